@@ -1,0 +1,74 @@
+"""facebench: how networks see faces, measured against identity and against people.
+
+Public names load when first used, so that importing the package stays fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from facebench.errors import FacebenchError
+    from facebench.manager import MultiModelTaskManager
+    from facebench.models.base import BaseModel
+    from facebench.models.clip import CLIPModel
+    from facebench.models.dino import DinoModel
+    from facebench.models.dlib_resnet import DlibResNetModel
+    from facebench.models.vgg16 import Vgg16Model
+    from facebench.pair_distances import batch_cosine_distance
+    from facebench.plots import PlotHelper
+    from facebench.tasks.accuracy import AccuracyTask
+    from facebench.tasks.base import BaseTask
+    from facebench.tasks.conditioned_average import ConditionedAverageDistances
+    from facebench.tasks.correlation import CorrelationTask
+    from facebench.tasks.relative_difference import RelativeDifferenceTask
+
+__all__ = [
+    "AccuracyTask",
+    "BaseModel",
+    "BaseTask",
+    "CLIPModel",
+    "ConditionedAverageDistances",
+    "CorrelationTask",
+    "DinoModel",
+    "DlibResNetModel",
+    "FacebenchError",
+    "MultiModelTaskManager",
+    "PlotHelper",
+    "RelativeDifferenceTask",
+    "Vgg16Model",
+    "__version__",
+    "batch_cosine_distance",
+]
+__version__ = "0.1.0"
+
+_HOMES = {
+    "AccuracyTask": "facebench.tasks.accuracy",
+    "BaseModel": "facebench.models.base",
+    "BaseTask": "facebench.tasks.base",
+    "CLIPModel": "facebench.models.clip",
+    "ConditionedAverageDistances": "facebench.tasks.conditioned_average",
+    "CorrelationTask": "facebench.tasks.correlation",
+    "DinoModel": "facebench.models.dino",
+    "DlibResNetModel": "facebench.models.dlib_resnet",
+    "FacebenchError": "facebench.errors",
+    "MultiModelTaskManager": "facebench.manager",
+    "PlotHelper": "facebench.plots",
+    "RelativeDifferenceTask": "facebench.tasks.relative_difference",
+    "Vgg16Model": "facebench.models.vgg16",
+    "batch_cosine_distance": "facebench.pair_distances",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        msg = f"module 'facebench' has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

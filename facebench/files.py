@@ -1,0 +1,81 @@
+"""Writing files so that a reader never meets half of one, under names every system accepts."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["atomic_path", "safe_name"]
+
+_UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+# File systems allow 255 bytes; the rest is room for what callers append ('_scatter.png').
+_LONGEST = 150
+
+
+def safe_name(name: str) -> str:
+    """Turn any name into one path component, different names into different ones.
+
+    A name that is safe already stays as it is. Otherwise what is unsafe becomes an underscore and
+    a digest of the whole name is appended, so that ``a/b`` and ``a:b`` do not share a file.
+
+    Parameters
+    ----------
+    name : str
+        The name of a model, layer, task or condition.
+
+    Returns
+    -------
+    str
+        The name as a single, portable path component.
+
+    Examples
+    --------
+    >>> safe_name("classifier.5")
+    'classifier.5'
+    >>> safe_name("facebook/dinov2-base")
+    'facebook_dinov2-base-3669a2'
+    """
+    cleaned = _UNSAFE.sub("_", name).strip(" .")
+    while len(cleaned.encode()) > _LONGEST:
+        cleaned = cleaned[: max(1, len(cleaned) - 8)]
+    if cleaned == name and cleaned and not _RESERVED.fullmatch(cleaned):
+        return name
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:6]
+    return f"{cleaned or 'unnamed'}-{digest}"
+
+
+@contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Give a temporary path beside `target` that replaces it when the block ends well.
+
+    Parameters
+    ----------
+    target : Path
+        The file to write; its folder is made if need be.
+
+    Yields
+    ------
+    Path
+        Where to write. If the block raises, the file is removed and `target` stays as it was.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(
+        dir=target.parent, prefix=f".{target.stem[:40]}-", suffix=target.suffix
+    )
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes private files; results should be readable like any other file.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,518 @@
+"""Many models, many layers, many tasks, in one run."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import logging
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from facebench.engine import Embeddings, embed
+from facebench.errors import (
+    DuplicateNameError,
+    ImageError,
+    InputError,
+    RunFailedError,
+    UnknownNameError,
+)
+from facebench.models.base import BaseModel
+from facebench.pair_distances import DistanceMetric
+from facebench.pairs import ImagePaths, find_images
+from facebench.results import exports
+from facebench.tasks.base import BaseTask
+from facebench.types import OnBadImage, StrPath
+
+__all__ = ["MultiModelTaskManager"]
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T", BaseModel, BaseTask)
+Failures = list[tuple[str, Exception]]
+
+
+class MultiModelTaskManager:
+    """Runs every model on every task and keeps and exports what comes out.
+
+    Each image goes through a model once per run, for all its tasks and layers together. All input
+    is checked before the first image is embedded. What is finished is on disk at once, so a failure
+    or an interruption loses nothing done before.
+
+    Parameters
+    ----------
+    models : BaseModel or list of BaseModel
+        The models; names must differ.
+    tasks : BaseTask or list of BaseTask
+        The tasks; names must differ.
+    batch_size : int, default 32
+        Images per forward pass.
+    num_workers : int, optional
+        Processes that decode images; None takes one per core, 0 none.
+    on_bad_image : {'stop', 'skip'}, default 'stop'
+        Whether an image that cannot be decoded ends the run, or its pairs are left out (their
+        distance is empty) and counted.
+
+    Attributes
+    ----------
+    models, tasks : dict
+        By name.
+    tasks_performance_dfs : dict of str to DataFrame
+        Each task's results behind Task Name, Model Name and Layer Name; layers in network order.
+    unrounded_performance_dfs : dict of str to DataFrame
+        The same before rounding to the documented 5 decimals.
+    model_task_distances_dfs : dict of str to dict of str to DataFrame
+        By model and task: every pair row in file order, once per layer, with all columns of the
+        file, ``layer_name`` and ``model_computed_distance``.
+    remarks : dict of str to dict of str to int
+        By model, counts worth knowing: images without a face, pairs lost to bad images.
+
+    Raises
+    ------
+    DuplicateNameError
+        If two models or two tasks share a name.
+    InputError
+        If something given is not what it should be.
+    """
+
+    def __init__(
+        self,
+        models: BaseModel | Iterable[BaseModel],
+        tasks: BaseTask | Iterable[BaseTask],
+        batch_size: int = 32,
+        *,
+        num_workers: int | None = None,
+        on_bad_image: OnBadImage = "stop",
+    ) -> None:
+        self.batch_size = _at_least("batch_size", batch_size, 1)
+        self.num_workers = (
+            num_workers if num_workers is None else _at_least("num_workers", num_workers, 0)
+        )
+        if on_bad_image not in ("stop", "skip"):
+            msg = f"The 'on_bad_image' parameter must be 'stop' or 'skip'. Got {on_bad_image!r}."
+            raise InputError(msg)
+        self.on_bad_image = on_bad_image
+        self.models: dict[str, BaseModel] = {}
+        self.tasks: dict[str, BaseTask] = {}
+        self.tasks_performance_dfs: dict[str, pd.DataFrame] = {}
+        self.unrounded_performance_dfs: dict[str, pd.DataFrame] = {}
+        self.model_task_distances_dfs: dict[str, dict[str, pd.DataFrame]] = {}
+        self.remarks: dict[str, dict[str, int]] = {}
+        self.add_models(models)
+        self.add_tasks(tasks)
+
+    def __repr__(self) -> str:
+        return f"MultiModelTaskManager(models={list(self.models)}, tasks={list(self.tasks)})"
+
+    def add_models(self, models: BaseModel | Iterable[BaseModel]) -> None:
+        """Add models.
+
+        Parameters
+        ----------
+        models : BaseModel or list of BaseModel
+            With names that no other model has.
+        """
+        _add(models, BaseModel, self.models)
+        for name in self.models:
+            self.model_task_distances_dfs.setdefault(name, {})
+
+    def add_tasks(self, tasks: BaseTask | Iterable[BaseTask]) -> None:
+        """Add tasks.
+
+        Parameters
+        ----------
+        tasks : BaseTask or list of BaseTask
+            With names that no other task has.
+        """
+        _add(tasks, BaseTask, self.tasks)
+
+    def run_task(
+        self,
+        model_name: str,
+        task_name: str,
+        export_path: StrPath | None = None,
+        print_log: bool = False,
+    ) -> None:
+        """Run one task with one model and export its tables (no plots).
+
+        Parameters
+        ----------
+        model_name, task_name : str
+            Which.
+        export_path : str or Path, optional
+            Folder for the results; None is the current one.
+        print_log : bool, default False
+            Show the log on standard error.
+        """
+        self._run([model_name], [task_name], export_path, print_log, plots=False)
+
+    def run_task_with_all_models(
+        self, task_name: str, export_path: StrPath | None = None, print_log: bool = False
+    ) -> None:
+        """Run one task with every model and export tables and plots.
+
+        Parameters
+        ----------
+        task_name : str
+            Which.
+        export_path, print_log
+            See `run_task`.
+        """
+        self._run(list(self.models), [task_name], export_path, print_log)
+
+    def run_all_tasks_with_model(
+        self, model_name: str, export_path: StrPath | None = None, print_log: bool = False
+    ) -> None:
+        """Run every task with one model and export tables and plots.
+
+        Parameters
+        ----------
+        model_name : str
+            Which.
+        export_path, print_log
+            See `run_task`.
+        """
+        self._run([model_name], list(self.tasks), export_path, print_log)
+
+    def run_all_tasks_all_models(
+        self, export_path: StrPath | None = None, print_log: bool = False
+    ) -> None:
+        """Run every task with every model and export tables and plots.
+
+        Parameters
+        ----------
+        export_path, print_log
+            See `run_task`.
+
+        Raises
+        ------
+        FacebenchError
+            If input is bad, before anything is embedded.
+        Exception
+            What failed, if one model or task did, after all others are finished and exported.
+        RunFailedError
+            Likewise, if several did.
+        """
+        self._run(list(self.models), list(self.tasks), export_path, print_log)
+
+    def export_computed_metrics(self, export_path: StrPath) -> None:
+        """Write the distances of every pair to ``Computed Metrics``, a file per layer and task.
+
+        Parameters
+        ----------
+        export_path : str or Path
+            Folder for the results.
+        """
+        folder = _folder(export_path)
+        for model, by_task in self.model_task_distances_dfs.items():
+            for task, distances in by_task.items():
+                exports.export_distances(folder, model, task, distances)
+
+    def export_model_results_by_task(self, export_path: StrPath) -> None:
+        """Write the results of each class of task, with its plots, to ``<TaskClass> Plots``.
+
+        Parameters
+        ----------
+        export_path : str or Path
+            Folder for the results.
+        """
+        failures: Failures = []
+        self._export_classes(_folder(export_path), list(self.tasks_performance_dfs), failures)
+        _raise_failures(failures)
+
+    def export_unified_summary(self, export_path: StrPath | None = None) -> None:
+        """Write ``models_unified_results.csv``: a row per model and layer, a column per measure.
+
+        Parameters
+        ----------
+        export_path : str or Path, optional
+            Folder for the results; None is the current one.
+        """
+        exports.export_summary(_folder(export_path), self.unified_summary())
+
+    def unified_summary(self) -> pd.DataFrame:
+        """Put all results so far in one table, a row per model and layer.
+
+        Returns
+        -------
+        DataFrame
+            Model Name, Layer Name, then a column per task and measure.
+        """
+        return exports.unified_summary(self.tasks_performance_dfs, self.remarks)
+
+    def _run(
+        self,
+        model_names: Sequence[str],
+        task_names: Sequence[str],
+        export_path: StrPath | None,
+        print_log: bool,
+        *,
+        plots: bool = True,
+    ) -> None:
+        models = [_named(self.models, name, "model") for name in model_names]
+        tasks = [_named(self.tasks, name, "task") for name in task_names]
+        if not models or not tasks:
+            msg = f"A run needs models and tasks. Got {len(models)} models and {len(tasks)} tasks."
+            raise InputError(msg)
+        folder = _folder(export_path)
+        images = {
+            task.name: find_images(task.pairs_df, task.images_path, task=task.name)
+            for task in tasks
+        }
+        failures: Failures = []
+        with _visible_log(print_log):
+            try:
+                for model in models:
+                    self._run_model(model, tasks, images, folder, failures)
+            except ImageError as error:
+                # The other models would meet the same image: the run stops here.
+                failures.append(("images", error))
+            if plots:
+                self._export_classes(folder, task_names, failures)
+            _log.info("Results are in %s.", folder)
+        _raise_failures(failures)
+
+    def _run_model(
+        self,
+        model: BaseModel,
+        tasks: Sequence[BaseTask],
+        images: Mapping[str, ImagePaths],
+        folder: Path,
+        failures: Failures,
+    ) -> None:
+        """Embed the images of all tasks once, then measure task by task."""
+        needed = dict.fromkeys(
+            path for task in tasks for path in (*images[task.name].img1, *images[task.name].img2)
+        )
+        _log.info("Model %r: %d images for %d tasks.", model.name, len(needed), len(tasks))
+        try:
+            embeddings = embed(
+                model,
+                list(needed),
+                batch_size=self.batch_size,
+                num_workers=self.num_workers,
+                on_bad_image=self.on_bad_image,
+            )
+        except ImageError:
+            raise
+        except Exception as error:
+            _log.exception("Model %r failed.", model.name)
+            failures.append((model.name, error))
+            return
+        remarks = self.remarks[model.name] = {
+            f"Images: {note}": count for note, count in embeddings.notes.items()
+        }
+        for task in tasks:
+            try:
+                lost = self._run_task(model, task, images[task.name], embeddings)
+                if lost:
+                    remarks[f"{task.name}: Pairs Lost"] = lost
+                exports.export_distances(
+                    folder,
+                    model.name,
+                    task.name,
+                    self.model_task_distances_dfs[model.name][task.name],
+                )
+                self.export_unified_summary(folder)
+            except Exception as error:
+                _log.exception("Task %r failed with model %r.", task.name, model.name)
+                failures.append((f"{model.name} / {task.name}", error))
+
+    def _run_task(
+        self, model: BaseModel, task: BaseTask, paths: ImagePaths, embeddings: Embeddings
+    ) -> int:
+        """Measure one task on ready embeddings; returns how many pairs bad images cost it."""
+        row_of = embeddings.row_of
+        kept = np.array(
+            [
+                first in row_of and second in row_of
+                for first, second in zip(paths.img1, paths.img2, strict=True)
+            ]
+        )
+        lost = int((~kept).sum())
+        if lost:
+            _log.warning(
+                "Task %r: %d of %d pairs are left out, since an image of theirs cannot be read.",
+                task.name,
+                lost,
+                len(kept),
+            )
+        if lost == len(kept):
+            msg = f"No pair of task {task.name!r} is left: all have an image that cannot be read."
+            raise InputError(msg)
+        first = np.array(
+            [row_of[path] for path, keep in zip(paths.img1, kept, strict=True) if keep]
+        )
+        second = np.array(
+            [row_of[path] for path, keep in zip(paths.img2, kept, strict=True) if keep]
+        )
+        measured = _on_pairs(task, kept)
+        metric = _metric_of(task)
+        frames: list[pd.DataFrame] = []
+        rounded: list[pd.DataFrame] = []
+        unrounded: list[pd.DataFrame] = []
+        for layer, rows in embeddings.layers.items():
+            frame = task.pairs_df.copy()
+            frame["layer_name"] = layer
+            frame["model_computed_distance"] = np.nan
+            frame.loc[kept, "model_computed_distance"] = metric.between(rows, first, second)
+            frames.append(frame)
+            # A fresh frame for every call: tasks may add columns to theirs.
+            for compute, results in (
+                (measured.compute_task_performance, rounded),
+                (_unrounded_of(measured), unrounded),
+            ):
+                performance = compute(frame[kept].reset_index(drop=True))
+                results.append(_with_identity(performance, task, model.name, layer))
+        self.model_task_distances_dfs[model.name][task.name] = pd.concat(frames, ignore_index=True)
+        for tables, results in (
+            (self.tasks_performance_dfs, rounded),
+            (self.unrounded_performance_dfs, unrounded),
+        ):
+            tables[task.name] = self._replace_rows(tables.get(task.name), model.name, results)
+        return lost
+
+    def _replace_rows(
+        self, table: pd.DataFrame | None, model_name: str, new: list[pd.DataFrame]
+    ) -> pd.DataFrame:
+        """Put a model's results in place of its earlier ones, models in the manager's order."""
+        by_model = {} if table is None else dict(list(table.groupby("Model Name", sort=False)))
+        by_model[model_name] = pd.concat(new, ignore_index=True)
+        order = [name for name in self.models if name in by_model]
+        return pd.concat([by_model[name] for name in order], ignore_index=True)
+
+    def _export_classes(self, folder: Path, task_names: Iterable[str], failures: Failures) -> None:
+        finished = [self.tasks[name] for name in task_names if name in self.tasks_performance_dfs]
+        for class_name, tasks in exports.group_by_class(finished).items():
+            try:
+                exports.export_task_class(
+                    folder,
+                    class_name,
+                    tasks,
+                    self.tasks_performance_dfs,
+                    self.model_task_distances_dfs,
+                )
+            except Exception as error:
+                _log.exception("The plots of %s failed.", class_name)
+                failures.append((f"{class_name} Plots", error))
+
+
+def _add(items: Any, kind: type, known: dict[str, Any]) -> None:
+    item: Any
+    for item in [items] if isinstance(items, kind) else _as_list(items, kind):
+        if not isinstance(item, kind):
+            msg = (
+                f"MultiModelTaskManager needs instances of {kind.__name__}. Got {item!r}, "
+                f"a {type(item).__name__}."
+            )
+            raise InputError(msg)
+        if item.name in known:
+            what = kind.__name__.removeprefix("Base").lower()
+            msg = (
+                f"Two {what}s are named {item.name!r}. Give each a name of its own: results are "
+                "kept and exported by name."
+            )
+            raise DuplicateNameError(msg)
+        known[item.name] = item
+
+
+def _as_list(items: Any, kind: type) -> list[Any]:
+    try:
+        return list(items)
+    except TypeError:
+        msg = f"MultiModelTaskManager needs a {kind.__name__} or a list of them. Got {items!r}."
+        raise InputError(msg) from None
+
+
+def _at_least(parameter: str, value: int, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        msg = f"The {parameter!r} parameter must be a whole number from {least} on. Got {value!r}."
+        raise InputError(msg)
+    return int(value)
+
+
+def _named(known: Mapping[str, T], name: str, what: str) -> T:
+    if name in known:
+        return known[name]
+    close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.4)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    msg = f"There is no {what} {name!r}. The {what}s are: {', '.join(known) or 'none'}.{hint}"
+    raise UnknownNameError(msg)
+
+
+def _folder(export_path: StrPath | None) -> Path:
+    folder = Path.cwd() if export_path is None else Path(export_path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"The export_path {folder} must be a folder that can be written to: {error}."
+        raise InputError(msg) from error
+    return folder
+
+
+def _on_pairs(task: BaseTask, kept: Any) -> BaseTask:
+    """Give the task, or a copy that knows only the kept pairs, for tasks that read pairs_df."""
+    if kept.all():
+        return task
+    reduced = copy.copy(task)
+    reduced.pairs_df = task.pairs_df[kept].reset_index(drop=True)
+    return reduced
+
+
+def _metric_of(task: BaseTask) -> DistanceMetric:
+    # A script may have put a plain function in its place after the task was made.
+    metric = task.distance_metric
+    if isinstance(metric, DistanceMetric):
+        return metric
+    return DistanceMetric(metric, owner=type(task).__name__)
+
+
+def _unrounded_of(task: BaseTask) -> Callable[[pd.DataFrame], Any]:
+    return getattr(task, "compute_unrounded_performance", task.compute_task_performance)
+
+
+def _with_identity(performance: Any, task: BaseTask, model: str, layer: str) -> pd.DataFrame:
+    if not isinstance(performance, pd.DataFrame):
+        msg = (
+            f"compute_task_performance of {type(task).__name__} must return a DataFrame. "
+            f"Got {type(performance).__name__} instead."
+        )
+        raise InputError(msg)
+    measures = performance.drop(columns=list(exports.IDENTITY_COLUMNS), errors="ignore")
+    identity = dict(zip(exports.IDENTITY_COLUMNS, (task.name, model, layer), strict=True))
+    return measures.assign(**identity)[[*identity, *measures.columns]]
+
+
+def _raise_failures(failures: Failures) -> None:
+    if not failures:
+        return
+    if len(failures) == 1:
+        what, error = failures[0]
+        error.add_note(f"While running {what}. All other results of the run are kept.")
+        raise error
+    lines = "\n".join(f"- {what}: {type(error).__name__}: {error}" for what, error in failures)
+    msg = f"{len(failures)} parts of the run failed; all other results are kept:\n{lines}"
+    raise RunFailedError(msg, tuple(failures))
+
+
+@contextmanager
+def _visible_log(wanted: bool) -> Iterator[None]:
+    """Show facebench's log on standard error while a run lasts, unless logging is set up."""
+    logger = logging.getLogger("facebench")
+    if not wanted or logger.hasHandlers():
+        yield
+        return
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)

@@ -1,0 +1,102 @@
+"""Distances between corresponding rows of two arrays.
+
+Every function takes two arrays of shape [N, D] and returns N distances as float64, row i of the one
+against row i of the other. Sums are accumulated in float64: float32 embeddings of 100,000
+dimensions would lose digits otherwise. Smaller is more alike in all of them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from facebench.types import Float64Array, FloatArray
+
+__all__ = ["cosine", "minkowski"]
+
+
+def cosine(left: FloatArray, right: FloatArray, eps: float = 0.0) -> Float64Array:
+    """Cosine distance, 1 - cos of the angle between two vectors.
+
+    Parameters
+    ----------
+    left, right : array, shape [N, D]
+        Vectors, row against row.
+    eps : float, default 0
+        Lower bound of the product of the norms, as in torch's ``CosineSimilarity``.
+
+    Returns
+    -------
+    array, shape [N]
+        In [0, 2]; exactly 0 for identical rows up to rounding, never negative. A zero vector has
+        no direction: its distance to anything is 1, as in scikit-learn.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> cosine(np.array([[1.0, 0.0], [1.0, 1.0]]), np.array([[0.0, 2.0], [2.0, 2.0]])).round(6)
+    array([1., 0.])
+    """
+    left64 = np.asarray(left, dtype=np.float64)
+    right64 = np.asarray(right, dtype=np.float64)
+    products = np.einsum("ij,ij->i", left64, right64)
+    # The root of each norm on its own: their product would overflow or vanish for extreme vectors.
+    norms = np.sqrt(np.einsum("ij,ij->i", left64, left64)) * np.sqrt(
+        np.einsum("ij,ij->i", right64, right64)
+    )
+    norms = np.maximum(norms, eps)
+    similarity = np.divide(products, norms, out=np.zeros_like(products), where=norms > 0)
+    return np.asarray(np.clip(1.0 - similarity, 0.0, 2.0))
+
+
+def minkowski(
+    left: FloatArray, right: FloatArray, p: float = 2.0, offset: float = 0.0
+) -> Float64Array:
+    """Minkowski distance, the p-norm of the difference.
+
+    Parameters
+    ----------
+    left, right : array, shape [N, D]
+        Vectors, row against row.
+    p : float, default 2
+        1 is Manhattan, 2 Euclidean, ``inf`` Chebyshev; 0 counts the differing entries.
+    offset : float, default 0
+        Added to every difference, as torch's ``PairwiseDistance`` does with its ``eps``.
+
+    Returns
+    -------
+    array, shape [N]
+        Distances, in the units of the vectors.
+
+    Raises
+    ------
+    ValueError
+        If `p` is negative or NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> minkowski(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0]]))
+    array([5.])
+    >>> minkowski(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0]]), p=1)
+    array([7.])
+    """
+    if not p >= 0:
+        msg = f"The 'p' parameter of minkowski must be 0 or more. Got {p!r} instead."
+        raise ValueError(msg)
+    difference = np.subtract(left, right, dtype=np.float64)
+    if offset:
+        difference += offset
+    if p == 2:
+        return np.asarray(np.sqrt(np.einsum("ij,ij->i", difference, difference)))
+    absolute = np.abs(difference, out=difference)
+    if p == 0:
+        return np.asarray(np.count_nonzero(absolute, axis=1), dtype=np.float64)
+    if p == 1:
+        return np.asarray(absolute.sum(axis=1))
+    largest = np.asarray(absolute.max(axis=1, initial=0.0))
+    if np.isinf(p):
+        return largest
+    # Scaled by the largest entry so that x**p neither overflows nor vanishes.
+    scale = np.where(largest > 0, largest, 1.0)
+    absolute /= scale[:, None]
+    return np.asarray(scale * (absolute**p).sum(axis=1) ** (1.0 / p))

@@ -1,0 +1,292 @@
+"""The contract of a model: how its network is built, fed and read."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import nn
+from torchvision import transforms
+
+from facebench.errors import InputError, ModelError
+from facebench.images import open_image
+from facebench.models.checkpoints import StateDict, count_identities, load_into, read_checkpoint
+from facebench.models.layers import LayerRecorder, flat_copy
+from facebench.types import StrPath
+
+__all__ = ["DEFAULT_LAYER", "BaseModel"]
+
+DEFAULT_LAYER = "default"
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class BaseModel(ABC):
+    """One network, or several layers of it, that turns face images into vectors.
+
+    A model of your own is a subclass with two methods:
+
+    - ``_build_model()`` sets ``self.model`` to an ``nn.Module``. ``self.num_identities`` is known
+      (from the checkpoint, or None), ``self.device`` too; weights are loaded afterwards.
+    - ``_forward(input_tensor)`` runs a batch [N, 3, H, W] and returns a tensor [N, …] (or a tuple,
+      dict or ModelOutput, whose first tensor is taken).
+
+    Optionally ``preprocess_image(image_path)``, which then does all of the preprocessing.
+
+    Parameters
+    ----------
+    name : str
+        Display name, unique in a run.
+    weights_path : str or Path, optional
+        Checkpoint to load: a state dict, one under 'state_dict', or safetensors; keys may begin
+        with 'module.'.
+    extract_layers : str or list of str, optional
+        Layers to read, named as in ``named_modules()`` ('avgpool', 'classifier.5'). None reads
+        what ``_forward`` returns, under the key 'default'.
+    preprocess_function : callable, optional
+        From a PIL image (RGB, upright) to a tensor [3, H, W]; replaces the default, which is
+        ``Resize((224, 224))``, ``ToTensor`` and the ImageNet normalisation.
+    device : str or torch.device, optional
+        Where to run. None chooses cuda, mps or cpu, the first there is.
+
+    Attributes
+    ----------
+    model : nn.Module
+        The network, in eval mode.
+    device : torch.device
+        Where it is.
+    num_identities : int or None
+        First dimension of the checkpoint's last tensor: the classes it was trained on.
+    extract_layers : list of str
+        The layers read, in network order; empty for 'default' only.
+
+    Raises
+    ------
+    ModelError
+        If ``_build_model`` does not set an nn.Module.
+    WeightsError
+        If the checkpoint is missing, unsafe or does not fit.
+    UnknownNameError
+        If the network has no such layer; the message names the closest.
+    """
+
+    model: nn.Module
+
+    def __init__(
+        self,
+        name: str,
+        weights_path: StrPath | None = None,
+        extract_layers: str | Iterable[str] | None = None,
+        preprocess_function: Callable[[Image.Image], torch.Tensor] | None = None,
+        *,
+        device: str | torch.device | None = None,
+    ) -> None:
+        if not isinstance(name, str) or not name.strip():
+            msg = f"The 'name' of a {type(self).__name__} must be a text. Got {name!r} instead."
+            raise InputError(msg)
+        self.name = name
+        self.weights_path = weights_path
+        self.device = torch.device(device) if device is not None else _best_device()
+        self.set_preprocess_function(preprocess_function)
+        self._image_notes: list[str] = []
+        weights = read_checkpoint(weights_path) if weights_path is not None else None
+        self.num_identities = self._count_identities(weights) if weights is not None else None
+        self._build_model()
+        if not isinstance(getattr(self, "model", None), nn.Module):
+            got = type(getattr(self, "model", None)).__name__
+            msg = (
+                f"_build_model of {type(self).__name__} must set self.model to a torch.nn.Module. "
+                f"Got {got} instead."
+            )
+            raise ModelError(msg)
+        if weights is not None:
+            load_into(self.model, weights, self.weights_path or "")
+        self._settle()
+        self._recorder = LayerRecorder(self.model, _as_names(extract_layers), name)
+        self.extract_layers = self._recorder.layers
+
+    def __repr__(self) -> str:
+        layers = ", ".join(self.extract_layers) or DEFAULT_LAYER
+        return f"{type(self).__name__}({self.name!r}, layers: {layers}, on {self.device})"
+
+    @abstractmethod
+    def _build_model(self) -> None:
+        """Set ``self.model`` to the network."""
+
+    @abstractmethod
+    def _forward(self, input_tensor: torch.Tensor) -> Any:
+        """Run a batch [N, 3, H, W] through ``self.model``."""
+
+    def _count_identities(self, weights: StateDict) -> int | None:
+        """Count the classes of a checkpoint; a family that knows its last layer may override."""
+        return count_identities(weights)
+
+    def _settle(self) -> None:
+        self.model.to(self.device).eval().requires_grad_(False)
+
+    def to(self, device: str | torch.device) -> BaseModel:
+        """Move the network.
+
+        Parameters
+        ----------
+        device : str or torch.device
+            Where to.
+
+        Returns
+        -------
+        BaseModel
+            Itself.
+        """
+        self.device = torch.device(device)
+        self._settle()
+        return self
+
+    def set_preprocess_function(
+        self, preprocess_function: Callable[[Image.Image], torch.Tensor] | None
+    ) -> None:
+        """Replace the preprocessing of images.
+
+        Parameters
+        ----------
+        preprocess_function : callable or None
+            From a PIL image (RGB, upright) to a tensor [3, H, W]; None restores the default.
+
+        Raises
+        ------
+        InputError
+            If it is not callable.
+        """
+        if preprocess_function is not None and not callable(preprocess_function):
+            msg = (
+                f"The 'preprocess_function' of {type(self).__name__} must be a callable from a PIL "
+                f"image to a tensor. Got {preprocess_function!r} instead."
+            )
+            raise InputError(msg)
+        self.preprocess_function = preprocess_function
+
+    def preprocess(self, image: Image.Image) -> torch.Tensor:
+        """Turn an RGB image into the network's input.
+
+        Parameters
+        ----------
+        image : PIL.Image.Image
+            RGB, upright.
+
+        Returns
+        -------
+        Tensor, shape [3, H, W]
+        """
+        if self.preprocess_function is not None:
+            return self.preprocess_function(image)
+        return self._default_preprocess(image)
+
+    def _default_preprocess(self, image: Image.Image) -> torch.Tensor:
+        """Preprocess where no function was given; a family with its own rule overrides."""
+        tensor: torch.Tensor = _imagenet_transform()(image)
+        return tensor
+
+    def preprocess_image(self, image_path: StrPath) -> torch.Tensor:
+        """Read an image file and turn it into the network's input.
+
+        A subclass may override this; then nothing else of facebench is applied to the image.
+
+        Parameters
+        ----------
+        image_path : str or Path
+            The image.
+
+        Returns
+        -------
+        Tensor, shape [3, H, W]
+
+        Raises
+        ------
+        ImageError
+            If the file is missing or cannot be decoded.
+        """
+        return self.preprocess(open_image(image_path))
+
+    def note_image(self, note: str) -> None:
+        """Remark on the image in work, such as 'no face found'; the run counts and reports it."""
+        self._image_notes.append(note)
+
+    def take_image_notes(self) -> list[str]:
+        """Give the remarks made since the last call."""
+        notes, self._image_notes = self._image_notes, []
+        return notes
+
+    def get_output(self, input_tensor: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Run a batch and read the layers.
+
+        Parameters
+        ----------
+        input_tensor : Tensor, shape [N, 3, H, W] or [3, H, W]
+            Preprocessed images.
+
+        Returns
+        -------
+        dict of str to Tensor
+            Layer → float32 CPU tensor [N, D], flattened, in network order; without
+            `extract_layers` the only key is 'default'.
+
+        Raises
+        ------
+        LayerOutputError
+            If a layer returns no batch of vectors, or is never reached.
+        """
+        batch = input_tensor.unsqueeze(0) if input_tensor.ndim == 3 else input_tensor
+        batch = batch.to(self.device)
+        n_images = batch.shape[0]
+        self._recorder.start(n_images)
+        # A user's _forward may have switched to train mode, or never left it.
+        self.model.eval()
+        with torch.no_grad():
+            result = self._forward(batch)
+        if self.extract_layers:
+            return self._recorder.collect()
+        return {DEFAULT_LAYER: flat_copy(result, f"_forward of model {self.name!r}", n_images)}
+
+    def get_layer_names(self, simplified: bool = False) -> list[str]:
+        """List the layers that `extract_layers` may name, in network order.
+
+        Parameters
+        ----------
+        simplified : bool, default False
+            Only layers that hold no others.
+
+        Returns
+        -------
+        list of str
+        """
+        return [
+            name
+            for name, module in self.model.named_modules()
+            if name and not (simplified and any(module.children()))
+        ]
+
+
+def _best_device() -> torch.device:
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def _as_names(extract_layers: str | Iterable[str] | None) -> list[str]:
+    if extract_layers is None:
+        return []
+    return [extract_layers] if isinstance(extract_layers, str) else list(extract_layers)
+
+
+def _imagenet_transform() -> Any:
+    return transforms.Compose(
+        [
+            transforms.Resize((224, 224)),
+            transforms.ToTensor(),
+            transforms.Normalize(_IMAGENET_MEAN, _IMAGENET_STD),
+        ]
+    )

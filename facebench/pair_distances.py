@@ -1,0 +1,266 @@
+"""From a distance function of two tensors to the distances of many pairs of embeddings.
+
+A task's `distance_metric` is any callable of two [1, D] tensors. The usual ones are recognised and
+computed for all pairs at once in float64; any other is called pair by pair. This is the one place
+outside models and engine that touches torch, and only when a metric has to be called: a user's
+function expects tensors.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from facebench.errors import MetricError
+from facebench.metrics import distances
+from facebench.types import Float64Array, FloatArray, IntArray, MetricFunction
+
+__all__ = ["DistanceMetric", "batch_cosine_distance"]
+
+_Rowwise = Callable[[FloatArray, FloatArray], Float64Array]
+# Two gathered float64 blocks of this many values are 64 MB: large enough to be fast, small enough
+# for layers of 100,000 dimensions.
+_BLOCK_VALUES = 4_000_000
+_SKLEARN: dict[str, _Rowwise] = {
+    "cosine_distances": distances.cosine,
+    "euclidean_distances": distances.minkowski,
+    "manhattan_distances": functools.partial(distances.minkowski, p=1.0),
+}
+_SHAPE_WORDS = re.compile(r"shape|size|dimension|mismatch|align|broadcast|matmul", re.IGNORECASE)
+
+
+def batch_cosine_distance(tensor1: Any, tensor2: Any) -> Any:
+    """Cosine distance between corresponding rows of two tensors.
+
+    Parameters
+    ----------
+    tensor1, tensor2 : torch.Tensor or array, shape [N, D]
+        Embeddings, row against row.
+
+    Returns
+    -------
+    torch.Tensor or array, shape [N]
+        1 - cosine similarity, in [0, 2]; 1 where a row is all zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> batch_cosine_distance(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]))
+    array([1.])
+    """
+    # Only operators that tensors and arrays share, so that either kind comes back as it was given.
+    products = (tensor1 * tensor2).sum(-1)
+    norms = (tensor1 * tensor1).sum(-1) ** 0.5 * (tensor2 * tensor2).sum(-1) ** 0.5
+    return (1 - products / norms.clip(min=1e-8)).clip(min=0.0, max=2.0)
+
+
+class DistanceMetric:
+    """A task's distance function: its name, one pair at a time, and many pairs at once.
+
+    Parameters
+    ----------
+    function : callable
+        Of two tensors [1, D] (or [N, D]), returning a number, or an array or tensor that is
+        averaged.
+    owner : str
+        The task class it was given to, for messages.
+
+    Raises
+    ------
+    MetricError
+        If it is not callable, or fails or returns no number for two small tensors.
+    """
+
+    def __init__(self, function: MetricFunction, owner: str) -> None:
+        if not callable(function):
+            msg = (
+                f"The 'distance_metric' parameter of {owner} must be a callable of two tensors, "
+                f"such as sklearn.metrics.pairwise.cosine_distances. Got {function!r} instead."
+            )
+            raise MetricError(msg)
+        self.function = function
+        self.name = metric_name(function)
+        self.owner = owner
+        self._rowwise = _recognise(function)
+        self._similarity = _is_torch_cosine_similarity(function)
+        if self._rowwise is None:
+            self._try_out()
+
+    def __repr__(self) -> str:
+        return f"DistanceMetric({self.name})"
+
+    def __call__(self, left: Any, right: Any) -> float:
+        """Distance of one pair: the function's own value, averaged if it has several elements."""
+        try:
+            result = self.function(left, right)
+        except Exception as error:
+            msg = f"{self._complaint(left, right)} it raised {type(error).__name__}: {error}"
+            raise MetricError(msg) from error
+        value = _as_number(result)
+        if value is None:
+            msg = (
+                f"{self._complaint(left, right)} it returned {result!r} ({type(result).__name__}). "
+                "It must return a number, or an array or tensor of numbers."
+            )
+            raise MetricError(msg)
+        return 1.0 - value if self._similarity else value
+
+    def between(self, embeddings: FloatArray, first: IntArray, second: IntArray) -> Float64Array:
+        """Distances of many pairs.
+
+        Parameters
+        ----------
+        embeddings : array, shape [M, D]
+            One row per image.
+        first, second : int array, shape [N]
+            The rows that make each pair.
+
+        Returns
+        -------
+        array, shape [N]
+            Distances, in float64.
+
+        Raises
+        ------
+        MetricError
+            If the function fails or returns no number, or NaN or infinity, for a pair.
+        """
+        if self._rowwise is None:
+            values = self._one_by_one(embeddings, first, second)
+        else:
+            values = np.empty(len(first), dtype=np.float64)
+            step = max(1, _BLOCK_VALUES // max(1, embeddings.shape[1]))
+            for start in range(0, len(first), step):
+                block = slice(start, start + step)
+                values[block] = self._rowwise(embeddings[first[block]], embeddings[second[block]])
+        bad = np.flatnonzero(~np.isfinite(values))
+        if bad.size:
+            msg = (
+                f"The distance metric {self.name} of {self.owner} gave {bad.size} of {values.size} "
+                f"pairs a distance that is not finite; the first is {values[bad[0]]} "
+                f"for pair {bad[0] + 1}."
+            )
+            raise MetricError(msg)
+        return values
+
+    def _one_by_one(
+        self, embeddings: FloatArray, first: IntArray, second: IntArray
+    ) -> Float64Array:
+        import torch
+
+        tensor = torch.from_numpy(np.ascontiguousarray(embeddings))
+        with torch.no_grad():
+            return np.array(
+                [
+                    self(tensor[i : i + 1], tensor[j : j + 1])
+                    for i, j in zip(first.tolist(), second.tolist(), strict=True)
+                ],
+                dtype=np.float64,
+            )
+
+    def _try_out(self) -> None:
+        import torch
+
+        generator = torch.Generator().manual_seed(0)
+        left = torch.rand((1, 8), generator=generator)
+        right = torch.rand((1, 8), generator=generator)
+        try:
+            self(left, right)
+        except MetricError as error:
+            # A metric made for embeddings of one width (Mahalanobis) cannot take our 8 numbers;
+            # it is judged on the real ones.
+            cause = error.__cause__
+            if isinstance(cause, RuntimeError | ValueError) and _SHAPE_WORDS.search(str(cause)):
+                return
+            raise
+
+    def _complaint(self, left: Any, right: Any) -> str:
+        shapes = f"{list(left.shape)} and {list(right.shape)}"
+        return (
+            f"The distance metric {self.name} of {self.owner} is not usable: "
+            f"given two tensors of shape {shapes}"
+        )
+
+
+def metric_name(function: MetricFunction) -> str:
+    """Name a callable as its author would.
+
+    Examples
+    --------
+    >>> import functools
+    >>> metric_name(functools.partial(max, key=abs))
+    'max(key=abs)'
+    """
+    if isinstance(function, functools.partial):
+        given = [repr(value) for value in function.args]
+        given += [
+            f"{key}={getattr(value, '__name__', repr(value))}"
+            for key, value in function.keywords.items()
+        ]
+        return f"{metric_name(function.func)}({', '.join(given)})"
+    if isinstance(function, DistanceMetric):
+        return function.name
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+def _as_number(result: Any) -> float | None:
+    if result is None or isinstance(result, str | bytes):
+        return None
+    if hasattr(result, "detach"):
+        result = result.detach().cpu().numpy()
+    try:
+        values = np.asarray(result, dtype=np.float64)
+    except (TypeError, ValueError):
+        return None
+    return float(values.mean()) if values.size else None
+
+
+def _recognise(function: MetricFunction) -> _Rowwise | None:
+    """Find the row-wise twin of a well-known metric; None means: call it pair by pair."""
+    if isinstance(function, DistanceMetric):
+        return function._rowwise
+    if function is batch_cosine_distance:
+        return functools.partial(distances.cosine, eps=1e-8)
+    base, keywords = function, {}
+    if isinstance(function, functools.partial):
+        if function.args:
+            return None
+        base, keywords = function.func, dict(function.keywords)
+    if getattr(base, "__module__", "") == "sklearn.metrics.pairwise" and not keywords:
+        return _SKLEARN.get(base.__name__)
+    return _recognise_torch(base, keywords)
+
+
+def _recognise_torch(base: Any, keywords: dict[str, Any]) -> _Rowwise | None:
+    # A callable from torch can only have been made if torch is loaded already.
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return None
+    functional = torch.nn.functional
+    if base is torch.cdist and keywords.keys() <= {"p", "compute_mode"}:
+        return functools.partial(distances.minkowski, p=float(keywords.get("p", 2.0)))
+    if base is functional.pairwise_distance and keywords.keys() <= {"p", "eps", "keepdim"}:
+        return functools.partial(
+            distances.minkowski, p=float(keywords.get("p", 2.0)), offset=keywords.get("eps", 1e-6)
+        )
+    if base is functional.cosine_similarity and keywords.keys() <= {"eps"}:
+        return functools.partial(distances.cosine, eps=keywords.get("eps", 1e-8))
+    if type(base) is torch.nn.PairwiseDistance and not keywords:
+        return functools.partial(distances.minkowski, p=float(base.norm), offset=base.eps)
+    if type(base) is torch.nn.CosineSimilarity and not keywords and base.dim in (1, -1):
+        return functools.partial(distances.cosine, eps=base.eps)
+    return None
+
+
+def _is_torch_cosine_similarity(function: MetricFunction) -> bool:
+    """Tell whether a callable is torch's similarity, the one known metric where more is alike."""
+    base = function.func if isinstance(function, functools.partial) else function
+    torch = sys.modules.get("torch")
+    return torch is not None and (
+        base is torch.nn.functional.cosine_similarity or isinstance(base, torch.nn.CosineSimilarity)
+    )

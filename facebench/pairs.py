@@ -1,0 +1,301 @@
+"""Reading and checking tables of image pairs, and finding their images."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facebench.errors import MissingImageError, MissingPairsFileError, PairsError
+from facebench.types import StrPath
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "PAIR_COLUMNS",
+    "RESULT_COLUMNS",
+    "ImagePaths",
+    "find_images",
+    "read_pairs",
+    "require_column",
+    "require_numbers",
+    "row_name",
+]
+
+PAIR_COLUMNS = ("img1", "img2")
+# What the run adds to every row; a pairs file must not use these names itself.
+RESULT_COLUMNS = ("layer_name", "model_computed_distance")
+_SEPARATORS = (",", "\t", ";")
+_SHOWN = 5
+
+
+def row_name(position: int) -> str:
+    """Name a row as people count: data rows from 1, and its usual line in the file.
+
+    Examples
+    --------
+    >>> row_name(0)
+    'row 1 (line 2)'
+    """
+    return f"row {position + 1} (line {position + 2})"
+
+
+def _shown(items: Iterable[str], total: int) -> str:
+    listed = "; ".join(items)
+    return listed + ("; …" if total > _SHOWN else "")
+
+
+def _separator(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header = next((line for line in file if line.strip()), "")
+    except UnicodeDecodeError as error:
+        msg = f"The pairs file {path} is not UTF-8 text ({error.reason}). Save it as UTF-8 CSV."
+        raise PairsError(msg) from error
+    if not header:
+        msg = f"The pairs file {path} is empty. It needs a header with img1 and img2, then pairs."
+        raise PairsError(msg)
+    # The separator that yields both columns; with none, the commonest one tells what was meant.
+    for separator in _SEPARATORS:
+        names = {name.strip().strip('"') for name in header.rstrip("\r\n").split(separator)}
+        if names >= set(PAIR_COLUMNS):
+            return separator
+    return max(_SEPARATORS, key=header.count)
+
+
+def read_pairs(pairs_file_path: StrPath) -> pd.DataFrame:
+    """Read a table of image pairs.
+
+    Parameters
+    ----------
+    pairs_file_path : str or Path
+        A CSV file with any extension, separated by commas, tabs or semicolons, UTF-8, whose header
+        names at least ``img1`` and ``img2``. Further columns travel with their rows.
+
+    Returns
+    -------
+    DataFrame
+        The rows in file order, numbered from 0. ``img1`` and ``img2`` are text as written
+        ('007' stays '007').
+
+    Raises
+    ------
+    MissingPairsFileError
+        If there is no such file.
+    PairsError
+        If it is empty, not a table (naming the line), lacks a column, uses a name that results
+        need, or has an empty ``img1`` or ``img2`` (naming the rows).
+    """
+    import pandas as pd
+
+    path = Path(pairs_file_path)
+    if not path.is_file():
+        msg = (
+            f"The pairs file {path} does not exist (looked in {Path.cwd()}). "
+            "Give the path of a CSV file with the columns img1 and img2."
+        )
+        raise MissingPairsFileError(msg)
+    try:
+        with warnings.catch_warnings():
+            # Pandas only warns where rows have more cells than the header, and drops cells.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            pairs = pd.read_csv(
+                path,
+                sep=_separator(path),
+                encoding="utf-8-sig",
+                skipinitialspace=True,
+                # '007' and 'NA' are names; an empty cell must be seen as empty, not as NaN.
+                converters=dict.fromkeys(PAIR_COLUMNS, str.strip),
+                # A longer row must not turn its first cell into an index.
+                index_col=False,
+            )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, pd.errors.ParserWarning) as error:
+        msg = f"The pairs file {path} cannot be read as CSV: {str(error).strip()}."
+        raise PairsError(msg) from error
+    except UnicodeDecodeError as error:
+        msg = f"The pairs file {path} is not UTF-8 text ({error.reason}). Save it as UTF-8 CSV."
+        raise PairsError(msg) from error
+    pairs.columns = pairs.columns.str.strip()
+    _check_columns(pairs, path)
+    return pairs
+
+
+def _check_columns(pairs: pd.DataFrame, path: Path) -> None:
+    has = ", ".join(map(str, pairs.columns))
+    for column in PAIR_COLUMNS:
+        if column not in pairs.columns:
+            msg = f"The pairs file {path} must have the columns img1 and img2. It has: {has}."
+            raise PairsError(msg)
+    for column in RESULT_COLUMNS:
+        if column in pairs.columns:
+            msg = (
+                f"The pairs file {path} has a column {column!r}, a name the results use. "
+                "Rename it (or give the original pairs file instead of exported results)."
+            )
+            raise PairsError(msg)
+    if pairs.empty:
+        msg = f"The pairs file {path} has a header ({has}) but no pairs."
+        raise PairsError(msg)
+    for column in PAIR_COLUMNS:
+        _refuse_rows(pairs[column] == "", f"The {column!r} column of {path}", "an image name")
+
+
+def _refuse_rows(bad: pd.Series, column: str, expected: str) -> None:
+    positions = [position for position, is_bad in enumerate(bad) if is_bad]
+    if positions:
+        rows = _shown((row_name(position) for position in positions[:_SHOWN]), len(positions))
+        msg = f"{column} must have {expected} in every row. {len(positions)} are empty: {rows}."
+        raise PairsError(msg)
+
+
+def require_column(
+    pairs: pd.DataFrame, column: str, *, parameter: str, owner: str, path: StrPath
+) -> pd.Series:
+    """Get a column that a task needs, complete.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        A pairs table.
+    column : str
+        The wanted column.
+    parameter : str
+        The task's parameter that named it, for the message.
+    owner : str
+        The task's class, for the message.
+    path : str or Path
+        The pairs file, for the message.
+
+    Returns
+    -------
+    Series
+        The column.
+
+    Raises
+    ------
+    PairsError
+        If the column is missing or has empty cells (naming the rows).
+    """
+    if column not in pairs.columns:
+        has = ", ".join(map(str, pairs.columns))
+        msg = (
+            f"The {parameter!r} parameter of {owner} must be a column of {Path(path).name} "
+            f"(it has: {has}). Got {column!r} instead."
+        )
+        raise PairsError(msg)
+    series = pairs[column]
+    _refuse_rows(series.isna(), f"The {column!r} column of {path}", "a value")
+    return series
+
+
+def require_numbers(
+    pairs: pd.DataFrame, column: str, *, parameter: str, owner: str, path: StrPath
+) -> pd.Series:
+    """Get a column that a task needs, complete and of finite numbers.
+
+    Parameters are those of `require_column`.
+
+    Returns
+    -------
+    Series of float
+
+    Raises
+    ------
+    PairsError
+        If the column is missing, has empty cells, or a cell is not a finite number.
+    """
+    import numpy as np
+    import pandas as pd
+
+    series = require_column(pairs, column, parameter=parameter, owner=owner, path=path)
+    numbers = pd.to_numeric(series, errors="coerce").to_numpy(dtype=np.float64)
+    bad = np.flatnonzero(~np.isfinite(numbers))
+    if bad.size:
+        first = int(bad[0])
+        msg = (
+            f"The {column!r} column of {path} must hold finite numbers. "
+            f"{bad.size} cells do not; the first is {series.iloc[first]!r} in {row_name(first)}."
+        )
+        raise PairsError(msg)
+    return pd.Series(numbers, index=series.index, name=column)
+
+
+@dataclass(frozen=True)
+class ImagePaths:
+    """The files behind the pairs of one task.
+
+    Attributes
+    ----------
+    img1, img2 : list of Path
+        Real paths, one per pair row. Two spellings of one file are one path, so that it is
+        embedded once.
+    """
+
+    img1: list[Path]
+    img2: list[Path]
+
+
+def find_images(pairs: pd.DataFrame, images_path: StrPath, *, task: str) -> ImagePaths:
+    """Find every image that a pairs table names.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        A pairs table.
+    images_path : str or Path
+        The folder its names are relative to.
+    task : str
+        The task's name, for messages.
+
+    Returns
+    -------
+    ImagePaths
+
+    Raises
+    ------
+    MissingImageError
+        If the folder or any image is missing: all are counted, the first five named.
+    PairsError
+        If a name leads out of the folder ('../', an absolute path, a link).
+    """
+    folder = Path(images_path)
+    if not folder.is_dir():
+        msg = (
+            f"The images folder {folder} of task {task!r} does not exist (looked in {Path.cwd()}). "
+            "Give the folder that the names in img1 and img2 are relative to."
+        )
+        raise MissingImageError(msg)
+    root = Path(os.path.realpath(folder))
+    first_row: dict[str, int] = {}
+    for column in PAIR_COLUMNS:
+        for position, name in enumerate(pairs[column]):
+            first_row[name] = min(position, first_row.get(name, position))
+    found: dict[str, Path] = {}
+    missing: list[str] = []
+    for name, position in first_row.items():
+        path = Path(os.path.realpath(root / name))
+        if Path(name).is_absolute() or not path.is_relative_to(root):
+            msg = (
+                f"Image names of task {task!r} must stay inside {folder}. "
+                f"{name!r} in {row_name(position)} leads out of it."
+            )
+            raise PairsError(msg)
+        if path.is_file():
+            found[name] = path
+        else:
+            missing.append(name)
+    if missing:
+        missing.sort(key=first_row.__getitem__)
+        named = (f"{name!r} in {row_name(first_row[name])}" for name in missing[:_SHOWN])
+        msg = (
+            f"{len(missing)} of {len(first_row)} images of task {task!r} are missing in {folder}: "
+            f"{_shown(named, len(missing))}. Names are relative to images_path."
+        )
+        raise MissingImageError(msg)
+    return ImagePaths(
+        img1=[found[name] for name in pairs["img1"]], img2=[found[name] for name in pairs["img2"]]
+    )

@@ -1,0 +1,85 @@
+"""How far a run is: a bar on a terminal, plain log lines elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+__all__ = ["Progress"]
+
+_log = logging.getLogger(__name__)
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+class Progress:
+    """Counts images of one model; use as a context manager.
+
+    Parameters
+    ----------
+    title : str
+        What is going on, such as the model's name.
+    total : int
+        How many images there are.
+    """
+
+    def __init__(self, title: str, total: int) -> None:
+        self._title = title
+        self._total = total
+        self._done = 0
+        self._started = self._last_line = time.monotonic()
+        self._bar: RichProgress | None = None
+        if sys.stderr.isatty():
+            self._bar = RichProgress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+            )
+            self._task = self._bar.add_task(title, total=total, rate="")
+
+    def __enter__(self) -> Progress:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        if kind is None and self._total:
+            _log.info("%s: %d images, %s.", self._title, self._done, self._rate())
+
+    def advance(self, images: int) -> None:
+        """Count images that are done."""
+        self._done += images
+        if self._bar is not None:
+            self._bar.update(self._task, advance=images, rate=self._rate())
+            return
+        now = time.monotonic()
+        if now - self._last_line >= _SECONDS_BETWEEN_LINES and self._done < self._total:
+            self._last_line = now
+            left = (now - self._started) / self._done * (self._total - self._done)
+            _log.info(
+                "%s: %d of %d images, %s, about %.0f s left.",
+                self._title,
+                self._done,
+                self._total,
+                self._rate(),
+                left,
+            )
+
+    def _rate(self) -> str:
+        seconds = max(time.monotonic() - self._started, 1e-9)
+        return f"{self._done / seconds:.1f} images/s"

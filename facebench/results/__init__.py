@@ -1,0 +1,1 @@
+"""What a run leaves behind: tables and pictures in a folder."""

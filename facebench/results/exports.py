@@ -1,0 +1,162 @@
+"""The documented files of a run: distances, tables and plots, each written whole or not at all."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+from facebench.files import atomic_path, safe_name
+from facebench.tasks.base import BaseTask
+from facebench.types import DistancesByModel
+
+__all__ = [
+    "IDENTITY_COLUMNS",
+    "export_distances",
+    "export_summary",
+    "export_task_class",
+    "group_by_class",
+    "unified_summary",
+]
+
+IDENTITY_COLUMNS = ("Task Name", "Model Name", "Layer Name")
+_DISTANCES_FOLDER = "Computed Metrics"
+_SUMMARY_FILE = "models_unified_results.csv"
+_DEFAULT_LAYER = "default"
+
+
+def export_distances(folder: Path, model: str, task: str, distances: pd.DataFrame) -> None:
+    """Write the distances of one model and task, a file per layer.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's folder; files go to ``Computed Metrics/<model>/[<layer>/]<task>.csv``.
+    model, task : str
+        Their names.
+    distances : DataFrame
+        Every pair once per layer, with ``layer_name`` and ``model_computed_distance``.
+    """
+    model_folder = folder / _DISTANCES_FOLDER / safe_name(model)
+    for layer, rows in distances.groupby("layer_name", sort=False):
+        layer_folder = model_folder if layer == _DEFAULT_LAYER else model_folder / safe_name(layer)
+        _write_csv(rows, layer_folder / f"{safe_name(task)}.csv")
+
+
+def unified_summary(
+    performances: Mapping[str, pd.DataFrame], remarks: Mapping[str, Mapping[str, int]]
+) -> pd.DataFrame:
+    """Put all results in one table, a row per model and layer.
+
+    Parameters
+    ----------
+    performances : mapping of str to DataFrame
+        Each task's results, behind Task Name, Model Name and Layer Name.
+    remarks : mapping of str to mapping of str to int
+        Counts to report for a model, such as images without a face, by column name.
+
+    Returns
+    -------
+    DataFrame
+        Model Name, Layer Name, then '<task>: <metric>', or '<task> - <condition>: <metric>' for
+        tasks with conditions; numbers only.
+    """
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for task, results in performances.items():
+        metrics = [
+            column
+            for column in results.columns
+            if column not in IDENTITY_COLUMNS
+            and is_numeric_dtype(results[column])
+            and not is_bool_dtype(results[column])
+        ]
+        for record in results.to_dict("records"):
+            key = (str(record["Model Name"]), str(record["Layer Name"]))
+            row = rows.setdefault(key, {})
+            prefix = f"{task} - {record['Condition']}" if "Condition" in record else task
+            # Several rows without conditions are told apart by number.
+            number = 2
+            while any(f"{prefix}: {metric}" in row for metric in metrics):
+                prefix, number = f"{task} [{number}]", number + 1
+            row.update(
+                {f"{prefix}: {metric}": record[metric] for metric in metrics if metric in record}
+            )
+    records = [
+        {"Model Name": model, "Layer Name": layer, **row, **remarks.get(model, {})}
+        for (model, layer), row in rows.items()
+    ]
+    return pd.DataFrame(records, columns=None if records else ["Model Name", "Layer Name"])
+
+
+def export_summary(folder: Path, summary: pd.DataFrame) -> Path:
+    """Write the unified table; returns the file."""
+    path = folder / _SUMMARY_FILE
+    _write_csv(summary, path)
+    return path
+
+
+def group_by_class(tasks: Sequence[BaseTask]) -> dict[str, list[BaseTask]]:
+    """Group tasks by class, under the class's name (with its module where two share a name)."""
+    classes: dict[str, type[BaseTask]] = {}
+    groups: dict[str, list[BaseTask]] = {}
+    for task in tasks:
+        kind = type(task)
+        name = kind.__name__
+        if classes.setdefault(name, kind) is not kind:
+            name = f"{kind.__module__}.{kind.__qualname__}"
+        groups.setdefault(name, []).append(task)
+    return groups
+
+
+def export_task_class(
+    folder: Path,
+    class_name: str,
+    tasks: Sequence[BaseTask],
+    performances: Mapping[str, pd.DataFrame],
+    distances: DistancesByModel,
+) -> None:
+    """Write the results of all tasks of one class, and have the class draw them.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's folder; files go to ``<TaskClass> Plots``.
+    class_name : str
+        The class's name.
+    tasks : sequence of BaseTask
+        Its tasks.
+    performances : mapping of str to DataFrame
+        Results by task name.
+    distances : mapping
+        ``distances[model][task]``, for plots that show pairs.
+    """
+    output = folder / safe_name(f"{class_name} Plots")
+    results = pd.concat([performances[task.name] for task in tasks], ignore_index=True)
+    _write_csv(results, output / safe_name(f"{class_name} results.csv"))
+    static = isinstance(inspect.getattr_static(type(tasks[0]), "plot"), staticmethod | classmethod)
+    if static:
+        _plot(tasks[0], output, results, distances)
+        return
+    # A plot that reads its own task (self.name) is given that task's results.
+    for task in tasks:
+        _plot(task, output, performances[task.name], distances)
+
+
+def _plot(task: BaseTask, output: Path, results: pd.DataFrame, distances: DistancesByModel) -> None:
+    arguments: list[Any] = [str(output), results.copy()]
+    try:
+        inspect.signature(task.plot).bind(*arguments, distances)
+    except TypeError:
+        # Written for two arguments only.
+        task.plot(*arguments)
+    else:
+        task.plot(*arguments, distances)
+
+
+def _write_csv(table: pd.DataFrame, path: Path) -> None:
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False)

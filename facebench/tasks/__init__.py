@@ -1,0 +1,1 @@
+"""Tasks: what is asked of a network, one file each."""

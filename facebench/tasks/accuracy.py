@@ -1,0 +1,117 @@
+"""Verification accuracy and AUC at a threshold tuned on the same pairs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from sklearn.metrics.pairwise import cosine_distances
+
+from facebench.errors import PairsError
+from facebench.metrics.verification import accuracy_at, as_labels, auc, youden_threshold
+from facebench.plots import PlotHelper
+from facebench.tasks.base import RoundedTask
+from facebench.types import MetricFunction, StrPath
+
+__all__ = ["AccuracyTask"]
+
+
+class AccuracyTask(RoundedTask):
+    """Does the network tell same-person pairs from different-person pairs?
+
+    Reports Accuracy, Optimal Threshold, AUC, Distance Metric and Threshold From. The score is
+    similarity = 1 - distance; the threshold has the largest Youden index (true minus false match
+    rate); a pair is accepted if similarity >= threshold, so ties move together. The threshold is
+    chosen on the very pairs it is judged on, which flatters small samples: the column
+    'Threshold From' says 'same pairs'. AUC needs no threshold. Larger is better in both.
+
+    Parameters
+    ----------
+    name, pairs_file_path, images_path, distance_metric
+        See `BaseTask`.
+    true_label : str, default 'truth'
+        Column that is 1 (or true, or 'same') for pairs of one person, 0 (false, 'different') else.
+
+    Raises
+    ------
+    PairsError
+        If the column is missing, has empty cells or other values, or holds one class only.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        pairs_file_path: StrPath,
+        images_path: StrPath,
+        distance_metric: MetricFunction = cosine_distances,
+        true_label: str = "truth",
+    ) -> None:
+        super().__init__(name, pairs_file_path, images_path, distance_metric)
+        self.true_label = true_label
+        column = self._column("true_label", true_label)
+        where = f"The {true_label!r} column of {pairs_file_path}, the true_label of {name!r},"
+        try:
+            labels = as_labels(column)
+        except ValueError as error:
+            msg = f"{where} {error}."
+            raise PairsError(msg) from error
+        genuine = int(labels.sum())
+        if genuine in (0, len(labels)):
+            msg = (
+                f"{where} must hold both classes. "
+                f"Got {genuine} same and {len(labels) - genuine} different pairs."
+            )
+            raise PairsError(msg)
+
+    def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
+        """Measure accuracy and AUC of one layer.
+
+        Parameters
+        ----------
+        pairs_distances_df : DataFrame
+            The pairs with their label and ``model_computed_distance``.
+
+        Returns
+        -------
+        DataFrame
+            One row: Accuracy, Optimal Threshold, AUC, Distance Metric, Threshold From.
+        """
+        labels = as_labels(pairs_distances_df[self.true_label])
+        similarities = 1.0 - pairs_distances_df["model_computed_distance"].to_numpy(dtype=float)
+        threshold = youden_threshold(labels, similarities)
+        return pd.DataFrame(
+            {
+                "Accuracy": [accuracy_at(labels, similarities, threshold)],
+                "Optimal Threshold": [threshold],
+                "AUC": [auc(labels, similarities)],
+                "Distance Metric": [self.distance_metric_name],
+                "Threshold From": ["same pairs"],
+            }
+        )
+
+    @staticmethod
+    def plot(output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
+        """Draw accuracy and AUC of every model and layer, a picture per task each.
+
+        Parameters
+        ----------
+        output_dir : str
+            Folder for the pictures.
+        performances : DataFrame
+            Results of all models and accuracy tasks.
+        *optional
+            Not used.
+        """
+        for column, title, file_name in (
+            ("Accuracy", "Accuracy Score Comparison", "accuracy_comparison"),
+            ("AUC", "AUC Comparison", "auc_comparison"),
+        ):
+            PlotHelper.bar_plot(
+                performances=performances,
+                y=column,
+                ylabel=column,
+                ylim=(0, 1.1),
+                title_prefix=title,
+                output_dir=output_dir,
+                file_name=file_name,
+            )

@@ -1,0 +1,165 @@
+"""The contract of a task: which pairs, which distance, what is measured, how it is drawn."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import pandas as pd
+from sklearn.metrics.pairwise import cosine_distances
+
+from facebench.errors import InputError
+from facebench.pair_distances import DistanceMetric
+from facebench.pairs import read_pairs, require_column, require_numbers
+from facebench.types import MetricFunction, StrPath
+
+__all__ = ["DECIMALS", "BaseTask"]
+
+DECIMALS = 5
+
+
+class BaseTask(ABC):
+    """One question asked of every network, through the distances of image pairs.
+
+    A task of your own is a subclass with two methods:
+
+    - ``compute_task_performance(pairs_distances_df)`` gets one model's layer: the rows of the pairs
+      file in file order, with all their columns, ``layer_name`` and ``model_computed_distance``. It
+      returns a DataFrame, one row (or one per condition), a column per measure. The frame is yours
+      to change.
+    - ``plot(output_dir, performances, *optional)``, static or not, draws the results of all models.
+      Its first optional argument is the nested dict ``distances[model][task]`` of such frames.
+
+    Parameters
+    ----------
+    name : str
+        Unique name of the task.
+    pairs_file_path : str or Path
+        A CSV file (comma, tab or semicolon) with ``img1``, ``img2`` and any further columns.
+    images_path : str or Path
+        The folder the image names are relative to.
+    distance_metric : callable, default sklearn's ``cosine_distances``
+        Distance of two [1, D] tensors; larger is less alike. An array result is averaged.
+
+    Attributes
+    ----------
+    pairs_df : DataFrame
+        The pairs file, rows in file order.
+    distance_metric : callable
+        The distance of one pair as a float.
+    distance_metric_name : str
+        Its name, for the 'Distance Metric' column.
+
+    Raises
+    ------
+    PairsError
+        If the pairs file is missing, unreadable, or lacks something.
+    MetricError
+        If `distance_metric` cannot be used.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        pairs_file_path: StrPath,
+        images_path: StrPath,
+        distance_metric: MetricFunction = cosine_distances,
+    ) -> None:
+        if not isinstance(name, str) or not name.strip():
+            msg = f"The 'name' of a {type(self).__name__} must be a text. Got {name!r} instead."
+            raise InputError(msg)
+        self.name = name
+        self.pairs_file_path = pairs_file_path
+        self.images_path = images_path
+        self.distance_metric = DistanceMetric(distance_metric, owner=type(self).__name__)
+        self.distance_metric_name = self.distance_metric.name
+        self.pairs_df = read_pairs(pairs_file_path)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}, {len(self.pairs_df)} pairs)"
+
+    @abstractmethod
+    def compute_task_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
+        """Measure one layer of one model.
+
+        Parameters
+        ----------
+        pairs_distances_df : DataFrame
+            The pairs with their ``model_computed_distance``.
+
+        Returns
+        -------
+        DataFrame
+            A row per result, a column per measure.
+        """
+
+    @abstractmethod
+    def plot(self, output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
+        """Draw the results of all models.
+
+        Parameters
+        ----------
+        output_dir : str
+            Folder for the pictures; it exists.
+        performances : DataFrame
+            Rows of all models and layers, and of all tasks of this class if `plot` is static.
+        *optional
+            First the distances of every model and task, as ``distances[model][task]``.
+        """
+
+    def _column(self, parameter: str, column: str) -> pd.Series:
+        """Get a column of the pairs file that this task cannot do without."""
+        return require_column(
+            self.pairs_df,
+            column,
+            parameter=parameter,
+            owner=type(self).__name__,
+            path=self.pairs_file_path,
+        )
+
+    def _numbers(self, parameter: str, column: str) -> pd.Series:
+        """Get a column of finite numbers that this task cannot do without."""
+        return require_numbers(
+            self.pairs_df,
+            column,
+            parameter=parameter,
+            owner=type(self).__name__,
+            path=self.pairs_file_path,
+        )
+
+
+class RoundedTask(BaseTask):
+    """A task that reports 5 decimals and keeps the unrounded values within reach.
+
+    Subclasses write `compute_unrounded_performance`.
+    """
+
+    def compute_task_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
+        """Measure one layer of one model, rounded to 5 decimals.
+
+        Parameters
+        ----------
+        pairs_distances_df : DataFrame
+            The pairs with their ``model_computed_distance``.
+
+        Returns
+        -------
+        DataFrame
+            A row per result, a column per measure.
+        """
+        return self.compute_unrounded_performance(pairs_distances_df).round(DECIMALS)
+
+    @abstractmethod
+    def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
+        """Measure one layer of one model, unrounded.
+
+        Parameters
+        ----------
+        pairs_distances_df : DataFrame
+            The pairs with their ``model_computed_distance``.
+
+        Returns
+        -------
+        DataFrame
+            The columns of `compute_task_performance`.
+        """

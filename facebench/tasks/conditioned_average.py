@@ -1,0 +1,112 @@
+"""Mean distance per condition."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from sklearn.metrics.pairwise import cosine_distances
+
+from facebench.plots import PlotHelper
+from facebench.tasks.base import RoundedTask
+from facebench.types import MetricFunction, StrPath
+
+__all__ = ["ConditionedAverageDistances"]
+
+
+class ConditionedAverageDistances(RoundedTask):
+    """How far apart are the pairs of each condition?
+
+    Reports, for every condition in order of first appearance: Condition, Mean Value and Distance
+    Metric.
+
+    Parameters
+    ----------
+    name, pairs_file_path, images_path, distance_metric
+        See `BaseTask`.
+    condition_column : str, default 'condition'
+        Column that names each pair's condition.
+    normalize : bool, default True
+        Divide by the largest distance of the layer, so that layers of different scale compare; a
+        layer whose distances are all zero stays zero.
+
+    Raises
+    ------
+    PairsError
+        If the column is missing or has empty cells.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        pairs_file_path: StrPath,
+        images_path: StrPath,
+        distance_metric: MetricFunction = cosine_distances,
+        condition_column: str = "condition",
+        normalize: bool = True,
+    ) -> None:
+        super().__init__(name, pairs_file_path, images_path, distance_metric)
+        self.condition_column = condition_column
+        self.normalize = normalize
+        self._column("condition_column", condition_column)
+
+    def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
+        """Average one layer's distances per condition.
+
+        Parameters
+        ----------
+        pairs_distances_df : DataFrame
+            The pairs with their condition and ``model_computed_distance``.
+
+        Returns
+        -------
+        DataFrame
+            A row per condition: Condition, Mean Value, Distance Metric.
+        """
+        distances = pairs_distances_df["model_computed_distance"]
+        largest = distances.max()
+        if self.normalize and largest > 0:
+            distances = distances / largest
+        means = distances.groupby(
+            pairs_distances_df[self.condition_column].to_numpy(), sort=False
+        ).mean()
+        return pd.DataFrame(
+            {
+                "Condition": means.index,
+                "Mean Value": means.to_numpy(),
+                "Distance Metric": self.distance_metric_name,
+            }
+        )
+
+    @staticmethod
+    def plot(output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
+        """Draw the conditions side by side, and each condition on its own, a picture per task.
+
+        Parameters
+        ----------
+        output_dir : str
+            Folder for the pictures.
+        performances : DataFrame
+            Results of all models and tasks of this class.
+        *optional
+            Not used.
+        """
+        PlotHelper.bar_plot(
+            performances=performances,
+            y="Mean Value",
+            ylabel="Average distance",
+            title_prefix="Average Distance Comparison",
+            output_dir=output_dir,
+            file_name="average_distance_comparison",
+            x="Condition",
+            xlabel="Condition",
+        )
+        for condition, rows in performances.groupby("Condition", sort=False):
+            PlotHelper.bar_plot(
+                performances=rows,
+                y="Mean Value",
+                ylabel="Average distance",
+                title_prefix=f"Average Distance Comparison - {condition}",
+                output_dir=output_dir,
+                file_name=f"average_distance_comparison_{condition}",
+            )

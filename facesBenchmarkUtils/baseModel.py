@@ -1,0 +1,3 @@
+"""Documented import path."""
+
+from facebench.models.base import BaseModel as BaseModel

@@ -1,0 +1,3 @@
+"""Documented import path."""
+
+from facebench.tasks.base import BaseTask as BaseTask

@@ -1,0 +1,3 @@
+"""Documented import path."""
+
+from facebench.manager import MultiModelTaskManager as MultiModelTaskManager

@@ -1,0 +1,3 @@
+"""Documented import path."""
+
+from facebench.plots import PlotHelper as PlotHelper

@@ -1,0 +1,3 @@
+"""Documented import path."""
+
+from facebench.models.clip import CLIPModel as CLIPModel

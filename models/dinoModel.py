@@ -1,0 +1,3 @@
+"""Documented import path."""
+
+from facebench.models.dino import DinoModel as DinoModel

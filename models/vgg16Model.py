@@ -1,0 +1,3 @@
+"""Documented import path."""
+
+from facebench.models.vgg16 import Vgg16Model as Vgg16Model

@@ -1,0 +1,3 @@
+"""Documented import path."""
+
+from facebench.tasks.accuracy import AccuracyTask as AccuracyTask

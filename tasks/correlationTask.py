@@ -1,0 +1,3 @@
+"""Documented import path."""
+
+from facebench.tasks.correlation import CorrelationTask as CorrelationTask
