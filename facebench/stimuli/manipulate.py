@@ -1,0 +1,262 @@
+"""Manipulations of pictures of faces: inversion, the Thatcher illusion and aligned chips.
+
+All functions are pure: they take and return uint8 RGB arrays and work on photographs as well as on
+rendered faces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import correlate1d, gaussian_filter, map_coordinates
+
+from facebench.errors import StimulusError
+
+Picture = NDArray[np.uint8]
+
+# Where dlib's 5-point alignment puts the points in a chip without padding, from
+# get_face_chip_details in dlib/image_transforms/interpolation.h (Boost licence).
+_CHIP_POINTS = np.array(
+    [
+        (0.8595674595992, 0.2134981538014),
+        (0.6460604764104, 0.2289674387677),
+        (0.1205750620789, 0.2137274526848),
+        (0.3340850613712, 0.2290642403242),
+        (0.4901123135679, 0.6277975316475),
+    ]
+)
+_HALVING_FILTER = np.array([1, 4, 6, 4, 1]) / 16
+_HALVING_SHIFT = np.array(
+    [-0.25, 0.25]
+)  # dlib's pyramid maps points this far off; networks expect it
+_ELLIPSE_PADDING = 1.25  # a region's ellipse is this much larger than the spread of its outline
+_FEATHER = 0.35  # share of the ellipse's radius over which old and turned pixels blend
+
+
+def invert(image: ArrayLike) -> Picture:
+    """Turn an image by 180° in its plane.
+
+    Parameters
+    ----------
+    image : array_like [height, width, 3], uint8
+        The picture.
+
+    Returns
+    -------
+    ndarray [height, width, 3], uint8
+        The picture upside down (and left-right reversed, as a turned photograph is).
+
+    Examples
+    --------
+    >>> picture = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    >>> invert(picture)[0, 0].tolist()
+    [9, 10, 11]
+    >>> bool((invert(invert(picture)) == picture).all())
+    True
+    """
+    return np.ascontiguousarray(_checked(image)[::-1, ::-1])
+
+
+def thatcherise(image: ArrayLike, regions: Sequence[ArrayLike]) -> Picture:
+    """Turn regions of a face (both eyes and the mouth) upside down in place.
+
+    Each region is turned by 180° about the middle of its padded, feathered ellipse. Regions are
+    handled one after the other; keep them apart for a clean result.
+
+    Parameters
+    ----------
+    image : array_like [height, width, 3], uint8
+        The picture.
+    regions : sequence of array_like [k, 2]
+        Outlines in pixels (x to the right, y down), at least three points each: for example
+        ``landmarks["left_eye"]``, ``landmarks["right_eye"]`` and ``landmarks["mouth"]``.
+
+    Returns
+    -------
+    ndarray [height, width, 3], uint8
+        A new picture; pixels outside the ellipses are those of ``image``.
+
+    Raises
+    ------
+    StimulusError
+        If a region is not a list of three or more points.
+
+    References
+    ----------
+    Thompson, P. (1980). Margaret Thatcher: a new illusion. Perception, 9(4), 483-484.
+    """
+    picture = _checked(image)
+    result = picture.astype(np.float64)
+    for region in regions:
+        outline = np.asarray(region, dtype=np.float64)
+        if outline.ndim != 2 or outline.shape[1] != 2 or len(outline) < 3:
+            msg = (
+                "Each region must be an array [k, 2] of three or more points. "
+                f"Got one of shape {outline.shape} instead."
+            )
+            raise StimulusError(msg)
+        _turn_region(result, outline)
+    return np.round(np.clip(result, 0, 255)).astype(np.uint8)
+
+
+def _turn_region(picture: NDArray[np.float64], outline: NDArray[np.float64]) -> None:
+    """Turn the ellipse around one outline, in place."""
+    centre, axes, radii = _ellipse(outline)
+    height, width = picture.shape[:2]
+    reach = np.ceil(radii.max()) + 1
+    left, top = np.maximum(np.floor(centre - reach), 0).astype(int)
+    right, bottom = np.minimum(np.ceil(centre + reach), (width - 1, height - 1)).astype(int)
+    if right < left or bottom < top:
+        return
+    y, x = np.mgrid[top : bottom + 1, left : right + 1].astype(np.float64)
+    offset = np.stack([x - centre[0], y - centre[1]], axis=-1)
+    distance = np.sqrt((((offset @ axes) / radii) ** 2).sum(axis=-1))
+    share = np.clip((1 - distance) / _FEATHER, 0, 1)
+    share = (share * share * (3 - 2 * share))[..., None]
+    turned = np.stack(
+        [
+            map_coordinates(
+                picture[..., c], (2 * centre[1] - y, 2 * centre[0] - x), order=1, mode="nearest"
+            )
+            for c in range(3)
+        ],
+        axis=-1,
+    )
+    window = picture[top : bottom + 1, left : right + 1]
+    turned += _smooth_difference(window - turned, distance, float(radii.min()))
+    window += share * (turned - window)
+
+
+def _smooth_difference(
+    difference: NDArray[np.float64], distance: NDArray[np.float64], radius: float
+) -> NDArray[np.float64]:
+    """Return the difference [h, w, 3] on the rim of an ellipse, continued smoothly into it.
+
+    Light falls from above: turned skin is darker where it should be brighter. Added to the turned
+    pixels, this takes the shading of the surrounding skin over, so that no halo shows the edge.
+    """
+    rim = np.exp(-(((distance - 0.95) / 0.12) ** 2))
+    sigma = (0.45 * radius, 0.45 * radius)
+    weight = gaussian_filter(rim, sigma, mode="constant") + 1e-4
+    parts = [gaussian_filter(difference[..., c] * rim, sigma, mode="constant") for c in range(3)]
+    return np.asarray(np.stack(parts, axis=-1) / weight[..., None])
+
+
+def _ellipse(
+    outline: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return middle, axes (as columns) and padded radii of the ellipse around an outline."""
+    mean = outline.mean(axis=0)
+    _, axes = np.linalg.eigh(np.cov((outline - mean).T))
+    spread = (outline - mean) @ axes
+    low, high = spread.min(axis=0), spread.max(axis=0)
+    centre = mean + axes @ ((low + high) / 2)
+    half = (high - low) / 2
+    # The lids and the skin around a feature turn with it, or the edge would cut through them.
+    margin = 0.22 * half.max()
+    radii = _ELLIPSE_PADDING * half + margin + 1.0
+    return centre, axes, np.maximum(radii, 0.45 * radii.max())
+
+
+def aligned_chip(
+    image: ArrayLike, five_points: ArrayLike, size: int = 150, padding: float = 0.25
+) -> Picture:
+    """Cut out a face in the standard position, as dlib's ``get_face_chip`` does.
+
+    Parameters
+    ----------
+    image : array_like [height, width, 3], uint8
+        The picture.
+    five_points : array_like [5, 2]
+        Pixel coordinates in the order of dlib's 5-point predictor: outer and inner corner of the
+        subject's left eye, outer and inner corner of the right eye, base of the nose.
+    size : int
+        Side of the chip in pixels.
+    padding : float
+        Extra border, as a share of the unpadded side; dlib's face network expects 0.25.
+
+    Returns
+    -------
+    ndarray [size, size, 3], uint8
+        The chip; places outside of the picture are black.
+
+    Raises
+    ------
+    StimulusError
+        If there are not five distinct points, or size or padding are out of range.
+    """
+    picture = _checked(image)
+    points = np.asarray(five_points, dtype=np.float64)
+    if points.shape != (5, 2) or not np.isfinite(points).all() or np.ptp(points, axis=0).max() == 0:
+        msg = (
+            "The 'five_points' must be five different finite points, [5, 2]. "
+            f"Got an array of shape {points.shape} instead."
+        )
+        raise StimulusError(msg)
+    if size < 2 or padding < 0:
+        msg = (
+            "The 'size' of a chip must be at least 2 pixels and its 'padding' at least 0. "
+            f"Got size={size}, padding={padding} instead."
+        )
+        raise StimulusError(msg)
+    target = (_CHIP_POINTS + padding) / (2 * padding + 1) * size
+    matrix, shift = _similarity(target, points)
+    return _resample(picture, matrix, shift, size)
+
+
+def _similarity(
+    source: NDArray[np.float64], target: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the least-squares similarity ``target ≈ matrix @ source + shift`` (Umeyama 1991)."""
+    source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
+    a, b = source - source_mean, target - target_mean
+    left, sigma, right = np.linalg.svd(b.T @ a)
+    sign = np.array([1.0, np.sign(np.linalg.det(left) * np.linalg.det(right))])
+    matrix = (left * sign) @ right * float((sigma * sign).sum() / (a**2).sum())
+    return matrix, target_mean - matrix @ source_mean
+
+
+def _resample(
+    picture: Picture, matrix: NDArray[np.float64], shift: NDArray[np.float64], size: int
+) -> Picture:
+    """Return the chip whose pixel p shows the picture at ``matrix @ p + shift``."""
+    source = picture.astype(np.float64)
+    # A chip much smaller than its part of the picture is taken from a halved picture, or fine
+    # detail would alias; bilinear sampling copes with what remains (a factor of two, as in dlib).
+    scale = float(np.sqrt(abs(np.linalg.det(matrix))))
+    width = _halved(size * scale)
+    while width > size:
+        width = _halved(width)
+        for axis in (0, 1):
+            source = correlate1d(source, _HALVING_FILTER, axis=axis, mode="nearest")
+        source = source[::2, ::2]
+        matrix, shift = matrix / 2, shift / 2 + _HALVING_SHIFT
+    # dlib puts the first and last pixel of a chip half a picture pixel inside the edges of its box.
+    inset = 0.5 / scale
+    row, column = inset + np.mgrid[0:size, 0:size] * ((size - 2 * inset) / (size - 1))
+    x = matrix[0, 0] * column + matrix[0, 1] * row + shift[0]
+    y = matrix[1, 0] * column + matrix[1, 1] * row + shift[1]
+    channels = [map_coordinates(source[..., c], (y, x), order=1, mode="constant") for c in range(3)]
+    # dlib cuts fractions off as well.
+    return np.asarray(np.clip(np.stack(channels, axis=-1), 0, 255), np.uint8)
+
+
+def _halved(width: float) -> float:
+    """Return the width of a box in the halved picture, counted from first to last pixel."""
+    return (width - 1) / 2 + 1
+
+
+def _checked(image: ArrayLike) -> Picture:
+    picture = np.asarray(image)
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+        msg = (
+            "The 'image' must be an RGB array [height, width, 3] of dtype uint8. "
+            f"Got shape {picture.shape} and dtype {picture.dtype} instead."
+        )
+        raise StimulusError(msg)
+    return picture
+
+
+__all__ = ["aligned_chip", "invert", "thatcherise"]
