@@ -401,8 +401,7 @@ class MultiModelTaskManager:
                 failures.append((f"{class_name} Plots", error))
 
 
-def _add(items: Any, kind: type, known: dict[str, Any]) -> None:
-    item: Any
+def _add(items: Any, kind: Any, known: dict[str, Any]) -> None:
     for item in [items] if isinstance(items, kind) else _as_list(items, kind):
         if not isinstance(item, kind):
             msg = (
@@ -420,7 +419,7 @@ def _add(items: Any, kind: type, known: dict[str, Any]) -> None:
         known[item.name] = item
 
 
-def _as_list(items: Any, kind: type) -> list[Any]:
+def _as_list(items: Any, kind: Any) -> list[Any]:
     try:
         return list(items)
     except TypeError:

@@ -18,17 +18,20 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 
 class Progress:
-    """Counts images of one model; use as a context manager.
+    """Counts what is done, such as the images of a model; use as a context manager.
 
     Parameters
     ----------
     title : str
         What is going on, such as the model's name.
     total : int
-        How many images there are.
+        How many things there are to do.
+    unit : str, default 'images'
+        What they are.
     """
 
-    def __init__(self, title: str, total: int) -> None:
+    def __init__(self, title: str, total: int, unit: str = "images") -> None:
+        self._unit = unit
         self._title = title
         self._total = total
         self._done = 0
@@ -59,27 +62,28 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
         if kind is None and self._total:
-            _log.info("%s: %d images, %s.", self._title, self._done, self._rate())
+            _log.info("%s: %d %s, %s.", self._title, self._done, self._unit, self._rate())
 
-    def advance(self, images: int) -> None:
-        """Count images that are done."""
-        self._done += images
+    def advance(self, number: int) -> None:
+        """Count what was done since the last call."""
+        self._done += number
         if self._bar is not None:
-            self._bar.update(self._task, advance=images, rate=self._rate())
+            self._bar.update(self._task, advance=number, rate=self._rate())
             return
         now = time.monotonic()
         if now - self._last_line >= _SECONDS_BETWEEN_LINES and self._done < self._total:
             self._last_line = now
             left = (now - self._started) / self._done * (self._total - self._done)
             _log.info(
-                "%s: %d of %d images, %s, about %.0f s left.",
+                "%s: %d of %d %s, %s, about %.0f s left.",
                 self._title,
                 self._done,
                 self._total,
+                self._unit,
                 self._rate(),
                 left,
             )
 
     def _rate(self) -> str:
         seconds = max(time.monotonic() - self._started, 1e-9)
-        return f"{self._done / seconds:.1f} images/s"
+        return f"{self._done / seconds:.1f} {self._unit}/s"

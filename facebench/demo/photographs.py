@@ -93,7 +93,7 @@ def prepare_photographs(
     with reuse_or_make(root, settings) as state:
         if not state["ready"]:
             jobs = [_Job(path, root, _png_name(path)) for path in chosen]
-            found = in_parallel("Finding faces", _align, jobs)
+            found = in_parallel("Finding faces", "images", _align, jobs)
             state["left_out"] = [
                 str(job.source.relative_to(source))
                 for job, is_found in zip(jobs, found, strict=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -23,6 +22,8 @@ from facebench.demo.stimuli import (
 from facebench.files import atomic_path
 from facebench.stimuli import (
     FEATURES,
+    RenderedFace,
+    View,
     aligned_chip,
     change_feature,
     identity_distance,
@@ -37,25 +38,35 @@ __all__ = ["prepare_rendered_faces"]
 
 _IMAGE_SIZE = 250
 _PHOTOGRAPHS, _FEATURE_FOLDER = "photographs", "feature-changes"
-_OTHER_PERSON = "other person"
 
 
 @dataclass(frozen=True)
-class _Job:
-    """One picture to draw, as plain numbers for a worker process."""
+class _Person:
+    """One person to draw, as plain numbers for a worker process.
+
+    All pictures of a person are one job: the renderer keeps what does not change between views.
+    """
 
     folder: Path
-    person: int
-    photograph: int
+    number: int
+    n_photographs: int
+    with_changes: bool
     seed: int
-    feature: str = ""
 
     @property
-    def name(self) -> str:
-        person = f"person_{self.person + 1:02d}"
-        if self.feature:
-            return f"{person}/{person}_{self.feature}.png"
-        return f"{person}/{person}_{self.photograph + 1:04d}.png"
+    def label(self) -> str:
+        return f"person_{self.number + 1:02d}"
+
+    @property
+    def own_seed(self) -> int:
+        return self.seed * 1_000_003 + self.number
+
+    @property
+    def photographs(self) -> list[str]:
+        return [f"{self.label}/{self.label}_{i + 1:04d}.png" for i in range(self.n_photographs)]
+
+    def changed(self, feature: str) -> str:
+        return f"{self.label}/{self.label}_{feature}.png"
 
 
 def prepare_rendered_faces(
@@ -96,101 +107,87 @@ def prepare_rendered_faces(
     }
     with reuse_or_make(root, settings) as state:
         if not state["ready"]:
-            jobs = list(_jobs(root, n_people, n_photographs, n_changed, seed))
-            records = in_parallel("Rendering faces", _draw, jobs)
-            _write_parameters(root, jobs, records)
-            _write_tables(stimuli, n_people, n_photographs, n_changed, seed)
+            people = [
+                _Person(root, number, n_photographs, number < n_changed, seed)
+                for number in range(n_people)
+            ]
+            records = in_parallel("Rendering faces", "people", _draw, people)
+            _write_parameters(root, [record for drawn in records for record in drawn])
+            _write_tables(stimuli, people, seed)
     return stimuli
 
 
-def _jobs(
-    root: Path, n_people: int, n_photographs: int, n_changed: int, seed: int
-) -> Iterator[_Job]:
-    for person in range(n_people):
-        for photograph in range(n_photographs):
-            yield _Job(root, person, photograph, seed)
-        if person < n_changed:
-            for feature in FEATURES:
-                yield _Job(root, person, 0, seed, feature)
+def _draw(person: _Person) -> list[dict[str, Any]]:
+    """Render a person and write all versions; runs in a worker process."""
+    identity = sample_identity(person.own_seed)
+    records = []
+    for number, name in enumerate(person.photographs):
+        face = render_face(identity, _view(person, number), size=_IMAGE_SIZE)
+        write_png(person.folder / _PHOTOGRAPHS / name, face.image)
+        # One thatcherised picture a person.
+        turned = _chip(face, thatcherise(face.image, _regions(face))) if number == 0 else None
+        write_versions(person.folder, name, _chip(face, face.image), turned)
+        records.append(_record(f"{_PHOTOGRAPHS}/{name}", None, face))
+    for feature in FEATURES if person.with_changes else ():
+        other = change_feature(identity, feature, seed=person.own_seed)
+        face = render_face(other, _view(person, 0), size=_IMAGE_SIZE)
+        name = f"{_FEATURE_FOLDER}/{person.changed(feature)}"
+        write_png(person.folder / name, _chip(face, face.image))
+        records.append(_record(name, feature, face))
+    return records
 
 
-def _identity_seed(seed: int, person: int) -> int:
-    return seed * 1_000_003 + person
+def _view(person: _Person, number: int) -> View:
+    return sample_view(person.own_seed * 1_009 + number)
 
 
-def _draw(job: _Job) -> dict[str, Any]:
-    """Render one picture and write its versions; runs in a worker process."""
-    identity = sample_identity(_identity_seed(job.seed, job.person))
-    view = sample_view(_identity_seed(job.seed, job.person) * 1_009 + job.photograph)
-    if job.feature:
-        identity = change_feature(identity, job.feature, seed=_identity_seed(job.seed, job.person))
-    face = render_face(identity, view, size=_IMAGE_SIZE)
-    marks = face.landmarks
-    chip = aligned_chip(face.image, marks["five_points"], size=CHIP_SIZE)
-    if job.feature:
-        write_png(job.folder / _FEATURE_FOLDER / job.name, chip)
-    else:
-        write_png(job.folder / _PHOTOGRAPHS / job.name, face.image)
-        turned = None
-        if job.photograph == 0:  # one thatcherised picture a person
-            turned = thatcherise(
-                face.image, [marks["left_eye"], marks["right_eye"], marks["mouth"]]
-            )
-            turned = aligned_chip(turned, marks["five_points"], size=CHIP_SIZE)
-        write_versions(job.folder, job.name, chip, turned)
+def _regions(face: RenderedFace) -> list[Any]:
+    return [face.landmarks[part] for part in ("left_eye", "right_eye", "mouth")]
+
+
+def _chip(face: RenderedFace, image: Any) -> Any:
+    return aligned_chip(image, face.landmarks["five_points"], size=CHIP_SIZE)
+
+
+def _record(name: str, changed: str | None, face: RenderedFace) -> dict[str, Any]:
     return {
-        "image": job.name,
-        "changed": job.feature or None,
-        "identity": identity.to_dict(),
-        "view": view.to_dict(),
-        "landmarks": {name: points.round(2).tolist() for name, points in marks.items()},
+        "image": name,
+        "changed": changed,
+        "identity": face.identity.to_dict(),
+        "view": face.view.to_dict(),
+        "landmarks": {part: points.round(2).tolist() for part, points in face.landmarks.items()},
     }
 
 
-def _write_parameters(root: Path, jobs: list[_Job], records: list[dict[str, Any]]) -> None:
+def _write_parameters(root: Path, records: list[dict[str, Any]]) -> None:
     with atomic_path(root / "parameters.json") as temporary:
         temporary.write_text(json.dumps(records), encoding="utf-8")
 
 
-def _write_tables(
-    stimuli: DemoStimuli, n_people: int, n_photographs: int, n_changed: int, seed: int
-) -> None:
-    names = [
-        [_Job(Path(), person, photograph, seed).name for photograph in range(n_photographs)]
-        for person in range(n_people)
-    ]
-    identities = [sample_identity(_identity_seed(seed, person)) for person in range(n_people)]
+def _write_tables(stimuli: DemoStimuli, people: list[_Person], seed: int) -> None:
+    identities = [sample_identity(person.own_seed) for person in people]
     distances = [
-        (names[a][0], names[b][0], identity_distance(identities[a], identities[b]))
-        for a, b in combinations(range(n_people), 2)
-    ]
-    conditions = [
-        (
-            f"{UPRIGHT}/{names[person][0]}",
-            f"{_FEATURE_FOLDER}/{_Job(Path(), person, 0, seed, feature).name}",
-            f"other {feature}",
+        (people[a].photographs[0], people[b].photographs[0], identity_distance(*pair))
+        for (a, b), pair in zip(
+            combinations(range(len(people)), 2), combinations(identities, 2), strict=True
         )
+    ]
+    changed = [person for person in people if person.with_changes]
+    neighbours = [people[(person.number + 1) % len(people)] for person in changed]
+    others = {
+        f"other {feature}": [f"{_FEATURE_FOLDER}/{person.changed(feature)}" for person in changed]
         for feature in FEATURES
-        for person in range(n_changed)
+    }
+    others["same person, other view"] = [f"{UPRIGHT}/{p.photographs[1]}" for p in changed]
+    others["other person"] = [f"{UPRIGHT}/{p.photographs[0]}" for p in neighbours]
+    conditions = [
+        (f"{UPRIGHT}/{person.photographs[0]}", other, condition)
+        for condition, names in others.items()
+        for person, other in zip(changed, names, strict=True)
     ]
-    conditions += [
-        (
-            f"{UPRIGHT}/{names[person][0]}",
-            f"{UPRIGHT}/{names[person][1]}",
-            "same person, other view",
-        )
-        for person in range(n_changed)
-    ]
-    conditions += [
-        (
-            f"{UPRIGHT}/{names[person][0]}",
-            f"{UPRIGHT}/{names[(person + 1) % n_people][0]}",
-            _OTHER_PERSON,
-        )
-        for person in range(n_changed)
-    ]
-    people = {person_names[0].split("/")[0]: person_names for person_names in names}
-    stimuli.write_tables(people, distances, conditions, seed)
+    stimuli.write_tables(
+        {person.label: person.photographs for person in people}, distances, conditions, seed
+    )
 
 
 def _renderer_digest() -> str:

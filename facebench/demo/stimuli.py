@@ -147,11 +147,13 @@ def write_png(path: Path, pixels: Pixels) -> None:
         Image.fromarray(pixels).save(temporary, format="PNG", compress_level=1)
 
 
-def in_parallel(title: str, function: Callable[[Item], Made], items: Sequence[Item]) -> list[Made]:
+def in_parallel(
+    title: str, unit: str, function: Callable[[Item], Made], items: Sequence[Item]
+) -> list[Made]:
     """Apply a function to every item, on all cores, in order, showing progress."""
     made = []
-    with Progress(title, len(items)) as progress, ProcessPoolExecutor() as pool:
-        for result in pool.map(function, items, chunksize=max(1, len(items) // 64)):
+    with Progress(title, len(items), unit) as progress, ProcessPoolExecutor() as pool:
+        for result in pool.map(function, items):
             made.append(result)
             progress.advance(1)
     return made

@@ -45,8 +45,8 @@ STYLES = {
     "tied_back": Style(9.0, 0.7, "back", 7000, sides=0.8, side_length=0.7, cut=-3.0),
     "bob": Style(20.0, 1.6, "part", 5200, sides=1.25, cut=-9.5),
     "fringe": Style(24.0, 1.5, "fringe", 5600, sides=1.15, cut=-12.0),
-    "long": Style(34.0, 1.5, "part", 5200, sides=1.1),
-    "wavy": Style(34.0, 2.0, "part", 5000, wave=0.55, wave_length=6.5, sides=1.3),
+    "long": Style(32.0, 1.5, "part", 4600, sides=1.1),
+    "wavy": Style(31.0, 2.0, "part", 4400, wave=0.55, wave_length=6.5, sides=1.3),
 }
 
 
@@ -151,9 +151,12 @@ def _grow(
     growth = np.clip(1 + 0.13 * identity.score("hair_length"), 0.6, 1.4)
     volume = np.clip(1 + 0.22 * identity.score("hair_volume"), 0.5, 1.6)
     length = style.length * growth * rng.uniform(0.72, 1.0, (count,)).astype(np.float32)
+    length = np.minimum(length, np.float32(38.0))  # what hangs lower is out of the picture
     layer = rng.random((count,)).astype(np.float32) ** np.float32(0.8)
     top = smoothstep(2.0, 8.0, roots[1])
     length = length * (style.side_length + (1 - style.side_length) * smoothstep(4.0, 7.5, roots[1]))
+    if style.flow == "back":  # combed past the ears, low strands would stick out behind them
+        length = length * (0.15 + 0.85 * smoothstep(-0.5, 3.5, roots[1]))
     lift = style.lift * volume * (style.sides + (1 - style.sides) * top) * (0.1 + 0.9 * layer)
     # Near the hairline in front the layer starts thin, or the hair would look like a cap.
     edge = smoothstep(
@@ -173,7 +176,7 @@ def _grow(
     for k in range(1, steps + 1):
         flow = _flow(identity, style, p, outward) + wild
         direction = keep * direction + (1 - keep) * flow
-        if style.flow != "out":
+        if style.flow not in ("out", "back"):
             hanging = smoothstep(4.0, -4.0, p[1])
             direction *= np.stack([1 - 0.5 * hanging, 1 + 0 * hanging, 1 - 0.5 * hanging])
             direction[1] -= 0.5 * hanging
@@ -250,7 +253,10 @@ def _visible(
     """Return which points to draw: hair is cut at a height, and kept out of the face."""
     x, y, z = position
     brow = identity.brow_height + (0.75 if style.flow == "fringe" else 2.2)
-    face = (z > 3.0) & (np.abs(x) < 5.9) & (y < brow + 0.12 * x * x / 4)
+    edge = brow + 0.03 * x * x
+    if style.flow == "part":  # no stray strands across the forehead
+        edge = np.maximum(edge, identity.hairline - 0.7 - 0.07 * x * x)
+    face = (z > 3.0) & (np.abs(x) < 5.9) & (y < edge)
     # Short hair ends raggedly, long hair is cut in a line.
     spread = 0.75 if style.length < 10 else 0.2
     ends = style.cut + spread * rng.standard_normal((count,)).astype(np.float32)

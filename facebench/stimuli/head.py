@@ -188,6 +188,7 @@ def _cheeks_and_chin(identity: Identity, layout: Layout, x: Field, y: Field) -> 
 def _nose(identity: Identity, layout: Layout, x: Field, y: Field) -> Field:
     i = identity
     tip, base = layout.nose_tip_y, layout.nose_base_y
+    drop = tip - base
     out = max(i.nose_projection, 1.2)
     bridge = max(0.5 + 0.16 * i.score("nose_bridge_height"), 0.2)
     hump = 0.1 * i.score("nose_hump")
@@ -199,8 +200,9 @@ def _nose(identity: Identity, layout: Layout, x: Field, y: Field) -> Field:
             (3.4, 0.0), (2.5, 0.0), (1.3, 0.28 * bridge + 0.1), (0.35, bridge),
             (0.5 * tip + 0.2, bridge + 0.42 * (out - bridge) + hump),
             (0.8 * tip, bridge + 0.78 * (out - bridge) + 0.5 * hump - lift),
-            (tip, out), (tip - 0.16, 0.96 * out), (tip - 0.36, 0.80 * out + lift),
-            (base + 0.08, 0.46 * out), (base - 0.25, 0.2), (base - 1.1, 0.0), (base - 2.0, 0.0),
+            (tip, out), (tip - 0.25 * drop, 0.96 * out), (tip - 0.58 * drop, 0.80 * out + lift),
+            (tip - 0.87 * drop, 0.46 * out), (base - 0.25, 0.2), (base - 1.1, 0.0),
+            (base - 2.0, 0.0),
         ],
         y - 0.32 * low * np.minimum(x * x, 1.2),
     )  # fmt: skip

@@ -27,7 +27,7 @@ class Layout:
     @property
     def nose_tip_y(self) -> float:
         """Height of the tip of the nose."""
-        return self.nose_base_y + 0.62 + 0.18 * self.identity.score("nose_tip_lift")
+        return self.nose_base_y + 0.62 + 0.11 * self.identity.score("nose_tip_lift")
 
     @property
     def nose_base_y(self) -> float:

@@ -1,0 +1,104 @@
+"""A small world for whole runs: images, pairs, a network and tasks, made in a second."""
+
+import csv
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from facebench import BaseModel
+
+
+class SmallNet(BaseModel):
+    """A conv net whose ReLU works in place; counts the images it is given."""
+
+    def _build_model(self):
+        generator = torch.Generator().manual_seed(3)
+        self.model = nn.Sequential(
+            nn.Conv2d(3, 4, 5, stride=2),
+            nn.ReLU(inplace=True),
+            nn.AdaptiveAvgPool2d(3),
+            nn.Flatten(),
+            nn.Linear(36, 8),
+        )
+        for parameter in self.model.parameters():
+            parameter.data = torch.randn(parameter.shape, generator=generator) * 0.3
+        self.images_seen = 0
+
+    def _forward(self, input_tensor):
+        self.images_seen += len(input_tensor)
+        return self.model(input_tensor)
+
+
+def small_transform(image):
+    pixels = np.asarray(image.resize((24, 24)), dtype=np.float32) / 255
+    return torch.from_numpy(pixels).permute(2, 0, 1)
+
+
+@pytest.fixture
+def small_net():
+    def make(name="small", extract_layers=None, cls=SmallNet, **options):
+        return cls(name, None, extract_layers, small_transform, **options)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory):
+    """Images of 6 people and four pair tables over them."""
+    folder = tmp_path_factory.mktemp("world")
+    rng = np.random.default_rng(5)
+    names = []
+    for person in range(6):
+        base = rng.integers(0, 200, (30, 30, 3))
+        for photograph in range(3):
+            name = f"person {person}/{photograph}.png"
+            path = folder / "images" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            noisy = np.clip(base + rng.integers(0, 56, base.shape), 0, 255).astype(np.uint8)
+            Image.fromarray(noisy).save(path)
+            names.append(name)
+    pairs = [tuple(rng.choice(len(names), 2, replace=False)) for _ in range(40)]
+    pairs += pairs[:4]  # duplicates must stay duplicates
+    rows = [
+        {
+            "img1": names[a],
+            "img2": names[b],
+            "same": int(a // 3 == b // 3) if i > 1 else i,
+            "distance": round(float(rng.random()), 3),
+            "condition": ["near", "far", "odd/even"][i % 3],
+            "group": ["upright", "inverted"][i % 2],
+            "note": f"row {i}",
+        }
+        for i, (a, b) in enumerate(pairs)
+    ]
+    table = folder / "pairs.csv"
+    with table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return SimpleNamespace(folder=folder, images=folder / "images", pairs=table, rows=rows)
+
+
+@pytest.fixture
+def broken_world(world, tmp_path):
+    """The same world with one truncated image and one text file in place of an image."""
+    import shutil
+
+    images = tmp_path / "images"
+    shutil.copytree(world.images, images)
+    damaged = images / "person 0" / "0.png"
+    damaged.write_bytes(damaged.read_bytes()[:200])
+    (images / "person 3" / "1.png").write_text("not an image")
+    return SimpleNamespace(images=images, pairs=world.pairs, rows=world.rows)
+
+
+def data_folder() -> Path:
+    import os
+
+    default = Path(__file__).parents[3] / "shared" / "data"
+    return Path(os.environ.get("FACEBENCH_DATA", default))

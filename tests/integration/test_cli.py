@@ -1,0 +1,122 @@
+"""The command line, run as people run it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from conftest import data_folder
+
+import facebench
+
+COMMAND = [sys.executable, "-m", "facebench"]
+
+
+def run(*arguments, cwd=None):
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        cwd=cwd,
+        env=os.environ | {"NO_COLOR": "1", "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_version_and_help():
+    assert run("--version").stdout.strip() == f"facebench {facebench.__version__}"
+    shown = run("--help")
+    assert shown.returncode == 0
+    assert "demo" in shown.stdout
+
+
+@pytest.fixture(scope="module")
+def small_demo(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo")
+    first = run("demo", "--people", 4, "--photographs", 2, cwd=folder)
+    return folder / "demo_results" / "rendered", first
+
+
+class TestDemo:
+    def test_prints_the_table_and_names_the_folder(self, small_demo):
+        folder, first = small_demo
+        assert first.returncode == 0, first.stderr
+        for text in (
+            "dlib-resnet",
+            "vgg16-untrained",
+            "classifier.5",
+            "same person, upright: AUC",
+            "identity parameters: Correlation Score",
+            "Thatcher: Relative Difference",
+            "say nothing about real faces",
+            str(folder),
+        ):
+            assert text in first.stdout
+
+    def test_leaves_all_tables_and_plots(self, small_demo):
+        folder, _ = small_demo
+        summary = pd.read_csv(folder / "models_unified_results.csv")
+        assert summary["Layer Name"].tolist() == ["default", "avgpool", "classifier.5"]
+        for kind in ("Accuracy", "Correlation", "RelativeDifference"):
+            assert list((folder / f"{kind}Task Plots").glob("Rendered faces*.png"))
+        assert list((folder / "ConditionedAverageDistances Plots").glob("Rendered faces*.png"))
+
+    def test_tables_pair_what_they_should(self, small_demo):
+        stimuli = small_demo[0] / "stimuli"
+        same = pd.read_csv(stimuli / "same_upright.csv")
+        one_person = same["img1"].str.split("/").str[1] == same["img2"].str.split("/").str[1]
+        assert (one_person == (same["same"] == 1)).all()
+        assert same["same"].mean() == 0.5
+        inverted = pd.read_csv(stimuli / "same_inverted.csv")
+        assert (
+            inverted["img1"]
+            .str.removeprefix("inverted/")
+            .equals(same["img1"].str.removeprefix("upright/"))
+        )
+        distances = pd.read_csv(stimuli / "distances.csv")
+        assert len(distances) == 6
+        assert (distances["distance"] > 0).all()
+        thatcher = pd.read_csv(stimuli / "thatcher.csv")
+        assert thatcher["orientation"].tolist() == ["upright"] * 4 + ["inverted"] * 4
+        assert len(json.loads((stimuli / "parameters.json").read_text())) == 4 * 2 + 4 * 6
+
+    def test_stimuli_are_kept_for_the_next_time(self, small_demo):
+        folder, first = small_demo
+        stimuli = sorted((folder / "stimuli").rglob("*.png"))
+        before = [(path, path.stat().st_mtime_ns) for path in stimuli]
+        again = run("demo", "--people", 4, "--photographs", 2, cwd=folder.parents[1])
+        assert again.returncode == 0
+        assert "Rendering" not in again.stderr
+        assert before == [(path, path.stat().st_mtime_ns) for path in stimuli]
+        assert again.stdout == first.stdout
+
+    def test_runs_on_a_folder_of_real_faces(self, tmp_path):
+        data = data_folder() / "lfw_view1" / "images"
+        if not data.is_dir():
+            pytest.skip(f"no LFW data at {data} (set FACEBENCH_DATA)")
+        done = run("demo", "--data", data, "--people", 8, "--photographs", 2, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "pixel distance: Correlation Score" in done.stdout
+        assert "rendered" not in done.stdout.lower()
+        folder = tmp_path / "demo_results" / "images"
+        summary = pd.read_csv(folder / "models_unified_results.csv")
+        assert summary.loc[0, "images, same person, upright: AUC"] > 0.9
+
+
+class TestWrongInput:
+    def test_missing_data_folder(self, tmp_path):
+        done = run("demo", "--data", "nowhere", cwd=tmp_path)
+        assert done.returncode == 2
+        assert "The data folder nowhere does not exist" in done.stderr
+        assert "Traceback" not in done.stderr
+
+    def test_folder_without_people(self, tmp_path):
+        (tmp_path / "faces" / "someone").mkdir(parents=True)
+        done = run("demo", "--data", "faces", cwd=tmp_path)
+        assert done.returncode == 2
+        assert "NAME/*.jpg" in done.stderr
+
+    def test_unknown_option(self, tmp_path):
+        assert run("demo", "--colour", cwd=tmp_path).returncode == 2

@@ -1,0 +1,90 @@
+"""References on real faces; skipped where the data is not there."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import data_folder
+from PIL import Image
+from sklearn.metrics import pairwise, roc_auc_score
+
+from facebench import AccuracyTask, DlibResNetModel, MultiModelTaskManager
+
+LFW = data_folder() / "lfw_view1"
+pytestmark = [
+    pytest.mark.data,
+    pytest.mark.skipif(not LFW.is_dir(), reason=f"no LFW data at {LFW} (set FACEBENCH_DATA)"),
+]
+DEV_TRAIN_THRESHOLD = 0.612
+
+
+class UpsideDownChips(DlibResNetModel):
+    """Aligned upright, then turned over: no detector finds faces that are upside-down."""
+
+    def _default_preprocess(self, image):
+        return super()._default_preprocess(image).flip(1)
+
+
+@pytest.fixture(scope="module")
+def dev_test(tmp_path_factory):
+    task = AccuracyTask(
+        "dev-test",
+        LFW / "pairs_dev_test.csv",
+        LFW / "images",
+        pairwise.euclidean_distances,
+        true_label="same",
+    )
+    models = [DlibResNetModel(), UpsideDownChips("upside-down")]
+    manager = MultiModelTaskManager(models, task)
+    manager.run_all_tasks_all_models(tmp_path_factory.mktemp("lfw"))
+    return manager
+
+
+def distances(manager, model):
+    table = manager.model_task_distances_dfs[model]["dev-test"]
+    return table["same"].to_numpy(), table["model_computed_distance"].to_numpy()
+
+
+def test_auc_upright(dev_test):
+    same, distance = distances(dev_test, "dlib-resnet")
+    assert roc_auc_score(same, -distance) == pytest.approx(0.9983, abs=0.003)
+    auc = dev_test.tasks_performance_dfs["dev-test"].set_index("Model Name")["AUC"]
+    assert auc["dlib-resnet"] == pytest.approx(0.9983, abs=0.003)
+
+
+def test_accuracy_at_the_threshold_of_dev_train(dev_test):
+    same, distance = distances(dev_test, "dlib-resnet")
+    accuracy = np.mean((distance <= DEV_TRAIN_THRESHOLD) == same)
+    assert accuracy == pytest.approx(0.988, abs=0.003)
+
+
+def test_images_without_a_face_are_counted(dev_test):
+    assert dev_test.remarks["dlib-resnet"] == {"Images: no face found": 2}
+    summary = dev_test.unified_summary()
+    assert summary["Images: no face found"].iloc[0] == 2
+
+
+def test_auc_upside_down(dev_test):
+    same, distance = distances(dev_test, "upside-down")
+    assert roc_auc_score(same, -distance) == pytest.approx(0.739, abs=0.003)
+
+
+def test_other_readers_agree_on_the_images(tmp_path):
+    """A row of the pairs file means the images it names: checked against a plain loop."""
+    pairs = pd.read_csv(LFW / "pairs_dev_test.csv").iloc[::100]
+    table = tmp_path / "some.csv"
+    pairs.to_csv(table, index=False)
+    model = DlibResNetModel(align=False)
+    task = AccuracyTask(
+        "some", table, LFW / "aligned112", pairwise.euclidean_distances, true_label="same"
+    )
+    manager = MultiModelTaskManager(model, task)
+    manager.run_task("dlib-resnet", "some", tmp_path)
+    found = manager.model_task_distances_dfs["dlib-resnet"]["some"]["model_computed_distance"]
+    for row, distance in zip(pairs.itertuples(), found, strict=True):
+        vectors = [
+            model.get_output(
+                model.preprocess(Image.open(LFW / "aligned112" / name).convert("RGB"))
+            )["default"]
+            for name in (row.img1, row.img2)
+        ]
+        assert distance == pytest.approx(float((vectors[0] - vectors[1]).norm()), abs=1e-5)

@@ -1,0 +1,556 @@
+"""Whole runs through the public door: numbers, tables, files, failures."""
+
+import logging
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.stats import spearmanr
+from sklearn.metrics import pairwise, roc_auc_score, roc_curve
+
+from facebench import (
+    AccuracyTask,
+    BaseTask,
+    ConditionedAverageDistances,
+    CorrelationTask,
+    MultiModelTaskManager,
+    RelativeDifferenceTask,
+)
+from facebench.errors import (
+    DuplicateNameError,
+    ImageError,
+    InputError,
+    LayerOutputError,
+    MissingImageError,
+    PairsError,
+    RunFailedError,
+    UnknownNameError,
+)
+
+
+def four_tasks(world, metric=pairwise.cosine_distances):
+    common = (world.pairs, world.images, metric)
+    return [
+        AccuracyTask("verify", *common, true_label="same"),
+        CorrelationTask("rate", *common, correlation_metric=spearmanr),
+        ConditionedAverageDistances("conditions", *common),
+        RelativeDifferenceTask("effect", *common, group_column="group"),
+    ]
+
+
+def plain_distances(model, world, metric):
+    """The plain way: both images of every pair embedded again, one distance call per pair."""
+    values = {}
+    for row in world.rows:
+        outputs = [
+            model.get_output(model.preprocess_image(world.images / row[column]))
+            for column in ("img1", "img2")
+        ]
+        for layer in outputs[0]:
+            distance = float(np.asarray(metric(outputs[0][layer], outputs[1][layer])).mean())
+            values.setdefault(layer, []).append(distance)
+    return values
+
+
+@pytest.fixture
+def finished(world, small_net, tmp_path):
+    models = [small_net("a"), small_net("b", ["4", "0", "1"])]
+    manager = MultiModelTaskManager(models, four_tasks(world))
+    manager.run_all_tasks_all_models(tmp_path / "out")
+    return manager
+
+
+class TestNumbers:
+    @pytest.mark.parametrize(
+        "metric",
+        [
+            pairwise.cosine_distances,
+            pairwise.euclidean_distances,
+            torch.cdist,
+            lambda a, b: (a - b) ** 2,
+        ],
+    )
+    def test_distances_equal_a_plain_loop(self, world, small_net, tmp_path, metric):
+        model = small_net(extract_layers=["0", "2", "4"])
+        manager = MultiModelTaskManager(model, four_tasks(world, metric))
+        manager.run_all_tasks_all_models(tmp_path)
+        expected = plain_distances(model, world, metric)
+        for task in manager.tasks:
+            table = manager.model_task_distances_dfs["small"][task]
+            assert list(table["layer_name"].unique()) == ["0", "2", "4"]
+            for layer, rows in table.groupby("layer_name"):
+                np.testing.assert_allclose(
+                    rows["model_computed_distance"], expected[layer], rtol=1e-5, atol=1e-6
+                )
+
+    def test_metrics_equal_scikit_learn_and_scipy(self, finished, world):
+        rows = pd.DataFrame(world.rows)
+        for model, layer in (("a", "default"), ("b", "0"), ("b", "4")):
+
+            def result(task, model=model, layer=layer):
+                table = finished.unrounded_performance_dfs[task]
+                return table[(table["Model Name"] == model) & (table["Layer Name"] == layer)]
+
+            table = finished.model_task_distances_dfs[model]["verify"]
+            distance = table.loc[table["layer_name"] == layer, "model_computed_distance"].to_numpy()
+            similarity = 1 - distance
+            false, true, thresholds = roc_curve(rows["same"], similarity)
+            best = thresholds[np.argmax(true - false)]
+            verify = result("verify").iloc[0]
+            assert verify["Optimal Threshold"] == best
+            assert verify["Accuracy"] == np.mean((similarity >= best) == rows["same"])
+            assert verify["AUC"] == pytest.approx(roc_auc_score(rows["same"], similarity))
+            rate = result("rate").iloc[0]
+            expected = spearmanr(distance, rows["distance"]).statistic
+            assert rate["Correlation Score"] == pytest.approx(expected)
+            conditions = result("conditions").set_index("Condition")["Mean Value"]
+            for condition, mean in (
+                pd.Series(distance / distance.max()).groupby(rows["condition"]).mean().items()
+            ):
+                assert conditions[condition] == pytest.approx(mean)
+            upright, inverted = (
+                distance[rows["group"] == group].mean() for group in ("upright", "inverted")
+            )
+            effect = result("effect").iloc[0]
+            assert effect["Relative Difference"] == pytest.approx(
+                (upright - inverted) / (upright + inverted)
+            )
+
+    @pytest.mark.parametrize("num_workers", [0, 2])
+    @pytest.mark.parametrize("batch_size", [1, 7, 32])
+    def test_batch_size_and_workers_change_nothing(
+        self, finished, world, small_net, tmp_path, batch_size, num_workers
+    ):
+        manager = MultiModelTaskManager(
+            [small_net("a"), small_net("b", ["0", "1", "4"])],
+            four_tasks(world),
+            batch_size,
+            num_workers=num_workers,
+        )
+        manager.run_all_tasks_all_models(tmp_path)
+        for model in manager.models:
+            for task in manager.tasks:
+                np.testing.assert_allclose(
+                    manager.model_task_distances_dfs[model][task]["model_computed_distance"],
+                    finished.model_task_distances_dfs[model][task]["model_computed_distance"],
+                    atol=1e-5,
+                )
+
+    def test_each_image_goes_through_a_model_once(self, finished, world):
+        unique = {row[column] for row in world.rows for column in ("img1", "img2")}
+        for model in finished.models.values():
+            assert model.images_seen == len(unique)
+
+    def test_in_place_layers_keep_their_own_values(self, finished):
+        table = finished.model_task_distances_dfs["b"]["verify"]
+        conv, relu = (
+            table.loc[table["layer_name"] == layer, "model_computed_distance"].to_numpy()
+            for layer in ("0", "1")
+        )
+        assert not np.allclose(conv, relu)
+
+
+class TestTables:
+    def test_performance_columns_are_as_documented(self, finished):
+        identity = ["Task Name", "Model Name", "Layer Name"]
+        expected = {
+            "verify": ["Accuracy", "Optimal Threshold", "AUC", "Distance Metric", "Threshold From"],
+            "rate": ["Correlation Score", "Distance Metric", "Correlation Metric"],
+            "conditions": ["Condition", "Mean Value", "Distance Metric"],
+            "effect": ["upright Mean", "inverted Mean", "Relative Difference", "Distance Metric"],
+        }
+        for task, columns in expected.items():
+            assert list(finished.tasks_performance_dfs[task].columns) == identity + columns
+
+    def test_layers_come_in_network_order(self, finished):
+        table = finished.tasks_performance_dfs["verify"]
+        assert list(zip(table["Model Name"], table["Layer Name"], strict=True)) == [
+            ("a", "default"),
+            ("b", "0"),
+            ("b", "1"),
+            ("b", "4"),
+        ]
+
+    def test_values_are_rounded_and_the_unrounded_are_kept(self, finished):
+        for task, table in finished.tasks_performance_dfs.items():
+            numbers = table.select_dtypes("number")
+            unrounded = finished.unrounded_performance_dfs[task][numbers.columns]
+            pd.testing.assert_frame_equal(numbers, unrounded.round(5))
+            assert not numbers.equals(unrounded)
+
+    def test_every_row_and_column_of_the_file_survives_in_order(self, finished, world):
+        table = finished.model_task_distances_dfs["b"]["effect"]
+        assert list(table.columns) == [*world.rows[0], "layer_name", "model_computed_distance"]
+        for _, rows in table.groupby("layer_name"):
+            found = rows[list(world.rows[0])].to_dict("records")
+            assert found == world.rows
+
+    def test_running_again_replaces_rows(self, finished, tmp_path):
+        before = {task: table.copy() for task, table in finished.tasks_performance_dfs.items()}
+        finished.run_task("a", "verify", tmp_path)
+        for task, table in finished.tasks_performance_dfs.items():
+            pd.testing.assert_frame_equal(table, before[task])
+
+    def test_unified_summary_has_a_row_per_model_and_layer(self, finished):
+        summary = finished.unified_summary()
+        assert len(summary) == 4
+        assert list(summary.columns) == [
+            "Model Name",
+            "Layer Name",
+            "verify: Accuracy",
+            "verify: Optimal Threshold",
+            "verify: AUC",
+            "rate: Correlation Score",
+            "conditions - near: Mean Value",
+            "conditions - far: Mean Value",
+            "conditions - odd/even: Mean Value",
+            "effect: upright Mean",
+            "effect: inverted Mean",
+            "effect: Relative Difference",
+        ]
+        assert summary.notna().all().all()
+
+
+class TestFiles:
+    def test_all_documented_files_are_written(self, finished, tmp_path):
+        found = {
+            str(path.relative_to(tmp_path / "out"))
+            for path in (tmp_path / "out").rglob("*")
+            if path.is_file()
+        }
+        distances = {
+            f"Computed Metrics/{place}/{task}.csv"
+            for place in ("a", "b/0", "b/1", "b/4")
+            for task in ("verify", "rate", "conditions", "effect")
+        }
+        tables = {
+            f"{name} Plots/{name} results.csv"
+            for name in (
+                "AccuracyTask",
+                "CorrelationTask",
+                "ConditionedAverageDistances",
+                "RelativeDifferenceTask",
+            )
+        }
+        pictures = {
+            "AccuracyTask Plots/verify_accuracy_comparison.png",
+            "CorrelationTask Plots/rate_scatters_comparison.png",
+            "CorrelationTask Plots/rate_correlation_comparison.png",
+            "ConditionedAverageDistances Plots/conditions_average_distance_comparison_near.png",
+            "RelativeDifferenceTask Plots/effect_relative_difference_comparison.png",
+        }
+        expected = distances | tables | pictures | {"models_unified_results.csv"}
+        assert expected <= found
+        assert not [name for name in found if Path(name).name.startswith(".")]
+
+    def test_exported_tables_read_back(self, finished, tmp_path):
+        summary = pd.read_csv(tmp_path / "out" / "models_unified_results.csv")
+        pd.testing.assert_frame_equal(summary, finished.unified_summary(), check_dtype=False)
+        exported = pd.read_csv(tmp_path / "out/Computed Metrics/b/4/rate.csv")
+        table = finished.model_task_distances_dfs["b"]["rate"]
+        kept = table[table["layer_name"] == "4"].reset_index(drop=True)
+        np.testing.assert_array_equal(
+            exported["model_computed_distance"], kept["model_computed_distance"]
+        )
+
+    def test_unsafe_names_make_safe_files_that_do_not_collide(self, world, small_net, tmp_path):
+        tasks = [
+            AccuracyTask(name, world.pairs, world.images, true_label="same")
+            for name in ("a/b", "a:b", "../up")
+        ]
+        manager = MultiModelTaskManager(small_net("meta/net"), tasks)
+        manager.run_all_tasks_all_models(tmp_path / "out")
+        assert len(list((tmp_path / "out" / "Computed Metrics").rglob("*.csv"))) == 3
+        assert {path.name for path in tmp_path.iterdir()} == {"out"}
+
+    def test_no_export_path_means_the_current_folder(self, world, small_net, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        manager = MultiModelTaskManager(small_net(), four_tasks(world)[0])
+        manager.run_task_with_all_models("verify")
+        manager.export_unified_summary()
+        assert (tmp_path / "models_unified_results.csv").is_file()
+        assert (tmp_path / "AccuracyTask Plots" / "AccuracyTask results.csv").is_file()
+
+    def test_exports_can_be_asked_for_again_elsewhere(self, finished, tmp_path):
+        again = tmp_path / "again"
+        finished.export_computed_metrics(again)
+        finished.export_model_results_by_task(again)
+        finished.export_unified_summary(again)
+
+        def tree(folder):
+            return {path.relative_to(folder) for path in folder.rglob("*")}
+
+        assert tree(again) == tree(tmp_path / "out")
+
+
+class TestTalk:
+    def test_library_prints_nothing(self, world, small_net, tmp_path, capfd):
+        MultiModelTaskManager(small_net(), four_tasks(world)).run_all_tasks_all_models(tmp_path)
+        assert capfd.readouterr() == ("", "")
+
+    def test_print_log_tells_on_standard_error(self, world, small_net, tmp_path):
+        code = f"""
+            import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
+            from conftest import SmallNet, small_transform
+            from facebench import AccuracyTask, MultiModelTaskManager
+            common = ({str(world.pairs)!r}, {str(world.images)!r})
+            task = AccuracyTask("verify", *common, true_label="same")
+            MultiModelTaskManager(SmallNet("n", None, None, small_transform), task).run_task(
+                "n", "verify", {str(tmp_path)!r}, print_log=True)
+        """
+        run = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(code)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert run.stdout == ""
+        assert "'n': 18 images for 1 tasks" in run.stderr
+        assert str(tmp_path) in run.stderr
+
+
+class TestBadInput:
+    def test_two_models_or_tasks_of_one_name(self, world, small_net):
+        with pytest.raises(DuplicateNameError, match="Two models are named 'small'"):
+            MultiModelTaskManager([small_net(), small_net()], four_tasks(world))
+        manager = MultiModelTaskManager(small_net(), four_tasks(world))
+        with pytest.raises(DuplicateNameError, match="Two tasks are named 'verify'"):
+            manager.add_tasks(four_tasks(world)[0])
+        with pytest.raises(DuplicateNameError):
+            manager.add_models([small_net()])
+
+    def test_added_models_and_tasks_run(self, world, small_net, tmp_path):
+        manager = MultiModelTaskManager([], [])
+        manager.add_models(small_net("late"))
+        manager.add_tasks(four_tasks(world)[:2])
+        manager.run_all_tasks_with_model("late", tmp_path)
+        assert list(manager.tasks_performance_dfs) == ["verify", "rate"]
+
+    @pytest.mark.parametrize("wrong", ["small", 3, [object()]])
+    def test_something_else_than_a_model(self, world, wrong):
+        with pytest.raises(InputError, match="BaseModel"):
+            MultiModelTaskManager(wrong, four_tasks(world))
+
+    @pytest.mark.parametrize(
+        "options",
+        [{"batch_size": 0}, {"batch_size": "8"}, {"num_workers": -1}, {"on_bad_image": 1}],
+    )
+    def test_options_out_of_range(self, world, small_net, options):
+        with pytest.raises(InputError, match=next(iter(options))):
+            MultiModelTaskManager(small_net(), four_tasks(world), **options)
+
+    def test_nothing_to_run(self, tmp_path):
+        with pytest.raises(InputError, match="0 models and 0 tasks"):
+            MultiModelTaskManager([], []).run_all_tasks_all_models(tmp_path)
+
+    def test_unknown_names_suggest_the_closest(self, world, small_net, tmp_path):
+        manager = MultiModelTaskManager(small_net(), four_tasks(world))
+        with pytest.raises(UnknownNameError, match=r"no task 'verifi'.*Did you mean 'verify'"):
+            manager.run_task("small", "verifi", tmp_path)
+        with pytest.raises(KeyError, match="no model 'smal'"):
+            manager.run_all_tasks_with_model("smal", tmp_path)
+
+    def test_export_path_is_a_file(self, world, small_net, tmp_path):
+        (tmp_path / "taken").write_text("")
+        model = small_net()
+        with pytest.raises(InputError, match="must be a folder"):
+            MultiModelTaskManager(model, four_tasks(world)).run_task(
+                "small", "verify", tmp_path / "taken"
+            )
+        assert model.images_seen == 0
+
+    def test_missing_images_are_counted_before_any_forward(self, world, small_net, tmp_path):
+        table = tmp_path / "pairs.csv"
+        rows = "\n".join(f"gone{i}.png,person 0/0.png,{i % 2}" for i in range(7))
+        table.write_text(f"img1,img2,same\n{rows}\n")
+        good = four_tasks(world)
+        bad = AccuracyTask("bad", table, world.images, true_label="same")
+        model = small_net()
+        with pytest.raises(MissingImageError, match=r"7 of 8 images.*'gone0.png' in row 1") as info:
+            MultiModelTaskManager(model, [*good, bad]).run_all_tasks_all_models(tmp_path)
+        assert "gone4" in str(info.value)
+        assert "gone5" not in str(info.value)
+        assert model.images_seen == 0
+
+    def test_names_that_leave_the_folder(self, world, small_net, tmp_path):
+        table = tmp_path / "pairs.csv"
+        table.write_text(
+            "img1,img2,same\nperson 0/0.png,../pairs.csv,1\nperson 0/0.png,person 1/0.png,0\n"
+        )
+        manager = MultiModelTaskManager(
+            small_net(), AccuracyTask("out", table, world.images, true_label="same")
+        )
+        with pytest.raises(PairsError, match=r"'../pairs.csv' in row 1"):
+            manager.run_all_tasks_all_models(tmp_path)
+
+
+class TestBadImages:
+    def test_they_stop_the_run_all_named(self, broken_world, small_net, tmp_path):
+        models = [small_net("a"), small_net("b")]
+        manager = MultiModelTaskManager(models, four_tasks(broken_world))
+        with pytest.raises(ImageError, match="2 of 18 images cannot be read") as info:
+            manager.run_all_tasks_all_models(tmp_path)
+        assert "person 0" in str(info.value)
+        assert "person 3" in str(info.value)
+        assert "on_bad_image='skip'" in str(info.value)
+        assert models[1].images_seen == 0
+
+    def test_skipping_reports_what_each_task_lost(self, broken_world, small_net, tmp_path, caplog):
+        bad = {"person 0/0.png", "person 3/1.png"}
+        lost = [bool({row["img1"], row["img2"]} & bad) for row in broken_world.rows]
+        manager = MultiModelTaskManager(small_net(), four_tasks(broken_world), on_bad_image="skip")
+        with caplog.at_level(logging.WARNING, "facebench"):
+            manager.run_all_tasks_all_models(tmp_path)
+        for task in manager.tasks:
+            assert f"Task '{task}': {sum(lost)} of 44 pairs are left out" in caplog.text
+            assert manager.unified_summary()[f"{task}: Pairs Lost"].tolist() == [sum(lost)]
+            table = manager.model_task_distances_dfs["small"][task]
+            assert table["model_computed_distance"].isna().tolist() == lost
+        distance = table["model_computed_distance"]
+        expected = distance[table["group"] == "upright"].mean()
+        effect = manager.unrounded_performance_dfs["effect"].iloc[0]
+        assert effect["upright Mean"] == pytest.approx(expected)
+
+    def test_old_style_tasks_see_only_the_pairs_that_are_left(
+        self, broken_world, small_net, tmp_path
+    ):
+        class OldStyle(BaseTask):
+            def compute_task_performance(self, pairs_distances_df):
+                assert len(self.pairs_df) == len(pairs_distances_df)
+                given = self.pairs_df["distance"].values
+                error = (given - pairs_distances_df["model_computed_distance"].values) ** 2
+                return pd.DataFrame({"MSE": [error.mean()]})
+
+            @staticmethod
+            def plot(output_dir, performances, *optional):
+                pass
+
+        task = OldStyle("old", broken_world.pairs, broken_world.images)
+        manager = MultiModelTaskManager(small_net(), task, on_bad_image="skip")
+        manager.run_all_tasks_all_models(tmp_path)
+        assert manager.tasks_performance_dfs["old"]["MSE"].notna().all()
+        assert len(task.pairs_df) == len(broken_world.rows)
+
+
+class Failing(BaseTask):
+    def compute_task_performance(self, pairs_distances_df):
+        raise ZeroDivisionError("division by zero in my task")
+
+    @staticmethod
+    def plot(output_dir, performances, *optional):
+        pass
+
+
+class TestFailures:
+    def test_a_failing_task_loses_nothing_else(self, world, small_net, tmp_path):
+        tasks = [
+            *four_tasks(world)[:2],
+            Failing("bad", world.pairs, world.images),
+            *four_tasks(world)[2:],
+        ]
+        manager = MultiModelTaskManager(small_net(), tasks)
+        with pytest.raises(ZeroDivisionError) as info:
+            manager.run_all_tasks_all_models(tmp_path)
+        assert "small / bad" in info.value.__notes__[0]
+        assert set(manager.tasks_performance_dfs) == {"verify", "rate", "conditions", "effect"}
+        assert (tmp_path / "Computed Metrics/small/effect.csv").is_file()
+        assert (
+            tmp_path / "RelativeDifferenceTask Plots/RelativeDifferenceTask results.csv"
+        ).is_file()
+        assert (
+            "effect: Relative Difference"
+            in ((tmp_path / "models_unified_results.csv").read_text().splitlines()[0])
+        )
+
+    def test_several_failures_are_reported_together(self, world, small_net, tmp_path):
+        class NanNet(type(small_net())):
+            def _forward(self, input_tensor):
+                return super()._forward(input_tensor) * float("nan")
+
+        models = [small_net("nan", cls=NanNet), small_net("good")]
+        tasks = [four_tasks(world)[0], Failing("bad", world.pairs, world.images)]
+        manager = MultiModelTaskManager(models, tasks)
+        with pytest.raises(RunFailedError, match="2 parts of the run failed") as info:
+            manager.run_all_tasks_all_models(tmp_path)
+        assert [what for what, _ in info.value.failures] == ["nan", "good / bad"]
+        assert isinstance(info.value.failures[0][1], LayerOutputError)
+        assert "'default' of model 'nan'" in str(info.value)
+        assert list(manager.tasks_performance_dfs["verify"]["Model Name"]) == ["good"]
+
+    def test_a_failing_plot_loses_nothing(self, world, small_net, tmp_path):
+        class Unplottable(AccuracyTask):
+            @staticmethod
+            def plot(output_dir, performances, *optional):
+                raise RuntimeError("no ink")
+
+        tasks = [
+            Unplottable("plain", world.pairs, world.images, true_label="same"),
+            four_tasks(world)[3],
+        ]
+        manager = MultiModelTaskManager(small_net(), tasks)
+        with pytest.raises(RuntimeError, match="no ink"):
+            manager.run_all_tasks_all_models(tmp_path)
+        assert (tmp_path / "Unplottable Plots/Unplottable results.csv").is_file()
+        assert list((tmp_path / "RelativeDifferenceTask Plots").glob("*.png"))
+
+    def test_a_crash_leaves_the_tasks_before_it_exported(self, world, tmp_path):
+        code = f"""
+            import os, sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
+            from conftest import SmallNet, small_transform
+            from facebench import AccuracyTask, MultiModelTaskManager
+            class Crash(AccuracyTask):
+                def compute_task_performance(self, pairs_distances_df):
+                    os._exit(9)
+            common = ({str(world.pairs)!r}, {str(world.images)!r})
+            tasks = [AccuracyTask(f"t{{i}}", *common, true_label="same") for i in range(6)]
+            tasks.append(Crash("t6", *common, true_label="same"))
+            MultiModelTaskManager(SmallNet("n", None, None, small_transform), tasks
+                ).run_all_tasks_all_models({str(tmp_path)!r})
+        """
+        run = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False)
+        assert run.returncode == 9
+        exported = {path.stem for path in (tmp_path / "Computed Metrics/n").glob("*.csv")}
+        assert exported == {f"t{i}" for i in range(6)}
+        summary = pd.read_csv(tmp_path / "models_unified_results.csv")
+        assert "t5: AUC" in summary.columns
+
+    def test_interrupting_keeps_what_is_finished(self, world, small_net, tmp_path):
+        class Interrupt(AccuracyTask):
+            def compute_task_performance(self, pairs_distances_df):
+                raise KeyboardInterrupt
+
+        tasks = [
+            four_tasks(world)[0],
+            Interrupt("stop", world.pairs, world.images, true_label="same"),
+        ]
+        manager = MultiModelTaskManager(small_net(), tasks)
+        with pytest.raises(KeyboardInterrupt):
+            manager.run_all_tasks_all_models(tmp_path)
+        assert (tmp_path / "Computed Metrics/small/verify.csv").is_file()
+        assert (tmp_path / "models_unified_results.csv").is_file()
+
+    def test_wrong_return_of_a_task_is_explained(self, world, small_net, tmp_path):
+        class ReturnsNumber(Failing):
+            def compute_task_performance(self, pairs_distances_df):
+                return 0.5
+
+        manager = MultiModelTaskManager(small_net(), ReturnsNumber("n", world.pairs, world.images))
+        with pytest.raises(InputError, match="must return a DataFrame"):
+            manager.run_task("small", "n", tmp_path)
+
+
+def names(folder):
+    return {path.name for path in folder.iterdir()}
+
+
+def test_run_leaves_no_files_behind_elsewhere(world, small_net, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = names(world.folder)
+    MultiModelTaskManager(small_net(), four_tasks(world)).run_all_tasks_all_models("out")
+    assert names(tmp_path) == {"out"}
+    assert names(world.folder) == before
