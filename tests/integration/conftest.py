@@ -1,42 +1,14 @@
 """A small world for whole runs: images, pairs, a network and tasks, made in a second."""
 
 import csv
-from pathlib import Path
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from torch import nn
 
-from facebench import BaseModel
-
-
-class SmallNet(BaseModel):
-    """A conv net whose ReLU works in place; counts the images it is given."""
-
-    def _build_model(self):
-        generator = torch.Generator().manual_seed(3)
-        self.model = nn.Sequential(
-            nn.Conv2d(3, 4, 5, stride=2),
-            nn.ReLU(inplace=True),
-            nn.AdaptiveAvgPool2d(3),
-            nn.Flatten(),
-            nn.Linear(36, 8),
-        )
-        for parameter in self.model.parameters():
-            parameter.data = torch.randn(parameter.shape, generator=generator) * 0.3
-        self.images_seen = 0
-
-    def _forward(self, input_tensor):
-        self.images_seen += len(input_tensor)
-        return self.model(input_tensor)
-
-
-def small_transform(image):
-    pixels = np.asarray(image.resize((24, 24)), dtype=np.float32) / 255
-    return torch.from_numpy(pixels).permute(2, 0, 1)
+from support.small_net import SmallNet, small_transform
 
 
 @pytest.fixture
@@ -87,18 +59,9 @@ def world(tmp_path_factory):
 @pytest.fixture
 def broken_world(world, tmp_path):
     """The same world with one truncated image and one text file in place of an image."""
-    import shutil
-
     images = tmp_path / "images"
     shutil.copytree(world.images, images)
     damaged = images / "person 0" / "0.png"
     damaged.write_bytes(damaged.read_bytes()[:200])
     (images / "person 3" / "1.png").write_text("not an image")
     return SimpleNamespace(images=images, pairs=world.pairs, rows=world.rows)
-
-
-def data_folder() -> Path:
-    import os
-
-    default = Path(__file__).parents[3] / "shared" / "data"
-    return Path(os.environ.get("FACEBENCH_DATA", default))

@@ -7,9 +7,9 @@ import sys
 
 import pandas as pd
 import pytest
-from conftest import data_folder
 
 import facebench
+from support.data import data_folder
 
 COMMAND = [sys.executable, "-m", "facebench"]
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import data_folder
 from PIL import Image
 from sklearn.metrics import pairwise, roc_auc_score
 
 from facebench import AccuracyTask, DlibResNetModel, MultiModelTaskManager
+from support.data import data_folder
 
 LFW = data_folder() / "lfw_view1"
 pytestmark = [

@@ -32,6 +32,8 @@ from facebench.errors import (
     UnknownNameError,
 )
 
+TESTS = str(Path(__file__).parents[1])
+
 
 def four_tasks(world, metric=pairwise.cosine_distances):
     common = (world.pairs, world.images, metric)
@@ -295,8 +297,8 @@ class TestTalk:
 
     def test_print_log_tells_on_standard_error(self, world, small_net, tmp_path):
         code = f"""
-            import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
-            from conftest import SmallNet, small_transform
+            import sys; sys.path.insert(0, {TESTS!r})
+            from support.small_net import SmallNet, small_transform
             from facebench import AccuracyTask, MultiModelTaskManager
             common = ({str(world.pairs)!r}, {str(world.images)!r})
             task = AccuracyTask("verify", *common, true_label="same")
@@ -500,8 +502,8 @@ class TestFailures:
 
     def test_a_crash_leaves_the_tasks_before_it_exported(self, world, tmp_path):
         code = f"""
-            import os, sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
-            from conftest import SmallNet, small_transform
+            import os, sys; sys.path.insert(0, {TESTS!r})
+            from support.small_net import SmallNet, small_transform
             from facebench import AccuracyTask, MultiModelTaskManager
             class Crash(AccuracyTask):
                 def compute_task_performance(self, pairs_distances_df):

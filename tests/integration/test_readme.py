@@ -1,0 +1,35 @@
+"""What README and docs say is true: their examples run, their prompts hold the current classes."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+BLOCK = re.compile(r"(<!-- not run[^\n]*-->\n)?```python\n(.*?)```", re.DOTALL)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/add_a_model.md", "docs/add_a_task.md"])
+def test_examples_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks = BLOCK.findall((REPOSITORY / page).read_text(encoding="utf-8"))
+    runnable = "\n".join(code for skipped, code in blocks if not skipped)
+    assert runnable
+    exec(compile(runnable, page, "exec"), {"__name__": "readme"})
+
+
+def test_prompts_hold_the_current_base_classes():
+    spec = importlib.util.spec_from_file_location("fill", REPOSITORY / "docs/fill_readme.py")
+    fill = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(fill)
+    text = fill.README.read_text(encoding="utf-8")
+    assert text == fill.filled(text), "run: python docs/fill_readme.py"
+    assert "class BaseModel(ABC):" in text
+    assert "class BaseTask(ABC):" in text
+
+
+def test_links_lead_somewhere():
+    for page in [REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\((?!http|#)([^)]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
