@@ -85,11 +85,11 @@ def demo(
     ] = Path("demo_results"),
     people: Annotated[
         int | None,
-        typer.Option(min=3, help="How many people. [default: 32 rendered, at most 60 real]"),
+        typer.Option(min=3, help="How many people. [default: 30 rendered, at most 60 real]"),
     ] = None,
     photographs: Annotated[
         int, typer.Option(min=2, help="How many photographs of each, at most.")
-    ] = 5,
+    ] = 4,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all that is drawn at random.")] = 0,
 ) -> None:
     """Compare two networks on all four kinds of task, on faces that facebench renders itself."""
@@ -102,12 +102,12 @@ def demo(
 
         if data is None:
             folder = output / "rendered"
-            n_people = people or 32
+            n_people = people or 30
             stimuli = prepare_rendered_faces(
                 folder / "stimuli",
                 n_people=n_people,
                 n_photographs=photographs,
-                n_changed=min(16, n_people),
+                n_changed=min(10, n_people),
                 seed=seed,
             )
         else:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 __all__ = ["atomic_path", "safe_name"]
 
 _UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 # File systems allow 255 bytes; the rest is room for what callers append ('_scatter.png').
 _LONGEST = 150
@@ -42,12 +42,14 @@ def safe_name(name: str) -> str:
     'facebook_dinov2-base-3669a2'
     """
     cleaned = _UNSAFE.sub("_", name).strip(" .")
+    cleaned = _LONE_SURROGATE.sub("_", cleaned)
     while len(cleaned.encode()) > _LONGEST:
         cleaned = cleaned[: max(1, len(cleaned) - 8)]
-    if cleaned == name and cleaned and not _RESERVED.fullmatch(cleaned):
+    reserved = _RESERVED.fullmatch(cleaned)
+    if cleaned == name and cleaned and not reserved:
         return name
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:6]
-    return f"{cleaned or 'unnamed'}-{digest}"
+    return f"{'_' if reserved else ''}{cleaned or 'unnamed'}-{digest}"
 
 
 @contextmanager
@@ -65,17 +67,10 @@ def atomic_path(target: Path) -> Iterator[Path]:
         Where to write. If the block raises, the file is removed and `target` stays as it was.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        dir=target.parent, prefix=f".{target.stem[:40]}-", suffix=target.suffix
-    )
-    os.close(handle)
-    temporary = Path(name)
+    temporary = target.with_name(f".{target.stem[:40]}-{uuid.uuid4().hex[:8]}{target.suffix}")
+    temporary.touch()
     try:
         yield temporary
-        # mkstemp makes private files; results should be readable like any other file.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)

@@ -26,6 +26,7 @@ _Rowwise = Callable[[FloatArray, FloatArray], Float64Array]
 # Two gathered float64 blocks of this many values are 64 MB: large enough to be fast, small enough
 # for layers of 100,000 dimensions.
 _BLOCK_VALUES = 4_000_000
+_COSINE_EPS = 1e-8  # torch's default
 _SKLEARN: dict[str, _Rowwise] = {
     "cosine_distances": distances.cosine,
     "euclidean_distances": distances.minkowski,
@@ -55,8 +56,9 @@ def batch_cosine_distance(tensor1: Any, tensor2: Any) -> Any:
     """
     # Only operators that tensors and arrays share, so that either kind comes back as it was given.
     products = (tensor1 * tensor2).sum(-1)
-    norms = (tensor1 * tensor1).sum(-1) ** 0.5 * (tensor2 * tensor2).sum(-1) ** 0.5
-    return (1 - products / norms.clip(min=1e-8)).clip(min=0.0, max=2.0)
+    norm1 = ((tensor1 * tensor1).sum(-1) ** 0.5).clip(min=_COSINE_EPS)
+    norm2 = ((tensor2 * tensor2).sum(-1) ** 0.5).clip(min=_COSINE_EPS)
+    return (1 - products / (norm1 * norm2)).clip(min=0.0, max=2.0)
 
 
 class DistanceMetric:
@@ -153,11 +155,14 @@ class DistanceMetric:
     ) -> Float64Array:
         import torch
 
-        tensor = torch.from_numpy(np.ascontiguousarray(embeddings))
+        def row(index: int) -> torch.Tensor:
+            # A copy: a user's metric may work in place.
+            return torch.from_numpy(embeddings[index : index + 1].copy())
+
         with torch.no_grad():
             return np.array(
                 [
-                    self(tensor[i : i + 1], tensor[j : j + 1])
+                    self(row(i), row(j))
                     for i, j in zip(first.tolist(), second.tolist(), strict=True)
                 ],
                 dtype=np.float64,
@@ -170,14 +175,19 @@ class DistanceMetric:
         left = torch.rand((1, 8), generator=generator)
         right = torch.rand((1, 8), generator=generator)
         try:
-            self(left, right)
+            value = self(left.clone(), right.clone())
         except MetricError as error:
             # A metric made for embeddings of one width (Mahalanobis) cannot take our 8 numbers;
             # it is judged on the real ones.
             cause = error.__cause__
-            if isinstance(cause, RuntimeError | ValueError) and _SHAPE_WORDS.search(str(cause)):
+            if isinstance(cause, IndexError) or (
+                isinstance(cause, RuntimeError | ValueError) and _SHAPE_WORDS.search(str(cause))
+            ):
                 return
             raise
+        if not np.isfinite(value):
+            msg = f"{self._complaint(left, right)} it returned {value}. It must be finite."
+            raise MetricError(msg)
 
     def _complaint(self, left: Any, right: Any) -> str:
         shapes = f"{list(left.shape)} and {list(right.shape)}"
@@ -225,7 +235,7 @@ def _recognise(function: MetricFunction) -> _Rowwise | None:
     if isinstance(function, DistanceMetric):
         return function._rowwise
     if function is batch_cosine_distance:
-        return functools.partial(distances.cosine, eps=1e-8)
+        return functools.partial(distances.cosine, eps=_COSINE_EPS)
     base, keywords = function, {}
     if isinstance(function, functools.partial):
         if function.args:
@@ -242,18 +252,23 @@ def _recognise_torch(base: Any, keywords: dict[str, Any]) -> _Rowwise | None:
     if torch is None:
         return None
     functional = torch.nn.functional
-    if base is torch.cdist and keywords.keys() <= {"p", "compute_mode"}:
-        return functools.partial(distances.minkowski, p=float(keywords.get("p", 2.0)))
-    if base is functional.pairwise_distance and keywords.keys() <= {"p", "eps", "keepdim"}:
-        return functools.partial(
-            distances.minkowski, p=float(keywords.get("p", 2.0)), offset=keywords.get("eps", 1e-6)
-        )
-    if base is functional.cosine_similarity and keywords.keys() <= {"eps"}:
-        return functools.partial(distances.cosine, eps=keywords.get("eps", 1e-8))
     if type(base) is torch.nn.PairwiseDistance and not keywords:
-        return functools.partial(distances.minkowski, p=float(base.norm), offset=base.eps)
+        return _as_minkowski(base.norm, base.eps)
     if type(base) is torch.nn.CosineSimilarity and not keywords and base.dim in (1, -1):
         return functools.partial(distances.cosine, eps=base.eps)
+    if base is torch.cdist and keywords.keys() <= {"p", "compute_mode"}:
+        return _as_minkowski(keywords.get("p", 2.0))
+    if base is functional.pairwise_distance and keywords.keys() <= {"p", "eps", "keepdim"}:
+        return _as_minkowski(keywords.get("p", 2.0), keywords.get("eps", 1e-6))
+    if base is functional.cosine_similarity and keywords.keys() <= {"eps"}:
+        return functools.partial(distances.cosine, eps=keywords.get("eps", _COSINE_EPS))
+    return None
+
+
+def _as_minkowski(p: Any, offset: float = 0.0) -> _Rowwise | None:
+    """Give the row-wise twin of a p-norm; what p torch allows beyond that, torch decides."""
+    if isinstance(p, int | float) and p >= 0:
+        return functools.partial(distances.minkowski, p=float(p), offset=offset)
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import warnings
 from collections.abc import Iterable
@@ -31,6 +32,8 @@ PAIR_COLUMNS = ("img1", "img2")
 RESULT_COLUMNS = ("layer_name", "model_computed_distance")
 _SEPARATORS = (",", "\t", ";")
 _SHOWN = 5
+# Cells that mean "no value" where numbers or conditions are expected.
+_GAPS = ["", "NA", "N/A", "#N/A", "NaN", "nan", "NULL", "null"]
 
 
 def row_name(position: int) -> str:
@@ -99,29 +102,51 @@ def read_pairs(pairs_file_path: StrPath) -> pd.DataFrame:
             "Give the path of a CSV file with the columns img1 and img2."
         )
         raise MissingPairsFileError(msg)
+    separator = _separator(path)
     try:
         with warnings.catch_warnings():
             # Pandas only warns where rows have more cells than the header, and drops cells.
             warnings.simplefilter("error", pd.errors.ParserWarning)
+            layout = {"sep": separator, "encoding": "utf-8-sig", "skipinitialspace": True}
+            columns = list(pd.read_csv(path, nrows=0, **layout).columns)
+            names = [column for column in columns if column.strip() in PAIR_COLUMNS]
             pairs = pd.read_csv(
                 path,
-                sep=_separator(path),
-                encoding="utf-8-sig",
-                skipinitialspace=True,
-                # '007' and 'NA' are names; an empty cell must be seen as empty, not as NaN.
-                converters=dict.fromkeys(PAIR_COLUMNS, str.strip),
+                **layout,
+                # '007' and 'NA' are image names; elsewhere such cells are numbers and gaps.
+                dtype=dict.fromkeys(names, str),
+                keep_default_na=False,
+                na_values={column: _GAPS for column in columns if column not in names},
                 # A longer row must not turn its first cell into an index.
                 index_col=False,
             )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, pd.errors.ParserWarning) as error:
+    except pd.errors.ParserWarning as error:
+        msg = f"The pairs file {path} cannot be read as CSV: {_long_row(path, separator)}."
+        raise PairsError(msg) from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         msg = f"The pairs file {path} cannot be read as CSV: {str(error).strip()}."
         raise PairsError(msg) from error
     except UnicodeDecodeError as error:
         msg = f"The pairs file {path} is not UTF-8 text ({error.reason}). Save it as UTF-8 CSV."
         raise PairsError(msg) from error
+    for column in names:
+        # A row that ends before this column has no text here.
+        pairs[column] = pairs[column].fillna("").str.strip()
     pairs.columns = pairs.columns.str.strip()
     _check_columns(pairs, path)
     return pairs
+
+
+def _long_row(path: Path, separator: str) -> str:
+    """Name the first line with more cells than the header."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, delimiter=separator, skipinitialspace=True)
+        rows = (row for row in reader if row)
+        expected = len(next(rows))
+        for row in rows:
+            if len(row) > expected:
+                return f"expected {expected} cells in line {reader.line_num}, got {len(row)}"
+    return "some rows have more cells than the header"
 
 
 def _check_columns(pairs: pd.DataFrame, path: Path) -> None:
@@ -153,7 +178,7 @@ def _refuse_rows(bad: pd.Series, column: str, expected: str) -> None:
 
 
 def require_column(
-    pairs: pd.DataFrame, column: str, *, parameter: str, owner: str, path: StrPath
+    pairs: pd.DataFrame, column: str, *, parameter: str | None, owner: str, path: StrPath
 ) -> pd.Series:
     """Get a column that a task needs, complete.
 
@@ -163,8 +188,8 @@ def require_column(
         A pairs table.
     column : str
         The wanted column.
-    parameter : str
-        The task's parameter that named it, for the message.
+    parameter : str or None
+        The task's parameter that named it, for the message; None where the name is fixed.
     owner : str
         The task's class, for the message.
     path : str or Path
@@ -182,10 +207,13 @@ def require_column(
     """
     if column not in pairs.columns:
         has = ", ".join(map(str, pairs.columns))
-        msg = (
-            f"The {parameter!r} parameter of {owner} must be a column of {Path(path).name} "
-            f"(it has: {has}). Got {column!r} instead."
-        )
+        if parameter is None:
+            msg = f"{owner} needs a column {column!r} in {path} (it has: {has})."
+        else:
+            msg = (
+                f"The {parameter!r} parameter of {owner} must be a column of {Path(path).name} "
+                f"(it has: {has}). Got {column!r} instead."
+            )
         raise PairsError(msg)
     series = pairs[column]
     _refuse_rows(series.isna(), f"The {column!r} column of {path}", "a value")
@@ -193,7 +221,7 @@ def require_column(
 
 
 def require_numbers(
-    pairs: pd.DataFrame, column: str, *, parameter: str, owner: str, path: StrPath
+    pairs: pd.DataFrame, column: str, *, parameter: str | None, owner: str, path: StrPath
 ) -> pd.Series:
     """Get a column that a task needs, complete and of finite numbers.
 
@@ -277,14 +305,20 @@ def find_images(pairs: pd.DataFrame, images_path: StrPath, *, task: str) -> Imag
     found: dict[str, Path] = {}
     missing: list[str] = []
     for name, position in first_row.items():
-        path = Path(os.path.realpath(root / name))
+        try:
+            path = Path(os.path.realpath(root / name))
+            exists = path.is_file()
+        except (OSError, ValueError):
+            # A name that no file can have: too long, or with a NUL.
+            missing.append(name)
+            continue
         if Path(name).is_absolute() or not path.is_relative_to(root):
             msg = (
                 f"Image names of task {task!r} must stay inside {folder}. "
                 f"{name!r} in {row_name(position)} leads out of it."
             )
             raise PairsError(msg)
-        if path.is_file():
+        if exists:
             found[name] = path
         else:
             missing.append(name)

@@ -72,9 +72,9 @@ class _Person:
 def prepare_rendered_faces(
     folder: StrPath,
     *,
-    n_people: int = 32,
-    n_photographs: int = 5,
-    n_changed: int = 16,
+    n_people: int = 30,
+    n_photographs: int = 4,
+    n_changed: int = 10,
     seed: int = 0,
 ) -> DemoStimuli:
     """Render people, make the versions and the tables, or find them made already.

@@ -22,7 +22,7 @@ def cosine(left: FloatArray, right: FloatArray, eps: float = 0.0) -> Float64Arra
     left, right : array, shape [N, D]
         Vectors, row against row.
     eps : float, default 0
-        Lower bound of the product of the norms, as in torch's ``CosineSimilarity``.
+        Lower bound of each norm, as in torch's ``CosineSimilarity``.
 
     Returns
     -------
@@ -40,10 +40,9 @@ def cosine(left: FloatArray, right: FloatArray, eps: float = 0.0) -> Float64Arra
     right64 = np.asarray(right, dtype=np.float64)
     products = np.einsum("ij,ij->i", left64, right64)
     # The root of each norm on its own: their product would overflow or vanish for extreme vectors.
-    norms = np.sqrt(np.einsum("ij,ij->i", left64, left64)) * np.sqrt(
-        np.einsum("ij,ij->i", right64, right64)
+    norms = np.maximum(np.sqrt(np.einsum("ij,ij->i", left64, left64)), eps) * np.maximum(
+        np.sqrt(np.einsum("ij,ij->i", right64, right64)), eps
     )
-    norms = np.maximum(norms, eps)
     similarity = np.divide(products, norms, out=np.zeros_like(products), where=norms > 0)
     return np.asarray(np.clip(1.0 - similarity, 0.0, 2.0))
 

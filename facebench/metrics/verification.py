@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from facebench.types import Float64Array, FloatArray
 
-__all__ = ["Roc", "accuracy_at", "as_labels", "auc", "roc", "youden_threshold"]
+__all__ = ["LabelError", "Roc", "accuracy_at", "as_labels", "auc", "roc", "youden_threshold"]
 
 _WORDS = {
     "same": 1,
@@ -26,6 +26,29 @@ _WORDS = {
     "0": 0,
     "0.0": 0,
 }
+
+
+class LabelError(ValueError):
+    """A value that is no label.
+
+    Attributes
+    ----------
+    position : int
+        Where it is, from 0.
+    value : object
+        What it is.
+    """
+
+    def __init__(self, position: int, value: object) -> None:
+        self.position = position
+        self.value = value
+        super().__init__(position, value)
+
+    def __str__(self) -> str:
+        return (
+            "Labels must be 0/1, true/false or same/different. "
+            f"Got {self.value!r} at position {self.position}."
+        )
 
 
 class Roc(NamedTuple):
@@ -59,8 +82,8 @@ def as_labels(values: Iterable[Any]) -> NDArray[np.int8]:
 
     Raises
     ------
-    ValueError
-        Naming the first value that is none of these.
+    LabelError
+        For the first value that is none of these.
 
     Examples
     --------
@@ -72,8 +95,7 @@ def as_labels(values: Iterable[Any]) -> NDArray[np.int8]:
         # str() of True is 'True', of np.int64(1) '1', of 1.0 '1.0': one table serves them all.
         label = _WORDS.get(str(value).strip().lower())
         if label is None:
-            msg = f"must hold 0/1, true/false or same/different, but row {position} has {value!r}"
-            raise ValueError(msg)
+            raise LabelError(position, value)
         labels.append(label)
     return np.array(labels, dtype=np.int8)
 
@@ -189,7 +211,11 @@ def youden_threshold(labels: Any, similarities: FloatArray) -> float:
     0.8
     """
     curve = roc(labels, similarities)
-    return float(curve.thresholds[np.argmax(curve.tmr - curve.fmr)])
+    # As whole numbers of pairs: 2/3 - 1/3 and 1 - 2/3 are equal, but not in floating point.
+    genuine = as_labels(labels)
+    n_genuine, n_impostor = int(genuine.sum()), int((genuine == 0).sum())
+    youden = np.rint((curve.tmr - curve.fmr) * n_genuine * n_impostor)
+    return float(curve.thresholds[np.argmax(youden)])
 
 
 def accuracy_at(labels: Any, similarities: FloatArray, threshold: float) -> float:

@@ -8,7 +8,8 @@ import pandas as pd
 from sklearn.metrics.pairwise import cosine_distances
 
 from facebench.errors import PairsError
-from facebench.metrics.verification import accuracy_at, as_labels, auc, youden_threshold
+from facebench.metrics.verification import LabelError, accuracy_at, as_labels, auc, youden_threshold
+from facebench.pairs import row_name
 from facebench.plots import PlotHelper
 from facebench.tasks.base import RoundedTask
 from facebench.types import MetricFunction, StrPath
@@ -52,8 +53,11 @@ class AccuracyTask(RoundedTask):
         where = f"The {true_label!r} column of {pairs_file_path}, the true_label of {name!r},"
         try:
             labels = as_labels(column)
-        except ValueError as error:
-            msg = f"{where} {error}."
+        except LabelError as error:
+            msg = (
+                f"{where} must hold 0/1, true/false or same/different. "
+                f"Got {error.value!r} in {row_name(error.position)}."
+            )
             raise PairsError(msg) from error
         genuine = int(labels.sum())
         if genuine in (0, len(labels)):

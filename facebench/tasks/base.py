@@ -13,9 +13,10 @@ from facebench.pair_distances import DistanceMetric
 from facebench.pairs import read_pairs, require_column, require_numbers
 from facebench.types import MetricFunction, StrPath
 
-__all__ = ["DECIMALS", "BaseTask"]
+__all__ = ["CONDITION", "DECIMALS", "BaseTask", "RoundedTask"]
 
 DECIMALS = 5
+CONDITION = "Condition"  # the column that tells several rows of one layer apart
 
 
 class BaseTask(ABC):
@@ -107,7 +108,7 @@ class BaseTask(ABC):
             First the distances of every model and task, as ``distances[model][task]``.
         """
 
-    def _column(self, parameter: str, column: str) -> pd.Series:
+    def _column(self, parameter: str | None, column: str) -> pd.Series:
         """Get a column of the pairs file that this task cannot do without."""
         return require_column(
             self.pairs_df,
@@ -117,7 +118,7 @@ class BaseTask(ABC):
             path=self.pairs_file_path,
         )
 
-    def _numbers(self, parameter: str, column: str) -> pd.Series:
+    def _numbers(self, parameter: str | None, column: str) -> pd.Series:
         """Get a column of finite numbers that this task cannot do without."""
         return require_numbers(
             self.pairs_df,
@@ -147,7 +148,10 @@ class RoundedTask(BaseTask):
         DataFrame
             A row per result, a column per measure.
         """
-        return self.compute_unrounded_performance(pairs_distances_df).round(DECIMALS)
+        performance = self.compute_unrounded_performance(pairs_distances_df)
+        # Conditions may be numbers too, but they are names.
+        measures = [column for column in performance.columns if column != CONDITION]
+        return performance.round(dict.fromkeys(measures, DECIMALS))
 
     @abstractmethod
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:

@@ -60,7 +60,7 @@ class CorrelationTask(RoundedTask):
             raise MetricError(msg)
         self.correlation_metric = correlation_metric
         self.correlation_metric_name = metric_name(correlation_metric)
-        self._numbers("distance", "distance")
+        self._numbers(None, "distance")
         self._correlate(np.array([0.0, 1.0, 2.0, 3.0]), np.array([0.0, 2.0, 1.0, 3.0]))
 
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
@@ -160,15 +160,15 @@ def _score_in(result: Any) -> float | None:
             return _score_in(getattr(result, attribute))
     if result is None or isinstance(result, str | bytes | dict):
         return None
-    if isinstance(result, tuple | list) and result:
-        return _score_in(result[0])
     try:
         values = np.asarray(result, dtype=np.float64)
     except (TypeError, ValueError):
-        return None
+        values = np.empty(0)
     if values.shape == (2, 2):
         return float(values[0, 1])
-    return float(values.item()) if values.size == 1 else None
+    if values.size == 1:
+        return float(values.item())
+    return _score_in(result[0]) if isinstance(result, tuple | list) and result else None
 
 
 def _why_undefined(computed: Float64Array, given: Float64Array) -> str:

