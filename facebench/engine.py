@@ -12,7 +12,8 @@ import multiprocessing
 import os
 import pickle
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -133,12 +134,9 @@ class _Collate:
         tensors = [item.tensor for item in good if item.tensor is not None]
         for item, tensor in zip(good, tensors, strict=True):
             if tensor.shape != tensors[0].shape:
-                msg = (
-                    f"The preprocessing of model {self._model_name!r} must give tensors of one "
-                    f"shape. {good[0].path} gave {list(tensors[0].shape)}, {item.path} "
-                    f"{list(tensor.shape)}. Resize or crop to a fixed size."
+                raise _shape_error(
+                    self._model_name, list(tensors[0].shape), item.path, list(tensor.shape)
                 )
-                raise ModelError(msg)
         return _Batch(
             paths=[item.path for item in good],
             tensor=torch.stack(tensors) if tensors else None,
@@ -183,12 +181,17 @@ def embed(
         If the preprocessing or an output of the model cannot be used.
     """
     result = Embeddings()
-    with Progress(model.name, len(images)) as progress:
-        for batch in _batches(model, images, batch_size, num_workers):
+    shape: torch.Size | None = None
+    with (
+        Progress(model.name, len(images)) as progress,
+        closing(_batches(model, images, batch_size, num_workers)) as batches,
+    ):
+        for batch in batches:
             result.notes.update(batch.notes)
             result.bad_images.update({item.path: item.reason for item in batch.bad})
             # Once the run is bound to stop, the rest is only decoded, to name all bad images.
             if batch.tensor is not None and not (result.bad_images and on_bad_image == "stop"):
+                shape = _same_shape(model, batch, shape)
                 outputs = model.get_output(batch.tensor)
                 _keep(result, model, batch.paths, outputs, total=len(images))
             progress.advance(len(batch.paths) + len(batch.bad))
@@ -201,15 +204,32 @@ def embed(
     return result
 
 
+def _same_shape(model: BaseModel, batch: _Batch, shape: torch.Size | None) -> torch.Size:
+    """Check a batch against those before it: what was wrong must not hang on the batch size."""
+    assert batch.tensor is not None
+    found = batch.tensor.shape[1:]
+    if shape is not None and found != shape:
+        raise _shape_error(model.name, list(shape), batch.paths[0], list(found))
+    return found
+
+
+def _shape_error(model_name: str, expected: list[int], path: Path, found: list[int]) -> ModelError:
+    msg = (
+        f"The preprocessing of model {model_name!r} must give tensors of one shape. The first "
+        f"image gave {expected}, {path} {found}. Resize or crop to a fixed size."
+    )
+    return ModelError(msg)
+
+
 def _batches(
     model: BaseModel, images: Sequence[Path], batch_size: int, num_workers: int | None
-) -> Iterator[_Batch]:
+) -> Generator[_Batch, None, None]:
     if num_workers is None:
         num_workers = _usable_cores() if len(images) >= _WORTH_WORKERS else 0
     preprocessor, context = _for_workers(model) if num_workers > 0 else (model, None)
     if context is None:
         num_workers = 0
-    loader: DataLoader[Any] = DataLoader(
+    loader: Any = DataLoader(
         _Images(preprocessor, images),
         batch_size=batch_size,
         num_workers=num_workers,
@@ -217,17 +237,21 @@ def _batches(
         collate_fn=_Collate(model.name),
         pin_memory=model.device.type == "cuda",
     )
+    batches = iter(loader)
     try:
-        yield from loader
+        yield from batches
     except FacebenchError as error:
         # A worker's exception arrives with its whole traceback as the message; keep the sentence.
-        raise type(error)(_last_sentence(error)) from error
+        raise type(error)(_sentence(error)) from error
+    finally:
+        # The traceback of an error would keep the workers alive, and later forks inherit them.
+        if num_workers:
+            batches._shutdown_workers()
 
 
-def _last_sentence(error: FacebenchError) -> str:
-    text = str(error)
-    marker = f"{type(error).__name__}: "
-    return text.rsplit(marker, 1)[-1].strip() if "Traceback" in text else text
+def _sentence(error: FacebenchError) -> str:
+    kind = type(error)
+    return str(error).rsplit(f"\n{kind.__module__}.{kind.__name__}: ", 1)[-1].strip()
 
 
 def _for_workers(model: BaseModel) -> tuple[BaseModel, str | None]:

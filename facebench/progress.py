@@ -39,10 +39,10 @@ class Progress:
         self._bar: RichProgress | None = None
         if sys.stderr.isatty():
             self._bar = RichProgress(
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 MofNCompleteColumn(),
-                TextColumn("{task.fields[rate]}"),
+                TextColumn("{task.fields[rate]}", markup=False),
                 TimeRemainingColumn(),
                 console=Console(stderr=True),
             )

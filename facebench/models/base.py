@@ -279,7 +279,16 @@ def _best_device() -> torch.device:
 def _as_names(extract_layers: str | Iterable[str] | None) -> list[str]:
     if extract_layers is None:
         return []
-    return [extract_layers] if isinstance(extract_layers, str) else list(extract_layers)
+    if isinstance(extract_layers, str):
+        return [extract_layers]
+    try:
+        return list(extract_layers)
+    except TypeError:
+        msg = (
+            "The 'extract_layers' parameter must be the name of a layer or a list of names. "
+            f"Got {extract_layers!r} instead."
+        )
+        raise InputError(msg) from None
 
 
 def _imagenet_transform() -> Any:

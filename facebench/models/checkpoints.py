@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from torch import nn
 from facebench.errors import MissingWeightsError, WeightsError
 from facebench.types import StrPath
 
-__all__ = ["count_identities", "load_into", "read_checkpoint"]
+__all__ = ["count_identities", "listed", "load_into", "read_checkpoint", "refused_pickle"]
 
 StateDict = dict[str, torch.Tensor]
 _SHOWN = 10
@@ -70,19 +71,29 @@ def read_checkpoint(weights_path: StrPath) -> StateDict:
 
 def _read_torch(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # torch warns of what we then refuse with a sentence of our own.
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        msg = (
-            f"The weights file {path} was refused: it is not a plain checkpoint of tensors but a "
-            "pickle that would build other objects, which can run code, or it is damaged. If you "
-            "trust its source, load it there and save torch.save(model.state_dict(), …). "
-            f"({str(error).splitlines()[0]})"
-        )
-        raise WeightsError(msg) from error
+        raise refused_pickle(path) from error
     except Exception as error:
         # torch.load raises whatever its readers meet in a damaged or foreign file.
         msg = f"The weights file {path} cannot be read: {type(error).__name__}: {error}."
         raise WeightsError(msg) from error
+
+
+def refused_pickle(source: StrPath) -> WeightsError:
+    """Explain why weights that are not plain tensors are not loaded.
+
+    What torch says of it is not quoted: it tells how to run the code after all.
+    """
+    msg = (
+        f"The weights in {source} were refused: they are not a plain checkpoint of tensors but a pickle "
+        "that would build other objects, which can run code, or they are damaged. If you trust "
+        "their source, load them there and save torch.save(model.state_dict(), …)."
+    )
+    return WeightsError(msg)
 
 
 def _read_safetensors(path: Path) -> StateDict:
@@ -138,9 +149,9 @@ def load_into(network: nn.Module, state: StateDict, weights_path: StrPath) -> No
     ]
     if missing or unexpected or misshapen:
         parts = (
-            _listed("missing", missing),
-            _listed("unexpected", unexpected),
-            _listed("of another shape", misshapen),
+            listed("missing", missing),
+            listed("unexpected", unexpected),
+            listed("of another shape", misshapen),
         )
         msg = (
             f"The weights in {weights_path} do not fit {type(network).__name__}: "
@@ -158,7 +169,8 @@ def _own_key(key: str, own: Mapping[str, torch.Tensor]) -> str:
     return short if short in own else key
 
 
-def _listed(what: str, keys: Iterable[str]) -> str:
+def listed(what: str, keys: Iterable[str]) -> str:
+    """Count keys and name the first ten."""
     keys = list(keys)
     if not keys:
         return ""

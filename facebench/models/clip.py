@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
-from transformers import AutoConfig, CLIPVisionModelWithProjection
+from transformers import CLIPVisionModelWithProjection
 
 from facebench.models.base import BaseModel
-from facebench.models.hub import load_from_hub, load_processor, one_of, processed
+from facebench.models.hub import load_config, load_network, load_processor, one_of, processed
 
 __all__ = ["CLIPModel"]
 
@@ -70,17 +69,13 @@ class CLIPModel(BaseModel):
 
     def _build_model(self) -> None:
         source = self._source()
+        config = load_config(source, "CLIPModel", ("clip", "clip_vision_model"))
+        if hasattr(config, "vision_config"):
+            # The projection belongs to the whole CLIP; the tower's own entry may differ.
+            config.vision_config.projection_dim = config.projection_dim
+            config = config.vision_config
         self._processor = load_processor(source, "CLIPModel")
-
-        def load() -> Any:
-            config = AutoConfig.from_pretrained(source)
-            if hasattr(config, "vision_config"):
-                # The projection belongs to the whole CLIP; the tower's own entry may differ.
-                config.vision_config.projection_dim = config.projection_dim
-                config = config.vision_config
-            return CLIPVisionModelWithProjection.from_pretrained(source, config=config)
-
-        self.model = load_from_hub(load, source, "CLIPModel")
+        self.model = load_network(CLIPVisionModelWithProjection, source, "CLIPModel", config=config)
 
     def _default_preprocess(self, image: Image.Image) -> torch.Tensor:
         return processed(self._processor, image)

@@ -10,10 +10,11 @@ from PIL import Image
 from transformers import AutoModel
 
 from facebench.models.base import BaseModel
-from facebench.models.hub import load_from_hub, load_processor, one_of, processed
+from facebench.models.hub import load_config, load_network, load_processor, one_of, processed
 
 __all__ = ["DinoModel"]
 
+_KINDS = ("dinov2", "dinov2_with_registers")
 _POOLINGS = ("cls", "mean", "tokens")
 
 
@@ -60,10 +61,9 @@ class DinoModel(BaseModel):
         super().__init__(name, extract_layers=extract_layers, device=device)
 
     def _build_model(self) -> None:
+        load_config(self.version, "DinoModel", _KINDS)
         self._processor = load_processor(self.version, "DinoModel")
-        self.model = load_from_hub(
-            lambda: AutoModel.from_pretrained(self.version), self.version, "DinoModel"
-        )
+        self.model = load_network(AutoModel, self.version, "DinoModel")
 
     def _default_preprocess(self, image: Image.Image) -> torch.Tensor:
         return processed(self._processor, image)

@@ -6,16 +6,20 @@ import difflib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, TypeVar, cast
 
 import torch
 from PIL import Image
-from transformers import AutoImageProcessor
+from safetensors import SafetensorError
+from torch import nn
+from transformers import AutoConfig, AutoImageProcessor
 from transformers.utils import logging as _untyped_logging
 
-from facebench.errors import MissingWeightsError, ModelError
+from facebench.errors import MissingWeightsError, ModelError, WeightsError
+from facebench.models.checkpoints import listed, refused_pickle
 
-__all__ = ["load_from_hub", "load_processor", "one_of", "processed"]
+__all__ = ["load_config", "load_network", "load_processor", "one_of", "processed"]
 
 T = TypeVar("T")
 # transformers annotates these modules only in part.
@@ -59,11 +63,13 @@ def load_from_hub(load: Callable[[], T], version: str, owner: str) -> T:
     ------
     MissingWeightsError
         If the weights are neither local, nor cached, nor within reach.
+    WeightsError
+        If they are damaged, or a pickle that would run code.
     """
     try:
         with _quiet():
             return load()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         what = f"{version!r} is no local folder, not in the hub's cache, and cannot be downloaded"
         if Path(version).is_dir():
             what = f"The folder {version} holds no loadable model"
@@ -72,6 +78,66 @@ def load_from_hub(load: Callable[[], T], version: str, owner: str) -> T:
             "the path of a folder written by save_pretrained, or run once with network access."
         )
         raise MissingWeightsError(msg) from error
+    except UnpicklingError as error:
+        raise refused_pickle(version) from error
+    except SafetensorError as error:
+        msg = f"The weights of {version} cannot be read as safetensors: {error}."
+        raise WeightsError(msg) from error
+
+
+def load_network(family: Any, version: str, owner: str, **options: Any) -> nn.Module:
+    """Load a network, every one of its weights from the checkpoint.
+
+    Parameters
+    ----------
+    family : class
+        A transformers class with ``from_pretrained``.
+    version, owner : str
+        See `load_from_hub`.
+    **options
+        For ``from_pretrained``.
+
+    Returns
+    -------
+    nn.Module
+
+    Raises
+    ------
+    WeightsError
+        If weights are missing from the checkpoint or of another shape: transformers would draw
+        them at random. Otherwise see `load_from_hub`.
+    """
+    network, report = load_from_hub(
+        lambda: family.from_pretrained(version, output_loading_info=True, **options), version, owner
+    )
+    lacking = [*report["missing_keys"], *(key for key, *_ in report.get("mismatched_keys", ()))]
+    if lacking:
+        msg = (
+            f"The weights of {version} do not fill {type(network).__name__}, the network of "
+            f"{owner}: {listed('missing or of another shape', sorted(lacking))}. "
+            "Give a version that was saved from this network."
+        )
+        raise WeightsError(msg)
+    module: nn.Module = network
+    return module
+
+
+def load_config(version: str, owner: str, kinds: tuple[str, ...]) -> Any:
+    """Load a network's configuration, of one of the given kinds.
+
+    Raises
+    ------
+    ModelError
+        If it is of another kind. Otherwise see `load_from_hub`.
+    """
+    config = load_from_hub(lambda: AutoConfig.from_pretrained(version), version, owner)
+    if config.model_type not in kinds:
+        msg = (
+            f"{owner} needs a network of the kind {' or '.join(kinds)}. "
+            f"{version} holds one of the kind {config.model_type!r}."
+        )
+        raise ModelError(msg)
+    return config
 
 
 def load_processor(version: str, owner: str) -> Any:
@@ -94,8 +160,9 @@ def one_of(value: str, choices: tuple[str, ...], parameter: str, owner: str) -> 
         If `value` is none of `choices`, with the closest.
     """
     if value not in choices:
-        close = difflib.get_close_matches(str(value), choices, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        lower = {choice.lower(): choice for choice in choices}
+        close = difflib.get_close_matches(str(value).lower(), lower, n=1)
+        hint = f" Did you mean {lower[close[0]]!r}?" if close else ""
         msg = (
             f"The {parameter!r} parameter of {owner} must be one of {', '.join(choices)}. "
             f"Got {value!r} instead.{hint}"

@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from urllib.error import URLError
+from pickle import UnpicklingError
 
 import torch
 from PIL import Image
@@ -93,10 +93,10 @@ def _pretrained() -> VGG:
         _log.info("Downloading the ImageNet weights of VGG16 to %s.", cached)
     try:
         return vgg16(weights=weights, progress=sys.stderr.isatty())
-    except (URLError, OSError) as error:
+    except (OSError, RuntimeError, UnpicklingError) as error:
         msg = (
-            f"The pretrained VGG16 weights {file_name} are not in {cached.parent} and cannot be "
-            f"downloaded ({error}). Put the file there, give weights_path a checkpoint of your "
-            "own, or use pretrained=False for an untrained network."
+            f"The pretrained VGG16 weights {file_name} are not in {cached.parent}, or damaged, "
+            f"and cannot be downloaded ({error}). Put the file there, give weights_path a "
+            "checkpoint of your own, or use pretrained=False for an untrained network."
         )
         raise MissingWeightsError(msg) from error

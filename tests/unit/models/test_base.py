@@ -119,7 +119,7 @@ class TestConstruction:
             Small(name)
 
     def test_preprocess_function_must_be_callable(self) -> None:
-        with pytest.raises(InputError, match="'preprocess_function' of Small.*'resize'"):
+        with pytest.raises(InputError, match=r"'preprocess_function' of Small.*'resize'"):
             Small("small", preprocess_function="resize")  # type: ignore[arg-type]
 
     def test_repr_tells_name_and_layers(self) -> None:
@@ -269,7 +269,7 @@ class TestOutputs:
 
     @pytest.mark.parametrize("nothing", [None, "text", (), {}, [None, "x"], 5.0])
     def test_no_tensor_is_an_error_naming_layer_and_model(self, nothing: Any) -> None:
-        with pytest.raises(LayerOutputError, match="Layer 'inner' of model 'giving'.*no tensor"):
+        with pytest.raises(LayerOutputError, match=r"Layer 'inner' of model 'giving'.*no tensor"):
             Giving(nothing).get_output(batch())
 
     @pytest.mark.parametrize("shape", [(), (2, 5), (1, 3, 4)])

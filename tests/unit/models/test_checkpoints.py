@@ -246,7 +246,7 @@ class TestLoading:
         self, absent: int, extra: int
     ) -> None:
         target = nn.ParameterDict({f"own{i:02d}": torch.zeros(1) for i in range(25)})
-        state = {key: value for key, value in list(target.state_dict().items())[absent:]}
+        state = dict(list(target.state_dict().items())[absent:])
         state |= {f"extra{i:02d}": torch.zeros(1) for i in range(extra)}
         if not absent and not extra:
             load_into(target, state, "w.pth")

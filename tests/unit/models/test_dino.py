@@ -62,7 +62,7 @@ def test_poolings_differ(folder: Path) -> None:
 
 
 def test_unknown_pooling_names_the_closest() -> None:
-    with pytest.raises(ModelError, match="'pooling' parameter of DinoModel .*Did you mean 'mean'"):
+    with pytest.raises(ModelError, match=r"'pooling' parameter of DinoModel .*Did you mean 'mean'"):
         DinoModel("dino", pooling="means")
 
 
