@@ -162,7 +162,7 @@ def _bar_figure(
     limits: tuple[float | None, float | None] = (None, None),
 ) -> Figure:
     """Draw the rows of one task as bars."""
-    from facebench._figures import Bar, bar_figure
+    from facebench.figures.bars import Bar, bar_figure
 
     models, labels = _models(rows), _labels(rows)
     values = _numbers(rows[y], y)
@@ -183,7 +183,7 @@ def _bar_figure(
 
 def _scatter_figure(rows: pd.DataFrame, distances: Distances, task: str) -> Figure:
     """Draw the distances behind the rows of one task."""
-    from facebench._figures import Panel, scatter_figure
+    from facebench.figures.scatter import Panel, scatter_figure
 
     scores = _numbers(rows[SCORE], f"The {SCORE!r} column of performances")
     metrics = list(rows[SCORE_NAME]) if SCORE_NAME in rows else [None] * len(rows)
@@ -202,7 +202,7 @@ def _scatter_figure(rows: pd.DataFrame, distances: Distances, task: str) -> Figu
 
 
 def _write(figure: Figure, path: Path) -> None:
-    from facebench._figures import write_figure
+    from facebench.figures.style import write_figure
 
     write_figure(figure, path)
 

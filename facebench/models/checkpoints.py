@@ -89,9 +89,9 @@ def refused_pickle(source: StrPath) -> WeightsError:
     What torch says of it is not quoted: it tells how to run the code after all.
     """
     msg = (
-        f"The weights in {source} were refused: they are not a plain checkpoint of tensors but a pickle "
-        "that would build other objects, which can run code, or they are damaged. If you trust "
-        "their source, load them there and save torch.save(model.state_dict(), …)."
+        f"The weights in {source} were refused: they are not plain tensors but a pickle that would "
+        "build other objects, which can run code, or they are damaged. If you trust their source, "
+        "load them there and save torch.save(model.state_dict(), …)."
     )
     return WeightsError(msg)
 

@@ -18,8 +18,8 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
-from facebench import _figures
 from facebench.errors import InputError
+from facebench.figures import scatter, style
 from facebench.files import safe_name
 from facebench.plots import PlotHelper, _bar_figure, _scatter_figure
 
@@ -136,8 +136,8 @@ def test_nothing_is_clipped_from_the_picture(tmp_path: Path) -> None:
 
 
 def test_very_tall_pictures_lose_resolution_not_bars(tmp_path: Path) -> None:
-    figure = _figures.house_figure(2, 1000)
-    _figures.write_figure(figure, tmp_path / "tall.png")
+    figure = style.house_figure(2, 1000)
+    style.write_figure(figure, tmp_path / "tall.png")
     assert imread(tmp_path / "tall.png").shape[0] < 2**15
 
 
@@ -252,7 +252,7 @@ def test_names_are_shown_as_written() -> None:
 
 
 def test_more_models_than_colors_differ_by_hatch() -> None:
-    looks = _figures.model_colors(str(i) for i in range(20))
+    looks = style.model_colors(str(i) for i in range(20))
     assert len(set(looks.values())) == 20
 
 
@@ -268,7 +268,7 @@ def test_more_models_than_colors_differ_by_hatch() -> None:
     ],
 )
 def test_number_text(value: float, scale: float, text: str) -> None:
-    assert _figures.number_text(value, scale) == text
+    assert style.number_text(value, scale) == text
 
 
 # --- scatter ----------------------------------------------------------------------------------
@@ -291,7 +291,7 @@ def test_fitted_line_is_least_squares() -> None:
     random = np.random.default_rng(3)
     x = random.uniform(1000, 1007, 200)
     y = 0.3 * x + random.normal(0, 1, 200)
-    line = _figures.fitted_line(x, y)
+    line = scatter.fitted_line(x, y)
     assert line is not None
     slope, intercept = np.polyfit(x - 1000, y, 1)
     np.testing.assert_allclose(line.y, slope * (line.x - 1000) + intercept, rtol=1e-9)
@@ -307,7 +307,7 @@ def test_band_covers_the_true_line_as_often_as_it_says() -> None:
     x = np.linspace(0, 1, 12)
     hits = 0
     for _ in range(2000):
-        line = _figures.fitted_line(x, 2 * x + random.normal(size=12), steps=2)
+        line = scatter.fitted_line(x, 2 * x + random.normal(size=12), steps=2)
         assert line is not None
         hits += abs(line.y[0]) <= line.margin[0]
     # 0.95 within four standard errors of 2000 trials.
@@ -348,7 +348,7 @@ def test_forty_panels_do_not_touch(tmp_path: Path) -> None:
     assert len(figure.axes) == 40
     boxes = [axes.get_tightbbox() for axes in figure.axes]
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
-    _figures.write_figure(figure, tmp_path / "forty.png")
+    style.write_figure(figure, tmp_path / "forty.png")
 
 
 # --- leaving no trace -------------------------------------------------------------------------
@@ -371,9 +371,9 @@ def test_callers_style_does_not_change_the_picture(tmp_path: Path) -> None:
         return [path.read_bytes() for path in PlotHelper.scatter_plot(*args) + more]
 
     plain = draw("plain")
-    for style in ("dark_background", "ggplot", "fivethirtyeight"):
-        with plt.style.context(style):
-            assert draw(style) == plain
+    for theirs in ("dark_background", "ggplot", "fivethirtyeight"):
+        with plt.style.context(theirs):
+            assert draw(theirs) == plain
 
 
 def test_threads_draw_what_one_draws(tmp_path: Path) -> None:
@@ -391,7 +391,7 @@ def test_import_is_light() -> None:
         "import sys, facebench.plots; "
         "print([m for m in ('matplotlib', 'seaborn', 'pandas', 'scipy') if m in sys.modules])"
     )
-    root = Path(_figures.__file__).parents[1]
+    root = Path(style.__file__).parents[2]
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
     )
