@@ -14,9 +14,10 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
+from rich.text import Text
 
 from facebench import __version__
-from facebench.errors import FacebenchError, RunFailedError
+from facebench.errors import FacebenchError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,17 +36,13 @@ _HUGE = 10_000
 
 
 @contextmanager
-def _exit_codes() -> Iterator[None]:
+def _exits_with(code: int, talk: Console) -> Iterator[None]:
     """Turn facebench's errors into one sentence and a documented exit code."""
-    talk = Console(stderr=True)
     try:
         yield
-    except RunFailedError as error:
-        talk.print(f"[red]Error:[/red] {error}", highlight=False, soft_wrap=True)
-        raise typer.Exit(_SOME_FAILED) from error
     except FacebenchError as error:
-        talk.print("[red]Error:[/red]", str(error), highlight=False, markup=True, soft_wrap=True)
-        raise typer.Exit(_WRONG_INPUT) from error
+        talk.print(Text.assemble(("Error: ", "red"), str(error)), soft_wrap=True)
+        raise typer.Exit(code) from error
     except KeyboardInterrupt as error:
         talk.print("Interrupted. What is finished is kept; the same command goes on from there.")
         raise typer.Exit(_INTERRUPTED) from error
@@ -96,7 +93,7 @@ def demo(
     started = time.monotonic()
     talk = Console(stderr=True)
     _log_to(talk)
-    with _exit_codes():
+    with _exits_with(_WRONG_INPUT, talk):
         # The renderer's and aligner's processes start before torch is loaded: they stay small.
         from facebench.demo import prepare_photographs, prepare_rendered_faces
 
@@ -129,6 +126,7 @@ def demo(
                 highlight=False,
                 markup=False,
             )
+    with _exits_with(_SOME_FAILED, talk):
         from facebench.demo.experiment import run_demo
 
         manager = run_demo(stimuli, folder)
@@ -140,7 +138,10 @@ def demo(
 
 
 def _log_to(talk: Console) -> None:
-    handler = RichHandler(console=talk, show_time=False, show_path=False, show_level=False)
+    handler: logging.Handler = logging.StreamHandler(sys.stderr)
+    if talk.is_terminal:
+        # Writes above a progress bar, not through it.
+        handler = RichHandler(console=talk, show_time=False, show_path=False, show_level=False)
     logger = logging.getLogger("facebench")
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import difflib
 import logging
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,9 +19,10 @@ from facebench.errors import (
     RunFailedError,
     UnknownNameError,
 )
+from facebench.measurement import measure
 from facebench.models.base import BaseModel
-from facebench.pair_distances import DistanceMetric
 from facebench.pairs import ImagePaths, find_images
+from facebench.progress import visible_log
 from facebench.results import exports
 from facebench.tasks.base import BaseTask
 from facebench.types import OnBadImage, StrPath
@@ -264,13 +262,13 @@ class MultiModelTaskManager:
             for task in tasks
         }
         failures: Failures = []
-        with _visible_log(print_log):
+        with visible_log(print_log):
             try:
                 for model in models:
                     self._run_model(model, tasks, images, folder, failures)
             except ImageError as error:
                 # The other models would meet the same image: the run stops here.
-                failures.append(("images", error))
+                _record(failures, "images", error)
             if plots:
                 self._export_classes(folder, task_names, failures)
             _log.info("Results are in %s.", folder)
@@ -300,8 +298,7 @@ class MultiModelTaskManager:
         except ImageError:
             raise
         except Exception as error:
-            _log.exception("Model %r failed.", model.name)
-            failures.append((model.name, error))
+            _record(failures, model.name, error)
             return
         remarks = self.remarks[model.name] = {
             f"Images: {note}": count for note, count in embeddings.notes.items()
@@ -319,69 +316,27 @@ class MultiModelTaskManager:
                 )
                 self.export_unified_summary(folder)
             except Exception as error:
-                _log.exception("Task %r failed with model %r.", task.name, model.name)
-                failures.append((f"{model.name} / {task.name}", error))
+                _record(failures, f"{model.name} / {task.name}", error)
 
     def _run_task(
         self, model: BaseModel, task: BaseTask, paths: ImagePaths, embeddings: Embeddings
     ) -> int:
         """Measure one task on ready embeddings; returns how many pairs bad images cost it."""
-        row_of = embeddings.row_of
-        kept = np.array(
-            [
-                first in row_of and second in row_of
-                for first, second in zip(paths.img1, paths.img2, strict=True)
-            ]
-        )
-        lost = int((~kept).sum())
-        if lost:
-            _log.warning(
-                "Task %r: %d of %d pairs are left out, since an image of theirs cannot be read.",
-                task.name,
-                lost,
-                len(kept),
-            )
-        if lost == len(kept):
-            msg = f"No pair of task {task.name!r} is left: all have an image that cannot be read."
-            raise InputError(msg)
-        first = np.array(
-            [row_of[path] for path, keep in zip(paths.img1, kept, strict=True) if keep]
-        )
-        second = np.array(
-            [row_of[path] for path, keep in zip(paths.img2, kept, strict=True) if keep]
-        )
-        measured = _on_pairs(task, kept)
-        metric = _metric_of(task)
-        frames: list[pd.DataFrame] = []
-        rounded: list[pd.DataFrame] = []
-        unrounded: list[pd.DataFrame] = []
-        for layer, rows in embeddings.layers.items():
-            frame = task.pairs_df.copy()
-            frame["layer_name"] = layer
-            frame["model_computed_distance"] = np.nan
-            frame.loc[kept, "model_computed_distance"] = metric.between(rows, first, second)
-            frames.append(frame)
-            # A fresh frame for every call: tasks may add columns to theirs.
-            for compute, results in (
-                (measured.compute_task_performance, rounded),
-                (_unrounded_of(measured), unrounded),
-            ):
-                performance = compute(frame[kept].reset_index(drop=True))
-                results.append(_with_identity(performance, task, model.name, layer))
-        self.model_task_distances_dfs[model.name][task.name] = pd.concat(frames, ignore_index=True)
+        measured = measure(task, model.name, paths, embeddings)
+        self.model_task_distances_dfs[model.name][task.name] = measured.distances
         for tables, results in (
-            (self.tasks_performance_dfs, rounded),
-            (self.unrounded_performance_dfs, unrounded),
+            (self.tasks_performance_dfs, measured.performance),
+            (self.unrounded_performance_dfs, measured.unrounded),
         ):
             tables[task.name] = self._replace_rows(tables.get(task.name), model.name, results)
-        return lost
+        return measured.n_lost
 
     def _replace_rows(
-        self, table: pd.DataFrame | None, model_name: str, new: list[pd.DataFrame]
+        self, table: pd.DataFrame | None, model_name: str, new: pd.DataFrame
     ) -> pd.DataFrame:
         """Put a model's results in place of its earlier ones, models in the manager's order."""
         by_model = {} if table is None else dict(list(table.groupby("Model Name", sort=False)))
-        by_model[model_name] = pd.concat(new, ignore_index=True)
+        by_model[model_name] = new
         order = [name for name in self.models if name in by_model]
         return pd.concat([by_model[name] for name in order], ignore_index=True)
 
@@ -397,8 +352,7 @@ class MultiModelTaskManager:
                     self.model_task_distances_dfs,
                 )
             except Exception as error:
-                _log.exception("The plots of %s failed.", class_name)
-                failures.append((f"{class_name} Plots", error))
+                _record(failures, f"{class_name} Plots", error)
 
 
 def _add(items: Any, kind: Any, known: dict[str, Any]) -> None:
@@ -453,37 +407,10 @@ def _folder(export_path: StrPath | None) -> Path:
     return folder
 
 
-def _on_pairs(task: BaseTask, kept: Any) -> BaseTask:
-    """Give the task, or a copy that knows only the kept pairs, for tasks that read pairs_df."""
-    if kept.all():
-        return task
-    reduced = copy.copy(task)
-    reduced.pairs_df = task.pairs_df[kept].reset_index(drop=True)
-    return reduced
-
-
-def _metric_of(task: BaseTask) -> DistanceMetric:
-    # A script may have put a plain function in its place after the task was made.
-    metric = task.distance_metric
-    if isinstance(metric, DistanceMetric):
-        return metric
-    return DistanceMetric(metric, owner=type(task).__name__)
-
-
-def _unrounded_of(task: BaseTask) -> Callable[[pd.DataFrame], Any]:
-    return getattr(task, "compute_unrounded_performance", task.compute_task_performance)
-
-
-def _with_identity(performance: Any, task: BaseTask, model: str, layer: str) -> pd.DataFrame:
-    if not isinstance(performance, pd.DataFrame):
-        msg = (
-            f"compute_task_performance of {type(task).__name__} must return a DataFrame. "
-            f"Got {type(performance).__name__} instead."
-        )
-        raise InputError(msg)
-    measures = performance.drop(columns=list(exports.IDENTITY_COLUMNS), errors="ignore")
-    identity = dict(zip(exports.IDENTITY_COLUMNS, (task.name, model, layer), strict=True))
-    return measures.assign(**identity)[[*identity, *measures.columns]]
+def _record(failures: Failures, what: str, error: Exception) -> None:
+    """Note a failure and go on with what does not depend on it."""
+    _log.error("%s failed: %s: %s", what, type(error).__name__, error)
+    failures.append((what, error))
 
 
 def _raise_failures(failures: Failures) -> None:
@@ -496,22 +423,3 @@ def _raise_failures(failures: Failures) -> None:
     lines = "\n".join(f"- {what}: {type(error).__name__}: {error}" for what, error in failures)
     msg = f"{len(failures)} parts of the run failed; all other results are kept:\n{lines}"
     raise RunFailedError(msg, tuple(failures))
-
-
-@contextmanager
-def _visible_log(wanted: bool) -> Iterator[None]:
-    """Show facebench's log on standard error while a run lasts, unless logging is set up."""
-    logger = logging.getLogger("facebench")
-    if not wanted or logger.hasHandlers():
-        yield
-        return
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    level = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)

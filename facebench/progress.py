@@ -1,17 +1,19 @@
-"""How far a run is: a bar on a terminal, plain log lines elsewhere."""
+"""How far a run is: a bar on a terminal, plain log lines elsewhere, all on standard error."""
 
 from __future__ import annotations
 
 import logging
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "visible_log"]
 
 _log = logging.getLogger(__name__)
 _SECONDS_BETWEEN_LINES = 10.0
@@ -87,3 +89,22 @@ class Progress:
     def _rate(self) -> str:
         seconds = max(time.monotonic() - self._started, 1e-9)
         return f"{self._done / seconds:.1f} {self._unit}/s"
+
+
+@contextmanager
+def visible_log(wanted: bool) -> Iterator[None]:
+    """Show facebench's log on standard error while a run lasts, unless logging is set up."""
+    logger = logging.getLogger("facebench")
+    if not wanted or logger.hasHandlers():
+        yield
+        return
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)

@@ -11,11 +11,11 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from facebench.files import atomic_path, safe_name
-from facebench.tasks.base import BaseTask
+from facebench.measurement import IDENTITY_COLUMNS
+from facebench.tasks.base import CONDITION, BaseTask
 from facebench.types import DistancesByModel
 
 __all__ = [
-    "IDENTITY_COLUMNS",
     "export_distances",
     "export_summary",
     "export_task_class",
@@ -23,7 +23,6 @@ __all__ = [
     "unified_summary",
 ]
 
-IDENTITY_COLUMNS = ("Task Name", "Model Name", "Layer Name")
 _DISTANCES_FOLDER = "Computed Metrics"
 _SUMMARY_FILE = "models_unified_results.csv"
 _DEFAULT_LAYER = "default"
@@ -77,7 +76,7 @@ def unified_summary(
         for record in results.to_dict("records"):
             key = (str(record["Model Name"]), str(record["Layer Name"]))
             row = rows.setdefault(key, {})
-            prefix = f"{task} - {record['Condition']}" if "Condition" in record else task
+            prefix = f"{task} - {record[CONDITION]}" if CONDITION in record else task
             # Several rows without conditions are told apart by number.
             number = 2
             while any(f"{prefix}: {metric}" in row for metric in metrics):

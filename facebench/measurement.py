@@ -1,0 +1,150 @@
+"""One task on the embeddings of one model: distances of its pairs, and what it makes of them."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from facebench.engine import Embeddings
+from facebench.errors import InputError
+from facebench.pair_distances import DistanceMetric
+from facebench.pairs import ImagePaths
+from facebench.tasks.base import BaseTask
+
+__all__ = ["IDENTITY_COLUMNS", "Measured", "measure"]
+
+IDENTITY_COLUMNS = ("Task Name", "Model Name", "Layer Name")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a task found in all layers of a model.
+
+    Attributes
+    ----------
+    distances : DataFrame
+        Every pair row in file order, once per layer, with ``layer_name`` and
+        ``model_computed_distance`` (NaN where an image could not be read).
+    performance, unrounded : DataFrame
+        The task's results behind Task Name, Model Name and Layer Name, as reported and unrounded.
+    n_lost : int
+        Pairs left out because of an image that could not be read.
+    """
+
+    distances: pd.DataFrame
+    performance: pd.DataFrame
+    unrounded: pd.DataFrame
+    n_lost: int
+
+
+def measure(task: BaseTask, model_name: str, paths: ImagePaths, embeddings: Embeddings) -> Measured:
+    """Measure one task on ready embeddings.
+
+    Parameters
+    ----------
+    task : BaseTask
+        The task.
+    model_name : str
+        Whose embeddings they are.
+    paths : ImagePaths
+        The images of the task's pairs.
+    embeddings : Embeddings
+        Of all these images that could be read.
+
+    Returns
+    -------
+    Measured
+
+    Raises
+    ------
+    InputError
+        If no pair is left, or the task returns no DataFrame.
+    MetricError
+        If the task's distance metric fails.
+    """
+    # -1 for an image that could not be read: one look-up per image, not per pair and layer.
+    first, second = (
+        np.array([embeddings.row_of.get(path, -1) for path in column], dtype=np.intp)
+        for column in (paths.img1, paths.img2)
+    )
+    kept = (first >= 0) & (second >= 0)
+    n_lost = int((~kept).sum())
+    _report_lost(task, n_lost, len(kept))
+    measured = _on_pairs(task, kept)
+    metric = _metric_of(task)
+    frames: list[pd.DataFrame] = []
+    performances: list[pd.DataFrame] = []
+    unrounded: list[pd.DataFrame] = []
+    for layer, rows in embeddings.layers.items():
+        frame = task.pairs_df.copy()
+        frame["layer_name"] = layer
+        frame["model_computed_distance"] = np.nan
+        frame.loc[kept, "model_computed_distance"] = metric.between(rows, first[kept], second[kept])
+        frames.append(frame)
+        for compute, results in (
+            (measured.compute_task_performance, performances),
+            (_unrounded_of(measured), unrounded),
+        ):
+            # A fresh frame for every call: tasks may add columns to theirs.
+            performance = compute(frame[kept].reset_index(drop=True))
+            results.append(_with_identity(performance, task, model_name, layer))
+    return Measured(
+        distances=pd.concat(frames, ignore_index=True),
+        performance=pd.concat(performances, ignore_index=True),
+        unrounded=pd.concat(unrounded, ignore_index=True),
+        n_lost=n_lost,
+    )
+
+
+def _report_lost(task: BaseTask, n_lost: int, n_pairs: int) -> None:
+    if n_lost == n_pairs:
+        msg = f"No pair of task {task.name!r} is left: all have an image that cannot be read."
+        raise InputError(msg)
+    if n_lost:
+        _log.warning(
+            "Task %r: %d of %d pairs are left out, since an image of theirs cannot be read.",
+            task.name,
+            n_lost,
+            n_pairs,
+        )
+
+
+def _on_pairs(task: BaseTask, kept: NDArray[np.bool_]) -> BaseTask:
+    """Give the task, or a copy that knows only the kept pairs, for tasks that read pairs_df."""
+    if kept.all():
+        return task
+    reduced = copy.copy(task)
+    reduced.pairs_df = task.pairs_df[kept].reset_index(drop=True)
+    return reduced
+
+
+def _metric_of(task: BaseTask) -> DistanceMetric:
+    # A script may have put a plain function in its place after the task was made.
+    metric = task.distance_metric
+    if isinstance(metric, DistanceMetric):
+        return metric
+    return DistanceMetric(metric, owner=type(task).__name__)
+
+
+def _unrounded_of(task: BaseTask) -> Callable[[pd.DataFrame], Any]:
+    return getattr(task, "compute_unrounded_performance", task.compute_task_performance)
+
+
+def _with_identity(performance: Any, task: BaseTask, model: str, layer: str) -> pd.DataFrame:
+    if not isinstance(performance, pd.DataFrame):
+        msg = (
+            f"compute_task_performance of {type(task).__name__} must return a DataFrame. "
+            f"Got {type(performance).__name__} instead."
+        )
+        raise InputError(msg)
+    measures = performance.drop(columns=list(IDENTITY_COLUMNS), errors="ignore")
+    identity = dict(zip(IDENTITY_COLUMNS, (task.name, model, layer), strict=True))
+    return measures.assign(**identity)[[*identity, *measures.columns]]
