@@ -300,9 +300,8 @@ class MultiModelTaskManager:
         except Exception as error:
             _record(failures, model.name, error)
             return
-        remarks = self.remarks[model.name] = {
-            f"Images: {note}": count for note, count in embeddings.notes.items()
-        }
+        remarks = self.remarks.setdefault(model.name, {})
+        remarks.update({f"Images: {note}": count for note, count in embeddings.notes.items()})
         for task in tasks:
             try:
                 lost = self._run_task(model, task, images[task.name], embeddings)
@@ -341,7 +340,13 @@ class MultiModelTaskManager:
         return pd.concat([by_model[name] for name in order], ignore_index=True)
 
     def _export_classes(self, folder: Path, task_names: Iterable[str], failures: Failures) -> None:
-        finished = [self.tasks[name] for name in task_names if name in self.tasks_performance_dfs]
+        # The files of a class hold all its tasks, also those that ran before.
+        kinds = {type(self.tasks[name]) for name in task_names}
+        finished = [
+            task
+            for name, task in self.tasks.items()
+            if type(task) in kinds and name in self.tasks_performance_dfs
+        ]
         for class_name, tasks in exports.group_by_class(finished).items():
             try:
                 exports.export_task_class(

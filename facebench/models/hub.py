@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +30,10 @@ _processors = cast(Any, AutoImageProcessor)
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep transformers from drawing progress bars and reports while a model loads."""
+    """Keep transformers and the hub from reports and progress bars while a model loads."""
+    hub = logging.getLogger("huggingface_hub")
+    hub_level = hub.level
+    hub.setLevel(logging.ERROR)
     level = _logging.get_verbosity()
     bars = _logging.is_progress_bar_enabled()
     _logging.set_verbosity_error()
@@ -37,6 +41,7 @@ def _quiet() -> Iterator[None]:
     try:
         yield
     finally:
+        hub.setLevel(hub_level)
         _logging.set_verbosity(level)
         if bars:
             _logging.enable_progress_bar()

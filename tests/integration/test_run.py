@@ -278,6 +278,16 @@ class TestFiles:
         assert (tmp_path / "models_unified_results.csv").is_file()
         assert (tmp_path / "AccuracyTask Plots" / "AccuracyTask results.csv").is_file()
 
+    def test_tasks_of_a_class_run_one_by_one_share_its_table(self, world, small_net, tmp_path):
+        tasks = [
+            AccuracyTask(name, world.pairs, world.images, true_label="same") for name in ("x", "y")
+        ]
+        manager = MultiModelTaskManager(small_net(), tasks)
+        for name in ("x", "y"):
+            manager.run_task_with_all_models(name, tmp_path)
+        results = pd.read_csv(tmp_path / "AccuracyTask Plots" / "AccuracyTask results.csv")
+        assert results["Task Name"].tolist() == ["x", "y"]
+
     def test_exports_can_be_asked_for_again_elsewhere(self, finished, tmp_path):
         again = tmp_path / "again"
         finished.export_computed_metrics(again)
