@@ -121,8 +121,8 @@ def demo(
         if stimuli.left_out:
             more = " …" if len(stimuli.left_out) > _SHOWN else ""
             talk.print(
-                f"{len(stimuli.left_out)} photographs are left out, since no face was found: "
-                f"{', '.join(stimuli.left_out[:_SHOWN])}{more}",
+                f"Photographs left out, since no face was found: {len(stimuli.left_out)} "
+                f"({', '.join(stimuli.left_out[:_SHOWN])}{more})",
                 highlight=False,
                 markup=False,
             )

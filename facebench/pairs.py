@@ -297,7 +297,9 @@ def find_images(pairs: pd.DataFrame, images_path: StrPath, *, task: str) -> Imag
             "Give the folder that the names in img1 and img2 are relative to."
         )
         raise MissingImageError(msg)
-    root = Path(os.path.realpath(folder))
+    # Strings, not Paths: a table may name 100,000 images.
+    root = os.path.realpath(folder)
+    inside = os.path.join(root, "")  # noqa: PTH118
     first_row: dict[str, int] = {}
     for column in PAIR_COLUMNS:
         for position, name in enumerate(pairs[column]):
@@ -306,20 +308,20 @@ def find_images(pairs: pd.DataFrame, images_path: StrPath, *, task: str) -> Imag
     missing: list[str] = []
     for name, position in first_row.items():
         try:
-            path = Path(os.path.realpath(root / name))
-            exists = path.is_file()
+            path = os.path.realpath(inside + name)
+            exists = os.path.isfile(path)  # noqa: PTH113
         except (OSError, ValueError):
             # A name that no file can have: too long, or with a NUL.
             missing.append(name)
             continue
-        if Path(name).is_absolute() or not path.is_relative_to(root):
+        if os.path.isabs(name) or not (path + os.sep).startswith(inside):  # noqa: PTH117
             msg = (
                 f"Image names of task {task!r} must stay inside {folder}. "
                 f"{name!r} in {row_name(position)} leads out of it."
             )
             raise PairsError(msg)
         if exists:
-            found[name] = path
+            found[name] = Path(path)
         else:
             missing.append(name)
     if missing:
