@@ -168,14 +168,14 @@ def _cheeks_and_chin(identity: Identity, layout: Layout, x: Field, y: Field) -> 
     i, dz = identity, np.zeros_like(x)
     bone = 0.30 + 0.16 * i.score("cheekbones")
     full = 0.10 + 0.18 * i.score("cheek_fullness")
-    fold = 0.05 + 0.07 * max(i.score("age") + 0.3, 0.0)
+    fold = 0.09 + 0.07 * max(i.score("age") + 0.3, 0.0)
     for side in SIDES:
         dz += bone * bump(side * x, y, (4.7, -2.3), (1.5, 1.1))
         dz += full * bump(side * x, y, (3.9, -5.6), (1.5, 1.8))
         start = i.nose_width / 2 + 0.25
         run = (layout.nose_tip_y + 0.3 - y) / np.float32(3.2)
         path = start + 0.95 * np.clip(run, -0.5, 1.5) ** 2 * np.sign(run) + 0.35 * run
-        groove = np.exp(-0.5 * ((side * x - path) / np.float32(0.28)) ** 2)
+        groove = np.exp(-0.5 * ((side * x - path) / np.float32(0.34)) ** 2)
         dz -= fold * groove * bump(run, run, (0.45, 0.45), (0.42, 0.42))
     dz += (0.32 + 0.12 * i.score("chin_projection")) * bump(
         x, y, (0, -i.chin_length + 1.15), (1.25 + 0.25 * i.score("chin_width"), 0.85)
@@ -194,36 +194,36 @@ def _nose(identity: Identity, layout: Layout, x: Field, y: Field) -> Field:
     hump = 0.1 * i.score("nose_hump")
     lift = 0.07 * i.score("nose_tip_lift")
     # Below, the profile ends the higher the farther from the middle: the tip is round, not cut.
-    low = smoothstep(tip + 0.9, tip - 0.1, y)
+    low = smoothstep(tip + 1.3, tip - 0.2, y)
     height = curve(
         [
             (3.4, 0.0), (2.5, 0.0), (1.3, 0.28 * bridge + 0.1), (0.35, bridge),
             (0.5 * tip + 0.2, bridge + 0.42 * (out - bridge) + hump),
             (0.8 * tip, bridge + 0.78 * (out - bridge) + 0.5 * hump - lift),
-            (tip, out), (tip - 0.25 * drop, 0.96 * out), (tip - 0.58 * drop, 0.80 * out + lift),
-            (tip - 0.87 * drop, 0.46 * out), (base - 0.25, 0.2), (base - 1.1, 0.0),
-            (base - 2.0, 0.0),
+            (tip + 0.05, out), (tip - 0.3 * drop, 0.92 * out),
+            (tip - 0.62 * drop, 0.72 * out + lift), (tip - 0.95 * drop, 0.42 * out),
+            (base - 0.35, 0.18), (base - 1.1, 0.0), (base - 2.0, 0.0),
         ],
-        y - 0.32 * low * np.minimum(x * x, 1.2),
+        y - 0.62 * low * (1 - np.exp(-1.1 * x * x)),
     )  # fmt: skip
     slim = 1 + 0.13 * i.score("nose_bridge_width")
     half = curve(
         [
-            (2.0, 1.5), (0.4, 0.80 * slim), (0.5 * tip, 1.0 * slim),
-            (tip, 1.02 + 0.09 * i.score("nose_tip_size")), (base, 0.75), (base - 1.0, 0.7),
+            (2.0, 1.6), (0.4, 0.98 * slim), (0.5 * tip, 1.14 * slim),
+            (tip, 1.14 + 0.09 * i.score("nose_tip_size")), (base, 1.0), (base - 1.0, 0.9),
         ],
         y,
     )  # fmt: skip
-    dz = height * np.exp(-(np.abs(x / half) ** np.float32(1.9)))
-    ball = max(0.22 + 0.06 * i.score("nose_tip_size"), 0.06)
-    dz += ball * bump(x, y, (0, tip + 0.05), (0.62, 0.5))
+    dz = height * np.exp(-((x / half) ** 2))
+    ball = max(0.30 + 0.08 * i.score("nose_tip_size"), 0.06)
+    dz += ball * bump(x, y, (0, tip + 0.1), (0.82, 0.55))
     wing = i.nose_width / 2 - 0.40
     for side in SIDES:
-        dz += 0.72 * bump(side * x, y, (wing, tip + 0.0), (0.40, 0.36))
+        dz += 0.62 * bump(side * x, y, (wing, tip - 0.04), (0.42, 0.40))
         # The furrow above and beside the wing sets it off from the tip and from the cheek.
-        dz -= 0.16 * bump(side * x, y, (wing - 0.15, tip + 0.52), (0.34, 0.22))
-        dz -= 0.14 * bump(side * x, y, (wing + 0.62, tip - 0.05), (0.2, 0.45))
-        dz -= 0.22 * bump(side * x, y, (0.58 * wing, base + 0.26), (0.26, 0.13))
+        dz -= 0.16 * bump(side * x, y, (wing - 0.25, tip + 0.55), (0.38, 0.30))
+        dz -= 0.14 * bump(side * x, y, (wing + 0.66, tip - 0.05), (0.26, 0.45))
+        dz -= 0.16 * bump(side * x, y, (0.58 * wing, base + 0.26), (0.28, 0.17))
     return dz
 
 
@@ -295,6 +295,19 @@ def normals(x: Field, y: Field, z: Field) -> tuple[Field, Field, Field]:
     """Return the outward unit normals of a grid of points."""
     ux, uy, uz = (np.gradient(c, axis=1) for c in (x, y, z))
     vx, vy, vz = (np.gradient(c, axis=0) for c in (x, y, z))
-    nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+    return _unit(uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx)
+
+
+def softened(normal: tuple[Field, Field, Field], reach: float) -> tuple[Field, Field, Field]:
+    """Return normals as translucent skin seems to have them.
+
+    Light spreads below the surface before it leaves, so that ridges and creases narrower than
+    ``reach`` grid points shade less than their shape would.
+    """
+    nx, ny, nz = (0.4 * n + 0.6 * blurred(n, reach) for n in normal)
+    return _unit(nx, ny, nz)
+
+
+def _unit(nx: Field, ny: Field, nz: Field) -> tuple[Field, Field, Field]:
     scale = 1 / np.sqrt(nx * nx + ny * ny + nz * nz + np.float32(1e-12))
     return nx * scale, ny * scale, nz * scale

@@ -91,6 +91,6 @@ class Layout:
         upper, _, lower = self.lips(x)
         inside = np.minimum(upper - y, y - lower)
         ends = smoothstep(
-            self.identity.mouth_width / 2 + 0.05, self.identity.mouth_width / 2 - 0.2, np.abs(x)
+            self.identity.mouth_width / 2 + 0.1, self.identity.mouth_width / 2 - 0.4, np.abs(x)
         )
-        return smoothstep(-0.06, 0.1, inside) * ends
+        return smoothstep(-0.09, 0.13, inside) * ends

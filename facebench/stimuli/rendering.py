@@ -13,7 +13,7 @@ from facebench.stimuli.background import paint_background
 from facebench.stimuli.body import bust, ears, teeth
 from facebench.stimuli.fields import Field
 from facebench.stimuli.hair import grow_hair, hair_mask
-from facebench.stimuli.head import Head, build_head, express, normals
+from facebench.stimuli.head import Head, build_head, express, normals, softened
 from facebench.stimuli.landmarks import LandmarkVertices, find_landmarks
 from facebench.stimuli.parameters import Identity, View
 from facebench.stimuli.points import Placed, Points, from_grid, gather, turn
@@ -26,6 +26,7 @@ _CAMERA_DISTANCE = 130.0  # centimetres, a portrait without a bulging nose
 _FACE_DEPTH = 7.0  # distance from the axis of the head at which _PIXELS_PER_CM holds
 _NECK = np.array([0.0, -7.0, -1.5], np.float32)  # the head turns about this point
 _LOOK_AT_Y = -2.2
+_SCATTER = 0.36  # centimetres that light travels in skin, more than in life to suit small pictures
 
 
 @dataclass(frozen=True)
@@ -121,12 +122,16 @@ def _scene(
     """Return all points in front of the camera, turned as the view asks."""
     head, identity = neutral.head, neutral.head.identity
     paint, wet = paint_eyes(head, neutral.paint, view)
-    nx, ny, nz = normals(*grid)
     openness = np.clip(
         1 - 1.5 * np.maximum(head.cavity, 0) + 0.3 * np.minimum(head.cavity, 0), 0.3, 1.1
     )
     face = from_grid(
-        grid, (nx, ny, nz), paint.albedo, gloss=paint.gloss, openness=openness, skin=1 - 0.6 * wet
+        grid,
+        softened(normals(*grid), _SCATTER * density),
+        paint.albedo,
+        gloss=paint.gloss,
+        openness=openness,
+        skin=1 - 0.6 * wet,
     )
     parts = [face, *neutral.ears]
     lip = neutral.landmarks.mouth_centre

@@ -96,7 +96,7 @@ def shade(points: Points, view: View, casters: Field) -> Field:
     facing = _dot(light, normal)
     lit = lit_share(casters, points.position, light)
     # Skin passes light on below its surface, red farthest: the terminator is soft and ruddy.
-    wraps = np.array([0.30, 0.16, 0.12], np.float32)[:, None] * points.skin
+    wraps = np.array([0.38, 0.24, 0.19], np.float32)[:, None] * points.skin
     wraps = wraps + 0.22 * (1 - points.skin)
     diffuse = np.clip((facing + wraps) / (1 + wraps), 0, None)
     softened = lit + (1 - lit) * np.array([0.14, 0.05, 0.04], np.float32)[:, None] * points.skin
@@ -108,8 +108,11 @@ def shade(points: Points, view: View, casters: Field) -> Field:
     half = light + np.array([0, 0, 1], np.float32)
     half /= np.sqrt((half**2).sum())
     glance = np.clip(_dot(half, normal), 0, 1)
-    broad, tight = glance ** np.float32(14), glance ** np.float32(60)
-    sheen = 0.07 * broad + 0.10 * tight
+    # Skin is rougher than hair: its highlight is wide and faint.
+    broad = glance ** (14 - 6 * points.skin)
+    tight = glance ** (60 - 34 * points.skin)
+    sheen = (0.07 - 0.02 * points.skin) * broad
+    sheen += (0.10 - 0.08 * points.skin) * tight
     rim = np.clip(1 - np.abs(normal[2]), 0, 1) ** np.float32(4)
     specular = points.gloss * (lit * sheen * view.light_intensity + 0.02 * rim * view.ambient)
     hair = 1 - points.skin

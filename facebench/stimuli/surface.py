@@ -36,7 +36,7 @@ def paint_head(head: Head, hairy: Field) -> Paint:
     i, layout, x, y = head.identity, Layout(head.identity), head.x, head.y
     rng = np.random.default_rng([_PAINT_STREAM, i.texture_seed])
     albedo: Field = colours.skin_colour(i)[:, None, None] * _complexion(head, layout, rng)
-    gloss = 0.55 + 0.5 * bump(x, y, (0, layout.nose_tip_y), (0.9, 1.4))
+    gloss = 0.55 + 0.25 * bump(x, y, (0, layout.nose_tip_y + 0.1), (0.9, 0.8))
     gloss += 0.35 * bump(x, y, (0, 5.0), (3.0, 1.8))
     beard = _beard(head, layout, rng)
     albedo = mix(albedo, colours.hair_colour(i, brow=True)[:, None, None], beard)
@@ -50,12 +50,12 @@ def paint_head(head: Head, hairy: Field) -> Paint:
     for side in SIDES:
         wing = i.nose_width / 2 - 0.42
         tilt = y - layout.nose_base_y - 0.30 + 0.25 * (side * x - 0.58 * wing)
-        hole = bump(side * x, tilt, (0.58 * wing, 0.0), (0.27, 0.085))
-        albedo *= 1 - 0.82 * np.minimum(1.15 * hole, 1) * head.front
+        hole = bump(side * x, tilt, (0.58 * wing, 0.0), (0.26, 0.11))
+        albedo *= 1 - 0.72 * hole * head.front
     brows = _brows(head, layout, rng)
     albedo = mix(albedo, colours.hair_colour(i, brow=True)[:, None, None], brows)
     albedo = mix(albedo, colours.hair_colour(i)[:, None, None] * np.float32(0.8), 0.93 * hairy)
-    gloss = (gloss + 0.9 * lips) * (1 - 0.85 * np.maximum(np.maximum(brows, hairy), beard))
+    gloss = (gloss + 1.5 * lips) * (1 - 0.85 * np.maximum(np.maximum(brows, hairy), beard))
     return Paint(albedo.astype(np.float32), gloss.astype(np.float32))
 
 
