@@ -40,11 +40,11 @@ def _exits_with(code: int, talk: Console) -> Iterator[None]:
     """Turn facebench's errors into one sentence and a documented exit code."""
     try:
         yield
-    except FacebenchError as error:
+    except (FacebenchError, OSError) as error:
         talk.print(Text.assemble(("Error: ", "red"), str(error)), soft_wrap=True)
         raise typer.Exit(code) from error
     except KeyboardInterrupt as error:
-        talk.print("Interrupted. What is finished is kept; the same command goes on from there.")
+        talk.print("Interrupted. What is finished is kept.")
         raise typer.Exit(_INTERRUPTED) from error
 
 
@@ -86,7 +86,7 @@ def demo(
     ] = None,
     photographs: Annotated[
         int, typer.Option(min=2, help="How many photographs of each, at most.")
-    ] = 4,
+    ] = 3,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all that is drawn at random.")] = 0,
 ) -> None:
     """Compare two networks on all four kinds of task, on faces that facebench renders itself."""
@@ -104,7 +104,7 @@ def demo(
                 folder / "stimuli",
                 n_people=n_people,
                 n_photographs=photographs,
-                n_changed=min(10, n_people),
+                n_changed=min(8, n_people),
                 seed=seed,
             )
         else:

@@ -12,7 +12,7 @@ import multiprocessing
 import os
 import pickle
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,7 +88,8 @@ class _Images(Dataset[_Loaded]):
         path = self._paths[index]
         self._model.take_image_notes()
         try:
-            tensor = self._model.preprocess_image(str(path))
+            with torch.no_grad():
+                tensor = self._model.preprocess_image(str(path))
         except ImageError as error:
             return _Loaded(path, reason=str(error))
         except Exception as error:
@@ -112,7 +113,8 @@ def _as_chw(model: BaseModel, path: Path, tensor: object) -> torch.Tensor:
         tensor = tensor[0]
     if tensor.ndim != 3:
         raise _preprocessing_error(model, path, f"gave a tensor of shape {list(tensor.shape)}")
-    return tensor
+    # A tensor with a gradient, or on another device, cannot leave a worker process.
+    return tensor.detach().cpu()
 
 
 def _preprocessing_error(model: BaseModel, path: Path, what: str) -> ModelError:
@@ -152,6 +154,7 @@ def embed(
     batch_size: int = 32,
     num_workers: int | None = None,
     on_bad_image: OnBadImage = "stop",
+    on_first_outputs: Callable[[dict[str, torch.Tensor]], None] | None = None,
 ) -> Embeddings:
     """Send every image through a model once and keep all its layers.
 
@@ -168,6 +171,8 @@ def embed(
         where there are enough images.
     on_bad_image : {'stop', 'skip'}, default 'stop'
         Whether an image that cannot be read ends the run or is left out and reported.
+    on_first_outputs : callable, optional
+        Called with the layers of the first batch, to refuse early what cannot work with them.
 
     Returns
     -------
@@ -180,7 +185,7 @@ def embed(
     ModelError
         If the preprocessing or an output of the model cannot be used.
     """
-    result = Embeddings()
+    result = Embeddings(notes=Counter(dict.fromkeys(model.expected_notes, 0)))
     shape: torch.Size | None = None
     with (
         Progress(model.name, len(images)) as progress,
@@ -192,16 +197,34 @@ def embed(
             # Once the run is bound to stop, the rest is only decoded, to name all bad images.
             if batch.tensor is not None and not (result.bad_images and on_bad_image == "stop"):
                 shape = _same_shape(model, batch, shape)
-                outputs = model.get_output(batch.tensor)
+                outputs = _forward(model, batch)
+                if not result.row_of and on_first_outputs is not None:
+                    on_first_outputs(outputs)
                 _keep(result, model, batch.paths, outputs, total=len(images))
             progress.advance(len(batch.paths) + len(batch.bad))
     for note, count in sorted(result.notes.items()):
-        _log.warning("Model %r: %s in %d of %d images.", model.name, note, count, len(images))
+        level = logging.WARNING if count else logging.INFO
+        _log.log(level, "Model %r: %s in %d of %d images.", model.name, note, count, len(images))
     if result.bad_images:
         _report_bad(result.bad_images, len(images), on_bad_image)
     n_rows = len(result.row_of)
     result.layers = {layer: rows[:n_rows] for layer, rows in result.layers.items()}
     return result
+
+
+def _forward(model: BaseModel, batch: _Batch) -> dict[str, torch.Tensor]:
+    assert batch.tensor is not None
+    try:
+        return model.get_output(batch.tensor)
+    except FacebenchError:
+        raise
+    except Exception as error:
+        msg = (
+            f"Model {model.name!r} failed on a batch of shape {list(batch.tensor.shape)} and type "
+            f"{batch.tensor.dtype}, whose first image is {batch.paths[0]}: "
+            f"{type(error).__name__}: {error}"
+        )
+        raise ModelError(msg) from error
 
 
 def _same_shape(model: BaseModel, batch: _Batch, shape: torch.Size | None) -> torch.Size:
@@ -243,6 +266,15 @@ def _batches(
     except FacebenchError as error:
         # A worker's exception arrives with its whole traceback as the message; keep the sentence.
         raise type(error)(_sentence(error)) from error
+    except RuntimeError as error:
+        if num_workers == 0 or "worker" not in str(error):
+            raise
+        msg = (
+            f"A process that preprocesses images for model {model.name!r} ended unexpectedly "
+            f"({str(error).splitlines()[0]}). It may have run out of memory; num_workers=0 "
+            "preprocesses in the main process."
+        )
+        raise ModelError(msg) from error
     finally:
         # The traceback of an error would keep the workers alive, and later forks inherit them.
         if num_workers:

@@ -10,7 +10,7 @@ sentence: what was wrong, where, what was expected, and what to do.
     ├── InputError                (ValueError)         something given to facebench cannot be used
     │   ├── PairsError                                 a pairs table: columns, cells, syntax
     │   │   └── MissingPairsFileError (FileNotFoundError)
-    │   ├── ImageError                                 an image: undecodable, unsafe path
+    │   ├── ImageError                                 an image that cannot be decoded
     │   │   └── MissingImageError     (FileNotFoundError)
     │   ├── MetricError                                a distance or correlation function
     │   ├── StimulusError                              a stimulus that cannot be made
@@ -61,7 +61,7 @@ class MissingPairsFileError(PairsError, FileNotFoundError):
 
 
 class ImageError(InputError):
-    """An image cannot be decoded, or its path leaves the images folder."""
+    """An image cannot be decoded."""
 
 
 class MissingImageError(ImageError, FileNotFoundError):

@@ -13,6 +13,7 @@ __all__ = ["atomic_path", "safe_name"]
 
 _UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_DIGEST = re.compile("-[0-9a-f]{6}$")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 # File systems allow 255 bytes; the rest is room for what callers append ('_scatter.png').
 _LONGEST = 150
@@ -46,7 +47,8 @@ def safe_name(name: str) -> str:
     while len(cleaned.encode()) > _LONGEST:
         cleaned = cleaned[: max(1, len(cleaned) - 8)]
     reserved = _RESERVED.fullmatch(cleaned)
-    if cleaned == name and cleaned and not reserved:
+    # A name that looks like one of ours gets a digest too, or it might be another's.
+    if cleaned == name and cleaned and not reserved and not _DIGEST.search(name):
         return name
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:6]
     return f"{'_' if reserved else ''}{cleaned or 'unnamed'}-{digest}"

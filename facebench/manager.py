@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+import torch
 
 from facebench.engine import Embeddings, embed
 from facebench.errors import (
@@ -218,8 +219,11 @@ class MultiModelTaskManager:
         export_path : str or Path
             Folder for the results.
         """
+        folder = _folder(export_path)
         failures: Failures = []
-        self._export_classes(_folder(export_path), list(self.tasks_performance_dfs), failures)
+        for class_name, tasks in self._finished_classes(self.tasks.values()).items():
+            exports.export_class_table(folder, class_name, tasks, self.tasks_performance_dfs)
+        self._draw(folder, self.tasks.values(), failures)
         _raise_failures(failures)
 
     def export_unified_summary(self, export_path: StrPath | None = None) -> None:
@@ -256,11 +260,11 @@ class MultiModelTaskManager:
         if not models or not tasks:
             msg = f"A run needs models and tasks. Got {len(models)} models and {len(tasks)} tasks."
             raise InputError(msg)
-        folder = _folder(export_path)
         images = {
             task.name: find_images(task.pairs_df, task.images_path, task=task.name)
             for task in tasks
         }
+        folder = _folder(export_path)
         failures: Failures = []
         with visible_log(print_log):
             try:
@@ -270,7 +274,7 @@ class MultiModelTaskManager:
                 # The other models would meet the same image: the run stops here.
                 _record(failures, "images", error)
             if plots:
-                self._export_classes(folder, task_names, failures)
+                self._draw(folder, tasks, failures)
             _log.info("Results are in %s.", folder)
         _raise_failures(failures)
 
@@ -294,6 +298,7 @@ class MultiModelTaskManager:
                 batch_size=self.batch_size,
                 num_workers=self.num_workers,
                 on_bad_image=self.on_bad_image,
+                on_first_outputs=lambda outputs: _prove_metrics(tasks, outputs),
             )
         except ImageError:
             raise
@@ -305,15 +310,10 @@ class MultiModelTaskManager:
         for task in tasks:
             try:
                 lost = self._run_task(model, task, images[task.name], embeddings)
+                remarks.pop(f"{task.name}: Pairs Lost", None)
                 if lost:
                     remarks[f"{task.name}: Pairs Lost"] = lost
-                exports.export_distances(
-                    folder,
-                    model.name,
-                    task.name,
-                    self.model_task_distances_dfs[model.name][task.name],
-                )
-                self.export_unified_summary(folder)
+                self._export_tables(model, task, folder)
             except Exception as error:
                 _record(failures, f"{model.name} / {task.name}", error)
 
@@ -339,20 +339,32 @@ class MultiModelTaskManager:
         order = [name for name in self.models if name in by_model]
         return pd.concat([by_model[name] for name in order], ignore_index=True)
 
-    def _export_classes(self, folder: Path, task_names: Iterable[str], failures: Failures) -> None:
-        # The files of a class hold all its tasks, also those that ran before.
-        kinds = {type(self.tasks[name]) for name in task_names}
-        finished = [
-            task
-            for name, task in self.tasks.items()
-            if type(task) in kinds and name in self.tasks_performance_dfs
-        ]
-        for class_name, tasks in exports.group_by_class(finished).items():
+    def _export_tables(self, model: BaseModel, task: BaseTask, folder: Path) -> None:
+        """Write all tables that a task just measured is in: whatever comes next, they are safe."""
+        distances = self.model_task_distances_dfs[model.name][task.name]
+        exports.export_distances(folder, model.name, task.name, distances)
+        for class_name, tasks in self._finished_classes([task]).items():
+            exports.export_class_table(folder, class_name, tasks, self.tasks_performance_dfs)
+        self.export_unified_summary(folder)
+
+    def _finished_classes(self, tasks: Iterable[BaseTask]) -> dict[str, list[BaseTask]]:
+        """Give, for the classes of some tasks, all their tasks that have results."""
+        kinds = {type(task) for task in tasks}
+        groups = exports.group_by_class(list(self.tasks.values()))
+        finished = {
+            class_name: [task for task in members if task.name in self.tasks_performance_dfs]
+            for class_name, members in groups.items()
+            if type(members[0]) in kinds
+        }
+        return {class_name: members for class_name, members in finished.items() if members}
+
+    def _draw(self, folder: Path, tasks: Iterable[BaseTask], failures: Failures) -> None:
+        for class_name, members in self._finished_classes(tasks).items():
             try:
-                exports.export_task_class(
+                exports.draw_class(
                     folder,
                     class_name,
-                    tasks,
+                    members,
                     self.tasks_performance_dfs,
                     self.model_task_distances_dfs,
                 )
@@ -410,6 +422,13 @@ def _folder(export_path: StrPath | None) -> Path:
         msg = f"The export_path {folder} must be a folder that can be written to: {error}."
         raise InputError(msg) from error
     return folder
+
+
+def _prove_metrics(tasks: Iterable[BaseTask], outputs: Mapping[str, torch.Tensor]) -> None:
+    """Call metrics made for one width on the first embeddings, before the rest is embedded."""
+    for task in tasks:
+        for layer in outputs.values():
+            task.distance_metric.prove(layer)
 
 
 def _record(failures: Failures, what: str, error: Exception) -> None:

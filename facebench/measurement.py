@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +13,8 @@ from numpy.typing import NDArray
 
 from facebench.engine import Embeddings
 from facebench.errors import InputError
-from facebench.pair_distances import DistanceMetric
 from facebench.pairs import ImagePaths
-from facebench.tasks.base import BaseTask
+from facebench.tasks.base import BaseTask, RoundedTask, round_measures
 
 __all__ = ["IDENTITY_COLUMNS", "Measured", "measure"]
 
@@ -79,7 +77,6 @@ def measure(task: BaseTask, model_name: str, paths: ImagePaths, embeddings: Embe
     n_lost = int((~kept).sum())
     _report_lost(task, n_lost, len(kept))
     measured = _on_pairs(task, kept)
-    metric = _metric_of(task)
     frames: list[pd.DataFrame] = []
     performances: list[pd.DataFrame] = []
     unrounded: list[pd.DataFrame] = []
@@ -87,15 +84,14 @@ def measure(task: BaseTask, model_name: str, paths: ImagePaths, embeddings: Embe
         frame = task.pairs_df.copy()
         frame["layer_name"] = layer
         frame["model_computed_distance"] = np.nan
-        frame.loc[kept, "model_computed_distance"] = metric.between(rows, first[kept], second[kept])
+        frame.loc[kept, "model_computed_distance"] = task.distance_metric.between(
+            rows, first[kept], second[kept]
+        )
         frames.append(frame)
-        for compute, results in (
-            (measured.compute_task_performance, performances),
-            (_unrounded_of(measured), unrounded),
-        ):
-            # A fresh frame for every call: tasks may add columns to theirs.
-            performance = compute(frame[kept].reset_index(drop=True))
-            results.append(_with_identity(performance, task, model_name, layer))
+        # A frame of its own: tasks may add columns to theirs.
+        reported, exact = _results(measured, frame[kept].reset_index(drop=True))
+        performances.append(_with_identity(reported, task, model_name, layer))
+        unrounded.append(_with_identity(exact, task, model_name, layer))
     return Measured(
         distances=pd.concat(frames, ignore_index=True),
         performance=pd.concat(performances, ignore_index=True),
@@ -126,16 +122,14 @@ def _on_pairs(task: BaseTask, kept: NDArray[np.bool_]) -> BaseTask:
     return reduced
 
 
-def _metric_of(task: BaseTask) -> DistanceMetric:
-    # A script may have put a plain function in its place after the task was made.
-    metric = task.distance_metric
-    if isinstance(metric, DistanceMetric):
-        return metric
-    return DistanceMetric(metric, owner=type(task).__name__)
-
-
-def _unrounded_of(task: BaseTask) -> Callable[[pd.DataFrame], Any]:
-    return getattr(task, "compute_unrounded_performance", task.compute_task_performance)
+def _results(task: BaseTask, frame: pd.DataFrame) -> tuple[Any, Any]:
+    """Compute a task's results once, as reported and unrounded."""
+    own = type(task).compute_task_performance
+    if isinstance(task, RoundedTask) and own is RoundedTask.compute_task_performance:
+        exact = task.compute_unrounded_performance(frame)
+        return round_measures(exact), exact
+    reported = task.compute_task_performance(frame)
+    return reported, reported
 
 
 def _with_identity(performance: Any, task: BaseTask, model: str, layer: str) -> pd.DataFrame:

@@ -86,18 +86,21 @@ class DistanceMetric:
             )
             raise MetricError(msg)
         self.function = function
-        self.name = metric_name(function)
+        self.name = self.__name__ = metric_name(function)
         self.owner = owner
         self._rowwise = _recognise(function)
         self._similarity = _is_torch_cosine_similarity(function)
-        if self._rowwise is None:
-            self._try_out()
+        # Whether a function of the user's has taken two vectors yet.
+        self._proven = self._rowwise is not None or self._takes_any_width()
 
     def __repr__(self) -> str:
         return f"DistanceMetric({self.name})"
 
     def __call__(self, left: Any, right: Any) -> float:
         """Distance of one pair: the function's own value, averaged if it has several elements."""
+        if self._rowwise is not None:
+            # As precise as the row-wise twin, which accumulates in float64.
+            left, right = _as_double(left), _as_double(right)
         try:
             result = self.function(left, right)
         except Exception as error:
@@ -168,7 +171,24 @@ class DistanceMetric:
                 dtype=np.float64,
             )
 
-    def _try_out(self) -> None:
+    def prove(self, embeddings: Any) -> None:
+        """Call a metric made for one width on real embeddings, before more of them are made.
+
+        Parameters
+        ----------
+        embeddings : Tensor, shape [N, D]
+            One or more embeddings.
+
+        Raises
+        ------
+        MetricError
+            If the metric cannot take them.
+        """
+        if not self._proven:
+            self(embeddings[:1].clone(), embeddings[-1:].clone())
+
+    def _takes_any_width(self) -> bool:
+        """Try the function on 8 numbers; False if it seems made for another width."""
         import torch
 
         generator = torch.Generator().manual_seed(0)
@@ -183,11 +203,12 @@ class DistanceMetric:
             if isinstance(cause, IndexError) or (
                 isinstance(cause, RuntimeError | ValueError) and _SHAPE_WORDS.search(str(cause))
             ):
-                return
+                return False
             raise
         if not np.isfinite(value):
             msg = f"{self._complaint(left, right)} it returned {value}. It must be finite."
             raise MetricError(msg)
+        return True
 
     def _complaint(self, left: Any, right: Any) -> str:
         shapes = f"{list(left.shape)} and {list(right.shape)}"
@@ -195,6 +216,10 @@ class DistanceMetric:
             f"The distance metric {self.name} of {self.owner} is not usable: "
             f"given two tensors of shape {shapes}"
         )
+
+
+def _as_double(vectors: Any) -> Any:
+    return vectors.double() if hasattr(vectors, "double") else np.asarray(vectors, np.float64)
 
 
 def metric_name(function: MetricFunction) -> str:

@@ -93,18 +93,23 @@ class Progress:
 
 @contextmanager
 def visible_log(wanted: bool) -> Iterator[None]:
-    """Show facebench's log on standard error while a run lasts, unless logging is set up."""
-    logger = logging.getLogger("facebench")
-    if not wanted or logger.hasHandlers():
+    """Show facebench's log while a run lasts: where logging is set up to, else on standard error."""
+    if not wanted:
         yield
         return
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("facebench")
     level = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    handlers: list[logging.Handler] = []
+    if not logger.hasHandlers():
+        handlers = [logging.StreamHandler(sys.stderr)]
+        handlers[0].setFormatter(logging.Formatter("%(message)s"))
+    for handler in handlers:
+        logger.addHandler(handler)
+    if logger.getEffectiveLevel() > logging.INFO:
+        logger.setLevel(logging.INFO)
     try:
         yield
     finally:
-        logger.removeHandler(handler)
+        for handler in handlers:
+            logger.removeHandler(handler)
         logger.setLevel(level)

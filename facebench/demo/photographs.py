@@ -47,7 +47,7 @@ def prepare_photographs(
     folder: StrPath,
     *,
     n_people: int = 60,
-    n_photographs: int = 4,
+    n_photographs: int = 3,
     seed: int = 0,
 ) -> DemoStimuli:
     """Align photographs, make the versions and the tables, or find them made already.

@@ -73,8 +73,8 @@ def prepare_rendered_faces(
     folder: StrPath,
     *,
     n_people: int = 30,
-    n_photographs: int = 4,
-    n_changed: int = 10,
+    n_photographs: int = 3,
+    n_changed: int = 8,
     seed: int = 0,
 ) -> DemoStimuli:
     """Render people, make the versions and the tables, or find them made already.

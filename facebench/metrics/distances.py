@@ -13,6 +13,8 @@ from facebench.types import Float64Array, FloatArray
 
 __all__ = ["cosine", "minkowski"]
 
+_ROUNDING = 8 * np.finfo(np.float64).eps
+
 
 def cosine(left: FloatArray, right: FloatArray, eps: float = 0.0) -> Float64Array:
     """Cosine distance, 1 - cos of the angle between two vectors.
@@ -27,7 +29,7 @@ def cosine(left: FloatArray, right: FloatArray, eps: float = 0.0) -> Float64Arra
     Returns
     -------
     array, shape [N]
-        In [0, 2]; exactly 0 for identical rows up to rounding, never negative. A zero vector has
+        In [0, 2]; exactly 0 for identical rows, never negative. A zero vector has
         no direction: its distance to anything is 1, as in scikit-learn.
 
     Examples
@@ -44,7 +46,10 @@ def cosine(left: FloatArray, right: FloatArray, eps: float = 0.0) -> Float64Arra
         np.sqrt(np.einsum("ij,ij->i", right64, right64)), eps
     )
     similarity = np.divide(products, norms, out=np.zeros_like(products), where=norms > 0)
-    return np.asarray(np.clip(1.0 - similarity, 0.0, 2.0))
+    distance = np.clip(1.0 - similarity, 0.0, 2.0)
+    # The rounding of identical rows would pass for a distance where nothing else is left.
+    distance[distance < _ROUNDING] = 0.0
+    return np.asarray(distance)
 
 
 def minkowski(

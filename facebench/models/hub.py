@@ -83,7 +83,7 @@ def load_from_hub(load: Callable[[], T], version: str, owner: str) -> T:
             "the path of a folder written by save_pretrained, or run once with network access."
         )
         raise MissingWeightsError(msg) from error
-    except UnpicklingError as error:
+    except (UnpicklingError, EOFError) as error:
         raise refused_pickle(version) from error
     except SafetensorError as error:
         msg = f"The weights of {version} cannot be read as safetensors: {error}."

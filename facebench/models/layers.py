@@ -59,6 +59,9 @@ def flat_copy(output: Any, where: str, batch_size: int) -> torch.Tensor:
     if tensor is None:
         msg = f"{where} returned {type(output).__name__}, in which there is no tensor."
         raise LayerOutputError(msg)
+    if batch_size == 1 and tensor.ndim == 1:
+        # A squeeze() has taken the axis of the one image with it.
+        tensor = tensor.unsqueeze(0)
     if tensor.ndim == 0 or tensor.shape[0] != batch_size:
         msg = (
             f"{where} returned a tensor of shape {list(tensor.shape)} for {batch_size} images. "
@@ -134,7 +137,8 @@ def _unknown_layer(layer: object, names: list[str], owner: str) -> str:
     close = difflib.get_close_matches(str(layer), names, n=5, cutoff=0.4)
     # A short name often means the end of a long one: 'mlp' for 'encoder.layer.3.mlp'.
     close += [name for name in names if name and str(layer) in name and name not in close][:5]
-    hint = f"The closest are: {', '.join(close[:5])}." if close else "None is close."
+    close = [name for name in close if name] or [name for name in names if name]
+    hint = f"The closest are: {', '.join(close[:5])}."
     return (
         f"Model {owner!r} has no layer {layer!r}. {hint} get_layer_names() lists all "
         f"{len(names) - 1}."

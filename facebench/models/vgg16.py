@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext, redirect_stderr
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -91,12 +93,15 @@ def _pretrained() -> VGG:
     cached = Path(torch.hub.get_dir()) / "checkpoints" / file_name
     if not cached.exists():
         _log.info("Downloading the ImageNet weights of VGG16 to %s.", cached)
+    on_terminal = sys.stderr.isatty()
     try:
-        return vgg16(weights=weights, progress=sys.stderr.isatty())
-    except (OSError, RuntimeError, UnpicklingError) as error:
+        # torch.hub writes to standard error past all logging.
+        with nullcontext() if on_terminal else redirect_stderr(io.StringIO()):
+            return vgg16(weights=weights, progress=on_terminal)
+    except (OSError, RuntimeError, UnpicklingError, EOFError) as error:
         msg = (
             f"The pretrained VGG16 weights {file_name} are not in {cached.parent}, or damaged, "
-            f"and cannot be downloaded ({error}). Put the file there, give weights_path a "
+            f"and cannot be downloaded ({str(error).splitlines()[0]}). Put the file there, give weights_path a "
             "checkpoint of your own, or use pretrained=False for an untrained network."
         )
         raise MissingWeightsError(msg) from error

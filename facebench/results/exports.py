@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,10 @@ from facebench.tasks.base import CONDITION, BaseTask
 from facebench.types import DistancesByModel
 
 __all__ = [
+    "draw_class",
+    "export_class_table",
     "export_distances",
     "export_summary",
-    "export_task_class",
     "group_by_class",
     "unified_summary",
 ]
@@ -66,6 +68,7 @@ def unified_summary(
     """
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for task, results in performances.items():
+        seen: Counter[tuple[str, str, str]] = Counter()
         metrics = [
             column
             for column in results.columns
@@ -77,10 +80,10 @@ def unified_summary(
             key = (str(record["Model Name"]), str(record["Layer Name"]))
             row = rows.setdefault(key, {})
             prefix = f"{task} - {record[CONDITION]}" if CONDITION in record else task
-            # Several rows without conditions are told apart by number.
-            number = 2
-            while any(f"{prefix}: {metric}" in row for metric in metrics):
-                prefix, number = f"{task} [{number}]", number + 1
+            # Several rows of one name are told apart by number.
+            seen[*key, prefix] += 1
+            if seen[*key, prefix] > 1:
+                prefix = f"{prefix} [{seen[*key, prefix]}]"
             row.update(
                 {f"{prefix}: {metric}": record[metric] for metric in metrics if metric in record}
             )
@@ -88,7 +91,7 @@ def unified_summary(
         {"Model Name": model, "Layer Name": layer, **row, **remarks.get(model, {})}
         for (model, layer), row in rows.items()
     ]
-    return pd.DataFrame(records, columns=None if records else ["Model Name", "Layer Name"])
+    return pd.DataFrame(records) if records else pd.DataFrame(columns=["Model Name", "Layer Name"])
 
 
 def export_summary(folder: Path, summary: pd.DataFrame) -> Path:
@@ -99,26 +102,41 @@ def export_summary(folder: Path, summary: pd.DataFrame) -> Path:
 
 
 def group_by_class(tasks: Sequence[BaseTask]) -> dict[str, list[BaseTask]]:
-    """Group tasks by class, under the class's name (with its module where two share a name)."""
-    classes: dict[str, type[BaseTask]] = {}
-    groups: dict[str, list[BaseTask]] = {}
+    """Group tasks by class, under the class's name (numbered where several share one)."""
+    by_class: dict[type[BaseTask], list[BaseTask]] = {}
     for task in tasks:
-        kind = type(task)
-        name = kind.__name__
-        if classes.setdefault(name, kind) is not kind:
-            name = f"{kind.__module__}.{kind.__qualname__}"
-        groups.setdefault(name, []).append(task)
+        by_class.setdefault(type(task), []).append(task)
+    groups: dict[str, list[BaseTask]] = {}
+    for kind, members in by_class.items():
+        name, number = kind.__name__, 2
+        while name in groups:
+            name, number = f"{kind.__name__} {number}", number + 1
+        groups[name] = members
     return groups
 
 
-def export_task_class(
+def export_class_table(
+    folder: Path,
+    class_name: str,
+    tasks: Sequence[BaseTask],
+    performances: Mapping[str, pd.DataFrame],
+) -> None:
+    """Write the results of all tasks of one class to ``<TaskClass> Plots``.
+
+    Parameters are those of `draw_class`.
+    """
+    results = pd.concat([performances[task.name] for task in tasks], ignore_index=True)
+    _write_csv(results, _class_folder(folder, class_name) / safe_name(f"{class_name} results.csv"))
+
+
+def draw_class(
     folder: Path,
     class_name: str,
     tasks: Sequence[BaseTask],
     performances: Mapping[str, pd.DataFrame],
     distances: DistancesByModel,
 ) -> None:
-    """Write the results of all tasks of one class, and have the class draw them.
+    """Have a class of tasks draw its results.
 
     Parameters
     ----------
@@ -133,9 +151,9 @@ def export_task_class(
     distances : mapping
         ``distances[model][task]``, for plots that show pairs.
     """
-    output = folder / safe_name(f"{class_name} Plots")
+    output = _class_folder(folder, class_name)
+    output.mkdir(parents=True, exist_ok=True)
     results = pd.concat([performances[task.name] for task in tasks], ignore_index=True)
-    _write_csv(results, output / safe_name(f"{class_name} results.csv"))
     static = isinstance(inspect.getattr_static(type(tasks[0]), "plot"), staticmethod | classmethod)
     if static:
         _plot(tasks[0], output, results, distances)
@@ -143,6 +161,10 @@ def export_task_class(
     # A plot that reads its own task (self.name) is given that task's results.
     for task in tasks:
         _plot(task, output, performances[task.name], distances)
+
+
+def _class_folder(folder: Path, class_name: str) -> Path:
+    return folder / safe_name(f"{class_name} Plots")
 
 
 def _plot(task: BaseTask, output: Path, results: pd.DataFrame, distances: DistancesByModel) -> None:

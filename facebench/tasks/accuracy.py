@@ -81,6 +81,12 @@ class AccuracyTask(RoundedTask):
             One row: Accuracy, Optimal Threshold, AUC, Distance Metric, Threshold From.
         """
         labels = as_labels(pairs_distances_df[self.true_label])
+        if labels.min() == labels.max():
+            msg = (
+                f"Task {self.name!r} needs pairs of both classes. The {len(labels)} that are left "
+                f"without unreadable images are all {'same' if labels[0] else 'different'}."
+            )
+            raise PairsError(msg)
         similarities = 1.0 - pairs_distances_df["model_computed_distance"].to_numpy(dtype=float)
         threshold = youden_threshold(labels, similarities)
         return pd.DataFrame(

@@ -13,7 +13,7 @@ from facebench.pair_distances import DistanceMetric
 from facebench.pairs import read_pairs, require_column, require_numbers
 from facebench.types import MetricFunction, StrPath
 
-__all__ = ["CONDITION", "DECIMALS", "BaseTask", "RoundedTask"]
+__all__ = ["CONDITION", "DECIMALS", "BaseTask", "RoundedTask", "round_measures"]
 
 DECIMALS = 5
 CONDITION = "Condition"  # the column that tells several rows of one layer apart
@@ -72,12 +72,21 @@ class BaseTask(ABC):
         self.name = name
         self.pairs_file_path = pairs_file_path
         self.images_path = images_path
-        self.distance_metric = DistanceMetric(distance_metric, owner=type(self).__name__)
-        self.distance_metric_name = self.distance_metric.name
+        self.distance_metric = distance_metric
         self.pairs_df = read_pairs(pairs_file_path)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, {len(self.pairs_df)} pairs)"
+
+    @property
+    def distance_metric(self) -> DistanceMetric:
+        """The distance of one pair as a float; assigning another function renames it too."""
+        return self._distance_metric
+
+    @distance_metric.setter
+    def distance_metric(self, function: MetricFunction) -> None:
+        self._distance_metric = DistanceMetric(function, owner=type(self).__name__)
+        self.distance_metric_name = self._distance_metric.name
 
     @abstractmethod
     def compute_task_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
@@ -129,6 +138,13 @@ class BaseTask(ABC):
         )
 
 
+def round_measures(performance: pd.DataFrame) -> pd.DataFrame:
+    """Round a task's results to the documented 5 decimals."""
+    # Conditions may be numbers too, but they are names.
+    measures = [column for column in performance.columns if column != CONDITION]
+    return performance.round(dict.fromkeys(measures, DECIMALS))
+
+
 class RoundedTask(BaseTask):
     """A task that reports 5 decimals and keeps the unrounded values within reach.
 
@@ -148,10 +164,7 @@ class RoundedTask(BaseTask):
         DataFrame
             A row per result, a column per measure.
         """
-        performance = self.compute_unrounded_performance(pairs_distances_df)
-        # Conditions may be numbers too, but they are names.
-        measures = [column for column in performance.columns if column != CONDITION]
-        return performance.round(dict.fromkeys(measures, DECIMALS))
+        return round_measures(self.compute_unrounded_performance(pairs_distances_df))
 
     @abstractmethod
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:

@@ -50,12 +50,12 @@ class RelativeDifferenceTask(RoundedTask):
     ) -> None:
         super().__init__(name, pairs_file_path, images_path, distance_metric)
         self.group_column = group_column
-        groups = list(self._column("group_column", group_column).unique())
-        if len(groups) != 2:
+        self.groups = list(self._column("group_column", group_column).unique())
+        if len(self.groups) != 2:
             msg = (
                 f"The {group_column!r} column of {pairs_file_path}, the group_column of {name!r}, "
-                f"must hold exactly two groups. It holds {len(groups)}: "
-                f"{', '.join(repr(str(group)) for group in groups[:5])}."
+                f"must hold exactly two groups. It holds {len(self.groups)}: "
+                f"{', '.join(repr(str(group)) for group in self.groups[:5])}."
             )
             raise PairsError(msg)
 
@@ -74,7 +74,7 @@ class RelativeDifferenceTask(RoundedTask):
         """
         distances = pairs_distances_df["model_computed_distance"]
         means = distances.groupby(pairs_distances_df[self.group_column].to_numpy()).mean()
-        first, second = self.pairs_df[self.group_column].unique()
+        first, second = self.groups
         mean1, mean2 = float(means.get(first, float("nan"))), float(means.get(second, float("nan")))
         total = mean1 + mean2
         if not total:
