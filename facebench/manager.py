@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
-import torch
 
 from facebench.engine import Embeddings, embed
 from facebench.errors import (
     DuplicateNameError,
     ImageError,
     InputError,
+    MetricError,
     RunFailedError,
     UnknownNameError,
 )
@@ -291,6 +291,7 @@ class MultiModelTaskManager:
             path for task in tasks for path in (*images[task.name].img1, *images[task.name].img2)
         )
         _log.info("Model %r: %d images for %d tasks.", model.name, len(needed), len(tasks))
+        refused: dict[str, MetricError] = {}
         try:
             embeddings = embed(
                 model,
@@ -298,7 +299,7 @@ class MultiModelTaskManager:
                 batch_size=self.batch_size,
                 num_workers=self.num_workers,
                 on_bad_image=self.on_bad_image,
-                on_first_outputs=lambda outputs: _prove_metrics(tasks, outputs),
+                on_first_outputs=lambda outputs: refused.update(_prove_metrics(tasks, outputs)),
             )
         except ImageError:
             raise
@@ -309,6 +310,8 @@ class MultiModelTaskManager:
         remarks.update({f"Images: {note}": count for note, count in embeddings.notes.items()})
         for task in tasks:
             try:
+                if task.name in refused:
+                    raise refused[task.name]
                 lost = self._run_task(model, task, images[task.name], embeddings)
                 remarks.pop(f"{task.name}: Pairs Lost", None)
                 if lost:
@@ -424,11 +427,21 @@ def _folder(export_path: StrPath | None) -> Path:
     return folder
 
 
-def _prove_metrics(tasks: Iterable[BaseTask], outputs: Mapping[str, torch.Tensor]) -> None:
-    """Call metrics made for one width on the first embeddings, before the rest is embedded."""
+def _prove_metrics(tasks: Sequence[BaseTask], outputs: Mapping[str, Any]) -> dict[str, MetricError]:
+    """Call metrics made for one width on the first embeddings, before the rest is embedded.
+
+    Gives the errors of tasks whose metric cannot take them; raises if no other task is left.
+    """
+    refused = {}
     for task in tasks:
-        for layer in outputs.values():
-            task.distance_metric.prove(layer)
+        try:
+            for layer in outputs.values():
+                task.distance_metric.prove(layer)
+        except MetricError as error:
+            refused[task.name] = error
+    if len(refused) == len(tasks):
+        raise next(iter(refused.values()))
+    return refused
 
 
 def _record(failures: Failures, what: str, error: Exception) -> None:

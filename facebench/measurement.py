@@ -15,6 +15,7 @@ from facebench.engine import Embeddings
 from facebench.errors import InputError
 from facebench.pairs import ImagePaths
 from facebench.tasks.base import BaseTask, RoundedTask, round_measures
+from facebench.tasks.pairs_table import PairsTable
 
 __all__ = ["IDENTITY_COLUMNS", "Measured", "measure"]
 
@@ -118,7 +119,7 @@ def _on_pairs(task: BaseTask, kept: NDArray[np.bool_]) -> BaseTask:
     if kept.all():
         return task
     reduced = copy.copy(task)
-    reduced.pairs_df = task.pairs_df[kept].reset_index(drop=True)
+    reduced.pairs_df = PairsTable(task.pairs_df[kept].reset_index(drop=True))
     return reduced
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facebench.errors import MissingImageError, MissingPairsFileError, PairsError
+from facebench.errors import InputError, MissingImageError, MissingPairsFileError, PairsError
 from facebench.types import StrPath
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ __all__ = [
     "PAIR_COLUMNS",
     "RESULT_COLUMNS",
     "ImagePaths",
+    "as_path",
     "find_images",
     "read_pairs",
     "require_column",
@@ -45,6 +46,15 @@ def row_name(position: int) -> str:
     'row 1 (line 2)'
     """
     return f"row {position + 1} (line {position + 2})"
+
+
+def as_path(value: StrPath, parameter: str) -> Path:
+    """Turn a parameter into a path, or say that it is none."""
+    try:
+        return Path(value)
+    except TypeError:
+        msg = f"The {parameter!r} parameter must be a path. Got a {type(value).__name__} instead."
+        raise InputError(msg) from None
 
 
 def _shown(items: Iterable[str], total: int) -> str:
@@ -95,7 +105,7 @@ def read_pairs(pairs_file_path: StrPath) -> pd.DataFrame:
     """
     import pandas as pd
 
-    path = Path(pairs_file_path)
+    path = as_path(pairs_file_path, "pairs_file_path")
     if not path.is_file():
         msg = (
             f"The pairs file {path} does not exist (looked in {Path.cwd()}). "
@@ -107,16 +117,16 @@ def read_pairs(pairs_file_path: StrPath) -> pd.DataFrame:
         with warnings.catch_warnings():
             # Pandas only warns where rows have more cells than the header, and drops cells.
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            layout = {"sep": separator, "encoding": "utf-8-sig", "skipinitialspace": True}
-            columns = list(pd.read_csv(path, nrows=0, **layout).columns)
-            names = [column for column in columns if column.strip() in PAIR_COLUMNS]
             pairs = pd.read_csv(
                 path,
-                **layout,
-                # '007' and 'NA' are image names; elsewhere such cells are numbers and gaps.
-                dtype=dict.fromkeys(names, str),
+                sep=separator,
+                encoding="utf-8-sig",
+                skipinitialspace=True,
+                # All cells as written: '007' and 'NA' are names. What is a number is seen below.
+                dtype=str,
                 keep_default_na=False,
-                na_values={column: _GAPS for column in columns if column not in names},
+                # The header is read as a row, so that two columns of one name are seen.
+                header=None,
                 # A longer row must not turn its first cell into an index.
                 index_col=False,
             )
@@ -129,12 +139,32 @@ def read_pairs(pairs_file_path: StrPath) -> pd.DataFrame:
     except UnicodeDecodeError as error:
         msg = f"The pairs file {path} is not UTF-8 text ({error.reason}). Save it as UTF-8 CSV."
         raise PairsError(msg) from error
-    for column in names:
-        # A row that ends before this column has no text here.
-        pairs[column] = pairs[column].fillna("").str.strip()
-    pairs.columns = pairs.columns.str.strip()
+    pairs.columns = pd.Index([str(name).strip() for name in pairs.iloc[0]])
+    # A row that ends early has no text in its last columns.
+    pairs = pairs.iloc[1:].reset_index(drop=True).fillna("")
     _check_columns(pairs, path)
+    for column in pairs.columns:
+        cells = pairs[column].str.strip()
+        pairs[column] = cells if column in PAIR_COLUMNS else _typed(cells)
+    for column in PAIR_COLUMNS:
+        _refuse_rows(pairs[column] == "", f"The {column!r} column of {path}", "an image name")
     return pairs
+
+
+def _typed(cells: pd.Series) -> pd.Series:
+    """Turn a column of text into numbers or booleans where nothing is lost by it."""
+    import pandas as pd
+
+    gaps = cells.isin(_GAPS)
+    filled = cells[~gaps]
+    if not gaps.any() and filled.str.lower().isin(["true", "false"]).all():
+        return cells.str.lower() == "true"
+    # '007' is a name: as a number it would be the same as '7'.
+    if not filled.str.match(r"[+-]?0\d").any():
+        numbers = pd.to_numeric(cells.mask(gaps), errors="coerce")
+        if not numbers[~gaps].isna().any():
+            return numbers
+    return cells.mask(gaps)
 
 
 def _long_row(path: Path, separator: str) -> str:
@@ -162,11 +192,16 @@ def _check_columns(pairs: pd.DataFrame, path: Path) -> None:
                 "Rename it (or give the original pairs file instead of exported results)."
             )
             raise PairsError(msg)
+    if pairs.columns.has_duplicates:
+        twice = sorted(set(pairs.columns[pairs.columns.duplicated()]))
+        msg = (
+            f"The pairs file {path} must name each column once. "
+            f"It has more than one {', '.join(map(repr, twice))}."
+        )
+        raise PairsError(msg)
     if pairs.empty:
         msg = f"The pairs file {path} has a header ({has}) but no pairs."
         raise PairsError(msg)
-    for column in PAIR_COLUMNS:
-        _refuse_rows(pairs[column] == "", f"The {column!r} column of {path}", "an image name")
 
 
 def _refuse_rows(bad: pd.Series, column: str, expected: str) -> None:
@@ -290,7 +325,7 @@ def find_images(pairs: pd.DataFrame, images_path: StrPath, *, task: str) -> Imag
     PairsError
         If a name leads out of the folder ('../', an absolute path, a link).
     """
-    folder = Path(images_path)
+    folder = as_path(images_path, "images_path")
     if not folder.is_dir():
         msg = (
             f"The images folder {folder} of task {task!r} does not exist (looked in {Path.cwd()}). "

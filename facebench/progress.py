@@ -93,7 +93,7 @@ class Progress:
 
 @contextmanager
 def visible_log(wanted: bool) -> Iterator[None]:
-    """Show facebench's log while a run lasts: where logging is set up to, else on standard error."""
+    """Show facebench's log while a run lasts, on standard error unless logging is set up."""
     if not wanted:
         yield
         return

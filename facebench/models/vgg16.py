@@ -99,9 +99,10 @@ def _pretrained() -> VGG:
         with nullcontext() if on_terminal else redirect_stderr(io.StringIO()):
             return vgg16(weights=weights, progress=on_terminal)
     except (OSError, RuntimeError, UnpicklingError, EOFError) as error:
+        reason = str(error).splitlines()[0]
         msg = (
             f"The pretrained VGG16 weights {file_name} are not in {cached.parent}, or damaged, "
-            f"and cannot be downloaded ({str(error).splitlines()[0]}). Put the file there, give weights_path a "
+            f"and cannot be downloaded ({reason}). Put the file there, give weights_path a "
             "checkpoint of your own, or use pretrained=False for an untrained network."
         )
         raise MissingWeightsError(msg) from error

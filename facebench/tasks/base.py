@@ -10,7 +10,8 @@ from sklearn.metrics.pairwise import cosine_distances
 
 from facebench.errors import InputError
 from facebench.pair_distances import DistanceMetric
-from facebench.pairs import read_pairs, require_column, require_numbers
+from facebench.pairs import as_path, read_pairs, require_column, require_numbers
+from facebench.tasks.pairs_table import PairsTable
 from facebench.types import MetricFunction, StrPath
 
 __all__ = ["CONDITION", "DECIMALS", "BaseTask", "RoundedTask", "round_measures"]
@@ -71,9 +72,10 @@ class BaseTask(ABC):
             raise InputError(msg)
         self.name = name
         self.pairs_file_path = pairs_file_path
+        as_path(images_path, "images_path")
         self.images_path = images_path
         self.distance_metric = distance_metric
-        self.pairs_df = read_pairs(pairs_file_path)
+        self.pairs_df: pd.DataFrame = PairsTable(read_pairs(pairs_file_path))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, {len(self.pairs_df)} pairs)"

@@ -87,10 +87,8 @@ MEAN_SQUARED_ERROR_TASK = """
             super().__init__(name=name, pairs_file_path=pairs_file_path, images_path=images_path)
 
         def compute_task_performance(self, pairs_distances_df):
-            pairs = self.pairs_df.rename(columns={'distance': 'true_distance'})
-            merged_df = pairs[['img1', 'img2', 'true_distance']].merge(
-                pairs_distances_df, on=['img1', 'img2'], how='left')
-            error = (merged_df['true_distance'] - merged_df['model_computed_distance']) ** 2
+            merged_df = self.pairs_df.merge(pairs_distances_df, on=['img1', 'img2'], how='left')
+            error = (merged_df['distance'] - merged_df['model_computed_distance']) ** 2
             return pd.DataFrame({'Model Name': [self.name], 'Mean Squared Error': [error.mean()]})
 
         def plot(self, output_dir, performances, *optional):

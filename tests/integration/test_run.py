@@ -26,11 +26,14 @@ from facebench.errors import (
     ImageError,
     InputError,
     LayerOutputError,
+    MetricError,
     MissingImageError,
+    ModelError,
     PairsError,
     RunFailedError,
     UnknownNameError,
 )
+from support.small_net import small_transform
 
 TESTS = str(Path(__file__).parents[1])
 
@@ -428,6 +431,31 @@ class TestBadImages:
         effect = manager.unrounded_performance_dfs["effect"].iloc[0]
         assert effect["upright Mean"] == pytest.approx(expected)
 
+    def test_skipping_the_first_pair_keeps_the_order_of_groups(
+        self, broken_world, small_net, tmp_path
+    ):
+        table = tmp_path / "pairs.csv"
+        bad, good = "person 0/0.png", [f"person {i}/0.png" for i in (1, 2, 4, 5)]
+        rows = [(bad, good[0], "up"), (good[0], good[1], "down"), (good[2], good[3], "up")]
+        pd.DataFrame(rows, columns=["img1", "img2", "group"]).to_csv(table, index=False)
+        task = RelativeDifferenceTask("order", table, broken_world.images, group_column="group")
+        manager = MultiModelTaskManager(small_net(), task, on_bad_image="skip")
+        manager.run_all_tasks_all_models(tmp_path / "out")
+        results = manager.unrounded_performance_dfs["order"].iloc[0]
+        assert list(results.index[3:5]) == ["up Mean", "down Mean"]
+        expected = (results["up Mean"] - results["down Mean"]) / results[3:5].sum()
+        assert results["Relative Difference"] == pytest.approx(expected)
+
+    def test_skipping_a_whole_class_is_explained(self, broken_world, small_net, tmp_path):
+        table = tmp_path / "pairs.csv"
+        table.write_text(
+            "img1,img2,same\nperson 0/0.png,person 0/1.png,1\nperson 1/0.png,person 2/0.png,0\n"
+        )
+        task = AccuracyTask("one", table, broken_world.images, true_label="same")
+        manager = MultiModelTaskManager(small_net(), task, on_bad_image="skip")
+        with pytest.raises(PairsError, match=r"both classes.*all different"):
+            manager.run_all_tasks_all_models(tmp_path)
+
     def test_old_style_tasks_see_only_the_pairs_that_are_left(
         self, broken_world, small_net, tmp_path
     ):
@@ -530,6 +558,8 @@ class TestFailures:
         assert exported == {f"t{i}" for i in range(6)}
         summary = pd.read_csv(tmp_path / "models_unified_results.csv")
         assert "t5: AUC" in summary.columns
+        results = pd.read_csv(tmp_path / "AccuracyTask Plots" / "AccuracyTask results.csv")
+        assert results["Task Name"].tolist() == [f"t{i}" for i in range(6)]
 
     def test_interrupting_keeps_what_is_finished(self, world, small_net, tmp_path):
         class Interrupt(AccuracyTask):
@@ -554,6 +584,90 @@ class TestFailures:
         manager = MultiModelTaskManager(small_net(), ReturnsNumber("n", world.pairs, world.images))
         with pytest.raises(InputError, match="must return a DataFrame"):
             manager.run_task("small", "n", tmp_path)
+
+
+class TestCustomParts:
+    def test_preprocessing_with_gradients_crosses_from_workers(self, world, small_net, tmp_path):
+        class Learned(type(small_net())):
+            scale = torch.nn.Parameter(torch.tensor(2.0))
+
+            def preprocess_image(self, image_path):
+                return super().preprocess_image(image_path) * self.scale
+
+        manager = MultiModelTaskManager(small_net(cls=Learned), four_tasks(world)[0], num_workers=2)
+        manager.run_all_tasks_all_models(tmp_path)
+        assert len(manager.tasks_performance_dfs["verify"]) == 1
+
+    @pytest.mark.parametrize("batch_size", [1, 5, 18])
+    def test_a_squeezing_forward_works_for_any_batch(self, world, small_net, tmp_path, batch_size):
+        class Squeezing(type(small_net())):
+            def _forward(self, input_tensor):
+                return super()._forward(input_tensor).squeeze()
+
+        manager = MultiModelTaskManager(small_net(cls=Squeezing), four_tasks(world)[0], batch_size)
+        manager.run_all_tasks_all_models(tmp_path)
+        assert len(manager.model_task_distances_dfs["small"]["verify"]) == len(world.rows)
+
+    def test_a_failing_forward_names_model_and_image(self, world, small_net, tmp_path):
+        model = small_net()
+        model.set_preprocess_function(lambda image: (small_transform(image) * 255).byte())
+        manager = MultiModelTaskManager(model, four_tasks(world)[0])
+        with pytest.raises(ModelError, match=r"'small' failed on a batch.*uint8.*person"):
+            manager.run_all_tasks_all_models(tmp_path)
+
+    def test_custom_tasks_are_computed_once_per_layer(self, world, small_net, tmp_path):
+        calls = []
+
+        class Counting(AccuracyTask):
+            def compute_task_performance(self, pairs_distances_df):
+                calls.append(pairs_distances_df["layer_name"].iloc[0])
+                return super().compute_task_performance(pairs_distances_df)
+
+        task = Counting("count", world.pairs, world.images, true_label="same")
+        manager = MultiModelTaskManager(small_net(extract_layers=["0", "4"]), task)
+        manager.run_task("small", "count", tmp_path)
+        assert calls == ["0", "4"]
+
+    def test_a_metric_of_another_width_is_found_after_the_first_batch(
+        self, world, small_net, tmp_path
+    ):
+        weights = torch.eye(5)  # the network gives 8 numbers
+        bad = AccuracyTask(
+            "bad", world.pairs, world.images, lambda a, b: (a - b) @ weights @ (a - b).T, "same"
+        )
+        model = small_net()
+        with pytest.raises(MetricError, match="shape"):
+            MultiModelTaskManager(model, bad, 4).run_all_tasks_all_models(tmp_path)
+        assert model.images_seen == 4
+        manager = MultiModelTaskManager(small_net(), [bad, four_tasks(world)[1]], 4)
+        with pytest.raises(MetricError):
+            manager.run_all_tasks_all_models(tmp_path)
+        assert list(manager.tasks_performance_dfs) == ["rate"]
+
+    def test_a_new_distance_metric_is_used_and_named(self, world, small_net, tmp_path):
+        task = four_tasks(world)[0]
+        task.distance_metric = pairwise.euclidean_distances
+        manager = MultiModelTaskManager(small_net(), task)
+        manager.run_all_tasks_all_models(tmp_path)
+        results = manager.tasks_performance_dfs["verify"].iloc[0]
+        assert results["Distance Metric"] == "euclidean_distances"
+        expected = plain_distances(small_net(), world, pairwise.euclidean_distances)["default"]
+        table = manager.model_task_distances_dfs["small"]["verify"]
+        np.testing.assert_allclose(table["model_computed_distance"], expected, rtol=1e-5)
+
+    def test_an_image_is_at_distance_zero_from_itself(self, world, small_net, tmp_path):
+        table = tmp_path / "pairs.csv"
+        names = sorted({row["img1"] for row in world.rows})
+        rows = [(name, name, "self") for name in names]
+        pd.DataFrame(rows, columns=["img1", "img2", "condition"]).to_csv(table, index=False)
+        task = ConditionedAverageDistances("self", table, world.images)
+        manager = MultiModelTaskManager(small_net(), task)
+        manager.run_all_tasks_all_models(tmp_path)
+        assert manager.tasks_performance_dfs["self"]["Mean Value"].tolist() == [0.0]
+
+    def test_a_device_torch_does_not_have(self, small_net):
+        with pytest.raises(InputError, match=r"'device' of a model.*'gpu'"):
+            small_net(device="gpu")
 
 
 def names(folder):

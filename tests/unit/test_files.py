@@ -145,3 +145,8 @@ class TestAtomicPath:
         with atomic_path(target) as temporary:
             temporary.write_text("1")
         assert target.exists()
+
+
+def test_a_name_that_looks_like_a_made_up_one_is_told_from_it():
+    made = safe_name("facebook/dinov2-base")
+    assert safe_name(made) != made

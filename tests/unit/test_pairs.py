@@ -14,7 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from facebench.errors import FacebenchError, MissingImageError, MissingPairsFileError, PairsError
+from facebench.errors import (
+    FacebenchError,
+    InputError,
+    MissingImageError,
+    MissingPairsFileError,
+    PairsError,
+)
 from facebench.pairs import find_images, read_pairs, require_column, require_numbers, row_name
 
 SEPARATORS = {"comma": ",", "tab": "\t", "semicolon": ";"}
@@ -402,3 +408,38 @@ class TestFindingImages:
             pytest.skip("this file system ignores case")
         with pytest.raises(MissingImageError):
             find_images(pairs_of(("A.JPG", "a.jpg")), folder, task="LFW")
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        (["007", "7"], "text"),
+        (["1", "0"], "int"),
+        (["0.5", "-1e3"], "float"),
+        (["0", "0.25"], "float"),
+        (["True", "false"], "bool"),
+        (["NA", "2"], "float"),
+        (["a", "NA"], "text"),
+    ],
+)
+def test_cells_become_numbers_only_where_nothing_is_lost(tmp_path, cells, kind):
+    path = tmp_path / "pairs.csv"
+    path.write_text("img1,img2,x\n" + "".join(f"a,b,{cell}\n" for cell in cells))
+    column = read_pairs(path)["x"]
+    kinds = {"i": "int", "f": "float", "b": "bool"}
+    assert kinds.get(column.dtype.kind, "text") == kind
+    if kind == "text":
+        assert column.dropna().tolist() == [cell for cell in cells if cell != "NA"]
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    path = tmp_path / "pairs.csv"
+    path.write_text("img1,img2,same,same\na,b,1,0\n")
+    with pytest.raises(PairsError, match="more than one 'same'"):
+        read_pairs(path)
+
+
+@pytest.mark.parametrize("wrong", [None, 3, ["pairs.csv"]])
+def test_what_is_no_path_is_refused(wrong):
+    with pytest.raises(InputError, match="'pairs_file_path' parameter must be a path"):
+        read_pairs(wrong)

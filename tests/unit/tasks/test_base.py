@@ -170,3 +170,11 @@ class TestRounding:
     def test_every_digit_is_within_reach(self, pairs_file, with_distances) -> None:
         result = Thirds("t", pairs_file, "images").compute_unrounded_performance(with_distances)
         assert result.loc[0, ["Third", "Tiny"]].tolist() == [1 / 3, 4e-6]
+
+
+def test_merging_keeps_plain_names(pairs_file):
+    pairs = MeanDistance("means", pairs_file, "images").pairs_df
+    given = pairs.drop_duplicates(["img1", "img2"]).assign(model_computed_distance=0.5)
+    merged = pairs.merge(given, on=["img1", "img2"], how="left")
+    assert merged["rating"].tolist() == merged["rating_x"].tolist() == [3, 1, 2]
+    assert type(pairs.copy()) is type(merged) is pd.DataFrame
