@@ -53,12 +53,14 @@ class _Units(NamedTuple):
 
     first: IntArray
     second: IntArray
-    count: int
+    n_units: int
 
     def weights(self, draws: Float64Array) -> Float64Array:
         """Return how often each comparison occurs, [R, N], from how often each unit is drawn."""
         # A comparison within one unit counts its draws once, one of two units their product.
-        return np.where(self.first == self.second, 1.0, draws[:, self.second]) * draws[:, self.first]
+        return (
+            np.where(self.first == self.second, 1.0, draws[:, self.second]) * draws[:, self.first]
+        )
 
 
 def _units(genuine: NDArray[np.bool_], by: str, members1: Any, members2: Any) -> _Units:
@@ -87,9 +89,7 @@ def _units(genuine: NDArray[np.bool_], by: str, members1: Any, members2: Any) ->
     return _Units(index[:size], index[size:], names.size)
 
 
-def _weighted_metric(
-    metric: Metric, labels: Any, scores: Any, higher_is_better: bool
-) -> _Weighted:
+def _weighted_metric(metric: Metric, labels: Any, scores: Any, higher_is_better: bool) -> _Weighted:
     """Return the metric as a function of weights [R, N] → [R]; undefined is NaN."""
     if callable(metric):
         label_array = read_comparisons(labels, scores, True).genuine.astype(np.int8)
@@ -155,20 +155,20 @@ def _target(metric: str) -> float | None:
 
 def _draws(units: _Units, n_resamples: int, seed: Any) -> Iterator[Float64Array]:
     generator = np.random.default_rng(seed)
-    step = max(1, _CHUNK // max(units.count, units.first.size))
+    step = max(1, _CHUNK // max(units.n_units, units.first.size))
     for start in range(0, n_resamples, step):
         rows = min(step, n_resamples - start)
-        drawn = generator.integers(0, units.count, size=(rows, units.count))
-        drawn += np.arange(rows)[:, None] * units.count
-        counts = np.bincount(drawn.ravel(), minlength=rows * units.count)
-        yield counts.reshape(rows, units.count).astype(np.float64)
+        drawn = generator.integers(0, units.n_units, size=(rows, units.n_units))
+        drawn += np.arange(rows)[:, None] * units.n_units
+        counts = np.bincount(drawn.ravel(), minlength=rows * units.n_units)
+        yield counts.reshape(rows, units.n_units).astype(np.float64)
 
 
 def _left_out(units: _Units) -> Iterator[Float64Array]:
-    step = max(1, _CHUNK // max(units.count, units.first.size))
-    for start in range(0, units.count, step):
-        rows = np.arange(start, min(start + step, units.count))
-        draws = np.ones((rows.size, units.count))
+    step = max(1, _CHUNK // max(units.n_units, units.first.size))
+    for start in range(0, units.n_units, step):
+        rows = np.arange(start, min(start + step, units.n_units))
+        draws = np.ones((rows.size, units.n_units))
         draws[np.arange(rows.size), rows] = 0.0
         yield draws
 

@@ -98,8 +98,7 @@ def group_errors(
     first, second = np.asarray(group1), np.asarray(group2)
     if first.shape != genuine.shape or second.shape != genuine.shape:
         msg = (
-            f"Got groups of shapes {first.shape} and {second.shape} "
-            f"for {genuine.size} comparisons."
+            f"Got groups of shapes {first.shape} and {second.shape} for {genuine.size} comparisons."
         )
         raise ValueError(msg)
     if np.isnan(threshold):

@@ -115,9 +115,7 @@ def _search(scores: Any, probe_ids: Any, gallery_ids: Any, higher_is_better: boo
     return _Search(mate[mated], rank[mated], top[~mated], gallery.size)
 
 
-def _mated_search(
-    scores: Any, probe_ids: Any, gallery_ids: Any, higher_is_better: bool
-) -> _Search:
+def _mated_search(scores: Any, probe_ids: Any, gallery_ids: Any, higher_is_better: bool) -> _Search:
     search = _search(scores, probe_ids, gallery_ids, higher_is_better)
     if search.mate.size == 0:
         msg = "No probe's identity is in the gallery: there is nothing to find."
@@ -267,8 +265,12 @@ def tpir_at_fpir(
     within = np.where((search.rank >= 1) & (search.rank <= rank), search.mate, np.nan)
     labels = np.repeat([True, False], [within.size, search.outside.size])
     records = [
-        TpirAtFpir(*found._replace(threshold=found.threshold if higher_is_better else -found.threshold))
-        for found in tar_at_far(labels, np.concatenate((within, search.outside)), np.atleast_1d(fpir))
+        TpirAtFpir(
+            *found._replace(threshold=found.threshold if higher_is_better else -found.threshold)
+        )
+        for found in tar_at_far(
+            labels, np.concatenate((within, search.outside)), np.atleast_1d(fpir)
+        )
     ]
     return records[0] if np.ndim(fpir) == 0 else records
 

@@ -94,7 +94,7 @@ def as_labels(values: Iterable[Any]) -> NDArray[np.int8]:
         if wrong.any():
             position = int(np.argmax(wrong))
             raise LabelError(position, numbers[position].item())
-        return labels.astype(np.int8)
+        return np.asarray(labels, dtype=np.int8)
     found = []
     for position, value in enumerate(values):
         # str() of True is 'True', of np.int64(1) '1', of 1.0 '1.0': one table serves them all.
@@ -146,6 +146,6 @@ def read_comparisons(labels: Any, scores: Any, higher_is_better: bool) -> Compar
         msg = f"Got {genuine.size} labels for scores of shape {similarities.shape}."
         raise ValueError(msg)
     if genuine.size == 0:
-        msg = "There are no comparisons: labels and scores are empty."
+        msg = "Labels and scores are empty: no comparisons, let alone of both classes."
         raise ValueError(msg)
     return Comparisons(genuine, similarities)

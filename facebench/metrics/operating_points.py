@@ -73,7 +73,7 @@ class FnmrAtFmr(NamedTuple):
 
 
 def hull_vertices(curve: Roc) -> IntArray:
-    """Indices of the points of a ROC on its upper convex hull, accept-none and last included.
+    """Find the points of a ROC on its upper convex hull, accept-none and last included.
 
     The slopes of the hull are the blocks of an isotonic regression of 'is genuine' on the score,
     which the pool-adjacent-violators algorithm finds in linear time.
@@ -241,7 +241,7 @@ def tar_at_far(
     *,
     higher_is_better: bool = True,
 ) -> TarAtFar | list[TarAtFar]:
-    """True accept rate at given false accept rates, exact and never above the target.
+    """Tell the true accept rate at given false accept rates, exact and never above the target.
 
     TAR is the largest 1 - FNMR(t) over thresholds with FMR(t) <= target; of equal TAR the lowest
     FAR. Nothing is interpolated and no nearest FAR is taken.
@@ -308,7 +308,7 @@ def fnmr_at_fmr(
     *,
     higher_is_better: bool = True,
 ) -> FnmrAtFmr | list[FnmrAtFmr]:
-    """False non-match rate at given false match rates: 1 - TAR of `tar_at_far`.
+    """Tell the false non-match rate at given false match rates: 1 - TAR of `tar_at_far`.
 
     Parameters
     ----------

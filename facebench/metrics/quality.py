@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facebench.metrics.accuracy import accepted_at
 from facebench.metrics.labels import read_comparisons
@@ -34,7 +35,7 @@ class ErrorVsDiscard(NamedTuple):
 
 
 def _rate(errors: Float64Array, total: Float64Array) -> Float64Array:
-    return np.divide(errors, total, out=np.full(total.shape, np.nan), where=total > 0)
+    return np.asarray(np.divide(errors, total, out=np.full(total.shape, np.nan), where=total > 0))
 
 
 def error_vs_discard(
@@ -103,9 +104,10 @@ def error_vs_discard(
     accepted = accepted_at(similarities, threshold)
     levels, level = np.unique(qualities, return_inverse=True)
 
-    def left(chosen: Any) -> Float64Array:
+    def left(chosen: NDArray[np.bool_]) -> Float64Array:
         """Count the chosen comparisons at each level of quality or above."""
-        return np.cumsum(np.bincount(level[chosen], minlength=levels.size)[::-1])[::-1] * 1.0
+        counts = np.bincount(level[chosen], minlength=levels.size)
+        return np.asarray(np.cumsum(counts[::-1])[::-1], dtype=np.float64)
 
     kept = left(np.ones(genuine.shape, dtype=bool))
     return ErrorVsDiscard(

@@ -183,7 +183,8 @@ def parting_thresholds(observed: FloatArray) -> Float64Array:
     upper, lower = observed[:-1], observed[1:]
     # Halved first: the sum of two large values would overflow.
     middle = upper / 2
-    middle += lower / 2
+    with np.errstate(invalid="ignore"):  # +inf beside -inf is seen to below
+        middle += lower / 2
     np.copyto(middle, upper, where=(middle <= lower) | (middle > upper))
     if upper.size and np.isposinf(upper[0]):
         # +inf is kept for accepting none.

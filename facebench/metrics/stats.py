@@ -16,7 +16,7 @@ __all__ = [
     "Delong",
     "Interval",
     "PairedBootstrap",
-    "TestResult",
+    "Significance",
     "benjamini_hochberg",
     "bootstrap",
     "clopper_pearson",
@@ -32,11 +32,8 @@ __all__ = [
 _FEW_DISCORDANT = 25
 
 
-class TestResult(NamedTuple):
+class Significance(NamedTuple):
     """Outcome of a two-sided test: its p value, in [0, 1]."""
-
-    # Named Test…, but no test case for pytest to collect.
-    __test__ = False
 
     p_value: float
 
@@ -203,7 +200,7 @@ def delong(labels: Any, scores: Any, *, higher_is_better: bool = True) -> Delong
 
 def delong_test(
     labels: Any, scores_a: Any, scores_b: Any, *, higher_is_better: bool = True
-) -> TestResult:
+) -> Significance:
     """Two-sided test that two systems have the same AUC on the same comparisons.
 
     z = (AUC_a - AUC_b) / sqrt(var_a + var_b - 2 cov), from the paired differences of `delong`.
@@ -219,7 +216,7 @@ def delong_test(
 
     Returns
     -------
-    TestResult
+    Significance
         p_value; 1 where the two order all comparisons alike.
 
     Raises
@@ -244,13 +241,13 @@ def delong_test(
     difference = float(mated_a.mean() - mated_b.mean())
     variance = _variance(mated_a - mated_b, unmated_a - unmated_b)
     if abs(difference) < 1e-14:
-        return TestResult(1.0)
+        return Significance(1.0)
     if variance < 1e-28:
-        return TestResult(0.0)
-    return TestResult(float(2 * norm.sf(abs(difference) / np.sqrt(variance))))
+        return Significance(0.0)
+    return Significance(float(2 * norm.sf(abs(difference) / np.sqrt(variance))))
 
 
-def mcnemar(correct_a: Any, correct_b: Any) -> TestResult:
+def mcnemar(correct_a: Any, correct_b: Any) -> Significance:
     """Two-sided test that two systems are right equally often on the same comparisons.
 
     With b and c the comparisons only a and only b gets right: the exact binomial test of b among
@@ -263,7 +260,7 @@ def mcnemar(correct_a: Any, correct_b: Any) -> TestResult:
 
     Returns
     -------
-    TestResult
+    Significance
         p_value; 1 where the two never differ.
 
     Raises
@@ -289,9 +286,9 @@ def mcnemar(correct_a: Any, correct_b: Any) -> TestResult:
     only_b = int(np.count_nonzero(right_b & ~right_a))
     discordant = only_a + only_b
     if discordant < _FEW_DISCORDANT:
-        return TestResult(float(min(1.0, 2 * binom.cdf(min(only_a, only_b), discordant, 0.5))))
+        return Significance(float(min(1.0, 2 * binom.cdf(min(only_a, only_b), discordant, 0.5))))
     excess = max(abs(only_a - only_b) - 1, 0)
-    return TestResult(float(chdtrc(1, excess**2 / discordant)))
+    return Significance(float(chdtrc(1, excess**2 / discordant)))
 
 
 def _p_values(p: Any) -> Float64Array:
