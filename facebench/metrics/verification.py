@@ -1,244 +1,164 @@
 """Verification: telling genuine pairs (same person) from impostor pairs.
 
-`labels` are 1 for genuine and 0 for impostor; `similarities` are higher for more alike. A pair is
-accepted if similarity >= threshold, and tied similarities move together.
+Everywhere `labels` are 1 for genuine and 0 for impostor, and `scores` are similarities, or
+distances with ``higher_is_better=False``. A comparison is accepted if similarity >= threshold
+(distance <= threshold), and tied scores move together. Thresholds are midway between observed
+scores; accept-none (+inf for similarities, -inf for distances) and accept-all are among them. A
+NaN score is a failure to process: rejected at every threshold, ranked below every score, and
+counted. What needs both classes raises ValueError where there is one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from facebench.types import Float64Array, FloatArray
+from facebench.metrics.accuracy import (
+    BestAccuracy,
+    KfoldAccuracy,
+    accuracy_at,
+    best_accuracy,
+    kfold_accuracy,
+    youden_threshold,
+)
+from facebench.metrics.calibration import cllr, min_cllr, min_dcf
+from facebench.metrics.labels import LabelError, as_labels, read_comparisons
+from facebench.metrics.operating_points import (
+    Eer,
+    FnmrAtFmr,
+    TarAtFar,
+    eer,
+    fnmr_at_fmr,
+    tar_at_far,
+)
+from facebench.metrics.quality import ErrorVsDiscard, error_vs_discard
+from facebench.metrics.roc_curve import Roc, as_roc, roc
+from facebench.metrics.streaming import StreamingRoc
 
-__all__ = ["LabelError", "Roc", "accuracy_at", "as_labels", "auc", "roc", "youden_threshold"]
-
-_WORDS = {
-    "same": 1,
-    "true": 1,
-    "1": 1,
-    "1.0": 1,
-    "different": 0,
-    "false": 0,
-    "0": 0,
-    "0.0": 0,
-}
-
-
-class LabelError(ValueError):
-    """A value that is no label.
-
-    Attributes
-    ----------
-    position : int
-        Where it is, from 0.
-    value : object
-        What it is.
-    """
-
-    def __init__(self, position: int, value: object) -> None:
-        self.position = position
-        self.value = value
-        super().__init__(position, value)
-
-    def __str__(self) -> str:
-        return (
-            "Labels must be 0/1, true/false or same/different. "
-            f"Got {self.value!r} at position {self.position}."
-        )
-
-
-class Roc(NamedTuple):
-    """An exact receiver operating characteristic.
-
-    Attributes
-    ----------
-    fmr, tmr : array, shape [T]
-        False and true match rate when accepting similarity >= threshold.
-    thresholds : array, shape [T]
-        Decreasing: accept none (+inf), then every distinct similarity.
-    """
-
-    fmr: Float64Array
-    tmr: Float64Array
-    thresholds: Float64Array
+__all__ = [
+    "BestAccuracy",
+    "Eer",
+    "ErrorVsDiscard",
+    "FnmrAtFmr",
+    "KfoldAccuracy",
+    "LabelError",
+    "Roc",
+    "StreamingRoc",
+    "TarAtFar",
+    "accuracy_at",
+    "as_labels",
+    "auc",
+    "best_accuracy",
+    "cllr",
+    "dprime",
+    "eer",
+    "error_vs_discard",
+    "fnmr_at_fmr",
+    "kfold_accuracy",
+    "min_cllr",
+    "min_dcf",
+    "roc",
+    "tar_at_far",
+    "youden_threshold",
+]
 
 
-def as_labels(values: Iterable[Any]) -> NDArray[np.int8]:
-    """Read genuine/impostor labels in any of the usual spellings.
+def auc(labels: Any, scores: Any = None, *, higher_is_better: bool = True) -> float:
+    """Area under the ROC: the chance that a genuine pair scores better than an impostor pair.
+
+    AUC = P(g > i) + ½ P(g = i): ties count one half.
 
     Parameters
     ----------
-    values : iterable
-        0/1 (also as text), booleans, or the words same/different and true/false in any case.
-
-    Returns
-    -------
-    array of int8, shape [N]
-        1 for genuine, 0 for impostor.
-
-    Raises
-    ------
-    LabelError
-        For the first value that is none of these.
-
-    Examples
-    --------
-    >>> as_labels(["same", "different", True, 0, "1"])
-    array([1, 0, 1, 0, 1], dtype=int8)
-    """
-    labels = []
-    for position, value in enumerate(values):
-        # str() of True is 'True', of np.int64(1) '1', of 1.0 '1.0': one table serves them all.
-        label = _WORDS.get(str(value).strip().lower())
-        if label is None:
-            raise LabelError(position, value)
-        labels.append(label)
-    return np.array(labels, dtype=np.int8)
-
-
-def _checked(labels: Any, similarities: Any) -> tuple[NDArray[np.bool_], Float64Array]:
-    genuine = as_labels(labels).astype(bool)
-    scores = np.asarray(similarities, dtype=np.float64)
-    if scores.shape != genuine.shape:
-        msg = f"Got {genuine.size} labels for similarities of shape {scores.shape}."
-        raise ValueError(msg)
-    if np.isnan(scores).any():
-        msg = f"{int(np.isnan(scores).sum())} of {scores.size} similarities are NaN."
-        raise ValueError(msg)
-    return genuine, scores
-
-
-def roc(labels: Any, similarities: FloatArray) -> Roc:
-    """Exact ROC: one point per distinct similarity, none left out.
-
-    Parameters
-    ----------
-    labels : array-like, shape [N]
-        1 genuine, 0 impostor (see `as_labels`).
-    similarities : array, shape [N]
-        Higher is more alike.
-
-    Returns
-    -------
-    Roc
-        Rates and thresholds, from accept-none to accept-all.
-
-    Raises
-    ------
-    ValueError
-        If labels hold one class only, or similarities hold NaN.
-
-    References
-    ----------
-    T. Fawcett, "An introduction to ROC analysis", Pattern Recognition Letters 27 (2006).
-
-    Examples
-    --------
-    >>> roc([1, 1, 0, 0], [0.9, 0.4, 0.4, 0.1]).tmr
-    array([0. , 0.5, 1. , 1. ])
-    """
-    genuine, scores = _checked(labels, similarities)
-    n_genuine = int(genuine.sum())
-    n_impostor = genuine.size - n_genuine
-    if n_genuine == 0 or n_impostor == 0:
-        msg = f"A ROC needs both classes. Got {n_genuine} genuine and {n_impostor} impostor pairs."
-        raise ValueError(msg)
-    thresholds, group = np.unique(scores, return_inverse=True)
-    accepted_genuine = np.cumsum(np.bincount(group, weights=genuine)[::-1])
-    accepted_impostor = np.cumsum(np.bincount(group, weights=~genuine)[::-1])
-    return Roc(
-        fmr=np.concatenate(([0.0], accepted_impostor / n_impostor)),
-        tmr=np.concatenate(([0.0], accepted_genuine / n_genuine)),
-        thresholds=np.concatenate(([np.inf], thresholds[::-1])),
-    )
-
-
-def auc(labels: Any, similarities: FloatArray) -> float:
-    """Area under the ROC: the chance that a genuine pair scores above an impostor pair, ties ½.
-
-    Parameters
-    ----------
-    labels : array-like, shape [N]
-        1 genuine, 0 impostor.
-    similarities : array, shape [N]
-        Higher is more alike.
+    labels : array-like, shape [N], or Roc
+        1 genuine, 0 impostor; or a `Roc`, and then no scores.
+    scores : array-like, shape [N]
+        Similarities or distances; NaN ranks below every score.
+    higher_is_better : bool, default True
+        False for distances.
 
     Returns
     -------
     float
-        In [0, 1]; 0.5 is chance.
+        In [0, 1]; higher is better, 0.5 is chance.
+
+    Raises
+    ------
+    ValueError
+        If there is one class only.
 
     References
     ----------
-    J. A. Hanley and B. J. McNeil, Radiology 143 (1982): the area is the Mann-Whitney statistic.
+    J. A. Hanley and B. J. McNeil, "The meaning and use of the area under a ROC curve", Radiology
+    143 (1982) 29-36: the area is the Mann-Whitney statistic.
 
     Examples
     --------
     >>> round(auc([1] * 6 + [0] * 6, [.9, .8, .7, .7, .6, .5, .7, .7, .6, .4, .3, .2]), 4)
     0.7917
     """
-    curve = roc(labels, similarities)
-    return float(np.trapezoid(curve.tmr, curve.fmr))
+    curve = as_roc(labels, scores, higher_is_better).with_failed_accepted()
+    genuine = curve.true_matches
+    # In whole comparisons, so that equal areas are equal numbers.
+    doubled = np.dot(np.diff(curve.false_matches), genuine[1:] + genuine[:-1])
+    return float(doubled / (2.0 * curve.n_genuine * curve.n_impostor))
 
 
-def youden_threshold(labels: Any, similarities: FloatArray) -> float:
-    """Threshold with the largest Youden index J = true match rate - false match rate.
+def dprime(labels: Any, scores: Any, *, ddof: int = 1, higher_is_better: bool = True) -> float:
+    """Sensitivity index: distance of the class means in units of their common spread.
+
+    d' = (mean genuine - mean impostor) / sqrt((var genuine + var impostor) / 2) of similarities;
+    for distances the sign is turned, so that a good system is positive either way.
 
     Parameters
     ----------
     labels : array-like, shape [N]
         1 genuine, 0 impostor.
-    similarities : array, shape [N]
-        Higher is more alike.
+    scores : array-like, shape [N]
+        Similarities or distances. Failed comparisons (NaN) have no place in a mean and are left
+        out; `roc` counts them.
+    ddof : int, default 1
+        Variances are sums of squares over n - ddof.
+    higher_is_better : bool, default True
+        False for distances.
 
     Returns
     -------
     float
-        An observed similarity (accept if similarity >= threshold); of equal maxima the strictest,
-        which is +inf where no threshold beats rejecting every pair.
+        Higher is better, 0 is chance. NaN where it is undefined: a class of ddof scores or fewer,
+        an infinite score, or no spread and no difference. Infinite for a difference without
+        spread.
+
+    Raises
+    ------
+    ValueError
+        If there is one class only.
 
     References
     ----------
-    W. J. Youden, "Index for rating diagnostic tests", Cancer 3 (1950).
+    D. M. Green and J. A. Swets, "Signal detection theory and psychophysics" (1966); for unequal
+    variances A. J. Simpson and M. J. Fitter, Psychological Bulletin 80 (1973) 481-488.
 
     Examples
     --------
-    >>> youden_threshold([1, 1, 0, 0], [0.9, 0.8, 0.3, 0.1])
-    0.8
+    >>> round(dprime([1] * 6 + [0] * 6, [.9, .8, .7, .7, .6, .5, .7, .7, .6, .4, .3, .2]), 4)
+    1.1957
     """
-    curve = roc(labels, similarities)
-    # As whole numbers of pairs: 2/3 - 1/3 and 1 - 2/3 are equal, but not in floating point.
-    genuine = as_labels(labels)
-    n_genuine, n_impostor = int(genuine.sum()), int((genuine == 0).sum())
-    youden = np.rint((curve.tmr - curve.fmr) * n_genuine * n_impostor)
-    return float(curve.thresholds[np.argmax(youden)])
-
-
-def accuracy_at(labels: Any, similarities: FloatArray, threshold: float) -> float:
-    """Share of pairs decided rightly when accepting similarity >= threshold.
-
-    Parameters
-    ----------
-    labels : array-like, shape [N]
-        1 genuine, 0 impostor.
-    similarities : array, shape [N]
-        Higher is more alike.
-    threshold : float
-        In the units of the similarities.
-
-    Returns
-    -------
-    float
-        In [0, 1].
-
-    Examples
-    --------
-    >>> accuracy_at([1, 1, 0, 0], [0.9, 0.4, 0.4, 0.1], threshold=0.4)
-    0.75
-    """
-    genuine, scores = _checked(labels, similarities)
-    return float(np.mean((scores >= threshold) == genuine))
+    genuine, similarities = read_comparisons(labels, scores, higher_is_better)
+    if genuine.all() or not genuine.any():
+        msg = "d' needs comparisons of both classes."
+        raise ValueError(msg)
+    mated, unmated = (
+        similarities[chosen & ~np.isnan(similarities)].astype(np.float64)
+        for chosen in (genuine, ~genuine)
+    )
+    if min(mated.size, unmated.size) <= ddof or np.isinf(similarities).any():
+        return float("nan")
+    difference = mated.mean() - unmated.mean()
+    spread = np.sqrt((mated.var(ddof=ddof) + unmated.var(ddof=ddof)) / 2)
+    # Equal scores may leave a spread of rounding errors, which would pass for a huge d'.
+    if np.ptp(mated) == 0 and np.ptp(unmated) == 0:
+        difference, spread = mated[0] - unmated[0], 0.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.divide(difference, spread))

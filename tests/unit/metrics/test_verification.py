@@ -68,29 +68,35 @@ class TestLabels:
 class TestRoc:
     @given(cases)
     def test_agrees_with_scikit_learn(self, case: Case) -> None:
-        fmr, tmr, thresholds = roc_curve(*case, drop_intermediate=False)
+        fmr, tmr, _ = roc_curve(*case, drop_intermediate=False)
         found = roc(*case)
         assert_allclose(found.fmr, fmr, atol=1e-15)
         assert_allclose(found.tmr, tmr, atol=1e-15)
-        np.testing.assert_array_equal(found.thresholds, thresholds)
 
     @given(cases)
     def test_every_point_is_what_counting_gives(self, case: Case) -> None:
-        for fmr, tmr, threshold in zip(*roc(*case), strict=True):
-            assert_allclose((fmr, tmr), [float(rate) for rate in rates(case, threshold)])
+        for fmr, fnmr, threshold in zip(*roc(*case), strict=True):
+            false_match, true_match = rates(case, threshold)
+            assert_allclose((fmr, fnmr), [float(false_match), float(1 - true_match)], atol=1e-15)
 
     @given(cases)
     def test_runs_from_accept_none_to_accept_all(self, case: Case) -> None:
         curve = roc(*case)
-        assert (curve.fmr[0], curve.tmr[0], curve.thresholds[0]) == (0, 0, np.inf)
-        assert (curve.fmr[-1], curve.tmr[-1]) == (1, 1)
+        assert (curve.fmr[0], curve.fnmr[0], curve.thresholds[0]) == (0, 1, np.inf)
+        assert (curve.fmr[-1], curve.fnmr[-1], curve.thresholds[-1]) == (1, 0, -np.inf)
         assert (np.diff(curve.fmr) >= 0).all()
-        assert (np.diff(curve.tmr) >= 0).all()
+        assert (np.diff(curve.fnmr) <= 0).all()
         assert (np.diff(curve.thresholds) < 0).all()
+
+    @given(cases)
+    def test_thresholds_are_midway(self, case: Case) -> None:
+        observed = np.unique(case[1])[::-1]
+        middle = (observed[1:] + observed[:-1]) / 2
+        assert roc(*case).thresholds.tolist() == [np.inf, *middle, -np.inf]
 
     def test_ties_move_together(self) -> None:
         curve = roc([1, 0, 1, 0], [0.5, 0.5, 0.5, 0.5])
-        assert curve.thresholds.tolist() == [np.inf, 0.5]
+        assert curve.thresholds.tolist() == [np.inf, -np.inf]
         assert curve.tmr.tolist() == [0, 1]
 
 
@@ -196,18 +202,14 @@ class TestRefused:
         with pytest.raises(ValueError, match="both classes"):
             function(labels, [0.5, 0.4][: len(labels)])
 
-    def test_nan(self, function) -> None:
-        with pytest.raises(ValueError, match="1 of 3 similarities are NaN"):
-            function([1, 0, 1], [0.5, np.nan, 0.4])
-
     @pytest.mark.parametrize("scores", [[0.5], [0.5, 0.4, 0.3], [[0.5, 0.4]]])
     def test_other_lengths(self, function, scores: list[float]) -> None:
         with pytest.raises(ValueError, match="2 labels"):
             function([1, 0], scores)
 
 
-def test_accuracy_refuses_nan_and_other_lengths() -> None:
+def test_accuracy_refuses_a_threshold_of_nan_and_other_lengths() -> None:
     with pytest.raises(ValueError, match="NaN"):
-        accuracy_at([1, 0], [np.nan, 0.5], 0.5)
+        accuracy_at([1, 0], [0.5, 0.5], np.nan)
     with pytest.raises(ValueError, match="2 labels"):
         accuracy_at([1, 0], [0.5], 0.5)

@@ -1,0 +1,151 @@
+"""Reading what every verification metric takes: labels, scores and their direction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facebench.types import FloatArray
+
+__all__ = ["Comparisons", "LabelError", "as_labels", "as_similarities", "read_comparisons"]
+
+_WORDS = {
+    "same": 1,
+    "true": 1,
+    "1": 1,
+    "1.0": 1,
+    "different": 0,
+    "false": 0,
+    "0": 0,
+    "0.0": 0,
+}
+
+
+class LabelError(ValueError):
+    """A value that is no label.
+
+    Attributes
+    ----------
+    position : int
+        Where it is, from 0.
+    value : object
+        What it is.
+    """
+
+    def __init__(self, position: int, value: object) -> None:
+        self.position = position
+        self.value = value
+        super().__init__(position, value)
+
+    def __str__(self) -> str:
+        return (
+            "Labels must be 0/1, true/false or same/different. "
+            f"Got {self.value!r} at position {self.position}."
+        )
+
+
+class Comparisons(NamedTuple):
+    """Labelled scores, turned so that higher is more alike.
+
+    Attributes
+    ----------
+    genuine : array of bool, shape [N]
+        Whether both images show one person.
+    similarities : float array, shape [N]
+        The scores; distances are negated. NaN where a comparison failed.
+    """
+
+    genuine: NDArray[np.bool_]
+    similarities: FloatArray
+
+
+def as_labels(values: Iterable[Any]) -> NDArray[np.int8]:
+    """Read genuine/impostor labels in any of the usual spellings.
+
+    Parameters
+    ----------
+    values : iterable
+        0/1 (also as text), booleans, or the words same/different and true/false in any case.
+
+    Returns
+    -------
+    array of int8, shape [N]
+        1 for genuine, 0 for impostor.
+
+    Raises
+    ------
+    LabelError
+        For the first value that is none of these.
+
+    Examples
+    --------
+    >>> as_labels(["same", "different", True, 0, "1"])
+    array([1, 0, 1, 0, 1], dtype=int8)
+    """
+    dtype = getattr(values, "dtype", None)
+    # Millions of numbers at once; a list stays a list, as an array of it would change its types.
+    if isinstance(dtype, np.dtype) and dtype.kind in "biuf":
+        numbers = np.asarray(values).ravel()
+        labels = numbers == 1
+        wrong = ~labels & (numbers != 0)
+        if wrong.any():
+            position = int(np.argmax(wrong))
+            raise LabelError(position, numbers[position].item())
+        return np.asarray(labels, dtype=np.int8)
+    found = []
+    for position, value in enumerate(values):
+        # str() of True is 'True', of np.int64(1) '1', of 1.0 '1.0': one table serves them all.
+        label = _WORDS.get(str(value).strip().lower())
+        if label is None:
+            raise LabelError(position, value)
+        found.append(label)
+    return np.array(found, dtype=np.int8)
+
+
+def as_similarities(scores: Any, higher_is_better: bool) -> FloatArray:
+    """Return scores as floating point, distances negated; float32 stays float32."""
+    similarities = np.asarray(scores)
+    if similarities.dtype not in (np.float32, np.float64):
+        similarities = similarities.astype(np.float64)
+    return similarities if higher_is_better else np.negative(similarities)
+
+
+def read_comparisons(labels: Any, scores: Any, higher_is_better: bool) -> Comparisons:
+    """Check that labels and scores belong together, and turn the scores.
+
+    Parameters
+    ----------
+    labels : array-like, shape [N]
+        1 genuine, 0 impostor (see `as_labels`).
+    scores : array-like, shape [N]
+        Similarities, or distances.
+    higher_is_better : bool
+        False for distances.
+
+    Returns
+    -------
+    Comparisons
+        The labels as booleans and the scores as similarities.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ, there is nothing, or a label is none.
+
+    Examples
+    --------
+    >>> read_comparisons(["same"], [0.25], higher_is_better=False).similarities
+    array([-0.25])
+    """
+    genuine = as_labels(labels).astype(bool)
+    similarities = as_similarities(scores, higher_is_better)
+    if similarities.shape != genuine.shape:
+        msg = f"Got {genuine.size} labels for scores of shape {similarities.shape}."
+        raise ValueError(msg)
+    if genuine.size == 0:
+        msg = "Labels and scores are empty: no comparisons, let alone of both classes."
+        raise ValueError(msg)
+    return Comparisons(genuine, similarities)
