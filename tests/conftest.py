@@ -13,7 +13,17 @@ os.environ["HF_HUB_CACHE"] = str(Path(__file__).parent / "no-such-cache")
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from PIL import Image
+
+# Machines are shared and noisy: no example is judged by its time, and CI draws the same ones.
+settings.register_profile(
+    "facebench",
+    deadline=None,
+    derandomize="CI" in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("facebench")
 
 ImageFolder = Callable[..., list[Path]]
 
