@@ -196,8 +196,8 @@ def embed(
             result.bad_images.update({item.path: item.reason for item in batch.bad})
             # Once the run is bound to stop, the rest is only decoded, to name all bad images.
             if batch.tensor is not None and not (result.bad_images and on_bad_image == "stop"):
-                shape = _same_shape(model, batch, shape)
-                outputs = _forward(model, batch)
+                shape = _same_shape(model, batch.tensor, batch.paths[0], shape)
+                outputs = _forward(model, batch.tensor, batch.paths[0])
                 if not result.row_of and on_first_outputs is not None:
                     on_first_outputs(outputs)
                 _keep(result, model, batch.paths, outputs, total=len(images))
@@ -212,27 +212,27 @@ def embed(
     return result
 
 
-def _forward(model: BaseModel, batch: _Batch) -> dict[str, torch.Tensor]:
-    assert batch.tensor is not None
+def _forward(model: BaseModel, tensor: torch.Tensor, first: Path) -> dict[str, torch.Tensor]:
     try:
-        return model.get_output(batch.tensor)
+        return model.get_output(tensor)
     except FacebenchError:
         raise
     except Exception as error:
         msg = (
-            f"Model {model.name!r} failed on a batch of shape {list(batch.tensor.shape)} and type "
-            f"{batch.tensor.dtype}, whose first image is {batch.paths[0]}: "
+            f"Model {model.name!r} failed on a batch of shape {list(tensor.shape)} and type "
+            f"{tensor.dtype}, whose first image is {first}: "
             f"{type(error).__name__}: {error}"
         )
         raise ModelError(msg) from error
 
 
-def _same_shape(model: BaseModel, batch: _Batch, shape: torch.Size | None) -> torch.Size:
+def _same_shape(
+    model: BaseModel, tensor: torch.Tensor, first: Path, shape: torch.Size | None
+) -> torch.Size:
     """Check a batch against those before it: what was wrong must not hang on the batch size."""
-    assert batch.tensor is not None
-    found = batch.tensor.shape[1:]
+    found = tensor.shape[1:]
     if shape is not None and found != shape:
-        raise _shape_error(model.name, list(shape), batch.paths[0], list(found))
+        raise _shape_error(model.name, list(shape), first, list(found))
     return found
 
 
