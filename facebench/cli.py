@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from facebench import __version__
+from facebench.columns import DEFAULT_LAYER, LAYER, MODEL
 from facebench.errors import FacebenchError
 
 if TYPE_CHECKING:
@@ -97,27 +98,18 @@ def demo(
         # The renderer's and aligner's processes start before torch is loaded: they stay small.
         from facebench.demo import prepare_photographs, prepare_rendered_faces
 
+        # What is not asked for stays as the sources have it.
+        asked: dict[str, int] = {"n_photographs": photographs, "seed": seed}
+        if people is not None:
+            asked["n_people"] = people
         if data is None:
             folder = output / "rendered"
-            n_people = people or 30
-            stimuli = prepare_rendered_faces(
-                folder / "stimuli",
-                n_people=n_people,
-                n_photographs=photographs,
-                n_changed=min(8, n_people),
-                seed=seed,
-            )
+            stimuli = prepare_rendered_faces(folder / "stimuli", **asked)
         else:
             from facebench.files import safe_name
 
             folder = output / safe_name(data.resolve().name)
-            stimuli = prepare_photographs(
-                data,
-                folder / "stimuli",
-                n_people=people or 60,
-                n_photographs=photographs,
-                seed=seed,
-            )
+            stimuli = prepare_photographs(data, folder / "stimuli", **asked)
         if stimuli.left_out:
             more = " …" if len(stimuli.left_out) > _SHOWN else ""
             talk.print(
@@ -152,9 +144,11 @@ def _print_summary(summary: pd.DataFrame, label: str) -> None:
     out = Console(width=None if sys.stdout.isatty() else _HUGE)
     table = Table(title=f"{label}: all results")
     table.add_column("task: measure")
-    layers = summary.set_index(["Model Name", "Layer Name"])
+    layers = summary.set_index([MODEL, LAYER])
     for model, layer in layers.index:
-        table.add_column(str(model) if layer == "default" else f"{model}\n{layer}", justify="right")
+        table.add_column(
+            str(model) if layer == DEFAULT_LAYER else f"{model}\n{layer}", justify="right"
+        )
     for measure in layers.columns:
         values = layers[measure]
         if values.notna().any():

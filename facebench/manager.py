@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
+from facebench.columns import MODEL
 from facebench.engine import Embeddings, embed
 from facebench.errors import (
     DuplicateNameError,
@@ -309,9 +310,10 @@ class MultiModelTaskManager:
         remarks = self.remarks.setdefault(model.name, {})
         remarks.update({f"Images: {note}": count for note, count in embeddings.notes.items()})
         for task in tasks:
+            if task.name in refused:
+                _record(failures, f"{model.name} / {task.name}", refused[task.name])
+                continue
             try:
-                if task.name in refused:
-                    raise refused[task.name]
                 lost = self._run_task(model, task, images[task.name], embeddings)
                 remarks.pop(f"{task.name}: Pairs Lost", None)
                 if lost:
@@ -337,7 +339,7 @@ class MultiModelTaskManager:
         self, table: pd.DataFrame | None, model_name: str, new: pd.DataFrame
     ) -> pd.DataFrame:
         """Put a model's results in place of its earlier ones, models in the manager's order."""
-        by_model = {} if table is None else dict(list(table.groupby("Model Name", sort=False)))
+        by_model = {} if table is None else dict(list(table.groupby(MODEL, sort=False)))
         by_model[model_name] = new
         order = [name for name in self.models if name in by_model]
         return pd.concat([by_model[name] for name in order], ignore_index=True)

@@ -11,15 +11,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from facebench.columns import IDENTITY
 from facebench.engine import Embeddings
 from facebench.errors import InputError
 from facebench.pairs import ImagePaths
 from facebench.tasks.base import BaseTask, RoundedTask, round_measures
 from facebench.tasks.pairs_table import PairsTable
 
-__all__ = ["IDENTITY_COLUMNS", "Measured", "measure"]
+__all__ = ["Measured", "measure"]
 
-IDENTITY_COLUMNS = ("Task Name", "Model Name", "Layer Name")
 _log = logging.getLogger(__name__)
 
 
@@ -140,6 +140,6 @@ def _with_identity(performance: Any, task: BaseTask, model: str, layer: str) -> 
             f"Got {type(performance).__name__} instead."
         )
         raise InputError(msg)
-    measures = performance.drop(columns=list(IDENTITY_COLUMNS), errors="ignore")
-    identity = dict(zip(IDENTITY_COLUMNS, (task.name, model, layer), strict=True))
+    measures = performance.drop(columns=list(IDENTITY), errors="ignore")
+    identity = dict(zip(IDENTITY, (task.name, model, layer), strict=True))
     return measures.assign(**identity)[[*identity, *measures.columns]]

@@ -90,8 +90,8 @@ class DistanceMetric:
         self.owner = owner
         self._rowwise = _recognise(function)
         self._similarity = _is_torch_cosine_similarity(function)
-        # Whether a function of the user's has taken two vectors yet.
-        self._proven = self._rowwise is not None or self._takes_any_width()
+        # A metric made for one width has to prove itself on real embeddings.
+        self._any_width = self._rowwise is not None or self._takes_any_width()
 
     def __repr__(self) -> str:
         return f"DistanceMetric({self.name})"
@@ -184,7 +184,7 @@ class DistanceMetric:
         MetricError
             If the metric cannot take them.
         """
-        if not self._proven:
+        if not self._any_width:
             self(embeddings[:1].clone(), embeddings[-1:].clone())
 
     def _takes_any_width(self) -> bool:

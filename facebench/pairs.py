@@ -63,12 +63,8 @@ def _shown(items: Iterable[str], total: int) -> str:
 
 
 def _separator(path: Path) -> str:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header = next((line for line in file if line.strip()), "")
-    except UnicodeDecodeError as error:
-        msg = f"The pairs file {path} is not UTF-8 text ({error.reason}). Save it as UTF-8 CSV."
-        raise PairsError(msg) from error
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        header = next((line for line in file if line.strip()), "")
     if not header:
         msg = f"The pairs file {path} is empty. It needs a header with img1 and img2, then pairs."
         raise PairsError(msg)
@@ -112,8 +108,8 @@ def read_pairs(pairs_file_path: StrPath) -> pd.DataFrame:
             "Give the path of a CSV file with the columns img1 and img2."
         )
         raise MissingPairsFileError(msg)
-    separator = _separator(path)
     try:
+        separator = _separator(path)
         with warnings.catch_warnings():
             # Pandas only warns where rows have more cells than the header, and drops cells.
             warnings.simplefilter("error", pd.errors.ParserWarning)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from facebench.columns import DEFAULT_LAYER, LAYER, MODEL, TASK
 from facebench.errors import InputError
 from facebench.files import atomic_path, safe_name
 
@@ -23,9 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PlotHelper"]
 
-TASK, MODEL, LAYER = "Task Name", "Model Name", "Layer Name"
 SCORE, SCORE_NAME = "Correlation Score", "Correlation Metric"
-DEFAULT_LAYER = "default"
 
 # matplotlib promises no thread safety, and figures share its caches of fonts.
 _drawing = threading.Lock()

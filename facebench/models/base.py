@@ -11,15 +11,15 @@ from PIL import Image
 from torch import nn
 from torchvision import transforms
 
+from facebench.columns import DEFAULT_LAYER
 from facebench.errors import InputError, ModelError
 from facebench.images import open_image
 from facebench.models.checkpoints import StateDict, count_identities, load_into, read_checkpoint
 from facebench.models.layers import LayerRecorder, flat_copy
 from facebench.types import StrPath
 
-__all__ = ["DEFAULT_LAYER", "BaseModel"]
+__all__ = ["BaseModel"]
 
-DEFAULT_LAYER = "default"
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 

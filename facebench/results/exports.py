@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
+from facebench.columns import CONDITION, DEFAULT_LAYER, IDENTITY, LAYER, MODEL
 from facebench.files import atomic_path, safe_name
-from facebench.measurement import IDENTITY_COLUMNS
-from facebench.tasks.base import CONDITION, BaseTask
+from facebench.tasks.base import BaseTask
 from facebench.types import DistancesByModel
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
 
 _DISTANCES_FOLDER = "Computed Metrics"
 _SUMMARY_FILE = "models_unified_results.csv"
-_DEFAULT_LAYER = "default"
 
 
 def export_distances(folder: Path, model: str, task: str, distances: pd.DataFrame) -> None:
@@ -44,7 +43,7 @@ def export_distances(folder: Path, model: str, task: str, distances: pd.DataFram
     """
     model_folder = folder / _DISTANCES_FOLDER / safe_name(model)
     for layer, rows in distances.groupby("layer_name", sort=False):
-        layer_folder = model_folder if layer == _DEFAULT_LAYER else model_folder / safe_name(layer)
+        layer_folder = model_folder if layer == DEFAULT_LAYER else model_folder / safe_name(layer)
         _write_csv(rows, layer_folder / f"{safe_name(task)}.csv")
 
 
@@ -72,12 +71,12 @@ def unified_summary(
         metrics = [
             column
             for column in results.columns
-            if column not in IDENTITY_COLUMNS
+            if column not in IDENTITY
             and is_numeric_dtype(results[column])
             and not is_bool_dtype(results[column])
         ]
         for record in results.to_dict("records"):
-            key = (str(record["Model Name"]), str(record["Layer Name"]))
+            key = (str(record[MODEL]), str(record[LAYER]))
             row = rows.setdefault(key, {})
             prefix = f"{task} - {record[CONDITION]}" if CONDITION in record else task
             # Several rows of one name are told apart by number.
@@ -88,10 +87,10 @@ def unified_summary(
                 {f"{prefix}: {metric}": record[metric] for metric in metrics if metric in record}
             )
     records = [
-        {"Model Name": model, "Layer Name": layer, **row, **remarks.get(model, {})}
+        {MODEL: model, LAYER: layer, **row, **remarks.get(model, {})}
         for (model, layer), row in rows.items()
     ]
-    return pd.DataFrame(records) if records else pd.DataFrame(columns=["Model Name", "Layer Name"])
+    return pd.DataFrame(records) if records else pd.DataFrame(columns=[MODEL, LAYER])
 
 
 def export_summary(folder: Path, summary: pd.DataFrame) -> Path:

@@ -8,16 +8,16 @@ from typing import Any
 import pandas as pd
 from sklearn.metrics.pairwise import cosine_distances
 
+from facebench.columns import CONDITION
 from facebench.errors import InputError
 from facebench.pair_distances import DistanceMetric
 from facebench.pairs import as_path, read_pairs, require_column, require_numbers
 from facebench.tasks.pairs_table import PairsTable
 from facebench.types import MetricFunction, StrPath
 
-__all__ = ["CONDITION", "DECIMALS", "BaseTask", "RoundedTask", "round_measures"]
+__all__ = ["DECIMALS", "BaseTask", "RoundedTask", "round_measures"]
 
 DECIMALS = 5
-CONDITION = "Condition"  # the column that tells several rows of one layer apart
 
 
 class BaseTask(ABC):

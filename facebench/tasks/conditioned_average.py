@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from sklearn.metrics.pairwise import cosine_distances
 
+from facebench.columns import CONDITION
 from facebench.plots import PlotHelper
 from facebench.tasks.base import RoundedTask
 from facebench.types import MetricFunction, StrPath
@@ -72,7 +73,7 @@ class ConditionedAverageDistances(RoundedTask):
         ).mean()
         return pd.DataFrame(
             {
-                "Condition": means.index,
+                CONDITION: means.index,
                 "Mean Value": means.to_numpy(),
                 "Distance Metric": self.distance_metric_name,
             }
@@ -98,10 +99,10 @@ class ConditionedAverageDistances(RoundedTask):
             title_prefix="Average Distance Comparison",
             output_dir=output_dir,
             file_name="average_distance_comparison",
-            x="Condition",
-            xlabel="Condition",
+            x=CONDITION,
+            xlabel=CONDITION,
         )
-        for condition, rows in performances.groupby("Condition", sort=False):
+        for condition, rows in performances.groupby(CONDITION, sort=False):
             PlotHelper.bar_plot(
                 performances=rows,
                 y="Mean Value",
