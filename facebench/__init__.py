@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from facebench.tasks.base import BaseTask
     from facebench.tasks.conditioned_average import ConditionedAverageDistances
     from facebench.tasks.correlation import CorrelationTask
+    from facebench.tasks.embedding import EmbeddingTask
     from facebench.tasks.relative_difference import RelativeDifferenceTask
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "CorrelationTask",
     "DinoModel",
     "DlibResNetModel",
+    "EmbeddingTask",
     "FacebenchError",
     "MultiModelTaskManager",
     "PlotHelper",
@@ -52,6 +54,7 @@ _HOMES = {
     "CorrelationTask": "facebench.tasks.correlation",
     "DinoModel": "facebench.models.dino",
     "DlibResNetModel": "facebench.models.dlib_resnet",
+    "EmbeddingTask": "facebench.tasks.embedding",
     "FacebenchError": "facebench.errors",
     "MultiModelTaskManager": "facebench.manager",
     "PlotHelper": "facebench.plots",

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-__all__ = ["CONDITION", "DEFAULT_LAYER", "IDENTITY", "LAYER", "MODEL", "TASK"]
+__all__ = [
+    "CI_HIGH",
+    "CI_LOW",
+    "CI_METHOD",
+    "CONDITION",
+    "DEFAULT_LAYER",
+    "IDENTITY",
+    "LAYER",
+    "MODEL",
+    "N_FAILED",
+    "N_IDENTITIES",
+    "N_IMAGES",
+    "N_PAIRS",
+    "TASK",
+]
 
 TASK, MODEL, LAYER = "Task Name", "Model Name", "Layer Name"
 IDENTITY = (TASK, MODEL, LAYER)
@@ -10,3 +24,7 @@ IDENTITY = (TASK, MODEL, LAYER)
 CONDITION = "Condition"
 # What a model without hooked layers returns is kept under this name.
 DEFAULT_LAYER = "default"
+# A measure 'AUC' with an interval has it in 'AUC CI Low' and 'AUC CI High'; how it was made, and
+# what it rests on, holds for the whole row.
+CI_LOW, CI_HIGH, CI_METHOD = " CI Low", " CI High", "CI Method"
+N_PAIRS, N_IMAGES, N_IDENTITIES, N_FAILED = "Pairs", "Images", "Identities", "Failed"

@@ -21,18 +21,21 @@ from facebench.errors import (
     RunFailedError,
     UnknownNameError,
 )
-from facebench.measurement import measure
+from facebench.measurement import Measured, measure, measure_items
 from facebench.models.base import BaseModel
-from facebench.pairs import ImagePaths, find_images
+from facebench.pairs import ImagePaths, find_image_list, find_images
 from facebench.progress import visible_log
 from facebench.results import exports
 from facebench.tasks.base import BaseTask
+from facebench.tasks.embedding import EmbeddingTask
 from facebench.types import OnBadImage, StrPath
 
 __all__ = ["MultiModelTaskManager"]
 
 _log = logging.getLogger(__name__)
-T = TypeVar("T", BaseModel, BaseTask)
+T = TypeVar("T")
+AnyTask = BaseTask | EmbeddingTask
+TaskImages = ImagePaths | list[Path]
 Failures = list[tuple[str, Exception]]
 
 
@@ -47,7 +50,7 @@ class MultiModelTaskManager:
     ----------
     models : BaseModel or list of BaseModel
         The models; names must differ.
-    tasks : BaseTask or list of BaseTask
+    tasks : BaseTask or EmbeddingTask, or list of them
         The tasks; names must differ.
     batch_size : int, default 32
         Images per forward pass.
@@ -82,7 +85,7 @@ class MultiModelTaskManager:
     def __init__(
         self,
         models: BaseModel | Iterable[BaseModel],
-        tasks: BaseTask | Iterable[BaseTask],
+        tasks: AnyTask | Iterable[AnyTask],
         batch_size: int = 32,
         *,
         num_workers: int | None = None,
@@ -97,7 +100,7 @@ class MultiModelTaskManager:
             raise InputError(msg)
         self.on_bad_image = on_bad_image
         self.models: dict[str, BaseModel] = {}
-        self.tasks: dict[str, BaseTask] = {}
+        self.tasks: dict[str, AnyTask] = {}
         self.tasks_performance_dfs: dict[str, pd.DataFrame] = {}
         self.unrounded_performance_dfs: dict[str, pd.DataFrame] = {}
         self.model_task_distances_dfs: dict[str, dict[str, pd.DataFrame]] = {}
@@ -120,15 +123,15 @@ class MultiModelTaskManager:
         for name in self.models:
             self.model_task_distances_dfs.setdefault(name, {})
 
-    def add_tasks(self, tasks: BaseTask | Iterable[BaseTask]) -> None:
+    def add_tasks(self, tasks: AnyTask | Iterable[AnyTask]) -> None:
         """Add tasks.
 
         Parameters
         ----------
-        tasks : BaseTask or list of BaseTask
+        tasks : BaseTask or EmbeddingTask, or list of them
             With names that no other task has.
         """
-        _add(tasks, BaseTask, self.tasks)
+        _add(tasks, BaseTask, self.tasks, EmbeddingTask)
 
     def run_task(
         self,
@@ -261,10 +264,7 @@ class MultiModelTaskManager:
         if not models or not tasks:
             msg = f"A run needs models and tasks. Got {len(models)} models and {len(tasks)} tasks."
             raise InputError(msg)
-        images = {
-            task.name: find_images(task.pairs_df, task.images_path, task=task.name)
-            for task in tasks
-        }
+        images = {task.name: _images_of(task) for task in tasks}
         folder = _folder(export_path)
         failures: Failures = []
         with visible_log(print_log):
@@ -282,15 +282,13 @@ class MultiModelTaskManager:
     def _run_model(
         self,
         model: BaseModel,
-        tasks: Sequence[BaseTask],
-        images: Mapping[str, ImagePaths],
+        tasks: Sequence[AnyTask],
+        images: Mapping[str, TaskImages],
         folder: Path,
         failures: Failures,
     ) -> None:
         """Embed the images of all tasks once, then measure task by task."""
-        needed = dict.fromkeys(
-            path for task in tasks for path in (*images[task.name].img1, *images[task.name].img2)
-        )
+        needed = dict.fromkeys(path for task in tasks for path in _all_of(images[task.name]))
         _log.info("Model %r: %d images for %d tasks.", model.name, len(needed), len(tasks))
         refused: dict[str, MetricError] = {}
         try:
@@ -315,18 +313,19 @@ class MultiModelTaskManager:
                 continue
             try:
                 lost = self._run_task(model, task, images[task.name], embeddings)
-                remarks.pop(f"{task.name}: Pairs Lost", None)
+                what = "Pairs" if isinstance(task, BaseTask) else "Images"
+                remarks.pop(f"{task.name}: {what} Lost", None)
                 if lost:
-                    remarks[f"{task.name}: Pairs Lost"] = lost
+                    remarks[f"{task.name}: {what} Lost"] = lost
                 self._export_tables(model, task, folder)
             except Exception as error:
                 _record(failures, f"{model.name} / {task.name}", error)
 
     def _run_task(
-        self, model: BaseModel, task: BaseTask, paths: ImagePaths, embeddings: Embeddings
+        self, model: BaseModel, task: AnyTask, paths: TaskImages, embeddings: Embeddings
     ) -> int:
         """Measure one task on ready embeddings; returns how many pairs bad images cost it."""
-        measured = measure(task, model.name, paths, embeddings)
+        measured = _measured(task, model.name, paths, embeddings)
         self.model_task_distances_dfs[model.name][task.name] = measured.distances
         for tables, results in (
             (self.tasks_performance_dfs, measured.performance),
@@ -344,7 +343,7 @@ class MultiModelTaskManager:
         order = [name for name in self.models if name in by_model]
         return pd.concat([by_model[name] for name in order], ignore_index=True)
 
-    def _export_tables(self, model: BaseModel, task: BaseTask, folder: Path) -> None:
+    def _export_tables(self, model: BaseModel, task: AnyTask, folder: Path) -> None:
         """Write all tables that a task just measured is in: whatever comes next, they are safe."""
         distances = self.model_task_distances_dfs[model.name][task.name]
         exports.export_distances(folder, model.name, task.name, distances)
@@ -352,7 +351,7 @@ class MultiModelTaskManager:
             exports.export_class_table(folder, class_name, tasks, self.tasks_performance_dfs)
         self.export_unified_summary(folder)
 
-    def _finished_classes(self, tasks: Iterable[BaseTask]) -> dict[str, list[BaseTask]]:
+    def _finished_classes(self, tasks: Iterable[AnyTask]) -> dict[str, list[AnyTask]]:
         """Give, for the classes of some tasks, all their tasks that have results."""
         kinds = {type(task) for task in tasks}
         groups = exports.group_by_class(list(self.tasks.values()))
@@ -363,7 +362,7 @@ class MultiModelTaskManager:
         }
         return {class_name: members for class_name, members in finished.items() if members}
 
-    def _draw(self, folder: Path, tasks: Iterable[BaseTask], failures: Failures) -> None:
+    def _draw(self, folder: Path, tasks: Iterable[AnyTask], failures: Failures) -> None:
         for class_name, members in self._finished_classes(tasks).items():
             try:
                 exports.draw_class(
@@ -377,9 +376,31 @@ class MultiModelTaskManager:
                 _record(failures, f"{class_name} Plots", error)
 
 
-def _add(items: Any, kind: Any, known: dict[str, Any]) -> None:
-    for item in [items] if isinstance(items, kind) else _as_list(items, kind):
-        if not isinstance(item, kind):
+def _images_of(task: AnyTask) -> TaskImages:
+    if isinstance(task, BaseTask):
+        return find_images(task.pairs_df, task.images_path, task=task.name)
+    return find_image_list(task.images, task.images_path, task=task.name)
+
+
+def _all_of(images: TaskImages) -> list[Path]:
+    return [*images.img1, *images.img2] if isinstance(images, ImagePaths) else images
+
+
+def _measured(
+    task: AnyTask, model_name: str, images: TaskImages, embeddings: Embeddings
+) -> Measured:
+    if isinstance(task, EmbeddingTask):
+        return measure_items(task, model_name, _all_of(images), embeddings)
+    if isinstance(images, ImagePaths):
+        return measure(task, model_name, images, embeddings)
+    msg = f"Task {task.name!r} compares pairs, so its images must come in pairs."
+    raise InputError(msg)
+
+
+def _add(items: Any, kind: Any, known: dict[str, Any], sibling: Any = None) -> None:
+    kinds = (kind,) if sibling is None else (kind, sibling)
+    for item in [items] if isinstance(items, kinds) else _as_list(items, kind):
+        if not isinstance(item, kinds):
             msg = (
                 f"MultiModelTaskManager needs instances of {kind.__name__}. Got {item!r}, "
                 f"a {type(item).__name__}."
@@ -429,13 +450,15 @@ def _folder(export_path: StrPath | None) -> Path:
     return folder
 
 
-def _prove_metrics(tasks: Sequence[BaseTask], outputs: Mapping[str, Any]) -> dict[str, MetricError]:
+def _prove_metrics(tasks: Sequence[AnyTask], outputs: Mapping[str, Any]) -> dict[str, MetricError]:
     """Call metrics made for one width on the first embeddings, before the rest is embedded.
 
     Gives the errors of tasks whose metric cannot take them; raises if no other task is left.
     """
     refused = {}
     for task in tasks:
+        if isinstance(task, EmbeddingTask):
+            continue
         try:
             for layer in outputs.values():
                 task.distance_metric.prove(layer)

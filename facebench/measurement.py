@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +18,10 @@ from facebench.engine import Embeddings
 from facebench.errors import InputError
 from facebench.pairs import ImagePaths
 from facebench.tasks.base import BaseTask, RoundedTask, round_measures
+from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.pairs_table import PairsTable
 
-__all__ = ["Measured", "measure"]
+__all__ = ["Measured", "measure", "measure_items"]
 
 _log = logging.getLogger(__name__)
 
@@ -101,6 +104,57 @@ def measure(task: BaseTask, model_name: str, paths: ImagePaths, embeddings: Embe
     )
 
 
+def measure_items(
+    task: EmbeddingTask, model_name: str, paths: Sequence[Path], embeddings: Embeddings
+) -> Measured:
+    """Measure one task on the embeddings of its images.
+
+    Parameters
+    ----------
+    task : EmbeddingTask
+        The task.
+    model_name : str
+        Whose embeddings they are.
+    paths : sequence of Path
+        The task's images, in its order.
+    embeddings : Embeddings
+        Of all these images that could be read.
+
+    Returns
+    -------
+    Measured
+        With the task's items in place of distances, and lost images in place of lost pairs.
+
+    Raises
+    ------
+    InputError
+        If no image is left, or the task returns no DataFrame.
+    """
+    rows = np.array([embeddings.row_of.get(path, -1) for path in paths], dtype=np.intp)
+    kept = rows >= 0
+    if not kept.any():
+        msg = f"No image of task {task.name!r} is left: none can be read."
+        raise InputError(msg)
+    frames: list[pd.DataFrame] = []
+    performances: list[pd.DataFrame] = []
+    for layer, table in embeddings.layers.items():
+        # Row -1 stands for an image that could not be read; it is blanked below.
+        own = table[rows]
+        own[~kept] = np.nan
+        frame = _as_frame(task.compute_items(own), "compute_items", task)
+        frame = frame.assign(layer_name=layer)
+        frames.append(frame)
+        performance = task.compute_task_performance(frame.copy())
+        performances.append(_with_identity(performance, task, model_name, layer))
+    results = pd.concat(performances, ignore_index=True)
+    return Measured(
+        distances=pd.concat(frames, ignore_index=True),
+        performance=results,
+        unrounded=results,
+        n_lost=int((~kept).sum()),
+    )
+
+
 def _report_lost(task: BaseTask, n_lost: int, n_pairs: int) -> None:
     if n_lost == n_pairs:
         msg = f"No pair of task {task.name!r} is left: all have an image that cannot be read."
@@ -133,13 +187,20 @@ def _results(task: BaseTask, frame: pd.DataFrame) -> tuple[Any, Any]:
     return reported, reported
 
 
-def _with_identity(performance: Any, task: BaseTask, model: str, layer: str) -> pd.DataFrame:
-    if not isinstance(performance, pd.DataFrame):
+def _as_frame(result: Any, method: str, task: BaseTask | EmbeddingTask) -> pd.DataFrame:
+    if not isinstance(result, pd.DataFrame):
         msg = (
-            f"compute_task_performance of {type(task).__name__} must return a DataFrame. "
-            f"Got {type(performance).__name__} instead."
+            f"{method} of {type(task).__name__} must return a DataFrame. "
+            f"Got {type(result).__name__} instead."
         )
         raise InputError(msg)
-    measures = performance.drop(columns=list(IDENTITY), errors="ignore")
+    return result
+
+
+def _with_identity(
+    performance: Any, task: BaseTask | EmbeddingTask, model: str, layer: str
+) -> pd.DataFrame:
+    table = _as_frame(performance, "compute_task_performance", task)
+    measures = table.drop(columns=list(IDENTITY), errors="ignore")
     identity = dict(zip(IDENTITY, (task.name, model, layer), strict=True))
     return measures.assign(**identity)[[*identity, *measures.columns]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ __all__ = [
     "RESULT_COLUMNS",
     "ImagePaths",
     "as_path",
+    "find_image_list",
     "find_images",
     "read_pairs",
     "require_column",
@@ -321,20 +322,58 @@ def find_images(pairs: pd.DataFrame, images_path: StrPath, *, task: str) -> Imag
     PairsError
         If a name leads out of the folder ('../', an absolute path, a link).
     """
+    n_pairs = len(pairs)
+    # Both columns one after the other, so that a name's first row is found in one go.
+    names = [name for column in PAIR_COLUMNS for name in pairs[column]]
+    rows = [*range(n_pairs), *range(n_pairs)]
+    found = _find(names, rows, images_path, task)
+    return ImagePaths(
+        img1=[found[name] for name in names[:n_pairs]],
+        img2=[found[name] for name in names[n_pairs:]],
+    )
+
+
+def find_image_list(names: Sequence[str], images_path: StrPath, *, task: str) -> list[Path]:
+    """Find the images of a list, such as those of a gallery.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names relative to `images_path`.
+    images_path, task
+        See `find_images`.
+
+    Returns
+    -------
+    list of Path
+        Real paths, one per name.
+
+    Raises
+    ------
+    MissingImageError, PairsError
+        See `find_images`.
+    """
+    found = _find(names, range(len(names)), images_path, task)
+    return [found[name] for name in names]
+
+
+def _find(
+    names: Sequence[str], rows: Sequence[int], images_path: StrPath, task: str
+) -> dict[str, Path]:
+    """Resolve every different name once; `rows` tell where each stands, for messages."""
     folder = as_path(images_path, "images_path")
     if not folder.is_dir():
         msg = (
             f"The images folder {folder} of task {task!r} does not exist (looked in {Path.cwd()}). "
-            "Give the folder that the names in img1 and img2 are relative to."
+            "Give the folder that the names of its images are relative to."
         )
         raise MissingImageError(msg)
     # Strings, not Paths: a table may name 100,000 images.
     root = os.path.realpath(folder)
     inside = os.path.join(root, "")  # noqa: PTH118
     first_row: dict[str, int] = {}
-    for column in PAIR_COLUMNS:
-        for position, name in enumerate(pairs[column]):
-            first_row[name] = min(position, first_row.get(name, position))
+    for name, row in zip(names, rows, strict=True):
+        first_row[name] = min(row, first_row.get(name, row))
     found: dict[str, Path] = {}
     missing: list[str] = []
     for name, position in first_row.items():
@@ -363,6 +402,4 @@ def find_images(pairs: pd.DataFrame, images_path: StrPath, *, task: str) -> Imag
             f"{_shown(named, len(missing))}. Names are relative to images_path."
         )
         raise MissingImageError(msg)
-    return ImagePaths(
-        img1=[found[name] for name in pairs["img1"]], img2=[found[name] for name in pairs["img2"]]
-    )
+    return found

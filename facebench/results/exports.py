@@ -14,7 +14,10 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 from facebench.columns import CONDITION, DEFAULT_LAYER, IDENTITY, LAYER, MODEL
 from facebench.files import atomic_path, safe_name
 from facebench.tasks.base import BaseTask
+from facebench.tasks.embedding import EmbeddingTask
 from facebench.types import DistancesByModel
+
+AnyTask = BaseTask | EmbeddingTask
 
 __all__ = [
     "draw_class",
@@ -100,12 +103,12 @@ def export_summary(folder: Path, summary: pd.DataFrame) -> Path:
     return path
 
 
-def group_by_class(tasks: Sequence[BaseTask]) -> dict[str, list[BaseTask]]:
+def group_by_class(tasks: Sequence[AnyTask]) -> dict[str, list[AnyTask]]:
     """Group tasks by class, under the class's name (numbered where several share one)."""
-    by_class: dict[type[BaseTask], list[BaseTask]] = {}
+    by_class: dict[type[AnyTask], list[AnyTask]] = {}
     for task in tasks:
         by_class.setdefault(type(task), []).append(task)
-    groups: dict[str, list[BaseTask]] = {}
+    groups: dict[str, list[AnyTask]] = {}
     for kind, members in by_class.items():
         name, number = kind.__name__, 2
         while name in groups:
@@ -117,7 +120,7 @@ def group_by_class(tasks: Sequence[BaseTask]) -> dict[str, list[BaseTask]]:
 def export_class_table(
     folder: Path,
     class_name: str,
-    tasks: Sequence[BaseTask],
+    tasks: Sequence[AnyTask],
     performances: Mapping[str, pd.DataFrame],
 ) -> None:
     """Write the results of all tasks of one class to ``<TaskClass> Plots``.
@@ -131,7 +134,7 @@ def export_class_table(
 def draw_class(
     folder: Path,
     class_name: str,
-    tasks: Sequence[BaseTask],
+    tasks: Sequence[AnyTask],
     performances: Mapping[str, pd.DataFrame],
     distances: DistancesByModel,
 ) -> None:
@@ -143,7 +146,7 @@ def draw_class(
         The run's folder; files go to ``<TaskClass> Plots``.
     class_name : str
         The class's name.
-    tasks : sequence of BaseTask
+    tasks : sequence of BaseTask or EmbeddingTask
         Its tasks.
     performances : mapping of str to DataFrame
         Results by task name.
@@ -166,7 +169,7 @@ def _class_folder(folder: Path, class_name: str) -> Path:
     return folder / safe_name(f"{class_name} Plots")
 
 
-def _plot(task: BaseTask, output: Path, results: pd.DataFrame, distances: DistancesByModel) -> None:
+def _plot(task: AnyTask, output: Path, results: pd.DataFrame, distances: DistancesByModel) -> None:
     arguments: list[Any] = [str(output), results.copy()]
     try:
         inspect.signature(task.plot).bind(*arguments, distances)

@@ -1,0 +1,110 @@
+"""The contract of a task that needs the embeddings themselves, not distances of given pairs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from facebench.errors import InputError
+from facebench.pairs import as_path
+from facebench.types import FloatArray, StrPath
+
+__all__ = ["EmbeddingTask"]
+
+
+class EmbeddingTask(ABC):
+    """One question asked of every network, through the embeddings of a list of images.
+
+    The sibling of `BaseTask` for galleries, templates and choices among several images. A task of
+    your own is a subclass with three methods:
+
+    - ``compute_items(embeddings)`` gets one layer's embeddings and returns a DataFrame, a row per
+      item (a probe, a pair of templates, a choice). The run keeps and exports it with a column
+      ``layer_name``, as it does the distances of pairs.
+    - ``compute_task_performance(items_df)`` gets that frame and returns a DataFrame, one row (or
+      one per condition), a column per measure.
+    - ``plot(output_dir, performances, *optional)``, static or not, draws the results of all models.
+      Its first optional argument is the nested dict ``items[model][task]`` of such frames.
+
+    Parameters
+    ----------
+    name : str
+        Unique name of the task.
+    images : sequence of str
+        The images it needs, relative to `images_path`. One may be named several times.
+    images_path : str or Path
+        The folder the image names are relative to.
+
+    Attributes
+    ----------
+    images : list of str
+        The images, in the order of the rows of ``embeddings``.
+
+    Raises
+    ------
+    InputError
+        If the name is no text or there are no images.
+    """
+
+    def __init__(self, name: str, images: Sequence[str], images_path: StrPath) -> None:
+        if not isinstance(name, str) or not name.strip():
+            msg = f"The 'name' of a {type(self).__name__} must be a text. Got {name!r} instead."
+            raise InputError(msg)
+        if not len(images):
+            msg = f"Task {name!r} must name at least one image. Got none."
+            raise InputError(msg)
+        self.name = name
+        as_path(images_path, "images_path")
+        self.images_path = images_path
+        self.images = list(images)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}, {len(self.images)} images)"
+
+    @abstractmethod
+    def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
+        """Find what one layer of one model says of every item.
+
+        Parameters
+        ----------
+        embeddings : array, shape [N, D]
+            float32, row i for ``self.images[i]``; all NaN for an image that could not be read
+            (where the run skips those).
+
+        Returns
+        -------
+        DataFrame
+            A row per item.
+        """
+
+    @abstractmethod
+    def compute_task_performance(self, items_df: pd.DataFrame) -> pd.DataFrame:
+        """Measure one layer of one model.
+
+        Parameters
+        ----------
+        items_df : DataFrame
+            What `compute_items` returned, with ``layer_name``.
+
+        Returns
+        -------
+        DataFrame
+            A row per result, a column per measure.
+        """
+
+    @abstractmethod
+    def plot(self, output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
+        """Draw the results of all models.
+
+        Parameters
+        ----------
+        output_dir : str
+            Folder for the pictures; it exists.
+        performances : DataFrame
+            Rows of all models and layers, and of all tasks of this class if `plot` is static.
+        *optional
+            First the items of every model and task, as ``items[model][task]``.
+        """
