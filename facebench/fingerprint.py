@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import types
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +18,21 @@ from facebench.code_identity import Identifier, Unidentified, names_used, packag
 from facebench.models.base import BaseModel
 from facebench.store.database import FORMAT
 
-__all__ = ["ModelFingerprint", "model_fingerprint"]
+__all__ = ["ModelFingerprint", "model_fingerprint", "running"]
 
 # What a model is called, where it is and which layers are asked for does not change a layer's
 # output; the network and the preprocessing are told apart on their own.
-_NOT_SETTINGS = {"name", "device", "weights_path", "extract_layers", "model", "preprocess_function"}
+_NOT_SETTINGS = {
+    "name",
+    "device",
+    "weights_path",
+    "extract_layers",
+    "memory_format",
+    "model",
+    "preprocess_function",
+}
+# Where a model keeps what its attributes were before running changed them.
+_RUN_STATE = "_facebench_run_state"
 _HOW = (
     "To have its embeddings kept, give the callable an attribute that you change with it "
     "(preprocess_function.fingerprint = 'my-crop v1'), or the model one (model.fingerprint = ...)."
@@ -136,14 +148,48 @@ def _settings(model: BaseModel) -> Any:
             if part is not object
         ]
     attributes = []
+    state = vars(model).get(_RUN_STATE, {})
     for name, value in sorted(_attributes(model).items()):
         try:
-            attributes.append([name, Identifier().describe(value)])
+            described = Identifier().describe(value)
+            before, after = state.get(name, (None, None))
+            attributes.append([name, before if described == after else described])
         except Unidentified as error:
             if not isinstance(declared, str):
                 msg = f"what its attribute {name!r} does is unknown ({error})"
                 raise Unidentified(msg) from None
     return [code, attributes, [[name, _network(part)] for name, part in _networks(model)]]
+
+
+@contextmanager
+def running(model: BaseModel) -> Iterator[None]:
+    """Tell what a model counts or remembers while it runs from its settings.
+
+    An attribute that the run itself changes (a counter of batches, say) goes on counting as what
+    it was before, until somebody else changes it.
+
+    Parameters
+    ----------
+    model : BaseModel
+        The model that runs in the block.
+    """
+    before = _described(model)
+    try:
+        yield
+    finally:
+        state = vars(model).setdefault(_RUN_STATE, {})
+        for name, after in _described(model).items():
+            if name in before and before[name] != after:
+                first, last = state.get(name, (None, None))
+                state[name] = (first if last == before[name] else before[name], after)
+
+
+def _described(model: BaseModel) -> dict[str, Any]:
+    described = {}
+    for name, value in _attributes(model).items():
+        with suppress(Unidentified):
+            described[name] = Identifier().describe(value)
+    return described
 
 
 def _attributes(model: BaseModel) -> dict[str, Any]:
@@ -210,7 +256,7 @@ def _weights(model: BaseModel) -> str:
         # Memory formats such as channels_last hold the same values in another order.
         values = tensor.detach().cpu().contiguous().reshape(-1)
         if values.numel():
-            digest.update(values.view(torch.uint8).numpy())
+            digest.update(values.view(torch.uint8).numpy().data)
     return str(digest.hexdigest())
 
 

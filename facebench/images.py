@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import struct
 import warnings
 import zlib
@@ -14,7 +13,7 @@ from PIL import Image, ImageOps
 from facebench.errors import ImageError, MissingImageError
 from facebench.types import StrPath
 
-__all__ = ["DIGEST_SIZE", "file_digest", "open_image"]
+__all__ = ["open_image"]
 
 # What Pillow raises for damaged files, beyond OSError (which covers unidentified and truncated).
 _DAMAGE = (
@@ -32,7 +31,6 @@ _DAMAGE = (
     Image.DecompressionBombWarning,
 )
 _WHITE = (255, 255, 255, 255)
-DIGEST_SIZE = 16  # bytes: two of 10^15 files share a digest with a chance of 10^-9
 
 
 def open_image(image_path: StrPath) -> Image.Image:
@@ -74,37 +72,6 @@ def open_image(image_path: StrPath) -> Image.Image:
         raise MissingImageError(msg) from error
     except _DAMAGE as error:
         msg = f"The image {path} cannot be decoded: {error or type(error).__name__}."
-        raise ImageError(msg) from error
-
-
-def file_digest(image_path: StrPath) -> bytes:
-    """Digest the bytes of an image file, by which it is known whatever its name.
-
-    Parameters
-    ----------
-    image_path : str or Path
-        The file.
-
-    Returns
-    -------
-    bytes
-        BLAKE2b of the file, `DIGEST_SIZE` bytes.
-
-    Raises
-    ------
-    MissingImageError
-        If there is no such file.
-    ImageError
-        If it cannot be read.
-    """
-    path = Path(image_path)
-    try:
-        return hashlib.blake2b(path.read_bytes(), digest_size=DIGEST_SIZE).digest()
-    except FileNotFoundError as error:
-        msg = f"The image {path} does not exist."
-        raise MissingImageError(msg) from error
-    except OSError as error:
-        msg = f"The image {path} cannot be read: {error}."
         raise ImageError(msg) from error
 
 

@@ -282,12 +282,16 @@ class MultiModelTaskManager:
     def export_unified_summary(self, export_path: StrPath | None = None) -> None:
         """Write ``models_unified_results.csv``: a row per model and layer, a column per measure.
 
+        Beside it goes ``provenance.json``: versions, settings, digests and timings.
+
         Parameters
         ----------
         export_path : str or Path, optional
             Folder for the results; None is the current one.
         """
-        exports.export_summary(_folder(export_path), self.unified_summary())
+        folder = _folder(export_path)
+        exports.export_summary(folder, self.unified_summary())
+        exports.export_provenance(folder, self.provenance)
 
     def unified_summary(self) -> pd.DataFrame:
         """Put all results so far in one table, a row per model and layer.
@@ -368,7 +372,7 @@ class MultiModelTaskManager:
         )
 
     def _demand(self, tasks: Sequence[AnyTask], images: Mapping[str, TaskImages]) -> Demand:
-        """Number the images of all tasks, each different one once."""
+        """Put together what tasks want, with every different image numbered once."""
         files = dict.fromkeys(path for task in tasks for path in _all_of(images[task.name]))
         numbering = Numbering(list(files), self._store)
         pairs, rows = [], [np.empty(0, dtype=np.intp)]
@@ -422,7 +426,6 @@ class MultiModelTaskManager:
                 raise
             if plots:
                 self._draw(folder, tasks, failures)
-            exports.export_provenance(folder, self.provenance)
             _log.info("Results are in %s.", folder)
         _raise_failures(failures)
 

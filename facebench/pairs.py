@@ -419,9 +419,7 @@ def _find(
     return found, missing
 
 
-def _refuse_missing(
-    missing: dict[str, int], n_found: int, images_path: StrPath, task: str
-) -> None:
+def _refuse_missing(missing: dict[str, int], n_found: int, images_path: StrPath, task: str) -> None:
     if not missing:
         return
     in_order = sorted(missing.items(), key=lambda item: item[1])

@@ -52,7 +52,7 @@ def row_norms(rows: torch.Tensor) -> Float64Array:
     whole = width - width % _NORM_BLOCK
     squares = torch.zeros(n_rows, dtype=torch.float64)
     if whole:
-        blocks = rows[:, :whole].unflatten(1, (-1, _NORM_BLOCK))
+        blocks = rows[:, :whole].reshape(n_rows, -1, _NORM_BLOCK)
         norms = torch.linalg.vector_norm(blocks, dim=2).double()
         squares += (norms * norms).sum(dim=1).cpu()
     if whole < width:
@@ -117,14 +117,12 @@ def _one(
 
 
 def _scales(distance: RowDistance, norms: Float64Array) -> Float64Array:
-    """What to multiply rows by to make them directions; a zero row stays zero."""
+    """Find what to multiply rows by to make them directions; a zero row stays zero."""
     bounded = np.maximum(norms, distance.eps)
     return np.divide(1.0, bounded, out=np.zeros_like(bounded), where=bounded > 0)
 
 
-def _cosine_of(
-    squared: Float64Array, size1: Float64Array, size2: Float64Array
-) -> Float64Array:
+def _cosine_of(squared: Float64Array, size1: Float64Array, size2: Float64Array) -> Float64Array:
     """Cosine distance from the squared distance of two directions of (nearly always) size 1."""
     # 1 - <x, y> = 1 - (|x|² + |y|² - |x - y|²) / 2
     return np.clip(1.0 - (size1**2 + size2**2) / 2 + squared / 2, 0.0, 2.0)

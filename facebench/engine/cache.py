@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import platform
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -98,7 +99,7 @@ class ModelCache:
         return "\x1f".join(self._model.extract_layers)
 
     def layout(self) -> str | None:
-        """The memory layout that an earlier run found to be the faster one on this machine."""
+        """Recall the memory layout that an earlier run found to be faster on this machine."""
         if self._store is None:
             return None
         known = self._store.recall(self._layout_key())
@@ -110,8 +111,6 @@ class ModelCache:
             self._store.remember(self._layout_key(), layout)
 
     def _layout_key(self) -> str:
-        import platform
-
         return f"layout {self._key('')} {platform.node()} {platform.machine()}"
 
     def has(self, layer: str) -> NDArray[np.bool_]:
@@ -199,11 +198,11 @@ class ModelCache:
         return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
 
     def facts(self) -> dict[str, Any]:
-        """What the record of a run says of where its embeddings came from."""
+        """Give what the record of a run says of where its embeddings came from."""
         if self.fingerprint is None:
             return {}
         return {
             "weights_digest": self.fingerprint.weights,
-            "settings": self.fingerprint.settings,
-            "preprocessing": self.fingerprint.preprocessing,
+            "settings_digest": self.fingerprint.settings,
+            "preprocessing_digest": self.fingerprint.preprocessing,
         }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +31,7 @@ from facebench.engine.schedule import Schedule, Step, make_schedule
 from facebench.engine.spill import Spills
 from facebench.engine.streaming import Streamer
 from facebench.errors import ImageError
+from facebench.fingerprint import running
 from facebench.models.base import BaseModel
 from facebench.progress import Progress
 from facebench.store import EmbeddingStore
@@ -251,6 +252,7 @@ class _Run:
         )
         with ExitStack() as stack:
             self._stack = stack
+            stack.enter_context(running(self._model))
             self._loader = stack.enter_context(
                 Loader(self._model, settings.num_workers, self._n_images)
             )
@@ -311,8 +313,7 @@ class _Run:
         known: dict[str, list[Float64Array]] = {}
         for layer in placement.wide:
             known[layer] = [
-                self._cache.distances(layer, group.metric.rowwise, group.pairs)
-                for group in groups
+                self._cache.distances(layer, group.metric.rowwise, group.pairs) for group in groups
             ]
         for index in range(len(groups)):
             self._missing[index] = np.logical_or.reduce(
@@ -455,9 +456,7 @@ class _Run:
             added = [image for image, is_new in zip(numbers, new.tolist(), strict=True) if is_new]
             notes = [self._notes[image] for image in added]
             with self._record.timed("store"):
-                self._cache.write(
-                    {layer: rows[new] for layer, rows in kept.items()}, added, notes
-                )
+                self._cache.write({layer: rows[new] for layer, rows in kept.items()}, added, notes)
 
     def _stream(
         self, layers: Mapping[str, torch.Tensor], numbers: list[int], paths: list[Path]
@@ -579,7 +578,9 @@ class _Run:
         total = len(self._demand.number_of)
         for note, count in sorted(notes.items()):
             level = logging.WARNING if count else logging.INFO
-            _log.log(level, "Model %r: %s in %d of %d images.", self._model.name, note, count, total)
+            _log.log(
+                level, "Model %r: %s in %d of %d images.", self._model.name, note, count, total
+            )
         return notes
 
     def _streamed(self) -> dict[str, dict[str, Float64Array]]:

@@ -1,4 +1,4 @@
-"""Running a network on batches: in the faster memory layout, in what memory there is, and checked."""
+"""Running a network on batches: in the faster memory layout, in what memory there is."""
 
 from __future__ import annotations
 
@@ -121,9 +121,7 @@ class Forward:
             yield part, layers
             start = part.stop
 
-    def _run(
-        self, tensor: torch.Tensor, first: Path, limit: int | None
-    ) -> dict[str, torch.Tensor]:
+    def _run(self, tensor: torch.Tensor, first: Path, limit: int | None) -> dict[str, torch.Tensor]:
         started = time.perf_counter()
         self.n_forwards += len(tensor)
         try:
@@ -180,7 +178,7 @@ class Forward:
         current = self.model.memory_format
         times = self._times.setdefault(current, [])
         times.append(seconds / size)
-        # One slow batch is enough to see that the other layout is no better; a fast one may be luck.
+        # One slow batch shows that the other layout is no better; one fast one may be luck.
         hopeless = current != self._own and times[0] > min(self._times[self._own][1:])
         if len(times) < _TRIAL and not hopeless:
             return
@@ -267,9 +265,7 @@ def as_rows(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.reshape(tensor.shape[0], -1).to("cpu", torch.float32)
 
 
-def check_finite(
-    model: BaseModel, layer: str, rows: torch.Tensor, paths: Sequence[Path]
-) -> None:
+def check_finite(model: BaseModel, layer: str, rows: torch.Tensor, paths: Sequence[Path]) -> None:
     """Refuse NaN and infinity in what a layer returned.
 
     Parameters

@@ -26,8 +26,9 @@ from types import TracebackType
 import torch
 
 from facebench.errors import FacebenchError, ImageError, ModelError
-from facebench.images import file_digest, open_image
+from facebench.images import open_image
 from facebench.models.base import BaseModel
+from facebench.store.file_digests import file_digest
 
 __all__ = ["Batch", "ImageFile", "Loader", "usable_cores"]
 
@@ -258,16 +259,16 @@ class Loader:
             if tensor.shape[1:] != tensors[0].shape[1:]:
                 path = _first_good(parts, tensor)
                 raise shape_error(self._model, tensors[0].shape[1:], path, tensor.shape[1:])
-        tensor = None
+        block: torch.Tensor | None = None
         if len(tensors) == 1:
-            tensor = tensors[0]
+            block = tensors[0]
         elif tensors:
-            tensor = _interleaved(parts, tensors[0], size)
-        if tensor is not None and self._model.device.type == "cuda":
-            tensor = tensor.pin_memory()
+            block = _interleaved(parts, tensors[0], size)
+        if block is not None and self._model.device.type == "cuda":
+            block = block.pin_memory()
         return Batch(
             paths=[item.path for item in good],
-            tensor=tensor,
+            tensor=block,
             bad={item.path: item.reason for item in loaded if item.reason},
             notes=[item.notes for item in good],
             seconds=sum(part.seconds for part in parts),
@@ -310,7 +311,7 @@ _worker_model: BaseModel | None = None
 
 
 def _start_worker(model: BaseModel, parent: int) -> None:
-    global _worker_model  # noqa: PLW0603 - a process has one model, handed over at its start
+    global _worker_model
     _worker_model = model
     # Ctrl-C is the main process's: it ends the workers when the batch is done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -335,7 +336,7 @@ def _load_in_worker(positions: list[int], files: list[ImageFile]) -> _Part:
 def _load_part(model: BaseModel, positions: list[int], files: list[ImageFile]) -> _Part:
     started = time.perf_counter()
     items = [_load(model, file) for file in files]
-    tensors = []
+    tensors: list[torch.Tensor] = []
     for item in items:
         if item.tensor is None:
             continue
@@ -375,7 +376,9 @@ def _as_planned(file: ImageFile) -> tuple[int, ...] | None:
     if file.digest is None:
         return None
     state = _state(file.path)
-    if file_digest(file.path) != file.digest:
+    digest = file_digest(file.path)
+    # What cannot be read, decoding will say better.
+    if digest is not None and digest != file.digest:
         msg = (
             f"The image {file.path} changed while the run was going on: its content is not what "
             "it was at the start. Run again to use what it is now."

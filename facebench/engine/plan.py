@@ -203,7 +203,7 @@ class RunPlan:
             lambda seconds: "-" if seconds != seconds or seconds is None else f"{seconds:.0f}"
         )
         missing = [
-            f"Task {plan.task!r}: {len(plan.missing)} images are missing, first {plan.missing[0]!r}."
+            f"Task {plan.task!r}: {len(plan.missing)} images missing, first {plan.missing[0]!r}."
             for plan in self.tasks
             if plan.missing
         ]

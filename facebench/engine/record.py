@@ -25,10 +25,8 @@ class ModelRecord:
         Display name.
     weights_digest : str or None
         Of all parameters and buffers; None without a store, where nobody asks.
-    settings : dict
-        What else determines its outputs.
-    preprocessing : str or None
-        Its fingerprint.
+    settings_digest, preprocessing_digest : str or None
+        Of the class, its settings and its code; of the preprocessing.
     device, precision, layout : str
         Where and how it ran.
     n_images, n_hits, n_misses : int
@@ -48,8 +46,8 @@ class ModelRecord:
 
     model: str
     weights_digest: str | None = None
-    settings: dict[str, Any] = field(default_factory=dict)
-    preprocessing: str | None = None
+    settings_digest: str | None = None
+    preprocessing_digest: str | None = None
     device: str = "cpu"
     precision: str = "float32"
     layout: str = ""

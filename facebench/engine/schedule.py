@@ -56,9 +56,7 @@ class Schedule:
     most_kept: int = 0
 
 
-def make_schedule(
-    pairs: IntArray, n_images: int, batch_size: int, capacity: int
-) -> Schedule:
+def make_schedule(pairs: IntArray, n_images: int, batch_size: int, capacity: int) -> Schedule:
     """Plan the batches.
 
     Parameters
@@ -109,9 +107,7 @@ def make_schedule(
 class _Round:
     """One pass over all images that have pairs left."""
 
-    def __init__(
-        self, pairs: IntArray, n_images: int, batch_size: int, waiting_room: int
-    ) -> None:
+    def __init__(self, pairs: IntArray, n_images: int, batch_size: int, waiting_room: int) -> None:
         self._pairs = pairs
         self._done = np.zeros(len(pairs), dtype=bool)
         self._of_image = _pairs_of_images(pairs, n_images)
@@ -170,5 +166,4 @@ def _close_order(pairs: IntArray, n_images: int) -> list[int]:
     has_pairs = np.zeros(n_images, dtype=bool)
     has_pairs[pairs.ravel()] = True
     # From small numbers on where nothing else decides, as the tables have them.
-    ordered = [int(image) for image in order if has_pairs[image]][::-1]
-    return ordered
+    return [int(image) for image in order if has_pairs[image]][::-1]

@@ -37,7 +37,7 @@ class SpilledRows:
 
     def write(self, row: int, values: torch.Tensor) -> None:
         """Write one row [D]."""
-        data = memoryview(values.contiguous().cpu().numpy()).cast("B")
+        data = values.contiguous().cpu().numpy().data.cast("B")
         self._file.seek(row * self.width * _SIZE)
         while data:
             data = data[self._file.write(data) :]

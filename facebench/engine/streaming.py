@@ -9,7 +9,6 @@ from types import TracebackType
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from facebench.engine.block_distances import flat_rows, gram_distances, pair_distances, row_norms
 from facebench.engine.comparisons import Comparison
@@ -17,7 +16,7 @@ from facebench.engine.forward import check_finite
 from facebench.engine.loading import usable_cores
 from facebench.engine.spill import SpilledRows
 from facebench.models.base import BaseModel
-from facebench.types import Float64Array, IntArray
+from facebench.types import IntArray
 
 __all__ = ["Streamer"]
 
@@ -151,9 +150,7 @@ class Streamer:
             job.result()
         return [np.array(places, dtype=np.intp) for _, places in wanted]
 
-    def _in_group(
-        self, index: int, pairs: IntArray
-    ) -> tuple[list[tuple[int, int]], list[int]]:
+    def _in_group(self, index: int, pairs: IntArray) -> tuple[list[tuple[int, int]], list[int]]:
         """Find which pairs a group compares, in which order, and where they stand in it."""
         places = self._places[index]
         found = [

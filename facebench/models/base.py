@@ -273,9 +273,7 @@ class BaseModel(ABC):
             return self._recorder.collect()
         return {DEFAULT_LAYER: flat_copy(result, f"_forward of model {self.name!r}", n_images)}
 
-    def read_layers(
-        self, batch: torch.Tensor, limit: int | None = None
-    ) -> dict[str, torch.Tensor]:
+    def read_layers(self, batch: torch.Tensor, limit: int | None = None) -> dict[str, torch.Tensor]:
         """Run a batch and give the layers as the network left them: the engine's way in.
 
         Parameters
