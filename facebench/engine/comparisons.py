@@ -68,13 +68,13 @@ class Comparisons:
             by_metric.setdefault(_identity(task.metric), []).append(task)
         self.groups = [_grouped(members) for members in by_metric.values()]
 
-    def needed(self, done: Sequence[NDArray[np.bool_]] = ()) -> IntArray:
+    def needed(self, missing: Sequence[NDArray[np.bool_]]) -> IntArray:
         """Give the different pairs of images in one order, whatever compares them.
 
         Parameters
         ----------
-        done : sequence of bool array, optional
-            By group: which of its pairs need no comparing any more.
+        missing : sequence of bool array
+            By group: which of its pairs are still to be compared.
 
         Returns
         -------
@@ -82,8 +82,7 @@ class Comparisons:
             Smaller number first, sorted.
         """
         pairs = [
-            group.pairs[~done[index]] if done else group.pairs
-            for index, group in enumerate(self.groups)
+            group.pairs[wanted] for group, wanted in zip(self.groups, missing, strict=True)
         ]
         if not pairs:
             return np.empty((0, 2), dtype=np.intp)

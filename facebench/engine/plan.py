@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facebench.engine.cache import ModelCache
 from facebench.engine.comparisons import Comparisons
@@ -249,20 +250,21 @@ def plan_model(model: BaseModel, demand: Demand, settings: Settings) -> ModelPla
     for has in stored.values():
         lacking |= ~has
     comparisons = Comparisons(demand.pairs)
-    known = {
+    unknown = {
         layer: [
-            ~np.isnan(cache.distances(layer, group.metric.rowwise, group.pairs))
+            np.isnan(cache.distances(layer, group.metric.rowwise, group.pairs))
             for group in comparisons.groups
         ]
         for layer in placement.wide
     }
     n_forwards, how, most_kept = 0, "streamed", 0
     if placement.wide:
-        done = [
-            np.logical_and.reduce([of_layer[index] for of_layer in known.values()])
-            for index in range(len(comparisons.groups))
-        ]
-        pairs = comparisons.needed(done)
+        pairs = comparisons.needed(
+            [
+                np.logical_or.reduce([of_layer[index] for of_layer in unknown.values()])
+                for index in range(len(comparisons.groups))
+            ]
+        )
         schedule = make_schedule(pairs, n_images, placement.batch_size, placement.capacity)
         in_pairs = np.zeros(n_images, dtype=bool)
         in_pairs[pairs.ravel()] = True
@@ -301,7 +303,7 @@ def plan_model(model: BaseModel, demand: Demand, settings: Settings) -> ModelPla
                 layer,
                 width,
                 "kept" if layer in stored else how,
-                int(stored[layer].sum() if layer in stored else _count(known[layer])),
+                int(stored[layer].sum() if layer in stored else _count_known(unknown[layer])),
             )
             for layer, width in widths.items()
         ],
@@ -318,8 +320,8 @@ def _why(cache: ModelCache) -> str:
     return "" if cache.fingerprint is None else str(cache.fingerprint.why)
 
 
-def _count(known: Sequence[np.ndarray]) -> int:
-    return int(sum(of_group.sum() for of_group in known))
+def _count_known(unknown: Sequence[NDArray[np.bool_]]) -> int:
+    return int(sum((~of_group).sum() for of_group in unknown))
 
 
 def _seconds(per_image: tuple[float, float], n_forwards: int, settings: Settings) -> float:
