@@ -210,7 +210,7 @@ def _weights(model: BaseModel) -> str:
         # Memory formats such as channels_last hold the same values in another order.
         values = tensor.detach().cpu().contiguous().reshape(-1)
         if values.numel():
-            digest.update(values.view(torch.uint8).numpy())
+            digest.update(values.view(torch.uint8).numpy().data)
     return str(digest.hexdigest())
 
 

@@ -22,7 +22,7 @@ from facebench.store.file_digests import digest_files
 from facebench.store.layer_index import DIGEST_BYTES, LayerIndex, Located, as_digests
 from facebench.store.places import layer_id, load_places, mark_dead, today
 from facebench.store.rows import StoreDtype, checksums_of, decoded, encoded
-from facebench.store.shards import SHARDS_NAME, OwnShard, copy_rows
+from facebench.store.shards import SHARDS_NAME, OwnShard, ShardFile
 from facebench.types import FloatArray
 
 __all__ = ["EmbeddingStore"]
@@ -31,6 +31,7 @@ _log = logging.getLogger(__name__)
 # Rows whose places are kept in memory, over all layers: some 50 bytes each.
 _REMEMBERED = 4_000_000
 _AT_ONCE = 30_000
+_IN_CACHE = 1 << 19
 
 
 class _ShardGoneError(Exception):
@@ -380,13 +381,26 @@ class EmbeddingStore:
         """Copy rows out of their shards; says which are whole."""
         data = np.empty((len(places), index.row_bytes), dtype=np.uint8)
         whole = np.zeros(len(places), dtype=bool)
+        images = np.stack([places.high, places.low], axis=1)
+        # Rows are verified while they are still in the processor's cache.
+        step = max(1, _IN_CACHE // index.row_bytes)
         for shard in np.unique(places.shard).tolist():
             chosen = np.flatnonzero(places.shard == shard)
             path = self._shard_path(shard)
-            if path is not None:
-                whole[chosen] = copy_rows(path, places.begin[chosen], index.row_bytes, data, chosen)
-        images = np.stack([places.high, places.low], axis=1)
-        whole &= checksums_of(data, images, layer_key) == places.checksum
+            if path is None:
+                continue
+            with ShardFile(path) as file:
+                for first in range(0, len(chosen), step):
+                    piece = chosen[first : first + step]
+                    is_straight = piece[-1] - piece[0] == len(piece) - 1
+                    where = slice(piece[0], piece[-1] + 1) if is_straight else piece
+                    # A slice is filled in place, anything else is a copy.
+                    rows = data[where]
+                    fits = file.copy(places.begin[where], rows)
+                    if not is_straight:
+                        data[where] = rows
+                    checksums = checksums_of(rows, images[where], layer_key)
+                    whole[where] = fits & (checksums == places.checksum[where])
         return data, whole
 
     def _shard_path(self, shard: int) -> Path | None:
