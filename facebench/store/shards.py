@@ -190,7 +190,7 @@ class ShardFile:
             Which could be copied; the others lie beyond the end of a file that was cut short.
         """
         row_bytes = rows.shape[1]
-        fits = begins + row_bytes <= self._size
+        fits: NDArray[np.bool_] = begins + row_bytes <= self._size
         if self._map is None or not fits.any():
             return fits
         if not fits.all():
