@@ -256,7 +256,7 @@ def test_an_interrupted_batch_is_absent(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "_index_batch", interrupt)
+        patch.setattr(store._writer, "_index_batch", interrupt)
         with pytest.raises(KeyboardInterrupt):
             store.write({"c": rows_for("c", [1])}, [digest(1)])
     assert not store.has("c", [digest(1)]).any()
