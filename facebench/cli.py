@@ -18,6 +18,7 @@ from rich.text import Text
 
 from facebench import __version__
 from facebench.columns import DEFAULT_LAYER, LAYER, MODEL
+from facebench.commands.cache import cache_app
 from facebench.errors import FacebenchError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.add_typer(cache_app, name="cache")
 _SOME_FAILED, _WRONG_INPUT, _INTERRUPTED = 1, 2, 130
 _SHOWN = 5
 _HUGE = 10_000
