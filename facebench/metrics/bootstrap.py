@@ -12,7 +12,7 @@ from scipy.special import ndtr, ndtri
 from facebench.metrics.labels import read_comparisons
 from facebench.types import Float64Array, IntArray
 
-__all__ = ["Interval", "PairedBootstrap", "bootstrap", "paired_bootstrap", "weighted_metric"]
+__all__ = ["Interval", "PairedBootstrap", "bootstrap", "paired_bootstrap"]
 
 Metric: TypeAlias = str | Callable[[Any, Any], float]
 By: TypeAlias = Literal["pair", "image", "identity"]
@@ -89,7 +89,7 @@ def _units(genuine: NDArray[np.bool_], by: str, members1: Any, members2: Any) ->
     return _Units(index[:size], index[size:], names.size)
 
 
-def weighted_metric(metric: Metric, labels: Any, scores: Any, higher_is_better: bool) -> _Weighted:
+def _weighted_metric(metric: Metric, labels: Any, scores: Any, higher_is_better: bool) -> _Weighted:
     """Return the metric as a function of weights [R, N] → [R]; undefined is NaN."""
     if callable(metric):
         label_array = read_comparisons(labels, scores, True).genuine.astype(np.int8)
@@ -279,7 +279,7 @@ def bootstrap(
         raise ValueError(msg)
     genuine = read_comparisons(labels, scores, higher_is_better).genuine
     units = _units(genuine, by, members1, members2)
-    measure = weighted_metric(metric, labels, scores, higher_is_better)
+    measure = _weighted_metric(metric, labels, scores, higher_is_better)
     estimate = float(measure(np.ones((1, genuine.size)))[0])
     if np.isnan(estimate):
         msg = f"The metric {metric!r} is undefined on these comparisons: no interval follows."
@@ -341,8 +341,8 @@ def paired_bootstrap(
     _check_numbers(n_resamples, confidence)
     genuine = read_comparisons(labels, scores_a, higher_is_better).genuine
     units = _units(genuine, by, members1, members2)
-    one = weighted_metric(metric, labels, scores_a, higher_is_better)
-    other = weighted_metric(metric, labels, scores_b, higher_is_better)
+    one = _weighted_metric(metric, labels, scores_a, higher_is_better)
+    other = _weighted_metric(metric, labels, scores_b, higher_is_better)
     whole = np.ones((1, genuine.size))
     estimate = float((one(whole) - other(whole))[0])
     if np.isnan(estimate):

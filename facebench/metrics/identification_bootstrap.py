@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from facebench.metrics.bootstrap import Interval, weighted_metric
+from facebench.metrics.bootstrap import Interval
 from facebench.metrics.identification import RankedProbes, within_rank
 from facebench.metrics.stats import wilson
 from facebench.types import Float64Array
@@ -87,33 +87,26 @@ def identification_intervals(
     identities = np.concatenate([gallery.identities for gallery in galleries])
     people, codes = np.unique(identities, return_inverse=True)
     parts = np.split(codes, np.cumsum([gallery.identities.size for gallery in galleries])[:-1])
+    both = list(zip(galleries, parts, strict=True))
     mated = parts[0][galleries[0].mated]
     is_plain = len(galleries) == 1 and np.unique(mated).size == mated.size
-    rate_of = {
-        **{
-            ("rank", k): [_rank_rate(gallery, part, k) for gallery, part in _both(galleries, parts)]
-            for k in ranks
-            if not is_plain
-        },
-        **{
-            ("fpir", target): [
-                _tpir(gallery, part, target) for gallery, part in _both(galleries, parts)
-            ]
-            for target in fpir
-        },
-    }
+    rate_of: dict[tuple[str, float], list[Callable[[Float64Array], Float64Array]]] = {}
+    for k in () if is_plain else ranks:
+        rate_of["rank", k] = [_rank_rate(gallery, part, k) for gallery, part in both]
+    for target in fpir:
+        rate_of["fpir", target] = [_tpir(gallery, part, target) for gallery, part in both]
     replicates: dict[tuple[str, float], list[Float64Array]] = {key: [] for key in rate_of}
     longest = max(people.size, max(part.size for part in parts))
     for draws in _draws(people.size, n_resamples, longest, seed) if rate_of else ():
         for key, rates in rate_of.items():
             replicates[key].append(np.mean([rate(draws) for rate in rates], axis=0))
-    n_people = np.unique(np.concatenate([p[g.mated] for g, p in _both(galleries, parts)])).size
+    n_people = np.unique(np.concatenate([part[gallery.mated] for gallery, part in both])).size
     intervals = {
         key: _interval(np.concatenate(values), n_people, confidence)
         for key, values in replicates.items()
     }
     level = f"{confidence * 100:g}%"
-    resampled = f"{level} bootstrap by identity ({n_resamples} resamples)"
+    resampled = f"{level} bootstrap by identity ({n_resamples} resamples; Wilson at 0 and 1)"
     if is_plain:
         found = galleries[0].ranks[galleries[0].mated]
         plain = [
@@ -126,10 +119,6 @@ def identification_intervals(
         [intervals["fpir", target] for target in fpir],
         resampled,
     )
-
-
-def _both(galleries: Sequence[RankedProbes], parts: Sequence[Any]) -> Iterator[Any]:
-    return zip(galleries, parts, strict=True)
 
 
 def _draws(n_people: int, n_resamples: int, longest: int, seed: Any) -> Iterator[Float64Array]:
@@ -152,7 +141,8 @@ def _rank_rate(
             draws @ np.bincount(people[chosen], minlength=draws.shape[1]).astype(np.float64)
             for chosen in (found, gallery.mated)
         )
-        return np.divide(n_found, n_mated, out=np.full(len(draws), np.nan), where=n_mated > 0)
+        undefined = np.full(len(draws), np.nan)
+        return np.asarray(np.divide(n_found, n_mated, out=undefined, where=n_mated > 0))
 
     return rate
 
@@ -164,10 +154,29 @@ def _tpir(
     if target * n_outside < 0.5 or gallery.mated.sum() == 0:
         # Not even the estimate exists.
         return lambda draws: np.full(len(draws), np.nan)
-    measure = weighted_metric(
-        f"tar@{float(target)!r}", gallery.mated, within_rank(gallery, 1), True
-    )
-    return lambda draws: measure(draws[:, people])
+    similarities = within_rank(gallery, 1)
+    # NaN sorts last, and is never accepted.
+    order = np.argsort(-similarities, kind="stable")
+    order = order[: np.count_nonzero(~np.isnan(similarities))]
+    ranked = similarities[order]
+    # Tied probes pass together: only the last of them is a threshold.
+    ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
+    is_mated, who = gallery.mated[order], people[order]
+
+    def rate(draws: Float64Array) -> Float64Array:
+        weights = draws[:, who]
+        found = np.cumsum(weights * is_mated, axis=1)[:, ends]
+        false = np.cumsum(weights * ~is_mated, axis=1)[:, ends]
+        n_mated, n_false = (
+            draws @ np.bincount(people[chosen], minlength=draws.shape[1]).astype(np.float64)
+            for chosen in (gallery.mated, ~gallery.mated)
+        )
+        with np.errstate(invalid="ignore"):
+            fits = np.count_nonzero(false / n_false[:, None] <= target, axis=1)
+            best = np.where(fits > 0, found[np.arange(len(draws)), fits - 1], 0.0) / n_mated
+        return np.asarray(np.where(n_false > 0, best, np.nan))
+
+    return rate
 
 
 def _interval(values: Float64Array, n_people: int, confidence: float) -> Interval:

@@ -201,7 +201,7 @@ class _Search:
             return np.full(len(self.norms[part]), unit + double)
         products = (unit + double) * self.norms[part] * largest_norm
         if self.measure == "inner_product":
-            return products
+            return np.asarray(products)
         squares = unit * largest_norm**2 / 2 + double * (self.norms[part] + largest_norm) ** 2
         return np.asarray(products + squares)
 
