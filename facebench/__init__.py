@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from facebench.errors import FacebenchError
+    from facebench.flipping import write_flipped
     from facebench.manager import MultiModelTaskManager
     from facebench.models.base import BaseModel
     from facebench.models.clip import CLIPModel
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from facebench.tasks.conditioned_average import ConditionedAverageDistances
     from facebench.tasks.correlation import CorrelationTask
     from facebench.tasks.embedding import EmbeddingTask
+    from facebench.tasks.identification import IdentificationTask
     from facebench.tasks.relative_difference import RelativeDifferenceTask
+    from facebench.tasks.template_verification import TemplateVerificationTask
 
 __all__ = [
     "AccuracyTask",
@@ -36,12 +39,15 @@ __all__ = [
     "DlibResNetModel",
     "EmbeddingTask",
     "FacebenchError",
+    "IdentificationTask",
     "MultiModelTaskManager",
     "PlotHelper",
     "RelativeDifferenceTask",
+    "TemplateVerificationTask",
     "Vgg16Model",
     "__version__",
     "batch_cosine_distance",
+    "write_flipped",
 ]
 __version__ = "0.1.0"
 
@@ -56,11 +62,14 @@ _HOMES = {
     "DlibResNetModel": "facebench.models.dlib_resnet",
     "EmbeddingTask": "facebench.tasks.embedding",
     "FacebenchError": "facebench.errors",
+    "IdentificationTask": "facebench.tasks.identification",
     "MultiModelTaskManager": "facebench.manager",
     "PlotHelper": "facebench.plots",
     "RelativeDifferenceTask": "facebench.tasks.relative_difference",
+    "TemplateVerificationTask": "facebench.tasks.template_verification",
     "Vgg16Model": "facebench.models.vgg16",
     "batch_cosine_distance": "facebench.pair_distances",
+    "write_flipped": "facebench.flipping",
 }
 
 
