@@ -12,7 +12,7 @@ from scipy.special import ndtr, ndtri
 from facebench.metrics.labels import read_comparisons
 from facebench.types import Float64Array, IntArray
 
-__all__ = ["Interval", "PairedBootstrap", "bootstrap", "paired_bootstrap"]
+__all__ = ["Interval", "PairedBootstrap", "ResamplingError", "bootstrap", "paired_bootstrap"]
 
 Metric: TypeAlias = str | Callable[[Any, Any], float]
 By: TypeAlias = Literal["pair", "image", "identity"]
@@ -20,6 +20,10 @@ _Weighted: TypeAlias = Callable[[Float64Array], Float64Array]
 
 # Weights in one go: small enough for the cache, large enough that Python's loop costs nothing.
 _CHUNK = 1 << 18
+
+
+class ResamplingError(ValueError):
+    """Too few comparisons of one class, or too few people, for a bootstrap."""
 
 
 class Interval(NamedTuple):
@@ -180,7 +184,7 @@ def _defined(values: Float64Array) -> Float64Array:
             f"The metric is undefined in {values.size - kept.size} of {values.size} resamples: "
             "too few comparisons of one class, or too few people, for an interval."
         )
-        raise ValueError(msg)
+        raise ResamplingError(msg)
     return kept
 
 
