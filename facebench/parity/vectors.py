@@ -38,7 +38,7 @@ def normalised(embeddings: Any) -> Float64Array:
     """
     vectors = _vectors(embeddings)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    return np.asarray(np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0))
 
 
 def flip_sum(upright: Any, mirrored: Any) -> Float64Array:
