@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from facebench.parity.grid_rules import facenet, facenet_centred, insightface
 from facebench.parity.outcome import Outcome
 from facebench.parity.score_rules import deepface, facexzoo, lfw
 from facebench.parity.vectors import cosine_similarities, normalised, squared_distances
+from facebench.types import Float64Array
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,35 +34,66 @@ RULES = {
 """The rules of `parity_table`, each with why it differs from the official one."""
 
 
-def _outcome(
-    rule: str, labels: Any, one: Any, other: Any, mirrored: Any, folds: Any, cut: int
-) -> Outcome:
-    distances = np.sqrt(squared_distances(one, other))
+_FROM_VECTORS = ("facenet_centred", "insightface")
+
+
+class _Pairs(NamedTuple):
+    """What the rules need of pairs; no vectors where only distances were given."""
+
+    vectors: tuple[Any, Any] | None
+    mirrored: tuple[Any, Any] | None
+    distances: Float64Array
+    squared: Float64Array
+    cosines: Float64Array
+
+
+def _pairs(left: Any, right: Any, mirrored: tuple[Any, Any] | None, distances: Any) -> _Pairs:
+    if (left is None) != (right is None) or (left is None) == (distances is None):
+        msg = "parity_table takes the embeddings of both sides of each pair, or the distances, not both."
+        raise ValueError(msg)
+    if distances is None:
+        return _Pairs(
+            (left, right),
+            mirrored,
+            np.sqrt(squared_distances(left, right)),
+            squared_distances(normalised(left), normalised(right)),
+            cosine_similarities(left, right),
+        )
+    given = np.asarray(distances, dtype=np.float64)
+    # For unit vectors |a - b|² = 2 - 2 cos.
+    return _Pairs(None, None, given, given**2, 1 - given**2 / 2)
+
+
+def _outcome(rule: str, labels: Any, pairs: _Pairs, folds: Any, cut: int) -> Outcome:
     if rule == "lfw":
-        return lfw(labels, distances, folds)
+        return lfw(labels, pairs.distances, folds)
     if rule == "facenet":
-        return facenet(labels, squared_distances(normalised(one), normalised(other)), folds=cut)
-    if rule == "facenet_centred":
-        return facenet_centred(labels, one, other, folds=cut)
-    if rule == "insightface":
-        return insightface(labels, one, other, *(mirrored or (None, None)), folds=cut)
+        return facenet(labels, pairs.squared, folds=cut)
     if rule == "facexzoo":
-        return facexzoo(labels, cosine_similarities(one, other), folds=cut)
+        return facexzoo(labels, pairs.cosines, folds=cut)
     if rule == "deepface":
-        return deepface(labels, distances)
-    best = best_accuracy(labels, distances, higher_is_better=False)
-    single = (np.array([best.accuracy]), np.array([best.threshold]))
-    return Outcome(best.accuracy, float("nan"), "", *single)
+        return deepface(labels, pairs.distances)
+    if rule == "oracle":
+        best = best_accuracy(labels, pairs.distances, higher_is_better=False)
+        single = (np.array([best.accuracy]), np.array([best.threshold]))
+        return Outcome(best.accuracy, float("nan"), "", *single)
+    if pairs.vectors is None:
+        msg = f"The rule {rule!r} needs the embeddings. Got distances only."
+        raise ValueError(msg)
+    if rule == "facenet_centred":
+        return facenet_centred(labels, *pairs.vectors, folds=cut)
+    return insightface(labels, *pairs.vectors, *(pairs.mirrored or (None, None)), folds=cut)
 
 
 def parity_table(
     labels: Any,
-    left: Any,
-    right: Any,
+    left: Any = None,
+    right: Any = None,
     mirrored: tuple[Any, Any] | None = None,
     *,
+    distances: Any = None,
     folds: Any = 10,
-    rules: Sequence[str] = tuple(RULES),
+    rules: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Measure one set of embeddings by every rule, and say why the numbers differ.
 
@@ -73,11 +105,13 @@ def parity_table(
         Embeddings of both sides of each pair.
     mirrored : pair of array-like, shape [N, D], optional
         Those of the mirror images, for 'insightface'.
+    distances : array-like, shape [N], optional
+        Euclidean distances of unit vectors, in place of embeddings.
     folds : int or array-like, shape [N], default 10
         The fold of each pair, or how many to cut from the rows as they lie. The rules that know
         no fold column cut as many.
-    rules : sequence of str
-        Which ones, of `RULES`.
+    rules : sequence of str, optional
+        Which ones, of `RULES`; by default all that what is given allows.
 
     Returns
     -------
@@ -89,7 +123,7 @@ def parity_table(
     Raises
     ------
     ValueError
-        If a rule is unknown, or as the rules.
+        If a rule is unknown, or needs embeddings where distances were given, or as the rules.
 
     Examples
     --------
@@ -100,16 +134,18 @@ def parity_table(
     """
     import pandas as pd
 
+    pairs = _pairs(left, right, mirrored, distances)
+    if rules is None:
+        rules = [rule for rule in RULES if pairs.vectors or rule not in _FROM_VECTORS]
     unknown = [rule for rule in rules if rule not in RULES]
     if unknown:
         msg = f"The rules are {', '.join(RULES)}. Got {unknown[0]!r}."
         raise ValueError(msg)
     cut = int(folds) if np.ndim(folds) == 0 else len(np.unique(folds))
-    given = (labels, left, right, mirrored, folds, cut)
-    official = _outcome("lfw", *given).accuracy
+    official = lfw(labels, pairs.distances, folds).accuracy
     rows = []
     for rule in rules:
-        found = _outcome(rule, *given)
+        found = _outcome(rule, labels, pairs, folds, cut)
         rows.append(
             {
                 "Rule": rule,

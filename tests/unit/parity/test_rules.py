@@ -265,6 +265,16 @@ def test_the_table_tells_the_difference_in_pairs() -> None:
     assert column["Accuracy"][0] == rows.loc["lfw", "Accuracy"]
 
 
+def test_the_table_of_distances_is_that_of_unit_vectors() -> None:
+    labels, left, right, *_ = vectors(11)
+    left, right = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (left, right))
+    distances = np.linalg.norm(left - right, axis=1)
+    alone = parity_table(labels, distances=distances, folds=5)
+    assert list(alone["Rule"]) == ["lfw", "facenet", "facexzoo", "deepface", "oracle"]
+    whole = parity_table(labels, left, right, folds=5, rules=list(alone["Rule"]))
+    assert alone["Accuracy"].to_numpy() == pytest.approx(whole["Accuracy"].to_numpy())
+
+
 # --- bad input --------------------------------------------------------------------------------
 
 
@@ -279,6 +289,11 @@ def test_the_table_tells_the_difference_in_pairs() -> None:
         (lambda: flip_sum([[1.0]], [[1.0, 2.0]]), r"Got shapes \(1, 1\) and \(1, 2\)"),
         (lambda: flip_sum([1.0], [1.0]), r"must have the shape \[N, D\]"),
         (lambda: parity_table([1, 0], [[1.0]] * 2, [[1.0]] * 2, rules=["x"]), "Got 'x'"),
+        (lambda: parity_table([1, 0]), "embeddings of both sides of each pair, or the distances"),
+        (
+            lambda: parity_table([1, 0] * 2, distances=[1, 2] * 2, folds=2, rules=["insightface"]),
+            "'insightface' needs the embeddings",
+        ),
     ],
 )
 def test_errors(call: Any, message: str) -> None:
