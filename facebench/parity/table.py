@@ -49,7 +49,10 @@ class _Pairs(NamedTuple):
 
 def _pairs(left: Any, right: Any, mirrored: tuple[Any, Any] | None, distances: Any) -> _Pairs:
     if (left is None) != (right is None) or (left is None) == (distances is None):
-        msg = "parity_table takes the embeddings of both sides of each pair, or the distances, not both."
+        msg = (
+            "parity_table takes the embeddings of both sides of each pair, or the distances, "
+            "and not both."
+        )
         raise ValueError(msg)
     if distances is None:
         return _Pairs(
