@@ -24,7 +24,8 @@ class AccuracyTask(RoundedTask):
     similarity = 1 - distance; the threshold has the largest Youden index (true minus false match
     rate); a pair is accepted if similarity >= threshold, so ties move together. The threshold is
     chosen on the very pairs it is judged on, which flatters small samples: the column
-    'Threshold From' says 'same pairs'. AUC needs no threshold. Larger is better in both.
+    'Threshold From' says 'same pairs'. AUC needs no threshold. Larger is better in both. For
+    accuracy at thresholds from other pairs, with intervals, use `VerificationTask`.
 
     Parameters
     ----------
