@@ -89,9 +89,11 @@ def all_pairs(images: StrPath | Sequence[str]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    is_list = isinstance(images, Sequence) and not isinstance(images, str)
-    names = np.array(list(dict.fromkeys(images)) if is_list else _images_in(images), dtype=object)  # type: ignore[arg-type]
-    people = np.array([_person(name) for name in names], dtype=object)
+    if isinstance(images, Sequence) and not isinstance(images, str):
+        listed = list(dict.fromkeys(images))
+    else:
+        listed = _images_in(images)
+    names, people = (np.array(column) for column in (listed, [_person(name) for name in listed]))
     first, second = np.triu_indices(len(names), k=1)
     return pd.DataFrame(
         {
