@@ -139,9 +139,9 @@ def _measure(
     found["eer threshold"] = ranking.thresholds[equal]
     for target in far:
         limit = target * _ROUNDING * np.nan_to_num(n_impostor)
-        last = accepted.first(lambda counts, limit=limit: counts > limit) - 1
+        last = accepted.first(np.greater, limit) - 1
         true = matched.at(last)
-        strictest = matched.first(lambda counts, true=true: counts >= true)
+        strictest = matched.first(np.greater_equal, true)
         found[f"tar@{target:g}"] = true / n_genuine
         found[f"tar@{target:g} threshold"] = ranking.thresholds[strictest]
     for name in found:
@@ -166,9 +166,11 @@ class _Steps:
         """Give the counts at some thresholds, for all resamples."""
         return self.totals[self.step[points]]
 
-    def first(self, reached: Callable[[Float64Array], NDArray[np.bool_]]) -> IntArray:
-        """Find the first threshold, per resample, whose count has reached something."""
-        return _first(self.step.size, self._columns.size, lambda points: reached(self.at(points)))
+    def first(self, compare: np.ufunc, level: Float64Array) -> IntArray:
+        """Find, per resample, the first threshold whose count compares so with a level."""
+        return _first(
+            self.step.size, self._columns.size, lambda points: compare(self.at(points), level)
+        )
 
 
 def _first(
@@ -231,9 +233,10 @@ def _dprimes(
 ) -> Float64Array:
     usable = ~np.isnan(similarities)
     values = similarities[usable].astype(np.float64)
-    spread = values.std() if values.size else 0.0
-    if not np.isfinite(spread) or spread == 0:
+    # Undefined for infinite scores, as `dprime` is; and for equal ones.
+    if not values.size or not np.isfinite(values).all() or np.ptp(values) == 0:
         return np.full(resamples.n_resamples, np.nan)
+    spread = values.std()
     # Centred and scaled, so that squares keep their digits.
     centred = np.zeros(genuine.size)
     centred[usable] = (values - values.mean()) / spread
@@ -286,5 +289,6 @@ def fold_accuracy_replicates(right: Any, folds: Any, resamples: Resamples) -> Fl
     sums = resamples.sums(np.concatenate((hits, members), axis=1))
     with np.errstate(divide="ignore", invalid="ignore"):
         rates = sums[:, : names.size] / sums[:, names.size :]
-    counted = ~np.isnan(rates)
-    return np.asarray(np.where(counted, rates, 0).sum(axis=1) / counted.sum(axis=1))
+        counted = ~np.isnan(rates)
+        # A resample may be empty: of two people, say, none of whose pairs is drawn.
+        return np.asarray(np.where(counted, rates, 0).sum(axis=1) / counted.sum(axis=1))

@@ -187,6 +187,26 @@ class Resamples:
         if keep:
             self._kept = kept
 
+    def independent(self, chosen: NDArray[np.bool_]) -> int:
+        """Count how many of some comparisons can be independent of each other, at the most.
+
+        Those within one unit count one per unit; those between two units one per two units.
+
+        Parameters
+        ----------
+        chosen : array of bool, shape [N]
+            Which comparisons.
+
+        Returns
+        -------
+        int
+        """
+        first, second = self.first[chosen], self.second[chosen]
+        within = first == second
+        n_within = np.unique(first[within]).size
+        n_between = np.unique(np.concatenate((first[~within], second[~within]))).size
+        return int(n_within + n_between // 2)
+
     def sums(self, columns: Float64Array) -> Float64Array:
         """Sum some columns over the comparisons of each resample.
 

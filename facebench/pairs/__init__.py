@@ -5,7 +5,7 @@ from facebench.pairs.cfp import read_cfp_pairs
 from facebench.pairs.finding import ImagePaths, find_image_list, find_images
 from facebench.pairs.insightface import InsightfacePack, read_insightface_bin
 from facebench.pairs.lfw import read_lfw_pairs
-from facebench.pairs.reading import read_pairs
+from facebench.pairs.reading import is_lfw_list, read_pairs
 from facebench.pairs.table import (
     PAIR_COLUMNS,
     RESULT_COLUMNS,
@@ -25,6 +25,7 @@ __all__ = [
     "as_path",
     "find_image_list",
     "find_images",
+    "is_lfw_list",
     "pairs_from_folder",
     "read_cfp_pairs",
     "read_insightface_bin",

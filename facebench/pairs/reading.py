@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facebench.packs import is_pack
@@ -13,7 +14,7 @@ from facebench.types import StrPath
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["read_pairs"]
+__all__ = ["is_lfw_list", "read_pairs"]
 
 
 def read_pairs(pairs_file_path: StrPath) -> pd.DataFrame:
@@ -44,9 +45,12 @@ def read_pairs(pairs_file_path: StrPath) -> pd.DataFrame:
     path = as_path(pairs_file_path, "pairs_file_path")
     if is_pack(path):
         return pairs_of_pack(path)
-    if path.is_file():
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            first = next((line for line in file if line.strip()), "")
-        if looks_like_lfw(first):
-            return read_lfw_pairs(path)
-    return read_csv_pairs(path)
+    return read_lfw_pairs(path) if is_lfw_list(path) else read_csv_pairs(path)
+
+
+def is_lfw_list(path: Path) -> bool:
+    """Tell whether a file is one of LFW's text lists, by its first line that is not empty."""
+    if is_pack(path) or not path.is_file():
+        return False
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        return looks_like_lfw(next((line for line in file if line.strip()), ""))
