@@ -120,11 +120,11 @@ def group_errors(
         )
         raise ValueError(msg)
     accepted = accepted_at(similarities, threshold if higher_is_better else -threshold)
-    names = np.unique(np.concatenate((first, second)))
+    # Plain values: an array of Python's own strings holds those already.
+    names = np.unique(np.concatenate((first, second))).tolist()
     fmr, fnmr, areas, sensitivities = {}, {}, {}, {}
-    for name in names:
-        inside = (first == name) & (second == name)
-        group = name.item()
+    for group in names:
+        inside = (first == group) & (second == group)
         fmr[group] = _share(accepted[inside & ~genuine])
         fnmr[group] = _share(~accepted[inside & genuine])
         areas[group] = sensitivities[group] = float("nan")
@@ -136,7 +136,7 @@ def group_errors(
         for other in names[index + 1 :]:
             between = ((first == one) & (second == other)) | ((first == other) & (second == one))
             if between.any():
-                pairs[one.item(), other.item()] = _share(accepted[between])
+                pairs[one, other] = _share(accepted[between])
     return GroupErrors(fmr, fnmr, areas, sensitivities, _share(accepted[first != second]), pairs)
 
 

@@ -156,13 +156,13 @@ class VerificationTask(RoundedTask):
             path=self.pairs_file_path,
         ).to_numpy()
         names = np.unique(given)
-        for fold in names:
+        for fold in names.tolist():
             others = labels[given != fold]
             if others.size == 0 or others.min() == others.max():
                 msg = (
                     f"The {column!r} column of {self.pairs_file_path}, the fold_column of "
                     f"{self.name!r}, must leave both classes outside of each fold, to choose a "
-                    f"threshold from. Outside of fold {fold.item()!r} there are "
+                    f"threshold from. Outside of fold {fold!r} there are "
                     f"{int(others.sum())} same and {int((1 - others).sum())} different pairs."
                 )
                 raise PairsError(msg)
