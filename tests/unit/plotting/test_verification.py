@@ -271,29 +271,26 @@ def test_the_hardest_pairs_come_first_and_errors_are_framed(tmp_path: Path) -> N
     from PIL import Image
 
     frame = comparisons()
-    names = sorted({*frame["img1"], *frame["img2"]})
-    for number, name in enumerate(names):
-        if name == ordered["img1"].iloc[0]:
-            continue
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        Image.new("RGB", (40, 30 + number), (number, 0, 0)).save(path)
-    (tmp_path / names[-1]).parent.mkdir(exist_ok=True)
-    (tmp_path / names[-1]).write_text("no image")
-    layers = layers_of(frame, columns=("img1", "img2"), threshold_column="Threshold")
-    figure = hardest_figure(layers, "LFW", tmp_path, 8, "Threshold")
     impostors = frame[frame["same"] == 0].sort_values("model_computed_distance")
     genuine = frame[frame["same"] == 1].sort_values("model_computed_distance", ascending=False)
     ordered = pd.concat([impostors[:8], genuine[:8]])
+    damaged = ordered["img1"].iloc[0]
+    for number, name in enumerate(sorted({*frame["img1"], *frame["img2"]})):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (40, 30 + number), (number, 0, 0)).save(path)
+    (tmp_path / damaged).write_text("no image")
+    layers = layers_of(frame, columns=("img1", "img2"), threshold_column="Threshold")
+    figure = hardest_figure(layers, "LFW", tmp_path, 8, "Threshold")
     written = [text.get_text() for text in figure.texts]
     scores = [text for text in written if text.replace(".", "").isdigit()]
     assert scores == [f"{value:.3f}" for value in ordered["model_computed_distance"]]
     wrong = (ordered["model_computed_distance"] <= 1.25) != (ordered["same"] == 1)
     frames = [a for a in figure.artists if isinstance(a, Rectangle) and a.get_linewidth() == 1.6]
     assert len(frames) == wrong.sum()
-    unreadable = (ordered[["img1", "img2"]] == names[-1]).to_numpy().sum()
+    unreadable = (ordered[["img1", "img2"]] == damaged).to_numpy().sum()
     assert written.count("unreadable") == unreadable > 0
-    assert "a_0" in written or "a_1" in written
+    assert Path(damaged).stem in written
 
 
 # --- bad input --------------------------------------------------------------------------------
