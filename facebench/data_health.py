@@ -33,6 +33,8 @@ _FAR_OUT = 4.0
 # ... which a normal distribution's median absolute deviation times this is one of.
 _MAD = 1.4826
 _CHUNK = 1024
+# Stimuli made from one another may all be near duplicates: so many are told one by one.
+_MOST_NEAR = 1000
 
 
 class _Finding(NamedTuple):
@@ -121,8 +123,9 @@ def check_pairs(
     """Look for what makes pairs less than they seem.
 
     - 'image with itself', 'repeated pair' (in either order), 'contradicting labels' of one pair;
-    - 'identical images' under two names, and 'near duplicates' by perceptual hash; Detail says
-      where they are of different people or of an impostor pair;
+    - 'identical images' under two names, and 'near duplicates' by perceptual hash (the first
+      1,000, and how many more); Detail says where their folders are different people's, Rows where
+      they make up a pair;
     - 'unreadable image';
     - with labels and images in folders of people: 'label against folder';
     - with labels and distances: 'one person under two names?', an impostor pair nearer than the
@@ -301,14 +304,20 @@ def _duplicates(
         else:
             first_of[images.digests[path]] = path
     different = list(first_of.values())
+    n_near = 0
     hashes = np.array([images.hashes[path] for path in different], dtype=np.uint64)
     for start in range(0, len(different), _CHUNK):
         part = hashes[start : start + _CHUNK]
         bits = np.bitwise_count(part[:, None] ^ hashes[None, start:])
         for one, other in zip(*np.nonzero(bits <= near), strict=True):
             if one < other:
-                pair = different[start + one], different[start + other]
-                yield found("near duplicates", *pair, float(bits[one, other]))
+                n_near += 1
+                if n_near <= _MOST_NEAR:
+                    pair = different[start + one], different[start + other]
+                    yield found("near duplicates", *pair, float(bits[one, other]))
+    if n_near > _MOST_NEAR:
+        detail = f"and {n_near - _MOST_NEAR} more"
+        yield _Finding("near duplicates", "", "", [], float("nan"), detail)
 
 
 def _against_folders(pairs: pd.DataFrame, genuine: NDArray[np.bool_]) -> Iterator[_Finding]:

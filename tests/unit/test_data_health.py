@@ -117,3 +117,12 @@ def test_a_report_of_all_tasks(root: Path) -> None:
     assert health.n_images == 13
     assert "2 identical images" in repr(health)
     assert health_report(tasks[0]).counts() == {"identical images": 1}
+
+
+def test_many_near_duplicates_are_counted_in_the_end(root: Path, monkeypatch) -> None:
+    for number in range(4):
+        Image.open(root / "ann" / "1.png").save(root / "ann" / f"{number}.jpg", quality=60 + number)
+    monkeypatch.setattr("facebench.data_health._MOST_NEAR", 3)
+    frame = look(root, pairs_from_folder(root)).to_frame()
+    assert frame["Finding"].tolist() == ["near duplicates"] * 4
+    assert frame["Detail"].tolist() == ["", "", "", "and 7 more"]

@@ -92,6 +92,17 @@ def test_weights_are_the_same_at_every_call_kept_or_not(monkeypatch) -> None:
     assert (first.sum(axis=0) == 100).all()
 
 
+def test_narrow_and_wide_rows_add_up_alike(monkeypatch) -> None:
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 2, 80)
+    scores = generator.normal(size=80) + labels
+    resamples = Resamples(labels, n_resamples=10)
+    found = verification_replicates(labels, scores, resamples, far=FAR)
+    monkeypatch.setattr("facebench.metrics.replicates._WIDE", 1)
+    for name, values in verification_replicates(labels, scores, resamples, far=FAR).items():
+        assert_array_equal(values, found[name])
+
+
 def test_fold_accuracy_is_the_mean_of_folds() -> None:
     right = np.array([1, 1, 0, 1, 0, 0, 1, 1], dtype=bool)
     folds = np.array([1, 1, 1, 1, 1, 2, 2, 2])
