@@ -28,8 +28,9 @@ COLUMNS = ["Task Name", "Finding", "Image 1", "Image 2", "Rows", "Value", "Detai
 # Bits of 64 by which perceptual hashes of nearly the same picture differ at most. Of a million
 # pairs of different photographs of faces about one is as near as 6.
 NEAR = 4
-# A score is out of place if it is this many robust standard deviations from its own class ...
-_FAR_OUT = 4.0
+# A score is out of place if it is this many robust standard deviations from its own class (the
+# modified z score of B. Iglewicz and D. C. Hoaglin, "How to detect and handle outliers", 1993) ...
+_FAR_OUT = 3.5
 # ... which a normal distribution's median absolute deviation times this is one of.
 _MAD = 1.4826
 _CHUNK = 1024
@@ -128,9 +129,9 @@ def check_pairs(
       they make up a pair;
     - 'unreadable image';
     - with labels and images in folders of people: 'label against folder';
-    - with labels and distances: 'one person under two names?', an impostor pair nearer than the
-      median genuine pair, and 'two people under one name?', a genuine pair farther than the median
-      impostor pair, both 4 robust standard deviations away from their own class.
+    - with labels and distances: 'one person under two names?', an impostor pair, and 'two people
+      under one name?', a genuine pair, whose distance is more than 3.5 robust standard deviations
+      away from its own class and nearer to the median of the other class than to that of its own.
 
     Parameters
     ----------
@@ -352,7 +353,9 @@ def _out_of_place(
         spread = _MAD * np.median(np.abs(own - middle))
         others = np.median(distances[usable & ~of_class])
         beyond = sign * (distances - middle) > _FAR_OUT * spread
-        beyond &= (sign * (distances - others) > 0) & usable & of_class
+        beyond &= (sign * (distances - (middle + others) / 2) > 0) & usable & of_class
+        # Classes the wrong way round tell nothing.
+        beyond &= sign * (others - middle) > 0
         rows = np.flatnonzero(beyond)
         for row in rows[np.argsort(-sign * distances[rows], kind="stable")].tolist():
             if paths.img1[row] != paths.img2[row]:
