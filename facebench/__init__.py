@@ -9,6 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from facebench.comparison import compare_models
+    from facebench.data_health import check_pairs, health_report
     from facebench.errors import FacebenchError
     from facebench.manager import MultiModelTaskManager
     from facebench.models.base import BaseModel
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
     from facebench.tasks.conditioned_average import ConditionedAverageDistances
     from facebench.tasks.correlation import CorrelationTask
     from facebench.tasks.embedding import EmbeddingTask
+    from facebench.tasks.group_errors import GroupErrorTask
     from facebench.tasks.relative_difference import RelativeDifferenceTask
+    from facebench.tasks.verification import VerificationTask
 
 __all__ = [
     "AccuracyTask",
@@ -36,12 +40,17 @@ __all__ = [
     "DlibResNetModel",
     "EmbeddingTask",
     "FacebenchError",
+    "GroupErrorTask",
     "MultiModelTaskManager",
     "PlotHelper",
     "RelativeDifferenceTask",
+    "VerificationTask",
     "Vgg16Model",
     "__version__",
     "batch_cosine_distance",
+    "check_pairs",
+    "compare_models",
+    "health_report",
 ]
 __version__ = "0.1.0"
 
@@ -56,11 +65,16 @@ _HOMES = {
     "DlibResNetModel": "facebench.models.dlib_resnet",
     "EmbeddingTask": "facebench.tasks.embedding",
     "FacebenchError": "facebench.errors",
+    "GroupErrorTask": "facebench.tasks.group_errors",
     "MultiModelTaskManager": "facebench.manager",
     "PlotHelper": "facebench.plots",
     "RelativeDifferenceTask": "facebench.tasks.relative_difference",
+    "VerificationTask": "facebench.tasks.verification",
     "Vgg16Model": "facebench.models.vgg16",
     "batch_cosine_distance": "facebench.pair_distances",
+    "check_pairs": "facebench.data_health",
+    "compare_models": "facebench.comparison",
+    "health_report": "facebench.data_health",
 }
 
 

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from facebench.metrics.bootstrap import By, _check_numbers, _defined, _draws, _units
+from facebench.metrics.bootstrap import _check_numbers, _defined
 from facebench.metrics.labels import read_comparisons
+from facebench.metrics.resampling import By, draws_of, units_of
 from facebench.types import Float64Array
 
 __all__ = ["RocBand", "roc_band"]
@@ -86,14 +87,14 @@ def roc_band(
     if genuine.all() or not genuine.any():
         msg = "A band of the ROC needs comparisons of both classes."
         raise ValueError(msg)
-    units = _units(genuine, by, members1, members2)
+    units = units_of(genuine, by, members1, members2)
     # A failed comparison (NaN) counts in its class, and is accepted at no threshold.
     order = np.lexsort((-similarities, np.isnan(similarities)))
     ranked = similarities[order][: np.count_nonzero(~np.isnan(similarities))]
     last_of_tie = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), ranked.size - 1)
     mated = genuine[order]
     values = []
-    for draws in _draws(units, n_resamples, seed):
+    for draws in draws_of(units, n_resamples, seed):
         for weights in units.weights(draws)[:, order]:
             true_matches = np.cumsum(np.where(mated, weights, 0.0))
             false_matches = np.cumsum(np.where(mated, 0.0, weights))
