@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from facebench.comparison import compare_models
     from facebench.data_health import check_pairs, health_report
     from facebench.errors import FacebenchError
+    from facebench.flipping import write_flipped
     from facebench.manager import MultiModelTaskManager
     from facebench.models.base import BaseModel
     from facebench.models.clip import CLIPModel
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from facebench.tasks.correlation import CorrelationTask
     from facebench.tasks.embedding import EmbeddingTask
     from facebench.tasks.group_errors import GroupErrorTask
+    from facebench.tasks.identification import IdentificationTask
     from facebench.tasks.relative_difference import RelativeDifferenceTask
+    from facebench.tasks.template_verification import TemplateVerificationTask
     from facebench.tasks.verification import VerificationTask
 
 __all__ = [
@@ -41,9 +44,11 @@ __all__ = [
     "EmbeddingTask",
     "FacebenchError",
     "GroupErrorTask",
+    "IdentificationTask",
     "MultiModelTaskManager",
     "PlotHelper",
     "RelativeDifferenceTask",
+    "TemplateVerificationTask",
     "VerificationTask",
     "Vgg16Model",
     "__version__",
@@ -51,6 +56,7 @@ __all__ = [
     "check_pairs",
     "compare_models",
     "health_report",
+    "write_flipped",
 ]
 __version__ = "0.1.0"
 
@@ -66,15 +72,18 @@ _HOMES = {
     "EmbeddingTask": "facebench.tasks.embedding",
     "FacebenchError": "facebench.errors",
     "GroupErrorTask": "facebench.tasks.group_errors",
+    "IdentificationTask": "facebench.tasks.identification",
     "MultiModelTaskManager": "facebench.manager",
     "PlotHelper": "facebench.plots",
     "RelativeDifferenceTask": "facebench.tasks.relative_difference",
+    "TemplateVerificationTask": "facebench.tasks.template_verification",
     "VerificationTask": "facebench.tasks.verification",
     "Vgg16Model": "facebench.models.vgg16",
     "batch_cosine_distance": "facebench.pair_distances",
     "check_pairs": "facebench.data_health",
     "compare_models": "facebench.comparison",
     "health_report": "facebench.data_health",
+    "write_flipped": "facebench.flipping",
 }
 
 

@@ -1,4 +1,4 @@
-"""The pictures of a run: bars of a metric per model and layer, scatter of two distances.
+"""The pictures of a run: bars of a metric, scatter of two distances, curves of ranks.
 
 matplotlib is loaded when the first picture is drawn, not when this module is imported.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facebench.columns import LAYER, MODEL, TASK
+from facebench.columns import CI_HIGH, CI_LOW, LAYER, MODEL, TASK
 from facebench.plotting.tables import (
     as_numbers,
     cell_text,
@@ -148,6 +148,60 @@ class PlotHelper(VerificationPlots):
             return _scatter_figure(rows, distances, task)
 
         return draw_tasks(performances, output_dir, file_name, draw)
+
+    @staticmethod
+    def cmc_plot(curves: pd.DataFrame, output_dir: str | Path, file_name: str) -> list[Path]:
+        """Draw cumulative match characteristics: the share of probes found within each rank.
+
+        A curve is called ``model`` if its layer is 'default', else ``model: layer``; the legend
+        gives its rank-1 rate. Curves of one model share a colour, from dark to light in the
+        table's order. Large galleries get a logarithmic axis of ranks.
+
+        Parameters
+        ----------
+        curves : pandas.DataFrame
+            A row per point: 'Task Name', 'Model Name', 'Layer Name', 'Rank' and 'Rate', and for a
+            band 'Rate CI Low' and 'Rate CI High'.
+        output_dir : str or Path
+            Where the pictures go; made if need be.
+        file_name : str
+            The files are called ``<task>_<file_name>.png``, unsafe characters replaced.
+
+        Returns
+        -------
+        list of Path
+            The files written, one per task.
+
+        Raises
+        ------
+        InputError
+            If the table is empty, lacks a column, or holds no numbers.
+        """
+        check_table(curves, "PlotHelper.cmc_plot", (TASK, MODEL, LAYER, "Rank", "Rate"))
+
+        def draw(task: str, rows: pd.DataFrame) -> Figure:
+            return _cmc_figure(rows, f"Cumulative match characteristic: {task}")
+
+        return draw_tasks(curves, output_dir, file_name, draw)
+
+
+def _cmc_figure(rows: pd.DataFrame, title: str) -> Figure:
+    """Draw the curves of one task."""
+    from facebench.figures.cmc import Curve, cmc_figure
+
+    curves = []
+    for (model, _), points in rows.groupby([MODEL, LAYER], sort=False):
+        ranks, rates, low, high = (
+            as_numbers(points[column], f"The {column!r} column of curves in PlotHelper.cmc_plot")
+            if column in points
+            else None
+            for column in ("Rank", "Rate", f"Rate{CI_LOW}", f"Rate{CI_HIGH}")
+        )
+        label = row_labels(points.iloc[:1])[0]
+        if ranks is not None and rates is not None:
+            band = None if low is None or high is None else (low, high)
+            curves.append(Curve(cell_text(model), label, ranks, rates, band))
+    return cmc_figure(curves, title=title)
 
 
 def _bar_figure(

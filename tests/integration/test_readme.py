@@ -10,7 +10,13 @@ REPOSITORY = Path(__file__).parents[2]
 BLOCK = re.compile(r"(<!-- not run[^\n]*-->\n)?```python\n(.*?)```", re.DOTALL)
 
 
-PAGES = ["README.md", "docs/add_a_model.md", "docs/add_a_task.md", "docs/protocols.md"]
+PAGES = [
+    "README.md",
+    "docs/add_a_model.md",
+    "docs/add_a_task.md",
+    "docs/add_a_metric.md",
+    "docs/protocols.md",
+]
 
 
 @pytest.mark.parametrize("page", PAGES)
