@@ -9,6 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from facebench.comparison import compare_models
+    from facebench.data_health import check_pairs, health_report
     from facebench.errors import FacebenchError
     from facebench.flipping import write_flipped
     from facebench.manager import MultiModelTaskManager
@@ -24,9 +26,11 @@ if TYPE_CHECKING:
     from facebench.tasks.conditioned_average import ConditionedAverageDistances
     from facebench.tasks.correlation import CorrelationTask
     from facebench.tasks.embedding import EmbeddingTask
+    from facebench.tasks.group_errors import GroupErrorTask
     from facebench.tasks.identification import IdentificationTask
     from facebench.tasks.relative_difference import RelativeDifferenceTask
     from facebench.tasks.template_verification import TemplateVerificationTask
+    from facebench.tasks.verification import VerificationTask
 
 __all__ = [
     "AccuracyTask",
@@ -39,14 +43,19 @@ __all__ = [
     "DlibResNetModel",
     "EmbeddingTask",
     "FacebenchError",
+    "GroupErrorTask",
     "IdentificationTask",
     "MultiModelTaskManager",
     "PlotHelper",
     "RelativeDifferenceTask",
     "TemplateVerificationTask",
+    "VerificationTask",
     "Vgg16Model",
     "__version__",
     "batch_cosine_distance",
+    "check_pairs",
+    "compare_models",
+    "health_report",
     "write_flipped",
 ]
 __version__ = "0.1.0"
@@ -62,13 +71,18 @@ _HOMES = {
     "DlibResNetModel": "facebench.models.dlib_resnet",
     "EmbeddingTask": "facebench.tasks.embedding",
     "FacebenchError": "facebench.errors",
+    "GroupErrorTask": "facebench.tasks.group_errors",
     "IdentificationTask": "facebench.tasks.identification",
     "MultiModelTaskManager": "facebench.manager",
     "PlotHelper": "facebench.plots",
     "RelativeDifferenceTask": "facebench.tasks.relative_difference",
     "TemplateVerificationTask": "facebench.tasks.template_verification",
+    "VerificationTask": "facebench.tasks.verification",
     "Vgg16Model": "facebench.models.vgg16",
     "batch_cosine_distance": "facebench.pair_distances",
+    "check_pairs": "facebench.data_health",
+    "compare_models": "facebench.comparison",
+    "health_report": "facebench.data_health",
     "write_flipped": "facebench.flipping",
 }
 
