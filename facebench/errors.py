@@ -20,6 +20,7 @@ sentence: what was wrong, where, what was expected, and what to do.
     │   ├── LayerOutputError                           shapes, NaN or infinity out of a layer
     │   └── WeightsError                               a checkpoint that does not fit or is unsafe
     │       └── MissingWeightsError   (FileNotFoundError)
+    ├── StoreError                (OSError)            the embedding store: full, damaged, too new
     └── RunFailedError            (RuntimeError)       some models or tasks failed; others are done
 """
 
@@ -39,6 +40,7 @@ __all__ = [
     "PairsError",
     "RunFailedError",
     "StimulusError",
+    "StoreError",
     "UnknownNameError",
     "WeightsError",
 ]
@@ -102,6 +104,10 @@ class WeightsError(ModelError):
 
 class MissingWeightsError(WeightsError, FileNotFoundError):
     """Weights are neither on this machine nor within reach."""
+
+
+class StoreError(FacebenchError, OSError):
+    """The embedding store cannot be opened, read or written."""
 
 
 class RunFailedError(FacebenchError, RuntimeError):
