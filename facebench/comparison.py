@@ -20,7 +20,7 @@ from facebench.metrics.folds import make_folds
 from facebench.metrics.operating_points import eer, tar_at_far
 from facebench.metrics.replicates import fold_accuracy_replicates, verification_replicates
 from facebench.metrics.report import proportion_interval
-from facebench.metrics.resampling import Resamples
+from facebench.metrics.resamples import Resamples
 from facebench.metrics.stats import holm, mcnemar
 from facebench.metrics.verification import auc, dprime
 from facebench.tasks.comparisons import Identity, find_members, genuine_labels

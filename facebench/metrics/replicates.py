@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facebench.metrics.labels import read_comparisons
-from facebench.metrics.resampling import Resamples
+from facebench.metrics.resamples import Resamples
 from facebench.metrics.roc_curve import parting_thresholds
 from facebench.types import Float64Array, FloatArray, IntArray
 

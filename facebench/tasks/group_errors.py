@@ -13,7 +13,7 @@ from sklearn.metrics.pairwise import cosine_distances
 from facebench.columns import CI_METHOD, CONDITION
 from facebench.errors import InputError, PairsError
 from facebench.metrics.accuracy import accepted_at
-from facebench.metrics.resampling import Resamples
+from facebench.metrics.resamples import Resamples
 from facebench.metrics.verification import fnmr_at_fmr
 from facebench.plots import PlotHelper
 from facebench.tasks.base import RoundedTask

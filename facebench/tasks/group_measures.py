@@ -18,7 +18,7 @@ from facebench.metrics.groups import (
 )
 from facebench.metrics.replicates import verification_replicates
 from facebench.metrics.report import proportion_interval
-from facebench.metrics.resampling import Interval, Resamples, percentiles
+from facebench.metrics.resamples import Interval, Resamples, percentiles
 from facebench.metrics.verification import auc, dprime
 from facebench.types import Float64Array
 

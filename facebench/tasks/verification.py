@@ -20,7 +20,7 @@ from facebench.columns import (
 from facebench.errors import InputError, PairsError
 from facebench.metrics.folds import fold_faults, make_folds
 from facebench.metrics.report import Estimate, VerificationReport, verify
-from facebench.metrics.resampling import Resamples
+from facebench.metrics.resamples import Resamples
 from facebench.pairs import PAIR_COLUMNS, as_path, is_lfw_list, require_column
 from facebench.plots import PlotHelper
 from facebench.tasks.base import RoundedTask

@@ -16,7 +16,7 @@ from facebench.metrics.accuracy import accepted_at
 from facebench.metrics.folds import fold_faults, make_folds
 from facebench.metrics.replicates import fold_accuracy_replicates, verification_replicates
 from facebench.metrics.report import verify
-from facebench.metrics.resampling import Resamples, percentiles
+from facebench.metrics.resamples import Resamples, percentiles
 from facebench.metrics.stats import bootstrap
 
 FAR = (0.5, 0.2, 0.05)
@@ -83,8 +83,8 @@ def test_weights_are_the_same_at_every_call_kept_or_not(monkeypatch) -> None:
     labels = [1, 0] * 50
     kept = Resamples(labels, n_resamples=30)
     first, second = (np.concatenate(list(kept.weights()), axis=1) for _ in range(2))
-    monkeypatch.setattr("facebench.metrics.resampling._KEPT", 0)
-    monkeypatch.setattr("facebench.metrics.resampling._TOGETHER", 250)
+    monkeypatch.setattr("facebench.metrics.resamples._KEPT", 0)
+    monkeypatch.setattr("facebench.metrics.resamples._TOGETHER", 250)
     parted = np.concatenate(list(Resamples(labels, n_resamples=30).weights()), axis=1)
     assert_array_equal(first, second)
     assert_array_equal(first, parted)
