@@ -19,7 +19,7 @@ _CUT = 29  # on the ridge of the nose, half way between its root and its base
 _LEFT_JAW, _RIGHT_JAW = slice(0, 6), slice(11, 17)
 _LOWER_FACE = (*range(2, 15), 29)
 _CUT_WIDTH = 0.03  # share of the face's width over which the halves blend
-_MOST_GAIN = 1.6
+_MOST_GAIN = 1.25
 
 
 def composite(

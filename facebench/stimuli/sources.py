@@ -16,7 +16,7 @@ from facebench.stimuli.geometry import face_width
 from facebench.stimuli.pictures import Field
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
-_CANDIDATES = 50  # so many random faces are compared to find the most similar donors
+_CANDIDATES = 200  # so many random faces are compared to find the most similar donors
 _DONOR_STREAM = 712
 
 
@@ -109,7 +109,7 @@ def own_seed(seed: int, *parts: str) -> int:
 def choose_donors(faces: Sequence[PreparedFace], count: int, seed: int) -> list[list[int]]:
     """Choose for each face the most similar faces of other people, all different people.
 
-    Of 50 faces drawn at random, those are taken that are turned most alike and have the most
+    Of 200 faces drawn at random, those are taken that are turned most alike and have the most
     similar skin, so that parts fit: the cost is the distance of the landmarks after the best
     similarity transform (root mean square, in face widths) plus the difference in skin colour
     (mean over channels, 0 … 1).
