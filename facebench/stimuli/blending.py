@@ -60,7 +60,15 @@ class Ellipse:
         return bool((self.centre - reach >= 0).all() and (self.centre + reach <= limit).all())
 
 
-def blend(picture: Field, patch: Field, ellipse: Ellipse, rows: Field, columns: Field) -> None:
+def blend(
+    picture: Field,
+    patch: Field,
+    ellipse: Ellipse,
+    rows: Field,
+    columns: Field,
+    *,
+    most: float = np.inf,
+) -> None:
     """Put a patch into the ellipse of a picture, in place.
 
     Parameters
@@ -73,12 +81,15 @@ def blend(picture: Field, patch: Field, ellipse: Ellipse, rows: Field, columns: 
         Where to.
     rows, columns : ndarray [h, w]
         See `Ellipse.window`.
+    most : float
+        The largest difference at the edge that is evened out; what differs more is no shading.
     """
     distance = ellipse.distance(rows, columns)
     share = smoothstep((1 - distance) / _FEATHER)[..., None]
     top, left = int(rows[0, 0]), int(columns[0, 0])
     window = picture[top : top + rows.shape[0], left : left + rows.shape[1]]
-    patch = patch + _smooth_difference(window - patch, distance, float(ellipse.radii.min()))
+    difference = np.clip(window - patch, -most, most)
+    patch = patch + _smooth_difference(difference, distance, float(ellipse.radii.min()))
     window += share * (patch - window)
 
 

@@ -16,14 +16,18 @@ from facebench.stimuli.geometry import (
     MOUTH,
     RIGHT_EYE,
     checked_landmarks,
+    outside,
     similarity,
 )
 from facebench.stimuli.pictures import Field, Picture, checked_picture, rounded, sample
 
+_MIDDLE_FACE = slice(17, 68)
 _FEATURES = {"eyes": (RIGHT_EYE, LEFT_EYE), "mouth": (MOUTH,)}
 # Skin that is lit or coloured differently differs by a factor: blended in logarithms, lips stay red
 # and the inside of a mouth dark. The offset keeps the noise of black pixels from counting.
 _LOG_OFFSET = 80.0
+# A larger step at the edge is a beard, teeth or background: spread inwards, it would glow.
+_MOST_STEP = 0.25
 
 
 def exchange_feature(
@@ -69,6 +73,7 @@ def exchange_feature(
         msg = f"The 'feature' must be 'eyes' or 'mouth'. Got {feature!r} instead.{hint}"
         raise StimulusError(msg)
     result = np.log(picture + _LOG_OFFSET)
+    tint = _skin(picture, points) - _skin(other, other_points)
     for part in _FEATURES[feature]:
         matrix, shift = similarity(points[part], other_points[part])
         theirs = (other_points[part] - shift) @ np.linalg.inv(matrix).T
@@ -77,8 +82,17 @@ def exchange_feature(
         if window is not None:
             rows, columns = window
             patch = np.clip(_sampled(other, matrix, shift, rows, columns), 0, 255)
-            blend(result, np.log(patch + _LOG_OFFSET), ellipse, rows, columns)
+            patch = np.log(patch + _LOG_OFFSET) + tint
+            blend(result, patch, ellipse, rows, columns, most=_MOST_STEP)
     return rounded(np.exp(result) - _LOG_OFFSET)
+
+
+def _skin(picture: Picture, points: Field) -> Field:
+    """Return the median colour between brows and mouth, most of it skin, in logarithms."""
+    within = outside(points[_MIDDLE_FACE], picture.shape) < 0
+    # A face beyond the edge of its picture tells nothing.
+    colours = picture[within] if within.any() else picture.reshape(-1, 3)
+    return np.asarray(np.log(np.median(colours, axis=0) + _LOG_OFFSET))
 
 
 def _sampled(picture: Picture, matrix: Field, shift: Field, rows: Field, columns: Field) -> Field:

@@ -27,6 +27,7 @@ _REGIONS = {
     "face": (tuple(range(68)), 0.0),
 }
 _FEATHER = 0.04  # of the face's width
+_ROUNDING = 1e-6  # pixels on a side of the hull belong to it, whatever the last digits say
 _MIDDLE_GREY = 128
 
 
@@ -70,7 +71,7 @@ def part_mask(landmarks: ArrayLike, part: str, shape: tuple[int, ...]) -> Field:
     around = points[list(corners)]
     if part == "face":
         around = np.concatenate([around, _forehead(points)])
-    within = outside(around, shape[:2]) <= 0
+    within = outside(around, shape[:2]) <= _ROUNDING
     share = np.zeros(within.shape)
     if within.any():
         # From the pixels of the hull, not from its sides: the margin rounds its corners.

@@ -22,7 +22,7 @@ from facebench.stimuli.parameters import (
     require_seed,
     require_trait,
 )
-from facebench.stimuli.rendering import render_face
+from facebench.stimuli.rendering import render_face, require_size
 from facebench.stimuli.sampling import change_feature, change_trait, sample_identity, sample_view
 from facebench.stimuli.workers import in_order, processes, write_png
 from facebench.types import StrPath
@@ -140,6 +140,7 @@ def make_rendered_faces(
     """
     root = Path(out)
     _check(n_people, n_images, changes, seed)
+    require_size(size)
     settings: dict[str, Any] = {
         "source": "facebench rendered faces",
         "renderer": _renderer_digest(),
