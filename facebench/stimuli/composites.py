@@ -20,6 +20,7 @@ _LEFT_JAW, _RIGHT_JAW = slice(0, 6), slice(11, 17)
 _LOWER_FACE = (*range(2, 15), 29)
 _CUT_WIDTH = 0.03  # share of the face's width over which the halves blend
 _MOST_GAIN = 1.25
+_MOST_UNEVEN = 1.25  # how much more one side of a face may be stretched than both together
 
 
 def composite(
@@ -119,9 +120,12 @@ class _CutFrame:
         Left and right of the nose are stretched on their own: heads are turned differently.
         """
         inside = self.inwards(places)
-        left, right = (other.knots[k] / self.knots[k] for k in (0, 2))
-        u = inside[..., 0] * np.where(inside[..., 0] < 0, left, right)
         scale = (other.knots[2] - other.knots[0]) / (self.knots[2] - self.knots[0])
+        left, right = (
+            np.clip(other.knots[k] / self.knots[k], scale / _MOST_UNEVEN, scale * _MOST_UNEVEN)
+            for k in (0, 2)
+        )
+        u = inside[..., 0] * np.where(inside[..., 0] < 0, left, right)
         return np.asarray(
             other.origin + u[..., None] * other.across + scale * inside[..., 1:] * other.down
         )

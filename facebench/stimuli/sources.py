@@ -32,11 +32,11 @@ class Source:
 
 @dataclass(frozen=True)
 class PreparedFace:
-    """A usable photograph: its landmarks among the stimuli and the colour of its skin."""
+    """A usable photograph: its landmarks among the stimuli and colours of its skin, [k, 3]."""
 
     source: Source
     landmarks: Field
-    skin: tuple[float, float, float]
+    skin: Field
 
     @property
     def name(self) -> str:
@@ -112,7 +112,7 @@ def choose_donors(faces: Sequence[PreparedFace], count: int, seed: int) -> list[
     Of 200 faces drawn at random, those are taken that are turned most alike and have the most
     similar skin, so that parts fit: the cost is the distance of the landmarks after the best
     similarity transform (root mean square, in face widths) plus twice the difference in skin colour
-    (mean over channels, 0 … 1).
+    (mean over places and channels, 0 … 1).
 
     Returns
     -------
@@ -133,7 +133,7 @@ def choose_donors(faces: Sequence[PreparedFace], count: int, seed: int) -> list[
         fitted = np.abs(theirs.conj() @ shapes[own]) ** 2 / (np.abs(theirs) ** 2).sum(axis=1)
         misfit = np.maximum((np.abs(shapes[own]) ** 2).sum() - fitted, 0)
         cost = np.sqrt(misfit / shapes.shape[1]) / widths[own]
-        cost += 2 * np.abs(skins[candidates] - skins[own]).mean(axis=1) / 255
+        cost += 2 * np.abs(skins[candidates] - skins[own]).mean(axis=(1, 2)) / 255
         chosen: list[int] = []
         # The rest follow, for the case that the candidates are of too few people.
         for index in chain(candidates[np.argsort(cost, kind="stable")], others):

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import numpy as np
 from PIL import Image
+from scipy.ndimage import uniform_filter
 
 from facebench.errors import ImageError, StimulusError
 from facebench.face_chip import face_landmarks
@@ -22,14 +23,19 @@ from facebench.files import atomic_path
 from facebench.images import open_image
 from facebench.progress import Progress
 from facebench.stimuli.catalogue import UPRIGHT, Condition, Face
+from facebench.stimuli.geometry import face_width
 from facebench.stimuli.manipulate import aligned_chip, to_chip
 from facebench.stimuli.pictures import Field, Picture
 from facebench.stimuli.sources import PreparedFace, Source, own_seed
 
 _log = logging.getLogger(__name__)
 _IMAGES_PER_WORKER = 32  # a process takes seconds to start
-# Cheeks, forehead beside the nose, and its tip: skin in nearly every face.
-_SKIN_POINTS = (2, 3, 13, 14, 27, 30)
+# Where skin is compared, each half way between two landmarks: forehead, nose, both cheeks, upper
+# lip, both sides of the mouth, chin. Beards and the direction of light tell there.
+_SKIN_BETWEEN = np.array(
+    [(21, 22), (29, 30), (2, 31), (14, 35), (33, 51), (48, 4), (54, 12), (57, 8)]
+)
+_SKIN_PATCH = 0.06  # of the face's width
 Job = TypeVar("Job")
 Made = TypeVar("Made")
 
@@ -102,11 +108,14 @@ def _load(out: Path, face: PreparedFace) -> Face:
     return Face(np.asarray(open_image(out / UPRIGHT / face.name)), face.landmarks)
 
 
-def _skin(picture: Picture, landmarks: Field) -> tuple[float, float, float]:
+def _skin(picture: Picture, landmarks: Field) -> Field:
+    """Return colours of the skin, [8, 3]."""
+    places = landmarks[_SKIN_BETWEEN].mean(axis=1)
     limit = (picture.shape[1] - 1, picture.shape[0] - 1)
-    columns, rows = np.clip(np.round(landmarks[list(_SKIN_POINTS)]), 0, limit).astype(int).T
-    red, green, blue = np.median(picture[rows, columns], axis=0)
-    return float(red), float(green), float(blue)
+    columns, rows = np.clip(np.round(places), 0, limit).astype(int).T
+    side = max(1, round(_SKIN_PATCH * face_width(landmarks)))
+    values = picture.astype(np.float64)
+    return np.asarray(uniform_filter(values, (side, side, 1), mode="nearest")[rows, columns])
 
 
 def write_png(path: Path, picture: Picture) -> None:
