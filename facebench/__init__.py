@@ -18,13 +18,24 @@ if TYPE_CHECKING:
     from facebench.models.clip import CLIPModel
     from facebench.models.dino import DinoModel
     from facebench.models.dlib_resnet import DlibResNetModel
+    from facebench.models.untrained import untrained_copies
     from facebench.models.vgg16 import Vgg16Model
     from facebench.pair_distances import batch_cosine_distance
     from facebench.plots import PlotHelper
+    from facebench.profiles import layer_profile
     from facebench.tasks.accuracy import AccuracyTask
     from facebench.tasks.base import BaseTask
     from facebench.tasks.conditioned_average import ConditionedAverageDistances
     from facebench.tasks.correlation import CorrelationTask
+    from facebench.tasks.effect import EffectTask
+    from facebench.tasks.effects import (
+        CompositeEffect,
+        CriticalFeaturesEffect,
+        FamiliarityEffect,
+        InversionEffect,
+        OtherRaceEffect,
+        ThatcherEffect,
+    )
     from facebench.tasks.embedding import EmbeddingTask
     from facebench.tasks.group_errors import GroupErrorTask
     from facebench.tasks.identification import IdentificationTask
@@ -37,18 +48,25 @@ __all__ = [
     "BaseModel",
     "BaseTask",
     "CLIPModel",
+    "CompositeEffect",
     "ConditionedAverageDistances",
     "CorrelationTask",
+    "CriticalFeaturesEffect",
     "DinoModel",
     "DlibResNetModel",
+    "EffectTask",
     "EmbeddingTask",
     "FacebenchError",
+    "FamiliarityEffect",
     "GroupErrorTask",
     "IdentificationTask",
+    "InversionEffect",
     "MultiModelTaskManager",
+    "OtherRaceEffect",
     "PlotHelper",
     "RelativeDifferenceTask",
     "TemplateVerificationTask",
+    "ThatcherEffect",
     "VerificationTask",
     "Vgg16Model",
     "__version__",
@@ -56,6 +74,8 @@ __all__ = [
     "check_pairs",
     "compare_models",
     "health_report",
+    "layer_profile",
+    "untrained_copies",
     "write_flipped",
 ]
 __version__ = "0.1.0"
@@ -65,24 +85,33 @@ _HOMES = {
     "BaseModel": "facebench.models.base",
     "BaseTask": "facebench.tasks.base",
     "CLIPModel": "facebench.models.clip",
+    "CompositeEffect": "facebench.tasks.effects",
     "ConditionedAverageDistances": "facebench.tasks.conditioned_average",
     "CorrelationTask": "facebench.tasks.correlation",
+    "CriticalFeaturesEffect": "facebench.tasks.effects",
     "DinoModel": "facebench.models.dino",
     "DlibResNetModel": "facebench.models.dlib_resnet",
+    "EffectTask": "facebench.tasks.effect",
     "EmbeddingTask": "facebench.tasks.embedding",
     "FacebenchError": "facebench.errors",
+    "FamiliarityEffect": "facebench.tasks.effects",
     "GroupErrorTask": "facebench.tasks.group_errors",
     "IdentificationTask": "facebench.tasks.identification",
+    "InversionEffect": "facebench.tasks.effects",
     "MultiModelTaskManager": "facebench.manager",
+    "OtherRaceEffect": "facebench.tasks.effects",
     "PlotHelper": "facebench.plots",
     "RelativeDifferenceTask": "facebench.tasks.relative_difference",
     "TemplateVerificationTask": "facebench.tasks.template_verification",
+    "ThatcherEffect": "facebench.tasks.effects",
     "VerificationTask": "facebench.tasks.verification",
     "Vgg16Model": "facebench.models.vgg16",
     "batch_cosine_distance": "facebench.pair_distances",
     "check_pairs": "facebench.data_health",
     "compare_models": "facebench.comparison",
     "health_report": "facebench.data_health",
+    "layer_profile": "facebench.profiles",
+    "untrained_copies": "facebench.models.untrained",
     "write_flipped": "facebench.flipping",
 }
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facebench.metrics.labels import read_comparisons
-from facebench.metrics.resamples import Resamples
+from facebench.metrics.resamples import Resamples, Weightings
 from facebench.metrics.roc_curve import parting_thresholds
 from facebench.types import Float64Array, FloatArray, IntArray
 
@@ -28,7 +28,7 @@ _Counts: TypeAlias = tuple[NDArray[np.float32], IntArray]
 def verification_replicates(
     labels: Any,
     scores: Any,
-    resamples: Resamples,
+    resamples: Weightings,
     *,
     far: Sequence[float] = (),
     higher_is_better: bool = True,
@@ -45,7 +45,7 @@ def verification_replicates(
         1 genuine, 0 impostor.
     scores : array-like, shape [N]
         Similarities or distances; NaN is rejected and ranks below every score.
-    resamples : Resamples
+    resamples : Resamples or other Weightings
         Of the same comparisons.
     far : sequence of float
         Targets of TAR at FAR.
@@ -234,7 +234,7 @@ def _equal_errors(
 
 
 def _dprimes(
-    genuine: NDArray[np.bool_], similarities: FloatArray, resamples: Resamples
+    genuine: NDArray[np.bool_], similarities: FloatArray, resamples: Weightings
 ) -> Float64Array:
     usable = ~np.isnan(similarities)
     values = similarities[usable].astype(np.float64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,17 @@ from numpy.typing import NDArray
 from facebench.metrics.labels import as_labels
 from facebench.types import Float64Array, IntArray
 
-__all__ = ["CHUNK", "By", "Interval", "Resamples", "Units", "draws_of", "percentiles", "units_of"]
+__all__ = [
+    "CHUNK",
+    "By",
+    "Interval",
+    "Resamples",
+    "Units",
+    "Weightings",
+    "draws_of",
+    "percentiles",
+    "units_of",
+]
 
 By: TypeAlias = Literal["pair", "image", "identity"]
 
@@ -29,6 +39,18 @@ class Interval(NamedTuple):
 
     low: float
     high: float
+
+
+class Weightings(Protocol):
+    """How often each comparison counts, many times over: what metrics on resamples ask for."""
+
+    n_resamples: int
+
+    def weights(self) -> Iterator[NDArray[np.float32]]:
+        """Give whole numbers of shape [N, R], some columns at a time."""
+
+    def sums(self, columns: Float64Array) -> Float64Array:
+        """Sum columns [N, K] under each weighting: [n_resamples, K]."""
 
 
 class Units(NamedTuple):

@@ -28,6 +28,7 @@ __all__ = [
     "checked_limits",
     "draw_tasks",
     "layer_distances",
+    "listed",
     "row_labels",
     "row_models",
 ]

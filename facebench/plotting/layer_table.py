@@ -1,0 +1,154 @@
+"""Layer profiles: any task's measure over the layers of a network, in network order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from facebench.columns import CI_HIGH, CI_LOW, CONDITION, LAYER, MODEL, TASK
+from facebench.errors import InputError
+from facebench.plotting.tables import as_numbers, check_column, check_table
+
+__all__ = ["REACHED", "layer_profile"]
+
+# The share of the peak whose first layer is reported.
+REACHED = 0.95
+
+
+def layer_profile(
+    performances: pd.DataFrame,
+    measure: str,
+    *,
+    condition: str | None = None,
+    layers: Mapping[str, Sequence[str]] | None = None,
+    larger_is_better: bool = True,
+) -> pd.DataFrame:
+    """Follow a measure through the layers of every network.
+
+    Parameters
+    ----------
+    performances : DataFrame
+        Results of a task, such as ``manager.tasks_performance_dfs[task]``.
+    measure : str
+        A column of numbers.
+    condition : str, optional
+        Of tasks with a row per condition, whose row to take.
+    layers : mapping of str to sequence of str, optional
+        For each model, all its layers in network order, as ``model.get_layer_names()`` gives them.
+        By default the order of the table's rows, and depth in them.
+    larger_is_better : bool, default True
+        Whether the peak is the largest value; else the smallest.
+
+    Returns
+    -------
+    DataFrame
+        A row per layer: Task Name, Model Name, Layer Name, 'layer_index' (from 0), 'depth' (0 the
+        first layer, 1 the last; 1 for a single one), 'value', 'low' and 'high' (the interval, NaN
+        without one), 'is_peak' (the first of equals), and 'reaches_95' (the first layer whose value
+        is 95 % of the peak; of negative or smallest peaks, the first within 5 % of the range of
+        the profile from it).
+
+    Raises
+    ------
+    InputError
+        If a column is missing, a layer occurs twice, or `layers` lacks one.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame(
+    ...     {
+    ...         "Task Name": "t", "Model Name": "m", "Layer Name": ["a", "b", "c"],
+    ...         "AUC": [0.5, 0.98, 1.0],
+    ...     }
+    ... )
+    >>> found = layer_profile(table, "AUC")
+    >>> found["depth"].tolist(), found["Layer Name"][found["reaches_95"]].tolist()
+    ([0.0, 0.5, 1.0], ['b'])
+    """
+    where = "layer_profile"
+    check_table(performances, where, (TASK, MODEL, LAYER))
+    check_column(performances, where, "measure", measure)
+    rows = _of_condition(performances, condition)
+    profiles = [
+        _profile(part, measure, layers, larger_is_better)
+        for _, part in rows.groupby([TASK, MODEL], sort=False)
+    ]
+    return pd.concat(profiles, ignore_index=True)
+
+
+def _of_condition(performances: pd.DataFrame, condition: str | None) -> pd.DataFrame:
+    if condition is None:
+        return performances
+    check_column(performances, "layer_profile", "condition", CONDITION)
+    rows = performances[performances[CONDITION].astype(str) == condition]
+    if rows.empty:
+        known = ", ".join(map(repr, dict.fromkeys(performances[CONDITION].astype(str))))
+        msg = f"The 'condition' parameter must be one of {known}. Got {condition!r} instead."
+        raise InputError(msg)
+    return rows
+
+
+def _profile(
+    rows: pd.DataFrame,
+    measure: str,
+    layers: Mapping[str, Sequence[str]] | None,
+    larger_is_better: bool,
+) -> pd.DataFrame:
+    model, task = str(rows[MODEL].iloc[0]), str(rows[TASK].iloc[0])
+    names = rows[LAYER].astype(str)
+    if names.duplicated().any():
+        twice = names[names.duplicated()].iloc[0]
+        hint = " Give the 'condition' whose rows to take." if CONDITION in rows else ""
+        msg = f"The results of {model!r} on {task!r} have layer {twice!r} more than once.{hint}"
+        raise InputError(msg)
+    order, count = _order(names.tolist(), model, layers)
+    found = rows.iloc[np.argsort(order, kind="stable")]
+    place = np.sort(order)
+    value = as_numbers(found[measure], f"The {measure!r} column of performances")
+    low, high = (
+        as_numbers(found[column], f"The {column!r} column of performances")
+        if column in found
+        else np.full(value.size, np.nan)
+        for column in (f"{measure}{CI_LOW}", f"{measure}{CI_HIGH}")
+    )
+    peak, reached = np.zeros(value.size, dtype=bool), np.zeros(value.size, dtype=bool)
+    if not np.isnan(value).all():
+        signed = value if larger_is_better else -value
+        best = int(np.nanargmax(signed))
+        peak[best] = True
+        bar = REACHED * signed[best]
+        if signed[best] <= 0:
+            bar = signed[best] - (1 - REACHED) * (np.nanmax(signed) - np.nanmin(signed))
+        reached[int(np.argmax(np.nan_to_num(signed, nan=-np.inf) >= bar))] = True
+    return pd.DataFrame(
+        {
+            TASK: task,
+            MODEL: model,
+            LAYER: found[LAYER].astype(str).to_numpy(),
+            "layer_index": place,
+            "depth": place / (count - 1) if count > 1 else np.ones(place.size),
+            "value": value,
+            "low": low,
+            "high": high,
+            "is_peak": peak,
+            "reaches_95": reached,
+        }
+    )
+
+
+def _order(
+    names: list[str], model: str, layers: Mapping[str, Sequence[str]] | None
+) -> tuple[np.ndarray, int]:
+    if layers is None or model not in layers:
+        return np.arange(len(names)), len(names)
+    known = {str(name): place for place, name in enumerate(layers[model])}
+    missing = [name for name in names if name not in known]
+    if missing:
+        msg = (
+            f"The 'layers' of {model!r} must hold every layer of its results, in network order. "
+            f"They lack {missing[0]!r}."
+        )
+        raise InputError(msg)
+    return np.array([known[name] for name in names]), len(known)

@@ -1,0 +1,430 @@
+"""Effects of human face perception: a measure compared between conditions."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics.pairwise import cosine_distances
+
+from facebench.columns import CI_HIGH, CI_LOW, CI_METHOD, MODEL
+from facebench.errors import InputError, PairsError
+from facebench.metrics.cells import (
+    MEASURES,
+    Cells,
+    Measure,
+    cell_estimates,
+    cell_replicates,
+    cell_values,
+)
+from facebench.metrics.effects import Contrast, compared, effect_of, item_index
+from facebench.metrics.permutations import exchange_of, permutation_p
+from facebench.metrics.report import Estimate
+from facebench.metrics.resamples import Resamples, percentiles
+from facebench.metrics.verification import best_accuracy
+from facebench.plots import PlotHelper
+from facebench.tasks.base import RoundedTask
+from facebench.tasks.comparisons import (
+    Identity,
+    align_distances,
+    at_least_1,
+    count_columns,
+    resampling_note,
+)
+from facebench.tasks.effect_design import Side, conditions_of, items_of, labels_of, members_of
+from facebench.types import Float64Array, MetricFunction, StrPath
+
+__all__ = ["EffectTask", "HumanReference"]
+
+_log = logging.getLogger(__name__)
+_UNLABELLED = ("mean distance", "pearson", "spearman")
+
+
+class HumanReference(NamedTuple):
+    """What people do, to compare networks with.
+
+    Attributes
+    ----------
+    what : str
+        The measure and the images.
+    value : float
+        NaN where only the direction is published.
+    source : str
+        The publication.
+    """
+
+    what: str
+    value: float
+    source: str
+
+
+class EffectTask(RoundedTask):
+    """Does a measure differ between conditions, as it does for people?
+
+    One row per layer: '<condition> <Measure>' for every condition, and of the contrast a against b
+    Difference = a - b, Ratio = a / b and Relative Difference = (a - b) / (a + b), each with a 95 %
+    interval. The same people (or photographs) are resampled in all conditions, so that intervals
+    are those of paired differences. P is from permutations: condition labels are swapped within
+    people or items where every item is in every condition, else shuffled; 'P Method' says which.
+    Ratio and Relative Difference are NaN, and 'Undefined' says why, where their denominator may be
+    zero. Relative Difference is the index of the means; 'Mean Item Relative Difference' is the mean
+    of the items' own indices (mean distance of paired items only), with 'Items Left Out' those
+    whose denominator is next to zero.
+
+    With `factors` the four conditions are all combinations of two columns, and there are three
+    effects, '<factor 1> …', '<factor 2> …' (each averaged over the other) and 'Interaction …': the
+    difference of differences, ratio of ratios and difference of relative differences of the first
+    level of factor 1 (first level of factor 2 against second) against its second. P of the
+    interaction swaps the levels of factor 1.
+
+    Parameters
+    ----------
+    name, pairs_file_path, images_path, distance_metric
+        See `BaseTask`.
+    measure : str, default 'auc'
+        'auc', 'dprime', 'accuracy' (at one threshold for all conditions), 'tar', 'mean distance',
+        'pearson' or 'spearman' (with ratings).
+    contrast : pair, optional
+        The two conditions a and b; either may be several whose measures are averaged. None takes
+        the only two, in order of appearance.
+    condition_column : str, default 'condition'
+        Names each pair's condition.
+    factors : pair of str, optional
+        Two columns of two values each, instead of `condition_column` and `contrast`.
+    true_label : str, default 'same'
+        Column that is 1 for pairs of one person; not needed for mean distance and ratings.
+    rating_column : str, default 'distance'
+        People's ratings, larger for less alike.
+    threshold : float, optional
+        For accuracy, the largest accepted distance. None takes the best of all conditions together.
+    far : float, default 0.01
+        For TAR: the false accept rate, whose threshold is found in each condition.
+    identity : 'auto', 'folder', pair of str or None
+        Who is compared: 'auto' takes the columns identity1 and identity2 where there are both, else
+        the folder of an image. None resamples photographs.
+    item_column : str, optional
+        Names the item of each pair, the same in every condition. By default items are told by
+        image names without the folder that all images of a condition share.
+    n_resamples, n_permutations : int, default 1000
+        Resamples behind the intervals, and permutations behind P.
+    seed : int, default 0
+        Of both.
+
+    Raises
+    ------
+    PairsError
+        If columns are missing, or a condition has no pairs, fewer than 3 images, or lacks a class.
+    InputError
+        If a parameter is not what it should be.
+
+    References
+    ----------
+    B. Efron and R. J. Tibshirani, "An introduction to the bootstrap" (1993); B. Phipson and G. K.
+    Smyth, "Permutation p-values should never be zero" (2010).
+    """
+
+    human_references: tuple[HumanReference, ...] = ()
+
+    def __init__(
+        self,
+        name: str,
+        pairs_file_path: StrPath,
+        images_path: StrPath,
+        distance_metric: MetricFunction = cosine_distances,
+        measure: Measure = "auc",
+        contrast: tuple[Side, Side] | None = None,
+        *,
+        condition_column: str = "condition",
+        factors: tuple[str, str] | None = None,
+        true_label: str = "same",
+        rating_column: str = "distance",
+        threshold: float | None = None,
+        far: float = 0.01,
+        identity: Identity = "auto",
+        item_column: str | None = None,
+        n_resamples: int = 1000,
+        n_permutations: int = 1000,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(name, pairs_file_path, images_path, distance_metric)
+        owner = type(self).__name__
+        if measure not in MEASURES:
+            msg = (
+                f"The 'measure' parameter of {owner} must be one of "
+                f"{', '.join(map(repr, MEASURES))}. Got {measure!r} instead."
+            )
+            raise InputError(msg)
+        if not isinstance(far, int | float) or not 0 < far <= 1:
+            msg = f"The 'far' parameter of {owner} must be a rate above 0. Got {far!r} instead."
+            raise InputError(msg)
+        self.measure = measure
+        self.threshold = threshold
+        self.far = far
+        self._n_permutations = at_least_1("n_permutations", n_permutations, owner)
+        self._seed = seed
+        where: dict[str, Any] = {"task": name, "owner": owner, "path": pairs_file_path}
+        self._all_pairs = pairs = pd.DataFrame(self.pairs_df)
+        self._conditions = conditions_of(pairs, condition_column, contrast, factors, **where)
+        labels = labels_of(pairs, true_label, needed=measure not in _UNLABELLED, **where)
+        cell = self._conditions.cell
+        self._involved = np.isin(cell, self._conditions.involved)
+        self._items, photographs = items_of(
+            pairs, cell, self._involved, item_column, owner=owner, path=pairs_file_path
+        )
+        self._members = members_of(pairs, labels, identity, photographs, **where)
+        if labels is None:
+            labels = (self._members.first == self._members.second).astype(np.int8)
+        self._labels = labels.astype(bool)
+        if measure in ("auc", "dprime", "tar"):
+            self._check_classes()
+        self._ratings: Float64Array | None = None
+        if measure in ("pearson", "spearman"):
+            self._ratings = self._numbers("rating_column", rating_column).to_numpy(dtype=np.float64)
+        self._resamples = Resamples(
+            labels,
+            self._members.by,
+            self._members.first,
+            self._members.second,
+            n_resamples=at_least_1("n_resamples", n_resamples, owner),
+            seed=seed,
+        )
+        self._exchange = exchange_of(
+            self._involved,
+            self._labels,
+            self._resamples.first,
+            self._resamples.second,
+            self._items,
+            self._members.plural,
+        )
+
+    @property
+    def conditions(self) -> list[str]:
+        """The conditions, in order of first appearance."""
+        return list(self._conditions.names)
+
+    @property
+    def measure_name(self) -> str:
+        """What the measure is called in the results."""
+        name = MEASURES[self.measure][0]
+        return f"TAR@FAR={self.far:g}" if self.measure == "tar" else name
+
+    def _check_classes(self) -> None:
+        involved = {k for c in self._conditions.contrasts.values() for k in (*c.first, *c.second)}
+        for k in sorted(involved):
+            genuine = self._labels[self._conditions.cell == k]
+            if genuine.all() or not genuine.any():
+                msg = (
+                    f"Condition {self._conditions.names[k]!r} of {self.name!r} must have pairs of "
+                    f"one person and of two for {self.measure!r}. In {self.pairs_file_path} all "
+                    f"{genuine.size} are {'same' if genuine[0] else 'different'}."
+                )
+                raise PairsError(msg)
+
+    def _cells(self, pairs_distances_df: pd.DataFrame) -> Cells:
+        distances = align_distances(self._all_pairs, pairs_distances_df, task=self.name)
+        threshold = float("nan")
+        if self.measure == "accuracy":
+            threshold = self.threshold if self.threshold is not None else float("nan")
+            if self.threshold is None:
+                found = best_accuracy(self._labels, distances, higher_is_better=False)
+                threshold = found.threshold
+        return Cells(
+            self.measure,
+            self._conditions.cell,
+            self._labels,
+            distances,
+            self._ratings,
+            threshold,
+            self.far,
+        )
+
+    def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
+        """Measure conditions and effects of one layer.
+
+        Parameters
+        ----------
+        pairs_distances_df : DataFrame
+            The pairs with their ``model_computed_distance``; left out or NaN where it failed.
+
+        Returns
+        -------
+        DataFrame
+            One row, see the class.
+        """
+        cells = self._cells(pairs_distances_df)
+        values, reasons = cell_values(cells)
+        replicates = cell_replicates(cells, self._resamples)
+        row: dict[str, Any] = {}
+        found = cell_estimates(cells, values, replicates, self._resamples)
+        for name, estimate in zip(self.conditions, found, strict=True):
+            row.update(_columns(f"{name} {self.measure_name}", estimate))
+        undefined = [f"{self.conditions[k]}: {reason}" for k, reason in reasons.items()]
+        for prefix, contrast in self._conditions.contrasts.items():
+            effect = effect_of(values, replicates, contrast)
+            row.update(_columns(f"{prefix}Difference", effect.difference))
+            row.update(_columns(f"{prefix}Ratio", effect.ratio))
+            row.update(_columns(f"{prefix}Relative Difference", effect.relative))
+            row[f"{prefix}P"] = permutation_p(
+                cells,
+                contrast,
+                self._exchange,
+                effect.difference.value,
+                n_permutations=self._n_permutations,
+                seed=self._seed,
+            )
+            if effect.undefined and not reasons:
+                undefined.append(f"{prefix}{effect.undefined}")
+        row.update(self._item_columns(cells))
+        if undefined:
+            _log.warning("Task %r: not defined (NaN): %s.", self.name, "; ".join(undefined))
+        row["Undefined"] = "; ".join(undefined)
+        row["P Method"] = f"{self._exchange.how} ({self._n_permutations})"
+        if self.measure == "accuracy":
+            row["Threshold"] = cells.threshold
+            row["Threshold From"] = "given" if self.threshold is not None else "same pairs"
+        row["Distance Metric"] = self.distance_metric_name
+        row[CI_METHOD] = resampling_note(self._members, self._resamples.n_resamples)
+        row.update(count_columns(self._all_pairs, self._members, cells.distances))
+        return pd.DataFrame([row])
+
+    def _paired_cells(self) -> tuple[int, int] | None:
+        """Give the two conditions whose items are compared one by one."""
+        contrast = next(iter(self._conditions.contrasts.values()))
+        single = len(contrast.first) == len(contrast.second) == 1
+        if self.measure != "mean distance" or self._items is None or not single:
+            return None
+        return contrast.first[0], contrast.second[0]
+
+    def _by_item(self, cells: Cells, pair: tuple[int, int]) -> list[Float64Array]:
+        """Give the distances of the items in two conditions, items in order, NaN if missing."""
+        items = np.asarray(self._items)
+        sides = []
+        for k in pair:
+            rows = np.flatnonzero(cells.cell == k)
+            ordered = np.full(int(items.max()) + 1, np.nan)
+            ordered[items[rows]] = cells.distances[rows]
+            sides.append(ordered)
+        return sides
+
+    def _item_columns(self, cells: Cells) -> dict[str, float]:
+        pair = self._paired_cells()
+        if pair is None:
+            return {}
+        indices = item_index(*self._by_item(cells, pair))
+        rows = np.flatnonzero(cells.cell == pair[0])
+        of_row = indices[np.asarray(self._items)[rows]]
+        counted = ~np.isnan(of_row)
+        sums = self._resamples.part(cells.cell == pair[0]).sums(
+            np.stack((np.where(counted, of_row, 0.0), counted.astype(np.float64)), axis=1)
+        )
+        with np.errstate(divide="ignore", invalid="ignore"):
+            replicates = sums[:, 0] / sums[:, 1]
+        value = float(np.mean(of_row[counted])) if counted.any() else float("nan")
+        estimate = Estimate(value, percentiles(replicates))
+        return {
+            **_columns("Mean Item Relative Difference", estimate),
+            "Items": rows.size,
+            "Items Left Out": int(np.count_nonzero(~counted)),
+        }
+
+    def item_values(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
+        """List the items of one layer in both conditions.
+
+        Parameters
+        ----------
+        pairs_distances_df : DataFrame
+            The pairs of one layer with their ``model_computed_distance``.
+
+        Returns
+        -------
+        DataFrame
+            A row per item, in the order of the first condition's pairs: img1 and img2 of that
+            condition, the distance in each condition, Difference and Relative Difference.
+
+        Raises
+        ------
+        InputError
+            If the measure is not the mean distance, or items are not in both conditions.
+        """
+        pair = self._paired_cells()
+        if pair is None:
+            msg = (
+                f"Task {self.name!r} has no values by item: that takes measure='mean distance', a "
+                "contrast of two conditions, and every item once in every condition (item_column)."
+            )
+            raise InputError(msg)
+        cells = self._cells(pairs_distances_df)
+        first, second = self._by_item(cells, pair)
+        rows = np.flatnonzero(cells.cell == pair[0])
+        order = np.asarray(self._items)[rows]
+        found = self._all_pairs.iloc[rows][["img1", "img2"]].reset_index(drop=True)
+        found[self.conditions[pair[0]]] = first[order]
+        found[self.conditions[pair[1]]] = second[order]
+        found["Difference"] = (first - second)[order]
+        found["Relative Difference"] = item_index(first, second)[order]
+        return found
+
+    def compare_models(self, first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+        """Compare the effect between two networks: the interaction of network and condition.
+
+        Such as race of the faces in training against race of the faces shown.
+
+        Parameters
+        ----------
+        first, second : DataFrame
+            One layer's pairs with their ``model_computed_distance``, of each network.
+
+        Returns
+        -------
+        DataFrame
+            One row: the Difference of either network, and Interaction = first - second, with
+            intervals from the same resamples for both.
+        """
+        contrast = self._simple_contrast()
+        points, drawn = [], []
+        for frame in (first, second):
+            cells = self._cells(frame)
+            points.append(float(compared(cell_values(cells)[0], contrast)[0]))
+            drawn.append(compared(cell_replicates(cells, self._resamples), contrast)[0])
+        row: dict[str, Any] = {}
+        for name, value, sample in (
+            ("First Difference", points[0], drawn[0]),
+            ("Second Difference", points[1], drawn[1]),
+            ("Interaction", points[0] - points[1], drawn[0] - drawn[1]),
+        ):
+            row.update(_columns(name, Estimate(value, percentiles(sample))))
+        row[CI_METHOD] = resampling_note(self._members, self._resamples.n_resamples)
+        return pd.DataFrame([row])
+
+    def _simple_contrast(self) -> Contrast:
+        return list(self._conditions.contrasts.values())[-1]
+
+    def plot(self, output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
+        """Draw every condition and effect with its interval, and the effect over the layers.
+
+        Parameters
+        ----------
+        output_dir : str
+            Folder for the pictures.
+        performances : DataFrame
+            Results of all models.
+        *optional
+            Not used.
+        """
+        effects = [f"{prefix}Difference" for prefix in self._conditions.contrasts]
+        values = [f"{name} {self.measure_name}" for name in self.conditions]
+        PlotHelper.effect_plot(performances, values, effects, output_dir, "effect")
+        if performances.groupby(MODEL, sort=False).size().max() > 2:
+            PlotHelper.plot_layer_profile(
+                performances, effects[-1], output_dir, "effect_over_layers"
+            )
+
+
+def _columns(name: str, estimate: Estimate) -> dict[str, float]:
+    return {
+        name: estimate.value,
+        f"{name}{CI_LOW}": estimate.interval.low,
+        f"{name}{CI_HIGH}": estimate.interval.high,
+    }

@@ -1,0 +1,225 @@
+"""Effects, permutations and weighted correlations against brute force and by simulation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import kstest, pearsonr, spearmanr
+
+from facebench.metrics.cells import MEASURES, Cells, cell_replicates, cell_values
+from facebench.metrics.effects import Contrast, compared, effect_of, item_index
+from facebench.metrics.permutations import exchange_of, permutation_p
+from facebench.metrics.resamples import Resamples
+from facebench.metrics.verification import auc, best_accuracy, dprime, tar_at_far
+from facebench.metrics.weighted import pearson_replicates, spearman_replicates
+
+SIMPLE = Contrast("difference", (0,), (1,))
+
+
+class Given:
+    """Weights of a test's own choice."""
+
+    def __init__(self, weights: np.ndarray) -> None:
+        self._weights = weights.astype(np.float32)
+        self.n_resamples = weights.shape[1]
+
+    def weights(self):
+        yield self._weights
+
+    def sums(self, columns):
+        return self._weights.T @ columns
+
+
+def paired_cells(measure: str, n: int = 40, effect: float = 0.0, seed: int = 0) -> Cells:
+    rng = np.random.default_rng(seed)
+    labels = np.tile(np.arange(n) % 2 == 0, 2)
+    cell = np.repeat([0, 1], n)
+    shared = np.tile(rng.normal(size=n), 2)
+    distances = 5 + shared + 0.5 * rng.normal(size=2 * n) - labels * (1 + effect * (cell == 0))
+    ratings = np.tile(rng.normal(size=n), 2) + distances
+    return Cells(
+        measure,
+        cell,
+        labels,
+        distances,
+        ratings if measure in ("pearson", "spearman") else None,
+        4.5,
+        0.2,
+    )
+
+
+def brute(cells: Cells, weights: np.ndarray | None = None) -> list[float]:
+    """Repeat each comparison as often as it is drawn, and use the plain functions."""
+    found = []
+    for k in range(2):
+        times = (weights if weights is not None else np.ones(cells.cell.size)) * (cells.cell == k)
+        found.append(plain(cells, np.repeat(np.arange(cells.cell.size), times.astype(int))))
+    return found
+
+
+def plain(cells: Cells, rows: np.ndarray) -> float:
+    labels, distances = cells.labels[rows], cells.distances[rows]
+    if cells.measure in ("auc", "dprime"):
+        function = auc if cells.measure == "auc" else dprime
+        return function(labels, distances, higher_is_better=False)
+    if cells.measure == "tar":
+        return tar_at_far(labels, distances, far=cells.far, higher_is_better=False).tar
+    if cells.measure == "accuracy":
+        return float(np.mean((distances <= cells.threshold) == labels))
+    if cells.measure == "mean distance":
+        return float(distances.mean())
+    function = pearsonr if cells.measure == "pearson" else spearmanr
+    return float(function(distances, cells.ratings[rows]).statistic)
+
+
+class TestCells:
+    @pytest.mark.parametrize("measure", MEASURES)
+    def test_values_and_replicates_agree_with_plain_functions(self, measure: str) -> None:
+        cells = paired_cells(measure, effect=1.0)
+        values, reasons = cell_values(cells)
+        assert not reasons
+        np.testing.assert_allclose(values, brute(cells), atol=1e-6)
+        people = np.tile(np.arange(40) // 2, 2)
+        others = np.where(cells.labels, people, (people + 7) % 20)
+        resamples = Resamples(cells.labels, "identity", people, others, n_resamples=12)
+        found = cell_replicates(cells, resamples)
+        weights = np.concatenate(list(resamples.weights()), axis=1)
+        expected = np.array([brute(cells, weights[:, r]) for r in range(12)])
+        np.testing.assert_allclose(found, expected, atol=2e-5)
+
+    def test_failed_comparisons(self) -> None:
+        cells = paired_cells("mean distance")
+        cells.distances[[0, 3]] = np.nan
+        values, _ = cell_values(cells)
+        assert values[0] == pytest.approx(np.nanmean(cells.distances[:40]))
+        wrong = cell_values(paired_cells("accuracy")._replace(distances=cells.distances))[0][0]
+        accepted = np.nan_to_num(cells.distances[:40], nan=np.inf) <= 4.5
+        assert wrong == pytest.approx(np.mean(accepted == cells.labels[:40]))
+
+    def test_reasons(self) -> None:
+        cells = paired_cells("spearman")
+        cells.ratings[:40] = 3.0
+        cells.distances[40:] = 1.0
+        values, reasons = cell_values(cells)
+        assert np.isnan(values).all()
+        assert reasons == {0: "its ratings are constant", 1: "its distances are constant"}
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 3)), min_size=3, max_size=25
+    )
+)
+def test_weighted_correlations_are_those_of_repeated_pairs(rows) -> None:
+    x, y, times = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
+    for function, reference in ((pearson_replicates, pearsonr), (spearman_replicates, spearmanr)):
+        found = function(x, y, Given(times[:, None]))[0]
+        a, b = np.repeat(x, times.astype(int)), np.repeat(y, times.astype(int))
+        if a.size < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
+            assert np.isnan(found)
+        else:
+            assert found == pytest.approx(reference(a, b).statistic, abs=1e-9)
+
+
+class TestEffect:
+    @given(st.lists(st.floats(0.01, 100), min_size=4, max_size=4))
+    def test_quotients(self, values) -> None:
+        a, b, c, d = values
+        found = compared(np.array(values), Contrast("interaction", (0, 1), (2, 3)))
+        assert found[0] == pytest.approx((a - b) - (c - d))
+        assert found[1] == pytest.approx((a / b) / (c / d))
+        assert found[2] == pytest.approx((a - b) / (a + b) - (c - d) / (c + d))
+        main = compared(np.array(values), Contrast("difference", (0, 1), (2, 3)))
+        one, other = (a + b) / 2, (c + d) / 2
+        assert main[0] == pytest.approx(one - other)
+        assert main[2] == pytest.approx((one - other) / (one + other))
+
+    def test_denominators_that_may_be_zero(self) -> None:
+        rng = np.random.default_rng(0)
+        values = np.array([1.0, 0.05])
+        effect = effect_of(values, rng.normal(values, 0.1, (400, 2)), SIMPLE)
+        assert np.isnan(effect.ratio.value)
+        assert np.isnan(effect.ratio.interval.low)
+        assert effect.undefined == "ratio: its denominator may be zero"
+        assert effect.relative.value == pytest.approx(0.95 / 1.05)
+        values = np.array([1.0, -0.4])
+        effect = effect_of(values, rng.normal(values, 0.01, (400, 2)), SIMPLE)
+        assert np.isnan(effect.relative.value)
+        assert effect.undefined == "index: the conditions have opposite signs"
+        zeros = effect_of(np.zeros(2), np.zeros((400, 2)), SIMPLE)
+        assert np.isnan([zeros.ratio.value, zeros.relative.value]).all()
+        assert zeros.difference.value == 0
+
+    def test_index_of_means_and_mean_of_indices(self) -> None:
+        first, second = [3.0, 1.0, 0.0, 1.0], [1.0, 9.0, 0.0, -1.0]
+        np.testing.assert_array_equal(item_index(first, second), [0.5, -0.8, np.nan, np.nan])
+
+
+class TestPermutation:
+    def test_all_moves_by_hand(self) -> None:
+        # Eight people, one item each: 2 ** 8 ways to swap.
+        rng = np.random.default_rng(4)
+        distances = rng.normal(size=16) + np.repeat([0.8, 0.0], 8)
+        cells = Cells("mean distance", np.repeat([0, 1], 8), np.ones(16, bool), distances)
+        people = np.tile(np.arange(8), 2)
+        exchange = exchange_of(np.ones(16, bool), cells.labels, people, people, people, "people")
+        assert exchange.how == "conditions swapped within people"
+        gaps = distances[:8] - distances[8:]
+        signs = np.array(np.meshgrid(*[[-1, 1]] * 8)).reshape(8, -1)
+        exact = np.mean(np.abs(gaps @ signs) >= abs(gaps.sum()) - 1e-9)
+        found = permutation_p(cells, SIMPLE, exchange, float(gaps.mean()), n_permutations=4000)
+        assert found == pytest.approx(exact, abs=0.02)
+
+    @pytest.mark.parametrize("kind", ["people", "items", "shuffled"])
+    def test_p_is_uniform_without_an_effect(self, kind: str) -> None:
+        found = []
+        for seed in range(120):
+            rng = np.random.default_rng([7, seed])
+            n = 20
+            distances = np.tile(rng.normal(size=n), 2) * (kind != "shuffled")
+            distances = distances + rng.normal(size=2 * n)
+            labels = np.tile(np.arange(n) % 2 == 0, 2)
+            measure = "auc" if kind == "shuffled" else "mean distance"
+            cells = Cells(measure, np.repeat([0, 1], n), labels, distances)
+            items = np.tile(np.arange(n), 2)
+            first, second = (items, items) if kind == "people" else (items, (items + 1) % n)
+            exchange = exchange_of(
+                np.ones(2 * n, bool),
+                labels,
+                first,
+                second,
+                None if kind == "shuffled" else items,
+                "people",
+            )
+            difference = float(compared(cell_values(cells)[0], SIMPLE)[0])
+            found.append(
+                permutation_p(cells, SIMPLE, exchange, difference, n_permutations=99, seed=seed)
+            )
+        assert kstest(found, "uniform").pvalue > 0.01
+
+    def test_intervals_of_paired_differences_cover(self) -> None:
+        covered = narrower = 0
+        for seed in range(150):
+            rng = np.random.default_rng([3, seed])
+            n = 40
+            shared = np.tile(rng.normal(size=n), 2)
+            distances = shared + 0.3 * rng.normal(size=2 * n) + np.repeat([0.2, 0.0], n)
+            people = np.tile(np.arange(n), 2)
+            cells = Cells("mean distance", np.repeat([0, 1], n), np.ones(2 * n, bool), distances)
+            drawn = Resamples(cells.labels, "identity", people, people, n_resamples=200, seed=seed)
+            effect = effect_of(cell_values(cells)[0], cell_replicates(cells, drawn), SIMPLE)
+            low, high = effect.difference.interval
+            covered += low <= 0.2 <= high
+            # Unpaired, the standard error would be 1.04 * sqrt(2 / 40).
+            narrower += high - low < 1.96 * 1.04 * np.sqrt(2 / n)
+        assert 0.88 <= covered / 150 <= 0.99
+        assert narrower == 150
+
+
+def test_one_threshold_for_all_conditions() -> None:
+    cells = paired_cells("accuracy", effect=1.0)
+    best = best_accuracy(cells.labels, cells.distances, higher_is_better=False)
+    values, _ = cell_values(cells._replace(threshold=best.threshold))
+    assert values.mean() == pytest.approx(best.accuracy)
