@@ -15,6 +15,7 @@ PAGES = [
     "docs/add_a_model.md",
     "docs/add_a_task.md",
     "docs/add_a_metric.md",
+    "docs/effects.md",
     "docs/protocols.md",
 ]
 
