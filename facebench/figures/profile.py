@@ -116,10 +116,15 @@ def profile_figure(
         names.add(line, band.label)
     if zero:
         axes.axhline(0, color=INK, linewidth=0.7)
-    colors = model_colors(profile.model for profile in profiles)
+    # Several measures of a single network may have a colour each.
+    alone = len({profile.model for profile in profiles}) == 1
+    colors = model_colors(profile.label if alone else profile.model for profile in profiles)
     for profile in profiles:
         across = np.arange(len(layers), dtype=np.float64) if named else profile.depth
-        names.add(_draw(axes, profile, across, colors[profile.model][0]), _name(profile))
+        names.add(
+            _draw(axes, profile, across, colors[profile.label if alone else profile.model][0]),
+            _name(profile),
+        )
     if named:
         _name_layers(axes, layers)
     else:

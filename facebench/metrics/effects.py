@@ -9,7 +9,7 @@ import numpy as np
 
 from facebench.metrics.cells import UNKNOWN
 from facebench.metrics.report import Estimate
-from facebench.metrics.resamples import percentiles
+from facebench.metrics.resamples import Interval, percentiles
 from facebench.types import Float64Array
 
 __all__ = ["Contrast", "Effect", "compared", "effect_of", "item_index"]
@@ -98,7 +98,12 @@ def _quotient(a: Float64Array, b: Float64Array, scale: Float64Array | None = Non
         return np.where(np.abs(b) > _TINY * np.maximum(size, _TINY), np.divide(a, b), np.nan)
 
 
-def effect_of(values: Float64Array, replicates: Float64Array, contrast: Contrast) -> Effect:
+def effect_of(
+    values: Float64Array,
+    replicates: Float64Array,
+    contrast: Contrast,
+    conditions: Sequence[Estimate] | None = None,
+) -> Effect:
     """Give an effect its intervals, and refuse quotients whose denominator may be zero.
 
     Parameters
@@ -109,12 +114,21 @@ def effect_of(values: Float64Array, replicates: Float64Array, contrast: Contrast
         The same on resamples.
     contrast : Contrast
         What is compared.
+    conditions : sequence of Estimate, length K, optional
+        The conditions with intervals of their own. Where a condition is the same in all resamples
+        but uncertain nevertheless (a share of 0 or 1), intervals of the effect are put together
+        from these, as if conditions were independent: wider, not narrower, than paired ones.
 
     Returns
     -------
     Effect
         Ratio (index) are NaN where the interval of their denominator, b (a + b), holds zero, and
         the index also where a and b have opposite signs.
+
+    References
+    ----------
+    G. Y. Zou and A. Donner, "Construction of confidence limits about effect measures: a general
+    approach", Statistics in Medicine 27 (2008) 1693-1702, for intervals from intervals.
 
     Examples
     --------
@@ -136,9 +150,14 @@ def effect_of(values: Float64Array, replicates: Float64Array, contrast: Contrast
                 reasons[name] = f"{name}: its denominator may be zero"
     if "index" not in reasons and any(a * b < 0 for a, b in _index_sides(values, contrast)):
         reasons["index"] = "index: the conditions have opposite signs"
+    intervals = [percentiles(sample) for sample in drawn]
+    if conditions is not None and _hides_uncertainty(replicates, contrast, conditions):
+        intervals = _put_together(point, contrast, conditions)
     found = [
-        UNKNOWN if name in reasons or np.isnan(value) else Estimate(value, percentiles(sample))
-        for name, value, sample in zip(("difference", "ratio", "index"), point, drawn, strict=True)
+        UNKNOWN if name in reasons or np.isnan(value) else Estimate(value, interval)
+        for name, value, interval in zip(
+            ("difference", "ratio", "index"), point, intervals, strict=True
+        )
     ]
     return Effect(found[0], found[1], found[2], "; ".join(reasons.values()))
 
@@ -176,6 +195,43 @@ def _index_denominators(
 ) -> tuple[list[Any], list[Any]]:
     found = [[a + b for a, b in _sides(numbers, contrast)] for numbers in (values, replicates)]
     return found[0], found[1]
+
+
+def _hides_uncertainty(
+    replicates: Float64Array, contrast: Contrast, conditions: Sequence[Estimate]
+) -> bool:
+    return any(
+        np.ptp(replicates[:, k]) == 0 and conditions[k].interval.low < conditions[k].interval.high
+        for k in (*contrast.first, *contrast.second)
+    )
+
+
+def _put_together(
+    point: Sequence[float], contrast: Contrast, conditions: Sequence[Estimate]
+) -> list[Interval]:
+    """Make intervals of difference, ratio and index from those of the conditions."""
+    signs = dict.fromkeys(contrast.first, 1 / len(contrast.first))
+    signs.update(dict.fromkeys(contrast.second, -1 / len(contrast.second)))
+    if contrast.kind == "interaction":
+        signs = dict(zip((*contrast.first, *contrast.second), (1, -1, -1, 1), strict=True))
+    below = above = 0.0
+    for k, sign in signs.items():
+        value, (low, high) = conditions[k]
+        down, up = (value - low, high - value) if sign > 0 else (high - value, value - low)
+        below, above = below + (sign * down) ** 2, above + (sign * up) ** 2
+    difference = Interval(point[0] - below**0.5, point[0] + above**0.5)
+    if contrast.kind == "interaction":
+        return [difference, UNKNOWN.interval, UNKNOWN.interval]
+    (a_low, a_high), (b_low, b_high) = (
+        np.mean([conditions[k].interval for k in side], axis=0)
+        for side in (contrast.first, contrast.second)
+    )
+    # Shares are not negative, so the extremes are at the corners.
+    corners = [_two(np.array(a), np.array(b)) for a, b in ((a_low, b_high), (a_high, b_low))]
+    return [
+        difference,
+        *(Interval(float(corners[0][i]), float(corners[1][i])) for i in (1, 2)),
+    ]
 
 
 def item_index(

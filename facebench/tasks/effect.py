@@ -262,7 +262,7 @@ class EffectTask(RoundedTask):
             row.update(_columns(f"{name} {self.measure_name}", estimate))
         undefined = [f"{self.conditions[k]}: {reason}" for k, reason in reasons.items()]
         for prefix, contrast in self._conditions.contrasts.items():
-            effect = effect_of(values, replicates, contrast)
+            effect = effect_of(values, replicates, contrast, found)
             row.update(_columns(f"{prefix}Difference", effect.difference))
             row.update(_columns(f"{prefix}Ratio", effect.ratio))
             row.update(_columns(f"{prefix}Relative Difference", effect.relative))
@@ -418,7 +418,7 @@ class EffectTask(RoundedTask):
         PlotHelper.effect_plot(performances, values, effects, output_dir, "effect")
         if performances.groupby(MODEL, sort=False).size().max() > 2:
             PlotHelper.plot_layer_profile(
-                performances, effects[-1], output_dir, "effect_over_layers"
+                performances, effects, output_dir, "effect_over_layers", label="Difference"
             )
 
 

@@ -116,6 +116,15 @@ class TestInversion:
         assert row["upright AUC"] == row["upright AUC CI High"] == 1
         assert row["upright AUC CI Low"] < 0.8
 
+    def test_no_error_in_either_condition_is_not_certainty(self, make_task: MakeTask) -> None:
+        task = make_task(verification())
+        frame = with_distances(task)
+        row = row_of(task, frame.assign(model_computed_distance=1.0 - frame["same"]))
+        assert row["Difference"] == 0
+        assert row["Difference CI Low"] == -row["Difference CI High"] < -0.2
+        for name, none in (("Ratio", 1), ("Relative Difference", 0)):
+            assert row[f"{name} CI Low"] < row[name] == none < row[f"{name} CI High"]
+
     def test_shuffled_where_conditions_are_of_other_people(self, make_task: MakeTask) -> None:
         pairs = verification(folders=("familiar", "unfamiliar"))
         for column in ("img1", "img2"):

@@ -1,0 +1,161 @@
+"""Layer profiles: the table by hand, and pictures that hold what they should."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from facebench import PlotHelper, layer_profile
+from facebench.errors import InputError
+from facebench.figures.effects import Dot, effects_figure
+from facebench.figures.layer_map import layer_map_figure
+from facebench.figures.profile import Band, Profile, profile_figure
+
+
+def table(values, model: str = "net", task: str = "t", **columns) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "Task Name": task,
+            "Model Name": model,
+            "Layer Name": [f"layer{i}" for i in range(len(values))],
+            "AUC": values,
+            **columns,
+        }
+    )
+
+
+class TestTable:
+    def test_depth_peak_and_interval(self) -> None:
+        values = [0.5, 0.96, 1.0, 1.0]
+        frame = table(values, **{"AUC CI Low": np.array(values) - 0.1})
+        found = layer_profile(pd.concat([frame, table([0.7], "one")]), "AUC")
+        assert found["depth"].tolist() == pytest.approx([0, 1 / 3, 2 / 3, 1, 1])
+        assert found["is_peak"].tolist() == [False, False, True, False, True]
+        assert found["reaches_95"].tolist() == [False, True, False, False, True]
+        assert found["low"][:4].tolist() == pytest.approx([0.4, 0.86, 0.9, 0.9])
+        assert found["high"].isna().all()
+
+    def test_network_order(self) -> None:
+        frame = table([0.5, 0.9]).assign(**{"Layer Name": ["late", "early"]})
+        found = layer_profile(frame, "AUC", layers={"net": ["early", "middle", "late", "head"]})
+        assert found["Layer Name"].tolist() == ["early", "late"]
+        assert found["layer_index"].tolist() == [0, 2]
+        assert found["depth"].tolist() == pytest.approx([0, 2 / 3])
+
+    def test_smaller_is_better(self) -> None:
+        found = layer_profile(table([0.9, 0.1, 0.5]), "AUC", larger_is_better=False)
+        assert found["is_peak"].tolist() == found["reaches_95"].tolist() == [False, True, False]
+
+    def test_conditions(self) -> None:
+        frame = pd.concat([table([0.1, 0.2]), table([0.3, 0.4])])
+        frame["Condition"] = ["a", "a", "b", "b"]
+        assert layer_profile(frame, "AUC", condition="b")["value"].tolist() == [0.3, 0.4]
+        with pytest.raises(InputError, match=r"more than once\. Give the 'condition'"):
+            layer_profile(frame, "AUC")
+        with pytest.raises(InputError, match="must be one of 'a', 'b'"):
+            layer_profile(frame, "AUC", condition="c")
+
+    @given(st.lists(st.floats(-5, 5) | st.just(float("nan")), min_size=1, max_size=12))
+    def test_the_peak_is_reached_no_later_than_it_is(self, values) -> None:
+        found = layer_profile(table(values), "AUC")
+        defined = found["value"].dropna()
+        assert found["is_peak"].sum() == found["reaches_95"].sum() == (len(defined) > 0)
+        if len(defined):
+            peak = found.index[found["is_peak"]][0]
+            first = found.index[found["reaches_95"]][0]
+            assert first <= peak
+            assert found["value"][peak] == defined.max()
+
+    def test_bad_input(self) -> None:
+        with pytest.raises(InputError, match="'measure' parameter"):
+            layer_profile(table([1.0]), "auc")
+        with pytest.raises(InputError, match="They lack 'layer1'"):
+            layer_profile(table([1.0, 2.0]), "AUC", layers={"net": ["layer0"]})
+
+
+def profile(values: list[float], model: str = "net", style: int = 0, peak: int = 1) -> Profile:
+    numbers = np.array(values)
+    names = [f"layer{i}" for i in range(numbers.size)]
+    depth = np.linspace(0, 1, numbers.size)
+    return Profile(
+        model, f"{model}, {style}", names, depth, numbers, numbers - 1, numbers + 1, peak, 0, style
+    )
+
+
+class TestFigures:
+    def test_one_network_over_its_layers(self) -> None:
+        figure = profile_figure([profile([1, 2, 1.5])], title="t", value_label="AUC", zero=True)
+        (axes,) = figure.axes
+        assert [label.get_text() for label in axes.get_xticklabels()] == [
+            "layer0", "layer1", "layer2",
+        ]  # fmt: skip
+        marks = [line for line in axes.lines if line.get_marker() == "D"]
+        assert [line.get_xydata().tolist() for line in marks] == [[[0, 1]], [[1, 2]]]
+        assert "peak 2.000 at layer1, 95 % at layer0" in axes.get_legend().get_texts()[0].get_text()
+        assert len(axes.collections) == 1
+
+    def test_several_networks_over_relative_depth_with_controls(self) -> None:
+        ends = np.array([0.0, 1.0])
+        band = Band("untrained", ends, ends, ends + 1, ends + 2)
+        figure = profile_figure(
+            [profile([1, 2, 3]), profile([1, 2, 3, 4], "other")],
+            title="t",
+            value_label="AUC",
+            bands=[band],
+        )
+        (axes,) = figure.axes
+        assert axes.get_xlabel().startswith("Relative depth")
+        assert len(axes.collections) == 3
+
+    def test_effects(self) -> None:
+        dots = [Dot(0.5, 0.4, 0.6), Dot(np.nan, np.nan, np.nan)]
+        figure = effects_figure(
+            ["a", "b"], [("up", dots), ("down", dots)], [("Difference", dots)],
+            title="t", value_label="AUC",
+        )  # fmt: skip
+        left, right = figure.axes
+        bars = [line for line in left.lines if len(line.get_xdata()) == 2]
+        assert [list(line.get_xdata()) for line in bars[:2]] == [[0.4, 0.6]] * 2
+        assert right.get_xlabel() == "Difference"
+
+    def test_map(self) -> None:
+        values = np.array([[0.1, np.nan], [0.3, 5.0], [0.2, 5.0]])
+        figure = layer_map_figure(values, ["m", "m", "n"], ["a", "b", "a"], ["x", "y"], "t")
+        cells = [text for text in figure.axes[0].texts if text.get_text()[0] in "0123456789n"]
+        bold = [text.get_text() for text in cells if text.get_fontweight() == "bold"]
+        assert bold.count("0.300") == 1
+        assert "n/a" in [text.get_text() for text in cells]
+
+
+class TestPlotHelper:
+    def test_files(self, tmp_path) -> None:
+        frame = pd.concat([table([0.5, 0.7, 0.9]), table([0.4, 0.5], "random 0"),
+                           table([0.4, 0.6], "random 1")])  # fmt: skip
+        frame["other"] = -frame["AUC"]
+        (written,) = PlotHelper.plot_layer_profile(
+            frame, ["AUC", "other"], tmp_path, "p", controls={"r": ["random 0", "random 1"]}
+        )
+        mapped = PlotHelper.layer_heat_map({"t": frame}, "AUC", tmp_path, "map")
+        dots = PlotHelper.effect_plot(frame, ["AUC"], ["other"], tmp_path, "effect")
+        assert {path.name for path in (written, mapped, *dots)} == {
+            "t_p.png", "map.png", "t_effect.png",
+        }  # fmt: skip
+        assert len(list(tmp_path.iterdir())) == 3
+        for path in tmp_path.iterdir():
+            assert np.asarray(Image.open(path)).std() > 5
+
+    def test_refused(self, tmp_path) -> None:
+        with pytest.raises(InputError, match=r"must name models of performances.*'nett'"):
+            PlotHelper.plot_layer_profile(
+                table([1.0]), "AUC", tmp_path, "p", controls={"r": ["nett"]}
+            )
+        with pytest.raises(InputError, match="names every model"):
+            PlotHelper.plot_layer_profile(
+                table([1.0]), "AUC", tmp_path, "p", controls={"r": ["net"]}
+            )
+        with pytest.raises(InputError, match="draws tasks of performances"):
+            PlotHelper.layer_heat_map({"t": table([1.0])}, {"u": "AUC"}, tmp_path, "map")
