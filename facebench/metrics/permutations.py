@@ -15,7 +15,7 @@ from facebench.metrics.cells import Cells, measured
 from facebench.metrics.effects import Contrast, compared
 from facebench.types import Float64Array, IntArray
 
-__all__ = ["Exchange", "exchange_of", "permutation_p"]
+__all__ = ["Exchange", "exchange_of", "permutation_p", "permuted_differences"]
 
 # Blocks of people from which on swapping whole blocks can tell anything.
 _FEW_BLOCKS = 8
@@ -32,8 +32,7 @@ class Exchange(NamedTuple):
     paired : bool
         Whether every item is in every condition.
     blocks : int array, shape [N]
-        Comparisons of one block get new labels together; if not paired, the classes within which
-        labels are shuffled.
+        Comparisons of one block get new labels together.
     """
 
     how: str
@@ -42,8 +41,8 @@ class Exchange(NamedTuple):
 
 
 def exchange_of(
+    cell: IntArray,
     involved: NDArray[np.bool_],
-    labels: NDArray[np.bool_],
     first: IntArray,
     second: IntArray,
     items: IntArray | None,
@@ -53,10 +52,10 @@ def exchange_of(
 
     Parameters
     ----------
+    cell : int array, shape [N]
+        The condition of each comparison.
     involved : bool array, shape [N]
         Comparisons of conditions that are compared.
-    labels : bool array, shape [N]
-        True for genuine pairs.
     first, second : int array, shape [N]
         The person (or image) of each side.
     items : int array, shape [N], or None
@@ -68,15 +67,21 @@ def exchange_of(
     -------
     Exchange
         Paired: blocks of comparisons that share no person with others, if there are 8 or more, so
-        that the test is exact; else single items, which takes items as independent.
+        that the test is exact; else single items, which takes items as independent. Not paired:
+        the comparisons within a person, if these are in one condition, and single ones of two.
     """
-    if items is None:
-        return Exchange(
-            "conditions shuffled among pairs of one class, taken as independent",
-            False,
-            labels.astype(np.intp),
-        )
     n_units = int(max(first.max(), second.max())) + 1
+    if items is None:
+        within = (first == second) & involved
+        own = np.unique(np.stack((first[within], cell[within])), axis=1)[0]
+        rows = n_units + np.arange(first.size)
+        if own.size and np.unique(own).size == own.size:
+            how = (
+                f"conditions shuffled among {plural}, and among pairs of two, taken as independent"
+            )
+            return Exchange(how, False, np.where(within, first, rows))
+        how = "conditions shuffled among pairs of one class, taken as independent"
+        return Exchange(how, False, rows)
     ends = (first[involved], second[involved])
     links = coo_array((np.ones(ends[0].size), ends), shape=(n_units, n_units))
     blocks = np.asarray(connected_components(links, directed=False)[1][first], dtype=np.intp)
@@ -102,18 +107,15 @@ class _Relabelled:
         return np.asarray(weights.T.astype(np.float64) @ columns)
 
 
-def permutation_p(
+def permuted_differences(
     cells: Cells,
     contrast: Contrast,
     exchange: Exchange,
-    difference: float,
     *,
     n_permutations: int = 1000,
     seed: int = 0,
-) -> float:
-    """Two-sided p of a difference, from exchanged condition labels.
-
-    p = (1 + number of permutations whose difference is as far from zero) / (1 + permutations).
+) -> Float64Array:
+    """Measure a difference again and again, with condition labels exchanged.
 
     Parameters
     ----------
@@ -123,26 +125,16 @@ def permutation_p(
         What is compared.
     exchange : Exchange
         What keeps together.
-    difference : float
-        As observed.
     n_permutations : int, default 1000
         Number of random relabellings.
     seed : int, default 0
-        The same seed gives the same p.
+        The same seed gives the same relabellings, of whatever distances.
 
     Returns
     -------
-    float
-        NaN if the difference is, or if more than one in twenty permutations give none.
-
-    References
-    ----------
-    B. Phipson and G. K. Smyth, "Permutation p-values should never be zero", Statistical
-    Applications in Genetics and Molecular Biology 9 (2010) 39; P. Good, "Permutation, parametric
-    and bootstrap tests of hypotheses" (2005).
+    array, shape [n_permutations]
+        NaN where the measure is not defined.
     """
-    if np.isnan(difference) or n_permutations < 1:
-        return float("nan")
     involved = sorted({*contrast.first, *contrast.second})
     chosen = np.isin(cells.cell, involved)
     part = cells.part(chosen)
@@ -157,14 +149,44 @@ def permutation_p(
             drawn = rng.integers(0, len(moves), size=(int(blocks.max()) + 1, count))
             relabelled = moves[drawn[blocks], part.cell[:, None]]
         else:
-            relabelled = _shuffled(part.cell, blocks, count, rng)
+            relabelled = _shuffled(part, blocks, count, rng)
         values = np.full((count, cells.n_cells), np.nan)
         for k in involved:
             values[:, k] = measured(part, _Relabelled(relabelled, k))
         found.append(compared(values, contrast)[0])
-    differences = np.concatenate(found)
-    defined = differences[~np.isnan(differences)]
-    if defined.size < 0.95 * n_permutations:
+    return np.concatenate(found)
+
+
+def permutation_p(difference: float, permuted: Float64Array) -> float:
+    """Two-sided p: how often a difference is as far from zero with labels exchanged.
+
+    p = (1 + number of permutations as far from zero) / (1 + number of permutations).
+
+    Parameters
+    ----------
+    difference : float
+        As observed.
+    permuted : array, shape [R]
+        From `permuted_differences`.
+
+    Returns
+    -------
+    float
+        NaN if the difference is, or more than one in twenty of `permuted`.
+
+    References
+    ----------
+    B. Phipson and G. K. Smyth, "Permutation p-values should never be zero", Statistical
+    Applications in Genetics and Molecular Biology 9 (2010) 39; P. Good, "Permutation, parametric
+    and bootstrap tests of hypotheses" (2005).
+
+    Examples
+    --------
+    >>> permutation_p(0.5, np.array([0.1, -0.6, 0.2]))
+    0.5
+    """
+    defined = permuted[~np.isnan(permuted)]
+    if np.isnan(difference) or not defined.size or defined.size < 0.95 * permuted.size:
         return float("nan")
     # Equal differences may differ by rounding.
     scale = abs(difference) + float(np.abs(defined).max())
@@ -190,11 +212,14 @@ def _moves(contrast: Contrast, involved: list[int], n_cells: int) -> list[tuple[
 
 
 def _shuffled(
-    cell: IntArray, classes: IntArray, count: int, rng: np.random.Generator
+    part: Cells, blocks: IntArray, count: int, rng: np.random.Generator
 ) -> NDArray[np.int16]:
-    relabelled = np.empty((cell.size, count), dtype=np.int16)
-    for name in np.unique(classes):
-        rows = np.flatnonzero(classes == name)
-        drawn = np.broadcast_to(cell[rows, None].astype(np.int16), (rows.size, count))
-        relabelled[rows] = rng.permuted(drawn, axis=0)
+    relabelled = np.empty((part.cell.size, count), dtype=np.int16)
+    for chosen in (part.labels, ~part.labels):
+        rows = np.flatnonzero(chosen)
+        if rows.size:
+            _, one, block = np.unique(blocks[rows], return_index=True, return_inverse=True)
+            own = part.cell[rows][one].astype(np.int16)
+            drawn = rng.permuted(np.broadcast_to(own[:, None], (own.size, count)), axis=0)
+            relabelled[rows] = drawn[block]
     return relabelled

@@ -20,7 +20,7 @@ from facebench.metrics.cells import (
     cell_values,
 )
 from facebench.metrics.effects import Contrast, compared, effect_of, item_index
-from facebench.metrics.permutations import exchange_of, permutation_p
+from facebench.metrics.permutations import exchange_of, permutation_p, permuted_differences
 from facebench.metrics.report import Estimate
 from facebench.metrics.resamples import Resamples, percentiles
 from facebench.metrics.verification import best_accuracy
@@ -34,6 +34,7 @@ from facebench.tasks.comparisons import (
     resampling_note,
 )
 from facebench.tasks.effect_design import Side, conditions_of, items_of, labels_of, members_of
+from facebench.tasks.effect_items import PairedItems
 from facebench.types import Float64Array, MetricFunction, StrPath
 
 __all__ = ["EffectTask", "HumanReference"]
@@ -159,6 +160,14 @@ class EffectTask(RoundedTask):
         if not isinstance(far, int | float) or not 0 < far <= 1:
             msg = f"The 'far' parameter of {owner} must be a rate above 0. Got {far!r} instead."
             raise InputError(msg)
+        if threshold is not None and (
+            not isinstance(threshold, int | float) or np.isnan(threshold)
+        ):
+            msg = (
+                f"The 'threshold' parameter of {owner} must be a distance or None. "
+                f"Got {threshold!r} instead."
+            )
+            raise InputError(msg)
         self.measure = measure
         self.threshold = threshold
         self.far = far
@@ -191,8 +200,8 @@ class EffectTask(RoundedTask):
             seed=seed,
         )
         self._exchange = exchange_of(
+            cell,
             self._involved,
-            self._labels,
             self._resamples.first,
             self._resamples.second,
             self._items,
@@ -267,16 +276,15 @@ class EffectTask(RoundedTask):
             row.update(_columns(f"{prefix}Ratio", effect.ratio))
             row.update(_columns(f"{prefix}Relative Difference", effect.relative))
             row[f"{prefix}P"] = permutation_p(
-                cells,
-                contrast,
-                self._exchange,
-                effect.difference.value,
-                n_permutations=self._n_permutations,
-                seed=self._seed,
+                effect.difference.value, self._permuted(cells, contrast)
             )
             if effect.undefined and not reasons:
                 undefined.append(f"{prefix}{effect.undefined}")
-        row.update(self._item_columns(cells))
+        items = self._paired_items()
+        if items is not None:
+            estimate, n_left_out = items.mean_index(cells.distances, self._resamples)
+            row.update(_columns("Mean Item Relative Difference", estimate))
+            row.update({"Items": items.rows.size, "Items Left Out": n_left_out})
         if undefined:
             _log.warning("Task %r: not defined (NaN): %s.", self.name, "; ".join(undefined))
         row["Undefined"] = "; ".join(undefined)
@@ -289,45 +297,23 @@ class EffectTask(RoundedTask):
         row.update(count_columns(self._all_pairs, self._members, cells.distances))
         return pd.DataFrame([row])
 
-    def _paired_cells(self) -> tuple[int, int] | None:
-        """Give the two conditions whose items are compared one by one."""
+    def _permuted(self, cells: Cells, contrast: Contrast) -> Float64Array:
+        return permuted_differences(
+            cells,
+            contrast,
+            self._exchange,
+            n_permutations=self._n_permutations,
+            seed=self._seed,
+        )
+
+    def _paired_items(self) -> PairedItems | None:
+        """Give the items of the two conditions that are compared one by one, if they are."""
         contrast = next(iter(self._conditions.contrasts.values()))
         single = len(contrast.first) == len(contrast.second) == 1
         if self.measure != "mean distance" or self._items is None or not single:
             return None
-        return contrast.first[0], contrast.second[0]
-
-    def _by_item(self, cells: Cells, pair: tuple[int, int]) -> list[Float64Array]:
-        """Give the distances of the items in two conditions, items in order, NaN if missing."""
-        items = np.asarray(self._items)
-        sides = []
-        for k in pair:
-            rows = np.flatnonzero(cells.cell == k)
-            ordered = np.full(int(items.max()) + 1, np.nan)
-            ordered[items[rows]] = cells.distances[rows]
-            sides.append(ordered)
-        return sides
-
-    def _item_columns(self, cells: Cells) -> dict[str, float]:
-        pair = self._paired_cells()
-        if pair is None:
-            return {}
-        indices = item_index(*self._by_item(cells, pair))
-        rows = np.flatnonzero(cells.cell == pair[0])
-        of_row = indices[np.asarray(self._items)[rows]]
-        counted = ~np.isnan(of_row)
-        sums = self._resamples.part(cells.cell == pair[0]).sums(
-            np.stack((np.where(counted, of_row, 0.0), counted.astype(np.float64)), axis=1)
-        )
-        with np.errstate(divide="ignore", invalid="ignore"):
-            replicates = sums[:, 0] / sums[:, 1]
-        value = float(np.mean(of_row[counted])) if counted.any() else float("nan")
-        estimate = Estimate(value, percentiles(replicates))
-        return {
-            **_columns("Mean Item Relative Difference", estimate),
-            "Items": rows.size,
-            "Items Left Out": int(np.count_nonzero(~counted)),
-        }
+        pair = (contrast.first[0], contrast.second[0])
+        return PairedItems(self._items, self._conditions.cell, pair)
 
     def item_values(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
         """List the items of one layer in both conditions.
@@ -348,22 +334,20 @@ class EffectTask(RoundedTask):
         InputError
             If the measure is not the mean distance, or items are not in both conditions.
         """
-        pair = self._paired_cells()
-        if pair is None:
+        items = self._paired_items()
+        if items is None:
             msg = (
                 f"Task {self.name!r} has no values by item: that takes measure='mean distance', a "
-                "contrast of two conditions, and every item once in every condition (item_column)."
+                "contrast of two conditions, and items that are in both once (item_column)."
             )
             raise InputError(msg)
-        cells = self._cells(pairs_distances_df)
-        first, second = self._by_item(cells, pair)
-        rows = np.flatnonzero(cells.cell == pair[0])
-        order = np.asarray(self._items)[rows]
-        found = self._all_pairs.iloc[rows][["img1", "img2"]].reset_index(drop=True)
-        found[self.conditions[pair[0]]] = first[order]
-        found[self.conditions[pair[1]]] = second[order]
-        found["Difference"] = (first - second)[order]
-        found["Relative Difference"] = item_index(first, second)[order]
+        distances = self._cells(pairs_distances_df).distances
+        first, second = items.values(distances)
+        found = self._all_pairs.iloc[items.rows][["img1", "img2"]].reset_index(drop=True)
+        for k, values in zip(items.pair, (first, second), strict=True):
+            found[self.conditions[k]] = values
+        found["Difference"] = first - second
+        found["Relative Difference"] = item_index(first, second)
         return found
 
     def compare_models(self, first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
@@ -380,14 +364,16 @@ class EffectTask(RoundedTask):
         -------
         DataFrame
             One row: the Difference of either network, and Interaction = first - second, with
-            intervals from the same resamples for both.
+            intervals from the same resamples for both, and P from the same exchanges of condition
+            labels for both. With `factors`, the Difference is that of their interaction.
         """
-        contrast = self._simple_contrast()
-        points, drawn = [], []
+        contrast = list(self._conditions.contrasts.values())[-1]
+        points, drawn, permuted = [], [], []
         for frame in (first, second):
             cells = self._cells(frame)
             points.append(float(compared(cell_values(cells)[0], contrast)[0]))
             drawn.append(compared(cell_replicates(cells, self._resamples), contrast)[0])
+            permuted.append(self._permuted(cells, contrast))
         row: dict[str, Any] = {}
         for name, value, sample in (
             ("First Difference", points[0], drawn[0]),
@@ -395,11 +381,10 @@ class EffectTask(RoundedTask):
             ("Interaction", points[0] - points[1], drawn[0] - drawn[1]),
         ):
             row.update(_columns(name, Estimate(value, percentiles(sample))))
+        row["P"] = permutation_p(points[0] - points[1], permuted[0] - permuted[1])
+        row["P Method"] = f"{self._exchange.how} ({self._n_permutations})"
         row[CI_METHOD] = resampling_note(self._members, self._resamples.n_resamples)
         return pd.DataFrame([row])
-
-    def _simple_contrast(self) -> Contrast:
-        return list(self._conditions.contrasts.values())[-1]
 
     def plot(self, output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
         """Draw every condition and effect with its interval, and the effect over the layers.

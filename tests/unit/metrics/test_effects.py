@@ -10,7 +10,7 @@ from scipy.stats import kstest, pearsonr, spearmanr
 
 from facebench.metrics.cells import MEASURES, Cells, cell_replicates, cell_values
 from facebench.metrics.effects import Contrast, compared, effect_of, item_index
-from facebench.metrics.permutations import exchange_of, permutation_p
+from facebench.metrics.permutations import exchange_of, permutation_p, permuted_differences
 from facebench.metrics.resamples import Resamples
 from facebench.metrics.verification import auc, best_accuracy, dprime, tar_at_far
 from facebench.metrics.weighted import pearson_replicates, spearman_replicates
@@ -164,12 +164,14 @@ class TestPermutation:
         distances = rng.normal(size=16) + np.repeat([0.8, 0.0], 8)
         cells = Cells("mean distance", np.repeat([0, 1], 8), np.ones(16, bool), distances)
         people = np.tile(np.arange(8), 2)
-        exchange = exchange_of(np.ones(16, bool), cells.labels, people, people, people, "people")
+        exchange = exchange_of(cells.cell, np.ones(16, bool), people, people, people, "people")
         assert exchange.how == "conditions swapped within people"
         gaps = distances[:8] - distances[8:]
         signs = np.array(np.meshgrid(*[[-1, 1]] * 8)).reshape(8, -1)
         exact = np.mean(np.abs(gaps @ signs) >= abs(gaps.sum()) - 1e-9)
-        found = permutation_p(cells, SIMPLE, exchange, float(gaps.mean()), n_permutations=4000)
+        found = permutation_p(
+            float(gaps.mean()), permuted_differences(cells, SIMPLE, exchange, n_permutations=4000)
+        )
         assert found == pytest.approx(exact, abs=0.02)
 
     @pytest.mark.parametrize("kind", ["people", "items", "shuffled"])
@@ -186,8 +188,8 @@ class TestPermutation:
             items = np.tile(np.arange(n), 2)
             first, second = (items, items) if kind == "people" else (items, (items + 1) % n)
             exchange = exchange_of(
+                cells.cell,
                 np.ones(2 * n, bool),
-                labels,
                 first,
                 second,
                 None if kind == "shuffled" else items,
@@ -195,9 +197,31 @@ class TestPermutation:
             )
             difference = float(compared(cell_values(cells)[0], SIMPLE)[0])
             found.append(
-                permutation_p(cells, SIMPLE, exchange, difference, n_permutations=99, seed=seed)
+                permutation_p(
+                    difference,
+                    permuted_differences(cells, SIMPLE, exchange, n_permutations=99, seed=seed),
+                )
             )
         assert kstest(found, "uniform").pvalue > 0.01
+
+    def test_shuffled_people_keep_their_pairs(self) -> None:
+        # Three like pairs of each person: shuffling pairs would take them for independent.
+        found = []
+        for seed in range(100):
+            rng = np.random.default_rng([11, seed])
+            people = np.repeat(np.arange(20), 3)
+            distances = rng.normal(size=20)[people] + 0.1 * rng.normal(size=60)
+            cells = Cells("mean distance", (people >= 10) * 1, np.ones(60, bool), distances)
+            exchange = exchange_of(cells.cell, np.ones(60, bool), people, people, None, "people")
+            difference = float(compared(cell_values(cells)[0], SIMPLE)[0])
+            found.append(
+                permutation_p(
+                    difference,
+                    permuted_differences(cells, SIMPLE, exchange, n_permutations=99, seed=seed),
+                )
+            )
+        assert kstest(found, "uniform").pvalue > 0.01
+        assert np.mean(np.array(found) < 0.05) < 0.15
 
     def test_intervals_of_paired_differences_cover(self) -> None:
         covered = narrower = 0
@@ -223,3 +247,30 @@ def test_one_threshold_for_all_conditions() -> None:
     best = best_accuracy(cells.labels, cells.distances, higher_is_better=False)
     values, _ = cell_values(cells._replace(threshold=best.threshold))
     assert values.mean() == pytest.approx(best.accuracy)
+
+
+def test_every_swap_of_items_by_hand() -> None:
+    # Pairs that link all people: items are swapped, one by one, and areas measured anew.
+    rng = np.random.default_rng(9)
+    n = 8
+    labels = np.tile(np.arange(n) % 2 == 0, 2)
+    distances = rng.normal(size=2 * n) - labels * np.repeat([1.5, 0.0], n)
+    cell = np.repeat([0, 1], n)
+    cells = Cells("auc", cell, labels, distances)
+    items, ring = np.tile(np.arange(n), 2), np.tile((np.arange(n) + 1) % n, 2)
+    exchange = exchange_of(cell, np.ones(2 * n, bool), items, ring, items, "people")
+    assert exchange.how == "conditions swapped within items, taken as independent"
+
+    def difference(swapped: np.ndarray) -> float:
+        own = np.where(np.tile(swapped, 2), 1 - cell, cell)
+        one, other = (
+            auc(labels[own == k], distances[own == k], higher_is_better=False) for k in (0, 1)
+        )
+        return one - other
+
+    every = [[bool(number >> bit & 1) for bit in range(n)] for number in range(2**n)]
+    found = np.array([difference(np.array(swapped)) for swapped in every])
+    exact = np.mean(np.abs(found) >= abs(found[0]) - 1e-9)
+    permuted = permuted_differences(cells, SIMPLE, exchange, n_permutations=4000)
+    assert set(permuted.round(9)) == set(found.round(9))
+    assert permutation_p(found[0], permuted) == pytest.approx(exact, abs=0.03)

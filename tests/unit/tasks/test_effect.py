@@ -130,7 +130,7 @@ class TestInversion:
         for column in ("img1", "img2"):
             pairs[column] = pairs[column].str.replace(r"^unfamiliar/P", "unfamiliar/Q", regex=True)
         row = row_of(make_task(pairs))
-        assert row["P Method"].startswith("conditions shuffled among pairs of one class")
+        assert row["P Method"].startswith("conditions shuffled among people")
         assert row["Identities"] == 24
 
     def test_items_by_column(self, make_task: MakeTask) -> None:
@@ -151,7 +151,7 @@ class TestInversion:
 
 class TestThatcher:
     def test_index_of_means_and_mean_of_indices(self, make_task: MakeTask) -> None:
-        task = make_task(thatcher(), measure="mean distance")
+        task = make_task(thatcher(), measure="mean distance", n_resamples=4000)
         frame = with_distances(task)
         row = row_of(task, frame)
         upright, inverted = (
@@ -165,6 +165,11 @@ class TestThatcher:
         assert row["Mean Item Relative Difference"] != pytest.approx(row["Relative Difference"])
         assert (row["Items"], row["Items Left Out"]) == (10, 0)
         assert row["P Method"] == "conditions swapped within people (99)"
+        # One bootstrap by hand: the ten people with their own indices.
+        drawn = np.random.default_rng(5).integers(0, 10, (4000, 10))
+        low, high = np.quantile(own[drawn].mean(axis=1), [0.025, 0.975])
+        assert row["Mean Item Relative Difference CI Low"] == pytest.approx(low, abs=0.01)
+        assert row["Mean Item Relative Difference CI High"] == pytest.approx(high, abs=0.01)
         items = task.item_values(frame)
         np.testing.assert_allclose(items["Relative Difference"], own)
         np.testing.assert_allclose(items["Difference"], upright - inverted)
@@ -214,6 +219,8 @@ class TestFactorial:
         gaps = [row_of(task, frame)["Difference"] for frame in (first, second)]
         assert row["Interaction"] == pytest.approx(gaps[0] - gaps[1])
         assert row["Interaction CI Low"] < row["Interaction"] < row["Interaction CI High"]
+        assert 0 < row["P"] <= 1
+        assert task.compare_models(first, first).iloc[0]["P"] == 1
         swapped = task.compare_models(second, first).iloc[0]
         assert swapped["Interaction"] == -row["Interaction"]
 
@@ -261,6 +268,7 @@ class TestRefused:
             ({"measure": "pearson"}, "rating_column"),
             ({"true_label": "truth"}, "true_label"),
             ({"far": 0}, "a rate above 0"),
+            ({"measure": "accuracy", "threshold": "low"}, "a distance or None"),
             ({"n_resamples": 0}, "1 or more"),
             ({"n_permutations": 0}, "1 or more"),
         ],
