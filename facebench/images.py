@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import warnings
 import zlib
@@ -15,7 +16,7 @@ from facebench.errors import ImageError, MissingImageError
 from facebench.packs import member_bytes, open_pack, split_member
 from facebench.types import StrPath
 
-__all__ = ["image_bytes", "image_exists", "open_image"]
+__all__ = ["file_state", "image_bytes", "image_exists", "open_image"]
 
 # What Pillow raises for damaged files, beyond OSError (which covers unidentified and truncated).
 _DAMAGE = (
@@ -78,6 +79,18 @@ def image_bytes(image_path: StrPath) -> bytes:
     except OSError as error:
         msg = f"The image {image_path} cannot be read: {error.strerror or error}."
         raise ImageError(msg) from error
+
+
+def file_state(image_path: StrPath) -> os.stat_result:
+    """Ask the file system about an image's file: of an image in a pack, the pack.
+
+    Raises
+    ------
+    OSError
+        If there is none.
+    """
+    parts = split_member(image_path)
+    return (Path(image_path) if parts is None else parts[0]).stat()
 
 
 def open_image(image_path: StrPath) -> Image.Image:
