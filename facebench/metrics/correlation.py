@@ -94,8 +94,9 @@ def correlate(x: Any, y: Any, measure: str, weights: Any = None) -> Any:
 
     Parameters
     ----------
-    x, y : array-like, shape [N]
-        Numbers; a pair with NaN on either side is left out.
+    x, y : array-like, shape [N] or [R, N]
+        Numbers, the same for all weightings or a row for each; a pair with NaN on either side is
+        left out.
     measure : {'pearson', 'spearman', 'tau-a', 'rho-a', 'cosine'}
         The measure.
     weights : array-like, shape [N] or [R, N], optional
@@ -103,7 +104,7 @@ def correlate(x: Any, y: Any, measure: str, weights: Any = None) -> Any:
 
     Returns
     -------
-    float, or array of shape [R] for R weightings
+    float, or array of shape [R] for R weightings or rows
         In [-1, 1]; NaN where it is not defined: fewer than two pairs, or (but for 'tau-a' and
         'rho-a', which give 0) one side constant.
 
@@ -121,32 +122,61 @@ def correlate(x: Any, y: Any, measure: str, weights: Any = None) -> Any:
     """
     left, right, drawn = _complete(x, y, weights)
     if measure == "tau-a":
-        difference, total = concordance(left, right, drawn)
+        difference, total = _concordance(left, right, drawn)
         values = np.divide(difference, total, out=np.full(len(drawn), np.nan), where=total > 0)
     else:
         one, other = (standardise(side, drawn, measure) for side in (left, right))
         values = np.einsum("rn,rn,rn->r", drawn, one, other)
-    values = np.clip(values, -1.0, 1.0)
-    return values if np.ndim(weights) == 2 else float(values[0])
+        values[~drawn.any(axis=1)] = np.nan
+    return _as_given(values, x, y, weights)
 
 
-def _complete(x: Any, y: Any, weights: Any) -> tuple[Float64Array, Float64Array, Float64Array]:
+def _as_given(values: Float64Array, *given: Any) -> Any:
+    """Give an array where there are several rows, else a float."""
+    bounded = np.clip(values, -1.0, 1.0)
+    return bounded if any(np.ndim(side) == 2 for side in given) else float(bounded[0])
+
+
+def _concordance(
+    left: Float64Array, right: Float64Array, drawn: Float64Array
+) -> tuple[Float64Array, Float64Array]:
+    if left.ndim == 1 and right.ndim == 1:
+        return concordance(left, right, drawn)
+    rows = zip(
+        np.broadcast_to(left, drawn.shape), np.broadcast_to(right, drawn.shape), drawn, strict=True
+    )
+    found = []
+    for one, other, weight in rows:
+        counted = weight > 0
+        found.append(concordance(one[counted], other[counted], weight[None, counted]))
+    difference, total = zip(*found, strict=True)
+    return np.concatenate(difference), np.concatenate(total)
+
+
+def _complete(
+    x: Any, y: Any, weights: Any, holes: Any = False
+) -> tuple[Float64Array, Float64Array, Float64Array]:
+    """Check shapes, and leave out what is missing: its pairs, or its weight in a row."""
     left, right = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    if left.ndim != 1 or left.shape != right.shape:
+    if max(left.ndim, right.ndim) > 2 or left.shape[-1:] != right.shape[-1:] or not left.shape:
         msg = f"Correlations need two rows of one length. Got shapes {left.shape}, {right.shape}."
         raise ValueError(msg)
     if np.isinf(left).any() or np.isinf(right).any():
         msg = "Correlations need finite numbers (NaN where one is missing). Got an infinite one."
         raise ValueError(msg)
-    drawn = np.ones((1, left.size)) if weights is None else np.atleast_2d(weights).astype(float)
-    if drawn.ndim != 2 or drawn.shape[1] != left.size or not (drawn >= 0).all():
+    size = left.shape[-1]
+    drawn = np.ones(size) if weights is None else np.asarray(weights, dtype=np.float64)
+    if drawn.ndim not in (1, 2) or drawn.shape[-1] != size or not (drawn >= 0).all():
         msg = (
-            f"Weights must be 0 or more, one for each of the {left.size} pairs. "
+            f"Weights must be 0 or more, one for each of the {size} pairs. "
             f"Got an array of shape {drawn.shape}."
         )
         raise ValueError(msg)
-    kept = ~(np.isnan(left) | np.isnan(right))
-    return left[kept], right[kept], drawn[:, kept]
+    missing = np.isnan(left) | np.isnan(right) | holes
+    if missing.ndim == 1:
+        kept = ~missing
+        return left[kept], right[kept], np.atleast_2d(drawn)[:, kept]
+    return left, right, np.where(missing, 0.0, drawn)
 
 
 def pearson(x: Any, y: Any, weights: Any = None) -> Any:
@@ -257,7 +287,7 @@ def partial_correlation(
 
     Parameters
     ----------
-    x, y : array-like, shape [N]
+    x, y : array-like, shape [N] or [R, N]
         Numbers; a pair with NaN in any row is left out.
     nuisances : sequence of array-like, shape [N]
         What is partialled out; constant ones change nothing.
@@ -289,15 +319,14 @@ def partial_correlation(
         msg = f"A partial correlation is 'pearson' or 'spearman'. Got {measure!r}."
         raise ValueError(msg)
     rows = [np.asarray(row, dtype=np.float64) for row in nuisances]
-    holes = np.zeros(np.shape(x))
+    holes = np.zeros(np.shape(x)[-1:], dtype=bool)
     for row in rows:
-        # An incomplete nuisance takes its pair out of x.
-        holes = holes + row * 0
-    marked = np.asarray(x, dtype=np.float64) + holes
-    left, right, drawn = _complete(marked, y, weights)
-    kept = ~(np.isnan(marked) | np.isnan(np.asarray(y, dtype=np.float64)))
-    sides = [left, right, *(row[kept] for row in rows)]
-    scores = np.stack([standardise(side, drawn, measure) for side in sides], axis=1)
+        holes = holes | np.isnan(row)
+    left, right, drawn = _complete(x, y, weights, holes)
+    if left.ndim == right.ndim == 1:
+        kept = ~(np.isnan(np.asarray(x, float)) | np.isnan(np.asarray(y, float)) | holes)
+        rows = [row[kept] for row in rows]
+    scores = np.stack([standardise(side, drawn, measure) for side in (left, right, *rows)], axis=1)
     # A nuisance that is constant in a weighting explains nothing in it.
     scores[:, 2:] = np.nan_to_num(scores[:, 2:])
     r = np.einsum("rn,rin,rjn->rij", drawn, scores, scores)
@@ -308,5 +337,4 @@ def partial_correlation(
     spread = left_over[:, 0, 0], left_over[:, 1, 1]
     defined = (spread[0] > _CONSTANT) & (spread[1] > _CONSTANT)
     scale = np.sqrt(np.where(defined, spread[0] * spread[1], np.nan))
-    values = np.clip(left_over[:, 0, 1] / scale, -1.0, 1.0)
-    return values if np.ndim(weights) == 2 else float(values[0])
+    return _as_given(left_over[:, 0, 1] / scale, x, y, weights)

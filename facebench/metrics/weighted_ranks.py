@@ -96,7 +96,8 @@ def concordance(
     Examples
     --------
     >>> import numpy as np
-    >>> concordance(np.array([1.0, 2, 3]), np.array([1.0, 3, 2]), np.array([[1.0, 1, 1], [1, 2, 1]]))
+    >>> once_and_twice = np.array([[1.0, 1, 1], [1, 2, 1]])
+    >>> concordance(np.array([1.0, 2, 3]), np.array([1.0, 3, 2]), once_and_twice)
     (array([1., 1.]), array([3., 5.]))
     """
     rank1 = np.unique(first, return_inverse=True)[1]

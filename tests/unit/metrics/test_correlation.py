@@ -78,6 +78,7 @@ def test_many_weightings_at_once_are_one_by_one(sides) -> None:
     stacked = np.array([weights, weights[::-1], np.ones_like(weights)])
     for measure in (*correlation.MEASURES, "cosine"):
         together = correlation.correlate(x, y, measure, stacked)
+        assert_allclose(correlation.correlate(x, [y] * 3, measure, stacked), together, atol=1e-12)
         apart = [correlation.correlate(x, y, measure, w) for w in stacked]
         assert_allclose(together, apart, atol=1e-12)
 
@@ -121,6 +122,7 @@ def test_a_constant_side() -> None:
     assert correlation.rho_a([3, 3, 3], [1, 2, 3]) == 0
     for measure in correlation.MEASURES:
         assert np.isnan(correlation.correlate([1], [2], measure))
+        assert np.isnan(correlation.correlate([], [], measure))
 
 
 @given(rows, st.sampled_from(["pearson", "spearman"]))
@@ -168,7 +170,7 @@ def test_what_cannot_be_correlated_is_told() -> None:
         correlation.pearson([1, np.inf], [1, 2])
     with pytest.raises(ValueError, match="Weights"):
         correlation.pearson([1, 2], [1, 2], [1, -1])
-    with pytest.raises(ValueError, match="'measure'.*'tau'"):
+    with pytest.raises(ValueError, match=r"'measure'.*'tau'"):
         correlation.correlate([1, 2], [1, 2], "tau")
     with pytest.raises(ValueError, match="partial"):
         correlation.partial_correlation([1, 2], [1, 2], [[1, 2]], "tau-a")
