@@ -24,6 +24,7 @@ __all__ = [
     "rho_a",
     "spearman",
     "standardise",
+    "standardise_all",
 ]
 
 # In the order in which tables report them.
@@ -72,20 +73,52 @@ def standardise(values: Any, weights: Any, measure: str) -> Float64Array:
     drawn = np.atleast_2d(np.asarray(weights, dtype=np.float64))
     # What a weight of 0 hides may be missing.
     numbers = np.nan_to_num(np.asarray(values, dtype=np.float64))
-    total = drawn.sum(axis=1, keepdims=True)
     if measure in ("spearman", "rho-a"):
-        centred = weighted_ranks(numbers, drawn) - (total + 1) / 2
-    elif measure == "pearson":
+        return _from_ranks(weighted_ranks(numbers, drawn), drawn, measure)
+    if measure == "pearson":
+        total = drawn.sum(axis=1, keepdims=True)
         mean = (drawn * numbers).sum(axis=1, keepdims=True) / np.where(total > 0, total, 1.0)
         centred = numbers - mean
         largest = np.where(drawn > 0, np.abs(numbers), 0.0).max(axis=1, keepdims=True, initial=0.0)
         centred[np.abs(centred) <= _CONSTANT * largest] = 0.0
     else:
         centred = np.broadcast_to(numbers, drawn.shape)
+    return _to_unit(centred, (drawn * centred**2).sum(axis=1, keepdims=True))
+
+
+def standardise_all(values: Any, weights: Any) -> dict[str, Float64Array]:
+    """Standardise one side for 'pearson', 'spearman' and 'rho-a', ranking it once.
+
+    Parameters are those of `standardise`.
+
+    Returns
+    -------
+    dict of str to array, shape [R, N]
+        By measure.
+
+    Examples
+    --------
+    >>> sorted(standardise_all([3.0, 9.0], [[1.0, 1.0]]))
+    ['pearson', 'rho-a', 'spearman']
+    """
+    drawn = np.atleast_2d(np.asarray(weights, dtype=np.float64))
+    ranks = weighted_ranks(np.nan_to_num(np.asarray(values, dtype=np.float64)), drawn)
+    return {
+        "pearson": standardise(values, drawn, "pearson"),
+        "spearman": _from_ranks(ranks, drawn, "spearman"),
+        "rho-a": _from_ranks(ranks, drawn, "rho-a"),
+    }
+
+
+def _from_ranks(ranks: Float64Array, drawn: Float64Array, measure: str) -> Float64Array:
+    total = drawn.sum(axis=1, keepdims=True)
+    centred = ranks - (total + 1) / 2
     if measure == "rho-a":
-        squares = (total**3 - (drawn**3).sum(axis=1, keepdims=True)) / 12
-    else:
-        squares = (drawn * centred**2).sum(axis=1, keepdims=True)
+        return _to_unit(centred, (total**3 - (drawn**3).sum(axis=1, keepdims=True)) / 12)
+    return _to_unit(centred, np.einsum("rn,rn,rn->r", drawn, centred, centred)[:, None])
+
+
+def _to_unit(centred: Float64Array, squares: Float64Array) -> Float64Array:
     return np.asarray(centred / np.sqrt(np.where(squares > 0, squares, np.nan)))
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "NoiseCeiling",
     "SplitHalf",
     "ceilings",
+    "mean_rating",
     "noise_ceiling",
     "share_of_ceiling",
     "spearman_brown",
@@ -74,13 +75,35 @@ def _poolable(ratings: Float64Array, pool: str) -> Float64Array:
         return np.asarray(rankdata(ratings, axis=0, nan_policy="omit"))
     if pool == "zscore":
         spread = np.nanstd(ratings, axis=0)
-        return (ratings - np.nanmean(ratings, axis=0)) / np.where(spread > 0, spread, 1.0)
+        centred = ratings - np.nanmean(ratings, axis=0)
+        return np.asarray(centred / np.where(spread > 0, spread, 1.0))
     msg = f"The 'pool' parameter must be 'mean', 'rank' or 'zscore'. Got {pool!r} instead."
     raise ValueError(msg)
 
 
-def _mean(total: Float64Array, count: Float64Array) -> Float64Array:
-    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+def mean_rating(total: Float64Array, count: Float64Array) -> Float64Array:
+    """Divide sums of ratings by their number, so that equal means come out equal.
+
+    Parameters
+    ----------
+    total, count : array, one shape
+        Sums and numbers.
+
+    Returns
+    -------
+    array
+        NaN where there are none. Rounded to 12 digits of the largest: the order of a sum must
+        not break ties.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> len(np.unique(mean_rating(np.array([0.1 + 0.2, 0.3]), np.array([3.0, 3.0]))))
+    1
+    """
+    mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    largest = np.abs(mean[~np.isnan(mean)]).max(initial=0.0)
+    return np.asarray(mean if largest == 0 else mean.round(11 - int(np.floor(np.log10(largest)))))
 
 
 def ceilings(
@@ -115,8 +138,8 @@ def ceilings(
     lower, upper = np.full((2, len(drawn), table.shape[1]), np.nan)
     for rater in range(table.shape[1]):
         own = counts[:, [rater]]
-        others = _mean(total - own * values[:, rater], count - own * seen[:, rater])
-        for found, target in ((lower, others), (upper, _mean(total, count))):
+        others = mean_rating(total - own * values[:, rater], count - own * seen[:, rater])
+        for found, target in ((lower, others), (upper, mean_rating(total, count))):
             # One row of targets for all weightings is sorted only once.
             one_row = target[0] if len(target) == 1 else target
             found[:, rater] = correlate(table[:, rater], one_row, measure, drawn)
@@ -249,7 +272,7 @@ def split_half(
     seen = ~np.isnan(table)
     values = np.where(seen, table, 0.0)
     one, other = (
-        _mean(member @ values.T, member @ seen.T.astype(np.float64))
+        mean_rating(member @ values.T, member @ seen.T.astype(np.float64))
         for member in (
             (place < half).astype(np.float64),
             ((place >= half) & (place < 2 * half)).astype(np.float64),

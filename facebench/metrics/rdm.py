@@ -13,7 +13,7 @@ from scipy.spatial.distance import squareform
 
 from facebench.types import Float64Array, FloatArray
 
-__all__ = ["gram", "n_images_of", "rdm", "rdm_from_pairs", "square"]
+__all__ = ["DISTANCES", "condensed", "gram", "n_images_of", "rdm", "rdm_from_pairs", "square"]
 
 # float64 copies of embeddings are made for so many values at a time.
 _BLOCK_VALUES = 1 << 22
@@ -160,7 +160,7 @@ def n_images_of(vector: Any) -> int:
     if n_images * (n_images - 1) // 2 != size:
         msg = f"An RDM of n images has n (n - 1) / 2 distances. Got {size}."
         raise ValueError(msg)
-    return n_images
+    return int(n_images)
 
 
 def square(vector: Any) -> Float64Array:
@@ -175,3 +175,15 @@ def square(vector: Any) -> Float64Array:
     """
     n_images_of(vector)
     return np.asarray(squareform(np.asarray(vector, dtype=np.float64), checks=False))
+
+
+def condensed(matrix: Any) -> Float64Array:
+    """Take what is above the diagonal of a full matrix, row by row; the reverse of `square`.
+
+    Examples
+    --------
+    >>> condensed([[0.0, 1.0, 2.0], [1.0, 0.0, 3.0], [2.0, 3.0, 0.0]])
+    array([1., 2., 3.])
+    """
+    full = np.asarray(matrix, dtype=np.float64)
+    return np.asarray(full[np.triu_indices(len(full), 1)])
