@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from facebench.columns import DEFAULT_LAYER, LAYER, MODEL, TASK
 from facebench.errors import InputError
 from facebench.files import atomic_path, safe_name
+from facebench.plotting.representation import RepresentationPlots
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +31,7 @@ SCORE, SCORE_NAME = "Correlation Score", "Correlation Metric"
 _drawing = threading.Lock()
 
 
-class PlotHelper:
+class PlotHelper(RepresentationPlots):
     """Draw the results of tasks, one PNG per task.
 
     Both methods may be called from any thread and without a display. They leave pyplot and
