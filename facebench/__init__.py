@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     from facebench.tasks.conditioned_average import ConditionedAverageDistances
     from facebench.tasks.correlation import CorrelationTask
     from facebench.tasks.embedding import EmbeddingTask
+    from facebench.tasks.layer_likeness import rdm_similarity
+    from facebench.tasks.odd_one_out import OddOneOutTask
     from facebench.tasks.relative_difference import RelativeDifferenceTask
+    from facebench.tasks.rsa import RsaTask
+    from facebench.tasks.similarity import SimilarityTask
 
 __all__ = [
     "AccuracyTask",
@@ -37,11 +41,15 @@ __all__ = [
     "EmbeddingTask",
     "FacebenchError",
     "MultiModelTaskManager",
+    "OddOneOutTask",
     "PlotHelper",
     "RelativeDifferenceTask",
+    "RsaTask",
+    "SimilarityTask",
     "Vgg16Model",
     "__version__",
     "batch_cosine_distance",
+    "rdm_similarity",
 ]
 __version__ = "0.1.0"
 
@@ -57,10 +65,14 @@ _HOMES = {
     "EmbeddingTask": "facebench.tasks.embedding",
     "FacebenchError": "facebench.errors",
     "MultiModelTaskManager": "facebench.manager",
+    "OddOneOutTask": "facebench.tasks.odd_one_out",
     "PlotHelper": "facebench.plots",
     "RelativeDifferenceTask": "facebench.tasks.relative_difference",
+    "RsaTask": "facebench.tasks.rsa",
+    "SimilarityTask": "facebench.tasks.similarity",
     "Vgg16Model": "facebench.models.vgg16",
     "batch_cosine_distance": "facebench.pair_distances",
+    "rdm_similarity": "facebench.tasks.layer_likeness",
 }
 
 
