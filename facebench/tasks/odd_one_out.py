@@ -17,6 +17,7 @@ from facebench.metrics.odd_one_out import (
     log_likelihood,
 )
 from facebench.metrics.rated_pairs import Estimate
+from facebench.metrics.rdm import gram, rdm, square
 from facebench.metrics.resampling import drawn_counts, percentile_interval
 from facebench.pairs import read_pairs, require_column, row_name
 from facebench.plots import PlotHelper
@@ -30,7 +31,6 @@ _IMAGES = ("img1", "img2", "img3")
 # Similarity of the pair without img1, without img2, without img3.
 _SIMILARITIES = ("similarity_23", "similarity_13", "similarity_12")
 _PAIRS = ((1, 2), (0, 2), (0, 1))
-_BLOCK = 1 << 21
 
 
 class OddOneOutTask(EmbeddingTask):
@@ -130,28 +130,18 @@ class OddOneOutTask(EmbeddingTask):
         place = {image: row for row, image in enumerate(self.images)}
         rows = [self.triplets_df[column].map(place).to_numpy(dtype=np.intp) for column in _IMAGES]
         items = self.triplets_df.copy()
+        similarities = self._similarities(embeddings)
         for column, (one, other) in zip(_SIMILARITIES, _PAIRS, strict=True):
-            items[column] = self._similar(embeddings, rows[one], rows[other])
+            items[column] = similarities[rows[one], rows[other]]
         items["agrees"] = agreement(items[list(_SIMILARITIES)], _chosen(items))
         return items
 
-    def _similar(self, embeddings: FloatArray, first: Any, second: Any) -> Float64Array:
-        found = np.empty(len(first))
-        step = max(1, _BLOCK // embeddings.shape[1])
-        for start in range(0, len(first), step):
-            block = slice(start, start + step)
-            one, other = (embeddings[rows[block]].astype(np.float64) for rows in (first, second))
-            if self.similarity == "euclidean":
-                found[block] = -np.sqrt(((one - other) ** 2).sum(axis=1))
-                continue
-            products = np.einsum("nd,nd->n", one, other)
-            if self.similarity == "cosine":
-                norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
-                products = np.divide(
-                    products, norms, out=np.where(np.isnan(norms), np.nan, 0.0), where=norms > 0
-                )
-            found[block] = products
-        return found
+    def _similarities(self, embeddings: FloatArray) -> Float64Array:
+        """Compute the similarities of all images at once: they come in many triplets each."""
+        if self.similarity == "dot":
+            return gram(embeddings)
+        distances = square(rdm(embeddings, self.similarity))
+        return 1 - distances if self.similarity == "cosine" else -distances
 
     def compute_task_performance(self, items_df: pd.DataFrame) -> pd.DataFrame:
         """Measure how one layer's choices agree with people's.

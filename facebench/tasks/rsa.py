@@ -34,7 +34,7 @@ _FURTHER = {
     "cosine-whitened": "Whitened Cosine",
     "pearson-whitened": "Whitened Pearson",
 }
-_MOST_PANELS, _THUMBNAIL = 60, 64
+_MOST_PANELS, _MOST_WITH_PICTURES, _THUMBNAIL = 60, 12, 64
 
 
 class RsaTask(EmbeddingTask):
@@ -261,8 +261,10 @@ class RsaTask(EmbeddingTask):
         shown = performances.head(_MOST_PANELS)
         PlotHelper.rdm_plot(shown, own, output_dir, "rdms", reference=reference)
         if len(self.images) > 2:
+            # Many small maps show dots: pictures would hide each other, and take minutes.
+            pictures = self._pictures() if len(shown) <= _MOST_WITH_PICTURES else None
             PlotHelper.mds_plot(
-                shown, own, output_dir, "maps", groups=self.groups, pictures=self._pictures()
+                shown, own, output_dir, "maps", groups=self.groups, pictures=pictures
             )
         if len(performances) > 1:
             PlotHelper.likeness_plot(
