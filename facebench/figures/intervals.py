@@ -113,7 +113,11 @@ def _ends(
     numbers = [number for each in whiskers for number in (each.value, each.low, each.high)]
     numbers += [] if reference is None else [reference[0]]
     shown = np.array(numbers)[np.isfinite(numbers)]
-    low, high = shown.min(initial=0.0), shown.max(initial=0.0)
+    # Zero is shown where values are above it; without values there must be some axis.
+    low = min(float(shown.min(initial=np.inf)), 0.0)
+    high = float(shown.max(initial=-np.inf)) if shown.size else 1.0
+    if reference is None:
+        high = max(high, 0.0)
     span = (high - low) or 1.0
     chosen = (low - 0.03 * span if low < 0 else low, high + ROOM * span)
     return (
