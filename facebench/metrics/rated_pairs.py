@@ -119,8 +119,10 @@ class RatedPairs:
     measure : {'spearman', 'pearson', 'tau-a', 'rho-a'}
         The measure of ceilings, shares and permutations.
     by : {'image', 'rater', 'both', 'pair'}
-        What is drawn with replacement for intervals. By 'both' they are for new images and new
-        raters, and rather too wide.
+        What is drawn with replacement for intervals: by 'image' they are for new images and these
+        raters, by 'both' for new ones of either. Raters drawn twice make a mean less reliable
+        than as many different raters do, so intervals over raters lie somewhat low, and by
+        'rater' alone they cover too seldom with few raters.
     n_resamples, n_permutations : int
         How many; 0 for none.
     confidence : float, default 0.95
@@ -145,7 +147,7 @@ class RatedPairs:
     References
     ----------
     H. H. Schütt et al., "Statistical inference on representational geometries", eLife 12 (2023)
-    e82566 (both factors at once overestimate the variance); H. Nili et al., PLoS Computational
+    e82566 (who correct the variance of both factors; percentiles are not corrected); H. Nili et al., PLoS Computational
     Biology 10 (2014) e1003553.
 
     Examples

@@ -67,8 +67,9 @@ class SimilarityTask(RoundedTask):
     pixel_distance : bool, default False
         Partial out the Euclidean distance of the images too, at 64 x 64 pixels.
     resample : {'image', 'rater', 'both', 'pair'}
-        What intervals are for: new images, new raters, both (rather too wide); 'pair' suits
-        tables in which no image comes twice.
+        What intervals are for: new images judged by these raters, new raters of these images
+        (too narrow with few raters, see `RatedPairs`), new ones of both; 'pair' suits tables in
+        which no image comes twice.
     n_resamples, n_permutations : int, default 1000 and 999
         Bootstrap samples and permutations; 0 for none. Tau-a has an interval with up to 1,000
         pairs and the same raters in all samples, or as `measure`.
