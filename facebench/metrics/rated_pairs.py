@@ -147,8 +147,8 @@ class RatedPairs:
     References
     ----------
     H. H. Schütt et al., "Statistical inference on representational geometries", eLife 12 (2023)
-    e82566 (who correct the variance of both factors; percentiles are not corrected); H. Nili et al., PLoS Computational
-    Biology 10 (2014) e1003553.
+    e82566 (who correct the variance of both factors; percentiles are not corrected); H. Nili et
+    al., PLoS Computational Biology 10 (2014) e1003553.
 
     Examples
     --------
