@@ -28,7 +28,11 @@ if TYPE_CHECKING:
     from facebench.tasks.embedding import EmbeddingTask
     from facebench.tasks.group_errors import GroupErrorTask
     from facebench.tasks.identification import IdentificationTask
+    from facebench.tasks.layer_likeness import rdm_similarity
+    from facebench.tasks.odd_one_out import OddOneOutTask
     from facebench.tasks.relative_difference import RelativeDifferenceTask
+    from facebench.tasks.rsa import RsaTask
+    from facebench.tasks.similarity import SimilarityTask
     from facebench.tasks.template_verification import TemplateVerificationTask
     from facebench.tasks.verification import VerificationTask
 
@@ -46,8 +50,11 @@ __all__ = [
     "GroupErrorTask",
     "IdentificationTask",
     "MultiModelTaskManager",
+    "OddOneOutTask",
     "PlotHelper",
     "RelativeDifferenceTask",
+    "RsaTask",
+    "SimilarityTask",
     "TemplateVerificationTask",
     "VerificationTask",
     "Vgg16Model",
@@ -56,6 +63,7 @@ __all__ = [
     "check_pairs",
     "compare_models",
     "health_report",
+    "rdm_similarity",
     "write_flipped",
 ]
 __version__ = "0.1.0"
@@ -74,8 +82,11 @@ _HOMES = {
     "GroupErrorTask": "facebench.tasks.group_errors",
     "IdentificationTask": "facebench.tasks.identification",
     "MultiModelTaskManager": "facebench.manager",
+    "OddOneOutTask": "facebench.tasks.odd_one_out",
     "PlotHelper": "facebench.plots",
     "RelativeDifferenceTask": "facebench.tasks.relative_difference",
+    "RsaTask": "facebench.tasks.rsa",
+    "SimilarityTask": "facebench.tasks.similarity",
     "TemplateVerificationTask": "facebench.tasks.template_verification",
     "VerificationTask": "facebench.tasks.verification",
     "Vgg16Model": "facebench.models.vgg16",
@@ -83,6 +94,7 @@ _HOMES = {
     "check_pairs": "facebench.data_health",
     "compare_models": "facebench.comparison",
     "health_report": "facebench.data_health",
+    "rdm_similarity": "facebench.tasks.layer_likeness",
     "write_flipped": "facebench.flipping",
 }
 

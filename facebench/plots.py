@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facebench.columns import CI_HIGH, CI_LOW, LAYER, MODEL, TASK
+from facebench.plotting.representation import RepresentationPlots
 from facebench.plotting.tables import (
     as_numbers,
     cell_text,
@@ -34,7 +35,7 @@ SCORE, SCORE_NAME = "Correlation Score", "Correlation Metric"
 _SCATTERED = ("distance", "model_computed_distance")
 
 
-class PlotHelper(VerificationPlots):
+class PlotHelper(VerificationPlots, RepresentationPlots):
     """Draw the results of tasks, one PNG per task.
 
     The methods may be called from any thread and without a display. They leave pyplot and
