@@ -23,15 +23,13 @@ from facebench.demo.stimuli import (
 from facebench.errors import ImageError, InputError, MissingImageError
 from facebench.files import safe_name
 from facebench.images import open_image
-from facebench.stimuli import thatcherise
+from facebench.stimuli import feature_outlines, thatcherise
 from facebench.types import StrPath
 
 __all__ = ["prepare_photographs"]
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 _FEWEST_PEOPLE = 3
-# Eyes (the subject's right first) and outer lips among the 68 landmarks.
-_REGIONS = (slice(36, 42), slice(42, 48), slice(48, 60))
 _PIXEL_SIDE = 32
 
 
@@ -134,7 +132,7 @@ def _png_name(path: Path) -> str:
 def _align(job: _Job) -> bool:
     """Cut one face and write its versions; runs in a worker process."""
     # dlib and torch load in the workers only.
-    from facebench.models._face_chip import face_chip, face_landmarks_68
+    from facebench.face_chip import face_chip, face_landmarks_68
 
     try:
         chip = face_chip(np.asarray(open_image(job.source)), size=CHIP_SIZE)
@@ -143,7 +141,7 @@ def _align(job: _Job) -> bool:
     landmarks = face_landmarks_68(chip.pixels) if chip.found else None
     if landmarks is None:
         return False
-    turned = thatcherise(chip.pixels, [landmarks[part] for part in _REGIONS])
+    turned = thatcherise(chip.pixels, feature_outlines(landmarks))
     write_versions(job.folder, job.name, chip.pixels, turned)
     return True
 

@@ -22,6 +22,7 @@ from facebench.demo.stimuli import (
 from facebench.files import atomic_path
 from facebench.stimuli import (
     FEATURES,
+    Identity,
     RenderedFace,
     View,
     aligned_chip,
@@ -32,6 +33,7 @@ from facebench.stimuli import (
     sample_view,
     thatcherise,
 )
+from facebench.stimuli.pair_tables import write_csv
 from facebench.types import StrPath
 
 __all__ = ["prepare_rendered_faces"]
@@ -93,7 +95,8 @@ def prepare_rendered_faces(
     Returns
     -------
     DemoStimuli
-        ``distances`` holds the distance in identity parameters.
+        ``distances`` holds the distance in identity parameters; ``true_distances.csv`` has it in
+        the column ``true_distance``, also for each feature changed alone.
     """
     root = Path(folder)
     stimuli = DemoStimuli("Rendered faces", root, "identity parameters")
@@ -129,12 +132,15 @@ def _draw(person: _Person) -> list[dict[str, Any]]:
         write_versions(person.folder, name, _chip(face, face.image), turned)
         records.append(_record(f"{_PHOTOGRAPHS}/{name}", None, face))
     for feature in FEATURES if person.with_changes else ():
-        other = change_feature(identity, feature, seed=person.own_seed)
-        face = render_face(other, _view(person, 0), size=_IMAGE_SIZE)
+        face = render_face(_changed(person, feature), _view(person, 0), size=_IMAGE_SIZE)
         name = f"{_FEATURE_FOLDER}/{person.changed(feature)}"
         write_png(person.folder / name, _chip(face, face.image))
         records.append(_record(name, feature, face))
     return records
+
+
+def _changed(person: _Person, feature: str) -> Identity:
+    return change_feature(sample_identity(person.own_seed), feature, seed=person.own_seed)
 
 
 def _view(person: _Person, number: int) -> View:
@@ -178,6 +184,22 @@ def _write_tables(stimuli: DemoStimuli, people: list[_Person], seed: int) -> Non
         f"other {feature}": [f"{_FEATURE_FOLDER}/{person.changed(feature)}" for person in changed]
         for feature in FEATURES
     }
+    true_distances = [
+        (
+            f"{UPRIGHT}/{person.photographs[0]}",
+            f"{_FEATURE_FOLDER}/{person.changed(feature)}",
+            f"other {feature}",
+            identity_distance(sample_identity(person.own_seed), _changed(person, feature)),
+        )
+        for feature in FEATURES
+        for person in changed
+    ]
+    true_distances += [
+        (f"{UPRIGHT}/{a}", f"{UPRIGHT}/{b}", "other person", distance)
+        for a, b, distance in distances
+    ]
+    columns = ("img1", "img2", "condition", "true_distance")
+    write_csv(stimuli.images_path / "true_distances.csv", columns, true_distances)
     others["same person, other view"] = [f"{UPRIGHT}/{p.photographs[1]}" for p in changed]
     others["other person"] = [f"{UPRIGHT}/{p.photographs[0]}" for p in neighbours]
     conditions = [

@@ -8,6 +8,7 @@ the numbers can be compared with anthropometric tables; colours are unitless sco
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import Field, asdict, dataclass, field, fields
@@ -41,7 +42,7 @@ HAIR_STYLES = (
 BACKGROUNDS = ("plain", "gradient", "blurred", "room")
 """The kinds of background a view can have; ``scene_seed`` picks their colours."""
 
-_LIMIT = 2.5  # traits are truncated this many standard deviations from the mean
+LIMIT = 2.5  # traits are truncated this many standard deviations from the mean
 _STYLE_WEIGHT = 1.5  # how far apart (in SD) two different hair styles count along their own axes
 
 
@@ -186,6 +187,8 @@ def _traits_of(cls: type[Identity]) -> tuple[Field[Any], ...]:
 TRAITS: tuple[Field[Any], ...] = ()
 TRAITS = _traits_of(Identity)
 TRAIT_BY_NAME = {trait.name: trait for trait in TRAITS}
+TRAIT_NAMES = tuple(TRAIT_BY_NAME)
+"""The continuous parameters of an identity that `change_trait` can change, one at a time."""
 
 
 def feature_indices(feature: str) -> NDArray[np.intp]:
@@ -285,7 +288,7 @@ def standardised(trait: Field[Any], value: float) -> float:
 
 
 def unstandardised(trait: Field[Any], score: float) -> float:
-    score = min(max(score, -_LIMIT), _LIMIT)
+    score = min(max(score, -LIMIT), LIMIT)
     return float(trait.metadata["mean"] + trait.metadata["sd"] * score)
 
 
@@ -307,6 +310,14 @@ def require_feature(feature: str) -> None:
         raise StimulusError(msg)
 
 
+def require_trait(trait: str) -> None:
+    if trait not in TRAIT_BY_NAME:
+        close = difflib.get_close_matches(str(trait), TRAIT_NAMES, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        msg = f"An Identity has no continuous parameter {trait!r}.{hint}"
+        raise StimulusError(msg)
+
+
 def _require_known_fields(cls: type[Any], values: Mapping[str, Any]) -> None:
     known = [item.name for item in fields(cls)]
     unknown = sorted(set(values) - set(known))
@@ -322,6 +333,7 @@ __all__ = [
     "BACKGROUNDS",
     "FEATURES",
     "HAIR_STYLES",
+    "TRAIT_NAMES",
     "Identity",
     "View",
     "feature_indices",

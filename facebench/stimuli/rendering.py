@@ -95,9 +95,7 @@ def render_face(identity: Identity, view: View, size: int = 250) -> RenderedFace
     StimulusError
         If ``size`` is out of its range.
     """
-    if not 48 <= size <= 1024:
-        msg = f"The 'size' of a rendered face must be from 48 to 1024 pixels. Got {size!r} instead."
-        raise StimulusError(msg)
+    require_size(size)
     fine = size * _OVERSAMPLING
     # The zoom does not count, so that all views of one person find the same cached head.
     density = round(max(fine * _PIXELS_PER_CM, 6.0), 3)
@@ -114,6 +112,13 @@ def render_face(identity: Identity, view: View, size: int = 250) -> RenderedFace
     light = canvas.reshape(size, _OVERSAMPLING, size, _OVERSAMPLING, 3).mean(axis=(1, 3))
     image = np.round(develop(light, view)).astype(np.uint8)
     return RenderedFace(image, _landmarks(neutral, (x, y, z), view, size), identity, view)
+
+
+def require_size(size: int) -> None:
+    """Refuse a size that cannot be drawn."""
+    if not 48 <= size <= 1024:
+        msg = f"The 'size' of a rendered face must be from 48 to 1024 pixels. Got {size!r} instead."
+        raise StimulusError(msg)
 
 
 def _scene(

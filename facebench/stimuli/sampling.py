@@ -12,12 +12,14 @@ from facebench.stimuli.parameters import (
     BACKGROUNDS,
     FEATURES,
     HAIR_STYLES,
+    LIMIT,
     TRAIT_BY_NAME,
     TRAITS,
     Identity,
     View,
     require_feature,
     require_seed,
+    require_trait,
     standardised,
     unstandardised,
 )
@@ -147,4 +149,42 @@ def change_feature(identity: Identity, feature: str, seed: int) -> Identity:
     return replace(identity, **values)
 
 
-__all__ = ["change_feature", "sample_identity", "sample_view"]
+def change_trait(identity: Identity, trait: str, amount: float = 2.0) -> Identity:
+    """Change one parameter of a face; leave all else as it is.
+
+    Parameters
+    ----------
+    identity : Identity
+        The face to start from.
+    trait : str
+        One of `TRAIT_NAMES`, for example ``"nose_width"``.
+    amount : float
+        By how many standard deviations, up to 2.5. Traits stay within 2.5 standard deviations of
+        the mean, so the change goes to the side where there is more room. It is also the
+        `identity_distance` of the two.
+
+    Raises
+    ------
+    StimulusError
+        If there is no such trait, or the amount is out of its range.
+
+    Examples
+    --------
+    >>> round(change_trait(Identity(), "nose_width", 2.0).score("nose_width"), 6)
+    2.0
+    """
+    require_trait(trait)
+    if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 < amount <= LIMIT:
+        msg = (
+            f"The 'amount' of a change must be above 0 and at most {LIMIT} standard deviations. "
+            f"Got {amount!r} instead."
+        )
+        raise StimulusError(msg)
+    declared = TRAIT_BY_NAME[trait]
+    score = standardised(declared, getattr(identity, trait))
+    step = -amount if score > 0 else amount
+    values: dict[str, Any] = {trait: unstandardised(declared, score + step)}
+    return replace(identity, **values)
+
+
+__all__ = ["change_feature", "change_trait", "sample_identity", "sample_view"]

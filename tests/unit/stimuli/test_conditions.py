@@ -1,0 +1,401 @@
+"""make_conditions: folders, tables, lists and what a second run does."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from facebench.errors import MissingImageError, StimulusError, UnknownNameError
+from facebench.face_chip import face_landmarks_68
+from facebench.pairs import find_images, read_pairs
+from facebench.stimuli import (
+    CONDITIONS,
+    Condition,
+    ConditionSet,
+    RenderedSet,
+    invert,
+    low_pass,
+    make_conditions,
+)
+
+pytest.importorskip("dlib", reason="dlib is not installed")
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def pixels(path: Path) -> Any:
+    return np.asarray(Image.open(path))
+
+
+@pytest.fixture(scope="module")
+def everything(rendered: RenderedSet, tmp_path_factory: pytest.TempPathFactory) -> ConditionSet:
+    """Make all conditions, and one with parameters of its own."""
+    return make_conditions(
+        rendered.images_path,
+        tmp_path_factory.mktemp("all") / "stimuli",
+        [*CONDITIONS, Condition("low-pass", {"cycles_per_face": 4.0}, label="low-pass-4")],
+        seed=5,
+        workers=1,
+    )
+
+
+def test_every_condition_is_made_of_every_face(everything: ConditionSet) -> None:
+    assert everything.n_sources == 8
+    assert everything.made == dict.fromkeys(["upright", *CONDITIONS, "low-pass-4"], 8)
+    assert everything.left_out == ()
+    names = {"person_001/person_001_0001.png.png", "person_004/person_004_0002.png.png"}
+    for condition in [Condition(kind, label=kind) for kind in CONDITIONS]:
+        assert everything.contact_sheets[condition.label].is_file()
+        for folder in condition.folders:
+            root = everything.images_path / folder
+            made = {path.relative_to(root).as_posix() for path in root.rglob("*.png")}
+            assert len(made) == 8
+            assert names < made
+            assert pixels(root / min(names)).shape == (150, 150, 3)
+
+
+def test_versions_are_those_of_the_pure_functions(everything: ConditionSet) -> None:
+    name = "person_002/person_002_0001.png.png"
+    root = everything.images_path
+    upright = pixels(root / "upright" / name)
+    np.testing.assert_array_equal(pixels(root / "inverted" / name), invert(upright))
+    np.testing.assert_array_equal(
+        pixels(root / "thatcherised-inverted" / name), invert(pixels(root / "thatcherised" / name))
+    )
+    coarse, fine = pixels(root / "low-pass-4" / name), pixels(root / "low-pass" / name)
+    assert (
+        np.abs(np.diff(coarse.astype(int), axis=1)).mean()
+        < np.abs(np.diff(fine.astype(int), axis=1)).mean()
+    )
+    images = pd.read_csv(root / "images.csv").set_index("image")
+    # Written with two decimals.
+    width = images.loc[name, "face_width"]
+    landmarks = np.zeros((68, 2))
+    landmarks[16, 0], landmarks[42:48, 0] = width, 1.0
+    assert np.abs(low_pass(upright, landmarks, 4.0).astype(int) - coarse).max() <= 1
+
+
+def test_every_table_is_one_that_tasks_read(everything: ConditionSet) -> None:
+    for name, path in everything.tables.items():
+        pairs = read_pairs(path)
+        assert {"img1", "img2", "same", "condition", "identity1", "identity2"} <= {*pairs.columns}
+        find_images(pairs, everything.images_path, task=name)
+        is_same = pairs["identity1"] == pairs["identity2"]
+        assert (pairs["same"] == is_same.astype(int)).all()
+        assert not pairs.duplicated(["img1", "img2", "condition"]).any()
+
+
+def test_conditions_are_compared_on_the_same_pairs(everything: ConditionSet) -> None:
+    pairs = read_pairs(everything.tables["inverted"])
+    for column in ("img1", "img2"):
+        assert (pairs[column].str.split("/").str[0] == pairs["condition"]).all()
+        pairs[column] = pairs[column].str.split("/", n=1).str[1]
+    upright, inverted = (rows for _, rows in pairs.groupby("condition", sort=False))
+    without = ["img1", "img2", "same", "identity1", "identity2"]
+    assert (upright[without].to_numpy() == inverted[without].to_numpy()).all()
+    assert upright["same"].sum() == 4
+    assert len(upright) == 8
+    whole = read_pairs(everything.tables["verification"])
+    kept = [k for k, kind in CONDITIONS.items() if kind.design == "verification"]
+    assert list(whole["condition"].unique()) == ["upright", *kept, "low-pass-4"]
+    assert set(whole["condition"].value_counts()) == {8}
+
+
+def test_thatcher_pairs_are_normal_and_thatcherised_both_ways_up(everything: ConditionSet) -> None:
+    pairs = read_pairs(everything.tables["thatcherised"])
+    folders = pairs[["img1", "img2"]].apply(lambda column: column.str.split("/").str[0])
+    cells = pd.concat([folders, pairs["condition"]], axis=1).value_counts().to_dict()
+    assert cells == {
+        ("upright", "thatcherised", "upright"): 8,
+        ("inverted", "thatcherised-inverted", "inverted"): 8,
+    }
+    factorial = read_pairs(everything.tables["thatcherised-factorial"])
+    assert set(factorial.groupby(["orientation", "thatcherised", "same"]).size()) == {4}
+
+
+def test_composite_pairs_share_upper_halves_and_differ_in_lower_ones(
+    everything: ConditionSet,
+) -> None:
+    pairs = read_pairs(everything.tables["composite"])
+    images = pd.read_csv(everything.images_path / "images.csv").set_index("image")
+    lent = images["donors"].str.split(" ")
+    for row in pairs.itertuples():
+        (folder1, name1), (folder2, name2) = row.img1.split("/", 1), row.img2.split("/", 1)
+        assert folder1 == f"composite-{row.condition}-1"
+        assert folder2 == f"composite-{row.condition}-2"
+        lower1, lower2 = lent[name1][0], lent[name2][1]
+        assert images["identity"][lower1] != images["identity"][lower2]
+        assert row.identity1 != images["identity"][lower1]
+        assert (row.same == 1) == (name1 == name2)
+    assert (pairs.loc[pairs["same"] == 1, "condition"].value_counts() == 8).all()
+    top = slice(0, 55)
+    for row in pairs[pairs["same"] == 1].itertuples():
+        first, second = (pixels(everything.images_path / name) for name in (row.img1, row.img2))
+        np.testing.assert_array_equal(first[top], second[top])
+        assert (first != second).any()
+
+
+def test_changes_are_compared_with_the_face_itself(everything: ConditionSet) -> None:
+    pairs = read_pairs(everything.tables["critical-features"])
+    counts = pairs["condition"].value_counts().to_dict()
+    features = [k for k, kind in CONDITIONS.items() if kind.design == "feature"]
+    assert counts == {**dict.fromkeys(features, 8), "same person": 4, "other person": 4}
+    changed = pairs[pairs["condition"] == "mouth-height"]
+    assert (changed["img1"].str.split("/").str[0] == "upright").all()
+    assert (changed["img2"].str.split("/").str[0] == "mouth-height").all()
+    alone = read_pairs(everything.tables["mouth-height"])
+    assert (alone["img1"].to_numpy() == changed["img1"].to_numpy()).all()
+
+
+def test_the_manifest_tells_what_was_made(everything: ConditionSet) -> None:
+    manifest = json.loads((everything.images_path / "manifest.json").read_text())
+    assert manifest["complete"] is True
+    settings = manifest["settings"]
+    assert settings["seed"] == 5
+    assert settings["conditions"][-1] == {
+        "label": "low-pass-4", "kind": "low-pass", "parameters": {"cycles_per_face": 4.0},
+    }  # fmt: skip
+    assert len(settings["source"]["sha256"]) == 64
+    assert manifest["versions"]["numpy"] == np.__version__
+
+
+@pytest.fixture(scope="module")
+def small(rendered: RenderedSet, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("small")
+    made = ["inverted", "noise", "eyes-replaced"]
+    result = make_conditions(rendered.images_path, folder / "a", made, seed=1, workers=1)
+    return {"set": result, "conditions": made, "source": rendered.images_path}
+
+
+def test_two_processes_give_the_same_bytes_as_one(small: dict[str, Any], tmp_path: Path) -> None:
+    out = tmp_path / "b"
+    result = make_conditions(small["source"], out, small["conditions"], seed=1, workers=2)
+    assert contents(out) == contents(small["set"].images_path)
+    assert result.made == small["set"].made
+    # Another folder of the same photographs, too.
+    copy = tmp_path / "elsewhere"
+    shutil.copytree(small["source"], copy)
+    make_conditions(copy, tmp_path / "c", small["conditions"], seed=1, workers=1)
+    assert contents(tmp_path / "c") == contents(out)
+
+
+def test_another_seed_draws_other_noise(small: dict[str, Any], tmp_path: Path) -> None:
+    make_conditions(small["source"], tmp_path / "b", small["conditions"], seed=2, workers=1)
+    name = "noise/person_001/person_001_0001.png.png"
+    first, second = pixels(small["set"].images_path / name), pixels(tmp_path / "b" / name)
+    assert (first != second).mean() > 0.5
+
+
+def test_an_interrupted_run_goes_on(small: dict[str, Any], tmp_path: Path) -> None:
+    out = tmp_path / "b"
+    shutil.copytree(small["set"].images_path, out)
+    manifest = json.loads((out / "manifest.json").read_text())
+    manifest["complete"] = False
+    (out / "manifest.json").write_text(json.dumps(manifest))
+    kept = out / "noise" / "person_001" / "person_001_0001.png.png"
+    before = kept.stat().st_mtime_ns
+    (out / "noise" / "person_001" / "person_001_0002.png.png").unlink()
+    shutil.rmtree(out / "inverted")
+    (out / "noise.csv").unlink()
+    make_conditions(small["source"], out, small["conditions"], seed=1, workers=1)
+    assert contents(out) == contents(small["set"].images_path)
+    assert kept.stat().st_mtime_ns == before
+
+
+def test_a_finished_run_is_found_again(small: dict[str, Any]) -> None:
+    out = small["set"].images_path
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    again = make_conditions(small["source"], out, small["conditions"], seed=1, workers=1)
+    assert again == small["set"]
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"seed": 2}, "seed"),
+        ({"conditions": ["inverted"]}, "conditions"),
+        ({"size": 100}, "chip"),
+        ({"n_people": 3}, "source"),
+    ],
+)
+def test_other_settings_are_refused(
+    small: dict[str, Any], changed: dict[str, Any], named: str
+) -> None:
+    arguments = {"conditions": small["conditions"], "seed": 1, "workers": 1, **changed}
+    with pytest.raises(StimulusError, match=rf"made with other settings \(.*{named}"):
+        make_conditions(small["source"], small["set"].images_path, **arguments)
+
+
+def test_other_files_are_not_touched(small: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(StimulusError, match="must be new or empty"):
+        make_conditions(small["source"], tmp_path, "inverted", workers=1)
+    (tmp_path / "manifest.json").write_text("{}")
+    with pytest.raises(StimulusError, match="cannot be read"):
+        make_conditions(small["source"], tmp_path, "inverted", workers=1)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_unusable_photographs_are_listed_and_odd_names_are_safe(
+    rendered: RenderedSet, tmp_path: Path
+) -> None:
+    source = tmp_path / "photographs"
+    faces = sorted(rendered.images_path.rglob("*.png"))
+    odd = ['Zoë "Z", O\'Neil', "a:b", " spaced ", "新"]
+    for person, face in zip(odd, faces[::2], strict=True):
+        (source / person).mkdir(parents=True)
+        shutil.copy(face, source / person / "1,5 &.PNG")
+    shutil.copy(faces[1], source / "alone.png")
+    (source / "a:b" / "broken.jpg").write_bytes(faces[0].read_bytes()[:500])
+    Image.new("RGB", (80, 80), "red").save(source / "a:b" / "wall.jpg")
+    (source / "a:b" / "notes.txt").write_text("no image")
+    (source / ".hidden").mkdir()
+    shutil.copy(faces[0], source / ".hidden" / "x.png")
+    made = make_conditions(source, tmp_path / "out", ["thatcherised", "grey"], workers=1)
+    assert made.n_sources == 7
+    assert made.made == {"upright": 5, "thatcherised": 5, "grey": 5, "inverted": 5}
+    reasons = {item.source: item.reason for item in made.left_out}
+    assert reasons.keys() == {"a:b/broken.jpg", "a:b/wall.jpg"}
+    assert "cannot be decoded" in reasons["a:b/broken.jpg"]
+    assert str(tmp_path) not in reasons["a:b/broken.jpg"]
+    assert reasons["a:b/wall.jpg"] == "No face was found."
+    listed = pd.read_csv(made.images_path / "left_out.csv", keep_default_na=False)
+    assert set(listed["source"]) == reasons.keys()
+    for name, table in made.tables.items():
+        find_images(read_pairs(table), made.images_path, task=name)
+    # No person has two photographs: pairs of two people only.
+    assert set(read_pairs(made.tables["grey"])["same"]) == {0}
+    assert read_pairs(made.tables["thatcherised"])["identity1"].nunique() == 5
+
+
+def test_features_beyond_the_picture_are_no_thatcher_face(
+    rendered: RenderedSet, tmp_path: Path
+) -> None:
+    source = tmp_path / "photographs"
+    source.mkdir()
+    faces = sorted(rendered.images_path.rglob("*.png"))
+    shutil.copy(faces[0], source / "whole.png")
+    image = Image.open(faces[2])
+    landmarks = face_landmarks_68(np.asarray(image))
+    assert landmarks is not None
+    # Cut off through the lower lip: the detector still sees a face.
+    image.crop((0, 0, 160, landmarks[57, 1] - 5)).save(source / "cut.png")
+    made = make_conditions(source, tmp_path / "out", "thatcherised", align=False, workers=1)
+    assert made.made == {"upright": 2, "thatcherised": 1, "inverted": 2}
+    assert [(item.source, item.condition) for item in made.left_out] == [
+        ("cut.png", "thatcherised")
+    ]
+    assert "within the picture" in made.left_out[0].reason
+    assert pixels(made.images_path / "upright" / "whole.png.png").shape == (160, 160, 3)
+
+
+def test_people_and_images_are_drawn(rendered: RenderedSet, tmp_path: Path) -> None:
+    made = make_conditions(
+        rendered.images_path, tmp_path / "a", "grey", n_people=3, n_images=1, seed=4, workers=1
+    )
+    assert made.n_sources == 3
+    images = pd.read_csv(made.images_path / "images.csv")
+    assert images["identity"].nunique() == 3
+    made = make_conditions(
+        rendered.images_path, tmp_path / "b", "grey", min_images=2, n_pairs=2, workers=1
+    )
+    counts = read_pairs(made.tables["grey"]).groupby(["condition", "same"]).size()
+    assert set(counts) == {2}
+    with pytest.raises(StimulusError, match="people with 3 or more images"):
+        make_conditions(rendered.images_path, tmp_path / "c", "grey", min_images=3)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "error", "words"),
+    [
+        ("thatcherized", UnknownNameError, "Did you mean 'thatcherised'"),
+        (["inverted", "lowpass"], UnknownNameError, "Did you mean 'low-pass'"),
+        ([], StimulusError, "at least one of inverted"),
+        (["upright"], StimulusError, "at least one of inverted"),
+        ([3], StimulusError, "a name or a Condition. Got 3"),
+        (["grey", "grey"], StimulusError, "Got 'grey' twice"),
+        ([Condition("grey", label="upright")], StimulusError, "Got 'upright' twice"),
+        ([Condition("grey", label="a/b")], StimulusError, "names a folder"),
+        ([Condition("grey", label="Inverted"), "inverted"], StimulusError, "'inverted' twice"),
+        ([Condition("low-pass", {"cycles": 8})], StimulusError, "Did you mean 'cycles_per_face'"),
+        ([Condition("grey", {"cycles": 8})], StimulusError, "it has: none"),
+        ([Condition("noise", {"snr": 0})], StimulusError, "a positive number. Got 0"),
+        ([Condition("mouth-height", {"shift": "up"})], StimulusError, "a finite number. Got 'up'"),
+    ],
+)
+def test_conditions_that_cannot_be_made_are_told_before_any_work(
+    rendered: RenderedSet, tmp_path: Path, conditions: Any, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        make_conditions(rendered.images_path, tmp_path / "out", conditions, workers=1)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"seed": -1}, {"n_people": 0}, {"n_images": 1.5}, {"min_images": None}, {"size": 1},
+        {"padding": float("nan")}, {"n_pairs": True}, {"workers": 0},
+    ],
+)  # fmt: skip
+def test_parameters_out_of_range_are_refused(
+    rendered: RenderedSet, tmp_path: Path, arguments: dict[str, Any]
+) -> None:
+    (name,) = arguments
+    with pytest.raises(StimulusError, match=f"'{name}'.*Got"):
+        make_conditions(rendered.images_path, tmp_path / "out", "grey", **arguments)
+
+
+def test_folders_that_do_not_serve_are_refused(rendered: RenderedSet, tmp_path: Path) -> None:
+    with pytest.raises(MissingImageError, match="does not exist"):
+        make_conditions(tmp_path / "none", tmp_path / "out")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(StimulusError, match="must hold images"):
+        make_conditions(tmp_path / "empty", tmp_path / "out")
+    with pytest.raises(StimulusError, match="must lie outside of images_path"):
+        make_conditions(rendered.images_path, rendered.images_path / "out")
+    Image.new("RGB", (80, 80), "red").save(tmp_path / "empty" / "wall.png")
+    with pytest.raises(StimulusError, match="In none of the photographs"):
+        make_conditions(tmp_path / "empty", tmp_path / "out", workers=1)
+
+
+def test_too_few_people_and_impossible_changes_are_told(
+    rendered: RenderedSet, tmp_path: Path
+) -> None:
+    two = {"n_people": 2, "n_images": 1, "workers": 1}
+    with pytest.raises(
+        StimulusError, match=r"'composite' needs faces of 3 or more people. Found 2"
+    ):
+        make_conditions(rendered.images_path, tmp_path / "a", "composite", **two)
+    huge = Condition("eye-distance", {"change": 3.0})
+    with pytest.raises(StimulusError, match=r"of none of 2 faces.*would fold"):
+        make_conditions(rendered.images_path, tmp_path / "b", huge, **two)
+
+
+def test_importing_the_names_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, facebench.stimuli as s; "
+        "assert 'make_conditions' in dir(s); "
+        "print([m for m in ('numpy', 'scipy', 'torch', 'dlib', 'PIL') if m in sys.modules]); "
+        "s.make_conditions; "
+        "print([m for m in ('torch', 'dlib', 'matplotlib', 'pandas') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:2] == ["[]", "[]"]
