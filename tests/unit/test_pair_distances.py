@@ -182,7 +182,7 @@ class TestKnownMetrics:
         first, second = all_pairs(10)
         metric = DistanceMetric(torch.cdist, "T")
         whole = metric.between(table, first, second)
-        monkeypatch.setattr("facebench.pair_distances._BLOCK_VALUES", 12)
+        monkeypatch.setattr("facebench.metrics.distances._BLOCK_VALUES", 12)
         np.testing.assert_array_equal(metric.between(table, first, second), whole)
 
     def test_no_pairs_have_no_distances(self) -> None:
