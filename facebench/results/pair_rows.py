@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from facebench.metrics.labels import LabelError, as_labels
 from facebench.results.task_facts import TaskFacts
-from facebench.types import Float64Array
+from facebench.types import Float64Array, IntArray
 
 __all__ = ["PairRows", "identity_of", "layers_of"]
 
@@ -29,6 +29,22 @@ def identity_of(image: str) -> str | None:
     """
     folder = image.replace("\\", "/").rpartition("/")[0]
     return folder or None
+
+
+class Codes(NamedTuple):
+    """Images and people of both sides as numbers, -1 for nobody known.
+
+    Names are looked at once per table: numbers are all that follows from them.
+    """
+
+    images1: IntArray
+    images2: IntArray
+    people1: IntArray
+    people2: IntArray
+
+    def of(self, kept: NDArray[np.bool_]) -> Codes:
+        """Give the numbers of some rows."""
+        return Codes(*(side[kept] for side in self))
 
 
 class PairRows:
@@ -56,25 +72,25 @@ class PairRows:
         self.facts = facts
         # Parts of a layer keep it within reach, for what is scaled by all of it.
         self.whole = self
-        self._same_pairs = same_pairs
+        if same_pairs is not None:
+            self.codes = same_pairs.codes
 
     def of_condition(self, condition: str | None) -> PairRows:
         """Give the rows of a condition; all where the task has none."""
         column = self.facts.condition_column
         if condition is None or column is None or column not in self.frame:
             return self
-        rows = self.frame[self.frame[column].astype(str) == condition]
-        if rows.empty:
-            return self
-        return self._part(rows)
+        kept = (self.frame[column].astype(str) == condition).to_numpy()
+        return self.only(kept) if kept.any() else self
 
     def only(self, kept: NDArray[np.bool_]) -> PairRows:
         """Give some of the rows."""
-        return self if kept.all() else self._part(self.frame[kept])
-
-    def _part(self, rows: pd.DataFrame) -> PairRows:
-        part = PairRows(rows, self.facts)
+        if kept.all():
+            return self
+        part = PairRows(self.frame[kept], self.facts)
         part.whole = self.whole
+        if self.has_pairs:
+            part.codes = self.codes.of(kept)
         return part
 
     @property
@@ -113,39 +129,37 @@ class PairRows:
         return _numbers(self.frame["distance"])
 
     @cached_property
-    def members(self) -> tuple[str, Any, Any]:
+    def codes(self) -> Codes:
+        """Images and people as numbers."""
+        names = pd.concat([self.frame[side].astype(str) for side in _PAIR])
+        images, different = pd.factorize(names)
+        people, _ = pd.factorize(pd.Series([identity_of(name) for name in different], dtype=object))
+        n, both = len(self.frame), people[images]
+        return Codes(images[:n], images[n:], both[:n], both[n:])
+
+    @cached_property
+    def members(self) -> tuple[str, IntArray, IntArray]:
         """What pairs share: ('identity' or 'image', of the first, of the second side)."""
-        if self._same_pairs is not None:
-            return self._same_pairs.members
-        first, second = (self.frame[column].astype(str) for column in _PAIR)
-        one, other = (side.map(identity_of) for side in (first, second))
-        if one.notna().all() and other.notna().all():
-            same = (one == other).to_numpy()
+        images1, images2, people1, people2 = self.codes
+        if (people1 >= 0).all() and (people2 >= 0).all():
             labels = self.labels
             # Folders that hold conditions and not people would contradict the labels.
-            if labels is None or bool((same == (labels == 1)).all()):
-                return "identity", *_numbered(one, other)
-        return "image", *_numbered(first, second)
+            if labels is None or bool(((people1 == people2) == (labels == 1)).all()):
+                return "identity", people1, people2
+        return "image", images1, images2
 
     def counts(self) -> dict[str, int | None]:
         """Count pairs, images, people and failures (items where rows are not pairs)."""
         if not self.has_pairs:
             return {"n_pairs": len(self.frame), "n_failed": 0}
-        like = self._same_pairs
-        if like is not None and np.array_equal(self.usable, like.usable):
-            return like.counts()
-        return self._counts
-
-    @cached_property
-    def _counts(self) -> dict[str, int | None]:
-        images = pd.unique(self.frame.loc[self.usable, list(_PAIR)].to_numpy().ravel())
-        people = {identity_of(str(image)) for image in images}
-        known = len(people) if people and None not in people else None
+        used = self.usable
+        images1, images2, people1, people2 = self.codes.of(used)
+        people = np.unique(np.concatenate((people1, people2)))
         return {
-            "n_pairs": int(self.usable.sum()),
-            "n_images": len(images),
-            "n_identities": known,
-            "n_failed": int((~self.usable).sum()),
+            "n_pairs": int(used.sum()),
+            "n_images": np.unique(np.concatenate((images1, images2))).size,
+            "n_identities": people.size if people.size and people[0] >= 0 else None,
+            "n_failed": int((~used).sum()),
         }
 
 
@@ -179,11 +193,6 @@ def _same_pairs(one: pd.DataFrame, other: pd.DataFrame) -> bool:
         and set(_PAIR) <= set(one.columns)
         and all(np.array_equal(one[side].to_numpy(), other[side].to_numpy()) for side in _PAIR)
     )
-
-
-def _numbered(first: pd.Series, second: pd.Series) -> tuple[Any, Any]:
-    codes, _ = pd.factorize(pd.concat([first, second]))
-    return codes[: len(first)], codes[len(first) :]
 
 
 def _numbers(column: pd.Series) -> Float64Array:
