@@ -113,17 +113,17 @@ def _common_pairs(a: Run, b: Run) -> Iterator[tuple[_CELL, tuple[PairRows, PairR
         for model in a.models:
             if model not in b.models:
                 continue
-            layers_a, layers_b = (
-                layers_of(run.task_distances(model, task), run.tasks[task])
-                if len(run.task_distances(model, task))
-                else {}
-                for run in (a, b)
-            )
+            layers_a, layers_b = (_layers(run, model, task) for run in (a, b))
             for layer, rows in layers_a.items():
                 other = layers_b.get(layer)
                 aligned = None if other is None else _aligned(rows, other)
                 if aligned is not None:
                     yield (task, model, layer), (rows, aligned)
+
+
+def _layers(run: Run, model: str, task: str) -> dict[str, PairRows]:
+    frame = run.task_distances(model, task)
+    return layers_of(frame, run.tasks[task]) if len(frame) else {}
 
 
 def _aligned(a: PairRows, b: PairRows) -> PairRows | None:

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from support.small_run import ALERT, LAYERS, save_small_run, small_manager
 
 from facebench import load_run
 from facebench.errors import RunFolderError, UnknownNameError
 from facebench.metrics.stats import delong
 from facebench.results.run_folder import RunFolder
 from facebench.results.schema import RESULTS_COLUMNS, SCHEMA_VERSION
+from support.small_run import ALERT, LAYERS, save_small_run, small_manager
 
 
 @pytest.fixture(scope="module")
