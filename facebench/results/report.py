@@ -138,7 +138,7 @@ def headline_table(results: pd.DataFrame, sections: list[TaskSection]) -> Table:
     used = [i for i in range(len(_COLUMNS)) if any(row[i] not in ("", None) for row in rows)]
     return Table(
         id="headline-table",
-        caption="Headline numbers: the best layer of each model, best model first",
+        caption="The best layer of each model, or the last one where neither way is better",
         columns=[_COLUMNS[i] for i in used],
         rows=[[row[i] for i in used] for row in rows],
         extra=extra,

@@ -48,6 +48,8 @@ class TaskSection:
         What is wrong with its pairs.
     notes : list of str
         What was left out of the charts, and what to keep in mind.
+    which : str
+        Which layer stands for a model: its 'best' or 'last' one.
     """
 
     id: str
@@ -58,6 +60,7 @@ class TaskSection:
     ties: dict[str, dict[str, str]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    which: str = "best"
 
 
 def task_section(
@@ -87,6 +90,8 @@ def task_section(
     best = best_layers(results, task)
     chosen = _chosen(results, best, curves)
     series = _series(run, task, facts, chosen)
+    first = headline(list(dict.fromkeys(results["metric"])))[0]
+    which = "best" if direction(results[results["metric"] == first]) else "last"
     heads = [named for named in series if best[named[0]] == named[1]]
     data: dict[str, Any] = {
         "profiles": profile_data(results),
@@ -117,7 +122,8 @@ def task_section(
         ],
         ties=_ties(results, {model: pairs for model, _, pairs in heads}),
         findings=pair_findings(task, heads[0][2]) if heads else [],
-        notes=_notes(results, data, best),
+        notes=_notes(results, data, best, which),
+        which=which,
     )
 
 
@@ -158,10 +164,18 @@ def _ties(results: pd.DataFrame, heads: dict[str, PairRows]) -> dict[str, dict[s
     return ties
 
 
-def _notes(results: pd.DataFrame, data: dict[str, Any], best: dict[str, str]) -> list[str]:
+def _notes(
+    results: pd.DataFrame, data: dict[str, Any], best: dict[str, str], which: str
+) -> list[str]:
     notes = []
     n_layers = len(results[["model", "layer"]].drop_duplicates())
-    if n_layers > len(best):
+    several = n_layers > len(best)
+    if several and which == "last":
+        notes.append(
+            "Neither way is better here, so that no layer is the best: the last layer of each "
+            "model stands for it."
+        )
+    elif several:
         notes.append(
             "The best layer of a model is chosen on the very pairs it is judged on, which flatters "
             "it a little: the more so, the more layers there are and the fewer the pairs."
