@@ -67,8 +67,13 @@ def read_block(path: Path, model: str, task: str) -> pd.DataFrame:
         As the manager keeps it: every pair once per layer, with ``layer_name``; empty columns of
         other tasks left out.
     """
-    filters = [("model", "==", model), ("task", "==", task)]
-    frame = pq.read_table(path, filters=filters).to_pandas()
+    with pq.ParquetFile(path) as file:
+        groups = [
+            group for group in range(file.num_row_groups) if _may_hold(file, group, model, task)
+        ]
+        frame = file.read_row_groups(groups).to_pandas()
+    # Files of others may have blocks that are cut in another way.
+    frame = frame[(frame["model"] == model) & (frame["task"] == task)].reset_index(drop=True)
     columns: dict[str, pd.Series] = {}
     for column in frame.columns:
         if column == "layer":
@@ -78,6 +83,20 @@ def read_block(path: Path, model: str, task: str) -> pd.DataFrame:
             values = frame[column].astype(object) if texts else frame[column]
             columns[column.removeprefix(_OWN)] = values
     return pd.DataFrame(columns)
+
+
+def _may_hold(file: pq.ParquetFile, group: int, model: str, task: str) -> bool:
+    """Tell by a block's statistics; a filter of pyarrow's would read columns of names whole."""
+    metadata = file.metadata.row_group(group)
+    for index in range(metadata.num_columns):
+        column = metadata.column(index)
+        wanted = {"model": model, "task": task}.get(column.path_in_schema)
+        bounds = column.statistics
+        if wanted is None or bounds is None or not bounds.has_min_max:
+            continue
+        if not bounds.min <= wanted <= bounds.max:
+            return False
+    return True
 
 
 def _column_name(column: str) -> str:
