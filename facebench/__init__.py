@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from facebench.models.vgg16 import Vgg16Model
     from facebench.pair_distances import batch_cosine_distance
     from facebench.plots import PlotHelper
+    from facebench.results.run import load_run
     from facebench.tasks.accuracy import AccuracyTask
     from facebench.tasks.base import BaseTask
     from facebench.tasks.conditioned_average import ConditionedAverageDistances
@@ -63,6 +64,7 @@ __all__ = [
     "check_pairs",
     "compare_models",
     "health_report",
+    "load_run",
     "rdm_similarity",
     "write_flipped",
 ]
@@ -94,6 +96,7 @@ _HOMES = {
     "check_pairs": "facebench.data_health",
     "compare_models": "facebench.comparison",
     "health_report": "facebench.data_health",
+    "load_run": "facebench.results.run",
     "rdm_similarity": "facebench.tasks.layer_likeness",
     "write_flipped": "facebench.flipping",
 }

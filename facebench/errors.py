@@ -14,6 +14,7 @@ sentence: what was wrong, where, what was expected, and what to do.
     │   │   └── MissingImageError     (FileNotFoundError)
     │   ├── MetricError                                a distance or correlation function
     │   ├── StimulusError                              a stimulus that cannot be made
+    │   ├── RunFolderError                             a folder that is no run, or of a newer kind
     │   └── DuplicateNameError                         two models or two tasks of one name
     ├── UnknownNameError          (KeyError)           no model, task or layer has this name
     ├── ModelError                (ValueError)         a network or what it returned
@@ -39,6 +40,7 @@ __all__ = [
     "ModelError",
     "PairsError",
     "RunFailedError",
+    "RunFolderError",
     "StimulusError",
     "StoreError",
     "UnknownNameError",
@@ -76,6 +78,10 @@ class MetricError(InputError):
 
 class StimulusError(InputError):
     """A stimulus cannot be made from what was given."""
+
+
+class RunFolderError(InputError):
+    """A folder holds no run, or one that this version cannot read."""
 
 
 class DuplicateNameError(InputError):
