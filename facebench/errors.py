@@ -14,6 +14,7 @@ sentence: what was wrong, where, what was expected, and what to do.
     │   │   └── MissingImageError     (FileNotFoundError)
     │   ├── MetricError                                a distance or correlation function
     │   ├── StimulusError                              a stimulus that cannot be made
+    │   ├── ConfigError                                a configuration file or an override
     │   └── DuplicateNameError                         two models or two tasks of one name
     ├── UnknownNameError          (KeyError)           no model, task or layer has this name
     ├── ModelError                (ValueError)         a network or what it returned
@@ -26,6 +27,7 @@ sentence: what was wrong, where, what was expected, and what to do.
 from __future__ import annotations
 
 __all__ = [
+    "ConfigError",
     "DuplicateNameError",
     "FacebenchError",
     "ImageError",
@@ -74,6 +76,28 @@ class MetricError(InputError):
 
 class StimulusError(InputError):
     """A stimulus cannot be made from what was given."""
+
+
+class ConfigError(InputError):
+    """A configuration file, or an override of it, is not as it should be.
+
+    Parameters
+    ----------
+    *problems : str
+        A sentence for each problem, beginning with its place, ``file:line:column``.
+
+    Attributes
+    ----------
+    problems : tuple of str
+        The same.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__(*problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
 
 
 class DuplicateNameError(InputError):

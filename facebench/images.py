@@ -13,7 +13,10 @@ from PIL import Image, ImageOps
 from facebench.errors import ImageError, MissingImageError
 from facebench.types import StrPath
 
-__all__ = ["open_image"]
+__all__ = ["IMAGE_SUFFIXES", "open_image"]
+
+# Files with these names are taken for images where a whole folder is asked for.
+IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
 # What Pillow raises for damaged files, beyond OSError (which covers unidentified and truncated).
 _DAMAGE = (
