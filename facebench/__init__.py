@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from facebench.models.vgg16 import Vgg16Model
     from facebench.pair_distances import batch_cosine_distance
     from facebench.plots import PlotHelper
+    from facebench.results.run import load_run
     from facebench.tasks.accuracy import AccuracyTask
     from facebench.tasks.base import BaseTask
     from facebench.tasks.conditioned_average import ConditionedAverageDistances
@@ -42,6 +43,7 @@ __all__ = [
     "Vgg16Model",
     "__version__",
     "batch_cosine_distance",
+    "load_run",
 ]
 __version__ = "0.1.0"
 
@@ -61,6 +63,7 @@ _HOMES = {
     "RelativeDifferenceTask": "facebench.tasks.relative_difference",
     "Vgg16Model": "facebench.models.vgg16",
     "batch_cosine_distance": "facebench.pair_distances",
+    "load_run": "facebench.results.run",
 }
 
 

@@ -15,6 +15,7 @@ sentence: what was wrong, where, what was expected, and what to do.
     │   ├── MetricError                                a distance or correlation function
     │   ├── StimulusError                              a stimulus that cannot be made
     │   ├── ConfigError                                a configuration file or an override
+    │   ├── RunFolderError                             a folder that is no run, or of a newer kind
     │   └── DuplicateNameError                         two models or two tasks of one name
     ├── UnknownNameError          (KeyError)           no model, task or layer has this name
     ├── ModelError                (ValueError)         a network or what it returned
@@ -40,6 +41,7 @@ __all__ = [
     "ModelError",
     "PairsError",
     "RunFailedError",
+    "RunFolderError",
     "StimulusError",
     "UnknownNameError",
     "WeightsError",
@@ -98,6 +100,10 @@ class ConfigError(InputError):
 
     def __str__(self) -> str:
         return "\n".join(self.problems)
+
+
+class RunFolderError(InputError):
+    """A folder holds no run, or one that this version cannot read."""
 
 
 class DuplicateNameError(InputError):

@@ -19,6 +19,7 @@ PROMISES = {
     "MissingImageError": (errors.ImageError, FileNotFoundError, ValueError),
     "MetricError": (errors.InputError, ValueError),
     "StimulusError": (errors.InputError, ValueError),
+    "RunFolderError": (errors.InputError, ValueError),
     "DuplicateNameError": (errors.InputError, ValueError),
     "UnknownNameError": (KeyError,),
     "ModelError": (ValueError,),

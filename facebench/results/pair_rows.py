@@ -1,0 +1,143 @@
+"""The pairs of one layer of one task, as results and reports need them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from facebench.metrics.labels import LabelError, as_labels
+from facebench.results.task_facts import TaskFacts
+from facebench.types import Float64Array
+
+__all__ = ["PairRows", "identity_of"]
+
+_COMPUTED = "model_computed_distance"
+_PAIR = ("img1", "img2")
+
+
+def identity_of(image: str) -> str | None:
+    """Tell who is in an image: the folder it lies in, where images are kept as NAME/file.
+
+    Examples
+    --------
+    >>> identity_of("Abel_Pacheco/Abel_Pacheco_0001.jpg"), identity_of("0001.jpg")
+    ('Abel_Pacheco', None)
+    """
+    folder = image.replace("\\", "/").rpartition("/")[0]
+    return folder or None
+
+
+class PairRows:
+    """One layer's rows of a table of distances (or items).
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Every pair once per layer, with ``layer_name``.
+    layer : str or None
+        The layer; None where the frame is of one layer already.
+    facts : TaskFacts
+        Of the task.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        The rows.
+    """
+
+    def __init__(self, frame: pd.DataFrame, layer: str | None, facts: TaskFacts) -> None:
+        if layer is not None and "layer_name" in frame:
+            frame = frame[frame["layer_name"].astype(str) == layer]
+        self.frame = frame
+        self.facts = facts
+        # Parts of a layer keep it within reach, for what is scaled by all of it.
+        self.whole = self
+
+    def of_condition(self, condition: str | None) -> PairRows:
+        """Give the rows of a condition; all where the task has none."""
+        column = self.facts.condition_column
+        if condition is None or column is None or column not in self.frame:
+            return self
+        rows = self.frame[self.frame[column].astype(str) == condition]
+        if rows.empty:
+            return self
+        return self._part(rows)
+
+    def only(self, kept: NDArray[np.bool_]) -> PairRows:
+        """Give some of the rows."""
+        return self if kept.all() else self._part(self.frame[kept])
+
+    def _part(self, rows: pd.DataFrame) -> PairRows:
+        part = PairRows(rows, None, self.facts)
+        part.whole = self.whole
+        return part
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether rows are pairs with distances."""
+        return all(column in self.frame for column in (*_PAIR, _COMPUTED))
+
+    @cached_property
+    def distances(self) -> Float64Array:
+        """The distance of every pair, NaN where it has none."""
+        return _numbers(self.frame[_COMPUTED])
+
+    @cached_property
+    def usable(self) -> NDArray[np.bool_]:
+        """Which pairs have a distance."""
+        return np.asarray(np.isfinite(self.distances))
+
+    @cached_property
+    def labels(self) -> NDArray[np.int8] | None:
+        """1 for pairs of one person, 0 for others, if the task has labels of both kinds."""
+        column = self.facts.label_column
+        if column is None or column not in self.frame or not self.has_pairs:
+            return None
+        try:
+            labels = as_labels(self.frame[column])
+        except LabelError:
+            return None
+        used = labels[self.usable]
+        return labels if used.size and used.min() < used.max() else None
+
+    @cached_property
+    def given(self) -> Float64Array | None:
+        """The given distances, if the task correlates with some."""
+        if self.facts.correlation is None or "distance" not in self.frame or not self.has_pairs:
+            return None
+        return _numbers(self.frame["distance"])
+
+    @cached_property
+    def members(self) -> tuple[str, Any, Any]:
+        """What pairs share: ('identity' or 'image', of the first, of the second side)."""
+        first, second = (self.frame[column].astype(str) for column in _PAIR)
+        one, other = (side.map(identity_of) for side in (first, second))
+        if one.notna().all() and other.notna().all():
+            same = (one == other).to_numpy()
+            labels = self.labels
+            # Folders that hold conditions and not people would contradict the labels.
+            if labels is None or bool((same == (labels == 1)).all()):
+                return "identity", one.to_numpy(), other.to_numpy()
+        return "image", first.to_numpy(), second.to_numpy()
+
+    def counts(self) -> dict[str, int | None]:
+        """Count pairs, images, people and failures (items where rows are not pairs)."""
+        if not self.has_pairs:
+            return {"n_pairs": len(self.frame), "n_failed": 0}
+        images = pd.unique(self.frame.loc[self.usable, list(_PAIR)].to_numpy().ravel())
+        people = {identity_of(str(image)) for image in images}
+        known = len(people) if people and None not in people else None
+        return {
+            "n_pairs": int(self.usable.sum()),
+            "n_images": len(images),
+            "n_identities": known,
+            "n_failed": int((~self.usable).sum()),
+        }
+
+
+def _numbers(column: pd.Series) -> Float64Array:
+    return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
