@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from facebench.tasks.correlation import CorrelationTask
     from facebench.tasks.embedding import EmbeddingTask
     from facebench.tasks.relative_difference import RelativeDifferenceTask
+    from facebench.tasks.verification import VerificationTask
 
 __all__ = [
     "AccuracyTask",
@@ -40,6 +41,7 @@ __all__ = [
     "MultiModelTaskManager",
     "PlotHelper",
     "RelativeDifferenceTask",
+    "VerificationTask",
     "Vgg16Model",
     "__version__",
     "batch_cosine_distance",
@@ -61,6 +63,7 @@ _HOMES = {
     "MultiModelTaskManager": "facebench.manager",
     "PlotHelper": "facebench.plots",
     "RelativeDifferenceTask": "facebench.tasks.relative_difference",
+    "VerificationTask": "facebench.tasks.verification",
     "Vgg16Model": "facebench.models.vgg16",
     "batch_cosine_distance": "facebench.pair_distances",
     "load_run": "facebench.results.run",

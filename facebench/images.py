@@ -1,7 +1,8 @@
-"""Decoding image files into RGB as a viewer would show them."""
+"""Decoding images, in files or packs, into RGB as a viewer would show them."""
 
 from __future__ import annotations
 
+import io
 import struct
 import warnings
 import zlib
@@ -11,9 +12,10 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from facebench.errors import ImageError, MissingImageError
+from facebench.packs import member_bytes, open_pack, split_member
 from facebench.types import StrPath
 
-__all__ = ["IMAGE_SUFFIXES", "open_image"]
+__all__ = ["IMAGE_SUFFIXES", "image_bytes", "image_exists", "open_image"]
 
 # Files with these names are taken for images where a whole folder is asked for.
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
@@ -36,6 +38,51 @@ _DAMAGE = (
 _WHITE = (255, 255, 255, 255)
 
 
+def image_exists(image_path: StrPath) -> bool:
+    """Tell whether a path leads to a file, or to an image of a pack.
+
+    Examples
+    --------
+    >>> image_exists("no/such/image.jpg")
+    False
+    """
+    parts = split_member(image_path)
+    if parts is None:
+        return Path(image_path).is_file()
+    return parts[1] in open_pack(parts[0]).members
+
+
+def image_bytes(image_path: StrPath) -> bytes:
+    """Read an image as it is stored, not decoded: what a digest of it is taken of.
+
+    Parameters
+    ----------
+    image_path : str or Path
+        A file, or an image of a pack (``lfw.bin/000001.jpg``).
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    MissingImageError
+        If there is no such image.
+    ImageError
+        If it cannot be read.
+    """
+    if split_member(image_path) is not None:
+        return member_bytes(image_path)
+    try:
+        return Path(image_path).read_bytes()
+    except FileNotFoundError as error:
+        msg = f"The image {image_path} does not exist."
+        raise MissingImageError(msg) from error
+    except OSError as error:
+        msg = f"The image {image_path} cannot be read: {error.strerror or error}."
+        raise ImageError(msg) from error
+
+
 def open_image(image_path: StrPath) -> Image.Image:
     """Open an image file as 8-bit RGB, upright.
 
@@ -46,7 +93,7 @@ def open_image(image_path: StrPath) -> Image.Image:
     Parameters
     ----------
     image_path : str or Path
-        An image in any format Pillow reads.
+        An image in any format Pillow reads: a file, or an image of a pack (``lfw.bin/000001.jpg``).
 
     Returns
     -------
@@ -67,9 +114,12 @@ def open_image(image_path: StrPath) -> Image.Image:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             # Oddities of metadata that Pillow only mentions are no reason to stop.
             warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
-            with Image.open(path) as image:
+            source = path if split_member(path) is None else io.BytesIO(member_bytes(path))
+            with Image.open(source) as image:
                 image.load()
                 return _as_rgb(ImageOps.exif_transpose(image))
+    except ImageError:
+        raise
     except FileNotFoundError as error:
         msg = f"The image {path} does not exist."
         raise MissingImageError(msg) from error

@@ -6,27 +6,16 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from facebench.metrics.labels import read_comparisons
-from facebench.types import Float64Array, IntArray
+from facebench.metrics.resampling import CHUNK, By, Interval, Units, draws_of, units_of
+from facebench.types import Float64Array
 
 __all__ = ["Interval", "PairedBootstrap", "bootstrap", "paired_bootstrap"]
 
 Metric: TypeAlias = str | Callable[[Any, Any], float]
-By: TypeAlias = Literal["pair", "image", "identity"]
 _Weighted: TypeAlias = Callable[[Float64Array], Float64Array]
-
-# Weights in one go: small enough for the cache, large enough that Python's loop costs nothing.
-_CHUNK = 1 << 18
-
-
-class Interval(NamedTuple):
-    """A confidence interval, low to high."""
-
-    low: float
-    high: float
 
 
 class PairedBootstrap(NamedTuple):
@@ -46,47 +35,6 @@ class PairedBootstrap(NamedTuple):
     low: float
     high: float
     p_value: float
-
-
-class _Units(NamedTuple):
-    """What is resampled, and which unit or two each comparison hangs on."""
-
-    first: IntArray
-    second: IntArray
-    n_units: int
-
-    def weights(self, draws: Float64Array) -> Float64Array:
-        """Return how often each comparison occurs, [R, N], from how often each unit is drawn."""
-        # A comparison within one unit counts its draws once, one of two units their product.
-        return (
-            np.where(self.first == self.second, 1.0, draws[:, self.second]) * draws[:, self.first]
-        )
-
-
-def _units(genuine: NDArray[np.bool_], by: str, members1: Any, members2: Any) -> _Units:
-    if by not in ("pair", "image", "identity"):
-        msg = f"The 'by' parameter must be 'pair', 'image' or 'identity'. Got {by!r} instead."
-        raise ValueError(msg)
-    size = genuine.size
-    if by == "pair":
-        rows = np.arange(size)
-        return _Units(rows, rows, size)
-    if members1 is None or members2 is None:
-        msg = f"Resampling by {by} needs members1 and members2, the {by} of each side of a pair."
-        raise ValueError(msg)
-    first, second = np.asarray(members1), np.asarray(members2)
-    if first.shape != (size,) or second.shape != (size,):
-        msg = f"Got members of shapes {first.shape} and {second.shape} for {size} comparisons."
-        raise ValueError(msg)
-    names, index = np.unique(np.concatenate((first, second)), return_inverse=True)
-    if by == "identity" and ((index[:size] == index[size:]) != genuine).any():
-        row = int(np.argmax((index[:size] == index[size:]) != genuine))
-        msg = (
-            "Genuine pairs are of one identity and impostor pairs of two. Got label "
-            f"{int(genuine[row])} for {first[row]!r} and {second[row]!r} at position {row}."
-        )
-        raise ValueError(msg)
-    return _Units(index[:size], index[size:], names.size)
 
 
 def _weighted_metric(metric: Metric, labels: Any, scores: Any, higher_is_better: bool) -> _Weighted:
@@ -153,19 +101,8 @@ def _target(metric: str) -> float | None:
     raise ValueError(msg)
 
 
-def _draws(units: _Units, n_resamples: int, seed: Any) -> Iterator[Float64Array]:
-    generator = np.random.default_rng(seed)
-    step = max(1, _CHUNK // max(units.n_units, units.first.size))
-    for start in range(0, n_resamples, step):
-        rows = min(step, n_resamples - start)
-        drawn = generator.integers(0, units.n_units, size=(rows, units.n_units))
-        drawn += np.arange(rows)[:, None] * units.n_units
-        counts = np.bincount(drawn.ravel(), minlength=rows * units.n_units)
-        yield counts.reshape(rows, units.n_units).astype(np.float64)
-
-
-def _left_out(units: _Units) -> Iterator[Float64Array]:
-    step = max(1, _CHUNK // max(units.n_units, units.first.size))
+def _left_out(units: Units) -> Iterator[Float64Array]:
+    step = max(1, CHUNK // max(units.n_units, units.first.size))
     for start in range(0, units.n_units, step):
         rows = np.arange(start, min(start + step, units.n_units))
         draws = np.ones((rows.size, units.n_units))
@@ -278,13 +215,13 @@ def bootstrap(
         msg = f"The 'method' parameter must be 'percentile' or 'bca'. Got {method!r} instead."
         raise ValueError(msg)
     genuine = read_comparisons(labels, scores, higher_is_better).genuine
-    units = _units(genuine, by, members1, members2)
+    units = units_of(genuine, by, members1, members2)
     measure = _weighted_metric(metric, labels, scores, higher_is_better)
     estimate = float(measure(np.ones((1, genuine.size)))[0])
     if np.isnan(estimate):
         msg = f"The metric {metric!r} is undefined on these comparisons: no interval follows."
         raise ValueError(msg)
-    draws = _draws(units, n_resamples, seed)
+    draws = draws_of(units, n_resamples, seed)
     values = _defined(np.concatenate([measure(units.weights(draw)) for draw in draws]))
     levels = np.array([(1 - confidence) / 2, (1 + confidence) / 2])
     if method == "bca":
@@ -340,7 +277,7 @@ def paired_bootstrap(
     """
     _check_numbers(n_resamples, confidence)
     genuine = read_comparisons(labels, scores_a, higher_is_better).genuine
-    units = _units(genuine, by, members1, members2)
+    units = units_of(genuine, by, members1, members2)
     one = _weighted_metric(metric, labels, scores_a, higher_is_better)
     other = _weighted_metric(metric, labels, scores_b, higher_is_better)
     whole = np.ones((1, genuine.size))
@@ -349,7 +286,7 @@ def paired_bootstrap(
         msg = f"The metric {metric!r} is undefined on these comparisons: no difference follows."
         raise ValueError(msg)
     differences = []
-    for draw in _draws(units, n_resamples, seed):
+    for draw in draws_of(units, n_resamples, seed):
         weights = units.weights(draw)
         differences.append(one(weights) - other(weights))
     values = _defined(np.concatenate(differences))

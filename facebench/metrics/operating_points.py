@@ -261,9 +261,10 @@ def tar_at_far(
     -------
     list of TarAtFar
         One record per target, in their order; the record itself for a single number. Higher TAR
-        is better. A target below 1 / n impostors is not ``resolvable``: no false accept fits it.
-        Where it is nearer to 0 than to 1 / n, TAR, FAR and threshold are NaN; else they tell what
-        no false accept at all gives.
+        is better. A target below 1 / n impostors is not ``resolvable``: not one false accept fits
+        it, so the TAR can only be the one of none at all. That is given where the target is nearer
+        to 1 / n than to 0 (.1 of 6 impostors); below .5 / n it would claim a rate that so few
+        comparisons cannot show, and TAR, FAR and threshold are NaN.
 
     Raises
     ------

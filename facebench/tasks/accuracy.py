@@ -8,10 +8,10 @@ import pandas as pd
 from sklearn.metrics.pairwise import cosine_distances
 
 from facebench.errors import PairsError
-from facebench.metrics.verification import LabelError, accuracy_at, as_labels, auc, youden_threshold
-from facebench.pairs import row_name
+from facebench.metrics.verification import accuracy_at, as_labels, auc, youden_threshold
 from facebench.plots import PlotHelper
 from facebench.tasks.base import RoundedTask
+from facebench.tasks.comparisons import genuine_labels
 from facebench.types import MetricFunction, StrPath
 
 __all__ = ["AccuracyTask"]
@@ -24,7 +24,8 @@ class AccuracyTask(RoundedTask):
     similarity = 1 - distance; the threshold has the largest Youden index (true minus false match
     rate); a pair is accepted if similarity >= threshold, so ties move together. The threshold is
     chosen on the very pairs it is judged on, which flatters small samples: the column
-    'Threshold From' says 'same pairs'. AUC needs no threshold. Larger is better in both.
+    'Threshold From' says 'same pairs'. AUC needs no threshold. Larger is better in both. For
+    accuracy at thresholds from other pairs, with intervals, use `VerificationTask`.
 
     Parameters
     ----------
@@ -49,23 +50,9 @@ class AccuracyTask(RoundedTask):
     ) -> None:
         super().__init__(name, pairs_file_path, images_path, distance_metric)
         self.true_label = true_label
-        column = self._column("true_label", true_label)
-        where = f"The {true_label!r} column of {pairs_file_path}, the true_label of {name!r},"
-        try:
-            labels = as_labels(column)
-        except LabelError as error:
-            msg = (
-                f"{where} must hold 0/1, true/false or same/different. "
-                f"Got {error.value!r} in {row_name(error.position)}."
-            )
-            raise PairsError(msg) from error
-        genuine = int(labels.sum())
-        if genuine in (0, len(labels)):
-            msg = (
-                f"{where} must hold both classes. "
-                f"Got {genuine} same and {len(labels) - genuine} different pairs."
-            )
-            raise PairsError(msg)
+        genuine_labels(
+            self.pairs_df, true_label, task=name, owner=type(self).__name__, path=pairs_file_path
+        )
 
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
         """Measure accuracy and AUC of one layer.

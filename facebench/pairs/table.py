@@ -1,16 +1,14 @@
-"""Reading and checking tables of image pairs, and finding their images."""
+"""Reading and checking tables of image pairs."""
 
 from __future__ import annotations
 
 import csv
-import os
 import warnings
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facebench.errors import InputError, MissingImageError, MissingPairsFileError, PairsError
+from facebench.errors import InputError, MissingPairsFileError, PairsError
 from facebench.types import StrPath
 
 if TYPE_CHECKING:
@@ -19,21 +17,20 @@ if TYPE_CHECKING:
 __all__ = [
     "PAIR_COLUMNS",
     "RESULT_COLUMNS",
-    "ImagePaths",
+    "SHOWN",
     "as_path",
-    "find_image_list",
-    "find_images",
-    "read_pairs",
+    "read_csv_pairs",
     "require_column",
     "require_numbers",
     "row_name",
+    "shown",
 ]
 
 PAIR_COLUMNS = ("img1", "img2")
 # What the run adds to every row; a pairs file must not use these names itself.
 RESULT_COLUMNS = ("layer_name", "model_computed_distance")
 _SEPARATORS = (",", "\t", ";")
-_SHOWN = 5
+SHOWN = 5
 # Cells that mean "no value" where numbers or conditions are expected.
 _GAPS = ["", "NA", "N/A", "#N/A", "NaN", "nan", "NULL", "null"]
 
@@ -58,9 +55,10 @@ def as_path(value: StrPath, parameter: str) -> Path:
         raise InputError(msg) from None
 
 
-def _shown(items: Iterable[str], total: int) -> str:
+def shown(items: Iterable[str], total: int) -> str:
+    """List the first of some items, with a sign that there are more."""
     listed = "; ".join(items)
-    return listed + ("; …" if total > _SHOWN else "")
+    return listed + ("; …" if total > SHOWN else "")
 
 
 def _separator(path: Path) -> str:
@@ -77,32 +75,10 @@ def _separator(path: Path) -> str:
     return max(_SEPARATORS, key=header.count)
 
 
-def read_pairs(pairs_file_path: StrPath) -> pd.DataFrame:
-    """Read a table of image pairs.
-
-    Parameters
-    ----------
-    pairs_file_path : str or Path
-        A CSV file with any extension, separated by commas, tabs or semicolons, UTF-8, whose header
-        names at least ``img1`` and ``img2``. Further columns travel with their rows.
-
-    Returns
-    -------
-    DataFrame
-        The rows in file order, numbered from 0. ``img1`` and ``img2`` are text as written
-        ('007' stays '007').
-
-    Raises
-    ------
-    MissingPairsFileError
-        If there is no such file.
-    PairsError
-        If it is empty, not a table (naming the line), lacks a column, uses a name that results
-        need, or has an empty ``img1`` or ``img2`` (naming the rows).
-    """
+def read_csv_pairs(path: Path) -> pd.DataFrame:
+    """Read a CSV table of image pairs; see `read_pairs`."""
     import pandas as pd
 
-    path = as_path(pairs_file_path, "pairs_file_path")
     if not path.is_file():
         msg = (
             f"The pairs file {path} does not exist (looked in {Path.cwd()}). "
@@ -204,7 +180,7 @@ def _check_columns(pairs: pd.DataFrame, path: Path) -> None:
 def _refuse_rows(bad: pd.Series, column: str, expected: str) -> None:
     positions = [position for position, is_bad in enumerate(bad) if is_bad]
     if positions:
-        rows = _shown((row_name(position) for position in positions[:_SHOWN]), len(positions))
+        rows = shown((row_name(position) for position in positions[:SHOWN]), len(positions))
         msg = f"{column} must have {expected} in every row. {len(positions)} are empty: {rows}."
         raise PairsError(msg)
 
@@ -282,124 +258,3 @@ def require_numbers(
         )
         raise PairsError(msg)
     return pd.Series(numbers, index=series.index, name=column)
-
-
-@dataclass(frozen=True)
-class ImagePaths:
-    """The files behind the pairs of one task.
-
-    Attributes
-    ----------
-    img1, img2 : list of Path
-        Real paths, one per pair row. Two spellings of one file are one path, so that it is
-        embedded once.
-    """
-
-    img1: list[Path]
-    img2: list[Path]
-
-
-def find_images(pairs: pd.DataFrame, images_path: StrPath, *, task: str) -> ImagePaths:
-    """Find every image that a pairs table names.
-
-    Parameters
-    ----------
-    pairs : DataFrame
-        A pairs table.
-    images_path : str or Path
-        The folder its names are relative to.
-    task : str
-        The task's name, for messages.
-
-    Returns
-    -------
-    ImagePaths
-
-    Raises
-    ------
-    MissingImageError
-        If the folder or any image is missing: all are counted, the first five named.
-    PairsError
-        If a name leads out of the folder ('../', an absolute path, a link).
-    """
-    n_pairs = len(pairs)
-    # Both columns one after the other, so that a name's first row is found in one go.
-    names = [name for column in PAIR_COLUMNS for name in pairs[column]]
-    rows = [*range(n_pairs), *range(n_pairs)]
-    found = _find(names, rows, images_path, task)
-    return ImagePaths(
-        img1=[found[name] for name in names[:n_pairs]],
-        img2=[found[name] for name in names[n_pairs:]],
-    )
-
-
-def find_image_list(names: Sequence[str], images_path: StrPath, *, task: str) -> list[Path]:
-    """Find the images of a list, such as those of a gallery.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Names relative to `images_path`.
-    images_path, task
-        See `find_images`.
-
-    Returns
-    -------
-    list of Path
-        Real paths, one per name.
-
-    Raises
-    ------
-    MissingImageError, PairsError
-        See `find_images`.
-    """
-    found = _find(names, range(len(names)), images_path, task)
-    return [found[name] for name in names]
-
-
-def _find(
-    names: Sequence[str], rows: Sequence[int], images_path: StrPath, task: str
-) -> dict[str, Path]:
-    """Resolve every different name once; `rows` tell where each stands, for messages."""
-    folder = as_path(images_path, "images_path")
-    if not folder.is_dir():
-        msg = (
-            f"The images folder {folder} of task {task!r} does not exist (looked in {Path.cwd()}). "
-            "Give the folder that the names of its images are relative to."
-        )
-        raise MissingImageError(msg)
-    # Strings, not Paths: a table may name 100,000 images.
-    root = os.path.realpath(folder)
-    inside = os.path.join(root, "")  # noqa: PTH118
-    first_row: dict[str, int] = {}
-    for name, row in zip(names, rows, strict=True):
-        first_row[name] = min(row, first_row.get(name, row))
-    found: dict[str, Path] = {}
-    missing: list[str] = []
-    for name, position in first_row.items():
-        try:
-            path = os.path.realpath(inside + name)
-            exists = os.path.isfile(path)  # noqa: PTH113
-        except (OSError, ValueError):
-            # A name that no file can have: too long, or with a NUL.
-            missing.append(name)
-            continue
-        if os.path.isabs(name) or not (path + os.sep).startswith(inside):  # noqa: PTH117
-            msg = (
-                f"Image names of task {task!r} must stay inside {folder}. "
-                f"{name!r} in {row_name(position)} leads out of it."
-            )
-            raise PairsError(msg)
-        if exists:
-            found[name] = Path(path)
-        else:
-            missing.append(name)
-    if missing:
-        missing.sort(key=first_row.__getitem__)
-        named = (f"{name!r} in {row_name(first_row[name])}" for name in missing[:_SHOWN])
-        msg = (
-            f"{len(missing)} of {len(first_row)} images of task {task!r} are missing in {folder}: "
-            f"{_shown(named, len(missing))}. Names are relative to images_path."
-        )
-        raise MissingImageError(msg)
-    return found

@@ -1,0 +1,257 @@
+"""InsightFace ``.bin`` packs: many images and the labels of their pairs in one pickle.
+
+A pack is read by an unpickler that admits bytes, lists, tuples, booleans and nothing else, so that
+no pack can run code. An image in a pack has a path like any other, ``lfw.bin/000001.jpg``; its
+bytes are read from the pack when they are needed, and nothing is unpacked to disk. No file stays
+open, so processes may fork and threads may read at the same time.
+"""
+
+from __future__ import annotations
+
+import mmap
+import pickle
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from facebench.errors import ImageError, MissingImageError, MissingPairsFileError, PairsError
+from facebench.types import StrPath
+
+__all__ = ["Pack", "is_pack", "member_bytes", "member_name", "open_pack", "split_member"]
+
+SUFFIX = ".bin"
+# Between two images a pickle holds a few bytes: opcode, length, memo, frame.
+_GAP = 64
+# What `pickle` raises for data that is no pickle or none of ours.
+_DAMAGE = (
+    OSError,
+    pickle.UnpicklingError,
+    EOFError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    KeyError,
+    ImportError,
+    MemoryError,
+    OverflowError,
+    RecursionError,
+)
+
+
+class _Span(NamedTuple):
+    """Where the file holds an image as it is."""
+
+    start: int
+    size: int
+
+
+class Pack(NamedTuple):
+    """What is in a pack.
+
+    Attributes
+    ----------
+    members : dict of str to (span or bytes)
+        By name, where the image is in the file, or the image itself where the pickle spells it
+        another way.
+    same : list of bool
+        For each two images in order, whether they show one person.
+    """
+
+    members: dict[str, _Span | bytes]
+    same: list[bool]
+
+
+class _Spelling:
+    """How protocols below 3 spell bytes: a function of text. Without attributes to tamper with."""
+
+    __slots__ = ()
+
+    def __call__(self, text: str = "", encoding: str = "latin1") -> bytes:
+        if not isinstance(text, str) or encoding != "latin1":
+            msg = "bytes are spelled in an unknown way"
+            raise pickle.UnpicklingError(msg)
+        return text.encode("latin1")
+
+
+class _BytesOnly(pickle.Unpickler):
+    """An unpickler that finds no class and no function but the spelling of bytes."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in (
+            ("_codecs", "encode"),
+            ("__builtin__", "bytes"),
+            ("builtins", "bytes"),
+        ):
+            return _Spelling()
+        msg = f"it asks for {module}.{name}"
+        raise pickle.UnpicklingError(msg)
+
+
+def is_pack(path: StrPath) -> bool:
+    """Tell whether a path is a file that is called a pack."""
+    return Path(path).suffix.lower() == SUFFIX and Path(path).is_file()
+
+
+def member_name(position: int) -> str:
+    """Name an image of a pack by its place.
+
+    Examples
+    --------
+    >>> member_name(0)
+    '000001.jpg'
+    """
+    return f"{position + 1:06d}.jpg"
+
+
+def split_member(path: StrPath) -> tuple[Path, str] | None:
+    """Part a path into a pack and the name of an image in it; None if it leads into no pack.
+
+    Examples
+    --------
+    >>> split_member("images/000001.jpg") is None
+    True
+    """
+    whole = Path(path)
+    return (whole.parent, whole.name) if is_pack(whole.parent) else None
+
+
+_opened: dict[Path, tuple[tuple[int, int], Pack]] = {}
+
+
+def open_pack(path: StrPath) -> Pack:
+    """Read what is in a pack; a pack that has not changed is read once.
+
+    Parameters
+    ----------
+    path : str or Path
+        The pack.
+
+    Returns
+    -------
+    Pack
+
+    Raises
+    ------
+    MissingPairsFileError
+        If there is no such file.
+    PairsError
+        If it is no pickle, holds anything but bytes, lists and booleans, or does not hold two
+        images per label.
+    """
+    pack_path = Path(path)
+    try:
+        state = pack_path.stat()
+    except OSError as error:
+        msg = f"The pack {pack_path} does not exist (looked in {Path.cwd()})."
+        raise MissingPairsFileError(msg) from error
+    version = (state.st_mtime_ns, state.st_size)
+    known = _opened.get(pack_path)
+    if known is None or known[0] != version:
+        known = (version, _read(pack_path))
+        _opened[pack_path] = known
+    return known[1]
+
+
+def _read(path: Path) -> Pack:
+    try:
+        with path.open("rb") as file:
+            # Python 2 knew bytes and text as one.
+            content = _BytesOnly(file, encoding="bytes").load()
+    except _DAMAGE as error:
+        reason = str(error).strip().rstrip(".") or type(error).__name__
+        msg = (
+            f"The pack {path} cannot be read: {reason}. A pack is a pickle of a list of image "
+            "bytes and a list of true/false, and nothing else is admitted."
+        )
+        raise PairsError(msg) from error
+    images, same = _checked(content, path)
+    return Pack(
+        {member_name(place): found for place, found in enumerate(_located(images, path))}, same
+    )
+
+
+def _checked(content: Any, path: Path) -> tuple[list[bytes], list[bool]]:
+    if not (
+        isinstance(content, list | tuple)
+        and len(content) == 2
+        and all(isinstance(part, list | tuple) for part in content)
+    ):
+        msg = (
+            f"The pack {path} must hold two lists, image bytes and labels. "
+            f"Got {type(content).__name__}"
+            f"{f' of {len(content)}' if isinstance(content, list | tuple) else ''} instead."
+        )
+        raise PairsError(msg)
+    images, same = content
+    for place, image in enumerate(images):
+        if not isinstance(image, bytes):
+            msg = (
+                f"The pack {path} must hold images as bytes. "
+                f"Image {place + 1} is a {type(image).__name__}."
+            )
+            raise PairsError(msg)
+    for place, label in enumerate(same):
+        if label not in (True, False) or not isinstance(label, int):
+            msg = f"The pack {path} must label pairs true or false. Label {place + 1} is {label!r}."
+            raise PairsError(msg)
+    if len(images) != 2 * len(same) or not same:
+        msg = (
+            f"The pack {path} must hold two images per label, and at least one label. "
+            f"Got {len(images)} images and {len(same)} labels."
+        )
+        raise PairsError(msg)
+    return list(images), [bool(label) for label in same]
+
+
+def _located(images: list[bytes], path: Path) -> list[_Span | bytes]:
+    """Find the images in the file, so that they need not stay in memory."""
+    found: list[_Span | bytes] = []
+    place = 0
+    with (
+        path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+    ):
+        for image in images:
+            start = content.find(image, place, place + len(image) + _GAP)
+            # Found twice in the list, it is once in the file; or its bytes are spelled as text.
+            if not image or start < 0:
+                found.append(image)
+                continue
+            found.append(_Span(start, len(image)))
+            place = start + len(image)
+    return found
+
+
+def member_bytes(path: StrPath) -> bytes:
+    """Read one image of a pack.
+
+    Parameters
+    ----------
+    path : str or Path
+        ``lfw.bin/000001.jpg``: the pack, then a name in it.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    MissingImageError
+        If the path leads to no image of a pack.
+    ImageError
+        If the pack was cut short meanwhile.
+    """
+    parts = split_member(path)
+    member = open_pack(parts[0]).members.get(parts[1]) if parts is not None else None
+    if parts is None or member is None:
+        msg = f"There is no image {path} in a pack."
+        raise MissingImageError(msg)
+    if isinstance(member, bytes):
+        return member
+    with parts[0].open("rb") as file:
+        file.seek(member.start)
+        content = file.read(member.size)
+    if len(content) != member.size:
+        msg = f"The pack {parts[0]} was cut short while it was in use."
+        raise ImageError(msg)
+    return content

@@ -1,0 +1,313 @@
+"""Verification by the field's protocols, every number with its interval."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.metrics.pairwise import cosine_distances
+
+from facebench.columns import (
+    CI_HIGH,
+    CI_LOW,
+    CI_METHOD,
+)
+from facebench.errors import InputError, PairsError
+from facebench.metrics.folds import fold_faults, make_folds
+from facebench.metrics.report import Estimate, VerificationReport, verify
+from facebench.metrics.resampling import Resamples
+from facebench.pairs import PAIR_COLUMNS, as_path, is_lfw_list, require_column
+from facebench.plots import PlotHelper
+from facebench.tasks.base import RoundedTask
+from facebench.tasks.comparisons import (
+    Identity,
+    align_distances,
+    at_least_1,
+    check_both_left,
+    count_columns,
+    find_members,
+    genuine_labels,
+    images_of,
+    resampling_note,
+)
+from facebench.types import Float64Array, MetricFunction, StrPath
+
+__all__ = ["VerificationTask"]
+
+_log = logging.getLogger(__name__)
+_LFW_FOLD = "fold"
+
+
+class VerificationTask(RoundedTask):
+    """How well does the network verify identity, on pairs it was not tuned on?
+
+    Reports, each with a 95 % interval (``AUC CI Low``, ``AUC CI High``):
+
+    - Accuracy: mean of the folds, each judged at the threshold that is best on the others, with
+      Accuracy SE (s / sqrt(folds), as LFW asks) and Threshold (mean of the folds');
+    - Oracle Accuracy, Oracle Threshold: with the threshold best on the very pairs it is judged on;
+    - AUC, EER with its EER Threshold, and d';
+    - TAR@FAR=0.1 and so on with its threshold and the FAR achieved: the largest TAR whose FAR does
+      not exceed the target. Targets below 1 / impostor pairs are listed in 'Not Resolvable', see
+      `tar_at_far`.
+
+    Scores and thresholds are distances: a pair is accepted if distance <= threshold. A pair whose
+    image cannot be read is a failure to process: rejected, and counted in 'Failed'.
+
+    Intervals resample people, both members of a pair with them, or images where people are not
+    known ('CI Method' says which), as pairs that share people are not independent.
+
+    Parameters
+    ----------
+    name, distance_metric
+        See `BaseTask`.
+    pairs_file_path : str or Path
+        A CSV file with ``img1``, ``img2`` and `true_label`, LFW's pairs.txt or pairsDev*.txt, or
+        an InsightFace .bin pack.
+    images_path : str or Path, optional
+        The folder the image names are relative to. A pack brings its own images.
+    true_label : str, default 'same'
+        Column that is 1 (or true, or 'same') for pairs of one person, 0 (false, 'different') else.
+    fold_column : str, optional
+        Column that gives each pair's fold. None: the folds of LFW's pairs.txt, else `folds` made
+        here, of equal shares of both classes and of different people where that is possible.
+    folds : int, default 10
+        Number of folds made here; fewer where there are fewer pairs of a class.
+    identity : 'folder', pair of str or None, default 'folder'
+        Who is on each side: the folder of the image (NAME/NAME_0001.jpg), or two columns of the
+        pairs file. None, or images in no folder: people are unknown, and images are resampled.
+    far : sequence of float, default 0.1, 0.01, 0.001
+        Targets of the false accept rate.
+    n_resamples : int, default 1000
+        Resamples behind the intervals.
+    seed : int, default 0
+        Of folds and resamples.
+
+    Raises
+    ------
+    PairsError
+        If a column is missing, has empty cells or other values, holds one class only, or the folds
+        leave no threshold to choose.
+    InputError
+        If a parameter is not what it should be.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        pairs_file_path: StrPath,
+        images_path: StrPath | None = None,
+        distance_metric: MetricFunction = cosine_distances,
+        true_label: str = "same",
+        fold_column: str | None = None,
+        folds: int = 10,
+        identity: Identity = "folder",
+        *,
+        far: Sequence[float] = (1e-1, 1e-2, 1e-3),
+        n_resamples: int = 1000,
+        seed: int = 0,
+    ) -> None:
+        images_path = images_of(pairs_file_path, images_path, type(self).__name__)
+        super().__init__(name, pairs_file_path, images_path, distance_metric)
+        self.true_label = true_label
+        self.fold_column = fold_column
+        self.identity = identity
+        self.far = _checked_rates(far)
+        owner = type(self).__name__
+        where: dict[str, Any] = {"task": name, "owner": owner, "path": pairs_file_path}
+        self._all_pairs = pd.DataFrame(self.pairs_df)
+        self._labels = genuine_labels(self._all_pairs, true_label, **where)
+        self._members = find_members(self._all_pairs, self._labels, identity, **where)
+        self.folds, self._fold_note = self._make_folds(folds, seed)
+        self._resamples = Resamples(
+            self._labels,
+            self._members.by,
+            self._members.first,
+            self._members.second,
+            n_resamples=at_least_1("n_resamples", n_resamples, owner),
+            seed=seed,
+        )
+
+    def _make_folds(self, n_folds: int, seed: int) -> tuple[NDArray[Any], str]:
+        """Read or make the folds, and say what is to be known of them."""
+        labels, members = self._labels, self._members
+        column = self.fold_column
+        if (
+            column is None
+            and is_lfw_list(as_path(self.pairs_file_path, "pairs_file_path"))
+            and self._all_pairs[_LFW_FOLD].nunique() > 1
+        ):
+            # pairs.txt: its folds are the protocol.
+            column = _LFW_FOLD
+        if column is None:
+            return self._made_folds(at_least_1("folds", n_folds, type(self).__name__), seed)
+        given = require_column(
+            self._all_pairs,
+            column,
+            parameter="fold_column",
+            owner=type(self).__name__,
+            path=self.pairs_file_path,
+        ).to_numpy()
+        names = np.unique(given)
+        for fold in names:
+            others = labels[given != fold]
+            if others.size == 0 or others.min() == others.max():
+                msg = (
+                    f"The {column!r} column of {self.pairs_file_path}, the fold_column of "
+                    f"{self.name!r}, must leave both classes outside of each fold, to choose a "
+                    f"threshold from. Outside of fold {fold.item()!r} there are "
+                    f"{int(others.sum())} same and {int((1 - others).sum())} different pairs."
+                )
+                raise PairsError(msg)
+        faults = fold_faults(labels, given, members.first, members.second)
+        notes = [f"{names.size} from column {column!r}"]
+        if faults.shared_members:
+            notes.append(f"{faults.shared_members} {members.plural} are in several folds")
+        if faults.one_class:
+            notes.append(f"{len(faults.one_class)} folds hold one class")
+            if _is_sorted(labels):
+                notes.append("the file is sorted by label and was cut by position")
+        if len(notes) > 1:
+            _log.warning("Task %r: folds: %s.", self.name, "; ".join(notes))
+        return given, "; ".join(notes)
+
+    def _made_folds(self, n_folds: int, seed: int) -> tuple[NDArray[Any], str]:
+        labels, members = self._labels, self._members
+        rarer = int(min(labels.sum(), (1 - labels).sum()))
+        if rarer < 2 or n_folds < 2:
+            msg = (
+                f"{type(self).__name__} {self.name!r} needs two folds or more, and two pairs of "
+                f"each class. Got folds={n_folds}, {int(labels.sum())} same and "
+                f"{int((1 - labels).sum())} different pairs in {self.pairs_file_path}."
+            )
+            raise PairsError(msg)
+        n_folds = min(n_folds, rarer)
+        # The same folds whatever the order of rows, and of the two images of a pair.
+        sides = [self._all_pairs[column].to_numpy(dtype=np.str_) for column in PAIR_COLUMNS]
+        swapped = sides[0] > sides[1]
+        order = np.lexsort((np.where(swapped, *sides), np.where(swapped, *sides[::-1])))
+        made = make_folds(
+            labels[order], n_folds, members.first[order], members.second[order], seed=seed
+        )
+        of_pair = np.empty_like(made.of_pair)
+        of_pair[order] = made.of_pair
+        if made.is_disjoint:
+            return of_pair, f"{n_folds} made here, both classes, no {members.singular} in two"
+        note = f"{n_folds} made here, both classes, {members.plural} shared"
+        _log.warning(
+            "Task %r: pairs are so entangled that folds must share %s; thresholds are chosen on "
+            "people that are judged.%s",
+            self.name,
+            members.plural,
+            " The file is sorted by label, so cutting it by position would be worse."
+            if _is_sorted(labels)
+            else "",
+        )
+        return of_pair, note
+
+    def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
+        """Measure one layer.
+
+        Parameters
+        ----------
+        pairs_distances_df : DataFrame
+            The pairs with their ``model_computed_distance``; left out or NaN where it failed.
+
+        Returns
+        -------
+        DataFrame
+            One row, see the class.
+        """
+        distances = align_distances(self._all_pairs, pairs_distances_df, task=self.name)
+        check_both_left(self._labels, distances, self.name)
+        report = verify(
+            self._labels,
+            distances,
+            self.folds,
+            self._resamples,
+            far=self.far,
+            higher_is_better=False,
+        )
+        return pd.DataFrame([{**_measures(report), **self._context(report, distances)}])
+
+    def _context(self, report: VerificationReport, distances: Float64Array) -> dict[str, Any]:
+        hidden = [f"{found.target:g}" for found in report.tar if not found.resolvable]
+        return {
+            "Not Resolvable": f"FAR {', '.join(hidden)} of {report.n_impostor} impostor pairs"
+            if hidden
+            else "",
+            "Distance Metric": self.distance_metric_name,
+            "Threshold From": "other folds",
+            "Folds": self._fold_note,
+            CI_METHOD: resampling_note(self._members, self._resamples.n_resamples),
+            **count_columns(self._all_pairs, self._members, distances),
+        }
+
+    def plot(self, output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
+        """Draw accuracy and AUC of every model and layer.
+
+        Parameters
+        ----------
+        output_dir : str
+            Folder for the pictures.
+        performances : DataFrame
+            Results of all models.
+        *optional
+            Not used.
+        """
+        for column, file_name in (("Accuracy", "accuracy"), ("AUC", "auc")):
+            PlotHelper.bar_plot(
+                performances=performances,
+                y=column,
+                ylabel=column,
+                ylim=(0, 1.1),
+                title_prefix=f"Verification {column}",
+                output_dir=output_dir,
+                file_name=f"verification_{file_name}",
+            )
+
+
+def _measures(report: VerificationReport) -> dict[str, float]:
+    columns: dict[str, float] = {}
+
+    def add(name: str, estimate: Estimate) -> None:
+        columns[name] = estimate.value
+        columns[f"{name}{CI_LOW}"], columns[f"{name}{CI_HIGH}"] = estimate.interval
+
+    add("Accuracy", report.accuracy)
+    columns["Accuracy SE"] = report.standard_error
+    add("Threshold", report.threshold)
+    add("Oracle Accuracy", report.oracle_accuracy)
+    add("Oracle Threshold", report.oracle_threshold)
+    add("AUC", report.auc)
+    add("EER", report.eer)
+    add("EER Threshold", report.eer_threshold)
+    add("d'", report.dprime)
+    for found in report.tar:
+        name = f"TAR@FAR={found.target:g}"
+        add(name, found.tar)
+        columns[f"{name} Achieved FAR"] = found.far
+        add(f"{name} Threshold", found.threshold)
+    return columns
+
+
+def _checked_rates(far: Sequence[float]) -> tuple[float, ...]:
+    try:
+        rates = tuple(float(rate) for rate in far)
+    except (TypeError, ValueError):
+        rates = (float("nan"),)
+    if not all(0 < rate <= 1 for rate in rates):
+        msg = (
+            "The 'far' parameter of VerificationTask must be rates above 0, up to 1. "
+            f"Got {far!r} instead."
+        )
+        raise InputError(msg)
+    return rates
+
+
+def _is_sorted(labels: NDArray[np.int8]) -> bool:
+    return bool(np.count_nonzero(np.diff(labels)) <= 1)
