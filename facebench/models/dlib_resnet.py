@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from PIL import Image
 
+from facebench.face_chip import face_chip
 from facebench.models._dlib_network import INPUT_SIZE, DlibResNet, pixels_to_input
-from facebench.models._face_chip import face_chip
 from facebench.models.base import BaseModel
 
 __all__ = ["DlibResNetModel"]

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import correlate1d, gaussian_filter, map_coordinates
+from scipy.ndimage import correlate1d, map_coordinates
 
 from facebench.errors import StimulusError
-
-Picture = NDArray[np.uint8]
+from facebench.stimuli.blending import Ellipse, blend
+from facebench.stimuli.geometry import similarity
+from facebench.stimuli.pictures import Field, Picture, checked_picture, rounded, sample
 
 # Where dlib's 5-point alignment puts the points in a chip without padding, from
 # get_face_chip_details in dlib/image_transforms/interpolation.h (Boost licence).
@@ -31,8 +32,6 @@ _HALVING_FILTER = np.array([1, 4, 6, 4, 1]) / 16
 _HALVING_SHIFT = np.array(
     [-0.25, 0.25]
 )  # dlib's pyramid maps points this far off; networks expect it
-_ELLIPSE_PADDING = 1.25  # a region's ellipse is this much larger than the spread of its outline
-_FEATHER = 0.35  # share of the ellipse's radius over which old and turned pixels blend
 
 
 def invert(image: ArrayLike) -> Picture:
@@ -56,7 +55,7 @@ def invert(image: ArrayLike) -> Picture:
     >>> bool((invert(invert(picture)) == picture).all())
     True
     """
-    return np.ascontiguousarray(_checked(image)[::-1, ::-1])
+    return np.ascontiguousarray(checked_picture(image)[::-1, ::-1])
 
 
 def thatcherise(image: ArrayLike, regions: Sequence[ArrayLike]) -> Picture:
@@ -87,7 +86,7 @@ def thatcherise(image: ArrayLike, regions: Sequence[ArrayLike]) -> Picture:
     ----------
     Thompson, P. (1980). Margaret Thatcher: a new illusion. Perception, 9(4), 483-484.
     """
-    picture = _checked(image)
+    picture = checked_picture(image)
     result = picture.astype(np.float64)
     for region in regions:
         outline = np.asarray(region, dtype=np.float64)
@@ -98,66 +97,18 @@ def thatcherise(image: ArrayLike, regions: Sequence[ArrayLike]) -> Picture:
             )
             raise StimulusError(msg)
         _turn_region(result, outline)
-    return np.round(np.clip(result, 0, 255)).astype(np.uint8)
+    return rounded(result)
 
 
-def _turn_region(picture: NDArray[np.float64], outline: NDArray[np.float64]) -> None:
+def _turn_region(picture: Field, outline: Field) -> None:
     """Turn the ellipse around one outline, in place."""
-    centre, axes, radii = _ellipse(outline)
-    height, width = picture.shape[:2]
-    reach = np.ceil(radii.max()) + 1
-    left, top = np.maximum(np.floor(centre - reach), 0).astype(int)
-    right, bottom = np.minimum(np.ceil(centre + reach), (width - 1, height - 1)).astype(int)
-    if right < left or bottom < top:
+    ellipse = Ellipse.around(outline)
+    window = ellipse.window(picture.shape)
+    if window is None:
         return
-    y, x = np.mgrid[top : bottom + 1, left : right + 1].astype(np.float64)
-    offset = np.stack([x - centre[0], y - centre[1]], axis=-1)
-    distance = np.sqrt((((offset @ axes) / radii) ** 2).sum(axis=-1))
-    share = np.clip((1 - distance) / _FEATHER, 0, 1)
-    share = (share * share * (3 - 2 * share))[..., None]
-    turned = np.stack(
-        [
-            map_coordinates(
-                picture[..., c], (2 * centre[1] - y, 2 * centre[0] - x), order=1, mode="nearest"
-            )
-            for c in range(3)
-        ],
-        axis=-1,
-    )
-    window = picture[top : bottom + 1, left : right + 1]
-    turned += _smooth_difference(window - turned, distance, float(radii.min()))
-    window += share * (turned - window)
-
-
-def _smooth_difference(
-    difference: NDArray[np.float64], distance: NDArray[np.float64], radius: float
-) -> NDArray[np.float64]:
-    """Return the difference [h, w, 3] on the rim of an ellipse, continued smoothly into it.
-
-    Light falls from above: turned skin is darker where it should be brighter. Added to the turned
-    pixels, this takes the shading of the surrounding skin over, so that no halo shows the edge.
-    """
-    rim = np.exp(-(((distance - 0.95) / 0.12) ** 2))
-    sigma = (0.45 * radius, 0.45 * radius)
-    weight = gaussian_filter(rim, sigma, mode="constant") + 1e-4
-    parts = [gaussian_filter(difference[..., c] * rim, sigma, mode="constant") for c in range(3)]
-    return np.asarray(np.stack(parts, axis=-1) / weight[..., None])
-
-
-def _ellipse(
-    outline: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return middle, axes (as columns) and padded radii of the ellipse around an outline."""
-    mean = outline.mean(axis=0)
-    _, axes = np.linalg.eigh(np.cov((outline - mean).T))
-    spread = (outline - mean) @ axes
-    low, high = spread.min(axis=0), spread.max(axis=0)
-    centre = mean + axes @ ((low + high) / 2)
-    half = (high - low) / 2
-    # The lids and the skin around a feature turn with it, or the edge would cut through them.
-    margin = 0.22 * half.max()
-    radii = _ELLIPSE_PADDING * half + margin + 1.0
-    return centre, axes, np.maximum(radii, 0.45 * radii.max())
+    rows, columns = window
+    turned = sample(picture, 2 * ellipse.centre[1] - rows, 2 * ellipse.centre[0] - columns)
+    blend(picture, turned, ellipse, rows, columns)
 
 
 def aligned_chip(
@@ -187,7 +138,7 @@ def aligned_chip(
     StimulusError
         If there are not five distinct points, or size or padding are out of range.
     """
-    picture = _checked(image)
+    picture = checked_picture(image)
     points = np.asarray(five_points, dtype=np.float64)
     if points.shape != (5, 2) or not np.isfinite(points).all() or np.ptp(points, axis=0).max() == 0:
         msg = (
@@ -201,21 +152,19 @@ def aligned_chip(
             f"Got size={size}, padding={padding} instead."
         )
         raise StimulusError(msg)
-    target = (_CHIP_POINTS + padding) / (2 * padding + 1) * size
-    matrix, shift = _similarity(target, points)
+    matrix, shift = similarity(_chip_points(size, padding), points)
     return _resample(picture, matrix, shift, size)
 
 
-def _similarity(
-    source: NDArray[np.float64], target: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the least-squares similarity ``target ≈ matrix @ source + shift`` (Umeyama 1991)."""
-    source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
-    a, b = source - source_mean, target - target_mean
-    left, sigma, right = np.linalg.svd(b.T @ a)
-    sign = np.array([1.0, np.sign(np.linalg.det(left) * np.linalg.det(right))])
-    matrix = (left * sign) @ right * float((sigma * sign).sum() / (a**2).sum())
-    return matrix, target_mean - matrix @ source_mean
+def to_chip(points: ArrayLike, five_points: ArrayLike, size: int, padding: float) -> Field:
+    """Return where points [k, 2] of a picture are in its chip; see `aligned_chip`."""
+    five = np.asarray(five_points, dtype=np.float64)
+    matrix, shift = similarity(five, _chip_points(size, padding))
+    return np.asarray(np.asarray(points, dtype=np.float64) @ matrix.T + shift)
+
+
+def _chip_points(size: int, padding: float) -> Field:
+    return (_CHIP_POINTS + padding) / (2 * padding + 1) * size
 
 
 def _resample(
@@ -246,17 +195,6 @@ def _resample(
 def _halved(width: float) -> float:
     """Return the width of a box in the halved picture, counted from first to last pixel."""
     return (width - 1) / 2 + 1
-
-
-def _checked(image: ArrayLike) -> Picture:
-    picture = np.asarray(image)
-    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-        msg = (
-            "The 'image' must be an RGB array [height, width, 3] of dtype uint8. "
-            f"Got shape {picture.shape} and dtype {picture.dtype} instead."
-        )
-        raise StimulusError(msg)
-    return picture
 
 
 __all__ = ["aligned_chip", "invert", "thatcherise"]

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from facebench.dlib_files import dlib_data_file
 from facebench.errors import ImageError
-from facebench.models._dlib_network import dlib_data_file
-from facebench.models._face_chip import Box, face_chip, face_landmarks_68
+from facebench.face_chip import Box, face_chip, face_landmarks, face_landmarks_68
 from support.data import data_folder
 
 DATA = data_folder()
@@ -104,6 +104,7 @@ def test_no_face_falls_back_to_the_central_square(image: np.ndarray, box: Box) -
     assert chip.box == box
     assert chip.pixels.shape == (150, 150, 3)
     assert face_landmarks_68(image) is None
+    assert face_landmarks(image) is None
 
 
 def test_large_photograph_is_found_where_it_is(photographs: list[np.ndarray]) -> None:
@@ -139,6 +140,14 @@ def test_68_landmarks_lie_as_in_a_face(chips: list[np.ndarray]) -> None:
     left_eye, right_eye, mouth = points[36:42], points[42:48], points[48:68]
     assert left_eye[:, 0].max() < right_eye[:, 0].min()
     assert max(left_eye[:, 1].max(), right_eye[:, 1].max()) < mouth[:, 1].min()
+
+
+def test_both_sets_of_landmarks_agree(photographs: list[np.ndarray]) -> None:
+    both = face_landmarks(photographs[0])
+    assert both is not None
+    np.testing.assert_array_equal(both.sixty_eight, face_landmarks_68(photographs[0]))
+    corners = both.sixty_eight[[45, 42, 36, 39]]
+    assert np.abs(both.five[:4] - corners).max() < 8
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from facebench.dlib_files import dlib_data_file
 from facebench.errors import ImageError
-from facebench.models._dlib_network import dlib_data_file
 
-__all__ = ["Box", "FaceChip", "face_chip", "face_landmarks_68"]
+__all__ = ["Box", "FaceChip", "FaceLandmarks", "face_chip", "face_landmarks", "face_landmarks_68"]
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -57,6 +57,22 @@ class FaceChip(NamedTuple):
     pixels: Pixels
     found: bool
     box: Box
+
+
+class FaceLandmarks(NamedTuple):
+    """Landmarks of a face, x and y in pixels of its image.
+
+    Attributes
+    ----------
+    five : ndarray
+        ``[5, 2]``: outer and inner corner of the subject's left eye, outer and inner corner of the
+        right eye, base of the nose.
+    sixty_eight : ndarray
+        ``[68, 2]``, see `face_landmarks_68`.
+    """
+
+    five: npt.NDArray[np.int64]
+    sixty_eight: npt.NDArray[np.int64]
 
 
 def face_chip(image: Pixels, size: int = 150, padding: float = 0.25) -> FaceChip:
@@ -133,9 +149,37 @@ def face_landmarks_68(image: Pixels) -> npt.NDArray[np.int64] | None:
     """
     image = _checked(image)
     face = _central_face(image)
+    return None if face is None else _points("shape_predictor_68_face_landmarks.dat", image, face)
+
+
+def face_landmarks(image: Pixels) -> FaceLandmarks | None:
+    """Find both sets of landmarks in the face nearest the image's centre.
+
+    Parameters
+    ----------
+    image : ndarray
+        ``[H, W, 3]``, uint8, RGB.
+
+    Returns
+    -------
+    FaceLandmarks or None
+        None if no face was detected.
+
+    Raises
+    ------
+    ImageError, MissingWeightsError
+        See `face_landmarks_68`.
+    """
+    image = _checked(image)
+    face = _central_face(image)
     if face is None:
         return None
-    landmarks = _predictor("shape_predictor_68_face_landmarks.dat")(image, face)
+    files = ("shape_predictor_5_face_landmarks.dat", "shape_predictor_68_face_landmarks.dat")
+    return FaceLandmarks(*(_points(name, image, face) for name in files))
+
+
+def _points(predictor: str, image: Pixels, face: Any) -> npt.NDArray[np.int64]:
+    landmarks = _predictor(predictor)(image, face)
     return np.array([(point.x, point.y) for point in landmarks.parts()], dtype=np.int64)
 
 

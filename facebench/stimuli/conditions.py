@@ -1,0 +1,335 @@
+"""From a folder of photographs to the stimuli and pairs of an experiment."""
+
+from __future__ import annotations
+
+import csv
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from facebench.errors import StimulusError
+from facebench.stimuli.catalogue import CONDITIONS, UPRIGHT, Condition, resolve
+from facebench.stimuli.contact_sheets import contact_sheet
+from facebench.stimuli.manifests import is_complete, read_manifest, write_manifest
+from facebench.stimuli.pair_tables import build_tables, write_csv
+from facebench.stimuli.sources import PreparedFace, choose_donors, digest, find_sources
+from facebench.stimuli.workers import MakeJob, PrepareJob, in_order, make, prepare, processes
+from facebench.types import StrPath
+
+__all__ = ["ConditionSet", "LeftOut", "make_conditions"]
+
+_log = logging.getLogger(__name__)
+_LEFT_OUT, _IMAGES, _SHEETS = "left_out.csv", "images.csv", "contact-sheets"
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A photograph that could not be used, or not for one condition.
+
+    Attributes
+    ----------
+    source : str
+        The photograph, relative to the folder given.
+    condition : str
+        The label of the condition; empty if none could be made.
+    reason : str
+        Why.
+    """
+
+    source: str
+    condition: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ConditionSet:
+    """The stimuli and pairs that `make_conditions` made.
+
+    Attributes
+    ----------
+    images_path : Path
+        The folder that image names in the tables are relative to.
+    tables : dict of str to Path
+        The tables of pairs, by name.
+    contact_sheets : dict of str to Path
+        A picture per condition, by label.
+    made : dict of str to int
+        How many photographs each condition could be made of, by label; ``upright`` counts those
+        with a face.
+    n_sources : int
+        How many photographs were looked at.
+    left_out : tuple of LeftOut
+        What could not be used, also in ``left_out.csv``.
+    """
+
+    images_path: Path
+    tables: dict[str, Path]
+    contact_sheets: dict[str, Path]
+    made: dict[str, int]
+    n_sources: int
+    left_out: tuple[LeftOut, ...]
+
+
+def make_conditions(
+    images_path: StrPath,
+    out: StrPath,
+    conditions: str | Condition | Iterable[str | Condition] = ("inverted", "thatcherised"),
+    *,
+    seed: int = 0,
+    n_people: int | None = None,
+    n_images: int | None = None,
+    min_images: int = 1,
+    align: bool = True,
+    size: int = 150,
+    padding: float = 0.25,
+    n_pairs: int | None = None,
+    workers: int | None = None,
+) -> ConditionSet:
+    """Make stimuli of a folder of photographs, and the pairs that show an effect.
+
+    In each photograph the face nearest the centre is found, with 68 landmarks. Photographs that
+    cannot be read or show no face are listed in ``left_out.csv`` and in the result, not guessed.
+    Everything follows from the photographs, the seed and the parameters: the same ones give the
+    same bytes, with any number of workers. A run that was interrupted goes on where it was.
+
+    Parameters
+    ----------
+    images_path : str or Path
+        A folder of images per person, ``NAME/*.jpg``. Images directly in it count as one of each
+        person.
+    out : str or Path
+        The folder to write to; outside of `images_path`.
+    conditions : name, Condition, or several of them
+        What to make: names in `facebench.stimuli.CONDITIONS`, or `Condition` objects with other
+        parameters. The upright faces are always made.
+    seed : int
+        Of all that is drawn: people, pairs, donors, noise.
+    n_people, n_images : int, optional
+        Draw at most so many people, and photographs of each.
+    min_images : int
+        Take only people with so many photographs; 2 for pairs of one person.
+    align : bool
+        Cut the faces out as dlib's ``get_face_chip`` does (True), or keep the whole photographs
+        (False), for images that are aligned already.
+    size, padding : int, float
+        Side of the aligned faces in pixels, and their margin. dlib's network takes 150 and 0.25.
+    n_pairs : int, optional
+        At most so many pairs of one person (and as many of two) in each table.
+    workers : int, optional
+        Processes; 1 does all in this one. By default one per core for many images. A script that
+        starts processes must call this below ``if __name__ == "__main__":``.
+
+    Returns
+    -------
+    ConditionSet
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such condition.
+    StimulusError
+        If a parameter cannot be used, there are no images or too few people, no photograph serves
+        a condition, or `out` holds something else.
+    MissingImageError
+        If `images_path` is no folder.
+
+    Notes
+    -----
+    `out` then holds a folder per condition (``upright``, and for each label one or several), tables
+    of pairs, ``contact-sheets/LABEL.png``, ``images.csv`` (where each image comes from, the width
+    of its face in pixels, who lent parts to it), ``left_out.csv``, and ``manifest.json`` with all
+    parameters, a digest of the photographs, and versions.
+
+    All tables have the columns ``img1``, ``img2``, ``same`` (1 for one person), ``condition``,
+    ``identity1`` and ``identity2``:
+
+    - Conditions that keep the face whole or show a part of it (inverted, negated, grey, filtered,
+      pixelated, noise, scrambled, eyes-only …): ``LABEL.csv`` holds all pairs of photographs of
+      one person and as many of two, once with both images ``upright`` and once with both in the
+      condition. With several such conditions, ``verification.csv`` holds the same pairs in all.
+    - Thatcherised: ``LABEL.csv`` pairs each face (img1) with its thatcherised version (img2), as
+      ``upright`` and, both turned over, as ``inverted``. With the mean distances of these two
+      conditions, the index of the Thatcher effect is (upright - inverted) / (upright + inverted).
+      ``LABEL-factorial.csv`` holds pairs of one person and of two in the four cells of
+      ``orientation`` × ``thatcherised`` (two more columns).
+    - Composite: ``LABEL.csv`` pairs composites whose lower halves come from different people,
+      ``aligned`` and ``misaligned``. ``same`` says whether the upper halves are the same image;
+      identities are those of the upper halves. People take aligned ones for different.
+    - Changes of features or spacing: ``LABEL.csv`` pairs each face (img1) with its changed version
+      (img2); the condition is the label. With several, ``critical-features.csv`` holds them all,
+      with the conditions ``same person`` (two photographs) and ``other person`` to compare with.
+
+    References
+    ----------
+    Yin, R. K. (1969). Looking at upside-down faces. Journal of Experimental Psychology, 81(1),
+    141-145. Further ones stand with the functions that make each manipulation.
+    """
+    source, target = Path(images_path), Path(out)
+    _check_numbers(seed, n_people, n_images, min_images, size, padding, n_pairs, workers)
+    resolved = resolve(conditions)
+    if target.resolve().is_relative_to(source.resolve()):
+        msg = f"The 'out' folder must lie outside of images_path, {source}. Got {target} instead."
+        raise StimulusError(msg)
+    sources = find_sources(
+        source, n_people=n_people, n_images=n_images, min_images=min_images, seed=seed
+    )
+    chip = (size, padding) if align else None
+    settings: dict[str, Any] = {
+        "source": {"images": len(sources), "sha256": digest(sources)},
+        "conditions": [
+            {"label": c.label, "kind": c.kind, "parameters": dict(c.parameters)} for c in resolved
+        ],
+        "seed": seed,
+        "people": n_people,
+        "images": n_images,
+        "min_images": min_images,
+        "chip": {"size": size, "padding": padding} if align else None,
+        "pairs": n_pairs,
+    }
+    if is_complete(target, settings):
+        return _load(target)
+    with processes(workers, len(sources)) as pool:
+        jobs = [PrepareJob(item, target, chip) for item in sources]
+        prepared = in_order(pool, "Finding faces", prepare, jobs)
+        faces = [face for face in prepared if isinstance(face, PreparedFace)]
+        left_out = [
+            LeftOut(item.relative, "", reason)
+            for item, reason in zip(sources, prepared, strict=True)
+            if isinstance(reason, str)
+        ]
+        donors = _donors(resolved, faces, seed)
+        makes = [
+            MakeJob(target, face, tuple(faces[i] for i in lent), tuple(resolved), seed)
+            for face, lent in zip(faces, donors, strict=True)
+        ]
+        failures = in_order(pool, "Making conditions", make, makes)
+    made = {UPRIGHT: {face.name for face in faces}}
+    for condition in resolved:
+        label = condition.label
+        failed = [
+            (face, why[label]) for face, why in zip(faces, failures, strict=True) if label in why
+        ]
+        left_out += [LeftOut(face.source.relative, label, reason) for face, reason in failed]
+        made[label] = made[UPRIGHT] - {face.name for face, _ in failed}
+        if not made[label]:
+            msg = (
+                f"The condition {label!r} could be made of none of {len(faces)} faces. The first: "
+                f"{failed[0][1]}"
+            )
+            raise StimulusError(msg)
+    _finish(target, settings, resolved, faces, donors, made, left_out)
+    return _load(target)
+
+
+def _check_numbers(
+    seed: Any, n_people: Any, n_images: Any, min_images: Any, size: Any, padding: Any,
+    n_pairs: Any, workers: Any,
+) -> None:  # fmt: skip
+    least = {
+        "seed": (seed, 0), "n_people": (n_people, 1), "n_images": (n_images, 1),
+        "min_images": (min_images, 1), "size": (size, 2), "n_pairs": (n_pairs, 1),
+        "workers": (workers, 1),
+    }  # fmt: skip
+    optional = {"n_people", "n_images", "n_pairs", "workers"}
+    for name, (value, smallest) in least.items():
+        if value is None and name in optional:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int) or value < smallest:
+            msg = (
+                f"The {name!r} parameter of make_conditions must be a whole number from {smallest} "
+                f"on. Got {value!r} instead."
+            )
+            raise StimulusError(msg)
+    if isinstance(padding, bool) or not isinstance(padding, int | float) or not 0 <= padding <= 4:
+        msg = f"The 'padding' of make_conditions must be from 0 to 4. Got {padding!r} instead."
+        raise StimulusError(msg)
+
+
+def _donors(
+    conditions: Sequence[Condition], faces: Sequence[PreparedFace], seed: int
+) -> list[list[int]]:
+    if not faces:
+        msg = (
+            "In none of the photographs was a face found. "
+            "The detector needs upright faces, seen from the front."
+        )
+        raise StimulusError(msg)
+    wanted = max(CONDITIONS[condition.kind].donors for condition in conditions)
+    n_people = len({face.identity for face in faces})
+    if n_people <= wanted:
+        label = max(conditions, key=lambda c: CONDITIONS[c.kind].donors).label
+        msg = (
+            f"The condition {label!r} needs faces of {wanted + 1} or more people. Found {n_people}."
+        )
+        raise StimulusError(msg)
+    return choose_donors(faces, wanted, seed) if wanted else [[] for _ in faces]
+
+
+def _finish(
+    target: Path,
+    settings: dict[str, Any],
+    conditions: Sequence[Condition],
+    faces: Sequence[PreparedFace],
+    donors: Sequence[Sequence[int]],
+    made: dict[str, set[str]],
+    left_out: Sequence[LeftOut],
+) -> None:
+    """Write tables, contact sheets and lists, and the manifest that says all is done."""
+    tables = build_tables(
+        conditions, faces, made, donors, n_pairs=settings["pairs"], seed=settings["seed"]
+    )
+    if not tables:
+        _log.warning(
+            "The faces of one person in one photograph make no pairs: no table is written."
+        )
+    for name, (columns, rows) in tables.items():
+        write_csv(target / f"{name}.csv", columns, rows)
+    for condition in conditions:
+        names = [face.name for face in faces if face.name in made[condition.label]]
+        folders = [UPRIGHT, *condition.folders]
+        contact_sheet(target, folders, names, target / _SHEETS / f"{condition.label}.png")
+    write_csv(
+        target / _LEFT_OUT,
+        ("source", "condition", "reason"),
+        [(item.source, item.condition, item.reason) for item in left_out],
+    )
+    write_csv(
+        target / _IMAGES,
+        ("image", "source", "identity", "face_width", "donors"),
+        [
+            (
+                face.name,
+                face.source.relative,
+                face.identity,
+                f"{face.width:.2f}",
+                " ".join(faces[i].name for i in lent),
+            )
+            for face, lent in zip(faces, donors, strict=True)
+        ],
+    )
+    manifest = {
+        "complete": True,
+        "settings": settings,
+        "made": {label: len(names) for label, names in made.items()},
+        "tables": sorted(tables),
+    }
+    write_manifest(target, manifest)
+
+
+def _load(target: Path) -> ConditionSet:
+    manifest = read_manifest(target)
+    with (target / _LEFT_OUT).open(encoding="utf-8", newline="") as file:
+        left_out = tuple(LeftOut(**row) for row in csv.DictReader(file))
+    return ConditionSet(
+        images_path=target,
+        tables={name: target / f"{name}.csv" for name in manifest["tables"]},
+        contact_sheets={
+            item["label"]: target / _SHEETS / f"{item['label']}.png"
+            for item in manifest["settings"]["conditions"]
+        },
+        made=manifest["made"],
+        n_sources=manifest["settings"]["source"]["images"],
+        left_out=left_out,
+    )

@@ -1,0 +1,223 @@
+"""The tables of pairs that belong to conditions; `make_conditions` describes their columns."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from facebench.files import atomic_path
+from facebench.stimuli.catalogue import CONDITIONS, UPRIGHT, Condition
+from facebench.stimuli.sources import PreparedFace, own_seed
+
+_COLUMNS = ("img1", "img2", "same", "condition", "identity1", "identity2")
+Row = tuple[str | int, ...]
+Tables = dict[str, tuple[tuple[str, ...], list[Row]]]
+_Pair = tuple[int, int, int]
+
+
+def build_tables(
+    conditions: Sequence[Condition],
+    faces: Sequence[PreparedFace],
+    made: Mapping[str, set[str]],
+    donors: Sequence[Sequence[int]],
+    *,
+    n_pairs: int | None,
+    seed: int,
+) -> Tables:
+    """Return header and rows of every table, by name.
+
+    Parameters
+    ----------
+    conditions : sequence of Condition
+    faces : sequence of PreparedFace
+    made : dict of str to set of str
+        For each label, the names of the images that could be made.
+    donors : sequence of sequence of int
+        For each face, the positions of those that lend their parts to it.
+    n_pairs : int or None
+        At most so many pairs of one person, and as many of two.
+    seed : int
+    """
+    tables: Tables = {}
+    by_design: dict[str, list[Condition]] = {}
+    for condition in conditions:
+        by_design.setdefault(CONDITIONS[condition.kind].design, []).append(condition)
+    for condition in by_design.get("verification", []):
+        usable = [face for face in faces if face.name in made[condition.label]]
+        pairs = verification_pairs(usable, n_pairs, seed)
+        _add(tables, condition.label, _verification(usable, pairs, [UPRIGHT, condition.label]))
+    if len(by_design.get("verification", [])) > 1:
+        labels = [condition.label for condition in by_design["verification"]]
+        usable = [face for face in faces if all(face.name in made[label] for label in labels)]
+        pairs = verification_pairs(usable, n_pairs, seed)
+        _add(tables, "verification", _verification(usable, pairs, [UPRIGHT, *labels]))
+    inverted = [c.label for c in by_design.get("verification", []) if c.kind == "inverted"]
+    for condition in by_design.get("thatcher", []):
+        names = made[condition.label] & made[inverted[0]]
+        usable = [face for face in faces if face.name in names]
+        _add(tables, condition.label, _thatcher(usable, condition, inverted[0]))
+        pairs = verification_pairs(usable, n_pairs, seed)
+        rows = _factorial(usable, pairs, condition, inverted[0])
+        name, columns = f"{condition.label}-factorial", (*_COLUMNS, "orientation", "thatcherised")
+        if rows:
+            tables[name] = (columns, rows)
+    for condition in by_design.get("composite", []):
+        _add(
+            tables,
+            condition.label,
+            _composite(faces, donors, made[condition.label], condition, seed),
+        )
+    features = by_design.get("feature", [])
+    for condition in features:
+        _add(tables, condition.label, _feature(faces, made[condition.label], condition))
+    if len(features) > 1:
+        rows = [row for c in features for row in _feature(faces, made[c.label], c)]
+        pairs = verification_pairs(faces, n_pairs, seed)
+        baseline = {1: "same person", 0: "other person"}
+        rows += [_row(faces, (a, b, same), UPRIGHT, baseline[same]) for a, b, same in pairs]
+        _add(tables, "critical-features", rows)
+    return tables
+
+
+def verification_pairs(
+    faces: Sequence[PreparedFace], n_pairs: int | None, seed: int
+) -> list[_Pair]:
+    """Pair the photographs of each person, and as many random photographs of two people.
+
+    Returns
+    -------
+    list of (int, int, int)
+        Two positions in `faces`, and 1 for one person or 0 for two.
+    """
+    people: dict[str, list[int]] = {}
+    for index, face in enumerate(faces):
+        people.setdefault(face.identity, []).append(index)
+    same = [pair for images in people.values() for pair in combinations(images, 2)]
+    rng = np.random.default_rng(own_seed(seed, "pairs"))
+    if n_pairs is not None and len(same) > n_pairs:
+        kept = sorted(rng.permutation(len(same))[:n_pairs].tolist())
+        same = [same[i] for i in kept]
+    # Without pairs of one person, one pair of two people for each image.
+    wanted = len(same) or min(len(faces), n_pairs or len(faces))
+    different = _pairs_of_two(faces, wanted, rng) if len(people) > 1 else []
+    return [(a, b, 1) for a, b in same] + [(a, b, 0) for a, b in different]
+
+
+def _pairs_of_two(
+    faces: Sequence[PreparedFace], wanted: int, rng: np.random.Generator
+) -> list[tuple[int, int]]:
+    """Draw different pairs of photographs of two people, each photograph about equally often."""
+    drawn: dict[tuple[int, int], None] = {}
+    count = len(faces)
+    # Every shift pairs each image with the one so many places on in a random order.
+    order = rng.permutation(count).tolist()
+    for shift in rng.permutation(np.arange(1, count)).tolist():
+        for place in rng.permutation(count).tolist():
+            a, b = sorted((order[place], order[(place + shift) % count]))
+            if faces[a].identity != faces[b].identity:
+                drawn[a, b] = None
+            if len(drawn) == wanted:
+                return list(drawn)
+    return list(drawn)
+
+
+def _row(faces: Sequence[PreparedFace], pair: _Pair, folder: str, condition: str) -> Row:
+    a, b, same = pair
+    images = (f"{folder}/{faces[a].name}", f"{folder}/{faces[b].name}")
+    return (*images, same, condition, faces[a].identity, faces[b].identity)
+
+
+def _verification(
+    faces: Sequence[PreparedFace], pairs: Sequence[_Pair], labels: Sequence[str]
+) -> list[Row]:
+    return [_row(faces, pair, label, label) for label in labels for pair in pairs]
+
+
+def _thatcher(faces: Sequence[PreparedFace], condition: Condition, inverted: str) -> list[Row]:
+    return [
+        (f"{normal}/{face.name}", f"{turned}/{face.name}", 1, orientation, *(face.identity,) * 2)
+        for orientation, normal, turned in (
+            (UPRIGHT, UPRIGHT, condition.label),
+            ("inverted", inverted, f"{condition.label}-inverted"),
+        )
+        for face in faces
+    ]
+
+
+def _factorial(
+    faces: Sequence[PreparedFace], pairs: Sequence[_Pair], condition: Condition, inverted: str
+) -> list[Row]:
+    cells = (
+        (UPRIGHT, UPRIGHT, "no"),
+        (inverted, "inverted", "no"),
+        (condition.label, UPRIGHT, "yes"),
+        (f"{condition.label}-inverted", "inverted", "yes"),
+    )
+    return [
+        (*_row(faces, pair, folder, folder), orientation, turned)
+        for folder, orientation, turned in cells
+        for pair in pairs
+    ]
+
+
+def _composite(
+    faces: Sequence[PreparedFace],
+    donors: Sequence[Sequence[int]],
+    made: set[str],
+    condition: Condition,
+    seed: int,
+) -> list[Row]:
+    """One upper half with two lower halves, and two upper halves with two lower halves."""
+    usable = [i for i, face in enumerate(faces) if face.name in made]
+    pairs = [(i, i, 1) for i in usable]
+    rng = np.random.default_rng(own_seed(seed, "composites"))
+    for i in usable:
+        first = {faces[i].identity, faces[donors[i][0]].identity}
+        for k in (usable[p] for p in rng.permutation(len(usable))):
+            if not first & {faces[k].identity, faces[donors[k][1]].identity}:
+                pairs.append((i, k, 0))
+                break
+    return [
+        (
+            f"{condition.label}-{alignment}-1/{faces[a].name}",
+            f"{condition.label}-{alignment}-2/{faces[b].name}",
+            same,
+            alignment,
+            faces[a].identity,
+            faces[b].identity,
+        )
+        for alignment in ("aligned", "misaligned")
+        for a, b, same in pairs
+    ]
+
+
+def _feature(faces: Sequence[PreparedFace], made: set[str], condition: Condition) -> list[Row]:
+    label = condition.label
+    return [
+        (f"{UPRIGHT}/{face.name}", f"{label}/{face.name}", 1, label, *(face.identity,) * 2)
+        for face in faces
+        if face.name in made
+    ]
+
+
+def _add(tables: Tables, name: str, rows: list[Row]) -> None:
+    if rows:
+        tables[name] = (_COLUMNS, rows)
+
+
+def write_csv(
+    path: Path, columns: Sequence[str], rows: Iterable[Sequence[str | int | float]]
+) -> None:
+    """Write a table with the same bytes on every system."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    with atomic_path(path) as temporary:
+        # A file name need not be valid text.
+        temporary.write_bytes(text.getvalue().encode("utf-8", "backslashreplace"))
