@@ -69,6 +69,8 @@ for _command in (
     listing.metrics,
     embeddings.embed,
     images.pairs,
+    images.stimuli,
+    images.align,
     scaffold.new,
     prompt.prompt,
     doctor.doctor,

@@ -14,7 +14,7 @@ import facebench
 
 __all__ = ["MISSING", "OPTIONAL", "Finding", "diagnose"]
 
-OK, MISSING, OPTIONAL = "ok", "missing", "not installed"
+OK, MISSING, OPTIONAL = "ok", "missing", "not here"
 _NEEDED = (
     "torch",
     "torchvision",
@@ -44,7 +44,7 @@ class Finding:
     Attributes
     ----------
     what, state, detail : str
-        The thing; 'ok', 'missing' or 'not installed' (which nothing needs); more about it.
+        The thing; 'ok', 'missing' or 'not here' (and needed by some things only); more about it.
     """
 
     what: str

@@ -10,42 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from facebench.engine import Embeddings, embed
-from facebench.errors import MissingImageError
 from facebench.files import atomic_path
-from facebench.images import IMAGE_SUFFIXES
 from facebench.models.base import BaseModel
 
-__all__ = ["embed_folder", "images_below"]
-
-
-def images_below(folder: Path) -> list[Path]:
-    """Find the images of a folder, at any depth.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder.
-
-    Returns
-    -------
-    list of Path
-        Sorted.
-
-    Raises
-    ------
-    MissingImageError
-        If there is no such folder, or no image in it.
-    """
-    found = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
-    )
-    if not found:
-        what = "holds no images" if folder.is_dir() else "does not exist"
-        msg = f"The folder {folder} {what} (looked for {', '.join(sorted(IMAGE_SUFFIXES))})."
-        raise MissingImageError(msg)
-    return found
+__all__ = ["embed_folder"]
 
 
 def embed_folder(
@@ -84,7 +52,7 @@ def embed_folder(
     with atomic_path(output) as temporary:
         if output.suffix == ".npz":
             arrays = {_key(layer): table for layer, table in found.layers.items()}
-            np.savez(temporary, images=np.array(names), **arrays)
+            np.savez(temporary, **{"images": np.array(names), **arrays})  # type: ignore[arg-type]
         else:
             columns = {"image": pa.array(names)}
             for layer, table in found.layers.items():

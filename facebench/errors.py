@@ -22,6 +22,7 @@ sentence: what was wrong, where, what was expected, and what to do.
     │   ├── LayerOutputError                           shapes, NaN or infinity out of a layer
     │   └── WeightsError                               a checkpoint that does not fit or is unsafe
     │       └── MissingWeightsError   (FileNotFoundError)
+    ├── ContractError             (AssertionError)     a plug-in that breaks its contract
     └── RunFailedError            (RuntimeError)       some models or tasks failed; others are done
 """
 
@@ -29,6 +30,7 @@ from __future__ import annotations
 
 __all__ = [
     "ConfigError",
+    "ContractError",
     "DuplicateNameError",
     "FacebenchError",
     "ImageError",
@@ -132,6 +134,10 @@ class WeightsError(ModelError):
 
 class MissingWeightsError(WeightsError, FileNotFoundError):
     """Weights are neither on this machine nor within reach."""
+
+
+class ContractError(FacebenchError, AssertionError):
+    """A model or task does not do what facebench asks of one."""
 
 
 class RunFailedError(FacebenchError, RuntimeError):

@@ -299,6 +299,7 @@ TASKS = Registry(
         "conditioned-average": "facebench.tasks.conditioned_average:ConditionedAverageDistances",
         "correlation": "facebench.tasks.correlation:CorrelationTask",
         "relative-difference": "facebench.tasks.relative_difference:RelativeDifferenceTask",
+        "verification": "facebench.tasks.verification:VerificationTask",
     },
 )
 METRICS = Registry(

@@ -42,9 +42,11 @@ models:                   # by name; see `facebench models`
 
 tasks:                    # by name; see `facebench tasks`
   same-person:
-    task: accuracy
+    task: verification    # accuracy of 10 folds, AUC, EER, d' and TAR at FAR, with intervals
     pairs: {pairs}
     true_label: same      # the column that says whether two images show one person
+    # folds: 10
+    # far: [0.1, 0.01]
 """
 
 

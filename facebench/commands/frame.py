@@ -193,6 +193,8 @@ def _tell(error: Exception) -> None:
 
 def _plain(value: Any) -> Any:
     """Turn what tables and settings hold into what JSON has; NaN and infinity become null."""
+    if str(value) in ("<NA>", "NaT"):
+        return None
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

@@ -51,16 +51,24 @@ def layers(
     ] = None,
     arguments: ModelArguments = None,
 ) -> None:
-    """List the layers of a model, with the width of each."""
-    from facebench.commands.models import made_model
+    """List the layers of a model, with the numbers each gives for an image.
+
+    A layer without a number is not reached by the forward pass, or returns no batch.
+    """
+    from facebench.commands.models import layer_widths, made_model
     from facebench.models.layer_globs import expand_layers
 
     network = made_model(model, None, arguments or [])
     names = network.get_layer_names()
+    widths = layer_widths(network)
     shown = expand_layers(patterns, names) if patterns else names
     kinds = {name: type(module).__name__ for name, module in network.model.named_modules()}
-    talk().table(["layer", "kind"], [(name, kinds[name]) for name in shown], model)
-    talk().data([{"layer": name, "kind": kinds[name]} for name in shown])
+    rows = [(name, kinds[name], widths.get(name)) for name in shown]
+    talk().table(
+        ["layer", "kind", "width"],
+        [(name, kind, "" if width is None else f"{width:,}") for name, kind, width in rows],
+    )
+    talk().data([dict(zip(("layer", "kind", "width"), row, strict=True)) for row in rows])
 
 
 def _list(*registries: Registry) -> None:

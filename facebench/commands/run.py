@@ -121,11 +121,13 @@ def _write_report(outcome: Outcome) -> None:
 
 
 def _show_results(path: Path, status: str, *, new: bool) -> None:
+    from facebench.results.headline import shown_table
     from facebench.results.run import load_run
 
     found = load_run(path)
-    headline = found.headline()
-    talk().table([str(column) for column in headline], cells(headline.to_numpy().tolist()))
+    if not talk().as_json:
+        headline = shown_table(found.headline())
+        talk().table(list(headline), headline.to_numpy().tolist())
     talk().result(f"{path}")
     talk().data(
         {
@@ -143,6 +145,6 @@ def cells(rows: Sequence[Sequence[Any]]) -> list[list[str]]:
 
 
 def _cell(value: Any) -> str:
-    if value is None or value != value:  # NaN has no other mark
+    if value is None or str(value) in ("nan", "<NA>", "NaT"):
         return ""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
