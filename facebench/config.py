@@ -100,7 +100,12 @@ class Settings(_Checked):
         "stop", description="Whether an unreadable image ends the run or costs its pairs only."
     )
     cache: Path | Literal[False] | None = Field(
-        None, description="Folder of the embedding store; false keeps none. Default: the user's."
+        None,
+        description="Folder of the embedding store; false keeps none. Default: FACEBENCH_CACHE, "
+        "or the user's cache folder.",
+    )
+    precision: Literal["float32", "float16", "bfloat16"] = Field(
+        "float32", description="Other than float32 runs networks under autocast."
     )
     max_memory: Annotated[int | None, BeforeValidator(_as_bytes)] = Field(
         None, ge=2**20, description="Memory for embeddings, such as '4 GB'. Default: what is free."

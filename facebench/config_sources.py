@@ -130,7 +130,7 @@ def _read(path: Path, substitute: Any, above: list[Path]) -> Located:
         if not isinstance(item.value, str) or not item.value:
             msg = f"{item.place}: 'include' takes a file or a list of files. Got {item.plain()!r}."
             raise ConfigError(msg)
-        target = item.place.folder / item.value
+        target = path.parent / item.value
         if target.resolve() in opened or len(opened) > _MOST_INCLUDED:
             msg = f"{item.place}: {item.value} includes itself, at the end of a circle of files."
             raise ConfigError(msg)

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -62,6 +62,9 @@ class Experiment:
             settings.batch_size,
             num_workers=settings.num_workers,
             on_bad_image=settings.on_bad_image,
+            cache_dir=_cache_dir(settings.cache),
+            max_memory=settings.max_memory,
+            precision=settings.precision,
         )
 
 
@@ -100,6 +103,12 @@ def build_experiment(config: Config) -> Experiment:
     if problems:
         raise ConfigError(*problems)
     return Experiment(config, [model for group in models for model in group], tasks)
+
+
+def _cache_dir(cache: Path | Literal[False] | None) -> Path | str | None:
+    if cache is None:
+        return "default"
+    return None if cache is False else cache
 
 
 def images_of(experiment: Experiment) -> list[Path]:

@@ -38,7 +38,7 @@ def compare(
     from facebench.commands.run import cells
     from facebench.results.compare import compare_runs
 
-    frame = compare_runs(latest_run(run_a), latest_run(run_b), output).to_frame()
+    frame = compare_runs(latest_run(run_a), latest_run(run_b), output).numbers
     talk().table([str(column) for column in frame], cells(frame.to_numpy().tolist()))
     talk().data({"differences": frame.to_dict("records")})
     if output is not None:
