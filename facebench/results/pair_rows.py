@@ -13,7 +13,7 @@ from facebench.metrics.labels import LabelError, as_labels
 from facebench.results.task_facts import TaskFacts
 from facebench.types import Float64Array
 
-__all__ = ["PairRows", "identity_of"]
+__all__ = ["PairRows", "identity_of", "layers_of"]
 
 _COMPUTED = "model_computed_distance"
 _PAIR = ("img1", "img2")
@@ -37,11 +37,11 @@ class PairRows:
     Parameters
     ----------
     frame : DataFrame
-        Every pair once per layer, with ``layer_name``.
-    layer : str or None
-        The layer; None where the frame is of one layer already.
+        The rows of one layer, or some of them.
     facts : TaskFacts
         Of the task.
+    same_pairs : PairRows, optional
+        Another layer with the very same pairs, whose names need not be looked at again.
 
     Attributes
     ----------
@@ -49,13 +49,14 @@ class PairRows:
         The rows.
     """
 
-    def __init__(self, frame: pd.DataFrame, layer: str | None, facts: TaskFacts) -> None:
-        if layer is not None and "layer_name" in frame:
-            frame = frame[frame["layer_name"].astype(str) == layer]
+    def __init__(
+        self, frame: pd.DataFrame, facts: TaskFacts, same_pairs: PairRows | None = None
+    ) -> None:
         self.frame = frame
         self.facts = facts
         # Parts of a layer keep it within reach, for what is scaled by all of it.
         self.whole = self
+        self._same_pairs = same_pairs
 
     def of_condition(self, condition: str | None) -> PairRows:
         """Give the rows of a condition; all where the task has none."""
@@ -72,7 +73,7 @@ class PairRows:
         return self if kept.all() else self._part(self.frame[kept])
 
     def _part(self, rows: pd.DataFrame) -> PairRows:
-        part = PairRows(rows, None, self.facts)
+        part = PairRows(rows, self.facts)
         part.whole = self.whole
         return part
 
@@ -114,6 +115,8 @@ class PairRows:
     @cached_property
     def members(self) -> tuple[str, Any, Any]:
         """What pairs share: ('identity' or 'image', of the first, of the second side)."""
+        if self._same_pairs is not None:
+            return self._same_pairs.members
         first, second = (self.frame[column].astype(str) for column in _PAIR)
         one, other = (side.map(identity_of) for side in (first, second))
         if one.notna().all() and other.notna().all():
@@ -121,13 +124,20 @@ class PairRows:
             labels = self.labels
             # Folders that hold conditions and not people would contradict the labels.
             if labels is None or bool((same == (labels == 1)).all()):
-                return "identity", one.to_numpy(), other.to_numpy()
-        return "image", first.to_numpy(), second.to_numpy()
+                return "identity", *_numbered(one, other)
+        return "image", *_numbered(first, second)
 
     def counts(self) -> dict[str, int | None]:
         """Count pairs, images, people and failures (items where rows are not pairs)."""
         if not self.has_pairs:
             return {"n_pairs": len(self.frame), "n_failed": 0}
+        like = self._same_pairs
+        if like is not None and np.array_equal(self.usable, like.usable):
+            return like.counts()
+        return self._counts
+
+    @cached_property
+    def _counts(self) -> dict[str, int | None]:
         images = pd.unique(self.frame.loc[self.usable, list(_PAIR)].to_numpy().ravel())
         people = {identity_of(str(image)) for image in images}
         known = len(people) if people and None not in people else None
@@ -137,6 +147,43 @@ class PairRows:
             "n_identities": known,
             "n_failed": int((~self.usable).sum()),
         }
+
+
+def layers_of(frame: pd.DataFrame, facts: TaskFacts) -> dict[str, PairRows]:
+    """Part a table of distances (or items) by layer.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Every pair once per layer, with ``layer_name``.
+    facts : TaskFacts
+        Of the task.
+
+    Returns
+    -------
+    dict of str to PairRows
+        By layer, in network order.
+    """
+    parts: dict[str, PairRows] = {}
+    first: PairRows | None = None
+    for layer, rows in frame.groupby("layer_name", sort=False):
+        same = first if first is not None and _same_pairs(first.frame, rows) else None
+        parts[str(layer)] = PairRows(rows, facts, same)
+        first = first or parts[str(layer)]
+    return parts
+
+
+def _same_pairs(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    return (
+        len(one) == len(other)
+        and set(_PAIR) <= set(one.columns)
+        and all(np.array_equal(one[side].to_numpy(), other[side].to_numpy()) for side in _PAIR)
+    )
+
+
+def _numbered(first: pd.Series, second: pd.Series) -> tuple[Any, Any]:
+    codes, _ = pd.factorize(pd.concat([first, second]))
+    return codes[: len(first)], codes[len(first) :]
 
 
 def _numbers(column: pd.Series) -> Float64Array:

@@ -25,7 +25,7 @@ from facebench.columns import (
 )
 from facebench.results.intervals import measure_interval
 from facebench.results.measures import headline, higher_is_better
-from facebench.results.pair_rows import PairRows
+from facebench.results.pair_rows import PairRows, layers_of
 from facebench.results.schema import RESULTS_COLUMNS
 from facebench.results.task_facts import TaskFacts
 
@@ -91,13 +91,14 @@ def tidy_results(
     """
     records: list[dict[str, Any]] = []
     for task, performance in performances.items():
-        for (model, layer), rows in performance.groupby([MODEL, LAYER], sort=False):
+        for model, results in performance.groupby(MODEL, sort=False):
             frame = distances.get(model, {}).get(task)
-            own = None if frame is None else PairRows(frame, str(layer), facts[task])
-            records.extend(
-                {"run": run, "model": model, "layer": layer, **record}
-                for record in _layer_records(rows, own, facts[task])
-            )
+            pairs = {} if frame is None else layers_of(frame, facts[task])
+            for layer, rows in results.groupby(LAYER, sort=False):
+                records.extend(
+                    {"run": run, "model": model, "layer": layer, **record}
+                    for record in _layer_records(rows, pairs.get(str(layer)), facts[task])
+                )
     if not records:
         return empty_results()
     table = pd.DataFrame.from_records(records)
