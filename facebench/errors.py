@@ -23,6 +23,7 @@ sentence: what was wrong, where, what was expected, and what to do.
     │   └── WeightsError                               a checkpoint that does not fit or is unsafe
     │       └── MissingWeightsError   (FileNotFoundError)
     ├── ContractError             (AssertionError)     a plug-in that breaks its contract
+    ├── StoreError                (OSError)            the embedding store: full, damaged, too new
     └── RunFailedError            (RuntimeError)       some models or tasks failed; others are done
 """
 
@@ -45,6 +46,7 @@ __all__ = [
     "RunFailedError",
     "RunFolderError",
     "StimulusError",
+    "StoreError",
     "UnknownNameError",
     "WeightsError",
 ]
@@ -138,6 +140,10 @@ class MissingWeightsError(WeightsError, FileNotFoundError):
 
 class ContractError(FacebenchError, AssertionError):
     """A model or task does not do what facebench asks of one."""
+
+
+class StoreError(FacebenchError, OSError):
+    """The embedding store cannot be opened, read or written."""
 
 
 class RunFailedError(FacebenchError, RuntimeError):

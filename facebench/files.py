@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["atomic_path", "safe_name"]
+from filelock import FileLock, Timeout
+
+from facebench.errors import InputError
+
+__all__ = ["atomic_path", "one_writer", "safe_name"]
 
 _UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -76,3 +81,33 @@ def atomic_path(target: Path) -> Iterator[Path]:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def one_writer(folder: Path) -> Iterator[None]:
+    """Let one run at a time write into a folder, on this machine.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder. The lock lies among the system's temporary files, not in it.
+
+    Raises
+    ------
+    InputError
+        If another run is writing there now.
+    """
+    name = hashlib.sha256(str(folder.resolve()).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    lock = FileLock(Path(tempfile.gettempdir()) / f"facebench-{name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        msg = (
+            f"Another run is writing its results to {folder}. Wait until it is done, or give "
+            "this one an export_path of its own."
+        )
+        raise InputError(msg) from error
+    try:
+        yield
+    finally:
+        lock.release()

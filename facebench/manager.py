@@ -12,20 +12,35 @@ import numpy as np
 import pandas as pd
 
 from facebench.columns import MODEL
-from facebench.engine import Embeddings, embed
+from facebench.engine import (
+    Demand,
+    Embeddings,
+    ModelRecord,
+    Numbering,
+    PairsOfTask,
+    Settings,
+    run_model,
+)
+from facebench.engine.forward import Precision
+from facebench.engine.memory import as_bytes
+from facebench.engine.plan import RunPlan, TaskPlan, plan_model
+from facebench.engine.record import library_versions
 from facebench.errors import (
     DuplicateNameError,
     ImageError,
     InputError,
     MetricError,
     RunFailedError,
+    StoreError,
     UnknownNameError,
 )
-from facebench.measurement import Measured, measure, measure_items
+from facebench.files import one_writer
+from facebench.measurement import AnyTask, Measured, measure, measure_items
 from facebench.models.base import BaseModel
-from facebench.pairs import ImagePaths, find_image_list, find_images
+from facebench.pairs import ImagePaths, find_image_list, find_images, missing_images
 from facebench.progress import visible_log
 from facebench.results import exports
+from facebench.store import EmbeddingStore, open_store
 from facebench.tasks.base import BaseTask
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.types import OnBadImage, StrPath
@@ -34,17 +49,18 @@ __all__ = ["MultiModelTaskManager"]
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
-AnyTask = BaseTask | EmbeddingTask
 TaskImages = ImagePaths | list[Path]
 Failures = list[tuple[str, Exception]]
+_PRECISIONS = ("float32", "float16", "bfloat16")
 
 
 class MultiModelTaskManager:
     """Runs every model on every task and keeps and exports what comes out.
 
-    Each image goes through a model once per run, for all its tasks and layers together. All input
-    is checked before the first image is embedded. What is finished is on disk at once, so a failure
-    or an interruption loses nothing done before.
+    Each image goes through a model once, for all tasks and layers together, and never again while
+    the embedding store holds what came out. All input is checked before the first image is
+    embedded. What is finished is on disk at once: after a failure or an interruption the same run
+    goes on where it was.
 
     Parameters
     ----------
@@ -53,12 +69,20 @@ class MultiModelTaskManager:
     tasks : BaseTask or EmbeddingTask, or list of them
         The tasks; names must differ.
     batch_size : int, default 32
-        Images per forward pass.
+        Images per forward pass, at most.
     num_workers : int, optional
         Processes that decode images; None takes one per core, 0 none.
     on_bad_image : {'stop', 'skip'}, default 'stop'
         Whether an image that cannot be decoded ends the run, or its pairs are left out (their
         distance is empty) and counted.
+    cache_dir : str, Path or None, default 'default'
+        Folder of the embedding store; 'default' is FACEBENCH_CACHE, else the user's cache folder.
+        None keeps nothing.
+    max_memory : int or str, optional
+        Memory to stay within, such as '4GiB'; None takes half of what is free. Layers that do not
+        fit are compared while their outputs are in memory.
+    precision : {'float32', 'float16', 'bfloat16'}, default 'float32'
+        Other than float32 runs networks under autocast.
 
     Attributes
     ----------
@@ -70,9 +94,11 @@ class MultiModelTaskManager:
         The same before rounding to the documented 5 decimals.
     model_task_distances_dfs : dict of str to dict of str to DataFrame
         By model and task: every pair row in file order, once per layer, with all columns of the
-        file, ``layer_name`` and ``model_computed_distance``.
+        file, ``layer_name`` and ``model_computed_distance``; of an EmbeddingTask its items.
     remarks : dict of str to dict of str to int
         By model, counts worth knowing: images without a face, pairs lost to bad images.
+    records : dict of str to ModelRecord
+        By model, where its embeddings came from and what they took.
 
     Raises
     ------
@@ -80,6 +106,8 @@ class MultiModelTaskManager:
         If two models or two tasks share a name.
     InputError
         If something given is not what it should be.
+    StoreError
+        If the store in cache_dir is of a newer version.
     """
 
     def __init__(
@@ -90,21 +118,26 @@ class MultiModelTaskManager:
         *,
         num_workers: int | None = None,
         on_bad_image: OnBadImage = "stop",
+        cache_dir: StrPath | None = "default",
+        max_memory: float | str | None = None,
+        precision: Precision = "float32",
     ) -> None:
         self.batch_size = _at_least("batch_size", batch_size, 1)
         self.num_workers = (
             num_workers if num_workers is None else _at_least("num_workers", num_workers, 0)
         )
-        if on_bad_image not in ("stop", "skip"):
-            msg = f"The 'on_bad_image' parameter must be 'stop' or 'skip'. Got {on_bad_image!r}."
-            raise InputError(msg)
-        self.on_bad_image = on_bad_image
+        self.on_bad_image: OnBadImage = _one_of("on_bad_image", on_bad_image, ("stop", "skip"))
+        self.max_memory = None if max_memory is None else as_bytes(max_memory, "max_memory")
+        self.precision: Precision = _one_of("precision", precision, _PRECISIONS)
+        self.cache_dir = cache_dir
+        self._store: EmbeddingStore | None = open_store(cache_dir)
         self.models: dict[str, BaseModel] = {}
         self.tasks: dict[str, AnyTask] = {}
         self.tasks_performance_dfs: dict[str, pd.DataFrame] = {}
         self.unrounded_performance_dfs: dict[str, pd.DataFrame] = {}
         self.model_task_distances_dfs: dict[str, dict[str, pd.DataFrame]] = {}
         self.remarks: dict[str, dict[str, int]] = {}
+        self.records: dict[str, ModelRecord] = {}
         self.add_models(models)
         self.add_tasks(tasks)
 
@@ -154,7 +187,12 @@ class MultiModelTaskManager:
         self._run([model_name], [task_name], export_path, print_log, plots=False)
 
     def run_task_with_all_models(
-        self, task_name: str, export_path: StrPath | None = None, print_log: bool = False
+        self,
+        task_name: str,
+        export_path: StrPath | None = None,
+        print_log: bool = False,
+        *,
+        plots: bool = True,
     ) -> None:
         """Run one task with every model and export tables and plots.
 
@@ -164,11 +202,18 @@ class MultiModelTaskManager:
             Which.
         export_path, print_log
             See `run_task`.
+        plots : bool, default True
+            Whether to draw.
         """
-        self._run(list(self.models), [task_name], export_path, print_log)
+        self._run(list(self.models), [task_name], export_path, print_log, plots=plots)
 
     def run_all_tasks_with_model(
-        self, model_name: str, export_path: StrPath | None = None, print_log: bool = False
+        self,
+        model_name: str,
+        export_path: StrPath | None = None,
+        print_log: bool = False,
+        *,
+        plots: bool = True,
     ) -> None:
         """Run every task with one model and export tables and plots.
 
@@ -178,11 +223,13 @@ class MultiModelTaskManager:
             Which.
         export_path, print_log
             See `run_task`.
+        plots : bool, default True
+            Whether to draw.
         """
-        self._run([model_name], list(self.tasks), export_path, print_log)
+        self._run([model_name], list(self.tasks), export_path, print_log, plots=plots)
 
     def run_all_tasks_all_models(
-        self, export_path: StrPath | None = None, print_log: bool = False
+        self, export_path: StrPath | None = None, print_log: bool = False, *, plots: bool = True
     ) -> None:
         """Run every task with every model and export tables and plots.
 
@@ -190,6 +237,8 @@ class MultiModelTaskManager:
         ----------
         export_path, print_log
             See `run_task`.
+        plots : bool, default True
+            Whether to draw.
 
         Raises
         ------
@@ -200,7 +249,7 @@ class MultiModelTaskManager:
         RunFailedError
             Likewise, if several did.
         """
-        self._run(list(self.models), list(self.tasks), export_path, print_log)
+        self._run(list(self.models), list(self.tasks), export_path, print_log, plots=plots)
 
     def export_computed_metrics(self, export_path: StrPath) -> None:
         """Write the distances of every pair to ``Computed Metrics``, a file per layer and task.
@@ -233,12 +282,16 @@ class MultiModelTaskManager:
     def export_unified_summary(self, export_path: StrPath | None = None) -> None:
         """Write ``models_unified_results.csv``: a row per model and layer, a column per measure.
 
+        Beside it goes ``provenance.json``: versions, settings, digests and timings.
+
         Parameters
         ----------
         export_path : str or Path, optional
             Folder for the results; None is the current one.
         """
-        exports.export_summary(_folder(export_path), self.unified_summary())
+        folder = _folder(export_path)
+        exports.export_summary(folder, self.unified_summary())
+        exports.export_provenance(folder, self.provenance)
 
     def unified_summary(self) -> pd.DataFrame:
         """Put all results so far in one table, a row per model and layer.
@@ -249,6 +302,94 @@ class MultiModelTaskManager:
             Model Name, Layer Name, then a column per task and measure.
         """
         return exports.unified_summary(self.tasks_performance_dfs, self.remarks)
+
+    def plan(
+        self, model_names: Sequence[str] | None = None, task_names: Sequence[str] | None = None
+    ) -> RunPlan:
+        """Say what a run would do: what is stored, what is to embed, memory, disk and time.
+
+        A model that is new here sends a few images through, to learn its layers and its pace.
+
+        Parameters
+        ----------
+        model_names, task_names : sequence of str, optional
+            Which; None is all.
+
+        Returns
+        -------
+        RunPlan
+            Prints as a table; models whose images are missing are planned without them.
+
+        Raises
+        ------
+        FacebenchError
+            If a network fails on the images.
+        """
+        models = [_named(self.models, name, "model") for name in model_names or self.models]
+        tasks = [_named(self.tasks, name, "task") for name in task_names or self.tasks]
+        task_plans, images = [], {}
+        for task in tasks:
+            names = _image_names(task)
+            missing = missing_images(names, task.images_path, task=task.name)
+            task_plans.append(
+                TaskPlan(
+                    task.name,
+                    n_pairs=len(task.pairs_df) if isinstance(task, BaseTask) else 0,
+                    n_images=len(set(names)),
+                    missing=missing,
+                )
+            )
+            if not missing:
+                images[task.name] = _images_of(task)
+        demand = self._demand([task for task in tasks if task.name in images], images)
+        settings = self._settings()
+        return RunPlan([plan_model(model, demand, settings) for model in models], task_plans)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What the results so far came from, as JSON can hold it."""
+        return {
+            "versions": library_versions(),
+            "settings": {
+                "batch_size": self.batch_size,
+                "num_workers": self.num_workers,
+                "on_bad_image": self.on_bad_image,
+                "cache_dir": None if self._store is None else str(self._store.folder),
+                "max_memory": self.max_memory,
+                "precision": self.precision,
+            },
+            "models": {name: record.as_dict() for name, record in self.records.items()},
+        }
+
+    def _settings(self) -> Settings:
+        return Settings(
+            self.batch_size,
+            self.num_workers,
+            self.on_bad_image,
+            self.max_memory,
+            self.precision,
+            self._store,
+        )
+
+    def _demand(self, tasks: Sequence[AnyTask], images: Mapping[str, TaskImages]) -> Demand:
+        """Put together what tasks want, with every different image numbered once."""
+        files = dict.fromkeys(path for task in tasks for path in _all_of(images[task.name]))
+        numbering = Numbering(list(files), self._store)
+        pairs, rows = [], [np.empty(0, dtype=np.intp)]
+        for task in tasks:
+            own = images[task.name]
+            if isinstance(task, BaseTask) and isinstance(own, ImagePaths):
+                numbers1, numbers2 = numbering.numbers(own.img1), numbering.numbers(own.img2)
+                pairs.append(PairsOfTask(task.name, task.distance_metric, numbers1, numbers2))
+            else:
+                rows.append(numbering.numbers(_all_of(own)))
+        return Demand(
+            numbering.images,
+            numbering.digests,
+            numbering.number_of,
+            pairs,
+            np.unique(np.concatenate(rows)),
+        )
 
     def _run(
         self,
@@ -267,13 +408,22 @@ class MultiModelTaskManager:
         images = {task.name: _images_of(task) for task in tasks}
         folder = _folder(export_path)
         failures: Failures = []
-        with visible_log(print_log):
+        with visible_log(print_log), one_writer(folder):
             try:
+                demand = self._demand(tasks, images)
                 for model in models:
-                    self._run_model(model, tasks, images, folder, failures)
-            except ImageError as error:
-                # The other models would meet the same image: the run stops here.
-                _record(failures, "images", error)
+                    self._run_model(model, tasks, images, demand, folder, failures)
+            except (ImageError, StoreError) as error:
+                # The other models would meet the same image, or the same full disk.
+                _record(failures, "images" if isinstance(error, ImageError) else "store", error)
+            except KeyboardInterrupt:
+                _log.warning(
+                    "Interrupted. What is finished is in %s%s. The same run again goes on from "
+                    "there.",
+                    folder,
+                    "" if self._store is None else f", embeddings are in {self._store.folder}",
+                )
+                raise
             if plots:
                 self._draw(folder, tasks, failures)
             _log.info("Results are in %s.", folder)
@@ -284,23 +434,23 @@ class MultiModelTaskManager:
         model: BaseModel,
         tasks: Sequence[AnyTask],
         images: Mapping[str, TaskImages],
+        demand: Demand,
         folder: Path,
         failures: Failures,
     ) -> None:
         """Embed the images of all tasks once, then measure task by task."""
-        needed = dict.fromkeys(path for task in tasks for path in _all_of(images[task.name]))
-        _log.info("Model %r: %d images for %d tasks.", model.name, len(needed), len(tasks))
+        _log.info("Model %r: %d images for %d tasks.", model.name, len(demand.images), len(tasks))
         refused: dict[str, MetricError] = {}
+        record = self.records[model.name] = ModelRecord(model.name)
         try:
-            embeddings = embed(
+            embeddings = run_model(
                 model,
-                list(needed),
-                batch_size=self.batch_size,
-                num_workers=self.num_workers,
-                on_bad_image=self.on_bad_image,
+                demand,
+                self._settings(),
                 on_first_outputs=lambda outputs: refused.update(_prove_metrics(tasks, outputs)),
+                record=record,
             )
-        except ImageError:
+        except (ImageError, StoreError):
             raise
         except Exception as error:
             _record(failures, model.name, error)
@@ -312,20 +462,27 @@ class MultiModelTaskManager:
                 _record(failures, f"{model.name} / {task.name}", refused[task.name])
                 continue
             try:
-                lost = self._run_task(model, task, images[task.name], embeddings)
+                with record.timed("metric"):
+                    lost = self._run_task(model, task, images[task.name], demand, embeddings)
                 what = "Pairs" if isinstance(task, BaseTask) else "Images"
                 remarks.pop(f"{task.name}: {what} Lost", None)
                 if lost:
                     remarks[f"{task.name}: {what} Lost"] = lost
-                self._export_tables(model, task, folder)
+                with record.timed("export"):
+                    self._export_tables(model, task, folder)
             except Exception as error:
                 _record(failures, f"{model.name} / {task.name}", error)
 
     def _run_task(
-        self, model: BaseModel, task: AnyTask, paths: TaskImages, embeddings: Embeddings
+        self,
+        model: BaseModel,
+        task: AnyTask,
+        images: TaskImages,
+        demand: Demand,
+        embeddings: Embeddings,
     ) -> int:
         """Measure one task on ready embeddings; returns how many pairs bad images cost it."""
-        measured = _measured(task, model.name, paths, embeddings)
+        measured = _measured(task, model.name, images, demand, embeddings)
         self.model_task_distances_dfs[model.name][task.name] = measured.distances
         for tables, results in (
             (self.tasks_performance_dfs, measured.performance),
@@ -386,15 +543,20 @@ def _all_of(images: TaskImages) -> list[Path]:
     return [*images.img1, *images.img2] if isinstance(images, ImagePaths) else images
 
 
+def _image_names(task: AnyTask) -> list[str]:
+    if isinstance(task, BaseTask):
+        return [name for column in ("img1", "img2") for name in task.pairs_df[column]]
+    return task.images
+
+
 def _measured(
-    task: AnyTask, model_name: str, images: TaskImages, embeddings: Embeddings
+    task: AnyTask, model_name: str, images: TaskImages, demand: Demand, embeddings: Embeddings
 ) -> Measured:
     if isinstance(task, EmbeddingTask):
-        return measure_items(task, model_name, _all_of(images), embeddings)
-    if isinstance(images, ImagePaths):
-        return measure(task, model_name, images, embeddings)
-    msg = f"Task {task.name!r} compares pairs, so its images must come in pairs."
-    raise InputError(msg)
+        numbers = [demand.number_of[path] for path in _all_of(images)]
+        return measure_items(task, model_name, np.array(numbers, dtype=np.intp), embeddings)
+    pairs = next(pairs for pairs in demand.pairs if pairs.task == task.name)
+    return measure(task, model_name, pairs.first, pairs.second, embeddings)
 
 
 def _add(items: Any, kind: Any, known: dict[str, Any], sibling: Any = None) -> None:
@@ -429,6 +591,14 @@ def _at_least(parameter: str, value: int, least: int) -> int:
         msg = f"The {parameter!r} parameter must be a whole number from {least} on. Got {value!r}."
         raise InputError(msg)
     return int(value)
+
+
+def _one_of(parameter: str, value: T, choices: tuple[str, ...]) -> T:
+    if value not in choices:
+        listed = " or ".join(map(repr, choices))
+        msg = f"The {parameter!r} parameter must be {listed}. Got {value!r}."
+        raise InputError(msg)
+    return value
 
 
 def _named(known: Mapping[str, T], name: str, what: str) -> T:

@@ -1,12 +1,10 @@
-"""One task on the embeddings of one model: distances of its pairs, and what it makes of them."""
+"""One task on what one model returned: distances of its pairs, and what it makes of them."""
 
 from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,14 +14,15 @@ from numpy.typing import NDArray
 from facebench.columns import IDENTITY
 from facebench.engine import Embeddings
 from facebench.errors import InputError
-from facebench.pairs import ImagePaths
 from facebench.tasks.base import BaseTask, RoundedTask, round_measures
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.pairs_table import PairsTable
+from facebench.types import Float64Array, FloatArray, IntArray
 
-__all__ = ["Measured", "measure", "measure_items"]
+__all__ = ["AnyTask", "Measured", "measure", "measure_items"]
 
 _log = logging.getLogger(__name__)
+AnyTask = BaseTask | EmbeddingTask
 
 
 @dataclass(frozen=True)
@@ -34,11 +33,12 @@ class Measured:
     ----------
     distances : DataFrame
         Every pair row in file order, once per layer, with ``layer_name`` and
-        ``model_computed_distance`` (NaN where an image could not be read).
+        ``model_computed_distance`` (NaN where an image could not be read); of an EmbeddingTask
+        its items.
     performance, unrounded : DataFrame
         The task's results behind Task Name, Model Name and Layer Name, as reported and unrounded.
     n_lost : int
-        Pairs left out because of an image that could not be read.
+        Pairs left out because of an image that could not be read; of an EmbeddingTask, images.
     """
 
     distances: pd.DataFrame
@@ -47,8 +47,10 @@ class Measured:
     n_lost: int
 
 
-def measure(task: BaseTask, model_name: str, paths: ImagePaths, embeddings: Embeddings) -> Measured:
-    """Measure one task on ready embeddings.
+def measure(
+    task: BaseTask, model_name: str, first: IntArray, second: IntArray, embeddings: Embeddings
+) -> Measured:
+    """Measure a task of pairs.
 
     Parameters
     ----------
@@ -56,8 +58,8 @@ def measure(task: BaseTask, model_name: str, paths: ImagePaths, embeddings: Embe
         The task.
     model_name : str
         Whose embeddings they are.
-    paths : ImagePaths
-        The images of the task's pairs.
+    first, second : int array, shape [N]
+        The images of the task's pair rows, by number.
     embeddings : Embeddings
         Of all these images that could be read.
 
@@ -72,25 +74,20 @@ def measure(task: BaseTask, model_name: str, paths: ImagePaths, embeddings: Embe
     MetricError
         If the task's distance metric fails.
     """
-    # -1 for an image that could not be read: one look-up per image, not per pair and layer.
-    first, second = (
-        np.array([embeddings.row_of.get(path, -1) for path in column], dtype=np.intp)
-        for column in (paths.img1, paths.img2)
-    )
-    kept = (first >= 0) & (second >= 0)
+    rows1, rows2 = embeddings.rows[first], embeddings.rows[second]
+    kept = (rows1 >= 0) & (rows2 >= 0)
     n_lost = int((~kept).sum())
     _report_lost(task, n_lost, len(kept))
     measured = _on_pairs(task, kept)
     frames: list[pd.DataFrame] = []
     performances: list[pd.DataFrame] = []
     unrounded: list[pd.DataFrame] = []
-    for layer, rows in embeddings.layers.items():
+    for layer in embeddings.names:
+        distances = np.full(len(kept), np.nan)
+        distances[kept] = _distances(task, layer, rows1[kept], rows2[kept], kept, embeddings)
         frame = task.pairs_df.copy()
         frame["layer_name"] = layer
-        frame["model_computed_distance"] = np.nan
-        frame.loc[kept, "model_computed_distance"] = task.distance_metric.between(
-            rows, first[kept], second[kept]
-        )
+        frame["model_computed_distance"] = distances
         frames.append(frame)
         # A frame of its own: tasks may add columns to theirs.
         reported, exact = _results(measured, frame[kept].reset_index(drop=True))
@@ -104,10 +101,26 @@ def measure(task: BaseTask, model_name: str, paths: ImagePaths, embeddings: Embe
     )
 
 
+def _distances(
+    task: BaseTask,
+    layer: str,
+    rows1: IntArray,
+    rows2: IntArray,
+    kept: NDArray[np.bool_],
+    embeddings: Embeddings,
+) -> Float64Array:
+    streamed = embeddings.streamed.get(layer)
+    if streamed is None:
+        return task.distance_metric.between(embeddings.layers[layer], rows1, rows2)
+    distances = streamed[task.name][kept]
+    task.distance_metric.check_finite(distances)
+    return distances
+
+
 def measure_items(
-    task: EmbeddingTask, model_name: str, paths: Sequence[Path], embeddings: Embeddings
+    task: EmbeddingTask, model_name: str, images: IntArray, embeddings: Embeddings
 ) -> Measured:
-    """Measure one task on the embeddings of its images.
+    """Measure a task on the embeddings of its images.
 
     Parameters
     ----------
@@ -115,31 +128,29 @@ def measure_items(
         The task.
     model_name : str
         Whose embeddings they are.
-    paths : sequence of Path
-        The task's images, in its order.
+    images : int array, shape [N]
+        The task's images, by number.
     embeddings : Embeddings
         Of all these images that could be read.
 
     Returns
     -------
     Measured
-        With the task's items in place of distances, and lost images in place of lost pairs.
 
     Raises
     ------
     InputError
         If no image is left, or the task returns no DataFrame.
     """
-    rows = np.array([embeddings.row_of.get(path, -1) for path in paths], dtype=np.intp)
+    rows = embeddings.rows[images]
     kept = rows >= 0
     if not kept.any():
         msg = f"No image of task {task.name!r} is left: none can be read."
         raise InputError(msg)
     frames: list[pd.DataFrame] = []
     performances: list[pd.DataFrame] = []
-    for layer, table in embeddings.layers.items():
-        # Row -1 stands for an image that could not be read; it is blanked below.
-        own = table[rows]
+    for layer in embeddings.names:
+        own: FloatArray = np.array(embeddings.layers[layer][np.where(kept, rows, 0)])
         own[~kept] = np.nan
         frame = _as_frame(task.compute_items(own), "compute_items", task)
         frame = frame.assign(layer_name=layer)
@@ -187,7 +198,7 @@ def _results(task: BaseTask, frame: pd.DataFrame) -> tuple[Any, Any]:
     return reported, reported
 
 
-def _as_frame(result: Any, method: str, task: BaseTask | EmbeddingTask) -> pd.DataFrame:
+def _as_frame(result: Any, method: str, task: AnyTask) -> pd.DataFrame:
     if not isinstance(result, pd.DataFrame):
         msg = (
             f"{method} of {type(task).__name__} must return a DataFrame. "
@@ -197,9 +208,7 @@ def _as_frame(result: Any, method: str, task: BaseTask | EmbeddingTask) -> pd.Da
     return result
 
 
-def _with_identity(
-    performance: Any, task: BaseTask | EmbeddingTask, model: str, layer: str
-) -> pd.DataFrame:
+def _with_identity(performance: Any, task: AnyTask, model: str, layer: str) -> pd.DataFrame:
     table = _as_frame(performance, "compute_task_performance", task)
     measures = table.drop(columns=list(IDENTITY), errors="ignore")
     identity = dict(zip(IDENTITY, (task.name, model, layer), strict=True))

@@ -11,26 +11,24 @@ from __future__ import annotations
 import functools
 import re
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from facebench.errors import MetricError
-from facebench.metrics import distances
+from facebench.metrics.distances import RowDistance
 from facebench.types import Float64Array, FloatArray, IntArray, MetricFunction
 
 __all__ = ["DistanceMetric", "batch_cosine_distance"]
 
-_Rowwise = Callable[[FloatArray, FloatArray], Float64Array]
 # Two gathered float64 blocks of this many values are 64 MB: large enough to be fast, small enough
 # for layers of 100,000 dimensions.
 _BLOCK_VALUES = 4_000_000
 _COSINE_EPS = 1e-8  # torch's default
-_SKLEARN: dict[str, _Rowwise] = {
-    "cosine_distances": distances.cosine,
-    "euclidean_distances": distances.minkowski,
-    "manhattan_distances": functools.partial(distances.minkowski, p=1.0),
+_SKLEARN = {
+    "cosine_distances": RowDistance("cosine"),
+    "euclidean_distances": RowDistance("minkowski"),
+    "manhattan_distances": RowDistance("minkowski", p=1.0),
 }
 _SHAPE_WORDS = re.compile(r"shape|size|dimension|mismatch|align|broadcast|matmul", re.IGNORECASE)
 
@@ -88,17 +86,17 @@ class DistanceMetric:
         self.function = function
         self.name = self.__name__ = metric_name(function)
         self.owner = owner
-        self._rowwise = _recognise(function)
+        self.rowwise = _recognise(function)
         self._similarity = _is_torch_cosine_similarity(function)
         # A metric made for one width has to prove itself on real embeddings.
-        self._any_width = self._rowwise is not None or self._takes_any_width()
+        self._any_width = self.rowwise is not None or self._takes_any_width()
 
     def __repr__(self) -> str:
         return f"DistanceMetric({self.name})"
 
     def __call__(self, left: Any, right: Any) -> float:
         """Distance of one pair: the function's own value, averaged if it has several elements."""
-        if self._rowwise is not None:
+        if self.rowwise is not None:
             # As precise as the row-wise twin, which accumulates in float64.
             left, right = _as_double(left), _as_double(right)
         try:
@@ -135,14 +133,30 @@ class DistanceMetric:
         MetricError
             If the function fails or returns no number, or NaN or infinity, for a pair.
         """
-        if self._rowwise is None:
+        if self.rowwise is None:
             values = self._one_by_one(embeddings, first, second)
         else:
             values = np.empty(len(first), dtype=np.float64)
             step = max(1, _BLOCK_VALUES // max(1, embeddings.shape[1]))
             for start in range(0, len(first), step):
                 block = slice(start, start + step)
-                values[block] = self._rowwise(embeddings[first[block]], embeddings[second[block]])
+                values[block] = self.rowwise(embeddings[first[block]], embeddings[second[block]])
+        self.check_finite(values)
+        return values
+
+    def check_finite(self, values: Float64Array) -> None:
+        """Refuse distances that are NaN or infinite.
+
+        Parameters
+        ----------
+        values : array, shape [N]
+            Distances of pairs, in their order.
+
+        Raises
+        ------
+        MetricError
+            Counting them and naming the first.
+        """
         bad = np.flatnonzero(~np.isfinite(values))
         if bad.size:
             msg = (
@@ -151,7 +165,6 @@ class DistanceMetric:
                 f"for pair {bad[0] + 1}."
             )
             raise MetricError(msg)
-        return values
 
     def _one_by_one(
         self, embeddings: FloatArray, first: IntArray, second: IntArray
@@ -255,12 +268,12 @@ def _as_number(result: Any) -> float | None:
     return float(values.mean()) if values.size else None
 
 
-def _recognise(function: MetricFunction) -> _Rowwise | None:
+def _recognise(function: MetricFunction) -> RowDistance | None:
     """Find the row-wise twin of a well-known metric; None means: call it pair by pair."""
     if isinstance(function, DistanceMetric):
-        return function._rowwise
+        return function.rowwise
     if function is batch_cosine_distance:
-        return functools.partial(distances.cosine, eps=_COSINE_EPS)
+        return RowDistance("cosine", eps=_COSINE_EPS)
     base, keywords = function, {}
     if isinstance(function, functools.partial):
         if function.args:
@@ -271,7 +284,7 @@ def _recognise(function: MetricFunction) -> _Rowwise | None:
     return _recognise_torch(base, keywords)
 
 
-def _recognise_torch(base: Any, keywords: dict[str, Any]) -> _Rowwise | None:
+def _recognise_torch(base: Any, keywords: dict[str, Any]) -> RowDistance | None:
     # A callable from torch can only have been made if torch is loaded already.
     torch = sys.modules.get("torch")
     if torch is None:
@@ -280,20 +293,20 @@ def _recognise_torch(base: Any, keywords: dict[str, Any]) -> _Rowwise | None:
     if type(base) is torch.nn.PairwiseDistance and not keywords:
         return _as_minkowski(base.norm, base.eps)
     if type(base) is torch.nn.CosineSimilarity and not keywords and base.dim in (1, -1):
-        return functools.partial(distances.cosine, eps=base.eps)
+        return RowDistance("cosine", eps=base.eps)
     if base is torch.cdist and keywords.keys() <= {"p", "compute_mode"}:
         return _as_minkowski(keywords.get("p", 2.0))
     if base is functional.pairwise_distance and keywords.keys() <= {"p", "eps", "keepdim"}:
         return _as_minkowski(keywords.get("p", 2.0), keywords.get("eps", 1e-6))
     if base is functional.cosine_similarity and keywords.keys() <= {"eps"}:
-        return functools.partial(distances.cosine, eps=keywords.get("eps", _COSINE_EPS))
+        return RowDistance("cosine", eps=keywords.get("eps", _COSINE_EPS))
     return None
 
 
-def _as_minkowski(p: Any, offset: float = 0.0) -> _Rowwise | None:
+def _as_minkowski(p: Any, offset: float = 0.0) -> RowDistance | None:
     """Give the row-wise twin of a p-norm; what p torch allows beyond that, torch decides."""
     if isinstance(p, int | float) and p >= 0:
-        return functools.partial(distances.minkowski, p=float(p), offset=offset)
+        return RowDistance("minkowski", p=float(p), offset=offset)
     return None
 
 

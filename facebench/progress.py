@@ -75,7 +75,7 @@ class Progress:
         now = time.monotonic()
         if now - self._last_line >= _SECONDS_BETWEEN_LINES and self._done < self._total:
             self._last_line = now
-            left = (now - self._started) / self._done * (self._total - self._done)
+            left = (now - self._started) / max(1, self._done) * (self._total - self._done)
             _log.info(
                 "%s: %d of %d %s, %s, about %.0f s left.",
                 self._title,

@@ -28,6 +28,12 @@ settings.load_profile("facebench")
 ImageFolder = Callable[..., list[Path]]
 
 
+@pytest.fixture(autouse=True)
+def own_store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give every test an empty embedding store, never the developer's own."""
+    monkeypatch.setenv("FACEBENCH_CACHE", str(tmp_path_factory.mktemp("store")))
+
+
 def write_images(folder: Path, count: int, size: int | tuple[int, int], seed: int) -> list[Path]:
     """Write pictures of smooth random colours, each different, as PNG."""
     rng = np.random.default_rng(seed)

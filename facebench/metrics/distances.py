@@ -7,11 +7,14 @@ dimensions would lose digits otherwise. Smaller is more alike in all of them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 import numpy as np
 
 from facebench.types import Float64Array, FloatArray
 
-__all__ = ["cosine", "minkowski"]
+__all__ = ["RowDistance", "cosine", "minkowski"]
 
 _ROUNDING = 8 * np.finfo(np.float64).eps
 
@@ -104,3 +107,44 @@ def minkowski(
     scale = np.where(largest > 0, largest, 1.0)
     absolute /= scale[:, None]
     return np.asarray(scale * (absolute**p).sum(axis=1) ** (1.0 / p))
+
+
+@dataclass(frozen=True)
+class RowDistance:
+    """One of the distances above with its settings: what a well-known metric comes down to.
+
+    Attributes
+    ----------
+    kind : {'cosine', 'minkowski'}
+        Which.
+    p, offset : float
+        See `minkowski`.
+    eps : float
+        See `cosine`.
+
+    Examples
+    --------
+    >>> RowDistance("minkowski", p=1)(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0]]))
+    array([7.])
+    """
+
+    kind: Literal["cosine", "minkowski"]
+    p: float = 2.0
+    offset: float = 0.0
+    eps: float = 0.0
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether the order of the two vectors does not matter."""
+        return self.offset == 0
+
+    @property
+    def has_gram(self) -> bool:
+        """Whether it follows from inner products alone."""
+        return self.kind == "cosine" or (self.p == 2 and self.offset == 0)
+
+    def __call__(self, left: FloatArray, right: FloatArray) -> Float64Array:
+        """Measure rows against rows."""
+        if self.kind == "cosine":
+            return cosine(left, right, eps=self.eps)
+        return minkowski(left, right, p=self.p, offset=self.offset)

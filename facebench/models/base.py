@@ -15,7 +15,7 @@ from facebench.columns import DEFAULT_LAYER
 from facebench.errors import InputError, ModelError
 from facebench.images import open_image
 from facebench.models.checkpoints import StateDict, count_identities, load_into, read_checkpoint
-from facebench.models.layers import LayerRecorder, flat_copy
+from facebench.models.layers import LayerRecorder, batch_output, flat_copy
 from facebench.types import StrPath
 
 __all__ = ["BaseModel"]
@@ -74,6 +74,8 @@ class BaseModel(ABC):
     """
 
     model: nn.Module
+    # Memory layout of network and input that is the faster one; the engine may measure another.
+    memory_format: torch.memory_format = torch.contiguous_format
     # Remarks to count even where no image gets one: that there were none is a result too.
     expected_notes: tuple[str, ...] = ()
 
@@ -128,6 +130,26 @@ class BaseModel(ABC):
 
     def _settle(self) -> None:
         self.model.to(self.device).eval().requires_grad_(False)
+        if self.memory_format is not torch.contiguous_format:
+            self.use_memory_format(self.memory_format)
+
+    def use_memory_format(self, memory_format: torch.memory_format) -> None:
+        """Lay out the network's weights, and from now on its inputs, in another order.
+
+        Results stay the same to rounding; speed may differ.
+
+        Parameters
+        ----------
+        memory_format : torch.memory_format
+            ``torch.channels_last`` or ``torch.contiguous_format``.
+        """
+        self.memory_format = memory_format
+        self.model.to(memory_format=memory_format)
+
+    def _placed(self, batch: torch.Tensor) -> torch.Tensor:
+        """Bring a batch to the device, in the memory layout in use."""
+        batch = batch.to(self.device, non_blocking=True)
+        return batch.contiguous(memory_format=self.memory_format) if batch.ndim == 4 else batch
 
     def to(self, device: str | torch.device) -> BaseModel:
         """Move the network.
@@ -240,7 +262,7 @@ class BaseModel(ABC):
             If a layer returns no batch of vectors, or is never reached.
         """
         batch = input_tensor.unsqueeze(0) if input_tensor.ndim == 3 else input_tensor
-        batch = batch.to(self.device)
+        batch = self._placed(batch)
         n_images = batch.shape[0]
         self._recorder.start(n_images)
         # A user's _forward may have switched to train mode, or never left it.
@@ -250,6 +272,41 @@ class BaseModel(ABC):
         if self.extract_layers:
             return self._recorder.collect()
         return {DEFAULT_LAYER: flat_copy(result, f"_forward of model {self.name!r}", n_images)}
+
+    def read_layers(self, batch: torch.Tensor, limit: int | None = None) -> dict[str, torch.Tensor]:
+        """Run a batch and give the layers as the network left them: the engine's way in.
+
+        Parameters
+        ----------
+        batch : Tensor, shape [N, 3, H, W]
+            Preprocessed images.
+        limit : int, optional
+            Bytes that the layers may take.
+
+        Returns
+        -------
+        dict of str to Tensor
+            Layer → tensor [N, …] on the model's device, in network order. The next pass may use
+            the memory again.
+
+        Raises
+        ------
+        LayerOutputError
+            See `get_output`.
+        BatchTooLargeError
+            If the layers take more than `limit`.
+        """
+        if type(self).get_output is not BaseModel.get_output:
+            return self.get_output(batch)
+        batch = self._placed(batch)
+        n_images = batch.shape[0]
+        learning = self._recorder.start_raw(n_images, limit)
+        self.model.eval()
+        with torch.no_grad() if learning else torch.inference_mode():
+            result = self._forward(batch)
+        if self.extract_layers:
+            return self._recorder.collect()
+        return {DEFAULT_LAYER: batch_output(result, f"_forward of model {self.name!r}", n_images)}
 
     def get_layer_names(self, simplified: bool = False) -> list[str]:
         """List the layers that `extract_layers` may name, in network order.

@@ -49,6 +49,8 @@ class DlibResNetModel(BaseModel):
     (2017, public domain).
     """
 
+    memory_format = torch.channels_last
+
     def __init__(
         self,
         name: str = "dlib-resnet",
@@ -77,5 +79,5 @@ class DlibResNetModel(BaseModel):
         return pixels_to_input(torch.tensor(pixels)[None])[0]
 
     def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
-        output: torch.Tensor = self.model(input_tensor.to(memory_format=torch.channels_last))
+        output: torch.Tensor = self.model(input_tensor)
         return output

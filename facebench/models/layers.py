@@ -11,7 +11,7 @@ from torch import nn
 
 from facebench.errors import LayerOutputError, UnknownNameError
 
-__all__ = ["LayerRecorder", "first_tensor", "flat_copy"]
+__all__ = ["BatchTooLargeError", "LayerRecorder", "batch_output", "first_tensor", "flat_copy"]
 
 
 def first_tensor(output: Any) -> torch.Tensor | None:
@@ -30,6 +30,44 @@ def first_tensor(output: Any) -> torch.Tensor | None:
             if tensor is not None:
                 return tensor
     return None
+
+
+def batch_output(output: Any, where: str, batch_size: int) -> torch.Tensor:
+    """Find the tensor of an output, and check that its first axis is the images.
+
+    Parameters
+    ----------
+    output : object
+        What a module returned.
+    where : str
+        The layer, for messages.
+    batch_size : int
+        N.
+
+    Returns
+    -------
+    Tensor, shape [N, …]
+        The very memory the module returned.
+
+    Raises
+    ------
+    LayerOutputError
+        If there is no tensor in it, or its first axis is not the batch.
+    """
+    tensor = first_tensor(output)
+    if tensor is None:
+        msg = f"{where} returned {type(output).__name__}, in which there is no tensor."
+        raise LayerOutputError(msg)
+    if batch_size == 1 and tensor.ndim == 1:
+        # A squeeze() has taken the axis of the one image with it.
+        tensor = tensor.unsqueeze(0)
+    if tensor.ndim == 0 or tensor.shape[0] != batch_size:
+        msg = (
+            f"{where} returned a tensor of shape {list(tensor.shape)} for {batch_size} images. "
+            "Its first axis must be the images; choose a layer before or after this one."
+        )
+        raise LayerOutputError(msg)
+    return tensor.detach()
 
 
 def flat_copy(output: Any, where: str, batch_size: int) -> torch.Tensor:
@@ -55,20 +93,12 @@ def flat_copy(output: Any, where: str, batch_size: int) -> torch.Tensor:
     LayerOutputError
         If there is no tensor in it, or its first axis is not the batch.
     """
-    tensor = first_tensor(output)
-    if tensor is None:
-        msg = f"{where} returned {type(output).__name__}, in which there is no tensor."
-        raise LayerOutputError(msg)
-    if batch_size == 1 and tensor.ndim == 1:
-        # A squeeze() has taken the axis of the one image with it.
-        tensor = tensor.unsqueeze(0)
-    if tensor.ndim == 0 or tensor.shape[0] != batch_size:
-        msg = (
-            f"{where} returned a tensor of shape {list(tensor.shape)} for {batch_size} images. "
-            "Its first axis must be the images; choose a layer before or after this one."
-        )
-        raise LayerOutputError(msg)
-    return tensor.detach().reshape(batch_size, -1).to("cpu", torch.float32, copy=True)
+    tensor = batch_output(output, where, batch_size)
+    return tensor.reshape(batch_size, -1).to("cpu", torch.float32, copy=True)
+
+
+class BatchTooLargeError(Exception):
+    """The outputs of a batch take more memory than allowed; a smaller one may fit."""
 
 
 class LayerRecorder:
@@ -99,6 +129,11 @@ class LayerRecorder:
         self._owner = owner
         self._outputs: dict[str, torch.Tensor] = {}
         self._batch_size = 0
+        # Layers whose memory a later module is known to overwrite; None: all may be.
+        self._overwritten: frozenset[str] | None = None
+        self._watched: dict[str, tuple[torch.Tensor, int | None]] = {}
+        self._raw = False
+        self._limit: int | None = None
         self._handles = [
             modules[layer].register_forward_hook(self._hook_for(layer)) for layer in self.layers
         ]
@@ -106,14 +141,54 @@ class LayerRecorder:
     def _hook_for(self, layer: str) -> Any:
         def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
             where = f"Layer {layer!r} of model {self._owner!r}"
-            self._outputs[layer] = flat_copy(output, where, self._batch_size)
+            if self._raw:
+                self._keep_raw(layer, batch_output(output, where, self._batch_size))
+            else:
+                self._outputs[layer] = flat_copy(output, where, self._batch_size)
 
         return keep
 
+    def _keep_raw(self, layer: str, tensor: torch.Tensor) -> None:
+        if self._limit is not None:
+            self._limit -= tensor.numel() * tensor.element_size()
+            if self._limit < 0:
+                raise BatchTooLargeError
+        if self._overwritten is None:
+            # Whether the memory is written to again, its version tells at the end of the pass.
+            self._watched[layer] = (tensor, _version(tensor))
+        if self._overwritten is None or layer in self._overwritten:
+            tensor = tensor.clone()
+        self._outputs[layer] = tensor
+
     def start(self, batch_size: int) -> None:
-        """Forget the last batch and expect one of this many images."""
+        """Forget the last batch and expect one of this many images; outputs are copied flat."""
         self._outputs = {}
         self._batch_size = batch_size
+        self._raw = False
+
+    def start_raw(self, batch_size: int, limit: int | None = None) -> bool:
+        """Expect a batch whose outputs are kept as they are, on their device.
+
+        Memory that a later module works in on is copied, other is not. Which is which the first
+        pass finds out, by the versions of tensors, which inference mode does not count.
+
+        Parameters
+        ----------
+        batch_size : int
+            How many images.
+        limit : int, optional
+            Bytes that the outputs may take before BatchTooLargeError ends the pass.
+
+        Returns
+        -------
+        bool
+            Whether the pass must run in no_grad mode, rather than in inference mode.
+        """
+        self.start(batch_size)
+        self._raw = True
+        self._limit = limit
+        self._watched = {}
+        return self._overwritten is None
 
     def collect(self) -> dict[str, torch.Tensor]:
         """Give every layer's output of the batch just run, in network order."""
@@ -125,12 +200,19 @@ class LayerRecorder:
             )
             raise LayerOutputError(msg)
         outputs, self._outputs = self._outputs, {}
+        if self._raw and self._overwritten is None:
+            self._overwritten = frozenset(
+                layer
+                for layer, (tensor, version) in self._watched.items()
+                if version is None or _version(tensor) != version
+            )
+            self._watched = {}
         return {layer: outputs[layer] for layer in self.layers}
 
-    def remove(self) -> None:
-        """Take the hooks off the network."""
-        for handle in self._handles:
-            handle.remove()
+
+def _version(tensor: torch.Tensor) -> int | None:
+    """Count how often a tensor's memory was written to; None if nobody counts."""
+    return None if tensor.is_inference() else tensor._version
 
 
 def _unknown_layer(layer: object, names: list[str], owner: str) -> str:

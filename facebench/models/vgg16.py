@@ -48,6 +48,8 @@ class Vgg16Model(BaseModel):
     recognition", ICLR 2015.
     """
 
+    memory_format = torch.channels_last
+
     def __init__(
         self,
         name: str,
@@ -80,10 +82,9 @@ class Vgg16Model(BaseModel):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self.seed)
                 self.model = vgg16()
-        self.model.to(memory_format=torch.channels_last)
 
     def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
-        output: torch.Tensor = self.model(input_tensor.to(memory_format=torch.channels_last))
+        output: torch.Tensor = self.model(input_tensor)
         return output
 
 

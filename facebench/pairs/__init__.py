@@ -2,7 +2,7 @@
 
 from facebench.pairs.building import all_pairs, pairs_from_folder
 from facebench.pairs.cfp import read_cfp_pairs
-from facebench.pairs.finding import ImagePaths, find_image_list, find_images
+from facebench.pairs.finding import ImagePaths, find_image_list, find_images, missing_images
 from facebench.pairs.insightface import InsightfacePack, read_insightface_bin
 from facebench.pairs.lfw import read_lfw_pairs
 from facebench.pairs.reading import is_lfw_list, read_pairs
@@ -26,6 +26,7 @@ __all__ = [
     "find_image_list",
     "find_images",
     "is_lfw_list",
+    "missing_images",
     "pairs_from_folder",
     "read_cfp_pairs",
     "read_insightface_bin",

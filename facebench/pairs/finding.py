@@ -16,7 +16,7 @@ from facebench.types import StrPath
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ImagePaths", "find_image_list", "find_images"]
+__all__ = ["ImagePaths", "find_image_list", "find_images", "missing_images"]
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ def find_images(pairs: pd.DataFrame, images_path: StrPath, *, task: str) -> Imag
     n_pairs = len(pairs)
     # Both columns one after the other, so that a name's first row is found in one go.
     names = [name for column in PAIR_COLUMNS for name in pairs[column]]
-    rows = [*range(n_pairs), *range(n_pairs)]
-    found = _find(names, rows, images_path, task)
+    found, missing = _find(names, [*range(n_pairs), *range(n_pairs)], images_path, task)
+    _refuse_missing(missing, len(found), images_path, task)
     return ImagePaths(
         img1=[found[name] for name in names[:n_pairs]],
         img2=[found[name] for name in names[n_pairs:]],
@@ -89,8 +89,29 @@ def find_image_list(names: Sequence[str], images_path: StrPath, *, task: str) ->
     MissingImageError, PairsError
         See `find_images`.
     """
-    found = _find(names, range(len(names)), images_path, task)
+    found, missing = _find(names, range(len(names)), images_path, task)
+    _refuse_missing(missing, len(found), images_path, task)
     return [found[name] for name in names]
+
+
+def missing_images(names: Sequence[str], images_path: StrPath, *, task: str) -> list[str]:
+    """List the names whose images are not there, each once.
+
+    Parameters are those of `find_image_list`.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    MissingImageError
+        If the folder itself is missing.
+    PairsError
+        If a name leads out of the folder.
+    """
+    _, missing = _find(names, range(len(names)), images_path, task)
+    return list(missing)
 
 
 def _in_pack(path: str) -> bool:
@@ -100,8 +121,8 @@ def _in_pack(path: str) -> bool:
 
 def _find(
     names: Sequence[str], rows: Sequence[int], images_path: StrPath, task: str
-) -> dict[str, Path]:
-    """Resolve every different name once; `rows` tell where each stands, for messages."""
+) -> tuple[dict[str, Path], dict[str, int]]:
+    """Resolve every different name once: those found, and those missing with their rows."""
     folder = as_path(images_path, "images_path")
     if not folder.is_dir() and not is_pack(folder):
         msg = (
@@ -116,14 +137,14 @@ def _find(
     for name, row in zip(names, rows, strict=True):
         first_row[name] = min(row, first_row.get(name, row))
     found: dict[str, Path] = {}
-    missing: list[str] = []
+    missing: dict[str, int] = {}
     for name, position in first_row.items():
         try:
             path = os.path.realpath(inside + name)
             exists = os.path.isfile(path) or _in_pack(path)  # noqa: PTH113
         except (OSError, ValueError):
             # A name that no file can have: too long, or with a NUL.
-            missing.append(name)
+            missing[name] = position
             continue
         if os.path.isabs(name) or not (path + os.sep).startswith(inside):  # noqa: PTH117
             msg = (
@@ -134,13 +155,17 @@ def _find(
         if exists:
             found[name] = Path(path)
         else:
-            missing.append(name)
-    if missing:
-        missing.sort(key=first_row.__getitem__)
-        named = (f"{name!r} in {row_name(first_row[name])}" for name in missing[:SHOWN])
-        msg = (
-            f"{len(missing)} of {len(first_row)} images of task {task!r} are missing in {folder}: "
-            f"{shown(named, len(missing))}. Names are relative to images_path."
-        )
-        raise MissingImageError(msg)
-    return found
+            missing[name] = position
+    return found, missing
+
+
+def _refuse_missing(missing: dict[str, int], n_found: int, images_path: StrPath, task: str) -> None:
+    if not missing:
+        return
+    in_order = sorted(missing.items(), key=lambda item: item[1])
+    named = (f"{name!r} in {row_name(row)}" for name, row in in_order[:SHOWN])
+    msg = (
+        f"{len(missing)} of {n_found + len(missing)} images of task {task!r} are missing in "
+        f"{Path(images_path)}: {shown(named, len(missing))}. Names are relative to images_path."
+    )
+    raise MissingImageError(msg)

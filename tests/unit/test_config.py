@@ -140,11 +140,16 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def fuzz_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("fuzz")
+
+
 class TestFuzz:
     """Whatever a file holds, it is a configuration or one of our errors."""
 
-    def check(self, folder, data, overrides=()):
-        path = folder / "x.yaml"
+    def check(self, fuzz_folder, data, overrides=()):
+        path = fuzz_folder / "x.yaml"
         path.write_bytes(data)
         told = "nothing"
         try:
@@ -153,24 +158,20 @@ class TestFuzz:
             told = str(error)
         assert told.strip()
 
-    @pytest.fixture(scope="class")
-    def folder(self, tmp_path_factory):
-        return tmp_path_factory.mktemp("fuzz")
-
     @given(tree=TREES)
-    def test_any_tree(self, folder, tree):
+    def test_any_tree(self, fuzz_folder, tree):
         import yaml
 
-        self.check(folder, yaml.safe_dump(tree, allow_unicode=True).encode("utf-8", "replace"))
+        self.check(fuzz_folder, yaml.safe_dump(tree, allow_unicode=True).encode("utf-8", "replace"))
 
     @given(pieces=st.lists(PIECES, max_size=30))
-    def test_any_heap_of_yaml_signs(self, folder, pieces):
-        self.check(folder, "".join(pieces).encode())
+    def test_any_heap_of_yaml_signs(self, fuzz_folder, pieces):
+        self.check(fuzz_folder, "".join(pieces).encode())
 
     @given(data=st.binary(max_size=200))
-    def test_any_bytes(self, folder, data):
-        self.check(folder, data)
+    def test_any_bytes(self, fuzz_folder, data):
+        self.check(fuzz_folder, data)
 
     @given(key=st.text(max_size=20), value=st.lists(PIECES, max_size=6).map("".join))
-    def test_any_override(self, folder, key, value):
-        self.check(folder, ENTRIES.encode(), [f"{key}={value}", key])
+    def test_any_override(self, fuzz_folder, key, value):
+        self.check(fuzz_folder, ENTRIES.encode(), [f"{key}={value}", key])

@@ -26,6 +26,7 @@ PROMISES = {
     "LayerOutputError": (errors.ModelError, ValueError),
     "WeightsError": (errors.ModelError, ValueError),
     "MissingWeightsError": (errors.WeightsError, FileNotFoundError),
+    "StoreError": (OSError,),
     "RunFailedError": (RuntimeError,),
 }
 SENTENCE = "The 'p' parameter of X must be 0 or more. Got -1 instead."

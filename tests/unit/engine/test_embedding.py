@@ -18,8 +18,7 @@ from PIL import Image
 from torch import nn
 from torchvision.transforms.functional import to_tensor
 
-from facebench import engine
-from facebench.engine import Embeddings, embed
+from facebench.engine import Embeddings, embed, loading
 from facebench.errors import ImageError, LayerOutputError, ModelError
 from facebench.models.base import BaseModel
 from facebench.models.vgg16 import Vgg16Model
@@ -470,18 +469,18 @@ class TestNotes:
 
 def no_fork(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     if how == "mac":
-        monkeypatch.setattr(engine, "_is_mac", lambda: True)
+        monkeypatch.setattr(loading, "_is_mac", lambda: True)
     else:
         monkeypatch.setattr(multiprocessing, "get_all_start_methods", lambda: ["spawn"])
 
 
 class TestOtherPlatforms:
     def test_forked_workers_share_the_model(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(engine, "_is_mac", lambda: False)
+        monkeypatch.setattr(loading, "_is_mac", lambda: False)
         if "fork" not in multiprocessing.get_all_start_methods():
             pytest.skip("this platform does not fork")
         model = Small(preprocess_function=lambda image: to_tensor(image))
-        assert engine._for_workers(model) == (model, "fork")
+        assert loading.for_workers(model) == (model, "fork")
 
     @pytest.mark.parametrize("how", ["mac", "windows"])
     def test_spawned_workers_get_a_copy_without_the_network(
@@ -490,7 +489,7 @@ class TestOtherPlatforms:
         no_fork(monkeypatch, how)
         model = Small(extract_layers=["0"])
         model.model.add_module("heavy", nn.Linear(1000, 1000))
-        light, context = engine._for_workers(model)
+        light, context = loading.for_workers(model)
         assert context == "spawn"
         pickled = pickle.dumps(light)
         assert len(pickled) < 10_000
@@ -506,7 +505,7 @@ class TestOtherPlatforms:
         no_fork(monkeypatch, how)
         model = Small(preprocess_function=lambda image: to_tensor(image))
         caplog.set_level(logging.INFO)
-        assert engine._for_workers(model) == (model, None)
+        assert loading.for_workers(model) == (model, None)
         assert "without workers" in caplog.text
         result = embed(model, forty, num_workers=2)
         np.testing.assert_allclose(

@@ -1,0 +1,208 @@
+"""What the store holds of one model, asked for and added to by layer."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facebench.engine.forward import Precision
+from facebench.fingerprint import ModelFingerprint, model_fingerprint
+from facebench.metrics.distances import RowDistance
+from facebench.models.base import BaseModel
+from facebench.store import EmbeddingStore
+from facebench.types import Float64Array, FloatArray
+
+__all__ = ["ModelCache"]
+
+_log = logging.getLogger(__name__)
+
+
+class ModelCache:
+    """The part of a store that belongs to one model; without a store, nothing is ever found.
+
+    Parameters
+    ----------
+    model : BaseModel
+        The model, as it is in memory now.
+    store : EmbeddingStore or None
+        Where embeddings are kept.
+    digests : sequence of bytes
+        Of the images, by number; empty without a store.
+    precision : {'float32', 'float16', 'bfloat16'}
+        What the network runs in.
+    """
+
+    def __init__(
+        self,
+        model: BaseModel,
+        store: EmbeddingStore | None,
+        digests: Sequence[bytes],
+        precision: Precision,
+    ) -> None:
+        self.fingerprint: ModelFingerprint | None = None
+        self._model = model
+        self._digests = digests
+        self._store = store
+        self._keys: dict[str, str] = {}
+        if store is None:
+            return
+        self.fingerprint = model_fingerprint(model)
+        if self.fingerprint.preprocessing is None:
+            _log.warning(
+                "Embeddings of model %r are not kept in the store: %s",
+                model.name,
+                self.fingerprint.why,
+            )
+            self._store = None
+            return
+        self._extra = f"{model.device.type}:{precision}"
+        # Distances are exact: in a store of shorter values they still take float32's bits.
+        self._exact = EmbeddingStore(store.folder, "float32", read_only=store.read_only)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything can be found or kept."""
+        return self._store is not None
+
+    def _key(self, layer: str) -> str:
+        if self.fingerprint is None:
+            return ""
+        if layer not in self._keys:
+            self._keys[layer] = self.fingerprint.layer_key(layer, extra=self._extra)
+        return self._keys[layer]
+
+    def widths(self) -> dict[str, int] | None:
+        """Layers and their widths, as an earlier run has found them."""
+        if self._store is None:
+            return None
+        known = self._store.recall(f"widths {self._key(self._asked())}")
+        return None if known is None else {str(layer): int(width) for layer, width in known}
+
+    def keep_widths(self, widths: Mapping[str, int]) -> None:
+        """Remember the layers' widths, and name them for `facebench cache info`."""
+        if self._store is None or self.widths() == dict(widths):
+            return
+        self._store.remember(f"widths {self._key(self._asked())}", list(widths.items()))
+        for layer in widths:
+            details = {"class": type(self._model).__name__, "runs as": self._extra}
+            self._store.describe(
+                self._key(layer), model=self._model.name, layer=layer, details=details
+            )
+
+    def _asked(self) -> str:
+        return "\x1f".join(self._model.extract_layers)
+
+    def layout(self) -> str | None:
+        """Recall the memory layout that an earlier run found to be faster on this machine."""
+        if self._store is None:
+            return None
+        known = self._store.recall(self._layout_key())
+        return None if known is None else str(known)
+
+    def keep_layout(self, layout: str) -> None:
+        """Remember the faster memory layout."""
+        if self._store is not None and self.layout() != layout:
+            self._store.remember(self._layout_key(), layout)
+
+    def _layout_key(self) -> str:
+        return f"layout {self._key('')} {platform.node()} {platform.machine()}"
+
+    def has(self, layer: str) -> NDArray[np.bool_]:
+        """Say of which images a layer is in the store."""
+        if self._store is None:
+            return np.zeros(len(self._digests), dtype=bool)
+        return self._store.has(self._key(layer), self._digests)
+
+    def read_into(self, layer: str, rows: FloatArray) -> NDArray[np.bool_]:
+        """Read what there is of a layer into a table, [N, D]; returns of which images."""
+        found = np.zeros(len(rows), dtype=bool)
+        if self._store is not None:
+            for places, part in self._store.read_blocks(self._key(layer), self._digests):
+                rows[places] = part
+                found[places] = True
+        return found
+
+    def as_kept(self, rows: FloatArray) -> FloatArray:
+        """Round rows as the store does, so that a first run equals the next."""
+        return rows if self._store is None else self._store.as_kept(rows)
+
+    def write(
+        self,
+        layers: Mapping[str, FloatArray],
+        images: Sequence[int],
+        notes: Sequence[Sequence[str]],
+    ) -> None:
+        """Keep the layers of a batch, and the remarks on its images: all or nothing."""
+        if self._store is None or self.fingerprint is None:
+            return
+        self._store.write(
+            {self._key(layer): rows for layer, rows in layers.items()},
+            [self._digests[image] for image in images],
+            notes,
+            self.fingerprint.notes_key,
+        )
+
+    def notes(self, images: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        """Give the remarks kept with images."""
+        if self._store is None or self.fingerprint is None:
+            return {}
+        known = self._store.notes(
+            self.fingerprint.notes_key, [self._digests[image] for image in images]
+        )
+        return {
+            image: notes for image, notes in zip(images, known, strict=True) if notes is not None
+        }
+
+    def distances(
+        self, layer: str, distance: RowDistance | None, pairs: NDArray[np.intp]
+    ) -> Float64Array:
+        """Give the distances that an interrupted or earlier run has left; NaN for others."""
+        values = np.full(len(pairs), np.nan)
+        if self._store is not None and distance is not None:
+            names = self._pair_digests(pairs)
+            rows, found = self._exact.read(self._distance_key(layer, distance), names)
+            if found.any():
+                values[found] = np.ascontiguousarray(rows).view(np.float64)[:, 0]
+        return values
+
+    def write_distances(
+        self, values: Mapping[tuple[str, RowDistance], Float64Array], pairs: NDArray[np.intp]
+    ) -> None:
+        """Keep distances of layers whose rows are not kept, by layer and distance."""
+        if self._store is None or not len(pairs):
+            return
+        self._exact.write(
+            {
+                self._distance_key(layer, distance): np.ascontiguousarray(column[:, None]).view(
+                    np.float32
+                )
+                for (layer, distance), column in values.items()
+            },
+            self._pair_digests(pairs),
+        )
+
+    def _pair_digests(self, pairs: NDArray[np.intp]) -> list[bytes]:
+        return [
+            hashlib.blake2b(self._digests[i] + self._digests[j], digest_size=16).digest()
+            for i, j in pairs.tolist()
+        ]
+
+    def _distance_key(self, layer: str, distance: RowDistance) -> str:
+        name = f"{self._key(layer)} {distance!r}"
+        return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
+
+    def facts(self) -> dict[str, Any]:
+        """Give what the record of a run says of where its embeddings came from."""
+        if self.fingerprint is None:
+            return {}
+        return {
+            "weights_digest": self.fingerprint.weights,
+            "settings_digest": self.fingerprint.settings,
+            "preprocessing_digest": self.fingerprint.preprocessing,
+        }

@@ -1,0 +1,84 @@
+"""What all tasks of a run want of a model: which images, compared how."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from facebench.engine.comparisons import PairsOfTask
+from facebench.store import EmbeddingStore
+from facebench.types import IntArray
+
+__all__ = ["Demand", "Numbering", "digests_of"]
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What all tasks want of a model.
+
+    Attributes
+    ----------
+    images : list of Path
+        A file of each different image.
+    digests : list of bytes
+        Of the images; empty without a store.
+    number_of : dict of Path to int
+        Every file a task names → its image. Files of the same bytes are one image.
+    pairs : list of PairsOfTask
+        What tasks compare.
+    row_images : int array
+        The images of which tasks need the embeddings themselves.
+    """
+
+    images: list[Path]
+    digests: list[bytes] = field(default_factory=list)
+    number_of: dict[Path, int] = field(default_factory=dict)
+    pairs: list[PairsOfTask] = field(default_factory=list)
+    row_images: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.intp))
+
+
+class Numbering:
+    """Numbers the different images among files: by content with a store, else by path.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Different files.
+    store : EmbeddingStore or None
+        Knows the digests of files it has seen.
+    """
+
+    def __init__(self, files: Sequence[Path], store: EmbeddingStore | None) -> None:
+        self.images: list[Path] = []
+        self.digests: list[bytes] = []
+        self.number_of: dict[Path, int] = {}
+        by_content: dict[bytes, int] = {}
+        for file, digest in zip(files, digests_of(files, store) or [b""] * len(files), strict=True):
+            number = by_content.get(digest) if digest else None
+            if number is None:
+                number = len(self.images)
+                self.images.append(file)
+                if digest:
+                    self.digests.append(digest)
+                    by_content[digest] = number
+            self.number_of[file] = number
+
+    def numbers(self, files: Sequence[Path]) -> IntArray:
+        """Give the images behind files."""
+        return np.array([self.number_of[file] for file in files], dtype=np.intp)
+
+
+def digests_of(images: Sequence[Path], store: EmbeddingStore | None) -> list[bytes]:
+    """Digest image files through the store's memory of them; none without a store.
+
+    A file that cannot be read gets a digest that no other has; decoding it will tell.
+    """
+    if store is None:
+        return []
+    return [
+        digest if digest is not None else number.to_bytes(16, "big")
+        for number, digest in enumerate(store.image_digests(images))
+    ]

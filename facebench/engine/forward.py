@@ -1,0 +1,296 @@
+"""Running a network on batches: in the faster memory layout, in what memory there is."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import torch
+
+from facebench.engine.loading import Batch, shape_error
+from facebench.errors import FacebenchError, LayerOutputError, ModelError
+from facebench.models.base import BaseModel
+from facebench.models.layers import BatchTooLargeError
+
+__all__ = ["Forward", "Precision", "as_rows", "check_finite"]
+
+_log = logging.getLogger(__name__)
+Precision: TypeAlias = Literal["float32", "float16", "bfloat16"]
+# A layout is tried on this many whole batches each, the first of which only warms up.
+_TRIAL = 2
+_WORTH_TRYING_SECONDS = 0.1
+_FASTER = 0.85  # of the time of the layout in use
+_BATCHES_WORTH_TRYING = 8
+
+
+class Forward:
+    """Runs one model's batches.
+
+    The memory layout is decided by measuring: where a batch takes long enough for it to matter,
+    two of the run's own batches go through the network in the other layout, which stays if it is
+    faster by 15 % or more.
+
+    Parameters
+    ----------
+    model : BaseModel
+        The model.
+    precision : {'float32', 'float16', 'bfloat16'}
+        Other than float32 runs the network under autocast.
+    n_batches : int
+        How many batches are to come.
+    layout : str, optional
+        'channels_last' or 'contiguous', as an earlier run has decided; None: undecided.
+
+    Attributes
+    ----------
+    n_forwards : int
+        Images sent through the network so far, those of a second try included.
+    seconds : float
+        What it took.
+    layout : str or None
+        What was decided.
+    """
+
+    def __init__(
+        self,
+        model: BaseModel,
+        precision: Precision = "float32",
+        n_batches: int = 0,
+        layout: str | None = None,
+    ) -> None:
+        self.model = model
+        self.n_forwards = 0
+        self.seconds = 0.0
+        self.layout = layout
+        self._precision = precision
+        self._shape: torch.Size | None = None
+        self._widths: dict[str, torch.Size] = {}
+        self._largest = 0
+        self._own = model.memory_format
+        self._times: dict[torch.memory_format, list[float]] = {}
+        self._trying = layout is None and n_batches >= _BATCHES_WORTH_TRYING
+        if layout is not None:
+            _use(model, _FORMATS.get(layout, self._own))
+
+    @property
+    def seconds_per_image(self) -> float:
+        """What an image took so far, on average; 0 before the first."""
+        return self.seconds / max(1, self.n_forwards)
+
+    def pieces(
+        self, batch: Batch, limit: int | None = None
+    ) -> Iterator[tuple[slice, dict[str, torch.Tensor]]]:
+        """Run a batch, in several pieces where memory does not allow it in one.
+
+        Parameters
+        ----------
+        batch : Batch
+            With at least one readable image.
+        limit : int, optional
+            Bytes that the layers of a piece may take.
+
+        Yields
+        ------
+        images : slice
+            Which of ``batch.paths``.
+        layers : dict of str to Tensor
+            What the network returned for them, [n, …]; the next piece may use the memory again.
+
+        Raises
+        ------
+        ModelError
+            If the network fails, or returns what cannot be used.
+        """
+        if batch.tensor is None:
+            return
+        self._check_shape(batch)
+        size = len(batch.paths)
+        start, step = 0, min(size, self._largest or size)
+        while start < size:
+            part = slice(start, min(start + step, size))
+            try:
+                layers = self._run(batch.tensor[part], batch.paths[start], limit)
+            except (BatchTooLargeError, torch.OutOfMemoryError) as error:
+                step = self._smaller(part.stop - part.start, batch.paths[start], error)
+                continue
+            self._check_layers(layers, batch.paths[part])
+            yield part, layers
+            start = part.stop
+
+    def _run(self, tensor: torch.Tensor, first: Path, limit: int | None) -> dict[str, torch.Tensor]:
+        started = time.perf_counter()
+        self.n_forwards += len(tensor)
+        try:
+            with self._autocast():
+                layers = self.model.read_layers(tensor, limit)
+        except (FacebenchError, BatchTooLargeError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            if "can't allocate memory" in str(error) or "out of memory" in str(error).lower():
+                # How a CPU's allocator and some accelerators say it.
+                raise torch.OutOfMemoryError(str(error)) from error
+            msg = (
+                f"Model {self.model.name!r} failed on a batch of shape {list(tensor.shape)} and "
+                f"type {tensor.dtype}, whose first image is {first}: "
+                f"{type(error).__name__}: {error}"
+            )
+            raise ModelError(msg) from error
+        finally:
+            if self.model.device.type == "cuda":
+                torch.cuda.synchronize(self.model.device)
+            seconds = time.perf_counter() - started
+            self.seconds += seconds
+        self._learn_layout(seconds, len(tensor))
+        return layers
+
+    def _autocast(self) -> Any:
+        if self._precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.model.device.type, getattr(torch, self._precision))
+
+    def _smaller(self, size: int, first: Path, error: Exception) -> int:
+        if size == 1:
+            what = (
+                "one image does not fit into the memory of "
+                f"{self.model.device}, with the outputs of {len(self.model.extract_layers)} layers"
+            )
+            msg = f"Model {self.model.name!r} cannot run: {what} ({first}). Choose fewer layers."
+            raise ModelError(msg) from error
+        self._largest = size // 2
+        _log.warning(
+            "Model %r: %d images at once need too much memory; going on with %d.",
+            self.model.name,
+            size,
+            self._largest,
+        )
+        if self.model.device.type == "cuda":
+            torch.cuda.empty_cache()
+        return self._largest
+
+    def _learn_layout(self, seconds: float, size: int) -> None:
+        """Try the other layout on whole batches of the run, and keep the faster one."""
+        if not self._trying:
+            return
+        current = self.model.memory_format
+        times = self._times.setdefault(current, [])
+        times.append(seconds / size)
+        # One slow batch shows that the other layout is no better; one fast one may be luck.
+        hopeless = current != self._own and times[0] > min(self._times[self._own][1:])
+        if len(times) < _TRIAL and not hopeless:
+            return
+        if current == self._own:
+            if seconds < _WORTH_TRYING_SECONDS:
+                self._trying = False
+                return
+            _use(self.model, _OTHER[current])
+            return
+        own, other = min(self._times[self._own][1:]), min(times[1:] or times)
+        if other > _FASTER * own:
+            _use(self.model, self._own)
+        self._trying = False
+        self.layout = _NAMES[self.model.memory_format]
+        _log.info(
+            "Model %r runs in the layout %s (%.1f and %.1f ms an image in %s and the other).",
+            self.model.name,
+            self.layout,
+            own * 1e3,
+            other * 1e3,
+            _NAMES[self._own],
+        )
+
+    def _check_shape(self, batch: Batch) -> None:
+        """Check a batch against those before it: what was wrong must not hang on its size."""
+        if batch.tensor is None:
+            return
+        found = batch.tensor.shape[1:]
+        if self._shape is not None and found != self._shape:
+            raise shape_error(self.model, self._shape, batch.paths[0], found)
+        self._shape = found
+
+    def _check_layers(self, layers: dict[str, torch.Tensor], paths: list[Path]) -> None:
+        name = self.model.name
+        if self._widths and layers.keys() != self._widths.keys():
+            changed = ", ".join(map(repr, sorted(layers.keys() ^ self._widths.keys())))
+            msg = (
+                f"Model {name!r} must return the same layers for all batches. "
+                f"{changed} came or went with {paths[0]}."
+            )
+            raise LayerOutputError(msg)
+        for layer, tensor in layers.items():
+            if tensor.shape[0] != len(paths) or tensor[0].numel() == 0:
+                msg = (
+                    f"Layer {layer!r} of model {name!r} must give a tensor [{len(paths)}, D]. "
+                    f"Got shape {list(tensor.shape)}."
+                )
+                raise LayerOutputError(msg)
+            expected = self._widths.setdefault(layer, tensor.shape[1:])
+            if tensor.shape[1:].numel() != expected.numel():
+                msg = (
+                    f"Layer {layer!r} of model {name!r} must have one size for all images. It gave "
+                    f"{expected.numel()} values at first and {tensor.shape[1:].numel()} for "
+                    f"{paths[0]}."
+                )
+                raise LayerOutputError(msg)
+
+
+_FORMATS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
+_NAMES = {layout: name for name, layout in _FORMATS.items()}
+_OTHER = {
+    torch.channels_last: torch.contiguous_format,
+    torch.contiguous_format: torch.channels_last,
+}
+
+
+def _use(model: BaseModel, layout: torch.memory_format) -> None:
+    if model.memory_format != layout:
+        model.use_memory_format(layout)
+
+
+def as_rows(tensor: torch.Tensor) -> torch.Tensor:
+    """Lay a layer out as float32 rows on the CPU, flattened in the order of its axes.
+
+    Parameters
+    ----------
+    tensor : Tensor, shape [N, …]
+        On any device, of any floating type.
+
+    Returns
+    -------
+    Tensor, shape [N, D]
+    """
+    return tensor.reshape(tensor.shape[0], -1).to("cpu", torch.float32)
+
+
+def check_finite(model: BaseModel, layer: str, rows: torch.Tensor, paths: Sequence[Path]) -> None:
+    """Refuse NaN and infinity in what a layer returned.
+
+    Parameters
+    ----------
+    model : BaseModel
+        Whose layer it is, for the message.
+    layer : str
+        The layer.
+    rows : Tensor, shape [N, …]
+        Its outputs.
+    paths : sequence of Path
+        The N images.
+
+    Raises
+    ------
+    LayerOutputError
+        Naming model, layer and the first image.
+    """
+    finite = torch.isfinite(rows).reshape(len(paths), -1).all(dim=1)
+    if bool(finite.all()):
+        return
+    bad = [path for path, is_finite in zip(paths, finite.tolist(), strict=True) if not is_finite]
+    msg = (
+        f"Layer {layer!r} of model {model.name!r} gave NaN or infinite values for "
+        f"{len(bad)} of {len(paths)} images of a batch, first for {bad[0]}. "
+        "Check its weights, its preprocessing and its precision."
+    )
+    raise LayerOutputError(msg)

@@ -1,0 +1,450 @@
+"""Image files to batches of tensors, in worker processes.
+
+On a CPU the cores are shared: while the network runs, workers rest, and while they decode, the
+network does, so that neither slows the other. On an accelerator, and where decoding takes longer
+than the network, workers run ahead.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+import torch
+
+from facebench.errors import FacebenchError, ImageError, ModelError
+from facebench.images import open_image
+from facebench.models.base import BaseModel
+from facebench.store.file_digests import file_digest
+
+__all__ = ["Batch", "ImageFile", "Loader", "usable_cores"]
+
+_log = logging.getLogger(__name__)
+# Starting workers costs more than decoding this many images here.
+_WORTH_WORKERS = 48
+# Workers run ahead where decoding a batch takes longer than this many times the network.
+_DECODING_LEADS = 2.0
+_AHEAD = 3
+_WATCH_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image to load: where it is, and the digest its bytes must have (None: any)."""
+
+    path: Path
+    digest: bytes | None = None
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """One image as a worker hands it over: a tensor, or the reason why there is none."""
+
+    path: Path
+    tensor: torch.Tensor | None = None
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some images, ready for the network.
+
+    Attributes
+    ----------
+    paths : list of Path
+        Those that could be read, in the order asked for.
+    tensor : Tensor, shape [N, 3, H, W], or None
+        Their inputs; None where there are none.
+    bad : dict of Path to str
+        Those that could not be read, and why.
+    notes : list of tuple of str
+        The preprocessing's remarks on each image of `paths`.
+    seconds : float
+        What reading and preprocessing took, added up over processes.
+    """
+
+    paths: list[Path]
+    tensor: torch.Tensor | None
+    bad: dict[Path, str] = field(default_factory=dict)
+    notes: list[tuple[str, ...]] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one worker did of a batch: a block of tensors crosses to the main process in one go."""
+
+    positions: list[int]
+    items: list[_Loaded]
+    tensor: torch.Tensor | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Submitted:
+    """A batch in work: which pool has it, and what it is to return."""
+
+    pool: ProcessPoolExecutor | None
+    parts: list[Future[_Part]]
+
+    def results(self) -> list[_Part]:
+        return [part.result() for part in self.parts]
+
+
+class Loader:
+    """Reads images for one model; use as a context manager, which ends the workers.
+
+    Parameters
+    ----------
+    model : BaseModel
+        Whose preprocessing to use.
+    num_workers : int, optional
+        Processes; 0 does it in this one. None takes one per core where there are enough images.
+    n_images : int
+        How many images are to come.
+    """
+
+    def __init__(self, model: BaseModel, num_workers: int | None, n_images: int) -> None:
+        self._model = model
+        if num_workers is None:
+            num_workers = usable_cores() if n_images >= _WORTH_WORKERS else 0
+        elif n_images == 0:
+            num_workers = 0
+        self._preprocessor, self._context = model, None
+        if num_workers > 0:
+            self._preprocessor, self._context = for_workers(model)
+        self._num_workers = num_workers if self._context is not None else 0
+        self._pool: ProcessPoolExecutor | None = None
+        self._on_accelerator = model.device.type != "cpu"
+        # Seconds that the last batch took to load and the network to answer.
+        self._loading = self._answering = 0.0
+
+    def __enter__(self) -> Loader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+    def batches(self, chunks: Iterable[Sequence[ImageFile]]) -> Iterator[Batch]:
+        """Load chunk after chunk.
+
+        Parameters
+        ----------
+        chunks : iterable of sequence of ImageFile
+            The images of each batch.
+
+        Yields
+        ------
+        Batch
+            One per chunk.
+
+        Raises
+        ------
+        ModelError
+            If the preprocessing fails on an image that can be read, gives tensors of different
+            shapes, or a worker process ended twice.
+        """
+        waiting: deque[tuple[Sequence[ImageFile], _Submitted]] = deque()
+        chunks = iter(chunks)
+        asked = None
+        while True:
+            while len(waiting) <= self._ahead():
+                chunk = next(chunks, None)
+                if chunk is None:
+                    break
+                waiting.append((chunk, self._submit(chunk)))
+            if not waiting:
+                return
+            started = time.perf_counter()
+            if asked is not None:
+                self._answering = started - asked
+            batch = self._gather(*waiting.popleft())
+            self._loading = batch.seconds / max(1, self._num_workers)
+            asked = time.perf_counter()
+            yield batch
+
+    def _ahead(self) -> int:
+        """Say how many batches workers prepare while the network runs."""
+        if not self._num_workers:
+            return 0
+        leads = self._loading > _DECODING_LEADS * self._answering
+        return _AHEAD if self._on_accelerator or (self._answering and leads) else 0
+
+    def _submit(self, chunk: Sequence[ImageFile]) -> _Submitted:
+        if not self._num_workers:
+            return _Submitted(None, [])
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(
+                self._num_workers,
+                mp_context=multiprocessing.get_context(self._context),
+                initializer=_start_worker,
+                initargs=(self._preprocessor, os.getpid()),
+            )
+        files = list(chunk)
+        # Every n-th image each: what is slow to decode often stands together.
+        shares = [
+            list(range(first, len(files), self._num_workers))
+            for first in range(min(self._num_workers, len(files)))
+        ]
+        pool = self._pool
+        try:
+            parts = [
+                pool.submit(_load_in_worker, share, [files[i] for i in share]) for share in shares
+            ]
+        except BrokenProcessPool:
+            # It broke under an earlier batch, whose turn to say so comes first.
+            parts = []
+        return _Submitted(pool, parts)
+
+    def _gather(self, chunk: Sequence[ImageFile], submitted: _Submitted) -> Batch:
+        if submitted.pool is None:
+            part = _load_part(self._preprocessor, list(range(len(chunk))), list(chunk))
+            return self._joined([part], len(chunk))
+        try:
+            if submitted.parts:
+                return self._joined(submitted.results(), len(chunk))
+        except BrokenProcessPool:
+            # A process that was killed from outside costs this batch a second try.
+            _log.warning(
+                "A process that preprocesses images for model %r was killed; trying its images "
+                "again.",
+                self._model.name,
+            )
+        if submitted.pool is self._pool:
+            self._close()
+        try:
+            return self._joined(self._submit(chunk).results(), len(chunk))
+        except BrokenProcessPool as error:
+            msg = (
+                f"A process that preprocesses images for model {self._model.name!r} ended "
+                f"unexpectedly, twice, on {len(chunk)} images from {chunk[0].path} on. It may "
+                "have run out of memory, or one of them crashes the decoder; num_workers=0 "
+                "preprocesses in the main process."
+            )
+            raise ModelError(msg) from error
+
+    def _joined(self, parts: list[_Part], size: int) -> Batch:
+        items: list[_Loaded | None] = [None] * size
+        for part in parts:
+            for position, item in zip(part.positions, part.items, strict=True):
+                items[position] = item
+        loaded = [item for item in items if item is not None]
+        good = [item for item in loaded if not item.reason]
+        tensors = [part.tensor for part in parts if part.tensor is not None]
+        for tensor in tensors:
+            if tensor.shape[1:] != tensors[0].shape[1:]:
+                path = _first_good(parts, tensor)
+                raise shape_error(self._model, tensors[0].shape[1:], path, tensor.shape[1:])
+        block: torch.Tensor | None = None
+        if len(tensors) == 1:
+            block = tensors[0]
+        elif tensors:
+            block = _interleaved(parts, tensors[0], size)
+        if block is not None and self._model.device.type == "cuda":
+            block = block.pin_memory()
+        return Batch(
+            paths=[item.path for item in good],
+            tensor=block,
+            bad={item.path: item.reason for item in loaded if item.reason},
+            notes=[item.notes for item in good],
+            seconds=sum(part.seconds for part in parts),
+        )
+
+
+def _first_good(parts: list[_Part], tensor: torch.Tensor) -> Path:
+    part = next(part for part in parts if part.tensor is tensor)
+    return next(item.path for item in part.items if not item.reason)
+
+
+def _interleaved(parts: list[_Part], like: torch.Tensor, size: int) -> torch.Tensor:
+    """Put the workers' blocks in the order of the batch, leaving out what could not be read."""
+    places = torch.full((size,), -1)
+    for part in parts:
+        for position, item in zip(part.positions, part.items, strict=True):
+            if not item.reason:
+                places[position] = 0
+    places[places == 0] = torch.arange(int((places == 0).sum()))
+    joined = torch.empty((int((places >= 0).sum()), *like.shape[1:]), dtype=like.dtype)
+    for part in parts:
+        if part.tensor is not None:
+            own = places[part.positions]
+            joined[own[own >= 0]] = part.tensor
+    return joined
+
+
+def shape_error(
+    model: BaseModel, expected: Sequence[int], path: Path, found: Sequence[int]
+) -> ModelError:
+    """Say that inputs differ in shape, for what was wrong must not hang on the batch size."""
+    msg = (
+        f"The preprocessing of model {model.name!r} must give tensors of one shape. The first "
+        f"image gave {list(expected)}, {path} {list(found)}. Resize or crop to a fixed size."
+    )
+    return ModelError(msg)
+
+
+_worker_model: BaseModel | None = None
+
+
+def _start_worker(model: BaseModel, parent: int) -> None:
+    global _worker_model
+    _worker_model = model
+    # Ctrl-C is the main process's: it ends the workers when the batch is done.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """End this process when the main one is gone, which may be killed without a word."""
+    while os.getppid() == parent:
+        time.sleep(_WATCH_SECONDS)
+    os._exit(1)
+
+
+def _load_in_worker(positions: list[int], files: list[ImageFile]) -> _Part:
+    if _worker_model is None:
+        msg = "A worker process has no model."
+        raise RuntimeError(msg)
+    return _load_part(_worker_model, positions, files)
+
+
+def _load_part(model: BaseModel, positions: list[int], files: list[ImageFile]) -> _Part:
+    started = time.perf_counter()
+    items = [_load(model, file) for file in files]
+    tensors: list[torch.Tensor] = []
+    for item in items:
+        if item.tensor is None:
+            continue
+        if tensors and item.tensor.shape != tensors[0].shape:
+            raise shape_error(model, tensors[0].shape, item.path, item.tensor.shape)
+        tensors.append(item.tensor)
+    block = torch.stack(tensors) if tensors else None
+    bare = [_Loaded(item.path, reason=item.reason, notes=item.notes) for item in items]
+    return _Part(positions, bare, block, time.perf_counter() - started)
+
+
+def _load(model: BaseModel, file: ImageFile) -> _Loaded:
+    model.take_image_notes()
+    try:
+        before = _as_planned(file)
+        with torch.no_grad():
+            tensor = model.preprocess_image(str(file.path))
+        if file.digest is not None and _state(file.path) != before:
+            _as_planned(file)
+    except ImageError as error:
+        return _Loaded(file.path, reason=str(error))
+    except Exception as error:
+        # A model's own preprocess_image reads files its own way. If we cannot read the file
+        # either, the file is to blame; if we can, the preprocessing is.
+        try:
+            open_image(file.path)
+        except ImageError as image_error:
+            return _Loaded(file.path, reason=str(image_error))
+        what = f"raised {type(error).__name__}: {error}"
+        raise _preprocessing_error(model, file.path, what) from error
+    notes = tuple(model.take_image_notes())
+    return _Loaded(file.path, _as_chw(model, file.path, tensor), notes=notes)
+
+
+def _as_planned(file: ImageFile) -> tuple[int, ...] | None:
+    """Check that a file is the one the run was planned with; returns its state."""
+    if file.digest is None:
+        return None
+    state = _state(file.path)
+    digest = file_digest(file.path)
+    # What cannot be read, decoding will say better.
+    if digest is not None and digest != file.digest:
+        msg = (
+            f"The image {file.path} changed while the run was going on: its content is not what "
+            "it was at the start. Run again to use what it is now."
+        )
+        raise ImageError(msg)
+    return state
+
+
+def _state(path: Path) -> tuple[int, ...] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino
+
+
+def _as_chw(model: BaseModel, path: Path, tensor: object) -> torch.Tensor:
+    if not isinstance(tensor, torch.Tensor):
+        raise _preprocessing_error(model, path, f"gave a {type(tensor).__name__}")
+    if tensor.ndim == 4 and tensor.shape[0] == 1:
+        tensor = tensor[0]
+    if tensor.ndim != 3:
+        raise _preprocessing_error(model, path, f"gave a tensor of shape {list(tensor.shape)}")
+    # A tensor with a gradient, or on another device, cannot leave a worker process.
+    return tensor.detach().cpu()
+
+
+def _preprocessing_error(model: BaseModel, path: Path, what: str) -> FacebenchError:
+    msg = (
+        f"The preprocessing of model {model.name!r} must turn an image into a tensor [3, H, W]. "
+        f"For {path} it {what}."
+    )
+    return ModelError(msg)
+
+
+def for_workers(model: BaseModel) -> tuple[BaseModel, str | None]:
+    """Choose what worker processes get and how they start (None: there had better be none).
+
+    Forked workers share the model as it is. Elsewhere it would be pickled with all its weights, so
+    they get a copy without the network; where even that cannot be pickled (a lambda, a class
+    defined in a notebook), the images are preprocessed in this process.
+    """
+    if "fork" in multiprocessing.get_all_start_methods() and os.name == "posix" and not _is_mac():
+        return model, "fork"
+    light = copy.copy(model)
+    for heavy in ("model", "_recorder"):
+        light.__dict__.pop(heavy, None)
+    try:
+        pickle.dumps(light)
+    except Exception as error:
+        _log.info(
+            "Model %r is preprocessed without workers: its preprocessing cannot be pickled (%s).",
+            model.name,
+            error,
+        )
+        return model, None
+    return light, "spawn"
+
+
+def _is_mac() -> bool:
+    # Forking a process that has used Apple's frameworks crashes the child.
+    return os.uname().sysname == "Darwin"
+
+
+def usable_cores() -> int:
+    """Count the cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,92 @@
+"""What a run of one model came from and what it took: the provenance of its results."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from time import perf_counter
+from typing import Any
+
+__all__ = ["ModelRecord", "library_versions"]
+
+_LIBRARIES = ("facebench", "torch", "torchvision", "transformers", "numpy", "scipy", "Pillow")
+
+
+@dataclass
+class ModelRecord:
+    """How a model's embeddings came about.
+
+    Attributes
+    ----------
+    model : str
+        Display name.
+    weights_digest : str or None
+        Of all parameters and buffers; None without a store, where nobody asks.
+    settings_digest, preprocessing_digest : str or None
+        Of the class, its settings and its code; of the preprocessing.
+    device, precision, layout : str
+        Where and how it ran.
+    n_images, n_hits, n_misses : int
+        Different images; those found in the store with all that was asked; the others.
+    n_forwards : int
+        Images sent through the network.
+    n_bad : int
+        Images that could not be read.
+    layers : dict of str to str
+        Layer → 'kept', 'streamed' or 'spilled'.
+    seconds : dict of str to float
+        By phase: digest, store, decode (added up over processes), forward, distance, metric,
+        export, plot.
+    peak_memory : int
+        Largest resident size of the process until then, in bytes.
+    """
+
+    model: str
+    weights_digest: str | None = None
+    settings_digest: str | None = None
+    preprocessing_digest: str | None = None
+    device: str = "cpu"
+    precision: str = "float32"
+    layout: str = ""
+    n_images: int = 0
+    n_hits: int = 0
+    n_misses: int = 0
+    n_forwards: int = 0
+    n_bad: int = 0
+    layers: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    peak_memory: int = 0
+
+    @contextmanager
+    def timed(self, phase: str) -> Iterator[None]:
+        """Add the time of a block to a phase."""
+        started = perf_counter()
+        try:
+            yield
+        finally:
+            self.add(phase, perf_counter() - started)
+
+    def add(self, phase: str, seconds: float) -> None:
+        """Add seconds to a phase."""
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + seconds
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give everything as what JSON can hold."""
+        content = asdict(self)
+        content["seconds"] = {phase: round(spent, 4) for phase, spent in self.seconds.items()}
+        return content
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that results hang on."""
+    versions = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            # A clone that is used without being installed.
+            continue
+    return versions

@@ -1,0 +1,169 @@
+"""In which order images go through a network, so that pair partners meet in little memory.
+
+Layers too wide to keep are compared while they are in memory. An image waits there until all its
+partners have come by; the order keeps partners close (reverse Cuthill-McKee on the graph of pairs),
+and where too many would wait, some leave and come again in a later round.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import reverse_cuthill_mckee
+
+from facebench.types import IntArray
+
+__all__ = ["Schedule", "Step", "make_schedule"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One batch.
+
+    Attributes
+    ----------
+    images : list of int
+        The images to send through the network.
+    pairs : int array, shape [P, 2]
+        Pairs to compare now: both images are in this batch or waiting.
+    keep : list of int
+        The images that wait for partners after this batch.
+    """
+
+    images: list[int]
+    pairs: IntArray
+    keep: list[int]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """All batches.
+
+    Attributes
+    ----------
+    steps : list of Step
+        In order.
+    n_forwards : int
+        Images sent through the network, repeats included.
+    most_kept : int
+        Largest number of images that wait at once.
+    """
+
+    steps: list[Step] = field(default_factory=list)
+    n_forwards: int = 0
+    most_kept: int = 0
+
+
+def make_schedule(pairs: IntArray, n_images: int, batch_size: int, capacity: int) -> Schedule:
+    """Plan the batches.
+
+    Parameters
+    ----------
+    pairs : int array, shape [P, 2]
+        Images to compare, numbered from 0; each pair once.
+    n_images : int
+        How many images there are.
+    batch_size : int
+        Images per batch.
+    capacity : int
+        Images in memory at once, those of the batch included; at least two batches are planned
+        with.
+
+    Returns
+    -------
+    Schedule
+        Every pair stands in exactly one step, every image with pairs in one at least.
+
+    Examples
+    --------
+    >>> plan = make_schedule(np.array([[0, 3], [1, 2]]), 4, batch_size=2, capacity=4)
+    >>> [step.images for step in plan.steps]
+    [[0, 3], [1, 2]]
+    >>> plan.n_forwards
+    4
+    """
+    waiting_room = max(capacity - batch_size, batch_size)
+    remaining = np.asarray(pairs, dtype=np.intp).reshape(-1, 2)
+    steps: list[Step] = []
+    while len(remaining):
+        round_ = _Round(remaining, n_images, batch_size, waiting_room)
+        if len(round_.left) == len(remaining):
+            # Everyone missed everyone: bring one pair together by hand.
+            pair = remaining[:1]
+            steps.append(Step(list(dict.fromkeys(pair[0].tolist())), pair, []))
+            remaining = remaining[1:]
+            continue
+        steps.extend(round_.steps)
+        remaining = round_.left
+    return Schedule(
+        steps,
+        n_forwards=sum(len(step.images) for step in steps),
+        most_kept=max((len(step.keep) for step in steps), default=0),
+    )
+
+
+class _Round:
+    """One pass over all images that have pairs left."""
+
+    def __init__(self, pairs: IntArray, n_images: int, batch_size: int, waiting_room: int) -> None:
+        self._pairs = pairs
+        self._done = np.zeros(len(pairs), dtype=bool)
+        self._of_image = _pairs_of_images(pairs, n_images)
+        self._open = np.bincount(pairs.ravel(), minlength=n_images)
+        # An image with itself is one pair, counted at both ends.
+        own = pairs[pairs[:, 0] == pairs[:, 1], 0]
+        np.subtract.at(self._open, own, 1)
+        order = _close_order(pairs, n_images)
+        self.steps: list[Step] = []
+        waiting: list[int] = []
+        for first in range(0, len(order), batch_size):
+            batch = order[first : first + batch_size]
+            present = {*waiting, *batch}
+            ready = self._meet(batch, present)
+            # In the order of arrival; who has all partners behind them leaves.
+            still = [image for image in (*waiting, *batch) if self._open[image]]
+            if len(still) > waiting_room:
+                # Those with the fewest partners left are soonest done.
+                few = set(sorted(still, key=self._open.__getitem__)[:waiting_room])
+                still = [image for image in still if image in few]
+            waiting = still
+            self.steps.append(Step(batch, pairs[ready], list(waiting)))
+        self.left = pairs[~self._done]
+
+    def _meet(self, batch: list[int], present: set[int]) -> list[int]:
+        """Find the pairs that this batch makes possible, and count them off."""
+        ready = []
+        for image in batch:
+            for index in self._of_image[image]:
+                if self._done[index]:
+                    continue
+                first, second = self._pairs[index]
+                if int(first) in present and int(second) in present:
+                    self._done[index] = True
+                    ready.append(index)
+                    self._open[first] -= 1
+                    if first != second:
+                        self._open[second] -= 1
+        return ready
+
+
+def _pairs_of_images(pairs: IntArray, n_images: int) -> list[list[int]]:
+    of_image: list[list[int]] = [[] for _ in range(n_images)]
+    for index, (first, second) in enumerate(pairs.tolist()):
+        of_image[first].append(index)
+        if second != first:
+            of_image[second].append(index)
+    return of_image
+
+
+def _close_order(pairs: IntArray, n_images: int) -> list[int]:
+    """Order the images that have pairs so that partners are close."""
+    ones = np.ones(len(pairs), dtype=np.int8)
+    graph = coo_array((ones, (pairs[:, 0], pairs[:, 1])), shape=(n_images, n_images)).tocsr()
+    order = reverse_cuthill_mckee((graph + graph.T).tocsr(), symmetric_mode=True)
+    has_pairs = np.zeros(n_images, dtype=bool)
+    has_pairs[pairs.ravel()] = True
+    # From small numbers on where nothing else decides, as the tables have them.
+    return [int(image) for image in order if has_pairs[image]][::-1]

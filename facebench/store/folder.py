@@ -1,0 +1,100 @@
+"""Where the store is, and opening it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import platformdirs
+
+from facebench.errors import InputError
+from facebench.store.database import INDEX_NAME
+from facebench.store.embedding_store import EmbeddingStore
+from facebench.store.rows import StoreDtype
+from facebench.types import StrPath
+
+__all__ = ["VARIABLE", "default_cache_dir", "open_store"]
+
+_log = logging.getLogger(__name__)
+VARIABLE = "FACEBENCH_CACHE"
+_OFF = {"", "off", "none"}
+_DTYPES = ("float32", "float16")
+
+
+def default_cache_dir() -> Path | None:
+    """Give the folder of the embedding store where none is named.
+
+    Returns
+    -------
+    Path or None
+        FACEBENCH_CACHE if it is set (None if that is 'off', 'none' or empty), else the user's
+        cache folder by the platform's convention.
+    """
+    named = os.environ.get(VARIABLE)
+    if named is None:
+        return Path(platformdirs.user_cache_dir("facebench", appauthor=False))
+    return None if named.strip().lower() in _OFF else Path(named).expanduser()
+
+
+def open_store(
+    cache_dir: StrPath | None = "default", *, dtype: StoreDtype = "float32"
+) -> EmbeddingStore | None:
+    """Open the embedding store, making it if need be.
+
+    Parameters
+    ----------
+    cache_dir : str, Path or None, default 'default'
+        The store's folder; 'default' is `default_cache_dir`; None is no store. (A folder of the
+        name 'default' is './default'.)
+    dtype : {'float32', 'float16'}, default 'float32'
+        What values are kept as.
+
+    Returns
+    -------
+    EmbeddingStore or None
+        None if there is to be none, or can be none, which a warning tells; read-only where the
+        folder cannot be written, which a warning tells too.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds a store of a newer format, a damaged index, or another database.
+    InputError
+        If `dtype` is neither of the two.
+    """
+    if dtype not in _DTYPES:
+        msg = f"The 'dtype' of the embedding store must be float32 or float16. Got {dtype!r}."
+        raise InputError(msg)
+    folder = default_cache_dir() if cache_dir == "default" else _as_folder(cache_dir)
+    if folder is None:
+        return None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        _log.warning(
+            "The embedding store's folder %s cannot be made (%s): nothing is kept. Give another "
+            "cache_dir or set %s.",
+            folder,
+            error.strerror or error,
+            VARIABLE,
+        )
+        return None
+    if os.access(folder, os.W_OK | os.X_OK):
+        return EmbeddingStore(folder, dtype)
+    if not (folder / INDEX_NAME).is_file():
+        _log.warning(
+            "The embedding store's folder %s cannot be written and holds no store: nothing is "
+            "kept. Give another cache_dir or set %s.",
+            folder,
+            VARIABLE,
+        )
+        return None
+    _log.warning(
+        "The embedding store at %s cannot be written: it is read, but nothing new is kept.", folder
+    )
+    return EmbeddingStore(folder, dtype, read_only=True)
+
+
+def _as_folder(cache_dir: StrPath | None) -> Path | None:
+    return None if cache_dir is None else Path(cache_dir).expanduser()

@@ -1,0 +1,49 @@
+"""Locks on files that the system takes back when their holder dies, however it dies."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+__all__ = ["lock", "try_lock"]
+
+# Windows locks ranges of bytes, also beyond the end; this one is never written.
+_FAR_BYTE = 1 << 62
+_PAUSE = 0.02
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def try_lock(descriptor: int) -> bool:
+        """Take the lock of an open file if nobody else has it; say whether it was taken."""
+        position = os.lseek(descriptor, 0, os.SEEK_CUR)
+        os.lseek(descriptor, _FAR_BYTE, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        finally:
+            os.lseek(descriptor, position, os.SEEK_SET)
+        return True
+
+else:
+    import fcntl
+
+    def try_lock(descriptor: int) -> bool:
+        """Take the lock of an open file if nobody else has it; say whether it was taken."""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+
+def lock(descriptor: int, timeout: float) -> bool:
+    """Wait for the lock of an open file, at most `timeout` seconds; say whether it was taken."""
+    ends = time.monotonic() + timeout
+    while not try_lock(descriptor):
+        if time.monotonic() > ends:
+            return False
+        time.sleep(_PAUSE)
+    return True

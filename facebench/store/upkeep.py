@@ -1,0 +1,290 @@
+"""Looking after a store: what is in it, whether it is whole, and making room."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from facebench.errors import StoreError
+from facebench.store.database import FORMAT, Database
+from facebench.store.layer_index import LayerIndex
+from facebench.store.places import load_places, mark_dead, new_generation, today
+from facebench.store.rows import checksums_of
+from facebench.store.shards import SHARDS_NAME, OwnShard, copy_rows, hold
+
+__all__ = ["LayerInfo", "Pruned", "StoreInfo", "Verified", "clear", "info", "prune", "verify"]
+
+# Rewriting what lives in a shard is worth it where at least this part of the file is dead.
+_WORTH_REWRITING = 0.25
+_AT_ONCE = 256 << 20
+_SURELY_MADE = 60.0
+_VALUE_BYTES = "CASE l.dtype WHEN 'float16' THEN 2 ELSE 4 END"
+
+
+@dataclass(frozen=True)
+class LayerInfo:
+    """One layer of one model in the store; `size` counts the bytes of its rows."""
+
+    model: str
+    layer: str
+    dtype: str
+    width: int
+    images: int
+    size: int
+    last_used: datetime.date | None
+    key: str
+    details: str
+
+
+@dataclass(frozen=True)
+class StoreInfo:
+    """What a store holds; `size` counts the bytes of all its files."""
+
+    folder: Path
+    format: int
+    size: int
+    layers: tuple[LayerInfo, ...]
+
+
+@dataclass(frozen=True)
+class Verified:
+    """Rows read, and those found damaged, per (model, layer)."""
+
+    rows: int
+    damaged: dict[tuple[str, str], int]
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """Rows and bytes removed from the index, and the bytes given back to the disk by now.
+
+    What a running process's own shard holds is given back by a later pruning.
+    """
+
+    rows: int
+    size: int
+    freed: int
+
+
+def info(database: Database) -> StoreInfo:
+    """Tell what is in the store, per model and layer."""
+    with database.use() as connection:
+        found = connection.execute(
+            "SELECT l.model, l.layer, l.dtype, l.width, total(length(b.checksums) / 8), "
+            "(SELECT max(day) FROM usage u WHERE u.layer = l.id), l.key, l.details "
+            "FROM layers l LEFT JOIN blocks b ON b.layer = l.id WHERE l.width IS NOT NULL "
+            "GROUP BY l.id ORDER BY l.model, l.id"
+        ).fetchall()
+    layers = tuple(
+        LayerInfo(
+            model,
+            layer,
+            dtype,
+            width,
+            int(rows),
+            int(rows) * width * np.dtype(dtype).itemsize,
+            None if day is None else datetime.date.fromordinal(day),
+            key,
+            details,
+        )
+        for model, layer, dtype, width, rows, day, key, details in found
+        if rows
+    )
+    return StoreInfo(database.folder, FORMAT, _disk_size(database.folder), layers)
+
+
+def verify(database: Database) -> Verified:
+    """Read all rows; those that are damaged are forgotten."""
+    with database.use() as connection:
+        layers = connection.execute(
+            "SELECT id, key, dtype, width, model, layer FROM layers WHERE width IS NOT NULL"
+        ).fetchall()
+    total, damaged = 0, {}
+    for identifier, key, dtype, width, model, layer in layers:
+        rows, bad = _verify_layer(database, (identifier, key, dtype, width))
+        total += rows
+        if bad:
+            damaged[model or key, layer] = bad
+    return Verified(total, damaged)
+
+
+def _verify_layer(database: Database, layer: tuple[int, str, str, int]) -> tuple[int, int]:
+    identifier, key, dtype, width = layer
+    index = LayerIndex(width, dtype)
+    with database.use() as connection:
+        load_places(connection, identifier, index)
+        names = dict(connection.execute("SELECT id, name FROM shards").fetchall())
+    rows = damaged = 0
+    step = max(1, _AT_ONCE // index.row_bytes)
+    for places in index.parts():
+        for shard in np.unique(places.shard).tolist():
+            of_shard = places.take(places.shard == shard)
+            of_shard = of_shard.take(np.argsort(of_shard.begin))
+            path = database.folder / SHARDS_NAME / names.get(shard, "none")
+            for first in range(0, len(of_shard), step):
+                part = of_shard.take(np.arange(first, min(first + step, len(of_shard))))
+                data = np.empty((len(part), index.row_bytes), dtype=np.uint8)
+                whole = copy_rows(path, part.begin, index.row_bytes, data, np.arange(len(part)))
+                images = np.stack([part.high, part.low], axis=1)
+                whole &= checksums_of(data, images, key) == part.checksum
+                rows += len(part)
+                damaged += int((~whole).sum())
+                if not whole.all() and not database.read_only:
+                    with database.change() as connection:
+                        mark_dead(connection, identifier, index.row_bytes, part.take(~whole))
+    return rows, damaged
+
+
+def prune(
+    database: Database, max_size: int | None, older_than: datetime.timedelta | None
+) -> Pruned:
+    """Remove what was not used for long, and of the rest the longest unused that is too much."""
+    before = _disk_size(database.folder)
+    rows = size = 0
+    with database.change() as connection:
+        # What a layer has in a shard goes or stays as a whole: that is how use is counted.
+        groups = connection.execute(
+            "SELECT b.layer, a.shard, sum(length(b.checksums) / 8), "
+            f"sum(length(b.checksums) / 8) * l.width * {_VALUE_BYTES}, "
+            "coalesce(u.day, 0) FROM blocks b JOIN batches a ON a.id = b.batch "
+            "JOIN layers l ON l.id = b.layer "
+            "LEFT JOIN usage u ON u.layer = b.layer AND u.shard = a.shard "
+            "GROUP BY b.layer, a.shard ORDER BY 5, max(b.batch)"
+        ).fetchall()
+        excess = sum(group[3] for group in groups) - max_size if max_size is not None else 0
+        oldest = today() - older_than.days if older_than is not None else 0
+        for layer, shard, n_rows, n_bytes, day in groups:
+            if day >= oldest and size >= excess:
+                break
+            connection.execute(
+                "DELETE FROM blocks WHERE layer = ? AND batch IN "
+                "(SELECT id FROM batches WHERE shard = ?)",
+                (layer, shard),
+            )
+            rows += n_rows
+            size += n_bytes
+        connection.execute("DELETE FROM batches WHERE id NOT IN (SELECT batch FROM blocks)")
+        new_generation(connection)
+    _give_back(database)
+    return Pruned(rows, size, max(0, before - _disk_size(database.folder)))
+
+
+def clear(database: Database) -> None:
+    """Remove everything but the shards that running processes append to."""
+    with database.change() as connection:
+        for table in ("blocks", "batches", "usage", "layers", "notes", "facts", "files"):
+            connection.execute(f"DELETE FROM {table}")
+        new_generation(connection)
+    _give_back(database)
+    with contextlib.suppress(StoreError), database.use() as connection:
+        connection.execute("VACUUM")
+
+
+def _give_back(database: Database) -> None:
+    """Remove dead shards and rewrite what lives in half-dead ones."""
+    folder = database.folder / SHARDS_NAME
+    with database.use() as connection:
+        shards = connection.execute("SELECT id, name FROM shards").fetchall()
+    for identifier, name in shards:
+        held = hold(folder / name)
+        if held is None:
+            continue
+        try:
+            emptied = _empty(database, identifier, folder / name)
+        finally:
+            os.close(held)
+        if emptied:
+            (folder / name).unlink(missing_ok=True)
+    listed = {name for _identifier, name in shards}
+    for path in folder.glob("*.bin"):
+        # Left by a process killed while making it; a moment ago it may be one being made.
+        if path.name not in listed and time.time() - path.stat().st_mtime > _SURELY_MADE:
+            path.unlink(missing_ok=True)
+
+
+def _empty(database: Database, shard: int, path: Path) -> bool:
+    """Move what lives in a shard elsewhere if that is worth it; says whether the file may go."""
+    with database.use() as connection:
+        blocks = connection.execute(
+            "SELECT b.batch, b.layer, b.offset, length(b.checksums) / 8 * l.width * "
+            f"{_VALUE_BYTES} FROM blocks b JOIN batches a ON a.id = b.batch "
+            "JOIN layers l ON l.id = b.layer WHERE a.shard = ? ORDER BY b.batch, b.offset",
+            (shard,),
+        ).fetchall()
+    living = sum(length for *_block, length in blocks)
+    if living > (1 - _WORTH_REWRITING) * path.stat().st_size:
+        return False
+    by_batch: dict[int, list[tuple[int, int, int]]] = {}
+    for batch, layer, offset, length in blocks:
+        by_batch.setdefault(batch, []).append((layer, offset, length))
+    own: OwnShard | None = None
+    try:
+        with path.open("rb") as file:
+            for batch, parts in by_batch.items():
+                if own is None or not own.is_usable:
+                    if own is not None:
+                        own.close()
+                    own = OwnShard(database)
+                _move(database, file, own, (shard, batch), parts)
+    finally:
+        if own is not None:
+            own.close()
+    with database.change() as connection:
+        connection.execute("DELETE FROM batches WHERE shard = ?", (shard,))
+        connection.execute("DELETE FROM usage WHERE shard = ?", (shard,))
+        connection.execute("DELETE FROM shards WHERE id = ?", (shard,))
+        new_generation(connection)
+    return True
+
+
+def _move(
+    database: Database,
+    file: BinaryIO,
+    own: OwnShard,
+    source: tuple[int, int],
+    parts: list[tuple[int, int, int]],
+) -> None:
+    """Copy one batch to another shard and point the index there."""
+    shard, batch = source
+    begin, moved, lost = own.end, [], []
+    for layer, offset, length in parts:
+        file.seek(offset)
+        data = file.read(length)
+        if len(data) == length:
+            moved.append((own.append(np.frombuffer(data, dtype=np.uint8)), layer, batch))
+        else:
+            lost.append((layer, batch))
+    try:
+        with database.change() as connection:
+            connection.execute(
+                "UPDATE shards SET size = max(size, ?) WHERE id = ?", (own.end, own.identifier)
+            )
+            connection.execute("UPDATE batches SET shard = ? WHERE id = ?", (own.identifier, batch))
+            connection.executemany(
+                "UPDATE blocks SET offset = ? WHERE layer = ? AND batch = ?", moved
+            )
+            connection.executemany("DELETE FROM blocks WHERE layer = ? AND batch = ?", lost)
+            connection.executemany(
+                "INSERT INTO usage SELECT layer, ?, day FROM usage WHERE layer = ? AND shard = ? "
+                "ON CONFLICT (layer, shard) DO UPDATE SET day = max(day, excluded.day)",
+                [(own.identifier, layer, shard) for _offset, layer, _batch in moved],
+            )
+            new_generation(connection)
+    except BaseException:
+        own.forget_after(begin)
+        raise
+
+
+def _disk_size(folder: Path) -> int:
+    size = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            size += path.stat().st_size
+    return size
