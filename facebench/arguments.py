@@ -129,7 +129,8 @@ def _short(name: str) -> str:
 def _value(
     key: str, name: str, item: Located, parameter: inspect.Parameter | None, hint: Any
 ) -> Any:
-    annotation = str(parameter.annotation) if parameter is not None else ""
+    written = parameter.annotation if parameter is not None else ""
+    annotation = written.__name__ if isinstance(written, type) else str(written)
     value, folder = item.plain(), item.place.folder
     if isinstance(value, str):
         if name in _NAMED_FUNCTIONS or "Callable" in annotation or "Function" in annotation:

@@ -19,10 +19,10 @@ from facebench.commands import (
     scaffold,
     start,
 )
+from facebench.commands.cache import cache_app
 from facebench.commands.frame import command
 
 __all__ = ["app", "main"]
-
 
 app = typer.Typer(
     name="facebench",
@@ -76,6 +76,7 @@ for _command in (
     doctor.doctor,
 ):
     app.command()(command(_command))
+app.add_typer(cache_app, name="cache")
 
 
 def main() -> None:

@@ -32,9 +32,9 @@ _SIMPLE = (type(None), bool, int, float, complex, str, bytes, PurePath, enum.Enu
 _BY_MINOR = {"PIL", "numpy", "scipy", "torch", "torchvision", "transformers"}
 # Modules of facebench that take no part in any number.
 _SILENT = {"facebench.columns", "facebench.errors", "facebench.types", "facebench"}
+_PACKAGES = {"site-packages", "dist-packages"}
 _INSTALLED = tuple(
-    str(Path(sysconfig.get_path(kind)).resolve())
-    for kind in ("stdlib", "platstdlib", "purelib", "platlib")
+    str(Path(sysconfig.get_path(kind)).resolve()) for kind in ("stdlib", "platstdlib")
 )
 
 
@@ -281,7 +281,9 @@ def _is_installed(module: types.ModuleType) -> bool:
     if file is None:
         # Built into the interpreter, or a notebook and the like.
         return module.__name__ in sys.builtin_module_names
-    return not _is_ours(module.__name__) and str(Path(file).resolve()).startswith(_INSTALLED)
+    path = Path(file).resolve()
+    is_package = not _PACKAGES.isdisjoint(path.parts) or str(path).startswith(_INSTALLED)
+    return is_package and not _is_ours(module.__name__)
 
 
 def _sources(module: types.ModuleType) -> str:

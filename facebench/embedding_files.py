@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from facebench.engine import Embeddings, embed
 from facebench.files import atomic_path
 from facebench.models.base import BaseModel
+from facebench.store import open_store
 
 __all__ = ["embed_folder"]
 
@@ -46,7 +47,13 @@ def embed_folder(
     -------
     Embeddings
     """
-    found = embed(model, images, batch_size=batch_size, on_bad_image="skip" if skip_bad else "stop")
+    found = embed(
+        model,
+        images,
+        batch_size=batch_size,
+        on_bad_image="skip" if skip_bad else "stop",
+        store=open_store(),
+    )
     rows = sorted(found.row_of, key=lambda path: found.row_of[path])
     names = [path.relative_to(folder).as_posix() for path in rows]
     with atomic_path(output) as temporary:

@@ -95,9 +95,7 @@ def operating_points(pairs: PairRows) -> list[float | None]:
     """
     labels, distances = _labelled(pairs)
     n_impostor = int((labels == 0).sum())
-    found: list[float | None] = [
-        float(eer(labels, distances, higher_is_better=False).rate)
-    ]
+    found: list[float | None] = [float(eer(labels, distances, higher_is_better=False).rate)]
     for rate in _RATES:
         if rate * n_impostor < 1:
             found.append(None)

@@ -43,7 +43,10 @@ def provenance_view(run: Run) -> dict[str, Any]:
             | {"images": (data.get("images") or {}).get("digest")}
             for task, data in (manifest.get("data") or {}).items()
         },
-        "Code": {"code": manifest.get("code"), "working directory": manifest.get("working_directory")},
+        "Code": {
+            "code": manifest.get("code"),
+            "working directory": manifest.get("working_directory"),
+        },
         "Versions": manifest.get("versions"),
         "Machine": manifest.get("machine"),
         "Seeds": manifest.get("seeds"),

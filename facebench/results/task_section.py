@@ -133,9 +133,7 @@ def _chosen(results: pd.DataFrame, best: dict[str, str], curves: int) -> list[tu
     return chosen[: max(curves, len(best))]
 
 
-def _series(
-    run: Run, task: str, facts: TaskFacts, chosen: list[tuple[str, str]]
-) -> list[Named]:
+def _series(run: Run, task: str, facts: TaskFacts, chosen: list[tuple[str, str]]) -> list[Named]:
     found: dict[tuple[str, str], PairRows] = {}
     for model in dict.fromkeys(model for model, _ in chosen):
         try:
@@ -147,7 +145,9 @@ def _series(
             continue
         layers = layers_of(frame, facts)
         found.update({(model, layer): layers[layer] for m, layer in chosen if m == model})
-    return [(model, layer, found[model, layer]) for model, layer in chosen if (model, layer) in found]
+    return [
+        (model, layer, found[model, layer]) for model, layer in chosen if (model, layer) in found
+    ]
 
 
 def _ties(results: pd.DataFrame, heads: dict[str, PairRows]) -> dict[str, dict[str, str]]:

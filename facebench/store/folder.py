@@ -12,9 +12,10 @@ from facebench.errors import InputError
 from facebench.store.database import INDEX_NAME
 from facebench.store.embedding_store import EmbeddingStore
 from facebench.store.rows import StoreDtype
+from facebench.store.shards import SHARDS_NAME
 from facebench.types import StrPath
 
-__all__ = ["VARIABLE", "default_cache_dir", "open_store"]
+__all__ = ["VARIABLE", "default_cache_dir", "open_store", "remove_store"]
 
 _log = logging.getLogger(__name__)
 VARIABLE = "FACEBENCH_CACHE"
@@ -98,3 +99,9 @@ def open_store(
 
 def _as_folder(cache_dir: StrPath | None) -> Path | None:
     return None if cache_dir is None else Path(cache_dir).expanduser()
+
+
+def remove_store(folder: Path) -> None:
+    """Remove the files of a store that cannot be opened, and nothing else of its folder."""
+    for path in (*folder.glob(f"{INDEX_NAME}*"), *(folder / SHARDS_NAME).glob("*.bin")):
+        path.unlink(missing_ok=True)

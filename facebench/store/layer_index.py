@@ -15,10 +15,13 @@ DIGEST_BYTES = 16
 
 def as_digests(images: Sequence[bytes]) -> NDArray[np.uint64]:
     """Pack digests of images into an array, shape [N, 2]; of longer digests the beginning."""
-    if any(len(image) < DIGEST_BYTES for image in images):
+    lengths = set(map(len, images))
+    if min(lengths, default=DIGEST_BYTES) < DIGEST_BYTES:
         msg = f"The digest of an image must have {DIGEST_BYTES} bytes or more."
         raise ValueError(msg)
-    packed = b"".join(image[:DIGEST_BYTES] for image in images)
+    if lengths != {DIGEST_BYTES}:
+        images = [image[:DIGEST_BYTES] for image in images]
+    packed = b"".join(images)
     return np.frombuffer(packed, dtype="<u8").reshape(-1, 2)
 
 
@@ -42,14 +45,14 @@ class Located:
 
     @classmethod
     def joined(cls, parts: Sequence[Located]) -> Located:
-        """Join rows, sorted by image; of one image, the later part's come last."""
+        """Join rows, sorted by image; of one image, later ones come last."""
         whole = cls(
             *(
                 np.concatenate([getattr(part, field.name) for part in parts])
                 for field in fields(cls)
             )
         )
-        return whole.take(np.lexsort((whole.low, whole.high)))
+        return whole.take(np.argsort(whole.high, kind="stable"))
 
 
 class LayerIndex:
@@ -113,6 +116,10 @@ class LayerIndex:
         rows : Located
             Of those found, in their order.
         """
+        if len(self._parts) == 1:
+            at = _search(self._parts[0], images)
+            found = at >= 0
+            return found, self._parts[0].take(at if found.all() else at[found])
         found = np.zeros(len(images), dtype=bool)
         rows = _nowhere(len(images))
         for part in reversed(self._parts):

@@ -49,13 +49,10 @@ def checksums_of(
 
     So a row is not only whole where its checksum fits: it is the row that was asked for.
     """
-    row_bytes = data.shape[1]
-    flat, digest = data.reshape(-1).data, xxhash.xxh3_64_intdigest
-    plain = np.fromiter(
-        (digest(flat[begin : begin + row_bytes]) for begin in range(0, len(flat), row_bytes)),
-        dtype=np.uint64,
-        count=len(data),
-    )
+    size, row_bytes = data.size, data.shape[1]
+    rows = map(slice, range(0, size, row_bytes), range(row_bytes, size + 1, row_bytes))
+    views = map(data.reshape(-1).data.__getitem__, rows)
+    plain = np.array(list(map(xxhash.xxh3_64_intdigest, views)), dtype=np.uint64)
     layer = hashlib.blake2b(layer_key.encode(), digest_size=8).digest()
     mixed: NDArray[np.uint64] = plain ^ images[:, 0] ^ np.frombuffer(layer, dtype="<u8")[0]
     return mixed

@@ -7,7 +7,6 @@ import itertools
 import mmap
 import os
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from facebench.store.database import Database, store_error
 from facebench.store.locks import try_lock
 
-__all__ = ["SHARDS_NAME", "OwnShard", "copy_rows", "hold"]
+__all__ = ["SHARDS_NAME", "OwnShard", "ShardFile", "hold"]
 
 SHARDS_NAME = "shards"
 # A shard that has grown past this takes no more: pruning gives back whole files.
@@ -25,6 +24,9 @@ _ALIGNED = 64
 _BINARY: int = getattr(os, "O_BINARY", 0)
 # Mapped pages count as this process's memory until they are let go.
 _LET_GO = 64 << 20
+# Rows are gathered all at once where they lie singly or in runs shorter than this.
+_SHORT_RUNS = 4
+_WIDE = 1 << 16
 
 
 class OwnShard:
@@ -145,63 +147,90 @@ def hold(path: Path) -> int | None:
     return None
 
 
-def copy_rows(
-    path: Path,
-    begins: NDArray[np.int64],
-    row_bytes: int,
-    rows: NDArray[np.uint8],
-    places: NDArray[np.intp],
-) -> NDArray[np.bool_]:
-    """Copy rows of one shard to where they belong.
+class ShardFile:
+    """One shard, mapped for reading; a context manager.
 
     Parameters
     ----------
     path : Path
-        The shard.
-    begins : array, shape [N]
-        Where each row begins, in bytes.
-    row_bytes : int
-        Bytes of a row.
-    rows : array, shape [M, row_bytes]
-        Filled in place.
-    places : array, shape [N]
-        The index in `rows` of each.
-
-    Returns
-    -------
-    array, shape [N]
-        Which could be copied; the others lie beyond the end of a file that was cut short.
+        The shard. A missing file is an empty one.
     """
-    try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            fits = begins + row_bytes <= size
-            if not fits.any():
-                return fits
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except FileNotFoundError:
-        return np.zeros(len(begins), dtype=bool)
-    begins, places = begins[fits], places[fits]
-    target, let_go = rows.reshape(-1).data, 0
-    with mapped, memoryview(mapped) as source:
-        for first, last in _runs(begins, places, row_bytes):
-            length = (last - first) * row_bytes
-            begin, place = int(begins[first]), int(places[first]) * row_bytes
-            target[place : place + length] = source[begin : begin + length]
-            let_go += length
-            if let_go > _LET_GO and hasattr(mapped, "madvise"):
-                mapped.madvise(mmap.MADV_DONTNEED)
-                let_go = 0
-    return fits
 
+    def __init__(self, path: Path) -> None:
+        self._map: mmap.mmap | None = None
+        self._let_go = 0
+        try:
+            with path.open("rb") as file:
+                if os.fstat(file.fileno()).st_size:
+                    self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except FileNotFoundError:
+            pass
+        self._size = 0 if self._map is None else len(self._map)
 
-def _runs(
-    begins: NDArray[np.int64], places: NDArray[np.intp], row_bytes: int
-) -> Iterator[tuple[int, int]]:
-    """Find stretches of rows that lie one behind the other, in the file and where they go."""
-    breaks = (np.diff(begins) != row_bytes) | (np.diff(places) != 1)
-    edges = [0, *(np.flatnonzero(breaks) + 1).tolist(), len(begins)]
-    return itertools.pairwise(edges)
+    def __enter__(self) -> ShardFile:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._map is not None:
+            self._map.close()
+
+    def copy(self, begins: NDArray[np.int64], rows: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Copy rows.
+
+        Parameters
+        ----------
+        begins : array, shape [N]
+            Where each begins, in bytes.
+        rows : array, shape [N, row_bytes]
+            Filled in place, contiguous.
+
+        Returns
+        -------
+        array, shape [N]
+            Which could be copied; the others lie beyond the end of a file that was cut short.
+        """
+        row_bytes = rows.shape[1]
+        fits: NDArray[np.bool_] = begins + row_bytes <= self._size
+        if self._map is None or not fits.any():
+            return fits
+        if not fits.all():
+            # Rare enough to copy once more.
+            kept = np.empty((int(fits.sum()), row_bytes), dtype=np.uint8)
+            self.copy(begins[fits], kept)
+            rows[fits] = kept
+            return fits
+        breaks = np.flatnonzero(np.diff(begins) != row_bytes) + 1
+        if len(breaks) * _SHORT_RUNS > len(begins) and row_bytes < _WIDE:
+            self._gather(self._map, begins, rows)
+        else:
+            self._copy_runs(self._map, begins, [0, *breaks.tolist(), len(begins)], rows)
+        self._let_go += rows.nbytes
+        if self._let_go > _LET_GO and hasattr(self._map, "madvise"):
+            self._map.madvise(mmap.MADV_DONTNEED)
+            self._let_go = 0
+        return fits
+
+    @staticmethod
+    def _copy_runs(
+        mapped: mmap.mmap, begins: NDArray[np.int64], edges: list[int], rows: NDArray[np.uint8]
+    ) -> None:
+        """Copy stretches of rows that lie one behind the other."""
+        row_bytes, target = rows.shape[1], rows.reshape(-1).data
+        with memoryview(mapped) as source:
+            for first, last in itertools.pairwise(edges):
+                begin, length = int(begins[first]), (last - first) * row_bytes
+                place = first * row_bytes
+                target[place : place + length] = source[begin : begin + length]
+
+    @staticmethod
+    def _gather(mapped: mmap.mmap, begins: NDArray[np.int64], rows: NDArray[np.uint8]) -> None:
+        """Copy scattered rows: one fancy index into overlapping items, a common divisor apart."""
+        row_bytes, base = rows.shape[1], int(begins.min())
+        apart = max(1, int(np.gcd.reduce(np.append(begins - base, row_bytes))))
+        item = np.dtype(f"V{row_bytes}")
+        count = (int(begins.max()) - base) // apart + 1
+        source: NDArray[np.void] = np.ndarray((count,), item, mapped, base, (apart,))
+        rows.view(item)[:, 0] = source[(begins - base) // apart]
 
 
 def _up(position: int) -> int:

@@ -17,7 +17,7 @@ from facebench.store.database import FORMAT, Database
 from facebench.store.layer_index import LayerIndex
 from facebench.store.places import load_places, mark_dead, new_generation, today
 from facebench.store.rows import checksums_of
-from facebench.store.shards import SHARDS_NAME, OwnShard, copy_rows, hold
+from facebench.store.shards import SHARDS_NAME, OwnShard, ShardFile, hold
 
 __all__ = ["LayerInfo", "Pruned", "StoreInfo", "Verified", "clear", "info", "prune", "verify"]
 
@@ -127,18 +127,20 @@ def _verify_layer(database: Database, layer: tuple[int, str, str, int]) -> tuple
         for shard in np.unique(places.shard).tolist():
             of_shard = places.take(places.shard == shard)
             of_shard = of_shard.take(np.argsort(of_shard.begin))
-            path = database.folder / SHARDS_NAME / names.get(shard, "none")
-            for first in range(0, len(of_shard), step):
-                part = of_shard.take(np.arange(first, min(first + step, len(of_shard))))
-                data = np.empty((len(part), index.row_bytes), dtype=np.uint8)
-                whole = copy_rows(path, part.begin, index.row_bytes, data, np.arange(len(part)))
-                images = np.stack([part.high, part.low], axis=1)
-                whole &= checksums_of(data, images, key) == part.checksum
-                rows += len(part)
-                damaged += int((~whole).sum())
-                if not whole.all() and not database.read_only:
-                    with database.change() as connection:
-                        mark_dead(connection, identifier, index.row_bytes, part.take(~whole))
+            with ShardFile(database.folder / SHARDS_NAME / names.get(shard, "none")) as file:
+                for first in range(0, len(of_shard), step):
+                    part = of_shard.take(np.arange(first, min(first + step, len(of_shard))))
+                    data = np.empty((len(part), index.row_bytes), dtype=np.uint8)
+                    whole = file.copy(part.begin, data)
+                    images = np.stack([part.high, part.low], axis=1)
+                    whole &= checksums_of(data, images, key) == part.checksum
+                    rows += len(part)
+                    if whole.all():
+                        continue
+                    damaged += int((~whole).sum())
+                    if not database.read_only:
+                        with database.change() as connection:
+                            mark_dead(connection, identifier, index.row_bytes, part.take(~whole))
     return rows, damaged
 
 

@@ -1,0 +1,183 @@
+"""``facebench cache``: what the embedding store holds, whether it is whole, and making room."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facebench.commands.frame import SOME_FAILED, command, talk
+from facebench.errors import InputError, StoreError
+
+if TYPE_CHECKING:
+    from facebench.store import EmbeddingStore
+
+__all__ = ["cache_app"]
+
+cache_app = typer.Typer(
+    help="Look after the embedding store: info, verify, prune, clear.", no_args_is_help=True
+)
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_DAYS = {"d": 1, "w": 7, "y": 365}
+
+_Folder = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache-dir",
+        metavar="DIR",
+        help="The store's folder. [default: FACEBENCH_CACHE, or the user's cache folder]",
+    ),
+]
+
+
+@cache_app.command()
+@command
+def info(cache_dir: _Folder = None) -> None:
+    """Show what is stored, per model and layer."""
+    with _existing(_folder(cache_dir)) as store:
+        held = store.info()
+    rows = [
+        {
+            "model": layer.model or f"({layer.key[:12]})",
+            "layer": layer.layer,
+            "type": layer.dtype,
+            "width": layer.width,
+            "images": layer.images,
+            "bytes": layer.size,
+            "last used": layer.last_used,
+        }
+        for layer in held.layers
+    ]
+    shown = [
+        (row["model"], row["layer"], row["type"], f"{row['width']:,}", f"{row['images']:,}",
+         _size(layer.size), str(row["last used"] or ""))
+        for row, layer in zip(rows, held.layers, strict=True)
+    ]  # fmt: skip
+    talk().table(
+        ["model", "layer", "type", "width", "images", "size", "last used"],
+        shown,
+        f"{held.folder}: {_size(held.size)} on disk",
+    )
+    talk().data({"folder": held.folder, "bytes": held.size, "layers": rows})
+
+
+@cache_app.command()
+@command
+def verify(cache_dir: _Folder = None) -> None:
+    """Read everything stored; what is damaged is dropped and embedded again when needed.
+
+    Exit status 1 if anything was damaged.
+    """
+    with _existing(_folder(cache_dir)) as store:
+        verified = store.verify()
+    talk().result(f"{verified.rows:,} rows read, {sum(verified.damaged.values()):,} damaged.")
+    damaged = {f"{model} {layer}": rows for (model, layer), rows in verified.damaged.items()}
+    talk().data({"rows": verified.rows, "damaged": damaged})
+    for (model, layer), rows in verified.damaged.items():
+        talk().result(f"  {model} {layer}: {rows:,}")
+    if verified.damaged:
+        raise typer.Exit(SOME_FAILED)
+
+
+@cache_app.command()
+@command
+def prune(
+    max_size: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Keep at most this much, such as 20GB.")
+    ] = None,
+    older_than: Annotated[
+        str | None, typer.Option(metavar="AGE", help="Drop what was not used since, such as 90d.")
+    ] = None,
+    cache_dir: _Folder = None,
+) -> None:
+    """Remove what was not used for longest."""
+    if max_size is None and older_than is None:
+        msg = "Give --max-size, --older-than or both."
+        raise InputError(msg)
+    size = None if max_size is None else _parse_size(max_size)
+    age = None if older_than is None else _parse_age(older_than)
+    with _existing(_folder(cache_dir)) as store:
+        pruned = store.prune(size, age)
+    talk().result(
+        f"{pruned.rows:,} rows ({_size(pruned.size)}) removed, {_size(pruned.freed)} given back."
+    )
+    talk().data({"rows": pruned.rows, "bytes": pruned.size, "freed_bytes": pruned.freed})
+
+
+@cache_app.command()
+@command
+def clear(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    cache_dir: _Folder = None,
+) -> None:
+    """Remove everything stored."""
+    from facebench.store.folder import remove_store
+
+    folder = _folder(cache_dir)
+    if not yes:
+        typer.confirm(f"Remove all embeddings in {folder}?", abort=True)
+    try:
+        with _existing(folder) as store:
+            store.clear()
+    except StoreError:
+        # Damaged, or of a newer format: it cannot be asked to empty itself, so its files go.
+        remove_store(folder)
+    talk().result(f"The store in {folder} is empty.")
+    talk().data({"folder": str(folder), "bytes": 0})
+
+
+def _folder(cache_dir: Path | None) -> Path:
+    from facebench.store import default_cache_dir
+    from facebench.store.database import INDEX_NAME
+    from facebench.store.folder import VARIABLE
+
+    folder = cache_dir or default_cache_dir()
+    if folder is None:
+        msg = f"{VARIABLE} turns the embedding store off. Give --cache-dir."
+        raise InputError(msg)
+    if not (folder / INDEX_NAME).is_file():
+        msg = f"There is no embedding store at {folder}."
+        raise InputError(msg)
+    return folder
+
+
+def _existing(folder: Path) -> EmbeddingStore:
+    from facebench.store import open_store
+
+    store = open_store(folder)
+    if store is None:
+        msg = f"The embedding store at {folder} cannot be opened."
+        raise InputError(msg)
+    return store
+
+
+def _parse_size(text: str) -> int:
+    """Read '20GB', '500 MB' or plain bytes; units are powers of 1,000."""
+    found = re.fullmatch(r"([0-9.]+)\s*([KMGT]?)I?B?", text.strip().upper())
+    try:
+        if found is not None:
+            return int(float(found[1]) * _UNITS[found[2]])
+    except ValueError:
+        pass
+    msg = f"--max-size must be a size such as 20GB or 500MB. Got {text!r} instead."
+    raise InputError(msg)
+
+
+def _parse_age(text: str) -> datetime.timedelta:
+    found = re.fullmatch(r"([0-9]{1,5})\s*([dwy]?)", text.strip().lower())
+    if found is None:
+        msg = f"--older-than must be an age such as 90d, 12w or 1y. Got {text!r} instead."
+        raise InputError(msg)
+    return datetime.timedelta(days=int(found[1]) * _DAYS[found[2] or "d"])
+
+
+def _size(n_bytes: int) -> str:
+    size = float(n_bytes)
+    for unit in ("B", "KB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:,.1f} TB"
