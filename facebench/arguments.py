@@ -33,6 +33,7 @@ _NAMED_FUNCTIONS: dict[str, Registry] = {
     "correlation_metric": CORRELATIONS,
 }
 _LENIENT = ConfigDict(coerce_numbers_to_str=True)
+_VARIADIC = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
 _PLAIN = (bool, int, float, str, type(None))
 
 
@@ -61,9 +62,17 @@ def parameters_of(cls: type) -> dict[str, inspect.Parameter]:
     Returns
     -------
     dict of str to Parameter
-        By name, without self.
+        By name, without self. What ``**options`` hands on to the class above is there too.
     """
-    return dict(inspect.signature(cls).parameters)
+    found: dict[str, inspect.Parameter] = {}
+    for base in cls.__mro__[:-1]:
+        if "__init__" not in vars(base):
+            continue
+        own = list(inspect.signature(base.__init__).parameters.values())[1:]  # type: ignore[misc]
+        found = {**{parameter.name: parameter for parameter in own}, **found}
+        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in own):
+            return {name: item for name, item in found.items() if item.kind not in _VARIADIC}
+    return found
 
 
 def arguments_for(
@@ -115,8 +124,9 @@ def arguments_for(
         if name in parameters and name not in arguments:
             arguments[name] = value
     for name, parameter in parameters.items():
-        variadic = parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
-        if parameter.default is parameter.empty and name not in arguments and not variadic:
+        if parameter.kind in _VARIADIC:
+            continue
+        if parameter.default is parameter.empty and name not in arguments:
             msg = f"{cls.__name__} needs {_short(name)!r}."
             raise ArgumentProblem(msg)
     return arguments, keys
