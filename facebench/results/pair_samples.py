@@ -22,6 +22,7 @@ _MOST_POINTS = 1500
 _TOGETHER, _EACH = 8, 4
 _FEWEST_IN_GROUP = 5
 _MOST_GROUPS = 12
+_PER_GROUP = ("fmr", "fnmr", "n_fmr", "n_fnmr")
 
 
 def scatter_data(series: Sequence[Named], thumbnails: Thumbnails) -> dict[str, Any] | None:
@@ -115,6 +116,12 @@ def group_rates(series: Sequence[Named]) -> list[dict[str, Any]]:
     found = []
     for column, groups in _group_columns(labelled[0][2]).items():
         rates = [_rates(*named, column, groups) for named in labelled]
+        kept = _with_rates(rates, len(groups))
+        groups = [groups[place] for place in kept]
+        for one in rates:
+            one.update({name: [one[name][place] for place in kept] for name in _PER_GROUP})
+        if len(groups) < 2:
+            continue
         found.append({"column": column, "groups": groups, "series": rates})
     return found
 
@@ -209,6 +216,15 @@ def _rates(
         rates[f"n_{measure}"] = sizes
         rates[measure] = [_rate(wrong, rows) for rows in own]
     return rates
+
+
+def _with_rates(rates: list[dict[str, Any]], n_groups: int) -> list[int]:
+    """Find the groups that are large enough for a rate of either kind."""
+    return [
+        place
+        for place in range(n_groups)
+        if any(np.isfinite([one["fmr"][place], one["fnmr"][place]]).any() for one in rates)
+    ]
 
 
 def _rate(wrong: Any, rows: Any) -> float:

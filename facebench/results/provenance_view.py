@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import yaml
 
 from facebench.results.run import Run
 
-__all__ = ["flat", "provenance_view"]
+__all__ = ["flat", "provenance_view", "shown_time"]
 
 
 def provenance_view(run: Run) -> dict[str, Any]:
@@ -59,6 +60,21 @@ def provenance_view(run: Run) -> dict[str, Any]:
         "groups": [(title, flat(content)) for title, content in known.items() if content],
         "steps": _steps(manifest, bool(config)),
     }
+
+
+def shown_time(text: Any) -> str:
+    """Write a time as people read it.
+
+    Examples
+    --------
+    >>> shown_time("2026-03-01T09:05:07+00:00")
+    '2026-03-01 09:05 UTC'
+    """
+    try:
+        time = datetime.fromisoformat(str(text))
+    except ValueError:
+        return str(text or "")
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:

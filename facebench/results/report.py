@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from facebench.results.headline import best_layers, direction, headline_rows
+from facebench.results.headline import best_layers, headline_rows
 from facebench.results.health import Finding, run_findings
 from facebench.results.pages import write_page
-from facebench.results.provenance_view import provenance_view
+from facebench.results.provenance_view import provenance_view, shown_time
 from facebench.results.run import Run, load_run
 from facebench.results.schema import REPORT_FILE
 from facebench.results.tables import Column, Table, forest
@@ -134,11 +134,13 @@ def headline_table(results: pd.DataFrame, sections: list[TaskSection]) -> Table:
                 )
                 extra.append(not is_best)
     n_hidden = sum(extra)
+    # A column without any entry only takes room.
+    used = [i for i in range(len(_COLUMNS)) if any(row[i] not in ("", None) for row in rows)]
     return Table(
         id="headline-table",
         caption="Headline numbers: the best layer of each model, best model first",
-        columns=_COLUMNS,
-        rows=rows,
+        columns=[_COLUMNS[i] for i in used],
+        rows=[[row[i] for i in used] for row in rows],
         extra=extra,
         more=f"All layers ({n_hidden} rows more)" if n_hidden else "",
     )
@@ -153,7 +155,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("Layers", str(len(layers))),
         ("Tasks", str(results["task"].nunique())),
         ("Numbers", f"{len(results)}, {intervals} with intervals"),
-        ("Begun", str(run.manifest.get("created", ""))),
+        ("Begun", shown_time(run.manifest.get("created"))),
         ("Status", run.status),
     ]
 
@@ -180,7 +182,3 @@ def _number(value: Any) -> float | None:
 
 def _count(value: Any) -> int | None:
     return None if pd.isna(value) else int(value)
-
-
-def _is_ranked(rows: pd.DataFrame) -> bool:
-    return direction(rows) != 0

@@ -145,9 +145,7 @@ def _series(run: Run, task: str, facts: TaskFacts, chosen: list[tuple[str, str]]
             continue
         layers = layers_of(frame, facts)
         found.update({(model, layer): layers[layer] for m, layer in chosen if m == model})
-    return [
-        (model, layer, found[model, layer]) for model, layer in chosen if (model, layer) in found
-    ]
+    return [(*named, found[named]) for named in chosen if named in found]
 
 
 def _ties(results: pd.DataFrame, heads: dict[str, PairRows]) -> dict[str, dict[str, str]]:

@@ -41,14 +41,42 @@
     zerolinecolor: color("line"), automargin: true, ...more,
   });
   const layout = (x, y, more = {}) => ({
-    xaxis: x, yaxis: y, height: 380, margin: { l: 56, r: 12, t: 12, b: 48 },
+    xaxis: x, yaxis: y, height: 380, margin: { l: 56, r: 12, t: 34, b: 48 },
     paper_bgcolor: "transparent", plot_bgcolor: "transparent",
     font: { family: "system-ui, sans-serif", size: 12, color: color("ink") },
-    legend: { orientation: "h", y: -0.22, yanchor: "top", x: 0, bgcolor: "transparent" },
+    showlegend: false,
+    modebar: { bgcolor: color("paper"), color: color("soft"), activecolor: color("accent") },
     hoverlabel: { bgcolor: color("raised"), bordercolor: color("line"), font: { color: color("ink") }, align: "left" },
     hovermode: "closest", ...more,
   });
   const settings = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+
+  // A legend of buttons, which the keyboard reaches: each shows or hides its line.
+  const swatch = (trace) => {
+    const line = trace.line ?? {};
+    const color = line.color ?? trace.marker.color;
+    const space = "http://www.w3.org/2000/svg";
+    const svg = document.createElementNS(space, "svg");
+    const path = document.createElementNS(space, "path");
+    const bar = trace.type === "bar";
+    const strokes = { dot: "2 3", dash: "7 4", dashdot: "7 3 2 3", longdash: "11 4" };
+    for (const [name, value] of Object.entries({ width: 26, height: 10, "aria-hidden": "true" })) svg.setAttribute(name, value);
+    for (const [name, value] of Object.entries({ d: "M1 5H25", stroke: color, "stroke-width": bar ? 9 : 2.5, "stroke-dasharray": trace.marker?.pattern?.shape ? "3 2" : strokes[line.dash] ?? "none" })) path.setAttribute(name, value);
+    svg.append(path);
+    return svg;
+  };
+  const legend = (figure, traces) => {
+    const plot = figure.querySelector(".plot");
+    figure.querySelector(".key").replaceChildren(...traces.map((trace, i) => {
+      const button = make("button", { type: "button", "aria-pressed": trace.visible !== "legendonly" }, swatch(trace), trace.label ?? trace.name);
+      button.addEventListener("click", () => {
+        const shown = button.getAttribute("aria-pressed") !== "true";
+        button.setAttribute("aria-pressed", shown);
+        window.Plotly.restyle(plot, { visible: shown ? true : "legendonly" }, [i]);
+      });
+      return button;
+    }));
+  };
 
   // A colour per model, a dash per further layer of it; those layers wait in the legend.
   const styled = (series) => {
@@ -58,7 +86,7 @@
       const place = models.indexOf(one.model);
       const nth = (seen[one.model] = (seen[one.model] ?? -1) + 1);
       const dash = nth + Math.floor(place / palette.length);
-      return { ...one, name: plain(short(named(one))), first: nth === 0, color: palette[place % palette.length], dash: dashes[dash % dashes.length] };
+      return { ...one, label: named(one), name: plain(short(named(one))), first: nth === 0, color: palette[place % palette.length], dash: dashes[dash % dashes.length] };
     });
   };
   const errors = (one, more = {}) => ({
@@ -82,7 +110,7 @@
       const value = y(fnmr);
       const kept = fmr.map((x, i) => i).filter((i) => fmr[i] > 0 && (yAxis.type !== "log" || value[i] > 0));
       return {
-        type: "scatter", mode: "lines", name: one.name, visible: one.first ? true : "legendonly",
+        type: "scatter", mode: "lines", name: one.name, label: one.label, visible: one.first ? true : "legendonly",
         x: kept.map((i) => fmr[i]), y: kept.map((i) => value[i]),
         line: { color: one.color, dash: one.dash, width: 2, shape: "hv" },
         hovertemplate: `%{fullData.name}<br>FMR %{x:.3g}<br>${yTitle} %{y:.4f}<extra></extra>`,
@@ -90,7 +118,7 @@
     });
     const rate = { type: "log", exponentformat: "power", dtick: 1, minor: { showgrid: true, gridcolor: color("grid") } };
     return {
-      traces, table: ratesTable(all),
+      traces, table: ratesTable(all), key: true,
       layout: layout(axis("False match rate (FMR)", rate), axis(yTitle, yAxis.type === "log" ? rate : yAxis)),
     };
   };
@@ -105,7 +133,7 @@
       draw: (all, [chosen]) => {
         const { measure, lines } = all[chosen];
         const traces = styled(lines.map((line) => ({ ...line, layer: "default" }))).map((line) => ({
-          type: "scatter", mode: "lines+markers", name: line.name, x: line.layers.map((_, i) => i), y: line.value,
+          type: "scatter", mode: "lines+markers", name: line.name, label: line.label, x: line.layers.map((_, i) => i), y: line.value,
           text: line.layers.map((layer, i) => `${line.name}<br>${plain(layer)}<br>${told(line, i)}`), hoverinfo: "text",
           line: { color: line.color, dash: line.dash, width: 2 }, marker: { size: 5 },
           error_y: errors(line, { color: line.color, thickness: .8, width: 0 }), connectgaps: false,
@@ -114,7 +142,7 @@
         const few = alike && lines[0].layers.length <= 12;
         const ticks = few ? { tickvals: lines[0].layers.map((_, i) => i), ticktext: lines[0].layers.map((layer) => plain(short(layer, 16))) } : {};
         return {
-          traces, layout: layout(axis("Layer, in network order", { ...ticks, zeroline: false }), axis(measure)),
+          traces, key: true, layout: layout(axis("Layer, in network order", { ...ticks, zeroline: false }), axis(measure)),
           table: { head: ["Model", "Layer", measure, "95 % from", "to"], rows: lines.flatMap((line) => line.layers.map((layer, i) => [line.model, layer, line.value[i], line.low[i], line.high[i]])) },
         };
       },
@@ -129,12 +157,12 @@
         const table = { head: ["Model", "Layer", "Condition", measure, "95 % from", "to"], rows: series.flatMap((one) => conditions.map((name, i) => [one.model, one.layer, name || "–", one.value[i], one.low[i], one.high[i]])) };
         if (conditions.length > 1) {
           const traces = drawn.map((one) => ({
-            type: "bar", name: one.name, x: conditions.map((_, i) => i), y: one.value, error_y: errors(one, { color: color("ink") }),
+            type: "bar", name: one.name, label: one.label, x: conditions.map((_, i) => i), y: one.value, error_y: errors(one, { color: color("ink") }),
             marker: { color: one.color }, hoverinfo: "text", textposition: "none",
             text: conditions.map((name, i) => `${one.name}<br>${plain(name)}<br>${told(one, i)}`),
           }));
           const x = axis("Condition", { tickvals: conditions.map((_, i) => i), ticktext: conditions.map((name) => plain(short(name, 22))) });
-          return { traces, table, layout: layout(x, axis(measure), { barmode: "group", bargap: .25, showlegend: drawn.length > 1 }) };
+          return { traces, table, key: true, layout: layout(x, axis(measure), { barmode: "group", bargap: .25 }) };
         }
         const places = drawn.map((_, i) => drawn.length - 1 - i);
         const traces = drawn.map((one, i) => ({
@@ -142,7 +170,7 @@
           error_x: errors(one, { color: one.color, thickness: 2 }), text: [`${one.name}<br>${told(one, 0)}`], hoverinfo: "text",
         }));
         const y = axis("", { tickvals: places, ticktext: drawn.map((one) => one.name), range: [-.6, drawn.length - .4], zeroline: false });
-        return { traces, table, layout: layout(axis(measure, { zeroline: true }), y, { showlegend: false, height: Math.max(200, 90 + 36 * drawn.length) }) };
+        return { traces, table, layout: layout(axis(measure, { zeroline: true }), y, { height: Math.max(210, 110 + 36 * drawn.length) }) };
       },
     },
 
@@ -186,7 +214,7 @@
         }));
         threshold(figure, slider, width);
         return {
-          traces, layout: layout(axis("Distance"), axis("Pairs"), { barmode: "overlay", shapes: [mark(slider, width, figure.stop)] }),
+          traces, key: true, layout: layout(axis("Distance"), axis("Pairs"), { barmode: "overlay", shapes: [mark(slider, width, figure.stop)] }),
           table: { head: ["Distance up to", "Same person accepted", "Different people accepted"], rows: slider.genuine.map((count, i) => [slider.low + i * width, count, slider.impostor[i]]) },
         };
       },
@@ -201,7 +229,7 @@
         const many = all.given.length > 400;
         return {
           traces: [{ type: "scatter", mode: "markers", x: all.given, y: one.computed, hoverinfo: "none", marker: { color: color("first"), size: many ? 5 : 7, opacity: many ? .45 : .7 } }],
-          layout: layout(axis("Given distance"), axis(`Distance of ${named(one)}`), { showlegend: false }),
+          layout: layout(axis("Given distance"), axis(`Distance of ${named(one)}`)),
           table: { head: ["Image 1", "Image 2", "Given", "Model"], rows: all.pairs.map((pair, i) => [pair[0], pair[1], all.given[i], one.computed[i]]) },
         };
       },
@@ -334,6 +362,8 @@
       plot.classList.remove("waiting");
       plot.classList.add("drawn");
       await Plotly.react(plot, made.traces, made.layout, settings);
+      if (made.key) legend(figure, made.traces);
+      else figure.querySelector(".key").replaceChildren();
       // plotly forgets who listens when it draws anew in another type of chart.
       plot.removeAllListeners?.("plotly_hover");
       plot.removeAllListeners?.("plotly_unhover");
@@ -374,5 +404,5 @@
   addEventListener("beforeprint", drawAll);
   matchMedia("print").addEventListener("change", (event) => { if (event.matches) drawAll(); });
   // Unpacked in a quiet moment, plotly is at hand when the page is printed.
-  (window.requestIdleCallback ?? setTimeout)(() => plotly().catch(() => {}), { timeout: 3000 });
+  if (document.querySelector(".chart")) (window.requestIdleCallback ?? setTimeout)(() => plotly().catch(() => {}));
 })();
