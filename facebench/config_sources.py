@@ -179,7 +179,11 @@ def _named_list(items: Located, section: str, kind: str) -> Located:
     for item in items.value:
         name: Any = None
         if isinstance(item.value, str):
-            name, entry = item.value, item
+            # A file is called by its own name, without what makes it one.
+            name, entry = (
+                item.value.partition(".py")[0] if ".py" in item.value else item.value,
+                item,
+            )
         elif item.is_mapping:
             named_by = item.value.get("name", item.value.get(kind))
             name = named_by.value if named_by is not None else None

@@ -191,7 +191,7 @@ def _in_file(target: str, bases: tuple[type, ...], folder: Path, kind: str) -> A
 def _reason(error: Exception) -> str:
     line = getattr(error, "lineno", None)
     at = f" (line {line})" if line else ""
-    return f"{type(error).__name__}: {error}{at}"
+    return f"{type(error).__name__}: {str(error).rstrip('.')}{at}"
 
 
 @contextmanager

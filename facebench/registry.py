@@ -183,8 +183,10 @@ class Registry:
         def keep(thing: T) -> T:
             target = f"{thing.__module__}:{thing.__qualname__}"  # type: ignore[attr-defined]
             taken = next((entry for entry in self.entries() if entry.name == name), None)
-            # A module that is loaded again defines the same thing again.
-            if taken is not None and taken.target != target:
+            # A module or file that is loaded again defines the same thing again.
+            known = self._registered.get(name)
+            again = known is not None and _origin(known) == _origin(thing)
+            if taken is not None and taken.target != target and not again:
                 msg = (
                     f"The {self.kind} name {name!r} is taken by {taken.target} ({taken.source}). "
                     "Register under another name."
@@ -239,6 +241,12 @@ def import_target(target: str, kind: str = "object") -> Any:
             raise InputError(msg)
         found = getattr(found, part)
     return found
+
+
+def _origin(thing: Any) -> tuple[str | None, str]:
+    """Tell where something is defined, whatever its module is called."""
+    module = sys.modules.get(thing.__module__)
+    return getattr(module, "__file__", thing.__module__), thing.__qualname__
 
 
 def _docstring(target: str) -> str:

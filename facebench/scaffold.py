@@ -25,7 +25,7 @@ class {cls}(BaseModel):
     """What the network is, what it was trained on, and where that is described."""
 
     def _build_model(self):
-        # self.num_identities is the number of classes of a checkpoint given as weights_path.
+        # self.num_identities: the classes of a checkpoint (weights_path), or None.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             self.model = nn.Sequential(

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from facebench.commands.frame import talk
 from facebench.errors import InputError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = ["compare", "latest_run", "leaderboard", "report"]
+
+_SHOWN = 30
 
 RunPath = Annotated[
     Path, typer.Argument(metavar="RUN", help="A run's folder, or runs/NAME for its latest.")
@@ -35,14 +40,20 @@ def compare(
     output: Output = None,
 ) -> None:
     """Compare two runs: numbers side by side, differences, what was different."""
-    from facebench.commands.run import cells
     from facebench.results.compare import compare_runs
 
-    frame = compare_runs(latest_run(run_a), latest_run(run_b), output).numbers
-    talk().table([str(column) for column in frame], cells(frame.to_numpy().tolist()))
-    talk().data({"differences": frame.to_dict("records")})
-    if output is not None:
-        talk().say(f"The page is {output}.")
+    found = compare_runs(latest_run(run_a), latest_run(run_b), output)
+    talk().result(f"{found}.")
+    _show_differences(found.numbers)
+    talk().data(
+        {
+            "numbers": found.numbers.to_dict("records"),
+            "changed_pairs": found.changed_pairs.to_dict("records"),
+            "settings": found.settings.to_dict("records"),
+        }
+    )
+    if found.path is not None:
+        talk().say(f"The page is {found.path}.")
 
 
 def leaderboard(
@@ -57,6 +68,30 @@ def leaderboard(
     page = write_leaderboard([latest_run(run) for run in runs], output)
     talk().result(str(page))
     talk().data({"leaderboard": str(page)})
+
+
+def _show_differences(numbers: pd.DataFrame) -> None:
+    differing = numbers[numbers["difference"].abs() > 0]
+    order = differing["difference"].abs().sort_values(ascending=False).index
+    shown = differing.loc[order].sort_values("p_value", kind="stable").head(_SHOWN)
+    names = ["task", "model", "layer", "condition", "metric"]
+    values = ["value_a", "value_b", "difference", "ci_low", "ci_high", "p_value"]
+    rows = [
+        [*(_text(row[name]) for name in names), *(_number(row[value]) for value in values)]
+        for row in shown.to_dict("records")
+    ]
+    if rows:
+        talk().table([*names, *values], rows)
+    if len(differing) > len(shown):
+        talk().say(f"{len(differing) - len(shown)} more differ: see --output FILE or --json.")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) and value == value else ""
 
 
 def latest_run(path: Path) -> Path:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from facebench.experiment import Experiment
     from facebench.running import Outcome
 
-__all__ = ["cells", "run", "schema", "validate"]
+__all__ = ["run", "schema", "validate"]
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The experiment, such as x.yaml.")]
 Overrides = Annotated[
@@ -137,14 +136,3 @@ def _show_results(path: Path, status: str, *, new: bool) -> None:
             "results": found.results.to_dict("records"),
         }
     )
-
-
-def cells(rows: Sequence[Sequence[Any]]) -> list[list[str]]:
-    """Write the cells of a table as people read them."""
-    return [[_cell(value) for value in row] for row in rows]
-
-
-def _cell(value: Any) -> str:
-    if value is None or str(value) in ("nan", "<NA>", "NaT"):
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

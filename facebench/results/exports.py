@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,16 +14,14 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from facebench.columns import CONDITION, DEFAULT_LAYER, IDENTITY, LAYER, MODEL
 from facebench.files import atomic_path, safe_name
-from facebench.tasks.base import BaseTask
-from facebench.tasks.embedding import EmbeddingTask
+from facebench.measurement import AnyTask
 from facebench.types import DistancesByModel
-
-AnyTask = BaseTask | EmbeddingTask
 
 __all__ = [
     "draw_class",
     "export_class_table",
     "export_distances",
+    "export_provenance",
     "export_summary",
     "group_by_class",
     "unified_summary",
@@ -30,6 +29,7 @@ __all__ = [
 
 _DISTANCES_FOLDER = "Computed Metrics"
 _SUMMARY_FILE = "models_unified_results.csv"
+_PROVENANCE_FILE = "provenance.json"
 
 
 def export_distances(folder: Path, model: str, task: str, distances: pd.DataFrame) -> None:
@@ -100,6 +100,14 @@ def export_summary(folder: Path, summary: pd.DataFrame) -> Path:
     """Write the unified table; returns the file."""
     path = folder / _SUMMARY_FILE
     _write_csv(summary, path)
+    return path
+
+
+def export_provenance(folder: Path, provenance: Mapping[str, Any]) -> Path:
+    """Write what the results came from; returns the file."""
+    path = folder / _PROVENANCE_FILE
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(provenance, indent=2, default=str) + "\n", encoding="utf-8")
     return path
 
 
