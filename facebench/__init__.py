@@ -9,7 +9,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from facebench.comparison import compare_models
+    from facebench.data_health import check_pairs, health_report
     from facebench.errors import FacebenchError
+    from facebench.flipping import write_flipped
     from facebench.manager import MultiModelTaskManager
     from facebench.models.base import BaseModel
     from facebench.models.clip import CLIPModel
@@ -24,7 +27,10 @@ if TYPE_CHECKING:
     from facebench.tasks.conditioned_average import ConditionedAverageDistances
     from facebench.tasks.correlation import CorrelationTask
     from facebench.tasks.embedding import EmbeddingTask
+    from facebench.tasks.group_errors import GroupErrorTask
+    from facebench.tasks.identification import IdentificationTask
     from facebench.tasks.relative_difference import RelativeDifferenceTask
+    from facebench.tasks.template_verification import TemplateVerificationTask
     from facebench.tasks.verification import VerificationTask
 
 __all__ = [
@@ -38,14 +44,21 @@ __all__ = [
     "DlibResNetModel",
     "EmbeddingTask",
     "FacebenchError",
+    "GroupErrorTask",
+    "IdentificationTask",
     "MultiModelTaskManager",
     "PlotHelper",
     "RelativeDifferenceTask",
+    "TemplateVerificationTask",
     "VerificationTask",
     "Vgg16Model",
     "__version__",
     "batch_cosine_distance",
+    "check_pairs",
+    "compare_models",
+    "health_report",
     "load_run",
+    "write_flipped",
 ]
 __version__ = "0.1.0"
 
@@ -60,13 +73,20 @@ _HOMES = {
     "DlibResNetModel": "facebench.models.dlib_resnet",
     "EmbeddingTask": "facebench.tasks.embedding",
     "FacebenchError": "facebench.errors",
+    "GroupErrorTask": "facebench.tasks.group_errors",
+    "IdentificationTask": "facebench.tasks.identification",
     "MultiModelTaskManager": "facebench.manager",
     "PlotHelper": "facebench.plots",
     "RelativeDifferenceTask": "facebench.tasks.relative_difference",
+    "TemplateVerificationTask": "facebench.tasks.template_verification",
     "VerificationTask": "facebench.tasks.verification",
     "Vgg16Model": "facebench.models.vgg16",
     "batch_cosine_distance": "facebench.pair_distances",
+    "check_pairs": "facebench.data_health",
+    "compare_models": "facebench.comparison",
+    "health_report": "facebench.data_health",
     "load_run": "facebench.results.run",
+    "write_flipped": "facebench.flipping",
 }
 
 

@@ -97,7 +97,12 @@ class Identifier:
         data = np.ascontiguousarray(value)
         if data.dtype.hasobject:
             return ["array", self.describe(data.tolist())]
-        return ["array", str(data.dtype), list(data.shape), hashlib.sha256(data.data).hexdigest()]
+        return [
+            "array",
+            str(data.dtype),
+            list(data.shape),
+            hashlib.sha256(data.tobytes()).hexdigest(),
+        ]
 
     def _sequence(self, value: Iterable[Any]) -> Any:
         return [type(value).__name__, *(self.describe(part) for part in value)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import warnings
 import zlib
@@ -15,7 +16,14 @@ from facebench.errors import ImageError, MissingImageError
 from facebench.packs import member_bytes, open_pack, split_member
 from facebench.types import StrPath
 
-__all__ = ["IMAGE_SUFFIXES", "image_bytes", "image_exists", "images_below", "open_image"]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "file_state",
+    "image_bytes",
+    "image_exists",
+    "images_below",
+    "open_image",
+]
 
 # Files with these names are taken for images where a whole folder is asked for.
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
@@ -111,6 +119,18 @@ def images_below(folder: Path) -> list[Path]:
         msg = f"The folder {folder} {what} (looked for {', '.join(sorted(IMAGE_SUFFIXES))})."
         raise MissingImageError(msg)
     return found
+
+
+def file_state(image_path: StrPath) -> os.stat_result:
+    """Ask the file system about an image's file: of an image in a pack, the pack.
+
+    Raises
+    ------
+    OSError
+        If there is none.
+    """
+    parts = split_member(image_path)
+    return (Path(image_path) if parts is None else parts[0]).stat()
 
 
 def open_image(image_path: StrPath) -> Image.Image:

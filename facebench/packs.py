@@ -16,7 +16,15 @@ from typing import Any, NamedTuple
 from facebench.errors import ImageError, MissingImageError, MissingPairsFileError, PairsError
 from facebench.types import StrPath
 
-__all__ = ["Pack", "is_pack", "member_bytes", "member_name", "open_pack", "split_member"]
+__all__ = [
+    "Pack",
+    "is_pack",
+    "member_bytes",
+    "member_name",
+    "open_pack",
+    "read_member",
+    "split_member",
+]
 
 SUFFIX = ".bin"
 # Between two images a pickle holds a few bytes: opcode, length, memo, frame.
@@ -242,16 +250,24 @@ def member_bytes(path: StrPath) -> bytes:
         If the pack was cut short meanwhile.
     """
     parts = split_member(path)
-    member = open_pack(parts[0]).members.get(parts[1]) if parts is not None else None
-    if parts is None or member is None:
+    if parts is None:
         msg = f"There is no image {path} in a pack."
+        raise MissingImageError(msg)
+    return read_member(*parts)
+
+
+def read_member(pack: Path, name: str) -> bytes:
+    """Read one image of a pack, whatever the pack is called; see `member_bytes`."""
+    member = open_pack(pack).members.get(name)
+    if member is None:
+        msg = f"There is no image {name} in the pack {pack}."
         raise MissingImageError(msg)
     if isinstance(member, bytes):
         return member
-    with parts[0].open("rb") as file:
+    with pack.open("rb") as file:
         file.seek(member.start)
         content = file.read(member.size)
     if len(content) != member.size:
-        msg = f"The pack {parts[0]} was cut short while it was in use."
+        msg = f"The pack {pack} was cut short while it was in use."
         raise ImageError(msg)
     return content

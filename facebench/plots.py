@@ -1,39 +1,43 @@
-"""The pictures of a run: bars of a metric per model and layer, scatter of two distances.
+"""The pictures of a run: bars of a metric, scatter of two distances, curves of ranks.
 
 matplotlib is loaded when the first picture is drawn, not when this module is imported.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facebench.columns import DEFAULT_LAYER, LAYER, MODEL, TASK
-from facebench.errors import InputError
-from facebench.files import atomic_path, safe_name
+from facebench.columns import CI_HIGH, CI_LOW, LAYER, MODEL, TASK
+from facebench.plotting.tables import (
+    as_numbers,
+    cell_text,
+    check_column,
+    check_table,
+    checked_limits,
+    draw_tasks,
+    layer_distances,
+    row_labels,
+    row_models,
+)
+from facebench.plotting.verification import VerificationPlots
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     from matplotlib.figure import Figure
-    from numpy.typing import NDArray
 
-    Distances = Mapping[str, Mapping[str, pd.DataFrame]]
+    from facebench.plotting.tables import Distances
 
 __all__ = ["PlotHelper"]
 
 SCORE, SCORE_NAME = "Correlation Score", "Correlation Metric"
-
-# matplotlib promises no thread safety, and figures share its caches of fonts.
-_drawing = threading.Lock()
+_SCATTERED = ("distance", "model_computed_distance")
 
 
-class PlotHelper:
+class PlotHelper(VerificationPlots):
     """Draw the results of tasks, one PNG per task.
 
-    Both methods may be called from any thread and without a display. They leave pyplot and
+    The methods may be called from any thread and without a display. They leave pyplot and
     matplotlib's settings alone, and are not changed by them.
     """
 
@@ -90,20 +94,17 @@ class PlotHelper:
             a pair of increasing numbers.
         """
         where = "PlotHelper.bar_plot"
-        _check_table(performances, where, (TASK, MODEL, LAYER))
+        check_table(performances, where, (TASK, MODEL, LAYER))
         for name, column in (("y", y), ("x", x)):
             if column is not None:
-                _check_column(performances, where, name, column)
-        _numbers(performances[y], f"The {y!r} column of performances in {where}")
-        limits = _checked_limits(ylim, where)
-        written = []
-        for task, rows in _by_task(performances):
-            target = Path(output_dir) / f"{safe_name(task)}_{safe_name(file_name)}.png"
-            with _drawing, atomic_path(target) as path:
-                title = f"{title_prefix}: {task}"
-                _write(_bar_figure(rows, y, ylabel, title, x, xlabel, limits), path)
-            written.append(target)
-        return written
+                check_column(performances, where, name, column)
+        as_numbers(performances[y], f"The {y!r} column of performances in {where}")
+        limits = checked_limits(ylim, where)
+
+        def draw(task: str, rows: pd.DataFrame) -> Figure:
+            return _bar_figure(rows, y, ylabel, f"{title_prefix}: {task}", x, xlabel, limits)
+
+        return draw_tasks(performances, output_dir, file_name, draw)
 
     @staticmethod
     def scatter_plot(
@@ -141,14 +142,66 @@ class PlotHelper:
         InputError
             If the table is empty or lacks a column, or a row of it has no distances.
         """
-        _check_table(performances, "PlotHelper.scatter_plot", (TASK, MODEL, LAYER, SCORE))
-        written = []
-        for task, rows in _by_task(performances):
-            target = Path(output_dir) / f"{safe_name(task)}_{safe_name(file_name)}.png"
-            with _drawing, atomic_path(target) as path:
-                _write(_scatter_figure(rows, distances, task), path)
-            written.append(target)
-        return written
+        check_table(performances, "PlotHelper.scatter_plot", (TASK, MODEL, LAYER, SCORE))
+
+        def draw(task: str, rows: pd.DataFrame) -> Figure:
+            return _scatter_figure(rows, distances, task)
+
+        return draw_tasks(performances, output_dir, file_name, draw)
+
+    @staticmethod
+    def cmc_plot(curves: pd.DataFrame, output_dir: str | Path, file_name: str) -> list[Path]:
+        """Draw cumulative match characteristics: the share of probes found within each rank.
+
+        A curve is called ``model`` if its layer is 'default', else ``model: layer``; the legend
+        gives its rank-1 rate. Curves of one model share a colour, from dark to light in the
+        table's order. Large galleries get a logarithmic axis of ranks.
+
+        Parameters
+        ----------
+        curves : pandas.DataFrame
+            A row per point: 'Task Name', 'Model Name', 'Layer Name', 'Rank' and 'Rate', and for a
+            band 'Rate CI Low' and 'Rate CI High'.
+        output_dir : str or Path
+            Where the pictures go; made if need be.
+        file_name : str
+            The files are called ``<task>_<file_name>.png``, unsafe characters replaced.
+
+        Returns
+        -------
+        list of Path
+            The files written, one per task.
+
+        Raises
+        ------
+        InputError
+            If the table is empty, lacks a column, or holds no numbers.
+        """
+        check_table(curves, "PlotHelper.cmc_plot", (TASK, MODEL, LAYER, "Rank", "Rate"))
+
+        def draw(task: str, rows: pd.DataFrame) -> Figure:
+            return _cmc_figure(rows, f"Cumulative match characteristic: {task}")
+
+        return draw_tasks(curves, output_dir, file_name, draw)
+
+
+def _cmc_figure(rows: pd.DataFrame, title: str) -> Figure:
+    """Draw the curves of one task."""
+    from facebench.figures.cmc import Curve, cmc_figure
+
+    curves = []
+    for (model, _), points in rows.groupby([MODEL, LAYER], sort=False):
+        ranks, rates, low, high = (
+            as_numbers(points[column], f"The {column!r} column of curves in PlotHelper.cmc_plot")
+            if column in points
+            else None
+            for column in ("Rank", "Rate", f"Rate{CI_LOW}", f"Rate{CI_HIGH}")
+        )
+        label = row_labels(points.iloc[:1])[0]
+        if ranks is not None and rates is not None:
+            band = None if low is None or high is None else (low, high)
+            curves.append(Curve(cell_text(model), label, ranks, rates, band))
+    return cmc_figure(curves, title=title)
 
 
 def _bar_figure(
@@ -163,9 +216,9 @@ def _bar_figure(
     """Draw the rows of one task as bars."""
     from facebench.figures.bars import Bar, bar_figure
 
-    models, labels = _models(rows), _labels(rows)
-    values = _numbers(rows[y], y)
-    groups = [None] * len(rows) if x is None else [_text(value) for value in rows[x]]
+    models, labels = row_models(rows), row_labels(rows)
+    values = as_numbers(rows[y], y)
+    groups = [None] * len(rows) if x is None else [cell_text(value) for value in rows[x]]
     if xlabel is None:
         xlabel = x if x is not None else "Model" if models == labels else "Model: layer"
     return bar_figure(
@@ -184,144 +237,21 @@ def _scatter_figure(rows: pd.DataFrame, distances: Distances, task: str) -> Figu
     """Draw the distances behind the rows of one task."""
     from facebench.figures.scatter import Panel, scatter_figure
 
-    scores = _numbers(rows[SCORE], f"The {SCORE!r} column of performances")
+    scores = as_numbers(rows[SCORE], f"The {SCORE!r} column of performances")
     metrics = list(rows[SCORE_NAME]) if SCORE_NAME in rows else [None] * len(rows)
     panels = []
     for model, layer, label, metric, score in zip(
-        rows[MODEL], rows[LAYER], _labels(rows), metrics, scores, strict=True
+        rows[MODEL], rows[LAYER], row_labels(rows), metrics, scores, strict=True
     ):
-        frame = _layer_distances(distances, model, rows[TASK].iloc[0], layer)
+        frame = layer_distances(
+            distances, model, rows[TASK].iloc[0], layer, _SCATTERED, "PlotHelper.scatter_plot"
+        )
         given, computed = (
-            _numbers(frame[column], f"The {column!r} column of distances[{model!r}][{task!r}]")
-            for column in ("distance", "model_computed_distance")
+            as_numbers(frame[column], f"The {column!r} column of distances[{model!r}][{task!r}]")
+            for column in _SCATTERED
         )
         name = metric if isinstance(metric, str) and metric else "score"
-        panels.append(Panel(_text(model), label, _text(name), float(score), given, computed))
+        panels.append(
+            Panel(cell_text(model), label, cell_text(name), float(score), given, computed)
+        )
     return scatter_figure(panels, title=f"Model and given distances: {task}")
-
-
-def _write(figure: Figure, path: Path) -> None:
-    from facebench.figures.style import write_figure
-
-    write_figure(figure, path)
-
-
-def _by_task(performances: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:
-    for task in dict.fromkeys(performances[TASK]):
-        yield str(task), performances[performances[TASK] == task]
-
-
-def _text(value: object) -> str:
-    """Write a cell on one line; an empty cell is 'n/a'."""
-    import pandas as pd
-
-    if pd.api.types.is_scalar(value) and pd.isna(value):
-        return "n/a"
-    text = f"{value:.15g}" if isinstance(value, float) else str(value)
-    return "".join(letter if letter.isprintable() else " " for letter in text)
-
-
-def _models(rows: pd.DataFrame) -> list[str]:
-    return [_text(model) for model in rows[MODEL]]
-
-
-def _labels(rows: pd.DataFrame) -> list[str]:
-    return [
-        model if layer == DEFAULT_LAYER else f"{model}: {layer}"
-        for model, layer in zip(_models(rows), map(_text, rows[LAYER]), strict=True)
-    ]
-
-
-def _numbers(column: pd.Series, what: str) -> NDArray[np.float64]:
-    """Read a column as floats, with NaN where a cell is empty."""
-    import pandas as pd
-
-    try:
-        numbers: NDArray[np.float64] = pd.to_numeric(column).to_numpy(
-            dtype="float64", na_value=float("nan")
-        )
-    except (TypeError, ValueError) as error:
-        message = f"{what} must hold numbers or empty cells. {error}."
-        raise InputError(message) from error
-    return numbers
-
-
-def _layer_distances(distances: Distances, model: str, task: str, layer: str) -> pd.DataFrame:
-    """Find the distances of one model-layer on one task."""
-    per_task = distances.get(model) if isinstance(distances, Mapping) else None
-    frame = per_task.get(task) if isinstance(per_task, Mapping) else None
-    if frame is None:
-        message = (
-            "The 'distances' parameter of PlotHelper.scatter_plot must hold a table for every "
-            f"model and task of performances. Got none at distances[{model!r}][{task!r}]."
-        )
-        raise InputError(message)
-    what = f"distances[{model!r}][{task!r}] of PlotHelper.scatter_plot"
-    columns = ("layer_name", "distance", "model_computed_distance")
-    _check_columns(frame, f"The table {what}", columns)
-    rows = frame[frame["layer_name"].astype(str) == str(layer)]
-    if len(frame) and not len(rows):
-        known = _listed(dict.fromkeys(frame["layer_name"]))
-        message = (
-            f"The 'layer_name' column of {what} must have the layers of performances "
-            f"(it has: {known}). Got {layer!r} instead."
-        )
-        raise InputError(message)
-    return rows
-
-
-def _check_table(performances: pd.DataFrame, where: str, columns: Sequence[str]) -> None:
-    what = f"The 'performances' parameter of {where}"
-    _check_columns(performances, what, columns)
-    if performances.empty:
-        message = f"{what} must have a row per model and layer. Got an empty table instead."
-        raise InputError(message)
-    if performances[TASK].isna().any():
-        row = int(performances[TASK].isna().argmax())
-        message = f"{what} must name a task in every row. Got an empty {TASK!r} in row {row}."
-        raise InputError(message)
-
-
-def _check_columns(table: object, what: str, columns: Sequence[str]) -> None:
-    import pandas as pd
-
-    if not isinstance(table, pd.DataFrame):
-        message = f"{what} must be a pandas DataFrame. Got {type(table).__name__} instead."
-        raise InputError(message)
-    missing = [column for column in columns if column not in table]
-    if missing:
-        message = (
-            f"{what} must have the columns {_listed(columns)} "
-            f"(it has: {_listed(table.columns)}). It lacks {_listed(missing)}."
-        )
-        raise InputError(message)
-
-
-def _check_column(performances: pd.DataFrame, where: str, name: str, column: str) -> None:
-    if column not in performances:
-        message = (
-            f"The {name!r} parameter of {where} must be a column of performances "
-            f"(it has: {_listed(performances.columns)}). Got {column!r} instead."
-        )
-        raise InputError(message)
-
-
-def _checked_limits(ylim: object, where: str) -> tuple[float | None, float | None]:
-    if ylim is None:
-        return (None, None)
-    try:
-        low, high = (None if end is None else float(end) for end in ylim)  # type: ignore[attr-defined]
-        fits = all(end is None or abs(end) < float("inf") for end in (low, high))
-        if fits and (low is None or high is None or low < high):
-            return low, high
-    except (TypeError, ValueError):
-        pass
-    message = (
-        f"The 'ylim' parameter of {where} must be two numbers, the lower first. "
-        f"Got {ylim!r} instead."
-    )
-    raise InputError(message)
-
-
-def _listed(names: Iterable[object]) -> str:
-    return ", ".join(map(str, names)) or "nothing"

@@ -306,7 +306,10 @@ TASKS = Registry(
         "accuracy": "facebench.tasks.accuracy:AccuracyTask",
         "conditioned-average": "facebench.tasks.conditioned_average:ConditionedAverageDistances",
         "correlation": "facebench.tasks.correlation:CorrelationTask",
+        "group-errors": "facebench.tasks.group_errors:GroupErrorTask",
+        "identification": "facebench.tasks.identification:IdentificationTask",
         "relative-difference": "facebench.tasks.relative_difference:RelativeDifferenceTask",
+        "template-verification": "facebench.tasks.template_verification:TemplateVerificationTask",
         "verification": "facebench.tasks.verification:VerificationTask",
     },
 )

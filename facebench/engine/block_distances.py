@@ -23,7 +23,7 @@ _BLOCK = 1 << 16
 _NORM_BLOCK = 1 << 10
 _GRAM_BLOCK = 1 << 13
 # Below this share of the rows' own size a squared distance has lost digits to cancellation.
-_CANCELLED = 1e-4
+_CANCELLED = 1e-2
 
 
 def flat_rows(tensor: torch.Tensor, colours_last: bool) -> torch.Tensor:

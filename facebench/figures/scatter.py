@@ -11,19 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from facebench.figures.panels import PanelGrid
 from facebench.figures.style import (
     INK,
     SMALL,
     SOFT,
-    TICK,
-    TITLE,
     Array,
-    house_axes,
-    house_figure,
     model_colors,
     number_text,
     text_style,
-    wrapped,
 )
 
 
@@ -95,7 +91,7 @@ def why_no_line(x: Array, y: Array) -> str:
 
 
 def draw_panel(axes: Axes, panel: Panel, color: str) -> None:
-    """Draw the points of one panel, their line, and the line above that says what they show."""
+    """Draw the points of one panel and their line."""
     complete = np.isfinite(panel.given) & np.isfinite(panel.computed)
     x, y = panel.given[complete], panel.computed[complete]
     many = len(x)
@@ -122,16 +118,17 @@ def draw_panel(axes: Axes, panel: Panel, color: str) -> None:
         axes.plot(
             line.x, line.y, color=INK, linewidth=1.3, linestyle="-", solid_capstyle="butt", zorder=4
         )
-    score = number_text(panel.score, 1.0)
-    pairs = f"{many:,}" if many == len(complete) else f"{many:,} of {len(complete):,}"
-    axes.annotate(
-        f"{panel.score_name} {score}  ·  {pairs} pair{'s' * (len(complete) != 1)}",
-        (0, 1),
-        xytext=(0, 4),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        **text_style(SMALL, SOFT),
+
+
+def panel_detail(panel: Panel) -> str:
+    """Say what a panel shows: its score, and from how many pairs."""
+    known, given = (
+        int((np.isfinite(panel.given) & np.isfinite(panel.computed)).sum()),
+        len(panel.given),
     )
+    pairs = f"{known:,}" if known == given else f"{known:,} of {given:,}"
+    plural = "s" * (given != 1)
+    return f"{panel.score_name} {number_text(panel.score, 1.0)}  ·  {pairs} pair{plural}"
 
 
 def scatter_figure(panels: Sequence[Panel], *, title: str) -> Figure:
@@ -149,30 +146,14 @@ def scatter_figure(panels: Sequence[Panel], *, title: str) -> Figure:
     Figure
         One axes per panel.
     """
-    count = len(panels)
-    columns = count if count <= 3 else min(MOST_COLUMNS, int(np.ceil(count**0.5)))
-    rows = -(-count // columns)
-    names = [wrapped(panel.label, PANEL_WIDTH, TICK) for panel in panels]
-    tallest = [
-        max(name.count("\n") + 1 for name in names[row * columns : (row + 1) * columns])
-        for row in range(rows)
-    ]
-    # Above a panel: its name and its score; below it: tick labels, and once per column the name.
-    above = np.array([0.26 + 0.14 * lines for lines in tallest])
-    step = PANEL_HEIGHT + 0.3
-    width = columns * PANEL_WIDTH + (columns - 1) * 0.62
-    height = float(above[1:].sum()) + rows * step - 0.3
-    figure = house_figure(width, height)
+    grid = PanelGrid([panel.label for panel in panels], PANEL_WIDTH, PANEL_HEIGHT)
     colors = model_colors(panel.model for panel in panels)
 
     given = np.concatenate([panel.given[np.isfinite(panel.given)] for panel in panels])
     low, high = given.min(initial=np.inf), given.max(initial=-np.inf)
     margin = 0.05 * (high - low) or 0.5
-    for index, (panel, name) in enumerate(zip(panels, names, strict=True)):
-        row, column = divmod(index, columns)
-        top = height - float(above[1 : row + 1].sum()) - row * step
-        corner = (column * (PANEL_WIDTH + 0.62), top - PANEL_HEIGHT)
-        axes = house_axes(figure, (*corner, PANEL_WIDTH, PANEL_HEIGHT), "both")
+    for index, panel in enumerate(panels):
+        axes = grid.add(index, "both")
         draw_panel(axes, panel, colors[panel.model][0])
         if low <= high:
             axes.set_xlim(low - margin, high + margin)
@@ -181,18 +162,7 @@ def scatter_figure(panels: Sequence[Panel], *, title: str) -> Figure:
         if not np.isfinite(panel.given + panel.computed).any():
             # Numbers would pretend a scale where nothing is drawn.
             axes.yaxis.set_major_locator(NullLocator())
-        axes.set_title(name, loc="left", pad=16, **text_style(TICK, weight="bold"))
-        if index + columns >= count:
-            axes.set_xlabel("Given distance", labelpad=4, **text_style(TICK))
-        if column == 0:
-            axes.set_ylabel("Model distance", labelpad=4, **text_style(TICK))
-    heading = wrapped(title, max(width, 4.5), TITLE * 1.1)
-    figure.text(
-        0.5,
-        1 + (above[0] + 0.06) / height,
-        heading,
-        ha="center",
-        va="bottom",
-        **text_style(TITLE, weight="bold"),
-    )
-    return figure
+        grid.head(axes, index, panel_detail(panel))
+        grid.name_axes(axes, index, "Given distance", "Model distance")
+    grid.finish(title)
+    return grid.figure

@@ -177,6 +177,11 @@ def number_text(value: float, scale: float) -> str:
     return text.replace("-", "\N{MINUS SIGN}")
 
 
+def percent(rate: float) -> str:
+    """Write a rate as a percentage, with no more digits than it has."""
+    return f"{100 * rate:.6f}".rstrip("0").rstrip(".") + " %"
+
+
 def write_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG, the picture grown around its labels."""
     longest = max(*figure.get_size_inches(), 1)

@@ -254,11 +254,11 @@ def kfold_accuracy(
         msg = f"Cross-validation needs at least two folds. Got {names.size}."
         raise ValueError(msg)
     accuracies, thresholds = [], []
-    for name in names:
+    for name in names.tolist():
         judged = fold_array == name
         training = label_array[~judged]
         if training.all() or not training.any():
-            msg = f"The folds other than {name.item()!r} hold one class only: no threshold follows."
+            msg = f"The folds other than {name!r} hold one class only: no threshold follows."
             raise ValueError(msg)
         best = best_accuracy(training, score_array[~judged], higher_is_better=higher_is_better)
         accuracies.append(

@@ -9,13 +9,17 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from facebench.metrics.labels import read_comparisons
-from facebench.metrics.resampling import CHUNK, By, Interval, Units, draws_of, units_of
+from facebench.metrics.resamples import CHUNK, By, Interval, Units, draws_of, units_of
 from facebench.types import Float64Array
 
-__all__ = ["Interval", "PairedBootstrap", "bootstrap", "paired_bootstrap"]
+__all__ = ["Interval", "PairedBootstrap", "ResamplingError", "bootstrap", "paired_bootstrap"]
 
 Metric: TypeAlias = str | Callable[[Any, Any], float]
 _Weighted: TypeAlias = Callable[[Float64Array], Float64Array]
+
+
+class ResamplingError(ValueError):
+    """Too few comparisons of one class, or too few people, for a bootstrap."""
 
 
 class PairedBootstrap(NamedTuple):
@@ -117,7 +121,7 @@ def _defined(values: Float64Array) -> Float64Array:
             f"The metric is undefined in {values.size - kept.size} of {values.size} resamples: "
             "too few comparisons of one class, or too few people, for an interval."
         )
-        raise ValueError(msg)
+        raise ResamplingError(msg)
     return kept
 
 

@@ -17,7 +17,15 @@ from facebench.metrics.verification import auc as _auc
 from facebench.metrics.verification import dprime as _dprime
 from facebench.types import Float64Array
 
-__all__ = ["GroupErrors", "fdr", "garbe", "group_errors", "max_geomean_ratio", "max_min_ratio"]
+__all__ = [
+    "GroupErrors",
+    "fairness_replicates",
+    "fdr",
+    "garbe",
+    "group_errors",
+    "max_geomean_ratio",
+    "max_min_ratio",
+]
 
 
 class GroupErrors(NamedTuple):
@@ -112,11 +120,11 @@ def group_errors(
         )
         raise ValueError(msg)
     accepted = accepted_at(similarities, threshold if higher_is_better else -threshold)
-    names = np.unique(np.concatenate((first, second)))
+    # Plain values: an array of Python's own strings holds those already.
+    names = np.unique(np.concatenate((first, second))).tolist()
     fmr, fnmr, areas, sensitivities = {}, {}, {}, {}
-    for name in names:
-        inside = (first == name) & (second == name)
-        group = name.item()
+    for group in names:
+        inside = (first == group) & (second == group)
         fmr[group] = _share(accepted[inside & ~genuine])
         fnmr[group] = _share(~accepted[inside & genuine])
         areas[group] = sensitivities[group] = float("nan")
@@ -128,7 +136,7 @@ def group_errors(
         for other in names[index + 1 :]:
             between = ((first == one) & (second == other)) | ((first == other) & (second == one))
             if between.any():
-                pairs[one.item(), other.item()] = _share(accepted[between])
+                pairs[one, other] = _share(accepted[between])
     return GroupErrors(fmr, fnmr, areas, sensitivities, _share(accepted[first != second]), pairs)
 
 
@@ -300,3 +308,49 @@ def max_geomean_ratio(rates: Any) -> float:
     array = _rates("max_geomean_ratio", rates)
     with np.errstate(divide="ignore", invalid="ignore"):
         return float(array.max() / np.exp(np.log(array).mean()))
+
+
+def fairness_replicates(
+    fmr: Float64Array, fnmr: Float64Array, alpha: float = 0.5
+) -> dict[str, Float64Array]:
+    """Measure fairness on every resample: FDR, GARBE and the ratios of both rates.
+
+    Parameters
+    ----------
+    fmr, fnmr : array, shape [R, G]
+        Error rates per resample and group.
+    alpha : float, default 0.5
+        Weight of false matches, in [0, 1].
+
+    Returns
+    -------
+    dict of str to array, shape [R]
+        'fdr', 'garbe', 'fmr max/min', 'fmr max/geomean', 'fnmr max/min', 'fnmr max/geomean'; NaN
+        where a rate is.
+
+    References
+    ----------
+    See `fdr`, `garbe`, `max_min_ratio` and `max_geomean_ratio`.
+
+    Examples
+    --------
+    >>> rates = np.array([[0.5, 0.25]])
+    >>> fairness_replicates(rates, rates)["fmr max/min"]
+    array([2.])
+    """
+    found = {
+        "fdr": 1 - (alpha * np.ptp(fmr, axis=1) + (1 - alpha) * np.ptp(fnmr, axis=1)),
+        "garbe": alpha * _ginis(fmr) + (1 - alpha) * _ginis(fnmr),
+    }
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for name, rates in (("fmr", fmr), ("fnmr", fnmr)):
+            found[f"{name} max/min"] = rates.max(axis=1) / rates.min(axis=1)
+            found[f"{name} max/geomean"] = rates.max(axis=1) / np.exp(np.log(rates).mean(axis=1))
+    return found
+
+
+def _ginis(rates: Float64Array) -> Float64Array:
+    n = rates.shape[1]
+    differences = np.abs(rates[:, :, None] - rates[:, None, :]).sum(axis=(1, 2))
+    total = 2 * (n - 1) * rates.sum(axis=1)
+    return np.asarray(np.divide(differences, total, out=np.zeros(len(rates)), where=total != 0))

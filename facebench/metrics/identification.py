@@ -13,12 +13,23 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facebench.metrics.labels import as_similarities
 from facebench.metrics.operating_points import tar_at_far
 from facebench.types import Float64Array, FloatArray, IntArray
 
-__all__ = ["Cmc", "TpirAtFpir", "cmc", "per_gallery_average", "rank_k", "tpir_at_fpir"]
+__all__ = [
+    "Cmc",
+    "RankedProbes",
+    "TpirAtFpir",
+    "cmc",
+    "per_gallery_average",
+    "rank_k",
+    "rank_probes",
+    "tpir_at_fpir",
+    "within_rank",
+]
 
 _CHUNK = 1 << 22
 _TARGETS = (1e-1, 1e-2, 1e-3)
@@ -71,14 +82,57 @@ class TpirAtFpir(NamedTuple):
     resolvable: bool
 
 
-class _Search(NamedTuple):
-    mate: FloatArray  # of mated probes: similarity to the right template
-    rank: IntArray  # of mated probes: from 1; 0 where the comparison failed
-    outside: FloatArray  # of the other probes: largest similarity
+class RankedProbes(NamedTuple):
+    """What a search tells of every probe; `cmc`, `rank_k` and `tpir_at_fpir` take it for scores.
+
+    A search of a large gallery (`facebench.metrics.search`) gives it without a table of scores.
+
+    Attributes
+    ----------
+    identities : array, shape [P]
+        Who the probes are.
+    mated : array of bool, shape [P]
+        Whether they are in the gallery.
+    similarities : array, shape [P]
+        Of a mated probe to its right template, of another to the most similar one; distances are
+        negated. NaN where the comparison failed.
+    ranks : int array, shape [P]
+        Of the right template, from 1; 0 where there is none or the comparison failed.
+    n_gallery : int
+        Templates in the gallery.
+    """
+
+    identities: NDArray[Any]
+    mated: NDArray[np.bool_]
+    similarities: Float64Array
+    ranks: IntArray
     n_gallery: int
 
 
-def _search(scores: Any, probe_ids: Any, gallery_ids: Any, higher_is_better: bool) -> _Search:
+def rank_probes(
+    scores: Any, probe_ids: Any, gallery_ids: Any, *, higher_is_better: bool = True
+) -> RankedProbes:
+    """Rank the right template of every probe among all templates, from a table of scores.
+
+    Parameters
+    ----------
+    scores, probe_ids, gallery_ids, higher_is_better
+        As in `cmc`.
+
+    Returns
+    -------
+    RankedProbes
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, the gallery is empty, or it repeats an identity.
+
+    Examples
+    --------
+    >>> rank_probes([[0.9, 0.1], [0.6, 0.6]], ["ann", "bea"], ["ann", "bea"]).ranks
+    array([1, 2])
+    """
     table = np.asarray(scores)
     probes, gallery = np.asarray(probe_ids), np.asarray(gallery_ids)
     if table.ndim != 2 or table.shape != (probes.size, gallery.size):
@@ -98,32 +152,42 @@ def _search(scores: Any, probe_ids: Any, gallery_ids: Any, higher_is_better: boo
         )
         raise ValueError(msg)
     column = np.array([place.get(identity, -1) for identity in probes.tolist()], dtype=np.intp)
-    mate = np.full(probes.size, np.nan)
+    mated = column >= 0
+    similarity = np.full(probes.size, np.nan)
     rank = np.zeros(probes.size, dtype=np.intp)
-    top = np.full(probes.size, np.nan)
     # A few rows at a time: the comparison of a large table would need as much memory again.
     step = max(1, _CHUNK // gallery.size)
     for start in range(0, probes.size, step):
         rows = slice(start, start + step)
         similarities = as_similarities(table[rows], higher_is_better)
         found = similarities[np.arange(len(similarities)), column[rows]].astype(np.float64)
-        mate[rows] = found
         # The mate itself is among those as good as it, so this counts from 1; NaN gives 0.
         rank[rows] = np.count_nonzero(similarities >= found[:, None], axis=1)
-        top[rows] = np.fmax.reduce(similarities, axis=1)
-    mated = column >= 0
-    return _Search(mate[mated], rank[mated], top[~mated], gallery.size)
+        similarity[rows] = np.where(mated[rows], found, np.fmax.reduce(similarities, axis=1))
+    return RankedProbes(probes, mated, similarity, np.where(mated, rank, 0), gallery.size)
 
 
-def _mated_search(scores: Any, probe_ids: Any, gallery_ids: Any, higher_is_better: bool) -> _Search:
-    search = _search(scores, probe_ids, gallery_ids, higher_is_better)
-    if search.mate.size == 0:
+def _as_ranked(
+    scores: Any, probe_ids: Any, gallery_ids: Any, higher_is_better: bool
+) -> RankedProbes:
+    ranked = (
+        scores
+        if isinstance(scores, RankedProbes)
+        else rank_probes(scores, probe_ids, gallery_ids, higher_is_better=higher_is_better)
+    )
+    if not ranked.mated.any():
         msg = "No probe's identity is in the gallery: there is nothing to find."
         raise ValueError(msg)
-    return search
+    return ranked
 
 
-def cmc(scores: Any, probe_ids: Any, gallery_ids: Any, *, higher_is_better: bool = True) -> Cmc:
+def cmc(
+    scores: Any,
+    probe_ids: Any = None,
+    gallery_ids: Any = None,
+    *,
+    higher_is_better: bool = True,
+) -> Cmc:
     """Cumulative match characteristic: share of mated probes found within each rank.
 
     The rank of a probe is the number of templates that score at least as well as the right one,
@@ -131,8 +195,8 @@ def cmc(scores: Any, probe_ids: Any, gallery_ids: Any, *, higher_is_better: bool
 
     Parameters
     ----------
-    scores : array, shape [P, G]
-        Probe against gallery, similarities or distances.
+    scores : array, shape [P, G], or RankedProbes
+        Probe against gallery, similarities or distances; or ranked probes, and then no identities.
     probe_ids : array-like, shape [P]
         Identity of each probe; those not in the gallery are left out of the denominator.
     gallery_ids : array-like, shape [G]
@@ -161,13 +225,19 @@ def cmc(scores: Any, probe_ids: Any, gallery_ids: Any, *, higher_is_better: bool
     >>> cmc([[0.9, 0.1], [0.6, 0.6]], ["ann", "bea"], ["ann", "bea"]).rates
     array([0.5, 1. ])
     """
-    search = _mated_search(scores, probe_ids, gallery_ids, higher_is_better)
-    at_rank = np.bincount(search.rank, minlength=search.n_gallery + 1)[1:]
-    return Cmc(np.cumsum(at_rank) / search.rank.size)
+    ranked = _as_ranked(scores, probe_ids, gallery_ids, higher_is_better)
+    ranks = ranked.ranks[ranked.mated]
+    at_rank = np.bincount(ranks, minlength=ranked.n_gallery + 1)[1:]
+    return Cmc(np.cumsum(at_rank) / ranks.size)
 
 
 def rank_k(
-    scores: Any, probe_ids: Any, gallery_ids: Any, *, k: int = 1, higher_is_better: bool = True
+    scores: Any,
+    probe_ids: Any = None,
+    gallery_ids: Any = None,
+    *,
+    k: int = 1,
+    higher_is_better: bool = True,
 ) -> float:
     """Share of mated probes whose identity is among the k best templates.
 
@@ -209,10 +279,19 @@ def _check_rank(name: str, rank: int) -> None:
         raise ValueError(msg)
 
 
+def within_rank(ranked: RankedProbes, rank: int) -> Float64Array:
+    """Give the similarities of probes, NaN for the mated ones whose rank is beyond `rank`.
+
+    A mate beyond the rank is never found, whatever the threshold: as if its comparison failed.
+    """
+    missed = ranked.mated & ((ranked.ranks < 1) | (ranked.ranks > rank))
+    return np.where(missed, np.nan, ranked.similarities)
+
+
 def tpir_at_fpir(
     scores: Any,
-    probe_ids: Any,
-    gallery_ids: Any,
+    probe_ids: Any = None,
+    gallery_ids: Any = None,
     *,
     fpir: float | Sequence[float] | FloatArray = _TARGETS,
     rank: int = 1,
@@ -257,20 +336,15 @@ def tpir_at_fpir(
     (0.5, 0.0, 0.8)
     """
     _check_rank("rank", rank)
-    search = _mated_search(scores, probe_ids, gallery_ids, higher_is_better)
-    if search.outside.size == 0:
+    ranked = _as_ranked(scores, probe_ids, gallery_ids, higher_is_better)
+    if ranked.mated.all():
         msg = "Every probe's identity is in the gallery: FPIR needs probes outside it."
         raise ValueError(msg)
-    # A mate beyond the rank is never found, whatever the threshold: as if its comparison failed.
-    within = np.where((search.rank >= 1) & (search.rank <= rank), search.mate, np.nan)
-    labels = np.repeat([True, False], [within.size, search.outside.size])
     records = [
         TpirAtFpir(
             *found._replace(threshold=found.threshold if higher_is_better else -found.threshold)
         )
-        for found in tar_at_far(
-            labels, np.concatenate((within, search.outside)), np.atleast_1d(fpir)
-        )
+        for found in tar_at_far(ranked.mated, within_rank(ranked, rank), np.atleast_1d(fpir))
     ]
     return records[0] if np.ndim(fpir) == 0 else records
 

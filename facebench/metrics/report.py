@@ -11,7 +11,7 @@ from facebench.metrics.accuracy import accepted_at, best_accuracy, kfold_accurac
 from facebench.metrics.labels import read_comparisons
 from facebench.metrics.operating_points import eer, tar_at_far
 from facebench.metrics.replicates import fold_accuracy_replicates, verification_replicates
-from facebench.metrics.resampling import Interval, Resamples, percentiles
+from facebench.metrics.resamples import Interval, Resamples, percentiles
 from facebench.metrics.roc_curve import roc
 from facebench.metrics.stats import clopper_pearson
 from facebench.metrics.verification import auc, dprime

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facebench.packs import member_bytes, member_name, open_pack
+from facebench.packs import member_name, open_pack, read_member
 from facebench.pairs.table import as_path
 from facebench.types import StrPath
 
@@ -26,7 +26,7 @@ class _Images(Mapping[str, bytes]):
     def __getitem__(self, name: str) -> bytes:
         if name not in open_pack(self._path).members:
             raise KeyError(name)
-        return member_bytes(self._path / name)
+        return read_member(self._path, name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(open_pack(self._path).members)
@@ -76,7 +76,8 @@ def read_insightface_bin(path: StrPath) -> InsightfacePack:
     PairsError
         If it holds anything else, is cut short, or has not two images per label.
     """
-    pack = as_path(path, "path")
+    # Images are read later, perhaps from another working directory.
+    pack = as_path(path, "path").absolute()
     return InsightfacePack(pairs_of_pack(pack), _Images(pack), pack)
 
 

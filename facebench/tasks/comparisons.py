@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from facebench.columns import N_FAILED, N_IDENTITIES, N_IMAGES, N_PAIRS
 from facebench.errors import InputError, PairsError
-from facebench.metrics.resampling import By
+from facebench.metrics.resamples import By
 from facebench.metrics.verification import LabelError, as_labels
 from facebench.packs import is_pack, member_bytes
 from facebench.pairs import require_column, row_name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from facebench.columns import (
 from facebench.errors import InputError, PairsError
 from facebench.metrics.folds import fold_faults, make_folds
 from facebench.metrics.report import Estimate, VerificationReport, verify
-from facebench.metrics.resampling import Resamples
+from facebench.metrics.resamples import Resamples
 from facebench.pairs import PAIR_COLUMNS, as_path, is_lfw_list, require_column
 from facebench.plots import PlotHelper
 from facebench.tasks.base import RoundedTask
@@ -40,6 +41,8 @@ __all__ = ["VerificationTask"]
 
 _log = logging.getLogger(__name__)
 _LFW_FOLD = "fold"
+# Bands are drawn for the eye.
+_BAND_RESAMPLES = 200
 
 
 class VerificationTask(RoundedTask):
@@ -153,13 +156,13 @@ class VerificationTask(RoundedTask):
             path=self.pairs_file_path,
         ).to_numpy()
         names = np.unique(given)
-        for fold in names:
+        for fold in names.tolist():
             others = labels[given != fold]
             if others.size == 0 or others.min() == others.max():
                 msg = (
                     f"The {column!r} column of {self.pairs_file_path}, the fold_column of "
                     f"{self.name!r}, must leave both classes outside of each fold, to choose a "
-                    f"threshold from. Outside of fold {fold.item()!r} there are "
+                    f"threshold from. Outside of fold {fold!r} there are "
                     f"{int(others.sum())} same and {int((1 - others).sum())} different pairs."
                 )
                 raise PairsError(msg)
@@ -248,7 +251,7 @@ class VerificationTask(RoundedTask):
         }
 
     def plot(self, output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
-        """Draw accuracy and AUC of every model and layer.
+        """Draw accuracy and AUC, error curves, scores and the hardest pairs.
 
         Parameters
         ----------
@@ -257,7 +260,7 @@ class VerificationTask(RoundedTask):
         performances : DataFrame
             Results of all models.
         *optional
-            Not used.
+            The distances, for all but accuracy and AUC.
         """
         for column, file_name in (("Accuracy", "accuracy"), ("AUC", "auc")):
             PlotHelper.bar_plot(
@@ -269,6 +272,21 @@ class VerificationTask(RoundedTask):
                 output_dir=output_dir,
                 file_name=f"verification_{file_name}",
             )
+        if not optional:
+            return
+        shown = (performances, optional[0], output_dir)
+        people = self.identity if self._members.by == "identity" else None
+        identity: Any = people if people in (None, "folder") else tuple(people)
+        for draw, name in ((PlotHelper.roc_plot, "roc"), (PlotHelper.det_plot, "det")):
+            draw(*shown, name, self.true_label, identity=identity, n_resamples=_BAND_RESAMPLES)
+        PlotHelper.score_histogram(*shown, "scores", self.true_label, threshold_column="Threshold")
+        PlotHelper.hardest_pairs(
+            *shown,
+            "hardest_pairs",
+            self.true_label,
+            Path(self.images_path),
+            threshold_column="Threshold",
+        )
 
 
 def _measures(report: VerificationReport) -> dict[str, float]:

@@ -10,7 +10,16 @@ REPOSITORY = Path(__file__).parents[2]
 BLOCK = re.compile(r"(<!-- not run[^\n]*-->\n)?```python\n(.*?)```", re.DOTALL)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/add_a_model.md", "docs/add_a_task.md"])
+PAGES = [
+    "README.md",
+    "docs/add_a_model.md",
+    "docs/add_a_task.md",
+    "docs/add_a_metric.md",
+    "docs/protocols.md",
+]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_examples_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     blocks = BLOCK.findall((REPOSITORY / page).read_text(encoding="utf-8"))

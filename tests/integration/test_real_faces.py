@@ -6,7 +6,15 @@ import pytest
 from PIL import Image
 from sklearn.metrics import pairwise, roc_auc_score
 
-from facebench import AccuracyTask, DlibResNetModel, MultiModelTaskManager
+from facebench import (
+    AccuracyTask,
+    DlibResNetModel,
+    MultiModelTaskManager,
+    VerificationTask,
+    check_pairs,
+    compare_models,
+)
+from facebench.pairs import find_images
 from support.data import data_folder
 
 LFW = data_folder() / "lfw_view1"
@@ -33,8 +41,12 @@ def dev_test(tmp_path_factory):
         pairwise.euclidean_distances,
         true_label="same",
     )
+    # The same images, so the same pass; read from LFW's own list.
+    protocol = VerificationTask(
+        "protocol", LFW / "pairsDevTest.txt", LFW / "images", pairwise.euclidean_distances
+    )
     models = [DlibResNetModel(), UpsideDownChips("upside-down")]
-    manager = MultiModelTaskManager(models, task)
+    manager = MultiModelTaskManager(models, [task, protocol])
     manager.run_all_tasks_all_models(tmp_path_factory.mktemp("lfw"))
     return manager
 
@@ -55,6 +67,41 @@ def test_accuracy_at_the_threshold_of_dev_train(dev_test):
     same, distance = distances(dev_test, "dlib-resnet")
     accuracy = np.mean((distance <= DEV_TRAIN_THRESHOLD) == same)
     assert accuracy == pytest.approx(0.988, abs=0.003)
+
+
+def test_verification_by_the_protocol(dev_test):
+    table = dev_test.tasks_performance_dfs["protocol"].set_index("Model Name")
+    found = table.loc["dlib-resnet"]
+    assert found["AUC"] == pytest.approx(0.9983, abs=0.0005)
+    assert found["AUC CI Low"] < 0.9983 < found["AUC CI High"]
+    assert found["Accuracy"] == pytest.approx(0.988, abs=0.005)
+    assert found["Oracle Accuracy"] == pytest.approx(0.990, abs=0.003)
+    assert found["Accuracy"] <= found["Oracle Accuracy"]
+    assert found["Threshold"] == pytest.approx(DEV_TRAIN_THRESHOLD, abs=0.03)
+    assert found["Folds"] == "10 made here, both classes, no person in two"
+    assert found["CI Method"].startswith("95 % bootstrap of people")
+    assert (found["Pairs"], found["Failed"]) == (1000, 0)
+    assert table.loc["upside-down", "AUC CI High"] < found["AUC CI Low"]
+
+
+def test_upside_down_is_told_apart_from_upright(dev_test):
+    compared = compare_models(dev_test, "protocol", "accuracy")
+    assert compared.ranks["Model Name"].tolist() == ["dlib-resnet", "upside-down"]
+    assert compared.ranks["Rank Group"].tolist() == ["a", "b"]
+    assert compared.pairs["p Holm"][0] < 1e-6
+
+
+def test_wrong_labels_are_found(dev_test):
+    """Three genuine pairs of dev-test show, to the eye, two people."""
+    task = dev_test.tasks["protocol"]
+    paths = find_images(task.pairs_df, task.images_path, task="protocol")
+    same, distance = distances(dev_test, "dlib-resnet")
+    found = check_pairs(task.pairs_df, paths, same, distance).to_frame()
+    two_people = found[found["Finding"] == "two people under one name?"]
+    assert set(two_people["Image 1"].str.split("/").str[0]) == {
+        "Janica_Kostelic", "Cristina_Fernandez", "Elisabeth_Schumacher"
+    }  # fmt: skip
+    assert len(found) <= 6
 
 
 def test_images_without_a_face_are_counted(dev_test):

@@ -84,6 +84,12 @@ def test_group_errors_against_loops(sign: int) -> None:
     assert list(found.cross_fmr_of) == [("x", "y"), ("x", "z"), ("y", "z")]
 
 
+def test_group_errors_of_python_s_own_strings() -> None:
+    as_objects = [np.array(list(names), dtype=object) for names in ("aab", "abb")]
+    found = groups.group_errors([1, 0, 1], [0.9, 0.8, 0.1], *as_objects, 0.5)
+    assert (found.fnmr, found.cross_fmr_of) == ({"a": 0.0, "b": 1.0}, {("a", "b"): 1.0})
+
+
 def test_a_genuine_pair_of_two_groups_is_told() -> None:
     with pytest.raises(ValueError, match="position 0"):
         groups.group_errors([1], [1.0], ["x"], ["y"], 0.5)

@@ -16,7 +16,7 @@ from facebench.metrics.accuracy import accepted_at
 from facebench.metrics.folds import fold_faults, make_folds
 from facebench.metrics.replicates import fold_accuracy_replicates, verification_replicates
 from facebench.metrics.report import verify
-from facebench.metrics.resampling import Resamples, percentiles
+from facebench.metrics.resamples import Resamples, percentiles
 from facebench.metrics.stats import bootstrap
 
 FAR = (0.5, 0.2, 0.05)
@@ -83,13 +83,24 @@ def test_weights_are_the_same_at_every_call_kept_or_not(monkeypatch) -> None:
     labels = [1, 0] * 50
     kept = Resamples(labels, n_resamples=30)
     first, second = (np.concatenate(list(kept.weights()), axis=1) for _ in range(2))
-    monkeypatch.setattr("facebench.metrics.resampling._KEPT", 0)
-    monkeypatch.setattr("facebench.metrics.resampling._TOGETHER", 250)
+    monkeypatch.setattr("facebench.metrics.resamples._KEPT", 0)
+    monkeypatch.setattr("facebench.metrics.resamples._TOGETHER", 250)
     parted = np.concatenate(list(Resamples(labels, n_resamples=30).weights()), axis=1)
     assert_array_equal(first, second)
     assert_array_equal(first, parted)
     assert first.shape == (100, 30)
     assert (first.sum(axis=0) == 100).all()
+
+
+def test_narrow_and_wide_rows_add_up_alike(monkeypatch) -> None:
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 2, 80)
+    scores = generator.normal(size=80) + labels
+    resamples = Resamples(labels, n_resamples=10)
+    found = verification_replicates(labels, scores, resamples, far=FAR)
+    monkeypatch.setattr("facebench.metrics.replicates._WIDE", 1)
+    for name, values in verification_replicates(labels, scores, resamples, far=FAR).items():
+        assert_array_equal(values, found[name])
 
 
 def test_fold_accuracy_is_the_mean_of_folds() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -160,6 +161,23 @@ class Resamples:
     def second(self) -> IntArray:
         """The unit of the second side of each pair."""
         return self._units.second
+
+    def part(self, chosen: NDArray[np.bool_]) -> Resamples:
+        """Give the same resamples of the same units, for some of the comparisons.
+
+        Parameters
+        ----------
+        chosen : array of bool, shape [N]
+            Which comparisons.
+
+        Returns
+        -------
+        Resamples
+        """
+        found = copy.copy(self)
+        found._units = Units(self.first[chosen], self.second[chosen], self.n_units)
+        found._kept = None
+        return found
 
     def weights(self) -> Iterator[NDArray[np.float32]]:
         """Give how often each comparison occurs in each resample, some resamples at a time.

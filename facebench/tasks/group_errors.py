@@ -1,0 +1,263 @@
+"""Fairness: errors per group of people at one threshold for all."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.metrics.pairwise import cosine_distances
+
+from facebench.columns import CI_METHOD, CONDITION
+from facebench.errors import InputError, PairsError
+from facebench.metrics.accuracy import accepted_at
+from facebench.metrics.resamples import Resamples
+from facebench.metrics.verification import fnmr_at_fmr
+from facebench.plots import PlotHelper
+from facebench.tasks.base import RoundedTask
+from facebench.tasks.comparisons import (
+    Identity,
+    Members,
+    align_distances,
+    at_least_1,
+    check_both_left,
+    count_columns,
+    find_members,
+    genuine_labels,
+    images_of,
+    resampling_note,
+)
+from facebench.tasks.group_measures import ALL_GROUPS, Cell, GroupMeasures, cells_of
+from facebench.tasks.groups_of_pairs import GROUP_COLUMNS, Groups, groups_of_pairs
+from facebench.types import Float64Array, MetricFunction, StrPath
+
+__all__ = ["GroupErrorTask"]
+
+_log = logging.getLogger(__name__)
+
+
+class GroupErrorTask(RoundedTask):
+    """Does the network err alike for all groups of people (by age, sex, ethnicity …)?
+
+    One threshold holds for all groups, as in use. Reports a row (Condition) per group, with FMR
+    (impostor pairs within the group), FNMR, AUC and d'; per two groups, and for 'between groups',
+    with FMR; and for 'all groups', which also has the fairness measures: FMR and FNMR Max/Min and
+    Max/Geomean (1 is fair), FDR (1 is fair) and GARBE (0 is fair), over the groups with genuine
+    and impostor pairs. Each with a 95 % interval and its counts. FDR here is the fairness
+    discrepancy rate. Pairs without a group count for the threshold only, and are counted in 'Pairs
+    Without Group'; failed pairs are rejected.
+
+    Parameters
+    ----------
+    name, pairs_file_path, images_path, distance_metric, true_label, identity
+        See `VerificationTask`.
+    groups : pair of str, path or mapping, default ('group1', 'group2')
+        Two columns of the pairs file with the group of each image; or a .json file (person →
+        group), a .csv file (a header, then person or image, and group), or a dict.
+    threshold : float, optional
+        The largest accepted distance, chosen elsewhere. None takes it from these pairs, at `fmr`.
+    fmr : float, default 0.01
+        False match rate over all pairs that the threshold is chosen for.
+    n_resamples : int, default 1000
+        Resamples behind the intervals, at the threshold as it is.
+    seed : int, default 0
+        Of the resamples.
+
+    Raises
+    ------
+    PairsError
+        If columns or files are missing or contradict each other, or there are fewer than two
+        groups, or too few impostor pairs for `fmr`.
+    InputError
+        If a parameter is not what it should be.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        pairs_file_path: StrPath,
+        images_path: StrPath | None = None,
+        distance_metric: MetricFunction = cosine_distances,
+        true_label: str = "same",
+        groups: Groups = GROUP_COLUMNS,
+        threshold: float | None = None,
+        fmr: float = 0.01,
+        identity: Identity = "folder",
+        *,
+        n_resamples: int = 1000,
+        seed: int = 0,
+    ) -> None:
+        owner = type(self).__name__
+        images_path = images_of(pairs_file_path, images_path, owner)
+        super().__init__(name, pairs_file_path, images_path, distance_metric)
+        self.true_label = true_label
+        self.identity = identity
+        self.threshold = threshold
+        self.fmr = fmr
+        where: dict[str, Any] = {"task": name, "owner": owner, "path": pairs_file_path}
+        self._labels = genuine_labels(self.pairs_df, true_label, **where)
+        self._check_threshold()
+        self._members = find_members(self.pairs_df, self._labels, identity, **where)
+        first, second = groups_of_pairs(
+            self.pairs_df, self._labels, self._members, groups, task=name, path=pairs_file_path
+        )
+        self._group_columns = self._keep_groups(groups, first, second)
+        self._all_pairs = pd.DataFrame(self.pairs_df)
+        self._known = (first != "") & (second != "")
+        self._cells = list(cells_of(self._labels, self._known, first, second))
+        self._groups = [cell for cell in self._cells if cell.has_genuine][:-1]
+        if len(self._groups) < 2:
+            only = self._groups[0].condition
+            msg = f"{owner} {name!r} compares two groups or more. Got {only!r} only."
+            raise PairsError(msg)
+        n_unknown = int(np.count_nonzero(~self._known))
+        if n_unknown:
+            _log.warning(
+                "Task %r: %d of %d pairs have no group on one side or both; they only count for "
+                "the threshold.",
+                name,
+                n_unknown,
+                len(self._labels),
+            )
+        self._resamples = Resamples(
+            self._labels,
+            self._members.by,
+            self._members.first,
+            self._members.second,
+            n_resamples=at_least_1("n_resamples", n_resamples, owner),
+            seed=seed,
+        )
+
+    def _check_threshold(self) -> None:
+        if self.threshold is not None:
+            if not isinstance(self.threshold, int | float) or np.isnan(self.threshold):
+                msg = (
+                    "The 'threshold' parameter of GroupErrorTask must be a distance or None. "
+                    f"Got {self.threshold!r} instead."
+                )
+                raise InputError(msg)
+            return
+        if not isinstance(self.fmr, int | float) or not 0 < self.fmr <= 1:
+            msg = (
+                "The 'fmr' parameter of GroupErrorTask must be a rate above 0, up to 1. "
+                f"Got {self.fmr!r} instead."
+            )
+            raise InputError(msg)
+        labels = self._labels
+        if np.isnan(fnmr_at_fmr(labels, np.zeros(labels.size), self.fmr).threshold):
+            msg = (
+                f"A threshold at an FMR of {self.fmr:g} cannot be told from the "
+                f"{int((1 - labels).sum())} impostor pairs of task {self.name!r}. Give a larger "
+                "'fmr', or a 'threshold' chosen elsewhere."
+            )
+            raise PairsError(msg)
+
+    def _keep_groups(
+        self, groups: Groups, first: NDArray[np.str_], second: NDArray[np.str_]
+    ) -> tuple[str, str]:
+        """Let the groups travel with the pairs, into the exported distances and the pictures."""
+        if isinstance(groups, list | tuple):
+            return groups[0], groups[1]
+        for column, values in zip(GROUP_COLUMNS, (first, second), strict=True):
+            if column in self.pairs_df.columns:
+                msg = (
+                    f"The pairs file {self.pairs_file_path} has a column {column!r} already. Leave "
+                    "'groups' at its default to use it, or rename it."
+                )
+                raise PairsError(msg)
+            self.pairs_df[column] = values
+        return GROUP_COLUMNS
+
+    def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
+        """Measure one layer.
+
+        Parameters
+        ----------
+        pairs_distances_df : DataFrame
+            The pairs with their ``model_computed_distance``; left out or NaN where it failed.
+
+        Returns
+        -------
+        DataFrame
+            A row per group, per two groups, between groups and for all, see the class.
+        """
+        distances = align_distances(self._all_pairs, pairs_distances_df, task=self.name)
+        check_both_left(self._labels, distances, self.name)
+        threshold = self.threshold
+        if threshold is None:
+            found = fnmr_at_fmr(self._labels, distances, self.fmr, higher_is_better=False)
+            threshold = found.threshold
+        measured = GroupMeasures(
+            self._labels, distances, accepted_at(-distances, -threshold), self._resamples
+        )
+        rates = measured.rates(self._cells)
+        rows = []
+        for cell in self._cells:
+            row = {
+                CONDITION: cell.condition,
+                "Group 1": cell.groups[0],
+                "Group 2": cell.groups[1],
+                **rates[cell.condition],
+                **(measured.separation(cell.chosen) if cell.has_genuine else {}),
+            }
+            if cell.condition == ALL_GROUPS:
+                row.update(measured.fairness(self._groups))
+                row["Pairs Without Group"] = int(np.count_nonzero(~self._known))
+            rows.append({**row, **self._context(cell, threshold, distances)})
+        return pd.DataFrame(rows)
+
+    def _context(
+        self, cell: Cell, threshold: float, distances: Float64Array
+    ) -> dict[str, str | float]:
+        labels = self._labels[cell.chosen]
+        members = Members(
+            self._members.by, self._members.first[cell.chosen], self._members.second[cell.chosen]
+        )
+        chosen_from = "given" if self.threshold is not None else f"same pairs, FMR {self.fmr:g}"
+        return {
+            "Threshold": threshold,
+            "Threshold From": chosen_from,
+            "Distance Metric": self.distance_metric_name,
+            CI_METHOD: resampling_note(self._members, self._resamples.n_resamples),
+            "Genuine Pairs": int(labels.sum()),
+            "Impostor Pairs": int((1 - labels).sum()),
+            **count_columns(self._all_pairs[cell.chosen], members, distances[cell.chosen]),
+        }
+
+    def plot(self, output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
+        """Draw the rates of every group, and the FMR within and between groups as a heat map.
+
+        Parameters
+        ----------
+        output_dir : str
+            Folder for the pictures.
+        performances : DataFrame
+            Results of all models.
+        *optional
+            The distances, for the heat map.
+        """
+        names = [cell.condition for cell in self._groups]
+        groups = performances[performances[CONDITION].isin(names)]
+        for column in ("FMR", "FNMR"):
+            PlotHelper.bar_plot(
+                performances=groups,
+                y=column,
+                ylabel=column,
+                x=CONDITION,
+                xlabel="Group",
+                title_prefix=f"{column} per group",
+                output_dir=output_dir,
+                file_name=f"group_{column.lower()}",
+            )
+        if optional:
+            PlotHelper.group_heat_map(
+                performances[performances[CONDITION] == ALL_GROUPS],
+                optional[0],
+                output_dir,
+                "group_heat_map",
+                self.true_label,
+                group_columns=self._group_columns,
+                threshold_column="Threshold",
+            )

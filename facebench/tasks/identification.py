@@ -1,0 +1,374 @@
+"""Identification: is a probe's person found in a gallery?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.metrics.pairwise import cosine_distances, euclidean_distances
+
+from facebench.columns import (
+    CI_HIGH,
+    CI_LOW,
+    CI_METHOD,
+    CONDITION,
+    LAYER,
+    MODEL,
+    N_FAILED,
+    N_IDENTITIES,
+    N_IMAGES,
+    TASK,
+)
+from facebench.errors import InputError, MetricError, PairsError
+from facebench.metrics.bootstrap import Interval
+from facebench.metrics.identification import RankedProbes, rank_k
+from facebench.metrics.identification_bootstrap import identification_intervals
+from facebench.metrics.search import Measure, search_gallery
+from facebench.metrics.templates import Normalise, pool_templates, unit_rows
+from facebench.pair_distances import batch_cosine_distance, metric_name
+from facebench.plots import PlotHelper
+from facebench.tasks.base import round_measures
+from facebench.tasks.embedding import EmbeddingTask
+from facebench.tasks.image_tables import ImageTable, read_image_table
+from facebench.tasks.ranked_items import as_ranked, by_gallery, cmc_curve, tpir_and_distance
+from facebench.types import FloatArray, IntArray, MetricFunction, StrPath
+
+__all__ = ["IdentificationTask"]
+
+_MEASURES: dict[Any, Measure] = {
+    cosine_distances: "cosine",
+    batch_cosine_distance: "cosine",
+    euclidean_distances: "euclidean",
+    "cosine": "cosine",
+    "euclidean": "euclidean",
+    "inner_product": "inner_product",
+}
+AVERAGE = "average of galleries"
+
+
+class _Gallery(NamedTuple):
+    """One gallery: rows of the gallery table, and of the probes searched in it."""
+
+    name: str
+    templates: IntArray
+    identities: NDArray[Any]
+    probes: IntArray
+
+
+class IdentificationTask(EmbeddingTask):
+    """Does the network find a probe's person in a gallery, and only if they are in it?
+
+    Reports, each with a 95 % interval (``Rank-1 CI Low``, ``Rank-1 CI High``):
+
+    - Rank-1, Rank-5, Rank-20: share of the probes in the gallery whose person's template is among
+      the 1, 5, 20 nearest; of templates that are equally near the right one comes last;
+    - TPIR@FPIR=0.1 and so on, where some probes are of nobody in the gallery: share of the probes
+      in the gallery that are found at rank 1 and within the distance that at most this share of
+      the other probes reaches, and that distance ('Threshold').
+
+    The images of one person in a gallery are pooled into one template. With several galleries,
+    every probe is searched in each of them (or in its own, if the probe table names it), and there
+    is a row for each and one for their average.
+
+    An image that cannot be read fails: a person is pooled from the images that are left; a probe
+    without embedding or without its person's template is a miss, and counted in 'Failed'. 'Probes
+    outside Gallery' are those whose person is not in it.
+
+    People are resampled for the intervals, with all their probes; 'CI Method' says so, or that
+    every probe is another person and the interval Wilson's.
+
+    Parameters
+    ----------
+    name, images_path
+        See `EmbeddingTask`.
+    gallery, probes : str, Path or DataFrame
+        CSV files or tables with an image per row, and who it shows.
+    distance_metric : callable or str, default sklearn's ``cosine_distances``
+        That, ``euclidean_distances``, or 'cosine', 'euclidean', 'inner_product'.
+    image_column, identity_column : str, default 'image', 'identity'
+        Columns of both tables.
+    gallery_column : str, default 'gallery'
+        Column of the gallery table, if it has one, that parts it into galleries; of the probe
+        table, if it has one, that tells which gallery a probe is searched in.
+    ranks : sequence of int, default 1, 5, 20
+        The k of rank-k; beyond the size of the gallery it is that size.
+    fpir : sequence of float, default 0.1, 0.01
+        Targets of the false positive identification rate. Too few probes outside: NaN.
+    candidates : int, default 20
+        How many of the nearest people are kept for every probe.
+    normalise : {'none', 'before', 'after', 'both'}
+        Bring embeddings to unit length before they are pooled, templates after; probes likewise.
+    n_resamples, seed : int, default 1000, 0
+        Of the bootstrap.
+
+    Raises
+    ------
+    PairsError
+        If a table lacks something, or no probe's person is in a gallery.
+    InputError
+        If a rank, a rate or a switch is not what it should be.
+    MetricError
+        If the distance is another one.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        gallery: StrPath | pd.DataFrame,
+        probes: StrPath | pd.DataFrame,
+        images_path: StrPath,
+        distance_metric: MetricFunction | str = cosine_distances,
+        *,
+        image_column: str = "image",
+        identity_column: str = "identity",
+        gallery_column: str = "gallery",
+        ranks: Sequence[int] = (1, 5, 20),
+        fpir: Sequence[float] = (1e-1, 1e-2),
+        candidates: int = 20,
+        normalise: Normalise = "none",
+        n_resamples: int = 1000,
+        seed: int = 0,
+    ) -> None:
+        owner, columns = type(self).__name__, (image_column, identity_column)
+        gallery_table = read_image_table(gallery, parameter="gallery", owner=owner, columns=columns)
+        probe_table = read_image_table(probes, parameter="probes", owner=owner, columns=columns)
+        self._gallery_images, self._gallery_people, self._probe_images, self._probe_people = (
+            table.texts(parameter, column).to_numpy(dtype=object)
+            for table in (gallery_table, probe_table)
+            for parameter, column in (
+                ("image_column", image_column),
+                ("identity_column", identity_column),
+            )
+        )
+        super().__init__(name, [*self._gallery_images, *self._probe_images], images_path)
+        self.measure = _as_measure(distance_metric)
+        self.distance_metric_name = (
+            distance_metric if isinstance(distance_metric, str) else metric_name(distance_metric)
+        )
+        self.ranks = tuple(_whole("ranks", rank) for rank in ranks)
+        self.candidates = _whole("candidates", candidates)
+        self.n_resamples = _whole("n_resamples", n_resamples)
+        self.fpir = tuple(float(rate) for rate in fpir)
+        if not all(0 < rate <= 1 for rate in self.fpir) or not self.ranks:
+            msg = (
+                f"The 'fpir' parameter of {owner} must be rates above 0, up to 1, and 'ranks' must "
+                f"hold at least one. Got {fpir!r} and {ranks!r}."
+            )
+            raise InputError(msg)
+        if normalise not in ("none", "before", "after", "both"):
+            msg = (
+                f"The 'normalise' parameter of {owner} must be 'none', 'before', 'after' or "
+                f"'both'. Got {normalise!r} instead."
+            )
+            raise InputError(msg)
+        self.normalise = normalise
+        self.seed = seed
+        self._has_galleries = gallery_column in gallery_table.rows
+        self._galleries = self._part(gallery_table, probe_table, gallery_column)
+
+    def _part(self, gallery: ImageTable, probes: ImageTable, column: str) -> list[_Gallery]:
+        """Part the tables into galleries, in order of first appearance, and check each."""
+        of_row = (
+            gallery.texts("gallery_column", column).to_numpy(dtype=object)
+            if self._has_galleries
+            else np.full(len(gallery.rows), "", dtype=object)
+        )
+        names = list(dict.fromkeys(of_row))
+        searched = np.full(len(probes.rows), None, dtype=object)
+        if self._has_galleries and column in probes.rows:
+            searched = probes.texts("gallery_column", column).to_numpy(dtype=object)
+            unknown = sorted(set(searched) - set(names))
+            if unknown:
+                msg = (
+                    f"The probes of task {self.name!r} must be searched in a gallery there is "
+                    f"({', '.join(names)}). Got {unknown[0]!r}."
+                )
+                raise PairsError(msg)
+        parts = []
+        for name in names:
+            rows = np.flatnonzero(of_row == name)
+            own = np.flatnonzero([place is None or place == name for place in searched])
+            part = _Gallery(name, rows, self._gallery_people[rows], own)
+            if not set(part.identities) & set(self._probe_people[own]):
+                where = f"gallery {name!r}" if self._has_galleries else "the gallery"
+                msg = (
+                    f"Task {self.name!r} needs probes of people in {where}. Of {own.size} probes "
+                    f"and {len(set(part.identities))} people none match; is the identity column "
+                    "spelled alike in both tables?"
+                )
+                raise PairsError(msg)
+            parts.append(part)
+        return parts
+
+    def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
+        """Search every probe.
+
+        Parameters
+        ----------
+        embeddings : array, shape [N, D]
+            Gallery images, then probes; NaN for an image that could not be read.
+
+        Returns
+        -------
+        DataFrame
+            A row per probe (and gallery): image, identity, gallery if there are several,
+            in_gallery, rank of the right person (empty where there is none), mate_distance,
+            templates (size of the gallery), and identity_1, distance_1 … of the nearest people.
+        """
+        n_gallery = len(self._gallery_images)
+        images, probes = embeddings[:n_gallery], embeddings[n_gallery:]
+        if self.normalise != "none":
+            probes = unit_rows(probes).astype(np.float32)
+        frames = [self._search(part, images, probes) for part in self._galleries]
+        return pd.concat(frames, ignore_index=True)
+
+    def _search(self, part: _Gallery, images: FloatArray, probes: FloatArray) -> pd.DataFrame:
+        people, templates, n_images = pool_templates(
+            images[part.templates], part.identities.astype(str), normalise=self.normalise
+        )
+        usable = n_images > 0
+        if not usable.any():
+            msg = f"No image of gallery {part.name!r} of task {self.name!r} can be read."
+            raise InputError(msg)
+        known = people[usable]
+        wanted = self._probe_people[part.probes].astype(str)
+        readable = np.isfinite(probes[part.probes]).all(axis=1)
+        place = np.searchsorted(known, wanted).clip(max=len(known) - 1)
+        mates = np.where(known[place] == wanted, place, -1)
+        found = search_gallery(
+            probes[part.probes][readable],
+            templates[usable],
+            k=self.candidates,
+            mates=mates[readable],
+            measure=self.measure,
+        )
+        rows = np.flatnonzero(readable)
+        rank = pd.Series(found.mate_ranks, index=rows, dtype="Int64")
+        frame = pd.DataFrame(
+            {
+                "image": self._probe_images[part.probes],
+                "identity": wanted,
+                **({"gallery": part.name} if self._has_galleries else {}),
+                "in_gallery": np.isin(wanted, people),
+                "rank": rank.mask(rank == 0).reindex(range(len(wanted))),
+                "mate_distance": pd.Series(found.mate_distances, index=rows),
+                "templates": len(known),
+            }
+        )
+        nearest = {}
+        for place_, column in enumerate(found.indices.T, start=1):
+            nearest[f"identity_{place_}"] = pd.Series(known[column], index=rows, dtype=object)
+            nearest[f"distance_{place_}"] = pd.Series(found.distances[:, place_ - 1], index=rows)
+        return pd.concat([frame, pd.DataFrame(nearest).reindex(frame.index)], axis=1)
+
+    def compute_task_performance(self, items_df: pd.DataFrame) -> pd.DataFrame:
+        """Measure one layer.
+
+        Parameters
+        ----------
+        items_df : DataFrame
+            What `compute_items` returned.
+
+        Returns
+        -------
+        DataFrame
+            One row; with a gallery column, one per gallery and one for their average.
+        """
+        parts = by_gallery(items_df)
+        galleries = {name: as_ranked(items) for name, items in parts.items()}
+        rows = [self._row([galleries[name]], parts[name], name) for name in parts]
+        if self._has_galleries:
+            rows.append(self._row(list(galleries.values()), items_df, AVERAGE))
+        return round_measures(pd.DataFrame(rows))
+
+    def _row(
+        self, galleries: list[RankedProbes], items: pd.DataFrame, condition: str
+    ) -> dict[str, Any]:
+        open_set = any(not gallery.mated.all() for gallery in galleries)
+        fpir = self.fpir if open_set else ()
+        intervals = identification_intervals(
+            galleries,
+            ranks=self.ranks,
+            fpir=fpir,
+            n_resamples=self.n_resamples,
+            seed=self.seed,
+        )
+        row: dict[str, Any] = {CONDITION: condition} if self._has_galleries else {}
+        for k, interval in zip(self.ranks, intervals.rank, strict=True):
+            rate = float(np.mean([rank_k(gallery, k=k) for gallery in galleries]))
+            row |= _with_interval(f"Rank-{k}", rate, interval)
+        for target, interval in zip(fpir, intervals.tpir, strict=True):
+            found = [tpir_and_distance(gallery, target) for gallery in galleries]
+            name = f"TPIR@FPIR={target:g}"
+            row |= _with_interval(name, float(np.mean([rate for rate, _ in found])), interval)
+            # Each gallery has a threshold of its own: an average of them would be nobody's.
+            row[f"{name} Threshold"] = found[0][1] if len(found) == 1 else np.nan
+        mated = items["in_gallery"].astype(bool)
+        outside = int((~mated).sum())
+        lost = items["distance_1"].isna() | (mated & items["rank"].isna())
+        return {
+            **row,
+            "Probes": len(items),
+            "Probes in Gallery": len(items) - outside,
+            "Probes outside Gallery": outside,
+            "Gallery Templates": sum(gallery.n_gallery for gallery in galleries),
+            N_IMAGES: len(set(self.images)),
+            N_IDENTITIES: int(items["identity"].nunique()),
+            N_FAILED: int(lost.sum()),
+            "Distance Metric": self.distance_metric_name,
+            CI_METHOD: intervals.method,
+        }
+
+    @staticmethod
+    def plot(output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
+        """Draw the CMC of every model and layer, a picture per task.
+
+        Parameters
+        ----------
+        output_dir : str
+            Folder for the pictures.
+        performances : DataFrame
+            Results of all models and identification tasks.
+        *optional
+            The items of every model and task.
+        """
+        if not optional:
+            return
+        curves = []
+        for task, model, layer in dict.fromkeys(
+            performances[[TASK, MODEL, LAYER]].itertuples(index=False, name=None)
+        ):
+            items = optional[0][model][task]
+            curve = cmc_curve(items[items["layer_name"] == layer])
+            curves.append(curve.assign(**{TASK: task, MODEL: model, LAYER: layer}))
+        PlotHelper.cmc_plot(pd.concat(curves, ignore_index=True), output_dir, "cmc")
+
+
+def _as_measure(distance_metric: Any) -> Measure:
+    try:
+        return _MEASURES[getattr(distance_metric, "function", distance_metric)]
+    except (KeyError, TypeError):
+        name = distance_metric if isinstance(distance_metric, str) else metric_name(distance_metric)
+        msg = (
+            "The 'distance_metric' parameter of IdentificationTask must be cosine_distances, "
+            "euclidean_distances, 'cosine', 'euclidean' or 'inner_product', as a gallery is "
+            f"searched by matrix products. Got {name!r} instead."
+        )
+        raise MetricError(msg) from None
+
+
+def _whole(parameter: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        msg = (
+            f"The {parameter!r} parameter of IdentificationTask must be whole, from 1 on. "
+            f"Got {value!r} instead."
+        )
+        raise InputError(msg)
+    return int(value)
+
+
+def _with_interval(name: str, value: float, interval: Interval) -> dict[str, float]:
+    return {name: value, f"{name}{CI_LOW}": interval.low, f"{name}{CI_HIGH}": interval.high}

@@ -1,0 +1,354 @@
+"""Verification of templates: many images of a person against many, as in the IJB benchmarks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics.pairwise import cosine_distances
+
+from facebench.columns import (
+    CI_HIGH,
+    CI_LOW,
+    CI_METHOD,
+    N_FAILED,
+    N_IDENTITIES,
+    N_IMAGES,
+    N_PAIRS,
+)
+from facebench.errors import InputError, MissingImageError, PairsError
+from facebench.flipping import flipped_name
+from facebench.metrics.stats import Interval, bootstrap
+from facebench.metrics.templates import Flip, Normalise, combine_flips, pool_templates
+from facebench.metrics.verification import (
+    LabelError,
+    as_labels,
+    auc,
+    best_accuracy,
+    eer,
+    tar_at_far,
+)
+from facebench.pair_distances import DistanceMetric
+from facebench.pairs import as_path, row_name
+from facebench.plots import PlotHelper
+from facebench.tasks.base import round_measures
+from facebench.tasks.embedding import EmbeddingTask
+from facebench.tasks.image_tables import read_image_table
+from facebench.types import FloatArray, MetricFunction, StrPath
+
+__all__ = ["TemplateVerificationTask"]
+
+_SIDES = ("template1", "template2")
+_SHOWN = 5
+# Beyond this many resampled comparisons, fewer resamples are drawn, but not under a hundred.
+_MOST_DRAWN, _FEWEST_RESAMPLES = 100_000_000, 100
+
+
+class TemplateVerificationTask(EmbeddingTask):
+    """Does the network tell same-person pairs of templates from others?
+
+    A template is all images of a person that came in together. Their embeddings are averaged
+    within each medium (the frames of one video), then over media, see `pool_templates`.
+
+    Reports AUC, EER and TAR@FAR=0.1 … with 95 % intervals, each TAR's threshold (a pair is accepted
+    if distance <= threshold), and Oracle Accuracy, whose threshold is the best on these very pairs.
+    Intervals resample people where the table tells them, with all their templates, else templates
+    ('CI Method' says which). Pairs with a template none of whose images can be read are rejected,
+    and counted in 'Failed'.
+
+    Parameters
+    ----------
+    name, images_path
+        See `EmbeddingTask`.
+    templates : str, Path or DataFrame
+        A row per image with the columns 'template' and 'image' (or 'img'), and optionally 'media'
+        and 'identity'.
+    pairs : str, Path or DataFrame
+        A row per pair with the columns 'template1', 'template2' and `true_label`.
+    distance_metric : callable, default sklearn's ``cosine_distances``
+        Distance of two [1, D] tensors.
+    true_label : str, default 'same'
+        Column that is 1 (or true, or 'same') for pairs of one person, 0 (false, 'different') else.
+    normalise : {'before', 'after', 'both', 'none'}
+        Bring images to unit length before they are pooled, or templates after.
+    weights : str, optional
+        'norm' weighs images by the length of their embedding; else a column of `templates`, such
+        as detector scores.
+    flip : {'sum', 'concat'}, optional
+        Combine each embedding with that of the mirrored image, before all else.
+    flipped_images_path : str or Path, optional
+        The folder of mirrored images, needed for `flip`: `write_flipped` makes it.
+    far : sequence of float, default 0.1, 0.01, 0.001
+        Targets of the false accept rate.
+    n_resamples, seed : int, default 1000, 0
+        Of the bootstrap; fewer resamples, down to 100, for more than 100,000 pairs.
+
+    Raises
+    ------
+    PairsError
+        If a table lacks something, or a pair names a template without images.
+    MissingImageError
+        If a mirrored image is missing.
+    InputError
+        If a switch is not what it should be.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        templates: StrPath | pd.DataFrame,
+        pairs: StrPath | pd.DataFrame,
+        images_path: StrPath,
+        distance_metric: MetricFunction = cosine_distances,
+        *,
+        true_label: str = "same",
+        normalise: Normalise = "before",
+        weights: str | None = None,
+        flip: Flip | None = None,
+        flipped_images_path: StrPath | None = None,
+        far: Sequence[float] = (1e-1, 1e-2, 1e-3),
+        n_resamples: int = 1000,
+        seed: int = 0,
+    ) -> None:
+        owner = type(self).__name__
+        self._check_switches(normalise, flip, flipped_images_path)
+        table = read_image_table(
+            templates, parameter="templates", owner=owner, columns=("template", "image")
+        )
+        pair_table = read_image_table(
+            pairs, parameter="pairs", owner=owner, columns=(*_SIDES, true_label)
+        )
+        column = "img" if "img" in table.rows and "image" not in table.rows else "image"
+        names = table.texts(None, column).tolist()
+        self._templates, self._media, self._people = (
+            table.texts(None, wanted).to_numpy(dtype=str) if is_there else None
+            for wanted, is_there in (
+                ("template", True),
+                ("media", "media" in table.rows),
+                ("identity", "identity" in table.rows),
+            )
+        )
+        self.weights = (
+            weights if weights in (None, "norm") else table.numbers("weights", weights).to_numpy()
+        )
+        images, folder = names, images_path
+        if flip is not None and flipped_images_path is not None:
+            images, folder = _with_flipped(name, names, images_path, flipped_images_path)
+        super().__init__(name, images, folder)
+        self.distance_metric = DistanceMetric(distance_metric, owner=owner)
+        self.distance_metric_name = self.distance_metric.name
+        self.normalise, self.flip, self.true_label = normalise, flip, true_label
+        self.far, self.n_resamples, self.seed = tuple(map(float, far)), n_resamples, seed
+        self.template_pairs = self._checked_pairs(
+            pair_table.rows.assign(
+                **{side: pair_table.texts(None, side) for side in _SIDES},
+                **{true_label: pair_table.texts("true_label", true_label)},
+            )
+        )
+
+    def _check_switches(self, normalise: Any, flip: Any, folder: Any) -> None:
+        owner = type(self).__name__
+        if normalise not in get_args(Normalise):
+            msg = (
+                f"The 'normalise' parameter of {owner} must be 'none', 'before', 'after' or "
+                f"'both'. Got {normalise!r} instead."
+            )
+            raise InputError(msg)
+        if flip not in (None, *get_args(Flip)) or (flip is None) != (folder is None):
+            msg = (
+                f"The 'flip' parameter of {owner} must be 'sum' or 'concat', together with "
+                f"'flipped_images_path', or neither be given. Got {flip!r} and {folder!r}."
+            )
+            raise InputError(msg)
+
+    def _checked_pairs(self, pairs: pd.DataFrame) -> pd.DataFrame:
+        """Turn labels into 0 and 1, and check that every template has images, of one person."""
+        named = pd.unique(pairs[list(_SIDES)].to_numpy().ravel())
+        known = set(np.asarray(self._templates).tolist())
+        empty = [template for template in named if template not in known]
+        if empty:
+            listed = ", ".join(map(repr, empty[:_SHOWN])) + (" …" if len(empty) > _SHOWN else "")
+            msg = (
+                f"Every template of the pairs of task {self.name!r} must have images. "
+                f"{len(empty)} of {len(named)} have none: {listed}."
+            )
+            raise PairsError(msg)
+        try:
+            labels = as_labels(pairs[self.true_label])
+        except LabelError as error:
+            msg = (
+                f"The {self.true_label!r} column of the pairs of {self.name!r} must hold 0/1, "
+                f"true/false or same/different. Got {error.value!r} in {row_name(error.position)}."
+            )
+            raise PairsError(msg) from error
+        if labels.min() == labels.max():
+            msg = f"The pairs of task {self.name!r} must be of both classes, same and different."
+            raise PairsError(msg)
+        pairs = pairs.assign(**{self.true_label: labels})
+        if self._people is None:
+            return pairs
+        people = pd.Series(self._people).groupby(self._templates).agg(["first", "nunique"])
+        mixed = people.index[people["nunique"] > 1]
+        if len(mixed):
+            msg = f"A template is of one person. {mixed[0]!r} of task {self.name!r} names two."
+            raise PairsError(msg)
+        first, second = (pairs[side].map(people["first"]) for side in _SIDES)
+        wrong = ((first == second) != (labels == 1)).to_numpy()
+        if wrong.any():
+            row = int(wrong.argmax())
+            msg = (
+                f"The label of {row_name(row)} of the pairs of {self.name!r}, {labels[row]}, "
+                f"contradicts the identities {first.iloc[row]!r} and {second.iloc[row]!r}."
+            )
+            raise PairsError(msg)
+        return pairs.assign(identity1=first, identity2=second)
+
+    def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
+        """Pool the templates and compare them.
+
+        Parameters
+        ----------
+        embeddings : array, shape [N, D]
+            The images, and after them the mirrored ones; NaN for one that could not be read.
+
+        Returns
+        -------
+        DataFrame
+            The pairs with ``model_computed_distance``, NaN where a template has no image left.
+        """
+        if self.flip is not None:
+            half = len(embeddings) // 2
+            embeddings = combine_flips(embeddings[:half], embeddings[half:], self.flip)
+        names, vectors, n_images = pool_templates(
+            embeddings,
+            self._templates,
+            media=self._media,
+            weights=self.weights,
+            normalise=self.normalise,
+        )
+        first, second = (
+            np.searchsorted(names, self.template_pairs[side].to_numpy(dtype=str)) for side in _SIDES
+        )
+        kept = (n_images[first] > 0) & (n_images[second] > 0)
+        distances = np.full(len(kept), np.nan)
+        distances[kept] = self.distance_metric.between(vectors, first[kept], second[kept])
+        return self.template_pairs.assign(model_computed_distance=distances)
+
+    def compute_task_performance(self, items_df: pd.DataFrame) -> pd.DataFrame:
+        """Measure one layer.
+
+        Parameters
+        ----------
+        items_df : DataFrame
+            The pairs with their ``model_computed_distance``.
+
+        Returns
+        -------
+        DataFrame
+            One row, see the class.
+        """
+        labels = items_df[self.true_label].to_numpy(dtype=np.int8)
+        distances = items_df["model_computed_distance"].to_numpy(dtype=np.float64)
+        sides = ("identity1", "identity2") if self._people is not None else _SIDES
+        affordable = max(_FEWEST_RESAMPLES, _MOST_DRAWN // len(labels))
+        n_resamples = min(self.n_resamples, affordable)
+
+        def interval(metric: Any) -> Interval:
+            try:
+                return bootstrap(
+                    labels,
+                    distances,
+                    metric,
+                    by="image" if self._people is None else "identity",
+                    members1=items_df[sides[0]].to_numpy(dtype=str),
+                    members2=items_df[sides[1]].to_numpy(dtype=str),
+                    n_resamples=n_resamples,
+                    seed=self.seed,
+                    higher_is_better=False,
+                )
+            except ValueError:
+                # Too few people, or a target too low for them: there is no interval to tell.
+                return Interval(np.nan, np.nan)
+
+        row: dict[str, Any] = {}
+
+        def add(name: str, value: float, metric: Any) -> None:
+            row[name] = value
+            row[f"{name}{CI_LOW}"], row[f"{name}{CI_HIGH}"] = interval(metric)
+
+        add("AUC", auc(labels, distances, higher_is_better=False), "auc")
+        found = eer(labels, distances, higher_is_better=False)
+        add("EER", found.rate, _eer_rate)
+        row["EER Threshold"] = found.threshold
+        for point in tar_at_far(labels, distances, self.far, higher_is_better=False):
+            name = f"TAR@FAR={point.target:g}"
+            add(name, point.tar, f"tar@{point.target!r}")
+            row[f"{name} Achieved FAR"], row[f"{name} Threshold"] = point.far, point.threshold
+        row["Oracle Accuracy"] = best_accuracy(labels, distances, higher_is_better=False).accuracy
+        unit = "template" if self._people is None else "identity"
+        context = {
+            "Distance Metric": self.distance_metric_name,
+            CI_METHOD: f"95% bootstrap by {unit} ({n_resamples} resamples)",
+            N_PAIRS: len(items_df),
+            "Templates": int(pd.unique(items_df[list(_SIDES)].to_numpy().ravel()).size),
+            N_IMAGES: len(set(self.images)),
+            N_FAILED: int(np.isnan(distances).sum()),
+        }
+        if self._people is not None:
+            context[N_IDENTITIES] = int(pd.unique(items_df[list(sides)].to_numpy().ravel()).size)
+        return round_measures(pd.DataFrame([{**row, **context}]))
+
+    @staticmethod
+    def plot(output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
+        """Draw the AUC of every model and layer, a picture per task.
+
+        Parameters
+        ----------
+        output_dir : str
+            Folder for the pictures.
+        performances : DataFrame
+            Results of all models and template tasks.
+        *optional
+            Not used.
+        """
+        PlotHelper.bar_plot(
+            performances=performances,
+            y="AUC",
+            ylabel="AUC",
+            ylim=(0, 1.1),
+            title_prefix="Template Verification AUC",
+            output_dir=output_dir,
+            file_name="template_auc",
+        )
+
+
+def _eer_rate(labels: Any, distances: Any) -> float:
+    return eer(labels, distances, higher_is_better=False).rate
+
+
+def _with_flipped(
+    task: str, names: list[str], images_path: StrPath, flipped_images_path: StrPath
+) -> tuple[list[str], str]:
+    """Name images and mirrored images from one folder that holds both: a task has but one."""
+    folders = [
+        as_path(images_path, "images_path").resolve(),
+        as_path(flipped_images_path, "flipped_images_path").resolve(),
+    ]
+    mirrored = [flipped_name(name) for name in names]
+    missing = [name for name in dict.fromkeys(mirrored) if not (folders[1] / name).is_file()]
+    if missing:
+        msg = (
+            f"{len(missing)} mirrored images of task {task!r} are missing in {folders[1]}; the "
+            f"first is {missing[0]!r}. Make them with facebench.write_flipped."
+        )
+        raise MissingImageError(msg)
+    above = os.path.commonpath(folders)
+    prefixes = [Path(os.path.relpath(folder, above)) for folder in folders]
+    return [
+        *((prefixes[0] / name).as_posix() for name in names),
+        *((prefixes[1] / name).as_posix() for name in mirrored),
+    ], above

@@ -1,0 +1,178 @@
+"""The same numbers, whatever the store held, however the run was cut up, wherever layers waited."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.metrics.pairwise import cosine_distances, euclidean_distances
+
+from facebench import AccuracyTask, ConditionedAverageDistances, MultiModelTaskManager
+from support import runs
+
+# Bytes that leave the wide layers no room: they are compared on the way.
+LITTLE = 150_000
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return runs.make_world(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture(scope="module")
+def expected(world: Path) -> np.ndarray:
+    """Distances by scikit-learn from outputs of one image at a time."""
+    model = runs.make_model()
+    names = sorted((world / "images").iterdir())
+    outputs = {path.name: model.get_output(model.preprocess_image(path)) for path in names}
+    found = []
+    for task, metric in zip(
+        runs.tasks(world), (cosine_distances, euclidean_distances), strict=True
+    ):
+        for layer in runs.LAYERS:
+            found += [
+                metric(
+                    outputs[pair.img1][layer].double().numpy(),
+                    outputs[pair.img2][layer].double().numpy(),
+                )[0, 0]
+                for pair in task.pairs_df.itertuples()
+            ]
+    return np.array(found)
+
+
+@pytest.mark.parametrize("store", ["off", "cold", "warm", "partial layers", "partial images"])
+@pytest.mark.parametrize("max_memory", [None, LITTLE], ids=["stored", "wide"])
+@pytest.mark.parametrize(
+    ("batch_size", "num_workers"), [(1, 0), (4, 2), (32, 0)], ids=["one", "four", "all"]
+)
+def test_every_way_gives_the_same(
+    world: Path,
+    expected: np.ndarray,
+    tmp_path: Path,
+    store: str,
+    max_memory: int | None,
+    batch_size: int,
+    num_workers: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # So small a world would always be cheaper on disk.
+    monkeypatch.setattr("facebench.engine.placement._SPILL_SECONDS", float("inf"))
+    options = {"batch_size": batch_size, "num_workers": num_workers, "max_memory": max_memory}
+    cache = None if store == "off" else tmp_path / "cache"
+    if store == "warm":
+        first = runs.run(world, tmp_path / "first", cache_dir=cache, **options)
+    elif store == "partial layers":
+        some = MultiModelTaskManager(
+            runs.make_model(["2"]), runs.tasks(world), batch_size, cache_dir=cache
+        )
+        some.run_all_tasks_all_models(tmp_path / "first", plots=False)
+    elif store == "partial images":
+        some = MultiModelTaskManager(
+            runs.make_model(), runs.tasks(world)[1:], 5, cache_dir=cache, max_memory=max_memory
+        )
+        task = next(iter(some.tasks.values()))
+        task.pairs_df = task.pairs_df.iloc[3:8]
+        some.run_all_tasks_all_models(tmp_path / "first", plots=False)
+    manager = runs.run(world, tmp_path / "out", cache_dir=cache, **options)
+    np.testing.assert_allclose(runs.distances(manager), expected, rtol=0, atol=1e-5)
+    record = manager.records["net"]
+    assert record.layers["0"] == ("kept" if max_memory is None else "streamed")
+    if store == "warm":
+        assert np.array_equal(runs.distances(manager), runs.distances(first))
+        assert record.n_forwards == 0
+        assert record.n_hits == runs.N_IMAGES
+    elif max_memory is None and store in ("off", "cold"):
+        assert record.n_forwards == runs.N_IMAGES
+
+
+def test_spilled_layers_give_the_same(
+    world: Path, expected: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("facebench.engine.placement._SPILL_SECONDS", 0.0)
+    monkeypatch.setattr("facebench.engine.placement._FEW_AGAIN", 0.0)
+    options = {"cache_dir": tmp_path / "cache", "max_memory": LITTLE}
+    manager = runs.run(world, tmp_path / "out", **options)
+    assert manager.records["net"].layers["0"] == "spilled"
+    np.testing.assert_allclose(runs.distances(manager), expected, rtol=0, atol=1e-5)
+    again = runs.run(world, tmp_path / "again", **options)
+    assert np.array_equal(runs.distances(again), runs.distances(manager))
+    assert again.records["net"].n_forwards == 0
+    assert not list((tmp_path / "cache").glob("facebench-*"))
+
+
+def test_a_users_metric_sees_wide_layers_in_their_own_order(world: Path, tmp_path: Path) -> None:
+    import torch
+
+    def first_values(left: torch.Tensor, right: torch.Tensor) -> float:
+        return float((left[0, :5] - right[0, :5]).abs().sum())
+
+    found = []
+    for max_memory in (None, LITTLE):
+        model = runs.make_model()
+        model.use_memory_format(torch.channels_last)
+        task = AccuracyTask(
+            "own", world / "same.csv", world / "images", first_values, true_label="same"
+        )
+        manager = MultiModelTaskManager(model, task, 4, cache_dir=None, max_memory=max_memory)
+        manager.run_all_tasks_all_models(tmp_path / "out", plots=False)
+        frame = manager.model_task_distances_dfs["net"]["own"]
+        found.append(frame["model_computed_distance"].to_numpy())
+    np.testing.assert_allclose(found[0], found[1], atol=1e-5)
+
+
+def test_a_second_run_opens_no_image(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.run(world, tmp_path / "out", cache_dir=tmp_path / "cache")
+    monkeypatch.setattr("PIL.Image.open", None)
+    model = runs.make_model()
+    manager = MultiModelTaskManager(model, runs.tasks(world), 4, cache_dir=tmp_path / "cache")
+    manager.run_all_tasks_all_models(tmp_path / "again", plots=False)
+    assert model.images_seen == 0
+
+
+def test_another_task_or_name_finds_what_there_is(world: Path, tmp_path: Path) -> None:
+    runs.run(world, tmp_path / "out", cache_dir=tmp_path / "cache")
+    moved = tmp_path / "moved"
+    (world / "images").rename(world / "elsewhere")
+    try:
+        moved.mkdir()
+        (moved / "images").symlink_to(world / "elsewhere")
+        for name in ("same.csv", "rated.csv"):
+            (moved / name).write_bytes((world / name).read_bytes())
+        model = runs.make_model()
+        model.name = "renamed"
+        manager = MultiModelTaskManager(model, runs.tasks(moved), 4, cache_dir=tmp_path / "cache")
+        manager.run_all_tasks_all_models(tmp_path / "again", plots=False)
+    finally:
+        (world / "elsewhere").rename(world / "images")
+    assert model.images_seen == 0
+
+
+def test_a_change_of_weights_or_settings_is_seen(world: Path, tmp_path: Path) -> None:
+    runs.run(world, tmp_path / "out", cache_dir=tmp_path / "cache")
+    changed = runs.make_model()
+    with torch.no_grad():
+        changed.model[0].bias[0] += 1e-3
+    manager = MultiModelTaskManager(changed, runs.tasks(world), 4, cache_dir=tmp_path / "cache")
+    manager.run_all_tasks_all_models(tmp_path / "again", plots=False)
+    assert changed.images_seen == runs.N_IMAGES
+
+
+def test_the_same_bytes_twice_are_one_image(world: Path, tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    for name in ("a.png", "b.png", "c.png"):
+        (images / name).write_bytes((world / "images" / "00.png").read_bytes())
+    pairs = {"img1": ["a.png", "b.png"], "img2": ["b.png", "c.png"], "condition": ["x", "x"]}
+    pd.DataFrame(pairs).to_csv(tmp_path / "pairs.csv", index=False)
+    model = runs.make_model()
+    task = ConditionedAverageDistances("same", tmp_path / "pairs.csv", images)
+    manager = MultiModelTaskManager(model, task, cache_dir=tmp_path / "cache")
+    manager.run_all_tasks_all_models(tmp_path / "out", plots=False)
+    assert model.images_seen == 1
+    found = manager.model_task_distances_dfs["net"]["same"]["model_computed_distance"]
+    assert (found == 0).all()

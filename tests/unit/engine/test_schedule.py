@@ -1,0 +1,74 @@
+"""Every pair meets once, whatever the graph and however little memory there is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facebench.engine.schedule import Schedule, make_schedule
+
+
+def unique_pairs(pairs: list[tuple[int, int]]) -> np.ndarray:
+    ordered = sorted({(min(pair), max(pair)) for pair in pairs})
+    return np.array(ordered, dtype=np.intp).reshape(-1, 2)
+
+
+def check(plan: Schedule, pairs: np.ndarray, batch_size: int, room: int) -> None:
+    waiting: set[int] = set()
+    met: list[tuple[int, int]] = []
+    for step in plan.steps:
+        assert 0 < len(step.images) <= max(batch_size, 2)
+        assert len(set(step.images)) == len(step.images)
+        present = waiting | set(step.images)
+        for first, second in step.pairs.tolist():
+            assert {first, second} <= present
+            met.append((first, second))
+        assert set(step.keep) <= present
+        assert len(step.keep) <= room
+        waiting = set(step.keep)
+    assert sorted(met) == sorted(map(tuple, pairs.tolist()))
+    assert plan.n_forwards == sum(len(step.images) for step in plan.steps)
+
+
+@given(
+    pairs=st.lists(st.tuples(st.integers(0, 14), st.integers(0, 14)), max_size=60),
+    batch_size=st.integers(1, 6),
+    capacity=st.integers(1, 20),
+)
+def test_every_pair_meets_exactly_once(
+    pairs: list[tuple[int, int]], batch_size: int, capacity: int
+) -> None:
+    graph = unique_pairs(pairs)
+    plan = make_schedule(graph, 15, batch_size, capacity)
+    check(plan, graph, batch_size, max(capacity - batch_size, batch_size))
+    assert {image for step in plan.steps for image in step.images} == set(graph.ravel().tolist())
+
+
+def test_couples_go_through_once_and_hardly_wait() -> None:
+    rng = np.random.default_rng(0)
+    couples = rng.permutation(400).reshape(-1, 2)
+    plan = make_schedule(np.sort(couples, axis=1), 400, batch_size=8, capacity=16)
+    assert plan.n_forwards == 400
+    assert plan.most_kept <= 1
+
+
+def test_a_chain_goes_through_once() -> None:
+    order = np.random.default_rng(1).permutation(300)
+    chain = np.sort(np.stack([order[:-1], order[1:]], axis=1), axis=1)
+    plan = make_schedule(chain, 300, batch_size=4, capacity=8)
+    assert plan.n_forwards == 300
+
+
+@pytest.mark.parametrize("capacity", [8, 16, 64])
+def test_all_pairs_take_about_as_many_rounds_as_memory_demands(capacity: int) -> None:
+    graph = np.stack(np.triu_indices(64, 1), axis=1)
+    plan = make_schedule(graph, 64, batch_size=4, capacity=capacity)
+    check(plan, graph, 4, capacity - 4)
+    held = capacity - 4
+    assert plan.n_forwards <= 64 * (64 / held + 1) / 2 + 64
+
+
+def test_no_pairs_are_no_steps() -> None:
+    assert make_schedule(np.empty((0, 2), dtype=np.intp), 5, 2, 4) == Schedule([], 0, 0)
