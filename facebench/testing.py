@@ -77,8 +77,8 @@ def check_task(
     ----------
     task : type or callable
         A subclass of BaseTask, made with a generated pairs file whose columns are ``truth``,
-        ``same``, ``distance``, ``condition`` and ``group``; or a function without arguments that
-        returns a new task, on pairs or images of its own.
+        ``same``, ``distance``, ``condition``, ``group``, ``group1`` and ``group2``; or a function
+        without arguments that returns a new task, on pairs or images of its own.
 
     Raises
     ------

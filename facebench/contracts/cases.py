@@ -184,6 +184,9 @@ class TaskCase:
                 "distance": rng.uniform(0, 1, len(pairs)).round(3),
                 # Both classes in every condition and group.
                 "condition": [["near", "far"][i // 2 % 2] for i in range(len(pairs))],
+                # What a person is stays the same in every image.
+                "group1": ["ab"[a // _PHOTOGRAPHS % 2] for a, _ in pairs],
+                "group2": ["ab"[b // _PHOTOGRAPHS % 2] for _, b in pairs],
                 "group": [["upright", "inverted"][i // 4 % 2] for i in range(len(pairs))],
             }
         )
