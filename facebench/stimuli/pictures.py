@@ -32,7 +32,7 @@ def checked_picture(image: ArrayLike) -> Picture:
 
 def rounded(values: NDArray[np.floating[Any]]) -> Picture:
     """Round to whole grey levels, cutting off what lies outside of 0 … 255."""
-    return np.round(np.clip(values, 0, 255)).astype(np.uint8)
+    return np.asarray(np.round(np.clip(values, 0, 255)), np.uint8)
 
 
 def require_positive(name: str, value: float, unit: str) -> None:
