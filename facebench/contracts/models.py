@@ -51,12 +51,13 @@ def _twice_gives_the_same(case: ModelCase) -> None:
 
 
 def _a_batch_equals_its_images_one_by_one(case: ModelCase) -> None:
-    model = case.make(case.layers)
-    together = model.get_output(case.batch())
-    alone = [model.get_output(image) for image in case.batch()]
-    for layer, table in together.items():
-        one_by_one = torch.cat([output[layer] for output in alone])
-        demand(_close(one_by_one, table), f"{layer!r} depends on the other images of the batch")
+    for layers in (None, case.layers):
+        model = case.make(layers)
+        together = model.get_output(case.batch())
+        alone = [model.get_output(image) for image in case.batch()]
+        for layer, table in together.items():
+            one_by_one = torch.cat([output[layer] for output in alone])
+            demand(_close(one_by_one, table), f"{layer!r} depends on the other images of the batch")
 
 
 def _the_order_of_a_batch_does_not_matter(case: ModelCase) -> None:
