@@ -19,6 +19,8 @@ PROMISES = {
     "MissingImageError": (errors.ImageError, FileNotFoundError, ValueError),
     "MetricError": (errors.InputError, ValueError),
     "StimulusError": (errors.InputError, ValueError),
+    "ConfigError": (errors.InputError, ValueError),
+    "ContractError": (errors.FacebenchError, AssertionError),
     "RunFolderError": (errors.InputError, ValueError),
     "DuplicateNameError": (errors.InputError, ValueError),
     "UnknownNameError": (KeyError,),
