@@ -16,7 +16,6 @@ from facebench.config import Config
 from facebench.errors import ConfigError, FacebenchError
 from facebench.manager import MultiModelTaskManager
 from facebench.models.base import BaseModel
-from facebench.models.layer_globs import expand_layers, is_pattern
 from facebench.pairs import find_image_list, find_images
 from facebench.plugin_files import find_class, find_function, import_plugin
 from facebench.registry import METRICS, MODELS, TASKS
@@ -165,7 +164,7 @@ def make_model(
     name : str
         Its name.
     layers : list of str or None
-        Names and patterns, see `expand_layers`; None reads the output.
+        Names and patterns, see `BaseModel`; None reads the output.
     arguments : mapping
         Further arguments.
 
@@ -175,9 +174,6 @@ def make_model(
     """
     if layers is None:
         return cls(name=name, **arguments)
-    if any(is_pattern(layer) for layer in layers):
-        # Only the network itself knows what its layers are called.
-        layers = expand_layers(layers, cls(name=name, **arguments).get_layer_names())
     return cls(name=name, extract_layers=layers, **arguments)
 
 
