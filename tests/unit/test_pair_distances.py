@@ -338,7 +338,7 @@ class TestInvalidMetrics:
     @pytest.mark.parametrize(
         "result",
         [None, "far", b"far", {}, {"distance": 1}, [], np.array([]), torch.empty(0), object()],
-        ids=repr,
+        ids=lambda result: type(result).__name__,
     )
     def test_what_returns_no_number_is_told_with_what_it_was_given(self, result: object) -> None:
         def metric(left: object, right: object) -> object:
