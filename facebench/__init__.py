@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from facebench.pair_distances import batch_cosine_distance
     from facebench.plots import PlotHelper
     from facebench.profiles import layer_profile
+    from facebench.results.run import load_run
     from facebench.tasks.accuracy import AccuracyTask
     from facebench.tasks.base import BaseTask
     from facebench.tasks.conditioned_average import ConditionedAverageDistances
@@ -39,7 +40,11 @@ if TYPE_CHECKING:
     from facebench.tasks.embedding import EmbeddingTask
     from facebench.tasks.group_errors import GroupErrorTask
     from facebench.tasks.identification import IdentificationTask
+    from facebench.tasks.layer_likeness import rdm_similarity
+    from facebench.tasks.odd_one_out import OddOneOutTask
     from facebench.tasks.relative_difference import RelativeDifferenceTask
+    from facebench.tasks.rsa import RsaTask
+    from facebench.tasks.similarity import SimilarityTask
     from facebench.tasks.template_verification import TemplateVerificationTask
     from facebench.tasks.verification import VerificationTask
 
@@ -62,9 +67,12 @@ __all__ = [
     "IdentificationTask",
     "InversionEffect",
     "MultiModelTaskManager",
+    "OddOneOutTask",
     "OtherRaceEffect",
     "PlotHelper",
     "RelativeDifferenceTask",
+    "RsaTask",
+    "SimilarityTask",
     "TemplateVerificationTask",
     "ThatcherEffect",
     "VerificationTask",
@@ -75,6 +83,8 @@ __all__ = [
     "compare_models",
     "health_report",
     "layer_profile",
+    "load_run",
+    "rdm_similarity",
     "untrained_copies",
     "write_flipped",
 ]
@@ -99,9 +109,12 @@ _HOMES = {
     "IdentificationTask": "facebench.tasks.identification",
     "InversionEffect": "facebench.tasks.effects",
     "MultiModelTaskManager": "facebench.manager",
+    "OddOneOutTask": "facebench.tasks.odd_one_out",
     "OtherRaceEffect": "facebench.tasks.effects",
     "PlotHelper": "facebench.plots",
     "RelativeDifferenceTask": "facebench.tasks.relative_difference",
+    "RsaTask": "facebench.tasks.rsa",
+    "SimilarityTask": "facebench.tasks.similarity",
     "TemplateVerificationTask": "facebench.tasks.template_verification",
     "ThatcherEffect": "facebench.tasks.effects",
     "VerificationTask": "facebench.tasks.verification",
@@ -111,6 +124,8 @@ _HOMES = {
     "compare_models": "facebench.comparison",
     "health_report": "facebench.data_health",
     "layer_profile": "facebench.profiles",
+    "load_run": "facebench.results.run",
+    "rdm_similarity": "facebench.tasks.layer_likeness",
     "untrained_copies": "facebench.models.untrained",
     "write_flipped": "facebench.flipping",
 }

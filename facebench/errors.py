@@ -14,12 +14,15 @@ sentence: what was wrong, where, what was expected, and what to do.
     │   │   └── MissingImageError     (FileNotFoundError)
     │   ├── MetricError                                a distance or correlation function
     │   ├── StimulusError                              a stimulus that cannot be made
+    │   ├── ConfigError                                a configuration file or an override
+    │   ├── RunFolderError                             a folder that is no run, or of a newer kind
     │   └── DuplicateNameError                         two models or two tasks of one name
     ├── UnknownNameError          (KeyError)           no model, task or layer has this name
     ├── ModelError                (ValueError)         a network or what it returned
     │   ├── LayerOutputError                           shapes, NaN or infinity out of a layer
     │   └── WeightsError                               a checkpoint that does not fit or is unsafe
     │       └── MissingWeightsError   (FileNotFoundError)
+    ├── ContractError             (AssertionError)     a plug-in that breaks its contract
     ├── StoreError                (OSError)            the embedding store: full, damaged, too new
     └── RunFailedError            (RuntimeError)       some models or tasks failed; others are done
 """
@@ -27,6 +30,8 @@ sentence: what was wrong, where, what was expected, and what to do.
 from __future__ import annotations
 
 __all__ = [
+    "ConfigError",
+    "ContractError",
     "DuplicateNameError",
     "FacebenchError",
     "ImageError",
@@ -39,6 +44,7 @@ __all__ = [
     "ModelError",
     "PairsError",
     "RunFailedError",
+    "RunFolderError",
     "StimulusError",
     "StoreError",
     "UnknownNameError",
@@ -78,6 +84,32 @@ class StimulusError(InputError):
     """A stimulus cannot be made from what was given."""
 
 
+class ConfigError(InputError):
+    """A configuration file, or an override of it, is not as it should be.
+
+    Parameters
+    ----------
+    *problems : str
+        A sentence for each problem, beginning with its place, ``file:line:column``.
+
+    Attributes
+    ----------
+    problems : tuple of str
+        The same.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__(*problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
+
+
+class RunFolderError(InputError):
+    """A folder holds no run, or one that this version cannot read."""
+
+
 class DuplicateNameError(InputError):
     """Two models, or two tasks, share one name."""
 
@@ -104,6 +136,10 @@ class WeightsError(ModelError):
 
 class MissingWeightsError(WeightsError, FileNotFoundError):
     """Weights are neither on this machine nor within reach."""
+
+
+class ContractError(FacebenchError, AssertionError):
+    """A model or task does not do what facebench asks of one."""
 
 
 class StoreError(FacebenchError, OSError):

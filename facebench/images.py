@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import warnings
 import zlib
@@ -15,7 +16,17 @@ from facebench.errors import ImageError, MissingImageError
 from facebench.packs import member_bytes, open_pack, split_member
 from facebench.types import StrPath
 
-__all__ = ["image_bytes", "image_exists", "open_image"]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "file_state",
+    "image_bytes",
+    "image_exists",
+    "images_below",
+    "open_image",
+]
+
+# Files with these names are taken for images where a whole folder is asked for.
+IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
 # What Pillow raises for damaged files, beyond OSError (which covers unidentified and truncated).
 _DAMAGE = (
@@ -78,6 +89,48 @@ def image_bytes(image_path: StrPath) -> bytes:
     except OSError as error:
         msg = f"The image {image_path} cannot be read: {error.strerror or error}."
         raise ImageError(msg) from error
+
+
+def images_below(folder: Path) -> list[Path]:
+    """Find the images of a folder, at any depth.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+
+    Returns
+    -------
+    list of Path
+        Sorted.
+
+    Raises
+    ------
+    MissingImageError
+        If there is no such folder, or no image in it.
+    """
+    found = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+    )
+    if not found:
+        what = "holds no images" if folder.is_dir() else "does not exist"
+        msg = f"The folder {folder} {what} (looked for {', '.join(sorted(IMAGE_SUFFIXES))})."
+        raise MissingImageError(msg)
+    return found
+
+
+def file_state(image_path: StrPath) -> os.stat_result:
+    """Ask the file system about an image's file: of an image in a pack, the pack.
+
+    Raises
+    ------
+    OSError
+        If there is none.
+    """
+    parts = split_member(image_path)
+    return (Path(image_path) if parts is None else parts[0]).stat()
 
 
 def open_image(image_path: StrPath) -> Image.Image:

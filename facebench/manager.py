@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from facebench.columns import MODEL
+from facebench.data_health import DataHealth, health_report
 from facebench.engine import (
     Demand,
     Embeddings,
@@ -36,6 +37,7 @@ from facebench.errors import (
 )
 from facebench.files import one_writer
 from facebench.measurement import AnyTask, Measured, measure, measure_items
+from facebench.metrics.verification import auc
 from facebench.models.base import BaseModel
 from facebench.pairs import ImagePaths, find_image_list, find_images, missing_images
 from facebench.progress import visible_log
@@ -293,6 +295,33 @@ class MultiModelTaskManager:
         exports.export_summary(folder, self.unified_summary())
         exports.export_provenance(folder, self.provenance)
 
+    def data_health(self) -> DataHealth:
+        """Look at the tasks' data: duplicates, contradicting or doubtful labels, leaked identities.
+
+        Labels are held against the distances of the network that tells a task's pairs apart best,
+        if there are any yet. Images are opened once more, for their perceptual hashes.
+
+        Returns
+        -------
+        DataHealth
+        """
+        best = {
+            name: distances
+            for name, task in self.tasks.items()
+            if (distances := _best_distances(task, self.model_task_distances_dfs)) is not None
+        }
+        return health_report(self.tasks.values(), best)
+
+    def export_data_health(self, export_path: StrPath | None = None) -> None:
+        """Write ``data_health.csv``: a row per finding of `data_health`.
+
+        Parameters
+        ----------
+        export_path : str or Path, optional
+            Folder for the results; None is the current one.
+        """
+        exports.export_data_health(_folder(export_path), self.data_health().to_frame())
+
     def unified_summary(self) -> pd.DataFrame:
         """Put all results so far in one table, a row per model and layer.
 
@@ -547,6 +576,25 @@ def _image_names(task: AnyTask) -> list[str]:
     if isinstance(task, BaseTask):
         return [name for column in ("img1", "img2") for name in task.pairs_df[column]]
     return task.images
+
+
+def _best_distances(
+    task: AnyTask, distances: Mapping[str, Mapping[str, pd.DataFrame]]
+) -> pd.Series | None:
+    """Find the distances of the model and layer that tell a task's pairs apart best."""
+    label = getattr(task, "true_label", None)
+    if label is None or not isinstance(task, BaseTask):
+        return None
+    best, found = -1.0, None
+    for by_task in distances.values():
+        if task.name not in by_task:
+            continue
+        for _, rows in by_task[task.name].groupby("layer_name", sort=False):
+            column = rows["model_computed_distance"]
+            area = auc(rows[label], column, higher_is_better=False)
+            if area > best:
+                best, found = area, column
+    return found
 
 
 def _measured(

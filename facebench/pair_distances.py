@@ -21,9 +21,6 @@ from facebench.types import Float64Array, FloatArray, IntArray, MetricFunction
 
 __all__ = ["DistanceMetric", "batch_cosine_distance"]
 
-# Two gathered float64 blocks of this many values are 64 MB: large enough to be fast, small enough
-# for layers of 100,000 dimensions.
-_BLOCK_VALUES = 4_000_000
 _COSINE_EPS = 1e-8  # torch's default
 _SKLEARN = {
     "cosine_distances": RowDistance("cosine"),
@@ -136,11 +133,7 @@ class DistanceMetric:
         if self.rowwise is None:
             values = self._one_by_one(embeddings, first, second)
         else:
-            values = np.empty(len(first), dtype=np.float64)
-            step = max(1, _BLOCK_VALUES // max(1, embeddings.shape[1]))
-            for start in range(0, len(first), step):
-                block = slice(start, start + step)
-                values[block] = self.rowwise(embeddings[first[block]], embeddings[second[block]])
+            values = self.rowwise.between(embeddings, first, second)
         self.check_finite(values)
         return values
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from facebench.columns import CI_HIGH, CI_LOW, LAYER, MODEL, TASK
 from facebench.plotting.profiles import ProfilePlots
+from facebench.plotting.representation import RepresentationPlots
 from facebench.plotting.tables import (
     as_numbers,
     cell_text,
@@ -35,7 +36,7 @@ SCORE, SCORE_NAME = "Correlation Score", "Correlation Metric"
 _SCATTERED = ("distance", "model_computed_distance")
 
 
-class PlotHelper(VerificationPlots, ProfilePlots):
+class PlotHelper(VerificationPlots, RepresentationPlots, ProfilePlots):
     """Draw the results of tasks, one PNG per task.
 
     The methods may be called from any thread and without a display. They leave pyplot and

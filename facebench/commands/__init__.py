@@ -1,1 +1,1 @@
-"""The groups of subcommands of the command line."""
+"""One module per group of commands; each loads what is heavy when it is called."""

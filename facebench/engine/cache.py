@@ -32,6 +32,8 @@ class ModelCache:
         The model, as it is in memory now.
     store : EmbeddingStore or None
         Where embeddings are kept.
+    n_images : int
+        How many images there are.
     digests : sequence of bytes
         Of the images, by number; empty without a store.
     precision : {'float32', 'float16', 'bfloat16'}
@@ -42,11 +44,13 @@ class ModelCache:
         self,
         model: BaseModel,
         store: EmbeddingStore | None,
+        n_images: int,
         digests: Sequence[bytes],
         precision: Precision,
     ) -> None:
         self.fingerprint: ModelFingerprint | None = None
         self._model = model
+        self._n_images = n_images
         self._digests = digests
         self._store = store
         self._keys: dict[str, str] = {}
@@ -116,7 +120,7 @@ class ModelCache:
     def has(self, layer: str) -> NDArray[np.bool_]:
         """Say of which images a layer is in the store."""
         if self._store is None:
-            return np.zeros(len(self._digests), dtype=bool)
+            return np.zeros(self._n_images, dtype=bool)
         return self._store.has(self._key(layer), self._digests)
 
     def read_into(self, layer: str, rows: FloatArray) -> NDArray[np.bool_]:

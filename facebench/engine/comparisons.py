@@ -81,9 +81,7 @@ class Comparisons:
         int array, shape [P, 2]
             Smaller number first, sorted.
         """
-        pairs = [
-            group.pairs[wanted] for group, wanted in zip(self.groups, missing, strict=True)
-        ]
+        pairs = [group.pairs[wanted] for group, wanted in zip(self.groups, missing, strict=True)]
         if not pairs:
             return np.empty((0, 2), dtype=np.intp)
         return np.unique(np.sort(np.concatenate(pairs), axis=1), axis=0)

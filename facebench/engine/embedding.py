@@ -244,7 +244,11 @@ class _Run:
         settings, record = self._settings, self._record
         with record.timed("digest"):
             self._cache = ModelCache(
-                self._model, settings.store, self._demand.digests, settings.precision
+                self._model,
+                settings.store,
+                self._n_images,
+                self._demand.digests,
+                settings.precision,
             )
         n_batches = -(-self._n_images // settings.batch_size)
         self._forward = Forward(

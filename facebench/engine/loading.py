@@ -26,7 +26,7 @@ from types import TracebackType
 import torch
 
 from facebench.errors import FacebenchError, ImageError, ModelError
-from facebench.images import open_image
+from facebench.images import file_state, open_image
 from facebench.models.base import BaseModel
 from facebench.store.file_digests import file_digest
 
@@ -389,7 +389,7 @@ def _as_planned(file: ImageFile) -> tuple[int, ...] | None:
 
 def _state(path: Path) -> tuple[int, ...] | None:
     try:
-        stat = path.stat()
+        stat = file_state(path)
     except OSError:
         return None
     return stat.st_size, stat.st_mtime_ns, stat.st_ino

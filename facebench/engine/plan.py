@@ -20,6 +20,7 @@ from facebench.engine.loading import ImageFile, Loader, usable_cores
 from facebench.engine.memory import shown_bytes
 from facebench.engine.placement import place_layers, spill_or_stream
 from facebench.engine.schedule import make_schedule
+from facebench.fingerprint import running
 from facebench.models.base import BaseModel
 
 if TYPE_CHECKING:
@@ -235,7 +236,7 @@ def plan_model(model: BaseModel, demand: Demand, settings: Settings) -> ModelPla
         If the network fails on the images, or its tables fit nowhere.
     """
     n_images = len(demand.images)
-    cache = ModelCache(model, settings.store, demand.digests, settings.precision)
+    cache = ModelCache(model, settings.store, n_images, demand.digests, settings.precision)
     widths = cache.widths()
     per_image: tuple[float, float] | None = None
     if widths is None:
@@ -335,7 +336,7 @@ def _probe(
 ) -> tuple[dict[str, int], tuple[float, float]]:
     """Run a few images: layers and widths, and seconds to decode and to run one."""
     files = [ImageFile(path) for path in demand.images]
-    with Loader(model, settings.num_workers, len(files)) as loader:
+    with running(model), Loader(model, settings.num_workers, len(files)) as loader:
         chunks = (files[first : first + _PROBED] for first in range(0, len(files), _PROBED))
         for batch in loader.batches(chunks):
             if batch.tensor is None:

@@ -8,11 +8,11 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from facebench.metrics.correlation import correlate
 from facebench.metrics.replicates import verification_replicates
 from facebench.metrics.report import Estimate, proportion_interval
 from facebench.metrics.resamples import Resamples, Weightings, percentiles
 from facebench.metrics.verification import auc, dprime, tar_at_far
-from facebench.metrics.weighted import pearson_replicates, spearman_replicates
 from facebench.types import Float64Array, IntArray
 
 __all__ = [
@@ -214,8 +214,11 @@ def measured(part: Cells, drawn: Weightings) -> Float64Array:
     usable = ~np.isnan(part.distances)
     distances = np.where(usable, part.distances, 0.0)
     if part.ratings is not None:
-        function = pearson_replicates if part.measure == "pearson" else spearman_replicates
-        return function(distances, part.ratings, drawn, usable)
+        parts = [
+            correlate(part.distances, part.ratings, part.measure, weights.T)
+            for weights in drawn.weights()
+        ]
+        return np.concatenate(parts)
     if part.measure == "accuracy":
         accepted = usable & (distances <= part.threshold)
         hits, counted = accepted == part.labels, np.ones(usable.size)

@@ -15,6 +15,7 @@ from facebench.columns import DEFAULT_LAYER
 from facebench.errors import InputError, ModelError
 from facebench.images import open_image
 from facebench.models.checkpoints import StateDict, count_identities, load_into, read_checkpoint
+from facebench.models.layer_globs import expand_layers, is_pattern
 from facebench.models.layers import LayerRecorder, batch_output, flat_copy
 from facebench.types import StrPath
 
@@ -44,8 +45,9 @@ class BaseModel(ABC):
         Checkpoint to load: a state dict, one under 'state_dict', or safetensors; keys may begin
         with 'module.'.
     extract_layers : str or list of str, optional
-        Layers to read, named as in ``named_modules()`` ('avgpool', 'classifier.5'). None reads
-        what ``_forward`` returns, under the key 'default'.
+        Layers to read, named as in ``named_modules()`` ('avgpool', 'classifier.5') or by pattern
+        ('features.*', 'blocks.*.mlp', 'all'). None reads what ``_forward`` returns, under the key
+        'default'.
     preprocess_function : callable, optional
         From a PIL image (RGB, upright) to a tensor [3, H, W]; replaces the default, which is
         ``Resize((224, 224))``, ``ToTensor`` and the ImageNet normalisation.
@@ -109,8 +111,17 @@ class BaseModel(ABC):
         if weights is not None:
             load_into(self.model, weights, self.weights_path or "")
         self._settle()
-        self._recorder = LayerRecorder(self.model, _as_names(extract_layers), name)
+        self._recorder = LayerRecorder(self.model, self._asked_layers(extract_layers), name)
         self.extract_layers = self._recorder.layers
+
+    def _asked_layers(self, extract_layers: str | Iterable[str] | None) -> list[str]:
+        """Find the layers that names and patterns stand for."""
+        asked = _as_names(extract_layers)
+        found: list[str] = []
+        for layer in asked:
+            is_glob = isinstance(layer, str) and is_pattern(layer)
+            found += expand_layers(layer, self.get_layer_names()) if is_glob else [layer]
+        return found
 
     def __repr__(self) -> str:
         layers = ", ".join(self.extract_layers) or DEFAULT_LAYER

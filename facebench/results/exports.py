@@ -20,6 +20,7 @@ from facebench.types import DistancesByModel
 __all__ = [
     "draw_class",
     "export_class_table",
+    "export_data_health",
     "export_distances",
     "export_provenance",
     "export_summary",
@@ -29,6 +30,7 @@ __all__ = [
 
 _DISTANCES_FOLDER = "Computed Metrics"
 _SUMMARY_FILE = "models_unified_results.csv"
+_DATA_HEALTH_FILE = "data_health.csv"
 _PROVENANCE_FILE = "provenance.json"
 
 
@@ -108,6 +110,13 @@ def export_provenance(folder: Path, provenance: Mapping[str, Any]) -> Path:
     path = folder / _PROVENANCE_FILE
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(provenance, indent=2, default=str) + "\n", encoding="utf-8")
+    return path
+
+
+def export_data_health(folder: Path, findings: pd.DataFrame) -> Path:
+    """Write what was found about the data; returns the file."""
+    path = folder / _DATA_HEALTH_FILE
+    _write_csv(findings, path)
     return path
 
 

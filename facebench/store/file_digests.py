@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from facebench.errors import ImageError
+from facebench.images import file_state, image_bytes
 from facebench.store.database import Database
 from facebench.store.layer_index import DIGEST_BYTES
 
@@ -21,11 +23,10 @@ _WORTH_THREADS = 64
 
 
 def file_digest(path: Path) -> bytes | None:
-    """Digest a file's bytes: the beginning of its SHA-256; None where it cannot be read."""
+    """Digest an image's bytes: the beginning of their SHA-256; None where it cannot be read."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()[:DIGEST_BYTES]
-    except OSError:
+        return hashlib.sha256(image_bytes(path)).digest()[:DIGEST_BYTES]
+    except ImageError:
         return None
 
 
@@ -85,7 +86,7 @@ def digest_files(database: Database, paths: Sequence[Path]) -> list[bytes | None
 
 def _stat(path: Path) -> str | None:
     try:
-        found = path.stat()
+        found = file_state(path)
     except OSError:
         return None
     return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}"

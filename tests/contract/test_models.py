@@ -5,22 +5,18 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import nn
 
-from facebench.engine import embed
-from facebench.errors import InputError, UnknownNameError
 from facebench.models.base import BaseModel
 from facebench.models.clip import CLIPModel
 from facebench.models.dino import DinoModel
 from facebench.models.dlib_resnet import DlibResNetModel
 from facebench.models.vgg16 import Vgg16Model
+from facebench.testing import MODEL_CHECKS, Check, ModelCase
 
 
 class UserModel(BaseModel):
@@ -115,160 +111,39 @@ def case(request: pytest.FixtureRequest) -> Case:
     return CASES[request.param](request)
 
 
-def batch(case: Case, count: int = 2) -> torch.Tensor:
+def checked(case: Case) -> ModelCase:
     # Small where the network takes any size, for speed.
-    size = 64 if case.size == 224 else case.size
-    shape = (count, 3, size, size)
-    return torch.randn(shape, generator=torch.Generator().manual_seed(5))
+    return ModelCase(case.make, case.layers, 64 if case.size == 224 else case.size)
 
 
-def assert_close(actual: torch.Tensor, expected: torch.Tensor) -> None:
-    """Agree to 1e-4 of the largest value."""
-    scale = float(expected.abs().max())
-    torch.testing.assert_close(actual, expected, rtol=0, atol=1e-4 * max(scale, 1e-6))
+@pytest.mark.parametrize("check", MODEL_CHECKS, ids=str)
+def test_contract(case: Case, check: Check[ModelCase]) -> None:
+    check(checked(case))
 
 
-def test_default_output_is_a_float32_table_on_the_cpu(case: Case) -> None:
-    model = case.make()
-    output = model.get_output(batch(case))
-    assert list(output) == ["default"]
-    table = output["default"]
+def test_its_width(case: Case) -> None:
+    table = case.make().get_output(checked(case).batch())["default"]
     assert table.shape == (2, case.outputs)
-    assert table.dtype == torch.float32
-    assert table.device.type == "cpu"
-    assert not table.requires_grad
-    assert torch.isfinite(table).all()
-    assert isinstance(model.device, torch.device)
 
 
-def test_images_are_told_apart(case: Case) -> None:
-    table = case.make().get_output(batch(case))["default"]
-    assert not torch.allclose(table[0], table[1])
-
-
-def test_twice_gives_the_same(case: Case) -> None:
-    model = case.make()
-    images = batch(case)
-    before = images.clone()
-    first, second = (model.get_output(images)["default"] for _ in range(2))
-    assert torch.equal(first, second)
-    assert torch.equal(images, before)
-    assert_close(case.make().get_output(images)["default"], first)
-
-
-def test_a_batch_equals_its_images_one_by_one(case: Case) -> None:
-    model = case.make(case.layers)
-    together = model.get_output(batch(case))
-    alone = [model.get_output(image) for image in batch(case)]
-    for layer, table in together.items():
-        assert_close(torch.cat([output[layer] for output in alone]), table)
-
-
-def test_the_order_of_a_batch_does_not_matter(case: Case) -> None:
-    model = case.make()
-    forwards = model.get_output(batch(case))["default"]
-    backwards = model.get_output(batch(case).flip(0))["default"]
-    assert_close(backwards.flip(0), forwards)
-
-
-def test_hooked_layers_give_their_own_outputs_in_network_order(case: Case) -> None:
-    model = case.make([*reversed(case.layers)])
-    seen: dict[str, torch.Tensor] = {}
-
-    def spy(layer: str) -> Any:
-        def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            tensor = output if isinstance(output, torch.Tensor) else output[0]
-            seen[layer] = tensor.detach().clone()
-
-        return keep
-
-    modules = dict(model.model.named_modules())
-    for layer in case.layers:
-        modules[layer].register_forward_hook(spy(layer))
-    output = model.get_output(batch(case))
-    assert list(output) == model.extract_layers == case.layers
-    for layer, table in output.items():
-        assert table.dtype == torch.float32
-        assert table.device.type == "cpu"
-        assert torch.equal(table, seen[layer].reshape(2, -1))
-
-
-def test_hooks_do_not_change_the_numbers(case: Case) -> None:
-    some = case.make(case.layers).get_output(batch(case))
-    for layer in case.layers[:2]:
-        assert_close(case.make(layer).get_output(batch(case))[layer], some[layer])
-
-
-def test_eval_mode_always_and_no_gradient_ever(case: Case) -> None:
-    model = case.make()
-    expected = model.get_output(batch(case))["default"]
-    model.model.train()
-    assert torch.equal(model.get_output(batch(case))["default"], expected)
-    assert not any(module.training for module in model.model.modules())
-    assert not any(parameter.requires_grad for parameter in model.model.parameters())
-    assert model.to("cpu") is model
-    assert torch.equal(model.get_output(batch(case))["default"], expected)
-
-
-def test_listed_layers_can_be_asked_for(case: Case) -> None:
-    model = case.make()
-    names = model.get_layer_names()
-    modules = dict(model.model.named_modules())
-    assert names == [name for name in modules if name]
-    simplified = model.get_layer_names(simplified=True)
-    assert simplified == [name for name in names if not any(modules[name].children())]
-    assert set(case.layers) <= set(names)
-    asked = [simplified[0], simplified[-1]]
-    assert list(case.make(asked).get_output(batch(case))) == asked
-
-
-def test_unknown_layers_fail_at_construction_with_the_closest(case: Case) -> None:
-    layer = case.layers[0]
-    with pytest.raises(UnknownNameError) as caught:
-        case.make([case.layers[-1], f"{layer}x"])
-    assert f"'{layer}x'" in str(caught.value)
-    assert f"{layer}" in str(caught.value).split("closest")[1]
-
-
-@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P"])
-def test_any_image_becomes_an_input(case: Case, tmp_path: Path, mode: str) -> None:
-    values = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
-    path = tmp_path / "image.png"
-    Image.fromarray(values).convert(mode).save(path)
-    model = case.make()
-    tensor = model.preprocess_image(path)
+def test_its_input(case: Case, image_folder: Any) -> None:
+    (path,) = image_folder(1, size=60)
+    tensor = case.make().preprocess_image(path)
     assert tensor.shape == (3, case.size, case.size)
     assert tensor.dtype == torch.float32
-    assert torch.isfinite(tensor).all()
-    assert torch.equal(model.preprocess_image(str(path)), tensor)
-    assert model.get_output(tensor)["default"].shape == (1, case.outputs)
 
 
-def test_preprocessing_can_be_replaced(case: Case, image_folder: Any) -> None:
-    (path,) = image_folder(1)
+def test_simplified_layers_hold_no_others(case: Case) -> None:
     model = case.make()
-    default = model.preprocess_image(path)
-    model.set_preprocess_function(lambda image: torch.full((3, *image.size), 0.5))
-    assert torch.equal(model.preprocess_image(path), torch.full((3, 32, 32), 0.5))
-    model.set_preprocess_function(None)
-    assert torch.equal(model.preprocess_image(path), default)
-    with pytest.raises(InputError):
-        model.set_preprocess_function("resize")  # type: ignore[arg-type]
+    modules = dict(model.model.named_modules())
+    simplified = model.get_layer_names(simplified=True)
+    names = model.get_layer_names()
+    assert simplified == [name for name in names if not any(modules[name].children())]
+    asked = [simplified[0], simplified[-1]]
+    assert list(case.make(asked).get_output(checked(case).batch())) == asked
 
 
-def test_the_engine_embeds_with_it(case: Case, image_folder: Any) -> None:
-    paths = image_folder(3, size=60)
-    model = case.make(case.layers)
-    result = embed(model, paths, batch_size=2, num_workers=0)
-    forked = embed(model, paths, batch_size=2, num_workers=1)
-    assert list(result.layers) == case.layers
-    for layer, table in result.layers.items():
-        assert table.shape[0] == 3
-        assert np.array_equal(forked.layers[layer], table)
-        alone = model.get_output(model.preprocess_image(paths[2]))[layer]
-        assert_close(alone, torch.from_numpy(table[2:]))
-
-
-def test_its_repr_tells_class_and_name(case: Case) -> None:
-    model = case.make()
-    assert repr(model).startswith(f"{type(model).__name__}({model.name!r}")
+def test_layers_are_found_where_none_are_named(case: Case) -> None:
+    found = ModelCase(case.make, side=checked(case).batch().shape[-1]).layers
+    assert found
+    assert set(found) <= set(case.make().get_layer_names())

@@ -63,7 +63,8 @@ def draw_world(folder: Path) -> Path:
     return folder / "pairs.csv"
 
 
-def run(folder: Path) -> pd.DataFrame:
+def golden_manager(folder: Path) -> MultiModelTaskManager:
+    """Make the models and tasks of the golden run."""
     common = (draw_world(folder), folder, pairwise.euclidean_distances)
     tasks = [
         AccuracyTask("verify", *common, true_label="same"),
@@ -76,8 +77,11 @@ def run(folder: Path) -> pd.DataFrame:
         return torch.from_numpy(np.asarray(image, dtype=np.float32) / 255).permute(2, 0, 1)
 
     models = [Plain("all", None, ["0", "1"], preprocess), Plain("end", None, None, preprocess)]
-    manager = MultiModelTaskManager(models, tasks, num_workers=0)
-    manager.run_all_tasks_all_models(folder / "results")
+    return MultiModelTaskManager(models, tasks, num_workers=0)
+
+
+def run(folder: Path) -> pd.DataFrame:
+    golden_manager(folder).run_all_tasks_all_models(folder / "results")
     return pd.read_csv(folder / "results" / GOLDEN.name)
 
 

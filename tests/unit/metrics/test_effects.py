@@ -13,23 +13,8 @@ from facebench.metrics.effects import Contrast, compared, effect_of, item_index
 from facebench.metrics.permutations import exchange_of, permutation_p, permuted_differences
 from facebench.metrics.resamples import Resamples
 from facebench.metrics.verification import auc, best_accuracy, dprime, tar_at_far
-from facebench.metrics.weighted import pearson_replicates, spearman_replicates
 
 SIMPLE = Contrast("difference", (0,), (1,))
-
-
-class Given:
-    """Weights of a test's own choice."""
-
-    def __init__(self, weights: np.ndarray) -> None:
-        self._weights = weights.astype(np.float32)
-        self.n_resamples = weights.shape[1]
-
-    def weights(self):
-        yield self._weights
-
-    def sums(self, columns):
-        return self._weights.T @ columns
 
 
 def paired_cells(measure: str, n: int = 40, effect: float = 0.0, seed: int = 0) -> Cells:
@@ -105,22 +90,6 @@ class TestCells:
         values, reasons = cell_values(cells)
         assert np.isnan(values).all()
         assert reasons == {0: "its ratings are constant", 1: "its distances are constant"}
-
-
-@given(
-    st.lists(
-        st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 3)), min_size=3, max_size=25
-    )
-)
-def test_weighted_correlations_are_those_of_repeated_pairs(rows) -> None:
-    x, y, times = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
-    for function, reference in ((pearson_replicates, pearsonr), (spearman_replicates, spearmanr)):
-        found = function(x, y, Given(times[:, None]))[0]
-        a, b = np.repeat(x, times.astype(int)), np.repeat(y, times.astype(int))
-        if a.size < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
-            assert np.isnan(found)
-        else:
-            assert found == pytest.approx(reference(a, b).statistic, abs=1e-9)
 
 
 class TestEffect:

@@ -504,3 +504,12 @@ class TestWeights:
         assert "linear.pth" in message
         assert "missing: conv1.weight" in message
         assert "2 unexpected: weight, bias" in message
+
+
+def test_layers_may_be_asked_for_by_pattern() -> None:
+    from support.small_net import SmallNet
+
+    assert SmallNet("net", extract_layers="all").extract_layers == ["0", "1", "2", "3", "4"]
+    assert SmallNet("net", extract_layers=["[2-4]", "0"]).extract_layers == ["0", "2", "3", "4"]
+    with pytest.raises(UnknownNameError, match=r"'conv\*' matches no layer"):
+        SmallNet("net", extract_layers="conv*")

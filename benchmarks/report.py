@@ -1,0 +1,179 @@
+"""The report of a run of 10 models, 39 layers each, 15 tasks and 6,000 pairs per task.
+
+The run is made up: distances come from a random generator, faces are coloured squares. It is saved
+as a real one is, with an interval for every headline number, and its report is opened in headless
+Chromium (chromium and chromium-driver; skipped where they are not installed).
+
+    python benchmarks/report.py [--pairs 6000] [--models 10] [--layers 39] [--tasks 15]
+
+Limits: the page is smaller than 15 MB and can be used within 2 s.
+"""
+
+import argparse
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from facebench import (
+    AccuracyTask,
+    BaseTask,
+    ConditionedAverageDistances,
+    CorrelationTask,
+    RelativeDifferenceTask,
+)
+from facebench.columns import LAYER, MODEL, TASK
+from facebench.results.report import write_report
+from facebench.results.run_folder import RunFolder
+
+MEGABYTES, SECONDS = 15.0, 2.0
+PEOPLE, PHOTOGRAPHS = 400, 4
+FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
+FLAGS += ("--no-first-run", "--disable-background-networking", "--disable-component-update")
+
+
+def make_tasks(folder: Path, n_tasks: int, n_pairs: int) -> list[BaseTask]:
+    """Make faces, a table of pairs for each task, and the tasks, of the four kinds in turn."""
+    rng = np.random.default_rng(0)
+    images = folder / "images"
+    for person in range(PEOPLE):
+        (images / f"person{person:03d}").mkdir(parents=True)
+        for number in range(PHOTOGRAPHS):
+            pixels = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            picture = Image.fromarray(pixels).resize((112, 112), Image.Resampling.BICUBIC)
+            picture.save(images / f"person{person:03d}" / f"{number}.jpg", quality=90)
+    kinds = (
+        lambda *a: AccuracyTask(*a, true_label="same"),
+        CorrelationTask,
+        lambda *a: ConditionedAverageDistances(*a, condition_column="condition"),
+        lambda *a: RelativeDifferenceTask(*a, group_column="group"),
+    )
+    tasks = []
+    for number in range(n_tasks):
+        same = np.arange(n_pairs) % 2
+        first = rng.integers(0, PEOPLE, n_pairs)
+        second = np.where(same, first, (first + rng.integers(1, PEOPLE, n_pairs)) % PEOPLE)
+        shots = rng.integers(0, PHOTOGRAPHS, (2, n_pairs))
+        pairs = pd.DataFrame(
+            {
+                "img1": [f"person{p:03d}/{k}.jpg" for p, k in zip(first, shots[0], strict=True)],
+                "img2": [f"person{p:03d}/{k}.jpg" for p, k in zip(second, shots[1], strict=True)],
+                "same": same,
+                "distance": rng.random(n_pairs).round(4),
+                "condition": rng.choice([f"condition {c}" for c in "abcdef"], n_pairs),
+                "group": rng.choice(["upright", "inverted"], n_pairs),
+            }
+        )
+        pairs.to_csv(folder / f"pairs{number}.csv", index=False)
+        # More than half of the tasks are of the kind with the largest section.
+        kind = kinds[0] if number % 2 == 0 else kinds[1 + number // 2 % 3]
+        tasks.append(kind(f"task {number}", folder / f"pairs{number}.csv", images))
+    return tasks
+
+
+def run_tasks(tasks: list[BaseTask], n_models: int, n_layers: int) -> Any:
+    """Make what a manager offers after the run."""
+    rng = np.random.default_rng(1)
+    names = [f"model {number}" for number in range(n_models)]
+    manager = SimpleNamespace(
+        tasks={task.name: task for task in tasks},
+        models={name: SimpleNamespace(name=name) for name in names},
+        remarks={},
+        tasks_performance_dfs={},
+        unrounded_performance_dfs={},
+        model_task_distances_dfs={name: {} for name in names},
+        provenance={},
+    )
+    for task in tasks:
+        tables = []
+        for place, model in enumerate(names):
+            frames = []
+            for layer in range(n_layers):
+                frame = task.pairs_df.copy()
+                frame["layer_name"] = f"layer{layer}"
+                pull = (0.5 + place / n_models) * (layer + 1) / n_layers
+                signal = pull * (frame["distance"] / 3 - frame["same"])
+                frame["model_computed_distance"] = 2 + signal + rng.normal(0, 0.4, len(frame))
+                frames.append(frame)
+                result = task.compute_unrounded_performance(frame)
+                identity = {TASK: task.name, MODEL: model, LAYER: f"layer{layer}"}
+                tables.append(result.assign(**identity))
+            manager.model_task_distances_dfs[model][task.name] = pd.concat(frames)
+        table = pd.concat(tables, ignore_index=True)
+        manager.tasks_performance_dfs[task.name] = table
+        manager.unrounded_performance_dfs[task.name] = table
+    return manager
+
+
+def seconds_to_open(page: Path, profile: str) -> tuple[float, float, int] | None:
+    """Open the page; gives seconds until it can be used and all is drawn, and the errors."""
+    binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if binary is None or driver is None:
+        return None
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    for flag in (*FLAGS, f"--user-data-dir={profile}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    chrome = webdriver.Chrome(options=options, service=Service(driver))
+    try:
+        chrome.set_script_timeout(600)
+        times = []
+        for _ in range(3):
+            chrome.get(page.as_uri())
+            ready = chrome.execute_script("return document.documentElement.dataset.ready")
+            times.append(float(ready) / 1000)
+        started = time.perf_counter()
+        chrome.execute_script("dispatchEvent(new Event('beforeprint'))")
+        while chrome.execute_script("return document.querySelector('.plot:not(.drawn)') !== null"):
+            time.sleep(0.1)
+        return min(times), time.perf_counter() - started, len(chrome.get_log("browser"))
+    finally:
+        chrome.quit()
+
+
+def main() -> None:
+    """Make, save and show the run; print figures against limits."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name, default in (("pairs", 6000), ("models", 10), ("layers", 39), ("tasks", 15)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        tasks = make_tasks(folder, given.tasks, given.pairs)
+        manager = run_tasks(tasks, given.models, given.layers)
+        run = RunFolder.create(folder / "runs", "large")
+        started = time.perf_counter()
+        run.save(manager)
+        saved = time.perf_counter() - started
+        del manager
+        started = time.perf_counter()
+        page = write_report(run.path)
+        written = time.perf_counter() - started
+        size = page.stat().st_size / 1e6
+        table = (run.path / "distances.parquet").stat().st_size / 1e6
+        opened = seconds_to_open(page, str(folder / "profile"))
+    shape = f"{given.models} models x {given.layers} layers x {given.tasks} tasks"
+    print(f"{shape}, {given.pairs} pairs per task")
+    print(f"run saved, with intervals: {saved:.1f} s (distances.parquet: {table:.0f} MB)")
+    print(f"report written: {written:.1f} s")
+    print(f"size: {size:.1f} MB (limit: {MEGABYTES:g} MB)")
+    if opened is None:
+        print("no Chromium is installed: opening was not timed")
+        return
+    ready, drawn, errors = opened
+    print(f"usable after: {ready:.2f} s, best of 3 (limit: {SECONDS:g} s)")
+    print(f"every chart drawn at once, as for paper: {drawn:.1f} s, messages: {errors}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,208 @@
+"""What all commands share: modes, where words and results go, and how errors end.
+
+Results go to standard output, talk to standard error. Exit status: 0 fine, 1 some model or task
+failed, 2 wrong input, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from facebench.errors import ConfigError, FacebenchError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = [
+    "INTERRUPTED",
+    "SOME_FAILED",
+    "WRONG_INPUT",
+    "Talk",
+    "command",
+    "failures_end_with_1",
+    "talk",
+]
+
+SOME_FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
+_HUGE = 10_000
+_MODES: dict[str, Any] = {
+    "as_json": Annotated[bool, typer.Option("--json", help="Results as JSON.")],
+    "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")],
+    "verbose": Annotated[
+        bool, typer.Option("--verbose", "-v", help="Everything, with tracebacks of errors.")
+    ],
+}
+
+
+@dataclass
+class Talk:
+    """The modes of the command that runs, and its voice.
+
+    Attributes
+    ----------
+    as_json, quiet, verbose : bool
+        The modes.
+    """
+
+    as_json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+
+    def say(self, text: str) -> None:
+        """Tell people something, on standard error."""
+        if not self.quiet:
+            typer.echo(text, err=True)
+
+    def result(self, text: str) -> None:
+        """Write a result for people to standard output; `data` writes it for programs."""
+        if not self.as_json:
+            typer.echo(text)
+
+    def data(self, value: Any) -> None:
+        """Write a result for programs to standard output, where that was asked for."""
+        if self.as_json:
+            typer.echo(json.dumps(_plain(value), indent=2, ensure_ascii=False))
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str = "") -> None:
+        """Write a table for people to standard output."""
+        if self.as_json:
+            return
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(title=title or None)
+        for column in columns:
+            table.add_column(Text(column), overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(str(cell)) for cell in row))
+        self.out().print(table)
+
+    def out(self) -> Console:
+        """Give standard output with rich's tables, at full width where nobody watches."""
+        from rich.console import Console
+
+        return Console(width=None if sys.stdout.isatty() else _HUGE, highlight=False)
+
+    def show_log(self) -> None:
+        """Send facebench's log to standard error, as much of it as the mode wants."""
+        handler: logging.Handler = logging.StreamHandler(sys.stderr)
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.logging import RichHandler
+
+            # Writes above a progress bar, not through it.
+            console = Console(stderr=True)
+            handler = RichHandler(
+                console=console, show_time=False, show_path=False, show_level=False
+            )
+        logger = logging.getLogger("facebench")
+        logger.handlers = [handler]
+        level = logging.WARNING if self.quiet else logging.INFO
+        logger.setLevel(logging.DEBUG if self.verbose else level)
+
+
+_current = Talk()
+
+
+def talk() -> Talk:
+    """Give the modes and voice of the command that runs.
+
+    Returns
+    -------
+    Talk
+    """
+    return _current
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the modes that all have, and errors that are one sentence and a status.
+
+    Parameters
+    ----------
+    function : callable
+        The command, annotated as typer takes it.
+
+    Returns
+    -------
+    callable
+        The same with --json, --quiet and --verbose.
+    """
+    signature = inspect.signature(function, eval_str=True)
+
+    @functools.wraps(function)
+    def wrapped(*arguments: Any, **options: Any) -> None:
+        global _current
+        _current = Talk(**{name: options.pop(name) for name in _MODES})
+        with _errors_told(WRONG_INPUT):
+            function(*arguments, **options)
+
+    modes = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind)
+        for name, kind in _MODES.items()
+    ]
+    parameters = [*signature.parameters.values(), *modes]
+    wrapped.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    wrapped.__annotations__ = {item.name: item.annotation for item in parameters}
+    return wrapped
+
+
+@contextmanager
+def failures_end_with_1() -> Iterator[None]:
+    """Let what fails from here on be a failure of the run, not of what was given."""
+    with _errors_told(SOME_FAILED):
+        yield
+
+
+@contextmanager
+def _errors_told(status: int) -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        # Whoever read the results, such as `head`, has had enough.
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+        raise typer.Exit(0) from None
+    except (FacebenchError, OSError) as error:
+        _tell(error)
+        raise typer.Exit(status) from error
+    except KeyboardInterrupt as error:
+        typer.echo("Interrupted. What is finished is kept.", err=True)
+        raise typer.Exit(INTERRUPTED) from error
+
+
+def _tell(error: Exception) -> None:
+    if _current.verbose:
+        import traceback
+
+        traceback.print_exception(error)
+    problems = error.problems if isinstance(error, ConfigError) else (str(error),)
+    for problem in problems:
+        typer.echo(typer.style("Error: ", fg="red", bold=True) + problem, err=True)
+    _current.data({"error": type(error).__name__, "problems": list(problems)})
+
+
+def _plain(value: Any) -> Any:
+    """Turn what tables and settings hold into what JSON has; NaN and infinity become null."""
+    if str(value) in ("<NA>", "NaT"):
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    if hasattr(value, "item") and not hasattr(value, "columns"):
+        value = value.item()
+    if isinstance(value, float) and value - value != 0:
+        return None
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    return str(value)

@@ -1,0 +1,173 @@
+"""pairs, stimuli, align: from a folder of faces to what tasks need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facebench.commands.frame import talk
+
+if TYPE_CHECKING:
+    from facebench.experiment import Experiment
+
+__all__ = ["align", "decode_all", "pairs", "stimuli"]
+
+Faces = Annotated[Path, typer.Argument(metavar="FACES", help="A folder of NAME/*.jpg.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of what is drawn at random.")]
+
+
+def pairs(
+    faces: Faces,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The pairs file to write.")
+    ] = Path("pairs.csv"),
+    genuine: Annotated[
+        int | None, typer.Option(min=1, help="Pairs of one person. [default: all there are]")
+    ] = None,
+    impostor: Annotated[
+        int | None, typer.Option(min=1, help="Pairs of two people. [default: as many as genuine]")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every pair of images there is.")] = False,
+    seed: Seed = 0,
+) -> None:
+    """Write a list of genuine and impostor pairs from a folder of faces."""
+    from facebench.files import atomic_path
+    from facebench.pairs import all_pairs, pairs_from_folder
+
+    table = all_pairs(faces) if every else pairs_from_folder(faces, genuine, impostor, seed)
+    with atomic_path(output) as temporary:
+        table.to_csv(temporary, index=False)
+    same = int(table["same"].sum())
+    talk().say(f"{same} genuine and {len(table) - same} impostor pairs.")
+    talk().result(str(output))
+    talk().data({"output": str(output), "genuine": same, "impostor": len(table) - same})
+
+
+def stimuli(
+    faces: Faces,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to.")] = Path(
+        "stimuli"
+    ),
+    conditions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--condition",
+            "-c",
+            help="inverted, thatcherised, negated, grey, low-pass, …; repeatable, or 'all'. "
+            "[default: inverted, thatcherised]",
+        ),
+    ] = None,
+    people: Annotated[int | None, typer.Option(min=1, help="How many people, at most.")] = None,
+    photographs: Annotated[
+        int | None, typer.Option(min=1, help="How many photographs of each, at most.")
+    ] = None,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Keep whole photographs instead of aligned faces.")
+    ] = False,
+    size: Annotated[int, typer.Option(min=16, help="Side of aligned faces, in pixels.")] = 150,
+    seed: Seed = 0,
+) -> None:
+    """Make stimuli of photographs: a folder per condition, pairs, contact sheets."""
+    from facebench.stimuli.catalogue import CONDITIONS
+    from facebench.stimuli.conditions import make_conditions
+
+    talk().show_log()
+    wanted = conditions or ["inverted", "thatcherised"]
+    made = make_conditions(
+        faces,
+        output,
+        list(CONDITIONS) if wanted == ["all"] else wanted,
+        seed=seed,
+        n_people=people,
+        n_images=photographs,
+        align=not whole,
+        size=size,
+    )
+    talk().table(["condition", "photographs"], list(made.made.items()))
+    for name, path in made.tables.items():
+        talk().result(f"{name}: {path}")
+    if made.left_out:
+        talk().say(f"Left out: {len(made.left_out)} of {made.n_sources}, see left_out.csv.")
+    talk().data(
+        {
+            "output": str(output),
+            "made": made.made,
+            "tables": made.tables,
+            "left_out": len(made.left_out),
+        }
+    )
+
+
+def align(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Images, at any depth.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to.")] = Path(
+        "aligned"
+    ),
+    size: Annotated[int, typer.Option(min=16, help="Side of a chip, in pixels.")] = 150,
+    padding: Annotated[float, typer.Option(min=0, help="Margin, as a share of the face.")] = 0.25,
+    keep_all: Annotated[
+        bool, typer.Option("--keep-all", help="Cut images without a face around their centre.")
+    ] = False,
+) -> None:
+    """Cut the face out of every image of a folder, upright and scaled.
+
+    Images without a face are listed, not guessed. chips.csv says which chip is of which image.
+    """
+    from facebench.aligning import align_folder
+
+    talk().show_log()
+    done = align_folder(folder, output, size=size, padding=padding, keep_all=keep_all)
+    for name in done.no_face:
+        talk().say(f"No face found: {name}")
+    for reason in done.bad.values():
+        talk().say(f"Left out: {reason}")
+    talk().result(f"{output}")
+    talk().say(f"{done.written} chips, {len(done.no_face)} images without a face.")
+    talk().data(
+        {
+            "output": str(output),
+            "written": done.written,
+            "no_face": done.no_face,
+            "bad_images": done.bad,
+        }
+    )
+
+
+def decode_all(experiment: Experiment) -> None:
+    """Decode every image of every task, and tell all that cannot be.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The experiment.
+
+    Raises
+    ------
+    ConfigError
+        With a sentence for every bad image.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    from facebench.errors import ConfigError, ImageError
+    from facebench.experiment import images_of
+    from facebench.images import open_image
+    from facebench.progress import Progress
+
+    def problem(path: Path) -> str | None:
+        try:
+            open_image(path)
+        except ImageError as error:
+            return str(error)
+        return None
+
+    wanted = images_of(experiment)
+    problems = []
+    with ThreadPoolExecutor() as pool, Progress("Decoding", len(wanted)) as progress:
+        for found in pool.map(problem, wanted):
+            progress.advance(1)
+            if found is not None:
+                problems.append(found)
+    if problems:
+        raise ConfigError(*problems)

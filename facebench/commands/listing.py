@@ -1,0 +1,90 @@
+"""models, layers, tasks, metrics: what there is to choose from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from facebench.commands.frame import talk
+
+if TYPE_CHECKING:
+    from facebench.registry import Registry
+
+__all__ = ["layers", "metrics", "models", "tasks"]
+
+ModelName = Annotated[
+    str, typer.Argument(metavar="MODEL", help="A name from `facebench models`, or a .py file.")
+]
+ModelArguments = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="An argument of the model; repeatable."),
+]
+
+
+def models() -> None:
+    """List the models by name."""
+    from facebench.registry import MODELS
+
+    _list(MODELS)
+
+
+def tasks() -> None:
+    """List the tasks by name."""
+    from facebench.registry import TASKS
+
+    _list(TASKS)
+
+
+def metrics() -> None:
+    """List the distances and correlations by name."""
+    from facebench.registry import CORRELATIONS, METRICS
+
+    _list(METRICS, CORRELATIONS)
+
+
+def layers(
+    model: ModelName,
+    patterns: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PATTERN]...", help="'features.*', 'all': what these stand for."),
+    ] = None,
+    arguments: ModelArguments = None,
+) -> None:
+    """List the layers of a model, with the numbers each gives for an image.
+
+    A layer without a number is not reached by the forward pass, or returns no batch.
+    """
+    from facebench.commands.models import layer_widths, made_model
+    from facebench.models.layer_globs import expand_layers
+
+    network = made_model(model, None, arguments or [])
+    names = network.get_layer_names()
+    widths = layer_widths(network)
+    shown = expand_layers(patterns, names) if patterns else names
+    kinds = {name: type(module).__name__ for name, module in network.model.named_modules()}
+    rows = [(name, kinds[name], widths.get(name)) for name in shown]
+    talk().table(
+        ["layer", "kind", "width"],
+        [(name, kind, "" if width is None else f"{width:,}") for name, kind, width in rows],
+    )
+    talk().data([dict(zip(("layer", "kind", "width"), row, strict=True)) for row in rows])
+
+
+def _list(*registries: Registry) -> None:
+    rows: list[dict[str, Any]] = []
+    for registry in registries:
+        rows += [
+            {
+                "name": entry.name,
+                "what": registry.kind,
+                "target": entry.target,
+                "from": entry.source,
+                "summary": entry.summary,
+            }
+            for entry in registry.entries()
+        ]
+    one_kind = len(registries) == 1
+    columns = ["name", *([] if one_kind else ["what"]), "summary", "target", "from"]
+    talk().table(columns, [[row[column] for column in columns] for row in rows])
+    talk().data(rows)

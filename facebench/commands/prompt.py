@@ -1,0 +1,25 @@
+"""prompt: what to ask an assistant."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from facebench.commands.frame import talk
+
+__all__ = ["prompt"]
+
+
+def prompt(
+    kind: Annotated[str, typer.Argument(metavar="model|task|plot", help="What to write.")],
+    wish: Annotated[
+        str | None, typer.Argument(metavar="WISH", help='In words: "a task that …".')
+    ] = None,
+) -> None:
+    """Print a prompt for an assistant: the base class as it is now, an example, and your wish."""
+    from facebench import prompts
+
+    text = prompts.prompt(kind, wish, example=True)
+    talk().result(text.rstrip())
+    talk().data({"prompt": text})

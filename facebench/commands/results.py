@@ -1,0 +1,122 @@
+"""report, compare, leaderboard: what runs have left behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from facebench.commands.frame import talk
+from facebench.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["compare", "latest_run", "leaderboard", "report"]
+
+_SHOWN = 30
+
+RunPath = Annotated[
+    Path, typer.Argument(metavar="RUN", help="A run's folder, or runs/NAME for its latest.")
+]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="The page to write.")
+]
+
+
+def report(run: RunPath, output: Output = None) -> None:
+    """Write the report of a run: one page that holds everything."""
+    from facebench.results.report import write_report
+
+    page = write_report(latest_run(run), output)
+    talk().result(str(page))
+    talk().data({"report": str(page)})
+
+
+def compare(
+    run_a: Annotated[Path, typer.Argument(metavar="RUN_A", help="A run, or runs/NAME.")],
+    run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="Another.")],
+    output: Output = None,
+) -> None:
+    """Compare two runs: numbers side by side, differences, what was different."""
+    from facebench.results.compare import compare_runs
+
+    found = compare_runs(latest_run(run_a), latest_run(run_b), output)
+    talk().result(f"{found}.")
+    _show_differences(found.numbers)
+    talk().data(
+        {
+            "numbers": found.numbers.to_dict("records"),
+            "changed_pairs": found.changed_pairs.to_dict("records"),
+            "settings": found.settings.to_dict("records"),
+        }
+    )
+    if found.path is not None:
+        talk().say(f"The page is {found.path}.")
+
+
+def leaderboard(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUNS...", help="Runs, or runs/NAME.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The page to write.")
+    ] = Path("leaderboard.html"),
+) -> None:
+    """Write a page that ranks the models of many runs."""
+    from facebench.results.leaderboard import write_leaderboard
+
+    page = write_leaderboard([latest_run(run) for run in runs], output)
+    talk().result(str(page))
+    talk().data({"leaderboard": str(page)})
+
+
+def _show_differences(numbers: pd.DataFrame) -> None:
+    differing = numbers[numbers["difference"].abs() > 0]
+    order = differing["difference"].abs().sort_values(ascending=False).index
+    shown = differing.loc[order].sort_values("p_value", kind="stable").head(_SHOWN)
+    names = ["task", "model", "layer", "condition", "metric"]
+    values = ["value_a", "value_b", "difference", "ci_low", "ci_high", "p_value"]
+    rows = [
+        [*(_text(row[name]) for name in names), *(_number(row[value]) for value in values)]
+        for row in shown.to_dict("records")
+    ]
+    if rows:
+        talk().table([*names, *values], rows)
+    if len(differing) > len(shown):
+        talk().say(f"{len(differing) - len(shown)} more differ: see --output FILE or --json.")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) and value == value else ""
+
+
+def latest_run(path: Path) -> Path:
+    """Find a run: the folder itself, or the latest in the folder of an experiment.
+
+    Parameters
+    ----------
+    path : Path
+        ``runs/NAME/TIME-ID`` or ``runs/NAME``.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    from facebench.results.schema import MANIFEST_FILE
+
+    if (path / MANIFEST_FILE).is_file():
+        return path
+    runs = sorted(found.parent for found in path.glob(f"*/{MANIFEST_FILE}"))
+    if not runs:
+        msg = f"There is no run in {path}: give a folder runs/NAME/TIME-ID, or runs/NAME."
+        raise InputError(msg)
+    return runs[-1]

@@ -1,0 +1,138 @@
+"""run, validate, schema: an experiment written in a file."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facebench.commands.frame import SOME_FAILED, failures_end_with_1, talk
+
+if TYPE_CHECKING:
+    from facebench.config import Config
+    from facebench.experiment import Experiment
+    from facebench.running import Outcome
+
+__all__ = ["run", "schema", "validate"]
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The experiment, such as x.yaml.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override, as tasks.lfw.folds=5; repeatable."),
+]
+
+
+def run(
+    file: File,
+    overrides: Overrides = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything and print the plan only.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Run anew, into a new folder, what is done already.")
+    ] = False,
+) -> None:
+    """Run an experiment; run it again to continue it.
+
+    A run of the same experiment on the same data that is finished is shown, not repeated; one that
+    was interrupted or failed is continued in its folder. Exit status: 0 fine, 1 some model or task
+    failed, 2 wrong input, 130 interrupted.
+    """
+    from facebench.config import load_config
+
+    started = time.monotonic()
+    talk().show_log()
+    config = load_config(file, overrides or [])
+    if dry_run:
+        _show_plan(_built(config))
+        return
+    from facebench.running import experiment_digest, find_earlier, run_experiment
+
+    digest = experiment_digest(config)
+    earlier = None if force else find_earlier(config, digest)
+    if earlier is not None and earlier.status == "finished":
+        talk().say(
+            f"This experiment is finished, on the same data: {earlier.path}. "
+            "Nothing is left to do; --force runs it anew."
+        )
+        _show_results(earlier.path, "finished", new=False)
+        return
+    experiment = _built(config)
+    if earlier is not None and earlier.status != "running":
+        talk().say(f"Continuing the {earlier.status} run {earlier.path}.")
+    outcome = run_experiment(experiment, digest, earlier)
+    for what, error in outcome.failures:
+        talk().say(f"Failed: {what}: {type(error).__name__}: {error}")
+    if config.settings.report:
+        with failures_end_with_1():
+            _write_report(outcome)
+    _show_results(outcome.path, outcome.status, new=True)
+    talk().say(f"Done in {time.monotonic() - started:.0f} s.")
+    if outcome.failures:
+        raise typer.Exit(SOME_FAILED)
+
+
+def validate(
+    file: File,
+    overrides: Overrides = None,
+    deep: Annotated[bool, typer.Option("--deep", help="Decode every image too.")] = False,
+) -> None:
+    """Check an experiment: syntax, names, files, columns, layers, images; print its plan."""
+    from facebench.config import load_config
+
+    config = load_config(file, overrides or [])
+    experiment = _built(config)
+    if deep:
+        from facebench.commands.images import decode_all
+
+        decode_all(experiment)
+    _show_plan(experiment)
+    talk().say(f"{file} is fine.")
+
+
+def schema() -> None:
+    """Print the JSON schema of experiment files, for editors."""
+    import json
+
+    from facebench.config import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2))
+
+
+def _built(config: Config) -> Experiment:
+    from facebench.experiment import build_experiment
+
+    return build_experiment(config)
+
+
+def _show_plan(experiment: Experiment) -> None:
+    plan = experiment.manager().plan()
+    talk().result(str(plan))
+    talk().data({"valid": True, "plan": plan.to_frame().to_dict("records")})
+
+
+def _write_report(outcome: Outcome) -> None:
+    from facebench.results.report import write_report
+
+    talk().say(f"The report is {write_report(outcome.path)}.")
+
+
+def _show_results(path: Path, status: str, *, new: bool) -> None:
+    from facebench.results.headline import shown_table
+    from facebench.results.run import load_run
+
+    found = load_run(path)
+    if not talk().as_json:
+        headline = shown_table(found.headline())
+        talk().table(list(headline), headline.to_numpy().tolist())
+    talk().result(f"{path}")
+    talk().data(
+        {
+            "run": str(path),
+            "status": status,
+            "new": new,
+            "results": found.results.to_dict("records"),
+        }
+    )

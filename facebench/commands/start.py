@@ -1,0 +1,33 @@
+"""init: an experiment to begin with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facebench.commands.frame import talk
+
+__all__ = ["init"]
+
+
+def init(
+    faces: Annotated[Path, typer.Argument(metavar="FACES", help="A folder of images, NAME/*.jpg.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The experiment to write.")
+    ] = Path("experiment.yaml"),
+    most: Annotated[
+        int, typer.Option("--pairs", min=1, help="Pairs of one person, at most.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the pairs that are drawn.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Replace files of that name.")] = False,
+) -> None:
+    """Write a commented experiment for a folder of faces, with a list of pairs."""
+    from facebench.starter import write_starter
+
+    starter = write_starter(faces, output, most_genuine=most, seed=seed, replace=force)
+    talk().say(f"{starter.n_genuine} genuine and {starter.n_impostor} impostor pairs.")
+    talk().result(f"{starter.experiment}\n{starter.pairs}")
+    talk().data({"experiment": str(starter.experiment), "pairs": str(starter.pairs)})
+    talk().say(f"Next: facebench run {starter.experiment}")

@@ -1,0 +1,391 @@
+"""Standard errors of measures on pairs that share people, in one pass and without resampling.
+
+A measure is linearised: `Influence.values` says how much each pair moves it. Pairs that share an
+image or a person move together, and `standard_error` adds what they do up. A bootstrap of one layer
+takes half a second; a run of 10 models, 39 layers and 15 tasks has 5,850 of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from scipy.special import expit, logit, ndtri
+from scipy.stats import norm, rankdata
+
+from facebench.metrics.bootstrap import Interval
+from facebench.metrics.labels import read_comparisons
+from facebench.types import Float64Array
+
+__all__ = [
+    "Influence",
+    "auc_influence",
+    "interval",
+    "mean_influence",
+    "paired_difference",
+    "pearson_influence",
+    "relative_difference_influence",
+    "spearman_influence",
+    "standard_error",
+]
+
+Scale = Literal["identity", "logit", "fisher"]
+
+
+class Influence(NamedTuple):
+    """A measure and what each comparison contributes to its error.
+
+    Attributes
+    ----------
+    estimate : float
+        The measure.
+    values : array, shape [N]
+        First-order change of the measure per unit of each comparison's weight; they sum to 0.
+    """
+
+    estimate: float
+    values: Float64Array
+
+
+class PairedDifference(NamedTuple):
+    """A measure of a minus that of b, on the same comparisons.
+
+    Attributes
+    ----------
+    difference, low, high : float
+        The difference and its interval.
+    p_value : float
+        Two-sided, of no difference.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p_value: float
+
+
+def mean_influence(values: Any) -> Influence:
+    """Influence of a mean, such as an accuracy (of 0/1) or a mean distance.
+
+    Parameters
+    ----------
+    values : array-like, shape [N]
+        Finite numbers.
+
+    Returns
+    -------
+    Influence
+        Of mean(values): (value - mean) / N.
+
+    Raises
+    ------
+    ValueError
+        If there is no value.
+
+    Examples
+    --------
+    >>> mean_influence([1, 0, 1, 0]).values
+    array([ 0.125, -0.125,  0.125, -0.125])
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if not array.size:
+        msg = "A mean needs one value or more. Got none."
+        raise ValueError(msg)
+    mean = float(array.mean())
+    return Influence(mean, (array - mean) / array.size)
+
+
+def auc_influence(labels: Any, scores: Any, *, higher_is_better: bool = True) -> Influence:
+    """Influence of the area under the ROC curve.
+
+    A genuine comparison's is (share of impostors it beats - AUC) / n_genuine, an impostor's
+    likewise; ties count half.
+
+    Parameters
+    ----------
+    labels : array-like, shape [N]
+        1 genuine, 0 impostor.
+    scores : array-like, shape [N]
+        Finite similarities or distances.
+    higher_is_better : bool, default True
+        False for distances.
+
+    Returns
+    -------
+    Influence
+        Of the AUC.
+
+    Raises
+    ------
+    ValueError
+        If there is one class only.
+
+    References
+    ----------
+    E. R. DeLong, D. M. DeLong and D. L. Clarke-Pearson, Biometrics 44 (1988) 837-845.
+
+    Examples
+    --------
+    >>> auc_influence([1, 1, 0, 0], [0.9, 0.3, 0.5, 0.1])
+    Influence(estimate=0.75, values=array([ 0.125, -0.125, -0.125,  0.125]))
+    """
+    genuine, similarities = read_comparisons(labels, scores, higher_is_better)
+    n_genuine = int(np.count_nonzero(genuine))
+    n_impostor = genuine.size - n_genuine
+    if n_genuine == 0 or n_impostor == 0:
+        msg = f"AUC needs both classes. Got {n_genuine} genuine, {n_impostor} impostor comparisons."
+        raise ValueError(msg)
+    overall = rankdata(similarities)
+    beaten = np.empty(genuine.size)
+    beaten[genuine] = (overall[genuine] - rankdata(similarities[genuine])) / n_impostor
+    beaten[~genuine] = 1 - (overall[~genuine] - rankdata(similarities[~genuine])) / n_genuine
+    area = float(beaten[genuine].mean())
+    return Influence(area, (beaten - area) / np.where(genuine, n_genuine, n_impostor))
+
+
+def pearson_influence(x: Any, y: Any) -> Influence:
+    """Influence of Pearson's correlation: (x y - r (x² + y²) / 2) / N of standardised values.
+
+    Parameters
+    ----------
+    x, y : array-like, shape [N]
+        Finite numbers, neither constant.
+
+    Returns
+    -------
+    Influence
+        Of r.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ or a side is constant.
+
+    References
+    ----------
+    S. J. Devlin, R. Gnanadesikan and J. R. Kettenring, "Robust estimation and outlier detection
+    with correlation coefficients", Biometrika 62 (1975) 531-545.
+
+    Examples
+    --------
+    >>> round(pearson_influence([0, 1, 2, 3], [0, 2, 1, 3]).estimate, 6)
+    0.8
+    """
+    first, second = _two_sides(x, y)
+    first = (first - first.mean()) / first.std()
+    second = (second - second.mean()) / second.std()
+    r = float((first * second).mean())
+    return Influence(r, (first * second - r * (first**2 + second**2) / 2) / first.size)
+
+
+def spearman_influence(x: Any, y: Any) -> Influence:
+    """Influence of Spearman's correlation: that of Pearson's on ranks, and of the ranks themselves.
+
+    Parameters
+    ----------
+    x, y : array-like, shape [N]
+        Finite numbers, neither constant.
+
+    Returns
+    -------
+    Influence
+        Of rho (midranks for ties).
+
+    Raises
+    ------
+    ValueError
+        If lengths differ or a side is constant.
+
+    References
+    ----------
+    C. Croux and C. Dehon, "Influence functions of the Spearman and Kendall correlation measures",
+    Statistical Methods & Applications 19 (2010) 497-515.
+
+    Examples
+    --------
+    >>> round(spearman_influence([0, 1, 2, 9], [0, 2, 1, 3]).estimate, 6)
+    0.8
+    """
+    first, second = _two_sides(x, y)
+    ranks1, ranks2 = rankdata(first) - 0.5, rankdata(second) - 0.5
+    rho, values = pearson_influence(ranks1, ranks2)
+    size = first.size
+    share1, share2 = ranks1 / size, ranks2 / size
+    spread1, spread2 = share1.std(), share2.std()
+    centred1, centred2 = (share1 - 0.5) / spread1, (share2 - 0.5) / spread2
+    # One more comparison at x lifts the ranks of all above it, and so their products.
+    lifted = _mean_above(first, centred2 - rho * centred1) / spread1
+    lifted += _mean_above(second, centred1 - rho * centred2) / spread2
+    return Influence(rho, values + (lifted - lifted.mean()) / size)
+
+
+def relative_difference_influence(first: Any, second: Any) -> Influence:
+    """Influence of (m1 - m2) / (m1 + m2), m1 and m2 the means of two groups.
+
+    Parameters
+    ----------
+    first, second : array-like, shapes [N1] and [N2]
+        Finite numbers of the groups.
+
+    Returns
+    -------
+    Influence
+        Values of the first group, then of the second.
+
+    Raises
+    ------
+    ValueError
+        If a group is empty or the means sum to zero.
+
+    Examples
+    --------
+    >>> relative_difference_influence([2, 4], [1, 1]).estimate
+    0.5
+    """
+    mean1, values1 = mean_influence(first)
+    mean2, values2 = mean_influence(second)
+    total = mean1 + mean2
+    if total == 0:
+        msg = "The relative difference of two means that sum to zero is not defined."
+        raise ValueError(msg)
+    values = np.concatenate((2 * mean2 * values1, -2 * mean1 * values2)) / total**2
+    return Influence((mean1 - mean2) / total, values)
+
+
+def standard_error(values: Any, members1: Any = None, members2: Any = None) -> float:
+    """Add up influences into a standard error that knows which comparisons share a member.
+
+    var = sum of v_k v_l over all comparisons k, l that have a member in common; never below
+    sum of v_k², what independent comparisons would give.
+
+    Parameters
+    ----------
+    values : array-like, shape [N]
+        Influences.
+    members1, members2 : array-like, shape [N], optional
+        Image or identity of each side; without them comparisons are taken to be independent.
+
+    Returns
+    -------
+    float
+        The standard error, in the units of the measure.
+
+    References
+    ----------
+    P. M. Aronow, C. Samii and V. A. Assenova, "Cluster-robust variance estimation for dyadic
+    data", Political Analysis 23 (2015) 564-577.
+
+    Examples
+    --------
+    >>> round(standard_error([0.3, -0.3, 0.4, -0.4]) ** 2, 6)
+    0.5
+    >>> round(standard_error([0.3, 0.3, -0.6], ["a", "a", "b"], ["a", "a", "b"]) ** 2, 6)
+    0.72
+    """
+    influences = np.asarray(values, dtype=np.float64)
+    independent = float((influences**2).sum())
+    if members1 is None or members2 is None:
+        return float(np.sqrt(independent))
+    names = np.concatenate((np.asarray(members1), np.asarray(members2)))
+    _, index = np.unique(names, return_inverse=True)
+    low = np.minimum(index[: influences.size], index[influences.size :])
+    high = np.maximum(index[: influences.size], index[influences.size :])
+    n_units = int(index.max()) + 1
+    between = low != high
+    sums = np.bincount(low, influences, n_units)
+    sums += np.bincount(high[between], influences[between], n_units)
+    # Comparisons of the same two members share both, and would count twice.
+    _, dyad = np.unique(low[between] * n_units + high[between], return_inverse=True)
+    twice = float((np.bincount(dyad, influences[between]) ** 2).sum())
+    return float(np.sqrt(max(float((sums**2).sum()) - twice, independent)))
+
+
+def interval(
+    estimate: float, error: float, scale: Scale = "identity", confidence: float = 0.95
+) -> Interval:
+    """Make the normal interval of an estimate, on a scale on which it stays in range.
+
+    Parameters
+    ----------
+    estimate, error : float
+        The measure and its standard error.
+    scale : {'identity', 'logit', 'fisher'}
+        'logit' for measures in [0, 1], 'fisher' (atanh) for those in [-1, 1].
+    confidence : float, default 0.95
+        Coverage.
+
+    Returns
+    -------
+    Interval
+        low, high; both the estimate where that is an end of its range.
+
+    Examples
+    --------
+    >>> low, high = interval(0.9, 0.05, "logit")
+    >>> round(low, 3), round(high, 3)
+    (0.752, 0.964)
+    """
+    z = float(ndtri((1 + confidence) / 2)) * error
+    if scale == "logit" and 0 < estimate < 1:
+        centre, step = logit(estimate), z / (estimate * (1 - estimate))
+        return Interval(float(expit(centre - step)), float(expit(centre + step)))
+    if scale == "fisher" and -1 < estimate < 1:
+        centre, step = np.arctanh(estimate), z / (1 - estimate**2)
+        return Interval(float(np.tanh(centre - step)), float(np.tanh(centre + step)))
+    return Interval(estimate - z, estimate + z)
+
+
+def paired_difference(
+    a: Influence,
+    b: Influence,
+    members1: Any = None,
+    members2: Any = None,
+    confidence: float = 0.95,
+) -> PairedDifference:
+    """Compare a measure of two systems on the same comparisons.
+
+    Parameters
+    ----------
+    a, b : Influence
+        Of each system, comparison by comparison.
+    members1, members2
+        See `standard_error`.
+    confidence : float, default 0.95
+        Coverage of the interval.
+
+    Returns
+    -------
+    PairedDifference
+        a - b; the p value is 1 where the two do not differ at all.
+
+    Examples
+    --------
+    >>> same = mean_influence([1, 0, 1])
+    >>> paired_difference(same, same).p_value
+    1.0
+    """
+    difference = a.estimate - b.estimate
+    error = standard_error(a.values - b.values, members1, members2)
+    low, high = interval(difference, error, confidence=confidence)
+    if error < 1e-15:
+        return PairedDifference(difference, low, high, 1.0 if abs(difference) < 1e-12 else 0.0)
+    return PairedDifference(difference, low, high, float(2 * norm.sf(abs(difference) / error)))
+
+
+def _two_sides(x: Any, y: Any) -> tuple[Float64Array, Float64Array]:
+    first, second = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if first.shape != second.shape or first.size < 2:
+        msg = f"A correlation needs two sides of equal length. Got {first.size} and {second.size}."
+        raise ValueError(msg)
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        msg = "The correlation with a constant side is not defined."
+        raise ValueError(msg)
+    return first, second
+
+
+def _mean_above(positions: Float64Array, values: Float64Array) -> Float64Array:
+    """Return, for each position, the mean over all of value * (1 if above, 1/2 if level)."""
+    levels, inverse = np.unique(positions, return_inverse=True)
+    sums = np.bincount(inverse, values, levels.size)
+    above = np.cumsum(sums[::-1])[::-1] - sums / 2
+    return np.asarray(above[inverse] / positions.size)

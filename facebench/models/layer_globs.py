@@ -1,0 +1,101 @@
+"""Layers by pattern: 'features.*', 'encoder.layer.*.mlp', 'all'."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+from collections.abc import Iterable, Sequence
+
+from facebench.errors import UnknownNameError
+
+__all__ = ["ALL", "expand_layers", "is_pattern"]
+
+ALL = "all"
+_ANY_DEPTH = "**"
+_WILD = "*?["
+
+
+def is_pattern(layer: str) -> bool:
+    """Tell whether a layer is asked for by pattern.
+
+    Examples
+    --------
+    >>> is_pattern("features.*"), is_pattern("all"), is_pattern("fc")
+    (True, True, False)
+    """
+    return layer == ALL or any(sign in layer for sign in _WILD)
+
+
+def expand_layers(patterns: str | Iterable[str], names: Sequence[str]) -> list[str]:
+    """Find the layers that patterns stand for.
+
+    Parameters
+    ----------
+    patterns : str or iterable of str
+        Names; globs, where ``*``, ``?`` and ``[0-3]`` stand for (part of) one component between
+        dots and ``**`` for any number of components; or 'all', every layer that holds no others.
+    names : sequence of str
+        All layers of the network, in network order.
+
+    Returns
+    -------
+    list of str
+        The layers in network order, each once.
+
+    Raises
+    ------
+    UnknownNameError
+        If a pattern stands for no layer; the message tells the closest ones.
+
+    Examples
+    --------
+    >>> layers = ["blocks", "blocks.0", "blocks.0.mlp", "blocks.1", "blocks.1.mlp", "fc"]
+    >>> expand_layers("blocks.*.mlp", layers)
+    ['blocks.0.mlp', 'blocks.1.mlp']
+    >>> expand_layers(["fc", "blocks.*"], layers)
+    ['blocks.0', 'blocks.1', 'fc']
+    >>> expand_layers("all", layers)
+    ['blocks.0.mlp', 'blocks.1.mlp', 'fc']
+    """
+    wanted: set[str] = set()
+    for pattern in [patterns] if isinstance(patterns, str) else patterns:
+        found = _matches(pattern, names)
+        if not found:
+            near = difflib.get_close_matches(pattern, names, n=3, cutoff=0.0)
+            what = "matches no layer" if is_pattern(pattern) else "is no layer"
+            msg = (
+                f"{pattern!r} {what} of this network, whose {len(names)} layers are named like "
+                f"{', '.join(map(repr, near)) or '(none)'}."
+            )
+            raise UnknownNameError(msg)
+        wanted.update(found)
+    return [name for name in names if name in wanted]
+
+
+def _matches(pattern: str, names: Sequence[str]) -> list[str]:
+    if pattern in names:
+        return [pattern]
+    if pattern == ALL:
+        parents = {name.rpartition(".")[0] for name in names}
+        # A parent's parent holds layers too, even where the parent itself is not listed.
+        for parent in list(parents):
+            while parent := parent.rpartition(".")[0]:
+                parents.add(parent)
+        return [name for name in names if name not in parents]
+    if not is_pattern(pattern):
+        return []
+    wanted = pattern.split(".")
+    return [name for name in names if _fits(name.split("."), wanted)]
+
+
+def _fits(parts: Sequence[str], wanted: Sequence[str]) -> bool:
+    """Match components from the end of the pattern's table: linear in both, whatever the stars."""
+    reached = {0}
+    for want in wanted:
+        if want == _ANY_DEPTH:
+            reached = set(range(min(reached), len(parts) + 1)) if reached else set()
+        else:
+            reached = {
+                at + 1 for at in reached if at < len(parts) and fnmatch.fnmatchcase(parts[at], want)
+            }
+    return len(parts) in reached

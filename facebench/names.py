@@ -1,0 +1,49 @@
+"""Names that were not found, and the ones that were meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["closest", "did_you_mean", "listed"]
+
+_CUTOFF = 0.5
+_SHOWN = 40
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """Find the known name nearest to a misspelt one, whatever its case.
+
+    Examples
+    --------
+    >>> closest("Acuracy", ["accuracy", "correlation"])
+    'accuracy'
+    """
+    by_lower = {other.lower(): other for other in known}
+    found = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=_CUTOFF)
+    return by_lower[found[0]] if found else None
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Write the hint that ends a message: empty where nothing is near.
+
+    Examples
+    --------
+    >>> did_you_mean("batchsize", ["batch_size", "seed"])
+    " Did you mean 'batch_size'?"
+    """
+    found = closest(name, known)
+    return f" Did you mean {found!r}?" if found else ""
+
+
+def listed(names: Iterable[str]) -> str:
+    """List names in a sentence.
+
+    Examples
+    --------
+    >>> listed(["a", "b"])
+    'a, b'
+    """
+    shown = list(names)
+    more = ", …" if len(shown) > _SHOWN else ""
+    return ", ".join(shown[:_SHOWN]) + more if shown else "none"

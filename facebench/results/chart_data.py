@@ -1,0 +1,218 @@
+"""What the charts of a task show, small enough for a page: counts, thinned curves, samples."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from facebench.metrics.operating_points import eer, fnmr_at_fmr
+from facebench.metrics.roc_curve import roc
+from facebench.results.headline import best_layers
+from facebench.results.measures import headline
+from facebench.types import Float64Array, IntArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from facebench.results.pair_rows import PairRows
+
+__all__ = ["condition_data", "curve_data", "operating_points", "profile_data", "slider_data"]
+
+# Thresholds the slider stops at; a multiple of the bars of the histogram.
+_STEPS, _BARS = 400, 50
+_CURVE_POINTS = 80
+_MOST_CONDITIONS = 40
+_MEASURES_SHOWN = 6
+_RATES = (0.1, 0.01, 0.001)
+
+
+def slider_data(pairs: PairRows) -> dict[str, Any]:
+    """Count accepted pairs at every stop of the slider, exactly.
+
+    Parameters
+    ----------
+    pairs : PairRows
+        Labelled pairs of one layer.
+
+    Returns
+    -------
+    dict
+        low, high: ends of the slider, in distance. genuine, impostor: pairs with a distance at
+        most that of each stop. totals: pairs of each class, failed ones included. bars: stops per
+        bar of the histogram.
+    """
+    labels, distances = _labelled(pairs)
+    finite = distances[np.isfinite(distances)]
+    low, high = float(finite.min()), float(finite.max())
+    stops = np.linspace(low, high, _STEPS + 1)
+    stops[-1] = high
+    data: dict[str, Any] = {"low": low, "high": high, "bars": _STEPS // _BARS, "totals": []}
+    for name, value in (("genuine", 1), ("impostor", 0)):
+        own = distances[labels == value]
+        # NaN is sorted last, above every stop: never accepted.
+        data[name] = np.searchsorted(np.sort(own), stops, side="right")
+        data["totals"].append(own.size)
+    return data
+
+
+def curve_data(pairs: PairRows) -> dict[str, Any]:
+    """Thin the exact ROC to points that look the same on log axes.
+
+    Parameters
+    ----------
+    pairs : PairRows
+        Labelled pairs of one layer.
+
+    Returns
+    -------
+    dict
+        false_matches, misses: counts of each point; totals: genuine and impostor pairs.
+    """
+    labels, distances = _labelled(pairs)
+    curve = roc(labels, distances, higher_is_better=False)
+    false_matches = curve.false_matches.astype(np.intp)
+    misses = (curve.n_genuine - curve.true_matches).astype(np.intp)
+    kept = _thinned(false_matches, misses)
+    return {
+        "false_matches": false_matches[kept],
+        "misses": misses[kept],
+        "totals": [curve.n_genuine, curve.n_impostor],
+    }
+
+
+def operating_points(pairs: PairRows) -> list[float | None]:
+    """Give EER and FNMR at FMR 0.1, 0.01 and 0.001; None where pairs are too few.
+
+    Parameters
+    ----------
+    pairs : PairRows
+        Labelled pairs of one layer.
+
+    Returns
+    -------
+    list of float or None
+    """
+    labels, distances = _labelled(pairs)
+    n_impostor = int((labels == 0).sum())
+    found: list[float | None] = [float(eer(labels, distances, higher_is_better=False).rate)]
+    for rate in _RATES:
+        if rate * n_impostor < 1:
+            found.append(None)
+            continue
+        found.append(float(fnmr_at_fmr(labels, distances, rate, higher_is_better=False).fnmr))
+    return found
+
+
+def profile_data(results: pd.DataFrame) -> list[dict[str, Any]]:
+    """Give each measure over the layers, of models that have several.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Rows of one task of the tidy table.
+
+    Returns
+    -------
+    list of dict
+        measure, condition and lines: model, layers, and arrays value, low, high.
+    """
+    layers = results.groupby("model")["layer"].nunique()
+    deep = results[results["model"].isin(layers[layers > 1].index)]
+    metrics = list(dict.fromkeys(deep["metric"]))
+    first = headline(metrics) if metrics else []
+    shown = [*first, *(metric for metric in metrics if metric not in first)][:_MEASURES_SHOWN]
+    if deep["condition"].nunique() > 1:
+        shown = shown[:1]
+    profiles = []
+    for metric in shown:
+        own = deep[deep["metric"] == metric]
+        for condition, rows in own.groupby("condition", sort=False, dropna=False):
+            lines = [
+                {
+                    "model": model,
+                    "layers": line["layer"].tolist(),
+                    "value": _floats(line["value"]),
+                    "low": _floats(line["ci_low"]),
+                    "high": _floats(line["ci_high"]),
+                }
+                for model, line in rows.groupby("model", sort=False)
+            ]
+            profiles.append({"measure": metric, "condition": _text(condition), "lines": lines})
+            if len(profiles) >= _MOST_CONDITIONS:
+                return profiles
+    return profiles
+
+
+def condition_data(results: pd.DataFrame, task: str) -> list[dict[str, Any]]:
+    """Give each measure by condition, of the best layer of every model.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Rows of one task of the tidy table.
+    task : str
+        The task.
+
+    Returns
+    -------
+    list of dict
+        measure, conditions and series: model, layer, and arrays value, low, high. A task without
+        conditions has one, named ''.
+    """
+    best = best_layers(results, task)
+    own = results[results["layer"].eq(results["model"].map(best))]
+    metrics = list(dict.fromkeys(own["metric"]))
+    first = headline(metrics)
+    metrics = [*first, *(metric for metric in metrics if metric not in first)]
+    conditions = [_text(name) for name in own["condition"].unique()][:_MOST_CONDITIONS]
+    found = []
+    for metric in metrics[:_MEASURES_SHOWN]:
+        series = []
+        for model, layer in best.items():
+            rows = own[(own["model"] == model) & (own["metric"] == metric)]
+            by_name = rows.assign(condition=[_text(name) for name in rows["condition"]])
+            by_name = by_name.drop_duplicates("condition").set_index("condition")
+            by_name = by_name.reindex(conditions)
+            series.append(
+                {
+                    "model": model,
+                    "layer": layer,
+                    "value": _floats(by_name["value"]),
+                    "low": _floats(by_name["ci_low"]),
+                    "high": _floats(by_name["ci_high"]),
+                }
+            )
+        found.append({"measure": metric, "conditions": conditions, "series": series})
+    return found
+
+
+def _labelled(pairs: PairRows) -> tuple[Any, Float64Array]:
+    labels = pairs.labels
+    if labels is None:
+        msg = "These pairs have no labels."
+        raise ValueError(msg)
+    return labels, pairs.distances
+
+
+def _thinned(false_matches: IntArray, misses: IntArray) -> IntArray:
+    """Choose points evenly spaced on the log axes of both rates, the ends included."""
+    last = len(false_matches) - 1
+    wanted = np.unique(
+        np.round(np.geomspace(1, max(2, int(false_matches[-1])), _CURVE_POINTS)).astype(int)
+    )
+    by_false = np.searchsorted(false_matches, wanted, side="right") - 1
+    wanted = np.unique(np.round(np.geomspace(1, max(2, int(misses[0])), _CURVE_POINTS)).astype(int))
+    by_miss = np.searchsorted(-misses, -wanted, side="left")
+    ends = np.array([0, np.searchsorted(false_matches, 0, side="right") - 1, last])
+    return np.unique(np.clip(np.concatenate((by_false, by_miss, ends)), 0, last))
+
+
+def _floats(column: pd.Series) -> list[float]:
+    return [float(value) for value in column.to_numpy(dtype=float, na_value=float("nan"))]
+
+
+def _text(condition: Any) -> str:
+    import pandas as pd
+
+    return "" if pd.isna(condition) else str(condition)

@@ -1,0 +1,153 @@
+"""The numbers that stand for each task: best layer of each model, and how sure we are."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from facebench.columns import DEFAULT_LAYER
+from facebench.results.measures import headline
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["best_layers", "direction", "headline_rows", "number", "shown_table"]
+
+
+def number(value: float | None) -> str:
+    """Write a value with four significant decimals and a real minus.
+
+    Examples
+    --------
+    >>> number(0.98765), number(-12.3), number(123456.7), number(None)
+    ('0.9877', '−12.30', '123457', '–')
+    """
+    import pandas as pd
+
+    if value is None or pd.isna(value):
+        return "–"
+    size = abs(value)
+    if math.isinf(value):
+        text = "∞" if value > 0 else "-∞"
+    elif 0 < size < 1e-3:
+        text = f"{value:.2e}"
+    else:
+        text = f"{value:.4f}" if size < 10 else f"{value:.2f}" if size < 1e4 else f"{value:.0f}"
+    return text.replace("-", "−")
+
+
+def best_layers(results: pd.DataFrame, task: str) -> dict[str, str]:
+    """Choose the layer that stands for each model in a task.
+
+    Parameters
+    ----------
+    results : DataFrame
+        The tidy table.
+    task : str
+        Which.
+
+    Returns
+    -------
+    dict of str to str
+        By model, best model first: its layer with the best value of the task's first headline
+        measure (mean over conditions); the last layer where neither way is better.
+    """
+    own = results[results["task"] == task]
+    metric = headline(list(dict.fromkeys(own["metric"])))[0]
+    own = own[own["metric"] == metric]
+    sign = direction(own)
+    means = own.groupby(["model", "layer", "layer_index"], sort=False)["value"].mean().reset_index()
+    # Undefined is worse than any number.
+    means["rank"] = (means["value"] * sign).fillna(-math.inf) if sign else means["layer_index"]
+    chosen = means.sort_values("rank", ascending=False, kind="stable").drop_duplicates("model")
+    if not sign:
+        order = {model: place for place, model in enumerate(dict.fromkeys(own["model"]))}
+        chosen = chosen.sort_values("model", key=lambda names: names.map(order))
+    return dict(zip(chosen["model"], chosen["layer"], strict=True))
+
+
+def direction(rows: pd.DataFrame) -> int:
+    """Give 1 where higher values of these rows' measure are better, -1 where lower, else 0."""
+    known = rows["higher_is_better"].dropna()
+    return 0 if known.empty else 1 if bool(known.iloc[0]) else -1
+
+
+def headline_rows(results: pd.DataFrame, *, all_layers: bool = False) -> pd.DataFrame:
+    """Select the headline measures, a row per task, measure, condition and model.
+
+    Parameters
+    ----------
+    results : DataFrame
+        The tidy table.
+    all_layers : bool, default False
+        Keep every layer, not the best of each model only.
+
+    Returns
+    -------
+    DataFrame
+        Rows of `results`: tasks in their order, then measures, conditions, and models, the best
+        first.
+    """
+    import pandas as pd
+
+    parts = []
+    for task in dict.fromkeys(results["task"]):
+        own = results[results["task"] == task]
+        metrics = headline(list(dict.fromkeys(own["metric"])))
+        best = best_layers(results, task)
+        models = {model: place for place, model in enumerate(best)}
+        conditions = {name: place for place, name in enumerate(own["condition"].unique())}
+        kept = own[own["metric"].isin(metrics)]
+        if not all_layers:
+            kept = kept[kept["layer"].eq(kept["model"].map(best))]
+        order = pd.DataFrame(
+            {
+                "metric": kept["metric"].map(metrics.index),
+                "condition": kept["condition"].map(conditions),
+                "model": kept["model"].map(models),
+                "layer": kept["layer_index"],
+            }
+        )
+        order = order.sort_values(list(order.columns), kind="stable")
+        parts.append(kept.loc[order.index])
+    return pd.concat(parts) if parts else results
+
+
+def shown_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Write rows of the tidy table as people read them.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of the tidy table.
+
+    Returns
+    -------
+    DataFrame
+        Texts: Task, Measure, Model, Value, 95 % interval, Pairs, Images, People.
+    """
+    import pandas as pd
+
+    records = [
+        {
+            "Task": row.task,
+            "Measure": row.metric if pd.isna(row.condition) else f"{row.metric}, {row.condition}",
+            "Model": row.model if row.layer == DEFAULT_LAYER else f"{row.model}: {row.layer}",
+            "Value": number(row.value),
+            "95 % interval": "–"
+            if pd.isna(row.ci_low)
+            else f"{number(row.ci_low)} – {number(row.ci_high)}",
+            "Pairs": _count(row.n_pairs),
+            "Images": _count(row.n_images),
+            "People": _count(row.n_identities),
+        }
+        for row in rows.itertuples()
+    ]
+    columns = ["Task", "Measure", "Model", "Value", "95 % interval", "Pairs", "Images", "People"]
+    return pd.DataFrame(records, columns=columns)
+
+
+def _count(value: object) -> str:
+    import pandas as pd
+
+    return "–" if pd.isna(value) else str(value)

@@ -1,0 +1,154 @@
+"""What is known of a measure by its name: which way is better, and how much it says."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["headline", "higher_is_better"]
+
+# Names are matched whole, in lower case, '@…' and what follows cut off.
+_HIGHER = frozenset(
+    [
+        "accuracy",
+        "auc",
+        "roc auc",
+        "pauc",
+        "partial auc",
+        "d'",
+        "dprime",
+        "tar",
+        "tmr",
+        "gar",
+        "tpir",
+        "tpr",
+        "rank",
+        "rank-1",
+        "rank-5",
+        "rank-10",
+        "cmc",
+        "map",
+        "mean average precision",
+        "precision",
+        "recall",
+        "f1",
+        "correlation score",
+        "correlation",
+        "pearson",
+        "spearman",
+        "kendall",
+        "rsa",
+        "rsa score",
+        "noise-ceiled score",
+        "explained share",
+        "choice agreement",
+        "agreement",
+        "hit rate",
+        "triplet accuracy",
+        "odd-one-out accuracy",
+    ]
+)
+_LOWER = frozenset(
+    [
+        "eer",
+        "equal error rate",
+        "fnmr",
+        "fmr",
+        "frr",
+        "far",
+        "fpir",
+        "fnir",
+        "fpr",
+        "fnr",
+        "hter",
+        "min dcf",
+        "mindcf",
+        "dcf",
+        "cllr",
+        "min cllr",
+        "garbe",
+        "fdr gap",
+        "max/min ratio",
+        "error",
+        "error rate",
+        "rmse",
+        "mae",
+        "failure rate",
+        "failed",
+    ]
+)
+# Earlier ones stand for the task where it reports several.
+_HEADLINES = (
+    "auc",
+    "accuracy",
+    "tar",
+    "eer",
+    "rank-1",
+    "rank 1",
+    "tpir",
+    "map",
+    "correlation score",
+    "rsa score",
+    "rsa",
+    "relative difference",
+    "effect size",
+    "mean value",
+)
+_HEADLINES_SHOWN = 2
+
+
+def _short(metric: str) -> str:
+    return re.split(r"\s*(?:@|\bat\b)", metric.strip().lower(), maxsplit=1)[0]
+
+
+def higher_is_better(metric: str) -> bool | None:
+    """Tell which way a measure is better.
+
+    Parameters
+    ----------
+    metric : str
+        Its name in a task's results.
+
+    Returns
+    -------
+    bool or None
+        None where neither way is, as for a threshold or a mean distance, or the name is unknown.
+
+    Examples
+    --------
+    >>> higher_is_better("TAR@FAR=1e-3"), higher_is_better("EER"), higher_is_better("Mean Value")
+    (True, False, None)
+    """
+    short = _short(metric)
+    if short in _HIGHER or re.fullmatch(r"rank[- ]?\d+", short):
+        return True
+    return False if short in _LOWER else None
+
+
+def headline(metrics: list[str]) -> list[str]:
+    """Choose the measures that stand for a task, the first one above all.
+
+    Parameters
+    ----------
+    metrics : list of str
+        The task's measures, in its order.
+
+    Returns
+    -------
+    list of str
+        One or two of them.
+
+    Examples
+    --------
+    >>> headline(["Accuracy", "Optimal Threshold", "AUC"])
+    ['AUC', 'Accuracy']
+    """
+    ranks = {metric: _rank(metric) for metric in metrics}
+    known = sorted((m for m in metrics if ranks[m] is not None), key=lambda m: ranks[m] or 0)
+    if not known:
+        known = [m for m in metrics if higher_is_better(m) is not None] or metrics[-1:]
+    return known[:_HEADLINES_SHOWN]
+
+
+def _rank(metric: str) -> int | None:
+    short = _short(metric)
+    return _HEADLINES.index(short) if short in _HEADLINES else None

@@ -1,0 +1,323 @@
+"""The folder of a run: what is written there, and in which state it is left."""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from facebench.errors import RunFolderError
+from facebench.files import atomic_path, safe_name
+from facebench.results.distances_file import write_distances
+from facebench.results.provenance import (
+    Digests,
+    code_digest,
+    git_state,
+    machine,
+    process,
+    versions,
+)
+from facebench.results.schema import (
+    DISTANCES_FILE,
+    LOG_FILE,
+    MANIFEST_FILE,
+    RESULTS_CSV,
+    RESULTS_FILE,
+    RESULTS_METADATA,
+    SCHEMA_VERSION,
+    csv_metadata,
+)
+from facebench.results.task_facts import TaskFacts, facts_of
+from facebench.results.tidy import tidy_results
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from facebench.manager import MultiModelTaskManager
+
+__all__ = ["RunFolder", "Status", "read_manifest"]
+
+Status = Literal["running", "finished", "interrupted", "failed"]
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+class RunFolder:
+    """Writes what a run leaves behind; every file is written whole or not at all.
+
+    Make one with `create` or `reopen`. The manager writes the documented tables and pictures to
+    `path` itself, if that is its ``export_path``; `save` adds the tidy tables and the manifest.
+
+    Attributes
+    ----------
+    path : Path
+        ``<root>/<name>/<time>-<id>``.
+    name, id : str
+        The run's name, and name and folder as one text.
+    """
+
+    def __init__(self, path: Path, name: str, created: str) -> None:
+        self.path = path
+        self.name = name
+        self.id = f"{name}/{path.name}"
+        self._created = created
+        self._digests = Digests()
+
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"
+
+    @classmethod
+    def create(cls, root: Path, name: str) -> RunFolder:
+        """Make the folder of a new run.
+
+        Parameters
+        ----------
+        root : Path
+            The folder of all runs, such as ``runs``.
+        name : str
+            The run's name.
+
+        Returns
+        -------
+        RunFolder
+            Its manifest says 'running' from now on.
+        """
+        now = datetime.now(UTC)
+        folder = f"{now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
+        path = Path(root).absolute() / safe_name(name) / folder
+        try:
+            path.mkdir(parents=True)
+        except OSError as error:
+            msg = f"The run folder {path} cannot be made: {error}. Give a root to write to."
+            raise RunFolderError(msg) from error
+        run = cls(path, name, now.isoformat(timespec="seconds"))
+        run._write_manifest({"status": "running", "tasks": {}})
+        return run
+
+    @classmethod
+    def reopen(cls, path: Path) -> RunFolder:
+        """Continue in the folder of an earlier run.
+
+        Parameters
+        ----------
+        path : Path
+            The folder.
+
+        Returns
+        -------
+        RunFolder
+
+        Raises
+        ------
+        RunFolderError
+            If there is no run, or one of a newer facebench.
+        """
+        manifest = read_manifest(Path(path))
+        return cls(Path(path).absolute(), str(manifest["name"]), str(manifest["created"]))
+
+    @contextmanager
+    def log(self, level: int = logging.INFO) -> Iterator[Path]:
+        """Write facebench's log to ``run.log`` as long as the block runs.
+
+        Parameters
+        ----------
+        level : int, default logging.INFO
+            What is written.
+
+        Yields
+        ------
+        Path
+            The file.
+        """
+        logger = logging.getLogger("facebench")
+        handler = logging.FileHandler(self.path / LOG_FILE, encoding="utf-8")
+        handler.setFormatter(logging.Formatter(_LOG_FORMAT))
+        handler.setLevel(level)
+        before = logger.level
+        if not logger.isEnabledFor(level):
+            logger.setLevel(level)
+        logger.addHandler(handler)
+        try:
+            yield self.path / LOG_FILE
+        finally:
+            logger.removeHandler(handler)
+            logger.setLevel(before)
+            handler.close()
+
+    def save(
+        self,
+        manager: MultiModelTaskManager,
+        *,
+        config: Mapping[str, Any] | None = None,
+        status: Status = "finished",
+        failures: Sequence[tuple[str, BaseException]] = (),
+        seeds: Mapping[str, int] | None = None,
+    ) -> Path:
+        """Write the tables and the manifest of what a manager has so far.
+
+        Parameters
+        ----------
+        manager : MultiModelTaskManager
+            After, or in the middle of, a run.
+        config : mapping, optional
+            The experiment's configuration, as JSON takes it.
+        status : {'running', 'finished', 'interrupted', 'failed'}
+            How far the run is.
+        failures : sequence of (str, Exception)
+            What failed, as `RunFailedError.failures` has it.
+        seeds : mapping of str to int, optional
+            Seeds of whatever was drawn.
+
+        Returns
+        -------
+        Path
+            The folder.
+        """
+        performances = {**manager.tasks_performance_dfs, **manager.unrounded_performance_dfs}
+        facts = {
+            name: facts_of(task, performances.get(name)) for name, task in manager.tasks.items()
+        }
+        self.write_tables(performances, manager.model_task_distances_dfs, facts)
+        self._write_manifest(
+            {
+                "status": status,
+                "config": None if config is None else dict(config),
+                "seeds": dict(seeds or {}),
+                "models": {
+                    name: {"type": type(model).__name__, "shown": repr(model)}
+                    for name, model in manager.models.items()
+                },
+                "tasks": {name: fact.as_dict() for name, fact in facts.items()},
+                "data": self._data_digests(manager),
+                "remarks": manager.remarks,
+                "failures": [
+                    {"what": what, "error": f"{type(error).__name__}: {error}"}
+                    for what, error in failures
+                ],
+                "provenance": getattr(manager, "provenance", {}),
+            }
+        )
+        return self.path
+
+    def write_tables(
+        self,
+        performances: Mapping[str, pd.DataFrame],
+        distances: Mapping[str, Mapping[str, pd.DataFrame]],
+        facts: Mapping[str, TaskFacts],
+    ) -> None:
+        """Write the tidy results and all distances.
+
+        Parameters
+        ----------
+        performances, distances, facts
+            See `tidy_results`.
+        """
+        results = tidy_results(self.id, performances, distances, facts)
+        with atomic_path(self.path / RESULTS_FILE) as temporary:
+            results.to_parquet(temporary, index=False)
+        with atomic_path(self.path / RESULTS_CSV) as temporary:
+            results.to_csv(temporary, index=False)
+        with atomic_path(self.path / RESULTS_METADATA) as temporary:
+            temporary.write_text(csv_metadata(), encoding="utf-8")
+        write_distances(self.path / DISTANCES_FILE, distances)
+
+    def _data_digests(self, manager: MultiModelTaskManager) -> dict[str, Any]:
+        data = {}
+        for name, task in manager.tasks.items():
+            table = getattr(task, "pairs_df", None)
+            if table is None:
+                images = list(getattr(task, "images", ()))
+            else:
+                images = [*table["img1"].astype(str), *table["img2"].astype(str)]
+            pairs_file = getattr(task, "pairs_file_path", None)
+            data[name] = {
+                "images": self._digests.of_images(Path(task.images_path), images),
+                "pairs_file": None if pairs_file is None else str(Path(pairs_file).absolute()),
+                "pairs_digest": None if pairs_file is None else self._pairs_digest(pairs_file),
+            }
+        return data
+
+    def _pairs_digest(self, pairs_file: Any) -> str | None:
+        return self._digests.of_file(Path(pairs_file))
+
+    def _write_manifest(self, content: Mapping[str, Any]) -> None:
+        manifest = {
+            "schema_version": SCHEMA_VERSION,
+            "name": self.name,
+            "run": self.id,
+            "created": self._created,
+            "saved": datetime.now(UTC).isoformat(timespec="seconds"),
+            "process": process(),
+            "machine": machine(),
+            "versions": versions(),
+            "code": {"digest": code_digest(), "git": git_state(Path(__file__).parent)},
+            "working_directory": {"path": str(Path.cwd()), "git": git_state(Path.cwd())},
+            **content,
+        }
+        text = json.dumps(_plain(manifest), indent=2, ensure_ascii=False, allow_nan=False)
+        with atomic_path(self.path / MANIFEST_FILE) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Read what a run folder says of itself.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    RunFolderError
+        If there is none, it is damaged, or from a newer facebench.
+    """
+    file = path / MANIFEST_FILE
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+        version = int(manifest["schema_version"])
+    except FileNotFoundError:
+        msg = f"{path} is no run folder: no {MANIFEST_FILE} in it. Give a folder NAME/TIME-ID."
+        raise RunFolderError(msg) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        msg = f"{file} must be the manifest of a run, in JSON. It cannot be read: {error!r}."
+        raise RunFolderError(msg) from error
+    if version > SCHEMA_VERSION:
+        msg = (
+            f"The run {path} has schema version {version}; this facebench reads up to "
+            f"{SCHEMA_VERSION}. Install the facebench that wrote it, "
+            f"{_writer(manifest)}, or a newer one."
+        )
+        raise RunFolderError(msg)
+    defaults = {"name": path.parent.name, "created": "", "status": "interrupted", "tasks": {}}
+    return {**defaults, **manifest}
+
+
+def _writer(manifest: Mapping[str, Any]) -> str:
+    found = manifest.get("versions")
+    return str(found.get("facebench", "unknown")) if isinstance(found, dict) else "unknown"
+
+
+def _plain(value: Any) -> Any:
+    """Turn what configurations and counts are made of into what JSON has."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float) and not np.isfinite(value):
+        return str(value)
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    return str(value)

@@ -1,0 +1,74 @@
+"""The tidy tables of a run, and the version of what is in its folder."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+__all__ = [
+    "DISTANCES_FILE",
+    "LOG_FILE",
+    "MANIFEST_FILE",
+    "REPORT_FILE",
+    "RESULTS_COLUMNS",
+    "RESULTS_CSV",
+    "RESULTS_FILE",
+    "RESULTS_METADATA",
+    "SCHEMA_VERSION",
+    "csv_metadata",
+]
+
+SCHEMA_VERSION = 1
+
+MANIFEST_FILE = "manifest.json"
+RESULTS_FILE, RESULTS_CSV = "results.parquet", "results.csv"
+RESULTS_METADATA = "results.csv-metadata.json"
+DISTANCES_FILE = "distances.parquet"
+LOG_FILE, REPORT_FILE = "run.log", "report.html"
+
+# Column, pandas type, the W3C's name of the type, meaning.
+_RESULTS: tuple[tuple[str, str, str, str], ...] = (
+    ("run", "string", "string", "The run: its name, and when it began."),
+    ("model", "string", "string", "The network."),
+    ("layer", "string", "string", "Its layer; 'default' is what the network returns."),
+    ("layer_index", "Int64", "integer", "Position among the model's layers, from 0."),
+    ("task", "string", "string", "The task's name."),
+    ("task_type", "string", "string", "The task's class."),
+    ("condition", "string", "string", "The condition, of tasks that have some."),
+    ("metric", "string", "string", "What is measured."),
+    ("value", "float64", "double", "The measured value, unrounded."),
+    ("ci_low", "float64", "double", "Lower end of its 95 % interval."),
+    ("ci_high", "float64", "double", "Upper end."),
+    ("ci_method", "string", "string", "How the interval was made."),
+    ("n_pairs", "Int64", "integer", "Pairs (or items) behind the value."),
+    ("n_images", "Int64", "integer", "Different images in them."),
+    ("n_identities", "Int64", "integer", "Different people, where file names tell."),
+    ("n_failed", "Int64", "integer", "Pairs (or items) without a distance."),
+    ("distance", "string", "string", "The distance metric."),
+    ("higher_is_better", "boolean", "boolean", "Empty where neither way is better."),
+)
+RESULTS_COLUMNS: dict[str, str] = {name: kind for name, kind, _, _ in _RESULTS}
+
+
+def csv_metadata() -> str:
+    """Describe results.csv as the W3C's "Metadata Vocabulary for Tabular Data" asks.
+
+    Returns
+    -------
+    str
+        JSON, for the file ``results.csv-metadata.json`` beside the table.
+    """
+    columns: list[dict[str, Any]] = [
+        {"name": name, "titles": name, "datatype": kind, "dc:description": meaning}
+        for name, _, kind, meaning in _RESULTS
+    ]
+    for column in columns:
+        if column["datatype"] == "boolean":
+            column["datatype"] = {"base": "boolean", "format": "True|False"}
+    metadata = {
+        "@context": "http://www.w3.org/ns/csvw",
+        "url": RESULTS_CSV,
+        "dc:title": "Results of a facebench run",
+        "tableSchema": {"columns": columns},
+    }
+    return json.dumps(metadata, indent=2) + "\n"

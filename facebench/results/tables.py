@@ -1,0 +1,109 @@
+"""Tables of a page that can be sorted, searched and filtered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+__all__ = ["Column", "Table", "forest"]
+
+Kind = Literal["text", "number", "interval", "count", "forest", "p", "signed"]
+_ROWS_AT_FIRST = 200
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Attributes
+    ----------
+    title : str
+        Its heading.
+    kind : str
+        How cells are shown: 'text', 'number', 'signed' (a difference), 'count', 'p', 'interval'
+        ([low, high]) or 'forest' ([start, width, dot] in percent, drawn).
+    filter : bool
+        Offer its values in a list to choose from.
+    hint : str
+        What it means, shown with the heading.
+    """
+
+    title: str
+    kind: Kind = "text"
+    filter: bool = False
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table and its controls.
+
+    Attributes
+    ----------
+    id, caption : str
+        Its id in the page, and what it shows.
+    columns : list of Column
+        The columns.
+    rows : list of list
+        A cell per column.
+    extra : list of bool
+        Whether a row is shown only if `more` is ticked.
+    more : str
+        The label of that box; empty for none.
+    """
+
+    id: str
+    caption: str
+    columns: list[Column]
+    rows: list[list[Any]]
+    extra: list[bool] = field(default_factory=list)
+    more: str = ""
+
+    @property
+    def first_rows(self) -> list[list[Any]]:
+        """The rows that are in the page before any script runs."""
+        extra = self.extra or [False] * len(self.rows)
+        usual = [row for row, hidden in zip(self.rows, extra, strict=True) if not hidden]
+        return usual[:_ROWS_AT_FIRST]
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the script needs."""
+        return {
+            "kinds": [column.kind for column in self.columns],
+            "rows": self.rows,
+            "extra": [int(hidden) for hidden in self.extra],
+            "limit": _ROWS_AT_FIRST,
+        }
+
+    def choices(self, index: int) -> list[str]:
+        """Give the different values of a column, in order of appearance."""
+        return list(dict.fromkeys(str(row[index]) for row in self.rows if row[index] is not None))
+
+
+def forest(
+    value: float, low: float | None, high: float | None, span: tuple[float, float]
+) -> list[float] | None:
+    """Place a value and its interval on a scale, in percent.
+
+    Parameters
+    ----------
+    value, low, high : float or None
+        The value and its interval.
+    span : tuple of float
+        The ends of the scale.
+
+    Returns
+    -------
+    list of float or None
+        Start and width of the interval, and the value; None without an interval.
+
+    Examples
+    --------
+    >>> forest(0.5, 0.25, 0.75, (0.0, 1.0))
+    [25.0, 50.0, 50.0]
+    """
+    if low is None or high is None:
+        return None
+    start, width = span[0], (span[1] - span[0]) or 1.0
+    return [round(100 * x / width, 1) for x in (low - start, high - low, value - start)]

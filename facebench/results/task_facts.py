@@ -1,0 +1,122 @@
+"""What a run folder remembers of a task, so that its report needs no task object."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+
+from facebench.columns import CI_METHOD, CONDITION, IDENTITY
+
+__all__ = ["TaskFacts", "facts_of"]
+
+_TEXTS_KEPT = 4
+
+
+@dataclass(frozen=True)
+class TaskFacts:
+    """What a task is about.
+
+    Attributes
+    ----------
+    type : str
+        Its class.
+    question : str
+        The first line of the class's docstring.
+    distance : str or None
+        Name of its distance metric.
+    correlation : str or None
+        Name of its correlation metric.
+    label_column, condition_column, group_column : str or None
+        Columns of the pairs file that say whether a pair is of one person, its condition, its
+        group.
+    images_path, pairs_file : str or None
+        Where its images and pairs are.
+    normalized : bool
+        Whether it divides distances by the layer's largest.
+    remarks : dict of str to str
+        Texts among its results that hold for all of them, such as where the threshold is from.
+    """
+
+    type: str
+    question: str = ""
+    distance: str | None = None
+    correlation: str | None = None
+    label_column: str | None = None
+    condition_column: str | None = None
+    group_column: str | None = None
+    images_path: str | None = None
+    pairs_file: str | None = None
+    normalized: bool = False
+    remarks: dict[str, str] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the facts as JSON takes them."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, facts: dict[str, Any]) -> TaskFacts:
+        """Read facts; what a later version wrote beside them is left out."""
+        known = {name: facts[name] for name in cls.__dataclass_fields__ if name in facts}
+        return cls(**{"type": "", **known})
+
+
+def facts_of(task: Any, performance: pd.DataFrame | None) -> TaskFacts:
+    """Collect the facts of a task.
+
+    Parameters
+    ----------
+    task : BaseTask or EmbeddingTask
+        The task; what it does not have stays empty.
+    performance : DataFrame or None
+        Its results.
+
+    Returns
+    -------
+    TaskFacts
+    """
+    doc = (type(task).__doc__ or "").strip().split("\n", 1)[0]
+    return TaskFacts(
+        type=type(task).__name__,
+        question=doc,
+        distance=_text(task, "distance_metric_name"),
+        correlation=_text(task, "correlation_metric_name"),
+        label_column=_column(task, "true_label"),
+        condition_column=_column(task, "condition_column"),
+        group_column=_column(task, "group_column"),
+        images_path=_path(task, "images_path"),
+        pairs_file=_path(task, "pairs_file_path"),
+        normalized=bool(getattr(task, "normalize", False)),
+        remarks={} if performance is None else _remarks(performance),
+    )
+
+
+def _text(task: Any, attribute: str) -> str | None:
+    value = getattr(task, attribute, None)
+    return value if isinstance(value, str) else None
+
+
+def _column(task: Any, attribute: str) -> str | None:
+    name = _text(task, attribute)
+    table = getattr(task, "pairs_df", None)
+    return name if name is not None and table is not None and name in table.columns else None
+
+
+def _path(task: Any, attribute: str) -> str | None:
+    value = getattr(task, attribute, None)
+    return str(Path(value).absolute()) if isinstance(value, str | os.PathLike) else None
+
+
+def _remarks(performance: pd.DataFrame) -> dict[str, str]:
+    remarks = {}
+    for column in performance.columns:
+        if column in {*IDENTITY, CONDITION, CI_METHOD} or is_numeric_dtype(performance[column]):
+            continue
+        texts = list(dict.fromkeys(performance[column].dropna().astype(str)))
+        if 0 < len(texts) <= _TEXTS_KEPT:
+            remarks[str(column)] = ", ".join(texts)
+    return remarks

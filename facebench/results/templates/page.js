@@ -1,0 +1,164 @@
+// What every page does: colours, tables to sort and search, the list of sections.
+"use strict";
+
+const facebench = { redraw: [] };
+
+// All text from files goes through textContent, so that none of it is ever read as HTML.
+facebench.make = (tag, attributes = {}, ...children) => {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== null && value !== undefined) element.setAttribute(name, value);
+  }
+  element.append(...children.map((child) => child instanceof Node ? child : String(child)));
+  return element;
+};
+
+facebench.json = (element) => JSON.parse(element ? element.textContent : "null");
+
+facebench.number = (value) => {
+  if (value === null || value === undefined) return "–";
+  const size = Math.abs(value);
+  let text;
+  if (size > 0 && size < 1e-3) {
+    text = value.toExponential(2).replace(/e([+-])(\d)$/, "e$10$2");
+  } else {
+    text = value.toFixed(size < 10 ? 4 : size < 1e4 ? 2 : 0);
+  }
+  return text.replace(/-/g, "−");
+};
+
+facebench.select = (label, options, onChange) => {
+  const select = facebench.make("select", { "aria-label": label });
+  options.forEach((option, index) => select.append(facebench.make("option", { value: index }, option)));
+  select.addEventListener("change", () => onChange(Number(select.value)));
+  return facebench.make("label", {}, label, select);
+};
+
+(() => {
+  const { make, number, json } = facebench;
+
+  const themes = ["auto", "light", "dark"];
+  const names = { auto: "◐ Auto", light: "☀ Light", dark: "☾ Dark" };
+  const spoken = { auto: "follow the system", light: "light", dark: "dark" };
+  const button = document.getElementById("theme");
+  const store = {
+    get: () => { try { return localStorage.getItem("facebench-theme"); } catch { return null; } },
+    set: (value) => { try { localStorage.setItem("facebench-theme", value); } catch { /* a file may not store */ } },
+  };
+  const redraw = () => facebench.redraw.forEach((draw) => draw());
+  const setTheme = (theme) => {
+    if (theme === "auto") delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = theme;
+    button.textContent = names[theme];
+    button.setAttribute("aria-label", `Colours: ${spoken[theme]}`);
+    button.value = theme;
+    redraw();
+  };
+  button.addEventListener("click", () => {
+    const next = themes[(themes.indexOf(button.value) + 1) % themes.length];
+    store.set(next);
+    setTheme(next);
+  });
+  setTheme(themes.includes(store.get()) ? store.get() : "auto");
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+
+  const cell = (kind, value) => {
+    const td = make("td", { class: kind });
+    if (value === null || value === undefined) td.textContent = "–";
+    else if (kind === "number" || kind === "p") td.textContent = number(value);
+    else if (kind === "signed") td.textContent = (value > 0 ? "+" : "") + number(value);
+    else if (kind === "interval") td.textContent = `${number(value[0])} – ${number(value[1])}`;
+    else if (kind === "forest") {
+      const bar = make("i");
+      bar.style.left = `${value[0]}%`;
+      bar.style.width = `${value[1]}%`;
+      const dot = make("b");
+      dot.style.left = `${value[2]}%`;
+      td.append(make("span", { class: "scale", "aria-hidden": "true" }, bar, dot));
+    } else td.textContent = value;
+    return td;
+  };
+
+  const key = (value) => Array.isArray(value) ? value[0] : value;
+  const compare = (a, b) => {
+    const [one, other] = [key(a), key(b)];
+    const empty = (x) => x === null || x === undefined || x === "";
+    if (empty(one) || empty(other)) return empty(one) - empty(other);
+    if (typeof one === "number" && typeof other === "number") return one - other;
+    return String(one).localeCompare(String(other), undefined, { numeric: true });
+  };
+
+  const start = (box) => {
+    const data = json(box.querySelector("script"));
+    const body = box.querySelector("tbody");
+    const search = box.querySelector("input[type=search]");
+    const more = box.querySelector("input[type=checkbox]");
+    const lists = [...box.querySelectorAll("select")];
+    const told = box.querySelector("output");
+    const rows = data.rows.map((row, index) => ({
+      row,
+      extra: Boolean(data.extra[index]),
+      text: row.filter((_, i) => data.kinds[i] === "text").join(" ").toLowerCase(),
+    }));
+    let sorted = null;
+
+    const fitting = () => {
+      const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+      const chosen = lists.map((list) => [Number(list.dataset.column), list.value]).filter(([, v]) => v);
+      return rows.filter(({ row, extra, text }) =>
+        (!extra || (more && more.checked)) &&
+        words.every((word) => text.includes(word)) &&
+        chosen.every(([column, value]) => String(row[column]) === value));
+    };
+    const tell = (found) => {
+      const shown = Math.min(found, data.limit);
+      told.textContent = shown < found ? `${shown} of ${found} rows shown: search or choose to see others` : `${found} rows`;
+    };
+    const fill = () => {
+      const found = fitting();
+      if (sorted) {
+        const sign = sorted.down ? -1 : 1;
+        const empty = (x) => x === null || x === undefined || x === "";
+        found.sort((a, b) => {
+          const [x, y] = [a.row[sorted.column], b.row[sorted.column]];
+          // What is missing stays last, whichever way the rest is sorted.
+          return empty(key(x)) || empty(key(y)) ? compare(x, y) : sign * compare(x, y);
+        });
+      }
+      body.replaceChildren(...found.slice(0, data.limit).map(({ row }) =>
+        make("tr", {}, ...row.map((value, i) => cell(data.kinds[i], value)))));
+      tell(found.length);
+    };
+    search.addEventListener("input", fill);
+    lists.forEach((list) => list.addEventListener("change", fill));
+    if (more) more.addEventListener("change", fill);
+    for (const head of box.querySelectorAll("th button")) {
+      head.addEventListener("click", () => {
+        const column = Number(head.dataset.column);
+        const numeric = data.kinds[column] !== "text";
+        sorted = { column, down: sorted && sorted.column === column ? !sorted.down : numeric };
+        for (const th of box.querySelectorAll("th")) th.removeAttribute("aria-sort");
+        head.parentElement.setAttribute("aria-sort", sorted.down ? "descending" : "ascending");
+        fill();
+      });
+    }
+    tell(fitting().length);
+  };
+  document.querySelectorAll(".data-table").forEach(start);
+
+  if (matchMedia("(max-width: 60rem)").matches) document.querySelector("nav details").open = false;
+  const links = new Map([...document.querySelectorAll("nav a")].map((a) => [a.getAttribute("href").slice(1), a]));
+  const watcher = new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      const link = links.get(entry.target.id);
+      if (!link) continue;
+      if (entry.isIntersecting) {
+        links.forEach((other) => other.removeAttribute("aria-current"));
+        link.setAttribute("aria-current", "true");
+      }
+    }
+  }, { rootMargin: "-10% 0px -80% 0px" });
+  document.querySelectorAll("main section").forEach((section) => watcher.observe(section));
+
+  document.documentElement.dataset.ready = String(Math.round(performance.now()));
+})();

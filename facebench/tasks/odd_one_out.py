@@ -1,0 +1,289 @@
+"""Of three images, does the network find the one odd that people do?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from facebench.columns import CI_METHOD, N_FAILED, N_IMAGES
+from facebench.errors import InputError, PairsError
+from facebench.metrics.noise_ceiling import share_of_ceiling
+from facebench.metrics.odd_one_out import (
+    agreement,
+    best_temperature,
+    choice_ceiling,
+    log_likelihood,
+)
+from facebench.metrics.rated_pairs import Estimate
+from facebench.metrics.rdm import gram, rdm, square
+from facebench.metrics.resampling import drawn_counts, percentile_interval
+from facebench.pairs import read_pairs, require_column, row_name
+from facebench.plots import PlotHelper
+from facebench.tasks.embedding import EmbeddingTask
+from facebench.tasks.similarity import interval_columns
+from facebench.types import Float64Array, FloatArray, StrPath
+
+__all__ = ["OddOneOutTask"]
+
+_IMAGES = ("img1", "img2", "img3")
+# Similarity of the pair without img1, without img2, without img3.
+_SIMILARITIES = ("similarity_23", "similarity_13", "similarity_12")
+_PAIRS = ((1, 2), (0, 2), (0, 1))
+
+
+class OddOneOutTask(EmbeddingTask):
+    """Does the network choose the same odd one out of three images as people do?
+
+    The network's choice is the image outside its most similar pair. Reports Agreement (by chance
+    1/3; ties share) and Log Likelihood, the mean over choices under a softmax of the similarities
+    (by chance -1.0986; larger is better), with intervals; Temperature, that of the softmax, fitted
+    to the layer's choices unless given: layers differ in scale. Where triplets were judged more
+    than once also Ceiling Lower (how often one person chooses as most of the others) and Ceiling
+    Upper (as most of all: the most any model can reach), and, on these triplets, Share of Ceiling =
+    agreement / Ceiling Lower. Counts are Choices, Triplets, Images and Failed (choices lost to
+    images that cannot be read).
+
+    Parameters
+    ----------
+    name : str
+        Unique name of the task.
+    triplets_file_path : str or Path
+        A CSV file with img1, img2, img3 and odd, a row per choice: ``odd`` names one of the three
+        images, or is 1, 2 or 3.
+    images_path : str or Path
+        The folder the image names are relative to.
+    similarity : {'cosine', 'euclidean', 'dot'}
+        Similarity of two embeddings: cosine, minus the Euclidean distance, or the inner product.
+    temperature : float, optional
+        Of the softmax; None fits it.
+    resample : {'image', 'triplet'}
+        What is drawn with replacement for intervals, with all choices about it.
+    n_resamples, confidence, seed
+        See `SimilarityTask`.
+
+    Raises
+    ------
+    PairsError
+        If the table lacks a column, or an odd one is none of the three.
+    InputError
+        If a parameter is none of those above.
+
+    References
+    ----------
+    M. N. Hebart et al., "Revealing the multidimensional mental representations of natural objects
+    underlying human similarity judgements", Nature Human Behaviour 4 (2020) 1173-1185.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        triplets_file_path: StrPath,
+        images_path: StrPath,
+        *,
+        similarity: str = "cosine",
+        temperature: float | None = None,
+        resample: str = "image",
+        n_resamples: int = 1000,
+        confidence: float = 0.95,
+        seed: int = 0,
+    ) -> None:
+        for parameter, value, known in (
+            ("similarity", similarity, ("cosine", "euclidean", "dot")),
+            ("resample", resample, ("image", "triplet")),
+        ):
+            if value not in known:
+                msg = (
+                    f"The {parameter!r} parameter of OddOneOutTask must be one of "
+                    f"{', '.join(map(repr, known))}. Got {value!r} instead."
+                )
+                raise InputError(msg)
+        if temperature is not None and not temperature > 0:
+            msg = f"The 'temperature' of OddOneOutTask must be above 0. Got {temperature!r}."
+            raise InputError(msg)
+        if not 0 < confidence < 1 or n_resamples < 0:
+            msg = (
+                "OddOneOutTask needs 0 < confidence < 1 and n_resamples of 0 or more. "
+                f"Got {confidence!r} and {n_resamples!r}."
+            )
+            raise InputError(msg)
+        self.triplets_df = _read_triplets(triplets_file_path)
+        names = [image for column in _IMAGES for image in self.triplets_df[column]]
+        super().__init__(name, list(dict.fromkeys(names)), images_path)
+        self.similarity, self.temperature, self.resample = similarity, temperature, resample
+        self.n_resamples, self.confidence, self.seed = n_resamples, confidence, seed
+
+    def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
+        """Compute the three similarities of every triplet.
+
+        Parameters
+        ----------
+        embeddings : array, shape [N, D]
+            A row per image.
+
+        Returns
+        -------
+        DataFrame
+            The rows of the file with similarity_23, similarity_13, similarity_12 and agrees.
+        """
+        place = {image: row for row, image in enumerate(self.images)}
+        rows = [self.triplets_df[column].map(place).to_numpy(dtype=np.intp) for column in _IMAGES]
+        items = self.triplets_df.copy()
+        similarities = self._similarities(embeddings)
+        for column, (one, other) in zip(_SIMILARITIES, _PAIRS, strict=True):
+            items[column] = similarities[rows[one], rows[other]]
+        items["agrees"] = agreement(items[list(_SIMILARITIES)], _chosen(items))
+        return items
+
+    def _similarities(self, embeddings: FloatArray) -> Float64Array:
+        """Compute the similarities of all images at once: they come in many triplets each."""
+        if self.similarity == "dot":
+            return gram(embeddings)
+        distances = square(rdm(embeddings, self.similarity))
+        return 1 - distances if self.similarity == "cosine" else -distances
+
+    def compute_task_performance(self, items_df: pd.DataFrame) -> pd.DataFrame:
+        """Measure how one layer's choices agree with people's.
+
+        Parameters
+        ----------
+        items_df : DataFrame
+            What `compute_items` returned.
+
+        Returns
+        -------
+        DataFrame
+            One row, see the class.
+        """
+        complete = items_df["agrees"].notna().to_numpy()
+        items = items_df[complete].reset_index(drop=True)
+        table, chosen = items[list(_SIMILARITIES)].to_numpy(dtype=np.float64), _chosen(items)
+        agrees = items["agrees"].to_numpy(dtype=np.float64)
+        fitted = self.temperature is None
+        temperature = best_temperature(table, chosen) if fitted else float(self.temperature or 1)
+        likely = log_likelihood(table, chosen, temperature) if len(items) else np.empty(0)
+        triplet, place = _triplets(items)
+        ceiling = choice_ceiling(triplet, place)
+        weights = self._weights(items, triplet)
+        row = interval_columns("Agreement", self._estimate(agrees, weights))
+        row |= interval_columns("Log Likelihood", self._estimate(likely, weights))
+        row["Temperature"] = temperature
+        if ceiling.repeated.any():
+            shared = float(agrees[ceiling.repeated].mean())
+            row |= {
+                "Ceiling Lower": ceiling.lower,
+                "Ceiling Upper": ceiling.upper,
+                "Share of Ceiling": share_of_ceiling(shared, ceiling.lower),
+            }
+        images = {image for column in _IMAGES for image in items[column]}
+        counts: dict[str, Any] = {
+            "Choices": len(items),
+            "Triplets": int(np.unique(triplet).size),
+            N_IMAGES: len(images),
+            N_FAILED: int((~complete).sum()),
+            "Temperature From": "same choices" if fitted else "given",
+            CI_METHOD: f"percentile bootstrap over {self.resample}s, {self.n_resamples} samples"
+            if self.n_resamples
+            else "none",
+        }
+        return pd.DataFrame([row | counts])
+
+    def _weights(self, items: pd.DataFrame, triplet: Any) -> Float64Array:
+        """Draw images, or triplets, with replacement: how often each choice counts."""
+        generator = np.random.default_rng(self.seed)
+        if self.resample == "triplet":
+            counts = drawn_counts(int(np.unique(triplet).size), self.n_resamples, generator)
+            return counts[:, triplet]
+        place = {image: row for row, image in enumerate(self.images)}
+        counts = drawn_counts(len(self.images), self.n_resamples, generator)
+        # Copies of one image make no triplet, as they make no pair.
+        weights = np.ones((self.n_resamples, len(items)))
+        for column in _IMAGES:
+            weights *= counts[:, items[column].map(place).to_numpy(dtype=np.intp)]
+        return weights
+
+    def _estimate(self, values: Float64Array, weights: Float64Array) -> Estimate:
+        if not values.size:
+            return Estimate(*[float("nan")] * 3)
+        total = weights.sum(axis=1)
+        means = np.divide(
+            weights @ values, total, out=np.full(total.shape, np.nan), where=total > 0
+        )
+        return Estimate(float(values.mean()), *percentile_interval(means, self.confidence))
+
+    @staticmethod
+    def plot(output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
+        """Draw agreement and log-likelihood with intervals, a picture per task each.
+
+        Parameters
+        ----------
+        output_dir : str
+            Folder for the pictures.
+        performances : DataFrame
+            Results of all models and tasks of odd-one-out.
+        *optional
+            Not used.
+        """
+        for column, reference, file_name in (
+            ("Agreement", 1 / 3, "agreement"),
+            ("Log Likelihood", float(np.log(1 / 3)), "log_likelihood"),
+        ):
+            PlotHelper.interval_plot(
+                performances, column, column, f"Odd one out, {column.lower()}",
+                output_dir, file_name, reference=(reference, "chance"),
+            )  # fmt: skip
+
+
+def _read_triplets(path: StrPath) -> pd.DataFrame:
+    table = read_pairs(path)
+    for column in ("img3", "odd"):
+        require_column(table, column, parameter=None, owner="OddOneOutTask", path=path)
+        table[column] = _as_text(table[column])
+    for one, other in _PAIRS:
+        same = np.flatnonzero(table[_IMAGES[one]] == table[_IMAGES[other]])
+        if same.size:
+            msg = (
+                f"Each row of {path} must name three different images. "
+                f"Got {table[_IMAGES[one]].iloc[same[0]]!r} twice in {row_name(int(same[0]))}."
+            )
+            raise PairsError(msg)
+    bad = np.flatnonzero(_chosen(table) < 0)
+    if bad.size:
+        first = int(bad[0])
+        named = ", ".join(repr(table[column].iloc[first]) for column in _IMAGES)
+        msg = (
+            f"The 'odd' column of {path} must name one of the row's images, or 1, 2 or 3. "
+            f"Got {table['odd'].iloc[first]!r} in {row_name(first)}, whose images are {named}."
+        )
+        raise PairsError(msg)
+    return table
+
+
+def _as_text(column: pd.Series) -> pd.Series:
+    """Write names that are numbers as they were: 7, not 7.0."""
+    if pd.api.types.is_float_dtype(column) and (column % 1 == 0).all():
+        return column.astype(int).astype(str)
+    return column.astype(str)
+
+
+def _chosen(table: pd.DataFrame) -> Any:
+    """Give the place of the odd image in its row, 0, 1 or 2; -1 for none."""
+    chosen = np.full(len(table), -1, dtype=np.intp)
+    # An image may be called '1': names go before numbers.
+    for place in (2, 1, 0):
+        chosen[(table["odd"] == str(place + 1)).to_numpy()] = place
+    for place, column in enumerate(_IMAGES):
+        chosen[(table["odd"] == table[column]).to_numpy()] = place
+    return chosen
+
+
+def _triplets(items: pd.DataFrame) -> tuple[Any, Any]:
+    """Give every triplet a number, whatever the order of images, and the odd image's place."""
+    names = items[list(_IMAGES)].to_numpy(dtype=object)
+    order = np.argsort(names.astype(str), axis=1) if len(items) else np.empty((0, 3), np.intp)
+    sorted_names = np.take_along_axis(names, order, axis=1)
+    keys = pd.MultiIndex.from_arrays(list(sorted_names.T)) if len(items) else pd.Index([])
+    triplet = pd.factorize(keys)[0]
+    place = np.argmax(order == np.asarray(_chosen(items))[:, None], axis=1)
+    return triplet, place

@@ -1,0 +1,287 @@
+"""How does each layer arrange a set of images, and is it as people arrange them?"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from facebench.columns import CI_METHOD, N_FAILED, N_IMAGES, N_PAIRS
+from facebench.errors import ImageError, InputError
+from facebench.images import open_image
+from facebench.metrics.rated_pairs import RatedPairs, Resample
+from facebench.metrics.rdm import DISTANCES, rdm, rdm_from_pairs
+from facebench.metrics.rsa import compare
+from facebench.pairs import as_path, read_pairs
+from facebench.plots import PlotHelper
+from facebench.tasks.embedding import EmbeddingTask
+from facebench.tasks.layer_likeness import rdm_similarity
+from facebench.tasks.ratings import RatingKind, find_layout, take_ratings
+from facebench.tasks.similarity import MEASURE_NAMES, rating_columns
+from facebench.types import DistancesByModel, Float64Array, FloatArray, StrPath
+
+__all__ = ["RsaTask"]
+
+_log = logging.getLogger(__name__)
+
+# Beside those of rated pairs; over images drawn with replacement they are not defined.
+_FURTHER = {
+    "cosine": "Cosine",
+    "cosine-whitened": "Whitened Cosine",
+    "pearson-whitened": "Whitened Pearson",
+}
+_MOST_PANELS, _MOST_WITH_PICTURES, _THUMBNAIL = 60, 12, 64
+
+
+class RsaTask(EmbeddingTask):
+    """Representational similarity analysis of every layer, with or without people to compare with.
+
+    Every layer's representational dissimilarity matrix (RDM) of the images is kept, exported and
+    drawn, with a map of the images (multidimensional scaling) and the likeness of all layers. With
+    a reference it is compared with people's: Pearson, Spearman, Kendall Tau-a, Rho-a with
+    intervals, P Value (Mantel's permutation of images) and, with several raters, the noise ceiling
+    and the share of it explained, all as in `SimilarityTask`; also Cosine and the Whitened measures
+    (NaN where pairs are missing). Larger is better in all but P Value. Without a reference it
+    reports Mean Distance and the number of pairs.
+
+    Parameters
+    ----------
+    name : str
+        Unique name of the task.
+    images_path : str or Path
+        The folder the image names are relative to.
+    images : sequence of str, optional
+        The images; None takes those of `reference`.
+    reference : str or Path, optional
+        A pairs table with ratings, see `SimilarityTask`. Pairs of other images are left out.
+    distance : {'euclidean', 'sqeuclidean', 'cosine', 'correlation'}
+        The distance of two embeddings.
+    ratings, rating, measure, resample, n_resamples, n_permutations, confidence, seed
+        See `SimilarityTask`.
+    groups : dict of str to str, optional
+        A group by image, for the colours of the map.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two images, or a parameter is none of those above.
+    PairsError
+        If the reference cannot be read or has no ratings.
+
+    References
+    ----------
+    N. Kriegeskorte, M. Mur and P. Bandettini, "Representational similarity analysis", Frontiers
+    in Systems Neuroscience 2 (2008) 4.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        images_path: StrPath,
+        images: Sequence[str] | None = None,
+        *,
+        reference: StrPath | None = None,
+        distance: str = "euclidean",
+        ratings: str | Sequence[str] | None = None,
+        rating: RatingKind = "distance",
+        measure: str = "spearman",
+        resample: Resample = "image",
+        n_resamples: int = 1000,
+        n_permutations: int = 999,
+        confidence: float = 0.95,
+        seed: int = 0,
+        groups: dict[str, str] | None = None,
+    ) -> None:
+        if distance not in DISTANCES:
+            msg = (
+                f"The 'distance' parameter of RsaTask must be one of {', '.join(DISTANCES)}. "
+                f"Got {distance!r} instead."
+            )
+            raise InputError(msg)
+        table = None if reference is None else read_pairs(reference)
+        if images is None:
+            if table is None:
+                msg = f"RsaTask {name!r} needs images, a reference, or both. Got neither."
+                raise InputError(msg)
+            images = [*table["img1"], *table["img2"]]
+        chosen = list(dict.fromkeys(images))
+        if len(chosen) < 2:
+            msg = f"RsaTask {name!r} needs two different images or more. Got {len(chosen)}."
+            raise InputError(msg)
+        super().__init__(name, chosen, images_path)
+        self.distance, self.groups = distance, groups
+        self._first, self._second = np.triu_indices(len(chosen), 1)
+        self._people: tuple[Float64Array, RatedPairs] | None = None
+        self._options: dict[str, Any] = {
+            "measure": measure, "by": resample, "n_resamples": n_resamples,
+            "n_permutations": n_permutations, "confidence": confidence, "seed": seed,
+        }  # fmt: skip
+        self._ratings: Float64Array | None = None
+        if table is not None and reference is not None:
+            layout = find_layout(table, ratings, owner="RsaTask", path=reference)
+            taken = take_ratings(table, layout, rating)
+            self._ratings = self._arranged(taken.pairs, taken.values)
+        try:
+            # Refuses an unknown measure or way of resampling before anything runs.
+            RatedPairs([[1.0]], "a", "b", **self._options)
+        except ValueError as error:
+            msg = f"RsaTask {name!r}: {error}"
+            raise InputError(msg) from error
+
+    def _arranged(self, pairs: pd.DataFrame, values: Float64Array) -> Float64Array:
+        """Put ratings in the order of the RDM, a column per rater."""
+        place = {image: row for row, image in enumerate(self.images)}
+        known = (pairs["img1"].isin(place) & pairs["img2"].isin(place)).to_numpy()
+        if not known.any():
+            msg = f"The reference of RsaTask {self.name!r} has no pair of its images."
+            raise InputError(msg)
+        if not known.all():
+            _log.warning(
+                "RsaTask %r: %d of %d pairs of the reference are of other images, and left out.",
+                self.name,
+                int((~known).sum()),
+                len(known),
+            )
+        first, second = (
+            np.array([place[image] for image in pairs.loc[known, side]], dtype=np.intp)
+            for side in ("img1", "img2")
+        )
+        return np.column_stack(
+            [rdm_from_pairs(first, second, rater, len(place)) for rater in values[known].T]
+        )
+
+    def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
+        """Compute the distances of all pairs of images.
+
+        Parameters
+        ----------
+        embeddings : array, shape [N, D]
+            A row per image.
+
+        Returns
+        -------
+        DataFrame
+            A row per pair: img1, img2, distance (people's mean, with a reference) and
+            model_computed_distance.
+        """
+        names = np.array(self.images, dtype=object)
+        items = pd.DataFrame({"img1": names[self._first], "img2": names[self._second]})
+        if self._ratings is not None:
+            items["distance"] = self._rated(np.arange(len(items))).mean
+        return items.assign(model_computed_distance=rdm(embeddings, self.distance))
+
+    def compute_task_performance(self, items_df: pd.DataFrame) -> pd.DataFrame:
+        """Compare one layer's RDM with people's.
+
+        Parameters
+        ----------
+        items_df : DataFrame
+            What `compute_items` returned.
+
+        Returns
+        -------
+        DataFrame
+            One row, see the class.
+        """
+        distances = items_df["model_computed_distance"].to_numpy(dtype=np.float64)
+        there = ~np.isnan(distances)
+        lost = {*items_df["img1"], *items_df["img2"]}
+        lost -= {*items_df.loc[there, "img1"], *items_df.loc[there, "img2"]}
+        row: dict[str, Any] = {}
+        if self._ratings is not None:
+            rated = there & ~np.isnan(self._ratings).all(axis=1)
+            people = self._rated(np.flatnonzero(rated))
+            row = rating_columns(people, people.compare(distances[rated]))
+            given = np.full(distances.shape, np.nan)
+            given[rated] = people.mean
+            for measure, column in _FURTHER.items():
+                row[column] = compare(np.where(rated, distances, np.nan), given, measure)
+            row["Ceiling Measure"] = MEASURE_NAMES[people.measure]
+        else:
+            row |= {
+                "Mean Distance": float(distances[there].mean()) if there.any() else np.nan,
+                N_PAIRS: int(there.sum()),
+                N_IMAGES: len(self.images) - len(lost),
+                CI_METHOD: "none",
+            }
+        return pd.DataFrame([row | {N_FAILED: len(lost), "Distance": self.distance}])
+
+    def _rated(self, rows: Any) -> RatedPairs:
+        """Give the ratings of some pairs, computed once for all layers."""
+        if self._people is not None and np.array_equal(self._people[0], rows):
+            return self._people[1]
+        names = np.array(self.images, dtype=object)
+        table = self._ratings if self._ratings is not None else np.empty((0, 1))
+        rated = RatedPairs(
+            table[rows], names[self._first[rows]], names[self._second[rows]], **self._options
+        )
+        self._people = rows, rated
+        return rated
+
+    def plot(
+        self,
+        output_dir: str,
+        performances: pd.DataFrame,
+        items: DistancesByModel | None = None,
+        *optional: Any,
+    ) -> None:
+        """Draw RDMs, maps, the likeness of layers, and correlations with people.
+
+        Parameters
+        ----------
+        output_dir : str
+            Folder for the pictures.
+        performances : DataFrame
+            Results of all models.
+        items : dict of dict of DataFrame, optional
+            ``items[model][task]``, for all pictures but that of the correlations.
+        *optional
+            Not used.
+        """
+        if self._ratings is not None:
+            name = MEASURE_NAMES[str(self._options["measure"])]
+            PlotHelper.interval_plot(
+                performances, name, f"{name} with the mean rating", f"{name} with people",
+                output_dir, "correlation", reference=(0.0, "chance"),
+            )  # fmt: skip
+            if "Share of Ceiling" in performances:
+                PlotHelper.interval_plot(
+                    performances, "Share of Ceiling", "Share of the lower noise ceiling",
+                    "Share of what people explain", output_dir, "share_of_ceiling",
+                    reference=(1.0, "as other people"),
+                )  # fmt: skip
+        if items is None:
+            return
+        own = {model: tables for model, tables in items.items() if self.name in tables}
+        reference = "distance" if self._ratings is not None else None
+        shown = performances.head(_MOST_PANELS)
+        PlotHelper.rdm_plot(shown, own, output_dir, "rdms", reference=reference)
+        if len(self.images) > 2:
+            # Many small maps show dots: pictures would hide each other, and take minutes.
+            pictures = self._pictures() if len(shown) <= _MOST_WITH_PICTURES else None
+            PlotHelper.mds_plot(
+                shown, own, output_dir, "maps", groups=self.groups, pictures=pictures
+            )
+        if len(performances) > 1:
+            PlotHelper.likeness_plot(
+                rdm_similarity(own, self.name), self.name, output_dir, "likeness",
+                title_prefix="Likeness of RDMs", value_label="Spearman",
+            )  # fmt: skip
+
+    def _pictures(self) -> dict[str, Any] | None:
+        """Read small pictures of the images, if a map has room for them."""
+        if len(self.images) > _MOST_PANELS:
+            return None
+        folder = as_path(self.images_path, "images_path")
+        pictures = {}
+        for name in self.images:
+            # What the run could not read is on no map.
+            with contextlib.suppress(ImageError):
+                image = open_image(folder / name)
+                image.thumbnail((_THUMBNAIL, _THUMBNAIL))
+                pictures[name] = np.asarray(image)
+        return pictures

@@ -1,0 +1,361 @@
+"""Does the network judge similarity as people do, as far as people agree?"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics.pairwise import cosine_distances
+
+from facebench.columns import CI_HIGH, CI_LOW, CI_METHOD, N_IMAGES, N_PAIRS
+from facebench.errors import InputError
+from facebench.images import open_image
+from facebench.metrics.correlation import MEASURES
+from facebench.metrics.rated_pairs import Comparison, Estimate, RatedPairs, Resample
+from facebench.pairs import as_path
+from facebench.plots import PlotHelper
+from facebench.tasks.base import RoundedTask
+from facebench.tasks.ratings import RatingKind, Ratings, find_layout, take_ratings
+from facebench.types import DistancesByModel, Float64Array, MetricFunction, StrPath
+
+__all__ = ["MEASURE_NAMES", "SimilarityTask", "interval_columns", "rating_columns"]
+
+_log = logging.getLogger(__name__)
+
+MEASURE_NAMES = {
+    "pearson": "Pearson",
+    "spearman": "Spearman",
+    "tau-a": "Kendall Tau-a",
+    "rho-a": "Rho-a",
+}
+_PIXELS = 64
+# A correlation this unlikely to be so low by chance tells that similarities were rated.
+_REVERSED = 0.01
+
+
+class SimilarityTask(RoundedTask):
+    """Are pairs that people find unlike far apart for the network, as far as people agree?
+
+    Reports the correlation with the mean rating (Pearson, Spearman, Kendall Tau-a, Rho-a), each
+    with an interval, and P Value (by permuting images: is it above chance?). With several raters
+    also, by the measure of `measure`: Single Rater Correlation (mean of the correlations with each
+    rater), Noise Ceiling Lower (how well the other raters' mean predicts each) and Upper, Share of
+    Ceiling = Single Rater Correlation / Noise Ceiling Lower and Share of Upper Ceiling, and Split
+    Half Reliability of the mean rating (Spearman-Brown). Both sides of a share are about single
+    raters; the correlation with the mean rating is not divided, as it is free of most noise. With
+    nuisances also Partial Correlation. Larger is better in all but P Value. What is not defined
+    is NaN, and the column Remark says why.
+
+    Parameters
+    ----------
+    name, pairs_file_path, images_path, distance_metric
+        See `BaseTask`. The table holds a mean rating, a column per rater, or (in columns rater,
+        img1, img2, rating) a row per rating; empty cells are missing ratings, left out pair by
+        pair and counted in Missing Ratings.
+    ratings : str or list of str, optional
+        Columns of the ratings, or patterns such as 'rater_*'. None finds 'rater' and 'rating',
+        else all 'rater_*', else 'distance', 'rating' or 'similarity'.
+    rating : {'distance', 'similarity'}
+        Whether larger ratings mean less alike or more.
+    measure : {'spearman', 'pearson', 'tau-a', 'rho-a'}
+        The measure of ceilings, shares, the partial correlation and the P Value.
+    nuisance : str or list of str, optional
+        Columns of other distances to partial out (those of 'pearson' or 'spearman' ranks).
+    pixel_distance : bool, default False
+        Partial out the Euclidean distance of the images too, at 64 x 64 pixels.
+    resample : {'image', 'rater', 'both', 'pair'}
+        What intervals are for: new images judged by these raters, new raters of these images
+        (too narrow with few raters, see `RatedPairs`), new ones of both; 'pair' suits tables in
+        which no image comes twice.
+    n_resamples, n_permutations : int, default 1000 and 999
+        Bootstrap samples and permutations; 0 for none. Tau-a has an interval with up to 1,000
+        pairs and the same raters in all samples, or as `measure`.
+    confidence : float, default 0.95
+        Nominal coverage of intervals.
+    seed : int, default 0
+        The same seed gives the same intervals.
+
+    Raises
+    ------
+    PairsError
+        If a column is missing or holds something else than numbers.
+    InputError
+        If a parameter is none of those above.
+
+    References
+    ----------
+    H. Nili et al., "A toolbox for representational similarity analysis", PLoS Computational
+    Biology 10 (2014); H. H. Schütt et al., "Statistical inference on representational
+    geometries", eLife 12 (2023).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        pairs_file_path: StrPath,
+        images_path: StrPath,
+        distance_metric: MetricFunction = cosine_distances,
+        ratings: str | Sequence[str] | None = None,
+        *,
+        rating: RatingKind = "distance",
+        measure: str = "spearman",
+        nuisance: str | Sequence[str] | None = None,
+        pixel_distance: bool = False,
+        resample: Resample = "image",
+        n_resamples: int = 1000,
+        n_permutations: int = 999,
+        confidence: float = 0.95,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(name, pairs_file_path, images_path, distance_metric)
+        for parameter, value, known in (
+            ("rating", rating, ("distance", "similarity")),
+            ("measure", measure, MEASURES),
+            ("resample", resample, ("image", "rater", "both", "pair")),
+        ):
+            if value not in known:
+                msg = (
+                    f"The {parameter!r} parameter of {type(self).__name__} must be one of "
+                    f"{', '.join(map(repr, known))}. Got {value!r} instead."
+                )
+                raise InputError(msg)
+        if not 0 < confidence < 1 or n_resamples < 0 or n_permutations < 0:
+            msg = (
+                f"{type(self).__name__} needs 0 < confidence < 1 and no negative numbers of "
+                f"samples. Got {confidence!r}, {n_resamples!r} and {n_permutations!r}."
+            )
+            raise InputError(msg)
+        self.rating: RatingKind = rating
+        self.measure, self.resample, self.seed = measure, resample, seed
+        self.n_resamples, self.n_permutations = n_resamples, n_permutations
+        self.confidence, self.pixel_distance = confidence, pixel_distance
+        self.layout = find_layout(
+            self.pairs_df, ratings, owner=type(self).__name__, path=pairs_file_path
+        )
+        self.nuisance = [nuisance] if isinstance(nuisance, str) else list(nuisance or ())
+        for column in self.nuisance:
+            self._numbers("nuisance", column)
+        self._people: tuple[Float64Array, RatedPairs] | None = None
+        self._pixels: dict[str, Float64Array] = {}
+        self._suspect_similarities()
+
+    def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
+        """Compare one layer's distances with the ratings.
+
+        Parameters
+        ----------
+        pairs_distances_df : DataFrame
+            The pairs with their ratings and ``model_computed_distance``.
+
+        Returns
+        -------
+        DataFrame
+            One row, see the class.
+        """
+        taken = take_ratings(pairs_distances_df, self.layout, self.rating)
+        rated = self._rated(taken)
+        distances = taken.pairs["model_computed_distance"].to_numpy(dtype=np.float64)
+        found = rated.compare(distances, self._nuisances(taken.pairs))
+        remarks = _remarks(rated, distances)
+        if found.p_reversed <= _REVERSED:
+            _log.warning(
+                "Task %r: pairs with larger ratings are nearer to each other for the network "
+                "(p = %.3g). If larger ratings mean more alike, pass rating=%r.",
+                self.name,
+                found.p_reversed,
+                "similarity" if self.rating == "distance" else "distance",
+            )
+            remarks.append("negative: are the ratings of the other polarity?")
+        for reason in remarks:
+            _log.warning("Task %r: %s.", self.name, reason)
+        row = rating_columns(rated, found)
+        if self.nuisance or self.pixel_distance:
+            row |= interval_columns("Partial Correlation", found.partial)
+        row |= {
+            "Distance Metric": self.distance_metric_name,
+            "Ceiling Measure": MEASURE_NAMES[self.measure],
+            "Remark": "; ".join(remarks),
+        }
+        return pd.DataFrame([row])
+
+    def plot(
+        self,
+        output_dir: str,
+        performances: pd.DataFrame,
+        distances: DistancesByModel | None = None,
+        *optional: Any,
+    ) -> None:
+        """Draw correlations and shares of the ceiling with intervals, and the pairs behind them.
+
+        Parameters
+        ----------
+        output_dir : str
+            Folder for the pictures.
+        performances : DataFrame
+            Results of all models.
+        distances : dict of dict of DataFrame, optional
+            ``distances[model][task]``, for the scatters.
+        *optional
+            Not used.
+        """
+        name = MEASURE_NAMES[self.measure]
+        PlotHelper.interval_plot(
+            performances, name, f"{name} with the mean rating", f"{name} with people",
+            output_dir, "correlation", reference=(0.0, "chance"),
+        )  # fmt: skip
+        if performances.get("Share of Ceiling", pd.Series(dtype=float)).notna().any():
+            PlotHelper.interval_plot(
+                performances, "Share of Ceiling", "Share of the lower noise ceiling",
+                "Share of what people explain", output_dir, "share_of_ceiling",
+                reference=(1.0, "as other people"),
+            )  # fmt: skip
+        if distances is not None:
+            PlotHelper.scatter_plot(
+                performances.rename(columns={name: "Correlation Score"}).assign(
+                    **{"Correlation Metric": name}
+                ),
+                {
+                    model: {self.name: self._averaged(tables[self.name])}
+                    for model, tables in distances.items()
+                    if self.name in tables
+                },
+                output_dir,
+                "scatters",
+            )
+
+    def _averaged(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Give the mean rating as the given distance, a row per pair and layer."""
+        frames = []
+        for _, rows in table.groupby("layer_name", sort=False):
+            kept = rows[rows["model_computed_distance"].notna()].reset_index(drop=True)
+            taken = take_ratings(kept, self.layout, self.rating)
+            frames.append(taken.pairs.assign(distance=self._rated(taken).mean))
+        return pd.concat(frames, ignore_index=True)
+
+    def _rated(self, taken: Ratings) -> RatedPairs:
+        """Give what depends on people alone, computed once for all layers of the same pairs."""
+        if self._people is not None and np.array_equal(
+            self._people[0], taken.values, equal_nan=True
+        ):
+            return self._people[1]
+        rated = RatedPairs(
+            taken.values,
+            taken.pairs["img1"],
+            taken.pairs["img2"],
+            measure=self.measure,
+            by=self.resample,
+            n_resamples=self.n_resamples,
+            n_permutations=self.n_permutations,
+            confidence=self.confidence,
+            seed=self.seed,
+        )
+        self._people = taken.values, rated
+        return rated
+
+    def _nuisances(self, pairs: pd.DataFrame) -> list[Float64Array]:
+        given = [pairs[column].to_numpy(dtype=np.float64) for column in self.nuisance]
+        if self.pixel_distance:
+            one, other = (
+                np.stack([self._thumbnail(name) for name in pairs[column]])
+                for column in ("img1", "img2")
+            )
+            given.append(np.sqrt(((one - other) ** 2).sum(axis=1)))
+        return given
+
+    def _thumbnail(self, name: str) -> Float64Array:
+        if name not in self._pixels:
+            image = open_image(as_path(self.images_path, "images_path") / name)
+            small = np.asarray(image.resize((_PIXELS, _PIXELS)), dtype=np.float64) / 255
+            self._pixels[name] = small.ravel()
+        return self._pixels[name]
+
+    def _suspect_similarities(self) -> None:
+        """Warn before anything runs where the table itself tells that similarities were rated."""
+        if self.rating == "similarity":
+            return
+        named = [column for column in self.layout.columns if "simil" in column.lower()]
+        clues = [f"their column is called {named[0]!r}"] if named else []
+        taken = take_ratings(self.pairs_df, self.layout, "distance")
+        same = (taken.pairs["img1"] == taken.pairs["img2"]).to_numpy()
+        if same.any() and not same.all():
+            means = [np.nanmean(taken.values[rows]) for rows in (same, ~same)]
+            if means[0] > means[1]:
+                clues.append("pairs of an image with itself have larger ratings than others")
+        if clues and not (named and "dis" in named[0].lower()):
+            _log.warning(
+                "Task %r takes its ratings as distances, but %s. If larger means more alike, pass "
+                "rating='similarity'.",
+                self.name,
+                " and ".join(clues),
+            )
+
+
+def interval_columns(name: str, estimate: Estimate) -> dict[str, float]:
+    """Give an estimate as the columns of a result."""
+    return {name: estimate.value, name + CI_LOW: estimate.low, name + CI_HIGH: estimate.high}
+
+
+def rating_columns(rated: RatedPairs, found: Comparison) -> dict[str, Any]:
+    """Give a comparison with ratings as the columns of a result.
+
+    Parameters
+    ----------
+    rated : RatedPairs
+        The ratings.
+    found : Comparison
+        What a layer has to do with them.
+
+    Returns
+    -------
+    dict of str to value
+    """
+    row: dict[str, Any] = {}
+    for measure, estimate in found.correlations.items():
+        row |= interval_columns(MEASURE_NAMES[measure], estimate)
+    row["P Value"] = found.p_value
+    if rated.ratings.shape[1] > 1:
+        lower, upper = rated.ceiling_intervals()
+        row |= interval_columns("Single Rater Correlation", found.with_raters)
+        row |= interval_columns("Noise Ceiling Lower", lower)
+        row |= interval_columns("Noise Ceiling Upper", upper)
+        row |= interval_columns("Share of Ceiling", found.share)
+        row |= interval_columns("Share of Upper Ceiling", found.upper_share)
+        row["Split Half Reliability"] = rated.split_half.reliability
+    over = {"image": "images", "rater": "raters", "both": "images and raters", "pair": "pairs"}
+    row |= {
+        N_PAIRS: len(rated.ratings),
+        N_IMAGES: rated.n_images,
+        "Raters": rated.ratings.shape[1],
+        "Missing Ratings": int(np.isnan(rated.ratings).sum()),
+        CI_METHOD: f"percentile bootstrap over {over[rated.by]}, {rated.n_resamples} samples"
+        if rated.resamples
+        else "none",
+    }
+    return row
+
+
+def _remarks(rated: RatedPairs, distances: Float64Array) -> list[str]:
+    """Say in words why something is not defined."""
+    remarks = []
+    known = rated.mean[~np.isnan(rated.mean)]
+    if known.size < 2:
+        remarks.append(f"only {known.size} pairs are rated")
+    elif np.ptp(known) == 0:
+        remarks.append(f"all mean ratings are {known[0]:g}")
+    if np.ptp(distances) == 0:
+        remarks.append(f"all distances of the model are {distances[0]:g}")
+    n_raters = rated.ratings.shape[1]
+    if n_raters > 1:
+        flat = int(np.isnan(rated.ceiling.by_rater).sum())
+        if flat:
+            remarks.append(f"{flat} of {n_raters} raters have no ceiling (constant, or too few)")
+        if rated.ceiling.lower <= 0:
+            remarks.append("raters do not agree, so there is no share of the ceiling")
+    if rated.n_images < 3:
+        remarks.append(f"{rated.n_images} images are too few for intervals and permutations")
+    elif not rated.resamples and rated.n_resamples:
+        remarks.append("one rater is too few to resample raters")
+    return remarks

@@ -1,0 +1,272 @@
+"""Every command of the command line: what it prints, where, and how it ends."""
+
+import json
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from facebench.cli import app
+from support.data import data_folder
+
+COMMANDS = [
+    "demo", "init", "run", "validate", "schema", "report", "compare", "leaderboard", "models",
+    "layers", "tasks", "metrics", "embed", "pairs", "stimuli", "align", "cache", "new", "prompt",
+    "doctor",
+]  # fmt: skip
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch, world):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FACEBENCH_CACHE", str(tmp_path / "store"))
+    (tmp_path / "faces").symlink_to(world.images)
+    (tmp_path / "pairs.csv").write_bytes(world.pairs.read_bytes())
+
+    def made(*arguments, status=0):
+        done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        assert done.exit_code == status, f"{done.output}\n{done.stderr}\n{done.exception!r}"
+        return SimpleNamespace(out=done.stdout, talk=done.stderr, folder=tmp_path)
+
+    return made
+
+
+def process(*arguments, cwd=None, **variables):
+    return subprocess.run(
+        [sys.executable, "-m", "facebench", *map(str, arguments)],
+        cwd=cwd,
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+class TestHelp:
+    def test_loads_nothing_heavy(self):
+        code = (
+            "import sys\n"
+            "sys.argv = ['facebench', '--help']\n"
+            "from facebench.cli import main\n"
+            "try:\n    main()\nexcept SystemExit:\n    pass\n"
+            "heavy = {'torch', 'numpy', 'pandas', 'matplotlib', 'scipy', 'sklearn', 'PIL', 'rich',"
+            " 'pydantic', 'plotly', 'yaml', 'jinja2', 'transformers'}\n"
+            "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.stderr.strip() == "[]"
+        for command in COMMANDS:
+            assert f"\n  {command} " in done.stdout
+        assert "0 fine, 1 some model or task failed, 2 wrong input, 130" in " ".join(
+            done.stdout.split()
+        )
+
+    @pytest.mark.parametrize("command", [command for command in COMMANDS if command != "cache"])
+    def test_every_command_has_the_modes(self, call, command):
+        shown = call(command, "--help").out
+        for mode in ("--json", "--quiet", "--verbose"):
+            assert mode in shown
+
+    def test_completion_knows_the_commands(self):
+        code = "from facebench.cli import app; app(prog_name='facebench')"
+        asked = {"_FACEBENCH_COMPLETE": "complete_bash", "COMP_CWORD": "1"}
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | asked | {"COMP_WORDS": "facebench le"},
+            capture_output=True,
+            text=True,
+        )
+        assert done.stdout.split() == ["leaderboard"]
+
+
+class TestLists:
+    @pytest.mark.parametrize(
+        ("command", "name"),
+        [("models", "dlib-resnet"), ("tasks", "verification"), ("metrics", "euclidean")],
+    )
+    def test_for_people_and_for_programs(self, call, command, name):
+        assert name in call(command).out
+        rows = json.loads(call(command, "--json").out)
+        assert name in {row["name"] for row in rows}
+        assert all(row["target"].count(":") == 1 for row in rows)
+
+    def test_layers_with_their_widths(self, call):
+        rows = json.loads(call("layers", "dlib-resnet", "layer5.*", "fc", "--json").out)
+        assert [(row["layer"], row["width"]) for row in rows] == [("layer5.0", 1024), ("fc", 128)]
+        assert "1,024" in call("layers", "dlib-resnet", "layer5.*").out
+
+    def test_unknown_names(self, call):
+        assert "Did you mean 'dlib-resnet'?" in call("layers", "dlib-resnt", status=2).talk
+        assert "takes no 'algn'" in call("layers", "dlib-resnet", "--set", "algn=1", status=2).talk
+        assert "matches no layer" in call("layers", "dlib-resnet", "conv9*", status=2).talk
+
+
+class TestFolders:
+    def test_embed(self, call):
+        done = call("embed", "faces", "-l", "fc", "-l", "layer5.*", "-o", "e.npz")
+        assert "e.npz" in done.out
+        arrays = np.load(done.folder / "e.npz")
+        assert arrays["fc"].shape == (18, 128)
+        assert arrays["images"][0] == "person 0/0.png"
+        call("embed", "faces", "-o", "e.parquet", "-q")
+        table = pd.read_parquet(done.folder / "e.parquet")
+        assert table["image"].tolist() == arrays["images"].tolist()
+        np.testing.assert_allclose(np.stack(table["default"]), arrays["fc"], atol=1e-5)
+
+    def test_embed_refuses(self, call):
+        assert ".npz or a .parquet" in call("embed", "faces", "-o", "e.txt", status=2).talk
+        assert "does not exist" in call("embed", "nowhere", status=2).talk
+
+    def test_pairs(self, call):
+        done = call("pairs", "faces", "--genuine", 6, "--impostor", 4, "--json")
+        assert json.loads(done.out) == {"output": "pairs.csv", "genuine": 6, "impostor": 4}
+        assert pd.read_csv(done.folder / "pairs.csv")["same"].sum() == 6
+        call("pairs", "faces", "--all", "-o", "all.csv")
+        assert len(pd.read_csv(done.folder / "all.csv")) == 18 * 17 // 2
+        assert "genuine" in call("pairs", "faces", "--genuine", 999, status=2).talk
+
+    def test_align_lists_what_shows_no_face(self, call):
+        done = call("align", "faces", "-o", "chips", "--json")
+        found = json.loads(done.out)
+        assert (found["written"], len(found["no_face"])) == (0, 18)
+        call("align", "faces", "-o", "chips", "--keep-all", "--size", 64)
+        table = pd.read_csv(done.folder / "chips" / "chips.csv")
+        assert table["face"].tolist() == [0] * 18
+        with Image.open(done.folder / "chips" / table["image"][0]) as chip:
+            assert chip.size == (64, 64)
+        assert "outside of" in call("align", "faces", "-o", "faces/x", status=2).talk
+
+    def test_align_and_stimuli_of_real_faces(self, call, tmp_path):
+        source = data_folder() / "johns_150"
+        if not source.is_dir():
+            pytest.skip(f"no face data at {source} (set FACEBENCH_DATA)")
+        people = [path for path in sorted(source.rglob("*")) if path.is_dir()][:2]
+        for person in people:
+            (tmp_path / "real" / person.name).mkdir(parents=True)
+            for path in sorted(person.glob("*.jpg"))[:2]:
+                shutil.copy(path, tmp_path / "real" / person.name)
+        aligned = json.loads(call("align", "real", "--json").out)
+        assert aligned["written"] + len(aligned["no_face"]) == 2 * len(people)
+        made = json.loads(call("stimuli", "real", "-c", "inverted", "--json").out)
+        assert made["made"]["inverted"] == made["made"]["upright"] > 0
+        assert "no condition" in call("stimuli", "real", "-c", "invertd", status=2).talk.lower()
+
+
+class TestChecks:
+    EXPERIMENT = (
+        "images: faces\nmodels: dlib-resnet\nreport: false\nnum_workers: 0\n"
+        "tasks: {a: {task: accuracy, pairs: pairs.csv, true_label: same}}\n"
+    )
+
+    def test_validate_prints_the_plan(self, call, tmp_path):
+        (tmp_path / "x.yaml").write_text(self.EXPERIMENT)
+        done = call("validate", "x.yaml", "--deep")
+        assert "dlib-resnet" in done.out
+        assert "x.yaml is fine." in done.talk
+        plan = json.loads(call("run", "x.yaml", "--dry-run", "--json").out)
+        assert plan["valid"]
+        assert not (tmp_path / "runs").exists()
+
+    def test_deep_decodes_every_image(self, call, tmp_path):
+        (tmp_path / "faces").unlink()
+        shutil.copytree((tmp_path / "pairs.csv").parent, tmp_path / "nothing", dirs_exist_ok=True)
+        names = pd.read_csv(tmp_path / "pairs.csv")[["img1", "img2"]].stack().unique()
+        for name in names:
+            (tmp_path / "faces" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "faces" / name).write_bytes(b"no image")
+        (tmp_path / "x.yaml").write_text(self.EXPERIMENT)
+        done = call("validate", "x.yaml", "--deep", status=2)
+        assert done.talk.count("cannot be decoded") == len(names)
+
+    def test_mistakes_are_status_2_on_standard_error(self, call, tmp_path):
+        (tmp_path / "x.yaml").write_text(self.EXPERIMENT + "sed: 3\nbatch_size: x\n")
+        done = call("validate", "x.yaml", status=2)
+        assert done.out == ""
+        assert "Error: x.yaml:6:1: There is no setting 'sed'. Did you mean 'seed'?" in done.talk
+        assert "Error: x.yaml:7:1: batch_size must be a whole number." in done.talk
+        found = json.loads(call("validate", "x.yaml", "--json", status=2).out)
+        assert found["error"] == "ConfigError"
+        assert len(found["problems"]) == 2
+        assert "Traceback" in call("validate", "x.yaml", "-v", status=2).talk
+        assert "does not exist" in call("run", "none.yaml", status=2).talk
+
+    def test_init_refuses(self, call, tmp_path):
+        call("init", "faces")
+        assert "is there already" in call("init", "faces", status=2).talk
+        call("init", "faces", "--force")
+        (tmp_path / "empty").mkdir()
+        assert "NAME/*.jpg" in call("init", "empty", "-o", "y.yaml", status=2).talk
+
+    def test_the_schema(self, call):
+        assert json.loads(call("schema").out)["title"] == "A facebench experiment"
+
+    def test_nothing_is_coloured_where_nobody_watches_or_wants_it(self, tmp_path):
+        for variables in ({"NO_COLOR": "1"}, {}):
+            done = process("validate", "none.yaml", cwd=tmp_path, **variables)
+            assert done.returncode == 2
+            assert "\x1b[" not in done.stderr + done.stdout
+
+
+class TestYourOwn:
+    @pytest.mark.parametrize(("kind", "name"), [("model", "my-net"), ("task", "MyOwnTask")])
+    def test_new_passes_its_contract_and_runs(self, call, tmp_path, monkeypatch, kind, name):
+        plugin, test = call("new", kind, name).out.split()
+        monkeypatch.syspath_prepend(tmp_path)
+        runpy.run_path(test)["test_contract"]()
+        linted = subprocess.run(
+            [sys.executable, "-m", "ruff", "check", "--isolated", "--select=E,F", plugin, test],
+            cwd=tmp_path, capture_output=True, text=True,
+        )  # fmt: skip
+        assert linted.returncode == 0, linted.stdout
+        said = {"models": "dlib-resnet", "tasks": {"a": {"task": "accuracy", "pairs": "pairs.csv"}}}
+        said["tasks"]["a"]["true_label"] = "same"
+        if kind == "model":
+            said["models"] = plugin
+        else:
+            said["tasks"] = {"a": {"task": plugin, "pairs": "pairs.csv"}}
+        (tmp_path / "x.yaml").write_text(json.dumps(said | {"images": "faces"}))
+        call("validate", "x.yaml")
+
+    def test_new_refuses(self, call):
+        call("new", "model", "my-net")
+        assert "is there already" in call("new", "model", "my_net", status=2).talk
+        assert "Did you mean 'model'?" in call("new", "modle", "x", status=2).talk
+        assert "needs a name of letters" in call("new", "task", "3", status=2).talk
+
+    @pytest.mark.parametrize(
+        ("kind", "parts"),
+        [
+            ("model", ["class BaseModel(ABC)", "class DinoModel"]),
+            ("task", ["class BaseTask(ABC)", "class AccuracyTask"]),
+            ("plot", ["class PlotHelper", "def plot("]),
+        ],
+    )
+    def test_prompt_holds_the_class_an_example_and_the_wish(self, call, kind, parts):
+        shown = call("prompt", kind, "a thing that counts freckles").out
+        for part in [*parts, "Please write a thing that counts freckles"]:
+            assert part in shown
+
+    def test_prompt_refuses(self, call):
+        assert "only for: model, task, plot" in call("prompt", "poem", status=2).talk
+
+
+def test_doctor(call):
+    findings = {row["what"]: row for row in json.loads(call("doctor", "--json").out)}
+    assert findings["torch"]["state"] == "ok"
+    assert {"memory", "cache", "device cpu", "weights of dlib-resnet"} <= findings.keys()
+
+
+def test_whoever_stops_reading_is_no_error(tmp_path):
+    done = subprocess.run(
+        f"{sys.executable} -m facebench schema | head -c 5",
+        shell=True, cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr

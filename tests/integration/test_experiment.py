@@ -1,0 +1,171 @@
+"""From a configuration to models and tasks."""
+# ruff: noqa: E501 - messages are easier to compare in a line
+
+import json
+import textwrap
+
+import pytest
+
+from facebench.config import load_config
+from facebench.errors import ConfigError
+from facebench.experiment import build_experiment, images_of
+
+NET = """
+    import torch
+    from torch import nn
+    from facebench import BaseModel
+    from facebench.registry import register_model
+
+    {decorator}
+    class Net(BaseModel):
+        def __init__(self, name, extract_layers=None, *, width: int = 4, pick: str = "a",
+                     seed: int = 0, device=None):
+            self.width, self.seed = width, seed
+            if pick not in ("a", "b"):
+                raise ValueError("The 'pick' parameter must be a or b.")
+            super().__init__(name, extract_layers=extract_layers, device=device)
+
+        def _build_model(self):
+            torch.manual_seed(self.seed)
+            self.model = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, self.width))
+
+        def _forward(self, input_tensor):
+            return self.model(input_tensor)
+
+    def far(a, b):
+        return abs(a - b).max()
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, world, monkeypatch):
+    (tmp_path / "net.py").write_text(textwrap.dedent(NET.format(decorator="")))
+    (tmp_path / "faces").symlink_to(world.images)
+    (tmp_path / "pairs.csv").write_bytes(world.pairs.read_bytes())
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    return tmp_path
+
+
+@pytest.fixture
+def build(folder):
+    def built(models="net.py", tasks=None, **settings):
+        tasks = tasks or {"a": {"task": "accuracy", "pairs": "pairs.csv", "true_label": "same"}}
+        said = {"images": "faces", "models": models, "tasks": tasks} | settings
+        (folder / "x.yaml").write_text(json.dumps(said, indent=1))
+        return build_experiment(load_config(folder / "x.yaml"))
+
+    return built
+
+
+def problems(build, *arguments, **settings):
+    with pytest.raises(ConfigError) as caught:
+        build(*arguments, **settings)
+    return str(caught.value)
+
+
+class TestModels:
+    @pytest.mark.parametrize("model", ["net.py", "./net.py:Net", "net:Net"])
+    def test_by_file_and_by_module(self, build, model, monkeypatch):
+        monkeypatch.delitem(__import__("sys").modules, "net", raising=False)
+        [made] = build({"n": {"model": model, "width": 6}}).models
+        assert (made.name, made.width, type(made).__name__) == ("n", 6, "Net")
+
+    def test_by_a_name_that_a_plugin_registers(self, build, folder):
+        text = textwrap.dedent(NET.format(decorator="@register_model('lab-net')"))
+        (folder / "lab.py").write_text(text)
+        [made] = build("lab-net", plugins=["lab.py"]).models
+        assert made.name == "lab-net"
+
+    def test_layers_by_pattern(self, build):
+        [made] = build({"n": {"model": "net.py", "layers": "all"}}).models
+        assert made.extract_layers == ["0", "1", "2"]
+        [made] = build({"n": {"model": "net.py", "layers": ["[12]", "2"]}}).models
+        assert made.extract_layers == ["1", "2"]
+
+    def test_a_copy_for_each_seed(self, build):
+        made = build({"n": {"model": "net.py", "seeds": [3, 5]}}).models
+        assert [(model.name, model.seed) for model in made] == [("n-seed3", 3), ("n-seed5", 5)]
+
+    def test_the_experiments_seed_and_device(self, build):
+        [made] = build(seed=7, device="cpu").models
+        assert made.seed == 7
+
+    @pytest.mark.parametrize(
+        ("entry", "message"),
+        [
+            ({"model": "dlib-resnt"}, "There is no model 'dlib-resnt'."),
+            ({"model": "no.py"}, "no.py does not exist."),
+            ({"model": "net.py:Nte"}, "has no class 'Nte'. Did you mean 'Net'?"),
+            ({"model": "net:far"}, "must be a class that extends BaseModel."),
+            ({"model": "no.such:Net"}, "cannot be imported: ModuleNotFoundError"),
+            ({"model": "net.py", "widht": 3}, "Net takes no 'widht'. Did you mean 'width'?"),
+            ({"model": "net.py", "width": "x"}, "'width' must be int. Got 'x'."),
+            ({"model": "net.py", "layers": "7"}, "Model 'n' has no layer '7'."),
+            ({"model": "net.py", "layers": "f*"}, "'f*' matches no layer of this network"),
+            ({"model": "net.py", "pick": "c"}, "ValueError: The 'pick' parameter must be a or b."),
+            ({"model": "dlib-resnet", "seeds": 3}, "DlibResNetModel takes no seed"),
+        ],
+    )
+    def test_mistakes_are_told_at_their_line(self, build, entry, message):
+        # In the file, the entry's keys begin in line 5, one a line.
+        keys = list(entry)
+        told = problems(build, {"n": entry})
+        assert message in told
+        assert f"x.yaml:{5 + len(keys) - 1}:4: " in told or "x.yaml:5:4: " in told
+
+    def test_a_file_with_two_or_with_an_error(self, build, folder):
+        (folder / "two.py").write_text("from facebench import *\nclass A(BaseModel): ...\n")
+        assert "must define one model to be named by its file. It has: none" in problems(
+            build, "two.py"
+        )
+        (folder / "bad.py").write_text("x = (\n")
+        assert "cannot be imported: SyntaxError" in problems(build, "bad.py")
+
+
+class TestTasks:
+    def test_short_names_and_named_functions(self, build):
+        tasks = {
+            "a": {"task": "correlation", "pairs": "pairs.csv", "correlation": "spearman"},
+            "b": {"task": "CorrelationTask", "pairs_file_path": "pairs.csv", "distance": "net:far"},
+            "c": {"task": "correlation", "pairs": "pairs.csv", "distance": "net.py:far"},
+            "d": {"task": "correlation", "pairs": "pairs.csv",
+                  "distance": "torch.nn:PairwiseDistance"},
+        }  # fmt: skip
+        made = build(tasks=tasks, distance="euclidean").tasks
+        assert [task.distance_metric_name for task in made] == [
+            "euclidean_distances",
+            "far",
+            "far",
+            "PairwiseDistance",
+        ]
+
+    def test_every_image_once(self, build, world):
+        images = images_of(build())
+        used = {name for row in world.rows for name in (row["img1"], row["img2"])}
+        assert len(images) == len(set(images)) == len(used)
+
+    @pytest.mark.parametrize(
+        ("entry", "message"),
+        [
+            ({"task": "acuracy"}, "There is no task 'acuracy'."),
+            ({"task": "accuracy"}, "AccuracyTask needs 'pairs'."),
+            ({"task": "accuracy", "pairs": "no.csv"}, "no.csv does not exist"),
+            ({"task": "accuracy", "pairs": "pairs.csv", "true_label": "sam"}, "Got 'sam' instead."),
+            ({"task": "accuracy", "pairs": "pairs.csv", "lable": "same"}, "takes no 'lable'."),
+            ({"task": "accuracy", "pairs": "pairs.csv", "pairs_file_path": "x"}, "the same argument"),
+            ({"task": "correlation", "pairs": "pairs.csv", "correlation": "sperman"}, "Did you mean 'spearman'?"),
+            ({"task": "correlation", "pairs": "pairs.csv", "distance": "euclid"}, "Did you mean 'euclidean'?"),
+            ({"task": "correlation", "pairs": "pairs.csv", "distance": "net:nothing"}, "net has no 'nothing'."),
+        ],
+    )  # fmt: skip
+    def test_mistakes_are_told_at_their_line(self, build, entry, message):
+        told = problems(build, tasks={"n": entry})
+        assert message in told
+        line = int(told.split("x.yaml:")[1].split(":")[0])
+        # Models are in one line; what is wrong is the last key, or the entry where one is missing.
+        assert line in (5 + len(entry), 5)
+
+    def test_all_are_told_at_once(self, build):
+        told = problems(build, {"m": "nt.py"}, {"a": {"task": "x"}, "b": {"task": "accuracy"}})
+        assert len(told.splitlines()) == 3

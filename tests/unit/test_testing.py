@@ -1,0 +1,154 @@
+"""The contract checks: a good plug-in passes, each way to break the contract is told."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from facebench import BaseModel, BaseTask, EmbeddingTask, PlotHelper
+from facebench.errors import ContractError
+from facebench.testing import check_model, check_task
+from support.small_net import SmallNet
+
+
+class TestModels:
+    def test_a_good_one_passes(self):
+        check_model(SmallNet)
+        check_model(lambda layers=None: SmallNet("mine", None, layers), layers=["0", "4"])
+
+    def test_an_embedding_that_depends_on_the_batch(self):
+        class Centred(SmallNet):
+            def _forward(self, input_tensor):
+                output = super()._forward(input_tensor)
+                return output - output.mean(0)
+
+        with pytest.raises(ContractError, match="depends on the other images"):
+            check_model(Centred, layers=["4"])
+
+    def test_a_network_that_is_not_seeded(self):
+        class Unseeded(BaseModel):
+            def _build_model(self):
+                self.model = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 4))
+
+            def _forward(self, input_tensor):
+                return self.model(input_tensor)
+
+        with pytest.raises(AssertionError, match="seed what is random"):
+            check_model(Unseeded)
+
+    def test_noise_and_constants(self):
+        class Noisy(SmallNet):
+            def _forward(self, input_tensor):
+                return super()._forward(input_tensor) + torch.rand(8)
+
+        class Constant(SmallNet):
+            def _forward(self, input_tensor):
+                return torch.ones(len(super()._forward(input_tensor)), 3)
+
+        with pytest.raises(ContractError, match="other numbers the second time"):
+            check_model(Noisy)
+        with pytest.raises(ContractError, match="have the same embedding"):
+            check_model(Constant)
+
+    def test_inputs_of_several_sizes(self):
+        class Sizes(SmallNet):
+            def preprocess_image(self, image_path):
+                side = 40 if "RGBA" in str(image_path) else 32
+                return torch.zeros(3, side, side)
+
+        with pytest.raises(ContractError, match=r"several shapes.*\n.*must raise ImageError"):
+            check_model(Sizes)
+
+    def test_all_breaks_are_counted_and_named(self):
+        class Broken(SmallNet):
+            def _forward(self, input_tensor):
+                raise RuntimeError("no network today")
+
+        with pytest.raises(
+            ContractError, match=r"Broken breaks its contract in \d+ ways"
+        ) as caught:
+            check_model(Broken, layers=["0"])
+        assert "no network today" in str(caught.value)
+
+
+class MeanTask(BaseTask):
+    def compute_task_performance(self, pairs_distances_df):
+        return pd.DataFrame({"Mean": [pairs_distances_df["model_computed_distance"].mean()]})
+
+    @staticmethod
+    def plot(output_dir, performances, *optional):
+        PlotHelper.bar_plot(
+            performances=performances, y="Mean", ylabel="Mean", title_prefix="Mean",
+            output_dir=output_dir, file_name="mean",
+        )  # fmt: skip
+
+
+class NormTask(EmbeddingTask):
+    def compute_items(self, embeddings):
+        return pd.DataFrame({"image": self.images, "norm": np.linalg.norm(embeddings, axis=1)})
+
+    def compute_task_performance(self, items_df):
+        return pd.DataFrame({"Mean Norm": [items_df["norm"].mean()]})
+
+    @staticmethod
+    def plot(output_dir, performances, *optional):
+        PlotHelper.bar_plot(
+            performances=performances, y="Mean Norm", ylabel="Norm", title_prefix="Norm",
+            output_dir=output_dir, file_name="norm",
+        )  # fmt: skip
+
+
+class TestTasks:
+    def test_good_ones_pass(self, image_folder):
+        check_task(MeanTask)
+        paths = image_folder(3)
+        folder = paths[0].parent
+        check_task(lambda: NormTask("norm", [path.name for path in paths], folder))
+
+    def test_a_task_that_draws_nothing(self):
+        class Blind(MeanTask):
+            @staticmethod
+            def plot(output_dir, performances, *optional):
+                pass
+
+        with pytest.raises(ContractError, match=r"wrote no picture"):
+            check_task(Blind)
+
+    def test_chance_and_tables_that_depend_on_values(self):
+        class Drawn(MeanTask):
+            def compute_task_performance(self, pairs_distances_df):
+                return pd.DataFrame({"Mean": [np.random.default_rng().random()]})
+
+        class Named(MeanTask):
+            def compute_task_performance(self, pairs_distances_df):
+                mean = pairs_distances_df["model_computed_distance"].mean()
+                return pd.DataFrame({f"{mean:.6f}": [1.0], "Mean": [mean]})
+
+        with pytest.raises(ContractError, match="seed it"):
+            check_task(Drawn)
+        with pytest.raises(ContractError, match="columns depend on the values"):
+            check_task(Named)
+
+    def test_no_table_or_no_numbers(self):
+        class Number(MeanTask):
+            def compute_task_performance(self, pairs_distances_df):
+                return 3.0
+
+        class Words(MeanTask):
+            def compute_task_performance(self, pairs_distances_df):
+                return pd.DataFrame({"Verdict": ["good"]})
+
+        with pytest.raises(ContractError, match="it returned a float"):
+            check_task(Number)
+        with pytest.raises(ContractError, match="no column holds numbers"):
+            check_task(Words)
+
+    def test_its_own_pairs_are_left_alone(self):
+        class Greedy(MeanTask):
+            def compute_task_performance(self, pairs_distances_df):
+                self.pairs_df["truth"] = 7
+                return super().compute_task_performance(pairs_distances_df)
+
+        with pytest.raises(ContractError, match="changed its own pairs_df"):
+            check_task(Greedy)
