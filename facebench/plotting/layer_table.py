@@ -46,9 +46,10 @@ def layer_profile(
     DataFrame
         A row per layer: Task Name, Model Name, Layer Name, 'layer_index' (from 0), 'depth' (0 the
         first layer, 1 the last; 1 for a single one), 'value', 'low' and 'high' (the interval, NaN
-        without one), 'is_peak' (the first of equals), and 'reaches_95' (the first layer whose value
-        is 95 % of the peak; of negative or smallest peaks, the first within 5 % of the range of
-        the profile from it).
+        without one), 'excludes_zero' (whether the interval does: where an effect has appeared),
+        'is_peak' (the first of equals), and 'reaches_95' (the first layer whose value is 95 % of
+        the peak; of negative or smallest peaks, the first within 5 % of the range of the profile
+        from it).
 
     Raises
     ------
@@ -132,6 +133,7 @@ def _profile(
             "value": value,
             "low": low,
             "high": high,
+            "excludes_zero": (low > 0) | (high < 0),
             "is_peak": peak,
             "reaches_95": reached,
         }

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from facebench.columns import CI_HIGH, CI_LOW, LAYER, MODEL, TASK
 from facebench.errors import InputError
+from facebench.files import safe_name
 from facebench.plotting.tables import (
     as_numbers,
     cell_text,
     check_column,
     check_table,
+    draw_one,
     draw_tasks,
     listed,
     row_labels,
@@ -85,6 +87,7 @@ class ProfilePlots:
         controls: Mapping[str, Sequence[str]] | None = None,
         larger_is_better: bool = True,
         label: str | None = None,
+        together: bool = False,
     ) -> list[Path]:
         """Draw a measure over the layers of every network, with its interval as a band.
 
@@ -109,11 +112,14 @@ class ProfilePlots:
             drawn as a grey band from the lowest to the highest, and their mean.
         label : str, optional
             The name of the axis; by default the measure.
+        together : bool, default False
+            All tasks of the table in one figure, such as all effects, called
+            ``<file_name>.png``.
 
         Returns
         -------
         list of Path
-            The files written, one per task.
+            The files written, one per task, or one.
 
         Raises
         ------
@@ -134,18 +140,39 @@ class ProfilePlots:
                 )
                 raise InputError(msg)
 
-        def draw(task: str, rows: pd.DataFrame) -> Figure:
-            tables = [
-                layer_profile(
+        def curves(task: str, rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+            named = {
+                column: " ".join([task] * together + [column] * (len(measures) > 1))
+                for column in measures
+            }
+            return {
+                name: layer_profile(
                     rows,
                     column,
                     condition=condition,
                     layers=layers,
                     larger_is_better=larger_is_better,
                 )
-                for column in measures
+                for column, name in named.items()
+            }
+
+        shown = label or (measures[0] if len(measures) == 1 else "Value")
+        zero = all("Difference" in column for column in measures)
+        if together:
+            tables: dict[str, pd.DataFrame] = {}
+            for task in dict.fromkeys(performances[TASK].astype(str)):
+                tables.update(curves(task, performances[performances[TASK] == task]))
+            target = Path(output_dir) / f"{safe_name(file_name)}.png"
+            title = f"{shown} over layers"
+            return [
+                draw_one(
+                    target, lambda: _profile_figure(tables, controls or {}, title, shown, zero)
+                )
             ]
-            return _profile_figure(tables, measures, controls or {}, task, label)
+
+        def draw(task: str, rows: pd.DataFrame) -> Figure:
+            title = f"{shown} over layers: {task}"
+            return _profile_figure(curves(task, rows), controls or {}, title, shown, zero)
 
         return draw_tasks(performances, output_dir, file_name, draw)
 
@@ -186,17 +213,9 @@ class ProfilePlots:
         InputError
             If there is no task, or one lacks its column.
         """
-        from facebench.files import safe_name
-
         tables = _map_tables(performances, measure, layers)
-        found: list[Path] = draw_tasks(
-            tables[0].assign(**{TASK: file_name}).iloc[:1],
-            output_dir,
-            "layers",
-            lambda _task, _rows: _map_figure(tables, measure, title),
-        )
         target = Path(output_dir) / f"{safe_name(file_name)}.png"
-        return found[0].replace(target)
+        return draw_one(target, lambda: _map_figure(tables, measure, title))
 
 
 def _effects_figure(
@@ -230,38 +249,37 @@ def _effects_figure(
 
 
 def _profile_figure(
-    tables: Sequence[pd.DataFrame],
-    measures: Sequence[str],
+    tables: Mapping[str, pd.DataFrame],
     controls: Mapping[str, Sequence[str]],
-    task: str,
-    label: str | None,
+    title: str,
+    value_label: str,
+    zero: bool,
 ) -> Figure:
+    """Draw tables of `layer_profile` by what they are of: '' for a single one."""
     from facebench.figures.profile import profile_figure
 
     untrained = {name for names in controls.values() for name in names}
     profiles = []
-    for style, (table, measure) in enumerate(zip(tables, measures, strict=True)):
+    for style, (of, table) in enumerate(tables.items()):
         for model, rows in table.groupby(MODEL, sort=False):
             if model not in untrained:
                 name = cell_text(model)
-                text = name if len(measures) == 1 else f"{name}, {measure}"
-                profiles.append(_curve(rows, name, text, style))
+                profiles.append(_curve(rows, name, f"{name}, {of}" if of else name, style))
     if not profiles:
         msg = "The 'controls' parameter names every model: none is left to compare them with."
         raise InputError(msg)
     bands = [
-        _band(table[table[MODEL].isin(names)], name if len(measures) == 1 else f"{name}, {measure}")
-        for table, measure in zip(tables, measures, strict=True)
+        _band(table[table[MODEL].isin(names)], f"{name}, {of}" if of else name)
+        for of, table in tables.items()
         for name, names in controls.items()
+        if table[MODEL].isin(names).any()
     ]
-    shown = label or (measures[0] if len(measures) == 1 else "Value")
     return profile_figure(
         profiles,
-        title=f"{shown} over layers: {task}",
-        value_label=shown,
+        title=title,
+        value_label=value_label,
         bands=bands,
-        zero=any(bool((table["value"] < 0).any()) for table in tables)
-        or all("Difference" in measure for measure in measures),
+        zero=zero or any(bool((table["value"] < 0).any()) for table in tables.values()),
     )
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "check_columns",
     "check_table",
     "checked_limits",
+    "draw_one",
     "draw_tasks",
     "layer_distances",
     "listed",
@@ -61,15 +62,35 @@ def draw_tasks(
     list of Path
         The files written, one per task.
     """
-    written = []
-    for task, rows in rows_by_task(performances):
-        target = Path(output_dir) / f"{safe_name(task)}_{safe_name(file_name)}.png"
-        with _drawing, atomic_path(target) as path:
-            from facebench.figures.style import write_figure
+    return [
+        draw_one(
+            Path(output_dir) / f"{safe_name(task)}_{safe_name(file_name)}.png",
+            lambda task=task, rows=rows: draw(task, rows),  # type: ignore[misc]
+        )
+        for task, rows in rows_by_task(performances)
+    ]
 
-            write_figure(draw(task, rows), path)
-        written.append(target)
-    return written
+
+def draw_one(target: Path, draw: Callable[[], Figure]) -> Path:
+    """Write one PNG, while no other thread draws.
+
+    Parameters
+    ----------
+    target : Path
+        The file; its folder is made if need be.
+    draw : callable
+        Returns the figure.
+
+    Returns
+    -------
+    Path
+        The file written.
+    """
+    with _drawing, atomic_path(target) as path:
+        from facebench.figures.style import write_figure
+
+        write_figure(draw(), path)
+    return target
 
 
 def rows_by_task(performances: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:

@@ -38,6 +38,7 @@ class TestTable:
         assert found["reaches_95"].tolist() == [False, True, False, False, True]
         assert found["low"][:4].tolist() == pytest.approx([0.4, 0.86, 0.9, 0.9])
         assert found["high"].isna().all()
+        assert found["excludes_zero"].tolist() == [True] * 4 + [False]
 
     def test_network_order(self) -> None:
         frame = table([0.5, 0.9]).assign(**{"Layer Name": ["late", "early"]})
@@ -147,6 +148,12 @@ class TestPlotHelper:
         assert len(list(tmp_path.iterdir())) == 3
         for path in tmp_path.iterdir():
             assert np.asarray(Image.open(path)).std() > 5
+
+    def test_all_effects_in_one_figure(self, tmp_path) -> None:
+        frame = pd.concat([table([0.5, 0.7, 0.9]), table([0.4, -0.5, 0.1], task="u")])
+        written = PlotHelper.plot_layer_profile(frame, "AUC", tmp_path, "all", together=True)
+        assert written == [tmp_path / "all.png"]
+        assert written[0].exists()
 
     def test_refused(self, tmp_path) -> None:
         with pytest.raises(InputError, match=r"must name models of performances.*'nett'"):
