@@ -22,6 +22,7 @@ from facebench.engine import (
     Settings,
     run_model,
 )
+from facebench.engine.devices import embed_on_devices
 from facebench.engine.forward import Precision
 from facebench.engine.memory import as_bytes
 from facebench.engine.plan import RunPlan, TaskPlan, plan_model
@@ -85,6 +86,9 @@ class MultiModelTaskManager:
         fit are compared while their outputs are in memory.
     precision : {'float32', 'float16', 'bfloat16'}, default 'float32'
         Other than float32 runs networks under autocast.
+    devices : list of str, optional
+        Several devices to share the images among, such as ['cuda:0', 'cuda:1'], with a process
+        each; needs the store. None runs every model where it is.
 
     Attributes
     ----------
@@ -123,6 +127,7 @@ class MultiModelTaskManager:
         cache_dir: StrPath | None = "default",
         max_memory: float | str | None = None,
         precision: Precision = "float32",
+        devices: Sequence[str] | None = None,
     ) -> None:
         self.batch_size = _at_least("batch_size", batch_size, 1)
         self.num_workers = (
@@ -131,6 +136,7 @@ class MultiModelTaskManager:
         self.on_bad_image: OnBadImage = _one_of("on_bad_image", on_bad_image, ("stop", "skip"))
         self.max_memory = None if max_memory is None else as_bytes(max_memory, "max_memory")
         self.precision: Precision = _one_of("precision", precision, _PRECISIONS)
+        self.devices = [] if devices is None else [str(device) for device in devices]
         self.cache_dir = cache_dir
         self._store: EmbeddingStore | None = open_store(cache_dir)
         self.models: dict[str, BaseModel] = {}
@@ -386,6 +392,7 @@ class MultiModelTaskManager:
                 "cache_dir": None if self._store is None else str(self._store.folder),
                 "max_memory": self.max_memory,
                 "precision": self.precision,
+                "devices": self.devices,
             },
             "models": {name: record.as_dict() for name, record in self.records.items()},
         }
@@ -471,11 +478,13 @@ class MultiModelTaskManager:
         _log.info("Model %r: %d images for %d tasks.", model.name, len(demand.images), len(tasks))
         refused: dict[str, MetricError] = {}
         record = self.records[model.name] = ModelRecord(model.name)
+        settings = self._settings()
         try:
+            embed_on_devices(model, demand, settings, self.devices)
             embeddings = run_model(
                 model,
                 demand,
-                self._settings(),
+                settings,
                 on_first_outputs=lambda outputs: refused.update(_prove_metrics(tasks, outputs)),
                 record=record,
             )

@@ -176,3 +176,74 @@ def test_the_same_bytes_twice_are_one_image(world: Path, tmp_path: Path) -> None
     assert model.images_seen == 1
     found = manager.model_task_distances_dfs["net"]["same"]["model_computed_distance"]
     assert (found == 0).all()
+
+
+def test_several_devices_share_the_images(
+    world: Path, expected: np.ndarray, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    manager = runs.run(
+        world, tmp_path / "out", cache_dir=tmp_path / "cache", devices=["cpu", "cpu"], num_workers=0
+    )
+    np.testing.assert_allclose(runs.distances(manager), expected, rtol=0, atol=1e-5)
+    assert "failed" not in caplog.text
+    # The processes did it all; the run found it in the store.
+    assert manager.records["net"].n_hits == runs.N_IMAGES
+    assert manager.records["net"].n_forwards == 0
+
+
+def test_autocast_is_a_different_embedding(
+    world: Path, expected: np.ndarray, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    runs.run(world, tmp_path / "out", cache_dir=cache)
+    half = runs.run(world, tmp_path / "half", cache_dir=cache, precision="bfloat16")
+    assert half.records["net"].n_forwards == runs.N_IMAGES
+    assert not np.array_equal(runs.distances(half), expected)
+    np.testing.assert_allclose(runs.distances(half), expected, atol=0.2)
+
+
+def test_too_little_memory_halves_the_batch(
+    world: Path,
+    expected: np.ndarray,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    forward = runs.Net._forward
+
+    def small_device(self: runs.Net, batch: torch.Tensor) -> torch.Tensor:
+        if len(batch) > 3:
+            msg = "out of memory"
+            raise torch.OutOfMemoryError(msg)
+        return forward(self, batch)
+
+    monkeypatch.setattr(runs.Net, "_forward", small_device)
+    manager = runs.run(world, tmp_path / "out", cache_dir=None, batch_size=8)
+    np.testing.assert_allclose(runs.distances(manager), expected, rtol=0, atol=1e-5)
+    assert "need too much memory; going on with 2" in caplog.text
+
+
+def test_the_faster_memory_layout_is_measured_and_remembered(
+    world: Path, expected: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward, tried = runs.Net._forward, []
+
+    def slow_unless_last(self: runs.Net, batch: torch.Tensor) -> torch.Tensor:
+        last = self.memory_format == torch.channels_last
+        tried.append(last)
+        runs.time.sleep(0.0 if last else 0.15)
+        return forward(self, batch)
+
+    monkeypatch.setattr(runs.Net, "_forward", slow_unless_last)
+    options = {"cache_dir": tmp_path / "cache", "batch_size": 2}
+    manager = runs.run(world, tmp_path / "out", **options)
+    np.testing.assert_allclose(runs.distances(manager), expected, rtol=0, atol=1e-5)
+    assert manager.records["net"].layout == "channels_last"
+    assert tried[0] is False
+    assert all(tried[2:])
+    tried.clear()
+    other = runs.make_model(["4"])
+    task = runs.tasks(world)[0]
+    again = MultiModelTaskManager(other, task, 2, cache_dir=tmp_path / "cache")
+    again.run_all_tasks_all_models(tmp_path / "again", plots=False)
+    assert other.memory_format == torch.channels_last
