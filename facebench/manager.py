@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -44,6 +45,7 @@ from facebench.pairs import ImagePaths, find_image_list, find_images, missing_im
 from facebench.progress import visible_log
 from facebench.results import exports
 from facebench.store import EmbeddingStore, open_store
+from facebench.store.rows import StoreDtype
 from facebench.tasks.base import BaseTask
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.types import OnBadImage, StrPath
@@ -81,6 +83,9 @@ class MultiModelTaskManager:
     cache_dir : str, Path or None, default 'default'
         Folder of the embedding store; 'default' is FACEBENCH_CACHE, else the user's cache folder.
         None keeps nothing.
+    cache_dtype : {'float32', 'float16'}, default 'float32'
+        What values are kept as. With float16 a first run uses rounded values too, so that the next
+        one gives the same numbers.
     max_memory : int or str, optional
         Memory to stay within, such as '4GiB'; None takes half of what is free. Layers that do not
         fit are compared while their outputs are in memory.
@@ -125,6 +130,7 @@ class MultiModelTaskManager:
         num_workers: int | None = None,
         on_bad_image: OnBadImage = "stop",
         cache_dir: StrPath | None = "default",
+        cache_dtype: StoreDtype = "float32",
         max_memory: float | str | None = None,
         precision: Precision = "float32",
         devices: Sequence[str] | None = None,
@@ -138,7 +144,7 @@ class MultiModelTaskManager:
         self.precision: Precision = _one_of("precision", precision, _PRECISIONS)
         self.devices = [] if devices is None else [str(device) for device in devices]
         self.cache_dir = cache_dir
-        self._store: EmbeddingStore | None = open_store(cache_dir)
+        self._store: EmbeddingStore | None = open_store(cache_dir, dtype=cache_dtype)
         self.models: dict[str, BaseModel] = {}
         self.tasks: dict[str, AnyTask] = {}
         self.tasks_performance_dfs: dict[str, pd.DataFrame] = {}
@@ -146,6 +152,7 @@ class MultiModelTaskManager:
         self.model_task_distances_dfs: dict[str, dict[str, pd.DataFrame]] = {}
         self.remarks: dict[str, dict[str, int]] = {}
         self.records: dict[str, ModelRecord] = {}
+        self._plot_seconds = 0.0
         self.add_models(models)
         self.add_tasks(tasks)
 
@@ -389,11 +396,13 @@ class MultiModelTaskManager:
                 "batch_size": self.batch_size,
                 "num_workers": self.num_workers,
                 "on_bad_image": self.on_bad_image,
+                "cache_dtype": None if self._store is None else self._store.dtype,
                 "cache_dir": None if self._store is None else str(self._store.folder),
                 "max_memory": self.max_memory,
                 "precision": self.precision,
                 "devices": self.devices,
             },
+            "seconds": {"plot": round(self._plot_seconds, 4)},
             "models": {name: record.as_dict() for name, record in self.records.items()},
         }
 
@@ -461,7 +470,10 @@ class MultiModelTaskManager:
                 )
                 raise
             if plots:
+                started = time.perf_counter()
                 self._draw(folder, tasks, failures)
+                self._plot_seconds += time.perf_counter() - started
+                exports.export_provenance(folder, self.provenance)
             _log.info("Results are in %s.", folder)
         _raise_failures(failures)
 

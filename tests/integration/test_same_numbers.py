@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -247,3 +248,33 @@ def test_the_faster_memory_layout_is_measured_and_remembered(
     again = MultiModelTaskManager(other, task, 2, cache_dir=tmp_path / "cache")
     again.run_all_tasks_all_models(tmp_path / "again", plots=False)
     assert other.memory_format == torch.channels_last
+
+
+def test_half_precision_on_disk_is_half_precision_from_the_first_run_on(
+    world: Path, expected: np.ndarray, tmp_path: Path
+) -> None:
+    options = {"cache_dir": tmp_path / "cache", "cache_dtype": "float16"}
+    first = runs.run(world, tmp_path / "first", **options)
+    second = runs.run(world, tmp_path / "second", **options)
+    assert np.array_equal(runs.distances(first), runs.distances(second))
+    assert second.records["net"].n_forwards == 0
+    assert first.provenance["settings"]["cache_dtype"] == "float16"
+    np.testing.assert_allclose(runs.distances(first), expected, atol=5e-3)
+    assert not np.array_equal(runs.distances(first), expected)
+    exact = runs.run(world, tmp_path / "exact", cache_dir=tmp_path / "cache")
+    np.testing.assert_allclose(runs.distances(exact), expected, atol=1e-5)
+
+
+def test_what_a_run_took_and_came_from_is_written_beside_it(world: Path, tmp_path: Path) -> None:
+    manager = MultiModelTaskManager(
+        runs.make_model(), runs.tasks(world), 4, cache_dir=tmp_path / "cache"
+    )
+    manager.run_all_tasks_all_models(tmp_path / "out")
+    told = json.loads((tmp_path / "out" / "provenance.json").read_text())
+    model = told["models"]["net"]
+    assert {"python", "torch", "numpy"} <= told["versions"].keys()
+    assert told["seconds"]["plot"] > 0
+    assert {"decode", "forward", "metric", "export", "store"} <= model["seconds"].keys()
+    assert (model["n_misses"], model["n_hits"], model["n_forwards"]) == (24, 0, 24)
+    assert model["peak_memory"] > 10**7
+    assert len(model["weights_digest"]) == 32
