@@ -249,7 +249,8 @@ _KINDS: tuple[tuple[Any, Any], ...] = (
 )
 _CLASS_PLUMBING = {
     "__abstractmethods__", "__annotations__", "__dict__", "__doc__", "__firstlineno__",
-    "__module__", "__parameters__", "__static_attributes__", "__weakref__", "_abc_impl",
+    "__module__", "__parameters__", "__slotnames__", "__static_attributes__", "__weakref__",
+    "_abc_impl",
 }  # fmt: skip
 
 

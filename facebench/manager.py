@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +23,7 @@ from facebench.engine import (
     Settings,
     run_model,
 )
+from facebench.engine.devices import embed_on_devices
 from facebench.engine.forward import Precision
 from facebench.engine.memory import as_bytes
 from facebench.engine.plan import RunPlan, TaskPlan, plan_model
@@ -43,6 +45,7 @@ from facebench.pairs import ImagePaths, find_image_list, find_images, missing_im
 from facebench.progress import visible_log
 from facebench.results import exports
 from facebench.store import EmbeddingStore, open_store
+from facebench.store.rows import StoreDtype
 from facebench.tasks.base import BaseTask
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.types import OnBadImage, StrPath
@@ -80,11 +83,17 @@ class MultiModelTaskManager:
     cache_dir : str, Path or None, default 'default'
         Folder of the embedding store; 'default' is FACEBENCH_CACHE, else the user's cache folder.
         None keeps nothing.
+    cache_dtype : {'float32', 'float16'}, default 'float32'
+        What values are kept as. With float16 a first run uses rounded values too, so that the next
+        one gives the same numbers.
     max_memory : int or str, optional
         Memory to stay within, such as '4GiB'; None takes half of what is free. Layers that do not
         fit are compared while their outputs are in memory.
     precision : {'float32', 'float16', 'bfloat16'}, default 'float32'
         Other than float32 runs networks under autocast.
+    devices : list of str, optional
+        Several devices to share the images among, such as ['cuda:0', 'cuda:1'], with a process
+        each; needs the store. None runs every model where it is.
 
     Attributes
     ----------
@@ -121,8 +130,10 @@ class MultiModelTaskManager:
         num_workers: int | None = None,
         on_bad_image: OnBadImage = "stop",
         cache_dir: StrPath | None = "default",
+        cache_dtype: StoreDtype = "float32",
         max_memory: float | str | None = None,
         precision: Precision = "float32",
+        devices: Sequence[str] | None = None,
     ) -> None:
         self.batch_size = _at_least("batch_size", batch_size, 1)
         self.num_workers = (
@@ -131,8 +142,9 @@ class MultiModelTaskManager:
         self.on_bad_image: OnBadImage = _one_of("on_bad_image", on_bad_image, ("stop", "skip"))
         self.max_memory = None if max_memory is None else as_bytes(max_memory, "max_memory")
         self.precision: Precision = _one_of("precision", precision, _PRECISIONS)
+        self.devices = [] if devices is None else [str(device) for device in devices]
         self.cache_dir = cache_dir
-        self._store: EmbeddingStore | None = open_store(cache_dir)
+        self._store: EmbeddingStore | None = open_store(cache_dir, dtype=cache_dtype)
         self.models: dict[str, BaseModel] = {}
         self.tasks: dict[str, AnyTask] = {}
         self.tasks_performance_dfs: dict[str, pd.DataFrame] = {}
@@ -140,6 +152,7 @@ class MultiModelTaskManager:
         self.model_task_distances_dfs: dict[str, dict[str, pd.DataFrame]] = {}
         self.remarks: dict[str, dict[str, int]] = {}
         self.records: dict[str, ModelRecord] = {}
+        self._plot_seconds = 0.0
         self.add_models(models)
         self.add_tasks(tasks)
 
@@ -383,10 +396,13 @@ class MultiModelTaskManager:
                 "batch_size": self.batch_size,
                 "num_workers": self.num_workers,
                 "on_bad_image": self.on_bad_image,
+                "cache_dtype": None if self._store is None else self._store.dtype,
                 "cache_dir": None if self._store is None else str(self._store.folder),
                 "max_memory": self.max_memory,
                 "precision": self.precision,
+                "devices": self.devices,
             },
+            "seconds": {"plot": round(self._plot_seconds, 4)},
             "models": {name: record.as_dict() for name, record in self.records.items()},
         }
 
@@ -454,7 +470,10 @@ class MultiModelTaskManager:
                 )
                 raise
             if plots:
+                started = time.perf_counter()
                 self._draw(folder, tasks, failures)
+                self._plot_seconds += time.perf_counter() - started
+                exports.export_provenance(folder, self.provenance)
             _log.info("Results are in %s.", folder)
         _raise_failures(failures)
 
@@ -471,11 +490,13 @@ class MultiModelTaskManager:
         _log.info("Model %r: %d images for %d tasks.", model.name, len(demand.images), len(tasks))
         refused: dict[str, MetricError] = {}
         record = self.records[model.name] = ModelRecord(model.name)
+        settings = self._settings()
         try:
+            embed_on_devices(model, demand, settings, self.devices)
             embeddings = run_model(
                 model,
                 demand,
-                self._settings(),
+                settings,
                 on_first_outputs=lambda outputs: refused.update(_prove_metrics(tasks, outputs)),
                 record=record,
             )

@@ -21,6 +21,7 @@ from facebench.types import Float64Array, FloatArray
 __all__ = ["ModelCache"]
 
 _log = logging.getLogger(__name__)
+_TYPICAL_PACE = 0.05  # seconds an image
 
 
 class ModelCache:
@@ -106,16 +107,27 @@ class ModelCache:
         """Recall the memory layout that an earlier run found to be faster on this machine."""
         if self._store is None:
             return None
-        known = self._store.recall(self._layout_key())
+        known = self._store.recall(self._here("layout"))
         return None if known is None else str(known)
 
     def keep_layout(self, layout: str) -> None:
         """Remember the faster memory layout."""
         if self._store is not None and self.layout() != layout:
-            self._store.remember(self._layout_key(), layout)
+            self._store.remember(self._here("layout"), layout)
 
-    def _layout_key(self) -> str:
-        return f"layout {self._key('')} {platform.node()} {platform.machine()}"
+    def pace(self) -> float:
+        """Seconds that an image took here, as measured last; a guess where nothing was."""
+        known = None if self._store is None else self._store.recall(self._here("pace"))
+        return _TYPICAL_PACE if known is None else float(known)
+
+    def keep_pace(self, seconds: float) -> None:
+        """Remember how long an image took."""
+        if self._store is not None and seconds > 0:
+            self._store.remember(self._here("pace"), seconds)
+
+    def _here(self, what: str) -> str:
+        """Name a fact of this model on this machine."""
+        return f"{what} {self._key('')} {platform.node()} {platform.machine()}"
 
     def has(self, layer: str) -> NDArray[np.bool_]:
         """Say of which images a layer is in the store."""

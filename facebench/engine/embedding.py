@@ -8,7 +8,6 @@ is in memory (`streaming`), or waits on disk (`spill`).
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -25,7 +24,13 @@ from facebench.engine.demand import Demand, digests_of
 from facebench.engine.forward import Forward, Precision, as_rows, check_finite
 from facebench.engine.loading import Batch, ImageFile, Loader
 from facebench.engine.memory import free_memory, peak_memory
-from facebench.engine.placement import Placement, place_layers, spill_or_stream, window_of
+from facebench.engine.placement import (
+    Placement,
+    place_layers,
+    spill_or_stream,
+    temporary_folder,
+    window_of,
+)
 from facebench.engine.record import ModelRecord
 from facebench.engine.schedule import Schedule, Step, make_schedule
 from facebench.engine.spill import Spills
@@ -329,13 +334,12 @@ class _Run:
             placement.batch_size,
             placement.capacity,
         )
-        store = self._settings.store
-        folder = Path(tempfile.gettempdir()) if store is None else store.folder
+        folder = temporary_folder(self._settings.store)
         how = spill_or_stream(
             placement,
             self._n_images,
             self._schedule.n_forwards,
-            self._forward.seconds_per_image,
+            self._forward.seconds_per_image or self._cache.pace(),
             folder,
             needs_tables=self._needs_tables,
         )
@@ -531,6 +535,7 @@ class _Run:
             setattr(record, name, value)
         if self._forward.layout is not None and n_batches:
             self._cache.keep_layout(self._forward.layout)
+        self._cache.keep_pace(self._forward.seconds_per_image)
         record.peak_memory = peak_memory()
 
     def _result(self) -> Embeddings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import Literal
 
 from facebench.engine.memory import free_disk, shown_bytes
 from facebench.errors import ModelError
+from facebench.store import EmbeddingStore
 
-__all__ = ["Placement", "place_layers", "spill_or_stream", "window_of"]
+__all__ = ["Placement", "place_layers", "spill_or_stream", "temporary_folder", "window_of"]
 
 _FLOAT = 4  # bytes
 # Shares of the budget: tables of layers that are kept (more of it where tasks need the tables
@@ -113,6 +115,11 @@ def place_layers(
         kept_bytes=used,
         wide_bytes=n_images * sum(widths[layer] for layer in wide) * _FLOAT,
     )
+
+
+def temporary_folder(store: EmbeddingStore | None) -> Path:
+    """Say where temporary files of wide layers go: beside the store, which is on a large disk."""
+    return Path(tempfile.gettempdir()) if store is None else store.folder
 
 
 def spill_or_stream(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from facebench.engine.embedding import Settings
 from facebench.engine.forward import Forward
 from facebench.engine.loading import ImageFile, Loader, usable_cores
 from facebench.engine.memory import shown_bytes
-from facebench.engine.placement import place_layers, spill_or_stream
+from facebench.engine.placement import place_layers, spill_or_stream, temporary_folder
 from facebench.engine.schedule import make_schedule
 from facebench.fingerprint import running
 from facebench.models.base import BaseModel
@@ -242,6 +241,7 @@ def plan_model(model: BaseModel, demand: Demand, settings: Settings) -> ModelPla
     if widths is None:
         widths, per_image = _probe(model, demand, settings)
         cache.keep_widths(widths)
+        cache.keep_pace(per_image[1])
     needs_tables = len(demand.row_images) > 0
     placement = place_layers(
         widths, n_images, settings.budget, settings.batch_size, needs_tables=needs_tables
@@ -273,13 +273,12 @@ def plan_model(model: BaseModel, demand: Demand, settings: Settings) -> ModelPla
         lacking |= in_pairs
         if needs_tables:
             lacking[demand.row_images] = True
-        seconds_each = sum(per_image) if per_image is not None else 0.0
-        folder = Path.home() if settings.store is None else settings.store.folder
+        folder = temporary_folder(settings.store)
         how = spill_or_stream(
             placement,
             n_images,
             schedule.n_forwards,
-            seconds_each,
+            cache.pace() if per_image is None else per_image[1],
             folder,
             needs_tables=needs_tables,
         )

@@ -101,6 +101,17 @@ class BatchTooLargeError(Exception):
     """The outputs of a batch take more memory than allowed; a smaller one may fit."""
 
 
+class _Hook:
+    """Hands a layer's output to the recorder; a class, so that it can be sent with its model."""
+
+    def __init__(self, recorder: LayerRecorder, layer: str) -> None:
+        self._recorder = recorder
+        self._layer = layer
+
+    def __call__(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
+        self._recorder.keep(self._layer, output)
+
+
 class LayerRecorder:
     """Hooks on named layers that keep a copy of each one's own output.
 
@@ -135,18 +146,16 @@ class LayerRecorder:
         self._raw = False
         self._limit: int | None = None
         self._handles = [
-            modules[layer].register_forward_hook(self._hook_for(layer)) for layer in self.layers
+            modules[layer].register_forward_hook(_Hook(self, layer)) for layer in self.layers
         ]
 
-    def _hook_for(self, layer: str) -> Any:
-        def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            where = f"Layer {layer!r} of model {self._owner!r}"
-            if self._raw:
-                self._keep_raw(layer, batch_output(output, where, self._batch_size))
-            else:
-                self._outputs[layer] = flat_copy(output, where, self._batch_size)
-
-        return keep
+    def keep(self, layer: str, output: Any) -> None:
+        """Take a layer's output: what its hook is for."""
+        where = f"Layer {layer!r} of model {self._owner!r}"
+        if self._raw:
+            self._keep_raw(layer, batch_output(output, where, self._batch_size))
+        else:
+            self._outputs[layer] = flat_copy(output, where, self._batch_size)
 
     def _keep_raw(self, layer: str, tensor: torch.Tensor) -> None:
         if self._limit is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -176,3 +177,104 @@ def test_the_same_bytes_twice_are_one_image(world: Path, tmp_path: Path) -> None
     assert model.images_seen == 1
     found = manager.model_task_distances_dfs["net"]["same"]["model_computed_distance"]
     assert (found == 0).all()
+
+
+def test_several_devices_share_the_images(
+    world: Path, expected: np.ndarray, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    manager = runs.run(
+        world, tmp_path / "out", cache_dir=tmp_path / "cache", devices=["cpu", "cpu"], num_workers=0
+    )
+    np.testing.assert_allclose(runs.distances(manager), expected, rtol=0, atol=1e-5)
+    assert "failed" not in caplog.text
+    # The processes did it all; the run found it in the store.
+    assert manager.records["net"].n_hits == runs.N_IMAGES
+    assert manager.records["net"].n_forwards == 0
+
+
+def test_autocast_is_a_different_embedding(
+    world: Path, expected: np.ndarray, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    runs.run(world, tmp_path / "out", cache_dir=cache)
+    half = runs.run(world, tmp_path / "half", cache_dir=cache, precision="bfloat16")
+    assert half.records["net"].n_forwards == runs.N_IMAGES
+    assert not np.array_equal(runs.distances(half), expected)
+    np.testing.assert_allclose(runs.distances(half), expected, atol=0.2)
+
+
+def test_too_little_memory_halves_the_batch(
+    world: Path,
+    expected: np.ndarray,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    forward = runs.Net._forward
+
+    def small_device(self: runs.Net, batch: torch.Tensor) -> torch.Tensor:
+        if len(batch) > 3:
+            msg = "out of memory"
+            raise torch.OutOfMemoryError(msg)
+        return forward(self, batch)
+
+    monkeypatch.setattr(runs.Net, "_forward", small_device)
+    manager = runs.run(world, tmp_path / "out", cache_dir=None, batch_size=8)
+    np.testing.assert_allclose(runs.distances(manager), expected, rtol=0, atol=1e-5)
+    assert "need too much memory; going on with 2" in caplog.text
+
+
+def test_the_faster_memory_layout_is_measured_and_remembered(
+    world: Path, expected: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward, tried = runs.Net._forward, []
+
+    def slow_unless_last(self: runs.Net, batch: torch.Tensor) -> torch.Tensor:
+        last = self.memory_format == torch.channels_last
+        tried.append(last)
+        runs.time.sleep(0.0 if last else 0.15)
+        return forward(self, batch)
+
+    monkeypatch.setattr(runs.Net, "_forward", slow_unless_last)
+    options = {"cache_dir": tmp_path / "cache", "batch_size": 2}
+    manager = runs.run(world, tmp_path / "out", **options)
+    np.testing.assert_allclose(runs.distances(manager), expected, rtol=0, atol=1e-5)
+    assert manager.records["net"].layout == "channels_last"
+    assert tried[0] is False
+    assert all(tried[2:])
+    tried.clear()
+    other = runs.make_model(["4"])
+    task = runs.tasks(world)[0]
+    again = MultiModelTaskManager(other, task, 2, cache_dir=tmp_path / "cache")
+    again.run_all_tasks_all_models(tmp_path / "again", plots=False)
+    assert other.memory_format == torch.channels_last
+
+
+def test_half_precision_on_disk_is_half_precision_from_the_first_run_on(
+    world: Path, expected: np.ndarray, tmp_path: Path
+) -> None:
+    options = {"cache_dir": tmp_path / "cache", "cache_dtype": "float16"}
+    first = runs.run(world, tmp_path / "first", **options)
+    second = runs.run(world, tmp_path / "second", **options)
+    assert np.array_equal(runs.distances(first), runs.distances(second))
+    assert second.records["net"].n_forwards == 0
+    assert first.provenance["settings"]["cache_dtype"] == "float16"
+    np.testing.assert_allclose(runs.distances(first), expected, atol=5e-3)
+    assert not np.array_equal(runs.distances(first), expected)
+    exact = runs.run(world, tmp_path / "exact", cache_dir=tmp_path / "cache")
+    np.testing.assert_allclose(runs.distances(exact), expected, atol=1e-5)
+
+
+def test_what_a_run_took_and_came_from_is_written_beside_it(world: Path, tmp_path: Path) -> None:
+    manager = MultiModelTaskManager(
+        runs.make_model(), runs.tasks(world), 4, cache_dir=tmp_path / "cache"
+    )
+    manager.run_all_tasks_all_models(tmp_path / "out")
+    told = json.loads((tmp_path / "out" / "provenance.json").read_text())
+    model = told["models"]["net"]
+    assert {"python", "torch", "numpy"} <= told["versions"].keys()
+    assert told["seconds"]["plot"] > 0
+    assert {"decode", "forward", "metric", "export", "store"} <= model["seconds"].keys()
+    assert (model["n_misses"], model["n_hits"], model["n_forwards"]) == (24, 0, 24)
+    assert model["peak_memory"] > 10**7
+    assert len(model["weights_digest"]) == 32

@@ -262,3 +262,16 @@ def test_every_process_finds_the_same_identity() -> None:
         )
         found.append(result.stdout)
     assert found[0] == found[1] != ""
+
+
+def test_a_model_that_was_copied_or_pickled_is_the_same() -> None:
+    import copy
+    import pickle
+
+    from support.runs import make_model
+
+    model = make_model()
+    before = model_fingerprint(model)
+    copied = pickle.loads(pickle.dumps(copy.copy(model)))
+    assert model_fingerprint(model) == before
+    assert model_fingerprint(copied) == before
