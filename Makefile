@@ -9,7 +9,7 @@ demo: $(VENV)/.installed
 	$(BIN)/facebench demo
 
 test: $(VENV)/.installed-dev lint
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -20,6 +20,13 @@ lint: $(VENV)/.installed-dev
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/embed_once.py
 	$(BIN)/python benchmarks/metrics.py
+	$(BIN)/python benchmarks/store.py
+	$(BIN)/python benchmarks/distances.py
+	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/wide_layers.py
+	$(BIN)/python benchmarks/near_the_limit.py
+	$(BIN)/python benchmarks/identification.py
+	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/report.py
 
 clean:

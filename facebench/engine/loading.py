@@ -8,6 +8,7 @@ than the network, workers run ahead.
 from __future__ import annotations
 
 import copy
+import itertools
 import logging
 import multiprocessing
 import os
@@ -17,7 +18,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,7 @@ _WORTH_WORKERS = 48
 # Workers run ahead where decoding a batch takes longer than this many times the network.
 _DECODING_LEADS = 2.0
 _AHEAD = 3
+_TOGETHER = 4
 _WATCH_SECONDS = 1.0
 
 
@@ -172,11 +174,14 @@ class Loader:
         chunks = iter(chunks)
         asked = None
         while True:
-            while len(waiting) <= self._ahead():
-                chunk = next(chunks, None)
-                if chunk is None:
-                    break
-                waiting.append((chunk, self._submit(chunk)))
+            ahead = self._ahead()
+            # Batches that workers finish together cost one wait; the network runs when they rest.
+            wanted = ahead + 1 if ahead or not self._num_workers else _TOGETHER
+            if len(waiting) <= ahead:
+                for chunk in itertools.islice(chunks, wanted - len(waiting)):
+                    waiting.append((chunk, self._submit(chunk)))
+                if not ahead:
+                    wait([part for _, submitted in waiting for part in submitted.parts])
             if not waiting:
                 return
             started = time.perf_counter()
