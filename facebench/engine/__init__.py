@@ -2,8 +2,10 @@
 
 from facebench.engine.comparisons import PairsOfTask
 from facebench.engine.demand import Demand, Numbering
-from facebench.engine.embedding import Embeddings, Settings, embed, run_model
+from facebench.engine.embedding import embed, run_model
+from facebench.engine.outputs import Embeddings
 from facebench.engine.record import ModelRecord
+from facebench.engine.settings import Settings
 
 __all__ = [
     "Demand",

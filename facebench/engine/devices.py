@@ -17,8 +17,9 @@ import numpy as np
 import torch
 
 from facebench.engine.demand import Demand
-from facebench.engine.embedding import Settings, run_model
+from facebench.engine.embedding import run_model
 from facebench.engine.loading import usable_cores
+from facebench.engine.settings import Settings
 from facebench.models.base import BaseModel
 
 __all__ = ["embed_on_devices"]

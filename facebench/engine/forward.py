@@ -11,7 +11,8 @@ from typing import Any, Literal, TypeAlias
 
 import torch
 
-from facebench.engine.loading import Batch, shape_error
+from facebench.engine.decoding import shape_error
+from facebench.engine.loading import Batch
 from facebench.errors import FacebenchError, LayerOutputError, ModelError
 from facebench.models.base import BaseModel
 from facebench.models.layers import BatchTooLargeError

@@ -13,8 +13,6 @@ import logging
 import multiprocessing
 import os
 import pickle
-import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,10 +24,17 @@ from types import TracebackType
 
 import torch
 
-from facebench.errors import FacebenchError, ImageError, ModelError
-from facebench.images import file_state, open_image
+from facebench.engine.decoding import (
+    ImageFile,
+    LoadedImage,
+    LoadedPart,
+    load_in_worker,
+    load_part,
+    shape_error,
+    start_worker,
+)
+from facebench.errors import ModelError
 from facebench.models.base import BaseModel
-from facebench.store.file_digests import file_digest
 
 __all__ = ["Batch", "ImageFile", "Loader", "usable_cores"]
 
@@ -40,25 +45,6 @@ _WORTH_WORKERS = 48
 _DECODING_LEADS = 2.0
 _AHEAD = 3
 _TOGETHER = 4
-_WATCH_SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class ImageFile:
-    """An image to load: where it is, and the digest its bytes must have (None: any)."""
-
-    path: Path
-    digest: bytes | None = None
-
-
-@dataclass(frozen=True)
-class _Loaded:
-    """One image as a worker hands it over: a tensor, or the reason why there is none."""
-
-    path: Path
-    tensor: torch.Tensor | None = None
-    reason: str = ""
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,23 +73,13 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class _Part:
-    """What one worker did of a batch: a block of tensors crosses to the main process in one go."""
-
-    positions: list[int]
-    items: list[_Loaded]
-    tensor: torch.Tensor | None
-    seconds: float
-
-
-@dataclass(frozen=True)
 class _Submitted:
     """A batch in work: which pool has it, and what it is to return."""
 
     pool: ProcessPoolExecutor | None
-    parts: list[Future[_Part]]
+    parts: list[Future[LoadedPart]]
 
-    def results(self) -> list[_Part]:
+    def results(self) -> list[LoadedPart]:
         return [part.result() for part in self.parts]
 
 
@@ -206,7 +182,7 @@ class Loader:
             self._pool = ProcessPoolExecutor(
                 self._num_workers,
                 mp_context=multiprocessing.get_context(self._context),
-                initializer=_start_worker,
+                initializer=start_worker,
                 initargs=(self._preprocessor, os.getpid()),
             )
         files = list(chunk)
@@ -218,7 +194,7 @@ class Loader:
         pool = self._pool
         try:
             parts = [
-                pool.submit(_load_in_worker, share, [files[i] for i in share]) for share in shares
+                pool.submit(load_in_worker, share, [files[i] for i in share]) for share in shares
             ]
         except BrokenProcessPool:
             # It broke under an earlier batch, whose turn to say so comes first.
@@ -227,7 +203,7 @@ class Loader:
 
     def _gather(self, chunk: Sequence[ImageFile], submitted: _Submitted) -> Batch:
         if submitted.pool is None:
-            part = _load_part(self._preprocessor, list(range(len(chunk))), list(chunk))
+            part = load_part(self._preprocessor, list(range(len(chunk))), list(chunk))
             return self._joined([part], len(chunk))
         try:
             if submitted.parts:
@@ -252,8 +228,8 @@ class Loader:
             )
             raise ModelError(msg) from error
 
-    def _joined(self, parts: list[_Part], size: int) -> Batch:
-        items: list[_Loaded | None] = [None] * size
+    def _joined(self, parts: list[LoadedPart], size: int) -> Batch:
+        items: list[LoadedImage | None] = [None] * size
         for part in parts:
             for position, item in zip(part.positions, part.items, strict=True):
                 items[position] = item
@@ -280,12 +256,12 @@ class Loader:
         )
 
 
-def _first_good(parts: list[_Part], tensor: torch.Tensor) -> Path:
+def _first_good(parts: list[LoadedPart], tensor: torch.Tensor) -> Path:
     part = next(part for part in parts if part.tensor is tensor)
     return next(item.path for item in part.items if not item.reason)
 
 
-def _interleaved(parts: list[_Part], like: torch.Tensor, size: int) -> torch.Tensor:
+def _interleaved(parts: list[LoadedPart], like: torch.Tensor, size: int) -> torch.Tensor:
     """Put the workers' blocks in the order of the batch, leaving out what could not be read."""
     places = torch.full((size,), -1)
     for part in parts:
@@ -299,124 +275,6 @@ def _interleaved(parts: list[_Part], like: torch.Tensor, size: int) -> torch.Ten
             own = places[part.positions]
             joined[own[own >= 0]] = part.tensor
     return joined
-
-
-def shape_error(
-    model: BaseModel, expected: Sequence[int], path: Path, found: Sequence[int]
-) -> ModelError:
-    """Say that inputs differ in shape, for what was wrong must not hang on the batch size."""
-    msg = (
-        f"The preprocessing of model {model.name!r} must give tensors of one shape. The first "
-        f"image gave {list(expected)}, {path} {list(found)}. Resize or crop to a fixed size."
-    )
-    return ModelError(msg)
-
-
-_worker_model: BaseModel | None = None
-
-
-def _start_worker(model: BaseModel, parent: int) -> None:
-    global _worker_model
-    _worker_model = model
-    # Ctrl-C is the main process's: it ends the workers when the batch is done.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-
-def _end_with(parent: int) -> None:
-    """End this process when the main one is gone, which may be killed without a word."""
-    while os.getppid() == parent:
-        time.sleep(_WATCH_SECONDS)
-    os._exit(1)
-
-
-def _load_in_worker(positions: list[int], files: list[ImageFile]) -> _Part:
-    if _worker_model is None:
-        msg = "A worker process has no model."
-        raise RuntimeError(msg)
-    return _load_part(_worker_model, positions, files)
-
-
-def _load_part(model: BaseModel, positions: list[int], files: list[ImageFile]) -> _Part:
-    started = time.perf_counter()
-    items = [_load(model, file) for file in files]
-    tensors: list[torch.Tensor] = []
-    for item in items:
-        if item.tensor is None:
-            continue
-        if tensors and item.tensor.shape != tensors[0].shape:
-            raise shape_error(model, tensors[0].shape, item.path, item.tensor.shape)
-        tensors.append(item.tensor)
-    block = torch.stack(tensors) if tensors else None
-    bare = [_Loaded(item.path, reason=item.reason, notes=item.notes) for item in items]
-    return _Part(positions, bare, block, time.perf_counter() - started)
-
-
-def _load(model: BaseModel, file: ImageFile) -> _Loaded:
-    model.take_image_notes()
-    try:
-        before = _as_planned(file)
-        with torch.no_grad():
-            tensor = model.preprocess_image(str(file.path))
-        if file.digest is not None and _state(file.path) != before:
-            _as_planned(file)
-    except ImageError as error:
-        return _Loaded(file.path, reason=str(error))
-    except Exception as error:
-        # A model's own preprocess_image reads files its own way. If we cannot read the file
-        # either, the file is to blame; if we can, the preprocessing is.
-        try:
-            open_image(file.path)
-        except ImageError as image_error:
-            return _Loaded(file.path, reason=str(image_error))
-        what = f"raised {type(error).__name__}: {error}"
-        raise _preprocessing_error(model, file.path, what) from error
-    notes = tuple(model.take_image_notes())
-    return _Loaded(file.path, _as_chw(model, file.path, tensor), notes=notes)
-
-
-def _as_planned(file: ImageFile) -> tuple[int, ...] | None:
-    """Check that a file is the one the run was planned with; returns its state."""
-    if file.digest is None:
-        return None
-    state = _state(file.path)
-    digest = file_digest(file.path)
-    # What cannot be read, decoding will say better.
-    if digest is not None and digest != file.digest:
-        msg = (
-            f"The image {file.path} changed while the run was going on: its content is not what "
-            "it was at the start. Run again to use what it is now."
-        )
-        raise ImageError(msg)
-    return state
-
-
-def _state(path: Path) -> tuple[int, ...] | None:
-    try:
-        stat = file_state(path)
-    except OSError:
-        return None
-    return stat.st_size, stat.st_mtime_ns, stat.st_ino
-
-
-def _as_chw(model: BaseModel, path: Path, tensor: object) -> torch.Tensor:
-    if not isinstance(tensor, torch.Tensor):
-        raise _preprocessing_error(model, path, f"gave a {type(tensor).__name__}")
-    if tensor.ndim == 4 and tensor.shape[0] == 1:
-        tensor = tensor[0]
-    if tensor.ndim != 3:
-        raise _preprocessing_error(model, path, f"gave a tensor of shape {list(tensor.shape)}")
-    # A tensor with a gradient, or on another device, cannot leave a worker process.
-    return tensor.detach().cpu()
-
-
-def _preprocessing_error(model: BaseModel, path: Path, what: str) -> FacebenchError:
-    msg = (
-        f"The preprocessing of model {model.name!r} must turn an image into a tensor [3, H, W]. "
-        f"For {path} it {what}."
-    )
-    return ModelError(msg)
 
 
 def for_workers(model: BaseModel) -> tuple[BaseModel, str | None]:

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from facebench.engine.cache import ModelCache
 from facebench.engine.comparisons import Comparisons
+from facebench.engine.decoding import ImageFile
 from facebench.engine.demand import Demand
-from facebench.engine.embedding import Settings
 from facebench.engine.forward import Forward
-from facebench.engine.loading import ImageFile, Loader, usable_cores
+from facebench.engine.loading import Loader, usable_cores
 from facebench.engine.memory import shown_bytes
 from facebench.engine.placement import place_layers, spill_or_stream, temporary_folder
 from facebench.engine.schedule import make_schedule
+from facebench.engine.settings import Settings
 from facebench.fingerprint import running
 from facebench.models.base import BaseModel
 

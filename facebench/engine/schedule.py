@@ -10,12 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
 from facebench.types import IntArray
 
-__all__ = ["Schedule", "Step", "make_schedule"]
+__all__ = ["NO_PAIRS", "Schedule", "Step", "in_chunks", "make_schedule"]
+
+NO_PAIRS: IntArray = np.empty((0, 2), dtype=np.intp)
 
 
 @dataclass(frozen=True)
@@ -167,3 +170,24 @@ def _close_order(pairs: IntArray, n_images: int) -> list[int]:
     has_pairs[pairs.ravel()] = True
     # From small numbers on where nothing else decides, as the tables have them.
     return [int(image) for image in order if has_pairs[image]][::-1]
+
+
+def in_chunks(lacking: NDArray[np.bool_], size: int, first_size: int) -> list[Step]:
+    """Cut what is lacking into batches that are the same whatever an earlier run has left.
+
+    Batches that lack whole stay as they would be in an undisturbed run, to the last bit of what
+    comes out of them; only what is left of broken ones is put together anew.
+    """
+    starts = [0, *range(first_size, size, size), *range(size, len(lacking), size)]
+    whole: list[Step] = []
+    rest: list[int] = []
+    for first, end in zip(starts, [*starts[1:], len(lacking)], strict=True):
+        chunk = np.flatnonzero(lacking[first:end]) + first
+        if len(chunk) == end - first:
+            whole.append(Step(chunk.tolist(), NO_PAIRS, []))
+        else:
+            rest.extend(chunk.tolist())
+    steps = whole + [
+        Step(rest[first : first + size], NO_PAIRS, []) for first in range(0, len(rest), size)
+    ]
+    return [step for step in steps if step.images]

@@ -1,0 +1,185 @@
+"""What worker processes do: image files to tensors, with the reason where there is none."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from facebench.errors import FacebenchError, ImageError, ModelError
+from facebench.images import file_state, open_image
+from facebench.models.base import BaseModel
+from facebench.store.file_digests import file_digest
+
+__all__ = [
+    "ImageFile",
+    "LoadedImage",
+    "LoadedPart",
+    "load_in_worker",
+    "load_part",
+    "shape_error",
+    "start_worker",
+]
+
+_WATCH_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image to load: where it is, and the digest its bytes must have (None: any)."""
+
+    path: Path
+    digest: bytes | None = None
+
+
+@dataclass(frozen=True)
+class LoadedImage:
+    """One image as a worker hands it over: a tensor, or the reason why there is none."""
+
+    path: Path
+    tensor: torch.Tensor | None = None
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LoadedPart:
+    """What one worker did of a batch: a block of tensors crosses to the main process in one go."""
+
+    positions: list[int]
+    items: list[LoadedImage]
+    tensor: torch.Tensor | None
+    seconds: float
+
+
+_worker_model: BaseModel | None = None
+
+
+def shape_error(
+    model: BaseModel, expected: Sequence[int], path: Path, found: Sequence[int]
+) -> ModelError:
+    """Say that inputs differ in shape, for what was wrong must not hang on the batch size."""
+    msg = (
+        f"The preprocessing of model {model.name!r} must give tensors of one shape. The first "
+        f"image gave {list(expected)}, {path} {list(found)}. Resize or crop to a fixed size."
+    )
+    return ModelError(msg)
+
+
+def start_worker(model: BaseModel, parent: int) -> None:
+    """Prepare a process to load images for a model, for as long as its parent lives."""
+    global _worker_model
+    _worker_model = model
+    # Ctrl-C is the main process's: it ends the workers when the batch is done.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """End this process when the main one is gone, which may be killed without a word."""
+    while os.getppid() == parent:
+        time.sleep(_WATCH_SECONDS)
+    os._exit(1)
+
+
+def load_in_worker(positions: list[int], files: list[ImageFile]) -> LoadedPart:
+    """Load images in a process that `start_worker` prepared; see `load_part`."""
+    if _worker_model is None:
+        msg = "A worker process has no model."
+        raise RuntimeError(msg)
+    return load_part(_worker_model, positions, files)
+
+
+def load_part(model: BaseModel, positions: list[int], files: list[ImageFile]) -> LoadedPart:
+    """Read and preprocess some images of a batch; `positions` say where they stand in it.
+
+    Raises
+    ------
+    ModelError
+        If the preprocessing fails on an image that can be read, or gives different shapes.
+    """
+    started = time.perf_counter()
+    items = [_load(model, file) for file in files]
+    tensors: list[torch.Tensor] = []
+    for item in items:
+        if item.tensor is None:
+            continue
+        if tensors and item.tensor.shape != tensors[0].shape:
+            raise shape_error(model, tensors[0].shape, item.path, item.tensor.shape)
+        tensors.append(item.tensor)
+    block = torch.stack(tensors) if tensors else None
+    bare = [LoadedImage(item.path, reason=item.reason, notes=item.notes) for item in items]
+    return LoadedPart(positions, bare, block, time.perf_counter() - started)
+
+
+def _load(model: BaseModel, file: ImageFile) -> LoadedImage:
+    model.take_image_notes()
+    try:
+        before = _as_planned(file)
+        with torch.no_grad():
+            tensor = model.preprocess_image(str(file.path))
+        if file.digest is not None and _state(file.path) != before:
+            _as_planned(file)
+    except ImageError as error:
+        return LoadedImage(file.path, reason=str(error))
+    except Exception as error:
+        # A model's own preprocess_image reads files its own way. If we cannot read the file
+        # either, the file is to blame; if we can, the preprocessing is.
+        try:
+            open_image(file.path)
+        except ImageError as image_error:
+            return LoadedImage(file.path, reason=str(image_error))
+        what = f"raised {type(error).__name__}: {error}"
+        raise _preprocessing_error(model, file.path, what) from error
+    notes = tuple(model.take_image_notes())
+    return LoadedImage(file.path, _as_chw(model, file.path, tensor), notes=notes)
+
+
+def _as_planned(file: ImageFile) -> tuple[int, ...] | None:
+    """Check that a file is the one the run was planned with; returns its state."""
+    if file.digest is None:
+        return None
+    state = _state(file.path)
+    digest = file_digest(file.path)
+    # What cannot be read, decoding will say better.
+    if digest is not None and digest != file.digest:
+        msg = (
+            f"The image {file.path} changed while the run was going on: its content is not what "
+            "it was at the start. Run again to use what it is now."
+        )
+        raise ImageError(msg)
+    return state
+
+
+def _state(path: Path) -> tuple[int, ...] | None:
+    try:
+        stat = file_state(path)
+    except OSError:
+        return None
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino
+
+
+def _as_chw(model: BaseModel, path: Path, tensor: object) -> torch.Tensor:
+    if not isinstance(tensor, torch.Tensor):
+        raise _preprocessing_error(model, path, f"gave a {type(tensor).__name__}")
+    if tensor.ndim == 4 and tensor.shape[0] == 1:
+        tensor = tensor[0]
+    if tensor.ndim != 3:
+        raise _preprocessing_error(model, path, f"gave a tensor of shape {list(tensor.shape)}")
+    # A tensor with a gradient, or on another device, cannot leave a worker process.
+    return tensor.detach().cpu()
+
+
+def _preprocessing_error(model: BaseModel, path: Path, what: str) -> FacebenchError:
+    msg = (
+        f"The preprocessing of model {model.name!r} must turn an image into a tensor [3, H, W]. "
+        f"For {path} it {what}."
+    )
+    return ModelError(msg)

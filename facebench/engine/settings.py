@@ -1,0 +1,45 @@
+"""How a run is to be done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from facebench.engine.forward import Precision
+from facebench.engine.memory import free_memory
+from facebench.store import EmbeddingStore
+from facebench.types import OnBadImage
+
+__all__ = ["Settings"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to run.
+
+    Attributes
+    ----------
+    batch_size : int
+        Images per forward pass, at most.
+    num_workers : int or None
+        Processes that decode; None chooses.
+    on_bad_image : {'stop', 'skip'}
+        Whether an image that cannot be read ends the run.
+    max_memory : int or None
+        Bytes to stay within; None takes half of what is free.
+    precision : {'float32', 'float16', 'bfloat16'}
+        Other than float32 runs networks under autocast.
+    store : EmbeddingStore or None
+        Where embeddings are kept.
+    """
+
+    batch_size: int = 32
+    num_workers: int | None = None
+    on_bad_image: OnBadImage = "stop"
+    max_memory: int | None = None
+    precision: Precision = "float32"
+    store: EmbeddingStore | None = None
+
+    @property
+    def budget(self) -> int:
+        """Bytes to stay within."""
+        return self.max_memory or free_memory() // 2
