@@ -9,6 +9,15 @@ import pytest
 
 from facebench.registry import TASKS
 from facebench.tasks.base import BaseTask
+from facebench.tasks.effect import EffectTask
+from facebench.tasks.effects import (
+    CompositeEffect,
+    CriticalFeaturesEffect,
+    FamiliarityEffect,
+    InversionEffect,
+    OtherRaceEffect,
+    ThatcherEffect,
+)
 from facebench.tasks.group_errors import GroupErrorTask
 from facebench.testing import TASK_CHECKS, Check, TaskCase
 
@@ -20,6 +29,54 @@ class FewImpostors(GroupErrorTask):
         super().__init__(*arguments, fmr=0.25, **options)
 
 
+class NearAndFar:
+    """Compares the conditions of the generated pairs, not those an effect is named for."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **{"contrast": ("near", "far"), **options})
+
+
+class NearAndFarEffect(NearAndFar, EffectTask):
+    pass
+
+
+class NearAndFarInversion(NearAndFar, InversionEffect):
+    pass
+
+
+class NearAndFarThatcher(NearAndFar, ThatcherEffect):
+    pass
+
+
+class NearAndFarRace(NearAndFar, OtherRaceEffect):
+    pass
+
+
+class NearAndFarFamiliarity(NearAndFar, FamiliarityEffect):
+    pass
+
+
+class NearAndFarComposite(NearAndFar, CompositeEffect):
+    pass
+
+
+class NearAndFarFeatures(CriticalFeaturesEffect):
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, critical=["near"], other=["far"], **options)
+
+
+STAND_INS = {
+    GroupErrorTask: FewImpostors,
+    EffectTask: NearAndFarEffect,
+    InversionEffect: NearAndFarInversion,
+    ThatcherEffect: NearAndFarThatcher,
+    OtherRaceEffect: NearAndFarRace,
+    FamiliarityEffect: NearAndFarFamiliarity,
+    CompositeEffect: NearAndFarComposite,
+    CriticalFeaturesEffect: NearAndFarFeatures,
+}
+
+
 # Those that take a pairs file and need no more than the generated columns.
 NAMES = [name for name in TASKS.names() if issubclass(TASKS.get(name), BaseTask)]
 
@@ -27,7 +84,7 @@ NAMES = [name for name in TASKS.names() if issubclass(TASKS.get(name), BaseTask)
 @pytest.fixture(scope="module", params=NAMES)
 def case(request: pytest.FixtureRequest) -> Iterator[TaskCase]:
     cls = TASKS.get(request.param)
-    with TaskCase(FewImpostors if cls is GroupErrorTask else cls) as case:
+    with TaskCase(STAND_INS.get(cls, cls)) as case:
         yield case
 
 
