@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 Precision: TypeAlias = Literal["float32", "float16", "bfloat16"]
 # A layout is tried on this many whole batches each, the first of which only warms up.
 _TRIAL = 2
-_WORTH_TRYING_SECONDS = 0.1
+_WORTH_TRYING_SECONDS = 0.25
 _FASTER = 0.85  # of the time of the layout in use
 _BATCHES_WORTH_TRYING = 8
 

@@ -232,7 +232,7 @@ def test_the_faster_memory_layout_is_measured_and_remembered(
     def slow_unless_last(self: runs.Net, batch: torch.Tensor) -> torch.Tensor:
         last = self.memory_format == torch.channels_last
         tried.append(last)
-        runs.time.sleep(0.0 if last else 0.15)
+        runs.time.sleep(0.0 if last else 0.3)
         return forward(self, batch)
 
     monkeypatch.setattr(runs.Net, "_forward", slow_unless_last)
