@@ -391,7 +391,7 @@ class MultiModelTaskManager:
     def provenance(self) -> dict[str, Any]:
         """What the results so far came from, as JSON can hold it."""
         return {
-            "versions": library_versions(),
+            "versions": dict(library_versions()),
             "settings": {
                 "batch_size": self.batch_size,
                 "num_workers": self.num_workers,

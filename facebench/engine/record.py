@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from time import perf_counter
+from types import MappingProxyType
 from typing import Any
 
 __all__ = ["ModelRecord", "library_versions"]
@@ -80,8 +82,9 @@ class ModelRecord:
         return content
 
 
-def library_versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that results hang on."""
+@functools.cache
+def library_versions() -> Mapping[str, str]:
+    """Versions of Python and of the libraries that results hang on, looked up once."""
     versions = {"python": platform.python_version()}
     for name in _LIBRARIES:
         try:
@@ -89,4 +92,4 @@ def library_versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             # A clone that is used without being installed.
             continue
-    return versions
+    return MappingProxyType(versions)
