@@ -67,6 +67,7 @@ class ModelRun:
         self._n_images = len(demand.images)
         self._comparisons = Comparisons(demand.pairs)
         self._bad: dict[int, str] = {}
+        self._counted = np.zeros(self._n_images, dtype=bool)
         self._notes: dict[int, tuple[str, ...]] = {}
         # Layer → its rows, and of which images they are there.
         self._rows: dict[str, FloatArray] = {}
@@ -145,7 +146,7 @@ class ModelRun:
         self._record.n_hits = int(complete.sum())
         self._record.n_misses = int((~complete).sum())
         self._notes.update(self._cache.notes(np.flatnonzero(complete).tolist()))
-        self._progress.advance(int(complete.sum()))
+        self._count(complete)
 
     def _start_wide(self, placement: Placement) -> WideLayers | None:
         work = plan_wide(
@@ -215,7 +216,13 @@ class ModelRun:
             self._run_batch(batch, numbers)
             if self._wide is not None:
                 self._wide.meet(step, list(self._bad))
-            self._progress.advance(len(step.images))
+            self._count(step.images)
+
+    def _count(self, images: NDArray[np.bool_] | list[int]) -> None:
+        """Show images as done, each once, however often it runs."""
+        before = int(self._counted.sum())
+        self._counted[images] = True
+        self._progress.advance(int(self._counted.sum()) - before)
 
     def _is_bound_to_stop(self) -> bool:
         return bool(self._bad) and self._settings.on_bad_image == "stop"
