@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,10 @@ from facebench.columns import (
     CI_METHOD,
 )
 from facebench.errors import InputError, PairsError
+from facebench.metrics.accuracy import kfold_accuracy, kfold_decisions
 from facebench.metrics.folds import fold_faults, make_folds
+from facebench.metrics.jackknife import LeaveOut, LeftOut
+from facebench.metrics.replicates import fold_accuracy_replicates, verification_replicates
 from facebench.metrics.report import Estimate, VerificationReport, verify
 from facebench.metrics.resamples import Resamples
 from facebench.pairs import PAIR_COLUMNS, as_path, is_lfw_list, require_column
@@ -33,6 +37,7 @@ from facebench.tasks.comparisons import (
     find_members,
     genuine_labels,
     images_of,
+    leave_out_of,
     resampling_note,
 )
 from facebench.types import Float64Array, MetricFunction, StrPath
@@ -236,6 +241,39 @@ class VerificationTask(RoundedTask):
             higher_is_better=False,
         )
         return pd.DataFrame([{**_measures(report), **self._context(report, distances)}])
+
+    @cached_property
+    def _leave_out(self) -> tuple[LeaveOut, str]:
+        return leave_out_of(self._all_pairs, self._members)
+
+    def left_out(self, pairs_distances_df: pd.DataFrame) -> LeftOut:
+        """Measure one layer without each group of people in turn, for errors of differences.
+
+        Parameters
+        ----------
+        pairs_distances_df : DataFrame
+            As `compute_unrounded_performance` takes it.
+
+        Returns
+        -------
+        LeftOut
+        """
+        distances = align_distances(self._all_pairs, pairs_distances_df, task=self.name)
+        groups, digest = self._leave_out
+        given: dict[str, Any] = {"higher_is_better": False}
+        drawn = verification_replicates(self._labels, distances, groups, far=self.far, **given)
+        crossed = kfold_accuracy(self._labels, distances, self.folds, **given)
+        right = kfold_decisions(self._labels, distances, self.folds, crossed.thresholds, **given)
+        values = {
+            "AUC": drawn["auc"],
+            "EER": drawn["eer"],
+            "d'": drawn["dprime"],
+            "Accuracy": fold_accuracy_replicates(right, self.folds, groups),
+            **{f"TAR@FAR={target:g}": drawn[f"tar@{target:g}"] for target in self.far},
+        }
+        return LeftOut(
+            self._members.by, digest, {(None, name): value for name, value in values.items()}
+        )
 
     def _context(self, report: VerificationReport, distances: Float64Array) -> dict[str, Any]:
         hidden = [f"{found.target:g}" for found in report.tar if not found.resolvable]
