@@ -98,8 +98,6 @@ class LeftOuts:
         if task is None or layer.pairs is None:
             return "its pairs are not there any more"
         spent = self._seconds.get(layer.task, 0.0)
-        if spent > _PATIENCE:
-            return f"the task took {spent:.0f} s to measure parts of the pairs of earlier layers"
         started = time.monotonic()
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -108,7 +106,7 @@ class LeftOuts:
                 if hasattr(task, "left_out"):
                     made: LeftOut = task.left_out(_as_measured(task, layer.pairs))
                     return made
-                return _own_left_out(task, layer, layer.pairs)
+                return _own_left_out(task, layer, layer.pairs, _PATIENCE - spent)
         except FacebenchError as error:
             return f"the task refuses parts of the pairs ({error})"
         except Exception as error:
@@ -125,7 +123,7 @@ def _as_measured(task: Any, pairs: PairRows) -> pd.DataFrame:
     return used.frame.reset_index(drop=True)
 
 
-def _own_left_out(task: Any, layer: LayerResults, pairs: PairRows) -> LeftOut:
+def _own_left_out(task: Any, layer: LayerResults, pairs: PairRows, seconds: float) -> Found:
     """Let a task measure what is left without each group of people, or images, or items."""
     wanted = headline(measures_of(layer.rows))
     is_pairs = isinstance(task, BaseTask)
@@ -134,7 +132,10 @@ def _own_left_out(task: Any, layer: LayerResults, pairs: PairRows) -> LeftOut:
     groups = LeaveOut(*sides, n_groups=_CALLS)
     keys = [(condition, metric) for condition in conditions_of(layer.rows) for metric in wanted]
     values = {key: np.full(groups.n_resamples, np.nan) for key in keys}
+    started = time.monotonic()
     for group, kept in enumerate(groups.kept.T):
+        if (time.monotonic() - started) * groups.n_resamples > seconds * max(group, 1):
+            return f"measuring parts of the pairs takes more than {_PATIENCE:.0f} s in all layers"
         rest = frame[kept].reset_index(drop=True)
         if rest.empty:
             continue
