@@ -23,9 +23,7 @@ __all__ = [
     "interval",
     "mean_influence",
     "paired_difference",
-    "pearson_influence",
     "relative_difference_influence",
-    "spearman_influence",
     "standard_error",
 ]
 
@@ -141,82 +139,6 @@ def auc_influence(labels: Any, scores: Any, *, higher_is_better: bool = True) ->
     beaten[~genuine] = 1 - (overall[~genuine] - rankdata(similarities[~genuine])) / n_genuine
     area = float(beaten[genuine].mean())
     return Influence(area, (beaten - area) / np.where(genuine, n_genuine, n_impostor))
-
-
-def pearson_influence(x: Any, y: Any) -> Influence:
-    """Influence of Pearson's correlation: (x y - r (x² + y²) / 2) / N of standardised values.
-
-    Parameters
-    ----------
-    x, y : array-like, shape [N]
-        Finite numbers, neither constant.
-
-    Returns
-    -------
-    Influence
-        Of r.
-
-    Raises
-    ------
-    ValueError
-        If lengths differ or a side is constant.
-
-    References
-    ----------
-    S. J. Devlin, R. Gnanadesikan and J. R. Kettenring, "Robust estimation and outlier detection
-    with correlation coefficients", Biometrika 62 (1975) 531-545.
-
-    Examples
-    --------
-    >>> round(pearson_influence([0, 1, 2, 3], [0, 2, 1, 3]).estimate, 6)
-    0.8
-    """
-    first, second = _two_sides(x, y)
-    first = (first - first.mean()) / first.std()
-    second = (second - second.mean()) / second.std()
-    r = float((first * second).mean())
-    return Influence(r, (first * second - r * (first**2 + second**2) / 2) / first.size)
-
-
-def spearman_influence(x: Any, y: Any) -> Influence:
-    """Influence of Spearman's correlation: that of Pearson's on ranks, and of the ranks themselves.
-
-    Parameters
-    ----------
-    x, y : array-like, shape [N]
-        Finite numbers, neither constant.
-
-    Returns
-    -------
-    Influence
-        Of rho (midranks for ties).
-
-    Raises
-    ------
-    ValueError
-        If lengths differ or a side is constant.
-
-    References
-    ----------
-    C. Croux and C. Dehon, "Influence functions of the Spearman and Kendall correlation measures",
-    Statistical Methods & Applications 19 (2010) 497-515.
-
-    Examples
-    --------
-    >>> round(spearman_influence([0, 1, 2, 9], [0, 2, 1, 3]).estimate, 6)
-    0.8
-    """
-    first, second = _two_sides(x, y)
-    ranks1, ranks2 = rankdata(first) - 0.5, rankdata(second) - 0.5
-    rho, values = pearson_influence(ranks1, ranks2)
-    size = first.size
-    share1, share2 = ranks1 / size, ranks2 / size
-    spread1, spread2 = share1.std(), share2.std()
-    centred1, centred2 = (share1 - 0.5) / spread1, (share2 - 0.5) / spread2
-    # One more comparison at x lifts the ranks of all above it, and so their products.
-    lifted = _mean_above(first, centred2 - rho * centred1) / spread1
-    lifted += _mean_above(second, centred1 - rho * centred2) / spread2
-    return Influence(rho, values + (lifted - lifted.mean()) / size)
 
 
 def relative_difference_influence(first: Any, second: Any) -> Influence:
@@ -370,22 +292,3 @@ def paired_difference(
     if error < 1e-15:
         return PairedDifference(difference, low, high, 1.0 if abs(difference) < 1e-12 else 0.0)
     return PairedDifference(difference, low, high, float(2 * norm.sf(abs(difference) / error)))
-
-
-def _two_sides(x: Any, y: Any) -> tuple[Float64Array, Float64Array]:
-    first, second = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    if first.shape != second.shape or first.size < 2:
-        msg = f"A correlation needs two sides of equal length. Got {first.size} and {second.size}."
-        raise ValueError(msg)
-    if np.ptp(first) == 0 or np.ptp(second) == 0:
-        msg = "The correlation with a constant side is not defined."
-        raise ValueError(msg)
-    return first, second
-
-
-def _mean_above(positions: Float64Array, values: Float64Array) -> Float64Array:
-    """Return, for each position, the mean over all of value * (1 if above, 1/2 if level)."""
-    levels, inverse = np.unique(positions, return_inverse=True)
-    sums = np.bincount(inverse, values, levels.size)
-    above = np.cumsum(sums[::-1])[::-1] - sums / 2
-    return np.asarray(above[inverse] / positions.size)

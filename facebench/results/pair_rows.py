@@ -17,6 +17,8 @@ __all__ = ["PairRows", "identity_of", "layers_of"]
 
 _COMPUTED = "model_computed_distance"
 _PAIR = ("img1", "img2")
+# Where items that are no pairs name images.
+_IMAGE_COLUMNS = (*_PAIR, "img3", "image")
 
 
 def identity_of(image: str) -> str | None:
@@ -129,6 +131,22 @@ class PairRows:
         return _numbers(self.frame["distance"])
 
     @cached_property
+    def rated(self) -> Float64Array | None:
+        """The mean rating of every pair as a distance, if people rated them, a row per pair."""
+        columns = self.facts.rating_columns
+        if not columns or not self.has_pairs or any(name not in self.frame for name in columns):
+            return None
+        ratings = np.stack([_numbers(self.frame[name]) for name in columns])
+        seen = np.isfinite(ratings)
+        with np.errstate(invalid="ignore"):
+            means = np.where(seen, ratings, 0.0).sum(axis=0) / seen.sum(axis=0)
+        return np.asarray(-means if self.facts.rates_similarity else means)
+
+    def same_pairs(self, other: PairRows) -> bool:
+        """Tell whether another layer has the very same pairs, row by row."""
+        return self.has_pairs and other.has_pairs and _same_pairs(self.frame, other.frame)
+
+    @cached_property
     def codes(self) -> Codes:
         """Images and people as numbers."""
         names = pd.concat([self.frame[side].astype(str) for side in _PAIR])
@@ -151,7 +169,7 @@ class PairRows:
     def counts(self) -> dict[str, int | None]:
         """Count pairs, images, people and failures (items where rows are not pairs)."""
         if not self.has_pairs:
-            return {"n_pairs": len(self.frame), "n_failed": 0}
+            return {**self._item_counts(), "n_pairs": len(self.frame), "n_failed": 0}
         used = self.usable
         images1, images2, people1, people2 = self.codes.of(used)
         people = np.unique(np.concatenate((people1, people2)))
@@ -161,6 +179,16 @@ class PairRows:
             "n_identities": people.size if people.size and people[0] >= 0 else None,
             "n_failed": int((~used).sum()),
         }
+
+    def _item_counts(self) -> dict[str, int | None]:
+        """Count the images that items name, and the people in them."""
+        columns = [column for column in _IMAGE_COLUMNS if column in self.frame]
+        if not columns:
+            return {}
+        images = pd.unique(self.frame[columns].astype(str).to_numpy().ravel())
+        people = {identity_of(name) for name in images}
+        known = len(people) if None not in people else None
+        return {"n_images": len(images), "n_identities": known}
 
 
 def layers_of(frame: pd.DataFrame, facts: TaskFacts) -> dict[str, PairRows]:

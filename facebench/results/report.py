@@ -113,8 +113,9 @@ def headline_table(results: pd.DataFrame, sections: list[TaskSection]) -> Table:
         for metric, part in headline_rows(own, all_layers=True).groupby("metric", sort=False):
             values = part[["value", "ci_low", "ci_high"]]
             span = (float(values.min().min()), float(values.max().max()))
-            ties = section.ties.get(str(metric), {})
             for row in part.itertuples():
+                condition = "" if pd.isna(row.condition) else str(row.condition)
+                ties = section.ties.get((str(metric), condition), {})
                 is_best = best.get(str(row.model)) == row.layer
                 low, high = _number(row.ci_low), _number(row.ci_high)
                 value = _number(row.value)
@@ -122,7 +123,7 @@ def headline_table(results: pd.DataFrame, sections: list[TaskSection]) -> Table:
                     [
                         row.task,
                         row.metric,
-                        "" if pd.isna(row.condition) else row.condition,
+                        condition,
                         row.model,
                         row.layer,
                         value,

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from facebench.errors import RunFolderError, UnknownNameError
 from facebench.results.run_folder import read_manifest
-from facebench.results.schema import DISTANCES_FILE, RESULTS_COLUMNS, RESULTS_FILE
+from facebench.results.schema import DISTANCES_FILE, LEFT_OUT_FILE, RESULTS_COLUMNS, RESULTS_FILE
 from facebench.results.task_facts import TaskFacts
 from facebench.types import StrPath
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from facebench.metrics.jackknife import LeftOut
+
 __all__ = ["Run", "load_run"]
+
+_Table = TypeVar("_Table")
 
 
 class Run:
@@ -73,6 +78,13 @@ class Run:
         if not file.exists():
             return pd.DataFrame(columns=["model", "layer", "layer_index", "task", "row"])
         return _readable(file, pd.read_parquet)
+
+    @cached_property
+    def left_out(self) -> dict[tuple[str, str, str], LeftOut]:
+        """By task, model and layer, measures without parts of the pairs: see `LeftOut`."""
+        from facebench.results.left_out_file import read_left_out
+
+        return _readable(self.path / LEFT_OUT_FILE, read_left_out)
 
     @property
     def models(self) -> list[str]:
@@ -190,16 +202,14 @@ def _status(manifest: dict[str, Any]) -> str:
     return status
 
 
-def _readable(file: Path, reader: Any) -> pd.DataFrame:
-    import pandas as pd
+def _readable(file: Path, reader: Callable[[Path], _Table]) -> _Table:
     import pyarrow as pa
 
     try:
-        table = reader(file)
+        return reader(file)
     except (OSError, pa.ArrowException) as error:
         msg = f"{file} must be a table of a run. It cannot be read: {error}."
         raise RunFolderError(msg) from error
-    return pd.DataFrame(table)
 
 
 _LATEX = str.maketrans(

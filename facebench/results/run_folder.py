@@ -16,6 +16,8 @@ import numpy as np
 from facebench.errors import RunFolderError
 from facebench.files import atomic_path, safe_name
 from facebench.results.distances_file import write_distances
+from facebench.results.left_out import LeftOuts
+from facebench.results.left_out_file import write_left_out
 from facebench.results.provenance import (
     Digests,
     code_digest,
@@ -26,6 +28,7 @@ from facebench.results.provenance import (
 )
 from facebench.results.schema import (
     DISTANCES_FILE,
+    LEFT_OUT_FILE,
     LOG_FILE,
     MANIFEST_FILE,
     RESULTS_CSV,
@@ -183,7 +186,9 @@ class RunFolder:
         facts = {
             name: facts_of(task, performances.get(name)) for name, task in manager.tasks.items()
         }
-        self.write_tables(performances, manager.model_task_distances_dfs, facts)
+        self.write_tables(
+            performances, manager.model_task_distances_dfs, facts, LeftOuts(manager.tasks)
+        )
         self._write_manifest(
             {
                 "status": status,
@@ -210,21 +215,24 @@ class RunFolder:
         performances: Mapping[str, pd.DataFrame],
         distances: Mapping[str, Mapping[str, pd.DataFrame]],
         facts: Mapping[str, TaskFacts],
+        left_outs: LeftOuts | None = None,
     ) -> None:
         """Write the tidy results and all distances.
 
         Parameters
         ----------
-        performances, distances, facts
+        performances, distances, facts, left_outs
             See `tidy_results`.
         """
-        results = tidy_results(self.id, performances, distances, facts)
+        left_outs = LeftOuts({}) if left_outs is None else left_outs
+        results = tidy_results(self.id, performances, distances, facts, left_outs)
         with atomic_path(self.path / RESULTS_FILE) as temporary:
             results.to_parquet(temporary, index=False)
         with atomic_path(self.path / RESULTS_CSV) as temporary:
             results.to_csv(temporary, index=False)
         with atomic_path(self.path / RESULTS_METADATA) as temporary:
             temporary.write_text(csv_metadata(), encoding="utf-8")
+        write_left_out(self.path / LEFT_OUT_FILE, left_outs.found)
         write_distances(self.path / DISTANCES_FILE, distances)
 
     def _data_digests(self, manager: MultiModelTaskManager) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 __all__ = [
     "DISTANCES_FILE",
+    "LEFT_OUT_FILE",
     "LOG_FILE",
     "MANIFEST_FILE",
     "REPORT_FILE",
@@ -23,7 +24,7 @@ SCHEMA_VERSION = 1
 MANIFEST_FILE = "manifest.json"
 RESULTS_FILE, RESULTS_CSV = "results.parquet", "results.csv"
 RESULTS_METADATA = "results.csv-metadata.json"
-DISTANCES_FILE = "distances.parquet"
+DISTANCES_FILE, LEFT_OUT_FILE = "distances.parquet", "left_out.parquet"
 LOG_FILE, REPORT_FILE = "run.log", "report.html"
 
 # Column, pandas type, the W3C's name of the type, meaning.
