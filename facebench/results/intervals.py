@@ -12,13 +12,13 @@ from facebench.metrics.influence import (
     PairedDifference,
     Scale,
     auc_influence,
+    dyadic_error,
     interval,
     mean_influence,
     paired_difference,
     pearson_influence,
     relative_difference_influence,
     spearman_influence,
-    standard_error,
 )
 from facebench.metrics.stats import wilson
 from facebench.metrics.verification import accuracy_at, youden_threshold
@@ -106,10 +106,9 @@ def measure_interval(metric: str, value: float, pairs: PairRows) -> dict[str, An
         size = len(influence.values)
         low, high = wilson(round(value * size), size)
         return {"ci_low": low, "ci_high": high, "ci_method": "Wilson, pairs independent"}
-    by, first, second = pairs.members
-    used = pairs.usable
-    error = standard_error(influence.values, first[used], second[used])
+    error = dyadic_error(influence.values, pairs.dyads)
     low, high = interval(value, error, _SCALES.get(metric, "identity"))
+    by = pairs.members[0]
     return {"ci_low": low, "ci_high": high, "ci_method": f"dyadic cluster-robust by {by}"}
 
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 __all__ = [
+    "DATA_HEALTH_FILE",
     "DISTANCES_FILE",
     "LOG_FILE",
     "MANIFEST_FILE",
@@ -23,7 +24,7 @@ SCHEMA_VERSION = 1
 MANIFEST_FILE = "manifest.json"
 RESULTS_FILE, RESULTS_CSV = "results.parquet", "results.csv"
 RESULTS_METADATA = "results.csv-metadata.json"
-DISTANCES_FILE = "distances.parquet"
+DISTANCES_FILE, DATA_HEALTH_FILE = "distances.parquet", "data_health.csv"
 LOG_FILE, REPORT_FILE = "run.log", "report.html"
 
 # Column, pandas type, the W3C's name of the type, meaning.

@@ -91,13 +91,14 @@ def tidy_results(
     """
     records: list[dict[str, Any]] = []
     for task, performance in performances.items():
-        for model, results in performance.groupby(MODEL, sort=False):
+        metrics = measures_of(performance)
+        for model, by_layer in _rows_by_layer(performance).items():
             frame = distances.get(model, {}).get(task)
             pairs = {} if frame is None else layers_of(frame, facts[task])
-            for layer, rows in results.groupby(LAYER, sort=False):
+            for layer, rows in by_layer.items():
                 records.extend(
                     {"run": run, "model": model, "layer": layer, **record}
-                    for record in _layer_records(rows, pairs.get(str(layer)), facts[task])
+                    for record in _layer_records(rows, metrics, pairs.get(str(layer)), facts[task])
                 )
     if not records:
         return empty_results()
@@ -106,14 +107,22 @@ def tidy_results(
     return table.reindex(columns=list(RESULTS_COLUMNS)).astype(RESULTS_COLUMNS)
 
 
+def _rows_by_layer(performance: pd.DataFrame) -> dict[Any, dict[Any, list[dict[Any, Any]]]]:
+    rows: dict[Any, dict[Any, list[dict[Any, Any]]]] = {}
+    for row in performance.to_dict("records"):
+        rows.setdefault(row[MODEL], {}).setdefault(row[LAYER], []).append(row)
+    return rows
+
+
 def _layer_records(
-    rows: pd.DataFrame, pairs: PairRows | None, facts: TaskFacts
+    rows: Sequence[Mapping[Any, Any]],
+    metrics: list[str],
+    pairs: PairRows | None,
+    facts: TaskFacts,
 ) -> list[dict[str, Any]]:
-    metrics = measures_of(rows)
     important = set(headline(metrics))
-    conditions = _conditions(rows)
     records = []
-    for row, condition in zip(rows.to_dict("records"), conditions, strict=True):
+    for row, condition in zip(rows, _conditions(rows), strict=True):
         own = None if pairs is None else pairs.of_condition(condition)
         shared = {
             "task": row[TASK],
@@ -141,9 +150,9 @@ def _layer_records(
     return records
 
 
-def _conditions(rows: pd.DataFrame) -> Sequence[str | None]:
-    if CONDITION in rows:
-        names = [str(value) for value in rows[CONDITION]]
+def _conditions(rows: Sequence[Mapping[Any, Any]]) -> Sequence[str | None]:
+    if CONDITION in rows[0]:
+        names = [str(row[CONDITION]) for row in rows]
     elif len(rows) > 1:
         # Several rows of one layer are told apart by number, as in the unified table.
         names = [f"[{number}]" for number in range(1, len(rows) + 1)]
