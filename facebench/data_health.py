@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facebench.errors import ImageError, InputError
+from facebench.errors import ImageError, InputError, MissingImageError
 from facebench.images import image_bytes, open_image
 from facebench.metrics.labels import as_labels
 from facebench.pairs import ImagePaths, find_image_list, find_images, missing_images
@@ -224,10 +224,12 @@ def _of_pairs(task: Any, given: Any, near: int, images: _Images) -> DataHealth:
     pairs = task.pairs_df
     column = getattr(task, "true_label", None)
     labels = None if column is None else pairs[column]
-    names = [*pairs["img1"], *pairs["img2"]]
-    missing = missing_images(names, task.images_path, task=task.name)
-    if not missing:
+    try:
         found = find_images(pairs, task.images_path, task=task.name)
+    except MissingImageError:
+        names = [*pairs["img1"], *pairs["img2"]]
+        missing = missing_images(names, task.images_path, task=task.name)
+    else:
         return _check(task.name, pairs, found, labels, given, near, images)
     lost = (pairs["img1"].isin(missing) | pairs["img2"].isin(missing)).to_numpy()
     rows: dict[str, list[int]] = {}
@@ -279,9 +281,10 @@ def _check(
         for column, files in (("img1", paths.img1), ("img2", paths.img2))
         for name, path in zip(pairs[column], files, strict=True)
     }
+    together = _rows_of(paths)
     findings = [
-        *_pairs_twice(pairs, paths, genuine),
-        *_duplicates(names, images, near, _rows_of(paths)),
+        *_pairs_twice(pairs, together, genuine),
+        *_duplicates(names, images, near, together),
     ]
     if genuine is not None:
         findings += _against_folders(pairs, genuine)
@@ -316,10 +319,14 @@ def _rows_of(paths: ImagePaths) -> dict[frozenset[Path], list[int]]:
 
 
 def _pairs_twice(
-    pairs: pd.DataFrame, paths: ImagePaths, genuine: NDArray[np.bool_] | None
+    pairs: pd.DataFrame,
+    together: Mapping[frozenset[Path], list[int]],
+    genuine: NDArray[np.bool_] | None,
 ) -> Iterator[_Finding]:
     nothing = float("nan")
-    for pair, rows in _rows_of(paths).items():
+    for pair, rows in together.items():
+        if len(pair) > 1 and len(rows) == 1:
+            continue
         one, other = pairs["img1"].iloc[rows[0]], pairs["img2"].iloc[rows[0]]
         if len(pair) == 1:
             yield _Finding("image with itself", one, other, rows, 0.0, "")

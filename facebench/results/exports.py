@@ -7,16 +7,18 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from facebench.columns import CONDITION, DEFAULT_LAYER, IDENTITY, LAYER, MODEL
 from facebench.files import atomic_path, safe_name
-from facebench.measurement import AnyTask
 from facebench.results.schema import DATA_HEALTH_FILE
 from facebench.types import DistancesByModel
+
+if TYPE_CHECKING:
+    from facebench.measurement import AnyTask
 
 __all__ = [
     "draw_class",

@@ -16,6 +16,8 @@ import numpy as np
 from facebench.errors import RunFolderError
 from facebench.files import atomic_path, safe_name
 from facebench.results.distances_file import write_distances
+from facebench.results.exports import export_data_health
+from facebench.results.health import look_at_data
 from facebench.results.provenance import (
     Digests,
     code_digest,
@@ -193,10 +195,6 @@ class RunFolder:
         health = None
         # Whoever interrupts a run does not want to wait.
         if status in ("finished", "failed"):
-            # Only who writes a run needs the engine's room.
-            from facebench.results.exports import export_data_health
-            from facebench.results.health import look_at_data
-
             findings, health = look_at_data(manager.tasks, results, distances, deep=deep)
             if findings is not None:
                 export_data_health(self.path, findings)

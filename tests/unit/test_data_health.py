@@ -134,11 +134,12 @@ def test_missing_images_are_findings_and_rows_stay_those_of_the_file(root: Path)
     task = AccuracyTask("t", root / "pairs.csv", root, true_label="same")
     gone = pairs["img1"].iloc[0]
     (root / gone).unlink()
-    shutil.copy(root / pairs["img1"].iloc[-1], root / pairs["img2"].iloc[-1])
-    frame = health_report(task).to_frame().set_index("Finding")
     lost = (pairs["img1"] == gone) | (pairs["img2"] == gone)
+    last = pairs.index[~lost][-1]
+    shutil.copy(root / pairs["img1"][last], root / pairs["img2"][last])
+    frame = health_report(task).to_frame().set_index("Finding")
     assert frame.loc["missing image", "Image 1"] == gone
     assert frame.loc["missing image", "Rows"] == " ".join(map(str, pairs.index[lost] + 1))
-    assert frame.loc["identical images", "Rows"] == str(len(pairs))
+    assert frame.loc["identical images", "Rows"] == str(last + 1)
     quick = health_report(task, decode=False).to_frame()
     assert quick["Finding"].tolist() == ["missing image", "identical images"]
