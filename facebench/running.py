@@ -127,7 +127,9 @@ def find_earlier(config: Config, digest: str) -> Earlier | None:
     return None
 
 
-def run_experiment(experiment: Experiment, digest: str, earlier: Earlier | None) -> Outcome:
+def run_experiment(
+    experiment: Experiment, digest: str, earlier: Earlier | None, *, deep: bool = False
+) -> Outcome:
     """Run an experiment, in the folder of an earlier run if there is one.
 
     Parameters
@@ -138,6 +140,8 @@ def run_experiment(experiment: Experiment, digest: str, earlier: Earlier | None)
         From `experiment_digest`.
     earlier : Earlier, optional
         The run to continue.
+    deep : bool, default False
+        Look for near duplicates among any number of images.
 
     Returns
     -------
@@ -175,6 +179,7 @@ def run_experiment(experiment: Experiment, digest: str, earlier: Earlier | None)
             status=status,
             failures=failures,
             seeds={"seed": settings.seed},
+            deep=deep,
         )
 
     # From here on the folder is known for what it is, whatever happens.

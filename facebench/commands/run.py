@@ -33,6 +33,9 @@ def run(
     force: Annotated[
         bool, typer.Option("--force", help="Run anew, into a new folder, what is done already.")
     ] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Look for near duplicates among any number of images.")
+    ] = False,
 ) -> None:
     """Run an experiment; run it again to continue it.
 
@@ -62,7 +65,7 @@ def run(
     experiment = _built(config)
     if earlier is not None and earlier.status != "running":
         talk().say(f"Continuing the {earlier.status} run {earlier.path}.")
-    outcome = run_experiment(experiment, digest, earlier)
+    outcome = run_experiment(experiment, digest, earlier, deep=deep)
     for what, error in outcome.failures:
         talk().say(f"Failed: {what}: {type(error).__name__}: {error}")
     if config.settings.report:

@@ -10,16 +10,20 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtri
 from scipy.stats import norm, rankdata
 
 from facebench.metrics.bootstrap import Interval
 from facebench.metrics.labels import read_comparisons
-from facebench.types import Float64Array
+from facebench.types import Float64Array, IntArray
 
 __all__ = [
+    "Dyads",
     "Influence",
     "auc_influence",
+    "dyadic_error",
+    "dyads",
     "interval",
     "mean_influence",
     "paired_difference",
@@ -174,6 +178,49 @@ def relative_difference_influence(first: Any, second: Any) -> Influence:
     return Influence((mean1 - mean2) / total, values)
 
 
+class Dyads(NamedTuple):
+    """Which comparisons have members in common.
+
+    Attributes
+    ----------
+    low, high : int array, shape [N]
+        The members of each, by number.
+    between : bool array, shape [N]
+        Whether they are different ones.
+    dyad : int array
+        Which two they are, of the comparisons between different ones.
+    n_members : int
+        How many there are.
+    """
+
+    low: IntArray
+    high: IntArray
+    between: NDArray[np.bool_]
+    dyad: IntArray
+    n_members: int
+
+
+def dyads(members1: Any, members2: Any) -> Dyads:
+    """Find out which comparisons have members in common, for any number of `dyadic_error`.
+
+    Parameters
+    ----------
+    members1, members2 : array-like, shape [N]
+        Image or identity of each side.
+
+    Returns
+    -------
+    Dyads
+    """
+    first, second = np.asarray(members1), np.asarray(members2)
+    names, index = np.unique(np.concatenate((first, second)), return_inverse=True)
+    low = np.minimum(index[: first.size], index[first.size :])
+    high = np.maximum(index[: first.size], index[first.size :])
+    between = low != high
+    _, dyad = np.unique(low[between] * names.size + high[between], return_inverse=True)
+    return Dyads(low, high, between, dyad, names.size)
+
+
 def standard_error(values: Any, members1: Any = None, members2: Any = None) -> float:
     """Add up influences into a standard error that knows which comparisons share a member.
 
@@ -205,20 +252,33 @@ def standard_error(values: Any, members1: Any = None, members2: Any = None) -> f
     0.72
     """
     influences = np.asarray(values, dtype=np.float64)
-    independent = float((influences**2).sum())
     if members1 is None or members2 is None:
-        return float(np.sqrt(independent))
-    names = np.concatenate((np.asarray(members1), np.asarray(members2)))
-    _, index = np.unique(names, return_inverse=True)
-    low = np.minimum(index[: influences.size], index[influences.size :])
-    high = np.maximum(index[: influences.size], index[influences.size :])
-    n_units = int(index.max()) + 1
-    between = low != high
-    sums = np.bincount(low, influences, n_units)
-    sums += np.bincount(high[between], influences[between], n_units)
+        return float(np.sqrt((influences**2).sum()))
+    return dyadic_error(influences, dyads(members1, members2))
+
+
+def dyadic_error(values: Any, shared: Dyads) -> float:
+    """Give the `standard_error` of comparisons whose members are known already.
+
+    Parameters
+    ----------
+    values : array-like, shape [N]
+        Influences.
+    shared : Dyads
+        Of the same comparisons.
+
+    Returns
+    -------
+    float
+        The standard error, in the units of the measure.
+    """
+    influences = np.asarray(values, dtype=np.float64)
+    low, high, between, dyad, n_members = shared
+    sums = np.bincount(low, influences, n_members)
+    sums += np.bincount(high[between], influences[between], n_members)
     # Comparisons of the same two members share both, and would count twice.
-    _, dyad = np.unique(low[between] * n_units + high[between], return_inverse=True)
     twice = float((np.bincount(dyad, influences[between]) ** 2).sum())
+    independent = float((influences**2).sum())
     return float(np.sqrt(max(float((sums**2).sum()) - twice, independent)))
 
 

@@ -129,7 +129,7 @@ def _layers(run: Run, model: str, task: str) -> dict[str, PairRows]:
 
 def _aligned(a: PairRows, b: PairRows) -> PairRows | None:
     """Bring b's rows into the order of a's; None unless both have the same pairs."""
-    if not (a.has_pairs and b.has_pairs) or len(a.frame) != len(b.frame):
+    if not (a.has_pairs and b.has_pairs) or len(a) != len(b):
         return None
     keys = [_pair_keys(rows.frame) for rows in (a, b)]
     if keys[0].equals(keys[1]):

@@ -16,10 +16,10 @@ from facebench.metrics.influence import (
     Influence,
     Scale,
     auc_influence,
+    dyadic_error,
     interval,
     mean_influence,
     relative_difference_influence,
-    standard_error,
 )
 from facebench.metrics.resamples import n_independent
 from facebench.metrics.stats import clopper_pearson
@@ -114,12 +114,11 @@ def measure_interval(metric: str, value: float, pairs: PairRows) -> dict[str, An
     influence = measure_influence(metric, pairs)
     if influence is None or not agrees(influence.estimate, value):
         return {}
-    by, *sides = pairs.members
-    used = pairs.usable
-    first, second = (side[used] for side in sides)
+    by, first, second = pairs.members
     if metric in ("AUC", "Accuracy") and value in (0.0, 1.0):
-        return _at_an_end(metric, value, pairs, first, second)
-    error = standard_error(influence.values, first, second)
+        used = pairs.usable
+        return _at_an_end(metric, value, pairs, first[used], second[used])
+    error = dyadic_error(influence.values, pairs.dyads)
     if error < _ROUNDING:
         return {}
     low, high = interval(value, error, _SCALES.get(metric, "identity"))

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from facebench.results.headline import best_layers, headline_rows
-from facebench.results.health import Finding, run_findings
+from facebench.results.health import Finding, health_notes, run_findings
 from facebench.results.pages import write_page
 from facebench.results.provenance_view import provenance_view, shown_time
 from facebench.results.run import Run, load_run
@@ -73,10 +73,7 @@ def _context(run: Run) -> dict[str, Any]:
     sections = [
         task_section(run, task, number, curves, thumbnails) for number, task in enumerate(tasks)
     ]
-    findings = [
-        *run_findings(run.manifest, tasks),
-        *(finding for section in sections for finding in section.findings),
-    ]
+    findings = run_findings(run.manifest, tasks, run.results)
     return {
         "title": run.manifest["name"],
         "run": run,
@@ -85,6 +82,7 @@ def _context(run: Run) -> dict[str, Any]:
         "facts": _facts(run),
         "findings": _findings_table(findings),
         "n_findings": sum(1 for finding in findings if finding.count),
+        "health_notes": health_notes(run.manifest),
         "thumbnails": thumbnails,
         "provenance": provenance_view(run),
     }

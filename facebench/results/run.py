@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -91,7 +91,7 @@ class Run:
         """Models with results, in the run's order."""
         return list(dict.fromkeys(self.results["model"]))
 
-    @property
+    @cached_property
     def tasks(self) -> dict[str, TaskFacts]:
         """What is known of each task that has results, in the run's order."""
         known = self.manifest["tasks"]
@@ -102,13 +102,17 @@ class Run:
             ).items()
         }
 
-    def task_distances(self, model: str, task: str) -> pd.DataFrame:
+    def task_distances(
+        self, model: str, task: str, layers: Collection[str] | None = None
+    ) -> pd.DataFrame:
         """Read the distances of one model and task.
 
         Parameters
         ----------
         model, task : str
             Which.
+        layers : collection of str, optional
+            Which layers; None reads all.
 
         Returns
         -------
@@ -122,7 +126,7 @@ class Run:
                 msg = f"The run has no {what} {name!r}. It has: {', '.join(known) or 'none'}."
                 raise UnknownNameError(msg)
         file = self.path / DISTANCES_FILE
-        return _readable(file, lambda path: read_block(path, model, task))
+        return _readable(file, lambda path: read_block(path, model, task, layers))
 
     def headline(self) -> pd.DataFrame:
         """Give the numbers that stand for each task, best layer of each model first.

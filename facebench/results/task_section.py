@@ -16,7 +16,6 @@ from facebench.results.chart_data import (
     slider_data,
 )
 from facebench.results.headline import best_layers, direction, headline_rows
-from facebench.results.health import Finding, pair_findings
 from facebench.results.measures import headline
 from facebench.results.pair_rows import PairRows, layers_of
 from facebench.results.pair_samples import Named, gallery_data, group_rates, scatter_data
@@ -45,8 +44,6 @@ class TaskSection:
         Per drawn curve: model, layer, EER and FNMR at three rates.
     ties : dict
         Letters by measure and condition ('' for none), and model.
-    findings : list of Finding
-        What is wrong with its pairs.
     notes : list of str
         What was left out of the charts, and what to keep in mind.
     which : str
@@ -59,7 +56,6 @@ class TaskSection:
     data: dict[str, Any]
     points: list[list[Any]] = field(default_factory=list)
     ties: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     which: str = "best"
 
@@ -122,7 +118,6 @@ def task_section(
             if pairs.labels is not None
         ],
         ties=_ties(run, results, {model: pairs for model, _, pairs in heads}),
-        findings=pair_findings(task, heads[0][2]) if heads else [],
         notes=_notes(results, data, best, which),
         which=which,
     )
@@ -143,15 +138,16 @@ def _chosen(results: pd.DataFrame, best: dict[str, str], curves: int) -> list[tu
 def _series(run: Run, task: str, facts: TaskFacts, chosen: list[tuple[str, str]]) -> list[Named]:
     found: dict[tuple[str, str], PairRows] = {}
     for model in dict.fromkeys(model for model, _ in chosen):
+        own = [layer for m, layer in chosen if m == model]
         try:
-            frame = run.task_distances(model, task)
+            frame = run.task_distances(model, task, own)
         except RunFolderError:
             # Interrupted between the tables: the numbers are still worth a page.
             return []
         if frame.empty:
             continue
         layers = layers_of(frame, facts)
-        found.update({(model, layer): layers[layer] for m, layer in chosen if m == model})
+        found.update({(model, layer): layers[layer] for layer in own})
     return [(*named, found[named]) for named in chosen if named in found]
 
 

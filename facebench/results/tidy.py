@@ -61,6 +61,7 @@ def tidy_results(
     left_outs = LeftOuts({}) if left_outs is None else left_outs
     records: list[dict[str, Any]] = []
     for task, performance in performances.items():
+        metrics = measures_of(performance)
         for model, results in performance.groupby(MODEL, sort=False):
             frame = distances.get(model, {}).get(task)
             pairs = {} if frame is None else layers_of(frame, facts[task])
@@ -70,7 +71,7 @@ def tidy_results(
                 )
                 records.extend(
                     {"run": run, "model": model, "layer": layer, **record}
-                    for record in _layer_records(where, left_outs)
+                    for record in _layer_records(where, metrics, left_outs)
                 )
     if not records:
         return empty_results()
@@ -79,9 +80,10 @@ def tidy_results(
     return table.reindex(columns=list(RESULTS_COLUMNS)).astype(RESULTS_COLUMNS)
 
 
-def _layer_records(layer: LayerResults, left_outs: LeftOuts) -> list[dict[str, Any]]:
+def _layer_records(
+    layer: LayerResults, metrics: list[str], left_outs: LeftOuts
+) -> list[dict[str, Any]]:
     rows, pairs, facts = layer.rows, layer.pairs, layer.facts
-    metrics = measures_of(rows)
     important = set(headline(metrics))
     left_outs.collect(layer)
     records = []

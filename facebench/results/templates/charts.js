@@ -397,7 +397,8 @@
       watcher.unobserve(entry.target);
       open(entry.target);
     }
-  }, { rootMargin: "400px" });
+  // Nothing above is drawn ahead: it would push away the section that a link has just led to.
+  }, { rootMargin: "0px 0px 400px 0px" });
   const lazy = [...document.querySelectorAll(".chart, .gallery")];
   lazy.forEach((element) => watcher.observe(element));
   const drawAll = () => lazy.forEach(open);
