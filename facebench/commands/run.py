@@ -43,7 +43,6 @@ def run(
     from facebench.config import load_config
 
     started = time.monotonic()
-    talk().show_log()
     config = load_config(file, overrides or [])
     if dry_run:
         _show_plan(_built(config))
@@ -66,7 +65,7 @@ def run(
             talk().say(f"Continuing the {earlier.status} run {earlier.path}.")
         outcome = run_experiment(experiment, digest, earlier)
         for what, error in outcome.failures:
-            talk().say(f"Failed: {what}: {type(error).__name__}: {error}")
+            talk().complain(f"{what} failed: {type(error).__name__}: {error}")
         if config.settings.report:
             _write_report(outcome.path)
     _show_results(outcome.path, outcome.status, new=True)
