@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from facebench.errors import InputError
 
-__all__ = ["atomic_path", "one_writer", "safe_name"]
+__all__ = ["atomic_path", "held", "one_writer", "safe_name"]
 
 _UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -98,16 +98,41 @@ def one_writer(folder: Path) -> Iterator[None]:
         If another run is writing there now.
     """
     name = hashlib.sha256(str(folder.resolve()).encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    lock = FileLock(Path(tempfile.gettempdir()) / f"facebench-{name}.lock")
+    msg = (
+        f"Another run is writing its results to {folder}. Wait until it is done, or give "
+        "this one an export_path of its own."
+    )
+    with held(Path(tempfile.gettempdir()) / f"facebench-{name}.lock", msg):
+        yield
+
+
+@contextmanager
+def held(lock: Path, otherwise: str) -> Iterator[None]:
+    """Hold a lock, which the system takes back when its holder dies, however it dies.
+
+    Parameters
+    ----------
+    lock : Path
+        The file of the lock, in a folder that is made if need be; it stays behind, as removing it
+        would let two hold it.
+    otherwise : str
+        What to say if another holds it.
+
+    Raises
+    ------
+    InputError
+        If another process, or another part of this one, holds it now, or the file cannot be made.
+    """
+    guard = FileLock(lock)
     try:
-        lock.acquire(timeout=0)
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        guard.acquire(timeout=0)
     except Timeout as error:
-        msg = (
-            f"Another run is writing its results to {folder}. Wait until it is done, or give "
-            "this one an export_path of its own."
-        )
+        raise InputError(otherwise) from error
+    except OSError as error:
+        msg = f"{lock.parent} must be a folder to write to. Got {error}."
         raise InputError(msg) from error
     try:
         yield
     finally:
-        lock.release()
+        guard.release()

@@ -8,15 +8,22 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as RichProgress
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
 
-__all__ = ["Progress", "visible_log"]
+__all__ = ["Progress", "show_bars", "visible_log"]
 
 _log = logging.getLogger(__name__)
 _SECONDS_BETWEEN_LINES = 10.0
+_bars_wanted = True
+
+
+def show_bars(wanted: bool) -> None:
+    """Say whether terminals get bars from now on; they do if nobody said."""
+    global _bars_wanted
+    _bars_wanted = wanted
 
 
 class Progress:
@@ -39,7 +46,16 @@ class Progress:
         self._done = 0
         self._started = self._last_line = time.monotonic()
         self._bar: RichProgress | None = None
-        if sys.stderr.isatty():
+        if _bars_wanted and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import (
+                BarColumn,
+                MofNCompleteColumn,
+                TextColumn,
+                TimeRemainingColumn,
+            )
+            from rich.progress import Progress as RichProgress
+
             self._bar = RichProgress(
                 TextColumn("{task.description}", markup=False),
                 BarColumn(),

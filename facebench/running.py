@@ -5,20 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from facebench.config import Config
 from facebench.errors import InputError, RunFailedError
-from facebench.files import safe_name
+from facebench.files import held, safe_name
 from facebench.yaml_reading import Located
 
 if TYPE_CHECKING:
     from facebench.experiment import Experiment
 
-__all__ = ["Earlier", "Outcome", "experiment_digest", "find_earlier", "run_experiment"]
+__all__ = [
+    "Earlier",
+    "Outcome",
+    "alone",
+    "experiment_digest",
+    "find_earlier",
+    "refuse_running",
+    "run_experiment",
+]
 
 # Settings that say how a run is done, where to, and under which name: its results are the same.
 _HOW = frozenset(
@@ -37,10 +46,13 @@ class Earlier:
         Its folder.
     status : str
         'finished', 'failed', 'interrupted' or 'running'.
+    process : str
+        What runs it, or ran it: number and machine.
     """
 
     path: Path
     status: str
+    process: str
 
 
 @dataclass(frozen=True)
@@ -114,7 +126,7 @@ def find_earlier(config: Config, digest: str) -> Earlier | None:
     from facebench.errors import FacebenchError
     from facebench.results.run import load_run
 
-    folder = config.settings.output / safe_name(config.settings.name)
+    folder = _folder_of(config)
     for path in sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []:
         try:
             run = load_run(path)
@@ -123,14 +135,63 @@ def find_earlier(config: Config, digest: str) -> Earlier | None:
             continue
         known = run.manifest.get("config")
         if isinstance(known, Mapping) and known.get(_DIGEST) == digest:
-            return Earlier(path, run.status)
+            process = run.manifest.get("process") or {}
+            shown = f"process {process.get('pid')} on {process.get('host')}"
+            return Earlier(path, run.status, shown)
     return None
+
+
+def refuse_running(earlier: Earlier | None) -> None:
+    """Refuse to start what runs already, by what its folder tells.
+
+    Parameters
+    ----------
+    earlier : Earlier or None
+        From `find_earlier`.
+
+    Raises
+    ------
+    InputError
+        If it is running.
+    """
+    if earlier is not None and earlier.status == "running":
+        msg = (
+            f"This very experiment is running already, into {earlier.path} ({earlier.process}). "
+            "Wait until it is done, or stop it and run this again. If that process is gone for "
+            "good, --force runs the experiment anew."
+        )
+        raise InputError(msg)
+
+
+@contextmanager
+def alone(config: Config, digest: str) -> Iterator[None]:
+    """Let one process at a time run an experiment; two may be started in the same second.
+
+    Parameters
+    ----------
+    config : Config
+        The configuration.
+    digest : str
+        From `experiment_digest`: other experiments of the same name are free to run.
+
+    Raises
+    ------
+    InputError
+        If another process runs it, or nothing can be written where runs go.
+    """
+    folder = _folder_of(config)
+    msg = (
+        f"This very experiment is running already, into a folder in {folder}. Wait until it is "
+        "done, or stop it; then run this again, to see its results or to continue it."
+    )
+    with held(folder / f".{digest[:16]}.lock", msg):
+        yield
 
 
 def run_experiment(
     experiment: Experiment, digest: str, earlier: Earlier | None, *, deep: bool = False
 ) -> Outcome:
-    """Run an experiment, in the folder of an earlier run if there is one.
+    """Run an experiment, in the folder of an earlier run if there is one; call it within `alone`.
 
     Parameters
     ----------
@@ -149,17 +210,12 @@ def run_experiment(
 
     Raises
     ------
-    InputError
-        If the earlier run is still running.
     KeyboardInterrupt
         If it is interrupted, after what is finished was saved.
     """
     from facebench.results.run_folder import RunFolder
 
     settings = experiment.config.settings
-    if earlier is not None and earlier.status == "running":
-        msg = f"This very experiment is running already, into {earlier.path}. Wait for it."
-        raise InputError(msg)
     manager = experiment.manager()
     folder = (
         RunFolder.create(settings.output, settings.name)
@@ -198,6 +254,10 @@ def run_experiment(
     status: Literal["finished", "failed"] = "failed" if failures else "finished"
     save(status, failures)
     return Outcome(folder.path, status, earlier is not None, failures)
+
+
+def _folder_of(config: Config) -> Path:
+    return config.settings.output / safe_name(config.settings.name)
 
 
 def _where(error: Exception) -> str:

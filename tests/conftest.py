@@ -31,10 +31,13 @@ ImageFolder = Callable[..., list[Path]]
 
 @pytest.fixture(autouse=True)
 def own_log() -> Iterator[None]:
-    """Take off what a command put on facebench's logger: its stream ends with the test."""
+    """Take back what a command did to facebench's logger, and to its progress bars."""
+    from facebench.progress import show_bars
+
     logger = logging.getLogger("facebench")
     handlers, level = list(logger.handlers), logger.level
     yield
+    show_bars(True)
     logger.handlers[:] = handlers
     logger.setLevel(level)
 

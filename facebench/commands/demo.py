@@ -42,7 +42,6 @@ def demo(
 ) -> None:
     """Compare two networks on all four kinds of task, on faces that facebench renders itself."""
     started = time.monotonic()
-    talk().show_log()
     # The renderer's and aligner's processes start before torch is loaded: they stay small.
     from facebench.demo import prepare_photographs, prepare_rendered_faces
 

@@ -44,7 +44,6 @@ def embed(
     if output.suffix not in (".npz", ".parquet"):
         msg = f"The output must be a .npz or a .parquet file. Got {output}."
         raise InputError(msg)
-    talk().show_log()
     images = images_below(folder)
     network = made_model(model, layers, arguments or [])
     found = embed_folder(network, folder, images, output, batch_size=batch_size, skip_bad=skip_bad)

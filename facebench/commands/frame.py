@@ -64,6 +64,12 @@ class Talk:
         if not self.quiet:
             typer.echo(text, err=True)
 
+    def complain(self, text: str) -> None:
+        """Tell what is wrong, on standard error, in every mode."""
+        coloured = not os.environ.get("NO_COLOR")
+        mark = typer.style("Error: ", fg="red", bold=True) if coloured else "Error: "
+        typer.echo(mark + text, err=True)
+
     def result(self, text: str) -> None:
         """Write a result for people to standard output; `data` writes it for programs."""
         if not self.as_json:
@@ -96,20 +102,21 @@ class Talk:
 
     def show_log(self) -> None:
         """Send facebench's log to standard error, as much of it as the mode wants."""
-        handler: logging.Handler = logging.StreamHandler(sys.stderr)
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.logging import RichHandler
+        from facebench.progress import show_bars
 
-            # Writes above a progress bar, not through it.
-            console = Console(stderr=True)
-            handler = RichHandler(
-                console=console, show_time=False, show_path=False, show_level=False
-            )
+        show_bars(not self.quiet)
+        level = logging.WARNING if self.quiet else logging.INFO
+        handler = _Voice(logging.DEBUG if self.verbose else level)
         logger = logging.getLogger("facebench")
         logger.handlers = [handler]
-        level = logging.WARNING if self.quiet else logging.INFO
-        logger.setLevel(logging.DEBUG if self.verbose else level)
+        logger.setLevel(handler.level)
+
+
+class _Voice(logging.Handler):
+    """Writes to what standard error is at the time: above a progress bar, not through it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        typer.echo(self.format(record), err=True)
 
 
 _current = Talk()
@@ -145,6 +152,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         global _current
         _current = Talk(**{name: options.pop(name) for name in _MODES})
         with _errors_told(WRONG_INPUT):
+            _current.show_log()
             function(*arguments, **options)
 
     modes = [
@@ -187,7 +195,7 @@ def _tell(error: Exception) -> None:
         traceback.print_exception(error)
     problems = error.problems if isinstance(error, ConfigError) else (str(error),)
     for problem in problems:
-        typer.echo(typer.style("Error: ", fg="red", bold=True) + problem, err=True)
+        _current.complain(problem)
     _current.data({"error": type(error).__name__, "problems": list(problems)})
 
 

@@ -73,7 +73,6 @@ def stimuli(
     from facebench.stimuli.catalogue import CONDITIONS
     from facebench.stimuli.conditions import make_conditions
 
-    talk().show_log()
     wanted = conditions or ["inverted", "thatcherised"]
     made = make_conditions(
         faces,
@@ -117,7 +116,6 @@ def align(
     """
     from facebench.aligning import align_folder
 
-    talk().show_log()
     done = align_folder(folder, output, size=size, padding=padding, keep_all=keep_all)
     for name in done.no_face:
         talk().say(f"No face found: {name}")

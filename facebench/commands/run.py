@@ -13,7 +13,7 @@ from facebench.commands.frame import SOME_FAILED, failures_end_with_1, talk
 if TYPE_CHECKING:
     from facebench.config import Config
     from facebench.experiment import Experiment
-    from facebench.running import Outcome
+    from facebench.running import Earlier
 
 __all__ = ["run", "schema", "validate"]
 
@@ -46,31 +46,31 @@ def run(
     from facebench.config import load_config
 
     started = time.monotonic()
-    talk().show_log()
     config = load_config(file, overrides or [])
     if dry_run:
         _show_plan(_built(config))
         return
-    from facebench.running import experiment_digest, find_earlier, run_experiment
+    from facebench.running import alone, experiment_digest, run_experiment
 
     digest = experiment_digest(config)
-    earlier = None if force else find_earlier(config, digest)
+    earlier = None if force else _startable(config, digest)
     if earlier is not None and earlier.status == "finished":
-        talk().say(
-            f"This experiment is finished, on the same data: {earlier.path}. "
-            "Nothing is left to do; --force runs it anew."
-        )
-        _show_results(earlier.path, "finished", new=False)
+        _show_finished(config, earlier)
         return
     experiment = _built(config)
-    if earlier is not None and earlier.status != "running":
-        talk().say(f"Continuing the {earlier.status} run {earlier.path}.")
-    outcome = run_experiment(experiment, digest, earlier, deep=deep)
-    for what, error in outcome.failures:
-        talk().say(f"Failed: {what}: {type(error).__name__}: {error}")
-    if config.settings.report:
-        with failures_end_with_1():
-            _write_report(outcome)
+    with alone(config, digest):
+        # Another start may have been faster.
+        earlier = None if force else _startable(config, digest)
+        if earlier is not None and earlier.status == "finished":
+            _show_finished(config, earlier)
+            return
+        if earlier is not None:
+            talk().say(f"Continuing the {earlier.status} run {earlier.path}.")
+        outcome = run_experiment(experiment, digest, earlier, deep=deep)
+        for what, error in outcome.failures:
+            talk().complain(f"{what} failed: {type(error).__name__}: {error}")
+        if config.settings.report:
+            _write_report(outcome.path)
     _show_results(outcome.path, outcome.status, new=True)
     talk().say(f"Done in {time.monotonic() - started:.0f} s.")
     if outcome.failures:
@@ -116,10 +116,32 @@ def _show_plan(experiment: Experiment) -> None:
     talk().data({"valid": True, "plan": plan.to_frame().to_dict("records")})
 
 
-def _write_report(outcome: Outcome) -> None:
+def _startable(config: Config, digest: str) -> Earlier | None:
+    from facebench.running import find_earlier, refuse_running
+
+    earlier = find_earlier(config, digest)
+    refuse_running(earlier)
+    return earlier
+
+
+def _show_finished(config: Config, earlier: Earlier) -> None:
+    from facebench.results.schema import REPORT_FILE
+
+    talk().say(
+        f"This experiment is finished, on the same data: {earlier.path}. "
+        "Nothing is left to do; --force runs it anew."
+    )
+    if config.settings.report and not (earlier.path / REPORT_FILE).exists():
+        # It was interrupted behind its last number, or no report was wanted then.
+        _write_report(earlier.path)
+    _show_results(earlier.path, earlier.status, new=False)
+
+
+def _write_report(run: Path) -> None:
     from facebench.results.report import write_report
 
-    talk().say(f"The report is {write_report(outcome.path)}.")
+    with failures_end_with_1():
+        talk().say(f"The report is {write_report(run)}.")
 
 
 def _show_results(path: Path, status: str, *, new: bool) -> None:

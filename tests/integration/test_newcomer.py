@@ -32,7 +32,7 @@ def facebench(tmp_path, monkeypatch, world):
 
 
 def runs(folder):
-    return sorted((folder / "runs" / "experiment").iterdir())
+    return sorted(path.parent for path in folder.glob("runs/experiment/*/manifest.json"))
 
 
 def embedded(run):
