@@ -50,7 +50,8 @@ def run(
     if dry_run:
         _show_plan(_built(config))
         return
-    from facebench.running import alone, experiment_digest, run_experiment
+    from facebench.config_files import experiment_digest
+    from facebench.running import alone, run_experiment
 
     digest = experiment_digest(config)
     earlier = None if force else _startable(config, digest)

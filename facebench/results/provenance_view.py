@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,10 +26,10 @@ def provenance_view(run: Run) -> dict[str, Any]:
     -------
     dict
         configuration: the YAML to repeat it with, or ''. groups: (title, [(name, value)]).
-        steps: what to do to repeat it.
+        steps: (words, command), to repeat it.
     """
     manifest = run.manifest
-    config = manifest.get("config")
+    config = (manifest.get("config") or {}).get("settings")
     known = {
         "Run": {
             "run": run.id,
@@ -95,15 +96,32 @@ def flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
     return [(prefix, text)]
 
 
-def _steps(manifest: dict[str, Any], has_config: bool) -> list[str]:
-    versions = manifest.get("versions") or {}
-    steps = [f"pip install facebench=={versions.get('facebench', '')}"]
-    git = (manifest.get("working_directory") or {}).get("git") or {}
-    if git.get("commit"):
-        steps.append(f"git checkout {git['commit']}")
+def _steps(manifest: dict[str, Any], has_config: bool) -> list[tuple[str, str]]:
+    """List what to do: (words, command)."""
+    version = (manifest.get("versions") or {}).get("facebench", "")
+    code = (manifest.get("code") or {}).get("git") or {}
+    own = (manifest.get("working_directory") or {}).get("git") or {}
+    steps = []
+    if code.get("commit"):
+        steps.append((_checkout("facebench's repository", code), f"git checkout {code['commit']}"))
+        steps.append(("Install it:", "pip install ."))
+    else:
+        steps.append(("Install facebench:", f"pip install facebench=={version}"))
+    if own.get("commit") and own != code:
+        steps.append((_checkout("your own repository", own), f"git checkout {own['commit']}"))
     if has_config:
-        steps.append("facebench run experiment.yaml")
+        steps.append(
+            (
+                "Save the configuration below as experiment.yaml, and run it:",
+                "facebench run experiment.yaml",
+            )
+        )
     else:
         command = (manifest.get("process") or {}).get("command") or []
-        steps.append("python " + " ".join(map(str, command)))
+        steps.append(("Run the script again:", "python " + shlex.join(map(str, command))))
     return steps
+
+
+def _checkout(what: str, git: dict[str, Any]) -> str:
+    changed = ", which had changes that were not committed" if git.get("changed") else ""
+    return f"In {what}{changed}:"

@@ -14,7 +14,7 @@ from facebench.cli import app
 from facebench.contracts.world import write_world
 from facebench.registry import MODELS, TASKS
 
-NET = '''
+NET = """
 from collections.abc import Sequence
 
 import torch
@@ -38,7 +38,7 @@ class Net(BaseModel):
 
     def _forward(self, input_tensor):
         return {"a": self.model(input_tensor)}[self.kind]
-'''
+"""
 # What each task needs to be made of the generated tables.
 NEEDED = {name: {"pairs": "pairs.csv"} for name in TASKS.names()} | {
     "identification": {"gallery": "gallery.csv", "probes": "probes.csv"},
@@ -141,7 +141,9 @@ def test_any_setting(validated, said):
 
 @settings(max_examples=30)
 @given(
-    name=st.sampled_from([*MODELS.names(), "net.py:Net", "net:Net", "no.py", "pairs.csv", "os:sep"]),
+    name=st.sampled_from(
+        [*MODELS.names(), "net.py:Net", "net:Net", "no.py", "pairs.csv", "os:sep"]
+    ),
     version=st.sampled_from(["nowhere", "ViT-B/32", "", 3, None, ["a"], "images"]),
 )
 def test_models_that_are_not_there(validated, name, version):

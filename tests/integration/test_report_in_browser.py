@@ -85,6 +85,9 @@ def test_page_is_quiet_and_shows_names_as_written(chrome, pages, name):
     assert chrome.get_log("browser") == []
     others = "performance.getEntriesByType('resource').filter((e) => !/^(data|blob):/.test(e.name))"
     assert chrome.execute_script(f"return {others}.map((e) => e.name)") == []
+    # plotly would offer to upload charts.
+    buttons = "[...document.querySelectorAll('.modebar-btn')].map((e) => e.dataset.title)"
+    assert not [title for title in chrome.execute_script(f"return {buttons}") if "hare" in title]
     # Two elements of one id are what validators complain of first.
     ids = chrome.execute_script("return [...document.querySelectorAll('[id]')].map((e) => e.id)")
     assert len(ids) == len(set(ids))

@@ -49,7 +49,8 @@
     hoverlabel: { bgcolor: color("raised"), bordercolor: color("line"), font: { color: color("ink") }, align: "left" },
     hovermode: "closest", ...more,
   });
-  const settings = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+  // No button may send a chart of somebody's faces anywhere.
+  const settings = { displaylogo: false, responsive: true, showSendToCloud: false, plotlyServerURL: "", modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
 
   // A legend of buttons, which the keyboard reaches: each shows or hides its line.
   const swatch = (trace) => {
