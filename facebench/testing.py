@@ -77,8 +77,11 @@ def check_task(
     ----------
     task : type or callable
         A subclass of BaseTask, made with a generated pairs file whose columns are ``truth``,
-        ``same``, ``distance``, ``condition``, ``group``, ``group1`` and ``group2``; or a function
-        without arguments that returns a new task, on pairs or images of its own.
+        ``same``, ``distance``, ``condition``, ``group``, ``group1`` and ``group2``. Or a subclass
+        of EmbeddingTask, made with what is generated for parameters of these names:
+        ``images_path``, ``images``, ``pairs``, ``pairs_file_path``, ``reference``, ``gallery``,
+        ``probes``, ``templates`` and ``triplets_file_path``. Or a function without arguments that
+        returns a new task, on pairs or images of its own.
 
     Raises
     ------

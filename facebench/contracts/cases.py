@@ -12,23 +12,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from PIL import Image
 
+from facebench.arguments import parameters_of
+from facebench.contracts.world import arguments_of_world, generated_image, write_world
+from facebench.errors import ContractError
 from facebench.models.base import BaseModel
 from facebench.models.layers import first_tensor
 from facebench.tasks.base import BaseTask
 from facebench.tasks.embedding import EmbeddingTask
 
-__all__ = ["ModelCase", "TaskCase", "generated_image"]
+__all__ = ["ModelCase", "TaskCase"]
 
 _MOST_LAYERS = 5
-_PEOPLE, _PHOTOGRAPHS = 6, 3
-
-
-def generated_image(seed: int, size: tuple[int, int] = (90, 60)) -> Image.Image:
-    """Draw a picture of smooth random colours; different seeds give different ones."""
-    coarse = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
-    return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
 
 
 class ModelCase:
@@ -116,7 +111,7 @@ class TaskCase:
 
     def __enter__(self) -> TaskCase:
         self._folder = tempfile.TemporaryDirectory(prefix="facebench-contract-")
-        self._write_world()
+        write_world(self.folder)
         return self
 
     def __exit__(
@@ -142,52 +137,45 @@ class TaskCase:
         task = self._task
         return task if inspect.isclass(task) and issubclass(task, BaseTask) else None
 
+    @property
+    def embedding_task(self) -> type[EmbeddingTask] | None:
+        """The class, if a class of tasks that need embeddings was given."""
+        task = self._task
+        return task if inspect.isclass(task) and issubclass(task, EmbeddingTask) else None
+
     def make(self) -> BaseTask | EmbeddingTask:
         """Make a new task."""
         if self.pair_task is not None:
             return self.pair_task("contract", self.folder / "pairs.csv", self.folder / "images")
+        if self.embedding_task is not None:
+            return self.embedding_task(**self.arguments())
         return self._task()  # type: ignore[call-arg]
+
+    def arguments(self) -> dict[str, Any]:
+        """Give what a class of tasks that need embeddings is made with.
+
+        Raises
+        ------
+        ContractError
+            If it cannot be made of what is generated.
+        """
+        parameters = parameters_of(self._task) if inspect.isclass(self._task) else {}
+        known = arguments_of_world(self.folder, parameters)
+        missing = [
+            name
+            for name, parameter in parameters.items()
+            if parameter.default is parameter.empty and name not in known
+        ]
+        if missing:
+            msg = (
+                f"nothing is generated for its {', '.join(map(repr, missing))}: check a function "
+                "without arguments that makes the task instead of the class"
+            )
+            raise ContractError(msg)
+        return known
 
     def measured_frame(self, task: BaseTask, seed: int) -> pd.DataFrame:
         """Give what a layer's measurement hands to a pair task."""
         distances = np.random.default_rng(seed).uniform(0.1, 2, len(task.pairs_df))
         frame = pd.DataFrame(task.pairs_df).copy()
         return frame.assign(layer_name="default", model_computed_distance=distances)
-
-    def _write_world(self) -> None:
-        rng = np.random.default_rng(0)
-        names = []
-        for person in range(_PEOPLE):
-            for photograph in range(_PHOTOGRAPHS):
-                name = f"person{person}/{photograph}.png"
-                path = self.folder / "images" / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                generated_image(10 * person + photograph, (32, 32)).save(path)
-                names.append(name)
-        same = [
-            (a, b) for a in range(len(names)) for b in range(a)
-            if a // _PHOTOGRAPHS == b // _PHOTOGRAPHS
-        ]  # fmt: skip
-        other = [
-            (a, b) for a in range(len(names)) for b in range(a)
-            if a // _PHOTOGRAPHS != b // _PHOTOGRAPHS
-        ]  # fmt: skip
-        drawn = [other[i] for i in rng.choice(len(other), len(same), replace=False)]
-        pairs = [pair for both in zip(same, drawn, strict=True) for pair in both]
-        truth = [int(a // _PHOTOGRAPHS == b // _PHOTOGRAPHS) for a, b in pairs]
-        table = pd.DataFrame(
-            {
-                "img1": [names[a] for a, _ in pairs],
-                "img2": [names[b] for _, b in pairs],
-                "truth": truth,
-                "same": truth,
-                "distance": rng.uniform(0, 1, len(pairs)).round(3),
-                # Both classes in every condition and group.
-                "condition": [["near", "far"][i // 2 % 2] for i in range(len(pairs))],
-                # What a person is stays the same in every image.
-                "group1": ["ab"[a // _PHOTOGRAPHS % 2] for a, _ in pairs],
-                "group2": ["ab"[b // _PHOTOGRAPHS % 2] for _, b in pairs],
-                "group": [["upright", "inverted"][i // 4 % 2] for i in range(len(pairs))],
-            }
-        )
-        table.to_csv(self.folder / "pairs.csv", index=False)

@@ -15,8 +15,9 @@ import torch
 from torch import nn
 
 from facebench.columns import DEFAULT_LAYER
-from facebench.contracts.cases import ModelCase, generated_image
+from facebench.contracts.cases import ModelCase
 from facebench.contracts.checks import Check, demand, raises
+from facebench.contracts.world import generated_image
 from facebench.engine import embed
 from facebench.errors import ImageError, InputError, UnknownNameError
 from facebench.models.layers import first_tensor

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pickle
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -92,6 +95,8 @@ def _further_columns_do_no_harm(case: TaskCase) -> None:
 
 
 def _it_refuses_bad_input(case: TaskCase) -> None:
+    if case.embedding_task is not None:
+        _refuses(case.embedding_task, case.arguments(), case.folder)
     cls = case.pair_task
     if cls is None:
         return
@@ -101,6 +106,16 @@ def _it_refuses_bad_input(case: TaskCase) -> None:
     empty = case.folder / "empty.csv"
     empty.write_text("img1,img2\n")
     raises(InputError, lambda: cls("x", empty, images), "A pairs file without pairs")
+
+
+def _refuses(cls: type[EmbeddingTask], arguments: dict[str, Any], folder: Path) -> None:
+    bad: dict[str, tuple[Any, str]] = {"name": ("", "An empty name"), "images": ([], "No image")}
+    for name, value in arguments.items():
+        if isinstance(value, Path) and value.suffix == ".csv":
+            bad[name] = (folder / "none.csv", f"A missing file as {name!r}")
+    for name, (value, what) in bad.items():
+        if name in arguments:
+            raises(InputError, partial(cls, **{**arguments, name: value}), what)
 
 
 def _it_pickles(case: TaskCase) -> None:

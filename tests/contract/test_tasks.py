@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from facebench.registry import TASKS
-from facebench.tasks.base import BaseTask
 from facebench.tasks.effect import EffectTask
 from facebench.tasks.effects import (
     CompositeEffect,
@@ -77,11 +76,7 @@ STAND_INS = {
 }
 
 
-# Those that take a pairs file and need no more than the generated columns.
-NAMES = [name for name in TASKS.names() if issubclass(TASKS.get(name), BaseTask)]
-
-
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=TASKS.names())
 def case(request: pytest.FixtureRequest) -> Iterator[TaskCase]:
     cls = TASKS.get(request.param)
     with TaskCase(STAND_INS.get(cls, cls)) as case:

@@ -105,6 +105,23 @@ class TestTasks:
         paths = image_folder(3)
         folder = paths[0].parent
         check_task(lambda: NormTask("norm", [path.name for path in paths], folder))
+        check_task(NormTask)
+
+    def test_a_class_that_needs_what_is_not_generated(self):
+        class Weighted(NormTask):
+            def __init__(self, name, images, images_path, heights):
+                super().__init__(name, images, images_path)
+
+        with pytest.raises(ContractError, match="nothing is generated for its 'heights': check a"):
+            check_task(Weighted)
+
+    def test_bad_input_that_a_task_of_embeddings_takes(self):
+        class Lenient(NormTask):
+            def __init__(self, name, images_path, probes):
+                super().__init__(name, ["person0/0.png", "person1/0.png"], images_path)
+
+        with pytest.raises(ContractError, match="A missing file as 'probes' must raise InputError"):
+            check_task(Lenient)
 
     def test_a_task_that_draws_nothing(self):
         class Blind(MeanTask):
