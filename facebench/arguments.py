@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import os
+import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Union
 
@@ -35,6 +38,8 @@ _NAMED_FUNCTIONS: dict[str, Registry] = {
 _LENIENT = ConfigDict(coerce_numbers_to_str=True)
 _VARIADIC = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
 _PLAIN = (bool, int, float, str, type(None))
+_COLLECTIONS = (Iterable, Mapping, Sequence, dict, list, os.PathLike, tuple)
+_LIST_TYPE = re.compile(r"\b(?:Iterable|Sequence|list)\[(\w+)\]")
 
 
 class ArgumentProblem(Exception):  # noqa: N818
@@ -109,7 +114,7 @@ def arguments_for(
     for key, item in given.items():
         name = key if key in parameters else SHORT_NAMES.get(key, key)
         if name not in parameters and not takes_any:
-            known = [_short(parameter) for parameter in parameters if parameter != "name"]
+            known = [_short(one, parameters) for one in parameters if one != "name"]
             sentence = (
                 f"{cls.__name__} takes no {key!r}.{did_you_mean(key, [*known, *parameters])} "
                 f"It takes: {listed(known)}."
@@ -127,13 +132,15 @@ def arguments_for(
         if parameter.kind in _VARIADIC:
             continue
         if parameter.default is parameter.empty and name not in arguments:
-            msg = f"{cls.__name__} needs {_short(name)!r}."
+            msg = f"{cls.__name__} needs {_short(name, parameters)!r}."
             raise ArgumentProblem(msg)
     return arguments, keys
 
 
-def _short(name: str) -> str:
-    return next((short for short, long in SHORT_NAMES.items() if long == name), name)
+def _short(name: str, parameters: Iterable[str]) -> str:
+    shorts = [short for short, long in SHORT_NAMES.items() if long == name]
+    # What is a parameter of its own is short for no other.
+    return next((short for short in shorts if short not in parameters), name)
 
 
 def _value(
@@ -155,6 +162,7 @@ def _value(
             return TypeAdapter(hint, config=_LENIENT).validate_python(value)
         except ValidationError as error:
             expected = annotation.replace("'", "").replace("None", "null")
+            expected = _LIST_TYPE.sub(r"list of \1", expected)
             sentence = f"{key!r} must be {expected}. Got {value!r}.{_near(value, hint)}"
             raise ArgumentProblem(sentence, key) from error
     return value
@@ -167,18 +175,20 @@ def _near(value: Any, hint: Any) -> str:
 
 def _hints_of(cls: type) -> dict[str, Any]:
     """Give the types of a class's parameters, as far as they can be known at run time."""
-    try:
-        return typing.get_type_hints(cls.__init__)  # type: ignore[misc]
-    except Exception:
-        # Names imported for type checkers only: the class checks its arguments itself.
-        return {}
+    hints: dict[str, Any] = {}
+    for base in cls.__mro__[:-1]:
+        if "__init__" in vars(base):
+            # Names imported for type checkers only: the class checks its arguments itself.
+            with suppress(Exception):
+                hints = {**typing.get_type_hints(base.__init__), **hints}  # type: ignore[misc]
+    return hints
 
 
 def _is_plain(hint: Any) -> bool:
-    """Tell whether a type is made of text, numbers, truth values and choices of text alone."""
+    """Tell whether a type is made of what YAML holds: text, numbers, truth values and lists."""
     origin = typing.get_origin(hint)
     if origin is Literal:
         return True
-    if origin in (Union, types.UnionType):
-        return all(_is_plain(part) for part in typing.get_args(hint))
+    if origin in (Union, types.UnionType, *_COLLECTIONS):
+        return all(_is_plain(part) for part in typing.get_args(hint) if part is not ...)
     return hint in _PLAIN

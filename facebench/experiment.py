@@ -284,5 +284,6 @@ def _call(make: Callable[[], T], keys: Mapping[str, str]) -> T:
         key = next((key for name, key in keys.items() if f"'{name}'" in text), None)
         if key is None and "layer" in text and "extract_layers" in keys:
             key = keys["extract_layers"]
-        sentence = text if isinstance(error, FacebenchError) else f"{type(error).__name__}: {text}"
+        is_clear = isinstance(error, FacebenchError | OSError)
+        sentence = text if is_clear else f"{type(error).__name__}: {text}"
         raise _Misplaced(() if key is None else (key,), sentence) from error
