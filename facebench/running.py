@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from facebench.config import Config
+from facebench.config import Config, Settings
 from facebench.errors import InputError, RunFailedError
 from facebench.files import held, safe_name
 from facebench.yaml_reading import Located
@@ -101,7 +101,7 @@ def experiment_digest(config: Config) -> str:
     said = {
         key: _canonical(item, without)
         for key, item in config.source.value.items()
-        if key not in _HOW
+        if key not in _HOW and not _goes_without_saying(key, item)
     }
     said["seed"] = config.settings.seed
     said["facebench"] = code_digest()
@@ -249,6 +249,11 @@ def run_experiment(experiment: Experiment, digest: str, earlier: Earlier | None)
     status: Literal["finished", "failed"] = "failed" if failures else "finished"
     save(status, failures)
     return Outcome(folder.path, status, earlier is not None, failures)
+
+
+def _goes_without_saying(key: str, item: Located) -> bool:
+    default = Settings.model_fields[key].get_default(call_default_factory=True)
+    return bool(item.plain() == default)
 
 
 def _folder_of(config: Config) -> Path:

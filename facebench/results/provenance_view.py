@@ -28,7 +28,9 @@ def provenance_view(run: Run) -> dict[str, Any]:
         steps: what to do to repeat it.
     """
     manifest = run.manifest
-    config = manifest.get("config")
+    config = manifest.get("config") or {}
+    # An experiment's file says what is in its settings; a script may have put in what it likes.
+    settings = _without_none(config.get("settings", config))
     known = {
         "Run": {
             "run": run.id,
@@ -36,6 +38,8 @@ def provenance_view(run: Run) -> dict[str, Any]:
             "begun": manifest.get("created"),
             "saved": manifest.get("saved"),
             "folder": str(run.path),
+            "experiment file": config.get("file"),
+            "experiment digest": config.get("digest"),
             "command": " ".join(map(str, (manifest.get("process") or {}).get("command", []))),
         },
         "Models": manifest.get("models"),
@@ -53,10 +57,11 @@ def provenance_view(run: Run) -> dict[str, Any]:
         "Seeds": manifest.get("seeds"),
         "Timings, cache and weights": manifest.get("provenance"),
     }
+    text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
+    if "file" in config:
+        text = f"# From {config['file']}: paths are relative to its folder.\n{text}"
     return {
-        "configuration": yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
-        if config
-        else "",
+        "configuration": text if config else "",
         "groups": [(title, flat(content)) for title, content in known.items() if content],
         "steps": _steps(manifest, bool(config)),
     }
@@ -93,6 +98,13 @@ def flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
         ]
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return [(prefix, text)]
+
+
+def _without_none(value: Any) -> Any:
+    """Leave out what was not said."""
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    return value
 
 
 def _steps(manifest: dict[str, Any], has_config: bool) -> list[str]:

@@ -23,7 +23,7 @@ def call_in_terminal(*arguments, **variables):
         try:
             os.dup2(stdout, 1)
             os.dup2(stderr, 2)
-            sys.stdout, sys.stderr = open(1, "w"), open(2, "w")  # noqa: PTH123, SIM115
+            sys.stdout, sys.stderr = open(1, "w"), open(2, "w")  # noqa: SIM115
             os.environ.update({"TERM": "xterm-256color", "COLUMNS": "120"} | variables)
             try:
                 app([str(argument) for argument in arguments])
