@@ -65,7 +65,9 @@ class ModelEntry(_Checked):
         None, description="Names, globs such as 'features.*', or 'all'. Default: the output."
     )
     seeds: Annotated[list[int] | None, BeforeValidator(_as_list)] = Field(
-        None, description="A copy of the model for each of these seeds: untrained controls."
+        None,
+        min_length=1,
+        description="A copy of the model for each of these seeds: untrained controls.",
     )
 
 

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from facebench.config import Config
+from facebench.config import Config, Settings
 from facebench.yaml_reading import Located
 
 __all__ = ["experiment_digest", "with_absolute_paths"]
@@ -47,7 +47,7 @@ def experiment_digest(config: Config) -> str:
     said = {
         key: _canonical(item, without)
         for key, item in config.source.value.items()
-        if key not in _HOW
+        if key not in _HOW and not _goes_without_saying(key, item)
     }
     said["seed"] = config.settings.seed
     said["facebench"] = code_digest()
@@ -96,6 +96,11 @@ def _anywhere(text: str, key: str, folder: Path) -> str:
     is_path = any(sign in text for sign in ("/", "\\", ".")) or key.endswith(_PATHS)
     path, attribute = _named(text, folder) if is_path else (None, "")
     return text if path is None else f"{path.absolute()}{attribute}"
+
+
+def _goes_without_saying(key: str, item: Located) -> bool:
+    default = Settings.model_fields[key].get_default(call_default_factory=True)
+    return bool(item.plain() == default)
 
 
 def _canonical(item: Located, without: Path) -> Any:

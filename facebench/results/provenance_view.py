@@ -29,7 +29,9 @@ def provenance_view(run: Run) -> dict[str, Any]:
         steps: (words, command), to repeat it.
     """
     manifest = run.manifest
-    config = (manifest.get("config") or {}).get("settings")
+    config = manifest.get("config") or {}
+    # An experiment's file says what is in its settings; a script may have put in what it likes.
+    settings = _without_none(config.get("settings", config))
     known = {
         "Run": {
             "run": run.id,
@@ -37,6 +39,8 @@ def provenance_view(run: Run) -> dict[str, Any]:
             "begun": manifest.get("created"),
             "saved": manifest.get("saved"),
             "folder": str(run.path),
+            "experiment file": config.get("file"),
+            "experiment digest": config.get("digest"),
             "command": " ".join(map(str, (manifest.get("process") or {}).get("command", []))),
         },
         "Models": manifest.get("models"),
@@ -55,7 +59,7 @@ def provenance_view(run: Run) -> dict[str, Any]:
         "Timings, cache and weights": manifest.get("provenance"),
     }
     return {
-        "configuration": yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+        "configuration": yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
         if config
         else "",
         "groups": [(title, flat(content)) for title, content in known.items() if content],
@@ -96,6 +100,13 @@ def flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
     return [(prefix, text)]
 
 
+def _without_none(value: Any) -> Any:
+    """Leave out what was not said."""
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    return value
+
+
 def _steps(manifest: dict[str, Any], has_config: bool) -> list[tuple[str, str]]:
     """List what to do: (words, command)."""
     version = (manifest.get("versions") or {}).get("facebench", "")
@@ -110,12 +121,8 @@ def _steps(manifest: dict[str, Any], has_config: bool) -> list[tuple[str, str]]:
     if own.get("commit") and own != code:
         steps.append((_checkout("your own repository", own), f"git checkout {own['commit']}"))
     if has_config:
-        steps.append(
-            (
-                "Save the configuration below as experiment.yaml, and run it:",
-                "facebench run experiment.yaml",
-            )
-        )
+        words = "Save the configuration below as experiment.yaml, and run it:"
+        steps.append((words, "facebench run experiment.yaml"))
     else:
         command = (manifest.get("process") or {}).get("command") or []
         steps.append(("Run the script again:", "python " + shlex.join(map(str, command))))
