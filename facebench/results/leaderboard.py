@@ -74,12 +74,14 @@ def write_leaderboard(runs: Sequence[Path], output: Path) -> Path:
 
 
 def _board(runs: Sequence[Run]) -> Table:
+    names = _task_names(runs)
     results = pd.concat([run.results for run in runs], ignore_index=True)
-    begun = {run.id: shown_time(run.manifest.get("created")) for run in runs}
+    results["task"] = [names[key] for key in zip(results["run"], results["task"], strict=True)]
+    by_id = {run.id: run for run in runs}
     # Measures that stand for a task are those of its first run.
     rows, extra = [], []
     best = {
-        (run.id, task, model): layer
+        (run.id, names[run.id, task], model): layer
         for run in runs
         for task in run.tasks
         for model, layer in best_layers(run.results, task).items()
@@ -96,7 +98,7 @@ def _board(runs: Sequence[Run]) -> Table:
         ]
         ranks = _ranks(ordered["value"], is_best, sign)
         for row, shown, rank in zip(ordered.itertuples(), is_best, ranks, strict=True):
-            rows.append(_row(row, rank, span, begun))
+            rows.append(_row(row, rank, span, by_id[row.run]))
             extra.append(not shown)
     hidden = sum(extra)
     return Table(
@@ -109,6 +111,27 @@ def _board(runs: Sequence[Run]) -> Table:
     )
 
 
+def _task_names(runs: Sequence[Run]) -> dict[tuple[str, str], str]:
+    """Name every run's tasks, so that those of one name but of different data are told apart."""
+    data: dict[str, dict[str, None]] = {}
+    digests = {}
+    for run in runs:
+        for task in dict.fromkeys(run.results["task"]):
+            told = (run.manifest.get("data") or {}).get(task) or {}
+            images = (told.get("images") or {}).get("digest")
+            digests[run.id, task] = str(told.get("pairs_digest") or images or "")[:6]
+            data.setdefault(task, {})[digests[run.id, task]] = None
+    return {
+        (run, task): task if len(data[task]) == 1 else f"{task} (data {digest or 'unknown'})"
+        for (run, task), digest in digests.items()
+    }
+
+
+def _short(run: Run) -> str:
+    """Name a run in a narrow column: its name, and the random end of its folder's."""
+    return f"{run.manifest['name']} {run.path.name.rpartition('-')[2]}"
+
+
 def _ranks(values: pd.Series, counted: Sequence[bool], sign: int) -> list[int | None]:
     """Give the best layers numbers; equal values share the better place."""
     own = values.where(list(counted))
@@ -116,7 +139,7 @@ def _ranks(values: pd.Series, counted: Sequence[bool], sign: int) -> list[int | 
     return [None if not sign or pd.isna(rank) else int(rank) for rank in ranks]
 
 
-def _row(row: Any, rank: int | None, span: tuple[float, float], begun: dict[str, str]) -> list[Any]:
+def _row(row: Any, rank: int | None, span: tuple[float, float], run: Run) -> list[Any]:
     value, low, high = (
         None if pd.isna(x) else float(x) for x in (row.value, row.ci_low, row.ci_high)
     )
@@ -131,8 +154,8 @@ def _row(row: Any, rank: int | None, span: tuple[float, float], begun: dict[str,
         None if low is None else [low, high],
         None if value is None else forest(value, low, high, span),
         None if pd.isna(row.n_pairs) else int(row.n_pairs),
-        row.run,
-        begun.get(row.run, ""),
+        _short(run),
+        shown_time(run.manifest.get("created")),
     ]
 
 
@@ -142,6 +165,7 @@ def _runs_table(runs: Sequence[Run]) -> Table:
         caption="The runs",
         columns=[
             Column("Run"),
+            Column("Folder"),
             Column("Begun"),
             Column("Status"),
             Column("Models"),
@@ -150,6 +174,7 @@ def _runs_table(runs: Sequence[Run]) -> Table:
         ],
         rows=[
             [
+                _short(run),
                 run.id,
                 shown_time(run.manifest.get("created")),
                 run.status,

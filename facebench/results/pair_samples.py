@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.stats import rankdata
 
 from facebench.metrics.verification import youden_threshold
@@ -42,7 +43,7 @@ def scatter_data(series: Sequence[Named], thumbnails: Thumbnails) -> dict[str, A
         None where nothing is given.
     """
     comparable = _same_length(series)
-    given = comparable[0][2].given if comparable else None
+    given = _given(comparable[0][2]) if comparable else None
     if given is None:
         return None
     total = len(given)
@@ -126,6 +127,11 @@ def group_rates(series: Sequence[Named]) -> list[dict[str, Any]]:
     return found
 
 
+def _given(pairs: PairRows) -> Float64Array | None:
+    """Give what the network is compared with: given distances, or people's mean ratings."""
+    return pairs.rated if pairs.given is None else pairs.given
+
+
 def _same_length(series: Sequence[Named]) -> list[Named]:
     with_pairs = [named for named in series if named[2].has_pairs and named[2].usable.any()]
     return [named for named in with_pairs if len(named[2]) == len(with_pairs[0][2])]
@@ -145,8 +151,9 @@ def _hardness(pairs: PairRows) -> Float64Array | None:
         # A genuine pair is hard if far apart, an impostor pair if close.
         place[used] = np.where(pairs.labels[used] == 1, share, share - 1)
         return place
-    if pairs.given is not None:
-        place[used] = share - (rankdata(pairs.given[used]) - 0.5) / int(used.sum())
+    given = _given(pairs)
+    if given is not None:
+        place[used] = share - (rankdata(given[used]) - 0.5) / int(used.sum())
         return place
     return None
 
@@ -168,6 +175,7 @@ def _gallery(
     distances: bool = False,
 ) -> dict[str, Any]:
     order = np.argsort(np.where(np.isnan(hardness), 0, hardness), kind="stable")
+    given = _given(pairs)
     groups = []
     for title, rows in zip(titles, (order[::-1][:number], order[:number]), strict=True):
         sign = 1 if title == titles[0] else -1
@@ -179,7 +187,7 @@ def _gallery(
                     {
                         "pair": _pair(pairs, row, thumbnails),
                         "distance": float(pairs.distances[row]) if distances else None,
-                        "given": None if pairs.given is None else float(pairs.given[row]),
+                        "given": None if given is None else float(given[row]),
                     }
                     for row in shown
                 ],
@@ -191,12 +199,15 @@ def _gallery(
 def _group_columns(pairs: PairRows) -> Mapping[str, list[str]]:
     columns = {}
     own = {"img1", "img2", "layer_name", pairs.facts.label_column}
+    labels = pd.Series(pairs.labels)
     for column in pairs.frame.columns:
         values = pairs.frame[column]
         if column in own or values.dtype.kind in "fiub" or values.isna().any():
             continue
-        groups = list(dict.fromkeys(values.astype(str)))
-        if 2 <= len(groups) <= _MOST_GROUPS:
+        names = values.astype(str)
+        groups = list(dict.fromkeys(names))
+        # Groups of one label each only say the label in other words.
+        if 2 <= len(groups) <= _MOST_GROUPS and (labels.groupby(names.array).nunique() > 1).any():
             columns[str(column)] = groups
     return columns
 

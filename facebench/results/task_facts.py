@@ -124,7 +124,7 @@ def _remarks(performance: pd.DataFrame) -> dict[str, str]:
     for column in performance.columns:
         if column in {*IDENTITY, CONDITION, CI_METHOD} or is_numeric_dtype(performance[column]):
             continue
-        texts = list(dict.fromkeys(performance[column].dropna().astype(str)))
+        texts = [text for text in performance[column].dropna().astype(str).unique() if text]
         if 0 < len(texts) <= _TEXTS_KEPT:
             remarks[str(column)] = ", ".join(texts)
     return remarks

@@ -126,12 +126,16 @@ class TestFolders:
         assert "does not exist" in call("embed", "nowhere", status=2).talk
 
     def test_pairs(self, call):
-        done = call("pairs", "faces", "--genuine", 6, "--impostor", 4, "--json")
-        assert json.loads(done.out) == {"output": "pairs.csv", "genuine": 6, "impostor": 4}
-        assert pd.read_csv(done.folder / "pairs.csv")["same"].sum() == 6
+        done = call("pairs", "faces", "-o", "p.csv", "--genuine", 6, "--impostor", 4, "--json")
+        assert json.loads(done.out) == {"output": "p.csv", "genuine": 6, "impostor": 4}
+        assert pd.read_csv(done.folder / "p.csv")["same"].sum() == 6
+        assert "--force" in call("pairs", "faces", "-o", "p.csv", status=2).talk
+        assert len(pd.read_csv(done.folder / "p.csv")) == 10
+        call("pairs", "faces", "-o", "p.csv", "--force")
+        assert len(pd.read_csv(done.folder / "p.csv")) > 10
         call("pairs", "faces", "--all", "-o", "all.csv")
         assert len(pd.read_csv(done.folder / "all.csv")) == 18 * 17 // 2
-        assert "genuine" in call("pairs", "faces", "--genuine", 999, status=2).talk
+        assert "genuine" in call("pairs", "faces", "-o", "q.csv", "--genuine", 999, status=2).talk
 
     def test_align_lists_what_shows_no_face(self, call):
         done = call("align", "faces", "-o", "chips", "--json")
@@ -258,7 +262,11 @@ class TestYourOwn:
         assert "only for: model, task, plot" in call("prompt", "poem", status=2).talk
 
 
-def test_doctor(call):
+def test_doctor(call, tmp_path, monkeypatch):
+    monkeypatch.setenv("FACEBENCH_CACHE", str(tmp_path / "mine"))
+    told = {row["what"]: row for row in json.loads(call("doctor", "--json").out)}
+    assert told["cache"]["detail"].startswith(str(tmp_path / "mine"))
+    monkeypatch.setenv("FACEBENCH_CACHE", "off")
     findings = {row["what"]: row for row in json.loads(call("doctor", "--json").out)}
     assert findings["torch"]["state"] == "ok"
     assert {"memory", "cache", "device cpu", "weights of dlib-resnet"} <= findings.keys()

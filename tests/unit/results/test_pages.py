@@ -20,12 +20,14 @@ from facebench.results.leaderboard import write_leaderboard
 from facebench.results.measures import headline, higher_is_better
 from facebench.results.pages import embedded_json
 from facebench.results.pair_rows import PairRows
+from facebench.results.pair_samples import gallery_data, group_rates, scatter_data
 from facebench.results.paired import Evidence
 from facebench.results.report import write_report
 from facebench.results.run_folder import RunFolder
 from facebench.results.task_facts import TaskFacts
+from facebench.results.thumbnails import Thumbnails
 from facebench.results.ties import tie_groups
-from support.small_run import ALERT, save_small_run, small_manager
+from support.small_run import ALERT, draw_pairs, save_small_run, small_manager
 
 
 @pytest.fixture(scope="module")
@@ -244,6 +246,49 @@ def test_leaderboard_ranks_all_runs(runs, tmp_path):
     assert len({row[10] for row in auc}) == 2
     with pytest.raises(InputError, match="one run or more"):
         write_leaderboard([], tmp_path / "none.html")
+
+
+def test_leaderboard_ranks_other_pairs_apart(tmp_path):
+    """A task of one name on other pairs is another task."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    one = save_small_run(tmp_path / "a", tmp_path / "runs", 0)
+    pairs = pd.read_csv(tmp_path / "a" / "pairs.csv")
+    draw_pairs(tmp_path / "b")
+    pairs.iloc[::-1].to_csv(tmp_path / "b" / "pairs.csv", index=False)
+    other = save_small_run(tmp_path / "b", tmp_path / "runs", 0)
+    page = write_leaderboard([one, other], tmp_path / "board.html").read_text(encoding="utf-8")
+    data = json.loads(re.search(r'id="board".*?json">(.*?)</script>', page, re.DOTALL).group(1))
+    tasks = {row[0] for row in data["rows"] if row[1] == "AUC"}
+    assert len(tasks) == 2
+    assert all(" (data " in task for task in tasks)
+
+
+def test_groups_that_restate_the_label_have_no_rates():
+    labels = np.array([1, 0] * 30)
+    pairs = pairs_of(labels, np.linspace(0, 1, 60))
+    pairs.frame["kind"] = np.where(labels, "same person", "other person")
+    pairs.frame["light"] = np.where(np.arange(60) < 30, "day", "night")
+    found = group_rates([("m", "default", PairRows(pairs.frame, pairs.facts))])
+    assert [one["column"] for one in found] == ["light"]
+
+
+def test_people_s_mean_ratings_are_drawn_and_have_hardest_pairs(tmp_path):
+    draw_pairs(tmp_path)
+    frame = pd.read_csv(tmp_path / "pairs.csv").iloc[:50]
+    rng = np.random.default_rng(0)
+    frame = frame.drop(columns="distance").assign(
+        ann=rng.random(50), bob=rng.random(50), model_computed_distance=rng.random(50)
+    )
+    facts = TaskFacts(
+        "SimilarityTask", images_path=str(tmp_path), rating_columns=["ann", "bob"],
+        rates_similarity=True,
+    )  # fmt: skip
+    series = [("m", "default", PairRows(frame, facts))]
+    drawn = scatter_data(series, Thumbnails(10**6))
+    np.testing.assert_allclose(drawn["given"], -frame[["ann", "bob"]].mean(axis=1))
+    [own] = gallery_data(series, Thumbnails(10**6))
+    assert own["groups"][0]["pairs"][0]["given"] is not None
 
 
 def test_health_counts_what_is_wrong(tmp_path):
