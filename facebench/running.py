@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from facebench.config import Config, Settings
+from facebench.config import Config
 from facebench.errors import InputError, RunFailedError
 from facebench.files import held, safe_name
-from facebench.yaml_reading import Located
 
 if TYPE_CHECKING:
     from facebench.experiment import Experiment
@@ -23,16 +19,11 @@ __all__ = [
     "Earlier",
     "Outcome",
     "alone",
-    "experiment_digest",
     "find_earlier",
     "refuse_running",
     "run_experiment",
 ]
 
-# Settings that say how a run is done, where to, and under which name: its results are the same.
-_HOW = frozenset(
-    {"device", "batch_size", "num_workers", "cache", "max_memory", "output", "report", "name"}
-)
 _DIGEST = "digest"
 
 
@@ -77,38 +68,6 @@ class Outcome:
     failures: tuple[tuple[str, BaseException], ...] = ()
 
 
-def experiment_digest(config: Config) -> str:
-    """Tell whether two experiments would give the same results.
-
-    The digest covers models, tasks and what else decides the numbers; every file that the
-    configuration names, by content (pairs, weights, plug-ins); every folder, by the names, sizes
-    and times of all files in it; and facebench's own code. Batch size, device, cache and the like
-    are left out, and so are the places of files and folders: a moved experiment is the same.
-
-    Parameters
-    ----------
-    config : Config
-        The configuration.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-    """
-    from facebench.results.provenance import code_digest
-
-    without = config.settings.output.resolve()
-    said = {
-        key: _canonical(item, without)
-        for key, item in config.source.value.items()
-        if key not in _HOW and not _goes_without_saying(key, item)
-    }
-    said["seed"] = config.settings.seed
-    said["facebench"] = code_digest()
-    text = json.dumps(said, sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def find_earlier(config: Config, digest: str) -> Earlier | None:
     """Find the latest run of the same experiment.
 
@@ -117,7 +76,7 @@ def find_earlier(config: Config, digest: str) -> Earlier | None:
     config : Config
         The configuration.
     digest : str
-        From `experiment_digest`.
+        From `facebench.experiment_digest`.
 
     Returns
     -------
@@ -172,7 +131,7 @@ def alone(config: Config, digest: str) -> Iterator[None]:
     config : Config
         The configuration.
     digest : str
-        From `experiment_digest`: other experiments of the same name are free to run.
+        From `facebench.experiment_digest`: other experiments of the same name are free to run.
 
     Raises
     ------
@@ -196,7 +155,7 @@ def run_experiment(experiment: Experiment, digest: str, earlier: Earlier | None)
     experiment : Experiment
         What to run.
     digest : str
-        From `experiment_digest`.
+        From `facebench.experiment_digest`.
     earlier : Earlier, optional
         The run to continue.
 
@@ -251,11 +210,6 @@ def run_experiment(experiment: Experiment, digest: str, earlier: Earlier | None)
     return Outcome(folder.path, status, earlier is not None, failures)
 
 
-def _goes_without_saying(key: str, item: Located) -> bool:
-    default = Settings.model_fields[key].get_default(call_default_factory=True)
-    return bool(item.plain() == default)
-
-
 def _folder_of(config: Config) -> Path:
     return config.settings.output / safe_name(config.settings.name)
 
@@ -263,46 +217,3 @@ def _folder_of(config: Config) -> Path:
 def _where(error: Exception) -> str:
     notes = [note for note in getattr(error, "__notes__", ()) if note.startswith("While running ")]
     return notes[0].removeprefix("While running ").partition(". ")[0] if notes else "run"
-
-
-def _canonical(item: Located, without: Path) -> Any:
-    """Put the content of files and folders in place of their names."""
-    if isinstance(item.value, dict):
-        return {key: _canonical(value, without) for key, value in item.value.items()}
-    if isinstance(item.value, list):
-        return [_canonical(value, without) for value in item.value]
-    if isinstance(item.value, str):
-        return _content(item.value, item.place.folder, without)
-    return item.value
-
-
-def _content(text: str, folder: Path, without: Path) -> Any:
-    # 'file.py:Class' names a file too.
-    name, colon, attribute = text.partition(".py:")
-    path = folder / Path(f"{name}.py" if colon else text).expanduser()
-    try:
-        if path.is_file():
-            with path.open("rb") as file:
-                return {"file": hashlib.file_digest(file, "sha256").hexdigest(), "in": attribute}
-        if path.is_dir():
-            return {"folder": _tree_digest(path, without)}
-    except (OSError, ValueError, RuntimeError):
-        # No path at all: a name too long, or with a ~ of nobody.
-        pass
-    return text
-
-
-def _tree_digest(folder: Path, without: Path) -> str:
-    digest = hashlib.sha256()
-    for where, folders, files in os.walk(folder):
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".") and Path(where, name).resolve() != without
-        )
-        for name in sorted(files):
-            path = Path(where, name)
-            state = path.stat()
-            line = (path.relative_to(folder).as_posix(), state.st_size, state.st_mtime_ns)
-            digest.update(repr(line).encode())
-    return digest.hexdigest()

@@ -47,7 +47,8 @@ def run(
     if dry_run:
         _show_plan(_built(config))
         return
-    from facebench.running import alone, experiment_digest, run_experiment
+    from facebench.experiment_digest import experiment_digest
+    from facebench.running import alone, run_experiment
 
     digest = experiment_digest(config)
     earlier = None if force else _startable(config, digest)
@@ -96,7 +97,7 @@ def schema() -> None:
     """Print the JSON schema of experiment files, for editors."""
     import json
 
-    from facebench.config import json_schema
+    from facebench.settings import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=2))
 
