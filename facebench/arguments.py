@@ -15,10 +15,10 @@ from typing import Any, Literal, Union
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from facebench.errors import FacebenchError
+from facebench.located import Located
 from facebench.names import did_you_mean, listed
 from facebench.plugin_files import find_function
 from facebench.registry import CORRELATIONS, METRICS, Registry
-from facebench.yaml_reading import Located
 
 __all__ = ["SHORT_NAMES", "ArgumentProblem", "arguments_for", "parameters_of"]
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from facebench.errors import ConfigError
-from facebench.yaml_reading import Located, Place, read_yaml, read_yaml_text
+from facebench.located import Located, Place
+from facebench.yaml_reading import read_yaml, read_yaml_text
 
 __all__ = ["NAMED", "gather", "read_arguments", "variables_filled_in"]
 

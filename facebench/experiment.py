@@ -14,6 +14,7 @@ import torch
 from facebench.arguments import ArgumentProblem, arguments_for, parameters_of
 from facebench.config import Config
 from facebench.errors import ConfigError, FacebenchError
+from facebench.located import Located
 from facebench.manager import MultiModelTaskManager
 from facebench.models.base import BaseModel
 from facebench.pairs import find_image_list, find_images
@@ -21,7 +22,6 @@ from facebench.plugin_files import find_class, find_function, import_plugin
 from facebench.registry import METRICS, MODELS, TASKS
 from facebench.tasks.base import BaseTask
 from facebench.tasks.embedding import EmbeddingTask
-from facebench.yaml_reading import Located
 
 __all__ = ["Experiment", "build_experiment", "images_of", "make_model", "seed_everything"]
 

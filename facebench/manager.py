@@ -488,7 +488,8 @@ class MultiModelTaskManager:
         failures: Failures,
     ) -> None:
         """Embed the images of all tasks once, then measure task by task."""
-        _log.info("Model %r: %d images for %d tasks.", model.name, len(demand.images), len(tasks))
+        asked = f"{len(tasks)} task{'s' if len(tasks) > 1 else ''}"
+        _log.info("Model %r: %d images for %s.", model.name, len(demand.images), asked)
         refused: dict[str, MetricError] = {}
         record = self.records[model.name] = ModelRecord(model.name)
         settings = self._settings()

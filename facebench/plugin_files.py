@@ -15,7 +15,8 @@ from typing import Any
 
 from facebench.errors import InputError
 from facebench.names import did_you_mean, listed
-from facebench.registry import Registry, import_target
+from facebench.registry import Registry
+from facebench.targets import import_target
 
 __all__ = ["find_class", "find_function", "import_plugin", "is_file_target"]
 

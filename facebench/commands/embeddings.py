@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from facebench.commands.frame import talk
-from facebench.commands.listing import ModelArguments
+from facebench.commands.listing import ModelArguments, model_names
 from facebench.errors import InputError
 
 __all__ = ["embed"]
@@ -17,7 +17,13 @@ __all__ = ["embed"]
 def embed(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Images, at any depth.")],
     model: Annotated[
-        str, typer.Option("--model", "-m", help="A name from `facebench models`, or a .py file.")
+        str,
+        typer.Option(
+            "--model",
+            "-m",
+            help="A name from `facebench models`, or a .py file.",
+            autocompletion=model_names,
+        ),
     ] = "dlib-resnet",
     layers: Annotated[
         list[str] | None,

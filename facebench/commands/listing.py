@@ -11,10 +11,23 @@ from facebench.commands.frame import talk
 if TYPE_CHECKING:
     from facebench.registry import Registry
 
-__all__ = ["layers", "metrics", "models", "tasks"]
+__all__ = ["layers", "metrics", "model_names", "models", "tasks"]
+
+
+def model_names(incomplete: str) -> list[str]:
+    """Complete the name of a model, for shells."""
+    from facebench.registry import MODELS
+
+    return [name for name in MODELS.names() if name.startswith(incomplete)]
+
 
 ModelName = Annotated[
-    str, typer.Argument(metavar="MODEL", help="A name from `facebench models`, or a .py file.")
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A name from `facebench models`, or a .py file.",
+        autocompletion=model_names,
+    ),
 ]
 ModelArguments = Annotated[
     list[str] | None,

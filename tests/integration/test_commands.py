@@ -50,24 +50,53 @@ def process(*arguments, cwd=None, **variables):
     )
 
 
+HEAVY = {
+    "torch", "numpy", "pandas", "matplotlib", "scipy", "sklearn", "PIL", "plotly", "yaml",
+    "jinja2", "transformers", "pyarrow", "torchvision",
+}  # fmt: skip
+
+
+def loaded_by(*arguments, **variables):
+    """Run the command line in a process of its own; give what it printed and loaded."""
+    code = (
+        "import sys\n"
+        "from facebench.cli import main\n"
+        "try:\n    main()\n"
+        "finally:\n    print(*sys.modules, sep='\\n', file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout, set(done.stderr.split())
+
+
 class TestHelp:
-    def test_loads_nothing_heavy(self):
-        code = (
-            "import sys\n"
-            "sys.argv = ['facebench', '--help']\n"
-            "from facebench.cli import main\n"
-            "try:\n    main()\nexcept SystemExit:\n    pass\n"
-            "heavy = {'torch', 'numpy', 'pandas', 'matplotlib', 'scipy', 'sklearn', 'PIL', 'rich',"
-            " 'pydantic', 'plotly', 'yaml', 'jinja2', 'transformers'}\n"
-            "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
-        )
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        assert done.stderr.strip() == "[]"
+    @pytest.mark.parametrize("option", ["--help", "--version"])
+    def test_loads_next_to_nothing(self, option):
+        shown, loaded = loaded_by(option)
+        assert shown
+        assert loaded & (HEAVY | {"rich", "pydantic"}) == set()
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [["models"], ["tasks"], ["metrics", "--json"], ["run", "--help"], ["cache", "--help"]],
+        ids=" ".join,
+    )
+    def test_lists_and_helps_load_nothing_heavy(self, arguments):
+        shown, loaded = loaded_by(*arguments)
+        assert shown
+        assert loaded & HEAVY == set()
+
+    def test_every_command_and_status_is_told(self):
+        shown, _ = loaded_by("--help")
         for command in COMMANDS:
-            assert f"\n  {command} " in done.stdout
-        assert "0 fine, 1 some model or task failed, 2 wrong input, 130" in " ".join(
-            done.stdout.split()
-        )
+            assert f"\n  {command} " in shown
+        told = " ".join(shown.split())
+        assert "0 fine, 1 some model or task failed, 2 wrong input, 130" in told
 
     @pytest.mark.parametrize("command", [command for command in COMMANDS if command != "cache"])
     def test_every_command_has_the_modes(self, call, command):
@@ -75,16 +104,56 @@ class TestHelp:
         for mode in ("--json", "--quiet", "--verbose"):
             assert mode in shown
 
-    def test_completion_knows_the_commands(self):
-        code = "from facebench.cli import app; app(prog_name='facebench')"
-        asked = {"_FACEBENCH_COMPLETE": "complete_bash", "COMP_CWORD": "1"}
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            env=os.environ | asked | {"COMP_WORDS": "facebench le"},
-            capture_output=True,
-            text=True,
-        )
-        assert done.stdout.split() == ["leaderboard"]
+
+SHELLS = ["bash", "zsh", "fish"]
+
+
+class TestCompletion:
+    """By the protocol that the shells' scripts speak; no shell is needed."""
+
+    @pytest.fixture
+    def complete(self):
+        def completed(shell, words):
+            last = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
+            asked = {"_TYPER_COMPLETE_ARGS": words, "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+            variables = last if shell == "bash" else asked
+            return run(f"complete_{shell}", **variables)
+
+        def run(instruction, **variables):
+            code = "from facebench.cli import app; app(prog_name='facebench')"
+            done = subprocess.run(
+                [sys.executable, "-c", code],
+                env=os.environ | variables | {"_FACEBENCH_COMPLETE": instruction},
+                capture_output=True,
+                text=True,
+            )
+            assert (done.returncode, done.stderr) == (0, "")
+            return done.stdout
+
+        completed.run = run
+        return completed
+
+    @pytest.mark.parametrize("shell", SHELLS)
+    def test_there_is_a_script(self, complete, shell):
+        script = complete.run(f"source_{shell}")
+        assert f"_FACEBENCH_COMPLETE=complete_{shell}" in script
+
+    @pytest.mark.parametrize("shell", SHELLS)
+    @pytest.mark.parametrize(
+        ("words", "found", "others"),
+        [
+            ("facebench le", ["leaderboard"], ["layers"]),
+            ("facebench run --fo", ["--force"], ["--set"]),
+            ("facebench layers d", ["dinov2", "dlib-resnet"], ["clip"]),
+            ("facebench embed faces --model v", ["vgg16"], ["clip"]),
+            ("facebench new ", ["model", "task"], ["plot"]),
+            ("facebench prompt p", ["plot"], ["task"]),
+        ],
+    )
+    def test_commands_options_and_names(self, complete, shell, words, found, others):
+        shown = complete(shell, words)
+        assert all(word in shown for word in found)
+        assert not any(word in shown.replace("facebench", "") for word in others)
 
 
 class TestLists:

@@ -50,7 +50,8 @@ NEEDED = {name: {"pairs": "pairs.csv"} for name in TASKS.names()} | {
 }
 TEXTS = st.sampled_from(
     ["", "same", "img1", "near", "nobody", "pairs.csv", "images", "no.csv", "gallery.csv", "a/b",
-     "euclidean", "spearman", "builtins:len", "os:sep", "net.py", "net.py:Net", "no.py:x", "0", "ä" * 300]
+     "euclidean", "spearman", "builtins:len", "os:sep", "net.py", "net.py:Net", "no.py:x", "0",
+     "ä" * 300]
 )  # fmt: skip
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(-2, 3), st.integers(), st.floats(), TEXTS

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from facebench import load_run
 from facebench.cli import app
 from facebench.config import load_config
-from facebench.config_files import experiment_digest
+from facebench.experiment_digest import experiment_digest
 from support.runs import N_IMAGES, make_world
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows knows no such signals")
@@ -82,6 +82,8 @@ def place(tmp_path, monkeypatch):
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            # Where the tests themselves run in the background, it is ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         started.append(process)
         return process

@@ -325,7 +325,7 @@ class TestTalk:
             check=True,
         )
         assert run.stdout == ""
-        assert "'n': 18 images for 1 tasks" in run.stderr
+        assert "'n': 18 images for 1 task." in run.stderr
         assert str(tmp_path) in run.stderr
 
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facebench.config import json_schema, load_config
+from facebench.config import load_config
 from facebench.errors import ConfigError
+from facebench.settings import json_schema
 
 ENTRIES = "models: dlib-resnet\ntasks: {a: {task: accuracy, pairs: p.csv}}\n"
 KNOWN = (
