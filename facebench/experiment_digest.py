@@ -17,7 +17,10 @@ __all__ = ["experiment_digest"]
 
 # Settings that say how a run is done, where to, and under which name: its results are the same.
 _HOW = frozenset(
-    {"device", "batch_size", "num_workers", "cache", "max_memory", "output", "report", "name"}
+    {
+        *("device", "batch_size", "num_workers", "cache", "max_memory"),
+        *("output", "report", "plots", "name"),
+    }
 )
 
 

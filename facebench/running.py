@@ -203,7 +203,7 @@ def run_experiment(
     failures: tuple[tuple[str, BaseException], ...] = ()
     try:
         with folder.log():
-            manager.run_all_tasks_all_models(export_path=folder.path)
+            manager.run_all_tasks_all_models(export_path=folder.path, plots=settings.plots)
     except RunFailedError as error:
         failures = error.failures
     except Exception as error:

@@ -95,6 +95,9 @@ class Settings(_Checked):
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of all that is drawn at random.")
     output: Path = Field(Path("runs"), description="Folder for the results of runs.")
     report: bool = Field(True, description="Whether a run ends with a report.html.")
+    plots: bool = Field(
+        True, description="Whether tasks draw their pictures; the report draws its own."
+    )
     plugins: list[str] = Field(
         default_factory=list,
         description="Python files or modules to import first, such as ones that register names.",

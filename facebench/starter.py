@@ -27,6 +27,7 @@ distance: euclidean       # of tasks that name no other: see `facebench metrics`
 # seed: 0                 # of all that is drawn at random
 # output: runs            # results go to runs/NAME/TIME-ID
 # report: true            # end with a report.html
+# plots: true             # let tasks draw pictures too
 
 models:                   # by name; see `facebench models`
   dlib-resnet:

@@ -127,6 +127,13 @@ class TestRepeating:
 
 
 class TestAgain:
+    def test_pictures_are_drawn_if_wanted(self, ready, tmp_path):
+        ready("run", "experiment.yaml", "--set", "plots=false")
+        [run] = runs(tmp_path)
+        assert not list(run.rglob("*.png"))
+        ready("run", "experiment.yaml", "--force")
+        assert list(runs(tmp_path)[1].rglob("*.png"))
+
     def test_what_does_not_decide_the_numbers_is_no_new_run(self, ready):
         folder = ready("run", "experiment.yaml").folder
         (run,) = runs(folder)
