@@ -184,8 +184,12 @@ def _paired(
 
 def _changed_pairs(a: Run, b: Run, pairs: dict[_CELL, tuple[PairRows, PairRows]]) -> pd.DataFrame:
     tables = []
+    best = {
+        task: [best_layers(run.results, task) for run in (a, b)]
+        for task in dict.fromkeys(task for task, _, _ in pairs)
+    }
     for (task, model, layer), (one, other) in pairs.items():
-        if layer not in {best_layers(run.results, task).get(model) for run in (a, b)}:
+        if layer not in {layers.get(model) for layers in best[task]}:
             continue
         if one.labels is None or other.labels is None:
             continue
