@@ -235,3 +235,25 @@ def test_a_slow_task_is_not_called_for_ever(saved, faces, tmp_path, monkeypatch)
         "none: measuring parts of the pairs takes more than 0 s in all layers"
     ]
     assert list(methods["kendall"]) == ["dyadic cluster-robust by identity"]
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("identification", ["identity"]),
+        ("template-verification", ["identity1", "identity2"]),
+        ("odd-one-out", ["img1", "img2", "img3"]),
+        ("similarity", ["img1", "img2"]),
+    ],
+)
+def test_what_tasks_of_items_leave_out_is_what_they_measure_on_the_rest(faces, name, columns):
+    task = make_tasks(faces, n_resamples=1)[name]
+    frame = frame_of(task, 1.2, 5)
+    found = task.left_out(frame)
+    groups = LeaveOut(*(frame[column].astype(str) for column in columns))
+    measure = getattr(task, "compute_unrounded_performance", task.compute_task_performance)
+    for group in (0, groups.n_resamples - 1):
+        rest = measure(frame[groups.kept[:, group]].reset_index(drop=True))
+        for (_, metric), values in found.values.items():
+            if rest[metric].notna().all():
+                assert values[group] == pytest.approx(rest[metric].item(), abs=6e-6), metric
