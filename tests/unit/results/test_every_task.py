@@ -88,12 +88,13 @@ def own_tasks(faces):
 
 @pytest.fixture(scope="module")
 def saved(faces, tmp_path_factory):
-    """Two runs of every task, on other embeddings."""
+    """A run of every task; and one on other embeddings, with one effect for all of them."""
     root = tmp_path_factory.mktemp("runs")
-    tasks = {**make_tasks(faces), **own_tasks(faces)}
+    every = {**make_tasks(faces), **own_tasks(faces)}
+    fewer = {name: task for name, task in every.items() if not name.endswith("-effect")}
     return [
         RunFolder.create(root, f"run{seed}").save(every_manager(faces, tasks, seed))
-        for seed in (0, 1)
+        for seed, tasks in enumerate((every, fewer))
     ]
 
 
@@ -190,7 +191,7 @@ def test_errors_of_left_out_are_near_those_of_the_bootstrap(saved):
 
 
 def test_every_headline_measure_has_tie_groups(saved):
-    run = load_run(saved[0])
+    run = load_run(saved[1])
     for number, task in enumerate(run.tasks):
         section = task_section(run, task, number, 4, Thumbnails(0))
         for key, letters in section.ties.items():
@@ -219,7 +220,7 @@ def test_every_headline_difference_has_an_interval(saved):
 
 
 def test_pages_of_every_task_are_written(saved, tmp_path):
-    page = write_report(saved[0], tmp_path / "report.html").read_text(encoding="utf-8")
+    page = write_report(saved[1], tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Tie group" in page
     compared = compare_runs(*saved, tmp_path / "compare.html")
     assert compared.path.exists()
@@ -234,3 +235,25 @@ def test_a_slow_task_is_not_called_for_ever(saved, faces, tmp_path, monkeypatch)
         "none: measuring parts of the pairs takes more than 0 s in all layers"
     ]
     assert list(methods["kendall"]) == ["dyadic cluster-robust by identity"]
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("identification", ["identity"]),
+        ("template-verification", ["identity1", "identity2"]),
+        ("odd-one-out", ["img1", "img2", "img3"]),
+        ("similarity", ["img1", "img2"]),
+    ],
+)
+def test_what_tasks_of_items_leave_out_is_what_they_measure_on_the_rest(faces, name, columns):
+    task = make_tasks(faces, n_resamples=1)[name]
+    frame = frame_of(task, 1.2, 5)
+    found = task.left_out(frame)
+    groups = LeaveOut(*(frame[column].astype(str) for column in columns))
+    measure = getattr(task, "compute_unrounded_performance", task.compute_task_performance)
+    for group in (0, groups.n_resamples - 1):
+        rest = measure(frame[groups.kept[:, group]].reset_index(drop=True))
+        for (_, metric), values in found.values.items():
+            if rest[metric].notna().all():
+                assert values[group] == pytest.approx(rest[metric].item(), abs=6e-6), metric
