@@ -30,8 +30,8 @@ _OF_IMAGES = {
     "near duplicates": "Near duplicates",
 }
 _LEAKS = {
-    "identical images": "Leaks: identical images of different people",
-    "near duplicates": "Leaks: near duplicates of different people",
+    "identical images": "Leaks: identical images of different people, by folder",
+    "near duplicates": "Leaks: near duplicates of different people, by folder",
 }
 _OF_PAIRS = {
     "repeated pair": "Pairs given more than once",

@@ -119,6 +119,7 @@ def test_every_kind_of_chart_is_drawn(chrome, pages):
     drawn = {kind: set(types) for kind, types in chrome.execute_script(script.format(traces))}
     assert drawn == {
         "conditions": {"scatter"},
+        "effect": {"scatter"},
         "heat": {"heatmap"},
         "profile": {"scatter"},
         "roc": {"scatter"},

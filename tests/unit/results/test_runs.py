@@ -142,7 +142,7 @@ def test_copies_of_a_file_under_two_people_are_leaks(tmp_path):
     manifest = load_run(path).manifest
     assert manifest["data"]["rate"]["images"]["n_missing"] == 1
     found = {(one["task"], one["what"]): one for one in manifest["health"]["found"]}
-    leaks = found["rate", "Leaks: identical images of different people"]
+    leaks = found["rate", "Leaks: identical images of different people, by folder"]
     assert (leaks["count"], leaks["detail"]) == (1, f"{ALERT}/1.png – Bo/0.png")
     assert found["rate", "Missing images"]["detail"] == "Cy/2.png"
     assert found["verify <script>alert(2)</script>", "Labels against the names of folders"] == {
