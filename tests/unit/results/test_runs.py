@@ -15,6 +15,7 @@ from PIL import Image
 from facebench import load_run
 from facebench.errors import RunFolderError, UnknownNameError
 from facebench.metrics.stats import delong
+from facebench.results.report import write_report
 from facebench.results.run_folder import RunFolder
 from facebench.results.schema import RESULTS_COLUMNS, SCHEMA_VERSION
 from support.small_run import ALERT, LAYERS, save_small_run, small_manager
@@ -169,6 +170,18 @@ def test_data_are_looked_at_when_a_run_is_complete(tmp_path, monkeypatch):
         assert (health["n_images"], health["decoded"]) == (24, deep)
         found = {one["what"]: one["count"] for one in health["found"] if one["task"] == "rate"}
         assert found.get("Near duplicates") == (1 if deep else None)
+
+
+def test_run_is_kept_even_if_its_data_cannot_be_looked_at(tmp_path, caplog):
+    manager = small_manager(tmp_path)
+    for task in manager.tasks.values():
+        task.images_path = tmp_path / "moved"
+    run = load_run(RunFolder.create(tmp_path / "runs", "moved").save(manager))
+    assert run.status == "finished"
+    assert "does not exist" in run.manifest["health"]["error"]
+    assert "could not be looked at" in caplog.text
+    page = write_report(run.path).read_text(encoding="utf-8")
+    assert "The images and pairs could not be looked at: The images folder" in page
 
 
 def test_log_is_kept(tmp_path):
