@@ -68,6 +68,9 @@ def make_tasks(folder: Path, n_tasks: int, n_pairs: int) -> list[BaseTask]:
         first = rng.integers(0, PEOPLE, n_pairs)
         second = np.where(same, first, (first + rng.integers(1, PEOPLE, n_pairs)) % PEOPLE)
         shots = rng.integers(0, PHOTOGRAPHS, (2, n_pairs))
+        # Two different photographs of one person.
+        others = (shots[0] + rng.integers(1, PHOTOGRAPHS, n_pairs)) % PHOTOGRAPHS
+        shots[1] = np.where(same, others, shots[1])
         pairs = pd.DataFrame(
             {
                 "img1": [f"person{p:03d}/{k}.jpg" for p, k in zip(first, shots[0], strict=True)],

@@ -222,8 +222,7 @@ def health_report(
 
 def _of_pairs(task: Any, given: Any, near: int, images: _Images) -> DataHealth:
     pairs = task.pairs_df
-    column = getattr(task, "true_label", None)
-    labels = None if column is None else pairs[column]
+    labels = pairs.get(getattr(task, "true_label", None))
     try:
         found = find_images(pairs, task.images_path, task=task.name)
     except MissingImageError:

@@ -16,8 +16,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from facebench.results.pair_rows import PairRows
+    from facebench.results.task_facts import TaskFacts
 
-__all__ = ["condition_data", "curve_data", "operating_points", "profile_data", "slider_data"]
+__all__ = [
+    "condition_data",
+    "curve_data",
+    "effect_data",
+    "operating_points",
+    "profile_data",
+    "slider_data",
+]
 
 # Thresholds the slider stops at; a multiple of the bars of the histogram.
 _STEPS, _BARS = 400, 50
@@ -185,6 +193,46 @@ def condition_data(results: pd.DataFrame, task: str) -> list[dict[str, Any]]:
             )
         found.append({"measure": metric, "conditions": conditions, "series": series})
     return found
+
+
+def effect_data(results: pd.DataFrame, task: str, facts: TaskFacts) -> dict[str, Any] | None:
+    """Give the measure in each condition of an effect, of the best layer of every model.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Rows of one task of the tidy table.
+    task : str
+        The task.
+    facts : TaskFacts
+        What is known of it.
+
+    Returns
+    -------
+    dict or None
+        measure, conditions and series as of `condition_data`; None of a task without an effect.
+    """
+    names = list(facts.effect.values())
+    if len(names) < 2 or not set(names) <= set(results["metric"]):
+        return None
+    best = best_layers(results, task)
+    own = results[results["layer"].eq(results["model"].map(best))]
+    series = []
+    for model, layer in best.items():
+        rows = own[own["model"] == model].drop_duplicates("metric").set_index("metric")
+        rows = rows.reindex(names)
+        series.append(
+            {
+                "model": model,
+                "layer": layer,
+                "value": _floats(rows["value"]),
+                "low": _floats(rows["ci_low"]),
+                "high": _floats(rows["ci_high"]),
+            }
+        )
+    first = next(iter(facts.effect))
+    measure = names[0].removeprefix(first).strip()
+    return {"measure": measure, "conditions": list(facts.effect), "series": series}
 
 
 def _labelled(pairs: PairRows) -> tuple[Any, Float64Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,13 +11,13 @@ from typing import Any
 import pandas as pd
 
 from facebench.data_health import health_report
-from facebench.errors import FacebenchError
 from facebench.results.headline import best_layers
 from facebench.results.schema import DATA_HEALTH_FILE
 from facebench.results.task_facts import TaskFacts
 
 __all__ = ["Finding", "health_notes", "look_at_data", "run_findings"]
 
+_log = logging.getLogger(__name__)
 # Decoding 10,000 photographs of 250 x 250 pixels takes some ten seconds; networks take minutes.
 _MOST_DECODED = 10_000
 _NAMED = 3
@@ -30,8 +31,8 @@ _OF_IMAGES = {
     "near duplicates": "Near duplicates",
 }
 _LEAKS = {
-    "identical images": "Leaks: identical images of different people",
-    "near duplicates": "Leaks: near duplicates of different people",
+    "identical images": "Leaks: identical images of different people, by folder",
+    "near duplicates": "Leaks: near duplicates of different people, by folder",
 }
 _OF_PAIRS = {
     "repeated pair": "Pairs given more than once",
@@ -102,8 +103,11 @@ def look_at_data(
     best = {name: _best_distances(name, results, distances) for name in tasks}
     try:
         health = health_report(tasks.values(), best, decode=decode)
-    except (FacebenchError, OSError) as error:
-        return None, {"n_images": n_images, "found": [], "error": str(error)}
+    except Exception as error:
+        # What only looks at the data must not cost a run of hours its manifest.
+        _log.warning("The data of the run could not be looked at: %s", error, exc_info=error)
+        text = str(error) or type(error).__name__
+        return None, {"n_images": n_images, "decoded": False, "found": [], "error": text}
     found = []
     for name, task in tasks.items():
         own = health.findings[health.findings["Task Name"] == name]
@@ -221,7 +225,7 @@ def _looked_for(task: Any, *, decode: bool, distances: bool) -> list[tuple[str, 
         kinds = [(kind, what) for kind, what in kinds if kind != "near duplicates"]
     if hasattr(task, "pairs_df"):
         kinds += _OF_PAIRS.items()
-        if getattr(task, "true_label", None) is not None:
+        if getattr(task, "true_label", None) in task.pairs_df:
             kinds += _OF_LABELS.items()
             if distances:
                 kinds += _OF_DISTANCES.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -44,6 +45,11 @@ class TaskFacts:
         Whether it divides distances by the layer's largest.
     remarks : dict of str to str
         Texts among its results that hold for all of them, such as where the threshold is from.
+    effect : dict of str to str
+        Of a task that compares conditions within a row: its measures by condition, as
+        ``{"upright": "upright AUC", "inverted": "inverted AUC"}``.
+    references : list of dict
+        What people do: what, value (None where only the direction is known) and source.
     """
 
     type: str
@@ -59,6 +65,8 @@ class TaskFacts:
     pairs_file: str | None = None
     normalized: bool = False
     remarks: dict[str, str] = field(default_factory=dict)
+    effect: dict[str, str] = field(default_factory=dict)
+    references: list[dict[str, Any]] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Give the facts as JSON takes them."""
@@ -100,7 +108,19 @@ def facts_of(task: Any, performance: pd.DataFrame | None) -> TaskFacts:
         pairs_file=_path(task, "pairs_file_path"),
         normalized=bool(getattr(task, "normalize", False)),
         remarks={} if performance is None else _remarks(performance),
+        effect={} if performance is None else _effect(task, performance),
+        references=[
+            {"what": what, "value": None if math.isnan(value) else value, "source": source}
+            for what, value, source in getattr(task, "human_references", ())
+        ],
     )
+
+
+def _effect(task: Any, performance: pd.DataFrame) -> dict[str, str]:
+    conditions = getattr(task, "conditions", None) or getattr(task, "groups", None) or ()
+    measure = _text(task, "measure_name") or "Mean"
+    found = {str(name): f"{name} {measure}" for name in conditions}
+    return found if found and all(name in performance for name in found.values()) else {}
 
 
 def _text(task: Any, attribute: str) -> str | None:

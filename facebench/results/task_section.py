@@ -11,6 +11,7 @@ from facebench.errors import RunFolderError
 from facebench.results.chart_data import (
     condition_data,
     curve_data,
+    effect_data,
     operating_points,
     profile_data,
     slider_data,
@@ -93,6 +94,7 @@ def task_section(
     data: dict[str, Any] = {
         "profiles": profile_data(results),
         "conditions": condition_data(results, task),
+        "effect": effect_data(results, task, facts),
         "scatter": scatter_data(heads, thumbnails),
         "galleries": gallery_data(heads, thumbnails),
         "groups": group_rates(heads),

@@ -61,6 +61,12 @@ class TestPath:
         [run] = runs(folder)
         assert load_run(run).status == "finished"
         assert (run / "report.html").stat().st_size > 10_000
+        health = pd.read_csv(run / "data_health.csv")
+        assert list(health) == [
+            "Task Name", "Finding", "Image 1", "Image 2", "Rows", "Value", "Detail"
+        ]  # fmt: skip
+        looked = load_run(run).manifest["health"]
+        assert (looked["n_images"], looked["decoded"], looked["error"]) == (18, True, None)
         assert embedded(run) == 18
 
         again = facebench("run", "experiment.yaml")

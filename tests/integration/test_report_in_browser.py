@@ -122,6 +122,7 @@ def test_every_kind_of_chart_is_drawn(chrome, pages):
     drawn = {kind: set(types) for kind, types in chrome.execute_script(script.format(traces))}
     assert drawn == {
         "conditions": {"scatter"},
+        "effect": {"scatter"},
         "heat": {"heatmap"},
         "profile": {"scatter"},
         "roc": {"scatter"},
@@ -249,6 +250,19 @@ def test_link_leads_to_its_section_whatever_is_drawn_on_the_way(chrome, pages):
         wait(chrome, f"Math.abs({top}) < 40 || {end}")
         time.sleep(0.5)
         assert chrome.execute_script(f"return Math.abs({top}) < 40 || {end}"), section
+
+
+@pytest.mark.parametrize("name", ["compare", "leaderboard", "report"])
+def test_nothing_is_wider_than_paper(chrome, pages, name):
+    # A4 upright, less Chromium's margins of a centimetre.
+    size = {"width": 718, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+    chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    emulate = partial(chrome.execute_cdp_cmd, "Emulation.setEmulatedMedia")
+    emulate({"media": "print"})
+    visit(chrome, pages[name])
+    assert chrome.execute_script("return document.documentElement.scrollWidth") <= 718
+    emulate({"media": ""})
+    chrome.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_page_prints_with_all_its_charts_and_none_of_its_controls(chrome, pages):

@@ -175,6 +175,25 @@
       },
     },
 
+    effect: {
+      pick: (data) => data.effect,
+      draw: ({ measure, conditions, series }) => {
+        const drawn = styled(series);
+        // Side by side, so that intervals of several models can be told apart.
+        const aside = (i) => drawn.length > 1 ? .3 * (i / (drawn.length - 1) - .5) : 0;
+        const traces = drawn.map((one, nth) => ({
+          type: "scatter", mode: "lines+markers", name: one.name, label: one.label, x: conditions.map((_, i) => i + aside(nth)), y: one.value,
+          text: conditions.map((name, i) => `${one.name}<br>${plain(name)}<br>${told(one, i)}`), hoverinfo: "text",
+          line: { color: one.color, dash: one.dash, width: 2 }, marker: { size: 8 }, error_y: errors(one, { color: one.color }),
+        }));
+        const x = axis("Condition", { tickvals: conditions.map((_, i) => i), ticktext: conditions.map((name) => plain(short(name, 22))), range: [-.4, conditions.length - .6], zeroline: false });
+        return {
+          traces, key: true, layout: layout(x, axis(measure)),
+          table: { head: ["Model", "Layer", "Condition", measure, "95 % from", "to"], rows: series.flatMap((one) => conditions.map((name, i) => [one.model, one.layer, name, one.value[i], one.low[i], one.high[i]])) },
+        };
+      },
+    },
+
     heat: {
       pick: (data) => data.conditions,
       choices: (all) => [["Measure", all.map((one) => one.measure)]],
@@ -281,7 +300,7 @@
     const head = make("tr", {}, ...["Pairs", "accepted", "rejected", "rate accepted"].map((text) => make("th", { scope: "col" }, text)));
     const rows = ["Same person", "Different people"].map((name, i) => make("tr", {}, make("th", { scope: "row" }, name), ...cells[i]));
     figure.querySelector(".below").replaceChildren(
-      make("label", { class: "threshold" }, "Threshold", input, shown),
+      make("div", { class: "threshold" }, make("label", {}, "Threshold", input), shown),
       make("table", { class: "counts" }, make("caption", { class: "unseen" }, "Pairs accepted and rejected at the threshold"), make("thead", {}, head), make("tbody", {}, ...rows)),
     );
     update();

@@ -14,7 +14,7 @@ from facebench.errors import InputError, RunFolderError
 from facebench.metrics.bootstrap import paired_bootstrap
 from facebench.metrics.roc_curve import roc
 from facebench.metrics.verification import auc
-from facebench.results.chart_data import curve_data, slider_data
+from facebench.results.chart_data import curve_data, effect_data, slider_data
 from facebench.results.compare import compare_runs
 from facebench.results.leaderboard import write_leaderboard
 from facebench.results.measures import headline, higher_is_better
@@ -92,8 +92,32 @@ def test_pages_are_well_formed_and_name_no_address(runs, tmp_path, page):
     assert len(parser.ids) == len(set(parser.ids))
     assert not re.search(r"""(?:src|href)=["']?(?:https?:)?//""", text)
     assert "<script>alert" not in text
+    # What the W3C's validators take for errors (see test_validators.py, where they are installed).
+    style = re.search(r"<style>(.*?)</style>", text, re.DOTALL).group(1)
+    assert not re.search(r"aspect-ratio|gradient\(var", style)
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text).group(1)
     assert "unsafe-inline" not in policy.split("script-src")[1].split(";")[0]
+
+
+def test_effect_shows_its_conditions_and_what_people_do(tmp_path):
+    manager = small_manager(tmp_path)
+    effect = manager.tasks["effect"]
+    effect.human_references = (
+        ("Difference: positive", float("nan"), "Ada <1843>"),
+        ("accuracy", 0.9753, "Bo 2009"),
+    )
+    run = RunFolder.create(tmp_path / "runs", "effect").save(manager)
+    facts = load_run(run).tasks["effect"]
+    assert facts.effect == {"down": "down Mean", "up": "up Mean"}
+    results = load_run(run).results.query("task == 'effect'")
+    data = effect_data(results, "effect", facts)
+    assert (data["measure"], data["conditions"]) == ("Mean", ["down", "up"])
+    means = results.query("model == 'shallow' and layer == 'conv3'").set_index("metric")["value"]
+    shallow = next(one for one in data["series"] if one["model"] == "shallow")
+    assert shallow["value"] == [means["down Mean"], means["up Mean"]]
+    text = write_report(run).read_text(encoding="utf-8")
+    assert "Difference: positive (Ada &lt;1843&gt;)" in text
+    assert "accuracy: 0.9753 (Bo 2009)" in text
 
 
 def test_report_of_a_run_without_results_or_pictures(runs, tmp_path):

@@ -15,6 +15,7 @@ from PIL import Image
 from facebench import load_run
 from facebench.errors import RunFolderError, UnknownNameError
 from facebench.metrics.stats import delong
+from facebench.results.report import write_report
 from facebench.results.run_folder import RunFolder
 from facebench.results.schema import RESULTS_COLUMNS, SCHEMA_VERSION
 from support.small_run import ALERT, LAYERS, save_small_run, small_manager
@@ -142,7 +143,7 @@ def test_copies_of_a_file_under_two_people_are_leaks(tmp_path):
     manifest = load_run(path).manifest
     assert manifest["data"]["rate"]["images"]["n_missing"] == 1
     found = {(one["task"], one["what"]): one for one in manifest["health"]["found"]}
-    leaks = found["rate", "Leaks: identical images of different people"]
+    leaks = found["rate", "Leaks: identical images of different people, by folder"]
     assert (leaks["count"], leaks["detail"]) == (1, f"{ALERT}/1.png – Bo/0.png")
     assert found["rate", "Missing images"]["detail"] == "Cy/2.png"
     assert found["verify <script>alert(2)</script>", "Labels against the names of folders"] == {
@@ -169,6 +170,18 @@ def test_data_are_looked_at_when_a_run_is_complete(tmp_path, monkeypatch):
         assert (health["n_images"], health["decoded"]) == (24, deep)
         found = {one["what"]: one["count"] for one in health["found"] if one["task"] == "rate"}
         assert found.get("Near duplicates") == (1 if deep else None)
+
+
+def test_run_is_kept_even_if_its_data_cannot_be_looked_at(tmp_path, caplog):
+    manager = small_manager(tmp_path)
+    for task in manager.tasks.values():
+        task.images_path = tmp_path / "moved"
+    run = load_run(RunFolder.create(tmp_path / "runs", "moved").save(manager))
+    assert run.status == "finished"
+    assert "does not exist" in run.manifest["health"]["error"]
+    assert "could not be looked at" in caplog.text
+    page = write_report(run.path).read_text(encoding="utf-8")
+    assert "The images and pairs could not be looked at: The images folder" in page
 
 
 def test_log_is_kept(tmp_path):
