@@ -14,7 +14,14 @@ from facebench.columns import CI_HIGH, CI_LOW, CI_METHOD, N_IMAGES, N_PAIRS
 from facebench.errors import InputError
 from facebench.images import open_image
 from facebench.metrics.correlation import MEASURES
-from facebench.metrics.rated_pairs import Comparison, Estimate, RatedPairs, Resample
+from facebench.metrics.rated_draws import INTERVALS, RESAMPLES
+from facebench.metrics.rated_pairs import (
+    Comparison,
+    Estimate,
+    IntervalKind,
+    RatedPairs,
+    Resample,
+)
 from facebench.pairs import as_path
 from facebench.plots import PlotHelper
 from facebench.tasks.base import RoundedTask
@@ -67,12 +74,15 @@ class SimilarityTask(RoundedTask):
     pixel_distance : bool, default False
         Partial out the Euclidean distance of the images too, at 64 x 64 pixels.
     resample : {'image', 'rater', 'both', 'pair'}
-        What intervals are for: new images judged by these raters, new raters of these images
-        (too narrow with few raters, see `RatedPairs`), new ones of both; 'pair' suits tables in
-        which no image comes twice.
-    n_resamples, n_permutations : int, default 1000 and 999
-        Bootstrap samples and permutations; 0 for none. Tau-a has an interval with up to 1,000
-        pairs and the same raters in all samples, or as `measure`.
+        What intervals are for: new images judged by these raters, new raters of these images,
+        new ones of both; 'pair' suits tables in which no image comes twice.
+    interval : {'jackknife', 'bootstrap'}
+        Where their standard errors come from: leaving images or raters out in turn, or drawing
+        them with replacement. Both give Student's interval of as many degrees of freedom as there
+        are images or raters, less one; correlations go through Fisher's z.
+    n_resamples, n_permutations : int, default 200 and 999
+        Bootstrap samples, or most leavings-out (of more images groups are left out), and
+        permutations; 0 for none.
     confidence : float, default 0.95
         Nominal coverage of intervals.
     seed : int, default 0
@@ -105,7 +115,8 @@ class SimilarityTask(RoundedTask):
         nuisance: str | Sequence[str] | None = None,
         pixel_distance: bool = False,
         resample: Resample = "image",
-        n_resamples: int = 1000,
+        interval: IntervalKind = "jackknife",
+        n_resamples: int = 200,
         n_permutations: int = 999,
         confidence: float = 0.95,
         seed: int = 0,
@@ -114,7 +125,8 @@ class SimilarityTask(RoundedTask):
         for parameter, value, known in (
             ("rating", rating, ("distance", "similarity")),
             ("measure", measure, MEASURES),
-            ("resample", resample, ("image", "rater", "both", "pair")),
+            ("resample", resample, RESAMPLES),
+            ("interval", interval, INTERVALS),
         ):
             if value not in known:
                 msg = (
@@ -130,6 +142,7 @@ class SimilarityTask(RoundedTask):
             raise InputError(msg)
         self.rating: RatingKind = rating
         self.measure, self.resample, self.seed = measure, resample, seed
+        self.interval: IntervalKind = interval
         self.n_resamples, self.n_permutations = n_resamples, n_permutations
         self.confidence, self.pixel_distance = confidence, pixel_distance
         self.layout = find_layout(
@@ -247,6 +260,7 @@ class SimilarityTask(RoundedTask):
             taken.pairs["img2"],
             measure=self.measure,
             by=self.resample,
+            interval=self.interval,
             n_resamples=self.n_resamples,
             n_permutations=self.n_permutations,
             confidence=self.confidence,
@@ -324,17 +338,29 @@ def rating_columns(rated: RatedPairs, found: Comparison) -> dict[str, Any]:
         row |= interval_columns("Share of Ceiling", found.share)
         row |= interval_columns("Share of Upper Ceiling", found.upper_share)
         row["Split Half Reliability"] = rated.split_half.reliability
-    over = {"image": "images", "rater": "raters", "both": "images and raters", "pair": "pairs"}
     row |= {
         N_PAIRS: len(rated.ratings),
         N_IMAGES: rated.n_images,
         "Raters": rated.ratings.shape[1],
         "Missing Ratings": int(np.isnan(rated.ratings).sum()),
-        CI_METHOD: f"percentile bootstrap over {over[rated.by]}, {rated.n_resamples} samples"
-        if rated.resamples
-        else "none",
+        CI_METHOD: _method(rated),
     }
     return row
+
+
+def _method(rated: RatedPairs) -> str:
+    """Say how intervals were made."""
+    units = rated.units
+    if not rated.resamples:
+        return "none"
+    if units.interval == "bootstrap":
+        over = " and ".join(f"{factor}s" for factor in units.factors)
+        return f"bootstrap over {over}, {units.most} samples, Student's t"
+    named = [
+        f"{units.n_units(factor)} {'groups of ' if units.n_units(factor) < size else ''}{factor}s"
+        for factor, size in units.factors.items()
+    ]
+    return f"jackknife over {' and '.join(named)}, Student's t"
 
 
 def _remarks(rated: RatedPairs, distances: Float64Array) -> list[str]:
@@ -356,6 +382,6 @@ def _remarks(rated: RatedPairs, distances: Float64Array) -> list[str]:
             remarks.append("raters do not agree, so there is no share of the ceiling")
     if rated.n_images < 3:
         remarks.append(f"{rated.n_images} images are too few for intervals and permutations")
-    elif not rated.resamples and rated.n_resamples:
+    elif not rated.resamples and rated.units.most:
         remarks.append("one rater is too few to resample raters")
     return remarks
