@@ -68,7 +68,7 @@ def kept_counts(n_units: int, most: int, generator: np.random.Generator) -> Floa
     if n_units <= most:
         return np.asarray(1 - np.eye(n_units))
     groups = generator.permutation(n_units) % most
-    return (groups != np.arange(most)[:, None]).astype(np.float64)
+    return np.asarray(groups != np.arange(most)[:, None], dtype=np.float64)
 
 
 def drawn_counts(n_units: int, n_resamples: int, generator: np.random.Generator) -> Float64Array:
