@@ -234,6 +234,9 @@ class RsaTask(EmbeddingTask):
     ) -> None:
         """Draw RDMs, maps, the likeness of layers, and correlations with people.
 
+        Of more than 60 layers, RDMs and maps are drawn of 60 evenly spaced ones; the rest of the
+        pictures have all.
+
         Parameters
         ----------
         output_dir : str
@@ -261,7 +264,15 @@ class RsaTask(EmbeddingTask):
             return
         own = {model: tables for model, tables in items.items() if self.name in tables}
         reference = "distance" if self._ratings is not None else None
-        shown = performances.head(_MOST_PANELS)
+        shown = performances
+        if len(shown) > _MOST_PANELS:
+            shown = shown.iloc[np.linspace(0, len(shown) - 1, _MOST_PANELS).round().astype(int)]
+            _log.info(
+                "Task %r: the pictures of RDMs and maps show %d of %d layers, evenly spaced.",
+                self.name,
+                _MOST_PANELS,
+                len(performances),
+            )
         PlotHelper.rdm_plot(shown, own, output_dir, "rdms", reference=reference)
         if len(self.images) > 2:
             # Many small maps show dots: pictures would hide each other, and take minutes.
