@@ -23,7 +23,7 @@ from facebench.metrics.resampling import Estimate
 from facebench.pairs import read_pairs, require_column, row_name
 from facebench.plots import PlotHelper
 from facebench.tasks.embedding import EmbeddingTask
-from facebench.tasks.similarity import interval_columns
+from facebench.tasks.rating_columns import interval_columns
 from facebench.types import Float64Array, FloatArray, StrPath
 
 __all__ = ["OddOneOutTask"]

@@ -20,8 +20,8 @@ from facebench.pairs import as_path, read_pairs
 from facebench.plots import PlotHelper
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.layer_likeness import rdm_similarity
+from facebench.tasks.rating_columns import MEASURE_NAMES, interval_columns, rating_columns
 from facebench.tasks.ratings import RatingKind, find_layout, take_ratings
-from facebench.tasks.similarity import MEASURE_NAMES, interval_columns, rating_columns
 from facebench.types import DistancesByModel, Float64Array, FloatArray, StrPath
 
 __all__ = ["RsaTask"]
