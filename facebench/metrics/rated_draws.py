@@ -58,33 +58,25 @@ class RatedUnits(NamedTuple):
     seed: int
 
     @property
-    def sizes(self) -> dict[str, int]:
-        """How many images, raters and pairs there are."""
-        return {"image": self.n_images, "rater": self.n_raters, "pair": self.first.size}
-
-    @property
-    def factors(self) -> tuple[str, ...]:
-        """What intervals are for; nothing where there are too few to leave one out."""
+    def factors(self) -> dict[str, int]:
+        """The factors and how many units each has; none where one has too few."""
+        sizes = {"image": self.n_images, "rater": self.n_raters, "pair": self.first.size}
         named = ("image", "rater") if self.by == "both" else (self.by,)
         fewest = {"image": _FEWEST_IMAGES, "rater": 2, "pair": 2}
-        enough = all(self.sizes[name] >= fewest[name] for name in named)
-        return named if enough and self.most > 1 else ()
-
-    @property
-    def versions(self) -> tuple[str, ...]:
-        """What versions are made of: of both factors also pairs, see `replicated_interval`."""
-        return (*self.factors, "pair") if len(self.factors) > 1 else self.factors
+        if self.most < 2 or any(sizes[name] < fewest[name] for name in named):
+            return {}
+        return {name: sizes[name] for name in named}
 
     def n_units(self, factor: str) -> int:
         """Give the number of units, or groups, that versions of a factor are made of."""
-        size = self.sizes[factor]
+        size = self.factors[factor]
         return min(size, self.most) if self.interval == "jackknife" else size
 
     def blocks(self, factor: str) -> Iterator[Draws]:
         """Make all versions for one factor, some at a time; the same ones each time."""
         generator = np.random.default_rng([self.seed, RESAMPLES.index(factor)])
         make = kept_counts if self.interval == "jackknife" else drawn_counts
-        counts = make(self.sizes[factor], self.most, generator)
+        counts = make(self.factors[factor], self.most, generator)
         n_pairs = self.first.size
         step = max(1, _BLOCK // max(1, n_pairs))
         for start in range(0, len(counts), step):

@@ -186,7 +186,7 @@ class RatedPairs:
                 side: np.concatenate([getattr(people, side) for _, people in self._blocks(factor)])
                 for side in ("lower", "upper")
             }
-            for factor in self.units.versions
+            for factor in self.units.factors
         }
         return (
             self._estimate("lower", self.ceiling.lower, found),
@@ -218,7 +218,7 @@ class RatedPairs:
             raise ValueError(msg)
         exact = self._compared(values, nuisances, self._whole, self._found)
         versions: dict[str, dict[str, Float64Array]] = {}
-        for factor in self.units.versions:
+        for factor in self.units.factors:
             parts = [
                 self._compared(values, nuisances, draws, people)
                 for draws, people in self._blocks(factor)
@@ -245,15 +245,12 @@ class RatedPairs:
         self, name: str, value: float, versions: dict[str, dict[str, Float64Array]]
     ) -> Estimate:
         left_out = self.units.interval == "jackknife"
-        replicates = {
-            factor: Replicates(found[name], self.units.n_units(factor), left_out)
-            for factor, found in versions.items()
-        }
-        both = len(self.units.factors) > 1
         return replicated_interval(
             value,
-            [replicates[factor] for factor in self.units.factors],
-            pairs=replicates["pair"] if both else None,
+            [
+                Replicates(found[name], self.units.n_units(factor), left_out)
+                for factor, found in versions.items()
+            ],
             confidence=self.confidence,
             is_correlation=name not in _SHARES,
         )

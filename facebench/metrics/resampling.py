@@ -120,7 +120,6 @@ def replicated_interval(
     value: float,
     factors: Sequence[Replicates],
     *,
-    pairs: Replicates | None = None,
     confidence: float = 0.95,
     is_correlation: bool = True,
 ) -> Estimate:
@@ -140,8 +139,6 @@ def replicated_interval(
         The estimate itself.
     factors : sequence of Replicates
         Of images, of raters, or both.
-    pairs : Replicates, optional
-        Of pairs, to correct the first factor: it keeps half of its variance or more.
     confidence : float, default 0.95
         Nominal coverage.
     is_correlation : bool, default True
@@ -170,9 +167,6 @@ def replicated_interval(
     [2.0, -0.484, 4.484]
     """
     spreads = [_variance(_on_scale(each.values, is_correlation), each) for each in factors]
-    if pairs is not None:
-        peculiar = _variance(_on_scale(pairs.values, is_correlation), pairs)
-        spreads[0] = max(spreads[0] - peculiar, spreads[0] / 2)
     total = sum(spreads)
     if not spreads or not np.isfinite([value, total]).all():
         return Estimate(value, float("nan"), float("nan"))

@@ -70,9 +70,8 @@ def _method(rated: RatedPairs) -> str:
         over = " and ".join(f"{factor}s" for factor in units.factors)
         return f"bootstrap over {over}, {units.most} samples, Student's t"
     named = [
-        f"{units.n_units(name)} {'groups of ' if units.n_units(name) < units.sizes[name] else ''}"
-        f"{name}s"
-        for name in units.factors
+        f"{units.n_units(factor)} {'groups of ' if units.n_units(factor) < size else ''}{factor}s"
+        for factor, size in units.factors.items()
     ]
     return f"jackknife over {' and '.join(named)}, Student's t"
 

@@ -49,9 +49,6 @@ def interval_of_share(ratings: np.ndarray, measure: str, by: str) -> tuple[float
     }
     named = list(versions) if by == "both" else [by]
     spread = {name: (len(versions[name]) - 1) * np.var(versions[name]) for name in named}
-    if by == "both":
-        left = [shares(ratings, measure, np.delete(rows, pair), columns) for pair in rows]
-        spread["image"] = max(spread["image"] - 27 * np.var(left), spread["image"] / 2)
     total = sum(spread.values())
     freedom = total**2 / sum(spread[name] ** 2 / (len(versions[name]) - 1) for name in named)
     step = stats.t.ppf(0.975, freedom) * np.sqrt(total)
