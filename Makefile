@@ -26,6 +26,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/wide_layers.py
 	$(BIN)/python benchmarks/near_the_limit.py
 	$(BIN)/python benchmarks/identification.py
+	$(BIN)/python benchmarks/ratings.py
 	$(BIN)/python benchmarks/report.py
 
 clean:

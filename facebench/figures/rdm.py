@@ -53,6 +53,7 @@ def matrix_figure(
     size: float = 2.2,
     ranked: bool = False,
     alike: bool = False,
+    blocks: Sequence[int] = (),
 ) -> Figure:
     """Draw square matrices, row by row in the order given.
 
@@ -61,7 +62,8 @@ def matrix_figure(
     matrices : sequence of Matrix
         At least one, each [N, N].
     names : sequence of str
-        What the N rows are called; shown at the left-most panels, where there is room.
+        What the N rows are called; shown at the left-most panels, where there is room, of layers
+        (`alike`) as many as there is room for, evenly spaced.
     title, value_label : str
         The title, and the name of the values under the colour bar.
     size : float, default 2.2
@@ -72,6 +74,8 @@ def matrix_figure(
     alike : bool, default False
         Whether larger values are more alike, and dark, on a scale from 0 (or below) to 1, written
         into the cells of small matrices.
+    blocks : sequence of int
+        Rows before which another block begins, such as another model: a line parts them.
 
     Returns
     -------
@@ -88,6 +92,10 @@ def matrix_figure(
     figure = house_figure(width, height)
     letters = float(np.clip(size * 72 / max(len(names), 1) * 0.8, 0, SMALL))
     named = len(names) <= MOST_NAMED and letters >= SMALLEST_NAME
+    ticks = range(len(names))
+    if alike and not named:
+        named, letters = True, SMALL
+        ticks = range(0, len(names), -(-len(names) // int(size * 72 / (1.4 * SMALL))))
     for index, (matrix, label) in enumerate(zip(matrices, labels, strict=True)):
         row, column = divmod(index, columns)
         corner = (column * (size + 0.25), height - (row + 1) * size - row * above)
@@ -105,12 +113,15 @@ def matrix_figure(
         )
         if alike and len(names) <= MOST_WRITTEN:
             _write_cells(axes, shown, low, high)
+        for start in blocks:
+            axes.axhline(start - 0.5, color="white", linewidth=1.5)
+            axes.axvline(start - 0.5, color="white", linewidth=1.5)
         for spine in axes.spines.values():
             spine.set_visible(False)
         axes.set(xticks=[], yticks=[])
         if named and column == 0:
-            shortened = [_short(name, letters) for name in names]
-            axes.set_yticks(range(len(names)), labels=shortened, **text_style(letters))
+            shortened = [_short(names[tick], letters) for tick in ticks]
+            axes.set_yticks(ticks, labels=shortened, **text_style(letters))
             axes.tick_params(length=0, pad=2)
         axes.set_title(label, loc="left", pad=14, **text_style(TICK, weight="bold"))
         axes.annotate(

@@ -27,11 +27,14 @@ class ChoiceCeiling(NamedTuple):
         How often it is that of most of all: no model can agree more often.
     repeated : array of bool, shape [N]
         The choices it is about.
+    by_choice : array, shape [N, 2]
+        What each of them adds to the lower and the upper one, 1 or 0, or a share of ties.
     """
 
     lower: float
     upper: float
     repeated: Any
+    by_choice: Float64Array
 
 
 def _as_pairs(similarities: Any, odd: Any) -> tuple[Float64Array, IntArray]:
@@ -186,8 +189,8 @@ def choice_ceiling(triplet: Any, odd: Any) -> ChoiceCeiling:
     Returns
     -------
     ChoiceCeiling
-        lower, upper and repeated; NaN without repeated triplets. Choices that tie for the most
-        share 1 among them.
+        lower, upper, repeated and by_choice; NaN without repeated triplets. Choices that tie for
+        the most share 1 among them.
 
     References
     ----------
@@ -205,14 +208,15 @@ def choice_ceiling(triplet: Any, odd: Any) -> ChoiceCeiling:
     counts = np.zeros((groups.size, 3))
     np.add.at(counts, (index, chosen), 1)
     repeated = counts.sum(axis=1)[index] > 1
-    if not repeated.any():
-        return ChoiceCeiling(float("nan"), float("nan"), repeated)
     rows = np.arange(len(chosen))
     everybody = counts[index].copy()
     others = everybody.copy()
     others[rows, chosen] -= 1
-    lower, upper = (_share_of_most(table, chosen)[repeated].mean() for table in (others, everybody))
-    return ChoiceCeiling(float(lower), float(upper), repeated)
+    by_choice = np.stack([_share_of_most(table, chosen) for table in (others, everybody)], axis=1)
+    if not repeated.any():
+        return ChoiceCeiling(float("nan"), float("nan"), repeated, by_choice)
+    lower, upper = by_choice[repeated].mean(axis=0)
+    return ChoiceCeiling(float(lower), float(upper), repeated, by_choice)
 
 
 def _share_of_most(counts: Float64Array, chosen: IntArray) -> Float64Array:

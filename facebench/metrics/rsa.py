@@ -12,7 +12,7 @@ from facebench.metrics.correlation import correlate
 from facebench.metrics.rdm import n_images_of, square
 from facebench.types import Float64Array, IntArray
 
-__all__ = ["RDM_MEASURES", "Mantel", "compare", "mantel", "permuted_rows", "share_as_large"]
+__all__ = ["RDM_MEASURES", "Mantel", "compare", "mantel", "permutations_of", "share_as_large"]
 
 _WHITENED = {"cosine-whitened": "cosine", "pearson-whitened": "pearson"}
 RDM_MEASURES = ("cosine", "pearson", "spearman", "tau-a", "rho-a", *_WHITENED)
@@ -120,31 +120,6 @@ def permutations_of(n_images: int, n_permutations: int, seed: Any) -> tuple[IntA
     return np.argsort(generator.random((n_permutations, n_images)), axis=1), False
 
 
-def permuted_rows(
-    vector: Any, first: Any, second: Any, n_permutations: int = 999, seed: Any = 0
-) -> Float64Array:
-    """Give an RDM's values at pairs of images, after its images have changed places.
-
-    Parameters
-    ----------
-    vector : array, shape [n (n - 1) / 2]
-        An RDM, NaN where a pair is missing.
-    first, second : array of int, shape [P]
-        The pairs.
-    n_permutations, seed
-        See `mantel`.
-
-    Returns
-    -------
-    array, shape [R, P]
-        A row per permutation; NaN where a pair has become one that is missing.
-    """
-    matrix = square(vector)
-    np.fill_diagonal(matrix, np.nan)
-    orders, _ = permutations_of(len(matrix), n_permutations, seed)
-    return np.asarray(matrix[orders[:, first], orders[:, second]])
-
-
 def share_as_large(statistic: float, permuted: Float64Array) -> float:
     """Give the p value of a statistic among those of permutations, itself counted among them.
 
@@ -226,7 +201,9 @@ def mantel(
     n_images = n_images_of(left)
     if n_images < 3:
         return Mantel(statistic, float("nan"), 0)
-    permuted = permuted_rows(right, *np.triu_indices(n_images, 1), n_permutations, seed)
+    orders, _ = permutations_of(n_images, n_permutations, seed)
+    first, second = np.triu_indices(n_images, 1)
+    permuted = square(right)[orders[:, first], orders[:, second]]
     shared = (~np.isnan(permuted) & ~np.isnan(left)).sum(axis=1)
     values = correlate(left, permuted, measure)
     values[shared < _FEWEST_PAIRS] = np.nan

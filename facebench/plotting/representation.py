@@ -253,7 +253,7 @@ class RepresentationPlots:
         title_prefix: str = "Likeness of layers",
         value_label: str = "Likeness",
     ) -> list[Path]:
-        """Draw how alike layers are, as a matrix of layers by layers.
+        """Draw how alike layers are, as a matrix of layers by layers, with lines between models.
 
         Parameters
         ----------
@@ -273,6 +273,7 @@ class RepresentationPlots:
         list of Path
             The file written.
         """
+        import numpy as np
         import pandas as pd
 
         def draw(task: str, rows: pd.DataFrame) -> Figure:
@@ -286,6 +287,7 @@ class RepresentationPlots:
                 value_label=value_label,
                 size=max(2.4, min(9.0, 0.3 * len(named), 2.0 + 0.12 * len(named))),
                 alike=True,
+                blocks=np.flatnonzero(named[MODEL] != named[MODEL].shift())[1:].tolist(),
             )
 
         return draw_tasks(pd.DataFrame({TASK: [task]}), output_dir, file_name, draw)

@@ -9,6 +9,8 @@ import pandas as pd
 
 from facebench.columns import CI_METHOD, N_FAILED, N_IMAGES
 from facebench.errors import InputError, PairsError
+from facebench.metrics.choice_errors import choice_estimate
+from facebench.metrics.influence import Scale
 from facebench.metrics.jackknife import LeaveOut, LeftOut
 from facebench.metrics.noise_ceiling import share_of_ceiling
 from facebench.metrics.odd_one_out import (
@@ -17,13 +19,12 @@ from facebench.metrics.odd_one_out import (
     choice_ceiling,
     log_likelihood,
 )
-from facebench.metrics.rated_pairs import Estimate
 from facebench.metrics.rdm import gram, rdm, square
-from facebench.metrics.resampling import drawn_counts, percentile_interval
+from facebench.metrics.resampling import Estimate
 from facebench.pairs import read_pairs, require_column, row_name
 from facebench.plots import PlotHelper
 from facebench.tasks.embedding import EmbeddingTask
-from facebench.tasks.similarity import interval_columns
+from facebench.tasks.rating_columns import interval_columns
 from facebench.types import Float64Array, FloatArray, StrPath
 
 __all__ = ["OddOneOutTask"]
@@ -43,8 +44,8 @@ class OddOneOutTask(EmbeddingTask):
     to the layer's choices unless given: layers differ in scale. Where triplets were judged more
     than once also Ceiling Lower (how often one person chooses as most of the others) and Ceiling
     Upper (as most of all: the most any model can reach), and, on these triplets, Share of Ceiling =
-    agreement / Ceiling Lower. Counts are Choices, Triplets, Images and Failed (choices lost to
-    images that cannot be read).
+    agreement / Ceiling Lower, with intervals too. Counts are Choices, Triplets, Images and Failed
+    (choices lost to images that cannot be read).
 
     Parameters
     ----------
@@ -60,9 +61,10 @@ class OddOneOutTask(EmbeddingTask):
     temperature : float, optional
         Of the softmax; None fits it.
     resample : {'image', 'triplet'}
-        What is drawn with replacement for intervals, with all choices about it.
-    n_resamples, confidence, seed
-        See `SimilarityTask`.
+        What intervals are for: new images (choices that share one depend on each other), or new
+        triplets of these.
+    confidence : float, default 0.95
+        Nominal coverage of intervals.
 
     Raises
     ------
@@ -86,9 +88,7 @@ class OddOneOutTask(EmbeddingTask):
         similarity: str = "cosine",
         temperature: float | None = None,
         resample: str = "image",
-        n_resamples: int = 1000,
         confidence: float = 0.95,
-        seed: int = 0,
     ) -> None:
         for parameter, value, known in (
             ("similarity", similarity, ("cosine", "euclidean", "dot")),
@@ -103,17 +103,14 @@ class OddOneOutTask(EmbeddingTask):
         if temperature is not None and not temperature > 0:
             msg = f"The 'temperature' of OddOneOutTask must be above 0. Got {temperature!r}."
             raise InputError(msg)
-        if not 0 < confidence < 1 or n_resamples < 0:
-            msg = (
-                "OddOneOutTask needs 0 < confidence < 1 and n_resamples of 0 or more. "
-                f"Got {confidence!r} and {n_resamples!r}."
-            )
+        if not 0 < confidence < 1:
+            msg = f"The 'confidence' of OddOneOutTask must be within 0 and 1. Got {confidence!r}."
             raise InputError(msg)
         self.triplets_df = _read_triplets(triplets_file_path)
         names = [image for column in _IMAGES for image in self.triplets_df[column]]
         super().__init__(name, list(dict.fromkeys(names)), images_path)
         self.similarity, self.temperature, self.resample = similarity, temperature, resample
-        self.n_resamples, self.confidence, self.seed = n_resamples, confidence, seed
+        self.confidence = confidence
 
     def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
         """Compute the three similarities of every triplet.
@@ -166,17 +163,18 @@ class OddOneOutTask(EmbeddingTask):
         likely = log_likelihood(table, chosen, temperature) if len(items) else np.empty(0)
         triplet, place = _triplets(items)
         ceiling = choice_ceiling(triplet, place)
-        weights = self._weights(items, triplet)
-        row = interval_columns("Agreement", self._estimate(agrees, weights))
-        row |= interval_columns("Log Likelihood", self._estimate(likely, weights))
+        row = self._mean("Agreement", agrees, items, "logit")
+        row |= self._mean("Log Likelihood", likely, items)
         row["Temperature"] = temperature
-        if ceiling.repeated.any():
-            shared = float(agrees[ceiling.repeated].mean())
-            row |= {
-                "Ceiling Lower": ceiling.lower,
-                "Ceiling Upper": ceiling.upper,
-                "Share of Ceiling": share_of_ceiling(shared, ceiling.lower),
-            }
+        again = ceiling.repeated
+        if again.any():
+            shared = items[again]
+            lower, upper = ceiling.by_choice[again].T
+            row |= self._mean("Ceiling Lower", lower, shared, "logit")
+            row |= self._mean("Ceiling Upper", upper, shared, "logit")
+            share = float(share_of_ceiling(float(agrees[again].mean()), ceiling.lower))
+            left_over = (agrees[again] - share * lower) / (ceiling.lower or np.nan)
+            row |= self._estimate("Share of Ceiling", share, left_over / len(shared), shared)
         images = {image for column in _IMAGES for image in items[column]}
         counts: dict[str, Any] = {
             "Choices": len(items),
@@ -184,9 +182,7 @@ class OddOneOutTask(EmbeddingTask):
             N_IMAGES: len(images),
             N_FAILED: int((~complete).sum()),
             "Temperature From": "same choices" if fitted else "given",
-            CI_METHOD: f"percentile bootstrap over {self.resample}s, {self.n_resamples} samples"
-            if self.n_resamples
-            else "none",
+            CI_METHOD: f"choices that share {self.resample}s, Student's t",
         }
         return pd.DataFrame([row | counts])
 
@@ -215,28 +211,32 @@ class OddOneOutTask(EmbeddingTask):
         digest = groups.digest(*(items[column] for column in (*_IMAGES, "odd")))
         return LeftOut("image", digest, {(None, "Agreement"): agreement_})
 
-    def _weights(self, items: pd.DataFrame, triplet: Any) -> Float64Array:
-        """Draw images, or triplets, with replacement: how often each choice counts."""
-        generator = np.random.default_rng(self.seed)
-        if self.resample == "triplet":
-            counts = drawn_counts(int(np.unique(triplet).size), self.n_resamples, generator)
-            return counts[:, triplet]
-        place = {image: row for row, image in enumerate(self.images)}
-        counts = drawn_counts(len(self.images), self.n_resamples, generator)
-        # Copies of one image make no triplet, as they make no pair.
-        weights = np.ones((self.n_resamples, len(items)))
-        for column in _IMAGES:
-            weights *= counts[:, items[column].map(place).to_numpy(dtype=np.intp)]
-        return weights
-
-    def _estimate(self, values: Float64Array, weights: Float64Array) -> Estimate:
+    def _mean(
+        self, column: str, values: Float64Array, items: pd.DataFrame, scale: Scale = "identity"
+    ) -> dict[str, float]:
+        """Give a mean over choices with its interval, as columns."""
         if not values.size:
-            return Estimate(*[float("nan")] * 3)
-        total = weights.sum(axis=1)
-        means = np.divide(
-            weights @ values, total, out=np.full(total.shape, np.nan), where=total > 0
-        )
-        return Estimate(float(values.mean()), *percentile_interval(means, self.confidence))
+            return interval_columns(column, Estimate(*[float("nan")] * 3))
+        mean = float(values.mean())
+        return self._estimate(column, mean, (values - mean) / values.size, items, scale)
+
+    def _estimate(
+        self,
+        column: str,
+        value: float,
+        influences: Float64Array,
+        items: pd.DataFrame,
+        scale: Scale = "identity",
+    ) -> dict[str, float]:
+        place = {image: row for row, image in enumerate(self.images)}
+        images = np.column_stack([items[each].map(place) for each in _IMAGES])
+        return interval_columns(
+            column,
+            choice_estimate(
+                value, influences, images,
+                by=self.resample, confidence=self.confidence, scale=scale,
+            ),
+        )  # fmt: skip
 
     @staticmethod
     def plot(output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:

@@ -14,22 +14,27 @@ from facebench.columns import CI_METHOD, N_FAILED, N_IMAGES, N_PAIRS
 from facebench.errors import ImageError, InputError
 from facebench.images import open_image
 from facebench.metrics.jackknife import LeaveOut, LeftOut
-from facebench.metrics.rated_pairs import RatedPairs, Resample
+from facebench.metrics.rated_pairs import IntervalKind, RatedPairs, Resample
 from facebench.metrics.rdm import DISTANCES, rdm, rdm_from_pairs
-from facebench.metrics.rsa import compare
+from facebench.metrics.rsa_intervals import rdm_likeness
 from facebench.pairs import as_path, read_pairs
 from facebench.plots import PlotHelper
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.layer_likeness import rdm_similarity
+from facebench.tasks.rating_columns import (
+    MEASURE_NAMES,
+    interval_columns,
+    rating_columns,
+    ratings_left_out,
+)
 from facebench.tasks.ratings import RatingKind, find_layout, take_ratings
-from facebench.tasks.similarity import MEASURE_NAMES, rating_columns, ratings_left_out
 from facebench.types import DistancesByModel, Float64Array, FloatArray, StrPath
 
 __all__ = ["RsaTask"]
 
 _log = logging.getLogger(__name__)
 
-# Beside those of rated pairs; over images drawn with replacement they are not defined.
+# Beside those of rated pairs.
 _FURTHER = {
     "cosine": "Cosine",
     "cosine-whitened": "Whitened Cosine",
@@ -46,8 +51,8 @@ class RsaTask(EmbeddingTask):
     a reference it is compared with people's: Pearson, Spearman, Kendall Tau-a, Rho-a with
     intervals, P Value (Mantel's permutation of images) and, with several raters, the noise ceiling
     and the share of it explained, all as in `SimilarityTask`; also Cosine and the Whitened measures
-    (NaN where pairs are missing). Larger is better in all but P Value. Without a reference it
-    reports Mean Distance and the number of pairs.
+    (NaN where pairs are missing), with jackknife intervals. Larger is better in all but P Value.
+    Without a reference it reports Mean Distance and the number of pairs.
 
     Parameters
     ----------
@@ -61,7 +66,7 @@ class RsaTask(EmbeddingTask):
         A pairs table with ratings, see `SimilarityTask`. Pairs of other images are left out.
     distance : {'euclidean', 'sqeuclidean', 'cosine', 'correlation'}
         The distance of two embeddings.
-    ratings, rating, measure, resample, n_resamples, n_permutations, confidence, seed
+    ratings, rating, measure, resample, interval, n_resamples, n_permutations, confidence, seed
         See `SimilarityTask`.
     groups : dict of str to str, optional
         A group by image, for the colours of the map.
@@ -91,7 +96,8 @@ class RsaTask(EmbeddingTask):
         rating: RatingKind = "distance",
         measure: str = "spearman",
         resample: Resample = "image",
-        n_resamples: int = 1000,
+        interval: IntervalKind = "jackknife",
+        n_resamples: int = 200,
         n_permutations: int = 999,
         confidence: float = 0.95,
         seed: int = 0,
@@ -118,9 +124,10 @@ class RsaTask(EmbeddingTask):
         self._first, self._second = np.triu_indices(len(chosen), 1)
         self._people: tuple[Float64Array, RatedPairs] | None = None
         self._options: dict[str, Any] = {
-            "measure": measure, "by": resample, "n_resamples": n_resamples,
+            "measure": measure, "by": resample, "interval": interval, "n_resamples": n_resamples,
             "n_permutations": n_permutations, "confidence": confidence, "seed": seed,
         }  # fmt: skip
+        self._level = confidence
         self._ratings: Float64Array | None = None
         if table is not None and reference is not None:
             layout = find_layout(table, ratings, owner="RsaTask", path=reference)
@@ -202,10 +209,11 @@ class RsaTask(EmbeddingTask):
             rated = there & ~np.isnan(self._ratings).all(axis=1)
             people = self._rated(np.flatnonzero(rated))
             row = rating_columns(people, people.compare(distances[rated]))
-            given = np.full(distances.shape, np.nan)
-            given[rated] = people.mean
+            known = np.where(rated, distances, np.nan)
             for measure, column in _FURTHER.items():
-                row[column] = compare(np.where(rated, distances, np.nan), given, measure)
+                row |= interval_columns(
+                    column, rdm_likeness(known, self._ratings, measure, people.units, self._level)
+                )
             row["Ceiling Measure"] = MEASURE_NAMES[people.measure]
         else:
             row |= {
@@ -263,6 +271,9 @@ class RsaTask(EmbeddingTask):
     ) -> None:
         """Draw RDMs, maps, the likeness of layers, and correlations with people.
 
+        Of more than 60 layers, RDMs and maps are drawn of 60 evenly spaced ones; the rest of the
+        pictures have all.
+
         Parameters
         ----------
         output_dir : str
@@ -290,7 +301,15 @@ class RsaTask(EmbeddingTask):
             return
         own = {model: tables for model, tables in items.items() if self.name in tables}
         reference = "distance" if self._ratings is not None else None
-        shown = performances.head(_MOST_PANELS)
+        shown = performances
+        if len(shown) > _MOST_PANELS:
+            shown = shown.iloc[np.linspace(0, len(shown) - 1, _MOST_PANELS).round().astype(int)]
+            _log.info(
+                "Task %r: the pictures of RDMs and maps show %d of %d layers, evenly spaced.",
+                self.name,
+                _MOST_PANELS,
+                len(performances),
+            )
         PlotHelper.rdm_plot(shown, own, output_dir, "rdms", reference=reference)
         if len(self.images) > 2:
             # Many small maps show dots: pictures would hide each other, and take minutes.

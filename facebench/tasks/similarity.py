@@ -10,34 +10,28 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics.pairwise import cosine_distances
 
-from facebench.columns import CI_HIGH, CI_LOW, CI_METHOD, N_IMAGES, N_PAIRS
 from facebench.errors import InputError
 from facebench.images import open_image
 from facebench.metrics.correlation import MEASURES
-from facebench.metrics.jackknife import LeaveOut, LeftOut
-from facebench.metrics.rated_pairs import Comparison, Estimate, RatedPairs, Resample
+from facebench.metrics.jackknife import LeftOut
+from facebench.metrics.rated_draws import INTERVALS, RESAMPLES
+from facebench.metrics.rated_pairs import IntervalKind, RatedPairs, Resample
 from facebench.pairs import as_path
 from facebench.plots import PlotHelper
 from facebench.tasks.base import RoundedTask
+from facebench.tasks.rating_columns import (
+    MEASURE_NAMES,
+    interval_columns,
+    rating_columns,
+    remarks_on,
+)
 from facebench.tasks.ratings import RatingKind, Ratings, find_layout, take_ratings
 from facebench.types import DistancesByModel, Float64Array, MetricFunction, StrPath
 
-__all__ = [
-    "MEASURE_NAMES",
-    "SimilarityTask",
-    "interval_columns",
-    "rating_columns",
-    "ratings_left_out",
-]
+__all__ = ["SimilarityTask"]
 
 _log = logging.getLogger(__name__)
 
-MEASURE_NAMES = {
-    "pearson": "Pearson",
-    "spearman": "Spearman",
-    "tau-a": "Kendall Tau-a",
-    "rho-a": "Rho-a",
-}
 _PIXELS = 64
 # A correlation this unlikely to be so low by chance tells that similarities were rated.
 _REVERSED = 0.01
@@ -74,12 +68,15 @@ class SimilarityTask(RoundedTask):
     pixel_distance : bool, default False
         Partial out the Euclidean distance of the images too, at 64 x 64 pixels.
     resample : {'image', 'rater', 'both', 'pair'}
-        What intervals are for: new images judged by these raters, new raters of these images
-        (too narrow with few raters, see `RatedPairs`), new ones of both; 'pair' suits tables in
-        which no image comes twice.
-    n_resamples, n_permutations : int, default 1000 and 999
-        Bootstrap samples and permutations; 0 for none. Tau-a has an interval with up to 1,000
-        pairs and the same raters in all samples, or as `measure`.
+        What intervals are for: new images judged by these raters, new raters of these images,
+        new ones of both; 'pair' suits tables in which no image comes twice.
+    interval : {'jackknife', 'bootstrap'}
+        Where their standard errors come from: leaving images or raters out in turn, or drawing
+        them with replacement. Both give Student's interval of as many degrees of freedom as there
+        are images or raters, less one; correlations go through Fisher's z.
+    n_resamples, n_permutations : int, default 200 and 999
+        Bootstrap samples, or most leavings-out (of more images groups are left out), and
+        permutations; 0 for none.
     confidence : float, default 0.95
         Nominal coverage of intervals.
     seed : int, default 0
@@ -112,7 +109,8 @@ class SimilarityTask(RoundedTask):
         nuisance: str | Sequence[str] | None = None,
         pixel_distance: bool = False,
         resample: Resample = "image",
-        n_resamples: int = 1000,
+        interval: IntervalKind = "jackknife",
+        n_resamples: int = 200,
         n_permutations: int = 999,
         confidence: float = 0.95,
         seed: int = 0,
@@ -121,7 +119,8 @@ class SimilarityTask(RoundedTask):
         for parameter, value, known in (
             ("rating", rating, ("distance", "similarity")),
             ("measure", measure, MEASURES),
-            ("resample", resample, ("image", "rater", "both", "pair")),
+            ("resample", resample, RESAMPLES),
+            ("interval", interval, INTERVALS),
         ):
             if value not in known:
                 msg = (
@@ -137,6 +136,7 @@ class SimilarityTask(RoundedTask):
             raise InputError(msg)
         self.rating: RatingKind = rating
         self.measure, self.resample, self.seed = measure, resample, seed
+        self.interval: IntervalKind = interval
         self.n_resamples, self.n_permutations = n_resamples, n_permutations
         self.confidence, self.pixel_distance = confidence, pixel_distance
         self.layout = find_layout(
@@ -171,7 +171,7 @@ class SimilarityTask(RoundedTask):
         rated = self._rated(taken)
         distances = taken.pairs["model_computed_distance"].to_numpy(dtype=np.float64)
         found = rated.compare(distances, self._nuisances(taken.pairs))
-        remarks = _remarks(rated, distances)
+        remarks = remarks_on(rated, distances)
         if found.p_reversed <= _REVERSED:
             _log.warning(
                 "Task %r: pairs with larger ratings are nearer to each other for the network "
@@ -276,6 +276,7 @@ class SimilarityTask(RoundedTask):
             taken.pairs["img2"],
             measure=self.measure,
             by=self.resample,
+            interval=self.interval,
             n_resamples=self.n_resamples,
             n_permutations=self.n_permutations,
             confidence=self.confidence,
@@ -320,81 +321,3 @@ class SimilarityTask(RoundedTask):
                 self.name,
                 " and ".join(clues),
             )
-
-
-def interval_columns(name: str, estimate: Estimate) -> dict[str, float]:
-    """Give an estimate as the columns of a result."""
-    return {name: estimate.value, name + CI_LOW: estimate.low, name + CI_HIGH: estimate.high}
-
-
-def rating_columns(rated: RatedPairs, found: Comparison) -> dict[str, Any]:
-    """Give a comparison with ratings as the columns of a result.
-
-    Parameters
-    ----------
-    rated : RatedPairs
-        The ratings.
-    found : Comparison
-        What a layer has to do with them.
-
-    Returns
-    -------
-    dict of str to value
-    """
-    row: dict[str, Any] = {}
-    for measure, estimate in found.correlations.items():
-        row |= interval_columns(MEASURE_NAMES[measure], estimate)
-    row["P Value"] = found.p_value
-    if rated.ratings.shape[1] > 1:
-        lower, upper = rated.ceiling_intervals()
-        row |= interval_columns("Single Rater Correlation", found.with_raters)
-        row |= interval_columns("Noise Ceiling Lower", lower)
-        row |= interval_columns("Noise Ceiling Upper", upper)
-        row |= interval_columns("Share of Ceiling", found.share)
-        row |= interval_columns("Share of Upper Ceiling", found.upper_share)
-        row["Split Half Reliability"] = rated.split_half.reliability
-    over = {"image": "images", "rater": "raters", "both": "images and raters", "pair": "pairs"}
-    row |= {
-        N_PAIRS: len(rated.ratings),
-        N_IMAGES: rated.n_images,
-        "Raters": rated.ratings.shape[1],
-        "Missing Ratings": int(np.isnan(rated.ratings).sum()),
-        CI_METHOD: f"percentile bootstrap over {over[rated.by]}, {rated.n_resamples} samples"
-        if rated.resamples
-        else "none",
-    }
-    return row
-
-
-def ratings_left_out(rated: RatedPairs, pairs: pd.DataFrame, distances: Any) -> LeftOut:
-    """Give the correlations of `rating_columns` without each group of images."""
-    groups = LeaveOut(pairs["img1"], pairs["img2"])
-    found = rated.left_out(distances, groups)
-    values: dict[tuple[str | None, str], Float64Array] = {
-        (None, MEASURE_NAMES[name]): drawn for name, drawn in found.items()
-    }
-    return LeftOut("image", groups.digest(pairs["img1"], pairs["img2"]), values)
-
-
-def _remarks(rated: RatedPairs, distances: Float64Array) -> list[str]:
-    """Say in words why something is not defined."""
-    remarks = []
-    known = rated.mean[~np.isnan(rated.mean)]
-    if known.size < 2:
-        remarks.append(f"only {known.size} pairs are rated")
-    elif np.ptp(known) == 0:
-        remarks.append(f"all mean ratings are {known[0]:g}")
-    if np.ptp(distances) == 0:
-        remarks.append(f"all distances of the model are {distances[0]:g}")
-    n_raters = rated.ratings.shape[1]
-    if n_raters > 1:
-        flat = int(np.isnan(rated.ceiling.by_rater).sum())
-        if flat:
-            remarks.append(f"{flat} of {n_raters} raters have no ceiling (constant, or too few)")
-        if rated.ceiling.lower <= 0:
-            remarks.append("raters do not agree, so there is no share of the ceiling")
-    if rated.n_images < 3:
-        remarks.append(f"{rated.n_images} images are too few for intervals and permutations")
-    elif not rated.resamples and rated.n_resamples:
-        remarks.append("one rater is too few to resample raters")
-    return remarks

@@ -98,3 +98,16 @@ def test_what_is_missing_is_told(tables, tmp_path) -> None:
         PlotHelper.rdm_plot(rows, distances, tmp_path, "rdms", reference="people")
     with pytest.raises(InputError, match="must hold a table"):
         PlotHelper.rdm_plot(rows, {}, tmp_path, "rdms")
+
+
+def test_a_likeness_of_many_layers_is_named_and_parted_by_model() -> None:
+    names = [f"{model}: {layer}" for model in ("one", "two") for layer in range(45)]
+    figure = matrix_figure(
+        [Matrix("", "", np.eye(90))], names, title="t", value_label="v", size=9, alike=True,
+        blocks=[45],
+    )  # fmt: skip
+    axes = figure.axes[0]
+    written = [label.get_text() for label in axes.get_yticklabels()]
+    assert 20 < len(written) <= 90
+    assert [names[int(tick)] for tick in axes.get_yticks()] == written
+    assert [list(line.get_ydata()) for line in axes.lines[::2]] == [[44.5, 44.5]]

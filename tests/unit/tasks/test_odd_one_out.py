@@ -6,10 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from scipy import stats
+from scipy.special import expit, logit
 
 from facebench import OddOneOutTask
 from facebench.errors import InputError, PairsError
 from facebench.metrics import odd_one_out as metrics
+from facebench.metrics.choice_errors import choice_estimate
 
 GENERATOR = np.random.default_rng(2)
 NAMES = [f"{letter}.png" for letter in "abcdefgh"]
@@ -26,7 +29,7 @@ def make_task(tmp_path):
     def make(table: pd.DataFrame = TABLE, **options) -> OddOneOutTask:
         path = tmp_path / "triplets.csv"
         table.to_csv(path, index=False)
-        return OddOneOutTask("odd", path, tmp_path, **({"n_resamples": 50} | options))
+        return OddOneOutTask("odd", path, tmp_path, **options)
 
     return make
 
@@ -114,12 +117,68 @@ def test_numbers_name_the_odd_one_too(make_task) -> None:
     assert result(make_task(numbered)) == pytest.approx(result(make_task()), nan_ok=True)
 
 
-def test_triplets_are_resampled_with_all_their_choices(make_task) -> None:
+def test_intervals_by_loops_that_leave_out_images(make_task) -> None:
+    task = make_task()
+    order = [NAMES.index(image) for image in task.images]
+    agrees = task.compute_items(EMBEDDINGS[order])["agrees"].to_numpy()
+    mean = agrees.mean()
+    left = [agrees[(image != ROWS).all(axis=1)].mean() for image in range(8)]
+    keys = [tuple(sorted(row)) for row in ROWS]
+    names = sorted(set(keys))
+    sums = [sum(agrees[k] - mean for k in range(60) if keys[k] == name) / 60 for name in names]
+    by_triplet = np.sum(np.square(sums)) * len(names) / (len(names) - 1)
+    whole = 7 * np.var(left)
+    variances = {
+        "image": (max(whole - 2 * by_triplet, whole / 3, by_triplet), 7),
+        "triplet": (by_triplet, len(names) - 1),
+    }
+    for by, (variance, freedom) in variances.items():
+        step = np.sqrt(variance) * stats.t.ppf(0.975, freedom) / (mean * (1 - mean))
+        expected = expit(logit(mean) + np.array([-step, step]))
+        found = result(make_task(resample=by))
+        assert_allclose(
+            (found["Agreement CI Low"], found["Agreement CI High"]), expected, atol=1e-9
+        )
+
+
+def test_choices_of_one_triplet_count_together(make_task) -> None:
     many = pd.concat([TABLE] * 4)
     once, four = result(make_task(resample="triplet")), result(make_task(many, resample="triplet"))
     width = [found["Agreement CI High"] - found["Agreement CI Low"] for found in (once, four)]
     assert width[1] == pytest.approx(width[0])
     assert four["Triplets"] == once["Triplets"]
+    assert four["Ceiling Lower CI Low"] < four["Ceiling Lower"] < four["Ceiling Lower CI High"]
+    assert four["Share of Ceiling CI Low"] < four["Share of Ceiling"]
+
+
+def test_intervals_cover_new_images_and_the_share_of_the_ceiling() -> None:
+    generator = np.random.default_rng(4)
+
+    def means(n_images: int, n_choices: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Two correlated judgements of triplets whose images are each easy or hard."""
+        images = np.array([generator.choice(n_images, 3, replace=False) for _ in range(n_choices)])
+        ease = generator.normal(size=(n_images, 1)) * 0.5
+        right = generator.random((n_choices, 2)) < expit(1.2 * ease[images].sum(axis=1) + [0, 1])
+        return images, *right.T.astype(float)
+
+    _, model, people = means(4000, 40_000)
+    truths, covered = (model.mean(), model.mean() / people.mean()), [[], []]
+    for _ in range(150):
+        images, one, other = means(30, 120)
+        share = one.mean() / other.mean()
+        moved = (one - one.mean()) / 120, (one - share * other) / other.mean() / 120
+        for hits, value, influence, truth in zip(
+            covered, (one.mean(), share), moved, truths, strict=True
+        ):
+            found = choice_estimate(value, influence, images)
+            hits.append(found.low <= truth <= found.high)
+    # Of a nominal 95 %, fewer than 134 in 150 come less than once in five hundred times.
+    assert min(sum(hits) for hits in covered) >= 134
+
+
+def test_few_images_have_no_interval() -> None:
+    found = choice_estimate(0.5, [0.1, -0.1], [[0, 1, 2], [2, 1, 0]])
+    assert np.isnan(found[1:]).all()
 
 
 def test_what_cannot_be_used_is_told(make_task) -> None:

@@ -71,7 +71,11 @@ def test_a_lost_image_and_pairs_nobody_rated(reference, tmp_path, caplog) -> Non
     task = RsaTask("rsa", tmp_path, NAMES, reference=reference, n_resamples=0)
     found = task.compute_task_performance(items_of(task, lost=2)).iloc[0]
     assert (found["Failed"], found["Pairs"], found["Images"]) == (1, 10, 5)
-    assert np.isnan(found["Whitened Cosine"])
+    left = ~((FIRST == 2) | (SECOND == 2))
+    expected = compare(
+        pdist(np.delete(LAYERS["fc"], 2, axis=0)), RATINGS.mean(axis=1)[left], "cosine-whitened"
+    )
+    assert found["Whitened Cosine"] == pytest.approx(expected)
     fewer = RsaTask("rsa", tmp_path, [*NAMES[:4], "new.png"], reference=reference, n_resamples=0)
     assert "9 of 15 pairs" in caplog.text
     rows = fewer.compute_items(GENERATOR.normal(size=(5, 3))).assign(layer_name="fc")
@@ -121,3 +125,24 @@ def test_what_cannot_be_used_is_told(reference, tmp_path) -> None:
         rdm_similarity({"a": {"rsa": table}}, "rsa", "cca")
     with pytest.raises(InputError, match="'distance'"):
         rdm_similarity({"a": {"rsa": table}}, "rsa", "cka")
+
+
+def test_pictures_of_many_layers_show_evenly_spaced_ones(tmp_path, monkeypatch, caplog) -> None:
+    task = RsaTask("rsa", tmp_path, NAMES)
+    items = pd.concat([items_of(task).assign(layer_name=f"layer{i}") for i in range(75)])
+    performances = pd.DataFrame(
+        {"Task Name": "rsa", "Model Name": "a", "Layer Name": [f"layer{i}" for i in range(75)]}
+    )
+    drawn: dict[str, list[str]] = {}
+    for name in ("rdm_plot", "mds_plot"):
+        monkeypatch.setattr(
+            f"facebench.tasks.rsa.PlotHelper.{name}",
+            lambda rows, *_, name=name, **__: drawn.update({name: rows["Layer Name"].tolist()}),
+        )
+    with caplog.at_level("INFO"):
+        task.plot(str(tmp_path), performances, {"a": {"rsa": items}})
+    for layers in drawn.values():
+        assert len(set(layers)) == 60
+        assert (layers[0], layers[-1]) == ("layer0", "layer74")
+    assert "60 of 75 layers" in caplog.text
+    assert (tmp_path / "rsa_likeness.png").is_file()

@@ -57,7 +57,7 @@ def test_a_column_per_rater(make_task) -> None:
     assert found["Split Half Reliability"] == pytest.approx(split_half(RATINGS).reliability)
     assert (found["Pairs"], found["Images"], found["Raters"]) == (21, 7, 3)
     assert found["Missing Ratings"] == 0
-    assert found["CI Method"] == "percentile bootstrap over images, 50 samples"
+    assert found["CI Method"] == "jackknife over 7 images, Student's t"
     assert found["Spearman CI Low"] < found["Spearman"] < found["Spearman CI High"]
     assert found["P Value"] == 0.01
     assert found["Remark"] == ""
