@@ -27,7 +27,6 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/near_the_limit.py
 	$(BIN)/python benchmarks/identification.py
 	$(BIN)/python benchmarks/report.py
-	$(BIN)/python benchmarks/report.py
 
 clean:
 	rm -rf $(VENV) demo_results

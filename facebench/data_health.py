@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,10 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facebench.errors import ImageError, InputError
+from facebench.errors import ImageError, InputError, MissingImageError
 from facebench.images import image_bytes, open_image
 from facebench.metrics.labels import as_labels
-from facebench.pairs import ImagePaths, find_image_list, find_images
+from facebench.pairs import ImagePaths, find_image_list, find_images, missing_images
 
 if TYPE_CHECKING:
     from facebench.tasks.base import BaseTask
@@ -87,25 +88,29 @@ class DataHealth:
 class _Images:
     """Images by file, each read once however many tasks use it."""
 
+    decode: bool = True
     digests: dict[Path, str] = field(default_factory=dict)
     hashes: dict[Path, int | None] = field(default_factory=dict)
 
     def read(self, paths: Iterable[Path]) -> None:
         new = [path for path in dict.fromkeys(paths) if path not in self.digests]
+        look_at = partial(_look_at, decode=self.decode)
         # Decoding leaves Python's lock, so threads share the work.
         with ThreadPoolExecutor() as threads:
-            for path, (digest, look) in zip(new, threads.map(_look_at, new), strict=True):
+            for path, (digest, look) in zip(new, threads.map(look_at, new), strict=True):
                 self.digests[path], self.hashes[path] = digest, look
 
 
-def _look_at(path: Path) -> tuple[str, int | None]:
+def _look_at(path: Path, decode: bool) -> tuple[str, int | None]:
     """Return the digest of an image's bytes and its perceptual hash, None if it is no image."""
-    import imagehash
-
     try:
         digest = hashlib.sha256(image_bytes(path)).hexdigest()
     except ImageError:
         return str(path), None
+    if not decode:
+        return digest, 0
+    import imagehash
+
     try:
         bits = imagehash.phash(open_image(path)).hash.ravel()
     except ImageError:
@@ -165,8 +170,11 @@ def health_report(
     distances: Mapping[str, Any] | None = None,
     *,
     near: int = NEAR,
+    decode: bool = True,
 ) -> DataHealth:
     """Look at the data of some tasks, each image once; see `check_pairs`.
+
+    Each 'missing image' is a finding too; the pairs it is in are left out of all else.
 
     Parameters
     ----------
@@ -176,6 +184,9 @@ def health_report(
         By task name, the distances of its pairs.
     near : int, default 4
         See `check_pairs`.
+    decode : bool, default True
+        False does not decode images, which takes most of the time: near duplicates and damaged
+        images are not found then.
 
     Returns
     -------
@@ -185,23 +196,21 @@ def health_report(
     Raises
     ------
     MissingImageError
-        If images are missing.
+        If a folder of images is missing.
     """
     listed = list(tasks) if isinstance(tasks, Iterable) else [tasks]
-    images = _Images()
+    images = _Images(decode)
     parts = []
     for task in listed:
         if hasattr(task, "pairs_df"):
-            found = find_images(task.pairs_df, task.images_path, task=task.name)
-            column = getattr(task, "true_label", None)
-            labels = None if column is None else task.pairs_df[column]
-            given = (distances or {}).get(task.name)
-            parts.append(_check(task.name, task.pairs_df, found, labels, given, near, images))
+            parts.append(_of_pairs(task, (distances or {}).get(task.name), near, images))
         else:
-            paths = find_image_list(task.images, task.images_path, task=task.name)
+            missing = missing_images(task.images, task.images_path, task=task.name)
+            there = [name for name in task.images if name not in set(missing)]
+            paths = find_image_list(there, task.images_path, task=task.name)
             images.read(paths)
-            names = dict(zip(paths, task.images, strict=True))
-            findings = list(_duplicates(names, images, near, {}))
+            names = dict(zip(paths, there, strict=True))
+            findings = [*_missing(missing, {}), *_duplicates(names, images, near, {})]
             parts.append(DataHealth(_table(task.name, findings), 0, len(names)))
     tables = [part.findings for part in parts if len(part.findings)]
     return DataHealth(
@@ -209,6 +218,45 @@ def health_report(
         sum(part.n_pairs for part in parts),
         len(images.digests),
     )
+
+
+def _of_pairs(task: Any, given: Any, near: int, images: _Images) -> DataHealth:
+    pairs = task.pairs_df
+    column = getattr(task, "true_label", None)
+    labels = None if column is None else pairs[column]
+    try:
+        found = find_images(pairs, task.images_path, task=task.name)
+    except MissingImageError:
+        names = [*pairs["img1"], *pairs["img2"]]
+        missing = missing_images(names, task.images_path, task=task.name)
+    else:
+        return _check(task.name, pairs, found, labels, given, near, images)
+    lost = (pairs["img1"].isin(missing) | pairs["img2"].isin(missing)).to_numpy()
+    rows: dict[str, list[int]] = {}
+    for row in np.flatnonzero(lost).tolist():
+        for name in {pairs["img1"].iloc[row], pairs["img2"].iloc[row]}.intersection(missing):
+            rows.setdefault(name, []).append(row)
+    findings = _table(task.name, list(_missing(missing, rows)))
+    if lost.all():
+        return DataHealth(findings, len(pairs), 0)
+    there = pairs[~lost]
+    others = _check(
+        task.name,
+        there,
+        find_images(there, task.images_path, task=task.name),
+        None if labels is None else labels[~lost],
+        None if given is None else np.asarray(given)[~lost],
+        near,
+        images,
+        np.flatnonzero(~lost),
+    )
+    together = pd.concat([findings, others.findings]) if len(others.findings) else findings
+    return DataHealth(together, len(pairs), others.n_images)
+
+
+def _missing(names: Sequence[str], rows: Mapping[str, list[int]]) -> Iterator[_Finding]:
+    for name in names:
+        yield _Finding("missing image", name, "", rows.get(name, []), float("nan"), "")
 
 
 def _check(
@@ -219,6 +267,7 @@ def _check(
     distances: Any,
     near: int,
     images: _Images,
+    numbers: NDArray[np.intp] | None = None,
 ) -> DataHealth:
     genuine = None if labels is None else as_labels(labels).astype(bool)
     scores = None if distances is None else np.asarray(distances, dtype=np.float64)
@@ -232,25 +281,28 @@ def _check(
         for column, files in (("img1", paths.img1), ("img2", paths.img2))
         for name, path in zip(pairs[column], files, strict=True)
     }
+    together = _rows_of(paths)
     findings = [
-        *_pairs_twice(pairs, paths, genuine),
-        *_duplicates(names, images, near, _rows_of(paths)),
+        *_pairs_twice(pairs, together, genuine),
+        *_duplicates(names, images, near, together),
     ]
     if genuine is not None:
         findings += _against_folders(pairs, genuine)
         if scores is not None:
             findings += _out_of_place(pairs, paths, genuine, scores)
-    return DataHealth(_table(task, findings), len(pairs), len(names))
+    return DataHealth(_table(task, findings, numbers), len(pairs), len(names))
 
 
-def _table(task: str, findings: Sequence[_Finding]) -> pd.DataFrame:
+def _table(
+    task: str, findings: Sequence[_Finding], numbers: NDArray[np.intp] | None = None
+) -> pd.DataFrame:
     rows = [
         (
             task,
             found.kind,
             found.image1,
             found.image2,
-            " ".join(str(row + 1) for row in found.rows),
+            " ".join(str((row if numbers is None else numbers[row]) + 1) for row in found.rows),
             found.value,
             found.detail,
         )
@@ -267,10 +319,14 @@ def _rows_of(paths: ImagePaths) -> dict[frozenset[Path], list[int]]:
 
 
 def _pairs_twice(
-    pairs: pd.DataFrame, paths: ImagePaths, genuine: NDArray[np.bool_] | None
+    pairs: pd.DataFrame,
+    together: Mapping[frozenset[Path], list[int]],
+    genuine: NDArray[np.bool_] | None,
 ) -> Iterator[_Finding]:
     nothing = float("nan")
-    for pair, rows in _rows_of(paths).items():
+    for pair, rows in together.items():
+        if len(pair) > 1 and len(rows) == 1:
+            continue
         one, other = pairs["img1"].iloc[rows[0]], pairs["img2"].iloc[rows[0]]
         if len(pair) == 1:
             yield _Finding("image with itself", one, other, rows, 0.0, "")
@@ -304,6 +360,8 @@ def _duplicates(
             yield found("identical images", first_of[images.digests[path]], path, 0.0)
         else:
             first_of[images.digests[path]] = path
+    if not images.decode:
+        return
     different = list(first_of.values())
     n_near = 0
     hashes = np.array([images.hashes[path] for path in different], dtype=np.uint64)

@@ -97,6 +97,11 @@ def build_experiment(config: Config) -> Experiment:
     seed_everything(settings.seed)
     # Tasks first: their files are checked in a moment, while a model may take long to make.
     tasks = _made(config, "tasks", problems, _make_task)
+    for task in tasks:
+        try:
+            _images_of(task)
+        except FacebenchError as error:
+            problems.append(config.problem(_keys_of_images(config, task), str(error)))
     make_models = _check_models if problems else _make_models
     models = _made(config, "models", problems, make_models)
     if problems:
@@ -128,15 +133,23 @@ def images_of(experiment: Experiment) -> list[Path]:
     MissingImageError
         If some do not exist.
     """
-    wanted: dict[Path, None] = {}
-    for task in experiment.tasks:
-        if isinstance(task, BaseTask):
-            paths = find_images(task.pairs_df, task.images_path, task=task.name)
-            wanted.update(dict.fromkeys([*paths.img1, *paths.img2]))
-        else:
-            found = find_image_list(task.images, task.images_path, task=task.name)
-            wanted.update(dict.fromkeys(found))
-    return list(wanted)
+    return list(dict.fromkeys(path for task in experiment.tasks for path in _images_of(task)))
+
+
+def _images_of(task: BaseTask | EmbeddingTask) -> list[Path]:
+    if isinstance(task, BaseTask):
+        paths = find_images(task.pairs_df, task.images_path, task=task.name)
+        return [*paths.img1, *paths.img2]
+    return find_image_list(task.images, task.images_path, task=task.name)
+
+
+def _keys_of_images(config: Config, task: BaseTask | EmbeddingTask) -> Keys:
+    """Find where the images of a task are named: their folder if that is missing, else pairs."""
+    own = ("tasks", task.name)
+    if Path(task.images_path).exists():
+        return (*own, "pairs")
+    named = config.located(*own, "images")
+    return ("images",) if named is None or not isinstance(named.value, str) else (*own, "images")
 
 
 def seed_everything(seed: int) -> None:

@@ -26,8 +26,9 @@ from facebench.engine import (
 from facebench.engine.devices import embed_on_devices
 from facebench.engine.forward import Precision
 from facebench.engine.memory import as_bytes
-from facebench.engine.plan import RunPlan, TaskPlan, plan_model
+from facebench.engine.plan import plan_model
 from facebench.engine.record import library_versions
+from facebench.engine.run_plan import RunPlan, TaskPlan
 from facebench.errors import (
     DuplicateNameError,
     ImageError,

@@ -19,7 +19,7 @@ from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.pairs_table import PairsTable
 from facebench.types import Float64Array, FloatArray, IntArray
 
-__all__ = ["AnyTask", "Measured", "measure", "measure_items"]
+__all__ = ["AnyTask", "Measured", "measure", "measure_items", "on_pairs", "results_of"]
 
 _log = logging.getLogger(__name__)
 AnyTask = BaseTask | EmbeddingTask
@@ -78,7 +78,7 @@ def measure(
     kept = (rows1 >= 0) & (rows2 >= 0)
     n_lost = int((~kept).sum())
     _report_lost(task, n_lost, len(kept))
-    measured = _on_pairs(task, kept)
+    measured = on_pairs(task, kept)
     frames: list[pd.DataFrame] = []
     performances: list[pd.DataFrame] = []
     unrounded: list[pd.DataFrame] = []
@@ -90,7 +90,7 @@ def measure(
         frame["model_computed_distance"] = distances
         frames.append(frame)
         # A frame of its own: tasks may add columns to theirs.
-        reported, exact = _results(measured, frame[kept].reset_index(drop=True))
+        reported, exact = results_of(measured, frame[kept].reset_index(drop=True))
         performances.append(_with_identity(reported, task, model_name, layer))
         unrounded.append(_with_identity(exact, task, model_name, layer))
     return Measured(
@@ -179,7 +179,7 @@ def _report_lost(task: BaseTask, n_lost: int, n_pairs: int) -> None:
         )
 
 
-def _on_pairs(task: BaseTask, kept: NDArray[np.bool_]) -> BaseTask:
+def on_pairs(task: BaseTask, kept: NDArray[np.bool_]) -> BaseTask:
     """Give the task, or a copy that knows only the kept pairs, for tasks that read pairs_df."""
     if kept.all():
         return task
@@ -188,7 +188,7 @@ def _on_pairs(task: BaseTask, kept: NDArray[np.bool_]) -> BaseTask:
     return reduced
 
 
-def _results(task: BaseTask, frame: pd.DataFrame) -> tuple[Any, Any]:
+def results_of(task: BaseTask, frame: pd.DataFrame) -> tuple[Any, Any]:
     """Compute a task's results once, as reported and unrounded."""
     own = type(task).compute_task_performance
     if isinstance(task, RoundedTask) and own is RoundedTask.compute_task_performance:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
-__all__ = ["closest", "did_you_mean", "listed"]
+__all__ = ["closest", "did_you_mean", "did_you_mean_file", "listed"]
 
 _CUTOFF = 0.5
 _SHOWN = 40
@@ -34,6 +35,20 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """
     found = closest(name, known)
     return f" Did you mean {found!r}?" if found else ""
+
+
+def did_you_mean_file(path: Path) -> str:
+    """Write the hint for a path that is not there: the nearest name in its folder.
+
+    Examples
+    --------
+    >>> did_you_mean_file(Path("no folder") / "pairs.csv")
+    ''
+    """
+    try:
+        return did_you_mean(path.name, [other.name for other in path.parent.iterdir()])
+    except OSError:
+        return ""
 
 
 def listed(names: Iterable[str]) -> str:

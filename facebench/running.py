@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from facebench.config import Config
+from facebench.config_files import with_absolute_paths
 from facebench.errors import InputError, RunFailedError
 from facebench.files import held, safe_name
 
@@ -76,7 +77,7 @@ def find_earlier(config: Config, digest: str) -> Earlier | None:
     config : Config
         The configuration.
     digest : str
-        From `facebench.experiment_digest`.
+        From `experiment_digest`.
 
     Returns
     -------
@@ -131,7 +132,7 @@ def alone(config: Config, digest: str) -> Iterator[None]:
     config : Config
         The configuration.
     digest : str
-        From `facebench.experiment_digest`: other experiments of the same name are free to run.
+        From `experiment_digest`: other experiments of the same name are free to run.
 
     Raises
     ------
@@ -147,7 +148,9 @@ def alone(config: Config, digest: str) -> Iterator[None]:
         yield
 
 
-def run_experiment(experiment: Experiment, digest: str, earlier: Earlier | None) -> Outcome:
+def run_experiment(
+    experiment: Experiment, digest: str, earlier: Earlier | None, *, deep: bool = False
+) -> Outcome:
     """Run an experiment, in the folder of an earlier run if there is one; call it within `alone`.
 
     Parameters
@@ -155,9 +158,11 @@ def run_experiment(experiment: Experiment, digest: str, earlier: Earlier | None)
     experiment : Experiment
         What to run.
     digest : str
-        From `facebench.experiment_digest`.
+        From `experiment_digest`.
     earlier : Earlier, optional
         The run to continue.
+    deep : bool, default False
+        Look for near duplicates among any number of images.
 
     Returns
     -------
@@ -180,7 +185,7 @@ def run_experiment(experiment: Experiment, digest: str, earlier: Earlier | None)
     config = {
         _DIGEST: digest,
         "file": str(experiment.config.path.resolve()),
-        "settings": settings.model_dump(mode="json"),
+        "settings": with_absolute_paths(experiment.config),
     }
 
     def save(status: Any, failures: tuple[tuple[str, BaseException], ...] = ()) -> None:
@@ -190,6 +195,7 @@ def run_experiment(experiment: Experiment, digest: str, earlier: Earlier | None)
             status=status,
             failures=failures,
             seeds={"seed": settings.seed},
+            deep=deep,
         )
 
     # From here on the folder is known for what it is, whatever happens.

@@ -33,6 +33,9 @@ def run(
     force: Annotated[
         bool, typer.Option("--force", help="Run anew, into a new folder, what is done already.")
     ] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Look for near duplicates among any number of images.")
+    ] = False,
 ) -> None:
     """Run an experiment; run it again to continue it.
 
@@ -47,7 +50,7 @@ def run(
     if dry_run:
         _show_plan(_built(config))
         return
-    from facebench.experiment_digest import experiment_digest
+    from facebench.config_files import experiment_digest
     from facebench.running import alone, run_experiment
 
     digest = experiment_digest(config)
@@ -64,7 +67,7 @@ def run(
             return
         if earlier is not None:
             talk().say(f"Continuing the {earlier.status} run {earlier.path}.")
-        outcome = run_experiment(experiment, digest, earlier)
+        outcome = run_experiment(experiment, digest, earlier, deep=deep)
         for what, error in outcome.failures:
             talk().complain(f"{what} failed: {type(error).__name__}: {error}")
         if config.settings.report:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facebench.columns import DEFAULT_LAYER
 from facebench.engine.forward import Precision
 from facebench.fingerprint import ModelFingerprint, model_fingerprint
 from facebench.metrics.distances import RowDistance
@@ -83,25 +84,25 @@ class ModelCache:
         return self._keys[layer]
 
     def widths(self) -> dict[str, int] | None:
-        """Layers and their widths, as an earlier run has found them."""
+        """Give the layers and their widths, if earlier runs have met every one of them."""
         if self._store is None:
             return None
-        known = self._store.recall(f"widths {self._key(self._asked())}")
-        return None if known is None else {str(layer): int(width) for layer, width in known}
+        asked = self._model.extract_layers or [DEFAULT_LAYER]
+        known = {layer: self._store.recall(f"width {self._key(layer)}") for layer in asked}
+        if None in known.values():
+            return None
+        return {layer: int(width) for layer, width in known.items()}
 
     def keep_widths(self, widths: Mapping[str, int]) -> None:
         """Remember the layers' widths, and name them for `facebench cache info`."""
         if self._store is None or self.widths() == dict(widths):
             return
-        self._store.remember(f"widths {self._key(self._asked())}", list(widths.items()))
-        for layer in widths:
+        for layer, width in widths.items():
+            self._store.remember(f"width {self._key(layer)}", width)
             details = {"class": type(self._model).__name__, "runs as": self._extra}
             self._store.describe(
                 self._key(layer), model=self._model.name, layer=layer, details=details
             )
-
-    def _asked(self) -> str:
-        return "\x1f".join(self._model.extract_layers)
 
     def layout(self) -> str | None:
         """Recall the memory layout that an earlier run found to be faster on this machine."""

@@ -11,7 +11,10 @@ import psutil
 
 from facebench.errors import InputError
 
-__all__ = ["as_bytes", "free_disk", "free_memory", "peak_memory", "shown_bytes"]
+__all__ = ["FLOAT", "as_bytes", "free_disk", "free_memory", "peak_memory", "shown_bytes"]
+
+FLOAT = 4
+"""Bytes of a value of an embedding."""
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}

@@ -1,8 +1,8 @@
 """One model's pass over its images: every image decoded once, run once, lost never.
 
 What is in the store is read from it, the rest goes through the network in one pass for all tasks
-and layers. Layers that fit into memory are kept, and stored; what is too wide is compared while it
-is in memory (`streaming`), or waits on disk (`spill`).
+and layers. Layers that fit into memory are kept, and stored; what becomes of those that are too
+wide is told in `wide`.
 """
 
 from __future__ import annotations
@@ -25,23 +25,16 @@ from facebench.engine.forward import Forward, as_rows, check_finite
 from facebench.engine.loading import Batch, Loader
 from facebench.engine.memory import peak_memory
 from facebench.engine.outputs import Embeddings
-from facebench.engine.placement import (
-    Placement,
-    place_layers,
-    spill_or_stream,
-    temporary_folder,
-    window_of,
-)
+from facebench.engine.placement import Placement, place_layers, window_of
 from facebench.engine.record import ModelRecord
-from facebench.engine.schedule import NO_PAIRS, Schedule, Step, in_chunks, make_schedule
+from facebench.engine.schedule import NO_PAIRS, Step, in_chunks
 from facebench.engine.settings import Settings
-from facebench.engine.spill import Spills
-from facebench.engine.streaming import Streamer
+from facebench.engine.wide import WideLayers, plan_wide
 from facebench.errors import ImageError
 from facebench.fingerprint import running
 from facebench.models.base import BaseModel
 from facebench.progress import Progress
-from facebench.types import Float64Array, FloatArray, IntArray, OnBadImage
+from facebench.types import FloatArray, IntArray, OnBadImage
 
 __all__ = ["ModelRun", "OnFirstOutputs"]
 
@@ -74,20 +67,16 @@ class ModelRun:
         self._n_images = len(demand.images)
         self._comparisons = Comparisons(demand.pairs)
         self._bad: dict[int, str] = {}
+        self._counted = np.zeros(self._n_images, dtype=bool)
         self._notes: dict[int, tuple[str, ...]] = {}
         # Layer → its rows, and of which images they are there.
         self._rows: dict[str, FloatArray] = {}
         self._have: dict[str, NDArray[np.bool_]] = {}
         self._placement: Placement | None = None
-        self._streamer: Streamer | None = None
-        self._spills: Spills | None = None
+        self._wide: WideLayers | None = None
         self._widths: dict[str, int] = {}
         self._budget = settings.budget
         self._needs_tables = not keep_all and len(demand.row_images) > 0
-        # Images whose wide layers are in temporary files.
-        self._on_disk = np.zeros(self._n_images, dtype=bool)
-        self._missing: list[NDArray[np.bool_]] = []
-        self._schedule = Schedule()
 
     def execute(self) -> Embeddings:
         """Do all of it; see `run_model`."""
@@ -119,7 +108,8 @@ class ModelRun:
                 self._learn()
             steps = self._steps()
             self._pass(steps)
-            self._finish_spilled()
+            if self._wide is not None and not self._is_bound_to_stop():
+                self._wide.finish(list(self._bad))
             self._note(n_batches)
             return self._result()
 
@@ -151,68 +141,36 @@ class ModelRun:
             for layer in self._placement.kept:
                 self._rows[layer] = np.empty((self._n_images, widths[layer]), dtype=np.float32)
                 self._have[layer] = self._cache.read_into(layer, self._rows[layer])
-            self._start_streaming()
+            self._wide = self._start_wide(self._placement)
         complete = self._complete()
         self._record.n_hits = int(complete.sum())
         self._record.n_misses = int((~complete).sum())
         self._notes.update(self._cache.notes(np.flatnonzero(complete).tolist()))
-        self._progress.advance(int(complete.sum()))
+        self._count(complete)
 
-    def _start_streaming(self) -> None:
-        placement = self._placement
-        if placement is None or not placement.wide:
-            return
-        groups = self._comparisons.groups
-        self._missing = [np.ones(len(group.pairs), dtype=bool) for group in groups]
-        known: dict[str, list[Float64Array]] = {}
-        for layer in placement.wide:
-            known[layer] = [
-                self._cache.distances(layer, group.metric.rowwise, group.pairs) for group in groups
-            ]
-        for index in range(len(groups)):
-            self._missing[index] = np.logical_or.reduce(
-                [np.isnan(values[index]) for values in known.values()]
-            )
-        self._schedule = make_schedule(
-            self._comparisons.needed(self._missing),
-            self._n_images,
-            placement.batch_size,
-            placement.capacity,
-        )
-        folder = temporary_folder(self._settings.store)
-        how = spill_or_stream(
+    def _start_wide(self, placement: Placement) -> WideLayers | None:
+        work = plan_wide(
             placement,
-            self._n_images,
-            self._schedule.n_forwards,
-            self._forward.seconds_per_image or self._cache.pace(),
-            folder,
-            needs_tables=self._needs_tables,
+            self._comparisons,
+            self._cache,
+            self._settings.store,
+            self._demand.row_images,
+            n_images=self._n_images,
+            seconds_per_image=self._forward.seconds_per_image or self._cache.pace(),
         )
-        if how == "spilled":
-            widths = {layer: self._widths[layer] for layer in placement.wide}
-            self._spills = self._stack.enter_context(Spills(widths, self._n_images, folder))
-        self._streamer = self._stack.enter_context(
-            Streamer(
-                self._model,
-                groups,
-                placement.wide,
-                self._spills.layers if self._spills is not None else {},
-            )
+        if work is None:
+            return None
+        wide = WideLayers(
+            self._model, work, self._widths, self._comparisons, self._cache, self._record
         )
-        self._streamer.distances.update(known)
+        return self._stack.enter_context(wide)
 
     def _complete(self) -> NDArray[np.bool_]:
         """Say of which images all is there that tasks ask for."""
         complete = np.ones(self._n_images, dtype=bool)
         for have in self._have.values():
             complete &= have
-        if self._streamer is not None:
-            complete[self._comparisons.needed(self._missing).ravel()] = False
-            if self._spills is not None:
-                if self._needs_tables:
-                    complete[self._demand.row_images] = False
-                complete[self._on_disk] = True
-        return complete
+        return complete if self._wide is None else complete & ~self._wide.lacking
 
     def _prove_stored(self) -> None:
         if self._on_first_outputs is None or not self._n_images:
@@ -235,8 +193,8 @@ class ModelRun:
         lacking = ~self._complete()
         lacking[list(self._bad)] = False
         steps: list[Step] = []
-        if self._streamer is not None and self._spills is None:
-            steps = self._schedule.steps
+        if self._wide is not None:
+            steps = self._wide.steps
             for step in steps:
                 lacking[step.images] = False
         return [*steps, *in_chunks(lacking, self._placement.batch_size, self._first_batch())]
@@ -252,12 +210,22 @@ class ModelRun:
         for step, batch in zip(steps, batches, strict=True):
             self._record.add("decode", batch.seconds)
             numbers = self._sort_out(step, batch)
-            if self._bad and self._settings.on_bad_image == "stop":
-                # The run is bound to stop: the rest is only decoded, to name all bad images.
+            if self._is_bound_to_stop():
+                # The rest is only decoded, to name all bad images.
                 continue
             self._run_batch(batch, numbers)
-            self._meet(step)
-            self._progress.advance(len(step.images))
+            if self._wide is not None:
+                self._wide.meet(step, list(self._bad))
+            self._count(step.images)
+
+    def _count(self, images: NDArray[np.bool_] | list[int]) -> None:
+        """Show images as done, each once, however often it runs."""
+        before = int(self._counted.sum())
+        self._counted[images] = True
+        self._progress.advance(int(self._counted.sum()) - before)
+
+    def _is_bound_to_stop(self) -> bool:
+        return bool(self._bad) and self._settings.on_bad_image == "stop"
 
     def _file(self, image: int) -> ImageFile:
         digests = self._demand.digests
@@ -284,7 +252,8 @@ class ModelRun:
                 self._start({layer: tensor[0].numel() for layer, tensor in layers.items()})
             self._show_first(layers)
             self._keep(layers, numbers[part], batch.paths[part])
-            self._stream(layers, numbers[part], batch.paths[part])
+            if self._wide is not None:
+                self._wide.take(layers, numbers[part], batch.paths[part])
             before = self._forward.seconds
 
     def _show_first(self, layers: Mapping[str, torch.Tensor]) -> None:
@@ -311,56 +280,6 @@ class ModelRun:
             with self._record.timed("store"):
                 self._cache.write({layer: rows[new] for layer, rows in kept.items()}, added, notes)
 
-    def _stream(
-        self, layers: Mapping[str, torch.Tensor], numbers: list[int], paths: list[Path]
-    ) -> None:
-        if self._streamer is not None and self._placement is not None:
-            with self._record.timed("distance"):
-                wide = {layer: layers[layer] for layer in self._placement.wide}
-                self._streamer.take(wide, numbers, paths)
-            self._on_disk[numbers] = self._spills is not None
-
-    def _meet(self, step: Step) -> None:
-        """Compare what is now together in memory, and let go of what nobody waits for."""
-        if self._streamer is None or self._spills is not None:
-            return
-        bad = list(self._bad)
-        pairs = step.pairs[~np.isin(step.pairs, bad).any(axis=1)]
-        with self._record.timed("distance"):
-            places = self._streamer.meet(pairs)
-            self._streamer.leave(step.keep)
-        self._keep_distances(places)
-
-    def _keep_distances(self, places: Sequence[IntArray]) -> None:
-        """Put distances just computed into the store, by group and place in it."""
-        if self._streamer is None:
-            return
-        with self._record.timed("store"):
-            for index, group in enumerate(self._comparisons.groups):
-                distance = group.metric.rowwise
-                if distance is not None and len(places[index]):
-                    self._cache.write_distances(
-                        {
-                            (layer, distance): values[index][places[index]]
-                            for layer, values in self._streamer.distances.items()
-                        },
-                        group.pairs[places[index]],
-                    )
-
-    def _finish_spilled(self) -> None:
-        if self._streamer is None or self._spills is None:
-            return
-        if self._bad and self._settings.on_bad_image == "stop":
-            return
-        bad = list(self._bad)
-        places = [
-            np.flatnonzero(missing & ~np.isin(group.pairs, bad).any(axis=1))
-            for group, missing in zip(self._comparisons.groups, self._missing, strict=True)
-        ]
-        with self._record.timed("distance"):
-            self._streamer.finish_spilled(places)
-        self._keep_distances(places)
-
     # ------------------------------------------------------------------------------------ the end
 
     def _note(self, n_batches: int) -> None:
@@ -372,7 +291,8 @@ class ModelRun:
         record.precision = self._settings.precision
         record.layout = str(self._model.memory_format).removeprefix("torch.")
         if placement is not None:
-            wide = "spilled" if self._spills is not None else "streamed"
+            is_spilled = self._wide is not None and self._wide.is_spilled
+            wide = "spilled" if is_spilled else "streamed"
             record.layers = {
                 layer: "kept" if layer in self._rows else wide for layer in self._widths
             }
@@ -403,7 +323,7 @@ class ModelRun:
             bad_images=bad_images,
             notes=self._counted_notes(),
             names=list(self._widths),
-            streamed=self._streamed(),
+            streamed={} if self._wide is None else self._wide.distances(),
         )
 
     def _row_numbers(self) -> IntArray:
@@ -418,8 +338,8 @@ class ModelRun:
 
     def _tables(self) -> dict[str, FloatArray]:
         tables = dict(self._rows)
-        if self._spills is not None and self._needs_tables:
-            tables |= {layer: rows.as_array() for layer, rows in self._spills.layers.items()}
+        if self._wide is not None and self._needs_tables:
+            tables |= self._wide.tables()
         if self._bad and self._keep_all:
             good = np.setdiff1d(np.arange(self._n_images), list(self._bad))
             tables = {layer: rows[good] for layer, rows in tables.items()}
@@ -436,18 +356,6 @@ class ModelRun:
                 level, "Model %r: %s in %d of %d images.", self._model.name, note, count, total
             )
         return notes
-
-    def _streamed(self) -> dict[str, dict[str, Float64Array]]:
-        if self._streamer is None:
-            return {}
-        return {
-            layer: {
-                task: values[index][rows]
-                for index, group in enumerate(self._comparisons.groups)
-                for task, rows in group.rows.items()
-            }
-            for layer, values in self._streamer.distances.items()
-        }
 
 
 def _report_bad(bad_images: dict[Path, str], total: int, on_bad_image: OnBadImage) -> None:

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from facebench.engine.memory import free_disk, shown_bytes
+from facebench.engine.memory import FLOAT, free_disk, shown_bytes
 from facebench.errors import ModelError
 from facebench.store import EmbeddingStore
 
 __all__ = ["Placement", "place_layers", "spill_or_stream", "temporary_folder", "window_of"]
 
-_FLOAT = 4  # bytes
 # Shares of the budget: tables of layers that are kept (more of it where tasks need the tables
 # themselves), and the outputs of the images that are in memory together. The rest is the
 # network's own work and what reading from the store takes for a moment.
@@ -96,12 +95,12 @@ def place_layers(
     chosen = set()
     used = 0
     for layer, width in sorted(widths.items(), key=lambda item: item[1]):
-        used += n_images * width * _FLOAT
+        used += n_images * width * FLOAT
         if used > room and not keep_all:
-            used -= n_images * width * _FLOAT
+            used -= n_images * width * FLOAT
             break
         chosen.add(layer)
-    per_image = sum(widths.values()) * _FLOAT
+    per_image = sum(widths.values()) * FLOAT
     wide = [layer for layer in widths if layer not in chosen]
     capacity = max(2, window_of(budget) // max(1, per_image))
     if wide:
@@ -113,7 +112,7 @@ def place_layers(
         batch_size=batch_size,
         capacity=capacity,
         kept_bytes=used,
-        wide_bytes=n_images * sum(widths[layer] for layer in wide) * _FLOAT,
+        wide_bytes=n_images * sum(widths[layer] for layer in wide) * FLOAT,
     )
 
 

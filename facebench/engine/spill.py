@@ -10,11 +10,10 @@ from types import TracebackType
 import numpy as np
 import torch
 
+from facebench.engine.memory import FLOAT
 from facebench.types import FloatArray
 
 __all__ = ["SpilledRows", "Spills"]
-
-_SIZE = 4  # bytes of a float32
 
 
 class SpilledRows:
@@ -38,7 +37,7 @@ class SpilledRows:
     def write(self, row: int, values: torch.Tensor) -> None:
         """Write one row [D]."""
         data = values.contiguous().cpu().numpy().data.cast("B")
-        self._file.seek(row * self.width * _SIZE)
+        self._file.seek(row * self.width * FLOAT)
         while data:
             data = data[self._file.write(data) :]
 
@@ -46,7 +45,7 @@ class SpilledRows:
         """Read some values of some rows, [R, stop - start]."""
         values = np.empty((len(rows), stop - start), dtype=np.float32)
         for place, row in enumerate(rows):
-            self._file.seek((row * self.width + start) * _SIZE)
+            self._file.seek((row * self.width + start) * FLOAT)
             self._file.readinto(values[place])
         return torch.from_numpy(values)
 

@@ -18,6 +18,7 @@ __all__ = [
     "accuracy_at",
     "best_accuracy",
     "kfold_accuracy",
+    "kfold_decisions",
     "youden_threshold",
 ]
 
@@ -277,3 +278,34 @@ def kfold_accuracy(
         fold_accuracies=fold_accuracies,
         thresholds=np.array(thresholds),
     )
+
+
+def kfold_decisions(
+    labels: Any, scores: Any, folds: Any, thresholds: Any, *, higher_is_better: bool = True
+) -> NDArray[np.bool_]:
+    """Tell which comparisons are decided rightly, each at the threshold of its fold.
+
+    Parameters
+    ----------
+    labels, scores, folds, higher_is_better
+        See `kfold_accuracy`.
+    thresholds : array-like, shape [K]
+        In sorted order of the folds, as `kfold_accuracy` gives them.
+
+    Returns
+    -------
+    array of bool, shape [N]
+
+    Examples
+    --------
+    >>> kfold_decisions([1, 0, 1, 0], [0.9, 0.1, 0.8, 0.3], [1, 1, 2, 2], [0.5, 0.85])
+    array([ True,  True, False,  True])
+    """
+    genuine, similarities = read_comparisons(labels, scores, higher_is_better)
+    names, place = np.unique(np.asarray(folds), return_inverse=True)
+    sign = 1.0 if higher_is_better else -1.0
+    right = np.zeros(genuine.size, dtype=bool)
+    for number, threshold in enumerate(np.asarray(thresholds)[: names.size] * sign):
+        judged = place == number
+        right[judged] = accepted_at(similarities[judged], threshold) == genuine[judged]
+    return right

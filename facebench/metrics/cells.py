@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facebench.metrics.correlation import correlate
+from facebench.metrics.jackknife import LeaveOut
 from facebench.metrics.replicates import verification_replicates
 from facebench.metrics.report import Estimate, proportion_interval
 from facebench.metrics.resamples import Resamples, Weightings, percentiles
@@ -165,14 +166,14 @@ class _Once:
         return np.asarray(columns.sum(axis=0, keepdims=True))
 
 
-def cell_replicates(cells: Cells, resamples: Resamples) -> Float64Array:
+def cell_replicates(cells: Cells, resamples: Resamples | LeaveOut) -> Float64Array:
     """Measure every condition on every resample, the same people in all conditions.
 
     Parameters
     ----------
     cells : Cells
         The comparisons.
-    resamples : Resamples
+    resamples : Resamples or LeaveOut
         Of the same comparisons.
 
     Returns

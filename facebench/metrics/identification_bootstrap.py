@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,9 +10,9 @@ import numpy as np
 from facebench.metrics.bootstrap import Interval
 from facebench.metrics.identification import RankedProbes, within_rank
 from facebench.metrics.stats import wilson
-from facebench.types import Float64Array
+from facebench.types import Float64Array, IntArray
 
-__all__ = ["IdentificationIntervals", "identification_intervals"]
+__all__ = ["IdentificationIntervals", "identification_intervals", "identification_replicates"]
 
 _CHUNK = 1 << 20
 _UNKNOWN = Interval(float("nan"), float("nan"))
@@ -84,17 +84,11 @@ def identification_intervals(
     if not galleries:
         msg = "There are no galleries to average."
         raise ValueError(msg)
-    identities = np.concatenate([gallery.identities for gallery in galleries])
-    people, codes = np.unique(identities, return_inverse=True)
-    parts = np.split(codes, np.cumsum([gallery.identities.size for gallery in galleries])[:-1])
+    people, parts = _people_of(galleries)
     both = list(zip(galleries, parts, strict=True))
     mated = parts[0][galleries[0].mated]
     is_plain = len(galleries) == 1 and np.unique(mated).size == mated.size
-    rate_of: dict[tuple[str, float], list[Callable[[Float64Array], Float64Array]]] = {}
-    for k in () if is_plain else ranks:
-        rate_of["rank", k] = [_rank_rate(gallery, part, k) for gallery, part in both]
-    for target in fpir:
-        rate_of["fpir", target] = [_tpir(gallery, part, target) for gallery, part in both]
+    rate_of = _rate_functions(galleries, parts, () if is_plain else ranks, fpir)
     replicates: dict[tuple[str, float], list[Float64Array]] = {key: [] for key in rate_of}
     longest = max(people.size, max(part.size for part in parts))
     for draws in _draws(people.size, n_resamples, longest, seed) if rate_of else ():
@@ -119,6 +113,67 @@ def identification_intervals(
         [intervals["fpir", target] for target in fpir],
         resampled,
     )
+
+
+def identification_replicates(
+    galleries: Sequence[RankedProbes],
+    weights: Mapping[str, Any],
+    *,
+    ranks: Sequence[int] = (1,),
+    fpir: Sequence[float] = (),
+) -> tuple[list[Float64Array], list[Float64Array]]:
+    """Measure rank-k rates and TPIRs with every person's probes counted as often as given.
+
+    Parameters
+    ----------
+    galleries, ranks, fpir
+        See `identification_intervals`.
+    weights : mapping of str to array-like, shape [R]
+        By person, how often the probes of each count.
+
+    Returns
+    -------
+    list of array, list of array, shape [R]
+        Per rank and per target; NaN where not defined.
+
+    Examples
+    --------
+    >>> from facebench.metrics.identification import rank_probes
+    >>> ranked = rank_probes([[0.9, 0.1], [0.6, 0.5]], ["ann", "bea"], ["ann", "bea"])
+    >>> identification_replicates([ranked], {"ann": [1, 0], "bea": [1, 1]})[0]
+    [array([0.5, 0. ])]
+    """
+    people, parts = _people_of(galleries)
+    draws = np.stack([np.asarray(weights[name], dtype=np.float64) for name in people], axis=1)
+    found = {
+        key: np.mean([rate(draws) for rate in rates], axis=0)
+        for key, rates in _rate_functions(galleries, parts, ranks, fpir).items()
+    }
+    return [found["rank", k] for k in ranks], [found["fpir", target] for target in fpir]
+
+
+def _people_of(galleries: Sequence[RankedProbes]) -> tuple[Any, list[IntArray]]:
+    """Give all people of the probes, and those of each gallery's probes by number."""
+    sizes = [gallery.identities.size for gallery in galleries]
+    names = np.concatenate([gallery.identities for gallery in galleries])
+    people, codes = np.unique(names, return_inverse=True)
+    return people, np.split(codes, np.cumsum(sizes)[:-1])
+
+
+def _rate_functions(
+    galleries: Sequence[RankedProbes],
+    parts: Sequence[IntArray],
+    ranks: Sequence[int],
+    fpir: Sequence[float],
+) -> dict[tuple[str, float], list[Callable[[Float64Array], Float64Array]]]:
+    """Give each measure as functions of how often people are drawn, one per gallery."""
+    both = list(zip(galleries, parts, strict=True))
+    found: dict[tuple[str, float], list[Callable[[Float64Array], Float64Array]]] = {}
+    for k in ranks:
+        found["rank", k] = [_rank_rate(gallery, part, k) for gallery, part in both]
+    for target in fpir:
+        found["fpir", target] = [_tpir(gallery, part, target) for gallery, part in both]
+    return found
 
 
 def _draws(n_people: int, n_resamples: int, longest: int, seed: Any) -> Iterator[Float64Array]:

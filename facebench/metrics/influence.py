@@ -10,22 +10,24 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtri
 from scipy.stats import norm, rankdata
 
 from facebench.metrics.bootstrap import Interval
 from facebench.metrics.labels import read_comparisons
-from facebench.types import Float64Array
+from facebench.types import Float64Array, IntArray
 
 __all__ = [
+    "Dyads",
     "Influence",
     "auc_influence",
+    "dyadic_error",
+    "dyads",
     "interval",
     "mean_influence",
     "paired_difference",
-    "pearson_influence",
     "relative_difference_influence",
-    "spearman_influence",
     "standard_error",
 ]
 
@@ -143,82 +145,6 @@ def auc_influence(labels: Any, scores: Any, *, higher_is_better: bool = True) ->
     return Influence(area, (beaten - area) / np.where(genuine, n_genuine, n_impostor))
 
 
-def pearson_influence(x: Any, y: Any) -> Influence:
-    """Influence of Pearson's correlation: (x y - r (x² + y²) / 2) / N of standardised values.
-
-    Parameters
-    ----------
-    x, y : array-like, shape [N]
-        Finite numbers, neither constant.
-
-    Returns
-    -------
-    Influence
-        Of r.
-
-    Raises
-    ------
-    ValueError
-        If lengths differ or a side is constant.
-
-    References
-    ----------
-    S. J. Devlin, R. Gnanadesikan and J. R. Kettenring, "Robust estimation and outlier detection
-    with correlation coefficients", Biometrika 62 (1975) 531-545.
-
-    Examples
-    --------
-    >>> round(pearson_influence([0, 1, 2, 3], [0, 2, 1, 3]).estimate, 6)
-    0.8
-    """
-    first, second = _two_sides(x, y)
-    first = (first - first.mean()) / first.std()
-    second = (second - second.mean()) / second.std()
-    r = float((first * second).mean())
-    return Influence(r, (first * second - r * (first**2 + second**2) / 2) / first.size)
-
-
-def spearman_influence(x: Any, y: Any) -> Influence:
-    """Influence of Spearman's correlation: that of Pearson's on ranks, and of the ranks themselves.
-
-    Parameters
-    ----------
-    x, y : array-like, shape [N]
-        Finite numbers, neither constant.
-
-    Returns
-    -------
-    Influence
-        Of rho (midranks for ties).
-
-    Raises
-    ------
-    ValueError
-        If lengths differ or a side is constant.
-
-    References
-    ----------
-    C. Croux and C. Dehon, "Influence functions of the Spearman and Kendall correlation measures",
-    Statistical Methods & Applications 19 (2010) 497-515.
-
-    Examples
-    --------
-    >>> round(spearman_influence([0, 1, 2, 9], [0, 2, 1, 3]).estimate, 6)
-    0.8
-    """
-    first, second = _two_sides(x, y)
-    ranks1, ranks2 = rankdata(first) - 0.5, rankdata(second) - 0.5
-    rho, values = pearson_influence(ranks1, ranks2)
-    size = first.size
-    share1, share2 = ranks1 / size, ranks2 / size
-    spread1, spread2 = share1.std(), share2.std()
-    centred1, centred2 = (share1 - 0.5) / spread1, (share2 - 0.5) / spread2
-    # One more comparison at x lifts the ranks of all above it, and so their products.
-    lifted = _mean_above(first, centred2 - rho * centred1) / spread1
-    lifted += _mean_above(second, centred1 - rho * centred2) / spread2
-    return Influence(rho, values + (lifted - lifted.mean()) / size)
-
-
 def relative_difference_influence(first: Any, second: Any) -> Influence:
     """Influence of (m1 - m2) / (m1 + m2), m1 and m2 the means of two groups.
 
@@ -252,6 +178,49 @@ def relative_difference_influence(first: Any, second: Any) -> Influence:
     return Influence((mean1 - mean2) / total, values)
 
 
+class Dyads(NamedTuple):
+    """Which comparisons have members in common.
+
+    Attributes
+    ----------
+    low, high : int array, shape [N]
+        The members of each, by number.
+    between : bool array, shape [N]
+        Whether they are different ones.
+    dyad : int array
+        Which two they are, of the comparisons between different ones.
+    n_members : int
+        How many there are.
+    """
+
+    low: IntArray
+    high: IntArray
+    between: NDArray[np.bool_]
+    dyad: IntArray
+    n_members: int
+
+
+def dyads(members1: Any, members2: Any) -> Dyads:
+    """Find out which comparisons have members in common, for any number of `dyadic_error`.
+
+    Parameters
+    ----------
+    members1, members2 : array-like, shape [N]
+        Image or identity of each side.
+
+    Returns
+    -------
+    Dyads
+    """
+    first, second = np.asarray(members1), np.asarray(members2)
+    names, index = np.unique(np.concatenate((first, second)), return_inverse=True)
+    low = np.minimum(index[: first.size], index[first.size :])
+    high = np.maximum(index[: first.size], index[first.size :])
+    between = low != high
+    _, dyad = np.unique(low[between] * names.size + high[between], return_inverse=True)
+    return Dyads(low, high, between, dyad, names.size)
+
+
 def standard_error(values: Any, members1: Any = None, members2: Any = None) -> float:
     """Add up influences into a standard error that knows which comparisons share a member.
 
@@ -283,20 +252,33 @@ def standard_error(values: Any, members1: Any = None, members2: Any = None) -> f
     0.72
     """
     influences = np.asarray(values, dtype=np.float64)
-    independent = float((influences**2).sum())
     if members1 is None or members2 is None:
-        return float(np.sqrt(independent))
-    names = np.concatenate((np.asarray(members1), np.asarray(members2)))
-    _, index = np.unique(names, return_inverse=True)
-    low = np.minimum(index[: influences.size], index[influences.size :])
-    high = np.maximum(index[: influences.size], index[influences.size :])
-    n_units = int(index.max()) + 1
-    between = low != high
-    sums = np.bincount(low, influences, n_units)
-    sums += np.bincount(high[between], influences[between], n_units)
+        return float(np.sqrt((influences**2).sum()))
+    return dyadic_error(influences, dyads(members1, members2))
+
+
+def dyadic_error(values: Any, shared: Dyads) -> float:
+    """Give the `standard_error` of comparisons whose members are known already.
+
+    Parameters
+    ----------
+    values : array-like, shape [N]
+        Influences.
+    shared : Dyads
+        Of the same comparisons.
+
+    Returns
+    -------
+    float
+        The standard error, in the units of the measure.
+    """
+    influences = np.asarray(values, dtype=np.float64)
+    low, high, between, dyad, n_members = shared
+    sums = np.bincount(low, influences, n_members)
+    sums += np.bincount(high[between], influences[between], n_members)
     # Comparisons of the same two members share both, and would count twice.
-    _, dyad = np.unique(low[between] * n_units + high[between], return_inverse=True)
     twice = float((np.bincount(dyad, influences[between]) ** 2).sum())
+    independent = float((influences**2).sum())
     return float(np.sqrt(max(float((sums**2).sum()) - twice, independent)))
 
 
@@ -370,22 +352,3 @@ def paired_difference(
     if error < 1e-15:
         return PairedDifference(difference, low, high, 1.0 if abs(difference) < 1e-12 else 0.0)
     return PairedDifference(difference, low, high, float(2 * norm.sf(abs(difference) / error)))
-
-
-def _two_sides(x: Any, y: Any) -> tuple[Float64Array, Float64Array]:
-    first, second = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    if first.shape != second.shape or first.size < 2:
-        msg = f"A correlation needs two sides of equal length. Got {first.size} and {second.size}."
-        raise ValueError(msg)
-    if np.ptp(first) == 0 or np.ptp(second) == 0:
-        msg = "The correlation with a constant side is not defined."
-        raise ValueError(msg)
-    return first, second
-
-
-def _mean_above(positions: Float64Array, values: Float64Array) -> Float64Array:
-    """Return, for each position, the mean over all of value * (1 if above, 1/2 if level)."""
-    levels, inverse = np.unique(positions, return_inverse=True)
-    sums = np.bincount(inverse, values, levels.size)
-    above = np.cumsum(sums[::-1])[::-1] - sums / 2
-    return np.asarray(above[inverse] / positions.size)

@@ -19,6 +19,7 @@ from facebench.metrics.correlation import (
     standardise,
     standardise_all,
 )
+from facebench.metrics.jackknife import LeaveOut
 from facebench.metrics.noise_ceiling import (
     NoiseCeiling,
     ceilings,
@@ -272,6 +273,27 @@ class RatedPairs:
             larger,
             smaller,
         )
+
+    def left_out(self, distances: Any, groups: LeaveOut) -> dict[str, Float64Array]:
+        """Correlate one layer's distances with the mean rating, without each group of images.
+
+        Parameters
+        ----------
+        distances : array-like, shape [N]
+            A finite distance for each pair.
+        groups : LeaveOut
+            Of the images of these pairs.
+
+        Returns
+        -------
+        dict of str to array, shape [groups]
+            By measure; without 'tau-a' where it would take too long.
+        """
+        rated = ~np.isnan(self.mean)
+        kept = groups.part(rated).kept.T.astype(np.float64)
+        values = np.asarray(distances, dtype=np.float64)[rated]
+        measures = [name for name in MEASURES if name != "tau-a" or self._resamples_tau]
+        return {name: correlate(values, self.mean[rated], name, kept) for name in measures}
 
     def _blocks(self) -> Iterator[tuple[_Draws, _People]]:
         """Give all resamples, block by block, with what people are in them."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facebench.metrics.labels import read_comparisons
-from facebench.metrics.resamples import Resamples, Weightings
+from facebench.metrics.resamples import Weightings
 from facebench.metrics.roc_curve import parting_thresholds
 from facebench.types import Float64Array, FloatArray, IntArray
 
@@ -70,6 +70,7 @@ def verification_replicates(
 
     Examples
     --------
+    >>> from facebench.metrics.resamples import Resamples
     >>> labels, scores = [1, 1, 0, 0] * 5, [4, 3, 2, 1] * 5
     >>> found = verification_replicates(labels, scores, Resamples(labels, n_resamples=50))
     >>> float(found["auc"].min())
@@ -262,7 +263,7 @@ def _dprimes(
     return np.where(np.isfinite(found), found, np.nan)
 
 
-def fold_accuracy_replicates(right: Any, folds: Any, resamples: Resamples) -> Float64Array:
+def fold_accuracy_replicates(right: Any, folds: Any, resamples: Weightings) -> Float64Array:
     """Measure the mean accuracy of folds on every resample, its decisions being given.
 
     Decisions stay as they were made at the thresholds of the whole sample: near its maximum the
@@ -274,7 +275,7 @@ def fold_accuracy_replicates(right: Any, folds: Any, resamples: Resamples) -> Fl
         Whether each comparison was decided rightly.
     folds : array-like, shape [N]
         The fold of each; all the same for accuracy as such.
-    resamples : Resamples
+    resamples : Resamples or other Weightings
         Of the same comparisons.
 
     Returns
@@ -284,6 +285,7 @@ def fold_accuracy_replicates(right: Any, folds: Any, resamples: Resamples) -> Fl
 
     Examples
     --------
+    >>> from facebench.metrics.resamples import Resamples
     >>> resamples = Resamples([1, 0, 1, 0], n_resamples=4)
     >>> fold_accuracy_replicates([True] * 4, [1, 1, 2, 2], resamples)
     array([1., 1., 1., 1.])

@@ -7,7 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from facebench.metrics.accuracy import accepted_at, best_accuracy, kfold_accuracy
+from facebench.metrics.accuracy import (
+    accepted_at,
+    best_accuracy,
+    kfold_accuracy,
+    kfold_decisions,
+)
 from facebench.metrics.labels import read_comparisons
 from facebench.metrics.operating_points import eer, tar_at_far
 from facebench.metrics.replicates import fold_accuracy_replicates, verification_replicates
@@ -162,12 +167,7 @@ def verify(
     n_genuine, n_impostor = (resamples.independent(chosen) for chosen in (genuine, ~genuine))
     sign = 1.0 if higher_is_better else -1.0
     fold_array = np.asarray(folds)
-    judged_at = dict(zip(np.unique(fold_array).tolist(), crossed.thresholds * sign, strict=True))
-
-    right = np.zeros(genuine.size, dtype=bool)
-    for fold, threshold in judged_at.items():
-        chosen = fold_array == fold
-        right[chosen] = accepted_at(similarities[chosen], threshold) == genuine[chosen]
+    right = kfold_decisions(labels, scores, folds, crossed.thresholds, **way)
     oracle_right = accepted_at(similarities, oracle.threshold * sign) == genuine
 
     def threshold_of(value: float, name: str) -> Estimate:

@@ -20,6 +20,7 @@ __all__ = [
     "Units",
     "Weightings",
     "draws_of",
+    "n_independent",
     "percentiles",
     "units_of",
 ]
@@ -241,11 +242,7 @@ class Resamples:
         -------
         int
         """
-        first, second = self.first[chosen], self.second[chosen]
-        within = first == second
-        n_within = np.unique(first[within]).size
-        n_between = np.unique(np.concatenate((first[~within], second[~within]))).size
-        return int(n_within + n_between // 2)
+        return n_independent(self.first[chosen], self.second[chosen])
 
     def sums(self, columns: Float64Array) -> Float64Array:
         """Sum some columns over the comparisons of each resample.
@@ -261,6 +258,31 @@ class Resamples:
         """
         narrow = columns.astype(np.float32)
         return np.concatenate([weights.T @ narrow for weights in self.weights()]).astype(np.float64)
+
+
+def n_independent(first: Any, second: Any) -> int:
+    """Count how many comparisons can be independent of each other, at the most.
+
+    Parameters
+    ----------
+    first, second : array-like, shape [N]
+        The image or person of each side.
+
+    Returns
+    -------
+    int
+        Those within one unit count one per unit; those between two units one per two units.
+
+    Examples
+    --------
+    >>> n_independent(["a", "a", "b", "c"], ["a", "a", "c", "d"])
+    2
+    """
+    one, other = np.asarray(first), np.asarray(second)
+    within = one == other
+    n_within = np.unique(one[within]).size
+    n_between = np.unique(np.concatenate((one[~within], other[~within]))).size
+    return int(n_within + n_between // 2)
 
 
 def percentiles(values: Float64Array, confidence: float = 0.95) -> Interval:

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from facebench.errors import MissingWeightsError, WeightsError
+from facebench.names import did_you_mean_file
 from facebench.types import StrPath
 
 __all__ = ["count_identities", "listed", "load_into", "read_checkpoint", "refused_pickle"]
@@ -47,6 +48,7 @@ def read_checkpoint(weights_path: StrPath) -> StateDict:
         msg = (
             f"The weights file {path} does not exist (looked in {Path.cwd()}). "
             "Give weights_path the path of a .pth, .pt or .safetensors file."
+            + did_you_mean_file(path)
         )
         raise MissingWeightsError(msg)
     content = _read_safetensors(path) if path.suffix == _SUFFIX_SAFETENSORS else _read_torch(path)

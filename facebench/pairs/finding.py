@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facebench.errors import MissingImageError, PairsError
+from facebench.names import did_you_mean_file
 from facebench.packs import is_pack, open_pack, split_member
 from facebench.pairs.table import PAIR_COLUMNS, SHOWN, as_path, row_name, shown
 from facebench.types import StrPath
@@ -128,6 +129,7 @@ def _find(
         msg = (
             f"The images folder {folder} of task {task!r} does not exist (looked in {Path.cwd()}). "
             "Give the folder that the names of its images are relative to."
+            + did_you_mean_file(folder)
         )
         raise MissingImageError(msg)
     # Strings, not Paths: a table may name 100,000 images.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facebench.errors import InputError, MissingPairsFileError, PairsError
+from facebench.names import did_you_mean_file
 from facebench.types import StrPath
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def read_csv_pairs(path: Path) -> pd.DataFrame:
     if not path.is_file():
         msg = (
             f"The pairs file {path} does not exist (looked in {Path.cwd()}). "
-            "Give the path of a CSV file with the columns img1 and img2."
+            f"Give the path of a CSV file with the columns img1 and img2.{did_you_mean_file(path)}"
         )
         raise MissingPairsFileError(msg)
     try:

@@ -12,14 +12,13 @@ import numpy as np
 import pandas as pd
 
 from facebench.metrics.verification import youden_threshold
+from facebench.results.compare_page import comparison_context
 from facebench.results.headline import best_layers
-from facebench.results.intervals import compare_measure
 from facebench.results.pages import write_page
 from facebench.results.pair_rows import PairRows, layers_of
+from facebench.results.paired import Evidence
 from facebench.results.provenance_view import flat
 from facebench.results.run import Run, load_run
-from facebench.results.tables import Column, Table
-from facebench.results.thumbnails import Thumbnails
 
 __all__ = ["Comparison", "compare_runs"]
 
@@ -38,8 +37,6 @@ _SETTINGS = (
 )
 # What differs between any two runs says nothing of their results.
 _NOISE = re.compile(r"seconds|timing|memory|hits|misses|forwards|n_images_per|elapsed|path|started")
-_ROOM_FOR_PICTURES = 3_000_000
-_PAIRS_SHOWN = 24
 
 
 @dataclass(frozen=True)
@@ -64,6 +61,10 @@ class Comparison:
     changed_pairs: pd.DataFrame
     settings: pd.DataFrame
     path: Path | None = None
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give the numbers side by side as a table, see `numbers`."""
+        return self.numbers.copy()
 
     def __str__(self) -> str:
         told = self.numbers["p_value"].lt(0.05).sum()
@@ -100,7 +101,7 @@ def compare_runs(a: Path, b: Path, output: Path | None = None) -> Comparison:
     )
     if output is None:
         return comparison
-    context = _context(one, other, comparison)
+    context = comparison_context(one, other, comparison)
     path = write_page("compare.html.j2", Path(output), context, charts=False)
     return replace(comparison, path=path)
 
@@ -128,7 +129,7 @@ def _layers(run: Run, model: str, task: str) -> dict[str, PairRows]:
 
 def _aligned(a: PairRows, b: PairRows) -> PairRows | None:
     """Bring b's rows into the order of a's; None unless both have the same pairs."""
-    if not (a.has_pairs and b.has_pairs) or len(a.frame) != len(b.frame):
+    if not (a.has_pairs and b.has_pairs) or len(a) != len(b):
         return None
     keys = [_pair_keys(rows.frame) for rows in (a, b)]
     if keys[0].equals(keys[1]):
@@ -154,7 +155,7 @@ def _numbers(a: Run, b: Run, pairs: dict[_CELL, tuple[PairRows, PairRows]]) -> p
     merged = sides[0].merge(sides[1], on=_KEYS, how="outer", suffixes=("", "_b"), sort=False)
     merged["higher_is_better"] = merged["higher_is_better"].fillna(merged.pop("higher_is_better_b"))
     merged["difference"] = merged["value_b"] - merged["value_a"]
-    found = [_paired(row, pairs) for row in merged.to_dict("records")]
+    found = [_paired(row, a, b, pairs) for row in merged.to_dict("records")]
     for place, name in enumerate(("ci_low", "ci_high", "p_value")):
         merged[name] = [values[place] for values in found]
     order = {task: place for place, task in enumerate(dict.fromkeys([*a.tasks, *b.tasks]))}
@@ -164,19 +165,21 @@ def _numbers(a: Run, b: Run, pairs: dict[_CELL, tuple[PairRows, PairRows]]) -> p
 
 
 def _paired(
-    row: dict[Any, Any], pairs: dict[_CELL, tuple[PairRows, PairRows]]
+    row: dict[Any, Any], a: Run, b: Run, pairs: dict[_CELL, tuple[PairRows, PairRows]]
 ) -> tuple[float, float, float]:
-    cell = pairs.get((row["task"], row["model"], row["layer"]))
     nothing = (float("nan"),) * 3
-    if cell is None or pd.isna(row["difference"]):
+    if pd.isna(row["difference"]):
         return nothing
+    cell = (row["task"], row["model"], row["layer"])
     condition = None if pd.isna(row["condition"]) else row["condition"]
-    one, other = (rows.of_condition(condition) for rows in cell)
-    made = compare_measure(row["metric"], other, one)
-    # The measure made here must be the task's own.
-    if made is None or abs(made.difference - row["difference"]) > 1e-4:
-        return nothing
-    return made.low, made.high, made.p_value
+    one, other = (
+        Evidence(row["metric"], condition, value, own, run.left_out.get(cell))
+        for value, own, run in zip(
+            (row["value_a"], row["value_b"]), pairs.get(cell, (None, None)), (a, b), strict=True
+        )
+    )
+    made = other.minus(one)
+    return nothing if made is None else (made.low, made.high, made.p_value)
 
 
 def _changed_pairs(a: Run, b: Run, pairs: dict[_CELL, tuple[PairRows, PairRows]]) -> pd.DataFrame:
@@ -232,98 +235,3 @@ def _settings(a: Run, b: Run) -> pd.DataFrame:
         if one.get(name) != other.get(name)
     ]
     return pd.DataFrame(rows, columns=["setting", "a", "b"])
-
-
-def _context(a: Run, b: Run, comparison: Comparison) -> dict[str, Any]:
-    thumbnails = Thumbnails(_ROOM_FOR_PICTURES)
-    return {
-        "title": " and ".join(dict.fromkeys(str(run.manifest["name"]) for run in (a, b))),
-        "a": a,
-        "b": b,
-        "summary": str(comparison),
-        "numbers": _numbers_table(comparison.numbers, _important(a) | _important(b)),
-        "changed": _changed_table(comparison.changed_pairs),
-        "settings": Table(
-            "settings-table",
-            "Configuration, digests and versions that differ",
-            [Column("Setting"), Column("A"), Column("B")],
-            comparison.settings.to_numpy().tolist(),
-        ),
-        "galleries": _galleries(a, comparison.changed_pairs, thumbnails),
-        "thumbnails": thumbnails,
-    }
-
-
-def _important(run: Run) -> set[tuple[Any, ...]]:
-    rows = run.headline()
-    return set(zip(rows["task"], rows["model"], rows["layer"], rows["metric"], strict=True))
-
-
-def _numbers_table(numbers: pd.DataFrame, important: set[tuple[Any, ...]]) -> Table:
-    rows = []
-    extra = []
-    for row in numbers.to_dict("records"):
-        value = {key: None if pd.isna(item) else item for key, item in row.items()}
-        low, high = value["ci_low"], value["ci_high"]
-        extra.append(
-            tuple(value[key] for key in ("task", "model", "layer", "metric")) not in important
-        )
-        rows.append(
-            [
-                value["task"],
-                value["metric"],
-                value["condition"] or "",
-                value["model"],
-                value["layer"],
-                value["value_a"],
-                value["value_b"],
-                value["difference"],
-                None if low is None else [low, high],
-                value["p_value"],
-            ]
-        )
-    columns = [Column(name, filter=True) for name in ("Task", "Measure")]
-    columns += [Column("Condition"), Column("Model", filter=True), Column("Layer")]
-    columns += [Column("A", "number"), Column("B", "number"), Column("B − A", "signed")]
-    columns += [Column("95 % interval", "interval"), Column("p", "p", hint="Not adjusted.")]
-    more = f"All layers and measures ({sum(extra)} rows more)" if any(extra) else ""
-    return Table("numbers-table", "Numbers side by side", columns, rows, extra, more)
-
-
-def _changed_table(changed: pd.DataFrame) -> Table:
-    side = {True: "accepted", False: "rejected"}
-    rows = [
-        [
-            row.task,
-            row.model,
-            row.layer,
-            row.img1,
-            row.img2,
-            "same person" if row.same else "different people",
-            f"{side[bool(row.accepted_a)]} ({row.distance_a:.4g})",
-            f"{side[bool(row.accepted_b)]} ({row.distance_b:.4g})",
-            row.right_in.upper(),
-        ]
-        for row in changed.itertuples()
-    ]
-    columns = [Column("Task", filter=True), Column("Model", filter=True), Column("Layer")]
-    columns += [Column("Image 1"), Column("Image 2"), Column("Truth", filter=True)]
-    columns += [Column("A (distance)"), Column("B (distance)"), Column("Right in", filter=True)]
-    return Table("changed-table", "Pairs that changed side", columns, rows)
-
-
-def _galleries(a: Run, changed: pd.DataFrame, thumbnails: Thumbnails) -> list[dict[str, Any]]:
-    galleries = []
-    for (task, model, layer), rows in changed.groupby(["task", "model", "layer"], sort=False):
-        folder = a.tasks[str(task)].images_path
-        groups = []
-        for side, title in (("b", "Right in B only"), ("a", "Right in A only")):
-            own = rows[rows["right_in"] == side].head(_PAIRS_SHOWN)
-            pairs = [
-                {"pair": [i, j, thumbnails.add(folder, str(i)), thumbnails.add(folder, str(j))]}
-                for i, j in zip(own["img1"], own["img2"], strict=True)
-            ]
-            groups.append({"title": title, "pairs": pairs})
-        who = f"{task} – {model}" + ("" if layer == "default" else f": {layer}")
-        galleries.append({"who": who, "groups": groups})
-    return galleries

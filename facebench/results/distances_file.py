@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from facebench.files import atomic_path
+from facebench.types import IntArray
 
 __all__ = ["read_block", "write_distances"]
 
 _KEYS = ("model", "layer", "layer_index", "task", "row")
-_LAYER_NAME = "layer_name"
+_LAYER_NAME, _COMPUTED = "layer_name", "model_computed_distance"
 # A column of a pairs file may have any name, those of ours too.
 _OWN = "file: "
 
@@ -40,7 +43,13 @@ def write_distances(path: Path, distances: Mapping[str, Mapping[str, pd.DataFram
     layers: dict[str, dict[str, int]] = {}
     with (
         atomic_path(path) as temporary,
-        pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
+        pq.ParquetWriter(
+            temporary,
+            schema,
+            compression="zstd",
+            # A dictionary of numbers that hardly repeat is larger than they are.
+            use_dictionary=[name for name in schema.names if name != _COMPUTED],
+        ) as writer,
     ):
         for model, task, frame in blocks:
             order = layers.setdefault(model, {})
@@ -51,7 +60,9 @@ def write_distances(path: Path, distances: Mapping[str, Mapping[str, pd.DataFram
                 writer.write_table(_table(model, task, frame, order, schema), len(frame))
 
 
-def read_block(path: Path, model: str, task: str) -> pd.DataFrame:
+def read_block(
+    path: Path, model: str, task: str, layers: Collection[str] | None = None
+) -> pd.DataFrame:
     """Read the distances of one model and task, columns named as in the pairs file.
 
     Parameters
@@ -60,6 +71,8 @@ def read_block(path: Path, model: str, task: str) -> pd.DataFrame:
         The file.
     model, task : str
         Which.
+    layers : collection of str, optional
+        Which layers; None reads all.
 
     Returns
     -------
@@ -67,36 +80,42 @@ def read_block(path: Path, model: str, task: str) -> pd.DataFrame:
         As the manager keeps it: every pair once per layer, with ``layer_name``; empty columns of
         other tasks left out.
     """
+    wanted = {"model": [model], "task": [task]}
+    if layers is not None:
+        wanted["layer"] = list(layers)
     with pq.ParquetFile(path) as file:
-        groups = [
-            group for group in range(file.num_row_groups) if _may_hold(file, group, model, task)
-        ]
-        frame = file.read_row_groups(groups).to_pandas()
+        table = file.read_row_groups(_groups(file, {"model": model, "task": task}))
     # Files of others may have blocks that are cut in another way.
-    frame = frame[(frame["model"] == model) & (frame["task"] == task)].reset_index(drop=True)
+    for column, names in wanted.items():
+        table = table.filter(pc.is_in(table[column], pa.array(names, pa.string())))
     columns: dict[str, pd.Series] = {}
-    for column in frame.columns:
-        if column == "layer":
-            columns[_LAYER_NAME] = frame[column].astype(object)
-        elif column not in _KEYS and frame[column].notna().any():
-            texts = isinstance(frame[column].dtype, pd.CategoricalDtype)
-            values = frame[column].astype(object) if texts else frame[column]
-            columns[column.removeprefix(_OWN)] = values
+    for column in table.column_names:
+        if column != "layer" and column in _KEYS:
+            continue
+        if column != "layer" and table[column].null_count == len(table):
+            continue
+        name = _LAYER_NAME if column == "layer" else column.removeprefix(_OWN)
+        values = table[column].to_pandas()
+        texts = isinstance(values.dtype, pd.CategoricalDtype)
+        columns[name] = values.astype(object) if texts else values
     return pd.DataFrame(columns)
 
 
-def _may_hold(file: pq.ParquetFile, group: int, model: str, task: str) -> bool:
-    """Tell by a block's statistics; a filter of pyarrow's would read columns of names whole."""
-    metadata = file.metadata.row_group(group)
-    for index in range(metadata.num_columns):
-        column = metadata.column(index)
-        wanted = {"model": model, "task": task}.get(column.path_in_schema)
-        bounds = column.statistics
-        if wanted is None or bounds is None or not bounds.has_min_max:
-            continue
-        if not bounds.min <= wanted <= bounds.max:
-            return False
-    return True
+def _groups(file: pq.ParquetFile, wanted: Mapping[str, str]) -> list[int]:
+    """Choose blocks by statistics: a filter of pyarrow's would read columns of names whole."""
+    places = [(file.schema_arrow.names.index(name), value) for name, value in wanted.items()]
+
+    def may_hold(group: int) -> bool:
+        metadata = file.metadata.row_group(group)
+        for place, value in places:
+            bounds = metadata.column(place).statistics
+            if bounds is None or not bounds.has_min_max:
+                continue
+            if not bounds.min <= value <= bounds.max:
+                return False
+        return True
+
+    return [group for group in range(file.num_row_groups) if may_hold(group)]
 
 
 def _column_name(column: str) -> str:
@@ -144,20 +163,22 @@ def _common(one: pa.DataType, other: pa.DataType) -> pa.DataType:
 def _table(
     model: str, task: str, frame: pd.DataFrame, order: Mapping[str, int], schema: pa.Schema
 ) -> pa.Table:
-    layers = frame[_LAYER_NAME].astype(str)
+    layers, names = pd.factorize(frame[_LAYER_NAME].astype(str))
+    numbers = np.array([order[name] for name in names], dtype=np.int32)
+    only = np.zeros(len(frame), dtype=np.intp)
     own: dict[str, Any] = {
-        "model": np.repeat(model, len(frame)),
-        "layer": layers.to_numpy(),
-        "layer_index": layers.map(dict(order)).to_numpy(dtype=np.int32),
-        "task": np.repeat(task, len(frame)),
+        "model": _coded(only, [model]),
+        "layer": _coded(layers, names),
+        "layer_index": pa.array(numbers[layers]),
+        "task": _coded(only, [task]),
         # The row of the pairs file: the same in every layer.
-        "row": layers.groupby(layers, sort=False).cumcount().to_numpy(dtype=np.int32),
+        "row": pa.array(_counted_within(layers)),
     }
     given = {_column_name(str(column)): frame[column] for column in frame.columns}
     arrays = []
     for name, kind in zip(schema.names, schema.types, strict=True):
         if name in own:
-            arrays.append(_array(pd.Series(own[name]), kind))
+            arrays.append(own[name])
         elif name in given:
             arrays.append(_array(given[name], kind))
         else:
@@ -165,8 +186,25 @@ def _table(
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
+def _counted_within(codes: IntArray) -> NDArray[np.int32]:
+    """Count the rows of each code from 0, in their order."""
+    order = np.argsort(codes, kind="stable")
+    sizes = np.bincount(codes)
+    counted = np.empty(codes.size, dtype=np.int32)
+    counted[order] = np.arange(codes.size) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return counted
+
+
 def _array(column: pd.Series, kind: pa.DataType) -> pa.Array:
-    if pa.types.is_dictionary(kind):
-        texts = column.astype("string")
-        return pa.array(texts, pa.string()).dictionary_encode().cast(kind)
-    return pa.array(column, kind, from_pandas=True)
+    if not pa.types.is_dictionary(kind):
+        return pa.array(column, kind, from_pandas=True)
+    if not isinstance(column.dtype, pd.StringDtype):
+        # Of values of several kinds, 1 and True are equal but not written alike.
+        column = column.astype("string")
+    return _coded(*pd.factorize(column))
+
+
+def _coded(codes: IntArray, names: Any) -> pa.DictionaryArray:
+    """Write texts as numbers of names, -1 for none."""
+    indices = pa.array(codes.astype(np.int32), mask=codes < 0)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(names, pa.string(), from_pandas=True))

@@ -7,15 +7,18 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from facebench.columns import CONDITION, DEFAULT_LAYER, IDENTITY, LAYER, MODEL
 from facebench.files import atomic_path, safe_name
-from facebench.measurement import AnyTask
+from facebench.results.schema import DATA_HEALTH_FILE
 from facebench.types import DistancesByModel
+
+if TYPE_CHECKING:
+    from facebench.measurement import AnyTask
 
 __all__ = [
     "draw_class",
@@ -30,7 +33,6 @@ __all__ = [
 
 _DISTANCES_FOLDER = "Computed Metrics"
 _SUMMARY_FILE = "models_unified_results.csv"
-_DATA_HEALTH_FILE = "data_health.csv"
 _PROVENANCE_FILE = "provenance.json"
 
 
@@ -115,7 +117,7 @@ def export_provenance(folder: Path, provenance: Mapping[str, Any]) -> Path:
 
 def export_data_health(folder: Path, findings: pd.DataFrame) -> Path:
     """Write what was found about the data; returns the file."""
-    path = folder / _DATA_HEALTH_FILE
+    path = folder / DATA_HEALTH_FILE
     _write_csv(findings, path)
     return path
 

@@ -98,6 +98,7 @@ def headline_rows(results: pd.DataFrame, *, all_layers: bool = False) -> pd.Data
         models = {model: place for place, model in enumerate(best)}
         conditions = {name: place for place, name in enumerate(own["condition"].unique())}
         kept = own[own["metric"].isin(metrics)]
+        kept = kept[_is_measured(kept)]
         if not all_layers:
             kept = kept[kept["layer"].eq(kept["model"].map(best))]
         order = pd.DataFrame(
@@ -111,6 +112,13 @@ def headline_rows(results: pd.DataFrame, *, all_layers: bool = False) -> pd.Data
         order = order.sort_values(list(order.columns), kind="stable")
         parts.append(kept.loc[order.index])
     return pd.concat(parts) if parts else results
+
+
+def _is_measured(rows: pd.DataFrame) -> pd.Series:
+    """Tell which rows are of a measure that their condition has in any layer, if another has it."""
+    there = rows["value"].notna()
+    of_condition = there.groupby([rows["metric"], rows["condition"].fillna("")]).transform("any")
+    return of_condition | ~there.groupby(rows["metric"]).transform("any")
 
 
 def shown_table(rows: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Intervals and paired differences of the measures that come without."""
+"""Intervals of the measures that come without, from how much each pair moves them."""
 
 from __future__ import annotations
 
@@ -7,24 +7,27 @@ from typing import Any
 
 import numpy as np
 
+from facebench.metrics.correlation_influence import (
+    kendall_influence,
+    pearson_influence,
+    spearman_influence,
+)
 from facebench.metrics.influence import (
     Influence,
-    PairedDifference,
     Scale,
     auc_influence,
+    dyadic_error,
     interval,
     mean_influence,
-    paired_difference,
-    pearson_influence,
     relative_difference_influence,
-    spearman_influence,
-    standard_error,
 )
-from facebench.metrics.stats import wilson
+from facebench.metrics.resamples import n_independent
+from facebench.metrics.stats import clopper_pearson
 from facebench.metrics.verification import accuracy_at, youden_threshold
 from facebench.results.pair_rows import PairRows
+from facebench.types import IntArray
 
-__all__ = ["compare_measure", "measure_influence", "measure_interval"]
+__all__ = ["agrees", "measure_influence", "measure_interval"]
 
 _SCALES: dict[str, Scale] = {
     "AUC": "logit",
@@ -36,8 +39,16 @@ _CORRELATIONS: dict[str, Callable[[Any, Any], Influence]] = {
     "corrcoef": pearson_influence,
     "pearsonr": pearson_influence,
     "spearmanr": spearman_influence,
+    "kendalltau": kendall_influence,
+}
+# What tasks of ratings call them.
+_RATED = {
+    "Pearson": pearson_influence,
+    "Spearman": spearman_influence,
+    "Kendall Tau-a": kendall_influence,
 }
 _AGREES = 1e-4
+_ROUNDING = 1e-12
 
 
 def measure_influence(metric: str, pairs: PairRows) -> Influence | None:
@@ -46,8 +57,8 @@ def measure_influence(metric: str, pairs: PairRows) -> Influence | None:
     Parameters
     ----------
     metric : str
-        AUC, Accuracy, Correlation Score (Pearson's or Spearman's), Mean Value or Relative
-        Difference.
+        AUC, Accuracy, Correlation Score (Pearson's, Spearman's or Kendall's), the same with a mean
+        rating, Mean Value or Relative Difference.
     pairs : PairRows
         The pairs behind it.
 
@@ -69,6 +80,8 @@ def measure_influence(metric: str, pairs: PairRows) -> Influence | None:
         if metric == "Correlation Score" and pairs.given is not None:
             correlation = _CORRELATIONS.get(str(pairs.facts.correlation))
             return None if correlation is None else correlation(distances, pairs.given[used])
+        if metric in _RATED and pairs.rated is not None:
+            return _RATED[metric](distances, pairs.rated[used])
         if metric == "Mean Value":
             scale = float(np.nanmax(pairs.whole.distances)) if pairs.facts.normalized else 1.0
             return mean_influence(distances / scale) if scale > 0 else None
@@ -99,49 +112,37 @@ def measure_interval(metric: str, value: float, pairs: PairRows) -> dict[str, An
         is not the task's.
     """
     influence = measure_influence(metric, pairs)
-    if influence is None or abs(influence.estimate - value) > _AGREES:
+    if influence is None or not agrees(influence.estimate, value):
         return {}
-    if metric == "Accuracy" and value in (0.0, 1.0):
-        # No pair is on the other side, so that pairs say nothing of the spread.
-        size = len(influence.values)
-        low, high = wilson(round(value * size), size)
-        return {"ci_low": low, "ci_high": high, "ci_method": "Wilson, pairs independent"}
     by, first, second = pairs.members
-    used = pairs.usable
-    error = standard_error(influence.values, first[used], second[used])
+    if metric in ("AUC", "Accuracy") and value in (0.0, 1.0):
+        used = pairs.usable
+        return _at_an_end(metric, value, pairs, first[used], second[used])
+    error = dyadic_error(influence.values, pairs.dyads)
+    if error < _ROUNDING:
+        return {}
     low, high = interval(value, error, _SCALES.get(metric, "identity"))
     return {"ci_low": low, "ci_high": high, "ci_method": f"dyadic cluster-robust by {by}"}
 
 
-def compare_measure(metric: str, a: PairRows, b: PairRows) -> PairedDifference | None:
-    """Compare a measure of two models (or runs) on the very same pairs, row by row.
+def agrees(estimate: float, value: float) -> bool:
+    """Tell whether a measure made here is the one that the task reports."""
+    # What is undefined agrees with nothing.
+    return abs(estimate - value) <= _AGREES
 
-    Parameters
-    ----------
-    metric : str
-        See `measure_influence`.
-    a, b : PairRows
-        The same pairs in the same order.
 
-    Returns
-    -------
-    PairedDifference or None
-        a - b; None where the pairs differ or the measure is not known.
-    """
-    if not (a.has_pairs and b.has_pairs) or len(a.frame) != len(b.frame):
-        return None
-    if any(
-        (a.frame[column].to_numpy() != b.frame[column].to_numpy()).any()
-        for column in ("img1", "img2")
-    ):
-        return None
-    both = a.usable & b.usable
-    a, b = a.only(both), b.only(both)
-    one, other = measure_influence(metric, a), measure_influence(metric, b)
-    if one is None or other is None:
-        return None
-    _, first, second = a.members
-    return paired_difference(one, other, first, second)
+def _at_an_end(
+    metric: str, value: float, pairs: PairRows, first: IntArray, second: IntArray
+) -> dict[str, Any]:
+    """No pair is on the other side, so that pairs say nothing of the spread but their number."""
+    labels = np.asarray(pairs.labels)[pairs.usable]
+    counts = [n_independent(first[labels == kind], second[labels == kind]) for kind in (0, 1)]
+    size = min(counts) if metric == "AUC" else sum(counts)
+    if not size:
+        return {}
+    low, high = clopper_pearson(size if value == 1.0 else 0, size)
+    how = f"Clopper-Pearson, {size} pairs that share no {pairs.members[0]}"
+    return {"ci_low": low, "ci_high": high, "ci_method": how}
 
 
 def _accuracy_influence(labels: Any, similarities: Any) -> Influence:

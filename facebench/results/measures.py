@@ -78,6 +78,7 @@ _LOWER = frozenset(
 )
 # Earlier ones stand for the task where it reports several.
 _HEADLINES = (
+    "garbe",
     "auc",
     "accuracy",
     "tar",
@@ -89,6 +90,8 @@ _HEADLINES = (
     "correlation score",
     "rsa score",
     "rsa",
+    "interaction difference",
+    "difference",
     "relative difference",
     "effect size",
     "mean value",
@@ -151,4 +154,7 @@ def headline(metrics: list[str]) -> list[str]:
 
 def _rank(metric: str) -> int | None:
     short = _short(metric)
+    if short.endswith(" difference") and not short.endswith("relative difference"):
+        # Of one factor of several: '<factor> Difference'.
+        short = short if short in _HEADLINES else "difference"
     return _HEADLINES.index(short) if short in _HEADLINES else None

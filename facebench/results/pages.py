@@ -91,7 +91,7 @@ def _compact(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): _compact(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
-        return _compact(value.tolist())
+        return value.tolist() if value.dtype.kind in "iu" else _compact(value.tolist())
     if isinstance(value, list | tuple):
         return [_compact(item) for item in value]
     if isinstance(value, np.generic):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from facebench.metrics.influence import Dyads, dyads
 from facebench.metrics.labels import LabelError, as_labels
 from facebench.results.task_facts import TaskFacts
 from facebench.types import Float64Array, IntArray
@@ -17,6 +18,9 @@ __all__ = ["PairRows", "identity_of", "layers_of"]
 
 _COMPUTED = "model_computed_distance"
 _PAIR = ("img1", "img2")
+# Where items that are no pairs name images.
+_IMAGE_COLUMNS = (*_PAIR, "img3", "image")
+_GIVEN = "distance"
 
 
 def identity_of(image: str) -> str | None:
@@ -47,61 +51,165 @@ class Codes(NamedTuple):
         return Codes(*(side[kept] for side in self))
 
 
+class _Pairs:
+    """What rows say whatever the layer: who is in them, their labels, ratings and conditions.
+
+    Layers of the same pairs share one, so that all of it is looked at once.
+    """
+
+    def __init__(
+        self,
+        table: pd.DataFrame,
+        facts: TaskFacts,
+        of: tuple[_Pairs, NDArray[np.bool_]] | None = None,
+    ) -> None:
+        self._table = table
+        self._facts = facts
+        self._of = of
+        self._parts: dict[str, tuple[NDArray[np.bool_], _Pairs] | None] = {}
+
+    def only(self, kept: NDArray[np.bool_]) -> _Pairs:
+        return _Pairs(self._table, self._facts, (self, kept))
+
+    def part(self, condition: str) -> tuple[NDArray[np.bool_], _Pairs] | None:
+        """Find the rows of a condition, and what they say; None where that is all of them."""
+        if condition not in self._parts:
+            kept = self._conditions == condition
+            whole = not kept.any() or kept.all()
+            self._parts[condition] = None if whole else (kept, self.only(kept))
+        return self._parts[condition]
+
+    @cached_property
+    def _conditions(self) -> NDArray[np.object_]:
+        if self._of is not None:
+            return self._of[0]._conditions[self._of[1]]
+        return _texts(self._table[self._facts.condition_column])
+
+    @cached_property
+    def labels(self) -> NDArray[np.int8] | None:
+        if self._of is not None:
+            whole = self._of[0].labels
+            return None if whole is None else whole[self._of[1]]
+        column = self._facts.label_column
+        if column is None or column not in self._table:
+            return None
+        try:
+            return as_labels(self._table[column])
+        except LabelError:
+            return None
+
+    @cached_property
+    def given(self) -> Float64Array | None:
+        if self._of is not None:
+            whole = self._of[0].given
+            return None if whole is None else whole[self._of[1]]
+        if self._facts.correlation is None or _GIVEN not in self._table:
+            return None
+        return _numbers(self._table[_GIVEN])
+
+    @cached_property
+    def names(self) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
+        if self._of is not None:
+            first, second = self._of[0].names
+            return first[self._of[1]], second[self._of[1]]
+        first, second = (_texts(self._table[side]) for side in _PAIR)
+        return first, second
+
+    @cached_property
+    def codes(self) -> Codes:
+        if self._of is not None:
+            return self._of[0].codes.of(self._of[1])
+        names = pd.concat([self._table[side].astype(str) for side in _PAIR])
+        images, different = pd.factorize(names)
+        people, _ = pd.factorize(pd.Series([identity_of(name) for name in different], dtype=object))
+        n, both = len(self._table), people[images]
+        return Codes(images[:n], images[n:], both[:n], both[n:])
+
+    @cached_property
+    def members(self) -> tuple[str, IntArray, IntArray]:
+        images1, images2, people1, people2 = self.codes
+        if (people1 >= 0).all() and (people2 >= 0).all():
+            labels = self.labels
+            # Folders that hold conditions and not people would contradict the labels.
+            if labels is None or bool(((people1 == people2) == (labels == 1)).all()):
+                return "identity", people1, people2
+        return "image", images1, images2
+
+    @cached_property
+    def dyads(self) -> Dyads:
+        return dyads(*self.members[1:])
+
+    @cached_property
+    def counts(self) -> dict[str, int | None]:
+        images1, images2, people1, people2 = self.codes
+        people = np.unique(np.concatenate((people1, people2)))
+        return {
+            "n_pairs": images1.size,
+            "n_images": np.unique(np.concatenate((images1, images2))).size,
+            "n_identities": people.size if people.size and people[0] >= 0 else None,
+        }
+
+
 class PairRows:
     """One layer's rows of a table of distances (or items).
 
     Parameters
     ----------
-    frame : DataFrame
-        The rows of one layer, or some of them.
+    table : DataFrame
+        The rows of one layer.
     facts : TaskFacts
         Of the task.
     same_pairs : PairRows, optional
         Another layer with the very same pairs, whose names need not be looked at again.
-
-    Attributes
-    ----------
-    frame : DataFrame
-        The rows.
     """
 
     def __init__(
-        self, frame: pd.DataFrame, facts: TaskFacts, same_pairs: PairRows | None = None
+        self, table: pd.DataFrame, facts: TaskFacts, same_pairs: PairRows | None = None
     ) -> None:
-        self.frame = frame
         self.facts = facts
         # Parts of a layer keep it within reach, for what is scaled by all of it.
         self.whole = self
-        if same_pairs is not None:
-            self.codes = same_pairs.codes
+        self._table = table
+        self._rows: IntArray | None = None
+        self._pairs: _Pairs = _Pairs(table, facts) if same_pairs is None else same_pairs._pairs
+
+    def __len__(self) -> int:
+        return len(self._table) if self._rows is None else self._rows.size
 
     def of_condition(self, condition: str | None) -> PairRows:
         """Give the rows of a condition; all where the task has none."""
         column = self.facts.condition_column
-        if condition is None or column is None or column not in self.frame:
+        if condition is None or column is None or column not in self._table:
             return self
-        kept = (self.frame[column].astype(str) == condition).to_numpy()
-        return self.only(kept) if kept.any() else self
+        part = self._pairs.part(condition)
+        return self if part is None else self._part(*part)
 
     def only(self, kept: NDArray[np.bool_]) -> PairRows:
         """Give some of the rows."""
-        if kept.all():
-            return self
-        part = PairRows(self.frame[kept], self.facts)
+        return self if kept.all() else self._part(kept, self._pairs.only(kept))
+
+    def _part(self, kept: NDArray[np.bool_], pairs: _Pairs) -> PairRows:
+        part = PairRows(self._table, self.facts)
         part.whole = self.whole
-        if self.has_pairs:
-            part.codes = self.codes.of(kept)
+        part._pairs = pairs
+        part._rows = np.flatnonzero(kept) if self._rows is None else self._rows[kept]
         return part
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """The rows, with all their columns."""
+        return self._table if self._rows is None else self._table.iloc[self._rows]
 
     @property
     def has_pairs(self) -> bool:
         """Whether rows are pairs with distances."""
-        return all(column in self.frame for column in (*_PAIR, _COMPUTED))
+        return all(column in self._table for column in (*_PAIR, _COMPUTED))
 
     @cached_property
     def distances(self) -> Float64Array:
         """The distance of every pair, NaN where it has none."""
-        return _numbers(self.frame[_COMPUTED])
+        distances = _numbers(self._table[_COMPUTED])
+        return distances if self._rows is None else distances[self._rows]
 
     @cached_property
     def usable(self) -> NDArray[np.bool_]:
@@ -111,56 +219,76 @@ class PairRows:
     @cached_property
     def labels(self) -> NDArray[np.int8] | None:
         """1 for pairs of one person, 0 for others, if the task has labels of both kinds."""
-        column = self.facts.label_column
-        if column is None or column not in self.frame or not self.has_pairs:
-            return None
-        try:
-            labels = as_labels(self.frame[column])
-        except LabelError:
+        labels = self._pairs.labels if self.has_pairs else None
+        if labels is None:
             return None
         used = labels[self.usable]
         return labels if used.size and used.min() < used.max() else None
 
-    @cached_property
+    @property
     def given(self) -> Float64Array | None:
         """The given distances, if the task correlates with some."""
-        if self.facts.correlation is None or "distance" not in self.frame or not self.has_pairs:
-            return None
-        return _numbers(self.frame["distance"])
+        return self._pairs.given if self.has_pairs else None
 
     @cached_property
+    def rated(self) -> Float64Array | None:
+        """The mean rating of every pair as a distance, if people rated them, a row per pair."""
+        columns = self.facts.rating_columns
+        if not columns or not self.has_pairs or any(name not in self._table for name in columns):
+            return None
+        ratings = np.stack([_numbers(self.frame[name]) for name in columns])
+        seen = np.isfinite(ratings)
+        with np.errstate(invalid="ignore"):
+            means = np.where(seen, ratings, 0.0).sum(axis=0) / seen.sum(axis=0)
+        return np.asarray(-means if self.facts.rates_similarity else means)
+
+    def same_pairs(self, other: PairRows) -> bool:
+        """Tell whether another layer has the very same pairs, row by row."""
+        if not (self.has_pairs and other.has_pairs):
+            return False
+        sides = zip(self.names, other.names, strict=True)
+        return self._pairs is other._pairs or all(np.array_equal(a, b) for a, b in sides)
+
+    @property
+    def names(self) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
+        """The images of both sides, by name."""
+        return self._pairs.names
+
+    @property
     def codes(self) -> Codes:
         """Images and people as numbers."""
-        names = pd.concat([self.frame[side].astype(str) for side in _PAIR])
-        images, different = pd.factorize(names)
-        people, _ = pd.factorize(pd.Series([identity_of(name) for name in different], dtype=object))
-        n, both = len(self.frame), people[images]
-        return Codes(images[:n], images[n:], both[:n], both[n:])
+        return self._pairs.codes
 
-    @cached_property
+    @property
     def members(self) -> tuple[str, IntArray, IntArray]:
         """What pairs share: ('identity' or 'image', of the first, of the second side)."""
-        images1, images2, people1, people2 = self.codes
-        if (people1 >= 0).all() and (people2 >= 0).all():
-            labels = self.labels
-            # Folders that hold conditions and not people would contradict the labels.
-            if labels is None or bool(((people1 == people2) == (labels == 1)).all()):
-                return "identity", people1, people2
-        return "image", images1, images2
+        return self._pairs.members
+
+    @property
+    def dyads(self) -> Dyads:
+        """Which of the usable pairs have members in common."""
+        if self.usable.all():
+            return self._pairs.dyads
+        _, first, second = self.members
+        return dyads(first[self.usable], second[self.usable])
 
     def counts(self) -> dict[str, int | None]:
         """Count pairs, images, people and failures (items where rows are not pairs)."""
         if not self.has_pairs:
-            return {"n_pairs": len(self.frame), "n_failed": 0}
+            return {**self._item_counts(), "n_pairs": len(self), "n_failed": 0}
         used = self.usable
-        images1, images2, people1, people2 = self.codes.of(used)
-        people = np.unique(np.concatenate((people1, people2)))
-        return {
-            "n_pairs": int(used.sum()),
-            "n_images": np.unique(np.concatenate((images1, images2))).size,
-            "n_identities": people.size if people.size and people[0] >= 0 else None,
-            "n_failed": int((~used).sum()),
-        }
+        counted = self._pairs if used.all() else self._pairs.only(used)
+        return {**counted.counts, "n_failed": int((~used).sum())}
+
+    def _item_counts(self) -> dict[str, int | None]:
+        """Count the images that items name, and the people in them."""
+        columns = [column for column in _IMAGE_COLUMNS if column in self.frame]
+        if not columns:
+            return {}
+        images = pd.unique(self.frame[columns].astype(str).to_numpy().ravel())
+        people = {identity_of(name) for name in images}
+        known = len(people) if None not in people else None
+        return {"n_images": len(images), "n_identities": known}
 
 
 def layers_of(frame: pd.DataFrame, facts: TaskFacts) -> dict[str, PairRows]:
@@ -178,21 +306,34 @@ def layers_of(frame: pd.DataFrame, facts: TaskFacts) -> dict[str, PairRows]:
     dict of str to PairRows
         By layer, in network order.
     """
+    layers, names = pd.factorize(frame["layer_name"].astype(str))
+    starts = np.flatnonzero(np.diff(layers, prepend=-1))
+    if starts.size == len(names):
+        # As runs have them, one layer after the other: nothing need be copied.
+        stops = [*starts[1:], len(frame)]
+        tables = [frame.iloc[start:stop] for start, stop in zip(starts, stops, strict=True)]
+    else:
+        tables = [rows for _, rows in frame.groupby(layers, sort=False)]
     parts: dict[str, PairRows] = {}
     first: PairRows | None = None
-    for layer, rows in frame.groupby("layer_name", sort=False):
-        same = first if first is not None and _same_pairs(first.frame, rows) else None
-        parts[str(layer)] = PairRows(rows, facts, same)
-        first = first or parts[str(layer)]
+    for name, table in zip(names, tables, strict=True):
+        same = first if first is not None and _same_pairs(first.frame, table, facts) else None
+        parts[str(name)] = PairRows(table, facts, same)
+        first = first or parts[str(name)]
     return parts
 
 
-def _same_pairs(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+def _same_pairs(one: pd.DataFrame, other: pd.DataFrame, facts: TaskFacts) -> bool:
+    needed = {*_PAIR, _GIVEN, facts.label_column, facts.condition_column} & set(one.columns)
     return (
         len(one) == len(other)
-        and set(_PAIR) <= set(one.columns)
-        and all(np.array_equal(one[side].to_numpy(), other[side].to_numpy()) for side in _PAIR)
+        and set(_PAIR) <= needed
+        and all(one[column].array.equals(other[column].array) for column in needed)
     )
+
+
+def _texts(column: pd.Series) -> NDArray[np.object_]:
+    return np.asarray(column.astype(str).to_numpy(dtype=object))
 
 
 def _numbers(column: pd.Series) -> Float64Array:

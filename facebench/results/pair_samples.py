@@ -128,17 +128,17 @@ def group_rates(series: Sequence[Named]) -> list[dict[str, Any]]:
 
 def _same_length(series: Sequence[Named]) -> list[Named]:
     with_pairs = [named for named in series if named[2].has_pairs and named[2].usable.any()]
-    return [named for named in with_pairs if len(named[2].frame) == len(with_pairs[0][2].frame)]
+    return [named for named in with_pairs if len(named[2]) == len(with_pairs[0][2])]
 
 
 def _pair(pairs: PairRows, row: int, thumbnails: Thumbnails) -> list[Any]:
-    names = [str(pairs.frame[column].iloc[row]) for column in ("img1", "img2")]
+    names = [side[row] for side in pairs.names]
     return [*names, *(thumbnails.add(pairs.facts.images_path, name) for name in names)]
 
 
 def _hardness(pairs: PairRows) -> Float64Array | None:
     """Rank pairs from -1 (too alike for the network) to 1 (too different); NaN: not judged."""
-    place = np.full(len(pairs.frame), np.nan)
+    place = np.full(len(pairs), np.nan)
     used = pairs.usable
     share = (rankdata(pairs.distances[used]) - 0.5) / int(used.sum())
     if pairs.labels is not None:

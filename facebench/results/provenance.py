@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import facebench
-from facebench.results.pair_rows import identity_of
 
 __all__ = ["Digests", "code_digest", "git_state", "machine", "process", "still_runs", "versions"]
 
@@ -66,25 +65,19 @@ class Digests:
         Returns
         -------
         dict
-            digest, n_images, n_missing; copies: names of identical files; leaks: those of them
-            that are of several people, by the names of folders.
+            digest, n_images, n_missing.
         """
         total = hashlib.sha256()
         wanted = sorted(set(names))
-        by_digest: dict[str | None, list[str]] = {}
+        missing = 0
         for name in wanted:
             digest = self.of_file(folder / name)
-            by_digest.setdefault(digest, []).append(name)
+            missing += digest is None
             total.update(f"{name}\0{digest}\n".encode("utf-8", "surrogatepass"))
-        missing = len(by_digest.pop(None, []))
-        copies = [group for group in by_digest.values() if len(group) > 1]
-        leaks = [group for group in copies if len(set(map(identity_of, group))) > 1]
         return {
             "digest": total.hexdigest(),
             "n_images": len(wanted),
             "n_missing": missing,
-            "copies": copies,
-            "leaks": leaks,
         }
 
 

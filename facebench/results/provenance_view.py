@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,7 +26,7 @@ def provenance_view(run: Run) -> dict[str, Any]:
     -------
     dict
         configuration: the YAML to repeat it with, or ''. groups: (title, [(name, value)]).
-        steps: what to do to repeat it.
+        steps: (words, command), to repeat it.
     """
     manifest = run.manifest
     config = manifest.get("config") or {}
@@ -57,11 +58,10 @@ def provenance_view(run: Run) -> dict[str, Any]:
         "Seeds": manifest.get("seeds"),
         "Timings, cache and weights": manifest.get("provenance"),
     }
-    text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
-    if "file" in config:
-        text = f"# From {config['file']}: paths are relative to its folder.\n{text}"
     return {
-        "configuration": text if config else "",
+        "configuration": yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
+        if config
+        else "",
         "groups": [(title, flat(content)) for title, content in known.items() if content],
         "steps": _steps(manifest, bool(config)),
     }
@@ -107,15 +107,28 @@ def _without_none(value: Any) -> Any:
     return value
 
 
-def _steps(manifest: dict[str, Any], has_config: bool) -> list[str]:
-    versions = manifest.get("versions") or {}
-    steps = [f"pip install facebench=={versions.get('facebench', '')}"]
-    git = (manifest.get("working_directory") or {}).get("git") or {}
-    if git.get("commit"):
-        steps.append(f"git checkout {git['commit']}")
+def _steps(manifest: dict[str, Any], has_config: bool) -> list[tuple[str, str]]:
+    """List what to do: (words, command)."""
+    version = (manifest.get("versions") or {}).get("facebench", "")
+    code = (manifest.get("code") or {}).get("git") or {}
+    own = (manifest.get("working_directory") or {}).get("git") or {}
+    steps = []
+    if code.get("commit"):
+        steps.append((_checkout("facebench's repository", code), f"git checkout {code['commit']}"))
+        steps.append(("Install it:", "pip install ."))
+    else:
+        steps.append(("Install facebench:", f"pip install facebench=={version}"))
+    if own.get("commit") and own != code:
+        steps.append((_checkout("your own repository", own), f"git checkout {own['commit']}"))
     if has_config:
-        steps.append("facebench run experiment.yaml")
+        words = "Save the configuration below as experiment.yaml, and run it:"
+        steps.append((words, "facebench run experiment.yaml"))
     else:
         command = (manifest.get("process") or {}).get("command") or []
-        steps.append("python " + " ".join(map(str, command)))
+        steps.append(("Run the script again:", "python " + shlex.join(map(str, command))))
     return steps
+
+
+def _checkout(what: str, git: dict[str, Any]) -> str:
+    changed = ", which had changes that were not committed" if git.get("changed") else ""
+    return f"In {what}{changed}:"

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from facebench.results.headline import best_layers, headline_rows
-from facebench.results.health import Finding, run_findings
+from facebench.results.health import Finding, health_notes, run_findings
 from facebench.results.pages import write_page
 from facebench.results.provenance_view import provenance_view, shown_time
 from facebench.results.run import Run, load_run
@@ -73,10 +73,7 @@ def _context(run: Run) -> dict[str, Any]:
     sections = [
         task_section(run, task, number, curves, thumbnails) for number, task in enumerate(tasks)
     ]
-    findings = [
-        *run_findings(run.manifest, tasks),
-        *(finding for section in sections for finding in section.findings),
-    ]
+    findings = run_findings(run.manifest, tasks, run.results)
     return {
         "title": run.manifest["name"],
         "run": run,
@@ -85,6 +82,7 @@ def _context(run: Run) -> dict[str, Any]:
         "facts": _facts(run),
         "findings": _findings_table(findings),
         "n_findings": sum(1 for finding in findings if finding.count),
+        "health_notes": health_notes(run.manifest),
         "thumbnails": thumbnails,
         "provenance": provenance_view(run),
     }
@@ -113,8 +111,9 @@ def headline_table(results: pd.DataFrame, sections: list[TaskSection]) -> Table:
         for metric, part in headline_rows(own, all_layers=True).groupby("metric", sort=False):
             values = part[["value", "ci_low", "ci_high"]]
             span = (float(values.min().min()), float(values.max().max()))
-            ties = section.ties.get(str(metric), {})
             for row in part.itertuples():
+                condition = "" if pd.isna(row.condition) else str(row.condition)
+                ties = section.ties.get((str(metric), condition), {})
                 is_best = best.get(str(row.model)) == row.layer
                 low, high = _number(row.ci_low), _number(row.ci_high)
                 value = _number(row.value)
@@ -122,7 +121,7 @@ def headline_table(results: pd.DataFrame, sections: list[TaskSection]) -> Table:
                     [
                         row.task,
                         row.metric,
-                        "" if pd.isna(row.condition) else row.condition,
+                        condition,
                         row.model,
                         row.layer,
                         value,

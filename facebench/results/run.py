@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable, Collection
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from facebench.errors import RunFolderError, UnknownNameError
 from facebench.results.run_folder import read_manifest
-from facebench.results.schema import DISTANCES_FILE, RESULTS_COLUMNS, RESULTS_FILE
+from facebench.results.schema import DISTANCES_FILE, LEFT_OUT_FILE, RESULTS_COLUMNS, RESULTS_FILE
 from facebench.results.task_facts import TaskFacts
 from facebench.types import StrPath
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from facebench.metrics.jackknife import LeftOut
+
 __all__ = ["Run", "load_run"]
+
+_Table = TypeVar("_Table")
 
 
 class Run:
@@ -74,12 +79,19 @@ class Run:
             return pd.DataFrame(columns=["model", "layer", "layer_index", "task", "row"])
         return _readable(file, pd.read_parquet)
 
+    @cached_property
+    def left_out(self) -> dict[tuple[str, str, str], LeftOut]:
+        """By task, model and layer, measures without parts of the pairs: see `LeftOut`."""
+        from facebench.results.left_out_file import read_left_out
+
+        return _readable(self.path / LEFT_OUT_FILE, read_left_out)
+
     @property
     def models(self) -> list[str]:
         """Models with results, in the run's order."""
         return list(dict.fromkeys(self.results["model"]))
 
-    @property
+    @cached_property
     def tasks(self) -> dict[str, TaskFacts]:
         """What is known of each task that has results, in the run's order."""
         known = self.manifest["tasks"]
@@ -90,13 +102,17 @@ class Run:
             ).items()
         }
 
-    def task_distances(self, model: str, task: str) -> pd.DataFrame:
+    def task_distances(
+        self, model: str, task: str, layers: Collection[str] | None = None
+    ) -> pd.DataFrame:
         """Read the distances of one model and task.
 
         Parameters
         ----------
         model, task : str
             Which.
+        layers : collection of str, optional
+            Which layers; None reads all.
 
         Returns
         -------
@@ -110,7 +126,7 @@ class Run:
                 msg = f"The run has no {what} {name!r}. It has: {', '.join(known) or 'none'}."
                 raise UnknownNameError(msg)
         file = self.path / DISTANCES_FILE
-        return _readable(file, lambda path: read_block(path, model, task))
+        return _readable(file, lambda path: read_block(path, model, task, layers))
 
     def headline(self) -> pd.DataFrame:
         """Give the numbers that stand for each task, best layer of each model first.
@@ -190,16 +206,14 @@ def _status(manifest: dict[str, Any]) -> str:
     return status
 
 
-def _readable(file: Path, reader: Any) -> pd.DataFrame:
-    import pandas as pd
+def _readable(file: Path, reader: Callable[[Path], _Table]) -> _Table:
     import pyarrow as pa
 
     try:
-        table = reader(file)
+        return reader(file)
     except (OSError, pa.ArrowException) as error:
         msg = f"{file} must be a table of a run. It cannot be read: {error}."
         raise RunFolderError(msg) from error
-    return pd.DataFrame(table)
 
 
 _LATEX = str.maketrans(

@@ -16,6 +16,10 @@ import numpy as np
 from facebench.errors import RunFolderError
 from facebench.files import atomic_path, safe_name
 from facebench.results.distances_file import write_distances
+from facebench.results.exports import export_data_health
+from facebench.results.health import look_at_data
+from facebench.results.left_out import LeftOuts
+from facebench.results.left_out_file import write_left_out
 from facebench.results.provenance import (
     Digests,
     code_digest,
@@ -26,6 +30,7 @@ from facebench.results.provenance import (
 )
 from facebench.results.schema import (
     DISTANCES_FILE,
+    LEFT_OUT_FILE,
     LOG_FILE,
     MANIFEST_FILE,
     RESULTS_CSV,
@@ -158,8 +163,11 @@ class RunFolder:
         status: Status = "finished",
         failures: Sequence[tuple[str, BaseException]] = (),
         seeds: Mapping[str, int] | None = None,
+        deep: bool = False,
     ) -> Path:
         """Write the tables and the manifest of what a manager has so far.
+
+        Of a run that is finished or failed, the data are looked at too: see `look_at_data`.
 
         Parameters
         ----------
@@ -173,6 +181,8 @@ class RunFolder:
             What failed, as `RunFailedError.failures` has it.
         seeds : mapping of str to int, optional
             Seeds of whatever was drawn.
+        deep : bool, default False
+            Look for near duplicates among any number of images.
 
         Returns
         -------
@@ -183,10 +193,18 @@ class RunFolder:
         facts = {
             name: facts_of(task, performances.get(name)) for name, task in manager.tasks.items()
         }
-        self.write_tables(performances, manager.model_task_distances_dfs, facts)
+        distances = manager.model_task_distances_dfs
+        results = self.write_tables(performances, distances, facts, LeftOuts(manager.tasks))
+        health = None
+        # Whoever interrupts a run does not want to wait.
+        if status in ("finished", "failed"):
+            findings, health = look_at_data(manager.tasks, results, distances, deep=deep)
+            if findings is not None:
+                export_data_health(self.path, findings)
         self._write_manifest(
             {
                 "status": status,
+                "health": health,
                 "config": None if config is None else dict(config),
                 "seeds": dict(seeds or {}),
                 "models": {
@@ -210,22 +228,31 @@ class RunFolder:
         performances: Mapping[str, pd.DataFrame],
         distances: Mapping[str, Mapping[str, pd.DataFrame]],
         facts: Mapping[str, TaskFacts],
-    ) -> None:
+        left_outs: LeftOuts | None = None,
+    ) -> pd.DataFrame:
         """Write the tidy results and all distances.
 
         Parameters
         ----------
-        performances, distances, facts
+        performances, distances, facts, left_outs
             See `tidy_results`.
+
+        Returns
+        -------
+        DataFrame
+            The tidy results.
         """
-        results = tidy_results(self.id, performances, distances, facts)
+        left_outs = LeftOuts({}) if left_outs is None else left_outs
+        results = tidy_results(self.id, performances, distances, facts, left_outs)
         with atomic_path(self.path / RESULTS_FILE) as temporary:
             results.to_parquet(temporary, index=False)
         with atomic_path(self.path / RESULTS_CSV) as temporary:
-            results.to_csv(temporary, index=False)
+            _for_the_web(results).to_csv(temporary, index=False)
         with atomic_path(self.path / RESULTS_METADATA) as temporary:
             temporary.write_text(csv_metadata(), encoding="utf-8")
+        write_left_out(self.path / LEFT_OUT_FILE, left_outs.found)
         write_distances(self.path / DISTANCES_FILE, distances)
+        return results
 
     def _data_digests(self, manager: MultiModelTaskManager) -> dict[str, Any]:
         data = {}
@@ -301,6 +328,18 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise RunFolderError(msg)
     defaults = {"name": path.parent.name, "created": "", "status": "interrupted", "tasks": {}}
     return {**defaults, **manifest}
+
+
+def _for_the_web(results: pd.DataFrame) -> pd.DataFrame:
+    """Write infinity as the W3C's tabular data does; pandas reads it all the same."""
+    infinite = results.isin([np.inf, -np.inf])
+    spelled = {np.inf: "INF", -np.inf: "-INF"}
+    return results.assign(
+        **{
+            column: results[column].astype(object).replace(spelled)
+            for column in results.columns[infinite.any()]
+        }
+    )
 
 
 def _writer(manifest: Mapping[str, Any]) -> str:

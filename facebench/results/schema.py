@@ -6,7 +6,9 @@ import json
 from typing import Any
 
 __all__ = [
+    "DATA_HEALTH_FILE",
     "DISTANCES_FILE",
+    "LEFT_OUT_FILE",
     "LOG_FILE",
     "MANIFEST_FILE",
     "REPORT_FILE",
@@ -23,7 +25,8 @@ SCHEMA_VERSION = 1
 MANIFEST_FILE = "manifest.json"
 RESULTS_FILE, RESULTS_CSV = "results.parquet", "results.csv"
 RESULTS_METADATA = "results.csv-metadata.json"
-DISTANCES_FILE = "distances.parquet"
+DISTANCES_FILE, LEFT_OUT_FILE = "distances.parquet", "left_out.parquet"
+DATA_HEALTH_FILE = "data_health.csv"
 LOG_FILE, REPORT_FILE = "run.log", "report.html"
 
 # Column, pandas type, the W3C's name of the type, meaning.

@@ -34,6 +34,10 @@ class TaskFacts:
     label_column, condition_column, group_column : str or None
         Columns of the pairs file that say whether a pair is of one person, its condition, its
         group.
+    rating_columns : list of str
+        Columns of people's ratings, where every row of the items is another pair.
+    rates_similarity : bool
+        Whether larger ratings mean more alike.
     images_path, pairs_file : str or None
         Where its images and pairs are.
     normalized : bool
@@ -49,6 +53,8 @@ class TaskFacts:
     label_column: str | None = None
     condition_column: str | None = None
     group_column: str | None = None
+    rating_columns: list[str] = field(default_factory=list)
+    rates_similarity: bool = False
     images_path: str | None = None
     pairs_file: str | None = None
     normalized: bool = False
@@ -88,6 +94,8 @@ def facts_of(task: Any, performance: pd.DataFrame | None) -> TaskFacts:
         label_column=_column(task, "true_label"),
         condition_column=_column(task, "condition_column"),
         group_column=_column(task, "group_column"),
+        rating_columns=list(getattr(task, "rating_columns", ())),
+        rates_similarity=getattr(task, "rating", None) == "similarity",
         images_path=_path(task, "images_path"),
         pairs_file=_path(task, "pairs_file_path"),
         normalized=bool(getattr(task, "normalize", False)),

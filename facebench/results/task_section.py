@@ -16,10 +16,10 @@ from facebench.results.chart_data import (
     slider_data,
 )
 from facebench.results.headline import best_layers, direction, headline_rows
-from facebench.results.health import Finding, pair_findings
 from facebench.results.measures import headline
 from facebench.results.pair_rows import PairRows, layers_of
 from facebench.results.pair_samples import Named, gallery_data, group_rates, scatter_data
+from facebench.results.paired import Evidence
 from facebench.results.run import Run
 from facebench.results.task_facts import TaskFacts
 from facebench.results.thumbnails import Thumbnails
@@ -43,9 +43,7 @@ class TaskSection:
     points : list
         Per drawn curve: model, layer, EER and FNMR at three rates.
     ties : dict
-        Letters by measure and model.
-    findings : list of Finding
-        What is wrong with its pairs.
+        Letters by measure and condition ('' for none), and model.
     notes : list of str
         What was left out of the charts, and what to keep in mind.
     which : str
@@ -57,8 +55,7 @@ class TaskSection:
     facts: TaskFacts
     data: dict[str, Any]
     points: list[list[Any]] = field(default_factory=list)
-    ties: dict[str, dict[str, str]] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
+    ties: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     which: str = "best"
 
@@ -120,8 +117,7 @@ def task_section(
             for model, layer, pairs in series
             if pairs.labels is not None
         ],
-        ties=_ties(results, {model: pairs for model, _, pairs in heads}),
-        findings=pair_findings(task, heads[0][2]) if heads else [],
+        ties=_ties(run, results, {model: pairs for model, _, pairs in heads}),
         notes=_notes(results, data, best, which),
         which=which,
     )
@@ -142,25 +138,40 @@ def _chosen(results: pd.DataFrame, best: dict[str, str], curves: int) -> list[tu
 def _series(run: Run, task: str, facts: TaskFacts, chosen: list[tuple[str, str]]) -> list[Named]:
     found: dict[tuple[str, str], PairRows] = {}
     for model in dict.fromkeys(model for model, _ in chosen):
+        own = [layer for m, layer in chosen if m == model]
         try:
-            frame = run.task_distances(model, task)
+            frame = run.task_distances(model, task, own)
         except RunFolderError:
             # Interrupted between the tables: the numbers are still worth a page.
             return []
         if frame.empty:
             continue
         layers = layers_of(frame, facts)
-        found.update({(model, layer): layers[layer] for m, layer in chosen if m == model})
+        found.update({(model, layer): layers[layer] for layer in own})
     return [(*named, found[named]) for named in chosen if named in found]
 
 
-def _ties(results: pd.DataFrame, heads: dict[str, PairRows]) -> dict[str, dict[str, str]]:
+def _ties(
+    run: Run, results: pd.DataFrame, heads: dict[str, PairRows]
+) -> dict[tuple[str, str], dict[str, str]]:
+    """Group the best layers of all models, by measure and condition ('' for none)."""
     ties = {}
-    for metric in headline(list(dict.fromkeys(results["metric"]))):
-        rows = results[results["metric"] == metric]
-        if direction(rows) and rows["condition"].isna().all():
-            ranked = headline_rows(rows)["model"]
-            ties[metric] = tie_groups(metric, {m: heads[m] for m in ranked if m in heads})
+    metrics = headline(list(dict.fromkeys(results["metric"])))
+    rows = headline_rows(results[results["metric"].isin(metrics)])
+    named = rows.assign(condition=rows["condition"].fillna(""))
+    for (metric, condition), own in named.groupby(["metric", "condition"], sort=False):
+        ranked = own.sort_values("value", ascending=direction(own) < 0, kind="stable")
+        evidence = {
+            row.model: Evidence(
+                metric,
+                condition or None,
+                row.value,
+                heads.get(row.model),
+                run.left_out.get((row.task, row.model, row.layer)),
+            )
+            for row in ranked[ranked["value"].notna()].itertuples()
+        }
+        ties[metric, condition] = tie_groups(evidence)
     return ties
 
 

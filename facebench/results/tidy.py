@@ -2,61 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from facebench.columns import (
-    CI_HIGH,
-    CI_LOW,
-    CI_METHOD,
-    CONDITION,
-    IDENTITY,
-    LAYER,
-    MODEL,
-    N_FAILED,
-    N_IDENTITIES,
-    N_IMAGES,
-    N_PAIRS,
-    TASK,
-)
+from facebench.columns import CI_HIGH, CI_LOW, CI_METHOD, LAYER, MODEL, TASK
+from facebench.metrics.jackknife import FEWEST_GROUPS, jackknife_interval
 from facebench.results.intervals import measure_interval
+from facebench.results.left_out import LayerResults, LeftOuts
 from facebench.results.measures import headline, higher_is_better
 from facebench.results.pair_rows import PairRows, layers_of
 from facebench.results.schema import RESULTS_COLUMNS
 from facebench.results.task_facts import TaskFacts
+from facebench.results.wide_rows import COUNTS, conditions_of, measures_of
+from facebench.types import Float64Array
 
-__all__ = ["empty_results", "measures_of", "tidy_results"]
+__all__ = ["empty_results", "tidy_results"]
 
-_COUNTS = (N_PAIRS, N_IMAGES, N_IDENTITIES, N_FAILED)
 _COUNT_NAMES = ("n_pairs", "n_images", "n_identities", "n_failed")
-
-
-def measures_of(performance: pd.DataFrame) -> list[str]:
-    """List the measures in a task's results: numbers that name, count or bound nothing else.
-
-    Parameters
-    ----------
-    performance : DataFrame
-        A task's results.
-
-    Returns
-    -------
-    list of str
-        Names of columns.
-    """
-    columns = [str(column) for column in performance.columns]
-    bounds = {f"{column}{end}" for column in columns for end in (CI_LOW, CI_HIGH)}
-    return [
-        column
-        for column in columns
-        if column not in {*IDENTITY, CONDITION, CI_METHOD, *_COUNTS, *bounds}
-        and is_numeric_dtype(performance[column])
-        and not is_bool_dtype(performance[column])
-    ]
 
 
 def empty_results() -> pd.DataFrame:
@@ -69,6 +34,7 @@ def tidy_results(
     performances: Mapping[str, pd.DataFrame],
     distances: Mapping[str, Mapping[str, pd.DataFrame]],
     facts: Mapping[str, TaskFacts],
+    left_outs: LeftOuts | None = None,
 ) -> pd.DataFrame:
     """Bring all results into the tidy schema.
 
@@ -82,22 +48,30 @@ def tidy_results(
         ``distances[model][task]``: every pair (or item) once per layer.
     facts : mapping of str to TaskFacts
         What is known of each task.
+    left_outs : LeftOuts, optional
+        Measures without a part of the pairs, of the tasks themselves; collected on the way.
 
     Returns
     -------
     DataFrame
         The columns of `schema.RESULTS_COLUMNS`. Headline measures that came without an interval
-        are given one, where the pairs tell how.
+        are given one: from the pairs where these tell how, else by leaving out parts of them; or
+        'CI Method' says why there is none.
     """
+    left_outs = LeftOuts({}) if left_outs is None else left_outs
     records: list[dict[str, Any]] = []
     for task, performance in performances.items():
+        metrics = measures_of(performance)
         for model, results in performance.groupby(MODEL, sort=False):
             frame = distances.get(model, {}).get(task)
             pairs = {} if frame is None else layers_of(frame, facts[task])
             for layer, rows in results.groupby(LAYER, sort=False):
+                where = LayerResults(
+                    str(task), str(model), str(layer), rows, pairs.get(str(layer)), facts[task]
+                )
                 records.extend(
                     {"run": run, "model": model, "layer": layer, **record}
-                    for record in _layer_records(rows, pairs.get(str(layer)), facts[task])
+                    for record in _layer_records(where, metrics, left_outs)
                 )
     if not records:
         return empty_results()
@@ -107,13 +81,13 @@ def tidy_results(
 
 
 def _layer_records(
-    rows: pd.DataFrame, pairs: PairRows | None, facts: TaskFacts
+    layer: LayerResults, metrics: list[str], left_outs: LeftOuts
 ) -> list[dict[str, Any]]:
-    metrics = measures_of(rows)
+    rows, pairs, facts = layer.rows, layer.pairs, layer.facts
     important = set(headline(metrics))
-    conditions = _conditions(rows)
+    left_outs.collect(layer)
     records = []
-    for row, condition in zip(rows.to_dict("records"), conditions, strict=True):
+    for row, condition in zip(rows.to_dict("records"), conditions_of(rows), strict=True):
         own = None if pairs is None else pairs.of_condition(condition)
         shared = {
             "task": row[TASK],
@@ -124,43 +98,59 @@ def _layer_records(
             **_counts(row, own),
         }
         for metric in metrics:
-            given = (row.get(f"{metric}{CI_LOW}"), row.get(f"{metric}{CI_HIGH}"))
+            value, given = (
+                row[metric],
+                (row.get(f"{metric}{CI_LOW}"), row.get(f"{metric}{CI_HIGH}")),
+            )
             record = {
                 **shared,
                 "metric": metric,
-                "value": row[metric],
+                "value": value,
                 "ci_low": given[0],
                 "ci_high": given[1],
                 "higher_is_better": higher_is_better(metric),
             }
             if given[0] is None:
                 record["ci_method"] = None
-                if own is not None and metric in important and np.isfinite(row[metric]):
-                    record.update(measure_interval(metric, float(row[metric]), own))
+                if metric in important and np.isfinite(value):
+                    made = {} if own is None else measure_interval(metric, float(value), own)
+                    record.update(
+                        made
+                        or _left_out_interval((condition, metric), float(value), layer, left_outs)
+                    )
             records.append(record)
     return records
 
 
-def _conditions(rows: pd.DataFrame) -> Sequence[str | None]:
-    if CONDITION in rows:
-        names = [str(value) for value in rows[CONDITION]]
-    elif len(rows) > 1:
-        # Several rows of one layer are told apart by number, as in the unified table.
-        names = [f"[{number}]" for number in range(1, len(rows) + 1)]
-    else:
-        return [None]
-    seen: dict[str, int] = {}
-    for index, name in enumerate(names):
-        seen[name] = seen.get(name, 0) + 1
-        if seen[name] > 1:
-            names[index] = f"{name} [{seen[name]}]"
-    return names
+def _left_out_interval(
+    measure: tuple[str | None, str], value: float, layer: LayerResults, left_outs: LeftOuts
+) -> dict[str, Any]:
+    """Make an interval by leaving out parts of the pairs, or say why there is none."""
+    found = left_outs.of(layer)
+    if isinstance(found, str):
+        return {"ci_method": f"none: {found}"}
+    values = found.values.get(measure)
+    if values is None:
+        return {"ci_method": "none: the task tells no way to make one"}
+    low, high = jackknife_interval(value, values)
+    if np.isnan(low):
+        return {"ci_method": f"none: {_why(values)}"}
+    how = f"jackknife by {found.by}, {values.size} groups"
+    return {"ci_low": low, "ci_high": high, "ci_method": how}
+
+
+def _why(values: Float64Array) -> str:
+    if values.size < FEWEST_GROUPS:
+        return f"{values.size} people or images are too few"
+    if not np.isfinite(values).all():
+        return "it is undefined without some of the pairs"
+    return "it is the same whichever pairs are left out"
 
 
 def _counts(row: Mapping[str, Any], pairs: PairRows | None) -> dict[str, Any]:
     computed: Mapping[str, Any] = {} if pairs is None else pairs.counts()
     counts = {}
-    for column, name in zip(_COUNTS, _COUNT_NAMES, strict=True):
+    for column, name in zip(COUNTS, _COUNT_NAMES, strict=True):
         given = row.get(column)
         counts[name] = computed.get(name) if given is None or pd.isna(given) else int(given)
     return counts

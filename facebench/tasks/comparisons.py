@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from facebench.columns import N_FAILED, N_IDENTITIES, N_IMAGES, N_PAIRS
 from facebench.errors import InputError, PairsError
+from facebench.metrics.jackknife import LeaveOut
 from facebench.metrics.resamples import By
 from facebench.metrics.verification import LabelError, as_labels
 from facebench.packs import is_pack, member_bytes
@@ -31,6 +32,7 @@ __all__ = [
     "find_members",
     "genuine_labels",
     "images_of",
+    "leave_out_of",
     "resampling_note",
 ]
 
@@ -262,6 +264,12 @@ def count_columns(
 def resampling_note(members: Members, n_resamples: int) -> str:
     """Say how intervals were made."""
     return f"95 % bootstrap of {members.plural} ({n_resamples}); Clopper-Pearson at 0 and 1"
+
+
+def leave_out_of(pairs: pd.DataFrame, members: Members) -> tuple[LeaveOut, str]:
+    """Group people (or images) to be left out in turn, and tell these pairs from others."""
+    groups = LeaveOut(members.first, members.second)
+    return groups, groups.digest(pairs["img1"], pairs["img2"])
 
 
 def at_least_1(parameter: str, value: int, owner: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from facebench.metrics.cells import (
     cell_values,
 )
 from facebench.metrics.effects import Contrast, compared, effect_of, item_index
+from facebench.metrics.jackknife import LeaveOut, LeftOut
 from facebench.metrics.permutations import exchange_of, permutation_p, permuted_differences
 from facebench.metrics.report import Estimate
 from facebench.metrics.resamples import Resamples, percentiles
@@ -31,6 +33,7 @@ from facebench.tasks.comparisons import (
     align_distances,
     at_least_1,
     count_columns,
+    leave_out_of,
     resampling_note,
 )
 from facebench.tasks.effect_design import Side, conditions_of, items_of, labels_of, members_of
@@ -40,6 +43,8 @@ from facebench.types import Float64Array, MetricFunction, StrPath
 __all__ = ["EffectTask", "HumanReference"]
 
 _log = logging.getLogger(__name__)
+# What `compared` returns, as columns call it.
+_COMPARED = ("Difference", "Ratio", "Relative Difference")
 _UNLABELLED = ("mean distance", "pearson", "spearman")
 
 
@@ -296,6 +301,33 @@ class EffectTask(RoundedTask):
         row[CI_METHOD] = resampling_note(self._members, self._resamples.n_resamples)
         row.update(count_columns(self._all_pairs, self._members, cells.distances))
         return pd.DataFrame([row])
+
+    @cached_property
+    def _leave_out(self) -> tuple[LeaveOut, str]:
+        return leave_out_of(self._all_pairs, self._members)
+
+    def left_out(self, pairs_distances_df: pd.DataFrame) -> LeftOut:
+        """Measure one layer without each group of people in turn, for errors of differences.
+
+        Parameters
+        ----------
+        pairs_distances_df : DataFrame
+            As `compute_unrounded_performance` takes it.
+
+        Returns
+        -------
+        LeftOut
+        """
+        groups, digest = self._leave_out
+        replicates = cell_replicates(self._cells(pairs_distances_df), groups)
+        values: dict[tuple[str | None, str], Float64Array] = {
+            (None, f"{name} {self.measure_name}"): replicates[:, k]
+            for k, name in enumerate(self.conditions)
+        }
+        for prefix, contrast in self._conditions.contrasts.items():
+            for name, drawn in zip(_COMPARED, compared(replicates, contrast), strict=True):
+                values[None, f"{prefix}{name}"] = drawn
+        return LeftOut(self._members.by, digest, values)
 
     def _permuted(self, cells: Cells, contrast: Contrast) -> Float64Array:
         return permuted_differences(

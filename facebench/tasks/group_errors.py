@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from sklearn.metrics.pairwise import cosine_distances
 from facebench.columns import CI_METHOD, CONDITION
 from facebench.errors import InputError, PairsError
 from facebench.metrics.accuracy import accepted_at
+from facebench.metrics.jackknife import LeaveOut, LeftOut
 from facebench.metrics.resamples import Resamples
 from facebench.metrics.verification import fnmr_at_fmr
 from facebench.plots import PlotHelper
@@ -27,6 +29,7 @@ from facebench.tasks.comparisons import (
     find_members,
     genuine_labels,
     images_of,
+    leave_out_of,
     resampling_note,
 )
 from facebench.tasks.group_measures import ALL_GROUPS, Cell, GroupMeasures, cells_of
@@ -185,13 +188,7 @@ class GroupErrorTask(RoundedTask):
         """
         distances = align_distances(self._all_pairs, pairs_distances_df, task=self.name)
         check_both_left(self._labels, distances, self.name)
-        threshold = self.threshold
-        if threshold is None:
-            found = fnmr_at_fmr(self._labels, distances, self.fmr, higher_is_better=False)
-            threshold = found.threshold
-        measured = GroupMeasures(
-            self._labels, distances, accepted_at(-distances, -threshold), self._resamples
-        )
+        threshold, measured = self._measured(distances)
         rates = measured.rates(self._cells)
         rows = []
         for cell in self._cells:
@@ -207,6 +204,35 @@ class GroupErrorTask(RoundedTask):
                 row["Pairs Without Group"] = int(np.count_nonzero(~self._known))
             rows.append({**row, **self._context(cell, threshold, distances)})
         return pd.DataFrame(rows)
+
+    def _measured(self, distances: Float64Array) -> tuple[float, GroupMeasures]:
+        threshold = self.threshold
+        if threshold is None:
+            found = fnmr_at_fmr(self._labels, distances, self.fmr, higher_is_better=False)
+            threshold = found.threshold
+        accepted = accepted_at(-distances, -threshold)
+        return threshold, GroupMeasures(self._labels, distances, accepted, self._resamples)
+
+    @cached_property
+    def _leave_out(self) -> tuple[LeaveOut, str]:
+        return leave_out_of(self._all_pairs, self._members)
+
+    def left_out(self, pairs_distances_df: pd.DataFrame) -> LeftOut:
+        """Measure one layer without each group of people in turn, for errors of differences.
+
+        Parameters
+        ----------
+        pairs_distances_df : DataFrame
+            As `compute_unrounded_performance` takes it.
+
+        Returns
+        -------
+        LeftOut
+        """
+        distances = align_distances(self._all_pairs, pairs_distances_df, task=self.name)
+        groups, digest = self._leave_out
+        _, measured = self._measured(distances)
+        return LeftOut(self._members.by, digest, measured.left_out(self._cells, groups))
 
     def _context(
         self, cell: Cell, threshold: float, distances: Float64Array

@@ -16,9 +16,10 @@ from facebench.metrics.groups import (
     max_geomean_ratio,
     max_min_ratio,
 )
+from facebench.metrics.jackknife import LeaveOut
 from facebench.metrics.replicates import verification_replicates
 from facebench.metrics.report import proportion_interval
-from facebench.metrics.resamples import Interval, Resamples, percentiles
+from facebench.metrics.resamples import Interval, Resamples, Weightings, percentiles
 from facebench.metrics.verification import auc, dprime
 from facebench.types import Float64Array
 
@@ -26,6 +27,16 @@ __all__ = ["ALL_GROUPS", "BETWEEN_GROUPS", "Cell", "GroupMeasures", "cells_of"]
 
 ALL_GROUPS, BETWEEN_GROUPS = "all groups", "between groups"
 _RATIOS = {"Max/Min": max_min_ratio, "Max/Geomean": max_geomean_ratio}
+
+
+_FAIRNESS = {
+    name.lower(): name
+    for name in (
+        *(f"{rate} {ratio}" for rate in ("FMR", "FNMR") for ratio in _RATIOS),
+        "FDR",
+        "GARBE",
+    )
+}
 
 
 class Cell(NamedTuple):
@@ -66,6 +77,16 @@ def _with_interval(name: str, value: float, interval: Interval) -> dict[str, flo
     }
 
 
+def _fairness(
+    names: list[str], rates: dict[tuple[str, str], Float64Array]
+) -> dict[str, Float64Array]:
+    """Measure fairness on resamples, from the rates of the groups of these names."""
+    of_groups = [
+        np.stack([rates[name, rate] for name in names], axis=1) for rate in ("FMR", "FNMR")
+    ]
+    return fairness_replicates(of_groups[0], of_groups[1])
+
+
 class GroupMeasures:
     """The comparisons of one layer, decided at one threshold."""
 
@@ -82,8 +103,10 @@ class GroupMeasures:
         self._resamples = resamples
         self._replicates: dict[tuple[str, str], Float64Array] = {}
 
-    def rates(self, cells: list[Cell]) -> dict[str, dict[str, float]]:
-        """Measure FMR and FNMR of every cell, all from one pass over the resamples."""
+    def _drawn_rates(
+        self, cells: list[Cell], drawn: Weightings
+    ) -> tuple[dict[tuple[str, str], Float64Array], dict[tuple[str, str], NDArray[np.bool_]]]:
+        """Measure the rates of every cell on resamples, and say which comparisons they are of."""
         wrong = {"FMR": self._accepted & ~self._genuine, "FNMR": ~self._accepted & self._genuine}
         of_class = {"FMR": ~self._genuine, "FNMR": self._genuine}
         wanted = [
@@ -93,19 +116,56 @@ class GroupMeasures:
         ]
         errors = np.stack([cell.chosen & wrong[rate] for cell, rate in wanted], axis=1)
         totals = np.stack([cell.chosen & of_class[rate] for cell, rate in wanted], axis=1)
-        sums = self._resamples.sums(np.concatenate((errors, totals), axis=1).astype(np.float64))
+        sums = drawn.sums(np.concatenate((errors, totals), axis=1).astype(np.float64))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rates = sums[:, : len(wanted)] / sums[:, len(wanted) :]
+        keys = [(cell.condition, rate) for cell, rate in wanted]
+        return dict(zip(keys, rates.T, strict=True)), dict(zip(keys, totals.T, strict=True))
+
+    def rates(self, cells: list[Cell]) -> dict[str, dict[str, float]]:
+        """Measure FMR and FNMR of every cell, all from one pass over the resamples."""
+        self._replicates, counted = self._drawn_rates(cells, self._resamples)
+        wrong = self._accepted != self._genuine
         found: dict[str, dict[str, float]] = {cell.condition: {} for cell in cells}
-        for column, (cell, rate) in enumerate(wanted):
-            counted = totals[:, column]
-            with np.errstate(divide="ignore", invalid="ignore"):
-                drawn = sums[:, column] / sums[:, len(wanted) + column]
-                value = float(np.divide(errors[:, column].sum(), counted.sum()))
-            self._replicates[cell.condition, rate] = drawn
-            interval = Interval(float("nan"), float("nan"))
-            if counted.any():
-                interval = proportion_interval(value, drawn, self._resamples.independent(counted))
-            found[cell.condition].update(_with_interval(rate, value, interval))
+        for (condition, rate), drawn in self._replicates.items():
+            own = counted[condition, rate]
+            value, interval = float("nan"), Interval(float("nan"), float("nan"))
+            if own.any():
+                value = float(np.mean(wrong[own]))
+                interval = proportion_interval(value, drawn, self._resamples.independent(own))
+            found[condition].update(_with_interval(rate, value, interval))
         return found
+
+    def left_out(
+        self, cells: list[Cell], groups: LeaveOut
+    ) -> dict[tuple[str | None, str], Float64Array]:
+        """Measure everything without each group of people, by condition and measure."""
+        rates, _ = self._drawn_rates(cells, groups)
+        found: dict[tuple[str | None, str], Float64Array] = dict(rates.items())
+        for cell in cells:
+            genuine = self._genuine[cell.chosen]
+            if cell.has_genuine and genuine.any() and not genuine.all():
+                drawn = verification_replicates(
+                    genuine,
+                    self._distances[cell.chosen],
+                    groups.part(cell.chosen),
+                    higher_is_better=False,
+                )
+                found[cell.condition, "AUC"] = drawn["auc"]
+                found[cell.condition, "d'"] = drawn["dprime"]
+        names = self._compared([cell for cell in cells if cell.has_genuine][:-1])
+        if len(names) >= 2:
+            for column, values in _fairness(names, rates).items():
+                found[ALL_GROUPS, _FAIRNESS[column]] = values
+        return found
+
+    def _compared(self, groups: list[Cell]) -> list[str]:
+        """Name the groups with pairs of both classes."""
+        return [
+            cell.condition
+            for cell in groups
+            if (cell.chosen & self._genuine).any() and (cell.chosen & ~self._genuine).any()
+        ]
 
     def separation(self, chosen: NDArray[np.bool_]) -> dict[str, float]:
         """Measure AUC and d' of some comparisons; NaN where they are of one class."""
@@ -130,11 +190,7 @@ class GroupMeasures:
 
     def fairness(self, groups: list[Cell]) -> dict[str, float]:
         """Measure how far the groups with pairs of both classes differ."""
-        names = [
-            cell.condition
-            for cell in groups
-            if (cell.chosen & self._genuine).any() and (cell.chosen & ~self._genuine).any()
-        ]
+        names = self._compared(groups)
         drawn: dict[str, Float64Array] = {}
         values: dict[str, float] = {}
         if len(names) >= 2:
@@ -150,11 +206,7 @@ class GroupMeasures:
                 ]
                 for rate, accepted, genuine in (("FMR", True, False), ("FNMR", False, True))
             }
-            replicates = [
-                np.stack([self._replicates[name, rate] for name in names], axis=1)
-                for rate in ("FMR", "FNMR")
-            ]
-            drawn = fairness_replicates(replicates[0], replicates[1])
+            drawn = _fairness(names, self._replicates)
             values = {
                 "fdr": fdr(rates["FMR"], rates["FNMR"]),
                 "garbe": garbe(rates["FMR"], rates["FNMR"]),
@@ -162,10 +214,8 @@ class GroupMeasures:
             for rate, of_groups in rates.items():
                 for ratio, function in _RATIOS.items():
                     values[f"{rate.lower()} {ratio.lower()}"] = function(of_groups)
-        columns = [f"{rate} {ratio}" for rate in ("FMR", "FNMR") for ratio in _RATIOS]
         found: dict[str, float] = {"Groups": len(names)}
-        for column in [*columns, "FDR", "GARBE"]:
-            key = column.lower()
+        for key, column in _FAIRNESS.items():
             replicate = np.array([float("nan")]) if key not in drawn else drawn[key]
             # Infinite where a resample has a group without an error.
             interval = percentiles(np.where(np.isinf(replicate), np.nan, replicate))

@@ -25,7 +25,11 @@ from facebench.columns import (
 from facebench.errors import InputError, MetricError, PairsError
 from facebench.metrics.bootstrap import Interval
 from facebench.metrics.identification import RankedProbes, rank_k
-from facebench.metrics.identification_bootstrap import identification_intervals
+from facebench.metrics.identification_bootstrap import (
+    identification_intervals,
+    identification_replicates,
+)
+from facebench.metrics.jackknife import LeaveOut, LeftOut
 from facebench.metrics.search import Measure, search_gallery
 from facebench.metrics.templates import Normalise, pool_templates, unit_rows
 from facebench.pair_distances import batch_cosine_distance, metric_name
@@ -34,7 +38,7 @@ from facebench.tasks.base import round_measures
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.image_tables import ImageTable, read_image_table
 from facebench.tasks.ranked_items import as_ranked, by_gallery, cmc_curve, tpir_and_distance
-from facebench.types import FloatArray, IntArray, MetricFunction, StrPath
+from facebench.types import Float64Array, FloatArray, IntArray, MetricFunction, StrPath
 
 __all__ = ["IdentificationTask"]
 
@@ -321,6 +325,39 @@ class IdentificationTask(EmbeddingTask):
             "Distance Metric": self.distance_metric_name,
             CI_METHOD: intervals.method,
         }
+
+    def left_out(self, items_df: pd.DataFrame) -> LeftOut:
+        """Measure one layer without each group of people in turn, for errors of differences.
+
+        Parameters
+        ----------
+        items_df : DataFrame
+            As `compute_task_performance` takes it.
+
+        Returns
+        -------
+        LeftOut
+        """
+        people = np.unique(items_df["identity"].to_numpy(dtype=str))
+        groups = LeaveOut(people)
+        weights = dict(zip(people.tolist(), groups.kept, strict=True))
+        names = [
+            items_df[column] for column in ("gallery", "identity", "image") if column in items_df
+        ]
+        galleries = {name: as_ranked(items) for name, items in by_gallery(items_df).items()}
+        rows = {name: [gallery] for name, gallery in galleries.items()}
+        if self._has_galleries:
+            rows[AVERAGE] = list(galleries.values())
+        values: dict[tuple[str | None, str], Float64Array] = {}
+        for name, searched in rows.items():
+            condition = name if self._has_galleries else None
+            fpir = self.fpir if any(not gallery.mated.all() for gallery in searched) else ()
+            rates, tpirs = identification_replicates(searched, weights, ranks=self.ranks, fpir=fpir)
+            for k, drawn in zip(self.ranks, rates, strict=True):
+                values[condition, f"Rank-{k}"] = drawn
+            for target, drawn in zip(fpir, tpirs, strict=True):
+                values[condition, f"TPIR@FPIR={target:g}"] = drawn
+        return LeftOut("identity", groups.digest(*names), values)
 
     @staticmethod
     def plot(output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from facebench.errors import MissingPairsFileError, PairsError
+from facebench.names import did_you_mean_file
 from facebench.pairs import as_path, require_column
 from facebench.types import StrPath
 
@@ -86,7 +87,7 @@ def read_image_table(
     if not path.is_file():
         msg = (
             f"The {parameter!r} table {path} of {owner} does not exist (looked in {Path.cwd()}). "
-            f"Give a CSV file with the columns {needs}, or a DataFrame."
+            f"Give a CSV file with the columns {needs}, or a DataFrame.{did_you_mean_file(path)}"
         )
         raise MissingPairsFileError(msg)
     try:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from facebench.columns import CI_METHOD, N_FAILED, N_IMAGES
 from facebench.errors import InputError, PairsError
+from facebench.metrics.jackknife import LeaveOut, LeftOut
 from facebench.metrics.noise_ceiling import share_of_ceiling
 from facebench.metrics.odd_one_out import (
     agreement,
@@ -188,6 +189,31 @@ class OddOneOutTask(EmbeddingTask):
             else "none",
         }
         return pd.DataFrame([row | counts])
+
+    def left_out(self, items_df: pd.DataFrame) -> LeftOut:
+        """Measure one layer without each group of images in turn, for errors of differences.
+
+        Parameters
+        ----------
+        items_df : DataFrame
+            As `compute_task_performance` takes it.
+
+        Returns
+        -------
+        LeftOut
+        """
+        items = items_df[items_df["agrees"].notna()].reset_index(drop=True)
+        if items.empty:
+            return LeftOut("image", "", {})
+        groups = LeaveOut(*(items[column] for column in _IMAGES))
+        columns = np.stack(
+            (items["agrees"].to_numpy(dtype=np.float64), np.ones(len(items))), axis=1
+        )
+        sums = groups.sums(columns)
+        with np.errstate(invalid="ignore"):
+            agreement_ = sums[:, 0] / sums[:, 1]
+        digest = groups.digest(*(items[column] for column in (*_IMAGES, "odd")))
+        return LeftOut("image", digest, {(None, "Agreement"): agreement_})
 
     def _weights(self, items: pd.DataFrame, triplet: Any) -> Float64Array:
         """Draw images, or triplets, with replacement: how often each choice counts."""

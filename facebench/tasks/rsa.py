@@ -13,6 +13,7 @@ import pandas as pd
 from facebench.columns import CI_METHOD, N_FAILED, N_IMAGES, N_PAIRS
 from facebench.errors import ImageError, InputError
 from facebench.images import open_image
+from facebench.metrics.jackknife import LeaveOut, LeftOut
 from facebench.metrics.rated_pairs import RatedPairs, Resample
 from facebench.metrics.rdm import DISTANCES, rdm, rdm_from_pairs
 from facebench.metrics.rsa import compare
@@ -21,7 +22,7 @@ from facebench.plots import PlotHelper
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.layer_likeness import rdm_similarity
 from facebench.tasks.ratings import RatingKind, find_layout, take_ratings
-from facebench.tasks.similarity import MEASURE_NAMES, rating_columns
+from facebench.tasks.similarity import MEASURE_NAMES, rating_columns, ratings_left_out
 from facebench.types import DistancesByModel, Float64Array, FloatArray, StrPath
 
 __all__ = ["RsaTask"]
@@ -132,6 +133,11 @@ class RsaTask(EmbeddingTask):
             msg = f"RsaTask {name!r}: {error}"
             raise InputError(msg) from error
 
+    @property
+    def rating_columns(self) -> list[str]:
+        """The column of the items with people's mean dissimilarity, if there is a reference."""
+        return [] if self._ratings is None else ["distance"]
+
     def _arranged(self, pairs: pd.DataFrame, values: Float64Array) -> Float64Array:
         """Put ratings in the order of the RDM, a column per rater."""
         place = {image: row for row, image in enumerate(self.images)}
@@ -209,6 +215,32 @@ class RsaTask(EmbeddingTask):
                 CI_METHOD: "none",
             }
         return pd.DataFrame([row | {N_FAILED: len(lost), "Distance": self.distance}])
+
+    def left_out(self, items_df: pd.DataFrame) -> LeftOut:
+        """Measure one layer without each group of images in turn, for errors of differences.
+
+        Parameters
+        ----------
+        items_df : DataFrame
+            As `compute_task_performance` takes it.
+
+        Returns
+        -------
+        LeftOut
+        """
+        distances = items_df["model_computed_distance"].to_numpy(dtype=np.float64)
+        there = ~np.isnan(distances)
+        if self._ratings is not None:
+            there &= ~np.isnan(self._ratings).all(axis=1)
+        pairs, own = items_df[there], distances[there]
+        if self._ratings is not None:
+            return ratings_left_out(self._rated(np.flatnonzero(there)), pairs, own)
+        groups = LeaveOut(pairs["img1"], pairs["img2"])
+        sums = groups.sums(np.stack((own, np.ones(own.size)), axis=1))
+        with np.errstate(invalid="ignore"):
+            means = sums[:, 0] / sums[:, 1]
+        digest = groups.digest(pairs["img1"], pairs["img2"])
+        return LeftOut("image", digest, {(None, "Mean Distance"): means})
 
     def _rated(self, rows: Any) -> RatedPairs:
         """Give the ratings of some pairs, computed once for all layers."""

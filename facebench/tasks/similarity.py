@@ -14,6 +14,7 @@ from facebench.columns import CI_HIGH, CI_LOW, CI_METHOD, N_IMAGES, N_PAIRS
 from facebench.errors import InputError
 from facebench.images import open_image
 from facebench.metrics.correlation import MEASURES
+from facebench.metrics.jackknife import LeaveOut, LeftOut
 from facebench.metrics.rated_pairs import Comparison, Estimate, RatedPairs, Resample
 from facebench.pairs import as_path
 from facebench.plots import PlotHelper
@@ -21,7 +22,13 @@ from facebench.tasks.base import RoundedTask
 from facebench.tasks.ratings import RatingKind, Ratings, find_layout, take_ratings
 from facebench.types import DistancesByModel, Float64Array, MetricFunction, StrPath
 
-__all__ = ["MEASURE_NAMES", "SimilarityTask", "interval_columns", "rating_columns"]
+__all__ = [
+    "MEASURE_NAMES",
+    "SimilarityTask",
+    "interval_columns",
+    "rating_columns",
+    "ratings_left_out",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -142,6 +149,11 @@ class SimilarityTask(RoundedTask):
         self._pixels: dict[str, Float64Array] = {}
         self._suspect_similarities()
 
+    @property
+    def rating_columns(self) -> list[str]:
+        """The columns of ratings; none where a row is one rating of several of a pair."""
+        return [] if self.layout.is_long else list(self.layout.columns)
+
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
         """Compare one layer's distances with the ratings.
 
@@ -180,6 +192,23 @@ class SimilarityTask(RoundedTask):
             "Remark": "; ".join(remarks),
         }
         return pd.DataFrame([row])
+
+    def left_out(self, pairs_distances_df: pd.DataFrame) -> LeftOut:
+        """Measure one layer without each group of images in turn, for errors of differences.
+
+        Parameters
+        ----------
+        pairs_distances_df : DataFrame
+            As `compute_unrounded_performance` takes it.
+
+        Returns
+        -------
+        LeftOut
+        """
+        taken = take_ratings(pairs_distances_df, self.layout, self.rating)
+        return ratings_left_out(
+            self._rated(taken), taken.pairs, taken.pairs["model_computed_distance"]
+        )
 
     def plot(
         self,
@@ -335,6 +364,16 @@ def rating_columns(rated: RatedPairs, found: Comparison) -> dict[str, Any]:
         else "none",
     }
     return row
+
+
+def ratings_left_out(rated: RatedPairs, pairs: pd.DataFrame, distances: Any) -> LeftOut:
+    """Give the correlations of `rating_columns` without each group of images."""
+    groups = LeaveOut(pairs["img1"], pairs["img2"])
+    found = rated.left_out(distances, groups)
+    values: dict[tuple[str | None, str], Float64Array] = {
+        (None, MEASURE_NAMES[name]): drawn for name, drawn in found.items()
+    }
+    return LeftOut("image", groups.digest(pairs["img1"], pairs["img2"]), values)
 
 
 def _remarks(rated: RatedPairs, distances: Float64Array) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.metrics.pairwise import cosine_distances
 
 from facebench.columns import (
@@ -22,7 +23,10 @@ from facebench.columns import (
 )
 from facebench.errors import InputError, MissingImageError, PairsError
 from facebench.flipping import flipped_name
-from facebench.metrics.stats import Interval, bootstrap
+from facebench.metrics.jackknife import LeaveOut, LeftOut
+from facebench.metrics.replicates import verification_replicates
+from facebench.metrics.report import proportion_interval
+from facebench.metrics.resamples import Resamples
 from facebench.metrics.templates import Flip, Normalise, combine_flips, pool_templates
 from facebench.metrics.verification import (
     LabelError,
@@ -38,7 +42,7 @@ from facebench.plots import PlotHelper
 from facebench.tasks.base import round_measures
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.image_tables import read_image_table
-from facebench.types import FloatArray, MetricFunction, StrPath
+from facebench.types import Float64Array, FloatArray, MetricFunction, StrPath
 
 __all__ = ["TemplateVerificationTask"]
 
@@ -251,56 +255,85 @@ class TemplateVerificationTask(EmbeddingTask):
         DataFrame
             One row, see the class.
         """
-        labels = items_df[self.true_label].to_numpy(dtype=np.int8)
-        distances = items_df["model_computed_distance"].to_numpy(dtype=np.float64)
-        sides = ("identity1", "identity2") if self._people is not None else _SIDES
+        labels, distances = self._scores(items_df)
         affordable = max(_FEWEST_RESAMPLES, _MOST_DRAWN // len(labels))
         n_resamples = min(self.n_resamples, affordable)
-
-        def interval(metric: Any) -> Interval:
-            try:
-                return bootstrap(
-                    labels,
-                    distances,
-                    metric,
-                    by="image" if self._people is None else "identity",
-                    members1=items_df[sides[0]].to_numpy(dtype=str),
-                    members2=items_df[sides[1]].to_numpy(dtype=str),
-                    n_resamples=n_resamples,
-                    seed=self.seed,
-                    higher_is_better=False,
-                )
-            except ValueError:
-                # Too few people, or a target too low for them: there is no interval to tell.
-                return Interval(np.nan, np.nan)
-
+        resamples = Resamples(
+            labels,
+            "image" if self._people is None else "identity",
+            *self._members(items_df),
+            n_resamples=n_resamples,
+            seed=self.seed,
+        )
+        given: dict[str, Any] = {"higher_is_better": False}
+        drawn = verification_replicates(labels, distances, resamples, far=self.far, **given)
+        n_genuine, n_impostor = (resamples.independent(labels == value) for value in (1, 0))
         row: dict[str, Any] = {}
 
-        def add(name: str, value: float, metric: Any) -> None:
+        def add(name: str, value: float, replicates: Float64Array, n_independent: int) -> None:
             row[name] = value
-            row[f"{name}{CI_LOW}"], row[f"{name}{CI_HIGH}"] = interval(metric)
+            interval = proportion_interval(value, replicates, n_independent)
+            row[f"{name}{CI_LOW}"], row[f"{name}{CI_HIGH}"] = interval
 
-        add("AUC", auc(labels, distances, higher_is_better=False), "auc")
-        found = eer(labels, distances, higher_is_better=False)
-        add("EER", found.rate, _eer_rate)
+        both = min(n_genuine, n_impostor)
+        add("AUC", auc(labels, distances, **given), drawn["auc"], both)
+        found = eer(labels, distances, **given)
+        add("EER", found.rate, drawn["eer"], both)
         row["EER Threshold"] = found.threshold
-        for point in tar_at_far(labels, distances, self.far, higher_is_better=False):
+        for point in tar_at_far(labels, distances, self.far, **given):
             name = f"TAR@FAR={point.target:g}"
-            add(name, point.tar, f"tar@{point.target!r}")
+            # What too few impostors tell has no interval either.
+            told = np.nan if np.isnan(point.tar) else 1.0
+            add(name, point.tar, drawn[f"tar@{point.target:g}"] * told, n_genuine)
             row[f"{name} Achieved FAR"], row[f"{name} Threshold"] = point.far, point.threshold
-        row["Oracle Accuracy"] = best_accuracy(labels, distances, higher_is_better=False).accuracy
+        row["Oracle Accuracy"] = best_accuracy(labels, distances, **given).accuracy
         unit = "template" if self._people is None else "identity"
         context = {
             "Distance Metric": self.distance_metric_name,
-            CI_METHOD: f"95% bootstrap by {unit} ({n_resamples} resamples)",
+            CI_METHOD: f"95% bootstrap by {unit} ({n_resamples} resamples); "
+            "Clopper-Pearson at 0 and 1",
             N_PAIRS: len(items_df),
             "Templates": int(pd.unique(items_df[list(_SIDES)].to_numpy().ravel()).size),
             N_IMAGES: len(set(self.images)),
             N_FAILED: int(np.isnan(distances).sum()),
         }
         if self._people is not None:
-            context[N_IDENTITIES] = int(pd.unique(items_df[list(sides)].to_numpy().ravel()).size)
+            context[N_IDENTITIES] = np.unique(np.concatenate(self._members(items_df))).size
         return round_measures(pd.DataFrame([{**row, **context}]))
+
+    def _scores(self, items: pd.DataFrame) -> tuple[NDArray[np.int8], Float64Array]:
+        labels = items[self.true_label].to_numpy(dtype=np.int8)
+        return labels, items["model_computed_distance"].to_numpy(dtype=np.float64)
+
+    def _members(self, items: pd.DataFrame) -> list[NDArray[np.str_]]:
+        """Give the people of both sides, or the templates where people are not known."""
+        sides = _SIDES if self._people is None else ("identity1", "identity2")
+        return [items[side].to_numpy(dtype=str) for side in sides]
+
+    def left_out(self, items_df: pd.DataFrame) -> LeftOut:
+        """Measure one layer without each group of people in turn, for errors of differences.
+
+        Parameters
+        ----------
+        items_df : DataFrame
+            As `compute_task_performance` takes it.
+
+        Returns
+        -------
+        LeftOut
+        """
+        groups = LeaveOut(*self._members(items_df))
+        drawn = verification_replicates(
+            *self._scores(items_df), groups, far=self.far, higher_is_better=False
+        )
+        values: dict[tuple[str | None, str], Float64Array] = {
+            (None, "AUC"): drawn["auc"],
+            (None, "EER"): drawn["eer"],
+        }
+        for target in self.far:
+            values[None, f"TAR@FAR={target:g}"] = drawn[f"tar@{target:g}"]
+        by = "template" if self._people is None else "identity"
+        return LeftOut(by, groups.digest(*(items_df[side] for side in _SIDES)), values)
 
     @staticmethod
     def plot(output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
@@ -324,10 +357,6 @@ class TemplateVerificationTask(EmbeddingTask):
             output_dir=output_dir,
             file_name="template_auc",
         )
-
-
-def _eer_rate(labels: Any, distances: Any) -> float:
-    return eer(labels, distances, higher_is_better=False).rate
 
 
 def _with_flipped(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,10 @@ from facebench.columns import (
     CI_METHOD,
 )
 from facebench.errors import InputError, PairsError
-from facebench.metrics.folds import fold_faults, make_folds
+from facebench.metrics.accuracy import kfold_accuracy, kfold_decisions
+from facebench.metrics.folds import Folds, fold_faults, make_folds
+from facebench.metrics.jackknife import LeaveOut, LeftOut
+from facebench.metrics.replicates import fold_accuracy_replicates, verification_replicates
 from facebench.metrics.report import Estimate, VerificationReport, verify
 from facebench.metrics.resamples import Resamples
 from facebench.pairs import PAIR_COLUMNS, as_path, is_lfw_list, require_column
@@ -33,6 +37,7 @@ from facebench.tasks.comparisons import (
     find_members,
     genuine_labels,
     images_of,
+    leave_out_of,
     resampling_note,
 )
 from facebench.types import Float64Array, MetricFunction, StrPath
@@ -193,24 +198,28 @@ class VerificationTask(RoundedTask):
         sides = [self._all_pairs[column].to_numpy(dtype=np.str_) for column in PAIR_COLUMNS]
         swapped = sides[0] > sides[1]
         order = np.lexsort((np.where(swapped, *sides), np.where(swapped, *sides[::-1])))
-        made = make_folds(
-            labels[order], n_folds, members.first[order], members.second[order], seed=seed
-        )
-        of_pair = np.empty_like(made.of_pair)
-        of_pair[order] = made.of_pair
-        if made.is_disjoint:
+        known = (labels[order], members.first[order], members.second[order])
+
+        def made(number: int) -> Folds:
+            return make_folds(known[0], number, *known[1:], seed=seed)
+
+        folds = made(n_folds)
+        of_pair = np.empty_like(folds.of_pair)
+        of_pair[order] = folds.of_pair
+        if folds.is_disjoint:
             return of_pair, f"{n_folds} made here, both classes, no {members.singular} in two"
-        note = f"{n_folds} made here, both classes, {members.plural} shared"
-        _log.warning(
-            "Task %r: pairs are so entangled that folds must share %s; thresholds are chosen on "
-            "people that are judged.%s",
-            self.name,
-            members.plural,
-            " The file is sorted by label, so cutting it by position would be worse."
-            if _is_sorted(labels)
-            else "",
-        )
-        return of_pair, note
+        apart = next((n for n in range(n_folds - 1, 1, -1) if made(n).is_disjoint), None)
+        if apart is not None:
+            # Where no number of folds would do there is nothing to be done, and 'Folds' tells.
+            _log.warning(
+                "Task %r: its %d folds share %s, so that thresholds are chosen on some that are "
+                "judged; pass folds=%d to keep them apart.",
+                self.name,
+                n_folds,
+                members.plural,
+                apart,
+            )
+        return of_pair, f"{n_folds} made here, both classes, {members.plural} shared"
 
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
         """Measure one layer.
@@ -236,6 +245,39 @@ class VerificationTask(RoundedTask):
             higher_is_better=False,
         )
         return pd.DataFrame([{**_measures(report), **self._context(report, distances)}])
+
+    @cached_property
+    def _leave_out(self) -> tuple[LeaveOut, str]:
+        return leave_out_of(self._all_pairs, self._members)
+
+    def left_out(self, pairs_distances_df: pd.DataFrame) -> LeftOut:
+        """Measure one layer without each group of people in turn, for errors of differences.
+
+        Parameters
+        ----------
+        pairs_distances_df : DataFrame
+            As `compute_unrounded_performance` takes it.
+
+        Returns
+        -------
+        LeftOut
+        """
+        distances = align_distances(self._all_pairs, pairs_distances_df, task=self.name)
+        groups, digest = self._leave_out
+        given: dict[str, Any] = {"higher_is_better": False}
+        drawn = verification_replicates(self._labels, distances, groups, far=self.far, **given)
+        crossed = kfold_accuracy(self._labels, distances, self.folds, **given)
+        right = kfold_decisions(self._labels, distances, self.folds, crossed.thresholds, **given)
+        values = {
+            "AUC": drawn["auc"],
+            "EER": drawn["eer"],
+            "d'": drawn["dprime"],
+            "Accuracy": fold_accuracy_replicates(right, self.folds, groups),
+            **{f"TAR@FAR={target:g}": drawn[f"tar@{target:g}"] for target in self.far},
+        }
+        return LeftOut(
+            self._members.by, digest, {(None, name): value for name, value in values.items()}
+        )
 
     def _context(self, report: VerificationReport, distances: Float64Array) -> dict[str, Any]:
         hidden = [f"{found.target:g}" for found in report.tar if not found.resolvable]

@@ -166,6 +166,21 @@ class TestTasks:
         # Models are in one line; what is wrong is the last key, or the entry where one is missing.
         assert line in (5 + len(entry), 5)
 
+    def test_missing_images_are_told_before_anything_runs(self, build, folder):
+        text = (folder / "pairs.csv").read_text().splitlines()
+        (folder / "pairs.csv").write_text("\n".join([*text, "nobody.png,nobody.png,1"]))
+        told = problems(build)
+        assert "nobody.png" in told
+        assert "1 of " in told
+        assert "x.yaml:7:" in told
+        told = problems(build, images="face")
+        assert "x.yaml:2:" in told
+        assert "Did you mean 'faces'?" in told
+
+    def test_a_misspelt_file_is_recognised(self, build):
+        told = problems(build, tasks={"n": {"task": "accuracy", "pairs": "pairz.csv"}})
+        assert "Did you mean 'pairs.csv'?" in told
+
     def test_all_are_told_at_once(self, build):
         told = problems(build, {"m": "nt.py"}, {"a": {"task": "x"}, "b": {"task": "accuracy"}})
         assert len(told.splitlines()) == 3

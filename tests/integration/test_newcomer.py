@@ -1,5 +1,6 @@
 """A newcomer's path: a folder of faces, init, run, report, a change, run again, compare."""
 
+import html
 import json
 import shutil
 from types import SimpleNamespace
@@ -105,6 +106,24 @@ def ready(facebench):
     text += "tasks: {same: {task: accuracy, pairs: experiment_pairs.csv, true_label: same}}\n"
     (folder / "experiment.yaml").write_text(text)
     return facebench
+
+
+class TestRepeating:
+    def test_the_recipe_of_a_report_repeats_the_run_from_another_folder(
+        self, ready, tmp_path, monkeypatch
+    ):
+        (tmp_path / "same").mkdir()
+        ready("run", "experiment.yaml", "--set", "report=true", "--set", "seed=3")
+        [run] = runs(tmp_path)
+        page = (run / "report.html").read_text().partition("<summary>Configuration</summary>")[2]
+        recipe = html.unescape(page.partition("</pre>")[0].partition("<pre")[2].partition(">")[2])
+        (tmp_path / "same" / "again.yaml").write_text(recipe)
+        monkeypatch.chdir(tmp_path / "same")
+        ready("run", "again.yaml", "--set", "output=here")
+        [again] = (tmp_path / "same" / "here").glob("experiment/*/")
+        told = [load_run(path).results.drop(columns="run") for path in (run, again)]
+        pd.testing.assert_frame_equal(*told)
+        assert load_run(again).manifest["seeds"] == {"seed": 3}
 
 
 class TestAgain:

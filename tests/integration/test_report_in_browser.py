@@ -1,11 +1,17 @@
 """The pages in a real Chromium: nothing fails, nothing leaks out, everything can be used."""
 
+import base64
 import re
 import time
 from functools import partial
 from itertools import pairwise
 
 import pytest
+
+pytest.importorskip("selenium")
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 from facebench import load_run
 from facebench.results.compare import compare_runs
@@ -59,6 +65,13 @@ def draw_all(driver):
     wait(driver, "document.querySelectorAll('.plot:not(.drawn)').length === 0")
 
 
+def scroll_to(driver, chart, part):
+    """Bring a chart into view, as a reader does; returns a part of it when it is drawn."""
+    figure = f"document.querySelector('[data-chart={chart}]')"
+    driver.execute_script(f"{figure}.scrollIntoView()")
+    return wait(driver, f"{figure}.querySelector('.drawn') && {figure}.querySelector('{part}')")
+
+
 def column(driver, table, number):
     cells = f"document.querySelectorAll('#{table} tbody tr')"
     script = f"return [...{cells}].map((row) => row.cells[{number}].textContent)"
@@ -72,6 +85,9 @@ def test_page_is_quiet_and_shows_names_as_written(chrome, pages, name):
     assert chrome.get_log("browser") == []
     others = "performance.getEntriesByType('resource').filter((e) => !/^(data|blob):/.test(e.name))"
     assert chrome.execute_script(f"return {others}.map((e) => e.name)") == []
+    # plotly would offer to upload charts.
+    buttons = "[...document.querySelectorAll('.modebar-btn')].map((e) => e.dataset.title)"
+    assert not [title for title in chrome.execute_script(f"return {buttons}") if "hare" in title]
     # Two elements of one id are what validators complain of first.
     ids = chrome.execute_script("return [...document.querySelectorAll('[id]')].map((e) => e.id)")
     assert len(ids) == len(set(ids))
@@ -96,6 +112,50 @@ def test_names_in_charts_and_galleries_are_shown_as_written(chrome, pages):
     assert any("<i>none</i>" in text for text in texts)
     assert ALERT in chrome.execute_script("return document.querySelector('.faces').innerText")
     assert chrome.execute_script("return document.querySelectorAll('.faces img').length") > 0
+
+
+def test_every_kind_of_chart_is_drawn(chrome, pages):
+    visit(chrome, pages["report"], fresh=False)
+    draw_all(chrome)
+    script = "return [...document.querySelectorAll('.chart')].map((f) => [f.dataset.chart, {}])"
+    traces = "f.querySelector('.plot').data.map((t) => t.type)"
+    drawn = {kind: set(types) for kind, types in chrome.execute_script(script.format(traces))}
+    assert drawn == {
+        "conditions": {"scatter"},
+        "heat": {"heatmap"},
+        "profile": {"scatter"},
+        "roc": {"scatter"},
+        "det": {"scatter"},
+        "histogram": {"bar"},
+        "groups": {"heatmap"},
+        "scatter": {"scatter"},
+    }
+    axes = "((l) => [l.xaxis.type, l.yaxis.type])(document.querySelector('{} .plot')._fullLayout)"
+    for chart, y in (("roc", "linear"), ("det", "log")):
+        found = chrome.execute_script(f"return {axes.format(f'[data-chart={chart}]')}")
+        assert found == ["log", y]
+
+
+def test_gallery_shows_the_hardest_pairs_of_each_model(chrome, pages):
+    visit(chrome, pages["report"], fresh=False)
+    draw_all(chrome)
+    run = load_run(pages["run"])
+    box = "document.querySelector('.gallery')"
+    first = run.headline().iloc[0]
+    chosen = f"{first['model']}: {first['layer']}"
+    chrome.execute_script(
+        f"const s = {box}.querySelector('select');"
+        "s.value = [...s.options].findIndex((o) => o.textContent === arguments[0]);"
+        "s.dispatchEvent(new Event('change'))",
+        chosen,
+    )
+    frame = run.task_distances(first["model"], first["task"], [first["layer"]])
+    same = frame[frame["same"] == 1]
+    hardest = same.loc[same["model_computed_distance"].idxmax()]
+    card = chrome.execute_script(f"return {box}.querySelector('.pair').innerText")
+    assert [hardest["img1"], hardest["img2"]] == card.strip().splitlines()[:3:2]
+    sizes = f"[...{box}.querySelectorAll('.pair img')].map((i) => i.naturalWidth)"
+    assert all(size > 0 for size in wait(chrome, f"{sizes}.every(Boolean) && {sizes}"))
 
 
 def test_slider_counts_what_is_accepted(chrome, pages):
@@ -140,6 +200,71 @@ def test_face_card_follows_the_keyboard(chrome, pages):
     assert "&lt;script&gt;" in card
     spoken = chrome.execute_script("return document.getElementById('spoken').textContent")
     assert ALERT in spoken
+
+
+def test_mouse_shows_both_faces(chrome, pages):
+    visit(chrome, pages["report"], fresh=False)
+    draw_all(chrome)
+    plot = chrome.find_element(By.CSS_SELECTOR, "[data-chart=scatter] .plot")
+    chrome.execute_script("arguments[0].scrollIntoView({block: 'center'})", plot)
+    points = plot.find_elements(By.CSS_SELECTOR, ".points path")
+    ActionChains(chrome).move_to_element(points[0]).perform()
+    wait(chrome, "!document.getElementById('face-card').hidden")
+    card = chrome.find_element(By.ID, "face-card")
+    assert len(card.find_elements(By.TAG_NAME, "img")) == 2
+    assert "given" in card.text
+    ActionChains(chrome).move_to_element(chrome.find_element(By.TAG_NAME, "h1")).perform()
+    wait(chrome, "document.getElementById('face-card').hidden")
+
+
+def test_keyboard_sorts_moves_the_threshold_and_hides_a_line(chrome, pages):
+    visit(chrome, pages["report"])
+    press = ActionChains(chrome)
+    press.send_keys(Keys.TAB, Keys.ENTER).perform()
+    assert chrome.execute_script("return document.activeElement.id") == "main"
+    head = chrome.find_element(By.CSS_SELECTOR, "#headline-table th button")
+    head.send_keys(Keys.ENTER)
+    assert chrome.execute_script("return arguments[0].parentElement.ariaSort", head) == "ascending"
+    slider = scroll_to(chrome, "histogram", ".threshold input")
+    counts = "[...document.querySelectorAll('.counts tbody td')].map((td) => td.textContent)"
+    slider.send_keys(Keys.HOME)
+    nearest = chrome.execute_script(f"return {counts}")
+    slider.send_keys(Keys.END)
+    farthest = chrome.execute_script(f"return {counts}")
+    assert nearest[2] != farthest[2] == "100.00 %"
+    assert chrome.execute_script("return arguments[0].ariaValueText", slider).startswith("distance")
+    line = scroll_to(chrome, "roc", ".key button")
+    line.send_keys(Keys.SPACE)
+    wait(chrome, "document.querySelector('[data-chart=roc] .plot').data[0].visible !== true")
+    assert line.get_attribute("aria-pressed") == "false"
+
+
+def test_link_leads_to_its_section_whatever_is_drawn_on_the_way(chrome, pages):
+    for section in ("task-2", "health", "task-1"):
+        visit(chrome, pages["report"])
+        link = f"document.querySelector('nav a[href=\"#{section}\"]')"
+        chrome.execute_script(f"{link}.click()")
+        top = f"document.getElementById('{section}').getBoundingClientRect().top"
+        end = "Math.abs(innerHeight + scrollY - document.documentElement.scrollHeight) < 2"
+        wait(chrome, f"Math.abs({top}) < 40 || {end}")
+        time.sleep(0.5)
+        assert chrome.execute_script(f"return Math.abs({top}) < 40 || {end}"), section
+
+
+def test_page_prints_with_all_its_charts_and_none_of_its_controls(chrome, pages):
+    visit(chrome, pages["report"])
+    emulate = partial(chrome.execute_cdp_cmd, "Emulation.setEmulatedMedia")
+    emulate({"media": "print"})
+    wait(chrome, "document.querySelectorAll('.plot:not(.drawn)').length === 0")
+    shown = "[...document.querySelectorAll('nav, .controls, .choose, #theme, .as-table')]"
+    visible = f"{shown}.filter((e) => getComputedStyle(e).display !== 'none').length"
+    assert chrome.execute_script(f"return {visible}") == 0
+    paper = chrome.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert paper == "rgb(255, 255, 255)"
+    printed = base64.b64decode(chrome.execute_cdp_cmd("Page.printToPDF", {})["data"])
+    assert printed.startswith(b"%PDF")
+    assert len(printed) > 100_000
+    emulate({"media": ""})
 
 
 def test_colours_change_and_charts_follow(chrome, pages):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,26 @@ def test_every_way_gives_the_same(
         assert record.n_hits == runs.N_IMAGES
     elif max_memory is None and store in ("off", "cold"):
         assert record.n_forwards == runs.N_IMAGES
+
+
+def test_some_layers_of_an_earlier_run_need_no_pass(world: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    runs.run(world, tmp_path / "first", cache_dir=cache)
+    manager = MultiModelTaskManager(runs.make_model(["2"]), runs.tasks(world), cache_dir=cache)
+    manager.run_all_tasks_all_models(tmp_path / "out", plots=False)
+    assert manager.records["net"].n_forwards == 0
+    assert manager.records["net"].n_hits == runs.N_IMAGES
+
+
+def test_every_image_is_counted_once_though_it_runs_twice(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="facebench")
+    # So small a world would always be cheaper on disk.
+    monkeypatch.setattr("facebench.engine.placement._SPILL_SECONDS", float("inf"))
+    manager = runs.run(world, tmp_path / "out", cache_dir=tmp_path / "cache", max_memory=LITTLE)
+    assert manager.records["net"].n_forwards > runs.N_IMAGES
+    assert f"net: {runs.N_IMAGES} images" in caplog.text
 
 
 def test_spilled_layers_give_the_same(

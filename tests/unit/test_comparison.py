@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import combinations
-
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from facebench import compare_models
-from facebench.comparison import _rank_groups
 from facebench.errors import FacebenchError, InputError, PairsError, UnknownNameError
 from facebench.metrics import stats
 from facebench.metrics import verification as v
@@ -158,14 +153,3 @@ class TestInput:
         found["b"]["LFW"] = found["b"]["LFW"].iloc[::-1].reset_index(drop=True)
         with pytest.raises(PairsError, match="other pairs"):
             compare_models(found)
-
-
-@given(st.integers(1, 7), st.sets(st.integers(0, 20)))
-def test_letters_are_shared_if_and_only_if_not_different(size: int, chosen: set[int]) -> None:
-    pairs = list(combinations(range(size), 2))
-    different = {frozenset(pairs[place]) for place in chosen if place < len(pairs)}
-    letters = _rank_groups(size, different)
-    assert all(letters)
-    for one, other in pairs:
-        shares = bool(set(letters[one]) & set(letters[other]))
-        assert shares == (frozenset((one, other)) not in different)

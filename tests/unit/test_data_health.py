@@ -126,3 +126,20 @@ def test_many_near_duplicates_are_counted_in_the_end(root: Path, monkeypatch) ->
     frame = look(root, pairs_from_folder(root)).to_frame()
     assert frame["Finding"].tolist() == ["near duplicates"] * 4
     assert frame["Detail"].tolist() == ["", "", "", "and 7 more"]
+
+
+def test_missing_images_are_findings_and_rows_stay_those_of_the_file(root: Path) -> None:
+    pairs = pairs_from_folder(root)
+    pairs.to_csv(root / "pairs.csv", index=False)
+    task = AccuracyTask("t", root / "pairs.csv", root, true_label="same")
+    gone = pairs["img1"].iloc[0]
+    (root / gone).unlink()
+    lost = (pairs["img1"] == gone) | (pairs["img2"] == gone)
+    last = pairs.index[~lost][-1]
+    shutil.copy(root / pairs["img1"][last], root / pairs["img2"][last])
+    frame = health_report(task).to_frame().set_index("Finding")
+    assert frame.loc["missing image", "Image 1"] == gone
+    assert frame.loc["missing image", "Rows"] == " ".join(map(str, pairs.index[lost] + 1))
+    assert frame.loc["identical images", "Rows"] == str(last + 1)
+    quick = health_report(task, decode=False).to_frame()
+    assert quick["Finding"].tolist() == ["missing image", "identical images"]

@@ -49,7 +49,8 @@
     hoverlabel: { bgcolor: color("raised"), bordercolor: color("line"), font: { color: color("ink") }, align: "left" },
     hovermode: "closest", ...more,
   });
-  const settings = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+  // No button may send a chart of somebody's faces anywhere.
+  const settings = { displaylogo: false, responsive: true, showSendToCloud: false, plotlyServerURL: "", modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
 
   // A legend of buttons, which the keyboard reaches: each shows or hides its line.
   const swatch = (trace) => {
@@ -397,7 +398,8 @@
       watcher.unobserve(entry.target);
       open(entry.target);
     }
-  }, { rootMargin: "400px" });
+  // Nothing above is drawn ahead: it would push away the section that a link has just led to.
+  }, { rootMargin: "0px 0px 400px 0px" });
   const lazy = [...document.querySelectorAll(".chart, .gallery")];
   lazy.forEach((element) => watcher.observe(element));
   const drawAll = () => lazy.forEach(open);

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import norm, pearsonr, spearmanr
+from scipy.stats import kendalltau, norm, pearsonr, spearmanr
 
-from facebench.metrics import influence
+from facebench.metrics import correlation_influence, influence
 from facebench.metrics.stats import delong, delong_test
+from facebench.metrics.weighted_ranks import concordances
 
 
 def resampled(measure, *arrays, n=600, seed=0):
@@ -26,7 +27,11 @@ def scores():
 
 @pytest.mark.parametrize(
     ("measure", "reference"),
-    [(influence.pearson_influence, pearsonr), (influence.spearman_influence, spearmanr)],
+    [
+        (correlation_influence.pearson_influence, pearsonr),
+        (correlation_influence.spearman_influence, spearmanr),
+        (correlation_influence.kendall_influence, kendalltau),
+    ],
 )
 @pytest.mark.parametrize("digits", [8, 0])
 def test_correlations_and_their_errors(measure, reference, digits):
@@ -38,6 +43,13 @@ def test_correlations_and_their_errors(measure, reference, digits):
     assert made.values.sum() == pytest.approx(0, abs=1e-12)
     error = influence.standard_error(made.values)
     assert error == pytest.approx(resampled(measure, x, y), rel=0.1)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=30))
+def test_concordances_are_those_of_a_double_loop(rows):
+    x, y = (np.array(side, dtype=float) for side in zip(*rows, strict=True))
+    signs = np.sign(x[:, None] - x) * np.sign(y[:, None] - y)
+    np.testing.assert_array_equal(concordances(x, y), signs.sum(axis=1))
 
 
 def test_auc_error_is_delongs(scores):
@@ -130,8 +142,9 @@ def test_intervals_stay_in_range(scale, low, high):
     [
         (influence.mean_influence, ([],)),
         (influence.auc_influence, ([1, 1], [0.1, 0.2])),
-        (influence.pearson_influence, ([1, 1], [0.1, 0.2])),
-        (influence.spearman_influence, ([1, 2, 3], [0.1, 0.2])),
+        (correlation_influence.pearson_influence, ([1, 1], [0.1, 0.2])),
+        (correlation_influence.spearman_influence, ([1, 2, 3], [0.1, 0.2])),
+        (correlation_influence.kendall_influence, ([1, 2, 3], [1, 1, 1])),
         (influence.relative_difference_influence, ([1, -1], [0, 0])),
     ],
 )

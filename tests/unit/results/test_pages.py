@@ -4,28 +4,27 @@ import json
 import re
 import shutil
 from html.parser import HTMLParser
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from facebench import load_run
 from facebench.errors import InputError, RunFolderError
 from facebench.metrics.bootstrap import paired_bootstrap
 from facebench.metrics.roc_curve import roc
+from facebench.metrics.verification import auc
 from facebench.results.chart_data import curve_data, slider_data
 from facebench.results.compare import compare_runs
 from facebench.results.leaderboard import write_leaderboard
 from facebench.results.measures import headline, higher_is_better
 from facebench.results.pages import embedded_json
 from facebench.results.pair_rows import PairRows
+from facebench.results.paired import Evidence
 from facebench.results.report import write_report
 from facebench.results.run_folder import RunFolder
 from facebench.results.task_facts import TaskFacts
-from facebench.results.ties import letters, tie_groups
+from facebench.results.ties import tie_groups
 from support.small_run import ALERT, save_small_run, small_manager
 
 
@@ -119,16 +118,6 @@ def test_json_in_a_page_cannot_end_its_script():
     assert json.loads(text) == {"a": value["a"], "b": [1, None]}
 
 
-@given(st.integers(2, 7), st.data())
-def test_letters_are_shared_by_those_not_told_apart(n, data):
-    everyone = list(combinations(range(n), 2))
-    apart = data.draw(st.lists(st.sampled_from(everyone), unique=True))
-    found = [set(word) for word in letters(n, apart)]
-    for pair in everyone:
-        one, other = pair
-        assert bool(found[one] & found[other]) == (pair not in apart)
-
-
 def test_ties_agree_with_the_bootstrap():
     rng = np.random.default_rng(0)
     labels = np.arange(500) % 2
@@ -138,14 +127,19 @@ def test_ties_agree_with_the_bootstrap():
         "as good": pairs_of(labels, common - 2.2 * labels + rng.normal(0, 0.05, 500)),
         "worse": pairs_of(labels, rng.normal(size=500) - labels),
     }
-    assert tie_groups("AUC", models) == {"best": "a", "as good": "a", "worse": "b"}
+    evidence = {
+        name: Evidence("AUC", None, auc(labels, pairs.distances, higher_is_better=False), pairs)
+        for name, pairs in models.items()
+    }
+    assert tie_groups(evidence) == {"best": "a", "as good": "a", "worse": "b"}
     one, other = models["best"], models["worse"]
     reference = paired_bootstrap(
         labels, one.distances, other.distances, higher_is_better=False, n_resamples=200
     )
     assert reference.p_value < 0.05
-    assert tie_groups("TAR@FAR=1e-3", models) == {}
-    assert tie_groups("AUC", {"best": one}) == {}
+    assert tie_groups({"best": evidence["best"]}) == {}
+    unknown = {name: Evidence("my own", None, 1.0, pairs) for name, pairs in models.items()}
+    assert tie_groups(unknown) == {}
 
 
 def test_slider_and_curve_are_exact():

@@ -1,4 +1,4 @@
-"""Telling whether two experiments would give the same results."""
+"""The files and folders that a configuration names: a digest of all, and where they are."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from facebench.config import Config
 from facebench.located import Located
 from facebench.settings import Settings
 
-__all__ = ["experiment_digest"]
+__all__ = ["experiment_digest", "with_absolute_paths"]
 
 # Settings that say how a run is done, where to, and under which name: its results are the same.
 _HOW = frozenset(
     {"device", "batch_size", "num_workers", "cache", "max_memory", "output", "report", "name"}
 )
+# Where files are named, by which keys.
+_NAMING = ("models", "tasks", "plugins", "distance")
+_CLASSES = ("model", "task", "plugins", "distance", "distance_metric", "correlation")
+_PATHS = ("pairs", "images", "weights", "path", "folder", "file")
 
 
 def experiment_digest(config: Config) -> str:
@@ -52,6 +56,49 @@ def experiment_digest(config: Config) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def with_absolute_paths(config: Config) -> dict[str, Any]:
+    """Give a configuration that says the same from any folder.
+
+    Parameters
+    ----------
+    config : Config
+        The configuration.
+
+    Returns
+    -------
+    dict
+        All settings, as JSON has them; whatever names a file or folder that is there, by its
+        absolute path.
+    """
+    said = config.source.value
+    return {
+        **config.settings.model_dump(mode="json"),
+        **{key: _resolved(said[key], key) for key in _NAMING if key in said},
+    }
+
+
+def _resolved(item: Located, key: str) -> Any:
+    if isinstance(item.value, dict):
+        return {name: _resolved(value, name) for name, value in item.value.items()}
+    if isinstance(item.value, list):
+        return [_resolved(value, key) for value in item.value]
+    if isinstance(item.value, str):
+        return _anywhere(item.value, key, item.place.folder)
+    return item.value
+
+
+def _anywhere(text: str, key: str, folder: Path) -> str:
+    module, colon, attribute = text.partition(":")
+    if colon and key in _CLASSES and not module.endswith(".py"):
+        # 'module:Class' is looked for beside the configuration.
+        beside = f"{module.replace('.', '/')}.py:{attribute}"
+        text = beside if _named(beside, folder)[0] is not None else text
+    # A column may be called as some folder is.
+    is_path = any(sign in text for sign in ("/", "\\", ".")) or key.endswith(_PATHS)
+    path, attribute = _named(text, folder) if is_path else (None, "")
+    return text if path is None else f"{path.absolute()}{attribute}"
+
+
 def _goes_without_saying(key: str, item: Located) -> bool:
     default = Settings.model_fields[key].get_default(call_default_factory=True)
     return bool(item.plain() == default)
@@ -68,18 +115,28 @@ def _canonical(item: Located, without: Path) -> Any:
     return item.value
 
 
-def _content(text: str, folder: Path, without: Path) -> Any:
-    # 'file.py:Class' names a file too.
+def _named(text: str, folder: Path) -> tuple[Path | None, str]:
+    """Find the file or folder that a text names, and what it says behind: 'file.py:Class'."""
     name, colon, attribute = text.partition(".py:")
-    path = folder / Path(f"{name}.py" if colon else text).expanduser()
     try:
-        if path.is_file():
-            with path.open("rb") as file:
-                return {"file": hashlib.file_digest(file, "sha256").hexdigest(), "in": attribute}
-        if path.is_dir():
-            return {"folder": _tree_digest(path, without)}
+        path = folder / Path(f"{name}.py" if colon else text).expanduser()
+        if path.is_file() or (path.is_dir() and text):
+            return path, f":{attribute}" if colon else ""
     except (OSError, ValueError, RuntimeError):
         # No path at all: a name too long, or with a ~ of nobody.
+        pass
+    return None, ""
+
+
+def _content(text: str, folder: Path, without: Path) -> Any:
+    path, attribute = _named(text, folder)
+    try:
+        if path is not None and path.is_dir():
+            return {"folder": _tree_digest(path, without)}
+        if path is not None:
+            with path.open("rb") as file:
+                return {"file": hashlib.file_digest(file, "sha256").hexdigest(), "in": attribute}
+    except OSError:
         pass
     return text
 

@@ -14,10 +14,12 @@ from scipy.special import ndtri
 from scipy.stats import norm
 
 from facebench.columns import CI_HIGH, CI_LOW, DEFAULT_LAYER, LAYER, MODEL
-from facebench.errors import InputError, PairsError, UnknownNameError
-from facebench.metrics.accuracy import accepted_at, kfold_accuracy
+from facebench.comparison.networks import COMPUTED, chosen_task, frames_of
+from facebench.errors import InputError, PairsError
+from facebench.metrics.accuracy import kfold_accuracy, kfold_decisions
 from facebench.metrics.folds import make_folds
 from facebench.metrics.operating_points import eer, tar_at_far
+from facebench.metrics.rank_groups import letters
 from facebench.metrics.replicates import fold_accuracy_replicates, verification_replicates
 from facebench.metrics.report import proportion_interval
 from facebench.metrics.resamples import Resamples
@@ -28,8 +30,6 @@ from facebench.types import Float64Array
 
 __all__ = ["ModelComparison", "compare_models"]
 
-_COMPUTED = "model_computed_distance"
-_LABELS = ("same", "truth")
 _FOLDS = 10
 
 
@@ -128,8 +128,8 @@ def compare_models(
     Graphical Statistics 13 (2004) 456-466.
     """
     target = _checked_metric(metric)
-    by_model, task_name, column = _chosen(results, task, label_column)
-    frames = _frames(by_model, task_name, layers)
+    by_model, task_name, column = chosen_task(results, task, label_column)
+    frames = frames_of(by_model, task_name, layers)
     if len(frames) < 2:
         msg = f"compare_models needs two networks or more. Got {len(frames)}, of {task_name!r}."
         raise InputError(msg)
@@ -151,7 +151,7 @@ def compare_models(
                 f"Model {model!r} was measured on other pairs of task {task_name!r}: run it again."
             )
             raise PairsError(msg)
-        distances = np.asarray(frame[_COMPUTED], dtype=np.float64)
+        distances = np.asarray(frame[COMPUTED], dtype=np.float64)
         networks.append(
             _Network(model, layer, *_measured(metric, target, labels, distances, resamples, folds))
         )
@@ -184,59 +184,6 @@ def _checked_metric(metric: str) -> float | None:
     return target
 
 
-def _chosen(
-    results: Any, task: str | None, label_column: str | None
-) -> tuple[Mapping[str, Mapping[str, pd.DataFrame]], str, str]:
-    """Return the distances by model and task, the task, and its column of labels."""
-    by_model = getattr(results, "model_task_distances_dfs", results)
-    if not isinstance(by_model, Mapping):
-        msg = (
-            "The 'results' parameter of compare_models must be a manager or its "
-            f"model_task_distances_dfs. Got a {type(results).__name__} instead."
-        )
-        raise InputError(msg)
-    tasks = getattr(results, "tasks", {})
-
-    def labels_of(name: str, frame: pd.DataFrame) -> str | None:
-        columns = [label_column, getattr(tasks.get(name), "true_label", None), *_LABELS]
-        wanted = columns[:1] if label_column is not None else columns
-        return next((column for column in wanted if column in frame.columns), None)
-
-    usable: dict[str, str] = {}
-    for by_task in by_model.values():
-        for name, frame in by_task.items():
-            column = labels_of(name, frame) if _COMPUTED in frame.columns else None
-            if column is not None:
-                usable[name] = column
-    if task is None and len(usable) == 1:
-        [task] = usable
-    if task not in usable:
-        msg = (
-            f"compare_models needs the 'task' to compare by: one of {', '.join(usable) or 'none'} "
-            f"(tasks with results and labels). Got {task!r}."
-        )
-        raise UnknownNameError(msg)
-    return by_model, task, usable[task]
-
-
-def _frames(
-    by_model: Mapping[str, Mapping[str, pd.DataFrame]],
-    task: str,
-    layers: Mapping[str, str] | None,
-) -> dict[tuple[str, str], pd.DataFrame]:
-    frames = {}
-    for model, by_task in by_model.items():
-        if task not in by_task:
-            continue
-        for layer, frame in by_task[task].groupby("layer_name", sort=False):
-            if layers is None or layers.get(model, layer) == layer:
-                frames[model, str(layer)] = frame.reset_index(drop=True)
-        if layers is not None and (model, layers.get(model)) not in frames and model in layers:
-            msg = f"Model {model!r} has no results for the layer {layers[model]!r} in {task!r}."
-            raise UnknownNameError(msg)
-    return frames
-
-
 def _measured(
     metric: str,
     target: float | None,
@@ -248,10 +195,7 @@ def _measured(
     way: dict[str, Any] = {"higher_is_better": False}
     if metric == "accuracy":
         found = kfold_accuracy(labels, distances, folds, **way)
-        right = np.zeros(labels.size, dtype=bool)
-        for fold, threshold in zip(np.unique(folds), found.thresholds, strict=True):
-            chosen = folds == fold
-            right[chosen] = accepted_at(-distances[chosen], -threshold) == labels[chosen]
+        right = kfold_decisions(labels, distances, folds, found.thresholds, **way)
         everything = np.zeros(labels.size)
         return (
             float(right.mean()),
@@ -308,14 +252,16 @@ def _ranks(
     values = np.array([network.value for network in networks])
     order = np.argsort(values if metric == "eer" else -values, kind="stable")
     place = {int(number): rank for rank, number in enumerate(order)}
-    different = {
-        frozenset((place[one], place[other]))
-        for (one, other), is_different in zip(
-            combinations(range(len(networks)), 2), tests["Different"], strict=True
-        )
-        if is_different
-    }
-    letters = _rank_groups(len(networks), different)
+    groups = letters(
+        len(networks),
+        [
+            (place[one], place[other])
+            for (one, other), is_different in zip(
+                combinations(range(len(networks)), 2), tests["Different"], strict=True
+            )
+            if is_different
+        ],
+    )
     rows = []
     for rank, number in enumerate(order.tolist()):
         network = networks[number]
@@ -331,40 +277,7 @@ def _ranks(
                 metric: network.value,
                 f"{metric}{CI_LOW}": low,
                 f"{metric}{CI_HIGH}": high,
-                "Rank Group": letters[rank],
+                "Rank Group": groups[rank],
             }
         )
     return pd.DataFrame(rows)
-
-
-def _rank_groups(size: int, different: set[frozenset[int]]) -> list[str]:
-    """Give letters so that two share one if and only if they are not different (Piepho 2004).
-
-    Examples
-    --------
-    >>> _rank_groups(3, {frozenset((0, 2))})
-    ['a', 'ab', 'b']
-    """
-    groups = [frozenset(range(size))]
-    for pair in sorted(different, key=sorted):
-        parted: list[frozenset[int]] = []
-        for group in groups:
-            parted += [group - {member} for member in pair] if pair <= group else [group]
-        # A group within another says nothing of its own.
-        groups = [
-            group
-            for place, group in enumerate(parted)
-            if not any(
-                group < other or (group == other and earlier < place)
-                for earlier, other in enumerate(parted)
-            )
-        ]
-    groups.sort(key=sorted)
-    return [
-        "".join(_letter(place) for place, group in enumerate(groups) if member in group)
-        for member in range(size)
-    ]
-
-
-def _letter(place: int) -> str:
-    return chr(ord("a") + place) if place < 26 else f"({place + 1})"

@@ -1,0 +1,81 @@
+"""left_out.parquet: the measures of every layer without parts of its pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from facebench.files import atomic_path
+from facebench.metrics.jackknife import LeftOut
+
+__all__ = ["read_left_out", "write_left_out"]
+
+_Layer = tuple[str, str, str]
+_NAMES = pa.dictionary(pa.int32(), pa.string())
+_SCHEMA = pa.schema(
+    [
+        *((name, _NAMES) for name in ("task", "model", "layer", "condition", "metric")),
+        ("by", _NAMES),
+        ("digest", _NAMES),
+        ("values", pa.list_(pa.float64())),
+    ]
+)
+
+
+def write_left_out(path: Path, found: Mapping[_Layer, LeftOut]) -> None:
+    """Write the file, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    found : mapping of (str, str, str) to LeftOut
+        By task, model and layer.
+    """
+    rows = [
+        (*layer, condition, metric, made.by, made.digest, values)
+        for layer, made in found.items()
+        for (condition, metric), values in made.values.items()
+    ]
+    columns = list(zip(*rows, strict=True)) or [()] * len(_SCHEMA)
+    arrays = [
+        pa.array(column, pa.string()).dictionary_encode().cast(_NAMES)
+        if kind == _NAMES
+        else pa.array(column, kind)
+        for column, kind in zip(columns, _SCHEMA.types, strict=True)
+    ]
+    with atomic_path(path) as temporary:
+        table = pa.Table.from_arrays(arrays, schema=_SCHEMA)
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def read_left_out(path: Path) -> dict[_Layer, LeftOut]:
+    """Read the file back.
+
+    Parameters
+    ----------
+    path : Path
+        The file; none there is (runs of earlier versions) reads as empty.
+
+    Returns
+    -------
+    dict of (str, str, str) to LeftOut
+        By task, model and layer.
+    """
+    if not path.exists():
+        return {}
+    table = pq.read_table(path)
+    texts = [table[name].to_pylist() for name in _SCHEMA.names[:-1]]
+    values = table["values"].combine_chunks()
+    numbers = values.flatten().to_numpy(zero_copy_only=False)
+    ends = np.cumsum(values.value_lengths().to_numpy(zero_copy_only=False))
+    parts = np.split(numbers, ends[:-1]) if len(ends) else []
+    found: dict[_Layer, LeftOut] = {}
+    for task, model, layer, condition, metric, by, digest, part in zip(*texts, parts, strict=True):
+        made = found.setdefault((task, model, layer), LeftOut(by, digest, {}))
+        made.values[condition, metric] = part
+    return found
