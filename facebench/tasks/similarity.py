@@ -23,6 +23,7 @@ from facebench.tasks.rating_columns import (
     MEASURE_NAMES,
     interval_columns,
     rating_columns,
+    ratings_left_out,
     remarks_on,
 )
 from facebench.tasks.ratings import RatingKind, Ratings, find_layout, take_ratings

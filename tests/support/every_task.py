@@ -88,6 +88,7 @@ def make_tasks(folder: Path, n_resamples: int = 100) -> dict[str, Any]:
         "correlation": {},
         "relative-difference": {},
         "group-errors": {**drawn, "fmr": 0.05},
+        "odd-one-out": {},
         "similarity": rated,
         "rsa": {**rated, "reference": pairs},
         "critical-features-effect": {**rated, "critical": ["near"], "other": ["far"]},
