@@ -13,7 +13,7 @@ from facebench.results.headline import best_layers, direction, headline_rows
 from facebench.results.pages import write_page
 from facebench.results.provenance_view import shown_time
 from facebench.results.run import Run, load_run
-from facebench.results.tables import Column, Table, forest
+from facebench.results.tables import Column, Table, forest, span_of
 
 __all__ = ["write_leaderboard"]
 
@@ -91,11 +91,10 @@ def _board(runs: Sequence[Run]) -> Table:
     for _, part in chosen.groupby(keys, sort=False, dropna=False):
         sign = direction(part)
         ordered = part.sort_values("value", ascending=sign < 0, kind="stable") if sign else part
-        values = ordered[["value", "ci_low", "ci_high"]]
-        span = (float(values.min().min()), float(values.max().max()))
         is_best = [
             best.get((row.run, row.task, row.model)) == row.layer for row in ordered.itertuples()
         ]
+        span = span_of(ordered[is_best])
         ranks = _ranks(ordered["value"], is_best, sign)
         for row, shown, rank in zip(ordered.itertuples(), is_best, ranks, strict=True):
             rows.append(_row(row, rank, span, by_id[row.run]))

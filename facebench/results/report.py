@@ -13,7 +13,7 @@ from facebench.results.pages import write_page
 from facebench.results.provenance_view import provenance_view, shown_time
 from facebench.results.run import Run, load_run
 from facebench.results.schema import REPORT_FILE
-from facebench.results.tables import Column, Table, forest
+from facebench.results.tables import Column, Table, forest, span_of
 from facebench.results.task_section import TaskSection, task_section
 from facebench.results.thumbnails import Thumbnails
 
@@ -109,8 +109,8 @@ def headline_table(results: pd.DataFrame, sections: list[TaskSection]) -> Table:
         own = results[results["task"] == section.name]
         best = best_layers(results, section.name)
         for metric, part in headline_rows(own, all_layers=True).groupby("metric", sort=False):
-            values = part[["value", "ci_low", "ci_high"]]
-            span = (float(values.min().min()), float(values.max().max()))
+            # What is hidden at first may lie far off.
+            span = span_of(part[part["layer"].eq(part["model"].map(best))])
             for row in part.itertuples():
                 condition = "" if pd.isna(row.condition) else str(row.condition)
                 ties = section.ties.get((str(metric), condition), {})

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-__all__ = ["Column", "Table", "forest"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Column", "Table", "forest", "span_of"]
 
 Kind = Literal["text", "number", "interval", "count", "forest", "p", "signed"]
 _ROWS_AT_FIRST = 200
@@ -81,6 +84,22 @@ class Table:
         return list(dict.fromkeys(str(row[index]) for row in self.rows if row[index] is not None))
 
 
+def span_of(rows: pd.DataFrame) -> tuple[float, float]:
+    """Give the ends of a scale that holds the values and intervals of some results.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of the tidy table.
+
+    Returns
+    -------
+    tuple of float
+    """
+    values = rows[["value", "ci_low", "ci_high"]]
+    return float(values.min().min()), float(values.max().max())
+
+
 def forest(
     value: float, low: float | None, high: float | None, span: tuple[float, float]
 ) -> list[float] | None:
@@ -96,14 +115,18 @@ def forest(
     Returns
     -------
     list of float or None
-        Start and width of the interval, and the value; None without an interval.
+        Start and width of the interval, and the value, none of them beyond the scale; None
+        without an interval.
 
     Examples
     --------
     >>> forest(0.5, 0.25, 0.75, (0.0, 1.0))
     [25.0, 50.0, 50.0]
+    >>> forest(7.0, 0.25, 9.0, (0.0, 1.0))
+    [25.0, 75.0, 100.0]
     """
     if low is None or high is None:
         return None
     start, width = span[0], (span[1] - span[0]) or 1.0
-    return [round(100 * x / width, 1) for x in (low - start, high - low, value - start)]
+    places = [min(max((x - start) / width, 0.0), 1.0) for x in (low, high, value)]
+    return [round(100 * x, 1) for x in (places[0], places[1] - places[0], places[2])]

@@ -133,17 +133,17 @@
       choices: (all) => [["Measure", all.map((one) => one.condition ? `${one.measure}: ${one.condition}` : one.measure)]],
       draw: (all, [chosen]) => {
         const { measure, lines } = all[chosen];
+        const alike = lines.every((line) => JSON.stringify(line.layers) === JSON.stringify(lines[0].layers));
         const traces = styled(lines.map((line) => ({ ...line, layer: "default" }))).map((line) => ({
-          type: "scatter", mode: "lines+markers", name: line.name, label: line.label, x: line.layers.map((_, i) => i), y: line.value,
+          type: "scatter", mode: "lines+markers", name: line.name, label: line.label, x: line.layers.map((_, i) => alike ? i : i / Math.max(1, line.layers.length - 1)), y: line.value,
           text: line.layers.map((layer, i) => `${line.name}<br>${plain(layer)}<br>${told(line, i)}`), hoverinfo: "text",
           line: { color: line.color, dash: line.dash, width: 2 }, marker: { size: 5 },
           error_y: errors(line, { color: line.color, thickness: .8, width: 0 }), connectgaps: false,
         }));
-        const alike = lines.every((line) => JSON.stringify(line.layers) === JSON.stringify(lines[0].layers));
         const few = alike && lines[0].layers.length <= 12;
         const ticks = few ? { tickvals: lines[0].layers.map((_, i) => i), ticktext: lines[0].layers.map((layer) => plain(short(layer, 16))) } : {};
         return {
-          traces, key: true, layout: layout(axis("Layer, in network order", { ...ticks, zeroline: false }), axis(measure)),
+          traces, key: true, layout: layout(axis(alike ? "Layer, in network order" : "Relative depth (0 first layer, 1 last)", { ...ticks, zeroline: false }), axis(measure)),
           table: { head: ["Model", "Layer", measure, "95 % from", "to"], rows: lines.flatMap((line) => line.layers.map((layer, i) => [line.model, layer, line.value[i], line.low[i], line.high[i]])) },
         };
       },
