@@ -12,6 +12,7 @@ import numpy as np
 
 from facebench.files import atomic_path
 from facebench.stimuli.catalogue import CONDITIONS, UPRIGHT, Condition
+from facebench.stimuli.closed_groups import closed_groups, pairs_of_two
 from facebench.stimuli.sources import PreparedFace, own_seed
 
 _COLUMNS = ("img1", "img2", "same", "condition", "identity1", "identity2")
@@ -87,7 +88,9 @@ def build_tables(
 def verification_pairs(
     faces: Sequence[PreparedFace], n_pairs: int | None, seed: int
 ) -> list[_Pair]:
-    """Pair the photographs of each person, and as many random photographs of two people.
+    """Pair the photographs of each person, and as many photographs of two people.
+
+    Pairs of two people stay within small groups of people, see `closed_groups`.
 
     Returns
     -------
@@ -104,26 +107,9 @@ def verification_pairs(
         same = [same[i] for i in kept]
     # Without pairs of one person, one pair of two people for each image.
     wanted = len(same) or min(len(faces), n_pairs or len(faces))
-    different = _pairs_of_two(faces, wanted, rng) if len(people) > 1 else []
+    identities = [face.identity for face in faces]
+    different = pairs_of_two(identities, wanted, rng) if len(people) > 1 else []
     return [(a, b, 1) for a, b in same] + [(a, b, 0) for a, b in different]
-
-
-def _pairs_of_two(
-    faces: Sequence[PreparedFace], wanted: int, rng: np.random.Generator
-) -> list[tuple[int, int]]:
-    """Draw different pairs of photographs of two people, each photograph about equally often."""
-    drawn: dict[tuple[int, int], None] = {}
-    count = len(faces)
-    # Every shift pairs each image with the one so many places on in a random order.
-    order = rng.permutation(count).tolist()
-    for shift in rng.permutation(np.arange(1, count)).tolist():
-        for place in rng.permutation(count).tolist():
-            a, b = sorted((order[place], order[(place + shift) % count]))
-            if faces[a].identity != faces[b].identity:
-                drawn[a, b] = None
-            if len(drawn) == wanted:
-                return list(drawn)
-    return list(drawn)
 
 
 def _row(faces: Sequence[PreparedFace], pair: _Pair, folder: str, condition: str) -> Row:
@@ -176,10 +162,23 @@ def _composite(
     usable = [i for i, face in enumerate(faces) if face.name in made]
     pairs = [(i, i, 1) for i in usable]
     rng = np.random.default_rng(own_seed(seed, "composites"))
+    group_of: dict[int, list[int]] = {}
+    for group in closed_groups([faces[i].identity for i in usable], rng):
+        members = [usable[place] for images in group for place in images]
+        group_of.update(dict.fromkeys(members, members))
+    times = dict.fromkeys(usable, 0)
     for i in usable:
         first = {faces[i].identity, faces[donors[i][0]].identity}
-        for k in (usable[p] for p in rng.permutation(len(usable))):
-            if not first & {faces[k].identity, faces[donors[k][1]].identity}:
+        # Of the same group, the least used; of everybody only where the group has none.
+        for pool in (group_of[i], usable):
+            fitting = [
+                k
+                for k in rng.permutation(pool).tolist()
+                if not first & {faces[k].identity, faces[donors[k][1]].identity}
+            ]
+            if fitting:
+                k = min(fitting, key=times.__getitem__)
+                times[k] += 1
                 pairs.append((i, k, 0))
                 break
     return [
