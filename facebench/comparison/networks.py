@@ -35,7 +35,7 @@ def chosen_task(
     Raises
     ------
     InputError
-        If `results` is something else.
+        If `results` is something else, or the task compares conditions.
     UnknownNameError
         If there is no such task.
     """
@@ -67,6 +67,13 @@ def chosen_task(
             f"(tasks with results and labels). Got {task!r}."
         )
         raise UnknownNameError(msg)
+    own = getattr(tasks.get(task), "compare_models", None)
+    if callable(own):
+        msg = (
+            f"compare_models pools all pairs of a task, but {task!r} compares conditions among "
+            f"them: use manager.tasks[{task!r}].compare_models, with the distances of two networks."
+        )
+        raise InputError(msg)
     return by_model, task, usable[task]
 
 

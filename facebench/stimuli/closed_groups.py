@@ -7,7 +7,7 @@ has nothing to exchange. Groups that share nobody may be exchanged as a whole.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 
 import numpy as np
 
@@ -50,12 +50,10 @@ def closed_groups(
     mixed.sort(key=len, reverse=True)
     n_groups = max(1, len(mixed) // size)
     cuts = np.linspace(0, len(mixed), n_groups + 1).round().astype(int).tolist()
-    return [mixed[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+    return [mixed[a:b] for a, b in pairwise(cuts)]
 
 
-def pairs_of_two(
-    identities: Sequence[str], wanted: int, rng: np.random.Generator
-) -> list[_Pair]:
+def pairs_of_two(identities: Sequence[str], wanted: int, rng: np.random.Generator) -> list[_Pair]:
     """Draw different pairs of photographs of two people, each photograph about equally often.
 
     Parameters

@@ -160,27 +160,16 @@ def _composite(
 ) -> list[Row]:
     """One upper half with two lower halves, and two upper halves with two lower halves."""
     usable = [i for i, face in enumerate(faces) if face.name in made]
-    pairs = [(i, i, 1) for i in usable]
     rng = np.random.default_rng(own_seed(seed, "composites"))
-    group_of: dict[int, list[int]] = {}
-    for group in closed_groups([faces[i].identity for i in usable], rng):
-        members = [usable[place] for images in group for place in images]
-        group_of.update(dict.fromkeys(members, members))
-    times = dict.fromkeys(usable, 0)
-    for i in usable:
-        first = {faces[i].identity, faces[donors[i][0]].identity}
-        # Of the same group, the least used; of everybody only where the group has none.
-        for pool in (group_of[i], usable):
-            fitting = [
-                k
-                for k in rng.permutation(pool).tolist()
-                if not first & {faces[k].identity, faces[donors[k][1]].identity}
-            ]
-            if fitting:
-                k = min(fitting, key=times.__getitem__)
-                times[k] += 1
-                pairs.append((i, k, 0))
-                break
+    groups = [
+        [usable[place] for images in group for place in images]
+        for group in closed_groups([faces[i].identity for i in usable], rng)
+    ]
+    two = _two_uppers(faces, donors, groups, rng)
+    if len(two) < len(usable) / 2:
+        # Groups too small for four people in a pair.
+        two = _two_uppers(faces, donors, [usable], rng)
+    pairs = [(i, i, 1) for i in usable] + two
     return [
         (
             f"{condition.label}-{alignment}-1/{faces[a].name}",
@@ -193,6 +182,31 @@ def _composite(
         for alignment in ("aligned", "misaligned")
         for a, b, same in pairs
     ]
+
+
+def _two_uppers(
+    faces: Sequence[PreparedFace],
+    donors: Sequence[Sequence[int]],
+    groups: Sequence[Sequence[int]],
+    rng: np.random.Generator,
+) -> list[_Pair]:
+    """Pair each face with another one of its group, if halves of four people can be had."""
+    pairs: list[_Pair] = []
+    for group in groups:
+        times = dict.fromkeys(group, 0)
+        for i in sorted(group):
+            first = {faces[i].identity, faces[donors[i][0]].identity}
+            fitting = [
+                k
+                for k in rng.permutation(group).tolist()
+                if not first & {faces[k].identity, faces[donors[k][1]].identity}
+            ]
+            if fitting:
+                # The least used one.
+                k = min(fitting, key=times.__getitem__)
+                times[k] += 1
+                pairs.append((i, k, 0))
+    return sorted(pairs)
 
 
 def _feature(faces: Sequence[PreparedFace], made: set[str], condition: Condition) -> list[Row]:

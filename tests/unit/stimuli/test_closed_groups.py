@@ -25,9 +25,7 @@ def n_blocks(identities: list[str], pairs: list[tuple[int, int]]) -> int:
     return int(connected_components(links, directed=False)[0])
 
 
-@given(
-    st.lists(st.integers(1, 5), min_size=2, max_size=20), st.integers(0, 60), st.integers(0, 99)
-)
+@given(st.lists(st.integers(1, 5), min_size=2, max_size=20), st.integers(0, 60), st.integers(0, 99))
 def test_different_pairs_of_two_people(counts: list[int], wanted: int, seed: int) -> None:
     identities = people(*counts)
     pairs = pairs_of_two(identities, wanted, np.random.default_rng(seed))

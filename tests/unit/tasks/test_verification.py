@@ -97,7 +97,8 @@ class TestMeasures:
         assert counts == {"Pairs": 160, "Images": 160, "Identities": 40, "Failed": 0}
         assert found["Not Resolvable"] == "FAR 0.001 of 80 impostor pairs"
         assert np.isnan(found["TAR@FAR=0.001"])
-        assert found["CI Method"].startswith("95 % bootstrap of people (100)")
+        # Couples, whom no pair links to others.
+        assert found["CI Method"].startswith("95 % bootstrap of groups of people (100)")
         assert found["Threshold From"] == "other folds"
         assert found["Distance Metric"] == "cosine_distances"
 
