@@ -34,6 +34,7 @@ __all__ = [
 _TAIL = 0.1
 _FEW = 8
 
+_ROUNDING = 1e-9
 # How it is told in results.
 SHARES_NOTE = "; score intervals next to 0 and 1"
 
@@ -106,11 +107,12 @@ def effective_number(values: Any, first: IntArray, second: IntArray) -> float:
     _, dyad = np.unique(one.astype(np.int64) * n_units + other, return_inverse=True)
     # Comparisons of the same two units share both, and would count twice.
     twice = float((np.bincount(dyad, deviations[between]) ** 2).sum())
-    n_used = np.unique(np.concatenate((first, second))).size
-    # The mean was taken from the same units.
-    spread = (float((sums**2).sum()) - twice) * n_used / max(n_used - 1, 1)
-    if spread <= independent or independent == 0:
+    together = float((sums**2).sum()) - twice
+    if together <= independent * (1 + _ROUNDING):
         return float(array.size)
+    # The mean was taken from the same units.
+    n_used = np.unique(np.concatenate((first, second))).size
+    spread = together * n_used / max(n_used - 1, 1)
     return float(array.size * independent / spread)
 
 

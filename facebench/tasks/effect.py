@@ -62,11 +62,16 @@ class EffectTask(RoundedTask):
 
     One row per layer: '<condition> <Measure>' for every condition, and of the contrast a against b
     Difference = a - b, Ratio = a / b and Relative Difference = (a - b) / (a + b), each with a 95 %
-    interval. The same people (or photographs) are resampled in all conditions, so that intervals
-    are those of paired differences. P is from permutations: condition labels are swapped within
-    people or items where every item is in every condition, else shuffled; 'P Method' says which.
+    interval. The same people (or photographs; whole groups of people where no pair links one group
+    to another) are resampled in all conditions, so that intervals are those of paired differences.
+    P is from permutations where people fall into six groups or more that no pair links: condition
+    labels are swapped within groups that are in every condition, or shuffled among groups of one
+    condition each. Where pairs link all people, nothing can be exchanged without taking dependent
+    pairs as independent, and P is that of Difference / standard error over the resamples, by the t
+    distribution. 'P Method' says which.
     Ratio and Relative Difference are NaN, and 'Undefined' says why, where their denominator may be
-    zero. Relative Difference is the index of the means; 'Mean Item Relative Difference' is the mean
+    zero, the latter also where a condition may be (a correlation, d'). Relative Difference is the
+    index of the means; 'Mean Item Relative Difference' is the mean
     of the items' own indices (mean distance of paired items only), with 'Items Left Out' those
     whose denominator is next to zero.
 
@@ -119,7 +124,8 @@ class EffectTask(RoundedTask):
     References
     ----------
     B. Efron and R. J. Tibshirani, "An introduction to the bootstrap" (1993); B. Phipson and G. K.
-    Smyth, "Permutation p-values should never be zero" (2010).
+    Smyth, "Permutation p-values should never be zero" (2010); P. Good, "Permutation, parametric and
+    bootstrap tests of hypotheses" (2005), on blocks as the units of exchange.
     """
 
     human_references: tuple[HumanReference, ...] = ()
@@ -359,7 +365,8 @@ class EffectTask(RoundedTask):
         DataFrame
             One row: the Difference of either network, and Interaction = first - second, with
             intervals from the same resamples for both, and P from the same exchanges of condition
-            labels for both. With `factors`, the Difference is that of their interaction.
+            labels (or the standard error) for both. With `factors`, the Difference is that of their
+            interaction.
         """
         row = self._rows.interaction(self._cells(first), self._cells(second))
         row["P Method"] = self._rows.p_method

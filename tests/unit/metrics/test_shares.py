@@ -58,7 +58,7 @@ def test_effective_number_is_that_of_the_robust_variance() -> None:
     )
     assert effective_number(np.ones(80), first, second) == 80
     alone = np.arange(80)
-    assert effective_number(values, alone, alone) == pytest.approx(80, rel=0.02)
+    assert effective_number(values, alone, alone) == 80
 
 
 @pytest.mark.parametrize("share", ["auc", "accuracy", "tar", "fnmr", "fmr", "eer"])

@@ -127,4 +127,4 @@ def test_p_and_intervals_without_an_effect(tmp_path, kind, measure, n_people, mo
     assert row["P Method"].startswith(exact)
     if kind != "linked":
         # Accuracies are often equal, and P then 1.
-            assert 0.4 < np.mean(found) < (0.7 if measure == "accuracy" else 0.62)
+        assert 0.4 < np.mean(found) < (0.7 if measure == "accuracy" else 0.62)
