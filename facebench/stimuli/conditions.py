@@ -94,8 +94,8 @@ def make_conditions(
       pixelated, noise, scrambled, eyes-only …): ``LABEL.csv`` holds all pairs of photographs of
       one person and as many of two, once with both images ``upright`` and once with both in the
       condition. Pairs of two stay within groups of two to four people (larger ones where these
-      hold too few), so that groups are independent and `EffectTask` can exchange them. With several such
-      conditions, ``verification.csv`` holds the same pairs in all.
+      hold too few), so that groups are independent and `EffectTask` can exchange them. With several
+      such conditions, ``verification.csv`` holds the same pairs in all.
     - Thatcherised: ``LABEL.csv`` pairs each face (img1) with its thatcherised version (img2), as
       ``upright`` and, both turned over, as ``inverted``. With the mean distances of these two
       conditions, the index of the Thatcher effect is (upright - inverted) / (upright + inverted).
