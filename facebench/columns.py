@@ -16,6 +16,7 @@ __all__ = [
     "N_IMAGES",
     "N_PAIRS",
     "TASK",
+    "UNDEFINED",
 ]
 
 TASK, MODEL, LAYER = "Task Name", "Model Name", "Layer Name"
@@ -28,3 +29,5 @@ DEFAULT_LAYER = "default"
 # what it rests on, holds for the whole row.
 CI_LOW, CI_HIGH, CI_METHOD = " CI Low", " CI High", "CI Method"
 N_PAIRS, N_IMAGES, N_IDENTITIES, N_FAILED = "Pairs", "Images", "Identities", "Failed"
+# Why a measure of the row is NaN; empty where none is.
+UNDEFINED = "Undefined"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facebench.columns import IDENTITY
+from facebench.columns import IDENTITY, UNDEFINED
 from facebench.engine import Embeddings
 from facebench.errors import InputError
 from facebench.tasks.base import BaseTask, RoundedTask, round_measures
@@ -93,6 +94,7 @@ def measure(
         reported, exact = results_of(measured, frame[kept].reset_index(drop=True))
         performances.append(_with_identity(reported, task, model_name, layer))
         unrounded.append(_with_identity(exact, task, model_name, layer))
+    _report_undefined(task, model_name, unrounded)
     return Measured(
         distances=pd.concat(frames, ignore_index=True),
         performance=pd.concat(performances, ignore_index=True),
@@ -176,6 +178,27 @@ def _report_lost(task: BaseTask, n_lost: int, n_pairs: int) -> None:
             task.name,
             n_lost,
             n_pairs,
+        )
+
+
+def _report_undefined(task: BaseTask, model_name: str, results: list[pd.DataFrame]) -> None:
+    """Warn once of what is NaN in some layers, with the reasons that the task gives."""
+    reasons = Counter(
+        reason
+        for rows in results
+        if UNDEFINED in rows
+        for reason in dict.fromkeys(rows[UNDEFINED].dropna().astype(str))
+        if reason
+    )
+    if reasons:
+        _log.warning(
+            "Task %r, model %r: not defined (NaN): %s.",
+            task.name,
+            model_name,
+            "; ".join(
+                f"{reason} (in {count} of {len(results)} layers)"
+                for reason, count in reasons.most_common()
+            ),
         )
 
 

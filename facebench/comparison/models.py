@@ -21,16 +21,17 @@ from facebench.metrics.folds import make_folds
 from facebench.metrics.operating_points import eer, tar_at_far
 from facebench.metrics.rank_groups import letters
 from facebench.metrics.replicates import fold_accuracy_replicates, verification_replicates
-from facebench.metrics.report import proportion_interval
-from facebench.metrics.resamples import Resamples
+from facebench.metrics.resamples import Interval, Resamples, percentiles
+from facebench.metrics.shares import Share, effective_counts, share_interval
 from facebench.metrics.stats import holm, mcnemar
 from facebench.metrics.verification import auc, dprime
-from facebench.tasks.comparisons import Identity, find_members, genuine_labels
+from facebench.tasks.comparisons import Identity, find_members, genuine_labels, resamples_of
 from facebench.types import Float64Array
 
 __all__ = ["ModelComparison", "compare_models"]
 
 _FOLDS = 10
+_SHARES: dict[str, Share] = {"auc": "auc", "accuracy": "accuracy", "tar": "tar", "eer": "eer"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +63,7 @@ class _Network(NamedTuple):
     model: str
     layer: str
     value: float
+    interval: Interval
     replicates: Float64Array
     # Decisions, where it is accuracy that is compared.
     right: NDArray[np.bool_] | None
@@ -137,9 +139,7 @@ def compare_models(
     where: dict[str, Any] = {"task": task_name, "owner": "compare_models", "path": task_name}
     labels = genuine_labels(pairs, column, **where)
     members = find_members(pairs, labels, identity, **where)
-    resamples = Resamples(
-        labels, members.by, members.first, members.second, n_resamples=n_resamples, seed=seed
-    )
+    resamples = resamples_of(labels, members, n_resamples=n_resamples, seed=seed)
     folds = None
     if metric == "accuracy":
         n_folds = min(_FOLDS, int(labels.sum()), int((1 - labels).sum()))
@@ -152,9 +152,13 @@ def compare_models(
             )
             raise PairsError(msg)
         distances = np.asarray(frame[COMPUTED], dtype=np.float64)
-        networks.append(
-            _Network(model, layer, *_measured(metric, target, labels, distances, resamples, folds))
-        )
+        value, drawn, right = _measured(metric, target, labels, distances, resamples, folds)
+        if metric == "dprime":
+            interval = percentiles(drawn, n_units=resamples.n_units)
+        else:
+            counts = effective_counts(labels == 1, distances, resamples.first, resamples.second)
+            interval = share_interval(_SHARES[metric.partition("@")[0]], value, drawn, counts)
+        networks.append(_Network(model, layer, value, interval, drawn, right))
     undefined = [network for network in networks if np.isnan(network.value)]
     if undefined:
         msg = (
@@ -163,8 +167,7 @@ def compare_models(
         )
         raise InputError(msg)
     tests = _tests(networks, level)
-    n_independent = min(resamples.independent(labels == 1), resamples.independent(labels == 0))
-    return ModelComparison(metric, tests, _ranks(networks, tests, metric, n_independent))
+    return ModelComparison(metric, tests, _ranks(networks, tests, metric))
 
 
 def _checked_metric(metric: str) -> float | None:
@@ -246,9 +249,7 @@ def _tests(networks: list[_Network], level: float) -> pd.DataFrame:
     return table
 
 
-def _ranks(
-    networks: list[_Network], tests: pd.DataFrame, metric: str, n_independent: int
-) -> pd.DataFrame:
+def _ranks(networks: list[_Network], tests: pd.DataFrame, metric: str) -> pd.DataFrame:
     values = np.array([network.value for network in networks])
     order = np.argsort(values if metric == "eer" else -values, kind="stable")
     place = {int(number): rank for rank, number in enumerate(order)}
@@ -265,18 +266,14 @@ def _ranks(
     rows = []
     for rank, number in enumerate(order.tolist()):
         network = networks[number]
-        # d' is no proportion, and 0 or 1 mean nothing in it.
-        low, high = proportion_interval(
-            network.value, network.replicates, 0 if metric == "dprime" else n_independent
-        )
         rows.append(
             {
                 "Rank": rank + 1,
                 MODEL: network.model,
                 LAYER: network.layer or DEFAULT_LAYER,
                 metric: network.value,
-                f"{metric}{CI_LOW}": low,
-                f"{metric}{CI_HIGH}": high,
+                f"{metric}{CI_LOW}": network.interval.low,
+                f"{metric}{CI_HIGH}": network.interval.high,
                 "Rank Group": groups[rank],
             }
         )

@@ -35,7 +35,7 @@ def chosen_task(
     Raises
     ------
     InputError
-        If `results` is something else.
+        If `results` is something else, or the task compares conditions.
     UnknownNameError
         If there is no such task.
     """
@@ -53,11 +53,20 @@ def chosen_task(
         wanted = columns[:1] if label_column is not None else columns
         return next((column for column in wanted if column in frame.columns), None)
 
+    def has_conditions(name: str | None) -> bool:
+        return callable(getattr(tasks.get(name), "compare_models", None))
+
+    if has_conditions(task):
+        msg = (
+            f"compare_models pools all pairs of a task, but {task!r} compares conditions among "
+            f"them: use manager.tasks[{task!r}].compare_models, with the distances of two networks."
+        )
+        raise InputError(msg)
     usable: dict[str, str] = {}
     for by_task in by_model.values():
         for name, frame in by_task.items():
             column = labels_of(name, frame) if COMPUTED in frame.columns else None
-            if column is not None:
+            if column is not None and not has_conditions(name):
                 usable[name] = column
     if task is None and len(usable) == 1:
         [task] = usable

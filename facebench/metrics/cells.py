@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import ceil
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -11,14 +12,16 @@ from numpy.typing import NDArray
 from facebench.metrics.correlation import correlate
 from facebench.metrics.jackknife import LeaveOut
 from facebench.metrics.replicates import verification_replicates
-from facebench.metrics.report import Estimate, proportion_interval
-from facebench.metrics.resamples import Resamples, Weightings, percentiles
+from facebench.metrics.report import Estimate
+from facebench.metrics.resamples import Interval, Resamples, Weightings, percentiles
+from facebench.metrics.shares import Share, effective_counts, share_interval
 from facebench.metrics.verification import auc, dprime, tar_at_far
 from facebench.types import Float64Array, IntArray
 
 __all__ = [
     "MEASURES",
     "UNKNOWN",
+    "CellEstimate",
     "Cells",
     "Measure",
     "cell_estimates",
@@ -30,16 +33,17 @@ __all__ = [
 Measure: TypeAlias = Literal[
     "auc", "dprime", "accuracy", "tar", "mean distance", "pearson", "spearman"
 ]
-# What each measure is called, and whether it is a share.
-MEASURES: dict[str, tuple[str, bool]] = {
-    "auc": ("AUC", True),
-    "dprime": ("d'", False),
-    "accuracy": ("Accuracy", True),
-    "tar": ("TAR", True),
-    "mean distance": ("Mean Distance", False),
-    "pearson": ("Pearson", False),
-    "spearman": ("Spearman", False),
+# What each measure is called.
+MEASURES: dict[str, str] = {
+    "auc": "AUC",
+    "dprime": "d'",
+    "accuracy": "Accuracy",
+    "tar": "TAR",
+    "mean distance": "Mean Distance",
+    "pearson": "Pearson",
+    "spearman": "Spearman",
 }
+_SHARES: dict[str, Share] = {"auc": "auc", "accuracy": "accuracy", "tar": "tar"}
 UNKNOWN = Estimate(float("nan"), percentiles(np.array([np.nan])))
 
 
@@ -128,6 +132,10 @@ def _not_measurable(part: Cells) -> str:
         return "no comparison is left"
     if part.measure in ("auc", "dprime", "tar") and (part.labels.all() or not part.labels.any()):
         return "its pairs are all of one class"
+    n_impostor = int(np.count_nonzero(~part.labels))
+    if part.measure == "tar" and part.far * n_impostor < 0.5:
+        fewest = ceil(0.5 / part.far)
+        return f"FAR {part.far:g} takes {fewest} pairs of two people or more, it has {n_impostor}"
     if part.ratings is not None:
         if usable.sum() < 3:
             return "fewer than 3 pairs"
@@ -236,24 +244,58 @@ def _mean(values: Float64Array, counted: Float64Array, drawn: Weightings) -> Flo
         return np.asarray(total / count)
 
 
+class CellEstimate(NamedTuple):
+    """A measure of one condition.
+
+    Attributes
+    ----------
+    value : float
+        The measure.
+    interval : Interval
+        What it is reported with.
+    drawn : Interval
+        What resamples alone would say: narrower where a share is next to 0 or 1.
+    """
+
+    value: float
+    interval: Interval
+    drawn: Interval
+
+
 def cell_estimates(
     cells: Cells, values: Float64Array, replicates: Float64Array, resamples: Resamples
-) -> list[Estimate]:
-    """Give every condition its interval; Clopper-Pearson's where a share is 0 or 1."""
-    is_share = MEASURES[cells.measure][1]
+) -> list[CellEstimate]:
+    """Give every condition its interval.
+
+    Parameters
+    ----------
+    cells : Cells
+        The comparisons.
+    values : array, shape [K]
+        From `cell_values`.
+    replicates : array, shape [R, K]
+        From `cell_replicates`.
+    resamples : Resamples
+        Of the same comparisons.
+
+    Returns
+    -------
+    list of CellEstimate
+    """
     found = []
     for k, value in enumerate(values.tolist()):
+        if np.isnan(value):
+            found.append(CellEstimate(*UNKNOWN, UNKNOWN.interval))
+            continue
         chosen = cells.cell == k
-        sides = [chosen]
-        if cells.measure == "auc":
-            sides = [chosen & cells.labels, chosen & ~cells.labels]
-        elif cells.measure == "tar":
-            sides = [chosen & cells.labels]
-        n_independent = min(resamples.independent(side) for side in sides)
-        interval = (
-            proportion_interval(value, replicates[:, k], n_independent)
-            if is_share
-            else percentiles(replicates[:, k])
-        )
-        found.append(UNKNOWN if np.isnan(value) else Estimate(value, interval))
+        sample = replicates[:, k]
+        drawn = percentiles(sample, n_units=resamples.n_involved(chosen))
+        interval = drawn
+        share = _SHARES.get(cells.measure)
+        if share is not None:
+            counts = effective_counts(
+                cells.labels, cells.distances, resamples.first, resamples.second, chosen
+            )
+            interval = share_interval(share, value, sample, counts)
+        found.append(CellEstimate(value, interval, drawn))
     return found

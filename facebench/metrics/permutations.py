@@ -1,24 +1,22 @@
-"""Permutation tests of effects: condition labels swapped within items, people, or shuffled."""
+"""Tests of effects: condition labels exchanged among people who share no pair, else t tests."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import permutations
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from scipy.special import stdtr
 
+from facebench.metrics.blocks import FEW_BLOCKS, blocks_of
 from facebench.metrics.cells import Cells, measured
 from facebench.metrics.effects import Contrast, compared
 from facebench.types import Float64Array, IntArray
 
-__all__ = ["Exchange", "exchange_of", "permutation_p", "permuted_differences"]
+__all__ = ["Exchange", "exchange_of", "permutation_p", "permuted_differences", "t_test"]
 
-# Blocks of people from which on swapping whole blocks can tell anything.
-_FEW_BLOCKS = 8
 _TOGETHER = 1 << 22
 
 
@@ -29,14 +27,15 @@ class Exchange(NamedTuple):
     ----------
     how : str
         In words, for the results.
-    paired : bool
-        Whether every item is in every condition.
+    kind : {'swap', 'shuffle', 'none'}
+        Labels are swapped within blocks that hold every condition, shuffled among blocks of one
+        condition each, or cannot be exchanged: see `t_test`.
     blocks : int array, shape [N]
-        Comparisons of one block get new labels together.
+        Comparisons of one block get new labels together; they share nobody with other blocks.
     """
 
     how: str
-    paired: bool
+    kind: Literal["swap", "shuffle", "none"]
     blocks: IntArray
 
 
@@ -45,7 +44,7 @@ def exchange_of(
     involved: NDArray[np.bool_],
     first: IntArray,
     second: IntArray,
-    items: IntArray | None,
+    is_paired: bool,
     plural: str,
 ) -> Exchange:
     """Find out how condition labels may be exchanged if there were no effect.
@@ -57,38 +56,29 @@ def exchange_of(
     involved : bool array, shape [N]
         Comparisons of conditions that are compared.
     first, second : int array, shape [N]
-        The person (or image) of each side.
-    items : int array, shape [N], or None
-        What the comparison is of, the same in every condition; None if conditions are of others.
+        The person (image, group of people) of each side.
+    is_paired : bool
+        Whether every comparison is in every condition.
     plural : str
-        What people (or images) are called.
+        What these are called.
 
     Returns
     -------
     Exchange
-        Paired: blocks of comparisons that share no person with others, if there are 8 or more, so
-        that the test is exact; else single items, which takes items as independent. Not paired:
-        the comparisons within a person, if these are in one condition, and single ones of two.
+        Blocks are groups of people whom pairs link, directly or through others. Where there are
+        fewer than 6, or blocks hold some conditions and not others, nothing can be exchanged
+        without taking pairs that share people as independent.
     """
-    n_units = int(max(first.max(), second.max())) + 1
-    if items is None:
-        within = (first == second) & involved
-        own = np.unique(np.stack((first[within], cell[within])), axis=1)[0]
-        rows = n_units + np.arange(first.size)
-        if own.size and np.unique(own).size == own.size:
-            how = (
-                f"conditions shuffled among {plural}, and among pairs of two, taken as independent"
-            )
-            return Exchange(how, False, np.where(within, first, rows))
-        how = "conditions shuffled among pairs of one class, taken as independent"
-        return Exchange(how, False, rows)
-    ends = (first[involved], second[involved])
-    links = coo_array((np.ones(ends[0].size), ends), shape=(n_units, n_units))
-    blocks = np.asarray(connected_components(links, directed=False)[1][first], dtype=np.intp)
-    if np.unique(blocks[involved]).size >= _FEW_BLOCKS:
-        return Exchange(f"conditions swapped within {plural}", True, blocks)
-    how = "conditions swapped within items, taken as independent"
-    return Exchange(how, True, items)
+    blocks = blocks_of(first, second, involved)
+    if np.unique(blocks[involved]).size >= FEW_BLOCKS:
+        alone = (first == second)[involved].all()
+        called = plural if alone else f"groups of {plural}"
+        if is_paired:
+            return Exchange(f"conditions swapped within {called}", "swap", blocks)
+        own = np.unique(np.stack((blocks[involved], cell[involved])), axis=1)[0]
+        if np.unique(own).size == own.size:
+            return Exchange(f"conditions shuffled among {called}", "shuffle", blocks)
+    return Exchange(f"t test over resamples of {plural}", "none", blocks)
 
 
 class _Relabelled:
@@ -145,7 +135,7 @@ def permuted_differences(
     found = []
     for start in range(0, n_permutations, step):
         count = min(step, n_permutations - start)
-        if exchange.paired:
+        if exchange.kind == "swap":
             drawn = rng.integers(0, len(moves), size=(int(blocks.max()) + 1, count))
             relabelled = moves[drawn[blocks], part.cell[:, None]]
         else:
@@ -155,6 +145,36 @@ def permuted_differences(
             values[:, k] = measured(part, _Relabelled(relabelled, k))
         found.append(compared(values, contrast)[0])
     return np.concatenate(found)
+
+
+def t_test(difference: float, error: float, n_units: int) -> float:
+    """Two-sided p of a difference by its standard error over people, n - 1 degrees of freedom.
+
+    Parameters
+    ----------
+    difference : float
+        As observed.
+    error : float
+        Its standard error, from resamples of people (or images).
+    n_units : int
+        How many there are.
+
+    Returns
+    -------
+    float
+        NaN if the error is. Without any error 1 for no difference, else what n people who all
+        agree would give in an exact test.
+
+    Examples
+    --------
+    >>> round(t_test(2.0, 1.0, 11), 4)
+    0.0734
+    """
+    if np.isnan(difference) or np.isnan(error) or n_units < 2:
+        return float("nan")
+    if error == 0:
+        return 1.0 if difference == 0 else float(2.0 ** (1 - n_units))
+    return float(2 * stdtr(n_units - 1, -abs(difference) / error))
 
 
 def permutation_p(difference: float, permuted: Float64Array) -> float:
@@ -214,12 +234,14 @@ def _moves(contrast: Contrast, involved: list[int], n_cells: int) -> list[tuple[
 def _shuffled(
     part: Cells, blocks: IntArray, count: int, rng: np.random.Generator
 ) -> NDArray[np.int16]:
+    """Shuffle conditions among blocks that hold the same classes of comparisons."""
     relabelled = np.empty((part.cell.size, count), dtype=np.int16)
-    for chosen in (part.labels, ~part.labels):
-        rows = np.flatnonzero(chosen)
-        if rows.size:
-            _, one, block = np.unique(blocks[rows], return_index=True, return_inverse=True)
-            own = part.cell[rows][one].astype(np.int16)
-            drawn = rng.permuted(np.broadcast_to(own[:, None], (own.size, count)), axis=0)
-            relabelled[rows] = drawn[block]
+    of_class = [np.bincount(blocks, part.labels == label) > 0 for label in (True, False)]
+    classes = (of_class[0] + 2 * of_class[1])[blocks]
+    for kind in np.unique(classes):
+        rows = np.flatnonzero(classes == kind)
+        _, one, block = np.unique(blocks[rows], return_index=True, return_inverse=True)
+        own = part.cell[rows][one].astype(np.int16)
+        drawn = rng.permuted(np.broadcast_to(own[:, None], (own.size, count)), axis=0)
+        relabelled[rows] = drawn[block]
     return relabelled

@@ -18,11 +18,11 @@ from facebench.metrics.operating_points import eer, tar_at_far
 from facebench.metrics.replicates import fold_accuracy_replicates, verification_replicates
 from facebench.metrics.resamples import Interval, Resamples, percentiles
 from facebench.metrics.roc_curve import roc
-from facebench.metrics.stats import clopper_pearson
+from facebench.metrics.shares import Share, effective_counts, share_interval
 from facebench.metrics.verification import auc, dprime
 from facebench.types import Float64Array
 
-__all__ = ["Estimate", "TarEstimate", "VerificationReport", "proportion_interval", "verify"]
+__all__ = ["Estimate", "TarEstimate", "VerificationReport", "verify"]
 
 
 class Estimate(NamedTuple):
@@ -52,7 +52,7 @@ class VerificationReport(NamedTuple):
     standard_error : float
         Of the folds' mean, as LFW asks.
     threshold : Estimate
-        Mean of the folds' thresholds; the interval is that of the best threshold.
+        Mean of the folds' thresholds; the interval holds these, and that of the best threshold.
     oracle_accuracy, oracle_threshold : Estimate
         With the threshold best on these very comparisons.
     auc, eer, eer_threshold, dprime : Estimate
@@ -74,37 +74,6 @@ class VerificationReport(NamedTuple):
     dprime: Estimate
     tar: list[TarEstimate]
     n_impostor: int
-
-
-def proportion_interval(
-    value: float, replicates: Float64Array, n_independent: int, confidence: float = 0.95
-) -> Interval:
-    """Percentile interval of a proportion; Clopper-Pearson's at 0 and 1, where resamples are equal.
-
-    Parameters
-    ----------
-    value : float
-        The proportion.
-    replicates : array, shape [R]
-        Its values in resamples.
-    n_independent : int
-        Independent comparisons behind it, for 0 and 1.
-    confidence : float, default 0.95
-        Nominal coverage.
-
-    Returns
-    -------
-    Interval
-
-    Examples
-    --------
-    >>> low, high = proportion_interval(1.0, np.ones(100), 10)
-    >>> round(low, 4), high
-    (0.6915, 1.0)
-    """
-    if value in (0.0, 1.0) and n_independent > 0:
-        return clopper_pearson(n_independent if value == 1.0 else 0, n_independent, confidence)
-    return percentiles(replicates, confidence)
 
 
 def verify(
@@ -132,8 +101,8 @@ def verify(
     far : sequence of float
         Targets of the false accept rate.
     confidence : float, default 0.95
-        Nominal coverage of the intervals: percentile, and at proportions of 0 and 1
-        Clopper-Pearson on the number of people (images, pairs) that can be independent.
+        Nominal coverage of the intervals: percentile, and for shares no narrower than the number
+        of comparisons allows, see `share_interval`.
     higher_is_better : bool, default True
         False for distances.
 
@@ -164,47 +133,48 @@ def verify(
     oracle = best_accuracy(labels, scores, **way)
     equal = eer(curve)
     drawn = verification_replicates(labels, scores, resamples, far=far, **way)
-    n_genuine, n_impostor = (resamples.independent(chosen) for chosen in (genuine, ~genuine))
+    counts = effective_counts(genuine, -similarities, resamples.first, resamples.second)
     sign = 1.0 if higher_is_better else -1.0
     fold_array = np.asarray(folds)
     right = kfold_decisions(labels, scores, folds, crossed.thresholds, **way)
     oracle_right = accepted_at(similarities, oracle.threshold * sign) == genuine
 
-    def threshold_of(value: float, name: str) -> Estimate:
-        return Estimate(value, percentiles(_finite(drawn[name]), confidence))
+    def drawn_interval(name: str) -> Interval:
+        return percentiles(_finite(drawn[name]), confidence, resamples.n_units)
 
-    def rate(value: float, replicates: Float64Array, n_independent: int) -> Estimate:
-        return Estimate(value, proportion_interval(value, replicates, n_independent, confidence))
+    def share(name: Share, value: float, replicates: Float64Array) -> Estimate:
+        return Estimate(value, share_interval(name, value, replicates, counts, confidence))
 
     with np.errstate(invalid="ignore"):  # accept-none in one fold and accept-all in another
         threshold = float(crossed.thresholds.mean())
     sensitivity = dprime(labels, scores, **way)
     area = auc(curve)
+    best = drawn_interval("best threshold")
+    finite = _finite(crossed.thresholds)
     return VerificationReport(
-        accuracy=rate(
-            crossed.mean,
-            fold_accuracy_replicates(right, fold_array, resamples),
-            n_genuine + n_impostor,
+        accuracy=share(
+            "accuracy", crossed.mean, fold_accuracy_replicates(right, fold_array, resamples)
         ),
         standard_error=crossed.standard_error,
-        threshold=threshold_of(threshold, "best threshold"),
-        oracle_accuracy=rate(
+        threshold=Estimate(threshold, Interval(min(best.low, *finite), max(best.high, *finite))),
+        oracle_accuracy=share(
+            "accuracy",
             oracle.accuracy,
             fold_accuracy_replicates(oracle_right, np.ones(genuine.size), resamples),
-            n_genuine + n_impostor,
         ),
-        oracle_threshold=threshold_of(oracle.threshold, "best threshold"),
-        auc=rate(area, drawn["auc"], min(n_genuine, n_impostor)),
-        eer=rate(equal.rate, drawn["eer"], min(n_genuine, n_impostor)),
-        eer_threshold=threshold_of(equal.threshold, "eer threshold"),
-        dprime=Estimate(sensitivity, percentiles(drawn["dprime"], confidence)),
+        oracle_threshold=Estimate(oracle.threshold, best),
+        auc=share("auc", area, drawn["auc"]),
+        eer=share("eer", equal.rate, drawn["eer"]),
+        eer_threshold=Estimate(equal.threshold, drawn_interval("eer threshold")),
+        dprime=Estimate(sensitivity, drawn_interval("dprime")),
         tar=[
             TarEstimate(
                 found.target,
-                _resolved(rate(found.tar, drawn[f"tar@{found.target:g}"], n_genuine), found.tar),
+                share("tar", found.tar, drawn[f"tar@{found.target:g}"]),
                 found.far,
                 _resolved(
-                    threshold_of(found.threshold, f"tar@{found.target:g} threshold"), found.tar
+                    Estimate(found.threshold, drawn_interval(f"tar@{found.target:g} threshold")),
+                    found.tar,
                 ),
                 found.resolvable,
             )

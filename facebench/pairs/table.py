@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facebench.errors import InputError, MissingPairsFileError, PairsError
-from facebench.names import did_you_mean_file
+from facebench.names import did_you_mean, did_you_mean_file
 from facebench.types import StrPath
 
 if TYPE_CHECKING:
@@ -222,6 +222,7 @@ def require_column(
             msg = (
                 f"The {parameter!r} parameter of {owner} must be a column of {Path(path).name} "
                 f"(it has: {has}). Got {column!r} instead."
+                f"{did_you_mean(column, map(str, pairs.columns))}"
             )
         raise PairsError(msg)
     series = pairs[column]

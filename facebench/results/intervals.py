@@ -21,11 +21,9 @@ from facebench.metrics.influence import (
     mean_influence,
     relative_difference_influence,
 )
-from facebench.metrics.resamples import n_independent
-from facebench.metrics.stats import clopper_pearson
+from facebench.metrics.shares import SHARES_NOTE, Share, effective_counts, no_narrower
 from facebench.metrics.verification import accuracy_at, youden_threshold
 from facebench.results.pair_rows import PairRows
-from facebench.types import IntArray
 
 __all__ = ["agrees", "measure_influence", "measure_interval"]
 
@@ -47,6 +45,7 @@ _RATED = {
     "Spearman": spearman_influence,
     "Kendall Tau-a": kendall_influence,
 }
+_SHARES: dict[str, Share] = {"AUC": "auc", "Accuracy": "accuracy"}
 _AGREES = 1e-4
 _ROUNDING = 1e-12
 
@@ -114,35 +113,27 @@ def measure_interval(metric: str, value: float, pairs: PairRows) -> dict[str, An
     influence = measure_influence(metric, pairs)
     if influence is None or not agrees(influence.estimate, value):
         return {}
-    by, first, second = pairs.members
-    if metric in ("AUC", "Accuracy") and value in (0.0, 1.0):
-        used = pairs.usable
-        return _at_an_end(metric, value, pairs, first[used], second[used])
+    by, *sides = pairs.members
+    used = pairs.usable
     error = dyadic_error(influence.values, pairs.dyads)
-    if error < _ROUNDING:
+    share = _SHARES.get(metric)
+    if error < _ROUNDING and share is None:
         return {}
-    low, high = interval(value, error, _SCALES.get(metric, "identity"))
-    return {"ci_low": low, "ci_high": high, "ci_method": f"dyadic cluster-robust by {by}"}
+    found = interval(value, error, _SCALES.get(metric, "identity"))
+    how = f"dyadic cluster-robust by {by}"
+    if share is not None:
+        genuine = np.asarray(pairs.labels)[used] == 1
+        first, second = (side[used] for side in sides)
+        counts = effective_counts(genuine, pairs.distances[used], first, second)
+        found = no_narrower(share, value, found, error**2, counts)
+        how += SHARES_NOTE
+    return {"ci_low": found.low, "ci_high": found.high, "ci_method": how}
 
 
 def agrees(estimate: float, value: float) -> bool:
     """Tell whether a measure made here is the one that the task reports."""
     # What is undefined agrees with nothing.
     return abs(estimate - value) <= _AGREES
-
-
-def _at_an_end(
-    metric: str, value: float, pairs: PairRows, first: IntArray, second: IntArray
-) -> dict[str, Any]:
-    """No pair is on the other side, so that pairs say nothing of the spread but their number."""
-    labels = np.asarray(pairs.labels)[pairs.usable]
-    counts = [n_independent(first[labels == kind], second[labels == kind]) for kind in (0, 1)]
-    size = min(counts) if metric == "AUC" else sum(counts)
-    if not size:
-        return {}
-    low, high = clopper_pearson(size if value == 1.0 else 0, size)
-    how = f"Clopper-Pearson, {size} pairs that share no {pairs.members[0]}"
-    return {"ci_low": low, "ci_high": high, "ci_method": how}
 
 
 def _accuracy_influence(labels: Any, similarities: Any) -> Influence:

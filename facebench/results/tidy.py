@@ -110,14 +110,13 @@ def _layer_records(
                 "ci_high": given[1],
                 "higher_is_better": higher_is_better(metric),
             }
-            if given[0] is None:
+            if given[0] is None or np.isnan(given[0]):
                 record["ci_method"] = None
-                if metric in important and np.isfinite(value):
-                    made = {} if own is None else measure_interval(metric, float(value), own)
-                    record.update(
-                        made
-                        or _left_out_interval((condition, metric), float(value), layer, left_outs)
-                    )
+            if given[0] is None and metric in important and np.isfinite(value):
+                made = {} if own is None else measure_interval(metric, float(value), own)
+                record.update(
+                    made or _left_out_interval((condition, metric), float(value), layer, left_outs)
+                )
             records.append(record)
     return records
 

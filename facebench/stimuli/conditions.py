@@ -93,7 +93,9 @@ def make_conditions(
     - Conditions that keep the face whole or show a part of it (inverted, negated, grey, filtered,
       pixelated, noise, scrambled, eyes-only …): ``LABEL.csv`` holds all pairs of photographs of
       one person and as many of two, once with both images ``upright`` and once with both in the
-      condition. With several such conditions, ``verification.csv`` holds the same pairs in all.
+      condition. Pairs of two stay within groups of two to four people (larger ones where these
+      hold too few), so that groups are independent and `EffectTask` can exchange them. With several
+      such conditions, ``verification.csv`` holds the same pairs in all.
     - Thatcherised: ``LABEL.csv`` pairs each face (img1) with its thatcherised version (img2), as
       ``upright`` and, both turned over, as ``inverted``. With the mean distances of these two
       conditions, the index of the Thatcher effect is (upright - inverted) / (upright + inverted).

@@ -12,6 +12,7 @@ import numpy as np
 
 from facebench.files import atomic_path
 from facebench.stimuli.catalogue import CONDITIONS, UPRIGHT, Condition
+from facebench.stimuli.closed_groups import closed_groups, pairs_of_two
 from facebench.stimuli.sources import PreparedFace, own_seed
 
 _COLUMNS = ("img1", "img2", "same", "condition", "identity1", "identity2")
@@ -87,7 +88,9 @@ def build_tables(
 def verification_pairs(
     faces: Sequence[PreparedFace], n_pairs: int | None, seed: int
 ) -> list[_Pair]:
-    """Pair the photographs of each person, and as many random photographs of two people.
+    """Pair the photographs of each person, and as many photographs of two people.
+
+    Pairs of two people stay within small groups of people, see `closed_groups`.
 
     Returns
     -------
@@ -104,26 +107,9 @@ def verification_pairs(
         same = [same[i] for i in kept]
     # Without pairs of one person, one pair of two people for each image.
     wanted = len(same) or min(len(faces), n_pairs or len(faces))
-    different = _pairs_of_two(faces, wanted, rng) if len(people) > 1 else []
+    identities = [face.identity for face in faces]
+    different = pairs_of_two(identities, wanted, rng) if len(people) > 1 else []
     return [(a, b, 1) for a, b in same] + [(a, b, 0) for a, b in different]
-
-
-def _pairs_of_two(
-    faces: Sequence[PreparedFace], wanted: int, rng: np.random.Generator
-) -> list[tuple[int, int]]:
-    """Draw different pairs of photographs of two people, each photograph about equally often."""
-    drawn: dict[tuple[int, int], None] = {}
-    count = len(faces)
-    # Every shift pairs each image with the one so many places on in a random order.
-    order = rng.permutation(count).tolist()
-    for shift in rng.permutation(np.arange(1, count)).tolist():
-        for place in rng.permutation(count).tolist():
-            a, b = sorted((order[place], order[(place + shift) % count]))
-            if faces[a].identity != faces[b].identity:
-                drawn[a, b] = None
-            if len(drawn) == wanted:
-                return list(drawn)
-    return list(drawn)
 
 
 def _row(faces: Sequence[PreparedFace], pair: _Pair, folder: str, condition: str) -> Row:
@@ -174,14 +160,16 @@ def _composite(
 ) -> list[Row]:
     """One upper half with two lower halves, and two upper halves with two lower halves."""
     usable = [i for i, face in enumerate(faces) if face.name in made]
-    pairs = [(i, i, 1) for i in usable]
     rng = np.random.default_rng(own_seed(seed, "composites"))
-    for i in usable:
-        first = {faces[i].identity, faces[donors[i][0]].identity}
-        for k in (usable[p] for p in rng.permutation(len(usable))):
-            if not first & {faces[k].identity, faces[donors[k][1]].identity}:
-                pairs.append((i, k, 0))
-                break
+    groups = [
+        [usable[place] for images in group for place in images]
+        for group in closed_groups([faces[i].identity for i in usable], rng)
+    ]
+    two = _two_uppers(faces, donors, groups, rng)
+    if len(two) < len(usable) / 2:
+        # Groups too small for four people in a pair.
+        two = _two_uppers(faces, donors, [usable], rng)
+    pairs = [(i, i, 1) for i in usable] + two
     return [
         (
             f"{condition.label}-{alignment}-1/{faces[a].name}",
@@ -194,6 +182,31 @@ def _composite(
         for alignment in ("aligned", "misaligned")
         for a, b, same in pairs
     ]
+
+
+def _two_uppers(
+    faces: Sequence[PreparedFace],
+    donors: Sequence[Sequence[int]],
+    groups: Sequence[Sequence[int]],
+    rng: np.random.Generator,
+) -> list[_Pair]:
+    """Pair each face with another one of its group, if halves of four people can be had."""
+    pairs: list[_Pair] = []
+    for group in groups:
+        times = dict.fromkeys(group, 0)
+        for i in sorted(group):
+            first = {faces[i].identity, faces[donors[i][0]].identity}
+            fitting = [
+                k
+                for k in rng.permutation(group).tolist()
+                if not first & {faces[k].identity, faces[donors[k][1]].identity}
+            ]
+            if fitting:
+                # The least used one.
+                k = min(fitting, key=times.__getitem__)
+                times[k] += 1
+                pairs.append((i, k, 0))
+    return sorted(pairs)
 
 
 def _feature(faces: Sequence[PreparedFace], made: set[str], condition: Condition) -> list[Row]:

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from facebench.columns import N_FAILED, N_IDENTITIES, N_IMAGES, N_PAIRS
 from facebench.errors import InputError, PairsError
+from facebench.metrics.blocks import are_even, blocks_of
 from facebench.metrics.jackknife import LeaveOut
-from facebench.metrics.resamples import By
+from facebench.metrics.resamples import By, Resamples
+from facebench.metrics.shares import SHARES_NOTE
 from facebench.metrics.verification import LabelError, as_labels
 from facebench.packs import is_pack, member_bytes
 from facebench.pairs import require_column, row_name
@@ -33,6 +35,8 @@ __all__ = [
     "genuine_labels",
     "images_of",
     "leave_out_of",
+    "resampled",
+    "resamples_of",
     "resampling_note",
 ]
 
@@ -261,9 +265,45 @@ def count_columns(
     }
 
 
-def resampling_note(members: Members, n_resamples: int) -> str:
+def resamples_of(
+    labels: NDArray[np.int8], members: Members, *, n_resamples: int, seed: int
+) -> Resamples:
+    """Draw what intervals rest on: people, or images where people are not known.
+
+    Where people fall into groups that no pair links, whole groups are drawn: these are independent,
+    and their pairs stay together.
+
+    Parameters
+    ----------
+    labels : array, shape [N]
+        1 genuine, 0 impostor.
+    members : Members
+        Who is compared.
+    n_resamples, seed : int
+        See `Resamples`.
+
+    Returns
+    -------
+    Resamples
+    """
+    drawn = {"n_resamples": n_resamples, "seed": seed}
+    found = Resamples(labels, members.by, members.first, members.second, **drawn)
+    blocks = blocks_of(found.first, found.second)
+    if members.by == "identity" and are_even(blocks) and np.unique(blocks).size < found.n_units:
+        return Resamples(labels, "image", blocks, blocks, **drawn)
+    return found
+
+
+def resampled(members: Members, resamples: Resamples) -> str:
+    """Say what resamples draw."""
+    n_members = np.unique(np.concatenate((members.first, members.second))).size
+    return f"groups of {members.plural}" if resamples.n_units < n_members else members.plural
+
+
+def resampling_note(members: Members, resamples: Resamples) -> str:
     """Say how intervals were made."""
-    return f"95 % bootstrap of {members.plural} ({n_resamples}); Clopper-Pearson at 0 and 1"
+    what = resampled(members, resamples)
+    return f"95 % bootstrap of {what} ({resamples.n_resamples}){SHARES_NOTE}"
 
 
 def leave_out_of(pairs: pd.DataFrame, members: Members) -> tuple[LeaveOut, str]:

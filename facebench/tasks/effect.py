@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -10,22 +9,14 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics.pairwise import cosine_distances
 
-from facebench.columns import CI_HIGH, CI_LOW, CI_METHOD, MODEL
+from facebench.columns import CI_METHOD, MODEL, UNDEFINED
 from facebench.errors import InputError, PairsError
-from facebench.metrics.cells import (
-    MEASURES,
-    Cells,
-    Measure,
-    cell_estimates,
-    cell_replicates,
-    cell_values,
-)
-from facebench.metrics.effects import Contrast, compared, effect_of, item_index
+from facebench.metrics.cells import MEASURES, Cells, Measure
+from facebench.metrics.effects import item_index
 from facebench.metrics.jackknife import LeaveOut, LeftOut
-from facebench.metrics.permutations import exchange_of, permutation_p, permuted_differences
-from facebench.metrics.report import Estimate
-from facebench.metrics.resamples import Resamples, percentiles
+from facebench.metrics.permutations import exchange_of
 from facebench.metrics.verification import best_accuracy
+from facebench.names import did_you_mean
 from facebench.plots import PlotHelper
 from facebench.tasks.base import RoundedTask
 from facebench.tasks.comparisons import (
@@ -34,17 +25,17 @@ from facebench.tasks.comparisons import (
     at_least_1,
     count_columns,
     leave_out_of,
+    resampled,
+    resamples_of,
     resampling_note,
 )
 from facebench.tasks.effect_design import Side, conditions_of, items_of, labels_of, members_of
 from facebench.tasks.effect_items import PairedItems
+from facebench.tasks.effect_rows import EffectRows, columns_of
 from facebench.types import Float64Array, MetricFunction, StrPath
 
 __all__ = ["EffectTask", "HumanReference"]
 
-_log = logging.getLogger(__name__)
-# What `compared` returns, as columns call it.
-_COMPARED = ("Difference", "Ratio", "Relative Difference")
 _UNLABELLED = ("mean distance", "pearson", "spearman")
 
 
@@ -71,11 +62,16 @@ class EffectTask(RoundedTask):
 
     One row per layer: '<condition> <Measure>' for every condition, and of the contrast a against b
     Difference = a - b, Ratio = a / b and Relative Difference = (a - b) / (a + b), each with a 95 %
-    interval. The same people (or photographs) are resampled in all conditions, so that intervals
-    are those of paired differences. P is from permutations: condition labels are swapped within
-    people or items where every item is in every condition, else shuffled; 'P Method' says which.
+    interval. The same people (or photographs; whole groups of people where no pair links one group
+    to another) are resampled in all conditions, so that intervals are those of paired differences.
+    P is from permutations where people fall into six groups or more that no pair links: condition
+    labels are swapped within groups that are in every condition, or shuffled among groups of one
+    condition each. Where pairs link all people, nothing can be exchanged without taking dependent
+    pairs as independent, and P is that of Difference / standard error over the resamples, by the t
+    distribution. 'P Method' says which.
     Ratio and Relative Difference are NaN, and 'Undefined' says why, where their denominator may be
-    zero. Relative Difference is the index of the means; 'Mean Item Relative Difference' is the mean
+    zero, the latter also where a condition may be (a correlation, d'). Relative Difference is the
+    index of the means; 'Mean Item Relative Difference' is the mean
     of the items' own indices (mean distance of paired items only), with 'Items Left Out' those
     whose denominator is next to zero.
 
@@ -128,7 +124,8 @@ class EffectTask(RoundedTask):
     References
     ----------
     B. Efron and R. J. Tibshirani, "An introduction to the bootstrap" (1993); B. Phipson and G. K.
-    Smyth, "Permutation p-values should never be zero" (2010).
+    Smyth, "Permutation p-values should never be zero" (2010); P. Good, "Permutation, parametric and
+    bootstrap tests of hypotheses" (2005), on blocks as the units of exchange.
     """
 
     human_references: tuple[HumanReference, ...] = ()
@@ -160,6 +157,7 @@ class EffectTask(RoundedTask):
             msg = (
                 f"The 'measure' parameter of {owner} must be one of "
                 f"{', '.join(map(repr, MEASURES))}. Got {measure!r} instead."
+                f"{did_you_mean(measure, MEASURES)}"
             )
             raise InputError(msg)
         if not isinstance(far, int | float) or not 0 < far <= 1:
@@ -176,16 +174,14 @@ class EffectTask(RoundedTask):
         self.measure = measure
         self.threshold = threshold
         self.far = far
-        self._n_permutations = at_least_1("n_permutations", n_permutations, owner)
-        self._seed = seed
         where: dict[str, Any] = {"task": name, "owner": owner, "path": pairs_file_path}
         self._all_pairs = pairs = pd.DataFrame(self.pairs_df)
         self._conditions = conditions_of(pairs, condition_column, contrast, factors, **where)
         labels = labels_of(pairs, true_label, needed=measure not in _UNLABELLED, **where)
         cell = self._conditions.cell
-        self._involved = np.isin(cell, self._conditions.involved)
+        involved = np.isin(cell, self._conditions.involved)
         self._items, photographs = items_of(
-            pairs, cell, self._involved, item_column, owner=owner, path=pairs_file_path
+            pairs, cell, involved, item_column, owner=owner, path=pairs_file_path
         )
         self._members = members_of(pairs, labels, identity, photographs, **where)
         if labels is None:
@@ -196,21 +192,26 @@ class EffectTask(RoundedTask):
         self._ratings: Float64Array | None = None
         if measure in ("pearson", "spearman"):
             self._ratings = self._numbers("rating_column", rating_column).to_numpy(dtype=np.float64)
-        self._resamples = Resamples(
+        self._resamples = resamples_of(
             labels,
-            self._members.by,
-            self._members.first,
-            self._members.second,
+            self._members,
             n_resamples=at_least_1("n_resamples", n_resamples, owner),
             seed=seed,
-        )
-        self._exchange = exchange_of(
-            cell,
-            self._involved,
-            self._resamples.first,
-            self._resamples.second,
-            self._items,
-            self._members.plural,
+        ).within(cell)
+        self._rows = EffectRows(
+            self._conditions,
+            self.measure_name,
+            self._resamples,
+            exchange_of(
+                cell,
+                involved,
+                self._resamples.first,
+                self._resamples.second,
+                self._items is not None,
+                resampled(self._members, self._resamples),
+            ),
+            n_permutations=at_least_1("n_permutations", n_permutations, owner),
+            seed=seed,
         )
 
     @property
@@ -221,12 +222,11 @@ class EffectTask(RoundedTask):
     @property
     def measure_name(self) -> str:
         """What the measure is called in the results."""
-        name = MEASURES[self.measure][0]
+        name = MEASURES[self.measure]
         return f"TAR@FAR={self.far:g}" if self.measure == "tar" else name
 
     def _check_classes(self) -> None:
-        involved = {k for c in self._conditions.contrasts.values() for k in (*c.first, *c.second)}
-        for k in sorted(involved):
+        for k in self._conditions.involved:
             genuine = self._labels[self._conditions.cell == k]
             if genuine.all() or not genuine.any():
                 msg = (
@@ -268,37 +268,19 @@ class EffectTask(RoundedTask):
             One row, see the class.
         """
         cells = self._cells(pairs_distances_df)
-        values, reasons = cell_values(cells)
-        replicates = cell_replicates(cells, self._resamples)
-        row: dict[str, Any] = {}
-        found = cell_estimates(cells, values, replicates, self._resamples)
-        for name, estimate in zip(self.conditions, found, strict=True):
-            row.update(_columns(f"{name} {self.measure_name}", estimate))
-        undefined = [f"{self.conditions[k]}: {reason}" for k, reason in reasons.items()]
-        for prefix, contrast in self._conditions.contrasts.items():
-            effect = effect_of(values, replicates, contrast, found)
-            row.update(_columns(f"{prefix}Difference", effect.difference))
-            row.update(_columns(f"{prefix}Ratio", effect.ratio))
-            row.update(_columns(f"{prefix}Relative Difference", effect.relative))
-            row[f"{prefix}P"] = permutation_p(
-                effect.difference.value, self._permuted(cells, contrast)
-            )
-            if effect.undefined and not reasons:
-                undefined.append(f"{prefix}{effect.undefined}")
+        row, undefined = self._rows.row(cells)
         items = self._paired_items()
         if items is not None:
             estimate, n_left_out = items.mean_index(cells.distances, self._resamples)
-            row.update(_columns("Mean Item Relative Difference", estimate))
+            row.update(columns_of("Mean Item Relative Difference", estimate))
             row.update({"Items": items.rows.size, "Items Left Out": n_left_out})
-        if undefined:
-            _log.warning("Task %r: not defined (NaN): %s.", self.name, "; ".join(undefined))
-        row["Undefined"] = "; ".join(undefined)
-        row["P Method"] = f"{self._exchange.how} ({self._n_permutations})"
+        row[UNDEFINED] = undefined
+        row["P Method"] = self._rows.p_method
         if self.measure == "accuracy":
             row["Threshold"] = cells.threshold
             row["Threshold From"] = "given" if self.threshold is not None else "same pairs"
         row["Distance Metric"] = self.distance_metric_name
-        row[CI_METHOD] = resampling_note(self._members, self._resamples.n_resamples)
+        row[CI_METHOD] = resampling_note(self._members, self._resamples)
         row.update(count_columns(self._all_pairs, self._members, cells.distances))
         return pd.DataFrame([row])
 
@@ -319,23 +301,9 @@ class EffectTask(RoundedTask):
         LeftOut
         """
         groups, digest = self._leave_out
-        replicates = cell_replicates(self._cells(pairs_distances_df), groups)
-        values: dict[tuple[str | None, str], Float64Array] = {
-            (None, f"{name} {self.measure_name}"): replicates[:, k]
-            for k, name in enumerate(self.conditions)
-        }
-        for prefix, contrast in self._conditions.contrasts.items():
-            for name, drawn in zip(_COMPARED, compared(replicates, contrast), strict=True):
-                values[None, f"{prefix}{name}"] = drawn
-        return LeftOut(self._members.by, digest, values)
-
-    def _permuted(self, cells: Cells, contrast: Contrast) -> Float64Array:
-        return permuted_differences(
-            cells,
-            contrast,
-            self._exchange,
-            n_permutations=self._n_permutations,
-            seed=self._seed,
+        found = self._rows.left_out(self._cells(pairs_distances_df), groups)
+        return LeftOut(
+            self._members.by, digest, {(None, name): values for name, values in found.items()}
         )
 
     def _paired_items(self) -> PairedItems | None:
@@ -397,25 +365,12 @@ class EffectTask(RoundedTask):
         DataFrame
             One row: the Difference of either network, and Interaction = first - second, with
             intervals from the same resamples for both, and P from the same exchanges of condition
-            labels for both. With `factors`, the Difference is that of their interaction.
+            labels (or the standard error) for both. With `factors`, the Difference is that of their
+            interaction.
         """
-        contrast = list(self._conditions.contrasts.values())[-1]
-        points, drawn, permuted = [], [], []
-        for frame in (first, second):
-            cells = self._cells(frame)
-            points.append(float(compared(cell_values(cells)[0], contrast)[0]))
-            drawn.append(compared(cell_replicates(cells, self._resamples), contrast)[0])
-            permuted.append(self._permuted(cells, contrast))
-        row: dict[str, Any] = {}
-        for name, value, sample in (
-            ("First Difference", points[0], drawn[0]),
-            ("Second Difference", points[1], drawn[1]),
-            ("Interaction", points[0] - points[1], drawn[0] - drawn[1]),
-        ):
-            row.update(_columns(name, Estimate(value, percentiles(sample))))
-        row["P"] = permutation_p(points[0] - points[1], permuted[0] - permuted[1])
-        row["P Method"] = f"{self._exchange.how} ({self._n_permutations})"
-        row[CI_METHOD] = resampling_note(self._members, self._resamples.n_resamples)
+        row = self._rows.interaction(self._cells(first), self._cells(second))
+        row["P Method"] = self._rows.p_method
+        row[CI_METHOD] = resampling_note(self._members, self._resamples)
         return pd.DataFrame([row])
 
     def plot(self, output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
@@ -437,11 +392,3 @@ class EffectTask(RoundedTask):
             PlotHelper.plot_layer_profile(
                 performances, effects, output_dir, "effect_over_layers", label="Difference"
             )
-
-
-def _columns(name: str, estimate: Estimate) -> dict[str, float]:
-    return {
-        name: estimate.value,
-        f"{name}{CI_LOW}": estimate.interval.low,
-        f"{name}{CI_HIGH}": estimate.interval.high,
-    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Sequence
 from pathlib import PurePosixPath
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from facebench.errors import InputError, PairsError
 from facebench.metrics.effects import Contrast
 from facebench.metrics.labels import LabelError, as_labels
+from facebench.names import did_you_mean
 from facebench.pairs import require_column, row_name
 from facebench.tasks.comparisons import Identity, Members, find_members
 from facebench.types import IntArray, StrPath
@@ -120,6 +120,7 @@ def _factorial(
         msg = (
             f"The 'factors' parameter of {owner} must be two columns of the pairs file, without a "
             f"'contrast'. Got {factors!r} and contrast={contrast!r}."
+            f"{did_you_mean(factors, pairs.columns) if isinstance(factors, str) else ''}"
         )
         raise InputError(msg)
     levels = []
@@ -192,11 +193,10 @@ def _sides(
         wanted = [side] if isinstance(side, str) else [str(name) for name in side]
         for name in wanted:
             if name not in names:
-                close = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-                hint = f" Did you mean {close[0]!r}?" if close else ""
                 msg = (
                     f"The contrast of {task!r} names the condition {name!r}, of which {path} has "
-                    f"no pairs. The conditions in its {column!r} column are: {listed}.{hint}"
+                    f"no pairs. The conditions in its {column!r} column are: {listed}."
+                    f"{did_you_mean(name, names)}"
                 )
                 raise PairsError(msg)
         sides.append(tuple(names.index(name) for name in wanted))

@@ -164,7 +164,7 @@ class FamiliarityEffect(EffectTask):
 
     Difference = AUC familiar - AUC unfamiliar, of identities that were in training (other
     photographs of them) and that were not; positive for people. Conditions hold different people,
-    so labels are shuffled for P. Impostor pairs should be within a condition.
+    who are resampled condition by condition. Impostor pairs should be within a condition.
 
     Parameters
     ----------

@@ -15,7 +15,6 @@ from facebench.columns import CI_METHOD, CONDITION
 from facebench.errors import InputError, PairsError
 from facebench.metrics.accuracy import accepted_at
 from facebench.metrics.jackknife import LeaveOut, LeftOut
-from facebench.metrics.resamples import Resamples
 from facebench.metrics.verification import fnmr_at_fmr
 from facebench.plots import PlotHelper
 from facebench.tasks.base import RoundedTask
@@ -30,6 +29,7 @@ from facebench.tasks.comparisons import (
     genuine_labels,
     images_of,
     leave_out_of,
+    resamples_of,
     resampling_note,
 )
 from facebench.tasks.group_measures import ALL_GROUPS, Cell, GroupMeasures, cells_of
@@ -124,11 +124,9 @@ class GroupErrorTask(RoundedTask):
                 n_unknown,
                 len(self._labels),
             )
-        self._resamples = Resamples(
+        self._resamples = resamples_of(
             self._labels,
-            self._members.by,
-            self._members.first,
-            self._members.second,
+            self._members,
             n_resamples=at_least_1("n_resamples", n_resamples, owner),
             seed=seed,
         )
@@ -246,7 +244,7 @@ class GroupErrorTask(RoundedTask):
             "Threshold": threshold,
             "Threshold From": chosen_from,
             "Distance Metric": self.distance_metric_name,
-            CI_METHOD: resampling_note(self._members, self._resamples.n_resamples),
+            CI_METHOD: resampling_note(self._members, self._resamples),
             "Genuine Pairs": int(labels.sum()),
             "Impostor Pairs": int((1 - labels).sum()),
             **count_columns(self._all_pairs[cell.chosen], members, distances[cell.chosen]),

@@ -18,8 +18,8 @@ from facebench.metrics.groups import (
 )
 from facebench.metrics.jackknife import LeaveOut
 from facebench.metrics.replicates import verification_replicates
-from facebench.metrics.report import proportion_interval
 from facebench.metrics.resamples import Interval, Resamples, Weightings, percentiles
+from facebench.metrics.shares import EffectiveCounts, Share, effective_counts, share_interval
 from facebench.metrics.verification import auc, dprime
 from facebench.types import Float64Array
 
@@ -103,6 +103,10 @@ class GroupMeasures:
         self._resamples = resamples
         self._replicates: dict[tuple[str, str], Float64Array] = {}
 
+    def _counts(self, chosen: NDArray[np.bool_]) -> EffectiveCounts:
+        drawn = self._resamples
+        return effective_counts(self._genuine, self._distances, drawn.first, drawn.second, chosen)
+
     def _drawn_rates(
         self, cells: list[Cell], drawn: Weightings
     ) -> tuple[dict[tuple[str, str], Float64Array], dict[tuple[str, str], NDArray[np.bool_]]]:
@@ -127,12 +131,14 @@ class GroupMeasures:
         self._replicates, counted = self._drawn_rates(cells, self._resamples)
         wrong = self._accepted != self._genuine
         found: dict[str, dict[str, float]] = {cell.condition: {} for cell in cells}
+        counts = {cell.condition: self._counts(cell.chosen) for cell in cells}
         for (condition, rate), drawn in self._replicates.items():
             own = counted[condition, rate]
             value, interval = float("nan"), Interval(float("nan"), float("nan"))
             if own.any():
                 value = float(np.mean(wrong[own]))
-                interval = proportion_interval(value, drawn, self._resamples.independent(own))
+                share: Share = "fmr" if rate == "FMR" else "fnmr"
+                interval = share_interval(share, value, drawn, counts[condition])
             found[condition].update(_with_interval(rate, value, interval))
         return found
 
@@ -179,13 +185,12 @@ class GroupMeasures:
         way: dict[str, Any] = {"higher_is_better": False}
         area, sensitivity = auc(genuine, distances, **way), dprime(genuine, distances, **way)
         drawn = verification_replicates(genuine, distances, self._resamples.part(chosen), **way)
-        n_independent = min(
-            self._resamples.independent(chosen & self._genuine),
-            self._resamples.independent(chosen & ~self._genuine),
-        )
+        counts = self._counts(chosen)
         return {
-            **_with_interval("AUC", area, proportion_interval(area, drawn["auc"], n_independent)),
-            **_with_interval("d'", sensitivity, percentiles(drawn["dprime"])),
+            **_with_interval("AUC", area, share_interval("auc", area, drawn["auc"], counts)),
+            **_with_interval(
+                "d'", sensitivity, percentiles(drawn["dprime"], n_units=counts.n_units)
+            ),
         }
 
     def fairness(self, groups: list[Cell]) -> dict[str, float]:

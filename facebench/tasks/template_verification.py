@@ -25,8 +25,8 @@ from facebench.errors import InputError, MissingImageError, PairsError
 from facebench.flipping import flipped_name
 from facebench.metrics.jackknife import LeaveOut, LeftOut
 from facebench.metrics.replicates import verification_replicates
-from facebench.metrics.report import proportion_interval
 from facebench.metrics.resamples import Resamples
+from facebench.metrics.shares import SHARES_NOTE, Share, effective_counts, share_interval
 from facebench.metrics.templates import Flip, Normalise, combine_flips, pool_templates
 from facebench.metrics.verification import (
     LabelError,
@@ -267,31 +267,27 @@ class TemplateVerificationTask(EmbeddingTask):
         )
         given: dict[str, Any] = {"higher_is_better": False}
         drawn = verification_replicates(labels, distances, resamples, far=self.far, **given)
-        n_genuine, n_impostor = (resamples.independent(labels == value) for value in (1, 0))
+        counts = effective_counts(labels == 1, distances, resamples.first, resamples.second)
         row: dict[str, Any] = {}
 
-        def add(name: str, value: float, replicates: Float64Array, n_independent: int) -> None:
+        def add(name: str, share: Share, value: float, replicates: Float64Array) -> None:
             row[name] = value
-            interval = proportion_interval(value, replicates, n_independent)
+            interval = share_interval(share, value, replicates, counts)
             row[f"{name}{CI_LOW}"], row[f"{name}{CI_HIGH}"] = interval
 
-        both = min(n_genuine, n_impostor)
-        add("AUC", auc(labels, distances, **given), drawn["auc"], both)
+        add("AUC", "auc", auc(labels, distances, **given), drawn["auc"])
         found = eer(labels, distances, **given)
-        add("EER", found.rate, drawn["eer"], both)
+        add("EER", "eer", found.rate, drawn["eer"])
         row["EER Threshold"] = found.threshold
         for point in tar_at_far(labels, distances, self.far, **given):
             name = f"TAR@FAR={point.target:g}"
-            # What too few impostors tell has no interval either.
-            told = np.nan if np.isnan(point.tar) else 1.0
-            add(name, point.tar, drawn[f"tar@{point.target:g}"] * told, n_genuine)
+            add(name, "tar", point.tar, drawn[f"tar@{point.target:g}"])
             row[f"{name} Achieved FAR"], row[f"{name} Threshold"] = point.far, point.threshold
         row["Oracle Accuracy"] = best_accuracy(labels, distances, **given).accuracy
         unit = "template" if self._people is None else "identity"
         context = {
             "Distance Metric": self.distance_metric_name,
-            CI_METHOD: f"95% bootstrap by {unit} ({n_resamples} resamples); "
-            "Clopper-Pearson at 0 and 1",
+            CI_METHOD: f"95% bootstrap by {unit} ({n_resamples} resamples){SHARES_NOTE}",
             N_PAIRS: len(items_df),
             "Templates": int(pd.unique(items_df[list(_SIDES)].to_numpy().ravel()).size),
             N_IMAGES: len(set(self.images)),

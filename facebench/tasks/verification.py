@@ -24,7 +24,6 @@ from facebench.metrics.folds import Folds, fold_faults, make_folds
 from facebench.metrics.jackknife import LeaveOut, LeftOut
 from facebench.metrics.replicates import fold_accuracy_replicates, verification_replicates
 from facebench.metrics.report import Estimate, VerificationReport, verify
-from facebench.metrics.resamples import Resamples
 from facebench.pairs import PAIR_COLUMNS, as_path, is_lfw_list, require_column
 from facebench.plots import PlotHelper
 from facebench.tasks.base import RoundedTask
@@ -38,6 +37,7 @@ from facebench.tasks.comparisons import (
     genuine_labels,
     images_of,
     leave_out_of,
+    resamples_of,
     resampling_note,
 )
 from facebench.types import Float64Array, MetricFunction, StrPath
@@ -131,11 +131,9 @@ class VerificationTask(RoundedTask):
         self._labels = genuine_labels(self._all_pairs, true_label, **where)
         self._members = find_members(self._all_pairs, self._labels, identity, **where)
         self.folds, self._fold_note = self._make_folds(folds, seed)
-        self._resamples = Resamples(
+        self._resamples = resamples_of(
             self._labels,
-            self._members.by,
-            self._members.first,
-            self._members.second,
+            self._members,
             n_resamples=at_least_1("n_resamples", n_resamples, owner),
             seed=seed,
         )
@@ -288,7 +286,7 @@ class VerificationTask(RoundedTask):
             "Distance Metric": self.distance_metric_name,
             "Threshold From": "other folds",
             "Folds": self._fold_note,
-            CI_METHOD: resampling_note(self._members, self._resamples.n_resamples),
+            CI_METHOD: resampling_note(self._members, self._resamples),
             **count_columns(self._all_pairs, self._members, distances),
         }
 

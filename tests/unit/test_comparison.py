@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -153,3 +155,15 @@ class TestInput:
         found["b"]["LFW"] = found["b"]["LFW"].iloc[::-1].reset_index(drop=True)
         with pytest.raises(PairsError, match="other pairs"):
             compare_models(found)
+
+
+def test_a_task_of_conditions_compares_by_itself() -> None:
+    found = results({"good": 2.5, "bad": 0.5})
+    for by_task in found.values():
+        by_task["inversion"] = by_task["LFW"]
+    task = SimpleNamespace(compare_models=lambda first, second: None, true_label="same")
+    tasks = {"inversion": task, "LFW": SimpleNamespace(true_label="same")}
+    manager = SimpleNamespace(model_task_distances_dfs=found, tasks=tasks)
+    with pytest.raises(InputError, match=r"use manager.tasks\['inversion'\].compare_models"):
+        compare_models(manager, "inversion")
+    assert len(compare_models(manager).pairs) == 1

@@ -6,12 +6,26 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import kstest, pearsonr, spearmanr
+from scipy.stats import kstest, pearsonr, spearmanr, ttest_1samp
 
-from facebench.metrics.cells import MEASURES, Cells, cell_replicates, cell_values
-from facebench.metrics.effects import Contrast, compared, effect_of, item_index
-from facebench.metrics.permutations import exchange_of, permutation_p, permuted_differences
-from facebench.metrics.resamples import Resamples
+from facebench.metrics.cells import (
+    MEASURES,
+    CellEstimate,
+    Cells,
+    cell_estimates,
+    cell_replicates,
+    cell_values,
+)
+from facebench.metrics.effect_intervals import effect_of, weighted_difference
+from facebench.metrics.effects import Contrast, compared, item_index, weights_of
+from facebench.metrics.permutations import (
+    exchange_of,
+    permutation_p,
+    permuted_differences,
+    t_test,
+)
+from facebench.metrics.report import verify
+from facebench.metrics.resamples import Interval, Resamples
 from facebench.metrics.verification import auc, best_accuracy, dprime, tar_at_far
 
 SIMPLE = Contrast("difference", (0,), (1,))
@@ -111,7 +125,12 @@ class TestEffect:
         effect = effect_of(values, rng.normal(values, 0.1, (400, 2)), SIMPLE)
         assert np.isnan(effect.ratio.value)
         assert np.isnan(effect.ratio.interval.low)
-        assert effect.undefined == "ratio: its denominator may be zero"
+        assert effect.undefined == (
+            "ratio: its denominator may be zero; index: a condition may be zero"
+        )
+        assert np.isnan(effect.relative.value)
+        # What cannot be negative has an index all the same.
+        effect = effect_of(values, np.abs(rng.normal(values, 0.1, (400, 2))), SIMPLE)
         assert effect.relative.value == pytest.approx(0.95 / 1.05)
         values = np.array([1.0, -0.4])
         effect = effect_of(values, rng.normal(values, 0.01, (400, 2)), SIMPLE)
@@ -133,7 +152,7 @@ class TestPermutation:
         distances = rng.normal(size=16) + np.repeat([0.8, 0.0], 8)
         cells = Cells("mean distance", np.repeat([0, 1], 8), np.ones(16, bool), distances)
         people = np.tile(np.arange(8), 2)
-        exchange = exchange_of(cells.cell, np.ones(16, bool), people, people, people, "people")
+        exchange = exchange_of(cells.cell, np.ones(16, bool), people, people, True, "people")
         assert exchange.how == "conditions swapped within people"
         gaps = distances[:8] - distances[8:]
         signs = np.array(np.meshgrid(*[[-1, 1]] * 8)).reshape(8, -1)
@@ -143,7 +162,7 @@ class TestPermutation:
         )
         assert found == pytest.approx(exact, abs=0.02)
 
-    @pytest.mark.parametrize("kind", ["people", "items", "shuffled"])
+    @pytest.mark.parametrize("kind", ["people", "couples", "shuffled"])
     def test_p_is_uniform_without_an_effect(self, kind: str) -> None:
         found = []
         for seed in range(120):
@@ -155,15 +174,19 @@ class TestPermutation:
             measure = "auc" if kind == "shuffled" else "mean distance"
             cells = Cells(measure, np.repeat([0, 1], n), labels, distances)
             items = np.tile(np.arange(n), 2)
-            first, second = (items, items) if kind == "people" else (items, (items + 1) % n)
+            people = np.arange(2 * n) if kind == "shuffled" else items
             exchange = exchange_of(
                 cells.cell,
                 np.ones(2 * n, bool),
-                first,
-                second,
-                None if kind == "shuffled" else items,
+                people,
+                # Every other item is of two people, who are in the next one, too.
+                items // 2 * 2 if kind == "couples" else people,
+                kind != "shuffled",
                 "people",
             )
+            groups = "groups of people" if kind == "couples" else "people"
+            how = "shuffled among" if kind == "shuffled" else "swapped within"
+            assert exchange.how == f"conditions {how} {groups}"
             difference = float(compared(cell_values(cells)[0], SIMPLE)[0])
             found.append(
                 permutation_p(
@@ -181,7 +204,7 @@ class TestPermutation:
             people = np.repeat(np.arange(20), 3)
             distances = rng.normal(size=20)[people] + 0.1 * rng.normal(size=60)
             cells = Cells("mean distance", (people >= 10) * 1, np.ones(60, bool), distances)
-            exchange = exchange_of(cells.cell, np.ones(60, bool), people, people, None, "people")
+            exchange = exchange_of(cells.cell, np.ones(60, bool), people, people, False, "people")
             difference = float(compared(cell_values(cells)[0], SIMPLE)[0])
             found.append(
                 permutation_p(
@@ -218,28 +241,121 @@ def test_one_threshold_for_all_conditions() -> None:
     assert values.mean() == pytest.approx(best.accuracy)
 
 
-def test_every_swap_of_items_by_hand() -> None:
-    # Pairs that link all people: items are swapped, one by one, and areas measured anew.
+def test_every_swap_of_couples_by_hand() -> None:
+    # Pairs of one person and of two, within eight couples.
     rng = np.random.default_rng(9)
-    n = 8
-    labels = np.tile(np.arange(n) % 2 == 0, 2)
+    n = 24
+    labels = np.tile(np.arange(n) % 3 < 2, 2)
     distances = rng.normal(size=2 * n) - labels * np.repeat([1.5, 0.0], n)
     cell = np.repeat([0, 1], n)
     cells = Cells("auc", cell, labels, distances)
-    items, ring = np.tile(np.arange(n), 2), np.tile((np.arange(n) + 1) % n, 2)
-    exchange = exchange_of(cell, np.ones(2 * n, bool), items, ring, items, "people")
-    assert exchange.how == "conditions swapped within items, taken as independent"
+    couple = np.tile(np.arange(n) // 3, 2)
+    role = np.tile(np.arange(n) % 3, 2)
+    first, second = 2 * couple + (role == 1), 2 * couple + (role > 0)
+    exchange = exchange_of(cell, np.ones(2 * n, bool), first, second, True, "people")
+    assert exchange.how == "conditions swapped within groups of people"
 
     def difference(swapped: np.ndarray) -> float:
-        own = np.where(np.tile(swapped, 2), 1 - cell, cell)
+        own = np.where(swapped[couple], 1 - cell, cell)
         one, other = (
             auc(labels[own == k], distances[own == k], higher_is_better=False) for k in (0, 1)
         )
         return one - other
 
-    every = [[bool(number >> bit & 1) for bit in range(n)] for number in range(2**n)]
+    every = [[bool(number >> bit & 1) for bit in range(8)] for number in range(2**8)]
     found = np.array([difference(np.array(swapped)) for swapped in every])
     exact = np.mean(np.abs(found) >= abs(found[0]) - 1e-9)
     permuted = permuted_differences(cells, SIMPLE, exchange, n_permutations=4000)
     assert set(permuted.round(9)) == set(found.round(9))
     assert permutation_p(found[0], permuted) == pytest.approx(exact, abs=0.03)
+
+
+def test_nothing_is_exchanged_where_pairs_link_all_people() -> None:
+    cell, items = np.repeat([0, 1], 8), np.tile(np.arange(8), 2)
+    ring = np.tile((np.arange(8) + 1) % 8, 2)
+    exchange = exchange_of(cell, np.ones(16, bool), items, ring, True, "people")
+    assert (exchange.kind, exchange.how) == ("none", "t test over resamples of people")
+
+
+def test_t_test() -> None:
+    sample = np.random.default_rng(0).normal(0.4, 1, 12)
+    expected = ttest_1samp(sample, 0).pvalue
+    error = sample.std(ddof=1) / 12**0.5
+    assert t_test(sample.mean(), error, 12) == pytest.approx(expected)
+    assert t_test(0.0, 0.0, 12) == 1
+    assert t_test(0.5, 0.0, 12) == 2**-11
+    assert np.isnan(t_test(0.5, np.nan, 12))
+
+
+class TestWhatResamplesHide:
+    @staticmethod
+    def cells(gap: float, n: int = 12) -> tuple[Cells, Resamples]:
+        """Give people with a pair each, and couples, upright far apart, inverted near chance."""
+        rng = np.random.default_rng(3)
+        people = np.tile(np.arange(2 * n) % n, 2)
+        labels = np.tile(np.arange(2 * n) < n, 2)
+        others = np.where(labels, people, people ^ 1)
+        cell = np.repeat([0, 1], 2 * n)
+        distances = rng.normal(size=4 * n) - labels * np.where(cell == 0, gap, 1.0)
+        cells = Cells("auc", cell, labels, distances)
+        return cells, Resamples(labels, "identity", people, others, n_resamples=400)
+
+    def test_intervals_do_not_jump_at_a_perfect_area(self) -> None:
+        widths, lows = [], []
+        for gap in np.linspace(2, 7, 26):
+            cells, resamples = self.cells(gap)
+            values, replicates = cell_values(cells)[0], cell_replicates(cells, resamples)
+            conditions = cell_estimates(cells, values, replicates, resamples)
+            effect = effect_of(values, replicates, SIMPLE, conditions, 12)
+            low, high = effect.difference.interval
+            assert low < effect.difference.value < high
+            assert effect.ratio.interval.low < effect.ratio.value < effect.ratio.interval.high
+            widths.append(high - low)
+            lows.append(conditions[0].interval.low)
+        assert values[0] == 1
+        assert np.abs(np.diff(widths)).max() < 0.06
+        assert np.abs(np.diff(lows)).max() < 0.06
+        assert 0.75 < lows[-1] < 0.93
+
+    def test_one_number_has_one_interval(self) -> None:
+        cells, resamples = self.cells(9.0)
+        values, replicates = cell_values(cells)[0], cell_replicates(cells, resamples)
+        conditions = cell_estimates(cells, values, replicates, resamples)
+        effect = effect_of(values, replicates, SIMPLE, conditions, 12)
+        weighted, error = weighted_difference(
+            values, replicates, weights_of(SIMPLE, 2), conditions, 12
+        )
+        assert weighted.value == pytest.approx(effect.difference.value)
+        assert weighted.interval == pytest.approx(effect.difference.interval)
+        assert error == pytest.approx(effect.error)
+        report = verify(
+            cells.labels[:24],
+            cells.distances[:24],
+            np.arange(24) % 3,
+            resamples.part(cells.cell == 0),
+            higher_is_better=False,
+        )
+        assert report.auc.interval == pytest.approx(conditions[0].interval)
+
+    def test_the_same_in_both_conditions_is_no_effect(self) -> None:
+        cells, resamples = self.cells(2.5)
+        half = cells.distances.size // 2
+        cells.distances[half:] = cells.distances[:half]
+        values, replicates = cell_values(cells)[0], cell_replicates(cells, resamples)
+        conditions = cell_estimates(cells, values, replicates, resamples)
+        effect = effect_of(values, replicates, SIMPLE, conditions, 12)
+        assert effect.difference == (0, (0, 0))
+        assert effect.error == 0
+
+    def test_undefined_resamples(self) -> None:
+        values = np.array([1.0, 1.0])
+        replicates = np.ones((100, 2))
+        replicates[:10, 0] = np.nan
+        conditions = [CellEstimate(1.0, Interval(0.8, 1.0), Interval(np.nan, np.nan))] * 2
+        effect = effect_of(values, replicates, SIMPLE, conditions, 8)
+        assert effect.difference.interval == pytest.approx((-0.2, 0.2))
+        assert not effect.undefined
+        replicates[:, 1] = np.linspace(0.6, 0.9, 100)
+        effect = effect_of(np.array([1.0, 0.75]), replicates, SIMPLE, conditions, 8)
+        assert np.isnan(effect.difference.interval.low)
+        assert "interval: undefined in more than one resample in twenty" in effect.undefined

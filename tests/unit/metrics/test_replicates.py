@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.stats import beta
+from scipy.stats import norm
 
 from facebench.metrics import verification as v
 from facebench.metrics.accuracy import accepted_at
@@ -17,6 +17,7 @@ from facebench.metrics.folds import fold_faults, make_folds
 from facebench.metrics.replicates import fold_accuracy_replicates, verification_replicates
 from facebench.metrics.report import verify
 from facebench.metrics.resamples import Resamples, percentiles
+from facebench.metrics.shares import auc_score_interval
 from facebench.metrics.stats import bootstrap
 
 FAR = (0.5, 0.2, 0.05)
@@ -119,12 +120,13 @@ def test_fold_accuracy_is_the_mean_of_folds() -> None:
 def test_a_perfect_system_has_an_interval_of_some_width() -> None:
     labels = np.repeat([1, 0], 30)
     report = verify(labels, labels, [1, 2, 3] * 20, Resamples(labels, n_resamples=50), far=[0.1])
-    expected = beta.ppf(0.025, 30, 1)
+    # All 30 and 30 comparisons are independent: Newcombe's and Wilson's intervals.
     assert report.auc.value == report.tar[0].tar.value == report.accuracy.value == 1
-    assert report.auc.interval == pytest.approx((expected, 1))
-    assert report.tar[0].tar.interval == pytest.approx((expected, 1))
-    assert report.eer.interval == pytest.approx((0, 1 - expected))
-    assert report.accuracy.interval == pytest.approx((beta.ppf(0.025, 60, 1), 1))
+    assert report.auc.interval == pytest.approx(auc_score_interval(1.0, 30, 30))
+    z2 = norm.ppf(0.975) ** 2
+    assert report.tar[0].tar.interval == pytest.approx((30 / (30 + z2), 1))
+    assert report.eer.interval == pytest.approx((0, z2 / (60 + z2)))
+    assert report.accuracy.interval == pytest.approx((60 / (60 + z2), 1))
 
 
 def test_values_are_those_of_the_plain_functions() -> None:
@@ -225,3 +227,17 @@ def test_people_cover_what_pairs_do_not() -> None:
 )
 def test_coverage_of_identity_intervals() -> None:
     assert 0.92 <= coverage(1500, 500, 100, "identity") <= 0.985
+
+
+def test_resamples_within_groups_draw_as_many_of_each() -> None:
+    people = np.array([0, 1, 2, 3, 0, 2])
+    others = np.array([0, 1, 2, 3, 1, 3])
+    groups = np.array([0, 0, 1, 1, 0, 1])
+    drawn = Resamples(people == others, "identity", people, others, n_resamples=200)
+    weights = np.concatenate(list(drawn.within(groups).weights()), axis=1)
+    np.testing.assert_array_equal(weights[:2].sum(axis=0), 2)
+    np.testing.assert_array_equal(weights[2:4].sum(axis=0), 2)
+    np.testing.assert_array_equal(weights[4], weights[0] * weights[1])
+    assert set(weights[0]) == {0, 1, 2}
+    # A person in two groups belongs to none.
+    assert drawn.within(np.array([0, 1, 1, 1, 0, 1])) is drawn

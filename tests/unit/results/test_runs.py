@@ -55,8 +55,9 @@ def test_every_headline_number_has_an_interval_and_counts(saved):
     assert (headline["ci_low"] <= headline["value"]).all()
     assert (headline["value"] <= headline["ci_high"]).all()
     assert set(headline["ci_method"]) <= {
-        "dyadic cluster-robust by identity",
-        "dyadic cluster-robust by image",
+        f"dyadic cluster-robust by {unit}{note}"
+        for unit in ("identity", "image")
+        for note in ("", "; score intervals next to 0 and 1")
     }
     whole = headline[headline["condition"].isna()]
     assert set(whole["n_pairs"]) == {276}

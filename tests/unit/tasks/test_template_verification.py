@@ -55,7 +55,7 @@ def test_by_hand() -> None:
     assert row[["AUC", "EER", "Oracle Accuracy"]].tolist() == [1, 0, 1]
     assert row[["Pairs", "Templates", "Images", "Identities", "Failed"]].tolist() == [4, 4, 6, 2, 0]
     assert row["CI Method"] == (
-        "95% bootstrap by identity (40 resamples); Clopper-Pearson at 0 and 1"
+        "95% bootstrap by identity (40 resamples); score intervals next to 0 and 1"
     )
 
 

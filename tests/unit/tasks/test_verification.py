@@ -90,6 +90,26 @@ class TestMeasures:
             assert found[f"{name} CI Low"] <= found[name] <= found[f"{name} CI High"], name
             assert found[f"{name} CI Low"] < found[f"{name} CI High"], name
 
+    def test_the_threshold_of_folds_lies_in_its_interval(self, make_task: MakeTask) -> None:
+        task = make_task(lfw_like(), n_resamples=5)
+        frame = distances_of(task)
+        for gap in (0.0, 1.0, 5.0):
+            moved = frame["model_computed_distance"] - gap * frame["same"]
+            found = measured(task, frame.assign(model_computed_distance=moved))
+            assert found["Threshold CI Low"] <= found["Threshold"] <= found["Threshold CI High"]
+
+    def test_no_jump_at_a_perfect_area(self, make_task: MakeTask) -> None:
+        task = make_task(lfw_like())
+        frame = distances_of(task)
+        lows = []
+        for gap in (0.5, 1, 1.5, 2, 3):
+            moved = frame["model_computed_distance"] - gap * frame["same"]
+            found = measured(task, frame.assign(model_computed_distance=moved))
+            lows.append(found["AUC CI Low"])
+        assert found["AUC"] == 1
+        assert 0.9 < lows[-1] < 1
+        assert lows[-2] == pytest.approx(lows[-1], abs=0.05)
+
     def test_counts_and_notes(self, make_task: MakeTask) -> None:
         task = make_task(lfw_like(), far=(0.1, 0.001))
         found = measured(task, distances_of(task))
@@ -97,7 +117,8 @@ class TestMeasures:
         assert counts == {"Pairs": 160, "Images": 160, "Identities": 40, "Failed": 0}
         assert found["Not Resolvable"] == "FAR 0.001 of 80 impostor pairs"
         assert np.isnan(found["TAR@FAR=0.001"])
-        assert found["CI Method"].startswith("95 % bootstrap of people (100)")
+        # Couples, whom no pair links to others.
+        assert found["CI Method"].startswith("95 % bootstrap of groups of people (100)")
         assert found["Threshold From"] == "other folds"
         assert found["Distance Metric"] == "cosine_distances"
 
