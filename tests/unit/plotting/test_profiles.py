@@ -47,6 +47,30 @@ class TestTable:
         assert found["layer_index"].tolist() == [0, 2]
         assert found["depth"].tolist() == pytest.approx([0, 2 / 3])
 
+    def test_a_container_is_where_its_last_leaf_is(self) -> None:
+        names = ["conv1", "layer1", "layer1.0", "layer1.0.conv", "layer1.0.relu", "layer1.1",
+                 "layer1.1.conv", "layer1.1.relu", "fc"]  # fmt: skip
+        shown = ["conv1", "layer1", "layer1.0", "layer1.0.conv", "layer1.1.relu", "fc"]
+        frame = table([0.1, 0.2, 0.3, 0.4, 0.5, 0.6]).assign(**{"Layer Name": shown})
+        for layers in (names, [name for name in names if name in shown or "." in name[7:]]):
+            found = layer_profile(frame, "AUC", layers={"net": layers}).set_index("Layer Name")
+            assert found.index.tolist() == [
+                "conv1", "layer1.0.conv", "layer1.0", "layer1.1.relu", "layer1", "fc",
+            ]  # fmt: skip
+            assert found["layer_index"].tolist() == [0, 1, 2, 4, 4, 5]
+            assert found["depth"].tolist() == pytest.approx([0, 0.2, 0.4, 0.8, 0.8, 1])
+            assert found["value"].tolist() == [0.1, 0.4, 0.3, 0.5, 0.2, 0.6]
+        # Without the network's layers, the table's own are put in order.
+        found = layer_profile(frame.drop(index=3), "AUC")
+        assert found["Layer Name"].tolist() == ["conv1", "layer1.0", "layer1.1.relu", "layer1", "fc"]
+        assert found["depth"].tolist() == pytest.approx([0, 0.25, 0.5, 0.75, 1])
+
+    def test_containers_alone_have_depth_of_their_ends(self) -> None:
+        names = [f"blocks.{i}{part}" for i in range(4) for part in ("", ".attn", ".mlp")]
+        frame = table([0.1, 0.4]).assign(**{"Layer Name": ["blocks.0", "blocks.3"]})
+        found = layer_profile(frame, "AUC", layers={"net": ["blocks", *names, "head"]})
+        assert found["depth"].tolist() == pytest.approx([1 / 8, 7 / 8])
+
     def test_smaller_is_better(self) -> None:
         found = layer_profile(table([0.9, 0.1, 0.5]), "AUC", larger_is_better=False)
         assert found["is_peak"].tolist() == found["reaches_95"].tolist() == [False, True, False]
