@@ -89,8 +89,11 @@ def _of_condition(performances: pd.DataFrame, condition: str | None) -> pd.DataF
     check_column(performances, "layer_profile", "condition", CONDITION)
     rows = performances[performances[CONDITION].astype(str) == condition]
     if rows.empty:
-        known = ", ".join(map(repr, dict.fromkeys(performances[CONDITION].astype(str))))
-        msg = f"The 'condition' parameter must be one of {known}. Got {condition!r} instead."
+        known = list(dict.fromkeys(performances[CONDITION].astype(str)))
+        msg = (
+            f"The 'condition' parameter must be one of {', '.join(map(repr, known))}. "
+            f"Got {condition!r} instead.{did_you_mean(condition, known)}"
+        )
         raise InputError(msg)
     return rows
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from facebench.columns import CI_HIGH, CI_LOW, LAYER, MODEL, TASK
 from facebench.errors import InputError
 from facebench.files import safe_name
+from facebench.names import did_you_mean
 from facebench.plotting.tables import (
     as_numbers,
     cell_text,
@@ -136,7 +137,7 @@ class ProfilePlots:
             if name not in known:
                 msg = (
                     f"The 'controls' parameter of {where} must name models of performances (it "
-                    f"has: {listed(known)}). Got {name!r} instead."
+                    f"has: {listed(known)}). Got {name!r} instead.{did_you_mean(name, known)}"
                 )
                 raise InputError(msg)
 
@@ -330,6 +331,7 @@ def _map_tables(
         msg = (
             "PlotHelper.layer_heat_map draws tasks of performances (it has: "
             f"{listed(performances)}). Got {listed(missing)}."
+            f"{did_you_mean(missing[0], performances) if missing else ''}"
         )
         raise InputError(msg)
     return [

@@ -179,6 +179,25 @@ class TestPlotHelper:
         assert written == [tmp_path / "all.png"]
         assert written[0].exists()
 
+    @pytest.mark.parametrize("draw", ["profile", "map"])
+    def test_a_misspelt_measure_of_many_columns(self, tmp_path, draw) -> None:
+        frame = table([0.1, 0.2])
+        for name in ("race", "orientation", "Interaction"):
+            for measure in ("Difference", "Ratio", "Relative Difference"):
+                for end in ("", " CI Low", " CI High"):
+                    frame[f"{name} {measure}{end}"] = 0.1
+        with pytest.raises(InputError, match="parameter of") as caught:
+            if draw == "profile":
+                PlotHelper.plot_layer_profile(frame, "orientation Diference", tmp_path, "p")
+            else:
+                PlotHelper.layer_heat_map({"t": frame}, "orientation Diference", tmp_path, "p")
+        text = str(caught.value)
+        assert text.endswith("Did you mean 'orientation Difference'?")
+        assert text.count(",") < 8
+        assert "CI Low" not in text
+        with pytest.raises(InputError, match=r"race Difference, .*Interaction Difference, .*"):
+            PlotHelper.plot_layer_profile(frame, "Difference", tmp_path, "p")
+
     def test_refused(self, tmp_path) -> None:
         with pytest.raises(InputError, match=r"must name models of performances.*'nett'"):
             PlotHelper.plot_layer_profile(
