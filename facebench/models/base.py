@@ -15,8 +15,13 @@ from facebench.columns import DEFAULT_LAYER
 from facebench.errors import InputError, ModelError
 from facebench.images import open_image
 from facebench.models.checkpoints import StateDict, count_identities, load_into, read_checkpoint
-from facebench.models.layer_globs import expand_layers, is_pattern
-from facebench.models.layers import LayerRecorder, batch_output, flat_copy
+from facebench.models.layers import (
+    LayerRecorder,
+    batch_output,
+    find_layers,
+    flat_copy,
+    leaf_layers,
+)
 from facebench.types import StrPath
 
 __all__ = ["BaseModel"]
@@ -46,8 +51,10 @@ class BaseModel(ABC):
         with 'module.'.
     extract_layers : str or list of str, optional
         Layers to read, named as in ``named_modules()`` ('avgpool', 'classifier.5') or by pattern
-        ('features.*', 'blocks.*.mlp', 'all'). None reads what ``_forward`` returns, under the key
-        'default'.
+        ('features.*', 'blocks.*.mlp'); the end of a name will do where only one thing has it
+        ('layer.*' for 'encoder.layer.0' …). 'all' is every layer that holds no others; blocks,
+        which add to what their layers give, are asked for beside it: ['all', 'layer.*']. None
+        reads what ``_forward`` returns, under the key 'default'.
     preprocess_function : callable, optional
         From a PIL image (RGB, upright) to a tensor [3, H, W]; replaces the default, which is
         ``Resize((224, 224))``, ``ToTensor`` and the ImageNet normalisation.
@@ -116,12 +123,7 @@ class BaseModel(ABC):
 
     def _asked_layers(self, extract_layers: str | Iterable[str] | None) -> list[str]:
         """Find the layers that names and patterns stand for."""
-        asked = _as_names(extract_layers)
-        found: list[str] = []
-        for layer in asked:
-            is_glob = isinstance(layer, str) and is_pattern(layer)
-            found += expand_layers(layer, self.get_layer_names()) if is_glob else [layer]
-        return found
+        return find_layers(self.model, _as_names(extract_layers))
 
     def __repr__(self) -> str:
         layers = ", ".join(self.extract_layers) or DEFAULT_LAYER
@@ -331,11 +333,9 @@ class BaseModel(ABC):
         -------
         list of str
         """
-        return [
-            name
-            for name, module in self.model.named_modules()
-            if name and not (simplified and any(module.children()))
-        ]
+        if simplified:
+            return leaf_layers(self.model)
+        return [name for name, _ in self.model.named_modules() if name]
 
 
 def _best_device() -> torch.device:
