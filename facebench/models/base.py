@@ -71,6 +71,8 @@ class BaseModel(ABC):
         First dimension of the checkpoint's last tensor: the classes it was trained on.
     extract_layers : list of str
         The layers read, in network order; empty for 'default' only.
+    control : str or None
+        What untrained copies of one network are called together; None of other models.
 
     Raises
     ------
@@ -87,6 +89,7 @@ class BaseModel(ABC):
     memory_format: torch.memory_format = torch.contiguous_format
     # Remarks to count even where no image gets one: that there were none is a result too.
     expected_notes: tuple[str, ...] = ()
+    control: str | None = None
 
     def __init__(
         self,

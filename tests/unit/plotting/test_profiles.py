@@ -62,7 +62,13 @@ class TestTable:
             assert found["value"].tolist() == [0.1, 0.4, 0.3, 0.5, 0.2, 0.6]
         # Without the network's layers, the table's own are put in order.
         found = layer_profile(frame.drop(index=3), "AUC")
-        assert found["Layer Name"].tolist() == ["conv1", "layer1.0", "layer1.1.relu", "layer1", "fc"]
+        assert found["Layer Name"].tolist() == [
+            "conv1",
+            "layer1.0",
+            "layer1.1.relu",
+            "layer1",
+            "fc",
+        ]
         assert found["depth"].tolist() == pytest.approx([0, 0.25, 0.5, 0.75, 1])
 
     def test_containers_alone_have_depth_of_their_ends(self) -> None:
@@ -179,7 +185,13 @@ class TestPlotHelper:
         assert written == [tmp_path / "all.png"]
         assert written[0].exists()
 
-    @pytest.mark.parametrize("draw", ["profile", "map"])
+    @pytest.mark.parametrize(
+        "draw",
+        [
+            PlotHelper.plot_layer_profile,
+            lambda table, *further: PlotHelper.layer_heat_map({"t": table}, *further),
+        ],
+    )
     def test_a_misspelt_measure_of_many_columns(self, tmp_path, draw) -> None:
         frame = table([0.1, 0.2])
         for name in ("race", "orientation", "Interaction"):
@@ -187,10 +199,7 @@ class TestPlotHelper:
                 for end in ("", " CI Low", " CI High"):
                     frame[f"{name} {measure}{end}"] = 0.1
         with pytest.raises(InputError, match="parameter of") as caught:
-            if draw == "profile":
-                PlotHelper.plot_layer_profile(frame, "orientation Diference", tmp_path, "p")
-            else:
-                PlotHelper.layer_heat_map({"t": frame}, "orientation Diference", tmp_path, "p")
+            draw(frame, "orientation Diference", tmp_path, "p")
         text = str(caught.value)
         assert text.endswith("Did you mean 'orientation Difference'?")
         assert text.count(",") < 8
