@@ -7,6 +7,7 @@ __all__ = [
     "CI_LOW",
     "CI_METHOD",
     "CONDITION",
+    "CONTROLS",
     "DEFAULT_LAYER",
     "IDENTITY",
     "LAYER",
@@ -22,6 +23,9 @@ TASK, MODEL, LAYER = "Task Name", "Model Name", "Layer Name"
 IDENTITY = (TASK, MODEL, LAYER)
 # The column that tells several rows of one layer apart.
 CONDITION = "Condition"
+# The attribute (DataFrame.attrs) of a run's tables that names the models that are untrained copies,
+# by what they are called together.
+CONTROLS = "controls"
 # What a model without hooked layers returns is kept under this name.
 DEFAULT_LAYER = "default"
 # A measure 'AUC' with an interval has it in 'AUC CI Low' and 'AUC CI High'; how it was made, and

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,6 +54,8 @@ def matrix_figure(
     size: float = 2.2,
     ranked: bool = False,
     alike: bool = False,
+    groups: Sequence[str] | None = None,
+    note: str = "",
 ) -> Figure:
     """Draw square matrices, row by row in the order given.
 
@@ -72,6 +75,12 @@ def matrix_figure(
     alike : bool, default False
         Whether larger values are more alike, and dark, on a scale from 0 (or below) to 1, written
         into the cells of small matrices.
+    groups : sequence of str, optional
+        What rows belong to, such as the network of a layer; those of one group are together. Lines
+        part groups, and their names stand beside those of rows, of which every few are named where
+        there is no room for all.
+    note : str
+        What else to say, under the figure.
 
     Returns
     -------
@@ -108,7 +117,9 @@ def matrix_figure(
         for spine in axes.spines.values():
             spine.set_visible(False)
         axes.set(xticks=[], yticks=[])
-        if named and column == 0:
+        if groups is not None:
+            _name_groups(axes, names, groups, size)
+        elif named and column == 0:
             shortened = [_short(name, letters) for name in names]
             axes.set_yticks(range(len(names)), labels=shortened, **text_style(letters))
             axes.tick_params(length=0, pad=2)
@@ -123,12 +134,47 @@ def matrix_figure(
         )
     ends = ("nearest", "farthest") if ranked else _ends(matrices, alike)
     _draw_bar(figure, height, value_label, ends, alike)
+    if note:
+        figure.text(
+            0, -0.36 / height, wrapped(note, max(width, 4.5), SMALL), va="top",
+            **text_style(SMALL, SOFT),
+        )  # fmt: skip
     heading = wrapped(title, max(width, 4.5), TITLE * 1.1)
     figure.text(
         0.5, 1 + (above + 0.08) / height, heading, ha="center", va="bottom",
         **text_style(TITLE, weight="bold"),
     )  # fmt: skip
     return figure
+
+
+def _name_groups(axes: Axes, names: Sequence[str], groups: Sequence[str], size: float) -> None:
+    """Name as many rows as there is room for, evenly in every group, and the groups."""
+    room = size * 72 / len(names)
+    step = max(1, math.ceil((SMALL + 1) / room))
+    ticks: list[int] = []
+    starts = [0, *(at for at in range(1, len(groups)) if groups[at] != groups[at - 1])]
+    for start, end in zip(starts, [*starts[1:], len(groups)], strict=True):
+        own = list(range(start, end, step))
+        # The last of a group is what its network gives: it is named, if need be for another.
+        if own[-1] != end - 1:
+            own = [at for at in own if end - 1 - at >= step] + [end - 1]
+        ticks += own
+    letters = float(np.clip(room * step * 0.8, SMALLEST_NAME, SMALL))
+    shortened = [_short(names[at], letters) for at in ticks]
+    axes.set_yticks(ticks, labels=shortened, **text_style(letters))
+    axes.tick_params(length=1.5 if step > 1 else 0, pad=2)
+    if len(starts) == 1:
+        return
+    beside = max(text_width(name, letters) for name in shortened) * 72 + 8
+    for start, end in zip(starts, [*starts[1:], len(groups)], strict=True):
+        if start:
+            axes.axhline(start - 0.5, color="white", linewidth=1.2)
+            axes.axvline(start - 0.5, color="white", linewidth=1.2)
+        axes.annotate(
+            wrapped(groups[start], LONGEST_NAME, TICK), (0, (start + end - 1) / 2),
+            xytext=(-beside, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+            ha="right", va="center", **text_style(TICK, weight="bold"),
+        )  # fmt: skip
 
 
 def _ranks(values: Array) -> Array:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from facebench.columns import CI_HIGH, CI_LOW, LAYER, MODEL, TASK
+from facebench.columns import CI_HIGH, CI_LOW, CONTROLS, LAYER, MODEL, TASK
 from facebench.errors import InputError
 from facebench.files import safe_name
 from facebench.names import did_you_mean
+from facebench.plotting.layer_choice import few_layers
 from facebench.plotting.tables import (
     as_numbers,
     cell_text,
@@ -19,6 +20,7 @@ from facebench.plotting.tables import (
     draw_tasks,
     listed,
     row_labels,
+    rows_by_task,
 )
 
 if TYPE_CHECKING:
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
     from facebench.figures.profile import Band, Profile
 
 __all__ = ["ProfilePlots"]
+
+MOST_ROWS = 32
+UNDEFINED = "Undefined"
+# Measures that share axes, if they are of one network.
+MOST_TOGETHER = 4
 
 
 class ProfilePlots:
@@ -42,6 +49,9 @@ class ProfilePlots:
         file_name: str,
     ) -> list[Path]:
         """Draw conditions, and beside them their differences, each with its interval.
+
+        Of more than 32 model-layers some are shown: of every model the first and last layer, those
+        with the largest differences, and others evenly spaced. The picture says so.
 
         Parameters
         ----------
@@ -72,7 +82,8 @@ class ProfilePlots:
                 check_column(performances, where, name, column)
 
         def draw(task: str, rows: pd.DataFrame) -> Figure:
-            return _effects_figure(rows, conditions, effects, task)
+            shown, note = few_layers(rows, MOST_ROWS, effects)
+            return _effects_figure(shown, conditions, effects, task, note)
 
         return draw_tasks(performances, output_dir, file_name, draw)
 
@@ -92,9 +103,10 @@ class ProfilePlots:
     ) -> list[Path]:
         """Draw a measure over the layers of every network, with its interval as a band.
 
-        A filled mark is the peak, an open one the first layer that reaches 95 % of it. One network
-        (or several of equal layers) is drawn over the names of its layers, others over relative
-        depth.
+        A filled mark is the peak, an open one the first layer that reaches 95 % of it; an effect
+        that is nowhere above 0 has neither. One network (or several of equal layers) is drawn over
+        the names of its layers, others over relative depth. Several measures of several networks,
+        or with controls, have a panel each.
 
         Parameters
         ----------
@@ -110,7 +122,8 @@ class ProfilePlots:
             See `facebench.profiles.layer_profile`.
         controls : mapping of str to sequence of str, optional
             Models of the table that are untrained copies of one network, by what they are called:
-            drawn as a grey band from the lowest to the highest, and their mean.
+            drawn as a grey band from the lowest to the highest, and their mean. By default those
+            of `untrained_copies`, as a run's tables name them; {} draws them as curves.
         label : str, optional
             The name of the axis; by default the measure.
         together : bool, default False
@@ -132,48 +145,39 @@ class ProfilePlots:
         measures = [measure] if isinstance(measure, str) else list(measure)
         where = "PlotHelper.plot_layer_profile"
         check_table(performances, where, (TASK, MODEL, LAYER))
-        known = list(dict.fromkeys(performances[MODEL].astype(str)))
-        for name in (name for names in (controls or {}).values() for name in names):
-            if name not in known:
-                msg = (
-                    f"The 'controls' parameter of {where} must name models of performances (it "
-                    f"has: {listed(known)}). Got {name!r} instead.{did_you_mean(name, known)}"
-                )
-                raise InputError(msg)
+        untrained = _controls(performances, controls, where)
+        shown = label or _in_common(measures)
+        signed = all("Difference" in column for column in measures)
 
-        def curves(task: str, rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
-            named = {
-                column: " ".join([task] * together + [column] * (len(measures) > 1))
-                for column in measures
-            }
-            return {
-                name: layer_profile(
-                    rows,
-                    column,
-                    condition=condition,
-                    layers=layers,
-                    larger_is_better=larger_is_better,
-                )
-                for column, name in named.items()
-            }
-
-        shown = label or (measures[0] if len(measures) == 1 else "Value")
-        zero = all("Difference" in column for column in measures)
-        if together:
-            tables: dict[str, pd.DataFrame] = {}
-            for task in dict.fromkeys(performances[TASK].astype(str)):
-                tables.update(curves(task, performances[performances[TASK] == task]))
-            target = Path(output_dir) / f"{safe_name(file_name)}.png"
-            title = f"{shown} over layers"
+        def curves(task: str, rows: pd.DataFrame) -> list[_Curves]:
             return [
-                draw_one(
-                    target, lambda: _profile_figure(tables, controls or {}, title, shown, zero)
+                _Curves(
+                    " ".join([task] * together + [column] * (len(measures) > 1)),
+                    label or (column if shown not in column else shown),
+                    layer_profile(
+                        rows,
+                        column,
+                        condition=condition,
+                        layers=layers,
+                        larger_is_better=larger_is_better,
+                    ),
+                    _why_undefined(rows),
                 )
+                for column in measures
             ]
 
+        def figure(found: list[_Curves], title: str) -> Figure:
+            return _profile_figure(found, untrained, title, shown, signed, not larger_is_better)
+
+        if together:
+            found = [
+                curve for task, rows in rows_by_task(performances) for curve in curves(task, rows)
+            ]
+            target = Path(output_dir) / f"{safe_name(file_name)}.png"
+            return [draw_one(target, lambda: figure(found, f"{shown} over layers"))]
+
         def draw(task: str, rows: pd.DataFrame) -> Figure:
-            title = f"{shown} over layers: {task}"
-            return _profile_figure(curves(task, rows), controls or {}, title, shown, zero)
+            return figure(curves(task, rows), f"{shown} over layers: {task}")
 
         return draw_tasks(performances, output_dir, file_name, draw)
 
@@ -187,7 +191,10 @@ class ProfilePlots:
         layers: Mapping[str, Sequence[str]] | None = None,
         title: str = "Measures over layers",
     ) -> Path:
-        """Draw one map of all models, layers and tasks.
+        """Draw one map of all models, layers and tasks, each column with its own scale of colours.
+
+        A column of differences, or with values of both signs, is white at 0, orange below and
+        blue above. The largest value of a model and column is bold.
 
         Parameters
         ----------
@@ -220,7 +227,7 @@ class ProfilePlots:
 
 
 def _effects_figure(
-    rows: pd.DataFrame, conditions: Sequence[str], effects: Sequence[str], task: str
+    rows: pd.DataFrame, conditions: Sequence[str], effects: Sequence[str], task: str, note: str
 ) -> Figure:
     from facebench.figures.effects import Dot, effects_figure
 
@@ -246,45 +253,106 @@ def _effects_figure(
         [(column, dots(column)) for column in effects],
         title=task,
         value_label=measure,
+        note=note,
     )
+
+
+class _Curves(NamedTuple):
+    """A table of `layer_profile`, what it is of ('' for a single one), its axis, and its lacks."""
+
+    of: str
+    value_label: str
+    table: pd.DataFrame
+    undefined: str
+
+
+def _controls(
+    performances: pd.DataFrame, controls: Mapping[str, Sequence[str]] | None, where: str
+) -> dict[str, list[str]]:
+    """Give the models that are untrained copies: as said, or as the run's table names them."""
+    known = list(dict.fromkeys(performances[MODEL].astype(str)))
+    if controls is None:
+        named = performances.attrs.get(CONTROLS, {})
+        found = {of: [name for name in names if name in known] for of, names in named.items()}
+        found = {of: names for of, names in found.items() if names}
+        # Alone they are what there is to see.
+        return found if sum(map(len, found.values())) < len(known) else {}
+    for name in (name for names in controls.values() for name in names):
+        if name not in known:
+            msg = (
+                f"The 'controls' parameter of {where} must name models of performances (it "
+                f"has: {listed(known)}). Got {name!r} instead.{did_you_mean(name, known)}"
+            )
+            raise InputError(msg)
+    return {of: list(names) for of, names in controls.items()}
+
+
+def _in_common(measures: Sequence[str]) -> str:
+    """Name what several measures are: the words they all end with, or all of them."""
+    words = [measure.split(" ") for measure in measures]
+    shared = 0
+    while all(len(w) > shared and w[-1 - shared] == words[0][-1 - shared] for w in words):
+        shared += 1
+    if shared:
+        return " ".join(words[0][len(words[0]) - shared :])
+    return ", ".join(measures) if len(measures) <= MOST_TOGETHER else f"{len(measures)} measures"
+
+
+def _why_undefined(rows: pd.DataFrame) -> str:
+    """Write why there are no values, as far as the results say so."""
+    if UNDEFINED not in rows:
+        return ""
+    reasons = dict.fromkeys(text for text in rows[UNDEFINED] if isinstance(text, str) and text)
+    return f"Not defined: {'; '.join(list(reasons)[:2])}" if reasons else ""
 
 
 def _profile_figure(
-    tables: Mapping[str, pd.DataFrame],
+    curves: Sequence[_Curves],
     controls: Mapping[str, Sequence[str]],
     title: str,
-    value_label: str,
-    zero: bool,
+    shown: str,
+    signed: bool,
+    smallest: bool,
 ) -> Figure:
-    """Draw tables of `layer_profile` by what they are of: '' for a single one."""
-    from facebench.figures.profile import profile_figure
+    from facebench.figures.profile import Chart, profile_figure
 
     untrained = {name for names in controls.values() for name in names}
-    profiles = []
-    for style, (of, table) in enumerate(tables.items()):
-        for model, rows in table.groupby(MODEL, sort=False):
-            if model not in untrained:
-                name = cell_text(model)
-                profiles.append(_curve(rows, name, f"{name}, {of}" if of else name, style))
-    if not profiles:
+    models = {model for curve in curves for model in curve.table[MODEL] if model not in untrained}
+    if not models:
         msg = "The 'controls' parameter names every model: none is left to compare them with."
         raise InputError(msg)
-    bands = [
-        _band(table[table[MODEL].isin(names)], f"{name}, {of}" if of else name)
-        for of, table in tables.items()
-        for name, names in controls.items()
-        if table[MODEL].isin(names).any()
-    ]
-    return profile_figure(
-        profiles,
-        title=title,
-        value_label=value_label,
-        bands=bands,
-        zero=zero or any(bool((table["value"] < 0).any()) for table in tables.values()),
-    )
+    apart = len(curves) > 1 and bool(len(models) > 1 or controls or len(curves) > MOST_TOGETHER)
+    charts = []
+    for group in [[curve] for curve in curves] if apart else [list(curves)]:
+        profiles = [
+            _curve(
+                rows,
+                cell_text(model),
+                f"{cell_text(model)}, {curve.of}" if curve.of and not apart else cell_text(model),
+                style,
+                signed,
+                smallest,
+            )
+            for style, curve in enumerate(group)
+            for model, rows in curve.table.groupby(MODEL, sort=False)
+            if model not in untrained
+        ]
+        bands = [
+            _band(curve.table[curve.table[MODEL].isin(names)], name)
+            for curve in group
+            for name, names in controls.items()
+            if curve.table[MODEL].isin(names).any()
+        ]
+        value_label = group[0].value_label if apart else shown
+        name = cell_text(group[0].of) if apart else ""
+        charts.append(Chart(profiles, value_label, name, bands, group[0].undefined))
+    zero = signed or any(bool((curve.table["value"] < 0).any()) for curve in curves)
+    return profile_figure(charts, title=title, zero=zero)
 
 
-def _curve(rows: pd.DataFrame, model: str, label: str, style: int) -> Profile:
+def _curve(
+    rows: pd.DataFrame, model: str, label: str, style: int, signed: bool, smallest: bool
+) -> Profile:
     from facebench.figures.profile import Profile
 
     peak, reached = (
@@ -302,19 +370,22 @@ def _curve(rows: pd.DataFrame, model: str, label: str, style: int) -> Profile:
         peak,
         reached,
         style,
+        smallest,
+        signed,
     )
 
 
 def _band(rows: pd.DataFrame, label: str) -> Band:
     from facebench.figures.profile import Band
 
-    by_depth = rows.groupby("depth")["value"]
-    found = by_depth.agg(["min", "mean", "max"])
+    by_layer = rows.groupby(LAYER, sort=False)
+    found = by_layer["value"].agg(["min", "mean", "max"])
+    found["depth"] = by_layer["depth"].first()
+    found = found.sort_values("depth", kind="stable")
     count = rows[MODEL].nunique()
     return Band(
         f"{label}: mean and range of {count}",
-        found.index.to_numpy(dtype="float64"),
-        *(found[column].to_numpy(dtype="float64") for column in ("min", "mean", "max")),
+        *(found[column].to_numpy(dtype="float64") for column in ("depth", "min", "mean", "max")),
     )
 
 
@@ -359,6 +430,8 @@ def _map_figure(
         for model, layer, value in zip(table[MODEL], table[LAYER], table["value"], strict=True):
             values[rows.index((model, layer)), column] = value
     columns = [cell_text(table[TASK].iloc[0]) for table in tables]
+    of = [measure] * len(tables) if isinstance(measure, str) else list(measure.values())
+    signed = ["Difference" in column for column in of]
     if not isinstance(measure, str):
         columns = [f"{task}: {measure[task]}" for task in columns]
     return layer_map_figure(
@@ -367,4 +440,5 @@ def _map_figure(
         [cell_text(layer) for _, layer in rows],
         columns,
         title if not isinstance(measure, str) else f"{title}: {measure}",
+        signed,
     )

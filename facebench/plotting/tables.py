@@ -34,6 +34,7 @@ __all__ = [
     "listed",
     "row_labels",
     "row_models",
+    "rows_by_task",
 ]
 
 # A message names no more columns than these.

@@ -13,7 +13,7 @@ from facebench import PlotHelper, layer_profile
 from facebench.errors import InputError
 from facebench.figures.effects import Dot, effects_figure
 from facebench.figures.layer_map import layer_map_figure
-from facebench.figures.profile import Band, Profile, profile_figure
+from facebench.figures.profile import Band, Chart, Profile, profile_figure
 
 
 def table(values, model: str = "net", task: str = "t", **columns) -> pd.DataFrame:
@@ -119,7 +119,7 @@ def profile(values: list[float], model: str = "net", style: int = 0, peak: int =
 
 class TestFigures:
     def test_one_network_over_its_layers(self) -> None:
-        figure = profile_figure([profile([1, 2, 1.5])], title="t", value_label="AUC", zero=True)
+        figure = profile_figure([Chart([profile([1, 2, 1.5])], "AUC")], title="t", zero=True)
         (axes,) = figure.axes
         assert [label.get_text() for label in axes.get_xticklabels()] == [
             "layer0", "layer1", "layer2",
@@ -132,12 +132,8 @@ class TestFigures:
     def test_several_networks_over_relative_depth_with_controls(self) -> None:
         ends = np.array([0.0, 1.0])
         band = Band("untrained", ends, ends, ends + 1, ends + 2)
-        figure = profile_figure(
-            [profile([1, 2, 3]), profile([1, 2, 3, 4], "other")],
-            title="t",
-            value_label="AUC",
-            bands=[band],
-        )
+        curves = [profile([1, 2, 3]), profile([1, 2, 3, 4], "other")]
+        figure = profile_figure([Chart(curves, "AUC", bands=[band])], title="t")
         (axes,) = figure.axes
         assert axes.get_xlabel().startswith("Relative depth")
         assert len(axes.collections) == 3
