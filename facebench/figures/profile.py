@@ -224,14 +224,15 @@ def _draw_chart(
         axes.fill_between(band.depth, band.low, band.high, color=color, linewidth=0, alpha=0.3)
         line = _grey_line(place)
         axes.plot(band.depth, band.mean, color=color, linewidth=1.0, linestyle=line)
-    if zero:
+    empty = all(np.isnan(profile.values).all() for profile in chart.profiles)
+    if zero and not empty:
         axes.axhline(0, color=INK, linewidth=0.7)
     for profile in chart.profiles:
         across = np.arange(len(profile.layers), dtype=np.float64) if named else profile.depth
         _draw(axes, profile, across, colors[profile.label if alone else profile.model][0])
     axes.set_ylabel(chart.value_label, labelpad=4, **text_style(LABEL))
     axes.yaxis.set_major_locator(MaxNLocator(6))
-    if all(np.isnan(profile.values).all() for profile in chart.profiles):
+    if empty:
         axes.set_yticks([])
         axes.text(
             0.5, 0.5, wrapped(chart.undefined or "No layer has a value.", WIDTH * 0.9, TICK),

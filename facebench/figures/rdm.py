@@ -154,10 +154,9 @@ def _name_groups(axes: Axes, names: Sequence[str], groups: Sequence[str], size: 
     ticks: list[int] = []
     starts = [0, *(at for at in range(1, len(groups)) if groups[at] != groups[at - 1])]
     for start, end in zip(starts, [*starts[1:], len(groups)], strict=True):
-        own = list(range(start, end, step))
-        # The last of a group is what its network gives: it is named, if need be for another.
-        if own[-1] != end - 1:
-            own = [at for at in own if end - 1 - at >= step] + [end - 1]
+        # From the last of a group, which its network gives, not too near to the group before.
+        least = start + (step - 1 if start else 0)
+        own = list(range(end - 1, least - 1, -step))[::-1] or [end - 1]
         ticks += own
     letters = float(np.clip(room * step * 0.8, SMALLEST_NAME, SMALL))
     shortened = [_short(names[at], letters) for at in ticks]
