@@ -115,24 +115,25 @@ def _draw(axes: Axes, series: Sequence[tuple[str, Sequence[Dot]]], first: int, a
     offsets = np.linspace(-0.28, 0.28, len(series)) if len(series) > 1 else np.zeros(1)
     for place, (_, dots) in enumerate(series):
         color = INK if alone else PALETTE[(first + place) % len(PALETTE)]
-        for row, dot in enumerate(dots):
-            across = row + offsets[place]
-            if np.isnan(dot.value):
-                axes.annotate(
-                    "n/a", (0, across), xytext=(3, 0), xycoords=("axes fraction", "data"),
-                    textcoords="offset points", va="center", **text_style(SMALL, color),
-                )  # fmt: skip
-                continue
-            axes.plot([dot.low, dot.high], [across, across], color=color, linewidth=1.3)
-            axes.plot(
-                dot.value,
-                across,
-                marker=MARKS[(first + place) % len(MARKS)],
-                markersize=4.5,
-                color=color,
-                markeredgewidth=0,
-                linestyle="none",
-            )
+        values, low, high = np.array([(dot.value, dot.low, dot.high) for dot in dots]).T
+        across = np.arange(len(dots)) + offsets[place]
+        there = ~np.isnan(values)
+        # All bars at once: a hundred lines of their own take a hundred times as long.
+        axes.hlines(across[there], low[there], high[there], colors=color, linewidth=1.3)
+        axes.plot(
+            values[there],
+            across[there],
+            marker=MARKS[(first + place) % len(MARKS)],
+            markersize=4.5,
+            color=color,
+            markeredgewidth=0,
+            linestyle="none",
+        )
+        for at in across[~there]:
+            axes.annotate(
+                "n/a", (0, at), xytext=(3, 0), xycoords=("axes fraction", "data"),
+                textcoords="offset points", va="center", **text_style(SMALL, color),
+            )  # fmt: skip
 
 
 def _columns(names: Sequence[str]) -> int:

@@ -127,12 +127,13 @@ def _draw(
     axes.set(
         xlim=(centre[0] - reach, centre[0] + reach), ylim=(centre[1] - reach, centre[1] + reach)
     )
+    dots: dict[str, list[tuple[float, float]]] = {}
     for name, (x, y) in zip(chart.names, chart.places, strict=True):
         group = 0 if groups is None else known.index(groups.get(name, OTHER))
         color = PALETTE[group % len(PALETTE)]
         picture = None if pictures is None else pictures.get(name)
         if picture is None:
-            axes.plot(x, y, "o", markersize=4.5, color=color, markeredgewidth=0, alpha=0.8)
+            dots.setdefault(color, []).append((x, y))
             continue
         zoom = size * 72 * PICTURE / max(picture.shape[:2])
         box = AnnotationBbox(
@@ -142,6 +143,9 @@ def _draw(
             bboxprops={"edgecolor": color, "linewidth": 1.0, "facecolor": color},
         )
         axes.add_artist(box)
+    for color, places in dots.items():
+        across, up = zip(*places, strict=True)
+        axes.plot(across, up, "o", markersize=4.5, color=color, markeredgewidth=0, alpha=0.8)
 
 
 def _draw_legend(figure: Figure, known: Sequence[str], height: float) -> None:

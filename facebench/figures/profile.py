@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -36,9 +37,11 @@ WIDTH, HEIGHT, LOW_HEIGHT = 4.6, 2.9, 1.9
 PER_LAYER, PER_LINE, BETWEEN = 0.17, 0.155, 0.42
 LEGEND_WIDTH = 2.6
 MOST_NAMED = 60
-LINES = ("-", "--", ":", "-.")
+Line = Literal["-", "--", ":", "-."]
+LINES: tuple[Line, ...] = ("-", "--", ":", "-.")
 # Untrained copies are grey; those of another network a darker or lighter one, and another line.
-GREYS, GREY_LINES = ("#8c8c8c", "#4a4a4a", "#b0b0b0"), ("--", ":", "-.")
+GREYS = ("#8c8c8c", "#4a4a4a", "#b0b0b0")
+GREY_LINES: tuple[Line, ...] = ("--", ":", "-.")
 
 
 @dataclass(frozen=True)
@@ -207,7 +210,7 @@ def _grey(place: int) -> str:
     return GREYS[place % len(GREYS)]
 
 
-def _grey_line(place: int) -> str:
+def _grey_line(place: int) -> Line:
     return GREY_LINES[place % len(GREY_LINES)]
 
 
