@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from facebench.columns import CONTROLS, MODEL
+from facebench.columns import CONTROLS, MODEL, NETWORK_LAYERS
 from facebench.data_health import DataHealth, health_report
 from facebench.engine import (
     Demand,
@@ -57,6 +57,13 @@ T = TypeVar("T")
 TaskImages = ImagePaths | list[Path]
 Failures = list[tuple[str, Exception]]
 _PRECISIONS = ("float32", "float16", "bfloat16")
+
+
+class _Shared(dict[str, list[str]]):
+    """An attribute of tables that pandas does not copy with every column taken out of one."""
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> _Shared:
+        return self
 
 
 class MultiModelTaskManager:
@@ -549,7 +556,10 @@ class MultiModelTaskManager:
         by_model[model_name] = new
         order = [name for name in self.models if name in by_model]
         joined = pd.concat([by_model[name] for name in order], ignore_index=True)
-        joined.attrs[CONTROLS] = self._controls()
+        joined.attrs[CONTROLS] = _Shared(self._controls())
+        joined.attrs[NETWORK_LAYERS] = _Shared(
+            {name: model.get_layer_names() for name, model in self.models.items()}
+        )
         return joined
 
     def _controls(self) -> dict[str, list[str]]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from facebench.columns import CI_HIGH, CI_LOW, CONDITION, LAYER, MODEL, TASK
+from facebench.columns import CI_HIGH, CI_LOW, CONDITION, LAYER, MODEL, NETWORK_LAYERS, TASK
 from facebench.errors import InputError
 from facebench.names import did_you_mean
 from facebench.plotting.layer_order import network_order, places_in_network
@@ -40,8 +40,8 @@ def layer_profile(
     layers : mapping of str to sequence of str, optional
         For each model, all its layers in network order, as ``model.get_layer_names()`` gives them.
         A layer's place counts the leaf layers up to it; one that holds others is where the last of
-        them is. By default the order of the table's rows, and depth in them, with a layer that
-        holds others after them.
+        them is. By default as the tables of a run know them; of other tables the order of rows, and
+        depth in them, with a layer that holds others after them.
     larger_is_better : bool, default True
         Whether the peak is the largest value; else the smallest.
 
@@ -76,11 +76,24 @@ def layer_profile(
     check_table(performances, where, (TASK, MODEL, LAYER))
     check_column(performances, where, "measure", measure)
     rows = _of_condition(performances, condition)
+    if layers is None:
+        layers = _known(rows)
     profiles = [
         _profile(part, measure, layers, larger_is_better)
         for _, part in rows.groupby([TASK, MODEL], sort=False)
     ]
     return pd.concat(profiles, ignore_index=True)
+
+
+def _known(rows: pd.DataFrame) -> dict[str, Sequence[str]]:
+    """Give the layers of the models of a run's table, where they hold those of its rows."""
+    found: dict[str, Sequence[str]] = {}
+    for model, part in rows.groupby(MODEL, sort=False):
+        known = rows.attrs.get(NETWORK_LAYERS, {}).get(model)
+        # What a network returns is not among its layers.
+        if known is not None and set(part[LAYER].astype(str)) <= set(known):
+            found[str(model)] = known
+    return found
 
 
 def _of_condition(performances: pd.DataFrame, condition: str | None) -> pd.DataFrame:

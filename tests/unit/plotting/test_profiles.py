@@ -75,6 +75,18 @@ class TestTable:
         ]
         assert found["depth"].tolist() == pytest.approx([0, 0.25, 0.5, 0.75, 1])
 
+    def test_the_layers_that_a_run_knows(self) -> None:
+        frame = pd.concat([table([0.5, 0.9]), table([0.7], "other")], ignore_index=True)
+        frame.loc[2, "Layer Name"] = "default"
+        names = ["layer0", "b", "layer1", "c", "d"]
+        frame.attrs["layers"] = {"net": names, "other": names}
+        assert layer_profile(frame, "AUC")["depth"].tolist() == [0, 0.5, 1]
+        # What is said counts first; renamed layers are in the order of the table.
+        said = layer_profile(frame, "AUC", layers={"net": names[:3]})
+        assert said["depth"].tolist() == [0, 1, 1]
+        renamed = frame.replace({"Layer Name": {"layer1": "second"}})
+        assert layer_profile(renamed, "AUC")["depth"].tolist() == [0, 1, 1]
+
     def test_containers_alone_have_depth_of_their_ends(self) -> None:
         names = [f"blocks.{i}{part}" for i in range(4) for part in ("", ".attn", ".mlp")]
         frame = table([0.1, 0.4]).assign(**{"Layer Name": ["blocks.0", "blocks.3"]})
