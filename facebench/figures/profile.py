@@ -256,7 +256,7 @@ def _share_scale(panels: Sequence[Axes], charts: Sequence[Chart]) -> None:
 
 
 def _draw(axes: Axes, profile: Profile, across: Array, color: str) -> None:
-    if not np.isnan(profile.low).all():
+    if not np.isnan(profile.low).all() and not np.isnan(profile.values).all():
         axes.fill_between(across, profile.low, profile.high, color=color, alpha=0.16, linewidth=0)
     axes.plot(
         across,

@@ -58,6 +58,8 @@ def few_layers(
         if len(wanted) < len(part):
             model = cell_text(part[MODEL].iloc[0])
             said.append(f"{len(wanted)} of {len(part)} layers of {model}")
+    if not said:
+        return rows, ""
     how = "evenly spaced, and where a difference is largest" if measures else "evenly spaced"
     shown = said if len(said) <= 4 else [*said[:3], f"likewise of {len(said) - 3} others"]
     return rows[taken], f"Shown are {', '.join(shown)}: {how}. The tables hold all."
