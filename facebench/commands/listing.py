@@ -57,7 +57,7 @@ def layers(
     """
     from facebench.commands.models import layer_widths, made_model
     from facebench.models.layer_globs import expand_layers
-    from facebench.models.layers import leaf_layers
+    from facebench.models.layer_search import leaf_layers
 
     network = made_model(model, None, arguments or [])
     names = network.get_layer_names()

@@ -15,13 +15,8 @@ from facebench.columns import DEFAULT_LAYER
 from facebench.errors import InputError, ModelError
 from facebench.images import open_image
 from facebench.models.checkpoints import StateDict, count_identities, load_into, read_checkpoint
-from facebench.models.layers import (
-    LayerRecorder,
-    batch_output,
-    find_layers,
-    flat_copy,
-    leaf_layers,
-)
+from facebench.models.layer_search import find_layers, leaf_layers
+from facebench.models.layers import LayerRecorder, batch_output, flat_copy
 from facebench.types import StrPath
 
 __all__ = ["BaseModel"]

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from facebench.columns import CI_HIGH, CI_LOW, CONTROLS, LAYER, MODEL, TASK
+from facebench.columns import CONTROLS, LAYER, MODEL, TASK
 from facebench.errors import InputError
 from facebench.files import safe_name
 from facebench.names import did_you_mean
 from facebench.plotting.layer_choice import few_layers
+from facebench.plotting.layer_figures import (
+    Curves,
+    effects_chart,
+    in_common,
+    map_chart,
+    profile_chart,
+    why_undefined,
+)
 from facebench.plotting.tables import (
-    as_numbers,
-    cell_text,
     check_column,
     check_table,
     draw_one,
     draw_tasks,
     listed,
-    row_labels,
     rows_by_task,
 )
 
@@ -27,14 +32,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from facebench.figures.profile import Band, Profile
-
 __all__ = ["ProfilePlots"]
 
 MOST_ROWS = 32
-UNDEFINED = "Undefined"
-# Measures that share axes, if they are of one network.
-MOST_TOGETHER = 4
 
 
 class ProfilePlots:
@@ -83,7 +83,7 @@ class ProfilePlots:
 
         def draw(task: str, rows: pd.DataFrame) -> Figure:
             shown, note = few_layers(rows, MOST_ROWS, effects)
-            return _effects_figure(shown, conditions, effects, task, note)
+            return effects_chart(shown, conditions, effects, task, note)
 
         return draw_tasks(performances, output_dir, file_name, draw)
 
@@ -146,12 +146,12 @@ class ProfilePlots:
         where = "PlotHelper.plot_layer_profile"
         check_table(performances, where, (TASK, MODEL, LAYER))
         untrained = _controls(performances, controls, where)
-        shown = label or _in_common(measures)
+        shown = label or in_common(measures)
         signed = all("Difference" in column for column in measures)
 
-        def curves(task: str, rows: pd.DataFrame) -> list[_Curves]:
+        def curves(task: str, rows: pd.DataFrame) -> list[Curves]:
             return [
-                _Curves(
+                Curves(
                     " ".join([task] * together + [column] * (len(measures) > 1)),
                     label or (column if shown not in column else shown),
                     layer_profile(
@@ -161,13 +161,13 @@ class ProfilePlots:
                         layers=layers,
                         larger_is_better=larger_is_better,
                     ),
-                    _why_undefined(rows),
+                    why_undefined(rows),
                 )
                 for column in measures
             ]
 
-        def figure(found: list[_Curves], title: str) -> Figure:
-            return _profile_figure(found, untrained, title, shown, signed, not larger_is_better)
+        def figure(found: list[Curves], title: str) -> Figure:
+            return profile_chart(found, untrained, title, shown, signed, not larger_is_better)
 
         if together:
             found = [
@@ -223,47 +223,7 @@ class ProfilePlots:
         """
         tables = _map_tables(performances, measure, layers)
         target = Path(output_dir) / f"{safe_name(file_name)}.png"
-        return draw_one(target, lambda: _map_figure(tables, measure, title))
-
-
-def _effects_figure(
-    rows: pd.DataFrame, conditions: Sequence[str], effects: Sequence[str], task: str, note: str
-) -> Figure:
-    from facebench.figures.effects import Dot, effects_figure
-
-    def dots(column: str) -> list[Dot]:
-        numbers = [
-            as_numbers(rows[name], f"The {name!r} column of performances")
-            if name in rows
-            else [float("nan")] * len(rows)
-            for name in (column, f"{column}{CI_LOW}", f"{column}{CI_HIGH}")
-        ]
-        return [Dot(*map(float, cells)) for cells in zip(*numbers, strict=True)]
-
-    # What all conditions have in common is the measure.
-    words = [column.split(" ") for column in conditions]
-    shared = 0
-    while all(len(w) > shared + 1 and w[-1 - shared] == words[0][-1 - shared] for w in words):
-        shared += 1
-    names = [" ".join(w[: len(w) - shared]) for w in words]
-    measure = " ".join(words[0][len(words[0]) - shared :]) or "Value"
-    return effects_figure(
-        row_labels(rows),
-        [(name, dots(column)) for name, column in zip(names, conditions, strict=True)],
-        [(column, dots(column)) for column in effects],
-        title=task,
-        value_label=measure,
-        note=note,
-    )
-
-
-class _Curves(NamedTuple):
-    """A table of `layer_profile`, what it is of ('' for a single one), its axis, and its lacks."""
-
-    of: str
-    value_label: str
-    table: pd.DataFrame
-    undefined: str
+        return draw_one(target, lambda: map_chart(tables, measure, title))
 
 
 def _controls(
@@ -287,108 +247,6 @@ def _controls(
     return {of: list(names) for of, names in controls.items()}
 
 
-def _in_common(measures: Sequence[str]) -> str:
-    """Name what several measures are: the words they all end with, or all of them."""
-    words = [measure.split(" ") for measure in measures]
-    shared = 0
-    while all(len(w) > shared and w[-1 - shared] == words[0][-1 - shared] for w in words):
-        shared += 1
-    if shared:
-        return " ".join(words[0][len(words[0]) - shared :])
-    return ", ".join(measures) if len(measures) <= MOST_TOGETHER else f"{len(measures)} measures"
-
-
-def _why_undefined(rows: pd.DataFrame) -> str:
-    """Write why there are no values, as far as the results say so."""
-    if UNDEFINED not in rows:
-        return ""
-    reasons = dict.fromkeys(text for text in rows[UNDEFINED] if isinstance(text, str) and text)
-    return f"Not defined: {'; '.join(list(reasons)[:2])}" if reasons else ""
-
-
-def _profile_figure(
-    curves: Sequence[_Curves],
-    controls: Mapping[str, Sequence[str]],
-    title: str,
-    shown: str,
-    signed: bool,
-    smallest: bool,
-) -> Figure:
-    from facebench.figures.profile import Chart, profile_figure
-
-    untrained = {name for names in controls.values() for name in names}
-    models = {model for curve in curves for model in curve.table[MODEL] if model not in untrained}
-    if not models:
-        msg = "The 'controls' parameter names every model: none is left to compare them with."
-        raise InputError(msg)
-    apart = len(curves) > 1 and bool(len(models) > 1 or controls or len(curves) > MOST_TOGETHER)
-    charts = []
-    for group in [[curve] for curve in curves] if apart else [list(curves)]:
-        profiles = [
-            _curve(
-                rows,
-                cell_text(model),
-                f"{cell_text(model)}, {curve.of}" if curve.of and not apart else cell_text(model),
-                style,
-                signed,
-                smallest,
-            )
-            for style, curve in enumerate(group)
-            for model, rows in curve.table.groupby(MODEL, sort=False)
-            if model not in untrained
-        ]
-        bands = [
-            _band(curve.table[curve.table[MODEL].isin(names)], name)
-            for curve in group
-            for name, names in controls.items()
-            if curve.table[MODEL].isin(names).any()
-        ]
-        value_label = group[0].value_label if apart else shown
-        name = cell_text(group[0].of) if apart else ""
-        charts.append(Chart(profiles, value_label, name, bands, group[0].undefined))
-    zero = signed or any(bool((curve.table["value"] < 0).any()) for curve in curves)
-    return profile_figure(charts, title=title, zero=zero)
-
-
-def _curve(
-    rows: pd.DataFrame, model: str, label: str, style: int, signed: bool, smallest: bool
-) -> Profile:
-    from facebench.figures.profile import Profile
-
-    peak, reached = (
-        int(rows[column].to_numpy().argmax()) if rows[column].any() else None
-        for column in ("is_peak", "reaches_95")
-    )
-    return Profile(
-        model,
-        label,
-        [cell_text(layer) for layer in rows[LAYER]],
-        rows["depth"].to_numpy(dtype="float64"),
-        rows["value"].to_numpy(dtype="float64"),
-        rows["low"].to_numpy(dtype="float64"),
-        rows["high"].to_numpy(dtype="float64"),
-        peak,
-        reached,
-        style,
-        smallest,
-        signed,
-    )
-
-
-def _band(rows: pd.DataFrame, label: str) -> Band:
-    from facebench.figures.profile import Band
-
-    by_layer = rows.groupby(LAYER, sort=False)
-    found = by_layer["value"].agg(["min", "mean", "max"])
-    found["depth"] = by_layer["depth"].first()
-    found = found.sort_values("depth", kind="stable")
-    count = rows[MODEL].nunique()
-    return Band(
-        f"{label}: mean and range of {count}",
-        *(found[column].to_numpy(dtype="float64") for column in ("depth", "min", "mean", "max")),
-    )
-
-
 def _map_tables(
     performances: Mapping[str, pd.DataFrame],
     measure: str | Mapping[str, str],
@@ -409,36 +267,3 @@ def _map_tables(
         layer_profile(performances[task], str(column), layers=layers)
         for task, column in wanted.items()
     ]
-
-
-def _map_figure(
-    tables: Sequence[pd.DataFrame], measure: str | Mapping[str, str], title: str
-) -> Figure:
-    import numpy as np
-
-    from facebench.figures.layer_map import layer_map_figure
-
-    rows = list(
-        dict.fromkeys(
-            key for table in tables for key in zip(table[MODEL], table[LAYER], strict=True)
-        )
-    )
-    models = list(dict.fromkeys(model for model, _ in rows))
-    rows.sort(key=lambda row: models.index(row[0]))
-    values = np.full((len(rows), len(tables)), np.nan)
-    for column, table in enumerate(tables):
-        for model, layer, value in zip(table[MODEL], table[LAYER], table["value"], strict=True):
-            values[rows.index((model, layer)), column] = value
-    columns = [cell_text(table[TASK].iloc[0]) for table in tables]
-    of = [measure] * len(tables) if isinstance(measure, str) else list(measure.values())
-    signed = ["Difference" in column for column in of]
-    if not isinstance(measure, str):
-        columns = [f"{task}: {measure[task]}" for task in columns]
-    return layer_map_figure(
-        values,
-        [cell_text(model) for model, _ in rows],
-        [cell_text(layer) for _, layer in rows],
-        columns,
-        title if not isinstance(measure, str) else f"{title}: {measure}",
-        signed,
-    )

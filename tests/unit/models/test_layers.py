@@ -11,13 +11,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from facebench.errors import LayerOutputError, UnknownNameError
-from facebench.models.layers import (
-    LayerRecorder,
-    find_layers,
-    first_tensor,
-    flat_copy,
-    leaf_layers,
-)
+from facebench.models.layer_search import find_layers, leaf_layers
+from facebench.models.layers import LayerRecorder, first_tensor, flat_copy
 
 
 class AddInPlace(nn.Module):
