@@ -7,10 +7,12 @@ __all__ = [
     "CI_LOW",
     "CI_METHOD",
     "CONDITION",
+    "CONTROLS",
     "DEFAULT_LAYER",
     "IDENTITY",
     "LAYER",
     "MODEL",
+    "NETWORK_LAYERS",
     "N_FAILED",
     "N_IDENTITIES",
     "N_IMAGES",
@@ -23,6 +25,9 @@ TASK, MODEL, LAYER = "Task Name", "Model Name", "Layer Name"
 IDENTITY = (TASK, MODEL, LAYER)
 # The column that tells several rows of one layer apart.
 CONDITION = "Condition"
+# Attributes (DataFrame.attrs) of a run's tables: the models that are untrained copies, by what they
+# are called together, and all layers of every model in network order.
+CONTROLS, NETWORK_LAYERS = "controls", "layers"
 # What a model without hooked layers returns is kept under this name.
 DEFAULT_LAYER = "default"
 # A measure 'AUC' with an interval has it in 'AUC CI Low' and 'AUC CI High'; how it was made, and

@@ -5,18 +5,20 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
 
-from facebench.arguments import ArgumentProblem, arguments_for, parameters_of
+from facebench.arguments import ArgumentProblem, arguments_for
 from facebench.config import Config
 from facebench.errors import ConfigError, FacebenchError
 from facebench.located import Located
 from facebench.manager import MultiModelTaskManager
 from facebench.models.base import BaseModel
+from facebench.models.untrained import untrained_copy
 from facebench.pairs import find_image_list, find_images
 from facebench.plugin_files import find_class, find_function, import_plugin
 from facebench.registry import METRICS, MODELS, TASKS
@@ -249,8 +251,11 @@ def _model_arguments(
     del arguments["name"]
     if settings.models[name].layers is not None:
         keys["extract_layers"] = "layers"
-    if settings.models[name].seeds is not None and "seed" not in parameters_of(cls):
-        raise _Misplaced(("seeds",), f"{cls.__name__} takes no seed: all copies would be alike.")
+    if settings.models[name].seeds is not None:
+        arguments.pop("seed", None)
+        if arguments.pop("pretrained", False):
+            sentence = "'seeds' makes untrained copies. Leave out 'pretrained', or set it to false."
+            raise _Misplaced(("pretrained",), sentence)
     return cls, arguments, keys
 
 
@@ -259,10 +264,13 @@ def _make_models(config: Config, name: str, entry: Located) -> list[BaseModel]:
     layers, seeds = config.settings.models[name].layers, config.settings.models[name].seeds
     if seeds is None:
         return [_call(lambda: make_model(cls, name, layers, arguments), keys)]
+    if layers is not None:
+        arguments["extract_layers"] = layers
+    factory = partial(cls, **arguments)
     return [
         _call(
-            lambda seed=seed: make_model(  # type: ignore[misc]
-                cls, f"{name}-seed{seed}", layers, {**arguments, "seed": seed}
+            lambda seed=seed: untrained_copy(  # type: ignore[misc]
+                factory, seed, name=f"{name}-seed{seed}", control=name
             ),
             keys,
         )

@@ -24,6 +24,7 @@ __all__ = ["ModelFingerprint", "model_fingerprint", "running"]
 # output; the network and the preprocessing are told apart on their own.
 _NOT_SETTINGS = {
     "name",
+    "control",
     "device",
     "weights_path",
     "extract_layers",

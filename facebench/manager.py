@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from facebench.columns import MODEL
+from facebench.columns import CONTROLS, MODEL, NETWORK_LAYERS
 from facebench.data_health import DataHealth, health_report
 from facebench.engine import (
     Demand,
@@ -58,6 +58,13 @@ T = TypeVar("T")
 TaskImages = ImagePaths | list[Path]
 Failures = list[tuple[str, Exception]]
 _PRECISIONS = ("float32", "float16", "bfloat16")
+
+
+class _Shared(dict[str, list[str]]):
+    """An attribute of tables that pandas does not copy with every column taken out of one."""
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> _Shared:
+        return self
 
 
 class MultiModelTaskManager:
@@ -550,7 +557,20 @@ class MultiModelTaskManager:
         by_model = {} if table is None else dict(list(table.groupby(MODEL, sort=False)))
         by_model[model_name] = new
         order = [name for name in self.models if name in by_model]
-        return pd.concat([by_model[name] for name in order], ignore_index=True)
+        joined = pd.concat([by_model[name] for name in order], ignore_index=True)
+        joined.attrs[CONTROLS] = _Shared(self._controls())
+        joined.attrs[NETWORK_LAYERS] = _Shared(
+            {name: model.get_layer_names() for name, model in self.models.items()}
+        )
+        return joined
+
+    def _controls(self) -> dict[str, list[str]]:
+        """Name the untrained copies among the models, by what they are called together."""
+        controls: dict[str, list[str]] = {}
+        for model in self.models.values():
+            if model.control is not None:
+                controls.setdefault(model.control, []).append(model.name)
+        return controls
 
     def _export_tables(self, model: BaseModel, task: AnyTask, folder: Path) -> None:
         """Write all tables that a task just measured is in: whatever comes next, they are safe."""

@@ -70,11 +70,12 @@ def layers(
     """
     from facebench.commands.models import layer_widths, made_model
     from facebench.models.layer_globs import expand_layers
+    from facebench.models.layer_search import leaf_layers
 
     network = made_model(model, None, arguments or [])
     names = network.get_layer_names()
     widths = layer_widths(network)
-    shown = expand_layers(patterns, names) if patterns else names
+    shown = expand_layers(patterns, names, leaf_layers(network.model)) if patterns else names
     kinds = {name: type(module).__name__ for name, module in network.model.named_modules()}
     rows = [(name, kinds[name], widths.get(name)) for name in shown]
     talk().table(

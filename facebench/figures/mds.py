@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,26 +27,29 @@ from facebench.figures.style import (
 __all__ = ["Chart", "map_figure"]
 
 MOST_COLUMNS = 4
+OTHER = "other"
 # Pixels of a thumbnail's longer side are drawn to this share of the panel.
 PICTURE = 0.085
 
 
 @dataclass(frozen=True)
 class Chart:
-    """One map: places [N, 2], what it is called and what is said of it."""
+    """One map: places [N, 2] of images by name, what it is called and what is said of it."""
 
     label: str
     detail: str
     places: Array
+    names: Sequence[str]
 
 
 def map_figure(
     charts: Sequence[Chart],
     *,
     title: str,
-    groups: Sequence[str] | None = None,
-    pictures: Sequence[NDArray[np.uint8]] | None = None,
+    groups: Mapping[str, str] | None = None,
+    pictures: Mapping[str, NDArray[np.uint8]] | None = None,
     size: float = 2.9,
+    note: str = "",
 ) -> Figure:
     """Draw maps, row by row in the order given.
 
@@ -56,12 +59,15 @@ def map_figure(
         At least one.
     title : str
         The title of the whole figure.
-    groups : sequence of str, optional
-        A group of each image; groups have colours, named in a legend where there are 8 or fewer.
-    pictures : sequence of array, optional
-        A small picture [H, W, 3] of each image, drawn in place of a dot.
+    groups : mapping of str to str, optional
+        The group of an image, 'other' of those not there; groups have colours, named in a legend
+        where there are 8 or fewer.
+    pictures : mapping of str to array, optional
+        A small picture [H, W, 3] of an image, drawn in place of a dot.
     size : float, default 2.9
         Width of a panel, in inches.
+    note : str
+        What else to say, under the figure.
 
     Returns
     -------
@@ -76,7 +82,8 @@ def map_figure(
     width = columns * size + (columns - 1) * 0.3
     height = rows * (size + above) - above
     figure = house_figure(width, height)
-    known = list(dict.fromkeys(groups or ()))
+    every = dict.fromkeys(name for chart in charts for name in chart.names)
+    known = [] if groups is None else list(dict.fromkeys(groups.get(n, OTHER) for n in every))
     for index, (chart, label) in enumerate(zip(charts, labels, strict=True)):
         row, column = divmod(index, columns)
         corner = (column * (size + 0.3), height - (row + 1) * size - row * above)
@@ -93,6 +100,11 @@ def map_figure(
         )  # fmt: skip
     if 1 < len(known) <= len(PALETTE):
         _draw_legend(figure, known, height)
+    if note:
+        figure.text(
+            0, -0.32 / height, wrapped(note, max(width, 4.5), SMALL), va="top",
+            **text_style(SMALL, SOFT),
+        )  # fmt: skip
     heading = wrapped(title, max(width, 4.5), TITLE * 1.1)
     figure.text(
         0.5, 1 + (above + 0.08) / height, heading, ha="center", va="bottom",
@@ -104,9 +116,9 @@ def map_figure(
 def _draw(
     axes: Axes,
     chart: Chart,
-    groups: Sequence[str] | None,
+    groups: Mapping[str, str] | None,
     known: list[str],
-    pictures: Sequence[NDArray[np.uint8]] | None,
+    pictures: Mapping[str, NDArray[np.uint8]] | None,
     size: float,
 ) -> None:
     # The same scale on both axes: distances are what a map shows.
@@ -115,21 +127,25 @@ def _draw(
     axes.set(
         xlim=(centre[0] - reach, centre[0] + reach), ylim=(centre[1] - reach, centre[1] + reach)
     )
-    colors = [PALETTE[known.index(group) % len(PALETTE)] for group in groups or ()]
-    colors = colors or [PALETTE[0]] * len(chart.places)
-    for index, (x, y) in enumerate(chart.places):
-        if pictures is None:
-            axes.plot(x, y, "o", markersize=4.5, color=colors[index], markeredgewidth=0, alpha=0.8)
+    dots: dict[str, list[tuple[float, float]]] = {}
+    for name, (x, y) in zip(chart.names, chart.places, strict=True):
+        group = 0 if groups is None else known.index(groups.get(name, OTHER))
+        color = PALETTE[group % len(PALETTE)]
+        picture = None if pictures is None else pictures.get(name)
+        if picture is None:
+            dots.setdefault(color, []).append((x, y))
             continue
-        picture = pictures[index]
         zoom = size * 72 * PICTURE / max(picture.shape[:2])
         box = AnnotationBbox(
             OffsetImage(picture, zoom=zoom),
             (x, y),
             pad=0.12,
-            bboxprops={"edgecolor": colors[index], "linewidth": 1.0, "facecolor": colors[index]},
+            bboxprops={"edgecolor": color, "linewidth": 1.0, "facecolor": color},
         )
         axes.add_artist(box)
+    for color, places in dots.items():
+        across, up = zip(*places, strict=True)
+        axes.plot(across, up, "o", markersize=4.5, color=color, markeredgewidth=0, alpha=0.8)
 
 
 def _draw_legend(figure: Figure, known: Sequence[str], height: float) -> None:

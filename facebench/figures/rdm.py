@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,7 +54,8 @@ def matrix_figure(
     size: float = 2.2,
     ranked: bool = False,
     alike: bool = False,
-    blocks: Sequence[int] = (),
+    groups: Sequence[str] | None = None,
+    note: str = "",
 ) -> Figure:
     """Draw square matrices, row by row in the order given.
 
@@ -62,8 +64,7 @@ def matrix_figure(
     matrices : sequence of Matrix
         At least one, each [N, N].
     names : sequence of str
-        What the N rows are called; shown at the left-most panels, where there is room, of layers
-        (`alike`) as many as there is room for, evenly spaced.
+        What the N rows are called; shown at the left-most panels, where there is room.
     title, value_label : str
         The title, and the name of the values under the colour bar.
     size : float, default 2.2
@@ -74,8 +75,12 @@ def matrix_figure(
     alike : bool, default False
         Whether larger values are more alike, and dark, on a scale from 0 (or below) to 1, written
         into the cells of small matrices.
-    blocks : sequence of int
-        Rows before which another block begins, such as another model: a line parts them.
+    groups : sequence of str, optional
+        What rows belong to, such as the network of a layer; those of one group are together. Lines
+        part groups, and their names stand beside those of rows, of which every few are named where
+        there is no room for all.
+    note : str
+        What else to say, under the figure.
 
     Returns
     -------
@@ -92,10 +97,6 @@ def matrix_figure(
     figure = house_figure(width, height)
     letters = float(np.clip(size * 72 / max(len(names), 1) * 0.8, 0, SMALL))
     named = len(names) <= MOST_NAMED and letters >= SMALLEST_NAME
-    ticks = range(len(names))
-    if alike and not named:
-        named, letters = True, SMALL
-        ticks = range(0, len(names), -(-len(names) // int(size * 72 / (1.4 * SMALL))))
     for index, (matrix, label) in enumerate(zip(matrices, labels, strict=True)):
         row, column = divmod(index, columns)
         corner = (column * (size + 0.25), height - (row + 1) * size - row * above)
@@ -113,15 +114,14 @@ def matrix_figure(
         )
         if alike and len(names) <= MOST_WRITTEN:
             _write_cells(axes, shown, low, high)
-        for start in blocks:
-            axes.axhline(start - 0.5, color="white", linewidth=1.5)
-            axes.axvline(start - 0.5, color="white", linewidth=1.5)
         for spine in axes.spines.values():
             spine.set_visible(False)
         axes.set(xticks=[], yticks=[])
-        if named and column == 0:
-            shortened = [_short(names[tick], letters) for tick in ticks]
-            axes.set_yticks(ticks, labels=shortened, **text_style(letters))
+        if groups is not None:
+            _name_groups(axes, names, groups, size)
+        elif named and column == 0:
+            shortened = [_short(name, letters) for name in names]
+            axes.set_yticks(range(len(names)), labels=shortened, **text_style(letters))
             axes.tick_params(length=0, pad=2)
         axes.set_title(label, loc="left", pad=14, **text_style(TICK, weight="bold"))
         axes.annotate(
@@ -134,12 +134,46 @@ def matrix_figure(
         )
     ends = ("nearest", "farthest") if ranked else _ends(matrices, alike)
     _draw_bar(figure, height, value_label, ends, alike)
+    if note:
+        figure.text(
+            0, -0.36 / height, wrapped(note, max(width, 4.5), SMALL), va="top",
+            **text_style(SMALL, SOFT),
+        )  # fmt: skip
     heading = wrapped(title, max(width, 4.5), TITLE * 1.1)
     figure.text(
         0.5, 1 + (above + 0.08) / height, heading, ha="center", va="bottom",
         **text_style(TITLE, weight="bold"),
     )  # fmt: skip
     return figure
+
+
+def _name_groups(axes: Axes, names: Sequence[str], groups: Sequence[str], size: float) -> None:
+    """Name as many rows as there is room for, evenly in every group, and the groups."""
+    room = size * 72 / len(names)
+    step = max(1, math.ceil((SMALL + 1) / room))
+    ticks: list[int] = []
+    starts = [0, *(at for at in range(1, len(groups)) if groups[at] != groups[at - 1])]
+    for start, end in zip(starts, [*starts[1:], len(groups)], strict=True):
+        # From the last of a group, which its network gives, not too near to the group before.
+        least = start + (step - 1 if start else 0)
+        own = list(range(end - 1, least - 1, -step))[::-1] or [end - 1]
+        ticks += own
+    letters = float(np.clip(room * step * 0.8, SMALLEST_NAME, SMALL))
+    shortened = [_short(names[at], letters) for at in ticks]
+    axes.set_yticks(ticks, labels=shortened, **text_style(letters))
+    axes.tick_params(length=1.5 if step > 1 else 0, pad=2)
+    if len(starts) == 1:
+        return
+    beside = max(text_width(name, letters) for name in shortened) * 72 + 8
+    for start, end in zip(starts, [*starts[1:], len(groups)], strict=True):
+        if start:
+            axes.axhline(start - 0.5, color="white", linewidth=1.2)
+            axes.axvline(start - 0.5, color="white", linewidth=1.2)
+        axes.annotate(
+            wrapped(groups[start], LONGEST_NAME, TICK), (0, (start + end - 1) / 2),
+            xytext=(-beside, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+            ha="right", va="center", **text_style(TICK, weight="bold"),
+        )  # fmt: skip
 
 
 def _ranks(values: Array) -> Array:

@@ -193,6 +193,36 @@ class DlibResNet(nn.Module):
         network.load_state_dict(weights, assign=True)
         return network.eval()
 
+    @classmethod
+    def untrained(cls, seed: int) -> Self:
+        """Build the network with random weights, as residual networks begin their training.
+
+        Convolutions are He's (normal, scaled to their outputs), without bias; scales are 1, shifts
+        0. PyTorch's own beginning would let what the blocks add fade beside their shortcuts.
+
+        Parameters
+        ----------
+        seed : int
+            Which draw; the caller's generator is left alone.
+
+        Returns
+        -------
+        DlibResNet
+            On the CPU, in evaluation mode.
+
+        References
+        ----------
+        K. He, X. Zhang, S. Ren and J. Sun, "Delving deep into rectifiers", ICCV 2015.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = cls()
+            for layer in network.modules():
+                if isinstance(layer, nn.Conv2d):
+                    nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+                    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+        return network.eval()
+
     def forward(self, x: Tensor) -> Tensor:
         """Compute face descriptors.
 

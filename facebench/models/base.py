@@ -15,7 +15,7 @@ from facebench.columns import DEFAULT_LAYER
 from facebench.errors import InputError, ModelError
 from facebench.images import open_image
 from facebench.models.checkpoints import StateDict, count_identities, load_into, read_checkpoint
-from facebench.models.layer_globs import expand_layers, is_pattern
+from facebench.models.layer_search import find_layers, leaf_layers
 from facebench.models.layers import LayerRecorder, batch_output, flat_copy
 from facebench.types import StrPath
 
@@ -46,8 +46,10 @@ class BaseModel(ABC):
         with 'module.'.
     extract_layers : str or list of str, optional
         Layers to read, named as in ``named_modules()`` ('avgpool', 'classifier.5') or by pattern
-        ('features.*', 'blocks.*.mlp', 'all'). None reads what ``_forward`` returns, under the key
-        'default'.
+        ('features.*', 'blocks.*.mlp'); the end of a name will do where only one thing has it
+        ('layer.*' for 'encoder.layer.0' …). 'all' is every layer that holds no others; blocks,
+        which add to what their layers give, are asked for beside it: ['all', 'layer.*']. None
+        reads what ``_forward`` returns, under the key 'default'.
     preprocess_function : callable, optional
         From a PIL image (RGB, upright) to a tensor [3, H, W]; replaces the default, which is
         ``Resize((224, 224))``, ``ToTensor`` and the ImageNet normalisation.
@@ -64,6 +66,8 @@ class BaseModel(ABC):
         First dimension of the checkpoint's last tensor: the classes it was trained on.
     extract_layers : list of str
         The layers read, in network order; empty for 'default' only.
+    control : str or None
+        What untrained copies of one network are called together; None of other models.
 
     Raises
     ------
@@ -80,6 +84,7 @@ class BaseModel(ABC):
     memory_format: torch.memory_format = torch.contiguous_format
     # Remarks to count even where no image gets one: that there were none is a result too.
     expected_notes: tuple[str, ...] = ()
+    control: str | None = None
 
     def __init__(
         self,
@@ -116,12 +121,7 @@ class BaseModel(ABC):
 
     def _asked_layers(self, extract_layers: str | Iterable[str] | None) -> list[str]:
         """Find the layers that names and patterns stand for."""
-        asked = _as_names(extract_layers)
-        found: list[str] = []
-        for layer in asked:
-            is_glob = isinstance(layer, str) and is_pattern(layer)
-            found += expand_layers(layer, self.get_layer_names()) if is_glob else [layer]
-        return found
+        return find_layers(self.model, _as_names(extract_layers))
 
     def __repr__(self) -> str:
         layers = ", ".join(self.extract_layers) or DEFAULT_LAYER
@@ -331,11 +331,9 @@ class BaseModel(ABC):
         -------
         list of str
         """
-        return [
-            name
-            for name, module in self.model.named_modules()
-            if name and not (simplified and any(module.children()))
-        ]
+        if simplified:
+            return leaf_layers(self.model)
+        return [name for name, _ in self.model.named_modules() if name]
 
 
 def _best_device() -> torch.device:

@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import torch
 from PIL import Image
-from transformers import AutoModel
+from transformers import AutoModel, BitImageProcessor, Dinov2Config
+from transformers.utils.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 from facebench.models.base import BaseModel
-from facebench.models.hub import load_config, load_network, load_processor, one_of, processed
+from facebench.models.hub import (
+    CONFIGURATION,
+    load_config,
+    load_network,
+    load_processor,
+    one_of,
+    processed,
+    untrained_network,
+)
 
 __all__ = ["DinoModel"]
 
+# transformers annotates it only in part.
+_auto = cast(Any, AutoModel)
 _KINDS = ("dinov2", "dinov2_with_registers")
 _POOLINGS = ("cls", "mean", "tokens")
+# Hidden size, layers and heads of the networks as published (ViT-S/14, B/14 and L/14).
+_SIZES = {
+    "facebook/dinov2-small": (384, 12, 6),
+    "facebook/dinov2-base": (768, 12, 12),
+    "facebook/dinov2-large": (1024, 24, 16),
+}
 
 
 class DinoModel(BaseModel):
@@ -32,13 +50,19 @@ class DinoModel(BaseModel):
     pooling : {'cls', 'mean', 'tokens'}, default 'cls'
         Without `extract_layers`: the class token, the mean of the patch tokens, or all tokens
         flattened.
+    pretrained : bool, default True
+        False makes a random network, an untrained control. Its architecture is that of `version`:
+        of DINOv2 small, base and large known here, else read from the folder or the hub.
+    seed : int, default 0
+        Seed of the random network.
     device
         See `BaseModel`.
 
     Raises
     ------
     MissingWeightsError
-        If the weights are neither local, nor cached, nor within reach.
+        If the weights, or an untrained network's configuration, are neither local, nor cached, nor
+        within reach.
     ModelError
         If `pooling` is none of the three.
 
@@ -54,16 +78,49 @@ class DinoModel(BaseModel):
         extract_layers: str | Iterable[str] | None = None,
         *,
         pooling: str = "cls",
+        pretrained: bool = True,
+        seed: int = 0,
         device: str | torch.device | None = None,
     ) -> None:
         self.version = str(version)
+        self.pretrained = pretrained
+        # No seed changes a trained network: what is kept of it is found whatever the seed.
+        self.seed = 0 if pretrained else seed
         self.pooling = one_of(pooling, _POOLINGS, "pooling", "DinoModel")
         super().__init__(name, extract_layers=extract_layers, device=device)
 
     def _build_model(self) -> None:
+        if not self.pretrained:
+            config, self._processor = self._architecture()
+            self.model = untrained_network(lambda: _auto.from_config(config), self.seed)
+            return
         load_config(self.version, "DinoModel", _KINDS)
         self._processor = load_processor(self.version, "DinoModel")
         self.model = load_network(AutoModel, self.version, "DinoModel")
+
+    def _architecture(self) -> tuple[Any, Any]:
+        """Give the configuration of the network and its image processor, without weights."""
+        sizes = _SIZES.get(self.version)
+        if sizes is None or Path(self.version).is_dir():
+            return (
+                load_config(self.version, "DinoModel", _KINDS, CONFIGURATION),
+                load_processor(self.version, "DinoModel", CONFIGURATION),
+            )
+        hidden, layers, heads = sizes
+        config = Dinov2Config(
+            hidden_size=hidden,
+            num_hidden_layers=layers,
+            num_attention_heads=heads,
+            image_size=518,
+            patch_size=14,
+        )
+        processor = BitImageProcessor(
+            size={"shortest_edge": 256},
+            crop_size={"height": 224, "width": 224},
+            image_mean=IMAGENET_DEFAULT_MEAN,
+            image_std=IMAGENET_DEFAULT_STD,
+        )
+        return config, processor
 
     def _default_preprocess(self, image: Image.Image) -> torch.Tensor:
         return processed(self._processor, image)

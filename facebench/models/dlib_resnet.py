@@ -35,6 +35,10 @@ class DlibResNetModel(BaseModel):
         image without a found face is cut around its centre, counted, and reported as 'no face
         found'. False takes images as they are, resized to 150 x 150: for ready-made chips, or
         faces upside-down that no detector finds.
+    pretrained : bool, default True
+        False makes a random network of the same architecture, an untrained control.
+    seed : int, default 0
+        Seed of the random network.
     device
         See `BaseModel`.
 
@@ -57,14 +61,21 @@ class DlibResNetModel(BaseModel):
         extract_layers: str | Iterable[str] | None = None,
         *,
         align: bool = True,
+        pretrained: bool = True,
+        seed: int = 0,
         device: str | torch.device | None = None,
     ) -> None:
         self.align = align
+        self.pretrained = pretrained
+        # No seed changes a trained network: what is kept of it is found whatever the seed.
+        self.seed = 0 if pretrained else seed
         self.expected_notes = (_NO_FACE,) if align else ()
         super().__init__(name, extract_layers=extract_layers, device=device)
 
     def _build_model(self) -> None:
-        self.model = DlibResNet.from_dlib_file()
+        self.model = (
+            DlibResNet.from_dlib_file() if self.pretrained else DlibResNet.untrained(self.seed)
+        )
 
     def _default_preprocess(self, image: Image.Image) -> torch.Tensor:
         if self.align:

@@ -20,9 +20,19 @@ from transformers.utils import logging as _untyped_logging
 from facebench.errors import MissingWeightsError, ModelError, WeightsError
 from facebench.models.checkpoints import listed, refused_pickle
 
-__all__ = ["load_config", "load_network", "load_processor", "one_of", "processed"]
+__all__ = [
+    "CONFIGURATION",
+    "load_config",
+    "load_network",
+    "load_processor",
+    "one_of",
+    "processed",
+    "untrained_network",
+]
 
 T = TypeVar("T")
+# All that an untrained network needs.
+CONFIGURATION = "configuration (config.json and preprocessor_config.json)"
 # transformers annotates these modules only in part.
 _logging = cast(Any, _untyped_logging)
 _processors = cast(Any, AutoImageProcessor)
@@ -47,7 +57,7 @@ def _quiet() -> Iterator[None]:
             _logging.enable_progress_bar()
 
 
-def load_from_hub(load: Callable[[], T], version: str, owner: str) -> T:
+def load_from_hub(load: Callable[[], T], version: str, owner: str, what: str = "weights") -> T:
     """Call a ``from_pretrained``, from a local folder, the hub's own cache or the hub.
 
     Parameters
@@ -58,6 +68,8 @@ def load_from_hub(load: Callable[[], T], version: str, owner: str) -> T:
         A hub name or local folder, for messages.
     owner : str
         The model's class, for messages.
+    what : str, default 'weights'
+        What is loaded, for messages.
 
     Returns
     -------
@@ -75,11 +87,11 @@ def load_from_hub(load: Callable[[], T], version: str, owner: str) -> T:
         with _quiet():
             return load()
     except (OSError, ValueError) as error:
-        what = f"{version!r} is no local folder, not in the hub's cache, and cannot be downloaded"
+        where = f"{version!r} is no local folder, not in the hub's cache, and cannot be downloaded"
         if Path(version).is_dir():
-            what = f"The folder {version} holds no loadable model"
+            where = f"The folder {version} holds no loadable model"
         msg = (
-            f"{owner} cannot load its weights: {what} ({str(error).splitlines()[0]}). Give version "
+            f"{owner} cannot load its {what}: {where} ({str(error).splitlines()[0]}). Give version "
             "the path of a folder written by save_pretrained, or run once with network access."
         )
         raise MissingWeightsError(msg) from error
@@ -127,7 +139,26 @@ def load_network(family: Any, version: str, owner: str, **options: Any) -> nn.Mo
     return module
 
 
-def load_config(version: str, owner: str, kinds: tuple[str, ...]) -> Any:
+def untrained_network(make: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """Build a network with the random weights its training began with.
+
+    Parameters
+    ----------
+    make : callable
+        Builds it from its configuration; transformers draws the weights.
+    seed : int
+        Which draw; the caller's generator is left alone.
+
+    Returns
+    -------
+    nn.Module
+    """
+    with _quiet(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return make()
+
+
+def load_config(version: str, owner: str, kinds: tuple[str, ...], what: str = "weights") -> Any:
     """Load a network's configuration, of one of the given kinds.
 
     Raises
@@ -135,7 +166,7 @@ def load_config(version: str, owner: str, kinds: tuple[str, ...]) -> Any:
     ModelError
         If it is of another kind. Otherwise see `load_from_hub`.
     """
-    config = load_from_hub(lambda: AutoConfig.from_pretrained(version), version, owner)
+    config = load_from_hub(lambda: AutoConfig.from_pretrained(version), version, owner, what)
     if config.model_type not in kinds:
         msg = (
             f"{owner} needs a network of the kind {' or '.join(kinds)}. "
@@ -145,9 +176,9 @@ def load_config(version: str, owner: str, kinds: tuple[str, ...]) -> Any:
     return config
 
 
-def load_processor(version: str, owner: str) -> Any:
+def load_processor(version: str, owner: str, what: str = "weights") -> Any:
     """Load the image processor that belongs to a model."""
-    return load_from_hub(lambda: _processors.from_pretrained(version), version, owner)
+    return load_from_hub(lambda: _processors.from_pretrained(version), version, owner, what)
 
 
 def processed(processor: Any, image: Image.Image) -> torch.Tensor:

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 
 from facebench.errors import UnknownNameError
 
-__all__ = ["ALL", "expand_layers", "is_pattern"]
+__all__ = ["ALL", "ending_in", "expand_layers", "is_pattern"]
 
 ALL = "all"
 _ANY_DEPTH = "**"
 _WILD = "*?["
+_MOST_TOLD = 4
 
 
 def is_pattern(layer: str) -> bool:
@@ -26,7 +27,9 @@ def is_pattern(layer: str) -> bool:
     return layer == ALL or any(sign in layer for sign in _WILD)
 
 
-def expand_layers(patterns: str | Iterable[str], names: Sequence[str]) -> list[str]:
+def expand_layers(
+    patterns: str | Iterable[str], names: Sequence[str], leaves: Sequence[str] | None = None
+) -> list[str]:
     """Find the layers that patterns stand for.
 
     Parameters
@@ -34,8 +37,12 @@ def expand_layers(patterns: str | Iterable[str], names: Sequence[str]) -> list[s
     patterns : str or iterable of str
         Names; globs, where ``*``, ``?`` and ``[0-3]`` stand for (part of) one component between
         dots and ``**`` for any number of components; or 'all', every layer that holds no others.
+        What is found nowhere from the beginning of names may be their end, if all that end so
+        begin alike: 'layer.0' or 'layer.*' for 'encoder.layer.0' ….
     names : sequence of str
         All layers of the network, in network order.
+    leaves : sequence of str, optional
+        Those that 'all' stands for; by default told by their names.
 
     Returns
     -------
@@ -45,7 +52,8 @@ def expand_layers(patterns: str | Iterable[str], names: Sequence[str]) -> list[s
     Raises
     ------
     UnknownNameError
-        If a pattern stands for no layer; the message tells the closest ones.
+        If a pattern stands for no layer, or may be the end of several; the message tells the
+        closest ones, or those.
 
     Examples
     --------
@@ -56,10 +64,12 @@ def expand_layers(patterns: str | Iterable[str], names: Sequence[str]) -> list[s
     ['blocks.0', 'blocks.1', 'fc']
     >>> expand_layers("all", layers)
     ['blocks.0.mlp', 'blocks.1.mlp', 'fc']
+    >>> expand_layers("layer.*", ["encoder", "encoder.layer", "encoder.layer.0", "encoder.layer.1"])
+    ['encoder.layer.0', 'encoder.layer.1']
     """
     wanted: set[str] = set()
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
-        found = _matches(pattern, names)
+        found = _matches(pattern, names, leaves) or ending_in(pattern, names)
         if not found:
             near = difflib.get_close_matches(pattern, names, n=3, cutoff=0.0)
             what = "matches no layer" if is_pattern(pattern) else "is no layer"
@@ -72,9 +82,53 @@ def expand_layers(patterns: str | Iterable[str], names: Sequence[str]) -> list[s
     return [name for name in names if name in wanted]
 
 
-def _matches(pattern: str, names: Sequence[str]) -> list[str]:
+def ending_in(pattern: str, names: Sequence[str]) -> list[str]:
+    """Find the layers whose names end as a pattern says, if what is before it is one thing.
+
+    Parameters
+    ----------
+    pattern : str
+        A name or glob.
+    names : sequence of str
+        All layers.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    UnknownNameError
+        If it is not; the message tells full names.
+    """
+    if not pattern or pattern == ALL or pattern.startswith(_ANY_DEPTH):
+        return []
+    wanted = pattern.split(".")
+    found: dict[str, list[str]] = {}
+    for name in names:
+        parts = name.split(".")
+        # The shortest beginning that fits: further ones lie within what it matches.
+        for at in range(1, len(parts)):
+            if _fits(parts[at:], wanted):
+                found.setdefault(".".join(parts[:at]), []).append(name)
+                break
+    if len(found) > 1:
+        shown = list(found)[:_MOST_TOLD]
+        more = f" … ({len(found)} in all)" if len(found) > len(shown) else ""
+        msg = (
+            f"{pattern!r} may be the end of the names of several layers: give a full one of "
+            f"{', '.join(repr(f'{before}.{pattern}') for before in shown)}{more}, or "
+            f"'{_ANY_DEPTH}.{pattern}' for all of them."
+        )
+        raise UnknownNameError(msg)
+    return next(iter(found.values()), [])
+
+
+def _matches(pattern: str, names: Sequence[str], leaves: Sequence[str] | None) -> list[str]:
     if pattern in names:
         return [pattern]
+    if pattern == ALL and leaves is not None:
+        return list(leaves)
     if pattern == ALL:
         parents = {name.rpartition(".")[0] for name in names}
         # A parent's parent holds layers too, even where the parent itself is not listed.

@@ -11,7 +11,13 @@ from torch import nn
 
 from facebench.errors import LayerOutputError, UnknownNameError
 
-__all__ = ["BatchTooLargeError", "LayerRecorder", "batch_output", "first_tensor", "flat_copy"]
+__all__ = [
+    "BatchTooLargeError",
+    "LayerRecorder",
+    "batch_output",
+    "first_tensor",
+    "flat_copy",
+]
 
 
 def first_tensor(output: Any) -> torch.Tensor | None:

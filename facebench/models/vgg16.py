@@ -62,7 +62,8 @@ class Vgg16Model(BaseModel):
         device: str | torch.device | None = None,
     ) -> None:
         self.pretrained = pretrained
-        self.seed = seed
+        # No seed changes a trained network: what is kept of it is found whatever the seed.
+        self.seed = 0 if pretrained or weights_path is not None else seed
         super().__init__(name, weights_path, extract_layers, preprocess_function, device=device)
 
     def _count_identities(self, weights: StateDict) -> int | None:

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from facebench.columns import CI_HIGH, CI_LOW, CONDITION, LAYER, MODEL, TASK
+from facebench.columns import CI_HIGH, CI_LOW, CONDITION, LAYER, MODEL, NETWORK_LAYERS, TASK
 from facebench.errors import InputError
+from facebench.names import did_you_mean
+from facebench.plotting.layer_order import network_order, places_in_network
 from facebench.plotting.tables import as_numbers, check_column, check_table
 
 __all__ = ["REACHED", "layer_profile"]
@@ -37,7 +39,9 @@ def layer_profile(
         Of tasks with a row per condition, whose row to take.
     layers : mapping of str to sequence of str, optional
         For each model, all its layers in network order, as ``model.get_layer_names()`` gives them.
-        By default the order of the table's rows, and depth in them.
+        A layer's place counts the leaf layers up to it; one that holds others is where the last of
+        them is. By default as the tables of a run know them; of other tables the order of rows, and
+        depth in them, with a layer that holds others after them.
     larger_is_better : bool, default True
         Whether the peak is the largest value; else the smallest.
 
@@ -72,11 +76,24 @@ def layer_profile(
     check_table(performances, where, (TASK, MODEL, LAYER))
     check_column(performances, where, "measure", measure)
     rows = _of_condition(performances, condition)
+    if layers is None:
+        layers = _known(rows)
     profiles = [
         _profile(part, measure, layers, larger_is_better)
         for _, part in rows.groupby([TASK, MODEL], sort=False)
     ]
     return pd.concat(profiles, ignore_index=True)
+
+
+def _known(rows: pd.DataFrame) -> dict[str, Sequence[str]]:
+    """Give the layers of the models of a run's table, where they hold those of its rows."""
+    found: dict[str, Sequence[str]] = {}
+    for model, part in rows.groupby(MODEL, sort=False):
+        known = rows.attrs.get(NETWORK_LAYERS, {}).get(model)
+        # What a network returns is not among its layers.
+        if known is not None and set(part[LAYER].astype(str)) <= set(known):
+            found[str(model)] = known
+    return found
 
 
 def _of_condition(performances: pd.DataFrame, condition: str | None) -> pd.DataFrame:
@@ -85,8 +102,11 @@ def _of_condition(performances: pd.DataFrame, condition: str | None) -> pd.DataF
     check_column(performances, "layer_profile", "condition", CONDITION)
     rows = performances[performances[CONDITION].astype(str) == condition]
     if rows.empty:
-        known = ", ".join(map(repr, dict.fromkeys(performances[CONDITION].astype(str))))
-        msg = f"The 'condition' parameter must be one of {known}. Got {condition!r} instead."
+        known = list(dict.fromkeys(performances[CONDITION].astype(str)))
+        msg = (
+            f"The 'condition' parameter must be one of {', '.join(map(repr, known))}. "
+            f"Got {condition!r} instead.{did_you_mean(condition, known)}"
+        )
         raise InputError(msg)
     return rows
 
@@ -104,9 +124,8 @@ def _profile(
         hint = " Give the 'condition' whose rows to take." if CONDITION in rows else ""
         msg = f"The results of {model!r} on {task!r} have layer {twice!r} more than once.{hint}"
         raise InputError(msg)
-    order, count = _order(names.tolist(), model, layers)
-    found = rows.iloc[np.argsort(order, kind="stable")]
-    place = np.sort(order)
+    order, places, count = _order(names.tolist(), model, layers)
+    found, place = rows.iloc[order], np.array(places)
     value = as_numbers(found[measure], f"The {measure!r} column of performances")
     low, high = (
         as_numbers(found[column], f"The {column!r} column of performances")
@@ -142,15 +161,20 @@ def _profile(
 
 def _order(
     names: list[str], model: str, layers: Mapping[str, Sequence[str]] | None
-) -> tuple[np.ndarray, int]:
+) -> tuple[list[int], list[int], int]:
+    """Sort layers; returns where each was, its place in the network, and how many places are."""
+    order = network_order(names)
     if layers is None or model not in layers:
-        return np.arange(len(names)), len(names)
-    known = {str(name): place for place, name in enumerate(layers[model])}
-    missing = [name for name in names if name not in known]
+        return order, list(range(len(names))), len(names)
+    known = [str(name) for name in layers[model]]
+    places, count = places_in_network(names, known)
+    missing = [name for name, place in zip(names, places, strict=True) if place is None]
     if missing:
         msg = (
             f"The 'layers' of {model!r} must hold every layer of its results, in network order. "
-            f"They lack {missing[0]!r}."
+            f"They lack {missing[0]!r}.{did_you_mean(missing[0], known)}"
         )
         raise InputError(msg)
-    return np.array([known[name] for name in names]), len(known)
+    # The table may list layers in any order; those that end together stay innermost first.
+    found = sorted(order, key=lambda at: places[at] or 0)
+    return found, [places[at] or 0 for at in found], count

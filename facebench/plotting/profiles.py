@@ -6,27 +6,35 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facebench.columns import CI_HIGH, CI_LOW, LAYER, MODEL, TASK
+from facebench.columns import CONTROLS, LAYER, MODEL, TASK
 from facebench.errors import InputError
 from facebench.files import safe_name
+from facebench.names import did_you_mean
+from facebench.plotting.layer_choice import few_layers
+from facebench.plotting.layer_figures import (
+    Curves,
+    effects_chart,
+    in_common,
+    map_chart,
+    profile_chart,
+    why_undefined,
+)
 from facebench.plotting.tables import (
-    as_numbers,
-    cell_text,
     check_column,
     check_table,
     draw_one,
     draw_tasks,
     listed,
-    row_labels,
+    rows_by_task,
 )
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from facebench.figures.profile import Band, Profile
-
 __all__ = ["ProfilePlots"]
+
+MOST_ROWS = 32
 
 
 class ProfilePlots:
@@ -41,6 +49,9 @@ class ProfilePlots:
         file_name: str,
     ) -> list[Path]:
         """Draw conditions, and beside them their differences, each with its interval.
+
+        Of more than 32 model-layers some are shown: of every model the first and last layer, those
+        with the largest differences, and others evenly spaced. The picture says so.
 
         Parameters
         ----------
@@ -71,7 +82,8 @@ class ProfilePlots:
                 check_column(performances, where, name, column)
 
         def draw(task: str, rows: pd.DataFrame) -> Figure:
-            return _effects_figure(rows, conditions, effects, task)
+            shown, note = few_layers(rows, MOST_ROWS, effects)
+            return effects_chart(shown, conditions, effects, task, note)
 
         return draw_tasks(performances, output_dir, file_name, draw)
 
@@ -91,9 +103,10 @@ class ProfilePlots:
     ) -> list[Path]:
         """Draw a measure over the layers of every network, with its interval as a band.
 
-        A filled mark is the peak, an open one the first layer that reaches 95 % of it. One network
-        (or several of equal layers) is drawn over the names of its layers, others over relative
-        depth.
+        A filled mark is the peak, an open one the first layer that reaches 95 % of it; an effect
+        that is nowhere above 0 has neither. One network (or several of equal layers) is drawn over
+        the names of its layers, others over relative depth. Several measures of several networks,
+        or with controls, have a panel each.
 
         Parameters
         ----------
@@ -109,7 +122,8 @@ class ProfilePlots:
             See `facebench.profiles.layer_profile`.
         controls : mapping of str to sequence of str, optional
             Models of the table that are untrained copies of one network, by what they are called:
-            drawn as a grey band from the lowest to the highest, and their mean.
+            drawn as a grey band from the lowest to the highest, and their mean. By default those
+            of `untrained_copies`, as a run's tables name them; {} draws them as curves.
         label : str, optional
             The name of the axis; by default the measure.
         together : bool, default False
@@ -131,48 +145,39 @@ class ProfilePlots:
         measures = [measure] if isinstance(measure, str) else list(measure)
         where = "PlotHelper.plot_layer_profile"
         check_table(performances, where, (TASK, MODEL, LAYER))
-        known = list(dict.fromkeys(performances[MODEL].astype(str)))
-        for name in (name for names in (controls or {}).values() for name in names):
-            if name not in known:
-                msg = (
-                    f"The 'controls' parameter of {where} must name models of performances (it "
-                    f"has: {listed(known)}). Got {name!r} instead."
-                )
-                raise InputError(msg)
+        untrained = _controls(performances, controls, where)
+        shown = label or in_common(measures)
+        signed = all("Difference" in column for column in measures)
 
-        def curves(task: str, rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
-            named = {
-                column: " ".join([task] * together + [column] * (len(measures) > 1))
-                for column in measures
-            }
-            return {
-                name: layer_profile(
-                    rows,
-                    column,
-                    condition=condition,
-                    layers=layers,
-                    larger_is_better=larger_is_better,
-                )
-                for column, name in named.items()
-            }
-
-        shown = label or (measures[0] if len(measures) == 1 else "Value")
-        zero = all("Difference" in column for column in measures)
-        if together:
-            tables: dict[str, pd.DataFrame] = {}
-            for task in dict.fromkeys(performances[TASK].astype(str)):
-                tables.update(curves(task, performances[performances[TASK] == task]))
-            target = Path(output_dir) / f"{safe_name(file_name)}.png"
-            title = f"{shown} over layers"
+        def curves(task: str, rows: pd.DataFrame) -> list[Curves]:
             return [
-                draw_one(
-                    target, lambda: _profile_figure(tables, controls or {}, title, shown, zero)
+                Curves(
+                    " ".join([task] * together + [column] * (len(measures) > 1)),
+                    label or (column if shown not in column else shown),
+                    layer_profile(
+                        rows,
+                        column,
+                        condition=condition,
+                        layers=layers,
+                        larger_is_better=larger_is_better,
+                    ),
+                    why_undefined(rows),
                 )
+                for column in measures
             ]
 
+        def figure(found: list[Curves], title: str) -> Figure:
+            return profile_chart(found, untrained, title, shown, signed, not larger_is_better)
+
+        if together:
+            found = [
+                curve for task, rows in rows_by_task(performances) for curve in curves(task, rows)
+            ]
+            target = Path(output_dir) / f"{safe_name(file_name)}.png"
+            return [draw_one(target, lambda: figure(found, f"{shown} over layers"))]
+
         def draw(task: str, rows: pd.DataFrame) -> Figure:
-            title = f"{shown} over layers: {task}"
-            return _profile_figure(curves(task, rows), controls or {}, title, shown, zero)
+            return figure(curves(task, rows), f"{shown} over layers: {task}")
 
         return draw_tasks(performances, output_dir, file_name, draw)
 
@@ -186,7 +191,10 @@ class ProfilePlots:
         layers: Mapping[str, Sequence[str]] | None = None,
         title: str = "Measures over layers",
     ) -> Path:
-        """Draw one map of all models, layers and tasks.
+        """Draw one map of all models, layers and tasks, each column with its own scale of colours.
+
+        A column of differences, or with values of both signs, is white at 0, orange below and
+        blue above. The largest value of a model and column is bold.
 
         Parameters
         ----------
@@ -215,106 +223,28 @@ class ProfilePlots:
         """
         tables = _map_tables(performances, measure, layers)
         target = Path(output_dir) / f"{safe_name(file_name)}.png"
-        return draw_one(target, lambda: _map_figure(tables, measure, title))
+        return draw_one(target, lambda: map_chart(tables, measure, title))
 
 
-def _effects_figure(
-    rows: pd.DataFrame, conditions: Sequence[str], effects: Sequence[str], task: str
-) -> Figure:
-    from facebench.figures.effects import Dot, effects_figure
-
-    def dots(column: str) -> list[Dot]:
-        numbers = [
-            as_numbers(rows[name], f"The {name!r} column of performances")
-            if name in rows
-            else [float("nan")] * len(rows)
-            for name in (column, f"{column}{CI_LOW}", f"{column}{CI_HIGH}")
-        ]
-        return [Dot(*map(float, cells)) for cells in zip(*numbers, strict=True)]
-
-    # What all conditions have in common is the measure.
-    words = [column.split(" ") for column in conditions]
-    shared = 0
-    while all(len(w) > shared + 1 and w[-1 - shared] == words[0][-1 - shared] for w in words):
-        shared += 1
-    names = [" ".join(w[: len(w) - shared]) for w in words]
-    measure = " ".join(words[0][len(words[0]) - shared :]) or "Value"
-    return effects_figure(
-        row_labels(rows),
-        [(name, dots(column)) for name, column in zip(names, conditions, strict=True)],
-        [(column, dots(column)) for column in effects],
-        title=task,
-        value_label=measure,
-    )
-
-
-def _profile_figure(
-    tables: Mapping[str, pd.DataFrame],
-    controls: Mapping[str, Sequence[str]],
-    title: str,
-    value_label: str,
-    zero: bool,
-) -> Figure:
-    """Draw tables of `layer_profile` by what they are of: '' for a single one."""
-    from facebench.figures.profile import profile_figure
-
-    untrained = {name for names in controls.values() for name in names}
-    profiles = []
-    for style, (of, table) in enumerate(tables.items()):
-        for model, rows in table.groupby(MODEL, sort=False):
-            if model not in untrained:
-                name = cell_text(model)
-                profiles.append(_curve(rows, name, f"{name}, {of}" if of else name, style))
-    if not profiles:
-        msg = "The 'controls' parameter names every model: none is left to compare them with."
-        raise InputError(msg)
-    bands = [
-        _band(table[table[MODEL].isin(names)], f"{name}, {of}" if of else name)
-        for of, table in tables.items()
-        for name, names in controls.items()
-        if table[MODEL].isin(names).any()
-    ]
-    return profile_figure(
-        profiles,
-        title=title,
-        value_label=value_label,
-        bands=bands,
-        zero=zero or any(bool((table["value"] < 0).any()) for table in tables.values()),
-    )
-
-
-def _curve(rows: pd.DataFrame, model: str, label: str, style: int) -> Profile:
-    from facebench.figures.profile import Profile
-
-    peak, reached = (
-        int(rows[column].to_numpy().argmax()) if rows[column].any() else None
-        for column in ("is_peak", "reaches_95")
-    )
-    return Profile(
-        model,
-        label,
-        [cell_text(layer) for layer in rows[LAYER]],
-        rows["depth"].to_numpy(dtype="float64"),
-        rows["value"].to_numpy(dtype="float64"),
-        rows["low"].to_numpy(dtype="float64"),
-        rows["high"].to_numpy(dtype="float64"),
-        peak,
-        reached,
-        style,
-    )
-
-
-def _band(rows: pd.DataFrame, label: str) -> Band:
-    from facebench.figures.profile import Band
-
-    by_depth = rows.groupby("depth")["value"]
-    found = by_depth.agg(["min", "mean", "max"])
-    count = rows[MODEL].nunique()
-    return Band(
-        f"{label}: mean and range of {count}",
-        found.index.to_numpy(dtype="float64"),
-        *(found[column].to_numpy(dtype="float64") for column in ("min", "mean", "max")),
-    )
+def _controls(
+    performances: pd.DataFrame, controls: Mapping[str, Sequence[str]] | None, where: str
+) -> dict[str, list[str]]:
+    """Give the models that are untrained copies: as said, or as the run's table names them."""
+    known = list(dict.fromkeys(performances[MODEL].astype(str)))
+    if controls is None:
+        named = performances.attrs.get(CONTROLS, {})
+        found = {of: [name for name in names if name in known] for of, names in named.items()}
+        found = {of: names for of, names in found.items() if names}
+        # Alone they are what there is to see.
+        return found if sum(map(len, found.values())) < len(known) else {}
+    for name in (name for names in controls.values() for name in names):
+        if name not in known:
+            msg = (
+                f"The 'controls' parameter of {where} must name models of performances (it "
+                f"has: {listed(known)}). Got {name!r} instead.{did_you_mean(name, known)}"
+            )
+            raise InputError(msg)
+    return {of: list(names) for of, names in controls.items()}
 
 
 def _map_tables(
@@ -330,39 +260,10 @@ def _map_tables(
         msg = (
             "PlotHelper.layer_heat_map draws tasks of performances (it has: "
             f"{listed(performances)}). Got {listed(missing)}."
+            f"{did_you_mean(missing[0], performances) if missing else ''}"
         )
         raise InputError(msg)
     return [
         layer_profile(performances[task], str(column), layers=layers)
         for task, column in wanted.items()
     ]
-
-
-def _map_figure(
-    tables: Sequence[pd.DataFrame], measure: str | Mapping[str, str], title: str
-) -> Figure:
-    import numpy as np
-
-    from facebench.figures.layer_map import layer_map_figure
-
-    rows = list(
-        dict.fromkeys(
-            key for table in tables for key in zip(table[MODEL], table[LAYER], strict=True)
-        )
-    )
-    models = list(dict.fromkeys(model for model, _ in rows))
-    rows.sort(key=lambda row: models.index(row[0]))
-    values = np.full((len(rows), len(tables)), np.nan)
-    for column, table in enumerate(tables):
-        for model, layer, value in zip(table[MODEL], table[LAYER], table["value"], strict=True):
-            values[rows.index((model, layer)), column] = value
-    columns = [cell_text(table[TASK].iloc[0]) for table in tables]
-    if not isinstance(measure, str):
-        columns = [f"{task}: {measure[task]}" for task in columns]
-    return layer_map_figure(
-        values,
-        [cell_text(model) for model, _ in rows],
-        [cell_text(layer) for _, layer in rows],
-        columns,
-        title if not isinstance(measure, str) else f"{title}: {measure}",
-    )

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from facebench.columns import CI_HIGH, CI_LOW, LAYER, MODEL, TASK
 from facebench.errors import InputError
+from facebench.plotting.layer_choice import few_layers
 from facebench.plotting.tables import (
     as_numbers,
+    cell_text,
     check_column,
     check_columns,
     check_table,
@@ -124,6 +126,7 @@ class RepresentationPlots:
         *,
         reference: str | None = None,
         details: Mapping[tuple[str, str], str] | None = None,
+        most_panels: int | None = None,
     ) -> list[Path]:
         """Draw the distances of all pairs of images as matrices: a panel per model and layer.
 
@@ -145,6 +148,8 @@ class RepresentationPlots:
             the others.
         details : mapping of (str, str) to str, optional
             By model and layer, a line to write over its panel.
+        most_panels : int, optional
+            Of more rows show some, evenly spaced in every model, and say so in the picture.
 
         Returns
         -------
@@ -164,6 +169,7 @@ class RepresentationPlots:
 
             panels: list[Matrix] = []
             names: list[str] = []
+            rows, note = few_layers(rows, most_panels or len(rows))
             for model, layer, label in zip(rows[MODEL], rows[LAYER], row_labels(rows), strict=True):
                 table = _pairs_of(distances, model, task, layer, where)
                 names, values = _matrix(table, "model_computed_distance")
@@ -178,6 +184,7 @@ class RepresentationPlots:
                 title=f"Distances of all pairs: {task}",
                 value_label="Rank of distance",
                 ranked=True,
+                note=note,
             )
 
         return draw_tasks(performances, output_dir, file_name, draw)
@@ -191,6 +198,8 @@ class RepresentationPlots:
         *,
         groups: Mapping[str, str] | None = None,
         pictures: Mapping[str, NDArray[np.uint8]] | None = None,
+        reference: str | None = None,
+        most_panels: int | None = None,
     ) -> list[Path]:
         """Draw maps on which images that are alike are near: a panel per model and layer.
 
@@ -205,6 +214,8 @@ class RepresentationPlots:
             A group by image, such as its identity; groups have colours.
         pictures : mapping of str to array, optional
             A small picture [H, W, 3] by image, drawn in place of a dot.
+        reference, most_panels
+            As in `rdm_plot`; a reference that lacks too many pairs for a map has none.
 
         Returns
         -------
@@ -224,21 +235,30 @@ class RepresentationPlots:
             from facebench.metrics.mds import mds
             from facebench.metrics.rdm import condensed
 
+            rows, note = few_layers(rows, most_panels or len(rows))
             charts: list[Chart] = []
-            names: list[str] = []
             for model, layer, label in zip(rows[MODEL], rows[LAYER], row_labels(rows), strict=True):
                 table = _pairs_of(distances, model, task, layer, where)
-                names, values = _complete(*_matrix(table, "model_computed_distance"))
-                if len(names) < 3:
-                    message = f"A map of {task!r} needs all pairs of three images or more."
-                    raise InputError(message)
-                found = mds(condensed(values))
-                charts.append(Chart(label, f"stress {found.stress:.2f}", found.places))
+                wanted = [(label, "model_computed_distance")]
+                if reference is not None and not charts:
+                    check_columns(table, f"The distances of {task!r} in {where}", (reference,))
+                    wanted.insert(0, ("people", reference))
+                for title, column in wanted:
+                    names, values = _complete(*_matrix(table, column))
+                    if len(names) < 3 and column == reference:
+                        continue
+                    if len(names) < 3:
+                        message = f"A map of {task!r} needs all pairs of three images or more."
+                        raise InputError(message)
+                    found = mds(condensed(values))
+                    detail = f"stress {found.stress:.2f}"
+                    charts.append(Chart(title, detail, found.places, names))
             return map_figure(
                 charts,
                 title=f"Maps of images: {task}",
-                groups=None if groups is None else [groups.get(name, "other") for name in names],
-                pictures=None if pictures is None else [pictures[name] for name in names],
+                groups=groups,
+                pictures=pictures,
+                note=note,
             )
 
         return draw_tasks(performances, output_dir, file_name, draw)
@@ -273,21 +293,21 @@ class RepresentationPlots:
         list of Path
             The file written.
         """
-        import numpy as np
         import pandas as pd
 
         def draw(task: str, rows: pd.DataFrame) -> Figure:
-            from facebench.figures.rdm import Matrix, matrix_figure
+            from facebench.figures.rdm import MOST_NAMED, Matrix, matrix_figure
 
             named = pd.DataFrame(list(likeness.index), columns=[MODEL, LAYER])
+            few = len(named) <= MOST_NAMED
             return matrix_figure(
                 [Matrix("", "", likeness.to_numpy(dtype=float))],
-                row_labels(named),
+                row_labels(named) if few else [cell_text(layer) for layer in named[LAYER]],
                 title=f"{title_prefix}: {task}",
                 value_label=value_label,
                 size=max(2.4, min(9.0, 0.3 * len(named), 2.0 + 0.12 * len(named))),
                 alike=True,
-                blocks=np.flatnonzero(named[MODEL] != named[MODEL].shift())[1:].tolist(),
+                groups=None if few else row_models(named),
             )
 
         return draw_tasks(pd.DataFrame({TASK: [task]}), output_dir, file_name, draw)

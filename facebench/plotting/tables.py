@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facebench.columns import DEFAULT_LAYER, LAYER, MODEL, TASK
+from facebench.columns import CI_HIGH, CI_LOW, CI_METHOD, DEFAULT_LAYER, LAYER, MODEL, TASK
 from facebench.errors import InputError
 from facebench.files import atomic_path, safe_name
+from facebench.names import did_you_mean
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,8 +34,11 @@ __all__ = [
     "listed",
     "row_labels",
     "row_models",
+    "rows_by_task",
 ]
 
+# A message names no more columns than these.
+MOST_LISTED = 8
 # matplotlib promises no thread safety, and figures share its caches of fonts.
 _drawing = threading.Lock()
 
@@ -193,9 +198,11 @@ def check_columns(table: object, what: str, columns: Sequence[str]) -> None:
 def check_column(performances: pd.DataFrame, where: str, name: str, column: str) -> None:
     """Refuse a parameter that names no column."""
     if column not in performances:
+        known = [str(found) for found in performances.columns]
         message = (
             f"The {name!r} parameter of {where} must be a column of performances "
-            f"(it has: {listed(performances.columns)}). Got {column!r} instead."
+            f"(it has: {_nearest(str(column), known)}). Got {column!r} instead."
+            f"{did_you_mean(str(column), known)}"
         )
         raise InputError(message)
 
@@ -216,6 +223,25 @@ def checked_limits(ylim: object, where: str) -> tuple[float | None, float | None
         f"Got {ylim!r} instead."
     )
     raise InputError(message)
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    """List columns for a message: of many the ones nearest to a name, without their intervals."""
+    if len(known) <= MOST_LISTED:
+        return listed(known)
+    measures = [
+        column for column in known if not column.endswith((CI_LOW, CI_HIGH)) and column != CI_METHOD
+    ]
+    wanted = name.lower()
+
+    def distance(column: str) -> tuple[bool, float]:
+        # A column that ends so, such as one factor's 'Difference', is meant before one spelt alike.
+        ratio = difflib.SequenceMatcher(None, wanted, column.lower()).ratio()
+        return not column.lower().endswith(wanted), -ratio
+
+    shown = set(sorted(measures, key=distance)[:MOST_LISTED])
+    more = len(known) - len(shown)
+    return f"{listed(column for column in known if column in shown)} and {more} others"
 
 
 def listed(names: Iterable[object]) -> str:

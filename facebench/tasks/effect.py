@@ -390,5 +390,6 @@ class EffectTask(RoundedTask):
         PlotHelper.effect_plot(performances, values, effects, output_dir, "effect")
         if performances.groupby(MODEL, sort=False).size().max() > 2:
             PlotHelper.plot_layer_profile(
-                performances, effects, output_dir, "effect_over_layers", label="Difference"
-            )
+                performances, effects, output_dir, "effect_over_layers",
+                label=f"Difference in {self.measure_name}",
+            )  # fmt: skip

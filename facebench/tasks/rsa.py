@@ -40,7 +40,7 @@ _FURTHER = {
     "cosine-whitened": "Whitened Cosine",
     "pearson-whitened": "Whitened Pearson",
 }
-_MOST_PANELS, _MOST_WITH_PICTURES, _THUMBNAIL = 60, 12, 64
+_MOST_PANELS, _MOST_WITH_PICTURES, _MOST_PICTURES, _THUMBNAIL = 24, 12, 60, 64
 
 
 class RsaTask(EmbeddingTask):
@@ -301,22 +301,16 @@ class RsaTask(EmbeddingTask):
             return
         own = {model: tables for model, tables in items.items() if self.name in tables}
         reference = "distance" if self._ratings is not None else None
-        shown = performances
-        if len(shown) > _MOST_PANELS:
-            shown = shown.iloc[np.linspace(0, len(shown) - 1, _MOST_PANELS).round().astype(int)]
-            _log.info(
-                "Task %r: the pictures of RDMs and maps show %d of %d layers, evenly spaced.",
-                self.name,
-                _MOST_PANELS,
-                len(performances),
-            )
-        PlotHelper.rdm_plot(shown, own, output_dir, "rdms", reference=reference)
+        PlotHelper.rdm_plot(
+            performances, own, output_dir, "rdms", reference=reference, most_panels=_MOST_PANELS
+        )
         if len(self.images) > 2:
             # Many small maps show dots: pictures would hide each other, and take minutes.
-            pictures = self._pictures() if len(shown) <= _MOST_WITH_PICTURES else None
+            pictures = self._pictures() if len(performances) <= _MOST_WITH_PICTURES else None
             PlotHelper.mds_plot(
-                shown, own, output_dir, "maps", groups=self.groups, pictures=pictures
-            )
+                performances, own, output_dir, "maps", groups=self.groups, pictures=pictures,
+                reference=reference, most_panels=_MOST_PANELS,
+            )  # fmt: skip
         if len(performances) > 1:
             PlotHelper.likeness_plot(
                 rdm_similarity(own, self.name), self.name, output_dir, "likeness",
@@ -325,7 +319,7 @@ class RsaTask(EmbeddingTask):
 
     def _pictures(self) -> dict[str, Any] | None:
         """Read small pictures of the images, if a map has room for them."""
-        if len(self.images) > _MOST_PANELS:
+        if len(self.images) > _MOST_PICTURES:
             return None
         folder = as_path(self.images_path, "images_path")
         pictures = {}

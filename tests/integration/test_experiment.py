@@ -86,6 +86,13 @@ class TestModels:
     def test_a_copy_for_each_seed(self, build):
         made = build({"n": {"model": "net.py", "seeds": [3, 5]}}).models
         assert [(model.name, model.seed) for model in made] == [("n-seed3", 3), ("n-seed5", 5)]
+        assert {model.control for model in made} == {"n"}
+
+    def test_copies_of_the_face_network_are_untrained(self, build):
+        made = build({"n": {"model": "dlib-resnet", "align": False, "seeds": [0, 1]}}).models
+        assert [model.pretrained for model in made] == [False, False]
+        first, second = (model.model.fc.weight for model in made)
+        assert not first.equal(second)
 
     def test_the_experiments_seed_and_device(self, build):
         [made] = build(seed=7, device="cpu").models
@@ -104,7 +111,7 @@ class TestModels:
             ({"model": "net.py", "layers": "7"}, "Model 'n' has no layer '7'."),
             ({"model": "net.py", "layers": "f*"}, "'f*' matches no layer of this network"),
             ({"model": "net.py", "pick": "c"}, "ValueError: The 'pick' parameter must be a or b."),
-            ({"model": "dlib-resnet", "seeds": 3}, "DlibResNetModel takes no seed"),
+            ({"model": "vgg16", "seeds": 3, "pretrained": True}, "'seeds' makes untrained copies."),
         ],
     )
     def test_mistakes_are_told_at_their_line(self, build, entry, message):

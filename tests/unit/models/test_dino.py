@@ -75,6 +75,15 @@ def test_hooked_encoder_layers_are_the_hidden_states(folder: Path) -> None:
         torch.testing.assert_close(output[layer], hidden[index + 1].flatten(1))
 
 
+def test_layers_may_be_asked_for_by_the_end_of_their_names(folder: Path) -> None:
+    assert DinoModel("dino", folder, "layer.0").extract_layers == ["encoder.layer.0"]
+    model = DinoModel("dino", folder, ["all", "layer.*"])
+    blocks = ["encoder.layer.0", "encoder.layer.1"]
+    assert {*blocks} < {*model.extract_layers}
+    assert {*model.extract_layers} == {*blocks, *model.get_layer_names(simplified=True)}
+    assert list(model.get_output(batch())) == model.extract_layers
+
+
 def test_hooked_layers_do_not_depend_on_pooling(dino_folder: Path) -> None:
     first, second = (
         DinoModel("dino", dino_folder, "encoder.layer.0", pooling=pooling).get_output(batch())

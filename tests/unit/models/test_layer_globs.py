@@ -58,6 +58,42 @@ def test_what_matches_nothing_is_told_with_the_closest(vgg_layers, pattern):
     assert "layers are named like" in str(caught.value)
 
 
+VIT = [
+    "embeddings", "encoder", "encoder.layer",
+    *(f"encoder.layer.{i}{part}" for i in range(12) for part in ("", ".mlp", ".mlp.fc1")),
+    "layernorm",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("layer.0", ["encoder.layer.0"]),
+        ("layer.*", [f"encoder.layer.{i}" for i in range(12)]),
+        ("layer.?", [f"encoder.layer.{i}" for i in range(10)]),
+        ("layer.*.mlp", [f"encoder.layer.{i}.mlp" for i in range(12)]),
+        ("layer.1*", [f"encoder.layer.{i}" for i in (1, 10, 11)]),
+        # From the beginning comes first.
+        ("*", ["embeddings", "encoder", "layernorm"]),
+        ("encoder.*", ["encoder.layer"]),
+    ],
+)
+def test_the_end_of_a_name_will_do_where_one_thing_has_it(pattern, expected):
+    assert expand_layers(pattern, VIT) == expected
+
+
+def test_the_end_of_several_names_is_refused_with_full_ones():
+    with pytest.raises(UnknownNameError) as caught:
+        expand_layers("mlp.*", VIT)
+    assert "'encoder.layer.0.mlp.*'" in str(caught.value)
+    assert "(12 in all)" in str(caught.value)
+    assert "'**.mlp.*' for all" in str(caught.value)
+    assert expand_layers("**.mlp.*", VIT) == [f"encoder.layer.{i}.mlp.fc1" for i in range(12)]
+    two = ["image.blocks.0", "text.blocks.0"]
+    with pytest.raises(UnknownNameError, match=r"'image\.blocks\.0', 'text\.blocks\.0'"):
+        expand_layers("blocks.0", two)
+
+
 @given(st.lists(st.text("ab.*?[]", max_size=8), max_size=4), st.sets(st.text("ab.", min_size=1)))
 def test_results_are_layers_in_order_each_once(patterns, names):
     names = sorted(names)
@@ -67,4 +103,4 @@ def test_results_are_layers_in_order_each_once(patterns, names):
         return
     assert found == [name for name in names if name in set(found)]
     for pattern in patterns:
-        assert is_pattern(pattern) or pattern in found
+        assert is_pattern(pattern) or any(f".{name}".endswith(f".{pattern}") for name in found)

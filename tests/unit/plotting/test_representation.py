@@ -9,6 +9,7 @@ from PIL import Image
 
 from facebench import PlotHelper
 from facebench.errors import InputError
+from facebench.figures import mds, rdm
 from facebench.figures.intervals import Whisker, interval_figure
 from facebench.figures.rdm import Matrix, matrix_figure
 
@@ -100,14 +101,72 @@ def test_what_is_missing_is_told(tables, tmp_path) -> None:
         PlotHelper.rdm_plot(rows, {}, tmp_path, "rdms")
 
 
-def test_a_likeness_of_many_layers_is_named_and_parted_by_model() -> None:
-    names = [f"{model}: {layer}" for model in ("one", "two") for layer in range(45)]
+def test_people_have_a_map_of_their_own_images(tables, tmp_path, monkeypatch) -> None:
+    drawn = []
+    whole = mds.map_figure
+    monkeypatch.setattr(
+        "facebench.figures.mds.map_figure",
+        lambda charts, **options: drawn.append((charts, options)) or whole(charts, **options),
+    )
+    rows, distances = tables
+    pairs = distances["m"]["t"]
+    pairs.loc[pairs["img1"] == "a.png", "model_computed_distance"] = np.nan
+    pictures = {"b.png": np.zeros((8, 8, 3), np.uint8)}
+    PlotHelper.mds_plot(
+        rows, distances, tmp_path, "maps", reference="distance", pictures=pictures,
+        groups={"a.png": "A", "b.png": "B"},
+    )  # fmt: skip
+    people, network = drawn[0][0]
+    assert people.label == "people"
+    assert list(people.names) == NAMES
+    assert list(network.names) == NAMES[1:]
+    assert len(network.places) == 4
+    # People who compared no three images with each other have none.
+    pairs.loc[:, "distance"] = np.nan
+    PlotHelper.mds_plot(rows, distances, tmp_path, "maps", reference="distance")
+    assert [chart.label for chart in drawn[1][0]] == ["m: fc"]
+
+
+def test_few_of_many_layers_of_every_model_and_it_is_said(tables, tmp_path, monkeypatch) -> None:
+    drawn = []
+    whole = rdm.matrix_figure
+    monkeypatch.setattr(
+        "facebench.figures.rdm.matrix_figure",
+        lambda *given, **options: drawn.append((given, options)) or whole(*given, **options),
+    )
+    rows, distances = tables
+    pairs = distances["m"]["t"]
+    many = [f"layer{i}" for i in range(30)]
+    frames = {
+        model: {"t": pd.concat([pairs.assign(layer_name=layer) for layer in many])}
+        for model in ("m", "n")
+    }
+    rows = pd.DataFrame(
+        {"Task Name": "t", "Model Name": ["m"] * 30 + ["n"] * 30, "Layer Name": many * 2}
+    )
+    PlotHelper.rdm_plot(rows, frames, tmp_path, "r", reference="distance", most_panels=8)
+    (matrices, _), options = drawn[0]
+    assert [matrix.label for matrix in matrices] == [
+        "people", *(f"{m}: layer{i}" for m in "mn" for i in (0, 10, 19, 29))
+    ]  # fmt: skip
+    assert "4 of 30 layers of m, 4 of 30 layers of n" in options["note"]
+
+
+@pytest.mark.parametrize("sizes", [[108], [108, 3, 40], [70, 70]])
+def test_likeness_of_many_layers_is_named(sizes) -> None:
+    names = [f"layer{i}" for size in sizes for i in range(size)]
+    groups = [f"net {k}" for k, size in enumerate(sizes) for _ in range(size)]
     figure = matrix_figure(
-        [Matrix("", "", np.eye(90))], names, title="t", value_label="v", size=9, alike=True,
-        blocks=[45],
+        [Matrix("", "", np.eye(len(names)))], names, title="t", value_label="v", size=9.0,
+        alike=True, groups=groups,
     )  # fmt: skip
     axes = figure.axes[0]
-    written = [label.get_text() for label in axes.get_yticklabels()]
-    assert 20 < len(written) <= 90
-    assert [names[int(tick)] for tick in axes.get_yticks()] == written
-    assert [list(line.get_ydata()) for line in axes.lines[::2]] == [[44.5, 44.5]]
+    ticks = axes.get_yticks().tolist()
+    shown = [text.get_text() for text in axes.get_yticklabels()]
+    assert shown == [names[at] for at in ticks]
+    assert set(np.cumsum(sizes) - 1) <= set(ticks)
+    assert min(np.diff(ticks)) * 9.0 * 72 / len(names) > 6 or 3 in sizes
+    lines = [line for line in axes.lines if line.get_color() == "white"]
+    assert len(lines) == 2 * (len(sizes) - 1)
+    said = [text.get_text() for text in axes.texts if text.get_text().startswith("net")]
+    assert said == ([f"net {k}" for k in range(len(sizes))] if len(sizes) > 1 else [])
