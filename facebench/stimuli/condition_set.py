@@ -99,13 +99,14 @@ def write_set(
     )
     write_csv(
         target / _IMAGES,
-        ("image", "source", "identity", "face_width", "donors"),
+        ("image", "source", "identity", "face_width", "yaw", "donors"),
         [
             (
                 face.name,
                 face.source.relative,
                 face.identity,
                 f"{face.width:.2f}",
+                f"{face.yaw:.1f}",
                 " ".join(faces[i].name for i in lent),
             )
             for face, lent in zip(faces, donors, strict=True)

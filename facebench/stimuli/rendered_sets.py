@@ -29,7 +29,7 @@ from facebench.types import StrPath
 
 __all__ = ["RenderedSet", "make_rendered_faces"]
 
-_PHOTOGRAPHS, _CHANGED = "photographs", "changed"
+_CHANGED = "changed"
 _COLUMNS = ("img1", "img2", "same", "condition", "true_distance", "identity1", "identity2")
 _IDENTITY_STEP, _VIEW_STEP = 1_000_003, 1_009
 _IMAGES_PER_JOB = 8
@@ -42,9 +42,10 @@ class RenderedSet:
     Attributes
     ----------
     images_path : Path
-        ``NAME/*.png``, as `make_conditions` takes them.
+        The folder that image names in the tables are relative to. It holds ``NAME/*.png``, as
+        `make_conditions` takes them; changed faces are in ``changed/``, which it leaves aside.
     root : Path
-        The folder that image names in the tables are relative to.
+        The same folder.
     tables : dict of str to Path
         ``distances`` and, if anything was changed, ``critical-features``.
     parameters : Path
@@ -171,10 +172,11 @@ def make_rendered_faces(
             ]
         for name, rows in tables.items():
             write_csv(root / f"{name}.csv", _COLUMNS, rows)
-        write_manifest(root, {"complete": True, "settings": settings, "tables": sorted(tables)})
+        done = {"settings": settings, "tables": sorted(tables), "set_aside": [_CHANGED]}
+        write_manifest(root, {"complete": True, **done})
     names = read_manifest(root)["tables"]
     return RenderedSet(
-        images_path=root / _PHOTOGRAPHS,
+        images_path=root,
         root=root,
         tables={name: root / f"{name}.csv" for name in names},
         parameters=root / "parameters.json",
@@ -202,7 +204,7 @@ def _pictures(
     owner, identity = f"person_{number + 1:03d}", sample_identity(own_seed)
     views = [sample_view(own_seed * _VIEW_STEP + k) for k in range(n_images)]
     pictures = [
-        _Picture(f"{_PHOTOGRAPHS}/{owner}/{owner}_{k + 1:04d}.png", owner, "", identity, view)
+        _Picture(f"{owner}/{owner}_{k + 1:04d}.png", owner, "", identity, view)
         for k, view in enumerate(views)
     ]
     for name in changes:
