@@ -25,6 +25,8 @@ _SKIN_HEIGHT = 0.15  # skin is compared in a band of this half height around the
 _SEAM_HEIGHT, _SEAM_REACH = 0.06, 0.3  # where tones are evened out at the cut, and how far down
 _MOST_STEP = np.array([0.35, 0.1, 0.1])  # of tones; a larger one is a beard, or hair
 _MOST_UNEVEN = 1.25  # how much more one side of a face may be stretched than both together
+_CUT_ROW = 0.48  # share of the picture's height, where there is room for a misalignment
+_SPARE = 1.08  # how much wider than itself a face may be shown: it sticks out at the cheeks
 _EDGE = 3.0  # pixels over which a half fades where its picture ends
 
 
@@ -47,8 +49,9 @@ def composite(
     Aligned and misaligned composites must show the same, or a comparison of them measures how much
     of the lower half the picture's edge cuts off. So the halves move apart by half of the
     misalignment each, by whole pixels, and the face is made so small that both halves stay within
-    the picture at a misalignment of `room`. Give both composites the same `room`: their halves are
-    then equal pixel by pixel. What still does not fit (a wide jaw of the other) is in neither.
+    the picture at a misalignment of `room`, with the cut level in a fixed row. Give both composites
+    the same `room`: their halves are then equal pixel by pixel. What still does not fit (a wide jaw
+    of the other) is in neither. Without misalignment and room the face stays where it is.
 
     Parameters
     ----------
@@ -142,32 +145,47 @@ def _fits(places: Field, step: NDArray[np.int_], shape: tuple[int, ...]) -> NDAr
 
 @dataclass(frozen=True)
 class _Canvas:
-    """Where a face is put so that there is room to move its halves aside: scaled and shifted."""
+    """Where a face is put: ``matrix @ place + shift``."""
 
-    scale: float
+    matrix: Field
     shift: Field
 
     @classmethod
     def around(cls, points: Field, shape: tuple[int, ...], room: float) -> _Canvas:
-        limit = np.array([shape[1] - 1.0, shape[0] - 1.0])
+        """Leave a face where it is, or make room to move its halves aside.
+
+        For that, its eyes are made level, its cut comes to a row that is the same for all, and its
+        width to one that is (unless it is smaller): else halves of different faces would overlap by
+        more when they are moved.
+        """
         shown = np.argwhere(part_mask(points, "face", shape) > 0)[:, ::-1]
-        if not len(shown):
-            return cls(1.0, np.zeros(2))
-        low, high = shown.min(axis=0), shown.max(axis=0)
-        across, _ = directions(points)
-        # One pixel more for rounding.
-        aside = room / 2 * face_width(points) * np.abs(across) + (1 if room else 0)
-        scale = float(min(1.0, *(limit / np.maximum(high - low + 2 * aside, 1))))
-        middle = (1 - scale) * limit / 2
-        least, most = scale * (aside - low), limit - scale * (high + aside)
-        shift = np.clip(middle, least, np.maximum(most, least))
-        return cls(scale, np.round(shift))
+        if not room or not len(shown):
+            return cls(np.eye(2), np.zeros(2))
+        turn = np.stack(directions(points))
+        low, high = (edge((shown - points[_CUT]) @ turn.T, axis=0) for edge in (np.min, np.max))
+        width, (right, bottom) = face_width(points), (shape[1] - 1, shape[0] - 1)
+        row = round(_CUT_ROW * bottom)
+        scale = min(
+            1.0,
+            right / ((_SPARE + room) * width),
+            # Two pixels for rounding.
+            (right - 2) / (high[0] - low[0] + room * width),
+            row / max(-low[1], 1.0),
+            (bottom - row) / max(high[1], 1.0),
+        )
+        middle = round(right / 2 - scale * (low[0] + high[0]) / 2)
+        matrix = scale * turn
+        return cls(matrix, np.array([middle, row]) - matrix @ points[_CUT])
+
+    @property
+    def scale(self) -> float:
+        return float(np.linalg.norm(self.matrix[0]))
 
     def onto(self, places: Field) -> Field:
-        return np.asarray(self.scale * places + self.shift)
+        return np.asarray(places @ self.matrix.T + self.shift)
 
     def back(self, places: Field) -> Field:
-        return np.asarray((places - self.shift) / self.scale)
+        return np.asarray((places - self.shift) @ np.linalg.inv(self.matrix).T)
 
 
 @dataclass(frozen=True)

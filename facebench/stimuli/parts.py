@@ -71,10 +71,8 @@ def part_mask(landmarks: ArrayLike, part: str, shape: tuple[int, ...]) -> Field:
         raise StimulusError(msg)
     corners, margin = _REGIONS[part]
     width = face_width(points)
-    around = points[list(corners)]
-    if part == "face":
-        around = np.concatenate([around, _forehead(points)])
-    distance = outside(around, shape[:2])
+    whole = np.concatenate([points, _forehead(points)])
+    distance = outside(whole if part == "face" else points[list(corners)], shape[:2])
     within = distance <= _ROUNDING
     share = np.zeros(within.shape)
     if within.any():
@@ -84,7 +82,7 @@ def part_mask(landmarks: ArrayLike, part: str, shape: tuple[int, ...]) -> Field:
         share = smoothstep(1 - (distance - margin * width) / (_FEATHER * width))
     if part != "face":
         # The far brow of a turned head ends at its outline: beyond is background.
-        share = share * smoothstep(1 - outside(points, shape[:2]) / (_OUTLINE * width))
+        share = share * smoothstep(1 - outside(whole, shape[:2]) / (_OUTLINE * width))
     return 1 - share if part == "external" else share
 
 

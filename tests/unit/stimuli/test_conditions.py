@@ -155,11 +155,27 @@ def test_composite_pairs_share_upper_halves_and_differ_in_lower_ones(
         assert row.identity1 != images["identity"][lower1]
         assert (row.same == 1) == (name1 == name2)
     assert (pairs.loc[pairs["same"] == 1, "condition"].value_counts() == 8).all()
-    top = slice(0, 55)
+    top = slice(0, 60)
     for row in pairs[pairs["same"] == 1].itertuples():
         first, second = (pixels(everything.images_path / name) for name in (row.img1, row.img2))
         np.testing.assert_array_equal(first[top], second[top])
         assert (first != second).any()
+
+
+def test_pixels_show_no_composite_effect(everything: ConditionSet) -> None:
+    """Aligned and misaligned composites show the same: what knows no faces sees no difference."""
+    pairs = read_pairs(everything.tables["composite"])
+    values = {
+        name: pixels(everything.images_path / name).astype(float).ravel()
+        for name in {*pairs["img1"], *pairs["img2"]}
+    }
+    pairs["distance"] = [
+        np.linalg.norm(values[a] - values[b])
+        for a, b in zip(pairs["img1"], pairs["img2"], strict=True)
+    ]
+    means = pairs.groupby(["same", "condition"])["distance"].mean()
+    assert means[1, "aligned"] == pytest.approx(means[1, "misaligned"], rel=1e-3)
+    assert means[0, "aligned"] == pytest.approx(means[0, "misaligned"], rel=0.01)
 
 
 def test_changes_are_compared_with_the_face_itself(everything: ConditionSet) -> None:
