@@ -103,6 +103,30 @@ def test_tasks_find_the_images_and_stimuli_are_made_of_people_only(
     assert set(images["identity"]) == {f"person_00{k}" for k in (1, 2, 3, 4)}
 
 
+def test_changes_that_do_not_show_are_listed(tmp_path: Path) -> None:
+    """Few people have a mole: elsewhere, its place is no difference."""
+    arguments: dict[str, Any] = {"n_images": 1, "size": 64, "seed": 3, "workers": 1}
+    made = make_rendered_faces(
+        tmp_path / "a", n_people=4, changes=["mole_size", "jaw_width"], **arguments
+    )
+    pairs = read_pairs(made.tables["critical-features"])
+    unseen = {item.source for item in made.left_out}
+    assert {item.condition for item in made.left_out} <= {"mole_size"}
+    seen = set(pairs["img2"])
+    changed = {
+        path.relative_to(made.images_path).as_posix()
+        for path in (made.images_path / "changed").rglob("*.png")
+    }
+    assert seen | unseen == changed
+    assert not seen & unseen
+    for name in changed:
+        first = made.images_path / f"{Path(name).stem}/{Path(name).stem}_0001.png"
+        pictures = [np.asarray(Image.open(p), int) for p in (first, made.images_path / name)]
+        assert (np.abs(pictures[0] - pictures[1]).max() >= 8) == (name in seen)
+    with pytest.raises(StimulusError, match="'mole_x' can be seen in none of 1 people"):
+        make_rendered_faces(tmp_path / "b", n_people=1, changes=["mole_x"], **arguments)
+
+
 def test_only_the_changed_parameter_is_seen(rendered: RenderedSet) -> None:
     pairs = pd.read_csv(rendered.tables["critical-features"])
     row = pairs[pairs["condition"] == "nose_width"].iloc[0]
