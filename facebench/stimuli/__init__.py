@@ -60,8 +60,9 @@ if TYPE_CHECKING:
     from facebench.stimuli.composites import composite
     from facebench.stimuli.condition_set import ConditionSet, LeftOut
     from facebench.stimuli.conditions import make_conditions
+    from facebench.stimuli.detection import find_landmarks
     from facebench.stimuli.exchange import exchange_feature
-    from facebench.stimuli.geometry import face_width, feature_outlines
+    from facebench.stimuli.geometry import face_width, feature_outlines, head_yaw
     from facebench.stimuli.manipulate import aligned_chip, invert, thatcherise
     from facebench.stimuli.parameters import (
         BACKGROUNDS,
@@ -84,7 +85,14 @@ if TYPE_CHECKING:
     )
     from facebench.stimuli.spacing import change_eye_distance, move_mouth
     from facebench.stimuli.spectrum import high_pass, low_pass, scramble_phase
-    from facebench.stimuli.tones import add_noise, negate, pixelate, rms_contrast, to_grey
+    from facebench.stimuli.tones import (
+        add_noise,
+        negate,
+        pixelate,
+        rms_contrast,
+        set_contrast,
+        to_grey,
+    )
 
 __all__ = [
     "BACKGROUNDS",
@@ -109,6 +117,8 @@ __all__ = [
     "face_width",
     "feature_indices",
     "feature_outlines",
+    "find_landmarks",
+    "head_yaw",
     "high_pass",
     "identity_distance",
     "invert",
@@ -124,6 +134,7 @@ __all__ = [
     "sample_identity",
     "sample_view",
     "scramble_phase",
+    "set_contrast",
     "show_only",
     "thatcherise",
     "to_grey",
@@ -134,8 +145,9 @@ _NAMES = {
     "composites": ("composite",),
     "condition_set": ("ConditionSet", "LeftOut"),
     "conditions": ("make_conditions",),
+    "detection": ("find_landmarks",),
     "exchange": ("exchange_feature",),
-    "geometry": ("face_width", "feature_outlines"),
+    "geometry": ("face_width", "feature_outlines", "head_yaw"),
     "manipulate": ("aligned_chip", "invert", "thatcherise"),
     "parameters": (
         "BACKGROUNDS",
@@ -153,7 +165,7 @@ _NAMES = {
     "sampling": ("change_feature", "change_trait", "sample_identity", "sample_view"),
     "spacing": ("change_eye_distance", "move_mouth"),
     "spectrum": ("high_pass", "low_pass", "scramble_phase"),
-    "tones": ("add_noise", "negate", "pixelate", "rms_contrast", "to_grey"),
+    "tones": ("add_noise", "negate", "pixelate", "rms_contrast", "set_contrast", "to_grey"),
 }
 _HOMES = {name: f"{__name__}.{module}" for module, names in _NAMES.items() for name in names}
 

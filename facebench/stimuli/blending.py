@@ -12,6 +12,8 @@ from facebench.stimuli.pictures import Field
 
 _PADDING = 1.25  # an ellipse is this much larger than the spread of its outline
 _FEATHER = 0.35  # share of the ellipse's radius over which old and new pixels blend
+# Where they still differ at the edge (a microphone, a hand), it is up to so much wider.
+_WIDEST, _STRONG = 0.85, 0.5  # and from this difference of tones on that wide
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,9 @@ def blend(
     rows: Field,
     columns: Field,
     *,
-    most: float = np.inf,
+    most: float | Field = np.inf,
 ) -> None:
-    """Put a patch into the ellipse of a picture, in place.
+    """Put a patch into the ellipse of a picture, in place; both as tones, see `toning`.
 
     Parameters
     ----------
@@ -81,16 +83,18 @@ def blend(
         Where to.
     rows, columns : ndarray [h, w]
         See `Ellipse.window`.
-    most : float
+    most : float, or ndarray [3]
         The largest difference at the edge that is evened out; what differs more is no shading.
     """
     distance = ellipse.distance(rows, columns)
-    share = smoothstep((1 - distance) / _FEATHER)[..., None]
+    radius = float(ellipse.radii.min())
     top, left = int(rows[0, 0]), int(columns[0, 0])
     window = picture[top : top + rows.shape[0], left : left + rows.shape[1]]
     difference = np.clip(window - patch, -most, most)
-    patch = patch + _smooth_difference(difference, distance, float(ellipse.radii.min()))
-    window += share * (patch - window)
+    patch = patch + _smooth_difference(difference, distance, radius)
+    left_over = _smooth_difference(np.abs(window - patch), distance, radius).max(axis=-1)
+    feather = _FEATHER + (_WIDEST - _FEATHER) * smoothstep(left_over / _STRONG)
+    window += smoothstep((1 - distance) / feather)[..., None] * (patch - window)
 
 
 def _smooth_difference(difference: Field, distance: Field, radius: float) -> Field:

@@ -19,11 +19,14 @@ from facebench.stimuli.parts import show_only
 from facebench.stimuli.pictures import Field, Picture
 from facebench.stimuli.spacing import change_eye_distance, move_mouth
 from facebench.stimuli.spectrum import high_pass, low_pass, scramble_phase
-from facebench.stimuli.tones import add_noise, negate, pixelate, to_grey
+from facebench.stimuli.tones import add_noise, negate, pixelate, set_contrast, to_grey
 
 UPRIGHT = "upright"
 RESERVED = (UPRIGHT, "verification", "critical-features", "contact-sheets")
-_POSITIVE = frozenset({"cycles_per_face", "pixels_across", "snr"})
+_POSITIVE = frozenset({"cycles_per_face", "pixels_across", "snr", "contrast"})
+_OPTIONAL = frozenset({"contrast"})
+_CONTRAST = 0.12  # RMS, that all frequencies can be brought to without much cut off
+_NOT_PROFILE, _FRONTAL = 40.0, 30.0  # degrees, see head_yaw
 Design = Literal["verification", "thatcher", "composite", "feature"]
 
 
@@ -54,13 +57,17 @@ class Kind:
         What is appended to the label to name each folder.
     donors : int
         How many other people's faces it takes.
+    max_yaw : float
+        By how many degrees heads may be turned, see `facebench.stimuli.head_yaw`: what is cut out
+        of a face near profile holds background, and its far eye has no room to be turned in.
     """
 
     design: Design
     make: Maker
-    parameters: Mapping[str, float] = field(default_factory=dict)
+    parameters: Mapping[str, float | None] = field(default_factory=dict)
     variants: tuple[str, ...] = ("",)
     donors: int = 0
+    max_yaw: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,7 @@ class Condition:
     kind : str
         One of `CONDITIONS`.
     parameters : dict, optional
-        What differs from the defaults in `CONDITIONS`.
+        What differs from the defaults in `CONDITIONS`. A 'contrast' of None leaves it as it is.
     label : str, optional
         Names its folder, its table and its rows there; by default the kind.
 
@@ -83,13 +90,23 @@ class Condition:
     """
 
     kind: str
-    parameters: Mapping[str, float] = field(default_factory=dict)
+    parameters: Mapping[str, float | None] = field(default_factory=dict)
     label: str = ""
 
     @property
     def folders(self) -> list[str]:
         """The folder of each variant."""
         return [self.label + variant for variant in CONDITIONS[self.kind].variants]
+
+    @property
+    def max_yaw(self) -> float:
+        """By how many degrees heads may be turned, unless another limit is given."""
+        return CONDITIONS[self.kind].max_yaw
+
+    @property
+    def needs_frontal_face(self) -> bool:
+        """Whether there is such a limit."""
+        return math.isfinite(self.max_yaw)
 
     def make(self, face: Face, donors: Sequence[Face], seed: int) -> list[Picture]:
         """Make one picture per variant."""
@@ -117,7 +134,7 @@ def _thatcherised(face: Face, _donors: Sequence[Face], _seed: int) -> list[Pictu
     if not all(Ellipse.around(part).is_inside(face.picture.shape) for part in outlines):
         msg = "The eyes and the mouth must lie within the picture. They reach beyond it."
         raise StimulusError(msg)
-    turned = thatcherise(face.picture, outlines)
+    turned = thatcherise(face.picture, face.landmarks)
     return [turned, invert(turned)]
 
 
@@ -125,7 +142,9 @@ def _composites(
     face: Face, donors: Sequence[Face], _seed: int, *, misalignment: float
 ) -> list[Picture]:
     return [
-        composite(face.picture, face.landmarks, other.picture, other.landmarks, shift)
+        composite(
+            face.picture, face.landmarks, other.picture, other.landmarks, shift, abs(misalignment)
+        )
         for shift in (0.0, misalignment)
         for other in donors[:2]
     ]
@@ -141,29 +160,39 @@ def _exchanged(feature: str) -> Maker:
 
 CONDITIONS: Mapping[str, Kind] = {
     "inverted": Kind("verification", _alone(invert)),
-    "thatcherised": Kind("thatcher", _thatcherised, variants=("", "-inverted")),
+    "thatcherised": Kind(
+        "thatcher", _thatcherised, variants=("", "-inverted"), max_yaw=_NOT_PROFILE
+    ),
     "negated": Kind("verification", _alone(negate)),
     "grey": Kind("verification", _alone(to_grey)),
-    "low-pass": Kind("verification", _measured(low_pass), {"cycles_per_face": 8.0}),
-    "high-pass": Kind("verification", _measured(high_pass), {"cycles_per_face": 16.0}),
+    "low-pass": Kind(
+        "verification", _measured(low_pass), {"cycles_per_face": 8.0, "contrast": _CONTRAST}
+    ),
+    "high-pass": Kind(
+        "verification", _measured(high_pass), {"cycles_per_face": 16.0, "contrast": _CONTRAST}
+    ),
+    "equal-contrast": Kind("verification", _measured(set_contrast), {"contrast": _CONTRAST}),
     "pixelated": Kind("verification", _measured(pixelate), {"pixels_across": 16.0}),
     "phase-scrambled": Kind("verification", _random(scramble_phase)),
     "noise": Kind("verification", _random(add_noise), {"snr": 1.0}),
-    "eyes-only": Kind("verification", _measured(show_only, part="eyes")),
-    "mouth-only": Kind("verification", _measured(show_only, part="mouth")),
-    "internal-only": Kind("verification", _measured(show_only, part="internal")),
-    "external-only": Kind("verification", _measured(show_only, part="external")),
+    "eyes-only": Kind("verification", _measured(show_only, part="eyes"), max_yaw=_FRONTAL),
+    "mouth-only": Kind("verification", _measured(show_only, part="mouth"), max_yaw=_FRONTAL),
+    "internal-only": Kind("verification", _measured(show_only, part="internal"), max_yaw=_FRONTAL),
+    "external-only": Kind("verification", _measured(show_only, part="external"), max_yaw=_FRONTAL),
     "composite": Kind(
         "composite",
         _composites,
         {"misalignment": 0.35},
         variants=("-aligned-1", "-aligned-2", "-misaligned-1", "-misaligned-2"),
         donors=2,
+        max_yaw=_FRONTAL,
     ),
-    "eye-distance": Kind("feature", _measured(change_eye_distance), {"change": 0.12}),
-    "mouth-height": Kind("feature", _measured(move_mouth), {"shift": 0.1}),
-    "eyes-replaced": Kind("feature", _exchanged("eyes"), donors=1),
-    "mouth-replaced": Kind("feature", _exchanged("mouth"), donors=1),
+    "eye-distance": Kind(
+        "feature", _measured(change_eye_distance), {"change": 0.12}, max_yaw=_FRONTAL
+    ),
+    "mouth-height": Kind("feature", _measured(move_mouth), {"shift": 0.1}, max_yaw=_FRONTAL),
+    "eyes-replaced": Kind("feature", _exchanged("eyes"), donors=1, max_yaw=_FRONTAL),
+    "mouth-replaced": Kind("feature", _exchanged("mouth"), donors=1, max_yaw=_FRONTAL),
 }
 """What `make_conditions` can make, by name."""
 
@@ -222,6 +251,8 @@ def _completed(condition: Condition) -> Condition:
                 f"{_hint(name, defaults)}"
             )
             raise StimulusError(msg)
+        if value is None and name in _OPTIONAL:
+            continue
         if isinstance(value, bool) or not isinstance(value, int | float):
             wrong = True
         else:
@@ -234,5 +265,6 @@ def _completed(condition: Condition) -> Condition:
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.4)
+    # 'cycles' must still find 'cycles_per_face'; 'masked' is no misspelt 'negated'.
+    close = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.55)
     return f" Did you mean {close[0]!r}?" if close else ""

@@ -15,7 +15,14 @@ from facebench.stimuli.manifests import read_manifest, write_manifest
 from facebench.stimuli.pair_tables import build_tables, write_csv
 from facebench.stimuli.sources import PreparedFace
 
-__all__ = ["ConditionSet", "LeftOut", "load_set", "write_set"]
+__all__ = [
+    "ConditionSet",
+    "LeftOut",
+    "load_set",
+    "read_left_out",
+    "write_left_out",
+    "write_set",
+]
 
 _log = logging.getLogger(__name__)
 _LEFT_OUT, _IMAGES, _SHEETS = "left_out.csv", "images.csv", "contact-sheets"
@@ -92,20 +99,17 @@ def write_set(
         names = [face.name for face in faces if face.name in made[condition.label]]
         folders = [UPRIGHT, *condition.folders]
         contact_sheet(target, folders, names, target / _SHEETS / f"{condition.label}.png")
-    write_csv(
-        target / _LEFT_OUT,
-        ("source", "condition", "reason"),
-        [(item.source, item.condition, item.reason) for item in left_out],
-    )
+    write_left_out(target, left_out)
     write_csv(
         target / _IMAGES,
-        ("image", "source", "identity", "face_width", "donors"),
+        ("image", "source", "identity", "face_width", "yaw", "donors"),
         [
             (
                 face.name,
                 face.source.relative,
                 face.identity,
                 f"{face.width:.2f}",
+                f"{face.yaw:.1f}",
                 " ".join(faces[i].name for i in lent),
             )
             for face, lent in zip(faces, donors, strict=True)
@@ -123,8 +127,6 @@ def write_set(
 def load_set(target: Path) -> ConditionSet:
     """Find what `write_set` wrote."""
     manifest = read_manifest(target)
-    with (target / _LEFT_OUT).open(encoding="utf-8", newline="") as file:
-        left_out = tuple(LeftOut(**row) for row in csv.DictReader(file))
     return ConditionSet(
         images_path=target,
         tables={name: target / f"{name}.csv" for name in manifest["tables"]},
@@ -134,5 +136,17 @@ def load_set(target: Path) -> ConditionSet:
         },
         made=manifest["made"],
         n_sources=manifest["settings"]["source"]["images"],
-        left_out=left_out,
+        left_out=read_left_out(target),
     )
+
+
+def write_left_out(target: Path, left_out: Sequence[LeftOut]) -> None:
+    """List what could not be used."""
+    rows = [(item.source, item.condition, item.reason) for item in left_out]
+    write_csv(target / _LEFT_OUT, ("source", "condition", "reason"), rows)
+
+
+def read_left_out(target: Path) -> tuple[LeftOut, ...]:
+    """Read what `write_left_out` wrote."""
+    with (target / _LEFT_OUT).open(encoding="utf-8", newline="") as file:
+        return tuple(LeftOut(**row) for row in csv.DictReader(file))

@@ -9,8 +9,9 @@ from typing import Any
 from facebench.errors import StimulusError
 from facebench.stimuli.catalogue import CONDITIONS, UPRIGHT, Condition, resolve
 from facebench.stimuli.condition_set import ConditionSet, LeftOut, load_set, write_set
+from facebench.stimuli.donors import choose_donors
 from facebench.stimuli.manifests import is_complete
-from facebench.stimuli.sources import PreparedFace, choose_donors, digest, find_sources
+from facebench.stimuli.sources import PreparedFace, digest, find_sources
 from facebench.stimuli.workers import MakeJob, PrepareJob, in_order, make, prepare, processes
 from facebench.types import StrPath
 
@@ -29,6 +30,7 @@ def make_conditions(
     align: bool = True,
     size: int = 150,
     padding: float = 0.25,
+    max_yaw: float | None = None,
     n_pairs: int | None = None,
     workers: int | None = None,
 ) -> ConditionSet:
@@ -60,6 +62,10 @@ def make_conditions(
         (False), for images that are aligned already.
     size, padding : int, float
         Side of the aligned faces in pixels, and their margin. dlib's network takes 150 and 0.25.
+    max_yaw : float, optional
+        By how many degrees heads may be turned where a face must be seen from the front; others are
+        listed in ``left_out.csv``. By default 40 for thatcherised faces, and 30 for parts,
+        composites, and changes of features and spacing. The estimate is `head_yaw`.
     n_pairs : int, optional
         At most so many pairs of one person (and as many of two) in each table.
     workers : int, optional
@@ -84,8 +90,8 @@ def make_conditions(
     -----
     `out` then holds a folder per condition (``upright``, and for each label one or several), tables
     of pairs, ``contact-sheets/LABEL.png``, ``images.csv`` (where each image comes from, the width
-    of its face in pixels, who lent parts to it), ``left_out.csv``, and ``manifest.json`` with all
-    parameters, a digest of the photographs, and versions.
+    of its face in pixels, the turn of its head in degrees, who lent parts to it), ``left_out.csv``,
+    and ``manifest.json`` with all parameters, a digest of the photographs, and versions.
 
     All tables have the columns ``img1``, ``img2``, ``same`` (1 for one person), ``condition``,
     ``identity1`` and ``identity2``:
@@ -114,7 +120,10 @@ def make_conditions(
     141-145. Further ones stand with the functions that make each manipulation.
     """
     source, target = Path(images_path), Path(out)
-    _check_numbers(seed, n_people, n_images, min_images, size, padding, n_pairs, workers)
+    _check_numbers(seed, n_people, n_images, min_images, size, n_pairs, workers)
+    _check_range("padding", padding, 4)
+    if max_yaw is not None:
+        _check_range("max_yaw", max_yaw, 90)
     resolved = resolve(conditions)
     if target.resolve().is_relative_to(source.resolve()):
         msg = f"The 'out' folder must lie outside of images_path, {source}. Got {target} instead."
@@ -133,6 +142,7 @@ def make_conditions(
         "images": n_images,
         "min_images": min_images,
         "chip": {"size": size, "padding": padding} if align else None,
+        "max_yaw": max_yaw,
         "pairs": n_pairs,
     }
     if is_complete(target, settings):
@@ -146,9 +156,9 @@ def make_conditions(
             for item, reason in zip(sources, prepared, strict=True)
             if isinstance(reason, str)
         ]
-        donors = _donors(resolved, faces, seed)
+        donors = _donors(resolved, faces, seed, max_yaw)
         makes = [
-            MakeJob(target, face, tuple(faces[i] for i in lent), tuple(resolved), seed)
+            MakeJob(target, face, tuple(faces[i] for i in lent), tuple(resolved), seed, max_yaw)
             for face, lent in zip(faces, donors, strict=True)
         ]
         failures = in_order(pool, "Making conditions", make, makes)
@@ -171,8 +181,7 @@ def make_conditions(
 
 
 def _check_numbers(
-    seed: Any, n_people: Any, n_images: Any, min_images: Any, size: Any, padding: Any,
-    n_pairs: Any, workers: Any,
+    seed: Any, n_people: Any, n_images: Any, min_images: Any, size: Any, n_pairs: Any, workers: Any
 ) -> None:  # fmt: skip
     least = {
         "seed": (seed, 0), "n_people": (n_people, 1), "n_images": (n_images, 1),
@@ -189,13 +198,19 @@ def _check_numbers(
                 f"on. Got {value!r} instead."
             )
             raise StimulusError(msg)
-    if isinstance(padding, bool) or not isinstance(padding, int | float) or not 0 <= padding <= 4:
-        msg = f"The 'padding' of make_conditions must be from 0 to 4. Got {padding!r} instead."
+
+
+def _check_range(name: str, value: Any, most: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+        msg = f"The {name!r} of make_conditions must be from 0 to {most}. Got {value!r} instead."
         raise StimulusError(msg)
 
 
 def _donors(
-    conditions: Sequence[Condition], faces: Sequence[PreparedFace], seed: int
+    conditions: Sequence[Condition],
+    faces: Sequence[PreparedFace],
+    seed: int,
+    max_yaw: float | None,
 ) -> list[list[int]]:
     if not faces:
         msg = (
@@ -204,11 +219,16 @@ def _donors(
         )
         raise StimulusError(msg)
     wanted = max(CONDITIONS[condition.kind].donors for condition in conditions)
-    n_people = len({face.identity for face in faces})
+    if not wanted:
+        return [[] for _ in faces]
+    borrowing = [c for c in conditions if CONDITIONS[c.kind].donors]
+    limit = max(c.max_yaw for c in borrowing) if max_yaw is None else max_yaw
+    n_people = len({face.identity for face in faces if abs(face.yaw) <= limit})
     if n_people <= wanted:
-        label = max(conditions, key=lambda c: CONDITIONS[c.kind].donors).label
+        label = max(borrowing, key=lambda c: CONDITIONS[c.kind].donors).label
         msg = (
-            f"The condition {label!r} needs faces of {wanted + 1} or more people. Found {n_people}."
+            f"The condition {label!r} needs faces of {wanted + 1} or more people. Found {n_people}"
+            f" who are turned by at most {limit:g} degrees."
         )
         raise StimulusError(msg)
-    return choose_donors(faces, wanted, seed) if wanted else [[] for _ in faces]
+    return choose_donors(faces, wanted, seed, limit)

@@ -7,7 +7,6 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.ndimage import gaussian_filter
 
 from facebench.errors import StimulusError
 from facebench.stimuli.blending import Ellipse, blend
@@ -19,15 +18,20 @@ from facebench.stimuli.geometry import (
     outside,
     similarity,
 )
-from facebench.stimuli.pictures import Field, Picture, checked_picture, rounded, sample
+from facebench.stimuli.pictures import (
+    Field,
+    Picture,
+    checked_picture,
+    rounded,
+    sample,
+    smoothed,
+)
+from facebench.stimuli.toning import ToneMatch, colours, tones
 
 _MIDDLE_FACE = slice(17, 68)
 _FEATURES = {"eyes": (RIGHT_EYE, LEFT_EYE), "mouth": (MOUTH,)}
-# Skin that is lit or coloured differently differs by a factor: blended in logarithms, lips stay red
-# and the inside of a mouth dark. The offset keeps the noise of black pixels from counting.
-_LOG_OFFSET = 80.0
-# A larger step at the edge is a beard, teeth or background: spread inwards, it would glow.
-_MOST_STEP = 0.25
+# A larger step of tones at the edge is a beard, teeth or background: spread inwards, it would glow.
+_MOST_STEP = np.array([0.2, 0.08, 0.08])
 
 
 def exchange_feature(
@@ -72,8 +76,8 @@ def exchange_feature(
         hint = f" Did you mean {close[0]!r}?" if close else ""
         msg = f"The 'feature' must be 'eyes' or 'mouth'. Got {feature!r} instead.{hint}"
         raise StimulusError(msg)
-    result = np.log(picture + _LOG_OFFSET)
-    tint = _skin(picture, points) - _skin(other, other_points)
+    result = tones(picture.astype(np.float64))
+    match = ToneMatch.between(_skin(other, other_points), _skin(picture, points))
     for part in _FEATURES[feature]:
         matrix, shift = similarity(points[part], other_points[part])
         theirs = (other_points[part] - shift) @ np.linalg.inv(matrix).T
@@ -82,26 +86,22 @@ def exchange_feature(
         if window is not None:
             rows, columns = window
             patch = np.clip(_sampled(other, matrix, shift, rows, columns), 0, 255)
-            patch = np.log(patch + _LOG_OFFSET) + tint
+            patch = match.apply(tones(patch))
             blend(result, patch, ellipse, rows, columns, most=_MOST_STEP)
-    return rounded(np.exp(result) - _LOG_OFFSET)
+    return rounded(colours(result))
 
 
 def _skin(picture: Picture, points: Field) -> Field:
-    """Return the median colour between brows and mouth, most of it skin, in logarithms."""
+    """Return the tones [n, 3] between brows and mouth, most of it skin."""
     within = outside(points[_MIDDLE_FACE], picture.shape) < 0
     # A face beyond the edge of its picture tells nothing.
-    colours = picture[within] if within.any() else picture.reshape(-1, 3)
-    return np.asarray(np.log(np.median(colours, axis=0) + _LOG_OFFSET))
+    skin = picture[within] if within.any() else picture.reshape(-1, 3)
+    return tones(skin.astype(np.float64))
 
 
 def _sampled(picture: Picture, matrix: Field, shift: Field, rows: Field, columns: Field) -> Field:
     """Look a picture up at ``matrix @ (column, row) + shift``."""
-    values = picture.astype(np.float64)
-    scale = math.sqrt(abs(float(np.linalg.det(matrix))))
-    if scale > 1:  # reduced: fine detail would alias
-        sigma = 0.5 * math.sqrt(scale * scale - 1)
-        values = gaussian_filter(values, (sigma, sigma, 0), mode="nearest")
+    values = smoothed(picture, math.sqrt(abs(float(np.linalg.det(matrix)))))
     x = matrix[0, 0] * columns + matrix[0, 1] * rows + shift[0]
     y = matrix[1, 0] * columns + matrix[1, 1] * rows + shift[1]
     return sample(values, y, x, order=3)

@@ -71,6 +71,19 @@ def read_manifest(target: Path) -> dict[str, Any]:
     return manifest
 
 
+def set_aside(folder: Path) -> frozenset[str]:
+    """Return the folders in a folder of photographs that show no people of their own.
+
+    Whoever wrote the photographs says so in a manifest; without one, there are none.
+    """
+    if not (folder / _NAME).is_file():
+        return frozenset()
+    try:
+        return frozenset(read_manifest(folder).get("set_aside", ()))
+    except StimulusError:
+        return frozenset()  # a file of that name that is none of ours
+
+
 def write_manifest(target: Path, content: Mapping[str, Any]) -> None:
     """Write a manifest, with the versions of what calculates the stimuli."""
     versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}

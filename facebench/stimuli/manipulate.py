@@ -7,6 +7,7 @@ rendered faces.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,8 +15,9 @@ from scipy.ndimage import correlate1d, map_coordinates
 
 from facebench.errors import StimulusError
 from facebench.stimuli.blending import Ellipse, blend
-from facebench.stimuli.geometry import similarity
+from facebench.stimuli.geometry import feature_outlines, similarity
 from facebench.stimuli.pictures import Field, Picture, checked_picture, rounded, sample
+from facebench.stimuli.toning import colours, tones
 
 # Where dlib's 5-point alignment puts the points in a chip without padding, from
 # get_face_chip_details in dlib/image_transforms/interpolation.h (Boost licence).
@@ -28,6 +30,9 @@ _CHIP_POINTS = np.array(
         (0.4901123135679, 0.6277975316475),
     ]
 )
+_LANDMARKS = 68
+# What light does to two sides of a face; a larger step of tones at the edge is an object.
+_MOST_STEP = np.array([0.5, 0.2, 0.2])
 _HALVING_FILTER = np.array([1, 4, 6, 4, 1]) / 16
 _HALVING_SHIFT = np.array(
     [-0.25, 0.25]
@@ -58,19 +63,27 @@ def invert(image: ArrayLike) -> Picture:
     return np.ascontiguousarray(checked_picture(image)[::-1, ::-1])
 
 
-def thatcherise(image: ArrayLike, regions: Sequence[ArrayLike]) -> Picture:
-    """Turn regions of a face (both eyes and the mouth) upside down in place.
+def thatcherise(
+    image: ArrayLike,
+    landmarks: ArrayLike | Sequence[ArrayLike] | None = None,
+    *,
+    regions: Sequence[ArrayLike] | None = None,
+) -> Picture:
+    """Turn both eyes and the mouth of a face upside down in place.
 
-    Each region is turned by 180° about the middle of its padded, feathered ellipse. Regions are
-    handled one after the other; keep them apart for a clean result.
+    Each is turned by 180° about the middle of its padded, feathered ellipse. Regions are handled
+    one after the other; keep them apart for a clean result.
 
     Parameters
     ----------
     image : array_like [height, width, 3], uint8
         The picture.
-    regions : sequence of array_like [k, 2]
-        Outlines in pixels (x to the right, y down), at least three points each: for example
-        ``landmarks["left_eye"]``, ``landmarks["right_eye"]`` and ``landmarks["mouth"]``.
+    landmarks : array_like [68, 2], or sequence of array_like [k, 2]
+        Points in the order of dlib's 68-point predictor (see `find_landmarks`). Or the outlines of
+        what is to be turned, in pixels (x to the right, y down), at least three points each, such
+        as ``face.landmarks["mouth"]`` of a rendered face.
+    regions : sequence of array_like [k, 2], optional
+        Another name for outlines.
 
     Returns
     -------
@@ -80,24 +93,34 @@ def thatcherise(image: ArrayLike, regions: Sequence[ArrayLike]) -> Picture:
     Raises
     ------
     StimulusError
-        If a region is not a list of three or more points.
+        If there are neither landmarks nor regions, or a region is not a list of three or more
+        points.
 
     References
     ----------
     Thompson, P. (1980). Margaret Thatcher: a new illusion. Perception, 9(4), 483-484.
     """
     picture = checked_picture(image)
-    result = picture.astype(np.float64)
-    for region in regions:
+    result = tones(picture.astype(np.float64))
+    for region in _regions(landmarks if regions is None else regions):
         outline = np.asarray(region, dtype=np.float64)
         if outline.ndim != 2 or outline.shape[1] != 2 or len(outline) < 3:
             msg = (
-                "Each region must be an array [k, 2] of three or more points. "
+                "Each region must be an array [k, 2] of three or more points (a face, 68 points). "
                 f"Got one of shape {outline.shape} instead."
             )
             raise StimulusError(msg)
         _turn_region(result, outline)
-    return rounded(result)
+    return rounded(colours(result))
+
+
+def _regions(given: Any) -> Sequence[ArrayLike]:
+    if not np.iterable(given):
+        msg = f"The 'landmarks' must be 68 points [68, 2], or outlines. Got {given!r} instead."
+        raise StimulusError(msg)
+    items = list(given)
+    is_face = len(items) == _LANDMARKS and all(np.shape(item) == (2,) for item in items)
+    return feature_outlines(items) if is_face else items
 
 
 def _turn_region(picture: Field, outline: Field) -> None:
@@ -108,7 +131,7 @@ def _turn_region(picture: Field, outline: Field) -> None:
         return
     rows, columns = window
     turned = sample(picture, 2 * ellipse.centre[1] - rows, 2 * ellipse.centre[0] - columns)
-    blend(picture, turned, ellipse, rows, columns)
+    blend(picture, turned, ellipse, rows, columns, most=_MOST_STEP)
 
 
 def aligned_chip(

@@ -24,9 +24,11 @@ _REGIONS = {
     "mouth": (_OUTER_LIPS, 0.05),
     "internal": (_INTERNAL, 0.07),
     "external": (_INTERNAL, 0.07),
-    "face": (tuple(range(68)), 0.0),
+    # The outline itself is half background.
+    "face": (tuple(range(68)), -0.03),
 }
 _FEATHER = 0.04  # of the face's width
+_OUTLINE = 0.02
 _ROUNDING = 1e-6  # pixels on a side of the hull belong to it, whatever the last digits say
 _MIDDLE_GREY = 128
 
@@ -34,14 +36,15 @@ _MIDDLE_GREY = 128
 def part_mask(landmarks: ArrayLike, part: str, shape: tuple[int, ...]) -> Field:
     """Return how far each pixel belongs to a part of a face, 0 … 1 with a soft edge.
 
-    Each part is the convex hull of its landmarks with a margin of 5 to 7 % of the face's width:
+    Each part is the convex hull of its landmarks with a margin of 5 to 7 % of the face's width, as
+    far as the face itself reaches:
 
     - ``eyes``: both eyes with their brows;
     - ``mouth``: the lips;
     - ``internal``: brows, eyes, nose and mouth, ``external``: everything else, that is hair, ears,
       outline and background. The two add up to 1;
     - ``face``: all within the jaw line and a forehead as high as three quarters of the way from the
-      brows to the base of the nose (no landmark tells where the hair begins), without a margin.
+      brows to the base of the nose (no landmark tells where the hair begins), less a margin of 3 %.
 
     Parameters
     ----------
@@ -68,15 +71,18 @@ def part_mask(landmarks: ArrayLike, part: str, shape: tuple[int, ...]) -> Field:
         raise StimulusError(msg)
     corners, margin = _REGIONS[part]
     width = face_width(points)
-    around = points[list(corners)]
-    if part == "face":
-        around = np.concatenate([around, _forehead(points)])
-    within = outside(around, shape[:2]) <= _ROUNDING
+    whole = np.concatenate([points, _forehead(points)])
+    distance = outside(whole if part == "face" else points[list(corners)], shape[:2])
+    within = distance <= _ROUNDING
     share = np.zeros(within.shape)
     if within.any():
-        # From the pixels of the hull, not from its sides: the margin rounds its corners.
-        distance = distance_transform_edt(~within)
+        if margin >= 0:
+            # From the pixels of the hull, not from its sides: the margin rounds its corners.
+            distance = distance_transform_edt(~within)
         share = smoothstep(1 - (distance - margin * width) / (_FEATHER * width))
+    if part != "face":
+        # The far brow of a turned head ends at its outline: beyond is background.
+        share = share * smoothstep(1 - outside(whole, shape[:2]) / (_OUTLINE * width))
     return 1 - share if part == "external" else share
 
 

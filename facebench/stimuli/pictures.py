@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from facebench.errors import StimulusError
 
@@ -40,6 +41,15 @@ def require_positive(name: str, value: float, unit: str) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < np.inf:
         msg = f"The {name!r} must be a positive number ({unit}). Got {value!r} instead."
         raise StimulusError(msg)
+
+
+def smoothed(picture: Picture, scale: float) -> Field:
+    """Take out the detail that would alias where a picture is reduced to ``1 / scale``."""
+    values = picture.astype(np.float64)
+    if scale <= 1:
+        return values
+    sigma = 0.5 * math.sqrt(scale * scale - 1)
+    return np.asarray(gaussian_filter(values, (sigma, sigma, 0), mode="nearest"))
 
 
 def sample(

@@ -10,8 +10,11 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from facebench.errors import StimulusError
 from facebench.files import atomic_path
+from facebench.stimuli.condition_set import LeftOut, read_left_out, write_left_out
 from facebench.stimuli.manifests import is_complete, read_manifest, write_manifest
 from facebench.stimuli.pair_tables import write_csv
 from facebench.stimuli.parameters import (
@@ -22,6 +25,7 @@ from facebench.stimuli.parameters import (
     require_seed,
     require_trait,
 )
+from facebench.stimuli.pictures import Picture
 from facebench.stimuli.rendering import render_face, require_size
 from facebench.stimuli.sampling import change_feature, change_trait, sample_identity, sample_view
 from facebench.stimuli.workers import in_order, processes, write_png
@@ -29,10 +33,11 @@ from facebench.types import StrPath
 
 __all__ = ["RenderedSet", "make_rendered_faces"]
 
-_PHOTOGRAPHS, _CHANGED = "photographs", "changed"
+_CHANGED = "changed"
 _COLUMNS = ("img1", "img2", "same", "condition", "true_distance", "identity1", "identity2")
 _IDENTITY_STEP, _VIEW_STEP = 1_000_003, 1_009
 _IMAGES_PER_JOB = 8
+_LEAST_SEEN = 8  # grey levels; the sensor noise of a view is the same in both pictures
 
 
 @dataclass(frozen=True)
@@ -42,19 +47,24 @@ class RenderedSet:
     Attributes
     ----------
     images_path : Path
-        ``NAME/*.png``, as `make_conditions` takes them.
+        The folder that image names in the tables are relative to. It holds ``NAME/*.png``, as
+        `make_conditions` takes them; changed faces are in ``changed/``, which it leaves aside.
     root : Path
-        The folder that image names in the tables are relative to.
+        The same folder.
     tables : dict of str to Path
         ``distances`` and, if anything was changed, ``critical-features``.
     parameters : Path
         Identity, view and landmarks of every image, as JSON.
+    left_out : tuple of LeftOut
+        Changes that cannot be seen in a face (another place of a mole that is not there), also in
+        ``left_out.csv``. They are in no table.
     """
 
     images_path: Path
     root: Path
     tables: dict[str, Path]
     parameters: Path
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,7 +131,7 @@ def make_rendered_faces(
     Raises
     ------
     StimulusError
-        If a parameter cannot be used, or `out` holds something else.
+        If a parameter cannot be used, a change shows in nobody, or `out` holds something else.
 
     Notes
     -----
@@ -131,7 +141,8 @@ def make_rendered_faces(
     - ``distances.csv``: the first images of every two people (condition ``other person``), and the
       first two images of each (``same person``).
     - ``critical-features.csv``: the first image of each person and its changed version, with the
-      name of the change as condition.
+      name of the change as condition. A change that does not show (no pixel differs by 8 grey
+      levels) is left out: the distance of what is seen is not that of the parameters.
 
     References
     ----------
@@ -160,6 +171,7 @@ def make_rendered_faces(
         with atomic_path(root / "parameters.json") as temporary:
             content = json.dumps([record for drawn in records for record in drawn], indent=1)
             temporary.write_bytes(content.encode())
+        unseen = _unseen(people, records)
         tables = {"distances": _distances(people)}
         if changes:
             tables["critical-features"] = [
@@ -167,18 +179,45 @@ def make_rendered_faces(
                 for name in changes
                 for pictures in people
                 for changed in pictures
-                if changed.condition == name
+                if changed.condition == name and changed not in unseen
             ]
         for name, rows in tables.items():
             write_csv(root / f"{name}.csv", _COLUMNS, rows)
-        write_manifest(root, {"complete": True, "settings": settings, "tables": sorted(tables)})
+        write_left_out(root, [_left_out(changed) for changed in unseen])
+        done = {"settings": settings, "tables": sorted(tables), "set_aside": [_CHANGED]}
+        write_manifest(root, {"complete": True, **done})
     names = read_manifest(root)["tables"]
     return RenderedSet(
-        images_path=root / _PHOTOGRAPHS,
+        images_path=root,
         root=root,
         tables={name: root / f"{name}.csv" for name in names},
         parameters=root / "parameters.json",
+        left_out=read_left_out(root),
     )
+
+
+def _unseen(
+    people: Sequence[Sequence[_Picture]], records: Sequence[Sequence[dict[str, Any]]]
+) -> list[_Picture]:
+    """Return the changed pictures that look like the first ones; refuse changes nobody shows."""
+    changed = [
+        (picture, record["most_changed"] < _LEAST_SEEN)
+        for pictures, drawn in zip(people, records, strict=True)
+        for picture, record in zip(pictures, drawn, strict=True)
+        if picture.condition
+    ]
+    for name in dict.fromkeys(picture.condition for picture, _ in changed):
+        if all(is_unseen for picture, is_unseen in changed if picture.condition == name):
+            msg = (
+                f"The change {name!r} can be seen in none of {len(people)} people. Draw more "
+                "people, change something else, or give another folder and 'seed'."
+            )
+            raise StimulusError(msg)
+    return [picture for picture, is_unseen in changed if is_unseen]
+
+
+def _left_out(changed: _Picture) -> LeftOut:
+    return LeftOut(changed.name, changed.condition, "The change cannot be seen in this face.")
 
 
 def _check(n_people: Any, n_images: Any, changes: Sequence[str], seed: Any) -> None:
@@ -202,7 +241,7 @@ def _pictures(
     owner, identity = f"person_{number + 1:03d}", sample_identity(own_seed)
     views = [sample_view(own_seed * _VIEW_STEP + k) for k in range(n_images)]
     pictures = [
-        _Picture(f"{_PHOTOGRAPHS}/{owner}/{owner}_{k + 1:04d}.png", owner, "", identity, view)
+        _Picture(f"{owner}/{owner}_{k + 1:04d}.png", owner, "", identity, view)
         for k, view in enumerate(views)
     ]
     for name in changes:
@@ -216,14 +255,18 @@ def _pictures(
 
 def _draw(job: _Job) -> list[dict[str, Any]]:
     """Draw the pictures of one person; runs in a worker process."""
-    records = []
+    records: list[dict[str, Any]] = []
+    first: Picture | None = None
     for picture in job.pictures:
         face = render_face(picture.identity, picture.view, size=job.size)
+        first = face.image if first is None else first
+        difference = np.abs(face.image.astype(int) - first)
         write_png(job.root / picture.name, face.image)
         records.append(
             {
                 "image": picture.name,
                 "changed": picture.condition or None,
+                "most_changed": int(difference.max()) if picture.condition else None,
                 "identity": picture.identity.to_dict(),
                 "view": picture.view.to_dict(),
                 "landmarks": {

@@ -1,23 +1,21 @@
-"""Which photographs are used, and which other faces lend their parts to each of them."""
+"""Which photographs are used, and what is known about the faces in them."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 
 from facebench.errors import MissingImageError, StimulusError
 from facebench.files import safe_name
-from facebench.stimuli.geometry import face_width
+from facebench.stimuli.geometry import face_width, head_yaw
+from facebench.stimuli.manifests import set_aside
 from facebench.stimuli.pictures import Field
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
-_CANDIDATES = 200  # so many random faces are compared to find the most similar donors
-_DONOR_STREAM = 712
 
 
 @dataclass(frozen=True)
@@ -32,11 +30,23 @@ class Source:
 
 @dataclass(frozen=True)
 class PreparedFace:
-    """A usable photograph: its landmarks among the stimuli and colours of its skin, [k, 3]."""
+    """A usable photograph.
+
+    Attributes
+    ----------
+    source : Source
+    landmarks : ndarray [68, 2]
+        In pixels of its upright stimulus.
+    skin : ndarray [k, 3]
+        Tones of its skin in some places, see `facebench.stimuli.toning`.
+    sharpness : float
+        The share of fine detail in its contrast, as a logarithm.
+    """
 
     source: Source
     landmarks: Field
     skin: Field
+    sharpness: float
 
     @property
     def name(self) -> str:
@@ -53,6 +63,11 @@ class PreparedFace:
         """The width of the face in pixels."""
         return face_width(self.landmarks)
 
+    @property
+    def yaw(self) -> float:
+        """By how many degrees the head is turned, see `head_yaw`."""
+        return head_yaw(self.landmarks)
+
 
 def find_sources(
     folder: Path, *, n_people: int | None, n_images: int | None, min_images: int, seed: int
@@ -62,9 +77,10 @@ def find_sources(
         msg = f"The images folder {folder} does not exist (looked in {Path.cwd()})."
         raise MissingImageError(msg)
     people: dict[str, list[Source]] = {}
+    aside = set_aside(folder)
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder)
-        hidden = any(part.startswith(".") for part in relative.parts)
+        hidden = relative.parts[0] in aside or any(p.startswith(".") for p in relative.parts)
         if path.suffix.lower() in _SUFFIXES and not hidden and path.is_file():
             parts = [safe_name(part) for part in relative.parts]
             # The suffix stays in the name: a.jpg and a.png are two photographs.
@@ -104,42 +120,3 @@ def own_seed(seed: int, *parts: str) -> int:
     """Derive a seed for one image, independent of which others there are."""
     text = "/".join([str(seed), *parts])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6])
-
-
-def choose_donors(faces: Sequence[PreparedFace], count: int, seed: int) -> list[list[int]]:
-    """Choose for each face the most similar faces of other people, all different people.
-
-    Of 200 faces drawn at random, those are taken that are turned most alike and have the most
-    similar skin, so that parts fit: the cost is the distance of the landmarks after the best
-    similarity transform (root mean square, in face widths) plus twice the difference in skin colour
-    (mean over places and channels, 0 … 1).
-
-    Returns
-    -------
-    list of list of int
-        Positions in `faces`; fewer than `count` where there are not enough people.
-    """
-    # As complex numbers about their mean, points are fitted by one product: turn and scale.
-    shapes = np.array([face.landmarks @ (1, 1j) for face in faces])
-    shapes -= shapes.mean(axis=1, keepdims=True)
-    widths = np.array([face.width for face in faces])
-    skins = np.array([face.skin for face in faces])
-    donors = []
-    for own, face in enumerate(faces):
-        rng = np.random.default_rng([_DONOR_STREAM, own_seed(seed, face.name)])
-        others = (i for i in rng.permutation(len(faces)) if faces[i].identity != face.identity)
-        candidates = np.array(list(islice(others, _CANDIDATES)), dtype=np.intp)
-        theirs = shapes[candidates]
-        fitted = np.abs(theirs.conj() @ shapes[own]) ** 2 / (np.abs(theirs) ** 2).sum(axis=1)
-        misfit = np.maximum((np.abs(shapes[own]) ** 2).sum() - fitted, 0)
-        cost = np.sqrt(misfit / shapes.shape[1]) / widths[own]
-        cost += 2 * np.abs(skins[candidates] - skins[own]).mean(axis=(1, 2)) / 255
-        chosen: list[int] = []
-        # The rest follow, for the case that the candidates are of too few people.
-        for index in chain(candidates[np.argsort(cost, kind="stable")], others):
-            if len(chosen) == count:
-                break
-            if faces[index].identity not in {faces[k].identity for k in chosen}:
-                chosen.append(int(index))
-        donors.append(chosen)
-    return donors

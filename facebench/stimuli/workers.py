@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import uniform_filter
+from scipy.ndimage import gaussian_filter, uniform_filter
 
 from facebench.errors import ImageError, StimulusError
 from facebench.face_chip import face_landmarks
@@ -23,10 +23,11 @@ from facebench.files import atomic_path
 from facebench.images import open_image
 from facebench.progress import Progress
 from facebench.stimuli.catalogue import UPRIGHT, Condition, Face
-from facebench.stimuli.geometry import face_width
+from facebench.stimuli.geometry import face_width, outside
 from facebench.stimuli.manipulate import aligned_chip, to_chip
 from facebench.stimuli.pictures import Field, Picture
 from facebench.stimuli.sources import PreparedFace, Source, own_seed
+from facebench.stimuli.toning import tones
 
 _log = logging.getLogger(__name__)
 _IMAGES_PER_WORKER = 32  # a process takes seconds to start
@@ -36,6 +37,8 @@ _SKIN_BETWEEN = np.array(
     [(21, 22), (29, 30), (2, 31), (14, 35), (33, 51), (48, 4), (54, 12), (57, 8)]
 )
 _SKIN_PATCH = 0.06  # of the face's width
+_MIDDLE_FACE = slice(17, 68)
+_FINE = 0.01  # sigma of the Gaussian that takes fine detail out, of the face's width
 Job = TypeVar("Job")
 Made = TypeVar("Made")
 
@@ -58,6 +61,7 @@ class MakeJob:
     donors: tuple[PreparedFace, ...]
     conditions: tuple[Condition, ...]
     seed: int
+    max_yaw: float | None  # None takes each condition's own limit
 
 
 def prepare(job: PrepareJob) -> PreparedFace | str:
@@ -78,20 +82,30 @@ def prepare(job: PrepareJob) -> PreparedFace | str:
         picture = aligned_chip(photograph, found.five, size, padding)
         landmarks = to_chip(landmarks, found.five, size, padding)
     write_png(job.out / UPRIGHT / job.source.name, picture)
-    return PreparedFace(job.source, landmarks, _skin(picture, landmarks))
+    skin, sharpness = _skin(picture, landmarks), _sharpness(picture, landmarks)
+    return PreparedFace(job.source, landmarks, skin, sharpness)
 
 
 def make(job: MakeJob) -> dict[str, str]:
     """Write what is not there yet; return why conditions could not be made, by label."""
+    failed, usable = {}, []
+    for condition in job.conditions:
+        limit = condition.max_yaw if job.max_yaw is None else job.max_yaw
+        if condition.needs_frontal_face and abs(job.face.yaw) > limit:
+            failed[condition.label] = (
+                f"The head is turned by about {abs(job.face.yaw):.1f} degrees; "
+                f"at most {limit:g} serve here (max_yaw)."
+            )
+        else:
+            usable.append(condition)
     pending = [
         condition
-        for condition in job.conditions
+        for condition in usable
         if not all((job.out / folder / job.face.name).is_file() for folder in condition.folders)
     ]
     if not pending:
-        return {}
+        return failed
     face, donors = _load(job.out, job.face), [_load(job.out, donor) for donor in job.donors]
-    failed = {}
     for condition in pending:
         seed = own_seed(job.seed, condition.label, job.face.name)
         try:
@@ -109,13 +123,23 @@ def _load(out: Path, face: PreparedFace) -> Face:
 
 
 def _skin(picture: Picture, landmarks: Field) -> Field:
-    """Return colours of the skin, [8, 3]."""
+    """Return tones of the skin, [8, 3]."""
     places = landmarks[_SKIN_BETWEEN].mean(axis=1)
     limit = (picture.shape[1] - 1, picture.shape[0] - 1)
     columns, rows = np.clip(np.round(places), 0, limit).astype(int).T
     side = max(1, round(_SKIN_PATCH * face_width(landmarks)))
     values = picture.astype(np.float64)
-    return np.asarray(uniform_filter(values, (side, side, 1), mode="nearest")[rows, columns])
+    return tones(uniform_filter(values, (side, side, 1), mode="nearest")[rows, columns])
+
+
+def _sharpness(picture: Picture, landmarks: Field) -> float:
+    """Return the share of fine detail in the contrast between brows and mouth, as a logarithm."""
+    within = outside(landmarks[_MIDDLE_FACE], picture.shape) < 0
+    grey = picture.mean(axis=2)
+    fine = grey - gaussian_filter(grey, _FINE * face_width(landmarks))
+    if not within.any():
+        return 0.0
+    return float(np.log((fine[within].std() + 0.1) / (grey[within].std() + 0.1)))
 
 
 def write_png(path: Path, picture: Picture) -> None:

@@ -23,12 +23,17 @@ from facebench.stimuli import (
     Condition,
     ConditionSet,
     RenderedSet,
+    find_landmarks,
     invert,
     low_pass,
     make_conditions,
+    part_mask,
 )
 
 pytest.importorskip("dlib", reason="dlib is not installed")
+
+
+_COARSE = {"cycles_per_face": 4.0, "contrast": None}
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -49,7 +54,7 @@ def everything(rendered: RenderedSet, tmp_path_factory: pytest.TempPathFactory) 
     return make_conditions(
         rendered.images_path,
         tmp_path_factory.mktemp("all") / "stimuli",
-        [*CONDITIONS, Condition("low-pass", {"cycles_per_face": 4.0}, label="low-pass-4")],
+        [*CONDITIONS, Condition("low-pass", _COARSE, label="low-pass-4")],
         seed=5,
         workers=1,
     )
@@ -78,17 +83,23 @@ def test_versions_are_those_of_the_pure_functions(everything: ConditionSet) -> N
     np.testing.assert_array_equal(
         pixels(root / "thatcherised-inverted" / name), invert(pixels(root / "thatcherised" / name))
     )
-    coarse, fine = pixels(root / "low-pass-4" / name), pixels(root / "low-pass" / name)
-    assert (
-        np.abs(np.diff(coarse.astype(int), axis=1)).mean()
-        < np.abs(np.diff(fine.astype(int), axis=1)).mean()
-    )
+    # The same contrast, so that only the frequencies differ.
+    found = find_landmarks(upright)
+    assert found is not None
+    inside = part_mask(found, "face", upright.shape) > 0.9
+    spreads = {
+        kind: pixels(root / kind / name)[inside].mean(axis=1).std()
+        for kind in ("low-pass", "high-pass", "equal-contrast")
+    }
+    assert max(spreads.values()) < 1.15 * min(spreads.values())
     images = pd.read_csv(root / "images.csv").set_index("image")
     # Written with two decimals.
     width = images.loc[name, "face_width"]
     landmarks = np.zeros((68, 2))
     landmarks[16, 0], landmarks[42:48, 0] = width, 1.0
-    assert np.abs(low_pass(upright, landmarks, 4.0).astype(int) - coarse).max() <= 1
+    unchanged = pixels(root / "low-pass-4" / name)
+    assert np.abs(low_pass(upright, landmarks, 4.0).astype(int) - unchanged).max() <= 1
+    assert np.abs(images["yaw"]).max() < 25
 
 
 def test_every_table_is_one_that_tasks_read(everything: ConditionSet) -> None:
@@ -144,11 +155,27 @@ def test_composite_pairs_share_upper_halves_and_differ_in_lower_ones(
         assert row.identity1 != images["identity"][lower1]
         assert (row.same == 1) == (name1 == name2)
     assert (pairs.loc[pairs["same"] == 1, "condition"].value_counts() == 8).all()
-    top = slice(0, 55)
+    top = slice(0, 60)
     for row in pairs[pairs["same"] == 1].itertuples():
         first, second = (pixels(everything.images_path / name) for name in (row.img1, row.img2))
         np.testing.assert_array_equal(first[top], second[top])
         assert (first != second).any()
+
+
+def test_pixels_show_no_composite_effect(everything: ConditionSet) -> None:
+    """Aligned and misaligned composites show the same: what knows no faces sees no difference."""
+    pairs = read_pairs(everything.tables["composite"])
+    values = {
+        name: pixels(everything.images_path / name).astype(float).ravel()
+        for name in {*pairs["img1"], *pairs["img2"]}
+    }
+    pairs["distance"] = [
+        np.linalg.norm(values[a] - values[b])
+        for a, b in zip(pairs["img1"], pairs["img2"], strict=True)
+    ]
+    means = pairs.groupby(["same", "condition"])["distance"].mean()
+    assert means[1, "aligned"] == pytest.approx(means[1, "misaligned"], rel=1e-3)
+    assert means[0, "aligned"] == pytest.approx(means[0, "misaligned"], rel=0.01)
 
 
 def test_changes_are_compared_with_the_face_itself(everything: ConditionSet) -> None:
@@ -169,7 +196,7 @@ def test_the_manifest_tells_what_was_made(everything: ConditionSet) -> None:
     settings = manifest["settings"]
     assert settings["seed"] == 5
     assert settings["conditions"][-1] == {
-        "label": "low-pass-4", "kind": "low-pass", "parameters": {"cycles_per_face": 4.0},
+        "label": "low-pass-4", "kind": "low-pass", "parameters": _COARSE,
     }  # fmt: skip
     assert len(settings["source"]["sha256"]) == 64
     assert manifest["versions"]["numpy"] == np.__version__
@@ -257,7 +284,7 @@ def test_unusable_photographs_are_listed_and_odd_names_are_safe(
     rendered: RenderedSet, tmp_path: Path
 ) -> None:
     source = tmp_path / "photographs"
-    faces = sorted(rendered.images_path.rglob("*.png"))
+    faces = sorted(rendered.images_path.glob("person*/*.png"))
     odd = ['Zoë "Z", O\'Neil', "a:b", " spaced ", "新"]
     for person, face in zip(odd, faces[::2], strict=True):
         (source / person).mkdir(parents=True)
@@ -290,7 +317,7 @@ def test_features_beyond_the_picture_are_no_thatcher_face(
 ) -> None:
     source = tmp_path / "photographs"
     source.mkdir()
-    faces = sorted(rendered.images_path.rglob("*.png"))
+    faces = sorted(rendered.images_path.glob("person*/*.png"))
     shutil.copy(faces[0], source / "whole.png")
     image = Image.open(faces[2])
     landmarks = face_landmarks_68(np.asarray(image))
@@ -304,6 +331,44 @@ def test_features_beyond_the_picture_are_no_thatcher_face(
     ]
     assert "within the picture" in made.left_out[0].reason
     assert pixels(made.images_path / "upright" / "whole.png.png").shape == (160, 160, 3)
+
+
+def test_turned_heads_are_listed_where_a_face_must_be_seen_from_the_front(
+    rendered: RenderedSet, everything: ConditionSet, tmp_path: Path
+) -> None:
+    turns = pd.read_csv(everything.images_path / "images.csv").set_index("source")["yaw"].abs()
+    limit = float(turns.median())
+    made = make_conditions(
+        rendered.images_path,
+        tmp_path / "out",
+        ["thatcherised", "eyes-only", "eyes-replaced", "grey"],
+        max_yaw=limit,
+        workers=1,
+    )
+    turned = set(turns.index[turns > limit])
+    assert 0 < len(turned) < 8
+    assert made.made["grey"] == made.made["inverted"] == 8
+    for label in ("thatcherised", "eyes-only", "eyes-replaced"):
+        reasons = {item.source: item.reason for item in made.left_out if item.condition == label}
+        assert reasons.keys() == turned
+        assert made.made[label] == 8 - len(turned)
+        for source, reason in reasons.items():
+            assert f"turned by about {turns[source]:.1f} degrees" in reason
+            assert "max_yaw" in reason
+    # They do not lend anything, either.
+    images = pd.read_csv(made.images_path / "images.csv").set_index("image")
+    lent = images["donors"].dropna()
+    assert len(lent) == 8 - len(turned)
+    assert not {images.loc[name, "source"] for name in lent} & turned
+    with pytest.raises(StimulusError, match="turned by at most 0 degrees"):
+        make_conditions(rendered.images_path, tmp_path / "b", "composite", max_yaw=0, workers=1)
+
+
+def test_donors_are_other_people_who_look_alike(everything: ConditionSet) -> None:
+    images = pd.read_csv(everything.images_path / "images.csv").set_index("image")
+    for name, row in images.iterrows():
+        people = [images.loc[donor, "identity"] for donor in row["donors"].split(" ")]
+        assert len({*people, row["identity"]}) == 3, name
 
 
 def test_people_and_images_are_drawn(rendered: RenderedSet, tmp_path: Path) -> None:
@@ -327,6 +392,7 @@ def test_people_and_images_are_drawn(rendered: RenderedSet, tmp_path: Path) -> N
     [
         ("thatcherized", UnknownNameError, "Did you mean 'thatcherised'"),
         (["inverted", "lowpass"], UnknownNameError, "Did you mean 'low-pass'"),
+        ("masked", UnknownNameError, r"no condition 'masked'\. The conditions are"),
         ([], StimulusError, "at least one of inverted"),
         (["upright"], StimulusError, "at least one of inverted"),
         ([3], StimulusError, "a name or a Condition. Got 3"),
@@ -352,7 +418,8 @@ def test_conditions_that_cannot_be_made_are_told_before_any_work(
     "arguments",
     [
         {"seed": -1}, {"n_people": 0}, {"n_images": 1.5}, {"min_images": None}, {"size": 1},
-        {"padding": float("nan")}, {"n_pairs": True}, {"workers": 0},
+        {"padding": float("nan")}, {"n_pairs": True}, {"workers": 0}, {"max_yaw": -1},
+        {"max_yaw": True},
     ],
 )  # fmt: skip
 def test_parameters_out_of_range_are_refused(

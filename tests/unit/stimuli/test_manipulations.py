@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ from facebench.stimuli import (
     exchange_feature,
     face_width,
     feature_outlines,
+    find_landmarks,
+    head_yaw,
     high_pass,
     invert,
     low_pass,
@@ -29,13 +32,18 @@ from facebench.stimuli import (
     negate,
     part_mask,
     pixelate,
+    render_face,
     rms_contrast,
+    sample_identity,
+    sample_view,
     scramble_phase,
+    set_contrast,
     show_only,
     thatcherise,
     to_grey,
 )
 from facebench.stimuli.catalogue import Face
+from facebench.stimuli.toning import colours, tones
 
 Picture = NDArray[np.uint8]
 pictures = arrays(np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12), st.just(3)))
@@ -145,6 +153,23 @@ def test_noise_has_the_contrast_that_was_asked_for(found: list[Face]) -> None:
         assert noise.mean() == pytest.approx(0, abs=1)
     grey = add_noise(to_grey(picture), 1.0)
     assert (grey == grey[..., :1]).all()
+
+
+def face_contrast(picture: Picture, face: Face) -> float:
+    inside = part_mask(face.landmarks, "face", picture.shape) > 0.5
+    return float((picture[inside] @ [0.299, 0.587, 0.114]).std() / 255)
+
+
+def test_filtered_faces_have_the_contrast_that_was_asked_for(found: list[Face]) -> None:
+    for face in found:
+        for make in (low_pass, high_pass):
+            plain, set_to = (make(face.picture, face.landmarks, contrast=c) for c in (None, 0.1))
+            assert face_contrast(set_to, face) == pytest.approx(0.1, rel=0.03)
+            assert face_contrast(plain, face) != pytest.approx(0.1, rel=0.06)
+        whole = set_contrast(face.picture, face.landmarks, 0.1)
+        assert face_contrast(whole, face) == pytest.approx(0.1, rel=0.06)
+    uniform = np.full((60, 60, 3), 99, np.uint8)
+    np.testing.assert_array_equal(set_contrast(uniform, FACE, 0.1), uniform)
 
 
 def test_pixelated_faces_are_so_many_blocks_wide(found: list[Face]) -> None:
@@ -257,17 +282,62 @@ def test_composites_show_the_upper_half_of_one_and_the_lower_half_of_the_other(
 ) -> None:
     face, other = found[0], found[1]
     rest = (other.picture, other.landmarks)
-    aligned = composite(face.picture, face.landmarks, *rest)
-    misaligned = composite(face.picture, face.landmarks, *rest, 0.35)
-    eyes = near(face.landmarks[36:48], aligned.shape, 0.0)
-    np.testing.assert_array_equal(aligned[eyes], face.picture[eyes])
-    np.testing.assert_array_equal(misaligned[eyes], face.picture[eyes])
-    # The same lower half, moved along the line of the eyes.
-    lips = face.landmarks[LIPS]
-    box = (lips.min(axis=0), lips.max(axis=0))
-    step = best_shift(aligned, misaligned, box, 1, 60)
-    assert step == pytest.approx(0.35 * face_width(face.landmarks), abs=3)
+    whole = composite(face.picture, face.landmarks, *rest)
+    eyes = near(face.landmarks[36:48], whole.shape, 0.0)
+    np.testing.assert_array_equal(whole[eyes], face.picture[eyes])
+    # The same halves, moved apart along the line of the eyes.
+    aligned, misaligned = (
+        composite(face.picture, face.landmarks, *rest, shift, room=0.35) for shift in (0.0, 0.35)
+    )
+    placed = find_landmarks(aligned)
+    assert placed is not None
+    for feature, direction in ((slice(36, 48), -1), (LIPS, 1)):
+        box = (placed[feature].min(axis=0), placed[feature].max(axis=0))
+        step = best_shift(aligned, misaligned, box, 1, 60)
+        assert step == pytest.approx(direction * 0.175 * face_width(placed), abs=3)
     assert (aligned[0, 0] == 128).all()
+
+
+def shown(picture: Picture) -> int:
+    """Return how many pixels are not background."""
+    return int((picture != 128).any(axis=2).sum())
+
+
+def test_composites_show_as_much_misaligned_as_aligned(found: list[Face]) -> None:
+    """What the edge cut off would be taken for an effect of alignment."""
+    for face, first, second, shift in ((*found[:3], 0.35), (*found[1:4], -0.2)):
+        areas, distances = [], []
+        for misalignment in (0.0, shift):
+            pair = [
+                composite(
+                    face.picture, face.landmarks, o.picture, o.landmarks, misalignment, abs(shift)
+                )
+                for o in (first, second)
+            ]
+            areas.append([shown(picture) for picture in pair])
+            distances.append(np.linalg.norm(np.subtract(*(p.astype(float) for p in pair))))
+        np.testing.assert_allclose(areas[1], areas[0], rtol=0.02)
+        assert distances[1] == pytest.approx(distances[0], rel=1e-3)
+
+
+def test_composites_of_faces_at_the_edge_show_as_much_in_both(found: list[Face]) -> None:
+    face, other = found[0], found[1]
+    cut = face.picture[:, round(face.landmarks[0, 0]) + 10 :]
+    points = face.landmarks - (face.picture.shape[1] - cut.shape[1], 0)
+    pair = [
+        composite(cut, points, other.picture, other.landmarks, shift, 0.35) for shift in (0, 0.35)
+    ]
+    assert shown(pair[0]) == pytest.approx(shown(pair[1]), rel=0.02)
+    assert pair[0].shape == cut.shape
+
+
+def test_a_seam_is_not_brighter_on_one_side(found: list[Face]) -> None:
+    """Halves of one face in two lights meet at the cut as the face itself does."""
+    face = found[3]
+    darker = (0.6 * face.picture).astype(np.uint8)
+    mixed = composite(face.picture, face.landmarks, darker, face.landmarks)
+    inside = part_mask(face.landmarks, "face", mixed.shape) == 1
+    assert np.abs(mixed[inside].astype(float) - face.picture[inside]).mean() < 3
 
 
 def test_a_composite_with_oneself_is_oneself(found: list[Face]) -> None:
@@ -276,6 +346,73 @@ def test_a_composite_with_oneself_is_oneself(found: list[Face]) -> None:
     inside = part_mask(face.landmarks, "face", mixed.shape) == 1
     np.testing.assert_array_equal(mixed[inside], face.picture[inside])
     assert (mixed[part_mask(face.landmarks, "face", mixed.shape) == 0] == 128).all()
+
+
+@pytest.mark.parametrize("light", [(0.45, 0.45, 0.45), (1.0, 0.75, 0.5), (0.6, 0.75, 1.0)])
+def test_another_light_makes_no_other_mouth(found: list[Face], light: Any) -> None:
+    """The donor's light must not turn lips blue, or teeth."""
+    face, other = found[0], found[2]
+    lit = (other.picture * light).astype(np.uint8)
+    pair = [
+        exchange_feature(face.picture, face.landmarks, picture, other.landmarks, "mouth")
+        for picture in (other.picture, lit)
+    ]
+    lips = near(face.landmarks[LIPS], face.picture.shape, 0.0)
+    plain, relit = (picture[lips].astype(float) for picture in pair)
+    assert np.abs(plain - relit).mean() < 16
+    # Redder than blue, as lips and skin are.
+    assert (relit[:, 0] - relit[:, 2]).mean() > 0.5 * (plain[:, 0] - plain[:, 2]).mean()
+
+
+def test_tones_and_colours_are_inverse() -> None:
+    levels = np.stack(np.meshgrid(*[np.linspace(0, 255, 9)] * 3), axis=-1)
+    np.testing.assert_allclose(colours(tones(levels)), levels, atol=1e-6)
+    # CIELAB of sRGB red is (53.24, 80.09, 67.20).
+    light, a, b = tones(np.array([255.0, 0, 0]))
+    lightness = np.exp(light)
+    np.testing.assert_allclose([lightness - 10, a * lightness, b * lightness],
+                               [53.24, 80.09, 67.20], atol=0.02)  # fmt: skip
+
+
+def test_thatcherising_takes_68_landmarks_or_outlines(found: list[Face]) -> None:
+    face = found[0]
+    outlines = feature_outlines(face.landmarks)
+    expected = thatcherise(face.picture, outlines)
+    for points in (face.landmarks, face.landmarks.tolist()):
+        np.testing.assert_array_equal(thatcherise(face.picture, points), expected)
+    np.testing.assert_array_equal(thatcherise(face.picture, regions=outlines), expected)
+
+
+def test_landmarks_are_found_in_a_picture(found: list[Face]) -> None:
+    landmarks = find_landmarks(found[0].picture)
+    assert landmarks is not None
+    assert landmarks.dtype == np.float64
+    np.testing.assert_array_equal(landmarks, found[0].landmarks)
+    assert find_landmarks(np.zeros((80, 80, 3), np.uint8)) is None
+
+
+@pytest.mark.parametrize("yaw", [-30.0, 0.0, 20.0])
+def test_the_turn_of_a_head_is_estimated(yaw: float) -> None:
+    estimates = []
+    for seed in range(2):
+        view = replace(sample_view(seed), yaw=yaw)
+        landmarks = find_landmarks(render_face(sample_identity(seed), view, size=200).image)
+        assert landmarks is not None
+        estimates.append(head_yaw(landmarks))
+    assert np.mean(estimates) == pytest.approx(yaw, abs=5)
+
+
+@given(st.floats(0.2, 5), st.floats(-3, 3), st.tuples(*[st.floats(-99, 99)] * 2))
+def test_the_turn_does_not_depend_on_size_place_and_roll(
+    scale: float, angle: float, shift: tuple[float, float]
+) -> None:
+    turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    assert head_yaw(LIKE_A_FACE @ turn.T + shift) == pytest.approx(head_yaw(LIKE_A_FACE), abs=1e-6)
+    mirrored = LIKE_A_FACE * (-1, 1)
+    mirrored = mirrored[[*range(16, -1, -1), *range(17, 36), *range(42, 48), *range(36, 42),
+                         *range(48, 68)]]  # fmt: skip
+    assert head_yaw(mirrored) == pytest.approx(-head_yaw(LIKE_A_FACE), abs=1e-6)
+    assert head_yaw(LIKE_A_FACE) == pytest.approx(-50 * 0.2, abs=1e-6)
 
 
 def test_pictures_of_other_sizes_lend_their_parts(found: list[Face]) -> None:
@@ -287,6 +424,9 @@ def test_pictures_of_other_sizes_lend_their_parts(found: list[Face]) -> None:
         assert np.abs(small_parts.astype(int) - large_parts).mean() < 2
 
 
+LIKE_A_FACE = np.zeros((68, 2))
+LIKE_A_FACE[0:3, 0], LIKE_A_FACE[14:17, 0], LIKE_A_FACE[30] = 0, 100, (40, 50)
+LIKE_A_FACE[36:42, 0], LIKE_A_FACE[42:48, 0] = 30, 70
 FACE = np.stack([np.arange(68), np.arange(68) ** 2 % 61], axis=1).astype(float)
 BLANK = np.zeros((60, 60, 3), np.uint8)
 
@@ -307,6 +447,14 @@ BLANK = np.zeros((60, 60, 3), np.uint8)
         lambda: change_eye_distance(BLANK, FACE, 5.0),
         lambda: move_mouth(BLANK, FACE, True),
         lambda: composite(BLANK, FACE, BLANK, FACE, float("nan")),
+        lambda: composite(BLANK, FACE, BLANK, FACE, 0.3, 0.2),
+        lambda: composite(BLANK, FACE, BLANK, FACE, 0.3, float("inf")),
+        lambda: set_contrast(BLANK, FACE, 0.0),
+        lambda: low_pass(BLANK, FACE, contrast=-1.0),
+        lambda: head_yaw(FACE[:5]),
+        lambda: find_landmarks(np.zeros((4, 4))),
+        lambda: thatcherise(BLANK),
+        lambda: thatcherise(BLANK, FACE[:30]),
         lambda: show_only(BLANK, np.stack([np.arange(68.0)] * 2, axis=1), "eyes"),
         lambda: negate(np.zeros((0, 4, 3), np.uint8)),
         lambda: to_grey(np.zeros((4, 4, 3))),

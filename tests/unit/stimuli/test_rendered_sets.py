@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from facebench import SimilarityTask
 from facebench.errors import StimulusError
 from facebench.pairs import find_images, read_pairs
 from facebench.stimuli import (
@@ -23,6 +24,7 @@ from facebench.stimuli import (
     View,
     change_trait,
     identity_distance,
+    make_conditions,
     make_rendered_faces,
     render_face,
     sample_identity,
@@ -65,6 +67,7 @@ def test_true_distances_are_those_of_the_identities(rendered: RenderedSet) -> No
     known = identities(rendered)
     for name, path in rendered.tables.items():
         pairs = read_pairs(path)
+        find_images(pairs, rendered.images_path, task=name)
         find_images(pairs, rendered.root, task=name)
         expected = [
             np.linalg.norm(known[a].vector() - known[b].vector())
@@ -83,6 +86,45 @@ def test_tables_hold_all_pairs_of_people_and_all_changes(rendered: RenderedSet) 
     assert changes["condition"].value_counts().to_dict() == {"nose_width": 4, "mouth": 4}
     single = changes["condition"] == "nose_width"
     np.testing.assert_allclose(changes.loc[single, "true_distance"], 2.0, atol=1e-6)
+
+
+def test_tasks_find_the_images_and_stimuli_are_made_of_people_only(
+    rendered: RenderedSet, tmp_path: Path
+) -> None:
+    pytest.importorskip("dlib", reason="dlib is not installed")
+    task = SimilarityTask(
+        "rendered", rendered.tables["distances"], rendered.images_path, ratings="true_distance"
+    )
+    assert len(task.pairs_df) == 10
+    made = make_conditions(rendered.images_path, tmp_path / "stimuli", "inverted", workers=1)
+    assert made.n_sources == 8
+    assert (rendered.images_path / "changed" / "nose_width" / "person_001.png").is_file()
+    images = pd.read_csv(made.images_path / "images.csv")
+    assert set(images["identity"]) == {f"person_00{k}" for k in (1, 2, 3, 4)}
+
+
+def test_changes_that_do_not_show_are_listed(tmp_path: Path) -> None:
+    """Few people have a mole: elsewhere, its place is no difference."""
+    arguments: dict[str, Any] = {"n_images": 1, "size": 64, "seed": 3, "workers": 1}
+    made = make_rendered_faces(
+        tmp_path / "a", n_people=4, changes=["mole_size", "jaw_width"], **arguments
+    )
+    pairs = read_pairs(made.tables["critical-features"])
+    unseen = {item.source for item in made.left_out}
+    assert {item.condition for item in made.left_out} <= {"mole_size"}
+    seen = set(pairs["img2"])
+    changed = {
+        path.relative_to(made.images_path).as_posix()
+        for path in (made.images_path / "changed").rglob("*.png")
+    }
+    assert seen | unseen == changed
+    assert not seen & unseen
+    for name in changed:
+        first = made.images_path / f"{Path(name).stem}/{Path(name).stem}_0001.png"
+        pictures = [np.asarray(Image.open(p), int) for p in (first, made.images_path / name)]
+        assert (np.abs(pictures[0] - pictures[1]).max() >= 8) == (name in seen)
+    with pytest.raises(StimulusError, match="'mole_x' can be seen in none of 1 people"):
+        make_rendered_faces(tmp_path / "b", n_people=1, changes=["mole_x"], **arguments)
 
 
 def test_only_the_changed_parameter_is_seen(rendered: RenderedSet) -> None:
