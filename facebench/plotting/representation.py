@@ -245,7 +245,8 @@ class RepresentationPlots:
                     wanted.insert(0, ("people", reference))
                 for title, column in wanted:
                     names, values = _complete(*_matrix(table, column))
-                    if len(names) < 3 and column == reference:
+                    if column == reference and (len(names) < 3 or values.min() < 0):
+                        # Ratings may be on any scale; a map needs distances.
                         continue
                     if len(names) < 3:
                         message = f"A map of {task!r} needs all pairs of three images or more."

