@@ -77,8 +77,8 @@ def matrix_figure(
         into the cells of small matrices.
     groups : sequence of str, optional
         What rows belong to, such as the network of a layer; those of one group are together. Lines
-        part groups, and their names stand beside those of rows, of which every few are named where
-        there is no room for all.
+        part groups. Where there is no room to name all rows every few are named, and the groups
+        beside them.
     note : str
         What else to say, under the figure.
 
@@ -118,6 +118,8 @@ def matrix_figure(
             spine.set_visible(False)
         axes.set(xticks=[], yticks=[])
         if groups is not None:
+            _part_groups(axes, groups)
+        if groups is not None and len(names) > MOST_NAMED:
             _name_groups(axes, names, groups, size)
         elif named and column == 0:
             shortened = [_short(name, letters) for name in names]
@@ -147,12 +149,22 @@ def matrix_figure(
     return figure
 
 
+def _starts(groups: Sequence[str]) -> list[int]:
+    return [0, *(at for at in range(1, len(groups)) if groups[at] != groups[at - 1])]
+
+
+def _part_groups(axes: Axes, groups: Sequence[str]) -> None:
+    for start in _starts(groups)[1:]:
+        axes.axhline(start - 0.5, color="white", linewidth=1.2)
+        axes.axvline(start - 0.5, color="white", linewidth=1.2)
+
+
 def _name_groups(axes: Axes, names: Sequence[str], groups: Sequence[str], size: float) -> None:
     """Name as many rows as there is room for, evenly in every group, and the groups."""
     room = size * 72 / len(names)
     step = max(1, math.ceil((SMALL + 1) / room))
     ticks: list[int] = []
-    starts = [0, *(at for at in range(1, len(groups)) if groups[at] != groups[at - 1])]
+    starts = _starts(groups)
     for start, end in zip(starts, [*starts[1:], len(groups)], strict=True):
         # From the last of a group, which its network gives, not too near to the group before.
         least = start + (step - 1 if start else 0)
@@ -166,9 +178,6 @@ def _name_groups(axes: Axes, names: Sequence[str], groups: Sequence[str], size: 
         return
     beside = max(text_width(name, letters) for name in shortened) * 72 + 8
     for start, end in zip(starts, [*starts[1:], len(groups)], strict=True):
-        if start:
-            axes.axhline(start - 0.5, color="white", linewidth=1.2)
-            axes.axvline(start - 0.5, color="white", linewidth=1.2)
         axes.annotate(
             wrapped(groups[start], LONGEST_NAME, TICK), (0, (start + end - 1) / 2),
             xytext=(-beside, 0), xycoords=("axes fraction", "data"), textcoords="offset points",

@@ -308,7 +308,7 @@ class RepresentationPlots:
                 value_label=value_label,
                 size=max(2.4, min(9.0, 0.3 * len(named), 2.0 + 0.12 * len(named))),
                 alike=True,
-                groups=None if few else row_models(named),
+                groups=row_models(named),
             )
 
         return draw_tasks(pd.DataFrame({TASK: [task]}), output_dir, file_name, draw)
