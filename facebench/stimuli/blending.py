@@ -69,7 +69,7 @@ def blend(
     rows: Field,
     columns: Field,
     *,
-    most: float | Field = np.inf,
+    most: Field,
 ) -> None:
     """Put a patch into the ellipse of a picture, in place; both as tones, see `toning`.
 
@@ -83,14 +83,17 @@ def blend(
         Where to.
     rows, columns : ndarray [h, w]
         See `Ellipse.window`.
-    most : float, or ndarray [3]
+    most : ndarray [3]
         The largest difference at the edge that is evened out; what differs more is no shading.
     """
     distance = ellipse.distance(rows, columns)
     radius = float(ellipse.radii.min())
     top, left = int(rows[0, 0]), int(columns[0, 0])
     window = picture[top : top + rows.shape[0], left : left + rows.shape[1]]
-    difference = np.clip(window - patch, -most, most)
+    difference = window - patch
+    # Much more than that is an object: it must not brighten what is turned along with it.
+    trust = 1 / (1 + (np.abs(difference) / (2 * most)).max(axis=-1, keepdims=True) ** 4)
+    difference = np.clip(difference, -most, most) * trust
     patch = patch + _smooth_difference(difference, distance, radius)
     left_over = _smooth_difference(np.abs(window - patch), distance, radius).max(axis=-1)
     feather = _FEATHER + (_WIDEST - _FEATHER) * smoothstep(left_over / _STRONG)

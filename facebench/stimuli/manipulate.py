@@ -32,7 +32,7 @@ _CHIP_POINTS = np.array(
 )
 _LANDMARKS = 68
 # What light does to two sides of a face; a larger step of tones at the edge is an object.
-_MOST_STEP = np.array([0.5, 0.2, 0.2])
+_MOST_STEP = np.array([0.5, 0.1, 0.1])
 _HALVING_FILTER = np.array([1, 4, 6, 4, 1]) / 16
 _HALVING_SHIFT = np.array(
     [-0.25, 0.25]

@@ -104,3 +104,18 @@ def test_aligned_chip_undoes_pose(faces: list[RenderedFace]) -> None:
 def test_what_cannot_be_used_is_refused(make: Any) -> None:
     with pytest.raises(StimulusError, match="Got"):
         make()
+
+
+def test_thatcherise_softens_the_edge_of_what_covers_a_mouth() -> None:
+    """A black thing at one side of the mouth comes to the other without a hard edge there."""
+    picture = np.full((90, 90, 3), (200, 150, 120), np.uint8)
+    picture[52:] = 8
+    changed = thatcherise(picture, [[(25, 36), (65, 36), (65, 56), (25, 56)]]).astype(int)
+    inside = changed[30:42, 30:60]
+    assert inside.min() < 60  # it is there
+    # Away from its own edge, which is turned along with it.
+    edge = changed[:38]
+    for axis in (0, 1):
+        assert np.abs(np.diff(edge, axis=axis)).max() < 40
+    # Nothing glows beside it.
+    assert (changed <= np.add((200, 150, 120), 15)).all()
