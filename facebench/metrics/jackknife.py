@@ -225,10 +225,12 @@ def jackknife_difference(
     >>> jackknife_difference(0.5, 0.5, [0.4, 0.5, 0.6], [0.4, 0.5, 0.6]).p_value
     1.0
     """
-    values = np.asarray(values_a, dtype=np.float64) - np.asarray(values_b, dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        # Ratios may be infinite.
+        values = np.asarray(values_a, dtype=np.float64) - np.asarray(values_b, dtype=np.float64)
     difference = a - b
     error = jackknife_error(values)
-    if np.isnan(error) or np.isnan(difference):
+    if np.isnan(error) or not np.isfinite(difference):
         return None
     if error < _TINY:
         if abs(difference) > _TINY:

@@ -152,7 +152,10 @@ def _numbers(a: Run, b: Run, pairs: dict[_CELL, tuple[PairRows, PairRows]]) -> p
         )
         for run, side in ((a, "a"), (b, "b"))
     ]
-    merged = sides[0].merge(sides[1], on=_KEYS, how="outer", suffixes=("", "_b"), sort=False)
+    # An outer merge would sort; the order is that of the runs.
+    keys = pd.concat([side[_KEYS] for side in sides]).drop_duplicates()
+    merged = keys.merge(sides[0], on=_KEYS, how="left")
+    merged = merged.merge(sides[1], on=_KEYS, how="left", suffixes=("", "_b"))
     merged["higher_is_better"] = merged["higher_is_better"].fillna(merged.pop("higher_is_better_b"))
     merged["difference"] = merged["value_b"] - merged["value_a"]
     found = [_paired(row, a, b, pairs) for row in merged.to_dict("records")]
@@ -184,8 +187,12 @@ def _paired(
 
 def _changed_pairs(a: Run, b: Run, pairs: dict[_CELL, tuple[PairRows, PairRows]]) -> pd.DataFrame:
     tables = []
+    best = {
+        task: [best_layers(run.results, task) for run in (a, b)]
+        for task in dict.fromkeys(task for task, _, _ in pairs)
+    }
     for (task, model, layer), (one, other) in pairs.items():
-        if layer not in {best_layers(run.results, task).get(model) for run in (a, b)}:
+        if layer not in {layers.get(model) for layers in best[task]}:
             continue
         if one.labels is None or other.labels is None:
             continue

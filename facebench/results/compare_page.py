@@ -55,7 +55,8 @@ def comparison_context(a: Run, b: Run, comparison: Comparison) -> dict[str, Any]
 
 def _important(run: Run) -> set[tuple[Any, ...]]:
     rows = run.headline()
-    return set(zip(rows["task"], rows["model"], rows["layer"], rows["metric"], strict=True))
+    keys = [rows[name] for name in ("task", "model", "layer", "metric")]
+    return set(zip(*keys, rows["condition"].fillna(""), strict=True))
 
 
 def _numbers_table(numbers: pd.DataFrame, important: set[tuple[Any, ...]]) -> Table:
@@ -64,9 +65,8 @@ def _numbers_table(numbers: pd.DataFrame, important: set[tuple[Any, ...]]) -> Ta
     for row in numbers.to_dict("records"):
         value = {key: None if pd.isna(item) else item for key, item in row.items()}
         low, high = value["ci_low"], value["ci_high"]
-        extra.append(
-            tuple(value[key] for key in ("task", "model", "layer", "metric")) not in important
-        )
+        key = tuple(value[name] for name in ("task", "model", "layer", "metric"))
+        extra.append((*key, value["condition"] or "") not in important)
         rows.append(
             [
                 value["task"],

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from facebench.errors import FacebenchError
 from facebench.measurement import on_pairs, results_of
@@ -76,6 +77,7 @@ class LeftOuts:
     def __init__(self, tasks: Mapping[str, Any]) -> None:
         self._tasks = tasks
         self._seconds: dict[str, float] = {}
+        self._parts: dict[str, _Parts] = {}
         self.found: dict[tuple[str, str, str], LeftOut] = {}
 
     def collect(self, layer: LayerResults) -> None:
@@ -98,8 +100,6 @@ class LeftOuts:
         if task is None or layer.pairs is None:
             return "its pairs are not there any more"
         spent = self._seconds.get(layer.task, 0.0)
-        if spent > _PATIENCE:
-            return f"the task took {spent:.0f} s to measure parts of the pairs of earlier layers"
         started = time.monotonic()
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -108,7 +108,11 @@ class LeftOuts:
                 if hasattr(task, "left_out"):
                     made: LeftOut = task.left_out(_as_measured(task, layer.pairs))
                     return made
-                return _own_left_out(task, layer, layer.pairs)
+                parts = self._parts.get(layer.task)
+                if parts is None or not parts.are_of(task, layer.pairs):
+                    parts = self._parts[layer.task] = _Parts(task, layer.pairs)
+                frame = _as_measured(task, layer.pairs)
+                return _own_left_out(layer, frame, parts, _PATIENCE - spent)
         except FacebenchError as error:
             return f"the task refuses parts of the pairs ({error})"
         except Exception as error:
@@ -119,36 +123,67 @@ class LeftOuts:
                 self._seconds[layer.task] = spent + time.monotonic() - started
 
 
+class _Parts:
+    """A task's pairs (or items) without each group of people, or images, or items."""
+
+    def __init__(self, task: Any, pairs: PairRows) -> None:
+        self.by, sides, names = _members_of(pairs.only(_measured(task, pairs)))
+        groups = LeaveOut(*sides, n_groups=_CALLS)
+        self.kept = groups.kept.T
+        self.digest = groups.digest(*names)
+        self._pairs = pairs
+        self._tasks: dict[int, Any] = {}
+        self._task = task
+
+    def are_of(self, task: Any, pairs: PairRows) -> bool:
+        """Tell whether another layer has the same pairs, with the same ones left out."""
+        known = self._pairs
+        return known.same_pairs(pairs) and np.array_equal(
+            _measured(task, known), _measured(task, pairs)
+        )
+
+    def task_of(self, group: int) -> Any:
+        """Give the task, knowing only the pairs that are left without a group."""
+        if not isinstance(self._task, BaseTask):
+            return self._task
+        if group not in self._tasks:
+            whole = self._pairs.usable.copy()
+            whole[whole] = self.kept[group]
+            self._tasks[group] = on_pairs(self._task, whole)
+        return self._tasks[group]
+
+
+def _measured(task: Any, pairs: PairRows) -> NDArray[np.bool_]:
+    """Tell what the task was given: pairs without those that failed, or all items."""
+    return pairs.usable if isinstance(task, BaseTask) else np.ones(len(pairs.frame), dtype=bool)
+
+
 def _as_measured(task: Any, pairs: PairRows) -> pd.DataFrame:
-    """Give what the task was given: pairs without those that failed, or all items."""
-    used = pairs.only(pairs.usable) if isinstance(task, BaseTask) else pairs
-    return used.frame.reset_index(drop=True)
+    return pairs.only(_measured(task, pairs)).frame.reset_index(drop=True)
 
 
-def _own_left_out(task: Any, layer: LayerResults, pairs: PairRows) -> LeftOut:
-    """Let a task measure what is left without each group of people, or images, or items."""
+def _own_left_out(layer: LayerResults, frame: pd.DataFrame, parts: _Parts, seconds: float) -> Found:
+    """Let a task measure what is left without each group."""
     wanted = headline(measures_of(layer.rows))
-    is_pairs = isinstance(task, BaseTask)
-    frame = _as_measured(task, pairs)
-    by, sides, names = _members_of(pairs.only(pairs.usable) if is_pairs else pairs)
-    groups = LeaveOut(*sides, n_groups=_CALLS)
     keys = [(condition, metric) for condition in conditions_of(layer.rows) for metric in wanted]
-    values = {key: np.full(groups.n_resamples, np.nan) for key in keys}
-    for group, kept in enumerate(groups.kept.T):
+    values = {key: np.full(len(parts.kept), np.nan) for key in keys}
+    started = time.monotonic()
+    for group, kept in enumerate(parts.kept):
+        if (time.monotonic() - started) * len(parts.kept) > seconds * max(group, 1):
+            return f"measuring parts of the pairs takes more than {_PATIENCE:.0f} s in all layers"
         rest = frame[kept].reset_index(drop=True)
         if rest.empty:
             continue
-        if is_pairs:
-            whole = pairs.usable.copy()
-            whole[whole] = kept
-            table = results_of(on_pairs(task, whole), rest)[1]
+        part = parts.task_of(group)
+        if isinstance(part, BaseTask):
+            table = results_of(part, rest)[1]
         else:
-            table = task.compute_task_performance(rest)
+            table = part.compute_task_performance(rest)
         for row, condition in zip(table.to_dict("records"), conditions_of(table), strict=True):
             for metric in wanted:
                 if (condition, metric) in values and metric in row:
                     values[condition, metric][group] = float(row[metric])
-    return LeftOut(by, groups.digest(*names), values)
+    return LeftOut(parts.by, parts.digest, values)
 
 
 def _members_of(pairs: PairRows) -> tuple[str, list[Any], list[Any]]:

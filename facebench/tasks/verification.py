@@ -20,7 +20,7 @@ from facebench.columns import (
 )
 from facebench.errors import InputError, PairsError
 from facebench.metrics.accuracy import kfold_accuracy, kfold_decisions
-from facebench.metrics.folds import fold_faults, make_folds
+from facebench.metrics.folds import Folds, fold_faults, make_folds
 from facebench.metrics.jackknife import LeaveOut, LeftOut
 from facebench.metrics.replicates import fold_accuracy_replicates, verification_replicates
 from facebench.metrics.report import Estimate, VerificationReport, verify
@@ -196,24 +196,28 @@ class VerificationTask(RoundedTask):
         sides = [self._all_pairs[column].to_numpy(dtype=np.str_) for column in PAIR_COLUMNS]
         swapped = sides[0] > sides[1]
         order = np.lexsort((np.where(swapped, *sides), np.where(swapped, *sides[::-1])))
-        made = make_folds(
-            labels[order], n_folds, members.first[order], members.second[order], seed=seed
-        )
-        of_pair = np.empty_like(made.of_pair)
-        of_pair[order] = made.of_pair
-        if made.is_disjoint:
+        known = (labels[order], members.first[order], members.second[order])
+
+        def made(number: int) -> Folds:
+            return make_folds(known[0], number, *known[1:], seed=seed)
+
+        folds = made(n_folds)
+        of_pair = np.empty_like(folds.of_pair)
+        of_pair[order] = folds.of_pair
+        if folds.is_disjoint:
             return of_pair, f"{n_folds} made here, both classes, no {members.singular} in two"
-        note = f"{n_folds} made here, both classes, {members.plural} shared"
-        _log.warning(
-            "Task %r: pairs are so entangled that folds must share %s; thresholds are chosen on "
-            "people that are judged.%s",
-            self.name,
-            members.plural,
-            " The file is sorted by label, so cutting it by position would be worse."
-            if _is_sorted(labels)
-            else "",
-        )
-        return of_pair, note
+        apart = next((n for n in range(n_folds - 1, 1, -1) if made(n).is_disjoint), None)
+        if apart is not None:
+            # Where no number of folds would do there is nothing to be done, and 'Folds' tells.
+            _log.warning(
+                "Task %r: its %d folds share %s, so that thresholds are chosen on some that are "
+                "judged; pass folds=%d to keep them apart.",
+                self.name,
+                n_folds,
+                members.plural,
+                apart,
+            )
+        return of_pair, f"{n_folds} made here, both classes, {members.plural} shared"
 
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
         """Measure one layer.

@@ -224,14 +224,32 @@ class TestFolds:
         counts = pd.crosstab(make_task(table).folds, table["same"])
         assert (counts > 0).all(axis=None)
 
-    def test_entangled_people_are_told(self, make_task: MakeTask, tmp_path: Path, caplog) -> None:
+    def test_folds_that_must_share_people_say_so_in_the_results_only(
+        self, make_task: MakeTask, tmp_path: Path, caplog
+    ) -> None:
         for person in "abcdef":
             (tmp_path / person).mkdir()
             for number in range(4):
                 (tmp_path / person / f"{number}.jpg").touch()
         with caplog.at_level(logging.WARNING):
-            make_task(pairs_from_folder(tmp_path))
-        assert "folds must share people" in caplog.text
+            task = make_task(pairs_from_folder(tmp_path))
+        assert caplog.text == ""
+        assert task._fold_note == "10 made here, both classes, people shared"
+
+    def test_folds_that_need_not_share_people_are_told(self, make_task: MakeTask, caplog) -> None:
+        # Three worlds of three people each, in which everybody is compared with everybody.
+        rows = [
+            (f"{w}{a}/{i}.jpg", f"{w}{b}/{i + 4}.jpg", int(a == b))
+            for w in "uvw" for a in "abc" for b in "abc" for i in range(4)
+        ]  # fmt: skip
+        table = pd.DataFrame(rows, columns=["img1", "img2", "same"])
+        with caplog.at_level(logging.WARNING):
+            make_task(table)
+        assert "its 10 folds share people" in caplog.text
+        assert "pass folds=3 to keep them apart" in caplog.text
+        caplog.clear()
+        assert "no person in two" in make_task(table, folds=3)._fold_note
+        assert caplog.text == ""
 
     def test_no_threshold_without_both_classes(self, make_task: MakeTask) -> None:
         table = lfw_like()
