@@ -11,6 +11,8 @@ from itertools import pairwise, zip_longest
 
 import numpy as np
 
+from facebench.metrics.blocks import FEW_BLOCKS
+
 __all__ = ["closed_groups", "pairs_of_two"]
 
 # Fewer groups leave a permutation test too few exchanges, so that rather groups are small.
@@ -33,7 +35,7 @@ def closed_groups(
         Of the order.
     size : int, optional
         People in a group (one more in some). None: four, or as few, down to two, as leave eight
-        groups.
+        groups; everybody where even couples are too few to be exchanged (fewer than 12 people).
 
     Returns
     -------
@@ -45,6 +47,8 @@ def closed_groups(
         people.setdefault(identity, []).append(place)
     if size is None:
         size = min(_LARGEST, max(2, len(people) // _ENOUGH_GROUPS))
+        if len(people) // size < FEW_BLOCKS:
+            size = len(people)
     everybody = [rng.permutation(images).tolist() for images in people.values()]
     mixed = [everybody[i] for i in rng.permutation(len(everybody)).tolist()]
     mixed.sort(key=len, reverse=True)

@@ -10,13 +10,11 @@ import pandas as pd
 from sklearn.metrics.pairwise import cosine_distances
 
 from facebench.columns import CI_METHOD, MODEL, UNDEFINED
-from facebench.errors import InputError, PairsError
-from facebench.metrics.cells import MEASURES, Cells, Measure
+from facebench.errors import InputError
+from facebench.metrics.cells import Cells, Measure
 from facebench.metrics.effects import item_index
 from facebench.metrics.jackknife import LeaveOut, LeftOut
 from facebench.metrics.permutations import exchange_of
-from facebench.metrics.verification import best_accuracy
-from facebench.names import did_you_mean
 from facebench.plots import PlotHelper
 from facebench.tasks.base import RoundedTask
 from facebench.tasks.comparisons import (
@@ -31,12 +29,11 @@ from facebench.tasks.comparisons import (
 )
 from facebench.tasks.effect_design import Side, conditions_of, items_of, labels_of, members_of
 from facebench.tasks.effect_items import PairedItems
+from facebench.tasks.effect_measure import EffectMeasure
 from facebench.tasks.effect_rows import EffectRows, columns_of
 from facebench.types import Float64Array, MetricFunction, StrPath
 
 __all__ = ["EffectTask", "HumanReference"]
-
-_UNLABELLED = ("mean distance", "pearson", "spearman")
 
 
 class HumanReference(NamedTuple):
@@ -153,31 +150,12 @@ class EffectTask(RoundedTask):
     ) -> None:
         super().__init__(name, pairs_file_path, images_path, distance_metric)
         owner = type(self).__name__
-        if measure not in MEASURES:
-            msg = (
-                f"The 'measure' parameter of {owner} must be one of "
-                f"{', '.join(map(repr, MEASURES))}. Got {measure!r} instead."
-                f"{did_you_mean(measure, MEASURES)}"
-            )
-            raise InputError(msg)
-        if not isinstance(far, int | float) or not 0 < far <= 1:
-            msg = f"The 'far' parameter of {owner} must be a rate above 0. Got {far!r} instead."
-            raise InputError(msg)
-        if threshold is not None and (
-            not isinstance(threshold, int | float) or np.isnan(threshold)
-        ):
-            msg = (
-                f"The 'threshold' parameter of {owner} must be a distance or None. "
-                f"Got {threshold!r} instead."
-            )
-            raise InputError(msg)
-        self.measure = measure
-        self.threshold = threshold
-        self.far = far
+        self._measure = EffectMeasure(measure, threshold, far, owner)
+        self.measure, self.threshold, self.far = measure, threshold, far
         where: dict[str, Any] = {"task": name, "owner": owner, "path": pairs_file_path}
         self._all_pairs = pairs = pd.DataFrame(self.pairs_df)
         self._conditions = conditions_of(pairs, condition_column, contrast, factors, **where)
-        labels = labels_of(pairs, true_label, needed=measure not in _UNLABELLED, **where)
+        labels = labels_of(pairs, true_label, needed=self._measure.needs_labels, **where)
         cell = self._conditions.cell
         involved = np.isin(cell, self._conditions.involved)
         self._items, photographs = items_of(
@@ -187,10 +165,9 @@ class EffectTask(RoundedTask):
         if labels is None:
             labels = (self._members.first == self._members.second).astype(np.int8)
         self._labels = labels.astype(bool)
-        if measure in ("auc", "dprime", "tar"):
-            self._check_classes()
+        self._measure.check_classes(self._conditions, self._labels, task=name, path=pairs_file_path)
         self._ratings: Float64Array | None = None
-        if measure in ("pearson", "spearman"):
+        if self._measure.needs_ratings:
             self._ratings = self._numbers("rating_column", rating_column).to_numpy(dtype=np.float64)
         self._resamples = resamples_of(
             labels,
@@ -222,37 +199,11 @@ class EffectTask(RoundedTask):
     @property
     def measure_name(self) -> str:
         """What the measure is called in the results."""
-        name = MEASURES[self.measure]
-        return f"TAR@FAR={self.far:g}" if self.measure == "tar" else name
-
-    def _check_classes(self) -> None:
-        for k in self._conditions.involved:
-            genuine = self._labels[self._conditions.cell == k]
-            if genuine.all() or not genuine.any():
-                msg = (
-                    f"Condition {self._conditions.names[k]!r} of {self.name!r} must have pairs of "
-                    f"one person and of two for {self.measure!r}. In {self.pairs_file_path} all "
-                    f"{genuine.size} are {'same' if genuine[0] else 'different'}."
-                )
-                raise PairsError(msg)
+        return self._measure.name
 
     def _cells(self, pairs_distances_df: pd.DataFrame) -> Cells:
         distances = align_distances(self._all_pairs, pairs_distances_df, task=self.name)
-        threshold = float("nan")
-        if self.measure == "accuracy":
-            threshold = self.threshold if self.threshold is not None else float("nan")
-            if self.threshold is None:
-                found = best_accuracy(self._labels, distances, higher_is_better=False)
-                threshold = found.threshold
-        return Cells(
-            self.measure,
-            self._conditions.cell,
-            self._labels,
-            distances,
-            self._ratings,
-            threshold,
-            self.far,
-        )
+        return self._measure.cells(self._conditions, self._labels, distances, self._ratings)
 
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
         """Measure conditions and effects of one layer.
