@@ -10,16 +10,16 @@ take most of the time: about a quarter of an hour each on two cores.
 
 import argparse
 import os
-import re
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from page_blocks import filled, table
 from PIL import Image
 from sklearn.metrics.pairwise import euclidean_distances
 
@@ -45,13 +45,6 @@ PARTS = {"dev-test": "pairs_dev_test.csv", "dev-train": "pairs_dev_train.csv"}
 TRAINED = "dlib-resnet"
 BLOCKS = ["conv1", "layer?.?", "fc"]
 SHOWN = ["layer1.0", "layer2.0", "layer3.0", "layer4.0", "layer5.0", "fc"]
-
-
-def table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """Write a table in Markdown."""
-    lines = [" | ".join(map(str, row)) for row in [header, *rows]]
-    lines.insert(1, "|".join("---" for _ in lines[0].split(" | ")))
-    return "\n".join(f"| {line} |" if "---" not in line else f"|{line}|" for line in lines)
 
 
 def interval(row: pd.Series, column: str, digits: int = 3) -> str:
@@ -194,15 +187,6 @@ def pictures(manager: MultiModelTaskManager, untrained: Sequence[str], out: Path
         "effects over layers",
         title="Effects over layers",
     )
-
-
-def filled(text: str, blocks: dict[str, str]) -> str:
-    """Give the page with every block as measured."""
-    for name, block in blocks.items():
-        start, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
-        pattern = re.compile(f"{re.escape(start)}.*?{re.escape(end)}", re.DOTALL)
-        text = pattern.sub(lambda _, b=f"{start}\n{block}\n{end}": b, text)
-    return text
 
 
 def main() -> None:

@@ -9,8 +9,7 @@ minutes on two cores.
 
 import argparse
 import os
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from page_blocks import filled, table
 
 from facebench import DlibResNetModel
 from facebench.images import open_image
@@ -41,13 +41,6 @@ def embed(folder: Path, names: list[str]) -> tuple[dict[str, int], np.ndarray, n
         mirrored.append(model.get_output(chips.flip(-1))["default"].numpy())
     place = {name: index for index, name in enumerate(names)}
     return place, np.concatenate(upright), np.concatenate(mirrored)
-
-
-def table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """Write a table in Markdown."""
-    lines = [" | ".join(map(str, row)) for row in [header, *rows]]
-    lines.insert(1, "|".join("---" for _ in lines[0].split(" | ")))
-    return "\n".join(f"| {line} |" if "---" not in line else f"|{line}|" for line in lines)
 
 
 def references(parts: dict[str, dict[str, Any]]) -> str:
@@ -180,15 +173,6 @@ def measured(data: Path) -> dict[str, str]:
         "points": points(test),
         "intervals": intervals(test),
     }
-
-
-def filled(text: str, blocks: dict[str, str]) -> str:
-    """Give the page with every block as measured."""
-    for name, block in blocks.items():
-        start, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
-        pattern = re.compile(f"{re.escape(start)}.*?{re.escape(end)}", re.DOTALL)
-        text = pattern.sub(lambda _, b=f"{start}\n{block}\n{end}": b, text)
-    return text
 
 
 def main() -> None:

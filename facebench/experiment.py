@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 import torch
 
+from facebench import task_images
 from facebench.arguments import ArgumentProblem, arguments_for
 from facebench.config import Config
 from facebench.errors import ConfigError, FacebenchError
@@ -19,7 +20,6 @@ from facebench.located import Located
 from facebench.manager import MultiModelTaskManager
 from facebench.models.base import BaseModel
 from facebench.models.untrained import untrained_copy
-from facebench.pairs import find_image_list, find_images
 from facebench.plugin_files import find_class, find_function, import_plugin
 from facebench.registry import METRICS, MODELS, TASKS
 from facebench.tasks.base import BaseTask
@@ -101,7 +101,7 @@ def build_experiment(config: Config) -> Experiment:
     tasks = _made(config, "tasks", problems, _make_task)
     for task in tasks:
         try:
-            _images_of(task)
+            task_images.images_of(task)
         except FacebenchError as error:
             problems.append(config.problem(_keys_of_images(config, task), str(error)))
     make_models = _check_models if problems else _make_models
@@ -135,14 +135,8 @@ def images_of(experiment: Experiment) -> list[Path]:
     MissingImageError
         If some do not exist.
     """
-    return list(dict.fromkeys(path for task in experiment.tasks for path in _images_of(task)))
-
-
-def _images_of(task: BaseTask | EmbeddingTask) -> list[Path]:
-    if isinstance(task, BaseTask):
-        paths = find_images(task.pairs_df, task.images_path, task=task.name)
-        return [*paths.img1, *paths.img2]
-    return find_image_list(task.images, task.images_path, task=task.name)
+    found = [task_images.images_of(task) for task in experiment.tasks]
+    return list(dict.fromkeys(path for images in found for path in task_images.paths_of(images)))
 
 
 def _keys_of_images(config: Config, task: BaseTask | EmbeddingTask) -> Keys:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,23 +29,23 @@ from facebench.engine.plan import plan_model
 from facebench.engine.record import library_versions
 from facebench.engine.run_plan import RunPlan, TaskPlan
 from facebench.errors import (
-    DuplicateNameError,
     ImageError,
     InputError,
     MetricError,
-    RunFailedError,
     StoreError,
-    UnknownNameError,
 )
+from facebench.failures import Failures, note_failure, raise_failures
 from facebench.files import one_writer
+from facebench.manager_arguments import add_members, at_least, export_folder, named, one_of
 from facebench.measurement import AnyTask, Measured, measure, measure_items
 from facebench.metrics.verification import auc
 from facebench.models.base import BaseModel
-from facebench.pairs import ImagePaths, find_image_list, find_images, missing_images
+from facebench.pairs import ImagePaths, missing_images
 from facebench.progress import visible_log
 from facebench.results import exports
 from facebench.store import EmbeddingStore, open_store
 from facebench.store.rows import StoreDtype
+from facebench.task_images import TaskImages, image_names, images_of, paths_of
 from facebench.tasks.base import BaseTask
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.types import OnBadImage, StrPath
@@ -55,8 +54,6 @@ __all__ = ["MultiModelTaskManager"]
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
-TaskImages = ImagePaths | list[Path]
-Failures = list[tuple[str, Exception]]
 _PRECISIONS = ("float32", "float16", "bfloat16")
 
 
@@ -143,13 +140,13 @@ class MultiModelTaskManager:
         precision: Precision = "float32",
         devices: Sequence[str] | None = None,
     ) -> None:
-        self.batch_size = _at_least("batch_size", batch_size, 1)
+        self.batch_size = at_least("batch_size", batch_size, 1)
         self.num_workers = (
-            num_workers if num_workers is None else _at_least("num_workers", num_workers, 0)
+            num_workers if num_workers is None else at_least("num_workers", num_workers, 0)
         )
-        self.on_bad_image: OnBadImage = _one_of("on_bad_image", on_bad_image, ("stop", "skip"))
+        self.on_bad_image: OnBadImage = one_of("on_bad_image", on_bad_image, ("stop", "skip"))
         self.max_memory = None if max_memory is None else as_bytes(max_memory, "max_memory")
-        self.precision: Precision = _one_of("precision", precision, _PRECISIONS)
+        self.precision: Precision = one_of("precision", precision, _PRECISIONS)
         self.devices = [] if devices is None else [str(device) for device in devices]
         self.cache_dir = cache_dir
         self._store: EmbeddingStore | None = open_store(cache_dir, dtype=cache_dtype)
@@ -175,7 +172,7 @@ class MultiModelTaskManager:
         models : BaseModel or list of BaseModel
             With names that no other model has.
         """
-        _add(models, BaseModel, self.models)
+        add_members(models, BaseModel, self.models)
         for name in self.models:
             self.model_task_distances_dfs.setdefault(name, {})
 
@@ -187,7 +184,7 @@ class MultiModelTaskManager:
         tasks : BaseTask or EmbeddingTask, or list of them
             With names that no other task has.
         """
-        _add(tasks, BaseTask, self.tasks, EmbeddingTask)
+        add_members(tasks, BaseTask, self.tasks, EmbeddingTask)
 
     def run_task(
         self,
@@ -282,7 +279,7 @@ class MultiModelTaskManager:
         export_path : str or Path
             Folder for the results.
         """
-        folder = _folder(export_path)
+        folder = export_folder(export_path)
         for model, by_task in self.model_task_distances_dfs.items():
             for task, distances in by_task.items():
                 exports.export_distances(folder, model, task, distances)
@@ -295,12 +292,12 @@ class MultiModelTaskManager:
         export_path : str or Path
             Folder for the results.
         """
-        folder = _folder(export_path)
+        folder = export_folder(export_path)
         failures: Failures = []
         for class_name, tasks in self._finished_classes(self.tasks.values()).items():
             exports.export_class_table(folder, class_name, tasks, self.tasks_performance_dfs)
         self._draw(folder, self.tasks.values(), failures)
-        _raise_failures(failures)
+        raise_failures(failures)
 
     def export_unified_summary(self, export_path: StrPath | None = None) -> None:
         """Write ``models_unified_results.csv``: a row per model and layer, a column per measure.
@@ -312,7 +309,7 @@ class MultiModelTaskManager:
         export_path : str or Path, optional
             Folder for the results; None is the current one.
         """
-        folder = _folder(export_path)
+        folder = export_folder(export_path)
         exports.export_summary(folder, self.unified_summary())
         exports.export_provenance(folder, self.provenance)
 
@@ -341,7 +338,7 @@ class MultiModelTaskManager:
         export_path : str or Path, optional
             Folder for the results; None is the current one.
         """
-        exports.export_data_health(_folder(export_path), self.data_health().to_frame())
+        exports.export_data_health(export_folder(export_path), self.data_health().to_frame())
 
     def unified_summary(self) -> pd.DataFrame:
         """Put all results so far in one table, a row per model and layer.
@@ -375,11 +372,11 @@ class MultiModelTaskManager:
         FacebenchError
             If a network fails on the images.
         """
-        models = [_named(self.models, name, "model") for name in model_names or self.models]
-        tasks = [_named(self.tasks, name, "task") for name in task_names or self.tasks]
+        models = [named(self.models, name, "model") for name in model_names or self.models]
+        tasks = [named(self.tasks, name, "task") for name in task_names or self.tasks]
         task_plans, images = [], {}
         for task in tasks:
-            names = _image_names(task)
+            names = image_names(task)
             missing = missing_images(names, task.images_path, task=task.name)
             task_plans.append(
                 TaskPlan(
@@ -390,7 +387,7 @@ class MultiModelTaskManager:
                 )
             )
             if not missing:
-                images[task.name] = _images_of(task)
+                images[task.name] = images_of(task)
         demand = self._demand([task for task in tasks if task.name in images], images)
         settings = self._settings()
         return RunPlan([plan_model(model, demand, settings) for model in models], task_plans)
@@ -426,7 +423,7 @@ class MultiModelTaskManager:
 
     def _demand(self, tasks: Sequence[AnyTask], images: Mapping[str, TaskImages]) -> Demand:
         """Put together what tasks want, with every different image numbered once."""
-        files = dict.fromkeys(path for task in tasks for path in _all_of(images[task.name]))
+        files = dict.fromkeys(path for task in tasks for path in paths_of(images[task.name]))
         numbering = Numbering(list(files), self._store)
         pairs, rows = [], [np.empty(0, dtype=np.intp)]
         for task in tasks:
@@ -435,7 +432,7 @@ class MultiModelTaskManager:
                 numbers1, numbers2 = numbering.numbers(own.img1), numbering.numbers(own.img2)
                 pairs.append(PairsOfTask(task.name, task.distance_metric, numbers1, numbers2))
             else:
-                rows.append(numbering.numbers(_all_of(own)))
+                rows.append(numbering.numbers(paths_of(own)))
         return Demand(
             numbering.images,
             numbering.digests,
@@ -453,13 +450,13 @@ class MultiModelTaskManager:
         *,
         plots: bool = True,
     ) -> None:
-        models = [_named(self.models, name, "model") for name in model_names]
-        tasks = [_named(self.tasks, name, "task") for name in task_names]
+        models = [named(self.models, name, "model") for name in model_names]
+        tasks = [named(self.tasks, name, "task") for name in task_names]
         if not models or not tasks:
             msg = f"A run needs models and tasks. Got {len(models)} models and {len(tasks)} tasks."
             raise InputError(msg)
-        images = {task.name: _images_of(task) for task in tasks}
-        folder = _folder(export_path)
+        images = {task.name: images_of(task) for task in tasks}
+        folder = export_folder(export_path)
         failures: Failures = []
         with visible_log(print_log), one_writer(folder):
             try:
@@ -468,7 +465,9 @@ class MultiModelTaskManager:
                     self._run_model(model, tasks, images, demand, folder, failures)
             except (ImageError, StoreError) as error:
                 # The other models would meet the same image, or the same full disk.
-                _record(failures, "images" if isinstance(error, ImageError) else "store", error)
+                note_failure(
+                    failures, "images" if isinstance(error, ImageError) else "store", error
+                )
             except KeyboardInterrupt:
                 _log.warning(
                     "Interrupted. What is finished is in %s%s. The same run again goes on from "
@@ -483,7 +482,7 @@ class MultiModelTaskManager:
                 self._plot_seconds += time.perf_counter() - started
                 exports.export_provenance(folder, self.provenance)
             _log.info("Results are in %s.", folder)
-        _raise_failures(failures)
+        raise_failures(failures)
 
     def _run_model(
         self,
@@ -512,13 +511,13 @@ class MultiModelTaskManager:
         except (ImageError, StoreError):
             raise
         except Exception as error:
-            _record(failures, model.name, error)
+            note_failure(failures, model.name, error)
             return
         remarks = self.remarks.setdefault(model.name, {})
         remarks.update({f"Images: {note}": count for note, count in embeddings.notes.items()})
         for task in tasks:
             if task.name in refused:
-                _record(failures, f"{model.name} / {task.name}", refused[task.name])
+                note_failure(failures, f"{model.name} / {task.name}", refused[task.name])
                 continue
             try:
                 with record.timed("metric"):
@@ -530,7 +529,7 @@ class MultiModelTaskManager:
                 with record.timed("export"):
                     self._export_tables(model, task, folder)
             except Exception as error:
-                _record(failures, f"{model.name} / {task.name}", error)
+                note_failure(failures, f"{model.name} / {task.name}", error)
 
     def _run_task(
         self,
@@ -602,23 +601,7 @@ class MultiModelTaskManager:
                     self.model_task_distances_dfs,
                 )
             except Exception as error:
-                _record(failures, f"{class_name} Plots", error)
-
-
-def _images_of(task: AnyTask) -> TaskImages:
-    if isinstance(task, BaseTask):
-        return find_images(task.pairs_df, task.images_path, task=task.name)
-    return find_image_list(task.images, task.images_path, task=task.name)
-
-
-def _all_of(images: TaskImages) -> list[Path]:
-    return [*images.img1, *images.img2] if isinstance(images, ImagePaths) else images
-
-
-def _image_names(task: AnyTask) -> list[str]:
-    if isinstance(task, BaseTask):
-        return [name for column in ("img1", "img2") for name in task.pairs_df[column]]
-    return task.images
+                note_failure(failures, f"{class_name} Plots", error)
 
 
 def _best_distances(
@@ -644,71 +627,10 @@ def _measured(
     task: AnyTask, model_name: str, images: TaskImages, demand: Demand, embeddings: Embeddings
 ) -> Measured:
     if isinstance(task, EmbeddingTask):
-        numbers = [demand.number_of[path] for path in _all_of(images)]
+        numbers = [demand.number_of[path] for path in paths_of(images)]
         return measure_items(task, model_name, np.array(numbers, dtype=np.intp), embeddings)
     pairs = next(pairs for pairs in demand.pairs if pairs.task == task.name)
     return measure(task, model_name, pairs.first, pairs.second, embeddings)
-
-
-def _add(items: Any, kind: Any, known: dict[str, Any], sibling: Any = None) -> None:
-    kinds = (kind,) if sibling is None else (kind, sibling)
-    for item in [items] if isinstance(items, kinds) else _as_list(items, kind):
-        if not isinstance(item, kinds):
-            msg = (
-                f"MultiModelTaskManager needs instances of {kind.__name__}. Got {item!r}, "
-                f"a {type(item).__name__}."
-            )
-            raise InputError(msg)
-        if item.name in known:
-            what = kind.__name__.removeprefix("Base").lower()
-            msg = (
-                f"Two {what}s are named {item.name!r}. Give each a name of its own: results are "
-                "kept and exported by name."
-            )
-            raise DuplicateNameError(msg)
-        known[item.name] = item
-
-
-def _as_list(items: Any, kind: Any) -> list[Any]:
-    try:
-        return list(items)
-    except TypeError:
-        msg = f"MultiModelTaskManager needs a {kind.__name__} or a list of them. Got {items!r}."
-        raise InputError(msg) from None
-
-
-def _at_least(parameter: str, value: int, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        msg = f"The {parameter!r} parameter must be a whole number from {least} on. Got {value!r}."
-        raise InputError(msg)
-    return int(value)
-
-
-def _one_of(parameter: str, value: T, choices: tuple[str, ...]) -> T:
-    if value not in choices:
-        listed = " or ".join(map(repr, choices))
-        msg = f"The {parameter!r} parameter must be {listed}. Got {value!r}."
-        raise InputError(msg)
-    return value
-
-
-def _named(known: Mapping[str, T], name: str, what: str) -> T:
-    if name in known:
-        return known[name]
-    close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.4)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    msg = f"There is no {what} {name!r}. The {what}s are: {', '.join(known) or 'none'}.{hint}"
-    raise UnknownNameError(msg)
-
-
-def _folder(export_path: StrPath | None) -> Path:
-    folder = Path.cwd() if export_path is None else Path(export_path)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        msg = f"The export_path {folder} must be a folder that can be written to: {error}."
-        raise InputError(msg) from error
-    return folder
 
 
 def _prove_metrics(tasks: Sequence[AnyTask], outputs: Mapping[str, Any]) -> dict[str, MetricError]:
@@ -728,21 +650,3 @@ def _prove_metrics(tasks: Sequence[AnyTask], outputs: Mapping[str, Any]) -> dict
     if len(refused) == len(tasks):
         raise next(iter(refused.values()))
     return refused
-
-
-def _record(failures: Failures, what: str, error: Exception) -> None:
-    """Note a failure and go on with what does not depend on it."""
-    _log.error("%s failed: %s: %s", what, type(error).__name__, error)
-    failures.append((what, error))
-
-
-def _raise_failures(failures: Failures) -> None:
-    if not failures:
-        return
-    if len(failures) == 1:
-        what, error = failures[0]
-        error.add_note(f"While running {what}. All other results of the run are kept.")
-        raise error
-    lines = "\n".join(f"- {what}: {type(error).__name__}: {error}" for what, error in failures)
-    msg = f"{len(failures)} parts of the run failed; all other results are kept:\n{lines}"
-    raise RunFailedError(msg, tuple(failures))
