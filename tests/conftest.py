@@ -43,6 +43,15 @@ def own_log() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def own_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the names that a test registers: other tests list all there are."""
+    from facebench import registry
+
+    for names in (registry.MODELS, registry.TASKS, registry.METRICS, registry.CORRELATIONS):
+        monkeypatch.setattr(names, "_registered", dict(names._registered))
+
+
+@pytest.fixture(autouse=True)
 def own_store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give every test an empty embedding store, never the developer's own."""
     monkeypatch.setenv("FACEBENCH_CACHE", str(tmp_path_factory.mktemp("store")))

@@ -14,7 +14,7 @@ from facebench.settings import json_schema
 ENTRIES = "models: dlib-resnet\ntasks: {a: {task: accuracy, pairs: p.csv}}\n"
 KNOWN = (
     "Known are: name, images, distance, models, tasks, device, batch_size, num_workers, "
-    "on_bad_image, cache, precision, max_memory, seed, output, report, plugins, include."
+    "on_bad_image, cache, precision, max_memory, seed, output, report, plots, plugins, include."
 )
 
 # The whole message of each mistake: a change here is a change people see.
