@@ -14,7 +14,7 @@ from facebench.config_sources import NAMED, gather
 from facebench.errors import ConfigError
 from facebench.located import Located, Place
 from facebench.names import did_you_mean, listed
-from facebench.settings import Settings
+from facebench.settings import DEVICES, Settings
 from facebench.types import StrPath
 
 __all__ = ["Config", "load_config"]
@@ -149,7 +149,8 @@ def _sentences(source: Located, error: ValidationError) -> Iterable[str]:
         keys = _known_keys(source, problem["loc"])
         where = str(_place_of(source, problem["loc"]))
         dotted = ".".join(map(str, keys)) or "The configuration"
-        found.setdefault((where, dotted), []).append(_sentence(dotted, problem))
+        sentence = _sentence(dotted, problem) + _other_entry(source, problem)
+        found.setdefault((where, dotted), []).append(sentence)
     for (where, _), sentences in found.items():
         # A value that may be of several kinds has a complaint for each: the first is the one meant.
         yield f"{where}: {sentences[0]}"
@@ -169,6 +170,14 @@ def _known_keys(source: Located, loc: Sequence[str | int]) -> list[str | int]:
     return keys
 
 
+def _other_entry(source: Located, problem: Mapping[str, Any]) -> str:
+    """Hint at the entry that was meant, where an override made one of a misspelt name."""
+    section, name, *_ = (*map(str, problem["loc"]), "", "")
+    if problem["type"] != "missing" or section not in NAMED or not name:
+        return ""
+    return did_you_mean(name, [other for other in source.value[section].value if other != name])
+
+
 def _sentence(dotted: str, problem: Mapping[str, Any]) -> str:
     kind, got = problem["type"], problem["input"]
     key = str(problem["loc"][-1]) if problem["loc"] else ""
@@ -184,6 +193,8 @@ def _sentence(dotted: str, problem: Mapping[str, Any]) -> str:
     hint = ""
     if kind == "literal_error":
         hint = did_you_mean(str(got), re.findall(r"'(\w+)'", problem["ctx"]["expected"]))
+    if key == "device":
+        hint = did_you_mean(str(got).partition(":")[0], DEVICES)
     return f"{dotted} must {expected}. Got {_shown(got)}.{hint}"
 
 

@@ -15,6 +15,7 @@ import torch
 from facebench import task_images
 from facebench.arguments import ArgumentProblem, arguments_for
 from facebench.config import Config
+from facebench.engine.run_plan import RunPlan
 from facebench.errors import ConfigError, FacebenchError
 from facebench.located import Located
 from facebench.manager import MultiModelTaskManager
@@ -67,6 +68,27 @@ class Experiment:
             max_memory=settings.max_memory,
             precision=settings.precision,
         )
+
+    def plan(self) -> RunPlan:
+        """Say what a run would do; see `MultiModelTaskManager.plan`.
+
+        Returns
+        -------
+        RunPlan
+
+        Raises
+        ------
+        ConfigError
+            If a network fails on the images, with the place of its model.
+        """
+        manager = self.manager()
+        try:
+            return manager.plan()
+        except FacebenchError as error:
+            told = str(error)
+            names = (model.name for model in self.models if f"Model {model.name!r}" in told)
+            keys = ("models", *names)[:2]
+            raise ConfigError(self.config.problem(keys, told)) from error
 
 
 def build_experiment(config: Config) -> Experiment:

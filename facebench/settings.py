@@ -6,14 +6,15 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from facebench.config_sources import NAMED
 from facebench.registry import METRICS, MODELS, TASKS
 
-__all__ = ["ModelEntry", "Settings", "TaskEntry", "json_schema"]
+__all__ = ["DEVICES", "ModelEntry", "Settings", "TaskEntry", "json_schema"]
 
 _SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)i?b?\s*", re.IGNORECASE)
+DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
@@ -27,6 +28,13 @@ def _as_bytes(value: Any) -> Any:
         msg = "be a size such as '4 GB'"
         raise ValueError(msg)
     return int(float(found[1]) * 1024 ** _POWERS[found[2].lower()]) if found else value
+
+
+def _as_device(value: str) -> str:
+    if value.partition(":")[0] not in DEVICES:
+        msg = "be 'auto', 'cpu', 'cuda:0', 'mps' or 'xpu'"
+        raise ValueError(msg)
+    return value
 
 
 class _Checked(BaseModel):
@@ -73,7 +81,9 @@ class Settings(_Checked):
     )
     models: dict[str, ModelEntry] = Field(min_length=1, description="The models, by name.")
     tasks: dict[str, TaskEntry] = Field(min_length=1, description="The tasks, by name.")
-    device: str = Field("auto", description="'auto', 'cpu', 'cuda:0', 'mps'.")
+    device: Annotated[str, AfterValidator(_as_device)] = Field(
+        "auto", description="'auto', 'cpu', 'cuda:0', 'mps'."
+    )
     batch_size: int = Field(32, ge=1, description="Images per forward pass.")
     num_workers: int | None = Field(
         None, ge=0, description="Processes that decode images. Default: one per core."

@@ -112,7 +112,7 @@ def _built(config: Config) -> Experiment:
 
 
 def _show_plan(experiment: Experiment) -> None:
-    plan = experiment.manager().plan()
+    plan = experiment.plan()
     talk().result(str(plan))
     talk().data({"valid": True, "plan": plan.to_frame().to_dict("records")})
 

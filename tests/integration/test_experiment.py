@@ -184,6 +184,13 @@ class TestTasks:
         assert "x.yaml:2:" in told
         assert "Did you mean 'faces'?" in told
 
+    def test_a_network_that_fails_is_told_at_its_line(self, build, folder):
+        text = (folder / "net.py").read_text()
+        (folder / "net.py").write_text(text.replace("return self.model", "return self.nothing"))
+        experiment = build({"m": "net.py"})
+        with pytest.raises(ConfigError, match=r"x\.yaml:4:\d+: Model 'm' "):
+            experiment.plan()
+
     def test_a_misspelt_file_is_recognised(self, build):
         told = problems(build, tasks={"n": {"task": "accuracy", "pairs": "pairz.csv"}})
         assert "Did you mean 'pairs.csv'?" in told

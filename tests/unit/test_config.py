@@ -56,6 +56,17 @@ def test_golden_messages(load, text, message):
     assert str(caught.value) == message
 
 
+def test_a_misspelt_device_is_told_at_its_line(load):
+    with pytest.raises(ConfigError, match=r"^x\.yaml:1:1: device must .* Did you mean 'cuda'\?$"):
+        load("device: cudaa:1\n" + ENTRIES)
+    assert load("device: cuda:1\n" + ENTRIES).settings.device == "cuda:1"
+
+
+def test_an_override_of_a_misspelt_entry_is_recognised(load):
+    with pytest.raises(ConfigError, match=r"Did you mean 'same-person'\?"):
+        load("models: m\ntasks: {same-person: {task: accuracy}}", ["tasks.same-persn.folds=3"])
+
+
 def test_all_mistakes_are_told_at_once(load):
     with pytest.raises(ConfigError) as caught:
         load("models: 3\ntasks: {a: {}}\nbatch_size: x\nnothing: 1")
