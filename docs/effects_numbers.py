@@ -1,11 +1,11 @@
 """Measure the numbers and pictures of docs/effects.md on photographs, and write them into it.
 
-    python docs/effects_numbers.py [--data DIR] [--out DIR] [--people 210] [--seeds 2]
+    python docs/effects_numbers.py [--data DIR] [--out DIR] [--people 210] [--seeds 1]
 
 DATA is the folder of real face data (default: FACEBENCH_DATA, else ../shared/data); stimuli, tables
 and all pictures go to OUT, and what it holds already is not made again. Two networks see every
 stimulus: `DlibResNetModel` in all its blocks, and untrained copies of VGG16 in all 39 layers, which
-take most of the time: about a quarter of an hour each on two cores.
+take most of the time: a quarter of an hour each, or more, on two cores.
 """
 
 import argparse
@@ -116,7 +116,7 @@ def effect_tasks(stimuli: ConditionSet) -> list[EffectTask]:
 
 
 def networks(
-    stimuli: ConditionSet, out: Path, n_seeds: int
+    stimuli: ConditionSet, out: Path, n_seeds: int, max_memory: str | None
 ) -> tuple[MultiModelTaskManager, list[str]]:
     """Run all networks on all stimuli; gives the manager and the names of the untrained ones."""
     untrained = untrained_copies(
@@ -124,7 +124,10 @@ def networks(
     )
     trained = DlibResNetModel(TRAINED, align=False, extract_layers=BLOCKS)
     manager = MultiModelTaskManager(
-        [trained, *untrained], effect_tasks(stimuli), cache_dir=out / "store"
+        [trained, *untrained],
+        effect_tasks(stimuli),
+        cache_dir=out / "store",
+        max_memory=max_memory,
     )
     manager.run_all_tasks_all_models(out / "results")
     return manager, [model.name for model in untrained]
@@ -196,7 +199,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(default))
     parser.add_argument("--out", type=Path, default=Path("effects_on_photographs"))
     parser.add_argument("--people", type=int, default=210)
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--max-memory")
     given = parser.parse_args()
     started = time.perf_counter()
     references = view1(given.data, given.out)
@@ -210,7 +214,7 @@ def main() -> None:
         min_images=2,
     )
     minutes.append((time.perf_counter() - started) / 60)
-    manager, untrained = networks(stimuli, given.out, given.seeds)
+    manager, untrained = networks(stimuli, given.out, given.seeds, given.max_memory)
     minutes.append((time.perf_counter() - started) / 60)
     pictures(manager, untrained, given.out / "pictures")
     made = stimuli.made["thatcherised"]
