@@ -44,7 +44,7 @@ def compare(
 
     found = compare_runs(latest_run(run_a), latest_run(run_b), output)
     talk().result(f"{found}.")
-    _show_differences(found.numbers)
+    _show_differences(found.differing)
     talk().data(
         {
             "numbers": found.numbers.to_dict("records"),
@@ -70,8 +70,7 @@ def leaderboard(
     talk().data({"leaderboard": str(page)})
 
 
-def _show_differences(numbers: pd.DataFrame) -> None:
-    differing = numbers[numbers["difference"].abs() > 0]
+def _show_differences(differing: pd.DataFrame) -> None:
     order = differing["difference"].abs().sort_values(ascending=False).index
     shown = differing.loc[order].sort_values("p_value", kind="stable").head(_SHOWN)
     names = ["task", "model", "layer", "condition", "metric"]

@@ -35,6 +35,8 @@ _SETTINGS = (
     "machine",
     "provenance",
 )
+# The share by which numbers of one experiment may differ from machine to machine.
+_ROUNDING = 1e-6
 # What differs between any two runs says nothing of their results.
 _NOISE = re.compile(r"seconds|timing|memory|hits|misses|forwards|n_images_per|elapsed|path|started")
 
@@ -66,12 +68,19 @@ class Comparison:
         """Give the numbers side by side as a table, see `numbers`."""
         return self.numbers.copy()
 
+    @property
+    def differing(self) -> pd.DataFrame:
+        """The numbers that differ by more than runs of one experiment may."""
+        size = 1 + self.numbers[["value_a", "value_b"]].abs().max(axis=1)
+        return self.numbers[self.numbers["difference"].abs() > _ROUNDING * size]
+
     def __str__(self) -> str:
-        told = self.numbers["p_value"].lt(0.05).sum()
+        in_both = int(self.numbers["difference"].notna().sum())
+        told = self.differing["p_value"].lt(0.05).sum()
         return (
-            f"{len(self.numbers)} numbers, {self.numbers['difference'].ne(0).sum()} differ "
-            f"({told} of them at p < 0.05), {len(self.changed_pairs)} pairs changed side, "
-            f"{len(self.settings)} settings differ"
+            f"{len(self.numbers)} numbers, {in_both} of them in both runs, "
+            f"{len(self.differing)} differ ({told} at p < 0.05), "
+            f"{len(self.changed_pairs)} pairs changed side, {len(self.settings)} settings differ"
         )
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -219,6 +220,18 @@ def test_comparison_finds_what_differs(runs):
     right = np.where(changed["right_in"] == "a", changed["accepted_a"], changed["accepted_b"])
     assert (right == changed["same"]).all()
     assert "numbers" in str(made)
+
+
+def test_rounding_is_no_difference(runs):
+    made = compare_runs(*runs)
+    assert len(made.differing) > 0
+    near = made.numbers.assign(
+        value_b=made.numbers["value_a"] * (1 + 1e-8),
+        difference=made.numbers["value_a"] * 1e-8,
+    )
+    same = replace(made, numbers=near)
+    assert same.differing.empty
+    assert "0 differ (0 at p < 0.05)" in str(same)
 
 
 def test_run_compared_with_itself_or_reordered_does_not_differ(runs, tmp_path):
