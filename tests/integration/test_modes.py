@@ -8,10 +8,6 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-# What the forked processes need: imported once, here.
-import facebench.experiment
-import facebench.plotting.tables
-import facebench.results.run  # noqa: F401
 from facebench.cli import app
 from facebench.store import open_store
 
