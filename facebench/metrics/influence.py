@@ -320,8 +320,7 @@ def interval(
 def paired_difference(
     a: Influence,
     b: Influence,
-    members1: Any = None,
-    members2: Any = None,
+    shared: Dyads | None = None,
     confidence: float = 0.95,
 ) -> PairedDifference:
     """Compare a measure of two systems on the same comparisons.
@@ -330,8 +329,8 @@ def paired_difference(
     ----------
     a, b : Influence
         Of each system, comparison by comparison.
-    members1, members2
-        See `standard_error`.
+    shared : Dyads, optional
+        Which comparisons have members in common; without, they are taken to be independent.
     confidence : float, default 0.95
         Coverage of the interval.
 
@@ -347,7 +346,8 @@ def paired_difference(
     1.0
     """
     difference = a.estimate - b.estimate
-    error = standard_error(a.values - b.values, members1, members2)
+    moved = a.values - b.values
+    error = standard_error(moved) if shared is None else dyadic_error(moved, shared)
     low, high = interval(difference, error, confidence=confidence)
     if error < 1e-15:
         return PairedDifference(difference, low, high, 1.0 if abs(difference) < 1e-12 else 0.0)

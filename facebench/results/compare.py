@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,19 @@ from facebench.results.run import Run, load_run
 __all__ = ["Comparison", "compare_runs"]
 
 _KEYS = ["task", "model", "layer", "condition", "metric"]
-_CELL = tuple[str, str, str]
+_CHANGED = [
+    "task",
+    "model",
+    "layer",
+    "img1",
+    "img2",
+    "same",
+    "accepted_a",
+    "accepted_b",
+    "distance_a",
+    "distance_b",
+    "right_in",
+]
 _SETTINGS = (
     "config",
     "seeds",
@@ -104,9 +115,21 @@ def compare_runs(a: Path, b: Path, output: Path | None = None) -> Comparison:
         If one is no run that can be read.
     """
     one, other = load_run(a), load_run(b)
-    pairs = dict(_common_pairs(one, other))
+    numbers = _side_by_side(one, other)
+    places = numbers.groupby(["task", "model"], sort=False).indices
+    intervals = np.full((len(numbers), 3), np.nan)
+    changed = []
+    for (task, model), rows in places.items():
+        # One task and model at a time: the distances of all need not fit into memory.
+        pairs = _common_pairs(one, other, str(model), str(task))
+        for place, row in zip(rows, numbers.iloc[rows].to_dict("records"), strict=True):
+            intervals[place] = _paired(row, one, other, pairs.get(row["layer"], (None, None)))
+        changed += _changed_pairs(one, other, str(task), str(model), pairs)
+    numbers[["ci_low", "ci_high", "p_value"]] = intervals
     comparison = Comparison(
-        _numbers(one, other, pairs), _changed_pairs(one, other, pairs), _settings(one, other)
+        numbers,
+        pd.concat(changed, ignore_index=True) if changed else pd.DataFrame(columns=_CHANGED),
+        _settings(one, other),
     )
     if output is None:
         return comparison
@@ -115,20 +138,17 @@ def compare_runs(a: Path, b: Path, output: Path | None = None) -> Comparison:
     return replace(comparison, path=path)
 
 
-def _common_pairs(a: Run, b: Run) -> Iterator[tuple[_CELL, tuple[PairRows, PairRows]]]:
+def _common_pairs(a: Run, b: Run, model: str, task: str) -> dict[str, tuple[PairRows, PairRows]]:
     """Give the pairs of every layer both runs have, b's in the order of a's."""
-    for task in a.tasks:
-        if task not in b.tasks:
-            continue
-        for model in a.models:
-            if model not in b.models:
-                continue
-            layers_a, layers_b = (_layers(run, model, task) for run in (a, b))
-            for layer, rows in layers_a.items():
-                other = layers_b.get(layer)
-                aligned = None if other is None else _aligned(rows, other)
-                if aligned is not None:
-                    yield (task, model, layer), (rows, aligned)
+    if not all(model in run.models and task in run.tasks for run in (a, b)):
+        return {}
+    layers_a, layers_b = (_layers(run, model, task) for run in (a, b))
+    found = {}
+    for layer, rows in layers_a.items():
+        aligned = _aligned(rows, layers_b[layer]) if layer in layers_b else None
+        if aligned is not None:
+            found[layer] = rows, aligned
+    return found
 
 
 def _layers(run: Run, model: str, task: str) -> dict[str, PairRows]:
@@ -140,9 +160,9 @@ def _aligned(a: PairRows, b: PairRows) -> PairRows | None:
     """Bring b's rows into the order of a's; None unless both have the same pairs."""
     if not (a.has_pairs and b.has_pairs) or len(a) != len(b):
         return None
-    keys = [_pair_keys(rows.frame) for rows in (a, b)]
-    if keys[0].equals(keys[1]):
+    if a.same_pairs(b):
         return b
+    keys = [_pair_keys(rows.frame) for rows in (a, b)]
     order = keys[1].get_indexer(keys[0])
     return None if (order < 0).any() else PairRows(b.frame.iloc[order], b.facts)
 
@@ -154,7 +174,7 @@ def _pair_keys(frame: pd.DataFrame) -> pd.MultiIndex:
     )
 
 
-def _numbers(a: Run, b: Run, pairs: dict[_CELL, tuple[PairRows, PairRows]]) -> pd.DataFrame:
+def _side_by_side(a: Run, b: Run) -> pd.DataFrame:
     sides = [
         run.results[[*_KEYS, "value", "higher_is_better"]].rename(
             columns={"value": f"value_{side}"}
@@ -167,9 +187,6 @@ def _numbers(a: Run, b: Run, pairs: dict[_CELL, tuple[PairRows, PairRows]]) -> p
     merged = merged.merge(sides[1], on=_KEYS, how="left", suffixes=("", "_b"))
     merged["higher_is_better"] = merged["higher_is_better"].fillna(merged.pop("higher_is_better_b"))
     merged["difference"] = merged["value_b"] - merged["value_a"]
-    found = [_paired(row, a, b, pairs) for row in merged.to_dict("records")]
-    for place, name in enumerate(("ci_low", "ci_high", "p_value")):
-        merged[name] = [values[place] for values in found]
     order = {task: place for place, task in enumerate(dict.fromkeys([*a.tasks, *b.tasks]))}
     return merged.sort_values(
         "task", key=lambda tasks: tasks.map(order), kind="stable"
@@ -177,7 +194,7 @@ def _numbers(a: Run, b: Run, pairs: dict[_CELL, tuple[PairRows, PairRows]]) -> p
 
 
 def _paired(
-    row: dict[Any, Any], a: Run, b: Run, pairs: dict[_CELL, tuple[PairRows, PairRows]]
+    row: dict[Any, Any], a: Run, b: Run, pairs: tuple[PairRows | None, PairRows | None]
 ) -> tuple[float, float, float]:
     nothing = (float("nan"),) * 3
     if pd.isna(row["difference"]):
@@ -186,48 +203,36 @@ def _paired(
     condition = None if pd.isna(row["condition"]) else row["condition"]
     one, other = (
         Evidence(row["metric"], condition, value, own, run.left_out.get(cell))
-        for value, own, run in zip(
-            (row["value_a"], row["value_b"]), pairs.get(cell, (None, None)), (a, b), strict=True
-        )
+        for value, own, run in zip((row["value_a"], row["value_b"]), pairs, (a, b), strict=True)
     )
     made = other.minus(one)
     return nothing if made is None else (made.low, made.high, made.p_value)
 
 
-def _changed_pairs(a: Run, b: Run, pairs: dict[_CELL, tuple[PairRows, PairRows]]) -> pd.DataFrame:
+def _changed_pairs(
+    a: Run, b: Run, task: str, model: str, pairs: dict[str, tuple[PairRows, PairRows]]
+) -> list[pd.DataFrame]:
+    """Give the pairs that changed side in the best layers of a model."""
+    best = {best_layers(run.results, task).get(model) for run in (a, b)} if pairs else set()
     tables = []
-    best = {
-        task: [best_layers(run.results, task) for run in (a, b)]
-        for task in dict.fromkeys(task for task, _, _ in pairs)
-    }
-    for (task, model, layer), (one, other) in pairs.items():
-        if layer not in {layers.get(model) for layers in best[task]}:
-            continue
-        if one.labels is None or other.labels is None:
+    for layer, (one, other) in pairs.items():
+        if layer not in best or one.labels is None or other.labels is None:
             continue
         accepted = [rows.distances <= _threshold(rows) for rows in (one, other)]
         changed = (accepted[0] != accepted[1]) & one.usable & other.usable
         genuine = one.labels[changed] == 1
-        tables.append(
-            pd.DataFrame(
-                {
-                    "task": task,
-                    "model": model,
-                    "layer": layer,
-                    "img1": one.frame["img1"].to_numpy()[changed],
-                    "img2": one.frame["img2"].to_numpy()[changed],
-                    "same": genuine,
-                    "accepted_a": accepted[0][changed],
-                    "accepted_b": accepted[1][changed],
-                    "distance_a": one.distances[changed],
-                    "distance_b": other.distances[changed],
-                    "right_in": np.where(accepted[0][changed] == genuine, "a", "b"),
-                }
-            )
+        columns = (
+            task,
+            model,
+            layer,
+            *(one.frame[side].to_numpy()[changed] for side in ("img1", "img2")),
+            genuine,
+            *(side[changed] for side in accepted),
+            *(rows.distances[changed] for rows in (one, other)),
+            np.where(accepted[0][changed] == genuine, "a", "b"),
         )
-    columns = ["task", "model", "layer", "img1", "img2", "same", "accepted_a", "accepted_b"]
-    columns += ["distance_a", "distance_b", "right_in"]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
+        tables.append(pd.DataFrame(dict(zip(_CHANGED, columns, strict=True))))
+    return tables
 
 
 def _threshold(pairs: PairRows) -> float:

@@ -80,8 +80,7 @@ class Evidence:
             one, two = (measure_influence(self.metric, rows) for rows in (a, b))
             if one is None or two is None:
                 return None
-        _, first, second = a.members
-        return paired_difference(one, two, first[a.usable], second[a.usable])
+        return paired_difference(one, two, a.dyads)
 
     def _by_parts(self, other: Evidence) -> PairedDifference | None:
         one, two = self._left_out, other._left_out

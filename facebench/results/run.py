@@ -9,8 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from facebench.errors import RunFolderError, UnknownNameError
-from facebench.results.run_folder import read_manifest
-from facebench.results.schema import DISTANCES_FILE, LEFT_OUT_FILE, RESULTS_COLUMNS, RESULTS_FILE
+from facebench.results.manifest import read_manifest
+from facebench.results.schema import (
+    DISTANCES_FILE,
+    LEFT_OUT_FILE,
+    RESULTS_COLUMNS,
+    RESULTS_FILE,
+    empty_results,
+)
 from facebench.results.task_facts import TaskFacts
 from facebench.types import StrPath
 
@@ -55,8 +61,6 @@ class Run:
     def results(self) -> pd.DataFrame:
         """The tidy table, a row per number; see `facebench.results.schema`."""
         import pandas as pd
-
-        from facebench.results.tidy import empty_results
 
         file = self.path / RESULTS_FILE
         if not file.exists():

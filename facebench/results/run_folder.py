@@ -20,6 +20,7 @@ from facebench.results.exports import export_data_health
 from facebench.results.health import look_at_data
 from facebench.results.left_out import LeftOuts
 from facebench.results.left_out_file import write_left_out
+from facebench.results.manifest import read_manifest
 from facebench.results.provenance import (
     Digests,
     code_digest,
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
     from facebench.manager import MultiModelTaskManager
 
-__all__ = ["RunFolder", "Status", "read_manifest"]
+__all__ = ["RunFolder", "Status"]
 
 Status = Literal["running", "finished", "interrupted", "failed"]
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -292,44 +293,6 @@ class RunFolder:
             temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
-def read_manifest(path: Path) -> dict[str, Any]:
-    """Read what a run folder says of itself.
-
-    Parameters
-    ----------
-    path : Path
-        The folder.
-
-    Returns
-    -------
-    dict
-
-    Raises
-    ------
-    RunFolderError
-        If there is none, it is damaged, or from a newer facebench.
-    """
-    file = path / MANIFEST_FILE
-    try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
-        version = int(manifest["schema_version"])
-    except FileNotFoundError:
-        msg = f"{path} is no run folder: no {MANIFEST_FILE} in it. Give a folder NAME/TIME-ID."
-        raise RunFolderError(msg) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        msg = f"{file} must be the manifest of a run, in JSON. It cannot be read: {error!r}."
-        raise RunFolderError(msg) from error
-    if version > SCHEMA_VERSION:
-        msg = (
-            f"The run {path} has schema version {version}; this facebench reads up to "
-            f"{SCHEMA_VERSION}. Install the facebench that wrote it, "
-            f"{_writer(manifest)}, or a newer one."
-        )
-        raise RunFolderError(msg)
-    defaults = {"name": path.parent.name, "created": "", "status": "interrupted", "tasks": {}}
-    return {**defaults, **manifest}
-
-
 def _for_the_web(results: pd.DataFrame) -> pd.DataFrame:
     """Write infinity as the W3C's tabular data does; pandas reads it all the same."""
     infinite = results.isin([np.inf, -np.inf])
@@ -340,11 +303,6 @@ def _for_the_web(results: pd.DataFrame) -> pd.DataFrame:
             for column in results.columns[infinite.any()]
         }
     )
-
-
-def _writer(manifest: Mapping[str, Any]) -> str:
-    found = manifest.get("versions")
-    return str(found.get("facebench", "unknown")) if isinstance(found, dict) else "unknown"
 
 
 def _plain(value: Any) -> Any:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "DATA_HEALTH_FILE",
@@ -18,6 +21,7 @@ __all__ = [
     "RESULTS_METADATA",
     "SCHEMA_VERSION",
     "csv_metadata",
+    "empty_results",
 ]
 
 SCHEMA_VERSION = 1
@@ -75,3 +79,10 @@ def csv_metadata() -> str:
         "tableSchema": {"columns": columns},
     }
     return json.dumps(metadata, indent=2) + "\n"
+
+
+def empty_results() -> pd.DataFrame:
+    """Give the tidy table of a run that has no results yet."""
+    import pandas as pd
+
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in RESULTS_COLUMNS.items()})

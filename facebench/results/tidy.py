@@ -14,19 +14,14 @@ from facebench.results.intervals import measure_interval
 from facebench.results.left_out import LayerResults, LeftOuts
 from facebench.results.measures import headline, higher_is_better
 from facebench.results.pair_rows import PairRows, layers_of
-from facebench.results.schema import RESULTS_COLUMNS
+from facebench.results.schema import RESULTS_COLUMNS, empty_results
 from facebench.results.task_facts import TaskFacts
 from facebench.results.wide_rows import COUNTS, conditions_of, measures_of
 from facebench.types import Float64Array
 
-__all__ = ["empty_results", "tidy_results"]
+__all__ = ["tidy_results"]
 
 _COUNT_NAMES = ("n_pairs", "n_images", "n_identities", "n_failed")
-
-
-def empty_results() -> pd.DataFrame:
-    """Give the tidy table of a run that has no results yet."""
-    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in RESULTS_COLUMNS.items()})
 
 
 def tidy_results(

@@ -1,0 +1,56 @@
+"""What a run folder says of itself: read without what writing one takes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from facebench.errors import RunFolderError
+from facebench.results.schema import MANIFEST_FILE, SCHEMA_VERSION
+
+__all__ = ["read_manifest"]
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Read what a run folder says of itself.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    RunFolderError
+        If there is none, it is damaged, or from a newer facebench.
+    """
+    file = path / MANIFEST_FILE
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+        version = int(manifest["schema_version"])
+    except FileNotFoundError:
+        msg = f"{path} is no run folder: no {MANIFEST_FILE} in it. Give a folder NAME/TIME-ID."
+        raise RunFolderError(msg) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        msg = f"{file} must be the manifest of a run, in JSON. It cannot be read: {error!r}."
+        raise RunFolderError(msg) from error
+    if version > SCHEMA_VERSION:
+        msg = (
+            f"The run {path} has schema version {version}; this facebench reads up to "
+            f"{SCHEMA_VERSION}. Install the facebench that wrote it, "
+            f"{_writer(manifest)}, or a newer one."
+        )
+        raise RunFolderError(msg)
+    defaults = {"name": path.parent.name, "created": "", "status": "interrupted", "tasks": {}}
+    return {**defaults, **manifest}
+
+
+def _writer(manifest: Mapping[str, Any]) -> str:
+    found = manifest.get("versions")
+    return str(found.get("facebench", "unknown")) if isinstance(found, dict) else "unknown"
