@@ -74,6 +74,14 @@ def stimuli(
         bool, typer.Option("--whole", help="Keep whole photographs instead of aligned faces.")
     ] = False,
     size: Annotated[int, typer.Option(min=16, help="Side of aligned faces, in pixels.")] = 150,
+    max_yaw: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=90,
+            help="Degrees by which heads may be turned. [default: 40; 30 where parts change]",
+        ),
+    ] = None,
     seed: Seed = 0,
 ) -> None:
     """Make stimuli of photographs: a folder per condition, pairs, contact sheets."""
@@ -90,6 +98,7 @@ def stimuli(
         n_images=photographs,
         align=not whole,
         size=size,
+        max_yaw=max_yaw,
     )
     talk().table(["condition", "photographs"], list(made.made.items()))
     for name, path in made.tables.items():

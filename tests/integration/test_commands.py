@@ -231,6 +231,8 @@ class TestFolders:
         made = json.loads(call("stimuli", "real", "-c", "inverted", "--json").out)
         assert made["made"]["inverted"] == made["made"]["upright"] > 0
         assert "no condition" in call("stimuli", "real", "-c", "invertd", status=2).talk.lower()
+        front = ("stimuli", "real", "-c", "thatcherised", "-o", "front", "--max-yaw", "0")
+        assert "at most 0 serve here" in " ".join(call(*front, status=2).talk.split())
 
 
 class TestChecks:
