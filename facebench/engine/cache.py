@@ -145,6 +145,17 @@ class ModelCache:
                 found[places] = True
         return found
 
+    def rows(self, layer: str, images: Sequence[int]) -> tuple[FloatArray, NDArray[np.bool_]]:
+        """Read some images' rows of a layer; returns those found, and which they are."""
+        if self._store is None:
+            return np.empty((0, 0), dtype=np.float32), np.zeros(len(images), dtype=bool)
+        return self._store.read(self._key(layer), [self._digests[image] for image in images])
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether what is kept has all digits that the network gave."""
+        return self._store is not None and self._store.dtype == "float32"
+
     def as_kept(self, rows: FloatArray) -> FloatArray:
         """Round rows as the store does, so that a first run equals the next."""
         return rows if self._store is None else self._store.as_kept(rows)

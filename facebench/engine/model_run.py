@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -142,6 +142,7 @@ class ModelRun:
                 self._rows[layer] = np.empty((self._n_images, widths[layer]), dtype=np.float32)
                 self._have[layer] = self._cache.read_into(layer, self._rows[layer])
             self._wide = self._start_wide(self._placement)
+        self._take_waiting()
         complete = self._complete()
         self._record.n_hits = int(complete.sum())
         self._record.n_misses = int((~complete).sum())
@@ -155,7 +156,7 @@ class ModelRun:
             self._cache,
             self._settings.store,
             self._demand.row_images,
-            n_images=self._n_images,
+            kept=self._kept(),
             seconds_per_image=self._forward.seconds_per_image or self._cache.pace(),
         )
         if work is None:
@@ -167,10 +168,24 @@ class ModelRun:
 
     def _complete(self) -> NDArray[np.bool_]:
         """Say of which images all is there that tasks ask for."""
-        complete = np.ones(self._n_images, dtype=bool)
+        kept = self._kept()
+        return kept if self._wide is None else kept & ~self._wide.lacking
+
+    def _kept(self) -> NDArray[np.bool_]:
+        """Say of which images all rows are there that are kept in memory."""
+        kept = np.ones(self._n_images, dtype=bool)
         for have in self._have.values():
-            complete &= have
-        return complete if self._wide is None else complete & ~self._wide.lacking
+            kept &= have
+        return kept
+
+    def _take_waiting(self) -> None:
+        """Take what the store has of rows that wait on disk."""
+        if self._wide is None or self._placement is None:
+            return
+        images, size = self._wide.to_take, self._placement.batch_size
+        for first in range(0, len(images), size):
+            part = images[first : first + size]
+            self._wide.take_stored(part, [self._demand.images[image] for image in part])
 
     def _prove_stored(self) -> None:
         if self._on_first_outputs is None or not self._n_images:
@@ -205,18 +220,35 @@ class ModelRun:
         return min(size, _FIRST) if self._model.extract_layers and not self._keep_all else size
 
     def _pass(self, steps: Sequence[Step]) -> None:
-        chunks = ([self._file(image) for image in step.images] for step in steps)
-        batches = self._loader.batches(chunks)
-        for step, batch in zip(steps, batches, strict=True):
-            self._record.add("decode", batch.seconds)
-            numbers = self._sort_out(step, batch)
+        stored = [[] if self._wide is None else self._wide.stored(step.images) for step in steps]
+        lacking = [
+            [image for image in step.images if image not in known]
+            for step, known in zip(steps, stored, strict=True)
+        ]
+        batches = self._batches([images for images in lacking if images])
+        for step, known, images in zip(steps, stored, lacking, strict=True):
+            if images:
+                self._take_batch(images, next(batches))
             if self._is_bound_to_stop():
                 # The rest is only decoded, to name all bad images.
                 continue
-            self._run_batch(batch, numbers)
             if self._wide is not None:
+                paths = [self._demand.images[image] for image in known]
+                damaged = self._wide.take_stored(known, paths)
+                for batch in self._batches([damaged] if damaged else []):
+                    self._take_batch(damaged, batch)
                 self._wide.meet(step, list(self._bad))
             self._count(step.images)
+
+    def _batches(self, chunks: Sequence[Sequence[int]]) -> Iterator[Batch]:
+        return self._loader.batches([self._file(image) for image in images] for images in chunks)
+
+    def _take_batch(self, images: Sequence[int], batch: Batch) -> None:
+        """Run what could be read of a batch, unless the run is bound to stop."""
+        self._record.add("decode", batch.seconds)
+        numbers = self._sort_out(images, batch)
+        if not self._is_bound_to_stop():
+            self._run_batch(batch, numbers)
 
     def _count(self, images: NDArray[np.bool_] | list[int]) -> None:
         """Show images as done, each once, however often it runs."""
@@ -231,10 +263,10 @@ class ModelRun:
         digests = self._demand.digests
         return ImageFile(self._demand.images[image], digests[image] if digests else None)
 
-    def _sort_out(self, step: Step, batch: Batch) -> list[int]:
+    def _sort_out(self, images: Sequence[int], batch: Batch) -> list[int]:
         """Note what the loader says of a batch; returns the images that could be read."""
         numbers = []
-        for image in step.images:
+        for image in images:
             reason = batch.bad.get(self._demand.images[image])
             if reason is None:
                 numbers.append(image)

@@ -34,6 +34,8 @@ class Streamer:
         The wide layers.
     spilled : mapping of str to SpilledRows
         Files of the layers among them whose rows wait on disk, all together.
+    reorder : bool, default True
+        Whether the values of a row may be taken as they lie in memory.
 
     Attributes
     ----------
@@ -47,13 +49,17 @@ class Streamer:
         groups: Sequence[Comparison],
         layers: Sequence[str],
         spilled: Mapping[str, SpilledRows],
+        *,
+        reorder: bool = True,
     ) -> None:
         self._model = model
         self._groups = groups
         self._spilled = spilled
         # A user's metric may rely on the order of the values.
-        self._colours_last = model.memory_format == torch.channels_last and all(
-            group.metric.rowwise is not None for group in groups
+        self._colours_last = (
+            reorder
+            and model.memory_format == torch.channels_last
+            and all(group.metric.rowwise is not None for group in groups)
         )
         self._paths: dict[int, Path] = {}
         self._waiting: dict[str, dict[int, torch.Tensor]] = {layer: {} for layer in layers}

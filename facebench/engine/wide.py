@@ -40,7 +40,10 @@ class WideWork:
     missing : list of bool array
         Per group: the pairs whose distance is not known in every layer.
     lacking : bool array, shape [N]
-        The images that have to go through the network.
+        The images whose rows are needed.
+    stored : bool array, shape [N]
+        The images of which the store has the rows of all layers: an earlier run had memory for
+        them.
     schedule : Schedule
         Batches that bring all missing pairs together, if layers are streamed.
     how : {'streamed', 'spilled'}
@@ -53,9 +56,18 @@ class WideWork:
     known: dict[str, list[Float64Array]]
     missing: list[NDArray[np.bool_]]
     lacking: NDArray[np.bool_]
+    stored: NDArray[np.bool_]
     schedule: Schedule
     how: Literal["streamed", "spilled"]
     folder: Path
+
+    @property
+    def n_repeats(self) -> int:
+        """How many images go through the network that were there before."""
+        if self.how == "spilled":
+            return 0
+        n_forwards = _forwards(self.schedule, self.stored)
+        return n_forwards - int((self.lacking & ~self.stored).sum())
 
 
 def plan_wide(
@@ -65,7 +77,7 @@ def plan_wide(
     store: EmbeddingStore | None,
     row_images: IntArray,
     *,
-    n_images: int,
+    kept: NDArray[np.bool_],
     seconds_per_image: float,
 ) -> WideWork | None:
     """Find what the store knows of the wide layers, and the best way to the rest.
@@ -82,8 +94,8 @@ def plan_wide(
         Temporary files go beside it.
     row_images : int array
         The images of which tasks need the rows themselves.
-    n_images : int
-        How many images there are.
+    kept : bool array, shape [N]
+        The images of which the rows of all other layers are there.
     seconds_per_image : float
         What a forward pass costs.
 
@@ -99,6 +111,7 @@ def plan_wide(
     """
     if not placement.wide:
         return None
+    n_images = len(kept)
     groups = comparisons.groups
     known = {
         layer: [cache.distances(layer, group.metric.rowwise, group.pairs) for group in groups]
@@ -111,10 +124,14 @@ def plan_wide(
     pairs = comparisons.needed(missing)
     schedule = make_schedule(pairs, n_images, placement.batch_size, placement.capacity)
     folder = temporary_folder(store)
+    stored = np.zeros(n_images, dtype=bool)
+    if cache.is_exact:
+        # Rounded rows would not give the distances that are kept of wide layers.
+        stored = np.logical_and.reduce([kept, *(cache.has(layer) for layer in placement.wide)])
     how = spill_or_stream(
         placement,
-        n_images,
-        schedule.n_forwards,
+        int((~stored).sum()),
+        _forwards(schedule, stored),
         seconds_per_image,
         folder,
         needs_tables=len(row_images) > 0,
@@ -122,7 +139,12 @@ def plan_wide(
     lacking = np.zeros(n_images, dtype=bool)
     lacking[pairs.ravel()] = True
     lacking[row_images] = True
-    return WideWork(placement.wide, known, missing, lacking, schedule, how, folder)
+    return WideWork(placement.wide, known, missing, lacking, stored, schedule, how, folder)
+
+
+def _forwards(schedule: Schedule, stored: NDArray[np.bool_]) -> int:
+    """Count the images that go through the network, repeats included."""
+    return sum(int((~stored[step.images]).sum()) for step in schedule.steps)
 
 
 class WideLayers:
@@ -158,6 +180,7 @@ class WideLayers:
         self._cache = cache
         self._record = record
         self._on_disk = np.zeros(len(work.lacking), dtype=bool)
+        self._stored = work.stored.copy()
         self._stack = ExitStack()
         with ExitStack() as stack:
             self._spills: Spills | None = None
@@ -165,7 +188,10 @@ class WideLayers:
                 own = {layer: widths[layer] for layer in work.layers}
                 self._spills = stack.enter_context(Spills(own, len(work.lacking), work.folder))
             files = {} if self._spills is None else self._spills.layers
-            self._streamer = stack.enter_context(Streamer(model, self._groups, work.layers, files))
+            self._streamer = stack.enter_context(
+                # Stored values are in the order of their axes.
+                Streamer(model, self._groups, work.layers, files, reorder=not work.stored.any())
+            )
             self._stack = stack.pop_all()
         self._streamer.distances.update(work.known)
 
@@ -193,7 +219,49 @@ class WideLayers:
     @property
     def lacking(self) -> NDArray[np.bool_]:
         """The images that still have to go through the network."""
-        return self._work.lacking & ~self._on_disk
+        return self._work.lacking & ~self._stored & ~self._on_disk
+
+    @property
+    def to_take(self) -> list[int]:
+        """The images whose rows are to be taken from the store before all others."""
+        if not self.is_spilled:
+            return []
+        return np.flatnonzero(self._work.lacking & self._stored & ~self._on_disk).tolist()
+
+    def stored(self, images: Sequence[int]) -> list[int]:
+        """Give those of some images whose rows the store has."""
+        return [image for image in images if self._stored[image]]
+
+    def take_stored(self, images: Sequence[int], paths: Sequence[Path]) -> list[int]:
+        """Take in rows that the store has.
+
+        Parameters
+        ----------
+        images : sequence of int
+            Which images: a batch.
+        paths : sequence of Path
+            Their files.
+
+        Returns
+        -------
+        list of int
+            Those whose rows turned out to be damaged: they have to go through the network.
+        """
+        found: dict[str, tuple[FloatArray, NDArray[np.bool_]]] = {}
+        good = np.ones(len(images), dtype=bool)
+        with self._record.timed("store"):
+            for layer in self._work.layers:
+                found[layer] = self._cache.rows(layer, images)
+                good &= found[layer][1]
+        places = np.flatnonzero(good).tolist()
+        if places:
+            rows = {
+                layer: torch.from_numpy(part[good[has]]) for layer, (part, has) in found.items()
+            }
+            self.take(rows, [images[place] for place in places], [paths[place] for place in places])
+        lost = [image for image, is_good in zip(images, good.tolist(), strict=True) if not is_good]
+        self._stored[lost] = False
+        return lost
 
     def take(
         self, layers: Mapping[str, torch.Tensor], numbers: list[int], paths: list[Path]

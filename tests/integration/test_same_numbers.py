@@ -13,6 +13,7 @@ import torch
 from sklearn.metrics.pairwise import cosine_distances, euclidean_distances
 
 from facebench import AccuracyTask, ConditionedAverageDistances, MultiModelTaskManager
+from facebench.store.shards import SHARDS_NAME
 from support import runs
 
 # Bytes that leave the wide layers no room: they are compared on the way.
@@ -123,6 +124,67 @@ def test_spilled_layers_give_the_same(
     assert np.array_equal(runs.distances(again), runs.distances(manager))
     assert again.records["net"].n_forwards == 0
     assert not list((tmp_path / "cache").glob("facebench-*"))
+
+
+def forced(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facebench.engine.wide.spill_or_stream", lambda *_a, **_k: how)
+
+
+@pytest.mark.parametrize("how", ["streamed", "spilled"])
+@pytest.mark.parametrize("known", ["all images", "some images", "a damaged row"])
+def test_rows_kept_when_there_was_memory_are_not_computed_again(
+    world: Path,
+    expected: np.ndarray,
+    tmp_path: Path,
+    how: str,
+    known: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cache = tmp_path / "cache"
+    first = MultiModelTaskManager(runs.make_model(), runs.tasks(world)[1:], 4, cache_dir=cache)
+    if known == "some images":
+        # The new ones are met by those that are known.
+        task = next(iter(first.tasks.values()))
+        task.pairs_df = task.pairs_df.iloc[:8]
+    first.run_all_tasks_all_models(tmp_path / "first", plots=False)
+    n_known = 16 if known == "some images" else runs.N_IMAGES
+    if known == "a damaged row":
+        shards = [path for path in (cache / SHARDS_NAME).iterdir() if path.is_file()]
+        shard = max(shards, key=lambda path: path.stat().st_size)
+        content = bytearray(shard.read_bytes())
+        content[len(content) // 3] ^= 0x40
+        shard.write_bytes(content)
+        n_known -= 1
+    forced(how, monkeypatch)
+    options = {"cache_dir": cache, "max_memory": LITTLE, "num_workers": 0}
+    manager = MultiModelTaskManager(runs.make_model(), runs.tasks(world), 4, **options)
+    (plan,) = manager.plan().models
+    manager.run_all_tasks_all_models(tmp_path / "out", plots=False)
+    np.testing.assert_allclose(runs.distances(manager), expected, rtol=0, atol=1e-5)
+    record = manager.records["net"]
+    assert record.layers["0"] == how
+    if known == "all images":
+        assert (record.n_forwards, record.n_hits) == (0, runs.N_IMAGES)
+    elif how == "spilled":
+        assert record.n_forwards == runs.N_IMAGES - n_known
+    else:
+        # Those that are not known may come by more than once.
+        assert record.n_forwards >= runs.N_IMAGES - n_known
+        assert record.n_forwards < runs.N_IMAGES
+    if known != "a damaged row":
+        assert (plan.n_forwards, plan.n_stored) == (record.n_forwards, n_known)
+
+
+def test_rounded_rows_do_not_stand_in_for_exact_ones(
+    world: Path, expected: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forced("streamed", monkeypatch)
+    options = {"cache_dir": tmp_path / "cache", "cache_dtype": "float16"}
+    runs.run(world, tmp_path / "first", **options)
+    manager = runs.run(world, tmp_path / "out", max_memory=LITTLE, **options)
+    assert manager.records["net"].n_forwards >= runs.N_IMAGES
+    wide = manager.model_task_distances_dfs["net"]["verify"].iloc[:120]
+    np.testing.assert_allclose(wide["model_computed_distance"], expected[:120], rtol=0, atol=1e-5)
 
 
 def test_a_users_metric_sees_wide_layers_in_their_own_order(world: Path, tmp_path: Path) -> None:
