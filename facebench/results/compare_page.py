@@ -17,6 +17,8 @@ __all__ = ["comparison_context"]
 
 _ROOM_FOR_PICTURES = 3_000_000
 _PAIRS_SHOWN = 24
+# A table of more rows makes the page slow to open.
+_PAIRS_LISTED = 4000
 
 
 def comparison_context(a: Run, b: Run, comparison: Comparison) -> dict[str, Any]:
@@ -35,13 +37,15 @@ def comparison_context(a: Run, b: Run, comparison: Comparison) -> dict[str, Any]
         For the template ``compare.html.j2``.
     """
     thumbnails = Thumbnails(_ROOM_FOR_PICTURES)
+    listed = _moved_most(comparison.changed_pairs)
     return {
         "title": " and ".join(dict.fromkeys(str(run.manifest["name"]) for run in (a, b))),
         "a": a,
         "b": b,
         "summary": str(comparison),
         "numbers": _numbers_table(comparison.numbers, _important(a) | _important(b)),
-        "changed": _changed_table(comparison.changed_pairs),
+        "changed": _changed_table(listed),
+        "listed": (len(listed), len(comparison.changed_pairs)),
         "settings": Table(
             "settings-table",
             "Configuration, digests and versions that differ",
@@ -87,6 +91,16 @@ def _numbers_table(numbers: pd.DataFrame, important: set[tuple[Any, ...]]) -> Ta
     columns += [Column("95 % interval", "interval"), Column("p", "p", hint="Not adjusted.")]
     more = f"All layers and measures ({sum(extra)} rows more)" if any(extra) else ""
     return Table("numbers-table", "Numbers side by side", columns, rows, extra, more)
+
+
+def _moved_most(changed: pd.DataFrame) -> pd.DataFrame:
+    """Choose the pairs to list: of every layer those whose distances moved most."""
+    if len(changed) <= _PAIRS_LISTED:
+        return changed
+    moved = (changed["distance_b"] - changed["distance_a"]).abs()
+    keys = [changed[name] for name in ("task", "model", "layer")]
+    place = moved.groupby(keys, sort=False).rank(method="first", ascending=False)
+    return changed.loc[place.nsmallest(_PAIRS_LISTED).index.sort_values()]
 
 
 def _changed_table(changed: pd.DataFrame) -> Table:

@@ -193,6 +193,25 @@ def test_slider_and_curve_are_exact():
     assert wide.max() < 0.1
 
 
+def test_a_comparison_of_very_different_runs_lists_the_pairs_that_moved_most(
+    runs, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("facebench.results.compare_page._PAIRS_LISTED", 6)
+    made = compare_runs(*runs, tmp_path / "page.html")
+    changed = made.changed_pairs
+    assert len(changed) > 6
+    text = made.path.read_text(encoding="utf-8")
+    assert f"Listed are 6 of {len(changed):,} pairs" in text
+    script = re.search(r'id="changed-table".*?application/json">(.*?)</script>', text, re.DOTALL)
+    rows = json.loads(script.group(1))["rows"]
+    moved = (changed["distance_b"] - changed["distance_a"]).abs()
+    most = moved.groupby([changed["task"], changed["model"], changed["layer"]]).idxmax()
+    listed = {tuple(row[:5]) for row in rows}
+    assert len(rows) == len(listed) == 6
+    best = changed.loc[most, ["task", "model", "layer", "img1", "img2"]]
+    assert set(best.itertuples(index=False, name=None)) <= listed
+
+
 def test_comparison_finds_what_differs(runs):
     made = compare_runs(*runs)
     assert made.path is None
