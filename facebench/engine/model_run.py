@@ -185,7 +185,7 @@ class ModelRun:
         images, size = self._wide.to_take, self._placement.batch_size
         for first in range(0, len(images), size):
             part = images[first : first + size]
-            self._wide.take_stored(part, [self._demand.images[image] for image in part])
+            self._wide.take_stored(part, self._paths(part))
 
     def _prove_stored(self) -> None:
         if self._on_first_outputs is None or not self._n_images:
@@ -233,10 +233,9 @@ class ModelRun:
                 # The rest is only decoded, to name all bad images.
                 continue
             if self._wide is not None:
-                paths = [self._demand.images[image] for image in known]
-                damaged = self._wide.take_stored(known, paths)
-                for batch in self._batches([damaged] if damaged else []):
-                    self._take_batch(damaged, batch)
+                damaged = self._wide.take_stored(known, self._paths(known))
+                if damaged:
+                    self._take_batch(damaged, next(self._batches([damaged])))
                 self._wide.meet(step, list(self._bad))
             self._count(step.images)
 
@@ -258,6 +257,9 @@ class ModelRun:
 
     def _is_bound_to_stop(self) -> bool:
         return bool(self._bad) and self._settings.on_bad_image == "stop"
+
+    def _paths(self, images: Sequence[int]) -> list[Path]:
+        return [self._demand.images[image] for image in images]
 
     def _file(self, image: int) -> ImageFile:
         digests = self._demand.digests

@@ -76,14 +76,14 @@ def plan_model(model: BaseModel, demand: Demand, settings: Settings) -> ModelPla
         kept=~lacking,
         seconds_per_image=cache.pace() if per_image is None else per_image[1],
     )
-    n_forwards, waiting = 0, 0
+    n_twice, waiting = 0, 0
     if work is not None:
         lacking |= work.lacking & ~work.stored
-        n_forwards = work.n_repeats
+        n_twice = work.n_repeats
         if work.how == "streamed":
             waiting = work.schedule.most_kept
     n_lacking = int(lacking.sum())
-    n_forwards += n_lacking
+    n_forwards = n_lacking + n_twice
     if n_forwards and per_image is None:
         _, per_image = _probe(model, demand, settings)
     wide_each = sum(widths[layer] for layer in placement.wide) * FLOAT

@@ -124,8 +124,11 @@ def plan_wide(
     pairs = comparisons.needed(missing)
     schedule = make_schedule(pairs, n_images, placement.batch_size, placement.capacity)
     folder = temporary_folder(store)
+    lacking = np.zeros(n_images, dtype=bool)
+    lacking[pairs.ravel()] = True
+    lacking[row_images] = True
     stored = np.zeros(n_images, dtype=bool)
-    if cache.is_exact:
+    if cache.is_exact and lacking.any():
         # Rounded rows would not give the distances that are kept of wide layers.
         stored = np.logical_and.reduce([kept, *(cache.has(layer) for layer in placement.wide)])
     how = spill_or_stream(
@@ -136,9 +139,6 @@ def plan_wide(
         folder,
         needs_tables=len(row_images) > 0,
     )
-    lacking = np.zeros(n_images, dtype=bool)
-    lacking[pairs.ravel()] = True
-    lacking[row_images] = True
     return WideWork(placement.wide, known, missing, lacking, stored, schedule, how, folder)
 
 
@@ -226,7 +226,7 @@ class WideLayers:
         """The images whose rows are to be taken from the store before all others."""
         if not self.is_spilled:
             return []
-        return np.flatnonzero(self._work.lacking & self._stored & ~self._on_disk).tolist()
+        return np.flatnonzero(self._work.lacking & self._stored).tolist()
 
     def stored(self, images: Sequence[int]) -> list[int]:
         """Give those of some images whose rows the store has."""

@@ -118,13 +118,20 @@ def compare_runs(a: Path, b: Path, output: Path | None = None) -> Comparison:
     numbers = _side_by_side(one, other)
     places = numbers.groupby(["task", "model"], sort=False).indices
     intervals = np.full((len(numbers), 3), np.nan)
+    best = {
+        task: [best_layers(run.results, task) for run in (one, other)]
+        for task in one.tasks
+        if task in other.tasks
+    }
     changed = []
     for (task, model), rows in places.items():
         # One task and model at a time: the distances of all need not fit into memory.
         pairs = _common_pairs(one, other, str(model), str(task))
         for place, row in zip(rows, numbers.iloc[rows].to_dict("records"), strict=True):
             intervals[place] = _paired(row, one, other, pairs.get(row["layer"], (None, None)))
-        changed += _changed_pairs(one, other, str(task), str(model), pairs)
+        chosen = {layers.get(model) for layers in best.get(task, ())}
+        shown = {layer: both for layer, both in pairs.items() if layer in chosen}
+        changed += _changed_pairs(str(task), str(model), shown)
     numbers[["ci_low", "ci_high", "p_value"]] = intervals
     comparison = Comparison(
         numbers,
@@ -210,13 +217,12 @@ def _paired(
 
 
 def _changed_pairs(
-    a: Run, b: Run, task: str, model: str, pairs: dict[str, tuple[PairRows, PairRows]]
+    task: str, model: str, pairs: dict[str, tuple[PairRows, PairRows]]
 ) -> list[pd.DataFrame]:
-    """Give the pairs that changed side in the best layers of a model."""
-    best = {best_layers(run.results, task).get(model) for run in (a, b)} if pairs else set()
+    """Give the pairs that changed side, for each layer whose pairs are labelled."""
     tables = []
     for layer, (one, other) in pairs.items():
-        if layer not in best or one.labels is None or other.labels is None:
+        if one.labels is None or other.labels is None:
             continue
         accepted = [rows.distances <= _threshold(rows) for rows in (one, other)]
         changed = (accepted[0] != accepted[1]) & one.usable & other.usable

@@ -19,7 +19,6 @@ import torch
 from facebench import AccuracyTask, FacebenchError, MultiModelTaskManager
 from facebench.errors import ImageError, InputError, LayerOutputError, ModelError, StoreError
 from facebench.files import one_writer
-from facebench.store.shards import SHARDS_NAME
 from support import runs
 
 
@@ -229,11 +228,7 @@ def test_a_flipped_byte_is_reported_and_embedded_again(
 ) -> None:
     cache = tmp_path / "cache"
     runs.run(world, tmp_path / "out", cache_dir=cache)
-    shards = [path for path in (cache / SHARDS_NAME).iterdir() if path.is_file()]
-    shard = max(shards, key=lambda path: path.stat().st_size)
-    content = bytearray(shard.read_bytes())
-    content[len(content) // 3] ^= 0x40
-    shard.write_bytes(content)
+    runs.damage_a_row(cache)
     again = runs.run(world, tmp_path / "again", cache_dir=cache)
     assert "damaged" in caplog.text
     assert 0 < again.records["net"].n_forwards <= 4

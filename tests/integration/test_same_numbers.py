@@ -13,7 +13,6 @@ import torch
 from sklearn.metrics.pairwise import cosine_distances, euclidean_distances
 
 from facebench import AccuracyTask, ConditionedAverageDistances, MultiModelTaskManager
-from facebench.store.shards import SHARDS_NAME
 from support import runs
 
 # Bytes that leave the wide layers no room: they are compared on the way.
@@ -149,11 +148,7 @@ def test_rows_kept_when_there_was_memory_are_not_computed_again(
     first.run_all_tasks_all_models(tmp_path / "first", plots=False)
     n_known = 16 if known == "some images" else runs.N_IMAGES
     if known == "a damaged row":
-        shards = [path for path in (cache / SHARDS_NAME).iterdir() if path.is_file()]
-        shard = max(shards, key=lambda path: path.stat().st_size)
-        content = bytearray(shard.read_bytes())
-        content[len(content) // 3] ^= 0x40
-        shard.write_bytes(content)
+        runs.damage_a_row(cache)
         n_known -= 1
     forced(how, monkeypatch)
     options = {"cache_dir": cache, "max_memory": LITTLE, "num_workers": 0}

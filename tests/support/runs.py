@@ -14,6 +14,7 @@ from sklearn.metrics.pairwise import euclidean_distances
 from torch import nn
 
 from facebench import AccuracyTask, BaseModel, CorrelationTask, MultiModelTaskManager
+from facebench.store.shards import SHARDS_NAME
 
 LAYERS = ["0", "1", "2", "4"]
 N_IMAGES = 24
@@ -92,6 +93,15 @@ def run(folder: Path, output: Path, **options: object) -> MultiModelTaskManager:
     manager = MultiModelTaskManager(make_model(), tasks(folder), **{"batch_size": 4, **options})
     manager.run_all_tasks_all_models(output, plots=False)
     return manager
+
+
+def damage_a_row(cache: Path) -> None:
+    """Flip a bit of the largest file of a store."""
+    shards = [path for path in (cache / SHARDS_NAME).iterdir() if path.is_file()]
+    shard = max(shards, key=lambda path: path.stat().st_size)
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 3] ^= 0x40
+    shard.write_bytes(content)
 
 
 def distances(manager: MultiModelTaskManager) -> np.ndarray:
