@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.metrics.pairwise import cosine_distances
 
-from facebench.pair_distances import DistanceMetric
+from facebench.tasks.shared.distance_metric import DistanceMetric
 
 PLAIN_LIMIT, SKLEARN_LIMIT = 3.0, 500.0
 WIDTH = 512

@@ -14,7 +14,7 @@ import time
 import numpy as np
 from scipy.stats import kendalltau, pearsonr, spearmanr
 
-from facebench.metrics.rated_pairs import RatedPairs
+from facebench.metrics.ratings.pairs import RatedPairs
 
 
 def plain_loop(

@@ -37,7 +37,7 @@ from facebench import (
     RelativeDifferenceTask,
 )
 from facebench.columns import LAYER, MODEL, TASK
-from facebench.results.report import write_report
+from facebench.results.report.run_page import write_report
 from facebench.results.run_folder import RunFolder
 
 MEGABYTES, SECONDS = 15.0, 2.0

@@ -34,8 +34,8 @@ from facebench import (
     layer_profile,
     untrained_copies,
 )
-from facebench.face_chip import face_chip
-from facebench.images import open_image
+from facebench.data.images import open_image
+from facebench.faces.chips import face_chip
 from facebench.stimuli import ConditionSet, make_conditions
 
 PAGE = Path(__file__).with_name("effects.md")

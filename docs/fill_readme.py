@@ -7,7 +7,7 @@ is due.
 import re
 from pathlib import Path
 
-from facebench.prompts import prompt
+from facebench.experiment.starters.prompts import prompt
 
 README = Path(__file__).parents[1] / "README.md"
 KINDS = ("model", "task")

@@ -20,7 +20,7 @@ import torch
 from page_blocks import filled, table
 
 from facebench import DlibResNetModel
-from facebench.images import open_image
+from facebench.data.images import open_image
 from facebench.metrics.bootstrap import bootstrap
 from facebench.metrics.verification import accuracy_at, auc, best_accuracy, eer, roc, tar_at_far
 from facebench.parity import flip_concat, flip_sum, parity_table, squared_distances

@@ -1,3 +1,3 @@
 """Documented import path."""
 
-from facebench.manager import MultiModelTaskManager as MultiModelTaskManager
+from facebench.run.manager import MultiModelTaskManager as MultiModelTaskManager

@@ -32,7 +32,7 @@ ImageFolder = Callable[..., list[Path]]
 @pytest.fixture(autouse=True)
 def own_log() -> Iterator[None]:
     """Take back what a command did to facebench's logger, and to its progress bars."""
-    from facebench.progress import show_bars
+    from facebench.utils.progress import show_bars
 
     logger = logging.getLogger("facebench")
     handlers, level = list(logger.handlers), logger.level
@@ -45,7 +45,7 @@ def own_log() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def own_names(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget the names that a test registers: other tests list all there are."""
-    from facebench import registry
+    from facebench.experiment import registry
 
     for names in (registry.MODELS, registry.TASKS, registry.METRICS, registry.CORRELATIONS):
         monkeypatch.setattr(names, "_registered", dict(names._registered))

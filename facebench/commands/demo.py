@@ -53,7 +53,7 @@ def demo(
         folder = output / "rendered"
         stimuli = prepare_rendered_faces(folder / "stimuli", **asked)
     else:
-        from facebench.files import safe_name
+        from facebench.utils.files import safe_name
 
         folder = output / safe_name(data.resolve().name)
         stimuli = prepare_photographs(data, folder / "stimuli", **asked)

@@ -14,7 +14,7 @@ def doctor() -> None:
 
     Exit status 1 if something that facebench cannot do without is missing.
     """
-    from facebench.diagnosis import MISSING, diagnose
+    from facebench.run.diagnosis import MISSING, diagnose
 
     findings = diagnose()
     talk().table(

@@ -44,8 +44,8 @@ def embed(
     layer; a .parquet file a row per image with a column for each layer.
     """
     from facebench.commands.models import made_model
-    from facebench.embedding_files import embed_folder
-    from facebench.images import images_below
+    from facebench.data.images import images_below
+    from facebench.run.embeddings_file import embed_folder
 
     if output.suffix not in (".npz", ".parquet"):
         msg = f"The output must be a .npz or a .parquet file. Got {output}."

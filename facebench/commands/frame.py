@@ -102,7 +102,7 @@ class Talk:
 
     def show_log(self) -> None:
         """Send facebench's log to standard error, as much of it as the mode wants."""
-        from facebench.progress import show_bars
+        from facebench.utils.progress import show_bars
 
         show_bars(not self.quiet)
         level = logging.WARNING if self.quiet else logging.INFO

@@ -10,7 +10,7 @@ import typer
 from facebench.commands.frame import talk
 
 if TYPE_CHECKING:
-    from facebench.experiment import Experiment
+    from facebench.experiment.building import Experiment
 
 __all__ = ["align", "decode_all", "pairs", "stimuli"]
 
@@ -36,9 +36,9 @@ def pairs(
     seed: Seed = 0,
 ) -> None:
     """Write a list of genuine and impostor pairs from a folder of faces."""
+    from facebench.data.pairs import all_pairs, pairs_from_folder
     from facebench.errors import InputError
-    from facebench.files import atomic_path
-    from facebench.pairs import all_pairs, pairs_from_folder
+    from facebench.utils.files import atomic_path
 
     if output.exists() and not force:
         msg = f"{output} is there already. Give another --output, or --force to write over it."
@@ -130,7 +130,7 @@ def align(
 
     Images without a face are listed, not guessed. chips.csv says which chip is of which image.
     """
-    from facebench.aligning import align_folder
+    from facebench.faces.alignment import align_folder
 
     done = align_folder(folder, output, size=size, padding=padding, keep_all=keep_all)
     for name in done.no_face:
@@ -164,10 +164,10 @@ def decode_all(experiment: Experiment) -> None:
     """
     from concurrent.futures import ThreadPoolExecutor
 
+    from facebench.data.images import open_image
     from facebench.errors import ConfigError, ImageError
-    from facebench.experiment import images_of
-    from facebench.images import open_image
-    from facebench.progress import Progress
+    from facebench.experiment.building import images_of
+    from facebench.utils.progress import Progress
 
     def problem(path: Path) -> str | None:
         try:

@@ -9,14 +9,14 @@ import typer
 from facebench.commands.frame import talk
 
 if TYPE_CHECKING:
-    from facebench.registry import Registry
+    from facebench.experiment.registry import Registry
 
 __all__ = ["layers", "metrics", "model_names", "models", "tasks"]
 
 
 def model_names(incomplete: str) -> list[str]:
     """Complete the name of a model, for shells."""
-    from facebench.registry import MODELS
+    from facebench.experiment.registry import MODELS
 
     return [name for name in MODELS.names() if name.startswith(incomplete)]
 
@@ -37,21 +37,21 @@ ModelArguments = Annotated[
 
 def models() -> None:
     """List the models by name."""
-    from facebench.registry import MODELS
+    from facebench.experiment.registry import MODELS
 
     _list(MODELS)
 
 
 def tasks() -> None:
     """List the tasks by name."""
-    from facebench.registry import TASKS
+    from facebench.experiment.registry import TASKS
 
     _list(TASKS)
 
 
 def metrics() -> None:
     """List the distances and correlations by name."""
-    from facebench.registry import CORRELATIONS, METRICS
+    from facebench.experiment.registry import CORRELATIONS, METRICS
 
     _list(METRICS, CORRELATIONS)
 

@@ -33,13 +33,13 @@ def made_model(model: str, layers: Sequence[str] | None, arguments: Sequence[str
     ConfigError, UnknownNameError
         If there is no such model, or it takes no such arguments.
     """
-    from facebench.arguments import ArgumentProblem, arguments_for
-    from facebench.config_sources import read_arguments
     from facebench.errors import ConfigError
-    from facebench.experiment import make_model
+    from facebench.experiment.arguments import ArgumentProblem, arguments_for
+    from facebench.experiment.building import make_model
+    from facebench.experiment.plugins import find_class
+    from facebench.experiment.registry import MODELS
+    from facebench.experiment.sources import read_arguments
     from facebench.models.base import BaseModel
-    from facebench.plugin_files import find_class
-    from facebench.registry import MODELS
 
     cls = find_class(model, MODELS, (BaseModel,), Path.cwd())
     name = Path(model.partition(":")[0]).stem if ".py" in model else model

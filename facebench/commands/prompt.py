@@ -25,7 +25,7 @@ def prompt(
     ] = None,
 ) -> None:
     """Print a prompt for an assistant: the base class as it is now, an example, and your wish."""
-    from facebench import prompts
+    from facebench.experiment.starters import prompts
 
     text = prompts.prompt(kind, wish, example=True)
     talk().result(text.rstrip())

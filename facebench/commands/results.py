@@ -27,7 +27,7 @@ Output = Annotated[
 
 def report(run: RunPath, output: Output = None) -> None:
     """Write the report of a run: one page that holds everything."""
-    from facebench.results.report import write_report
+    from facebench.results.report.run_page import write_report
 
     page = write_report(latest_run(run), output)
     talk().result(str(page))

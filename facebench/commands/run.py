@@ -11,9 +11,9 @@ import typer
 from facebench.commands.frame import SOME_FAILED, failures_end_with_1, talk
 
 if TYPE_CHECKING:
-    from facebench.config import Config
-    from facebench.experiment import Experiment
-    from facebench.running import Earlier
+    from facebench.experiment.building import Experiment
+    from facebench.experiment.config import Config
+    from facebench.experiment.execution import Earlier
 
 __all__ = ["run", "schema", "validate"]
 
@@ -43,15 +43,15 @@ def run(
     was interrupted or failed is continued in its folder. Exit status: 0 fine, 1 some model or task
     failed, 2 wrong input, 130 interrupted.
     """
-    from facebench.config import load_config
+    from facebench.experiment.config import load_config
 
     started = time.monotonic()
     config = load_config(file, overrides or [])
     if dry_run:
         _show_plan(_built(config))
         return
-    from facebench.experiment_digest import experiment_digest
-    from facebench.running import alone, run_experiment
+    from facebench.experiment.digest import experiment_digest
+    from facebench.experiment.execution import alone, run_experiment
 
     digest = experiment_digest(config)
     earlier = None if force else _startable(config, digest)
@@ -84,7 +84,7 @@ def validate(
     deep: Annotated[bool, typer.Option("--deep", help="Decode every image too.")] = False,
 ) -> None:
     """Check an experiment: syntax, names, files, columns, layers, images; print its plan."""
-    from facebench.config import load_config
+    from facebench.experiment.config import load_config
 
     config = load_config(file, overrides or [])
     experiment = _built(config)
@@ -100,13 +100,13 @@ def schema() -> None:
     """Print the JSON schema of experiment files, for editors."""
     import json
 
-    from facebench.settings import json_schema
+    from facebench.experiment.schema import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=2))
 
 
 def _built(config: Config) -> Experiment:
-    from facebench.experiment import build_experiment
+    from facebench.experiment.building import build_experiment
 
     return build_experiment(config)
 
@@ -118,7 +118,7 @@ def _show_plan(experiment: Experiment) -> None:
 
 
 def _startable(config: Config, digest: str) -> Earlier | None:
-    from facebench.running import find_earlier, refuse_running
+    from facebench.experiment.execution import find_earlier, refuse_running
 
     earlier = find_earlier(config, digest)
     refuse_running(earlier)
@@ -139,7 +139,7 @@ def _show_finished(config: Config, earlier: Earlier) -> None:
 
 
 def _write_report(run: Path) -> None:
-    from facebench.results.report import write_report
+    from facebench.results.report.run_page import write_report
 
     with failures_end_with_1():
         talk().say(f"The report is {write_report(run)}.")
@@ -147,7 +147,7 @@ def _write_report(run: Path) -> None:
 
 def _show_results(path: Path, status: str, *, new: bool) -> None:
     from facebench.results.headline import shown_table
-    from facebench.results.run import load_run
+    from facebench.results.reader import load_run
 
     found = load_run(path)
     if not talk().as_json:

@@ -27,7 +27,7 @@ def new(
     ] = Path(),
 ) -> None:
     """Write a model or task that runs as it is, and a test of its contract."""
-    from facebench.scaffold import write_plugin
+    from facebench.experiment.starters.plugin import write_plugin
 
     plugin, test = write_plugin(kind, name, folder)
     talk().result(f"{plugin}\n{test}")

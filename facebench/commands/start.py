@@ -24,7 +24,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace files of that name.")] = False,
 ) -> None:
     """Write a commented experiment for a folder of faces, with a list of pairs."""
-    from facebench.starter import write_starter
+    from facebench.experiment.starters.folder import write_starter
 
     starter = write_starter(faces, output, most_genuine=most, seed=seed, replace=force)
     talk().say(f"{starter.n_genuine} genuine and {starter.n_impostor} impostor pairs.")

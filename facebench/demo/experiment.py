@@ -8,10 +8,10 @@ from scipy.stats import spearmanr
 from sklearn.metrics.pairwise import euclidean_distances
 
 from facebench.demo.stimuli import DemoStimuli
-from facebench.manager import MultiModelTaskManager
 from facebench.models.base import BaseModel
 from facebench.models.dlib_resnet import DlibResNetModel
 from facebench.models.vgg16 import Vgg16Model
+from facebench.run.manager import MultiModelTaskManager
 from facebench.tasks.accuracy import AccuracyTask
 from facebench.tasks.base import BaseTask
 from facebench.tasks.conditioned_average import ConditionedAverageDistances

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from facebench.data.images import open_image
 from facebench.demo.stimuli import (
     CHIP_SIZE,
     INVERTED,
@@ -21,10 +22,9 @@ from facebench.demo.stimuli import (
     write_versions,
 )
 from facebench.errors import ImageError, InputError, MissingImageError
-from facebench.files import safe_name
-from facebench.images import open_image
 from facebench.stimuli import feature_outlines, thatcherise
 from facebench.types import StrPath
+from facebench.utils.files import safe_name
 
 __all__ = ["prepare_photographs"]
 
@@ -132,7 +132,7 @@ def _png_name(path: Path) -> str:
 def _align(job: _Job) -> bool:
     """Cut one face and write its versions; runs in a worker process."""
     # dlib and torch load in the workers only.
-    from facebench.face_chip import face_chip, face_landmarks_68
+    from facebench.faces.chips import face_chip, face_landmarks_68
 
     try:
         chip = face_chip(np.asarray(open_image(job.source)), size=CHIP_SIZE)

@@ -19,7 +19,6 @@ from facebench.demo.stimuli import (
     write_png,
     write_versions,
 )
-from facebench.files import atomic_path
 from facebench.stimuli import (
     FEATURES,
     Identity,
@@ -35,6 +34,7 @@ from facebench.stimuli import (
 )
 from facebench.stimuli.pair_tables import write_csv
 from facebench.types import StrPath
+from facebench.utils.files import atomic_path
 
 __all__ = ["prepare_rendered_faces"]
 
@@ -215,6 +215,6 @@ def _write_tables(stimuli: DemoStimuli, people: list[_Person], seed: int) -> Non
 def _renderer_digest() -> str:
     """Digest the renderer's source, so that stimuli of an older one are not taken for its own."""
     digest = hashlib.sha256()
-    for source in sorted(Path(facebench.stimuli.__file__).parent.glob("*.py")):
+    for source in sorted(Path(facebench.stimuli.__file__).parent.rglob("*.py")):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]

@@ -21,9 +21,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from facebench.files import atomic_path
-from facebench.progress import Progress
 from facebench.stimuli import invert
+from facebench.utils.files import atomic_path
+from facebench.utils.progress import Progress
 
 __all__ = [
     "CHIP_SIZE",

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facebench.columns import DEFAULT_LAYER
+from facebench.engine.fingerprint import ModelFingerprint, model_fingerprint
 from facebench.engine.forward import Precision
-from facebench.fingerprint import ModelFingerprint, model_fingerprint
 from facebench.metrics.distances import RowDistance
 from facebench.models.base import BaseModel
 from facebench.store import EmbeddingStore

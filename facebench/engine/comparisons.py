@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facebench.pair_distances import DistanceMetric
+from facebench.tasks.shared.distance_metric import DistanceMetric
 from facebench.types import IntArray
 
 __all__ = ["Comparison", "Comparisons", "PairsOfTask"]

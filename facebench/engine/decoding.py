@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
+from facebench.data.images import file_state, open_image
 from facebench.errors import FacebenchError, ImageError, ModelError
-from facebench.images import file_state, open_image
 from facebench.models.base import BaseModel
 from facebench.store.file_digests import file_digest
 

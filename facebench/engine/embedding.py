@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from facebench.engine.demand import Demand, digests_of
 from facebench.engine.model_run import ModelRun, OnFirstOutputs
 from facebench.engine.outputs import Embeddings
 from facebench.engine.record import ModelRecord
+from facebench.engine.request import Demand, digests_of
 from facebench.engine.settings import Settings
 from facebench.models.base import BaseModel
 from facebench.store import EmbeddingStore

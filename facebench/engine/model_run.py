@@ -20,21 +20,21 @@ from numpy.typing import NDArray
 from facebench.engine.cache import ModelCache
 from facebench.engine.comparisons import Comparisons
 from facebench.engine.decoding import ImageFile
-from facebench.engine.demand import Demand
+from facebench.engine.fingerprint import running
 from facebench.engine.forward import Forward, as_rows, check_finite
 from facebench.engine.loading import Batch, Loader
 from facebench.engine.memory import peak_memory
 from facebench.engine.outputs import Embeddings
 from facebench.engine.placement import Placement, place_layers, window_of
 from facebench.engine.record import ModelRecord
+from facebench.engine.request import Demand
 from facebench.engine.schedule import NO_PAIRS, Step, in_chunks
 from facebench.engine.settings import Settings
 from facebench.engine.wide import WideLayers, plan_wide
 from facebench.errors import ImageError
-from facebench.fingerprint import running
 from facebench.models.base import BaseModel
-from facebench.progress import Progress
 from facebench.types import FloatArray, IntArray, OnBadImage
+from facebench.utils.progress import Progress
 
 __all__ = ["ModelRun", "OnFirstOutputs"]
 

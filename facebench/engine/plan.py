@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from facebench.engine.cache import ModelCache
 from facebench.engine.comparisons import Comparisons
 from facebench.engine.decoding import ImageFile
-from facebench.engine.demand import Demand
+from facebench.engine.fingerprint import running
 from facebench.engine.forward import Forward
 from facebench.engine.loading import Loader, usable_cores
 from facebench.engine.memory import FLOAT
 from facebench.engine.placement import place_layers
-from facebench.engine.run_plan import LayerPlan, ModelPlan
+from facebench.engine.plan_tables import LayerPlan, ModelPlan
+from facebench.engine.request import Demand
 from facebench.engine.settings import Settings
 from facebench.engine.wide import WideWork, plan_wide
-from facebench.fingerprint import running
 from facebench.models.base import BaseModel
 
 __all__ = ["plan_model"]

@@ -19,7 +19,7 @@ from facebench.engine.placement import Placement, spill_or_stream, temporary_fol
 from facebench.engine.record import ModelRecord
 from facebench.engine.schedule import Schedule, Step, make_schedule
 from facebench.engine.spill import Spills
-from facebench.engine.streaming import Streamer
+from facebench.engine.streamed import Streamer
 from facebench.models.base import BaseModel
 from facebench.store import EmbeddingStore
 from facebench.types import Float64Array, FloatArray, IntArray

@@ -1,5 +1,6 @@
-"""Figures made from plain records; they know neither tables nor files.
+"""Figures: from result tables to PNG files.
 
-`facebench.plots` turns tables into records and figures into PNGs. Import these modules inside
-functions only, because they load matplotlib.
+`plot_helper.PlotHelper` is the entry point. `records` turns tables into plain records, and
+`drawing` turns records into figures; drawing knows neither tables nor files. Only modules of
+`drawing` load matplotlib, so they are imported inside functions.
 """

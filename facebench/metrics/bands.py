@@ -8,7 +8,7 @@ import numpy as np
 
 from facebench.metrics.bootstrap import _check_numbers, _defined
 from facebench.metrics.labels import read_comparisons
-from facebench.metrics.resamples import By, draws_of, units_of
+from facebench.metrics.uncertainty.resamples import By, draws_of, units_of
 from facebench.types import Float64Array
 
 __all__ = ["RocBand", "roc_band"]

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from facebench.metrics.labels import read_comparisons
-from facebench.metrics.resamples import CHUNK, By, Interval, Units, draws_of, units_of
+from facebench.metrics.uncertainty.resamples import CHUNK, By, Interval, Units, draws_of, units_of
 from facebench.types import Float64Array
 
 __all__ = ["Interval", "PairedBootstrap", "ResamplingError", "bootstrap", "paired_bootstrap"]

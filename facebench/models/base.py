@@ -12,8 +12,8 @@ from torch import nn
 from torchvision import transforms
 
 from facebench.columns import DEFAULT_LAYER
+from facebench.data.images import open_image
 from facebench.errors import InputError, ModelError
-from facebench.images import open_image
 from facebench.models.checkpoints import StateDict, count_identities, load_into, read_checkpoint
 from facebench.models.layer_search import find_layers, leaf_layers
 from facebench.models.layers import LayerRecorder, batch_output, flat_copy

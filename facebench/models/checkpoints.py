@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from facebench.errors import MissingWeightsError, WeightsError
-from facebench.names import did_you_mean_file
 from facebench.types import StrPath
+from facebench.utils.suggestions import did_you_mean_file
 
 __all__ = ["count_identities", "listed", "load_into", "read_checkpoint", "refused_pickle"]
 

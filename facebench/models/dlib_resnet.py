@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from facebench.face_chip import face_chip
-from facebench.models._dlib_network import INPUT_SIZE, DlibResNet, pixels_to_input
+from facebench.faces.chips import face_chip
 from facebench.models.base import BaseModel
+from facebench.models.dlib.network import INPUT_SIZE, DlibResNet, pixels_to_input
 
 __all__ = ["DlibResNetModel"]
 

@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 
 from facebench.metrics.verification import youden_threshold
-from facebench.results.compare_page import comparison_context
+from facebench.results.comparison.paired import Evidence
 from facebench.results.headline import best_layers
-from facebench.results.pages import write_page
 from facebench.results.pair_rows import PairRows, layers_of
-from facebench.results.paired import Evidence
-from facebench.results.provenance_view import flat
-from facebench.results.run import Run, load_run
+from facebench.results.reader import Run, load_run
+from facebench.results.report.comparison_page import comparison_context
+from facebench.results.report.pages import write_page
+from facebench.results.report.provenance_view import flat
 
 __all__ = ["Comparison", "compare_runs"]
 

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from facebench.files import atomic_path
 from facebench.types import IntArray
+from facebench.utils.files import atomic_path
 
 __all__ = ["read_block", "write_distances"]
 

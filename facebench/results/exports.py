@@ -13,12 +13,12 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from facebench.columns import CONDITION, DEFAULT_LAYER, IDENTITY, LAYER, MODEL
-from facebench.files import atomic_path, safe_name
 from facebench.results.schema import DATA_HEALTH_FILE
 from facebench.types import DistancesByModel
+from facebench.utils.files import atomic_path, safe_name
 
 if TYPE_CHECKING:
-    from facebench.measurement import AnyTask
+    from facebench.run.measurement import AnyTask
 
 __all__ = [
     "draw_class",

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from facebench.metrics.correlation_influence import (
+from facebench.metrics.uncertainty.correlation_influence import (
     kendall_influence,
     pearson_influence,
     spearman_influence,
 )
-from facebench.metrics.influence import (
+from facebench.metrics.uncertainty.influence import (
     Influence,
     Scale,
     auc_influence,
@@ -21,7 +21,12 @@ from facebench.metrics.influence import (
     mean_influence,
     relative_difference_influence,
 )
-from facebench.metrics.shares import SHARES_NOTE, Share, effective_counts, no_narrower
+from facebench.metrics.uncertainty.proportions import (
+    SHARES_NOTE,
+    Share,
+    effective_counts,
+    no_narrower,
+)
 from facebench.metrics.verification import accuracy_at, youden_threshold
 from facebench.results.pair_rows import PairRows
 

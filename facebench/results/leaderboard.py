@@ -10,10 +10,10 @@ import pandas as pd
 
 from facebench.errors import InputError
 from facebench.results.headline import best_layers, direction, headline_rows
-from facebench.results.pages import write_page
-from facebench.results.provenance_view import shown_time
-from facebench.results.run import Run, load_run
-from facebench.results.tables import Column, Table, forest, span_of
+from facebench.results.reader import Run, load_run
+from facebench.results.report.pages import write_page
+from facebench.results.report.provenance_view import shown_time
+from facebench.results.report.tables import Column, Table, forest, span_of
 
 __all__ = ["write_leaderboard"]
 

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from facebench.files import atomic_path
-from facebench.metrics.jackknife import LeftOut
+from facebench.metrics.uncertainty.jackknife import LeftOut
+from facebench.utils.files import atomic_path
 
 __all__ = ["read_left_out", "write_left_out"]
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facebench.metrics.influence import Dyads, dyads
 from facebench.metrics.labels import LabelError, as_labels
+from facebench.metrics.uncertainty.influence import Dyads, dyads
 from facebench.results.task_facts import TaskFacts
 from facebench.types import Float64Array, IntArray
 

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from facebench.errors import RunFolderError
-from facebench.files import atomic_path, safe_name
+from facebench.results.data_health import look_at_data
 from facebench.results.distances_file import write_distances
 from facebench.results.exports import export_data_health
-from facebench.results.health import look_at_data
 from facebench.results.left_out import LeftOuts
 from facebench.results.left_out_file import write_left_out
 from facebench.results.manifest import read_manifest
@@ -42,11 +41,12 @@ from facebench.results.schema import (
 )
 from facebench.results.task_facts import TaskFacts, facts_of
 from facebench.results.tidy import tidy_results
+from facebench.utils.files import atomic_path, safe_name
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from facebench.manager import MultiModelTaskManager
+    from facebench.run.manager import MultiModelTaskManager
 
 __all__ = ["RunFolder", "Status"]
 

@@ -56,15 +56,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from facebench.faces.landmarks import find_landmarks
     from facebench.stimuli.catalogue import CONDITIONS, Condition
     from facebench.stimuli.composites import composite
     from facebench.stimuli.condition_set import ConditionSet, LeftOut
     from facebench.stimuli.conditions import make_conditions
-    from facebench.stimuli.detection import find_landmarks
     from facebench.stimuli.exchange import exchange_feature
     from facebench.stimuli.geometry import face_width, feature_outlines, head_yaw
     from facebench.stimuli.manipulate import aligned_chip, invert, thatcherise
-    from facebench.stimuli.parameters import (
+    from facebench.stimuli.parts import part_mask, show_only
+    from facebench.stimuli.rendered.camera import RenderedFace, render_face
+    from facebench.stimuli.rendered.parameters import (
         BACKGROUNDS,
         FEATURES,
         HAIR_STYLES,
@@ -74,15 +76,13 @@ if TYPE_CHECKING:
         feature_indices,
         identity_distance,
     )
-    from facebench.stimuli.parts import part_mask, show_only
-    from facebench.stimuli.rendered_sets import RenderedSet, make_rendered_faces
-    from facebench.stimuli.rendering import RenderedFace, render_face
-    from facebench.stimuli.sampling import (
+    from facebench.stimuli.rendered.sampling import (
         change_feature,
         change_trait,
         sample_identity,
         sample_view,
     )
+    from facebench.stimuli.rendered.sets import RenderedSet, make_rendered_faces
     from facebench.stimuli.spacing import change_eye_distance, move_mouth
     from facebench.stimuli.spectrum import high_pass, low_pass, scramble_phase
     from facebench.stimuli.tones import (
@@ -145,11 +145,10 @@ _NAMES = {
     "composites": ("composite",),
     "condition_set": ("ConditionSet", "LeftOut"),
     "conditions": ("make_conditions",),
-    "detection": ("find_landmarks",),
     "exchange": ("exchange_feature",),
     "geometry": ("face_width", "feature_outlines", "head_yaw"),
     "manipulate": ("aligned_chip", "invert", "thatcherise"),
-    "parameters": (
+    "rendered.parameters": (
         "BACKGROUNDS",
         "FEATURES",
         "HAIR_STYLES",
@@ -160,14 +159,15 @@ _NAMES = {
         "identity_distance",
     ),
     "parts": ("part_mask", "show_only"),
-    "rendered_sets": ("RenderedSet", "make_rendered_faces"),
-    "rendering": ("RenderedFace", "render_face"),
-    "sampling": ("change_feature", "change_trait", "sample_identity", "sample_view"),
+    "rendered.sets": ("RenderedSet", "make_rendered_faces"),
+    "rendered.camera": ("RenderedFace", "render_face"),
+    "rendered.sampling": ("change_feature", "change_trait", "sample_identity", "sample_view"),
     "spacing": ("change_eye_distance", "move_mouth"),
     "spectrum": ("high_pass", "low_pass", "scramble_phase"),
     "tones": ("add_noise", "negate", "pixelate", "rms_contrast", "set_contrast", "to_grey"),
 }
 _HOMES = {name: f"{__name__}.{module}" for module, names in _NAMES.items() for name in names}
+_HOMES["find_landmarks"] = "facebench.faces.landmarks"
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from facebench.stimuli.pictures import Field
+from facebench.faces.pictures import Field
 
 _PADDING = 1.25  # an ellipse is this much larger than the spread of its outline
 _FEATHER = 0.35  # share of the ellipse's radius over which old and new pixels blend

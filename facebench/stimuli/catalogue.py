@@ -9,17 +9,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from facebench.errors import StimulusError, UnknownNameError
-from facebench.files import safe_name
+from facebench.faces.pictures import Field, Picture
 from facebench.stimuli.blending import Ellipse
 from facebench.stimuli.composites import composite
 from facebench.stimuli.exchange import exchange_feature
 from facebench.stimuli.geometry import feature_outlines
 from facebench.stimuli.manipulate import invert, thatcherise
 from facebench.stimuli.parts import show_only
-from facebench.stimuli.pictures import Field, Picture
 from facebench.stimuli.spacing import change_eye_distance, move_mouth
 from facebench.stimuli.spectrum import high_pass, low_pass, scramble_phase
 from facebench.stimuli.tones import add_noise, negate, pixelate, set_contrast, to_grey
+from facebench.utils.files import safe_name
 
 UPRIGHT = "upright"
 RESERVED = (UPRIGHT, "verification", "critical-features", "contact-sheets")

@@ -11,7 +11,7 @@ from itertools import pairwise, zip_longest
 
 import numpy as np
 
-from facebench.metrics.blocks import FEW_BLOCKS
+from facebench.metrics.uncertainty.independent_groups import FEW_BLOCKS
 
 __all__ = ["closed_groups", "pairs_of_two"]
 

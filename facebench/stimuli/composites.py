@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter
 
 from facebench.errors import StimulusError
+from facebench.faces.pictures import Field, Picture, checked_picture, rounded, sample, smoothed
 from facebench.stimuli.blending import smoothstep
 from facebench.stimuli.geometry import checked_landmarks, directions, face_width
 from facebench.stimuli.parts import part_mask
-from facebench.stimuli.pictures import Field, Picture, checked_picture, rounded, sample, smoothed
-from facebench.stimuli.toning import ToneMatch, colours, tones
+from facebench.stimuli.skin_tone import ToneMatch, colours, tones
 
 _MIDDLE_GREY = 128.0
 _CUT = 29  # on the ridge of the nose, half way between its root and its base

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from facebench.files import atomic_path
-from facebench.images import open_image
+from facebench.data.images import open_image
+from facebench.utils.files import atomic_path
 
 __all__ = ["contact_sheet"]
 

@@ -7,7 +7,7 @@ from itertools import chain, islice
 
 import numpy as np
 
-from facebench.stimuli.pictures import Field
+from facebench.faces.pictures import Field
 from facebench.stimuli.sources import PreparedFace, own_seed
 
 _CANDIDATES = 200  # so many random faces are compared to find the most similar donors

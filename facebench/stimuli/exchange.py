@@ -9,6 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from facebench.errors import StimulusError
+from facebench.faces.pictures import (
+    Field,
+    Picture,
+    checked_picture,
+    rounded,
+    sample,
+    smoothed,
+)
 from facebench.stimuli.blending import Ellipse, blend
 from facebench.stimuli.geometry import (
     LEFT_EYE,
@@ -18,15 +26,7 @@ from facebench.stimuli.geometry import (
     outside,
     similarity,
 )
-from facebench.stimuli.pictures import (
-    Field,
-    Picture,
-    checked_picture,
-    rounded,
-    sample,
-    smoothed,
-)
-from facebench.stimuli.toning import ToneMatch, colours, tones
+from facebench.stimuli.skin_tone import ToneMatch, colours, tones
 
 _MIDDLE_FACE = slice(17, 68)
 _FEATURES = {"eyes": (RIGHT_EYE, LEFT_EYE), "mouth": (MOUTH,)}

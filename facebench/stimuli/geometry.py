@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from scipy.spatial import ConvexHull, QhullError
 
 from facebench.errors import StimulusError
-from facebench.stimuli.pictures import Field
+from facebench.faces.pictures import Field
 
 # The subject's right eye is on the image's left.
 RIGHT_EYE, LEFT_EYE, MOUTH = slice(36, 42), slice(42, 48), slice(48, 60)

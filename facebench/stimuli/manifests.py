@@ -10,7 +10,7 @@ from typing import Any
 
 import facebench
 from facebench.errors import StimulusError
-from facebench.files import atomic_path
+from facebench.utils.files import atomic_path
 
 _NAME = "manifest.json"
 _FORMAT = 1

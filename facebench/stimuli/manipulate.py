@@ -14,10 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import correlate1d, map_coordinates
 
 from facebench.errors import StimulusError
+from facebench.faces.pictures import Field, Picture, checked_picture, rounded, sample
 from facebench.stimuli.blending import Ellipse, blend
 from facebench.stimuli.geometry import feature_outlines, similarity
-from facebench.stimuli.pictures import Field, Picture, checked_picture, rounded, sample
-from facebench.stimuli.toning import colours, tones
+from facebench.stimuli.skin_tone import colours, tones
 
 # Where dlib's 5-point alignment puts the points in a chip without padding, from
 # get_face_chip_details in dlib/image_transforms/interpolation.h (Boost licence).

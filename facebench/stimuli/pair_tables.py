@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from facebench.files import atomic_path
 from facebench.stimuli.catalogue import CONDITIONS, UPRIGHT, Condition
 from facebench.stimuli.closed_groups import closed_groups, pairs_of_two
 from facebench.stimuli.sources import PreparedFace, own_seed
+from facebench.utils.files import atomic_path
 
 _COLUMNS = ("img1", "img2", "same", "condition", "identity1", "identity2")
 Row = tuple[str | int, ...]

@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike
 from scipy.ndimage import distance_transform_edt
 
 from facebench.errors import StimulusError
+from facebench.faces.pictures import Field, Picture, checked_picture, rounded
 from facebench.stimuli.blending import smoothstep
 from facebench.stimuli.geometry import checked_landmarks, directions, face_width, outside
-from facebench.stimuli.pictures import Field, Picture, checked_picture, rounded
 
 _BROWS_AND_EYES = (*range(17, 27), *range(36, 48))
 _OUTER_LIPS = tuple(range(48, 60))

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from facebench.errors import MissingImageError, StimulusError
-from facebench.files import safe_name
+from facebench.faces.pictures import Field
 from facebench.stimuli.geometry import face_width, head_yaw
 from facebench.stimuli.manifests import set_aside
-from facebench.stimuli.pictures import Field
+from facebench.utils.files import safe_name
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 
@@ -38,7 +38,7 @@ class PreparedFace:
     landmarks : ndarray [68, 2]
         In pixels of its upright stimulus.
     skin : ndarray [k, 3]
-        Tones of its skin in some places, see `facebench.stimuli.toning`.
+        Tones of its skin in some places, see `facebench.stimuli.skin_tone`.
     sharpness : float
         The share of fine detail in its contrast, as a logarithm.
     """

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from facebench.errors import StimulusError
+from facebench.faces.pictures import Field, Picture, checked_picture, rounded, sample
 from facebench.stimuli.blending import Ellipse, smoothstep
 from facebench.stimuli.geometry import (
     MOUTH,
@@ -29,7 +30,6 @@ from facebench.stimuli.geometry import (
     eye_distance,
     feature_outlines,
 )
-from facebench.stimuli.pictures import Field, Picture, checked_picture, rounded, sample
 
 _REACH = 2.0  # the skin stretches up to so many radii of the feature's ellipse
 _STEEPEST = 1.5  # slope of smoothstep

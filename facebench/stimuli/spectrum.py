@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike
 from scipy import fft
 from scipy.ndimage import gaussian_filter
 
+from facebench.faces.pictures import Field, Picture, checked_picture, require_positive, rounded
 from facebench.stimuli.geometry import face_width
-from facebench.stimuli.parameters import require_seed
-from facebench.stimuli.pictures import Field, Picture, checked_picture, require_positive, rounded
+from facebench.stimuli.rendered.parameters import require_seed
 from facebench.stimuli.tones import with_contrast
 
 _MIDDLE_GREY = 128.0

@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from facebench.stimuli.geometry import face_width
-from facebench.stimuli.parameters import require_seed
-from facebench.stimuli.parts import part_mask
-from facebench.stimuli.pictures import (
+from facebench.faces.pictures import (
     Field,
     Picture,
     checked_picture,
     require_positive,
     rounded,
 )
+from facebench.stimuli.geometry import face_width
+from facebench.stimuli.parts import part_mask
+from facebench.stimuli.rendered.parameters import require_seed
 
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow's mode L
 _NOISE_STREAM = 701

@@ -17,17 +17,17 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter, uniform_filter
 
+from facebench.data.images import open_image
 from facebench.errors import ImageError, StimulusError
-from facebench.face_chip import face_landmarks
-from facebench.files import atomic_path
-from facebench.images import open_image
-from facebench.progress import Progress
+from facebench.faces.chips import face_landmarks
+from facebench.faces.pictures import Field, Picture
 from facebench.stimuli.catalogue import UPRIGHT, Condition, Face
 from facebench.stimuli.geometry import face_width, outside
 from facebench.stimuli.manipulate import aligned_chip, to_chip
-from facebench.stimuli.pictures import Field, Picture
+from facebench.stimuli.skin_tone import tones
 from facebench.stimuli.sources import PreparedFace, Source, own_seed
-from facebench.stimuli.toning import tones
+from facebench.utils.files import atomic_path
+from facebench.utils.progress import Progress
 
 _log = logging.getLogger(__name__)
 _IMAGES_PER_WORKER = 32  # a process takes seconds to start

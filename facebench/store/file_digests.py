@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from facebench.data.images import file_state, image_bytes
 from facebench.errors import ImageError
-from facebench.images import file_state, image_bytes
 from facebench.store.database import Database
 from facebench.store.layer_index import DIGEST_BYTES
 

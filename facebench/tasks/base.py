@@ -9,10 +9,10 @@ import pandas as pd
 from sklearn.metrics.pairwise import cosine_distances
 
 from facebench.columns import CONDITION
+from facebench.data.pairs import as_path, read_pairs, require_column, require_numbers
 from facebench.errors import InputError
-from facebench.pair_distances import DistanceMetric
-from facebench.pairs import as_path, read_pairs, require_column, require_numbers
-from facebench.tasks.pairs_table import PairsTable
+from facebench.tasks.shared.distance_metric import DistanceMetric
+from facebench.tasks.shared.pairs_table import PairsTable
 from facebench.types import MetricFunction, StrPath
 
 __all__ = ["DECIMALS", "BaseTask", "RoundedTask", "round_measures"]

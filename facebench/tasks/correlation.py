@@ -11,9 +11,9 @@ import pandas as pd
 from sklearn.metrics.pairwise import cosine_distances
 
 from facebench.errors import MetricError
-from facebench.pair_distances import metric_name
-from facebench.plots import PlotHelper
+from facebench.figures.plot_helper import PlotHelper
 from facebench.tasks.base import RoundedTask
+from facebench.tasks.shared.distance_metric import metric_name
 from facebench.types import DistancesByModel, Float64Array, MetricFunction, StrPath
 
 __all__ = ["CorrelationTask"]

@@ -11,13 +11,23 @@ from sklearn.metrics.pairwise import cosine_distances
 
 from facebench.columns import CI_METHOD, MODEL, UNDEFINED
 from facebench.errors import InputError
-from facebench.metrics.cells import Cells, Measure
+from facebench.figures.plot_helper import PlotHelper
+from facebench.metrics.conditions import Cells, Measure
 from facebench.metrics.effects import item_index
-from facebench.metrics.jackknife import LeaveOut, LeftOut
-from facebench.metrics.permutations import exchange_of
-from facebench.plots import PlotHelper
+from facebench.metrics.uncertainty.jackknife import LeaveOut, LeftOut
+from facebench.metrics.uncertainty.permutations import exchange_of
 from facebench.tasks.base import RoundedTask
-from facebench.tasks.comparisons import (
+from facebench.tasks.shared.effect_design import (
+    Side,
+    conditions_of,
+    items_of,
+    labels_of,
+    members_of,
+)
+from facebench.tasks.shared.effect_items import PairedItems
+from facebench.tasks.shared.effect_measure import EffectMeasure
+from facebench.tasks.shared.effect_rows import EffectRows, columns_of
+from facebench.tasks.shared.labelled_pairs import (
     Identity,
     align_distances,
     at_least_1,
@@ -27,10 +37,6 @@ from facebench.tasks.comparisons import (
     resamples_of,
     resampling_note,
 )
-from facebench.tasks.effect_design import Side, conditions_of, items_of, labels_of, members_of
-from facebench.tasks.effect_items import PairedItems
-from facebench.tasks.effect_measure import EffectMeasure
-from facebench.tasks.effect_rows import EffectRows, columns_of
 from facebench.types import Float64Array, MetricFunction, StrPath
 
 __all__ = ["EffectTask", "HumanReference"]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from facebench.data.pairs import as_path
 from facebench.errors import InputError
-from facebench.pairs import as_path
 from facebench.types import FloatArray, StrPath
 
 __all__ = ["EmbeddingTask"]

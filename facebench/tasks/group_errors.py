@@ -13,12 +13,13 @@ from sklearn.metrics.pairwise import cosine_distances
 
 from facebench.columns import CI_METHOD, CONDITION
 from facebench.errors import InputError, PairsError
+from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.accuracy import accepted_at
-from facebench.metrics.jackknife import LeaveOut, LeftOut
+from facebench.metrics.uncertainty.jackknife import LeaveOut, LeftOut
 from facebench.metrics.verification import fnmr_at_fmr
-from facebench.plots import PlotHelper
 from facebench.tasks.base import RoundedTask
-from facebench.tasks.comparisons import (
+from facebench.tasks.shared.group_measures import ALL_GROUPS, Cell, GroupMeasures, cells_of
+from facebench.tasks.shared.labelled_pairs import (
     Identity,
     Members,
     align_distances,
@@ -32,8 +33,7 @@ from facebench.tasks.comparisons import (
     resamples_of,
     resampling_note,
 )
-from facebench.tasks.group_measures import ALL_GROUPS, Cell, GroupMeasures, cells_of
-from facebench.tasks.groups_of_pairs import GROUP_COLUMNS, Groups, groups_of_pairs
+from facebench.tasks.shared.pair_groups import GROUP_COLUMNS, Groups, groups_of_pairs
 from facebench.types import Float64Array, MetricFunction, StrPath
 
 __all__ = ["GroupErrorTask"]

@@ -23,21 +23,21 @@ from facebench.columns import (
     TASK,
 )
 from facebench.errors import InputError, MetricError, PairsError
+from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.bootstrap import Interval
 from facebench.metrics.identification import RankedProbes, rank_k
-from facebench.metrics.identification_bootstrap import (
+from facebench.metrics.search import Measure, search_gallery
+from facebench.metrics.templates import Normalise, pool_templates, unit_rows
+from facebench.metrics.uncertainty.identification_bootstrap import (
     identification_intervals,
     identification_replicates,
 )
-from facebench.metrics.jackknife import LeaveOut, LeftOut
-from facebench.metrics.search import Measure, search_gallery
-from facebench.metrics.templates import Normalise, pool_templates, unit_rows
-from facebench.pair_distances import batch_cosine_distance, metric_name
-from facebench.plots import PlotHelper
+from facebench.metrics.uncertainty.jackknife import LeaveOut, LeftOut
 from facebench.tasks.base import round_measures
 from facebench.tasks.embedding import EmbeddingTask
-from facebench.tasks.image_tables import ImageTable, read_image_table
-from facebench.tasks.ranked_items import as_ranked, by_gallery, cmc_curve, tpir_and_distance
+from facebench.tasks.shared.distance_metric import batch_cosine_distance, metric_name
+from facebench.tasks.shared.image_tables import ImageTable, read_image_table
+from facebench.tasks.shared.ranked_items import as_ranked, by_gallery, cmc_curve, tpir_and_distance
 from facebench.types import Float64Array, FloatArray, IntArray, MetricFunction, StrPath
 
 __all__ = ["IdentificationTask"]

@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 
 from facebench.columns import CI_METHOD, N_FAILED, N_IMAGES
+from facebench.data.pairs import read_pairs, require_column, row_name
 from facebench.errors import InputError, PairsError
-from facebench.metrics.choice_errors import choice_estimate
-from facebench.metrics.influence import Scale
-from facebench.metrics.jackknife import LeaveOut, LeftOut
+from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.noise_ceiling import share_of_ceiling
 from facebench.metrics.odd_one_out import (
     agreement,
@@ -20,11 +19,12 @@ from facebench.metrics.odd_one_out import (
     log_likelihood,
 )
 from facebench.metrics.rdm import gram, rdm, square
-from facebench.metrics.resampling import Estimate
-from facebench.pairs import read_pairs, require_column, row_name
-from facebench.plots import PlotHelper
+from facebench.metrics.uncertainty.choice_errors import choice_estimate
+from facebench.metrics.uncertainty.influence import Scale
+from facebench.metrics.uncertainty.jackknife import LeaveOut, LeftOut
+from facebench.metrics.uncertainty.rating_resamples import Estimate
 from facebench.tasks.embedding import EmbeddingTask
-from facebench.tasks.rating_columns import interval_columns
+from facebench.tasks.shared.rating_columns import interval_columns
 from facebench.types import Float64Array, FloatArray, StrPath
 
 __all__ = ["OddOneOutTask"]

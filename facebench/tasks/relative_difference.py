@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.metrics.pairwise import cosine_distances
 
 from facebench.errors import PairsError
-from facebench.plots import PlotHelper
+from facebench.figures.plot_helper import PlotHelper
 from facebench.tasks.base import RoundedTask
 from facebench.types import MetricFunction, StrPath
 

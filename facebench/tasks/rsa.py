@@ -11,23 +11,23 @@ import numpy as np
 import pandas as pd
 
 from facebench.columns import CI_METHOD, N_FAILED, N_IMAGES, N_PAIRS
+from facebench.data.images import open_image
+from facebench.data.pairs import as_path, read_pairs
 from facebench.errors import ImageError, InputError
-from facebench.images import open_image
-from facebench.metrics.jackknife import LeaveOut, LeftOut
-from facebench.metrics.rated_pairs import IntervalKind, RatedPairs, Resample
+from facebench.figures.plot_helper import PlotHelper
+from facebench.metrics.ratings.pairs import IntervalKind, RatedPairs, Resample
 from facebench.metrics.rdm import DISTANCES, rdm, rdm_from_pairs
-from facebench.metrics.rsa_intervals import rdm_likeness
-from facebench.pairs import as_path, read_pairs
-from facebench.plots import PlotHelper
+from facebench.metrics.uncertainty.jackknife import LeaveOut, LeftOut
+from facebench.metrics.uncertainty.rsa_intervals import rdm_likeness
 from facebench.tasks.embedding import EmbeddingTask
-from facebench.tasks.layer_likeness import rdm_similarity
-from facebench.tasks.rating_columns import (
+from facebench.tasks.shared.layer_similarity import rdm_similarity
+from facebench.tasks.shared.rating_columns import (
     MEASURE_NAMES,
     interval_columns,
     rating_columns,
     ratings_left_out,
 )
-from facebench.tasks.ratings import RatingKind, find_layout, take_ratings
+from facebench.tasks.shared.ratings import RatingKind, find_layout, take_ratings
 from facebench.types import DistancesByModel, Float64Array, FloatArray, StrPath
 
 __all__ = ["RsaTask"]

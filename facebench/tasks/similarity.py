@@ -10,23 +10,23 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics.pairwise import cosine_distances
 
+from facebench.data.images import open_image
+from facebench.data.pairs import as_path
 from facebench.errors import InputError
-from facebench.images import open_image
+from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.correlation import MEASURES
-from facebench.metrics.jackknife import LeftOut
-from facebench.metrics.rated_draws import INTERVALS, RESAMPLES
-from facebench.metrics.rated_pairs import IntervalKind, RatedPairs, Resample
-from facebench.pairs import as_path
-from facebench.plots import PlotHelper
+from facebench.metrics.ratings.draws import INTERVALS, RESAMPLES
+from facebench.metrics.ratings.pairs import IntervalKind, RatedPairs, Resample
+from facebench.metrics.uncertainty.jackknife import LeftOut
 from facebench.tasks.base import RoundedTask
-from facebench.tasks.rating_columns import (
+from facebench.tasks.shared.rating_columns import (
     MEASURE_NAMES,
     interval_columns,
     rating_columns,
     ratings_left_out,
     remarks_on,
 )
-from facebench.tasks.ratings import RatingKind, Ratings, find_layout, take_ratings
+from facebench.tasks.shared.ratings import RatingKind, Ratings, find_layout, take_ratings
 from facebench.types import DistancesByModel, Float64Array, MetricFunction, StrPath
 
 __all__ = ["SimilarityTask"]

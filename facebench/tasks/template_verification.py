@@ -21,13 +21,20 @@ from facebench.columns import (
     N_IMAGES,
     N_PAIRS,
 )
+from facebench.data.flipping import flipped_name
+from facebench.data.pairs import as_path, row_name
 from facebench.errors import InputError, MissingImageError, PairsError
-from facebench.flipping import flipped_name
-from facebench.metrics.jackknife import LeaveOut, LeftOut
-from facebench.metrics.replicates import verification_replicates
-from facebench.metrics.resamples import Resamples
-from facebench.metrics.shares import SHARES_NOTE, Share, effective_counts, share_interval
+from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.templates import Flip, Normalise, combine_flips, pool_templates
+from facebench.metrics.uncertainty.jackknife import LeaveOut, LeftOut
+from facebench.metrics.uncertainty.proportions import (
+    SHARES_NOTE,
+    Share,
+    effective_counts,
+    share_interval,
+)
+from facebench.metrics.uncertainty.replicates import verification_replicates
+from facebench.metrics.uncertainty.resamples import Resamples
 from facebench.metrics.verification import (
     LabelError,
     as_labels,
@@ -36,12 +43,10 @@ from facebench.metrics.verification import (
     eer,
     tar_at_far,
 )
-from facebench.pair_distances import DistanceMetric
-from facebench.pairs import as_path, row_name
-from facebench.plots import PlotHelper
 from facebench.tasks.base import round_measures
 from facebench.tasks.embedding import EmbeddingTask
-from facebench.tasks.image_tables import read_image_table
+from facebench.tasks.shared.distance_metric import DistanceMetric
+from facebench.tasks.shared.image_tables import read_image_table
 from facebench.types import Float64Array, FloatArray, MetricFunction, StrPath
 
 __all__ = ["TemplateVerificationTask"]

@@ -18,16 +18,19 @@ from facebench.columns import (
     CI_LOW,
     CI_METHOD,
 )
+from facebench.data.pairs import PAIR_COLUMNS, as_path, is_lfw_list, require_column
 from facebench.errors import InputError, PairsError
+from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.accuracy import kfold_accuracy, kfold_decisions
 from facebench.metrics.folds import Folds, fold_faults, make_folds
-from facebench.metrics.jackknife import LeaveOut, LeftOut
-from facebench.metrics.replicates import fold_accuracy_replicates, verification_replicates
-from facebench.metrics.report import Estimate, VerificationReport, verify
-from facebench.pairs import PAIR_COLUMNS, as_path, is_lfw_list, require_column
-from facebench.plots import PlotHelper
+from facebench.metrics.uncertainty.jackknife import LeaveOut, LeftOut
+from facebench.metrics.uncertainty.replicates import (
+    fold_accuracy_replicates,
+    verification_replicates,
+)
+from facebench.metrics.verification_report import Estimate, VerificationReport, verify
 from facebench.tasks.base import RoundedTask
-from facebench.tasks.comparisons import (
+from facebench.tasks.shared.labelled_pairs import (
     Identity,
     align_distances,
     at_least_1,

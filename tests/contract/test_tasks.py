@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from facebench.registry import TASKS
-from facebench.tasks.effect import EffectTask
-from facebench.tasks.effects import (
+from facebench.experiment.registry import TASKS
+from facebench.tasks.classic_effects import (
     CompositeEffect,
     CriticalFeaturesEffect,
     FamiliarityEffect,
@@ -17,6 +16,7 @@ from facebench.tasks.effects import (
     OtherRaceEffect,
     ThatcherEffect,
 )
+from facebench.tasks.effect import EffectTask
 from facebench.tasks.group_errors import GroupErrorTask
 from facebench.testing import TASK_CHECKS, Check, TaskCase
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from facebench.config import load_config
-from facebench.experiment import build_experiment
-from facebench.settings import Settings
+from facebench.experiment.building import build_experiment
+from facebench.experiment.config import load_config
+from facebench.experiment.schema import Settings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)

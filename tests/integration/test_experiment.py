@@ -6,15 +6,15 @@ import textwrap
 
 import pytest
 
-from facebench.config import load_config
 from facebench.errors import ConfigError
-from facebench.experiment import build_experiment, images_of
+from facebench.experiment.building import build_experiment, images_of
+from facebench.experiment.config import load_config
 
 NET = """
     import torch
     from torch import nn
     from facebench import BaseModel
-    from facebench.registry import register_model
+    from facebench.experiment.registry import register_model
 
     {decorator}
     class Net(BaseModel):

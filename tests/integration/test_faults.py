@@ -18,7 +18,7 @@ import torch
 
 from facebench import AccuracyTask, FacebenchError, MultiModelTaskManager
 from facebench.errors import ImageError, InputError, LayerOutputError, ModelError, StoreError
-from facebench.files import one_writer
+from facebench.utils.files import one_writer
 from support import runs
 
 

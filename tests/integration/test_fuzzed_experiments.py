@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from facebench.arguments import parameters_of
 from facebench.cli import app
-from facebench.contracts.world import write_world
-from facebench.registry import MODELS, TASKS
+from facebench.experiment.arguments import parameters_of
+from facebench.experiment.registry import MODELS, TASKS
+from facebench.testing.world import write_world
 
 NET = """
 from collections.abc import Sequence

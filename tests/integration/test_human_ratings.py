@@ -18,7 +18,7 @@ from facebench import (
     SimilarityTask,
     rdm_similarity,
 )
-from facebench.dlib_files import dlib_data_file
+from facebench.faces.dlib_data import dlib_data_file
 from support.data import data_folder
 from support.small_net import SmallNet, small_transform
 

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from facebench import load_run
 from facebench.cli import app
-from facebench.config import load_config
-from facebench.experiment_digest import experiment_digest
+from facebench.experiment.config import load_config
+from facebench.experiment.digest import experiment_digest
 from support.runs import N_IMAGES, make_world
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows knows no such signals")

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 import facebench
 from facebench import load_run
 from facebench.cli import app
-from facebench.results.provenance_view import provenance_view
+from facebench.results.report.provenance_view import provenance_view
 
 NET = """
 import torch

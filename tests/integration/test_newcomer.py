@@ -13,7 +13,7 @@ from facebench import load_run
 from facebench.cli import app
 from facebench.commands.results import latest_run
 from facebench.errors import InputError
-from facebench.manager import MultiModelTaskManager
+from facebench.run.manager import MultiModelTaskManager
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from facebench import DlibResNetModel
-from facebench.images import open_image
+from facebench.data.images import open_image
 from facebench.metrics.verification import accuracy_at, auc, best_accuracy
 from facebench.parity import cosine_similarities, flip_sum, parity_table, squared_distances
 from support.data import data_folder

@@ -14,7 +14,7 @@ from facebench import (
     check_pairs,
     compare_models,
 )
-from facebench.pairs import find_images
+from facebench.data.pairs import find_images
 from support.data import data_folder
 
 LFW = data_folder() / "lfw_view1"

@@ -16,7 +16,7 @@ from selenium.webdriver.common.keys import Keys
 from facebench import load_run
 from facebench.results.compare import compare_runs
 from facebench.results.leaderboard import write_leaderboard
-from facebench.results.report import write_report
+from facebench.results.report.run_page import write_report
 from support.browser import browser
 from support.small_run import ALERT, save_small_run
 

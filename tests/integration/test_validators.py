@@ -13,7 +13,7 @@ import pytest
 from facebench import load_run
 from facebench.results.compare import compare_runs
 from facebench.results.leaderboard import write_leaderboard
-from facebench.results.report import write_report
+from facebench.results.report.run_page import write_report
 from facebench.results.run_folder import RunFolder
 from support.small_run import save_small_run, small_manager
 

@@ -13,7 +13,7 @@ from PIL import Image
 from sklearn.metrics.pairwise import cosine_distances
 
 from facebench.columns import LAYER, MODEL, TASK
-from facebench.registry import TASKS
+from facebench.experiment.registry import TASKS
 from facebench.tasks.base import BaseTask, RoundedTask
 
 N_PEOPLE, N_PHOTOGRAPHS, N_FEATURES = 12, 4, 16

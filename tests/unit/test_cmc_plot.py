@@ -10,7 +10,7 @@ import pytest
 from matplotlib.image import imread
 
 from facebench.errors import InputError
-from facebench.plots import PlotHelper, _cmc_figure
+from facebench.figures.plot_helper import PlotHelper, _cmc_figure
 
 
 def curves(n_layers: int = 2, size: int = 20, band: bool = True) -> pd.DataFrame:

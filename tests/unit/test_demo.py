@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from facebench.data.pairs import find_images, read_pairs
 from facebench.demo import prepare_rendered_faces
-from facebench.pairs import find_images, read_pairs
 from facebench.stimuli import FEATURES
 
 

@@ -62,7 +62,7 @@ def test_unknown_name_is_an_attribute_error():
     [
         "import facebench",
         "import facebench.cli",
-        "import facebench.plots, facebench.pairs, facebench.files",
+        "import facebench.figures.plot_helper, facebench.data.pairs, facebench.utils.files",
     ],
 )
 def test_importing_loads_nothing_heavy(code):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kstest, pearsonr, spearmanr, ttest_1samp
 
-from facebench.metrics.cells import (
+from facebench.metrics.conditions import (
     MEASURES,
     CellEstimate,
     Cells,
@@ -16,17 +16,17 @@ from facebench.metrics.cells import (
     cell_replicates,
     cell_values,
 )
-from facebench.metrics.effect_intervals import effect_of, weighted_difference
 from facebench.metrics.effects import Contrast, compared, item_index, weights_of
-from facebench.metrics.permutations import (
+from facebench.metrics.uncertainty.effect_intervals import effect_of, weighted_difference
+from facebench.metrics.uncertainty.permutations import (
     exchange_of,
     permutation_p,
     permuted_differences,
     t_test,
 )
-from facebench.metrics.report import verify
-from facebench.metrics.resamples import Interval, Resamples
+from facebench.metrics.uncertainty.resamples import Interval, Resamples
 from facebench.metrics.verification import auc, best_accuracy, dprime, tar_at_far
+from facebench.metrics.verification_report import verify
 
 SIMPLE = Contrast("difference", (0,), (1,))
 

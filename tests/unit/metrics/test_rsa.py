@@ -14,7 +14,7 @@ from scipy.spatial.distance import pdist, squareform
 
 from facebench.metrics.cka import cka, linear_cka
 from facebench.metrics.mds import mds
-from facebench.metrics.rated_draws import RatedUnits
+from facebench.metrics.ratings.draws import RatedUnits
 from facebench.metrics.rdm import (
     DISTANCES,
     condensed,
@@ -25,7 +25,7 @@ from facebench.metrics.rdm import (
     square,
 )
 from facebench.metrics.rsa import RDM_MEASURES, compare, mantel
-from facebench.metrics.rsa_intervals import rdm_likeness
+from facebench.metrics.uncertainty.rsa_intervals import rdm_likeness
 
 RSATOOLBOX = {
     "cosine": "cosine", "pearson": "corr", "spearman": "spearman", "tau-a": "tau-a",

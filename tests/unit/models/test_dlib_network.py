@@ -15,7 +15,7 @@ from PIL import Image
 from torch import nn
 
 from facebench.errors import FacebenchError, MissingWeightsError, WeightsError
-from facebench.models._dlib_network import (
+from facebench.models.dlib.network import (
     NETWORK_FILE,
     DlibResNet,
     PaddedSum,

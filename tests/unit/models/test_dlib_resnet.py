@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 from facebench.errors import UnknownNameError
-from facebench.face_chip import face_chip
-from facebench.models._dlib_network import NETWORK_FILE, dlib_data_file
+from facebench.faces.chips import face_chip
+from facebench.models.dlib.network import NETWORK_FILE, dlib_data_file
 from facebench.models.dlib_resnet import DlibResNetModel
 
 dlib = pytest.importorskip("dlib")

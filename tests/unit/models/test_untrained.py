@@ -25,8 +25,8 @@ from facebench import (
     layer_profile,
     untrained_copies,
 )
+from facebench.engine.fingerprint import model_fingerprint
 from facebench.errors import InputError, MissingWeightsError
-from facebench.fingerprint import model_fingerprint
 from facebench.models.untrained import randomise
 
 

@@ -6,13 +6,13 @@ import pytest
 from scipy.stats import kendalltau, weightedtau
 
 from facebench import BaseTask, CorrelationTask, EmbeddingTask, load_run
-from facebench.metrics.jackknife import LeaveOut, jackknife_error
-from facebench.registry import TASKS
+from facebench.experiment.registry import TASKS
+from facebench.metrics.uncertainty.jackknife import LeaveOut, jackknife_error
 from facebench.results.compare import compare_runs
-from facebench.results.report import write_report
+from facebench.results.report.run_page import write_report
+from facebench.results.report.task_section import task_section
+from facebench.results.report.thumbnails import Thumbnails
 from facebench.results.run_folder import RunFolder
-from facebench.results.task_section import task_section
-from facebench.results.thumbnails import Thumbnails
 from support.every_task import N_PEOPLE, every_manager, frame_of, make_tasks, write_world
 
 

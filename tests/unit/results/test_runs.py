@@ -15,7 +15,7 @@ from PIL import Image
 from facebench import load_run
 from facebench.errors import RunFolderError, UnknownNameError
 from facebench.metrics.stats import delong
-from facebench.results.report import write_report
+from facebench.results.report.run_page import write_report
 from facebench.results.run_folder import RunFolder
 from facebench.results.schema import RESULTS_COLUMNS, SCHEMA_VERSION
 from support.small_run import ALERT, LAYERS, save_small_run, small_manager
@@ -164,7 +164,7 @@ def test_data_are_looked_at_when_a_run_is_complete(tmp_path, monkeypatch):
     run.save(manager, status="interrupted")
     assert load_run(run.path).manifest["health"] is None
     assert not (run.path / "data_health.csv").exists()
-    monkeypatch.setattr("facebench.results.health._MOST_DECODED", 5)
+    monkeypatch.setattr("facebench.results.data_health._MOST_DECODED", 5)
     for deep in (False, True):
         run.save(manager, deep=deep)
         health = load_run(run.path).manifest["health"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facebench.face_chip import face_landmarks_68
+from facebench.faces.chips import face_landmarks_68
 from facebench.stimuli import (
     RenderedFace,
     RenderedSet,

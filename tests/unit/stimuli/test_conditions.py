@@ -15,9 +15,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from facebench.data.pairs import find_images, read_pairs
 from facebench.errors import MissingImageError, StimulusError, UnknownNameError
-from facebench.face_chip import face_landmarks_68
-from facebench.pairs import find_images, read_pairs
+from facebench.faces.chips import face_landmarks_68
 from facebench.stimuli import (
     CONDITIONS,
     Condition,

@@ -43,7 +43,7 @@ from facebench.stimuli import (
     to_grey,
 )
 from facebench.stimuli.catalogue import Face
-from facebench.stimuli.toning import colours, tones
+from facebench.stimuli.skin_tone import colours, tones
 
 Picture = NDArray[np.uint8]
 pictures = arrays(np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12), st.just(3)))

@@ -11,8 +11,8 @@ import pytest
 
 from facebench.stimuli.catalogue import resolve
 from facebench.stimuli.pair_tables import build_tables
+from facebench.tasks.classic_effects import CompositeEffect, InversionEffect, ThatcherEffect
 from facebench.tasks.effect import EffectTask
-from facebench.tasks.effects import CompositeEffect, InversionEffect, ThatcherEffect
 
 N_IMAGES = 2
 

@@ -12,7 +12,7 @@ from scipy.special import expit, logit
 from facebench import OddOneOutTask
 from facebench.errors import InputError, PairsError
 from facebench.metrics import odd_one_out as metrics
-from facebench.metrics.choice_errors import choice_estimate
+from facebench.metrics.uncertainty.choice_errors import choice_estimate
 
 GENERATOR = np.random.default_rng(2)
 NAMES = [f"{letter}.png" for letter in "abcdefgh"]

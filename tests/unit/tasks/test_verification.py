@@ -16,9 +16,9 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from facebench import MultiModelTaskManager, VerificationTask
+from facebench.data.pairs import pairs_from_folder
 from facebench.errors import FacebenchError, InputError, PairsError
 from facebench.metrics import verification as v
-from facebench.pairs import pairs_from_folder
 from support.small_net import SmallNet, small_transform
 
 MakeTask = Callable[..., VerificationTask]

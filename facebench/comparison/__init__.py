@@ -1,7 +1,0 @@
-"""Which of several networks is better, and which cannot be told apart?"""
-
-from __future__ import annotations
-
-from facebench.comparison.models import ModelComparison, compare_models
-
-__all__ = ["ModelComparison", "compare_models"]

@@ -1,0 +1,422 @@
+"""Is the data what it seems? Duplicates, leaks of identity, labels that contradict something."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from facebench.data.images import image_bytes, open_image
+from facebench.data.pairs import ImagePaths, find_image_list, find_images, missing_images
+from facebench.errors import ImageError, InputError, MissingImageError
+from facebench.metrics.labels import as_labels
+
+if TYPE_CHECKING:
+    from facebench.tasks.base import BaseTask
+    from facebench.tasks.embedding import EmbeddingTask
+
+__all__ = ["DataHealth", "check_pairs", "health_report"]
+
+COLUMNS = ["Task Name", "Finding", "Image 1", "Image 2", "Rows", "Value", "Detail"]
+# Bits of 64 by which perceptual hashes of nearly the same picture differ at most. Of a million
+# pairs of different photographs of faces about one is as near as 6.
+NEAR = 4
+# A score is out of place if it is this many robust standard deviations from its own class (the
+# modified z score of B. Iglewicz and D. C. Hoaglin, "How to detect and handle outliers", 1993) ...
+_FAR_OUT = 3.5
+# ... which a normal distribution's median absolute deviation times this is one of.
+_MAD = 1.4826
+_CHUNK = 1024
+# Stimuli made from one another may all be near duplicates: so many are told one by one.
+_MOST_NEAR = 1000
+
+
+class _Finding(NamedTuple):
+    kind: str
+    image1: str
+    image2: str
+    rows: list[int]
+    value: float
+    detail: str
+
+
+@dataclass(frozen=True, eq=False)
+class DataHealth:
+    """What was found about some data.
+
+    Attributes
+    ----------
+    findings : DataFrame
+        A row per finding: Task Name, Finding, Image 1, Image 2, Rows (of the pairs file, from 1),
+        Value (bits of difference, or a distance) and Detail.
+    n_pairs, n_images : int
+        What was looked at; n_images counts different files.
+    """
+
+    findings: pd.DataFrame
+    n_pairs: int
+    n_images: int
+
+    def __repr__(self) -> str:
+        found = ", ".join(f"{count} {kind}" for kind, count in self.counts().items())
+        return f"DataHealth({self.n_pairs} pairs, {self.n_images} images: {found or 'no findings'})"
+
+    def counts(self) -> dict[str, int]:
+        """Count the findings of each kind, the commonest first."""
+        return {str(kind): int(n) for kind, n in self.findings["Finding"].value_counts().items()}
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give the findings as a table.
+
+        Returns
+        -------
+        DataFrame
+            See the class; empty with all columns where nothing was found.
+        """
+        return self.findings.copy()
+
+
+@dataclass
+class _Images:
+    """Images by file, each read once however many tasks use it."""
+
+    decode: bool = True
+    digests: dict[Path, str] = field(default_factory=dict)
+    hashes: dict[Path, int | None] = field(default_factory=dict)
+
+    def read(self, paths: Iterable[Path]) -> None:
+        new = [path for path in dict.fromkeys(paths) if path not in self.digests]
+        look_at = partial(_look_at, decode=self.decode)
+        # Decoding leaves Python's lock, so threads share the work.
+        with ThreadPoolExecutor() as threads:
+            for path, (digest, look) in zip(new, threads.map(look_at, new), strict=True):
+                self.digests[path], self.hashes[path] = digest, look
+
+
+def _look_at(path: Path, decode: bool) -> tuple[str, int | None]:
+    """Return the digest of an image's bytes and its perceptual hash, None if it is no image."""
+    try:
+        digest = hashlib.sha256(image_bytes(path)).hexdigest()
+    except ImageError:
+        return str(path), None
+    if not decode:
+        return digest, 0
+    import imagehash
+
+    try:
+        bits = imagehash.phash(open_image(path)).hash.ravel()
+    except ImageError:
+        return digest, None
+    return digest, int.from_bytes(np.packbits(bits).tobytes(), "big")
+
+
+def check_pairs(
+    pairs_df: pd.DataFrame,
+    image_paths: ImagePaths,
+    labels: Any = None,
+    distances: Any = None,
+    *,
+    near: int = NEAR,
+) -> DataHealth:
+    """Look for what makes pairs less than they seem.
+
+    - 'image with itself', 'repeated pair' (in either order), 'contradicting labels' of one pair;
+    - 'identical images' under two names, and 'near duplicates' by perceptual hash (the first
+      1,000, and how many more); Detail says where their folders are different people's, Rows where
+      they make up a pair;
+    - 'unreadable image';
+    - with labels and images in folders of people: 'label against folder';
+    - with labels and distances: 'one person under two names?', an impostor pair, and 'two people
+      under one name?', a genuine pair, whose distance is more than 3.5 robust standard deviations
+      away from its own class and nearer to the median of the other class than to that of its own.
+
+    Parameters
+    ----------
+    pairs_df : DataFrame
+        The pairs: img1 and img2.
+    image_paths : ImagePaths
+        Their files, see `facebench.data.pairs.find_images`.
+    labels : array-like, shape [N], optional
+        1 genuine, 0 impostor.
+    distances : array-like, shape [N], optional
+        Of one network, the best there is; NaN where it failed.
+    near : int, default 4
+        Bits of 64 by which near duplicates differ at most.
+
+    Returns
+    -------
+    DataHealth
+
+    Raises
+    ------
+    InputError
+        If lengths differ.
+    LabelError
+        If a label is none.
+    """
+    return _check("", pairs_df, image_paths, labels, distances, near, _Images())
+
+
+def health_report(
+    tasks: BaseTask | EmbeddingTask | Iterable[BaseTask | EmbeddingTask],
+    distances: Mapping[str, Any] | None = None,
+    *,
+    near: int = NEAR,
+    decode: bool = True,
+) -> DataHealth:
+    """Look at the data of some tasks, each image once; see `check_pairs`.
+
+    Each 'missing image' is a finding too; the pairs it is in are left out of all else.
+
+    Parameters
+    ----------
+    tasks : BaseTask or EmbeddingTask, or list of them
+        Labels are those of a task's ``true_label``.
+    distances : mapping of str to array-like, optional
+        By task name, the distances of its pairs.
+    near : int, default 4
+        See `check_pairs`.
+    decode : bool, default True
+        False does not decode images, which takes most of the time: near duplicates and damaged
+        images are not found then.
+
+    Returns
+    -------
+    DataHealth
+        The findings of all tasks.
+
+    Raises
+    ------
+    MissingImageError
+        If a folder of images is missing.
+    """
+    listed = list(tasks) if isinstance(tasks, Iterable) else [tasks]
+    images = _Images(decode)
+    parts = []
+    for task in listed:
+        if hasattr(task, "pairs_df"):
+            parts.append(_of_pairs(task, (distances or {}).get(task.name), near, images))
+        else:
+            missing = missing_images(task.images, task.images_path, task=task.name)
+            there = [name for name in task.images if name not in set(missing)]
+            paths = find_image_list(there, task.images_path, task=task.name)
+            images.read(paths)
+            names = dict(zip(paths, there, strict=True))
+            findings = [*_missing(missing, {}), *_duplicates(names, images, near, {})]
+            parts.append(DataHealth(_table(task.name, findings), 0, len(names)))
+    tables = [part.findings for part in parts if len(part.findings)]
+    return DataHealth(
+        pd.concat(tables, ignore_index=True) if tables else _table("", []),
+        sum(part.n_pairs for part in parts),
+        len(images.digests),
+    )
+
+
+def _of_pairs(task: Any, given: Any, near: int, images: _Images) -> DataHealth:
+    pairs = task.pairs_df
+    labels = pairs.get(getattr(task, "true_label", None))
+    try:
+        found = find_images(pairs, task.images_path, task=task.name)
+    except MissingImageError:
+        names = [*pairs["img1"], *pairs["img2"]]
+        missing = missing_images(names, task.images_path, task=task.name)
+    else:
+        return _check(task.name, pairs, found, labels, given, near, images)
+    lost = (pairs["img1"].isin(missing) | pairs["img2"].isin(missing)).to_numpy()
+    rows: dict[str, list[int]] = {}
+    for row in np.flatnonzero(lost).tolist():
+        for name in {pairs["img1"].iloc[row], pairs["img2"].iloc[row]}.intersection(missing):
+            rows.setdefault(name, []).append(row)
+    findings = _table(task.name, list(_missing(missing, rows)))
+    if lost.all():
+        return DataHealth(findings, len(pairs), 0)
+    there = pairs[~lost]
+    others = _check(
+        task.name,
+        there,
+        find_images(there, task.images_path, task=task.name),
+        None if labels is None else labels[~lost],
+        None if given is None else np.asarray(given)[~lost],
+        near,
+        images,
+        np.flatnonzero(~lost),
+    )
+    together = pd.concat([findings, others.findings]) if len(others.findings) else findings
+    return DataHealth(together, len(pairs), others.n_images)
+
+
+def _missing(names: Sequence[str], rows: Mapping[str, list[int]]) -> Iterator[_Finding]:
+    for name in names:
+        yield _Finding("missing image", name, "", rows.get(name, []), float("nan"), "")
+
+
+def _check(
+    task: str,
+    pairs: pd.DataFrame,
+    paths: ImagePaths,
+    labels: Any,
+    distances: Any,
+    near: int,
+    images: _Images,
+    numbers: NDArray[np.intp] | None = None,
+) -> DataHealth:
+    genuine = None if labels is None else as_labels(labels).astype(bool)
+    scores = None if distances is None else np.asarray(distances, dtype=np.float64)
+    for what, values in (("labels", genuine), ("distances", scores), ("paths", paths.img1)):
+        if values is not None and len(values) != len(pairs):
+            msg = f"Got {len(values)} {what} for {len(pairs)} pairs."
+            raise InputError(msg)
+    images.read([*paths.img1, *paths.img2])
+    names = {
+        path: name
+        for column, files in (("img1", paths.img1), ("img2", paths.img2))
+        for name, path in zip(pairs[column], files, strict=True)
+    }
+    together = _rows_of(paths)
+    findings = [
+        *_pairs_twice(pairs, together, genuine),
+        *_duplicates(names, images, near, together),
+    ]
+    if genuine is not None:
+        findings += _against_folders(pairs, genuine)
+        if scores is not None:
+            findings += _out_of_place(pairs, paths, genuine, scores)
+    return DataHealth(_table(task, findings, numbers), len(pairs), len(names))
+
+
+def _table(
+    task: str, findings: Sequence[_Finding], numbers: NDArray[np.intp] | None = None
+) -> pd.DataFrame:
+    rows = [
+        (
+            task,
+            found.kind,
+            found.image1,
+            found.image2,
+            " ".join(str((row if numbers is None else numbers[row]) + 1) for row in found.rows),
+            found.value,
+            found.detail,
+        )
+        for found in findings
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _rows_of(paths: ImagePaths) -> dict[frozenset[Path], list[int]]:
+    rows: dict[frozenset[Path], list[int]] = {}
+    for row, pair in enumerate(zip(paths.img1, paths.img2, strict=True)):
+        rows.setdefault(frozenset(pair), []).append(row)
+    return rows
+
+
+def _pairs_twice(
+    pairs: pd.DataFrame,
+    together: Mapping[frozenset[Path], list[int]],
+    genuine: NDArray[np.bool_] | None,
+) -> Iterator[_Finding]:
+    nothing = float("nan")
+    for pair, rows in together.items():
+        if len(pair) > 1 and len(rows) == 1:
+            continue
+        one, other = pairs["img1"].iloc[rows[0]], pairs["img2"].iloc[rows[0]]
+        if len(pair) == 1:
+            yield _Finding("image with itself", one, other, rows, 0.0, "")
+        if len(rows) > 1:
+            labelled = set() if genuine is None else set(genuine[rows].tolist())
+            kind = "contradicting labels" if len(labelled) > 1 else "repeated pair"
+            yield _Finding(kind, one, other, rows, nothing, f"{len(rows)} times")
+
+
+def _person(name: str) -> str:
+    return Path(name.replace("\\", "/")).parent.name
+
+
+def _duplicates(
+    names: Mapping[Path, str],
+    images: _Images,
+    near: int,
+    rows: Mapping[frozenset[Path], list[int]],
+) -> Iterator[_Finding]:
+    def found(kind: str, one: Path, other: Path, bits: float) -> _Finding:
+        people = _person(names[one]), _person(names[other])
+        detail = "of different people" if all(people) and people[0] != people[1] else ""
+        together = rows.get(frozenset((one, other)), [])
+        return _Finding(kind, names[one], names[other], together, bits, detail)
+
+    first_of: dict[str, Path] = {}
+    for path in names:
+        if images.hashes[path] is None:
+            yield _Finding("unreadable image", names[path], "", [], float("nan"), "")
+        elif images.digests[path] in first_of:
+            yield found("identical images", first_of[images.digests[path]], path, 0.0)
+        else:
+            first_of[images.digests[path]] = path
+    if not images.decode:
+        return
+    different = list(first_of.values())
+    n_near = 0
+    hashes = np.array([images.hashes[path] for path in different], dtype=np.uint64)
+    for start in range(0, len(different), _CHUNK):
+        part = hashes[start : start + _CHUNK]
+        bits = np.bitwise_count(part[:, None] ^ hashes[None, start:])
+        for one, other in zip(*np.nonzero(bits <= near), strict=True):
+            if one < other:
+                n_near += 1
+                if n_near <= _MOST_NEAR:
+                    pair = different[start + one], different[start + other]
+                    yield found("near duplicates", *pair, float(bits[one, other]))
+    if n_near > _MOST_NEAR:
+        detail = f"and {n_near - _MOST_NEAR} more"
+        yield _Finding("near duplicates", "", "", [], float("nan"), detail)
+
+
+def _against_folders(pairs: pd.DataFrame, genuine: NDArray[np.bool_]) -> Iterator[_Finding]:
+    people = [[_person(name) for name in pairs[column]] for column in ("img1", "img2")]
+    if not all(map(all, people)) or len(set(people[0]) | set(people[1])) < 2:
+        return
+    same = np.array([one == other for one, other in zip(*people, strict=True)])
+    # Where folders are no people (of frontal and profile views, say) nothing can be told.
+    if np.mean(same == genuine) < 0.5:
+        return
+    for row in np.flatnonzero(same != genuine).tolist():
+        names = pairs["img1"].iloc[row], pairs["img2"].iloc[row]
+        detail = f"labelled {'same' if genuine[row] else 'different'}"
+        yield _Finding("label against folder", *names, [row], float("nan"), detail)
+
+
+def _out_of_place(
+    pairs: pd.DataFrame,
+    paths: ImagePaths,
+    genuine: NDArray[np.bool_],
+    distances: NDArray[np.float64],
+) -> Iterator[_Finding]:
+    usable = np.isfinite(distances)
+    if not (usable & genuine).any() or not (usable & ~genuine).any():
+        return
+    for of_class, sign, kind in (
+        (~genuine, -1.0, "one person under two names?"),
+        (genuine, 1.0, "two people under one name?"),
+    ):
+        own = distances[usable & of_class]
+        middle = np.median(own)
+        spread = _MAD * np.median(np.abs(own - middle))
+        others = np.median(distances[usable & ~of_class])
+        beyond = sign * (distances - middle) > _FAR_OUT * spread
+        beyond &= (sign * (distances - (middle + others) / 2) > 0) & usable & of_class
+        # Classes the wrong way round tell nothing.
+        beyond &= sign * (others - middle) > 0
+        rows = np.flatnonzero(beyond)
+        for row in rows[np.argsort(-sign * distances[rows], kind="stable")].tolist():
+            if paths.img1[row] != paths.img2[row]:
+                names = pairs["img1"].iloc[row], pairs["img2"].iloc[row]
+                detail = f"median genuine {np.median(distances[usable & genuine]):.4g}, impostor "
+                detail += f"{np.median(distances[usable & ~genuine]):.4g}"
+                yield _Finding(kind, *names, [row], float(distances[row]), detail)

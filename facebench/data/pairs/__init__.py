@@ -1,0 +1,40 @@
+"""Tables of image pairs: reading the field's formats, building them, and finding their images."""
+
+from facebench.data.pairs.building import all_pairs, pairs_from_folder
+from facebench.data.pairs.cfp import read_cfp_pairs
+from facebench.data.pairs.finding import ImagePaths, find_image_list, find_images, missing_images
+from facebench.data.pairs.insightface import InsightfacePack, read_insightface_bin
+from facebench.data.pairs.lfw import read_lfw_pairs
+from facebench.data.pairs.reading import is_lfw_list, read_pairs
+from facebench.data.pairs.table import (
+    PAIR_COLUMNS,
+    RESULT_COLUMNS,
+    as_path,
+    require_column,
+    require_numbers,
+    row_name,
+)
+from facebench.data.pairs.templates import read_template_media, read_template_pairs
+
+__all__ = [
+    "PAIR_COLUMNS",
+    "RESULT_COLUMNS",
+    "ImagePaths",
+    "InsightfacePack",
+    "all_pairs",
+    "as_path",
+    "find_image_list",
+    "find_images",
+    "is_lfw_list",
+    "missing_images",
+    "pairs_from_folder",
+    "read_cfp_pairs",
+    "read_insightface_bin",
+    "read_lfw_pairs",
+    "read_pairs",
+    "read_template_media",
+    "read_template_pairs",
+    "require_column",
+    "require_numbers",
+    "row_name",
+]

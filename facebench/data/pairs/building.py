@@ -1,0 +1,200 @@
+"""Lists of pairs made from a folder of images: NAME/*.jpg."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from facebench.data.pairs.table import as_path
+from facebench.errors import MissingImageError, PairsError
+from facebench.types import StrPath
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["all_pairs", "pairs_from_folder"]
+
+_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+_COLUMNS = ["img1", "img2", "same", "identity1", "identity2"]
+# Random draws per wanted pair before the pairs that are left are listed instead.
+_TRIES = 20
+
+
+def pairs_from_folder(
+    root: StrPath, genuine: int | None = None, impostor: int | None = None, seed: int = 0
+) -> pd.DataFrame:
+    """Build a list of pairs from folders of images, one folder per person.
+
+    No pair occurs twice, in either order, and none is of an image with itself. People take turns:
+    genuine pairs are dealt out person by person, and an impostor pair is of two people drawn with
+    equal chance, so that the most photographed do not dominate.
+
+    Parameters
+    ----------
+    root : str or Path
+        A folder of ``NAME/*.jpg`` (or png, bmp, gif, tif, webp).
+    genuine : int, optional
+        Number of genuine pairs; None for all there are.
+    impostor : int, optional
+        Number of impostor pairs; None for as many as genuine ones.
+    seed : int, default 0
+        The same folder, numbers and seed give the same list.
+
+    Returns
+    -------
+    DataFrame
+        img1 and img2 (``NAME/file.jpg``), same (1 or 0), identity1 and identity2; genuine pairs
+        first. Written with ``to_csv(path, index=False)`` it is a pairs file.
+
+    Raises
+    ------
+    MissingImageError
+        If the folder is missing or holds no such images.
+    PairsError
+        If there are fewer pairs of a class than asked for.
+    """
+    by_person = _by_person(_images_in(root))
+    generator = np.random.default_rng(seed)
+    matched = _genuine(by_person, genuine, generator, root)
+    mismatched = _impostor(by_person, len(matched) if impostor is None else impostor, generator)
+    return _table(matched + mismatched)
+
+
+def all_pairs(images: StrPath | Sequence[str]) -> pd.DataFrame:
+    """List every pair of different images, genuine and impostor.
+
+    Parameters
+    ----------
+    images : str, Path or sequence of str
+        A folder of ``NAME/*.jpg``, or such names.
+
+    Returns
+    -------
+    DataFrame
+        Columns as in `pairs_from_folder`; n (n - 1) / 2 rows in the order of the (sorted) images.
+
+    Raises
+    ------
+    MissingImageError
+        If the folder is missing or holds no such images.
+
+    Examples
+    --------
+    >>> all_pairs(["ann/1.jpg", "ann/2.jpg", "bea/1.jpg"])["same"].tolist()
+    [1, 0, 0]
+    """
+    import pandas as pd
+
+    if isinstance(images, Sequence) and not isinstance(images, str):
+        listed = list(dict.fromkeys(images))
+    else:
+        listed = _images_in(images)
+    names, people = (np.array(column) for column in (listed, [_person(name) for name in listed]))
+    first, second = np.triu_indices(len(names), k=1)
+    return pd.DataFrame(
+        {
+            "img1": names[first],
+            "img2": names[second],
+            "same": (people[first] == people[second]).astype(int),
+            "identity1": people[first],
+            "identity2": people[second],
+        }
+    )
+
+
+def _person(name: str) -> str:
+    return Path(name).parent.name
+
+
+def _images_in(root: StrPath) -> list[str]:
+    folder = as_path(root, "root")
+    found = sorted(
+        f"{path.parent.name}/{path.name}"
+        for path in folder.glob("*/*")
+        if path.suffix.lower() in _SUFFIXES and path.is_file()
+    )
+    if not found:
+        msg = f"The folder {folder} holds no images as NAME/*.jpg (looked in {Path.cwd()})."
+        raise MissingImageError(msg)
+    return found
+
+
+def _by_person(names: Sequence[str]) -> dict[str, list[str]]:
+    people: dict[str, list[str]] = {}
+    for name in names:
+        people.setdefault(_person(name), []).append(name)
+    return people
+
+
+def _check_number(parameter: str, wanted: int, found: int) -> None:
+    if not 0 <= wanted <= found:
+        msg = f"The {parameter!r} parameter must be 0 … {found}, all the images give. Got {wanted}."
+        raise PairsError(msg)
+
+
+def _genuine(
+    by_person: dict[str, list[str]],
+    wanted: int | None,
+    generator: np.random.Generator,
+    root: StrPath,
+) -> list[tuple[str, str]]:
+    hands = []
+    for images in by_person.values():
+        pairs = list(combinations(images, 2))
+        hands.append([pairs[place] for place in generator.permutation(len(pairs))])
+    total = sum(map(len, hands))
+    if total == 0:
+        msg = f"No person in {root} has two images, so there are no genuine pairs."
+        raise PairsError(msg)
+    number = total if wanted is None else wanted
+    _check_number("genuine", number, total)
+    turns = [hands[place] for place in generator.permutation(len(hands))]
+    dealt: list[tuple[str, str]] = []
+    turn = 0
+    while len(dealt) < number:
+        dealt += [hand[turn] for hand in turns if turn < len(hand)]
+        turn += 1
+    return dealt[:number]
+
+
+def _impostor(
+    by_person: dict[str, list[str]], wanted: int, generator: np.random.Generator
+) -> list[tuple[str, str]]:
+    people = list(by_person)
+    sizes = [len(images) for images in by_person.values()]
+    total = (sum(sizes) ** 2 - sum(size**2 for size in sizes)) // 2
+    _check_number("impostor", wanted, total)
+    drawn: dict[tuple[str, str], None] = {}
+    tries = _TRIES * wanted if len(people) > 1 else 0
+    while len(drawn) < wanted and tries > 0:
+        tries -= 1
+        one, other = sorted(generator.choice(len(people), size=2, replace=False))
+        first, second = (by_person[people[place]] for place in (one, other))
+        pair = first[generator.integers(len(first))], second[generator.integers(len(second))]
+        drawn.setdefault(pair)
+    if len(drawn) < wanted:
+        # Nearly all there are: the rest is listed, and drawn from the list.
+        left = [
+            pair
+            for one, other in combinations(people, 2)
+            for pair in ((a, b) for a in by_person[one] for b in by_person[other])
+            if pair not in drawn
+        ]
+        for place in generator.permutation(len(left))[: wanted - len(drawn)]:
+            drawn.setdefault(left[place])
+    return list(drawn)
+
+
+def _table(pairs: list[tuple[str, str]]) -> pd.DataFrame:
+    import pandas as pd
+
+    people = [(_person(first), _person(second)) for first, second in pairs]
+    rows = [
+        (*pair, int(one == other), one, other)
+        for pair, (one, other) in zip(pairs, people, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=_COLUMNS)

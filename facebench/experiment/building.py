@@ -1,0 +1,326 @@
+"""From a checked configuration to models, tasks and the manager that runs them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+import torch
+
+from facebench.engine.plan_tables import RunPlan
+from facebench.errors import ConfigError, FacebenchError
+from facebench.experiment.arguments import ArgumentProblem, arguments_for
+from facebench.experiment.config import Config
+from facebench.experiment.locations import Located
+from facebench.experiment.plugins import find_class, find_function, import_plugin
+from facebench.experiment.registry import METRICS, MODELS, TASKS
+from facebench.models.base import BaseModel
+from facebench.models.untrained import untrained_copy
+from facebench.run import task_images
+from facebench.run.manager import MultiModelTaskManager
+from facebench.tasks.base import BaseTask
+from facebench.tasks.embedding import EmbeddingTask
+
+__all__ = ["Experiment", "build_experiment", "images_of", "make_model", "seed_everything"]
+
+T = TypeVar("T")
+Keys = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What a configuration asks for, made and checked.
+
+    Attributes
+    ----------
+    config : Config
+        The configuration.
+    models : list of BaseModel
+        In the file's order.
+    tasks : list of BaseTask or EmbeddingTask
+        In the file's order.
+    """
+
+    config: Config
+    models: list[BaseModel]
+    tasks: list[BaseTask | EmbeddingTask]
+
+    def manager(self) -> MultiModelTaskManager:
+        """Make the manager that runs it.
+
+        Returns
+        -------
+        MultiModelTaskManager
+        """
+        settings = self.config.settings
+        return MultiModelTaskManager(
+            self.models,
+            self.tasks,
+            settings.batch_size,
+            num_workers=settings.num_workers,
+            on_bad_image=settings.on_bad_image,
+            cache_dir=_cache_dir(settings.cache),
+            max_memory=settings.max_memory,
+            precision=settings.precision,
+        )
+
+    def plan(self) -> RunPlan:
+        """Say what a run would do; see `MultiModelTaskManager.plan`.
+
+        Returns
+        -------
+        RunPlan
+
+        Raises
+        ------
+        ConfigError
+            If a network fails on the images, with the place of its model.
+        """
+        manager = self.manager()
+        try:
+            return manager.plan()
+        except FacebenchError as error:
+            told = str(error)
+            names = (model.name for model in self.models if f"Model {model.name!r}" in told)
+            keys = ("models", *names)[:2]
+            raise ConfigError(self.config.problem(keys, told)) from error
+
+
+def build_experiment(config: Config) -> Experiment:
+    """Make every model and task of a configuration.
+
+    Parameters
+    ----------
+    config : Config
+        The configuration.
+
+    Returns
+    -------
+    Experiment
+
+    Raises
+    ------
+    ConfigError
+        With a sentence for every model and task that cannot be made, and its place.
+    """
+    settings = config.settings
+    problems: list[str] = []
+    for index, plugin in enumerate(settings.plugins):
+        item = config.source.value["plugins"].value[index]
+        try:
+            import_plugin(plugin, item.place.folder)
+        except FacebenchError as error:
+            problems.append(config.problem(("plugins", index), str(error)))
+    if problems:
+        raise ConfigError(*problems)
+    seed_everything(settings.seed)
+    # Tasks first: their files are checked in a moment, while a model may take long to make.
+    tasks = _made(config, "tasks", problems, _make_task)
+    for task in tasks:
+        try:
+            task_images.images_of(task)
+        except FacebenchError as error:
+            problems.append(config.problem(_keys_of_images(config, task), str(error)))
+    make_models = _check_models if problems else _make_models
+    models = _made(config, "models", problems, make_models)
+    if problems:
+        raise ConfigError(*problems)
+    return Experiment(config, [model for group in models for model in group], tasks)
+
+
+def _cache_dir(cache: Path | Literal[False] | None) -> Path | str | None:
+    if cache is None:
+        return "default"
+    return None if cache is False else cache
+
+
+def images_of(experiment: Experiment) -> list[Path]:
+    """Find every image of every task.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The experiment.
+
+    Returns
+    -------
+    list of Path
+        Each once.
+
+    Raises
+    ------
+    MissingImageError
+        If some do not exist.
+    """
+    found = [task_images.images_of(task) for task in experiment.tasks]
+    return list(dict.fromkeys(path for images in found for path in task_images.paths_of(images)))
+
+
+def _keys_of_images(config: Config, task: BaseTask | EmbeddingTask) -> Keys:
+    """Find where the images of a task are named: their folder if that is missing, else pairs."""
+    own = ("tasks", task.name)
+    if Path(task.images_path).exists():
+        return (*own, "pairs")
+    named = config.located(*own, "images")
+    return ("images",) if named is None or not isinstance(named.value, str) else (*own, "images")
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python's, NumPy's and torch's generators.
+
+    Parameters
+    ----------
+    seed : int
+        The seed.
+    """
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - a user's own code may draw from it
+    torch.manual_seed(seed)
+
+
+def make_model(
+    cls: type[BaseModel], name: str, layers: list[str] | None, arguments: Mapping[str, Any]
+) -> BaseModel:
+    """Make a model with layers given by name or pattern.
+
+    Parameters
+    ----------
+    cls : type
+        Its class.
+    name : str
+        Its name.
+    layers : list of str or None
+        Names and patterns, see `BaseModel`; None reads the output.
+    arguments : mapping
+        Further arguments.
+
+    Returns
+    -------
+    BaseModel
+    """
+    if layers is None:
+        return cls(name=name, **arguments)
+    return cls(name=name, extract_layers=layers, **arguments)
+
+
+def _made(
+    config: Config, section: str, problems: list[str], make: Callable[[Config, str, Located], T]
+) -> list[T]:
+    made = []
+    for name, entry in config.source.value[section].value.items():
+        try:
+            made.append(make(config, name, entry))
+        except _Misplaced as error:
+            problems.append(config.problem((section, name, *error.keys), str(error)))
+    return made
+
+
+class _Misplaced(Exception):  # noqa: N818
+    """What is wrong below an entry."""
+
+    def __init__(self, keys: Keys, sentence: str) -> None:
+        super().__init__(sentence)
+        self.keys = keys
+
+
+def _make_task(config: Config, name: str, entry: Located) -> BaseTask | EmbeddingTask:
+    settings = config.settings
+    defaults: dict[str, Any] = {"name": name}
+    if settings.images is not None:
+        defaults["images_path"] = str(settings.images)
+    if settings.distance is not None:
+        place = config.source.value["distance"].place
+        try:
+            metric = find_function(settings.distance, METRICS, place.folder)
+        except FacebenchError as error:
+            raise ConfigError(config.problem(("distance",), str(error))) from error
+        defaults["distance_metric"] = metric
+    if "seed" in settings.model_fields_set:
+        defaults["seed"] = settings.seed
+    cls, arguments, keys = _class_and_arguments(entry, "task", {"task"}, defaults)
+    task: BaseTask | EmbeddingTask = _call(lambda: cls(**arguments), keys)
+    return task
+
+
+def _check_models(config: Config, name: str, entry: Located) -> list[BaseModel]:
+    """Check all but the making."""
+    _model_arguments(config, name, entry)
+    return []
+
+
+def _model_arguments(
+    config: Config, name: str, entry: Located
+) -> tuple[Any, dict[str, Any], dict[str, str]]:
+    settings = config.settings
+    defaults: dict[str, Any] = {"name": name}
+    if settings.device != "auto":
+        defaults["device"] = settings.device
+    if "seed" in settings.model_fields_set:
+        defaults["seed"] = settings.seed
+    own = {"model", "layers", "seeds"}
+    cls, arguments, keys = _class_and_arguments(entry, "model", own, defaults)
+    del arguments["name"]
+    if settings.models[name].layers is not None:
+        keys["extract_layers"] = "layers"
+    if settings.models[name].seeds is not None:
+        arguments.pop("seed", None)
+        if arguments.pop("pretrained", False):
+            sentence = "'seeds' makes untrained copies. Leave out 'pretrained', or set it to false."
+            raise _Misplaced(("pretrained",), sentence)
+    return cls, arguments, keys
+
+
+def _make_models(config: Config, name: str, entry: Located) -> list[BaseModel]:
+    cls, arguments, keys = _model_arguments(config, name, entry)
+    layers, seeds = config.settings.models[name].layers, config.settings.models[name].seeds
+    if seeds is None:
+        return [_call(lambda: make_model(cls, name, layers, arguments), keys)]
+    if layers is not None:
+        arguments["extract_layers"] = layers
+    factory = partial(cls, **arguments)
+    return [
+        _call(
+            lambda seed=seed: untrained_copy(  # type: ignore[misc]
+                factory, seed, name=f"{name}-seed{seed}", control=name
+            ),
+            keys,
+        )
+        for seed in seeds
+    ]
+
+
+def _class_and_arguments(
+    entry: Located, kind: str, own: set[str], defaults: Mapping[str, Any]
+) -> tuple[Any, dict[str, Any], dict[str, str]]:
+    bases = (BaseModel,) if kind == "model" else (BaseTask, EmbeddingTask)
+    named = entry.value[kind]
+    registry = MODELS if kind == "model" else TASKS
+    try:
+        cls = find_class(str(named.value), registry, bases, named.place.folder)
+    except FacebenchError as error:
+        raise _Misplaced((kind,), str(error)) from error
+    given = {key: item for key, item in entry.value.items() if key not in own}
+    try:
+        arguments, keys = arguments_for(cls, given, defaults)
+    except ArgumentProblem as error:
+        raise _Misplaced((error.key,), str(error)) from error
+    return cls, arguments, keys
+
+
+def _call(make: Callable[[], T], keys: Mapping[str, str]) -> T:
+    try:
+        return make()
+    except Exception as error:
+        # What is said of a parameter belongs to the line it was written in.
+        text = str(error) or type(error).__name__
+        key = next((key for name, key in keys.items() if f"'{name}'" in text), None)
+        if key is None and "layer" in text and "extract_layers" in keys:
+            key = keys["extract_layers"]
+        is_clear = isinstance(error, FacebenchError | OSError)
+        sentence = text if is_clear else f"{type(error).__name__}: {text}"
+        raise _Misplaced(() if key is None else (key,), sentence) from error

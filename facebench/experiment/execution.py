@@ -1,0 +1,225 @@
+"""Running an experiment into a run folder, continuing one, or seeing that it is done already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from facebench.errors import InputError, RunFailedError
+from facebench.experiment.config import Config
+from facebench.experiment.paths import with_absolute_paths
+from facebench.utils.files import held, safe_name
+
+if TYPE_CHECKING:
+    from facebench.experiment.building import Experiment
+
+__all__ = [
+    "Earlier",
+    "Outcome",
+    "alone",
+    "find_earlier",
+    "refuse_running",
+    "run_experiment",
+]
+
+_DIGEST = "digest"
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A run of the same experiment on the same data.
+
+    Attributes
+    ----------
+    path : Path
+        Its folder.
+    status : str
+        'finished', 'failed', 'interrupted' or 'running'.
+    process : str
+        What runs it, or ran it: number and machine.
+    """
+
+    path: Path
+    status: str
+    process: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run.
+
+    Attributes
+    ----------
+    path : Path
+        Its folder.
+    status : {'finished', 'failed'}
+        Whether all parts of it succeeded.
+    continued : bool
+        Whether the folder is that of an earlier run.
+    failures : tuple of (str, Exception)
+        What failed.
+    """
+
+    path: Path
+    status: Literal["finished", "failed"]
+    continued: bool
+    failures: tuple[tuple[str, BaseException], ...] = ()
+
+
+def find_earlier(config: Config, digest: str) -> Earlier | None:
+    """Find the latest run of the same experiment.
+
+    Parameters
+    ----------
+    config : Config
+        The configuration.
+    digest : str
+        From `experiment_digest`.
+
+    Returns
+    -------
+    Earlier or None
+    """
+    from facebench.errors import FacebenchError
+    from facebench.results.reader import load_run
+
+    folder = _folder_of(config)
+    for path in sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []:
+        try:
+            run = load_run(path)
+        except FacebenchError:
+            # Not a run, or not one that can be continued.
+            continue
+        known = run.manifest.get("config")
+        if isinstance(known, Mapping) and known.get(_DIGEST) == digest:
+            process = run.manifest.get("process") or {}
+            shown = f"process {process.get('pid')} on {process.get('host')}"
+            return Earlier(path, run.status, shown)
+    return None
+
+
+def refuse_running(earlier: Earlier | None) -> None:
+    """Refuse to start what runs already, by what its folder tells.
+
+    Parameters
+    ----------
+    earlier : Earlier or None
+        From `find_earlier`.
+
+    Raises
+    ------
+    InputError
+        If it is running.
+    """
+    if earlier is not None and earlier.status == "running":
+        msg = (
+            f"This very experiment is running already, into {earlier.path} ({earlier.process}). "
+            "Wait until it is done, or stop it and run this again. If that process is gone for "
+            "good, --force runs the experiment anew."
+        )
+        raise InputError(msg)
+
+
+@contextmanager
+def alone(config: Config, digest: str) -> Iterator[None]:
+    """Let one process at a time run an experiment; two may be started in the same second.
+
+    Parameters
+    ----------
+    config : Config
+        The configuration.
+    digest : str
+        From `experiment_digest`: other experiments of the same name are free to run.
+
+    Raises
+    ------
+    InputError
+        If another process runs it, or nothing can be written where runs go.
+    """
+    folder = _folder_of(config)
+    msg = (
+        f"This very experiment is running already, into a folder in {folder}. Wait until it is "
+        "done, or stop it; then run this again, to see its results or to continue it."
+    )
+    with held(folder / f".{digest[:16]}.lock", msg):
+        yield
+
+
+def run_experiment(
+    experiment: Experiment, digest: str, earlier: Earlier | None, *, deep: bool = False
+) -> Outcome:
+    """Run an experiment, in the folder of an earlier run if there is one; call it within `alone`.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What to run.
+    digest : str
+        From `experiment_digest`.
+    earlier : Earlier, optional
+        The run to continue.
+    deep : bool, default False
+        Look for near duplicates among any number of images.
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If it is interrupted, after what is finished was saved.
+    """
+    from facebench.results.run_folder import RunFolder
+
+    settings = experiment.config.settings
+    manager = experiment.manager()
+    folder = (
+        RunFolder.create(settings.output, settings.name)
+        if earlier is None
+        else RunFolder.reopen(earlier.path)
+    )
+    config = {
+        _DIGEST: digest,
+        "file": str(experiment.config.path.resolve()),
+        "settings": with_absolute_paths(experiment.config),
+    }
+
+    def save(status: Any, failures: tuple[tuple[str, BaseException], ...] = ()) -> None:
+        folder.save(
+            manager,
+            config=config,
+            status=status,
+            failures=failures,
+            seeds={"seed": settings.seed},
+            deep=deep,
+        )
+
+    # From here on the folder is known for what it is, whatever happens.
+    save("running")
+    failures: tuple[tuple[str, BaseException], ...] = ()
+    try:
+        with folder.log():
+            manager.run_all_tasks_all_models(export_path=folder.path, plots=settings.plots)
+    except RunFailedError as error:
+        failures = error.failures
+    except Exception as error:
+        failures = ((_where(error), error),)
+    except KeyboardInterrupt:
+        save("interrupted")
+        raise
+    status: Literal["finished", "failed"] = "failed" if failures else "finished"
+    save(status, failures)
+    return Outcome(folder.path, status, earlier is not None, failures)
+
+
+def _folder_of(config: Config) -> Path:
+    return config.settings.output / safe_name(config.settings.name)
+
+
+def _where(error: Exception) -> str:
+    notes = [note for note in getattr(error, "__notes__", ()) if note.startswith("While running ")]
+    return notes[0].removeprefix("While running ").partition(". ")[0] if notes else "run"

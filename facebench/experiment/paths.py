@@ -1,0 +1,87 @@
+"""The files and folders that a configuration names, wherever it is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from facebench.experiment.config import Config
+from facebench.experiment.locations import Located
+
+__all__ = ["named_file", "with_absolute_paths"]
+
+# Where files are named, by which keys.
+_NAMING = ("models", "tasks", "plugins", "distance")
+_CLASSES = ("model", "task", "plugins", "distance", "distance_metric", "correlation")
+_PATHS = ("pairs", "images", "weights", "path", "folder", "file")
+
+
+def with_absolute_paths(config: Config) -> dict[str, Any]:
+    """Give a configuration that says the same from any folder.
+
+    Parameters
+    ----------
+    config : Config
+        The configuration.
+
+    Returns
+    -------
+    dict
+        All settings, as JSON has them; whatever names a file or folder that is there, by its
+        absolute path.
+    """
+    said = config.source.value
+    return {
+        **config.settings.model_dump(mode="json"),
+        **{key: _resolved(said[key], key) for key in _NAMING if key in said},
+    }
+
+
+def _resolved(item: Located, key: str) -> Any:
+    if isinstance(item.value, dict):
+        return {name: _resolved(value, name) for name, value in item.value.items()}
+    if isinstance(item.value, list):
+        return [_resolved(value, key) for value in item.value]
+    if isinstance(item.value, str):
+        return _anywhere(item.value, key, item.place.folder)
+    return item.value
+
+
+def _anywhere(text: str, key: str, folder: Path) -> str:
+    module, colon, attribute = text.partition(":")
+    if colon and key in _CLASSES and not module.endswith(".py"):
+        # 'module:Class' is looked for beside the configuration.
+        beside = f"{module.replace('.', '/')}.py:{attribute}"
+        text = beside if named_file(beside, folder)[0] is not None else text
+    # A column may be called as some folder is.
+    is_path = any(sign in text for sign in ("/", "\\", ".")) or key.endswith(_PATHS)
+    path, attribute = named_file(text, folder) if is_path else (None, "")
+    return text if path is None else f"{path.absolute()}{attribute}"
+
+
+def named_file(text: str, folder: Path) -> tuple[Path | None, str]:
+    """Find the file or folder that a text of a configuration names.
+
+    Parameters
+    ----------
+    text : str
+        Any text; 'file.py:Class' names a file too.
+    folder : Path
+        What it is relative to.
+
+    Returns
+    -------
+    path : Path or None
+        None where the text names nothing that is there.
+    attribute : str
+        What stands behind the file, as ':Class'.
+    """
+    name, colon, attribute = text.partition(".py:")
+    try:
+        path = folder / Path(f"{name}.py" if colon else text).expanduser()
+        if path.is_file() or (path.is_dir() and text):
+            return path, f":{attribute}" if colon else ""
+    except (OSError, ValueError, RuntimeError):
+        # No path at all: a name too long, or with a ~ of nobody.
+        pass
+    return None, ""

@@ -1,0 +1,159 @@
+"""All that the file of an experiment may say, as pydantic models and as a JSON schema."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from facebench.experiment.registry import METRICS, MODELS, TASKS
+from facebench.experiment.sources import NAMED
+
+__all__ = ["DEVICES", "ModelEntry", "Settings", "TaskEntry", "json_schema"]
+
+_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)i?b?\s*", re.IGNORECASE)
+DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str | int) and not isinstance(value, bool) else value
+
+
+def _as_bytes(value: Any) -> Any:
+    found = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if found is None and isinstance(value, str):
+        msg = "be a size such as '4 GB'"
+        raise ValueError(msg)
+    return int(float(found[1]) * 1024 ** _POWERS[found[2].lower()]) if found else value
+
+
+def _as_device(value: str) -> str:
+    if value.partition(":")[0] not in DEVICES:
+        msg = "be 'auto', 'cpu', 'cuda:0', 'mps' or 'xpu'"
+        raise ValueError(msg)
+    return value
+
+
+class _Checked(BaseModel):
+    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False)
+
+
+class ModelEntry(_Checked):
+    """One model; further keys are arguments of its class."""
+
+    model_config = ConfigDict(extra="allow")
+    model: str = Field(
+        min_length=1,
+        description="A registered name (`facebench models`), 'module:Class', or a .py file.",
+    )
+    layers: Annotated[list[str] | None, BeforeValidator(_as_list)] = Field(
+        None, description="Names, globs such as 'features.*', or 'all'. Default: the output."
+    )
+    seeds: Annotated[list[int] | None, BeforeValidator(_as_list)] = Field(
+        None,
+        min_length=1,
+        description="A copy of the model for each of these seeds: untrained controls.",
+    )
+
+
+class TaskEntry(_Checked):
+    """One task; further keys are arguments of its class."""
+
+    model_config = ConfigDict(extra="allow")
+    task: str = Field(
+        min_length=1,
+        description="A registered name (`facebench tasks`), 'module:Class', or a .py file.",
+    )
+
+
+class Settings(_Checked):
+    """All that a configuration may say."""
+
+    name: str = Field("", description="Name of the experiment. Default: the file's.")
+    images: Path | None = Field(
+        None, description="The folder image names are relative to, where a task names no other."
+    )
+    distance: str | None = Field(
+        None, description="Distance of tasks that name no other (`facebench metrics`)."
+    )
+    models: dict[str, ModelEntry] = Field(min_length=1, description="The models, by name.")
+    tasks: dict[str, TaskEntry] = Field(min_length=1, description="The tasks, by name.")
+    device: Annotated[str, AfterValidator(_as_device)] = Field(
+        "auto", description="'auto', 'cpu', 'cuda:0', 'mps'."
+    )
+    batch_size: int = Field(32, ge=1, description="Images per forward pass.")
+    num_workers: int | None = Field(
+        None, ge=0, description="Processes that decode images. Default: one per core."
+    )
+    on_bad_image: Literal["stop", "skip"] = Field(
+        "stop", description="Whether an unreadable image ends the run or costs its pairs only."
+    )
+    cache: Path | Literal[False] | None = Field(
+        None,
+        description="Folder of the embedding store; false keeps none. Default: FACEBENCH_CACHE, "
+        "or the user's cache folder.",
+    )
+    precision: Literal["float32", "float16", "bfloat16"] = Field(
+        "float32", description="Other than float32 runs networks under autocast."
+    )
+    max_memory: Annotated[int | None, BeforeValidator(_as_bytes)] = Field(
+        None, ge=2**20, description="Memory for embeddings, such as '4 GB'. Default: what is free."
+    )
+    seed: int = Field(0, ge=0, lt=2**32, description="Seed of all that is drawn at random.")
+    output: Path = Field(Path("runs"), description="Folder for the results of runs.")
+    report: bool = Field(True, description="Whether a run ends with a report.html.")
+    plots: bool = Field(
+        True, description="Whether tasks draw their pictures; the report draws its own."
+    )
+    plugins: list[str] = Field(
+        default_factory=list,
+        description="Python files or modules to import first, such as ones that register names.",
+    )
+
+
+def json_schema() -> dict[str, Any]:
+    """Describe the file format for editors.
+
+    Returns
+    -------
+    dict
+        A JSON schema (draft 2020-12) of everything a file may say, with its short forms.
+    """
+    schema = Settings.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "A facebench experiment"
+    # An included file may hold what this one lacks.
+    schema.pop("required", None)
+    properties = schema["properties"]
+    text_or_list = [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
+    properties["include"] = {
+        "anyOf": text_or_list,
+        "description": "Files to begin with; what this file says replaces what they say.",
+    }
+    properties["max_memory"]["anyOf"].insert(0, {"type": "string"})
+    properties["distance"]["anyOf"].insert(0, {"enum": METRICS.names()})
+    entries = {"models": ("ModelEntry", MODELS), "tasks": ("TaskEntry", TASKS)}
+    for section, (definition, registry) in entries.items():
+        entry = schema["$defs"][definition]
+        kind = entry["properties"][NAMED[section]]
+        described = kind.pop("description")
+        entry["properties"][NAMED[section]] = {
+            "anyOf": [{"enum": registry.names()}, kind],
+            "description": described,
+        }
+        entry["properties"]["name"] = {"type": "string", "description": "In a list: its name."}
+        either = [{"$ref": f"#/$defs/{definition}"}, {"type": "string"}]
+        properties[section] = {
+            "description": properties[section]["description"],
+            "anyOf": [
+                {"type": "object", "additionalProperties": {"anyOf": either}, "minProperties": 1},
+                {"type": "array", "items": {"anyOf": either}, "minItems": 1},
+            ],
+        }
+    for name in ("layers", "seeds"):
+        field = schema["$defs"]["ModelEntry"]["properties"][name]
+        field["anyOf"].insert(0, {"type": "string" if name == "layers" else "integer"})
+    return schema

@@ -1,0 +1,104 @@
+"""Prompts for an assistant that is to write a model, a task or a plot.
+
+The README shows the first two, without examples; docs/fill_readme.py puts them there.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from facebench.errors import UnknownNameError
+from facebench.utils.suggestions import did_you_mean, listed
+
+__all__ = ["KINDS", "prompt"]
+
+_MODEL_WISH = (
+    "a new model called ResNetModel that extends BaseModel and uses the pre-trained ResNet50 "
+    "of torchvision.models. It should use the pretrained weights unless a weights_path is "
+    "given, implement the abstract methods, and override preprocess_image only if necessary."
+)
+_TASK_WISH = (
+    "a new task called MeanSquaredErrorTask that extends BaseTask and computes the mean "
+    "squared error between 'model_computed_distance' and the column 'true_distance' of the "
+    "pairs file. It should return a DataFrame with the column 'Mean Squared Error' and draw "
+    "it with PlotHelper.bar_plot(performances, y, ylabel, title_prefix, output_dir, "
+    "file_name)."
+)
+_PLOT_WISH = (
+    "a plot method that draws, for every model, the largest distance of each layer as bars, with "
+    "PlotHelper where it can."
+)
+_RULES = (
+    "Answer with one Python file. Import from facebench (`from facebench import BaseModel, "
+    "BaseTask, PlotHelper`). "
+)
+
+
+def _model() -> tuple[Any, Any]:
+    from facebench import BaseModel
+    from facebench.models import dino
+
+    return BaseModel, dino
+
+
+def _task() -> tuple[Any, Any]:
+    from facebench import BaseTask
+    from facebench.tasks import accuracy
+
+    return BaseTask, accuracy
+
+
+def _plot() -> tuple[Any, Any]:
+    from facebench import AccuracyTask, PlotHelper
+
+    return PlotHelper, AccuracyTask.plot
+
+
+KINDS: dict[str, tuple[Callable[[], tuple[Any, Any]], str]] = {
+    "model": (_model, _MODEL_WISH),
+    "task": (_task, _TASK_WISH),
+    "plot": (_plot, _PLOT_WISH),
+}
+
+
+def prompt(kind: str, wish: str | None = None, *, example: bool = False) -> str:
+    """Write a prompt that holds the current base class.
+
+    Parameters
+    ----------
+    kind : {'model', 'task', 'plot'}
+        What is to be written.
+    wish : str, optional
+        What it shall do, such as 'a model that …'; None takes an example of a wish.
+    example : bool, default False
+        Put one of facebench's own in, and the rules of an answer.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such kind.
+    """
+    if kind not in KINDS:
+        hint = did_you_mean(kind, KINDS)
+        msg = f"There is no prompt for {kind!r}, only for: {listed(KINDS)}.{hint}"
+        raise UnknownNameError(msg)
+    sources, usual = KINDS[kind]
+    base, shown = sources()
+    text = (
+        "I work with facebench, a tool that compares networks on face tasks. "
+        f"Its models and tasks extend base classes; this is {base.__name__}:\n\n"
+        f"{_code(base)}\n\n"
+    )
+    if example:
+        text += f"This is one that facebench has already:\n\n{_code(shown)}\n\n{_RULES}"
+    return f"{text}Please write {wish or usual}\n"
+
+
+def _code(thing: Any) -> str:
+    return f"```py\n{inspect.getsource(thing).rstrip()}\n```"

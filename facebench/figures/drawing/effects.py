@@ -1,0 +1,174 @@
+"""Conditions and effects with intervals, a row per model-layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from facebench.figures.drawing.style import (
+    GRID,
+    INK,
+    LABEL,
+    PALETTE,
+    SMALL,
+    SOFT,
+    TICK,
+    TITLE,
+    fonts,
+    house_axes,
+    house_figure,
+    text_style,
+    wrapped,
+)
+
+__all__ = ["Dot", "effects_figure"]
+
+ROW, PANEL_WIDTH, GAP = 0.3, 3.0, 0.35
+LONGEST_NAME = 2.4
+MARKS = ("o", "s", "D", "^", "v", "P", "X", "*")
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A value with its interval, NaN without one."""
+
+    value: float
+    low: float
+    high: float
+
+
+def effects_figure(
+    labels: Sequence[str],
+    conditions: Sequence[tuple[str, Sequence[Dot]]],
+    effects: Sequence[tuple[str, Sequence[Dot]]],
+    *,
+    title: str,
+    value_label: str,
+    note: str = "",
+) -> Figure:
+    """Draw the conditions on the left and their differences on the right.
+
+    Parameters
+    ----------
+    labels : sequence of str, length L
+        The model-layers.
+    conditions, effects : sequence of (str, sequence of Dot of length L)
+        By name.
+    title, value_label : str
+        The title, and the name of the measure.
+    note : str
+        What else to say, under the figure.
+
+    Returns
+    -------
+    Figure
+        Two axes that share their rows; a value that is not defined is 'n/a'.
+    """
+    step = ROW * max(1.0, 0.28 * max(len(conditions), len(effects)) + 0.4)
+    height = max(step * len(labels), 0.6)
+    figure = house_figure(2 * PANEL_WIDTH + GAP, height)
+    panels = [
+        house_axes(figure, (left, 0, PANEL_WIDTH, height), "x") for left in (0.0, PANEL_WIDTH + GAP)
+    ]
+    for axes, series, first in ((panels[0], conditions, 0), (panels[1], effects, len(conditions))):
+        _draw(axes, series, first if len(effects) > 1 else 0, len(series) == 1)
+        axes.set_ylim(len(labels) - 0.5, -0.5)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        for row in range(1, len(labels)):
+            axes.axhline(row - 0.5, color=GRID, linewidth=0.6)
+    panels[1].axvline(0, color=INK, linewidth=0.7)
+    names = [wrapped(label, LONGEST_NAME, TICK) for label in labels]
+    panels[0].set_yticks(range(len(labels)), labels=names, **text_style(TICK))
+    panels[1].set_yticks([])
+    panels[0].set_xlabel(value_label, labelpad=4, **text_style(LABEL))
+    single = effects[0][0] if len(effects) == 1 else "Difference"
+    panels[1].set_xlabel(single, labelpad=4, **text_style(LABEL))
+    _legend(panels[0], [name for name, _ in conditions], 0, height)
+    if len(effects) > 1:
+        _legend(panels[1], [name for name, _ in effects], len(conditions), height)
+    figure.text(
+        0.5,
+        1 + (0.22 + 0.17 * _legend_rows([name for name, _ in conditions])) / height,
+        wrapped(title, 2 * PANEL_WIDTH, TITLE * 1.1),
+        ha="center",
+        va="bottom",
+        **text_style(TITLE, weight="bold"),
+    )
+    bars = "Bars are 95 % intervals, of differences with the same people in all conditions."
+    figure.text(
+        0,
+        -0.5 / height,
+        "\n".join([bars, wrapped(note, 2 * PANEL_WIDTH, SMALL)]) if note else bars,
+        va="top",
+        **text_style(SMALL, SOFT),
+    )
+    return figure
+
+
+def _draw(axes: Axes, series: Sequence[tuple[str, Sequence[Dot]]], first: int, alone: bool) -> None:
+    offsets = np.linspace(-0.28, 0.28, len(series)) if len(series) > 1 else np.zeros(1)
+    for place, (_, dots) in enumerate(series):
+        color = INK if alone else PALETTE[(first + place) % len(PALETTE)]
+        values, low, high = np.array([(dot.value, dot.low, dot.high) for dot in dots]).T
+        across = np.arange(len(dots)) + offsets[place]
+        there = ~np.isnan(values)
+        # All bars at once: a hundred lines of their own take a hundred times as long.
+        axes.hlines(across[there], low[there], high[there], colors=color, linewidth=1.3)
+        axes.plot(
+            values[there],
+            across[there],
+            marker=MARKS[(first + place) % len(MARKS)],
+            markersize=4.5,
+            color=color,
+            markeredgewidth=0,
+            linestyle="none",
+        )
+        for at in across[~there]:
+            axes.annotate(
+                "n/a", (0, at), xytext=(3, 0), xycoords=("axes fraction", "data"),
+                textcoords="offset points", va="center", **text_style(SMALL, color),
+            )  # fmt: skip
+
+
+def _columns(names: Sequence[str]) -> int:
+    longest = max(len(name) for name in names)
+    return max(1, min(len(names), int(PANEL_WIDTH / (0.3 + 0.075 * longest))))
+
+
+def _legend_rows(names: Sequence[str]) -> int:
+    return -(-len(names) // _columns(names))
+
+
+def _legend(axes: Axes, names: Sequence[str], first: int, height: float) -> None:
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=PALETTE[(first + place) % len(PALETTE)],
+            marker=MARKS[(first + place) % len(MARKS)],
+            markersize=4.5,
+            markeredgewidth=0,
+            linewidth=1.3,
+        )
+        for place in range(len(names))
+    ]
+    legend = axes.legend(
+        handles=handles,
+        labels=[" "] * len(names),
+        loc="lower left",
+        bbox_to_anchor=(0, 1 + 0.02 / height),
+        borderaxespad=0.2,
+        ncols=_columns(names),
+        columnspacing=1.0,
+        frameon=False,
+        handlelength=1.4,
+        prop={"size": TICK, "family": list(fonts())},
+    )
+    for entry, name in zip(legend.get_texts(), names, strict=True):
+        entry.set(text=name, **text_style(TICK))

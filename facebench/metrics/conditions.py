@@ -1,0 +1,301 @@
+"""Conditions of comparisons, and any measure of each of them, on resamples too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import ceil
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facebench.metrics.correlation import correlate
+from facebench.metrics.uncertainty.jackknife import LeaveOut
+from facebench.metrics.uncertainty.proportions import Share, effective_counts, share_interval
+from facebench.metrics.uncertainty.replicates import verification_replicates
+from facebench.metrics.uncertainty.resamples import Interval, Resamples, Weightings, percentiles
+from facebench.metrics.verification import auc, dprime, tar_at_far
+from facebench.metrics.verification_report import Estimate
+from facebench.types import Float64Array, IntArray
+
+__all__ = [
+    "MEASURES",
+    "UNKNOWN",
+    "CellEstimate",
+    "Cells",
+    "Measure",
+    "cell_estimates",
+    "cell_replicates",
+    "cell_values",
+    "measured",
+]
+
+Measure: TypeAlias = Literal[
+    "auc", "dprime", "accuracy", "tar", "mean distance", "pearson", "spearman"
+]
+# What each measure is called.
+MEASURES: dict[str, str] = {
+    "auc": "AUC",
+    "dprime": "d'",
+    "accuracy": "Accuracy",
+    "tar": "TAR",
+    "mean distance": "Mean Distance",
+    "pearson": "Pearson",
+    "spearman": "Spearman",
+}
+_SHARES: dict[str, Share] = {"auc": "auc", "accuracy": "accuracy", "tar": "tar"}
+UNKNOWN = Estimate(float("nan"), percentiles(np.array([np.nan])))
+
+
+class Cells(NamedTuple):
+    """The comparisons of one layer, parted into conditions ('cells'), and what to measure.
+
+    Attributes
+    ----------
+    measure : str
+        One of `MEASURES`.
+    cell : int array, shape [N]
+        The condition of each comparison, 0 to K - 1.
+    labels : bool array, shape [N]
+        True where both images show one person.
+    distances : array, shape [N]
+        NaN where a comparison failed: rejected by AUC, TAR and accuracy, left out of the rest.
+    ratings : array, shape [N], or None
+        People's ratings of distance, for the correlations.
+    threshold : float
+        The largest accepted distance, one for all conditions, for accuracy.
+    far : float
+        For TAR.
+    """
+
+    measure: Measure
+    cell: IntArray
+    labels: NDArray[np.bool_]
+    distances: Float64Array
+    ratings: Float64Array | None = None
+    threshold: float = float("nan")
+    far: float = 0.01
+
+    def part(self, chosen: NDArray[np.bool_]) -> Cells:
+        """Give some of the comparisons."""
+        return self._replace(
+            cell=self.cell[chosen],
+            labels=self.labels[chosen],
+            distances=self.distances[chosen],
+            ratings=None if self.ratings is None else self.ratings[chosen],
+        )
+
+    @property
+    def n_cells(self) -> int:
+        """Number of conditions."""
+        return int(self.cell.max()) + 1
+
+
+def cell_values(cells: Cells) -> tuple[Float64Array, dict[int, str]]:
+    """Measure every condition.
+
+    Parameters
+    ----------
+    cells : Cells
+        The comparisons.
+
+    Returns
+    -------
+    array, shape [K]
+        NaN where the measure is not defined.
+    dict of int to str
+        Why, for these.
+
+    Examples
+    --------
+    >>> cells = Cells("mean distance", np.array([0, 0, 1]), np.ones(3, bool), np.array([1., 3, 4]))
+    >>> cell_values(cells)[0]
+    array([2., 4.])
+    """
+    values = np.full(cells.n_cells, np.nan)
+    reasons: dict[int, str] = {}
+    for k in range(cells.n_cells):
+        part = cells.part(cells.cell == k)
+        reason = _not_measurable(part)
+        if reason:
+            reasons[k] = reason
+            continue
+        values[k] = _value(part)
+        if np.isnan(values[k]):
+            reasons[k] = "too few comparisons, or none that differ"
+    return values, reasons
+
+
+def _not_measurable(part: Cells) -> str:
+    usable = ~np.isnan(part.distances)
+    if not usable.any():
+        return "no comparison is left"
+    if part.measure in ("auc", "dprime", "tar") and (part.labels.all() or not part.labels.any()):
+        return "its pairs are all of one class"
+    n_impostor = int(np.count_nonzero(~part.labels))
+    if part.measure == "tar" and part.far * n_impostor < 0.5:
+        fewest = ceil(0.5 / part.far)
+        return f"FAR {part.far:g} takes {fewest} pairs of two people or more, it has {n_impostor}"
+    if part.ratings is not None:
+        if usable.sum() < 3:
+            return "fewer than 3 pairs"
+        if np.ptp(part.ratings[usable]) == 0:
+            return "its ratings are constant"
+        if np.ptp(part.distances[usable]) == 0:
+            return "its distances are constant"
+    return ""
+
+
+def _value(part: Cells) -> float:
+    way: dict[str, Any] = {"higher_is_better": False}
+    if part.measure == "auc":
+        return auc(part.labels, part.distances, **way)
+    if part.measure == "dprime":
+        found = dprime(part.labels, part.distances, **way)
+        return found if np.isfinite(found) else float("nan")
+    if part.measure == "tar":
+        return tar_at_far(part.labels, part.distances, far=part.far, **way).tar
+    ones = _Once(part.distances.size)
+    return float(measured(part, ones)[0])
+
+
+class _Once:
+    """Every comparison counts once."""
+
+    n_resamples = 1
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def weights(self) -> Iterator[NDArray[np.float32]]:
+        yield np.ones((self._size, 1), dtype=np.float32)
+
+    def sums(self, columns: Float64Array) -> Float64Array:
+        return np.asarray(columns.sum(axis=0, keepdims=True))
+
+
+def cell_replicates(cells: Cells, resamples: Resamples | LeaveOut) -> Float64Array:
+    """Measure every condition on every resample, the same people in all conditions.
+
+    Parameters
+    ----------
+    cells : Cells
+        The comparisons.
+    resamples : Resamples or LeaveOut
+        Of the same comparisons.
+
+    Returns
+    -------
+    array, shape [R, K]
+    """
+    columns = []
+    for k in range(cells.n_cells):
+        chosen = cells.cell == k
+        part = cells.part(chosen)
+        if _not_measurable(part):
+            columns.append(np.full(resamples.n_resamples, np.nan))
+        else:
+            columns.append(measured(part, resamples.part(chosen)))
+    return np.stack(columns, axis=1)
+
+
+def measured(part: Cells, drawn: Weightings) -> Float64Array:
+    """Measure some comparisons, all conditions together, under each weighting.
+
+    Parameters
+    ----------
+    part : Cells
+        The comparisons.
+    drawn : Weightings
+        Of the same comparisons.
+
+    Returns
+    -------
+    array, shape [R]
+        NaN where the measure is not defined.
+    """
+    if part.measure in ("auc", "dprime", "tar"):
+        far = [part.far] if part.measure == "tar" else []
+        found = verification_replicates(
+            part.labels, part.distances, drawn, far=far, higher_is_better=False
+        )
+        return found[f"tar@{part.far:g}" if part.measure == "tar" else part.measure]
+    usable = ~np.isnan(part.distances)
+    distances = np.where(usable, part.distances, 0.0)
+    if part.ratings is not None:
+        parts = [
+            correlate(part.distances, part.ratings, part.measure, weights.T)
+            for weights in drawn.weights()
+        ]
+        return np.concatenate(parts)
+    if part.measure == "accuracy":
+        accepted = usable & (distances <= part.threshold)
+        hits, counted = accepted == part.labels, np.ones(usable.size)
+        return _mean(hits.astype(np.float64), counted, drawn)
+    # Centred, so that single precision keeps the digits of small differences.
+    centre = float(distances[usable].mean())
+    centred = np.where(usable, distances - centre, 0.0)
+    return _mean(centred, usable.astype(np.float64), drawn) + centre
+
+
+def _mean(values: Float64Array, counted: Float64Array, drawn: Weightings) -> Float64Array:
+    total, count = drawn.sums(np.stack((values, counted), axis=1)).T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(total / count)
+
+
+class CellEstimate(NamedTuple):
+    """A measure of one condition.
+
+    Attributes
+    ----------
+    value : float
+        The measure.
+    interval : Interval
+        What it is reported with.
+    drawn : Interval
+        What resamples alone would say: narrower where a share is next to 0 or 1.
+    """
+
+    value: float
+    interval: Interval
+    drawn: Interval
+
+
+def cell_estimates(
+    cells: Cells, values: Float64Array, replicates: Float64Array, resamples: Resamples
+) -> list[CellEstimate]:
+    """Give every condition its interval.
+
+    Parameters
+    ----------
+    cells : Cells
+        The comparisons.
+    values : array, shape [K]
+        From `cell_values`.
+    replicates : array, shape [R, K]
+        From `cell_replicates`.
+    resamples : Resamples
+        Of the same comparisons.
+
+    Returns
+    -------
+    list of CellEstimate
+    """
+    found = []
+    for k, value in enumerate(values.tolist()):
+        if np.isnan(value):
+            found.append(CellEstimate(*UNKNOWN, UNKNOWN.interval))
+            continue
+        chosen = cells.cell == k
+        sample = replicates[:, k]
+        drawn = percentiles(sample, n_units=resamples.n_involved(chosen))
+        interval = drawn
+        share = _SHARES.get(cells.measure)
+        if share is not None:
+            counts = effective_counts(
+                cells.labels, cells.distances, resamples.first, resamples.second, chosen
+            )
+            interval = share_interval(share, value, sample, counts)
+        found.append(CellEstimate(value, interval, drawn))
+    return found

@@ -1,0 +1,320 @@
+"""Pairs that people rated, ready to be compared with the distances of many layers.
+
+What depends on people alone (ceilings, versions without some images or raters, permutations, ranks
+of ratings in all of them) is computed once, so that each further layer costs little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from facebench.metrics.correlation import (
+    MEASURES,
+    correlate,
+    partial_correlation,
+    standardise_all,
+)
+from facebench.metrics.noise_ceiling import (
+    NoiseCeiling,
+    noise_ceiling,
+    share_of_ceiling,
+    split_half,
+)
+from facebench.metrics.ratings.draws import (
+    INTERVALS,
+    RESAMPLES,
+    Draws,
+    IntervalKind,
+    RatedUnits,
+    Resample,
+)
+from facebench.metrics.ratings.permutations import Permuted, permute_ratings
+from facebench.metrics.ratings.raters import People, people_in, with_raters
+from facebench.metrics.uncertainty.jackknife import LeaveOut
+from facebench.metrics.uncertainty.rating_resamples import Estimate, Replicates, replicated_interval
+from facebench.types import Float64Array
+
+__all__ = ["Comparison", "Estimate", "IntervalKind", "RatedPairs", "Resample"]
+
+# Versions x pairs whose ranks are kept from one layer to the next.
+_KEPT = 1 << 24
+_FEWEST_IMAGES = 3
+_PARTIAL = ("pearson", "spearman")
+_SHARES = ("share", "upper share")
+
+
+class Comparison(NamedTuple):
+    """What one layer's distances have to do with the ratings.
+
+    Attributes
+    ----------
+    correlations : dict of str to Estimate
+        With the mean rating, by measure.
+    with_raters : Estimate
+        Mean correlation with single raters, by the measure of the ceiling.
+    share : Estimate
+        `with_raters` as a share of the lower noise ceiling.
+    upper_share : Estimate
+        As a share of the upper one.
+    partial : Estimate
+        With the mean rating, nuisances partialled out; NaN without nuisances.
+    p_value, p_reversed : float
+        By permutation of images: a correlation with the mean rating as large, or as small.
+    """
+
+    correlations: dict[str, Estimate]
+    with_raters: Estimate
+    share: Estimate
+    upper_share: Estimate
+    partial: Estimate
+    p_value: float
+    p_reversed: float
+
+
+class RatedPairs:
+    """Ratings of image pairs by one or more raters, to be compared with distances.
+
+    Parameters
+    ----------
+    ratings : array-like, shape [N, K]
+        Dissimilarities, a row per pair and a column per rater (a mean rating: one column); NaN
+        where missing.
+    first, second : array-like, shape [N]
+        The images of each pair.
+    measure : {'spearman', 'pearson', 'tau-a', 'rho-a'}
+        The measure of ceilings, shares and permutations.
+    by : {'image', 'rater', 'both', 'pair'}
+        What intervals are for: by 'image' new images and these raters, by 'both' new ones of
+        either.
+    interval : {'jackknife', 'bootstrap'}
+        Where standard errors come from: leaving images or raters out in turn, or drawing them
+        with replacement; see `uncertainty.rating_resamples.replicated_interval`. A bootstrap of
+        images counts what is peculiar to single pairs three times, the jackknife twice.
+    n_resamples, n_permutations : int
+        Most versions for an interval (of more images, groups are left out), and permutations;
+        0 for none.
+    confidence : float, default 0.95
+        Nominal coverage of intervals.
+    seed : int, default 0
+        The same seed gives the same intervals and p values.
+
+    Attributes
+    ----------
+    ratings : array, shape [N, K]
+    mean : array, shape [N]
+        Mean rating of each pair, over the raters who rated it.
+    n_images : int
+    ceiling : NoiseCeiling
+    split_half : SplitHalf
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit or a name is unknown.
+
+    References
+    ----------
+    H. H. Schütt et al., "Statistical inference on representational geometries", eLife 12 (2023)
+    e82566; H. Nili et al., PLoS Computational Biology 10 (2014) e1003553.
+
+    Examples
+    --------
+    >>> rated = RatedPairs([[1.0, 2], [2, 1], [3, 3]], "aab", "bcc", n_resamples=0)
+    >>> round(rated.compare([0.1, 0.2, 0.5]).correlations["spearman"].value, 4)
+    0.866
+    """
+
+    def __init__(
+        self,
+        ratings: Any,
+        first: Any,
+        second: Any,
+        *,
+        measure: str = "spearman",
+        by: Resample = "image",
+        interval: IntervalKind = "jackknife",
+        n_resamples: int = 200,
+        n_permutations: int = 999,
+        confidence: float = 0.95,
+        seed: int = 0,
+    ) -> None:
+        self.ratings = np.asarray(ratings, dtype=np.float64)
+        names1, names2 = list(first), list(second)
+        if self.ratings.ndim != 2 or not len(self.ratings) == len(names1) == len(names2):
+            msg = (
+                "Rated pairs need a row of ratings and two images for each pair. "
+                f"Got ratings of shape {self.ratings.shape}, and {len(names1)} and {len(names2)} "
+                "images."
+            )
+            raise ValueError(msg)
+        for name, value, known in (
+            ("measure", measure, MEASURES),
+            ("by", by, RESAMPLES),
+            ("interval", interval, INTERVALS),
+        ):
+            if value not in known:
+                msg = f"The {name!r} must be one of {', '.join(known)}. Got {value!r} instead."
+                raise ValueError(msg)
+        self.measure, self.confidence = measure, confidence
+        self.n_permutations = n_permutations
+        place = {name: row for row, name in enumerate(dict.fromkeys(names1 + names2))}
+        self.n_images = len(place)
+        self.units = RatedUnits(
+            np.array([place[name] for name in names1], dtype=np.intp),
+            np.array([place[name] for name in names2], dtype=np.intp),
+            self.n_images, self.ratings.shape[1], by, interval, n_resamples, seed,
+        )  # fmt: skip
+        self._whole = Draws(np.ones((1, len(self.ratings))), np.ones((1, self.ratings.shape[1])))
+        self._found = people_in(self.ratings, measure, self._whole)
+        self.mean: Float64Array = self._found.mean[0]
+        self.ceiling: NoiseCeiling = noise_ceiling(self.ratings, measure)
+        self.split_half = split_half(self.ratings, measure, seed=seed)
+        self._kept: dict[tuple[str, int], tuple[Draws, People]] = {}
+        self._permuted: Permuted | None = None
+
+    @property
+    def resamples(self) -> bool:
+        """Whether there are intervals: enough versions, and images or raters to leave out."""
+        return bool(self.units.factors)
+
+    def ceiling_intervals(self) -> tuple[Estimate, Estimate]:
+        """Give the lower and the upper noise ceiling with their intervals."""
+        found: dict[str, dict[str, Float64Array]] = {
+            factor: {
+                side: np.concatenate([getattr(people, side) for _, people in self._blocks(factor)])
+                for side in ("lower", "upper")
+            }
+            for factor in self.units.factors
+        }
+        return (
+            self._estimate("lower", self.ceiling.lower, found),
+            self._estimate("upper", self.ceiling.upper, found),
+        )
+
+    def compare(self, distances: Any, nuisances: Sequence[Any] = ()) -> Comparison:
+        """Compare one layer's distances with the ratings.
+
+        Parameters
+        ----------
+        distances : array-like, shape [N]
+            A distance for each pair.
+        nuisances : sequence of array-like, shape [N]
+            Other distances of the pairs, to be partialled out.
+
+        Returns
+        -------
+        Comparison
+
+        Raises
+        ------
+        ValueError
+            If there is not one distance for each pair, or one is NaN or infinite.
+        """
+        values = np.asarray(distances, dtype=np.float64)
+        if values.shape != self.mean.shape or not np.isfinite(values).all():
+            msg = f"Each of the {len(self.mean)} pairs needs one finite distance."
+            raise ValueError(msg)
+        exact = self._compared(values, nuisances, self._whole, self._found)
+        versions: dict[str, dict[str, Float64Array]] = {}
+        for factor in self.units.factors:
+            parts = [
+                self._compared(values, nuisances, draws, people)
+                for draws, people in self._blocks(factor)
+            ]
+            versions[factor] = {
+                name: np.concatenate([part[name] for part in parts]) for name in exact
+            }
+        found = {
+            name: self._estimate(name, float(value[0]), versions) for name, value in exact.items()
+        }
+        undefined = Estimate(*[float("nan")] * 3)
+        larger, smaller = self._p_values(values, found[self.measure].value)
+        return Comparison(
+            {measure: found[measure] for measure in MEASURES},
+            found["raters"],
+            found["share"],
+            found["upper share"],
+            found.get("partial", undefined),
+            larger,
+            smaller,
+        )
+
+    def left_out(self, distances: Any, groups: LeaveOut) -> dict[str, Float64Array]:
+        """Correlate one layer's distances with the mean rating, without each group of images.
+
+        Parameters
+        ----------
+        distances : array-like, shape [N]
+            A finite distance for each pair.
+        groups : LeaveOut
+            Of the images of these pairs.
+
+        Returns
+        -------
+        dict of str to array, shape [groups]
+            By measure; without 'tau-a', which would take too long.
+        """
+        rated = ~np.isnan(self.mean)
+        kept = groups.part(rated).kept.T.astype(np.float64)
+        values = np.asarray(distances, dtype=np.float64)[rated]
+        measures = [name for name in MEASURES if name != "tau-a"]
+        return {name: correlate(values, self.mean[rated], name, kept) for name in measures}
+
+    def _estimate(
+        self, name: str, value: float, versions: dict[str, dict[str, Float64Array]]
+    ) -> Estimate:
+        left_out = self.units.interval == "jackknife"
+        return replicated_interval(
+            value,
+            [
+                Replicates(found[name], self.units.n_units(factor), left_out)
+                for factor, found in versions.items()
+            ],
+            confidence=self.confidence,
+            is_correlation=name not in _SHARES,
+        )
+
+    def _blocks(self, factor: str) -> Iterator[tuple[Draws, People]]:
+        """Give all versions for one factor, block by block, with what people are in them."""
+        keep = self.units.n_units(factor) * len(self.ratings) <= _KEPT
+        for place, draws in enumerate(self.units.blocks(factor)):
+            known = self._kept.get((factor, place))
+            if known is None:
+                known = draws, people_in(self.ratings, self.measure, draws)
+                if keep:
+                    self._kept[factor, place] = known
+            yield known
+
+    def _compared(
+        self, distances: Float64Array, nuisances: Sequence[Any], draws: Draws, people: People
+    ) -> dict[str, Float64Array]:
+        """Compare distances with the ratings in some versions."""
+        weights, mean_weights = draws.weights, people.mean_weights
+        found: dict[str, Float64Array] = {}
+        scores = standardise_all(distances, mean_weights)
+        for measure, targets in people.mean_targets.items():
+            found[measure] = np.clip(np.einsum("rn,rn->r", scores[measure], targets), -1.0, 1.0)
+        found["tau-a"] = correlate(distances, people.target, "tau-a", mean_weights)
+        own = scores.get(self.measure) if mean_weights is weights else None
+        found["raters"] = with_raters(distances, self.ratings, self.measure, draws, people, own)
+        found["share"] = np.asarray(share_of_ceiling(found["raters"], people.lower))
+        found["upper share"] = np.asarray(share_of_ceiling(found["raters"], people.upper))
+        if len(nuisances):
+            measure = self.measure if self.measure in _PARTIAL else "spearman"
+            found["partial"] = partial_correlation(
+                distances, people.target, nuisances, measure, mean_weights
+            )
+        return found
+
+    def _p_values(self, distances: Float64Array, statistic: float) -> tuple[float, float]:
+        """Test by permuting the images of the mean rating."""
+        if self.n_permutations < 1 or self.n_images < _FEWEST_IMAGES or np.isnan(statistic):
+            return float("nan"), float("nan")
+        if self._permuted is None:
+            self._permuted = permute_ratings(
+                self.mean, self.units, self.measure, self.n_permutations
+            )
+        return self._permuted.p_values(distances, statistic)

@@ -1,0 +1,93 @@
+"""Intervals of means over choices among three images, which share images with each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtri
+from scipy.stats import t as students_t
+
+from facebench.metrics.uncertainty.influence import Scale, interval
+from facebench.metrics.uncertainty.rating_resamples import Estimate
+from facebench.types import Float64Array, IntArray
+
+__all__ = ["choice_estimate"]
+
+
+def choice_estimate(
+    value: float,
+    influences: Any,
+    images: Any,
+    *,
+    by: str = "image",
+    confidence: float = 0.95,
+    scale: Scale = "identity",
+) -> Estimate:
+    """Give a measure of choices with Student's interval that knows which share images.
+
+    By 'image' the variance is that of the jackknife over images, less twice that by triplet: what
+    is peculiar to a choice goes with each of its three images, and would count three times. It is
+    never below a third of the jackknife's nor below that by triplet, for which only choices about
+    the same three images depend on each other.
+
+    Parameters
+    ----------
+    value : float
+        The measure.
+    influences : array-like, shape [N]
+        What each choice moves it by, such as (v - mean)/N for a mean.
+    images : array-like of int, shape [N, 3]
+        The three images of each choice, in any order.
+    by : {'image', 'triplet'}
+        What the interval is for: new images, or new triplets of these.
+    confidence : float, default 0.95
+        Nominal coverage.
+    scale : {'identity', 'logit', 'fisher'}
+        See `facebench.metrics.uncertainty.influence.interval`.
+
+    Returns
+    -------
+    Estimate
+        Bounds are NaN with fewer than four images, by 'triplet' with fewer than two triplets.
+
+    References
+    ----------
+    B. Efron and C. Stein, "The jackknife estimate of variance", Annals of Statistics 9 (1981)
+    586-596. Sums over choices that share images, as P. M. Aronow, C. Samii and V. A. Assenova
+    have them for pairs (Political Analysis 23, 2015), cover too seldom with some dozen images.
+
+    Examples
+    --------
+    >>> found = choice_estimate(
+    ...     0.5, [0.2, -0.2, 0.1, -0.1], [[0, 1, 2], [1, 2, 3], [2, 3, 4], [0, 3, 4]]
+    ... )
+    >>> [round(bound, 3) for bound in found]
+    [0.5, -1.254, 2.254]
+    """
+    moved = np.asarray(influences, dtype=np.float64)
+    members = np.sort(np.asarray(images, dtype=np.intp), axis=1)
+    triplets, triplet = np.unique(members, axis=0, return_inverse=True)
+    images_of = np.unique(members, return_inverse=True)[1].reshape(members.shape)
+    n_images = int(images_of.max(initial=-1)) + 1
+    n_units, fewest = (n_images, 4) if by == "image" else (len(triplets), 2)
+    if n_units < fewest or np.isnan(moved).any():
+        return Estimate(value, float("nan"), float("nan"))
+    sums = np.bincount(triplet.ravel(), moved)
+    variance = by_triplet = float((sums**2).sum()) * len(triplets) / max(len(triplets) - 1, 1)
+    if by == "image":
+        whole = _left_out(moved, images_of)
+        variance = max(whole - 2 * by_triplet, whole / 3, by_triplet)
+    level = (1 + confidence) / 2
+    widened = np.sqrt(variance) * students_t.ppf(level, n_units - 1) / ndtri(level)
+    return Estimate(value, *interval(value, float(widened), scale, confidence))
+
+
+def _left_out(moved: Float64Array, images: IntArray) -> float:
+    """Give the jackknife's variance over images."""
+    n_images = int(images.max()) + 1
+    lost = np.bincount(images.ravel(), np.repeat(moved, 3), n_images)
+    share = np.bincount(images.ravel(), minlength=n_images) / len(moved)
+    # An image that is in every choice leaves none: it has nothing to be compared with.
+    values = (moved.sum() - lost) / np.where(share < 1, 1 - share, np.nan)
+    return float((n_images - 1) * np.nanvar(values))

@@ -1,0 +1,335 @@
+"""Intervals of shares (AUC, accuracy, TAR …), next to 0 and 1 too, where resamples show no spread.
+
+An AUC of 1 is 1 in every resample. What might have gone wrong shows in no resample, only in the
+number of comparisons in which nothing did. So no interval is narrower than the one that this number
+gives, less so the more comparisons did go wrong: it moves on smoothly from .99 over .999 to 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import ndtri
+
+from facebench.metrics.uncertainty.resamples import Interval, percentiles
+from facebench.types import Float64Array, FloatArray, IntArray
+
+__all__ = [
+    "SHARES_NOTE",
+    "EffectiveCounts",
+    "Share",
+    "auc_score_interval",
+    "effective_counts",
+    "effective_number",
+    "no_narrower",
+    "score_interval",
+    "share_interval",
+]
+
+# Comparisons of a class that are called hard: this share of them, or so many if that is more.
+_TAIL = 0.1
+_FEW = 8
+
+_ROUNDING = 1e-9
+# How it is told in results.
+SHARES_NOTE = "; score intervals next to 0 and 1"
+
+_Variance: TypeAlias = Callable[[float], float]
+
+Share: TypeAlias = Literal["auc", "accuracy", "tar", "fnmr", "fmr", "eer"]
+
+
+class EffectiveCounts(NamedTuple):
+    """How many independent comparisons would tell as much.
+
+    Attributes
+    ----------
+    genuine, impostor : float
+        Of each class.
+    n_genuine, n_impostor : int
+        Comparisons that there are.
+    n_units : int
+        Units (people, images) that they hang on.
+    """
+
+    genuine: float
+    impostor: float
+    n_genuine: int
+    n_impostor: int
+    n_units: int
+
+
+def effective_number(values: Any, first: IntArray, second: IntArray) -> float:
+    """Count the independent comparisons whose mean would vary as that of these does.
+
+    n Σ v² / var, v being the deviations from the mean and var = Σ v_k v_l over all k, l that share
+    a unit (Kish's effective sample size), at most n.
+
+    Parameters
+    ----------
+    values : array-like, shape [N]
+        Finite numbers.
+    first, second : int array, shape [N]
+        The unit of each side.
+
+    Returns
+    -------
+    float
+
+    References
+    ----------
+    E. L. Korn and B. I. Graubard, "Confidence intervals for proportions with small expected number
+    of positive counts estimated from survey data", Survey Methodology 24 (1998) 193-201; var as in
+    `standard_error`.
+
+    Examples
+    --------
+    >>> people = np.array([0, 0, 1, 1])
+    >>> effective_number([1.0, 1.0, 0.0, 0.0], people, people)
+    1.0
+    >>> effective_number([1.0, 0.0, 1.0, 0.0], people, people)
+    4.0
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if array.size < 2:
+        return float(array.size)
+    deviations = array - array.mean()
+    independent = float((deviations**2).sum())
+    n_units = int(max(first.max(), second.max())) + 1
+    between = first != second
+    sums = np.bincount(first, deviations, n_units)
+    sums += np.bincount(second[between], deviations[between], n_units)
+    one, other = np.minimum(first, second)[between], np.maximum(first, second)[between]
+    _, dyad = np.unique(one.astype(np.int64) * n_units + other, return_inverse=True)
+    # Comparisons of the same two units share both, and would count twice.
+    twice = float((np.bincount(dyad, deviations[between]) ** 2).sum())
+    together = float((sums**2).sum()) - twice
+    if together <= independent * (1 + _ROUNDING):
+        return float(array.size)
+    # The mean was taken from the same units.
+    n_used = np.unique(np.concatenate((first, second))).size
+    spread = together * n_used / max(n_used - 1, 1)
+    return float(array.size * independent / spread)
+
+
+def effective_counts(
+    genuine: NDArray[np.bool_],
+    distances: FloatArray,
+    first: IntArray,
+    second: IntArray,
+    chosen: NDArray[np.bool_] | None = None,
+) -> EffectiveCounts:
+    """Count effective comparisons of each class, by which of them are next to the other class.
+
+    Errors are of these, a tenth of the class or eight comparisons, and depend on each other less
+    than mean distances do.
+
+    Parameters
+    ----------
+    genuine : bool array, shape [N]
+        The class of each comparison.
+    distances : array, shape [N]
+        NaN is the largest.
+    first, second : int array, shape [N]
+        The unit of each side of each comparison.
+    chosen : bool array, shape [N], optional
+        Which of them; None takes all.
+
+    Returns
+    -------
+    EffectiveCounts
+    """
+    chosen = np.ones(genuine.size, dtype=bool) if chosen is None else chosen
+    found, sizes = [], []
+    for is_genuine in (True, False):
+        rows = np.flatnonzero(chosen & (genuine == is_genuine))
+        furthest = np.where(np.isnan(distances[rows]), np.inf, distances[rows])
+        order = np.argsort(-furthest if is_genuine else furthest, kind="stable")
+        hard = np.zeros(rows.size)
+        hard[order[: max(min(_FEW, rows.size // 2), int(_TAIL * rows.size))]] = 1
+        found.append(effective_number(hard, first[rows], second[rows]))
+        sizes.append(rows.size)
+    n_units = np.unique(np.concatenate((first[chosen], second[chosen]))).size
+    return EffectiveCounts(found[0], found[1], sizes[0], sizes[1], n_units)
+
+
+def _auc_variance(n_genuine: float, n_impostor: float) -> _Variance:
+    mean = (n_genuine + n_impostor) / 2
+
+    def variance(area: float) -> float:
+        beyond = (1 - area) / (2 - area) + area / (1 + area)
+        return area * (1 - area) / (n_genuine * n_impostor) * (1 + (mean - 1) * beyond)
+
+    return variance
+
+
+def _solved(value: float, variance: _Variance, confidence: float) -> Interval:
+    """Find the ends at which the value is just as far off as the variance there allows."""
+    z = float(ndtri((1 + confidence) / 2))
+
+    def end(value: float) -> float:
+        if value <= 0:
+            return 0.0
+        # The value itself solves it at 1; the end is below.
+        highest = min(value, 1 - 1e-12)
+        return float(brentq(lambda x: value - x - z * variance(x) ** 0.5, 0.0, highest))
+
+    # Either variance is the same of x and 1 - x.
+    return Interval(end(value), 1 - end(1 - value))
+
+
+def auc_score_interval(
+    value: float, n_genuine: float, n_impostor: float, confidence: float = 0.95
+) -> Interval:
+    """Interval of an AUC from the numbers of independent comparisons alone (Newcombe's method 5).
+
+    All A with (AUC - A)² <= z² A (1 - A) / (g i) (1 + (m - 1) ((1 - A) / (2 - A) + A / (1 + A))), m
+    the mean of g and i: Hanley and McNeil's variance, at A instead of at the AUC.
+
+    Parameters
+    ----------
+    value : float
+        The AUC.
+    n_genuine, n_impostor : float
+        Comparisons of each class, 1 or more.
+    confidence : float, default 0.95
+        Nominal coverage.
+
+    Returns
+    -------
+    Interval
+
+    References
+    ----------
+    R. G. Newcombe, "Confidence intervals for an effect size measure based on the Mann-Whitney
+    statistic. Part 2: asymptotic methods and evaluation", Statistics in Medicine 25 (2006) 559-573.
+
+    Examples
+    --------
+    >>> low, high = auc_score_interval(1.0, 20, 20)
+    >>> round(low, 3), high
+    (0.899, 1.0)
+    """
+    return _solved(value, _auc_variance(n_genuine, n_impostor), confidence)
+
+
+def score_interval(value: float, n: float, confidence: float = 0.95) -> Interval:
+    """Wilson's score interval of a share of n independent trials, n not need be whole.
+
+    Parameters
+    ----------
+    value : float
+        The share.
+    n : float
+        Trials.
+    confidence : float, default 0.95
+        Nominal coverage.
+
+    Returns
+    -------
+    Interval
+
+    Examples
+    --------
+    >>> low, high = score_interval(1.0, 20)
+    >>> round(low, 3), high
+    (0.839, 1.0)
+    """
+    return _solved(value, lambda share: share * (1 - share) / n, confidence)
+
+
+def share_interval(
+    share: Share,
+    value: float,
+    replicates: Float64Array,
+    counts: EffectiveCounts,
+    confidence: float = 0.95,
+) -> Interval:
+    """Percentile interval of a share, no narrower than the numbers of comparisons allow.
+
+    Parameters
+    ----------
+    share : {'auc', 'accuracy', 'tar', 'fnmr', 'fmr', 'eer'}
+        What it is a share of: of pairs of a genuine and an impostor comparison, of all, of the
+        genuine ones, of the impostors, or the mean of two shares.
+    value : float
+        The share.
+    replicates : array, shape [R]
+        Its values in resamples.
+    counts : EffectiveCounts
+        From `effective_counts`.
+    confidence : float, default 0.95
+        Nominal coverage.
+
+    Returns
+    -------
+    Interval
+        NaN where the share is undefined, or in more than one resample in twenty.
+
+    Examples
+    --------
+    >>> counts = EffectiveCounts(20, 20, 30, 30, 20)
+    >>> low, high = share_interval("auc", 1.0, np.ones(100), counts)
+    >>> round(low, 3), high
+    (0.899, 1.0)
+    """
+    drawn = percentiles(replicates, confidence, counts.n_units)
+    if np.isnan(value) or (np.isnan(drawn.low) and 0 < value < 1):
+        return Interval(float("nan"), float("nan"))
+    return no_narrower(share, value, drawn, float(np.nanvar(replicates)), counts, confidence)
+
+
+def no_narrower(
+    share: Share,
+    value: float,
+    interval: Interval,
+    variance: float,
+    counts: EffectiveCounts,
+    confidence: float = 0.95,
+) -> Interval:
+    """Widen the interval of a share to what the numbers of comparisons allow.
+
+    Parameters
+    ----------
+    share, value, counts, confidence
+        See `share_interval`.
+    interval : Interval
+        From resamples, or a standard error.
+    variance : float
+        Of the share, from the same.
+
+    Returns
+    -------
+    Interval
+    """
+    expected, n_errors = _expected(share, value, counts)
+    # What is seen of the spread counts for more, the more errors there are to see it by.
+    weight = 1 / (1 + n_errors)
+    factor = 1.0
+    if weight < 1:
+        factor = weight + (1 - weight) * min(1.0, variance / expected(value))
+    allowed = _solved(value, lambda at: factor * expected(at), confidence)
+    return Interval(
+        float(np.fmin(interval.low, allowed.low)), float(np.fmax(interval.high, allowed.high))
+    )
+
+
+def _expected(share: Share, value: float, counts: EffectiveCounts) -> tuple[_Variance, float]:
+    """Give the variance that a share would have by effective numbers, and the number of errors."""
+    genuine, impostor, n_genuine, n_impostor, _ = counts
+    rarer = min(value, 1 - value)
+    if share == "auc":
+        return _auc_variance(genuine, impostor), rarer * min(n_genuine, n_impostor)
+    n, size = {
+        "accuracy": (genuine + impostor, n_genuine + n_impostor),
+        "tar": (genuine, n_genuine),
+        "fnmr": (genuine, n_genuine),
+        "fmr": (impostor, n_impostor),
+        # Of two shares the mean: its variance is a quarter of the sum of theirs.
+        "eer": (4 * genuine * impostor / max(genuine + impostor, 1), min(n_genuine, n_impostor)),
+    }[share]
+    return lambda at: at * (1 - at) / n, rarer * size

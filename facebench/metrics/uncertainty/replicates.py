@@ -1,0 +1,301 @@
+"""The metrics of verification on many resamples at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facebench.metrics.labels import read_comparisons
+from facebench.metrics.roc_curve import parting_thresholds
+from facebench.metrics.uncertainty.resamples import Weightings
+from facebench.types import Float64Array, FloatArray, IntArray
+
+__all__ = ["fold_accuracy_replicates", "verification_replicates"]
+
+# Rates are quotients of whole numbers: equal ones may differ by rounding.
+_ROUNDING = 1 + 1e-9
+# Resamples from which on a row is worth a call of its own.
+_WIDE = 64
+# Thresholds worked on at a time.
+_ROWS = 512
+
+_Counts: TypeAlias = tuple[NDArray[np.float32], IntArray]
+
+
+def verification_replicates(
+    labels: Any,
+    scores: Any,
+    resamples: Weightings,
+    *,
+    far: Sequence[float] = (),
+    higher_is_better: bool = True,
+) -> dict[str, Float64Array]:
+    """Measure AUC, EER, d', TAR at FAR and their thresholds on every resample.
+
+    Definitions are those of `auc`, `eer`, `dprime`, `tar_at_far` and `best_accuracy`, with each
+    comparison counted as often as it occurs. Thresholds are midway between the scores of the whole
+    sample.
+
+    Parameters
+    ----------
+    labels : array-like, shape [N]
+        1 genuine, 0 impostor.
+    scores : array-like, shape [N]
+        Similarities or distances; NaN is rejected and ranks below every score.
+    resamples : Resamples or other Weightings
+        Of the same comparisons.
+    far : sequence of float
+        Targets of TAR at FAR.
+    higher_is_better : bool, default True
+        False for distances.
+
+    Returns
+    -------
+    dict of str to array, shape [n_resamples]
+        'auc', 'eer', 'eer threshold', 'dprime', 'best threshold', and per target 'tar@<target>'
+        and 'tar@<target> threshold'. NaN in resamples without one of the classes.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ.
+
+    References
+    ----------
+    R. M. Bolle et al., "Error analysis of pattern recognition systems: the subsets bootstrap",
+    Computer Vision and Image Understanding 93 (2004).
+
+    Examples
+    --------
+    >>> from facebench.metrics.uncertainty.resamples import Resamples
+    >>> labels, scores = [1, 1, 0, 0] * 5, [4, 3, 2, 1] * 5
+    >>> found = verification_replicates(labels, scores, Resamples(labels, n_resamples=50))
+    >>> float(found["auc"].min())
+    1.0
+    """
+    genuine, similarities = read_comparisons(labels, scores, higher_is_better)
+    ranking = _Ranking(genuine, similarities)
+    parts = [_measure(ranking, weights, far) for weights in resamples.weights()]
+    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    if not higher_is_better:
+        for name in found:
+            if name.endswith("threshold"):
+                found[name] = -found[name]
+    found["dprime"] = _dprimes(genuine, similarities, resamples)
+    return found
+
+
+class _Ranking:
+    """Comparisons from the most to the least alike, the failed ones last."""
+
+    def __init__(self, genuine: NDArray[np.bool_], similarities: FloatArray) -> None:
+        failed = np.isnan(similarities)
+        self.order = np.lexsort((-similarities, failed))
+        self.mated = np.flatnonzero(genuine[self.order])
+        self.unmated = np.flatnonzero(~genuine[self.order])
+        n_scored = int(np.count_nonzero(~failed))
+        ranked = similarities[self.order[:n_scored]]
+        last_of_equal = np.append(ranked[1:] != ranked[:-1], True)[:n_scored]
+        self.ends = np.flatnonzero(last_of_equal)
+        self.thresholds = parting_thresholds(ranked[self.ends])
+        # More right decisions are made only by accepting genuine comparisons: the best threshold
+        # follows a genuine one that no other genuine one follows, or accepts none.
+        count = np.diff(np.cumsum(genuine[self.order])[self.ends], prepend=0)
+        best = (count > 0) & (np.append(count[1:], 0) < np.append(np.diff(self.ends), 1))
+        self.peaks = np.concatenate(([0], np.flatnonzero(best) + 1))
+
+    def counts(self, weights: NDArray[np.float32]) -> tuple[_Counts, _Counts]:
+        """Count true and false matches at every threshold, [T, R], accept-none first, then all.
+
+        Single precision counts exactly up to 16 million.
+        """
+        drawn = weights[self.order]
+        return self._cumulated(drawn, self.mated), self._cumulated(drawn, self.unmated)
+
+    def _cumulated(self, drawn: NDArray[np.float32], rows: IntArray) -> _Counts:
+        totals = np.zeros((rows.size + 1, drawn.shape[1]), dtype=np.float32)
+        if drawn.shape[1] < _WIDE:
+            np.cumsum(drawn[rows], axis=0, out=totals[1:])
+        else:
+            # Row by row: NumPy's own cumulative sum goes down the columns, ten times slower.
+            for place, row in enumerate(rows.tolist()):
+                np.add(totals[place], drawn[row], out=totals[place + 1])
+        at_ends = np.searchsorted(rows, self.ends, side="right")
+        return totals, np.concatenate(([0], at_ends))
+
+
+def _measure(
+    ranking: _Ranking, weights: NDArray[np.float32], far: Sequence[float]
+) -> dict[str, Float64Array]:
+    true_matches, false_matches = ranking.counts(weights)
+    matched, accepted = _Steps(*true_matches), _Steps(*false_matches)
+    undefined = (matched.total == 0) | (accepted.total == 0)
+    n_genuine, n_impostor = (
+        np.where(undefined, np.nan, steps.total) for steps in (matched, accepted)
+    )
+    gain = matched.rows(ranking.peaks) - accepted.rows(ranking.peaks)
+    found = {
+        "auc": _areas(matched, accepted, n_genuine, n_impostor),
+        "best threshold": ranking.thresholds[ranking.peaks[np.argmax(gain, axis=0)]],
+    }
+    found["eer"], equal = _equal_errors(matched, accepted, n_genuine, n_impostor)
+    found["eer threshold"] = ranking.thresholds[equal]
+    for target in far:
+        limit = target * _ROUNDING * np.nan_to_num(n_impostor)
+        last = accepted.first(np.greater, limit) - 1
+        true = matched.at(last)
+        strictest = matched.first(np.greater_equal, true)
+        found[f"tar@{target:g}"] = true / n_genuine
+        found[f"tar@{target:g} threshold"] = ranking.thresholds[strictest]
+    for name in found:
+        found[name] = np.where(undefined, np.nan, found[name])
+    return found
+
+
+class _Steps:
+    """Matches of one class at every threshold, as sums that only its own comparisons change."""
+
+    def __init__(self, totals: NDArray[np.float32], step: IntArray) -> None:
+        self.totals = totals
+        self.step = step
+        self.total = totals[-1].astype(np.float64)
+        self._columns = np.arange(totals.shape[1])
+
+    def at(self, points: IntArray) -> Float64Array:
+        """Give the counts at one threshold per resample."""
+        return self.totals[self.step[points], self._columns].astype(np.float64)
+
+    def rows(self, points: IntArray) -> NDArray[np.float32]:
+        """Give the counts at some thresholds, for all resamples."""
+        return self.totals[self.step[points]]
+
+    def first(self, compare: np.ufunc, level: Float64Array) -> IntArray:
+        """Find, per resample, the first threshold whose count compares so with a level."""
+        return _first(
+            self.step.size, self._columns.size, lambda points: compare(self.at(points), level)
+        )
+
+
+def _first(
+    n_points: int, n_resamples: int, reached: Callable[[IntArray], NDArray[np.bool_]]
+) -> IntArray:
+    """Bisect in all resamples at once: the first point at which `reached`, which stays, holds."""
+    low = np.zeros(n_resamples, dtype=np.intp)
+    high = np.full(n_resamples, n_points, dtype=np.intp)
+    while (low < high).any():
+        middle = (low + high) // 2
+        is_reached = reached(np.minimum(middle, n_points - 1)) | (middle >= n_points)
+        high = np.where(is_reached, middle, high)
+        low = np.where(is_reached, low, np.minimum(middle + 1, high))
+    return low
+
+
+def _areas(
+    matched: _Steps, accepted: _Steps, n_genuine: Float64Array, n_impostor: Float64Array
+) -> Float64Array:
+    area = np.zeros(matched.total.size)
+    moved = np.flatnonzero(np.diff(accepted.step)) + 1
+    for start in range(0, moved.size, _ROWS):
+        points = moved[start : start + _ROWS]
+        gained = accepted.rows(points) - accepted.rows(points - 1)
+        doubled = matched.rows(points)
+        doubled += matched.rows(points - 1)
+        area += np.einsum("tr,tr->r", gained, doubled)
+    # The failed comparisons, accepted last of all and together.
+    last = np.full(area.size, matched.step.size - 1)
+    area += (accepted.total - accepted.at(last)) * (matched.at(last) + matched.total)
+    return np.asarray(area / (2 * n_genuine * n_impostor))
+
+
+def _equal_errors(
+    matched: _Steps, accepted: _Steps, n_genuine: Float64Array, n_impostor: Float64Array
+) -> tuple[Float64Array, IntArray]:
+    """Return the midpoint equal error rates and the points where they are taken."""
+    n_points = matched.step.size
+
+    def is_crossed(points: IntArray) -> NDArray[np.bool_]:
+        # Whole numbers in double precision: FMR >= FNMR.
+        false = accepted.at(points) * matched.total
+        return np.asarray(false >= (matched.total - matched.at(points)) * accepted.total)
+
+    after = np.minimum(_first(n_points, matched.total.size, is_crossed), n_points - 1)
+    before = np.maximum(after - 1, 0)
+    rates, gaps = [], []
+    for point in (before, after):
+        fmr = accepted.at(point) / n_impostor
+        fnmr = 1 - matched.at(point) / n_genuine
+        rates.append((fmr + fnmr) / 2)
+        # The sum only decides between equal gaps.
+        gaps.append(np.abs(fmr - fnmr) + 1e-9 * (fmr + fnmr))
+    first = gaps[0] <= gaps[1]
+    return np.where(first, rates[0], rates[1]), np.where(first, before, after)
+
+
+def _dprimes(
+    genuine: NDArray[np.bool_], similarities: FloatArray, resamples: Weightings
+) -> Float64Array:
+    usable = ~np.isnan(similarities)
+    values = similarities[usable].astype(np.float64)
+    # Undefined for infinite scores, as `dprime` is; and for equal ones.
+    if not values.size or not np.isfinite(values).all() or np.ptp(values) == 0:
+        return np.full(resamples.n_resamples, np.nan)
+    spread = values.std()
+    # Centred and scaled, so that squares keep their digits.
+    centred = np.zeros(genuine.size)
+    centred[usable] = (values - values.mean()) / spread
+    columns = [
+        of_class * centred**power
+        for of_class in (genuine & usable, ~genuine & usable)
+        for power in (0, 1, 2)
+    ]
+    sums = resamples.sums(np.stack(columns, axis=1).astype(np.float64)).T
+    moments = []
+    for count, total, squares in (sums[:3], sums[3:]):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean = total / count
+            moments.append((mean, np.where(count > 1, (squares - total * mean) / (count - 1), 0)))
+    (mated, mated_variance), (unmated, unmated_variance) = moments
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = (mated - unmated) / np.sqrt((mated_variance + unmated_variance) / 2)
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+def fold_accuracy_replicates(right: Any, folds: Any, resamples: Weightings) -> Float64Array:
+    """Measure the mean accuracy of folds on every resample, its decisions being given.
+
+    Decisions stay as they were made at the thresholds of the whole sample: near its maximum the
+    accuracy hardly depends on the threshold, so choosing it anew would add time, not width.
+
+    Parameters
+    ----------
+    right : array-like of bool, shape [N]
+        Whether each comparison was decided rightly.
+    folds : array-like, shape [N]
+        The fold of each; all the same for accuracy as such.
+    resamples : Resamples or other Weightings
+        Of the same comparisons.
+
+    Returns
+    -------
+    array, shape [n_resamples]
+        Mean over the folds that the resample holds.
+
+    Examples
+    --------
+    >>> from facebench.metrics.uncertainty.resamples import Resamples
+    >>> resamples = Resamples([1, 0, 1, 0], n_resamples=4)
+    >>> fold_accuracy_replicates([True] * 4, [1, 1, 2, 2], resamples)
+    array([1., 1., 1., 1.])
+    """
+    names, fold = np.unique(np.asarray(folds), return_inverse=True)
+    members = (fold[:, None] == np.arange(names.size)).astype(np.float64)
+    hits = members * np.asarray(right, dtype=np.float64)[:, None]
+    sums = resamples.sums(np.concatenate((hits, members), axis=1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rates = sums[:, : names.size] / sums[:, names.size :]
+        counted = ~np.isnan(rates)
+        # A resample may be empty: of two people, say, none of whose pairs is drawn.
+        return np.asarray(np.where(counted, rates, 0).sum(axis=1) / counted.sum(axis=1))

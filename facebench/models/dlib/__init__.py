@@ -1,0 +1,1 @@
+"""dlib's face network without dlib: a reader of its weight file, and the network in PyTorch."""

@@ -1,0 +1,7 @@
+"""Which of several networks is better, and which cannot be told apart?"""
+
+from __future__ import annotations
+
+from facebench.results.comparison.models import ModelComparison, compare_models
+
+__all__ = ["ModelComparison", "compare_models"]

@@ -1,0 +1,253 @@
+"""Reading a run back: numbers, distances and provenance as pandas and plain Python have them."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Collection
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from facebench.errors import RunFolderError, UnknownNameError
+from facebench.results.manifest import read_manifest
+from facebench.results.schema import (
+    DISTANCES_FILE,
+    LEFT_OUT_FILE,
+    RESULTS_COLUMNS,
+    RESULTS_FILE,
+    empty_results,
+)
+from facebench.results.task_facts import TaskFacts
+from facebench.types import StrPath
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from facebench.metrics.uncertainty.jackknife import LeftOut
+
+__all__ = ["Run", "load_run"]
+
+_Table = TypeVar("_Table")
+
+
+class Run:
+    """A run that was saved; get one with `load_run`.
+
+    Attributes
+    ----------
+    path : Path
+        Its folder.
+    manifest : dict
+        Configuration, digests, versions, machine, git, seeds, timings and cache hits.
+    status : str
+        'finished', 'failed', 'interrupted' or 'running'. A run whose process is gone without
+        having finished is 'interrupted'.
+    """
+
+    def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
+        self.path = path
+        self.manifest = manifest
+        self.status = _status(manifest)
+
+    def __repr__(self) -> str:
+        return f"Run({self.id!r}, {self.status}, {len(self.results)} results)"
+
+    @property
+    def id(self) -> str:
+        """Name and folder as one text."""
+        return str(self.manifest.get("run") or f"{self.manifest['name']}/{self.path.name}")
+
+    @cached_property
+    def results(self) -> pd.DataFrame:
+        """The tidy table, a row per number; see `facebench.results.schema`."""
+        import pandas as pd
+
+        file = self.path / RESULTS_FILE
+        if not file.exists():
+            # Interrupted before anything was measured.
+            return empty_results()
+        table = _readable(file, pd.read_parquet)
+        # Older versions lack columns that came later.
+        return table.reindex(columns=list(RESULTS_COLUMNS)).astype(RESULTS_COLUMNS)
+
+    @cached_property
+    def distances(self) -> pd.DataFrame:
+        """Every pair of every task in every layer of every model.
+
+        For one model and task, `task_distances` reads no more than that.
+        """
+        import pandas as pd
+
+        file = self.path / DISTANCES_FILE
+        if not file.exists():
+            return pd.DataFrame(columns=["model", "layer", "layer_index", "task", "row"])
+        return _readable(file, pd.read_parquet)
+
+    @cached_property
+    def left_out(self) -> dict[tuple[str, str, str], LeftOut]:
+        """By task, model and layer, measures without parts of the pairs: see `LeftOut`."""
+        from facebench.results.left_out_file import read_left_out
+
+        return _readable(self.path / LEFT_OUT_FILE, read_left_out)
+
+    @property
+    def models(self) -> list[str]:
+        """Models with results, in the run's order."""
+        return list(dict.fromkeys(self.results["model"]))
+
+    @cached_property
+    def tasks(self) -> dict[str, TaskFacts]:
+        """What is known of each task that has results, in the run's order."""
+        known = self.manifest["tasks"]
+        return {
+            task: TaskFacts.from_dict({"type": kind, **known.get(task, {})})
+            for task, kind in dict(
+                zip(self.results["task"], self.results["task_type"], strict=True)
+            ).items()
+        }
+
+    def task_distances(
+        self, model: str, task: str, layers: Collection[str] | None = None
+    ) -> pd.DataFrame:
+        """Read the distances of one model and task.
+
+        Parameters
+        ----------
+        model, task : str
+            Which.
+        layers : collection of str, optional
+            Which layers; None reads all.
+
+        Returns
+        -------
+        DataFrame
+            As `MultiModelTaskManager.model_task_distances_dfs` has it; empty if there are none.
+        """
+        from facebench.results.distances_file import read_block
+
+        for name, known, what in ((model, self.models, "model"), (task, self.tasks, "task")):
+            if name not in known:
+                msg = f"The run has no {what} {name!r}. It has: {', '.join(known) or 'none'}."
+                raise UnknownNameError(msg)
+        file = self.path / DISTANCES_FILE
+        return _readable(file, lambda path: read_block(path, model, task, layers))
+
+    def headline(self) -> pd.DataFrame:
+        """Give the numbers that stand for each task, best layer of each model first.
+
+        Returns
+        -------
+        DataFrame
+            Rows of `results` with its columns.
+        """
+        from facebench.results.headline import headline_rows
+
+        return headline_rows(self.results)
+
+    def to_markdown(self) -> str:
+        """Write the headline numbers as a Markdown table."""
+        from facebench.results.headline import shown_table
+
+        table = shown_table(self.headline())
+        cells = [list(table.columns), ["---"] * len(table.columns), *table.to_numpy().tolist()]
+        return "\n".join(f"| {' | '.join(map(_markdown, row))} |" for row in cells) + "\n"
+
+    def to_latex(self) -> str:
+        """Write the headline numbers as a LaTeX table for the booktabs package."""
+        from facebench.results.headline import shown_table
+
+        table = shown_table(self.headline())
+        rows = [" & ".join(map(_latex, row)) + r" \\" for row in table.to_numpy().tolist()]
+        return "\n".join(
+            [
+                rf"\begin{{tabular}}{{{'l' * len(table.columns)}}}",
+                r"\toprule",
+                " & ".join(map(_latex, table.columns)) + r" \\",
+                r"\midrule",
+                *rows,
+                r"\bottomrule",
+                r"\end{tabular}",
+                "",
+            ]
+        )
+
+    def _repr_html_(self) -> str:
+        from facebench.results.headline import shown_table
+
+        table = shown_table(self.headline()).to_html(index=False, escape=True, border=0)
+        title = html.escape(f"{self.id} ({self.status})")
+        return f'<div class="facebench-run"><p><strong>{title}</strong></p>{table}</div>'
+
+
+def load_run(path: StrPath) -> Run:
+    """Read the folder of a run.
+
+    Parameters
+    ----------
+    path : str or Path
+        ``runs/<name>/<time>-<id>``.
+
+    Returns
+    -------
+    Run
+        Also of a run that was interrupted or still goes on: what was saved until then.
+
+    Raises
+    ------
+    RunFolderError
+        If there is no run, it is damaged, or it is from a newer facebench.
+    """
+    folder = Path(path).absolute()
+    return Run(folder, read_manifest(folder))
+
+
+def _status(manifest: dict[str, Any]) -> str:
+    from facebench.results.provenance import still_runs
+
+    status = str(manifest["status"])
+    if status == "running" and not still_runs(manifest.get("process") or {}):
+        return "interrupted"
+    return status
+
+
+def _readable(file: Path, reader: Callable[[Path], _Table]) -> _Table:
+    import pyarrow as pa
+
+    try:
+        return reader(file)
+    except (OSError, pa.ArrowException) as error:
+        msg = f"{file} must be a table of a run. It cannot be read: {error}."
+        raise RunFolderError(msg) from error
+
+
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "&": r"\&",
+        "%": r"\%",
+        "$": r"\$",
+        "#": r"\#",
+        "_": r"\_",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        "–": "--",
+        "−": "$-$",
+        "\n": " ",
+    }
+)
+
+
+def _latex(cell: object) -> str:
+    return str(cell).translate(_LATEX)
+
+
+def _markdown(cell: object) -> str:
+    text = html.escape(str(cell), quote=False).replace("\\", "\\\\")
+    for sign in "|*_`[]":
+        text = text.replace(sign, f"\\{sign}")
+    return " ".join(text.split())

@@ -1,0 +1,183 @@
+"""One page that shows a run to the group."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from facebench.results.data_health import Finding, health_notes, run_findings
+from facebench.results.headline import best_layers, headline_rows
+from facebench.results.reader import Run, load_run
+from facebench.results.report.pages import write_page
+from facebench.results.report.provenance_view import provenance_view, shown_time
+from facebench.results.report.tables import Column, Table, forest, span_of
+from facebench.results.report.task_section import TaskSection, task_section
+from facebench.results.report.thumbnails import Thumbnails
+from facebench.results.schema import REPORT_FILE
+
+__all__ = ["write_report"]
+
+# Bytes of pictures, and curves of all tasks together: what keeps a page of the largest runs in
+# bounds (see benchmarks/report.py).
+_ROOM_FOR_PICTURES = 5_000_000
+_CURVES, _MOST_CURVES, _FEWEST_CURVES = 450, 40, 4
+
+_COLUMNS = [
+    Column("Task", filter=True),
+    Column("Measure", filter=True),
+    Column("Condition"),
+    Column("Model", filter=True),
+    Column("Value", "number"),
+    Column("95 % interval", "interval"),
+    Column("Tie group", hint="Models of one task that share a letter cannot be told apart."),
+    Column("On the task's scale", "forest"),
+    Column("Layer"),
+    Column("Pairs", "count"),
+    Column("Images", "count"),
+    Column("People", "count"),
+    Column("Failed", "count"),
+]
+
+
+def write_report(run: Path, output: Path | None = None) -> Path:
+    """Write the report of a run.
+
+    Parameters
+    ----------
+    run : Path
+        The run's folder.
+    output : Path, optional
+        The file; None writes ``report.html`` into the folder.
+
+    Returns
+    -------
+    Path
+        The file: it needs no other file and no network.
+
+    Raises
+    ------
+    RunFolderError
+        If there is no run that can be read.
+    """
+    loaded = load_run(run)
+    target = loaded.path / REPORT_FILE if output is None else Path(output)
+    return write_page("report.html.j2", target, _context(loaded), charts=True)
+
+
+def _context(run: Run) -> dict[str, Any]:
+    tasks = run.tasks
+    thumbnails = Thumbnails(_ROOM_FOR_PICTURES)
+    curves = max(_FEWEST_CURVES, min(_MOST_CURVES, _CURVES // max(1, len(tasks))))
+    sections = [
+        task_section(run, task, number, curves, thumbnails) for number, task in enumerate(tasks)
+    ]
+    findings = run_findings(run.manifest, tasks, run.results)
+    return {
+        "title": run.manifest["name"],
+        "run": run,
+        "sections": sections,
+        "headline": headline_table(run.results, sections),
+        "facts": _facts(run),
+        "findings": _findings_table(findings),
+        "n_findings": sum(1 for finding in findings if finding.count),
+        "health_notes": health_notes(run.manifest),
+        "thumbnails": thumbnails,
+        "provenance": provenance_view(run),
+    }
+
+
+def headline_table(results: pd.DataFrame, sections: list[TaskSection]) -> Table:
+    """Build the table of what stands for each task.
+
+    Parameters
+    ----------
+    results : DataFrame
+        The tidy table.
+    sections : list of TaskSection
+        The tasks, with their tie groups.
+
+    Returns
+    -------
+    Table
+        The best layer of each model; all others behind a box to tick.
+    """
+    rows: list[list[Any]] = []
+    extra = []
+    for section in sections:
+        own = results[results["task"] == section.name]
+        best = best_layers(results, section.name)
+        for metric, part in headline_rows(own, all_layers=True).groupby("metric", sort=False):
+            # What is hidden at first may lie far off.
+            span = span_of(part[part["layer"].eq(part["model"].map(best))])
+            for row in part.itertuples():
+                condition = "" if pd.isna(row.condition) else str(row.condition)
+                ties = section.ties.get((str(metric), condition), {})
+                is_best = best.get(str(row.model)) == row.layer
+                low, high = _number(row.ci_low), _number(row.ci_high)
+                value = _number(row.value)
+                rows.append(
+                    [
+                        row.task,
+                        row.metric,
+                        condition,
+                        row.model,
+                        value,
+                        None if low is None else [low, high],
+                        ties.get(str(row.model), "") if is_best else "",
+                        None if value is None else forest(value, low, high, span),
+                        row.layer,
+                        *(_count(n) for n in row[13:17]),
+                    ]
+                )
+                extra.append(not is_best)
+    n_hidden = sum(extra)
+    # A column without any entry only takes room.
+    used = [i for i in range(len(_COLUMNS)) if any(row[i] not in ("", None) for row in rows)]
+    return Table(
+        id="headline-table",
+        caption="The best layer of each model, or the last one where neither way is better",
+        columns=[_COLUMNS[i] for i in used],
+        rows=[[row[i] for i in used] for row in rows],
+        extra=extra,
+        more=f"All layers ({n_hidden} rows more)" if n_hidden else "",
+    )
+
+
+def _facts(run: Run) -> list[tuple[str, str]]:
+    results = run.results
+    layers = results[["model", "layer"]].drop_duplicates()
+    intervals = results["ci_low"].notna().sum()
+    return [
+        ("Models", str(results["model"].nunique())),
+        ("Layers", str(len(layers))),
+        ("Tasks", str(results["task"].nunique())),
+        ("Numbers", f"{len(results)}, {intervals} with intervals"),
+        ("Begun", shown_time(run.manifest.get("created"))),
+        ("Status", run.status),
+    ]
+
+
+def _findings_table(findings: list[Finding]) -> Table:
+    # What was found comes first, what was looked for in vain after it.
+    ordered = sorted(findings, key=lambda finding: finding.count == 0)
+    return Table(
+        id="health-table",
+        caption="What was looked for in the data, and how often it was found",
+        columns=[
+            Column("Task", filter=True),
+            Column("Looked for"),
+            Column("Found", "count"),
+            Column("Detail"),
+        ],
+        rows=[[f.task or "whole run", f.what, f.count, f.detail] for f in ordered],
+    )
+
+
+def _number(value: Any) -> float | None:
+    return None if pd.isna(value) else float(value)
+
+
+def _count(value: Any) -> int | None:
+    return None if pd.isna(value) else int(value)

@@ -1,0 +1,208 @@
+"""What a report tells of one task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from facebench.errors import RunFolderError
+from facebench.results.comparison.groups import tie_groups
+from facebench.results.comparison.paired import Evidence
+from facebench.results.headline import best_layers, direction, headline_rows
+from facebench.results.measures import headline
+from facebench.results.pair_rows import PairRows, layers_of
+from facebench.results.reader import Run
+from facebench.results.report.chart_data import (
+    condition_data,
+    curve_data,
+    effect_data,
+    operating_points,
+    profile_data,
+    slider_data,
+)
+from facebench.results.report.pair_samples import Named, gallery_data, group_rates, scatter_data
+from facebench.results.report.thumbnails import Thumbnails
+from facebench.results.task_facts import TaskFacts
+
+__all__ = ["TaskSection", "task_section"]
+
+
+@dataclass(frozen=True)
+class TaskSection:
+    """A task in the report.
+
+    Attributes
+    ----------
+    id, name : str
+        Its id in the page, and the task's name.
+    facts : TaskFacts
+        What it is about.
+    data : dict
+        What its charts show.
+    points : list
+        Per drawn curve: model, layer, EER and FNMR at three rates.
+    ties : dict
+        Letters by measure and condition ('' for none), and model.
+    notes : list of str
+        What was left out of the charts, and what to keep in mind.
+    which : str
+        Which layer stands for a model: its 'best' or 'last' one.
+    """
+
+    id: str
+    name: str
+    facts: TaskFacts
+    data: dict[str, Any]
+    points: list[list[Any]] = field(default_factory=list)
+    ties: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    which: str = "best"
+
+
+def task_section(
+    run: Run, task: str, number: int, curves: int, thumbnails: Thumbnails
+) -> TaskSection:
+    """Collect what the report tells of a task.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    task : str
+        The task's name.
+    number : int
+        Its place.
+    curves : int
+        How many layers may have curves.
+    thumbnails : Thumbnails
+        Where faces are collected.
+
+    Returns
+    -------
+    TaskSection
+    """
+    facts = run.tasks[task]
+    results = run.results[run.results["task"] == task]
+    best = best_layers(results, task)
+    chosen = _chosen(results, best, curves)
+    series = _series(run, task, facts, chosen)
+    first = headline(list(dict.fromkeys(results["metric"])))[0]
+    which = "best" if direction(results[results["metric"] == first]) else "last"
+    heads = [named for named in series if best[named[0]] == named[1]]
+    data: dict[str, Any] = {
+        "profiles": profile_data(results),
+        "conditions": condition_data(results, task),
+        "effect": effect_data(results, task, facts),
+        "scatter": scatter_data(heads, thumbnails),
+        "galleries": gallery_data(heads, thumbnails),
+        "groups": group_rates(heads),
+        "verification": [
+            {
+                "model": model,
+                "layer": layer,
+                "slider": slider_data(pairs),
+                "curve": curve_data(pairs),
+            }
+            for model, layer, pairs in series
+            if pairs.labels is not None
+        ],
+    }
+    return TaskSection(
+        id=f"task-{number}",
+        name=task,
+        facts=facts,
+        data=data,
+        points=[
+            [model, layer, *operating_points(pairs)]
+            for model, layer, pairs in series
+            if pairs.labels is not None
+        ],
+        ties=_ties(run, results, {model: pairs for model, _, pairs in heads}),
+        notes=_notes(results, data, best, which),
+        which=which,
+    )
+
+
+def _chosen(results: pd.DataFrame, best: dict[str, str], curves: int) -> list[tuple[str, str]]:
+    """Choose the layers with curves: the best of each model, then the best of all others."""
+    chosen = list(best.items())
+    metric = headline(list(dict.fromkeys(results["metric"])))[0]
+    rows = results[(results["metric"] == metric) & results["condition"].isna()]
+    if direction(rows):
+        rows = rows.sort_values("value", ascending=direction(rows) < 0, kind="stable")
+    others = dict.fromkeys(zip(rows["model"], rows["layer"], strict=True))
+    chosen += [layer for layer in others if layer not in chosen]
+    return chosen[: max(curves, len(best))]
+
+
+def _series(run: Run, task: str, facts: TaskFacts, chosen: list[tuple[str, str]]) -> list[Named]:
+    found: dict[tuple[str, str], PairRows] = {}
+    for model in dict.fromkeys(model for model, _ in chosen):
+        own = [layer for m, layer in chosen if m == model]
+        try:
+            frame = run.task_distances(model, task, own)
+        except RunFolderError:
+            # Interrupted between the tables: the numbers are still worth a page.
+            return []
+        if frame.empty:
+            continue
+        layers = layers_of(frame, facts)
+        found.update({(model, layer): layers[layer] for layer in own})
+    return [(*named, found[named]) for named in chosen if named in found]
+
+
+def _ties(
+    run: Run, results: pd.DataFrame, heads: dict[str, PairRows]
+) -> dict[tuple[str, str], dict[str, str]]:
+    """Group the best layers of all models, by measure and condition ('' for none)."""
+    ties = {}
+    metrics = headline(list(dict.fromkeys(results["metric"])))
+    rows = headline_rows(results[results["metric"].isin(metrics)])
+    named = rows.assign(condition=rows["condition"].fillna(""))
+    for (metric, condition), own in named.groupby(["metric", "condition"], sort=False):
+        ranked = own.sort_values("value", ascending=direction(own) < 0, kind="stable")
+        evidence = {
+            row.model: Evidence(
+                metric,
+                condition or None,
+                row.value,
+                heads.get(row.model),
+                run.left_out.get((row.task, row.model, row.layer)),
+            )
+            for row in ranked[ranked["value"].notna()].itertuples()
+        }
+        ties[metric, condition] = tie_groups(evidence)
+    return ties
+
+
+def _notes(
+    results: pd.DataFrame, data: dict[str, Any], best: dict[str, str], which: str
+) -> list[str]:
+    notes = []
+    n_layers = len(results[["model", "layer"]].drop_duplicates())
+    several = n_layers > len(best)
+    if several and which == "last":
+        notes.append(
+            "Neither way is better here, so that no layer is the best: the last layer of each "
+            "model stands for it."
+        )
+    elif several:
+        notes.append(
+            "The best layer of a model is chosen on the very pairs it is judged on, which flatters "
+            "it a little: the more so, the more layers there are and the fewer the pairs."
+        )
+    n_curves = len(data["verification"])
+    if 0 < n_curves < n_layers:
+        notes.append(
+            f"Curves and histograms are of {n_curves} of {n_layers} layers: the best one of each "
+            "model, then the best of the others. The profiles and results.csv have all."
+        )
+    scatter = data["scatter"]
+    if scatter and len(scatter["given"]) < scatter["total"]:
+        notes.append(
+            f"Scatters show {len(scatter['given'])} of {scatter['total']} pairs, evenly spaced in "
+            "the file; the numbers are of all."
+        )
+    return notes

@@ -1,0 +1,74 @@
+"""The embeddings of a folder of images, in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from facebench.engine import Embeddings, embed
+from facebench.models.base import BaseModel
+from facebench.store import open_store
+from facebench.utils.files import atomic_path
+
+__all__ = ["embed_folder"]
+
+
+def embed_folder(
+    model: BaseModel,
+    folder: Path,
+    images: Sequence[Path],
+    output: Path,
+    *,
+    batch_size: int = 32,
+    skip_bad: bool = False,
+) -> Embeddings:
+    """Embed images and write a .npz or .parquet file.
+
+    Parameters
+    ----------
+    model : BaseModel
+        The model, with its layers.
+    folder : Path
+        What names in the file are relative to.
+    images : sequence of Path
+        The images.
+    output : Path
+        The file.
+    batch_size : int, default 32
+        Images per forward pass.
+    skip_bad : bool, default False
+        Leave images out that cannot be read, instead of raising ImageError.
+
+    Returns
+    -------
+    Embeddings
+    """
+    found = embed(
+        model,
+        images,
+        batch_size=batch_size,
+        on_bad_image="skip" if skip_bad else "stop",
+        store=open_store(),
+    )
+    rows = sorted(found.row_of, key=lambda path: found.row_of[path])
+    names = [path.relative_to(folder).as_posix() for path in rows]
+    with atomic_path(output) as temporary:
+        if output.suffix == ".npz":
+            arrays = {_key(layer): table for layer, table in found.layers.items()}
+            np.savez(temporary, **{"images": np.array(names), **arrays})  # type: ignore[arg-type]
+        else:
+            columns = {"image": pa.array(names)}
+            for layer, table in found.layers.items():
+                flat = pa.array(np.ascontiguousarray(table).reshape(-1))
+                columns[layer] = pa.FixedSizeListArray.from_arrays(flat, table.shape[1])
+            pq.write_table(pa.table(columns), temporary)
+    return found
+
+
+def _key(layer: str) -> str:
+    # 'images' names the rows, and savez calls its own first parameter 'file'.
+    return f"layer_{layer}" if layer in ("images", "file") else layer

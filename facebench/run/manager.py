@@ -1,0 +1,652 @@
+"""Many models, many layers, many tasks, in one run."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from facebench.columns import CONTROLS, MODEL, NETWORK_LAYERS
+from facebench.data.health import DataHealth, health_report
+from facebench.data.pairs import ImagePaths, missing_images
+from facebench.engine import (
+    Demand,
+    Embeddings,
+    ModelRecord,
+    Numbering,
+    PairsOfTask,
+    Settings,
+    run_model,
+)
+from facebench.engine.devices import embed_on_devices
+from facebench.engine.forward import Precision
+from facebench.engine.memory import as_bytes
+from facebench.engine.plan import plan_model
+from facebench.engine.plan_tables import RunPlan, TaskPlan
+from facebench.engine.record import library_versions
+from facebench.errors import (
+    ImageError,
+    InputError,
+    MetricError,
+    StoreError,
+)
+from facebench.metrics.verification import auc
+from facebench.models.base import BaseModel
+from facebench.results import exports
+from facebench.run.arguments import add_members, at_least, export_folder, named, one_of
+from facebench.run.failures import Failures, note_failure, raise_failures
+from facebench.run.measurement import AnyTask, Measured, measure, measure_items
+from facebench.run.task_images import TaskImages, image_names, images_of, paths_of
+from facebench.store import EmbeddingStore, open_store
+from facebench.store.rows import StoreDtype
+from facebench.tasks.base import BaseTask
+from facebench.tasks.embedding import EmbeddingTask
+from facebench.types import OnBadImage, StrPath
+from facebench.utils.files import one_writer
+from facebench.utils.progress import visible_log
+
+__all__ = ["MultiModelTaskManager"]
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+_PRECISIONS = ("float32", "float16", "bfloat16")
+
+
+class _Shared(dict[str, list[str]]):
+    """An attribute of tables that pandas does not copy with every column taken out of one."""
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> _Shared:
+        return self
+
+
+class MultiModelTaskManager:
+    """Runs every model on every task and keeps and exports what comes out.
+
+    Each image goes through a model once, for all tasks and layers together, and never again while
+    the embedding store holds what came out. All input is checked before the first image is
+    embedded. What is finished is on disk at once: after a failure or an interruption the same run
+    goes on where it was.
+
+    Parameters
+    ----------
+    models : BaseModel or list of BaseModel
+        The models; names must differ.
+    tasks : BaseTask or EmbeddingTask, or list of them
+        The tasks; names must differ.
+    batch_size : int, default 32
+        Images per forward pass, at most.
+    num_workers : int, optional
+        Processes that decode images; None takes one per core, 0 none.
+    on_bad_image : {'stop', 'skip'}, default 'stop'
+        Whether an image that cannot be decoded ends the run, or its pairs are left out (their
+        distance is empty) and counted.
+    cache_dir : str, Path or None, default 'default'
+        Folder of the embedding store; 'default' is FACEBENCH_CACHE, else the user's cache folder.
+        None keeps nothing.
+    cache_dtype : {'float32', 'float16'}, default 'float32'
+        What values are kept as. With float16 a first run uses rounded values too, so that the next
+        one gives the same numbers.
+    max_memory : int or str, optional
+        Memory to stay within, such as '4GiB'; None takes half of what is free. Layers that do not
+        fit are compared while their outputs are in memory.
+    precision : {'float32', 'float16', 'bfloat16'}, default 'float32'
+        Other than float32 runs networks under autocast.
+    devices : list of str, optional
+        Several devices to share the images among, such as ['cuda:0', 'cuda:1'], with a process
+        each; needs the store. None runs every model where it is.
+
+    Attributes
+    ----------
+    models, tasks : dict
+        By name.
+    tasks_performance_dfs : dict of str to DataFrame
+        Each task's results behind Task Name, Model Name and Layer Name; layers in network order.
+    unrounded_performance_dfs : dict of str to DataFrame
+        The same before rounding to the documented 5 decimals.
+    model_task_distances_dfs : dict of str to dict of str to DataFrame
+        By model and task: every pair row in file order, once per layer, with all columns of the
+        file, ``layer_name`` and ``model_computed_distance``; of an EmbeddingTask its items.
+    remarks : dict of str to dict of str to int
+        By model, counts worth knowing: images without a face, pairs lost to bad images.
+    records : dict of str to ModelRecord
+        By model, where its embeddings came from and what they took.
+
+    Raises
+    ------
+    DuplicateNameError
+        If two models or two tasks share a name.
+    InputError
+        If something given is not what it should be.
+    StoreError
+        If the store in cache_dir is of a newer version.
+    """
+
+    def __init__(
+        self,
+        models: BaseModel | Iterable[BaseModel],
+        tasks: AnyTask | Iterable[AnyTask],
+        batch_size: int = 32,
+        *,
+        num_workers: int | None = None,
+        on_bad_image: OnBadImage = "stop",
+        cache_dir: StrPath | None = "default",
+        cache_dtype: StoreDtype = "float32",
+        max_memory: float | str | None = None,
+        precision: Precision = "float32",
+        devices: Sequence[str] | None = None,
+    ) -> None:
+        self.batch_size = at_least("batch_size", batch_size, 1)
+        self.num_workers = (
+            num_workers if num_workers is None else at_least("num_workers", num_workers, 0)
+        )
+        self.on_bad_image: OnBadImage = one_of("on_bad_image", on_bad_image, ("stop", "skip"))
+        self.max_memory = None if max_memory is None else as_bytes(max_memory, "max_memory")
+        self.precision: Precision = one_of("precision", precision, _PRECISIONS)
+        self.devices = [] if devices is None else [str(device) for device in devices]
+        self.cache_dir = cache_dir
+        self._store: EmbeddingStore | None = open_store(cache_dir, dtype=cache_dtype)
+        self.models: dict[str, BaseModel] = {}
+        self.tasks: dict[str, AnyTask] = {}
+        self.tasks_performance_dfs: dict[str, pd.DataFrame] = {}
+        self.unrounded_performance_dfs: dict[str, pd.DataFrame] = {}
+        self.model_task_distances_dfs: dict[str, dict[str, pd.DataFrame]] = {}
+        self.remarks: dict[str, dict[str, int]] = {}
+        self.records: dict[str, ModelRecord] = {}
+        self._plot_seconds = 0.0
+        self.add_models(models)
+        self.add_tasks(tasks)
+
+    def __repr__(self) -> str:
+        return f"MultiModelTaskManager(models={list(self.models)}, tasks={list(self.tasks)})"
+
+    def add_models(self, models: BaseModel | Iterable[BaseModel]) -> None:
+        """Add models.
+
+        Parameters
+        ----------
+        models : BaseModel or list of BaseModel
+            With names that no other model has.
+        """
+        add_members(models, BaseModel, self.models)
+        for name in self.models:
+            self.model_task_distances_dfs.setdefault(name, {})
+
+    def add_tasks(self, tasks: AnyTask | Iterable[AnyTask]) -> None:
+        """Add tasks.
+
+        Parameters
+        ----------
+        tasks : BaseTask or EmbeddingTask, or list of them
+            With names that no other task has.
+        """
+        add_members(tasks, BaseTask, self.tasks, EmbeddingTask)
+
+    def run_task(
+        self,
+        model_name: str,
+        task_name: str,
+        export_path: StrPath | None = None,
+        print_log: bool = False,
+    ) -> None:
+        """Run one task with one model and export its tables (no plots).
+
+        Parameters
+        ----------
+        model_name, task_name : str
+            Which.
+        export_path : str or Path, optional
+            Folder for the results; None is the current one.
+        print_log : bool, default False
+            Show the log on standard error.
+        """
+        self._run([model_name], [task_name], export_path, print_log, plots=False)
+
+    def run_task_with_all_models(
+        self,
+        task_name: str,
+        export_path: StrPath | None = None,
+        print_log: bool = False,
+        *,
+        plots: bool = True,
+    ) -> None:
+        """Run one task with every model and export tables and plots.
+
+        Parameters
+        ----------
+        task_name : str
+            Which.
+        export_path, print_log
+            See `run_task`.
+        plots : bool, default True
+            Whether to draw.
+        """
+        self._run(list(self.models), [task_name], export_path, print_log, plots=plots)
+
+    def run_all_tasks_with_model(
+        self,
+        model_name: str,
+        export_path: StrPath | None = None,
+        print_log: bool = False,
+        *,
+        plots: bool = True,
+    ) -> None:
+        """Run every task with one model and export tables and plots.
+
+        Parameters
+        ----------
+        model_name : str
+            Which.
+        export_path, print_log
+            See `run_task`.
+        plots : bool, default True
+            Whether to draw.
+        """
+        self._run([model_name], list(self.tasks), export_path, print_log, plots=plots)
+
+    def run_all_tasks_all_models(
+        self, export_path: StrPath | None = None, print_log: bool = False, *, plots: bool = True
+    ) -> None:
+        """Run every task with every model and export tables and plots.
+
+        Parameters
+        ----------
+        export_path, print_log
+            See `run_task`.
+        plots : bool, default True
+            Whether to draw.
+
+        Raises
+        ------
+        FacebenchError
+            If input is bad, before anything is embedded.
+        Exception
+            What failed, if one model or task did, after all others are finished and exported.
+        RunFailedError
+            Likewise, if several did.
+        """
+        self._run(list(self.models), list(self.tasks), export_path, print_log, plots=plots)
+
+    def export_computed_metrics(self, export_path: StrPath) -> None:
+        """Write the distances of every pair to ``Computed Metrics``, a file per layer and task.
+
+        Parameters
+        ----------
+        export_path : str or Path
+            Folder for the results.
+        """
+        folder = export_folder(export_path)
+        for model, by_task in self.model_task_distances_dfs.items():
+            for task, distances in by_task.items():
+                exports.export_distances(folder, model, task, distances)
+
+    def export_model_results_by_task(self, export_path: StrPath) -> None:
+        """Write the results of each class of task, with its plots, to ``<TaskClass> Plots``.
+
+        Parameters
+        ----------
+        export_path : str or Path
+            Folder for the results.
+        """
+        folder = export_folder(export_path)
+        failures: Failures = []
+        for class_name, tasks in self._finished_classes(self.tasks.values()).items():
+            exports.export_class_table(folder, class_name, tasks, self.tasks_performance_dfs)
+        self._draw(folder, self.tasks.values(), failures)
+        raise_failures(failures)
+
+    def export_unified_summary(self, export_path: StrPath | None = None) -> None:
+        """Write ``models_unified_results.csv``: a row per model and layer, a column per measure.
+
+        Beside it goes ``provenance.json``: versions, settings, digests and timings.
+
+        Parameters
+        ----------
+        export_path : str or Path, optional
+            Folder for the results; None is the current one.
+        """
+        folder = export_folder(export_path)
+        exports.export_summary(folder, self.unified_summary())
+        exports.export_provenance(folder, self.provenance)
+
+    def data_health(self) -> DataHealth:
+        """Look at the tasks' data: duplicates, contradicting or doubtful labels, leaked identities.
+
+        Labels are held against the distances of the network that tells a task's pairs apart best,
+        if there are any yet. Images are opened once more, for their perceptual hashes.
+
+        Returns
+        -------
+        DataHealth
+        """
+        best = {
+            name: distances
+            for name, task in self.tasks.items()
+            if (distances := _best_distances(task, self.model_task_distances_dfs)) is not None
+        }
+        return health_report(self.tasks.values(), best)
+
+    def export_data_health(self, export_path: StrPath | None = None) -> None:
+        """Write ``data_health.csv``: a row per finding of `data_health`.
+
+        Parameters
+        ----------
+        export_path : str or Path, optional
+            Folder for the results; None is the current one.
+        """
+        exports.export_data_health(export_folder(export_path), self.data_health().to_frame())
+
+    def unified_summary(self) -> pd.DataFrame:
+        """Put all results so far in one table, a row per model and layer.
+
+        Returns
+        -------
+        DataFrame
+            Model Name, Layer Name, then a column per task and measure.
+        """
+        return exports.unified_summary(self.tasks_performance_dfs, self.remarks)
+
+    def plan(
+        self, model_names: Sequence[str] | None = None, task_names: Sequence[str] | None = None
+    ) -> RunPlan:
+        """Say what a run would do: what is stored, what is to embed, memory, disk and time.
+
+        A model that is new here sends a few images through, to learn its layers and its pace.
+
+        Parameters
+        ----------
+        model_names, task_names : sequence of str, optional
+            Which; None is all.
+
+        Returns
+        -------
+        RunPlan
+            Prints as a table; models whose images are missing are planned without them.
+
+        Raises
+        ------
+        FacebenchError
+            If a network fails on the images.
+        """
+        models = [named(self.models, name, "model") for name in model_names or self.models]
+        tasks = [named(self.tasks, name, "task") for name in task_names or self.tasks]
+        task_plans, images = [], {}
+        for task in tasks:
+            names = image_names(task)
+            missing = missing_images(names, task.images_path, task=task.name)
+            task_plans.append(
+                TaskPlan(
+                    task.name,
+                    n_pairs=len(task.pairs_df) if isinstance(task, BaseTask) else 0,
+                    n_images=len(set(names)),
+                    missing=missing,
+                )
+            )
+            if not missing:
+                images[task.name] = images_of(task)
+        demand = self._demand([task for task in tasks if task.name in images], images)
+        settings = self._settings()
+        return RunPlan([plan_model(model, demand, settings) for model in models], task_plans)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What the results so far came from, as JSON can hold it."""
+        return {
+            "versions": dict(library_versions()),
+            "settings": {
+                "batch_size": self.batch_size,
+                "num_workers": self.num_workers,
+                "on_bad_image": self.on_bad_image,
+                "cache_dtype": None if self._store is None else self._store.dtype,
+                "cache_dir": None if self._store is None else str(self._store.folder),
+                "max_memory": self.max_memory,
+                "precision": self.precision,
+                "devices": self.devices,
+            },
+            "seconds": {"plot": round(self._plot_seconds, 4)},
+            "models": {name: record.as_dict() for name, record in self.records.items()},
+        }
+
+    def _settings(self) -> Settings:
+        return Settings(
+            self.batch_size,
+            self.num_workers,
+            self.on_bad_image,
+            self.max_memory,
+            self.precision,
+            self._store,
+        )
+
+    def _demand(self, tasks: Sequence[AnyTask], images: Mapping[str, TaskImages]) -> Demand:
+        """Put together what tasks want, with every different image numbered once."""
+        files = dict.fromkeys(path for task in tasks for path in paths_of(images[task.name]))
+        numbering = Numbering(list(files), self._store)
+        pairs, rows = [], [np.empty(0, dtype=np.intp)]
+        for task in tasks:
+            own = images[task.name]
+            if isinstance(task, BaseTask) and isinstance(own, ImagePaths):
+                numbers1, numbers2 = numbering.numbers(own.img1), numbering.numbers(own.img2)
+                pairs.append(PairsOfTask(task.name, task.distance_metric, numbers1, numbers2))
+            else:
+                rows.append(numbering.numbers(paths_of(own)))
+        return Demand(
+            numbering.images,
+            numbering.digests,
+            numbering.number_of,
+            pairs,
+            np.unique(np.concatenate(rows)),
+        )
+
+    def _run(
+        self,
+        model_names: Sequence[str],
+        task_names: Sequence[str],
+        export_path: StrPath | None,
+        print_log: bool,
+        *,
+        plots: bool = True,
+    ) -> None:
+        models = [named(self.models, name, "model") for name in model_names]
+        tasks = [named(self.tasks, name, "task") for name in task_names]
+        if not models or not tasks:
+            msg = f"A run needs models and tasks. Got {len(models)} models and {len(tasks)} tasks."
+            raise InputError(msg)
+        images = {task.name: images_of(task) for task in tasks}
+        folder = export_folder(export_path)
+        failures: Failures = []
+        with visible_log(print_log), one_writer(folder):
+            try:
+                demand = self._demand(tasks, images)
+                for model in models:
+                    self._run_model(model, tasks, images, demand, folder, failures)
+            except (ImageError, StoreError) as error:
+                # The other models would meet the same image, or the same full disk.
+                note_failure(
+                    failures, "images" if isinstance(error, ImageError) else "store", error
+                )
+            except KeyboardInterrupt:
+                _log.warning(
+                    "Interrupted. What is finished is in %s%s. The same run again goes on from "
+                    "there.",
+                    folder,
+                    "" if self._store is None else f", embeddings are in {self._store.folder}",
+                )
+                raise
+            if plots:
+                started = time.perf_counter()
+                self._draw(folder, tasks, failures)
+                self._plot_seconds += time.perf_counter() - started
+                exports.export_provenance(folder, self.provenance)
+            _log.info("Results are in %s.", folder)
+        raise_failures(failures)
+
+    def _run_model(
+        self,
+        model: BaseModel,
+        tasks: Sequence[AnyTask],
+        images: Mapping[str, TaskImages],
+        demand: Demand,
+        folder: Path,
+        failures: Failures,
+    ) -> None:
+        """Embed the images of all tasks once, then measure task by task."""
+        asked = f"{len(tasks)} task{'s' if len(tasks) > 1 else ''}"
+        _log.info("Model %r: %d images for %s.", model.name, len(demand.images), asked)
+        refused: dict[str, MetricError] = {}
+        record = self.records[model.name] = ModelRecord(model.name)
+        settings = self._settings()
+        try:
+            embed_on_devices(model, demand, settings, self.devices)
+            embeddings = run_model(
+                model,
+                demand,
+                settings,
+                on_first_outputs=lambda outputs: refused.update(_prove_metrics(tasks, outputs)),
+                record=record,
+            )
+        except (ImageError, StoreError):
+            raise
+        except Exception as error:
+            note_failure(failures, model.name, error)
+            return
+        remarks = self.remarks.setdefault(model.name, {})
+        remarks.update({f"Images: {note}": count for note, count in embeddings.notes.items()})
+        for task in tasks:
+            if task.name in refused:
+                note_failure(failures, f"{model.name} / {task.name}", refused[task.name])
+                continue
+            try:
+                with record.timed("metric"):
+                    lost = self._run_task(model, task, images[task.name], demand, embeddings)
+                what = "Pairs" if isinstance(task, BaseTask) else "Images"
+                remarks.pop(f"{task.name}: {what} Lost", None)
+                if lost:
+                    remarks[f"{task.name}: {what} Lost"] = lost
+                with record.timed("export"):
+                    self._export_tables(model, task, folder)
+            except Exception as error:
+                note_failure(failures, f"{model.name} / {task.name}", error)
+
+    def _run_task(
+        self,
+        model: BaseModel,
+        task: AnyTask,
+        images: TaskImages,
+        demand: Demand,
+        embeddings: Embeddings,
+    ) -> int:
+        """Measure one task on ready embeddings; returns how many pairs bad images cost it."""
+        measured = _measured(task, model.name, images, demand, embeddings)
+        self.model_task_distances_dfs[model.name][task.name] = measured.distances
+        for tables, results in (
+            (self.tasks_performance_dfs, measured.performance),
+            (self.unrounded_performance_dfs, measured.unrounded),
+        ):
+            tables[task.name] = self._replace_rows(tables.get(task.name), model.name, results)
+        return measured.n_lost
+
+    def _replace_rows(
+        self, table: pd.DataFrame | None, model_name: str, new: pd.DataFrame
+    ) -> pd.DataFrame:
+        """Put a model's results in place of its earlier ones, models in the manager's order."""
+        by_model = {} if table is None else dict(list(table.groupby(MODEL, sort=False)))
+        by_model[model_name] = new
+        order = [name for name in self.models if name in by_model]
+        joined = pd.concat([by_model[name] for name in order], ignore_index=True)
+        joined.attrs[CONTROLS] = _Shared(self._controls())
+        joined.attrs[NETWORK_LAYERS] = _Shared(
+            {name: model.get_layer_names() for name, model in self.models.items()}
+        )
+        return joined
+
+    def _controls(self) -> dict[str, list[str]]:
+        """Name the untrained copies among the models, by what they are called together."""
+        controls: dict[str, list[str]] = {}
+        for model in self.models.values():
+            if model.control is not None:
+                controls.setdefault(model.control, []).append(model.name)
+        return controls
+
+    def _export_tables(self, model: BaseModel, task: AnyTask, folder: Path) -> None:
+        """Write all tables that a task just measured is in: whatever comes next, they are safe."""
+        distances = self.model_task_distances_dfs[model.name][task.name]
+        exports.export_distances(folder, model.name, task.name, distances)
+        for class_name, tasks in self._finished_classes([task]).items():
+            exports.export_class_table(folder, class_name, tasks, self.tasks_performance_dfs)
+        self.export_unified_summary(folder)
+
+    def _finished_classes(self, tasks: Iterable[AnyTask]) -> dict[str, list[AnyTask]]:
+        """Give, for the classes of some tasks, all their tasks that have results."""
+        kinds = {type(task) for task in tasks}
+        groups = exports.group_by_class(list(self.tasks.values()))
+        finished = {
+            class_name: [task for task in members if task.name in self.tasks_performance_dfs]
+            for class_name, members in groups.items()
+            if type(members[0]) in kinds
+        }
+        return {class_name: members for class_name, members in finished.items() if members}
+
+    def _draw(self, folder: Path, tasks: Iterable[AnyTask], failures: Failures) -> None:
+        for class_name, members in self._finished_classes(tasks).items():
+            try:
+                exports.draw_class(
+                    folder,
+                    class_name,
+                    members,
+                    self.tasks_performance_dfs,
+                    self.model_task_distances_dfs,
+                )
+            except Exception as error:
+                note_failure(failures, f"{class_name} Plots", error)
+
+
+def _best_distances(
+    task: AnyTask, distances: Mapping[str, Mapping[str, pd.DataFrame]]
+) -> pd.Series | None:
+    """Find the distances of the model and layer that tell a task's pairs apart best."""
+    label = getattr(task, "true_label", None)
+    if label is None or not isinstance(task, BaseTask):
+        return None
+    best, found = -1.0, None
+    for by_task in distances.values():
+        if task.name not in by_task:
+            continue
+        for _, rows in by_task[task.name].groupby("layer_name", sort=False):
+            column = rows["model_computed_distance"]
+            area = auc(rows[label], column, higher_is_better=False)
+            if area > best:
+                best, found = area, column
+    return found
+
+
+def _measured(
+    task: AnyTask, model_name: str, images: TaskImages, demand: Demand, embeddings: Embeddings
+) -> Measured:
+    if isinstance(task, EmbeddingTask):
+        numbers = [demand.number_of[path] for path in paths_of(images)]
+        return measure_items(task, model_name, np.array(numbers, dtype=np.intp), embeddings)
+    pairs = next(pairs for pairs in demand.pairs if pairs.task == task.name)
+    return measure(task, model_name, pairs.first, pairs.second, embeddings)
+
+
+def _prove_metrics(tasks: Sequence[AnyTask], outputs: Mapping[str, Any]) -> dict[str, MetricError]:
+    """Call metrics made for one width on the first embeddings, before the rest is embedded.
+
+    Gives the errors of tasks whose metric cannot take them; raises if no other task is left.
+    """
+    refused = {}
+    for task in tasks:
+        if isinstance(task, EmbeddingTask):
+            continue
+        try:
+            for layer in outputs.values():
+                task.distance_metric.prove(layer)
+        except MetricError as error:
+            refused[task.name] = error
+    if len(refused) == len(tasks):
+        raise next(iter(refused.values()))
+    return refused

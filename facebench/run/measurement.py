@@ -1,0 +1,238 @@
+"""One task on what one model returned: distances of its pairs, and what it makes of them."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from facebench.columns import IDENTITY, UNDEFINED
+from facebench.engine import Embeddings
+from facebench.errors import InputError
+from facebench.tasks.base import BaseTask, RoundedTask, round_measures
+from facebench.tasks.embedding import EmbeddingTask
+from facebench.tasks.shared.pairs_table import PairsTable
+from facebench.types import Float64Array, FloatArray, IntArray
+
+__all__ = ["AnyTask", "Measured", "measure", "measure_items", "on_pairs", "results_of"]
+
+_log = logging.getLogger(__name__)
+AnyTask = BaseTask | EmbeddingTask
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a task found in all layers of a model.
+
+    Attributes
+    ----------
+    distances : DataFrame
+        Every pair row in file order, once per layer, with ``layer_name`` and
+        ``model_computed_distance`` (NaN where an image could not be read); of an EmbeddingTask
+        its items.
+    performance, unrounded : DataFrame
+        The task's results behind Task Name, Model Name and Layer Name, as reported and unrounded.
+    n_lost : int
+        Pairs left out because of an image that could not be read; of an EmbeddingTask, images.
+    """
+
+    distances: pd.DataFrame
+    performance: pd.DataFrame
+    unrounded: pd.DataFrame
+    n_lost: int
+
+
+def measure(
+    task: BaseTask, model_name: str, first: IntArray, second: IntArray, embeddings: Embeddings
+) -> Measured:
+    """Measure a task of pairs.
+
+    Parameters
+    ----------
+    task : BaseTask
+        The task.
+    model_name : str
+        Whose embeddings they are.
+    first, second : int array, shape [N]
+        The images of the task's pair rows, by number.
+    embeddings : Embeddings
+        Of all these images that could be read.
+
+    Returns
+    -------
+    Measured
+
+    Raises
+    ------
+    InputError
+        If no pair is left, or the task returns no DataFrame.
+    MetricError
+        If the task's distance metric fails.
+    """
+    rows1, rows2 = embeddings.rows[first], embeddings.rows[second]
+    kept = (rows1 >= 0) & (rows2 >= 0)
+    n_lost = int((~kept).sum())
+    _report_lost(task, n_lost, len(kept))
+    measured = on_pairs(task, kept)
+    frames: list[pd.DataFrame] = []
+    performances: list[pd.DataFrame] = []
+    unrounded: list[pd.DataFrame] = []
+    for layer in embeddings.names:
+        distances = np.full(len(kept), np.nan)
+        distances[kept] = _distances(task, layer, rows1[kept], rows2[kept], kept, embeddings)
+        frame = task.pairs_df.copy()
+        frame["layer_name"] = layer
+        frame["model_computed_distance"] = distances
+        frames.append(frame)
+        # A frame of its own: tasks may add columns to theirs.
+        reported, exact = results_of(measured, frame[kept].reset_index(drop=True))
+        performances.append(_with_identity(reported, task, model_name, layer))
+        unrounded.append(_with_identity(exact, task, model_name, layer))
+    _report_undefined(task, model_name, unrounded)
+    return Measured(
+        distances=pd.concat(frames, ignore_index=True),
+        performance=pd.concat(performances, ignore_index=True),
+        unrounded=pd.concat(unrounded, ignore_index=True),
+        n_lost=n_lost,
+    )
+
+
+def _distances(
+    task: BaseTask,
+    layer: str,
+    rows1: IntArray,
+    rows2: IntArray,
+    kept: NDArray[np.bool_],
+    embeddings: Embeddings,
+) -> Float64Array:
+    streamed = embeddings.streamed.get(layer)
+    if streamed is None:
+        return task.distance_metric.between(embeddings.layers[layer], rows1, rows2)
+    distances = streamed[task.name][kept]
+    task.distance_metric.check_finite(distances)
+    return distances
+
+
+def measure_items(
+    task: EmbeddingTask, model_name: str, images: IntArray, embeddings: Embeddings
+) -> Measured:
+    """Measure a task on the embeddings of its images.
+
+    Parameters
+    ----------
+    task : EmbeddingTask
+        The task.
+    model_name : str
+        Whose embeddings they are.
+    images : int array, shape [N]
+        The task's images, by number.
+    embeddings : Embeddings
+        Of all these images that could be read.
+
+    Returns
+    -------
+    Measured
+
+    Raises
+    ------
+    InputError
+        If no image is left, or the task returns no DataFrame.
+    """
+    rows = embeddings.rows[images]
+    kept = rows >= 0
+    if not kept.any():
+        msg = f"No image of task {task.name!r} is left: none can be read."
+        raise InputError(msg)
+    frames: list[pd.DataFrame] = []
+    performances: list[pd.DataFrame] = []
+    for layer in embeddings.names:
+        own: FloatArray = np.array(embeddings.layers[layer][np.where(kept, rows, 0)])
+        own[~kept] = np.nan
+        frame = _as_frame(task.compute_items(own), "compute_items", task)
+        frame = frame.assign(layer_name=layer)
+        frames.append(frame)
+        performance = task.compute_task_performance(frame.copy())
+        performances.append(_with_identity(performance, task, model_name, layer))
+    results = pd.concat(performances, ignore_index=True)
+    return Measured(
+        distances=pd.concat(frames, ignore_index=True),
+        performance=results,
+        unrounded=results,
+        n_lost=int((~kept).sum()),
+    )
+
+
+def _report_lost(task: BaseTask, n_lost: int, n_pairs: int) -> None:
+    if n_lost == n_pairs:
+        msg = f"No pair of task {task.name!r} is left: all have an image that cannot be read."
+        raise InputError(msg)
+    if n_lost:
+        _log.warning(
+            "Task %r: %d of %d pairs are left out, since an image of theirs cannot be read.",
+            task.name,
+            n_lost,
+            n_pairs,
+        )
+
+
+def _report_undefined(task: BaseTask, model_name: str, results: list[pd.DataFrame]) -> None:
+    """Warn once of what is NaN in some layers, with the reasons that the task gives."""
+    reasons = Counter(
+        reason
+        for rows in results
+        if UNDEFINED in rows
+        for reason in dict.fromkeys(rows[UNDEFINED].dropna().astype(str))
+        if reason
+    )
+    if reasons:
+        _log.warning(
+            "Task %r, model %r: not defined (NaN): %s.",
+            task.name,
+            model_name,
+            "; ".join(
+                f"{reason} (in {count} of {len(results)} layers)"
+                for reason, count in reasons.most_common()
+            ),
+        )
+
+
+def on_pairs(task: BaseTask, kept: NDArray[np.bool_]) -> BaseTask:
+    """Give the task, or a copy that knows only the kept pairs, for tasks that read pairs_df."""
+    if kept.all():
+        return task
+    reduced = copy.copy(task)
+    reduced.pairs_df = PairsTable(task.pairs_df[kept].reset_index(drop=True))
+    return reduced
+
+
+def results_of(task: BaseTask, frame: pd.DataFrame) -> tuple[Any, Any]:
+    """Compute a task's results once, as reported and unrounded."""
+    own = type(task).compute_task_performance
+    if isinstance(task, RoundedTask) and own is RoundedTask.compute_task_performance:
+        exact = task.compute_unrounded_performance(frame)
+        return round_measures(exact), exact
+    reported = task.compute_task_performance(frame)
+    return reported, reported
+
+
+def _as_frame(result: Any, method: str, task: AnyTask) -> pd.DataFrame:
+    if not isinstance(result, pd.DataFrame):
+        msg = (
+            f"{method} of {type(task).__name__} must return a DataFrame. "
+            f"Got {type(result).__name__} instead."
+        )
+        raise InputError(msg)
+    return result
+
+
+def _with_identity(performance: Any, task: AnyTask, model: str, layer: str) -> pd.DataFrame:
+    table = _as_frame(performance, "compute_task_performance", task)
+    measures = table.drop(columns=list(IDENTITY), errors="ignore")
+    identity = dict(zip(IDENTITY, (task.name, model, layer), strict=True))
+    return measures.assign(**identity)[[*identity, *measures.columns]]

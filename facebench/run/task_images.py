@@ -1,0 +1,47 @@
+"""The images that a task names, whatever kind of task it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from facebench.data.pairs import ImagePaths, find_image_list, find_images
+from facebench.tasks.base import BaseTask
+from facebench.tasks.embedding import EmbeddingTask
+
+__all__ = ["TaskImages", "image_names", "images_of", "paths_of"]
+
+TaskImages = ImagePaths | list[Path]
+
+
+def images_of(task: BaseTask | EmbeddingTask) -> TaskImages:
+    """Find the files, of both sides of every pair, or of a list.
+
+    Parameters
+    ----------
+    task : BaseTask or EmbeddingTask
+        The task.
+
+    Returns
+    -------
+    ImagePaths or list of Path
+
+    Raises
+    ------
+    MissingImageError
+        If some are missing.
+    """
+    if isinstance(task, BaseTask):
+        return find_images(task.pairs_df, task.images_path, task=task.name)
+    return find_image_list(task.images, task.images_path, task=task.name)
+
+
+def paths_of(images: TaskImages) -> list[Path]:
+    """Give all files in one list."""
+    return [*images.img1, *images.img2] if isinstance(images, ImagePaths) else images
+
+
+def image_names(task: BaseTask | EmbeddingTask) -> list[str]:
+    """Give all names as the task has them, whether there are such files or not."""
+    if isinstance(task, BaseTask):
+        return [name for column in ("img1", "img2") for name in task.pairs_df[column]]
+    return task.images

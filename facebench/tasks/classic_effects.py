@@ -1,0 +1,308 @@
+"""Classic effects of human face perception, ready to be asked of networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sklearn.metrics.pairwise import cosine_distances
+
+from facebench.metrics.conditions import Measure
+from facebench.tasks.effect import EffectTask, HumanReference
+from facebench.tasks.shared.effect_design import Side
+from facebench.types import MetricFunction, StrPath
+
+__all__ = [
+    "CompositeEffect",
+    "CriticalFeaturesEffect",
+    "FamiliarityEffect",
+    "InversionEffect",
+    "OtherRaceEffect",
+    "ThatcherEffect",
+]
+
+_NAN = float("nan")
+
+
+class InversionEffect(EffectTask):
+    """Are faces harder to tell apart upside-down?
+
+    Difference = AUC upright - AUC inverted; positive where inversion hurts, as it does people.
+    The same pairs are compared in both conditions, both images of a pair turned over.
+
+    Parameters
+    ----------
+    name, pairs_file_path, images_path, distance_metric, measure, contrast
+        See `EffectTask`. ``make_conditions(…, "inverted")`` writes the table ``inverted``.
+    **options
+        Further parameters of `EffectTask`.
+
+    References
+    ----------
+    R. K. Yin, "Looking at upside-down faces", Journal of Experimental Psychology 81 (1969) 141-145;
+    in networks: K. Dobs, J. Yuan, J. Martinez and N. Kanwisher, "Behavioral signatures of face
+    perception emerge in deep neural networks optimized for face recognition", PNAS 120 (2023)
+    e2220642120. Upright level: N. Kumar, A. C. Berg, P. N. Belhumeur and S. K. Nayar, "Attribute
+    and simile classifiers for face verification", ICCV 2009; S. Sengupta et al., "Frontal to
+    profile face verification in the wild", WACV 2016.
+    """
+
+    human_references = (
+        HumanReference("accuracy, LFW, upright, cropped to the face", 0.9753, "Kumar et al. 2009"),
+        HumanReference("accuracy, CFP, two frontal views", 0.9624, "Sengupta et al. 2016"),
+        HumanReference("accuracy, CFP, frontal and profile view", 0.9457, "Sengupta et al. 2016"),
+        HumanReference("Difference, upright - inverted: positive", _NAN, "Yin 1969"),
+    )
+
+    def __init__(
+        self,
+        name: str,
+        pairs_file_path: StrPath,
+        images_path: StrPath,
+        distance_metric: MetricFunction = cosine_distances,
+        measure: Measure = "auc",
+        contrast: tuple[Side, Side] | None = ("upright", "inverted"),
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            name, pairs_file_path, images_path, distance_metric, measure, contrast, **options
+        )
+
+
+class ThatcherEffect(EffectTask):
+    """Is a face with eyes and mouth turned over stranger upright than upside-down?
+
+    Pairs are a normal face (img1) and its thatcherised version (img2), upright or, both turned
+    over, inverted. Relative Difference is the Thatcher index, (upright - inverted) / (upright +
+    inverted) of the mean distances: positive where the change is seen better upright, as people see
+    it, 0 where orientation makes no difference. 'Mean Item Relative Difference' is the mean of the
+    faces' own indices.
+
+    Parameters
+    ----------
+    name, pairs_file_path, images_path, distance_metric, measure, contrast
+        See `EffectTask`. ``make_conditions(…, "thatcherised")`` writes the table ``thatcherised``;
+        for ``thatcherised-factorial`` take an `EffectTask` with ``factors=("orientation",
+        "thatcherised")``.
+    **options
+        Further parameters of `EffectTask`.
+
+    References
+    ----------
+    P. Thompson, "Margaret Thatcher: a new illusion", Perception 9 (1980) 483-484; J. C. Bartlett
+    and J. Searcy, "Inversion and configuration of faces", Cognitive Psychology 25 (1993) 281-316;
+    in networks: G. Jacob, R. T. Pramod, H. Katti and S. P. Arun, "Qualitative similarities and
+    differences in visual object representations between brains and deep networks", Nature
+    Communications 12 (2021) 1872.
+    """
+
+    human_references = (
+        HumanReference("Thatcher index: positive", _NAN, "Thompson 1980; Bartlett & Searcy 1993"),
+    )
+
+    def __init__(
+        self,
+        name: str,
+        pairs_file_path: StrPath,
+        images_path: StrPath,
+        distance_metric: MetricFunction = cosine_distances,
+        measure: Measure = "mean distance",
+        contrast: tuple[Side, Side] | None = ("upright", "inverted"),
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            name, pairs_file_path, images_path, distance_metric, measure, contrast, **options
+        )
+
+
+class OtherRaceEffect(EffectTask):
+    """Are faces of the race that was learned told apart better than others?
+
+    Difference = AUC own - AUC other; positive where the other race is harder, as it is for people.
+    One network says little, as one set of faces may simply be harder: the effect proper is the
+    interaction of race in training and race of the faces, which `compare_models` gives for two
+    networks. Impostor pairs should be within a race.
+
+    Parameters
+    ----------
+    name, pairs_file_path, images_path, distance_metric, measure, contrast
+        See `EffectTask`. The conditions are called 'own' and 'other'; for other names, such as
+        races, give `contrast`.
+    **options
+        Further parameters of `EffectTask`.
+
+    References
+    ----------
+    C. A. Meissner and J. C. Brigham, "Thirty years of investigating the own-race bias in memory for
+    faces", Psychology, Public Policy, and Law 7 (2001) 3-35; in algorithms: P. J. Phillips, F.
+    Jiang, A. Narvekar, J. Ayyad and A. J. O'Toole, "An other-race effect for face recognition
+    algorithms", ACM Transactions on Applied Perception 8 (2011) 14; Dobs et al., PNAS 120 (2023)
+    e2220642120.
+    """
+
+    human_references = (
+        HumanReference("Difference, own - other: positive", _NAN, "Meissner & Brigham 2001"),
+    )
+
+    def __init__(
+        self,
+        name: str,
+        pairs_file_path: StrPath,
+        images_path: StrPath,
+        distance_metric: MetricFunction = cosine_distances,
+        measure: Measure = "auc",
+        contrast: tuple[Side, Side] | None = ("own", "other"),
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            name, pairs_file_path, images_path, distance_metric, measure, contrast, **options
+        )
+
+
+class FamiliarityEffect(EffectTask):
+    """Are people who were learned told apart better than strangers?
+
+    Difference = AUC familiar - AUC unfamiliar, of identities that were in training (other
+    photographs of them) and that were not; positive for people. Conditions hold different people,
+    who are resampled condition by condition. Impostor pairs should be within a condition.
+
+    Parameters
+    ----------
+    name, pairs_file_path, images_path, distance_metric, measure, contrast
+        See `EffectTask`. The conditions are called 'familiar' and 'unfamiliar'.
+    **options
+        Further parameters of `EffectTask`.
+
+    References
+    ----------
+    A. W. Young and A. M. Burton, "Are we face experts?", Trends in Cognitive Sciences 22 (2018)
+    100-110; A. M. Burton, D. White and A. McNeill, "The Glasgow face matching test", Behavior
+    Research Methods 42 (2010) 286-291; in networks: N. M. Blauch, M. Behrmann and D. C. Plaut,
+    "Computational insights into human perceptual expertise for familiar and unfamiliar face
+    recognition", Cognition 208 (2021) 104341.
+    """
+
+    human_references = (
+        HumanReference(
+            "accuracy, unfamiliar faces, Glasgow test, short version", 0.813, "Burton et al. 2010"
+        ),
+        HumanReference("Difference, familiar - unfamiliar: positive", _NAN, "Young & Burton 2018"),
+    )
+
+    def __init__(
+        self,
+        name: str,
+        pairs_file_path: StrPath,
+        images_path: StrPath,
+        distance_metric: MetricFunction = cosine_distances,
+        measure: Measure = "auc",
+        contrast: tuple[Side, Side] | None = ("familiar", "unfamiliar"),
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            name, pairs_file_path, images_path, distance_metric, measure, contrast, **options
+        )
+
+
+class CompositeEffect(EffectTask):
+    """Does another lower half change how the upper half of a face is seen?
+
+    Pairs are composites whose lower halves always differ; 'same' says whether the upper halves are
+    one. Difference = AUC misaligned - AUC aligned, for telling equal from different upper halves;
+    positive where the halves are fused when aligned, as people fuse them. With
+    ``measure='mean distance'`` on the rows with same=1, give ``contrast=('aligned',
+    'misaligned')``: equal upper halves then look less alike when aligned.
+
+    Parameters
+    ----------
+    name, pairs_file_path, images_path, distance_metric, measure, contrast
+        See `EffectTask`. ``make_conditions(…, "composite")`` writes the table ``composite``.
+    **options
+        Further parameters of `EffectTask`.
+
+    Notes
+    -----
+    This is the partial design: lower halves differ in all pairs. People are resampled by their
+    upper halves.
+
+    References
+    ----------
+    A. W. Young, D. Hellawell and D. C. Hay, "Configurational information in face perception",
+    Perception 16 (1987) 747-759; review: B. Rossion, "The composite face illusion", Visual
+    Cognition 21 (2013) 139-253.
+    """
+
+    human_references = (
+        HumanReference("Difference, misaligned - aligned: positive", _NAN, "Young et al. 1987"),
+    )
+
+    def __init__(
+        self,
+        name: str,
+        pairs_file_path: StrPath,
+        images_path: StrPath,
+        distance_metric: MetricFunction = cosine_distances,
+        measure: Measure = "auc",
+        contrast: tuple[Side, Side] | None = ("misaligned", "aligned"),
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            name, pairs_file_path, images_path, distance_metric, measure, contrast, **options
+        )
+
+
+class CriticalFeaturesEffect(EffectTask):
+    """Do changes of critical features change a face more than others?
+
+    Pairs are a face and its changed version; the condition names the change. Difference = mean
+    distance of the changes of critical features - that of the others, the conditions of either
+    weighing alike; positive for people. Every change is reported by itself, too, and so are
+    'same person' and 'other person' where the table has them, as a scale. A change must be of a
+    like size in all features for the comparison to be fair.
+
+    Parameters
+    ----------
+    name, pairs_file_path, images_path, distance_metric, measure
+        See `EffectTask`. ``make_conditions(…, ["eyes-replaced", "mouth-replaced", "eye-distance",
+        "mouth-height"])`` writes the table ``critical-features``, whose names are the defaults.
+    critical, other : sequence of str
+        Conditions that change critical features, and that do not. People rely on lip thickness,
+        eye shape and colour, eyebrow thickness and hair, less on eye distance, mouth size, face
+        proportion and skin colour.
+    **options
+        Further parameters of `EffectTask`.
+
+    References
+    ----------
+    N. Abudarham and G. Yovel, "Reverse engineering the face space: discovering the critical
+    features for face identification", Journal of Vision 16(3) (2016) 40; N. Abudarham, L. Shkiller
+    and G. Yovel, "Critical features for face recognition", Cognition 182 (2019) 73-83; in networks:
+    N. Abudarham, I. Grosbard and G. Yovel, "Face recognition depends on specialized mechanisms
+    tuned to view-invariant facial features", Cognitive Science 45 (2021) e13031.
+    """
+
+    human_references = (
+        HumanReference("Difference, critical - other: positive", _NAN, "Abudarham & Yovel 2016"),
+    )
+
+    def __init__(
+        self,
+        name: str,
+        pairs_file_path: StrPath,
+        images_path: StrPath,
+        distance_metric: MetricFunction = cosine_distances,
+        measure: Measure = "mean distance",
+        *,
+        critical: Sequence[str] = ("eyes-replaced", "mouth-replaced"),
+        other: Sequence[str] = ("eye-distance", "mouth-height"),
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            name,
+            pairs_file_path,
+            images_path,
+            distance_metric,
+            measure,
+            (list(critical), list(other)),
+            **options,
+        )

@@ -1,0 +1,1 @@
+"""What several tasks share: their tables, labels, designs, distances and result rows."""

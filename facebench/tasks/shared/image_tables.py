@@ -1,0 +1,130 @@
+"""Tables that name one image per row: galleries, probes, templates."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from facebench.data.pairs import as_path, require_column
+from facebench.errors import MissingPairsFileError, PairsError
+from facebench.types import StrPath
+from facebench.utils.suggestions import did_you_mean_file
+
+__all__ = ["ImageTable", "read_image_table"]
+
+_SEPARATORS = (",", "\t", ";")
+
+
+class ImageTable:
+    """A table and where it came from, for messages.
+
+    Attributes
+    ----------
+    rows : DataFrame
+        All columns as text, cells stripped.
+    """
+
+    def __init__(self, rows: pd.DataFrame, source: str, owner: str) -> None:
+        self.rows = rows
+        self._source = source
+        self._owner = owner
+
+    def texts(self, parameter: str | None, column: str) -> pd.Series:
+        """Get a column that must be there and complete; raises PairsError else."""
+        return require_column(
+            self.rows, column, parameter=parameter, owner=self._owner, path=self._source
+        )
+
+    def numbers(self, parameter: str | None, column: str) -> pd.Series:
+        """Get a column of numbers of 0 or more; raises PairsError else."""
+        texts = self.texts(parameter, column)
+        numbers = pd.to_numeric(texts, errors="coerce")
+        bad = ~(numbers.between(0, float("inf"), inclusive="left"))
+        if bad.any():
+            row = int(bad.to_numpy().argmax())
+            msg = (
+                f"The {column!r} column of {self._source} must hold numbers of 0 or more. "
+                f"Got {texts.iloc[row]!r} in row {row + 1}."
+            )
+            raise PairsError(msg)
+        return numbers
+
+
+def read_image_table(
+    table: StrPath | pd.DataFrame, *, parameter: str, owner: str, columns: Sequence[str]
+) -> ImageTable:
+    """Read a CSV file, or take a table that is read already.
+
+    Parameters
+    ----------
+    table : str, Path or DataFrame
+        CSV with a header (comma, tab or semicolon, UTF-8), or a table.
+    parameter, owner : str
+        The task's parameter and class, for messages.
+    columns : sequence of str
+        What it needs, for messages.
+
+    Returns
+    -------
+    ImageTable
+        Every cell as text ('007' stays '007'); empty ones are NaN.
+
+    Raises
+    ------
+    MissingPairsFileError
+        If there is no such file.
+    PairsError
+        If it cannot be read, names a column twice, or has no rows.
+    """
+    if isinstance(table, pd.DataFrame):
+        return _checked(table.map(_as_text), f"the {parameter!r} table", owner, columns)
+    path = as_path(table, parameter)
+    needs = " and ".join(columns)
+    if not path.is_file():
+        msg = (
+            f"The {parameter!r} table {path} of {owner} does not exist (looked in {Path.cwd()}). "
+            f"Give a CSV file with the columns {needs}, or a DataFrame.{did_you_mean_file(path)}"
+        )
+        raise MissingPairsFileError(msg)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header = next((line for line in file if line.strip()), "")
+        with warnings.catch_warnings():
+            # Pandas only warns where rows have more cells than the header, and drops cells.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            rows = pd.read_csv(
+                path,
+                sep=max(_SEPARATORS, key=header.count),
+                encoding="utf-8-sig",
+                skipinitialspace=True,
+                dtype=str,
+                keep_default_na=False,
+                header=None,
+                index_col=False,
+            )
+    except (ValueError, pd.errors.ParserWarning) as error:
+        msg = f"The {parameter!r} table {path} of {owner} cannot be read as CSV: {error}"
+        raise PairsError(msg) from error
+    rows.columns = pd.Index(rows.iloc[0].astype(str).str.strip())
+    rows = rows.iloc[1:].reset_index(drop=True).map(_as_text)
+    return _checked(rows, str(path), owner, columns)
+
+
+def _as_text(cell: Any) -> Any:
+    text = "" if pd.isna(cell) else str(cell).strip()
+    return text or float("nan")
+
+
+def _checked(rows: pd.DataFrame, source: str, owner: str, columns: Sequence[str]) -> ImageTable:
+    if rows.columns.has_duplicates:
+        twice = sorted(set(rows.columns[rows.columns.duplicated()]))
+        msg = f"{source} must name each column once. It has more than one {twice[0]!r}."
+        raise PairsError(msg)
+    if rows.empty:
+        msg = f"{owner} needs rows in {source}, with the columns {' and '.join(columns)}. Got none."
+        raise PairsError(msg)
+    return ImageTable(rows.reset_index(drop=True), source, owner)

@@ -1,0 +1,371 @@
+"""What tasks of genuine and impostor pairs know of their pairs: labels, people, lost rows."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from facebench.columns import N_FAILED, N_IDENTITIES, N_IMAGES, N_PAIRS
+from facebench.data.packs import is_pack, member_bytes
+from facebench.data.pairs import require_column, row_name
+from facebench.errors import InputError, PairsError
+from facebench.metrics.uncertainty.independent_groups import are_even, blocks_of
+from facebench.metrics.uncertainty.jackknife import LeaveOut
+from facebench.metrics.uncertainty.proportions import SHARES_NOTE
+from facebench.metrics.uncertainty.resamples import By, Resamples
+from facebench.metrics.verification import LabelError, as_labels
+from facebench.types import Float64Array, StrPath
+
+__all__ = [
+    "Identity",
+    "Members",
+    "align_distances",
+    "at_least_1",
+    "check_both_left",
+    "count_columns",
+    "find_members",
+    "genuine_labels",
+    "images_of",
+    "leave_out_of",
+    "resampled",
+    "resamples_of",
+    "resampling_note",
+]
+
+# Where the people of a pair are told: 'folder', two columns, or not at all.
+Identity = str | Sequence[str] | None
+_log = logging.getLogger(__name__)
+
+
+class Members(NamedTuple):
+    """Who, or else what, is compared.
+
+    Attributes
+    ----------
+    by : {'identity', 'image'}
+        Whether people are known.
+    first, second : array of str, shape [N]
+        The person, or the image, of each side of each pair.
+    """
+
+    by: By
+    first: NDArray[np.str_]
+    second: NDArray[np.str_]
+
+    @property
+    def singular(self) -> str:
+        """What one of them is called."""
+        return "person" if self.by == "identity" else "image"
+
+    @property
+    def plural(self) -> str:
+        """What several of them are called."""
+        return "people" if self.by == "identity" else "images"
+
+
+def genuine_labels(
+    pairs: pd.DataFrame, true_label: str, *, task: str, owner: str, path: StrPath
+) -> NDArray[np.int8]:
+    """Read the column that tells genuine pairs from impostor pairs.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        The pairs.
+    true_label : str
+        The column.
+    task, owner, path
+        The task's name, its class and its pairs file, for messages.
+
+    Returns
+    -------
+    array of int8, shape [N]
+        1 genuine, 0 impostor.
+
+    Raises
+    ------
+    PairsError
+        If the column is missing, has empty cells or other values, or holds one class only.
+    """
+    column = require_column(pairs, true_label, parameter="true_label", owner=owner, path=path)
+    where = f"The {true_label!r} column of {path}, the true_label of {task!r},"
+    try:
+        labels = as_labels(column)
+    except LabelError as error:
+        msg = (
+            f"{where} must hold 0/1, true/false or same/different. "
+            f"Got {error.value!r} in {row_name(error.position)}."
+        )
+        raise PairsError(msg) from error
+    genuine = int(labels.sum())
+    if genuine in (0, len(labels)):
+        msg = (
+            f"{where} must hold both classes. "
+            f"Got {genuine} same and {len(labels) - genuine} different pairs."
+        )
+        raise PairsError(msg)
+    return labels
+
+
+def find_members(
+    pairs: pd.DataFrame,
+    labels: NDArray[np.int8],
+    identity: Identity,
+    *,
+    task: str,
+    owner: str,
+    path: StrPath,
+) -> Members:
+    """Find out which people a table compares, or, where it does not say, which images.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        The pairs.
+    labels : array, shape [N]
+        1 genuine, 0 impostor.
+    identity : 'folder', (column, column) or None
+        'folder' takes the folder an image is in as its person, as in NAME/NAME_0001.jpg; where
+        images are in no folder, or the folders contradict the labels, images are taken instead
+        (with a warning in the second case). None takes images at once.
+    task, owner, path
+        See `genuine_labels`.
+
+    Returns
+    -------
+    Members
+
+    Raises
+    ------
+    InputError
+        If `identity` is something else.
+    PairsError
+        If a named column is missing, or contradicts the labels.
+    """
+    if isinstance(identity, str) and identity == "folder":
+        people = [_folders(pairs[column]) for column in ("img1", "img2")]
+        if "" in people[0] or "" in people[1]:
+            return _by_image(pairs, path)
+        wrong = _contradiction(people, labels)
+        if wrong is None:
+            return Members("identity", *people)
+        _log.warning(
+            "Task %r: the folders of %s do not tell people apart as its labels do, so intervals "
+            "resample images instead of people.",
+            task,
+            row_name(wrong),
+        )
+        return _by_image(pairs, path)
+    if identity is None:
+        return _by_image(pairs, path)
+    columns = list(identity)
+    if isinstance(identity, str) or len(columns) != 2:
+        msg = (
+            f"The 'identity' parameter of {owner} must be 'folder', two columns of the pairs file, "
+            f"or None. Got {identity!r} instead."
+        )
+        raise InputError(msg)
+    named = [
+        require_column(pairs, column, parameter="identity", owner=owner, path=path)
+        .astype(str)
+        .to_numpy(dtype=np.str_)
+        for column in columns
+    ]
+    wrong = _contradiction(named, labels)
+    if wrong is not None:
+        msg = (
+            f"The identity columns {columns[0]!r} and {columns[1]!r} of {path} must agree with the "
+            f"labels. In {row_name(wrong)} they are {str(named[0][wrong])!r} and "
+            f"{str(named[1][wrong])!r}, labelled {'same' if labels[wrong] else 'different'}."
+        )
+        raise PairsError(msg)
+    return Members("identity", *named)
+
+
+def _folders(names: pd.Series) -> NDArray[np.str_]:
+    return np.array(
+        [PurePosixPath(name.replace("\\", "/")).parent.name for name in names], dtype=np.str_
+    )
+
+
+def _contradiction(people: Sequence[NDArray[np.str_]], labels: NDArray[np.int8]) -> int | None:
+    wrong = np.flatnonzero((people[0] == people[1]) != labels.astype(bool))
+    return int(wrong[0]) if wrong.size else None
+
+
+def _by_image(pairs: pd.DataFrame, path: StrPath) -> Members:
+    first, second = (pairs[column].to_numpy(dtype=np.str_) for column in ("img1", "img2"))
+    if not is_pack(path):
+        return Members("image", first, second)
+    # A pack repeats an image for every pair it is in, under names that know nothing of each other.
+    digest = {
+        name: hashlib.sha256(member_bytes(f"{path}/{name}")).hexdigest()
+        for name in np.unique(np.concatenate((first, second))).tolist()
+    }
+    return Members(
+        "image", *(np.array([digest[name] for name in side]) for side in (first, second))
+    )
+
+
+def images_of(pairs_path: StrPath, images_path: StrPath | None, owner: str) -> StrPath:
+    """Give the folder of the images: a pack of pairs is its own.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    # What is no path at all is told by whoever reads the pairs.
+    if isinstance(pairs_path, str | os.PathLike) and is_pack(pairs_path):
+        return pairs_path
+    if images_path is None:
+        msg = (
+            f"The 'images_path' parameter of {owner} must be the folder that image names are "
+            "relative to. Got None; only a .bin pack brings its own images."
+        )
+        raise InputError(msg)
+    return images_path
+
+
+def check_both_left(labels: NDArray[np.int8], distances: Float64Array, task: str) -> None:
+    """Refuse distances that left one class without a single comparison.
+
+    Raises
+    ------
+    PairsError
+        If they did.
+    """
+    left = labels[~np.isnan(distances)]
+    if left.size == 0 or left.min() == left.max():
+        msg = (
+            f"Task {task!r} needs pairs of both classes. The {left.size} that are left without "
+            f"unreadable images are {int(left.sum())} same and {int((1 - left).sum())} different."
+        )
+        raise PairsError(msg)
+
+
+def count_columns(
+    pairs: pd.DataFrame, members: Members, distances: Float64Array
+) -> dict[str, float]:
+    """Count what results rest on: pairs, images, people (NaN if unknown) and failures."""
+    people = np.unique(np.concatenate((members.first, members.second))).size
+    return {
+        N_PAIRS: len(pairs),
+        N_IMAGES: int(pd.concat([pairs["img1"], pairs["img2"]]).nunique()),
+        N_IDENTITIES: people if members.by == "identity" else float("nan"),
+        N_FAILED: int(np.isnan(distances).sum()),
+    }
+
+
+def resamples_of(
+    labels: NDArray[np.int8], members: Members, *, n_resamples: int, seed: int
+) -> Resamples:
+    """Draw what intervals rest on: people, or images where people are not known.
+
+    Where people fall into groups that no pair links, whole groups are drawn: these are independent,
+    and their pairs stay together.
+
+    Parameters
+    ----------
+    labels : array, shape [N]
+        1 genuine, 0 impostor.
+    members : Members
+        Who is compared.
+    n_resamples, seed : int
+        See `Resamples`.
+
+    Returns
+    -------
+    Resamples
+    """
+    drawn = {"n_resamples": n_resamples, "seed": seed}
+    found = Resamples(labels, members.by, members.first, members.second, **drawn)
+    blocks = blocks_of(found.first, found.second)
+    if members.by == "identity" and are_even(blocks) and np.unique(blocks).size < found.n_units:
+        return Resamples(labels, "image", blocks, blocks, **drawn)
+    return found
+
+
+def resampled(members: Members, resamples: Resamples) -> str:
+    """Say what resamples draw."""
+    n_members = np.unique(np.concatenate((members.first, members.second))).size
+    return f"groups of {members.plural}" if resamples.n_units < n_members else members.plural
+
+
+def resampling_note(members: Members, resamples: Resamples) -> str:
+    """Say how intervals were made."""
+    what = resampled(members, resamples)
+    return f"95 % bootstrap of {what} ({resamples.n_resamples}){SHARES_NOTE}"
+
+
+def leave_out_of(pairs: pd.DataFrame, members: Members) -> tuple[LeaveOut, str]:
+    """Group people (or images) to be left out in turn, and tell these pairs from others."""
+    groups = LeaveOut(members.first, members.second)
+    return groups, groups.digest(pairs["img1"], pairs["img2"])
+
+
+def at_least_1(parameter: str, value: int, owner: str) -> int:
+    """Check a whole number from 1.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        msg = f"The {parameter!r} parameter of {owner} must be 1 or more. Got {value!r} instead."
+        raise InputError(msg)
+    return int(value)
+
+
+def align_distances(pairs: pd.DataFrame, given: pd.DataFrame, *, task: str) -> Float64Array:
+    """Give every pair of a task its distance, NaN for the pairs that a run left out.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        All pairs of the task.
+    given : DataFrame
+        Rows of these pairs, in their order but perhaps not all, with ``model_computed_distance``.
+    task : str
+        The task's name, for messages.
+
+    Returns
+    -------
+    array, shape [N]
+
+    Raises
+    ------
+    PairsError
+        If the given rows are not rows of these pairs.
+    """
+    found = np.asarray(given["model_computed_distance"], dtype=np.float64)
+    sides = ("img1", "img2")
+    if all(np.array_equal(pairs[side].to_numpy(), given[side].to_numpy()) for side in sides):
+        return found
+    wanted, rows = (
+        list(zip(table["img1"], table["img2"], strict=True)) for table in (pairs, given)
+    )
+    distances = np.full(len(wanted), np.nan)
+    place = 0
+    for pair, distance in zip(rows, found, strict=True):
+        try:
+            place = wanted.index(pair, place)
+        except ValueError:
+            msg = (
+                f"Task {task!r} was given distances of other pairs than its own, in another order, "
+                f"or of {len(rows)} instead of {len(wanted)}: {pair[0]!r} and {pair[1]!r} are not "
+                "where they should be."
+            )
+            raise PairsError(msg) from None
+        distances[place] = distance
+        place += 1
+    return distances

@@ -1,0 +1,146 @@
+"""Which group of people (by age, sex, ethnicity …) each side of a pair belongs to."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from facebench.data.pairs import PAIR_COLUMNS, row_name
+from facebench.errors import InputError, PairsError
+from facebench.tasks.shared.labelled_pairs import Members
+from facebench.types import StrPath
+
+__all__ = ["GROUP_COLUMNS", "Groups", "groups_of_pairs"]
+
+GROUP_COLUMNS = ("group1", "group2")
+# Two columns of the pairs file, a file of person (or image) → group, or such a mapping.
+Groups = Sequence[str] | StrPath | Mapping[str, str]
+_UNKNOWN = ("", "nan", "none", "na", "n/a", "unknown")
+
+
+def groups_of_pairs(
+    pairs: pd.DataFrame,
+    labels: NDArray[np.int8],
+    members: Members,
+    groups: Groups,
+    *,
+    task: str,
+    path: StrPath,
+) -> list[NDArray[np.str_]]:
+    """Look up the group of each side of each pair.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        The pairs.
+    labels : array, shape [N]
+        1 genuine, 0 impostor.
+    members : Members
+        The people, as far as they are known.
+    groups : pair of str, path, or mapping
+        Two columns of `pairs`; a .json file (an object person → group) or a .csv file (a header,
+        then person or image, and group); or such a mapping. An image's own entry comes before that
+        of its person.
+    task, path
+        The task's name and its pairs file, for messages.
+
+    Returns
+    -------
+    list of two arrays of str, shape [N]
+        '' where a group is not known.
+
+    Raises
+    ------
+    PairsError
+        If a column or file is missing, no pair has groups, or a genuine pair has two groups.
+    InputError
+        If `groups` is something else.
+    """
+    if isinstance(groups, Mapping):
+        found = _looked_up(pairs, members, groups)
+    elif isinstance(groups, str | Path) or hasattr(groups, "__fspath__"):
+        found = _looked_up(pairs, members, _read(Path(groups)))
+    else:
+        found = _columns(pairs, groups, path)
+    known = (found[0] != "") & (found[1] != "")
+    if not known.any():
+        msg = (
+            f"No pair of task {task!r} has a group on both sides: 'groups' gives none of the "
+            f"{'people' if members.by == 'identity' else 'images'} in {path}."
+        )
+        raise PairsError(msg)
+    split = np.flatnonzero(known & (labels == 1) & (found[0] != found[1]))
+    if split.size:
+        row = int(split[0])
+        msg = (
+            f"A genuine pair is of one person, so of one group. In {row_name(row)} of {path} the "
+            f"groups are {str(found[0][row])!r} and {str(found[1][row])!r}."
+        )
+        raise PairsError(msg)
+    return found
+
+
+def _cleaned(values: Any) -> NDArray[np.str_]:
+    texts = [str(value).strip() for value in values]
+    return np.array(["" if text.lower() in _UNKNOWN else text for text in texts], dtype=np.str_)
+
+
+def _columns(pairs: pd.DataFrame, groups: Any, path: StrPath) -> list[NDArray[np.str_]]:
+    columns = list(groups) if isinstance(groups, Sequence) else []
+    if len(columns) != 2:
+        msg = (
+            "The 'groups' parameter of GroupErrorTask must be two columns of the pairs file, a "
+            f".json or .csv file of person and group, or a mapping. Got {groups!r} instead."
+        )
+        raise InputError(msg)
+    for column in columns:
+        if column not in pairs.columns:
+            has = ", ".join(map(str, pairs.columns))
+            msg = (
+                f"The 'groups' parameter of GroupErrorTask must name columns of {Path(path).name} "
+                f"(it has: {has}), or a file. Got {column!r} instead."
+            )
+            raise PairsError(msg)
+    return [_cleaned(pairs[column]) for column in columns]
+
+
+def _looked_up(
+    pairs: pd.DataFrame, members: Members, group_of: Mapping[str, str]
+) -> list[NDArray[np.str_]]:
+    found = []
+    for column, people in zip(PAIR_COLUMNS, (members.first, members.second), strict=True):
+        known = [
+            group_of.get(image, group_of.get(person, ""))
+            for image, person in zip(pairs[column], people.tolist(), strict=True)
+        ]
+        found.append(_cleaned(known))
+    return found
+
+
+def _read(path: Path) -> dict[str, str]:
+    what = "an object of person and group" if path.suffix.lower() == ".json" else "two columns"
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        if path.suffix.lower() == ".json":
+            content = json.loads(text)
+            pairs = list(content.items())
+        else:
+            rows = [row for row in csv.reader(text.splitlines()) if row]
+            pairs = [(who, group) for who, group in rows[1:]]
+    except OSError as error:
+        msg = f"The groups file {path} cannot be read: {error.strerror or error}."
+        raise PairsError(msg) from error
+    except (ValueError, AttributeError) as error:
+        msg = f"The groups file {path} must hold {what} (.json or .csv). {error}."
+        raise PairsError(msg) from error
+    if any(isinstance(group, list | dict) for _, group in pairs):
+        msg = f"The groups file {path} must give one group per person."
+        raise PairsError(msg)
+    return {str(who).strip(): str(group) for who, group in pairs}

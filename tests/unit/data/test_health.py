@@ -1,0 +1,145 @@
+"""What is wrong with data is found, and nothing else."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from facebench import AccuracyTask, check_pairs, health_report
+from facebench.data.pairs import find_images, pairs_from_folder
+from facebench.errors import InputError
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Four people with three different pictures each."""
+    generator = np.random.default_rng(0)
+    for person in ("ann", "bo", "cy", "dee"):
+        (tmp_path / person).mkdir()
+        for number in range(3):
+            coarse = Image.fromarray(generator.integers(0, 256, (8, 8, 3), dtype=np.uint8))
+            picture = coarse.resize((64, 64), Image.Resampling.BICUBIC)
+            picture.save(tmp_path / person / f"{number}.png")
+    return tmp_path
+
+
+def look(root: Path, pairs: pd.DataFrame, distances: object = None, labels: object = "same"):
+    given = pairs[labels] if isinstance(labels, str) else labels
+    return check_pairs(pairs, find_images(pairs, root, task="t"), given, distances)
+
+
+def test_good_data_has_no_findings(root: Path) -> None:
+    pairs = pairs_from_folder(root)
+    health = look(root, pairs, 1.0 - pairs["same"] + np.linspace(0, 0.2, len(pairs)))
+    assert health.to_frame().empty
+    assert health.to_frame().columns.tolist() == [
+        "Task Name", "Finding", "Image 1", "Image 2", "Rows", "Value", "Detail"
+    ]  # fmt: skip
+    assert (health.n_pairs, health.n_images, health.counts()) == (24, 12, {})
+
+
+def test_duplicates_and_leaks(root: Path) -> None:
+    shutil.copy(root / "ann" / "0.png", root / "bo" / "copy.png")
+    Image.open(root / "ann" / "1.png").save(root / "ann" / "again.jpg", quality=80)
+    rows = [
+        ("ann/0.png", "bo/copy.png", 0),
+        ("ann/1.png", "ann/again.jpg", 1),
+        ("cy/0.png", "cy/0.png", 1),
+        ("cy/1.png", "dee/0.png", 0),
+        ("dee/0.png", "cy/1.png", 0),
+        ("cy/1.png", "cy/2.png", 1),
+        ("cy/2.png", "./cy/1.png", 0),
+    ]
+    frame = look(root, pd.DataFrame(rows, columns=["img1", "img2", "same"])).to_frame()
+    found = dict(list(frame.groupby("Finding")))
+    assert set(found) == {
+        "identical images", "near duplicates", "image with itself", "repeated pair",
+        "contradicting labels", "label against folder",
+    }  # fmt: skip
+    assert (frame["Finding"].value_counts() == 1).all()
+    assert found["identical images"].iloc[0].tolist()[2:] == [
+        "ann/0.png", "bo/copy.png", "1", 0.0, "of different people"
+    ]  # fmt: skip
+    assert found["near duplicates"].iloc[0].tolist()[2:5] == ["ann/1.png", "ann/again.jpg", "2"]
+    assert found["near duplicates"]["Value"].iloc[0] <= 4
+    assert found["image with itself"]["Rows"].iloc[0] == "3"
+    assert found["repeated pair"]["Rows"].iloc[0] == "4 5"
+    assert found["contradicting labels"]["Rows"].iloc[0] == "6 7"
+    assert found["label against folder"]["Rows"].iloc[0] == "7"
+
+
+def test_people_by_score(root: Path) -> None:
+    pairs = pairs_from_folder(root)
+    distances = 1.0 - pairs["same"] + np.random.default_rng(0).normal(0, 0.02, len(pairs))
+    genuine, impostor = pairs.index[pairs["same"] == 1][3], pairs.index[pairs["same"] == 0][5]
+    distances[impostor], distances[genuine] = -0.1, 1.1
+    frame = look(root, pairs, distances).to_frame().set_index("Finding")
+    assert frame.loc["one person under two names?", "Rows"] == str(impostor + 1)
+    assert frame.loc["two people under one name?", "Rows"] == str(genuine + 1)
+    assert len(frame) == 2
+
+
+def test_weak_scores_say_nothing(root: Path) -> None:
+    pairs = pairs_from_folder(root)
+    distances = np.random.default_rng(0).normal(size=len(pairs))
+    distances[0] = np.nan
+    assert look(root, pairs, distances).to_frame().empty
+
+
+def test_unreadable_images_are_told(root: Path) -> None:
+    (root / "ann" / "0.png").write_bytes(b"no image")
+    (root / "ann" / "1.png").write_bytes(b"no image")
+    frame = look(root, pairs_from_folder(root)).to_frame()
+    assert frame["Finding"].tolist() == ["unreadable image"] * 2
+
+
+def test_lengths_must_agree(root: Path) -> None:
+    pairs = pairs_from_folder(root)
+    with pytest.raises(InputError, match="3 distances for 24 pairs"):
+        look(root, pairs, [1, 2, 3])
+
+
+def test_a_report_of_all_tasks(root: Path) -> None:
+    shutil.copy(root / "ann" / "0.png", root / "ann" / "copy.png")
+    for seed in (0, 1):
+        pairs_from_folder(root, seed=seed).to_csv(root / f"{seed}.csv", index=False)
+    tasks = [
+        AccuracyTask(f"t{seed}", root / f"{seed}.csv", root, true_label="same") for seed in (0, 1)
+    ]
+    health = health_report(tasks)
+    assert health.to_frame()["Task Name"].tolist() == ["t0", "t1"]
+    assert health.counts() == {"identical images": 2}
+    assert health.n_images == 13
+    assert "2 identical images" in repr(health)
+    assert health_report(tasks[0]).counts() == {"identical images": 1}
+
+
+def test_many_near_duplicates_are_counted_in_the_end(root: Path, monkeypatch) -> None:
+    for number in range(4):
+        Image.open(root / "ann" / "1.png").save(root / "ann" / f"{number}.jpg", quality=60 + number)
+    monkeypatch.setattr("facebench.data.health._MOST_NEAR", 3)
+    frame = look(root, pairs_from_folder(root)).to_frame()
+    assert frame["Finding"].tolist() == ["near duplicates"] * 4
+    assert frame["Detail"].tolist() == ["", "", "", "and 7 more"]
+
+
+def test_missing_images_are_findings_and_rows_stay_those_of_the_file(root: Path) -> None:
+    pairs = pairs_from_folder(root)
+    pairs.to_csv(root / "pairs.csv", index=False)
+    task = AccuracyTask("t", root / "pairs.csv", root, true_label="same")
+    gone = pairs["img1"].iloc[0]
+    (root / gone).unlink()
+    lost = (pairs["img1"] == gone) | (pairs["img2"] == gone)
+    last = pairs.index[~lost][-1]
+    shutil.copy(root / pairs["img1"][last], root / pairs["img2"][last])
+    frame = health_report(task).to_frame().set_index("Finding")
+    assert frame.loc["missing image", "Image 1"] == gone
+    assert frame.loc["missing image", "Rows"] == " ".join(map(str, pairs.index[lost] + 1))
+    assert frame.loc["identical images", "Rows"] == str(last + 1)
+    quick = health_report(task, decode=False).to_frame()
+    assert quick["Finding"].tolist() == ["missing image", "identical images"]

@@ -1,0 +1,323 @@
+"""Images are decoded as a viewer shows them, and damage is told as such."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from facebench.data.images import open_image
+from facebench.errors import ImageError, MissingImageError
+
+ORIENTATION_TAG = 274
+# What a viewer does with the stored rows and columns, by EXIF orientation.
+UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    1: lambda stored: stored,
+    2: lambda stored: stored[:, ::-1],
+    3: lambda stored: stored[::-1, ::-1],
+    4: lambda stored: stored[::-1],
+    5: lambda stored: stored.swapaxes(0, 1),
+    6: lambda stored: stored[::-1].swapaxes(0, 1),
+    7: lambda stored: stored[::-1, ::-1].swapaxes(0, 1),
+    8: lambda stored: stored[:, ::-1].swapaxes(0, 1),
+}
+GREYS = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
+COLOURS = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+
+
+def saved(image: Image.Image, path: Path, **options: object) -> Path:
+    image.save(path, **options)
+    return path
+
+
+def exif(orientation: int) -> Image.Exif:
+    data = Image.Exif()
+    data[ORIENTATION_TAG] = orientation
+    return data
+
+
+def pixels(path: Path) -> np.ndarray:
+    image = open_image(path)
+    assert image.mode == "RGB"
+    return np.asarray(image)
+
+
+def assert_grey(path: Path, expected: np.ndarray, tolerance: int = 0) -> None:
+    seen = pixels(path).astype(int)
+    assert seen.shape == (*expected.shape, 3)
+    assert np.abs(seen - expected[:, :, None]).max() <= tolerance
+
+
+class TestOrientation:
+    @pytest.mark.parametrize("orientation", UPRIGHT)
+    @pytest.mark.parametrize("ending", ["png", "tif", "webp"])
+    def test_every_orientation_is_turned_upright(
+        self, tmp_path: Path, orientation: int, ending: str
+    ) -> None:
+        options = {"lossless": True} if ending == "webp" else {}
+        path = saved(
+            Image.fromarray(COLOURS), tmp_path / f"x.{ending}", exif=exif(orientation), **options
+        )
+        np.testing.assert_array_equal(pixels(path), UPRIGHT[orientation](COLOURS))
+
+    @pytest.mark.parametrize("orientation", UPRIGHT)
+    def test_every_orientation_of_a_jpeg_is_turned_upright(
+        self, tmp_path: Path, orientation: int
+    ) -> None:
+        blocks = COLOURS[:2, :3].repeat(16, axis=0).repeat(16, axis=1)
+        path = saved(
+            Image.fromarray(blocks),
+            tmp_path / "x.jpg",
+            exif=exif(orientation),
+            quality=100,
+            subsampling=0,
+        )
+        off = np.abs(pixels(path).astype(int) - UPRIGHT[orientation](blocks))
+        assert off.max() <= 4
+
+    @pytest.mark.parametrize("orientation", [0, 9, 65535])
+    def test_an_impossible_orientation_changes_nothing(
+        self, tmp_path: Path, orientation: int
+    ) -> None:
+        path = saved(Image.fromarray(COLOURS), tmp_path / "x.png", exif=exif(orientation))
+        np.testing.assert_array_equal(pixels(path), COLOURS)
+
+    def test_a_16_bit_image_is_turned_too(self, tmp_path: Path) -> None:
+        image = Image.fromarray(GREYS.astype(np.uint16) * 257)
+        assert_grey(saved(image, tmp_path / "x.png", exif=exif(6)), UPRIGHT[6](GREYS))
+
+    @pytest.mark.parametrize(
+        "block",
+        [b"garbage" * 4, b"MM\0*\0\0\0\x08\x00\x05\x01\x12", b"II*\0\xff\xff\xff\xff", b""],
+        ids=["garbage", "cut", "far-offset", "none"],
+    )
+    def test_damaged_metadata_is_no_reason_to_stop(self, tmp_path: Path, block: bytes) -> None:
+        image = Image.fromarray(np.full((16, 16, 3), 100, np.uint8))
+        path = saved(image, tmp_path / "x.jpg", exif=b"Exif\0\0" + block, quality=100)
+        assert np.abs(pixels(path).astype(int) - 100).max() <= 2
+
+
+class TestColour:
+    def test_rgb_stays_as_it_is(self, tmp_path: Path) -> None:
+        path = saved(Image.fromarray(COLOURS), tmp_path / "x.png")
+        np.testing.assert_array_equal(pixels(path), COLOURS)
+
+    def test_the_ending_says_nothing_about_the_format(self, tmp_path: Path) -> None:
+        path = saved(Image.fromarray(COLOURS), tmp_path / "x.jpg", format="PNG")
+        np.testing.assert_array_equal(pixels(str(path)), COLOURS)
+
+    def test_grey_becomes_three_equal_channels(self, tmp_path: Path) -> None:
+        assert_grey(saved(Image.fromarray(GREYS), tmp_path / "x.png"), GREYS)
+
+    def test_black_and_white_becomes_0_and_255(self, tmp_path: Path) -> None:
+        path = saved(Image.fromarray(GREYS > 100), tmp_path / "x.png")
+        assert_grey(path, np.where(GREYS > 100, 255, 0))
+
+    @pytest.mark.parametrize("ending", ["png", "gif", "bmp"])
+    def test_a_palette_is_looked_up(self, tmp_path: Path, ending: str) -> None:
+        image = Image.new("P", (2, 1))
+        image.putpalette([10, 20, 30, 200, 100, 50])
+        image.putdata([1, 0])
+        path = saved(image, tmp_path / f"x.{ending}")
+        assert pixels(path).tolist() == [[[200, 100, 50], [10, 20, 30]]]
+
+    @pytest.mark.parametrize("ending", ["png", "gif"])
+    def test_a_transparent_palette_entry_is_white(self, tmp_path: Path, ending: str) -> None:
+        image = Image.new("P", (2, 1))
+        image.putpalette([10, 20, 30, 200, 100, 50])
+        image.putdata([1, 0])
+        path = saved(image, tmp_path / f"x.{ending}", transparency=0)
+        assert pixels(path).tolist() == [[[200, 100, 50], [255, 255, 255]]]
+
+    def test_a_half_transparent_palette_entry_is_blended(self, tmp_path: Path) -> None:
+        image = Image.new("P", (2, 1))
+        image.putpalette([0, 0, 0, 200, 100, 50])
+        image.putdata([1, 0])
+        path = saved(image, tmp_path / "x.png", transparency=bytes([128, 255]))
+        assert pixels(path)[0, 0].tolist() == [200, 100, 50]
+        assert np.abs(pixels(path)[0, 1].astype(int) - 127).max() <= 1
+
+    def test_what_is_transparent_is_laid_over_white(self, tmp_path: Path) -> None:
+        rgba = np.array([[[10, 20, 30, 255], [10, 20, 30, 0], [0, 100, 200, 128]]], dtype=np.uint8)
+        seen = pixels(saved(Image.fromarray(rgba), tmp_path / "x.png"))[0].astype(int)
+        assert seen[0].tolist() == [10, 20, 30]
+        assert seen[1].tolist() == [255, 255, 255]
+        assert np.abs(seen[2] - [127, 177, 227]).max() <= 1
+
+    def test_grey_with_alpha_is_laid_over_white(self, tmp_path: Path) -> None:
+        alpha = np.where(GREYS > 100, 255, 0).astype(np.uint8)
+        image = Image.merge("LA", [Image.fromarray(GREYS), Image.fromarray(alpha)])
+        assert_grey(saved(image, tmp_path / "x.png"), np.where(GREYS > 100, GREYS, 255))
+
+    @pytest.mark.parametrize("mode", ["L", "RGB"])
+    def test_a_colour_key_is_transparent(self, tmp_path: Path, mode: str) -> None:
+        key = 40 if mode == "L" else (40, 40, 40)
+        image = Image.fromarray(GREYS).convert(mode)
+        path = saved(image, tmp_path / "x.png", transparency=key)
+        assert_grey(path, np.where(GREYS == 40, 255, GREYS))
+
+    def test_cmyk_becomes_its_colours(self, tmp_path: Path) -> None:
+        image = Image.new("CMYK", (2, 1))
+        image.putdata([(0, 255, 255, 0), (0, 0, 0, 255)])
+        path = saved(image, tmp_path / "x.tif")
+        assert pixels(path).tolist() == [[[255, 0, 0], [0, 0, 0]]]
+
+    def test_a_cmyk_jpeg_is_not_inverted(self, tmp_path: Path) -> None:
+        image = Image.new("CMYK", (16, 16), (0, 255, 255, 0))
+        seen = pixels(saved(image, tmp_path / "x.jpg", quality=100)).astype(int)
+        assert np.abs(seen - [255, 0, 0]).max() <= 6
+
+
+class TestDepth:
+    """Deeper greys are scaled to 0 … 255; clipping them would turn photographs white."""
+
+    @pytest.mark.parametrize("ending", ["png", "tif", "pgm"])
+    def test_16_bit_greys_are_scaled(self, tmp_path: Path, ending: str) -> None:
+        image = Image.fromarray(GREYS.astype(np.uint16) * 257)
+        assert_grey(saved(image, tmp_path / f"x.{ending}"), GREYS)
+
+    def test_big_endian_16_bit_greys_are_scaled(self, tmp_path: Path) -> None:
+        image = Image.fromarray((GREYS.astype(np.uint16) * 257).astype(">u2"))
+        path = saved(image, tmp_path / "x.tif")
+        with Image.open(path) as stored:
+            assert stored.mode == "I;16B"
+        assert_grey(path, GREYS)
+
+    def test_32_bit_greys_are_scaled(self, tmp_path: Path) -> None:
+        image = Image.fromarray(GREYS.astype(np.int32) * 257)
+        path = saved(image, tmp_path / "x.tif")
+        with Image.open(path) as stored:
+            assert stored.mode == "I"
+        assert_grey(path, GREYS)
+
+    def test_white_is_white_and_black_is_black(self, tmp_path: Path) -> None:
+        values = np.array([[0, 65535, 128, 129]], dtype=np.uint16)
+        path = saved(Image.fromarray(values), tmp_path / "x.png")
+        assert pixels(path)[0, :, 0].tolist() == [0, 255, 0, 1]
+
+    def test_32_bit_greys_beyond_16_bits_are_white_and_negative_ones_black(
+        self, tmp_path: Path
+    ) -> None:
+        values = np.array([[-5, 70_000, 65_535]], dtype=np.int32)
+        path = saved(Image.fromarray(values), tmp_path / "x.tif")
+        assert pixels(path)[0, :, 0].tolist() == [0, 255, 255]
+
+    @pytest.mark.parametrize("scale", [1 / 255, 1.0])
+    def test_float_greys_are_fractions_or_bytes(self, tmp_path: Path, scale: float) -> None:
+        image = Image.fromarray((GREYS * scale).astype(np.float32))
+        assert_grey(saved(image, tmp_path / "x.tif"), GREYS)
+
+    def test_float_greys_that_are_no_numbers_do_no_harm(self, tmp_path: Path) -> None:
+        values = np.array([[np.nan, np.inf, -np.inf, -3.0, 100.0, 300.0]], dtype=np.float32)
+        path = saved(Image.fromarray(values), tmp_path / "x.tif")
+        assert pixels(path)[0, :, 0].tolist() == [0, 255, 0, 0, 100, 255]
+
+
+def encoded(form: str) -> bytes:
+    buffer = io.BytesIO()
+    noise = np.random.default_rng(1).integers(0, 256, (24, 24, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(buffer, format=form)
+    return buffer.getvalue()
+
+
+WHOLE = {form: encoded(form) for form in ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP")}
+
+
+class TestDamage:
+    def test_a_missing_image_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(MissingImageError, match=r"gone\.jpg does not exist") as caught:
+            open_image(tmp_path / "gone.jpg")
+        assert isinstance(caught.value, FileNotFoundError)
+
+    @pytest.mark.parametrize(
+        "content",
+        [b"", b"\0", b"no image at all\n" * 50, b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"<svg/>"],
+        ids=["zero-byte", "nul", "text", "jpeg-start", "png-start", "svg"],
+    )
+    def test_what_is_no_image_is_named(self, tmp_path: Path, content: bytes) -> None:
+        path = tmp_path / "face.jpg"
+        path.write_bytes(content)
+        with pytest.raises(ImageError, match=r"face\.jpg cannot be decoded: \w"):
+            open_image(path)
+
+    def test_a_folder_is_no_image(self, tmp_path: Path) -> None:
+        with pytest.raises(ImageError, match="cannot be decoded"):
+            open_image(tmp_path)
+
+    @pytest.mark.parametrize("form", WHOLE)
+    def test_an_image_cut_in_half_is_refused(self, tmp_path: Path, form: str) -> None:
+        path = tmp_path / "face"
+        path.write_bytes(WHOLE[form][: len(WHOLE[form]) // 2])
+        with pytest.raises(ImageError, match="face cannot be decoded"):
+            open_image(path)
+
+    def test_a_chunk_with_a_wrong_checksum_is_refused(self, tmp_path: Path) -> None:
+        content = bytearray(WHOLE["PNG"])
+        content[content.index(b"IDAT") + 40] ^= 0xFF
+        path = tmp_path / "face.png"
+        path.write_bytes(content)
+        with pytest.raises(ImageError):
+            open_image(path)
+
+    @settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
+    @given(data=st.data(), form=st.sampled_from(sorted(WHOLE)))
+    def test_any_damage_is_decoded_or_refused_in_our_words(
+        self, tmp_path: Path, data: st.DataObject, form: str
+    ) -> None:
+        content = bytearray(WHOLE[form])
+        for _ in range(data.draw(st.integers(0, 4), "changed bytes")):
+            place = data.draw(st.integers(0, min(len(content), 400) - 1), "place")
+            content[place] = data.draw(st.integers(0, 255), "byte")
+        path = tmp_path / "face"
+        path.write_bytes(content[: data.draw(st.integers(0, len(content)), "kept")])
+        try:
+            image = open_image(path)
+        except ImageError as error:
+            assert str(path) in str(error)  # noqa: PT017
+        else:
+            assert image.mode == "RGB"
+
+    @pytest.mark.parametrize("size", [(11, 10), (50, 50)], ids=["above", "far-above"])
+    def test_a_decompression_bomb_is_refused(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+    ) -> None:
+        path = saved(Image.new("L", size), tmp_path / "bomb.png")
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+        with pytest.raises(ImageError, match=r"bomb\.png cannot be decoded.*bomb"):
+            open_image(path)
+
+    def test_as_many_pixels_as_allowed_are_no_bomb(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = saved(Image.new("L", (10, 10)), tmp_path / "x.png")
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+        assert open_image(path).size == (10, 10)
+
+    def test_a_header_that_promises_too_much_is_refused_without_decoding(
+        self, tmp_path: Path
+    ) -> None:
+        content = bytearray(WHOLE["BMP"])
+        content[18:26] = struct.pack("<ii", 60_000, 60_000)
+        path = tmp_path / "bomb.bmp"
+        path.write_bytes(content)
+        with pytest.raises(ImageError, match="bomb"):
+            open_image(path)
+
+    @pytest.mark.parametrize("good", [True, False])
+    def test_the_file_is_closed_afterwards(self, tmp_path: Path, good: bool) -> None:
+        path = saved(Image.fromarray(COLOURS), tmp_path / "x.png")
+        if good:
+            image = open_image(path)
+            path.unlink()
+            assert image.getpixel((0, 0)) == tuple(COLOURS[0, 0])
+        else:
+            path.write_bytes(b"text")
+            with pytest.raises(ImageError):
+                open_image(path)

@@ -1,0 +1,228 @@
+"""A pack gives its images wherever a file would do, and runs nothing."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import struct
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facebench.data.images import image_bytes, image_exists, open_image
+from facebench.data.packs import open_pack
+from facebench.data.pairs import find_images, read_insightface_bin, read_pairs
+from facebench.errors import FacebenchError, MissingImageError, MissingPairsFileError, PairsError
+
+
+def jpeg(seed: int) -> bytes:
+    pixels = np.random.default_rng(seed).integers(0, 256, (12, 10, 3), dtype=np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "jpeg")
+    return stream.getvalue()
+
+
+IMAGES = [jpeg(seed) for seed in range(6)]
+SAME = [True, False, True]
+
+
+def python2_pickle(images: list[bytes], same: list[bool]) -> bytes:
+    """Pickle as Python 2's cPickle does at protocol 2: str as BINSTRING, with memos."""
+    out = [b"\x80\x02", b"]q\x01("]
+    for place, image in enumerate(images):
+        if len(image) < 256:
+            out.append(b"U" + bytes([len(image)]) + image)
+        else:
+            out.append(b"T" + struct.pack("<i", len(image)) + image)
+        out.append(b"q" + bytes([place + 2]))
+    out += [b"e", b"]r" + struct.pack("<I", 300) + b"("]
+    out += [b"\x88" if label else b"\x89" for label in same]
+    out += [b"e", b"\x86", b"."]
+    return b"".join(out)
+
+
+@pytest.fixture(params=["python 2", 0, 1, 2, 3, 4, 5])
+def pack(request, tmp_path: Path) -> Path:
+    path = tmp_path / "lfw.bin"
+    if request.param == "python 2":
+        path.write_bytes(python2_pickle(IMAGES, SAME))
+    else:
+        path.write_bytes(pickle.dumps((IMAGES, SAME), protocol=request.param))
+    return path
+
+
+def write(tmp_path: Path, content: object, protocol: int = 4) -> Path:
+    path = tmp_path / "some.bin"
+    path.write_bytes(pickle.dumps(content, protocol=protocol))
+    return path
+
+
+def test_reads_what_python_2_and_3_wrote(pack: Path) -> None:
+    found = read_insightface_bin(pack)
+    assert list(found.images) == [f"{number:06d}.jpg" for number in range(1, 7)]
+    assert [found.images[name] for name in found.images] == IMAGES
+    assert found.pairs.to_dict("list") == {
+        "img1": ["000001.jpg", "000003.jpg", "000005.jpg"],
+        "img2": ["000002.jpg", "000004.jpg", "000006.jpg"],
+        "same": [1, 0, 1],
+    }
+    assert "000007.jpg" not in found.images
+
+
+def test_images_are_not_kept_in_memory_where_the_file_has_them(tmp_path: Path) -> None:
+    path = write(tmp_path, (IMAGES, SAME))
+    assert not any(isinstance(member, bytes) for member in open_pack(path).members.values())
+
+
+def test_a_pack_of_any_name_from_anywhere(tmp_path: Path, monkeypatch) -> None:
+    path = write(tmp_path, (IMAGES, SAME)).rename(tmp_path / "pack.pkl")
+    monkeypatch.chdir(tmp_path)
+    found = read_insightface_bin("pack.pkl")
+    monkeypatch.chdir(path.parent.parent)
+    assert list(found.images.values()) == IMAGES
+
+
+def test_one_image_twice(tmp_path: Path) -> None:
+    shared = IMAGES[0]
+    found = read_insightface_bin(write(tmp_path, ([shared, IMAGES[1], shared, shared], [1, 0])))
+    assert list(found.images.values()) == [shared, IMAGES[1], shared, shared]
+
+
+def test_a_pack_serves_images_to_tasks(pack: Path) -> None:
+    paths = find_images(read_pairs(pack), pack, task="t")
+    assert paths.img1[1] == pack / "000003.jpg"
+    assert image_exists(paths.img1[1])
+    assert image_bytes(paths.img1[1]) == IMAGES[2]
+    expected = np.asarray(Image.open(io.BytesIO(IMAGES[2])))
+    assert (np.asarray(open_image(paths.img1[1])) == expected).all()
+
+
+def test_a_name_may_lead_into_a_pack_of_the_folder(pack: Path) -> None:
+    pairs = read_pairs(pack).assign(img1="lfw.bin/000006.jpg", img2="lfw.bin/000001.jpg")
+    found = find_images(pairs, pack.parent, task="t")
+    assert image_bytes(found.img1[0]) == IMAGES[5]
+
+
+def test_missing_members_are_told(pack: Path) -> None:
+    assert not image_exists(pack / "000007.jpg")
+    pairs = read_pairs(pack).assign(img2="000009.jpg")
+    with pytest.raises(MissingImageError, match=r"1 of 4 images .* '000009\.jpg' in row 1"):
+        find_images(pairs, pack, task="t")
+    for read in (image_bytes, open_image):
+        with pytest.raises(MissingImageError, match=r"no image 000009"):
+            read(pack / "000009.jpg")
+
+
+def _digest(path: str) -> bytes:
+    return image_bytes(path)
+
+
+def test_processes_and_threads_read_at_once(pack: Path) -> None:
+    names = [str(pack / name) for name in open_pack(pack).members] * 20
+    with get_context("fork").Pool(2) as pool, ThreadPoolExecutor(4) as threads:
+        assert pool.map(_digest, names) == list(threads.map(image_bytes, names)) == IMAGES * 20
+
+
+def test_a_pack_that_changed_is_read_again(tmp_path: Path) -> None:
+    path = write(tmp_path, (IMAGES[:2], [True]))
+    assert image_bytes(path / "000002.jpg") == IMAGES[1]
+    write(tmp_path, (IMAGES[2:], SAME[1:]))
+    os.utime(path, ns=(1, 1))
+    assert image_bytes(path / "000002.jpg") == IMAGES[3]
+
+
+class Attack:
+    def __reduce__(self):
+        return os.mkdir, ("attacked",)
+
+
+class Forged:
+    """Pickled as a call of what is admitted, with arguments that are not."""
+
+    def __init__(self, *arguments: object) -> None:
+        self.arguments = arguments
+
+    def __reduce__(self):
+        import _codecs
+
+        return _codecs.encode, self.arguments
+
+
+BAD = {
+    "code": [Attack()],
+    "another codec": [Forged("a", "rot13")],
+    "numpy": [np.zeros(3, np.uint8)],
+    "a bytearray": [bytearray(b"x"), b"y"],
+    "text": ["image", "image"],
+    "numbers": [1, 2],
+    "nothing": None,
+}
+
+
+@pytest.mark.parametrize("images", BAD.values(), ids=BAD.keys())
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+def test_anything_but_bytes_is_refused(tmp_path: Path, monkeypatch, images, protocol) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = write(tmp_path, (images, [True]), protocol)
+    for read in (read_insightface_bin, read_pairs):
+        with pytest.raises(PairsError, match=r"pack .*some\.bin"):
+            read(path)
+    assert not Path("attacked").exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        (IMAGES, SAME, []),
+        [IMAGES],
+        {"images": IMAGES},
+        (IMAGES[:5], SAME),
+        ([], []),
+        (IMAGES, [1, 2, 0]),
+        (IMAGES, [True, None, False]),
+        (IMAGES, [True, "False", False]),
+        (IMAGES, [1.0, 0, 1]),
+        7,
+    ],
+)
+def test_another_shape_is_refused(tmp_path: Path, content: object) -> None:
+    with pytest.raises(PairsError, match=r"some\.bin"):
+        read_insightface_bin(write(tmp_path, content))
+
+
+def test_damage_is_refused_wherever_it_is_cut(tmp_path: Path) -> None:
+    whole = python2_pickle(IMAGES[:2], [True])
+    path = tmp_path / "cut.bin"
+    for size in [0, 1, 2, 5, 40, len(whole) // 2, len(whole) - 1]:
+        path.write_bytes(whole[:size])
+        with pytest.raises(FacebenchError):
+            read_insightface_bin(path)
+
+
+def test_random_bytes_are_refused(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    path = tmp_path / "noise.bin"
+    for size in generator.integers(1, 200, 300):
+        path.write_bytes(b"\x80\x02" + generator.bytes(int(size)) + b".")
+        with pytest.raises(PairsError):
+            read_insightface_bin(path)
+
+
+def test_state_cannot_be_put_on_what_is_admitted(tmp_path: Path) -> None:
+    # GLOBAL _codecs encode, then BUILD with a state: an attribute would outlive this pack.
+    path = tmp_path / "state.bin"
+    path.write_bytes(b"\x80\x02c_codecs\nencode\n}X\x01\x00\x00\x00aK\x01sb.")
+    with pytest.raises(PairsError):
+        read_insightface_bin(path)
+
+
+def test_a_missing_pack_is_told(tmp_path: Path) -> None:
+    with pytest.raises(MissingPairsFileError, match="does not exist"):
+        read_insightface_bin(tmp_path / "none.bin")
+    with pytest.raises(FacebenchError):
+        read_insightface_bin(tmp_path)

@@ -1,0 +1,153 @@
+"""Standard errors by influence, against resampling, brute force and other formulas."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import kendalltau, norm, pearsonr, spearmanr
+
+from facebench.metrics.stats import delong, delong_test
+from facebench.metrics.uncertainty import correlation_influence, influence
+from facebench.metrics.weighted_ranks import concordances
+
+
+def resampled(measure, *arrays, n=600, seed=0):
+    rng = np.random.default_rng(seed)
+    size = len(arrays[0])
+    draws = (rng.integers(0, size, size) for _ in range(n))
+    return np.std([measure(*(array[rows] for array in arrays)).estimate for rows in draws])
+
+
+@pytest.fixture
+def scores():
+    rng = np.random.default_rng(1)
+    labels = np.arange(400) % 2
+    return labels, np.round(labels + rng.normal(size=400), 2), rng.normal(size=400) + labels
+
+
+@pytest.mark.parametrize(
+    ("measure", "reference"),
+    [
+        (correlation_influence.pearson_influence, pearsonr),
+        (correlation_influence.spearman_influence, spearmanr),
+        (correlation_influence.kendall_influence, kendalltau),
+    ],
+)
+@pytest.mark.parametrize("digits", [8, 0])
+def test_correlations_and_their_errors(measure, reference, digits):
+    rng = np.random.default_rng(2)
+    x = np.round(rng.normal(size=300), digits)
+    y = np.round(0.7 * x + rng.normal(size=300), digits)
+    made = measure(x, y)
+    assert made.estimate == pytest.approx(reference(x, y)[0])
+    assert made.values.sum() == pytest.approx(0, abs=1e-12)
+    error = influence.standard_error(made.values)
+    assert error == pytest.approx(resampled(measure, x, y), rel=0.1)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=30))
+def test_concordances_are_those_of_a_double_loop(rows):
+    x, y = (np.array(side, dtype=float) for side in zip(*rows, strict=True))
+    signs = np.sign(x[:, None] - x) * np.sign(y[:, None] - y)
+    np.testing.assert_array_equal(concordances(x, y), signs.sum(axis=1))
+
+
+def test_auc_error_is_delongs(scores):
+    labels, score, _ = scores
+    made = influence.auc_influence(labels, score)
+    reference = delong(labels, score)
+    assert made.estimate == pytest.approx(reference.auc)
+    # DeLong divides by n - 1, the influence by n.
+    error = influence.standard_error(made.values)
+    assert error == pytest.approx(np.sqrt(reference.variance), rel=0.005)
+    flipped = influence.auc_influence(labels, -score, higher_is_better=False)
+    np.testing.assert_allclose(flipped.values, made.values)
+
+
+def test_paired_difference_is_delongs(scores):
+    labels, one, other = scores
+    a, b = (influence.auc_influence(labels, score) for score in (one, other))
+    made = influence.paired_difference(a, b)
+    assert made.difference == pytest.approx(a.estimate - b.estimate)
+    assert made.p_value == pytest.approx(delong_test(labels, one, other).p_value, rel=0.02)
+    assert (made.low < 0 < made.high) == (made.p_value > 0.05)
+
+
+def test_relative_difference_and_its_error():
+    rng = np.random.default_rng(3)
+    first, second = rng.gamma(4, 1, 250), rng.gamma(3, 1, 150)
+    made = influence.relative_difference_influence(first, second)
+    m1, m2 = first.mean(), second.mean()
+    assert made.estimate == pytest.approx((m1 - m2) / (m1 + m2))
+    draws = [
+        influence.relative_difference_influence(
+            rng.choice(first, first.size), rng.choice(second, second.size)
+        ).estimate
+        for _ in range(600)
+    ]
+    assert influence.standard_error(made.values) == pytest.approx(np.std(draws), rel=0.1)
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(-1, 1), st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=25
+    )
+)
+def test_shared_members_add_up_as_in_a_double_loop(rows):
+    values, first, second = (np.array(column) for column in zip(*rows, strict=True))
+    sides = [set(pair) for pair in zip(first, second, strict=True)]
+    total = sum(
+        values[k] * values[j]
+        for k, one in enumerate(sides)
+        for j, other in enumerate(sides)
+        if one & other
+    )
+    expected = np.sqrt(max(total, (values**2).sum()))
+    made = influence.standard_error(values, first, second)
+    assert made == pytest.approx(expected, rel=1e-9, abs=1e-7)
+
+
+def test_shared_images_widen_the_error_as_truth_demands():
+    # Distances with an effect of each image: the mean's true spread is known by simulation.
+    rng = np.random.default_rng(4)
+    first, second = np.triu_indices(25, 1)
+    means, errors, naive = [], [], []
+    for _ in range(300):
+        image = rng.normal(size=25)
+        distances = image[first] + image[second] + rng.normal(size=first.size)
+        made = influence.mean_influence(distances)
+        means.append(made.estimate)
+        errors.append(influence.standard_error(made.values, first, second))
+        naive.append(influence.standard_error(made.values))
+    assert np.mean(errors) == pytest.approx(np.std(means), rel=0.15)
+    assert np.mean(naive) < 0.5 * np.std(means)
+
+
+@pytest.mark.parametrize(
+    ("scale", "low", "high"), [("identity", None, None), ("logit", 0, 1), ("fisher", -1, 1)]
+)
+def test_intervals_stay_in_range(scale, low, high):
+    for estimate in (0.001, 0.5, 0.999):
+        made = influence.interval(estimate, 0.2, scale)
+        assert made.low < estimate < made.high
+        if low is not None:
+            assert low <= made.low
+            assert made.high <= high
+    narrow = influence.interval(0.5, 1e-4, scale)
+    assert narrow.high - narrow.low == pytest.approx(2 * norm.ppf(0.975) * 1e-4, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("measure", "arguments"),
+    [
+        (influence.mean_influence, ([],)),
+        (influence.auc_influence, ([1, 1], [0.1, 0.2])),
+        (correlation_influence.pearson_influence, ([1, 1], [0.1, 0.2])),
+        (correlation_influence.spearman_influence, ([1, 2, 3], [0.1, 0.2])),
+        (correlation_influence.kendall_influence, ([1, 2, 3], [1, 1, 1])),
+        (influence.relative_difference_influence, ([1, -1], [0, 0])),
+    ],
+)
+def test_what_is_not_defined_is_refused(measure, arguments):
+    with pytest.raises(ValueError, match=r"\w+"):
+        measure(*arguments)

@@ -1,0 +1,129 @@
+"""Progress: a bar on a terminal, a line now and then in a log, and never anything on stdout."""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+
+from facebench.utils.progress import Progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Stop the time: clock.now is moved by hand."""
+    clock = SimpleNamespace(now=100.0)
+    clock.monotonic = lambda: clock.now
+    monkeypatch.setattr("facebench.utils.progress.time", clock)
+    return clock
+
+
+def on_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """Replace stderr; not in a fixture, because pytest takes stderr back after the setup."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    return terminal
+
+
+@pytest.fixture
+def lines(caplog: pytest.LogCaptureFixture, clock: SimpleNamespace) -> Callable[[], list[str]]:
+    """Return a function that gives the lines logged so far."""
+    caplog.set_level(logging.INFO, logger="facebench.utils.progress")
+    return lambda: [record.getMessage() for record in caplog.records]
+
+
+def fail_midway() -> None:
+    with Progress("vgg16", 10) as progress:
+        progress.advance(5)
+        raise ValueError("broken")
+
+
+class TestLog:
+    def test_short_runs_log_one_line_at_the_end(
+        self, clock: SimpleNamespace, lines: Callable
+    ) -> None:
+        with Progress("vgg16", 30) as progress:
+            for _ in range(3):
+                clock.now += 2
+                progress.advance(10)
+        assert lines() == ["vgg16: 30 images, 5.0 images/s."]
+
+    def test_long_runs_log_every_ten_seconds(self, clock: SimpleNamespace, lines: Callable) -> None:
+        with Progress("vgg16", 100) as progress:
+            for _ in range(25):
+                clock.now += 1
+                progress.advance(4)
+        assert lines() == [
+            "vgg16: 40 of 100 images, 4.0 images/s, about 15 s left.",
+            "vgg16: 80 of 100 images, 4.0 images/s, about 5 s left.",
+            "vgg16: 100 images, 4.0 images/s.",
+        ]
+
+    def test_a_failed_run_does_not_report_an_end(
+        self, clock: SimpleNamespace, lines: Callable
+    ) -> None:
+        with pytest.raises(ValueError, match="broken"):
+            fail_midway()
+        assert lines() == []
+
+    def test_nothing_to_do_is_no_news(self, lines: Callable) -> None:
+        with Progress("vgg16", 0):
+            pass
+        assert lines() == []
+
+    def test_no_time_at_all_is_no_division_by_zero(
+        self, clock: SimpleNamespace, lines: Callable
+    ) -> None:
+        with Progress("vgg16", 5) as progress:
+            progress.advance(5)
+        assert len(lines()) == 1
+
+    def test_nothing_is_printed(self, capfd: pytest.CaptureFixture[str]) -> None:
+        with Progress("vgg16", 5) as progress:
+            progress.advance(5)
+        assert capfd.readouterr() == ("", "")
+
+
+class TestTerminal:
+    def test_a_bar_counts_to_the_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        terminal = on_terminal(monkeypatch)
+        with Progress("vgg16", 30) as progress:
+            progress.advance(10)
+            progress.advance(20)
+        text = terminal.getvalue()
+        assert "vgg16" in text
+        assert "30/30" in text
+        assert "images/s" in text
+
+    def test_nothing_goes_to_stdout(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        on_terminal(monkeypatch)
+        with Progress("vgg16", 3) as progress:
+            progress.advance(3)
+        assert capsys.readouterr().out == ""
+
+    def test_the_bar_is_taken_down_after_a_failure(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        terminal = on_terminal(monkeypatch)
+        with pytest.raises(ValueError, match="broken"):
+            fail_midway()
+        # Show the cursor again.
+        assert terminal.getvalue().endswith("\x1b[?25h")
+
+    @pytest.mark.parametrize("title", ["dino[base]", "vgg [16]", "a[/red]", "[bold]b", "100%{x}"])
+    def test_a_name_is_shown_as_it_is(self, monkeypatch: pytest.MonkeyPatch, title: str) -> None:
+        terminal = on_terminal(monkeypatch)
+        with Progress(title, 3) as progress:
+            progress.advance(3)
+        assert title in terminal.getvalue()
