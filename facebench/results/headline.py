@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from facebench.columns import DEFAULT_LAYER
-from facebench.results.measures import headline
+from facebench.tasks.measures import headline
 
 if TYPE_CHECKING:
     import pandas as pd

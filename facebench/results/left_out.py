@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from facebench.errors import FacebenchError
 from facebench.metrics.uncertainty.jackknife import LeaveOut, LeftOut
-from facebench.results.measures import headline
 from facebench.results.pair_rows import PairRows, identity_of
 from facebench.results.task_facts import TaskFacts
 from facebench.results.wide_tables import conditions_of, measures_of
 from facebench.run.measurement import on_pairs, results_of
 from facebench.tasks.base import BaseTask
+from facebench.tasks.measures import headline
 
 __all__ = ["LayerResults", "LeftOuts"]
 

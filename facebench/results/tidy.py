@@ -12,11 +12,11 @@ from facebench.columns import CI_HIGH, CI_LOW, CI_METHOD, LAYER, MODEL, TASK
 from facebench.metrics.uncertainty.jackknife import FEWEST_GROUPS, jackknife_interval
 from facebench.results.intervals import measure_interval
 from facebench.results.left_out import LayerResults, LeftOuts
-from facebench.results.measures import headline, higher_is_better
 from facebench.results.pair_rows import PairRows, layers_of
 from facebench.results.schema import RESULTS_COLUMNS, empty_results
 from facebench.results.task_facts import TaskFacts
 from facebench.results.wide_tables import COUNTS, conditions_of, measures_of
+from facebench.tasks.measures import headline, higher_is_better
 from facebench.types import Float64Array
 
 __all__ = ["tidy_results"]

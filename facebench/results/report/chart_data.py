@@ -9,7 +9,7 @@ import numpy as np
 from facebench.metrics.operating_points import eer, fnmr_at_fmr
 from facebench.metrics.roc_curve import roc
 from facebench.results.headline import best_layers
-from facebench.results.measures import headline
+from facebench.tasks.measures import headline
 from facebench.types import Float64Array, IntArray
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from facebench.errors import RunFolderError
 from facebench.results.comparison.groups import tie_groups
 from facebench.results.comparison.paired import Evidence
 from facebench.results.headline import best_layers, direction, headline_rows
-from facebench.results.measures import headline
 from facebench.results.pair_rows import PairRows, layers_of
 from facebench.results.reader import Run
 from facebench.results.report.chart_data import (
@@ -25,6 +24,7 @@ from facebench.results.report.chart_data import (
 from facebench.results.report.pair_samples import Named, gallery_data, group_rates, scatter_data
 from facebench.results.report.thumbnails import Thumbnails
 from facebench.results.task_facts import TaskFacts
+from facebench.tasks.measures import headline
 
 __all__ = ["TaskSection", "task_section"]
 

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from facebench.engine.outputs import Embeddings
-from facebench.results.measures import headline
 from facebench.results.task_facts import facts_of
 from facebench.results.tidy import tidy_results
 from facebench.run.measurement import measure
 from facebench.tasks.classic_effects import InversionEffect
 from facebench.tasks.effect import EffectTask
+from facebench.tasks.measures import headline
 
 
 def made(tmp_path: Path, **options) -> EffectTask:

@@ -19,7 +19,6 @@ from facebench.results.compare import compare_runs
 from facebench.results.comparison.groups import tie_groups
 from facebench.results.comparison.paired import Evidence
 from facebench.results.leaderboard import write_leaderboard
-from facebench.results.measures import headline, higher_is_better
 from facebench.results.pair_rows import PairRows
 from facebench.results.report.chart_data import curve_data, effect_data, slider_data
 from facebench.results.report.pages import embedded_json
@@ -28,6 +27,7 @@ from facebench.results.report.run_page import write_report
 from facebench.results.report.thumbnails import Thumbnails
 from facebench.results.run_folder import RunFolder
 from facebench.results.task_facts import TaskFacts
+from facebench.tasks.measures import headline, higher_is_better
 from support.small_run import ALERT, draw_pairs, save_small_run, small_manager
 
 

@@ -1,10 +1,19 @@
-"""What is known of a measure by its name: which way is better, and how much it says."""
+"""Measures: what a task reports, which way is better, and which number stands for the task.
+
+A task declares its measures. What is guessed from names here serves old-style tasks only, which
+declare none.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
-__all__ = ["headline", "higher_is_better"]
+__all__ = ["Better", "Measure", "headline", "higher_is_better", "measures_for"]
+
+Better = Literal["higher", "lower"]
 
 # Names are matched whole, in lower case, '@…' and what follows cut off.
 _HIGHER = frozenset(
@@ -97,6 +106,69 @@ _HEADLINES = (
     "mean value",
 )
 _HEADLINES_SHOWN = 2
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number that a task reports, and how to read it.
+
+    Attributes
+    ----------
+    name : str
+        Its column in the task's results.
+    better : {'higher', 'lower'} or None
+        Which way is better; None where neither is, as for a threshold or a mean distance.
+    headline : bool
+        Whether it stands for the task: in the report, the leaderboard and comparisons. The first
+        headline measure also chooses the best layer.
+    chance : float or None
+        Its value without any information, drawn as a line.
+    bounds : (float, float) or None
+        The smallest and the largest value that it can have.
+
+    Examples
+    --------
+    >>> Measure("AUC", better="higher", headline=True, chance=0.5, bounds=(0, 1)).better
+    'higher'
+    """
+
+    name: str
+    better: Better | None = None
+    headline: bool = False
+    chance: float | None = None
+    bounds: tuple[float, float] | None = None
+
+    @property
+    def higher_is_better(self) -> bool | None:
+        """True, False, or None where neither way is better."""
+        return None if self.better is None else self.better == "higher"
+
+
+def measures_for(task: Any, names: Sequence[str]) -> dict[str, Measure]:
+    """Describe the measures of a task's results.
+
+    Parameters
+    ----------
+    task : BaseTask or EmbeddingTask
+        The task; its ``measures`` are what it declares.
+    names : sequence of str
+        The measures among its results, in their order.
+
+    Returns
+    -------
+    dict of str to Measure
+        By name, in the order of `names`. Where a task declares measures, others of its numbers
+        are no headlines and have no direction; where it declares none, both are guessed from names.
+    """
+    declared = {measure.name: measure for measure in getattr(task, "measures", ())}
+    if declared:
+        return {name: declared.get(name, Measure(name)) for name in names}
+    first = headline(list(names))
+    directions: dict[bool | None, Better | None] = {True: "higher", False: "lower", None: None}
+    return {
+        name: Measure(name, directions[higher_is_better(name)], headline=name in first)
+        for name in names
+    }
 
 
 def _short(metric: str) -> str:
