@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from facebench._moved import follow_moves
+
 if TYPE_CHECKING:
     from facebench.data.flipping import write_flipped
     from facebench.data.health import check_pairs, health_report
@@ -89,6 +91,8 @@ __all__ = [
     "write_flipped",
 ]
 __version__ = "0.1.0"
+
+follow_moves()
 
 _HOMES = {
     "AccuracyTask": "facebench.tasks.accuracy",
