@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +10,16 @@ import pytest
 from PIL import Image
 
 from support.small_net import SmallNet, small_transform
+
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items):
+    """Mark what takes whole runs or commands: ``-m "not integration"`` leaves it out."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.integration)
 
 
 @pytest.fixture

@@ -31,3 +31,18 @@ def test_names_come_from_former_paths_in_a_fresh_interpreter():
 def test_a_path_that_never_was_is_missing():
     with pytest.raises(ModuleNotFoundError, match=r"facebench\.nowhere"):
         importlib.import_module("facebench.nowhere")
+
+
+@pytest.mark.parametrize(
+    ("documented", "home"),
+    [
+        ("pairs", "data.pairs"),
+        ("registry", "experiment.registry"),
+        ("plots", "figures.plot_helper"),
+        ("manager", "run.manager"),
+    ],
+)
+def test_a_documented_path_has_all_public_names_of_its_home(documented, home):
+    shim, real = (importlib.import_module(f"facebench.{name}") for name in (documented, home))
+    assert set(shim.__all__) == set(real.__all__)
+    assert all(getattr(shim, name) is getattr(real, name) for name in real.__all__)
