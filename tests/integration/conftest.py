@@ -11,7 +11,6 @@ from PIL import Image
 
 from support.small_net import SmallNet, small_transform
 
-
 HERE = Path(__file__).parent
 
 
