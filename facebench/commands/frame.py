@@ -95,7 +95,7 @@ class Talk:
         self.out().print(table)
 
     def out(self) -> Console:
-        """Give standard output with rich's tables, at full width where nobody watches."""
+        """Give standard output with rich's tables, at full width where it is not a terminal."""
         from rich.console import Console
 
         return Console(width=None if sys.stdout.isatty() else _HUGE, highlight=False)

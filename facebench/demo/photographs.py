@@ -51,7 +51,7 @@ def prepare_photographs(
     """Align photographs, make the versions and the tables, or find them made already.
 
     Photographs in which no face is found, or whose landmarks cannot be placed, are left out and
-    listed. With no human ratings at hand, ``distances`` holds the distance in pixels of small grey
+    listed. Without human ratings, ``distances`` holds the distance in pixels of small grey
     chips: it shows how much of a network's judgment a comparison of pixels explains.
 
     Parameters
@@ -73,7 +73,7 @@ def prepare_photographs(
     Raises
     ------
     MissingImageError
-        If `data` is no folder.
+        If `data` is not a folder.
     InputError
         If fewer than three people with two usable photographs are in it.
     """

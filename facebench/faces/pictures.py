@@ -37,7 +37,7 @@ def rounded(values: NDArray[np.floating[Any]]) -> Picture:
 
 
 def require_positive(name: str, value: float, unit: str) -> None:
-    """Refuse what is no positive finite number."""
+    """Refuse anything but a positive finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < np.inf:
         msg = f"The {name!r} must be a positive number ({unit}). Got {value!r} instead."
         raise StimulusError(msg)

@@ -25,7 +25,7 @@ _WORDS = {
 
 
 class LabelError(ValueError):
-    """A value that is no label.
+    """A value that is not a label.
 
     Attributes
     ----------

@@ -174,7 +174,7 @@ def noise_ceiling(ratings: Any, measure: str = "spearman", *, pool: str = "mean"
     Raises
     ------
     ValueError
-        If the ratings are no table of numbers or `pool` is unknown.
+        If the ratings are not a table of numbers, or `pool` is unknown.
 
     References
     ----------

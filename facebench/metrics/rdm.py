@@ -75,7 +75,7 @@ def rdm(embeddings: Any, distance: str = "euclidean") -> Float64Array:
     Raises
     ------
     ValueError
-        If embeddings are no table or the distance is unknown.
+        If embeddings are not a table, or the distance is unknown.
 
     Examples
     --------

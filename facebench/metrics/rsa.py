@@ -66,7 +66,7 @@ def compare(rdms1: Any, rdms2: Any, measure: str = "spearman") -> Any:
     Raises
     ------
     ValueError
-        If lengths differ or are no RDM's, or the measure is unknown.
+        If lengths differ or do not fit an RDM, or the measure is unknown.
 
     References
     ----------

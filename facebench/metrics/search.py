@@ -83,7 +83,7 @@ def search_gallery(
     Raises
     ------
     ValueError
-        If shapes do not fit, a vector is not finite, the gallery is empty, a mate is no row of the
+        If shapes do not fit, a vector is not finite, the gallery is empty, a mate is not a row of the
         gallery, k is below 1, or the measure is unknown.
 
     References
@@ -195,7 +195,7 @@ class _Search:
         """Bound the error of the products of some probes with a block, and of its preparation."""
         terms = self.probes.shape[1] + 16
         unit = terms * float(np.finfo(self.dtype).eps) / 2
-        # Squares and differences of exact distances have errors of their own.
+        # Squares and differences of exact distances have their own rounding errors.
         double = terms * float(np.finfo(np.float64).eps)
         if self.measure == "cosine":
             return np.full(len(self.norms[part]), unit + double)

@@ -134,7 +134,7 @@ def pool_templates(
         The template each image belongs to: numbers or text.
     media : array-like, shape [N], optional
         The medium each image comes from: frames of one video share one. Media of two templates
-        are two, whatever their names. None makes every image a medium of its own.
+        are two, whatever their names. None makes every image its own medium.
     weights : array-like, shape [N], or 'norm', optional
         Such as detector scores, 0 or more. 'norm' is the length of the embedding, which many
         networks let grow with the quality of the image; it needs no normalising before to work.

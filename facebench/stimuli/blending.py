@@ -84,7 +84,7 @@ def blend(
     rows, columns : ndarray [h, w]
         See `Ellipse.window`.
     most : ndarray [3]
-        The largest difference at the edge that is evened out; what differs more is no shading.
+        The largest difference at the edge that is evened out; what differs more is not shading.
     """
     distance = ellipse.distance(rows, columns)
     radius = float(ellipse.radii.min())

@@ -265,6 +265,6 @@ def _completed(condition: Condition) -> Condition:
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
-    # 'cycles' must still find 'cycles_per_face'; 'masked' is no misspelt 'negated'.
+    # 'cycles' must still find 'cycles_per_face'; 'masked' is not a misspelling of 'negated'.
     close = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.55)
     return f" Did you mean {close[0]!r}?" if close else ""

@@ -1,7 +1,7 @@
 """Pairs of two people within small groups, so that no pair links one group to another.
 
 Where pairs link everybody, nothing in a table is independent of the rest, and a permutation test
-has nothing to exchange. Groups that share nobody may be exchanged as a whole.
+has nothing to exchange. Groups without a common person may be exchanged as a whole.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def _rounds(group: list[list[int]]) -> Iterator[_Pair]:
 
 
 def _matchings(count: int) -> list[list[_Pair]]:
-    """Pair everybody with everybody, in rounds in which nobody is twice (a tournament)."""
+    """Pair everyone with everyone, in rounds in which no one occurs twice (a tournament)."""
     seats: list[int | None] = list(range(count))
     if count % 2:
         seats.append(None)

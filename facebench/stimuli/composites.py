@@ -74,7 +74,7 @@ def composite(
     Raises
     ------
     StimulusError
-        If the misalignment is no finite number, or there is not room for it.
+        If the misalignment is not a finite number, or there is not room for it.
 
     References
     ----------

@@ -84,7 +84,7 @@ def make_conditions(
         If a parameter cannot be used, there are no images or too few people, no photograph serves
         a condition, or `out` holds something else.
     MissingImageError
-        If `images_path` is no folder.
+        If `images_path` is not a folder.
 
     Notes
     -----

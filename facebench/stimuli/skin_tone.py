@@ -18,7 +18,7 @@ from facebench.faces.pictures import Field
 _OFFSET = 10.0
 # How far contrast may be raised or lowered: of lightness, and of each chroma.
 _LIGHT_GAIN, _CHROMA_GAIN = (0.8, 1.2), (0.25, 1.0)
-_LEAST_CHROMA = 0.02  # of skin; less is no ground for a gain
+_LEAST_CHROMA = 0.02  # of skin; less does not justify a gain
 _MOST_SHIFT = np.array([0.6, 0.5, 0.5])  # of the mean: e**0.6 is a factor of 1.8 in lightness
 # CIELAB (CIE 15:2004) of sRGB (IEC 61966-2-1) under D65.
 _XYZ = np.array(

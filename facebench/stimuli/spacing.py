@@ -121,7 +121,7 @@ def _moved(
     result = picture.copy()
     moved = (back != 0).any(axis=-1)
     x, y = columns[moved] - back[moved, 0], rows[moved] - back[moved, 1]
-    # Cubic: a moved feature must not be blurred, or sharpness would tell it apart.
+    # Cubic: a moved feature must not be blurred, or sharpness would give it away.
     result[moved] = rounded(sample(picture.astype(np.float64), y, x, order=3))
     return result
 

@@ -1,4 +1,4 @@
-"""The work on single photographs, done in processes of their own."""
+"""Processing of single photographs in worker processes."""
 
 from __future__ import annotations
 

@@ -201,7 +201,7 @@ class Database:
             connection = self._connect(f"{address}?mode=ro")
             self._check_format(connection)
         except sqlite3.OperationalError:
-            # WAL wants to write beside the index; where it cannot, nobody else can either.
+            # WAL wants to write beside the index; where it cannot, no other process can.
             connection = self._connect(f"{address}?mode=ro&immutable=1")
             self._check_format(connection)
         return connection

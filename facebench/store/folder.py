@@ -46,7 +46,7 @@ def open_store(
     Parameters
     ----------
     cache_dir : str, Path or None, default 'default'
-        The store's folder; 'default' is `default_cache_dir`; None is no store. (A folder of the
+        The store's folder; 'default' is `default_cache_dir`; None means no store. (A folder of the
         name 'default' is './default'.)
     dtype : {'float32', 'float16'}, default 'float32'
         What values are kept as.

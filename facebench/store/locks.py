@@ -16,7 +16,7 @@ if sys.platform == "win32":
     import msvcrt
 
     def try_lock(descriptor: int) -> bool:
-        """Take the lock of an open file if nobody else has it; say whether it was taken."""
+        """Take the lock of an open file unless it is held; say whether it was taken."""
         position = os.lseek(descriptor, 0, os.SEEK_CUR)
         os.lseek(descriptor, _FAR_BYTE, os.SEEK_SET)
         try:
@@ -31,7 +31,7 @@ else:
     import fcntl
 
     def try_lock(descriptor: int) -> bool:
-        """Take the lock of an open file if nobody else has it; say whether it was taken."""
+        """Take the lock of an open file unless it is held; say whether it was taken."""
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

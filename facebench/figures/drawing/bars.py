@@ -127,7 +127,7 @@ def value_limits(values: Array, limits: Limits, reach: float, room: float) -> tu
 def bar_styles(bars: Sequence[Bar]) -> dict[str, dict[str, Any]]:
     """Give every label the look of its bars.
 
-    A model has one colour. Where a legend must tell its layers apart they become shades of it,
+    A model has one colour. Where a legend must distinguish its layers they become shades of it,
     from dark to light in network order.
     """
     colors = model_colors(bar.model for bar in bars)
@@ -202,7 +202,7 @@ def bar_figure(
     Parameters
     ----------
     bars : sequence of Bar
-        At least one. Bars of one group stand side by side and are told apart by a legend; bars
+        At least one. Bars of one group stand side by side and are distinguished by a legend; bars
         without a group stand alone, over their own label.
     title, value_label, category_label : str
         The title and the names of the two axes.

@@ -287,7 +287,7 @@ def apart(curves: Sequence[Curve], shared: CurveAxes, title: str, note: str) -> 
 
 
 def curves_figure(curves: Sequence[Curve], shared: CurveAxes, *, title: str, note: str) -> Figure:
-    """Draw curves in one set of axes while they can be told apart, else a panel each.
+    """Draw curves in one set of axes while they are distinguishable, else a panel each.
 
     Parameters
     ----------

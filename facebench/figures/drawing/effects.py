@@ -118,7 +118,7 @@ def _draw(axes: Axes, series: Sequence[tuple[str, Sequence[Dot]]], first: int, a
         values, low, high = np.array([(dot.value, dot.low, dot.high) for dot in dots]).T
         across = np.arange(len(dots)) + offsets[place]
         there = ~np.isnan(values)
-        # All bars at once: a hundred lines of their own take a hundred times as long.
+        # All bars at once: a hundred separate lines take a hundred times as long.
         axes.hlines(across[there], low[there], high[there], colors=color, linewidth=1.3)
         axes.plot(
             values[there],

@@ -28,7 +28,7 @@ from facebench.figures.drawing.style import (
 __all__ = ["layer_map_figure"]
 
 CELL_WIDTH, CELL_HEIGHT, BETWEEN = 0.95, 0.2, 0.12
-# Even in lightness on both sides, and told apart by all kinds of colour vision.
+# Even in lightness on both sides, and distinguishable with all kinds of colour vision.
 BOTH_WAYS = LinearSegmentedColormap.from_list(
     "below and above 0",
     ["#9a3a00", "#d55e00", "#f3c6a5", "#ffffff", "#9cc7e4", "#0072b2", "#00436b"],

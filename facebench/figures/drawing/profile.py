@@ -57,7 +57,7 @@ class Profile:
     peak, reached : int or None
         Where the best value is, and where 95 % of it are first reached.
     style : int
-        Tells curves of one model apart.
+        Distinguishes curves of one model.
     smallest : bool
         Whether the best value is the smallest.
     signed : bool

@@ -107,7 +107,7 @@ def house_figure(width: float, height: float) -> Figure:
 def house_axes(
     figure: Figure, rectangle: tuple[float, float, float, float], grid: Literal["x", "y", "both"]
 ) -> Axes:
-    """Add axes in the house style: light grid, no frame, settings that ignore rcParams.
+    """Add axes in facebench style: light grid, no frame, settings that ignore rcParams.
 
     Parameters
     ----------
