@@ -83,8 +83,8 @@ def search_gallery(
     Raises
     ------
     ValueError
-        If shapes do not fit, a vector is not finite, the gallery is empty, a mate is not a row of the
-        gallery, k is below 1, or the measure is unknown.
+        If shapes do not fit, a vector is not finite, the gallery is empty, a mate is not a row of
+        the gallery, k is below 1, or the measure is unknown.
 
     References
     ----------

@@ -136,7 +136,8 @@ def make_rendered_faces(
     Raises
     ------
     StimulusError
-        If a parameter cannot be used, a change is visible in no identity, or `out` holds something else.
+        If a parameter cannot be used, a change is visible in no identity, or `out` holds
+        something else.
 
     Notes
     -----
@@ -204,7 +205,7 @@ def make_rendered_faces(
 def _unseen(
     people: Sequence[Sequence[_Picture]], records: Sequence[Sequence[dict[str, Any]]]
 ) -> list[_Picture]:
-    """Return the changed pictures that look like the first ones; refuse changes that no identity shows."""
+    """Return the changed pictures that look like the first ones; refuse invisible changes."""
     changed = [
         (picture, record["most_changed"] < _LEAST_SEEN)
         for pictures, drawn in zip(people, records, strict=True)
