@@ -15,7 +15,7 @@ sentence: what was wrong, where, what was expected, and what to do.
     │   ├── MetricError                                a distance or correlation function
     │   ├── StimulusError                              a stimulus that cannot be made
     │   ├── ConfigError                                a configuration file or an override
-    │   ├── RunFolderError                             a folder that is no run, or of a newer kind
+    │   ├── RunFolderError                             a folder that is not a run, or too new
     │   └── DuplicateNameError                         two models or two tasks of one name
     ├── UnknownNameError          (KeyError)           no model, task or layer has this name
     ├── ModelError                (ValueError)         a network or what it returned

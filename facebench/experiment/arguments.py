@@ -43,7 +43,7 @@ _LIST_TYPE = re.compile(r"\b(?:Iterable|Sequence|list)\[(\w+)\]")
 
 
 class ArgumentProblem(Exception):  # noqa: N818
-    """What is wrong with one argument; whoever knows the file puts the place before it.
+    """What is wrong with one argument; the caller, which knows the file, puts the place before it.
 
     Attributes
     ----------

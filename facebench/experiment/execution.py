@@ -198,7 +198,7 @@ def run_experiment(
             deep=deep,
         )
 
-    # From here on the folder is known for what it is, whatever happens.
+    # From here on the folder is known as a run, even after a crash.
     save("running")
     failures: tuple[tuple[str, BaseException], ...] = ()
     try:

@@ -27,7 +27,7 @@ def with_absolute_paths(config: Config) -> dict[str, Any]:
     Returns
     -------
     dict
-        All settings, as JSON has them; whatever names a file or folder that is there, by its
+        All settings, as JSON has them; every value that names an existing file or folder, by its
         absolute path.
     """
     said = config.source.value
@@ -82,6 +82,6 @@ def named_file(text: str, folder: Path) -> tuple[Path | None, str]:
         if path.is_file() or (path.is_dir() and text):
             return path, f":{attribute}" if colon else ""
     except (OSError, ValueError, RuntimeError):
-        # No path at all: a name too long, or with a ~ of nobody.
+        # Not a path: a name too long, or with a ~ of an unknown user.
         pass
     return None, ""

@@ -47,9 +47,9 @@ def find_class(target: str, registry: Registry, bases: tuple[type, ...], folder:
     Raises
     ------
     UnknownNameError
-        If it is no registered name; the message tells the closest.
+        If it is not a registered name; the message tells the closest.
     InputError
-        If the file, module or class is missing, or is no such class.
+        If the file, module or class is missing, or is not such a class.
     """
     if is_file_target(target):
         found = _in_file(target, bases, folder, registry.kind)
@@ -150,7 +150,7 @@ def import_plugin(target: str, folder: Path) -> ModuleType:
             return sys.modules[name]
         spec = importlib.util.spec_from_file_location(name, path)
         if spec is None or spec.loader is None:
-            msg = f"{path} cannot be imported: it is no Python file."
+            msg = f"{path} cannot be imported: it is not a Python file."
             raise InputError(msg)
         module = importlib.util.module_from_spec(spec)
         # Known by name while it runs, as dataclasses and pickle need it.

@@ -203,7 +203,7 @@ class Registry:
 
 
 def _origin(thing: Any) -> tuple[str | None, str]:
-    """Tell where something is defined, whatever its module is called."""
+    """Say in which file something is defined, independent of the name of its module."""
     module = sys.modules.get(thing.__module__)
     return getattr(module, "__file__", thing.__module__), thing.__qualname__
 

@@ -96,7 +96,8 @@ def variables_filled_in(text: str, environment: Mapping[str, str]) -> str:
             return "$"
         if found[1] is None:
             msg = (
-                f"{found[0]!r} is no variable: write ${{NAME}} or ${{NAME:-default}}, or $$ for $."
+                f"{found[0]!r} is not a variable: write ${{NAME}} or ${{NAME:-default}}, "
+                "or $$ for $."
             )
             raise ConfigError(msg)
         if found[1] in environment:
@@ -254,7 +255,7 @@ def _next_key(here: Located, parts: list[str]) -> tuple[str, list[str]]:
 def _list_item(here: Located, key: str, parts: list[str], value: Located, source: str) -> Located:
     if not key.isdecimal() or int(key) >= len(here.value):
         msg = (
-            f"{source}: {key!r} is no position in a list of {len(here.value)}; "
+            f"{source}: {key!r} is not a position in a list of {len(here.value)}; "
             "the first is 0. Or set the whole list: KEY=[a, b]."
         )
         raise ConfigError(msg)

@@ -66,7 +66,7 @@ def read_yaml(path: Path, substitute: Callable[[str], str] | None = None) -> Loc
     Raises
     ------
     ConfigError
-        If there is no such file, or it is no YAML of the kind described above.
+        If there is no such file, or it is not YAML of the kind described above.
     """
     try:
         if path.stat().st_size > _LARGEST_FILE:
@@ -132,11 +132,11 @@ def read_yaml_text(
         mark = place(error.problem_mark or error.context_mark)
         about = f" {error.context}," if error.context else ""
         hint = " Indent with spaces, not tabs." if "'\\t'" in (error.problem or "") else ""
-        msg = f"{mark}: This is no YAML:{about} {error.problem}.{hint}"
+        msg = f"{mark}: Invalid YAML:{about} {error.problem}.{hint}"
         raise ConfigError(msg) from error
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         # Escapes and directives that PyYAML itself stumbles over end here too.
-        msg = f"{source}: This is no YAML: {str(error).splitlines()[0]}."
+        msg = f"{source}: Invalid YAML: {str(error).splitlines()[0]}."
         raise ConfigError(msg) from error
     if node is None:
         return Located(None, place(None))
@@ -248,7 +248,7 @@ class _Converter:
         except KeyError:
             raise ConfigError(_tag_refused(place, tag)) from None
         except (ValueError, OverflowError):
-            msg = f"{place}: {text[:40]!r} is no {kind}."
+            msg = f"{place}: {text[:40]!r} is not a valid {kind}."
             raise ConfigError(msg) from None
 
 

@@ -144,7 +144,7 @@ def _bad_images_are_refused_by_name(case: ModelCase) -> None:
         damaged = folder / "damaged.png"
         damaged.write_bytes(b"\x89PNG\r\n\x1a\n no more than that")
         for path in (damaged, folder / "missing.png"):
-            # ImageError is both; a preprocess_image of one's own may leave it to Pillow.
+            # ImageError is both; a custom preprocess_image may leave it to Pillow.
             raises((ImageError, OSError), partial(model.preprocess_image, path), path.name)
 
 

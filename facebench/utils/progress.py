@@ -21,7 +21,7 @@ _bars_wanted = True
 
 
 def show_bars(wanted: bool) -> None:
-    """Say whether terminals get bars from now on; they do if nobody said."""
+    """Set whether terminals show bars from now on; the default is that they do."""
     global _bars_wanted
     _bars_wanted = wanted
 

@@ -13,7 +13,7 @@ _SHOWN = 40
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
-    """Find the known name nearest to a misspelt one, whatever its case.
+    """Find the known name nearest to a misspelt one, ignoring case.
 
     Examples
     --------

@@ -49,7 +49,7 @@ def draw_tasks(
     file_name: str,
     draw: Callable[[str, pd.DataFrame], Figure],
 ) -> list[Path]:
-    """Write one PNG per task, one at a time whatever thread asks.
+    """Write one PNG per task, one at a time even across threads.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ def check_table(performances: pd.DataFrame, where: str, columns: Sequence[str]) 
 
 
 def check_columns(table: object, what: str, columns: Sequence[str]) -> None:
-    """Refuse what is no table or lacks a column."""
+    """Refuse anything but a table with the columns needed."""
     import pandas as pd
 
     if not isinstance(table, pd.DataFrame):

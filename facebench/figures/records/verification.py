@@ -215,7 +215,7 @@ class VerificationPlots:
         """Draw the FMR within and between groups of people, and the FNMR of each.
 
         All groups are judged at one threshold. Under each rate, in percent, is the number of
-        comparisons it rests on; pairs with an empty group are left out.
+        comparisons behind it; pairs with an empty group are excluded.
 
         Parameters
         ----------

@@ -61,9 +61,9 @@ class TestVariables:
         ("text", "message"),
         [
             ("a: ${NONE}", "x.yaml:1:4: The environment variable NONE is not set."),
-            ("a: '${'", "is no variable: write ${NAME}"),
-            ("a: '${1x}'", "is no variable"),
-            ("a: '${A-b}'", "is no variable"),
+            ("a: '${'", "is not a variable: write ${NAME}"),
+            ("a: '${1x}'", "is not a variable"),
+            ("a: '${A-b}'", "is not a variable"),
         ],
     )
     def test_bad_ones_are_told(self, write, text, message):
@@ -153,10 +153,10 @@ class TestOverrides:
             ("seed", "An override is written KEY.KEY=VALUE"),
             ("=3", "An override is written"),
             ("a..b=3", "A key is empty"),
-            ("tasks.lfw.far.7=1", "'7' is no position in a list of 2"),
-            ("tasks.lfw.far.x=1", "'x' is no position"),
+            ("tasks.lfw.far.7=1", "'7' is not a position in a list of 2"),
+            ("tasks.lfw.far.x=1", "'x' is not a position"),
             ("tasks.lfw.task.x=1", "'x' cannot be set inside of 'accuracy'"),
-            ("seed={a", "--set seed={a: This is no YAML"),
+            ("seed={a", "--set seed={a: Invalid YAML"),
         ],
     )
     def test_bad_ones_are_told(self, write, override, message):
