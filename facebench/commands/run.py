@@ -13,7 +13,7 @@ from facebench.commands.frame import SOME_FAILED, failures_end_with_1, talk
 if TYPE_CHECKING:
     from facebench.experiment.building import Experiment
     from facebench.experiment.config import Config
-    from facebench.experiment.execution import Earlier
+    from facebench.experiment.execution import PreviousRun
 
 __all__ = ["run", "schema", "validate"]
 
@@ -51,23 +51,23 @@ def run(
         _show_plan(_built(config))
         return
     from facebench.experiment.digest import experiment_digest
-    from facebench.experiment.execution import alone, run_experiment
+    from facebench.experiment.execution import exclusive_lock, run_experiment
 
     digest = experiment_digest(config)
-    earlier = None if force else _startable(config, digest)
-    if earlier is not None and earlier.status == "finished":
-        _show_finished(config, earlier)
+    previous = None if force else _startable(config, digest)
+    if previous is not None and previous.status == "finished":
+        _show_finished(config, previous)
         return
     experiment = _built(config)
-    with alone(config, digest):
+    with exclusive_lock(config, digest):
         # Another start may have been faster.
-        earlier = None if force else _startable(config, digest)
-        if earlier is not None and earlier.status == "finished":
-            _show_finished(config, earlier)
+        previous = None if force else _startable(config, digest)
+        if previous is not None and previous.status == "finished":
+            _show_finished(config, previous)
             return
-        if earlier is not None:
-            talk().say(f"Continuing the {earlier.status} run {earlier.path}.")
-        outcome = run_experiment(experiment, digest, earlier, deep=deep)
+        if previous is not None:
+            talk().say(f"Continuing the {previous.status} run {previous.path}.")
+        outcome = run_experiment(experiment, digest, previous, deep=deep)
         for what, error in outcome.failures:
             talk().complain(f"{what} failed: {type(error).__name__}: {error}")
         if config.settings.report:
@@ -117,25 +117,25 @@ def _show_plan(experiment: Experiment) -> None:
     talk().data({"valid": True, "plan": plan.to_frame().to_dict("records")})
 
 
-def _startable(config: Config, digest: str) -> Earlier | None:
-    from facebench.experiment.execution import find_earlier, refuse_running
+def _startable(config: Config, digest: str) -> PreviousRun | None:
+    from facebench.experiment.execution import find_previous_run, refuse_running
 
-    earlier = find_earlier(config, digest)
-    refuse_running(earlier)
-    return earlier
+    previous = find_previous_run(config, digest)
+    refuse_running(previous)
+    return previous
 
 
-def _show_finished(config: Config, earlier: Earlier) -> None:
+def _show_finished(config: Config, previous: PreviousRun) -> None:
     from facebench.results.schema import REPORT_FILE
 
     talk().say(
-        f"This experiment is finished, on the same data: {earlier.path}. "
+        f"This experiment is finished, on the same data: {previous.path}. "
         "Nothing is left to do; --force runs it anew."
     )
-    if config.settings.report and not (earlier.path / REPORT_FILE).exists():
+    if config.settings.report and not (previous.path / REPORT_FILE).exists():
         # It was interrupted behind its last number, or no report was wanted then.
-        _write_report(earlier.path)
-    _show_results(earlier.path, earlier.status, new=False)
+        _write_report(previous.path)
+    _show_results(previous.path, previous.status, new=False)
 
 
 def _write_report(run: Path) -> None:

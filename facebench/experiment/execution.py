@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from facebench.experiment.building import Experiment
 
 __all__ = [
-    "Earlier",
     "Outcome",
-    "alone",
-    "find_earlier",
+    "PreviousRun",
+    "exclusive_lock",
+    "find_previous_run",
     "refuse_running",
     "run_experiment",
 ]
@@ -29,7 +29,7 @@ _DIGEST = "digest"
 
 
 @dataclass(frozen=True)
-class Earlier:
+class PreviousRun:
     """A run of the same experiment on the same data.
 
     Attributes
@@ -58,7 +58,7 @@ class Outcome:
     status : {'finished', 'failed'}
         Whether all parts of it succeeded.
     continued : bool
-        Whether the folder is that of an earlier run.
+        Whether the folder is that of a previous run.
     failures : tuple of (str, Exception)
         What failed.
     """
@@ -69,7 +69,7 @@ class Outcome:
     failures: tuple[tuple[str, BaseException], ...] = ()
 
 
-def find_earlier(config: Config, digest: str) -> Earlier | None:
+def find_previous_run(config: Config, digest: str) -> PreviousRun | None:
     """Find the latest run of the same experiment.
 
     Parameters
@@ -81,7 +81,7 @@ def find_earlier(config: Config, digest: str) -> Earlier | None:
 
     Returns
     -------
-    Earlier or None
+    PreviousRun or None
     """
     from facebench.errors import FacebenchError
     from facebench.results.reader import load_run
@@ -97,26 +97,26 @@ def find_earlier(config: Config, digest: str) -> Earlier | None:
         if isinstance(known, Mapping) and known.get(_DIGEST) == digest:
             process = run.manifest.get("process") or {}
             shown = f"process {process.get('pid')} on {process.get('host')}"
-            return Earlier(path, run.status, shown)
+            return PreviousRun(path, run.status, shown)
     return None
 
 
-def refuse_running(earlier: Earlier | None) -> None:
+def refuse_running(previous: PreviousRun | None) -> None:
     """Refuse to start what runs already, by what its folder tells.
 
     Parameters
     ----------
-    earlier : Earlier or None
-        From `find_earlier`.
+    previous : PreviousRun or None
+        From `find_previous_run`.
 
     Raises
     ------
     InputError
         If it is running.
     """
-    if earlier is not None and earlier.status == "running":
+    if previous is not None and previous.status == "running":
         msg = (
-            f"This very experiment is running already, into {earlier.path} ({earlier.process}). "
+            f"This very experiment is running already, into {previous.path} ({previous.process}). "
             "Wait until it is done, or stop it and run this again. If that process is gone for "
             "good, --force runs the experiment anew."
         )
@@ -124,7 +124,7 @@ def refuse_running(earlier: Earlier | None) -> None:
 
 
 @contextmanager
-def alone(config: Config, digest: str) -> Iterator[None]:
+def exclusive_lock(config: Config, digest: str) -> Iterator[None]:
     """Let one process at a time run an experiment; two may be started in the same second.
 
     Parameters
@@ -149,9 +149,9 @@ def alone(config: Config, digest: str) -> Iterator[None]:
 
 
 def run_experiment(
-    experiment: Experiment, digest: str, earlier: Earlier | None, *, deep: bool = False
+    experiment: Experiment, digest: str, previous: PreviousRun | None, *, deep: bool = False
 ) -> Outcome:
-    """Run an experiment, in the folder of an earlier run if there is one; call it within `alone`.
+    """Run an experiment, or continue a previous run; call it within `exclusive_lock`.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def run_experiment(
         What to run.
     digest : str
         From `experiment_digest`.
-    earlier : Earlier, optional
+    previous : PreviousRun, optional
         The run to continue.
     deep : bool, default False
         Look for near duplicates among any number of images.
@@ -179,8 +179,8 @@ def run_experiment(
     manager = experiment.manager()
     folder = (
         RunFolder.create(settings.output, settings.name)
-        if earlier is None
-        else RunFolder.reopen(earlier.path)
+        if previous is None
+        else RunFolder.reopen(previous.path)
     )
     config = {
         _DIGEST: digest,
@@ -213,7 +213,7 @@ def run_experiment(
         raise
     status: Literal["finished", "failed"] = "failed" if failures else "finished"
     save(status, failures)
-    return Outcome(folder.path, status, earlier is not None, failures)
+    return Outcome(folder.path, status, previous is not None, failures)
 
 
 def _folder_of(config: Config) -> Path:

@@ -208,7 +208,7 @@ class VerificationTask(RoundedTask):
         of_pair = np.empty_like(folds.of_pair)
         of_pair[order] = folds.of_pair
         if folds.is_disjoint:
-            return of_pair, f"{n_folds} made here, both classes, no {members.singular} in two"
+            return of_pair, f"{n_folds} folds, stratified, {members.by}-disjoint"
         apart = next((n for n in range(n_folds - 1, 1, -1) if made(n).is_disjoint), None)
         if apart is not None:
             # Where no number of folds would do there is nothing to be done, and 'Folds' tells.
@@ -220,7 +220,7 @@ class VerificationTask(RoundedTask):
                 members.plural,
                 apart,
             )
-        return of_pair, f"{n_folds} made here, both classes, {members.plural} shared"
+        return of_pair, f"{n_folds} folds, stratified, not {members.by}-disjoint"
 
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
         """Measure one layer.

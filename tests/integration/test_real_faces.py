@@ -78,7 +78,7 @@ def test_verification_by_the_protocol(dev_test):
     assert found["Oracle Accuracy"] == pytest.approx(0.990, abs=0.003)
     assert found["Accuracy"] <= found["Oracle Accuracy"]
     assert found["Threshold"] == pytest.approx(DEV_TRAIN_THRESHOLD, abs=0.03)
-    assert found["Folds"] == "10 made here, both classes, no person in two"
+    assert found["Folds"] == "10 folds, stratified, identity-disjoint"
     assert found["CI Method"].startswith("95 % bootstrap of groups of people")
     assert (found["Pairs"], found["Failed"]) == (1000, 0)
     assert table.loc["upside-down", "AUC CI High"] < found["AUC CI Low"]

@@ -204,7 +204,7 @@ class TestFolds:
              ("img1", "img2")]
         )  # fmt: skip
         assert (people.groupby("who")["fold"].nunique() == 1).all()
-        assert measured(task, distances_of(task))["Folds"].startswith("10 made here")
+        assert measured(task, distances_of(task))["Folds"].startswith("10 folds, stratified")
 
     def test_shared_people_are_told(self, make_task: MakeTask, caplog) -> None:
         table = lfw_like().assign(fold=lambda t: np.arange(len(t)) // 2 % 4)
@@ -234,7 +234,7 @@ class TestFolds:
         with caplog.at_level(logging.WARNING):
             task = make_task(pairs_from_folder(tmp_path))
         assert caplog.text == ""
-        assert task._fold_note == "10 made here, both classes, people shared"
+        assert task._fold_note == "10 folds, stratified, not identity-disjoint"
 
     def test_folds_that_need_not_share_people_are_told(self, make_task: MakeTask, caplog) -> None:
         # Three worlds of three people each, in which everybody is compared with everybody.
@@ -248,7 +248,7 @@ class TestFolds:
         assert "its 10 folds share people" in caplog.text
         assert "pass folds=3 to keep them apart" in caplog.text
         caplog.clear()
-        assert "no person in two" in make_task(table, folds=3)._fold_note
+        assert "identity-disjoint" in make_task(table, folds=3)._fold_note
         assert caplog.text == ""
 
     def test_no_threshold_without_both_classes(self, make_task: MakeTask) -> None:
@@ -273,7 +273,7 @@ class TestFolds:
         assert task.folds.tolist() == [1] * 8 + [2] * 8 + [3] * 8
         assert measured(task, distances_of(task))["Folds"] == "3 from column 'fold'"
         dev = make_task("\n".join(rows), "pairsDevTest.txt")
-        assert dev._fold_note.startswith("10 made here")
+        assert dev._fold_note.startswith("10 folds, stratified")
 
 
 class TestIdentity:
