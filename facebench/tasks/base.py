@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -11,6 +13,7 @@ from sklearn.metrics.pairwise import cosine_distances
 from facebench.columns import CONDITION
 from facebench.data.pairs import as_path, read_pairs, require_column, require_numbers
 from facebench.errors import InputError
+from facebench.tasks.facts import SelfDescribing, TaskFacts
 from facebench.tasks.shared.distance_metric import DistanceMetric
 from facebench.tasks.shared.pairs_table import PairsTable
 from facebench.types import MetricFunction, StrPath
@@ -20,11 +23,13 @@ __all__ = ["DECIMALS", "BaseTask", "RoundedTask", "round_measures"]
 DECIMALS = 5
 
 
-class BaseTask(ABC):
+class BaseTask(SelfDescribing, ABC):
     """One question asked of every network, through the distances of image pairs.
 
-    A task of your own is a subclass with two methods:
+    A task of your own is a subclass with two methods, which declares what it measures:
 
+    - ``measures = (Measure("Error", better="lower", headline=True, bounds=(0, 1)), …)`` says which
+      way is better and which number stands for the task, in reports and for the best layer.
     - ``compute_task_performance(pairs_distances_df)`` gets one model's layer: the rows of the pairs
       file in file order, with all their columns, ``layer_name`` and ``model_computed_distance``. It
       returns a DataFrame, one row (or one per condition), a column per measure. The frame is yours
@@ -51,6 +56,11 @@ class BaseTask(ABC):
         The distance of one pair as a float.
     distance_metric_name : str
         Its name, for the 'Distance Metric' column.
+    measures, question, sampling_unit, human_references
+        What the task says of itself, see `SelfDescribing`.
+    true_label, condition_column, group_column : str or None
+        Columns of the pairs file, if it has any, that say whether a pair shows one person, and
+        its condition or group: reports then draw error curves, and count by condition.
 
     Raises
     ------
@@ -59,6 +69,11 @@ class BaseTask(ABC):
     MetricError
         If `distance_metric` cannot be used.
     """
+
+    sampling_unit = "pairs"
+    true_label: str | None = None
+    condition_column: str | None = None
+    group_column: str | None = None
 
     def __init__(
         self,
@@ -89,6 +104,25 @@ class BaseTask(ABC):
     def distance_metric(self, function: MetricFunction) -> None:
         self._distance_metric = DistanceMetric(function, owner=type(self).__name__)
         self.distance_metric_name = self._distance_metric.name
+
+    def facts(self) -> TaskFacts:
+        """Describe the task for reports and comparisons.
+
+        Returns
+        -------
+        TaskFacts
+        """
+        wanted = (self.true_label, self.condition_column, self.group_column)
+        label, condition, group = (name if name in self.pairs_df else None for name in wanted)
+        return replace(
+            super().facts(),
+            distance=self.distance_metric_name,
+            label_column=label,
+            condition_column=condition,
+            group_column=group,
+            images_path=str(Path(self.images_path).absolute()),
+            pairs_file=str(Path(self.pairs_file_path).absolute()),
+        )
 
     @abstractmethod
     def compute_task_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:

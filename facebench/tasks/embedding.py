@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from facebench.data.pairs import as_path
 from facebench.errors import InputError
+from facebench.tasks.facts import SelfDescribing, TaskFacts
 from facebench.types import FloatArray, StrPath
 
 __all__ = ["EmbeddingTask"]
 
 
-class EmbeddingTask(ABC):
+class EmbeddingTask(SelfDescribing, ABC):
     """One question asked of every network, through the embeddings of a list of images.
 
     The sibling of `BaseTask` for galleries, templates and choices among several images. A task of
-    your own is a subclass with three methods:
+    your own is a subclass with three methods, which declares its ``measures`` as `BaseTask` says:
 
     - ``compute_items(embeddings)`` gets one layer's embeddings and returns a DataFrame, a row per
       item (a probe, a pair of templates, a choice). The run keeps and exports it with a column
@@ -42,12 +45,19 @@ class EmbeddingTask(ABC):
     ----------
     images : list of str
         The images, in the order of the rows of ``embeddings``.
+    distance_metric_name : str or None
+        The name of its distance, if it has one.
+    measures, question, sampling_unit, human_references
+        What the task says of itself, see `SelfDescribing`.
 
     Raises
     ------
     InputError
         If the name is no text or there are no images.
     """
+
+    sampling_unit = "images"
+    distance_metric_name: str | None = None
 
     def __init__(self, name: str, images: Sequence[str], images_path: StrPath) -> None:
         if not isinstance(name, str) or not name.strip():
@@ -63,6 +73,19 @@ class EmbeddingTask(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, {len(self.images)} images)"
+
+    def facts(self) -> TaskFacts:
+        """Describe the task for reports and comparisons.
+
+        Returns
+        -------
+        TaskFacts
+        """
+        return replace(
+            super().facts(),
+            distance=self.distance_metric_name,
+            images_path=str(Path(self.images_path).absolute()),
+        )
 
     @abstractmethod
     def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
