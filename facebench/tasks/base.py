@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from sklearn.metrics.pairwise import cosine_distances
 from facebench.columns import CONDITION
 from facebench.data.pairs import as_path, read_pairs, require_column, require_numbers
 from facebench.errors import InputError
-from facebench.tasks.facts import SelfDescribing, TaskFacts
+from facebench.tasks.facts import HumanReference, TaskFacts, described
+from facebench.tasks.measures import Measure
 from facebench.tasks.shared.distance_metric import DistanceMetric
 from facebench.tasks.shared.pairs_table import PairsTable
 from facebench.types import MetricFunction, StrPath
@@ -23,7 +24,7 @@ __all__ = ["DECIMALS", "BaseTask", "RoundedTask", "round_measures"]
 DECIMALS = 5
 
 
-class BaseTask(SelfDescribing, ABC):
+class BaseTask(ABC):
     """One question asked of every network, through the distances of image pairs.
 
     A task of your own is a subclass with two methods, which declares what it measures:
@@ -56,8 +57,14 @@ class BaseTask(SelfDescribing, ABC):
         The distance of one pair as a float.
     distance_metric_name : str
         Its name, for the 'Distance Metric' column.
-    measures, question, sampling_unit, human_references
-        What the task says of itself, see `SelfDescribing`.
+    measures : sequence of Measure
+        The numbers it reports. Where they depend on parameters, ``__init__`` sets them.
+    question : str
+        What it asks of a network; by default the first line of the class's docstring.
+    sampling_unit : str
+        What the data are a sample of: 'people', 'images', 'pairs' …
+    human_references : sequence of HumanReference
+        What people do, and where it is published.
     true_label, condition_column, group_column : str or None
         Columns of the pairs file, if it has any, that say whether a pair shows one person, and
         its condition or group: reports then draw error curves, and count by condition.
@@ -70,7 +77,10 @@ class BaseTask(SelfDescribing, ABC):
         If `distance_metric` cannot be used.
     """
 
-    sampling_unit = "pairs"
+    measures: Sequence[Measure] = ()
+    question: str = ""
+    sampling_unit: str = "pairs"
+    human_references: Sequence[HumanReference] = ()
     true_label: str | None = None
     condition_column: str | None = None
     group_column: str | None = None
@@ -114,13 +124,12 @@ class BaseTask(SelfDescribing, ABC):
         """
         wanted = (self.true_label, self.condition_column, self.group_column)
         label, condition, group = (name if name in self.pairs_df else None for name in wanted)
-        return replace(
-            super().facts(),
+        return described(
+            self,
             distance=self.distance_metric_name,
             label_column=label,
             condition_column=condition,
             group_column=group,
-            images_path=str(Path(self.images_path).absolute()),
             pairs_file=str(Path(self.pairs_file_path).absolute()),
         )
 

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from facebench.data.pairs import as_path
 from facebench.errors import InputError
-from facebench.tasks.facts import SelfDescribing, TaskFacts
+from facebench.tasks.facts import HumanReference, TaskFacts, described
+from facebench.tasks.measures import Measure
 from facebench.types import FloatArray, StrPath
 
 __all__ = ["EmbeddingTask"]
 
 
-class EmbeddingTask(SelfDescribing, ABC):
+class EmbeddingTask(ABC):
     """One question asked of every network, through the embeddings of a list of images.
 
     The sibling of `BaseTask` for galleries, templates and choices among several images. A task of
@@ -48,7 +47,7 @@ class EmbeddingTask(SelfDescribing, ABC):
     distance_metric_name : str or None
         The name of its distance, if it has one.
     measures, question, sampling_unit, human_references
-        What the task says of itself, see `SelfDescribing`.
+        What the task says of itself, as `BaseTask` does.
 
     Raises
     ------
@@ -56,7 +55,10 @@ class EmbeddingTask(SelfDescribing, ABC):
         If the name is no text or there are no images.
     """
 
-    sampling_unit = "images"
+    measures: Sequence[Measure] = ()
+    question: str = ""
+    sampling_unit: str = "images"
+    human_references: Sequence[HumanReference] = ()
     distance_metric_name: str | None = None
 
     def __init__(self, name: str, images: Sequence[str], images_path: StrPath) -> None:
@@ -81,11 +83,7 @@ class EmbeddingTask(SelfDescribing, ABC):
         -------
         TaskFacts
         """
-        return replace(
-            super().facts(),
-            distance=self.distance_metric_name,
-            images_path=str(Path(self.images_path).absolute()),
-        )
+        return described(self, distance=self.distance_metric_name)
 
     @abstractmethod
     def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:

@@ -7,13 +7,14 @@ it, so that they need no task object.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from facebench.tasks.measures import Measure, declared_measures
 
-__all__ = ["HumanReference", "SelfDescribing", "TaskFacts"]
+__all__ = ["HumanReference", "TaskFacts", "described"]
 
 
 class HumanReference(NamedTuple):
@@ -102,42 +103,30 @@ class TaskFacts:
         return cls(**{"type": "", **known})
 
 
-class SelfDescribing:
-    """What `BaseTask` and `EmbeddingTask` share: a task describes itself.
+def described(task: Any, **more: Any) -> TaskFacts:
+    """Collect what `BaseTask` and `EmbeddingTask` both say of themselves.
 
-    Attributes
+    Parameters
     ----------
-    question : str
-        What the task asks of a network; by default the first line of the class's docstring.
-    sampling_unit : str
-        What the data are a sample of, and intervals generalise to: 'people', 'images', 'pairs'.
-    measures : sequence of Measure
-        The numbers it reports, those that stand for it first. Where they depend on parameters,
-        ``__init__`` sets them.
-    human_references : sequence of HumanReference
-        What people do, where it is published.
+    task : BaseTask or EmbeddingTask
+        The task.
+    **more
+        Further fields of `TaskFacts`.
+
+    Returns
+    -------
+    TaskFacts
     """
-
-    question: str = ""
-    sampling_unit: str = ""
-    measures: Sequence[Measure] = ()
-    human_references: Sequence[HumanReference] = ()
-
-    def facts(self) -> TaskFacts:
-        """Describe the task for reports and comparisons.
-
-        Returns
-        -------
-        TaskFacts
-        """
-        doc = (type(self).__doc__ or "").strip().split("\n", 1)[0]
-        return TaskFacts(
-            type=type(self).__name__,
-            question=self.question or doc,
-            sampling_unit=self.sampling_unit,
-            measures=declared_measures(self),
-            references=[
-                {"what": what, "value": None if math.isnan(value) else value, "source": source}
-                for what, value, source in self.human_references
-            ],
-        )
+    doc = (type(task).__doc__ or "").strip().split("\n", 1)[0]
+    return TaskFacts(
+        type=type(task).__name__,
+        question=task.question or doc,
+        sampling_unit=task.sampling_unit,
+        measures=declared_measures(task),
+        images_path=str(Path(task.images_path).absolute()),
+        references=[
+            {"what": what, "value": None if math.isnan(value) else value, "source": source}
+            for what, value, source in task.human_references
+        ],
+        **more,
+    )

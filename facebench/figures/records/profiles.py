@@ -97,7 +97,7 @@ class ProfilePlots:
         condition: str | None = None,
         layers: Mapping[str, Sequence[str]] | None = None,
         controls: Mapping[str, Sequence[str]] | None = None,
-        larger_is_better: bool = True,
+        larger_is_better: bool | None = None,
         label: str | None = None,
         together: bool = False,
     ) -> list[Path]:
@@ -140,7 +140,7 @@ class ProfilePlots:
         InputError
             If a column, condition or control is missing, or a layer occurs twice.
         """
-        from facebench.figures.records.layer_table import layer_profile
+        from facebench.figures.records.layer_table import is_lower_better, layer_profile
 
         measures = [measure] if isinstance(measure, str) else list(measure)
         where = "PlotHelper.plot_layer_profile"
@@ -148,6 +148,11 @@ class ProfilePlots:
         untrained = _controls(performances, controls, where)
         shown = label or in_common(measures)
         signed = all("Difference" in column for column in measures)
+
+        def smallest(column: str) -> bool:
+            if larger_is_better is None:
+                return is_lower_better(performances, column)
+            return not larger_is_better
 
         def curves(task: str, rows: pd.DataFrame) -> list[Curves]:
             return [
@@ -159,15 +164,16 @@ class ProfilePlots:
                         column,
                         condition=condition,
                         layers=layers,
-                        larger_is_better=larger_is_better,
+                        larger_is_better=not smallest(column),
                     ),
                     why_undefined(rows),
+                    smallest(column),
                 )
                 for column in measures
             ]
 
         def figure(found: list[Curves], title: str) -> Figure:
-            return profile_chart(found, untrained, title, shown, signed, not larger_is_better)
+            return profile_chart(found, untrained, title, shown, signed)
 
         if together:
             found = [
