@@ -197,9 +197,12 @@ def _band(rows: pd.DataFrame, label: str) -> Band:
 
 
 def map_chart(
-    tables: Sequence[pd.DataFrame], measure: str | Mapping[str, str], title: str
+    tables: Sequence[pd.DataFrame],
+    measure: str | Mapping[str, str],
+    title: str,
+    lower: Sequence[bool],
 ) -> Figure:
-    """Draw tables of `layer_profile` as one map, a column each."""
+    """Draw tables of `layer_profile` as one map, a column each; `lower` values of some are best."""
     import numpy as np
 
     from facebench.figures.drawing.layer_map import layer_map_figure
@@ -227,4 +230,5 @@ def map_chart(
         columns,
         title if not isinstance(measure, str) else f"{title}: {measure}",
         signed,
+        lower,
     )

@@ -200,7 +200,7 @@ class ProfilePlots:
         """Draw one map of all models, layers and tasks, each column with its own scale of colours.
 
         A column of differences, or with values of both signs, is white at 0, orange below and
-        blue above. The largest value of a model and column is bold.
+        blue above. The best value of a model and column is bold.
 
         Parameters
         ----------
@@ -227,9 +227,9 @@ class ProfilePlots:
         InputError
             If there is no task, or one lacks its column.
         """
-        tables = _map_tables(performances, measure, layers)
+        tables, lower = _map_tables(performances, measure, layers)
         target = Path(output_dir) / f"{safe_name(file_name)}.png"
-        return draw_one(target, lambda: map_chart(tables, measure, title))
+        return draw_one(target, lambda: map_chart(tables, measure, title, lower))
 
 
 def _controls(
@@ -257,8 +257,8 @@ def _map_tables(
     performances: Mapping[str, pd.DataFrame],
     measure: str | Mapping[str, str],
     layers: Mapping[str, Sequence[str]] | None,
-) -> list[pd.DataFrame]:
-    from facebench.figures.records.layer_table import layer_profile
+) -> tuple[list[pd.DataFrame], list[bool]]:
+    from facebench.figures.records.layer_table import is_lower_better, layer_profile
 
     wanted = dict.fromkeys(performances, measure) if isinstance(measure, str) else dict(measure)
     missing = [task for task in wanted if task not in performances]
@@ -269,7 +269,9 @@ def _map_tables(
             f"{did_you_mean(missing[0], performances) if missing else ''}"
         )
         raise InputError(msg)
-    return [
+    tables = [
         layer_profile(performances[task], str(column), layers=layers)
         for task, column in wanted.items()
     ]
+    lower = [is_lower_better(performances[task], str(column)) for task, column in wanted.items()]
+    return tables, lower

@@ -225,6 +225,14 @@ class TestFigures:
         assert bold.count("0.300") == 1
         assert "n/a" in [text.get_text() for text in cells]
 
+    def test_a_map_marks_the_lowest_value_where_lower_is_better(self) -> None:
+        values = np.array([[0.1, 0.1], [0.3, 0.3]])
+        figure = layer_map_figure(
+            values, ["m", "m"], ["a", "b"], ["x", "y"], "t", lower=[True, False]
+        )
+        bold = [text for text in figure.axes[0].texts if text.get_fontweight() == "bold"]
+        assert [text.get_text() for text in bold if text.get_text() != "m"] == ["0.100", "0.300"]
+
     def test_a_map_of_differences_tells_signs_apart(self) -> None:
         values = np.array([[-0.142, 0.5], [0.004, 0.6], [0.09, 0.9], [0.142, np.nan]])
         figure = layer_map_figure(values, ["m"] * 4, list("abcd"), ["x", "y"], "t", [True, False])
