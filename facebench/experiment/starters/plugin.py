@@ -51,7 +51,7 @@ from facebench.registry import register_task
 class {cls}(BaseTask):
     """What does the task ask of a network?"""
 
-    # Which way is better ("higher", "lower" or None), and which number stands for the task.
+    # Which way is better ("higher", "lower" or None); the headline stands for the task.
     measures = (Measure("Mean Distance", better=None, headline=True),)
     # What the data are a sample of, such as "people", "images" or "pairs".
     sampling_unit = "pairs"
