@@ -302,7 +302,7 @@ class TestYourOwn:
         )  # fmt: skip
         assert linted.returncode == 0, linted.stdout
         if kind == "task":
-            [measure] = runpy.run_path(plugin)["MyOwnTask"].measures
+            [measure] = sys.modules["my_own_task"].MyOwnTask.measures
             assert measure.headline
         said = {"models": "dlib-resnet", "tasks": {"a": {"task": "accuracy", "pairs": "pairs.csv"}}}
         said["tasks"]["a"]["true_label"] = "same"
