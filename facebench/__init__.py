@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from facebench.tasks.embedding import EmbeddingTask
     from facebench.tasks.group_errors import GroupErrorTask
     from facebench.tasks.identification import IdentificationTask
+    from facebench.tasks.measures import Measure
     from facebench.tasks.odd_one_out import OddOneOutTask
     from facebench.tasks.relative_difference import RelativeDifferenceTask
     from facebench.tasks.rsa import RsaTask
@@ -68,6 +69,7 @@ __all__ = [
     "GroupErrorTask",
     "IdentificationTask",
     "InversionEffect",
+    "Measure",
     "MultiModelTaskManager",
     "OddOneOutTask",
     "OtherRaceEffect",
@@ -112,6 +114,7 @@ _HOMES = {
     "GroupErrorTask": "facebench.tasks.group_errors",
     "IdentificationTask": "facebench.tasks.identification",
     "InversionEffect": "facebench.tasks.classic_effects",
+    "Measure": "facebench.tasks.measures",
     "MultiModelTaskManager": "facebench.run.manager",
     "OddOneOutTask": "facebench.tasks.odd_one_out",
     "OtherRaceEffect": "facebench.tasks.classic_effects",

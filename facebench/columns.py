@@ -11,6 +11,7 @@ __all__ = [
     "DEFAULT_LAYER",
     "IDENTITY",
     "LAYER",
+    "LOWER_IS_BETTER",
     "MODEL",
     "NETWORK_LAYERS",
     "N_FAILED",
@@ -28,6 +29,8 @@ CONDITION = "Condition"
 # Attributes (DataFrame.attrs) of a run's tables: the models that are untrained copies, by what they
 # are called together, and all layers of every model in network order.
 CONTROLS, NETWORK_LAYERS = "controls", "layers"
+# Likewise, the names of measures of which the task says that lower is better.
+LOWER_IS_BETTER = "lower is better"
 # What a model without hooked layers returns is kept under this name.
 DEFAULT_LAYER = "default"
 # A measure 'AUC' with an interval has it in 'AUC CI Low' and 'AUC CI High'; how it was made, and

@@ -119,7 +119,7 @@ def compare_runs(a: Path, b: Path, output: Path | None = None) -> Comparison:
     places = numbers.groupby(["task", "model"], sort=False).indices
     intervals = np.full((len(numbers), 3), np.nan)
     best = {
-        task: [best_layers(run.results, task) for run in (one, other)]
+        task: [best_layers(run.results, task, run.tasks[task]) for run in (one, other)]
         for task in one.tasks
         if task in other.tasks
     }

@@ -100,7 +100,7 @@ def look_at_data(
     """
     n_images = len({name for task in tasks.values() for name in _images(task)})
     decode = deep or n_images <= _MOST_DECODED
-    best = {name: _best_distances(name, results, distances) for name in tasks}
+    best = {task.name: _best_distances(task, results, distances) for task in tasks.values()}
     try:
         health = health_report(tasks.values(), best, decode=decode)
     except Exception as error:
@@ -207,12 +207,12 @@ def _images(task: Any) -> Iterator[tuple[str, str]]:
 
 
 def _best_distances(
-    task: str, results: pd.DataFrame, distances: Mapping[str, Mapping[str, pd.DataFrame]]
+    task: Any, results: pd.DataFrame, distances: Mapping[str, Mapping[str, pd.DataFrame]]
 ) -> Any:
-    if not (results["task"] == task).any():
+    if not (results["task"] == task.name).any():
         return None
-    model, layer = next(iter(best_layers(results, task).items()))
-    frame = distances.get(model, {}).get(task)
+    model, layer = next(iter(best_layers(results, task.name, task.facts()).items()))
+    frame = distances.get(model, {}).get(task.name)
     if frame is None or "model_computed_distance" not in frame:
         return None
     own = frame["layer_name"].astype(str) == layer

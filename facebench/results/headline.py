@@ -6,10 +6,14 @@ import math
 from typing import TYPE_CHECKING
 
 from facebench.columns import DEFAULT_LAYER
-from facebench.tasks.measures import headline
+from facebench.tasks.measures import headlines
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
+
+    from facebench.results.task_facts import TaskFacts
 
 __all__ = ["best_layers", "direction", "headline_rows", "number", "shown_table"]
 
@@ -36,7 +40,7 @@ def number(value: float | None) -> str:
     return text.replace("-", "−")
 
 
-def best_layers(results: pd.DataFrame, task: str) -> dict[str, str]:
+def best_layers(results: pd.DataFrame, task: str, facts: TaskFacts) -> dict[str, str]:
     """Choose the layer that stands for each model in a task.
 
     Parameters
@@ -45,6 +49,8 @@ def best_layers(results: pd.DataFrame, task: str) -> dict[str, str]:
         The tidy table.
     task : str
         Which.
+    facts : TaskFacts
+        What the task says of itself: its measures choose the layer.
 
     Returns
     -------
@@ -53,7 +59,7 @@ def best_layers(results: pd.DataFrame, task: str) -> dict[str, str]:
         measure (mean over conditions); the last layer where neither way is better.
     """
     own = results[results["task"] == task]
-    metric = headline(list(dict.fromkeys(own["metric"])))[0]
+    metric = headlines(facts, list(dict.fromkeys(own["metric"])))[0]
     own = own[own["metric"] == metric]
     sign = direction(own)
     means = own.groupby(["model", "layer", "layer_index"], sort=False)["value"].mean().reset_index()
@@ -72,13 +78,17 @@ def direction(rows: pd.DataFrame) -> int:
     return 0 if known.empty else 1 if bool(known.iloc[0]) else -1
 
 
-def headline_rows(results: pd.DataFrame, *, all_layers: bool = False) -> pd.DataFrame:
+def headline_rows(
+    results: pd.DataFrame, tasks: Mapping[str, TaskFacts], *, all_layers: bool = False
+) -> pd.DataFrame:
     """Select the headline measures, a row per task, measure, condition and model.
 
     Parameters
     ----------
     results : DataFrame
         The tidy table.
+    tasks : mapping of str to TaskFacts
+        What each task says of itself.
     all_layers : bool, default False
         Keep every layer, not the best of each model only.
 
@@ -93,8 +103,8 @@ def headline_rows(results: pd.DataFrame, *, all_layers: bool = False) -> pd.Data
     parts = []
     for task in dict.fromkeys(results["task"]):
         own = results[results["task"] == task]
-        metrics = headline(list(dict.fromkeys(own["metric"])))
-        best = best_layers(results, task)
+        metrics = headlines(tasks[task], list(dict.fromkeys(own["metric"])))
+        best = best_layers(results, task, tasks[task])
         models = {model: place for place, model in enumerate(best)}
         conditions = {name: place for place, name in enumerate(own["condition"].unique())}
         kept = own[own["metric"].isin(metrics)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from facebench.results.reader import Run, load_run
 from facebench.results.report.pages import write_page
 from facebench.results.report.provenance_view import shown_time
 from facebench.results.report.tables import Column, Table, forest, span_of
+from facebench.results.task_facts import TaskFacts
 
 __all__ = ["write_leaderboard"]
 
@@ -78,15 +79,15 @@ def _board(runs: Sequence[Run]) -> Table:
     results = pd.concat([run.results for run in runs], ignore_index=True)
     results["task"] = [names[key] for key in zip(results["run"], results["task"], strict=True)]
     by_id = {run.id: run for run in runs}
-    # Measures that stand for a task are those of its first run.
+    facts = _facts(runs, names)
     rows, extra = [], []
     best = {
         (run.id, names[run.id, task], model): layer
         for run in runs
         for task in run.tasks
-        for model, layer in best_layers(run.results, task).items()
+        for model, layer in best_layers(run.results, task, facts[names[run.id, task]]).items()
     }
-    chosen = headline_rows(results, all_layers=True) if len(results) else results
+    chosen = headline_rows(results, facts, all_layers=True) if len(results) else results
     keys = ["task", "metric", "condition"]
     for _, part in chosen.groupby(keys, sort=False, dropna=False):
         sign = direction(part)
@@ -124,6 +125,17 @@ def _task_names(runs: Sequence[Run]) -> dict[tuple[str, str], str]:
         (run, task): task if len(data[task]) == 1 else f"{task} (data {digest or 'unknown'})"
         for (run, task), digest in digests.items()
     }
+
+
+def _facts(runs: Sequence[Run], names: Mapping[tuple[str, str], str]) -> dict[str, TaskFacts]:
+    """Give what the first run says of each task, or the first that has declared measures."""
+    found: dict[str, TaskFacts] = {}
+    for run in runs:
+        for task, facts in run.tasks.items():
+            name = names[run.id, task]
+            if name not in found or (facts.measures and not found[name].measures):
+                found[name] = facts
+    return found
 
 
 def _short(run: Run) -> str:

@@ -23,7 +23,7 @@ from facebench.results.task_facts import TaskFacts
 from facebench.results.wide_tables import conditions_of, measures_of
 from facebench.run.measurement import on_pairs, results_of
 from facebench.tasks.base import BaseTask
-from facebench.tasks.measures import headline
+from facebench.tasks.measures import headlines
 
 __all__ = ["LayerResults", "LeftOuts"]
 
@@ -164,7 +164,7 @@ def _as_measured(task: Any, pairs: PairRows) -> pd.DataFrame:
 
 def _own_left_out(layer: LayerResults, frame: pd.DataFrame, parts: _Parts, seconds: float) -> Found:
     """Let a task measure what is left without each group."""
-    wanted = headline(measures_of(layer.rows))
+    wanted = headlines(layer.facts, measures_of(layer.rows))
     keys = [(condition, metric) for condition in conditions_of(layer.rows) for metric in wanted]
     values = {key: np.full(len(parts.kept), np.nan) for key in keys}
     started = time.monotonic()

@@ -142,7 +142,7 @@ class Run:
         """
         from facebench.results.headline import headline_rows
 
-        return headline_rows(self.results)
+        return headline_rows(self.results, self.tasks)
 
     def to_markdown(self) -> str:
         """Write the headline numbers as a Markdown table."""

@@ -16,7 +16,7 @@ from facebench.results.pair_rows import PairRows, layers_of
 from facebench.results.schema import RESULTS_COLUMNS, empty_results
 from facebench.results.task_facts import TaskFacts
 from facebench.results.wide_tables import COUNTS, conditions_of, measures_of
-from facebench.tasks.measures import headline, higher_is_better
+from facebench.tasks.measures import measures_for
 from facebench.types import Float64Array
 
 __all__ = ["tidy_results"]
@@ -79,7 +79,7 @@ def _layer_records(
     layer: LayerResults, metrics: list[str], left_outs: LeftOuts
 ) -> list[dict[str, Any]]:
     rows, pairs, facts = layer.rows, layer.pairs, layer.facts
-    important = set(headline(metrics))
+    declared = measures_for(facts, metrics)
     left_outs.collect(layer)
     records = []
     for row, condition in zip(rows.to_dict("records"), conditions_of(rows), strict=True):
@@ -103,11 +103,11 @@ def _layer_records(
                 "value": value,
                 "ci_low": given[0],
                 "ci_high": given[1],
-                "higher_is_better": higher_is_better(metric),
+                "higher_is_better": declared[metric].higher_is_better,
             }
             if given[0] is None or np.isnan(given[0]):
                 record["ci_method"] = None
-            if given[0] is None and metric in important and np.isfinite(value):
+            if given[0] is None and declared[metric].headline and np.isfinite(value):
                 made = {} if own is None else measure_interval(metric, float(value), own)
                 record.update(
                     made or _left_out_interval((condition, metric), float(value), layer, left_outs)

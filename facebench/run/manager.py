@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from facebench.columns import CONTROLS, MODEL, NETWORK_LAYERS
+from facebench.columns import CONTROLS, LOWER_IS_BETTER, MODEL, NETWORK_LAYERS
 from facebench.data.health import DataHealth, health_report
 from facebench.data.pairs import ImagePaths, missing_images
 from facebench.engine import (
@@ -46,6 +46,7 @@ from facebench.store import EmbeddingStore, open_store
 from facebench.store.rows import StoreDtype
 from facebench.tasks.base import BaseTask
 from facebench.tasks.embedding import EmbeddingTask
+from facebench.tasks.measures import declared_measures, measures_for
 from facebench.types import OnBadImage, StrPath
 from facebench.utils.files import one_writer
 from facebench.utils.progress import visible_log
@@ -185,6 +186,9 @@ class MultiModelTaskManager:
             With names that no other task has.
         """
         add_members(tasks, BaseTask, self.tasks, EmbeddingTask)
+        for task in self.tasks.values():
+            # A wrong declaration is told before any network runs.
+            declared_measures(task)
 
     def run_task(
         self,
@@ -546,7 +550,12 @@ class MultiModelTaskManager:
             (self.tasks_performance_dfs, measured.performance),
             (self.unrounded_performance_dfs, measured.unrounded),
         ):
-            tables[task.name] = self._replace_rows(tables.get(task.name), model.name, results)
+            table = self._replace_rows(tables.get(task.name), model.name, results)
+            measures = measures_for(task, [str(column) for column in table.columns])
+            table.attrs[LOWER_IS_BETTER] = [
+                name for name, measure in measures.items() if measure.better == "lower"
+            ]
+            tables[task.name] = table
         return measured.n_lost
 
     def _replace_rows(

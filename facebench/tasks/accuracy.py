@@ -11,6 +11,7 @@ from facebench.errors import PairsError
 from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.verification import accuracy_at, as_labels, auc, youden_threshold
 from facebench.tasks.base import RoundedTask
+from facebench.tasks.measures import Measure
 from facebench.tasks.shared.labelled_pairs import genuine_labels
 from facebench.types import MetricFunction, StrPath
 
@@ -39,6 +40,13 @@ class AccuracyTask(RoundedTask):
     PairsError
         If the column is missing, has empty cells or other values, or holds one class only.
     """
+
+    true_label: str
+    measures = (
+        Measure("AUC", better="higher", headline=True, chance=0.5, bounds=(0, 1)),
+        Measure("Accuracy", better="higher", headline=True, bounds=(0, 1)),
+        Measure("Optimal Threshold"),
+    )
 
     def __init__(
         self,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -11,6 +13,8 @@ from sklearn.metrics.pairwise import cosine_distances
 from facebench.columns import CONDITION
 from facebench.data.pairs import as_path, read_pairs, require_column, require_numbers
 from facebench.errors import InputError
+from facebench.tasks.facts import HumanReference, TaskFacts, described
+from facebench.tasks.measures import Measure
 from facebench.tasks.shared.distance_metric import DistanceMetric
 from facebench.tasks.shared.pairs_table import PairsTable
 from facebench.types import MetricFunction, StrPath
@@ -23,8 +27,10 @@ DECIMALS = 5
 class BaseTask(ABC):
     """One question asked of every network, through the distances of image pairs.
 
-    A task of your own is a subclass with two methods:
+    A task of your own is a subclass with two methods, which declares what it measures:
 
+    - ``measures = (Measure("Error", better="lower", headline=True, bounds=(0, 1)), …)`` says which
+      way is better and which number stands for the task, in reports and for the best layer.
     - ``compute_task_performance(pairs_distances_df)`` gets one model's layer: the rows of the pairs
       file in file order, with all their columns, ``layer_name`` and ``model_computed_distance``. It
       returns a DataFrame, one row (or one per condition), a column per measure. The frame is yours
@@ -51,6 +57,17 @@ class BaseTask(ABC):
         The distance of one pair as a float.
     distance_metric_name : str
         Its name, for the 'Distance Metric' column.
+    measures : sequence of Measure
+        The numbers it reports. Where they depend on parameters, ``__init__`` sets them.
+    question : str
+        What it asks of a network; by default the first line of the class's docstring.
+    sampling_unit : str
+        What the data are a sample of: 'people', 'images', 'pairs' …
+    human_references : sequence of HumanReference
+        What people do, and where it is published.
+    true_label, condition_column, group_column : str or None
+        Columns of the pairs file, if it has any, that say whether a pair shows one person, and
+        its condition or group: reports then draw error curves, and count by condition.
 
     Raises
     ------
@@ -59,6 +76,14 @@ class BaseTask(ABC):
     MetricError
         If `distance_metric` cannot be used.
     """
+
+    measures: Sequence[Measure] = ()
+    question: str = ""
+    sampling_unit: str = "pairs"
+    human_references: Sequence[HumanReference] = ()
+    true_label: str | None = None
+    condition_column: str | None = None
+    group_column: str | None = None
 
     def __init__(
         self,
@@ -89,6 +114,24 @@ class BaseTask(ABC):
     def distance_metric(self, function: MetricFunction) -> None:
         self._distance_metric = DistanceMetric(function, owner=type(self).__name__)
         self.distance_metric_name = self._distance_metric.name
+
+    def facts(self) -> TaskFacts:
+        """Describe the task for reports and comparisons.
+
+        Returns
+        -------
+        TaskFacts
+        """
+        wanted = (self.true_label, self.condition_column, self.group_column)
+        label, condition, group = (name if name in self.pairs_df else None for name in wanted)
+        return described(
+            self,
+            distance=self.distance_metric_name,
+            label_column=label,
+            condition_column=condition,
+            group_column=group,
+            pairs_file=str(Path(self.pairs_file_path).absolute()),
+        )
 
     @abstractmethod
     def compute_task_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sklearn.metrics.pairwise import cosine_distances
 
-from facebench.metrics.conditions import Measure
+from facebench.metrics.conditions import Measure as ConditionMeasure
 from facebench.tasks.effect import EffectTask, HumanReference
 from facebench.tasks.shared.effect_design import Side
 from facebench.types import MetricFunction, StrPath
@@ -60,7 +60,7 @@ class InversionEffect(EffectTask):
         pairs_file_path: StrPath,
         images_path: StrPath,
         distance_metric: MetricFunction = cosine_distances,
-        measure: Measure = "auc",
+        measure: ConditionMeasure = "auc",
         contrast: tuple[Side, Side] | None = ("upright", "inverted"),
         **options: Any,
     ) -> None:
@@ -106,7 +106,7 @@ class ThatcherEffect(EffectTask):
         pairs_file_path: StrPath,
         images_path: StrPath,
         distance_metric: MetricFunction = cosine_distances,
-        measure: Measure = "mean distance",
+        measure: ConditionMeasure = "mean distance",
         contrast: tuple[Side, Side] | None = ("upright", "inverted"),
         **options: Any,
     ) -> None:
@@ -150,7 +150,7 @@ class OtherRaceEffect(EffectTask):
         pairs_file_path: StrPath,
         images_path: StrPath,
         distance_metric: MetricFunction = cosine_distances,
-        measure: Measure = "auc",
+        measure: ConditionMeasure = "auc",
         contrast: tuple[Side, Side] | None = ("own", "other"),
         **options: Any,
     ) -> None:
@@ -195,7 +195,7 @@ class FamiliarityEffect(EffectTask):
         pairs_file_path: StrPath,
         images_path: StrPath,
         distance_metric: MetricFunction = cosine_distances,
-        measure: Measure = "auc",
+        measure: ConditionMeasure = "auc",
         contrast: tuple[Side, Side] | None = ("familiar", "unfamiliar"),
         **options: Any,
     ) -> None:
@@ -242,7 +242,7 @@ class CompositeEffect(EffectTask):
         pairs_file_path: StrPath,
         images_path: StrPath,
         distance_metric: MetricFunction = cosine_distances,
-        measure: Measure = "auc",
+        measure: ConditionMeasure = "auc",
         contrast: tuple[Side, Side] | None = ("misaligned", "aligned"),
         **options: Any,
     ) -> None:
@@ -291,7 +291,7 @@ class CriticalFeaturesEffect(EffectTask):
         pairs_file_path: StrPath,
         images_path: StrPath,
         distance_metric: MetricFunction = cosine_distances,
-        measure: Measure = "mean distance",
+        measure: ConditionMeasure = "mean distance",
         *,
         critical: Sequence[str] = ("eyes-replaced", "mouth-replaced"),
         other: Sequence[str] = ("eye-distance", "mouth-height"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -10,6 +11,8 @@ from sklearn.metrics.pairwise import cosine_distances
 from facebench.columns import CONDITION
 from facebench.figures.plot_helper import PlotHelper
 from facebench.tasks.base import RoundedTask
+from facebench.tasks.facts import TaskFacts
+from facebench.tasks.measures import Measure
 from facebench.types import MetricFunction, StrPath
 
 __all__ = ["ConditionedAverageDistances"]
@@ -37,6 +40,9 @@ class ConditionedAverageDistances(RoundedTask):
         If the column is missing or has empty cells.
     """
 
+    condition_column: str
+    measures = (Measure("Mean Value", headline=True),)
+
     def __init__(
         self,
         name: str,
@@ -50,6 +56,15 @@ class ConditionedAverageDistances(RoundedTask):
         self.condition_column = condition_column
         self.normalize = normalize
         self._column("condition_column", condition_column)
+
+    def facts(self) -> TaskFacts:
+        """Describe the task for reports and comparisons.
+
+        Returns
+        -------
+        TaskFacts
+        """
+        return replace(super().facts(), normalized=self.normalize)
 
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
         """Average one layer's distances per condition.

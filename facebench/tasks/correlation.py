@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from sklearn.metrics.pairwise import cosine_distances
 from facebench.errors import MetricError
 from facebench.figures.plot_helper import PlotHelper
 from facebench.tasks.base import RoundedTask
+from facebench.tasks.facts import TaskFacts
+from facebench.tasks.measures import Measure
 from facebench.tasks.shared.distance_metric import metric_name
 from facebench.types import DistancesByModel, Float64Array, MetricFunction, StrPath
 
@@ -43,6 +46,8 @@ class CorrelationTask(RoundedTask):
         If `correlation_metric` fails or returns no number for four small pairs.
     """
 
+    measures = (Measure("Correlation Score", better="higher", headline=True, chance=0),)
+
     def __init__(
         self,
         name: str,
@@ -62,6 +67,15 @@ class CorrelationTask(RoundedTask):
         self.correlation_metric_name = metric_name(correlation_metric)
         self._numbers(None, "distance")
         self._correlate(np.array([0.0, 1.0, 2.0, 3.0]), np.array([0.0, 2.0, 1.0, 3.0]))
+
+    def facts(self) -> TaskFacts:
+        """Describe the task for reports and comparisons.
+
+        Returns
+        -------
+        TaskFacts
+        """
+        return replace(super().facts(), correlation=self.correlation_metric_name)
 
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
         """Correlate one layer's distances with the given ones.

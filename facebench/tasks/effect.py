@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,11 +13,14 @@ from sklearn.metrics.pairwise import cosine_distances
 from facebench.columns import CI_METHOD, MODEL, UNDEFINED
 from facebench.errors import InputError
 from facebench.figures.plot_helper import PlotHelper
-from facebench.metrics.conditions import Cells, Measure
+from facebench.metrics.conditions import Cells
+from facebench.metrics.conditions import Measure as ConditionMeasure
 from facebench.metrics.effects import item_index
 from facebench.metrics.uncertainty.jackknife import LeaveOut, LeftOut
 from facebench.metrics.uncertainty.permutations import exchange_of
 from facebench.tasks.base import RoundedTask
+from facebench.tasks.facts import HumanReference, TaskFacts
+from facebench.tasks.measures import Measure
 from facebench.tasks.shared.effect_design import (
     Side,
     conditions_of,
@@ -40,24 +44,6 @@ from facebench.tasks.shared.labelled_pairs import (
 from facebench.types import Float64Array, MetricFunction, StrPath
 
 __all__ = ["EffectTask", "HumanReference"]
-
-
-class HumanReference(NamedTuple):
-    """What people do, to compare networks with.
-
-    Attributes
-    ----------
-    what : str
-        The measure and the images.
-    value : float
-        NaN where only the direction is published.
-    source : str
-        The publication.
-    """
-
-    what: str
-    value: float
-    source: str
 
 
 class EffectTask(RoundedTask):
@@ -131,15 +117,13 @@ class EffectTask(RoundedTask):
     bootstrap tests of hypotheses" (2005), on blocks as the units of exchange.
     """
 
-    human_references: tuple[HumanReference, ...] = ()
-
     def __init__(
         self,
         name: str,
         pairs_file_path: StrPath,
         images_path: StrPath,
         distance_metric: MetricFunction = cosine_distances,
-        measure: Measure = "auc",
+        measure: ConditionMeasure = "auc",
         contrast: tuple[Side, Side] | None = None,
         *,
         condition_column: str = "condition",
@@ -196,6 +180,41 @@ class EffectTask(RoundedTask):
             n_permutations=at_least_1("n_permutations", n_permutations, owner),
             seed=seed,
         )
+        self.sampling_unit = self._members.plural
+        self.measures = self._declared()
+
+    def _declared(self) -> tuple[Measure, ...]:
+        contrasts = self._conditions.contrasts
+        # Of a factorial design the interaction is the effect; next comes its first factor.
+        first = ["Difference", "Relative Difference"]
+        if len(contrasts) > 1:
+            first = ["Interaction Difference", f"{next(iter(contrasts))}Difference"]
+        effects = [
+            Measure(f"{prefix}{name}", chance=chance)
+            for prefix in contrasts
+            for name, chance in (("Difference", 0), ("Ratio", 1), ("Relative Difference", 0))
+        ]
+        found = [
+            *(Measure(name, headline=True, chance=0) for name in first),
+            *(effect for effect in effects if effect.name not in first),
+            *(Measure(f"{prefix}P", bounds=(0, 1)) for prefix in contrasts),
+            *self._measure.declared(self.conditions),
+        ]
+        if self._paired_items() is not None:
+            found.append(Measure("Mean Item Relative Difference", chance=0))
+        if self.measure == "accuracy":
+            found.append(Measure("Threshold"))
+        return tuple(found)
+
+    def facts(self) -> TaskFacts:
+        """Describe the task for reports and comparisons.
+
+        Returns
+        -------
+        TaskFacts
+        """
+        effect = {name: f"{name} {self.measure_name}" for name in self.conditions}
+        return replace(super().facts(), effect=effect)
 
     @property
     def conditions(self) -> list[str]:

@@ -10,6 +10,8 @@ import pandas as pd
 
 from facebench.data.pairs import as_path
 from facebench.errors import InputError
+from facebench.tasks.facts import HumanReference, TaskFacts, described
+from facebench.tasks.measures import Measure
 from facebench.types import FloatArray, StrPath
 
 __all__ = ["EmbeddingTask"]
@@ -19,7 +21,7 @@ class EmbeddingTask(ABC):
     """One question asked of every network, through the embeddings of a list of images.
 
     The sibling of `BaseTask` for galleries, templates and choices among several images. A task of
-    your own is a subclass with three methods:
+    your own is a subclass with three methods, which declares its ``measures`` as `BaseTask` says:
 
     - ``compute_items(embeddings)`` gets one layer's embeddings and returns a DataFrame, a row per
       item (a probe, a pair of templates, a choice). The run keeps and exports it with a column
@@ -42,12 +44,22 @@ class EmbeddingTask(ABC):
     ----------
     images : list of str
         The images, in the order of the rows of ``embeddings``.
+    distance_metric_name : str or None
+        The name of its distance, if it has one.
+    measures, question, sampling_unit, human_references
+        What the task says of itself, as `BaseTask` does.
 
     Raises
     ------
     InputError
         If the name is no text or there are no images.
     """
+
+    measures: Sequence[Measure] = ()
+    question: str = ""
+    sampling_unit: str = "images"
+    human_references: Sequence[HumanReference] = ()
+    distance_metric_name: str | None = None
 
     def __init__(self, name: str, images: Sequence[str], images_path: StrPath) -> None:
         if not isinstance(name, str) or not name.strip():
@@ -63,6 +75,15 @@ class EmbeddingTask(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, {len(self.images)} images)"
+
+    def facts(self) -> TaskFacts:
+        """Describe the task for reports and comparisons.
+
+        Returns
+        -------
+        TaskFacts
+        """
+        return described(self, distance=self.distance_metric_name)
 
     @abstractmethod
     def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +19,7 @@ from facebench.metrics.accuracy import accepted_at
 from facebench.metrics.uncertainty.jackknife import LeaveOut, LeftOut
 from facebench.metrics.verification import fnmr_at_fmr
 from facebench.tasks.base import RoundedTask
+from facebench.tasks.measures import Measure
 from facebench.tasks.shared.group_measures import ALL_GROUPS, Cell, GroupMeasures, cells_of
 from facebench.tasks.shared.labelled_pairs import (
     Identity,
@@ -77,6 +79,21 @@ class GroupErrorTask(RoundedTask):
         If a parameter is not what it should be.
     """
 
+    true_label: str
+    measures = (
+        Measure("GARBE", better="lower", headline=True, bounds=(0, 1)),
+        Measure("AUC", better="higher", headline=True, chance=0.5, bounds=(0, 1)),
+        Measure("FMR", better="lower", bounds=(0, 1)),
+        Measure("FNMR", better="lower", bounds=(0, 1)),
+        Measure("d'", better="higher", chance=0),
+        Measure("FMR Max/Min", better="lower", bounds=(1, math.inf)),
+        Measure("FMR Max/Geomean", better="lower", bounds=(1, math.inf)),
+        Measure("FNMR Max/Min", better="lower", bounds=(1, math.inf)),
+        Measure("FNMR Max/Geomean", better="lower", bounds=(1, math.inf)),
+        Measure("FDR", better="higher", bounds=(0, 1)),
+        Measure("Threshold"),
+    )
+
     def __init__(
         self,
         name: str,
@@ -130,6 +147,7 @@ class GroupErrorTask(RoundedTask):
             n_resamples=at_least_1("n_resamples", n_resamples, owner),
             seed=seed,
         )
+        self.sampling_unit = self._members.plural
 
     def _check_threshold(self) -> None:
         if self.threshold is not None:

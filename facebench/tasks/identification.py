@@ -26,7 +26,8 @@ from facebench.errors import InputError, MetricError, PairsError
 from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.bootstrap import Interval
 from facebench.metrics.identification import RankedProbes, rank_k
-from facebench.metrics.search import Measure, search_gallery
+from facebench.metrics.search import Measure as SearchMeasure
+from facebench.metrics.search import search_gallery
 from facebench.metrics.templates import Normalise, pool_templates, unit_rows
 from facebench.metrics.uncertainty.identification_bootstrap import (
     identification_intervals,
@@ -35,6 +36,7 @@ from facebench.metrics.uncertainty.identification_bootstrap import (
 from facebench.metrics.uncertainty.jackknife import LeaveOut, LeftOut
 from facebench.tasks.base import round_measures
 from facebench.tasks.embedding import EmbeddingTask
+from facebench.tasks.measures import Measure
 from facebench.tasks.shared.distance_metric import batch_cosine_distance, metric_name
 from facebench.tasks.shared.image_tables import ImageTable, read_image_table
 from facebench.tasks.shared.ranked_items import as_ranked, by_gallery, cmc_curve, tpir_and_distance
@@ -42,7 +44,7 @@ from facebench.types import Float64Array, FloatArray, IntArray, MetricFunction, 
 
 __all__ = ["IdentificationTask"]
 
-_MEASURES: dict[Any, Measure] = {
+_MEASURES: dict[Any, SearchMeasure] = {
     cosine_distances: "cosine",
     batch_cosine_distance: "cosine",
     euclidean_distances: "euclidean",
@@ -118,6 +120,8 @@ class IdentificationTask(EmbeddingTask):
         If the distance is another one.
     """
 
+    sampling_unit = "people"
+
     def __init__(
         self,
         name: str,
@@ -172,6 +176,24 @@ class IdentificationTask(EmbeddingTask):
         self.seed = seed
         self._has_galleries = gallery_column in gallery_table.rows
         self._galleries = self._part(gallery_table, probe_table, gallery_column)
+        self.measures = self._declared()
+
+    def _declared(self) -> tuple[Measure, ...]:
+        found = [
+            Measure(f"Rank-{k}", better="higher", headline=k == min(self.ranks), bounds=(0, 1))
+            for k in dict.fromkeys(self.ranks)
+        ]
+        is_open = any(
+            not set(self._probe_people[part.probes]) <= set(part.identities)
+            for part in self._galleries
+        )
+        for target in dict.fromkeys(self.fpir if is_open else ()):
+            name, stands = f"TPIR@FPIR={target:g}", target == self.fpir[0]
+            found += [
+                Measure(name, better="higher", headline=stands, bounds=(0, 1)),
+                Measure(f"{name} Threshold"),
+            ]
+        return tuple(found)
 
     def _part(self, gallery: ImageTable, probes: ImageTable, column: str) -> list[_Gallery]:
         """Part the tables into galleries, in order of first appearance, and check each."""
@@ -384,7 +406,7 @@ class IdentificationTask(EmbeddingTask):
         PlotHelper.cmc_plot(pd.concat(curves, ignore_index=True), output_dir, "cmc")
 
 
-def _as_measure(distance_metric: Any) -> Measure:
+def _as_measure(distance_metric: Any) -> SearchMeasure:
     try:
         return _MEASURES[getattr(distance_metric, "function", distance_metric)]
     except (KeyError, TypeError):

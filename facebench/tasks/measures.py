@@ -7,11 +7,21 @@ declare none.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
 
-__all__ = ["Better", "Measure", "headline", "higher_is_better", "measures_for"]
+from facebench.errors import InputError
+
+__all__ = [
+    "Better",
+    "Measure",
+    "declared_measures",
+    "headline",
+    "headlines",
+    "higher_is_better",
+    "measures_for",
+]
 
 Better = Literal["higher", "lower"]
 
@@ -138,10 +148,74 @@ class Measure:
     chance: float | None = None
     bounds: tuple[float, float] | None = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.strip():
+            msg = f"The name of a Measure must be a text. Got {self.name!r} instead."
+            raise InputError(msg)
+        if self.better not in (None, *get_args(Better)):
+            msg = (
+                f"The 'better' of Measure {self.name!r} must be 'higher', 'lower' or None. "
+                f"Got {self.better!r} instead."
+            )
+            raise InputError(msg)
+        if self.bounds is not None and not self.bounds[0] < self.bounds[1]:
+            msg = (
+                f"The 'bounds' of Measure {self.name!r} must be its smallest and its largest "
+                f"value. Got {self.bounds!r} instead."
+            )
+            raise InputError(msg)
+
     @property
     def higher_is_better(self) -> bool | None:
         """True, False, or None where neither way is better."""
         return None if self.better is None else self.better == "higher"
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Measure:
+        """Read a measure from the manifest of a run, where infinity is a text."""
+        known = {name: fields[name] for name in cls.__dataclass_fields__ if name in fields}
+        if known.get("chance") is not None:
+            known["chance"] = float(known["chance"])
+        if known.get("bounds") is not None:
+            low, high = map(float, known["bounds"])
+            known["bounds"] = (low, high)
+        return cls(**known)
+
+
+def declared_measures(task: Any) -> tuple[Measure, ...]:
+    """Give the measures that a task declares.
+
+    Parameters
+    ----------
+    task : BaseTask, EmbeddingTask or TaskFacts
+        The task, or what is known of it.
+
+    Returns
+    -------
+    tuple of Measure
+        Empty for an old-style task, which declares none.
+
+    Raises
+    ------
+    InputError
+        If they are something else, or two have one name.
+    """
+    found = tuple(getattr(task, "measures", ()))
+    if not all(isinstance(measure, Measure) for measure in found):
+        msg = (
+            f"The 'measures' of {type(task).__name__} must be a sequence of facebench.Measure. "
+            f"Got {getattr(task, 'measures', ())!r} instead."
+        )
+        raise InputError(msg)
+    names = [measure.name for measure in found]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        msg = (
+            f"The 'measures' of {type(task).__name__} must have different names. "
+            f"Got {twice!r} twice."
+        )
+        raise InputError(msg)
+    return found
 
 
 def measures_for(task: Any, names: Sequence[str]) -> dict[str, Measure]:
@@ -149,26 +223,47 @@ def measures_for(task: Any, names: Sequence[str]) -> dict[str, Measure]:
 
     Parameters
     ----------
-    task : BaseTask or EmbeddingTask
-        The task; its ``measures`` are what it declares.
+    task : BaseTask, EmbeddingTask or TaskFacts
+        The task, or what is known of it; its ``measures`` are what it declares.
     names : sequence of str
         The measures among its results, in their order.
 
     Returns
     -------
     dict of str to Measure
-        By name, in the order of `names`. Where a task declares measures, others of its numbers
-        are no headlines and have no direction; where it declares none, both are guessed from names.
+        By name: headline measures in the order of their declaration (the first measure declared
+        where none is one), then the others in the order of `names`. Where a task declares measures,
+        others of its numbers are no headlines and have no direction; where it declares none, both
+        are guessed from names.
     """
-    declared = {measure.name: measure for measure in getattr(task, "measures", ())}
-    if declared:
-        return {name: declared.get(name, Measure(name)) for name in names}
-    first = headline(list(names))
-    directions: dict[bool | None, Better | None] = {True: "higher", False: "lower", None: None}
+    declared = {measure.name: measure for measure in declared_measures(task)}
+    known = [name for name in declared if name in names]
+    first = [name for name in known if declared[name].headline] or known[:1]
+    if not declared:
+        directions: dict[bool | None, Better | None] = {True: "higher", False: "lower", None: None}
+        declared = {name: Measure(name, directions[higher_is_better(name)]) for name in names}
+    # Of an old-style task, or where results lack all that was declared.
+    first = first or headline(list(names))
     return {
-        name: Measure(name, directions[higher_is_better(name)], headline=name in first)
-        for name in names
+        name: replace(declared.get(name, Measure(name)), headline=name in first)
+        for name in dict.fromkeys([*first, *names])
     }
+
+
+def headlines(task: Any, names: Sequence[str]) -> list[str]:
+    """Name the measures that stand for a task, the one that chooses the best layer first.
+
+    Parameters
+    ----------
+    task, names
+        See `measures_for`.
+
+    Returns
+    -------
+    list of str
+        One or more of `names`; none if there are none.
+    """
+    return [name for name, measure in measures_for(task, names).items() if measure.headline]
 
 
 def _short(metric: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from facebench.metrics.uncertainty.influence import Scale
 from facebench.metrics.uncertainty.jackknife import LeaveOut, LeftOut
 from facebench.metrics.uncertainty.rating_resamples import Estimate
 from facebench.tasks.embedding import EmbeddingTask
+from facebench.tasks.measures import Measure
 from facebench.tasks.shared.rating_columns import interval_columns
 from facebench.types import Float64Array, FloatArray, StrPath
 
@@ -111,6 +113,20 @@ class OddOneOutTask(EmbeddingTask):
         super().__init__(name, list(dict.fromkeys(names)), images_path)
         self.similarity, self.temperature, self.resample = similarity, temperature, resample
         self.confidence = confidence
+        self.sampling_unit = f"{resample}s"
+        self.measures = (
+            Measure("Agreement", better="higher", headline=True, chance=1 / 3, bounds=(0, 1)),
+            Measure(
+                "Log Likelihood", better="higher", chance=math.log(1 / 3), bounds=(-math.inf, 0)
+            ),
+            Measure("Temperature", bounds=(0, math.inf)),
+        )
+        if choice_ceiling(*_triplets(self.triplets_df)).repeated.any():
+            self.measures += (
+                Measure("Ceiling Lower", bounds=(0, 1)),
+                Measure("Ceiling Upper", bounds=(0, 1)),
+                Measure("Share of Ceiling", better="higher", bounds=(0, math.inf)),
+            )
 
     def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
         """Compute the three similarities of every triplet.

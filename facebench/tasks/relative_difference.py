@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -12,6 +13,8 @@ from sklearn.metrics.pairwise import cosine_distances
 from facebench.errors import PairsError
 from facebench.figures.plot_helper import PlotHelper
 from facebench.tasks.base import RoundedTask
+from facebench.tasks.facts import TaskFacts
+from facebench.tasks.measures import Measure
 from facebench.types import MetricFunction, StrPath
 
 __all__ = ["RelativeDifferenceTask"]
@@ -40,6 +43,8 @@ class RelativeDifferenceTask(RoundedTask):
         If the column is missing, has empty cells, or does not hold exactly two groups.
     """
 
+    group_column: str
+
     def __init__(
         self,
         name: str,
@@ -58,6 +63,20 @@ class RelativeDifferenceTask(RoundedTask):
                 f"{', '.join(repr(str(group)) for group in self.groups[:5])}."
             )
             raise PairsError(msg)
+        self.measures = (
+            Measure("Relative Difference", headline=True, chance=0, bounds=(-1, 1)),
+            *(Measure(f"{group} Mean") for group in self.groups),
+        )
+
+    def facts(self) -> TaskFacts:
+        """Describe the task for reports and comparisons.
+
+        Returns
+        -------
+        TaskFacts
+        """
+        effect = {str(group): f"{group} Mean" for group in self.groups}
+        return replace(super().facts(), effect=effect)
 
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
         """Compare the groups in one layer.

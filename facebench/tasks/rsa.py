@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,14 @@ from facebench.metrics.rdm import DISTANCES, rdm, rdm_from_pairs
 from facebench.metrics.uncertainty.jackknife import LeaveOut, LeftOut
 from facebench.metrics.uncertainty.rsa_intervals import rdm_likeness
 from facebench.tasks.embedding import EmbeddingTask
+from facebench.tasks.facts import TaskFacts
+from facebench.tasks.measures import Measure
 from facebench.tasks.shared.layer_similarity import rdm_similarity
 from facebench.tasks.shared.rating_columns import (
     MEASURE_NAMES,
     interval_columns,
     rating_columns,
+    rating_measures,
     ratings_left_out,
 )
 from facebench.tasks.shared.ratings import RatingKind, find_layout, take_ratings
@@ -139,11 +143,30 @@ class RsaTask(EmbeddingTask):
         except ValueError as error:
             msg = f"RsaTask {name!r}: {error}"
             raise InputError(msg) from error
+        self.measures = self._declared(measure)
+        if self._ratings is not None:
+            self.sampling_unit = "images and raters" if resample == "both" else f"{resample}s"
 
-    @property
-    def rating_columns(self) -> list[str]:
-        """The column of the items with people's mean dissimilarity, if there is a reference."""
-        return [] if self._ratings is None else ["distance"]
+    def _declared(self, measure: str) -> tuple[Measure, ...]:
+        if self._ratings is None:
+            return (Measure("Mean Distance", headline=True),)
+        return (
+            *rating_measures(measure, self._ratings.shape[1]),
+            Measure("Cosine", better="higher", bounds=(-1, 1)),
+            Measure("Whitened Cosine", better="higher", bounds=(-1, 1)),
+            Measure("Whitened Pearson", better="higher", chance=0, bounds=(-1, 1)),
+        )
+
+    def facts(self) -> TaskFacts:
+        """Describe the task for reports and comparisons.
+
+        Returns
+        -------
+        TaskFacts
+        """
+        # People's mean dissimilarity, see `compute_items`.
+        columns = [] if self._ratings is None else ["distance"]
+        return replace(super().facts(), rating_columns=columns)
 
     def _arranged(self, pairs: pd.DataFrame, values: Float64Array) -> Float64Array:
         """Put ratings in the order of the RDM, a column per rater."""

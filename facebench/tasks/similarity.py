@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,14 +20,17 @@ from facebench.metrics.ratings.draws import INTERVALS, RESAMPLES
 from facebench.metrics.ratings.pairs import IntervalKind, RatedPairs, Resample
 from facebench.metrics.uncertainty.jackknife import LeftOut
 from facebench.tasks.base import RoundedTask
+from facebench.tasks.facts import TaskFacts
+from facebench.tasks.measures import Measure
 from facebench.tasks.shared.rating_columns import (
     MEASURE_NAMES,
     interval_columns,
     rating_columns,
+    rating_measures,
     ratings_left_out,
     remarks_on,
 )
-from facebench.tasks.shared.ratings import RatingKind, Ratings, find_layout, take_ratings
+from facebench.tasks.shared.ratings import RATER, RatingKind, Ratings, find_layout, take_ratings
 from facebench.types import DistancesByModel, Float64Array, MetricFunction, StrPath
 
 __all__ = ["SimilarityTask"]
@@ -149,11 +153,28 @@ class SimilarityTask(RoundedTask):
         self._people: tuple[Float64Array, RatedPairs] | None = None
         self._pixels: dict[str, Float64Array] = {}
         self._suspect_similarities()
+        self.sampling_unit = "images and raters" if resample == "both" else f"{resample}s"
+        is_long = self.layout.is_long
+        n_raters = self.pairs_df[RATER].nunique() if is_long else len(self.layout.columns)
+        self.measures = rating_measures(measure, n_raters)
+        if self.nuisance or pixel_distance:
+            self.measures += (
+                Measure("Partial Correlation", better="higher", chance=0, bounds=(-1, 1)),
+            )
 
-    @property
-    def rating_columns(self) -> list[str]:
-        """The columns of ratings; none where a row is one rating of several of a pair."""
-        return [] if self.layout.is_long else list(self.layout.columns)
+    def facts(self) -> TaskFacts:
+        """Describe the task for reports and comparisons.
+
+        Returns
+        -------
+        TaskFacts
+        """
+        return replace(
+            super().facts(),
+            # In long form a row is one rating of several of a pair.
+            rating_columns=[] if self.layout.is_long else list(self.layout.columns),
+            rates_similarity=self.rating == "similarity",
+        )
 
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
         """Compare one layer's distances with the ratings.

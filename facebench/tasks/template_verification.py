@@ -45,8 +45,10 @@ from facebench.metrics.verification import (
 )
 from facebench.tasks.base import round_measures
 from facebench.tasks.embedding import EmbeddingTask
+from facebench.tasks.measures import Measure
 from facebench.tasks.shared.distance_metric import DistanceMetric
 from facebench.tasks.shared.image_tables import read_image_table
+from facebench.tasks.shared.rate_measures import rate_measures
 from facebench.types import Float64Array, FloatArray, MetricFunction, StrPath
 
 __all__ = ["TemplateVerificationTask"]
@@ -152,6 +154,12 @@ class TemplateVerificationTask(EmbeddingTask):
         self.distance_metric_name = self.distance_metric.name
         self.normalise, self.flip, self.true_label = normalise, flip, true_label
         self.far, self.n_resamples, self.seed = tuple(map(float, far)), n_resamples, seed
+        self.sampling_unit = "templates" if self._people is None else "people"
+        self.measures = (
+            Measure("AUC", better="higher", headline=True, chance=0.5, bounds=(0, 1)),
+            *rate_measures(self.far, headline=True),
+            Measure("Oracle Accuracy", better="higher", bounds=(0, 1)),
+        )
         self.template_pairs = self._checked_pairs(
             pair_table.rows.assign(
                 **{side: pair_table.texts(None, side) for side in _SIDES},

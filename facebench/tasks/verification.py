@@ -30,6 +30,7 @@ from facebench.metrics.uncertainty.replicates import (
 )
 from facebench.metrics.verification_report import Estimate, VerificationReport, verify
 from facebench.tasks.base import RoundedTask
+from facebench.tasks.measures import Measure
 from facebench.tasks.shared.labelled_pairs import (
     Identity,
     align_distances,
@@ -43,6 +44,7 @@ from facebench.tasks.shared.labelled_pairs import (
     resamples_of,
     resampling_note,
 )
+from facebench.tasks.shared.rate_measures import rate_measures
 from facebench.types import Float64Array, MetricFunction, StrPath
 
 __all__ = ["VerificationTask"]
@@ -107,6 +109,8 @@ class VerificationTask(RoundedTask):
         If a parameter is not what it should be.
     """
 
+    true_label: str
+
     def __init__(
         self,
         name: str,
@@ -139,6 +143,17 @@ class VerificationTask(RoundedTask):
             self._members,
             n_resamples=at_least_1("n_resamples", n_resamples, owner),
             seed=seed,
+        )
+        self.sampling_unit = self._members.plural
+        self.measures = (
+            Measure("AUC", better="higher", headline=True, chance=0.5, bounds=(0, 1)),
+            Measure("Accuracy", better="higher", headline=True, bounds=(0, 1)),
+            Measure("Accuracy SE", bounds=(0, 1)),
+            Measure("Threshold"),
+            Measure("Oracle Accuracy", better="higher", bounds=(0, 1)),
+            Measure("Oracle Threshold"),
+            *rate_measures(self.far),
+            Measure("d'", better="higher", chance=0),
         )
 
     def _make_folds(self, n_folds: int, seed: int) -> tuple[NDArray[Any], str]:

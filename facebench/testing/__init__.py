@@ -70,8 +70,9 @@ def check_task(
 ) -> None:
     """Check that a task does what facebench asks of one.
 
-    It returns a table of numbers, the same twice, for any model; it leaves its own pairs as they
-    are; it refuses bad input; it runs and draws in a manager.
+    It returns a table of numbers, the same twice, for any model; the measures it declares are among
+    them, within their bounds, and one is its headline; it leaves its own pairs as they are; it
+    refuses bad input; it runs and draws in a manager.
 
     Parameters
     ----------

@@ -18,6 +18,7 @@ from facebench.models.base import BaseModel
 from facebench.run.manager import MultiModelTaskManager
 from facebench.tasks.base import BaseTask
 from facebench.tasks.embedding import EmbeddingTask
+from facebench.tasks.measures import declared_measures
 from facebench.testing.cases import TaskCase
 from facebench.testing.checks import Check, demand, raises
 
@@ -59,6 +60,24 @@ def _it_returns_a_table_with_numbers(case: TaskCase) -> None:
     demand(result.columns.is_unique, f"columns occur twice: {list(result.columns)}")
     measures = result.drop(columns=[TASK, MODEL, LAYER], errors="ignore")
     demand(len(measures.select_dtypes("number").columns) > 0, "no column holds numbers")
+
+
+def _it_reports_what_it_declares(case: TaskCase) -> None:
+    declared = declared_measures(case.make())
+    for seed in (0, 1):
+        result = _measured(case, seed)
+        numbers = result.select_dtypes("number")
+        missing = [measure.name for measure in declared if measure.name not in numbers]
+        demand(not missing, f"measures that it declares are not among its results: {missing}")
+        for measure in declared:
+            low, high = measure.bounds or (-np.inf, np.inf)
+            values = numbers[measure.name].dropna()
+            outside = values[(values < low) | (values > high)].tolist()
+            demand(not outside, f"{measure.name!r} must be from {low} to {high}, but is {outside}")
+    if declared:
+        demand(
+            any(measure.headline for measure in declared), "no measure it declares is a headline"
+        )
 
 
 def _twice_gives_the_same(case: TaskCase) -> None:
@@ -139,6 +158,7 @@ TASK_CHECKS = tuple(
     Check(function)
     for function in (
         _it_returns_a_table_with_numbers,
+        _it_reports_what_it_declares,
         _twice_gives_the_same,
         _all_models_have_the_same_columns,
         _it_leaves_what_it_knows_as_it_is,

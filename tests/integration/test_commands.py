@@ -301,6 +301,9 @@ class TestYourOwn:
             cwd=tmp_path, capture_output=True, text=True,
         )  # fmt: skip
         assert linted.returncode == 0, linted.stdout
+        if kind == "task":
+            [measure] = sys.modules["my_own_task"].MyOwnTask.measures
+            assert measure.headline
         said = {"models": "dlib-resnet", "tasks": {"a": {"task": "accuracy", "pairs": "pairs.csv"}}}
         said["tasks"]["a"]["true_label"] = "same"
         if kind == "model":

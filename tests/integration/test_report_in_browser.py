@@ -380,3 +380,14 @@ def test_page_fits_a_phone(chrome, pages):
         visit(chrome, pages[name])
         assert chrome.execute_script("return document.documentElement.scrollWidth") <= 390
     chrome.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_a_line_tells_what_chance_is(pages, chrome):
+    visit(chrome, pages["report"])
+    draw_all(chrome)
+    for chart, axis in (("conditions", "x"), ("profile", "y")):
+        script = f"document.querySelector('[data-chart={chart}] .plot').layout.shapes[0]"
+        line = chrome.execute_script(f"return {script}")
+        # The AUC of a task of verification.
+        assert line[f"{axis}0"] == line[f"{axis}1"] == 0.5
+        assert line["label"]["text"] == "chance"

@@ -43,13 +43,18 @@ _TASK = '''"""{title}: a task for facebench."""
 
 import pandas as pd
 
-from facebench import BaseTask, PlotHelper
+from facebench import BaseTask, Measure, PlotHelper
 from facebench.registry import register_task
 
 
 @register_task("{name}")
 class {cls}(BaseTask):
-    """What the task asks of a network, and which way is better."""
+    """What does the task ask of a network?"""
+
+    # Which way is better ("higher", "lower" or None); the headline stands for the task.
+    measures = (Measure("Mean Distance", better=None, headline=True),)
+    # What the data are a sample of, such as "people", "images" or "pairs".
+    sampling_unit = "pairs"
 
     def compute_task_performance(self, pairs_distances_df):
         # The rows of the pairs file with all their columns and model_computed_distance.

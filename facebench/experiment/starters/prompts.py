@@ -24,7 +24,8 @@ _TASK_WISH = (
     "squared error between 'model_computed_distance' and the column 'true_distance' of the "
     "pairs file. It should return a DataFrame with the column 'Mean Squared Error' and draw "
     "it with PlotHelper.bar_plot(performances, y, ylabel, title_prefix, output_dir, "
-    "file_name)."
+    "file_name), and declare the measure: `measures = (Measure('Mean Squared Error', "
+    "better='lower', headline=True),)`."
 )
 _PLOT_WISH = (
     "a plot method that draws, for every model, the largest distance of each layer as bars, with "
@@ -32,7 +33,7 @@ _PLOT_WISH = (
 )
 _RULES = (
     "Answer with one Python file. Import from facebench (`from facebench import BaseModel, "
-    "BaseTask, PlotHelper`). "
+    "BaseTask, Measure, PlotHelper`). "
 )
 
 

@@ -42,6 +42,7 @@ def layer_map_figure(
     columns: Sequence[str],
     title: str,
     signed: Sequence[bool] | None = None,
+    lower: Sequence[bool] | None = None,
 ) -> Figure:
     """Draw values of every layer of every model, each column on its own scale of colour.
 
@@ -58,11 +59,13 @@ def layer_map_figure(
     signed : sequence of bool, length C, optional
         Whether 0 is the middle of a column's scale, as of differences. It is in any case where
         there are values of both signs.
+    lower : sequence of bool, length C, optional
+        Whether the smallest value of a column is the best, not the largest.
 
     Returns
     -------
     Figure
-        One axes for the map and one per column for its scale of colours; the largest value of a
+        One axes for the map and one per column for its scale of colours; the best value of a
         model and column is bold.
     """
     tops = []
@@ -82,7 +85,13 @@ def layer_map_figure(
     for column in range(len(columns)):
         shades, scale = _scale(values[:, column], bool(signed and signed[column]))
         _draw_bar(figure, (column * CELL_WIDTH, width, top), shades, scale, values[:, column])
-        peaks = {model: _largest(values[own, column]) for model, own in rows_of.items()}
+        best = np.nanmin if lower and lower[column] else np.nanmax
+        peaks = {
+            model: float("nan")
+            if np.isnan(values[own, column]).all()
+            else float(best(values[own, column]))
+            for model, own in rows_of.items()
+        }
         most = float(np.nanmax(np.abs(values[:, column]), initial=0))
         for row, model in enumerate(models):
             value = float(values[row, column])
@@ -128,10 +137,6 @@ def layer_map_figure(
         )
     house_title(axes, title, max(width, 4.5))
     return figure
-
-
-def _largest(values: Array) -> float:
-    return float("nan") if np.isnan(values).all() else float(np.nanmax(values))
 
 
 def _scale(values: Array, signed: bool) -> tuple[Colormap, Normalize]:

@@ -61,12 +61,16 @@ def effects_chart(
 
 
 class Curves(NamedTuple):
-    """A table of `layer_profile`, what it is of ('' for a single one), its axis, and its lacks."""
+    """A table of `layer_profile`, what it is of ('' for a single one), its axis, and its lacks.
+
+    `smallest` says whether the smallest value is the best.
+    """
 
     of: str
     value_label: str
     table: pd.DataFrame
     undefined: str
+    smallest: bool
 
 
 def in_common(measures: Sequence[str]) -> str:
@@ -94,7 +98,6 @@ def profile_chart(
     title: str,
     shown: str,
     signed: bool,
-    smallest: bool,
 ) -> Figure:
     """Draw the curves of networks, together or with a panel for each measure.
 
@@ -106,8 +109,8 @@ def profile_chart(
         The models that are untrained copies, by what they are called together.
     title, shown : str
         The title, and the name of what is measured.
-    signed, smallest : bool
-        Whether values below 0 are none to reach, and whether the smallest value is the best.
+    signed : bool
+        Whether values below 0 are none to reach.
 
     Returns
     -------
@@ -135,7 +138,7 @@ def profile_chart(
                 f"{cell_text(model)}, {curve.of}" if curve.of and not apart else cell_text(model),
                 style,
                 signed,
-                smallest,
+                curve.smallest,
             )
             for style, curve in enumerate(group)
             for model, rows in curve.table.groupby(MODEL, sort=False)
@@ -194,9 +197,12 @@ def _band(rows: pd.DataFrame, label: str) -> Band:
 
 
 def map_chart(
-    tables: Sequence[pd.DataFrame], measure: str | Mapping[str, str], title: str
+    tables: Sequence[pd.DataFrame],
+    measure: str | Mapping[str, str],
+    title: str,
+    lower: Sequence[bool],
 ) -> Figure:
-    """Draw tables of `layer_profile` as one map, a column each."""
+    """Draw tables of `layer_profile` as one map, a column each; `lower` values of some are best."""
     import numpy as np
 
     from facebench.figures.drawing.layer_map import layer_map_figure
@@ -224,4 +230,5 @@ def map_chart(
         columns,
         title if not isinstance(measure, str) else f"{title}: {measure}",
         signed,
+        lower,
     )

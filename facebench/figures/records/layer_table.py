@@ -7,13 +7,22 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from facebench.columns import CI_HIGH, CI_LOW, CONDITION, LAYER, MODEL, NETWORK_LAYERS, TASK
+from facebench.columns import (
+    CI_HIGH,
+    CI_LOW,
+    CONDITION,
+    LAYER,
+    LOWER_IS_BETTER,
+    MODEL,
+    NETWORK_LAYERS,
+    TASK,
+)
 from facebench.errors import InputError
 from facebench.figures.records.layer_order import network_order, places_in_network
 from facebench.figures.records.tables import as_numbers, check_column, check_table
 from facebench.utils.suggestions import did_you_mean
 
-__all__ = ["REACHED", "layer_profile"]
+__all__ = ["REACHED", "is_lower_better", "layer_profile"]
 
 # The share of the peak whose first layer is reported.
 REACHED = 0.95
@@ -25,7 +34,7 @@ def layer_profile(
     *,
     condition: str | None = None,
     layers: Mapping[str, Sequence[str]] | None = None,
-    larger_is_better: bool = True,
+    larger_is_better: bool | None = None,
 ) -> pd.DataFrame:
     """Follow a measure through the layers of every network.
 
@@ -42,8 +51,9 @@ def layer_profile(
         A layer's place counts the leaf layers up to it; one that holds others is where the last of
         them is. By default as the tables of a run know them; of other tables the order of rows, and
         depth in them, with a layer that holds others after them.
-    larger_is_better : bool, default True
-        Whether the peak is the largest value; else the smallest.
+    larger_is_better : bool, optional
+        Whether the peak is the largest value; else the smallest. By default as the task declares
+        it, in the tables of a run; the largest in other tables, and where neither way is better.
 
     Returns
     -------
@@ -75,6 +85,8 @@ def layer_profile(
     where = "layer_profile"
     check_table(performances, where, (TASK, MODEL, LAYER))
     check_column(performances, where, "measure", measure)
+    if larger_is_better is None:
+        larger_is_better = not is_lower_better(performances, measure)
     rows = _of_condition(performances, condition)
     if layers is None:
         layers = _known(rows)
@@ -83,6 +95,11 @@ def layer_profile(
         for _, part in rows.groupby([TASK, MODEL], sort=False)
     ]
     return pd.concat(profiles, ignore_index=True)
+
+
+def is_lower_better(performances: pd.DataFrame, measure: str) -> bool:
+    """Tell whether lower values of a measure are better, as the tables of a run know it."""
+    return measure in performances.attrs.get(LOWER_IS_BETTER, ())
 
 
 def _known(rows: pd.DataFrame) -> dict[str, Sequence[str]]:

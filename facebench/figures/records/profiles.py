@@ -97,7 +97,7 @@ class ProfilePlots:
         condition: str | None = None,
         layers: Mapping[str, Sequence[str]] | None = None,
         controls: Mapping[str, Sequence[str]] | None = None,
-        larger_is_better: bool = True,
+        larger_is_better: bool | None = None,
         label: str | None = None,
         together: bool = False,
     ) -> list[Path]:
@@ -140,7 +140,7 @@ class ProfilePlots:
         InputError
             If a column, condition or control is missing, or a layer occurs twice.
         """
-        from facebench.figures.records.layer_table import layer_profile
+        from facebench.figures.records.layer_table import is_lower_better, layer_profile
 
         measures = [measure] if isinstance(measure, str) else list(measure)
         where = "PlotHelper.plot_layer_profile"
@@ -148,6 +148,11 @@ class ProfilePlots:
         untrained = _controls(performances, controls, where)
         shown = label or in_common(measures)
         signed = all("Difference" in column for column in measures)
+
+        def smallest(column: str) -> bool:
+            if larger_is_better is None:
+                return is_lower_better(performances, column)
+            return not larger_is_better
 
         def curves(task: str, rows: pd.DataFrame) -> list[Curves]:
             return [
@@ -159,15 +164,16 @@ class ProfilePlots:
                         column,
                         condition=condition,
                         layers=layers,
-                        larger_is_better=larger_is_better,
+                        larger_is_better=not smallest(column),
                     ),
                     why_undefined(rows),
+                    smallest(column),
                 )
                 for column in measures
             ]
 
         def figure(found: list[Curves], title: str) -> Figure:
-            return profile_chart(found, untrained, title, shown, signed, not larger_is_better)
+            return profile_chart(found, untrained, title, shown, signed)
 
         if together:
             found = [
@@ -194,7 +200,7 @@ class ProfilePlots:
         """Draw one map of all models, layers and tasks, each column with its own scale of colours.
 
         A column of differences, or with values of both signs, is white at 0, orange below and
-        blue above. The largest value of a model and column is bold.
+        blue above. The best value of a model and column is bold.
 
         Parameters
         ----------
@@ -221,9 +227,9 @@ class ProfilePlots:
         InputError
             If there is no task, or one lacks its column.
         """
-        tables = _map_tables(performances, measure, layers)
+        tables, lower = _map_tables(performances, measure, layers)
         target = Path(output_dir) / f"{safe_name(file_name)}.png"
-        return draw_one(target, lambda: map_chart(tables, measure, title))
+        return draw_one(target, lambda: map_chart(tables, measure, title, lower))
 
 
 def _controls(
@@ -251,8 +257,8 @@ def _map_tables(
     performances: Mapping[str, pd.DataFrame],
     measure: str | Mapping[str, str],
     layers: Mapping[str, Sequence[str]] | None,
-) -> list[pd.DataFrame]:
-    from facebench.figures.records.layer_table import layer_profile
+) -> tuple[list[pd.DataFrame], list[bool]]:
+    from facebench.figures.records.layer_table import is_lower_better, layer_profile
 
     wanted = dict.fromkeys(performances, measure) if isinstance(measure, str) else dict(measure)
     missing = [task for task in wanted if task not in performances]
@@ -263,7 +269,9 @@ def _map_tables(
             f"{did_you_mean(missing[0], performances) if missing else ''}"
         )
         raise InputError(msg)
-    return [
+    tables = [
         layer_profile(performances[task], str(column), layers=layers)
         for task, column in wanted.items()
     ]
+    lower = [is_lower_better(performances[task], str(column)) for task, column in wanted.items()]
+    return tables, lower

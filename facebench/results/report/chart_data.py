@@ -9,7 +9,7 @@ import numpy as np
 from facebench.metrics.operating_points import eer, fnmr_at_fmr
 from facebench.metrics.roc_curve import roc
 from facebench.results.headline import best_layers
-from facebench.tasks.measures import headline
+from facebench.tasks.measures import measures_for
 from facebench.types import Float64Array, IntArray
 
 if TYPE_CHECKING:
@@ -112,24 +112,26 @@ def operating_points(pairs: PairRows) -> list[float | None]:
     return found
 
 
-def profile_data(results: pd.DataFrame) -> list[dict[str, Any]]:
+def profile_data(results: pd.DataFrame, facts: TaskFacts) -> list[dict[str, Any]]:
     """Give each measure over the layers, of models that have several.
 
     Parameters
     ----------
     results : DataFrame
         Rows of one task of the tidy table.
+    facts : TaskFacts
+        What is known of it.
 
     Returns
     -------
     list of dict
-        measure, condition and lines: model, layers, and arrays value, low, high.
+        measure, condition, chance (None where unknown) and lines: model, layers, and arrays value,
+        low, high.
     """
     layers = results.groupby("model")["layer"].nunique()
     deep = results[results["model"].isin(layers[layers > 1].index)]
-    metrics = list(dict.fromkeys(deep["metric"]))
-    first = headline(metrics) if metrics else []
-    shown = [*first, *(metric for metric in metrics if metric not in first)][:_MEASURES_SHOWN]
+    declared = measures_for(facts, list(dict.fromkeys(deep["metric"])))
+    shown = list(declared)[:_MEASURES_SHOWN]
     if deep["condition"].nunique() > 1:
         shown = shown[:1]
     profiles = []
@@ -146,13 +148,20 @@ def profile_data(results: pd.DataFrame) -> list[dict[str, Any]]:
                 }
                 for model, line in rows.groupby("model", sort=False)
             ]
-            profiles.append({"measure": metric, "condition": _text(condition), "lines": lines})
+            profiles.append(
+                {
+                    "measure": metric,
+                    "condition": _text(condition),
+                    "chance": declared[metric].chance,
+                    "lines": lines,
+                }
+            )
             if len(profiles) >= _MOST_CONDITIONS:
                 return profiles
     return profiles
 
 
-def condition_data(results: pd.DataFrame, task: str) -> list[dict[str, Any]]:
+def condition_data(results: pd.DataFrame, task: str, facts: TaskFacts) -> list[dict[str, Any]]:
     """Give each measure by condition, of the best layer of every model.
 
     Parameters
@@ -161,21 +170,21 @@ def condition_data(results: pd.DataFrame, task: str) -> list[dict[str, Any]]:
         Rows of one task of the tidy table.
     task : str
         The task.
+    facts : TaskFacts
+        What is known of it.
 
     Returns
     -------
     list of dict
-        measure, conditions and series: model, layer, and arrays value, low, high. A task without
-        conditions has one, named ''.
+        measure, conditions, chance (None where unknown) and series: model, layer, and arrays value,
+        low, high. A task without conditions has one, named ''.
     """
-    best = best_layers(results, task)
+    best = best_layers(results, task, facts)
     own = results[results["layer"].eq(results["model"].map(best))]
-    metrics = list(dict.fromkeys(own["metric"]))
-    first = headline(metrics)
-    metrics = [*first, *(metric for metric in metrics if metric not in first)]
+    declared = measures_for(facts, list(dict.fromkeys(own["metric"])))
     conditions = [_text(name) for name in own["condition"].unique()][:_MOST_CONDITIONS]
     found = []
-    for metric in metrics[:_MEASURES_SHOWN]:
+    for metric in list(declared)[:_MEASURES_SHOWN]:
         series = []
         for model, layer in best.items():
             rows = own[(own["model"] == model) & (own["metric"] == metric)]
@@ -191,7 +200,14 @@ def condition_data(results: pd.DataFrame, task: str) -> list[dict[str, Any]]:
                     "high": _floats(by_name["ci_high"]),
                 }
             )
-        found.append({"measure": metric, "conditions": conditions, "series": series})
+        found.append(
+            {
+                "measure": metric,
+                "conditions": conditions,
+                "chance": declared[metric].chance,
+                "series": series,
+            }
+        )
     return found
 
 
@@ -215,7 +231,7 @@ def effect_data(results: pd.DataFrame, task: str, facts: TaskFacts) -> dict[str,
     names = list(facts.effect.values())
     if len(names) < 2 or not set(names) <= set(results["metric"]):
         return None
-    best = best_layers(results, task)
+    best = best_layers(results, task, facts)
     own = results[results["layer"].eq(results["model"].map(best))]
     series = []
     for model, layer in best.items():

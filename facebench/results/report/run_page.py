@@ -107,8 +107,9 @@ def headline_table(results: pd.DataFrame, sections: list[TaskSection]) -> Table:
     extra = []
     for section in sections:
         own = results[results["task"] == section.name]
-        best = best_layers(results, section.name)
-        for metric, part in headline_rows(own, all_layers=True).groupby("metric", sort=False):
+        best = best_layers(results, section.name, section.facts)
+        chosen = headline_rows(own, {section.name: section.facts}, all_layers=True)
+        for metric, part in chosen.groupby("metric", sort=False):
             # What is hidden at first may lie far off.
             span = span_of(part[part["layer"].eq(part["model"].map(best))])
             for row in part.itertuples():

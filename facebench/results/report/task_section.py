@@ -24,7 +24,7 @@ from facebench.results.report.chart_data import (
 from facebench.results.report.pair_samples import Named, gallery_data, group_rates, scatter_data
 from facebench.results.report.thumbnails import Thumbnails
 from facebench.results.task_facts import TaskFacts
-from facebench.tasks.measures import headline
+from facebench.tasks.measures import headlines
 
 __all__ = ["TaskSection", "task_section"]
 
@@ -85,15 +85,15 @@ def task_section(
     """
     facts = run.tasks[task]
     results = run.results[run.results["task"] == task]
-    best = best_layers(results, task)
-    chosen = _chosen(results, best, curves)
+    best = best_layers(results, task, facts)
+    metrics = headlines(facts, list(dict.fromkeys(results["metric"])))
+    chosen = _chosen(results, metrics[0], best, curves)
     series = _series(run, task, facts, chosen)
-    first = headline(list(dict.fromkeys(results["metric"])))[0]
-    which = "best" if direction(results[results["metric"] == first]) else "last"
+    which = "best" if direction(results[results["metric"] == metrics[0]]) else "last"
     heads = [named for named in series if best[named[0]] == named[1]]
     data: dict[str, Any] = {
-        "profiles": profile_data(results),
-        "conditions": condition_data(results, task),
+        "profiles": profile_data(results, facts),
+        "conditions": condition_data(results, task, facts),
         "effect": effect_data(results, task, facts),
         "scatter": scatter_data(heads, thumbnails),
         "galleries": gallery_data(heads, thumbnails),
@@ -119,16 +119,17 @@ def task_section(
             for model, layer, pairs in series
             if pairs.labels is not None
         ],
-        ties=_ties(run, results, {model: pairs for model, _, pairs in heads}),
+        ties=_ties(run, headline_rows(results, {task: facts}), heads),
         notes=_notes(results, data, best, which),
         which=which,
     )
 
 
-def _chosen(results: pd.DataFrame, best: dict[str, str], curves: int) -> list[tuple[str, str]]:
+def _chosen(
+    results: pd.DataFrame, metric: str, best: dict[str, str], curves: int
+) -> list[tuple[str, str]]:
     """Choose the layers with curves: the best of each model, then the best of all others."""
     chosen = list(best.items())
-    metric = headline(list(dict.fromkeys(results["metric"])))[0]
     rows = results[(results["metric"] == metric) & results["condition"].isna()]
     if direction(rows):
         rows = rows.sort_values("value", ascending=direction(rows) < 0, kind="stable")
@@ -154,12 +155,11 @@ def _series(run: Run, task: str, facts: TaskFacts, chosen: list[tuple[str, str]]
 
 
 def _ties(
-    run: Run, results: pd.DataFrame, heads: dict[str, PairRows]
+    run: Run, rows: pd.DataFrame, heads: list[Named]
 ) -> dict[tuple[str, str], dict[str, str]]:
     """Group the best layers of all models, by measure and condition ('' for none)."""
     ties = {}
-    metrics = headline(list(dict.fromkeys(results["metric"])))
-    rows = headline_rows(results[results["metric"].isin(metrics)])
+    pairs_of = {model: pairs for model, _, pairs in heads}
     named = rows.assign(condition=rows["condition"].fillna(""))
     for (metric, condition), own in named.groupby(["metric", "condition"], sort=False):
         ranked = own.sort_values("value", ascending=direction(own) < 0, kind="stable")
@@ -168,7 +168,7 @@ def _ties(
                 metric,
                 condition or None,
                 row.value,
-                heads.get(row.model),
+                pairs_of.get(row.model),
                 run.left_out.get((row.task, row.model, row.layer)),
             )
             for row in ranked[ranked["value"].notna()].itertuples()

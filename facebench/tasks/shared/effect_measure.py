@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from facebench.errors import InputError, PairsError
-from facebench.metrics.conditions import MEASURES, Cells, Measure
+from facebench.metrics.conditions import MEASURES, Cells
+from facebench.metrics.conditions import Measure as ConditionMeasure
 from facebench.metrics.verification import best_accuracy
+from facebench.tasks.measures import Measure
 from facebench.tasks.shared.effect_design import Conditions
 from facebench.types import Float64Array, StrPath
 from facebench.utils.suggestions import did_you_mean
@@ -31,7 +36,9 @@ class EffectMeasure:
         If a parameter is not what it should be.
     """
 
-    def __init__(self, measure: Measure, threshold: float | None, far: float, owner: str) -> None:
+    def __init__(
+        self, measure: ConditionMeasure, threshold: float | None, far: float, owner: str
+    ) -> None:
         if measure not in MEASURES:
             msg = (
                 f"The 'measure' parameter of {owner} must be one of "
@@ -50,7 +57,7 @@ class EffectMeasure:
                 f"Got {threshold!r} instead."
             )
             raise InputError(msg)
-        self.measure: Measure = measure
+        self.measure: ConditionMeasure = measure
         self.threshold = threshold
         self.far = far
 
@@ -58,6 +65,19 @@ class EffectMeasure:
     def name(self) -> str:
         """What the measure is called in the results."""
         return f"TAR@FAR={self.far:g}" if self.measure == "tar" else MEASURES[self.measure]
+
+    def declared(self, conditions: Sequence[str]) -> tuple[Measure, ...]:
+        """Declare the measure of every condition."""
+        known: dict[str, Any] = {
+            "auc": {"better": "higher", "chance": 0.5, "bounds": (0, 1)},
+            "dprime": {"better": "higher", "chance": 0},
+            "accuracy": {"better": "higher", "bounds": (0, 1)},
+            "tar": {"better": "higher", "chance": self.far, "bounds": (0, 1)},
+            "mean distance": {},
+            "pearson": {"better": "higher", "chance": 0, "bounds": (-1, 1)},
+            "spearman": {"better": "higher", "chance": 0, "bounds": (-1, 1)},
+        }
+        return tuple(Measure(f"{name} {self.name}", **known[self.measure]) for name in conditions)
 
     @property
     def needs_labels(self) -> bool:

@@ -10,9 +10,17 @@ import pandas as pd
 from facebench.columns import CI_HIGH, CI_LOW, CI_METHOD, N_IMAGES, N_PAIRS
 from facebench.metrics.ratings.pairs import Comparison, Estimate, RatedPairs
 from facebench.metrics.uncertainty.jackknife import LeaveOut, LeftOut
+from facebench.tasks.measures import Measure
 from facebench.types import Float64Array
 
-__all__ = ["MEASURE_NAMES", "interval_columns", "rating_columns", "ratings_left_out", "remarks_on"]
+__all__ = [
+    "MEASURE_NAMES",
+    "interval_columns",
+    "rating_columns",
+    "rating_measures",
+    "ratings_left_out",
+    "remarks_on",
+]
 
 MEASURE_NAMES = {
     "pearson": "Pearson",
@@ -20,6 +28,37 @@ MEASURE_NAMES = {
     "tau-a": "Kendall Tau-a",
     "rho-a": "Rho-a",
 }
+
+
+def rating_measures(measure: str, n_raters: int) -> tuple[Measure, ...]:
+    """Declare the measures of `rating_columns`.
+
+    Parameters
+    ----------
+    measure : str
+        The key of `MEASURE_NAMES` that stands for the task.
+    n_raters : int
+        How many raters there are.
+
+    Returns
+    -------
+    tuple of Measure
+    """
+    found = [
+        Measure(name, better="higher", headline=key == measure, chance=0, bounds=(-1, 1))
+        for key, name in MEASURE_NAMES.items()
+    ]
+    found.append(Measure("P Value", bounds=(0, 1)))
+    if n_raters > 1:
+        found += [
+            Measure("Single Rater Correlation", better="higher", chance=0, bounds=(-1, 1)),
+            Measure("Noise Ceiling Lower", bounds=(-1, 1)),
+            Measure("Noise Ceiling Upper", bounds=(-1, 1)),
+            Measure("Share of Ceiling", better="higher", chance=0),
+            Measure("Share of Upper Ceiling", better="higher", chance=0),
+            Measure("Split Half Reliability"),
+        ]
+    return tuple(found)
 
 
 def interval_columns(name: str, estimate: Estimate) -> dict[str, float]:

@@ -14,7 +14,7 @@ from facebench.data.pairs import require_column, row_name
 from facebench.errors import InputError, PairsError
 from facebench.types import Float64Array, StrPath
 
-__all__ = ["RatingKind", "RatingLayout", "Ratings", "find_layout", "take_ratings"]
+__all__ = ["RATER", "RatingKind", "RatingLayout", "Ratings", "find_layout", "take_ratings"]
 
 RatingKind = Literal["distance", "similarity"]
 

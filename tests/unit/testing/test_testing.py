@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from facebench import BaseModel, BaseTask, EmbeddingTask, PlotHelper
+from facebench import BaseModel, BaseTask, EmbeddingTask, Measure, PlotHelper
 from facebench.errors import ContractError
 from facebench.testing import check_model, check_task
 from support.small_net import SmallNet
@@ -131,6 +131,19 @@ class TestTasks:
 
         with pytest.raises(ContractError, match=r"wrote no picture"):
             check_task(Blind)
+
+    def test_a_task_that_reports_something_else_than_it_declares(self):
+        class Wrong(MeanTask):
+            measures = (Measure("Mean", bounds=(0, 0.1)), Measure("Median", headline=True))
+
+        with pytest.raises(ContractError, match=r"are not among its results: \['Median'\]"):
+            check_task(Wrong)
+        Wrong.measures = Wrong.measures[:1]
+        with pytest.raises(ContractError, match=r"'Mean' must be from 0 to 0\.1, but is \[1\."):
+            check_task(Wrong)
+        Wrong.measures = (Measure("Mean", bounds=(0, 2)),)
+        with pytest.raises(ContractError, match="no measure it declares is a headline"):
+            check_task(Wrong)
 
     def test_chance_and_tables_that_depend_on_values(self):
         class Drawn(MeanTask):

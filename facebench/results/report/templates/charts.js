@@ -49,6 +49,12 @@
     hoverlabel: { bgcolor: color("raised"), bordercolor: color("line"), font: { color: color("ink") }, align: "left" },
     hovermode: "closest", ...more,
   });
+  // A dotted line where a measure is by chance, as far as its task says so.
+  const reference = (chance, way = "y") => {
+    if (chance === null || chance === undefined) return {};
+    const other = way === "y" ? "x" : "y";
+    return { shapes: [{ type: "line", [`${way}0`]: chance, [`${way}1`]: chance, [`${other}ref`]: "paper", [`${other}0`]: 0, [`${other}1`]: 1, layer: "below", line: { color: color("soft"), width: 1, dash: "dot" }, label: { text: "chance", textposition: "end", font: { size: 10, color: color("soft") } } }] };
+  };
   // No button may send a chart of somebody's faces anywhere.
   const settings = { displaylogo: false, responsive: true, showSendToCloud: false, plotlyServerURL: "", modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
 
@@ -140,10 +146,11 @@
           line: { color: line.color, dash: line.dash, width: 2 }, marker: { size: 5 },
           error_y: errors(line, { color: line.color, thickness: .8, width: 0 }), connectgaps: false,
         }));
+        const level = reference(all[chosen].chance);
         const few = alike && lines[0].layers.length <= 12;
         const ticks = few ? { tickvals: lines[0].layers.map((_, i) => i), ticktext: lines[0].layers.map((layer) => plain(short(layer, 16))) } : {};
         return {
-          traces, key: true, layout: layout(axis(alike ? "Layer, in network order" : "Relative depth (0 first layer, 1 last)", { ...ticks, zeroline: false }), axis(measure)),
+          traces, key: true, layout: layout(axis(alike ? "Layer, in network order" : "Relative depth (0 first layer, 1 last)", { ...ticks, zeroline: false }), axis(measure), level),
           table: { head: ["Model", "Layer", measure, "95 % from", "to"], rows: lines.flatMap((line) => line.layers.map((layer, i) => [line.model, layer, line.value[i], line.low[i], line.high[i]])) },
         };
       },
@@ -153,7 +160,7 @@
       pick: (data) => data.conditions,
       choices: (all) => [["Measure", all.map((one) => one.measure)]],
       draw: (all, [chosen]) => {
-        const { measure, conditions, series } = all[chosen];
+        const { measure, conditions, series, chance } = all[chosen];
         const drawn = styled(series);
         const table = { head: ["Model", "Layer", "Condition", measure, "95 % from", "to"], rows: series.flatMap((one) => conditions.map((name, i) => [one.model, one.layer, name || "–", one.value[i], one.low[i], one.high[i]])) };
         if (conditions.length > 1) {
@@ -163,7 +170,7 @@
             text: conditions.map((name, i) => `${one.name}<br>${plain(name)}<br>${told(one, i)}`),
           }));
           const x = axis("Condition", { tickvals: conditions.map((_, i) => i), ticktext: conditions.map((name) => plain(short(name, 22))) });
-          return { traces, table, key: true, layout: layout(x, axis(measure), { barmode: "group", bargap: .25 }) };
+          return { traces, table, key: true, layout: layout(x, axis(measure), { barmode: "group", bargap: .25, ...reference(chance) }) };
         }
         const places = drawn.map((_, i) => drawn.length - 1 - i);
         const traces = drawn.map((one, i) => ({
@@ -171,7 +178,7 @@
           error_x: errors(one, { color: one.color, thickness: 2 }), text: [`${one.name}<br>${told(one, 0)}`], hoverinfo: "text",
         }));
         const y = axis("", { tickvals: places, ticktext: drawn.map((one) => one.name), range: [-.6, drawn.length - .4], zeroline: false });
-        return { traces, table, layout: layout(axis(measure, { zeroline: true }), y, { height: Math.max(210, 110 + 36 * drawn.length) }) };
+        return { traces, table, layout: layout(axis(measure, { zeroline: true }), y, { height: Math.max(210, 110 + 36 * drawn.length), ...reference(chance, "x") }) };
       },
     },
 

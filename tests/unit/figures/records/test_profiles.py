@@ -13,6 +13,7 @@ from PIL import Image
 
 import facebench.figures.drawing.profile
 from facebench import PlotHelper, layer_profile
+from facebench.columns import LOWER_IS_BETTER
 from facebench.errors import InputError
 from facebench.figures.drawing.effects import Dot, effects_figure
 from facebench.figures.drawing.layer_map import layer_map_figure
@@ -96,6 +97,13 @@ class TestTable:
     def test_smaller_is_better(self) -> None:
         found = layer_profile(table([0.9, 0.1, 0.5]), "AUC", larger_is_better=False)
         assert found["is_peak"].tolist() == found["reaches_95"].tolist() == [False, True, False]
+
+    def test_the_tables_of_a_run_know_what_is_better_lower(self, tmp_path) -> None:
+        frame = table([0.9, 0.1, 0.5])
+        frame.attrs[LOWER_IS_BETTER] = ["AUC"]
+        assert layer_profile(frame, "AUC")["is_peak"].tolist() == [False, True, False]
+        assert layer_profile(frame, "AUC", larger_is_better=True)["is_peak"].tolist()[0]
+        PlotHelper.plot_layer_profile(frame, "AUC", tmp_path, "p")
 
     def test_conditions(self) -> None:
         frame = pd.concat([table([0.1, 0.2]), table([0.3, 0.4])])
@@ -216,6 +224,14 @@ class TestFigures:
         bold = [text.get_text() for text in cells if text.get_fontweight() == "bold"]
         assert bold.count("0.300") == 1
         assert "n/a" in [text.get_text() for text in cells]
+
+    def test_a_map_marks_the_lowest_value_where_lower_is_better(self) -> None:
+        values = np.array([[0.1, 0.1], [0.3, 0.3]])
+        figure = layer_map_figure(
+            values, ["m", "m"], ["a", "b"], ["x", "y"], "t", lower=[True, False]
+        )
+        bold = [text for text in figure.axes[0].texts if text.get_fontweight() == "bold"]
+        assert [text.get_text() for text in bold if text.get_text() != "m"] == ["0.100", "0.300"]
 
     def test_a_map_of_differences_tells_signs_apart(self) -> None:
         values = np.array([[-0.142, 0.5], [0.004, 0.6], [0.09, 0.9], [0.142, np.nan]])

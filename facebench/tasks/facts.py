@@ -1,0 +1,132 @@
+"""What a task says of itself: the question, what is sampled, its measures, its columns.
+
+Reports, the leaderboard and comparisons read this and nothing else of a task; a run folder keeps
+it, so that they need no task object.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from facebench.tasks.measures import Measure, declared_measures
+
+__all__ = ["HumanReference", "TaskFacts", "described"]
+
+
+class HumanReference(NamedTuple):
+    """What people do, to compare networks with.
+
+    Attributes
+    ----------
+    what : str
+        The measure and the images.
+    value : float
+        NaN where only the direction is published.
+    source : str
+        The publication.
+    """
+
+    what: str
+    value: float
+    source: str
+
+
+@dataclass(frozen=True)
+class TaskFacts:
+    """What a task is about.
+
+    Attributes
+    ----------
+    type : str
+        Its class.
+    question : str
+        What it asks of a network.
+    sampling_unit : str
+        What the data are a sample of, such as 'people'.
+    measures : tuple of Measure
+        What it declares; empty for an old-style task.
+    distance : str or None
+        Name of its distance metric.
+    correlation : str or None
+        Name of its correlation metric.
+    label_column, condition_column, group_column : str or None
+        Columns of the pairs file that say whether a pair is of one person, its condition, its
+        group.
+    rating_columns : list of str
+        Columns of people's ratings, where every row of the items is another pair.
+    rates_similarity : bool
+        Whether larger ratings mean more alike.
+    images_path, pairs_file : str or None
+        Where its images and pairs are.
+    normalized : bool
+        Whether it divides distances by the layer's largest.
+    remarks : dict of str to str
+        Texts among its results that hold for all of them, such as where the threshold is from.
+    effect : dict of str to str
+        Of a task that compares conditions within a row: its measures by condition, as
+        ``{"upright": "upright AUC", "inverted": "inverted AUC"}``.
+    references : list of dict
+        What people do: what, value (None where only the direction is known) and source.
+    """
+
+    type: str
+    question: str = ""
+    sampling_unit: str = ""
+    measures: tuple[Measure, ...] = ()
+    distance: str | None = None
+    correlation: str | None = None
+    label_column: str | None = None
+    condition_column: str | None = None
+    group_column: str | None = None
+    rating_columns: list[str] = field(default_factory=list)
+    rates_similarity: bool = False
+    images_path: str | None = None
+    pairs_file: str | None = None
+    normalized: bool = False
+    remarks: dict[str, str] = field(default_factory=dict)
+    effect: dict[str, str] = field(default_factory=dict)
+    references: list[dict[str, Any]] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the facts as JSON takes them."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any]) -> TaskFacts:
+        """Read facts; what a later version wrote beside them is left out."""
+        known = {name: facts[name] for name in cls.__dataclass_fields__ if name in facts}
+        known["measures"] = tuple(map(Measure.from_dict, known.get("measures", ())))
+        return cls(**{"type": "", **known})
+
+
+def described(task: Any, **more: Any) -> TaskFacts:
+    """Collect what `BaseTask` and `EmbeddingTask` both say of themselves.
+
+    Parameters
+    ----------
+    task : BaseTask or EmbeddingTask
+        The task.
+    **more
+        Further fields of `TaskFacts`.
+
+    Returns
+    -------
+    TaskFacts
+    """
+    doc = (type(task).__doc__ or "").strip().split("\n", 1)[0]
+    return TaskFacts(
+        type=type(task).__name__,
+        question=task.question or doc,
+        sampling_unit=task.sampling_unit,
+        measures=declared_measures(task),
+        images_path=str(Path(task.images_path).absolute()),
+        references=[
+            {"what": what, "value": None if math.isnan(value) else value, "source": source}
+            for what, value, source in task.human_references
+        ],
+        **more,
+    )
