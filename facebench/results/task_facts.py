@@ -12,10 +12,12 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from facebench.columns import CI_METHOD, CONDITION, IDENTITY
+from facebench.data.estimates import InfluenceKind
 
 __all__ = ["TaskFacts", "facts_of"]
 
 _TEXTS_KEPT = 4
+_COMPUTING = ("compute_task_performance", "compute_unrounded_performance")
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class TaskFacts:
     effect : dict of str to str
         Of a task that compares conditions within a row: its measures by condition, as
         ``{"upright": "upright AUC", "inverted": "inverted AUC"}``.
+    influences : dict of str to str
+        How each pair moves a measure, as `BaseTask.influences` has it.
     references : list of dict
         What people do: what, value (None where only the direction is known) and source.
     """
@@ -66,6 +70,7 @@ class TaskFacts:
     normalized: bool = False
     remarks: dict[str, str] = field(default_factory=dict)
     effect: dict[str, str] = field(default_factory=dict)
+    influences: dict[str, InfluenceKind] = field(default_factory=dict)
     references: list[dict[str, Any]] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
@@ -109,11 +114,23 @@ def facts_of(task: Any, performance: pd.DataFrame | None) -> TaskFacts:
         normalized=bool(getattr(task, "normalize", False)),
         remarks={} if performance is None else _remarks(performance),
         effect={} if performance is None else _effect(task, performance),
+        influences=_influences(task),
         references=[
             {"what": what, "value": None if math.isnan(value) else value, "source": source}
             for what, value, source in getattr(task, "human_references", ())
         ],
     )
+
+
+def _influences(task: Any) -> dict[str, InfluenceKind]:
+    """Take what a task says of its own measures, not of ones that a subclass computes anew."""
+    for owner in type(task).__mro__:
+        own = vars(owner)
+        if "influences" in own:
+            return dict(task.influences)
+        if not own.keys().isdisjoint(_COMPUTING):
+            break
+    return {}
 
 
 def _effect(task: Any, performance: pd.DataFrame) -> dict[str, str]:

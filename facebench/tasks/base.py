@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 from sklearn.metrics.pairwise import cosine_distances
 
 from facebench.columns import CONDITION
+from facebench.data.estimates import InfluenceKind
 from facebench.data.pairs import as_path, read_pairs, require_column, require_numbers
 from facebench.errors import InputError
 from facebench.tasks.shared.distance_metric import DistanceMetric
@@ -118,6 +120,16 @@ class BaseTask(ABC):
         *optional
             First the distances of every model and task, as ``distances[model][task]``.
         """
+
+    @property
+    def influences(self) -> Mapping[str, InfluenceKind]:
+        """How each pair moves a measure, by measure, where a formula for it is known.
+
+        Such a measure's interval follows from the pairs themselves: 'auc' and 'accuracy' (at the
+        threshold with the largest Youden index) of labelled pairs, 'pearson', 'spearman' and
+        'kendall' (tau-b) with the given distances, 'mean' and 'relative difference' of distances.
+        """
+        return {}
 
     def _column(self, parameter: str | None, column: str) -> pd.Series:
         """Get a column of the pairs file that this task cannot do without."""

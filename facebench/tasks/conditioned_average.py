@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 from sklearn.metrics.pairwise import cosine_distances
 
 from facebench.columns import CONDITION
+from facebench.data.estimates import InfluenceKind
 from facebench.figures.plot_helper import PlotHelper
 from facebench.tasks.base import RoundedTask
 from facebench.types import MetricFunction, StrPath
@@ -50,6 +52,11 @@ class ConditionedAverageDistances(RoundedTask):
         self.condition_column = condition_column
         self.normalize = normalize
         self._column("condition_column", condition_column)
+
+    @property
+    def influences(self) -> Mapping[str, InfluenceKind]:
+        """How each pair moves a measure: see `BaseTask.influences`."""
+        return {"Mean Value": "mean"}
 
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
         """Average one layer's distances per condition.

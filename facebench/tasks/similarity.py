@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics.pairwise import cosine_distances
 
+from facebench.data.estimates import InfluenceKind
 from facebench.data.images import open_image
 from facebench.data.pairs import as_path
 from facebench.errors import InputError
@@ -154,6 +155,11 @@ class SimilarityTask(RoundedTask):
     def rating_columns(self) -> list[str]:
         """The columns of ratings; none where a row is one rating of several of a pair."""
         return [] if self.layout.is_long else list(self.layout.columns)
+
+    @property
+    def influences(self) -> Mapping[str, InfluenceKind]:
+        """How each pair moves a measure: see `BaseTask.influences`."""
+        return {"Pearson": "pearson", "Spearman": "spearman", "Kendall Tau-a": "tau-a"}
 
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
         """Compare one layer's distances with the ratings.
