@@ -39,6 +39,7 @@ from facebench import (
 from facebench.columns import LAYER, MODEL, TASK
 from facebench.results.report.run_page import write_report
 from facebench.results.run_folder import RunFolder
+from facebench.run.estimates import Estimator
 
 MEGABYTES, SECONDS = 15.0, 2.0
 PEOPLE, PHOTOGRAPHS = 400, 4
@@ -119,6 +120,18 @@ def run_tasks(tasks: list[BaseTask], n_models: int, n_layers: int) -> Any:
         table = pd.concat(tables, ignore_index=True)
         manager.tasks_performance_dfs[task.name] = table
         manager.unrounded_performance_dfs[task.name] = table
+    estimator = Estimator()
+    manager.estimates = {
+        task.name: {
+            model: estimator.estimates_of(
+                task, manager.model_task_distances_dfs[model][task.name], rows
+            )
+            for model, rows in manager.unrounded_performance_dfs[task.name].groupby(
+                MODEL, sort=False
+            )
+        }
+        for task in tasks
+    }
     return manager
 
 

@@ -17,7 +17,6 @@ from facebench.errors import RunFolderError
 from facebench.results.data_health import look_at_data
 from facebench.results.distances_file import write_distances
 from facebench.results.exports import export_data_health
-from facebench.results.left_out import LeftOuts
 from facebench.results.left_out_file import write_left_out
 from facebench.results.manifest import read_manifest
 from facebench.results.provenance import (
@@ -40,7 +39,7 @@ from facebench.results.schema import (
     csv_metadata,
 )
 from facebench.results.task_facts import TaskFacts, facts_of
-from facebench.results.tidy import tidy_results
+from facebench.results.tidy import EstimatesByTask, tidy_results
 from facebench.utils.files import atomic_path, safe_name
 
 if TYPE_CHECKING:
@@ -166,7 +165,7 @@ class RunFolder:
         seeds: Mapping[str, int] | None = None,
         deep: bool = False,
     ) -> Path:
-        """Write the tables and the manifest of what a manager has so far.
+        """Write the tables and the manifest of what a manager has so far; nothing is measured.
 
         Of a run that is finished or failed, the data are looked at too: see `look_at_data`.
 
@@ -195,7 +194,7 @@ class RunFolder:
             name: facts_of(task, performances.get(name)) for name, task in manager.tasks.items()
         }
         distances = manager.model_task_distances_dfs
-        results = self.write_tables(performances, distances, facts, LeftOuts(manager.tasks))
+        results = self.write_tables(manager.estimates, distances, facts, manager.tasks)
         health = None
         # Whoever interrupts a run does not want to wait.
         if status in ("finished", "failed"):
@@ -226,32 +225,40 @@ class RunFolder:
 
     def write_tables(
         self,
-        performances: Mapping[str, pd.DataFrame],
+        estimates: EstimatesByTask,
         distances: Mapping[str, Mapping[str, pd.DataFrame]],
         facts: Mapping[str, TaskFacts],
-        left_outs: LeftOuts | None = None,
+        tasks: Mapping[str, Any],
     ) -> pd.DataFrame:
         """Write the tidy results and all distances.
 
         Parameters
         ----------
-        performances, distances, facts, left_outs
+        estimates, facts, tasks
             See `tidy_results`.
+        distances : mapping
+            ``distances[model][task]``: every pair (or item) once per layer.
 
         Returns
         -------
         DataFrame
             The tidy results.
         """
-        left_outs = LeftOuts({}) if left_outs is None else left_outs
-        results = tidy_results(self.id, performances, distances, facts, left_outs)
+        results = tidy_results(self.id, estimates, facts, tasks)
         with atomic_path(self.path / RESULTS_FILE) as temporary:
             results.to_parquet(temporary, index=False)
         with atomic_path(self.path / RESULTS_CSV) as temporary:
             _for_the_web(results).to_csv(temporary, index=False)
         with atomic_path(self.path / RESULTS_METADATA) as temporary:
             temporary.write_text(csv_metadata(), encoding="utf-8")
-        write_left_out(self.path / LEFT_OUT_FILE, left_outs.found)
+        replicates = {
+            (task, model, layer): found.replicates
+            for task, by_model in estimates.items()
+            for model, by_layer in by_model.items()
+            for layer, found in by_layer.items()
+            if found.replicates is not None
+        }
+        write_left_out(self.path / LEFT_OUT_FILE, replicates)
         write_distances(self.path / DISTANCES_FILE, distances)
         return results
 

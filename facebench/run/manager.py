@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from facebench.columns import CONTROLS, LOWER_IS_BETTER, MODEL, NETWORK_LAYERS
+from facebench.data.estimates import LayerEstimates
 from facebench.data.health import DataHealth, health_report
 from facebench.data.pairs import ImagePaths, missing_images
 from facebench.engine import (
@@ -39,6 +40,7 @@ from facebench.metrics.verification import auc
 from facebench.models.base import BaseModel
 from facebench.results import exports
 from facebench.run.arguments import add_members, at_least, export_folder, named, one_of
+from facebench.run.estimates import Estimator
 from facebench.run.failures import Failures, note_failure, raise_failures
 from facebench.run.measurement import AnyTask, Measured, measure, measure_items
 from facebench.run.task_images import TaskImages, image_names, images_of, paths_of
@@ -112,6 +114,9 @@ class MultiModelTaskManager:
     model_task_distances_dfs : dict of str to dict of str to DataFrame
         By model and task: every pair row in file order, once per layer, with all columns of the
         file, ``layer_name`` and ``model_computed_distance``; of an EmbeddingTask its items.
+    estimates : dict of str to dict of str to dict of str to LayerEstimates
+        By task, model and layer: every number with its interval and what it was made from, and
+        what comparisons of models are made of.
     remarks : dict of str to dict of str to int
         By model, counts worth knowing: images without a face, pairs lost to bad images.
     records : dict of str to ModelRecord
@@ -156,6 +161,7 @@ class MultiModelTaskManager:
         self.tasks_performance_dfs: dict[str, pd.DataFrame] = {}
         self.unrounded_performance_dfs: dict[str, pd.DataFrame] = {}
         self.model_task_distances_dfs: dict[str, dict[str, pd.DataFrame]] = {}
+        self.estimates: dict[str, dict[str, dict[str, LayerEstimates]]] = {}
         self.remarks: dict[str, dict[str, int]] = {}
         self.records: dict[str, ModelRecord] = {}
         self._plot_seconds = 0.0
@@ -462,11 +468,12 @@ class MultiModelTaskManager:
         images = {task.name: images_of(task) for task in tasks}
         folder = export_folder(export_path)
         failures: Failures = []
+        estimator = Estimator()
         with visible_log(print_log), one_writer(folder):
             try:
                 demand = self._demand(tasks, images)
                 for model in models:
-                    self._run_model(model, tasks, images, demand, folder, failures)
+                    self._run_model(model, tasks, images, demand, folder, failures, estimator)
             except (ImageError, StoreError) as error:
                 # The other models would meet the same image, or the same full disk.
                 note_failure(
@@ -496,6 +503,7 @@ class MultiModelTaskManager:
         demand: Demand,
         folder: Path,
         failures: Failures,
+        estimator: Estimator,
     ) -> None:
         """Embed the images of all tasks once, then measure task by task."""
         asked = f"{len(tasks)} task{'s' if len(tasks) > 1 else ''}"
@@ -525,7 +533,11 @@ class MultiModelTaskManager:
                 continue
             try:
                 with record.timed("metric"):
-                    lost = self._run_task(model, task, images[task.name], demand, embeddings)
+                    measured = _measured(
+                        task, model.name, images[task.name], demand, embeddings, estimator
+                    )
+                    self._keep(model.name, task.name, measured)
+                lost = measured.n_lost
                 what = "Pairs" if isinstance(task, BaseTask) else "Images"
                 remarks.pop(f"{task.name}: {what} Lost", None)
                 if lost:
@@ -535,28 +547,21 @@ class MultiModelTaskManager:
             except Exception as error:
                 note_failure(failures, f"{model.name} / {task.name}", error)
 
-    def _run_task(
-        self,
-        model: BaseModel,
-        task: AnyTask,
-        images: TaskImages,
-        demand: Demand,
-        embeddings: Embeddings,
-    ) -> int:
-        """Measure one task on ready embeddings; returns how many pairs bad images cost it."""
-        measured = _measured(task, model.name, images, demand, embeddings)
-        self.model_task_distances_dfs[model.name][task.name] = measured.distances
+    def _keep(self, model_name: str, task_name: str, measured: Measured) -> None:
+        """Keep what a task found of a model, in place of what it found earlier."""
+        self.model_task_distances_dfs[model_name][task_name] = measured.distances
         for tables, results in (
             (self.tasks_performance_dfs, measured.performance),
             (self.unrounded_performance_dfs, measured.unrounded),
         ):
-            table = self._replace_rows(tables.get(task.name), model.name, results)
-            measures = measures_for(task, [str(column) for column in table.columns])
+            table = self._replace_rows(tables.get(task_name), model_name, results)
+            measures = measures_for(self.tasks[task_name], [str(c) for c in table.columns])
             table.attrs[LOWER_IS_BETTER] = [
                 name for name, measure in measures.items() if measure.better == "lower"
             ]
-            tables[task.name] = table
-        return measured.n_lost
+            tables[task_name] = table
+        known = {**self.estimates.get(task_name, {}), model_name: measured.estimates}
+        self.estimates[task_name] = {name: known[name] for name in self.models if name in known}
 
     def _replace_rows(
         self, table: pd.DataFrame | None, model_name: str, new: pd.DataFrame
@@ -633,13 +638,19 @@ def _best_distances(
 
 
 def _measured(
-    task: AnyTask, model_name: str, images: TaskImages, demand: Demand, embeddings: Embeddings
+    task: AnyTask,
+    model_name: str,
+    images: TaskImages,
+    demand: Demand,
+    embeddings: Embeddings,
+    estimator: Estimator,
 ) -> Measured:
     if isinstance(task, EmbeddingTask):
         numbers = [demand.number_of[path] for path in paths_of(images)]
-        return measure_items(task, model_name, np.array(numbers, dtype=np.intp), embeddings)
+        rows = np.array(numbers, dtype=np.intp)
+        return measure_items(task, model_name, rows, embeddings, estimator)
     pairs = next(pairs for pairs in demand.pairs if pairs.task == task.name)
-    return measure(task, model_name, pairs.first, pairs.second, embeddings)
+    return measure(task, model_name, pairs.first, pairs.second, embeddings, estimator)
 
 
 def _prove_metrics(tasks: Sequence[AnyTask], outputs: Mapping[str, Any]) -> dict[str, MetricError]:

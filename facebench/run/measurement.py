@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections import Counter
 from dataclasses import dataclass
@@ -13,14 +12,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from facebench.columns import IDENTITY, UNDEFINED
+from facebench.data.estimates import LayerEstimates
 from facebench.engine import Embeddings
 from facebench.errors import InputError
-from facebench.tasks.base import BaseTask, RoundedTask, round_measures
+from facebench.run.estimates import Estimator
+from facebench.run.task_parts import on_pairs, results_of
+from facebench.tasks.base import BaseTask
 from facebench.tasks.embedding import EmbeddingTask
-from facebench.tasks.shared.pairs_table import PairsTable
 from facebench.types import Float64Array, FloatArray, IntArray
 
-__all__ = ["AnyTask", "Measured", "measure", "measure_items", "on_pairs", "results_of"]
+__all__ = ["AnyTask", "Measured", "measure", "measure_items"]
 
 _log = logging.getLogger(__name__)
 AnyTask = BaseTask | EmbeddingTask
@@ -40,16 +41,24 @@ class Measured:
         The task's results behind Task Name, Model Name and Layer Name, as reported and unrounded.
     n_lost : int
         Pairs left out because of an image that could not be read; of an EmbeddingTask, images.
+    estimates : dict of str to LayerEstimates
+        By layer, every number with its interval.
     """
 
     distances: pd.DataFrame
     performance: pd.DataFrame
     unrounded: pd.DataFrame
     n_lost: int
+    estimates: dict[str, LayerEstimates]
 
 
 def measure(
-    task: BaseTask, model_name: str, first: IntArray, second: IntArray, embeddings: Embeddings
+    task: BaseTask,
+    model_name: str,
+    first: IntArray,
+    second: IntArray,
+    embeddings: Embeddings,
+    estimator: Estimator | None = None,
 ) -> Measured:
     """Measure a task of pairs.
 
@@ -63,6 +72,8 @@ def measure(
         The images of the task's pair rows, by number.
     embeddings : Embeddings
         Of all these images that could be read.
+    estimator : Estimator, optional
+        What finds intervals, the same one for all models of a run; None makes one.
 
     Returns
     -------
@@ -95,12 +106,26 @@ def measure(
         performances.append(_with_identity(reported, task, model_name, layer))
         unrounded.append(_with_identity(exact, task, model_name, layer))
     _report_undefined(task, model_name, unrounded)
-    return Measured(
-        distances=pd.concat(frames, ignore_index=True),
-        performance=pd.concat(performances, ignore_index=True),
-        unrounded=pd.concat(unrounded, ignore_index=True),
-        n_lost=n_lost,
+    return _with_estimates(
+        task,
+        pd.concat(frames, ignore_index=True),
+        pd.concat(performances, ignore_index=True),
+        pd.concat(unrounded, ignore_index=True),
+        n_lost,
+        estimator,
     )
+
+
+def _with_estimates(
+    task: AnyTask,
+    distances: pd.DataFrame,
+    performance: pd.DataFrame,
+    unrounded: pd.DataFrame,
+    n_lost: int,
+    estimator: Estimator | None,
+) -> Measured:
+    estimates = (estimator or Estimator()).estimates_of(task, distances, unrounded)
+    return Measured(distances, performance, unrounded, n_lost, estimates)
 
 
 def _distances(
@@ -120,7 +145,11 @@ def _distances(
 
 
 def measure_items(
-    task: EmbeddingTask, model_name: str, images: IntArray, embeddings: Embeddings
+    task: EmbeddingTask,
+    model_name: str,
+    images: IntArray,
+    embeddings: Embeddings,
+    estimator: Estimator | None = None,
 ) -> Measured:
     """Measure a task on the embeddings of its images.
 
@@ -134,6 +163,8 @@ def measure_items(
         The task's images, by number.
     embeddings : Embeddings
         Of all these images that could be read.
+    estimator : Estimator, optional
+        What finds intervals, the same one for all models of a run; None makes one.
 
     Returns
     -------
@@ -160,12 +191,8 @@ def measure_items(
         performance = task.compute_task_performance(frame.copy())
         performances.append(_with_identity(performance, task, model_name, layer))
     results = pd.concat(performances, ignore_index=True)
-    return Measured(
-        distances=pd.concat(frames, ignore_index=True),
-        performance=results,
-        unrounded=results,
-        n_lost=int((~kept).sum()),
-    )
+    distances = pd.concat(frames, ignore_index=True)
+    return _with_estimates(task, distances, results, results, int((~kept).sum()), estimator)
 
 
 def _report_lost(task: BaseTask, n_lost: int, n_pairs: int) -> None:
@@ -200,25 +227,6 @@ def _report_undefined(task: BaseTask, model_name: str, results: list[pd.DataFram
                 for reason, count in reasons.most_common()
             ),
         )
-
-
-def on_pairs(task: BaseTask, kept: NDArray[np.bool_]) -> BaseTask:
-    """Give the task, or a copy that knows only the kept pairs, for tasks that read pairs_df."""
-    if kept.all():
-        return task
-    reduced = copy.copy(task)
-    reduced.pairs_df = PairsTable(task.pairs_df[kept].reset_index(drop=True))
-    return reduced
-
-
-def results_of(task: BaseTask, frame: pd.DataFrame) -> tuple[Any, Any]:
-    """Compute a task's results once, as reported and unrounded."""
-    own = type(task).compute_task_performance
-    if isinstance(task, RoundedTask) and own is RoundedTask.compute_task_performance:
-        exact = task.compute_unrounded_performance(frame)
-        return round_measures(exact), exact
-    reported = task.compute_task_performance(frame)
-    return reported, reported
 
 
 def _as_frame(result: Any, method: str, task: AnyTask) -> pd.DataFrame:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 from sklearn.metrics.pairwise import cosine_distances
 
+from facebench.data.estimates import InfluenceKind
 from facebench.errors import PairsError
 from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.verification import accuracy_at, as_labels, auc, youden_threshold
@@ -61,6 +63,11 @@ class AccuracyTask(RoundedTask):
         genuine_labels(
             self.pairs_df, true_label, task=name, owner=type(self).__name__, path=pairs_file_path
         )
+
+    @property
+    def influences(self) -> Mapping[str, InfluenceKind]:
+        """How each pair moves a measure: see `BaseTask.influences`."""
+        return {"AUC": "auc", "Accuracy": "accuracy"}
 
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
         """Measure accuracy and AUC of one layer.

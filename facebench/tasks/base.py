@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.metrics.pairwise import cosine_distances
 
 from facebench.columns import CONDITION
+from facebench.data.estimates import InfluenceKind
 from facebench.data.pairs import as_path, read_pairs, require_column, require_numbers
 from facebench.errors import InputError
 from facebench.tasks.facts import HumanReference, TaskFacts, described
@@ -161,6 +162,16 @@ class BaseTask(ABC):
         *optional
             First the distances of every model and task, as ``distances[model][task]``.
         """
+
+    @property
+    def influences(self) -> Mapping[str, InfluenceKind]:
+        """How each pair moves a measure, by measure, where a formula for it is known.
+
+        Such a measure's interval follows from the pairs themselves: 'auc' and 'accuracy' (at the
+        threshold with the largest Youden index) of labelled pairs, 'pearson', 'spearman' and
+        'kendall' (tau-b) with the given distances, 'mean' and 'relative difference' of distances.
+        """
+        return {}
 
     def _column(self, parameter: str | None, column: str) -> pd.Series:
         """Get a column of the pairs file that this task cannot do without."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import pandas as pd
 from sklearn.metrics.pairwise import cosine_distances
 
 from facebench.columns import CONDITION
+from facebench.data.estimates import InfluenceKind
 from facebench.figures.plot_helper import PlotHelper
 from facebench.tasks.base import RoundedTask
 from facebench.tasks.facts import TaskFacts
@@ -65,6 +67,11 @@ class ConditionedAverageDistances(RoundedTask):
         TaskFacts
         """
         return replace(super().facts(), normalized=self.normalize)
+
+    @property
+    def influences(self) -> Mapping[str, InfluenceKind]:
+        """How each pair moves a measure: see `BaseTask.influences`."""
+        return {"Mean Value": "mean"}
 
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
         """Average one layer's distances per condition.

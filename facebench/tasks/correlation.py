@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import kendalltau, pearsonr, spearmanr
 from sklearn.metrics.pairwise import cosine_distances
 
+from facebench.data.estimates import InfluenceKind
 from facebench.errors import MetricError
 from facebench.figures.plot_helper import PlotHelper
 from facebench.tasks.base import RoundedTask
@@ -22,6 +25,12 @@ from facebench.types import DistancesByModel, Float64Array, MetricFunction, StrP
 __all__ = ["CorrelationTask"]
 
 _log = logging.getLogger(__name__)
+_KINDS: tuple[tuple[MetricFunction, InfluenceKind], ...] = (
+    (np.corrcoef, "pearson"),
+    (pearsonr, "pearson"),
+    (spearmanr, "spearman"),
+    (kendalltau, "kendall"),
+)
 
 
 class CorrelationTask(RoundedTask):
@@ -76,6 +85,12 @@ class CorrelationTask(RoundedTask):
         TaskFacts
         """
         return replace(super().facts(), correlation=self.correlation_metric_name)
+
+    @property
+    def influences(self) -> Mapping[str, InfluenceKind]:
+        """How each pair moves a measure: see `BaseTask.influences`."""
+        kind = next((kind for f, kind in _KINDS if f is self.correlation_metric), None)
+        return {} if kind is None else {"Correlation Score": kind}
 
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
         """Correlate one layer's distances with the given ones.

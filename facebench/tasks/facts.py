@@ -12,9 +12,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from facebench.data.estimates import InfluenceKind
 from facebench.tasks.measures import Measure, declared_measures
 
 __all__ = ["HumanReference", "TaskFacts", "described"]
+
+_COMPUTING = ("compute_task_performance", "compute_unrounded_performance")
 
 
 class HumanReference(NamedTuple):
@@ -69,6 +72,8 @@ class TaskFacts:
     effect : dict of str to str
         Of a task that compares conditions within a row: its measures by condition, as
         ``{"upright": "upright AUC", "inverted": "inverted AUC"}``.
+    influences : dict of str to str
+        How each pair moves a measure, as `BaseTask.influences` has it.
     references : list of dict
         What people do: what, value (None where only the direction is known) and source.
     """
@@ -89,6 +94,7 @@ class TaskFacts:
     normalized: bool = False
     remarks: dict[str, str] = field(default_factory=dict)
     effect: dict[str, str] = field(default_factory=dict)
+    influences: dict[str, InfluenceKind] = field(default_factory=dict)
     references: list[dict[str, Any]] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
@@ -124,9 +130,21 @@ def described(task: Any, **more: Any) -> TaskFacts:
         sampling_unit=task.sampling_unit,
         measures=declared_measures(task),
         images_path=str(Path(task.images_path).absolute()),
+        influences=_influences(task),
         references=[
             {"what": what, "value": None if math.isnan(value) else value, "source": source}
             for what, value, source in task.human_references
         ],
         **more,
     )
+
+
+def _influences(task: Any) -> dict[str, InfluenceKind]:
+    """Take what a task says of its own measures, not of ones that a subclass computes anew."""
+    for owner in type(task).__mro__:
+        own = vars(owner)
+        if "influences" in own:
+            return dict(task.influences)
+        if not own.keys().isdisjoint(_COMPUTING):
+            break
+    return {}

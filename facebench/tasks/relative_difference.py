@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 from sklearn.metrics.pairwise import cosine_distances
 
+from facebench.data.estimates import InfluenceKind
 from facebench.errors import PairsError
 from facebench.figures.plot_helper import PlotHelper
 from facebench.tasks.base import RoundedTask
@@ -77,6 +79,11 @@ class RelativeDifferenceTask(RoundedTask):
         """
         effect = {str(group): f"{group} Mean" for group in self.groups}
         return replace(super().facts(), effect=effect)
+
+    @property
+    def influences(self) -> Mapping[str, InfluenceKind]:
+        """How each pair moves a measure: see `BaseTask.influences`."""
+        return {"Relative Difference": "relative difference"}
 
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
         """Compare the groups in one layer.

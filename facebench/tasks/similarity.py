@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics.pairwise import cosine_distances
 
+from facebench.data.estimates import InfluenceKind
 from facebench.data.images import open_image
 from facebench.data.pairs import as_path
 from facebench.errors import InputError
@@ -175,6 +176,11 @@ class SimilarityTask(RoundedTask):
             rating_columns=[] if self.layout.is_long else list(self.layout.columns),
             rates_similarity=self.rating == "similarity",
         )
+
+    @property
+    def influences(self) -> Mapping[str, InfluenceKind]:
+        """How each pair moves a measure: see `BaseTask.influences`."""
+        return {"Pearson": "pearson", "Spearman": "spearman", "Kendall Tau-a": "tau-a"}
 
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
         """Compare one layer's distances with the ratings.

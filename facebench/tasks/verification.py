@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from facebench.columns import (
     CI_LOW,
     CI_METHOD,
 )
+from facebench.data.estimates import InfluenceKind
 from facebench.data.pairs import PAIR_COLUMNS, as_path, is_lfw_list, require_column
 from facebench.errors import InputError, PairsError
 from facebench.figures.plot_helper import PlotHelper
@@ -236,6 +237,12 @@ class VerificationTask(RoundedTask):
                 apart,
             )
         return of_pair, f"{n_folds} folds, stratified, not {members.by}-disjoint"
+
+    @property
+    def influences(self) -> Mapping[str, InfluenceKind]:
+        """How each pair moves a measure: see `BaseTask.influences`."""
+        # Accuracy is at thresholds from other folds; pairs that failed are rejected.
+        return {"AUC": "auc of all pairs"}
 
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
         """Measure one layer.

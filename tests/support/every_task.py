@@ -15,6 +15,7 @@ from sklearn.metrics.pairwise import cosine_distances
 from facebench.columns import LAYER, MODEL, TASK
 from facebench.experiment.registry import TASKS
 from facebench.tasks.base import BaseTask, RoundedTask
+from support.measured import with_estimates
 
 N_PEOPLE, N_PHOTOGRAPHS, N_FEATURES = 12, 4, 16
 MODELS = {"strong": 0.5, "weak": 1.6}
@@ -136,7 +137,7 @@ def every_manager(folder: Path, tasks: dict[str, Any], seed: int = 0) -> SimpleN
             results.append(found.assign(**{TASK: name, MODEL: model, LAYER: "default"}))
         table = pd.concat(results, ignore_index=True)
         manager.unrounded_performance_dfs[name] = manager.tasks_performance_dfs[name] = table
-    return manager
+    return with_estimates(manager)
 
 
 def frame_of(task: Any, noise: float, seed: int) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from facebench import (
 )
 from facebench.columns import LAYER, MODEL, TASK
 from facebench.results.run_folder import RunFolder
+from support.measured import with_estimates
 
 ALERT = "<script>alert(1)<_script>"
 PEOPLE = [ALERT, "Ada & Co", "Bo", "Cy", "Di", "Ed", "Flo", "Gus"]
@@ -88,7 +89,7 @@ def small_manager(folder: Path, seed: int = 0) -> SimpleNamespace:
         table_of_task = pd.concat(results, ignore_index=True)
         manager.unrounded_performance_dfs[task.name] = table_of_task
         manager.tasks_performance_dfs[task.name] = table_of_task.round(5)
-    return manager
+    return with_estimates(manager)
 
 
 def save_small_run(folder: Path, runs: Path, seed: int = 0, **settings) -> Path:

@@ -11,7 +11,7 @@ from facebench.metrics.uncertainty.influence import Influence
 from facebench.metrics.weighted_ranks import concordances
 from facebench.types import Float64Array
 
-__all__ = ["kendall_influence", "pearson_influence", "spearman_influence"]
+__all__ = ["kendall_influence", "pearson_influence", "spearman_influence", "tau_a_influence"]
 
 
 def pearson_influence(x: Any, y: Any) -> Influence:
@@ -131,6 +131,35 @@ def kendall_influence(x: Any, y: Any) -> Influence:
     for share in differ:
         values -= tau * (share / share.mean() - 1)
     return Influence(tau, values / size)
+
+
+def tau_a_influence(x: Any, y: Any) -> Influence:
+    """Influence of Kendall's tau-a, the mean over two pairs of sign(x - x') sign(y - y').
+
+    Parameters
+    ----------
+    x, y : array-like, shape [N]
+        Finite numbers, neither constant.
+
+    Returns
+    -------
+    Influence
+        Of tau-a.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ or a side is constant.
+
+    Examples
+    --------
+    >>> round(tau_a_influence([0, 1, 2, 9], [0, 2, 2, 3]).estimate, 6)
+    0.833333
+    """
+    first, second = _two_sides(x, y)
+    agree = concordances(first, second) / (first.size - 1)
+    tau = float(agree.mean())
+    return Influence(tau, 2 * (agree - tau) / first.size)
 
 
 def _level_with(positions: Float64Array) -> Float64Array:

@@ -8,7 +8,7 @@ import numpy as np
 
 from facebench.metrics.uncertainty.influence import Influence, PairedDifference, paired_difference
 from facebench.metrics.uncertainty.jackknife import LeftOut, jackknife_difference
-from facebench.results.intervals import agrees, measure_influence
+from facebench.results.influences import influence_of
 from facebench.results.pair_rows import PairRows
 
 __all__ = ["Evidence"]
@@ -45,10 +45,7 @@ class Evidence:
 
     @cached_property
     def _influence(self) -> Influence | None:
-        if self._pairs is None:
-            return None
-        found = measure_influence(self.metric, self._pairs)
-        return found if found is not None and agrees(found.estimate, self.value) else None
+        return None if self._pairs is None else influence_of(self.metric, self._pairs)
 
     def minus(self, other: Evidence) -> PairedDifference | None:
         """Compare with the same measure elsewhere.
@@ -77,7 +74,7 @@ class Evidence:
         if not (both.all() or np.array_equal(a.usable, b.usable)):
             # Measured on what both have; the numbers differ by pairs that one lacks.
             a, b = a.only(both), b.only(both)
-            one, two = (measure_influence(self.metric, rows) for rows in (a, b))
+            one, two = (influence_of(self.metric, rows) for rows in (a, b))
             if one is None or two is None:
                 return None
         return paired_difference(one, two, a.dyads)

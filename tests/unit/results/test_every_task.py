@@ -229,7 +229,7 @@ def test_pages_of_every_task_are_written(saved, tmp_path):
 
 
 def test_a_slow_task_is_not_called_for_ever(saved, faces, tmp_path, monkeypatch):
-    monkeypatch.setattr("facebench.results.left_out._PATIENCE", 0.0)
+    monkeypatch.setattr("facebench.run.estimates._PATIENCE", 0.0)
     tasks = {name: task for name, task in own_tasks(faces).items() if name in ("mse", "kendall")}
     path = RunFolder.create(tmp_path, "slow").save(every_manager(faces, tasks))
     methods = load_run(path).headline().groupby("task")["ci_method"].unique()

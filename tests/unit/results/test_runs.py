@@ -18,6 +18,7 @@ from facebench.metrics.stats import delong
 from facebench.results.report.run_page import write_report
 from facebench.results.run_folder import RunFolder
 from facebench.results.schema import RESULTS_COLUMNS, SCHEMA_VERSION
+from support.measured import with_estimates
 from support.small_run import ALERT, LAYERS, save_small_run, small_manager
 
 
@@ -100,7 +101,7 @@ def test_tasks_may_disagree_about_a_column(tmp_path):
     frames["rate"]["kind"] = np.arange(276)
     frames["effect"] = frames["effect"].assign(row=1.5, layer="mine", task="theirs")
     frames["effect"].loc[3, "model_computed_distance"] = np.nan
-    path = RunFolder.create(tmp_path / "runs", "mixed").save(manager)
+    path = RunFolder.create(tmp_path / "runs", "mixed").save(with_estimates(manager))
     run = load_run(path)
     assert run.task_distances("plain", "rate")["kind"].tolist() == list(map(str, range(276)))
     found = run.task_distances("plain", "effect")

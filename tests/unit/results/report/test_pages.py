@@ -28,6 +28,7 @@ from facebench.results.report.thumbnails import Thumbnails
 from facebench.results.run_folder import RunFolder
 from facebench.results.task_facts import TaskFacts
 from facebench.tasks.measures import headline, higher_is_better
+from support.measured import with_estimates
 from support.small_run import ALERT, draw_pairs, save_small_run, small_manager
 
 
@@ -73,7 +74,8 @@ def pairs_of(labels, distances, n_people=40, seed=0):
             "model_computed_distance": distances,
         }
     )
-    return PairRows(frame, TaskFacts("AccuracyTask", label_column="same"))
+    facts = TaskFacts("AccuracyTask", label_column="same", influences={"AUC": "auc"})
+    return PairRows(frame, facts)
 
 
 @pytest.mark.parametrize("page", ["report", "compare", "leaderboard"])
@@ -266,7 +268,7 @@ def test_run_compared_with_itself_or_reordered_does_not_differ(runs, tmp_path):
                 "layer_name", kind="stable", key=lambda names: names.map(list(names.unique()).index)
             )
     paths = [
-        RunFolder.create(tmp_path / "runs", name).save(each)
+        RunFolder.create(tmp_path / "runs", name).save(with_estimates(each))
         for name, each in (("one", manager), ("two", shuffled))
     ]
     again = compare_runs(*paths)
@@ -282,7 +284,7 @@ def test_runs_with_other_models_compare_side_by_side_only(runs, tmp_path):
         for task, table in tables.items():
             tables[task] = table.replace({"Model Name": {"plain": "other"}})
     manager.model_task_distances_dfs["other"] = manager.model_task_distances_dfs.pop("plain")
-    path = RunFolder.create(tmp_path / "runs", "two").save(manager)
+    path = RunFolder.create(tmp_path / "runs", "two").save(with_estimates(manager))
     numbers = compare_runs(runs[0], path).numbers
     assert numbers.query("model == 'other'")["value_a"].isna().all()
     assert numbers.query("model == 'plain'")["value_b"].isna().all()
@@ -352,7 +354,9 @@ def test_health_counts_what_is_wrong(tmp_path):
     for frame in manager.model_task_distances_dfs["plain"].values():
         frame.loc[0, "model_computed_distance"] = np.nan
     path = RunFolder.create(tmp_path / "runs", "ill").save(
-        manager, failures=[("deep / rate", ValueError("<b>no</b>"))], status="failed"
+        with_estimates(manager),
+        failures=[("deep / rate", ValueError("<b>no</b>"))],
+        status="failed",
     )
     page = write_report(path).read_text(encoding="utf-8")
     assert "not complete: failed" in page

@@ -1,4 +1,4 @@
-"""Intervals of the measures that come without, from how much each pair moves them."""
+"""How much each pair moves a measure, and the interval that follows from it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from facebench.data.estimates import InfluenceKind
 from facebench.metrics.uncertainty.correlation_influence import (
     kendall_influence,
     pearson_influence,
     spearman_influence,
+    tau_a_influence,
 )
 from facebench.metrics.uncertainty.influence import (
     Influence,
@@ -30,39 +32,39 @@ from facebench.metrics.uncertainty.proportions import (
 from facebench.metrics.verification import accuracy_at, youden_threshold
 from facebench.results.pair_rows import PairRows
 
-__all__ = ["agrees", "measure_influence", "measure_interval"]
+__all__ = ["influence_interval", "influence_of"]
 
-_SCALES: dict[str, Scale] = {
-    "AUC": "logit",
-    "Accuracy": "logit",
-    "Correlation Score": "fisher",
-    "Relative Difference": "fisher",
+_SCALES: dict[InfluenceKind, Scale] = {
+    "auc": "logit",
+    "auc of all pairs": "logit",
+    "accuracy": "logit",
+    "pearson": "fisher",
+    "spearman": "fisher",
+    "kendall": "fisher",
+    "tau-a": "fisher",
+    "relative difference": "fisher",
 }
-_CORRELATIONS: dict[str, Callable[[Any, Any], Influence]] = {
-    "corrcoef": pearson_influence,
-    "pearsonr": pearson_influence,
-    "spearmanr": spearman_influence,
-    "kendalltau": kendall_influence,
+_CORRELATIONS: dict[InfluenceKind, Callable[[Any, Any], Influence]] = {
+    "pearson": pearson_influence,
+    "spearman": spearman_influence,
+    "kendall": kendall_influence,
+    "tau-a": tau_a_influence,
 }
-# What tasks of ratings call them.
-_RATED = {
-    "Pearson": pearson_influence,
-    "Spearman": spearman_influence,
-    "Kendall Tau-a": kendall_influence,
+_SHARES: dict[InfluenceKind, Share] = {
+    "auc": "auc",
+    "auc of all pairs": "auc",
+    "accuracy": "accuracy",
 }
-_SHARES: dict[str, Share] = {"AUC": "auc", "Accuracy": "accuracy"}
-_AGREES = 1e-4
 _ROUNDING = 1e-12
 
 
-def measure_influence(metric: str, pairs: PairRows) -> Influence | None:
+def influence_of(measure: str, pairs: PairRows) -> Influence | None:
     """Say how much each usable pair moves a measure.
 
     Parameters
     ----------
-    metric : str
-        AUC, Accuracy, Correlation Score (Pearson's, Spearman's or Kendall's), the same with a mean
-        rating, Mean Value or Relative Difference.
+    measure : str
+        One that the task declares in `influences`.
     pairs : PairRows
         The pairs behind it.
 
@@ -71,39 +73,43 @@ def measure_influence(metric: str, pairs: PairRows) -> Influence | None:
     Influence or None
         None for other measures, or where the measure is not defined.
     """
-    if not pairs.has_pairs or not pairs.usable.any():
+    kind = pairs.facts.influences.get(measure)
+    if kind is None or not pairs.has_pairs or not pairs.usable.any():
         return None
-    used = pairs.usable
-    distances = pairs.distances[used]
     try:
-        if metric in ("AUC", "Accuracy") and pairs.labels is not None:
-            labels = pairs.labels[used]
-            if metric == "AUC":
-                return auc_influence(labels, distances, higher_is_better=False)
-            return _accuracy_influence(labels, 1.0 - distances)
-        if metric == "Correlation Score" and pairs.given is not None:
-            correlation = _CORRELATIONS.get(str(pairs.facts.correlation))
-            return None if correlation is None else correlation(distances, pairs.given[used])
-        if metric in _RATED and pairs.rated is not None:
-            return _RATED[metric](distances, pairs.rated[used])
-        if metric == "Mean Value":
-            scale = float(np.nanmax(pairs.whole.distances)) if pairs.facts.normalized else 1.0
-            return mean_influence(distances / scale) if scale > 0 else None
-        if metric == "Relative Difference":
-            return _relative_influence(pairs)
+        found = _influence(kind, pairs)
     except ValueError:
         # Not defined on these pairs: a class or the spread is missing.
         return None
-    return None
+    return found if found is not None and np.isfinite(found.estimate) else None
 
 
-def measure_interval(metric: str, value: float, pairs: PairRows) -> dict[str, Any]:
-    """Make the 95 % interval of a measure from its pairs.
+def _influence(kind: InfluenceKind, pairs: PairRows) -> Influence | None:
+    used = pairs.usable
+    distances = pairs.distances[used]
+    if kind in _SHARES:
+        if pairs.labels is None or (kind == "auc of all pairs" and not used.all()):
+            return None
+        labels = pairs.labels[used]
+        if kind == "accuracy":
+            return _accuracy_influence(labels, 1.0 - distances)
+        return auc_influence(labels, distances, higher_is_better=False)
+    if kind in _CORRELATIONS:
+        other = pairs.rated if pairs.given is None else pairs.given
+        return None if other is None else _CORRELATIONS[kind](distances, other[used])
+    if kind == "mean":
+        scale = float(np.nanmax(pairs.whole.distances)) if pairs.facts.normalized else 1.0
+        return mean_influence(distances / scale) if scale > 0 else None
+    return _relative_influence(pairs) if kind == "relative difference" else None
+
+
+def influence_interval(measure: str, value: float, pairs: PairRows) -> dict[str, Any] | None:
+    """Make the 95 % interval of a measure from how much each pair moves it.
 
     Parameters
     ----------
-    metric : str
-        See `measure_influence`.
+    measure : str
+        See `influence_of`.
     value : float
         The measure as its task reports it.
     pairs : PairRows
@@ -111,20 +117,20 @@ def measure_interval(metric: str, value: float, pairs: PairRows) -> dict[str, An
 
     Returns
     -------
-    dict
-        ci_low, ci_high and ci_method; empty where there is none, or where the measure made here
-        is not the task's.
+    dict or None
+        low, high and method of an `Estimate`; None where pairs do not say.
     """
-    influence = measure_influence(metric, pairs)
-    if influence is None or not agrees(influence.estimate, value):
-        return {}
+    influence = influence_of(measure, pairs)
+    if influence is None:
+        return None
     by, *sides = pairs.members
     used = pairs.usable
     error = dyadic_error(influence.values, pairs.dyads)
-    share = _SHARES.get(metric)
+    kind = pairs.facts.influences[measure]
+    share = _SHARES.get(kind)
     if error < _ROUNDING and share is None:
-        return {}
-    found = interval(value, error, _SCALES.get(metric, "identity"))
+        return None
+    found = interval(value, error, _SCALES.get(kind, "identity"))
     how = f"dyadic cluster-robust by {by}"
     if share is not None:
         genuine = np.asarray(pairs.labels)[used] == 1
@@ -132,13 +138,7 @@ def measure_interval(metric: str, value: float, pairs: PairRows) -> dict[str, An
         counts = effective_counts(genuine, pairs.distances[used], first, second)
         found = no_narrower(share, value, found, error**2, counts)
         how += SHARES_NOTE
-    return {"ci_low": found.low, "ci_high": found.high, "ci_method": how}
-
-
-def agrees(estimate: float, value: float) -> bool:
-    """Tell whether a measure made here is the one that the task reports."""
-    # What is undefined agrees with nothing.
-    return abs(estimate - value) <= _AGREES
+    return {"low": found.low, "high": found.high, "method": how}
 
 
 def _accuracy_influence(labels: Any, similarities: Any) -> Influence:
