@@ -80,6 +80,8 @@ class BaseModel(ABC):
     """
 
     model: nn.Module
+    # Stands for this class's code in the keys of stored embeddings: raised when outputs change.
+    outputs_version = "base-model-1"
     # Memory layout of network and input that is the faster one; the engine may measure another.
     memory_format: torch.memory_format = torch.contiguous_format
     # Remarks to count even where no image gets one: that there were none is a result too.
