@@ -52,7 +52,7 @@ _PLAIN = (list, tuple, set, frozenset, dict, types.MappingProxyType, collections
 _DESCRIPTORS = (
     types.GetSetDescriptorType,
     types.MemberDescriptorType,
-    type(collections.namedtuple("_", "x").x),
+    type(vars(collections.namedtuple("_", "x"))["x"]),
 )
 # These keep their promises within a minor version.
 _BY_MINOR = {"PIL", "numpy", "scipy", "torch", "torchvision", "transformers"}

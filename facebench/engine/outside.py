@@ -44,6 +44,10 @@ _READING_METHODS = {"open", "read_text", "read_bytes", _READ_IMAGE}
 # These are given what somebody else has opened.
 _GIVEN_FILES = {"json", "pickle", "_pickle", "yaml", "tomllib", "marshal", "plistlib"}
 _EVALUATING = {"exec", "eval", "__import__", "import_module"}
+# What is opened so is not read.
+_WRITING = {f"{mode}{kind}" for mode in "awx" for kind in ("", "b", "t")}
+# Settings of facebench itself, no network's.
+_OWN_VARIABLES = "FACEBENCH_"
 _ENVIRONMENT = {"environ", "environb", "getenv", "getenvb"}
 
 
@@ -104,7 +108,7 @@ class _Step:
 
     value: Any
     name: str
-    constant: Any = None
+    constant: str | None = None
 
 
 class _Walk:
@@ -205,7 +209,8 @@ class _Walk:
         if value is os.environ or name in _ENVIRONMENT:
             self._take_variable(following)
         elif _is_reader(value, name):
-            self._read.append(name)
+            if name != "open" or not any(part.constant in _WRITING for part in following):
+                self._read.append(name)
         elif value is not None and not isinstance(value, types.ModuleType):
             self.add(value)
         elif owner is not None and value is None:
@@ -218,7 +223,8 @@ class _Walk:
         if following and following[0].name in ("get", "environ"):
             following = following[1:]
         if following and isinstance(following[0].constant, str):
-            self._variables.add(following[0].constant)
+            if not following[0].constant.startswith(_OWN_VARIABLES):
+                self._variables.add(following[0].constant)
             return
         msg = "it reads the environment"
         raise Unidentified(msg)
@@ -253,7 +259,7 @@ def _steps(code: types.CodeType, function: types.FunctionType) -> Iterator[_Step
         elif kind.startswith("LOAD_FAST") and isinstance(name, str):
             last = local.get(name)
         elif kind.startswith("LOAD_CONST"):
-            yield _Step(None, "", name)
+            yield _Step(None, "", name if isinstance(name, str) else None)
             last = None
         elif kind not in _PASSING:
             last = None
