@@ -22,6 +22,7 @@ import importlib.util
 import inspect
 import json
 import logging
+import os
 import re
 import sys
 import sysconfig
@@ -100,6 +101,9 @@ class Identifier:
         return self._describe_new(value)
 
     def _describe_new(self, value: Any) -> Any:
+        if value is os.environ:
+            msg = "it holds the environment"
+            raise Unidentified(msg)
         if isinstance(value, enum.Enum):
             return ["enum", self.describe(type(value)), value.name]
         if isinstance(value, (*_PLAIN, *_SIMPLE)) and not _is_exact(value):
@@ -220,6 +224,9 @@ class Identifier:
         return ["of a module", parts]
 
     def _used_of(self, value: Any, names: set[str]) -> Any:
+        if value is os.environ:
+            # Which variables are read is a matter of its own, see `outside`.
+            return "environment"
         if not isinstance(value, types.ModuleType) or is_installed(value):
             return self.describe(value)
         again = (id(value), frozenset(names & vars(value).keys()))
@@ -231,7 +238,7 @@ class Identifier:
     def _home(self, value: Any) -> Any | None:
         """Describe functions and classes of others by where they come from."""
         module = sys.modules.get(value.__module__ or "")
-        if module is None:
+        if module is None or value.__module__ == "__main__":
             return None
         if _is_ours(module.__name__):
             return _declared_versions(value)

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import types
+import warnings
 import weakref
 import zipfile
 from collections.abc import Iterator
@@ -333,7 +334,10 @@ def _graph(module: fx.GraphModule, identifier: Identifier) -> Any:
 def _script(module: torch.jit.ScriptModule) -> Any:
     """Describe what TorchScript would save of a module: its code and constants."""
     buffer = io.BytesIO()
-    torch.jit.save(module, buffer)
+    with warnings.catch_warnings():
+        # That TorchScript is out of date is the user's concern where they make it.
+        warnings.simplefilter("ignore")
+        torch.jit.save(module, buffer)
     parts = []
     with zipfile.ZipFile(buffer) as saved:
         for item in sorted(saved.namelist()):

@@ -241,7 +241,8 @@ def _steps(code: types.CodeType, function: types.FunctionType) -> Iterator[_Step
     """Go through what code names, in order; the values of locals that are imports are known."""
     local: dict[str, Any] = {}
     last: Any = None
-    for step in dis.get_instructions(code):
+    steps = [step for step in dis.get_instructions(code) if step.opname not in _PASSING]
+    for place, step in enumerate(steps):
         kind, name = step.opname, step.argval
         if kind in ("LOAD_GLOBAL", "LOAD_NAME"):
             last = function.__globals__.get(name, _builtin(name))
@@ -259,14 +260,24 @@ def _steps(code: types.CodeType, function: types.FunctionType) -> Iterator[_Step
         elif kind.startswith("LOAD_FAST") and isinstance(name, str):
             last = local.get(name)
         elif kind.startswith("LOAD_CONST"):
-            yield _Step(None, "", name if isinstance(name, str) else None)
+            is_whole = isinstance(name, str) and _is_argument(steps[place + 1 : place + 3])
+            yield _Step(None, "", name if is_whole else None)
             last = None
-        elif kind not in _PASSING:
+        else:
             last = None
+
+
+def _is_argument(following: list[dis.Instruction]) -> bool:
+    """Tell of a constant whether it is an index or argument as it is, not a part of one."""
+    kinds = [f"{step.opname} {step.argrepr}" for step in following]
+    if kinds and kinds[0].startswith("LOAD_"):
+        kinds = kinds[1:]
+    return bool(kinds) and kinds[0].startswith(_TAKING)
 
 
 # What may stand between a name and what is done with it.
-_PASSING = {"CACHE", "PUSH_NULL", "PRECALL", "EXTENDED_ARG", "RESUME", "NOP", "COPY"}
+_PASSING = {"CACHE", "PUSH_NULL", "PRECALL", "EXTENDED_ARG", "RESUME", "NOP"}
+_TAKING = ("CALL", "KW_NAMES", "BINARY_SUBSCR", "BINARY_OP []", "CONTAINS_OP")
 
 
 def _builtin(name: str) -> Any:
@@ -298,7 +309,8 @@ def _is_reader(value: Any, name: str) -> bool:
 
 def _is_foreign(value: Any) -> bool:
     """Tell whether code is of an installed package, or of facebench: not the user's."""
-    module = sys.modules.get(str(getattr(value, "__module__", None) or ""))
+    name = str(getattr(value, "__module__", None) or "")
+    module = None if name == "__main__" else sys.modules.get(name)
     if module is None:
         return False
     return module.__name__.partition(".")[0] == "facebench" or is_installed(module)
