@@ -360,7 +360,7 @@ def test_where_a_models_code_is_does_not_matter(tmp_path: Path, declaration: str
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "b.py").write_text(f"# As published.\n{source}")
     script: dict[str, Any] = {"__name__": "__main__"}
-    exec(source, script)
+    exec(compile(source, "script.py", "exec", dont_inherit=True), script)
     keys = {
         key(import_plugin("a.py", tmp_path).M("m")),
         key(import_plugin("b.py", tmp_path / "sub").M("m")),
