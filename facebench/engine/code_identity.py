@@ -57,6 +57,7 @@ _DESCRIPTORS = (
 )
 # These keep their promises within a minor version.
 _BY_MINOR = {"PIL", "numpy", "scipy", "torch", "torchvision", "transformers"}
+_TORCH_CONSTANTS = {"device", "dtype", "finfo", "iinfo", "layout", "memory_format", "qscheme"}
 _PACKAGES = {"site-packages", "dist-packages"}
 _INSTALLED = tuple(
     str(Path(sysconfig.get_path(kind)).resolve()) for kind in ("stdlib", "platstdlib")
@@ -113,7 +114,7 @@ class Identifier:
                 return describe(self, value)
         if hasattr(value, "detach") and hasattr(value, "cpu"):
             return self._tensor(value.detach().cpu())
-        if type(value).__module__ == "torch":
+        if type(value).__module__ == "torch" and type(value).__name__ in _TORCH_CONSTANTS:
             return [type(value).__name__, repr(value)]
         if callable(getattr(value, "to_dict", None)):
             return [self.describe(type(value)), self._settings(value)]
@@ -196,6 +197,10 @@ class Identifier:
         if owner is not None and not isinstance(owner, types.ModuleType | type):
             return ["bound", value.__name__, self.describe(owner)]
         home = getattr(value, "__module__", None) or type(owner).__name__
+        module = sys.modules.get(home)
+        if module is not None and not is_installed(module):
+            msg = f"the compiled {home}.{value.__name__} cannot be looked into"
+            raise Unidentified(msg)
         return ["builtin", package_version(home), value.__qualname__]
 
     def _module(self, value: types.ModuleType) -> Any:
@@ -325,7 +330,7 @@ class Identifier:
             for name in _as_names(vars(base).get("__slots__", ()))
             if hasattr(value, name) and name not in ("__dict__", "__weakref__")
         ]
-        if not hasattr(value, "__dict__") and not slots:
+        if (not hasattr(value, "__dict__") and not slots) or any(map(_is_compiled, kind.__mro__)):
             self._unknown(value)
         attributes = {
             **getattr(value, "__dict__", {}),
@@ -509,6 +514,14 @@ def _is_exact(value: Any) -> bool:
     """Tell whether a value's type has no code but Python's own."""
     kind = type(value)
     return kind in (*_PLAIN, *_SIMPLE) or kind.__module__ in ("pathlib", "pathlib._local")
+
+
+def _is_compiled(kind: type) -> bool:
+    """Tell whether a class is made in C, so that its instances may hold what nobody sees."""
+    if kind in (object, types.SimpleNamespace):
+        return False
+    new = vars(kind).get("__new__")
+    return isinstance(new, types.BuiltinFunctionType) and new.__self__ is kind
 
 
 def _torch() -> Any:

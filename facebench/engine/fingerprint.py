@@ -167,7 +167,7 @@ def _settings(model: BaseModel) -> Any:
     if declared is None:
         code = [Identifier().describe(kind), outside_of_model(model)]
     else:
-        ours = [part for part in kind.__mro__ if "outputs_version" in vars(part)]
+        ours = [part for part in kind.__mro__ if part.__module__.startswith("facebench.")]
         code = ["declared", declared, kind.__name__, [Identifier().describe(part) for part in ours]]
     attributes = []
     state = _state_of(model).changed

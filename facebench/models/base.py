@@ -80,7 +80,7 @@ class BaseModel(ABC):
     """
 
     model: nn.Module
-    # Stands for this class's code in the keys of stored embeddings: raised when outputs change.
+    # Of facebench's own classes: stands for their code in the keys of stored embeddings.
     outputs_version = "base-model-1"
     # Memory layout of network and input that is the faster one; the engine may measure another.
     memory_format: torch.memory_format = torch.contiguous_format

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 import threading
@@ -216,6 +217,11 @@ def test_what_cannot_be_looked_into_is_unknown_until_it_is_declared() -> None:
     assert declared is not None
     function.fingerprint = "my-crop v2"
     assert with_function(function) not in (None, declared)
+
+
+@pytest.mark.parametrize("hidden", [random.Random(1), threading.local(), np.random.default_rng(1)])
+def test_objects_with_a_state_that_nobody_sees_are_unknown(hidden: Any) -> None:
+    assert with_function(made("def f(image):\n    return O", O=hidden)) is None
 
 
 def test_a_model_with_an_unknown_attribute_may_declare_itself() -> None:
