@@ -258,7 +258,7 @@ class Identifier:
             return home
         code = inspect.unwrap(value).__code__ if hasattr(value, "__wrapped__") else value.__code__
         names = names_used(code)
-        used = sorted(names & value.__globals__.keys())
+        used = sorted(_globals_used(code) & value.__globals__.keys())
         own = {key: part for key, part in vars(value).items() if key != "__wrapped__"}
         return [
             "function",
@@ -397,6 +397,18 @@ def names_used(code: types.CodeType) -> set[str]:
     for part in code.co_consts:
         if isinstance(part, types.CodeType):
             names |= names_used(part)
+    return names
+
+
+def _globals_used(code: types.CodeType) -> set[str]:
+    names = {
+        step.argval
+        for step in dis.get_instructions(code)
+        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
+    }
+    for part in code.co_consts:
+        if isinstance(part, types.CodeType):
+            names |= _globals_used(part)
     return names
 
 

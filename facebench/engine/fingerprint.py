@@ -165,7 +165,11 @@ def _settings(model: BaseModel) -> Any:
     declared = declared_fingerprint(model)
     code: Any
     if declared is None:
-        code = [Identifier().describe(kind), outside_of_model(model)]
+        try:
+            code = [Identifier().describe(kind), outside_of_model(model)]
+        except Unidentified as error:
+            msg = f"what its class {kind.__name__} does is unknown ({error})"
+            raise Unidentified(msg) from None
     else:
         ours = [part for part in kind.__mro__ if part.__module__.startswith("facebench.")]
         code = ["declared", declared, kind.__name__, [Identifier().describe(part) for part in ours]]
@@ -302,7 +306,7 @@ def _module(module: nn.Module, identifier: Identifier) -> Any:
         except Unidentified as error:
             # What replaces a method of a well-known class is not the class's.
             if not is_known or hasattr(kind, attribute):
-                msg = f"its attribute {attribute!r} is {error}"
+                msg = f"its attribute {attribute!r}: {error}"
                 raise Unidentified(msg) from None
     hooks = [
         identifier.describe(hook)
