@@ -15,6 +15,7 @@ from PIL import Image, ImageOps
 from facebench.data.packs import member_bytes, open_pack, split_member
 from facebench.errors import ImageError, MissingImageError
 from facebench.types import StrPath
+from facebench.utils.outputs_version import outputs_version
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -133,6 +134,7 @@ def file_state(image_path: StrPath) -> os.stat_result:
     return (Path(image_path) if parts is None else parts[0]).stat()
 
 
+@outputs_version("open-image-1")
 def open_image(image_path: StrPath) -> Image.Image:
     """Open an image file as 8-bit RGB, upright.
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facebench.columns import DEFAULT_LAYER
-from facebench.engine.fingerprint import ModelFingerprint, model_fingerprint
+from facebench.engine.fingerprint import ModelFingerprint, model_fingerprint, tell_once
 from facebench.engine.forward import Precision
 from facebench.metrics.distances import RowDistance
 from facebench.models.base import BaseModel
@@ -60,11 +60,8 @@ class ModelCache:
             return
         self.fingerprint = model_fingerprint(model)
         if self.fingerprint.preprocessing is None:
-            _log.warning(
-                "Embeddings of model %r are not kept in the store: %s",
-                model.name,
-                self.fingerprint.why,
-            )
+            if tell_once(model):
+                _log.warning("%s", self.fingerprint.why)
             self._store = None
             return
         self._extra = f"{model.device.type}:{precision}"
@@ -222,7 +219,7 @@ class ModelCache:
         ]
 
     def _distance_key(self, layer: str, distance: RowDistance) -> str:
-        name = f"{self._key(layer)} {distance!r}"
+        name = f"{self._key(layer)} {distance.key}"
         return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
 
     def facts(self) -> dict[str, Any]:

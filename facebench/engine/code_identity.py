@@ -1,21 +1,29 @@
 """What a Python object computes, as text that differs where the object does.
 
 Functions count by their bytecode as loaded (so that comments do not matter and an edited file does
-not pass for what runs), together with their defaults, closures and the module-level names they
-use, and so on for helper functions. Objects count by their class and attributes. Installed
-packages count by their version, facebench's own modules by their source. What cannot be looked
+not pass for what runs), together with their defaults, closures, attributes and the module-level
+names they use, and so on for helper functions and modules. Objects count by their class and
+attributes. Installed packages count by their version. Where code is kept does not count: a module
+may move, and a script and a plug-in file are alike. Code of facebench counts by the
+`outputs_version` that it declares, and like a user's where it declares none. What cannot be looked
 into raises `Unidentified`.
 """
 
 from __future__ import annotations
 
+import collections
+import dis
 import enum
 import functools
 import hashlib
+import importlib
 import importlib.metadata
+import importlib.util
 import inspect
 import json
 import logging
+import os
+import re
 import sys
 import sysconfig
 import types
@@ -25,13 +33,31 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Identifier", "Unidentified", "names_used", "package_version"]
+__all__ = [
+    "Identifier",
+    "Unidentified",
+    "declared_fingerprint",
+    "is_installed",
+    "local_imports",
+    "names_used",
+    "package_version",
+]
 
-_SIMPLE = (type(None), bool, int, float, complex, str, bytes, PurePath, enum.Enum)
+_SIMPLE = (
+    *(type(None), type(...), type(NotImplemented), bool, int, float, complex, str, bytes),
+    *(range, slice, PurePath),
+)
+# Containers of exactly these types have no code of their own.
+_PLAIN = (list, tuple, set, frozenset, dict, types.MappingProxyType, collections.OrderedDict)
+# They follow from the rest of a class: its slots or fields.
+_DESCRIPTORS = (
+    types.GetSetDescriptorType,
+    types.MemberDescriptorType,
+    type(vars(collections.namedtuple("_", "x"))["x"]),
+)
 # These keep their promises within a minor version.
 _BY_MINOR = {"PIL", "numpy", "scipy", "torch", "torchvision", "transformers"}
-# Modules of facebench that take no part in any number.
-_SILENT = {"facebench.columns", "facebench.errors", "facebench.types", "facebench"}
+_TORCH_CONSTANTS = {"device", "dtype", "finfo", "iinfo", "layout", "memory_format", "qscheme"}
 _PACKAGES = {"site-packages", "dist-packages"}
 _INSTALLED = tuple(
     str(Path(sysconfig.get_path(kind)).resolve()) for kind in ("stdlib", "platstdlib")
@@ -47,6 +73,7 @@ class Identifier:
 
     def __init__(self) -> None:
         self._met: dict[int, int] = {}
+        self._modules: dict[tuple[int, frozenset[str]], int] = {}
         # Keeps the objects alive, whose ids would be given to others otherwise.
         self._alive: list[Any] = []
 
@@ -58,29 +85,36 @@ class Identifier:
         Unidentified
             If it, or something it uses, cannot be looked into.
         """
-        if isinstance(value, _SIMPLE):
+        if isinstance(value, _SIMPLE) and _is_exact(value):
             return [type(value).__name__, repr(value)]
         # Whether equal constants are one object differs between compiling and loading code.
-        if isinstance(value, tuple):
+        if type(value) is tuple:
             return self._sequence(value)
-        if isinstance(value, frozenset):
+        if type(value) is frozenset:
             return self._set(value)
         if id(value) in self._met:
             return ["again", self._met[id(value)]]
         self._met[id(value)] = len(self._met)
         self._alive.append(value)
-        declared = None if isinstance(value, type) else getattr(value, "fingerprint", None)
-        if isinstance(declared, str):
+        declared = declared_fingerprint(value)
+        if declared is not None:
             return ["declared", declared]
         return self._describe_new(value)
 
     def _describe_new(self, value: Any) -> Any:
+        if value is os.environ:
+            msg = "it holds the environment"
+            raise Unidentified(msg)
+        if isinstance(value, enum.Enum):
+            return ["enum", self.describe(type(value)), value.name]
+        if isinstance(value, (*_PLAIN, *_SIMPLE)) and not _is_exact(value):
+            return self._derived(value)
         for kinds, describe in _KINDS:
             if isinstance(value, kinds):
                 return describe(self, value)
         if hasattr(value, "detach") and hasattr(value, "cpu"):
-            return self._array(value.detach().cpu().numpy())
-        if type(value).__module__ == "torch":
+            return self._tensor(value.detach().cpu())
+        if type(value).__module__ == "torch" and type(value).__name__ in _TORCH_CONSTANTS:
             return [type(value).__name__, repr(value)]
         if callable(getattr(value, "to_dict", None)):
             return [self.describe(type(value)), self._settings(value)]
@@ -92,6 +126,35 @@ class Identifier:
         for key in ("_name_or_path", "name_or_path", "transformers_version"):
             settings.pop(key, None)
         return json.dumps(settings, sort_keys=True, default=repr)
+
+    def _derived(self, value: Any) -> Any:
+        """Describe an instance of a class that extends a builtin one."""
+        base = next(kind for kind in (*_PLAIN, *_SIMPLE) if isinstance(value, kind))
+        if issubclass(base, dict | types.MappingProxyType):
+            content = self._mapping(value)
+        elif issubclass(base, set | frozenset):
+            content = self._set(value)
+        elif issubclass(base, list | tuple):
+            content = self._sequence(value)
+        else:
+            content = vars(base)["__repr__"](value)
+        own = {
+            **getattr(value, "__dict__", {}),
+            "default_factory": getattr(value, "default_factory", None),
+        }
+        return ["derived", self.describe(type(value)), content, self._mapping(own)]
+
+    def _tensor(self, value: Any) -> Any:
+        if value.layout != _torch().strided or value.is_quantized:
+            return ["tensor", self.describe(str(value.layout)), self._unknown(value)]
+        # numpy lacks some of torch's types: the bytes have to do.
+        data = value.contiguous().reshape(-1).view(_torch().uint8).numpy()
+        return ["tensor", str(value.dtype), list(value.shape), hashlib.sha256(data).hexdigest()]
+
+    def _unknown(self, value: Any) -> Any:
+        kind = type(value)
+        msg = f"a {kind.__module__}.{kind.__qualname__} cannot be looked into"
+        raise Unidentified(msg)
 
     def _array(self, value: np.ndarray[Any, Any]) -> Any:
         data = np.ascontiguousarray(value)
@@ -134,24 +197,57 @@ class Identifier:
         if owner is not None and not isinstance(owner, types.ModuleType | type):
             return ["bound", value.__name__, self.describe(owner)]
         home = getattr(value, "__module__", None) or type(owner).__name__
+        module = sys.modules.get(home)
+        if module is not None and not is_installed(module):
+            msg = f"the compiled {home}.{value.__name__} cannot be looked into"
+            raise Unidentified(msg)
         return ["builtin", package_version(home), value.__qualname__]
 
-    def _logger(self, value: logging.Logger) -> Any:
-        return ["logger", value.name]
-
     def _module(self, value: types.ModuleType) -> Any:
-        if _is_installed(value):
+        if is_installed(value):
             return ["module", value.__name__, package_version(value.__name__)]
-        return ["module", value.__name__, _sources(value)]
+        if isinstance(getattr(value, "__file__", None), str) and not hasattr(value, "__path__"):
+            own = [
+                [name, self.describe(part)]
+                for name, part in sorted(vars(value).items())
+                if name not in _MODULE_PLUMBING
+            ]
+            return ["module", own]
+        msg = f"it takes the module {value.__name__} as a whole"
+        raise Unidentified(msg)
+
+    def _used_of_module(self, value: types.ModuleType, names: set[str]) -> Any:
+        """Describe what code of these names uses of a module that is not installed."""
+        used = sorted((names & vars(value).keys()) - _MODULE_PLUMBING)
+        if not used or names & _SEARCHING:
+            return self.describe(value)
+        parts = []
+        for name in used:
+            part = vars(value)[name]
+            is_own = isinstance(part, types.ModuleType) and not is_installed(part)
+            parts.append([name, self._used_of(part, names) if is_own else self.describe(part)])
+        return ["of a module", parts]
+
+    def _used_of(self, value: Any, names: set[str]) -> Any:
+        if value is os.environ:
+            # Which variables are read is a matter of its own, see `outside`.
+            return "environment"
+        if not isinstance(value, types.ModuleType) or is_installed(value):
+            return self.describe(value)
+        again = (id(value), frozenset(names & vars(value).keys()))
+        if again in self._modules:
+            return ["again", self._modules[again]]
+        self._modules[again] = len(self._modules)
+        return self._used_of_module(value, names)
 
     def _home(self, value: Any) -> Any | None:
         """Describe functions and classes of others by where they come from."""
         module = sys.modules.get(value.__module__ or "")
-        if module is None:
+        if module is None or value.__module__ == "__main__":
             return None
         if _is_ours(module.__name__):
-            return ["ours", module.__name__, value.__qualname__, _sources(module)]
-        if _is_installed(module):
+            return _declared_versions(value)
+        if is_installed(module):
             return ["installed", package_version(module.__name__), value.__qualname__]
         return None
 
@@ -161,7 +257,9 @@ class Identifier:
         if home is not None and not value.__closure__:
             return home
         code = inspect.unwrap(value).__code__ if hasattr(value, "__wrapped__") else value.__code__
-        used = sorted(names_used(code) & value.__globals__.keys())
+        names = names_used(code)
+        used = sorted(_globals_used(code) & value.__globals__.keys())
+        own = {key: part for key, part in vars(value).items() if key != "__wrapped__"}
         return [
             "function",
             home or [value.__qualname__.rpartition(".")[2]],
@@ -169,9 +267,30 @@ class Identifier:
             self.describe(value.__defaults__),
             self.describe(value.__kwdefaults__),
             [self._cell(cell) for cell in value.__closure__ or ()],
-            [] if home else [[name, self.describe(value.__globals__[name])] for name in used],
+            []
+            if home
+            else [[name, self._used_of(value.__globals__[name], names)] for name in used],
+            [] if home else self._imported(value, code, names),
+            self._mapping(own),
             [self.describe(value.__wrapped__)] if hasattr(value, "__wrapped__") else [],
         ]
+
+    def _imported(self, function: types.FunctionType, code: types.CodeType, names: set[str]) -> Any:
+        """Describe what a function imports while it runs."""
+        package = str(function.__globals__.get("__package__") or "")
+        described = []
+        for name, level in sorted(local_imports(code)):
+            top = name.partition(".")[0]
+            if level == 0 and _is_findable(top) and is_installed_name(top):
+                described.append([name, package_version(top)])
+                continue
+            try:
+                module = importlib.import_module("." * level + name, package or None)
+            except ImportError:
+                described.append([name, "missing"])
+                continue
+            described.append([name, self._used_of(module, names)])
+        return described
 
     def _cell(self, cell: types.CellType) -> Any:
         try:
@@ -194,12 +313,11 @@ class Identifier:
         body = [
             [name, self.describe(part)]
             for name, part in sorted(vars(value).items())
-            if name not in _CLASS_PLUMBING
-            and not isinstance(part, types.GetSetDescriptorType | types.MemberDescriptorType)
+            if name not in _CLASS_PLUMBING and not isinstance(part, _DESCRIPTORS)
         ]
         return [
             "class",
-            value.__qualname__,
+            value.__name__,
             body,
             [self.describe(base) for base in value.__bases__],
         ]
@@ -212,9 +330,8 @@ class Identifier:
             for name in _as_names(vars(base).get("__slots__", ()))
             if hasattr(value, name) and name not in ("__dict__", "__weakref__")
         ]
-        if not hasattr(value, "__dict__") and not slots:
-            msg = f"a {kind.__module__}.{kind.__qualname__} cannot be looked into"
-            raise Unidentified(msg)
+        if (not hasattr(value, "__dict__") and not slots) or any(map(_is_compiled, kind.__mro__)):
+            self._unknown(value)
         attributes = {
             **getattr(value, "__dict__", {}),
             **{name: getattr(value, name) for name in slots},
@@ -236,6 +353,7 @@ _KINDS: tuple[tuple[Any, Any], ...] = (
     (types.MethodType, Identifier._method),
     (functools._lru_cache_wrapper, Identifier._wrapper),
     (staticmethod | classmethod, Identifier._inner),
+    (functools.cached_property, lambda self, value: ["cached", self.describe(value.func)]),
     (property, Identifier._property),
     (types.FunctionType, Identifier._function),
     (
@@ -244,7 +362,8 @@ _KINDS: tuple[tuple[Any, Any], ...] = (
     ),
     (type, Identifier._class),
     (types.ModuleType, Identifier._module),
-    (logging.Logger, Identifier._logger),
+    (logging.Logger, lambda _self, _value: ["logger"]),
+    (re.Pattern, lambda self, value: ["pattern", self.describe(value.pattern), value.flags]),
     (types.GenericAlias | types.UnionType, lambda self, value: ["alias", repr(value)]),
 )
 _CLASS_PLUMBING = {
@@ -252,6 +371,24 @@ _CLASS_PLUMBING = {
     "__module__", "__parameters__", "__slotnames__", "__static_attributes__", "__weakref__",
     "_abc_impl",
 }  # fmt: skip
+
+
+_MODULE_PLUMBING = {
+    "__annotations__", "__builtins__", "__cached__", "__doc__", "__file__", "__loader__",
+    "__name__", "__package__", "__spec__",
+}  # fmt: skip
+# Code with these may use any name of a module.
+_SEARCHING = {"getattr", "vars", "__dict__"}
+
+
+def declared_fingerprint(value: Any) -> str | None:
+    """Give the fingerprint that an object or its very class declares; a subclass is other code."""
+    if isinstance(value, type):
+        return None
+    if "fingerprint" not in {**vars(type(value)), **getattr(value, "__dict__", {})}:
+        return None
+    declared = getattr(value, "fingerprint", None)
+    return declared if isinstance(declared, str) else None
 
 
 def names_used(code: types.CodeType) -> set[str]:
@@ -263,58 +400,145 @@ def names_used(code: types.CodeType) -> set[str]:
     return names
 
 
+def _globals_used(code: types.CodeType) -> set[str]:
+    names = {
+        step.argval
+        for step in dis.get_instructions(code)
+        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
+    }
+    for part in code.co_consts:
+        if isinstance(part, types.CodeType):
+            names |= _globals_used(part)
+    return names
+
+
+def local_imports(code: types.CodeType) -> set[tuple[str, int]]:
+    """Give the modules that code imports while it runs, and how many packages up they are."""
+    found: set[tuple[str, int]] = set()
+    constants: list[Any] = []
+    for step in dis.get_instructions(code):
+        if step.opname == "LOAD_CONST" or step.opname.startswith("LOAD_SMALL_INT"):
+            constants.append(step.argval)
+        elif step.opname == "IMPORT_NAME":
+            level = constants[-2] if len(constants) > 1 else 0
+            found.add((step.argval, level if isinstance(level, int) else 0))
+    for part in code.co_consts:
+        if isinstance(part, types.CodeType):
+            found |= local_imports(part)
+    return found
+
+
 @functools.cache
 def package_version(module: str) -> str:
     """Give a module's package and the version of it that matters."""
     top = module.partition(".")[0]
     version = getattr(sys.modules.get(top), "__version__", None)
     if version is None:
-        try:
-            version = importlib.metadata.version(top)
-        except importlib.metadata.PackageNotFoundError:
-            version = ".".join(map(str, sys.version_info[:2]))
+        version = _metadata_version(top)
     if top in _BY_MINOR:
         version = ".".join(str(version).split(".")[:2])
     return f"{top} {version}"
+
+
+def _metadata_version(top: str) -> str:
+    """Give the version of a package that says none, by the name it is imported by or installed."""
+    if top not in sys.stdlib_module_names:
+        for name in (top, *importlib.metadata.packages_distributions().get(top, ())):
+            try:
+                return importlib.metadata.version(name)
+            except importlib.metadata.PackageNotFoundError:
+                continue
+    return ".".join(map(str, sys.version_info[:2]))
+
+
+def is_installed(module: types.ModuleType) -> bool:
+    """Tell whether a module is of a package whose version stands for its code."""
+    if _is_ours(module.__name__):
+        return False
+    file = getattr(module, "__file__", None)
+    if file is None:
+        # Built into the interpreter, a folder without __init__, or a notebook and the like.
+        top = module.__name__.partition(".")[0]
+        return top in sys.builtin_module_names or (top != "__main__" and is_installed_name(top))
+    return _is_installed_file(file, module.__name__)
+
+
+@functools.cache
+def _is_installed_file(file: str, name: str) -> bool:
+    path = Path(file).resolve()
+    if not _PACKAGES.isdisjoint(path.parts) or str(path).startswith(_INSTALLED):
+        return True
+    # Packages may be installed into any folder (pip --target); not so what is developed in place.
+    folder = path.parents[name.count(".") + (path.name == "__init__.py")]
+    top = name.partition(".")[0]
+    return any(_lists(record, top) for record in folder.glob("*.dist-info/RECORD"))
+
+
+def _lists(record: Path, top: str) -> bool:
+    with record.open(encoding="utf-8", errors="replace") as lines:
+        return any(line.startswith((f"{top}/", f"{top}.")) for line in lines)
+
+
+def is_installed_name(top: str) -> bool:
+    """Tell of a top-level module whether it is installed, without importing it."""
+    if _is_ours(top):
+        return False
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return False
+    if spec is None:
+        return False
+    if spec.origin in ("built-in", "frozen"):
+        return True
+    if spec.origin is None:
+        places = list(spec.submodule_search_locations or ())
+        return bool(places) and all(
+            _is_installed_file(str(Path(place) / "__init__.py"), top) for place in places
+        )
+    return _is_installed_file(spec.origin, top)
+
+
+def _is_findable(top: str) -> bool:
+    try:
+        return importlib.util.find_spec(top) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def _is_ours(module: str) -> bool:
     return module.partition(".")[0] == "facebench"
 
 
-def _is_installed(module: types.ModuleType) -> bool:
-    file = getattr(module, "__file__", None)
-    if file is None:
-        # Built into the interpreter, or a notebook and the like.
-        return module.__name__ in sys.builtin_module_names
-    path = Path(file).resolve()
-    is_package = not _PACKAGES.isdisjoint(path.parts) or str(path).startswith(_INSTALLED)
-    return is_package and not _is_ours(module.__name__)
+def _declared_versions(value: Any) -> Any | None:
+    """Give the versions that stand for a function or class of facebench and those it extends."""
+    if not isinstance(vars(value).get("outputs_version"), str):
+        return None
+    parts = value.__mro__ if isinstance(value, type) else (value,)
+    return ["facebench", [vars(part)["outputs_version"] for part in parts if _has_version(part)]]
 
 
-def _sources(module: types.ModuleType) -> str:
-    """Digest a module's source and those of what it takes from modules that are not installed."""
-    pending, found = [module], {}
-    while pending:
-        module = pending.pop()
-        name = module.__name__
-        if name in found or name in _SILENT:
-            continue
-        file = getattr(module, "__file__", None)
-        if file is None:
-            msg = f"the module {name} has no source"
-            raise Unidentified(msg)
-        found[name] = hashlib.sha256(Path(file).read_bytes()).hexdigest()
-        for value in list(vars(module).values()):
-            home = value if isinstance(value, types.ModuleType) else _module_of(value)
-            if home is not None and not _is_installed(home) and hasattr(home, "__file__"):
-                pending.append(home)
-    return hashlib.sha256(json.dumps(sorted(found.items())).encode()).hexdigest()
+def _has_version(part: Any) -> bool:
+    return _is_ours(part.__module__ or "") and "outputs_version" in vars(part)
 
 
-def _module_of(value: Any) -> types.ModuleType | None:
-    name = getattr(value, "__module__", None)
-    return sys.modules.get(name) if isinstance(name, str) else None
+def _is_exact(value: Any) -> bool:
+    """Tell whether a value's type has no code but Python's own."""
+    kind = type(value)
+    return kind in (*_PLAIN, *_SIMPLE) or kind.__module__ in ("pathlib", "pathlib._local")
+
+
+def _is_compiled(kind: type) -> bool:
+    """Tell whether a class is made in C, so that its instances may hold what nobody sees."""
+    if kind in (object, types.SimpleNamespace):
+        return False
+    new = vars(kind).get("__new__")
+    return isinstance(new, types.BuiltinFunctionType) and new.__self__ is kind
+
+
+def _torch() -> Any:
+    # A tensor can only have been made if torch is loaded already.
+    return sys.modules["torch"]
 
 
 def _as_names(slots: str | Iterable[str]) -> list[str]:

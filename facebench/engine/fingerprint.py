@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import re
 import types
+import warnings
+import weakref
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 import xxhash
-from torch import nn
+from torch import fx, nn
 
-from facebench.engine.code_identity import Identifier, Unidentified, names_used, package_version
+from facebench.data.images import open_image
+from facebench.engine.code_identity import (
+    Identifier,
+    Unidentified,
+    declared_fingerprint,
+    names_used,
+    package_version,
+)
+from facebench.engine.outside import outside_of_function, outside_of_model, outside_of_network
 from facebench.models.base import BaseModel
 from facebench.store.database import FORMAT
 
@@ -32,12 +45,17 @@ _NOT_SETTINGS = {
     "model",
     "preprocess_function",
 }
-# Where a model keeps what its attributes were before running changed them.
-_RUN_STATE = "_facebench_run_state"
 _HOW = (
-    "To have its embeddings kept, give the callable an attribute that you change with it "
-    "(preprocess_function.fingerprint = 'my-crop v1'), or the model one (model.fingerprint = ...)."
+    "To have them kept, declare a text that you change whenever the code, or what it reads, "
+    "changes: {}."
 )
+_HOW_FUNCTION = "preprocess_function.fingerprint = 'my-crop v1'"
+_HOW_MODEL = "fingerprint = 'my-network v1' in the model's class, or model.fingerprint = …"
+_MACHINERY = frozenset(vars(nn.Module())) | {"training"}
+# TorchScript numbers the types of a process.
+_MANGLED = re.compile(r"___torch_mangle_\d+\.")
+# Classes of these are told by their version; what they keep to themselves follows from the rest.
+_KNOWN = ("torch", "torchvision", "transformers")
 
 
 @dataclass(frozen=True)
@@ -114,52 +132,94 @@ def model_fingerprint(model: BaseModel) -> ModelFingerprint:
     ModelFingerprint
     """
     weights = _weights(model)
+    how = _HOW_MODEL
     try:
         settings = _digest(_settings(model))
+        if declared_fingerprint(model) is None:
+            how = _HOW_FUNCTION
         preprocessing = _digest(_preprocessing(model))
     except Unidentified as error:
-        why = f"The embeddings of model {model.name!r} are not kept: {error}. {_HOW}"
+        why = f"The embeddings of model {model.name!r} are not kept: {error}. {_HOW.format(how)}"
         return ModelFingerprint(weights, "", None, why)
     return ModelFingerprint(weights, settings, preprocessing)
 
 
 def _preprocessing(model: BaseModel) -> Any:
     libraries = [package_version(name) for name in ("PIL", "torch", "torchvision")]
-    if model.preprocess_function is None:
+    decoding = Identifier().describe(open_image)
+    function = model.preprocess_function
+    if function is None:
         # The class and its attributes, which are among the settings, hold the rest.
-        return ["default", libraries]
+        return ["default", libraries, decoding]
     try:
-        function = Identifier().describe(model.preprocess_function)
+        described = Identifier().describe(function)
+        outside = outside_of_function(function) if declared_fingerprint(function) is None else []
     except Unidentified as error:
         msg = f"what its preprocess_function does is unknown ({error})"
         raise Unidentified(msg) from None
-    return ["function", libraries, function]
+    return ["function", libraries, decoding, described, outside]
 
 
 def _settings(model: BaseModel) -> Any:
-    identifier = Identifier()
     kind = type(model)
-    declared = getattr(model, "fingerprint", None)
-    if isinstance(declared, str):
-        code: Any = ["declared", declared, f"{kind.__module__}.{kind.__qualname__}"]
+    declared = declared_fingerprint(model)
+    code: Any
+    if declared is None:
+        try:
+            code = [Identifier().describe(kind), outside_of_model(model)]
+        except Unidentified as error:
+            msg = f"what its class {kind.__name__} does is unknown ({error})"
+            raise Unidentified(msg) from None
     else:
-        code = [
-            [f"{part.__module__}.{part.__qualname__}", identifier.describe(part)]
-            for part in kind.__mro__
-            if part is not object
-        ]
+        ours = [part for part in kind.__mro__ if part.__module__.startswith("facebench.")]
+        code = ["declared", declared, kind.__name__, [Identifier().describe(part) for part in ours]]
     attributes = []
-    state = vars(model).get(_RUN_STATE, {})
+    state = _state_of(model).changed
     for name, value in sorted(_attributes(model).items()):
         try:
             described = Identifier().describe(value)
             before, after = state.get(name, (None, None))
             attributes.append([name, before if described == after else described])
         except Unidentified as error:
-            if not isinstance(declared, str):
+            if declared is None:
                 msg = f"what its attribute {name!r} does is unknown ({error})"
                 raise Unidentified(msg) from None
-    return [code, attributes, [[name, _network(part)] for name, part in _networks(model)]]
+    networks = [[name, _network(part, declared)] for name, part in _networks(model)]
+    return [code, attributes, networks]
+
+
+@dataclass
+class _RunState:
+    """What is known of a model besides its attributes.
+
+    Attributes
+    ----------
+    changed : dict
+        Attribute that running changed → what it was before, and what it was afterwards.
+    is_told : bool
+        Whether the log says that its embeddings are not kept.
+    """
+
+    changed: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    is_told: bool = False
+
+
+# By identity: a user's model may define what makes two of them equal.
+_states: dict[int, _RunState] = {}
+
+
+def _state_of(model: BaseModel) -> _RunState:
+    if id(model) not in _states:
+        _states[id(model)] = _RunState()
+        weakref.finalize(model, _states.pop, id(model), None)
+    return _states[id(model)]
+
+
+def tell_once(model: BaseModel) -> bool:
+    """Say whether it is yet to be told that a model's embeddings are not kept."""
+    state = _state_of(model)
+    is_new, state.is_told = not state.is_told, True
+    return is_new
 
 
 @contextmanager
@@ -178,7 +238,7 @@ def running(model: BaseModel) -> Iterator[None]:
     try:
         yield
     finally:
-        state = vars(model).setdefault(_RUN_STATE, {})
+        state = _state_of(model).changed
         for name, after in _described(model).items():
             if name in before and before[name] != after:
                 first, last = state.get(name, (None, None))
@@ -216,31 +276,81 @@ def _networks(model: BaseModel) -> list[tuple[str, nn.Module]]:
     return [(name, part) for name, part in vars(model).items() if isinstance(part, nn.Module)]
 
 
-def _network(network: nn.Module) -> Any:
+def _network(network: nn.Module, declared: str | None) -> Any:
     """Describe a network's structure and the code of its modules."""
     identifier = Identifier()
     described = []
     for name, module in network.named_modules():
-        kind = type(module)
-        # The attributes of well-known modules are in their extra_repr and configuration.
-        is_known = kind.__module__.partition(".")[0] in ("torch", "torchvision", "transformers")
-        own = []
-        for attribute, value in sorted(vars(module).items()):
-            if attribute.startswith("_") or attribute == "training":
-                continue
-            try:
-                own.append([attribute, identifier.describe(value)])
-            except Unidentified as error:
-                if not is_known:
-                    msg = f"what {attribute!r} of its module {name!r} does is unknown ({error})"
-                    raise Unidentified(msg) from None
-        hooks = [
-            identifier.describe(hook)
-            for hook in (*module._forward_hooks.values(), *module._forward_pre_hooks.values())
-            if not getattr(hook, "__module__", "").startswith("facebench.")
-        ]
-        described.append([name, identifier.describe(kind), module.extra_repr(), own, hooks])
+        said = declared_fingerprint(module)
+        try:
+            described.append([name, said, module.extra_repr(), _module(module, identifier)])
+        except Unidentified as error:
+            if said is None and declared is None:
+                where = f"its module {name!r}" if name else "its network"
+                msg = f"what {where} ({type(module).__name__}) does is unknown: {error}"
+                raise Unidentified(msg) from None
+            described.append([name, said, module.extra_repr()])
     return described
+
+
+def _module(module: nn.Module, identifier: Identifier) -> Any:
+    kind = type(module)
+    # The attributes of well-known modules are in their extra_repr and configuration.
+    is_known = kind.__module__.partition(".")[0] in _KNOWN
+    own = []
+    for attribute, value in sorted(vars(module).items()):
+        if attribute in _MACHINERY or (is_known and attribute.startswith("_")):
+            continue
+        try:
+            own.append([attribute, identifier.describe(value)])
+        except Unidentified as error:
+            # What replaces a method of a well-known class is not the class's.
+            if not is_known or hasattr(kind, attribute):
+                msg = f"its attribute {attribute!r}: {error}"
+                raise Unidentified(msg) from None
+    hooks = [
+        identifier.describe(hook)
+        for hook in (*module._forward_hooks.values(), *module._forward_pre_hooks.values())
+        if not getattr(hook, "__module__", "").startswith("facebench.")
+    ]
+    code: Any
+    if isinstance(module, fx.GraphModule):
+        code = _graph(module, identifier)
+    elif isinstance(module, torch.jit.ScriptModule):
+        code = _script(module)
+        own = []
+    else:
+        code = identifier.describe(kind)
+    return [code, own, hooks, outside_of_network(module)]
+
+
+def _graph(module: fx.GraphModule, identifier: Identifier) -> Any:
+    """Describe a traced graph: its class is made for it, and of no file."""
+    called = [
+        str(node.target)
+        if isinstance(node.target, str) or type(node.target).__module__.startswith("torch.")
+        else identifier.describe(node.target)
+        for node in module.graph.nodes
+    ]
+    return ["graph", module.code, called]
+
+
+def _script(module: torch.jit.ScriptModule) -> Any:
+    """Describe what TorchScript would save of a module: its code and constants."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # That TorchScript is out of date is the user's concern where they make it.
+        warnings.simplefilter("ignore")
+        torch.jit.save(module, buffer)
+    parts = []
+    with zipfile.ZipFile(buffer) as saved:
+        for item in sorted(saved.namelist()):
+            _, _, name = item.partition("/")
+            if name.startswith("code/") and name.endswith(".py"):
+                parts.append(_MANGLED.sub("", saved.read(item).decode()))
+            elif name.startswith("constants"):
+                parts.append(hashlib.sha256(saved.read(item)).hexdigest())
+    return ["script", sorted(parts)]
 
 
 def _weights(model: BaseModel) -> str:

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from facebench.experiment.code_files import code_content
 from facebench.experiment.config import Config
 from facebench.experiment.locations import Located
 from facebench.experiment.paths import named_file
@@ -28,7 +29,8 @@ def experiment_digest(config: Config) -> str:
     """Tell whether two experiments would give the same results.
 
     The digest covers models, tasks and what else decides the numbers; every file that the
-    configuration names, by content (pairs, weights, plug-ins); every folder, by the names, sizes
+    configuration names, by content (pairs, weights, plug-ins with the modules, files and
+    environment variables that these name); every folder, by the names, sizes
     and times of all files in it; and facebench's own code. Batch size, device, cache and the like
     are left out, and so are the places of files and folders: a moved experiment is the same.
 
@@ -74,9 +76,15 @@ def _canonical(item: Located, without: Path) -> Any:
 
 def _content(text: str, folder: Path, without: Path) -> Any:
     path, attribute = named_file(text, folder)
+    if path is None and text.count(":") == 1:
+        # 'module:Class', beside the configuration.
+        module, _, name = text.partition(":")
+        path, attribute = named_file(f"{module.replace('.', '/')}.py:{name}", folder)
     try:
         if path is not None and path.is_dir():
             return {"folder": _tree_digest(path, without)}
+        if path is not None and path.suffix == ".py":
+            return {"code": code_content(path, folder), "in": attribute}
         if path is not None:
             with path.open("rb") as file:
                 return {"file": hashlib.file_digest(file, "sha256").hexdigest(), "in": attribute}

@@ -19,6 +19,7 @@ from PIL import Image
 
 from facebench.errors import ImageError
 from facebench.faces.dlib_data import dlib_data_file
+from facebench.utils.outputs_version import outputs_version
 
 __all__ = ["Box", "FaceChip", "FaceLandmarks", "face_chip", "face_landmarks", "face_landmarks_68"]
 
@@ -75,6 +76,7 @@ class FaceLandmarks(NamedTuple):
     sixty_eight: npt.NDArray[np.int64]
 
 
+@outputs_version("face-chip-1")
 def face_chip(image: Pixels, size: int = 150, padding: float = 0.25) -> FaceChip:
     """Cut out the face nearest the image's centre, upright and scaled.
 

@@ -18,6 +18,8 @@ __all__ = ["RowDistance", "cosine", "minkowski"]
 
 # Two gathered blocks of this many values stay in the cache, in float64 too.
 _BLOCK_VALUES = 1 << 17
+# Raised when a distance changes, and only then: stored distances are found by it.
+_OUTPUTS_VERSION = "distances-1"
 _ROUNDING = 8 * np.finfo(np.float64).eps
 
 
@@ -138,6 +140,11 @@ class RowDistance:
     p: float = 2.0
     offset: float = 0.0
     eps: float = 0.0
+
+    @property
+    def key(self) -> str:
+        """What it is called where distances are stored, with the version of its outputs."""
+        return f"{_OUTPUTS_VERSION} {self.kind} p={self.p} offset={self.offset} eps={self.eps}"
 
     @property
     def is_symmetric(self) -> bool:

@@ -80,6 +80,8 @@ class BaseModel(ABC):
     """
 
     model: nn.Module
+    # Of facebench's own classes: stands for their code in the keys of stored embeddings.
+    outputs_version = "base-model-1"
     # Memory layout of network and input that is the faster one; the engine may measure another.
     memory_format: torch.memory_format = torch.contiguous_format
     # Remarks to count even where no image gets one: that there were none is a result too.

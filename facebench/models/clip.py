@@ -73,6 +73,8 @@ class CLIPModel(BaseModel):
     ICML 2021.
     """
 
+    outputs_version = "clip-1"
+
     def __init__(
         self,
         name: str,

@@ -71,6 +71,8 @@ class DinoModel(BaseModel):
     M. Oquab et al., "DINOv2: Learning robust visual features without supervision", TMLR 2024.
     """
 
+    outputs_version = "dino-1"
+
     def __init__(
         self,
         name: str,

@@ -53,6 +53,7 @@ class DlibResNetModel(BaseModel):
     (2017, public domain).
     """
 
+    outputs_version = "dlib-resnet-model-1"
     memory_format = torch.channels_last
 
     def __init__(

@@ -48,6 +48,7 @@ class Vgg16Model(BaseModel):
     recognition", ICLR 2015.
     """
 
+    outputs_version = "vgg16-1"
     memory_format = torch.channels_last
 
     def __init__(

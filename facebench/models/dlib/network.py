@@ -67,6 +67,8 @@ class ChannelAffine(nn.Module):
         How many channels its input ``[N, channels, H, W]`` has.
     """
 
+    outputs_version = "dlib-channel-affine-1"
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(channels))
@@ -79,6 +81,8 @@ class ChannelAffine(nn.Module):
 
 class PaddedSum(nn.Module):
     """dlib's ``add_prev``: a sum in which the smaller input counts as zero where it has ended."""
+
+    outputs_version = "dlib-padded-sum-1"
 
     def forward(self, x: Tensor, shortcut: Tensor) -> Tensor:
         """Add two ``[N, C, H, W]``; zeros are added at the right, the bottom and the last channels.
@@ -115,6 +119,8 @@ class ResidualBlock(nn.Module):
         shapes, :class:`PaddedSum` evens them out.
     """
 
+    outputs_version = "dlib-residual-block-1"
+
     def __init__(self, inputs: int, outputs: int, *, down: bool) -> None:
         super().__init__()
         # Registered in the order of dlib's file, which read_dlib_weights relies on.
@@ -150,6 +156,8 @@ class DlibResNet(nn.Module):
 
     A new instance holds random weights; :meth:`from_dlib_file` gives the trained network.
     """
+
+    outputs_version = "dlib-resnet-1"
 
     def __init__(self) -> None:
         super().__init__()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
+import threading
+from collections import defaultdict, namedtuple
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,13 +16,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import fx, nn
 from torchvision import transforms
 
-from facebench.engine.fingerprint import model_fingerprint
+from facebench.engine.cache import ModelCache
+from facebench.engine.fingerprint import model_fingerprint, running
+from facebench.experiment.plugins import import_plugin
+from facebench.metrics.distances import RowDistance
 from facebench.models.base import BaseModel
 from facebench.models.dino import DinoModel
 from facebench.models.dlib_resnet import DlibResNetModel
+from facebench.store import EmbeddingStore
 
 SCALE = 2
 
@@ -144,6 +151,11 @@ class Crop:
         return image.crop((self.margin,) * 4)
 
 
+def with_attribute(function: Any, angle: int) -> Any:
+    function.angle = angle
+    return function
+
+
 PREPROCESSINGS: dict[str, Callable[[int], Any]] = {
     "torchvision": lambda n: transforms.Compose([transforms.Resize(n), transforms.ToTensor()]),
     "a lambda in torchvision": lambda n: transforms.Lambda(lambda image: image.rotate(n)),
@@ -162,6 +174,17 @@ PREPROCESSINGS: dict[str, Callable[[int], Any]] = {
     "a method": lambda n: Crop(n).__call__,
     "an array": lambda n: made("def f(image):\n    return A", A=np.arange(n)),
     "a tensor": lambda n: made("def f(image):\n    return A", A=torch.arange(n)),
+    "a function's attribute": lambda n: with_attribute(
+        made("def f(image):\n    return image.rotate(f.angle)"), n
+    ),
+    "an Ellipsis": lambda n: made(f"def f(image):\n    return image[..., {n}]"),
+    "a derived dictionary": lambda n: made(
+        "def f(image):\n    return D", D=defaultdict(partial(int, n), a=1)
+    ),
+    "a named tuple": lambda n: made("def f(image):\n    return D", D=namedtuple("Size", "side")(n)),
+    "a tensor of half precision": lambda n: made(
+        "def f(image):\n    return D", D=torch.arange(n, dtype=torch.bfloat16)
+    ),
     "a recursion": lambda n: made(f"def f(image):\n    return f(image) if image else {n}"),
 }
 
@@ -194,6 +217,11 @@ def test_what_cannot_be_looked_into_is_unknown_until_it_is_declared() -> None:
     assert declared is not None
     function.fingerprint = "my-crop v2"
     assert with_function(function) not in (None, declared)
+
+
+@pytest.mark.parametrize("hidden", [random.Random(1), threading.local(), np.random.default_rng(1)])
+def test_objects_with_a_state_that_nobody_sees_are_unknown(hidden: Any) -> None:
+    assert with_function(made("def f(image):\n    return O", O=hidden)) is None
 
 
 def test_a_model_with_an_unknown_attribute_may_declare_itself() -> None:
@@ -229,6 +257,238 @@ def test_notes_belong_to_the_preprocessing_not_to_the_weights() -> None:
     assert model_fingerprint(changed).notes_key == model_fingerprint(Net()).notes_key
     cropped = Net(preprocess_function=Crop(3))
     assert model_fingerprint(cropped).notes_key != model_fingerprint(Net()).notes_key
+
+
+class Given(BaseModel):
+    """A model of a network made elsewhere."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self._given = network
+        super().__init__("given", device="cpu")
+
+    def _build_model(self) -> None:
+        self.model = self._given
+        del self._given
+
+    def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
+        return self.model(input_tensor)
+
+
+class Max(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = nn.Conv2d(3, 2, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.conv(x).amax((2, 3))
+
+
+class Mean(Max):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.conv(x).mean((2, 3))
+
+
+class Pool(nn.Module):
+    def __init__(self, how: Any) -> None:
+        super().__init__()
+        self._how = how
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return getattr(x, self._how)((2, 3))
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit")
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda net: net,
+        fx.symbolic_trace,
+        lambda net: nn.Sequential(fx.symbolic_trace(net)),
+        lambda net: nn.Sequential(torch.jit.script(net)),
+        lambda net: nn.Sequential(torch.jit.trace(net, torch.zeros(1, 3, 8, 8))),
+    ],
+)
+def test_another_graph_over_the_same_weights_is_a_miss(wrap: Callable[[nn.Module], Any]) -> None:
+    assert key(Given(wrap(Max()))) == key(Given(wrap(Max()))) != key(Given(wrap(Mean())))
+
+
+def test_private_attributes_of_a_networks_modules_count() -> None:
+    assert key(Given(Pool("amax"))) == key(Given(Pool("amax"))) != key(Given(Pool("mean")))
+
+
+def test_a_network_that_holds_what_nobody_knows_is_not_kept_until_declared() -> None:
+    # As an ONNX session, which is not told by anything that Python can see.
+    network = nn.Sequential(Pool(threading.Lock()))
+    unknown = model_fingerprint(Given(network))
+    assert unknown.preprocessing is None
+    assert "its module '0' (Pool)" in unknown.why
+    assert "'_how'" in unknown.why
+    assert "model.fingerprint" in unknown.why
+    declared = Given(network)
+    declared.fingerprint = "v1"
+    first = key(declared)
+    declared.fingerprint = "v2"
+    assert key(declared) != first
+    network[0].fingerprint = "session v1"
+    assert model_fingerprint(Given(network)).why == ""
+
+
+def test_a_replaced_method_of_a_known_module_counts() -> None:
+    plain, replaced = nn.Sequential(nn.ReLU()), nn.Sequential(nn.ReLU())
+    replaced[0].forward = lambda x: x * 2
+    assert key(Given(plain)) != key(Given(replaced))
+    replaced[0].forward = partial(torch.mul, threading.Lock())
+    assert model_fingerprint(Given(replaced)).preprocessing is None
+
+
+MODEL_FILE = """
+import torch
+from torch import nn
+from facebench import BaseModel
+import logging
+log = logging.getLogger(__name__)
+
+class M(BaseModel):
+    def _build_model(self):
+        torch.manual_seed(0)
+        self.model = nn.Linear(3, 2)
+    def _forward(self, x):
+        log.debug("running")
+        return self.model(x)
+"""
+
+
+@pytest.mark.parametrize("declaration", ["", "    fingerprint = 'v1'\n"])
+def test_where_a_models_code_is_does_not_matter(tmp_path: Path, declaration: str) -> None:
+    source = MODEL_FILE.replace("(BaseModel):\n", f"(BaseModel):\n{declaration}")
+    (tmp_path / "a.py").write_text(source)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "b.py").write_text(f"# As published.\n{source}")
+    script: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(source, "script.py", "exec", dont_inherit=True), script)
+    keys = {
+        key(import_plugin("a.py", tmp_path).M("m")),
+        key(import_plugin("b.py", tmp_path / "sub").M("m")),
+        key(script["M"]("m")),
+    }
+    assert len(keys) == 1
+    edited = source.replace("self.model(x)", "self.model(x) * 2")
+    (tmp_path / "c.py").write_text(edited)
+    is_same = key(import_plugin("c.py", tmp_path).M("m")) in keys
+    assert is_same == bool(declaration)
+
+
+def test_a_subclass_does_not_inherit_what_its_base_declares() -> None:
+    class Declared(Net):
+        fingerprint = "v1"
+
+    class Changed(Declared):
+        def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
+            return super()._forward(input_tensor) + 1
+
+    changed = key(Changed())
+    Changed._forward = lambda self, x: self.model(x) - 1  # type: ignore[method-assign]
+    assert key(Changed()) != changed
+
+
+class Scaled(DlibResNetModel):
+    def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
+        return super()._forward(input_tensor) * SCALE
+
+
+@pytest.mark.parametrize("kind", [DlibResNetModel, Scaled])
+def test_built_in_code_counts_by_its_declared_version(
+    kind: type[DlibResNetModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made_here() -> str:
+        return key(kind("d", pretrained=False, device="cpu"))
+
+    before = made_here()
+    with monkeypatch.context() as moved:
+        moved.setattr(DlibResNetModel, "__module__", "facebench.errors")
+        moved.setattr(DlibResNetModel, "_default_preprocess", lambda _self, _image: None)
+        assert made_here() == before
+    for changed in (DlibResNetModel, BaseModel, type(kind("d", pretrained=False).model)):
+        with monkeypatch.context() as raised:
+            raised.setattr(changed, "outputs_version", "raised")
+            assert made_here() != before
+
+
+def test_a_subclass_of_built_in_code_counts_by_its_own_code_too() -> None:
+    plain = key(DlibResNetModel("d", pretrained=False))
+    scaled = key(Scaled("d", pretrained=False))
+    assert plain != scaled
+    globals()["SCALE"] = 3
+    try:
+        assert key(Scaled("d", pretrained=False)) != scaled
+    finally:
+        globals()["SCALE"] = 2
+
+
+def test_stored_distances_are_named_by_version_and_settings() -> None:
+    assert RowDistance("cosine").key == "distances-1 cosine p=2.0 offset=0.0 eps=0.0"
+
+
+@pytest.mark.parametrize("is_installed", [True, False])
+def test_a_package_in_a_folder_of_its_own_counts_by_its_version(
+    is_installed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for number in (1, 2):
+        folder = tmp_path / str(number)
+        package = folder / "some_zoo"
+        package.mkdir(parents=True)
+        lines = ["__version__ = '1.0'", "OPAQUE = iter(())", f"NUMBER = {number}"]
+        lines += ["def f(image):", "    return image, NUMBER, OPAQUE"]
+        (package / "__init__.py").write_text("\n".join(lines))
+        if is_installed:
+            (folder / "some_zoo-1.0.dist-info").mkdir()
+            (folder / "some_zoo-1.0.dist-info" / "RECORD").write_text("some_zoo/__init__.py,,\n")
+        with monkeypatch.context() as place:
+            place.syspath_prepend(str(folder))
+            place.delitem(sys.modules, "some_zoo", raising=False)
+            import some_zoo
+
+            found.append(with_function(some_zoo.f))
+            place.delitem(sys.modules, "some_zoo")
+    assert (found[0] is not None) == is_installed
+    assert found[0] == found[1]
+
+
+def test_what_running_changes_leaves_no_trace_on_the_model() -> None:
+    class Counting(Net):
+        def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
+            self.gain += 0
+            self.count = getattr(self, "count", 0) + 1
+            return self.model(input_tensor)
+
+        __hash__ = None  # type: ignore[assignment]
+
+        def __eq__(self, other: object) -> bool:
+            return True
+
+    model = Counting()
+    model.count = 0
+    before, attributes = key(model), set(vars(model))
+    with running(model):
+        model.get_output(torch.zeros(1, 3, 8, 8))
+    assert model.count == 1
+    assert key(model) == before
+    assert set(vars(model)) == attributes
+    model.count = 7
+    assert key(model) != before
+
+
+def test_that_nothing_is_kept_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = Net("my net", preprocess_function=made("def f(image):\n    return O", O=iter(())))
+    store = EmbeddingStore(tmp_path)
+    for _ in range(2):
+        assert not ModelCache(model, store, 0, [], "float32").is_on
+    [record] = [item for item in caplog.records if "not kept" in item.getMessage()]
+    assert record.getMessage().count("my net") == 1
 
 
 _IN_A_PROCESS = """

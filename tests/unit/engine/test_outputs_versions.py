@@ -1,0 +1,333 @@
+"""The versions that built-in code declares: raised when outputs change, and only then.
+
+Two things are recorded for each: what its code looks like, without names of modules, comments,
+docstrings and messages, and some numbers that it gives. To record them anew:
+`python tests/unit/engine/test_outputs_versions.py`.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import json
+import pkgutil
+import sys
+import tempfile
+import textwrap
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+import facebench
+from facebench import BaseModel, CLIPModel, DinoModel, DlibResNetModel, Vgg16Model
+from facebench.data import images
+from facebench.engine import forward
+from facebench.faces import chips
+from facebench.metrics import distances
+from facebench.models import base, clip, dino, hub, layers, vgg16
+from facebench.models.dlib import network as dlib_network
+from facebench.stimuli import render_face, sample_identity, sample_view
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "outputs_versions.json"
+
+
+class Plain(BaseModel):
+    def _build_model(self) -> None:
+        self.model = nn.Sequential(nn.Conv2d(3, 2, 16, stride=16), nn.ReLU(True), nn.Flatten())
+        fill(self.model)
+
+    def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
+        return self.model(input_tensor)
+
+
+def fill(network: nn.Module) -> None:
+    """Give a network weights that no random number generator decides."""
+    with torch.no_grad():
+        for number, own in enumerate(network.parameters()):
+            waves = torch.sin(torch.arange(own.numel()) * 0.7 + number)
+            own.copy_(waves.reshape(own.shape) * 0.2)
+
+
+def waves(side: int = 40) -> Image.Image:
+    y, x = np.mgrid[0:side, 0:side]
+    channels = [127 + 90 * np.sin(x / 7 + c) * np.cos(y / 5) for c in range(3)]
+    return Image.fromarray(np.stack(channels, axis=-1).astype(np.uint8))
+
+
+def some(values: Any, count: int = 6) -> list[float]:
+    flat = np.asarray(values, dtype=np.float64).reshape(-1)
+    return [float(value) for value in flat[:: max(1, len(flat) // count)]]
+
+
+def decoded() -> list[float]:
+    grey = np.arange(64, dtype=np.uint16).reshape(8, 8) * 1000
+    clear = np.dstack([np.asarray(waves(8)), np.arange(64, dtype=np.uint8).reshape(8, 8) * 4])
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "image.tif")
+        for image, options in (
+            (waves(8), {}),
+            (Image.fromarray(grey), {}),
+            (Image.fromarray(grey.astype(np.float32) / 63_000), {}),
+            (Image.fromarray(clear), {}),
+            (waves(8).quantize(4), {}),
+            (waves(8), {"exif": turned}),
+        ):
+            image.save(path, **options)
+            found += some(images.open_image(path))
+    return found
+
+
+def embedded() -> list[float]:
+    model = Plain("plain", extract_layers=["0", "2"], device="cpu")
+    outputs = model.get_output(model.preprocess(waves())[None])
+    return [*some(outputs["0"]), *some(outputs["2"])]
+
+
+def cut() -> list[float]:
+    face = render_face(sample_identity(1), sample_view(1)).image
+    return [
+        *some(chips.face_chip(face).pixels, 12),
+        *some(chips.face_chip(np.asarray(waves())).box),
+    ]
+
+
+def tiny_vgg16() -> list[float]:
+    model = Vgg16Model.__new__(Vgg16Model)
+    model.model = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 5))
+    fill(model.model)
+    with torch.no_grad():
+        return some(model._forward(model_input(32)))
+
+
+def model_input(side: int) -> torch.Tensor:
+    pixels = np.array(waves(side), dtype=np.float32) / 255
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None]
+
+
+def tiny_dino() -> list[float]:
+    from transformers import Dinov2Config, Dinov2Model
+
+    config = Dinov2Config(
+        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, image_size=28, patch_size=14
+    )
+    model = DinoModel.__new__(DinoModel)
+    model.model = Dinov2Model(config).eval()
+    fill(model.model)
+    found = []
+    for model.pooling in ("cls", "mean", "tokens"):
+        with torch.no_grad():
+            found += some(model._forward(model_input(28)))
+    return found
+
+
+def tiny_clip() -> list[float]:
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    config = CLIPVisionConfig(
+        hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+        image_size=32, patch_size=16, projection_dim=12,
+    )  # fmt: skip
+    model = CLIPModel.__new__(CLIPModel)
+    model.model = CLIPVisionModelWithProjection(config).eval()
+    fill(model.model)
+    with torch.no_grad():
+        return some(model._forward(model_input(32)))
+
+
+def dlib_model() -> list[float]:
+    model = DlibResNetModel(align=False, pretrained=False, device="cpu")
+    fill(model.model)
+    batch = model.preprocess(waves())[None]
+    return [*some(batch), *some(model.get_output(batch)["default"])]
+
+
+def measured() -> list[float]:
+    left, right = np.sin(np.arange(24.0)).reshape(4, 6), np.cos(np.arange(24.0)).reshape(4, 6)
+    left[3] = 0
+    rows, first, second = np.concatenate([left, right]), np.arange(4), np.arange(4, 8)
+    found = []
+    for distance in (
+        distances.RowDistance("cosine"),
+        distances.RowDistance("cosine", eps=1e-8),
+        *(distances.RowDistance("minkowski", p=p) for p in (0.0, 1.0, 2.0, 3.0, float("inf"))),
+        distances.RowDistance("minkowski", offset=1e-6),
+    ):
+        found += [*distance(left, right), *distance.between(rows, first, second)]
+    return [float(value) for value in found]
+
+
+def nothing() -> list[float]:
+    return []
+
+
+# Version → the code that it stands for, and numbers that this gives.
+PARTS: dict[str, tuple[list[Any], Callable[[], list[float]]]] = {
+    images.open_image.outputs_version: ([images.open_image, images._as_rgb], decoded),
+    chips.face_chip.outputs_version: (
+        [
+            chips.face_chip, chips._central_face, chips._reduced, chips._centre, chips._off_centre,
+            chips._central_square, chips._box,
+        ],
+        cut,
+    ),
+    BaseModel.outputs_version: (
+        [
+            BaseModel.preprocess, BaseModel._default_preprocess, BaseModel.preprocess_image,
+            BaseModel.get_output, BaseModel.read_layers, BaseModel._placed,
+            base._imagenet_transform, layers.first_tensor, layers.batch_output,
+            layers.flat_copy, layers.LayerRecorder,
+            forward.as_rows,
+        ],
+        embedded,
+    ),
+    Vgg16Model.outputs_version: ([Vgg16Model._build_model, Vgg16Model._forward], tiny_vgg16),
+    DinoModel.outputs_version: (
+        [DinoModel._architecture, DinoModel._default_preprocess, DinoModel._forward, hub.processed],
+        tiny_dino,
+    ),
+    CLIPModel.outputs_version: (
+        [
+            CLIPModel._architecture, CLIPModel._default_preprocess, CLIPModel._forward,
+            clip._tower, hub.processed,
+        ],
+        tiny_clip,
+    ),
+    DlibResNetModel.outputs_version: (
+        [
+            DlibResNetModel._default_preprocess, DlibResNetModel._forward,
+            dlib_network.pixels_to_input, chips.face_chip, chips._central_face, chips._reduced,
+            chips._off_centre, chips._central_square,
+        ],
+        dlib_model,
+    ),
+    dlib_network.ChannelAffine.outputs_version: ([dlib_network.ChannelAffine], nothing),
+    dlib_network.PaddedSum.outputs_version: (
+        [dlib_network.PaddedSum, dlib_network._pad_to], nothing,
+    ),
+    dlib_network.ResidualBlock.outputs_version: ([dlib_network.ResidualBlock], nothing),
+    dlib_network.DlibResNet.outputs_version: (
+        [dlib_network.DlibResNet.__init__, dlib_network.DlibResNet.forward, dlib_network._stage],
+        nothing,
+    ),
+    distances._OUTPUTS_VERSION: (
+        [
+            distances.cosine, distances._cosine_distance, distances.minkowski,
+            distances.RowDistance.__call__, distances.RowDistance.between,
+            distances.RowDistance._norms,
+        ],
+        measured,
+    ),
+}  # fmt: skip
+
+
+def code_digest(parts: list[Any]) -> str:
+    """Digest source code without what changes no number."""
+    trees = [ast.parse(textwrap.dedent(inspect.getsource(part))) for part in parts]
+    shapes = json.dumps([_shape(tree) for tree in trees])
+    return hashlib.sha256(shapes.encode()).hexdigest()[:16]
+
+
+def _shape(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_shape(part) for part in node if not _is_silent(part)]
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    # Fields that later versions of Python have added are empty here.
+    fields = [(name, part) for name, part in ast.iter_fields(node) if part not in (None, [])]
+    typing = {"annotation", "returns", "type_comment", "kind", "ctx", "simple"}
+    return [
+        type(node).__name__,
+        *([name, _shape(part)] for name, part in fields if name not in typing),
+    ]
+
+
+def _is_silent(node: Any) -> bool:
+    """Tell of a statement whether it is a docstring, an import, a message or the version."""
+    match node:
+        case ast.Import() | ast.ImportFrom() | ast.Raise():
+            return True
+        case ast.Expr(value=ast.Constant()):
+            return True
+        case ast.Assign(targets=[ast.Name(id="msg" | "outputs_version")]):
+            return True
+        case ast.Call(func=ast.Name(id="outputs_version")):
+            return True
+    return False
+
+
+def recorded() -> dict[str, Any]:
+    return json.loads(GOLDEN.read_text(encoding="utf-8"))
+
+
+def now(version: str) -> dict[str, Any]:
+    parts, numbers = PARTS[version]
+    return {"code": code_digest(parts), "numbers": numbers()}
+
+
+def advice(version: str) -> str:
+    return (
+        f"The code or the outputs behind {version!r} have changed. If any number may differ, raise "
+        "the version where it is declared (outputs_version), so that nobody is given the "
+        f"embeddings of before. Then record it: python tests/unit/engine/{Path(__file__).name}"
+    )
+
+
+@pytest.mark.parametrize("version", PARTS)
+def test_a_version_is_raised_when_outputs_change(version: str) -> None:
+    assert version in recorded(), advice(version)
+    before, after = recorded()[version], now(version)
+    # Other versions of torch, dlib and Pillow and other processors round differently.
+    assert after["numbers"] == pytest.approx(before["numbers"], rel=1e-2, abs=1e-4), advice(version)
+    assert after["code"] == before["code"], advice(version)
+
+
+def test_everything_that_declares_a_version_is_recorded() -> None:
+    declared = {distances._OUTPUTS_VERSION}
+    for name in ("models", "faces", "data", "engine", "metrics", "stimuli"):
+        package = import_module(f"facebench.{name}")
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            for value in list(vars(import_module(module.name)).values()):
+                own = getattr(value, "__dict__", {})
+                if str(getattr(value, "__module__", "")).startswith("facebench."):
+                    declared |= {own["outputs_version"]} if "outputs_version" in own else set()
+    assert declared == set(PARTS) == set(recorded())
+
+
+@pytest.mark.parametrize("module", [base, clip, dino, vgg16, dlib_network])
+def test_every_network_and_family_declares_a_version(module: Any) -> None:
+    for value in vars(module).values():
+        if (
+            isinstance(value, type)
+            and issubclass(value, nn.Module | BaseModel)
+            and value.__module__.startswith("facebench.")
+        ):
+            assert "outputs_version" in vars(value), value
+
+
+def test_comments_messages_and_imports_change_no_digest() -> None:
+    def shape_of(source: str) -> Any:
+        return _shape(ast.parse(source))
+
+    plain = shape_of("def f(x):\n    return x + 1")
+    spoken = shape_of(
+        "import a\ndef f(x: int) -> int:\n    '''Add.'''\n    msg = 'no'  # why\n    return x + 1"
+    )
+    assert plain == spoken
+    assert plain != shape_of("def f(x):\n    return x + 2")
+
+
+if __name__ == "__main__":
+    lines = [f"{json.dumps(version)}: {json.dumps(now(version))}" for version in PARTS]
+    GOLDEN.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    sys.stdout.write(f"{GOLDEN} of facebench {facebench.__version__}\n")
