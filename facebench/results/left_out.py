@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from facebench.data.identity import people_of
 from facebench.errors import FacebenchError
 from facebench.metrics.uncertainty.jackknife import LeaveOut, LeftOut
-from facebench.results.pair_rows import PairRows, identity_of
+from facebench.results.pair_rows import PairRows
 from facebench.results.task_facts import TaskFacts
 from facebench.results.wide_tables import conditions_of, measures_of
 from facebench.run.measurement import on_pairs, results_of
@@ -147,15 +148,16 @@ class _Parts:
         if not isinstance(self._task, BaseTask):
             return self._task
         if group not in self._tasks:
-            whole = self._pairs.usable.copy()
+            whole = _measured(self._task, self._pairs).copy()
             whole[whole] = self.kept[group]
             self._tasks[group] = on_pairs(self._task, whole)
         return self._tasks[group]
 
 
 def _measured(task: Any, pairs: PairRows) -> NDArray[np.bool_]:
-    """Tell what the task was given: pairs without those that failed, or all items."""
-    return pairs.usable if isinstance(task, BaseTask) else np.ones(len(pairs.frame), dtype=bool)
+    """Tell what the task was given: all of it, or pairs without those that failed."""
+    drops_failed = isinstance(task, BaseTask) and not task.handles_failed_pairs
+    return pairs.usable if drops_failed else np.ones(len(pairs.frame), dtype=bool)
 
 
 def _as_measured(task: Any, pairs: PairRows) -> pd.DataFrame:
@@ -199,7 +201,7 @@ def _members_of(pairs: PairRows) -> tuple[str, list[Any], list[Any]]:
     if not named:
         rows = np.arange(len(frame))
         return "item", [rows], [rows]
-    people = [[identity_of(name) for name in side] for side in named]
-    if any(person is None for side in people for person in side):
+    people = [people_of(side) for side in named]
+    if any((side == "").any() for side in people):
         return "image", named, named
     return "identity", people, named

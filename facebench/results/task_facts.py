@@ -35,6 +35,8 @@ class TaskFacts:
     label_column, condition_column, group_column : str or None
         Columns of the pairs file that say whether a pair is of one person, its condition, its
         group.
+    identity : 'folder', list of two str, or None
+        Where the people of a pair are named, see `facebench.data.identity`.
     rating_columns : list of str
         Columns of people's ratings, where every row of the items is another pair.
     rates_similarity : bool
@@ -59,6 +61,7 @@ class TaskFacts:
     label_column: str | None = None
     condition_column: str | None = None
     group_column: str | None = None
+    identity: str | list[str] | None = "folder"
     rating_columns: list[str] = field(default_factory=list)
     rates_similarity: bool = False
     images_path: str | None = None
@@ -102,6 +105,7 @@ def facts_of(task: Any, performance: pd.DataFrame | None) -> TaskFacts:
         label_column=_column(task, "true_label"),
         condition_column=_column(task, "condition_column"),
         group_column=_column(task, "group_column"),
+        identity=_identity(task),
         rating_columns=list(getattr(task, "rating_columns", ())),
         rates_similarity=getattr(task, "rating", None) == "similarity",
         images_path=_path(task, "images_path"),
@@ -132,6 +136,17 @@ def _column(task: Any, attribute: str) -> str | None:
     name = _text(task, attribute)
     table = getattr(task, "pairs_df", None)
     return name if name is not None and table is not None and name in table.columns else None
+
+
+def _identity(task: Any) -> str | list[str] | None:
+    source = getattr(task, "identity", "folder")
+    if source is None:
+        return None
+    # An attribute of that name may be anything in a task of someone's own.
+    columns = list(source) if isinstance(source, list | tuple) else []
+    table = getattr(task, "pairs_df", None)
+    known = table is not None and len(columns) == 2 and all(name in table for name in columns)
+    return columns if known else "folder"
 
 
 def _path(task: Any, attribute: str) -> str | None:

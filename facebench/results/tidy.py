@@ -145,8 +145,9 @@ def _counts(row: Mapping[str, Any], pairs: PairRows | None) -> dict[str, Any]:
     computed: Mapping[str, Any] = {} if pairs is None else pairs.counts()
     counts = {}
     for column, name in zip(COUNTS, _COUNT_NAMES, strict=True):
-        given = row.get(column)
-        counts[name] = computed.get(name) if given is None or pd.isna(given) else int(given)
+        given = row.get(column, computed.get(name))
+        # What a task counts and does not know is not known.
+        counts[name] = None if pd.isna(given) else int(given)
     return counts
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 from sklearn.metrics.pairwise import cosine_distances
@@ -45,6 +45,10 @@ class BaseTask(ABC):
 
     Attributes
     ----------
+    handles_failed_pairs : bool, default False
+        A class says True to be given every row, with NaN as the distance of a pair whose image
+        could not be read. Of others such rows are dropped, from what they are given and from
+        `pairs_df` meanwhile.
     pairs_df : DataFrame
         The pairs file, rows in file order.
     distance_metric : callable
@@ -59,6 +63,8 @@ class BaseTask(ABC):
     MetricError
         If `distance_metric` cannot be used.
     """
+
+    handles_failed_pairs: ClassVar[bool] = False
 
     def __init__(
         self,
