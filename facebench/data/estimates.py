@@ -27,6 +27,7 @@ from facebench.columns import (
 from facebench.metrics.uncertainty.jackknife import LeftOut
 
 __all__ = [
+    "COUNTS",
     "Estimate",
     "InfluenceKind",
     "LayerEstimates",
@@ -47,7 +48,7 @@ InfluenceKind = Literal[
     "mean",
     "relative difference",
 ]
-_COUNTS = {
+COUNTS = {
     "n_pairs": N_PAIRS,
     "n_images": N_IMAGES,
     "n_identities": N_IDENTITIES,
@@ -144,7 +145,7 @@ def _estimate(row: Mapping[Any, Any], name: str, condition: str | None) -> Estim
         high,
         row.get(CI_METHOD) if has_interval else None,
         distance=row.get(_DISTANCE),
-        **{field: _count(row.get(column)) for field, column in _COUNTS.items()},
+        **{field: _count(row.get(column)) for field, column in COUNTS.items()},
     )
 
 
@@ -174,7 +175,7 @@ def measures_of(performance: pd.DataFrame) -> list[str]:
     return [
         column
         for column in columns
-        if column not in {*IDENTITY, CONDITION, CI_METHOD, *_COUNTS.values(), *bounds}
+        if column not in {*IDENTITY, CONDITION, CI_METHOD, *COUNTS.values(), *bounds}
         and is_numeric_dtype(performance[column])
         and not is_bool_dtype(performance[column])
     ]

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from facebench.data.identity import contradictions, people_of_pairs, person_of
 from facebench.data.images import image_bytes, open_image
 from facebench.data.pairs import ImagePaths, find_image_list, find_images, missing_images
 from facebench.errors import ImageError, InputError, MissingImageError
@@ -130,8 +131,8 @@ def check_pairs(
 
     - 'image with itself', 'repeated pair' (in either order), 'contradicting labels' of one pair;
     - 'identical images' under two names, and 'near duplicates' by perceptual hash (the first
-      1,000, and how many more); Detail says where their folders are different people's, Rows where
-      they make up a pair;
+      1,000, and how many more); Detail says where their folders are different people's (see
+      `facebench.data.identity`), Rows where they make up a pair;
     - 'unreadable image';
     - with labels and images in folders of people: 'label against folder';
     - with labels and distances: 'one person under two names?', an impostor pair, and 'two people
@@ -281,12 +282,13 @@ def _check(
         for name, path in zip(pairs[column], files, strict=True)
     }
     together = _rows_of(paths)
+    wrong = None if genuine is None else _against_folders(pairs, genuine)
     findings = [
         *_pairs_twice(pairs, together, genuine),
-        *_duplicates(names, images, near, together),
+        *_duplicates(names, images, near, together, wrong is not None or genuine is None),
     ]
     if genuine is not None:
-        findings += _against_folders(pairs, genuine)
+        findings += wrong or []
         if scores is not None:
             findings += _out_of_place(pairs, paths, genuine, scores)
     return DataHealth(_table(task, findings, numbers), len(pairs), len(names))
@@ -335,19 +337,17 @@ def _pairs_twice(
             yield _Finding(kind, one, other, rows, nothing, f"{len(rows)} times")
 
 
-def _person(name: str) -> str:
-    return Path(name.replace("\\", "/")).parent.name
-
-
 def _duplicates(
     names: Mapping[Path, str],
     images: _Images,
     near: int,
     rows: Mapping[frozenset[Path], list[int]],
+    folders_are_people: bool = True,
 ) -> Iterator[_Finding]:
     def found(kind: str, one: Path, other: Path, bits: float) -> _Finding:
-        people = _person(names[one]), _person(names[other])
-        detail = "of different people" if all(people) and people[0] != people[1] else ""
+        people = person_of(names[one]), person_of(names[other])
+        leaks = folders_are_people and all(people) and people[0] != people[1]
+        detail = "of different people" if leaks else ""
         together = rows.get(frozenset((one, other)), [])
         return _Finding(kind, names[one], names[other], together, bits, detail)
 
@@ -378,18 +378,21 @@ def _duplicates(
         yield _Finding("near duplicates", "", "", [], float("nan"), detail)
 
 
-def _against_folders(pairs: pd.DataFrame, genuine: NDArray[np.bool_]) -> Iterator[_Finding]:
-    people = [[_person(name) for name in pairs[column]] for column in ("img1", "img2")]
-    if not all(map(all, people)) or len(set(people[0]) | set(people[1])) < 2:
-        return
-    same = np.array([one == other for one, other in zip(*people, strict=True)])
-    # Where folders are no people (of frontal and profile views, say) nothing can be told.
-    if np.mean(same == genuine) < 0.5:
-        return
-    for row in np.flatnonzero(same != genuine).tolist():
+def _against_folders(pairs: pd.DataFrame, genuine: NDArray[np.bool_]) -> list[_Finding] | None:
+    """Find labels that contradict the folders, or None where folders hold no people."""
+    people = people_of_pairs(pairs)
+    if people is None or np.unique(np.concatenate(people)).size < 2:
+        return None
+    wrong = contradictions(*people, genuine)
+    # Few are wrong labels. Many are folders of something else, of frontal and profile views, say.
+    if wrong.size > len(pairs) / 2:
+        return None
+    findings = []
+    for row in wrong.tolist():
         names = pairs["img1"].iloc[row], pairs["img2"].iloc[row]
         detail = f"labelled {'same' if genuine[row] else 'different'}"
-        yield _Finding("label against folder", *names, [row], float("nan"), detail)
+        findings.append(_Finding("label against folder", *names, [row], float("nan"), detail))
+    return findings
 
 
 def _out_of_place(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from facebench.data.identity import person_of
 from facebench.data.images import open_image
 from facebench.demo.stimuli import (
     CHIP_SIZE,
@@ -149,7 +150,7 @@ def _align(job: _Job) -> bool:
 def _write_tables(stimuli: DemoStimuli, source: Path, names: list[str], seed: int) -> None:
     people: dict[str, list[str]] = {}
     for name in names:
-        people.setdefault(name.split("/")[0], []).append(name)
+        people.setdefault(person_of(name), []).append(name)
     people = {person: images for person, images in people.items() if len(images) > 1}
     if len(people) < _FEWEST_PEOPLE:
         msg = (

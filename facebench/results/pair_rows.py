@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from facebench.data.identity import people_of, people_of_pairs
 from facebench.metrics.labels import LabelError, as_labels
 from facebench.metrics.uncertainty.influence import Dyads, dyads
 from facebench.results.task_facts import TaskFacts
 from facebench.types import Float64Array, IntArray
 
-__all__ = ["PairRows", "identity_of", "layers_of"]
+__all__ = ["PairRows", "layers_of"]
 
 _COMPUTED = "model_computed_distance"
 _PAIR = ("img1", "img2")
@@ -23,32 +24,8 @@ _IMAGE_COLUMNS = (*_PAIR, "img3", "image")
 _GIVEN = "distance"
 
 
-def identity_of(image: str) -> str | None:
-    """Tell who is in an image: the folder it lies in, where images are kept as NAME/file.
-
-    Examples
-    --------
-    >>> identity_of("Abel_Pacheco/Abel_Pacheco_0001.jpg"), identity_of("0001.jpg")
-    ('Abel_Pacheco', None)
-    """
-    folder = image.replace("\\", "/").rpartition("/")[0]
-    return folder or None
-
-
-class Codes(NamedTuple):
-    """Images and people of both sides as numbers, -1 for nobody known.
-
-    Names are looked at once per table: numbers are all that follows from them.
-    """
-
-    images1: IntArray
-    images2: IntArray
-    people1: IntArray
-    people2: IntArray
-
-    def of(self, kept: NDArray[np.bool_]) -> Codes:
-        """Give the numbers of some rows."""
-        return Codes(*(side[kept] for side in self))
+# Images or people of both sides, as numbers: names are looked at once per table.
+Sides = tuple[IntArray, IntArray]
 
 
 class _Pairs:
@@ -116,24 +93,23 @@ class _Pairs:
         return first, second
 
     @cached_property
-    def codes(self) -> Codes:
+    def images(self) -> Sides:
         if self._of is not None:
-            return self._of[0].codes.of(self._of[1])
-        names = pd.concat([self._table[side].astype(str) for side in _PAIR])
-        images, different = pd.factorize(names)
-        people, _ = pd.factorize(pd.Series([identity_of(name) for name in different], dtype=object))
-        n, both = len(self._table), people[images]
-        return Codes(images[:n], images[n:], both[:n], both[n:])
+            return _rows_of(self._of[0].images, self._of[1])
+        return _numbered(*self.names)
 
     @cached_property
+    def people(self) -> Sides | None:
+        # Of all pairs: part of them need not show that folders contradict the labels.
+        if self._of is not None:
+            whole = self._of[0].people
+            return None if whole is None else _rows_of(whole, self._of[1])
+        found = people_of_pairs(self._table, self._facts.identity, self.labels)
+        return None if found is None else _numbered(*found)
+
+    @property
     def members(self) -> tuple[str, IntArray, IntArray]:
-        images1, images2, people1, people2 = self.codes
-        if (people1 >= 0).all() and (people2 >= 0).all():
-            labels = self.labels
-            # Folders that hold conditions and not people would contradict the labels.
-            if labels is None or bool(((people1 == people2) == (labels == 1)).all()):
-                return "identity", people1, people2
-        return "image", images1, images2
+        return ("image", *self.images) if self.people is None else ("identity", *self.people)
 
     @cached_property
     def dyads(self) -> Dyads:
@@ -141,12 +117,11 @@ class _Pairs:
 
     @cached_property
     def counts(self) -> dict[str, int | None]:
-        images1, images2, people1, people2 = self.codes
-        people = np.unique(np.concatenate((people1, people2)))
+        n_people = None if self.people is None else np.unique(np.concatenate(self.people)).size
         return {
-            "n_pairs": images1.size,
-            "n_images": np.unique(np.concatenate((images1, images2))).size,
-            "n_identities": people.size if people.size and people[0] >= 0 else None,
+            "n_pairs": self.images[0].size,
+            "n_images": np.unique(np.concatenate(self.images)).size,
+            "n_identities": n_people or None,
         }
 
 
@@ -255,11 +230,6 @@ class PairRows:
         return self._pairs.names
 
     @property
-    def codes(self) -> Codes:
-        """Images and people as numbers."""
-        return self._pairs.codes
-
-    @property
     def members(self) -> tuple[str, IntArray, IntArray]:
         """What pairs share: ('identity' or 'image', of the first, of the second side)."""
         return self._pairs.members
@@ -286,9 +256,9 @@ class PairRows:
         if not columns:
             return {}
         images = pd.unique(self.frame[columns].astype(str).to_numpy().ravel())
-        people = {identity_of(name) for name in images}
-        known = len(people) if None not in people else None
-        return {"n_images": len(images), "n_identities": known}
+        people = people_of(images)
+        n_people = None if (people == "").any() else np.unique(people).size
+        return {"n_images": len(images), "n_identities": n_people}
 
 
 def layers_of(frame: pd.DataFrame, facts: TaskFacts) -> dict[str, PairRows]:
@@ -330,6 +300,15 @@ def _same_pairs(one: pd.DataFrame, other: pd.DataFrame, facts: TaskFacts) -> boo
         and set(_PAIR) <= needed
         and all(one[column].array.equals(other[column].array) for column in needed)
     )
+
+
+def _numbered(first: Any, second: Any) -> Sides:
+    numbers = pd.factorize(np.concatenate((first, second)))[0]
+    return numbers[: len(first)], numbers[len(first) :]
+
+
+def _rows_of(sides: Sides, kept: NDArray[np.bool_]) -> Sides:
+    return sides[0][kept], sides[1][kept]
 
 
 def _texts(column: pd.Series) -> NDArray[np.object_]:

@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 
 from facebench.columns import LAYER
 from facebench.data.estimates import (
+    COUNTS,
     Estimate,
     LayerEstimates,
     conditions_of,
     estimates_in,
     measures_of,
 )
+from facebench.data.identity import people_of
 from facebench.errors import FacebenchError
 from facebench.metrics.uncertainty.jackknife import (
     FEWEST_GROUPS,
@@ -32,7 +34,7 @@ from facebench.metrics.uncertainty.jackknife import (
     jackknife_interval,
 )
 from facebench.results.influences import influence_interval
-from facebench.results.pair_rows import PairRows, identity_of, layers_of
+from facebench.results.pair_rows import PairRows, layers_of
 from facebench.results.task_facts import facts_of
 from facebench.run.task_parts import on_pairs, results_of
 from facebench.tasks.base import BaseTask
@@ -105,7 +107,8 @@ class Estimator:
             counted: dict[str, Any] = {
                 name: count
                 for name, count in counts[given.condition].items()
-                if getattr(given, name) is None
+                # What a task counts and does not know is not known.
+                if COUNTS[name] not in rows
             }
             estimate = replace(given, **counted)
             if given.low is None and given.measure in headline and np.isfinite(given.value):
@@ -198,15 +201,16 @@ class _Parts:
         if not isinstance(self._task, BaseTask):
             return self._task
         if group not in self._tasks:
-            whole = self._pairs.usable.copy()
+            whole = _measured(self._task, self._pairs).copy()
             whole[whole] = self.kept[group]
             self._tasks[group] = on_pairs(self._task, whole)
         return self._tasks[group]
 
 
 def _measured(task: Any, pairs: PairRows) -> NDArray[np.bool_]:
-    """Tell what the task was given: pairs without those that failed, or all items."""
-    return pairs.usable if isinstance(task, BaseTask) else np.ones(len(pairs.frame), dtype=bool)
+    """Say which rows the task was given: all, or the pairs without those that failed."""
+    drops_failed = isinstance(task, BaseTask) and not task.handles_failed_pairs
+    return pairs.usable if drops_failed else np.ones(len(pairs.frame), dtype=bool)
 
 
 def _as_measured(task: Any, pairs: PairRows) -> pd.DataFrame:
@@ -251,7 +255,7 @@ def _members_of(pairs: PairRows) -> tuple[str, list[Any], list[Any]]:
     if not named:
         rows = np.arange(len(frame))
         return "item", [rows], [rows]
-    people = [[identity_of(name) for name in side] for side in named]
-    if any(person is None for side in people for person in side):
+    people = [people_of(side) for side in named]
+    if any((side == "").any() for side in people):
         return "image", named, named
     return "identity", people, named

@@ -90,7 +90,9 @@ def measure(
     kept = (rows1 >= 0) & (rows2 >= 0)
     n_lost = int((~kept).sum())
     _report_lost(task, n_lost, len(kept))
-    measured = on_pairs(task, kept)
+    # What the task is given: all pairs, or those that have a distance.
+    given = np.ones_like(kept) if task.handles_failed_pairs else kept
+    measured = on_pairs(task, given)
     frames: list[pd.DataFrame] = []
     performances: list[pd.DataFrame] = []
     unrounded: list[pd.DataFrame] = []
@@ -102,7 +104,7 @@ def measure(
         frame["model_computed_distance"] = distances
         frames.append(frame)
         # A frame of its own: tasks may add columns to theirs.
-        reported, exact = results_of(measured, frame[kept].reset_index(drop=True))
+        reported, exact = results_of(measured, frame[given].reset_index(drop=True))
         performances.append(_with_identity(reported, task, model_name, layer))
         unrounded.append(_with_identity(exact, task, model_name, layer))
     _report_undefined(task, model_name, unrounded)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from facebench.data.identity import person_of
 from facebench.errors import MissingImageError, StimulusError
 from facebench.faces.pictures import Field
 from facebench.stimuli.geometry import face_width, head_yaw
@@ -85,7 +86,7 @@ def find_sources(
             parts = [safe_name(part) for part in relative.parts]
             # The suffix stays in the name: a.jpg and a.png are two photographs.
             name = "/".join(parts) + ".png"
-            identity = parts[0] if len(parts) > 1 else safe_name(path.stem)
+            identity = person_of(name) or safe_name(path.stem)
             source = Source(path, relative.as_posix(), name, identity)
             people.setdefault(identity, []).append(source)
     people = {who: images for who, images in people.items() if len(images) >= min_images}

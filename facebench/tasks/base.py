@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 from sklearn.metrics.pairwise import cosine_distances
@@ -52,6 +52,10 @@ class BaseTask(ABC):
 
     Attributes
     ----------
+    handles_failed_pairs : bool, default False
+        A class says True to be given every row, with NaN as the distance of a pair whose image
+        could not be read. Of others such rows are dropped, from what they are given and from
+        `pairs_df` meanwhile.
     pairs_df : DataFrame
         The pairs file, rows in file order.
     distance_metric : callable
@@ -78,6 +82,7 @@ class BaseTask(ABC):
         If `distance_metric` cannot be used.
     """
 
+    handles_failed_pairs: ClassVar[bool] = False
     measures: Sequence[Measure] = ()
     question: str = ""
     sampling_unit: str = "pairs"

@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.metrics.pairwise import cosine_distances
 
 from facebench.columns import CI_METHOD, MODEL, UNDEFINED
+from facebench.data.identity import IdentitySource
 from facebench.errors import InputError
 from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.conditions import Cells
@@ -24,6 +25,7 @@ from facebench.tasks.measures import Measure
 from facebench.tasks.shared.effect_design import (
     Side,
     conditions_of,
+    identity_source,
     items_of,
     labels_of,
     members_of,
@@ -32,10 +34,9 @@ from facebench.tasks.shared.effect_items import PairedItems
 from facebench.tasks.shared.effect_measure import EffectMeasure
 from facebench.tasks.shared.effect_rows import EffectRows, columns_of
 from facebench.tasks.shared.labelled_pairs import (
-    Identity,
-    align_distances,
     at_least_1,
     count_columns,
+    distances_of_pairs,
     leave_out_of,
     resampled,
     resamples_of,
@@ -94,7 +95,7 @@ class EffectTask(RoundedTask):
         For TAR: the false accept rate, whose threshold is found in each condition.
     identity : 'auto', 'folder', pair of str or None
         Who is compared: 'auto' takes the columns identity1 and identity2 where there are both, else
-        the folder of an image. None resamples photographs.
+        the last folder of an image's path. None resamples photographs.
     item_column : str, optional
         Names the item of each pair, the same in every condition. By default items are told by
         image names without the folder that all images of a condition share.
@@ -117,6 +118,8 @@ class EffectTask(RoundedTask):
     bootstrap tests of hypotheses" (2005), on blocks as the units of exchange.
     """
 
+    handles_failed_pairs = True
+
     def __init__(
         self,
         name: str,
@@ -132,7 +135,7 @@ class EffectTask(RoundedTask):
         rating_column: str = "distance",
         threshold: float | None = None,
         far: float = 0.01,
-        identity: Identity = "auto",
+        identity: IdentitySource = "auto",
         item_column: str | None = None,
         n_resamples: int = 1000,
         n_permutations: int = 1000,
@@ -151,7 +154,8 @@ class EffectTask(RoundedTask):
         self._items, photographs = items_of(
             pairs, cell, involved, item_column, owner=owner, path=pairs_file_path
         )
-        self._members = members_of(pairs, labels, identity, photographs, **where)
+        self.identity = identity_source(pairs, labels, identity)
+        self._members = members_of(pairs, labels, self.identity, photographs, **where)
         if labels is None:
             labels = (self._members.first == self._members.second).astype(np.int8)
         self._labels = labels.astype(bool)
@@ -227,7 +231,7 @@ class EffectTask(RoundedTask):
         return self._measure.name
 
     def _cells(self, pairs_distances_df: pd.DataFrame) -> Cells:
-        distances = align_distances(self._all_pairs, pairs_distances_df, task=self.name)
+        distances = distances_of_pairs(self._all_pairs, pairs_distances_df, task=self.name)
         return self._measure.cells(self._conditions, self._labels, distances, self._ratings)
 
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
@@ -236,7 +240,7 @@ class EffectTask(RoundedTask):
         Parameters
         ----------
         pairs_distances_df : DataFrame
-            The pairs with their ``model_computed_distance``; left out or NaN where it failed.
+            The pairs with their ``model_computed_distance``, NaN where it failed.
 
         Returns
         -------

@@ -59,6 +59,8 @@ class TaskFacts:
     label_column, condition_column, group_column : str or None
         Columns of the pairs file that say whether a pair is of one person, its condition, its
         group.
+    identity : 'folder', list of two str, or None
+        Where the people of a pair are named, see `facebench.data.identity`.
     rating_columns : list of str
         Columns of people's ratings, where every row of the items is another pair.
     rates_similarity : bool
@@ -87,6 +89,7 @@ class TaskFacts:
     label_column: str | None = None
     condition_column: str | None = None
     group_column: str | None = None
+    identity: str | list[str] | None = "folder"
     rating_columns: list[str] = field(default_factory=list)
     rates_similarity: bool = False
     images_path: str | None = None
@@ -131,6 +134,7 @@ def described(task: Any, **more: Any) -> TaskFacts:
         measures=declared_measures(task),
         images_path=str(Path(task.images_path).absolute()),
         influences=_influences(task),
+        identity=_identity(task),
         references=[
             {"what": what, "value": None if math.isnan(value) else value, "source": source}
             for what, value, source in task.human_references
@@ -148,3 +152,14 @@ def _influences(task: Any) -> dict[str, InfluenceKind]:
         if not own.keys().isdisjoint(_COMPUTING):
             break
     return {}
+
+
+def _identity(task: Any) -> str | list[str] | None:
+    source = getattr(task, "identity", "folder")
+    if source is None:
+        return None
+    # An attribute of that name may be anything in a user's task.
+    columns = list(source) if isinstance(source, list | tuple) else []
+    table = getattr(task, "pairs_df", None)
+    known = table is not None and len(columns) == 2 and all(name in table for name in columns)
+    return columns if known else "folder"

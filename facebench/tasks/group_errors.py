@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.metrics.pairwise import cosine_distances
 
 from facebench.columns import CI_METHOD, CONDITION
+from facebench.data.identity import IdentitySource
 from facebench.errors import InputError, PairsError
 from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.accuracy import accepted_at
@@ -22,12 +23,11 @@ from facebench.tasks.base import RoundedTask
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.group_measures import ALL_GROUPS, Cell, GroupMeasures, cells_of
 from facebench.tasks.shared.labelled_pairs import (
-    Identity,
     Members,
-    align_distances,
     at_least_1,
     check_both_left,
     count_columns,
+    distances_of_pairs,
     find_members,
     genuine_labels,
     images_of,
@@ -79,6 +79,7 @@ class GroupErrorTask(RoundedTask):
         If a parameter is not what it should be.
     """
 
+    handles_failed_pairs = True
     true_label: str
     measures = (
         Measure("GARBE", better="lower", headline=True, bounds=(0, 1)),
@@ -104,7 +105,7 @@ class GroupErrorTask(RoundedTask):
         groups: Groups = GROUP_COLUMNS,
         threshold: float | None = None,
         fmr: float = 0.01,
-        identity: Identity = "folder",
+        identity: IdentitySource = "folder",
         *,
         n_resamples: int = 1000,
         seed: int = 0,
@@ -195,14 +196,14 @@ class GroupErrorTask(RoundedTask):
         Parameters
         ----------
         pairs_distances_df : DataFrame
-            The pairs with their ``model_computed_distance``; left out or NaN where it failed.
+            The pairs with their ``model_computed_distance``, NaN where it failed.
 
         Returns
         -------
         DataFrame
             A row per group, per two groups, between groups and for all, see the class.
         """
-        distances = align_distances(self._all_pairs, pairs_distances_df, task=self.name)
+        distances = distances_of_pairs(self._all_pairs, pairs_distances_df, task=self.name)
         check_both_left(self._labels, distances, self.name)
         threshold, measured = self._measured(distances)
         rates = measured.rates(self._cells)
@@ -245,7 +246,7 @@ class GroupErrorTask(RoundedTask):
         -------
         LeftOut
         """
-        distances = align_distances(self._all_pairs, pairs_distances_df, task=self.name)
+        distances = distances_of_pairs(self._all_pairs, pairs_distances_df, task=self.name)
         groups, digest = self._leave_out
         _, measured = self._measured(distances)
         return LeftOut(self._members.by, digest, measured.left_out(self._cells, groups))

@@ -19,6 +19,7 @@ from facebench.columns import (
     CI_METHOD,
 )
 from facebench.data.estimates import InfluenceKind
+from facebench.data.identity import IdentitySource
 from facebench.data.pairs import PAIR_COLUMNS, as_path, is_lfw_list, require_column
 from facebench.errors import InputError, PairsError
 from facebench.figures.plot_helper import PlotHelper
@@ -33,11 +34,10 @@ from facebench.metrics.verification_report import Estimate, VerificationReport, 
 from facebench.tasks.base import RoundedTask
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.labelled_pairs import (
-    Identity,
-    align_distances,
     at_least_1,
     check_both_left,
     count_columns,
+    distances_of_pairs,
     find_members,
     genuine_labels,
     images_of,
@@ -92,8 +92,9 @@ class VerificationTask(RoundedTask):
     folds : int, default 10
         Number of folds made here; fewer where there are fewer pairs of a class.
     identity : 'folder', pair of str or None, default 'folder'
-        Who is on each side: the folder of the image (NAME/NAME_0001.jpg), or two columns of the
-        pairs file. None, or images in no folder: people are unknown, and images are resampled.
+        Who is on each side: the last folder of the image's path (NAME/NAME_0001.jpg, or
+        test/NAME/1.jpg), or two columns of the pairs file. None, images in no folder, or folders
+        that contradict the labels: people are unknown, and images are resampled.
     far : sequence of float, default 0.1, 0.01, 0.001
         Targets of the false accept rate.
     n_resamples : int, default 1000
@@ -111,6 +112,7 @@ class VerificationTask(RoundedTask):
     """
 
     true_label: str
+    handles_failed_pairs = True
 
     def __init__(
         self,
@@ -121,7 +123,7 @@ class VerificationTask(RoundedTask):
         true_label: str = "same",
         fold_column: str | None = None,
         folds: int = 10,
-        identity: Identity = "folder",
+        identity: IdentitySource = "folder",
         *,
         far: Sequence[float] = (1e-1, 1e-2, 1e-3),
         n_resamples: int = 1000,
@@ -250,14 +252,14 @@ class VerificationTask(RoundedTask):
         Parameters
         ----------
         pairs_distances_df : DataFrame
-            The pairs with their ``model_computed_distance``; left out or NaN where it failed.
+            The pairs with their ``model_computed_distance``, NaN where it failed.
 
         Returns
         -------
         DataFrame
             One row, see the class.
         """
-        distances = align_distances(self._all_pairs, pairs_distances_df, task=self.name)
+        distances = distances_of_pairs(self._all_pairs, pairs_distances_df, task=self.name)
         check_both_left(self._labels, distances, self.name)
         report = verify(
             self._labels,
@@ -285,7 +287,7 @@ class VerificationTask(RoundedTask):
         -------
         LeftOut
         """
-        distances = align_distances(self._all_pairs, pairs_distances_df, task=self.name)
+        distances = distances_of_pairs(self._all_pairs, pairs_distances_df, task=self.name)
         groups, digest = self._leave_out
         given: dict[str, Any] = {"higher_is_better": False}
         drawn = verification_replicates(self._labels, distances, groups, far=self.far, **given)

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from facebench.data.identity import person_of
+
 __all__ = ["arguments_of_world", "generated_image", "write_world"]
 
 _PEOPLE, _PHOTOGRAPHS = 6, 3
@@ -36,7 +38,7 @@ def write_world(folder: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         person, photograph = divmod(index, _PHOTOGRAPHS)
         generated_image(10 * person + photograph, (32, 32)).save(path)
-    people = [name.partition("/")[0] for name in _NAMES]
+    people = [person_of(name) for name in _NAMES]
     images = pd.DataFrame({"image": _NAMES, "identity": people})
     first = images.index % _PHOTOGRAPHS == 0
     tables = {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from facebench.data.identity import IDENTITY_COLUMNS, people_of, person_of
 from facebench.data.pairs.table import as_path
 from facebench.errors import MissingImageError, PairsError
 from facebench.types import StrPath
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["all_pairs", "pairs_from_folder"]
 
-_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-_COLUMNS = ["img1", "img2", "same", "identity1", "identity2"]
+_COLUMNS = ["img1", "img2", "same", *IDENTITY_COLUMNS]
 # Random draws per wanted pair before the pairs that are left are listed instead.
 _TRIES = 20
 
@@ -81,6 +81,8 @@ def all_pairs(images: StrPath | Sequence[str]) -> pd.DataFrame:
     ------
     MissingImageError
         If the folder is missing or holds no such images.
+    PairsError
+        If an image is in no folder, so that nobody knows who it shows.
 
     Examples
     --------
@@ -93,7 +95,11 @@ def all_pairs(images: StrPath | Sequence[str]) -> pd.DataFrame:
         listed = list(dict.fromkeys(images))
     else:
         listed = _images_in(images)
-    names, people = (np.array(column) for column in (listed, [_person(name) for name in listed]))
+    names, people = np.array(listed), people_of(listed)
+    if (people == "").any():
+        name = listed[int((people == "").argmax())]
+        msg = f"Images must be named NAME/file, which tells who they show. Got {name!r}."
+        raise PairsError(msg)
     first, second = np.triu_indices(len(names), k=1)
     return pd.DataFrame(
         {
@@ -106,16 +112,15 @@ def all_pairs(images: StrPath | Sequence[str]) -> pd.DataFrame:
     )
 
 
-def _person(name: str) -> str:
-    return Path(name).parent.name
-
-
 def _images_in(root: StrPath) -> list[str]:
+    # Decoders need not be there to list names.
+    from facebench.data.images import IMAGE_SUFFIXES
+
     folder = as_path(root, "root")
     found = sorted(
         f"{path.parent.name}/{path.name}"
         for path in folder.glob("*/*")
-        if path.suffix.lower() in _SUFFIXES and path.is_file()
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
     )
     if not found:
         msg = f"The folder {folder} holds no images as NAME/*.jpg (looked in {Path.cwd()})."
@@ -126,7 +131,7 @@ def _images_in(root: StrPath) -> list[str]:
 def _by_person(names: Sequence[str]) -> dict[str, list[str]]:
     people: dict[str, list[str]] = {}
     for name in names:
-        people.setdefault(_person(name), []).append(name)
+        people.setdefault(person_of(name), []).append(name)
     return people
 
 
@@ -192,7 +197,7 @@ def _impostor(
 def _table(pairs: list[tuple[str, str]]) -> pd.DataFrame:
     import pandas as pd
 
-    people = [(_person(first), _person(second)) for first, second in pairs]
+    people = [(person_of(first), person_of(second)) for first, second in pairs]
     rows = [
         (*pair, int(one == other), one, other)
         for pair, (one, other) in zip(pairs, people, strict=True)

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from facebench.data.identity import person_of
 from facebench.data.images import IMAGE_SUFFIXES
 from facebench.data.pairs import pairs_from_folder
 from facebench.errors import InputError
@@ -120,7 +121,7 @@ def write_starter(
 def _numbers(faces: Path, most: int) -> tuple[int, int]:
     """Count the pairs there are to draw from: of one person, and of two."""
     people = Counter(
-        path.parent.name
+        person_of(path.as_posix())
         for path in faces.glob("*/*")
         if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from facebench.errors import InputError
-from facebench.figures.records.scores import Identity, LayerScores, members_of
+from facebench.figures.records.scores import LayerScores
 from facebench.figures.records.tables import as_numbers
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
+    from facebench.data.identity import IdentitySource
     from facebench.figures.drawing.curves import Curve
     from facebench.metrics.verification import Roc
     from facebench.types import Float64Array
@@ -29,7 +30,7 @@ _ONE_CLASS = "no curve: pairs of one class only"
 
 
 def roc_figure(
-    layers: Sequence[LayerScores], task: str, identity: Identity, n_resamples: int
+    layers: Sequence[LayerScores], task: str, identity: IdentitySource, n_resamples: int
 ) -> Figure:
     """Draw the exact ROC of every model-layer, with its band."""
     from facebench.figures.drawing.curves import Curve, curves_figure, roc_axes
@@ -48,12 +49,12 @@ def roc_figure(
         detail = f"AUC {auc(curve):.4f}  ·  {scores.count_text()}"
         curves.append(Curve(scores.model, scores.label, detail, x, tmr, *band))
     fmr, least = (min(values) for values in zip(*lowest, strict=True))
-    note = _band_note(curves, identity, n_resamples)
+    note = _band_note(curves, layers, identity, n_resamples)
     return curves_figure(curves, roc_axes(fmr, least), title=f"ROC: {task}", note=note)
 
 
 def det_figure(
-    layers: Sequence[LayerScores], task: str, identity: Identity, n_resamples: int
+    layers: Sequence[LayerScores], task: str, identity: IdentitySource, n_resamples: int
 ) -> Figure:
     """Draw the DET of every model-layer, with its band."""
     from facebench.figures.drawing.curves import Curve, curves_figure, det_axes
@@ -77,7 +78,7 @@ def det_figure(
         detail = f"EER {100 * eer(curve).rate:.2f} %  ·  {scores.count_text()}"
         curves.append(Curve(scores.model, scores.label, detail, x, y, at, band_low, band_high))
     fmr, fnmr = (min(values) for values in zip(*smallest, strict=True))
-    note = _band_note(curves, identity, n_resamples)
+    note = _band_note(curves, layers, identity, n_resamples)
     return curves_figure(curves, det_axes(fmr, (fnmr, highest)), title=f"DET: {task}", note=note)
 
 
@@ -117,18 +118,19 @@ def _steps(curve: Roc, first: float) -> tuple[Float64Array, Float64Array]:
 
 
 def _band(
-    scores: LayerScores, identity: Identity, n_resamples: int, first: float
+    scores: LayerScores, identity: IdentitySource, n_resamples: int, first: float
 ) -> tuple[Float64Array, Float64Array, Float64Array]:
     """Give the band of a ROC, or nothing where it is not wanted or resampling cannot tell."""
     import numpy as np
 
+    from facebench.data.identity import people_of_pairs
     from facebench.metrics.bands import roc_band
     from facebench.metrics.bootstrap import ResamplingError
 
     nothing = np.empty(0)
     if not n_resamples:
         return nothing, nothing, nothing
-    sides = members_of(scores.frame, identity)
+    sides = people_of_pairs(scores.frame, identity, scores.genuine)
     try:
         return roc_band(
             scores.genuine,
@@ -147,13 +149,21 @@ def _band(
         raise InputError(message) from error
 
 
-def _band_note(curves: Sequence[Curve], identity: Identity, n_resamples: int) -> str:
+def _band_note(
+    curves: Sequence[Curve],
+    layers: Sequence[LayerScores],
+    identity: IdentitySource,
+    n_resamples: int,
+) -> str:
+    from facebench.data.identity import people_of_pairs
+
     if not n_resamples:
         return ""
     without = sum(not curve.band_x.size for curve in curves)
     if without == len(curves):
         return "No band: too few comparisons or people to resample."
-    what = "pairs" if identity is None else "identities"
+    people = people_of_pairs(layers[0].frame, identity, layers[0].genuine)
+    what = "pairs" if people is None else "identities"
     missing = f" Too few to resample for {without} of {len(curves)} curves." if without else ""
     return f"Bands: pointwise 95 %, {n_resamples:,} bootstraps of {what}.{missing}"
 

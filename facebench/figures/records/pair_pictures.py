@@ -239,5 +239,7 @@ def _strip(
 
 def _short(name: str) -> str:
     """Name an image by its file, and by its folder if that says more."""
-    path = PurePath(name.replace("\\", "/"))
-    return path.stem if path.parent.name in path.stem else f"{path.parent.name}/{path.stem}"
+    from facebench.data.identity import person_of
+
+    person, stem = person_of(name), PurePath(name.replace("\\", "/")).stem
+    return stem if person in stem else f"{person}/{stem}"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import PurePath
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 from facebench.columns import LAYER, MODEL, TASK
 from facebench.errors import InputError
@@ -18,10 +17,9 @@ if TYPE_CHECKING:
     from facebench.figures.records.tables import Distances
     from facebench.types import Float64Array
 
-__all__ = ["Identity", "LayerScores", "each_layer", "identity_columns", "members_of"]
+__all__ = ["LayerScores", "each_layer", "identity_columns"]
 
 COMPUTED = "model_computed_distance"
-Identity: TypeAlias = "Literal['folder'] | tuple[str, str] | None"
 
 
 class LayerScores(NamedTuple):
@@ -148,24 +146,6 @@ def each_layer(
             best = best_accuracy(genuine, computed, higher_is_better=False).threshold
             found = found._replace(threshold=best)
         yield found
-
-
-def members_of(
-    frame: pd.DataFrame, identity: Identity
-) -> tuple[NDArray[np.str_], NDArray[np.str_]] | None:
-    """Name the person on each side of every pair: from columns, or from the folder of the image."""
-    import numpy as np
-
-    if identity is None:
-        return None
-    if identity == "folder":
-        sides = [
-            [PurePath(str(name).replace("\\", "/")).parent.as_posix() for name in frame[column]]
-            for column in ("img1", "img2")
-        ]
-    else:
-        sides = [[str(name) for name in frame[column]] for column in identity]
-    return np.array(sides[0], dtype=str), np.array(sides[1], dtype=str)
 
 
 def identity_columns(identity: object, where: str) -> tuple[str, ...]:

@@ -10,13 +10,14 @@ from facebench.columns import LAYER, MODEL, TASK
 from facebench.errors import InputError
 from facebench.figures.records.error_curves import det_figure, discard_figure, roc_figure
 from facebench.figures.records.pair_pictures import groups_figure, hardest_figure, scores_figure
-from facebench.figures.records.scores import Identity, each_layer, identity_columns
+from facebench.figures.records.scores import each_layer, identity_columns
 from facebench.figures.records.tables import check_column, check_table, draw_tasks
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from facebench.data.identity import IdentitySource
     from facebench.figures.records.tables import Distances
 
 __all__ = ["VerificationPlots"]
@@ -32,7 +33,7 @@ class VerificationPlots:
         output_dir: str | Path,
         file_name: str,
         label_column: str,
-        identity: Identity = None,
+        identity: IdentitySource = None,
         n_resamples: int = 1000,
     ) -> list[Path]:
         """Draw receiver operating characteristics: TMR over the logarithm of FMR.
@@ -54,8 +55,9 @@ class VerificationPlots:
         label_column : str
             1 (or true, or 'same') for pairs of one person, 0 for others.
         identity : {'folder'} or pair of str, optional
-            Who is on each side: the folder of ``img1`` and ``img2``, or two columns. The band then
-            resamples people; without it pairs, which makes it too narrow where pairs share people.
+            Who is on each side: the last folder of ``img1`` and ``img2``, or two columns. The band
+            then resamples people; without it, and where folders name nobody (see
+            `facebench.data.identity`), pairs, which makes it too narrow where pairs share people.
         n_resamples : int, default 1000
             Resamples of the pointwise 95 % band; 0 draws none.
 
@@ -86,7 +88,7 @@ class VerificationPlots:
         output_dir: str | Path,
         file_name: str,
         label_column: str,
-        identity: Identity = None,
+        identity: IdentitySource = None,
         n_resamples: int = 1000,
     ) -> list[Path]:
         """Draw detection error tradeoffs: FNMR over FMR, both on the scale of normal deviates.

@@ -14,6 +14,7 @@ from scipy.special import ndtri
 from scipy.stats import norm
 
 from facebench.columns import CI_HIGH, CI_LOW, DEFAULT_LAYER, LAYER, MODEL
+from facebench.data.identity import IdentitySource
 from facebench.errors import InputError, PairsError
 from facebench.metrics.accuracy import kfold_accuracy, kfold_decisions
 from facebench.metrics.folds import make_folds
@@ -29,7 +30,6 @@ from facebench.metrics.uncertainty.resamples import Interval, Resamples, percent
 from facebench.metrics.verification import auc, dprime
 from facebench.results.comparison.networks import COMPUTED, chosen_task, frames_of
 from facebench.tasks.shared.labelled_pairs import (
-    Identity,
     find_members,
     genuine_labels,
     resamples_of,
@@ -83,7 +83,7 @@ def compare_models(
     metric: str = "auc",
     *,
     label_column: str | None = None,
-    identity: Identity = "folder",
+    identity: IdentitySource = "folder",
     layers: Mapping[str, str] | None = None,
     n_resamples: int = 1000,
     level: float = 0.05,

@@ -11,17 +11,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from facebench.data.identity import IDENTITY_COLUMNS, IdentitySource
 from facebench.data.pairs import require_column, row_name
 from facebench.errors import InputError, PairsError
 from facebench.metrics.effects import Contrast
 from facebench.metrics.labels import LabelError, as_labels
-from facebench.tasks.shared.labelled_pairs import Identity, Members, find_members
+from facebench.tasks.shared.labelled_pairs import Members, find_members
 from facebench.types import IntArray, StrPath
 from facebench.utils.suggestions import did_you_mean
 
-__all__ = ["IDENTITY_COLUMNS", "Conditions", "conditions_of", "items_of", "labels_of", "members_of"]
+__all__ = [
+    "Conditions",
+    "conditions_of",
+    "identity_source",
+    "items_of",
+    "labels_of",
+    "members_of",
+]
 
-IDENTITY_COLUMNS = ("identity1", "identity2")
 # A condition, or several whose measures are averaged.
 Side = str | Sequence[str]
 _BLAND = ("0", "1", "no", "yes", "false", "true")
@@ -300,10 +307,36 @@ def _without_folder(names: pd.Series, cell: IntArray) -> NDArray[np.str_]:
     return paths.astype(np.str_)
 
 
+def identity_source(
+    pairs: pd.DataFrame, labels: NDArray[np.int8] | None, identity: IdentitySource
+) -> IdentitySource:
+    """Decide where the people of an effect's pairs are named.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        The pairs.
+    labels : array, shape [N], or None
+        1 genuine, 0 impostor, if known.
+    identity : 'auto', 'folder', (column, column) or None
+        'auto' takes the columns identity1 and identity2 where there are both, else 'folder'.
+
+    Returns
+    -------
+    'folder', (column, column) or None
+        None instead of 'folder' without labels: folders of effects often are conditions, and
+        nothing would contradict them.
+    """
+    if isinstance(identity, str) and identity == "auto":
+        has_columns = all(column in pairs.columns for column in IDENTITY_COLUMNS)
+        identity = IDENTITY_COLUMNS if has_columns else "folder"
+    return None if labels is None and isinstance(identity, str) else identity
+
+
 def members_of(
     pairs: pd.DataFrame,
     labels: NDArray[np.int8] | None,
-    identity: Identity,
+    identity: IdentitySource,
     photographs: list[NDArray[np.str_]],
     *,
     task: str,
@@ -318,8 +351,8 @@ def members_of(
         The pairs.
     labels : array, shape [N], or None
         1 genuine, 0 impostor, if known.
-    identity : 'auto', 'folder', (column, column) or None
-        'auto' takes the columns identity1 and identity2 where there are both, else 'folder'.
+    identity : 'folder', (column, column) or None
+        From `identity_source`.
     photographs : list of two arrays of str, shape [N]
         From `items_of`.
     task, owner, path
@@ -329,16 +362,5 @@ def members_of(
     -------
     Members
     """
-    if isinstance(identity, str) and identity == "auto":
-        has_columns = all(column in pairs.columns for column in IDENTITY_COLUMNS)
-        identity = IDENTITY_COLUMNS if has_columns else "folder" if labels is not None else None
-    if labels is None and identity is not None:
-        # Without labels the people themselves say which pairs are of one person.
-        named = identity if not isinstance(identity, str) else ()
-        if len(named) == 2 and all(column in pairs.columns for column in named):
-            same = pairs[named[0]].astype(str).to_numpy() == pairs[named[1]].astype(str).to_numpy()
-            labels = same.astype(np.int8)
-    if labels is None:
-        return Members("image", photographs[0], photographs[1])
     members = find_members(pairs, labels, identity, task=task, owner=owner, path=path)
     return members if members.by == "identity" else Members("image", *photographs)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Sequence
-from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from facebench.columns import N_FAILED, N_IDENTITIES, N_IMAGES, N_PAIRS
+from facebench.data.identity import IdentitySource, contradictions, people_of_pairs
 from facebench.data.packs import is_pack, member_bytes
 from facebench.data.pairs import require_column, row_name
 from facebench.errors import InputError, PairsError
@@ -25,12 +24,11 @@ from facebench.metrics.verification import LabelError, as_labels
 from facebench.types import Float64Array, StrPath
 
 __all__ = [
-    "Identity",
     "Members",
-    "align_distances",
     "at_least_1",
     "check_both_left",
     "count_columns",
+    "distances_of_pairs",
     "find_members",
     "genuine_labels",
     "images_of",
@@ -40,8 +38,6 @@ __all__ = [
     "resampling_note",
 ]
 
-# Where the people of a pair are told: 'folder', two columns, or not at all.
-Identity = str | Sequence[str] | None
 _log = logging.getLogger(__name__)
 
 
@@ -117,8 +113,8 @@ def genuine_labels(
 
 def find_members(
     pairs: pd.DataFrame,
-    labels: NDArray[np.int8],
-    identity: Identity,
+    labels: NDArray[np.int8] | None,
+    identity: IdentitySource,
     *,
     task: str,
     owner: str,
@@ -130,12 +126,12 @@ def find_members(
     ----------
     pairs : DataFrame
         The pairs.
-    labels : array, shape [N]
-        1 genuine, 0 impostor.
+    labels : array, shape [N], or None
+        1 genuine, 0 impostor, if known.
     identity : 'folder', (column, column) or None
-        'folder' takes the folder an image is in as its person, as in NAME/NAME_0001.jpg; where
-        images are in no folder, or the folders contradict the labels, images are taken instead
-        (with a warning in the second case). None takes images at once.
+        Where people are named, see `facebench.data.identity`. Where folders name nobody, images
+        are taken instead, with a warning if that is because they contradict the labels. None
+        takes images at once.
     task, owner, path
         See `genuine_labels`.
 
@@ -150,11 +146,13 @@ def find_members(
     PairsError
         If a named column is missing, or contradicts the labels.
     """
+    if identity is None:
+        return _by_image(pairs, path)
     if isinstance(identity, str) and identity == "folder":
-        people = [_folders(pairs[column]) for column in ("img1", "img2")]
-        if "" in people[0] or "" in people[1]:
+        people = people_of_pairs(pairs)
+        if people is None:
             return _by_image(pairs, path)
-        wrong = _contradiction(people, labels)
+        wrong = _first_contradiction(people, labels)
         if wrong is None:
             return Members("identity", *people)
         _log.warning(
@@ -164,8 +162,6 @@ def find_members(
             row_name(wrong),
         )
         return _by_image(pairs, path)
-    if identity is None:
-        return _by_image(pairs, path)
     columns = list(identity)
     if isinstance(identity, str) or len(columns) != 2:
         msg = (
@@ -173,32 +169,31 @@ def find_members(
             f"or None. Got {identity!r} instead."
         )
         raise InputError(msg)
-    named = [
+    first, second = (
         require_column(pairs, column, parameter="identity", owner=owner, path=path)
         .astype(str)
         .to_numpy(dtype=np.str_)
         for column in columns
-    ]
-    wrong = _contradiction(named, labels)
+    )
+    wrong = _first_contradiction((first, second), labels)
     if wrong is not None:
         msg = (
             f"The identity columns {columns[0]!r} and {columns[1]!r} of {path} must agree with the "
-            f"labels. In {row_name(wrong)} they are {str(named[0][wrong])!r} and "
-            f"{str(named[1][wrong])!r}, labelled {'same' if labels[wrong] else 'different'}."
+            f"labels. In {row_name(wrong)} they are {str(first[wrong])!r} and "
+            f"{str(second[wrong])!r}, labelled "
+            f"{'different' if first[wrong] == second[wrong] else 'same'}."
         )
         raise PairsError(msg)
-    return Members("identity", *named)
+    return Members("identity", first, second)
 
 
-def _folders(names: pd.Series) -> NDArray[np.str_]:
-    return np.array(
-        [PurePosixPath(name.replace("\\", "/")).parent.name for name in names], dtype=np.str_
-    )
-
-
-def _contradiction(people: Sequence[NDArray[np.str_]], labels: NDArray[np.int8]) -> int | None:
-    wrong = np.flatnonzero((people[0] == people[1]) != labels.astype(bool))
-    return int(wrong[0]) if wrong.size else None
+def _first_contradiction(
+    people: tuple[NDArray[np.str_], NDArray[np.str_]], labels: NDArray[np.int8] | None
+) -> int | None:
+    if labels is None:
+        return None
+    rows = contradictions(*people, labels)
+    return int(rows[0]) if rows.size else None
 
 
 def _by_image(pairs: pd.DataFrame, path: StrPath) -> Members:
@@ -326,15 +321,17 @@ def at_least_1(parameter: str, value: int, owner: str) -> int:
     return int(value)
 
 
-def align_distances(pairs: pd.DataFrame, given: pd.DataFrame, *, task: str) -> Float64Array:
-    """Give every pair of a task its distance, NaN for the pairs that a run left out.
+def distances_of_pairs(pairs: pd.DataFrame, given: pd.DataFrame, *, task: str) -> Float64Array:
+    """Give every pair of a task its distance, NaN where it has none.
 
     Parameters
     ----------
     pairs : DataFrame
         All pairs of the task.
     given : DataFrame
-        Rows of these pairs, in their order but perhaps not all, with ``model_computed_distance``.
+        These pairs in their order with ``model_computed_distance``, NaN where an image could not be
+        read. Rows may be missing too: those that are there are found by their index, or else by
+        their images.
     task : str
         The task's name, for messages.
 
@@ -345,27 +342,31 @@ def align_distances(pairs: pd.DataFrame, given: pd.DataFrame, *, task: str) -> F
     Raises
     ------
     PairsError
-        If the given rows are not rows of these pairs.
+        If the given rows are not rows of these pairs, or it cannot be told which of them.
     """
     found = np.asarray(given["model_computed_distance"], dtype=np.float64)
-    sides = ("img1", "img2")
+    sides = ["img1", "img2"]
     if all(np.array_equal(pairs[side].to_numpy(), given[side].to_numpy()) for side in sides):
         return found
-    wanted, rows = (
-        list(zip(table["img1"], table["img2"], strict=True)) for table in (pairs, given)
-    )
-    distances = np.full(len(wanted), np.nan)
-    place = 0
-    for pair, distance in zip(rows, found, strict=True):
-        try:
-            place = wanted.index(pair, place)
-        except ValueError:
+    wanted, rows = (pd.MultiIndex.from_frame(table[sides]) for table in (pairs, given))
+    places = np.asarray(pairs.index.get_indexer(given.index))
+    if (places < 0).any() or not wanted[places].equals(rows):
+        if not wanted.is_unique:
             msg = (
-                f"Task {task!r} was given distances of other pairs than its own, in another order, "
-                f"or of {len(rows)} instead of {len(wanted)}: {pair[0]!r} and {pair[1]!r} are not "
-                "where they should be."
+                f"Task {task!r} was given {len(rows)} of its {len(wanted)} pairs, some of which it "
+                "has twice. Give it all, with NaN where a distance is missing."
             )
-            raise PairsError(msg) from None
-        distances[place] = distance
-        place += 1
+            raise PairsError(msg)
+        places = np.asarray(wanted.get_indexer(rows))
+    wrong = np.flatnonzero((places < 0) | (np.diff(places, prepend=-1) < 1))
+    if wrong.size:
+        one, other = rows[wrong[0]]
+        msg = (
+            f"Task {task!r} was given distances of other pairs than its own, in another order, "
+            f"or of {len(rows)} instead of {len(wanted)}: {one!r} and {other!r} are not where "
+            "they should be."
+        )
+        raise PairsError(msg)
+    distances = np.full(len(wanted), np.nan)
+    distances[places] = found
     return distances

@@ -1,0 +1,127 @@
+"""Who is in an image: one rule for tasks, results, reports, figures and the data's health.
+
+- The last folder of an image's path names the person: ``train/ann/1.jpg`` and ``test/ann/2.jpg``
+  show one person, ann. Backslashes count as slashes.
+- An image in no folder shows nobody known, and then nobody in its table is known.
+- Folders that contradict the labels of any pair (one folder but labelled different, two folders but
+  labelled same) hold something else, such as the conditions ``upright/`` and ``inverted/``: again
+  nobody is known. `facebench.data.health` reports such pairs where they are the exception.
+- Two columns of a table may name the people instead; they are taken at their word.
+
+Where nobody is known, images (or pairs) take the place of people in whatever counts or resamples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facebench.types import IntArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "IDENTITY_COLUMNS",
+    "IdentitySource",
+    "contradictions",
+    "people_of",
+    "people_of_pairs",
+    "person_of",
+]
+
+# The columns that tables made by facebench name people in.
+IDENTITY_COLUMNS = ("identity1", "identity2")
+# Where the people of a pair are named: 'folder', two columns, or nowhere.
+IdentitySource = str | Sequence[str] | None
+
+
+def person_of(image: str) -> str:
+    r"""Name the person in an image: the last folder of its path, '' where it is in none.
+
+    Examples
+    --------
+    >>> person_of("train/ann/1.jpg"), person_of(r"test\ann\2.jpg"), person_of("3.jpg")
+    ('ann', 'ann', '')
+    """
+    parts = [part for part in image.replace("\\", "/").split("/") if part not in ("", ".")]
+    return parts[-2] if len(parts) > 1 else ""
+
+
+def people_of(images: Any) -> NDArray[np.str_]:
+    """Name the person in each of many images, see `person_of`.
+
+    Parameters
+    ----------
+    images : array-like of str, shape [N]
+        Names of images.
+
+    Returns
+    -------
+    array of str, shape [N]
+    """
+    names = np.asarray(images, dtype=object).tolist()
+    people = {name: person_of(str(name)) for name in dict.fromkeys(names)}
+    return np.array([people[name] for name in names], dtype=np.str_)
+
+
+def contradictions(first: Any, second: Any, labels: Any) -> IntArray:
+    """Find the pairs whose people contradict their labels.
+
+    Parameters
+    ----------
+    first, second : array of str, shape [N]
+        The person on each side.
+    labels : array, shape [N]
+        1 (or True) for pairs of one person, 0 for others.
+
+    Returns
+    -------
+    int array
+        Positions of these pairs.
+    """
+    return np.flatnonzero((first == second) != np.asarray(labels).astype(bool))
+
+
+def people_of_pairs(
+    pairs: pd.DataFrame, identity: IdentitySource = "folder", labels: Any = None
+) -> tuple[NDArray[np.str_], NDArray[np.str_]] | None:
+    """Name the person on each side of every pair.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        The pairs, with ``img1`` and ``img2``.
+    identity : 'folder', (column, column) or None
+        Where people are named, see the module.
+    labels : array, shape [N], optional
+        1 (or True) for pairs of one person, 0 for others, to hold folders against.
+
+    Returns
+    -------
+    pair of arrays of str, shape [N], or None
+        None where nobody is known.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> pairs = pd.DataFrame({"img1": ["train/ann/1.jpg"], "img2": ["test/ann/2.jpg"]})
+    >>> [side.tolist() for side in people_of_pairs(pairs, labels=[1])]
+    [['ann'], ['ann']]
+    >>> people_of_pairs(pairs, labels=[0]) is None
+    True
+    """
+    if identity is None:
+        return None
+    if not isinstance(identity, str):
+        first, second = (pairs[column].astype(str).to_numpy(dtype=np.str_) for column in identity)
+        return first, second
+    first, second = people_of(pairs["img1"]), people_of(pairs["img2"])
+    if (first == "").any() or (second == "").any():
+        return None
+    if labels is not None and contradictions(first, second, labels).size:
+        return None
+    return first, second
