@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
-from sklearn.metrics.pairwise import cosine_distances
 
 from facebench.errors import PairsError
 from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.verification import accuracy_at, as_labels, auc, youden_threshold
 from facebench.tasks.base import RoundedTask
 from facebench.tasks.shared.labelled_pairs import genuine_labels
+from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import MetricFunction, StrPath
 
 __all__ = ["AccuracyTask"]

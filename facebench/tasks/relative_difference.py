@@ -7,11 +7,11 @@ import math
 from typing import Any
 
 import pandas as pd
-from sklearn.metrics.pairwise import cosine_distances
 
 from facebench.errors import PairsError
 from facebench.figures.plot_helper import PlotHelper
 from facebench.tasks.base import RoundedTask
+from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import MetricFunction, StrPath
 
 __all__ = ["RelativeDifferenceTask"]

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics.pairwise import cosine_distances
 
 from facebench.data.images import open_image
 from facebench.data.pairs import as_path
@@ -27,6 +26,7 @@ from facebench.tasks.shared.rating_columns import (
     remarks_on,
 )
 from facebench.tasks.shared.ratings import RatingKind, Ratings, find_layout, take_ratings
+from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import DistancesByModel, Float64Array, MetricFunction, StrPath
 
 __all__ = ["SimilarityTask"]

@@ -10,7 +10,6 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.metrics.pairwise import cosine_distances
 
 from facebench.columns import (
     CI_HIGH,
@@ -47,6 +46,7 @@ from facebench.tasks.base import round_measures
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.shared.distance_metric import DistanceMetric
 from facebench.tasks.shared.image_tables import read_image_table
+from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import Float64Array, FloatArray, MetricFunction, StrPath
 
 __all__ = ["TemplateVerificationTask"]
