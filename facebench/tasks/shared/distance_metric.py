@@ -99,6 +99,10 @@ class DistanceMetric:
             return self._function.__wrapped__  # type: ignore[no-any-return]
         return self._function
 
+    @function.setter
+    def function(self, function: MetricFunction) -> None:
+        self._function = function
+
     def __call__(self, left: Any, right: Any) -> float:
         """Distance of one pair: the function's own value, averaged if it has several elements."""
         if self.rowwise is not None:
