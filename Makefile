@@ -28,6 +28,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/identification.py
 	$(BIN)/python benchmarks/ratings.py
 	$(BIN)/python benchmarks/report.py
+	$(BIN)/python benchmarks/imports.py
 
 clean:
 	rm -rf $(VENV) demo_results

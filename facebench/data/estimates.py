@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
@@ -24,7 +24,9 @@ from facebench.columns import (
     N_IMAGES,
     N_PAIRS,
 )
-from facebench.metrics.uncertainty.jackknife import LeftOut
+
+if TYPE_CHECKING:
+    from facebench.metrics.uncertainty.jackknife import LeftOut
 
 __all__ = [
     "COUNTS",

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from facebench.errors import DuplicateNameError, InputError, UnknownNameError
 from facebench.experiment.targets import docstring_of, import_target
+from facebench.tasks.shared.sklearn_distances import PAIRWISE, SklearnDistance
 from facebench.utils.suggestions import did_you_mean, listed
 
 __all__ = [
@@ -147,6 +148,8 @@ class Registry:
             raise UnknownNameError(msg)
         if entry.source == _SCRIPT:
             return self._registered[entry.name]
+        if entry.target.startswith(f"{PAIRWISE}:"):
+            return SklearnDistance(entry.target.partition(":")[2])
         return import_target(entry.target, self.kind)
 
     def name_of(self, thing: Any) -> str | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import rankdata
 
 from facebench.metrics.correlation import correlate
 from facebench.types import Float64Array
@@ -72,6 +71,8 @@ def _poolable(ratings: Float64Array, pool: str) -> Float64Array:
     if pool == "mean":
         return ratings
     if pool == "rank":
+        from scipy.stats import rankdata
+
         return np.asarray(rankdata(ratings, axis=0, nan_policy="omit"))
     if pool == "zscore":
         spread = np.nanstd(ratings, axis=0)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import betaincinv, chdtrc, ndtri
-from scipy.stats import binom, norm, rankdata
+from scipy.special import betaincinv, chdtrc, ndtr, ndtri
 
 from facebench.metrics.bootstrap import Interval, PairedBootstrap, bootstrap, paired_bootstrap
 from facebench.metrics.labels import as_labels, read_comparisons
+from facebench.metrics.weighted_ranks import ranks
 from facebench.types import Float64Array
 
 __all__ = [
@@ -146,9 +146,9 @@ def _placements(labels: Any, scores: Any, higher_is_better: bool) -> tuple[Any, 
     # Ranks instead of scores, so that NaN can stand below -inf.
     place = np.unique(similarities, return_inverse=True, equal_nan=True)[1]
     place = np.where(np.isnan(similarities), -1, place)
-    overall = rankdata(place)
-    mated = (overall[genuine] - rankdata(place[genuine])) / n_impostor
-    unmated = 1 - (overall[~genuine] - rankdata(place[~genuine])) / n_genuine
+    overall = ranks(place)
+    mated = (overall[genuine] - ranks(place[genuine])) / n_impostor
+    unmated = 1 - (overall[~genuine] - ranks(place[~genuine])) / n_genuine
     return mated, unmated
 
 
@@ -244,7 +244,7 @@ def delong_test(
         return Significance(1.0)
     if variance < 1e-28:
         return Significance(0.0)
-    return Significance(float(2 * norm.sf(abs(difference) / np.sqrt(variance))))
+    return Significance(float(2 * ndtr(-abs(difference) / np.sqrt(variance))))
 
 
 def mcnemar(correct_a: Any, correct_b: Any) -> Significance:
@@ -286,6 +286,8 @@ def mcnemar(correct_a: Any, correct_b: Any) -> Significance:
     only_b = int(np.count_nonzero(right_b & ~right_a))
     discordant = only_a + only_b
     if discordant < _FEW_DISCORDANT:
+        from scipy.stats import binom
+
         return Significance(float(min(1.0, 2 * binom.cdf(min(only_a, only_b), discordant, 0.5))))
     excess = max(abs(only_a - only_b) - 1, 0)
     return Significance(float(chdtrc(1, excess**2 / discordant)))

@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from facebench.metrics.concordance import left_out_concordance
 from facebench.types import Float64Array, IntArray
 
-__all__ = ["concordance", "concordances", "weighted_ranks"]
+__all__ = ["concordance", "concordances", "ranks", "weighted_ranks"]
 
 # Pairs x resamples in one go: small enough for the cache.
 _CHUNK = 1 << 18
 # Comparisons among those left out, per element of the table, up to which leaving out is faster.
 _FEW = 64
+
+
+def ranks(values: Any) -> Any:
+    """Mid-ranks of numbers, as `scipy.stats.rankdata` gives them.
+
+    Parameters
+    ----------
+    values : array, shape [N]
+        Numbers, none missing.
+
+    Returns
+    -------
+    array, shape [N]
+        Ranks from 1; equal numbers share the mean of theirs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ranks(np.array([7.0, 5.0, 7.0]))
+    array([2.5, 1. , 2.5])
+    """
+    _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[group], dtype=np.float64)
 
 
 def weighted_ranks(values: Float64Array, weights: Float64Array) -> Float64Array:

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import nn
-from torchvision import transforms
 
 from facebench.columns import DEFAULT_LAYER
 from facebench.data.images import open_image
@@ -203,6 +202,8 @@ class BaseModel(ABC):
             )
             raise InputError(msg)
         self.preprocess_function = preprocess_function
+        if type(self)._default_preprocess is BaseModel._default_preprocess:
+            _imagenet_transform()  # now, rather than once in each process that decodes
 
     def preprocess(self, image: Image.Image) -> torch.Tensor:
         """Turn an RGB image into the network's input.
@@ -375,6 +376,9 @@ def _as_names(extract_layers: str | Iterable[str] | None) -> list[str]:
 
 
 def _imagenet_transform() -> Any:
+    # Not every family uses it, and torchvision takes as long to load as torch.
+    from torchvision import transforms
+
     return transforms.Compose(
         [
             transforms.Resize((224, 224)),

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from sklearn.metrics.pairwise import cosine_distances
 
 from facebench.data.estimates import InfluenceKind
 from facebench.errors import PairsError
@@ -15,6 +14,7 @@ from facebench.metrics.verification import accuracy_at, as_labels, auc, youden_t
 from facebench.tasks.base import RoundedTask
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.labelled_pairs import genuine_labels
+from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import MetricFunction, StrPath
 
 __all__ = ["AccuracyTask"]

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pandas as pd
-from sklearn.metrics.pairwise import cosine_distances
 
 from facebench.columns import CONDITION
 from facebench.data.estimates import InfluenceKind
@@ -18,6 +17,7 @@ from facebench.tasks.facts import HumanReference, TaskFacts, described
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.distance_metric import DistanceMetric
 from facebench.tasks.shared.pairs_table import PairsTable
+from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import MetricFunction, StrPath
 
 __all__ = ["DECIMALS", "BaseTask", "RoundedTask", "round_measures"]

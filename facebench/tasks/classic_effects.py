@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sklearn.metrics.pairwise import cosine_distances
-
 from facebench.metrics.conditions import Measure as ConditionMeasure
 from facebench.tasks.effect import EffectTask, HumanReference
 from facebench.tasks.shared.effect_design import Side
+from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import MetricFunction, StrPath
 
 __all__ = [

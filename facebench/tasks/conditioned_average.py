@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import pandas as pd
-from sklearn.metrics.pairwise import cosine_distances
 
 from facebench.columns import CONDITION
 from facebench.data.estimates import InfluenceKind
@@ -15,6 +14,7 @@ from facebench.figures.plot_helper import PlotHelper
 from facebench.tasks.base import RoundedTask
 from facebench.tasks.facts import TaskFacts
 from facebench.tasks.measures import Measure
+from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import MetricFunction, StrPath
 
 __all__ = ["ConditionedAverageDistances"]

@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import kendalltau, pearsonr, spearmanr
-from sklearn.metrics.pairwise import cosine_distances
 
 from facebench.data.estimates import InfluenceKind
 from facebench.errors import MetricError
@@ -20,17 +18,12 @@ from facebench.tasks.base import RoundedTask
 from facebench.tasks.facts import TaskFacts
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.distance_metric import metric_name
+from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import DistancesByModel, Float64Array, MetricFunction, StrPath
 
 __all__ = ["CorrelationTask"]
 
 _log = logging.getLogger(__name__)
-_KINDS: tuple[tuple[MetricFunction, InfluenceKind], ...] = (
-    (np.corrcoef, "pearson"),
-    (pearsonr, "pearson"),
-    (spearmanr, "spearman"),
-    (kendalltau, "kendall"),
-)
 
 
 class CorrelationTask(RoundedTask):
@@ -89,7 +82,15 @@ class CorrelationTask(RoundedTask):
     @property
     def influences(self) -> Mapping[str, InfluenceKind]:
         """How each pair moves a measure: see `BaseTask.influences`."""
-        kind = next((kind for f, kind in _KINDS if f is self.correlation_metric), None)
+        from scipy.stats import kendalltau, pearsonr, spearmanr
+
+        kinds: tuple[tuple[MetricFunction, InfluenceKind], ...] = (
+            (np.corrcoef, "pearson"),
+            (pearsonr, "pearson"),
+            (spearmanr, "spearman"),
+            (kendalltau, "kendall"),
+        )
+        kind = next((kind for f, kind in kinds if f is self.correlation_metric), None)
         return {} if kind is None else {"Correlation Score": kind}
 
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics.pairwise import cosine_distances
 
 from facebench.columns import CI_METHOD, MODEL, UNDEFINED
 from facebench.data.identity import IdentitySource
@@ -42,6 +41,7 @@ from facebench.tasks.shared.labelled_pairs import (
     resamples_of,
     resampling_note,
 )
+from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import Float64Array, MetricFunction, StrPath
 
 __all__ = ["EffectTask", "HumanReference"]

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.metrics.pairwise import cosine_distances
 
 from facebench.columns import CI_METHOD, CONDITION
 from facebench.data.identity import IdentitySource
@@ -36,6 +35,7 @@ from facebench.tasks.shared.labelled_pairs import (
     resampling_note,
 )
 from facebench.tasks.shared.pair_groups import GROUP_COLUMNS, Groups, groups_of_pairs
+from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import Float64Array, MetricFunction, StrPath
 
 __all__ = ["GroupErrorTask"]

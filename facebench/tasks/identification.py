@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.metrics.pairwise import cosine_distances, euclidean_distances
 
 from facebench.columns import (
     CI_HIGH,
@@ -40,17 +39,20 @@ from facebench.tasks.measures import Measure
 from facebench.tasks.shared.distance_metric import batch_cosine_distance, metric_name
 from facebench.tasks.shared.image_tables import ImageTable, read_image_table
 from facebench.tasks.shared.ranked_items import as_ranked, by_gallery, cmc_curve, tpir_and_distance
+from facebench.tasks.shared.sklearn_distances import cosine_distances, sklearn_name
 from facebench.types import Float64Array, FloatArray, IntArray, MetricFunction, StrPath
 
 __all__ = ["IdentificationTask"]
 
 _MEASURES: dict[Any, SearchMeasure] = {
-    cosine_distances: "cosine",
     batch_cosine_distance: "cosine",
-    euclidean_distances: "euclidean",
     "cosine": "cosine",
     "euclidean": "euclidean",
     "inner_product": "inner_product",
+}
+_SKLEARN: dict[str, SearchMeasure] = {
+    "cosine_distances": "cosine",
+    "euclidean_distances": "euclidean",
 }
 AVERAGE = "average of galleries"
 
@@ -407,8 +409,9 @@ class IdentificationTask(EmbeddingTask):
 
 
 def _as_measure(distance_metric: Any) -> SearchMeasure:
+    function = getattr(distance_metric, "function", distance_metric)
     try:
-        return _MEASURES[getattr(distance_metric, "function", distance_metric)]
+        return _SKLEARN[name] if (name := sklearn_name(function)) else _MEASURES[function]
     except (KeyError, TypeError):
         name = distance_metric if isinstance(distance_metric, str) else metric_name(distance_metric)
         msg = (

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 import pandas as pd
-from sklearn.metrics.pairwise import cosine_distances
 
 from facebench.data.estimates import InfluenceKind
 from facebench.errors import PairsError
@@ -17,6 +16,7 @@ from facebench.figures.plot_helper import PlotHelper
 from facebench.tasks.base import RoundedTask
 from facebench.tasks.facts import TaskFacts
 from facebench.tasks.measures import Measure
+from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import MetricFunction, StrPath
 
 __all__ = ["RelativeDifferenceTask"]

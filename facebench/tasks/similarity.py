@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics.pairwise import cosine_distances
 
 from facebench.data.estimates import InfluenceKind
 from facebench.data.images import open_image
@@ -32,6 +31,7 @@ from facebench.tasks.shared.rating_columns import (
     remarks_on,
 )
 from facebench.tasks.shared.ratings import RATER, RatingKind, Ratings, find_layout, take_ratings
+from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import DistancesByModel, Float64Array, MetricFunction, StrPath
 
 __all__ = ["SimilarityTask"]

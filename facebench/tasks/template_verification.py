@@ -10,7 +10,6 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.metrics.pairwise import cosine_distances
 
 from facebench.columns import (
     CI_HIGH,
@@ -49,6 +48,7 @@ from facebench.tasks.measures import Measure
 from facebench.tasks.shared.distance_metric import DistanceMetric
 from facebench.tasks.shared.image_tables import read_image_table
 from facebench.tasks.shared.rate_measures import rate_measures
+from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import Float64Array, FloatArray, MetricFunction, StrPath
 
 __all__ = ["TemplateVerificationTask"]

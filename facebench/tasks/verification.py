@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.metrics.pairwise import cosine_distances
 
 from facebench.columns import (
     CI_HIGH,
@@ -46,6 +45,7 @@ from facebench.tasks.shared.labelled_pairs import (
     resampling_note,
 )
 from facebench.tasks.shared.rate_measures import rate_measures
+from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import Float64Array, MetricFunction, StrPath
 
 __all__ = ["VerificationTask"]

@@ -1,8 +1,6 @@
 """The import paths of the first description lead to the very classes of the package."""
 
 import importlib
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -55,20 +53,3 @@ def test_every_public_name_loads(name):
 def test_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'Vgg19Model'"):
         facebench.Vgg19Model  # noqa: B018
-
-
-@pytest.mark.parametrize(
-    "code",
-    [
-        "import facebench",
-        "import facebench.cli",
-        "import facebench.figures.plot_helper, facebench.data.pairs, facebench.utils.files",
-    ],
-)
-def test_importing_loads_nothing_heavy(code):
-    heavy = {"torch", "transformers", "pandas", "matplotlib", "sklearn"}
-    program = f"import sys; {code}; print(*sorted({heavy} & set(sys.modules)))"
-    found = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert found.stdout.strip() == ""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri
-from scipy.stats import t as students_t
+from scipy.special import ndtri, stdtrit
 
 from facebench.metrics.uncertainty.influence import Scale, interval
 from facebench.metrics.uncertainty.rating_resamples import Estimate
@@ -79,7 +78,7 @@ def choice_estimate(
         whole = _left_out(moved, images_of)
         variance = max(whole - 2 * by_triplet, whole / 3, by_triplet)
     level = (1 + confidence) / 2
-    widened = np.sqrt(variance) * students_t.ppf(level, n_units - 1) / ndtri(level)
+    widened = np.sqrt(variance) * stdtrit(n_units - 1, level) / ndtri(level)
     return Estimate(value, *interval(value, float(widened), scale, confidence))
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
 from facebench.metrics.uncertainty.influence import Influence
-from facebench.metrics.weighted_ranks import concordances
+from facebench.metrics.weighted_ranks import concordances, ranks
 from facebench.types import Float64Array
 
 __all__ = ["kendall_influence", "pearson_influence", "spearman_influence", "tau_a_influence"]
@@ -78,7 +77,7 @@ def spearman_influence(x: Any, y: Any) -> Influence:
     0.8
     """
     first, second = _two_sides(x, y)
-    ranks1, ranks2 = rankdata(first) - 0.5, rankdata(second) - 0.5
+    ranks1, ranks2 = ranks(first) - 0.5, ranks(second) - 0.5
     rho, values = pearson_influence(ranks1, ranks2)
     size = first.size
     share1, share2 = ranks1 / size, ranks2 / size

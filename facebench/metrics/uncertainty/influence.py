@@ -11,11 +11,11 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit, ndtri
-from scipy.stats import norm, rankdata
+from scipy.special import expit, logit, ndtr, ndtri
 
 from facebench.metrics.bootstrap import Interval
 from facebench.metrics.labels import read_comparisons
+from facebench.metrics.weighted_ranks import ranks
 from facebench.types import Float64Array, IntArray
 
 __all__ = [
@@ -137,10 +137,10 @@ def auc_influence(labels: Any, scores: Any, *, higher_is_better: bool = True) ->
     if n_genuine == 0 or n_impostor == 0:
         msg = f"AUC needs both classes. Got {n_genuine} genuine, {n_impostor} impostor comparisons."
         raise ValueError(msg)
-    overall = rankdata(similarities)
+    overall = ranks(similarities)
     beaten = np.empty(genuine.size)
-    beaten[genuine] = (overall[genuine] - rankdata(similarities[genuine])) / n_impostor
-    beaten[~genuine] = 1 - (overall[~genuine] - rankdata(similarities[~genuine])) / n_genuine
+    beaten[genuine] = (overall[genuine] - ranks(similarities[genuine])) / n_impostor
+    beaten[~genuine] = 1 - (overall[~genuine] - ranks(similarities[~genuine])) / n_genuine
     area = float(beaten[genuine].mean())
     return Influence(area, (beaten - area) / np.where(genuine, n_genuine, n_impostor))
 
@@ -351,4 +351,4 @@ def paired_difference(
     low, high = interval(difference, error, confidence=confidence)
     if error < 1e-15:
         return PairedDifference(difference, low, high, 1.0 if abs(difference) < 1e-12 else 0.0)
-    return PairedDifference(difference, low, high, float(2 * norm.sf(abs(difference) / error)))
+    return PairedDifference(difference, low, high, float(2 * ndtr(-abs(difference) / error)))

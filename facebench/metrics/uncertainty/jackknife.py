@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t
+from scipy.special import stdtr, stdtrit
 
 from facebench.metrics.uncertainty.influence import PairedDifference
 from facebench.metrics.uncertainty.resamples import Interval
@@ -170,7 +170,9 @@ def jackknife_error(values: Any) -> float:
 
 def _step(values: Float64Array, confidence: float) -> float:
     error = jackknife_error(values)
-    return float(t.ppf((1 + confidence) / 2, values.size - 1) * error) if error > _TINY else np.nan
+    if error <= _TINY:
+        return np.nan
+    return float(stdtrit(values.size - 1, (1 + confidence) / 2) * error)
 
 
 def jackknife_interval(estimate: float, values: Any, confidence: float = 0.95) -> Interval:
@@ -236,6 +238,6 @@ def jackknife_difference(
         if abs(difference) > _TINY:
             return None
         return PairedDifference(difference, difference, difference, 1.0)
-    step = float(t.ppf((1 + confidence) / 2, values.size - 1) * error)
-    p_value = float(2 * t.sf(abs(difference) / error, values.size - 1))
+    step = float(stdtrit(values.size - 1, (1 + confidence) / 2) * error)
+    p_value = float(2 * stdtr(values.size - 1, -abs(difference) / error))
     return PairedDifference(difference, difference - step, difference + step, p_value)

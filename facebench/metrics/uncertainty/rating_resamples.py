@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import t as students_t
+from scipy.special import stdtrit
 
 from facebench.types import Float64Array, IntArray
 
@@ -173,7 +173,7 @@ def replicated_interval(
     if total == 0:
         return Estimate(value, value, value)
     shares = [spread**2 / (each.n_units - 1) for spread, each in zip(spreads, factors, strict=True)]
-    step = students_t.ppf((1 + confidence) / 2, total**2 / sum(shares)) * np.sqrt(total)
+    step = stdtrit(total**2 / sum(shares), (1 + confidence) / 2) * np.sqrt(total)
     centre = _on_scale(value, is_correlation)
     bounds = np.array([centre - step, centre + step])
     low, high = np.tanh(bounds) if is_correlation else bounds

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import ndtri
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from facebench.columns import CI_HIGH, CI_LOW, DEFAULT_LAYER, LAYER, MODEL
 from facebench.data.identity import IdentitySource
@@ -236,7 +235,7 @@ def _tests(networks: list[_Network], level: float) -> pd.DataFrame:
             p, test = mcnemar(one.right, other.right).p_value, "McNemar"
         else:
             # Without spread two networks order all pairs alike, or never do.
-            p = float(2 * norm.sf(abs(difference) / spread)) if spread else float(not difference)
+            p = float(2 * ndtr(-abs(difference) / spread)) if spread else float(not difference)
             test = "paired bootstrap"
         rows.append(
             {

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from facebench.metrics.verification import youden_threshold
+from facebench.metrics.weighted_ranks import ranks
 from facebench.results.pair_rows import PairRows
 from facebench.results.report.thumbnails import Thumbnails
 from facebench.types import Float64Array, IntArray
@@ -146,14 +146,14 @@ def _hardness(pairs: PairRows) -> Float64Array | None:
     """Rank pairs from -1 (too alike for the network) to 1 (too different); NaN: not judged."""
     place = np.full(len(pairs), np.nan)
     used = pairs.usable
-    share = (rankdata(pairs.distances[used]) - 0.5) / int(used.sum())
+    share = (ranks(pairs.distances[used]) - 0.5) / int(used.sum())
     if pairs.labels is not None:
         # A genuine pair is hard if far apart, an impostor pair if close.
         place[used] = np.where(pairs.labels[used] == 1, share, share - 1)
         return place
     given = _given(pairs)
     if given is not None:
-        place[used] = share - (rankdata(given[used]) - 0.5) / int(used.sum())
+        place[used] = share - (ranks(given[used]) - 0.5) / int(used.sum())
         return place
     return None
 

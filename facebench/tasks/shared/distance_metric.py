@@ -17,6 +17,7 @@ import numpy as np
 
 from facebench.errors import MetricError
 from facebench.metrics.distances import RowDistance
+from facebench.tasks.shared.sklearn_distances import SklearnDistance, sklearn_name
 from facebench.types import Float64Array, FloatArray, IntArray, MetricFunction
 
 __all__ = ["DistanceMetric", "batch_cosine_distance"]
@@ -80,7 +81,7 @@ class DistanceMetric:
                 f"such as sklearn.metrics.pairwise.cosine_distances. Got {function!r} instead."
             )
             raise MetricError(msg)
-        self.function = function
+        self._function = function
         self.name = self.__name__ = metric_name(function)
         self.owner = owner
         self.rowwise = _recognise(function)
@@ -91,13 +92,24 @@ class DistanceMetric:
     def __repr__(self) -> str:
         return f"DistanceMetric({self.name})"
 
+    @property
+    def function(self) -> MetricFunction:
+        """The function it was made of; scikit-learn's own where a default stood for it."""
+        if isinstance(self._function, SklearnDistance):
+            return self._function.__wrapped__  # type: ignore[no-any-return]
+        return self._function
+
+    @function.setter
+    def function(self, function: MetricFunction) -> None:
+        self._function = function
+
     def __call__(self, left: Any, right: Any) -> float:
         """Distance of one pair: the function's own value, averaged if it has several elements."""
         if self.rowwise is not None:
             # As precise as the row-wise twin, which accumulates in float64.
             left, right = _as_double(left), _as_double(right)
         try:
-            result = self.function(left, right)
+            result = self._function(left, right)
         except Exception as error:
             msg = f"{self._complaint(left, right)} it raised {type(error).__name__}: {error}"
             raise MetricError(msg) from error
@@ -272,8 +284,9 @@ def _recognise(function: MetricFunction) -> RowDistance | None:
         if function.args:
             return None
         base, keywords = function.func, dict(function.keywords)
-    if getattr(base, "__module__", "") == "sklearn.metrics.pairwise" and not keywords:
-        return _SKLEARN.get(base.__name__)
+    known = sklearn_name(base)
+    if known is not None and not keywords:
+        return _SKLEARN.get(known)
     return _recognise_torch(base, keywords)
 
 
