@@ -17,7 +17,6 @@ from facebench.data.estimates import InfluenceKind
 __all__ = ["TaskFacts", "facts_of"]
 
 _TEXTS_KEPT = 4
-_COMPUTING = ("compute_task_performance", "compute_unrounded_performance")
 
 
 @dataclass(frozen=True)
@@ -125,10 +124,9 @@ def facts_of(task: Any, performance: pd.DataFrame | None) -> TaskFacts:
 def _influences(task: Any) -> dict[str, InfluenceKind]:
     """Take what a task says of its own measures, not of ones that a subclass computes anew."""
     for owner in type(task).__mro__:
-        own = vars(owner)
-        if "influences" in own:
+        if "influences" in vars(owner):
             return dict(task.influences)
-        if not own.keys().isdisjoint(_COMPUTING):
+        if "compute_unrounded_performance" in vars(owner):
             break
     return {}
 
