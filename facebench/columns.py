@@ -20,6 +20,7 @@ __all__ = [
     "N_PAIRS",
     "TASK",
     "UNDEFINED",
+    "interval_columns",
 ]
 
 TASK, MODEL, LAYER = "Task Name", "Model Name", "Layer Name"
@@ -39,3 +40,8 @@ CI_LOW, CI_HIGH, CI_METHOD = " CI Low", " CI High", "CI Method"
 N_PAIRS, N_IMAGES, N_IDENTITIES, N_FAILED = "Pairs", "Images", "Identities", "Failed"
 # Why a measure of the row is NaN; empty where none is.
 UNDEFINED = "Undefined"
+
+
+def interval_columns(measure: str) -> tuple[str, str, str]:
+    """Name the columns of a measure and of the low and high end of its interval."""
+    return measure, f"{measure}{CI_LOW}", f"{measure}{CI_HIGH}"

@@ -14,8 +14,6 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from facebench.columns import (
-    CI_HIGH,
-    CI_LOW,
     CI_METHOD,
     CONDITION,
     IDENTITY,
@@ -23,6 +21,7 @@ from facebench.columns import (
     N_IDENTITIES,
     N_IMAGES,
     N_PAIRS,
+    interval_columns,
 )
 
 if TYPE_CHECKING:
@@ -136,7 +135,7 @@ def estimates_in(rows: pd.DataFrame, measures: Sequence[str] | None = None) -> l
 
 def _estimate(row: Mapping[Any, Any], name: str, condition: str | None) -> Estimate:
     low, high = (
-        _number(row[name + end]) if name + end in row else None for end in (CI_LOW, CI_HIGH)
+        _number(row[column]) if column in row else None for column in interval_columns(name)[1:]
     )
     has_interval = low is not None and not pd.isna(low)
     return Estimate(
@@ -173,7 +172,7 @@ def measures_of(performance: pd.DataFrame) -> list[str]:
         Names of columns.
     """
     columns = [str(column) for column in performance.columns]
-    bounds = {f"{column}{end}" for column in columns for end in (CI_LOW, CI_HIGH)}
+    bounds = {end for column in columns for end in interval_columns(column)[1:]}
     return [
         column
         for column in columns

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facebench.columns import CI_HIGH, CI_LOW, LAYER, MODEL, TASK
+from facebench.columns import LAYER, MODEL, TASK, interval_columns
 from facebench.figures.records.profiles import ProfilePlots
 from facebench.figures.records.representation import RepresentationPlots
 from facebench.figures.records.tables import (
@@ -197,7 +197,7 @@ def _cmc_figure(rows: pd.DataFrame, title: str) -> Figure:
             as_numbers(points[column], f"The {column!r} column of curves in PlotHelper.cmc_plot")
             if column in points
             else None
-            for column in ("Rank", "Rate", f"Rate{CI_LOW}", f"Rate{CI_HIGH}")
+            for column in ("Rank", *interval_columns("Rate"))
         )
         label = row_labels(points.iloc[:1])[0]
         if ranks is not None and rates is not None:

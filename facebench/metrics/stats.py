@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import betaincinv, chdtrc, ndtr, ndtri
+from scipy.special import chdtrc, ndtr
 
 from facebench.metrics.bootstrap import Interval, PairedBootstrap, bootstrap, paired_bootstrap
 from facebench.metrics.labels import as_labels, read_comparisons
@@ -45,13 +45,18 @@ class Delong(NamedTuple):
     variance: float
 
 
-def _check_proportion(k: int, n: int, confidence: float) -> None:
+def _proportion_interval(k: int, n: int, confidence: float, method: str) -> Interval:
     if not (n >= 1 and 0 <= k <= n and k == int(k) and n == int(n) and 0 < confidence < 1):
         msg = (
             "A proportion needs whole 0 <= k <= n, n of 1 or more, and 0 < confidence < 1. "
             f"Got k={k!r}, n={n!r}, confidence={confidence!r}."
         )
         raise ValueError(msg)
+    from scipy.stats import binomtest
+
+    # Of the proportion itself: the p value is not used, and so known at once.
+    found = binomtest(int(k), int(n), k / n).proportion_ci(confidence, method)
+    return Interval(float(found.low), float(found.high))
 
 
 def wilson(k: int, n: int, confidence: float = 0.95) -> Interval:
@@ -87,13 +92,7 @@ def wilson(k: int, n: int, confidence: float = 0.95) -> Interval:
     >>> low, round(high, 4)
     (0.0, 0.2775)
     """
-    _check_proportion(k, n, confidence)
-    z2 = float(ndtri((1 + confidence) / 2)) ** 2
-    centre = (k + z2 / 2) / (n + z2)
-    margin = np.sqrt(z2 * (k * (n - k) / n + z2 / 4)) / (n + z2)
-    # Rounding would leave 1e-17 where the formula gives exactly 0 or 1.
-    low = 0.0 if k == 0 else float(centre - margin)
-    return Interval(low, 1.0 if k == n else float(centre + margin))
+    return _proportion_interval(k, n, confidence, "wilson")
 
 
 def clopper_pearson(k: int, n: int, confidence: float = 0.95) -> Interval:
@@ -129,10 +128,7 @@ def clopper_pearson(k: int, n: int, confidence: float = 0.95) -> Interval:
     >>> low, round(high, 4)
     (0.0, 0.3085)
     """
-    _check_proportion(k, n, confidence)
-    tail = (1 - confidence) / 2
-    low = 0.0 if k == 0 else float(betaincinv(k, n - k + 1, tail))
-    return Interval(low, 1.0 if k == n else float(betaincinv(k + 1, n - k, 1 - tail)))
+    return _proportion_interval(k, n, confidence, "exact")
 
 
 def _placements(labels: Any, scores: Any, higher_is_better: bool) -> tuple[Any, Any]:
@@ -369,9 +365,6 @@ def benjamini_hochberg(p: Any) -> Float64Array:
     >>> benjamini_hochberg([0.01, 0.04, 0.02])
     array([0.03, 0.04, 0.03])
     """
-    values = _p_values(p)
-    order = np.argsort(values, kind="stable")[::-1]
-    steps = values[order] * values.size / np.arange(values.size, 0, -1)
-    adjusted = np.empty_like(values)
-    adjusted[order] = np.minimum(np.minimum.accumulate(steps), 1.0)
-    return adjusted
+    from scipy.stats import false_discovery_control
+
+    return np.asarray(false_discovery_control(_p_values(p)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pandas as pd
 
 from facebench.metrics.verification import youden_threshold
 from facebench.results.comparison.paired import Evidence
+from facebench.results.comparison.runs import Comparison
 from facebench.results.headline import best_layers
 from facebench.results.pair_rows import PairRows, layers_of
 from facebench.results.reader import Run, load_run
@@ -46,53 +47,8 @@ _SETTINGS = (
     "machine",
     "provenance",
 )
-# The share by which numbers of one experiment may differ from machine to machine.
-_ROUNDING = 1e-6
 # What differs between any two runs says nothing of their results.
 _NOISE = re.compile(r"seconds|timing|memory|hits|misses|forwards|n_images_per|elapsed|path|started")
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What differs between two runs.
-
-    Attributes
-    ----------
-    numbers : DataFrame
-        A row per number of either run: value_a, value_b, difference (b - a) and, where both runs
-        measured the same pairs, its paired 95 % interval (ci_low, ci_high) and p_value.
-    changed_pairs : DataFrame
-        Labelled pairs that one run accepts and the other rejects, each at its own threshold with
-        the largest Youden index, in the best layer of each model.
-    settings : DataFrame
-        Configuration, digests and versions that differ: setting, a, b.
-    path : Path or None
-        The page, if one was written.
-    """
-
-    numbers: pd.DataFrame
-    changed_pairs: pd.DataFrame
-    settings: pd.DataFrame
-    path: Path | None = None
-
-    def to_frame(self) -> pd.DataFrame:
-        """Give the numbers side by side as a table, see `numbers`."""
-        return self.numbers.copy()
-
-    @property
-    def differing(self) -> pd.DataFrame:
-        """The numbers that differ by more than runs of one experiment may."""
-        size = 1 + self.numbers[["value_a", "value_b"]].abs().max(axis=1)
-        return self.numbers[self.numbers["difference"].abs() > _ROUNDING * size]
-
-    def __str__(self) -> str:
-        in_both = int(self.numbers["difference"].notna().sum())
-        told = self.differing["p_value"].lt(0.05).sum()
-        return (
-            f"{len(self.numbers)} numbers, {in_both} of them in both runs, "
-            f"{len(self.differing)} differ ({told} at p < 0.05), "
-            f"{len(self.changed_pairs)} pairs changed side, {len(self.settings)} settings differ"
-        )
 
 
 def compare_runs(a: Path, b: Path, output: Path | None = None) -> Comparison:

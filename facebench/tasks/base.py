@@ -175,6 +175,7 @@ class BaseTask(ABC):
         Such a measure's interval follows from the pairs themselves: 'auc' and 'accuracy' (at the
         threshold with the largest Youden index) of labelled pairs, 'pearson', 'spearman' and
         'kendall' (tau-b) with the given distances, 'mean' and 'relative difference' of distances.
+        A subclass that measures something else under the same names gives its own.
         """
         return {}
 

@@ -17,8 +17,6 @@ from facebench.tasks.measures import Measure, declared_measures
 
 __all__ = ["HumanReference", "TaskFacts", "described"]
 
-_COMPUTING = ("compute_task_performance", "compute_unrounded_performance")
-
 
 class HumanReference(NamedTuple):
     """What people do, to compare networks with.
@@ -146,10 +144,9 @@ def described(task: Any, **more: Any) -> TaskFacts:
 def _influences(task: Any) -> dict[str, InfluenceKind]:
     """Take what a task says of its own measures, not of ones that a subclass computes anew."""
     for owner in type(task).__mro__:
-        own = vars(owner)
-        if "influences" in own:
+        if "influences" in vars(owner):
             return dict(task.influences)
-        if not own.keys().isdisjoint(_COMPUTING):
+        if "compute_unrounded_performance" in vars(owner):
             break
     return {}
 

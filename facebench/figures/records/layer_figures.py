@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from facebench.columns import CI_HIGH, CI_LOW, LAYER, MODEL, TASK
+from facebench.columns import LAYER, MODEL, TASK
 from facebench.errors import InputError
-from facebench.figures.records.tables import as_numbers, cell_text, row_labels
+from facebench.figures.records.tables import cell_text, interval_of, row_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,12 +36,7 @@ def effects_chart(
     from facebench.figures.drawing.effects import Dot, effects_figure
 
     def dots(column: str) -> list[Dot]:
-        numbers = [
-            as_numbers(rows[name], f"The {name!r} column of performances")
-            if name in rows
-            else [float("nan")] * len(rows)
-            for name in (column, f"{column}{CI_LOW}", f"{column}{CI_HIGH}")
-        ]
+        numbers = interval_of(rows, column, "performances")
         return [Dot(*map(float, cells)) for cells in zip(*numbers, strict=True)]
 
     words = [column.split(" ") for column in conditions]

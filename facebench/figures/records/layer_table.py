@@ -7,19 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from facebench.columns import (
-    CI_HIGH,
-    CI_LOW,
-    CONDITION,
-    LAYER,
-    LOWER_IS_BETTER,
-    MODEL,
-    NETWORK_LAYERS,
-    TASK,
-)
+from facebench.columns import CONDITION, LAYER, LOWER_IS_BETTER, MODEL, NETWORK_LAYERS, TASK
 from facebench.errors import InputError
 from facebench.figures.records.layer_order import network_order, places_in_network
-from facebench.figures.records.tables import as_numbers, check_column, check_table
+from facebench.figures.records.tables import check_column, check_table, interval_of
 from facebench.utils.suggestions import did_you_mean
 
 __all__ = ["REACHED", "is_lower_better", "layer_profile"]
@@ -143,13 +134,7 @@ def _profile(
         raise InputError(msg)
     order, places, count = _order(names.tolist(), model, layers)
     found, place = rows.iloc[order], np.array(places)
-    value = as_numbers(found[measure], f"The {measure!r} column of performances")
-    low, high = (
-        as_numbers(found[column], f"The {column!r} column of performances")
-        if column in found
-        else np.full(value.size, np.nan)
-        for column in (f"{measure}{CI_LOW}", f"{measure}{CI_HIGH}")
-    )
+    value, low, high = interval_of(found, measure, "performances")
     peak, reached = np.zeros(value.size, dtype=bool), np.zeros(value.size, dtype=bool)
     if not np.isnan(value).all():
         signed = value if larger_is_better else -value

@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facebench.columns import CI_HIGH, CI_LOW, LAYER, MODEL, TASK
+from facebench.columns import LAYER, MODEL, TASK
 from facebench.errors import InputError
 from facebench.figures.records.layer_choice import few_layers
 from facebench.figures.records.tables import (
-    as_numbers,
     cell_text,
     check_column,
     check_columns,
     check_table,
     checked_limits,
     draw_tasks,
+    interval_of,
     layer_distances,
     row_labels,
     row_models,
@@ -86,29 +86,12 @@ class RepresentationPlots:
         limits = checked_limits(ylim, where)
 
         def draw(task: str, rows: pd.DataFrame) -> Figure:
-            import numpy as np
-
             from facebench.figures.drawing.intervals import Whisker, interval_figure
 
-            empty = np.full(len(rows), np.nan)
-            value, low, high = (
-                as_numbers(rows[column], f"The {column!r} column of performances in {where}")
-                if column in rows
-                else empty
-                for column in (y, y + CI_LOW, y + CI_HIGH)
-            )
+            value, low, high = interval_of(rows, y, f"performances in {where}")
+            named = zip(row_models(rows), row_labels(rows), value, low, high, strict=True)
             return interval_figure(
-                [
-                    Whisker(*cells)
-                    for cells in zip(
-                        row_models(rows),
-                        row_labels(rows),
-                        value.tolist(),
-                        low.tolist(),
-                        high.tolist(),
-                        strict=True,
-                    )
-                ],
+                [Whisker(model, label, *map(float, ends)) for model, label, *ends in named],
                 title=f"{title_prefix}: {task}",
                 value_label=ylabel,
                 reference=reference,

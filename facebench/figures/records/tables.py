@@ -8,7 +8,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facebench.columns import CI_HIGH, CI_LOW, CI_METHOD, DEFAULT_LAYER, LAYER, MODEL, TASK
+from facebench.columns import (
+    CI_HIGH,
+    CI_LOW,
+    CI_METHOD,
+    DEFAULT_LAYER,
+    LAYER,
+    MODEL,
+    TASK,
+    interval_columns,
+)
 from facebench.errors import InputError
 from facebench.utils.files import atomic_path, safe_name
 from facebench.utils.suggestions import did_you_mean
@@ -30,6 +39,7 @@ __all__ = [
     "checked_limits",
     "draw_one",
     "draw_tasks",
+    "interval_of",
     "layer_distances",
     "listed",
     "row_labels",
@@ -139,6 +149,21 @@ def as_numbers(column: pd.Series, what: str) -> NDArray[np.float64]:
         message = f"{what} must hold numbers or empty cells. {error}."
         raise InputError(message) from error
     return numbers
+
+
+def interval_of(
+    rows: pd.DataFrame, measure: str, table: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Read a measure and both ends of its interval, NaN where the table has none."""
+    import numpy as np
+
+    value, low, high = (
+        as_numbers(rows[column], f"The {column!r} column of {table}")
+        if column in rows
+        else np.full(len(rows), np.nan)
+        for column in interval_columns(measure)
+    )
+    return value, low, high
 
 
 def layer_distances(

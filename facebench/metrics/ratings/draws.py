@@ -7,7 +7,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from facebench.metrics.uncertainty.rating_resamples import drawn_counts, kept_counts, pair_weights
+from facebench.metrics.uncertainty.rating_resamples import drawn_counts, kept_counts
+from facebench.metrics.uncertainty.resamples import Units
 from facebench.types import Float64Array, IntArray
 
 __all__ = ["INTERVALS", "RESAMPLES", "Draws", "IntervalKind", "RatedUnits", "Resample"]
@@ -78,12 +79,14 @@ class RatedUnits(NamedTuple):
         make = kept_counts if self.interval == "jackknife" else drawn_counts
         counts = make(self.factors[factor], self.most, generator)
         n_pairs = self.first.size
+        # Two copies of one image make no pair: their distance of 0 is no finding.
+        units = Units(self.first, self.second, self.n_images)
         step = max(1, _BLOCK // max(1, n_pairs))
         for start in range(0, len(counts), step):
             some = counts[start : start + step]
             everybody = np.ones((1, self.n_raters))
             if factor == "image":
-                yield Draws(pair_weights(self.first, self.second, some), everybody)
+                yield Draws(units.weights(some), everybody)
             elif factor == "pair":
                 yield Draws(some, everybody)
             else:

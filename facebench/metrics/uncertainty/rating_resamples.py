@@ -8,14 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import stdtrit
 
-from facebench.types import Float64Array, IntArray
+from facebench.types import Float64Array
 
 __all__ = [
     "Estimate",
     "Replicates",
     "drawn_counts",
     "kept_counts",
-    "pair_weights",
     "replicated_interval",
 ]
 
@@ -88,32 +87,6 @@ def drawn_counts(n_units: int, n_resamples: int, generator: np.random.Generator)
     if n_units == 0:
         return np.zeros((n_resamples, 0))
     return generator.multinomial(n_units, np.full(n_units, 1 / n_units), n_resamples).astype(float)
-
-
-def pair_weights(first: IntArray, second: IntArray, counts: Float64Array) -> Float64Array:
-    """Tell how often each pair occurs among images that occur several times or never.
-
-    A pair of images i and j occurs c_i c_j times. Two copies of one image make no pair: their
-    distance of 0 is no finding. A pair that is of one image in the table itself occurs c_i times.
-
-    Parameters
-    ----------
-    first, second : array of int, shape [N]
-        The images of each pair.
-    counts : array, shape [R, n_images]
-        How often each image occurs.
-
-    Returns
-    -------
-    array, shape [R, N]
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> pair_weights(np.array([0, 0]), np.array([1, 2]), np.array([[2.0, 1.0, 0.0]]))
-    array([[2., 0.]])
-    """
-    return np.where(first == second, 1.0, counts[:, second]) * counts[:, first]
 
 
 def replicated_interval(

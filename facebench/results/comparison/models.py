@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
 from facebench.columns import CI_HIGH, CI_LOW, DEFAULT_LAYER, LAYER, MODEL
 from facebench.data.identity import IdentitySource
@@ -18,9 +17,7 @@ from facebench.errors import InputError, PairsError
 from facebench.metrics.accuracy import kfold_accuracy, kfold_decisions
 from facebench.metrics.folds import make_folds
 from facebench.metrics.operating_points import eer, tar_at_far
-from facebench.metrics.stats import holm, mcnemar
 from facebench.metrics.uncertainty.proportions import Share, effective_counts, share_interval
-from facebench.metrics.uncertainty.rank_groups import letters
 from facebench.metrics.uncertainty.replicates import (
     fold_accuracy_replicates,
     verification_replicates,
@@ -28,6 +25,7 @@ from facebench.metrics.uncertainty.replicates import (
 from facebench.metrics.uncertainty.resamples import Interval, Resamples, percentiles
 from facebench.metrics.verification import auc, dprime
 from facebench.results.comparison.networks import COMPUTED, chosen_task, frames_of
+from facebench.results.comparison.paired import PairedTests, Resampled, paired_tests
 from facebench.tasks.shared.labelled_pairs import (
     find_members,
     genuine_labels,
@@ -69,11 +67,8 @@ class ModelComparison:
 class _Network(NamedTuple):
     model: str
     layer: str
-    value: float
+    number: Resampled
     interval: Interval
-    replicates: Float64Array
-    # Decisions, where it is accuracy that is compared.
-    right: NDArray[np.bool_] | None
 
 
 def compare_models(
@@ -159,22 +154,24 @@ def compare_models(
             )
             raise PairsError(msg)
         distances = np.asarray(frame[COMPUTED], dtype=np.float64)
-        value, drawn, right = _measured(metric, target, labels, distances, resamples, folds)
+        number = _measured(metric, target, labels, distances, resamples, folds)
         if metric == "dprime":
-            interval = percentiles(drawn, n_units=resamples.n_units)
+            interval = percentiles(number.replicates, n_units=resamples.n_units)
         else:
             counts = effective_counts(labels == 1, distances, resamples.first, resamples.second)
-            interval = share_interval(_SHARES[metric.partition("@")[0]], value, drawn, counts)
-        networks.append(_Network(model, layer, value, interval, drawn, right))
-    undefined = [network for network in networks if np.isnan(network.value)]
+            share = _SHARES[metric.partition("@")[0]]
+            interval = share_interval(share, number.value, number.replicates, counts)
+        networks.append(_Network(model, layer, number, interval))
+    undefined = [network for network in networks if np.isnan(network.number.value)]
     if undefined:
         msg = (
             f"The metric {metric!r} is undefined for {undefined[0].model!r} "
             f"({undefined[0].layer}) on the {len(labels)} pairs of task {task_name!r}."
         )
         raise InputError(msg)
-    tests = _tests(networks, level)
-    return ModelComparison(metric, tests, _ranks(networks, tests, metric))
+    numbers = [network.number for network in networks]
+    tests = paired_tests([one.minus(other) for one, other in combinations(numbers, 2)], level)
+    return ModelComparison(metric, _pairs(networks, tests), _ranks(networks, tests, metric))
 
 
 def _checked_metric(metric: str) -> float | None:
@@ -201,84 +198,62 @@ def _measured(
     distances: Float64Array,
     resamples: Resamples,
     folds: Any,
-) -> tuple[float, Float64Array, NDArray[np.bool_] | None]:
+) -> Resampled:
     way: dict[str, Any] = {"higher_is_better": False}
     if metric == "accuracy":
         found = kfold_accuracy(labels, distances, folds, **way)
         right = kfold_decisions(labels, distances, folds, found.thresholds, **way)
         everything = np.zeros(labels.size)
-        return (
-            float(right.mean()),
-            fold_accuracy_replicates(right, everything, resamples),
-            right,
-        )
+        drawn_accuracy = fold_accuracy_replicates(right, everything, resamples)
+        return Resampled(float(right.mean()), drawn_accuracy, right)
     far = [] if target is None else [target]
     drawn = verification_replicates(labels, distances, resamples, far=far, **way)
     if target is not None:
         tar = tar_at_far(labels, distances, target, **way).tar
-        return tar, drawn[f"tar@{target:g}"], None
+        return Resampled(tar, drawn[f"tar@{target:g}"])
     functions: dict[str, Any] = {
         "auc": auc,
         "dprime": dprime,
         "eer": lambda *given, **options: eer(*given, **options).rate,
     }
-    return float(functions[metric](labels, distances, **way)), drawn[metric], None
+    return Resampled(float(functions[metric](labels, distances, **way)), drawn[metric])
 
 
-def _tests(networks: list[_Network], level: float) -> pd.DataFrame:
-    z = float(ndtri(0.975))
-    rows: list[dict[str, Any]] = []
-    for one, other in combinations(networks, 2):
-        difference = one.value - other.value
-        spread = float(np.nanstd(one.replicates - other.replicates, ddof=1))
-        if one.right is not None and other.right is not None:
-            p, test = mcnemar(one.right, other.right).p_value, "McNemar"
-        else:
-            # Without spread two networks order all pairs alike, or never do.
-            p = float(2 * ndtr(-abs(difference) / spread)) if spread else float(not difference)
-            test = "paired bootstrap"
-        rows.append(
-            {
-                "Model 1": one.model,
-                "Layer 1": one.layer,
-                "Model 2": other.model,
-                "Layer 2": other.layer,
-                "Difference": difference,
-                "CI Low": difference - z * spread,
-                "CI High": difference + z * spread,
-                "p": p,
-                "Test": test,
-            }
+def _pairs(networks: list[_Network], tests: PairedTests) -> pd.DataFrame:
+    named = combinations(networks, 2)
+    return pd.DataFrame(
+        {
+            "Model 1": one.model,
+            "Layer 1": one.layer,
+            "Model 2": other.model,
+            "Layer 2": other.layer,
+            "Difference": found.difference,
+            "CI Low": found.low,
+            "CI High": found.high,
+            "p": found.p_value,
+            "p Holm": adjusted,
+            "Different": different,
+            "Test": "paired bootstrap" if one.number.right is None else "McNemar",
+        }
+        for (one, other), found, adjusted, different in zip(
+            named, tests.differences, tests.adjusted, tests.different, strict=True
         )
-    table = pd.DataFrame(rows)
-    table.insert(8, "p Holm", holm(table["p"].to_numpy()))
-    table.insert(9, "Different", table["p Holm"] < level)
-    return table
-
-
-def _ranks(networks: list[_Network], tests: pd.DataFrame, metric: str) -> pd.DataFrame:
-    values = np.array([network.value for network in networks])
-    order = np.argsort(values if metric == "eer" else -values, kind="stable")
-    place = {int(number): rank for rank, number in enumerate(order)}
-    groups = letters(
-        len(networks),
-        [
-            (place[one], place[other])
-            for (one, other), is_different in zip(
-                combinations(range(len(networks)), 2), tests["Different"], strict=True
-            )
-            if is_different
-        ],
     )
+
+
+def _ranks(networks: list[_Network], tests: PairedTests, metric: str) -> pd.DataFrame:
+    values = np.array([network.number.value for network in networks])
+    order = np.argsort(values if metric == "eer" else -values, kind="stable").tolist()
+    groups = tests.letters(order)
     rows = []
-    for rank, number in enumerate(order.tolist()):
+    for rank, number in enumerate(order):
         network = networks[number]
         rows.append(
             {
                 "Rank": rank + 1,
                 MODEL: network.model,
                 LAYER: network.layer or DEFAULT_LAYER,
-                metric: network.value,
+                metric: network.number.value,
                 f"{metric}{CI_LOW}": network.interval.low,
                 f"{metric}{CI_HIGH}": network.interval.high,
                 "Rank Group": groups[rank],

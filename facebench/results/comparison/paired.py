@@ -1,17 +1,33 @@
-"""One measure of two models, or of two runs, on the very same pairs."""
+"""Which models differ: the one place that compares a measure of two on the very same pairs.
+
+The report's letters, `compare_runs` and `compare_models` all come here. What is known of a number
+decides how its differences are tested: `Evidence` of a saved run goes by how much each pair moves
+the measure, or by the measure without parts of the pairs; `Resampled` by bootstrap resamples.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+from scipy.stats import norm
 
+from facebench.metrics.stats import holm, mcnemar
 from facebench.metrics.uncertainty.influence import Influence, PairedDifference, paired_difference
 from facebench.metrics.uncertainty.jackknife import LeftOut, jackknife_difference
+from facebench.metrics.uncertainty.rank_groups import letters_of_tests
 from facebench.results.influences import influence_of
 from facebench.results.pair_rows import PairRows
+from facebench.types import Float64Array
 
-__all__ = ["Evidence"]
+__all__ = ["Evidence", "PairedTests", "Resampled", "paired_tests", "tie_groups"]
+
+_LEVEL = 0.05
 
 
 class Evidence:
@@ -86,3 +102,119 @@ class Evidence:
         if self._drawn is None or other._drawn is None or self._drawn.size != other._drawn.size:
             return None
         return jackknife_difference(self.value, other.value, self._drawn, other._drawn)
+
+
+class Resampled(NamedTuple):
+    """A measured number, and the same on resamples that it shares with others.
+
+    Attributes
+    ----------
+    value : float
+        The number.
+    replicates : array, shape [R]
+        The number on each resample.
+    right : bool array, shape [N], or None
+        Of an accuracy, which decisions are right: its differences are tested by McNemar's test,
+        which takes pairs as independent. None tests by the normal distribution.
+    """
+
+    value: float
+    replicates: Float64Array
+    right: NDArray[np.bool_] | None = None
+
+    def minus(self, other: Resampled) -> PairedDifference:
+        """Compare with the same measure elsewhere, on the same resamples."""
+        difference = self.value - other.value
+        spread = float(np.nanstd(self.replicates - other.replicates, ddof=1))
+        if self.right is not None and other.right is not None:
+            p_value = mcnemar(self.right, other.right).p_value
+        else:
+            # Without spread two networks order all pairs alike, or never do.
+            p_value = (
+                float(2 * norm.sf(abs(difference) / spread)) if spread else float(not difference)
+            )
+        step = float(ndtri(0.975)) * spread
+        return PairedDifference(difference, difference - step, difference + step, p_value)
+
+
+class PairedTests(NamedTuple):
+    """Every two of several numbers compared.
+
+    Attributes
+    ----------
+    differences : list of PairedDifference
+        The first minus the second, in the order of ``itertools.combinations``.
+    adjusted : array
+        Their p values, adjusted by Holm's method.
+    level : float
+        Chance of calling any two equal ones different.
+    """
+
+    differences: list[PairedDifference]
+    adjusted: Float64Array
+    level: float
+
+    @property
+    def different(self) -> NDArray[np.bool_]:
+        """Which differ at the level."""
+        return np.asarray(self.adjusted < self.level)
+
+    def letters(self, order: Sequence[int]) -> list[str]:
+        """Letter the numbers, given from best to worst, so that those that share one may be equal.
+
+        Parameters
+        ----------
+        order : sequence of int
+            The numbers by their place, the best first.
+
+        Returns
+        -------
+        list of str
+            In this order.
+        """
+        places = combinations(range(len(order)), 2)
+        p_of = {
+            frozenset(two): one.p_value for two, one in zip(places, self.differences, strict=True)
+        }
+        ordered = [p_of[frozenset(two)] for two in combinations(order, 2)]
+        return letters_of_tests(len(order), ordered, self.level)
+
+
+def paired_tests(differences: Sequence[PairedDifference], level: float = _LEVEL) -> PairedTests:
+    """Adjust the tests of every two of several numbers.
+
+    Parameters
+    ----------
+    differences : sequence of PairedDifference
+        Of every two, in the order of ``itertools.combinations``.
+    level : float, default 0.05
+        Chance of calling any two equal ones different.
+
+    Returns
+    -------
+    PairedTests
+    """
+    adjusted = holm(np.array([found.p_value for found in differences]))
+    return PairedTests(list(differences), adjusted, level)
+
+
+def tie_groups(models: Mapping[str, Evidence]) -> dict[str, str]:
+    """Group models that a paired test does not find to differ.
+
+    Parameters
+    ----------
+    models : mapping of str to Evidence
+        One measure of each model, the best model first.
+
+    Returns
+    -------
+    dict of str to str
+        Letters by model, see `PairedTests.letters`. Empty where two of them have no paired test, or
+        there is one model only.
+    """
+    found = [one.minus(other) for one, other in combinations(models.values(), 2)]
+    differences = [difference for difference in found if difference is not None]
+    if not found or len(differences) < len(found):
+        return {}
+    letters = paired_tests(differences).letters(range(len(models)))
+    return dict(zip(models, letters, strict=True))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
+from facebench.results.comparison.runs import Comparison
 from facebench.results.reader import Run
 from facebench.results.report.tables import Column, Table
 from facebench.results.report.thumbnails import Thumbnails
-
-if TYPE_CHECKING:
-    from facebench.results.compare import Comparison
 
 __all__ = ["comparison_context"]
 

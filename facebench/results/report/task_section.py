@@ -8,8 +8,7 @@ from typing import Any
 import pandas as pd
 
 from facebench.errors import RunFolderError
-from facebench.results.comparison.groups import tie_groups
-from facebench.results.comparison.paired import Evidence
+from facebench.results.comparison.paired import Evidence, tie_groups
 from facebench.results.headline import best_layers, direction, headline_rows
 from facebench.results.pair_rows import PairRows, layers_of
 from facebench.results.reader import Run

@@ -16,8 +16,7 @@ from facebench.metrics.bootstrap import paired_bootstrap
 from facebench.metrics.roc_curve import roc
 from facebench.metrics.verification import auc
 from facebench.results.compare import compare_runs
-from facebench.results.comparison.groups import tie_groups
-from facebench.results.comparison.paired import Evidence
+from facebench.results.comparison.paired import Evidence, tie_groups
 from facebench.results.leaderboard import write_leaderboard
 from facebench.results.pair_rows import PairRows
 from facebench.results.report.chart_data import curve_data, effect_data, slider_data
