@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from facebench.columns import CI_HIGH, CI_LOW, CONDITION, LAYER, MODEL, NETWORK_LAYERS, TASK
+from facebench.columns import CI_HIGH, CI_LOW, CONDITION, LAYER, MODEL, TASK
 from facebench.errors import InputError
 from facebench.figures.records.layer_order import network_order, places_in_network
+from facebench.figures.records.run_models import network_layers_of
 from facebench.figures.records.tables import as_numbers, check_column, check_table
 from facebench.utils.suggestions import did_you_mean
 
@@ -88,8 +89,9 @@ def layer_profile(
 def _known(rows: pd.DataFrame) -> dict[str, Sequence[str]]:
     """Give the layers of the models of a run's table, where they hold those of its rows."""
     found: dict[str, Sequence[str]] = {}
+    layers = network_layers_of(rows)
     for model, part in rows.groupby(MODEL, sort=False):
-        known = rows.attrs.get(NETWORK_LAYERS, {}).get(model)
+        known = layers.get(str(model))
         # What a network returns is not among its layers.
         if known is not None and set(part[LAYER].astype(str)) <= set(known):
             found[str(model)] = known
