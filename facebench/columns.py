@@ -27,8 +27,8 @@ TASK, MODEL, LAYER = "Task Name", "Model Name", "Layer Name"
 IDENTITY = (TASK, MODEL, LAYER)
 # The column that tells several rows of one layer apart.
 CONDITION = "Condition"
-# Attributes (DataFrame.attrs) of a run's tables: the models that are untrained copies, by what they
-# are called together, and all layers of every model in network order.
+# Attributes (DataFrame.attrs) of a run's tables, as JSON: the models that are untrained copies, by
+# what they are called together, and all layers of every model in network order.
 CONTROLS, NETWORK_LAYERS = "controls", "layers"
 # Likewise, the names of measures of which the task says that lower is better.
 LOWER_IS_BETTER = "lower is better"

@@ -31,13 +31,10 @@ ImageFolder = Callable[..., list[Path]]
 
 @pytest.fixture(autouse=True)
 def own_log() -> Iterator[None]:
-    """Take back what a command did to facebench's logger, and to its progress bars."""
-    from facebench.utils.progress import show_bars
-
+    """Take back what a command did to facebench's logger."""
     logger = logging.getLogger("facebench")
     handlers, level = list(logger.handlers), logger.level
     yield
-    show_bars(True)
     logger.handlers[:] = handlers
     logger.setLevel(level)
 

@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -102,9 +103,6 @@ class Talk:
 
     def show_log(self) -> None:
         """Send facebench's log to standard error, as much of it as the mode wants."""
-        from facebench.utils.progress import show_bars
-
-        show_bars(not self.quiet)
         level = logging.WARNING if self.quiet else logging.INFO
         handler = _Voice(logging.DEBUG if self.verbose else level)
         logger = logging.getLogger("facebench")
@@ -119,7 +117,7 @@ class _Voice(logging.Handler):
         typer.echo(self.format(record), err=True)
 
 
-_current = Talk()
+_current: ContextVar[Talk | None] = ContextVar("talk", default=None)
 
 
 def talk() -> Talk:
@@ -129,7 +127,7 @@ def talk() -> Talk:
     -------
     Talk
     """
-    return _current
+    return _current.get() or Talk()
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
@@ -149,11 +147,16 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def wrapped(*arguments: Any, **options: Any) -> None:
-        global _current
-        _current = Talk(**{name: options.pop(name) for name in _MODES})
-        with _errors_told(WRONG_INPUT):
-            _current.show_log()
-            function(*arguments, **options)
+        from facebench.utils.progress import bars_shown
+
+        own = Talk(**{name: options.pop(name) for name in _MODES})
+        token = _current.set(own)
+        try:
+            with _errors_told(WRONG_INPUT), bars_shown(not own.quiet):
+                own.show_log()
+                function(*arguments, **options)
+        finally:
+            _current.reset(token)
 
     modes = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind)
@@ -189,14 +192,15 @@ def _errors_told(status: int) -> Iterator[None]:
 
 
 def _tell(error: Exception) -> None:
-    if _current.verbose:
+    own = talk()
+    if own.verbose:
         import traceback
 
         traceback.print_exception(error)
     problems = error.problems if isinstance(error, ConfigError) else (str(error),)
     for problem in problems:
-        _current.complain(problem)
-    _current.data({"error": type(error).__name__, "problems": list(problems)})
+        own.complain(problem)
+    own.data({"error": type(error).__name__, "problems": list(problems)})
 
 
 def _plain(value: Any) -> Any:

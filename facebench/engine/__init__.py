@@ -1,7 +1,8 @@
 """The engine: images to embeddings and distances, each image once, within a memory budget."""
 
 from facebench.engine.comparisons import PairsOfTask
-from facebench.engine.embedding import embed, run_model
+from facebench.engine.embedding import embed
+from facebench.engine.model_run import run_model
 from facebench.engine.outputs import Embeddings
 from facebench.engine.record import ModelRecord
 from facebench.engine.request import Demand, Numbering

@@ -133,6 +133,14 @@ class ModelCache:
             return np.zeros(self._n_images, dtype=bool)
         return self._store.has(self._key(layer), self._digests)
 
+    def sound(self, layer: str) -> NDArray[np.bool_]:
+        """Say of which images a layer is in the store undamaged, which takes reading it."""
+        found = np.zeros(self._n_images, dtype=bool)
+        if self._store is not None:
+            for places, _rows in self._store.read_blocks(self._key(layer), self._digests):
+                found[places] = True
+        return found
+
     def read_into(self, layer: str, rows: FloatArray) -> NDArray[np.bool_]:
         """Read what there is of a layer into a table, [N, D]; returns of which images."""
         found = np.zeros(len(rows), dtype=bool)

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from facebench.engine.embedding import run_model
 from facebench.engine.loading import usable_cores
+from facebench.engine.model_run import run_model
 from facebench.engine.request import Demand
 from facebench.engine.settings import Settings
 from facebench.models.base import BaseModel

@@ -1,4 +1,4 @@
-"""Embeddings of images by a model: of a list of images, or for the tasks of a run."""
+"""Embeddings of a list of images by a model."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from facebench.engine.model_run import ModelRun, OnFirstOutputs
+from facebench.engine.model_pass import OnFirstOutputs
+from facebench.engine.model_run import run_model
 from facebench.engine.outputs import Embeddings
-from facebench.engine.record import ModelRecord
 from facebench.engine.request import Demand, digests_of
 from facebench.engine.settings import Settings
 from facebench.models.base import BaseModel
 from facebench.store import EmbeddingStore
 from facebench.types import OnBadImage
 
-__all__ = ["embed", "run_model"]
+__all__ = ["embed"]
 
 
 def embed(
@@ -68,42 +68,4 @@ def embed(
         number_of={path: number for number, path in enumerate(files)},
         row_images=np.arange(len(files)),
     )
-    return ModelRun(model, demand, settings, on_first_outputs, keep_all=True).execute()
-
-
-def run_model(
-    model: BaseModel,
-    demand: Demand,
-    settings: Settings,
-    on_first_outputs: OnFirstOutputs | None = None,
-    record: ModelRecord | None = None,
-) -> Embeddings:
-    """Give all tasks what they want of a model, in one pass over their images.
-
-    Parameters
-    ----------
-    model : BaseModel
-        The model.
-    demand : Demand
-        What tasks want.
-    settings : Settings
-        How to run.
-    on_first_outputs : callable, optional
-        Called with some of the model's layers, [n, D], before the rest is made.
-    record : ModelRecord, optional
-        Where to note what it took.
-
-    Returns
-    -------
-    Embeddings
-
-    Raises
-    ------
-    ImageError
-        If an image cannot be read and the run is to stop then.
-    ModelError
-        If the preprocessing or an output of the model cannot be used.
-    StoreError
-        If the store cannot be written to: what was written stays.
-    """
-    return ModelRun(model, demand, settings, on_first_outputs, record).execute()
+    return run_model(model, demand, settings, on_first_outputs, keep_all=True)

@@ -5,21 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-import numpy as np
-from numpy.typing import NDArray
-
 from facebench.engine.cache import ModelCache
-from facebench.engine.comparisons import Comparisons
 from facebench.engine.decoding import ImageFile
 from facebench.engine.fingerprint import running
 from facebench.engine.forward import Forward
 from facebench.engine.loading import Loader, usable_cores
 from facebench.engine.memory import FLOAT
-from facebench.engine.placement import place_layers
+from facebench.engine.pass_plan import plan_pass
 from facebench.engine.plan_tables import LayerPlan, ModelPlan
 from facebench.engine.request import Demand
 from facebench.engine.settings import Settings
-from facebench.engine.wide import WideWork, plan_wide
 from facebench.models.base import BaseModel
 
 __all__ = ["plan_model"]
@@ -56,62 +51,44 @@ def plan_model(model: BaseModel, demand: Demand, settings: Settings) -> ModelPla
         widths, per_image = _probe(model, demand, settings)
         cache.keep_widths(widths)
         cache.keep_pace(per_image[1])
-    placement = place_layers(
+    plan = plan_pass(
+        model,
         widths,
-        n_images,
-        settings.budget,
-        settings.batch_size,
-        needs_tables=len(demand.row_images) > 0,
-    )
-    stored = {layer: cache.has(layer) for layer in placement.kept}
-    lacking = np.zeros(n_images, dtype=bool)
-    for has in stored.values():
-        lacking |= ~has
-    work = plan_wide(
-        placement,
-        Comparisons(demand.pairs),
+        demand,
+        settings,
         cache,
-        settings.store,
-        demand.row_images,
-        kept=~lacking,
+        budget=settings.budget,
+        keep=cache.sound,
+        has=cache.sound,
         seconds_per_image=cache.pace() if per_image is None else per_image[1],
     )
-    n_twice, waiting = 0, 0
-    if work is not None:
-        lacking |= work.lacking & ~work.stored
-        n_twice = work.n_repeats
-        if work.how == "streamed":
-            waiting = work.schedule.most_kept
-    n_lacking = int(lacking.sum())
-    n_forwards = n_lacking + n_twice
+    # What no store remembers, the run learns anew from a first batch.
+    tried = range(min(plan.first_batch, n_images)) if cache.widths() is None else range(0)
+    n_forwards = plan.n_forwards(tried)
+    n_missing = int((~plan.complete).sum())
     if n_forwards and per_image is None:
         _, per_image = _probe(model, demand, settings)
+    placement, wide = plan.placement, plan.wide
     wide_each = sum(widths[layer] for layer in placement.wide) * FLOAT
     each = sum(widths.values()) * FLOAT
-    is_spilled = work is not None and work.how == "spilled"
+    waiting = 0 if wide.is_spilled else wide.schedule.most_kept
     return ModelPlan(
         model=model.name,
         n_images=n_images,
-        n_stored=n_images - n_lacking,
-        n_to_embed=n_lacking,
+        n_stored=n_images - n_missing,
+        n_to_embed=n_missing,
         n_forwards=n_forwards,
-        layers=[_layer_plan(layer, width, stored, work) for layer, width in widths.items()],
+        layers=[
+            LayerPlan(layer, width, plan.how(layer), plan.n_known(layer))
+            for layer, width in widths.items()
+        ],
         memory_bytes=placement.kept_bytes
         + (placement.batch_size * each + waiting * wide_each if n_forwards else 0),
-        disk_bytes=(n_lacking * (each - wide_each) if cache.is_on else 0)
-        + (placement.wide_bytes if is_spilled and n_forwards else 0),
+        disk_bytes=(n_missing * (each - wide_each) if cache.is_on else 0)
+        + (placement.wide_bytes if wide.is_spilled and n_forwards else 0),
         seconds=None if per_image is None else _seconds(per_image, n_forwards, settings),
         note="" if settings.store is None or cache.is_on else _why(cache),
     )
-
-
-def _layer_plan(
-    layer: str, width: int, stored: Mapping[str, NDArray[np.bool_]], work: WideWork | None
-) -> LayerPlan:
-    if work is None or layer in stored:
-        return LayerPlan(layer, width, "kept", int(stored[layer].sum()))
-    n_known = sum(int((~np.isnan(values)).sum()) for values in work.known[layer])
-    return LayerPlan(layer, width, work.how, n_known)
 
 
 def _why(cache: ModelCache) -> str:

@@ -48,14 +48,11 @@ class Schedule:
     ----------
     steps : list of Step
         In order.
-    n_forwards : int
-        Images sent through the network, repeats included.
     most_kept : int
         Largest number of images that wait at once.
     """
 
     steps: list[Step] = field(default_factory=list)
-    n_forwards: int = 0
     most_kept: int = 0
 
 
@@ -84,8 +81,6 @@ def make_schedule(pairs: IntArray, n_images: int, batch_size: int, capacity: int
     >>> plan = make_schedule(np.array([[0, 3], [1, 2]]), 4, batch_size=2, capacity=4)
     >>> [step.images for step in plan.steps]
     [[0, 3], [1, 2]]
-    >>> plan.n_forwards
-    4
     """
     waiting_room = max(capacity - batch_size, batch_size)
     remaining = np.asarray(pairs, dtype=np.intp).reshape(-1, 2)
@@ -102,7 +97,6 @@ def make_schedule(pairs: IntArray, n_images: int, batch_size: int, capacity: int
         remaining = round_.left
     return Schedule(
         steps,
-        n_forwards=sum(len(step.images) for step in steps),
         most_kept=max((len(step.keep) for step in steps), default=0),
     )
 

@@ -1,150 +1,26 @@
-"""Layers too wide to keep: what is known of them, and how the rest is found in a pass."""
+"""The layers too wide to keep, in a pass: their distances, and the rows that wait for partners."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from facebench.engine.cache import ModelCache
-from facebench.engine.comparisons import Comparisons
-from facebench.engine.placement import Placement, spill_or_stream, temporary_folder
+from facebench.engine.pass_plan import WidePlan
 from facebench.engine.record import ModelRecord
-from facebench.engine.schedule import Schedule, Step, make_schedule
+from facebench.engine.schedule import Step
 from facebench.engine.spill import Spills
 from facebench.engine.streamed import Streamer
 from facebench.models.base import BaseModel
-from facebench.store import EmbeddingStore
 from facebench.types import Float64Array, FloatArray, IntArray
 
-__all__ = ["WideLayers", "WideWork", "plan_wide"]
-
-
-@dataclass(frozen=True)
-class WideWork:
-    """What is to be done for the wide layers of a model.
-
-    Attributes
-    ----------
-    layers : list of str
-        Which they are.
-    known : dict of str to list of array
-        Layer → per group of comparisons, the distance of every pair; NaN where it is not known.
-    missing : list of bool array
-        Per group: the pairs whose distance is not known in every layer.
-    lacking : bool array, shape [N]
-        The images whose rows are needed.
-    stored : bool array, shape [N]
-        The images of which the store has the rows of all layers: an earlier run had memory for
-        them.
-    schedule : Schedule
-        Batches that bring all missing pairs together, if layers are streamed.
-    how : {'streamed', 'spilled'}
-        Compared while they are in memory, or waiting on disk.
-    folder : Path
-        Where temporary files go.
-    """
-
-    layers: list[str]
-    known: dict[str, list[Float64Array]]
-    missing: list[NDArray[np.bool_]]
-    lacking: NDArray[np.bool_]
-    stored: NDArray[np.bool_]
-    schedule: Schedule
-    how: Literal["streamed", "spilled"]
-    folder: Path
-
-    @property
-    def n_repeats(self) -> int:
-        """How many images go through the network that were there before."""
-        if self.how == "spilled":
-            return 0
-        n_forwards = _forwards(self.schedule, self.stored)
-        return n_forwards - int((self.lacking & ~self.stored).sum())
-
-
-def plan_wide(
-    placement: Placement,
-    comparisons: Comparisons,
-    cache: ModelCache,
-    store: EmbeddingStore | None,
-    row_images: IntArray,
-    *,
-    kept: NDArray[np.bool_],
-    seconds_per_image: float,
-) -> WideWork | None:
-    """Find what the store knows of the wide layers, and the best way to the rest.
-
-    Parameters
-    ----------
-    placement : Placement
-        Which layers are wide.
-    comparisons : Comparisons
-        What tasks compare.
-    cache : ModelCache
-        Where distances are.
-    store : EmbeddingStore, optional
-        Temporary files go beside it.
-    row_images : int array
-        The images of which tasks need the rows themselves.
-    kept : bool array, shape [N]
-        The images of which the rows of all other layers are there.
-    seconds_per_image : float
-        What a forward pass costs.
-
-    Returns
-    -------
-    WideWork or None
-        None where no layer is wide.
-
-    Raises
-    ------
-    ModelError
-        If tasks need rows, and there is no room for them on the disk.
-    """
-    if not placement.wide:
-        return None
-    n_images = len(kept)
-    groups = comparisons.groups
-    known = {
-        layer: [cache.distances(layer, group.metric.rowwise, group.pairs) for group in groups]
-        for layer in placement.wide
-    }
-    missing = [
-        np.logical_or.reduce([np.isnan(values[index]) for values in known.values()])
-        for index in range(len(groups))
-    ]
-    pairs = comparisons.needed(missing)
-    schedule = make_schedule(pairs, n_images, placement.batch_size, placement.capacity)
-    folder = temporary_folder(store)
-    lacking = np.zeros(n_images, dtype=bool)
-    lacking[pairs.ravel()] = True
-    lacking[row_images] = True
-    stored = np.zeros(n_images, dtype=bool)
-    if cache.is_exact and lacking.any():
-        # Rounded rows would not give the distances that are kept of wide layers.
-        stored = np.logical_and.reduce([kept, *(cache.has(layer) for layer in placement.wide)])
-    how = spill_or_stream(
-        placement,
-        int((~stored).sum()),
-        _forwards(schedule, stored),
-        seconds_per_image,
-        folder,
-        needs_tables=len(row_images) > 0,
-    )
-    return WideWork(placement.wide, known, missing, lacking, stored, schedule, how, folder)
-
-
-def _forwards(schedule: Schedule, stored: NDArray[np.bool_]) -> int:
-    """Count the images that go through the network, repeats included."""
-    return sum(int((~stored[step.images]).sum()) for step in schedule.steps)
+__all__ = ["WideLayers"]
 
 
 class WideLayers:
@@ -154,12 +30,10 @@ class WideLayers:
     ----------
     model : BaseModel
         Whose layers they are.
-    work : WideWork
-        What is to be done.
+    plan : WidePlan
+        What is to be done: nothing, where it has no layers.
     widths : mapping of str to int
         Layer → values per image.
-    comparisons : Comparisons
-        What tasks compare.
     cache : ModelCache
         Where distances are kept.
     record : ModelRecord
@@ -169,31 +43,29 @@ class WideLayers:
     def __init__(
         self,
         model: BaseModel,
-        work: WideWork,
+        plan: WidePlan,
         widths: Mapping[str, int],
-        comparisons: Comparisons,
         cache: ModelCache,
         record: ModelRecord,
     ) -> None:
-        self._work = work
-        self._groups = comparisons.groups
+        self._plan = plan
         self._cache = cache
         self._record = record
-        self._on_disk = np.zeros(len(work.lacking), dtype=bool)
-        self._stored = work.stored.copy()
+        self._on_disk = np.zeros(len(plan.needed), dtype=bool)
+        self._stored = plan.stored.copy()
         self._stack = ExitStack()
         with ExitStack() as stack:
             self._spills: Spills | None = None
-            if self.is_spilled:
-                own = {layer: widths[layer] for layer in work.layers}
-                self._spills = stack.enter_context(Spills(own, len(work.lacking), work.folder))
+            if plan.is_spilled:
+                own = {layer: widths[layer] for layer in plan.layers}
+                self._spills = stack.enter_context(Spills(own, len(plan.needed), plan.folder))
             files = {} if self._spills is None else self._spills.layers
             self._streamer = stack.enter_context(
                 # Stored values are in the order of their axes.
-                Streamer(model, self._groups, work.layers, files, reorder=not work.stored.any())
+                Streamer(model, plan.groups, plan.layers, files, reorder=not plan.stored.any())
             )
             self._stack = stack.pop_all()
-        self._streamer.distances.update(work.known)
+        self._streamer.distances.update(plan.known)
 
     def __enter__(self) -> WideLayers:
         return self
@@ -207,26 +79,16 @@ class WideLayers:
         self._stack.close()
 
     @property
-    def is_spilled(self) -> bool:
-        """Whether rows wait on disk, rather than for their partners in memory."""
-        return self._work.how == "spilled"
-
-    @property
-    def steps(self) -> list[Step]:
-        """The batches that bring pairs together; none where rows wait on disk."""
-        return [] if self.is_spilled else self._work.schedule.steps
-
-    @property
-    def lacking(self) -> NDArray[np.bool_]:
+    def pending(self) -> NDArray[np.bool_]:
         """The images that still have to go through the network."""
-        return self._work.lacking & ~self._stored & ~self._on_disk
+        return self._plan.needed & ~self._stored & ~self._on_disk
 
     @property
     def to_take(self) -> list[int]:
         """The images whose rows are to be taken from the store before all others."""
-        if not self.is_spilled:
+        if not self._plan.is_spilled:
             return []
-        return np.flatnonzero(self._work.lacking & self._stored).tolist()
+        return np.flatnonzero(self._plan.needed & self._stored).tolist()
 
     def stored(self, images: Sequence[int]) -> list[int]:
         """Give those of some images whose rows the store has."""
@@ -247,10 +109,12 @@ class WideLayers:
         list of int
             Those whose rows turned out to be damaged: they have to go through the network.
         """
+        if not len(images):
+            return []
         found: dict[str, tuple[FloatArray, NDArray[np.bool_]]] = {}
         good = np.ones(len(images), dtype=bool)
         with self._record.timed("store"):
-            for layer in self._work.layers:
+            for layer in self._plan.layers:
                 found[layer] = self._cache.rows(layer, images)
                 good &= found[layer][1]
         places = np.flatnonzero(good).tolist()
@@ -267,14 +131,16 @@ class WideLayers:
         self, layers: Mapping[str, torch.Tensor], numbers: list[int], paths: list[Path]
     ) -> None:
         """Take in the outputs of a batch."""
+        if not self._plan.layers:
+            return
         with self._record.timed("distance"):
-            wide = {layer: layers[layer] for layer in self._work.layers}
+            wide = {layer: layers[layer] for layer in self._plan.layers}
             self._streamer.take(wide, numbers, paths)
-        self._on_disk[numbers] = self.is_spilled
+        self._on_disk[numbers] = self._plan.is_spilled
 
     def meet(self, step: Step, bad: list[int]) -> None:
         """Compare what is now together in memory, and let go of what nobody waits for."""
-        if self.is_spilled:
+        if self._plan.is_spilled or not self._plan.layers:
             return
         pairs = step.pairs[~np.isin(step.pairs, bad).any(axis=1)]
         with self._record.timed("distance"):
@@ -284,11 +150,11 @@ class WideLayers:
 
     def finish(self, bad: list[int]) -> None:
         """Compare what waits on disk."""
-        if not self.is_spilled:
+        if not self._plan.is_spilled:
             return
         places = [
             np.flatnonzero(missing & ~np.isin(group.pairs, bad).any(axis=1))
-            for group, missing in zip(self._groups, self._work.missing, strict=True)
+            for group, missing in zip(self._plan.groups, self._plan.missing, strict=True)
         ]
         with self._record.timed("distance"):
             self._streamer.finish_spilled(places)
@@ -297,7 +163,7 @@ class WideLayers:
     def _store(self, places: Sequence[IntArray]) -> None:
         """Put distances just computed into the store, by group and place in it."""
         with self._record.timed("store"):
-            for index, group in enumerate(self._groups):
+            for index, group in enumerate(self._plan.groups):
                 distance = group.metric.rowwise
                 if distance is not None and len(places[index]):
                     self._cache.write_distances(
@@ -318,7 +184,7 @@ class WideLayers:
         return {
             layer: {
                 task: values[index][rows]
-                for index, group in enumerate(self._groups)
+                for index, group in enumerate(self._plan.groups)
                 for task, rows in group.rows.items()
             }
             for layer, values in self._streamer.distances.items()

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from facebench.columns import CONTROLS, LOWER_IS_BETTER, MODEL, NETWORK_LAYERS
+from facebench.columns import LOWER_IS_BETTER, MODEL
 from facebench.data.estimates import LayerEstimates
 from facebench.data.health import DataHealth, health_report
 from facebench.data.pairs import ImagePaths, missing_images
@@ -36,6 +36,7 @@ from facebench.errors import (
     MetricError,
     StoreError,
 )
+from facebench.figures.records.run_models import note_models
 from facebench.metrics.verification import auc
 from facebench.models.base import BaseModel
 from facebench.results import exports
@@ -58,13 +59,6 @@ __all__ = ["MultiModelTaskManager"]
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 _PRECISIONS = ("float32", "float16", "bfloat16")
-
-
-class _Shared(dict[str, list[str]]):
-    """An attribute of tables that pandas does not copy with every column taken out of one."""
-
-    def __deepcopy__(self, _memo: dict[int, Any]) -> _Shared:
-        return self
 
 
 class MultiModelTaskManager:
@@ -571,11 +565,11 @@ class MultiModelTaskManager:
         by_model[model_name] = new
         order = [name for name in self.models if name in by_model]
         joined = pd.concat([by_model[name] for name in order], ignore_index=True)
-        joined.attrs[CONTROLS] = _Shared(self._controls())
-        joined.attrs[NETWORK_LAYERS] = _Shared(
-            {name: model.get_layer_names() for name, model in self.models.items()}
-        )
+        note_models(joined, self._network_layers(), self._controls())
         return joined
+
+    def _network_layers(self) -> dict[str, list[str]]:
+        return {name: model.get_layer_names() for name, model in self.models.items()}
 
     def _controls(self) -> dict[str, list[str]]:
         """Name the untrained copies among the models, by what they are called together."""

@@ -7,23 +7,28 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
-__all__ = ["Progress", "show_bars", "visible_log"]
+__all__ = ["Progress", "bars_shown", "visible_log"]
 
 _log = logging.getLogger(__name__)
 _SECONDS_BETWEEN_LINES = 10.0
-_bars_wanted = True
+_bars_wanted = ContextVar("bars_wanted", default=True)
 
 
-def show_bars(wanted: bool) -> None:
-    """Set whether terminals show bars from now on; the default is that they do."""
-    global _bars_wanted
-    _bars_wanted = wanted
+@contextmanager
+def bars_shown(wanted: bool) -> Iterator[None]:
+    """Set whether terminals show bars meanwhile; the default is that they do."""
+    token = _bars_wanted.set(wanted)
+    try:
+        yield
+    finally:
+        _bars_wanted.reset(token)
 
 
 class Progress:
@@ -46,7 +51,7 @@ class Progress:
         self._done = 0
         self._started = self._last_line = time.monotonic()
         self._bar: RichProgress | None = None
-        if _bars_wanted and sys.stderr.isatty():
+        if _bars_wanted.get() and sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import (
                 BarColumn,

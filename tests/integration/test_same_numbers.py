@@ -61,7 +61,7 @@ def test_every_way_gives_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # So small a world would always be cheaper on disk.
-    monkeypatch.setattr("facebench.engine.placement._SPILL_SECONDS", float("inf"))
+    monkeypatch.setattr("facebench.engine.pass_plan._SPILL_SECONDS", float("inf"))
     options = {"batch_size": batch_size, "num_workers": num_workers, "max_memory": max_memory}
     cache = None if store == "off" else tmp_path / "cache"
     if store == "warm":
@@ -104,7 +104,7 @@ def test_every_image_is_counted_once_though_it_runs_twice(
 ) -> None:
     caplog.set_level(logging.INFO, logger="facebench")
     # So small a world would always be cheaper on disk.
-    monkeypatch.setattr("facebench.engine.placement._SPILL_SECONDS", float("inf"))
+    monkeypatch.setattr("facebench.engine.pass_plan._SPILL_SECONDS", float("inf"))
     manager = runs.run(world, tmp_path / "out", cache_dir=tmp_path / "cache", max_memory=LITTLE)
     assert manager.records["net"].n_forwards > runs.N_IMAGES
     assert f"net: {runs.N_IMAGES} images" in caplog.text
@@ -113,8 +113,8 @@ def test_every_image_is_counted_once_though_it_runs_twice(
 def test_spilled_layers_give_the_same(
     world: Path, expected: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("facebench.engine.placement._SPILL_SECONDS", 0.0)
-    monkeypatch.setattr("facebench.engine.placement._FEW_AGAIN", 0.0)
+    monkeypatch.setattr("facebench.engine.pass_plan._SPILL_SECONDS", 0.0)
+    monkeypatch.setattr("facebench.engine.pass_plan._FEW_AGAIN", 0.0)
     options = {"cache_dir": tmp_path / "cache", "max_memory": LITTLE}
     manager = runs.run(world, tmp_path / "out", **options)
     assert manager.records["net"].layers["0"] == "spilled"
@@ -126,7 +126,7 @@ def test_spilled_layers_give_the_same(
 
 
 def forced(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("facebench.engine.wide.spill_or_stream", lambda *_a, **_k: how)
+    monkeypatch.setattr("facebench.engine.pass_plan._spill_or_stream", lambda *_a, **_k: how)
 
 
 @pytest.mark.parametrize("how", ["streamed", "spilled"])

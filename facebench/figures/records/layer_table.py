@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from facebench.columns import CONDITION, LAYER, LOWER_IS_BETTER, MODEL, NETWORK_LAYERS, TASK
+from facebench.columns import CONDITION, LAYER, LOWER_IS_BETTER, MODEL, TASK
 from facebench.errors import InputError
 from facebench.figures.records.layer_order import network_order, places_in_network
+from facebench.figures.records.run_models import network_layers_of
 from facebench.figures.records.tables import check_column, check_table, interval_of
 from facebench.utils.suggestions import did_you_mean
 
@@ -96,8 +97,9 @@ def is_lower_better(performances: pd.DataFrame, measure: str) -> bool:
 def _known(rows: pd.DataFrame) -> dict[str, Sequence[str]]:
     """Give the layers of the models of a run's table, where they hold those of its rows."""
     found: dict[str, Sequence[str]] = {}
+    layers = network_layers_of(rows)
     for model, part in rows.groupby(MODEL, sort=False):
-        known = rows.attrs.get(NETWORK_LAYERS, {}).get(model)
+        known = layers.get(str(model))
         # What a network returns is not among its layers.
         if known is not None and set(part[LAYER].astype(str)) <= set(known):
             found[str(model)] = known

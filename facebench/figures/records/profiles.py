@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facebench.columns import CONTROLS, LAYER, MODEL, TASK
+from facebench.columns import LAYER, MODEL, TASK
 from facebench.errors import InputError
 from facebench.figures.records.layer_choice import few_layers
 from facebench.figures.records.layer_figures import (
@@ -17,6 +17,7 @@ from facebench.figures.records.layer_figures import (
     profile_chart,
     why_undefined,
 )
+from facebench.figures.records.run_models import controls_of
 from facebench.figures.records.tables import (
     check_column,
     check_table,
@@ -238,7 +239,7 @@ def _controls(
     """Give the models that are untrained copies: as said, or as the run's table names them."""
     known = list(dict.fromkeys(performances[MODEL].astype(str)))
     if controls is None:
-        named = performances.attrs.get(CONTROLS, {})
+        named = controls_of(performances)
         found = {of: [name for name in names if name in known] for of, names in named.items()}
         found = {of: names for of, names in found.items() if names}
         # Alone they are what there is to see.

@@ -73,7 +73,7 @@ def test_wide_layers_run_as_planned(
     world: Path, tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cost = 0.0 if how == "spilled" else float("inf")
-    monkeypatch.setattr("facebench.engine.placement._SPILL_SECONDS", cost)
+    monkeypatch.setattr("facebench.engine.pass_plan._SPILL_SECONDS", cost)
     manager = manager_of(world, tmp_path, max_memory=LITTLE, num_workers=0)
     (model,) = manager.plan().models
     assert {layer.layer: layer.how for layer in model.layers} == {

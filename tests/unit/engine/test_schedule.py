@@ -15,6 +15,11 @@ def unique_pairs(pairs: list[tuple[int, int]]) -> np.ndarray:
     return np.array(ordered, dtype=np.intp).reshape(-1, 2)
 
 
+def n_forwards(plan: Schedule) -> int:
+    """Count the images that go through the network, repeats included."""
+    return sum(len(step.images) for step in plan.steps)
+
+
 def check(plan: Schedule, pairs: np.ndarray, batch_size: int, room: int) -> None:
     waiting: set[int] = set()
     met: list[tuple[int, int]] = []
@@ -29,7 +34,6 @@ def check(plan: Schedule, pairs: np.ndarray, batch_size: int, room: int) -> None
         assert len(step.keep) <= room
         waiting = set(step.keep)
     assert sorted(met) == sorted(map(tuple, pairs.tolist()))
-    assert plan.n_forwards == sum(len(step.images) for step in plan.steps)
 
 
 @given(
@@ -50,7 +54,7 @@ def test_couples_go_through_once_and_hardly_wait() -> None:
     rng = np.random.default_rng(0)
     couples = rng.permutation(400).reshape(-1, 2)
     plan = make_schedule(np.sort(couples, axis=1), 400, batch_size=8, capacity=16)
-    assert plan.n_forwards == 400
+    assert n_forwards(plan) == 400
     assert plan.most_kept <= 1
 
 
@@ -58,7 +62,7 @@ def test_a_chain_goes_through_once() -> None:
     order = np.random.default_rng(1).permutation(300)
     chain = np.sort(np.stack([order[:-1], order[1:]], axis=1), axis=1)
     plan = make_schedule(chain, 300, batch_size=4, capacity=8)
-    assert plan.n_forwards == 300
+    assert n_forwards(plan) == 300
 
 
 @pytest.mark.parametrize("capacity", [8, 16, 64])
@@ -67,8 +71,8 @@ def test_all_pairs_take_about_as_many_rounds_as_memory_demands(capacity: int) ->
     plan = make_schedule(graph, 64, batch_size=4, capacity=capacity)
     check(plan, graph, 4, capacity - 4)
     held = capacity - 4
-    assert plan.n_forwards <= 64 * (64 / held + 1) / 2 + 64
+    assert n_forwards(plan) <= 64 * (64 / held + 1) / 2 + 64
 
 
 def test_no_pairs_are_no_steps() -> None:
-    assert make_schedule(np.empty((0, 2), dtype=np.intp), 5, 2, 4) == Schedule([], 0, 0)
+    assert make_schedule(np.empty((0, 2), dtype=np.intp), 5, 2, 4) == Schedule([], 0)

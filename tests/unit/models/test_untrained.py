@@ -27,6 +27,7 @@ from facebench import (
 )
 from facebench.engine.fingerprint import model_fingerprint
 from facebench.errors import InputError, MissingWeightsError
+from facebench.figures.records.run_models import controls_of, network_layers_of
 from facebench.models.untrained import randomise
 
 
@@ -203,17 +204,18 @@ def test_factories_must_take_the_name(tiny_vgg16) -> None:
     with pytest.raises(InputError, match="it made 'int'"):
         untrained_copies(lambda **_: 3, 1)
 
-    def test_a_run_knows_which_of_its_models_are_copies(self, image_folder, tmp_path) -> None:
-        paths = image_folder(4, size=64)
-        pairs = tmp_path / "pairs.csv"
-        rows = [(a.name, b.name, i % 2) for i, (a, b) in enumerate(combinations(paths, 2))]
-        pd.DataFrame(rows, columns=["img1", "img2", "same"]).to_csv(pairs, index=False)
-        factory = partial(Mine, width=4, extract_layers=["conv", "norm"])
-        models = [factory("trained"), *untrained_copies(factory, 2, name="random")]
-        task = AccuracyTask("t", pairs, paths[0].parent, true_label="same")
-        manager = MultiModelTaskManager(models, task, cache_dir=None, num_workers=0)
-        manager.run_all_tasks_all_models(tmp_path / "results")
-        attributes = manager.tasks_performance_dfs["t"].attrs
-        assert attributes["controls"] == {"random": ["random 0", "random 1"]}
-        assert attributes["layers"]["trained"] == models[0].get_layer_names()
-        assert layer_profile(manager.tasks_performance_dfs["t"], "Accuracy")["depth"].max() < 1
+
+def test_a_run_knows_which_of_its_models_are_copies(image_folder, tmp_path) -> None:
+    paths = image_folder(4, size=64)
+    pairs = tmp_path / "pairs.csv"
+    rows = [(a.name, b.name, i % 2) for i, (a, b) in enumerate(combinations(paths, 2))]
+    pd.DataFrame(rows, columns=["img1", "img2", "same"]).to_csv(pairs, index=False)
+    factory = partial(Mine, width=4, extract_layers=["conv", "norm"])
+    models = [factory("trained"), *untrained_copies(factory, 2, name="random")]
+    task = AccuracyTask("t", pairs, paths[0].parent, true_label="same")
+    manager = MultiModelTaskManager(models, task, cache_dir=None, num_workers=0)
+    manager.run_all_tasks_all_models(tmp_path / "results")
+    table = manager.tasks_performance_dfs["t"]
+    assert controls_of(table) == {"random": ["random 0", "random 1"]}
+    assert network_layers_of(table)["trained"] == models[0].get_layer_names()
+    assert layer_profile(table, "Accuracy")["depth"].max() < 1

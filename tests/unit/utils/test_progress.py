@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from facebench.utils.progress import Progress
+from facebench.utils.progress import Progress, bars_shown
 
 
 class Terminal(io.StringIO):
@@ -105,6 +105,15 @@ class TestTerminal:
         assert "vgg16" in text
         assert "30/30" in text
         assert "images/s" in text
+
+    def test_no_bars_where_they_are_not_wanted(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        terminal = on_terminal(monkeypatch)
+        with bars_shown(False), Progress("vgg16", 3) as progress:
+            progress.advance(3)
+        assert terminal.getvalue() == ""
+        with Progress("vgg16", 3) as progress:
+            progress.advance(3)
+        assert "3/3" in terminal.getvalue()
 
     def test_nothing_goes_to_stdout(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -1,0 +1,109 @@
+"""The layers that fit into memory: tables filled from the store, and from the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from facebench.engine.cache import ModelCache
+from facebench.engine.forward import as_rows, check_finite
+from facebench.engine.record import ModelRecord
+from facebench.models.base import BaseModel
+from facebench.types import FloatArray
+
+__all__ = ["KeptLayers"]
+
+
+class KeptLayers:
+    """Tables of rows, one per layer, and of which images they are there.
+
+    Parameters
+    ----------
+    model : BaseModel
+        Whose layers they are.
+    n_images : int
+        Rows of a table.
+    cache : ModelCache
+        Where rows are read and stored.
+    record : ModelRecord
+        Where time is noted.
+
+    Attributes
+    ----------
+    tables : dict of str to array, shape [N, D]
+        Layer → its rows.
+    """
+
+    def __init__(
+        self, model: BaseModel, n_images: int, cache: ModelCache, record: ModelRecord
+    ) -> None:
+        self.tables: dict[str, FloatArray] = {}
+        self._model = model
+        self._n_images = n_images
+        self._cache = cache
+        self._record = record
+        self._have: dict[str, NDArray[np.bool_]] = {}
+
+    def read(self, layer: str, width: int) -> NDArray[np.bool_]:
+        """Begin the table of a layer with what the store has; returns of which images."""
+        self.tables[layer] = np.empty((self._n_images, width), dtype=np.float32)
+        self._have[layer] = self._cache.read_into(layer, self.tables[layer])
+        return self._have[layer]
+
+    @property
+    def complete(self) -> NDArray[np.bool_]:
+        """The images of which all rows are there."""
+        complete = np.ones(self._n_images, dtype=bool)
+        for have in self._have.values():
+            complete &= have
+        return complete
+
+    def some_rows(self) -> dict[str, torch.Tensor]:
+        """Give at most two rows of each layer that has any."""
+        return {
+            layer: torch.from_numpy(rows[self._have[layer]][:2].copy())
+            for layer, rows in self.tables.items()
+            if self._have[layer].any()
+        }
+
+    def take(
+        self,
+        layers: Mapping[str, torch.Tensor],
+        numbers: list[int],
+        paths: Sequence[Path],
+        notes: Mapping[int, tuple[str, ...]],
+    ) -> None:
+        """Put a batch's outputs into the tables, and into the store what it lacks.
+
+        Parameters
+        ----------
+        layers : mapping of str to Tensor, shape [n, …]
+            What the network returned.
+        numbers : list of int
+            Which images they are.
+        paths : sequence of Path
+            Their files, for messages.
+        notes : mapping of int to tuple of str
+            The preprocessing's remarks on each image, stored with it.
+        """
+        new = np.zeros(len(numbers), dtype=bool)
+        kept: dict[str, FloatArray] = {}
+        for layer, table in self.tables.items():
+            rows = as_rows(layers[layer])
+            check_finite(self._model, layer, rows, paths)
+            kept[layer] = self._cache.as_kept(rows.numpy())
+            new |= ~self._have[layer][numbers]
+            table[numbers] = kept[layer]
+            self._have[layer][numbers] = True
+        if new.any():
+            added = [image for image, is_new in zip(numbers, new.tolist(), strict=True) if is_new]
+            with self._record.timed("store"):
+                self._cache.write(
+                    {layer: rows[new] for layer, rows in kept.items()},
+                    added,
+                    [notes[image] for image in added],
+                )

@@ -1,0 +1,34 @@
+"""What a run's tables know of its models goes along with what is taken out of them."""
+
+from __future__ import annotations
+
+import copy
+
+import pandas as pd
+
+from facebench.figures.records.run_models import controls_of, network_layers_of, note_models
+
+LAYERS = {"net": ["conv", "fc"], "random 0": ["conv", "fc"]}
+CONTROLS = {"random": ["random 0"]}
+
+
+def test_it_stays_with_rows_columns_and_copies() -> None:
+    table = pd.DataFrame({"Model Name": ["net", "random 0"], "AUC": [0.9, 0.5]})
+    note_models(table, LAYERS, CONTROLS)
+    joined = pd.concat([table, table.copy()], ignore_index=True)
+    for part in (table, table[table["AUC"] > 0.7], table["AUC"], copy.deepcopy(table), joined):
+        assert network_layers_of(part) == LAYERS
+        assert controls_of(part) == CONTROLS
+
+
+def test_it_is_plain_text_that_pandas_need_not_copy() -> None:
+    table = pd.DataFrame({"AUC": [0.9]})
+    note_models(table, LAYERS, CONTROLS)
+    assert all(isinstance(value, str) for value in table.attrs.values())
+
+
+def test_tables_that_know_nothing_and_tables_made_by_hand() -> None:
+    table = pd.DataFrame({"AUC": [0.9]})
+    assert network_layers_of(table) == controls_of(table) == {}
+    table.attrs["layers"] = LAYERS
+    assert network_layers_of(table) == LAYERS
