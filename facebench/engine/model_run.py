@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from facebench.engine.cache import ModelCache
-from facebench.engine.comparisons import DistanceGroups
+from facebench.engine.comparisons import Comparisons
 from facebench.engine.decoding import ImageFile
 from facebench.engine.fingerprint import running
 from facebench.engine.forward import Forward, as_rows, check_finite
@@ -65,7 +65,7 @@ class ModelRun:
         self._record = record or ModelRecord(model.name)
         self._keep_all = keep_all
         self._n_images = len(demand.images)
-        self._comparisons = DistanceGroups(demand.pairs)
+        self._comparisons = Comparisons(demand.pairs)
         self._bad: dict[int, str] = {}
         self._counted = np.zeros(self._n_images, dtype=bool)
         self._notes: dict[int, tuple[str, ...]] = {}

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facebench.engine.cache import ModelCache
-from facebench.engine.comparisons import DistanceGroups
+from facebench.engine.comparisons import Comparisons
 from facebench.engine.decoding import ImageFile
 from facebench.engine.fingerprint import running
 from facebench.engine.forward import Forward
@@ -69,7 +69,7 @@ def plan_model(model: BaseModel, demand: Demand, settings: Settings) -> ModelPla
         lacking |= ~has
     work = plan_wide(
         placement,
-        DistanceGroups(demand.pairs),
+        Comparisons(demand.pairs),
         cache,
         settings.store,
         demand.row_images,

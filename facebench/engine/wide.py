@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from facebench.engine.cache import ModelCache
-from facebench.engine.comparisons import DistanceGroups
+from facebench.engine.comparisons import Comparisons
 from facebench.engine.placement import Placement, spill_or_stream, temporary_folder
 from facebench.engine.record import ModelRecord
 from facebench.engine.schedule import Schedule, Step, make_schedule
@@ -72,7 +72,7 @@ class WideWork:
 
 def plan_wide(
     placement: Placement,
-    comparisons: DistanceGroups,
+    comparisons: Comparisons,
     cache: ModelCache,
     store: EmbeddingStore | None,
     row_images: IntArray,
@@ -86,7 +86,7 @@ def plan_wide(
     ----------
     placement : Placement
         Which layers are wide.
-    comparisons : DistanceGroups
+    comparisons : Comparisons
         What tasks compare.
     cache : ModelCache
         Where distances are.
@@ -158,7 +158,7 @@ class WideLayers:
         What is to be done.
     widths : mapping of str to int
         Layer → values per image.
-    comparisons : DistanceGroups
+    comparisons : Comparisons
         What tasks compare.
     cache : ModelCache
         Where distances are kept.
@@ -171,7 +171,7 @@ class WideLayers:
         model: BaseModel,
         work: WideWork,
         widths: Mapping[str, int],
-        comparisons: DistanceGroups,
+        comparisons: Comparisons,
         cache: ModelCache,
         record: ModelRecord,
     ) -> None:

@@ -19,7 +19,7 @@ from facebench.results.report.comparison_page import comparison_context
 from facebench.results.report.pages import write_page
 from facebench.results.report.provenance_view import flat
 
-__all__ = ["RunComparison", "compare_runs"]
+__all__ = ["Comparison", "compare_runs"]
 
 _KEYS = ["task", "model", "layer", "condition", "metric"]
 _CHANGED = [
@@ -53,7 +53,7 @@ _NOISE = re.compile(r"seconds|timing|memory|hits|misses|forwards|n_images_per|el
 
 
 @dataclass(frozen=True)
-class RunComparison:
+class Comparison:
     """What differs between two runs.
 
     Attributes
@@ -95,7 +95,7 @@ class RunComparison:
         )
 
 
-def compare_runs(a: Path, b: Path, output: Path | None = None) -> RunComparison:
+def compare_runs(a: Path, b: Path, output: Path | None = None) -> Comparison:
     """Compare two runs.
 
     Parameters
@@ -107,7 +107,7 @@ def compare_runs(a: Path, b: Path, output: Path | None = None) -> RunComparison:
 
     Returns
     -------
-    RunComparison
+    Comparison
 
     Raises
     ------
@@ -133,7 +133,7 @@ def compare_runs(a: Path, b: Path, output: Path | None = None) -> RunComparison:
         shown = {layer: both for layer, both in pairs.items() if layer in chosen}
         changed += _changed_pairs(str(task), str(model), shown)
     numbers[["ci_low", "ci_high", "p_value"]] = intervals
-    comparison = RunComparison(
+    comparison = Comparison(
         numbers,
         pd.concat(changed, ignore_index=True) if changed else pd.DataFrame(columns=_CHANGED),
         _settings(one, other),

@@ -10,7 +10,7 @@ from facebench.columns import (
     CI_LOW,
     CI_METHOD,
     CONDITION,
-    KEY_COLUMNS,
+    IDENTITY,
     N_FAILED,
     N_IDENTITIES,
     N_IMAGES,
@@ -40,7 +40,7 @@ def measures_of(performance: pd.DataFrame) -> list[str]:
     return [
         column
         for column in columns
-        if column not in {*KEY_COLUMNS, CONDITION, CI_METHOD, *COUNTS, *bounds}
+        if column not in {*IDENTITY, CONDITION, CI_METHOD, *COUNTS, *bounds}
         and is_numeric_dtype(performance[column])
         and not is_bool_dtype(performance[column])
     ]

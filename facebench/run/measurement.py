@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facebench.columns import KEY_COLUMNS, UNDEFINED
+from facebench.columns import IDENTITY, UNDEFINED
 from facebench.engine import Embeddings
 from facebench.errors import InputError
 from facebench.tasks.base import BaseTask, RoundedTask, round_measures
@@ -235,6 +235,6 @@ def _as_frame(result: Any, method: str, task: AnyTask) -> pd.DataFrame:
 
 def _with_identity(performance: Any, task: AnyTask, model: str, layer: str) -> pd.DataFrame:
     table = _as_frame(performance, "compute_task_performance", task)
-    measures = table.drop(columns=list(KEY_COLUMNS), errors="ignore")
-    identity = dict(zip(KEY_COLUMNS, (task.name, model, layer), strict=True))
+    measures = table.drop(columns=list(IDENTITY), errors="ignore")
+    identity = dict(zip(IDENTITY, (task.name, model, layer), strict=True))
     return measures.assign(**identity)[[*identity, *measures.columns]]

@@ -87,7 +87,8 @@ class RatingComparison(NamedTuple):
 
 
 # Their older names.
-Comparison, Estimate = RatingComparison, RatingEstimate
+Comparison = RatingComparison
+Estimate = RatingEstimate
 
 
 class RatedPairs:

@@ -11,6 +11,7 @@ from scipy.stats import t as students_t
 from facebench.types import Float64Array, IntArray
 
 __all__ = [
+    "Estimate",
     "RatingEstimate",
     "Replicates",
     "drawn_counts",
@@ -30,6 +31,10 @@ class RatingEstimate(NamedTuple):
     value: float
     low: float
     high: float
+
+
+# Its older name.
+Estimate = RatingEstimate
 
 
 class Replicates(NamedTuple):

@@ -11,7 +11,7 @@ from facebench.results.report.tables import Column, Table
 from facebench.results.report.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
-    from facebench.results.compare import RunComparison
+    from facebench.results.compare import Comparison
 
 __all__ = ["comparison_context"]
 
@@ -21,14 +21,14 @@ _PAIRS_SHOWN = 24
 _PAIRS_LISTED = 4000
 
 
-def comparison_context(a: Run, b: Run, comparison: RunComparison) -> dict[str, Any]:
+def comparison_context(a: Run, b: Run, comparison: Comparison) -> dict[str, Any]:
     """Collect what the page shows.
 
     Parameters
     ----------
     a, b : Run
         The runs, the earlier one first.
-    comparison : RunComparison
+    comparison : Comparison
         What differs between them.
 
     Returns
