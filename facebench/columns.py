@@ -10,6 +10,7 @@ __all__ = [
     "CONTROLS",
     "DEFAULT_LAYER",
     "IDENTITY",
+    "KEY_COLUMNS",
     "LAYER",
     "LOWER_IS_BETTER",
     "MODEL",
@@ -24,7 +25,9 @@ __all__ = [
 ]
 
 TASK, MODEL, LAYER = "Task Name", "Model Name", "Layer Name"
-IDENTITY = (TASK, MODEL, LAYER)
+KEY_COLUMNS = (TASK, MODEL, LAYER)
+# An older name.
+IDENTITY = KEY_COLUMNS
 # The column that tells several rows of one layer apart.
 CONDITION = "Condition"
 # Attributes (DataFrame.attrs) of a run's tables, as JSON: the models that are untrained copies, by

@@ -166,7 +166,7 @@ def decode_all(experiment: Experiment) -> None:
 
     from facebench.data.images import open_image
     from facebench.errors import ConfigError, ImageError
-    from facebench.experiment.building import images_of
+    from facebench.experiment.building import image_files
     from facebench.utils.progress import Progress
 
     def problem(path: Path) -> str | None:
@@ -176,7 +176,7 @@ def decode_all(experiment: Experiment) -> None:
             return str(error)
         return None
 
-    wanted = images_of(experiment)
+    wanted = image_files(experiment)
     problems = []
     with ThreadPoolExecutor() as pool, Progress("Decoding", len(wanted)) as progress:
         for found in pool.map(problem, wanted):

@@ -40,7 +40,7 @@ _CHUNK = 1024
 _MOST_NEAR = 1000
 
 
-class _Finding(NamedTuple):
+class _DataFinding(NamedTuple):
     kind: str
     image1: str
     image2: str
@@ -254,9 +254,9 @@ def _of_pairs(task: Any, given: Any, near: int, images: _Images) -> DataHealth:
     return DataHealth(together, len(pairs), others.n_images)
 
 
-def _missing(names: Sequence[str], rows: Mapping[str, list[int]]) -> Iterator[_Finding]:
+def _missing(names: Sequence[str], rows: Mapping[str, list[int]]) -> Iterator[_DataFinding]:
     for name in names:
-        yield _Finding("missing image", name, "", rows.get(name, []), float("nan"), "")
+        yield _DataFinding("missing image", name, "", rows.get(name, []), float("nan"), "")
 
 
 def _check(
@@ -295,7 +295,7 @@ def _check(
 
 
 def _table(
-    task: str, findings: Sequence[_Finding], numbers: NDArray[np.intp] | None = None
+    task: str, findings: Sequence[_DataFinding], numbers: NDArray[np.intp] | None = None
 ) -> pd.DataFrame:
     rows = [
         (
@@ -323,18 +323,18 @@ def _pairs_twice(
     pairs: pd.DataFrame,
     together: Mapping[frozenset[Path], list[int]],
     genuine: NDArray[np.bool_] | None,
-) -> Iterator[_Finding]:
+) -> Iterator[_DataFinding]:
     nothing = float("nan")
     for pair, rows in together.items():
         if len(pair) > 1 and len(rows) == 1:
             continue
         one, other = pairs["img1"].iloc[rows[0]], pairs["img2"].iloc[rows[0]]
         if len(pair) == 1:
-            yield _Finding("image with itself", one, other, rows, 0.0, "")
+            yield _DataFinding("image with itself", one, other, rows, 0.0, "")
         if len(rows) > 1:
             labelled = set() if genuine is None else set(genuine[rows].tolist())
             kind = "contradicting labels" if len(labelled) > 1 else "repeated pair"
-            yield _Finding(kind, one, other, rows, nothing, f"{len(rows)} times")
+            yield _DataFinding(kind, one, other, rows, nothing, f"{len(rows)} times")
 
 
 def _duplicates(
@@ -343,18 +343,18 @@ def _duplicates(
     near: int,
     rows: Mapping[frozenset[Path], list[int]],
     folders_are_people: bool = True,
-) -> Iterator[_Finding]:
-    def found(kind: str, one: Path, other: Path, bits: float) -> _Finding:
+) -> Iterator[_DataFinding]:
+    def found(kind: str, one: Path, other: Path, bits: float) -> _DataFinding:
         people = person_of(names[one]), person_of(names[other])
         leaks = folders_are_people and all(people) and people[0] != people[1]
         detail = "of different people" if leaks else ""
         together = rows.get(frozenset((one, other)), [])
-        return _Finding(kind, names[one], names[other], together, bits, detail)
+        return _DataFinding(kind, names[one], names[other], together, bits, detail)
 
     first_of: dict[str, Path] = {}
     for path in names:
         if images.hashes[path] is None:
-            yield _Finding("unreadable image", names[path], "", [], float("nan"), "")
+            yield _DataFinding("unreadable image", names[path], "", [], float("nan"), "")
         elif images.digests[path] in first_of:
             yield found("identical images", first_of[images.digests[path]], path, 0.0)
         else:
@@ -375,10 +375,10 @@ def _duplicates(
                     yield found("near duplicates", *pair, float(bits[one, other]))
     if n_near > _MOST_NEAR:
         detail = f"and {n_near - _MOST_NEAR} more"
-        yield _Finding("near duplicates", "", "", [], float("nan"), detail)
+        yield _DataFinding("near duplicates", "", "", [], float("nan"), detail)
 
 
-def _against_folders(pairs: pd.DataFrame, genuine: NDArray[np.bool_]) -> list[_Finding] | None:
+def _against_folders(pairs: pd.DataFrame, genuine: NDArray[np.bool_]) -> list[_DataFinding] | None:
     """Find labels that contradict the folders, or None where folders hold no people."""
     people = people_of_pairs(pairs)
     if people is None or np.unique(np.concatenate(people)).size < 2:
@@ -391,7 +391,7 @@ def _against_folders(pairs: pd.DataFrame, genuine: NDArray[np.bool_]) -> list[_F
     for row in wrong.tolist():
         names = pairs["img1"].iloc[row], pairs["img2"].iloc[row]
         detail = f"labelled {'same' if genuine[row] else 'different'}"
-        findings.append(_Finding("label against folder", *names, [row], float("nan"), detail))
+        findings.append(_DataFinding("label against folder", *names, [row], float("nan"), detail))
     return findings
 
 
@@ -400,7 +400,7 @@ def _out_of_place(
     paths: ImagePaths,
     genuine: NDArray[np.bool_],
     distances: NDArray[np.float64],
-) -> Iterator[_Finding]:
+) -> Iterator[_DataFinding]:
     usable = np.isfinite(distances)
     if not (usable & genuine).any() or not (usable & ~genuine).any():
         return
@@ -422,4 +422,4 @@ def _out_of_place(
                 names = pairs["img1"].iloc[row], pairs["img2"].iloc[row]
                 detail = f"median genuine {np.median(distances[usable & genuine]):.4g}, impostor "
                 detail += f"{np.median(distances[usable & ~genuine]):.4g}"
-                yield _Finding(kind, *names, [row], float(distances[row]), detail)
+                yield _DataFinding(kind, *names, [row], float(distances[row]), detail)

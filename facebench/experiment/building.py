@@ -26,7 +26,7 @@ from facebench.run.manager import MultiModelTaskManager
 from facebench.tasks.base import BaseTask
 from facebench.tasks.embedding import EmbeddingTask
 
-__all__ = ["Experiment", "build_experiment", "images_of", "make_model", "seed_everything"]
+__all__ = ["Experiment", "build_experiment", "image_files", "make_model", "seed_everything"]
 
 T = TypeVar("T")
 Keys = tuple[str, ...]
@@ -139,7 +139,7 @@ def _cache_dir(cache: Path | Literal[False] | None) -> Path | str | None:
     return None if cache is False else cache
 
 
-def images_of(experiment: Experiment) -> list[Path]:
+def image_files(experiment: Experiment) -> list[Path]:
     """Find every image of every task.
 
     Parameters

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from facebench.errors import ConfigError
 from facebench.experiment.locations import Located, Place
-from facebench.experiment.schema import DEVICES, Settings
+from facebench.experiment.schema import DEVICES, ExperimentSettings
 from facebench.experiment.sources import NAMED, gather
 from facebench.types import StrPath
 from facebench.utils.suggestions import did_you_mean, listed
@@ -41,7 +41,7 @@ class Config:
 
     Attributes
     ----------
-    settings : Settings
+    settings : ExperimentSettings
         What it says; paths are absolute.
     source : Located
         The same with places.
@@ -49,7 +49,7 @@ class Config:
         The file.
     """
 
-    settings: Settings
+    settings: ExperimentSettings
     source: Located
     path: Path
 
@@ -117,7 +117,7 @@ def load_config(path: StrPath, overrides: Sequence[str] = ()) -> Config:
         source.value["output"] = Located(str(place.folder / "runs"), place)
         source.keys["output"] = place
     try:
-        settings = Settings.model_validate(source.plain())
+        settings = ExperimentSettings.model_validate(source.plain())
     except ValidationError as error:
         raise ConfigError(*_sentences(source, error)) from error
     if not settings.name.strip():
@@ -182,7 +182,7 @@ def _sentence(dotted: str, problem: Mapping[str, Any]) -> str:
     kind, got = problem["type"], problem["input"]
     key = str(problem["loc"][-1]) if problem["loc"] else ""
     if kind == "extra_forbidden":
-        known = [*Settings.model_fields, "include"]
+        known = [*ExperimentSettings.model_fields, "include"]
         return f"There is no setting {key!r}.{did_you_mean(key, known)} Known are: {listed(known)}."
     if kind == "missing":
         if key in NAMED:

@@ -12,7 +12,7 @@ from facebench.experiment.code_files import code_content
 from facebench.experiment.config import Config
 from facebench.experiment.locations import Located
 from facebench.experiment.paths import named_file
-from facebench.experiment.schema import Settings
+from facebench.experiment.schema import ExperimentSettings
 
 __all__ = ["experiment_digest"]
 
@@ -59,7 +59,7 @@ def experiment_digest(config: Config) -> str:
 
 
 def _goes_without_saying(key: str, item: Located) -> bool:
-    default = Settings.model_fields[key].get_default(call_default_factory=True)
+    default = ExperimentSettings.model_fields[key].get_default(call_default_factory=True)
     return bool(item.plain() == default)
 
 

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from facebench.experiment.registry import METRICS, MODELS, TASKS
 from facebench.experiment.sources import NAMED
 
-__all__ = ["DEVICES", "ModelEntry", "Settings", "TaskEntry", "json_schema"]
+__all__ = ["DEVICES", "ExperimentSettings", "ModelEntry", "TaskEntry", "json_schema"]
 
 _SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)i?b?\s*", re.IGNORECASE)
 DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
@@ -69,7 +69,7 @@ class TaskEntry(_Checked):
     )
 
 
-class Settings(_Checked):
+class ExperimentSettings(_Checked):
     """All that a configuration may say."""
 
     name: str = Field("", description="Name of the experiment. Default: the file's.")
@@ -122,7 +122,7 @@ def json_schema() -> dict[str, Any]:
     dict
         A JSON schema (draft 2020-12) of everything a file may say, with its short forms.
     """
-    schema = Settings.model_json_schema()
+    schema = ExperimentSettings.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "A facebench experiment"
     # An included file may hold what this one lacks.

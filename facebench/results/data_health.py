@@ -15,7 +15,7 @@ from facebench.results.headline import best_layers
 from facebench.results.schema import DATA_HEALTH_FILE
 from facebench.results.task_facts import TaskFacts
 
-__all__ = ["Finding", "health_notes", "look_at_data", "run_findings"]
+__all__ = ["DataNote", "health_notes", "look_at_data", "run_findings"]
 
 _log = logging.getLogger(__name__)
 # Decoding 10,000 photographs of 250 x 250 pixels takes some ten seconds; networks take minutes.
@@ -49,7 +49,7 @@ _OF_DISTANCES = {
 
 
 @dataclass(frozen=True)
-class Finding:
+class DataNote:
     """One thing to know about the data.
 
     Attributes
@@ -124,7 +124,7 @@ def look_at_data(
 
 def run_findings(
     manifest: Mapping[str, Any], tasks: Mapping[str, TaskFacts], results: pd.DataFrame
-) -> list[Finding]:
+) -> list[DataNote]:
     """Collect what is known of a run's data.
 
     Parameters
@@ -138,23 +138,23 @@ def run_findings(
 
     Returns
     -------
-    list of Finding
+    list of DataNote
         Also of what was looked for and not found.
     """
     looked = (manifest.get("health") or {}).get("found") or []
-    findings = [Finding(**{name: one[name] for name in _FIELDS}) for one in looked]
+    findings = [DataNote(**{name: one[name] for name in _FIELDS}) for one in looked]
     if not looked:
         findings += _missing_when_saved(manifest, tasks)
     for task, failed in results.groupby("task", sort=False)["n_failed"].max().items():
         if pd.notna(failed):
             detail = "in the layer with most"
-            findings.append(Finding(str(task), "Pairs without a distance", int(failed), detail))
+            findings.append(DataNote(str(task), "Pairs without a distance", int(failed), detail))
     for model, remarks in (manifest.get("remarks") or {}).items():
         findings.extend(
-            Finding("", f"{model}: {what}", int(count)) for what, count in remarks.items()
+            DataNote("", f"{model}: {what}", int(count)) for what, count in remarks.items()
         )
     findings.extend(
-        Finding("", f"Failed: {failure.get('what', '')}", 1, str(failure.get("error", "")))
+        DataNote("", f"Failed: {failure.get('what', '')}", 1, str(failure.get("error", "")))
         for failure in manifest.get("failures") or []
     )
     return findings
@@ -186,18 +186,18 @@ def health_notes(manifest: Mapping[str, Any]) -> list[str]:
     return notes
 
 
-_FIELDS = tuple(Finding.__dataclass_fields__)
+_FIELDS = tuple(DataNote.__dataclass_fields__)
 
 
 def _missing_when_saved(
     manifest: Mapping[str, Any], tasks: Mapping[str, TaskFacts]
-) -> Iterator[Finding]:
+) -> Iterator[DataNote]:
     data = manifest.get("data") or {}
     for task in tasks:
         images = (data.get(task) or {}).get("images") or {}
         if "n_missing" in images:
             detail = f"of {images.get('n_images')}, when the run was saved"
-            yield Finding(task, _OF_IMAGES["missing image"], int(images["n_missing"]), detail)
+            yield DataNote(task, _OF_IMAGES["missing image"], int(images["n_missing"]), detail)
 
 
 def _images(task: Any) -> Iterator[tuple[str, str]]:

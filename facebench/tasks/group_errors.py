@@ -29,7 +29,7 @@ from facebench.tasks.shared.labelled_pairs import (
     distances_of_pairs,
     find_members,
     genuine_labels,
-    images_of,
+    images_folder,
     leave_out_of,
     resamples_of,
     resampling_note,
@@ -111,7 +111,7 @@ class GroupErrorTask(RoundedTask):
         seed: int = 0,
     ) -> None:
         owner = type(self).__name__
-        images_path = images_of(pairs_file_path, images_path, owner)
+        images_path = images_folder(pairs_file_path, images_path, owner)
         super().__init__(name, pairs_file_path, images_path, distance_metric)
         self.true_label = true_label
         self.identity = identity

@@ -23,7 +23,7 @@ from facebench.metrics.rdm import gram, rdm, square
 from facebench.metrics.uncertainty.choice_errors import choice_estimate
 from facebench.metrics.uncertainty.influence import Scale
 from facebench.metrics.uncertainty.jackknife import LeaveOut, LeftOut
-from facebench.metrics.uncertainty.rating_resamples import Estimate
+from facebench.metrics.uncertainty.rating_resamples import RatingEstimate
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.rating_columns import interval_columns
@@ -232,7 +232,7 @@ class OddOneOutTask(EmbeddingTask):
     ) -> dict[str, float]:
         """Give a mean over choices with its interval, as columns."""
         if not values.size:
-            return interval_columns(column, Estimate(*[float("nan")] * 3))
+            return interval_columns(column, RatingEstimate(*[float("nan")] * 3))
         mean = float(values.mean())
         return self._estimate(column, mean, (values - mean) / values.size, items, scale)
 

@@ -39,7 +39,7 @@ from facebench.tasks.shared.labelled_pairs import (
     distances_of_pairs,
     find_members,
     genuine_labels,
-    images_of,
+    images_folder,
     leave_out_of,
     resamples_of,
     resampling_note,
@@ -129,7 +129,7 @@ class VerificationTask(RoundedTask):
         n_resamples: int = 1000,
         seed: int = 0,
     ) -> None:
-        images_path = images_of(pairs_file_path, images_path, type(self).__name__)
+        images_path = images_folder(pairs_file_path, images_path, type(self).__name__)
         super().__init__(name, pairs_file_path, images_path, distance_metric)
         self.true_label = true_label
         self.fold_column = fold_column

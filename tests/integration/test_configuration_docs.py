@@ -8,7 +8,7 @@ import pytest
 
 from facebench.experiment.building import build_experiment
 from facebench.experiment.config import load_config
-from facebench.experiment.schema import Settings
+from facebench.experiment.schema import ExperimentSettings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
@@ -66,9 +66,9 @@ def test_every_setting_has_its_row():
     named = set(
         re.findall(r"`(\w+)`", "\n".join(re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE)))
     )
-    assert named == {*Settings.model_fields, "include"}
+    assert named == {*ExperimentSettings.model_fields, "include"}
 
 
 def test_the_fullest_example_has_every_setting():
     [full] = [example for example in EXAMPLES if "name: everything" in example]
-    assert set(re.findall(r"^(\w+):", full, re.MULTILINE)) == set(Settings.model_fields)
+    assert set(re.findall(r"^(\w+):", full, re.MULTILINE)) == set(ExperimentSettings.model_fields)

@@ -7,7 +7,7 @@ import textwrap
 import pytest
 
 from facebench.errors import ConfigError
-from facebench.experiment.building import build_experiment, images_of
+from facebench.experiment.building import build_experiment, image_files
 from facebench.experiment.config import load_config
 
 NET = """
@@ -148,7 +148,7 @@ class TestTasks:
         ]
 
     def test_every_image_once(self, build, world):
-        images = images_of(build())
+        images = image_files(build())
         used = {name for row in world.rows for name in (row["img1"], row["img2"])}
         assert len(images) == len(set(images)) == len(used)
 

@@ -456,6 +456,30 @@ class TestBadImages:
         with pytest.raises(PairsError, match=r"both classes.*all different"):
             manager.run_all_tasks_all_models(tmp_path)
 
+    def test_tasks_that_handle_failed_pairs_are_given_all(self, broken_world, small_net, tmp_path):
+        class Failures(BaseTask):
+            handles_failed_pairs = True
+
+            def compute_task_performance(self, pairs_distances_df):
+                assert pairs_distances_df["note"].tolist() == self.pairs_df["note"].tolist()
+                failed = pairs_distances_df["model_computed_distance"].isna()
+                pairs_distances_df["note"] = "mine to change"
+                return pd.DataFrame({"Failed": [failed.sum()], "Rows": [len(failed)]})
+
+            def plot(self, output_dir, performances, *optional):
+                pass
+
+        bad = {"person 0/0.png", "person 3/1.png"}
+        lost = sum(bool({row["img1"], row["img2"]} & bad) for row in broken_world.rows)
+        task = Failures("failures", broken_world.pairs, broken_world.images)
+        manager = MultiModelTaskManager(small_net(), task, on_bad_image="skip")
+        manager.run_all_tasks_all_models(tmp_path)
+        found = manager.tasks_performance_dfs["failures"]
+        assert (found["Failed"] == lost).all()
+        assert (found["Rows"] == 44).all()
+        table = manager.model_task_distances_dfs["small"]["failures"]
+        assert "mine to change" not in set(table["note"])
+
     def test_old_style_tasks_see_only_the_pairs_that_are_left(
         self, broken_world, small_net, tmp_path
     ):

@@ -34,10 +34,22 @@ from facebench.metrics.ratings.draws import (
 from facebench.metrics.ratings.permutations import Permuted, permute_ratings
 from facebench.metrics.ratings.raters import People, people_in, with_raters
 from facebench.metrics.uncertainty.jackknife import LeaveOut
-from facebench.metrics.uncertainty.rating_resamples import Estimate, Replicates, replicated_interval
+from facebench.metrics.uncertainty.rating_resamples import (
+    RatingEstimate,
+    Replicates,
+    replicated_interval,
+)
 from facebench.types import Float64Array
 
-__all__ = ["Comparison", "Estimate", "IntervalKind", "RatedPairs", "Resample"]
+__all__ = [
+    "Comparison",
+    "Estimate",
+    "IntervalKind",
+    "RatedPairs",
+    "RatingComparison",
+    "RatingEstimate",
+    "Resample",
+]
 
 # Versions x pairs whose ranks are kept from one layer to the next.
 _KEPT = 1 << 24
@@ -46,32 +58,37 @@ _PARTIAL = ("pearson", "spearman")
 _SHARES = ("share", "upper share")
 
 
-class Comparison(NamedTuple):
+class RatingComparison(NamedTuple):
     """What one layer's distances have to do with the ratings.
 
     Attributes
     ----------
-    correlations : dict of str to Estimate
+    correlations : dict of str to RatingEstimate
         With the mean rating, by measure.
-    with_raters : Estimate
+    with_raters : RatingEstimate
         Mean correlation with single raters, by the measure of the ceiling.
-    share : Estimate
+    share : RatingEstimate
         `with_raters` as a share of the lower noise ceiling.
-    upper_share : Estimate
+    upper_share : RatingEstimate
         As a share of the upper one.
-    partial : Estimate
+    partial : RatingEstimate
         With the mean rating, nuisances partialled out; NaN without nuisances.
     p_value, p_reversed : float
         By permutation of images: a correlation with the mean rating as large, or as small.
     """
 
-    correlations: dict[str, Estimate]
-    with_raters: Estimate
-    share: Estimate
-    upper_share: Estimate
-    partial: Estimate
+    correlations: dict[str, RatingEstimate]
+    with_raters: RatingEstimate
+    share: RatingEstimate
+    upper_share: RatingEstimate
+    partial: RatingEstimate
     p_value: float
     p_reversed: float
+
+
+# Their older names.
+Comparison = RatingComparison
+Estimate = RatingEstimate
 
 
 class RatedPairs:
@@ -180,7 +197,7 @@ class RatedPairs:
         """Whether there are intervals: enough versions, and images or raters to leave out."""
         return bool(self.units.factors)
 
-    def ceiling_intervals(self) -> tuple[Estimate, Estimate]:
+    def ceiling_intervals(self) -> tuple[RatingEstimate, RatingEstimate]:
         """Give the lower and the upper noise ceiling with their intervals."""
         found: dict[str, dict[str, Float64Array]] = {
             factor: {
@@ -194,7 +211,7 @@ class RatedPairs:
             self._estimate("upper", self.ceiling.upper, found),
         )
 
-    def compare(self, distances: Any, nuisances: Sequence[Any] = ()) -> Comparison:
+    def compare(self, distances: Any, nuisances: Sequence[Any] = ()) -> RatingComparison:
         """Compare one layer's distances with the ratings.
 
         Parameters
@@ -206,7 +223,7 @@ class RatedPairs:
 
         Returns
         -------
-        Comparison
+        RatingComparison
 
         Raises
         ------
@@ -230,9 +247,9 @@ class RatedPairs:
         found = {
             name: self._estimate(name, float(value[0]), versions) for name, value in exact.items()
         }
-        undefined = Estimate(*[float("nan")] * 3)
+        undefined = RatingEstimate(*[float("nan")] * 3)
         larger, smaller = self._p_values(values, found[self.measure].value)
-        return Comparison(
+        return RatingComparison(
             {measure: found[measure] for measure in MEASURES},
             found["raters"],
             found["share"],
@@ -265,7 +282,7 @@ class RatedPairs:
 
     def _estimate(
         self, name: str, value: float, versions: dict[str, dict[str, Float64Array]]
-    ) -> Estimate:
+    ) -> RatingEstimate:
         left_out = self.units.interval == "jackknife"
         return replicated_interval(
             value,

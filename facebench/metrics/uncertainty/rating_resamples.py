@@ -12,6 +12,7 @@ from facebench.types import Float64Array
 
 __all__ = [
     "Estimate",
+    "RatingEstimate",
     "Replicates",
     "drawn_counts",
     "kept_counts",
@@ -23,12 +24,16 @@ _MOST_UNDEFINED = 0.05
 _NEARLY_ONE = 1 - 1e-12
 
 
-class Estimate(NamedTuple):
+class RatingEstimate(NamedTuple):
     """A value with its interval; NaN where not defined."""
 
     value: float
     low: float
     high: float
+
+
+# Its older name.
+Estimate = RatingEstimate
 
 
 class Replicates(NamedTuple):
@@ -95,7 +100,7 @@ def replicated_interval(
     *,
     confidence: float = 0.95,
     is_correlation: bool = True,
-) -> Estimate:
+) -> RatingEstimate:
     """Give an estimate with Student's interval, of the errors that all factors bring together.
 
     The variance due to one factor of n units is (n - 1)/n Σ (v - mean)² over the n leavings-out,
@@ -119,7 +124,7 @@ def replicated_interval(
 
     Returns
     -------
-    Estimate
+    RatingEstimate
         Bounds are NaN without factors, with fewer than two units of one, and if more than one in
         twenty of its values is not defined.
 
@@ -142,15 +147,15 @@ def replicated_interval(
     spreads = [_variance(_on_scale(each.values, is_correlation), each) for each in factors]
     total = sum(spreads)
     if not spreads or not np.isfinite([value, total]).all():
-        return Estimate(value, float("nan"), float("nan"))
+        return RatingEstimate(value, float("nan"), float("nan"))
     if total == 0:
-        return Estimate(value, value, value)
+        return RatingEstimate(value, value, value)
     shares = [spread**2 / (each.n_units - 1) for spread, each in zip(spreads, factors, strict=True)]
     step = stdtrit(total**2 / sum(shares), (1 + confidence) / 2) * np.sqrt(total)
     centre = _on_scale(value, is_correlation)
     bounds = np.array([centre - step, centre + step])
     low, high = np.tanh(bounds) if is_correlation else bounds
-    return Estimate(value, float(low), float(high))
+    return RatingEstimate(value, float(low), float(high))
 
 
 def _on_scale(values: Any, is_correlation: bool) -> Any:

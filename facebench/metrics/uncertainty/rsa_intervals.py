@@ -11,7 +11,7 @@ from facebench.metrics.ratings.draws import RatedUnits
 from facebench.metrics.rdm import square
 from facebench.metrics.rsa import compare
 from facebench.metrics.uncertainty.rating_resamples import (
-    Estimate,
+    RatingEstimate,
     Replicates,
     kept_counts,
     replicated_interval,
@@ -23,7 +23,7 @@ __all__ = ["rdm_likeness"]
 
 def rdm_likeness(
     distances: Any, ratings: Any, measure: str, units: RatedUnits, confidence: float = 0.95
-) -> Estimate:
+) -> RatingEstimate:
     """Compare an RDM with the mean of people's, leaving out images or raters for its interval.
 
     An RDM without an image is an RDM, so that whitened measures, which need complete ones, have
@@ -44,7 +44,7 @@ def rdm_likeness(
 
     Returns
     -------
-    Estimate
+    RatingEstimate
 
     Raises
     ------

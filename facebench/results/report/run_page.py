@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from facebench.results.data_health import Finding, health_notes, run_findings
+from facebench.results.data_health import DataNote, health_notes, run_findings
 from facebench.results.headline import best_layers, headline_rows
 from facebench.results.reader import Run, load_run
 from facebench.results.report.pages import write_page
@@ -160,7 +160,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     ]
 
 
-def _findings_table(findings: list[Finding]) -> Table:
+def _findings_table(findings: list[DataNote]) -> Table:
     # What was found comes first, what was looked for in vain after it.
     ordered = sorted(findings, key=lambda finding: finding.count == 0)
     return Table(

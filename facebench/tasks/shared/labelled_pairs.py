@@ -31,7 +31,7 @@ __all__ = [
     "distances_of_pairs",
     "find_members",
     "genuine_labels",
-    "images_of",
+    "images_folder",
     "leave_out_of",
     "resampled",
     "resamples_of",
@@ -210,7 +210,7 @@ def _by_image(pairs: pd.DataFrame, path: StrPath) -> Members:
     )
 
 
-def images_of(pairs_path: StrPath, images_path: StrPath | None, owner: str) -> StrPath:
+def images_folder(pairs_path: StrPath, images_path: StrPath | None, owner: str) -> StrPath:
     """Give the folder of the images: a pack of pairs is its own.
 
     Raises
