@@ -2,7 +2,7 @@
 
 Run with ``python benchmarks/imports.py``. The experiment is small: a network of one's own with the
 usual preprocessing, two tasks, 12 images; the run writes tables and report. Each program runs under
-``-X importtime`` in turn, several times. The limit: at most 1.3 times ``import torch, torchvision``.
+``-X importtime`` in turn, several times. The limit: 1.3 times ``import torch, torchvision``.
 """
 
 from __future__ import annotations
