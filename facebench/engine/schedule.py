@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import reverse_cuthill_mckee
 
 from facebench.types import IntArray
 
@@ -157,6 +155,9 @@ def _pairs_of_images(pairs: IntArray, n_images: int) -> list[list[int]]:
 
 def _close_order(pairs: IntArray, n_images: int) -> list[int]:
     """Order the images that have pairs so that partners are close."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import reverse_cuthill_mckee
+
     ones = np.ones(len(pairs), dtype=np.int8)
     graph = coo_array((ones, (pairs[:, 0], pairs[:, 1])), shape=(n_images, n_images)).tocsr()
     order = reverse_cuthill_mckee((graph + graph.T).tocsr(), symmetric_mode=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from facebench.metrics.labels import as_labels
+from facebench.metrics.uncertainty.independent_groups import blocks_of
 from facebench.types import IntArray
 
 __all__ = ["FoldFaults", "Folds", "fold_faults", "make_folds"]
@@ -107,12 +106,9 @@ def _disjoint(
     genuine: Any, n_folds: int, members1: Any, members2: Any, generator: np.random.Generator
 ) -> IntArray | None:
     """Deal out clusters of comparisons; None where they are too large for equal folds."""
-    names, index = np.unique(
-        np.concatenate((np.asarray(members1), np.asarray(members2))), return_inverse=True
-    )
-    first, second = index[: genuine.size], index[genuine.size :]
-    graph = coo_array((np.ones(first.size), (first, second)), shape=(names.size, names.size))
-    cluster = connected_components(graph, directed=False)[1][first]
+    members = np.concatenate((np.asarray(members1), np.asarray(members2)))
+    index = np.unique(members, return_inverse=True)[1]
+    cluster = blocks_of(index[: genuine.size], index[genuine.size :])
     clusters, place = np.unique(cluster, return_inverse=True)
     sizes = np.stack(
         [np.bincount(place[of_class], minlength=clusters.size) for of_class in (genuine, ~genuine)],

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 
 from facebench.metrics.roc_curve import Roc, as_roc
 from facebench.types import FloatArray, IntArray
@@ -89,6 +88,8 @@ def hull_vertices(curve: Roc) -> IntArray:
     >>> hull_vertices(roc([1, 0, 1, 0], [4, 3, 2, 1]))
     array([0, 1, 3, 4])
     """
+    from scipy.optimize import isotonic_regression
+
     true_matches = np.diff(curve.true_matches)
     size = true_matches + np.diff(curve.false_matches)
     if not size.size:

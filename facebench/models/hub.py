@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from transformers.utils import logging as _untyped_logging
 
 from facebench.errors import MissingWeightsError, ModelError, WeightsError
 from facebench.models.checkpoints import listed, refused_pickle
+from facebench.utils.suggestions import did_you_mean
 
 __all__ = [
     "CONFIGURATION",
@@ -196,12 +196,9 @@ def one_of(value: str, choices: tuple[str, ...], parameter: str, owner: str) -> 
         If `value` is none of `choices`, with the closest.
     """
     if value not in choices:
-        lower = {choice.lower(): choice for choice in choices}
-        close = difflib.get_close_matches(str(value).lower(), lower, n=1)
-        hint = f" Did you mean {lower[close[0]]!r}?" if close else ""
         msg = (
             f"The {parameter!r} parameter of {owner} must be one of {', '.join(choices)}. "
-            f"Got {value!r} instead.{hint}"
+            f"Got {value!r} instead.{did_you_mean(value, choices)}"
         )
         raise ModelError(msg)
     return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +10,7 @@ import numpy as np
 
 from facebench.errors import DuplicateNameError, InputError, UnknownNameError
 from facebench.types import StrPath
+from facebench.utils.suggestions import did_you_mean
 
 __all__ = ["add_members", "at_least", "export_folder", "named", "one_of"]
 
@@ -66,8 +66,7 @@ def named(known: Mapping[str, T], name: str, what: str) -> T:
     """Find a model or task by name."""
     if name in known:
         return known[name]
-    close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.4)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
+    hint = did_you_mean(name, known)
     msg = f"There is no {what} {name!r}. The {what}s are: {', '.join(known) or 'none'}.{hint}"
     raise UnknownNameError(msg)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,6 +19,7 @@ from facebench.stimuli.spacing import change_eye_distance, move_mouth
 from facebench.stimuli.spectrum import high_pass, low_pass, scramble_phase
 from facebench.stimuli.tones import add_noise, negate, pixelate, set_contrast, to_grey
 from facebench.utils.files import safe_name
+from facebench.utils.suggestions import did_you_mean
 
 UPRIGHT = "upright"
 RESERVED = (UPRIGHT, "verification", "critical-features", "contact-sheets")
@@ -231,7 +231,7 @@ def _completed(condition: Condition) -> Condition:
         raise StimulusError(msg)
     if condition.kind not in CONDITIONS:
         msg = (
-            f"There is no condition {condition.kind!r}.{_hint(condition.kind, CONDITIONS)} "
+            f"There is no condition {condition.kind!r}.{did_you_mean(condition.kind, CONDITIONS)} "
             f"The conditions are: {', '.join(CONDITIONS)}."
         )
         raise UnknownNameError(msg)
@@ -248,7 +248,7 @@ def _completed(condition: Condition) -> Condition:
             has = ", ".join(defaults) or "none"
             msg = (
                 f"The condition {condition.kind!r} has no parameter {name!r} (it has: {has})."
-                f"{_hint(name, defaults)}"
+                f"{did_you_mean(name, defaults)}"
             )
             raise StimulusError(msg)
         if value is None and name in _OPTIONAL:
@@ -262,9 +262,3 @@ def _completed(condition: Condition) -> Condition:
             msg = f"The {name!r} of condition {label!r} must be {expected}. Got {value!r} instead."
             raise StimulusError(msg)
     return replace(condition, label=label, parameters={**defaults, **condition.parameters})
-
-
-def _hint(name: str, known: Iterable[str]) -> str:
-    # 'cycles' must still find 'cycles_per_face'; 'masked' is not a misspelling of 'negated'.
-    close = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.55)
-    return f" Did you mean {close[0]!r}?" if close else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 
 import numpy as np
@@ -27,6 +26,7 @@ from facebench.stimuli.geometry import (
     similarity,
 )
 from facebench.stimuli.skin_tone import ToneMatch, colours, tones
+from facebench.utils.suggestions import did_you_mean
 
 _MIDDLE_FACE = slice(17, 68)
 _FEATURES = {"eyes": (RIGHT_EYE, LEFT_EYE), "mouth": (MOUTH,)}
@@ -72,8 +72,7 @@ def exchange_feature(
     picture, points = checked_picture(image), checked_landmarks(landmarks)
     other, other_points = checked_picture(other_image), checked_landmarks(other_landmarks)
     if feature not in _FEATURES:
-        close = difflib.get_close_matches(str(feature), _FEATURES, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(feature, _FEATURES)
         msg = f"The 'feature' must be 'eyes' or 'mouth'. Got {feature!r} instead.{hint}"
         raise StimulusError(msg)
     result = tones(picture.astype(np.float64))

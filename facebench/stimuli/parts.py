@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.ndimage import distance_transform_edt
@@ -12,6 +10,7 @@ from facebench.errors import StimulusError
 from facebench.faces.pictures import Field, Picture, checked_picture, rounded
 from facebench.stimuli.blending import smoothstep
 from facebench.stimuli.geometry import checked_landmarks, directions, face_width, outside
+from facebench.utils.suggestions import did_you_mean
 
 _BROWS_AND_EYES = (*range(17, 27), *range(36, 48))
 _OUTER_LIPS = tuple(range(48, 60))
@@ -65,8 +64,7 @@ def part_mask(landmarks: ArrayLike, part: str, shape: tuple[int, ...]) -> Field:
     """
     points = checked_landmarks(landmarks)
     if part not in _REGIONS:
-        close = difflib.get_close_matches(str(part), _REGIONS, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(part, _REGIONS)
         msg = f"The 'part' must be one of {', '.join(_REGIONS)}. Got {part!r} instead.{hint}"
         raise StimulusError(msg)
     corners, margin = _REGIONS[part]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 __all__ = ["closest", "did_you_mean", "did_you_mean_file", "listed"]
 
-_CUTOFF = 0.5
+# 'cycles' finds 'cycles_per_face', but 'masked' is not a misspelt 'negated'.
+_CUTOFF = 0.55
 _SHOWN = 40
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from facebench.types import IntArray
 
@@ -38,6 +36,9 @@ def blocks_of(
     >>> blocks_of(np.array([0, 1, 2, 3]), np.array([1, 1, 3, 3])).tolist()
     [0, 0, 1, 1]
     """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     n_units = int(max(first.max(), second.max())) + 1
     chosen = slice(None) if involved is None else involved
     ends = (first[chosen], second[chosen])

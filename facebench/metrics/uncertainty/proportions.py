@@ -12,7 +12,6 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 from scipy.special import ndtri
 
 from facebench.metrics.uncertainty.resamples import Interval, percentiles
@@ -169,6 +168,8 @@ def _auc_variance(n_genuine: float, n_impostor: float) -> _Variance:
 
 def _solved(value: float, variance: _Variance, confidence: float) -> Interval:
     """Find the ends at which the value is just as far off as the variance there allows."""
+    from scipy.optimize import brentq
+
     z = float(ndtri((1 + confidence) / 2))
 
     def end(value: float) -> float:

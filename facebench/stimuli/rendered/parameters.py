@@ -8,7 +8,6 @@ the numbers can be compared with anthropometric tables; colours are unitless sco
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import Field, asdict, dataclass, field, fields
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facebench.errors import StimulusError
+from facebench.utils.suggestions import did_you_mean
 
 FEATURES = ("eyes", "brows", "nose", "mouth", "jaw", "hair")
 """The features `change_feature` can exchange."""
@@ -312,8 +312,7 @@ def require_feature(feature: str) -> None:
 
 def require_trait(trait: str) -> None:
     if trait not in TRAIT_BY_NAME:
-        close = difflib.get_close_matches(str(trait), TRAIT_NAMES, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(trait, TRAIT_NAMES)
         msg = f"An Identity has no continuous parameter {trait!r}.{hint}"
         raise StimulusError(msg)
 
