@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from facebench.data.folder import list_images
 from facebench.data.pairs.table import as_path
-from facebench.errors import MissingImageError, PairsError
+from facebench.errors import PairsError
 from facebench.types import StrPath
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["all_pairs", "pairs_from_folder"]
 
-_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+_log = logging.getLogger(__name__)
 _COLUMNS = ["img1", "img2", "same", "identity1", "identity2"]
 # Random draws per wanted pair before the pairs that are left are listed instead.
 _TRIES = 20
@@ -111,16 +113,10 @@ def _person(name: str) -> str:
 
 
 def _images_in(root: StrPath) -> list[str]:
-    folder = as_path(root, "root")
-    found = sorted(
-        f"{path.parent.name}/{path.name}"
-        for path in folder.glob("*/*")
-        if path.suffix.lower() in _SUFFIXES and path.is_file()
-    )
-    if not found:
-        msg = f"The folder {folder} holds no images as NAME/*.jpg (looked in {Path.cwd()})."
-        raise MissingImageError(msg)
-    return found
+    listed = list_images(as_path(root, "root"), people=True)
+    if listed.passed_over:
+        _log.info("%s %s", root, listed)
+    return [f"{path.parent.name}/{path.name}" for path in listed.images]
 
 
 def _by_person(names: Sequence[str]) -> dict[str, list[str]]:

@@ -102,7 +102,7 @@ def genuine_labels(
     except LabelError as error:
         msg = (
             f"{where} must hold 0/1, true/false or same/different. "
-            f"Got {error.value!r} in {row_name(error.position)}."
+            f"Got {error.value!r} in {row_name(error.position, path)}."
         )
         raise PairsError(msg) from error
     genuine = int(labels.sum())
@@ -161,7 +161,7 @@ def find_members(
             "Task %r: the folders of %s do not tell people apart as its labels do, so intervals "
             "resample images instead of people.",
             task,
-            row_name(wrong),
+            row_name(wrong, path),
         )
         return _by_image(pairs, path)
     if identity is None:
@@ -183,7 +183,7 @@ def find_members(
     if wrong is not None:
         msg = (
             f"The identity columns {columns[0]!r} and {columns[1]!r} of {path} must agree with the "
-            f"labels. In {row_name(wrong)} they are {str(named[0][wrong])!r} and "
+            f"labels. In {row_name(wrong, path)} they are {str(named[0][wrong])!r} and "
             f"{str(named[1][wrong])!r}, labelled {'same' if labels[wrong] else 'different'}."
         )
         raise PairsError(msg)
