@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from facebench.data.folder import IMAGE_SUFFIXES, images_below, list_images
 from facebench.data.packs import member_bytes, open_pack, split_member
 from facebench.errors import ImageError, MissingImageError
 from facebench.types import StrPath
@@ -23,11 +24,9 @@ __all__ = [
     "image_bytes",
     "image_exists",
     "images_below",
+    "list_images",
     "open_image",
 ]
-
-# Files with these names are taken for images where a whole folder is asked for.
-IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
 # What Pillow raises for damaged files, beyond OSError (which covers unidentified and truncated).
 _DAMAGE = (
@@ -90,36 +89,6 @@ def image_bytes(image_path: StrPath) -> bytes:
     except OSError as error:
         msg = f"The image {image_path} cannot be read: {error.strerror or error}."
         raise ImageError(msg) from error
-
-
-def images_below(folder: Path) -> list[Path]:
-    """Find the images of a folder, at any depth.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder.
-
-    Returns
-    -------
-    list of Path
-        Sorted.
-
-    Raises
-    ------
-    MissingImageError
-        If there is no such folder, or no image in it.
-    """
-    found = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
-    )
-    if not found:
-        what = "holds no images" if folder.is_dir() else "does not exist"
-        msg = f"The folder {folder} {what} (looked for {', '.join(sorted(IMAGE_SUFFIXES))})."
-        raise MissingImageError(msg)
-    return found
 
 
 def file_state(image_path: StrPath) -> os.stat_result:

@@ -31,7 +31,9 @@ def images_of(task: BaseTask | EmbeddingTask) -> TaskImages:
         If some are missing.
     """
     if isinstance(task, BaseTask):
-        return find_images(task.pairs_df, task.images_path, task=task.name)
+        return find_images(
+            task.pairs_df, task.images_path, task=task.name, pairs_path=task.pairs_file_path
+        )
     return find_image_list(task.images, task.images_path, task=task.name)
 
 

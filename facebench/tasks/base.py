@@ -106,7 +106,7 @@ class BaseTask(ABC):
         as_path(images_path, "images_path")
         self.images_path = images_path
         self.distance_metric = distance_metric
-        self.pairs_df: pd.DataFrame = PairsTable(read_pairs(pairs_file_path))
+        self.pairs_df: pd.DataFrame = PairsTable(read_pairs(pairs_file_path, images_path))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, {len(self.pairs_df)} pairs)"
@@ -190,14 +190,20 @@ class BaseTask(ABC):
         )
 
     def _numbers(self, parameter: str | None, column: str) -> pd.Series:
-        """Get a column of finite numbers that this task cannot do without."""
-        return require_numbers(
+        """Get a column of finite numbers that this task cannot do without.
+
+        From now on the table has it as numbers, also where it was read as text.
+        """
+        numbers = require_numbers(
             self.pairs_df,
             column,
             parameter=parameter,
             owner=type(self).__name__,
             path=self.pairs_file_path,
         )
+        if not pd.api.types.is_numeric_dtype(self.pairs_df[column]):
+            self.pairs_df[column] = numbers
+        return numbers
 
 
 def round_measures(performance: pd.DataFrame) -> pd.DataFrame:

@@ -6,13 +6,14 @@ from facebench.data.pairs.finding import ImagePaths, find_image_list, find_image
 from facebench.data.pairs.insightface import InsightfacePack, read_insightface_bin
 from facebench.data.pairs.lfw import read_lfw_pairs
 from facebench.data.pairs.reading import is_lfw_list, read_pairs
+from facebench.data.pairs.rows import row_name
 from facebench.data.pairs.table import (
     PAIR_COLUMNS,
     RESULT_COLUMNS,
     as_path,
+    decimal_comma_hint,
     require_column,
     require_numbers,
-    row_name,
 )
 from facebench.data.pairs.templates import read_template_media, read_template_pairs
 
@@ -23,6 +24,7 @@ __all__ = [
     "InsightfacePack",
     "all_pairs",
     "as_path",
+    "decimal_comma_hint",
     "find_image_list",
     "find_images",
     "is_lfw_list",

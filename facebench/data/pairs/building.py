@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from itertools import combinations
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from facebench.data.folder import list_images
 from facebench.data.identity import IDENTITY_COLUMNS, people_of, person_of
 from facebench.data.pairs.table import as_path
-from facebench.errors import MissingImageError, PairsError
+from facebench.errors import PairsError
 from facebench.types import StrPath
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["all_pairs", "pairs_from_folder"]
 
+_log = logging.getLogger(__name__)
 _COLUMNS = ["img1", "img2", "same", *IDENTITY_COLUMNS]
 # Random draws per wanted pair before the pairs that are left are listed instead.
 _TRIES = 20
@@ -113,19 +115,10 @@ def all_pairs(images: StrPath | Sequence[str]) -> pd.DataFrame:
 
 
 def _images_in(root: StrPath) -> list[str]:
-    # Decoders need not be there to list names.
-    from facebench.data.images import IMAGE_SUFFIXES
-
-    folder = as_path(root, "root")
-    found = sorted(
-        f"{path.parent.name}/{path.name}"
-        for path in folder.glob("*/*")
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
-    )
-    if not found:
-        msg = f"The folder {folder} holds no images as NAME/*.jpg (looked in {Path.cwd()})."
-        raise MissingImageError(msg)
-    return found
+    listed = list_images(as_path(root, "root"), people=True)
+    if listed.passed_over:
+        _log.info("%s %s", root, listed)
+    return [f"{path.parent.name}/{path.name}" for path in listed.images]
 
 
 def _by_person(names: Sequence[str]) -> dict[str, list[str]]:

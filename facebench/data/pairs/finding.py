@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from facebench.data.folder import IMAGE_SUFFIXES
 from facebench.data.packs import is_pack, open_pack, split_member
-from facebench.data.pairs.table import PAIR_COLUMNS, SHOWN, as_path, row_name, shown
+from facebench.data.pairs.rows import file_of, row_name
+from facebench.data.pairs.table import PAIR_COLUMNS, SHOWN, as_path, shown
 from facebench.errors import MissingImageError, PairsError
 from facebench.types import StrPath
 from facebench.utils.suggestions import did_you_mean_file
@@ -17,7 +21,15 @@ from facebench.utils.suggestions import did_you_mean_file
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ImagePaths", "find_image_list", "find_images", "missing_images"]
+__all__ = [
+    "ImagePaths",
+    "find_image_list",
+    "find_images",
+    "missing_images",
+    "with_suffixes_there",
+]
+
+_ANNEX = f"{os.sep}annex{os.sep}objects{os.sep}"
 
 
 @dataclass(frozen=True)
@@ -35,8 +47,13 @@ class ImagePaths:
     img2: list[Path]
 
 
-def find_images(pairs: pd.DataFrame, images_path: StrPath, *, task: str) -> ImagePaths:
+def find_images(
+    pairs: pd.DataFrame, images_path: StrPath, *, task: str, pairs_path: StrPath | None = None
+) -> ImagePaths:
     """Find every image that a pairs table names.
+
+    Names that differ from the files' by back slashes, or by the writing of accents, are found too.
+    Links are followed within the folder, and into the annex of git-annex and DataLad.
 
     Parameters
     ----------
@@ -47,6 +64,9 @@ def find_images(pairs: pd.DataFrame, images_path: StrPath, *, task: str) -> Imag
         may also lead into a pack within the folder: ``lfw.bin/000001.jpg``.
     task : str
         The task's name, for messages.
+    pairs_path : str or Path, optional
+        The file that the rows were read from, for messages; where `pairs` comes straight from
+        `read_pairs` it is known.
 
     Returns
     -------
@@ -57,12 +77,13 @@ def find_images(pairs: pd.DataFrame, images_path: StrPath, *, task: str) -> Imag
     MissingImageError
         If the folder or any image is missing: all are counted, the first five named.
     PairsError
-        If a name leads out of the folder ('../', an absolute path, a link).
+        If a name leads out of the folder ('../', a link), or is an absolute path.
     """
     n_pairs = len(pairs)
     # Both columns one after the other, so that a name's first row is found in one go.
     names = [name for column in PAIR_COLUMNS for name in pairs[column]]
-    found, missing = _find(names, [*range(n_pairs), *range(n_pairs)], images_path, task)
+    rows = [*range(n_pairs), *range(n_pairs)]
+    found, missing = _find(names, images_path, task, rows, pairs_path or file_of(pairs))
     _refuse_missing(missing, len(found), images_path, task)
     return ImagePaths(
         img1=[found[name] for name in names[:n_pairs]],
@@ -90,7 +111,7 @@ def find_image_list(names: Sequence[str], images_path: StrPath, *, task: str) ->
     MissingImageError, PairsError
         See `find_images`.
     """
-    found, missing = _find(names, range(len(names)), images_path, task)
+    found, missing = _find(names, images_path, task)
     _refuse_missing(missing, len(found), images_path, task)
     return [found[name] for name in names]
 
@@ -111,7 +132,7 @@ def missing_images(names: Sequence[str], images_path: StrPath, *, task: str) -> 
     PairsError
         If a name leads out of the folder.
     """
-    _, missing = _find(names, range(len(names)), images_path, task)
+    _, missing = _find(names, images_path, task)
     return list(missing)
 
 
@@ -121,9 +142,13 @@ def _in_pack(path: str) -> bool:
 
 
 def _find(
-    names: Sequence[str], rows: Sequence[int], images_path: StrPath, task: str
-) -> tuple[dict[str, Path], dict[str, int]]:
-    """Resolve every different name once: those found, and those missing with their rows."""
+    names: Sequence[str],
+    images_path: StrPath,
+    task: str,
+    rows: Sequence[int] | None = None,
+    pairs_path: StrPath | None = None,
+) -> tuple[dict[str, Path], dict[str, str]]:
+    """Resolve every different name once: those found, and those missing with their place."""
     folder = as_path(images_path, "images_path")
     if not folder.is_dir() and not is_pack(folder):
         msg = (
@@ -136,38 +161,185 @@ def _find(
     root = os.path.realpath(folder)
     inside = os.path.join(root, "")  # noqa: PTH118
     first_row: dict[str, int] = {}
-    for name, row in zip(names, rows, strict=True):
+    for name, row in zip(names, range(len(names)) if rows is None else rows, strict=True):
         first_row[name] = min(row, first_row.get(name, row))
+
+    def place(name: str, n: int) -> str:
+        if n >= SHOWN:
+            return repr(name)
+        row = first_row[name]
+        # A list of images is of no file, so it has rows and no lines.
+        of_file = row_name(row, pairs_path) if rows is not None else f"row {row + 1}"
+        return f"{name!r} in {of_file}"
+
     found: dict[str, Path] = {}
-    missing: dict[str, int] = {}
-    for name, position in first_row.items():
+    missing: list[str] = []
+    for name in first_row:
         try:
             path = os.path.realpath(inside + name)
             exists = os.path.isfile(path) or _in_pack(path)  # noqa: PTH113
+            if not exists and (other := _spelt_otherwise(root, name)) is not None:
+                path, exists = os.path.realpath(inside + other), True
         except (OSError, ValueError):
             # A name that no file can have: too long, or with a NUL.
-            missing[name] = position
+            missing.append(name)
             continue
-        if os.path.isabs(name) or not (path + os.sep).startswith(inside):  # noqa: PTH117
+        if os.path.isabs(name) or not _stays(path, inside):  # noqa: PTH117
             msg = (
                 f"Image names of task {task!r} must stay inside {folder}. "
-                f"{name!r} in {row_name(position)} leads out of it."
+                f"{place(name, 0)} {_way_out(name, path, inside)}"
             )
             raise PairsError(msg)
         if exists:
             found[name] = Path(path)
         else:
-            missing[name] = position
-    return found, missing
+            missing.append(name)
+    in_order = sorted(missing, key=first_row.__getitem__)
+    return found, {name: place(name, n) for n, name in enumerate(in_order)}
 
 
-def _refuse_missing(missing: dict[str, int], n_found: int, images_path: StrPath, task: str) -> None:
+def _stays(path: str, inside: str) -> bool:
+    """Tell whether a real path stays in a folder, or in the annex of the repository around it.
+
+    git-annex and DataLad keep every image as a link into .git/annex/objects.
+    """
+    if (path + os.sep).startswith(inside):
+        return True
+    repository, git, rest = path.partition(f"{os.sep}.git{os.sep}")
+    return bool(git) and inside.startswith(repository + os.sep) and _ANNEX in f"{os.sep}{rest}"
+
+
+def _way_out(name: str, path: str, inside: str) -> str:
+    """Say how a name leads out of its folder, and what to do."""
+    plain = os.path.normpath(os.path.join(inside, name))  # noqa: PTH118
+    if os.path.isabs(name):  # noqa: PTH117
+        path = os.path.realpath(name)
+        if not (path + os.sep).startswith(inside):
+            return "leads out of it: it is an absolute path. Write names relative to that folder."
+        relative = os.path.relpath(path, inside)
+        return (
+            "is an absolute path, which leads out of it wherever the folder lies elsewhere. "
+            f"Write {relative!r}."
+        )
+    if not plain.startswith(inside):
+        return "leads out of it."
+    link = Path(inside)
+    for part in Path(os.path.relpath(plain, inside)).parts:
+        link /= part
+        if link.is_symlink():
+            break
+    return (
+        f"leads out of it: {link} is a link to {path}. Copy the images in place of links "
+        "(cp -rL), or give the folder that the links lead into."
+    )
+
+
+def _spelt_otherwise(root: str, name: str) -> str | None:
+    """Find the one file whose name differs by back slashes or the writing of accents (NFC, NFD)."""
+    folder, parts = root, []
+    for part in name.replace("\\", "/").split("/"):
+        if part in ("", ".", ".."):
+            return None
+        alike = _names_in(folder, _state(folder)).get(_composed(part), [])
+        if part in alike:
+            alike = [part]
+        if len(alike) != 1:
+            return None
+        folder = os.path.join(folder, alike[0])  # noqa: PTH118
+        parts.append(alike[0])
+    return "/".join(parts) if os.path.isfile(folder) else None  # noqa: PTH113
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _state(folder: str) -> int:
+    try:
+        return Path(folder).stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+@lru_cache(maxsize=1024)
+def _names_in(folder: str, state: int) -> dict[str, list[str]]:
+    """Names in a folder by their composed form, as long as the folder stays as it is."""
+    names: dict[str, list[str]] = {}
+    try:
+        for name in os.listdir(folder):  # noqa: PTH208
+            names.setdefault(_composed(name), []).append(name)
+    except OSError:
+        pass
+    return names
+
+
+def _same_stem(folder: Path, name: str) -> list[str]:
+    """List the names beside an image that differ from its name by suffix or case only."""
+    path = folder / name
+    stem = _composed(path.stem).casefold()
+    beside = _names_in(str(path.parent), _state(str(path.parent)))
+    return sorted(
+        other
+        for others in beside.values()
+        for other in others
+        if Path(_composed(other)).stem.casefold() == stem
+        and Path(other).suffix.lower() in IMAGE_SUFFIXES
+        and (path.parent / other).is_file()
+    )
+
+
+def with_suffixes_there(pairs: pd.DataFrame, images_path: Path) -> pd.DataFrame:
+    """Give images that are not there the suffix with which they are.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        Pairs whose names have a suffix of our own making.
+    images_path : Path
+        The folder of the images.
+
+    Returns
+    -------
+    DataFrame
+    """
+    names = {name for column in PAIR_COLUMNS for name in pairs[column]}
+    renamed = {}
+    for name in names:
+        if not (images_path / name).is_file():
+            stem = Path(name).stem
+            beside = [other for other in _same_stem(images_path, name) if Path(other).stem == stem]
+            if len(beside) == 1:
+                renamed[name] = f"{Path(name).parent.as_posix()}/{beside[0]}"
+    return pairs.replace(dict.fromkeys(PAIR_COLUMNS, renamed)) if renamed else pairs
+
+
+def _refuse_missing(missing: dict[str, str], n_found: int, images_path: StrPath, task: str) -> None:
     if not missing:
         return
-    in_order = sorted(missing.items(), key=lambda item: item[1])
-    named = (f"{name!r} in {row_name(row)}" for name, row in in_order[:SHOWN])
+    folder = Path(images_path)
+    places = list(missing.values())[:SHOWN]
     msg = (
         f"{len(missing)} of {n_found + len(missing)} images of task {task!r} are missing in "
-        f"{Path(images_path)}: {shown(named, len(missing))}. Names are relative to images_path."
+        f"{folder}: {shown(places, len(missing))}. Names are relative to images_path."
     )
-    raise MissingImageError(msg)
+    raise MissingImageError(msg + _what_is_there(list(missing), folder))
+
+
+def _what_is_there(missing: Sequence[str], folder: Path) -> str:
+    """Say what is there in place of missing images."""
+    try:
+        links = [name for name in missing if (folder / name).is_symlink()]
+        if links:
+            target = (folder / links[0]).readlink()
+            fetch = " Fetch its content (datalad get)." if _ANNEX in target.as_posix() else ""
+            return f" {links[0]!r} is a link to {target}, which is not there.{fetch}"
+        others = {name: beside for name in missing if (beside := _same_stem(folder, name))}
+        if others:
+            name, beside = next(iter(others.items()))
+            return (
+                f" {len(others)} of them are there with another suffix or case: {name!r} as "
+                f"{beside[0]!r}. Write the names as the files have them."
+            )
+        return did_you_mean_file(folder / missing[0])
+    except (OSError, ValueError):
+        return ""

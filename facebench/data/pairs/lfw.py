@@ -13,7 +13,7 @@ from facebench.types import StrPath
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["looks_like_lfw", "read_lfw_pairs"]
+__all__ = ["has_first_line", "looks_like_lfw", "read_lfw_pairs"]
 
 _VIEW_2_FOLDS = 10
 _ROWS = "'NAME i j' (same person) or 'NAME i OTHER j'"
@@ -41,6 +41,12 @@ def looks_like_lfw(line: str) -> bool:
         [False, True, True],
         [False, True, False, True],
     )
+
+
+def has_first_line(lines: Sequence[Line]) -> bool:
+    """Tell whether a list begins with its numbers of folds and pairs."""
+    header = [whole_number(cell) for cell in lines[0].cells]
+    return len(header) <= 2 and None not in header
 
 
 def read_lfw_pairs(path: StrPath, suffix: str = ".jpg") -> pd.DataFrame:
@@ -81,7 +87,7 @@ def read_lfw_pairs(path: StrPath, suffix: str = ".jpg") -> pd.DataFrame:
 
     lines = lines_of(path)
     header = [whole_number(cell) for cell in lines[0].cells]
-    has_header = len(header) <= 2 and None not in header
+    has_header = has_first_line(lines)
     rows = lines[1:] if has_header else lines
     pairs = [_pair(line, path, suffix) for line in rows]
     if not pairs:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facebench.data.packs import is_pack
+from facebench.data.pairs.finding import with_suffixes_there
 from facebench.data.pairs.insightface import pairs_of_pack
-from facebench.data.pairs.lfw import looks_like_lfw, read_lfw_pairs
+from facebench.data.pairs.lfw import read_lfw_pairs
+from facebench.data.pairs.rows import is_lfw_list, remember_file
 from facebench.data.pairs.table import as_path, read_csv_pairs
 from facebench.types import StrPath
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["is_lfw_list", "read_pairs"]
 
 
-def read_pairs(pairs_file_path: StrPath) -> pd.DataFrame:
+def read_pairs(pairs_file_path: StrPath, images_path: StrPath | None = None) -> pd.DataFrame:
     """Read a table of image pairs.
 
     Parameters
@@ -26,7 +27,12 @@ def read_pairs(pairs_file_path: StrPath) -> pd.DataFrame:
         A CSV file with any extension, separated by commas, tabs or semicolons, UTF-8, whose header
         names at least ``img1`` and ``img2``; further columns travel with their rows. Or one of
         LFW's text lists (see `read_lfw_pairs`), or a pack whose name ends in .bin (see
-        `read_insightface_bin`; give it as the images' folder too).
+        `read_insightface_bin`; give it as the images' folder too). A first line ``sep=;`` is
+        followed. Columns become numbers where their text survives it ('1.10' beside '1.1' stays
+        text); between other separators than commas, numbers may have decimal commas.
+    images_path : str or Path, optional
+        The folder of the images. LFW's lists do not say how files end: the suffix is taken that
+        is there, '.jpg' where none is.
 
     Returns
     -------
@@ -45,12 +51,9 @@ def read_pairs(pairs_file_path: StrPath) -> pd.DataFrame:
     path = as_path(pairs_file_path, "pairs_file_path")
     if is_pack(path):
         return pairs_of_pack(path)
-    return read_lfw_pairs(path) if is_lfw_list(path) else read_csv_pairs(path)
-
-
-def is_lfw_list(path: Path) -> bool:
-    """Tell whether a file is one of LFW's text lists, by its first line that is not empty."""
-    if is_pack(path) or not path.is_file():
-        return False
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        return looks_like_lfw(next((line for line in file if line.strip()), ""))
+    if not is_lfw_list(path):
+        return remember_file(read_csv_pairs(path), path)
+    pairs = read_lfw_pairs(path)
+    if images_path is not None:
+        pairs = with_suffixes_there(pairs, as_path(images_path, "images_path"))
+    return remember_file(pairs, path)

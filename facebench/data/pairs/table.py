@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import warnings
+import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facebench.errors import InputError, MissingPairsFileError, PairsError
+from facebench.data.pairs.rows import cells_as_written, row_name
+from facebench.data.tables import as_path, read_text_table, separator_of
+from facebench.errors import MissingPairsFileError, PairsError
 from facebench.types import StrPath
 from facebench.utils.suggestions import did_you_mean, did_you_mean_file
 
@@ -20,40 +22,26 @@ __all__ = [
     "RESULT_COLUMNS",
     "SHOWN",
     "as_path",
+    "decimal_comma_hint",
     "read_csv_pairs",
     "require_column",
     "require_numbers",
-    "row_name",
     "shown",
 ]
 
 PAIR_COLUMNS = ("img1", "img2")
 # What the run adds to every row; a pairs file must not use these names itself.
 RESULT_COLUMNS = ("layer_name", "model_computed_distance")
-_SEPARATORS = (",", "\t", ";")
 SHOWN = 5
 # Cells that mean "no value" where numbers or conditions are expected.
 _GAPS = ["", "NA", "N/A", "#N/A", "NaN", "nan", "NULL", "null"]
-
-
-def row_name(position: int) -> str:
-    """Name a row as people count: data rows from 1, and its usual line in the file.
-
-    Examples
-    --------
-    >>> row_name(0)
-    'row 1 (line 2)'
-    """
-    return f"row {position + 1} (line {position + 2})"
-
-
-def as_path(value: StrPath, parameter: str) -> Path:
-    """Turn a parameter into a path, or say that it is none."""
-    try:
-        return Path(value)
-    except TypeError:
-        msg = f"The {parameter!r} parameter must be a path. Got a {type(value).__name__} instead."
-        raise InputError(msg) from None
+_NUMBER = re.compile(
+    r"-?(?P<whole>0|[1-9]\d*|(?=\.))(\.(?P<decimals>\d+))?([eE](?P<exponent>[+-]?\d+))?", re.ASCII
+)
+# Whole numbers of so many digits are exact as floating point too.
+_EXACT_DIGITS = 15
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
+_DECIMAL_COMMA = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d*),\d+")
 
 
 def shown(items: Iterable[str], total: int) -> str:
@@ -62,24 +50,8 @@ def shown(items: Iterable[str], total: int) -> str:
     return listed + ("; …" if total > SHOWN else "")
 
 
-def _separator(path: Path) -> str:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        header = next((line for line in file if line.strip()), "")
-    if not header:
-        msg = f"The pairs file {path} is empty. It needs a header with img1 and img2, then pairs."
-        raise PairsError(msg)
-    # The separator that yields both columns; with none, the commonest one tells what was meant.
-    for separator in _SEPARATORS:
-        names = {name.strip().strip('"') for name in header.rstrip("\r\n").split(separator)}
-        if names >= set(PAIR_COLUMNS):
-            return separator
-    return max(_SEPARATORS, key=header.count)
-
-
 def read_csv_pairs(path: Path) -> pd.DataFrame:
     """Read a CSV table of image pairs; see `read_pairs`."""
-    import pandas as pd
-
     if not path.is_file():
         msg = (
             f"The pairs file {path} does not exist (looked in {Path.cwd()}). "
@@ -87,70 +59,71 @@ def read_csv_pairs(path: Path) -> pd.DataFrame:
         )
         raise MissingPairsFileError(msg)
     try:
-        separator = _separator(path)
-        with warnings.catch_warnings():
-            # Pandas only warns where rows have more cells than the header, and drops cells.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            pairs = pd.read_csv(
-                path,
-                sep=separator,
-                encoding="utf-8-sig",
-                skipinitialspace=True,
-                # All cells as written: '007' and 'NA' are names. What is a number is seen below.
-                dtype=str,
-                keep_default_na=False,
-                # The header is read as a row, so that two columns of one name are seen.
-                header=None,
-                # A longer row must not turn its first cell into an index.
-                index_col=False,
-            )
-    except pd.errors.ParserWarning as error:
-        msg = f"The pairs file {path} cannot be read as CSV: {_long_row(path, separator)}."
+        pairs, separator = read_text_table(path, PAIR_COLUMNS)
+    except OSError as error:
+        msg = f"The pairs file {path} cannot be read: {error.strerror or error}."
         raise PairsError(msg) from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        msg = f"The pairs file {path} cannot be read as CSV: {str(error).strip()}."
+    except PairsError as error:
+        msg = f"The pairs file {error}"
         raise PairsError(msg) from error
-    except UnicodeDecodeError as error:
-        msg = f"The pairs file {path} is not UTF-8 text ({error.reason}). Save it as UTF-8 CSV."
-        raise PairsError(msg) from error
-    pairs.columns = pd.Index([str(name).strip() for name in pairs.iloc[0]])
-    # A row that ends early has no text in its last columns.
-    pairs = pairs.iloc[1:].reset_index(drop=True).fillna("")
     _check_columns(pairs, path)
     for column in pairs.columns:
-        cells = pairs[column].str.strip()
-        pairs[column] = cells if column in PAIR_COLUMNS else _typed(cells)
+        if column not in PAIR_COLUMNS:
+            pairs[column] = _typed(pairs[column], separator)
     for column in PAIR_COLUMNS:
-        _refuse_rows(pairs[column] == "", f"The {column!r} column of {path}", "an image name")
+        _refuse_rows(pairs[column] == "", f"The {column!r} column of {path}", "an image name", path)
     return pairs
 
 
-def _typed(cells: pd.Series) -> pd.Series:
+def _typed(cells: pd.Series, separator: str) -> pd.Series:
     """Turn a column of text into numbers or booleans where nothing is lost by it."""
     import pandas as pd
 
     gaps = cells.isin(_GAPS)
-    filled = cells[~gaps]
-    if not gaps.any() and filled.str.lower().isin(["true", "false"]).all():
+    texts = cells[~gaps].unique().tolist()
+    if texts and not gaps.any() and {text.lower() for text in texts} <= {"true", "false"}:
         return cells.str.lower() == "true"
-    # '007' is a name: as a number it would be the same as '7'.
-    if not filled.str.match(r"[+-]?0\d").any():
-        numbers = pd.to_numeric(cells.mask(gaps), errors="coerce")
-        if not numbers[~gaps].isna().any():
-            return numbers
+    if _are_numbers(texts):
+        return pd.to_numeric(cells.mask(gaps), errors="coerce")
+    if _have_decimal_commas(texts, separator):
+        pointed = cells.str.replace(",", ".", regex=False)
+        if _are_numbers([text.replace(",", ".") for text in texts]):
+            return pd.to_numeric(pointed.mask(gaps), errors="coerce")
     return cells.mask(gaps)
 
 
-def _long_row(path: Path, separator: str) -> str:
-    """Name the first line with more cells than the header."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter=separator, skipinitialspace=True)
-        rows = (row for row in reader if row)
-        expected = len(next(rows))
-        for row in rows:
-            if len(row) > expected:
-                return f"expected {expected} cells in line {reader.line_num}, got {len(row)}"
-    return "some rows have more cells than the header"
+def _are_numbers(texts: list[str]) -> bool:
+    """Tell whether different texts are different numbers whose writing gives the texts back.
+
+    '007', '1.10' beside '1.1', '1e5' beside '2e5' and 21 digits are names. A column may have a
+    format of its own, such as two decimals throughout.
+    """
+    found = []
+    for text in texts:
+        parts = _NUMBER.fullmatch(text)
+        if parts is None:
+            return False
+        found.append(parts)
+    numbers = {float(text) for text in texts}
+    if len(numbers) < len(texts) or any(map(math.isinf, numbers)):
+        return False
+    whole = [part["whole"] for part in found if part["decimals"] is None]
+    if any(len(digits) > _EXACT_DIGITS for digits in whole):
+        return False
+    exponents = [part["exponent"] for part in found if part["exponent"] is not None]
+    decimals = {part["decimals"] for part in found if part["decimals"] is not None}
+    if exponents and not decimals and not any(power.startswith("-") for power in exponents):
+        return False
+    one_format = len({len(digits) for digits in decimals}) == 1 and not whole
+    return one_format or all(len(d) == 1 or not d.endswith("0") for d in decimals)
+
+
+def _have_decimal_commas(texts: list[str], separator: str) -> bool:
+    """Tell whether a column of numbers has commas as decimal points, surely."""
+    if separator == "," or not any("," in text for text in texts):
+        return False
+    # Between tabs, 1,234 may be a thousand and more.
+    return separator != "\t" or not all(_THOUSANDS.fullmatch(t) for t in texts if "," in t)
 
 
 def _check_columns(pairs: pd.DataFrame, path: Path) -> None:
@@ -178,12 +151,50 @@ def _check_columns(pairs: pd.DataFrame, path: Path) -> None:
         raise PairsError(msg)
 
 
-def _refuse_rows(bad: pd.Series, column: str, expected: str) -> None:
+def _with_points(cells: pd.Series, path: StrPath) -> pd.Series:
+    """Write decimal commas as points in a column that is wanted as numbers."""
+    if not all(isinstance(cell, str) for cell in cells):
+        return cells
+    try:
+        separator = separator_of(Path(path), PAIR_COLUMNS)
+    except (OSError, PairsError):
+        return cells
+    surely = _have_decimal_commas(cells.unique().tolist(), separator)
+    return cells.str.replace(",", ".", regex=False) if surely else cells
+
+
+def decimal_comma_hint(cell: object) -> str:
+    """Say what to do where a number is written with a decimal comma.
+
+    Examples
+    --------
+    >>> decimal_comma_hint("0,5")
+    ' It seems to have a decimal comma: save the table with decimal points.'
+    """
+    if not isinstance(cell, str) or not _DECIMAL_COMMA.fullmatch(cell):
+        return ""
+    return " It seems to have a decimal comma: save the table with decimal points."
+
+
+def _refuse_rows(bad: pd.Series, column: str, expected: str, path: StrPath) -> None:
     positions = [position for position, is_bad in enumerate(bad) if is_bad]
     if positions:
-        rows = shown((row_name(position) for position in positions[:SHOWN]), len(positions))
+        rows = shown((row_name(position, path) for position in positions[:SHOWN]), len(positions))
         msg = f"{column} must have {expected} in every row. {len(positions)} are empty: {rows}."
-        raise PairsError(msg)
+        raise PairsError(msg + _said_to_be_empty(bad, path))
+
+
+def _said_to_be_empty(bad: pd.Series, path: StrPath) -> str:
+    """Say that cells count as empty although something is written in them."""
+    written = {
+        cell
+        for cell, is_bad in zip(cells_as_written(path, str(bad.name)), bad, strict=False)
+        if is_bad and cell
+    }
+    if not written:
+        return ""
+    listed = ", ".join(map(repr, sorted(written)))
+    return f" {listed} is read as an empty cell. If it is a name, write it another way ('N.A.')."
 
 
 def require_column(
@@ -226,7 +237,7 @@ def require_column(
             )
         raise PairsError(msg)
     series = pairs[column]
-    _refuse_rows(series.isna(), f"The {column!r} column of {path}", "a value")
+    _refuse_rows(series.isna(), f"The {column!r} column of {path}", "a value", path)
     return series
 
 
@@ -250,13 +261,14 @@ def require_numbers(
     import pandas as pd
 
     series = require_column(pairs, column, parameter=parameter, owner=owner, path=path)
-    numbers = pd.to_numeric(series, errors="coerce").to_numpy(dtype=np.float64)
+    numbers = pd.to_numeric(_with_points(series, path), errors="coerce").to_numpy(dtype=np.float64)
     bad = np.flatnonzero(~np.isfinite(numbers))
     if bad.size:
         first = int(bad[0])
         msg = (
             f"The {column!r} column of {path} must hold finite numbers. "
-            f"{bad.size} cells do not; the first is {series.iloc[first]!r} in {row_name(first)}."
+            f"{bad.size} cells do not; the first is {series.iloc[first]!r} in "
+            f"{row_name(first, path)}.{decimal_comma_hint(series.iloc[first])}"
         )
         raise PairsError(msg)
     return pd.Series(numbers, index=series.index, name=column)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from typing import NamedTuple
 
-from facebench.data.pairs.table import as_path
+from facebench.data.tables import as_path
 from facebench.errors import MissingPairsFileError, PairsError
 from facebench.types import StrPath
 
@@ -49,7 +50,8 @@ def lines_of(path: StrPath, separator: str | None = None) -> list[Line]:
         msg = f"The list {file_path} cannot be read: {error.strerror or error}."
         raise MissingPairsFileError(msg) from error
     lines = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    # Not splitlines, which also parts names at characters that end no line in an editor.
+    for number, line in enumerate(io.StringIO(text, newline=None), start=1):
         if line.strip():
             parting = separator or ("\t" if "\t" in line.strip() else None)
             lines.append(Line(number, [cell.strip() for cell in line.strip().split(parting)]))

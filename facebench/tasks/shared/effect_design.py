@@ -234,7 +234,8 @@ def labels_of(
     except LabelError as error:
         msg = (
             f"The {true_label!r} column of {path}, the true_label of {task!r}, must hold 0/1, "
-            f"true/false or same/different. Got {error.value!r} in {row_name(error.position)}."
+            f"true/false or same/different. Got {error.value!r} in "
+            f"{row_name(error.position, path)}."
         )
         raise PairsError(msg) from error
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from facebench.data.pairs import as_path, require_column
+from facebench.data.pairs import as_path, decimal_comma_hint, require_column, row_name
+from facebench.data.tables import read_text_table
 from facebench.errors import MissingPairsFileError, PairsError
 from facebench.types import StrPath
 from facebench.utils.suggestions import did_you_mean_file
 
 __all__ = ["ImageTable", "read_image_table"]
-
-_SEPARATORS = (",", "\t", ";")
 
 
 class ImageTable:
@@ -48,7 +46,8 @@ class ImageTable:
             row = int(bad.to_numpy().argmax())
             msg = (
                 f"The {column!r} column of {self._source} must hold numbers of 0 or more. "
-                f"Got {texts.iloc[row]!r} in row {row + 1}."
+                f"Got {texts.iloc[row]!r} in {row_name(row, self._source)}."
+                f"{decimal_comma_hint(texts.iloc[row])}"
             )
             raise PairsError(msg)
         return numbers
@@ -91,26 +90,11 @@ def read_image_table(
         )
         raise MissingPairsFileError(msg)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header = next((line for line in file if line.strip()), "")
-        with warnings.catch_warnings():
-            # Pandas only warns where rows have more cells than the header, and drops cells.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            rows = pd.read_csv(
-                path,
-                sep=max(_SEPARATORS, key=header.count),
-                encoding="utf-8-sig",
-                skipinitialspace=True,
-                dtype=str,
-                keep_default_na=False,
-                header=None,
-                index_col=False,
-            )
-    except (ValueError, pd.errors.ParserWarning) as error:
-        msg = f"The {parameter!r} table {path} of {owner} cannot be read as CSV: {error}"
+        rows = read_text_table(path, columns).rows
+    except (OSError, PairsError) as error:
+        msg = f"The {parameter!r} table of {owner}: {error}"
         raise PairsError(msg) from error
-    rows.columns = pd.Index(rows.iloc[0].astype(str).str.strip())
-    rows = rows.iloc[1:].reset_index(drop=True).map(_as_text)
+    rows = rows.map(_as_text)
     return _checked(rows, str(path), owner, columns)
 
 

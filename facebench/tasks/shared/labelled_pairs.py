@@ -98,7 +98,7 @@ def genuine_labels(
     except LabelError as error:
         msg = (
             f"{where} must hold 0/1, true/false or same/different. "
-            f"Got {error.value!r} in {row_name(error.position)}."
+            f"Got {error.value!r} in {row_name(error.position, path)}."
         )
         raise PairsError(msg) from error
     genuine = int(labels.sum())
@@ -159,7 +159,7 @@ def find_members(
             "Task %r: the folders of %s do not tell people apart as its labels do, so intervals "
             "resample images instead of people.",
             task,
-            row_name(wrong),
+            row_name(wrong, path),
         )
         return _by_image(pairs, path)
     columns = list(identity)
@@ -179,7 +179,7 @@ def find_members(
     if wrong is not None:
         msg = (
             f"The identity columns {columns[0]!r} and {columns[1]!r} of {path} must agree with the "
-            f"labels. In {row_name(wrong)} they are {str(first[wrong])!r} and "
+            f"labels. In {row_name(wrong, path)} they are {str(first[wrong])!r} and "
             f"{str(second[wrong])!r}, labelled "
             f"{'different' if first[wrong] == second[wrong] else 'same'}."
         )

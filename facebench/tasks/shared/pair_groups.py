@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from facebench.data.pairs import PAIR_COLUMNS, row_name
+from facebench.data.tables import csv_rows
 from facebench.errors import InputError, PairsError
 from facebench.tasks.shared.labelled_pairs import Members
 from facebench.types import StrPath
@@ -80,8 +81,9 @@ def groups_of_pairs(
     if split.size:
         row = int(split[0])
         msg = (
-            f"A genuine pair is of one person, so of one group. In {row_name(row)} of {path} the "
-            f"groups are {str(found[0][row])!r} and {str(found[1][row])!r}."
+            "A genuine pair is of one person, so of one group. In "
+            f"{row_name(row, path)} of {path} the groups are {str(found[0][row])!r} and "
+            f"{str(found[1][row])!r}."
         )
         raise PairsError(msg)
     return found
@@ -127,17 +129,17 @@ def _looked_up(
 def _read(path: Path) -> dict[str, str]:
     what = "an object of person and group" if path.suffix.lower() == ".json" else "two columns"
     try:
-        text = path.read_text(encoding="utf-8-sig")
         if path.suffix.lower() == ".json":
-            content = json.loads(text)
+            content = json.loads(path.read_text(encoding="utf-8-sig"))
             pairs = list(content.items())
         else:
-            rows = [row for row in csv.reader(text.splitlines()) if row]
-            pairs = [(who, group) for who, group in rows[1:]]
+            pairs = [(who, group) for _, (who, group) in islice(csv_rows(path), 1, None)]
     except OSError as error:
         msg = f"The groups file {path} cannot be read: {error.strerror or error}."
         raise PairsError(msg) from error
-    except (ValueError, AttributeError) as error:
+    except PairsError:
+        raise
+    except (ValueError, AttributeError, RecursionError) as error:
         msg = f"The groups file {path} must hold {what} (.json or .csv). {error}."
         raise PairsError(msg) from error
     if any(isinstance(group, list | dict) for _, group in pairs):

@@ -1,0 +1,232 @@
+"""Delimited text files as tables of text, in which every row knows its line."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import re
+from collections.abc import Collection, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from facebench.errors import InputError, PairsError
+from facebench.types import StrPath
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["TextTable", "as_path", "csv_rows", "read_text_table", "separator_of"]
+
+_log = logging.getLogger(__name__)
+_SEPARATORS = (",", "\t", ";")
+# Excel writes the separator in a line of its own above the header.
+_DECLARED = re.compile(r'"?sep=(.)"?[,;\t]*', re.IGNORECASE)
+# Follows the last line of a file: within an open quote it becomes part of the last cell.
+_END = "\0end of the table\0"
+
+
+class TextTable(NamedTuple):
+    """A table as it is written.
+
+    Attributes
+    ----------
+    rows : DataFrame
+        A column per name; every cell is text without surrounding spaces, '' where a row is short.
+    separator : str
+        What separates cells.
+    """
+
+    rows: pd.DataFrame
+    separator: str
+
+
+class _Row(NamedTuple):
+    """The line that a row begins in, from 1, and its cells."""
+
+    line: int
+    cells: list[str]
+
+
+def as_path(value: StrPath, parameter: str) -> Path:
+    """Turn a parameter into a path, or say that it is none."""
+    try:
+        return Path(value)
+    except TypeError:
+        msg = f"The {parameter!r} parameter must be a path. Got a {type(value).__name__} instead."
+        raise InputError(msg) from None
+
+
+def csv_rows(path: Path, wanted: Collection[str] = ()) -> Iterator[_Row]:
+    """Read the rows of a delimited text file, the header first; lines without text are no rows.
+
+    Parameters
+    ----------
+    path : Path
+        A UTF-8 text file.
+    wanted : collection of str
+        Names of columns: the separator that yields them all is taken, else the commonest one.
+
+    Yields
+    ------
+    row : (line, cells)
+        The line in which the row begins, and its cells without surrounding spaces.
+
+    Raises
+    ------
+    PairsError
+        If the file is not UTF-8 text, or a cell cannot be read.
+    OSError
+        If it cannot be opened.
+    """
+    return _rows(path, _layout(path, wanted))
+
+
+def separator_of(path: Path, wanted: Collection[str] = ()) -> str:
+    """Tell what separates the cells of a delimited text file; see `csv_rows`."""
+    return _layout(path, wanted).separator
+
+
+class _Layout(NamedTuple):
+    separator: str
+    lines_before_header: int
+
+
+def _layout(path: Path, wanted: Collection[str]) -> _Layout:
+    declared = None
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        try:
+            for number, line in enumerate(file):
+                if not line.strip():
+                    continue
+                says = None if declared else _DECLARED.fullmatch(line.rstrip("\r\n"))
+                if says is None:
+                    return _Layout(declared or _separator(line, wanted), number)
+                declared = says[1]
+        except UnicodeDecodeError as error:
+            raise _not_text(path, error) from error
+    return _Layout(",", 0)
+
+
+def _separator(header: str, wanted: Collection[str]) -> str:
+    for separator in _SEPARATORS:
+        names = {name.strip().strip('"') for name in header.rstrip("\r\n").split(separator)}
+        if wanted and names.issuperset(wanted):
+            return separator
+    return max(_SEPARATORS, key=header.count)
+
+
+def _rows(path: Path, layout: _Layout) -> Iterator[_Row]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        before = layout.lines_before_header
+        try:
+            for _ in range(before):
+                next(file)
+            lines = chain(file, [_END])
+            reader = csv.reader(lines, delimiter=layout.separator, skipinitialspace=True)
+            line = before + 1
+            for cells in reader:
+                if cells == [_END]:
+                    return
+                if cells and cells[-1].endswith(_END):
+                    msg = f"{path} cannot be read as CSV: a quote of line {line} is never closed."
+                    raise PairsError(msg)
+                stripped = [cell.strip() for cell in cells]
+                if len(stripped) > 1 or any(stripped):
+                    yield _Row(line, stripped)
+                line = before + reader.line_num + 1
+        except UnicodeDecodeError as error:
+            raise _not_text(path, error) from error
+        except csv.Error as error:
+            msg = f"{path} cannot be read as CSV: {error} in line {line}."
+            raise PairsError(msg) from error
+
+
+def _not_text(path: Path, error: UnicodeDecodeError) -> PairsError:
+    return PairsError(f"{path} is not UTF-8 text ({error.reason}). Save it as UTF-8 CSV.")
+
+
+def read_text_table(path: Path, wanted: Collection[str] = ()) -> TextTable:
+    """Read a table whose first row names its columns.
+
+    Columns without a name are left out where they are empty (spreadsheets and experiment software
+    leave them) or number the rows. So are rows without any text at the end.
+
+    Parameters
+    ----------
+    path : Path
+        A UTF-8 text file, separated by commas, tabs or semicolons, or as its first line declares
+        (``sep=;``).
+    wanted : collection of str
+        See `csv_rows`.
+
+    Returns
+    -------
+    TextTable
+
+    Raises
+    ------
+    PairsError
+        If it is empty or no table: a row that is too long or a column without a name is told with
+        its place.
+    OSError
+        If it cannot be opened.
+    """
+    import pandas as pd
+
+    layout = _layout(path, wanted)
+    rows = _rows(path, layout)
+    header = next(rows, None)
+    if header is None or not any(header.cells):
+        msg = f"{path} is empty. It needs a header that names its columns."
+        raise PairsError(msg)
+    width = len(header.cells)
+    # Names repeat in a table: each is kept once.
+    known: dict[str, str] = {}
+    columns: list[list[str]] = [[] for _ in header.cells]
+    n_rows = 0
+    for row in rows:
+        if len(row.cells) > width and any(row.cells[width:]):
+            msg = (
+                f"{path} cannot be read as CSV: expected {width} cells in line {row.line}, got "
+                f"{len(row.cells)}."
+            )
+            raise PairsError(msg)
+        cells = row.cells[:width] + [""] * (width - len(row.cells))
+        for column, cell in zip(columns, cells, strict=True):
+            column.append(known.setdefault(cell, cell))
+        if any(cells):
+            n_rows = len(columns[0])
+    for column in columns:
+        del column[n_rows:]
+    names = header.cells
+    kept = [place for place in range(width) if names[place] or not _is_spare(place, columns[place])]
+    nameless = [place for place in kept if not names[place]]
+    if nameless:
+        msg = _nameless(path, nameless, columns)
+        raise PairsError(msg)
+    table = pd.DataFrame({place: pd.Series(columns[place], dtype=str) for place in kept})
+    table.columns = pd.Index([names[place] for place in kept])
+    return TextTable(table, layout.separator)
+
+
+def _is_spare(place: int, cells: list[str]) -> bool:
+    """Tell whether a column without a name is empty, or numbers the rows as pandas and R do."""
+    if not any(cells):
+        return True
+    return place == 0 and len(set(cells)) == len(cells) and all(map(str.isdecimal, cells))
+
+
+def _nameless(path: Path, places: list[int], columns: list[list[str]]) -> str:
+    several = len(places) > 1
+    listed = " and ".join(
+        part for part in (", ".join(str(p + 1) for p in places[:-1]), str(places[-1] + 1)) if part
+    )
+    cells = columns[places[0]]
+    row = next(row for row, cell in enumerate(cells) if cell)
+    return (
+        f"{'Columns' if several else 'Column'} {listed} of {path} {'have' if several else 'has'} "
+        f"no name but {'cells' if several else 'a cell'} with text, first {cells[row]!r} in row "
+        f"{row + 1}. Name {'them' if several else 'it'} in the header, or delete "
+        f"{'them' if several else 'it'}."
+    )

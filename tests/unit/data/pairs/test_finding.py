@@ -1,0 +1,102 @@
+"""Images are found as people spell them, and where one is not, what differs is told."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pandas as pd
+import pytest
+
+from facebench import AccuracyTask
+from facebench.data.pairs import find_images
+from facebench.errors import MissingImageError, PairsError
+from facebench.run.task_images import images_of
+
+
+def pairs_of(*names: str) -> pd.DataFrame:
+    return pd.DataFrame({"img1": names, "img2": names})
+
+
+@pytest.mark.parametrize(("table", "disk"), [("NFC", "NFD"), ("NFD", "NFC")])
+@pytest.mark.parametrize("slash", ["/", "\\"])
+def test_accents_and_back_slashes_make_no_difference(tmp_path, table, disk, slash):
+    folder = tmp_path / unicodedata.normalize(disk, "José")
+    folder.mkdir()
+    image = folder / unicodedata.normalize(disk, "Zoë.png")
+    image.touch()
+    name = unicodedata.normalize(table, f"José{slash}Zoë.png")
+    assert find_images(pairs_of(name), tmp_path, task="t").img1 == [image.resolve()]
+
+
+def test_of_two_spellings_on_disk_the_exact_one_is_taken(tmp_path):
+    names = [unicodedata.normalize(form, "é.png") for form in ("NFC", "NFD")]
+    for name in names:
+        (tmp_path / name).touch()
+    found = find_images(pairs_of(*names), tmp_path, task="t").img1
+    assert [path.name for path in found] == names
+
+
+@pytest.mark.parametrize("name", ["..\\secret.png", "sub\\..\\..\\secret.png"])
+def test_back_slashes_do_not_lead_out(tmp_path, name):
+    (tmp_path / "secret.png").touch()
+    (tmp_path / "images" / "sub").mkdir(parents=True)
+    with pytest.raises((PairsError, MissingImageError)):
+        find_images(pairs_of(name), tmp_path / "images", task="t")
+
+
+@pytest.mark.parametrize("there", ["a.png", "A.JPG", "a.JPG", "a.jpeg"])
+def test_another_suffix_or_case_is_told(tmp_path, there):
+    (tmp_path / there).touch()
+    with pytest.raises(MissingImageError, match=rf"'a.jpg' as '{there}'"):
+        find_images(pairs_of("a.jpg"), tmp_path, task="t")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".JPG", ".bmp"])
+def test_an_lfw_list_takes_the_suffix_that_is_there(tmp_path, suffix):
+    (tmp_path / "pairs.txt").write_text("ann\t1\t2\nann\t1\tbea\t1\n")
+    for name in ("ann/ann_0001", "ann/ann_0002", "bea/bea_0001"):
+        path = tmp_path / f"{name}{suffix}"
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    task = AccuracyTask("t", tmp_path / "pairs.txt", tmp_path, true_label="same")
+    assert [path.name for path in images_of(task).img2] == [
+        f"ann_0002{suffix}",
+        f"bea_0001{suffix}",
+    ]
+
+
+class TestLinks:
+    def test_an_annex_around_the_folder_is_followed(self, tmp_path):
+        key = tmp_path / "set" / ".git" / "annex" / "objects" / "aa" / "key.png"
+        key.parent.mkdir(parents=True)
+        key.touch()
+        link = tmp_path / "set" / "stimuli" / "a.png"
+        link.parent.mkdir()
+        link.symlink_to("../.git/annex/objects/aa/key.png")
+        assert find_images(pairs_of("a.png"), link.parent, task="t").img1 == [key.resolve()]
+        key.unlink()
+        with pytest.raises(MissingImageError, match=r"is a link to .*datalad get"):
+            find_images(pairs_of("a.png"), link.parent, task="t")
+
+    def test_another_repository_s_annex_is_not(self, tmp_path):
+        key = tmp_path / "other" / ".git" / "annex" / "objects" / "key.png"
+        key.parent.mkdir(parents=True)
+        key.touch()
+        (tmp_path / "images").mkdir()
+        (tmp_path / "images" / "a.png").symlink_to(key)
+        with pytest.raises(PairsError, match="is a link to"):
+            find_images(pairs_of("a.png"), tmp_path / "images", task="t")
+
+    def test_a_linked_folder_is_named(self, tmp_path):
+        (tmp_path / "ann").mkdir()
+        (tmp_path / "ann" / "1.png").touch()
+        (tmp_path / "images").mkdir()
+        (tmp_path / "images" / "ann").symlink_to("../ann")
+        with pytest.raises(PairsError, match=r"images/ann is a link to .*ann.*Copy the images"):
+            find_images(pairs_of("ann/1.png"), tmp_path / "images", task="t")
+
+
+def test_an_absolute_path_inside_is_told_as_such(tmp_path):
+    (tmp_path / "a.png").touch()
+    with pytest.raises(PairsError, match=r"is an absolute path.*Write 'a\.png'"):
+        find_images(pairs_of(str(tmp_path / "a.png")), tmp_path, task="t")
