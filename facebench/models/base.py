@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import random
+import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import nn
@@ -13,14 +19,15 @@ from torchvision import transforms
 
 from facebench.columns import DEFAULT_LAYER
 from facebench.data.images import open_image
-from facebench.errors import InputError, ModelError
+from facebench.errors import InputError, LayerOutputError, ModelError
 from facebench.models.checkpoints import StateDict, count_identities, load_into, read_checkpoint
-from facebench.models.layer_search import find_layers, leaf_layers
-from facebench.models.layers import LayerRecorder, batch_output, flat_copy
+from facebench.models.layer_search import by_pattern, find_layers, leaf_layers
+from facebench.models.layers import LayerRecorder, batch_output, check_batch_axis, flat_copy
 from facebench.types import StrPath
 
 __all__ = ["BaseModel"]
 
+_log = logging.getLogger(__name__)
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -47,9 +54,10 @@ class BaseModel(ABC):
     extract_layers : str or list of str, optional
         Layers to read, named as in ``named_modules()`` ('avgpool', 'classifier.5') or by pattern
         ('features.*', 'blocks.*.mlp'); the end of a name will do where only one thing has it
-        ('layer.*' for 'encoder.layer.0' …). 'all' is every layer that holds no others; blocks,
-        which add to what their layers give, are asked for beside it: ['all', 'layer.*']. None
-        reads what ``_forward`` returns, under the key 'default'.
+        ('layer.*' for 'encoder.layer.0' …). 'all' is every layer that holds no others, 'blocks'
+        the modules that a network repeats: a transformer's layers, a ResNet's residual blocks, the
+        pooling of VGG. Of what a pattern stands for, layers that no pass reaches or that give no
+        batch are left out, and said. None reads what ``_forward`` returns, as 'default'.
     preprocess_function : callable, optional
         From a PIL image (RGB, upright) to a tensor [3, H, W]; replaces the default, which is
         ``Resize((224, 224))``, ``ToTensor`` and the ImageNet normalisation.
@@ -66,6 +74,8 @@ class BaseModel(ABC):
         First dimension of the checkpoint's last tensor: the classes it was trained on.
     extract_layers : list of str
         The layers read, in network order; empty for 'default' only.
+    left_out_layers : dict of str to str
+        The layers that patterns stand for and that cannot be read: 'not reached' or 'no batch'.
     control : str or None
         What untrained copies of one network are called together; None of other models.
 
@@ -116,15 +126,105 @@ class BaseModel(ABC):
         if weights is not None:
             load_into(self.model, weights, self.weights_path or "")
         self._settle()
-        self._recorder = LayerRecorder(self.model, self._asked_layers(extract_layers), name)
-        self.extract_layers = self._recorder.layers
+        asked = _as_names(extract_layers)
+        self._recorder = LayerRecorder(
+            self.model, find_layers(self.model, asked), name, by_pattern(self.model, asked)
+        )
 
-    def _asked_layers(self, extract_layers: str | Iterable[str] | None) -> list[str]:
-        """Find the layers that names and patterns stand for."""
-        return find_layers(self.model, _as_names(extract_layers))
+    @property
+    def extract_layers(self) -> list[str]:
+        """The layers read, in network order; empty for 'default' only."""
+        if not self._recorder.is_settled:
+            try:
+                self._settle_layers(self._own_batch())
+            except LayerOutputError:
+                raise
+            except Exception as error:
+                # An input of ours need not suit the model; its first batch of images will tell.
+                _log.debug("Model %r cannot be tried on a made image: %s", self.name, error)
+        return list(self._recorder.layers)
+
+    @property
+    def left_out_layers(self) -> dict[str, str]:
+        """The layers that patterns stand for and that cannot be read, each with the reason."""
+        return dict(self._recorder.left_out) if self.extract_layers else {}
+
+    def _own_batch(self) -> torch.Tensor:
+        """Preprocess a made image, as a batch of one."""
+        values = torch.arange(250 * 250 * 3, dtype=torch.int64).mul(7919).remainder(251)
+        image = Image.fromarray(values.to(torch.uint8).reshape(250, 250, 3).numpy())
+        with self._unchanged(), torch.no_grad():
+            if type(self).preprocess_image is BaseModel.preprocess_image:
+                return self.preprocess(image).unsqueeze(0)
+            with tempfile.TemporaryDirectory(prefix="facebench-") as folder:
+                image.save(Path(folder) / "image.png")
+                return self.preprocess_image(Path(folder) / "image.png").unsqueeze(0)
+
+    @contextmanager
+    def _unchanged(self) -> Iterator[None]:
+        """Try something: what the model counts or remarks, and random draws, stay as they were."""
+        before, notes = dict(vars(self)), list(self._image_notes)
+        states = random.getstate(), np.random.get_state()  # noqa: NPY002 - a model may draw from it
+        on_cuda = [self.device] if self.device.type == "cuda" else []
+        try:
+            with torch.random.fork_rng(devices=on_cuda):
+                yield
+        finally:
+            vars(self).update(before)
+            self._image_notes = notes
+            random.setstate(states[0])
+            np.random.set_state(states[1])  # noqa: NPY002
+
+    def _run_some(self, batch: torch.Tensor, n_images: int) -> Any:
+        """Run so many images, those of a batch over and over."""
+        some = batch[torch.arange(n_images, device=batch.device) % len(batch)]
+        self.model.eval()
+        with torch.no_grad():
+            return self._forward(self._placed(some))
+
+    def _settle_layers(self, batch: torch.Tensor) -> None:
+        if not self._recorder.is_settled:
+            with self._unchanged():
+                self._recorder.settle(lambda n_images: self._run_some(batch, n_images))
+            self._recorder.tried.add(batch.shape[1:])
+
+    def _try_another_number(self, batch: torch.Tensor) -> None:
+        """Demand that the first axis of what is read is the images, whatever their number.
+
+        As many tokens as images, or one image, would hide that it is not.
+
+        Raises
+        ------
+        LayerOutputError
+            If it is not.
+        """
+        if batch.shape[1:] in self._recorder.tried:
+            return
+        other = 2 if len(batch) != 2 else 3
+        results = []
+        try:
+            with self._unchanged():
+                shapes = self._recorder.axes(
+                    lambda n_images: results.append(self._run_some(batch, n_images)), other
+                )
+        except Exception as error:
+            _log.warning(
+                "Model %r runs on %d images and not on %d (%s): whether the first axis of what it "
+                "gives is the images cannot be told.",
+                self.name,
+                len(batch),
+                other,
+                str(error).splitlines()[0] if str(error) else type(error).__name__,
+            )
+            shapes, results = {}, []
+        self._recorder.tried.add(batch.shape[1:])
+        for layer, shape in shapes.items():
+            check_batch_axis(shape, f"Layer {layer!r} of model {self.name!r}", other)
+        if not self._recorder.layers and results:
+            batch_output(results[0], f"_forward of model {self.name!r}", other)
 
     def __repr__(self) -> str:
-        layers = ", ".join(self.extract_layers) or DEFAULT_LAYER
+        layers = ", ".join(self._recorder.layers) or DEFAULT_LAYER
         return f"{type(self).__name__}({self.name!r}, layers: {layers}, on {self.device})"
 
     @abstractmethod
@@ -140,7 +240,10 @@ class BaseModel(ABC):
         return count_identities(weights)
 
     def _settle(self) -> None:
-        self.model.to(self.device).eval().requires_grad_(False)
+        self.model.to(self.device).eval()
+        # One by one: a TorchScript network as a whole cannot.
+        for weight in self.model.parameters():
+            weight.requires_grad_(False)
         if self.memory_format is not torch.contiguous_format:
             self.use_memory_format(self.memory_format)
 
@@ -273,16 +376,24 @@ class BaseModel(ABC):
             If a layer returns no batch of vectors, or is never reached.
         """
         batch = input_tensor.unsqueeze(0) if input_tensor.ndim == 3 else input_tensor
-        batch = self._placed(batch)
-        n_images = batch.shape[0]
+        self._settle_layers(batch)
+        placed = self._placed(batch)
+        n_images = placed.shape[0]
         self._recorder.start(n_images)
         # A user's _forward may have switched to train mode, or never left it.
         self.model.eval()
-        with torch.no_grad():
-            result = self._forward(batch)
-        if self.extract_layers:
-            return self._recorder.collect()
-        return {DEFAULT_LAYER: flat_copy(result, f"_forward of model {self.name!r}", n_images)}
+        try:
+            with torch.no_grad():
+                result = self._forward(placed)
+            if self._recorder.layers:
+                output = self._recorder.collect()
+            else:
+                where = f"_forward of model {self.name!r}"
+                output = {DEFAULT_LAYER: flat_copy(result, where, n_images)}
+        finally:
+            self._recorder.stop()
+        self._try_another_number(batch)
+        return output
 
     def read_layers(self, batch: torch.Tensor, limit: int | None = None) -> dict[str, torch.Tensor]:
         """Run a batch and give the layers as the network left them: the engine's way in.
@@ -309,15 +420,21 @@ class BaseModel(ABC):
         """
         if type(self).get_output is not BaseModel.get_output:
             return self.get_output(batch)
+        self._settle_layers(batch)
         batch = self._placed(batch)
         n_images = batch.shape[0]
         learning = self._recorder.start_raw(n_images, limit)
         self.model.eval()
-        with torch.no_grad() if learning else torch.inference_mode():
-            result = self._forward(batch)
-        if self.extract_layers:
-            return self._recorder.collect()
-        return {DEFAULT_LAYER: batch_output(result, f"_forward of model {self.name!r}", n_images)}
+        try:
+            with torch.no_grad() if learning else torch.inference_mode():
+                result = self._forward(batch)
+            if self._recorder.layers:
+                return self._recorder.collect()
+            return {
+                DEFAULT_LAYER: batch_output(result, f"_forward of model {self.name!r}", n_images)
+            }
+        finally:
+            self._recorder.stop()
 
     def get_layer_names(self, simplified: bool = False) -> list[str]:
         """List the layers that `extract_layers` may name, in network order.

@@ -51,6 +51,18 @@ class Small(BaseModel):
         return self.model(input_tensor)
 
 
+def of_some(output: Any, count: int) -> Any:
+    """Give what a layer returns for fewer images than the test sends."""
+    if isinstance(output, torch.Tensor):
+        return output[:count] if output.ndim and output.shape[0] > count else output
+    if isinstance(output, dict):
+        return type(output)(**{key: of_some(value, count) for key, value in output.items()})
+    if isinstance(output, tuple | list):
+        parts = [of_some(part, count) for part in output]
+        return type(output)(*parts) if hasattr(output, "_fields") else type(output)(parts)
+    return output
+
+
 class Giving(BaseModel):
     """Its network has one layer, which returns what the test wants."""
 
@@ -62,8 +74,8 @@ class Giving(BaseModel):
         output = self.output
 
         class Inner(nn.Module):
-            def forward(self, _x: torch.Tensor) -> Any:
-                return output
+            def forward(self, x: torch.Tensor) -> Any:
+                return output if len(x) == 3 else of_some(output, len(x))
 
         self.model = nn.ModuleDict({"inner": Inner()})
 
@@ -329,7 +341,7 @@ class TestModeAndDevice:
         model.model.requires_grad_(True)
         images = batch().requires_grad_(True)
         assert not model.get_output(images)["default"].requires_grad
-        assert enabled == [False]
+        assert set(enabled) == {False}
         assert torch.is_grad_enabled()
 
     def test_device_is_known_while_building(self) -> None:
