@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import nn
+from torch.nn.parameter import is_lazy
 from torchvision import transforms
 
 from facebench.columns import DEFAULT_LAYER
@@ -49,8 +50,8 @@ class BaseModel(ABC):
     name : str
         Display name, unique in a run.
     weights_path : str or Path, optional
-        Checkpoint to load: a state dict, one under 'state_dict', or safetensors; keys may begin
-        with 'module.'.
+        Checkpoint to load: a state dict, one under 'state_dict' or the like, or safetensors; keys
+        may begin with 'module.' or another prefix that all share.
     extract_layers : str or list of str, optional
         Layers to read, named as in ``named_modules()`` ('avgpool', 'classifier.5') or by pattern
         ('features.*', 'blocks.*.mlp'); the end of a name will do where only one thing has it
@@ -71,7 +72,8 @@ class BaseModel(ABC):
     device : torch.device
         Where it is.
     num_identities : int or None
-        First dimension of the checkpoint's last tensor: the classes it was trained on.
+        First dimension of the checkpoint's last tensor, or its classifier's where tensors are
+        sorted by name: the classes it was trained on.
     extract_layers : list of str
         The layers read, in network order; empty for 'default' only.
     left_out_layers : dict of str to str
@@ -125,6 +127,15 @@ class BaseModel(ABC):
             raise ModelError(msg)
         if weights is not None:
             load_into(self.model, weights, self.weights_path or "")
+        lazy = [key for key, weight in self.model.named_parameters() if is_lazy(weight)]
+        if lazy:
+            msg = (
+                f"The network of {type(self).__name__} has layers that get their shape from a "
+                "first batch or a checkpoint "
+                f"({', '.join(lazy[:5])}). Give weights_path, or run a batch "
+                "through it in _build_model."
+            )
+            raise ModelError(msg)
         self._settle()
         asked = _as_names(extract_layers)
         self._recorder = LayerRecorder(

@@ -93,9 +93,11 @@ def _blocks_in(module: nn.Module, name: str, counts: Counter[type]) -> Iterator[
         is_one_of_several = counts[type(child)] > 1 and (
             isinstance(module, _LISTS) or siblings[type(child)] > 1
         )
-        if isinstance(child, _LISTS) or not (
-            is_one_of_several or isinstance(module, nn.ModuleList)
-        ) or _is_stage(child):
+        if (
+            isinstance(child, _LISTS)
+            or not (is_one_of_several or isinstance(module, nn.ModuleList))
+            or _is_stage(child)
+        ):
             yield from _blocks_in(child, full, counts)
         else:
             yield full
