@@ -97,6 +97,8 @@ class BaseModel(ABC):
     # Remarks to count even where no image gets one: that there were none is a result too.
     expected_notes: tuple[str, ...] = ()
     control: str | None = None
+    # Height and width that the network is made for; a run warns of others. None: any.
+    input_size: tuple[int, int] | None = None
 
     def __init__(
         self,
@@ -164,7 +166,7 @@ class BaseModel(ABC):
         """Preprocess a made image, as a batch of one."""
         values = torch.arange(250 * 250 * 3, dtype=torch.int64).mul(7919).remainder(251)
         image = Image.fromarray(values.to(torch.uint8).reshape(250, 250, 3).numpy())
-        with self._unchanged(), torch.no_grad():
+        with self.unchanged(), torch.no_grad():
             if type(self).preprocess_image is BaseModel.preprocess_image:
                 return self.preprocess(image).unsqueeze(0)
             with tempfile.TemporaryDirectory(prefix="facebench-") as folder:
@@ -172,8 +174,8 @@ class BaseModel(ABC):
                 return self.preprocess_image(Path(folder) / "image.png").unsqueeze(0)
 
     @contextmanager
-    def _unchanged(self) -> Iterator[None]:
-        """Try something: what the model counts or remarks, and random draws, stay as they were."""
+    def unchanged(self) -> Iterator[None]:
+        """Try something in a block: what the model counts or remarks, and random draws, stay."""
         before, notes = dict(vars(self)), list(self._image_notes)
         states = random.getstate(), np.random.get_state()  # noqa: NPY002 - a model may draw from it
         on_cuda = [self.device] if self.device.type == "cuda" else []
@@ -195,7 +197,7 @@ class BaseModel(ABC):
 
     def _settle_layers(self, batch: torch.Tensor) -> None:
         if not self._recorder.is_settled:
-            with self._unchanged():
+            with self.unchanged():
                 self._recorder.settle(lambda n_images: self._run_some(batch, n_images))
             self._recorder.tried.add(batch.shape[1:])
 
@@ -214,7 +216,7 @@ class BaseModel(ABC):
         other = 2 if len(batch) != 2 else 3
         results = []
         try:
-            with self._unchanged():
+            with self.unchanged():
                 shapes = self._recorder.axes(
                     lambda n_images: results.append(self._run_some(batch, n_images)), other
                 )
