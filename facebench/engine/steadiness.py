@@ -158,7 +158,7 @@ def _warn_of_size(model: BaseModel, tensor: torch.Tensor) -> None:
     if declared and given not in declared:
         _log.warning(
             "Model %r: its network is made for images of %s pixels (height x width), and gets "
-            "%d x %d. Resize in its preprocessing, or its numbers are not those it was trained for.",
+            "%d x %d. Resize in its preprocessing, or its numbers may be other than published.",
             model.name,
             " or ".join(f"{height} x {width}" for height, width in declared),
             *given,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import random
 import tempfile
@@ -176,7 +177,13 @@ class BaseModel(ABC):
     @contextmanager
     def unchanged(self) -> Iterator[None]:
         """Try something in a block: what the model counts or remarks, and random draws, stay."""
-        before, notes = dict(vars(self)), list(self._image_notes)
+        before = dict(vars(self))
+        # A list that _forward adds to, say: what is in it, not which one it is.
+        contents = [
+            (value, copy.copy(value))
+            for value in before.values()
+            if isinstance(value, list | dict | set)
+        ]
         states = random.getstate(), np.random.get_state()  # noqa: NPY002 - a model may draw from it
         on_cuda = [self.device] if self.device.type == "cuda" else []
         try:
@@ -184,7 +191,9 @@ class BaseModel(ABC):
                 yield
         finally:
             vars(self).update(before)
-            self._image_notes = notes
+            for value, content in contents:
+                value.clear()
+                (value.extend if isinstance(value, list) else value.update)(content)
             random.setstate(states[0])
             np.random.set_state(states[1])  # noqa: NPY002
 

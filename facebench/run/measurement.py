@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facebench.columns import IDENTITY, UNDEFINED
+from facebench.columns import IDENTITY, LAYER, UNDEFINED
 from facebench.engine import Embeddings
 from facebench.errors import InputError
 from facebench.tasks.base import BaseTask, RoundedTask, round_measures
@@ -23,6 +24,7 @@ from facebench.types import Float64Array, FloatArray, IntArray
 __all__ = ["AnyTask", "Measured", "measure", "measure_items", "on_pairs", "results_of"]
 
 _log = logging.getLogger(__name__)
+_SHOWN = 5
 AnyTask = BaseTask | EmbeddingTask
 
 
@@ -83,6 +85,7 @@ def measure(
     frames: list[pd.DataFrame] = []
     performances: list[pd.DataFrame] = []
     unrounded: list[pd.DataFrame] = []
+    without: dict[str, int] = {}
     for layer in embeddings.names:
         distances = np.full(len(kept), np.nan)
         distances[kept] = _distances(task, layer, rows1[kept], rows2[kept], kept, embeddings)
@@ -90,10 +93,19 @@ def measure(
         frame["layer_name"] = layer
         frame["model_computed_distance"] = distances
         frames.append(frame)
+        used = kept & ~np.isnan(distances)
+        without[layer] = int((kept & ~used).sum())
+        if not used.any():
+            # A layer of zeros only: what the others report, as NaN.
+            continue
         # A frame of its own: tasks may add columns to theirs.
-        reported, exact = results_of(measured, frame[kept].reset_index(drop=True))
+        on_used = measured if without[layer] == 0 else on_pairs(task, used)
+        reported, exact = results_of(on_used, frame[used].reset_index(drop=True))
         performances.append(_with_identity(reported, task, model_name, layer))
         unrounded.append(_with_identity(exact, task, model_name, layer))
+    _report_zeros(task, model_name, without, int(kept.sum()))
+    performances = _with_empty_layers(performances, embeddings.names)
+    unrounded = _with_empty_layers(unrounded, embeddings.names)
     _report_undefined(task, model_name, unrounded)
     return Measured(
         distances=pd.concat(frames, ignore_index=True),
@@ -101,6 +113,27 @@ def measure(
         unrounded=pd.concat(unrounded, ignore_index=True),
         n_lost=n_lost,
     )
+
+
+def _report_zeros(task: BaseTask, model_name: str, without: dict[str, int], n_pairs: int) -> None:
+    """Warn of pairs without a cosine distance, since an embedding of theirs is all zeros."""
+    found = {layer: count for layer, count in without.items() if count}
+    if not found:
+        return
+    layers = [f"{count} of {n_pairs} in {layer!r}" for layer, count in found.items()]
+    _log.warning(
+        "Task %r, model %r: pairs have no cosine distance (NaN), since an embedding of theirs is "
+        "all zeros: %s. They are left out, and counted as failed.",
+        task.name,
+        model_name,
+        ", ".join(layers[:_SHOWN]) + (", …" if len(layers) > _SHOWN else ""),
+    )
+    if len(found) == len(without) and min(found.values()) == n_pairs:
+        msg = (
+            f"No pair of task {task.name!r} is left: model {model_name!r} gives embeddings of "
+            "zeros only, which have no cosine distance."
+        )
+        raise InputError(msg)
 
 
 def _distances(
@@ -179,6 +212,17 @@ def _report_lost(task: BaseTask, n_lost: int, n_pairs: int) -> None:
             n_lost,
             n_pairs,
         )
+
+
+def _with_empty_layers(results: list[pd.DataFrame], layers: Sequence[str]) -> list[pd.DataFrame]:
+    """Add layers without any distance, in their place: what others report, as NaN."""
+    by_layer = {str(rows[LAYER].iloc[0]): rows for rows in results if len(rows)}
+    if len(results) == len(layers):
+        return results
+    like = results[0]
+    numbers = like.select_dtypes("number").columns
+    empty = like.assign(**dict.fromkeys(numbers, np.nan))
+    return [by_layer.get(layer, empty.assign(**{LAYER: layer})) for layer in layers]
 
 
 def _report_undefined(task: BaseTask, model_name: str, results: list[pd.DataFrame]) -> None:
