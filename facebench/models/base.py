@@ -23,7 +23,7 @@ from facebench.columns import DEFAULT_LAYER
 from facebench.data.images import open_image
 from facebench.errors import InputError, LayerOutputError, ModelError
 from facebench.models.checkpoints import StateDict, count_identities, load_into, read_checkpoint
-from facebench.models.layer_search import by_pattern, find_layers, leaf_layers
+from facebench.models.layer_search import by_pattern, find_layers, in_torchscript, leaf_layers
 from facebench.models.layers import LayerRecorder, batch_output, check_batch_axis, flat_copy
 from facebench.types import StrPath
 
@@ -244,6 +244,31 @@ class BaseModel(ABC):
             check_batch_axis(shape, f"Layer {layer!r} of model {self.name!r}", other)
         if not self._recorder.layers and results:
             batch_output(results[0], f"_forward of model {self.name!r}", other)
+
+    def measure_layers(self) -> dict[str, int]:
+        """Measure how many numbers each layer of the network gives for an image, on a made one.
+
+        Returns
+        -------
+        dict of str to int
+            Layers that a pass reaches and that give a batch, in network order.
+        """
+        batch = self._own_batch()
+        recorder = LayerRecorder(
+            self.model,
+            [name for name in self.get_layer_names() if not in_torchscript(self.model, name)],
+            self.name,
+        )
+        with self.unchanged():
+            two, three = (
+                recorder.axes(lambda n_images: self._run_some(batch, n_images), n_images)
+                for n_images in (2, 3)
+            )
+        return {
+            layer: shape[1:].numel()
+            for layer in recorder.layers
+            if (shape := two.get(layer)) and shape[0] == 2 and (three.get(layer) or [0])[0] == 3
+        }
 
     def __repr__(self) -> str:
         layers = ", ".join(self._recorder.layers) or DEFAULT_LAYER

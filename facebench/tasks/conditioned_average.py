@@ -37,6 +37,8 @@ class ConditionedAverageDistances(RoundedTask):
         If the column is missing or has empty cells.
     """
 
+    whole_measures = ("Mean Value",)
+
     def __init__(
         self,
         name: str,

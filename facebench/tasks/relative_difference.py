@@ -58,6 +58,7 @@ class RelativeDifferenceTask(RoundedTask):
                 f"{', '.join(repr(str(group)) for group in self.groups[:5])}."
             )
             raise PairsError(msg)
+        self.whole_measures = tuple(f"{group} Mean" for group in self.groups)
 
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
         """Compare the groups in one layer.
