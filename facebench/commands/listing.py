@@ -66,16 +66,14 @@ def layers(
 ) -> None:
     """List the layers of a model, with the numbers each gives for an image.
 
-    A layer without a number is not reached by the forward pass, or returns no batch.
+    Patterns stand for what a run would read. A layer without a number is not reached by the
+    forward pass, or returns no batch. Weights are not needed, and not downloaded.
     """
     from facebench.commands.models import layer_widths, made_model
-    from facebench.models.layer_globs import expand_layers
-    from facebench.models.layer_search import leaf_layers
 
-    network = made_model(model, None, arguments or [])
-    names = network.get_layer_names()
+    network = made_model(model, patterns or None, arguments or [], without_weights=True)
     widths = layer_widths(network)
-    shown = expand_layers(patterns, names, leaf_layers(network.model)) if patterns else names
+    shown = network.extract_layers if patterns else network.get_layer_names()
     kinds = {name: type(module).__name__ for name, module in network.model.named_modules()}
     rows = [(name, kinds[name], widths.get(name)) for name in shown]
     talk().table(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from facebench.models.base import BaseModel
@@ -12,7 +12,13 @@ if TYPE_CHECKING:
 __all__ = ["layer_widths", "made_model"]
 
 
-def made_model(model: str, layers: Sequence[str] | None, arguments: Sequence[str]) -> BaseModel:
+def made_model(
+    model: str,
+    layers: Sequence[str] | None,
+    arguments: Sequence[str],
+    *,
+    without_weights: bool = False,
+) -> BaseModel:
     """Make a model as a configuration would.
 
     Parameters
@@ -23,6 +29,8 @@ def made_model(model: str, layers: Sequence[str] | None, arguments: Sequence[str
         Names and patterns.
     arguments : sequence of str
         As ``pretrained=false``.
+    without_weights : bool, default False
+        Whether random weights will do, which need no download.
 
     Returns
     -------
@@ -40,11 +48,15 @@ def made_model(model: str, layers: Sequence[str] | None, arguments: Sequence[str
     from facebench.experiment.registry import MODELS
     from facebench.experiment.sources import read_arguments
     from facebench.models.base import BaseModel
+    from facebench.models.untrained import takes
 
     cls = find_class(model, MODELS, (BaseModel,), Path.cwd())
+    given = read_arguments(arguments)
+    if without_weights and not {"pretrained", "weights_path", "weights"} & given.keys():
+        given |= read_arguments(["pretrained=false"]) if takes(cls, "pretrained") else {}
     name = Path(model.partition(":")[0]).stem if ".py" in model else model
     try:
-        made, _ = arguments_for(cls, read_arguments(arguments), {"name": name})
+        made, _ = arguments_for(cls, given, {"name": name})
     except ArgumentProblem as error:
         raise ConfigError(str(error)) from error
     made.pop("name")
@@ -52,7 +64,7 @@ def made_model(model: str, layers: Sequence[str] | None, arguments: Sequence[str
 
 
 def layer_widths(model: BaseModel) -> dict[str, int]:
-    """Measure how many numbers each layer gives for an image, on a grey one.
+    """Measure how many numbers each layer gives for an image, on a made one.
 
     Parameters
     ----------
@@ -62,31 +74,6 @@ def layer_widths(model: BaseModel) -> dict[str, int]:
     Returns
     -------
     dict of str to int
-        Layers that return a batch; others are not there.
+        Layers that return a batch, as two images and three show; others are not there.
     """
-    from PIL import Image
-
-    from facebench.models.layers import first_tensor
-
-    grey = model.preprocess(Image.new("RGB", (250, 250), (128, 128, 128)))
-    widths: dict[str, int] = {}
-
-    def measure(name: str) -> Any:
-        def note(_module: Any, _inputs: Any, output: Any) -> None:
-            tensor = first_tensor(output)
-            if tensor is not None and tensor.ndim and tensor.shape[0] == 1:
-                widths[name] = tensor.numel()
-
-        return note
-
-    hooks = [
-        module.register_forward_hook(measure(name))
-        for name, module in model.model.named_modules()
-        if name
-    ]
-    try:
-        model.get_output(grey)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return widths
+    return model.measure_layers()

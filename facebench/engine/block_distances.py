@@ -125,7 +125,10 @@ def _scales(distance: RowDistance, norms: Float64Array) -> Float64Array:
 def _cosine_of(squared: Float64Array, size1: Float64Array, size2: Float64Array) -> Float64Array:
     """Cosine distance from the squared distance of two directions of (nearly always) size 1."""
     # 1 - <x, y> = 1 - (|x|² + |y|² - |x - y|²) / 2
-    return np.clip(1.0 - (size1**2 + size2**2) / 2 + squared / 2, 0.0, 2.0)
+    values = np.clip(1.0 - (size1**2 + size2**2) / 2 + squared / 2, 0.0, 2.0)
+    # A row of zeros has no direction.
+    values[(size1 == 0) | (size2 == 0)] = np.nan
+    return values
 
 
 def _sum_blocks(

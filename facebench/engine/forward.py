@@ -13,6 +13,7 @@ import torch
 
 from facebench.engine.decoding import shape_error
 from facebench.engine.loading import Batch
+from facebench.engine.steadiness import try_batch
 from facebench.errors import FacebenchError, LayerOutputError, ModelError
 from facebench.models.base import BaseModel
 from facebench.models.layers import BatchTooLargeError
@@ -68,6 +69,7 @@ class Forward:
         self.seconds = 0.0
         self.layout = layout
         self._precision = precision
+        self._is_tried = False
         self._shape: torch.Size | None = None
         self._widths: dict[str, torch.Size] = {}
         self._largest = 0
@@ -109,6 +111,9 @@ class Forward:
         if batch.tensor is None:
             return
         self._check_shape(batch)
+        if not self._is_tried:
+            self._is_tried = True
+            try_batch(self.model, batch, self._precision, self._autocast, limit)
         size = len(batch.paths)
         start, step = 0, min(size, self._largest or size)
         while start < size:

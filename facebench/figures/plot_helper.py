@@ -5,10 +5,12 @@ matplotlib is loaded when the first picture is drawn, not when this module is im
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from facebench.columns import LAYER, MODEL, TASK, interval_columns
+from facebench.errors import InputError
 from facebench.figures.records.profiles import ProfilePlots
 from facebench.figures.records.representation import RepresentationPlots
 from facebench.figures.records.tables import (
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from facebench.figures.drawing.scatter import Panel
     from facebench.figures.records.tables import Distances
 
 __all__ = ["PlotHelper"]
@@ -54,6 +57,7 @@ class PlotHelper(VerificationPlots, RepresentationPlots, ProfilePlots):
         x: str | None = None,
         xlabel: str | None = None,
         ylim: tuple[float | None, float | None] | None = None,
+        figsize: tuple[float, float] | None = None,
     ) -> list[Path]:
         """Draw a metric as bars: one per row of the table, in the table's order.
 
@@ -83,6 +87,9 @@ class PlotHelper(VerificationPlots, RepresentationPlots, ProfilePlots):
         ylim : tuple of (float or None), optional
             The ends of the metric's axis, each of which may be None. By default they are chosen
             from the values, with zero as the base line.
+        figsize : tuple of float, optional
+            Width and height of what the axes frame, in inches; what is written around them comes
+            on top. By default they follow from what is drawn.
 
         Returns
         -------
@@ -92,8 +99,8 @@ class PlotHelper(VerificationPlots, RepresentationPlots, ProfilePlots):
         Raises
         ------
         InputError
-            If the table is empty or lacks a column, the metric is not numeric, or `ylim` is not
-            a pair of increasing numbers.
+            If the table is empty or lacks a column, the metric is not numeric, `ylim` is not a
+            pair of increasing numbers, or `figsize` not two positive ones.
         """
         where = "PlotHelper.bar_plot"
         check_table(performances, where, (TASK, MODEL, LAYER))
@@ -102,9 +109,11 @@ class PlotHelper(VerificationPlots, RepresentationPlots, ProfilePlots):
                 check_column(performances, where, name, column)
         as_numbers(performances[y], f"The {y!r} column of performances in {where}")
         limits = checked_limits(ylim, where)
+        size = _checked_size(figsize, where)
 
         def draw(task: str, rows: pd.DataFrame) -> Figure:
-            return _bar_figure(rows, y, ylabel, f"{title_prefix}: {task}", x, xlabel, limits)
+            title = f"{title_prefix}: {task}"
+            return _sized(_bar_figure(rows, y, ylabel, title, x, xlabel, limits), size)
 
         return draw_tasks(performances, output_dir, file_name, draw)
 
@@ -114,6 +123,10 @@ class PlotHelper(VerificationPlots, RepresentationPlots, ProfilePlots):
         distances: Distances,
         output_dir: str | Path,
         file_name: str,
+        title_prefix: str = "Model and given distances",
+        xlabel: str = "Given distance",
+        ylabel: str = "Model distance",
+        figsize: tuple[float, float] | None = None,
     ) -> list[Path]:
         """Draw model distances over given ones: one panel per row of the table, in its order.
 
@@ -133,6 +146,13 @@ class PlotHelper(VerificationPlots, RepresentationPlots, ProfilePlots):
             Where the pictures go; made if need be.
         file_name : str
             The files are called ``<task>_<file_name>.png``, unsafe characters replaced.
+        title_prefix : str, default 'Model and given distances'
+            The title is ``<title_prefix>: <task>``.
+        xlabel, ylabel : str
+            The names of the axes.
+        figsize : tuple of float, optional
+            Width and height of what all panels frame, in inches. By default they follow from what
+            is drawn.
 
         Returns
         -------
@@ -142,12 +162,19 @@ class PlotHelper(VerificationPlots, RepresentationPlots, ProfilePlots):
         Raises
         ------
         InputError
-            If the table is empty or lacks a column, or a row of it has no distances.
+            If the table is empty or lacks a column, a row of it has no distances, or `figsize` is
+            not two positive numbers.
         """
-        check_table(performances, "PlotHelper.scatter_plot", (TASK, MODEL, LAYER, SCORE))
+        where = "PlotHelper.scatter_plot"
+        check_table(performances, where, (TASK, MODEL, LAYER, SCORE))
+        size = _checked_size(figsize, where)
 
         def draw(task: str, rows: pd.DataFrame) -> Figure:
-            return _scatter_figure(rows, distances, task)
+            panels = _scatter_panels(rows, distances)
+            from facebench.figures.drawing.scatter import scatter_figure
+
+            title = f"{title_prefix}: {task}"
+            return _sized(scatter_figure(panels, title=title, names=(xlabel, ylabel)), size)
 
         return draw_tasks(performances, output_dir, file_name, draw)
 
@@ -185,6 +212,28 @@ class PlotHelper(VerificationPlots, RepresentationPlots, ProfilePlots):
             return _cmc_figure(rows, f"Cumulative match characteristic: {task}")
 
         return draw_tasks(curves, output_dir, file_name, draw)
+
+
+def _checked_size(figsize: Any, where: str) -> tuple[float, float] | None:
+    if figsize is None:
+        return None
+    try:
+        width, height = (float(side) for side in figsize)
+    except (TypeError, ValueError):
+        width = height = 0.0
+    if not (0 < width < math.inf and 0 < height < math.inf):
+        msg = (
+            f"The 'figsize' parameter of {where} must be (width, height) in inches, both above 0. "
+            f"Got {figsize!r} instead."
+        )
+        raise InputError(msg)
+    return width, height
+
+
+def _sized(figure: Figure, size: tuple[float, float] | None) -> Figure:
+    if size is not None:
+        figure.set_size_inches(*size)
+    return figure
 
 
 def _cmc_figure(rows: pd.DataFrame, title: str) -> Figure:
@@ -235,10 +284,11 @@ def _bar_figure(
     )
 
 
-def _scatter_figure(rows: pd.DataFrame, distances: Distances, task: str) -> Figure:
-    """Draw the distances behind the rows of one task."""
-    from facebench.figures.drawing.scatter import Panel, scatter_figure
+def _scatter_panels(rows: pd.DataFrame, distances: Distances) -> list[Panel]:
+    """Find the distances behind the rows of one task."""
+    from facebench.figures.drawing.scatter import Panel
 
+    task = rows[TASK].iloc[0]
     scores = as_numbers(rows[SCORE], f"The {SCORE!r} column of performances")
     metrics = list(rows[SCORE_NAME]) if SCORE_NAME in rows else [None] * len(rows)
     panels = []
@@ -246,7 +296,7 @@ def _scatter_figure(rows: pd.DataFrame, distances: Distances, task: str) -> Figu
         rows[MODEL], rows[LAYER], row_labels(rows), metrics, scores, strict=True
     ):
         frame = layer_distances(
-            distances, model, rows[TASK].iloc[0], layer, _SCATTERED, "PlotHelper.scatter_plot"
+            distances, model, task, layer, _SCATTERED, "PlotHelper.scatter_plot"
         )
         given, computed = (
             as_numbers(frame[column], f"The {column!r} column of distances[{model!r}][{task!r}]")
@@ -256,4 +306,4 @@ def _scatter_figure(rows: pd.DataFrame, distances: Distances, task: str) -> Figu
         panels.append(
             Panel(cell_text(model), label, cell_text(name), float(score), given, computed)
         )
-    return scatter_figure(panels, title=f"Model and given distances: {task}")
+    return panels

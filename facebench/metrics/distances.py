@@ -14,7 +14,7 @@ import numpy as np
 
 from facebench.types import Float64Array, FloatArray, IntArray
 
-__all__ = ["RowDistance", "cosine", "minkowski"]
+__all__ = ["RowDistance", "cosine", "minkowski", "zeros_as_nan"]
 
 # Two gathered blocks of this many values stay in the cache, in float64 too.
 _BLOCK_VALUES = 1 << 17
@@ -36,8 +36,8 @@ def cosine(left: FloatArray, right: FloatArray, eps: float = 0.0) -> Float64Arra
     Returns
     -------
     array, shape [N]
-        In [0, 2]; exactly 0 for identical rows, never negative. A zero vector has
-        no direction: its distance to anything is 1, as in scikit-learn.
+        In [0, 2]; exactly 0 for identical rows, never negative. A zero vector has no direction:
+        its distance to anything is NaN, where scikit-learn and torch give 1.
 
     Examples
     --------
@@ -49,17 +49,37 @@ def cosine(left: FloatArray, right: FloatArray, eps: float = 0.0) -> Float64Arra
     right64 = np.asarray(right, dtype=np.float64)
     products = np.einsum("ij,ij->i", left64, right64)
     # The root of each norm on its own: their product would overflow or vanish for extreme vectors.
-    norms = np.maximum(np.sqrt(np.einsum("ij,ij->i", left64, left64)), eps) * np.maximum(
-        np.sqrt(np.einsum("ij,ij->i", right64, right64)), eps
-    )
-    return _cosine_distance(products, norms)
+    norms1 = np.sqrt(np.einsum("ij,ij->i", left64, left64))
+    norms2 = np.sqrt(np.einsum("ij,ij->i", right64, right64))
+    return _cosine_distance(products, norms1, norms2, eps)
 
 
-def _cosine_distance(products: Float64Array, norms: Float64Array) -> Float64Array:
+def zeros_as_nan(rows: FloatArray) -> FloatArray:
+    """Mark rows of zeros, which have no direction, as missing.
+
+    Parameters
+    ----------
+    rows : array, shape [N, D]
+        Vectors.
+
+    Returns
+    -------
+    array, shape [N, D]
+        The same, or a copy with NaN in those rows.
+    """
+    is_zero = np.asarray((rows == 0).all(axis=1))
+    return np.where(is_zero[:, None], np.float32(np.nan), rows) if is_zero.any() else rows
+
+
+def _cosine_distance(
+    products: Float64Array, norms1: Float64Array, norms2: Float64Array, eps: float
+) -> Float64Array:
+    norms = np.maximum(norms1, eps) * np.maximum(norms2, eps)
     similarity = np.divide(products, norms, out=np.zeros_like(products), where=norms > 0)
     distance = np.clip(1.0 - similarity, 0.0, 2.0)
     # The rounding of identical rows would pass for a distance where nothing else is left.
     distance[distance < _ROUNDING] = 0.0
+    distance[(norms1 == 0) | (norms2 == 0)] = np.nan
     return np.asarray(distance)
 
 
@@ -188,7 +208,7 @@ class RowDistance:
                 values[block] = self(left, right)
             else:
                 products = np.einsum("ij,ij->i", left.astype(np.float64), right)
-                values[block] = _cosine_distance(products, norms[one] * norms[other])
+                values[block] = _cosine_distance(products, norms[one], norms[other], self.eps)
         return values
 
     def _norms(self, rows: FloatArray) -> Float64Array:
@@ -197,4 +217,4 @@ class RowDistance:
         for start in range(0, len(rows), step):
             block = rows[start : start + step].astype(np.float64)
             norms[start : start + step] = np.sqrt(np.einsum("ij,ij->i", block, block))
-        return np.maximum(norms, self.eps)
+        return norms

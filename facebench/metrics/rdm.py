@@ -64,8 +64,8 @@ def rdm(embeddings: Any, distance: str = "euclidean") -> Float64Array:
     embeddings : array-like, shape [N, D]
         A row per image; a row with NaN has no distances (NaN).
     distance : {'euclidean', 'sqeuclidean', 'cosine', 'correlation'}
-        'cosine' is 1 - cos of the angle (1 with a zero row), 'correlation' 1 - Pearson's r across
-        dimensions.
+        'cosine' is 1 - cos of the angle (NaN with a zero row), 'correlation' 1 - Pearson's r across
+        dimensions (NaN with a constant row).
 
     Returns
     -------
@@ -104,6 +104,7 @@ def rdm(embeddings: Any, distance: str = "euclidean") -> Float64Array:
         norms = np.sqrt(np.outer(squares, squares))
         values = 1 - np.divide(products, norms, out=np.zeros_like(norms), where=norms > 0)
         values[np.isnan(products)] = np.nan
+        values[norms == 0] = np.nan
         values[np.abs(values) < _ROUNDING] = 0.0
     return np.asarray(values[np.triu_indices(len(table), 1)])
 

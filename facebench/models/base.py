@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import copy
+import logging
+import random
+import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from facebench.columns import DEFAULT_LAYER
 from facebench.data.images import open_image
-from facebench.errors import InputError, ModelError
+from facebench.errors import InputError, LayerOutputError, ModelError
 from facebench.models.checkpoints import StateDict, count_identities, load_into, read_checkpoint
-from facebench.models.layer_search import find_layers, leaf_layers
-from facebench.models.layers import LayerRecorder, batch_output, flat_copy
+from facebench.models.layer_search import by_pattern, find_layers, in_torchscript, leaf_layers
+from facebench.models.layers import LayerRecorder, batch_output, check_batch_axis, flat_copy
 from facebench.types import StrPath
 
 __all__ = ["BaseModel"]
 
+_log = logging.getLogger(__name__)
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -41,14 +50,15 @@ class BaseModel(ABC):
     name : str
         Display name, unique in a run.
     weights_path : str or Path, optional
-        Checkpoint to load: a state dict, one under 'state_dict', or safetensors; keys may begin
-        with 'module.'.
+        Checkpoint to load: a state dict, one under 'state_dict' or the like, or safetensors; keys
+        may begin with 'module.' or another prefix that all share.
     extract_layers : str or list of str, optional
         Layers to read, named as in ``named_modules()`` ('avgpool', 'classifier.5') or by pattern
         ('features.*', 'blocks.*.mlp'); the end of a name will do where only one thing has it
-        ('layer.*' for 'encoder.layer.0' …). 'all' is every layer that holds no others; blocks,
-        which add to what their layers give, are asked for beside it: ['all', 'layer.*']. None
-        reads what ``_forward`` returns, under the key 'default'.
+        ('layer.*' for 'encoder.layer.0' …). 'all' is every layer that holds no others, 'blocks'
+        the modules that a network repeats: a transformer's layers, a ResNet's residual blocks, the
+        pooling of VGG. Of what a pattern stands for, layers that no pass reaches or that give no
+        batch are left out, and said. None reads what ``_forward`` returns, as 'default'.
     preprocess_function : callable, optional
         From a PIL image (RGB, upright) to a tensor [3, H, W]; replaces the default, which is
         ``Resize((224, 224))``, ``ToTensor`` and the ImageNet normalisation.
@@ -62,9 +72,12 @@ class BaseModel(ABC):
     device : torch.device
         Where it is.
     num_identities : int or None
-        First dimension of the checkpoint's last tensor: the classes it was trained on.
+        First dimension of the checkpoint's last tensor, or its classifier's where tensors are
+        sorted by name: the classes it was trained on.
     extract_layers : list of str
         The layers read, in network order; empty for 'default' only.
+    left_out_layers : dict of str to str
+        The layers that patterns stand for and that cannot be read: 'not reached' or 'no batch'.
     control : str or None
         What untrained copies of one network are called together; None of other models.
 
@@ -86,6 +99,8 @@ class BaseModel(ABC):
     # Remarks to count even where no image gets one: that there were none is a result too.
     expected_notes: tuple[str, ...] = ()
     control: str | None = None
+    # Height and width that the network is made for; a run warns of others. None: any.
+    input_size: tuple[int, int] | None = None
 
     def __init__(
         self,
@@ -116,16 +131,148 @@ class BaseModel(ABC):
             raise ModelError(msg)
         if weights is not None:
             load_into(self.model, weights, self.weights_path or "")
+        lazy = [key for key, weight in self.model.named_parameters() if is_lazy(weight)]
+        if lazy:
+            msg = (
+                f"The network of {type(self).__name__} has layers that get their shape from a "
+                "first batch or a checkpoint "
+                f"({', '.join(lazy[:5])}). Give weights_path, or run a batch "
+                "through it in _build_model."
+            )
+            raise ModelError(msg)
         self._settle()
-        self._recorder = LayerRecorder(self.model, self._asked_layers(extract_layers), name)
-        self.extract_layers = self._recorder.layers
+        asked = _as_names(extract_layers)
+        self._recorder = LayerRecorder(
+            self.model, find_layers(self.model, asked), name, by_pattern(self.model, asked)
+        )
 
-    def _asked_layers(self, extract_layers: str | Iterable[str] | None) -> list[str]:
-        """Find the layers that names and patterns stand for."""
-        return find_layers(self.model, _as_names(extract_layers))
+    @property
+    def extract_layers(self) -> list[str]:
+        """The layers read, in network order; empty for 'default' only."""
+        if not self._recorder.is_settled:
+            try:
+                self._settle_layers(self._own_batch())
+            except LayerOutputError:
+                raise
+            except Exception as error:
+                # An input of ours need not suit the model; its first batch of images will tell.
+                _log.debug("Model %r cannot be tried on a made image: %s", self.name, error)
+        return list(self._recorder.layers)
+
+    @property
+    def left_out_layers(self) -> dict[str, str]:
+        """The layers that patterns stand for and that cannot be read, each with the reason."""
+        return dict(self._recorder.left_out) if self.extract_layers else {}
+
+    def _own_batch(self) -> torch.Tensor:
+        """Preprocess a made image, as a batch of one."""
+        values = torch.arange(250 * 250 * 3, dtype=torch.int64).mul(7919).remainder(251)
+        image = Image.fromarray(values.to(torch.uint8).reshape(250, 250, 3).numpy())
+        with self.unchanged(), torch.no_grad():
+            if type(self).preprocess_image is BaseModel.preprocess_image:
+                return self.preprocess(image).unsqueeze(0)
+            with tempfile.TemporaryDirectory(prefix="facebench-") as folder:
+                image.save(Path(folder) / "image.png")
+                return self.preprocess_image(Path(folder) / "image.png").unsqueeze(0)
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Try something in a block: what the model counts or remarks, and random draws, stay."""
+        before = dict(vars(self))
+        # A list that _forward adds to, say: what is in it, not which one it is.
+        contents = [
+            (value, copy.copy(value))
+            for value in before.values()
+            if isinstance(value, list | dict | set)
+        ]
+        states = random.getstate(), np.random.get_state()  # noqa: NPY002 - a model may draw from it
+        on_cuda = [self.device] if self.device.type == "cuda" else []
+        try:
+            with torch.random.fork_rng(devices=on_cuda):
+                yield
+        finally:
+            vars(self).update(before)
+            for value, content in contents:
+                value.clear()
+                (value.extend if isinstance(value, list) else value.update)(content)
+            random.setstate(states[0])
+            np.random.set_state(states[1])  # noqa: NPY002
+
+    def _run_some(self, batch: torch.Tensor, n_images: int) -> Any:
+        """Run so many images, those of a batch over and over."""
+        some = batch[torch.arange(n_images, device=batch.device) % len(batch)]
+        self.model.eval()
+        with torch.no_grad():
+            return self._forward(self._placed(some))
+
+    def _settle_layers(self, batch: torch.Tensor) -> None:
+        if not self._recorder.is_settled:
+            with self.unchanged():
+                self._recorder.settle(lambda n_images: self._run_some(batch, n_images))
+            self._recorder.tried.add(batch.shape[1:])
+
+    def _try_another_number(self, batch: torch.Tensor) -> None:
+        """Demand that the first axis of what is read is the images, whatever their number.
+
+        As many tokens as images, or one image, would hide that it is not.
+
+        Raises
+        ------
+        LayerOutputError
+            If it is not.
+        """
+        if batch.shape[1:] in self._recorder.tried:
+            return
+        other = 2 if len(batch) != 2 else 3
+        results = []
+        try:
+            with self.unchanged():
+                shapes = self._recorder.axes(
+                    lambda n_images: results.append(self._run_some(batch, n_images)), other
+                )
+        except Exception as error:
+            _log.warning(
+                "Model %r runs on %d images and not on %d (%s): whether the first axis of what it "
+                "gives is the images cannot be told.",
+                self.name,
+                len(batch),
+                other,
+                str(error).splitlines()[0] if str(error) else type(error).__name__,
+            )
+            shapes, results = {}, []
+        self._recorder.tried.add(batch.shape[1:])
+        for layer, shape in shapes.items():
+            check_batch_axis(shape, f"Layer {layer!r} of model {self.name!r}", other)
+        if not self._recorder.layers and results:
+            batch_output(results[0], f"_forward of model {self.name!r}", other)
+
+    def measure_layers(self) -> dict[str, int]:
+        """Measure how many numbers each layer of the network gives for an image, on a made one.
+
+        Returns
+        -------
+        dict of str to int
+            Layers that a pass reaches and that give a batch, in network order.
+        """
+        batch = self._own_batch()
+        recorder = LayerRecorder(
+            self.model,
+            [name for name in self.get_layer_names() if not in_torchscript(self.model, name)],
+            self.name,
+        )
+        with self.unchanged():
+            two, three = (
+                recorder.axes(lambda n_images: self._run_some(batch, n_images), n_images)
+                for n_images in (2, 3)
+            )
+        return {
+            layer: shape[1:].numel()
+            for layer in recorder.layers
+            if (shape := two.get(layer)) and shape[0] == 2 and (three.get(layer) or [0])[0] == 3
+        }
 
     def __repr__(self) -> str:
-        layers = ", ".join(self.extract_layers) or DEFAULT_LAYER
+        layers = ", ".join(self._recorder.layers) or DEFAULT_LAYER
         return f"{type(self).__name__}({self.name!r}, layers: {layers}, on {self.device})"
 
     @abstractmethod
@@ -141,7 +288,10 @@ class BaseModel(ABC):
         return count_identities(weights)
 
     def _settle(self) -> None:
-        self.model.to(self.device).eval().requires_grad_(False)
+        self.model.to(self.device).eval()
+        # One by one: a TorchScript network as a whole cannot.
+        for weight in self.model.parameters():
+            weight.requires_grad_(False)
         if self.memory_format is not torch.contiguous_format:
             self.use_memory_format(self.memory_format)
 
@@ -276,16 +426,24 @@ class BaseModel(ABC):
             If a layer returns no batch of vectors, or is never reached.
         """
         batch = input_tensor.unsqueeze(0) if input_tensor.ndim == 3 else input_tensor
-        batch = self._placed(batch)
-        n_images = batch.shape[0]
+        self._settle_layers(batch)
+        placed = self._placed(batch)
+        n_images = placed.shape[0]
         self._recorder.start(n_images)
         # A user's _forward may have switched to train mode, or never left it.
         self.model.eval()
-        with torch.no_grad():
-            result = self._forward(batch)
-        if self.extract_layers:
-            return self._recorder.collect()
-        return {DEFAULT_LAYER: flat_copy(result, f"_forward of model {self.name!r}", n_images)}
+        try:
+            with torch.no_grad():
+                result = self._forward(placed)
+            if self._recorder.layers:
+                output = self._recorder.collect()
+            else:
+                where = f"_forward of model {self.name!r}"
+                output = {DEFAULT_LAYER: flat_copy(result, where, n_images)}
+        finally:
+            self._recorder.stop()
+        self._try_another_number(batch)
+        return output
 
     def read_layers(self, batch: torch.Tensor, limit: int | None = None) -> dict[str, torch.Tensor]:
         """Run a batch and give the layers as the network left them: the engine's way in.
@@ -312,15 +470,21 @@ class BaseModel(ABC):
         """
         if type(self).get_output is not BaseModel.get_output:
             return self.get_output(batch)
+        self._settle_layers(batch)
         batch = self._placed(batch)
         n_images = batch.shape[0]
         learning = self._recorder.start_raw(n_images, limit)
         self.model.eval()
-        with torch.no_grad() if learning else torch.inference_mode():
-            result = self._forward(batch)
-        if self.extract_layers:
-            return self._recorder.collect()
-        return {DEFAULT_LAYER: batch_output(result, f"_forward of model {self.name!r}", n_images)}
+        try:
+            with torch.no_grad() if learning else torch.inference_mode():
+                result = self._forward(batch)
+            if self._recorder.layers:
+                return self._recorder.collect()
+            return {
+                DEFAULT_LAYER: batch_output(result, f"_forward of model {self.name!r}", n_images)
+            }
+        finally:
+            self._recorder.stop()
 
     def get_layer_names(self, simplified: bool = False) -> list[str]:
         """List the layers that `extract_layers` may name, in network order.

@@ -94,7 +94,9 @@ class DinoModel(BaseModel):
     def _build_model(self) -> None:
         if not self.pretrained:
             config, self._processor = self._architecture()
-            self.model = untrained_network(lambda: _auto.from_config(config), self.seed)
+            self.model = untrained_network(
+                lambda: _auto.from_config(config, trust_remote_code=False), self.seed
+            )
             return
         load_config(self.version, "DinoModel", _KINDS)
         self._processor = load_processor(self.version, "DinoModel")

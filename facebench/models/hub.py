@@ -82,11 +82,21 @@ def load_from_hub(load: Callable[[], T], version: str, owner: str, what: str = "
         If the weights are neither local, nor cached, nor within reach.
     WeightsError
         If they are damaged, or a pickle that would run code.
+    ModelError
+        If they bring code of their own.
     """
     try:
         with _quiet():
             return load()
     except (OSError, ValueError) as error:
+        if "trust_remote_code" in str(error):
+            # transformers tells how to run it after all.
+            msg = (
+                f"{owner} cannot load its {what}: {version!r} brings code of its own (auto_map), "
+                "which is not run. Give a version that transformers itself knows, or write a model "
+                "class around the code if you trust it."
+            )
+            raise ModelError(msg) from error
         where = f"{version!r} is no local folder, not in the hub's cache, and cannot be downloaded"
         if Path(version).is_dir():
             where = f"The folder {version} holds no loadable model"
@@ -125,7 +135,11 @@ def load_network(family: Any, version: str, owner: str, **options: Any) -> nn.Mo
         them at random. Otherwise see `load_from_hub`.
     """
     network, report = load_from_hub(
-        lambda: family.from_pretrained(version, output_loading_info=True, **options), version, owner
+        lambda: family.from_pretrained(
+            version, output_loading_info=True, trust_remote_code=False, **options
+        ),
+        version,
+        owner,
     )
     lacking = [*report["missing_keys"], *(key for key, *_ in report.get("mismatched_keys", ()))]
     if lacking:
@@ -166,7 +180,9 @@ def load_config(version: str, owner: str, kinds: tuple[str, ...], what: str = "w
     ModelError
         If it is of another kind. Otherwise see `load_from_hub`.
     """
-    config = load_from_hub(lambda: AutoConfig.from_pretrained(version), version, owner, what)
+    config = load_from_hub(
+        lambda: AutoConfig.from_pretrained(version, trust_remote_code=False), version, owner, what
+    )
     if config.model_type not in kinds:
         msg = (
             f"{owner} needs a network of the kind {' or '.join(kinds)}. "
@@ -178,7 +194,9 @@ def load_config(version: str, owner: str, kinds: tuple[str, ...], what: str = "w
 
 def load_processor(version: str, owner: str, what: str = "weights") -> Any:
     """Load the image processor that belongs to a model."""
-    return load_from_hub(lambda: _processors.from_pretrained(version), version, owner, what)
+    return load_from_hub(
+        lambda: _processors.from_pretrained(version, trust_remote_code=False), version, owner, what
+    )
 
 
 def processed(processor: Any, image: Image.Image) -> torch.Tensor:

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 
 from facebench.errors import UnknownNameError
 
-__all__ = ["ALL", "ending_in", "expand_layers", "is_pattern"]
+__all__ = ["ALL", "BLOCKS", "ending_in", "expand_layers", "is_pattern"]
 
 ALL = "all"
+BLOCKS = "blocks"
 _ANY_DEPTH = "**"
 _WILD = "*?["
 _MOST_TOLD = 4
@@ -24,7 +25,7 @@ def is_pattern(layer: str) -> bool:
     >>> is_pattern("features.*"), is_pattern("all"), is_pattern("fc")
     (True, True, False)
     """
-    return layer == ALL or any(sign in layer for sign in _WILD)
+    return layer in (ALL, BLOCKS) or any(sign in layer for sign in _WILD)
 
 
 def expand_layers(

@@ -2,44 +2,132 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
+import torch
 from torch import nn
 
-from facebench.models.layer_globs import ending_in, expand_layers, is_pattern
+from facebench.errors import UnknownNameError
+from facebench.models.layer_globs import BLOCKS, ending_in, expand_layers, is_pattern
 
-__all__ = ["find_layers", "leaf_layers"]
+__all__ = ["by_pattern", "find_layers", "in_torchscript", "leaf_layers", "network_blocks"]
 
 # They hold modules for others to call, and are never called themselves.
 _SHELVES = (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
+# They call what they hold one after the other, or not at all: no blocks of their own.
+_LISTS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+_POOLING = (nn.MaxPool2d, nn.AvgPool2d)
 
 
 def leaf_layers(network: nn.Module) -> list[str]:
     """List the layers that hold no others, in network order.
 
     ``nn.MultiheadAttention`` counts as one: it uses the weights of the layer it holds without
-    calling it.
+    calling it. So does a TorchScript module, whose inside calls no hooks.
     """
     return [
         name
         for name, module in _called(network)
-        if isinstance(module, nn.MultiheadAttention) or not any(module.children())
+        if _is_closed(module) or not any(module.children())
     ]
+
+
+def _is_closed(module: nn.Module) -> bool:
+    return isinstance(module, nn.MultiheadAttention | torch.jit.ScriptModule)
 
 
 def _called(network: nn.Module) -> list[tuple[str, nn.Module]]:
     """List the layers that a forward pass may call."""
-    inside: set[str] = set()
+    inside: set[str] = {""} if isinstance(network, torch.jit.ScriptModule) else set()
     found = []
     for name, module in network.named_modules():
-        if name.rpartition(".")[0] in inside:
+        if name and name.rpartition(".")[0] in inside:
             inside.add(name)
             continue
-        if isinstance(module, nn.MultiheadAttention):
+        if name and _is_closed(module):
             inside.add(name)
         if name and not isinstance(module, _SHELVES):
             found.append((name, module))
     return found
+
+
+def in_torchscript(network: nn.Module, layer: str) -> bool:
+    """Tell whether a layer lies within a TorchScript module, which calls no hooks."""
+    owners = layer.split(".")[:-1]
+    path = [".".join(owners[:end]) for end in range(len(owners) + 1)]
+    modules = dict(network.named_modules())
+    return any(isinstance(modules.get(owner), torch.jit.ScriptModule) for owner in path)
+
+
+def network_blocks(network: nn.Module) -> list[str]:
+    """List the blocks of a network: the modules it repeats, one after the other.
+
+    Of a transformer its layers, of a ResNet its residual blocks, of a DenseNet its dense layers. A
+    stage that does nothing but run a list of such modules is no block, its modules are. A network
+    that repeats no modules has blocks if it pools: they end there, as those of VGG do.
+
+    Returns
+    -------
+    list of str
+        Their names, in network order.
+
+    Examples
+    --------
+    >>> from torchvision.models import resnet18
+    >>> network_blocks(resnet18(weights=None))[:3]
+    ['layer1.0', 'layer1.1', 'layer2.0']
+    """
+    counts = Counter(type(module) for module in network.modules())
+    found = list(_blocks_in(network, "", counts))
+    if found:
+        return found
+    return [name for name, module in _called(network) if isinstance(module, _POOLING)]
+
+
+def _blocks_in(module: nn.Module, name: str, counts: Counter[type]) -> Iterator[str]:
+    children = [(key, child) for key, child in module.named_children() if _is_unit(child)]
+    siblings = Counter(type(child) for _, child in children)
+    for key, child in children:
+        full = f"{name}.{key}" if name else key
+        is_one_of_several = counts[type(child)] > 1 and (
+            isinstance(module, _LISTS) or siblings[type(child)] > 1
+        )
+        if (
+            isinstance(child, _LISTS)
+            or not (is_one_of_several or isinstance(module, nn.ModuleList))
+            or _is_stage(child)
+        ):
+            yield from _blocks_in(child, full, counts)
+        else:
+            yield full
+
+
+def _is_unit(module: nn.Module) -> bool:
+    """Tell what may be a block from a single convolution with its normalisation."""
+    if _is_closed(module) or not any(module.children()):
+        return False
+    return sum(weight.ndim > 1 for weight in module.parameters()) > 1
+
+
+def _is_stage(module: nn.Module) -> bool:
+    """Tell a run of blocks from a block: it holds one list of modules of one kind, or is one."""
+    inner = [child for child in module.children() if _is_unit(child)]
+    lists = [child for child in inner if isinstance(child, _LISTS) and _is_uniform(child)]
+    return len(lists) == 1 or (len(inner) > 1 and _is_uniform(module) and _is_numbered(module))
+
+
+def _is_uniform(module: nn.Module) -> bool:
+    inner = [child for child in module.children() if any(child.children())]
+    if len({type(child) for child in inner}) != 1 or isinstance(inner[0], _LISTS):
+        return False
+    return any(_is_unit(child) for child in inner)
+
+
+def _is_numbered(module: nn.Module) -> bool:
+    """Tell whether a module names what it holds b1, b2 and so on."""
+    names = [name for name, child in module.named_children() if _is_unit(child)]
+    return len({name.rstrip("0123456789") for name in names}) == 1
 
 
 def find_layers(network: nn.Module, asked: Iterable[str]) -> list[str]:
@@ -62,14 +150,41 @@ def find_layers(network: nn.Module, asked: Iterable[str]) -> list[str]:
     UnknownNameError
         If a pattern stands for no layer, or several are meant by what is the end of their names.
     """
-    names = {name for name, _ in network.named_modules() if name}
+    return [layer for layer, _ in _found(network, asked)]
+
+
+def by_pattern(network: nn.Module, asked: Iterable[str]) -> frozenset[str]:
+    """Give the layers that are asked for by pattern only, none of them by name."""
+    found = _found(network, asked)
+    named = {layer for layer, is_named in found if is_named}
+    return frozenset(layer for layer, _ in found if layer not in named)
+
+
+def _found(network: nn.Module, asked: Iterable[str]) -> list[tuple[str, bool]]:
+    """Find layers, each with whether it is meant by name."""
+    modules = dict(network.named_modules())
+    names = {name for name in modules if name}
     called, leaves = [name for name, _ in _called(network)], leaf_layers(network)
-    found: list[str] = []
+    found: list[tuple[str, bool]] = []
     for layer in asked:
-        if layer in names or not isinstance(layer, str):
-            found.append(layer)
+        if layer == BLOCKS and not (layer in names and not isinstance(modules[layer], _LISTS)):
+            found += [(name, False) for name in _blocks(network)]
+        elif layer in names or not isinstance(layer, str):
+            found.append((layer, True))
         elif is_pattern(layer):
-            found += expand_layers(layer, called, leaves)
+            found += [(name, False) for name in expand_layers(layer, called, leaves)]
         else:
-            found += ending_in(layer, called) or [layer]
+            ends = ending_in(layer, called)
+            found += [(name, True) for name in ends or [layer]]
     return found
+
+
+def _blocks(network: nn.Module) -> list[str]:
+    blocks = network_blocks(network)
+    if not blocks:
+        msg = (
+            f"{BLOCKS!r} stands for the modules that a network repeats, and "
+            f"{type(network).__name__} repeats none. Choose layers by name or pattern."
+        )
+        raise UnknownNameError(msg)
+    return blocks

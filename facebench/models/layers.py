@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+import logging
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
 from facebench.errors import LayerOutputError, UnknownNameError
+from facebench.models.layer_search import in_torchscript
 
 __all__ = [
     "BatchTooLargeError",
     "LayerRecorder",
     "batch_output",
+    "check_batch_axis",
     "first_tensor",
     "flat_copy",
 ]
+
+_log = logging.getLogger(__name__)
+_SHOWN = 5
+_REASONS = {
+    "not reached": "The forward pass does not reach",
+    "no batch": "Not one output per image",
+}
 
 
 def first_tensor(output: Any) -> torch.Tensor | None:
@@ -67,13 +79,24 @@ def batch_output(output: Any, where: str, batch_size: int) -> torch.Tensor:
     if batch_size == 1 and tensor.ndim == 1:
         # A squeeze() has taken the axis of the one image with it.
         tensor = tensor.unsqueeze(0)
-    if tensor.ndim == 0 or tensor.shape[0] != batch_size:
+    check_batch_axis(tensor.shape, where, batch_size)
+    return tensor.detach()
+
+
+def check_batch_axis(shape: torch.Size | None, where: str, batch_size: int) -> None:
+    """Check that the first axis of an output is the images.
+
+    Raises
+    ------
+    LayerOutputError
+        If it is not.
+    """
+    if shape is not None and (not shape or shape[0] != batch_size):
         msg = (
-            f"{where} returned a tensor of shape {list(tensor.shape)} for {batch_size} images. "
+            f"{where} returned a tensor of shape {list(shape)} for {batch_size} images. "
             "Its first axis must be the images; choose a layer before or after this one."
         )
         raise LayerOutputError(msg)
-    return tensor.detach()
 
 
 def flat_copy(output: Any, where: str, batch_size: int) -> torch.Tensor:
@@ -121,6 +144,9 @@ class _Hook:
 class LayerRecorder:
     """Hooks on named layers that keep a copy of each one's own output.
 
+    The hooks are there from `start` to `collect` or `stop` only: between batches the network is as
+    it was.
+
     Parameters
     ----------
     network : nn.Module
@@ -129,20 +155,46 @@ class LayerRecorder:
         Names as in ``network.named_modules()``; kept in network order, each once.
     owner : str
         The model's name, for messages.
+    optional : collection of str
+        Those among them that `settle` may leave out.
+
+    Attributes
+    ----------
+    layers : list of str
+        Those read.
+    left_out : dict of str to str
+        Those that `settle` left out, with the reason.
+    tried : set
+        Shapes of input on which another number of images was tried.
 
     Raises
     ------
     UnknownNameError
         If a name is none of the network's, with the closest ones.
+    LayerOutputError
+        If a layer is inside TorchScript.
     """
 
-    def __init__(self, network: nn.Module, layers: Sequence[str], owner: str) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        layers: Sequence[str],
+        owner: str,
+        optional: Collection[str] = (),
+    ) -> None:
         modules = dict(network.named_modules())
         for layer in layers:
             if layer not in modules or layer == "":
                 raise UnknownNameError(_unknown_layer(layer, list(modules), owner))
+            if in_torchscript(network, layer):
+                raise LayerOutputError(_inside_torchscript(layer, owner))
         wanted = set(layers)
         self.layers = [name for name in modules if name in wanted]
+        self.left_out: dict[str, str] = {}
+        self.tried: set[torch.Size] = set()
+        self._network = network
+        self._modules = {layer: modules[layer] for layer in self.layers}
+        self._optional = frozenset(optional)
         self._owner = owner
         self._outputs: dict[str, torch.Tensor] = {}
         self._batch_size = 0
@@ -151,12 +203,82 @@ class LayerRecorder:
         self._watched: dict[str, tuple[torch.Tensor, int | None]] = {}
         self._raw = False
         self._limit: int | None = None
-        self._handles = [
-            modules[layer].register_forward_hook(_Hook(self, layer)) for layer in self.layers
+        self._handles: list[RemovableHandle] = []
+        self._passes = 0
+        self._fired: Counter[str] = Counter()
+        # While layers are tried: what each gave, instead of its numbers.
+        self._seen: dict[str, torch.Size | None] | None = None
+        self._told = False
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is known which layers are read."""
+        return not self._optional
+
+    def settle(self, run: Callable[[int], object]) -> None:
+        """Leave out the optional layers that a pass does not reach, or that give no batch.
+
+        Parameters
+        ----------
+        run : callable
+            Sends so many images through the network: two, then three.
+        """
+        found = {2: self.axes(run, 2)}
+        try:
+            found[3] = self.axes(run, 3)
+        except Exception as error:
+            _log.debug("Model %r does not run on three images: %s", self._owner, error)
+        for layer in self.layers:
+            if layer not in self._optional:
+                continue
+            if not all(layer in shapes for shapes in found.values()):
+                self.left_out[layer] = "not reached"
+            elif any((shapes[layer] or [0])[0] != n_images for n_images, shapes in found.items()):
+                self.left_out[layer] = "no batch"
+        self.layers = [layer for layer in self.layers if layer not in self.left_out]
+        self._optional = frozenset()
+        if not self.layers:
+            msg = (
+                f"Of the layers that the patterns of model {self._owner!r} stand for, none can be "
+                f"read: {', '.join(f'{layer} ({why})' for layer, why in self.left_out.items())}."
+            )
+            raise LayerOutputError(msg)
+        if self.left_out:
+            _log.warning("%s", self._omission())
+
+    def _omission(self) -> str:
+        reasons: dict[str, list[str]] = {}
+        for layer, why in self.left_out.items():
+            reasons.setdefault(why, []).append(layer)
+        parts = [
+            f"{_REASONS[why]}: {', '.join(layers[:_SHOWN])}"
+            + (f", … and {len(layers) - _SHOWN} more" if len(layers) > _SHOWN else "")
+            for why, layers in reasons.items()
         ]
+        n_all = len(self.layers) + len(self.left_out)
+        return (
+            f"Model {self._owner!r}: {len(self.left_out)} of {n_all} layers that patterns stand "
+            f"for are left out. {'; '.join(parts)}."
+        )
+
+    def axes(self, run: Callable[[int], object], n_images: int) -> dict[str, torch.Size | None]:
+        """Run some images, and give the shape of what each layer returned (None: no tensor)."""
+        self._seen = {}
+        self.start(n_images)
+        try:
+            run(n_images)
+            return self._seen
+        finally:
+            self.stop()
+            self._seen = None
 
     def keep(self, layer: str, output: Any) -> None:
         """Take a layer's output: what its hook is for."""
+        if self._seen is not None:
+            tensor = first_tensor(output)
+            self._seen[layer] = None if tensor is None else tensor.shape
+            return
+        self._fired[layer] += 1
         where = f"Layer {layer!r} of model {self._owner!r}"
         if self._raw:
             self._keep_raw(layer, batch_output(output, where, self._batch_size))
@@ -177,9 +299,26 @@ class LayerRecorder:
 
     def start(self, batch_size: int) -> None:
         """Forget the last batch and expect one of this many images; outputs are copied flat."""
+        self.stop()
         self._outputs = {}
         self._batch_size = batch_size
         self._raw = False
+        self._fired.clear()
+        self._passes = 0
+        self._handles = [
+            self._modules[layer].register_forward_hook(_Hook(self, layer)) for layer in self.layers
+        ]
+        if self.layers:
+            self._handles.append(self._network.register_forward_pre_hook(self._count_pass))
+
+    def _count_pass(self, _module: nn.Module, _inputs: Any) -> None:
+        self._passes += 1
+
+    def stop(self) -> None:
+        """Take the hooks off the network."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
 
     def start_raw(self, batch_size: int, limit: int | None = None) -> bool:
         """Expect a batch whose outputs are kept as they are, on their device.
@@ -207,6 +346,7 @@ class LayerRecorder:
 
     def collect(self) -> dict[str, torch.Tensor]:
         """Give every layer's output of the batch just run, in network order."""
+        self.stop()
         silent = [layer for layer in self.layers if layer not in self._outputs]
         if silent:
             msg = (
@@ -222,7 +362,43 @@ class LayerRecorder:
                 if version is None or _version(tensor) != version
             )
             self._watched = {}
+        self._tell_passes()
         return {layer: outputs[layer] for layer in self.layers}
+
+    def _tell_passes(self) -> None:
+        """Say once that a layer gave several outputs, of which one is read."""
+        several = [layer for layer in self.layers if self._fired[layer] > 1]
+        if self._told or not several:
+            return
+        self._told = True
+        if self._passes > 1 or len(several) == len(self.layers):
+            _log.warning(
+                "Model %r: its _forward makes %d passes over a batch. Of a layer (%s) only what "
+                "the last pass gives is read; without layers, what _forward returns is read.",
+                self._owner,
+                max(self._fired.values()),
+                _first_of(several),
+            )
+        else:
+            _log.info(
+                "Model %r: %d layers run several times in one pass (%s). What they give last is "
+                "read.",
+                self._owner,
+                len(several),
+                _first_of(several),
+            )
+
+
+def _first_of(layers: Sequence[str]) -> str:
+    return ", ".join(layers[:_SHOWN]) + (", …" if len(layers) > _SHOWN else "")
+
+
+def _inside_torchscript(layer: str, owner: str) -> str:
+    return (
+        f"Layer {layer!r} of model {owner!r} cannot be read: it is inside TorchScript, which calls "
+        "no hooks. Read the network's output (no layers), or build the network from its Python "
+        "code and load its weights."
+    )
 
 
 def _version(tensor: torch.Tensor) -> int | None:

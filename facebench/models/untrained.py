@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,8 +13,14 @@ from torch import nn
 from facebench.errors import InputError
 from facebench.models.base import BaseModel
 
-__all__ = ["randomise", "untrained_copies", "untrained_copy"]
+__all__ = ["misnomer", "randomise", "takes", "untrained_copies", "untrained_copy"]
 
+_SAYS_UNTRAINED = re.compile(
+    r"un-?trained|not[ _-]?(pre-?)?trained|random(ly)?[ _-]?(init|weight)|^random\b|\brandom$|"
+    r"_random$|from[ _-]?scratch|no[ _-]?weights",
+    re.IGNORECASE,
+)
+_SAYS_TRAINED = re.compile(r"(pre-?)?trained", re.IGNORECASE)
 _VARIADIC = inspect.Parameter.VAR_KEYWORD
 
 
@@ -86,7 +93,7 @@ def untrained_copy(
     """
     arguments: dict[str, Any] = {"name": name}
     own = {"pretrained": False, "seed": seed}
-    arguments |= {key: value for key, value in own.items() if _takes(model_factory, key)}
+    arguments |= {key: value for key, value in own.items() if takes(model_factory, key)}
     try:
         inspect.signature(model_factory).bind(**arguments)
     except (TypeError, ValueError) as error:
@@ -112,6 +119,36 @@ def untrained_copy(
         randomise(model, seed)
     model.control = control
     return model
+
+
+def misnomer(model: BaseModel) -> str:
+    """Say where a model's name and its weights contradict each other.
+
+    Parameters
+    ----------
+    model : BaseModel
+        The model.
+
+    Returns
+    -------
+    str
+        A sentence; '' where they do not, or nothing is known.
+    """
+    pretrained = getattr(model, "pretrained", None)
+    if _SAYS_UNTRAINED.search(model.name):
+        if model.control is not None:
+            return ""
+        if model.weights_path is not None:
+            return f"Model {model.name!r} has the weights of {model.weights_path}."
+        if pretrained is True:
+            return (
+                f"Model {model.name!r} has pretrained weights, as is the default of "
+                f"{type(model).__name__}: an untrained one is made with pretrained=False."
+            )
+        return ""
+    if model.weights_path is None and pretrained is False and _SAYS_TRAINED.search(model.name):
+        return f"Model {model.name!r} has random weights (pretrained=False)."
+    return ""
 
 
 def randomise(model: BaseModel, seed: int) -> None:
@@ -149,7 +186,7 @@ def _reset(module: nn.Module) -> None:
             own.normal_(float(old.mean()), spread)
 
 
-def _takes(factory: Callable[..., Any], key: str) -> bool:
+def takes(factory: Callable[..., Any], key: str) -> bool:
     """Tell whether a factory has a parameter, its own or one that it hands to a class above."""
     target: Any = factory
     while hasattr(target, "func") and hasattr(target, "keywords"):

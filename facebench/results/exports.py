@@ -13,6 +13,7 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from facebench.columns import CONDITION, DEFAULT_LAYER, KEY_COLUMNS, LAYER, MODEL
+from facebench.errors import FacebenchError, InputError
 from facebench.results.schema import DATA_HEALTH_FILE
 from facebench.types import DistancesByModel
 from facebench.utils.files import atomic_path, safe_name
@@ -188,6 +189,13 @@ def _class_folder(folder: Path, class_name: str) -> Path:
     return folder / safe_name(f"{class_name} Plots")
 
 
+def _takes_for_a_table(error: Exception) -> bool:
+    """Tell whether a dict was used as the table that is in it."""
+    columns = ("model_computed_distance", "layer_name", "img1", "img2")
+    text = str(error)
+    return "'dict' object" in text or "dict" in text or any(name in text for name in columns)
+
+
 def _plot(task: AnyTask, output: Path, results: pd.DataFrame, distances: DistancesByModel) -> None:
     arguments: list[Any] = [str(output), results.copy()]
     try:
@@ -196,7 +204,17 @@ def _plot(task: AnyTask, output: Path, results: pd.DataFrame, distances: Distanc
         # Written for two arguments only.
         task.plot(*arguments)
     else:
-        task.plot(*arguments, distances)
+        try:
+            task.plot(*arguments, distances)
+        except (AttributeError, TypeError, KeyError) as error:
+            if isinstance(error, FacebenchError) or not _takes_for_a_table(error):
+                raise
+            msg = (
+                f"plot of {type(task).__name__} failed on its third argument "
+                f"({type(error).__name__}: {error}), which is a dict of all distances, not a table: that "
+                "of one model and task is distances[model][task]."
+            )
+            raise InputError(msg) from error
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> None:

@@ -39,6 +39,7 @@ from facebench.errors import (
 from facebench.figures.records.run_models import note_models
 from facebench.metrics.verification import auc
 from facebench.models.base import BaseModel
+from facebench.models.untrained import misnomer
 from facebench.results import exports
 from facebench.run.arguments import add_members, at_least, export_folder, named, one_of
 from facebench.run.estimates import Estimator
@@ -161,6 +162,9 @@ class MultiModelTaskManager:
         self._plot_seconds = 0.0
         self.add_models(models)
         self.add_tasks(tasks)
+        for model in self.models.values():
+            if contradiction := misnomer(model):
+                _log.warning("%s", contradiction)
 
     def __repr__(self) -> str:
         return f"MultiModelTaskManager(models={list(self.models)}, tasks={list(self.tasks)})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facebench.columns import IDENTITY, UNDEFINED
+from facebench.columns import KEY_COLUMNS, LAYER, UNDEFINED
 from facebench.data.estimates import LayerEstimates
 from facebench.engine import Embeddings
 from facebench.errors import InputError
@@ -24,6 +25,7 @@ from facebench.types import Float64Array, FloatArray, IntArray
 __all__ = ["AnyTask", "Measured", "measure", "measure_items"]
 
 _log = logging.getLogger(__name__)
+_SHOWN = 5
 AnyTask = BaseTask | EmbeddingTask
 
 
@@ -90,12 +92,12 @@ def measure(
     kept = (rows1 >= 0) & (rows2 >= 0)
     n_lost = int((~kept).sum())
     _report_lost(task, n_lost, len(kept))
-    # What the task is given: all pairs, or those that have a distance.
-    given = np.ones_like(kept) if task.handles_failed_pairs else kept
-    measured = on_pairs(task, given)
+    # A task is given all pairs, or those that have a distance.
+    measured = on_pairs(task, np.ones_like(kept) if task.handles_failed_pairs else kept)
     frames: list[pd.DataFrame] = []
     performances: list[pd.DataFrame] = []
     unrounded: list[pd.DataFrame] = []
+    without: dict[str, int] = {}
     for layer in embeddings.names:
         distances = np.full(len(kept), np.nan)
         distances[kept] = _distances(task, layer, rows1[kept], rows2[kept], kept, embeddings)
@@ -103,10 +105,20 @@ def measure(
         frame["layer_name"] = layer
         frame["model_computed_distance"] = distances
         frames.append(frame)
+        used = kept & ~np.isnan(distances)
+        without[layer] = int((kept & ~used).sum())
+        if not used.any():
+            # A layer of zeros only: what the others report, as NaN.
+            continue
         # A frame of its own: tasks may add columns to theirs.
-        reported, exact = results_of(measured, frame[given].reset_index(drop=True))
+        given = np.ones_like(kept) if task.handles_failed_pairs else used
+        on_given = measured if without[layer] == 0 else on_pairs(task, given)
+        reported, exact = results_of(on_given, frame[given].reset_index(drop=True))
         performances.append(_with_identity(reported, task, model_name, layer))
         unrounded.append(_with_identity(exact, task, model_name, layer))
+    _report_zeros(task, model_name, without, int(kept.sum()))
+    performances = _with_empty_layers(performances, embeddings.names)
+    unrounded = _with_empty_layers(unrounded, embeddings.names)
     _report_undefined(task, model_name, unrounded)
     return _with_estimates(
         task,
@@ -128,6 +140,27 @@ def _with_estimates(
 ) -> Measured:
     estimates = (estimator or Estimator()).estimates_of(task, distances, unrounded)
     return Measured(distances, performance, unrounded, n_lost, estimates)
+
+
+def _report_zeros(task: BaseTask, model_name: str, without: dict[str, int], n_pairs: int) -> None:
+    """Warn of pairs without a cosine distance, since an embedding of theirs is all zeros."""
+    found = {layer: count for layer, count in without.items() if count}
+    if not found:
+        return
+    layers = [f"{count} of {n_pairs} in {layer!r}" for layer, count in found.items()]
+    _log.warning(
+        "Task %r, model %r: pairs have no cosine distance (NaN), since an embedding of theirs is "
+        "all zeros: %s. They are left out, and counted as failed.",
+        task.name,
+        model_name,
+        ", ".join(layers[:_SHOWN]) + (", …" if len(layers) > _SHOWN else ""),
+    )
+    if len(found) == len(without) and min(found.values()) == n_pairs:
+        msg = (
+            f"No pair of task {task.name!r} is left: model {model_name!r} gives embeddings of "
+            "zeros only, which have no cosine distance."
+        )
+        raise InputError(msg)
 
 
 def _distances(
@@ -210,6 +243,17 @@ def _report_lost(task: BaseTask, n_lost: int, n_pairs: int) -> None:
         )
 
 
+def _with_empty_layers(results: list[pd.DataFrame], layers: Sequence[str]) -> list[pd.DataFrame]:
+    """Add layers without any distance, in their place: what others report, as NaN."""
+    by_layer = {str(rows[LAYER].iloc[0]): rows for rows in results if len(rows)}
+    if len(results) == len(layers):
+        return results
+    like = results[0]
+    numbers = like.select_dtypes("number").columns
+    empty = like.assign(**dict.fromkeys(numbers, np.nan))
+    return [by_layer.get(layer, empty.assign(**{LAYER: layer})) for layer in layers]
+
+
 def _report_undefined(task: BaseTask, model_name: str, results: list[pd.DataFrame]) -> None:
     """Warn once of what is NaN in some layers, with the reasons that the task gives."""
     reasons = Counter(
@@ -243,6 +287,6 @@ def _as_frame(result: Any, method: str, task: AnyTask) -> pd.DataFrame:
 
 def _with_identity(performance: Any, task: AnyTask, model: str, layer: str) -> pd.DataFrame:
     table = _as_frame(performance, "compute_task_performance", task)
-    measures = table.drop(columns=list(IDENTITY), errors="ignore")
-    identity = dict(zip(IDENTITY, (task.name, model, layer), strict=True))
+    measures = table.drop(columns=list(KEY_COLUMNS), errors="ignore")
+    identity = dict(zip(KEY_COLUMNS, (task.name, model, layer), strict=True))
     return measures.assign(**identity)[[*identity, *measures.columns]]

@@ -29,6 +29,6 @@ def results_of(task: BaseTask, frame: pd.DataFrame) -> tuple[Any, Any]:
     own = type(task).compute_task_performance
     if isinstance(task, RoundedTask) and own is RoundedTask.compute_task_performance:
         exact = task.compute_unrounded_performance(frame)
-        return round_measures(exact), exact
+        return round_measures(exact, task.whole_measures), exact
     reported = task.compute_task_performance(frame)
     return reported, reported

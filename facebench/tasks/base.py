@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -206,10 +206,10 @@ class BaseTask(ABC):
         return numbers
 
 
-def round_measures(performance: pd.DataFrame) -> pd.DataFrame:
-    """Round a task's results to the documented 5 decimals."""
+def round_measures(performance: pd.DataFrame, whole: Collection[str] = ()) -> pd.DataFrame:
+    """Round a task's results to the documented 5 decimals, but for columns to be kept whole."""
     # Conditions may be numbers too, but they are names.
-    measures = [column for column in performance.columns if column != CONDITION]
+    measures = [column for column in performance.columns if column not in (CONDITION, *whole)]
     return performance.round(dict.fromkeys(measures, DECIMALS))
 
 
@@ -217,7 +217,14 @@ class RoundedTask(BaseTask):
     """A task that reports 5 decimals and keeps the unrounded values within reach.
 
     Subclasses write `compute_unrounded_performance`.
+
+    Attributes
+    ----------
+    whole_measures : tuple of str
+        Columns that are not rounded: distances, whose scale is the network's.
     """
+
+    whole_measures: tuple[str, ...] = ()
 
     def compute_task_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
         """Measure one layer of one model, rounded to 5 decimals.
@@ -232,7 +239,8 @@ class RoundedTask(BaseTask):
         DataFrame
             A row per result, a column per measure.
         """
-        return round_measures(self.compute_unrounded_performance(pairs_distances_df))
+        exact = self.compute_unrounded_performance(pairs_distances_df)
+        return round_measures(exact, self.whole_measures)
 
     @abstractmethod
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:

@@ -44,6 +44,7 @@ class ConditionedAverageDistances(RoundedTask):
 
     condition_column: str
     measures = (Measure("Mean Value", headline=True),)
+    whole_measures = ("Mean Value",)
 
     def __init__(
         self,

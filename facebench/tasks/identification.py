@@ -24,6 +24,7 @@ from facebench.columns import (
 from facebench.errors import InputError, MetricError, PairsError
 from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.bootstrap import Interval
+from facebench.metrics.distances import zeros_as_nan
 from facebench.metrics.identification import RankedProbes, rank_k
 from facebench.metrics.search import Measure as SearchMeasure
 from facebench.metrics.search import search_gallery
@@ -247,6 +248,8 @@ class IdentificationTask(EmbeddingTask):
             templates (size of the gallery), and identity_1, distance_1 … of the nearest people.
         """
         n_gallery = len(self._gallery_images)
+        if self.measure == "cosine":
+            embeddings = zeros_as_nan(embeddings)
         images, probes = embeddings[:n_gallery], embeddings[n_gallery:]
         if self.normalise != "none":
             probes = unit_rows(probes).astype(np.float32)

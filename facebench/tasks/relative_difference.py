@@ -65,6 +65,7 @@ class RelativeDifferenceTask(RoundedTask):
                 f"{', '.join(repr(str(group)) for group in self.groups[:5])}."
             )
             raise PairsError(msg)
+        self.whole_measures = tuple(f"{group} Mean" for group in self.groups)
         self.measures = (
             Measure("Relative Difference", headline=True, chance=0, bounds=(-1, 1)),
             *(Measure(f"{group} Mean") for group in self.groups),

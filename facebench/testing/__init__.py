@@ -61,6 +61,14 @@ def check_model(
     ContractError
         An AssertionError with a sentence for every check that failed.
     """
+    if isinstance(model, BaseModel):
+        name = type(model).__name__
+        msg = (
+            f"check_model makes models of its own: give it the class, check_model({name}), or a "
+            f"function of layers, check_model(lambda layers: {name}(…, extract_layers=layers)). "
+            f"Got a {name} that is made already."
+        )
+        raise ContractError(msg)
     case = ModelCase(model, layers=None if layers is None else list(layers))
     _run(MODEL_CHECKS, case, model)
 
@@ -89,6 +97,13 @@ def check_task(
     ContractError
         An AssertionError with a sentence for every check that failed.
     """
+    if isinstance(task, BaseTask | EmbeddingTask):
+        name = type(task).__name__
+        msg = (
+            f"check_task makes tasks of its own: give it the class, check_task({name}), or a "
+            f"function without arguments that makes one. Got a {name} that is made already."
+        )
+        raise ContractError(msg)
     with TaskCase(task) as case:
         _run(TASK_CHECKS, case, task)
 

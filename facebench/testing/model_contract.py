@@ -75,7 +75,8 @@ def _hooked_layers_give_their_own_output_in_network_order(case: ModelCase) -> No
     def spy(layer: str) -> Any:
         def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
             tensor = first_tensor(output)
-            if tensor is not None:
+            # get_output may try another number of images too.
+            if tensor is not None and tensor.ndim and len(tensor) == 2:
                 # Before the next module may work in place on it.
                 seen[layer] = tensor.detach().clone()
 

@@ -131,7 +131,12 @@ def panel_detail(panel: Panel) -> str:
     return f"{panel.score_name} {number_text(panel.score, 1.0)}  ·  {pairs} pair{plural}"
 
 
-def scatter_figure(panels: Sequence[Panel], *, title: str) -> Figure:
+def scatter_figure(
+    panels: Sequence[Panel],
+    *,
+    title: str,
+    names: tuple[str, str] = ("Given distance", "Model distance"),
+) -> Figure:
     """Draw one panel per model-layer, row by row in the order given, on one scale of x.
 
     Parameters
@@ -140,6 +145,8 @@ def scatter_figure(panels: Sequence[Panel], *, title: str) -> Figure:
         At least one.
     title : str
         The title of the whole figure.
+    names : tuple of str
+        The names of the x and the y axis.
 
     Returns
     -------
@@ -163,6 +170,6 @@ def scatter_figure(panels: Sequence[Panel], *, title: str) -> Figure:
             # Numbers would pretend a scale where nothing is drawn.
             axes.yaxis.set_major_locator(NullLocator())
         grid.head(axes, index, panel_detail(panel))
-        grid.name_axes(axes, index, "Given distance", "Model distance")
+        grid.name_axes(axes, index, *names)
     grid.finish(title)
     return grid.figure

@@ -42,7 +42,8 @@ def batch_cosine_distance(tensor1: Any, tensor2: Any) -> Any:
     Returns
     -------
     torch.Tensor or array, shape [N]
-        1 - cosine similarity, in [0, 2]; 1 where a row is all zero.
+        1 - cosine similarity, in [0, 2]; 1 where a row is all zero (NaN in a run, which counts
+        such pairs as failed).
 
     Examples
     --------
@@ -122,6 +123,11 @@ class DistanceMetric:
             raise MetricError(msg)
         return 1.0 - value if self._similarity else value
 
+    @property
+    def is_cosine(self) -> bool:
+        """Whether it is a cosine distance, which rows of zeros do not have."""
+        return self.rowwise is not None and self.rowwise.kind == "cosine"
+
     def between(self, embeddings: FloatArray, first: IntArray, second: IntArray) -> Float64Array:
         """Distances of many pairs.
 
@@ -140,7 +146,8 @@ class DistanceMetric:
         Raises
         ------
         MetricError
-            If the function fails or returns no number, or NaN or infinity, for a pair.
+            If the function fails or returns no number, or NaN or infinity, for a pair. The cosine
+            distance of a row of zeros is NaN, and no error.
         """
         if self.rowwise is None:
             values = self._one_by_one(embeddings, first, second)
@@ -162,7 +169,8 @@ class DistanceMetric:
         MetricError
             Counting them and naming the first.
         """
-        bad = np.flatnonzero(~np.isfinite(values))
+        allowed = np.isnan(values) if self.is_cosine else False
+        bad = np.flatnonzero(~(np.isfinite(values) | allowed))
         if bad.size:
             msg = (
                 f"The distance metric {self.name} of {self.owner} gave {bad.size} of {values.size} "

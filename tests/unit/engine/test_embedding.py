@@ -120,7 +120,8 @@ class TestSameNumbers:
                 return torch.full((3, 8, 8), float(Path(image_path).stem[-2:]))
 
         result = embed(Own(extract_layers=["0"]), forty[:3], num_workers=0)
-        assert [Path(path) for path in seen] == forty[:3]
+        # The first images are preprocessed twice, to learn whether chance is at work.
+        assert [Path(path) for path in dict.fromkeys(seen)] == forty[:3]
         assert len(np.unique(result.layers["0"], axis=0)) == 3
 
     @pytest.mark.parametrize("num_workers", [0, 2])

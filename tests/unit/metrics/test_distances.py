@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from scipy.spatial import distance as scipy_distance
 from sklearn.metrics import pairwise
 
-from facebench.metrics.distances import cosine, minkowski
+from facebench.metrics.distances import RowDistance, cosine, minkowski
 
 ORDERS = [0.0, 0.5, 1.0, 1.7, 2.0, 3.0, 10.0, np.inf]
 
@@ -32,14 +32,16 @@ class TestCosine:
     @given(pairs)
     def test_agrees_with_scikit_learn(self, pair: tuple[np.ndarray, np.ndarray]) -> None:
         left, right = (side.astype(np.float64) for side in pair)
-        assert_allclose(
-            cosine(left, right), pairwise.cosine_distances(left, right).diagonal(), atol=1e-12
-        )
+        expected = pairwise.cosine_distances(left, right).diagonal().copy()
+        expected[~left.any(axis=1) | ~right.any(axis=1)] = np.nan
+        assert_allclose(cosine(left, right), expected, atol=1e-12)
 
     @given(pairs)
     def test_is_symmetric_and_within_0_and_2(self, pair: tuple[np.ndarray, np.ndarray]) -> None:
         found = cosine(*pair)
-        assert ((found >= 0) & (found <= 2)).all()
+        has_direction = pair[0].any(axis=1) & pair[1].any(axis=1)
+        assert ((found >= 0) & (found <= 2))[has_direction].all()
+        assert np.isnan(found[~has_direction]).all()
         assert_allclose(found, cosine(*pair[::-1]), atol=1e-15)
 
     @given(pairs)
@@ -51,10 +53,14 @@ class TestCosine:
         assert_allclose(cosine(left, left)[nonzero], 0, atol=1e-12)
         assert_allclose(cosine(left, -left)[nonzero], 2, atol=1e-12)
 
-    def test_a_zero_row_is_at_1_from_anything(self) -> None:
+    def test_a_zero_row_has_no_distance_to_anything(self) -> None:
         zero, other = np.zeros((2, 3)), np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]])
-        assert cosine(zero, other).tolist() == [1.0, 1.0]
-        assert cosine(other, zero).tolist() == [1.0, 1.0]
+        assert np.isnan(cosine(zero, other)).all()
+        assert np.isnan(cosine(other, zero, eps=1e-8)).all()
+        rows = np.array([[1.0, 0.0], [0.0, 0.0], [0.0, 2.0]])
+        found = RowDistance("cosine").between(rows, np.array([0, 0, 1]), np.array([2, 1, 1]))
+        assert found[0] == 1
+        assert np.isnan(found[1:]).all()
 
     @pytest.mark.parametrize("scale", [1e-150, 1e-30, 1e30, 1e150])
     def test_length_does_not_matter(self, scale: float) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import pickle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -269,3 +271,68 @@ class TestLoading:
         with pytest.raises(WeightsError):
             load_into(target, state, "w.pth")
         assert same(dict(target.state_dict()), before)
+
+
+class TestLayoutsOfTheField:
+    """State dicts as training scripts leave them."""
+
+    @pytest.mark.parametrize(
+        "wrap",
+        [
+            lambda state: {"model": state, "optimizer": {}, "epoch": 3},
+            lambda state: {"epoch": torch.tensor(3), "net_state_dict": state},
+            lambda state: {"state_dict_backbone": state, "state_dict_fc": {"w": torch.ones(9, 5)}},
+            lambda state: {"checkpoint": {"model": state}},
+            lambda state: {"state_dict": {"model." + key: state[key] for key in state}},
+            lambda state: {"state_dict": state, "args": argparse.Namespace(lr=0.1)},
+            lambda state: {"state_dict": state, "best": np.float64(0.9), "curve": np.ones(3)},
+            lambda state: {"state_dict": state, "folder": Path("runs")},
+            lambda state: {key: state[key] for key in state if "num_batches" not in key},
+        ],
+    )
+    def test_they_load(self, tmp_path: Path, wrap: Any) -> None:
+        source, target = network(), network()
+        torch.save(wrap(dict(source.state_dict())), tmp_path / "w.pth")
+        load_into(target, read_checkpoint(tmp_path / "w.pth"), tmp_path / "w.pth")
+        assert same(target.state_dict(), source.state_dict())
+
+    def test_several_networks_that_fit_are_not_chosen_from(self, tmp_path: Path) -> None:
+        state = network().state_dict()
+        torch.save({"student": state, "teacher": state}, tmp_path / "w.pth")
+        with pytest.raises(WeightsError, match=r"several networks that fit .*'student', 'teacher'"):
+            load_into(network(), read_checkpoint(tmp_path / "w.pth"), "w.pth")
+
+    def test_a_head_beside_the_network_is_told_as_such(self) -> None:
+        state = dict(network().state_dict()) | {"logits.weight": torch.ones(9, 5)}
+        with pytest.raises(WeightsError, match=r"1 unexpected: logits.*All of the network is ther"):
+            load_into(network(), state, "w.pth")
+
+    def test_a_prefix_of_some_keys_is_told(self) -> None:
+        state = {f"model.{key}": value for key, value in network().state_dict().items()}
+        del state["model.3.bias"]
+        state["head"] = torch.ones(3)
+        with pytest.raises(WeightsError, match=r"begin with 'model\.', and fit without it"):
+            load_into(network(), state, "w.pth")
+
+    def test_what_torch_adapts_to_loads(self) -> None:
+        source = nn.Linear(4, 3)
+        old = nn.utils.weight_norm(nn.Linear(4, 3)).state_dict()
+        new = nn.utils.parametrizations.weight_norm(nn.Linear(4, 3))
+        load_into(new, old, "w.pth")
+        assert torch.equal(new.parametrizations.weight.original1, old["weight_v"])
+        lazy = nn.LazyLinear(3)
+        load_into(lazy, source.state_dict(), "w.pth")
+        assert torch.equal(lazy.weight, source.weight)
+
+    def test_sorted_tensors_are_counted_by_their_classifier(self, tmp_path: Path) -> None:
+        state = {"fc.bias": torch.ones(7), "fc.weight": torch.ones(7, 9), "layer1": torch.ones(9)}
+        save_file(state, tmp_path / "w.safetensors")
+        assert count_identities(read_checkpoint(tmp_path / "w.safetensors")) == 7
+        save_file({"conv.weight": torch.ones(4), "z.weight": torch.ones(9)}, tmp_path / "b")
+        assert count_identities(read_checkpoint(tmp_path / "b")) is None
+
+    def test_advice_of_torch_is_never_quoted(self, tmp_path: Path) -> None:
+        torch.save(network(), tmp_path / "whole.pth")
+        with pytest.raises(WeightsError, match=r"objects \(torch") as caught:
+            read_checkpoint(tmp_path / "whole.pth")
+        assert "weights_only" not in str(caught.value)

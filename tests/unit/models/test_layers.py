@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 import torch
+import torchvision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
 from facebench.errors import LayerOutputError, UnknownNameError
-from facebench.models.layer_search import find_layers, leaf_layers
+from facebench.models.layer_search import find_layers, leaf_layers, network_blocks
 from facebench.models.layers import LayerRecorder, first_tensor, flat_copy
 
 
@@ -207,3 +208,37 @@ class TestLayersThatAreNeverCalled:
         assert find_layers(network, ["encoder.blocks"]) == ["encoder.blocks"]
         with pytest.raises(UnknownNameError, match=r"'encoder\.blocks\.0\.attn', 'encoder"):
             find_layers(network, ["attn"])
+
+
+class TestBlocks:
+    @pytest.mark.parametrize(
+        ("name", "count", "first"),
+        [
+            ("resnet18", 8, "layer1.0"),
+            ("resnet50", 16, "layer1.0"),
+            ("vit_b_32", 12, "encoder.layers.encoder_layer_0"),
+            ("swin_t", 12, "features.1.0"),
+            ("convnext_tiny", 18, "features.1.0"),
+            ("efficientnet_b0", 16, "features.1.0"),
+            ("densenet121", 58, "features.denseblock1.denselayer1"),
+            ("inception_v3", 9, "Mixed_5b"),
+            ("vgg16", 5, "features.4"),
+        ],
+    )
+    def test_networks_as_published(self, name: str, count: int, first: str) -> None:
+        with torch.device("meta"):
+            network = torchvision.models.get_model(name, weights=None)
+        blocks = network_blocks(network)
+        assert (len(blocks), blocks[0]) == (count, first)
+
+    def test_they_are_asked_for_by_one_word(self) -> None:
+        network = Transformer()
+        assert find_layers(network, ["blocks", "head"]) == [
+            "encoder.blocks.0", "encoder.blocks.1", "head"
+        ]  # fmt: skip
+        # A list of that name means what is in it.
+        assert find_layers(network.encoder, ["blocks"]) == ["blocks.0", "blocks.1"]
+
+    def test_a_network_without_is_told(self) -> None:
+        with pytest.raises(UnknownNameError, match="Sequential repeats none"):
+            find_layers(nn.Sequential(nn.Linear(2, 2)), ["blocks"])

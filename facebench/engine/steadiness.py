@@ -1,0 +1,187 @@
+"""Whether a network gives an image the same numbers whatever is beside it, tried on few images."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from facebench.engine.loading import Batch
+from facebench.errors import LayerOutputError
+from facebench.models.base import BaseModel
+from facebench.models.layers import BatchTooLargeError
+
+__all__ = ["try_batch"]
+
+_log = logging.getLogger(__name__)
+_TRIED = 4
+# Shares of a row's length; rounding is far below, and what batches or chance do far above.
+_TOLERANCES = {"float32": 1e-3, "float16": 2e-2, "bfloat16": 1e-1}
+_SIZES = ("input_size", "image_size", "img_size")
+
+
+def try_batch(
+    model: BaseModel,
+    batch: Batch,
+    precision: str,
+    autocast: Callable[[], AbstractContextManager[Any]],
+    limit: int | None = None,
+) -> None:
+    """Send a few images of a first batch through a network in two compositions, and warn.
+
+    Warned is of a network that depends on the batch or on chance in eval mode, of a preprocessing
+    that depends on chance, and of another input size than the network declares.
+
+    Parameters
+    ----------
+    model : BaseModel
+        The model.
+    batch : Batch
+        Its first batch.
+    precision : {'float32', 'float16', 'bfloat16'}
+        What the network runs in.
+    autocast : callable
+        Gives the context it runs in.
+    limit : int, optional
+        Bytes that layers may take.
+
+    Raises
+    ------
+    LayerOutputError
+        If the first axis of a layer's output is not the images.
+    """
+    if batch.tensor is None:
+        return
+    _warn_of_size(model, batch.tensor)
+    few = batch.tensor[:_TRIED]
+    # Three images and two: what has as many tokens as one of them has not as many as the other.
+    whole = [number % len(few) for number in range(max(3, len(few)))]
+    part = [1 % len(few), 0]
+
+    def rows(numbers: Sequence[int]) -> dict[str, torch.Tensor]:
+        with autocast():
+            layers = model.read_layers(few[numbers], limit)
+        return {
+            layer: tensor.reshape(len(numbers), -1).to("cpu", torch.float32, copy=True)
+            for layer, tensor in layers.items()
+        }
+
+    with model.unchanged():
+        try:
+            first, second = rows(whole), rows(part)
+            differing = _differing(first, second, part, precision)
+            by_chance = bool(differing) and bool(
+                _differing(rows(part), second, range(len(part)), precision)
+            )
+        except (BatchTooLargeError, torch.OutOfMemoryError):
+            return
+        except LayerOutputError:
+            raise
+        except Exception as error:
+            # The batch itself will tell whether the network fails, or only on other numbers.
+            _log.debug("Model %r cannot be tried on %d images: %s", model.name, len(whole), error)
+            return
+    if differing:
+        cause = (
+            "chance: it draws random numbers in eval mode, as F.dropout without training=False does"
+            if by_chance
+            else "the images beside it: it uses statistics of the batch in eval mode, as "
+            "BatchNorm without running statistics does"
+        )
+        _log.warning(
+            "Model %r: what it gives for an image depends on %s (%s). Its numbers change with the "
+            "run, the order and the batch size.",
+            model.name,
+            cause,
+            _named(differing),
+        )
+    _warn_of_chance(model, batch.tensor, batch.paths)
+
+
+def _differing(
+    first: dict[str, torch.Tensor],
+    second: dict[str, torch.Tensor],
+    numbers: Sequence[int],
+    precision: str,
+) -> list[str]:
+    """Name the layers whose rows differ beyond rounding."""
+    found = []
+    for layer in first.keys() & second.keys():
+        one, other = first[layer][list(numbers)], second[layer]
+        if one.shape != other.shape or not (one.isfinite().all() and other.isfinite().all()):
+            continue
+        size = torch.maximum(one.norm(dim=1), other.norm(dim=1))
+        if bool(((one - other).norm(dim=1) > _TOLERANCES[precision] * size).any()):
+            found.append(layer)
+    return [layer for layer in first if layer in found]
+
+
+def _named(layers: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, layers[:3]))
+    return f"{shown} and {len(layers) - 3} more layers" if len(layers) > 3 else shown
+
+
+def _warn_of_chance(model: BaseModel, tensor: torch.Tensor, paths: Sequence[Path]) -> None:
+    """Preprocess a few images anew, where somebody's own code does it."""
+    own = type(model).preprocess_image is not BaseModel.preprocess_image
+    if model.preprocess_function is None and not own:
+        return
+    with model.unchanged():
+        for row, path in zip(tensor[:_TRIED], paths[:_TRIED], strict=True):
+            try:
+                again = model.preprocess_image(str(path))
+            except Exception as error:
+                _log.debug("%s cannot be preprocessed once more: %s", path, error)
+                return
+            if again.shape != row.shape or not torch.allclose(
+                again.to(row.dtype), row.cpu(), rtol=1e-3, atol=1e-3, equal_nan=True
+            ):
+                _log.warning(
+                    "Model %r: its preprocessing depends on chance. It gave %s another input the "
+                    "second time; random crops and flips are for training.",
+                    model.name,
+                    path,
+                )
+                return
+
+
+def _warn_of_size(model: BaseModel, tensor: torch.Tensor) -> None:
+    """Warn of inputs of another size than the network declares."""
+    if tensor.ndim != 4:
+        return
+    declared = list(dict.fromkeys(_declared_sizes(model)))
+    given = (int(tensor.shape[2]), int(tensor.shape[3]))
+    if declared and given not in declared:
+        _log.warning(
+            "Model %r: its network is made for images of %s pixels (height x width), and gets "
+            "%d x %d. Resize in its preprocessing, or its numbers may be other than published.",
+            model.name,
+            " or ".join(f"{height} x {width}" for height, width in declared),
+            *given,
+        )
+
+
+def _declared_sizes(model: BaseModel) -> Iterator[tuple[int, int]]:
+    for owner in (model, model.model):
+        for name in _SIZES:
+            yield from _as_size(getattr(owner, name, None))
+    # As networks of timm declare it; some are tested at a larger size than they are trained at.
+    for name in ("pretrained_cfg", "default_cfg"):
+        config = getattr(model.model, name, None)
+        if isinstance(config, dict):
+            for key in ("input_size", "test_input_size"):
+                yield from _as_size(config.get(key))
+
+
+def _as_size(value: Any) -> Iterator[tuple[int, int]]:
+    """Read a side, (height, width) or (channels, height, width)."""
+    if isinstance(value, int) and not isinstance(value, bool) and value > 1:
+        yield value, value
+    elif isinstance(value, Sequence) and len(value) in (2, 3) and not isinstance(value, str):
+        sides = list(value)[-2:]
+        if all(isinstance(side, int) and side > 1 for side in sides):
+            yield sides[0], sides[1]

@@ -1,0 +1,143 @@
+"""What a file that was given as weights is, by its content."""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+from pathlib import Path
+
+__all__ = ["foreign_kind", "is_safetensors"]
+
+_HEAD = 1024
+_NETWORK = "a whole network in another format. Export its state dict in the framework it is from"
+_ARCHIVE = "Unpack it, and give the path of the file within"
+_BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
+    (
+        b"version https://git-lfs",
+        "a Git LFS pointer, which stands for the weights",
+        "Fetch them with `git lfs pull`",
+    ),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes", "Convert it to a state dict"),
+    (b"\x93NUMPY", "a NumPy array", "Convert it to a state dict"),
+    (b"MATLAB 5.0", "a MATLAB file", "Convert it to a state dict"),
+    (b"GGUF", "a GGUF file", "Convert it to a state dict"),
+    (b"\x1f\x8b", "a gzip archive", _ARCHIVE),
+    (b"BZh", "a bzip2 archive", _ARCHIVE),
+    (b"\xfd7zXZ", "an xz archive", _ARCHIVE),
+    (b"\x28\xb5\x2f\xfd", "a zstd archive", _ARCHIVE),
+    (b"7z\xbc\xaf", "a 7z archive", _ARCHIVE),
+    (b"Rar!", "a RAR archive", _ARCHIVE),
+    (b"%PDF", "a PDF", "Download the weights themselves"),
+    (b"\x89PNG", "a PNG picture", "Give the path of the weights"),
+    (b"\xff\xd8\xff", "a JPEG picture", "Give the path of the weights"),
+)
+
+
+def is_safetensors(path: Path) -> bool:
+    """Tell a safetensors file by its content: the length of a JSON header, and the header."""
+    with path.open("rb") as file:
+        head = file.read(16)
+    length = int.from_bytes(head[:8], "little")
+    return head[8:9] == b"{" and 0 < length <= path.stat().st_size - 8
+
+
+def foreign_kind(path: Path) -> tuple[str, str] | None:
+    """Say what a file is that holds no state dict, and what to do.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    tuple of (str, str) or None
+        None if it may hold one.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    if not head:
+        return "empty", "Download it again"
+    for beginning, what, advice in _BEGINNINGS:
+        if head.startswith(beginning):
+            return what, advice
+    if head[4:8] == b"TFL3":
+        return "a TensorFlow Lite network", _NETWORK.partition(". ")[2]
+    if head.startswith(b"PK\x03\x04"):
+        return _kind_of_zip(path)
+    if head[257:262] == b"ustar" or tarfile.is_tarfile(path):
+        return _kind_of_tar(path)
+    if _is_onnx(head, path):
+        return f"ONNX, {_NETWORK.partition('. ')[0]}", _NETWORK.partition(". ")[2]
+    return _kind_of_text(head)
+
+
+def _kind_of_zip(path: Path) -> tuple[str, str] | None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return "a damaged or incomplete zip archive", "Download it again"
+    ends = {name.rpartition("/")[2] for name in names}
+    inner = {name.partition("/")[2] for name in names}
+    if "constants.pkl" in ends or any(name.startswith("code/") for name in inner):
+        return (
+            "a TorchScript archive: a whole network, not its weights",
+            "Load it with torch.jit.load in _build_model, or save its state_dict()",
+        )
+    if ".data/extern_modules" in inner:
+        return "a torch.package, which holds code", "Save the state_dict() of its network"
+    if any("archive_format" in name for name in names):
+        return (
+            "a network of torch.export, not its weights",
+            "Load it with torch.export.load in _build_model, or save its state_dict",
+        )
+    if "data.pkl" in ends:
+        return None
+    if names and all(name.endswith(".npy") for name in names):
+        return "an archive of NumPy arrays (.npz)", "Convert it to a state dict"
+    if "model.weights.h5" in ends:
+        return "a Keras network", "Convert it to a state dict"
+    return f"a zip archive (of {', '.join(names[:3]) or 'nothing'})", _ARCHIVE
+
+
+def _kind_of_tar(path: Path) -> tuple[str, str]:
+    try:
+        with tarfile.open(path) as archive:
+            names = {Path(member.name).name for member in archive}
+    except (tarfile.TarError, OSError, ValueError, EOFError):
+        return "a damaged or incomplete tar archive", "Download it again"
+    if {"storages", "tensors", "pickle"} <= names:
+        return (
+            "a tar archive as PyTorch wrote before 0.1.12",
+            "Load it with a PyTorch of then, and save it again",
+        )
+    return f"a tar archive (of {', '.join(sorted(names)[:3]) or 'nothing'})", _ARCHIVE
+
+
+def _is_onnx(head: bytes, path: Path) -> bool:
+    """Tell ONNX: field 1 of the protocol buffer is its version, then texts follow."""
+    is_protobuf = head[:1] == b"\x08" and 0 < head[1] < 0x40 and len(head) > 3 and head[2] & 7 == 2
+    return is_protobuf or (path.suffix == ".onnx" and not head.startswith(b"\x80"))
+
+
+def _kind_of_text(head: bytes) -> tuple[str, str] | None:
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    try:
+        # A text may be cut within a character.
+        text = start.decode("utf-8", errors="strict" if len(head) < _HEAD else "ignore")
+    except UnicodeDecodeError:
+        return None
+    if any(ord(sign) < 32 and sign not in "\t\n\r\f" for sign in text) or not text:
+        return None
+    low = text.lower()
+    if low.startswith("<") and ("<html" in low or "<!doctype html" in low or "<head" in low):
+        return (
+            "an HTML page: the site answered with a page (a login, a warning, a quota)",
+            "Download the weights in a browser",
+        )
+    if low.startswith("<"):
+        return "an XML file", "Download the weights themselves"
+    if low.startswith(("{", "[")):
+        return "a JSON file", "Give the path of the weights that it describes"
+    return f"a text that begins {text[:30]!r}", "Give the path of the weights"
