@@ -1,3 +1,3 @@
 """Documented import path."""
 
-from facebench.models.base import BaseModel as BaseModel
+from facebench import BaseModel as BaseModel

@@ -1,3 +1,3 @@
 """Documented import path."""
 
-from facebench.tasks.base import BaseTask as BaseTask
+from facebench import BaseTask as BaseTask

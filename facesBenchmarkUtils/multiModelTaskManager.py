@@ -1,3 +1,3 @@
 """Documented import path."""
 
-from facebench.run.manager import MultiModelTaskManager as MultiModelTaskManager
+from facebench import MultiModelTaskManager as MultiModelTaskManager

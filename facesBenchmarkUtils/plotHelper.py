@@ -1,3 +1,3 @@
 """Documented import path."""
 
-from facebench.figures.plot_helper import PlotHelper as PlotHelper
+from facebench import PlotHelper as PlotHelper

@@ -1,3 +1,3 @@
 """Documented import path."""
 
-from facebench.models.clip import CLIPModel as CLIPModel
+from facebench import CLIPModel as CLIPModel

@@ -1,3 +1,3 @@
 """Documented import path."""
 
-from facebench.models.dino import DinoModel as DinoModel
+from facebench import DinoModel as DinoModel

@@ -1,3 +1,3 @@
 """Documented import path."""
 
-from facebench.models.vgg16 import Vgg16Model as Vgg16Model
+from facebench import Vgg16Model as Vgg16Model

@@ -1,3 +1,3 @@
 """Documented import path."""
 
-from facebench.tasks.accuracy import AccuracyTask as AccuracyTask
+from facebench import AccuracyTask as AccuracyTask

@@ -1,5 +1,3 @@
 """Documented import path."""
 
-from facebench.tasks.conditioned_average import (
-    ConditionedAverageDistances as ConditionedAverageDistances,
-)
+from facebench import ConditionedAverageDistances as ConditionedAverageDistances

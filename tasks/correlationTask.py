@@ -1,3 +1,3 @@
 """Documented import path."""
 
-from facebench.tasks.correlation import CorrelationTask as CorrelationTask
+from facebench import CorrelationTask as CorrelationTask

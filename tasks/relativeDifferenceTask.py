@@ -1,3 +1,3 @@
 """Documented import path."""
 
-from facebench.tasks.relative_difference import RelativeDifferenceTask as RelativeDifferenceTask
+from facebench import RelativeDifferenceTask as RelativeDifferenceTask

@@ -1,0 +1,46 @@
+"""The public names of `facebench`: type checkers, editors and `__init__.py` read them here."""
+
+from facebench.data.flipping import write_flipped as write_flipped
+from facebench.data.health import check_pairs as check_pairs
+from facebench.data.health import health_report as health_report
+from facebench.errors import FacebenchError as FacebenchError
+from facebench.figures.plot_helper import PlotHelper as PlotHelper
+from facebench.figures.records.layer_table import layer_profile as layer_profile
+from facebench.models.base import BaseModel as BaseModel
+from facebench.models.clip import CLIPModel as CLIPModel
+from facebench.models.dino import DinoModel as DinoModel
+from facebench.models.dlib_resnet import DlibResNetModel as DlibResNetModel
+from facebench.models.untrained import untrained_copies as untrained_copies
+from facebench.models.vgg16 import Vgg16Model as Vgg16Model
+from facebench.results.comparison import compare_models as compare_models
+from facebench.results.reader import load_run as load_run
+from facebench.run.manager import MultiModelTaskManager as MultiModelTaskManager
+from facebench.tasks.accuracy import AccuracyTask as AccuracyTask
+from facebench.tasks.base import BaseTask as BaseTask
+from facebench.tasks.classic_effects import CompositeEffect as CompositeEffect
+from facebench.tasks.classic_effects import CriticalFeaturesEffect as CriticalFeaturesEffect
+from facebench.tasks.classic_effects import FamiliarityEffect as FamiliarityEffect
+from facebench.tasks.classic_effects import InversionEffect as InversionEffect
+from facebench.tasks.classic_effects import OtherRaceEffect as OtherRaceEffect
+from facebench.tasks.classic_effects import ThatcherEffect as ThatcherEffect
+from facebench.tasks.conditioned_average import (
+    ConditionedAverageDistances as ConditionedAverageDistances,
+)
+from facebench.tasks.correlation import CorrelationTask as CorrelationTask
+from facebench.tasks.effect import EffectTask as EffectTask
+from facebench.tasks.embedding import EmbeddingTask as EmbeddingTask
+from facebench.tasks.group_errors import GroupErrorTask as GroupErrorTask
+from facebench.tasks.identification import IdentificationTask as IdentificationTask
+from facebench.tasks.measures import Measure as Measure
+from facebench.tasks.odd_one_out import OddOneOutTask as OddOneOutTask
+from facebench.tasks.relative_difference import RelativeDifferenceTask as RelativeDifferenceTask
+from facebench.tasks.rsa import RsaTask as RsaTask
+from facebench.tasks.shared.distance_metric import batch_cosine_distance as batch_cosine_distance
+from facebench.tasks.shared.layer_similarity import rdm_similarity as rdm_similarity
+from facebench.tasks.similarity import SimilarityTask as SimilarityTask
+from facebench.tasks.template_verification import (
+    TemplateVerificationTask as TemplateVerificationTask,
+)
+from facebench.tasks.verification import VerificationTask as VerificationTask
+
+__version__: str
