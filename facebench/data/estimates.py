@@ -16,7 +16,7 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 from facebench.columns import (
     CI_METHOD,
     CONDITION,
-    IDENTITY,
+    KEY_COLUMNS,
     N_FAILED,
     N_IDENTITIES,
     N_IMAGES,
@@ -176,7 +176,7 @@ def measures_of(performance: pd.DataFrame) -> list[str]:
     return [
         column
         for column in columns
-        if column not in {*IDENTITY, CONDITION, CI_METHOD, *COUNTS.values(), *bounds}
+        if column not in {*KEY_COLUMNS, CONDITION, CI_METHOD, *COUNTS.values(), *bounds}
         and is_numeric_dtype(performance[column])
         and not is_bool_dtype(performance[column])
     ]

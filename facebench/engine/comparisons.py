@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from facebench.tasks.shared.distance_metric import DistanceMetric
 from facebench.types import IntArray
 
-__all__ = ["Comparison", "Comparisons", "PairsOfTask"]
+__all__ = ["DistanceGroup", "DistanceGroups", "PairsOfTask"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class PairsOfTask:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class DistanceGroup:
     """All pairs that tasks compare by one metric.
 
     Attributes
@@ -53,7 +53,7 @@ class Comparison:
     rows: dict[str, IntArray]
 
 
-class Comparisons:
+class DistanceGroups:
     """The comparisons of a run, grouped by metric.
 
     Parameters
@@ -94,7 +94,7 @@ def _identity(metric: DistanceMetric) -> object:
     return id(metric.function)
 
 
-def _grouped(members: list[PairsOfTask]) -> Comparison:
+def _grouped(members: list[PairsOfTask]) -> DistanceGroup:
     metric = members[0].metric
     pairs = np.concatenate(
         [np.stack([member.first, member.second], axis=1) for member in members]
@@ -106,4 +106,4 @@ def _grouped(members: list[PairsOfTask]) -> Comparison:
     rows = dict(
         zip((member.task for member in members), np.split(places.ravel(), ends), strict=True)
     )
-    return Comparison(metric, unique, rows)
+    return DistanceGroup(metric, unique, rows)

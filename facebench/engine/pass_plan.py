@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facebench.engine.cache import ModelCache
-from facebench.engine.comparisons import Comparison, Comparisons
+from facebench.engine.comparisons import DistanceGroup, DistanceGroups
 from facebench.engine.memory import free_disk, shown_bytes
 from facebench.engine.placement import Placement, place_layers
 from facebench.engine.request import Demand
@@ -45,7 +45,7 @@ class WidePlan:
     ----------
     layers : list of str
         Which they are.
-    groups : list of Comparison
+    groups : list of DistanceGroup
         What tasks compare; empty where no layer is wide.
     known : dict of str to list of array
         Layer → per group, the distance of every pair; NaN where it is not known.
@@ -65,7 +65,7 @@ class WidePlan:
     """
 
     layers: list[str]
-    groups: list[Comparison]
+    groups: list[DistanceGroup]
     known: dict[str, list[Float64Array]]
     missing: list[NDArray[np.bool_]]
     needed: NDArray[np.bool_]
@@ -261,7 +261,7 @@ def _plan_wide(
     needed, stored = np.zeros(len(kept), dtype=bool), np.zeros(len(kept), dtype=bool)
     if not layers:
         return WidePlan([], [], {}, [], needed, stored, Schedule(), "streamed", folder)
-    comparisons = Comparisons(demand.pairs)
+    comparisons = DistanceGroups(demand.pairs)
     groups = comparisons.groups
     known = {
         layer: [cache.distances(layer, group.metric.rowwise, group.pairs) for group in groups]

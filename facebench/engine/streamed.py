@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from facebench.engine.block_distances import flat_rows, gram_distances, pair_distances, row_norms
-from facebench.engine.comparisons import Comparison
+from facebench.engine.comparisons import DistanceGroup
 from facebench.engine.forward import check_finite
 from facebench.engine.loading import usable_cores
 from facebench.engine.spill import SpilledRows
@@ -28,7 +28,7 @@ class Streamer:
     ----------
     model : BaseModel
         Whose layers they are.
-    groups : sequence of Comparison
+    groups : sequence of DistanceGroup
         What to compare.
     layers : sequence of str
         The wide layers.
@@ -46,7 +46,7 @@ class Streamer:
     def __init__(
         self,
         model: BaseModel,
-        groups: Sequence[Comparison],
+        groups: Sequence[DistanceGroup],
         layers: Sequence[str],
         spilled: Mapping[str, SpilledRows],
         *,

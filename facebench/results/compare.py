@@ -12,7 +12,7 @@ import pandas as pd
 
 from facebench.metrics.verification import youden_threshold
 from facebench.results.comparison.paired import Evidence
-from facebench.results.comparison.runs import Comparison
+from facebench.results.comparison.runs import RunComparison
 from facebench.results.headline import best_layers
 from facebench.results.pair_rows import PairRows, layers_of
 from facebench.results.reader import Run, load_run
@@ -20,7 +20,7 @@ from facebench.results.report.comparison_page import comparison_context
 from facebench.results.report.pages import write_page
 from facebench.results.report.provenance_view import flat
 
-__all__ = ["Comparison", "compare_runs"]
+__all__ = ["RunComparison", "compare_runs"]
 
 _KEYS = ["task", "model", "layer", "condition", "metric"]
 _CHANGED = [
@@ -51,7 +51,7 @@ _SETTINGS = (
 _NOISE = re.compile(r"seconds|timing|memory|hits|misses|forwards|n_images_per|elapsed|path|started")
 
 
-def compare_runs(a: Path, b: Path, output: Path | None = None) -> Comparison:
+def compare_runs(a: Path, b: Path, output: Path | None = None) -> RunComparison:
     """Compare two runs.
 
     Parameters
@@ -63,7 +63,7 @@ def compare_runs(a: Path, b: Path, output: Path | None = None) -> Comparison:
 
     Returns
     -------
-    Comparison
+    RunComparison
 
     Raises
     ------
@@ -89,7 +89,7 @@ def compare_runs(a: Path, b: Path, output: Path | None = None) -> Comparison:
         shown = {layer: both for layer, both in pairs.items() if layer in chosen}
         changed += _changed_pairs(str(task), str(model), shown)
     numbers[["ci_low", "ci_high", "p_value"]] = intervals
-    comparison = Comparison(
+    comparison = RunComparison(
         numbers,
         pd.concat(changed, ignore_index=True) if changed else pd.DataFrame(columns=_CHANGED),
         _settings(one, other),

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from facebench.columns import CI_METHOD, CONDITION, IDENTITY
+from facebench.columns import CI_METHOD, CONDITION, KEY_COLUMNS
 from facebench.tasks.facts import TaskFacts
 
 __all__ = ["TaskFacts", "facts_of"]
@@ -37,7 +37,7 @@ def facts_of(task: Any, performance: pd.DataFrame | None) -> TaskFacts:
 def _remarks(performance: pd.DataFrame) -> dict[str, str]:
     remarks = {}
     for column in performance.columns:
-        if column in {*IDENTITY, CONDITION, CI_METHOD} or is_numeric_dtype(performance[column]):
+        if column in {*KEY_COLUMNS, CONDITION, CI_METHOD} or is_numeric_dtype(performance[column]):
             continue
         texts = [text for text in performance[column].dropna().astype(str).unique() if text]
         if 0 < len(texts) <= _TEXTS_KEPT:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import ndtri, stdtrit
 
 from facebench.metrics.uncertainty.influence import Scale, interval
-from facebench.metrics.uncertainty.rating_resamples import Estimate
+from facebench.metrics.uncertainty.rating_resamples import RatingEstimate
 from facebench.types import Float64Array, IntArray
 
 __all__ = ["choice_estimate"]
@@ -22,7 +22,7 @@ def choice_estimate(
     by: str = "image",
     confidence: float = 0.95,
     scale: Scale = "identity",
-) -> Estimate:
+) -> RatingEstimate:
     """Give a measure of choices with Student's interval that knows which share images.
 
     By 'image' the variance is that of the jackknife over images, less twice that by triplet: what
@@ -47,7 +47,7 @@ def choice_estimate(
 
     Returns
     -------
-    Estimate
+    RatingEstimate
         Bounds are NaN with fewer than four images, by 'triplet' with fewer than two triplets.
 
     References
@@ -71,7 +71,7 @@ def choice_estimate(
     n_images = int(images_of.max(initial=-1)) + 1
     n_units, fewest = (n_images, 4) if by == "image" else (len(triplets), 2)
     if n_units < fewest or np.isnan(moved).any():
-        return Estimate(value, float("nan"), float("nan"))
+        return RatingEstimate(value, float("nan"), float("nan"))
     sums = np.bincount(triplet.ravel(), moved)
     variance = by_triplet = float((sums**2).sum()) * len(triplets) / max(len(triplets) - 1, 1)
     if by == "image":
@@ -79,7 +79,7 @@ def choice_estimate(
         variance = max(whole - 2 * by_triplet, whole / 3, by_triplet)
     level = (1 + confidence) / 2
     widened = np.sqrt(variance) * stdtrit(n_units - 1, level) / ndtri(level)
-    return Estimate(value, *interval(value, float(widened), scale, confidence))
+    return RatingEstimate(value, *interval(value, float(widened), scale, confidence))
 
 
 def _left_out(moved: Float64Array, images: IntArray) -> float:

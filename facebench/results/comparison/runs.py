@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 
-__all__ = ["Comparison"]
+__all__ = ["RunComparison"]
 
 # The share by which numbers of one experiment may differ from machine to machine.
 _ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunComparison:
     """What differs between two runs.
 
     Attributes

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from facebench.results.comparison.runs import Comparison
+from facebench.results.comparison.runs import RunComparison
 from facebench.results.reader import Run
 from facebench.results.report.tables import Column, Table
 from facebench.results.report.thumbnails import Thumbnails
@@ -19,14 +19,14 @@ _PAIRS_SHOWN = 24
 _PAIRS_LISTED = 4000
 
 
-def comparison_context(a: Run, b: Run, comparison: Comparison) -> dict[str, Any]:
+def comparison_context(a: Run, b: Run, comparison: RunComparison) -> dict[str, Any]:
     """Collect what the page shows.
 
     Parameters
     ----------
     a, b : Run
         The runs, the earlier one first.
-    comparison : Comparison
+    comparison : RunComparison
         What differs between them.
 
     Returns

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from facebench.columns import CI_HIGH, CI_LOW, CI_METHOD, N_IMAGES, N_PAIRS
-from facebench.metrics.ratings.pairs import Comparison, Estimate, RatedPairs
+from facebench.metrics.ratings.pairs import RatedPairs, RatingComparison, RatingEstimate
 from facebench.metrics.uncertainty.jackknife import LeaveOut, LeftOut
 from facebench.tasks.measures import Measure
 from facebench.types import Float64Array
@@ -61,19 +61,19 @@ def rating_measures(measure: str, n_raters: int) -> tuple[Measure, ...]:
     return tuple(found)
 
 
-def interval_columns(name: str, estimate: Estimate) -> dict[str, float]:
+def interval_columns(name: str, estimate: RatingEstimate) -> dict[str, float]:
     """Give an estimate as the columns of a result."""
     return {name: estimate.value, name + CI_LOW: estimate.low, name + CI_HIGH: estimate.high}
 
 
-def rating_columns(rated: RatedPairs, found: Comparison) -> dict[str, Any]:
+def rating_columns(rated: RatedPairs, found: RatingComparison) -> dict[str, Any]:
     """Give a comparison with ratings as the columns of a result.
 
     Parameters
     ----------
     rated : RatedPairs
         The ratings.
-    found : Comparison
+    found : RatingComparison
         What a layer has to do with them.
 
     Returns
