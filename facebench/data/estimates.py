@@ -25,7 +25,7 @@ from facebench.columns import (
 )
 
 if TYPE_CHECKING:
-    from facebench.metrics.uncertainty.jackknife import LeftOut
+    from facebench.metrics.uncertainty.jackknife import JackknifeReplicates
 
 __all__ = [
     "COUNTS",
@@ -101,13 +101,13 @@ class LayerEstimates:
     ----------
     estimates : tuple of Estimate
         A task's measures, condition by condition.
-    replicates : LeftOut or None
+    replicates : JackknifeReplicates or None
         Its measures without a part of the pairs, which errors of differences are made of; None
         where no measure needs them.
     """
 
     estimates: tuple[Estimate, ...]
-    replicates: LeftOut | None = None
+    replicates: JackknifeReplicates | None = None
 
 
 def estimates_in(rows: pd.DataFrame, measures: Sequence[str] | None = None) -> list[Estimate]:

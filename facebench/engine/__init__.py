@@ -5,14 +5,14 @@ from facebench.engine.embedding import embed
 from facebench.engine.model_run import run_model
 from facebench.engine.outputs import Embeddings
 from facebench.engine.record import ModelRecord
-from facebench.engine.request import Demand, Numbering
+from facebench.engine.request import EmbeddingRequest, ImageIndex
 from facebench.engine.settings import Settings
 
 __all__ = [
-    "Demand",
+    "EmbeddingRequest",
     "Embeddings",
+    "ImageIndex",
     "ModelRecord",
-    "Numbering",
     "PairsOfTask",
     "Settings",
     "embed",

@@ -18,7 +18,7 @@ import torch
 
 from facebench.engine.loading import usable_cores
 from facebench.engine.model_run import run_model
-from facebench.engine.request import Demand
+from facebench.engine.request import EmbeddingRequest
 from facebench.engine.settings import Settings
 from facebench.models.base import BaseModel
 
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 def embed_on_devices(
-    model: BaseModel, demand: Demand, settings: Settings, devices: Sequence[str]
+    model: BaseModel, request: EmbeddingRequest, settings: Settings, devices: Sequence[str]
 ) -> None:
     """Embed a share of the images on each device, into the store.
 
@@ -38,7 +38,7 @@ def embed_on_devices(
     ----------
     model : BaseModel
         The model; a copy of it goes to each device.
-    demand : Demand
+    request : EmbeddingRequest
         What tasks want.
     settings : Settings
         How to run; without a store nothing is done.
@@ -67,7 +67,7 @@ def embed_on_devices(
     processes = [
         context.Process(
             target=_embed_share,
-            args=(packed, device, _part(demand, place, len(devices), settings.batch_size), share),
+            args=(packed, device, _part(request, place, len(devices), settings.batch_size), share),
         )
         for place, device in enumerate(devices)
     ]
@@ -93,19 +93,19 @@ def _share(num_workers: int | None, n_devices: int) -> int:
     return max(1, workers // n_devices) if workers else 0
 
 
-def _part(demand: Demand, place: int, n_parts: int, batch_size: int) -> Demand:
+def _part(request: EmbeddingRequest, place: int, n_parts: int, batch_size: int) -> EmbeddingRequest:
     """Give every n-th batch, so that batches are those of a run on one device."""
-    numbers = np.arange(len(demand.images))
+    numbers = np.arange(len(request.images))
     own = numbers[(numbers // batch_size) % n_parts == place]
-    return Demand(
-        [demand.images[number] for number in own],
-        [demand.digests[number] for number in own],
-        {demand.images[number]: place for place, number in enumerate(own)},
+    return EmbeddingRequest(
+        [request.images[number] for number in own],
+        [request.digests[number] for number in own],
+        {request.images[number]: place for place, number in enumerate(own)},
     )
 
 
-def _embed_share(packed: bytes, device: str, demand: Demand, settings: Settings) -> None:
+def _embed_share(packed: bytes, device: str, request: EmbeddingRequest, settings: Settings) -> None:
     model: BaseModel = pickle.loads(packed)
     model.to(torch.device(device))
     # What is wrong with an image the run itself will say, once.
-    run_model(model, demand, dataclasses.replace(settings, on_bad_image="skip"))
+    run_model(model, request, dataclasses.replace(settings, on_bad_image="skip"))

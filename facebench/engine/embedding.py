@@ -10,7 +10,7 @@ import numpy as np
 from facebench.engine.model_pass import OnFirstOutputs
 from facebench.engine.model_run import run_model
 from facebench.engine.outputs import Embeddings
-from facebench.engine.request import Demand, digests_of
+from facebench.engine.request import EmbeddingRequest, digests_of
 from facebench.engine.settings import Settings
 from facebench.models.base import BaseModel
 from facebench.store import EmbeddingStore
@@ -62,10 +62,10 @@ def embed(
     """
     settings = Settings(batch_size, num_workers, on_bad_image, store=store)
     files = list(images)
-    demand = Demand(
+    request = EmbeddingRequest(
         files,
         digests=digests_of(files, store),
         number_of={path: number for number, path in enumerate(files)},
         row_images=np.arange(len(files)),
     )
-    return run_model(model, demand, settings, on_first_outputs, keep_all=True)
+    return run_model(model, request, settings, on_first_outputs, keep_all=True)

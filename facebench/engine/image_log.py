@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facebench.engine.loading import Batch
-from facebench.engine.request import Demand
+from facebench.engine.request import EmbeddingRequest
 from facebench.errors import ImageError
 from facebench.models.base import BaseModel
 from facebench.types import OnBadImage
@@ -30,7 +30,7 @@ class ImageLog:
     ----------
     model : BaseModel
         The model.
-    demand : Demand
+    request : EmbeddingRequest
         Its images.
     on_bad_image : {'stop', 'skip'}
         Whether an image that cannot be read ends the run.
@@ -46,21 +46,25 @@ class ImageLog:
     """
 
     def __init__(
-        self, model: BaseModel, demand: Demand, on_bad_image: OnBadImage, progress: Progress
+        self,
+        model: BaseModel,
+        request: EmbeddingRequest,
+        on_bad_image: OnBadImage,
+        progress: Progress,
     ) -> None:
         self.bad: dict[int, str] = {}
         self.notes: dict[int, tuple[str, ...]] = {}
         self._model = model
-        self._demand = demand
+        self._request = request
         self._on_bad_image = on_bad_image
         self._progress = progress
-        self._done = np.zeros(len(demand.images), dtype=bool)
+        self._done = np.zeros(len(request.images), dtype=bool)
 
     def sort_out(self, images: Sequence[int], batch: Batch) -> list[int]:
         """Note what the loader says of a batch; returns the images that could be read."""
         numbers = []
         for image in images:
-            reason = batch.bad.get(self._demand.images[image])
+            reason = batch.bad.get(self._request.images[image])
             if reason is None:
                 numbers.append(image)
             else:
@@ -87,7 +91,7 @@ class ImageLog:
         ImageError
             If there are any, and the run is to stop then.
         """
-        files = self._demand.number_of
+        files = self._request.number_of
         bad = {path: self.bad[number] for path, number in files.items() if number in self.bad}
         if not bad:
             return {}
@@ -102,7 +106,7 @@ class ImageLog:
 
     def counted_notes(self) -> Counter[str]:
         """Count the files with each remark, those that the model expects even if there is none."""
-        files = self._demand.number_of
+        files = self._request.number_of
         notes = Counter(dict.fromkeys(self._model.expected_notes, 0))
         for number in files.values():
             notes.update(self.notes.get(number, ()))

@@ -23,7 +23,7 @@ from facebench.engine.loading import Batch, Loader
 from facebench.engine.pass_plan import plan_pass
 from facebench.engine.placement import window_of
 from facebench.engine.record import ModelRecord
-from facebench.engine.request import Demand
+from facebench.engine.request import EmbeddingRequest
 from facebench.engine.schedule import NO_PAIRS, Step
 from facebench.engine.settings import Settings
 from facebench.engine.wide import WideLayers
@@ -60,7 +60,7 @@ class PassTools:
 
     Attributes
     ----------
-    model, demand, settings
+    model, request, settings
         What runs on what, and how.
     keep_all : bool
         Whether every layer is kept in memory, whatever it takes.
@@ -81,7 +81,7 @@ class PassTools:
     """
 
     model: BaseModel
-    demand: Demand
+    request: EmbeddingRequest
     settings: Settings
     keep_all: bool
     budget: int
@@ -94,14 +94,14 @@ class PassTools:
 
     def paths(self, images: Sequence[int]) -> list[Path]:
         """Give a file of each image."""
-        return [self.demand.images[image] for image in images]
+        return [self.request.images[image] for image in images]
 
     def batches(self, chunks: Sequence[Sequence[int]]) -> Iterator[tuple[Batch, list[int]]]:
         """Load images chunk by chunk; yields each batch and the images that could be read."""
-        digests = self.demand.digests
+        digests = self.request.digests
         files = (
             [
-                ImageFile(self.demand.images[image], digests[image] if digests else None)
+                ImageFile(self.request.images[image], digests[image] if digests else None)
                 for image in chunk
             ]
             for chunk in chunks
@@ -142,13 +142,13 @@ class ModelPass:
 
     def __init__(self, tools: PassTools, widths: Mapping[str, int]) -> None:
         self._tools = tools
-        self._kept = KeptLayers(tools.model, len(tools.demand.images), tools.cache, tools.record)
+        self._kept = KeptLayers(tools.model, len(tools.request.images), tools.cache, tools.record)
         with tools.record.timed("store"):
             tools.cache.keep_widths(widths)
             self.plan = plan_pass(
                 tools.model,
                 widths,
-                tools.demand,
+                tools.request,
                 tools.settings,
                 tools.cache,
                 budget=tools.budget,
@@ -237,7 +237,7 @@ class ModelPass:
     def tables(self) -> dict[str, FloatArray]:
         """Give the rows of all images, by layer in network order; wide ones only if needed."""
         tables = dict(self._kept.tables)
-        if len(self._tools.demand.row_images):
+        if len(self._tools.request.row_images):
             tables |= self._wide.tables()
         return {layer: tables[layer] for layer in self.plan.widths if layer in tables}
 

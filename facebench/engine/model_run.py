@@ -22,7 +22,7 @@ from facebench.engine.model_pass import FirstOutputs, ModelPass, OnFirstOutputs,
 from facebench.engine.outputs import Embeddings
 from facebench.engine.pass_plan import first_batch_size
 from facebench.engine.record import ModelRecord
-from facebench.engine.request import Demand
+from facebench.engine.request import EmbeddingRequest
 from facebench.engine.settings import Settings
 from facebench.models.base import BaseModel
 from facebench.types import IntArray
@@ -33,7 +33,7 @@ __all__ = ["run_model"]
 
 def run_model(
     model: BaseModel,
-    demand: Demand,
+    request: EmbeddingRequest,
     settings: Settings,
     on_first_outputs: OnFirstOutputs | None = None,
     record: ModelRecord | None = None,
@@ -46,7 +46,7 @@ def run_model(
     ----------
     model : BaseModel
         The model.
-    demand : Demand
+    request : EmbeddingRequest
         What tasks want.
     settings : Settings
         How to run.
@@ -71,20 +71,20 @@ def run_model(
         If the store cannot be written to: what was written stays.
     """
     record = record or ModelRecord(model.name)
-    n_images = len(demand.images)
+    n_images = len(request.images)
     budget = settings.budget
     with record.timed("digest"):
-        cache = ModelCache(model, settings.store, n_images, demand.digests, settings.precision)
+        cache = ModelCache(model, settings.store, n_images, request.digests, settings.precision)
     n_batches = -(-n_images // settings.batch_size)
     forward = Forward(model, settings.precision, n_batches, layout=cache.layout())
     with ExitStack() as stack:
         stack.enter_context(running(model))
         loader = stack.enter_context(Loader(model, settings.num_workers, n_images))
         progress = stack.enter_context(Progress(model.name, n_images))
-        images = ImageLog(model, demand, settings.on_bad_image, progress)
+        images = ImageLog(model, request, settings.on_bad_image, progress)
         first_outputs = FirstOutputs(on_first_outputs)
         tools = PassTools(
-            model, demand, settings, keep_all, budget, record, cache, forward, loader, images,
+            model, request, settings, keep_all, budget, record, cache, forward, loader, images,
             first_outputs,
         )  # fmt: skip
         the_pass = _look_up(tools, stack) or _learn(tools, stack)
@@ -107,7 +107,7 @@ def _look_up(tools: PassTools, stack: ExitStack) -> ModelPass | None:
 
 def _learn(tools: PassTools, stack: ExitStack) -> ModelPass | None:
     """Begin the pass with a first batch of a new model; None if no image could be read."""
-    n_images = len(tools.demand.images)
+    n_images = len(tools.request.images)
     size = first_batch_size(tools.model, tools.settings, keep_all=tools.keep_all)
     the_pass = None
     for first in range(0, n_images, size):
@@ -130,7 +130,7 @@ def _learn(tools: PassTools, stack: ExitStack) -> ModelPass | None:
 def _note(tools: PassTools, the_pass: ModelPass | None) -> None:
     """Note what the run took, and what the next one should know."""
     record, forward = tools.record, tools.forward
-    record.n_images = len(tools.demand.images)
+    record.n_images = len(tools.request.images)
     record.n_bad = len(tools.images.bad)
     record.n_forwards = forward.n_forwards
     record.device = str(tools.model.device)
@@ -152,14 +152,14 @@ def _result(tools: PassTools, the_pass: ModelPass | None) -> Embeddings:
     tables = {} if the_pass is None else the_pass.tables()
     bad = list(tools.images.bad)
     if bad and tools.keep_all:
-        good = np.setdiff1d(np.arange(len(tools.demand.images)), bad)
+        good = np.setdiff1d(np.arange(len(tools.request.images)), bad)
         tables = {layer: rows[good] for layer, rows in tables.items()}
-    rows = _row_numbers(len(tools.demand.images), bad, packed=tools.keep_all)
+    rows = _row_numbers(len(tools.request.images), bad, packed=tools.keep_all)
     return Embeddings(
         layers=tables,
         row_of={
             path: int(rows[number])
-            for path, number in tools.demand.number_of.items()
+            for path, number in tools.request.number_of.items()
             if rows[number] >= 0
         },
         rows=rows,

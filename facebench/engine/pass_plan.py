@@ -20,7 +20,7 @@ from facebench.engine.cache import ModelCache
 from facebench.engine.comparisons import DistanceGroup, DistanceGroups
 from facebench.engine.memory import free_disk, shown_bytes
 from facebench.engine.placement import Placement, place_layers
-from facebench.engine.request import Demand
+from facebench.engine.request import EmbeddingRequest
 from facebench.engine.schedule import Schedule, Step, in_chunks, make_schedule
 from facebench.engine.settings import Settings
 from facebench.errors import ModelError
@@ -176,7 +176,7 @@ def first_batch_size(model: BaseModel, settings: Settings, *, keep_all: bool = F
 def plan_pass(
     model: BaseModel,
     widths: Mapping[str, int],
-    demand: Demand,
+    request: EmbeddingRequest,
     settings: Settings,
     cache: ModelCache,
     *,
@@ -194,7 +194,7 @@ def plan_pass(
         The model.
     widths : mapping of str to int
         Its layers, in network order → values per image.
-    demand : Demand
+    request : EmbeddingRequest
         What tasks want.
     settings : Settings
         How the run is set up.
@@ -222,13 +222,13 @@ def plan_pass(
     """
     placement = place_layers(
         widths,
-        len(demand.images),
+        len(request.images),
         budget,
         settings.batch_size,
-        needs_tables=not keep_all and len(demand.row_images) > 0,
+        needs_tables=not keep_all and len(request.row_images) > 0,
         keep_all=keep_all,
     )
-    kept = np.ones(len(demand.images), dtype=bool)
+    kept = np.ones(len(request.images), dtype=bool)
     n_stored = {}
     for layer in placement.kept:
         stored = keep(layer)
@@ -239,14 +239,14 @@ def plan_pass(
         placement=placement,
         n_stored=n_stored,
         kept=kept,
-        wide=_plan_wide(placement, demand, settings, cache, kept, has, seconds_per_image),
+        wide=_plan_wide(placement, request, settings, cache, kept, has, seconds_per_image),
         first_batch=first_batch_size(model, settings, keep_all=keep_all),
     )
 
 
 def _plan_wide(
     placement: Placement,
-    demand: Demand,
+    request: EmbeddingRequest,
     settings: Settings,
     cache: ModelCache,
     kept: NDArray[np.bool_],
@@ -261,7 +261,7 @@ def _plan_wide(
     needed, stored = np.zeros(len(kept), dtype=bool), np.zeros(len(kept), dtype=bool)
     if not layers:
         return WidePlan([], [], {}, [], needed, stored, Schedule(), "streamed", folder)
-    comparisons = DistanceGroups(demand.pairs)
+    comparisons = DistanceGroups(request.pairs)
     groups = comparisons.groups
     known = {
         layer: [cache.distances(layer, group.metric.rowwise, group.pairs) for group in groups]
@@ -274,7 +274,7 @@ def _plan_wide(
     pairs = comparisons.needed(missing)
     schedule = make_schedule(pairs, len(kept), placement.batch_size, placement.capacity)
     needed[pairs.ravel()] = True
-    needed[demand.row_images] = True
+    needed[request.row_images] = True
     if cache.is_exact and needed.any():
         # Rounded rows would not give the distances that are kept of wide layers.
         stored = np.logical_and.reduce([kept, *(has(layer) for layer in layers)])
@@ -284,7 +284,7 @@ def _plan_wide(
         sum(int((~stored[step.images]).sum()) for step in schedule.steps),
         seconds_per_image,
         folder,
-        needs_tables=len(demand.row_images) > 0,
+        needs_tables=len(request.row_images) > 0,
     )
     return WidePlan(layers, groups, known, missing, needed, stored, schedule, how, folder)
 

@@ -13,7 +13,7 @@ from facebench.engine.loading import Loader, usable_cores
 from facebench.engine.memory import FLOAT
 from facebench.engine.pass_plan import plan_pass
 from facebench.engine.plan_tables import LayerPlan, ModelPlan
-from facebench.engine.request import Demand
+from facebench.engine.request import EmbeddingRequest
 from facebench.engine.settings import Settings
 from facebench.models.base import BaseModel
 
@@ -22,14 +22,14 @@ __all__ = ["plan_model"]
 _PROBED = 4
 
 
-def plan_model(model: BaseModel, demand: Demand, settings: Settings) -> ModelPlan:
+def plan_model(model: BaseModel, request: EmbeddingRequest, settings: Settings) -> ModelPlan:
     """Plan one model's pass, with one forward pass of a few images if it is new here.
 
     Parameters
     ----------
     model : BaseModel
         The model.
-    demand : Demand
+    request : EmbeddingRequest
         What tasks want.
     settings : Settings
         How the run is set up.
@@ -43,18 +43,18 @@ def plan_model(model: BaseModel, demand: Demand, settings: Settings) -> ModelPla
     ModelError
         If the network fails on the images, or its tables fit nowhere.
     """
-    n_images = len(demand.images)
-    cache = ModelCache(model, settings.store, n_images, demand.digests, settings.precision)
+    n_images = len(request.images)
+    cache = ModelCache(model, settings.store, n_images, request.digests, settings.precision)
     widths = cache.widths()
     per_image: tuple[float, float] | None = None
     if widths is None:
-        widths, per_image = _probe(model, demand, settings)
+        widths, per_image = _probe(model, request, settings)
         cache.keep_widths(widths)
         cache.keep_pace(per_image[1])
     plan = plan_pass(
         model,
         widths,
-        demand,
+        request,
         settings,
         cache,
         budget=settings.budget,
@@ -67,7 +67,7 @@ def plan_model(model: BaseModel, demand: Demand, settings: Settings) -> ModelPla
     n_forwards = plan.n_forwards(tried)
     n_missing = int((~plan.complete).sum())
     if n_forwards and per_image is None:
-        _, per_image = _probe(model, demand, settings)
+        _, per_image = _probe(model, request, settings)
     placement, wide = plan.placement, plan.wide
     wide_each = sum(widths[layer] for layer in placement.wide) * FLOAT
     each = sum(widths.values()) * FLOAT
@@ -102,10 +102,10 @@ def _seconds(per_image: tuple[float, float], n_forwards: int, settings: Settings
 
 
 def _probe(
-    model: BaseModel, demand: Demand, settings: Settings
+    model: BaseModel, request: EmbeddingRequest, settings: Settings
 ) -> tuple[dict[str, int], tuple[float, float]]:
     """Run a few images: layers and widths, and seconds to decode and to run one."""
-    files = [ImageFile(path) for path in demand.images]
+    files = [ImageFile(path) for path in request.images]
     with running(model), Loader(model, settings.num_workers, len(files)) as loader:
         chunks = (files[first : first + _PROBED] for first in range(0, len(files), _PROBED))
         for batch in loader.batches(chunks):

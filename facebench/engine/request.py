@@ -12,11 +12,11 @@ from facebench.engine.comparisons import PairsOfTask
 from facebench.store import EmbeddingStore
 from facebench.types import IntArray
 
-__all__ = ["Demand", "Numbering", "digests_of"]
+__all__ = ["EmbeddingRequest", "ImageIndex", "digests_of"]
 
 
 @dataclass(frozen=True)
-class Demand:
+class EmbeddingRequest:
     """What all tasks want of a model.
 
     Attributes
@@ -40,7 +40,7 @@ class Demand:
     row_images: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.intp))
 
 
-class Numbering:
+class ImageIndex:
     """Numbers the different images among files: by content with a store, else by path.
 
     Parameters

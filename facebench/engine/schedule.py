@@ -167,17 +167,17 @@ def _close_order(pairs: IntArray, n_images: int) -> list[int]:
     return [int(image) for image in order if has_pairs[image]][::-1]
 
 
-def in_chunks(lacking: NDArray[np.bool_], size: int, first_size: int) -> list[Step]:
-    """Cut what is lacking into batches that are the same whatever an earlier run has left.
+def in_chunks(pending: NDArray[np.bool_], size: int, first_size: int) -> list[Step]:
+    """Cut what is pending into batches that are the same whatever an earlier run has left.
 
     Batches that lack whole stay as they would be in an undisturbed run, to the last bit of what
     comes out of them; only what is left of broken ones is put together anew.
     """
-    starts = [0, *range(first_size, size, size), *range(size, len(lacking), size)]
+    starts = [0, *range(first_size, size, size), *range(size, len(pending), size)]
     whole: list[Step] = []
     rest: list[int] = []
-    for first, end in zip(starts, [*starts[1:], len(lacking)], strict=True):
-        chunk = np.flatnonzero(lacking[first:end]) + first
+    for first, end in zip(starts, [*starts[1:], len(pending)], strict=True):
+        chunk = np.flatnonzero(pending[first:end]) + first
         if len(chunk) == end - first:
             whole.append(Step(chunk.tolist(), NO_PAIRS, []))
         else:

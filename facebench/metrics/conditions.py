@@ -10,8 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facebench.metrics.correlation import correlate
-from facebench.metrics.uncertainty.jackknife import LeaveOut
-from facebench.metrics.uncertainty.proportions import Share, effective_counts, share_interval
+from facebench.metrics.uncertainty.jackknife import JackknifeGroups
+from facebench.metrics.uncertainty.proportions import (
+    Proportion,
+    effective_counts,
+    proportion_interval,
+)
 from facebench.metrics.uncertainty.replicates import verification_replicates
 from facebench.metrics.uncertainty.resamples import Interval, Resamples, Weightings, percentiles
 from facebench.metrics.verification import auc, dprime, tar_at_far
@@ -21,12 +25,12 @@ from facebench.types import Float64Array, IntArray
 __all__ = [
     "MEASURES",
     "UNKNOWN",
-    "CellEstimate",
-    "Cells",
+    "ConditionEstimate",
+    "ConditionScores",
     "Measure",
-    "cell_estimates",
-    "cell_replicates",
-    "cell_values",
+    "condition_estimates",
+    "condition_replicates",
+    "condition_values",
     "measured",
 ]
 
@@ -43,11 +47,11 @@ MEASURES: dict[str, str] = {
     "pearson": "Pearson",
     "spearman": "Spearman",
 }
-_SHARES: dict[str, Share] = {"auc": "auc", "accuracy": "accuracy", "tar": "tar"}
+_PROPORTIONS: dict[str, Proportion] = {"auc": "auc", "accuracy": "accuracy", "tar": "tar"}
 UNKNOWN = Estimate(float("nan"), percentiles(np.array([np.nan])))
 
 
-class Cells(NamedTuple):
+class ConditionScores(NamedTuple):
     """The comparisons of one layer, parted into conditions ('cells'), and what to measure.
 
     Attributes
@@ -76,7 +80,7 @@ class Cells(NamedTuple):
     threshold: float = float("nan")
     far: float = 0.01
 
-    def part(self, chosen: NDArray[np.bool_]) -> Cells:
+    def part(self, chosen: NDArray[np.bool_]) -> ConditionScores:
         """Give some of the comparisons."""
         return self._replace(
             cell=self.cell[chosen],
@@ -91,12 +95,12 @@ class Cells(NamedTuple):
         return int(self.cell.max()) + 1
 
 
-def cell_values(cells: Cells) -> tuple[Float64Array, dict[int, str]]:
+def condition_values(cells: ConditionScores) -> tuple[Float64Array, dict[int, str]]:
     """Measure every condition.
 
     Parameters
     ----------
-    cells : Cells
+    cells : ConditionScores
         The comparisons.
 
     Returns
@@ -108,8 +112,9 @@ def cell_values(cells: Cells) -> tuple[Float64Array, dict[int, str]]:
 
     Examples
     --------
-    >>> cells = Cells("mean distance", np.array([0, 0, 1]), np.ones(3, bool), np.array([1., 3, 4]))
-    >>> cell_values(cells)[0]
+    >>> conditions = np.array([0, 0, 1])
+    >>> cells = ConditionScores("mean distance", conditions, np.ones(3, bool), np.array([1., 3, 4]))
+    >>> condition_values(cells)[0]
     array([2., 4.])
     """
     values = np.full(cells.n_cells, np.nan)
@@ -126,7 +131,7 @@ def cell_values(cells: Cells) -> tuple[Float64Array, dict[int, str]]:
     return values, reasons
 
 
-def _not_measurable(part: Cells) -> str:
+def _not_measurable(part: ConditionScores) -> str:
     usable = ~np.isnan(part.distances)
     if not usable.any():
         return "no comparison is left"
@@ -146,7 +151,7 @@ def _not_measurable(part: Cells) -> str:
     return ""
 
 
-def _value(part: Cells) -> float:
+def _value(part: ConditionScores) -> float:
     way: dict[str, Any] = {"higher_is_better": False}
     if part.measure == "auc":
         return auc(part.labels, part.distances, **way)
@@ -174,14 +179,16 @@ class _Once:
         return np.asarray(columns.sum(axis=0, keepdims=True))
 
 
-def cell_replicates(cells: Cells, resamples: Resamples | LeaveOut) -> Float64Array:
+def condition_replicates(
+    cells: ConditionScores, resamples: Resamples | JackknifeGroups
+) -> Float64Array:
     """Measure every condition on every resample, the same people in all conditions.
 
     Parameters
     ----------
-    cells : Cells
+    cells : ConditionScores
         The comparisons.
-    resamples : Resamples or LeaveOut
+    resamples : Resamples or JackknifeGroups
         Of the same comparisons.
 
     Returns
@@ -199,12 +206,12 @@ def cell_replicates(cells: Cells, resamples: Resamples | LeaveOut) -> Float64Arr
     return np.stack(columns, axis=1)
 
 
-def measured(part: Cells, drawn: Weightings) -> Float64Array:
+def measured(part: ConditionScores, drawn: Weightings) -> Float64Array:
     """Measure some comparisons, all conditions together, under each weighting.
 
     Parameters
     ----------
-    part : Cells
+    part : ConditionScores
         The comparisons.
     drawn : Weightings
         Of the same comparisons.
@@ -244,7 +251,7 @@ def _mean(values: Float64Array, counted: Float64Array, drawn: Weightings) -> Flo
         return np.asarray(total / count)
 
 
-class CellEstimate(NamedTuple):
+class ConditionEstimate(NamedTuple):
     """A measure of one condition.
 
     Attributes
@@ -262,40 +269,40 @@ class CellEstimate(NamedTuple):
     drawn: Interval
 
 
-def cell_estimates(
-    cells: Cells, values: Float64Array, replicates: Float64Array, resamples: Resamples
-) -> list[CellEstimate]:
+def condition_estimates(
+    cells: ConditionScores, values: Float64Array, replicates: Float64Array, resamples: Resamples
+) -> list[ConditionEstimate]:
     """Give every condition its interval.
 
     Parameters
     ----------
-    cells : Cells
+    cells : ConditionScores
         The comparisons.
     values : array, shape [K]
-        From `cell_values`.
+        From `condition_values`.
     replicates : array, shape [R, K]
-        From `cell_replicates`.
+        From `condition_replicates`.
     resamples : Resamples
         Of the same comparisons.
 
     Returns
     -------
-    list of CellEstimate
+    list of ConditionEstimate
     """
     found = []
     for k, value in enumerate(values.tolist()):
         if np.isnan(value):
-            found.append(CellEstimate(*UNKNOWN, UNKNOWN.interval))
+            found.append(ConditionEstimate(*UNKNOWN, UNKNOWN.interval))
             continue
         chosen = cells.cell == k
         sample = replicates[:, k]
         drawn = percentiles(sample, n_units=resamples.n_involved(chosen))
         interval = drawn
-        share = _SHARES.get(cells.measure)
+        share = _PROPORTIONS.get(cells.measure)
         if share is not None:
             counts = effective_counts(
                 cells.labels, cells.distances, resamples.first, resamples.second, chosen
             )
-            interval = share_interval(share, value, sample, counts)
-        found.append(CellEstimate(value, interval, drawn))
+            interval = proportion_interval(share, value, sample, counts)
+        found.append(ConditionEstimate(value, interval, drawn))
     return found

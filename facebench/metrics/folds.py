@@ -37,7 +37,7 @@ class FoldFaults(NamedTuple):
     Attributes
     ----------
     shared_members : int
-        Members (people or images) in more than one fold.
+        Units (people or images) in more than one fold.
     one_class : list
         Folds of genuine or of impostor comparisons only.
     """

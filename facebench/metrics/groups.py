@@ -34,13 +34,13 @@ class GroupErrors(NamedTuple):
     Attributes
     ----------
     fmr : dict of group to float
-        Share accepted of the impostor comparisons with both images in the group.
+        Proportion accepted of the impostor comparisons with both images in the group.
     fnmr : dict of group to float
-        Share rejected of the group's genuine comparisons.
+        Proportion rejected of the group's genuine comparisons.
     auc, dprime : dict of group to float
         Of the group's own genuine and impostor comparisons.
     cross_fmr : float
-        Share accepted of the impostor comparisons between two groups.
+        Proportion accepted of the impostor comparisons between two groups.
     cross_fmr_of : dict of (group, group) to float
         The same for each two groups, their names in sorted order.
     """

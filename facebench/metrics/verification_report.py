@@ -16,7 +16,11 @@ from facebench.metrics.accuracy import (
 from facebench.metrics.labels import read_comparisons
 from facebench.metrics.operating_points import eer, tar_at_far
 from facebench.metrics.roc_curve import roc
-from facebench.metrics.uncertainty.proportions import Share, effective_counts, share_interval
+from facebench.metrics.uncertainty.proportions import (
+    Proportion,
+    effective_counts,
+    proportion_interval,
+)
 from facebench.metrics.uncertainty.replicates import (
     fold_accuracy_replicates,
     verification_replicates,
@@ -105,7 +109,7 @@ def verify(
         Targets of the false accept rate.
     confidence : float, default 0.95
         Nominal coverage of the intervals: percentile, and for shares no narrower than the number
-        of comparisons allows, see `share_interval`.
+        of comparisons allows, see `proportion_interval`.
     higher_is_better : bool, default True
         False for distances.
 
@@ -145,8 +149,8 @@ def verify(
     def drawn_interval(name: str) -> Interval:
         return percentiles(_finite(drawn[name]), confidence, resamples.n_units)
 
-    def share(name: Share, value: float, replicates: Float64Array) -> Estimate:
-        return Estimate(value, share_interval(name, value, replicates, counts, confidence))
+    def share(name: Proportion, value: float, replicates: Float64Array) -> Estimate:
+        return Estimate(value, proportion_interval(name, value, replicates, counts, confidence))
 
     with np.errstate(invalid="ignore"):  # accept-none in one fold and accept-all in another
         threshold = float(crossed.thresholds.mean())

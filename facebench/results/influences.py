@@ -24,8 +24,8 @@ from facebench.metrics.uncertainty.influence import (
     relative_difference_influence,
 )
 from facebench.metrics.uncertainty.proportions import (
-    SHARES_NOTE,
-    Share,
+    PROPORTIONS_NOTE,
+    Proportion,
     effective_counts,
     no_narrower,
 )
@@ -50,7 +50,7 @@ _CORRELATIONS: dict[InfluenceKind, Callable[[Any, Any], Influence]] = {
     "kendall": kendall_influence,
     "tau-a": tau_a_influence,
 }
-_SHARES: dict[InfluenceKind, Share] = {
+_PROPORTIONS: dict[InfluenceKind, Proportion] = {
     "auc": "auc",
     "auc of all pairs": "auc",
     "accuracy": "accuracy",
@@ -87,7 +87,7 @@ def influence_of(measure: str, pairs: PairRows) -> Influence | None:
 def _influence(kind: InfluenceKind, pairs: PairRows) -> Influence | None:
     used = pairs.usable
     distances = pairs.distances[used]
-    if kind in _SHARES:
+    if kind in _PROPORTIONS:
         if pairs.labels is None or (kind == "auc of all pairs" and not used.all()):
             return None
         labels = pairs.labels[used]
@@ -127,7 +127,7 @@ def influence_interval(measure: str, value: float, pairs: PairRows) -> dict[str,
     used = pairs.usable
     error = dyadic_error(influence.values, pairs.dyads)
     kind = pairs.facts.influences[measure]
-    share = _SHARES.get(kind)
+    share = _PROPORTIONS.get(kind)
     if error < _ROUNDING and share is None:
         return None
     found = interval(value, error, _SCALES.get(kind, "identity"))
@@ -137,7 +137,7 @@ def influence_interval(measure: str, value: float, pairs: PairRows) -> dict[str,
         first, second = (side[used] for side in sides)
         counts = effective_counts(genuine, pairs.distances[used], first, second)
         found = no_narrower(share, value, found, error**2, counts)
-        how += SHARES_NOTE
+        how += PROPORTIONS_NOTE
     return {"low": found.low, "high": found.high, "method": how}
 
 

@@ -12,7 +12,7 @@ from facebench.errors import RunFolderError, UnknownNameError
 from facebench.results.manifest import read_manifest
 from facebench.results.schema import (
     DISTANCES_FILE,
-    LEFT_OUT_FILE,
+    REPLICATES_FILE,
     RESULTS_COLUMNS,
     RESULTS_FILE,
     empty_results,
@@ -23,7 +23,7 @@ from facebench.types import StrPath
 if TYPE_CHECKING:
     import pandas as pd
 
-    from facebench.metrics.uncertainty.jackknife import LeftOut
+    from facebench.metrics.uncertainty.jackknife import JackknifeReplicates
 
 __all__ = ["Run", "load_run"]
 
@@ -84,11 +84,11 @@ class Run:
         return _readable(file, pd.read_parquet)
 
     @cached_property
-    def left_out(self) -> dict[tuple[str, str, str], LeftOut]:
-        """By task, model and layer, measures without parts of the pairs: see `LeftOut`."""
-        from facebench.results.left_out_file import read_left_out
+    def left_out(self) -> dict[tuple[str, str, str], JackknifeReplicates]:
+        """By task, model and layer, measures without parts of the pairs, in turn."""
+        from facebench.results.replicates_file import read_replicates
 
-        return _readable(self.path / LEFT_OUT_FILE, read_left_out)
+        return _readable(self.path / REPLICATES_FILE, read_replicates)
 
     @property
     def models(self) -> list[str]:

@@ -17,7 +17,6 @@ from facebench.errors import RunFolderError
 from facebench.results.data_health import look_at_data
 from facebench.results.distances_file import write_distances
 from facebench.results.exports import export_data_health
-from facebench.results.left_out_file import write_left_out
 from facebench.results.manifest import read_manifest
 from facebench.results.provenance import (
     Digests,
@@ -27,11 +26,12 @@ from facebench.results.provenance import (
     process,
     versions,
 )
+from facebench.results.replicates_file import write_replicates
 from facebench.results.schema import (
     DISTANCES_FILE,
-    LEFT_OUT_FILE,
     LOG_FILE,
     MANIFEST_FILE,
+    REPLICATES_FILE,
     RESULTS_CSV,
     RESULTS_FILE,
     RESULTS_METADATA,
@@ -258,7 +258,7 @@ class RunFolder:
             for layer, found in by_layer.items()
             if found.replicates is not None
         }
-        write_left_out(self.path / LEFT_OUT_FILE, replicates)
+        write_replicates(self.path / REPLICATES_FILE, replicates)
         write_distances(self.path / DISTANCES_FILE, distances)
         return results
 

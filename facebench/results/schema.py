@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 __all__ = [
     "DATA_HEALTH_FILE",
     "DISTANCES_FILE",
-    "LEFT_OUT_FILE",
     "LOG_FILE",
     "MANIFEST_FILE",
+    "REPLICATES_FILE",
     "REPORT_FILE",
     "RESULTS_COLUMNS",
     "RESULTS_CSV",
@@ -29,7 +29,7 @@ SCHEMA_VERSION = 1
 MANIFEST_FILE = "manifest.json"
 RESULTS_FILE, RESULTS_CSV = "results.parquet", "results.csv"
 RESULTS_METADATA = "results.csv-metadata.json"
-DISTANCES_FILE, LEFT_OUT_FILE = "distances.parquet", "left_out.parquet"
+DISTANCES_FILE, REPLICATES_FILE = "distances.parquet", "left_out.parquet"
 DATA_HEALTH_FILE = "data_health.csv"
 LOG_FILE, REPORT_FILE = "run.log", "report.html"
 

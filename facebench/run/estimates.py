@@ -29,8 +29,8 @@ from facebench.data.identity import people_of
 from facebench.errors import FacebenchError
 from facebench.metrics.uncertainty.jackknife import (
     FEWEST_GROUPS,
-    LeaveOut,
-    LeftOut,
+    JackknifeGroups,
+    JackknifeReplicates,
     jackknife_interval,
 )
 from facebench.results.influences import influence_interval
@@ -120,12 +120,12 @@ class Estimator:
                 estimate = replace(estimate, **made)
             estimates.append(estimate)
         return LayerEstimates(
-            tuple(estimates), replicates if isinstance(replicates, LeftOut) else None
+            tuple(estimates), replicates if isinstance(replicates, JackknifeReplicates) else None
         )
 
     def _replicates(
         self, task: Any, rows: pd.DataFrame, headline: list[str], pairs: PairRows
-    ) -> LeftOut | str:
+    ) -> JackknifeReplicates | str:
         """Give the measures of a layer without parts of its pairs, or say why there are none."""
         spent = self._seconds.get(task.name, 0.0)
         started = time.monotonic()
@@ -135,7 +135,7 @@ class Estimator:
                 warnings.simplefilter("ignore")
                 frame = _as_measured(task, pairs)
                 if _leaves_out(task):
-                    made: LeftOut = task.left_out(frame)
+                    made: JackknifeReplicates = task.left_out(frame)
                     return made
                 parts = self._parts.get(task.name)
                 if parts is None or not parts.are_of(task, pairs):
@@ -155,7 +155,7 @@ def _leaves_out(task: Any) -> bool:
     return hasattr(task, "left_out")
 
 
-def _jackknife(estimate: Estimate, found: LeftOut | str) -> dict[str, Any]:
+def _jackknife(estimate: Estimate, found: JackknifeReplicates | str) -> dict[str, Any]:
     """Make an interval from the measure without parts of the pairs, or say why there is none."""
     if isinstance(found, str):
         return {"method": f"none: {found}"}
@@ -182,7 +182,7 @@ class _Parts:
 
     def __init__(self, task: Any, pairs: PairRows) -> None:
         self.by, sides, names = _members_of(pairs.only(_measured(task, pairs)))
-        groups = LeaveOut(*sides, n_groups=_CALLS)
+        groups = JackknifeGroups(*sides, n_groups=_CALLS)
         self.kept = groups.kept.T
         self.digest = groups.digest(*names)
         self._pairs = pairs
@@ -219,7 +219,7 @@ def _as_measured(task: Any, pairs: PairRows) -> pd.DataFrame:
 
 def _own_left_out(
     rows: pd.DataFrame, wanted: list[str], frame: pd.DataFrame, parts: _Parts, seconds: float
-) -> LeftOut | str:
+) -> JackknifeReplicates | str:
     """Let a task measure what is left without each group."""
     keys = [(condition, metric) for condition in conditions_of(rows) for metric in wanted]
     values = {key: np.full(len(parts.kept), np.nan) for key in keys}
@@ -239,7 +239,7 @@ def _own_left_out(
             for metric in wanted:
                 if (condition, metric) in values and metric in row:
                     values[condition, metric][group] = float(row[metric])
-    return LeftOut(parts.by, parts.digest, values)
+    return JackknifeReplicates(parts.by, parts.digest, values)
 
 
 def _members_of(pairs: PairRows) -> tuple[str, list[Any], list[Any]]:

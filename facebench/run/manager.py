@@ -16,10 +16,10 @@ from facebench.data.estimates import LayerEstimates
 from facebench.data.health import DataHealth, health_report
 from facebench.data.pairs import ImagePaths, missing_images
 from facebench.engine import (
-    Demand,
+    EmbeddingRequest,
     Embeddings,
+    ImageIndex,
     ModelRecord,
-    Numbering,
     PairsOfTask,
     Settings,
     run_model,
@@ -396,9 +396,9 @@ class MultiModelTaskManager:
             )
             if not missing:
                 images[task.name] = images_of(task)
-        demand = self._demand([task for task in tasks if task.name in images], images)
+        request = self._request([task for task in tasks if task.name in images], images)
         settings = self._settings()
-        return RunPlan([plan_model(model, demand, settings) for model in models], task_plans)
+        return RunPlan([plan_model(model, request, settings) for model in models], task_plans)
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -429,22 +429,24 @@ class MultiModelTaskManager:
             self._store,
         )
 
-    def _demand(self, tasks: Sequence[AnyTask], images: Mapping[str, TaskImages]) -> Demand:
+    def _request(
+        self, tasks: Sequence[AnyTask], images: Mapping[str, TaskImages]
+    ) -> EmbeddingRequest:
         """Put together what tasks want, with every different image numbered once."""
         files = dict.fromkeys(path for task in tasks for path in paths_of(images[task.name]))
-        numbering = Numbering(list(files), self._store)
+        image_index = ImageIndex(list(files), self._store)
         pairs, rows = [], [np.empty(0, dtype=np.intp)]
         for task in tasks:
             own = images[task.name]
             if isinstance(task, BaseTask) and isinstance(own, ImagePaths):
-                numbers1, numbers2 = numbering.numbers(own.img1), numbering.numbers(own.img2)
+                numbers1, numbers2 = image_index.numbers(own.img1), image_index.numbers(own.img2)
                 pairs.append(PairsOfTask(task.name, task.distance_metric, numbers1, numbers2))
             else:
-                rows.append(numbering.numbers(paths_of(own)))
-        return Demand(
-            numbering.images,
-            numbering.digests,
-            numbering.number_of,
+                rows.append(image_index.numbers(paths_of(own)))
+        return EmbeddingRequest(
+            image_index.images,
+            image_index.digests,
+            image_index.number_of,
             pairs,
             np.unique(np.concatenate(rows)),
         )
@@ -469,9 +471,9 @@ class MultiModelTaskManager:
         estimator = Estimator()
         with visible_log(print_log), one_writer(folder):
             try:
-                demand = self._demand(tasks, images)
+                request = self._request(tasks, images)
                 for model in models:
-                    self._run_model(model, tasks, images, demand, folder, failures, estimator)
+                    self._run_model(model, tasks, images, request, folder, failures, estimator)
             except (ImageError, StoreError) as error:
                 # The other models would meet the same image, or the same full disk.
                 note_failure(
@@ -498,22 +500,22 @@ class MultiModelTaskManager:
         model: BaseModel,
         tasks: Sequence[AnyTask],
         images: Mapping[str, TaskImages],
-        demand: Demand,
+        request: EmbeddingRequest,
         folder: Path,
         failures: Failures,
         estimator: Estimator,
     ) -> None:
         """Embed the images of all tasks once, then measure task by task."""
         asked = f"{len(tasks)} task{'s' if len(tasks) > 1 else ''}"
-        _log.info("Model %r: %d images for %s.", model.name, len(demand.images), asked)
+        _log.info("Model %r: %d images for %s.", model.name, len(request.images), asked)
         refused: dict[str, MetricError] = {}
         record = self.records[model.name] = ModelRecord(model.name)
         settings = self._settings()
         try:
-            embed_on_devices(model, demand, settings, self.devices)
+            embed_on_devices(model, request, settings, self.devices)
             embeddings = run_model(
                 model,
-                demand,
+                request,
                 settings,
                 on_first_outputs=lambda outputs: refused.update(_prove_metrics(tasks, outputs)),
                 record=record,
@@ -532,7 +534,7 @@ class MultiModelTaskManager:
             try:
                 with record.timed("metric"):
                     measured = _measured(
-                        task, model.name, images[task.name], demand, embeddings, estimator
+                        task, model.name, images[task.name], request, embeddings, estimator
                     )
                     self._keep(model.name, task.name, measured)
                 lost = measured.n_lost
@@ -639,15 +641,15 @@ def _measured(
     task: AnyTask,
     model_name: str,
     images: TaskImages,
-    demand: Demand,
+    request: EmbeddingRequest,
     embeddings: Embeddings,
     estimator: Estimator,
 ) -> Measured:
     if isinstance(task, EmbeddingTask):
-        numbers = [demand.number_of[path] for path in paths_of(images)]
+        numbers = [request.number_of[path] for path in paths_of(images)]
         rows = np.array(numbers, dtype=np.intp)
         return measure_items(task, model_name, rows, embeddings, estimator)
-    pairs = next(pairs for pairs in demand.pairs if pairs.task == task.name)
+    pairs = next(pairs for pairs in request.pairs if pairs.task == task.name)
     return measure(task, model_name, pairs.first, pairs.second, embeddings, estimator)
 
 

@@ -19,8 +19,8 @@ __all__ = [
     "ConditionSet",
     "LeftOut",
     "load_set",
-    "read_left_out",
-    "write_left_out",
+    "read_replicates",
+    "write_replicates",
     "write_set",
 ]
 
@@ -99,7 +99,7 @@ def write_set(
         names = [face.name for face in faces if face.name in made[condition.label]]
         folders = [UPRIGHT, *condition.folders]
         contact_sheet(target, folders, names, target / _SHEETS / f"{condition.label}.png")
-    write_left_out(target, left_out)
+    write_replicates(target, left_out)
     write_csv(
         target / _IMAGES,
         ("image", "source", "identity", "face_width", "yaw", "donors"),
@@ -136,17 +136,17 @@ def load_set(target: Path) -> ConditionSet:
         },
         made=manifest["made"],
         n_sources=manifest["settings"]["source"]["images"],
-        left_out=read_left_out(target),
+        left_out=read_replicates(target),
     )
 
 
-def write_left_out(target: Path, left_out: Sequence[LeftOut]) -> None:
+def write_replicates(target: Path, left_out: Sequence[LeftOut]) -> None:
     """List what could not be used."""
     rows = [(item.source, item.condition, item.reason) for item in left_out]
     write_csv(target / _LEFT_OUT, ("source", "condition", "reason"), rows)
 
 
-def read_left_out(target: Path) -> tuple[LeftOut, ...]:
-    """Read what `write_left_out` wrote."""
+def read_replicates(target: Path) -> tuple[LeftOut, ...]:
+    """Read what `write_replicates` wrote."""
     with (target / _LEFT_OUT).open(encoding="utf-8", newline="") as file:
         return tuple(LeftOut(**row) for row in csv.DictReader(file))

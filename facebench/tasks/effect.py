@@ -13,10 +13,10 @@ from facebench.columns import CI_METHOD, MODEL, UNDEFINED
 from facebench.data.identity import IdentitySource
 from facebench.errors import InputError
 from facebench.figures.plot_helper import PlotHelper
-from facebench.metrics.conditions import Cells
+from facebench.metrics.conditions import ConditionScores
 from facebench.metrics.conditions import Measure as ConditionMeasure
 from facebench.metrics.effects import item_index
-from facebench.metrics.uncertainty.jackknife import LeaveOut, LeftOut
+from facebench.metrics.uncertainty.jackknife import JackknifeGroups, JackknifeReplicates
 from facebench.metrics.uncertainty.permutations import exchange_of
 from facebench.tasks.base import RoundedTask
 from facebench.tasks.facts import HumanReference, TaskFacts
@@ -36,7 +36,7 @@ from facebench.tasks.shared.labelled_pairs import (
     at_least_1,
     count_columns,
     distances_of_pairs,
-    leave_out_of,
+    jackknife_groups_of,
     resampled,
     resamples_of,
     resampling_note,
@@ -230,7 +230,7 @@ class EffectTask(RoundedTask):
         """What the measure is called in the results."""
         return self._measure.name
 
-    def _cells(self, pairs_distances_df: pd.DataFrame) -> Cells:
+    def _cells(self, pairs_distances_df: pd.DataFrame) -> ConditionScores:
         distances = distances_of_pairs(self._all_pairs, pairs_distances_df, task=self.name)
         return self._measure.cells(self._conditions, self._labels, distances, self._ratings)
 
@@ -265,10 +265,10 @@ class EffectTask(RoundedTask):
         return pd.DataFrame([row])
 
     @cached_property
-    def _leave_out(self) -> tuple[LeaveOut, str]:
-        return leave_out_of(self._all_pairs, self._members)
+    def _leave_out(self) -> tuple[JackknifeGroups, str]:
+        return jackknife_groups_of(self._all_pairs, self._members)
 
-    def left_out(self, pairs_distances_df: pd.DataFrame) -> LeftOut:
+    def left_out(self, pairs_distances_df: pd.DataFrame) -> JackknifeReplicates:
         """Measure one layer without each group of people in turn, for errors of differences.
 
         Parameters
@@ -278,11 +278,11 @@ class EffectTask(RoundedTask):
 
         Returns
         -------
-        LeftOut
+        JackknifeReplicates
         """
         groups, digest = self._leave_out
         found = self._rows.left_out(self._cells(pairs_distances_df), groups)
-        return LeftOut(
+        return JackknifeReplicates(
             self._members.by, digest, {(None, name): values for name, values in found.items()}
         )
 

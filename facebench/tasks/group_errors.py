@@ -16,21 +16,21 @@ from facebench.data.identity import IdentitySource
 from facebench.errors import InputError, PairsError
 from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.accuracy import accepted_at
-from facebench.metrics.uncertainty.jackknife import LeaveOut, LeftOut
+from facebench.metrics.uncertainty.jackknife import JackknifeGroups, JackknifeReplicates
 from facebench.metrics.verification import fnmr_at_fmr
 from facebench.tasks.base import RoundedTask
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.group_measures import ALL_GROUPS, Cell, GroupMeasures, cells_of
 from facebench.tasks.shared.labelled_pairs import (
-    Members,
+    SamplingUnits,
     at_least_1,
     check_both_left,
     count_columns,
     distances_of_pairs,
-    find_members,
+    find_sampling_units,
     genuine_labels,
     images_folder,
-    leave_out_of,
+    jackknife_groups_of,
     resamples_of,
     resampling_note,
 )
@@ -120,7 +120,7 @@ class GroupErrorTask(RoundedTask):
         where: dict[str, Any] = {"task": name, "owner": owner, "path": pairs_file_path}
         self._labels = genuine_labels(self.pairs_df, true_label, **where)
         self._check_threshold()
-        self._members = find_members(self.pairs_df, self._labels, identity, **where)
+        self._members = find_sampling_units(self.pairs_df, self._labels, identity, **where)
         first, second = groups_of_pairs(
             self.pairs_df, self._labels, self._members, groups, task=name, path=pairs_file_path
         )
@@ -231,10 +231,10 @@ class GroupErrorTask(RoundedTask):
         return threshold, GroupMeasures(self._labels, distances, accepted, self._resamples)
 
     @cached_property
-    def _leave_out(self) -> tuple[LeaveOut, str]:
-        return leave_out_of(self._all_pairs, self._members)
+    def _leave_out(self) -> tuple[JackknifeGroups, str]:
+        return jackknife_groups_of(self._all_pairs, self._members)
 
-    def left_out(self, pairs_distances_df: pd.DataFrame) -> LeftOut:
+    def left_out(self, pairs_distances_df: pd.DataFrame) -> JackknifeReplicates:
         """Measure one layer without each group of people in turn, for errors of differences.
 
         Parameters
@@ -244,18 +244,18 @@ class GroupErrorTask(RoundedTask):
 
         Returns
         -------
-        LeftOut
+        JackknifeReplicates
         """
         distances = distances_of_pairs(self._all_pairs, pairs_distances_df, task=self.name)
         groups, digest = self._leave_out
         _, measured = self._measured(distances)
-        return LeftOut(self._members.by, digest, measured.left_out(self._cells, groups))
+        return JackknifeReplicates(self._members.by, digest, measured.left_out(self._cells, groups))
 
     def _context(
         self, cell: Cell, threshold: float, distances: Float64Array
     ) -> dict[str, str | float]:
         labels = self._labels[cell.chosen]
-        members = Members(
+        members = SamplingUnits(
             self._members.by, self._members.first[cell.chosen], self._members.second[cell.chosen]
         )
         chosen_from = "given" if self.threshold is not None else f"same pairs, FMR {self.fmr:g}"

@@ -33,7 +33,7 @@ from facebench.metrics.uncertainty.identification_bootstrap import (
     identification_intervals,
     identification_replicates,
 )
-from facebench.metrics.uncertainty.jackknife import LeaveOut, LeftOut
+from facebench.metrics.uncertainty.jackknife import JackknifeGroups, JackknifeReplicates
 from facebench.tasks.base import round_measures
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.measures import Measure
@@ -353,7 +353,7 @@ class IdentificationTask(EmbeddingTask):
             CI_METHOD: intervals.method,
         }
 
-    def left_out(self, items_df: pd.DataFrame) -> LeftOut:
+    def left_out(self, items_df: pd.DataFrame) -> JackknifeReplicates:
         """Measure one layer without each group of people in turn, for errors of differences.
 
         Parameters
@@ -363,10 +363,10 @@ class IdentificationTask(EmbeddingTask):
 
         Returns
         -------
-        LeftOut
+        JackknifeReplicates
         """
         people = np.unique(items_df["identity"].to_numpy(dtype=str))
-        groups = LeaveOut(people)
+        groups = JackknifeGroups(people)
         weights = dict(zip(people.tolist(), groups.kept, strict=True))
         names = [
             items_df[column] for column in ("gallery", "identity", "image") if column in items_df
@@ -384,7 +384,7 @@ class IdentificationTask(EmbeddingTask):
                 values[condition, f"Rank-{k}"] = drawn
             for target, drawn in zip(fpir, tpirs, strict=True):
                 values[condition, f"TPIR@FPIR={target:g}"] = drawn
-        return LeftOut("identity", groups.digest(*names), values)
+        return JackknifeReplicates("identity", groups.digest(*names), values)
 
     @staticmethod
     def plot(output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:

@@ -22,7 +22,7 @@ from facebench.metrics.odd_one_out import (
 from facebench.metrics.rdm import gram, rdm, square
 from facebench.metrics.uncertainty.choice_errors import choice_estimate
 from facebench.metrics.uncertainty.influence import Scale
-from facebench.metrics.uncertainty.jackknife import LeaveOut, LeftOut
+from facebench.metrics.uncertainty.jackknife import JackknifeGroups, JackknifeReplicates
 from facebench.metrics.uncertainty.rating_resamples import RatingEstimate
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.measures import Measure
@@ -202,7 +202,7 @@ class OddOneOutTask(EmbeddingTask):
         }
         return pd.DataFrame([row | counts])
 
-    def left_out(self, items_df: pd.DataFrame) -> LeftOut:
+    def left_out(self, items_df: pd.DataFrame) -> JackknifeReplicates:
         """Measure one layer without each group of images in turn, for errors of differences.
 
         Parameters
@@ -212,12 +212,12 @@ class OddOneOutTask(EmbeddingTask):
 
         Returns
         -------
-        LeftOut
+        JackknifeReplicates
         """
         items = items_df[items_df["agrees"].notna()].reset_index(drop=True)
         if items.empty:
-            return LeftOut("image", "", {})
-        groups = LeaveOut(*(items[column] for column in _IMAGES))
+            return JackknifeReplicates("image", "", {})
+        groups = JackknifeGroups(*(items[column] for column in _IMAGES))
         columns = np.stack(
             (items["agrees"].to_numpy(dtype=np.float64), np.ones(len(items))), axis=1
         )
@@ -225,7 +225,7 @@ class OddOneOutTask(EmbeddingTask):
         with np.errstate(invalid="ignore"):
             agreement_ = sums[:, 0] / sums[:, 1]
         digest = groups.digest(*(items[column] for column in (*_IMAGES, "odd")))
-        return LeftOut("image", digest, {(None, "Agreement"): agreement_})
+        return JackknifeReplicates("image", digest, {(None, "Agreement"): agreement_})
 
     def _mean(
         self, column: str, values: Float64Array, items: pd.DataFrame, scale: Scale = "identity"

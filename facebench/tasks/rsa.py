@@ -18,7 +18,7 @@ from facebench.errors import ImageError, InputError
 from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.ratings.pairs import IntervalKind, RatedPairs, Resample
 from facebench.metrics.rdm import DISTANCES, rdm, rdm_from_pairs
-from facebench.metrics.uncertainty.jackknife import LeaveOut, LeftOut
+from facebench.metrics.uncertainty.jackknife import JackknifeGroups, JackknifeReplicates
 from facebench.metrics.uncertainty.rsa_intervals import rdm_likeness
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.facts import TaskFacts
@@ -247,7 +247,7 @@ class RsaTask(EmbeddingTask):
             }
         return pd.DataFrame([row | {N_FAILED: len(lost), "Distance": self.distance}])
 
-    def left_out(self, items_df: pd.DataFrame) -> LeftOut:
+    def left_out(self, items_df: pd.DataFrame) -> JackknifeReplicates:
         """Measure one layer without each group of images in turn, for errors of differences.
 
         Parameters
@@ -257,7 +257,7 @@ class RsaTask(EmbeddingTask):
 
         Returns
         -------
-        LeftOut
+        JackknifeReplicates
         """
         distances = items_df["model_computed_distance"].to_numpy(dtype=np.float64)
         there = ~np.isnan(distances)
@@ -266,12 +266,12 @@ class RsaTask(EmbeddingTask):
         pairs, own = items_df[there], distances[there]
         if self._ratings is not None:
             return ratings_left_out(self._rated(np.flatnonzero(there)), pairs, own)
-        groups = LeaveOut(pairs["img1"], pairs["img2"])
+        groups = JackknifeGroups(pairs["img1"], pairs["img2"])
         sums = groups.sums(np.stack((own, np.ones(own.size)), axis=1))
         with np.errstate(invalid="ignore"):
             means = sums[:, 0] / sums[:, 1]
         digest = groups.digest(pairs["img1"], pairs["img2"])
-        return LeftOut("image", digest, {(None, "Mean Distance"): means})
+        return JackknifeReplicates("image", digest, {(None, "Mean Distance"): means})
 
     def _rated(self, rows: Any) -> RatedPairs:
         """Give the ratings of some pairs, computed once for all layers."""

@@ -18,7 +18,7 @@ from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.correlation import MEASURES
 from facebench.metrics.ratings.draws import INTERVALS, RESAMPLES
 from facebench.metrics.ratings.pairs import IntervalKind, RatedPairs, Resample
-from facebench.metrics.uncertainty.jackknife import LeftOut
+from facebench.metrics.uncertainty.jackknife import JackknifeReplicates
 from facebench.tasks.base import RoundedTask
 from facebench.tasks.facts import TaskFacts
 from facebench.tasks.measures import Measure
@@ -221,7 +221,7 @@ class SimilarityTask(RoundedTask):
         }
         return pd.DataFrame([row])
 
-    def left_out(self, pairs_distances_df: pd.DataFrame) -> LeftOut:
+    def left_out(self, pairs_distances_df: pd.DataFrame) -> JackknifeReplicates:
         """Measure one layer without each group of images in turn, for errors of differences.
 
         Parameters
@@ -231,7 +231,7 @@ class SimilarityTask(RoundedTask):
 
         Returns
         -------
-        LeftOut
+        JackknifeReplicates
         """
         taken = take_ratings(pairs_distances_df, self.layout, self.rating)
         return ratings_left_out(

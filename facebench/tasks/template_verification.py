@@ -25,12 +25,12 @@ from facebench.data.pairs import as_path, row_name
 from facebench.errors import InputError, MissingImageError, PairsError
 from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.templates import Flip, Normalise, combine_flips, pool_templates
-from facebench.metrics.uncertainty.jackknife import LeaveOut, LeftOut
+from facebench.metrics.uncertainty.jackknife import JackknifeGroups, JackknifeReplicates
 from facebench.metrics.uncertainty.proportions import (
-    SHARES_NOTE,
-    Share,
+    PROPORTIONS_NOTE,
+    Proportion,
     effective_counts,
-    share_interval,
+    proportion_interval,
 )
 from facebench.metrics.uncertainty.replicates import verification_replicates
 from facebench.metrics.uncertainty.resamples import Resamples
@@ -283,9 +283,9 @@ class TemplateVerificationTask(EmbeddingTask):
         counts = effective_counts(labels == 1, distances, resamples.first, resamples.second)
         row: dict[str, Any] = {}
 
-        def add(name: str, share: Share, value: float, replicates: Float64Array) -> None:
+        def add(name: str, share: Proportion, value: float, replicates: Float64Array) -> None:
             row[name] = value
-            interval = share_interval(share, value, replicates, counts)
+            interval = proportion_interval(share, value, replicates, counts)
             row[f"{name}{CI_LOW}"], row[f"{name}{CI_HIGH}"] = interval
 
         add("AUC", "auc", auc(labels, distances, **given), drawn["auc"])
@@ -300,7 +300,7 @@ class TemplateVerificationTask(EmbeddingTask):
         unit = "template" if self._people is None else "identity"
         context = {
             "Distance Metric": self.distance_metric_name,
-            CI_METHOD: f"95% bootstrap by {unit} ({n_resamples} resamples){SHARES_NOTE}",
+            CI_METHOD: f"95% bootstrap by {unit} ({n_resamples} resamples){PROPORTIONS_NOTE}",
             N_PAIRS: len(items_df),
             "Templates": int(pd.unique(items_df[list(_SIDES)].to_numpy().ravel()).size),
             N_IMAGES: len(set(self.images)),
@@ -319,7 +319,7 @@ class TemplateVerificationTask(EmbeddingTask):
         sides = _SIDES if self._people is None else ("identity1", "identity2")
         return [items[side].to_numpy(dtype=str) for side in sides]
 
-    def left_out(self, items_df: pd.DataFrame) -> LeftOut:
+    def left_out(self, items_df: pd.DataFrame) -> JackknifeReplicates:
         """Measure one layer without each group of people in turn, for errors of differences.
 
         Parameters
@@ -329,9 +329,9 @@ class TemplateVerificationTask(EmbeddingTask):
 
         Returns
         -------
-        LeftOut
+        JackknifeReplicates
         """
-        groups = LeaveOut(*self._members(items_df))
+        groups = JackknifeGroups(*self._members(items_df))
         drawn = verification_replicates(
             *self._scores(items_df), groups, far=self.far, higher_is_better=False
         )
@@ -342,7 +342,7 @@ class TemplateVerificationTask(EmbeddingTask):
         for target in self.far:
             values[None, f"TAR@FAR={target:g}"] = drawn[f"tar@{target:g}"]
         by = "template" if self._people is None else "identity"
-        return LeftOut(by, groups.digest(*(items_df[side] for side in _SIDES)), values)
+        return JackknifeReplicates(by, groups.digest(*(items_df[side] for side in _SIDES)), values)
 
     @staticmethod
     def plot(output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:

@@ -24,7 +24,7 @@ from facebench.errors import InputError, PairsError
 from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.accuracy import kfold_accuracy, kfold_decisions
 from facebench.metrics.folds import Folds, fold_faults, make_folds
-from facebench.metrics.uncertainty.jackknife import LeaveOut, LeftOut
+from facebench.metrics.uncertainty.jackknife import JackknifeGroups, JackknifeReplicates
 from facebench.metrics.uncertainty.replicates import (
     fold_accuracy_replicates,
     verification_replicates,
@@ -37,10 +37,10 @@ from facebench.tasks.shared.labelled_pairs import (
     check_both_left,
     count_columns,
     distances_of_pairs,
-    find_members,
+    find_sampling_units,
     genuine_labels,
     images_folder,
-    leave_out_of,
+    jackknife_groups_of,
     resamples_of,
     resampling_note,
 )
@@ -139,7 +139,7 @@ class VerificationTask(RoundedTask):
         where: dict[str, Any] = {"task": name, "owner": owner, "path": pairs_file_path}
         self._all_pairs = pd.DataFrame(self.pairs_df)
         self._labels = genuine_labels(self._all_pairs, true_label, **where)
-        self._members = find_members(self._all_pairs, self._labels, identity, **where)
+        self._members = find_sampling_units(self._all_pairs, self._labels, identity, **where)
         self.folds, self._fold_note = self._make_folds(folds, seed)
         self._resamples = resamples_of(
             self._labels,
@@ -272,10 +272,10 @@ class VerificationTask(RoundedTask):
         return pd.DataFrame([{**_measures(report), **self._context(report, distances)}])
 
     @cached_property
-    def _leave_out(self) -> tuple[LeaveOut, str]:
-        return leave_out_of(self._all_pairs, self._members)
+    def _leave_out(self) -> tuple[JackknifeGroups, str]:
+        return jackknife_groups_of(self._all_pairs, self._members)
 
-    def left_out(self, pairs_distances_df: pd.DataFrame) -> LeftOut:
+    def left_out(self, pairs_distances_df: pd.DataFrame) -> JackknifeReplicates:
         """Measure one layer without each group of people in turn, for errors of differences.
 
         Parameters
@@ -285,7 +285,7 @@ class VerificationTask(RoundedTask):
 
         Returns
         -------
-        LeftOut
+        JackknifeReplicates
         """
         distances = distances_of_pairs(self._all_pairs, pairs_distances_df, task=self.name)
         groups, digest = self._leave_out
@@ -300,7 +300,7 @@ class VerificationTask(RoundedTask):
             "Accuracy": fold_accuracy_replicates(right, self.folds, groups),
             **{f"TAR@FAR={target:g}": drawn[f"tar@{target:g}"] for target in self.far},
         }
-        return LeftOut(
+        return JackknifeReplicates(
             self._members.by, digest, {(None, name): value for name, value in values.items()}
         )
 

@@ -50,7 +50,7 @@ def demand(holds: bool, otherwise: str) -> None:
 def raises(
     kind: type[Exception] | tuple[type[Exception], ...], call: Callable[[], Any], what: str
 ) -> Exception:
-    """Demand that a call raises an error of some kind, and give it."""
+    """EmbeddingRequest that a call raises an error of some kind, and give it."""
     named = kind[0].__name__ if isinstance(kind, tuple) else kind.__name__
     try:
         call()

@@ -33,7 +33,7 @@ from facebench.metrics.ratings.draws import (
 )
 from facebench.metrics.ratings.permutations import Permuted, permute_ratings
 from facebench.metrics.ratings.raters import People, people_in, with_raters
-from facebench.metrics.uncertainty.jackknife import LeaveOut
+from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.rating_resamples import (
     RatingEstimate,
     Replicates,
@@ -55,7 +55,7 @@ __all__ = [
 _KEPT = 1 << 24
 _FEWEST_IMAGES = 3
 _PARTIAL = ("pearson", "spearman")
-_SHARES = ("share", "upper share")
+_PROPORTIONS = ("share", "upper share")
 
 
 class RatingComparison(NamedTuple):
@@ -259,14 +259,14 @@ class RatedPairs:
             smaller,
         )
 
-    def left_out(self, distances: Any, groups: LeaveOut) -> dict[str, Float64Array]:
+    def left_out(self, distances: Any, groups: JackknifeGroups) -> dict[str, Float64Array]:
         """Correlate one layer's distances with the mean rating, without each group of images.
 
         Parameters
         ----------
         distances : array-like, shape [N]
             A finite distance for each pair.
-        groups : LeaveOut
+        groups : JackknifeGroups
             Of the images of these pairs.
 
         Returns
@@ -291,7 +291,7 @@ class RatedPairs:
                 for factor, found in versions.items()
             ],
             confidence=self.confidence,
-            is_correlation=name not in _SHARES,
+            is_correlation=name not in _PROPORTIONS,
         )
 
     def _blocks(self, factor: str) -> Iterator[tuple[Draws, People]]:

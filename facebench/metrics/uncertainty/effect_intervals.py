@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import ndtri
 
-from facebench.metrics.conditions import UNKNOWN, CellEstimate
+from facebench.metrics.conditions import UNKNOWN, ConditionEstimate
 from facebench.metrics.effects import Contrast, compared, sides_of
 from facebench.metrics.uncertainty.resamples import Interval, percentiles
 from facebench.metrics.verification_report import Estimate
@@ -42,7 +42,7 @@ def effect_of(
     values: Float64Array,
     replicates: Float64Array,
     contrast: Contrast,
-    conditions: Sequence[CellEstimate] | None = None,
+    conditions: Sequence[ConditionEstimate] | None = None,
     n_units: int | None = None,
 ) -> Effect:
     """Give an effect its intervals, and refuse quotients whose denominator may be zero.
@@ -55,7 +55,7 @@ def effect_of(
         The same on resamples.
     contrast : Contrast
         What is compared.
-    conditions : sequence of CellEstimate, length K, optional
+    conditions : sequence of ConditionEstimate, length K, optional
         The conditions with intervals of their own. What these are wider than resamples would make
         them (a share next to 0 or 1) is added to the intervals of the effect, as if it were
         independent from condition to condition.
@@ -103,7 +103,7 @@ def weighted_difference(
     values: Float64Array,
     replicates: Float64Array,
     weights: Float64Array,
-    conditions: Sequence[CellEstimate],
+    conditions: Sequence[ConditionEstimate],
     n_units: int | None = None,
 ) -> tuple[Estimate, float]:
     """Give a weighted sum of conditions its interval and standard error, as `effect_of` does.
@@ -174,7 +174,9 @@ def _is_constant(sample: Float64Array) -> bool:
 
 
 def _hidden_steps(
-    replicates: Float64Array, involved: Sequence[int], conditions: Sequence[CellEstimate] | None
+    replicates: Float64Array,
+    involved: Sequence[int],
+    conditions: Sequence[ConditionEstimate] | None,
 ) -> list[Float64Array]:
     """Say how far each condition may be off, down or up, beyond what resamples show."""
     if conditions is None:

@@ -22,8 +22,8 @@ from facebench.types import Float64Array, IntArray
 __all__ = [
     "FEWEST_GROUPS",
     "N_GROUPS",
-    "LeaveOut",
-    "LeftOut",
+    "JackknifeGroups",
+    "JackknifeReplicates",
     "jackknife_difference",
     "jackknife_error",
     "jackknife_interval",
@@ -37,7 +37,7 @@ _TINY = 1e-9
 _NOTHING = Interval(float("nan"), float("nan"))
 
 
-class LeftOut(NamedTuple):
+class JackknifeReplicates(NamedTuple):
     """Measures of one layer without the comparisons of each group.
 
     Attributes
@@ -55,11 +55,11 @@ class LeftOut(NamedTuple):
     values: dict[tuple[str | None, str], Float64Array]
 
 
-class LeaveOut:
-    """Comparisons without those of each group of members in turn; `Weightings` of them.
+class JackknifeGroups:
+    """Comparisons without those of each group of units in turn; `Weightings` of them.
 
-    Members (people, images) are dealt out to groups by their sorted names, so that the same members
-    are in the same groups whatever the order of the comparisons. A comparison of members of two
+    Units (people, images) are assigned to groups by their sorted names, so that the same units
+    are in the same groups whatever the order of the comparisons. A comparison of units of two
     groups is left out with either.
 
     Parameters
@@ -85,7 +85,7 @@ class LeaveOut:
 
     Examples
     --------
-    >>> LeaveOut(["a", "a", "b"], ["a", "b", "c"]).kept.astype(int)
+    >>> JackknifeGroups(["a", "a", "b"], ["a", "b", "c"]).kept.astype(int)
     array([[1, 0, 1],
            [1, 0, 0],
            [0, 1, 0]])
@@ -124,9 +124,9 @@ class LeaveOut:
         text = "\n".join((str(self.n_resamples), *map(str, self._names.tolist()), "", *rows))
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
-    def part(self, chosen: NDArray[np.bool_]) -> LeaveOut:
+    def part(self, chosen: NDArray[np.bool_]) -> JackknifeGroups:
         """Give the same groups, for some of the comparisons."""
-        found = LeaveOut.__new__(LeaveOut)
+        found = JackknifeGroups.__new__(JackknifeGroups)
         found.n_members, found.n_resamples = self.n_members, self.n_resamples
         found._names = self._names
         found._groups = [side[chosen] for side in self._groups]

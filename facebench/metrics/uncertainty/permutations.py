@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr
 
-from facebench.metrics.conditions import Cells, measured
+from facebench.metrics.conditions import ConditionScores, measured
 from facebench.metrics.effects import Contrast, compared
 from facebench.metrics.uncertainty.independent_groups import FEW_BLOCKS, blocks_of
 from facebench.types import Float64Array, IntArray
@@ -98,7 +98,7 @@ class _Relabelled:
 
 
 def permuted_differences(
-    cells: Cells,
+    cells: ConditionScores,
     contrast: Contrast,
     exchange: Exchange,
     *,
@@ -109,7 +109,7 @@ def permuted_differences(
 
     Parameters
     ----------
-    cells : Cells
+    cells : ConditionScores
         The comparisons.
     contrast : Contrast
         What is compared.
@@ -232,7 +232,7 @@ def _moves(contrast: Contrast, involved: list[int], n_cells: int) -> list[tuple[
 
 
 def _shuffled(
-    part: Cells, blocks: IntArray, count: int, rng: np.random.Generator
+    part: ConditionScores, blocks: IntArray, count: int, rng: np.random.Generator
 ) -> NDArray[np.int16]:
     """Shuffle conditions among blocks that hold the same classes of comparisons."""
     relabelled = np.empty((part.cell.size, count), dtype=np.int16)

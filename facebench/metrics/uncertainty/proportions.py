@@ -18,15 +18,15 @@ from facebench.metrics.uncertainty.resamples import Interval, percentiles
 from facebench.types import Float64Array, FloatArray, IntArray
 
 __all__ = [
-    "SHARES_NOTE",
+    "PROPORTIONS_NOTE",
     "EffectiveCounts",
-    "Share",
+    "Proportion",
     "auc_score_interval",
     "effective_counts",
     "effective_number",
     "no_narrower",
+    "proportion_interval",
     "score_interval",
-    "share_interval",
 ]
 
 # Comparisons of a class that are called hard: this share of them, or so many if that is more.
@@ -35,11 +35,11 @@ _FEW = 8
 
 _ROUNDING = 1e-9
 # How it is told in results.
-SHARES_NOTE = "; score intervals next to 0 and 1"
+PROPORTIONS_NOTE = "; score intervals next to 0 and 1"
 
 _Variance: TypeAlias = Callable[[float], float]
 
-Share: TypeAlias = Literal["auc", "accuracy", "tar", "fnmr", "fmr", "eer"]
+Proportion: TypeAlias = Literal["auc", "accuracy", "tar", "fnmr", "fmr", "eer"]
 
 
 class EffectiveCounts(NamedTuple):
@@ -243,8 +243,8 @@ def score_interval(value: float, n: float, confidence: float = 0.95) -> Interval
     return _solved(value, lambda share: share * (1 - share) / n, confidence)
 
 
-def share_interval(
-    share: Share,
+def proportion_interval(
+    share: Proportion,
     value: float,
     replicates: Float64Array,
     counts: EffectiveCounts,
@@ -274,7 +274,7 @@ def share_interval(
     Examples
     --------
     >>> counts = EffectiveCounts(20, 20, 30, 30, 20)
-    >>> low, high = share_interval("auc", 1.0, np.ones(100), counts)
+    >>> low, high = proportion_interval("auc", 1.0, np.ones(100), counts)
     >>> round(low, 3), high
     (0.899, 1.0)
     """
@@ -285,7 +285,7 @@ def share_interval(
 
 
 def no_narrower(
-    share: Share,
+    share: Proportion,
     value: float,
     interval: Interval,
     variance: float,
@@ -297,7 +297,7 @@ def no_narrower(
     Parameters
     ----------
     share, value, counts, confidence
-        See `share_interval`.
+        See `proportion_interval`.
     interval : Interval
         From resamples, or a standard error.
     variance : float
@@ -319,7 +319,7 @@ def no_narrower(
     )
 
 
-def _expected(share: Share, value: float, counts: EffectiveCounts) -> tuple[_Variance, float]:
+def _expected(share: Proportion, value: float, counts: EffectiveCounts) -> tuple[_Variance, float]:
     """Give the variance that a share would have by effective numbers, and the number of errors."""
     genuine, impostor, n_genuine, n_impostor, _ = counts
     rarer = min(value, 1 - value)

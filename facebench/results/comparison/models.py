@@ -17,7 +17,11 @@ from facebench.errors import InputError, PairsError
 from facebench.metrics.accuracy import kfold_accuracy, kfold_decisions
 from facebench.metrics.folds import make_folds
 from facebench.metrics.operating_points import eer, tar_at_far
-from facebench.metrics.uncertainty.proportions import Share, effective_counts, share_interval
+from facebench.metrics.uncertainty.proportions import (
+    Proportion,
+    effective_counts,
+    proportion_interval,
+)
 from facebench.metrics.uncertainty.replicates import (
     fold_accuracy_replicates,
     verification_replicates,
@@ -27,7 +31,7 @@ from facebench.metrics.verification import auc, dprime
 from facebench.results.comparison.networks import COMPUTED, chosen_task, frames_of
 from facebench.results.comparison.paired import PairedTests, Resampled, paired_tests
 from facebench.tasks.shared.labelled_pairs import (
-    find_members,
+    find_sampling_units,
     genuine_labels,
     resamples_of,
 )
@@ -36,7 +40,12 @@ from facebench.types import Float64Array
 __all__ = ["ModelComparison", "compare_models"]
 
 _FOLDS = 10
-_SHARES: dict[str, Share] = {"auc": "auc", "accuracy": "accuracy", "tar": "tar", "eer": "eer"}
+_PROPORTIONS: dict[str, Proportion] = {
+    "auc": "auc",
+    "accuracy": "accuracy",
+    "tar": "tar",
+    "eer": "eer",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +149,7 @@ def compare_models(
     pairs = next(iter(frames.values()))
     where: dict[str, Any] = {"task": task_name, "owner": "compare_models", "path": task_name}
     labels = genuine_labels(pairs, column, **where)
-    members = find_members(pairs, labels, identity, **where)
+    members = find_sampling_units(pairs, labels, identity, **where)
     resamples = resamples_of(labels, members, n_resamples=n_resamples, seed=seed)
     folds = None
     if metric == "accuracy":
@@ -159,8 +168,8 @@ def compare_models(
             interval = percentiles(number.replicates, n_units=resamples.n_units)
         else:
             counts = effective_counts(labels == 1, distances, resamples.first, resamples.second)
-            share = _SHARES[metric.partition("@")[0]]
-            interval = share_interval(share, number.value, number.replicates, counts)
+            share = _PROPORTIONS[metric.partition("@")[0]]
+            interval = proportion_interval(share, number.value, number.replicates, counts)
         networks.append(_Network(model, layer, number, interval))
     undefined = [network for network in networks if np.isnan(network.number.value)]
     if undefined:

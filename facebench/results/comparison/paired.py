@@ -19,7 +19,7 @@ from scipy.stats import norm
 
 from facebench.metrics.stats import holm, mcnemar
 from facebench.metrics.uncertainty.influence import Influence, PairedDifference, paired_difference
-from facebench.metrics.uncertainty.jackknife import LeftOut, jackknife_difference
+from facebench.metrics.uncertainty.jackknife import JackknifeReplicates, jackknife_difference
 from facebench.metrics.uncertainty.rank_groups import letters_of_tests
 from facebench.results.influences import influence_of
 from facebench.results.pair_rows import PairRows
@@ -41,7 +41,7 @@ class Evidence:
         The number.
     pairs : PairRows or None
         The pairs of the layer.
-    left_out : LeftOut or None
+    left_out : JackknifeReplicates or None
         The layer's measures without parts of its pairs.
     """
 
@@ -51,7 +51,7 @@ class Evidence:
         condition: str | None,
         value: float,
         pairs: PairRows | None,
-        left_out: LeftOut | None = None,
+        left_out: JackknifeReplicates | None = None,
     ) -> None:
         self.metric = metric
         self.value = value

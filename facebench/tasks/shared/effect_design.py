@@ -16,7 +16,7 @@ from facebench.data.pairs import require_column, row_name
 from facebench.errors import InputError, PairsError
 from facebench.metrics.effects import Contrast
 from facebench.metrics.labels import LabelError, as_labels
-from facebench.tasks.shared.labelled_pairs import Members, find_members
+from facebench.tasks.shared.labelled_pairs import SamplingUnits, find_sampling_units
 from facebench.types import IntArray, StrPath
 from facebench.utils.suggestions import did_you_mean
 
@@ -343,7 +343,7 @@ def members_of(
     task: str,
     owner: str,
     path: StrPath,
-) -> Members:
+) -> SamplingUnits:
     """Find the people, or else the photographs, that are resampled in all conditions at once.
 
     Parameters
@@ -361,7 +361,7 @@ def members_of(
 
     Returns
     -------
-    Members
+    SamplingUnits
     """
-    members = find_members(pairs, labels, identity, task=task, owner=owner, path=path)
-    return members if members.by == "identity" else Members("image", *photographs)
+    members = find_sampling_units(pairs, labels, identity, task=task, owner=owner, path=path)
+    return members if members.by == "identity" else SamplingUnits("image", *photographs)

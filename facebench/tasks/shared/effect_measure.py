@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facebench.errors import InputError, PairsError
-from facebench.metrics.conditions import MEASURES, Cells
+from facebench.metrics.conditions import MEASURES, ConditionScores
 from facebench.metrics.conditions import Measure as ConditionMeasure
 from facebench.metrics.verification import best_accuracy
 from facebench.tasks.measures import Measure
@@ -117,11 +117,13 @@ class EffectMeasure:
         labels: NDArray[np.bool_],
         distances: Float64Array,
         ratings: Float64Array | None,
-    ) -> Cells:
+    ) -> ConditionScores:
         """Give one layer's comparisons to be measured."""
         threshold = float("nan")
         if self.measure == "accuracy":
             threshold = self.threshold if self.threshold is not None else float("nan")
             if self.threshold is None:
                 threshold = best_accuracy(labels, distances, higher_is_better=False).threshold
-        return Cells(self.measure, conditions.cell, labels, distances, ratings, threshold, self.far)
+        return ConditionScores(
+            self.measure, conditions.cell, labels, distances, ratings, threshold, self.far
+        )

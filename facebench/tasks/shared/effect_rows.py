@@ -8,15 +8,15 @@ import numpy as np
 
 from facebench.columns import CI_HIGH, CI_LOW
 from facebench.metrics.conditions import (
-    CellEstimate,
-    Cells,
-    cell_estimates,
-    cell_replicates,
-    cell_values,
+    ConditionEstimate,
+    ConditionScores,
+    condition_estimates,
+    condition_replicates,
+    condition_values,
 )
 from facebench.metrics.effects import Contrast, compared, weights_of
 from facebench.metrics.uncertainty.effect_intervals import effect_of, weighted_difference
-from facebench.metrics.uncertainty.jackknife import LeaveOut
+from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.permutations import (
     Exchange,
     permutation_p,
@@ -37,10 +37,10 @@ _COMPARED = ("Difference", "Ratio", "Relative Difference")
 class _Measured(NamedTuple):
     """The conditions of one layer."""
 
-    cells: Cells
+    cells: ConditionScores
     values: Float64Array
     replicates: Float64Array
-    estimates: list[CellEstimate]
+    estimates: list[ConditionEstimate]
     # By condition, why it is not defined.
     reasons: dict[int, str]
 
@@ -87,10 +87,10 @@ class EffectRows:
             return f"{how} ({self._resamples.n_resamples})"
         return f"{how} ({self._n_permutations})"
 
-    def _measured(self, cells: Cells) -> _Measured:
-        values, reasons = cell_values(cells)
-        replicates = cell_replicates(cells, self._resamples)
-        estimates = cell_estimates(cells, values, replicates, self._resamples)
+    def _measured(self, cells: ConditionScores) -> _Measured:
+        values, reasons = condition_values(cells)
+        replicates = condition_replicates(cells, self._resamples)
+        estimates = condition_estimates(cells, values, replicates, self._resamples)
         return _Measured(cells, values, replicates, estimates, reasons)
 
     def _n_units(self, contrast: Contrast) -> int:
@@ -99,17 +99,17 @@ class EffectRows:
         # Every condition has a mean of its own people.
         return n_units - len(cells) if self._resamples.is_stratified else n_units
 
-    def _permuted(self, cells: Cells, contrast: Contrast) -> Float64Array:
+    def _permuted(self, cells: ConditionScores, contrast: Contrast) -> Float64Array:
         return permuted_differences(
             cells, contrast, self._exchange, n_permutations=self._n_permutations, seed=self._seed
         )
 
-    def row(self, cells: Cells) -> tuple[dict[str, Any], str]:
+    def row(self, cells: ConditionScores) -> tuple[dict[str, Any], str]:
         """Measure one layer.
 
         Parameters
         ----------
-        cells : Cells
+        cells : ConditionScores
             Its comparisons.
 
         Returns
@@ -141,7 +141,7 @@ class EffectRows:
                 undefined.append(f"{prefix}{effect.undefined}")
         return row, "; ".join(undefined)
 
-    def interaction(self, first: Cells, second: Cells) -> dict[str, Any]:
+    def interaction(self, first: ConditionScores, second: ConditionScores) -> dict[str, Any]:
         """Compare an effect between two networks; see `EffectTask.compare_models`."""
         contrast = list(self._conditions.contrasts.values())[-1]
         n_units = self._n_units(contrast)
@@ -166,9 +166,9 @@ class EffectRows:
             row["P"] = permutation_p(interaction.value, permuted[0] - permuted[1])
         return row
 
-    def left_out(self, cells: Cells, groups: LeaveOut) -> dict[str, Float64Array]:
+    def left_out(self, cells: ConditionScores, groups: JackknifeGroups) -> dict[str, Float64Array]:
         """Measure one layer without each group of people, by column."""
-        replicates = cell_replicates(cells, groups)
+        replicates = condition_replicates(cells, groups)
         found = {name: replicates[:, k] for k, name in enumerate(self._names)}
         for prefix, contrast in self._conditions.contrasts.items():
             for name, drawn in zip(_COMPARED, compared(replicates, contrast), strict=True):
@@ -176,7 +176,7 @@ class EffectRows:
         return found
 
 
-def columns_of(name: str, estimate: Estimate | CellEstimate) -> dict[str, float]:
+def columns_of(name: str, estimate: Estimate | ConditionEstimate) -> dict[str, float]:
     """Give a number and its interval their columns."""
     return {
         name: estimate.value,

@@ -16,12 +16,12 @@ from facebench.metrics.groups import (
     max_geomean_ratio,
     max_min_ratio,
 )
-from facebench.metrics.uncertainty.jackknife import LeaveOut
+from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.proportions import (
     EffectiveCounts,
-    Share,
+    Proportion,
     effective_counts,
-    share_interval,
+    proportion_interval,
 )
 from facebench.metrics.uncertainty.replicates import verification_replicates
 from facebench.metrics.uncertainty.resamples import Interval, Resamples, Weightings, percentiles
@@ -142,13 +142,13 @@ class GroupMeasures:
             value, interval = float("nan"), Interval(float("nan"), float("nan"))
             if own.any():
                 value = float(np.mean(wrong[own]))
-                share: Share = "fmr" if rate == "FMR" else "fnmr"
-                interval = share_interval(share, value, drawn, counts[condition])
+                share: Proportion = "fmr" if rate == "FMR" else "fnmr"
+                interval = proportion_interval(share, value, drawn, counts[condition])
             found[condition].update(_with_interval(rate, value, interval))
         return found
 
     def left_out(
-        self, cells: list[Cell], groups: LeaveOut
+        self, cells: list[Cell], groups: JackknifeGroups
     ) -> dict[tuple[str | None, str], Float64Array]:
         """Measure everything without each group of people, by condition and measure."""
         rates, _ = self._drawn_rates(cells, groups)
@@ -192,7 +192,7 @@ class GroupMeasures:
         drawn = verification_replicates(genuine, distances, self._resamples.part(chosen), **way)
         counts = self._counts(chosen)
         return {
-            **_with_interval("AUC", area, share_interval("auc", area, drawn["auc"], counts)),
+            **_with_interval("AUC", area, proportion_interval("auc", area, drawn["auc"], counts)),
             **_with_interval(
                 "d'", sensitivity, percentiles(drawn["dprime"], n_units=counts.n_units)
             ),

@@ -17,22 +17,22 @@ from facebench.data.packs import is_pack, member_bytes
 from facebench.data.pairs import require_column, row_name
 from facebench.errors import InputError, PairsError
 from facebench.metrics.uncertainty.independent_groups import are_even, blocks_of
-from facebench.metrics.uncertainty.jackknife import LeaveOut
-from facebench.metrics.uncertainty.proportions import SHARES_NOTE
+from facebench.metrics.uncertainty.jackknife import JackknifeGroups
+from facebench.metrics.uncertainty.proportions import PROPORTIONS_NOTE
 from facebench.metrics.uncertainty.resamples import By, Resamples
 from facebench.metrics.verification import LabelError, as_labels
 from facebench.types import Float64Array, StrPath
 
 __all__ = [
-    "Members",
+    "SamplingUnits",
     "at_least_1",
     "check_both_left",
     "count_columns",
     "distances_of_pairs",
-    "find_members",
+    "find_sampling_units",
     "genuine_labels",
     "images_folder",
-    "leave_out_of",
+    "jackknife_groups_of",
     "resampled",
     "resamples_of",
     "resampling_note",
@@ -41,7 +41,7 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 
-class Members(NamedTuple):
+class SamplingUnits(NamedTuple):
     """Who, or else what, is compared.
 
     Attributes
@@ -111,7 +111,7 @@ def genuine_labels(
     return labels
 
 
-def find_members(
+def find_sampling_units(
     pairs: pd.DataFrame,
     labels: NDArray[np.int8] | None,
     identity: IdentitySource,
@@ -119,7 +119,7 @@ def find_members(
     task: str,
     owner: str,
     path: StrPath,
-) -> Members:
+) -> SamplingUnits:
     """Find out which people a table compares, or, where it does not say, which images.
 
     Parameters
@@ -137,7 +137,7 @@ def find_members(
 
     Returns
     -------
-    Members
+    SamplingUnits
 
     Raises
     ------
@@ -154,7 +154,7 @@ def find_members(
             return _by_image(pairs, path)
         wrong = _first_contradiction(people, labels)
         if wrong is None:
-            return Members("identity", *people)
+            return SamplingUnits("identity", *people)
         _log.warning(
             "Task %r: the folders of %s do not tell people apart as its labels do, so intervals "
             "resample images instead of people.",
@@ -184,7 +184,7 @@ def find_members(
             f"{'different' if first[wrong] == second[wrong] else 'same'}."
         )
         raise PairsError(msg)
-    return Members("identity", first, second)
+    return SamplingUnits("identity", first, second)
 
 
 def _first_contradiction(
@@ -196,16 +196,16 @@ def _first_contradiction(
     return int(rows[0]) if rows.size else None
 
 
-def _by_image(pairs: pd.DataFrame, path: StrPath) -> Members:
+def _by_image(pairs: pd.DataFrame, path: StrPath) -> SamplingUnits:
     first, second = (pairs[column].to_numpy(dtype=np.str_) for column in ("img1", "img2"))
     if not is_pack(path):
-        return Members("image", first, second)
+        return SamplingUnits("image", first, second)
     # A pack repeats an image for every pair it is in, under names that know nothing of each other.
     digest = {
         name: hashlib.sha256(member_bytes(f"{path}/{name}")).hexdigest()
         for name in np.unique(np.concatenate((first, second))).tolist()
     }
-    return Members(
+    return SamplingUnits(
         "image", *(np.array([digest[name] for name in side]) for side in (first, second))
     )
 
@@ -248,7 +248,7 @@ def check_both_left(labels: NDArray[np.int8], distances: Float64Array, task: str
 
 
 def count_columns(
-    pairs: pd.DataFrame, members: Members, distances: Float64Array
+    pairs: pd.DataFrame, members: SamplingUnits, distances: Float64Array
 ) -> dict[str, float]:
     """Count what results rest on: pairs, images, people (NaN if unknown) and failures."""
     people = np.unique(np.concatenate((members.first, members.second))).size
@@ -261,7 +261,7 @@ def count_columns(
 
 
 def resamples_of(
-    labels: NDArray[np.int8], members: Members, *, n_resamples: int, seed: int
+    labels: NDArray[np.int8], members: SamplingUnits, *, n_resamples: int, seed: int
 ) -> Resamples:
     """Draw what intervals rest on: people, or images where people are not known.
 
@@ -272,7 +272,7 @@ def resamples_of(
     ----------
     labels : array, shape [N]
         1 genuine, 0 impostor.
-    members : Members
+    members : SamplingUnits
         Who is compared.
     n_resamples, seed : int
         See `Resamples`.
@@ -289,21 +289,21 @@ def resamples_of(
     return found
 
 
-def resampled(members: Members, resamples: Resamples) -> str:
+def resampled(members: SamplingUnits, resamples: Resamples) -> str:
     """Say what resamples draw."""
     n_members = np.unique(np.concatenate((members.first, members.second))).size
     return f"groups of {members.plural}" if resamples.n_units < n_members else members.plural
 
 
-def resampling_note(members: Members, resamples: Resamples) -> str:
+def resampling_note(members: SamplingUnits, resamples: Resamples) -> str:
     """Say how intervals were made."""
     what = resampled(members, resamples)
-    return f"95 % bootstrap of {what} ({resamples.n_resamples}){SHARES_NOTE}"
+    return f"95 % bootstrap of {what} ({resamples.n_resamples}){PROPORTIONS_NOTE}"
 
 
-def leave_out_of(pairs: pd.DataFrame, members: Members) -> tuple[LeaveOut, str]:
+def jackknife_groups_of(pairs: pd.DataFrame, members: SamplingUnits) -> tuple[JackknifeGroups, str]:
     """Group people (or images) to be left out in turn, and tell these pairs from others."""
-    groups = LeaveOut(members.first, members.second)
+    groups = JackknifeGroups(members.first, members.second)
     return groups, groups.digest(pairs["img1"], pairs["img2"])
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from facebench.data.pairs import PAIR_COLUMNS, row_name
 from facebench.data.tables import csv_rows
 from facebench.errors import InputError, PairsError
-from facebench.tasks.shared.labelled_pairs import Members
+from facebench.tasks.shared.labelled_pairs import SamplingUnits
 from facebench.types import StrPath
 
 __all__ = ["GROUP_COLUMNS", "Groups", "groups_of_pairs"]
@@ -29,7 +29,7 @@ _UNKNOWN = ("", "nan", "none", "na", "n/a", "unknown")
 def groups_of_pairs(
     pairs: pd.DataFrame,
     labels: NDArray[np.int8],
-    members: Members,
+    members: SamplingUnits,
     groups: Groups,
     *,
     task: str,
@@ -43,7 +43,7 @@ def groups_of_pairs(
         The pairs.
     labels : array, shape [N]
         1 genuine, 0 impostor.
-    members : Members
+    members : SamplingUnits
         The people, as far as they are known.
     groups : pair of str, path, or mapping
         Two columns of `pairs`; a .json file (an object person → group) or a .csv file (a header,
@@ -114,7 +114,7 @@ def _columns(pairs: pd.DataFrame, groups: Any, path: StrPath) -> list[NDArray[np
 
 
 def _looked_up(
-    pairs: pd.DataFrame, members: Members, group_of: Mapping[str, str]
+    pairs: pd.DataFrame, members: SamplingUnits, group_of: Mapping[str, str]
 ) -> list[NDArray[np.str_]]:
     found = []
     for column, people in zip(PAIR_COLUMNS, (members.first, members.second), strict=True):

@@ -9,7 +9,7 @@ import pandas as pd
 
 from facebench.columns import CI_HIGH, CI_LOW, CI_METHOD, N_IMAGES, N_PAIRS
 from facebench.metrics.ratings.pairs import RatedPairs, RatingComparison, RatingEstimate
-from facebench.metrics.uncertainty.jackknife import LeaveOut, LeftOut
+from facebench.metrics.uncertainty.jackknife import JackknifeGroups, JackknifeReplicates
 from facebench.tasks.measures import Measure
 from facebench.types import Float64Array
 
@@ -102,7 +102,7 @@ def rating_columns(rated: RatedPairs, found: RatingComparison) -> dict[str, Any]
     return row
 
 
-def ratings_left_out(rated: RatedPairs, pairs: pd.DataFrame, distances: Any) -> LeftOut:
+def ratings_left_out(rated: RatedPairs, pairs: pd.DataFrame, distances: Any) -> JackknifeReplicates:
     """Give the correlations of `rating_columns` without each group of images.
 
     Parameters
@@ -116,14 +116,14 @@ def ratings_left_out(rated: RatedPairs, pairs: pd.DataFrame, distances: Any) -> 
 
     Returns
     -------
-    LeftOut
+    JackknifeReplicates
     """
-    groups = LeaveOut(pairs["img1"], pairs["img2"])
+    groups = JackknifeGroups(pairs["img1"], pairs["img2"])
     found = rated.left_out(distances, groups)
     values: dict[tuple[str | None, str], Float64Array] = {
         (None, MEASURE_NAMES[name]): drawn for name, drawn in found.items()
     }
-    return LeftOut("image", groups.digest(pairs["img1"], pairs["img2"]), values)
+    return JackknifeReplicates("image", groups.digest(pairs["img1"], pairs["img2"]), values)
 
 
 def _method(rated: RatedPairs) -> str:

@@ -17,7 +17,7 @@ from facebench.errors import PairsError
 from facebench.results.pair_rows import PairRows
 from facebench.results.task_facts import TaskFacts
 from facebench.stimuli.sources import find_sources
-from facebench.tasks.shared.labelled_pairs import find_members
+from facebench.tasks.shared.labelled_pairs import find_sampling_units
 
 NAMES = {
     "ann/1.jpg": "ann",
@@ -93,7 +93,7 @@ def test_columns_come_before_folders() -> None:
 def test_task_and_results_agree(rows: list[tuple[str, str, int]], n_people: int | None) -> None:
     pairs = table(rows).assign(model_computed_distance=0.5)
     labels = pairs["same"].to_numpy(dtype=np.int8)
-    members = find_members(pairs, labels, "folder", task="t", owner="T", path="pairs.csv")
+    members = find_sampling_units(pairs, labels, "folder", task="t", owner="T", path="pairs.csv")
     results = PairRows(pairs, TaskFacts("T", label_column="same"))
     assert members.by == results.members[0] == ("image" if n_people is None else "identity")
     assert results.counts()["n_identities"] == n_people

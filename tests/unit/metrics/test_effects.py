@@ -10,11 +10,11 @@ from scipy.stats import kstest, pearsonr, spearmanr, ttest_1samp
 
 from facebench.metrics.conditions import (
     MEASURES,
-    CellEstimate,
-    Cells,
-    cell_estimates,
-    cell_replicates,
-    cell_values,
+    ConditionEstimate,
+    ConditionScores,
+    condition_estimates,
+    condition_replicates,
+    condition_values,
 )
 from facebench.metrics.effects import Contrast, compared, item_index, weights_of
 from facebench.metrics.uncertainty.effect_intervals import effect_of, weighted_difference
@@ -31,14 +31,14 @@ from facebench.metrics.verification_report import verify
 SIMPLE = Contrast("difference", (0,), (1,))
 
 
-def paired_cells(measure: str, n: int = 40, effect: float = 0.0, seed: int = 0) -> Cells:
+def paired_cells(measure: str, n: int = 40, effect: float = 0.0, seed: int = 0) -> ConditionScores:
     rng = np.random.default_rng(seed)
     labels = np.tile(np.arange(n) % 2 == 0, 2)
     cell = np.repeat([0, 1], n)
     shared = np.tile(rng.normal(size=n), 2)
     distances = 5 + shared + 0.5 * rng.normal(size=2 * n) - labels * (1 + effect * (cell == 0))
     ratings = np.tile(rng.normal(size=n), 2) + distances
-    return Cells(
+    return ConditionScores(
         measure,
         cell,
         labels,
@@ -49,7 +49,7 @@ def paired_cells(measure: str, n: int = 40, effect: float = 0.0, seed: int = 0) 
     )
 
 
-def brute(cells: Cells, weights: np.ndarray | None = None) -> list[float]:
+def brute(cells: ConditionScores, weights: np.ndarray | None = None) -> list[float]:
     """Repeat each comparison as often as it is drawn, and use the plain functions."""
     found = []
     for k in range(2):
@@ -58,7 +58,7 @@ def brute(cells: Cells, weights: np.ndarray | None = None) -> list[float]:
     return found
 
 
-def plain(cells: Cells, rows: np.ndarray) -> float:
+def plain(cells: ConditionScores, rows: np.ndarray) -> float:
     labels, distances = cells.labels[rows], cells.distances[rows]
     if cells.measure in ("auc", "dprime"):
         function = auc if cells.measure == "auc" else dprime
@@ -77,13 +77,13 @@ class TestCells:
     @pytest.mark.parametrize("measure", MEASURES)
     def test_values_and_replicates_agree_with_plain_functions(self, measure: str) -> None:
         cells = paired_cells(measure, effect=1.0)
-        values, reasons = cell_values(cells)
+        values, reasons = condition_values(cells)
         assert not reasons
         np.testing.assert_allclose(values, brute(cells), atol=1e-6)
         people = np.tile(np.arange(40) // 2, 2)
         others = np.where(cells.labels, people, (people + 7) % 20)
         resamples = Resamples(cells.labels, "identity", people, others, n_resamples=12)
-        found = cell_replicates(cells, resamples)
+        found = condition_replicates(cells, resamples)
         weights = np.concatenate(list(resamples.weights()), axis=1)
         expected = np.array([brute(cells, weights[:, r]) for r in range(12)])
         np.testing.assert_allclose(found, expected, atol=2e-5)
@@ -91,9 +91,9 @@ class TestCells:
     def test_failed_comparisons(self) -> None:
         cells = paired_cells("mean distance")
         cells.distances[[0, 3]] = np.nan
-        values, _ = cell_values(cells)
+        values, _ = condition_values(cells)
         assert values[0] == pytest.approx(np.nanmean(cells.distances[:40]))
-        wrong = cell_values(paired_cells("accuracy")._replace(distances=cells.distances))[0][0]
+        wrong = condition_values(paired_cells("accuracy")._replace(distances=cells.distances))[0][0]
         accepted = np.nan_to_num(cells.distances[:40], nan=np.inf) <= 4.5
         assert wrong == pytest.approx(np.mean(accepted == cells.labels[:40]))
 
@@ -101,7 +101,7 @@ class TestCells:
         cells = paired_cells("spearman")
         cells.ratings[:40] = 3.0
         cells.distances[40:] = 1.0
-        values, reasons = cell_values(cells)
+        values, reasons = condition_values(cells)
         assert np.isnan(values).all()
         assert reasons == {0: "its ratings are constant", 1: "its distances are constant"}
 
@@ -150,7 +150,7 @@ class TestPermutation:
         # Eight people, one item each: 2 ** 8 ways to swap.
         rng = np.random.default_rng(4)
         distances = rng.normal(size=16) + np.repeat([0.8, 0.0], 8)
-        cells = Cells("mean distance", np.repeat([0, 1], 8), np.ones(16, bool), distances)
+        cells = ConditionScores("mean distance", np.repeat([0, 1], 8), np.ones(16, bool), distances)
         people = np.tile(np.arange(8), 2)
         exchange = exchange_of(cells.cell, np.ones(16, bool), people, people, True, "people")
         assert exchange.how == "conditions swapped within people"
@@ -172,7 +172,7 @@ class TestPermutation:
             distances = distances + rng.normal(size=2 * n)
             labels = np.tile(np.arange(n) % 2 == 0, 2)
             measure = "auc" if kind == "shuffled" else "mean distance"
-            cells = Cells(measure, np.repeat([0, 1], n), labels, distances)
+            cells = ConditionScores(measure, np.repeat([0, 1], n), labels, distances)
             items = np.tile(np.arange(n), 2)
             people = np.arange(2 * n) if kind == "shuffled" else items
             exchange = exchange_of(
@@ -187,7 +187,7 @@ class TestPermutation:
             groups = "groups of people" if kind == "couples" else "people"
             how = "shuffled among" if kind == "shuffled" else "swapped within"
             assert exchange.how == f"conditions {how} {groups}"
-            difference = float(compared(cell_values(cells)[0], SIMPLE)[0])
+            difference = float(compared(condition_values(cells)[0], SIMPLE)[0])
             found.append(
                 permutation_p(
                     difference,
@@ -203,9 +203,11 @@ class TestPermutation:
             rng = np.random.default_rng([11, seed])
             people = np.repeat(np.arange(20), 3)
             distances = rng.normal(size=20)[people] + 0.1 * rng.normal(size=60)
-            cells = Cells("mean distance", (people >= 10) * 1, np.ones(60, bool), distances)
+            cells = ConditionScores(
+                "mean distance", (people >= 10) * 1, np.ones(60, bool), distances
+            )
             exchange = exchange_of(cells.cell, np.ones(60, bool), people, people, False, "people")
-            difference = float(compared(cell_values(cells)[0], SIMPLE)[0])
+            difference = float(compared(condition_values(cells)[0], SIMPLE)[0])
             found.append(
                 permutation_p(
                     difference,
@@ -223,9 +225,13 @@ class TestPermutation:
             shared = np.tile(rng.normal(size=n), 2)
             distances = shared + 0.3 * rng.normal(size=2 * n) + np.repeat([0.2, 0.0], n)
             people = np.tile(np.arange(n), 2)
-            cells = Cells("mean distance", np.repeat([0, 1], n), np.ones(2 * n, bool), distances)
+            cells = ConditionScores(
+                "mean distance", np.repeat([0, 1], n), np.ones(2 * n, bool), distances
+            )
             drawn = Resamples(cells.labels, "identity", people, people, n_resamples=200, seed=seed)
-            effect = effect_of(cell_values(cells)[0], cell_replicates(cells, drawn), SIMPLE)
+            effect = effect_of(
+                condition_values(cells)[0], condition_replicates(cells, drawn), SIMPLE
+            )
             low, high = effect.difference.interval
             covered += low <= 0.2 <= high
             # Unpaired, the standard error would be 1.04 * sqrt(2 / 40).
@@ -237,7 +243,7 @@ class TestPermutation:
 def test_one_threshold_for_all_conditions() -> None:
     cells = paired_cells("accuracy", effect=1.0)
     best = best_accuracy(cells.labels, cells.distances, higher_is_better=False)
-    values, _ = cell_values(cells._replace(threshold=best.threshold))
+    values, _ = condition_values(cells._replace(threshold=best.threshold))
     assert values.mean() == pytest.approx(best.accuracy)
 
 
@@ -248,7 +254,7 @@ def test_every_swap_of_couples_by_hand() -> None:
     labels = np.tile(np.arange(n) % 3 < 2, 2)
     distances = rng.normal(size=2 * n) - labels * np.repeat([1.5, 0.0], n)
     cell = np.repeat([0, 1], n)
-    cells = Cells("auc", cell, labels, distances)
+    cells = ConditionScores("auc", cell, labels, distances)
     couple = np.tile(np.arange(n) // 3, 2)
     role = np.tile(np.arange(n) % 3, 2)
     first, second = 2 * couple + (role == 1), 2 * couple + (role > 0)
@@ -289,7 +295,7 @@ def test_t_test() -> None:
 
 class TestWhatResamplesHide:
     @staticmethod
-    def cells(gap: float, n: int = 12) -> tuple[Cells, Resamples]:
+    def cells(gap: float, n: int = 12) -> tuple[ConditionScores, Resamples]:
         """Give people with a pair each, and couples, upright far apart, inverted near chance."""
         rng = np.random.default_rng(3)
         people = np.tile(np.arange(2 * n) % n, 2)
@@ -297,15 +303,15 @@ class TestWhatResamplesHide:
         others = np.where(labels, people, people ^ 1)
         cell = np.repeat([0, 1], 2 * n)
         distances = rng.normal(size=4 * n) - labels * np.where(cell == 0, gap, 1.0)
-        cells = Cells("auc", cell, labels, distances)
+        cells = ConditionScores("auc", cell, labels, distances)
         return cells, Resamples(labels, "identity", people, others, n_resamples=400)
 
     def test_intervals_do_not_jump_at_a_perfect_area(self) -> None:
         widths, lows = [], []
         for gap in np.linspace(2, 7, 26):
             cells, resamples = self.cells(gap)
-            values, replicates = cell_values(cells)[0], cell_replicates(cells, resamples)
-            conditions = cell_estimates(cells, values, replicates, resamples)
+            values, replicates = condition_values(cells)[0], condition_replicates(cells, resamples)
+            conditions = condition_estimates(cells, values, replicates, resamples)
             effect = effect_of(values, replicates, SIMPLE, conditions, 12)
             low, high = effect.difference.interval
             assert low < effect.difference.value < high
@@ -319,8 +325,8 @@ class TestWhatResamplesHide:
 
     def test_one_number_has_one_interval(self) -> None:
         cells, resamples = self.cells(9.0)
-        values, replicates = cell_values(cells)[0], cell_replicates(cells, resamples)
-        conditions = cell_estimates(cells, values, replicates, resamples)
+        values, replicates = condition_values(cells)[0], condition_replicates(cells, resamples)
+        conditions = condition_estimates(cells, values, replicates, resamples)
         effect = effect_of(values, replicates, SIMPLE, conditions, 12)
         weighted, error = weighted_difference(
             values, replicates, weights_of(SIMPLE, 2), conditions, 12
@@ -341,8 +347,8 @@ class TestWhatResamplesHide:
         cells, resamples = self.cells(2.5)
         half = cells.distances.size // 2
         cells.distances[half:] = cells.distances[:half]
-        values, replicates = cell_values(cells)[0], cell_replicates(cells, resamples)
-        conditions = cell_estimates(cells, values, replicates, resamples)
+        values, replicates = condition_values(cells)[0], condition_replicates(cells, resamples)
+        conditions = condition_estimates(cells, values, replicates, resamples)
         effect = effect_of(values, replicates, SIMPLE, conditions, 12)
         assert effect.difference == (0, (0, 0))
         assert effect.error == 0
@@ -351,7 +357,7 @@ class TestWhatResamplesHide:
         values = np.array([1.0, 1.0])
         replicates = np.ones((100, 2))
         replicates[:10, 0] = np.nan
-        conditions = [CellEstimate(1.0, Interval(0.8, 1.0), Interval(np.nan, np.nan))] * 2
+        conditions = [ConditionEstimate(1.0, Interval(0.8, 1.0), Interval(np.nan, np.nan))] * 2
         effect = effect_of(values, replicates, SIMPLE, conditions, 8)
         assert effect.difference.interval == pytest.approx((-0.2, 0.2))
         assert not effect.undefined

@@ -7,7 +7,7 @@ from scipy.stats import kendalltau, weightedtau
 
 from facebench import BaseTask, CorrelationTask, EmbeddingTask, load_run
 from facebench.experiment.registry import TASKS
-from facebench.metrics.uncertainty.jackknife import LeaveOut, jackknife_error
+from facebench.metrics.uncertainty.jackknife import JackknifeGroups, jackknife_error
 from facebench.results.compare import compare_runs
 from facebench.results.report.run_page import write_report
 from facebench.results.report.task_section import task_section
@@ -144,7 +144,7 @@ def test_intervals_of_ones_own_measures_are_what_leaving_out_gives(saved, faces,
 def test_what_tasks_leave_out_is_what_they_measure_on_the_rest(faces):
     tasks = make_tasks(faces)
     people = pd.read_csv(faces / "pairs.csv")
-    groups = LeaveOut(people["img1"].str[:3], people["img2"].str[:3])
+    groups = JackknifeGroups(people["img1"].str[:3], people["img2"].str[:3])
     for name in ("verification", "effect", "thatcher-effect", "group-errors"):
         frame = frame_of(tasks[name], 1.2, 5)
         found = tasks[name].left_out(frame)
@@ -252,7 +252,7 @@ def test_what_tasks_of_items_leave_out_is_what_they_measure_on_the_rest(faces, n
     task = make_tasks(faces, n_resamples=1)[name]
     frame = frame_of(task, 1.2, 5)
     found = task.left_out(frame)
-    groups = LeaveOut(*(frame[column].astype(str) for column in columns))
+    groups = JackknifeGroups(*(frame[column].astype(str) for column in columns))
     measure = getattr(task, "compute_unrounded_performance", task.compute_task_performance)
     for group in (0, groups.n_resamples - 1):
         rest = measure(frame[groups.kept[:, group]].reset_index(drop=True))

@@ -8,7 +8,7 @@ import pytest
 from golden.test_golden_run import golden_manager
 
 from facebench import AccuracyTask, BaseTask, load_run
-from facebench.metrics.uncertainty.jackknife import LeftOut
+from facebench.metrics.uncertainty.jackknife import JackknifeReplicates
 from facebench.results.run_folder import RunFolder
 from facebench.results.task_facts import facts_of
 
@@ -102,7 +102,9 @@ def test_the_manager_keeps_what_a_run_folder_holds(tmp_path):
         )
     # A formula is known for what a built-in task measures: it is not asked again.
     assert manager.estimates["verify"]["end"]["default"].replicates is None
-    assert isinstance(manager.estimates["Counted"]["end"]["default"].replicates, LeftOut)
+    assert isinstance(
+        manager.estimates["Counted"]["end"]["default"].replicates, JackknifeReplicates
+    )
 
 
 def test_a_formula_is_not_inherited_by_a_task_that_measures_otherwise(tmp_path):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from facebench.metrics.uncertainty.correlation_influence import kendall_influence
 from facebench.metrics.uncertainty.influence import interval, standard_error
 from facebench.metrics.uncertainty.jackknife import (
-    LeaveOut,
+    JackknifeGroups,
     jackknife_difference,
     jackknife_error,
     jackknife_interval,
@@ -32,7 +32,7 @@ def pairs_of(rng, n_pairs=400):
 )
 def test_every_group_is_left_out_whole_and_once(rows, n_groups):
     first, second = (np.array(side) for side in zip(*rows, strict=True))
-    groups = LeaveOut(first, second, n_groups=n_groups)
+    groups = JackknifeGroups(first, second, n_groups=n_groups)
     assert groups.n_resamples == min(n_groups, len({*first, *second}))
     assert groups.kept.shape == (len(rows), groups.n_resamples)
     left = {
@@ -53,7 +53,7 @@ def test_order_and_sides_do_not_matter():
     rng = np.random.default_rng(0)
     _, first, second = pairs_of(rng)
     order = rng.permutation(first.size)
-    one, other = LeaveOut(first, second), LeaveOut(second[order], first[order])
+    one, other = JackknifeGroups(first, second), JackknifeGroups(second[order], first[order])
     np.testing.assert_array_equal(one.kept[order], other.kept)
     names = (first.astype(str), second.astype(str))
     moved = tuple(side[order] for side in names)
@@ -68,7 +68,7 @@ def test_weights_measure_what_is_left():
     rng = np.random.default_rng(1)
     same, first, second = pairs_of(rng)
     distances = np.round(rng.normal(size=400) - same, 1)
-    groups = LeaveOut(first, second)
+    groups = JackknifeGroups(first, second)
     found = verification_replicates(same, distances, groups, higher_is_better=False)
     for group in (0, 17, 39):
         kept = groups.kept[:, group]
@@ -86,7 +86,7 @@ def covered(measure, truth, runs, seed):
         person = rng.normal(size=PEOPLE)
         distances = 1 + 0.5 * (person[first] + person[second]) - 1.2 * same
         distances += 0.5 * rng.normal(size=400)
-        groups = LeaveOut(first, second)
+        groups = JackknifeGroups(first, second)
         whole, parts = measure(same, distances, groups)
         low, high = jackknife_interval(whole, parts)
         hits += low <= truth <= high
@@ -118,7 +118,7 @@ def test_intervals_cover_the_truth(measure):
     one, other = rng.normal(size=(2, n))
     other = np.where(same, one, other)
     distances = 1 + 0.5 * (one + other) - 1.2 * same + 0.5 * rng.normal(size=n)
-    truth = measure(same, distances, LeaveOut(np.arange(n) % 4))[0]
+    truth = measure(same, distances, JackknifeGroups(np.arange(n) % 4))[0]
     assert 0.89 <= covered(measure, truth, 150, 3) <= 0.995
 
 
@@ -142,7 +142,7 @@ def test_equal_systems_are_rarely_told_apart():
     for _ in range(120):
         same, first, second = pairs_of(rng)
         common = 0.5 * rng.normal(size=PEOPLE)[first]
-        groups = LeaveOut(first, second)
+        groups = JackknifeGroups(first, second)
         one, other = (
             equal_errors(same, common - 1.2 * same + rng.normal(size=400), groups) for _ in "ab"
         )

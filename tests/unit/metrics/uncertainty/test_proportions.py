@@ -15,8 +15,8 @@ from facebench.metrics.uncertainty.proportions import (
     effective_counts,
     effective_number,
     no_narrower,
+    proportion_interval,
     score_interval,
-    share_interval,
 )
 from facebench.metrics.uncertainty.replicates import verification_replicates
 from facebench.metrics.uncertainty.resamples import Interval, Resamples, percentiles
@@ -78,7 +78,7 @@ def test_no_jump_towards_one(share) -> None:
 def test_resamples_with_many_errors_are_left_as_they_are() -> None:
     drawn = np.random.default_rng(0).normal(0.8, 0.05, 500)
     counts = EffectiveCounts(300, 300, 300, 300, 200)
-    assert share_interval("auc", 0.8, drawn, counts) == percentiles(drawn, n_units=200)
+    assert proportion_interval("auc", 0.8, drawn, counts) == percentiles(drawn, n_units=200)
 
 
 def test_few_people_get_wider_intervals() -> None:
@@ -109,7 +109,7 @@ def test_intervals_hold_the_true_area(area: float) -> None:
         value = auc(labels, distances, higher_is_better=False)
         drawn = verification_replicates(labels, distances, resamples, higher_is_better=False)
         counts = effective_counts(labels, distances, resamples.first, resamples.second)
-        low, high = share_interval("auc", value, drawn["auc"], counts)
+        low, high = proportion_interval("auc", value, drawn["auc"], counts)
         covered += low <= area <= high
         perfect += value == 1
         lows.append(low)

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from facebench.metrics.uncertainty.jackknife import LeftOut
+from facebench.metrics.uncertainty.jackknife import JackknifeReplicates
 from facebench.utils.files import atomic_path
 
-__all__ = ["read_left_out", "write_left_out"]
+__all__ = ["read_replicates", "write_replicates"]
 
 _Layer = tuple[str, str, str]
 _NAMES = pa.dictionary(pa.int32(), pa.string())
@@ -26,14 +26,14 @@ _SCHEMA = pa.schema(
 )
 
 
-def write_left_out(path: Path, found: Mapping[_Layer, LeftOut]) -> None:
+def write_replicates(path: Path, found: Mapping[_Layer, JackknifeReplicates]) -> None:
     """Write the file, whole or not at all.
 
     Parameters
     ----------
     path : Path
         The file.
-    found : mapping of (str, str, str) to LeftOut
+    found : mapping of (str, str, str) to JackknifeReplicates
         By task, model and layer.
     """
     rows = [
@@ -53,7 +53,7 @@ def write_left_out(path: Path, found: Mapping[_Layer, LeftOut]) -> None:
         pq.write_table(table, temporary, compression="zstd")
 
 
-def read_left_out(path: Path) -> dict[_Layer, LeftOut]:
+def read_replicates(path: Path) -> dict[_Layer, JackknifeReplicates]:
     """Read the file back.
 
     Parameters
@@ -63,7 +63,7 @@ def read_left_out(path: Path) -> dict[_Layer, LeftOut]:
 
     Returns
     -------
-    dict of (str, str, str) to LeftOut
+    dict of (str, str, str) to JackknifeReplicates
         By task, model and layer.
     """
     if not path.exists():
@@ -74,8 +74,8 @@ def read_left_out(path: Path) -> dict[_Layer, LeftOut]:
     numbers = values.flatten().to_numpy(zero_copy_only=False)
     ends = np.cumsum(values.value_lengths().to_numpy(zero_copy_only=False))
     parts = np.split(numbers, ends[:-1]) if len(ends) else []
-    found: dict[_Layer, LeftOut] = {}
+    found: dict[_Layer, JackknifeReplicates] = {}
     for task, model, layer, condition, metric, by, digest, part in zip(*texts, parts, strict=True):
-        made = found.setdefault((task, model, layer), LeftOut(by, digest, {}))
+        made = found.setdefault((task, model, layer), JackknifeReplicates(by, digest, {}))
         made.values[condition, metric] = part
     return found
