@@ -35,6 +35,7 @@ from facebench.errors import ImageError
 from facebench.models.base import BaseModel
 from facebench.types import FloatArray, IntArray, OnBadImage
 from facebench.utils.progress import Progress
+from facebench.utils.suggestions import listed
 
 __all__ = ["ModelRun", "OnFirstOutputs"]
 
@@ -339,7 +340,8 @@ class ModelRun:
 
     def _result(self) -> Embeddings:
         bad_images = {
-            path: self._bad[number]
+            # Files of one content are decoded once: each is told by its own name.
+            path: self._bad[number].replace(str(self._demand.images[number]), str(path))
             for path, number in self._demand.number_of.items()
             if number in self._bad
         }
@@ -394,7 +396,8 @@ class ModelRun:
 
 def _report_bad(bad_images: dict[Path, str], total: int, on_bad_image: OnBadImage) -> None:
     reasons = " ".join(list(bad_images.values())[:_SHOWN])
-    more = " …" if len(bad_images) > _SHOWN else ""
+    others = listed(str(path) for path in list(bad_images)[_SHOWN:])
+    more = f" The others are {others}." if len(bad_images) > _SHOWN else ""
     summary = f"{len(bad_images)} of {total} images cannot be read. {reasons}{more}"
     if on_bad_image == "stop":
         msg = f"{summary} Replace them, or leave their pairs out with on_bad_image='skip'."
