@@ -44,13 +44,16 @@ def embed(
     layer; a .parquet file a row per image with a column for each layer.
     """
     from facebench.commands.models import made_model
-    from facebench.data.images import images_below
+    from facebench.data.images import list_images
     from facebench.run.embeddings_file import embed_folder
 
     if output.suffix not in (".npz", ".parquet"):
         msg = f"The output must be a .npz or a .parquet file. Got {output}."
         raise InputError(msg)
-    images = images_below(folder)
+    listed = list_images(folder)
+    images = listed.images
+    if listed.passed_over:
+        talk().say(str(listed))
     network = made_model(model, layers, arguments or [])
     found = embed_folder(network, folder, images, output, batch_size=batch_size, skip_bad=skip_bad)
     for path, reason in found.bad_images.items():

@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import ImageOps
 
 from facebench.data.images import open_image
+from facebench.data.pairs import resolve_image
 from facebench.types import StrPath
 from facebench.utils.files import atomic_path
 
@@ -51,6 +52,6 @@ def write_flipped(
     for name in dict.fromkeys(names):
         target = Path(flipped_images_path) / flipped_name(name)
         with atomic_path(target) as path:
-            ImageOps.mirror(open_image(Path(images_path) / name)).save(path, format="PNG")
+            ImageOps.mirror(open_image(resolve_image(images_path, name))).save(path, format="PNG")
         written.append(target)
     return written

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import io
 import os
-import struct
 import warnings
-import zlib
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, UnidentifiedImageError
 
 from facebench.data.folder import IMAGE_SUFFIXES, images_below, list_images
 from facebench.data.packs import member_bytes, open_pack, split_member
@@ -28,21 +27,20 @@ __all__ = [
     "open_image",
 ]
 
-# What Pillow raises for damaged files, beyond OSError (which covers unidentified and truncated).
-_DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    struct.error,
-    zlib.error,
-    OverflowError,
-    IndexError,
-    KeyError,
-    TypeError,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
-)
+# What is decoded, whatever a file is called. No PostScript, for which Pillow starts Ghostscript.
+_FORMATS = ("AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# A profile that moves no colour by more grey levels than this is sRGB by another name.
+_SAME_COLOUR = 2
 _WHITE = (255, 255, 255, 255)
 
 
@@ -107,14 +105,16 @@ def file_state(image_path: StrPath) -> os.stat_result:
 def open_image(image_path: StrPath) -> Image.Image:
     """Open an image file as 8-bit RGB, upright.
 
-    The EXIF orientation is applied. Grey and palette images become RGB; 16-bit and 32-bit integer
+    The EXIF orientation is applied, and embedded colour profiles that differ from sRGB (Adobe RGB,
+    Display P3 …) are converted. Grey and palette images become RGB; 16-bit and 32-bit integer
     greys are scaled from 0 … 65,535 to 0 … 255 (not clipped); float greys are taken as 0 … 1 where
     no value is larger, else as 0 … 255; what is transparent is laid over white.
 
     Parameters
     ----------
     image_path : str or Path
-        An image in any format Pillow reads: a file, or an image of a pack (``lfw.bin/000001.jpg``).
+        An AVIF, BMP, GIF, JPEG, JPEG 2000, PNG, PPM, TIFF or WebP: a file, or an image of a pack
+        (``lfw.bin/000001.jpg``).
 
     Returns
     -------
@@ -135,25 +135,71 @@ def open_image(image_path: StrPath) -> Image.Image:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             # Oddities of metadata that Pillow only mentions are no reason to stop.
             warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
-            source = path if split_member(path) is None else io.BytesIO(member_bytes(path))
-            with Image.open(source) as image:
+            # A pipe would be waited for without end.
+            if split_member(path) is not None:
+                source: Path | io.BytesIO = io.BytesIO(member_bytes(path))
+            elif path.exists() and not path.is_file():
+                msg = f"The image {path} cannot be decoded: it is no file."
+                raise ImageError(msg)
+            else:
+                source = path
+            with Image.open(source, formats=_formats()) as image:
                 image.load()
-                return _as_rgb(ImageOps.exif_transpose(image))
+                return _as_rgb(_upright(image))
     except ImageError:
         raise
     except FileNotFoundError as error:
         msg = f"The image {path} does not exist."
         raise MissingImageError(msg) from error
-    except _DAMAGE as error:
-        msg = f"The image {path} cannot be decoded: {error or type(error).__name__}."
+    except MemoryError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        msg = (
+            f"The image {path} cannot be decoded: it has more than {Image.MAX_IMAGE_PIXELS:,} "
+            "pixels, as a decompression bomb would. Scale it down, or, if you trust it, raise the "
+            "limit in Python: PIL.Image.MAX_IMAGE_PIXELS = …"
+        )
+        raise ImageError(msg) from error
+    except UnidentifiedImageError as error:
+        msg = (
+            f"The image {path} cannot be decoded: it is damaged, or of none of the formats "
+            f"{', '.join(_FORMATS)}."
+        )
+        raise ImageError(msg) from error
+    except Exception as error:
+        # Whatever a decoder raises for a damaged file: AVIF's raises RuntimeError, for instance.
+        reason = str(error).strip().rstrip(".") or type(error).__name__
+        msg = f"The image {path} cannot be decoded: {reason}."
         raise ImageError(msg) from error
 
 
+@cache
+def _formats() -> list[str]:
+    """Leave out what this build of Pillow does not know."""
+    Image.init()
+    return [name for name in _FORMATS if name in Image.OPEN]
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Apply the EXIF orientation; damaged metadata have none."""
+    try:
+        turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # Pillow raises SyntaxError, struct.error and others for damaged metadata.
+        return image
+    if turn is None:
+        return image
+    turned = image.transpose(turn)
+    turned.info = dict(image.info)
+    return turned
+
+
 def _as_rgb(image: Image.Image) -> Image.Image:
+    profile = image.info.get("icc_profile")
     if image.mode.startswith("I"):
         # Pillow's own conversion clips 16-bit greys at 255, which turns photographs white.
-        values = np.asarray(image, dtype=np.float64) / 257.0
-        return Image.fromarray(np.clip(values.round(), 0, 255).astype(np.uint8)).convert("RGB")
+        whole = np.asarray(image).clip(0, 65_535).astype(np.uint32)
+        grey = Image.fromarray(((whole + 128) // 257).astype(np.uint8))
+        return _in_srgb(grey, profile).convert("RGB")
     if image.mode == "F":
         values = np.nan_to_num(np.asarray(image, dtype=np.float64))
         if values.max(initial=0.0) <= 1.0:
@@ -161,5 +207,47 @@ def _as_rgb(image: Image.Image) -> Image.Image:
         return Image.fromarray(np.clip(values.round(), 0, 255).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
+        if profile and image.mode not in ("LA", "La", "L"):
+            alpha = rgba.getchannel("A")
+            rgba = _in_srgb(rgba.convert("RGB"), profile).convert("RGBA")
+            rgba.putalpha(alpha)
         return Image.alpha_composite(Image.new("RGBA", rgba.size, _WHITE), rgba).convert("RGB")
-    return image.convert("RGB")
+    if image.mode == "P":
+        image = image.convert("RGB")
+    return _in_srgb(image, profile).convert("RGB")
+
+
+def _in_srgb(image: Image.Image, profile: object) -> Image.Image:
+    """Convert an image out of its embedded colour profile, if that differs from sRGB."""
+    if not isinstance(profile, bytes) or image.mode not in ("RGB", "L", "CMYK"):
+        return image
+    transform = _to_srgb(profile, image.mode)
+    if transform is None:
+        return image
+    converted: Image.Image = transform.apply(image)
+    return converted
+
+
+@lru_cache(maxsize=64)
+def _to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """Make a conversion of colours; None where it would change nothing, or cannot be made."""
+    try:
+        transform = ImageCms.buildTransform(
+            ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+            ImageCms.createProfile("sRGB"),
+            mode,
+            "RGB",
+            ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return None
+    if mode == "CMYK":
+        return transform
+    bands = len(Image.new(mode, (1, 1)).getbands())
+    steps = np.linspace(0, 255, 256 if bands == 1 else 9).astype(np.uint8)
+    colours = np.stack(np.meshgrid(*[steps] * bands), axis=-1).reshape(1, -1, bands).squeeze(0)
+    patches = Image.fromarray(colours[None].squeeze(-1) if bands == 1 else colours[None])
+    plain = np.asarray(patches.convert("RGB"), dtype=np.int16)
+    seen = np.asarray(transform.apply(patches), dtype=np.int16)
+    return transform if np.abs(seen - plain).max() > _SAME_COLOUR else None

@@ -16,6 +16,7 @@ from facebench.errors import ImageError
 from facebench.models.base import BaseModel
 from facebench.types import OnBadImage
 from facebench.utils.progress import Progress
+from facebench.utils.suggestions import listed
 
 __all__ = ["ImageLog"]
 
@@ -92,11 +93,17 @@ class ImageLog:
             If there are any, and the run is to stop then.
         """
         files = self._request.number_of
-        bad = {path: self.bad[number] for path, number in files.items() if number in self.bad}
+        bad = {
+            # Files of one content are decoded once: each is reported under its own name.
+            path: self.bad[number].replace(str(self._request.images[number]), str(path))
+            for path, number in files.items()
+            if number in self.bad
+        }
         if not bad:
             return {}
         reasons = " ".join(list(bad.values())[:_SHOWN])
-        more = " …" if len(bad) > _SHOWN else ""
+        others = listed(str(path) for path in list(bad)[_SHOWN:])
+        more = f" The others are {others}." if len(bad) > _SHOWN else ""
         summary = f"{len(bad)} of {len(files)} images cannot be read. {reasons}{more}"
         if self._on_bad_image == "stop":
             msg = f"{summary} Replace them, or leave their pairs out with on_bad_image='skip'."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from facebench.data.images import images_below, open_image
+from facebench.data.images import list_images, open_image
 from facebench.errors import ImageError, InputError
 from facebench.faces.chips import face_chip
 from facebench.utils.files import atomic_path
@@ -19,6 +20,7 @@ from facebench.utils.progress import Progress
 
 __all__ = ["AlignedFolder", "align_folder"]
 
+_log = logging.getLogger(__name__)
 _TABLE = "chips.csv"
 # A process takes a second to start.
 _FEWEST_FOR_WORKERS = 16
@@ -78,7 +80,10 @@ def align_folder(
     InputError
         If `output` lies inside of `folder`.
     """
-    images = images_below(folder)
+    listed = list_images(folder)
+    images = listed.images
+    if listed.passed_over:
+        _log.info("%s %s", folder, listed)
     if output.resolve().is_relative_to(folder.resolve()):
         msg = f"The output {output} must lie outside of {folder}: its chips are images too."
         raise InputError(msg)

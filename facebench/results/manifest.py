@@ -32,13 +32,20 @@ def read_manifest(path: Path) -> dict[str, Any]:
     """
     file = path / MANIFEST_FILE
     try:
+        if file.exists() and not file.is_file():
+            # A pipe would be waited for without end.
+            msg = f"{file} must be the manifest of a run, in JSON. It is no file."
+            raise RunFolderError(msg)
         manifest = json.loads(file.read_text(encoding="utf-8"))
         version = int(manifest["schema_version"])
+        _check(manifest)
     except FileNotFoundError:
         msg = f"{path} is no run folder: no {MANIFEST_FILE} in it. Give a folder NAME/TIME-ID."
         raise RunFolderError(msg) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        msg = f"{file} must be the manifest of a run, in JSON. It cannot be read: {error!r}."
+    except RunFolderError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        msg = f"{file} must be the manifest of a run, in JSON. It cannot be read: {error!r:.200}."
         raise RunFolderError(msg) from error
     if version > SCHEMA_VERSION:
         msg = (
@@ -49,6 +56,34 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise RunFolderError(msg)
     defaults = {"name": path.parent.name, "created": "", "status": "interrupted", "tasks": {}}
     return {**defaults, **manifest}
+
+
+_OBJECTS = (
+    "tasks",
+    "models",
+    "data",
+    "code",
+    "working_directory",
+    "versions",
+    "machine",
+    "process",
+)
+
+
+def _check(manifest: dict[str, Any]) -> None:
+    """Check the kinds of what readers look into."""
+    wrong = [name for name in _OBJECTS if not isinstance(manifest.get(name) or {}, dict)]
+    wrong += [
+        f"{part} {name!r}"
+        for part in ("tasks", "models", "data")
+        if part not in wrong
+        for name, value in (manifest.get(part) or {}).items()
+        if not isinstance(value, dict)
+    ]
+    wrong += [n for n in ("name", "created", "status") if not isinstance(manifest.get(n, ""), str)]
+    if wrong:
+        msg = f"{', '.join(wrong[:5])} must be of another kind"
+        raise ValueError(msg)
 
 
 def _writer(manifest: Mapping[str, Any]) -> str:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import facebench
+from facebench.data.pairs import resolve_image
+from facebench.errors import ImageError
 
 __all__ = ["Digests", "code_digest", "git_state", "machine", "process", "still_runs", "versions"]
 
@@ -32,6 +37,7 @@ _PACKAGES = (
     "onnxruntime",
 )
 _GIT_SECONDS = 10
+_COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 class Digests:
@@ -72,6 +78,10 @@ class Digests:
         missing = 0
         for name in wanted:
             digest = self.of_file(folder / name)
+            if digest is None:
+                # Its name may be spelt another way on disk.
+                with suppress(ImageError):
+                    digest = self.of_file(resolve_image(folder, name))
             missing += digest is None
             total.update(f"{name}\0{digest}\n".encode("utf-8", "surrogatepass"))
         return {
@@ -117,31 +127,93 @@ def code_digest() -> str:
 def git_state(folder: Path) -> dict[str, Any] | None:
     """Tell the commit of a folder and whether it was changed since; None outside of git."""
     git = shutil.which("git")
-    if git is None:
+    repository = _repository(folder)
+    if git is None or repository is None:
         return None
-
-    def answer(*arguments: str) -> str | None:
+    # A repository's own configuration can have git run any program (core.fsmonitor, filters,
+    # hooks). It may be a stranger's: git gets the objects and the index, and none of the rest.
+    with tempfile.TemporaryDirectory() as empty:
+        for part in ("refs", "objects"):
+            (Path(empty) / part).mkdir()
+        head = _head(repository)
+        if head is None:
+            return None
+        commit, branch = head
+        (Path(empty) / "HEAD").write_text(commit + "\n", encoding="ascii")
+        common = _common(repository)
+        environment = {
+            **os.environ,
+            "GIT_DIR": empty,
+            "GIT_WORK_TREE": str(_work_tree(folder.resolve())),
+            "GIT_OBJECT_DIRECTORY": str(common / "objects"),
+            "GIT_INDEX_FILE": str(repository / "index"),
+            "GIT_OPTIONAL_LOCKS": "0",
+            "GIT_NO_LAZY_FETCH": "1",
+            "GIT_ATTR_NOSYSTEM": "1",
+        }
         try:
             done = subprocess.run(
-                [git, "-C", str(folder), *arguments],
+                [
+                    git,
+                    *("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={empty}"),
+                    *("status", "--porcelain", "--untracked-files=no", "--ignore-submodules=dirty"),
+                ],
                 capture_output=True,
-                text=True,
                 timeout=_GIT_SECONDS,
                 check=True,
+                env=environment,
+                cwd=_work_tree(folder.resolve()),
             )
+            changed: bool | None = bool(done.stdout.strip())
         except (OSError, subprocess.SubprocessError):
-            return None
-        return done.stdout.strip()
+            changed = None
+    return {"commit": commit, "branch": branch, "changed": changed}
 
-    commit = answer("rev-parse", "HEAD")
-    if commit is None:
+
+def _work_tree(folder: Path) -> Path:
+    return next(path for path in (folder, *folder.parents) if (path / ".git").exists())
+
+
+def _repository(folder: Path) -> Path | None:
+    """Find the folder that git keeps its files in, without asking git."""
+    try:
+        folder = folder.resolve()
+        git = _work_tree(folder) / ".git"
+        if git.is_file():
+            # Of a linked work tree or a submodule.
+            named = git.read_text(encoding="utf-8", errors="replace").strip()
+            git = git.parent / named.removeprefix("gitdir:").strip()
+        return git if (git / "HEAD").is_file() else None
+    except (OSError, ValueError, StopIteration):
         return None
-    changes = answer("status", "--porcelain", "--untracked-files=no")
-    return {
-        "commit": commit,
-        "branch": answer("rev-parse", "--abbrev-ref", "HEAD"),
-        "changed": None if changes is None else bool(changes),
-    }
+
+
+def _common(repository: Path) -> Path:
+    """Give the folder that linked work trees share."""
+    try:
+        return repository / (repository / "commondir").read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return repository
+
+
+def _head(repository: Path) -> tuple[str, str] | None:
+    """Read the commit and the branch of a repository ('HEAD' where none is checked out)."""
+    try:
+        head = (repository / "HEAD").read_text(encoding="utf-8").strip()
+        if not head.startswith("ref: "):
+            return (head, "HEAD") if _COMMIT.fullmatch(head) else None
+        name = head.removeprefix("ref: ")
+        if not name.startswith("refs/") or ".." in name:
+            return None
+        common = _common(repository)
+        if (common / name).is_file():
+            commit = (common / name).read_text(encoding="utf-8").strip()
+        else:
+            packed = (common / "packed-refs").read_text(encoding="utf-8").splitlines()
+            commit = next(line.split()[0] for line in packed if line.endswith(f" {name}"))
+    except (OSError, ValueError, StopIteration):
+        return None
+    return (commit, name.removeprefix("refs/heads/")) if _COMMIT.fullmatch(commit) else None
 
 
 def process() -> dict[str, Any]:

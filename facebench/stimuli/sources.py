@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from facebench.data.folder import list_images
 from facebench.data.identity import person_of
 from facebench.errors import MissingImageError, StimulusError
 from facebench.faces.pictures import Field
@@ -16,7 +18,7 @@ from facebench.stimuli.geometry import face_width, head_yaw
 from facebench.stimuli.manifests import set_aside
 from facebench.utils.files import safe_name
 
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -79,10 +81,12 @@ def find_sources(
         raise MissingImageError(msg)
     people: dict[str, list[Source]] = {}
     aside = set_aside(folder)
-    for path in sorted(folder.rglob("*")):
+    listed = list_images(folder)
+    if listed.passed_over:
+        _log.info("%s %s", folder, listed)
+    for path in listed.images:
         relative = path.relative_to(folder)
-        hidden = relative.parts[0] in aside or any(p.startswith(".") for p in relative.parts)
-        if path.suffix.lower() in _SUFFIXES and not hidden and path.is_file():
+        if relative.parts[0] not in aside:
             parts = [safe_name(part) for part in relative.parts]
             # The suffix stays in the name: a.jpg and a.png are two photographs.
             name = "/".join(parts) + ".png"

@@ -29,7 +29,7 @@ from pathlib import Path
 from facebench.errors import StoreError
 from facebench.store.locks import lock
 
-__all__ = ["FORMAT", "INDEX_NAME", "Database", "store_error"]
+__all__ = ["FORMAT", "INDEX_NAME", "Database", "is_of_another_program", "store_error"]
 
 # Part of every layer's key too: a store of another format holds other embeddings.
 FORMAT = 1
@@ -85,6 +85,17 @@ def store_error(error: Exception, folder: Path, doing: str) -> StoreError:
             "with 'facebench cache clear', or give another cache_dir."
         )
     return StoreError(f"The embedding store at {folder} cannot be {doing}: {error}.")
+
+
+def is_of_another_program(path: Path) -> bool:
+    """Tell whether a file is a sound database that is no index of ours, by its header."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(100)
+    except OSError:
+        return False
+    # The header's bytes 68 to 71 are the application's number.
+    return header.startswith(b"SQLite format 3\0") and header[68:72] != _APPLICATION.to_bytes(4)
 
 
 class Database:

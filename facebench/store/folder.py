@@ -8,11 +8,11 @@ from pathlib import Path
 
 import platformdirs
 
-from facebench.errors import InputError
-from facebench.store.database import INDEX_NAME
+from facebench.errors import InputError, StoreError
+from facebench.store.database import INDEX_NAME, is_of_another_program
 from facebench.store.embedding_store import EmbeddingStore
 from facebench.store.rows import StoreDtype
-from facebench.store.shards import SHARDS_NAME
+from facebench.store.shards import SHARDS_NAME, shard_path
 from facebench.types import StrPath
 
 __all__ = ["VARIABLE", "default_cache_dir", "open_store", "remove_store"]
@@ -102,6 +102,20 @@ def _as_folder(cache_dir: StrPath | None) -> Path | None:
 
 
 def remove_store(folder: Path) -> None:
-    """Remove the files of a store that cannot be opened, and nothing else of its folder."""
-    for path in (*folder.glob(f"{INDEX_NAME}*"), *(folder / SHARDS_NAME).glob("*.bin")):
+    """Remove the files of a store that cannot be opened, and nothing else of its folder.
+
+    Raises
+    ------
+    StoreError
+        If the index is a database of another program.
+    """
+    if is_of_another_program(folder / INDEX_NAME):
+        msg = f"{folder / INDEX_NAME} is a database of another program. Nothing was removed."
+        raise StoreError(msg)
+    shards = [
+        path
+        for path in (folder / SHARDS_NAME).glob("*.bin")
+        if shard_path(folder, path.name) is not None
+    ]
+    for path in (*(folder / f"{INDEX_NAME}{end}" for end in ("", "-wal", "-shm")), *shards):
         path.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from facebench.store.database import Database
 from facebench.store.layer_index import LayerIndex, Located
 from facebench.store.places import layer_id, load_places, mark_dead, today
 from facebench.store.rows import checksums_of, decoded
-from facebench.store.shards import SHARDS_NAME, ShardFile
+from facebench.store.shards import ShardFile, shard_path
 
 __all__ = ["RowReader"]
 
@@ -160,7 +160,7 @@ class RowReader:
             with self._database.use() as connection:
                 self._shard_names.update(connection.execute("SELECT id, name FROM shards"))
         name = self._shard_names.get(shard)
-        return None if name is None else self._database.folder / SHARDS_NAME / name
+        return shard_path(self._database.folder, name)
 
     def _drop(self, layer_key: str, index: LayerIndex, places: Located) -> None:
         _log.warning(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import mmap
 import os
+import re
 import uuid
 from pathlib import Path
 
@@ -15,18 +17,30 @@ from numpy.typing import NDArray
 from facebench.store.database import Database, store_error
 from facebench.store.locks import try_lock
 
-__all__ = ["SHARDS_NAME", "OwnShard", "ShardFile", "hold"]
+__all__ = ["SHARDS_NAME", "OwnShard", "ShardFile", "hold", "shard_path"]
 
 SHARDS_NAME = "shards"
 # A shard that has grown past this takes no more: pruning gives back whole files.
 FULL_SIZE = 1 << 30
 _ALIGNED = 64
 _BINARY: int = getattr(os, "O_BINARY", 0)
+_NO_LINK: int = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_NAME = re.compile(r"[0-9a-f]{32}\.bin")
 # Mapped pages count as this process's memory until they are let go.
 _LET_GO = 64 << 20
 # Rows are gathered all at once where they lie singly or in runs shorter than this.
 _SHORT_RUNS = 4
 _WIDE = 1 << 16
+
+
+def shard_path(folder: Path, name: object) -> Path | None:
+    """Give the path of a shard in a store's folder; None for a name that the store never gave.
+
+    An index may be a stranger's: its names lead to no other file, and links are not followed.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        return None
+    return folder / SHARDS_NAME / name
 
 
 class OwnShard:
@@ -91,14 +105,15 @@ class OwnShard:
                 "SELECT id, name FROM shards WHERE size < ? ORDER BY id", (FULL_SIZE,)
             ).fetchall()
         for identifier, name in unfilled:
-            taken = self._take(identifier, self._folder / name)
+            path = shard_path(self._database.folder, name)
+            taken = None if path is None else self._take(identifier, path)
             if taken is not None:
                 return identifier, *taken
         return self._make()
 
     def _take(self, identifier: int, path: Path) -> tuple[int, int] | None:
         try:
-            descriptor = os.open(path, os.O_RDWR | _BINARY)
+            descriptor = os.open(path, os.O_RDWR | _NO_LINK | _BINARY)
         except OSError:
             return None
         if try_lock(descriptor):
@@ -138,7 +153,7 @@ def hold(path: Path) -> int | None:
         A descriptor whose closing gives the lock back.
     """
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, 0o666)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _NO_LINK | _BINARY, 0o666)
     except OSError:
         return None
     if try_lock(descriptor):
@@ -153,18 +168,19 @@ class ShardFile:
     Parameters
     ----------
     path : Path
-        The shard. A missing file is an empty one.
+        The shard. A missing file is an empty one, and so is a link.
     """
 
     def __init__(self, path: Path) -> None:
         self._map: mmap.mmap | None = None
         self._let_go = 0
         try:
-            with path.open("rb") as file:
+            with open(path, "rb", opener=_open_no_link) as file:
                 if os.fstat(file.fileno()).st_size:
                     self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except FileNotFoundError:
-            pass
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ELOOP):
+                raise
         self._size = 0 if self._map is None else len(self._map)
 
     def __enter__(self) -> ShardFile:
@@ -231,6 +247,10 @@ class ShardFile:
         count = (int(begins.max()) - base) // apart + 1
         source: NDArray[np.void] = np.ndarray((count,), item, mapped, base, (apart,))
         rows.view(item)[:, 0] = source[(begins - base) // apart]
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | _NO_LINK)
 
 
 def _up(position: int) -> int:

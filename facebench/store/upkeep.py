@@ -17,7 +17,7 @@ from facebench.store.database import FORMAT, Database
 from facebench.store.layer_index import LayerIndex
 from facebench.store.places import load_places, mark_dead, new_generation, today
 from facebench.store.rows import checksums_of
-from facebench.store.shards import SHARDS_NAME, OwnShard, ShardFile, hold
+from facebench.store.shards import SHARDS_NAME, OwnShard, ShardFile, hold, shard_path
 
 __all__ = ["LayerInfo", "Pruned", "StoreInfo", "Verified", "clear", "info", "prune", "verify"]
 
@@ -127,7 +127,8 @@ def _verify_layer(database: Database, layer: tuple[int, str, str, int]) -> tuple
         for shard in np.unique(places.shard).tolist():
             of_shard = places.take(places.shard == shard)
             of_shard = of_shard.take(np.argsort(of_shard.begin))
-            with ShardFile(database.folder / SHARDS_NAME / names.get(shard, "none")) as file:
+            path = shard_path(database.folder, names.get(shard)) or database.folder / "none"
+            with ShardFile(path) as file:
                 for first in range(0, len(of_shard), step):
                     part = of_shard.take(np.arange(first, min(first + step, len(of_shard))))
                     data = np.empty((len(part), index.row_bytes), dtype=np.uint8)
@@ -191,23 +192,27 @@ def clear(database: Database) -> None:
 
 def _give_back(database: Database) -> None:
     """Remove dead shards and rewrite what lives in half-dead ones."""
-    folder = database.folder / SHARDS_NAME
     with database.use() as connection:
         shards = connection.execute("SELECT id, name FROM shards").fetchall()
     for identifier, name in shards:
-        held = hold(folder / name)
+        path = shard_path(database.folder, name)
+        if path is None:
+            _forget_shard(database, identifier)
+            continue
+        held = hold(path)
         if held is None:
             continue
         try:
-            emptied = _empty(database, identifier, folder / name)
+            emptied = _empty(database, identifier, path)
         finally:
             os.close(held)
         if emptied:
-            (folder / name).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
     listed = {name for _identifier, name in shards}
-    for path in folder.glob("*.bin"):
+    for path in (database.folder / SHARDS_NAME).glob("*.bin"):
         # Left by a process killed while making it; a moment ago it may be one being made.
-        if path.name not in listed and time.time() - path.stat().st_mtime > _SURELY_MADE:
+        ours = shard_path(database.folder, path.name) is not None and not path.is_symlink()
+        if ours and path.name not in listed and time.time() - path.stat().st_mtime > _SURELY_MADE:
             path.unlink(missing_ok=True)
 
 
@@ -238,12 +243,16 @@ def _empty(database: Database, shard: int, path: Path) -> bool:
     finally:
         if own is not None:
             own.close()
+    _forget_shard(database, shard)
+    return True
+
+
+def _forget_shard(database: Database, shard: int) -> None:
     with database.change() as connection:
         connection.execute("DELETE FROM batches WHERE shard = ?", (shard,))
         connection.execute("DELETE FROM usage WHERE shard = ?", (shard,))
         connection.execute("DELETE FROM shards WHERE id = ?", (shard,))
         new_generation(connection)
-    return True
 
 
 def _move(

@@ -13,7 +13,7 @@ import pandas as pd
 
 from facebench.columns import CI_METHOD, N_FAILED, N_IMAGES, N_PAIRS
 from facebench.data.images import open_image
-from facebench.data.pairs import as_path, read_pairs
+from facebench.data.pairs import as_path, read_pairs, resolve_image
 from facebench.errors import ImageError, InputError
 from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.ratings.pairs import IntervalKind, RatedPairs, Resample
@@ -349,7 +349,7 @@ class RsaTask(EmbeddingTask):
         for name in self.images:
             # What the run could not read is on no map.
             with contextlib.suppress(ImageError):
-                image = open_image(folder / name)
+                image = open_image(resolve_image(folder, name))
                 image.thumbnail((_THUMBNAIL, _THUMBNAIL))
                 pictures[name] = np.asarray(image)
         return pictures

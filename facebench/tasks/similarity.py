@@ -12,7 +12,7 @@ import pandas as pd
 
 from facebench.data.estimates import InfluenceKind
 from facebench.data.images import open_image
-from facebench.data.pairs import as_path
+from facebench.data.pairs import resolve_image
 from facebench.errors import InputError
 from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.correlation import MEASURES
@@ -325,7 +325,7 @@ class SimilarityTask(RoundedTask):
 
     def _thumbnail(self, name: str) -> Float64Array:
         if name not in self._pixels:
-            image = open_image(as_path(self.images_path, "images_path") / name)
+            image = open_image(resolve_image(self.images_path, name))
             small = np.asarray(image.resize((_PIXELS, _PIXELS)), dtype=np.float64) / 255
             self._pixels[name] = small.ravel()
         return self._pixels[name]

@@ -2,7 +2,13 @@
 
 from facebench.data.pairs.building import all_pairs, pairs_from_folder
 from facebench.data.pairs.cfp import read_cfp_pairs
-from facebench.data.pairs.finding import ImagePaths, find_image_list, find_images, missing_images
+from facebench.data.pairs.finding import (
+    ImagePaths,
+    find_image_list,
+    find_images,
+    missing_images,
+    resolve_image,
+)
 from facebench.data.pairs.insightface import InsightfacePack, read_insightface_bin
 from facebench.data.pairs.lfw import read_lfw_pairs
 from facebench.data.pairs.reading import is_lfw_list, read_pairs
@@ -38,5 +44,6 @@ __all__ = [
     "read_template_pairs",
     "require_column",
     "require_numbers",
+    "resolve_image",
     "row_name",
 ]

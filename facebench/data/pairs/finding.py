@@ -26,6 +26,7 @@ __all__ = [
     "find_image_list",
     "find_images",
     "missing_images",
+    "resolve_image",
     "with_suffixes_there",
 ]
 
@@ -114,6 +115,36 @@ def find_image_list(names: Sequence[str], images_path: StrPath, *, task: str) ->
     found, missing = _find(names, images_path, task)
     _refuse_missing(missing, len(found), images_path, task)
     return [found[name] for name in names]
+
+
+def resolve_image(images_path: StrPath, name: str) -> Path:
+    """Find one image of a folder by the rules of `find_images`.
+
+    Parameters
+    ----------
+    images_path : str or Path
+        The folder, or a pack.
+    name : str
+        The image in it.
+
+    Returns
+    -------
+    Path
+        Its real path, within the folder.
+
+    Raises
+    ------
+    MissingImageError
+        If there is none, or the name leads out of the folder.
+    """
+    try:
+        found, _ = _find([name], images_path, "")
+    except PairsError:
+        found = {}
+    if name not in found:
+        msg = f"The image {name} does not exist in {images_path}."
+        raise MissingImageError(msg)
+    return found[name]
 
 
 def missing_images(names: Sequence[str], images_path: StrPath, *, task: str) -> list[str]:

@@ -8,10 +8,10 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from facebench.data.folder import list_images
 from facebench.data.identity import person_of
-from facebench.data.images import IMAGE_SUFFIXES
-from facebench.data.pairs import pairs_from_folder
-from facebench.errors import InputError
+from facebench.data.pairs import find_images, pairs_from_folder
+from facebench.errors import InputError, MissingImageError
 from facebench.utils.files import atomic_path
 
 __all__ = ["Starter", "write_starter"]
@@ -104,6 +104,8 @@ def write_starter(
             raise InputError(msg)
     genuine, impostor = _numbers(faces, most_genuine)
     table = pairs_from_folder(faces, genuine, impostor, seed)
+    # Links that lead out of the folder are refused by a run: say so now.
+    find_images(table, faces, task=experiment.stem)
     experiment.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(pairs) as temporary:
         table.to_csv(temporary, index=False)
@@ -120,11 +122,12 @@ def write_starter(
 
 def _numbers(faces: Path, most: int) -> tuple[int, int]:
     """Count the pairs there are to draw from: of one person, and of two."""
-    people = Counter(
-        person_of(path.as_posix())
-        for path in faces.glob("*/*")
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
-    )
+    try:
+        people = Counter(
+            person_of(path.as_posix()) for path in list_images(faces, people=True).images
+        )
+    except MissingImageError:
+        people = Counter()
     total = people.total()
     genuine = sum(n * (n - 1) // 2 for n in people.values())
     impostor = total * (total - 1) // 2 - genuine

@@ -189,10 +189,11 @@ class _Thumbnails:
         import numpy as np
 
         from facebench.data.images import open_image
+        from facebench.data.pairs import resolve_image
 
         if name not in self._known:
             try:
-                image = open_image(self._folder / name)
+                image = open_image(resolve_image(self._folder, name))
             except ImageError:
                 self._known[name] = None
             else:

@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 
 from facebench.data.images import open_image
+from facebench.data.pairs import resolve_image
 from facebench.errors import ImageError
 
 __all__ = ["Thumbnails"]
@@ -55,15 +56,16 @@ class Thumbnails:
             return None
         path = str(Path(folder) / name)
         if path not in self._known:
-            self._known[path] = self._made(path)
+            self._known[path] = self._made(folder, name)
         return self._known[path]
 
-    def _made(self, path: str) -> int | None:
+    def _made(self, folder: str, name: str) -> int | None:
         if self._room <= 0:
             self.n_left_out += 1
             return None
         try:
-            image = open_image(path)
+            # The table may be a stranger's: no name leads out of the folder.
+            image = open_image(resolve_image(folder, name))
         except ImageError:
             self.n_missing += 1
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms, features
 
 from facebench.data.images import open_image
 from facebench.errors import ImageError, MissingImageError
@@ -321,3 +322,96 @@ class TestDamage:
             path.write_bytes(b"text")
             with pytest.raises(ImageError):
                 open_image(path)
+
+
+class TestMetadata:
+    """Damaged metadata are no reason to stop; a colour profile tells what the colours are."""
+
+    @pytest.mark.parametrize("form", ["PNG", "WEBP", "JPEG", "TIFF"])
+    @pytest.mark.parametrize(
+        "exif",
+        [b"Exif\0\0damaged", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0MM\0*\0\0\0\x08\xff"],
+    )
+    def test_damaged_exif_leaves_pixels_as_they_lie(
+        self, tmp_path: Path, form: str, exif: bytes
+    ) -> None:
+        pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+        options = {"lossless": True} if form == "WEBP" else {}
+        path, plain = tmp_path / "a", tmp_path / "b"
+        try:
+            Image.fromarray(pixels).save(path, form, exif=exif, **options)
+        except Exception:
+            pytest.skip("Pillow does not write it")
+        Image.fromarray(pixels).save(plain, form, **options)
+        assert np.array_equal(np.asarray(open_image(path)), np.asarray(open_image(plain)))
+
+    @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P"])
+    def test_srgb_and_a_damaged_profile_change_nothing(self, tmp_path: Path, mode: str) -> None:
+        pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+        image = Image.fromarray(pixels).convert(mode)
+        srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+        path = tmp_path / "a.png"
+        image.save(path)
+        plain = np.asarray(open_image(path))
+        for profile in (srgb, b"damaged", srgb[:200]):
+            image.save(path, icc_profile=profile)
+            assert np.array_equal(np.asarray(open_image(path)), plain)
+
+    @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+    def test_another_profile_is_converted_to_what_a_viewer_shows(
+        self, tmp_path: Path, mode: str
+    ) -> None:
+        wide = _profile_with_swapped_primaries()
+        path = tmp_path / "a.png"
+        image = Image.new("RGB", (4, 4), (200, 40, 40))
+        expected = ImageCms.profileToProfile(
+            image,
+            ImageCms.ImageCmsProfile(io.BytesIO(wide)),
+            ImageCms.createProfile("sRGB"),
+            outputMode="RGB",
+        )
+        image.convert(mode).save(path, icc_profile=wide)
+        found = np.asarray(open_image(path), dtype=int)
+        assert np.abs(found - np.asarray(expected, dtype=int)).max() <= 1
+        assert np.abs(found - np.asarray(image, dtype=int)).max() > 50
+
+
+def _profile_with_swapped_primaries() -> bytes:
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    red, green = profile.index(b"rXYZ"), profile.index(b"gXYZ")
+    profile[red : red + 4], profile[green : green + 4] = b"gXYZ", b"rXYZ"
+    return bytes(profile)
+
+
+class TestWhatIsNotDecoded:
+    def test_postscript_is_not_handed_to_another_program(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.png"
+        Image.new("RGB", (8, 8)).save(path, "EPS")
+        with pytest.raises(ImageError, match="none of the formats"):
+            open_image(path)
+
+    @pytest.mark.skipif(not features.check("avif"), reason="this Pillow knows no AVIF")
+    def test_a_damaged_avif_is_a_bad_image_as_any_other(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.jpg"
+        Image.effect_noise((64, 64), 90).convert("RGB").save(path, "AVIF")
+        content = bytearray(path.read_bytes())
+        assert open_image(path).size == (64, 64)
+        start = content.find(b"mdat") + 4
+        content[start : start + 60] = bytes(range(60))
+        path.write_bytes(bytes(content))
+        with pytest.raises(ImageError, match="cannot be decoded"):
+            open_image(path)
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+    def test_a_pipe_is_not_waited_for(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "a.png")
+        with pytest.raises(ImageError, match="no file"):
+            open_image(tmp_path / "a.png")
+
+    def test_a_large_photograph_is_told_what_to_do(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        Image.new("L", (120, 90)).save(tmp_path / "a.png")
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 9000)
+        with pytest.raises(ImageError, match=r"9,000 pixels.*Scale it down.*MAX_IMAGE_PIXELS"):
+            open_image(tmp_path / "a.png")
