@@ -211,8 +211,8 @@ def _plot(task: AnyTask, output: Path, results: pd.DataFrame, distances: Distanc
                 raise
             msg = (
                 f"plot of {type(task).__name__} failed on its third argument "
-                f"({type(error).__name__}: {error}), which is a dict of all distances, not a table: that of one model and "
-                "task is distances[model][task]."
+                f"({type(error).__name__}: {error}), which is a dict of all distances, not a table: "
+                "that of one model and task is distances[model][task]."
             )
             raise InputError(msg) from error
 

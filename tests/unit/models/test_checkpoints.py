@@ -299,7 +299,7 @@ class TestLayoutsOfTheField:
     def test_several_networks_that_fit_are_not_chosen_from(self, tmp_path: Path) -> None:
         state = network().state_dict()
         torch.save({"student": state, "teacher": state}, tmp_path / "w.pth")
-        with pytest.raises(WeightsError, match="several networks that fit .*'student', 'teacher'"):
+        with pytest.raises(WeightsError, match=r"several networks that fit .*'student', 'teacher'"):
             load_into(network(), read_checkpoint(tmp_path / "w.pth"), "w.pth")
 
     def test_a_head_beside_the_network_is_told_as_such(self) -> None:
@@ -314,6 +314,8 @@ class TestLayoutsOfTheField:
         with pytest.raises(WeightsError, match=r"begin with 'model\.', and fit without it"):
             load_into(network(), state, "w.pth")
 
+    @pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
+    @pytest.mark.filterwarnings("ignore:Lazy modules:UserWarning")
     def test_what_torch_adapts_to_loads(self) -> None:
         source = nn.Linear(4, 3)
         old = nn.utils.weight_norm(nn.Linear(4, 3)).state_dict()
