@@ -211,7 +211,7 @@ def _plot(task: AnyTask, output: Path, results: pd.DataFrame, distances: Distanc
                 raise
             msg = (
                 f"plot of {type(task).__name__} failed on its third argument "
-                f"({type(error).__name__}: {error}), which is a dict of all distances, not a table: "
+                f"({type(error).__name__}: {error}), which is a dict of all distances, no table: "
                 "that of one model and task is distances[model][task]."
             )
             raise InputError(msg) from error
