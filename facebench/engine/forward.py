@@ -113,7 +113,9 @@ class Forward:
         self._check_shape(batch)
         if not self._is_tried:
             self._is_tried = True
-            try_batch(self.model, batch, self._precision, self._autocast, limit)
+            tried = try_batch(self.model, batch, self._precision, self._autocast, limit)
+            for layer, rows in tried.items():
+                check_finite(self.model, layer, rows, batch.paths[: len(rows)])
         size = len(batch.paths)
         start, step = 0, min(size, self._largest or size)
         while start < size:

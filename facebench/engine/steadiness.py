@@ -30,7 +30,7 @@ def try_batch(
     precision: str,
     autocast: Callable[[], AbstractContextManager[Any]],
     limit: int | None = None,
-) -> None:
+) -> dict[str, torch.Tensor]:
     """Send a few images of a first batch through a network in two compositions, and warn.
 
     Warned is of a network that depends on the batch or on chance in eval mode, of a preprocessing
@@ -49,15 +49,23 @@ def try_batch(
     limit : int, optional
         Bytes that layers may take.
 
+    Returns
+    -------
+    dict of str to Tensor, shape [n, D]
+        What the layers gave for the first images; nothing where they could not be tried.
+
     Raises
     ------
     LayerOutputError
         If the first axis of a layer's output is not the images.
     """
     if batch.tensor is None:
-        return
+        return {}
     _warn_of_size(model, batch.tensor)
     few = batch.tensor[:_TRIED]
+    if len(few) == 1:
+        # Another image is needed to see whether the one beside it matters.
+        few = torch.cat([few, few * 0.5])
     # Three images and two: what has as many tokens as one of them has not as many as the other.
     whole = [number % len(few) for number in range(max(3, len(few)))]
     part = [1 % len(few), 0]
@@ -78,13 +86,13 @@ def try_batch(
                 _differing(rows(part), second, range(len(part)), precision)
             )
         except (BatchTooLargeError, torch.OutOfMemoryError):
-            return
+            return {}
         except LayerOutputError:
             raise
         except Exception as error:
             # The batch itself will tell whether the network fails, or only on other numbers.
             _log.debug("Model %r cannot be tried on %d images: %s", model.name, len(whole), error)
-            return
+            return {}
     if differing:
         cause = (
             "chance: it draws random numbers in eval mode, as F.dropout without training=False does"
@@ -100,6 +108,7 @@ def try_batch(
             _named(differing),
         )
     _warn_of_chance(model, batch.tensor, batch.paths)
+    return {layer: table[: min(_TRIED, len(batch.paths))] for layer, table in first.items()}
 
 
 def _differing(

@@ -191,6 +191,7 @@ class BaseModel(ABC):
             with torch.random.fork_rng(devices=on_cuda):
                 yield
         finally:
+            vars(self).clear()
             vars(self).update(before)
             for value, content in contents:
                 value.clear()

@@ -67,9 +67,12 @@ def foreign_kind(path: Path) -> tuple[str, str] | None:
         return _kind_of_zip(path)
     if head[257:262] == b"ustar" or tarfile.is_tarfile(path):
         return _kind_of_tar(path)
+    text = _kind_of_text(head)
+    if text is not None:
+        return text
     if _is_onnx(head, path):
         return f"ONNX, {_NETWORK.partition('. ')[0]}", _NETWORK.partition(". ")[2]
-    return _kind_of_text(head)
+    return None
 
 
 def _kind_of_zip(path: Path) -> tuple[str, str] | None:

@@ -659,6 +659,7 @@ class TestBetweenCalls:
         assert caplog.text.count("makes 2 passes over a batch") == 1
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
 class TestTorchScript:
     class Scripted(Small):
         def _build_model(self) -> None:

@@ -314,6 +314,8 @@ class TestLayoutsOfTheField:
         with pytest.raises(WeightsError, match=r"begin with 'model\.', and fit without it"):
             load_into(network(), state, "w.pth")
 
+    @pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
+    @pytest.mark.filterwarnings("ignore:Lazy modules:UserWarning")
     def test_what_torch_adapts_to_loads(self) -> None:
         source = nn.Linear(4, 3)
         old = nn.utils.weight_norm(nn.Linear(4, 3)).state_dict()

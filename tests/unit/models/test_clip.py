@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -148,3 +150,32 @@ def test_a_tower_without_projection_is_refused_not_projected_at_random(
 def test_a_folder_of_another_family_is_one_clear_error(dino_folder: Path) -> None:
     with pytest.raises(FacebenchError, match="CLIP"):
         CLIPModel("clip", dino_folder)
+
+
+@pytest.mark.parametrize("file", ["config.json", "preprocessor_config.json"])
+def test_code_in_a_folder_is_neither_run_nor_offered(
+    clip_folder: Path, tmp_path: Path, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(*_: object) -> str:
+        raise AssertionError
+
+    monkeypatch.setattr("builtins.input", asked)
+    shutil.copytree(clip_folder, tmp_path / "own")
+    (tmp_path / "own" / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    config = json.loads((tmp_path / "own" / file).read_text())
+    config["auto_map"] = dict.fromkeys(
+        ("AutoConfig", "AutoModel", "AutoImageProcessor"), "evil.Own"
+    )
+    config |= {"model_type": "own"} if file == "config.json" else {"image_processor_type": "Own"}
+    (tmp_path / "own" / file).write_text(json.dumps(config))
+    with pytest.raises(FacebenchError, match="brings code of its own") as caught:
+        CLIPModel("clip", tmp_path / "own")
+    assert "trust_remote_code" not in str(caught.value)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_all_layers_are_those_that_give_a_row_per_image(clip_folder: Path) -> None:
+    model = CLIPModel("clip", clip_folder, "all")
+    left_out = model.left_out_layers
+    assert left_out["vision_model.embeddings.position_embedding"] == "no batch"
+    assert list(model.get_output(batch(2))) == model.extract_layers

@@ -221,7 +221,7 @@ class TestBlocks:
             ("convnext_tiny", 18, "features.1.0"),
             ("efficientnet_b0", 16, "features.1.0"),
             ("densenet121", 58, "features.denseblock1.denselayer1"),
-            ("inception_v3", 9, "Mixed_5b"),
+            ("mobilenet_v2", 17, "features.1"),
             ("vgg16", 5, "features.4"),
         ],
     )

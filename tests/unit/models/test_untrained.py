@@ -28,7 +28,7 @@ from facebench import (
 from facebench.engine.fingerprint import model_fingerprint
 from facebench.errors import InputError, MissingWeightsError
 from facebench.figures.records.run_models import controls_of, network_layers_of
-from facebench.models.untrained import randomise
+from facebench.models.untrained import misnomer, randomise
 
 
 class Mine(BaseModel):
@@ -219,3 +219,29 @@ def test_a_run_knows_which_of_its_models_are_copies(image_folder, tmp_path) -> N
     assert controls_of(table) == {"random": ["random 0", "random 1"]}
     assert network_layers_of(table)["trained"] == models[0].get_layer_names()
     assert layer_profile(table, "Accuracy")["depth"].max() < 1
+
+
+@pytest.mark.parametrize(
+    ("name", "pretrained", "weights", "told"),
+    [
+        ("vgg16-untrained", True, None, "pretrained weights"),
+        ("random init", True, None, "pretrained weights"),
+        ("Untrained ResNet", False, "w.pth", "has the weights of w.pth"),
+        ("pretrained", False, None, "random weights"),
+        ("vgg16-untrained", False, None, ""),
+        ("vgg16-trained", True, None, ""),
+        ("trained", False, "w.pth", ""),
+        ("random-crops", True, None, ""),
+    ],
+)
+def test_names_that_contradict_the_weights(
+    name: str, pretrained: bool, weights: str | None, told: str
+) -> None:
+    from support.small_net import SmallNet
+
+    model = SmallNet(name)
+    model.pretrained = pretrained  # type: ignore[attr-defined]
+    model.weights_path = weights
+    found = misnomer(model)
+    assert told in found
+    assert bool(told) == bool(found)

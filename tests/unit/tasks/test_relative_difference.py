@@ -93,6 +93,10 @@ class TestDifferences:
         assert compared(task, [1.0, 2.0])["Relative Difference"] == -0.33333
         assert compared(task, [1.0, 2.0], unrounded=True)["Relative Difference"] == -1 / 3
 
+    def test_small_means_are_kept_whole(self, make_task: MakeTask) -> None:
+        found = compared(make_task(["a", "b"]), [0.000791, 0.000812])
+        assert (found["a Mean"], found["b Mean"]) == (0.000791, 0.000812)
+
     def test_two_zero_means_are_nan_and_logged(
         self, make_task: MakeTask, caplog: pytest.LogCaptureFixture
     ) -> None:

@@ -182,3 +182,10 @@ class TestTasks:
 
         with pytest.raises(ContractError, match="changed its own pairs_df"):
             check_task(Greedy)
+
+
+def test_an_instance_is_no_class() -> None:
+    from support.small_net import SmallNet
+
+    with pytest.raises(ContractError, match=r"check_model\(SmallNet\).*made already"):
+        check_model(SmallNet("net"))  # type: ignore[arg-type]

@@ -1,0 +1,122 @@
+"""A run tries a few images twice, and says what its numbers hang on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torchvision.transforms.functional import hflip, to_tensor
+
+from facebench.engine import embed
+from facebench.errors import LayerOutputError
+from facebench.models.base import BaseModel
+
+
+class Chance(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.dropout(x, 0.2)
+
+
+class Net(BaseModel):
+    def __init__(self, middle: Callable[[], nn.Module] = nn.Identity, **given: Any) -> None:
+        self.middle = middle
+        given.setdefault("preprocess_function", to_tensor)
+        super().__init__("net", device="cpu", **given)
+
+    def _build_model(self) -> None:
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            self.model = nn.Sequential(
+                nn.Conv2d(3, 8, 7, stride=4), self.middle(), nn.AdaptiveAvgPool2d(2), nn.Flatten()
+            )
+
+    def _forward(self, input_tensor: torch.Tensor) -> Any:
+        return self.model(input_tensor)
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 32])
+@pytest.mark.parametrize(
+    ("middle", "cause"),
+    [
+        (lambda: nn.BatchNorm2d(8, track_running_stats=False), "statistics of the batch"),
+        (Chance, "random numbers in eval mode"),
+        (lambda: nn.BatchNorm2d(8), None),
+        (lambda: nn.Dropout(0.5), None),
+    ],
+)
+def test_batches_and_chance_are_warned_of(
+    image_folder: Any,
+    caplog: pytest.LogCaptureFixture,
+    middle: Any,
+    cause: str | None,
+    batch_size: int,
+) -> None:
+    embed(Net(middle), image_folder(5), batch_size=batch_size, num_workers=0)
+    if cause is None:
+        assert not told(caplog)
+    else:
+        (warning,) = told(caplog)
+        assert cause in warning
+
+
+def test_the_random_draws_of_a_run_stay_what_they_were(image_folder: Any) -> None:
+    state = torch.get_rng_state()
+    embed(Net(lambda: nn.Dropout(0.5)), image_folder(3), num_workers=0)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_preprocessing_by_chance_is_warned_of(
+    image_folder: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[int] = []
+
+    def sometimes(image: Any) -> torch.Tensor:
+        seen.append(0)
+        return to_tensor(hflip(image) if len(seen) % 2 else image)
+
+    embed(Net(preprocess_function=sometimes), image_folder(3), num_workers=0)
+    assert "preprocessing depends on chance" in told(caplog)[0]
+
+
+def declaring(model: Net, how: str) -> Net:
+    if how == "model":
+        model.input_size = (112, 96)
+    elif how == "network":
+        model.model.image_size = [112, 96]
+    else:
+        model.model.default_cfg = {"input_size": (3, 112, 96)}
+    return model
+
+
+@pytest.mark.parametrize("how", ["model", "network", "timm"])
+@pytest.mark.parametrize("size", [(96, 112), (64, 64)])
+def test_another_size_than_declared_is_warned_of(
+    image_folder: Any, caplog: pytest.LogCaptureFixture, how: str, size: tuple[int, int]
+) -> None:
+    embed(declaring(Net(), how), image_folder(2, size=size), num_workers=0)
+    if size == (96, 112):
+        assert not told(caplog)
+    else:
+        assert (
+            "made for images of 112 x 96 pixels (height x width), and gets 64 x 64" in caplog.text
+        )
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 16])
+def test_tokens_are_never_taken_for_images(image_folder: Any, batch_size: int) -> None:
+    class Tokens(Net):
+        def _forward(self, input_tensor: torch.Tensor) -> Any:
+            return self.model[0](input_tensor).flatten(2).permute(2, 0, 1)
+
+    paths: list[Path] = image_folder(16, size=(19, 19))  # 4 x 4 tokens
+    with pytest.raises(LayerOutputError, match="_forward of model 'net'"):
+        embed(Tokens(), paths, batch_size=batch_size, num_workers=0)
