@@ -101,7 +101,7 @@ def file_state(image_path: StrPath) -> os.stat_result:
     return (Path(image_path) if parts is None else parts[0]).stat()
 
 
-@outputs_version("open-image-1")
+@outputs_version("open-image-2")
 def open_image(image_path: StrPath) -> Image.Image:
     """Open an image file as 8-bit RGB, upright.
 

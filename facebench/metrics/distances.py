@@ -19,7 +19,7 @@ __all__ = ["RowDistance", "cosine", "minkowski", "zeros_as_nan"]
 # Two gathered blocks of this many values stay in the cache, in float64 too.
 _BLOCK_VALUES = 1 << 17
 # Raised when a distance changes, and only then: stored distances are found by it.
-_OUTPUTS_VERSION = "distances-1"
+_OUTPUTS_VERSION = "distances-2"
 _ROUNDING = 8 * np.finfo(np.float64).eps
 
 

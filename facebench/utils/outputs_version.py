@@ -19,7 +19,7 @@ def outputs_version(version: str) -> Callable[[F], F]:
     Parameters
     ----------
     version : str
-        A name that nothing else has, and a number: ``'open-image-1'``.
+        A name that nothing else has, and a number: ``'open-image-2'``.
 
     Returns
     -------

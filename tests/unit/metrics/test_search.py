@@ -23,7 +23,8 @@ def all_distances(probes: Any, gallery: Any, measure: str) -> Any:
     for row, probe in enumerate(probes):
         left = np.tile(probe, (len(gallery), 1))
         if measure == "cosine":
-            table[row] = distances.cosine(left, gallery)
+            # In a search a vector of zeros is at distance 1.
+            table[row] = np.nan_to_num(distances.cosine(left, gallery), nan=1.0)
         elif measure == "euclidean":
             table[row] = distances.minkowski(left, gallery)
         else:
