@@ -14,6 +14,7 @@ from facebench.engine.loading import Batch
 from facebench.errors import LayerOutputError
 from facebench.models.base import BaseModel
 from facebench.models.layers import BatchTooLargeError
+from facebench.models.trials import unchanged
 
 __all__ = ["try_batch"]
 
@@ -78,7 +79,7 @@ def try_batch(
             for layer, tensor in layers.items()
         }
 
-    with model.unchanged():
+    with unchanged(model):
         try:
             first, second = rows(whole), rows(part)
             differing = _differing(first, second, part, precision)
@@ -139,7 +140,7 @@ def _warn_of_chance(model: BaseModel, tensor: torch.Tensor, paths: Sequence[Path
     own = type(model).preprocess_image is not BaseModel.preprocess_image
     if model.preprocess_function is None and not own:
         return
-    with model.unchanged():
+    with unchanged(model):
         for row, path in zip(tensor[:_TRIED], paths[:_TRIED], strict=True):
             try:
                 again = model.preprocess_image(str(path))

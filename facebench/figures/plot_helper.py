@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from facebench.figures.drawing.scatter import Panel
     from facebench.figures.records.tables import Distances
 
 __all__ = ["PlotHelper"]
@@ -170,11 +169,8 @@ class PlotHelper(VerificationPlots, RepresentationPlots, ProfilePlots):
         size = _checked_size(figsize, where)
 
         def draw(task: str, rows: pd.DataFrame) -> Figure:
-            panels = _scatter_panels(rows, distances)
-            from facebench.figures.drawing.scatter import scatter_figure
-
             title = f"{title_prefix}: {task}"
-            return _sized(scatter_figure(panels, title=title, names=(xlabel, ylabel)), size)
+            return _sized(_scatter_figure(rows, distances, title, (xlabel, ylabel)), size)
 
         return draw_tasks(performances, output_dir, file_name, draw)
 
@@ -284,9 +280,14 @@ def _bar_figure(
     )
 
 
-def _scatter_panels(rows: pd.DataFrame, distances: Distances) -> list[Panel]:
-    """Find the distances behind the rows of one task."""
-    from facebench.figures.drawing.scatter import Panel
+def _scatter_figure(
+    rows: pd.DataFrame,
+    distances: Distances,
+    title: str,
+    names: tuple[str, str] = ("Given distance", "Model distance"),
+) -> Figure:
+    """Draw the distances behind the rows of one task."""
+    from facebench.figures.drawing.scatter import Panel, scatter_figure
 
     task = rows[TASK].iloc[0]
     scores = as_numbers(rows[SCORE], f"The {SCORE!r} column of performances")
@@ -306,4 +307,4 @@ def _scatter_panels(rows: pd.DataFrame, distances: Distances) -> list[Panel]:
         panels.append(
             Panel(cell_text(model), label, cell_text(name), float(score), given, computed)
         )
-    return panels
+    return scatter_figure(panels, title=title, names=names)

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import logging
-import random
-import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import nn
@@ -22,8 +16,9 @@ from facebench.columns import DEFAULT_LAYER
 from facebench.data.images import open_image
 from facebench.errors import InputError, LayerOutputError, ModelError
 from facebench.models.checkpoints import StateDict, count_identities, load_into, read_checkpoint
-from facebench.models.layer_search import by_pattern, find_layers, in_torchscript, leaf_layers
-from facebench.models.layers import LayerRecorder, batch_output, check_batch_axis, flat_copy
+from facebench.models.layer_search import by_pattern, find_layers, leaf_layers
+from facebench.models.layers import LayerRecorder, batch_output, flat_copy
+from facebench.models.trials import own_batch, settle_layers, try_another_number
 from facebench.types import StrPath
 
 __all__ = ["BaseModel"]
@@ -151,7 +146,7 @@ class BaseModel(ABC):
         """The layers read, in network order; empty for 'default' only."""
         if not self._recorder.is_settled:
             try:
-                self._settle_layers(self._own_batch())
+                settle_layers(self, own_batch(self))
             except LayerOutputError:
                 raise
             except Exception as error:
@@ -163,114 +158,6 @@ class BaseModel(ABC):
     def left_out_layers(self) -> dict[str, str]:
         """The layers that patterns stand for and that cannot be read, each with the reason."""
         return dict(self._recorder.left_out) if self.extract_layers else {}
-
-    def _own_batch(self) -> torch.Tensor:
-        """Preprocess a made image, as a batch of one."""
-        values = torch.arange(250 * 250 * 3, dtype=torch.int64).mul(7919).remainder(251)
-        image = Image.fromarray(values.to(torch.uint8).reshape(250, 250, 3).numpy())
-        with self.unchanged(), torch.no_grad():
-            if type(self).preprocess_image is BaseModel.preprocess_image:
-                return self.preprocess(image).unsqueeze(0)
-            with tempfile.TemporaryDirectory(prefix="facebench-") as folder:
-                image.save(Path(folder) / "image.png")
-                return self.preprocess_image(Path(folder) / "image.png").unsqueeze(0)
-
-    @contextmanager
-    def unchanged(self) -> Iterator[None]:
-        """Try something in a block: what the model counts or remarks, and random draws, stay."""
-        before = dict(vars(self))
-        # A list that _forward adds to, say: what is in it, not which one it is.
-        contents = [
-            (value, copy.copy(value))
-            for value in before.values()
-            if isinstance(value, list | dict | set)
-        ]
-        states = random.getstate(), np.random.get_state()  # noqa: NPY002 - a model may draw from it
-        on_cuda = [self.device] if self.device.type == "cuda" else []
-        try:
-            with torch.random.fork_rng(devices=on_cuda):
-                yield
-        finally:
-            vars(self).clear()
-            vars(self).update(before)
-            for value, content in contents:
-                value.clear()
-                (value.extend if isinstance(value, list) else value.update)(content)
-            random.setstate(states[0])
-            np.random.set_state(states[1])  # noqa: NPY002
-
-    def _run_some(self, batch: torch.Tensor, n_images: int) -> Any:
-        """Run so many images, those of a batch over and over."""
-        some = batch[torch.arange(n_images, device=batch.device) % len(batch)]
-        self.model.eval()
-        with torch.no_grad():
-            return self._forward(self._placed(some))
-
-    def _settle_layers(self, batch: torch.Tensor) -> None:
-        if not self._recorder.is_settled:
-            with self.unchanged():
-                self._recorder.settle(lambda n_images: self._run_some(batch, n_images))
-            self._recorder.tried.add(batch.shape[1:])
-
-    def _try_another_number(self, batch: torch.Tensor) -> None:
-        """Demand that the first axis of what is read is the images, whatever their number.
-
-        As many tokens as images, or one image, would hide that it is not.
-
-        Raises
-        ------
-        LayerOutputError
-            If it is not.
-        """
-        if batch.shape[1:] in self._recorder.tried:
-            return
-        other = 2 if len(batch) != 2 else 3
-        results = []
-        try:
-            with self.unchanged():
-                shapes = self._recorder.axes(
-                    lambda n_images: results.append(self._run_some(batch, n_images)), other
-                )
-        except Exception as error:
-            _log.warning(
-                "Model %r runs on %d images and not on %d (%s): whether the first axis of what it "
-                "gives is the images cannot be told.",
-                self.name,
-                len(batch),
-                other,
-                str(error).splitlines()[0] if str(error) else type(error).__name__,
-            )
-            shapes, results = {}, []
-        self._recorder.tried.add(batch.shape[1:])
-        for layer, shape in shapes.items():
-            check_batch_axis(shape, f"Layer {layer!r} of model {self.name!r}", other)
-        if not self._recorder.layers and results:
-            batch_output(results[0], f"_forward of model {self.name!r}", other)
-
-    def measure_layers(self) -> dict[str, int]:
-        """Measure how many numbers each layer of the network gives for an image, on a made one.
-
-        Returns
-        -------
-        dict of str to int
-            Layers that a pass reaches and that give a batch, in network order.
-        """
-        batch = self._own_batch()
-        recorder = LayerRecorder(
-            self.model,
-            [name for name in self.get_layer_names() if not in_torchscript(self.model, name)],
-            self.name,
-        )
-        with self.unchanged():
-            two, three = (
-                recorder.axes(lambda n_images: self._run_some(batch, n_images), n_images)
-                for n_images in (2, 3)
-            )
-        return {
-            layer: shape[1:].numel()
-            for layer in recorder.layers
-            if (shape := two.get(layer)) and shape[0] == 2 and (three.get(layer) or [0])[0] == 3
-        }
 
     def __repr__(self) -> str:
         layers = ", ".join(self._recorder.layers) or DEFAULT_LAYER
@@ -427,7 +314,7 @@ class BaseModel(ABC):
             If a layer returns no batch of vectors, or is never reached.
         """
         batch = input_tensor.unsqueeze(0) if input_tensor.ndim == 3 else input_tensor
-        self._settle_layers(batch)
+        settle_layers(self, batch)
         placed = self._placed(batch)
         n_images = placed.shape[0]
         self._recorder.start(n_images)
@@ -443,7 +330,7 @@ class BaseModel(ABC):
                 output = {DEFAULT_LAYER: flat_copy(result, where, n_images)}
         finally:
             self._recorder.stop()
-        self._try_another_number(batch)
+        try_another_number(self, batch)
         return output
 
     def read_layers(self, batch: torch.Tensor, limit: int | None = None) -> dict[str, torch.Tensor]:
@@ -471,7 +358,7 @@ class BaseModel(ABC):
         """
         if type(self).get_output is not BaseModel.get_output:
             return self.get_output(batch)
-        self._settle_layers(batch)
+        settle_layers(self, batch)
         batch = self._placed(batch)
         n_images = batch.shape[0]
         learning = self._recorder.start_raw(n_images, limit)

@@ -16,8 +16,8 @@ from facebench.models.base import BaseModel
 __all__ = ["misnomer", "randomise", "takes", "untrained_copies", "untrained_copy"]
 
 _SAYS_UNTRAINED = re.compile(
-    r"un-?trained|not[ _-]?(pre-?)?trained|random(ly)?[ _-]?(init|weight)|^random\b|\brandom$|"
-    r"_random$|from[ _-]?scratch|no[ _-]?weights",
+    r"un-?trained|not[ _-]?(pre-?)?trained|from[ _-]?scratch|no[ _-]?weights|"
+    r"(?<![a-z])random(?![ _-]*(crop|flip|eras|rot|order|sampl|aug|pair|face))",
     re.IGNORECASE,
 )
 _SAYS_TRAINED = re.compile(r"(pre-?)?trained", re.IGNORECASE)

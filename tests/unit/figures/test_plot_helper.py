@@ -450,3 +450,37 @@ def test_no_warnings_at_all(tmp_path: Path) -> None:
         warnings.simplefilter("error")
         frame = table([("a", "default", np.nan), ("b", "default", -1e9)])
         PlotHelper.bar_plot(frame, "Accuracy", "A", "A", tmp_path, "b")
+
+
+def test_pictures_may_be_sized_and_named(tmp_path: Path) -> None:
+    frame, given = scores(["a", "b"]), distances(["a", "b"])
+    figures = [
+        PlotHelper.scatter_plot(
+            frame, given, tmp_path, name, title_prefix="People and net", xlabel="Rated",
+            ylabel="Computed", figsize=size,
+        )
+        for name, size in (("small", (4, 3)), ("large", (8, 6)))
+    ]  # fmt: skip
+    small, large = (imread(path[0]).shape for path in figures)
+    assert large[0] > 1.5 * small[0]
+    assert large[1] > 1.5 * small[1]
+    figure = _scatter_figure(frame, given, "People and net: human", ("Rated", "Computed"))
+    assert "People and net: human" in [text.get_text() for text in figure.texts]
+    assert [axes.get_xlabel() for axes in figure.axes] == ["Rated", "Rated"]
+    assert figure.axes[0].get_ylabel() == "Computed"
+    bar = [
+        PlotHelper.bar_plot(
+            frame, "Correlation Score", "Score", "Scores", tmp_path, name, figsize=size
+        )
+        for name, size in (("one", (3, 2)), ("two", (9, 2)))
+    ]
+    narrow, wide = (imread(path[0]).shape for path in bar)
+    assert wide[1] > 2 * narrow[1]
+
+
+@pytest.mark.parametrize("figsize", [(0, 3), 5, (1, 2, 3), ("a", "b"), (float("inf"), 1)])
+def test_sizes_that_are_none_are_refused(tmp_path: Path, figsize: Any) -> None:
+    with pytest.raises(InputError, match=r"'figsize' parameter of PlotHelper\.bar_plot"):
+        PlotHelper.bar_plot(
+            scores(["a"]), "Correlation Score", "y", "t", tmp_path, "f", figsize=figsize
+        )

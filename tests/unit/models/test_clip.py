@@ -161,7 +161,7 @@ def test_code_in_a_folder_is_neither_run_nor_offered(
 
     monkeypatch.setattr("builtins.input", asked)
     shutil.copytree(clip_folder, tmp_path / "own")
-    (tmp_path / "own" / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    (tmp_path / "own" / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')", "utf-8")
     config = json.loads((tmp_path / "own" / file).read_text())
     config["auto_map"] = dict.fromkeys(
         ("AutoConfig", "AutoModel", "AutoImageProcessor"), "evil.Own"
