@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from facebench.run.measurement import AnyTask
 
 __all__ = [
+    "UnifiedSummary",
     "draw_class",
     "export_class_table",
     "export_data_health",
@@ -73,32 +74,54 @@ def unified_summary(
         Model Name, Layer Name, then '<task>: <metric>', or '<task> - <condition>: <metric>' for
         tasks with conditions; numbers only.
     """
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
-    for task, results in performances.items():
-        seen: Counter[tuple[str, str, str]] = Counter()
-        metrics = [
-            column
-            for column in results.columns
-            if column not in KEY_COLUMNS
-            and is_numeric_dtype(results[column])
-            and not is_bool_dtype(results[column])
+    return UnifiedSummary().of(performances, remarks)
+
+
+class UnifiedSummary:
+    """Makes the unified table again and again: only of tasks whose results are new."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, tuple[pd.DataFrame, dict[tuple[str, str], dict[str, Any]]]] = {}
+
+    def of(
+        self, performances: Mapping[str, pd.DataFrame], remarks: Mapping[str, Mapping[str, int]]
+    ) -> pd.DataFrame:
+        """Give the table; parameters and result are those of `unified_summary`."""
+        rows: dict[tuple[str, str], dict[str, Any]] = {}
+        for task, results in performances.items():
+            if task not in self._parts or self._parts[task][0] is not results:
+                self._parts[task] = results, _columns_of(task, results)
+            for key, columns in self._parts[task][1].items():
+                rows.setdefault(key, {}).update(columns)
+        records = [
+            {MODEL: model, LAYER: layer, **row, **remarks.get(model, {})}
+            for (model, layer), row in rows.items()
         ]
-        for record in results.to_dict("records"):
-            key = (str(record[MODEL]), str(record[LAYER]))
-            row = rows.setdefault(key, {})
-            prefix = f"{task} - {record[CONDITION]}" if CONDITION in record else task
-            # Several rows of one name are told apart by number.
-            seen[*key, prefix] += 1
-            if seen[*key, prefix] > 1:
-                prefix = f"{prefix} [{seen[*key, prefix]}]"
-            row.update(
-                {f"{prefix}: {metric}": record[metric] for metric in metrics if metric in record}
-            )
-    records = [
-        {MODEL: model, LAYER: layer, **row, **remarks.get(model, {})}
-        for (model, layer), row in rows.items()
+        return pd.DataFrame(records) if records else pd.DataFrame(columns=[MODEL, LAYER])
+
+
+def _columns_of(task: str, results: pd.DataFrame) -> dict[tuple[str, str], dict[str, Any]]:
+    """Give a task's columns of the unified table, by model and layer."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    seen: Counter[tuple[str, str, str]] = Counter()
+    metrics = [
+        column
+        for column in results.columns
+        if column not in KEY_COLUMNS
+        and is_numeric_dtype(results[column])
+        and not is_bool_dtype(results[column])
     ]
-    return pd.DataFrame(records) if records else pd.DataFrame(columns=[MODEL, LAYER])
+    for record in results.to_dict("records"):
+        key = (str(record[MODEL]), str(record[LAYER]))
+        prefix = f"{task} - {record[CONDITION]}" if CONDITION in record else task
+        # Several rows of one name are told apart by number.
+        seen[*key, prefix] += 1
+        if seen[*key, prefix] > 1:
+            prefix = f"{prefix} [{seen[*key, prefix]}]"
+        rows.setdefault(key, {}).update(
+            {f"{prefix}: {metric}": record[metric] for metric in metrics}
+        )
+    return rows
 
 
 def export_summary(folder: Path, summary: pd.DataFrame) -> Path:

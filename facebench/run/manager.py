@@ -159,6 +159,7 @@ class MultiModelTaskManager:
         self.estimates: dict[str, dict[str, dict[str, LayerEstimates]]] = {}
         self.remarks: dict[str, dict[str, int]] = {}
         self.records: dict[str, ModelRecord] = {}
+        self._summary = exports.UnifiedSummary()
         self._plot_seconds = 0.0
         self.add_models(models)
         self.add_tasks(tasks)
@@ -318,7 +319,10 @@ class MultiModelTaskManager:
             Folder for the results; None is the current one.
         """
         folder = export_folder(export_path)
-        exports.export_summary(folder, self.unified_summary())
+        self._export_summary(folder, self.unified_summary())
+
+    def _export_summary(self, folder: Path, summary: pd.DataFrame) -> None:
+        exports.export_summary(folder, summary)
         exports.export_provenance(folder, self.provenance)
 
     def data_health(self) -> DataHealth:
@@ -591,7 +595,8 @@ class MultiModelTaskManager:
         exports.export_distances(folder, model.name, task.name, distances)
         for class_name, tasks in self._finished_classes([task]).items():
             exports.export_class_table(folder, class_name, tasks, self.tasks_performance_dfs)
-        self.export_unified_summary(folder)
+        summary = self._summary.of(self.tasks_performance_dfs, self.remarks)
+        self._export_summary(folder, summary)
 
     def _finished_classes(self, tasks: Iterable[AnyTask]) -> dict[str, list[AnyTask]]:
         """Give, for the classes of some tasks, all their tasks that have results."""
