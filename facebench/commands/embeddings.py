@@ -46,10 +46,12 @@ def embed(
     from facebench.commands.models import made_model
     from facebench.data.images import list_images
     from facebench.run.embeddings_file import embed_folder
+    from facebench.utils.files import check_replaceable
 
     if output.suffix not in (".npz", ".parquet"):
         msg = f"The output must be a .npz or a .parquet file. Got {output}."
         raise InputError(msg)
+    check_replaceable(output)
     listed = list_images(folder)
     images = listed.images
     if listed.passed_over:

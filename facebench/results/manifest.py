@@ -38,13 +38,23 @@ def read_manifest(path: Path) -> dict[str, Any]:
             raise RunFolderError(msg)
         manifest = json.loads(file.read_text(encoding="utf-8"))
         version = int(manifest["schema_version"])
+        # Older versions wrote null for what there is not.
+        manifest = {name: value for name, value in manifest.items() if value is not None}
         _check(manifest)
     except FileNotFoundError:
         msg = f"{path} is no run folder: no {MANIFEST_FILE} in it. Give a folder NAME/TIME-ID."
         raise RunFolderError(msg) from None
     except RunFolderError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         msg = f"{file} must be the manifest of a run, in JSON. It cannot be read: {error!r:.200}."
         raise RunFolderError(msg) from error
     if version > SCHEMA_VERSION:
@@ -54,35 +64,34 @@ def read_manifest(path: Path) -> dict[str, Any]:
             f"{_writer(manifest)}, or a newer one."
         )
         raise RunFolderError(msg)
-    defaults = {"name": path.parent.name, "created": "", "status": "interrupted", "tasks": {}}
-    return {**defaults, **manifest}
+    texts = {"name": path.parent.name, "created": "", "saved": "", "status": "interrupted"}
+    return {**texts, **{name: {} for name in _OBJECTS}, "failures": [], **manifest}
 
 
+# What readers look into, and what they look into one by one.
 _OBJECTS = (
-    "tasks",
-    "models",
-    "data",
-    "code",
-    "working_directory",
-    "versions",
-    "machine",
-    "process",
+    *("tasks", "models", "data", "code", "working_directory", "versions", "machine", "process"),
+    *("health", "config", "seeds", "remarks", "provenance"),
 )
+_ENTRIES = ("tasks", "models", "data")
 
 
 def _check(manifest: dict[str, Any]) -> None:
     """Check the kinds of what readers look into."""
-    wrong = [name for name in _OBJECTS if not isinstance(manifest.get(name) or {}, dict)]
+    wrong = [name for name in _OBJECTS if not isinstance(manifest.get(name, {}), dict)]
     wrong += [
         f"{part} {name!r}"
-        for part in ("tasks", "models", "data")
+        for part in _ENTRIES
         if part not in wrong
-        for name, value in (manifest.get(part) or {}).items()
+        for name, value in manifest.get(part, {}).items()
         if not isinstance(value, dict)
     ]
-    wrong += [n for n in ("name", "created", "status") if not isinstance(manifest.get(n, ""), str)]
+    texts = ("name", "created", "saved", "status")
+    wrong += [name for name in texts if not isinstance(manifest.get(name, ""), str)]
+    if not isinstance(manifest.get("failures", []), list):
+        wrong.append("failures")
     if wrong:
-        msg = f"{', '.join(wrong[:5])} must be of another kind"
+        msg = f"of another kind than expected: {', '.join(wrong[:5])}"
         raise ValueError(msg)
 
 

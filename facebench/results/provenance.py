@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -50,6 +51,9 @@ class Digests:
         """Give the digest of a file; None if it cannot be read."""
         try:
             state = path.stat()
+            if not stat.S_ISREG(state.st_mode):
+                # A pipe or a device would be read without end.
+                return None
             key = (str(path), state.st_size, state.st_mtime_ns)
             if key not in self._known:
                 with path.open("rb") as file:
@@ -237,7 +241,7 @@ def still_runs(identity: dict[str, Any]) -> bool:
         return True
     try:
         started = psutil.Process(int(identity["pid"])).create_time()
-    except (psutil.Error, KeyError, TypeError, ValueError):
+        # Numbers of processes are used again.
+        return bool(abs(started - float(identity.get("started", started))) < 2)
+    except (psutil.Error, KeyError, TypeError, ValueError, OverflowError):
         return False
-    # Numbers of processes are used again.
-    return bool(abs(started - float(identity.get("started", started))) < 2)

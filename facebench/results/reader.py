@@ -66,9 +66,13 @@ class Run:
         if not file.exists():
             # Interrupted before anything was measured.
             return empty_results()
-        table = _readable(file, pd.read_parquet)
-        # Older versions lack columns that came later.
-        return table.reindex(columns=list(RESULTS_COLUMNS)).astype(RESULTS_COLUMNS)
+
+        def read(path: Path) -> pd.DataFrame:
+            table = pd.read_parquet(path)
+            # Older versions lack columns that came later.
+            return table.reindex(columns=list(RESULTS_COLUMNS)).astype(RESULTS_COLUMNS)
+
+        return _readable(file, read)
 
     @cached_property
     def distances(self) -> pd.DataFrame:
@@ -214,9 +218,15 @@ def _readable(file: Path, reader: Callable[[Path], _Table]) -> _Table:
     import pyarrow as pa
 
     try:
+        if file.exists() and not file.is_file():
+            # A pipe would be waited for without end.
+            msg = f"{file} must be a table of a run. It is no file."
+            raise RunFolderError(msg)
         return reader(file)
-    except (OSError, pa.ArrowException) as error:
-        msg = f"{file} must be a table of a run. It cannot be read: {error}."
+    except RunFolderError:
+        raise
+    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError, IndexError) as error:
+        msg = f"{file} must be a table of a run. It cannot be read: {error!s:.200}."
         raise RunFolderError(msg) from error
 
 

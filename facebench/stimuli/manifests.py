@@ -63,7 +63,7 @@ def read_manifest(target: Path) -> dict[str, Any]:
             and isinstance(manifest["settings"], dict)
             and {"complete", "versions"} <= manifest.keys()
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         is_ours = False
     if not is_ours:
         msg = f"The manifest {path} cannot be read. Give another 'out' folder, or delete this one."
@@ -79,8 +79,8 @@ def set_aside(folder: Path) -> frozenset[str]:
     if not (folder / _NAME).is_file():
         return frozenset()
     try:
-        return frozenset(read_manifest(folder).get("set_aside", ()))
-    except StimulusError:
+        return frozenset(map(str, read_manifest(folder).get("set_aside", ())))
+    except (StimulusError, TypeError):
         return frozenset()  # a file of that name that is none of ours
 
 

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from facebench.errors import InputError
 
-__all__ = ["atomic_path", "held", "one_writer", "safe_name"]
+__all__ = ["atomic_path", "check_replaceable", "held", "one_writer", "safe_name"]
 
 _UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -59,6 +59,20 @@ def safe_name(name: str) -> str:
     return f"{'_' if reserved else ''}{cleaned or 'unnamed'}-{digest}"
 
 
+def check_replaceable(target: Path) -> None:
+    """Refuse to replace what is no plain file: a link, a device, a pipe, a folder.
+
+    Raises
+    ------
+    InputError
+        Naming it.
+    """
+    if target.is_symlink() or (target.exists() and not target.is_file()):
+        kind = "a link" if target.is_symlink() else "no plain file"
+        msg = f"{target} is {kind}, and is not replaced. Give the path of a file."
+        raise InputError(msg)
+
+
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
     """Give a temporary path beside `target` that replaces it when the block ends well.
@@ -72,7 +86,13 @@ def atomic_path(target: Path) -> Iterator[Path]:
     ------
     Path
         Where to write. If the block raises, the file is removed and `target` stays as it was.
+
+    Raises
+    ------
+    InputError
+        If `target` is a link, a device, a pipe or a folder.
     """
+    check_replaceable(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.stem[:40]}-{uuid.uuid4().hex[:8]}{target.suffix}")
     temporary.touch()

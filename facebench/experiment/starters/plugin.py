@@ -135,7 +135,7 @@ def write_plugin(kind: str, name: str, folder: Path) -> tuple[Path, Path]:
         folder / f"test_{filled['module']}.py": _TEST,
     }
     for path in texts:
-        if path.exists():
+        if path.exists() or path.is_symlink():
             msg = f"{path} is there already. Choose another name or move it away."
             raise InputError(msg)
     folder.mkdir(parents=True, exist_ok=True)

@@ -34,7 +34,7 @@ def comparison_context(a: Run, b: Run, comparison: RunComparison) -> dict[str, A
     dict
         For the template ``compare.html.j2``.
     """
-    thumbnails = Thumbnails(_ROOM_FOR_PICTURES)
+    thumbnails = Thumbnails(_ROOM_FOR_PICTURES, [a, b])
     listed = _moved_most(comparison.changed_pairs)
     return {
         "title": " and ".join(dict.fromkeys(str(run.manifest["name"]) for run in (a, b))),

@@ -16,6 +16,7 @@ from facebench.results.report.tables import Column, Table, forest, span_of
 from facebench.results.report.task_section import TaskSection, task_section
 from facebench.results.report.thumbnails import Thumbnails
 from facebench.results.schema import REPORT_FILE
+from facebench.utils.files import check_replaceable
 
 __all__ = ["write_report"]
 
@@ -63,12 +64,13 @@ def write_report(run: Path, output: Path | None = None) -> Path:
     """
     loaded = load_run(run)
     target = loaded.path / REPORT_FILE if output is None else Path(output)
+    check_replaceable(target)
     return write_page("report.html.j2", target, _context(loaded), charts=True)
 
 
 def _context(run: Run) -> dict[str, Any]:
     tasks = run.tasks
-    thumbnails = Thumbnails(_ROOM_FOR_PICTURES)
+    thumbnails = Thumbnails(_ROOM_FOR_PICTURES, [run])
     curves = max(_FEWEST_CURVES, min(_MOST_CURVES, _CURVES // max(1, len(tasks))))
     sections = [
         task_section(run, task, number, curves, thumbnails) for number, task in enumerate(tasks)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 from facebench.data.images import open_image
 from facebench.data.pairs import resolve_image
 from facebench.errors import ImageError
+from facebench.results.provenance import Digests
+from facebench.results.reader import Run
 
 __all__ = ["Thumbnails"]
 
@@ -18,10 +21,15 @@ _SIDE, _QUALITY = 88, 72
 class Thumbnails:
     """Collects pictures as data URLs until its room is used up.
 
+    A run's folder may be a stranger's and name any folder of this machine, and a page is sent
+    around: pictures are shown of folders whose images have the digest that the run recorded.
+
     Parameters
     ----------
     room : int
         Bytes of the page that pictures may take.
+    runs : sequence of Run
+        Whose pictures they are.
 
     Attributes
     ----------
@@ -31,7 +39,9 @@ class Thumbnails:
         Pictures that could not be read, and that there was no room for.
     """
 
-    def __init__(self, room: int) -> None:
+    def __init__(self, room: int, runs: Sequence[Run]) -> None:
+        self._runs = runs
+        self._is_of_runs: dict[str, bool] = {}
         self.urls: list[str] = []
         self.n_missing = self.n_left_out = 0
         self._room = room
@@ -63,6 +73,11 @@ class Thumbnails:
         if self._room <= 0:
             self.n_left_out += 1
             return None
+        if folder not in self._is_of_runs:
+            self._is_of_runs[folder] = any(_has_images(run, folder) for run in self._runs)
+        if not self._is_of_runs[folder]:
+            self.n_missing += 1
+            return None
         try:
             # The table may be a stranger's: no name leads out of the folder.
             image = open_image(resolve_image(folder, name))
@@ -76,3 +91,18 @@ class Thumbnails:
         self._room -= len(url)
         self.urls.append(url)
         return len(self.urls) - 1
+
+
+def _has_images(run: Run, folder: str) -> bool:
+    """Tell whether the images of a folder are those that a task of the run was measured on."""
+    for task, facts in run.tasks.items():
+        recorded = run.manifest["data"].get(task, {}).get("images")
+        if facts.images_path != folder or not isinstance(recorded, dict) or not run.models:
+            continue
+        models = run.results["model"][run.results["task"] == task]
+        rows = run.task_distances(str(models.iloc[0]), task)
+        if {"img1", "img2"} <= set(rows.columns):
+            names = {*rows["img1"].astype(str), *rows["img2"].astype(str)}
+            if Digests().of_images(Path(folder), names)["digest"] == recorded.get("digest"):
+                return True
+    return False
