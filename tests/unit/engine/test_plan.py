@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 
 from facebench import AccuracyTask, MultiModelTaskManager
-from facebench.engine.memory import as_bytes, shown_bytes
-from facebench.errors import InputError
 from support import runs
 
 LITTLE = 150_000
@@ -126,23 +124,3 @@ def test_a_preprocessing_nobody_knows_is_told(world: Path, tmp_path: Path) -> No
     (planned,) = manager.plan().models
     assert "fingerprint" in planned.note
     assert planned.disk_bytes == 0
-
-
-@pytest.mark.parametrize(
-    ("size", "expected"),
-    [(1000, 1000), ("4GiB", 4 * 2**30), ("1.5 gb", 1_500_000_000), ("20 MB", 20_000_000)],
-)
-def test_sizes_are_read_as_people_write_them(size: object, expected: int) -> None:
-    assert as_bytes(size, "max_memory") == expected
-
-
-@pytest.mark.parametrize("size", [0, -1, True, "lots", "4 GBit", None, float("nan")])
-def test_what_is_no_size_is_told(size: object) -> None:
-    with pytest.raises(InputError, match="'max_memory' parameter must be a size"):
-        as_bytes(size, "max_memory")
-
-
-def test_sizes_are_shown_short() -> None:
-    assert [shown_bytes(size) for size in (999, 2_500, 3.2e9, 5e13)] == [
-        "999 B", "2.5 kB", "3.2 GB", "50.0 TB",
-    ]  # fmt: skip
