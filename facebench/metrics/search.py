@@ -218,7 +218,7 @@ class _Search:
             part = slice(start, start + step)
             left, right = self.probes[probe_rows[part]], self.gallery[templates[part]]
             if self.measure == "cosine":
-                values[part] = distances.cosine(left, right)
+                values[part] = np.nan_to_num(distances.cosine(left, right), nan=1.0)
             elif self.measure == "euclidean":
                 values[part] = distances.minkowski(left, right)
             else:
