@@ -7,6 +7,7 @@ from facebench.data.pairs import (
     InsightfacePack,
     all_pairs,
     as_path,
+    decimal_comma_hint,
     find_image_list,
     find_images,
     is_lfw_list,
@@ -20,6 +21,7 @@ from facebench.data.pairs import (
     read_template_pairs,
     require_column,
     require_numbers,
+    resolve_image,
     row_name,
 )
 
@@ -30,6 +32,7 @@ __all__ = [
     "InsightfacePack",
     "all_pairs",
     "as_path",
+    "decimal_comma_hint",
     "find_image_list",
     "find_images",
     "is_lfw_list",
@@ -43,5 +46,6 @@ __all__ = [
     "read_template_pairs",
     "require_column",
     "require_numbers",
+    "resolve_image",
     "row_name",
 ]

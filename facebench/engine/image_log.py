@@ -16,7 +16,6 @@ from facebench.errors import ImageError
 from facebench.models.base import BaseModel
 from facebench.types import OnBadImage
 from facebench.utils.progress import Progress
-from facebench.utils.suggestions import listed
 
 __all__ = ["ImageLog"]
 
@@ -102,8 +101,7 @@ class ImageLog:
         if not bad:
             return {}
         reasons = " ".join(list(bad.values())[:_SHOWN])
-        others = listed(str(path) for path in list(bad)[_SHOWN:])
-        more = f" The others are {others}." if len(bad) > _SHOWN else ""
+        more = " …" if len(bad) > _SHOWN else ""
         summary = f"{len(bad)} of {len(files)} images cannot be read. {reasons}{more}"
         if self._on_bad_image == "stop":
             msg = f"{summary} Replace them, or leave their pairs out with on_bad_image='skip'."

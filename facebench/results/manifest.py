@@ -65,7 +65,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         )
         raise RunFolderError(msg)
     texts = {"name": path.parent.name, "created": "", "saved": "", "status": "interrupted"}
-    return {**texts, **{name: {} for name in _OBJECTS}, "failures": [], **manifest}
+    return {**texts, **{name: {} for name in _OBJECTS}, "health": None, "failures": [], **manifest}
 
 
 # What readers look into, and what they look into one by one.

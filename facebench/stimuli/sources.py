@@ -81,7 +81,11 @@ def find_sources(
         raise MissingImageError(msg)
     people: dict[str, list[Source]] = {}
     aside = set_aside(folder)
-    listed = list_images(folder)
+    try:
+        listed = list_images(folder)
+    except MissingImageError as error:
+        msg = f"The 'images_path' must hold images. {error}"
+        raise StimulusError(msg) from None
     if listed.passed_over:
         _log.info("%s %s", folder, listed)
     for path in listed.images:

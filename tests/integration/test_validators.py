@@ -15,6 +15,7 @@ from facebench.results.compare import compare_runs
 from facebench.results.leaderboard import write_leaderboard
 from facebench.results.report.run_page import write_report
 from facebench.results.run_folder import RunFolder
+from support.measured import with_estimates
 from support.small_run import save_small_run, small_manager
 
 
@@ -54,7 +55,7 @@ def test_infinity_is_written_as_tables_for_the_web_have_it(tmp_path):
     manager = small_manager(tmp_path)
     table = manager.unrounded_performance_dfs["effect"]
     table.loc[0, "Relative Difference"], table.loc[1, "Relative Difference"] = np.inf, -np.inf
-    run = RunFolder.create(tmp_path / "runs", "endless").save(manager)
+    run = RunFolder.create(tmp_path / "runs", "endless").save(with_estimates(manager))
     lines = (run / "results.csv").read_text(encoding="utf-8").splitlines()
     assert sum(",INF," in line for line in lines) == 1
     assert sum(",-INF," in line for line in lines) == 1

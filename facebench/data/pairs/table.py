@@ -105,7 +105,10 @@ def _are_numbers(texts: list[str]) -> bool:
             return False
         found.append(parts)
     numbers = {float(text) for text in texts}
-    if len(numbers) < len(texts) or any(map(math.isinf, numbers)):
+    # Programs that round write -0.0; -0 beside 0 is a code.
+    zeros = {text.removeprefix("-") if "." in text else text for text in texts if float(text) == 0}
+    n_different = sum(float(text) != 0 for text in texts) + len(zeros)
+    if len(numbers) < n_different or any(map(math.isinf, numbers)):
         return False
     whole = [part["whole"] for part in found if part["decimals"] is None]
     if any(len(digits) > _EXACT_DIGITS for digits in whole):

@@ -427,7 +427,7 @@ def test_a_subclass_of_built_in_code_counts_by_its_own_code_too() -> None:
 
 
 def test_stored_distances_are_named_by_version_and_settings() -> None:
-    assert RowDistance("cosine").key == "distances-1 cosine p=2.0 offset=0.0 eps=0.0"
+    assert RowDistance("cosine").key == "distances-2 cosine p=2.0 offset=0.0 eps=0.0"
 
 
 @pytest.mark.parametrize("is_installed", [True, False])

@@ -195,12 +195,12 @@ def test_errors_of_left_out_are_near_those_of_the_bootstrap(saved):
 def test_every_headline_measure_has_tie_groups(saved):
     run = load_run(saved[1])
     for number, task in enumerate(run.tasks):
-        section = task_section(run, task, number, 4, Thumbnails(0))
+        section = task_section(run, task, number, 4, Thumbnails(0, [run]))
         for key, letters in section.ties.items():
             if task == "fussy" or key in {("GARBE", "all groups"), ("AUC", "a")}:
                 continue
             assert set(letters) == {"strong", "weak"}, (task, key)
-    section = task_section(run, "verification", 0, 4, Thumbnails(0))
+    section = task_section(run, "verification", 0, 4, Thumbnails(0, [run]))
     assert section.ties["AUC", ""] == {"strong": "a", "weak": "b"}
 
 

@@ -342,9 +342,9 @@ def test_people_s_mean_ratings_are_drawn_and_have_hardest_pairs(tmp_path):
         rates_similarity=True,
     )  # fmt: skip
     series = [("m", "default", PairRows(frame, facts))]
-    drawn = scatter_data(series, Thumbnails(10**6))
+    drawn = scatter_data(series, Thumbnails(10**6, []))
     np.testing.assert_allclose(drawn["given"], -frame[["ann", "bob"]].mean(axis=1))
-    [own] = gallery_data(series, Thumbnails(10**6))
+    [own] = gallery_data(series, Thumbnails(10**6, []))
     assert own["groups"][0]["pairs"][0]["given"] is not None
 
 
