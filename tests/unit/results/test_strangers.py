@@ -34,7 +34,7 @@ def made(tmp_path_factory):
     task = AccuracyTask("t", root / "pairs.csv", root / "faces", true_label="same")
     model = SmallNet("m", device="cpu", preprocess_function=small_transform)
     manager = MultiModelTaskManager(model, task, num_workers=0, cache_dir=None)
-    manager.run_all_tasks_all_models()
+    manager.run_all_tasks_all_models(root / "out", plots=False)
     RunFolder.create(root / "runs", "r").save(manager)
     return root
 
