@@ -194,7 +194,7 @@ class RunFolder:
             name: facts_of(task, performances.get(name)) for name, task in manager.tasks.items()
         }
         distances = manager.model_task_distances_dfs
-        results = self.write_tables(manager.estimates, distances, facts, manager.tasks)
+        results = self.write_tables(manager.estimates, distances, facts)
         health = None
         # Whoever interrupts a run does not want to wait.
         if status in ("finished", "failed"):
@@ -228,13 +228,12 @@ class RunFolder:
         estimates: EstimatesByTask,
         distances: Mapping[str, Mapping[str, pd.DataFrame]],
         facts: Mapping[str, TaskFacts],
-        tasks: Mapping[str, Any],
     ) -> pd.DataFrame:
         """Write the tidy results and all distances.
 
         Parameters
         ----------
-        estimates, facts, tasks
+        estimates, facts
             See `tidy_results`.
         distances : mapping
             ``distances[model][task]``: every pair (or item) once per layer.
@@ -244,7 +243,7 @@ class RunFolder:
         DataFrame
             The tidy results.
         """
-        results = tidy_results(self.id, estimates, facts, tasks)
+        results = tidy_results(self.id, estimates, facts)
         with atomic_path(self.path / RESULTS_FILE) as temporary:
             results.to_parquet(temporary, index=False)
         with atomic_path(self.path / RESULTS_CSV) as temporary:

@@ -21,7 +21,6 @@ def tidy_results(
     run: str,
     estimates: EstimatesByTask,
     facts: Mapping[str, TaskFacts],
-    tasks: Mapping[str, Any],
 ) -> pd.DataFrame:
     """Bring all results into the tidy schema.
 
@@ -32,9 +31,7 @@ def tidy_results(
     estimates : mapping
         By task, model and layer, as `MultiModelTaskManager.estimates` has them.
     facts : mapping of str to TaskFacts
-        What is known of each task.
-    tasks : mapping of str to task
-        The tasks, which say what their measures are.
+        What is known of each task, its declared measures among it.
 
     Returns
     -------

@@ -65,8 +65,7 @@ def test_what_has_no_interval_has_no_method(tmp_path: Path) -> None:
     task = made(tmp_path, measure="tar", far=0.01)
     found = measure(task, "net", *embeddings_of(task, 1))
     facts = {"inversion": facts_of(task, found.performance)}
-    tasks = {"inversion": task}
-    tidy = tidy_results("run", {"inversion": {"net": found.estimates}}, facts, tasks)
+    tidy = tidy_results("run", {"inversion": {"net": found.estimates}}, facts)
     bare = tidy[tidy["ci_low"].isna()]
     assert "upright TAR@FAR=0.01" in set(bare["metric"])
     assert not bare.loc[bare["value"].isna(), "ci_method"].notna().any()
