@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +18,7 @@ __all__ = ["SpilledRows", "Spills"]
 
 
 class SpilledRows:
-    """The rows of one layer in a file, written and read without mapping it.
+    """The rows of one layer in a file, written and read without mapping it, by any thread.
 
     Parameters
     ----------
@@ -33,21 +34,33 @@ class SpilledRows:
         self._path = path
         # Not a memory map: pages of a map would count as this process's memory.
         self._file = path.open("w+b", buffering=0)
+        # Two groups of pairs read the same layer at once, and a file has one position.
+        self._lock = threading.Lock()
 
     def write(self, row: int, values: torch.Tensor) -> None:
         """Write one row [D]."""
         data = values.contiguous().cpu().numpy().data.cast("B")
-        self._file.seek(row * self.width * FLOAT)
-        while data:
-            data = data[self._file.write(data) :]
+        with self._lock:
+            self._file.seek(row * self.width * FLOAT)
+            while data:
+                data = data[self._file.write(data) :]
 
     def block(self, rows: list[int], start: int, stop: int) -> torch.Tensor:
         """Read some values of some rows, [R, stop - start]."""
         values = np.empty((len(rows), stop - start), dtype=np.float32)
         for place, row in enumerate(rows):
-            self._file.seek((row * self.width + start) * FLOAT)
-            self._file.readinto(values[place])
+            self._read((row * self.width + start) * FLOAT, values[place].data.cast("B"))
         return torch.from_numpy(values)
+
+    def _read(self, begin: int, target: memoryview) -> None:
+        with self._lock:
+            self._file.seek(begin)
+            while target:
+                length = self._file.readinto(target)
+                if not length:
+                    msg = f"The temporary file {self._path} ends too early; was it cut off?"
+                    raise OSError(msg)
+                target = target[length:]
 
     def as_array(self) -> FloatArray:
         """Map all rows, [N, D], into the address space; they are read where they are used."""

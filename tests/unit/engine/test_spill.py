@@ -1,36 +1,34 @@
-"""Rows on disk come back as they were, and leave no file behind."""
-
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from facebench.engine.spill import Spills
+from facebench.engine.spill import SpilledRows
 
 
-def test_rows_come_back_whole_and_in_blocks(tmp_path: Path) -> None:
-    rows = torch.rand(5, 7)
-    with Spills({"wide": 7, "other": 3}, n_rows=5, folder=tmp_path) as spills:
-        wide = spills.layers["wide"]
-        # In any order, also from memory that is not contiguous.
-        for row in (3, 0, 4, 1, 2):
-            wide.write(row, rows.T.contiguous().T[row])
-        assert np.array_equal(wide.as_array(), rows.numpy())
-        assert torch.equal(wide.block([4, 0], 2, 6), rows[[4, 0], 2:6])
-        spills.layers["other"].write(0, torch.ones(3))
-        assert np.array_equal(wide.as_array(), rows.numpy())
+def test_threads_that_read_at_once_get_the_rows_they_asked_for(tmp_path: Path) -> None:
+    """Two groups of pairs share a layer: each moved the other's place in the file."""
+    n_rows, width = 40, 8
+    spilled = SpilledRows(tmp_path / "rows", n_rows, width)
+    for row in range(n_rows):
+        spilled.write(row, torch.full((width,), float(row)))
+
+    def wrong(seed: int) -> int:
+        rows = np.random.default_rng(seed).integers(0, n_rows, 4_000).tolist()
+        return int((spilled.block(rows, 2, 6).numpy() != np.array(rows)[:, None]).sum())
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(wrong, range(16))) == 0
+    spilled.close()
 
 
-def test_files_go_after_an_error_too(tmp_path: Path) -> None:
-    def break_down() -> None:
-        with Spills({"a": 2}, 3, tmp_path) as spills:
-            spills.layers["a"].write(0, torch.ones(2))
-            assert list(tmp_path.iterdir())
-            raise ValueError("broken")
-
-    with pytest.raises(ValueError, match="broken"):
-        break_down()
-    assert not list(tmp_path.iterdir())
+def test_a_file_cut_off_is_told_rather_than_read_as_memory_holds_it(tmp_path: Path) -> None:
+    spilled = SpilledRows(tmp_path / "rows", 2, 4)
+    spilled.write(0, torch.ones(4))
+    with pytest.raises(OSError, match="ends too early"):
+        spilled.block([1], 0, 4)
+    spilled.close()
