@@ -38,11 +38,19 @@ def compare(
     run_a: Annotated[Path, typer.Argument(metavar="RUN_A", help="A run, or runs/NAME.")],
     run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="Another.")],
     output: Output = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(help="Smallest difference that would matter: test equivalence (TOST)."),
+    ] = None,
+    fdr: Annotated[
+        bool,
+        typer.Option("--fdr", help="Adjust P over tasks (Benjamini and Hochberg)."),
+    ] = False,
 ) -> None:
     """Compare two runs: numbers side by side, differences, what was different."""
     from facebench.results.compare import compare_runs
 
-    found = compare_runs(latest_run(run_a), latest_run(run_b), output)
+    found = compare_runs(latest_run(run_a), latest_run(run_b), output, margin=margin, fdr=fdr)
     talk().result(f"{found}.")
     _show_differences(found.differing)
     talk().data(
@@ -74,7 +82,8 @@ def _show_differences(differing: pd.DataFrame) -> None:
     order = differing["difference"].abs().sort_values(ascending=False).index
     shown = differing.loc[order].sort_values("p_value", kind="stable").head(_SHOWN)
     names = ["task", "model", "layer", "condition", "metric"]
-    values = ["value_a", "value_b", "difference", "ci_low", "ci_high", "p_value"]
+    values = ["value_a", "value_b", "difference", "ci_low", "ci_high", "p_value", "p_layers"]
+    values += [name for name in ("p_equivalent", "p_fdr") if name in differing]
     rows = [
         [*(_text(row[name]) for name in names), *(_number(row[value]) for value in values)]
         for row in shown.to_dict("records")

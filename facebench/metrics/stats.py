@@ -9,6 +9,7 @@ from scipy.special import chdtrc, ndtr
 
 from facebench.metrics.bootstrap import Interval, PairedBootstrap, bootstrap, paired_bootstrap
 from facebench.metrics.labels import as_labels, read_comparisons
+from facebench.metrics.uncertainty.spread import PairedDifference, Spread
 from facebench.metrics.weighted_ranks import ranks
 from facebench.types import Float64Array
 
@@ -24,6 +25,7 @@ __all__ = [
     "delong_test",
     "holm",
     "mcnemar",
+    "mcnemar_difference",
     "paired_bootstrap",
     "wilson",
 ]
@@ -287,6 +289,52 @@ def mcnemar(correct_a: Any, correct_b: Any) -> Significance:
         return Significance(float(min(1.0, 2 * binom.cdf(min(only_a, only_b), discordant, 0.5))))
     excess = max(abs(only_a - only_b) - 1, 0)
     return Significance(float(chdtrc(1, excess**2 / discordant)))
+
+
+def mcnemar_difference(
+    correct_a: Any, correct_b: Any, confidence: float = 0.95
+) -> PairedDifference:
+    """Difference of two accuracies on independent comparisons, by McNemar's test.
+
+    The interval is that of the share b / (b + c) which goes with the test (exact or Wilson's with
+    continuity correction), times (b + c) / N: it excludes 0 exactly where P < 1 - confidence.
+
+    Parameters
+    ----------
+    correct_a, correct_b : array-like of bool, shape [N]
+        See `mcnemar`. Comparisons that share people are not independent: P is then too small.
+    confidence : float, default 0.95
+        Coverage of the interval.
+
+    Returns
+    -------
+    PairedDifference
+
+    Raises
+    ------
+    ValueError
+        As `mcnemar`.
+
+    Examples
+    --------
+    >>> made = mcnemar_difference([1, 1, 1, 1, 1], [0, 0, 0, 0, 1])
+    >>> made.difference, round(made.low, 3), made.p_value
+    (0.8, -0.164, 0.125)
+    """
+    p_value = mcnemar(correct_a, correct_b).p_value
+    right_a, right_b = as_labels(correct_a).astype(bool), as_labels(correct_b).astype(bool)
+    only_a = int(np.count_nonzero(right_a & ~right_b))
+    discordant = only_a + int(np.count_nonzero(right_b & ~right_a))
+    if discordant == 0:
+        return PairedDifference(0.0, 0.0, 0.0, p_value, Spread(0.0, np.inf))
+    from scipy.stats import binomtest
+
+    method = "exact" if discordant < _FEW_DISCORDANT else "wilsoncc"
+    share = binomtest(only_a, discordant).proportion_ci(confidence, method)
+    scale = discordant / right_a.size
+    low, high = ((2 * float(end) - 1) * scale for end in (share.low, share.high))
+    spread = Spread(float(np.sqrt(discordant)) / right_a.size, np.inf)
+    return PairedDifference((2 * only_a / discordant - 1) * scale, low, high, p_value, spread)
 
 
 def _p_values(p: Any) -> Float64Array:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facebench.metrics.accuracy import (
+    BestAccuracy,
     accepted_at,
     best_accuracy,
     kfold_accuracy,
@@ -16,20 +18,28 @@ from facebench.metrics.accuracy import (
 from facebench.metrics.labels import read_comparisons
 from facebench.metrics.operating_points import eer, tar_at_far
 from facebench.metrics.roc_curve import roc
+from facebench.metrics.uncertainty.influence import auc_influence, linear_replicates
+from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.proportions import (
+    EffectiveCounts,
     Proportion,
     effective_counts,
+    jackknife_proportion,
     proportion_interval,
 )
 from facebench.metrics.uncertainty.replicates import (
     fold_accuracy_replicates,
+    verification_jackknife,
     verification_replicates,
 )
 from facebench.metrics.uncertainty.resamples import Interval, Resamples, percentiles
+from facebench.metrics.uncertainty.spread import Replicates
 from facebench.metrics.verification import auc, dprime
-from facebench.types import Float64Array
+from facebench.types import Float64Array, FloatArray
 
 __all__ = ["Estimate", "TarEstimate", "VerificationReport", "verify"]
+
+_ROUNDING = 1e-9
 
 
 class Estimate(NamedTuple):
@@ -87,7 +97,7 @@ def verify(
     labels: Any,
     scores: Any,
     folds: Any,
-    resamples: Resamples,
+    resamples: Resamples | JackknifeGroups,
     *,
     far: Sequence[float] = (1e-1, 1e-2, 1e-3),
     confidence: float = 0.95,
@@ -103,13 +113,14 @@ def verify(
         Similarities or distances; NaN (failure to process) is rejected.
     folds : array-like, shape [N]
         See `kfold_accuracy`.
-    resamples : Resamples
-        Of the same comparisons.
+    resamples : Resamples or JackknifeGroups
+        Of the same comparisons; jackknife groups of people hold their coverage down to eight of
+        them, see docs/intervals.md.
     far : sequence of float
         Targets of the false accept rate.
     confidence : float, default 0.95
-        Nominal coverage of the intervals: percentile, and for shares no narrower than the number
-        of comparisons allows, see `proportion_interval`.
+        Nominal coverage of the intervals: percentile or jackknife with t quantiles, and for shares
+        no narrower than the number of comparisons allows, see `proportion_interval`.
     higher_is_better : bool, default True
         False for distances.
 
@@ -139,49 +150,40 @@ def verify(
     crossed = kfold_accuracy(labels, scores, folds, **way)
     oracle = best_accuracy(labels, scores, **way)
     equal = eer(curve)
-    drawn = verification_replicates(labels, scores, resamples, far=far, **way)
     counts = effective_counts(genuine, -similarities, resamples.first, resamples.second)
-    sign = 1.0 if higher_is_better else -1.0
+    made: _Jackknife | _Bootstrap
+    given = (far, confidence, counts, higher_is_better)
+    if isinstance(resamples, JackknifeGroups):
+        made = _Jackknife(labels, scores, resamples, *given)
+    else:
+        made = _Bootstrap(labels, scores, resamples, *given)
     fold_array = np.asarray(folds)
     right = kfold_decisions(labels, scores, folds, crossed.thresholds, **way)
-    oracle_right = accepted_at(similarities, oracle.threshold * sign) == genuine
-
-    def drawn_interval(name: str) -> Interval:
-        return percentiles(_finite(drawn[name]), confidence, resamples.n_units)
-
-    def share(name: Proportion, value: float, replicates: Float64Array) -> Estimate:
-        return Estimate(value, proportion_interval(name, value, replicates, counts, confidence))
-
     with np.errstate(invalid="ignore"):  # accept-none in one fold and accept-all in another
         threshold = float(crossed.thresholds.mean())
-    sensitivity = dprime(labels, scores, **way)
-    area = auc(curve)
-    best = drawn_interval("best threshold")
+    best = made.plain("best threshold", oracle.threshold).interval
     finite = _finite(crossed.thresholds)
+    around = Interval(min(best.low, *finite), max(best.high, *finite))
     return VerificationReport(
-        accuracy=share(
+        accuracy=made.share(
             "accuracy", crossed.mean, fold_accuracy_replicates(right, fold_array, resamples)
         ),
         standard_error=crossed.standard_error,
-        threshold=Estimate(threshold, Interval(min(best.low, *finite), max(best.high, *finite))),
-        oracle_accuracy=share(
-            "accuracy",
-            oracle.accuracy,
-            fold_accuracy_replicates(oracle_right, np.ones(genuine.size), resamples),
-        ),
-        oracle_threshold=Estimate(oracle.threshold, best),
-        auc=share("auc", area, drawn["auc"]),
-        eer=share("eer", equal.rate, drawn["eer"]),
-        eer_threshold=Estimate(equal.threshold, drawn_interval("eer threshold")),
-        dprime=Estimate(sensitivity, drawn_interval("dprime")),
+        threshold=Estimate(threshold, around),
+        oracle_accuracy=made.oracle(oracle, similarities, genuine),
+        # Where it is the same whoever is left out, those of the folds tell how far it may move.
+        oracle_threshold=Estimate(oracle.threshold, around if best.low == best.high else best),
+        auc=made.share("auc", auc(curve)),
+        eer=made.share("eer", equal.rate),
+        eer_threshold=made.plain("eer threshold", equal.threshold),
+        dprime=made.plain("dprime", dprime(labels, scores, **way)),
         tar=[
             TarEstimate(
                 found.target,
-                share("tar", found.tar, drawn[f"tar@{found.target:g}"]),
+                made.share("tar", found.tar, name=f"tar@{found.target:g}"),
                 found.far,
                 _resolved(
-                    Estimate(found.threshold, drawn_interval(f"tar@{found.target:g} threshold")),
-                    found.tar,
+                    made.plain(f"tar@{found.target:g} threshold", found.threshold), found.tar
                 ),
                 found.resolvable,
             )
@@ -189,6 +191,99 @@ def verify(
         ],
         n_impostor=curve.n_impostor,
     )
+
+
+class _Bootstrap:
+    """Intervals from resamples."""
+
+    def __init__(
+        self,
+        labels: Any,
+        scores: Any,
+        resamples: Resamples,
+        far: Sequence[float],
+        confidence: float,
+        counts: EffectiveCounts,
+        higher_is_better: bool,
+    ) -> None:
+        self._drawn = verification_replicates(
+            labels, scores, resamples, far=far, higher_is_better=higher_is_better
+        )
+        self._resamples, self._confidence, self._counts = resamples, confidence, counts
+        self._sign = 1.0 if higher_is_better else -1.0
+
+    def share(
+        self,
+        share: Proportion,
+        value: float,
+        replicates: Float64Array | None = None,
+        *,
+        name: str = "",
+    ) -> Estimate:
+        drawn = self._drawn[name or share] if replicates is None else replicates
+        return Estimate(
+            value, proportion_interval(share, value, drawn, self._counts, self._confidence)
+        )
+
+    def plain(self, name: str, value: float) -> Estimate:
+        drawn = _finite(self._drawn[name])
+        return Estimate(value, percentiles(drawn, self._confidence, self._resamples.n_units))
+
+    def oracle(
+        self, found: BestAccuracy, similarities: FloatArray, genuine: NDArray[np.bool_]
+    ) -> Estimate:
+        right = accepted_at(similarities, found.threshold * self._sign) == genuine
+        everything = np.ones(genuine.size)
+        return self.share(
+            "accuracy",
+            found.accuracy,
+            fold_accuracy_replicates(right, everything, self._resamples),
+        )
+
+
+class _Jackknife:
+    """Intervals from leaving out units, thresholds chosen anew without each group of them."""
+
+    def __init__(
+        self,
+        labels: Any,
+        scores: Any,
+        groups: JackknifeGroups,
+        far: Sequence[float],
+        confidence: float,
+        counts: EffectiveCounts,
+        higher_is_better: bool,
+    ) -> None:
+        way = {"higher_is_better": higher_is_better}
+        self._made = verification_jackknife(labels, scores, groups, far=far, **way)
+        influence = auc_influence(labels, scores, **way)
+        self._made["auc"] = linear_replicates(influence, groups.shared)
+        self._confidence, self._counts = confidence, counts
+
+    def share(
+        self,
+        share: Proportion,
+        value: float,
+        replicates: Float64Array | None = None,
+        *,
+        name: str = "",
+    ) -> Estimate:
+        made = (
+            self._made[name or share]._replace(value=value)
+            if replicates is None
+            else Replicates(value, replicates)
+        )
+        return Estimate(value, jackknife_proportion(share, made, self._counts, self._confidence))
+
+    def plain(self, name: str, value: float) -> Estimate:
+        made = self._made[name]._replace(value=value)
+        if name.endswith("threshold") and made.spread.error < _ROUNDING:
+            # The same whoever is left out.
+            return Estimate(value, Interval(value, value))
+        return Estimate(value, made.interval(confidence=self._confidence))
+
+    def oracle(self, found: BestAccuracy, *_: Any) -> Estimate:
+        return self.share("accuracy", found.accuracy, name="best accuracy")
 
 
 def _finite(values: Float64Array) -> Float64Array:

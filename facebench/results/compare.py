@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from facebench.errors import InputError
+from facebench.metrics.stats import benjamini_hochberg
+from facebench.metrics.uncertainty.spread import PairedDifference, max_statistic
 from facebench.metrics.verification import youden_threshold
 from facebench.results.comparison.paired import Evidence
 from facebench.results.comparison.runs import RunComparison
@@ -19,6 +24,8 @@ from facebench.results.reader import Run, load_run
 from facebench.results.report.comparison_page import comparison_context
 from facebench.results.report.pages import write_page
 from facebench.results.report.provenance_view import flat
+from facebench.tasks.measures import headlines
+from facebench.types import Float64Array
 
 __all__ = ["RunComparison", "compare_runs"]
 
@@ -51,7 +58,14 @@ _SETTINGS = (
 _NOISE = re.compile(r"seconds|timing|memory|hits|misses|forwards|n_images_per|elapsed|path|started")
 
 
-def compare_runs(a: Path, b: Path, output: Path | None = None) -> RunComparison:
+def compare_runs(
+    a: Path,
+    b: Path,
+    output: Path | None = None,
+    *,
+    margin: float | None = None,
+    fdr: bool = False,
+) -> RunComparison:
     """Compare two runs.
 
     Parameters
@@ -60,6 +74,11 @@ def compare_runs(a: Path, b: Path, output: Path | None = None) -> RunComparison:
         Their folders, the earlier one first.
     output : Path, optional
         The page to write; None writes none.
+    margin : float, optional
+        The smallest difference that would matter: with it, `RunComparison.numbers` has the P of
+        equivalence (two one-sided tests).
+    fdr : bool, default False
+        Adjust the P of headline numbers over tasks by Benjamini and Hochberg's method.
 
     Returns
     -------
@@ -69,11 +88,16 @@ def compare_runs(a: Path, b: Path, output: Path | None = None) -> RunComparison:
     ------
     RunFolderError
         If one is no run that can be read.
+    InputError
+        If the margin is not above 0.
     """
+    if margin is not None and not (np.isfinite(margin) and margin > 0):
+        msg = f"The 'margin' parameter of compare_runs must be above 0. Got {margin!r} instead."
+        raise InputError(msg)
     one, other = load_run(a), load_run(b)
     numbers = _side_by_side(one, other)
     places = numbers.groupby(["task", "model"], sort=False).indices
-    intervals = np.full((len(numbers), 3), np.nan)
+    tests: list[PairedDifference | None] = [None] * len(numbers)
     best = {
         task: [best_layers(run.results, task, run.tasks[task]) for run in (one, other)]
         for task in one.tasks
@@ -84,11 +108,13 @@ def compare_runs(a: Path, b: Path, output: Path | None = None) -> RunComparison:
         # One task and model at a time: the distances of all need not fit into memory.
         pairs = _common_pairs(one, other, str(model), str(task))
         for place, row in zip(rows, numbers.iloc[rows].to_dict("records"), strict=True):
-            intervals[place] = _paired(row, one, other, pairs.get(row["layer"], (None, None)))
+            tests[place] = _paired(row, one, other, pairs.get(row["layer"], (None, None)))
         chosen = {layers.get(model) for layers in best.get(task, ())}
         shown = {layer: both for layer, both in pairs.items() if layer in chosen}
         changed += _changed_pairs(str(task), str(model), shown)
-    numbers[["ci_low", "ci_high", "p_value"]] = intervals
+    _add_tests(numbers, tests, margin)
+    if fdr:
+        numbers["p_fdr"] = _over_tasks(numbers, one)
     comparison = RunComparison(
         numbers,
         pd.concat(changed, ignore_index=True) if changed else pd.DataFrame(columns=_CHANGED),
@@ -158,18 +184,58 @@ def _side_by_side(a: Run, b: Run) -> pd.DataFrame:
 
 def _paired(
     row: dict[Any, Any], a: Run, b: Run, pairs: tuple[PairRows | None, PairRows | None]
-) -> tuple[float, float, float]:
-    nothing = (float("nan"),) * 3
+) -> PairedDifference | None:
     if pd.isna(row["difference"]):
-        return nothing
+        return None
     cell = (row["task"], row["model"], row["layer"])
     condition = None if pd.isna(row["condition"]) else row["condition"]
     one, other = (
         Evidence(row["metric"], condition, value, own, run.left_out.get(cell))
         for value, own, run in zip((row["value_a"], row["value_b"]), pairs, (a, b), strict=True)
     )
-    made = other.minus(one)
-    return nothing if made is None else (made.low, made.high, made.p_value)
+    return other.minus(one)
+
+
+def _add_tests(
+    numbers: pd.DataFrame, tests: list[PairedDifference | None], margin: float | None
+) -> None:
+    """Add what follows from the paired differences, and P for the largest of all layers."""
+    made = {place: test for place, test in enumerate(tests) if test is not None}
+    columns: dict[str, Callable[[PairedDifference], float]] = {
+        "ci_low": lambda test: test.low,
+        "ci_high": lambda test: test.high,
+        "p_value": lambda test: test.p_value,
+        "detectable": lambda test: test.detectable,
+    }
+    if margin is not None:
+        columns["p_equivalent"] = partial(PairedDifference.equivalence, margin=margin)
+    for name, value_of in columns.items():
+        values = np.full(len(numbers), np.nan)
+        values[list(made)] = [value_of(test) for test in made.values()]
+        numbers[name] = values
+    keys = ["task", "metric", "condition"]
+    for name, by in (("p_layers", [*keys, "model"]), ("p_models_layers", keys)):
+        values = np.full(len(numbers), np.nan)
+        for rows in numbers.groupby(by, sort=False, dropna=False).indices.values():
+            places = [place for place in rows.tolist() if place in made]
+            if places:
+                values[places] = max_statistic([made[place] for place in places])
+        numbers[name] = values
+
+
+def _over_tasks(numbers: pd.DataFrame, run: Run) -> Float64Array:
+    """Adjust P of each task's first headline number over tasks, in the best layers of a run."""
+    adjusted = np.full(len(numbers), np.nan)
+    chosen = np.zeros(len(numbers), dtype=bool)
+    for task, facts in run.tasks.items():
+        own = (numbers["task"] == task).to_numpy()
+        metric = headlines(facts, list(dict.fromkeys(numbers.loc[own, "metric"])))[:1]
+        best = numbers["model"].map(best_layers(run.results, task, facts))
+        chosen |= own & numbers["metric"].isin(metric) & (numbers["layer"] == best)
+    chosen &= numbers["p_value"].notna().to_numpy()
+    for rows in numbers[chosen].groupby("model", sort=False).groups.values():
+        adjusted[rows] = benjamini_hochberg(numbers.loc[rows, "p_value"])
+    return adjusted
 
 
 def _changed_pairs(

@@ -1,4 +1,4 @@
-"""How much each pair moves a measure, and the interval that follows from it."""
+"""A measure without each person (or image) in turn, from the pairs behind it, and its interval."""
 
 from __future__ import annotations
 
@@ -16,10 +16,8 @@ from facebench.metrics.uncertainty.correlation_influence import (
 )
 from facebench.metrics.uncertainty.influence import (
     Influence,
-    Scale,
     auc_influence,
-    dyadic_error,
-    interval,
+    linear_replicates,
     mean_influence,
     relative_difference_influence,
 )
@@ -27,17 +25,15 @@ from facebench.metrics.uncertainty.proportions import (
     PROPORTIONS_NOTE,
     Proportion,
     effective_counts,
-    no_narrower,
+    jackknife_proportion,
 )
-from facebench.metrics.verification import accuracy_at, youden_threshold
+from facebench.metrics.uncertainty.replicates import youden_accuracy_jackknife
+from facebench.metrics.uncertainty.spread import Replicates, Scale
 from facebench.results.pair_rows import PairRows
 
-__all__ = ["influence_interval", "influence_of"]
+__all__ = ["EVERY_PAIR", "replicates_interval", "replicates_of"]
 
 _SCALES: dict[InfluenceKind, Scale] = {
-    "auc": "logit",
-    "auc of all pairs": "logit",
-    "accuracy": "logit",
     "pearson": "fisher",
     "spearman": "fisher",
     "kendall": "fisher",
@@ -55,11 +51,11 @@ _PROPORTIONS: dict[InfluenceKind, Proportion] = {
     "auc of all pairs": "auc",
     "accuracy": "accuracy",
 }
-_ROUNDING = 1e-12
+EVERY_PAIR = "auc of all pairs"
 
 
-def influence_of(measure: str, pairs: PairRows) -> Influence | None:
-    """Say how much each usable pair moves a measure.
+def replicates_of(measure: str, pairs: PairRows) -> Replicates | None:
+    """Measure a layer without each person (or image) in turn.
 
     Parameters
     ----------
@@ -70,30 +66,42 @@ def influence_of(measure: str, pairs: PairRows) -> Influence | None:
 
     Returns
     -------
-    Influence or None
+    Replicates or None
         None for other measures, or where the measure is not defined.
     """
     kind = pairs.facts.influences.get(measure)
     if kind is None or not pairs.has_pairs or not pairs.usable.any():
         return None
     try:
-        found = _influence(kind, pairs)
+        found = _replicates(kind, pairs)
     except ValueError:
         # Not defined on these pairs: a class or the spread is missing.
         return None
-    return found if found is not None and np.isfinite(found.estimate) else None
+    return found if found is not None and np.isfinite(found.value) else None
+
+
+def _replicates(kind: InfluenceKind, pairs: PairRows) -> Replicates | None:
+    if kind == "accuracy":
+        if pairs.labels is None:
+            return None
+        used = pairs.usable
+        return youden_accuracy_jackknife(
+            pairs.labels[used], 1.0 - pairs.distances[used], pairs.groups
+        )
+    influence = _influence(kind, pairs)
+    shared = pairs.dyads_of_all if kind == EVERY_PAIR else pairs.dyads
+    return None if influence is None else linear_replicates(influence, shared)
 
 
 def _influence(kind: InfluenceKind, pairs: PairRows) -> Influence | None:
     used = pairs.usable
     distances = pairs.distances[used]
-    if kind in _PROPORTIONS:
-        if pairs.labels is None or (kind == "auc of all pairs" and not used.all()):
+    if kind in ("auc", EVERY_PAIR):
+        if pairs.labels is None:
             return None
-        labels = pairs.labels[used]
-        if kind == "accuracy":
-            return _accuracy_influence(labels, 1.0 - distances)
-        return auc_influence(labels, distances, higher_is_better=False)
+        if kind == EVERY_PAIR:
+            return auc_influence(pairs.labels, pairs.distances, higher_is_better=False)
+        return auc_influence(pairs.labels[used], distances, higher_is_better=False)
     if kind in _CORRELATIONS:
         other = pairs.rated if pairs.given is None else pairs.given
         return None if other is None else _CORRELATIONS[kind](distances, other[used])
@@ -103,13 +111,13 @@ def _influence(kind: InfluenceKind, pairs: PairRows) -> Influence | None:
     return _relative_influence(pairs) if kind == "relative difference" else None
 
 
-def influence_interval(measure: str, value: float, pairs: PairRows) -> dict[str, Any] | None:
-    """Make the 95 % interval of a measure from how much each pair moves it.
+def replicates_interval(measure: str, value: float, pairs: PairRows) -> dict[str, Any] | None:
+    """Make the 95 % interval of a measure from its values without each person (or image).
 
     Parameters
     ----------
     measure : str
-        See `influence_of`.
+        See `replicates_of`.
     value : float
         The measure as its task reports it.
     pairs : PairRows
@@ -120,34 +128,26 @@ def influence_interval(measure: str, value: float, pairs: PairRows) -> dict[str,
     dict or None
         low, high and method of an `Estimate`; None where pairs do not say.
     """
-    influence = influence_of(measure, pairs)
-    if influence is None:
+    made = replicates_of(measure, pairs)
+    if made is None:
         return None
+    made = made._replace(value=value)
     by, *sides = pairs.members
     used = pairs.usable
-    error = dyadic_error(influence.values, pairs.dyads)
     kind = pairs.facts.influences[measure]
     share = _PROPORTIONS.get(kind)
-    if error < _ROUNDING and share is None:
-        return None
-    found = interval(value, error, _SCALES.get(kind, "identity"))
-    how = f"dyadic cluster-robust by {by}"
-    if share is not None:
+    how = f"jackknife by {by}, {made.units.size} groups, t quantiles"
+    if share is None:
+        found = made.interval(_SCALES.get(kind, "identity"))
+    else:
         genuine = np.asarray(pairs.labels)[used] == 1
         first, second = (side[used] for side in sides)
         counts = effective_counts(genuine, pairs.distances[used], first, second)
-        found = no_narrower(share, value, found, error**2, counts)
+        found = jackknife_proportion(share, made, counts)
         how += PROPORTIONS_NOTE
+    if np.isnan(found.low):
+        return None
     return {"low": found.low, "high": found.high, "method": how}
-
-
-def _accuracy_influence(labels: Any, similarities: Any) -> Influence:
-    threshold = youden_threshold(labels, similarities)
-    right = (similarities >= threshold) == (labels == 1)
-    # The threshold is taken as given: it was chosen on the same pairs, as the task says.
-    return Influence(
-        float(accuracy_at(labels, similarities, threshold)), mean_influence(right).values
-    )
 
 
 def _relative_influence(pairs: PairRows) -> Influence | None:
@@ -165,4 +165,4 @@ def _relative_influence(pairs: PairRows) -> Influence | None:
     values = np.empty(distances.size)
     values[is_first] = made.values[: int(is_first.sum())]
     values[~is_first] = made.values[int(is_first.sum()) :]
-    return Influence(made.estimate, values)
+    return Influence(made.estimate, values, is_first)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from facebench.data.identity import people_of, people_of_pairs
 from facebench.metrics.labels import LabelError, as_labels
-from facebench.metrics.uncertainty.influence import Dyads, dyads
+from facebench.metrics.uncertainty.influence import Dyads
+from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.results.task_facts import TaskFacts
 from facebench.types import Float64Array, IntArray
 
@@ -112,8 +113,8 @@ class _Pairs:
         return ("image", *self.images) if self.people is None else ("identity", *self.people)
 
     @cached_property
-    def dyads(self) -> Dyads:
-        return dyads(*self.members[1:])
+    def groups(self) -> JackknifeGroups:
+        return JackknifeGroups(*self.members[1:])
 
     @cached_property
     def counts(self) -> dict[str, int | None]:
@@ -237,10 +238,20 @@ class PairRows:
     @property
     def dyads(self) -> Dyads:
         """Which of the usable pairs have members in common."""
+        return self.groups.shared
+
+    @property
+    def dyads_of_all(self) -> Dyads:
+        """Which of the pairs have members in common, failed ones too."""
+        return self._pairs.groups.shared
+
+    @property
+    def groups(self) -> JackknifeGroups:
+        """The groups of members that are left out in turn of the usable pairs."""
         if self.usable.all():
-            return self._pairs.dyads
+            return self._pairs.groups
         _, first, second = self.members
-        return dyads(first[self.usable], second[self.usable])
+        return JackknifeGroups(first[self.usable], second[self.usable])
 
     def counts(self) -> dict[str, int | None]:
         """Count pairs, images, people and failures (items where rows are not pairs)."""
@@ -303,7 +314,8 @@ def _same_pairs(one: pd.DataFrame, other: pd.DataFrame, facts: TaskFacts) -> boo
 
 
 def _numbered(first: Any, second: Any) -> Sides:
-    numbers = pd.factorize(np.concatenate((first, second)))[0]
+    # Sorted, so that the same people are in the same groups whatever the order of the rows.
+    numbers = pd.factorize(np.concatenate((first, second)), sort=True)[0]
     return numbers[: len(first)], numbers[len(first) :]
 
 

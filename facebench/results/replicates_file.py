@@ -10,11 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from facebench.metrics.uncertainty.jackknife import JackknifeReplicates
+from facebench.types import Float64Array
 from facebench.utils.files import atomic_path
 
 __all__ = ["read_replicates", "write_replicates"]
 
 _Layer = tuple[str, str, str]
+_NUMBERS = ("values", "dyads", "df")
+_NONE = np.empty(0)
 _NAMES = pa.dictionary(pa.int32(), pa.string())
 _SCHEMA = pa.schema(
     [
@@ -22,6 +25,8 @@ _SCHEMA = pa.schema(
         ("by", _NAMES),
         ("digest", _NAMES),
         ("values", pa.list_(pa.float64())),
+        ("dyads", pa.list_(pa.float64())),
+        ("df", pa.float64()),
     ]
 )
 
@@ -37,9 +42,17 @@ def write_replicates(path: Path, found: Mapping[_Layer, JackknifeReplicates]) ->
         By task, model and layer.
     """
     rows = [
-        (*layer, condition, metric, made.by, made.digest, values)
+        (
+            *layer,
+            *key,
+            made.by,
+            made.digest,
+            values,
+            made.dyads.get(key, _NONE),
+            made.df.get(key),
+        )
         for layer, made in found.items()
-        for (condition, metric), values in made.values.items()
+        for key, values in made.values.items()
     ]
     columns = list(zip(*rows, strict=True)) or [()] * len(_SCHEMA)
     arrays = [
@@ -69,13 +82,28 @@ def read_replicates(path: Path) -> dict[_Layer, JackknifeReplicates]:
     if not path.exists():
         return {}
     table = pq.read_table(path)
-    texts = [table[name].to_pylist() for name in _SCHEMA.names[:-1]]
-    values = table["values"].combine_chunks()
-    numbers = values.flatten().to_numpy(zero_copy_only=False)
-    ends = np.cumsum(values.value_lengths().to_numpy(zero_copy_only=False))
-    parts = np.split(numbers, ends[:-1]) if len(ends) else []
+    texts = [table[name].to_pylist() for name in _SCHEMA.names if name not in _NUMBERS]
+    # Older runs have neither of the last two.
+    parts = [
+        _lists(table[name]) if name in table.column_names else [_NONE] * len(table)
+        for name in ("values", "dyads")
+    ]
+    df = table["df"].to_pylist() if "df" in table.column_names else [None] * len(table)
     found: dict[_Layer, JackknifeReplicates] = {}
-    for task, model, layer, condition, metric, by, digest, part in zip(*texts, parts, strict=True):
+    for task, model, layer, condition, metric, by, digest, values, dyads, degrees in zip(
+        *texts, *parts, df, strict=True
+    ):
         made = found.setdefault((task, model, layer), JackknifeReplicates(by, digest, {}))
-        made.values[condition, metric] = part
+        made.values[condition, metric] = values
+        if dyads.size:
+            made.dyads[condition, metric] = dyads
+        if degrees is not None:
+            made.df[condition, metric] = degrees
     return found
+
+
+def _lists(column: pa.ChunkedArray) -> list[Float64Array]:
+    lists = column.combine_chunks()
+    numbers = lists.flatten().to_numpy(zero_copy_only=False)
+    ends = np.cumsum(lists.value_lengths().to_numpy(zero_copy_only=False))
+    return np.split(numbers, ends[:-1]) if len(ends) else []

@@ -28,12 +28,11 @@ from facebench.data.estimates import (
 from facebench.data.identity import people_of
 from facebench.errors import FacebenchError
 from facebench.metrics.uncertainty.jackknife import (
-    FEWEST_GROUPS,
     JackknifeGroups,
     JackknifeReplicates,
-    jackknife_interval,
 )
-from facebench.results.influences import influence_interval
+from facebench.metrics.uncertainty.spread import FEWEST_UNITS
+from facebench.results.influences import replicates_interval
 from facebench.results.pair_rows import PairRows, layers_of
 from facebench.results.task_facts import facts_of
 from facebench.run.task_parts import on_pairs, results_of
@@ -112,7 +111,7 @@ class Estimator:
             }
             estimate = replace(given, **counted)
             if given.low is None and given.measure in headline and np.isfinite(given.value):
-                made = influence_interval(given.measure, given.value, own)
+                made = replicates_interval(given.measure, given.value, own)
                 if made is None:
                     if replicates is None:
                         replicates = self._replicates(task, rows, headline, pairs)
@@ -159,18 +158,18 @@ def _jackknife(estimate: Estimate, found: JackknifeReplicates | str) -> dict[str
     """Make an interval from the measure without parts of the pairs, or say why there is none."""
     if isinstance(found, str):
         return {"method": f"none: {found}"}
-    values = found.values.get((estimate.condition, estimate.measure))
-    if values is None:
+    made = found.of(estimate.condition, estimate.measure, estimate.value)
+    if made is None:
         return {"method": "none: the task tells no way to make one"}
-    low, high = jackknife_interval(estimate.value, values)
+    low, high = made.interval()
     if np.isnan(low):
-        return {"method": f"none: {_why(values)}"}
-    how = f"jackknife by {found.by}, {values.size} groups"
+        return {"method": f"none: {_why(made.units)}"}
+    how = f"jackknife by {found.by}, {made.units.size} groups"
     return {"low": low, "high": high, "method": how}
 
 
 def _why(values: Float64Array) -> str:
-    if values.size < FEWEST_GROUPS:
+    if values.size < FEWEST_UNITS:
         return f"{values.size} people or images are too few"
     if not np.isfinite(values).all():
         return "it is undefined without some of the pairs"

@@ -19,16 +19,17 @@ from facebench.columns import (
 )
 from facebench.data.estimates import InfluenceKind
 from facebench.data.identity import IdentitySource
-from facebench.data.pairs import PAIR_COLUMNS, as_path, is_lfw_list, require_column
+from facebench.data.pairs import as_path, is_lfw_list, require_column
 from facebench.errors import InputError, PairsError
 from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.accuracy import kfold_accuracy, kfold_decisions
-from facebench.metrics.folds import Folds, fold_faults, make_folds
+from facebench.metrics.folds import Folds, fold_faults
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups, JackknifeReplicates
 from facebench.metrics.uncertainty.replicates import (
     fold_accuracy_replicates,
-    verification_replicates,
+    verification_jackknife,
 )
+from facebench.metrics.uncertainty.spread import Replicates
 from facebench.metrics.verification_report import Estimate, VerificationReport, verify
 from facebench.tasks.base import RoundedTask
 from facebench.tasks.measures import Measure
@@ -41,8 +42,8 @@ from facebench.tasks.shared.labelled_pairs import (
     genuine_labels,
     images_folder,
     jackknife_groups_of,
-    resamples_of,
-    resampling_note,
+    jackknife_note,
+    stratified_folds,
 )
 from facebench.tasks.shared.rate_measures import rate_measures
 from facebench.tasks.shared.sklearn_distances import cosine_distances
@@ -72,8 +73,9 @@ class VerificationTask(RoundedTask):
     Scores and thresholds are distances: a pair is accepted if distance <= threshold. A pair whose
     image cannot be read is a failure to process: rejected, and counted in 'Failed'.
 
-    Intervals resample people, both members of a pair with them, or images where people are not
-    known ('CI Method' says which), as pairs that share people are not independent.
+    Intervals leave out people in turn, all their pairs with them, or images where people are not
+    known ('CI Method' says which), as pairs that share people are not independent; see
+    docs/intervals.md for how often they hold the truth.
 
     Parameters
     ----------
@@ -94,13 +96,13 @@ class VerificationTask(RoundedTask):
     identity : 'folder', pair of str or None, default 'folder'
         Who is on each side: the last folder of the image's path (NAME/NAME_0001.jpg, or
         test/NAME/1.jpg), or two columns of the pairs file. None, images in no folder, or folders
-        that contradict the labels: people are unknown, and images are resampled.
+        that contradict the labels: people are unknown, and images are left out in turn.
     far : sequence of float, default 0.1, 0.01, 0.001
         Targets of the false accept rate.
     n_resamples : int, default 1000
-        Resamples behind the intervals.
+        Without effect since intervals leave out people in turn; kept for files that name it.
     seed : int, default 0
-        Of folds and resamples.
+        Of folds.
 
     Raises
     ------
@@ -141,12 +143,7 @@ class VerificationTask(RoundedTask):
         self._labels = genuine_labels(self._all_pairs, true_label, **where)
         self._members = find_sampling_units(self._all_pairs, self._labels, identity, **where)
         self.folds, self._fold_note = self._make_folds(folds, seed)
-        self._resamples = resamples_of(
-            self._labels,
-            self._members,
-            n_resamples=at_least_1("n_resamples", n_resamples, owner),
-            seed=seed,
-        )
+        at_least_1("n_resamples", n_resamples, owner)
         self.sampling_unit = self._members.plural
         self.measures = (
             Measure("AUC", better="higher", headline=True, chance=0.5, bounds=(0, 1)),
@@ -213,19 +210,12 @@ class VerificationTask(RoundedTask):
             )
             raise PairsError(msg)
         n_folds = min(n_folds, rarer)
-        # The same folds whatever the order of rows, and of the two images of a pair.
-        sides = [self._all_pairs[column].to_numpy(dtype=np.str_) for column in PAIR_COLUMNS]
-        swapped = sides[0] > sides[1]
-        order = np.lexsort((np.where(swapped, *sides), np.where(swapped, *sides[::-1])))
-        known = (labels[order], members.first[order], members.second[order])
 
         def made(number: int) -> Folds:
-            return make_folds(known[0], number, *known[1:], seed=seed)
+            return stratified_folds(self._all_pairs, labels, members, number, seed=seed)
 
-        folds = made(n_folds)
-        of_pair = np.empty_like(folds.of_pair)
-        of_pair[order] = folds.of_pair
-        if folds.is_disjoint:
+        of_pair, is_disjoint = made(n_folds)
+        if is_disjoint:
             return of_pair, f"{n_folds} folds, stratified, {members.by}-disjoint"
         apart = next((n for n in range(n_folds - 1, 1, -1) if made(n).is_disjoint), None)
         if apart is not None:
@@ -243,7 +233,7 @@ class VerificationTask(RoundedTask):
     @property
     def influences(self) -> Mapping[str, InfluenceKind]:
         """How each pair moves a measure: see `BaseTask.influences`."""
-        # Accuracy is at thresholds from other folds; pairs that failed are rejected.
+        # Pairs that failed are rejected. Other measures are in `left_out`.
         return {"AUC": "auc of all pairs"}
 
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
@@ -265,7 +255,7 @@ class VerificationTask(RoundedTask):
             self._labels,
             distances,
             self.folds,
-            self._resamples,
+            self._leave_out[0],
             far=self.far,
             higher_is_better=False,
         )
@@ -290,18 +280,20 @@ class VerificationTask(RoundedTask):
         distances = distances_of_pairs(self._all_pairs, pairs_distances_df, task=self.name)
         groups, digest = self._leave_out
         given: dict[str, Any] = {"higher_is_better": False}
-        drawn = verification_replicates(self._labels, distances, groups, far=self.far, **given)
+        made = verification_jackknife(self._labels, distances, groups, far=self.far, **given)
         crossed = kfold_accuracy(self._labels, distances, self.folds, **given)
         right = kfold_decisions(self._labels, distances, self.folds, crossed.thresholds, **given)
-        values = {
-            "AUC": drawn["auc"],
-            "EER": drawn["eer"],
-            "d'": drawn["dprime"],
-            "Accuracy": fold_accuracy_replicates(right, self.folds, groups),
-            **{f"TAR@FAR={target:g}": drawn[f"tar@{target:g}"] for target in self.far},
+        found = {
+            "EER": made["eer"],
+            "d'": made["dprime"],
+            "Oracle Accuracy": made["best accuracy"],
+            **{f"TAR@FAR={target:g}": made[f"tar@{target:g}"] for target in self.far},
         }
-        return JackknifeReplicates(
-            self._members.by, digest, {(None, name): value for name, value in values.items()}
+        found["Accuracy"] = Replicates(
+            crossed.mean, fold_accuracy_replicates(right, self.folds, groups)
+        )
+        return JackknifeReplicates.collect(
+            self._members.by, digest, {(None, name): values for name, values in found.items()}
         )
 
     def _context(self, report: VerificationReport, distances: Float64Array) -> dict[str, Any]:
@@ -313,7 +305,7 @@ class VerificationTask(RoundedTask):
             "Distance Metric": self.distance_metric_name,
             "Threshold From": "other folds",
             "Folds": self._fold_note,
-            CI_METHOD: resampling_note(self._members, self._resamples),
+            CI_METHOD: jackknife_note(self._members, self._leave_out[0]),
             **count_columns(self._all_pairs, self._members, distances),
         }
 

@@ -79,7 +79,7 @@ def test_verification_by_the_protocol(dev_test):
     assert found["Accuracy"] <= found["Oracle Accuracy"]
     assert found["Threshold"] == pytest.approx(DEV_TRAIN_THRESHOLD, abs=0.03)
     assert found["Folds"] == "10 folds, stratified, identity-disjoint"
-    assert found["CI Method"].startswith("95 % bootstrap of groups of people")
+    assert found["CI Method"].startswith("95 % jackknife of people")
     assert (found["Pairs"], found["Failed"]) == (1000, 0)
     assert table.loc["upside-down", "AUC CI High"] < found["AUC CI Low"]
 

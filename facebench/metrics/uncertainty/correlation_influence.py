@@ -78,7 +78,7 @@ def spearman_influence(x: Any, y: Any) -> Influence:
     """
     first, second = _two_sides(x, y)
     ranks1, ranks2 = ranks(first) - 0.5, ranks(second) - 0.5
-    rho, values = pearson_influence(ranks1, ranks2)
+    rho, values = pearson_influence(ranks1, ranks2)[:2]
     size = first.size
     share1, share2 = ranks1 / size, ranks2 / size
     spread1, spread2 = share1.std(), share2.std()

@@ -7,31 +7,37 @@ takes half a second; a run of 10 models, 39 layers and 15 tasks has 5,850 of the
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit, ndtr, ndtri
 
-from facebench.metrics.bootstrap import Interval
 from facebench.metrics.labels import read_comparisons
+from facebench.metrics.uncertainty.spread import (
+    PairedDifference,
+    Replicates,
+    Scale,
+    Spread,
+    interval,
+)
 from facebench.metrics.weighted_ranks import ranks
 from facebench.types import Float64Array, IntArray
 
 __all__ = [
     "Dyads",
     "Influence",
+    "PairedDifference",
+    "Scale",
     "auc_influence",
     "dyadic_error",
     "dyads",
     "interval",
+    "linear_replicates",
     "mean_influence",
     "paired_difference",
     "relative_difference_influence",
     "standard_error",
 ]
-
-Scale = Literal["identity", "logit", "fisher"]
 
 
 class Influence(NamedTuple):
@@ -43,27 +49,13 @@ class Influence(NamedTuple):
         The measure.
     values : array, shape [N]
         First-order change of the measure per unit of each comparison's weight; they sum to 0.
+    classes : bool array, shape [N], or None
+        Which of two classes each comparison is of, where each is averaged on its own.
     """
 
     estimate: float
     values: Float64Array
-
-
-class PairedDifference(NamedTuple):
-    """A measure of a minus that of b, on the same comparisons.
-
-    Attributes
-    ----------
-    difference, low, high : float
-        The difference and its interval.
-    p_value : float
-        Two-sided, of no difference.
-    """
-
-    difference: float
-    low: float
-    high: float
-    p_value: float
+    classes: NDArray[np.bool_] | None = None
 
 
 def mean_influence(values: Any) -> Influence:
@@ -108,7 +100,7 @@ def auc_influence(labels: Any, scores: Any, *, higher_is_better: bool = True) ->
     labels : array-like, shape [N]
         1 genuine, 0 impostor.
     scores : array-like, shape [N]
-        Finite similarities or distances.
+        Similarities or distances; NaN ranks below every score.
     higher_is_better : bool, default True
         False for distances.
 
@@ -128,10 +120,14 @@ def auc_influence(labels: Any, scores: Any, *, higher_is_better: bool = True) ->
 
     Examples
     --------
-    >>> auc_influence([1, 1, 0, 0], [0.9, 0.3, 0.5, 0.1])
-    Influence(estimate=0.75, values=array([ 0.125, -0.125, -0.125,  0.125]))
+    >>> auc_influence([1, 1, 0, 0], [0.9, 0.3, 0.5, 0.1]).values
+    array([ 0.125, -0.125, -0.125,  0.125])
     """
     genuine, similarities = read_comparisons(labels, scores, higher_is_better)
+    if np.isnan(similarities).any():
+        # Ranks instead of scores, so that NaN can stand below -inf.
+        place = np.unique(similarities, return_inverse=True, equal_nan=True)[1]
+        similarities = np.where(np.isnan(similarities), -1, place)
     n_genuine = int(np.count_nonzero(genuine))
     n_impostor = genuine.size - n_genuine
     if n_genuine == 0 or n_impostor == 0:
@@ -142,7 +138,8 @@ def auc_influence(labels: Any, scores: Any, *, higher_is_better: bool = True) ->
     beaten[genuine] = (overall[genuine] - ranks(similarities[genuine])) / n_impostor
     beaten[~genuine] = 1 - (overall[~genuine] - ranks(similarities[~genuine])) / n_genuine
     area = float(beaten[genuine].mean())
-    return Influence(area, (beaten - area) / np.where(genuine, n_genuine, n_impostor))
+    values = (beaten - area) / np.where(genuine, n_genuine, n_impostor)
+    return Influence(area, values, np.asarray(genuine))
 
 
 def relative_difference_influence(first: Any, second: Any) -> Influence:
@@ -168,14 +165,14 @@ def relative_difference_influence(first: Any, second: Any) -> Influence:
     >>> relative_difference_influence([2, 4], [1, 1]).estimate
     0.5
     """
-    mean1, values1 = mean_influence(first)
-    mean2, values2 = mean_influence(second)
+    (mean1, values1), (mean2, values2) = (mean_influence(side)[:2] for side in (first, second))
     total = mean1 + mean2
     if total == 0:
         msg = "The relative difference of two means that sum to zero is not defined."
         raise ValueError(msg)
     values = np.concatenate((2 * mean2 * values1, -2 * mean1 * values2)) / total**2
-    return Influence((mean1 - mean2) / total, values)
+    classes = np.arange(values.size) < values1.size
+    return Influence((mean1 - mean2) / total, values, classes)
 
 
 class Dyads(NamedTuple):
@@ -282,39 +279,55 @@ def dyadic_error(values: Any, shared: Dyads) -> float:
     return float(np.sqrt(max(float((sums**2).sum()) - twice, independent)))
 
 
-def interval(
-    estimate: float, error: float, scale: Scale = "identity", confidence: float = 0.95
-) -> Interval:
-    """Make the normal interval of an estimate, on a scale on which it stays in range.
+def linear_replicates(influence: Influence, shared: Dyads) -> Replicates:
+    """Give a measure without each unit in turn, to first order.
+
+    Without the comparisons of unit g it changes by - sum of v_k N / (N - N_g), class by class where
+    classes are averaged on their own: exact for means. A unit that is in every comparison is never
+    left out.
 
     Parameters
     ----------
-    estimate, error : float
-        The measure and its standard error.
-    scale : {'identity', 'logit', 'fisher'}
-        'logit' for measures in [0, 1], 'fisher' (atanh) for those in [-1, 1].
-    confidence : float, default 0.95
-        Coverage.
+    influence : Influence
+        Of the measure.
+    shared : Dyads
+        Which comparisons have units in common.
 
     Returns
     -------
-    Interval
-        low, high; both the estimate where that is an end of its range.
+    Replicates
+        NaN without a unit without which a class is empty.
+
+    References
+    ----------
+    B. Efron and C. Stein, "The jackknife estimate of variance", Annals of Statistics 9 (1981)
+    586-596; J. N. Arvesen, "Jackknifing U-statistics", Annals of Mathematical Statistics 40 (1969)
+    2076-2100.
 
     Examples
     --------
-    >>> low, high = interval(0.9, 0.05, "logit")
-    >>> round(low, 3), round(high, 3)
-    (0.752, 0.964)
+    >>> linear_replicates(mean_influence([1.0, 2.0, 6.0]), dyads([*"abc"], [*"abc"])).units
+    array([4. , 3.5, 1.5])
     """
-    z = float(ndtri((1 + confidence) / 2)) * error
-    if scale == "logit" and 0 < estimate < 1:
-        centre, step = logit(estimate), z / (estimate * (1 - estimate))
-        return Interval(float(expit(centre - step)), float(expit(centre + step)))
-    if scale == "fisher" and -1 < estimate < 1:
-        centre, step = np.arctanh(estimate), z / (1 - estimate**2)
-        return Interval(float(np.tanh(centre - step)), float(np.tanh(centre + step)))
-    return Interval(estimate - z, estimate + z)
+    values = np.asarray(influence.values, dtype=np.float64)
+    low, high, between, dyad, n_members = shared
+    both = high[between]
+    n_of = np.bincount(low, minlength=n_members) + np.bincount(both, minlength=n_members)
+    counted = (n_of > 0) & (n_of < max(values.size, 2))
+    units = np.full(int(np.count_nonzero(counted)), influence.estimate)
+    classes = influence.classes
+    every = np.ones(values.size, dtype=bool)
+    for chosen in (every,) if classes is None else (classes, ~classes):
+        own, ones = np.where(chosen, values, 0.0), chosen.astype(np.float64)
+        sums, touching = (
+            np.bincount(low, column, n_members) + np.bincount(both, column[between], n_members)
+            for column in (own, ones)
+        )
+        size = float(ones.sum())
+        with np.errstate(divide="ignore", invalid="ignore"):
+            units -= np.where(touching < size, sums * size / (size - touching), np.nan)[counted]
+    of_dyads = np.asarray(influence.estimate - np.bincount(dyad, values[between]), dtype=np.float64)
+    return Replicates(influence.estimate, units, of_dyads)
 
 
 def paired_difference(
@@ -345,10 +358,9 @@ def paired_difference(
     >>> paired_difference(same, same).p_value
     1.0
     """
-    difference = a.estimate - b.estimate
-    moved = a.values - b.values
-    error = standard_error(moved) if shared is None else dyadic_error(moved, shared)
-    low, high = interval(difference, error, confidence=confidence)
-    if error < 1e-15:
-        return PairedDifference(difference, low, high, 1.0 if abs(difference) < 1e-12 else 0.0)
-    return PairedDifference(difference, low, high, float(2 * ndtr(-abs(difference) / error)))
+    both = Influence(a.estimate - b.estimate, a.values - b.values, a.classes)
+    if shared is None:
+        found = Spread(standard_error(both.values), np.inf)
+    else:
+        found = linear_replicates(both, shared).spread
+    return PairedDifference.of(both.estimate, found, confidence)

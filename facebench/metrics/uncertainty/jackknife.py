@@ -8,36 +8,29 @@ groups for every model and layer make differences paired.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr, stdtrit
 
-from facebench.metrics.uncertainty.influence import PairedDifference
-from facebench.metrics.uncertainty.resamples import Interval
+from facebench.metrics.uncertainty.influence import Dyads, dyads
+from facebench.metrics.uncertainty.spread import Replicates
 from facebench.types import Float64Array, IntArray
 
-__all__ = [
-    "FEWEST_GROUPS",
-    "N_GROUPS",
-    "JackknifeGroups",
-    "JackknifeReplicates",
-    "jackknife_difference",
-    "jackknife_error",
-    "jackknife_interval",
-]
+__all__ = ["N_DYAD_GROUPS", "N_GROUPS", "JackknifeGroups", "JackknifeReplicates"]
 
 N_GROUPS = 40
-# Fewer groups say next to nothing of a spread.
-FEWEST_GROUPS = 3
-# Smaller errors are rounding.
-_TINY = 1e-9
-_NOTHING = Interval(float("nan"), float("nan"))
+# Pairs of two units are left out in fewer groups: they only correct.
+N_DYAD_GROUPS = 20
+# Weights of so many comparisons in one go.
+_TOGETHER = 1 << 23
 
 
-class JackknifeReplicates(NamedTuple):
+@dataclass(frozen=True)
+class JackknifeReplicates:
     """Measures of one layer without the comparisons of each group.
 
     Attributes
@@ -48,11 +41,39 @@ class JackknifeReplicates(NamedTuple):
         Of the comparisons: equal only where the same ones are left out.
     values : dict of (str or None, str) to array, shape [G]
         By condition and measure, as the task names them.
+    dyads : dict of (str or None, str) to array, shape [B]
+        Likewise without each group of pairs of two units, for some of the measures.
+    df : dict of (str or None, str) to float
+        Degrees of freedom of measures that have fewer than G - 1.
     """
 
     by: str
     digest: str
     values: dict[tuple[str | None, str], Float64Array]
+    dyads: dict[tuple[str | None, str], Float64Array] = field(default_factory=dict)
+    df: dict[tuple[str | None, str], float] = field(default_factory=dict)
+
+    @classmethod
+    def collect(
+        cls, by: str, digest: str, found: Mapping[tuple[str | None, str], Replicates]
+    ) -> JackknifeReplicates:
+        """Collect the replicates of a layer, by condition and measure."""
+        return cls(
+            by,
+            digest,
+            {key: made.units for key, made in found.items()},
+            {key: made.dyads for key, made in found.items() if made.dyads.size},
+            {key: made.df for key, made in found.items() if made.df is not None},
+        )
+
+    def of(self, condition: str | None, measure: str, value: float) -> Replicates | None:
+        """Give the replicates of a measure with this value; None if there are none."""
+        key = (condition, measure)
+        if key not in self.values:
+            return None
+        return Replicates(
+            value, self.values[key], self.dyads.get(key, np.empty(0)), self.df.get(key)
+        )
 
 
 class JackknifeGroups:
@@ -60,7 +81,7 @@ class JackknifeGroups:
 
     Units (people, images) are assigned to groups by their sorted names, so that the same units
     are in the same groups whatever the order of the comparisons. A comparison of units of two
-    groups is left out with either.
+    groups is left out with either. A unit that is in every comparison is never left out.
 
     Parameters
     ----------
@@ -95,18 +116,75 @@ class JackknifeGroups:
         columns = [np.asarray(side) for side in sides]
         names, index = np.unique(np.concatenate(columns), return_inverse=True)
         self.n_members = names.size
-        self.n_resamples = min(n_groups, names.size)
-        order = np.random.default_rng(0).permutation(names.size)
-        group = np.empty(names.size, dtype=np.intp)
-        group[order] = np.arange(names.size) % max(1, self.n_resamples)
+        members = self._members = np.split(index, len(columns))
+        n_comparisons = columns[0].size
+        n_of = sum(
+            np.bincount(side[fresh], minlength=names.size)
+            for side, fresh in zip(members, _firsts(members), strict=True)
+        )
+        left_out = np.flatnonzero(np.asarray(n_of) < max(n_comparisons, 2))
+        self.n_resamples = self._n_groups = min(n_groups, left_out.size)
+        order = np.random.default_rng(0).permutation(left_out.size)
+        group = np.full(names.size, -1)
+        group[left_out[order]] = np.arange(left_out.size) % max(1, self.n_resamples)
         self._groups: list[IntArray] = np.split(group[index], len(columns))
+        self._dyads = _dyad_groups(members, names.size)
+        self._first = 0
         self._names = names
 
     @property
     def kept(self) -> NDArray[np.bool_]:
         """Which comparisons are left without each group, shape [N, groups]."""
-        every = np.arange(self.n_resamples)
-        return np.asarray(np.logical_and.reduce([s[:, None] != every for s in self._groups]))
+        return self._kept(np.arange(self.n_resamples) + self._first)
+
+    def _kept(self, numbers: IntArray) -> NDArray[np.bool_]:
+        # Groups of units, then of dyads; -1 leaves nothing out.
+        units = numbers[numbers < self._n_groups]
+        kept = np.logical_and.reduce(
+            [(side[:, None] != units) | (units < 0) for side in self._groups]
+        )
+        if units.size == numbers.size:
+            return np.asarray(kept)
+        dyads = self._dyads[:, None] != numbers[units.size :] - self._n_groups
+        return np.concatenate((kept, dyads), axis=1)
+
+    @property
+    def first(self) -> IntArray:
+        """The unit of the first side of each comparison, by number."""
+        return self._members[0]
+
+    @property
+    def second(self) -> IntArray:
+        """The unit of the second side of each comparison of two."""
+        return self._members[1]
+
+    @cached_property
+    def shared(self) -> Dyads:
+        """Which comparisons of two have units in common."""
+        return dyads(self.first, self.second)
+
+    @cached_property
+    def left_out(self) -> tuple[IntArray, IntArray]:
+        """Which comparison is left out with which group: numbers of both, dyads after units."""
+        found = [
+            (np.flatnonzero(fresh & (side >= 0)), side)
+            for side, fresh in zip(self._groups, _firsts(self._groups), strict=True)
+        ]
+        found.append((np.flatnonzero(self._dyads >= 0), self._dyads + self._n_groups))
+        rows = np.concatenate([rows for rows, _ in found])
+        return rows, np.concatenate([groups[rows] for rows, groups in found])
+
+    @property
+    def n_dyad_groups(self) -> int:
+        """Number of groups of pairs of two units."""
+        return int(self._dyads.max(initial=-1)) + 1
+
+    def with_dyads(self) -> JackknifeGroups:
+        """Give all comparisons, then these weightings, then those without each group of dyads."""
+        found = self.part(np.ones(self._dyads.size, dtype=bool))
+        found.n_resamples += 1 + self.n_dyad_groups
+        found._first = -1
+        return found
 
     def digest(self, *names: Any) -> str:
         """Tell comparisons apart: equal only for the same ones, in whatever order.
@@ -128,116 +206,44 @@ class JackknifeGroups:
         """Give the same groups, for some of the comparisons."""
         found = JackknifeGroups.__new__(JackknifeGroups)
         found.n_members, found.n_resamples = self.n_members, self.n_resamples
+        found._n_groups, found._first = self._n_groups, self._first
         found._names = self._names
         found._groups = [side[chosen] for side in self._groups]
+        found._dyads = self._dyads[chosen]
+        found._members = [side[chosen] for side in self._members]
         return found
 
     def weights(self) -> Iterator[NDArray[np.float32]]:
-        """Give 1 for each comparison that is left and 0 for the others, shape [N, groups]."""
-        yield self.kept.astype(np.float32)
+        """Give 1 for each comparison that is left and 0 for the others, some groups at a time."""
+        step = max(1, _TOGETHER // max(1, self._dyads.size))
+        for start in range(0, self.n_resamples, step):
+            numbers = np.arange(start, min(start + step, self.n_resamples)) + self._first
+            yield self._kept(numbers).astype(np.float32)
 
     def sums(self, columns: Float64Array) -> Float64Array:
         """Sum columns [N, K] over the comparisons that are left: [groups, K]."""
-        return np.asarray(self.kept.T.astype(np.float64) @ columns)
+        parts = [weights.T.astype(np.float64) @ columns for weights in self.weights()]
+        return np.concatenate(parts)
 
 
-def jackknife_error(values: Any) -> float:
-    """Give the standard error of a measure from its values without each group.
-
-    s² = (G - 1) / G Σ (value - mean of values)². Of comparisons of two members it also counts what
-    is peculiar to a pair twice, so that it is too large, not too small, where people matter little.
-
-    Parameters
-    ----------
-    values : array-like, shape [G]
-        The measure without each group.
-
-    Returns
-    -------
-    float
-        NaN with fewer than three groups, or where the measure is undefined without one.
-
-    Examples
-    --------
-    >>> round(jackknife_error([1.0, 2.0, 3.0]), 6)
-    1.154701
-    """
-    array = np.asarray(values, dtype=np.float64)
-    if array.size < FEWEST_GROUPS or not np.isfinite(array).all():
-        return float("nan")
-    return float(np.sqrt((array.size - 1) * array.var()))
+def _firsts(members: list[IntArray]) -> list[NDArray[np.bool_]]:
+    """Tell, side by side, whose member is on no earlier side of the comparison."""
+    return [
+        np.logical_and.reduce([side != earlier for earlier in members[:place]])
+        if place
+        else np.ones(side.size, dtype=bool)
+        for place, side in enumerate(members)
+    ]
 
 
-def _step(values: Float64Array, confidence: float) -> float:
-    error = jackknife_error(values)
-    if error <= _TINY:
-        return np.nan
-    return float(stdtrit(values.size - 1, (1 + confidence) / 2) * error)
-
-
-def jackknife_interval(estimate: float, values: Any, confidence: float = 0.95) -> Interval:
-    """Interval of a measure from its values without each group, by the t distribution.
-
-    Parameters
-    ----------
-    estimate : float
-        The measure of all comparisons.
-    values : array-like, shape [G]
-        The measure without each group.
-    confidence : float, default 0.95
-        Nominal coverage.
-
-    Returns
-    -------
-    Interval
-        NaN where there is no error to go by: see `jackknife_error`, or all values are equal.
-
-    Examples
-    --------
-    >>> low, high = jackknife_interval(0.5, [0.48, 0.5, 0.52, 0.5])
-    >>> round(low, 3), round(high, 3)
-    (0.422, 0.578)
-    """
-    step = _step(np.asarray(values, dtype=np.float64), confidence)
-    return _NOTHING if np.isnan(step) else Interval(estimate - step, estimate + step)
-
-
-def jackknife_difference(
-    a: float, b: float, values_a: Any, values_b: Any, confidence: float = 0.95
-) -> PairedDifference | None:
-    """Compare a measure of two systems on the same comparisons, by the same groups.
-
-    Parameters
-    ----------
-    a, b : float
-        The measure of all comparisons.
-    values_a, values_b : array-like, shape [G]
-        The measure without each group.
-    confidence : float, default 0.95
-        Coverage of the interval.
-
-    Returns
-    -------
-    PairedDifference or None
-        a - b, by the t distribution; p is 1 where the two do not differ at all. None where there is
-        no error to go by.
-
-    Examples
-    --------
-    >>> jackknife_difference(0.5, 0.5, [0.4, 0.5, 0.6], [0.4, 0.5, 0.6]).p_value
-    1.0
-    """
-    with np.errstate(invalid="ignore"):
-        # Ratios may be infinite.
-        values = np.asarray(values_a, dtype=np.float64) - np.asarray(values_b, dtype=np.float64)
-    difference = a - b
-    error = jackknife_error(values)
-    if np.isnan(error) or not np.isfinite(difference):
-        return None
-    if error < _TINY:
-        if abs(difference) > _TINY:
-            return None
-        return PairedDifference(difference, difference, difference, 1.0)
-    step = float(stdtrit(values.size - 1, (1 + confidence) / 2) * error)
-    p_value = float(2 * stdtr(values.size - 1, -abs(difference) / error))
-    return PairedDifference(difference, difference - step, difference + step, p_value)
+def _dyad_groups(members: list[IntArray], n_members: int) -> IntArray:
+    """Assign pairs of two units to groups, -1 for comparisons of one unit or of three sides."""
+    groups = np.full(members[0].size, -1)
+    if len(members) != 2:
+        return groups
+    between = members[0] != members[1]
+    low, high = (choose(*members)[between] for choose in (np.minimum, np.maximum))
+    dyads, place = np.unique(low * n_members + high, return_inverse=True)
+    order = np.random.default_rng(1).permutation(dyads.size)
+    groups[between] = (order % N_DYAD_GROUPS)[place]
+    return groups

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from facebench.metrics.uncertainty.resamples import Interval, percentiles
+from facebench.metrics.uncertainty.spread import FEWEST_UNITS, Replicates
 from facebench.types import Float64Array, FloatArray, IntArray
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "auc_score_interval",
     "effective_counts",
     "effective_number",
+    "jackknife_proportion",
     "no_narrower",
     "proportion_interval",
     "score_interval",
@@ -282,6 +284,40 @@ def proportion_interval(
     if np.isnan(value) or (np.isnan(drawn.low) and 0 < value < 1):
         return Interval(float("nan"), float("nan"))
     return no_narrower(share, value, drawn, float(np.nanvar(replicates)), counts, confidence)
+
+
+def jackknife_proportion(
+    share: Proportion, made: Replicates, counts: EffectiveCounts, confidence: float = 0.95
+) -> Interval:
+    """Jackknife interval of a share on the logit scale, no narrower than the numbers allow.
+
+    Parameters
+    ----------
+    share, counts, confidence
+        See `proportion_interval`.
+    made : Replicates
+        The share, and without each group of units.
+
+    Returns
+    -------
+    Interval
+        NaN where the share is undefined or there are fewer than three units. From the numbers of
+        comparisons alone where it is undefined without some of the units.
+
+    Examples
+    --------
+    >>> counts = EffectiveCounts(20, 20, 30, 30, 20)
+    >>> made = Replicates(1.0, np.ones(20), np.ones(20))
+    >>> low, high = jackknife_proportion("auc", made, counts)
+    >>> round(low, 3), high
+    (0.899, 1.0)
+    """
+    if np.isnan(made.value) or made.units.size < FEWEST_UNITS:
+        return Interval(float("nan"), float("nan"))
+    drawn = made.interval("logit", confidence)
+    error = made.spread.error
+    variance = float("inf") if np.isnan(error) else error**2
+    return no_narrower(share, made.value, drawn, variance, counts, confidence)
 
 
 def no_narrower(

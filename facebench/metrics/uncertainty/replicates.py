@@ -10,10 +10,17 @@ from numpy.typing import NDArray
 
 from facebench.metrics.labels import read_comparisons
 from facebench.metrics.roc_curve import parting_thresholds
+from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.resamples import Weightings
+from facebench.metrics.uncertainty.spread import Replicates
 from facebench.types import Float64Array, FloatArray, IntArray
 
-__all__ = ["fold_accuracy_replicates", "verification_replicates"]
+__all__ = [
+    "fold_accuracy_replicates",
+    "verification_jackknife",
+    "verification_replicates",
+    "youden_accuracy_jackknife",
+]
 
 # Rates are quotients of whole numbers: equal ones may differ by rounding.
 _ROUNDING = 1 + 1e-9
@@ -55,8 +62,9 @@ def verification_replicates(
     Returns
     -------
     dict of str to array, shape [n_resamples]
-        'auc', 'eer', 'eer threshold', 'dprime', 'best threshold', and per target 'tar@<target>'
-        and 'tar@<target> threshold'. NaN in resamples without one of the classes.
+        'auc', 'eer', 'eer threshold', 'dprime', 'best threshold', 'best accuracy', 'youden
+        accuracy' (at the threshold of `youden_threshold`), and per target 'tar@<target>' and
+        'tar@<target> threshold'. NaN in resamples without one of the classes.
 
     Raises
     ------
@@ -140,7 +148,9 @@ def _measure(
     found = {
         "auc": _areas(matched, accepted, n_genuine, n_impostor),
         "best threshold": ranking.thresholds[ranking.peaks[np.argmax(gain, axis=0)]],
+        "best accuracy": (gain.max(axis=0) + n_impostor) / (n_genuine + n_impostor),
     }
+    found["youden accuracy"] = _youden_accuracies(matched, accepted, ranking.peaks)
     found["eer"], equal = _equal_errors(matched, accepted, n_genuine, n_impostor)
     found["eer threshold"] = ranking.thresholds[equal]
     for target in far:
@@ -153,6 +163,17 @@ def _measure(
     for name in found:
         found[name] = np.where(undefined, np.nan, found[name])
     return found
+
+
+def _youden_accuracies(matched: _Steps, accepted: _Steps, peaks: IntArray) -> Float64Array:
+    """Give the accuracy at the threshold with the largest Youden index, of equal the strictest."""
+    true, false = (steps.rows(peaks).astype(np.float64) for steps in (matched, accepted))
+    # Whole numbers: equal indices are equal. Another peak never has a larger one.
+    best = np.argmax(true * accepted.total - false * matched.total, axis=0)
+    columns = np.arange(best.size)
+    right = true[best, columns] + accepted.total - false[best, columns]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(right / (matched.total + accepted.total))
 
 
 class _Steps:
@@ -261,6 +282,98 @@ def _dprimes(
     with np.errstate(divide="ignore", invalid="ignore"):
         found = (mated - unmated) / np.sqrt((mated_variance + unmated_variance) / 2)
     return np.where(np.isfinite(found), found, np.nan)
+
+
+def verification_jackknife(
+    labels: Any,
+    scores: Any,
+    groups: JackknifeGroups,
+    *,
+    far: Sequence[float] = (),
+    higher_is_better: bool = True,
+) -> dict[str, Replicates]:
+    """Measure verification without each group of units, and of pairs of units, in turn.
+
+    Parameters
+    ----------
+    labels, scores, far, higher_is_better
+        See `verification_replicates`.
+    groups : JackknifeGroups
+        Of the same comparisons.
+
+    Returns
+    -------
+    dict of str to Replicates
+        By the names of `verification_replicates`. A TAR has no more degrees of freedom than 2 k +
+        2 where k false matches place its threshold.
+
+    Examples
+    --------
+    >>> labels, scores = [1, 1, 1, 0, 0, 0] * 2, range(12)
+    >>> people = ["a", "b", "c", "a", "b", "c"] * 2, ["a", "b", "c", "b", "c", "a"] * 2
+    >>> made = verification_jackknife(labels, scores, JackknifeGroups(*people))
+    >>> float(made["auc"].value), made["auc"].units.size
+    (0.25, 3)
+    """
+    given: dict[str, Any] = {"far": far, "higher_is_better": higher_is_better}
+    drawn = verification_replicates(labels, scores, groups.with_dyads(), **given)
+    n_impostor = int(np.count_nonzero(np.asarray(labels) == 0))
+    df = {f"tar@{target:g}": 2 * target * n_impostor + 2 for target in far}
+    end = 1 + groups.n_resamples
+    return {
+        name: Replicates(float(values[0]), values[1:end], values[end:], df.get(name))
+        for name, values in drawn.items()
+    }
+
+
+def youden_accuracy_jackknife(labels: Any, scores: Any, groups: JackknifeGroups) -> Replicates:
+    """Measure the accuracy at the threshold of `youden_threshold`, chosen anew in each replicate.
+
+    As 'youden accuracy' of `verification_jackknife`, in a tenth of the time.
+
+    Parameters
+    ----------
+    labels : array-like, shape [N]
+        1 genuine, 0 impostor.
+    scores : array-like, shape [N]
+        Similarities.
+    groups : JackknifeGroups
+        Of the same comparisons.
+
+    Returns
+    -------
+    Replicates
+
+    Examples
+    --------
+    >>> people = ["a", "b", "c", "a", "b", "c"], ["a", "b", "c", "b", "c", "a"]
+    >>> groups = JackknifeGroups(*people)
+    >>> youden_accuracy_jackknife([1, 1, 1, 0, 0, 0], [6, 5, 2, 4, 3, 1], groups).value
+    0.8333333333333334
+    """
+    genuine, similarities = read_comparisons(labels, scores, True)
+    ranking = _Ranking(genuine, similarities)
+    place = np.empty(genuine.size, dtype=np.intp)
+    place[ranking.order] = np.arange(genuine.size)
+    # The first peak at which a comparison is accepted.
+    peak = 1 + np.searchsorted(ranking.ends[ranking.peaks[1:] - 1], place)
+    n_peaks, n_groups = ranking.peaks.size + 1, groups.n_resamples + groups.n_dyad_groups
+    rows, group = groups.left_out
+    counts = []
+    for of_class in (genuine, ~genuine):
+        own = of_class[rows]
+        cells = peak[rows[own]] * n_groups + group[own]
+        removed = np.bincount(cells, minlength=n_peaks * n_groups).reshape(n_peaks, n_groups)
+        whole = np.bincount(peak[of_class], minlength=n_peaks)[:, None]
+        counts.append(np.cumsum(np.concatenate((whole, whole - removed), axis=1), axis=0))
+    true, false = counts
+    best = np.argmax((true * false[-1] - false * true[-1])[:-1], axis=0)
+    columns = np.arange(best.size)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values = (true[best, columns] + false[-1] - false[best, columns]) / (true[-1] + false[-1])
+    values[(true[-1] == 0) | (false[-1] == 0)] = np.nan
+    end = 1 + groups.n_resamples
+    return Replicates(float(values[0]), values[1:end], values[end:])
 
 
 def fold_accuracy_replicates(right: Any, folds: Any, resamples: Weightings) -> Float64Array:

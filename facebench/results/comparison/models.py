@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,25 +15,29 @@ from facebench.columns import CI_HIGH, CI_LOW, DEFAULT_LAYER, LAYER, MODEL
 from facebench.data.identity import IdentitySource
 from facebench.errors import InputError, PairsError
 from facebench.metrics.accuracy import kfold_accuracy, kfold_decisions
-from facebench.metrics.folds import make_folds
 from facebench.metrics.operating_points import eer, tar_at_far
+from facebench.metrics.stats import mcnemar_difference
+from facebench.metrics.uncertainty.influence import auc_influence, linear_replicates
+from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.proportions import (
     Proportion,
     effective_counts,
-    proportion_interval,
+    jackknife_proportion,
 )
 from facebench.metrics.uncertainty.replicates import (
     fold_accuracy_replicates,
-    verification_replicates,
+    verification_jackknife,
 )
-from facebench.metrics.uncertainty.resamples import Interval, Resamples, percentiles
-from facebench.metrics.verification import auc, dprime
+from facebench.metrics.uncertainty.resamples import Interval
+from facebench.metrics.uncertainty.spread import PairedDifference, Replicates, max_statistic
+from facebench.metrics.verification import dprime
 from facebench.results.comparison.networks import COMPUTED, chosen_task, frames_of
-from facebench.results.comparison.paired import PairedTests, Resampled, paired_tests
+from facebench.results.comparison.paired import PairedTests, paired_tests
 from facebench.tasks.shared.labelled_pairs import (
+    SamplingUnits,
     find_sampling_units,
     genuine_labels,
-    resamples_of,
+    stratified_folds,
 )
 from facebench.types import Float64Array
 
@@ -58,7 +62,10 @@ class ModelComparison:
         What they were compared by.
     pairs : DataFrame
         A row per two networks: Model 1, Layer 1, Model 2, Layer 2, Difference (1 minus 2) with CI
-        Low and CI High, p, p Holm, Different (p Holm below the level) and Test.
+        Low and CI High, p, p Holm, Different (p Holm below the level), Test, Detectable Difference
+        (found with 80 % power at P < .05) and p max (adjusted for all rows by the maximum
+        statistic, see `max_statistic`). With a margin also p Equivalent (TOST, not adjusted) and
+        Equivalent.
     ranks : DataFrame
         A row per network, the best first: Rank, Model Name, Layer Name, the metric with its
         interval, and Rank Group: networks that share a letter cannot be told apart.
@@ -76,8 +83,9 @@ class ModelComparison:
 class _Network(NamedTuple):
     model: str
     layer: str
-    number: Resampled
+    number: Replicates
     interval: Interval
+    right: NDArray[np.bool_] | None
 
 
 def compare_models(
@@ -91,14 +99,16 @@ def compare_models(
     n_resamples: int = 1000,
     level: float = 0.05,
     seed: int = 0,
+    margin: float | None = None,
+    test: Literal["paired", "mcnemar"] = "paired",
 ) -> ModelComparison:
     """Test every two networks on the same pairs, with Holm's correction, and group them.
 
-    All networks are measured on the same resamples of people (of images where people are unknown),
-    so that what is common to both cancels. A difference d with standard deviation s over the
-    resamples is tested by the normal distribution of d / s. Accuracy is compared by McNemar's test
-    of the decisions, each pair judged at a threshold from other folds; it takes pairs as
-    independent, unlike its interval.
+    All networks are measured without each person (each image where people are unknown) in turn, so
+    that what is common to both cancels. Interval and P follow from the same standard error, by the
+    t distribution: P is below .05 exactly where the 95 % interval excludes 0. docs/intervals.md has
+    the measured coverage and size. Accuracy is the mean of folds, each judged at a threshold from
+    the others; of a manager's `VerificationTask` the folds of the task.
 
     Parameters
     ----------
@@ -115,11 +125,18 @@ def compare_models(
     layers : mapping of str to str, optional
         By model, the one layer to compare; None compares all layers of all models.
     n_resamples : int, default 1000
-        Number of resamples.
+        Without effect since people are left out in turn; kept for scripts that name it.
     level : float, default 0.05
         Chance of calling any two equal networks different.
     seed : int, default 0
-        The same seed gives the same comparison.
+        Of the folds of accuracy, and of the maximum statistic.
+    margin : float, optional
+        The smallest difference that would matter. With it, two one-sided tests (TOST) are made of
+        whether networks are equivalent.
+    test : {'paired', 'mcnemar'}, default 'paired'
+        'mcnemar' compares accuracies by McNemar's test and the interval that belongs to it. Both
+        hold for independent pairs only; where pairs share people (or images) the column Test says
+        so, and P is too small.
 
     Returns
     -------
@@ -130,7 +147,7 @@ def compare_models(
     UnknownNameError
         If no results of such a task, or of such a layer, are there.
     InputError
-        If there are fewer than two networks, or the metric is unknown or undefined.
+        If there are fewer than two networks, or a parameter is unknown or the metric undefined.
     PairsError
         If networks were measured on different pairs, or pairs are not labelled.
 
@@ -141,6 +158,7 @@ def compare_models(
     Graphical Statistics 13 (2004) 456-466.
     """
     target = _checked_metric(metric)
+    _check_options(metric, margin, test)
     by_model, task_name, column = chosen_task(results, task, label_column)
     frames = frames_of(by_model, task_name, layers)
     if len(frames) < 2:
@@ -150,11 +168,13 @@ def compare_models(
     where: dict[str, Any] = {"task": task_name, "owner": "compare_models", "path": task_name}
     labels = genuine_labels(pairs, column, **where)
     members = find_sampling_units(pairs, labels, identity, **where)
-    resamples = resamples_of(labels, members, n_resamples=n_resamples, seed=seed)
+    groups = JackknifeGroups(members.first, members.second)
     folds = None
     if metric == "accuracy":
-        n_folds = min(_FOLDS, int(labels.sum()), int((1 - labels).sum()))
-        folds = make_folds(labels, n_folds, members.first, members.second, seed=seed).of_pair
+        folds = getattr(getattr(results, "tasks", {}).get(task_name), "folds", None)
+        if folds is None or len(folds) != len(labels):
+            n_folds = min(_FOLDS, int(labels.sum()), int((1 - labels).sum()))
+            folds = stratified_folds(pairs, labels, members, n_folds, seed=seed).of_pair
     networks = []
     for (model, layer), frame in frames.items():
         if not frame[["img1", "img2"]].equals(pairs[["img1", "img2"]]):
@@ -163,14 +183,13 @@ def compare_models(
             )
             raise PairsError(msg)
         distances = np.asarray(frame[COMPUTED], dtype=np.float64)
-        number = _measured(metric, target, labels, distances, resamples, folds)
+        number, right = _measured(metric, target, labels, distances, groups, folds)
         if metric == "dprime":
-            interval = percentiles(number.replicates, n_units=resamples.n_units)
+            interval = number.interval()
         else:
-            counts = effective_counts(labels == 1, distances, resamples.first, resamples.second)
-            share = _PROPORTIONS[metric.partition("@")[0]]
-            interval = proportion_interval(share, number.value, number.replicates, counts)
-        networks.append(_Network(model, layer, number, interval))
+            counts = effective_counts(labels == 1, distances, groups.first, groups.second)
+            interval = jackknife_proportion(_PROPORTIONS[metric.partition("@")[0]], number, counts)
+        networks.append(_Network(model, layer, number, interval, right))
     undefined = [network for network in networks if np.isnan(network.number.value)]
     if undefined:
         msg = (
@@ -178,9 +197,32 @@ def compare_models(
             f"({undefined[0].layer}) on the {len(labels)} pairs of task {task_name!r}."
         )
         raise InputError(msg)
-    numbers = [network.number for network in networks]
-    tests = paired_tests([one.minus(other) for one, other in combinations(numbers, 2)], level)
-    return ModelComparison(metric, _pairs(networks, tests), _ranks(networks, tests, metric))
+    differences, how = _differences(networks, members, test)
+    if None in differences:
+        msg = (
+            f"{groups.n_resamples} {members.plural} in task {task_name!r} are too few to compare "
+            f"networks by {metric!r}, or it is undefined without the pairs of one of them."
+        )
+        raise InputError(msg)
+    tests = paired_tests([found for found in differences if found is not None], level)
+    return ModelComparison(
+        metric, _pairs(networks, tests, how, margin, level, seed), _ranks(networks, tests, metric)
+    )
+
+
+def _check_options(metric: str, margin: float | None, test: str) -> None:
+    if margin is not None and not (np.isfinite(margin) and margin > 0):
+        msg = (
+            "The 'margin' parameter of compare_models must be the smallest difference that would "
+            f"matter, above 0. Got {margin!r} instead."
+        )
+        raise InputError(msg)
+    if test not in ("paired", "mcnemar") or (test == "mcnemar" and metric != "accuracy"):
+        msg = (
+            "The 'test' parameter of compare_models must be 'paired', or 'mcnemar' with "
+            f"metric='accuracy'. Got {test!r} with metric={metric!r} instead."
+        )
+        raise InputError(msg)
 
 
 def _checked_metric(metric: str) -> float | None:
@@ -205,32 +247,53 @@ def _measured(
     target: float | None,
     labels: NDArray[np.int8],
     distances: Float64Array,
-    resamples: Resamples,
+    groups: JackknifeGroups,
     folds: Any,
-) -> Resampled:
+) -> tuple[Replicates, NDArray[np.bool_] | None]:
     way: dict[str, Any] = {"higher_is_better": False}
     if metric == "accuracy":
         found = kfold_accuracy(labels, distances, folds, **way)
         right = kfold_decisions(labels, distances, folds, found.thresholds, **way)
-        everything = np.zeros(labels.size)
-        drawn_accuracy = fold_accuracy_replicates(right, everything, resamples)
-        return Resampled(float(right.mean()), drawn_accuracy, right)
+        return Replicates(found.mean, fold_accuracy_replicates(right, folds, groups)), right
+    if metric == "auc":
+        return linear_replicates(auc_influence(labels, distances, **way), groups.shared), None
     far = [] if target is None else [target]
-    drawn = verification_replicates(labels, distances, resamples, far=far, **way)
+    made = verification_jackknife(labels, distances, groups, far=far, **way)
     if target is not None:
         tar = tar_at_far(labels, distances, target, **way).tar
-        return Resampled(tar, drawn[f"tar@{target:g}"])
-    functions: dict[str, Any] = {
-        "auc": auc,
-        "dprime": dprime,
-        "eer": lambda *given, **options: eer(*given, **options).rate,
-    }
-    return Resampled(float(functions[metric](labels, distances, **way)), drawn[metric])
+        return made[f"tar@{target:g}"]._replace(value=tar), None
+    if metric == "eer":
+        return made["eer"]._replace(value=eer(labels, distances, **way).rate), None
+    return made["dprime"]._replace(value=dprime(labels, distances, **way)), None
 
 
-def _pairs(networks: list[_Network], tests: PairedTests) -> pd.DataFrame:
-    named = combinations(networks, 2)
-    return pd.DataFrame(
+def _differences(
+    networks: list[_Network], members: SamplingUnits, test: str
+) -> tuple[list[PairedDifference | None], str]:
+    """Compare every two networks, and say how."""
+    if test == "paired":
+        return [
+            one.number.minus(other.number) for one, other in combinations(networks, 2)
+        ], f"paired jackknife of {members.plural}"
+    found: list[PairedDifference | None] = [
+        mcnemar_difference(one.right, other.right) for one, other in combinations(networks, 2)
+    ]
+    each = np.where(members.first == members.second, "", members.second)
+    used = np.concatenate((members.first, each[each != ""]))
+    shares = np.unique(used).size < used.size
+    note = f" (pairs share {members.plural}: P is too small)" if shares else ""
+    return found, f"McNemar{note}"
+
+
+def _pairs(
+    networks: list[_Network],
+    tests: PairedTests,
+    how: str,
+    margin: float | None,
+    level: float,
+    seed: int,
+) -> pd.DataFrame:
+    table = pd.DataFrame(
         {
             "Model 1": one.model,
             "Layer 1": one.layer,
@@ -242,12 +305,23 @@ def _pairs(networks: list[_Network], tests: PairedTests) -> pd.DataFrame:
             "p": found.p_value,
             "p Holm": adjusted,
             "Different": different,
-            "Test": "paired bootstrap" if one.number.right is None else "McNemar",
+            "Test": how,
+            "Detectable Difference": found.detectable,
+            "p max": largest,
         }
-        for (one, other), found, adjusted, different in zip(
-            named, tests.differences, tests.adjusted, tests.different, strict=True
+        for (one, other), found, adjusted, different, largest in zip(
+            combinations(networks, 2),
+            tests.differences,
+            tests.adjusted,
+            tests.different,
+            max_statistic(tests.differences, seed=seed),
+            strict=True,
         )
     )
+    if margin is not None:
+        table["p Equivalent"] = [found.equivalence(margin) for found in tests.differences]
+        table["Equivalent"] = table["p Equivalent"] < level
+    return table
 
 
 def _ranks(networks: list[_Network], tests: PairedTests, metric: str) -> pd.DataFrame:

@@ -1,8 +1,8 @@
 """Which models differ: the one place that compares a measure of two on the very same pairs.
 
-The report's letters, `compare_runs` and `compare_models` all come here. What is known of a number
-decides how its differences are tested: `Evidence` of a saved run goes by how much each pair moves
-the measure, or by the measure without parts of the pairs; `Resampled` by bootstrap resamples.
+The report's letters, `compare_runs` and `compare_models` all come here. A difference is tested by
+the measure of both without each person (or image) in turn: see `Replicates`. Interval, P, Holm's P
+and the letters follow from the same standard error.
 """
 
 from __future__ import annotations
@@ -14,18 +14,16 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
-from scipy.stats import norm
 
-from facebench.metrics.stats import holm, mcnemar
-from facebench.metrics.uncertainty.influence import Influence, PairedDifference, paired_difference
-from facebench.metrics.uncertainty.jackknife import JackknifeReplicates, jackknife_difference
+from facebench.metrics.stats import holm
+from facebench.metrics.uncertainty.jackknife import JackknifeReplicates
 from facebench.metrics.uncertainty.rank_groups import letters_of_tests
-from facebench.results.influences import influence_of
+from facebench.metrics.uncertainty.spread import PairedDifference, Replicates
+from facebench.results.influences import EVERY_PAIR, replicates_of
 from facebench.results.pair_rows import PairRows
 from facebench.types import Float64Array
 
-__all__ = ["Evidence", "PairedTests", "Resampled", "paired_tests", "tie_groups"]
+__all__ = ["Evidence", "PairedTests", "paired_tests", "tie_groups"]
 
 _LEVEL = 0.05
 
@@ -56,12 +54,12 @@ class Evidence:
         self.metric = metric
         self.value = value
         self._left_out = left_out
-        self._drawn = None if left_out is None else left_out.values.get((condition, metric))
+        self._condition = condition
         self._pairs = None if pairs is None else pairs.of_condition(condition)
 
     @cached_property
-    def _influence(self) -> Influence | None:
-        return None if self._pairs is None else influence_of(self.metric, self._pairs)
+    def _replicates(self) -> Replicates | None:
+        return None if self._pairs is None else replicates_of(self.metric, self._pairs)
 
     def minus(self, other: Evidence) -> PairedDifference | None:
         """Compare with the same measure elsewhere.
@@ -74,8 +72,8 @@ class Evidence:
         Returns
         -------
         PairedDifference or None
-            From how much each pair moves the measure where that is known, else from what is left
-            without parts of the pairs; None where the pairs differ, or neither is known.
+            From the pairs where the measure follows from them, else from what the task saved
+            without each group of people; None where the pairs differ, or neither is known.
         """
         return self._by_pairs(other) or self._by_parts(other)
 
@@ -83,58 +81,25 @@ class Evidence:
         a, b = self._pairs, other._pairs
         if a is None or b is None or not a.same_pairs(b):
             return None
-        one, two = self._influence, other._influence
+        one, two = self._replicates, other._replicates
         if one is None or two is None:
             return None
         both = a.usable & b.usable
-        if not (both.all() or np.array_equal(a.usable, b.usable)):
+        counts_failed = a.facts.influences[self.metric] == EVERY_PAIR
+        if not (counts_failed or both.all() or np.array_equal(a.usable, b.usable)):
             # Measured on what both have; the numbers differ by pairs that one lacks.
-            a, b = a.only(both), b.only(both)
-            one, two = (influence_of(self.metric, rows) for rows in (a, b))
+            one, two = (replicates_of(self.metric, rows.only(both)) for rows in (a, b))
             if one is None or two is None:
                 return None
-        return paired_difference(one, two, a.dyads)
+        return one.minus(two)
 
     def _by_parts(self, other: Evidence) -> PairedDifference | None:
         one, two = self._left_out, other._left_out
         if one is None or two is None or one.digest != two.digest:
             return None
-        if self._drawn is None or other._drawn is None or self._drawn.size != other._drawn.size:
-            return None
-        return jackknife_difference(self.value, other.value, self._drawn, other._drawn)
-
-
-class Resampled(NamedTuple):
-    """A measured number, and the same on resamples that it shares with others.
-
-    Attributes
-    ----------
-    value : float
-        The number.
-    replicates : array, shape [R]
-        The number on each resample.
-    right : bool array, shape [N], or None
-        Of an accuracy, which decisions are right: its differences are tested by McNemar's test,
-        which takes pairs as independent. None tests by the normal distribution.
-    """
-
-    value: float
-    replicates: Float64Array
-    right: NDArray[np.bool_] | None = None
-
-    def minus(self, other: Resampled) -> PairedDifference:
-        """Compare with the same measure elsewhere, on the same resamples."""
-        difference = self.value - other.value
-        spread = float(np.nanstd(self.replicates - other.replicates, ddof=1))
-        if self.right is not None and other.right is not None:
-            p_value = mcnemar(self.right, other.right).p_value
-        else:
-            # Without spread two networks order all pairs alike, or never do.
-            p_value = (
-                float(2 * norm.sf(abs(difference) / spread)) if spread else float(not difference)
-            )
-        step = float(ndtri(0.975)) * spread
-        return PairedDifference(difference, difference - step, difference + step, p_value)
+        mine = one.of(self._condition, self.metric, self.value)
+        theirs = two.of(self._condition, self.metric, other.value)
+        return None if mine is None or theirs is None else mine.minus(theirs)
 
 
 class PairedTests(NamedTuple):

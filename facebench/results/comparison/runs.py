@@ -21,7 +21,10 @@ class RunComparison:
     ----------
     numbers : DataFrame
         A row per number of either run: value_a, value_b, difference (b - a) and, where both runs
-        measured the same pairs, its paired 95 % interval (ci_low, ci_high) and p_value.
+        measured the same pairs, its paired 95 % interval (ci_low, ci_high), p_value, the difference
+        that would be found with 80 % power (detectable), and P adjusted by the maximum statistic
+        for all layers of the model (p_layers) and of all models (p_models_layers). With a margin
+        also p_equivalent, with fdr also p_fdr.
     changed_pairs : DataFrame
         Labelled pairs that one run accepts and the other rejects, each at its own threshold with
         the largest Youden index, in the best layer of each model.

@@ -81,12 +81,22 @@ def _numbers_table(numbers: pd.DataFrame, important: set[tuple[Any, ...]]) -> Ta
                 value["difference"],
                 None if low is None else [low, high],
                 value["p_value"],
+                value["p_layers"],
+                *([value["p_equivalent"]] if "p_equivalent" in value else []),
+                *([value["p_fdr"]] if "p_fdr" in value else []),
+                value["detectable"],
             ]
         )
     columns = [Column(name, filter=True) for name in ("Task", "Measure")]
     columns += [Column("Condition"), Column("Model", filter=True), Column("Layer")]
     columns += [Column("A", "number"), Column("B", "number"), Column("B − A", "signed")]
     columns += [Column("95 % interval", "interval"), Column("p", "p", hint="Not adjusted.")]
+    columns += [Column("p, all layers", "p", hint="Of the largest difference of all layers.")]
+    if "p_equivalent" in numbers:
+        columns += [Column("p, equivalent", "p", hint="Two one-sided tests within the margin.")]
+    if "p_fdr" in numbers:
+        columns += [Column("p, over tasks", "p", hint="Benjamini and Hochberg.")]
+    columns += [Column("Detectable", "number", hint="Found with 80 % power at p < 0.05.")]
     more = f"All layers and measures ({sum(extra)} rows more)" if any(extra) else ""
     return Table("numbers-table", "Numbers side by side", columns, rows, extra, more)
 

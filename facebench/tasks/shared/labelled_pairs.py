@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from facebench.columns import N_FAILED, N_IDENTITIES, N_IMAGES, N_PAIRS
 from facebench.data.identity import IdentitySource, contradictions, people_of_pairs
 from facebench.data.packs import is_pack, member_bytes
-from facebench.data.pairs import require_column, row_name
+from facebench.data.pairs import PAIR_COLUMNS, require_column, row_name
 from facebench.errors import InputError, PairsError
+from facebench.metrics.folds import Folds, make_folds
 from facebench.metrics.uncertainty.independent_groups import are_even, blocks_of
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.proportions import PROPORTIONS_NOTE
@@ -33,9 +34,11 @@ __all__ = [
     "genuine_labels",
     "images_folder",
     "jackknife_groups_of",
+    "jackknife_note",
     "resampled",
     "resamples_of",
     "resampling_note",
+    "stratified_folds",
 ]
 
 _log = logging.getLogger(__name__)
@@ -301,10 +304,41 @@ def resampling_note(members: SamplingUnits, resamples: Resamples) -> str:
     return f"95 % bootstrap of {what} ({resamples.n_resamples}){PROPORTIONS_NOTE}"
 
 
+def jackknife_note(members: SamplingUnits, groups: JackknifeGroups) -> str:
+    """Say how intervals were made."""
+    return (
+        f"95 % jackknife of {members.plural} ({groups.n_resamples} groups), t quantiles"
+        f"{PROPORTIONS_NOTE}"
+    )
+
+
 def jackknife_groups_of(pairs: pd.DataFrame, members: SamplingUnits) -> tuple[JackknifeGroups, str]:
     """Group people (or images) to be left out in turn, and tell these pairs from others."""
     groups = JackknifeGroups(members.first, members.second)
     return groups, groups.digest(pairs["img1"], pairs["img2"])
+
+
+def stratified_folds(
+    pairs: pd.DataFrame,
+    labels: NDArray[np.int8],
+    members: SamplingUnits,
+    n_folds: int,
+    *,
+    seed: int = 0,
+) -> Folds:
+    """Make folds: the same whatever the order of rows, and of the two images of a pair.
+
+    See `make_folds`.
+    """
+    sides = [pairs[column].to_numpy(dtype=np.str_) for column in PAIR_COLUMNS]
+    swapped = sides[0] > sides[1]
+    order = np.lexsort((np.where(swapped, *sides), np.where(swapped, *sides[::-1])))
+    made = make_folds(
+        labels[order], n_folds, members.first[order], members.second[order], seed=seed
+    )
+    of_pair = np.empty_like(made.of_pair)
+    of_pair[order] = made.of_pair
+    return Folds(of_pair, made.is_disjoint)
 
 
 def at_least_1(parameter: str, value: int, owner: str) -> int:

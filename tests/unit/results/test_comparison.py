@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from scipy.stats import t
 
 from facebench import compare_models
 from facebench.errors import FacebenchError, InputError, PairsError, UnknownNameError
@@ -71,11 +72,52 @@ class TestTests:
         p = compare_models(found).pairs["p"][0]
         assert abs(np.log10(p) - np.log10(expected)) < 1.5
 
-    def test_accuracy_is_mcnemar_s(self) -> None:
+    def test_accuracy(self) -> None:
         compared = compare_models(results({"good": 3, "bad": 0.5}), metric="accuracy")
-        assert compared.pairs["Test"].tolist() == ["McNemar"]
+        assert compared.pairs["Test"].tolist() == ["paired jackknife of people"]
         assert compared.pairs["p"][0] < 1e-4
         assert compared.ranks["accuracy"].is_monotonic_decreasing
+
+    def test_mcnemar_by_name_says_that_pairs_share_people(self) -> None:
+        found = results({"good": 2, "bad": 1})
+        compared = compare_models(found, metric="accuracy", test="mcnemar").pairs.iloc[0]
+        assert compared["Test"] == "McNemar (pairs share people: P is too small)"
+        apart = {
+            model: {"LFW": by_task["LFW"].iloc[::4].reset_index(drop=True)}
+            for model, by_task in found.items()
+        }
+        for frame in (by_task["LFW"] for by_task in apart.values()):
+            frame["img2"] = [f"{name.split('/')[0]}/2.jpg" for name in frame["img1"]]
+            odd = frame.index % 2 == 1
+            frame.loc[odd, "img2"] = [f"Q{row}/1.jpg" for row in frame.index[odd]]
+            frame["same"] = (~odd).astype(int)
+        compared = compare_models(apart, metric="accuracy", test="mcnemar").pairs.iloc[0]
+        assert compared["Test"] == "McNemar"
+        assert compared["CI Low"] <= compared["Difference"] <= compared["CI High"]
+        with pytest.raises(InputError, match="'test' parameter"):
+            compare_models(found, metric="auc", test="mcnemar")
+
+    @pytest.mark.parametrize("metric", ["auc", "eer", "dprime", "accuracy", "tar@0.1"])
+    def test_interval_and_p_never_contradict(self, metric: str) -> None:
+        for gap in np.linspace(1.5, 2.1, 7):
+            made = compare_models(results({"a": 1.5, "b": gap}, n_people=40), metric=metric)
+            row = made.pairs.iloc[0]
+            assert (row["p"] < 0.05) == (row["CI Low"] > 0 or row["CI High"] < 0)
+
+    def test_equivalence_and_detectable_difference(self) -> None:
+        found = results({"a": 1.5, "b": 1.5}, n_people=60)
+        row = compare_models(found, margin=0.2).pairs.iloc[0]
+        # By SciPy: the standard error from the interval, 39 or 59 degrees of freedom.
+        error = (row["CI High"] - row["CI Low"]) / 2 / t.ppf(0.975, 59)
+        expected = t.cdf((abs(row["Difference"]) - 0.2) / error, 59)
+        assert_allclose(row["p Equivalent"], expected, rtol=1e-6)
+        assert row["Equivalent"]
+        assert_allclose(
+            row["Detectable Difference"], (t.ppf(0.975, 59) + t.ppf(0.8, 59)) * error, rtol=1e-6
+        )
+        assert not compare_models(found, margin=1e-4).pairs["Equivalent"][0]
+        with pytest.raises(InputError, match="'margin' parameter"):
+            compare_models(found, margin=0)
 
     @pytest.mark.parametrize("metric", ["eer", "dprime", "tar@0.1"])
     def test_other_metrics_rank_the_better_first(self, metric: str) -> None:
@@ -115,7 +157,7 @@ class TestTests:
                 frame["model_computed_distance"] = (
                     generator.normal(size=len(frame)) - 1.5 * frame["same"]
                 )
-            called += bool(compare_models(found, n_resamples=200).pairs["Different"][0])
+            called += bool(compare_models(found).pairs["Different"][0])
         assert called <= 8
 
 

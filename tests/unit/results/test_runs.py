@@ -56,8 +56,8 @@ def test_every_headline_number_has_an_interval_and_counts(saved):
     assert (headline["ci_low"] <= headline["value"]).all()
     assert (headline["value"] <= headline["ci_high"]).all()
     assert set(headline["ci_method"]) <= {
-        f"dyadic cluster-robust by {unit}{note}"
-        for unit in ("identity", "image")
+        f"jackknife by {unit} groups, t quantiles{note}"
+        for unit in ("identity, 8", "image, 24")
         for note in ("", "; score intervals next to 0 and 1")
     }
     whole = headline[headline["condition"].isna()]

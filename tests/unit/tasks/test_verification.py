@@ -117,8 +117,7 @@ class TestMeasures:
         assert counts == {"Pairs": 160, "Images": 160, "Identities": 40, "Failed": 0}
         assert found["Not Resolvable"] == "FAR 0.001 of 80 impostor pairs"
         assert np.isnan(found["TAR@FAR=0.001"])
-        # Couples, whom no pair links to others.
-        assert found["CI Method"].startswith("95 % bootstrap of groups of people (100)")
+        assert found["CI Method"].startswith("95 % jackknife of people (40 groups)")
         assert found["Threshold From"] == "other folds"
         assert found["Distance Metric"] == "cosine_distances"
 
@@ -295,7 +294,7 @@ class TestIdentity:
     def test_images_where_people_are_unknown(self, make_task: MakeTask, identity) -> None:
         flat = lfw_like().replace({"/": "_"}, regex=True)
         found = measured(make_task(flat, identity=identity), distances_of(make_task(flat)))
-        assert found["CI Method"].startswith("95 % bootstrap of images")
+        assert found["CI Method"].startswith("95 % jackknife of images")
         assert np.isnan(found["Identities"])
 
     def test_folders_that_are_no_people(self, make_task: MakeTask, caplog) -> None:

@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 
 from facebench.metrics.uncertainty.correlation_influence import kendall_influence
 from facebench.metrics.uncertainty.influence import interval, standard_error
-from facebench.metrics.uncertainty.jackknife import (
-    JackknifeGroups,
-    jackknife_difference,
-    jackknife_error,
-    jackknife_interval,
+from facebench.metrics.uncertainty.jackknife import JackknifeGroups
+from facebench.metrics.uncertainty.replicates import (
+    verification_jackknife,
+    verification_replicates,
+    youden_accuracy_jackknife,
 )
-from facebench.metrics.uncertainty.replicates import verification_replicates
-from facebench.metrics.verification import auc, eer
+from facebench.metrics.uncertainty.spread import Replicates, jackknife_error
+from facebench.metrics.verification import accuracy_at, auc, eer, youden_threshold
 
 PEOPLE = 60
 
@@ -33,7 +33,10 @@ def pairs_of(rng, n_pairs=400):
 def test_every_group_is_left_out_whole_and_once(rows, n_groups):
     first, second = (np.array(side) for side in zip(*rows, strict=True))
     groups = JackknifeGroups(first, second, n_groups=n_groups)
-    assert groups.n_resamples == min(n_groups, len({*first, *second}))
+    # Who is in every comparison is never left out.
+    n_of = {m: int(((first == m) | (second == m)).sum()) for m in {*first, *second}}
+    left_out = {member for member, n in n_of.items() if n < max(first.size, 2)}
+    assert groups.n_resamples == min(n_groups, len(left_out))
     assert groups.kept.shape == (len(rows), groups.n_resamples)
     left = {
         member: {
@@ -41,12 +44,12 @@ def test_every_group_is_left_out_whole_and_once(rows, n_groups):
             for group, kept in enumerate(groups.kept.T)
             if not kept[(first == member) | (second == member)].any()
         }
-        for member in {*first, *second}
+        for member in left_out
     }
     assert all(left.values())
     n_left = (~groups.kept).sum(axis=1)
-    assert ((n_left == 1) | (n_left == 2)).all()
-    assert (n_left[first == second] == 1).all()
+    assert (n_left <= 2).all()
+    assert (n_left[first == second] <= 1).all()
 
 
 def test_order_and_sides_do_not_matter():
@@ -88,7 +91,7 @@ def covered(measure, truth, runs, seed):
         distances += 0.5 * rng.normal(size=400)
         groups = JackknifeGroups(first, second)
         whole, parts = measure(same, distances, groups)
-        low, high = jackknife_interval(whole, parts)
+        low, high = Replicates(whole, parts).interval()
         hits += low <= truth <= high
     return hits / runs
 
@@ -146,7 +149,7 @@ def test_equal_systems_are_rarely_told_apart():
         one, other = (
             equal_errors(same, common - 1.2 * same + rng.normal(size=400), groups) for _ in "ab"
         )
-        made = jackknife_difference(one[0], other[0], one[1], other[1])
+        made = Replicates(*one).minus(Replicates(*other))
         told += made.p_value < 0.05
     assert told <= 12
 
@@ -154,7 +157,37 @@ def test_equal_systems_are_rarely_told_apart():
 def test_what_has_no_error():
     assert np.isnan(jackknife_error([1.0, 2.0]))
     assert np.isnan(jackknife_error([1.0, 2.0, np.nan]))
-    assert np.isnan(jackknife_interval(1.0, [1.0, 1.0, 1.0])).all()
-    assert jackknife_difference(1.0, 0.5, [1.0] * 4, [0.5] * 4) is None
-    assert jackknife_difference(np.nan, 0.5, [1.0, 2, 3], [1.0, 2, 3]) is None
-    assert jackknife_difference(np.inf, 1.0, [np.inf] * 3, [1.0, 2, 3]) is None
+    constant = np.ones(4)
+    assert np.isnan(Replicates(1.0, np.ones(3)).interval()).all()
+    assert Replicates(1.0, constant).minus(Replicates(0.5, constant / 2)) is None
+    known = Replicates(1.0, np.arange(3.0))
+    assert Replicates(np.nan, np.arange(3.0)).minus(known) is None
+    assert Replicates(np.inf, np.full(3, np.inf)).minus(known) is None
+
+
+@pytest.mark.parametrize("digits", [1, 8])
+def test_thresholds_are_chosen_anew_without_each_group_and_dyad(digits):
+    rng = np.random.default_rng(6)
+    same, first, second = pairs_of(rng)
+    similarities = np.round(rng.normal(size=400) + same, digits)
+    similarities[::50] = np.nan
+    groups = JackknifeGroups(first, second)
+    made = youden_accuracy_jackknife(same, similarities, groups)
+    slow = verification_jackknife(same, similarities, groups)["youden accuracy"]
+    np.testing.assert_allclose(made.units, slow.units)
+    np.testing.assert_allclose(made.dyads, slow.dyads)
+    for group in (0, 11, 39):
+        kept = groups.kept[:, group]
+        rest = (same[kept], similarities[kept])
+        assert made.units[group] == pytest.approx(accuracy_at(*rest, youden_threshold(*rest)))
+    between = first != second
+    rows, group = groups.left_out
+    # Every pair of two people is left out once as such; those of one person never.
+    of_dyads = rows[group >= groups.n_resamples]
+    assert sorted(of_dyads) == np.flatnonzero(between).tolist()
+
+
+def test_a_unit_in_every_comparison_is_never_left_out():
+    groups = JackknifeGroups(np.zeros(30, dtype=int), np.arange(1, 31))
+    assert groups.n_resamples == 30
+    assert groups.kept.any(axis=0).all()

@@ -1,0 +1,286 @@
+"""Measure how often intervals hold the truth and equal networks are rejected (docs/intervals.md).
+
+    python docs/intervals_numbers.py [--worlds 400] [--people 8 12 20 30 100] [--keep FILE]
+
+Every world has people who differ in how hard they are, and two networks of equal quality that
+find other people hard: people × network interaction, and noise of each person's own. Coverage is
+the share of intervals that hold the mean of the measure over all worlds, size the share of worlds
+with P < .05. With 400 worlds the Monte-Carlo error is about ±.008 for coverage (two networks each)
+and ±.011 for size. All of it takes about half an hour of one core; FILE (JSON) keeps what is done,
+so that a run may be stopped.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from page_blocks import filled, table
+
+from facebench.metrics.accuracy import kfold_accuracy, kfold_decisions
+from facebench.metrics.folds import make_folds
+from facebench.metrics.uncertainty.correlation_influence import (
+    kendall_influence,
+    pearson_influence,
+    spearman_influence,
+)
+from facebench.metrics.uncertainty.influence import (
+    auc_influence,
+    linear_replicates,
+    mean_influence,
+    relative_difference_influence,
+)
+from facebench.metrics.uncertainty.jackknife import JackknifeGroups
+from facebench.metrics.uncertainty.proportions import effective_counts, jackknife_proportion
+from facebench.metrics.uncertainty.replicates import (
+    fold_accuracy_replicates,
+    verification_jackknife,
+    youden_accuracy_jackknife,
+)
+from facebench.metrics.uncertainty.spread import Replicates, max_statistic
+
+PAGE = Path(__file__).with_name("intervals.md")
+PEOPLE = (8, 12, 20, 30, 100)
+# The spread of one person's images, and the AUC that it gives.
+NOISE = {".85": 0.77, ".98": 0.38}
+IMAGES, DIMENSIONS, SHARED = 5, 8, 0.6
+FAR = (0.1, 0.01)
+LAYERS = 16
+SHARES = {"AUC": "auc", "EER": "eer", "Accuracy": "accuracy", "Best accuracy": "accuracy"}
+MEASURES = ("AUC", "Accuracy", "EER", "d'", "TAR@.1", "TAR@.01", "Best accuracy")
+CORRELATIONS = ("Pearson", "Spearman", "Kendall", "Mean", "Relative difference")
+
+Cell = tuple[float, float, float]
+
+
+def mixed(rng: np.random.Generator, common: np.ndarray, shared: float = SHARED) -> np.ndarray:
+    """Give what one network sees: in part what all of them see."""
+    return np.sqrt(shared) * common + np.sqrt(1 - shared) * rng.normal(size=common.shape)
+
+
+def networks(
+    rng: np.random.Generator, n_people: int, noise: float, first: np.ndarray, second: np.ndarray
+) -> Iterator[np.ndarray]:
+    """Draw one world and give two networks' distances of pairs of its images."""
+    centres = rng.normal(size=(n_people, 1, DIMENSIONS))
+    images = rng.normal(size=(n_people, IMAGES, DIMENSIONS))
+    hard = rng.normal(size=(n_people, 1, 1))
+    for _ in range(2):
+        spread = noise * np.exp(0.35 * mixed(rng, hard, 0.3))
+        seen = (mixed(rng, centres) + spread * mixed(rng, images)).reshape(-1, DIMENSIONS)
+        yield np.sqrt(((seen[first] - seen[second]) ** 2).sum(axis=1))
+
+
+def pairs(rng: np.random.Generator, n_people: int, design: str) -> tuple[np.ndarray, np.ndarray]:
+    """Give all pairs of images; or two of each person, and as many of different people."""
+    n_images = n_people * IMAGES
+    first, second = np.triu_indices(n_images, 1)
+    if design == "all":
+        return first, second
+    same = first // IMAGES == second // IMAGES
+    genuine = np.flatnonzero(same).reshape(n_people, -1)
+    own = rng.permuted(genuine, axis=1)[:, :2].ravel()
+    other = rng.choice(np.flatnonzero(~same), own.size, replace=False)
+    chosen = np.concatenate((own, other))
+    return first[chosen], second[chosen]
+
+
+def verification(
+    labels: np.ndarray, distances: np.ndarray, groups: JackknifeGroups
+) -> dict[str, tuple[Replicates, float, float]]:
+    """Measure one network in every way, with intervals."""
+    way = {"higher_is_better": False}
+    folds = make_folds(labels, min(10, int(labels.sum())), groups.first, groups.second).of_pair
+    crossed = kfold_accuracy(labels, distances, folds, **way)
+    right = kfold_decisions(labels, distances, folds, crossed.thresholds, **way)
+    made = verification_jackknife(labels, distances, groups, far=FAR, **way)
+    found = {
+        "AUC": linear_replicates(auc_influence(labels, distances, **way), groups.shared),
+        "Accuracy": Replicates(crossed.mean, fold_accuracy_replicates(right, folds, groups)),
+        "EER": made["eer"],
+        "d'": made["dprime"],
+        "Best accuracy": youden_accuracy_jackknife(labels, -distances, groups),
+    }
+    n_impostor = int((labels == 0).sum())
+    found |= {
+        name: made[f"tar@{target:g}"]
+        for name, target in zip(("TAR@.1", "TAR@.01"), FAR, strict=True)
+        if target * n_impostor >= 1
+    }
+    counts = effective_counts(labels == 1, distances, groups.first, groups.second)
+    return {
+        name: (
+            each,
+            *(
+                each.interval()
+                if name == "d'"
+                else jackknife_proportion(SHARES.get(name, "tar"), each, counts)
+            ),
+        )
+        for name, each in found.items()
+    }
+
+
+def rated(
+    rng: np.random.Generator, n_images: int
+) -> list[dict[str, tuple[Replicates, float, float]]]:
+    """Correlate two networks' distances of all pairs of some images with given ones."""
+    first, second = np.triu_indices(n_images, 1)
+    groups = JackknifeGroups(first, second)
+    points = rng.normal(size=(n_images, 4))
+
+    def distances() -> np.ndarray:
+        seen = mixed(rng, points)
+        return np.sqrt(((seen[first] - seen[second]) ** 2).sum(axis=1))
+
+    given = distances()
+    half = first % 2 == second % 2
+    found = []
+    for own in (distances(), distances()):
+        ratio = relative_difference_influence(own[half], own[~half])
+        values = np.empty(own.size)
+        values[half], values[~half] = np.split(ratio.values, [half.sum()])
+        influences = {
+            "Pearson": pearson_influence(own, given),
+            "Spearman": spearman_influence(own, given),
+            "Kendall": kendall_influence(own, given),
+            "Mean": mean_influence(own),
+            "Relative difference": ratio._replace(values=values, classes=half),
+        }
+        made = {name: linear_replicates(each, groups.shared) for name, each in influences.items()}
+        found.append(
+            {
+                name: (each, *each.interval("identity" if name == "Mean" else "fisher"))
+                for name, each in made.items()
+            }
+        )
+    return found
+
+
+def measured(worlds: list[list[dict[str, tuple[Replicates, float, float]]]]) -> dict[str, Cell]:
+    """Give coverage, size and the mean of every measure over worlds of two networks each."""
+    found = {}
+    for name in worlds[0][0]:
+        made = [[network[name] for network in world] for world in worlds]
+        mean = np.mean([each.value for world in made for each, _, _ in world])
+        held = [low <= mean <= high for world in made for _, low, high in world]
+        tests = [one[0].minus(other[0]) for one, other in made]
+        told = [test is not None and test.p_value < 0.05 for test in tests]
+        found[name] = (float(np.mean(held)), float(np.mean(told)), float(mean))
+    return found
+
+
+def verification_design(n_people: int, design: str, noise: float, n_worlds: int) -> dict[str, Cell]:
+    """Simulate worlds of people."""
+    rng = np.random.default_rng([n_people, len(design), int(100 * noise)])
+    worlds = []
+    for _ in range(n_worlds):
+        first, second = pairs(rng, n_people, design)
+        people = first // IMAGES, second // IMAGES
+        labels = (people[0] == people[1]).astype(int)
+        groups = JackknifeGroups(*people)
+        drawn = networks(rng, n_people, noise, first, second)
+        worlds.append([verification(labels, distances, groups) for distances in drawn])
+    return measured(worlds)
+
+
+def layers_design(n_people: int, n_worlds: int) -> Cell:
+    """Compare two equal networks in 16 layers: how often is any P below .05?
+
+    Returns the shares by each layer's own P, by Holm's and by the maximum statistic.
+    """
+    rng = np.random.default_rng([n_people, LAYERS])
+    first, second = pairs(rng, n_people, "sparse")
+    people = first // IMAGES, second // IMAGES
+    labels = people[0] == people[1]
+    groups = JackknifeGroups(*people)
+    told = np.zeros((n_worlds, 3))
+    for world in range(n_worlds):
+        common = [list(networks(rng, n_people, 0.77, first, second))]
+        sides = []
+        for network in range(2):
+            made = []
+            for _ in range(LAYERS):
+                own = next(networks(rng, n_people, 0.77, first, second))
+                distances = np.sqrt(0.7) * common[0][network] + np.sqrt(0.3) * own
+                influence = auc_influence(labels, distances, higher_is_better=False)
+                made.append(linear_replicates(influence, groups.shared))
+            sides.append(made)
+        tests = [one.minus(other) for one, other in zip(*sides, strict=True)]
+        own_p = min(test.p_value for test in tests)
+        told[world] = np.array([own_p, own_p * LAYERS, max_statistic(tests).min()]) < 0.05
+    return tuple(told.mean(axis=0))
+
+
+def shown(cell: Cell | None) -> str:
+    """Write coverage and size, as .95 / .050."""
+    if cell is None:
+        return "–"
+    return f"{cell[0]:.3f} / {cell[1]:.3f}".replace("0.", ".")
+
+
+def main() -> None:
+    """Simulate what FILE does not have yet, and write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--worlds", type=int, default=400)
+    parser.add_argument("--people", type=int, nargs="+", default=PEOPLE)
+    parser.add_argument("--keep", type=Path)
+    arguments = parser.parse_args()
+    kept = arguments.keep
+    known = json.loads(kept.read_text()) if kept is not None and kept.exists() else {}
+
+    def cells(key: str, simulate) -> dict[str, Cell]:  # noqa: ANN001
+        if key not in known:
+            known[key] = simulate()
+            if kept is not None:
+                kept.write_text(json.dumps(known))
+        return known[key]
+
+    rows, worlds_of = [], {}
+    for n_people in arguments.people:
+        # All pairs of 100 people are 125,000.
+        n_worlds = arguments.worlds if n_people < 100 else max(1, arguments.worlds // 4)
+        for design in ("sparse", "all"):
+            worlds_of[n_people, design] = arguments.worlds if design == "sparse" else n_worlds
+            for area, noise in NOISE.items():
+                number = worlds_of[n_people, design]
+                found = cells(
+                    f"{n_people} {design} {area}",
+                    lambda n=n_people, d=design, s=noise, w=number: verification_design(n, d, s, w),
+                )
+                rows.append(
+                    (str(n_people), design, area, *(shown(found.get(name)) for name in MEASURES))
+                )
+    images = []
+    for n_images in (8, 12, 24, 48):
+        found = cells(
+            f"{n_images} images",
+            lambda n=n_images: measured(
+                [rated(np.random.default_rng([n, world]), n) for world in range(arguments.worlds)]
+            ),
+        )
+        images.append((str(n_images), *(shown(found[name]) for name in CORRELATIONS)))
+    layers = []
+    for n_people in arguments.people:
+        if n_people <= 30:
+            found = cells(
+                f"{n_people} layers",
+                lambda n=n_people: dict(
+                    zip(
+                        ("own", "Holm", "max"), layers_design(n, arguments.worlds // 2), strict=True
+                    )
+                ),
+            )
+            layers.append((str(n_people), *(f"{value:.3f}"[1:] for value in found.values())))
+    blocks = {
+        "verification": table(("People", "Pairs", "AUC about", *MEASURES), rows),
+        "correlations": table(("Images", *CORRELATIONS), images),
+        "layers": table(("People", "Each layer's P", "Holm", "Maximum statistic"), layers),
+    }
+    page = filled(PAGE.read_text(encoding="utf-8"), blocks)
+    PAGE.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,394 @@
+"""Standard errors, intervals and tests from a measure without each unit (or group) in turn.
+
+All intervals and comparisons of measures on pairs that share people are made here: one standard
+error gives the interval, the P, the equivalence test and the detectable difference, so that they
+never contradict each other. docs/intervals.md has their measured coverage and size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from scipy.special import expit, logit, ndtr, ndtri, stdtr, stdtrit
+
+from facebench.metrics.uncertainty.resamples import Interval
+from facebench.types import Float64Array
+
+__all__ = [
+    "FEWEST_UNITS",
+    "PairedDifference",
+    "Replicates",
+    "Scale",
+    "Spread",
+    "interval",
+    "jackknife_error",
+    "less_dyads",
+    "max_statistic",
+]
+
+Scale = Literal["identity", "logit", "fisher"]
+
+# Fewer units say next to nothing of a spread.
+FEWEST_UNITS = 3
+# Smaller errors are rounding.
+_TINY = 1e-9
+_POWER = 0.8
+# Draws of the maximum statistic, and random numbers that they may take.
+_MOST_DRAWS, _FEWEST_DRAWS, _DRAWN = 20_000, 1000, 400_000_000
+# A replicate without errors counts as having this share of them, on the logit scale.
+_FEWEST_ERRORS = 0.05
+_NOTHING = Interval(float("nan"), float("nan"))
+
+
+class Spread(NamedTuple):
+    """The standard error of a measure, and the degrees of freedom that it has.
+
+    Attributes
+    ----------
+    error : float
+        NaN where there is none to be had.
+    df : float
+        Infinite for the normal distribution.
+    """
+
+    error: float
+    df: float
+
+    def quantile(self, level: float) -> float:
+        """Give a quantile of the t distribution."""
+        return float(ndtri(level) if np.isinf(self.df) else stdtrit(self.df, level))
+
+    def tail(self, statistic: float) -> float:
+        """Give the chance of a value below the statistic."""
+        return float(ndtr(statistic) if np.isinf(self.df) else stdtr(self.df, statistic))
+
+
+class PairedDifference(NamedTuple):
+    """A measure of a minus that of b, on the same comparisons.
+
+    Attributes
+    ----------
+    difference, low, high : float
+        The difference and its interval.
+    p_value : float
+        Two-sided, of no difference: below .05 exactly where the 95 % interval excludes 0.
+    spread : Spread
+        Of the difference.
+    moved : array, shape [G], or None
+        The difference without each group of units, where it is by units.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p_value: float
+    spread: Spread
+    moved: Float64Array | None = None
+
+    @classmethod
+    def of(
+        cls,
+        difference: float,
+        spread: Spread,
+        confidence: float = 0.95,
+        moved: Float64Array | None = None,
+    ) -> PairedDifference:
+        """Test a difference by its standard error; P is 1 where two do not differ at all."""
+        error = spread.error
+        if error < _TINY:
+            p_value = 1.0 if abs(difference) < _TINY else 0.0
+        else:
+            p_value = 2 * spread.tail(-abs(difference) / error)
+        step = spread.quantile((1 + confidence) / 2) * error
+        return cls(difference, difference - step, difference + step, p_value, spread, moved)
+
+    def equivalence(self, margin: float) -> float:
+        """Give the P of two one-sided tests that the true difference is as large as a margin.
+
+        Parameters
+        ----------
+        margin : float
+            The smallest difference that would matter, above 0.
+
+        Returns
+        -------
+        float
+            Below .05 exactly where the 90 % interval lies within -margin and margin.
+
+        References
+        ----------
+        D. J. Schuirmann, "A comparison of the two one-sided tests procedure and the power approach
+        for assessing the equivalence of average bioavailability", Journal of Pharmacokinetics and
+        Biopharmaceutics 15 (1987) 657-680.
+
+        Examples
+        --------
+        >>> made = PairedDifference.of(0.0, Spread(0.01, 9))
+        >>> round(made.equivalence(0.05), 4), round(made.equivalence(0.005), 2)
+        (0.0004, 0.31)
+        """
+        if self.spread.error < _TINY:
+            return 0.0 if abs(self.difference) < margin else 1.0
+        return self.spread.tail((abs(self.difference) - margin) / self.spread.error)
+
+    @property
+    def detectable(self) -> float:
+        """The smallest true difference that P < .05 finds in 80 % of studies like this one."""
+        quantiles = self.spread.quantile(0.975) + self.spread.quantile(_POWER)
+        return quantiles * self.spread.error
+
+
+class Replicates(NamedTuple):
+    """A measure, and the same without each group of units in turn.
+
+    Attributes
+    ----------
+    value : float
+        The measure of all comparisons.
+    units : array, shape [G]
+        Without the comparisons of each group of units.
+    dyads : array, shape [B]
+        Without each group of the pairs of two units; empty where their share of the error is kept,
+        see `less_dyads`.
+    df : float or None
+        Degrees of freedom, if there are fewer than G - 1.
+    """
+
+    value: float
+    units: Float64Array
+    dyads: Float64Array = np.empty(0)
+    df: float | None = None
+
+    @property
+    def spread(self) -> Spread:
+        """The standard error and its degrees of freedom."""
+        error = jackknife_error(self.units, self.dyads)
+        df = self.units.size - 1.0
+        return Spread(error, df if self.df is None else min(df, self.df))
+
+    def minus(self, other: Replicates, confidence: float = 0.95) -> PairedDifference | None:
+        """Compare with the same measure of another system, on the same comparisons.
+
+        Parameters
+        ----------
+        other : Replicates
+            Without the same groups.
+        confidence : float, default 0.95
+            Coverage of the interval.
+
+        Returns
+        -------
+        PairedDifference or None
+            By the t distribution; None where there is no error to go by.
+
+        Examples
+        --------
+        >>> one = Replicates(0.5, np.array([0.4, 0.5, 0.6]))
+        >>> one.minus(one).p_value
+        1.0
+        """
+        if self.units.size != other.units.size:
+            return None
+        has_dyads = self.dyads.size == other.dyads.size
+        known = [df for df in (self.df, other.df) if df is not None]
+        with np.errstate(invalid="ignore"):
+            # Ratios may be infinite.
+            both = Replicates(
+                self.value - other.value,
+                self.units - other.units,
+                self.dyads - other.dyads if has_dyads else np.empty(0),
+                min(known, default=None),
+            )
+        found = both.spread
+        if np.isnan(found.error) or not np.isfinite(both.value):
+            return None
+        if found.error < _TINY < abs(both.value):
+            return None
+        return PairedDifference.of(both.value, found, confidence, both.units)
+
+    def interval(self, scale: Scale = "identity", confidence: float = 0.95) -> Interval:
+        """Make the interval of the measure, by the t distribution.
+
+        Parameters
+        ----------
+        scale : {'identity', 'logit', 'fisher'}
+            See `facebench.metrics.uncertainty.influence.interval`. On the logit scale the error is
+            the larger of that and the one that the replicates have on this scale.
+        confidence : float, default 0.95
+            Coverage.
+
+        Returns
+        -------
+        Interval
+            NaN where there is no error to go by.
+
+        Examples
+        --------
+        >>> low, high = Replicates(0.5, np.array([0.48, 0.5, 0.52, 0.5])).interval()
+        >>> round(low, 3), round(high, 3)
+        (0.422, 0.578)
+        """
+        error, df = self.spread
+        if not error > _TINY:
+            return _NOTHING
+        if scale != "logit" or not 0 < self.value < 1:
+            return interval(self.value, error, scale, confidence, df)
+        rarest = _FEWEST_ERRORS * min(self.value, 1 - self.value)
+        moved = logit(np.clip(self.units, rarest, 1 - rarest))
+        share = error / jackknife_error(self.units)
+        widest = max(error / (self.value * (1 - self.value)), share * jackknife_error(moved))
+        step = Spread(widest, df).quantile((1 + confidence) / 2) * widest
+        centre = logit(self.value)
+        return Interval(float(expit(centre - step)), float(expit(centre + step)))
+
+
+def jackknife_error(values: Any, dyads: Any = ()) -> float:
+    """Give the standard error of a measure from its values without each group.
+
+    s² = (G - 1) / G Σ (value - mean of values)², less half of the same of `dyads`: see
+    `less_dyads`.
+
+    Parameters
+    ----------
+    values : array-like, shape [G]
+        The measure without each group of units.
+    dyads : array-like, shape [B], optional
+        The measure without each group of pairs of two units.
+
+    Returns
+    -------
+    float
+        NaN with fewer than three groups, or where the measure is undefined without one.
+
+    Examples
+    --------
+    >>> round(jackknife_error([1.0, 2.0, 3.0]), 6)
+    1.154701
+    """
+    array, others = np.asarray(values, dtype=np.float64), np.asarray(dyads, dtype=np.float64)
+    if array.size < FEWEST_UNITS or not np.isfinite(array).all():
+        return float("nan")
+    variance = float((array.size - 1) * array.var())
+    if others.size > 1 and np.isfinite(others).all():
+        variance = less_dyads(variance, float((others.size - 1) * others.var()))
+    return float(np.sqrt(variance))
+
+
+def less_dyads(variance: float, of_dyads: float) -> float:
+    """Take half of what pairs of the same two units add off a jackknife variance.
+
+    A pair of two units is left out with either, so that what is peculiar to it counts twice.
+    Taking all of the surplus off makes intervals of few units too short, leaving all of it makes
+    those of sparse pairs too long; docs/intervals.md has the coverage that half of it gives.
+
+    Examples
+    --------
+    >>> less_dyads(4.0, 1.0), less_dyads(4.0, 3.0)
+    (3.5, 3.0)
+    """
+    return variance - min(of_dyads, variance / 2) / 2
+
+
+def interval(
+    estimate: float,
+    error: float,
+    scale: Scale = "identity",
+    confidence: float = 0.95,
+    df: float = np.inf,
+) -> Interval:
+    """Make the interval of an estimate, on a scale on which it stays in range.
+
+    Parameters
+    ----------
+    estimate, error : float
+        The measure and its standard error.
+    scale : {'identity', 'logit', 'fisher'}
+        'logit' for measures in [0, 1], 'fisher' (atanh) for those in [-1, 1].
+    confidence : float, default 0.95
+        Coverage.
+    df : float, default infinite
+        Degrees of freedom of the t distribution; the normal distribution where infinite.
+
+    Returns
+    -------
+    Interval
+        low, high; both the estimate where that is an end of its range.
+
+    Examples
+    --------
+    >>> low, high = interval(0.9, 0.05, "logit")
+    >>> round(low, 3), round(high, 3)
+    (0.752, 0.964)
+    """
+    z = Spread(error, df).quantile((1 + confidence) / 2) * error
+    if scale == "logit" and 0 < estimate < 1:
+        centre, step = logit(estimate), z / (estimate * (1 - estimate))
+        return Interval(float(expit(centre - step)), float(expit(centre + step)))
+    if scale == "fisher" and -1 < estimate < 1:
+        centre, step = np.arctanh(estimate), z / (1 - estimate**2)
+        return Interval(float(np.tanh(centre - step)), float(np.tanh(centre + step)))
+    return Interval(estimate - z, estimate + z)
+
+
+def max_statistic(differences: Sequence[PairedDifference], *, seed: int = 0) -> Float64Array:
+    """Adjust P for looking at many differences, such as those of all layers, by their maximum.
+
+    P is the chance that any of them is as large, in standard errors, where none is real: of the
+    largest absolute value of a multivariate t with the correlations that leaving out the same
+    groups of units shows. Layers that move together cost less than by Holm's method.
+
+    Parameters
+    ----------
+    differences : sequence of PairedDifference
+        On the same comparisons.
+    seed : int, default 0
+        Of the draws.
+
+    Returns
+    -------
+    array, shape [M]
+        None is below its own P. Bonferroni's where differences are not by the same groups.
+
+    References
+    ----------
+    P. H. Westfall and S. S. Young, "Resampling-based multiple testing" (1993); T. Hothorn, F. Bretz
+    and P. Westfall, "Simultaneous inference in general parametric models", Biometrical Journal 50
+    (2008) 346-363.
+
+    Examples
+    --------
+    >>> one = Replicates(0.6, np.array([0.59, 0.61, 0.58, 0.62]))
+    >>> made = one.minus(Replicates(0.5, np.array([0.51, 0.5, 0.49, 0.5])))
+    >>> alone, twice = max_statistic([made]), max_statistic([made, made])
+    >>> bool(np.allclose(alone, made.p_value, atol=0.005)), bool((twice == alone[0]).all())
+    (True, True)
+    """
+    own = np.array([found.p_value for found in differences])
+    tested = np.array([found.spread.error >= _TINY for found in differences], dtype=bool)
+    chosen = [found for found, is_tested in zip(differences, tested, strict=True) if is_tested]
+    sizes = {None if found.moved is None else found.moved.size for found in chosen}
+    if not chosen:
+        return own
+    if len(sizes) > 1 or None in sizes:
+        return np.asarray(np.minimum(1.0, own * len(chosen)))
+    rows = np.stack(
+        [found.moved - found.moved.mean() for found in chosen if found.moved is not None]
+    )
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    statistics = np.array([abs(found.difference) / found.spread.error for found in chosen])
+    df = min(found.spread.df for found in chosen)
+    n_draws = int(np.clip(_DRAWN // rows.size, _FEWEST_DRAWS, _MOST_DRAWS))
+    rng = np.random.default_rng(seed)
+    largest = np.empty(n_draws)
+    step = max(1, (1 << 22) // len(rows))
+    for start in range(0, n_draws, step):
+        drawn = rng.normal(size=(min(step, n_draws - start), rows.shape[1]))
+        largest[start : start + step] = np.abs(drawn @ rows.T).max(axis=1)
+    largest *= np.sqrt(df / rng.chisquare(df, n_draws))
+    largest.sort()
+    exceeding = n_draws - np.searchsorted(largest, statistics)
+    adjusted = own.copy()
+    adjusted[tested] = np.maximum(own[tested], (1 + exceeding) / (1 + n_draws))
+    return adjusted
