@@ -180,7 +180,7 @@ class RunFolder:
         failures : sequence of (str, Exception)
             What failed, as `RunFailedError.failures` has it.
         seeds : mapping of str to int, optional
-            Seeds of whatever was drawn.
+            Seeds of all random draws.
         deep : bool, default False
             Look for near duplicates among any number of images.
 
@@ -196,7 +196,7 @@ class RunFolder:
         distances = manager.model_task_distances_dfs
         results = self.write_tables(manager.estimates, distances, facts)
         health = None
-        # Whoever interrupts a run does not want to wait.
+        # After an interrupt the user does not want to wait.
         if status in ("finished", "failed"):
             findings, health = look_at_data(manager.tasks, results, distances, deep=deep)
             if findings is not None:
