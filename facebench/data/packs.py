@@ -248,7 +248,7 @@ def member_bytes(path: StrPath) -> bytes:
     MissingImageError
         If the path leads to no image of a pack.
     ImageError
-        If the pack was cut short meanwhile.
+        If the pack was changed or damaged meanwhile.
     """
     parts = split_member(path)
     if parts is None:
@@ -259,7 +259,11 @@ def member_bytes(path: StrPath) -> bytes:
 
 def read_member(pack: Path, name: str) -> bytes:
     """Read one image of a pack, whatever the pack is called; see `member_bytes`."""
-    member = open_pack(pack).members.get(name)
+    try:
+        member = open_pack(pack).members.get(name)
+    except PairsError as error:
+        # It was sound when the table of its images was read.
+        raise ImageError(str(error)) from error
     if member is None:
         msg = f"There is no image {name} in the pack {pack}."
         raise MissingImageError(msg)
