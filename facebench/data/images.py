@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import warnings
 from functools import cache, lru_cache
 from pathlib import Path
@@ -15,6 +14,7 @@ from facebench.data.folder import IMAGE_SUFFIXES, images_below, list_images
 from facebench.data.packs import member_bytes, open_pack, split_member
 from facebench.errors import ImageError, MissingImageError
 from facebench.types import StrPath
+from facebench.utils.files import FileState
 from facebench.utils.outputs_version import outputs_version
 
 __all__ = [
@@ -80,6 +80,10 @@ def image_bytes(image_path: StrPath) -> bytes:
     if split_member(image_path) is not None:
         return member_bytes(image_path)
     try:
+        if not Path(image_path).is_file() and Path(image_path).exists():
+            # A pipe would be waited for without end.
+            msg = f"The image {image_path} cannot be read: it is not a file."
+            raise ImageError(msg)
         return Path(image_path).read_bytes()
     except FileNotFoundError as error:
         msg = f"The image {image_path} does not exist."
@@ -89,7 +93,7 @@ def image_bytes(image_path: StrPath) -> bytes:
         raise ImageError(msg) from error
 
 
-def file_state(image_path: StrPath) -> os.stat_result:
+def file_state(image_path: StrPath) -> FileState:
     """Ask the file system about an image's file: of an image in a pack, the pack.
 
     Raises
@@ -98,7 +102,7 @@ def file_state(image_path: StrPath) -> os.stat_result:
         If there is none.
     """
     parts = split_member(image_path)
-    return (Path(image_path) if parts is None else parts[0]).stat()
+    return FileState.of((Path(image_path) if parts is None else parts[0]).stat())
 
 
 @outputs_version("open-image-2")

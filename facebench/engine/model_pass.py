@@ -98,12 +98,8 @@ class PassTools:
 
     def batches(self, chunks: Sequence[Sequence[int]]) -> Iterator[tuple[Batch, list[int]]]:
         """Load images chunk by chunk; yields each batch and the images that could be read."""
-        digests = self.request.digests
         files = (
-            [
-                ImageFile(self.request.images[image], digests[image] if digests else None)
-                for image in chunk
-            ]
+            [ImageFile(self.request.images[image], self.request.digests[image]) for image in chunk]
             for chunk in chunks
         )
         for chunk, batch in zip(chunks, self.loader.batches(files), strict=True):
