@@ -153,7 +153,14 @@ class ModelPass:
                 seconds_per_image=tools.forward.seconds_per_image or tools.cache.pace(),
                 keep_all=tools.keep_all,
             )
-            self._wide = WideLayers(tools.model, self.plan.wide, widths, tools.cache, tools.record)
+            self._wide = WideLayers(
+                tools.model,
+                self.plan.wide,
+                widths,
+                tools.cache,
+                tools.record,
+                needs_tables=len(tools.request.row_images) > 0,
+            )
 
     def __enter__(self) -> ModelPass:
         return self
@@ -227,8 +234,14 @@ class ModelPass:
             self._wide.finish(list(tools.images.bad))
 
     def _take_batch(self, batch: Batch, numbers: list[int]) -> None:
-        for output in self._tools.outputs(batch, numbers):
-            self.take(*output)
+        # Each pass of the network may use the memory of the one before.
+        self._wide.own()
+        n_left = len(numbers)
+        for images, paths, layers in self._tools.outputs(batch, numbers):
+            self.take(images, paths, layers)
+            n_left -= len(images)
+            if n_left:
+                self._wide.own()
 
     def tables(self) -> dict[str, FloatArray]:
         """Give the rows of all images, by layer in network order; wide ones only if needed."""

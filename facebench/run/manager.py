@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from facebench.columns import LOWER_IS_BETTER, MODEL
+from facebench.columns import MODEL
 from facebench.data.estimates import LayerEstimates
 from facebench.data.health import DataHealth, health_report
 from facebench.data.pairs import ImagePaths, missing_images
@@ -560,9 +560,8 @@ class MultiModelTaskManager:
         ):
             table = self._replace_rows(tables.get(task_name), model_name, results)
             measures = measures_for(self.tasks[task_name], [str(c) for c in table.columns])
-            table.attrs[LOWER_IS_BETTER] = [
-                name for name, measure in measures.items() if measure.better == "lower"
-            ]
+            lower = [name for name, measure in measures.items() if measure.better == "lower"]
+            note_models(table, self._network_layers(), self._controls(), lower)
             tables[task_name] = table
         known = {**self.estimates.get(task_name, {}), model_name: measured.estimates}
         self.estimates[task_name] = {name: known[name] for name in self.models if name in known}
@@ -574,9 +573,7 @@ class MultiModelTaskManager:
         by_model = {} if table is None else dict(list(table.groupby(MODEL, sort=False)))
         by_model[model_name] = new
         order = [name for name in self.models if name in by_model]
-        joined = pd.concat([by_model[name] for name in order], ignore_index=True)
-        note_models(joined, self._network_layers(), self._controls())
-        return joined
+        return pd.concat([by_model[name] for name in order], ignore_index=True)
 
     def _network_layers(self) -> dict[str, list[str]]:
         return {name: model.get_layer_names() for name, model in self.models.items()}

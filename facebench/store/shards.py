@@ -78,12 +78,15 @@ class OwnShard:
         data = np.ascontiguousarray(rows).data.cast("B")
         try:
             os.lseek(self._descriptor, begin, os.SEEK_SET)
+            end = _up(begin + len(data))
             while len(data):
                 data = data[os.write(self._descriptor, data) :]
+            # As long as the index will say: a shorter file is one that has lost something.
+            os.ftruncate(self._descriptor, end)
         except OSError as error:
             self.forget_after(begin)
             raise store_error(error, self._database.folder, "written") from error
-        self._end = _up(os.lseek(self._descriptor, 0, os.SEEK_CUR))
+        self._end = end
         return begin
 
     def forget_after(self, end: int) -> None:
@@ -203,10 +206,11 @@ class ShardFile:
         Returns
         -------
         array, shape [N]
-            Which could be copied; the others lie beyond the end of a file that was cut short.
+            Which could be copied; the others lie beyond the end of a file that was cut short, or
+            where a damaged index says.
         """
         row_bytes = rows.shape[1]
-        fits: NDArray[np.bool_] = begins + row_bytes <= self._size
+        fits: NDArray[np.bool_] = (begins >= 0) & (begins <= self._size - row_bytes)
         if self._map is None or not fits.any():
             return fits
         if not fits.all():

@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import os
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -82,13 +83,19 @@ def info(database: Database) -> StoreInfo:
             "FROM layers l LEFT JOIN blocks b ON b.layer = l.id WHERE l.width IS NOT NULL "
             "GROUP BY l.id ORDER BY l.model, l.id"
         ).fetchall()
+        dead: Counter[tuple[str, str]] = Counter()
+        for key, dtype, flags in connection.execute(
+            "SELECT l.key, l.dtype, b.dead FROM blocks b JOIN layers l ON l.id = b.layer "
+            "WHERE b.dead IS NOT NULL"
+        ):
+            dead[key, dtype] += flags.count(1)
     layers = tuple(
         LayerInfo(
             model,
             layer,
             dtype,
             width,
-            int(rows),
+            int(rows) - dead[key, dtype],
             int(rows) * width * np.dtype(dtype).itemsize,
             None if day is None else datetime.date.fromordinal(day),
             key,
