@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from facebench.errors import RunFolderError
+from facebench.results.checksums import CHECKSUMS, checksums_of_tables
 from facebench.results.data_health import look_at_data
 from facebench.results.distances_file import write_distances
 from facebench.results.exports import export_data_health
@@ -194,6 +195,7 @@ class RunFolder:
             name: facts_of(task, performances.get(name)) for name, task in manager.tasks.items()
         }
         distances = manager.model_task_distances_dfs
+        self._forget_checksums()
         results = self.write_tables(manager.estimates, distances, facts)
         health = None
         # Whoever interrupts a run does not want to wait.
@@ -219,6 +221,8 @@ class RunFolder:
                     for what, error in failures
                 ],
                 "provenance": getattr(manager, "provenance", {}),
+                # A run that goes on changes its tables.
+                CHECKSUMS: {} if status == "running" else checksums_of_tables(self.path),
             }
         )
         return self.path
@@ -261,6 +265,12 @@ class RunFolder:
         write_distances(self.path / DISTANCES_FILE, distances)
         return results
 
+    def _forget_checksums(self) -> None:
+        """Take the checksums out of the manifest before the tables change: this may be killed."""
+        manifest = read_manifest(self.path)
+        if manifest[CHECKSUMS]:
+            self._write_json({**manifest, CHECKSUMS: {}})
+
     def _data_digests(self, manager: MultiModelTaskManager) -> dict[str, Any]:
         data = {}
         for name, task in manager.tasks.items():
@@ -294,6 +304,9 @@ class RunFolder:
             "working_directory": {"path": str(Path.cwd()), "git": git_state(Path.cwd())},
             **content,
         }
+        self._write_json(manifest)
+
+    def _write_json(self, manifest: Mapping[str, Any]) -> None:
         text = json.dumps(_plain(manifest), indent=2, ensure_ascii=False, allow_nan=False)
         with atomic_path(self.path / MANIFEST_FILE) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")

@@ -12,6 +12,7 @@ from pathlib import Path
 from facebench.data.images import file_state, image_bytes
 from facebench.errors import ImageError
 from facebench.store.database import Database
+from facebench.store.index_tables import insertion
 from facebench.store.layer_index import DIGEST_BYTES
 
 __all__ = ["digest_files", "file_digest"]
@@ -52,7 +53,8 @@ def digest_files(database: Database, paths: Sequence[Path]) -> list[bytes | None
         for first in range(0, len(names), _AT_ONCE):
             part = names[first : first + _AT_ONCE]
             query = (
-                f"SELECT path, stat, digest FROM files WHERE path IN ({','.join('?' * len(part))})"
+                "SELECT path, stat, digest FROM whole_files "
+                f"WHERE path IN ({','.join('?' * len(part))})"
             )
             known.update(
                 (path, (stat, digest)) for path, stat, digest in connection.execute(query, part)
@@ -80,7 +82,7 @@ def digest_files(database: Database, paths: Sequence[Path]) -> list[bytes | None
             lasting.append((names[index], stat, digest))
     if lasting and not database.read_only:
         with database.change() as connection:
-            connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", lasting)
+            connection.executemany(insertion("files"), lasting)
     return digests
 
 

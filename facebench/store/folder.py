@@ -11,6 +11,7 @@ import platformdirs
 from facebench.errors import InputError, StoreError
 from facebench.store.database import INDEX_NAME, is_of_another_program
 from facebench.store.embedding_store import EmbeddingStore
+from facebench.store.repair import DAMAGED_NAME
 from facebench.store.rows import StoreDtype
 from facebench.store.shards import SHARDS_NAME, shard_path
 from facebench.types import StrPath
@@ -19,6 +20,7 @@ __all__ = ["VARIABLE", "default_cache_dir", "open_store", "remove_store"]
 
 _log = logging.getLogger(__name__)
 VARIABLE = "FACEBENCH_CACHE"
+_INDEX_FILES = (INDEX_NAME, f"{INDEX_NAME}-wal", f"{INDEX_NAME}-shm")
 _OFF = {"", "off", "none"}
 _DTYPES = ("float32", "float16")
 
@@ -117,5 +119,5 @@ def remove_store(folder: Path) -> None:
         for path in (folder / SHARDS_NAME).glob("*.bin")
         if shard_path(folder, path.name) is not None
     ]
-    for path in (*(folder / f"{INDEX_NAME}{end}" for end in ("", "-wal", "-shm")), *shards):
+    for path in (*(folder / name for name in (*_INDEX_FILES, DAMAGED_NAME)), *shards):
         path.unlink(missing_ok=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
 
-__all__ = ["lock", "try_lock"]
+__all__ = ["lock", "share", "try_lock"]
 
 # Windows locks ranges of bytes, also beyond the end; this one is never written.
 _FAR_BYTE = 1 << 62
@@ -27,6 +28,9 @@ if sys.platform == "win32":
             os.lseek(descriptor, position, os.SEEK_SET)
         return True
 
+    def share(descriptor: int) -> None:
+        """Do nothing: an open file is not replaced on this system."""
+
 else:
     import fcntl
 
@@ -37,6 +41,11 @@ else:
         except OSError:
             return False
         return True
+
+    def share(descriptor: int) -> None:
+        """Hold the lock of an open file together with others, for as long as it is open."""
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 def lock(descriptor: int, timeout: float) -> bool:

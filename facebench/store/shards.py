@@ -15,13 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facebench.store.database import Database, store_error
+from facebench.store.index_tables import FULL_SIZE, insertion, seal
 from facebench.store.locks import try_lock
 
 __all__ = ["SHARDS_NAME", "OwnShard", "ShardFile", "hold", "shard_path"]
 
 SHARDS_NAME = "shards"
-# A shard that has grown past this takes no more: pruning gives back whole files.
-FULL_SIZE = 1 << 30
 _ALIGNED = 64
 _BINARY: int = getattr(os, "O_BINARY", 0)
 _NO_LINK: int = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -102,7 +101,7 @@ class OwnShard:
     def _take_or_make(self) -> tuple[int, int, int]:
         with self._database.use() as connection:
             unfilled = connection.execute(
-                "SELECT id, name FROM shards WHERE size < ? ORDER BY id", (FULL_SIZE,)
+                "SELECT id, name FROM whole_shards WHERE size < ? ORDER BY id", (FULL_SIZE,)
             ).fetchall()
         for identifier, name in unfilled:
             path = shard_path(self._database.folder, name)
@@ -120,7 +119,7 @@ class OwnShard:
             with self._database.use() as connection:
                 # Whoever removes a shard holds its lock: it is listed now, or gone.
                 listed = connection.execute(
-                    "SELECT size FROM shards WHERE id = ?", (identifier,)
+                    "SELECT size FROM whole_shards WHERE id = ?", (identifier,)
                 ).fetchone()
             if listed is not None and os.fstat(descriptor).st_size >= listed[0]:
                 end = _up(listed[0])
@@ -139,8 +138,8 @@ class OwnShard:
             raise store_error(error, self._database.folder, "written") from error
         try_lock(descriptor)
         with self._database.change() as connection:
-            cursor = connection.execute("INSERT INTO shards (name, size) VALUES (?, 0)", (name,))
-            identifier = cursor.lastrowid or 0
+            identifier = connection.execute(insertion("shards"), (None, name, 0)).lastrowid or 0
+            seal(connection, "shards", "id = ?", (identifier,))
         return identifier, descriptor, 0
 
 
