@@ -42,6 +42,7 @@ from facebench.results.schema import (
 from facebench.results.task_facts import TaskFacts, facts_of
 from facebench.results.tidy import EstimatesByTask, tidy_results
 from facebench.utils.files import atomic_path, safe_name
+from facebench.utils.sharing import make_folder, refusal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,9 +99,10 @@ class RunFolder:
         folder = f"{now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
         path = Path(root).absolute() / safe_name(name) / folder
         try:
-            path.mkdir(parents=True)
+            make_folder(path)
         except OSError as error:
-            msg = f"The run folder {path} cannot be made: {error}. Give a root to write to."
+            why = refusal(path) if isinstance(error, PermissionError) else str(error)
+            msg = f"The run folder {path} cannot be made: {why}. Give a root to write to."
             raise RunFolderError(msg) from error
         run = cls(path, name, now.isoformat(timespec="seconds"))
         run._write_manifest({"status": "running", "tasks": {}})

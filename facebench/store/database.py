@@ -26,8 +26,9 @@ from facebench.store.index_tables import (
     has_our_schema,
     spelled_counts,
 )
-from facebench.store.locks import lock, share
 from facebench.store.places import new_generation
+from facebench.utils.locks import lock, share
+from facebench.utils.sharing import open_to_others
 
 __all__ = [
     "FORMAT",
@@ -92,8 +93,13 @@ def is_damage(error: Exception) -> bool:
 
 def lock_file(folder: Path, name: str) -> int:
     """Open a file of the store that is there to be locked; links are not followed."""
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-    return os.open(folder / name, flags, 0o666)
+    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        return os.open(folder / name, flags)
+    except FileNotFoundError:
+        descriptor = os.open(folder / name, flags | os.O_CREAT, 0o666)
+        open_to_others(folder / name)
+        return descriptor
 
 
 def is_of_another_program(path: Path) -> bool:
@@ -278,6 +284,10 @@ class Database:
             lock(descriptor, PATIENCE)
             self._in_use = lock_file(self.folder, IN_USE)
             share(self._in_use)
+            if not self.path.exists():
+                # Files beside it get its permissions.
+                self.path.touch()
+                open_to_others(self.path)
             connection = connect(str(self.path))
             try:
                 self._prepare(connection)
@@ -304,7 +314,12 @@ class Database:
 
     def _open_read_only(self) -> sqlite3.Connection:
         address = self.path.resolve().as_uri()
+        is_idle = not self.path.with_name(f"{INDEX_NAME}-shm").exists()
         try:
+            if is_idle and not os.access(self.path, os.W_OK):
+                # What SQLite makes beside it would keep its owner from writing.
+                msg = "nothing may be made beside it"
+                raise sqlite3.OperationalError(msg)
             connection = connect(f"{address}?mode=ro")
             found = check_format(connection, self.folder)
         except sqlite3.OperationalError:

@@ -27,9 +27,9 @@ from facebench.store.database import (
     store_error,
 )
 from facebench.store.index_tables import COLUMNS, KEY_LENGTHS, add_checks, has_our_schema, insertion
-from facebench.store.locks import lock, try_lock
 from facebench.store.places import new_generation, today
 from facebench.store.shards import SHARDS_NAME, shard_path
+from facebench.utils.locks import lock, try_lock
 
 __all__ = ["DAMAGED_NAME", "Rebuilt", "repair_index"]
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from facebench.store.database import Database, store_error
 from facebench.store.index_tables import FULL_SIZE, insertion, seal
-from facebench.store.locks import try_lock
+from facebench.utils.locks import try_lock
+from facebench.utils.sharing import make_folder, open_to_others
 
 __all__ = ["SHARDS_NAME", "OwnShard", "ShardFile", "hold", "shard_path"]
 
@@ -54,7 +55,7 @@ class OwnShard:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._folder = database.folder / SHARDS_NAME
-        self._folder.mkdir(exist_ok=True)
+        make_folder(self._folder)
         self._process = os.getpid()
         self.identifier, self._descriptor, self._end = self._take_or_make()
 
@@ -134,6 +135,7 @@ class OwnShard:
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY
             descriptor = os.open(self._folder / name, flags, 0o666)
+            open_to_others(self._folder / name)
         except OSError as error:
             raise store_error(error, self._database.folder, "written") from error
         try_lock(descriptor)
