@@ -206,7 +206,7 @@ def test_a_store_of_a_newer_version_is_refused_before_anything_runs(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = tmp_path / "cache"
-    monkeypatch.setattr("facebench.store.database.FORMAT", 99)
+    monkeypatch.setattr("facebench.store.database.INDEX_FORMAT", 99)
     runs.run(world, tmp_path / "out", cache_dir=cache)
     monkeypatch.undo()
     with pytest.raises(StoreError, match="newer"):
