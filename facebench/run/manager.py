@@ -393,7 +393,7 @@ class MultiModelTaskManager:
             task_plans.append(
                 TaskPlan(
                     task.name,
-                    n_pairs=len(task.pairs_df) if isinstance(task, BaseTask) else 0,
+                    n_pairs=len(task.measured_pairs) if isinstance(task, BaseTask) else 0,
                     n_images=len(set(names)),
                     missing=missing,
                 )

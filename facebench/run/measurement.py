@@ -92,6 +92,7 @@ def measure(
     kept = (rows1 >= 0) & (rows2 >= 0)
     n_lost = int((~kept).sum())
     _report_lost(task, n_lost, len(kept))
+    pairs = task.measured_pairs
     # A task is given all pairs, or those that have a distance.
     measured = on_pairs(task, np.ones_like(kept) if task.handles_failed_pairs else kept)
     frames: list[pd.DataFrame] = []
@@ -101,7 +102,7 @@ def measure(
     for layer in embeddings.names:
         distances = np.full(len(kept), np.nan)
         distances[kept] = _distances(task, layer, rows1[kept], rows2[kept], kept, embeddings)
-        frame = task.pairs_df.copy()
+        frame = pairs.copy()
         frame["layer_name"] = layer
         frame["model_computed_distance"] = distances
         frames.append(frame)

@@ -169,6 +169,14 @@ class BaseTask(ABC):
         """
 
     @property
+    def measured_pairs(self) -> pd.DataFrame:
+        """The rows of `pairs_df` that a run measures, under their numbers in the file.
+
+        All of them, but for tasks of ratings: pairs that no one rated are left out.
+        """
+        return self.pairs_df
+
+    @property
     def influences(self) -> Mapping[str, InfluenceKind]:
         """How each pair moves a measure, by measure, where a formula for it is known.
 
