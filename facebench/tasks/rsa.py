@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from facebench.columns import CI_METHOD, N_FAILED, N_IMAGES, N_PAIRS
+from facebench.columns import CI_METHOD, N_FAILED, N_IMAGES, N_PAIRS, REMARK
 from facebench.data.images import open_image
 from facebench.data.pairs import as_path, read_pairs, resolve_image
 from facebench.errors import ImageError, InputError
@@ -249,7 +249,7 @@ class RsaTask(EmbeddingTask):
                 _log.warning("Task %r: %s.", self.name, reason)
             row |= {
                 "Ceiling Measure": MEASURE_NAMES[people.measure],
-                "Remark": "; ".join(remarks),
+                REMARK: "; ".join(remarks),
             }
         else:
             row |= {

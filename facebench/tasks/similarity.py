@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from facebench.columns import REMARK
 from facebench.data.estimates import InfluenceKind
 from facebench.data.images import open_image
 from facebench.data.pairs import resolve_image
@@ -251,7 +252,7 @@ class SimilarityTask(RoundedTask):
         row |= {
             "Distance Metric": self.distance_metric_name,
             "Ceiling Measure": MEASURE_NAMES[self.measure],
-            "Remark": "; ".join(remarks),
+            REMARK: "; ".join(remarks),
         }
         return pd.DataFrame([row])
 

@@ -67,10 +67,9 @@ class SharedImages(NamedTuple):
     def components(self, values: Float64Array) -> Float64Array:
         """Estimate a and b from one side's values, by moments."""
         centred = values - values.mean()
-        of_image = sum(
-            np.bincount(side, weights=centred, minlength=self.n_images)
-            for side in (self.first, self.second)
-        )
+        of_image = np.zeros(self.n_images)
+        for side in (self.first, self.second):
+            of_image += np.bincount(side, weights=centred, minlength=self.n_images)
         moments = np.array([(centred**2).sum(), (of_image**2).sum()])
         traces = self.traces
         if np.linalg.det(traces) <= 1e-9 * traces[0, 0] * traces[1, 1]:

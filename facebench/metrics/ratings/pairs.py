@@ -188,17 +188,16 @@ class RatedPairs:
             ("measure", measure, MEASURES),
             ("by", by, RESAMPLES),
             ("interval", interval, INTERVALS),
-            ("pool", pool, (None, *POOLS)),
+            ("pool", "mean" if pool is None else pool, POOLS),
         ):
             if value not in known:
-                known = tuple(map(str, known))
                 msg = f"The {name!r} must be one of {', '.join(known)}. Got {value!r} instead."
                 raise ValueError(msg)
         self.measure, self.confidence = measure, confidence
         self.n_permutations = n_permutations
         self.pool = pool_for(measure) if pool is None else pool
         seen = ~np.isnan(given)
-        self.rated: NDArray[np.bool_] = seen.any(axis=1)
+        self.rated: NDArray[np.bool_] = np.asarray(seen.any(axis=1))
         self.ratings: Float64Array = given[self.rated][:, seen.any(axis=0)]
         ends = [
             [name for name, there in zip(names, self.rated, strict=True) if there]
@@ -206,8 +205,9 @@ class RatedPairs:
         ]
         place = {name: row for row, name in enumerate(dict.fromkeys(ends[0] + ends[1]))}
         self.n_images = len(place)
+        one, other = (np.array([place[name] for name in side], dtype=np.intp) for side in ends)
         self.units = RatedUnits(
-            *(np.array([place[name] for name in names], dtype=np.intp) for names in ends),
+            one, other,
             self.n_images, self.ratings.shape[1], by, interval, n_resamples, seed,
         )  # fmt: skip
         self._averaged = pooled_ratings(self.ratings, pool or "mean")

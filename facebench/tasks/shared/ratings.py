@@ -182,7 +182,7 @@ def is_rated(rows: pd.DataFrame, layout: RatingLayout) -> NDArray[np.bool_]:
     if layout.is_long:
         keys = _keys(rows)
         rated = rated.groupby([keys["low"], keys["high"]]).transform("any")
-    return rated.to_numpy(dtype=bool)
+    return np.asarray(rated, dtype=bool)
 
 
 def count_pairs(rows: pd.DataFrame, layout: RatingLayout) -> int:
