@@ -19,6 +19,7 @@ __all__ = [
     "N_IDENTITIES",
     "N_IMAGES",
     "N_PAIRS",
+    "REMARK",
     "TASK",
     "UNDEFINED",
     "interval_columns",
@@ -42,6 +43,8 @@ CI_LOW, CI_HIGH, CI_METHOD = " CI Low", " CI High", "CI Method"
 N_PAIRS, N_IMAGES, N_IDENTITIES, N_FAILED = "Pairs", "Images", "Identities", "Failed"
 # Why a measure of the row is NaN; empty where none is.
 UNDEFINED = "Undefined"
+# What is odd about the row, or why a number of it is NaN; empty where all is well.
+REMARK = "Remark"
 
 
 def interval_columns(measure: str) -> tuple[str, str, str]:

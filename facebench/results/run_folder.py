@@ -276,7 +276,7 @@ class RunFolder:
     def _data_digests(self, manager: MultiModelTaskManager) -> dict[str, Any]:
         data = {}
         for name, task in manager.tasks.items():
-            table = getattr(task, "pairs_df", None)
+            table = getattr(task, "measured_pairs", None)
             if table is None:
                 images = list(getattr(task, "images", ()))
             else:
