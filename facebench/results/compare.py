@@ -87,7 +87,7 @@ def compare_runs(
     Raises
     ------
     RunFolderError
-        If one is no run that can be read.
+        If one is not a readable run.
     InputError
         If the margin is not above 0.
     """
