@@ -25,11 +25,18 @@ Output = Annotated[
 ]
 
 
-def report(run: RunPath, output: Output = None) -> None:
+def report(
+    run: RunPath,
+    output: Output = None,
+    layer_choice: Annotated[
+        str,
+        typer.Option(help="'same pairs', or 'held-out': layers chosen on other people as well."),
+    ] = "same pairs",
+) -> None:
     """Write the report of a run: one page that holds everything."""
     from facebench.results.report.run_page import write_report
 
-    page = write_report(latest_run(run), output)
+    page = write_report(latest_run(run), output, layer_choice=layer_choice)
     talk().result(str(page))
     talk().data({"report": str(page)})
 

@@ -77,7 +77,7 @@ def run(
                 "either. Run it again; what has not changed is found in the embedding store."
             )
         if config.settings.report:
-            _write_report(outcome.path)
+            _write_report(config, outcome.path)
     _show_results(outcome.path, outcome.status, new=True)
     talk().say(f"Done in {time.monotonic() - started:.0f} s.")
     if outcome.failures:
@@ -144,15 +144,16 @@ def _show_finished(config: Config, previous: PreviousRun) -> None:
     )
     if config.settings.report and not (previous.path / REPORT_FILE).exists():
         # It was interrupted behind its last number, or no report was wanted then.
-        _write_report(previous.path)
+        _write_report(config, previous.path)
     _show_results(previous.path, previous.status, new=False)
 
 
-def _write_report(run: Path) -> None:
+def _write_report(config: Config, run: Path) -> None:
     from facebench.results.report.run_page import write_report
 
     with failures_end_with_1():
-        talk().say(f"The report is {write_report(run)}.")
+        page = write_report(run, layer_choice=config.settings.layer_choice)
+        talk().say(f"The report is {page}.")
 
 
 def _show_results(path: Path, status: str, *, new: bool) -> None:

@@ -105,6 +105,11 @@ class ExperimentSettings(_Checked):
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of all that is drawn at random.")
     output: Path = Field(Path("runs"), description="Folder for the results of runs.")
     report: bool = Field(True, description="Whether a run ends with a report.html.")
+    layer_choice: Literal["same pairs", "held-out"] = Field(
+        "same pairs",
+        description="Whether the report also gives each model in layers that are chosen on other "
+        "people than they are judged on ('held-out').",
+    )
     plots: bool = Field(
         True, description="Whether tasks draw their pictures; the report draws its own."
     )

@@ -164,6 +164,20 @@ class Run:
 
         return headline_rows(self.results, self.tasks)
 
+    def held_out(self) -> pd.DataFrame:
+        """Give headline numbers in layers chosen on other people than they are judged on.
+
+        Returns
+        -------
+        DataFrame
+            See `facebench.results.held_out.held_out_layers`, task by task.
+        """
+        import pandas as pd
+
+        from facebench.results.held_out import held_out_layers
+
+        return pd.concat([held_out_layers(self, task) for task in self.tasks], ignore_index=True)
+
     def to_markdown(self) -> str:
         """Write the headline numbers as a Markdown table."""
         from facebench.results.headline import shown_table

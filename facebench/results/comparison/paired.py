@@ -23,7 +23,7 @@ from facebench.results.influences import EVERY_PAIR, replicates_of
 from facebench.results.pair_rows import PairRows
 from facebench.types import Float64Array
 
-__all__ = ["Evidence", "PairedTests", "paired_tests", "tie_groups"]
+__all__ = ["Evidence", "PairedTests", "detectable_difference", "paired_tests", "tie_groups"]
 
 _LEVEL = 0.05
 
@@ -60,6 +60,14 @@ class Evidence:
     @cached_property
     def _replicates(self) -> Replicates | None:
         return None if self._pairs is None else replicates_of(self.metric, self._pairs)
+
+    @property
+    def replicates(self) -> Replicates | None:
+        """The measure without each person (or image) in turn, where that is known."""
+        found = self._replicates
+        if found is None and self._left_out is not None:
+            return self._left_out.of(self._condition, self.metric, self.value)
+        return found
 
     def minus(self, other: Evidence) -> PairedDifference | None:
         """Compare with the same measure elsewhere.
@@ -183,3 +191,21 @@ def tie_groups(models: Mapping[str, Evidence]) -> dict[str, str]:
         return {}
     letters = paired_tests(differences).letters(range(len(models)))
     return dict(zip(models, letters, strict=True))
+
+
+def detectable_difference(models: Mapping[str, Evidence]) -> float | None:
+    """Give the difference that would be found between two models, the median of every two.
+
+    Parameters
+    ----------
+    models : mapping of str to Evidence
+        One measure of each model.
+
+    Returns
+    -------
+    float or None
+        With 80 % power at P < .05; None where no two models have a paired test.
+    """
+    found = [one.minus(other) for one, other in combinations(models.values(), 2)]
+    known = [test.detectable for test in found if test is not None and test.spread.error > 0]
+    return float(np.median(known)) if known else None

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from facebench.errors import InputError
 from facebench.results.data_health import DataNote, health_notes, run_findings
 from facebench.results.headline import best_layers, headline_rows
 from facebench.results.reader import Run, load_run
@@ -42,7 +43,9 @@ _COLUMNS = [
 ]
 
 
-def write_report(run: Path, output: Path | None = None) -> Path:
+def write_report(
+    run: Path, output: Path | None = None, *, layer_choice: str = "same pairs"
+) -> Path:
     """Write the report of a run.
 
     Parameters
@@ -51,6 +54,8 @@ def write_report(run: Path, output: Path | None = None) -> Path:
         The run's folder.
     output : Path, optional
         The file; None writes ``report.html`` into the folder.
+    layer_choice : {'same pairs', 'held-out'}
+        'held-out' also gives each model in layers chosen on other people than they are judged on.
 
     Returns
     -------
@@ -62,13 +67,19 @@ def write_report(run: Path, output: Path | None = None) -> Path:
     RunFolderError
         If there is no readable run.
     """
+    if layer_choice not in ("same pairs", "held-out"):
+        msg = (
+            "The 'layer_choice' parameter of write_report must be 'same pairs' or 'held-out'. "
+            f"Got {layer_choice!r} instead."
+        )
+        raise InputError(msg)
     loaded = load_run(run)
     target = loaded.path / REPORT_FILE if output is None else Path(output)
     check_replaceable(target)
-    return write_page("report.html.j2", target, _context(loaded), charts=True)
+    return write_page("report.html.j2", target, _context(loaded, layer_choice), charts=True)
 
 
-def _context(run: Run) -> dict[str, Any]:
+def _context(run: Run, layer_choice: str) -> dict[str, Any]:
     tasks = run.tasks
     thumbnails = Thumbnails(_ROOM_FOR_PICTURES, [run])
     curves = max(_FEWEST_CURVES, min(_MOST_CURVES, _CURVES // max(1, len(tasks))))
@@ -81,6 +92,7 @@ def _context(run: Run) -> dict[str, Any]:
         "run": run,
         "sections": sections,
         "headline": headline_table(run.results, sections),
+        "held_out": _held_out_table(run) if layer_choice == "held-out" else None,
         "facts": _facts(run),
         "findings": _findings_table(findings),
         "n_findings": sum(1 for finding in findings if finding.count),
@@ -140,11 +152,52 @@ def headline_table(results: pd.DataFrame, sections: list[TaskSection]) -> Table:
     used = [i for i in range(len(_COLUMNS)) if any(row[i] not in ("", None) for row in rows)]
     return Table(
         id="headline-table",
-        caption="The best layer of each model, or the last one where neither way is better",
+        caption=_caption(results),
         columns=[_COLUMNS[i] for i in used],
         rows=[[row[i] for i in used] for row in rows],
         extra=extra,
         more=f"All layers ({n_hidden} rows more)" if n_hidden else "",
+    )
+
+
+def _caption(results: pd.DataFrame) -> str:
+    n_layers = results.groupby("model")["layer"].nunique().max() if len(results) else 1
+    if n_layers < 2:
+        return "Headline numbers of each model"
+    return (
+        f"The best layer of each model (of up to {n_layers}, chosen on the same pairs), or the "
+        "last one where neither way is better"
+    )
+
+
+def _held_out_table(run: Run) -> Table:
+    rows = [
+        [
+            row.task,
+            row.metric,
+            "" if pd.isna(row.condition) else row.condition,
+            row.model,
+            _number(row.value),
+            None if pd.isna(row.ci_low) else [float(row.ci_low), float(row.ci_high)],
+            row.n_layers,
+            row.layers,
+        ]
+        for row in run.held_out().itertuples()
+    ]
+    return Table(
+        id="held-out-table",
+        caption="Each model in layers chosen on other people than they are judged on",
+        columns=[
+            Column("Task", filter=True),
+            Column("Measure", filter=True),
+            Column("Condition"),
+            Column("Model", filter=True),
+            Column("Value", "number"),
+            Column("95 % interval", "interval"),
+            Column("Layers", "count"),
+            Column("Chosen", hint="How often each layer is the best without a group of people."),
+        ],
+        rows=rows,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from facebench.errors import RunFolderError
-from facebench.results.comparison.paired import Evidence, tie_groups
+from facebench.results.comparison.paired import Evidence, detectable_difference, tie_groups
 from facebench.results.headline import best_layers, direction, headline_rows
 from facebench.results.pair_rows import PairRows, layers_of
 from facebench.results.reader import Run
@@ -111,6 +111,7 @@ def task_section(
             if pairs.labels is not None
         ],
     }
+    ties, detectable = _ties(run, headline_rows(results, {task: facts}), heads)
     return TaskSection(
         id=f"task-{number}",
         name=task,
@@ -121,8 +122,8 @@ def task_section(
             for model, layer, pairs in series
             if pairs.labels is not None
         ],
-        ties=_ties(run, headline_rows(results, {task: facts}), heads),
-        notes=_notes(results, data, best, which),
+        ties=ties,
+        notes=[*_notes(results, data, best, which), *detectable],
         which=which,
     )
 
@@ -158,9 +159,13 @@ def _series(run: Run, task: str, facts: TaskFacts, chosen: list[tuple[str, str]]
 
 def _ties(
     run: Run, rows: pd.DataFrame, heads: list[Named]
-) -> dict[tuple[str, str], dict[str, str]]:
-    """Group the best layers of all models, by measure and condition ('' for none)."""
+) -> tuple[dict[tuple[str, str], dict[str, str]], list[str]]:
+    """Group the best layers of all models, by measure and condition ('' for none).
+
+    The notes say which differences of the first measure would be found.
+    """
     ties = {}
+    notes: list[str] = []
     pairs_of = {model: pairs for model, _, pairs in heads}
     named = rows.assign(condition=rows["condition"].fillna(""))
     for (metric, condition), own in named.groupby(["metric", "condition"], sort=False):
@@ -176,7 +181,14 @@ def _ties(
             for row in ranked[ranked["value"].notna()].itertuples()
         }
         ties[metric, condition] = tie_groups(evidence)
-    return ties
+        found = detectable_difference(evidence) if not notes else None
+        if found is not None:
+            what = f"{metric}, {condition}" if condition else metric
+            notes.append(
+                f"With these pairs, a true difference of about {found:.2g} in {what} between two "
+                "models would be found in 80 % of studies (P < .05, before Holm's correction)."
+            )
+    return ties, notes
 
 
 def _remarks(results: pd.DataFrame) -> list[str]:
@@ -198,6 +210,7 @@ def _notes(
     notes = _remarks(results)
     n_layers = len(results[["model", "layer"]].drop_duplicates())
     several = n_layers > len(best)
+    most = results.groupby("model")["layer"].nunique().max()
     if several and which == "last":
         notes.append(
             "Neither way is better here, so that no layer is the best: the last layer of each "
@@ -205,8 +218,9 @@ def _notes(
         )
     elif several:
         notes.append(
-            "The best layer of a model is chosen on the very pairs it is judged on, which flatters "
-            "it a little: the more so, the more layers there are and the fewer the pairs."
+            f"The best layer of a model (of up to {most}) is chosen on the same pairs that it is "
+            "judged on, which flatters it: the more so, the more layers and the fewer people there "
+            "are. 'facebench report --layer-choice held-out' chooses it on other people."
         )
     n_curves = len(data["verification"])
     if 0 < n_curves < n_layers:

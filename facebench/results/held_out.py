@@ -1,0 +1,164 @@
+"""The best layer of a network, chosen on other people than it is judged on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from facebench.metrics.uncertainty.spread import Replicates
+from facebench.results.comparison.paired import Evidence
+from facebench.results.headline import direction
+from facebench.results.pair_rows import layers_of
+from facebench.tasks.measures import headlines
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+    from facebench.results.pair_rows import PairRows
+    from facebench.results.reader import Run
+
+__all__ = ["HELD_OUT_COLUMNS", "held_out_layers", "held_out_replicates"]
+
+HELD_OUT_COLUMNS = {
+    "task": "string",
+    "model": "string",
+    "condition": "string",
+    "metric": "string",
+    "value": "float64",
+    "ci_low": "float64",
+    "ci_high": "float64",
+    "n_layers": "Int64",
+    "layers": "string",
+}
+
+
+def held_out_replicates(
+    layers: Sequence[Replicates], choose_by: Sequence[Replicates], sign: int
+) -> tuple[Replicates, list[int]]:
+    """Judge, for each group of people, the layer that is best without their pairs.
+
+    The folds are the jackknife's groups of people, so that nobody is in two. What the group adds to
+    the measure of the chosen layer is its pseudo-value, G m - (G - 1) m_g with m_g the measure
+    without the group; their mean is the measure of a layer chosen on other people.
+
+    Parameters
+    ----------
+    layers, choose_by : sequence of Replicates
+        What is judged and what chooses, for each layer, by the same groups.
+    sign : int
+        1 where more is better, -1 where less is.
+
+    Returns
+    -------
+    Replicates, list of int
+        The measure, and which layer was chosen for each group.
+
+    References
+    ----------
+    S. Varma and R. Simon, "Bias in error estimation when using cross-validation for model
+    selection", BMC Bioinformatics 7 (2006) 91; J. W. Tukey, "Bias and confidence in not quite large
+    samples", Annals of Mathematical Statistics 29 (1958) 614, on pseudo-values.
+
+    Examples
+    --------
+    >>> one = Replicates(0.6, np.array([0.5, 0.6, 0.7, 0.6]))
+    >>> other = Replicates(0.5, np.array([0.55, 0.5, 0.45, 0.5]))
+    >>> made, chosen = held_out_replicates([one, other], [one, other], 1)
+    >>> round(made.value, 6), chosen
+    (0.4625, [1, 0, 0, 0])
+    """
+    without = np.stack([made.units for made in choose_by])
+    chosen = np.argmax(np.where(np.isnan(without), -np.inf, sign * without), axis=0)
+    groups = np.arange(chosen.size)
+    whole = np.array([made.value for made in layers])[chosen]
+    judged = np.stack([made.units for made in layers])[chosen, groups]
+    pseudo = chosen.size * whole - (chosen.size - 1) * judged
+    value = float(pseudo.mean())
+    return Replicates(value, (chosen.size * value - pseudo) / (chosen.size - 1)), chosen.tolist()
+
+
+def held_out_layers(run: Run, task: str) -> pd.DataFrame:
+    """Measure each model of a task in layers chosen on other people than they are judged on.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    task : str
+        The task. Its first headline measure chooses; one that leaves out other groups of people
+        than the first chooses for itself.
+
+    Returns
+    -------
+    DataFrame
+        task, model, condition, metric, value, ci_low, ci_high, n_layers, and layers: how often each
+        was chosen. A row per model with several layers, headline measure and condition; none where
+        neither way is better, or a layer cannot be measured without each group of people.
+    """
+    import pandas as pd
+
+    facts = run.tasks[task]
+    results = run.results[run.results["task"] == task]
+    metrics = headlines(facts, list(dict.fromkeys(results["metric"])))
+    bounds = {measure.name: measure.bounds for measure in facts.measures}
+    signs = {metric: direction(results[results["metric"] == metric]) for metric in metrics}
+    rows: list[dict[str, Any]] = []
+    for model, own in results.groupby("model", sort=False):
+        names = list(dict.fromkeys(own["layer"]))
+        if len(names) < 2 or not signs[metrics[0]]:
+            continue
+        frame = run.task_distances(str(model), task)
+        pairs = layers_of(frame, facts) if len(frame) else {}
+        for condition, part in own.groupby("condition", sort=False, dropna=False):
+            named = None if pd.isna(condition) else str(condition)
+            first: list[Replicates] = []
+            for metric in metrics:
+                rows_of = part[part["metric"] == metric]
+                made = _replicates(run, rows_of, named, pairs, names)
+                first = first or made
+                same = first and made and first[0].units.size == made[0].units.size
+                sign = signs[metrics[0] if same else metric]
+                if not made or not sign:
+                    continue
+                found, chosen = held_out_replicates(made, first if same else made, sign)
+                low, high = bounds.get(metric) or (-np.inf, np.inf)
+                ends = np.clip((found.value, *found.interval()), low, high)
+                counts = Counter(names[place] for place in chosen).most_common()
+                rows.append(
+                    {
+                        "task": task,
+                        "model": str(model),
+                        "condition": named,
+                        "metric": metric,
+                        **dict(zip(("value", "ci_low", "ci_high"), ends, strict=True)),
+                        "n_layers": len(names),
+                        "layers": ", ".join(f"{name} ({count})" for name, count in counts),
+                    }
+                )
+    return pd.DataFrame(rows, columns=list(HELD_OUT_COLUMNS)).astype(HELD_OUT_COLUMNS)
+
+
+def _replicates(
+    run: Run,
+    rows: pd.DataFrame,
+    condition: str | None,
+    pairs: Mapping[str, PairRows],
+    layers: Sequence[str],
+) -> list[Replicates]:
+    """Give a measure of every layer without each group of people; nothing unless all have it."""
+    by_layer = {row.layer: row for row in rows.itertuples()}
+    found = []
+    for layer in layers:
+        row = by_layer.get(layer)
+        if row is None:
+            return []
+        left_out = run.left_out.get((row.task, row.model, layer))
+        made = Evidence(row.metric, condition, row.value, pairs.get(layer), left_out).replicates
+        if made is None or not np.isfinite(made.spread.error):
+            return []
+        found.append(made)
+    return found if len({made.units.size for made in found}) == 1 else []

@@ -1,0 +1,71 @@
+"""Layers chosen on other people: against brute force, without the bias of the best of many."""
+
+import numpy as np
+import pytest
+
+from facebench import load_run
+from facebench.errors import InputError
+from facebench.metrics.uncertainty.influence import auc_influence, linear_replicates
+from facebench.metrics.uncertainty.jackknife import JackknifeGroups
+from facebench.metrics.uncertainty.spread import Replicates
+from facebench.results.held_out import HELD_OUT_COLUMNS, held_out_replicates
+from facebench.results.report.run_page import write_report
+from support.small_run import LAYERS, save_small_run
+
+
+def test_a_mean_is_judged_on_the_group_that_did_not_choose():
+    values = np.array([[1.0, 5.0, 2.0, 0.0], [2.0, 2.0, 2.5, 2.0]])
+    layers = [Replicates(row.mean(), (row.sum() - row) / 3) for row in values]
+    for sign in (1, -1):
+        made, chosen = held_out_replicates(layers, layers, sign)
+        expected = []
+        for group in range(4):
+            others = np.delete(values, group, axis=1).mean(axis=1)
+            best = int(np.argmax(sign * others))
+            assert chosen[group] == best
+            expected.append(values[best, group])
+        assert made.value == pytest.approx(np.mean(expected))
+        # The standard error of a mean of independent numbers.
+        assert made.spread.error == pytest.approx(np.std(expected, ddof=1) / 2)
+
+
+def test_the_best_of_equal_layers_is_not_flattered():
+    rng = np.random.default_rng(0)
+    people = np.repeat(np.arange(14), 2)
+    first, second = np.triu_indices(people.size, 1)
+    labels = people[first] == people[second]
+    groups = JackknifeGroups(people[first], people[second])
+    best, held_out, mean = [], [], []
+    for _ in range(60):
+        layers = []
+        for _ in range(12):
+            seen = rng.normal(size=(14, 4))[people] + 1.2 * rng.normal(size=(people.size, 4))
+            distances = np.linalg.norm(seen[first] - seen[second], axis=1)
+            influence = auc_influence(labels, distances, higher_is_better=False)
+            layers.append(linear_replicates(influence, groups.shared))
+        values = [layer.value for layer in layers]
+        best.append(max(values))
+        mean.append(np.mean(values))
+        held_out.append(held_out_replicates(layers, layers, 1)[0].value)
+    bias = np.mean(best) - np.mean(mean)
+    assert bias > 0.08
+    assert abs(np.mean(held_out) - np.mean(mean)) < 0.3 * bias
+
+
+def test_the_report_gives_layers_chosen_on_other_people(tmp_path):
+    (tmp_path / "faces").mkdir()
+    small_run = save_small_run(tmp_path / "faces", tmp_path / "runs")
+    run = load_run(small_run)
+    table = run.held_out()
+    assert list(table.columns) == list(HELD_OUT_COLUMNS)
+    several = {model for model, layers in LAYERS.items() if len(layers) > 1}
+    assert set(table["model"]) == several
+    assert (table["ci_low"] <= table["value"]).all()
+    assert (table["value"] <= table["ci_high"]).all()
+    n_layers = {model: len(layers) for model, layers in LAYERS.items()}
+    assert (table["n_layers"] == table["model"].map(n_layers)).all()
+    page = write_report(small_run, tmp_path / "a.html", layer_choice="held-out").read_text()
+    assert "chosen on other people than they are judged on" in page
+    assert "held-out-table" not in write_report(small_run, tmp_path / "b.html").read_text()
+    with pytest.raises(InputError, match="'layer_choice' parameter"):
+        write_report(small_run, layer_choice="best")
