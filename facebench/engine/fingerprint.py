@@ -38,6 +38,8 @@ __all__ = ["ModelFingerprint", "model_fingerprint", "running"]
 _NOT_SETTINGS = {
     "name",
     "control",
+    # What decides `align`, which counts itself.
+    "aligns_by_default",
     "device",
     "weights_path",
     "extract_layers",
