@@ -80,9 +80,7 @@ def face_landmarks_68(
     return None if face is None else _points(_SIXTY_EIGHT_POINTS, image, face)
 
 
-def face_landmarks(
-    image: Pixels, which_face: WhichFace = "nearest-centre"
-) -> FaceLandmarks | None:
+def face_landmarks(image: Pixels, which_face: WhichFace = "nearest-centre") -> FaceLandmarks | None:
     """Find both sets of landmarks in the face of an image.
 
     Parameters
@@ -106,7 +104,9 @@ def face_landmarks(
     face = find_face(image, which_face)
     if face is None:
         return None
-    return FaceLandmarks(*(_points(name, image, face) for name in (FIVE_POINTS, _SIXTY_EIGHT_POINTS)))
+    return FaceLandmarks(
+        *(_points(name, image, face) for name in (FIVE_POINTS, _SIXTY_EIGHT_POINTS))
+    )
 
 
 def find_landmarks(image: ArrayLike) -> Field | None:

@@ -98,6 +98,8 @@ class BaseModel(ABC):
     control: str | None = None
     # Size and padding of the aligned faces that the network was trained on, if it was.
     chip: tuple[int, float] | None = None
+    # Whether the model finds and aligns faces in the images.
+    align: bool = False
     # Whether a model that aligns faces does so in photographs only, and not in made stimuli.
     aligns_by_default: bool = False
     # Height and width that the network is made for; a run warns of others. None: any.
@@ -172,7 +174,7 @@ class BaseModel(ABC):
 
     @contextmanager
     def without_alignment(self) -> Iterator[None]:
-        """Take images as they are in a block: for a model whose attribute `align` says otherwise."""
+        """Take images as they are in a block, whatever the attribute `align` says."""
         before = {name: getattr(self, name) for name in ("align", "expected_notes")}
         self.align = False
         self.expected_notes = tuple(note for note in self.expected_notes if note != NO_FACE)

@@ -18,11 +18,12 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter, uniform_filter
 
 from facebench.data.images import open_image
+from facebench.data.made_stimuli import UPRIGHT
 from facebench.errors import ImageError, StimulusError
 from facebench.faces.detection import WhichFace
 from facebench.faces.landmarks import face_landmarks
 from facebench.faces.pictures import Field, Picture
-from facebench.stimuli.catalogue import UPRIGHT, Condition, Face
+from facebench.stimuli.catalogue import Condition, Face
 from facebench.stimuli.geometry import face_width, outside
 from facebench.stimuli.manipulate import aligned_chip, to_chip
 from facebench.stimuli.skin_tone import tones
