@@ -90,7 +90,8 @@ class KeptLayers:
         notes : mapping of int to tuple of str
             The preprocessing's remarks on each image, stored with it.
         """
-        new = np.zeros(len(numbers), dtype=bool)
+        # Without any table the remarks are all there is to store.
+        new = np.full(len(numbers), not self.tables)
         kept: dict[str, FloatArray] = {}
         for layer, table in self.tables.items():
             rows = as_rows(layers[layer])

@@ -178,10 +178,21 @@ class ModelPass:
             part = images[first : first + size]
             self._wide.take_stored(part, tools.paths(part))
         complete = self._complete()
-        tools.record.n_hits = int(complete.sum())
-        tools.record.n_misses = int((~complete).sum())
-        tools.images.notes.update(tools.cache.notes(np.flatnonzero(complete).tolist()))
+        tools.record.n_hits += int(complete.sum())
+        tools.record.n_misses += int((~complete).sum())
+        stored = np.flatnonzero(complete).tolist()
+        tools.images.notes.update(tools.cache.notes(stored))
+        if tools.model.expected_notes:
+            self._note([image for image in stored if image not in tools.images.notes])
         tools.images.count(complete)
+
+    def _note(self, images: Sequence[int]) -> None:
+        """Preprocess stored images without remarks again, to know what there is to remark."""
+        size = self.plan.placement.batch_size
+        chunks = [images[first : first + size] for first in range(0, len(images), size)]
+        for _batch, numbers in self._tools.batches(chunks):
+            notes = [self._tools.images.notes[image] for image in numbers]
+            self._tools.cache.write({}, numbers, notes)
 
     def _complete(self) -> NDArray[np.bool_]:
         """Say of which images all is there that tasks ask for."""

@@ -130,17 +130,19 @@ def _learn(tools: PassTools, stack: ExitStack) -> ModelPass | None:
 def _note(tools: PassTools, the_pass: ModelPass | None) -> None:
     """Note what the run took, and what the next one should know."""
     record, forward = tools.record, tools.forward
-    record.n_images = len(tools.request.images)
-    record.n_bad = len(tools.images.bad)
-    record.n_forwards = forward.n_forwards
+    record.n_images += len(tools.request.images)
+    record.n_bad += len(tools.images.bad)
+    record.n_forwards += forward.n_forwards
     record.device = str(tools.model.device)
     record.precision = tools.settings.precision
     record.layout = str(tools.model.memory_format).removeprefix("torch.")
     if the_pass is not None:
-        record.layers = {layer: the_pass.plan.how(layer) for layer in the_pass.plan.widths}
-    for name, value in tools.cache.facts().items():
-        setattr(record, name, value)
-    if forward.layout is not None and record.n_images:
+        record.layers |= {layer: the_pass.plan.how(layer) for layer in the_pass.plan.widths}
+    for name, value in {**tools.cache.facts(), "alignment": tools.model.alignment}.items():
+        # Of two passes, the first one is that in which the model aligns.
+        if getattr(record, name) is None:
+            setattr(record, name, value)
+    if forward.layout is not None and tools.request.images:
         tools.cache.keep_layout(forward.layout)
     tools.cache.keep_pace(forward.seconds_per_image)
     record.peak_memory = peak_memory()
@@ -165,6 +167,7 @@ def _result(tools: PassTools, the_pass: ModelPass | None) -> Embeddings:
         rows=rows,
         bad_images=bad_files,
         notes=tools.images.counted_notes(),
+        image_notes={image: notes for image, notes in tools.images.notes.items() if notes},
         names=[] if the_pass is None else list(the_pass.plan.widths),
         streamed={} if the_pass is None else the_pass.distances(),
     )

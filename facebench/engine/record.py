@@ -19,7 +19,7 @@ _LIBRARIES = ("facebench", "torch", "torchvision", "transformers", "numpy", "sci
 
 @dataclass
 class ModelRecord:
-    """How a model's embeddings came about.
+    """How a model's embeddings came about, in one pass or two (see `facebench.run.alignment`).
 
     Attributes
     ----------
@@ -29,6 +29,8 @@ class ModelRecord:
         Of all parameters and buffers; None without a store, where nobody asks.
     settings_digest, preprocessing_digest : str or None
         Of the class, its settings and its code; of the preprocessing.
+    alignment : dict or None
+        How the model aligned faces; None where it took images as they are.
     device, precision, layout : str
         Where and how it ran.
     n_images, n_hits, n_misses : int
@@ -50,6 +52,7 @@ class ModelRecord:
     weights_digest: str | None = None
     settings_digest: str | None = None
     preprocessing_digest: str | None = None
+    alignment: dict[str, Any] | None = None
     device: str = "cpu"
     precision: str = "float32"
     layout: str = ""

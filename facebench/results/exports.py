@@ -14,7 +14,7 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from facebench.columns import CONDITION, DEFAULT_LAYER, KEY_COLUMNS, LAYER, MODEL
 from facebench.errors import FacebenchError, InputError
-from facebench.results.schema import DATA_HEALTH_FILE
+from facebench.results.schema import DATA_HEALTH_FILE, FAILURES_FILE
 from facebench.types import DistancesByModel
 from facebench.utils.files import atomic_path, safe_name
 
@@ -27,6 +27,7 @@ __all__ = [
     "export_class_table",
     "export_data_health",
     "export_distances",
+    "export_failures",
     "export_provenance",
     "export_summary",
     "group_by_class",
@@ -143,6 +144,13 @@ def export_data_health(folder: Path, findings: pd.DataFrame) -> Path:
     """Write what was found about the data; returns the file."""
     path = folder / DATA_HEALTH_FILE
     _write_csv(findings, path)
+    return path
+
+
+def export_failures(folder: Path, failures: pd.DataFrame) -> Path:
+    """Write in how many images of each condition no face was found; returns the file."""
+    path = folder / FAILURES_FILE
+    _write_csv(failures, path)
     return path
 
 

@@ -66,6 +66,10 @@ class RowWriter:
         notes: Sequence[Sequence[str]] | None,
         notes_key: str | None,
     ) -> None:
+        if not rows:
+            with self._database.change() as connection:
+                _write_notes(connection, digests, notes, notes_key)
+            return
         shard = self._own_shard()
         begin = shard.end
         try:
@@ -77,14 +81,7 @@ class RowWriter:
                 )
             with self._database.change() as connection:
                 self._index_batch(connection, shard, digests, blocks)
-                if notes is not None:
-                    connection.executemany(
-                        "INSERT OR REPLACE INTO notes VALUES (?, ?, ?)",
-                        [
-                            (notes_key, image.tobytes(), json.dumps(list(remarks)))
-                            for image, remarks in zip(digests, notes, strict=True)
-                        ],
-                    )
+                _write_notes(connection, digests, notes, notes_key)
         except BaseException:
             if not self._is_indexed(shard):
                 shard.forget_after(begin)
@@ -133,3 +130,18 @@ class RowWriter:
         if self._shard is None:
             self._shard = OwnShard(self._database)
         return self._shard
+
+
+def _write_notes(
+    connection: sqlite3.Connection,
+    digests: NDArray[np.uint64],
+    notes: Sequence[Sequence[str]] | None,
+    notes_key: str | None,
+) -> None:
+    connection.executemany(
+        "INSERT OR REPLACE INTO notes VALUES (?, ?, ?)",
+        [
+            (notes_key, image.tobytes(), json.dumps(list(remarks)))
+            for image, remarks in zip(digests, notes or (), strict=notes is not None)
+        ],
+    )

@@ -1,0 +1,197 @@
+"""Failures to process: images in which a model that aligns faces found none, by condition.
+
+Such an image is cut around its centre instead. Where that happens more often in one condition than
+in another, the conditions are preprocessed differently, and their difference may be due to that.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from facebench.engine import Embeddings
+from facebench.errors import InputError
+from facebench.faces.detection import NO_FACE
+from facebench.results.schema import FAILURE_COLUMNS
+from facebench.run.measurement import AnyTask
+from facebench.tasks.base import BaseTask
+from facebench.types import IntArray, OnNoFace
+
+__all__ = ["FaceFailures", "count_failures", "images_without_face"]
+
+# Conditions differ if the shares of their pairs with a failure lie further apart than this …
+_MOST_APART = 0.05
+# … or if Fisher's exact test of one condition's images against the others' gives, times the number
+# of conditions (Bonferroni), a P below this.
+_UNLIKELY = 0.01
+_SHOWN = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class FaceFailures:
+    """The failures to process of one model in one task.
+
+    Attributes
+    ----------
+    task, model : str
+        Their names.
+    table : DataFrame
+        The columns of `facebench.results.schema.FAILURE_COLUMNS`: first a row for all pairs, then
+        one for every condition of every grouping.
+    """
+
+    task: str
+    model: str
+    table: pd.DataFrame
+
+    @property
+    def n_failed(self) -> int:
+        """Pairs (or images, of a task without pairs) with a failure."""
+        return int(self.table["n_failed"].iloc[0])
+
+    @property
+    def differing(self) -> list[str]:
+        """Sentences on the groupings whose conditions differ in their failures."""
+        unequal = self.table[self.table["differs"]]
+        return [
+            f"Task {self.task!r}, model {self.model!r}: no face was found in {_listed(rows)}."
+            for _, rows in unequal.groupby("grouping", sort=False)
+        ]
+
+    def refuse(self, on_no_face: OnNoFace | None) -> None:
+        """Stop a task whose failures are not to be accepted.
+
+        Parameters
+        ----------
+        on_no_face : {'keep', 'skip', 'stop'} or None
+            'stop' stops at any failure, None where conditions differ.
+
+        Raises
+        ------
+        InputError
+            If it is to stop: where faces were not found, and what to do.
+        """
+        if on_no_face not in (None, "stop"):
+            return
+        if on_no_face is None and not self.differing:
+            return
+        told = self.differing or [
+            f"Task {self.task!r}, model {self.model!r}: no face was found in "
+            f"{_listed(self.table.iloc[:1])}."
+        ]
+        msg = (
+            f"{' '.join(told)} Such images are cut around their centre instead of being aligned, "
+            f"so {'the conditions' if self.differing else 'images'} are preprocessed differently. "
+            "Use images that are all aligned the same way, with align=False; or say "
+            "on_no_face='skip' to leave their pairs out, or on_no_face='keep' to accept the "
+            "central cuts."
+        )
+        raise InputError(msg)
+
+
+def _listed(rows: pd.DataFrame) -> str:
+    shares = rows["n_images_failed"] / rows["n_images"]
+    ordered = rows.loc[shares.sort_values(ascending=False, kind="stable").index]
+    # The most and the least affected conditions tell the difference.
+    chosen = ordered
+    if len(ordered) > _SHOWN:
+        chosen = pd.concat([ordered.iloc[: _SHOWN - 1], ordered.iloc[-1:]])
+    named = [
+        f"{row.n_images_failed} of {row.n_images} images"
+        + (f" of {row.grouping} {row.condition!r}" if row.condition else "")
+        for row in chosen.itertuples()
+    ]
+    more = len(ordered) - len(chosen)
+    return ", ".join(named) + (f" (and {more} conditions between them)" if more else "")
+
+
+def images_without_face(embeddings: Embeddings) -> NDArray[np.bool_]:
+    """Tell of every image, by number, whether a face was looked for and not found."""
+    found = np.zeros(len(embeddings.rows), dtype=bool)
+    found[[image for image, notes in embeddings.image_notes.items() if NO_FACE in notes]] = True
+    return found
+
+
+def count_failures(
+    task: AnyTask, model: str, sides: Sequence[IntArray], failed: NDArray[np.bool_]
+) -> FaceFailures:
+    """Count the failures to process of a task, for every condition.
+
+    Parameters
+    ----------
+    task : BaseTask or EmbeddingTask
+        The task.
+    model : str
+        The model's name.
+    sides : sequence of int array, shape [N]
+        The images of img1 and img2 of every pair, or of every item, by number.
+    failed : bool array
+        By image number, from `images_without_face`.
+
+    Returns
+    -------
+    FaceFailures
+    """
+    everything = [np.full(len(side), "all", dtype=object) for side in sides]
+    parts = [_counts(everything, sides, failed).assign(grouping="", condition="")]
+    for grouping, labels in task.groupings().items():
+        counted = _counts(labels, sides, failed)
+        parts.append(counted.assign(grouping=grouping, differs=_differ(counted)))
+    table = pd.concat(parts, ignore_index=True)
+    table = table.assign(task=task.name, model=model)
+    if not isinstance(task, BaseTask):
+        table["n_pairs"] = pd.NA
+    return FaceFailures(task.name, model, table[list(FAILURE_COLUMNS)].astype(FAILURE_COLUMNS))
+
+
+def _counts(
+    labels: Sequence[NDArray[Any]], sides: Sequence[IntArray], failed: NDArray[np.bool_]
+) -> pd.DataFrame:
+    """Count rows and images, and those with a failure, for every condition but ''."""
+    codes, names = pd.factorize(np.concatenate([np.asarray(side, object) for side in labels]))
+    codes = codes.reshape(len(sides), -1)
+    bad = np.stack([failed[side] for side in sides])
+    size = len(names)
+
+    def rows(chosen: NDArray[np.bool_]) -> IntArray:
+        counts = sum(
+            np.bincount(own[here], minlength=size) for own, here in zip(codes, chosen, strict=True)
+        )
+        # A row that is in a condition with both its images counts once.
+        both = np.logical_and.reduce([*chosen, *(codes == codes[0])])
+        return np.asarray(counts - (len(sides) - 1) * np.bincount(codes[0][both], minlength=size))
+
+    pairs = np.unique(np.stack([codes.ravel(), np.concatenate(list(sides))]), axis=1)
+    counted = pd.DataFrame(
+        {
+            "condition": names,
+            "n_pairs": rows(np.ones_like(bad)),
+            "n_failed": rows(bad),
+            "n_images": np.bincount(pairs[0], minlength=size),
+            "n_images_failed": np.bincount(pairs[0][failed[pairs[1]]], minlength=size),
+            "differs": False,
+        }
+    )
+    return counted[counted["condition"] != ""]
+
+
+def _differ(counted: pd.DataFrame) -> bool:
+    """Tell whether failures are unevenly spread over conditions."""
+    if len(counted) < 2 or not counted["n_failed"].any():
+        return False
+    shares = counted["n_failed"] / counted["n_pairs"]
+    if shares.max() - shares.min() > _MOST_APART:
+        return True
+    from scipy.stats import fisher_exact
+
+    failed, images = (counted[name].to_numpy() for name in ("n_images_failed", "n_images"))
+    tables = [
+        [[own, total - own], [failed.sum() - own, images.sum() - total - (failed.sum() - own)]]
+        for own, total in zip(failed, images, strict=True)
+    ]
+    return bool(min(fisher_exact(table).pvalue for table in tables) * len(tables) < _UNLIKELY)
