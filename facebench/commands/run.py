@@ -146,10 +146,13 @@ def _write_report(run: Path) -> None:
 
 
 def _show_results(path: Path, status: str, *, new: bool) -> None:
+    from facebench.results.face_failures import uneven_failures
     from facebench.results.headline import shown_table
     from facebench.results.reader import load_run
 
     found = load_run(path)
+    failures = found.failures_to_process
+    talk().warn(uneven_failures(failures))
     if not talk().as_json:
         headline = shown_table(found.headline())
         talk().table(list(headline), headline.to_numpy().tolist())
@@ -159,6 +162,7 @@ def _show_results(path: Path, status: str, *, new: bool) -> None:
             "run": str(path),
             "status": status,
             "new": new,
+            "failures_to_process": failures.to_dict("records"),
             "results": found.results.to_dict("records"),
         }
     )

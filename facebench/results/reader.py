@@ -12,9 +12,12 @@ from facebench.errors import RunFolderError, UnknownNameError
 from facebench.results.manifest import read_manifest
 from facebench.results.schema import (
     DISTANCES_FILE,
+    FAILURE_COLUMNS,
+    FAILURES_FILE,
     REPLICATES_FILE,
     RESULTS_COLUMNS,
     RESULTS_FILE,
+    empty_failures,
     empty_results,
 )
 from facebench.results.task_facts import TaskFacts
@@ -93,6 +96,27 @@ class Run:
         from facebench.results.replicates_file import read_replicates
 
         return _readable(self.path / REPLICATES_FILE, read_replicates)
+
+    @cached_property
+    def failures_to_process(self) -> pd.DataFrame:
+        """In how many pairs and images of each condition no face was found.
+
+        A row for all pairs of a task and model that looks for faces, then one for every condition;
+        see `facebench.results.schema.FAILURE_COLUMNS`.
+        """
+        import pandas as pd
+
+        file = self.path / FAILURES_FILE
+        if not file.exists():
+            return empty_failures()
+
+        def read(path: Path) -> pd.DataFrame:
+            table = pd.read_csv(path, dtype=FAILURE_COLUMNS, keep_default_na=False, na_values={
+                name: [""] for name, kind in FAILURE_COLUMNS.items() if kind != "string"
+            })  # fmt: skip
+            return table[list(FAILURE_COLUMNS)]
+
+        return _readable(file, read)
 
     @property
     def models(self) -> list[str]:

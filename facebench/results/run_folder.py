@@ -16,7 +16,7 @@ import numpy as np
 from facebench.errors import RunFolderError
 from facebench.results.data_health import look_at_data
 from facebench.results.distances_file import write_distances
-from facebench.results.exports import export_data_health
+from facebench.results.exports import export_data_health, export_failures
 from facebench.results.manifest import read_manifest
 from facebench.results.provenance import (
     Digests,
@@ -194,7 +194,10 @@ class RunFolder:
             name: facts_of(task, performances.get(name)) for name, task in manager.tasks.items()
         }
         distances = manager.model_task_distances_dfs
-        results = self.write_tables(manager.estimates, distances, facts)
+        unprocessed = manager.failures_to_process
+        results = self.write_tables(manager.estimates, distances, facts, unprocessed)
+        if len(unprocessed):
+            export_failures(self.path, unprocessed)
         health = None
         # Whoever interrupts a run does not want to wait.
         if status in ("finished", "failed"):
@@ -228,12 +231,13 @@ class RunFolder:
         estimates: EstimatesByTask,
         distances: Mapping[str, Mapping[str, pd.DataFrame]],
         facts: Mapping[str, TaskFacts],
+        failures: pd.DataFrame | None = None,
     ) -> pd.DataFrame:
         """Write the tidy results and all distances.
 
         Parameters
         ----------
-        estimates, facts
+        estimates, facts, failures
             See `tidy_results`.
         distances : mapping
             ``distances[model][task]``: every pair (or item) once per layer.
@@ -243,7 +247,7 @@ class RunFolder:
         DataFrame
             The tidy results.
         """
-        results = tidy_results(self.id, estimates, facts)
+        results = tidy_results(self.id, estimates, facts, failures)
         with atomic_path(self.path / RESULTS_FILE) as temporary:
             results.to_parquet(temporary, index=False)
         with atomic_path(self.path / RESULTS_CSV) as temporary:

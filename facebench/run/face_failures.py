@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from facebench.engine import Embeddings
 from facebench.errors import InputError
 from facebench.faces.detection import NO_FACE
+from facebench.results.face_failures import listed_failures, uneven_failures
 from facebench.results.schema import FAILURE_COLUMNS
 from facebench.run.measurement import AnyTask
 from facebench.tasks.base import BaseTask
@@ -29,7 +30,6 @@ _MOST_APART = 0.05
 # … or if Fisher's exact test of one condition's images against the others' gives, times the number
 # of conditions (Bonferroni), a P below this.
 _UNLIKELY = 0.01
-_SHOWN = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,11 +57,7 @@ class FaceFailures:
     @property
     def differing(self) -> list[str]:
         """Sentences on the groupings whose conditions differ in their failures."""
-        unequal = self.table[self.table["differs"]]
-        return [
-            f"Task {self.task!r}, model {self.model!r}: no face was found in {_listed(rows)}."
-            for _, rows in unequal.groupby("grouping", sort=False)
-        ]
+        return uneven_failures(self.table)
 
     def refuse(self, on_no_face: OnNoFace | None) -> None:
         """Stop a task whose failures are not to be accepted.
@@ -78,36 +74,21 @@ class FaceFailures:
         """
         if on_no_face not in (None, "stop"):
             return
-        if on_no_face is None and not self.differing:
+        differing = self.differing
+        if not self.n_failed or (on_no_face is None and not differing):
             return
-        told = self.differing or [
+        told = differing or [
             f"Task {self.task!r}, model {self.model!r}: no face was found in "
-            f"{_listed(self.table.iloc[:1])}."
+            f"{listed_failures(self.table.iloc[:1])}."
         ]
         msg = (
             f"{' '.join(told)} Such images are cut around their centre instead of being aligned, "
-            f"so {'the conditions' if self.differing else 'images'} are preprocessed differently. "
+            f"so {'the conditions' if differing else 'images'} are preprocessed differently. "
             "Use images that are all aligned the same way, with align=False; or say "
             "on_no_face='skip' to leave their pairs out, or on_no_face='keep' to accept the "
             "central cuts."
         )
         raise InputError(msg)
-
-
-def _listed(rows: pd.DataFrame) -> str:
-    shares = rows["n_images_failed"] / rows["n_images"]
-    ordered = rows.loc[shares.sort_values(ascending=False, kind="stable").index]
-    # The most and the least affected conditions tell the difference.
-    chosen = ordered
-    if len(ordered) > _SHOWN:
-        chosen = pd.concat([ordered.iloc[: _SHOWN - 1], ordered.iloc[-1:]])
-    named = [
-        f"{row.n_images_failed} of {row.n_images} images"
-        + (f" of {row.grouping} {row.condition!r}" if row.condition else "")
-        for row in chosen.itertuples()
-    ]
-    more = len(ordered) - len(chosen)
-    return ", ".join(named) + (f" (and {more} conditions between them)" if more else "")
 
 
 def images_without_face(embeddings: Embeddings) -> NDArray[np.bool_]:

@@ -537,13 +537,20 @@ class MultiModelTaskManager:
         with visible_log(print_log), one_writer(folder):
             try:
                 made = made_by_task(images)
+                requests: dict[tuple[str, ...], EmbeddingRequest] = {}
                 for model in models:
                     for warning in alignment_warnings(model, made):
                         _log.warning("%s", warning)
                     self.records[model.name] = ModelRecord(model.name)
                     for part in passes_of(model, tasks, made):
+                        names = tuple(task.name for task in part.tasks)
+                        if names not in requests:
+                            requests[names] = self._request(part.tasks, images)
+                        request = requests[names]
                         with part.alignment(model):
-                            self._run_pass(model, part.tasks, images, folder, failures, estimator)
+                            self._run_pass(
+                                model, part.tasks, images, request, folder, failures, estimator
+                            )
             except (ImageError, StoreError) as error:
                 # The other models would meet the same image, or the same full disk.
                 note_failure(
@@ -570,12 +577,12 @@ class MultiModelTaskManager:
         model: BaseModel,
         tasks: Sequence[AnyTask],
         images: Mapping[str, TaskImages],
+        request: EmbeddingRequest,
         folder: Path,
         failures: Failures,
         estimator: Estimator,
     ) -> None:
         """Embed the images of some tasks once, then measure task by task."""
-        request = self._request(tasks, images)
         asked = f"{len(tasks)} task{'s' if len(tasks) > 1 else ''}"
         _log.info("Model %r: %d images for %s.", model.name, len(request.images), asked)
         refused: dict[str, MetricError] = {}

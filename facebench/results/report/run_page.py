@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from facebench.results.data_health import DataNote, health_notes, run_findings
+from facebench.results.face_failures import on_no_face, uneven_failures
 from facebench.results.headline import best_layers, headline_rows
 from facebench.results.reader import Run, load_run
 from facebench.results.report.pages import write_page
@@ -39,6 +40,7 @@ _COLUMNS = [
     Column("Images", "count"),
     Column("People", "count"),
     Column("Failed", "count"),
+    Column("No face", "count", hint="Pairs with an image in which no face was found."),
 ]
 
 
@@ -82,6 +84,9 @@ def _context(run: Run) -> dict[str, Any]:
         "sections": sections,
         "headline": headline_table(run.results, sections),
         "facts": _facts(run),
+        "on_no_face": on_no_face(run.manifest),
+        "uneven": uneven_failures(run.failures_to_process),
+        "unprocessed": _failures_table(run),
         "findings": _findings_table(findings),
         "n_findings": sum(1 for finding in findings if finding.count),
         "health_notes": health_notes(run.manifest),
@@ -131,7 +136,7 @@ def headline_table(results: pd.DataFrame, sections: list[TaskSection]) -> Table:
                         ties.get(str(row.model), "") if is_best else "",
                         None if value is None else forest(value, low, high, span),
                         row.layer,
-                        *(_count(n) for n in row[13:17]),
+                        *(_count(n) for n in row[13:18]),
                     ]
                 )
                 extra.append(not is_best)
@@ -175,6 +180,47 @@ def _findings_table(findings: list[DataNote]) -> Table:
             Column("Detail"),
         ],
         rows=[[f.task or "whole run", f.what, f.count, f.detail] for f in ordered],
+    )
+
+
+def _failures_table(run: Run) -> Table | None:
+    """Show in how many images of each condition no face was found; None where that never was."""
+    failures = run.failures_to_process
+    failing = failures[failures["n_failed"] > 0]
+    key = ["task", "model", "grouping"]
+    shown = failures.merge(failing[key].drop_duplicates(), on=key)
+    if shown.empty:
+        return None
+    return Table(
+        id="failures-table",
+        caption="Failures to process: images in which no face was found",
+        columns=[
+            Column("Task", filter=True),
+            Column("Model", filter=True),
+            Column("Grouping", filter=True),
+            Column("Condition"),
+            Column("Pairs", "count"),
+            Column("with a failure", "count"),
+            Column("Rate", "number"),
+            Column("Images", "count"),
+            Column("without a face", "count"),
+            Column("Conditions differ"),
+        ],
+        rows=[
+            [
+                row.task,
+                row.model,
+                row.grouping or "all",
+                row.condition,
+                _count(row.n_pairs),
+                int(row.n_failed),
+                int(row.n_failed) / int(row.n_images if pd.isna(row.n_pairs) else row.n_pairs),
+                int(row.n_images),
+                int(row.n_images_failed),
+                "yes" if row.differs else "",
+            ]
+            for row in shown.itertuples()
+        ],
     )
 
 
