@@ -92,8 +92,8 @@ def validate(
         from facebench.commands.images import decode_all
 
         decode_all(experiment)
-    _show_plan(experiment)
-    talk().say(f"{file} is fine.")
+    warnings = _show_plan(experiment)
+    talk().say(f"{file} is valid; see the warnings above." if warnings else f"{file} is fine.")
 
 
 def schema() -> None:
@@ -111,10 +111,12 @@ def _built(config: Config) -> Experiment:
     return build_experiment(config)
 
 
-def _show_plan(experiment: Experiment) -> None:
+def _show_plan(experiment: Experiment) -> list[str]:
     plan = experiment.plan()
     talk().result(str(plan))
-    talk().data({"valid": True, "plan": plan.to_frame().to_dict("records")})
+    told = {"plan": plan.to_frame().to_dict("records"), "warnings": plan.warnings}
+    talk().data({"valid": True, **told})
+    return plan.warnings
 
 
 def _startable(config: Config, digest: str) -> PreviousRun | None:

@@ -16,8 +16,9 @@ from PIL import Image
 
 from facebench.data.images import list_images, open_image
 from facebench.errors import ImageError, InputError
+from facebench.faces import WhichFace
 from facebench.faces.chips import face_chip
-from facebench.faces.detection import WhichFace, check_which_face
+from facebench.faces.detection import check_which_face
 from facebench.utils.files import atomic_path
 from facebench.utils.progress import Progress
 

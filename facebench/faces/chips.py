@@ -9,15 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from facebench.faces.detection import (
-    Box,
-    Pixels,
-    WhichFace,
-    box_of,
-    central_square,
-    checked_image,
-    find_face,
-)
+from facebench.faces import WhichFace
+from facebench.faces.detection import Box, Pixels, box_of, central_square, checked_image, find_face
 from facebench.faces.landmarks import (
     FIVE_POINTS,
     FaceLandmarks,

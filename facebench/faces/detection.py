@@ -5,19 +5,18 @@ from __future__ import annotations
 import functools
 import math
 import threading
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from facebench.errors import ImageError, InputError
+from facebench.faces import WhichFace
 
 __all__ = [
-    "NO_FACE",
     "Box",
     "Pixels",
-    "WhichFace",
     "box_of",
     "central_square",
     "check_which_face",
@@ -26,10 +25,6 @@ __all__ = [
 ]
 
 Pixels = npt.NDArray[np.uint8]
-# Which of several faces in one photograph is taken.
-WhichFace = Literal["nearest-centre", "most-certain", "largest"]
-# The remark on an image in which no face was found; a run counts these as failures to process.
-NO_FACE = "no face found"
 
 _LONGEST_SIDE = 1600  # pixels; larger images are reduced to this for the detector
 _FALLBACK_SHARE = 0.6  # of the shorter side; see `facebench.faces.chips.face_chip`

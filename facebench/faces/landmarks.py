@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from numpy.typing import ArrayLike
 
-from facebench.faces.detection import Pixels, WhichFace, checked_image, find_face
+from facebench.faces import WhichFace
+from facebench.faces.detection import Pixels, checked_image, find_face
 from facebench.faces.dlib_data import dlib_data_file
 from facebench.faces.pictures import Field, checked_picture
 

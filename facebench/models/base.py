@@ -16,7 +16,7 @@ from torch.nn.parameter import is_lazy
 from facebench.columns import DEFAULT_LAYER
 from facebench.data.images import open_image
 from facebench.errors import InputError, LayerOutputError, ModelError
-from facebench.faces.detection import NO_FACE
+from facebench.faces import NO_FACE
 from facebench.models.checkpoints import StateDict, count_identities, load_into, read_checkpoint
 from facebench.models.layer_search import by_pattern, find_layers, leaf_layers
 from facebench.models.layers import LayerRecorder, batch_output, flat_copy

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from PIL import Image
 
+from facebench.faces import NO_FACE, WhichFace
 from facebench.faces.chips import face_chip
-from facebench.faces.detection import NO_FACE, WhichFace, check_which_face
+from facebench.faces.detection import check_which_face
 from facebench.models.base import BaseModel
 from facebench.models.dlib.network import INPUT_SIZE, DlibResNet, pixels_to_input
 

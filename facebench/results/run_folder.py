@@ -194,9 +194,9 @@ class RunFolder:
             name: facts_of(task, performances.get(name)) for name, task in manager.tasks.items()
         }
         distances = manager.model_task_distances_dfs
-        unprocessed = manager.failures_to_process
+        unprocessed = getattr(manager, "failures_to_process", None)
         results = self.write_tables(manager.estimates, distances, facts, unprocessed)
-        if len(unprocessed):
+        if unprocessed is not None and len(unprocessed):
             export_failures(self.path, unprocessed)
         health = None
         # Whoever interrupts a run does not want to wait.

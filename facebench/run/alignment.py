@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from facebench.models.base import BaseModel
 from facebench.run.measurement import AnyTask
 from facebench.run.task_images import TaskImages, paths_of
 
-__all__ = ["TaskPass", "alignment_warnings", "made_by_task", "passes_of"]
+__all__ = ["TaskPass", "alignment_of", "alignment_warnings", "made_by_task", "passes_of"]
 
 
 @dataclass(frozen=True)
@@ -22,16 +22,12 @@ class TaskPass:
     ----------
     tasks : list of BaseTask or EmbeddingTask
         The tasks.
-    as_they_are : bool
-        Whether the model is not to align their images, though it otherwise does.
+    alignment : callable
+        Gives a block in which the model aligns their images, or takes them as they are.
     """
 
     tasks: list[AnyTask]
-    as_they_are: bool
-
-    def alignment(self, model: BaseModel) -> AbstractContextManager[None]:
-        """Have the model align or not in a block."""
-        return model.without_alignment() if self.as_they_are else nullcontext()
+    alignment: Callable[[], AbstractContextManager[None]]
 
 
 def made_by_task(images: Mapping[str, TaskImages]) -> dict[str, MadeImages]:
@@ -48,6 +44,24 @@ def made_by_task(images: Mapping[str, TaskImages]) -> dict[str, MadeImages]:
     """
     stimuli = MadeStimuli()
     return {task: made_images(paths_of(files), stimuli) for task, files in images.items()}
+
+
+def alignment_of(model: BaseModel, images: MadeImages) -> AbstractContextManager[None]:
+    """Give a block in which a model treats images as its `align` says, or by default as they need.
+
+    Parameters
+    ----------
+    model : BaseModel
+        The model.
+    images : MadeImages
+        What is known of the images.
+
+    Returns
+    -------
+    context manager
+    """
+    as_they_are = model.aligns_by_default and images.are_all
+    return model.without_alignment() if as_they_are else nullcontext()
 
 
 def passes_of(
@@ -70,15 +84,17 @@ def passes_of(
         One or two.
     """
     if not model.aligns_by_default:
-        return [TaskPass(list(tasks), as_they_are=False)]
+        return [TaskPass(list(tasks), nullcontext)]
     parts = [
-        TaskPass([task for task in tasks if made[task.name].are_all == as_made], as_made)
-        for as_made in (False, True)
+        TaskPass([task for task in tasks if made[task.name].are_all == as_made], alignment)
+        for as_made, alignment in ((False, nullcontext), (True, model.without_alignment))
     ]
     return [part for part in parts if part.tasks]
 
 
-def alignment_warnings(model: BaseModel, made: Mapping[str, MadeImages]) -> list[str]:
+def alignment_warnings(
+    model: BaseModel, made: Mapping[str, MadeImages], what: str = "task"
+) -> list[str]:
     """Say which tasks' made stimuli do not suit how a model aligns faces, or was trained.
 
     Parameters
@@ -87,6 +103,8 @@ def alignment_warnings(model: BaseModel, made: Mapping[str, MadeImages]) -> list
         The model.
     made : mapping of str to MadeImages
         From `made_by_task`.
+    what : str, default 'task'
+        What the names are of.
 
     Returns
     -------
@@ -97,7 +115,7 @@ def alignment_warnings(model: BaseModel, made: Mapping[str, MadeImages]) -> list
         for reason in _reasons(model, images):
             found.setdefault(reason, []).append(task)
     return [
-        f"Model {model.name!r}, task{'s' if len(tasks) > 1 else ''} "
+        f"Model {model.name!r}, {what}{'s' if len(tasks) > 1 else ''} "
         f"{', '.join(map(repr, tasks))}: {reason}"
         for reason, tasks in found.items()
     ]

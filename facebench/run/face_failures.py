@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from facebench.engine import Embeddings
 from facebench.errors import InputError
-from facebench.faces.detection import NO_FACE
+from facebench.faces import NO_FACE
 from facebench.results.face_failures import listed_failures, uneven_failures
 from facebench.results.schema import FAILURE_COLUMNS
 from facebench.run.measurement import AnyTask

@@ -38,7 +38,7 @@ from facebench.errors import (
     MetricError,
     StoreError,
 )
-from facebench.faces.detection import NO_FACE
+from facebench.faces import NO_FACE
 from facebench.figures.records.run_models import note_models
 from facebench.metrics.verification import auc
 from facebench.models.base import BaseModel
@@ -433,7 +433,7 @@ class MultiModelTaskManager:
         for model in models:
             warnings += alignment_warnings(model, made)
             for part in passes_of(model, there, made):
-                with part.alignment(model):
+                with part.alignment():
                     request = self._request(part.tasks, images)
                     model_plans.append(plan_model(model, request, settings))
                     warnings += self._known_failures(model, part.tasks, images, request, settings)
@@ -547,7 +547,7 @@ class MultiModelTaskManager:
                         if names not in requests:
                             requests[names] = self._request(part.tasks, images)
                         request = requests[names]
-                        with part.alignment(model):
+                        with part.alignment():
                             self._run_pass(
                                 model, part.tasks, images, request, folder, failures, estimator
                             )

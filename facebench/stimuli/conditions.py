@@ -8,7 +8,8 @@ from typing import Any
 
 from facebench.data.made_stimuli import UPRIGHT
 from facebench.errors import StimulusError
-from facebench.faces.detection import WhichFace, check_which_face
+from facebench.faces import WhichFace
+from facebench.faces.detection import check_which_face
 from facebench.stimuli.catalogue import CONDITIONS, Condition, resolve
 from facebench.stimuli.condition_set import ConditionSet, LeftOut, load_set, write_set
 from facebench.stimuli.donors import choose_donors

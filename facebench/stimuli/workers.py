@@ -20,7 +20,7 @@ from scipy.ndimage import gaussian_filter, uniform_filter
 from facebench.data.images import open_image
 from facebench.data.made_stimuli import UPRIGHT
 from facebench.errors import ImageError, StimulusError
-from facebench.faces.detection import WhichFace
+from facebench.faces import WhichFace
 from facebench.faces.landmarks import face_landmarks
 from facebench.faces.pictures import Field, Picture
 from facebench.stimuli.catalogue import Condition, Face
