@@ -38,7 +38,7 @@ LOWER_IS_BETTER = "lower is better"
 # What a model without hooked layers returns is kept under this name.
 DEFAULT_LAYER = "default"
 # A measure 'AUC' with an interval has it in 'AUC CI Low' and 'AUC CI High'; how it was made, and
-# what it rests on, holds for the whole row.
+# what it is based on, holds for the whole row.
 CI_LOW, CI_HIGH, CI_METHOD = " CI Low", " CI High", "CI Method"
 N_PAIRS, N_IMAGES, N_IDENTITIES, N_FAILED = "Pairs", "Images", "Identities", "Failed"
 # Why a measure of the row is NaN; empty where none is.

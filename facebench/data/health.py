@@ -104,7 +104,7 @@ class _Images:
 
 
 def _look_at(path: Path, decode: bool) -> tuple[str, int | None]:
-    """Return the digest of an image's bytes and its perceptual hash, None if it is no image."""
+    """Return the digest of an image's bytes and its perceptual hash, None if it is not an image."""
     try:
         digest = hashlib.sha256(image_bytes(path)).hexdigest()
     except ImageError:

@@ -27,7 +27,7 @@ __all__ = [
     "open_image",
 ]
 
-# What is decoded, whatever a file is called. No PostScript, for which Pillow starts Ghostscript.
+# The formats decoded, under any file name. No PostScript, for which Pillow starts Ghostscript.
 _FORMATS = ("AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 _ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -126,20 +126,20 @@ def open_image(image_path: StrPath) -> Image.Image:
     MissingImageError
         If there is no such file.
     ImageError
-        If it is no image, is damaged or cut short, or decodes to more than Pillow's
+        If it is not an image, is damaged or cut short, or decodes to more than Pillow's
         ``MAX_IMAGE_PIXELS`` (a decompression bomb).
     """
     path = Path(image_path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            # Oddities of metadata that Pillow only mentions are no reason to stop.
+            # Oddities of metadata that Pillow only warns of do not stop a run.
             warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
             # A pipe would be waited for without end.
             if split_member(path) is not None:
                 source: Path | io.BytesIO = io.BytesIO(member_bytes(path))
             elif path.exists() and not path.is_file():
-                msg = f"The image {path} cannot be decoded: it is no file."
+                msg = f"The image {path} cannot be decoded: it is not a file."
                 raise ImageError(msg)
             else:
                 source = path
@@ -167,7 +167,7 @@ def open_image(image_path: StrPath) -> Image.Image:
         )
         raise ImageError(msg) from error
     except Exception as error:
-        # Whatever a decoder raises for a damaged file: AVIF's raises RuntimeError, for instance.
+        # Any exception of a decoder for a damaged file: AVIF's raises RuntimeError, for instance.
         reason = str(error).strip().rstrip(".") or type(error).__name__
         msg = f"The image {path} cannot be decoded: {reason}."
         raise ImageError(msg) from error

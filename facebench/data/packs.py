@@ -29,7 +29,7 @@ __all__ = [
 SUFFIX = ".bin"
 # Between two images a pickle holds a few bytes: opcode, length, memo, frame.
 _GAP = 64
-# What `pickle` raises for data that is no pickle or none of ours.
+# What `pickle` raises for data that is not a pickle, or not of a pack.
 _DAMAGE = (
     OSError,
     pickle.UnpicklingError,
@@ -143,7 +143,7 @@ def open_pack(path: StrPath) -> Pack:
     MissingPairsFileError
         If there is no such file.
     PairsError
-        If it is no pickle, holds anything but bytes, lists and booleans, or does not hold two
+        If it is not a pickle, holds anything but bytes, lists and booleans, or does not hold two
         images per label.
     """
     pack_path = Path(path)
@@ -257,7 +257,7 @@ def member_bytes(path: StrPath) -> bytes:
 
 
 def read_member(pack: Path, name: str) -> bytes:
-    """Read one image of a pack, whatever the pack is called; see `member_bytes`."""
+    """Read one image of a pack of any name; see `member_bytes`."""
     member = open_pack(pack).members.get(name)
     if member is None:
         msg = f"There is no image {name} in the pack {pack}."

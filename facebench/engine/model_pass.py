@@ -36,7 +36,7 @@ OnFirstOutputs = Callable[[Mapping[str, torch.Tensor]], None]
 
 
 class FirstOutputs:
-    """Shows some of a model's layers to whoever wants to see them before the rest is made, once.
+    """Shows some of a model's layers to a callback before the rest is computed, once.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class PassTools:
     model, request, settings
         What runs on what, and how.
     keep_all : bool
-        Whether every layer is kept in memory, whatever it takes.
+        Whether every layer is kept in memory, over the budget if need be.
     budget : int
         Bytes to stay within.
     record : ModelRecord
@@ -199,7 +199,7 @@ class ModelPass:
         return self._kept.complete & ~self._wide.pending
 
     def show_stored(self) -> None:
-        """Show some stored rows to whoever wants to see outputs first."""
+        """Show some stored rows to the callback for first outputs."""
         self._tools.first_outputs.show(self._kept.some_rows)
 
     def take(

@@ -89,7 +89,7 @@ def _content(text: str, folder: Path, without: Path) -> Any:
             with path.open("rb") as file:
                 return {"file": hashlib.file_digest(file, "sha256").hexdigest(), "in": attribute}
     except OSError:
-        # Nobody may read it: the name has to do.
+        # Unreadable for this user: the name has to do.
         pass
     return text
 

@@ -180,7 +180,7 @@ class RunFolder:
         failures : sequence of (str, Exception)
             What failed, as `RunFailedError.failures` has it.
         seeds : mapping of str to int, optional
-            Seeds of whatever was drawn.
+            Seeds of all random draws.
         deep : bool, default False
             Look for near duplicates among any number of images.
 
@@ -199,7 +199,7 @@ class RunFolder:
         if unprocessed is not None and len(unprocessed):
             export_failures(self.path, unprocessed)
         health = None
-        # Whoever interrupts a run does not want to wait.
+        # After an interrupt the user does not want to wait.
         if status in ("finished", "failed"):
             findings, health = look_at_data(manager.tasks, results, distances, deep=deep)
             if findings is not None:

@@ -74,7 +74,7 @@ class MultiModelTaskManager:
     Each image goes through a model once, for all tasks and layers together, and never again while
     the embedding store holds what came out. All input is checked before the first image is
     embedded. What is finished is on disk at once: after a failure or an interruption the same run
-    goes on where it was.
+    resumes where it stopped.
 
     Parameters
     ----------
@@ -558,7 +558,7 @@ class MultiModelTaskManager:
                 )
             except KeyboardInterrupt:
                 _log.warning(
-                    "Interrupted. What is finished is in %s%s. The same run again goes on from "
+                    "Interrupted. What is finished is in %s%s. The same run again resumes from "
                     "there.",
                     folder,
                     "" if self._store is None else f", embeddings are in {self._store.folder}",
@@ -699,7 +699,7 @@ class MultiModelTaskManager:
         return controls
 
     def _export_tables(self, model: BaseModel, task: AnyTask, folder: Path) -> None:
-        """Write all tables that a task just measured is in: whatever comes next, they are safe."""
+        """Write all tables that a task just measured is in, before anything else is done."""
         distances = self.model_task_distances_dfs[model.name][task.name]
         exports.export_distances(folder, model.name, task.name, distances)
         for class_name, tasks in self._finished_classes([task]).items():

@@ -72,7 +72,7 @@ class OwnShard:
     def append(self, rows: NDArray[np.generic]) -> int:
         """Write rows behind all others; returns where they begin.
 
-        Nobody finds them before the index tells of them and `settle` was called.
+        They are not found before the index lists them and `settle` was called.
         """
         begin = self._end
         data = np.ascontiguousarray(rows).data.cast("B")
@@ -118,13 +118,13 @@ class OwnShard:
             return None
         if try_lock(descriptor):
             with self._database.use() as connection:
-                # Whoever removes a shard holds its lock: it is listed now, or gone.
+                # A process that removes a shard holds its lock: it is listed now, or gone.
                 listed = connection.execute(
                     "SELECT size FROM shards WHERE id = ?", (identifier,)
                 ).fetchone()
             if listed is not None and os.fstat(descriptor).st_size >= listed[0]:
                 end = _up(listed[0])
-                # What a killed process left behind its last index entry was never found by anyone.
+                # What a killed process left behind its last index entry was never visible.
                 os.ftruncate(descriptor, end)
                 return descriptor, end
         os.close(descriptor)
@@ -230,7 +230,7 @@ class ShardFile:
     def _copy_runs(
         mapped: mmap.mmap, begins: NDArray[np.int64], edges: list[int], rows: NDArray[np.uint8]
     ) -> None:
-        """Copy stretches of rows that lie one behind the other."""
+        """Copy stretches of adjacent rows."""
         row_bytes, target = rows.shape[1], rows.reshape(-1).data
         with memoryview(mapped) as source:
             for first, last in itertools.pairwise(edges):

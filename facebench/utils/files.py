@@ -60,7 +60,7 @@ def safe_name(name: str) -> str:
 
 
 def check_replaceable(target: Path) -> None:
-    """Refuse to replace what is no plain file: a link, a device, a pipe, a folder.
+    """Refuse to replace anything but a plain file: a link, a device, a pipe, a folder.
 
     Raises
     ------

@@ -81,7 +81,7 @@ def find_images(
         If a name leads out of the folder ('../', a link), or is an absolute path.
     """
     n_pairs = len(pairs)
-    # Both columns one after the other, so that a name's first row is found in one go.
+    # Both columns one after the other, so that a name's first row is found in one search.
     names = [name for column in PAIR_COLUMNS for name in pairs[column]]
     rows = [*range(n_pairs), *range(n_pairs)]
     found, missing = _find(names, images_path, task, rows, pairs_path or file_of(pairs))

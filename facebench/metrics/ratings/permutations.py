@@ -1,4 +1,4 @@
-"""Ratings whose images, or pairs, have changed places: what correlations come by chance?"""
+"""Ratings whose images, or pairs, have changed places: which correlations does chance give?"""
 
 from __future__ import annotations
 
