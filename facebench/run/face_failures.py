@@ -26,10 +26,10 @@ from facebench.types import IntArray, OnNoFace
 __all__ = ["FaceFailures", "count_failures", "images_without_face"]
 
 # Conditions differ if the shares of their pairs with a failure lie further apart than this …
-_MOST_APART = 0.05
-# … or if Fisher's exact test of one condition's images against the others' gives, times the number
-# of conditions (Bonferroni), a P below this.
-_UNLIKELY = 0.01
+_FAR_APART = 0.25
+# … or further than this, and more than chance lets expect: Fisher's exact test of one condition's
+# images against the others', with Bonferroni's correction for several conditions.
+_APART, _UNLIKELY = 0.01, 0.05
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,8 +166,9 @@ def _differ(counted: pd.DataFrame) -> bool:
     if len(counted) < 2 or not counted["n_failed"].any():
         return False
     shares = counted["n_failed"] / counted["n_pairs"]
-    if shares.max() - shares.min() > _MOST_APART:
-        return True
+    apart = shares.max() - shares.min()
+    if apart > _FAR_APART or apart <= _APART:
+        return bool(apart > _FAR_APART)
     from scipy.stats import fisher_exact
 
     failed, images = (counted[name].to_numpy() for name in ("n_images_failed", "n_images"))
@@ -175,4 +176,5 @@ def _differ(counted: pd.DataFrame) -> bool:
         [[own, total - own], [failed.sum() - own, images.sum() - total - (failed.sum() - own)]]
         for own, total in zip(failed, images, strict=True)
     ]
-    return bool(min(fisher_exact(table).pvalue for table in tables) * len(tables) < _UNLIKELY)
+    n_tests = len(tables) if len(tables) > 2 else 1
+    return bool(min(fisher_exact(table).pvalue for table in tables) * n_tests < _UNLIKELY)

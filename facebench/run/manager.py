@@ -92,9 +92,10 @@ class MultiModelTaskManager:
     on_no_face : {'keep', 'skip', 'stop'}, optional
         What to do with images in which a model that aligns faces finds none. They are counted for
         every condition of every task. None keeps them, cut around their centre, but stops a task
-        whose conditions differ in them: by more than 5 % of the pairs, or more than chance lets
-        expect (Fisher's exact test of the images, P < .01). 'keep' never stops; 'skip' leaves
-        their pairs out as those of unreadable images; 'stop' stops a task at any such image.
+        whose conditions differ in them: by more than 25 % of the pairs, or by more than 1 % and
+        more than chance lets expect (Fisher's exact test of the images, P < .05). 'keep' never
+        stops; 'skip' leaves their pairs out as those of unreadable images; 'stop' stops a task at
+        any such image.
     cache_dir : str, Path or None, default 'default'
         Folder of the embedding store; 'default' is FACEBENCH_CACHE, else the user's cache folder.
         None keeps nothing.
