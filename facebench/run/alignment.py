@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from facebench.data.made_stimuli import MadeFolder, MadeImages, MadeStimuli, made_images
+from facebench.models.aligning import AligningModel
 from facebench.models.base import BaseModel
 from facebench.run.measurement import AnyTask
 from facebench.run.task_images import TaskImages, paths_of
@@ -60,8 +61,9 @@ def alignment_of(model: BaseModel, images: MadeImages) -> AbstractContextManager
     -------
     context manager
     """
-    as_they_are = model.aligns_by_default and images.are_all
-    return model.without_alignment() if as_they_are else nullcontext()
+    if isinstance(model, AligningModel) and model.aligns_by_default and images.are_all:
+        return model.without_alignment()
+    return nullcontext()
 
 
 def passes_of(
@@ -83,7 +85,7 @@ def passes_of(
     list of TaskPass
         One or two.
     """
-    if not model.aligns_by_default:
+    if not isinstance(model, AligningModel) or not model.aligns_by_default:
         return [TaskPass(list(tasks), nullcontext)]
     parts = [
         TaskPass([task for task in tasks if made[task.name].are_all == as_made], alignment)
@@ -122,7 +124,7 @@ def alignment_warnings(
 
 
 def _reasons(model: BaseModel, images: MadeImages) -> list[str]:
-    if not images.n_made:
+    if not images.n_made or not isinstance(model, AligningModel):
         return []
     aligns = model.alignment is not None
     if not images.are_all and aligns:
@@ -136,8 +138,6 @@ def _reasons(model: BaseModel, images: MadeImages) -> list[str]:
             "align=True finds and aligns faces in made stimuli, which are prepared already, and "
             "finds fewer in manipulated ones. Leave 'align' out to take stimuli as they are."
         ]
-    if model.chip is None:
-        return []
     return [reason for folder in images.folders if (reason := _mismatch(folder, *model.chip))]
 
 

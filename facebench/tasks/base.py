@@ -7,23 +7,22 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from facebench.columns import CONDITION
 from facebench.data.estimates import InfluenceKind
-from facebench.data.pairs import PAIR_COLUMNS, as_path, read_pairs, require_column, require_numbers
+from facebench.data.pairs import as_path, read_pairs, require_column, require_numbers
 from facebench.errors import InputError
-from facebench.metrics.labels import LabelError, as_labels
 from facebench.tasks.facts import HumanReference, TaskFacts, described
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.distance_metric import DistanceMetric
+from facebench.tasks.shared.groupings import pair_groupings
 from facebench.tasks.shared.pairs_table import PairsTable
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import MetricFunction, StrPath
 
-__all__ = ["DECIMALS", "BaseTask", "RoundedTask", "condition_names", "round_measures"]
+__all__ = ["DECIMALS", "BaseTask", "RoundedTask", "round_measures"]
 
 DECIMALS = 5
 
@@ -143,29 +142,8 @@ class BaseTask(ABC):
         )
 
     def groupings(self) -> dict[str, list[NDArray[Any]]]:
-        """Say what the images of every pair belong to, for counts of failures to process.
-
-        By default: the side of the pair, and the columns of the pair's class, condition and group
-        ('same', 'condition' and 'group' where the task names no others). A subclass with further
-        conditions adds them.
-
-        Returns
-        -------
-        dict of str to list of two arrays, shape [N]
-            By grouping, the condition of img1 and of img2 in every row; '' is none.
-        """
-        found = {"side": [np.full(len(self.pairs_df), side) for side in PAIR_COLUMNS]}
-        named = {
-            "class": self.true_label or "same",
-            "condition": self.condition_column or CONDITION.lower(),
-            "group": self.group_column or "group",
-        }
-        for grouping, column in named.items():
-            if column in self.pairs_df:
-                values = self.pairs_df[column]
-                texts = _class_names(values) if grouping == "class" else condition_names(values)
-                found[grouping] = [texts, texts]
-        return found
+        """Give the condition of img1 and img2 of every pair, by grouping; see `pair_groupings`."""
+        return pair_groupings(self)
 
     @abstractmethod
     def compute_task_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
@@ -232,19 +210,6 @@ class BaseTask(ABC):
         if not pd.api.types.is_numeric_dtype(self.pairs_df[column]):
             self.pairs_df[column] = numbers
         return numbers
-
-
-def condition_names(values: pd.Series) -> NDArray[Any]:
-    """Write a column of conditions as texts, '' where it is empty."""
-    texts = values.astype(object).where(values.notna(), "").astype(str)
-    return np.asarray(texts, dtype=object)
-
-
-def _class_names(values: pd.Series) -> NDArray[Any]:
-    try:
-        return np.where(as_labels(values) == 1, "same", "different").astype(object)
-    except LabelError:
-        return condition_names(values)
 
 
 def round_measures(performance: pd.DataFrame, whole: Collection[str] = ()) -> pd.DataFrame:

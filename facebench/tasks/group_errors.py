@@ -18,9 +18,10 @@ from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.accuracy import accepted_at
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups, JackknifeReplicates
 from facebench.metrics.verification import fnmr_at_fmr
-from facebench.tasks.base import RoundedTask, condition_names
+from facebench.tasks.base import RoundedTask
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.group_measures import ALL_GROUPS, Cell, GroupMeasures, cells_of
+from facebench.tasks.shared.groupings import condition_names
 from facebench.tasks.shared.labelled_pairs import (
     SamplingUnits,
     at_least_1,

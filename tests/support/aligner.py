@@ -10,10 +10,11 @@ import torch
 from PIL import Image
 
 from facebench.faces import NO_FACE
+from facebench.models.aligning import AligningModel
 from support.small_net import SmallNet, small_transform
 
 
-class Aligner(SmallNet):
+class Aligner(SmallNet, AligningModel):
     """Takes the middle of images without a face, as built-in models do."""
 
     chip = (32, 0.25)
@@ -23,10 +24,6 @@ class Aligner(SmallNet):
         self.align = align is not False
         self.expected_notes = (NO_FACE,) if self.align else ()
         super().__init__(name, extract_layers=extract_layers, device="cpu")
-
-    @property
-    def alignment(self):
-        return {"size": 32, "padding": 0.25} if self.align else None
 
     def _default_preprocess(self, image: Image.Image) -> torch.Tensor:
         if self.align:
