@@ -104,10 +104,13 @@ class LayerEstimates:
     replicates : JackknifeReplicates or None
         Its measures without a part of the pairs, which errors of differences are made of; None
         where no measure needs them.
+    remark : str
+        What is odd about them, or why some are NaN; empty where all is well.
     """
 
     estimates: tuple[Estimate, ...]
     replicates: JackknifeReplicates | None = None
+    remark: str = ""
 
 
 def estimates_in(rows: pd.DataFrame, measures: Sequence[str] | None = None) -> list[Estimate]:

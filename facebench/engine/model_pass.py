@@ -98,12 +98,8 @@ class PassTools:
 
     def batches(self, chunks: Sequence[Sequence[int]]) -> Iterator[tuple[Batch, list[int]]]:
         """Load images chunk by chunk; yields each batch and the images that could be read."""
-        digests = self.request.digests
         files = (
-            [
-                ImageFile(self.request.images[image], digests[image] if digests else None)
-                for image in chunk
-            ]
+            [ImageFile(self.request.images[image], self.request.digests[image]) for image in chunk]
             for chunk in chunks
         )
         for chunk, batch in zip(chunks, self.loader.batches(files), strict=True):
@@ -157,7 +153,14 @@ class ModelPass:
                 seconds_per_image=tools.forward.seconds_per_image or tools.cache.pace(),
                 keep_all=tools.keep_all,
             )
-            self._wide = WideLayers(tools.model, self.plan.wide, widths, tools.cache, tools.record)
+            self._wide = WideLayers(
+                tools.model,
+                self.plan.wide,
+                widths,
+                tools.cache,
+                tools.record,
+                needs_tables=len(tools.request.row_images) > 0,
+            )
 
     def __enter__(self) -> ModelPass:
         return self
@@ -180,19 +183,8 @@ class ModelPass:
         complete = self._complete()
         tools.record.n_hits += int(complete.sum())
         tools.record.n_misses += int((~complete).sum())
-        stored = np.flatnonzero(complete).tolist()
-        tools.images.notes.update(tools.cache.notes(stored))
-        if tools.model.expected_notes:
-            self._note([image for image in stored if image not in tools.images.notes])
+        tools.images.notes.update(tools.cache.notes(np.flatnonzero(complete).tolist()))
         tools.images.count(complete)
-
-    def _note(self, images: Sequence[int]) -> None:
-        """Preprocess stored images without remarks again, to know what there is to remark."""
-        size = self.plan.placement.batch_size
-        chunks = [images[first : first + size] for first in range(0, len(images), size)]
-        for _batch, numbers in self._tools.batches(chunks):
-            notes = [self._tools.images.notes[image] for image in numbers]
-            self._tools.cache.write({}, numbers, notes)
 
     def _complete(self) -> NDArray[np.bool_]:
         """Say of which images all is there that tasks ask for."""
@@ -242,8 +234,14 @@ class ModelPass:
             self._wide.finish(list(tools.images.bad))
 
     def _take_batch(self, batch: Batch, numbers: list[int]) -> None:
-        for output in self._tools.outputs(batch, numbers):
-            self.take(*output)
+        # Each pass of the network may use the memory of the one before.
+        self._wide.own()
+        n_left = len(numbers)
+        for images, paths, layers in self._tools.outputs(batch, numbers):
+            self.take(images, paths, layers)
+            n_left -= len(images)
+            if n_left:
+                self._wide.own()
 
     def tables(self) -> dict[str, FloatArray]:
         """Give the rows of all images, by layer in network order; wide ones only if needed."""

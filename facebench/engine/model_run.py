@@ -76,8 +76,9 @@ def run_model(
     budget = settings.budget
     with record.timed("digest"):
         cache = ModelCache(model, settings.store, n_images, request.digests, settings.precision)
-    n_batches = -(-n_images // settings.batch_size)
-    forward = Forward(model, settings.precision, n_batches, layout=cache.layout())
+    forward = Forward(
+        model, settings.precision, n_images, layout=cache.layout(), on_layout=cache.keep_layout
+    )
     with ExitStack() as stack:
         stack.enter_context(running(model))
         loader = stack.enter_context(Loader(model, settings.num_workers, n_images))
@@ -139,15 +140,11 @@ def _note(tools: PassTools, the_pass: ModelPass | None) -> None:
     record.layout = str(tools.model.memory_format).removeprefix("torch.")
     if the_pass is not None:
         record.layers |= {layer: the_pass.plan.how(layer) for layer in the_pass.plan.widths}
-    for name, value in {
-        **tools.cache.facts(),
-        "alignment": getattr(tools.model, "alignment", None),
-    }.items():
+    facts = {**tools.cache.facts(), "alignment": getattr(tools.model, "alignment", None)}
+    for name, value in facts.items():
         # Of two passes, the first one is that in which the model aligns.
         if getattr(record, name) is None:
             setattr(record, name, value)
-    if forward.layout is not None and tools.request.images:
-        tools.cache.keep_layout(forward.layout)
     tools.cache.keep_pace(forward.seconds_per_image)
     record.peak_memory = peak_memory()
 

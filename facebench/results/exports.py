@@ -17,6 +17,7 @@ from facebench.errors import FacebenchError, InputError
 from facebench.results.schema import DATA_HEALTH_FILE, FAILURES_FILE
 from facebench.types import DistancesByModel
 from facebench.utils.files import atomic_path, safe_name
+from facebench.utils.sharing import make_folder
 
 if TYPE_CHECKING:
     from facebench.run.measurement import AnyTask
@@ -205,7 +206,7 @@ def draw_class(
         ``distances[model][task]``, for plots that show pairs.
     """
     output = _class_folder(folder, class_name)
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     results = pd.concat([performances[task.name] for task in tasks], ignore_index=True)
     static = isinstance(inspect.getattr_static(type(tasks[0]), "plot"), staticmethod | classmethod)
     if static:

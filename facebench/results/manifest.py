@@ -71,7 +71,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
 # What readers look into, and what they look into one by one.
 _OBJECTS = (
     *("tasks", "models", "data", "code", "working_directory", "versions", "machine", "process"),
-    *("health", "config", "seeds", "remarks", "provenance"),
+    *("health", "config", "seeds", "remarks", "provenance", "files"),
 )
 _ENTRIES = ("tasks", "models", "data")
 

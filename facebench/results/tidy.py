@@ -59,6 +59,7 @@ def tidy_results(
                         "task_type": facts[task].type,
                         "higher_is_better": measures[estimate.measure].higher_is_better,
                         "n_no_face": without_face.get((task, model, estimate.condition or "")),
+                        "remark": found.remark or None,
                         **_record(estimate, facts[task]),
                     }
                     for estimate in found.estimates

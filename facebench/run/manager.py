@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facebench.columns import LOWER_IS_BETTER, MODEL
+from facebench.columns import MODEL
 from facebench.data.estimates import LayerEstimates
 from facebench.data.health import DataHealth, health_report
+from facebench.data.made_stimuli import MadeImages
 from facebench.data.pairs import ImagePaths, missing_images
 from facebench.engine import (
     EmbeddingRequest,
@@ -30,7 +31,7 @@ from facebench.engine.devices import embed_on_devices
 from facebench.engine.forward import Precision
 from facebench.engine.memory import as_bytes
 from facebench.engine.plan import known_notes, plan_model
-from facebench.engine.plan_tables import RunPlan, TaskPlan
+from facebench.engine.plan_tables import ModelPlan, RunPlan, TaskPlan
 from facebench.engine.record import library_versions
 from facebench.errors import (
     ImageError,
@@ -45,7 +46,7 @@ from facebench.models.base import BaseModel
 from facebench.models.untrained import misnomer
 from facebench.results import exports
 from facebench.results.schema import empty_failures
-from facebench.run.alignment import alignment_warnings, made_by_task, passes_of
+from facebench.run.alignment import TaskPass, alignment_warnings, made_by_task, passes_of
 from facebench.run.arguments import add_members, at_least, export_folder, named, one_of
 from facebench.run.estimates import Estimator
 from facebench.run.face_failures import FaceFailures, count_failures, images_without_face
@@ -409,7 +410,7 @@ class MultiModelTaskManager:
         Raises
         ------
         FacebenchError
-            If a network fails on the images.
+            If a network fails on the images, or a metric on the width of a layer.
         """
         models = [named(self.models, name, "model") for name in model_names or self.models]
         tasks = [named(self.tasks, name, "task") for name in task_names or self.tasks]
@@ -420,7 +421,7 @@ class MultiModelTaskManager:
             task_plans.append(
                 TaskPlan(
                     task.name,
-                    n_pairs=len(task.pairs_df) if isinstance(task, BaseTask) else 0,
+                    n_pairs=len(task.measured_pairs) if isinstance(task, BaseTask) else 0,
                     n_images=len(set(names)),
                     missing=missing,
                 )
@@ -430,13 +431,16 @@ class MultiModelTaskManager:
         settings = self._settings()
         there = [task for task in tasks if task.name in images]
         made = made_by_task(images)
-        model_plans, warnings = [], []
+        model_plans: list[ModelPlan] = []
+        warnings: list[str] = []
+        requests: dict[tuple[str, ...], EmbeddingRequest] = {}
         for model in models:
             warnings += alignment_warnings(model, made)
-            for part in passes_of(model, there, made):
+            for part, request in self._passes(model, there, images, made, requests):
                 with part.alignment():
-                    request = self._request(part.tasks, images)
-                    model_plans.append(plan_model(model, request, settings))
+                    plan = plan_model(model, request, settings)
+                    _prove_widths(part.tasks, [plan])
+                    model_plans.append(plan)
                     warnings += self._known_failures(model, part.tasks, images, request, settings)
         return RunPlan(model_plans, task_plans, warnings)
 
@@ -517,6 +521,21 @@ class MultiModelTaskManager:
             np.unique(np.concatenate(rows)),
         )
 
+    def _passes(
+        self,
+        model: BaseModel,
+        tasks: Sequence[AnyTask],
+        images: Mapping[str, TaskImages],
+        made: Mapping[str, MadeImages],
+        requests: dict[tuple[str, ...], EmbeddingRequest],
+    ) -> Iterator[tuple[TaskPass, EmbeddingRequest]]:
+        """Give a model's passes with what tasks want of each, made once for all models."""
+        for part in passes_of(model, tasks, made):
+            names = tuple(task.name for task in part.tasks)
+            if names not in requests:
+                requests[names] = self._request(part.tasks, images)
+            yield part, requests[names]
+
     def _run(
         self,
         model_names: Sequence[str],
@@ -543,11 +562,7 @@ class MultiModelTaskManager:
                     for warning in alignment_warnings(model, made):
                         _log.warning("%s", warning)
                     self.records[model.name] = ModelRecord(model.name)
-                    for part in passes_of(model, tasks, made):
-                        names = tuple(task.name for task in part.tasks)
-                        if names not in requests:
-                            requests[names] = self._request(part.tasks, images)
-                        request = requests[names]
+                    for part, request in self._passes(model, tasks, images, made, requests):
                         with part.alignment():
                             self._run_pass(
                                 model, part.tasks, images, request, folder, failures, estimator
@@ -670,9 +685,8 @@ class MultiModelTaskManager:
         ):
             table = self._replace_rows(tables.get(task_name), model_name, results)
             measures = measures_for(self.tasks[task_name], [str(c) for c in table.columns])
-            table.attrs[LOWER_IS_BETTER] = [
-                name for name, measure in measures.items() if measure.better == "lower"
-            ]
+            lower = [name for name, measure in measures.items() if measure.better == "lower"]
+            note_models(table, self._network_layers(), self._controls(), lower)
             tables[task_name] = table
         known = {**self.estimates.get(task_name, {}), model_name: measured.estimates}
         self.estimates[task_name] = {name: known[name] for name in self.models if name in known}
@@ -684,9 +698,7 @@ class MultiModelTaskManager:
         by_model = {} if table is None else dict(list(table.groupby(MODEL, sort=False)))
         by_model[model_name] = new
         order = [name for name in self.models if name in by_model]
-        joined = pd.concat([by_model[name] for name in order], ignore_index=True)
-        note_models(joined, self._network_layers(), self._controls())
-        return joined
+        return pd.concat([by_model[name] for name in order], ignore_index=True)
 
     def _network_layers(self) -> dict[str, list[str]]:
         return {name: model.get_layer_names() for name, model in self.models.items()}
@@ -775,8 +787,25 @@ def _sides(task: AnyTask, images: TaskImages, request: EmbeddingRequest) -> tupl
     return (np.array(numbers, dtype=np.intp),)
 
 
+def _prove_widths(tasks: Sequence[AnyTask], plans: Sequence[ModelPlan]) -> None:
+    """Call users' metrics on vectors as wide as every layer, before any image is embedded."""
+    for task in tasks:
+        if not isinstance(task, BaseTask):
+            continue
+        known: dict[int, str] = {}
+        for plan in plans:
+            for layer in plan.layers:
+                known.setdefault(layer.width, f"layer {layer.layer!r} of model {plan.model!r}")
+        for width, where in known.items():
+            try:
+                task.distance_metric.prove_width(width)
+            except MetricError as error:
+                msg = f"Task {task.name!r} cannot measure {where}, {width} numbers wide. {error}"
+                raise MetricError(msg) from error
+
+
 def _prove_metrics(tasks: Sequence[AnyTask], outputs: Mapping[str, Any]) -> dict[str, MetricError]:
-    """Call metrics made for one width on the first embeddings, before the rest is embedded.
+    """Call users' metrics on the first embeddings, before the rest is embedded.
 
     Gives the errors of tasks whose metric cannot take them; raises if no other task is left.
     """

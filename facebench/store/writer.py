@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facebench.store.database import Database
+from facebench.store.index_tables import insertion, seal
 from facebench.store.places import layer_id, today
 from facebench.store.rows import checksums_of, encoded
 from facebench.store.shards import OwnShard
@@ -66,10 +67,6 @@ class RowWriter:
         notes: Sequence[Sequence[str]] | None,
         notes_key: str | None,
     ) -> None:
-        if not rows:
-            with self._database.change() as connection:
-                _write_notes(connection, digests, notes, notes_key)
-            return
         shard = self._own_shard()
         begin = shard.end
         try:
@@ -81,7 +78,14 @@ class RowWriter:
                 )
             with self._database.change() as connection:
                 self._index_batch(connection, shard, digests, blocks)
-                _write_notes(connection, digests, notes, notes_key)
+                if notes is not None:
+                    connection.executemany(
+                        insertion("notes"),
+                        [
+                            (notes_key, image.tobytes(), json.dumps(list(remarks)))
+                            for image, remarks in zip(digests, notes, strict=True)
+                        ],
+                    )
         except BaseException:
             if not self._is_indexed(shard):
                 shard.forget_after(begin)
@@ -107,18 +111,19 @@ class RowWriter:
         )
         if not listed.rowcount:
             raise _ShardGoneError
+        seal(connection, "shards", "id = ?", (shard.identifier,))
         if not blocks:
             return
         batch = connection.execute(
             "INSERT INTO batches (shard, images) VALUES (?, ?)",
             (shard.identifier, digests.tobytes()),
         ).lastrowid
+        seal(connection, "batches", "id = ?", (batch,))
         day = today()
         for key, width, offset, checksums in blocks:
             layer = layer_id(connection, (key, self._dtype), width)
             connection.execute(
-                "INSERT INTO blocks VALUES (?, ?, ?, ?, NULL)",
-                (layer, batch, offset, checksums.tobytes()),
+                insertion("blocks"), (layer, batch, offset, checksums.tobytes(), None)
             )
             connection.execute(
                 "INSERT OR REPLACE INTO usage VALUES (?, ?, ?)", (layer, shard.identifier, day)
@@ -130,18 +135,3 @@ class RowWriter:
         if self._shard is None:
             self._shard = OwnShard(self._database)
         return self._shard
-
-
-def _write_notes(
-    connection: sqlite3.Connection,
-    digests: NDArray[np.uint64],
-    notes: Sequence[Sequence[str]] | None,
-    notes_key: str | None,
-) -> None:
-    connection.executemany(
-        "INSERT OR REPLACE INTO notes VALUES (?, ?, ?)",
-        [
-            (notes_key, image.tobytes(), json.dumps(list(remarks)))
-            for image, remarks in zip(digests, notes or (), strict=notes is not None)
-        ],
-    )

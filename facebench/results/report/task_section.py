@@ -27,6 +27,9 @@ from facebench.tasks.measures import headlines
 
 __all__ = ["TaskSection", "task_section"]
 
+# Layers that are named with a remark.
+_SHOWN = 5
+
 
 @dataclass(frozen=True)
 class TaskSection:
@@ -176,10 +179,23 @@ def _ties(
     return ties
 
 
+def _remarks(results: pd.DataFrame) -> list[str]:
+    """Say what is odd about the numbers, and in which layers."""
+    told = results.dropna(subset=["remark"])
+    notes = []
+    for (model, text), rows in told.groupby(["model", "remark"], sort=False):
+        layers = list(dict.fromkeys(rows["layer"]))
+        shown = ", ".join(layers[:_SHOWN]) + (
+            f" and {len(layers) - _SHOWN} more" * (len(layers) > _SHOWN)
+        )
+        notes.append(f"{model}, {shown}: {text}.")
+    return notes
+
+
 def _notes(
     results: pd.DataFrame, data: dict[str, Any], best: dict[str, str], which: str
 ) -> list[str]:
-    notes = []
+    notes = _remarks(results)
     n_layers = len(results[["model", "layer"]].drop_duplicates())
     several = n_layers > len(best)
     if several and which == "last":
