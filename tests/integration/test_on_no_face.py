@@ -268,3 +268,37 @@ def test_models_that_look_for_no_faces_report_none(tmp_path):
     assert found.failures_to_process.empty
     assert found.results["n_no_face"].isna().all()
     assert "failures-to-process" not in write_report(folder.path).read_text(encoding="utf-8")
+
+
+def test_a_file_says_what_is_to_be_done_and_the_terminal_tells(tmp_path, monkeypatch):
+    from typer.testing import CliRunner
+
+    from facebench.cli import app
+
+    write_conditions(tmp_path, inverted_lost=6)
+    support = Path(__file__).parents[1] / "support" / "aligner.py"
+    (tmp_path / "x.yaml").write_text(
+        f"images: images\nmodels: {{net: {{model: {support}:Aligner}}}}\n"
+        "tasks: {conditions: {task: conditioned-average, pairs: pairs.csv}}\n"
+        "cache: cache\nnum_workers: 0\nplots: false\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    def call(*arguments: str):
+        return CliRunner().invoke(app, [*arguments, "x.yaml"])
+
+    stopped = call("run")
+    assert stopped.exit_code == 1
+    assert "6 of 8 images of condition 'inverted'" in stopped.stderr
+    checked = call("validate")
+    assert checked.exit_code == 0
+    assert "This task will be stopped." in checked.stdout
+    assert "is valid; see the warnings above" in checked.stderr
+    kept = call("run", "--json", "--set", "on_no_face=keep")
+    assert kept.exit_code == 0
+    assert "Warning: Task 'conditions', model 'net': no face was found in 6 of 8" in kept.stderr
+    told = json.loads(kept.stdout)["failures_to_process"]
+    assert [row["n_images_failed"] for row in told if row["condition"] == "inverted"] == [6]
+    shown = call("run", "--set", "on_no_face=skip")
+    assert "No face" in shown.stdout
