@@ -126,8 +126,8 @@ def try_batch(
     unsteady = dict.fromkeys(differing, "chance" if by_chance else "batch")
     if _is_preprocessed_by_chance(model, batch.tensor, batch.paths):
         unsteady[PREPROCESSING] = "chance"
-    rows = {layer: table[: min(_TRIED, len(batch.paths))] for layer, table in first.items()}
-    return Trial(rows, unsteady)
+    tried = {layer: table[: min(_TRIED, len(batch.paths))] for layer, table in first.items()}
+    return Trial(tried, unsteady)
 
 
 def warn_of_unsteadiness(

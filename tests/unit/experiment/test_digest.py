@@ -1,4 +1,4 @@
-"""A rerun is told from a finished run by its images, and all that plug-in files take from outside."""
+"""A rerun is told from a finished run by its images and all that plug-ins take from outside."""
 
 from __future__ import annotations
 
