@@ -132,8 +132,12 @@ def _startable(config: Config, digest: str) -> PreviousRun | None:
 
 
 def _show_finished(config: Config, previous: PreviousRun) -> None:
+    from facebench.results.checksums import changed_tables, told_changed
+    from facebench.results.manifest import read_manifest
     from facebench.results.schema import REPORT_FILE
 
+    for file in changed_tables(previous.path, read_manifest(previous.path)):
+        talk().complain(told_changed(file))
     talk().say(
         f"This experiment is finished, on the same data: {previous.path}. "
         "Nothing is left to do; --force runs it anew."

@@ -31,21 +31,6 @@ __all__ = [
 SUFFIX = ".bin"
 # Between two images a pickle holds a few bytes: opcode, length, memo, frame.
 _GAP = 64
-# What `pickle` raises for data that is no pickle or none of ours.
-_DAMAGE = (
-    OSError,
-    pickle.UnpicklingError,
-    EOFError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    IndexError,
-    KeyError,
-    ImportError,
-    MemoryError,
-    OverflowError,
-    RecursionError,
-)
 
 
 class _Span(NamedTuple):
@@ -76,15 +61,18 @@ class _Spelling:
 
     __slots__ = ()
 
-    def __call__(self, text: str = "", encoding: str = "latin1") -> bytes:
-        if not isinstance(text, str) or encoding != "latin1":
+    def __call__(self, text: str = "", encoding: str = "") -> bytes:
+        if not isinstance(text, str) or (text and encoding != "latin1"):
             msg = "bytes are spelled in an unknown way"
             raise pickle.UnpicklingError(msg)
         return text.encode("latin1")
 
 
-class _BytesOnly(pickle.Unpickler):
-    """An unpickler that finds no class and no function but the spelling of bytes."""
+class _BytesOnly(pickle._Unpickler):
+    """An unpickler that finds no class and no function but the spelling of bytes.
+
+    Written in Python: that in C takes as much memory as the largest number a pack claims.
+    """
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in (
@@ -163,11 +151,16 @@ def open_pack(path: StrPath) -> Pack:
 
 def _read(path: Path) -> Pack:
     try:
-        with path.open("rb") as file:
+        with (
+            path.open("rb") as file,
+            # However much a damaged pack claims to hold, no more is read than is there.
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole,
+        ):
             # Python 2 knew bytes and text as one.
-            content = _BytesOnly(file, encoding="bytes").load()
-    except _DAMAGE as error:
-        reason = str(error).strip().rstrip(".") or type(error).__name__
+            content = _BytesOnly(whole, encoding="bytes").load()
+    except Exception as error:
+        # An unpickler raises whatever its steps meet in a damaged or foreign file.
+        reason = f"{error!s:.200}".strip().rstrip(".") or type(error).__name__
         msg = (
             f"The pack {path} cannot be read: {reason}. A pack is a pickle of a list of image "
             "bytes and a list of true/false, and nothing else is admitted."
@@ -200,8 +193,12 @@ def _checked(content: Any, path: Path) -> tuple[list[bytes], list[bool]]:
             )
             raise PairsError(msg)
     for place, label in enumerate(same):
-        if label not in (True, False) or not isinstance(label, int):
-            msg = f"The pack {path} must label pairs true or false. Label {place + 1} is {label!r}."
+        if not isinstance(label, int) or label not in (0, 1):
+            # Numbers and lists may be too long, or too deep, to be shown.
+            got = (
+                repr(label) if isinstance(label, int) and abs(label) < 1e9 else type(label).__name__
+            )
+            msg = f"The pack {path} must label pairs true or false. Label {place + 1} is {got}."
             raise PairsError(msg)
     if len(images) != 2 * len(same) or not same:
         msg = (
@@ -258,7 +255,7 @@ def member_bytes(path: StrPath) -> bytes:
 
 
 def read_member(pack: Path, name: str) -> bytes:
-    """Read one image of a pack, whatever the pack is called; see `member_bytes`."""
+    """Read one image of a pack of any name; see `member_bytes`."""
     try:
         member = open_pack(pack).members.get(name)
     except PairsError as error:

@@ -53,7 +53,7 @@ class LoadedImage:
 
 @dataclass(frozen=True)
 class LoadedPart:
-    """What one worker did of a batch: a block of tensors crosses to the main process in one go."""
+    """What one worker did of a batch: a block of tensors reaches the main process at once."""
 
     positions: list[int]
     items: list[LoadedImage]

@@ -203,7 +203,7 @@ class Forward:
             raise ModelError(msg) from error
         self._largest = size // 2
         _log.warning(
-            "Model %r: %d images at once need too much memory; going on with %d.",
+            "Model %r: %d images at once need too much memory; continuing with %d.",
             self.model.name,
             size,
             self._largest,

@@ -57,7 +57,8 @@ def run_model(
     record : ModelRecord, optional
         Where to note what it took.
     keep_all : bool, default False
-        Keep every layer in memory, whatever it takes, and give rows of readable images only.
+        Keep every layer in memory, over the budget if need be, and give rows of
+        readable images only.
 
     Returns
     -------

@@ -137,7 +137,7 @@ class _Contents:
             with path.open("rb") as file:
                 return {"file": hashlib.file_digest(file, "sha256").hexdigest(), "in": attribute}
         except OSError:
-            # Whoever reads it will say so.
+            # The reader of the file reports it.
             return text
 
     def _of_folder(self, folder: Path) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from facebench.data.images import file_state, image_bytes
 from facebench.errors import ImageError
 from facebench.store.database import Database
+from facebench.store.index_tables import insertion
 from facebench.store.layer_index import DIGEST_BYTES
 from facebench.utils.files import FileState
 
@@ -60,7 +61,8 @@ def digest_files(database: Database, paths: Sequence[Path]) -> list[bytes | None
         for first in range(0, len(names), _AT_ONCE):
             part = names[first : first + _AT_ONCE]
             query = (
-                f"SELECT path, stat, digest FROM files WHERE path IN ({','.join('?' * len(part))})"
+                "SELECT path, stat, digest FROM whole_files "
+                f"WHERE path IN ({','.join('?' * len(part))})"
             )
             known.update(
                 (path, (stat, digest)) for path, stat, digest in connection.execute(query, part)
@@ -86,7 +88,7 @@ def digest_files(database: Database, paths: Sequence[Path]) -> list[bytes | None
             lasting.append((names[index], _text(state), digest))
     if lasting and not database.read_only:
         with database.change() as connection:
-            connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", lasting)
+            connection.executemany(insertion("files"), lasting)
     return digests
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -16,6 +15,8 @@ from typing import NamedTuple
 from filelock import FileLock, Timeout
 
 from facebench.errors import InputError
+from facebench.utils.locks import lock_folder
+from facebench.utils.sharing import make_folder, refusal
 
 __all__ = ["FileState", "atomic_path", "check_replaceable", "held", "one_writer", "safe_name"]
 
@@ -88,7 +89,7 @@ def safe_name(name: str) -> str:
 
 
 def check_replaceable(target: Path) -> None:
-    """Refuse to replace what is no plain file: a link, a device, a pipe, a folder.
+    """Refuse to replace anything but a plain file: a link, a device, a pipe, a folder.
 
     Raises
     ------
@@ -118,40 +119,62 @@ def atomic_path(target: Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        If `target` is a link, a device, a pipe or a folder.
+        If `target` is a link, a device, a pipe or a folder, or may not be written.
     """
     check_replaceable(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.stem[:40]}-{uuid.uuid4().hex[:8]}{target.suffix}")
-    temporary.touch()
+    try:
+        make_folder(target.parent)
+        temporary.touch()
+    except PermissionError as error:
+        raise InputError(_not_permitted(target)) from error
     try:
         yield temporary
-        temporary.replace(target)
+        try:
+            temporary.replace(target)
+        except PermissionError as error:
+            raise InputError(_not_permitted(target)) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def _not_permitted(target: Path) -> str:
+    return (
+        f"{target} cannot be written: {refusal(target)}. Give another folder, or have it opened to "
+        "you."
+    )
+
+
 @contextmanager
 def one_writer(folder: Path) -> Iterator[None]:
-    """Let one run at a time write into a folder, on this machine.
+    """Let one run at a time write into a folder.
 
     Parameters
     ----------
     folder : Path
-        The folder. The lock lies among the system's temporary files, not in it.
+        The folder, which is locked itself; where it cannot be, a hidden file in it.
 
     Raises
     ------
     InputError
         If another run is writing there now.
     """
-    name = hashlib.sha256(str(folder.resolve()).encode("utf-8", "surrogatepass")).hexdigest()[:16]
     msg = (
         f"Another run is writing its results to {folder}. Wait until it is done, or give "
         "this one an export_path of its own."
     )
-    with held(Path(tempfile.gettempdir()) / f"facebench-{name}.lock", msg):
+    try:
+        locked = lock_folder(folder)
+    except BlockingIOError as error:
+        raise InputError(msg) from error
+    except OSError:
+        with held(folder / ".facebench.lock", msg):
+            yield
+        return
+    try:
         yield
+    finally:
+        os.close(locked)
 
 
 @contextmanager
@@ -171,12 +194,16 @@ def held(lock: Path, otherwise: str) -> Iterator[None]:
     InputError
         If another process, or another part of this one, holds it now, or the file cannot be made.
     """
-    guard = FileLock(lock)
+    # The lock of one user must not keep others out of a shared folder when it is free.
+    guard = FileLock(lock, mode=0o666)
     try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(lock.parent)
+        check_replaceable(lock)
         guard.acquire(timeout=0)
     except Timeout as error:
         raise InputError(otherwise) from error
+    except PermissionError as error:
+        raise InputError(_not_permitted(lock)) from error
     except OSError as error:
         msg = f"{lock.parent} must be a folder to write to. Got {error}."
         raise InputError(msg) from error

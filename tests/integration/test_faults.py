@@ -206,7 +206,7 @@ def test_a_store_of_a_newer_version_is_refused_before_anything_runs(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = tmp_path / "cache"
-    monkeypatch.setattr("facebench.store.database.FORMAT", 99)
+    monkeypatch.setattr("facebench.store.database.INDEX_FORMAT", 99)
     runs.run(world, tmp_path / "out", cache_dir=cache)
     monkeypatch.undo()
     with pytest.raises(StoreError, match="newer"):
@@ -298,7 +298,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(
     manager = manager_of([first, runs.make_model()], world, cache)
     with pytest.raises(KeyboardInterrupt):
         manager.run_all_tasks_all_models(tmp_path / "out", plots=False)
-    assert "The same run again goes on from there" in caplog.text
+    assert "The same run again resumes from there" in caplog.text
     summary = pd.read_csv(tmp_path / "out" / "models_unified_results.csv")
     assert set(summary["Model Name"]) == {"first"}
     again = runs.run(world, tmp_path / "out", cache_dir=cache)
