@@ -330,6 +330,38 @@ def test_the_faster_memory_layout_is_measured_and_remembered(
     assert other.memory_format == torch.channels_last
 
 
+@pytest.mark.parametrize("stopped_after", [5, 9])
+def test_a_stopped_run_goes_on_in_the_layout_it_was_begun_in(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped_after: int
+) -> None:
+    forward, seen = runs.Net._forward, []
+
+    def by_layout(self: runs.Net, batch: torch.Tensor) -> torch.Tensor:
+        # Layouts differ in the last bits; here they differ by more.
+        last = self.memory_format == torch.channels_last
+        seen.append(len(batch))
+        runs.time.sleep(0.0 if last else 0.1)
+        if len(seen) == stops_at:
+            raise KeyboardInterrupt
+        return forward(self, batch) * (1.00001 if last else 1.0)
+
+    monkeypatch.setattr(runs.Net, "_forward", by_layout)
+    monkeypatch.setattr(runs.Net, "fingerprint", "with what this test counts", raising=False)
+    stops_at = 0
+    undisturbed = runs.run(world, tmp_path / "out", cache_dir=tmp_path / "cache", batch_size=1)
+    seen.clear()
+    # The trials of steadiness and layout come before the first result: 2 + 4 times.
+    stops_at = 6 + stopped_after
+    options = {"cache_dir": tmp_path / "other", "batch_size": 1}
+    with pytest.raises(KeyboardInterrupt):
+        runs.run(world, tmp_path / "out", **options)
+    stops_at = 0
+    again = runs.run(world, tmp_path / "out", **options)
+    assert again.records["net"].layout == undisturbed.records["net"].layout == "channels_last"
+    assert 0 < again.records["net"].n_hits < runs.N_IMAGES
+    assert np.array_equal(runs.distances(again), runs.distances(undisturbed))
+
+
 def test_half_precision_on_disk_is_half_precision_from_the_first_run_on(
     world: Path, expected: np.ndarray, tmp_path: Path
 ) -> None:
