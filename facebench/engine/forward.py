@@ -27,7 +27,7 @@ Precision: TypeAlias = Literal["float32", "float16", "bfloat16"]
 OnLayout: TypeAlias = Callable[[str, bool], None]
 OnUnsteady: TypeAlias = Callable[[Mapping[str, str]], None]
 _FASTER = 0.85  # of the time of the layout in use
-# A trial sends the first batch through three or four times more: worth it where there are many such
+# A trial runs the first batch three or four times more: worth it where there are many such
 # batches, and all of them together take so long.
 _BATCHES_WORTH_TRYING = 16
 _SECONDS_WORTH_TRYING = 2.0
