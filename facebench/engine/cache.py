@@ -103,16 +103,23 @@ class ModelCache:
             )
 
     def layout(self) -> str | None:
-        """Recall the memory layout that an earlier run found to be faster on this machine."""
+        """Recall the memory layout that a run has decided on, on this machine.
+
+        One that was measured is for all runs; one that was not, for runs of as many images.
+        """
         if self._store is None:
             return None
-        known = self._store.recall(self._here("layout"))
-        return None if known is None else str(known)
+        for decision in ("layout", f"layout of {self._n_images}"):
+            known = self._store.recall(self._here(decision))
+            if known is not None:
+                return str(known)
+        return None
 
-    def keep_layout(self, layout: str) -> None:
-        """Remember the faster memory layout."""
+    def keep_layout(self, layout: str, is_measured: bool = True) -> None:
+        """Remember a memory layout."""
         if self._store is not None and self.layout() != layout:
-            self._store.remember(self._here("layout"), layout)
+            decision = "layout" if is_measured else f"layout of {self._n_images}"
+            self._store.remember(self._here(decision), layout)
 
     def pace(self) -> float:
         """Seconds that an image took here, as measured last; a guess where nothing was."""

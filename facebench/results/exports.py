@@ -115,7 +115,7 @@ def _columns_of(task: str, results: pd.DataFrame) -> dict[tuple[str, str], dict[
     for record in results.to_dict("records"):
         key = (str(record[MODEL]), str(record[LAYER]))
         prefix = f"{task} - {record[CONDITION]}" if CONDITION in record else task
-        # Several rows of one name are told apart by number.
+        # Several rows of one name are numbered.
         seen[*key, prefix] += 1
         if seen[*key, prefix] > 1:
             prefix = f"{prefix} [{seen[*key, prefix]}]"

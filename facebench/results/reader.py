@@ -210,7 +210,7 @@ def load_run(path: StrPath) -> Run:
     Returns
     -------
     Run
-        Also of a run that was interrupted or still goes on: what was saved until then.
+        Also of a run that was interrupted or is still running: what was saved until then.
 
     Raises
     ------
@@ -240,7 +240,7 @@ def _readable(file: Path, reader: Callable[[Path], _Table]) -> _Table:
     try:
         if file.exists() and not file.is_file():
             # A pipe would be waited for without end.
-            msg = f"{file} must be a table of a run. It is no file."
+            msg = f"{file} must be a table of a run. It is not a file."
             raise RunFolderError(msg)
         return reader(file)
     except RunFolderError:

@@ -183,7 +183,7 @@ class RunFolder:
         failures : sequence of (str, Exception)
             What failed, as `RunFailedError.failures` has it.
         seeds : mapping of str to int, optional
-            Seeds of whatever was drawn.
+            Seeds of all random draws.
         deep : bool, default False
             Look for near duplicates among any number of images.
 
@@ -200,7 +200,7 @@ class RunFolder:
         self._forget_checksums()
         results = self.write_tables(manager.estimates, distances, facts)
         health = None
-        # Whoever interrupts a run does not want to wait.
+        # After an interrupt the user does not want to wait.
         if status in ("finished", "failed"):
             findings, health = look_at_data(manager.tasks, results, distances, deep=deep)
             if findings is not None:
@@ -276,7 +276,7 @@ class RunFolder:
     def _data_digests(self, manager: MultiModelTaskManager) -> dict[str, Any]:
         data = {}
         for name, task in manager.tasks.items():
-            table = getattr(task, "pairs_df", None)
+            table = getattr(task, "measured_pairs", None)
             if table is None:
                 images = list(getattr(task, "images", ()))
             else:

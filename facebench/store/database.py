@@ -104,7 +104,7 @@ def lock_file(folder: Path, name: str) -> int:
 
 
 def is_of_another_program(path: Path) -> bool:
-    """Tell whether a file is a sound database that is no index of ours, by its header."""
+    """Tell whether a file is a sound database but not a store's index, by its header."""
     try:
         with path.open("rb") as file:
             header = file.read(100)

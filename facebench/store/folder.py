@@ -17,7 +17,7 @@ from facebench.store.shards import SHARDS_NAME, shard_path
 from facebench.types import StrPath
 from facebench.utils.sharing import make_folder, refusal
 
-__all__ = ["VARIABLE", "default_cache_dir", "open_store", "remove_store"]
+__all__ = ["VARIABLE", "default_cache_dir", "existing_store", "open_store", "remove_store"]
 
 _log = logging.getLogger(__name__)
 VARIABLE = "FACEBENCH_CACHE"
@@ -101,6 +101,27 @@ def open_store(
         refusal(closed),
     )
     return EmbeddingStore(folder, dtype, read_only=True)
+
+
+def existing_store(cache_dir: StrPath | None) -> EmbeddingStore | None:
+    """Open a store that is there already, without a word where there is none to be opened.
+
+    Parameters
+    ----------
+    cache_dir : str, Path or None
+        See `open_store`.
+
+    Returns
+    -------
+    EmbeddingStore or None
+    """
+    folder = default_cache_dir() if cache_dir == "default" else _as_folder(cache_dir)
+    if folder is None or not (folder / INDEX_NAME).is_file():
+        return None
+    try:
+        return EmbeddingStore(folder, read_only=_closed_to_us(folder) is not None)
+    except StoreError:
+        return None
 
 
 def _closed_to_us(folder: Path) -> Path | None:

@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import os
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -84,13 +85,19 @@ def info(database: Database) -> StoreInfo:
             "FROM whole_layers l LEFT JOIN whole_blocks b ON b.layer = l.id "
             "WHERE l.width IS NOT NULL GROUP BY l.id ORDER BY l.model, l.id"
         ).fetchall()
+        dead: Counter[tuple[str, str]] = Counter()
+        for key, dtype, flags in connection.execute(
+            "SELECT l.key, l.dtype, b.dead FROM whole_blocks b JOIN whole_layers l ON l.id = b.layer "
+            "WHERE b.dead IS NOT NULL"
+        ):
+            dead[key, dtype] += flags.count(1)
     layers = tuple(
         LayerInfo(
             model,
             layer,
             dtype,
             width,
-            int(rows),
+            int(rows) - dead[key, dtype],
             int(rows) * width * np.dtype(dtype).itemsize,
             _date(day),
             key,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
@@ -16,7 +18,7 @@ from facebench.errors import InputError
 from facebench.utils.locks import lock_folder
 from facebench.utils.sharing import make_folder, refusal
 
-__all__ = ["atomic_path", "check_replaceable", "held", "one_writer", "safe_name"]
+__all__ = ["FileState", "atomic_path", "check_replaceable", "held", "one_writer", "safe_name"]
 
 _UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -24,6 +26,31 @@ _DIGEST = re.compile("-[0-9a-f]{6}$")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 # File systems allow 255 bytes; the rest is room for what callers append ('_scatter.png').
 _LONGEST = 150
+# A file changed so recently may change again without its times showing it.
+_RACY_NS = 2_000_000_000
+
+
+class FileState(NamedTuple):
+    """What the file system says of a file; equal states mean equal content, if it is settled.
+
+    Size and time of modification can be kept when content is replaced; the time of the last change
+    of its inode cannot.
+    """
+
+    size: int
+    modified: int
+    changed: int
+    inode: int
+
+    @classmethod
+    def of(cls, stat: os.stat_result) -> FileState:
+        """Take what matters of a stat result."""
+        return cls(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the last change is so long ago that another one would show in the times."""
+        return time.time_ns() - max(self.modified, self.changed) > _RACY_NS
 
 
 def safe_name(name: str) -> str:
@@ -62,7 +89,7 @@ def safe_name(name: str) -> str:
 
 
 def check_replaceable(target: Path) -> None:
-    """Refuse to replace what is no plain file: a link, a device, a pipe, a folder.
+    """Refuse to replace anything but a plain file: a link, a device, a pipe, a folder.
 
     Raises
     ------

@@ -261,4 +261,4 @@ def test_an_interrupted_batch_is_absent(
             store.write({"c": rows_for("c", [1])}, [digest(1)])
     assert not store.has("c", [digest(1)]).any()
     store.write({"c": rows_for("c", [2])}, [digest(2)])
-    assert only_shard(store).stat().st_size == 160
+    assert only_shard(store).stat().st_size == 192  # 160 of the batch, rounded up
