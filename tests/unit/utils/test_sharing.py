@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -70,23 +72,22 @@ print(json.dumps({"error": error, "hits": hits, "logged": logged}))
 
 
 @pytest.fixture
-def shared(image_folder, tmp_path):
+def shared(image_folder):
     """Make images and pairs that all can read, and give the folder."""
-    names = [path.name for path in image_folder(6)]
-    folder = tmp_path / "shared"
-    folder.mkdir()
-    next(tmp_path.glob("images-*")).rename(folder / "images")
-    rows = [f"{a},{b},{i / 5}" for i, (a, b) in enumerate(itertools.pairwise(names))]
-    (folder / "pairs.csv").write_text("\n".join(["img1,img2,distance", *rows]))
-    (folder / "run.py").write_text(RUN)
-    for part in (folder, *folder.rglob("*")):
-        part.chmod(0o755 if part.is_dir() else 0o644)
-    above = tmp_path
-    while above != Path(above.anchor):
-        if not above.stat().st_mode & 0o001:
-            above.chmod(above.stat().st_mode | 0o011)
-        above = above.parent
-    return folder
+    sources = image_folder(6)
+    # Other users have no way into the folders of pytest.
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        (folder / "images").mkdir()
+        for source in sources:
+            shutil.copy(source, folder / "images")
+        pairs = itertools.pairwise(source.name for source in sources)
+        rows = [f"{a},{b},{number / 5}" for number, (a, b) in enumerate(pairs)]
+        (folder / "pairs.csv").write_text("\n".join(["img1,img2,distance", *rows]))
+        (folder / "run.py").write_text(RUN)
+        for part in (folder, *folder.rglob("*")):
+            part.chmod(0o755 if part.is_dir() else 0o644)
+        yield folder
 
 
 def run(folder, number, store, results, seed=0):
