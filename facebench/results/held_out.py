@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from facebench.errors import RunFolderError
 from facebench.metrics.uncertainty.spread import Replicates
 from facebench.results.comparison.paired import Evidence
 from facebench.results.headline import direction
@@ -111,7 +112,11 @@ def held_out_layers(run: Run, task: str) -> pd.DataFrame:
         names = list(dict.fromkeys(own["layer"]))
         if len(names) < 2 or not signs[metrics[0]]:
             continue
-        frame = run.task_distances(str(model), task)
+        try:
+            frame = run.task_distances(str(model), task)
+        except RunFolderError:
+            # Interrupted between the tables, or changed since: what tasks kept is left.
+            frame = pd.DataFrame()
         pairs = layers_of(frame, facts) if len(frame) else {}
         for condition, part in own.groupby("condition", sort=False, dropna=False):
             named = None if pd.isna(condition) else str(condition)
