@@ -12,7 +12,9 @@ so that a run may be stopped.
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -185,10 +187,17 @@ def verification_design(n_people: int, design: str, noise: float, n_worlds: int)
     return measured(worlds)
 
 
-def layers_design(n_people: int, n_worlds: int) -> Cell:
+def images_design(n_images: int, n_worlds: int) -> dict[str, Cell]:
+    """Simulate worlds of images."""
+    return measured(
+        [rated(np.random.default_rng([n_images, world]), n_images) for world in range(n_worlds)]
+    )
+
+
+def layers_design(n_people: int, n_worlds: int) -> dict[str, float]:
     """Compare two equal networks in 16 layers: how often is any P below .05?
 
-    Returns the shares by each layer's own P, by Holm's and by the maximum statistic.
+    Gives the shares by each layer's own P, by Holm's and by the maximum statistic.
     """
     rng = np.random.default_rng([n_people, LAYERS])
     first, second = pairs(rng, n_people, "sparse")
@@ -210,7 +219,7 @@ def layers_design(n_people: int, n_worlds: int) -> Cell:
         tests = [one.minus(other) for one, other in zip(*sides, strict=True)]
         own_p = min(test.p_value for test in tests)
         told[world] = np.array([own_p, own_p * LAYERS, max_statistic(tests).min()]) < 0.05
-    return tuple(told.mean(axis=0))
+    return dict(zip(("own", "Holm", "max"), told.mean(axis=0).tolist(), strict=True))
 
 
 def shown(cell: Cell | None) -> str:
@@ -230,53 +239,38 @@ def main() -> None:
     kept = arguments.keep
     known = json.loads(kept.read_text()) if kept is not None and kept.exists() else {}
 
-    def cells(key: str, simulate) -> dict[str, Cell]:  # noqa: ANN001
+    def cells(key: str, n_worlds: int, simulate: Callable[[], dict[str, Cell]]) -> dict[str, Cell]:
         if key not in known:
-            known[key] = simulate()
+            known[key] = {"worlds": n_worlds, **simulate()}
             if kept is not None:
                 kept.write_text(json.dumps(known))
         return known[key]
 
-    rows, worlds_of = [], {}
-    for n_people in arguments.people:
+    n_worlds = arguments.worlds
+    rows, images, layers = [], [], []
+    for n_people, design, area in product(arguments.people, ("sparse", "all"), NOISE):
         # All pairs of 100 people are 125,000.
-        n_worlds = arguments.worlds if n_people < 100 else max(1, arguments.worlds // 4)
-        for design in ("sparse", "all"):
-            worlds_of[n_people, design] = arguments.worlds if design == "sparse" else n_worlds
-            for area, noise in NOISE.items():
-                number = worlds_of[n_people, design]
-                found = cells(
-                    f"{n_people} {design} {area}",
-                    lambda n=n_people, d=design, s=noise, w=number: verification_design(n, d, s, w),
-                )
-                rows.append(
-                    (str(n_people), design, area, *(shown(found.get(name)) for name in MEASURES))
-                )
-    images = []
+        number = n_worlds if n_people * (design == "all") < 100 else max(1, n_worlds // 8)
+        simulate = partial(verification_design, n_people, design, NOISE[area], number)
+        found = cells(f"{n_people} {design} {area}", number, simulate)
+        shares = (shown(found.get(name)) for name in MEASURES)
+        rows.append((n_people, design, area, found["worlds"], *shares))
     for n_images in (8, 12, 24, 48):
-        found = cells(
-            f"{n_images} images",
-            lambda n=n_images: measured(
-                [rated(np.random.default_rng([n, world]), n) for world in range(arguments.worlds)]
-            ),
-        )
-        images.append((str(n_images), *(shown(found[name]) for name in CORRELATIONS)))
-    layers = []
+        found = cells(f"{n_images} images", n_worlds, partial(images_design, n_images, n_worlds))
+        images.append((n_images, found["worlds"], *(shown(found[name]) for name in CORRELATIONS)))
     for n_people in arguments.people:
         if n_people <= 30:
             found = cells(
-                f"{n_people} layers",
-                lambda n=n_people: dict(
-                    zip(
-                        ("own", "Holm", "max"), layers_design(n, arguments.worlds // 2), strict=True
-                    )
-                ),
+                f"{n_people} layers", n_worlds // 2, partial(layers_design, n_people, n_worlds // 2)
             )
-            layers.append((str(n_people), *(f"{value:.3f}"[1:] for value in found.values())))
+            shares = (f"{found[name]:.3f}"[1:] for name in ("own", "Holm", "max"))
+            layers.append((n_people, found["worlds"], *shares))
     blocks = {
-        "verification": table(("People", "Pairs", "AUC about", *MEASURES), rows),
-        "correlations": table(("Images", *CORRELATIONS), images),
-        "layers": table(("People", "Each layer's P", "Holm", "Maximum statistic"), layers),
+        "verification": table(("People", "Pairs", "AUC about", "Worlds", *MEASURES), rows),
+        "correlations": table(("Images", "Worlds", *CORRELATIONS), images),
+        "layers": table(
+            ("People", "Worlds", "Each layer's P", "Holm", "Maximum statistic"), layers
+        ),
     }
     page = filled(PAGE.read_text(encoding="utf-8"), blocks)
     PAGE.write_text(page, encoding="utf-8")

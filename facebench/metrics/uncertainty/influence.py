@@ -51,11 +51,14 @@ class Influence(NamedTuple):
         First-order change of the measure per unit of each comparison's weight; they sum to 0.
     classes : bool array, shape [N], or None
         Which of two classes each comparison is of, where each is averaged on its own.
+    whole_dyads : bool
+        Keep all that pairs of the same two units add to the jackknife's variance, see `less_dyads`.
     """
 
     estimate: float
     values: Float64Array
     classes: NDArray[np.bool_] | None = None
+    whole_dyads: bool = False
 
 
 def mean_influence(values: Any) -> Influence:
@@ -326,6 +329,8 @@ def linear_replicates(influence: Influence, shared: Dyads) -> Replicates:
         size = float(ones.sum())
         with np.errstate(divide="ignore", invalid="ignore"):
             units -= np.where(touching < size, sums * size / (size - touching), np.nan)[counted]
+    if influence.whole_dyads:
+        return Replicates(influence.estimate, units)
     of_dyads = np.asarray(influence.estimate - np.bincount(dyad, values[between]), dtype=np.float64)
     return Replicates(influence.estimate, units, of_dyads)
 
@@ -358,7 +363,7 @@ def paired_difference(
     >>> paired_difference(same, same).p_value
     1.0
     """
-    both = Influence(a.estimate - b.estimate, a.values - b.values, a.classes)
+    both = Influence(a.estimate - b.estimate, a.values - b.values, a.classes, a.whole_dyads)
     if shared is None:
         found = Spread(standard_error(both.values), np.inf)
     else:

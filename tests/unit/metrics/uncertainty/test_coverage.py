@@ -41,13 +41,12 @@ def test_verification(script, n_people, design, noise):
 
 
 def test_correlations(script):
-    worlds = [script.rated(script.np.random.default_rng(seed), 12) for seed in range(120)]
-    for name, (coverage, size, _) in script.measured(worlds).items():
+    for name, (coverage, size, _) in script.images_design(12, 120).items():
         assert coverage >= 0.9, name
         assert size <= 0.1, name
 
 
 def test_the_largest_of_many_layers(script):
-    own, _, largest = script.layers_design(20, 50)
-    assert own > 0.1
-    assert largest <= 0.12
+    found = script.layers_design(20, 50)
+    assert found["own"] > 0.1
+    assert found["max"] <= 0.12
