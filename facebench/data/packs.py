@@ -9,12 +9,14 @@ open, so processes may fork and threads may read at the same time.
 from __future__ import annotations
 
 import mmap
+import os
 import pickle
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from facebench.errors import ImageError, MissingImageError, MissingPairsFileError, PairsError
 from facebench.types import StrPath
+from facebench.utils.files import FileState
 
 __all__ = [
     "Pack",
@@ -111,11 +113,11 @@ def split_member(path: StrPath) -> tuple[Path, str] | None:
     return (whole.parent, whole.name) if is_pack(whole.parent) else None
 
 
-_opened: dict[Path, tuple[tuple[int, ...], Pack]] = {}
+_opened: dict[Path, tuple[FileState, Pack]] = {}
 
 
 def open_pack(path: StrPath) -> Pack:
-    """Read what is in a pack; a pack that has not changed is read once.
+    """Read what is in a pack; a pack that has not changed since is read once.
 
     Parameters
     ----------
@@ -136,14 +138,13 @@ def open_pack(path: StrPath) -> Pack:
     """
     pack_path = Path(path)
     try:
-        state = pack_path.stat()
+        state = FileState.of(pack_path.stat())
     except OSError as error:
         msg = f"The pack {pack_path} does not exist (looked in {Path.cwd()})."
         raise MissingPairsFileError(msg) from error
-    version = (state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
     known = _opened.get(pack_path)
-    if known is None or known[0] != version:
-        known = (version, _read(pack_path))
+    if known is None or known[0] != state:
+        known = (state, _read(pack_path))
         _opened[pack_path] = known
     return known[1]
 
@@ -244,7 +245,7 @@ def member_bytes(path: StrPath) -> bytes:
     MissingImageError
         If the path leads to no image of a pack.
     ImageError
-        If the pack was cut short meanwhile.
+        If the pack was changed or damaged meanwhile.
     """
     parts = split_member(path)
     if parts is None:
@@ -254,8 +255,12 @@ def member_bytes(path: StrPath) -> bytes:
 
 
 def read_member(pack: Path, name: str) -> bytes:
-    """Read one image of a pack, whatever the pack is called; see `member_bytes`."""
-    member = open_pack(pack).members.get(name)
+    """Read one image of a pack of any name; see `member_bytes`."""
+    try:
+        member = open_pack(pack).members.get(name)
+    except PairsError as error:
+        # It was sound when the table of its images was read.
+        raise ImageError(str(error)) from error
     if member is None:
         msg = f"There is no image {name} in the pack {pack}."
         raise MissingImageError(msg)
@@ -264,7 +269,8 @@ def read_member(pack: Path, name: str) -> bytes:
     with pack.open("rb") as file:
         file.seek(member.start)
         content = file.read(member.size)
-    if len(content) != member.size:
-        msg = f"The pack {pack} was cut short while it was in use."
+        state = FileState.of(os.fstat(file.fileno()))
+    if state != _opened[pack][0] or len(content) != member.size:
+        msg = f"The pack {pack} changed while it was read."
         raise ImageError(msg)
     return content

@@ -423,7 +423,7 @@ class TestWhatIsNotDecoded:
     @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
     def test_a_pipe_is_not_waited_for(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "a.png")
-        with pytest.raises(ImageError, match="no file"):
+        with pytest.raises(ImageError, match="not a file"):
             open_image(tmp_path / "a.png")
 
     def test_a_large_photograph_is_told_what_to_do(
