@@ -169,7 +169,9 @@ def mutant(text, rng):
     elif change == 9:
         lines[place] = rng.choice([" ", "  ", "\t", "- ", "# "]) + line
     elif change == 10:
-        lines.insert(0, f"include: {rng.choice(['x.yaml', 'part.yaml', 'fifo', '/dev/zero', *VALUES])}")
+        lines.insert(
+            0, f"include: {rng.choice(['x.yaml', 'part.yaml', 'fifo', '/dev/zero', *VALUES])}"
+        )
     elif change == 11:
         end = rng.choice(["\r\n", "\r", "\u2028", "\n\n", "\n---\n", "\n...\n"])
         return end.join(lines).encode()
