@@ -4,23 +4,23 @@ import json
 import os
 import random
 import shutil
-import warnings
 from contextlib import suppress
 
-import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from facebench import FacebenchError, load_run
+from facebench import load_run
 from facebench.cli import app
 from support.mutation import damaged, fuzzed, told_or_done
 from support.small_run import save_small_run
 
 SECRET = "precious and private"
-JSON = (None, 0, -1, 1e308, "", "x", [], {}, [[]], {"a": {}}, True, "../..", "/etc/passwd", "<b>", "\0",
-        "x" * 50_000, ["a"] * 9, float("nan"), "finished", "running", 10**400)  # fmt: skip
+JSON = (
+    None, 0, -1, 1e308, "", "x", [], {}, [[]], {"a": {}}, True, "../..", "/etc/passwd", "<b>",
+    "\0", "x" * 50_000, ["a"] * 9, float("nan"), "finished", "running", 10**400,
+)  # fmt: skip
 CELLS = (
     None,
     "",
@@ -50,7 +50,7 @@ def whole(world):
 @pytest.fixture(scope="module")
 def original(whole):
     run = load_run(whole)
-    return run.results, run.distances, run.headline()
+    return run.results, run.distances
 
 
 def other_manifest(path, rng):
@@ -95,10 +95,7 @@ def odd_json(path, rng):
 
 def other_table(path, rng):
     """Change cells or columns of a table, which is then written whole."""
-    if path.suffix == ".csv":
-        frame = pd.read_csv(path)
-    else:
-        frame = pq.read_table(path).to_pandas()
+    frame = pd.read_csv(path) if path.suffix == ".csv" else pq.read_table(path).to_pandas()
     frame = frame.astype(object)
     if frame.empty:
         return
@@ -169,14 +166,14 @@ def called(*arguments):
     return done
 
 
-@fuzzed(in_ci=30)
+@fuzzed(in_ci=10)
 def test_run_folders(seed, world, whole, original, tmp_path):
     rng = random.Random(f"run folders {seed}")
     folder = tmp_path / "runs" / whole.parent.name / whole.name
     shutil.copytree(whole, folder)
     (folder.parent / "secret.txt").write_text(SECRET)
     unchecked = mutate(folder, rng)
-    results, distances, headline = original
+    results, distances = original
     run = told_or_done(lambda: load_run(folder), folder)
     if run is not None and not unchecked:
         for read, before in ((lambda: run.results, results), (lambda: run.distances, distances)):

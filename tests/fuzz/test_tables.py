@@ -371,7 +371,7 @@ def named_numbers(found):
     }
 
 
-@fuzzed(in_ci=70)
+@fuzzed(in_ci=40)
 def test_tables(seed, world, tmp_path):
     rng = random.Random(f"tables {seed}")
     kind = rng.choice(list(KINDS))
