@@ -14,6 +14,7 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from facebench.columns import CONDITION, DEFAULT_LAYER, KEY_COLUMNS, LAYER, MODEL
 from facebench.errors import FacebenchError, InputError
+from facebench.figures.records.run_models import joined
 from facebench.results.schema import DATA_HEALTH_FILE, FAILURES_FILE
 from facebench.types import DistancesByModel
 from facebench.utils.files import atomic_path, safe_name
@@ -207,7 +208,7 @@ def draw_class(
     """
     output = _class_folder(folder, class_name)
     make_folder(output)
-    results = pd.concat([performances[task.name] for task in tasks], ignore_index=True)
+    results = joined([performances[task.name] for task in tasks])
     static = isinstance(inspect.getattr_static(type(tasks[0]), "plot"), staticmethod | classmethod)
     if static:
         _plot(tasks[0], output, results, distances)

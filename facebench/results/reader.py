@@ -161,6 +161,19 @@ class Run:
                 raise UnknownNameError(msg)
         return self._read(DISTANCES_FILE, lambda path: read_block(path, model, task, layers))
 
+    def check_distances(self) -> None:
+        """Check that the distances, where there are any, are as the run wrote them.
+
+        Raises
+        ------
+        RunFolderError
+            If they were changed or damaged.
+        """
+        import pyarrow.parquet as pq
+
+        if self._has(DISTANCES_FILE):
+            self._read(DISTANCES_FILE, pq.read_metadata)
+
     def _has(self, name: str) -> bool:
         return (self.path / name).exists()
 

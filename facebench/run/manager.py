@@ -621,6 +621,7 @@ class MultiModelTaskManager:
         without_face = images_without_face(embeddings)
         remarks = self.remarks.setdefault(model.name, {})
         remarks.update({f"Images: {note}": count for note, count in embeddings.notes.items()})
+        remarks.update(record.remarks())
         for task in tasks:
             if task.name in refused:
                 note_failure(failures, f"{model.name} / {task.name}", refused[task.name])

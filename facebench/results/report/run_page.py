@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from facebench.errors import RunFolderError
 from facebench.results.data_health import DataNote, health_notes, run_findings
 from facebench.results.face_failures import on_no_face, uneven_failures
 from facebench.results.headline import best_layers, headline_rows
@@ -21,6 +23,7 @@ from facebench.utils.files import check_replaceable
 
 __all__ = ["write_report"]
 
+_log = logging.getLogger(__name__)
 # Bytes of pictures, and curves of all tasks together: what keeps a page of the largest runs in
 # bounds (see benchmarks/report.py).
 _ROOM_FOR_PICTURES = 5_000_000
@@ -70,6 +73,17 @@ def write_report(run: Path, output: Path | None = None) -> Path:
     return write_page("report.html.j2", target, _context(loaded), charts=True)
 
 
+def _left_out(run: Run) -> list[str]:
+    """Say, on the page and in the log, that figures of pairs are left out, and why."""
+    try:
+        run.check_distances()
+    except RunFolderError as error:
+        note = f"Figures of pairs are left out. {error}"
+        _log.warning("%s", note)
+        return [note]
+    return []
+
+
 def _context(run: Run) -> dict[str, Any]:
     tasks = run.tasks
     thumbnails = Thumbnails(_ROOM_FOR_PICTURES, [run])
@@ -89,7 +103,7 @@ def _context(run: Run) -> dict[str, Any]:
         "unprocessed": _failures_table(run),
         "findings": _findings_table(findings),
         "n_findings": sum(1 for finding in findings if finding.count),
-        "health_notes": health_notes(run.manifest),
+        "health_notes": [*health_notes(run.manifest), *_left_out(run)],
         "thumbnails": thumbnails,
         "provenance": provenance_view(run),
     }
