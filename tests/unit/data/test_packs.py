@@ -2,104 +2,24 @@
 
 from __future__ import annotations
 
-import io
 import os
-import pickle
-import struct
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from facebench.data.images import image_bytes, image_exists, open_image
 from facebench.data.packs import open_pack
 from facebench.data.pairs import find_images, read_insightface_bin, read_pairs
 from facebench.errors import FacebenchError, MissingImageError, MissingPairsFileError, PairsError
-
-
-def jpeg(seed: int) -> bytes:
-    pixels = np.random.default_rng(seed).integers(0, 256, (12, 10, 3), dtype=np.uint8)
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "jpeg")
-    return stream.getvalue()
-
-
-IMAGES = [jpeg(seed) for seed in range(6)]
-SAME = [True, False, True]
-
-
-def python2_pickle(images: list[bytes], same: list[bool]) -> bytes:
-    """Pickle as Python 2's cPickle does at protocol 2: str as BINSTRING, with memos."""
-    out = [b"\x80\x02", b"]q\x01("]
-    for place, image in enumerate(images):
-        if len(image) < 256:
-            out.append(b"U" + bytes([len(image)]) + image)
-        else:
-            out.append(b"T" + struct.pack("<i", len(image)) + image)
-        out.append(b"q" + bytes([place + 2]))
-    out += [b"e", b"]r" + struct.pack("<I", 300) + b"("]
-    out += [b"\x88" if label else b"\x89" for label in same]
-    out += [b"e", b"\x86", b"."]
-    return b"".join(out)
-
-
-@pytest.fixture(params=["python 2", 0, 1, 2, 3, 4, 5])
-def pack(request, tmp_path: Path) -> Path:
-    path = tmp_path / "lfw.bin"
-    if request.param == "python 2":
-        path.write_bytes(python2_pickle(IMAGES, SAME))
-    else:
-        path.write_bytes(pickle.dumps((IMAGES, SAME), protocol=request.param))
-    return path
-
-
-def write(tmp_path: Path, content: object, protocol: int = 4) -> Path:
-    path = tmp_path / "some.bin"
-    path.write_bytes(pickle.dumps(content, protocol=protocol))
-    return path
-
-
-def test_reads_what_python_2_and_3_wrote(pack: Path) -> None:
-    found = read_insightface_bin(pack)
-    assert list(found.images) == [f"{number:06d}.jpg" for number in range(1, 7)]
-    assert [found.images[name] for name in found.images] == IMAGES
-    assert found.pairs.to_dict("list") == {
-        "img1": ["000001.jpg", "000003.jpg", "000005.jpg"],
-        "img2": ["000002.jpg", "000004.jpg", "000006.jpg"],
-        "same": [1, 0, 1],
-    }
-    assert "000007.jpg" not in found.images
+from support.packs import IMAGES, SAME, python2_pickle, write
 
 
 def test_images_are_not_kept_in_memory_where_the_file_has_them(tmp_path: Path) -> None:
     path = write(tmp_path, (IMAGES, SAME))
     assert not any(isinstance(member, bytes) for member in open_pack(path).members.values())
-
-
-def test_a_pack_of_any_name_from_anywhere(tmp_path: Path, monkeypatch) -> None:
-    path = write(tmp_path, (IMAGES, SAME)).rename(tmp_path / "pack.pkl")
-    monkeypatch.chdir(tmp_path)
-    found = read_insightface_bin("pack.pkl")
-    monkeypatch.chdir(path.parent.parent)
-    assert list(found.images.values()) == IMAGES
-
-
-def test_one_image_twice(tmp_path: Path) -> None:
-    shared = IMAGES[0]
-    found = read_insightface_bin(write(tmp_path, ([shared, IMAGES[1], shared, shared], [1, 0])))
-    assert list(found.images.values()) == [shared, IMAGES[1], shared, shared]
-
-
-def test_a_pack_serves_images_to_tasks(pack: Path) -> None:
-    paths = find_images(read_pairs(pack), pack, task="t")
-    assert paths.img1[1] == pack / "000003.jpg"
-    assert image_exists(paths.img1[1])
-    assert image_bytes(paths.img1[1]) == IMAGES[2]
-    expected = np.asarray(Image.open(io.BytesIO(IMAGES[2])))
-    assert (np.asarray(open_image(paths.img1[1])) == expected).all()
 
 
 def test_a_name_may_lead_into_a_pack_of_the_folder(pack: Path) -> None:
