@@ -149,7 +149,7 @@ class WideLayers:
             self._streamer.own()
 
     def meet(self, step: Step, bad: list[int]) -> None:
-        """Compare what is now together in memory, and let go of what nobody waits for."""
+        """Compare what is now together in memory, and drop rows that no pair still needs."""
         if self._plan.is_spilled or not self._plan.layers:
             return
         pairs = step.pairs[~np.isin(step.pairs, bad).any(axis=1)]

@@ -1,7 +1,7 @@
-"""What the tables of a run know: their models' layers and untrained copies, and what is better low.
+"""What the tables of a run know: their models' layers and untrained copies, and which values are better low.
 
 A table carries it as plain texts among its attributes (`DataFrame.attrs`), which pandas hands
-on, at no cost, to whatever rows and columns are taken out of it.
+on, at no cost, to any selection of its rows and columns.
 """
 
 from __future__ import annotations

@@ -233,7 +233,7 @@ def test_an_index_of_a_newer_format_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "index.sqlite3") as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(StoreError, match=r"newer facebench \(format 99; this one knows 1\)"):
+    with pytest.raises(StoreError, match=r"newer facebench \(format 99; this one knows 2\)"):
         EmbeddingStore(tmp_path)
 
 
