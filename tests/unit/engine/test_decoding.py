@@ -1,4 +1,4 @@
-"""What is decoded has the bytes of its digest; whether image or preprocessing is to blame is told."""
+"""What is decoded has the bytes of its digest; the image or the preprocessing is to blame."""
 
 from __future__ import annotations
 

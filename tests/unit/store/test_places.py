@@ -9,6 +9,7 @@ import pytest
 
 from facebench.errors import StoreError
 from facebench.store.database import Database
+from facebench.store.index_tables import insertion, seal
 from facebench.store.layer_index import LayerIndex, as_digests
 from facebench.store.places import layer_id, load_places, mark_dead
 
@@ -27,11 +28,9 @@ def add(database: Database, images: list[bytes], begin: int, width: int = 2) -> 
         batch = connection.execute(
             "INSERT INTO batches (shard, images) VALUES (1, ?)", (b"".join(images),)
         ).lastrowid
+        seal(connection, "batches")
         checksums = np.array([image[0] for image in images], dtype="<u8")
-        connection.execute(
-            "INSERT INTO blocks VALUES (?, ?, ?, ?, NULL)",
-            (layer, batch, begin, checksums.tobytes()),
-        )
+        connection.execute(insertion("blocks"), (layer, batch, begin, checksums.tobytes(), None))
     return layer
 
 
@@ -85,7 +84,7 @@ def test_a_layer_of_another_width_is_refused(database: Database) -> None:
             layer_id(connection, ("key", "float32"), 3)
 
 
-def test_parts_that_do_not_fit_together_are_passed_over(database: Database) -> None:
+def test_a_damaged_entry_is_passed_over(database: Database) -> None:
     layer = add(database, IMAGES[:2], begin=0)
     add(database, IMAGES[2:4], begin=64)
     with database.change() as connection:
