@@ -38,6 +38,19 @@ class TestWorkersAfterAnError:
         assert not left
 
 
+class OfTwoTypes(Small):
+    """Gives bytes for every other image."""
+
+    def preprocess_image(self, image_path: Any) -> torch.Tensor:
+        pixels = super().preprocess_image(image_path)
+        return pixels if int(Path(image_path).stem[-2:]) % 2 else pixels.mul(9).to(torch.uint8)
+
+
+def test_values_do_not_take_the_type_of_another_workers_images(forty: list[Path]) -> None:
+    alone, workers = (embed(OfTwoTypes(), forty, batch_size=40, num_workers=n) for n in (0, 2))
+    assert np.array_equal(alone.layers["default"], workers.layers["default"])
+
+
 def no_fork(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     if how == "mac":
         monkeypatch.setattr(loading, "_is_mac", lambda: True)
