@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import warnings
 import zlib
 from functools import cache, lru_cache
@@ -195,7 +194,7 @@ def _check_png(file: BinaryIO) -> None:
     while len(head := file.read(8)) == 8:
         size, kind = int.from_bytes(head[:4]), head[4:]
         if kind != b"IDAT":
-            file.seek(size + 4, os.SEEK_CUR)
+            file.seek(size + 4, io.SEEK_CUR)
         elif zlib.crc32(file.read(size), zlib.crc32(kind)) != int.from_bytes(file.read(4)):
             msg = "the checksum of its pixels is wrong, it is damaged"
             raise ValueError(msg)

@@ -132,7 +132,7 @@ class GroupErrorTask(RoundedTask):
         self._groups = [cell for cell in self._cells if cell.has_genuine][:-1]
         if len(self._groups) < 2:
             only = self._groups[0].condition
-            msg = f"{owner} {name!r} compares two groups or more. Got {only!r} only."
+            msg = f"{owner} {name!r} compares two groups or more. Got {only!r:.200} only."
             raise PairsError(msg)
         n_unknown = int(np.count_nonzero(~self._known))
         if n_unknown:

@@ -213,7 +213,7 @@ class IdentificationTask(EmbeddingTask):
             if unknown:
                 msg = (
                     f"The probes of task {self.name!r} must be searched in a gallery there is "
-                    f"({', '.join(names)}). Got {unknown[0]!r}."
+                    f"({', '.join(names)}). Got {unknown[0]!r:.200}."
                 )
                 raise PairsError(msg)
         parts = []
