@@ -1,0 +1,97 @@
+"""A small version of docs/intervals.md: coverage and size with few people, and for many layers."""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.special import expit, logit
+from scipy.stats import binom, t, ttest_1samp
+
+from facebench.metrics.uncertainty.spread import Replicates
+
+DOCS = Path(__file__).parents[4] / "docs"
+NIGHTLY = "FACEBENCH_NIGHTLY" in os.environ
+
+
+@pytest.fixture(scope="module")
+def script():
+    sys.path.insert(0, str(DOCS))
+    try:
+        spec = importlib.util.spec_from_file_location("intervals", DOCS / "intervals_numbers.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(DOCS))
+    return module
+
+
+@pytest.mark.parametrize(
+    ("n_people", "design", "noise"),
+    [(8, "all", 0.77), (12, "sparse", 0.77), (20, "sparse", 0.38)],
+)
+def test_verification(script, n_people, design, noise):
+    n_worlds = 600 if NIGHTLY else 80
+    found = script.verification_design(n_people, design, noise, n_worlds)
+    for name, (coverage, size, _) in found.items():
+        # More intervals miss, or more tests reject, than chance makes of .93 and .06.
+        held, told = round(2 * n_worlds * coverage), round(n_worlds * size)
+        assert binom.cdf(held, 2 * n_worlds, 0.93) > 1e-4, (name, coverage)
+        assert binom.sf(told - 1, n_worlds, 0.06) > 1e-3, (name, size)
+    # Neither is bought by intervals without end, where there are errors to go by.
+    if noise == 0.77:
+        assert found["AUC"][0] <= 0.995
+        assert found["d'"][0] <= 0.99
+
+
+def test_correlations(script):
+    for name, (coverage, size, _) in script.images_design(12, 120).items():
+        assert coverage >= 0.9, name
+        assert size <= 0.1, name
+
+
+def test_the_largest_of_many_layers(script):
+    found = script.layers_design(20, 50)
+    assert found["own"] > 0.1
+    assert found["max"] <= 0.12
+
+
+@pytest.mark.parametrize("scale", ["identity", "logit"])
+def test_interval_test_and_equivalence_follow_from_one_error(scale):
+    rng = np.random.default_rng(1)
+    units = 0.8 + 0.01 * rng.normal(size=12)
+    made = Replicates(0.8, units)
+    error = np.sqrt(11 * units.var())
+    assert made.spread == pytest.approx((error, 11))
+    if scale == "identity":
+        assert made.interval() == pytest.approx(t.interval(0.95, 11, 0.8, error))
+    else:
+        low, high = made.interval("logit")
+        assert low <= expit(logit(0.8) - t.ppf(0.975, 11) * error / 0.16) + 1e-12
+        assert 0 < low < 0.8 < high < 1
+    other = Replicates(0.7, 0.7 + 0.01 * rng.normal(size=12))
+    found = made.minus(other)
+    assert (found.p_value < 0.05) == (found.low > 0)
+    # SciPy's one-sample t test of pseudo-values is the same test.
+    pseudo = 12 * found.difference - 11 * (units - other.units)
+    centred = pseudo - pseudo.mean() + found.difference
+    assert found.p_value == pytest.approx(ttest_1samp(centred, 0).pvalue, rel=1e-6)
+    one_sided = [
+        ttest_1samp(centred, -0.2, alternative="greater").pvalue,
+        ttest_1samp(centred, 0.2, alternative="less").pvalue,
+    ]
+    assert found.equivalence(0.2) == pytest.approx(max(one_sided), rel=1e-6)
+    assert found.detectable == pytest.approx(
+        (t.ppf(0.975, 11) + t.ppf(0.8, 11)) * found.spread.error
+    )
+
+
+def test_pairs_of_two_units_are_taken_off_in_half_and_df_are_the_fewest():
+    units, dyads = np.array([1.0, 2.0, 4.0, 3.0]), np.array([2.0, 2.5, 3.0])
+    variance = 3 * units.var() - min(2 * dyads.var(), 1.5 * units.var()) / 2
+    made = Replicates(2.5, units, dyads, df=2.0)
+    assert made.spread == pytest.approx((np.sqrt(variance), 2.0))
+    other = Replicates(2.0, units[::-1].copy(), dyads, df=1.5)
+    assert made.minus(other).spread.df == 1.5
