@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import norm, t
 
 from facebench import load_run
+from facebench.errors import InputError
 from facebench.metrics.bootstrap import paired_bootstrap
 from facebench.metrics.verification import auc
 from facebench.results.compare import compare_runs
