@@ -50,7 +50,7 @@ def run(
     if dry_run:
         _show_plan(_built(config))
         return
-    from facebench.experiment.digest import experiment_digest
+    from facebench.experiment.digest import data_digest, experiment_digest
     from facebench.experiment.execution import exclusive_lock, run_experiment
 
     digest = experiment_digest(config)
@@ -58,6 +58,7 @@ def run(
     if previous is not None and previous.status == "finished":
         _show_finished(config, previous)
         return
+    data = data_digest(config)
     experiment = _built(config)
     with exclusive_lock(config, digest):
         # Another start may have been faster.
@@ -67,9 +68,14 @@ def run(
             return
         if previous is not None:
             talk().say(f"Continuing the {previous.status} run {previous.path}.")
-        outcome = run_experiment(experiment, digest, previous, deep=deep)
+        outcome = run_experiment(experiment, digest, previous, deep=deep, data=data)
         for what, error in outcome.failures:
             talk().complain(f"{what} failed: {type(error).__name__}: {error}")
+        if outcome.data_changed:
+            talk().complain(
+                "Files that this experiment names changed while it ran: its results may be of "
+                "either. Run it again; what has not changed is found in the embedding store."
+            )
         if config.settings.report:
             _write_report(outcome.path)
     _show_results(outcome.path, outcome.status, new=True)
@@ -92,8 +98,8 @@ def validate(
         from facebench.commands.images import decode_all
 
         decode_all(experiment)
-    _show_plan(experiment)
-    talk().say(f"{file} is fine.")
+    warnings = _show_plan(experiment)
+    talk().say(f"{file} is valid; see the warnings above." if warnings else f"{file} is fine.")
 
 
 def schema() -> None:
@@ -111,10 +117,12 @@ def _built(config: Config) -> Experiment:
     return build_experiment(config)
 
 
-def _show_plan(experiment: Experiment) -> None:
+def _show_plan(experiment: Experiment) -> list[str]:
     plan = experiment.plan()
     talk().result(str(plan))
-    talk().data({"valid": True, "plan": plan.to_frame().to_dict("records")})
+    told = {"plan": plan.to_frame().to_dict("records"), "warnings": plan.warnings}
+    talk().data({"valid": True, **told})
+    return plan.warnings
 
 
 def _startable(config: Config, digest: str) -> PreviousRun | None:
@@ -126,8 +134,12 @@ def _startable(config: Config, digest: str) -> PreviousRun | None:
 
 
 def _show_finished(config: Config, previous: PreviousRun) -> None:
+    from facebench.results.checksums import changed_tables, told_changed
+    from facebench.results.manifest import read_manifest
     from facebench.results.schema import REPORT_FILE
 
+    for file in changed_tables(previous.path, read_manifest(previous.path)):
+        talk().complain(told_changed(file))
     talk().say(
         f"This experiment is finished, on the same data: {previous.path}. "
         "Nothing is left to do; --force runs it anew."
@@ -146,10 +158,13 @@ def _write_report(run: Path) -> None:
 
 
 def _show_results(path: Path, status: str, *, new: bool) -> None:
+    from facebench.results.face_failures import uneven_failures
     from facebench.results.headline import shown_table
     from facebench.results.reader import load_run
 
     found = load_run(path)
+    failures = found.failures_to_process
+    talk().warn(uneven_failures(failures))
     if not talk().as_json:
         headline = shown_table(found.headline())
         talk().table(list(headline), headline.to_numpy().tolist())
@@ -159,6 +174,7 @@ def _show_results(path: Path, status: str, *, new: bool) -> None:
             "run": str(path),
             "status": status,
             "new": new,
+            "failures_to_process": failures.to_dict("records"),
             "results": found.results.to_dict("records"),
         }
     )

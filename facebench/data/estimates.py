@@ -202,7 +202,7 @@ def conditions_of(rows: pd.DataFrame) -> list[str | None]:
     if CONDITION in rows:
         names = [str(value) for value in rows[CONDITION]]
     elif len(rows) > 1:
-        # Several rows of one layer are told apart by number, as in the unified table.
+        # Several rows of one layer are numbered, as in the unified table.
         names = [f"[{number}]" for number in range(1, len(rows) + 1)]
     else:
         return [None]

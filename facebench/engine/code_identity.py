@@ -57,6 +57,7 @@ _DESCRIPTORS = (
 )
 # These keep their promises within a minor version.
 _BY_MINOR = {"PIL", "numpy", "scipy", "torch", "torchvision", "transformers"}
+_ORIGIN = {"_name_or_path", "name_or_path", "transformers_version"}
 _TORCH_CONSTANTS = {"device", "dtype", "finfo", "iinfo", "layout", "memory_format", "qscheme"}
 _PACKAGES = {"site-packages", "dist-packages"}
 _INSTALLED = tuple(
@@ -122,10 +123,7 @@ class Identifier:
 
     def _settings(self, value: Any) -> str:
         """Describe a transformers processor or configuration."""
-        settings = dict(value.to_dict())
-        for key in ("_name_or_path", "name_or_path", "transformers_version"):
-            settings.pop(key, None)
-        return json.dumps(settings, sort_keys=True, default=repr)
+        return json.dumps(_without_origin(value.to_dict()), sort_keys=True, default=repr)
 
     def _derived(self, value: Any) -> Any:
         """Describe an instance of a class that extends a builtin one."""
@@ -391,6 +389,13 @@ def declared_fingerprint(value: Any) -> str | None:
     return declared if isinstance(declared, str) else None
 
 
+def _without_origin(settings: Any) -> Any:
+    """Leave out of a configuration, and those in it, where it was read and by which version."""
+    if not isinstance(settings, dict):
+        return settings
+    return {key: _without_origin(value) for key, value in settings.items() if key not in _ORIGIN}
+
+
 def names_used(code: types.CodeType) -> set[str]:
     """Give the names of globals and attributes that a code object uses, nested ones too."""
     names = set(code.co_names)
@@ -529,7 +534,7 @@ def _is_exact(value: Any) -> bool:
 
 
 def _is_compiled(kind: type) -> bool:
-    """Tell whether a class is made in C, so that its instances may hold what nobody sees."""
+    """Tell whether a class is made in C, so that its instances may hold hidden state."""
     if kind in (object, types.SimpleNamespace):
         return False
     new = vars(kind).get("__new__")

@@ -74,6 +74,8 @@ class CLIPModel(BaseModel):
     """
 
     outputs_version = "clip-1"
+    # Only `_build_model` reads these: the same weights in another folder are the same model.
+    built_from = ("version", "pretrained", "seed")
 
     def __init__(
         self,
@@ -87,7 +89,7 @@ class CLIPModel(BaseModel):
     ) -> None:
         self.version = str(version)
         self.pretrained = pretrained
-        # No seed changes a trained network: what is kept of it is found whatever the seed.
+        # No seed changes a trained network: what is kept of it is found with any seed.
         self.seed = 0 if pretrained else seed
         super().__init__(name, extract_layers=extract_layers, device=device)
 

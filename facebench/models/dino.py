@@ -72,6 +72,8 @@ class DinoModel(BaseModel):
     """
 
     outputs_version = "dino-1"
+    # Only `_build_model` reads these: the same weights in another folder are the same model.
+    built_from = ("version", "pretrained", "seed")
 
     def __init__(
         self,
@@ -86,7 +88,7 @@ class DinoModel(BaseModel):
     ) -> None:
         self.version = str(version)
         self.pretrained = pretrained
-        # No seed changes a trained network: what is kept of it is found whatever the seed.
+        # No seed changes a trained network: what is kept of it is found with any seed.
         self.seed = 0 if pretrained else seed
         self.pooling = one_of(pooling, _POOLINGS, "pooling", "DinoModel")
         super().__init__(name, extract_layers=extract_layers, device=device)

@@ -14,9 +14,11 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from facebench.columns import CONDITION, DEFAULT_LAYER, KEY_COLUMNS, LAYER, MODEL
 from facebench.errors import FacebenchError, InputError
-from facebench.results.schema import DATA_HEALTH_FILE
+from facebench.figures.records.run_models import joined
+from facebench.results.schema import DATA_HEALTH_FILE, FAILURES_FILE
 from facebench.types import DistancesByModel
 from facebench.utils.files import atomic_path, safe_name
+from facebench.utils.sharing import make_folder
 
 if TYPE_CHECKING:
     from facebench.run.measurement import AnyTask
@@ -27,6 +29,7 @@ __all__ = [
     "export_class_table",
     "export_data_health",
     "export_distances",
+    "export_failures",
     "export_provenance",
     "export_summary",
     "group_by_class",
@@ -114,7 +117,7 @@ def _columns_of(task: str, results: pd.DataFrame) -> dict[tuple[str, str], dict[
     for record in results.to_dict("records"):
         key = (str(record[MODEL]), str(record[LAYER]))
         prefix = f"{task} - {record[CONDITION]}" if CONDITION in record else task
-        # Several rows of one name are told apart by number.
+        # Several rows of one name are numbered.
         seen[*key, prefix] += 1
         if seen[*key, prefix] > 1:
             prefix = f"{prefix} [{seen[*key, prefix]}]"
@@ -143,6 +146,13 @@ def export_data_health(folder: Path, findings: pd.DataFrame) -> Path:
     """Write what was found about the data; returns the file."""
     path = folder / DATA_HEALTH_FILE
     _write_csv(findings, path)
+    return path
+
+
+def export_failures(folder: Path, failures: pd.DataFrame) -> Path:
+    """Write in how many images of each condition no face was found; returns the file."""
+    path = folder / FAILURES_FILE
+    _write_csv(failures, path)
     return path
 
 
@@ -197,8 +207,8 @@ def draw_class(
         ``distances[model][task]``, for plots that show pairs.
     """
     output = _class_folder(folder, class_name)
-    output.mkdir(parents=True, exist_ok=True)
-    results = pd.concat([performances[task.name] for task in tasks], ignore_index=True)
+    make_folder(output)
+    results = joined([performances[task.name] for task in tasks])
     static = isinstance(inspect.getattr_static(type(tasks[0]), "plot"), staticmethod | classmethod)
     if static:
         _plot(tasks[0], output, results, distances)

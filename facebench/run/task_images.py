@@ -1,4 +1,4 @@
-"""The images that a task names, whatever kind of task it is."""
+"""The images that a task names, for every kind of task."""
 
 from __future__ import annotations
 

@@ -74,9 +74,9 @@ class IdentificationTask(EmbeddingTask):
 
     - Rank-1, Rank-5, Rank-20: share of the probes in the gallery whose person's template is among
       the 1, 5, 20 nearest; of templates that are equally near the right one comes last;
-    - TPIR@FPIR=0.1 and so on, where some probes are of nobody in the gallery: share of the probes
-      in the gallery that are found at rank 1 and within the distance that at most this share of
-      the other probes reaches, and that distance ('Threshold').
+    - TPIR@FPIR=0.1 and so on, where some probes show people outside the gallery: share of the
+      probes in the gallery that are found at rank 1 and within the distance that at most this
+      share of the other probes reaches, and that distance ('Threshold').
 
     The images of one person in a gallery are pooled into one template. With several galleries,
     every probe is searched in each of them (or in its own, if the probe table names it), and there
@@ -213,7 +213,7 @@ class IdentificationTask(EmbeddingTask):
             if unknown:
                 msg = (
                     f"The probes of task {self.name!r} must be searched in a gallery there is "
-                    f"({', '.join(names)}). Got {unknown[0]!r}."
+                    f"({', '.join(names)}). Got {unknown[0]!r:.200}."
                 )
                 raise PairsError(msg)
         parts = []
@@ -231,6 +231,11 @@ class IdentificationTask(EmbeddingTask):
                 raise PairsError(msg)
             parts.append(part)
         return parts
+
+    def groupings(self) -> dict[str, list[NDArray[Any]]]:
+        """Say whether each image is of the gallery or a probe; see `EmbeddingTask.groupings`."""
+        sizes = [len(self._gallery_images), len(self._probe_images)]
+        return {"role": [np.repeat(np.array(["gallery", "probe"], dtype=object), sizes)]}
 
     def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
         """Search every probe.
@@ -335,7 +340,7 @@ class IdentificationTask(EmbeddingTask):
             found = [tpir_and_distance(gallery, target) for gallery in galleries]
             name = f"TPIR@FPIR={target:g}"
             row |= _with_interval(name, float(np.mean([rate for rate, _ in found])), interval)
-            # Each gallery has a threshold of its own: an average of them would be nobody's.
+            # Each gallery has a threshold of its own: an average of them would apply to none.
             row[f"{name} Threshold"] = found[0][1] if len(found) == 1 else np.nan
         mated = items["in_gallery"].astype(bool)
         outside = int((~mated).sum())

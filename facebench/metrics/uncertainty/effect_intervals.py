@@ -163,7 +163,7 @@ def _refusals(
 
 def _drawn_interval(value: float, sample: Float64Array, n_units: int | None) -> Interval:
     if not np.isnan(value) and _is_constant(sample):
-        # Undefined resamples are no matter where the others agree.
+        # Undefined resamples do not matter where the others agree.
         return Interval(value, value)
     return percentiles(sample, n_units=n_units)
 

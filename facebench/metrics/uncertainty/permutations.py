@@ -31,7 +31,7 @@ class Exchange(NamedTuple):
         Labels are swapped within blocks that hold every condition, shuffled among blocks of one
         condition each, or cannot be exchanged: see `t_test`.
     blocks : int array, shape [N]
-        Comparisons of one block get new labels together; they share nobody with other blocks.
+        Comparisons of one block get new labels together; they share no person with other blocks.
     """
 
     how: str
@@ -118,7 +118,7 @@ def permuted_differences(
     n_permutations : int, default 1000
         Number of random relabellings.
     seed : int, default 0
-        The same seed gives the same relabellings, of whatever distances.
+        The same seed gives the same relabellings, for any distances.
 
     Returns
     -------

@@ -50,7 +50,7 @@ class TaskSection:
     notes : list of str
         What was left out of the charts, and what to keep in mind.
     which : str
-        Which layer stands for a model: its 'best' or 'last' one.
+        Which layer represents a model: its 'best' or 'last' one.
     """
 
     id: str
@@ -201,7 +201,7 @@ def _notes(
     if several and which == "last":
         notes.append(
             "Neither way is better here, so that no layer is the best: the last layer of each "
-            "model stands for it."
+            "model represents it."
         )
     elif several:
         notes.append(

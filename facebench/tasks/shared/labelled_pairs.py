@@ -98,7 +98,7 @@ def genuine_labels(
     except LabelError as error:
         msg = (
             f"{where} must hold 0/1, true/false or same/different. "
-            f"Got {error.value!r} in {row_name(error.position, path)}."
+            f"Got {error.value!r:.200} in {row_name(error.position, path)}."
         )
         raise PairsError(msg) from error
     genuine = int(labels.sum())
@@ -129,7 +129,7 @@ def find_sampling_units(
     labels : array, shape [N], or None
         1 genuine, 0 impostor, if known.
     identity : 'folder', (column, column) or None
-        Where people are named, see `facebench.data.identity`. Where folders name nobody, images
+        Where people are named, see `facebench.data.identity`. Where no identities are known, images
         are taken instead, with a warning if that is because they contradict the labels. None
         takes images at once.
     task, owner, path
@@ -179,8 +179,8 @@ def find_sampling_units(
     if wrong is not None:
         msg = (
             f"The identity columns {columns[0]!r} and {columns[1]!r} of {path} must agree with the "
-            f"labels. In {row_name(wrong, path)} they are {str(first[wrong])!r} and "
-            f"{str(second[wrong])!r}, labelled "
+            f"labels. In {row_name(wrong, path)} they are {str(first[wrong])!r:.200} and "
+            f"{str(second[wrong])!r:.200}, labelled "
             f"{'different' if first[wrong] == second[wrong] else 'same'}."
         )
         raise PairsError(msg)
@@ -218,7 +218,7 @@ def images_folder(pairs_path: StrPath, images_path: StrPath | None, owner: str) 
     InputError
         If there is none.
     """
-    # What is no path at all is told by whoever reads the pairs.
+    # A cell that is not a path is reported by the reader of the pairs.
     if isinstance(pairs_path, str | os.PathLike) and is_pack(pairs_path):
         return pairs_path
     if images_path is None:

@@ -73,8 +73,8 @@ class TestSubstitution:
         ("a: 1\n\tb: 2", "Indent with spaces, not tabs."),
         ("a: 1\nb: 2\na: 3", "x.yaml:3:1: The key 'a' is here twice, first at x.yaml:1:1."),
         ("a: {b: 1, b: 1}", "x.yaml:1:11: The key 'b' is here twice"),
-        ("- &a [*a]", "x.yaml:1:3: This alias stands inside of what it stands for."),
-        ("a: &a {b: *a}", "stands inside of what it stands for"),
+        ("- &a [*a]", "x.yaml:1:3: This alias is inside the node it refers to."),
+        ("a: &a {b: *a}", "inside the node it refers to"),
         ("a: !!python/object/apply:os.system [ls]", "The tag 'python/object/apply:os.system'"),
         ("a: !thing x", "The tag '!thing' is not understood"),
         ("a: !!binary aGk=", "The tag 'binary' is not understood"),
@@ -127,3 +127,8 @@ class TestFiles:
         path = tmp_path / "x.yaml"
         path.write_bytes(b"\xef\xbb\xbfa: 1")
         assert read_yaml(path).plain() == {"a": 1}
+
+
+def test_a_device_without_an_end_is_too_large():
+    with pytest.raises(ConfigError, match="/dev/zero is larger than a configuration can be"):
+        read_yaml(Path("/dev/zero"))

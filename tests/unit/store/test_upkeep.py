@@ -42,6 +42,7 @@ def test_verify_counts_what_is_damaged_and_forgets_it(store: EmbeddingStore) -> 
     assert verified.damaged == {("model a", "fc"): 1}
     assert store.has("a", IMAGES).tolist() == [True, False, True, True, True, True]
     assert store.verify().damaged == {}
+    assert [told.images for told in store.info().layers] == [5, 6]
 
 
 def test_prune_removes_what_is_too_much(store: EmbeddingStore) -> None:
@@ -59,6 +60,15 @@ def test_prune_removes_what_was_not_used_for_long(store: EmbeddingStore) -> None
         )
     assert store.prune(older_than=datetime.timedelta(days=7)).rows == 6
     assert not store.has("a", IMAGES).any()
+    assert np.array_equal(store.read("b", IMAGES)[0], ROWS)
+
+
+def test_a_day_of_use_that_is_damaged_counts_as_never(store: EmbeddingStore) -> None:
+    with store._database.change() as connection:
+        connection.execute(
+            "UPDATE usage SET day = 'x' WHERE layer = (SELECT id FROM layers WHERE key = 'a')"
+        )
+    assert store.prune(older_than=datetime.timedelta(days=7)).rows == 6
     assert np.array_equal(store.read("b", IMAGES)[0], ROWS)
 
 
