@@ -25,6 +25,7 @@ from facebench.metrics.uncertainty.proportions import (
     PROPORTIONS_NOTE,
     Proportion,
     effective_counts,
+    few_errors_note,
     jackknife_proportion,
 )
 from facebench.metrics.uncertainty.replicates import youden_accuracy_jackknife
@@ -145,6 +146,8 @@ def replicates_interval(measure: str, value: float, pairs: PairRows) -> dict[str
         counts = effective_counts(genuine, pairs.distances[used], first, second)
         found = jackknife_proportion(share, made, counts)
         how += PROPORTIONS_NOTE
+        if share == "auc":
+            how += few_errors_note(value, counts.n_genuine, counts.n_impostor)
     if np.isnan(found.low):
         return None
     return {"low": found.low, "high": found.high, "method": how}

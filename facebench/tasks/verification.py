@@ -25,6 +25,7 @@ from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.accuracy import kfold_accuracy, kfold_decisions
 from facebench.metrics.folds import Folds, fold_faults
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups, JackknifeReplicates
+from facebench.metrics.uncertainty.proportions import few_errors_note
 from facebench.metrics.uncertainty.replicates import (
     fold_accuracy_replicates,
     verification_jackknife,
@@ -305,7 +306,8 @@ class VerificationTask(RoundedTask):
             "Distance Metric": self.distance_metric_name,
             "Threshold From": "other folds",
             "Folds": self._fold_note,
-            CI_METHOD: jackknife_note(self._members, self._leave_out[0]),
+            CI_METHOD: jackknife_note(self._members, self._leave_out[0])
+            + few_errors_note(report.auc.value, int(self._labels.sum()), report.n_impostor),
             **count_columns(self._all_pairs, self._members, distances),
         }
 

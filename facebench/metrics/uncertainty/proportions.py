@@ -25,6 +25,7 @@ __all__ = [
     "auc_score_interval",
     "effective_counts",
     "effective_number",
+    "few_errors_note",
     "jackknife_proportion",
     "no_narrower",
     "proportion_interval",
@@ -38,6 +39,9 @@ _FEW = 8
 _ROUNDING = 1e-9
 # How it is told in results.
 PROPORTIONS_NOTE = "; score intervals next to 0 and 1"
+
+# Below this many errors their spread is not known.
+_FEW_ERRORS = 10
 
 _Variance: TypeAlias = Callable[[float], float]
 
@@ -284,6 +288,18 @@ def proportion_interval(
     if np.isnan(value) or (np.isnan(drawn.low) and 0 < value < 1):
         return Interval(float("nan"), float("nan"))
     return no_narrower(share, value, drawn, float(np.nanvar(replicates)), counts, confidence)
+
+
+def few_errors_note(area: float, n_genuine: int, n_impostor: int) -> str:
+    """Say of an AUC with few errors that its interval is conservative; empty otherwise.
+
+    Examples
+    --------
+    >>> few_errors_note(0.98, 40, 40), few_errors_note(0.8, 100, 100)
+    ('; few errors: conservative', '')
+    """
+    few = (1 - area) * min(n_genuine, n_impostor) < _FEW_ERRORS
+    return "; few errors: conservative" if few else ""
 
 
 def jackknife_proportion(

@@ -35,6 +35,9 @@ def test_every_number_is_in_the_tidy_table_unrounded(saved):
         assert own.drop_duplicates("layer")["layer_index"].tolist() == list(range(len(layers)))
 
 
+_SCORE = "; score intervals next to 0 and 1"
+
+
 def test_every_headline_number_has_an_interval_and_counts(saved):
     headline = load_run(saved).headline()
     assert (headline["ci_low"] <= headline["value"]).all()
@@ -42,7 +45,7 @@ def test_every_headline_number_has_an_interval_and_counts(saved):
     assert set(headline["ci_method"]) <= {
         f"jackknife by {unit} groups, t quantiles{note}"
         for unit in ("identity, 8", "image, 24")
-        for note in ("", "; score intervals next to 0 and 1")
+        for note in ("", _SCORE, f"{_SCORE}; few errors: conservative")
     }
     whole = headline[headline["condition"].isna()]
     assert set(whole["n_pairs"]) == {276}
