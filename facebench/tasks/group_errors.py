@@ -21,6 +21,7 @@ from facebench.metrics.verification import fnmr_at_fmr
 from facebench.tasks.base import RoundedTask
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.group_measures import ALL_GROUPS, Cell, GroupMeasures, cells_of
+from facebench.tasks.shared.groupings import condition_names
 from facebench.tasks.shared.labelled_pairs import (
     SamplingUnits,
     at_least_1,
@@ -189,6 +190,11 @@ class GroupErrorTask(RoundedTask):
                 raise PairsError(msg)
             self.pairs_df[column] = values
         return GROUP_COLUMNS
+
+    def groupings(self) -> dict[str, list[NDArray[Any]]]:
+        """Say what the images of every pair belong to; see `BaseTask.groupings`."""
+        columns = [self.pairs_df[column] for column in self._group_columns]
+        return {**super().groupings(), "group": [condition_names(values) for values in columns]}
 
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
         """Measure one layer.

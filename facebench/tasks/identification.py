@@ -232,6 +232,11 @@ class IdentificationTask(EmbeddingTask):
             parts.append(part)
         return parts
 
+    def groupings(self) -> dict[str, list[NDArray[Any]]]:
+        """Say whether each image is of the gallery or a probe; see `EmbeddingTask.groupings`."""
+        sizes = [len(self._gallery_images), len(self._probe_images)]
+        return {"role": [np.repeat(np.array(["gallery", "probe"], dtype=object), sizes)]}
+
     def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
         """Search every probe.
 
