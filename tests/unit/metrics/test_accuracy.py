@@ -34,6 +34,14 @@ class TestYoudenThreshold:
         assert youden_threshold([0, 0, 1, 1], [4, 3, 2, 1]) == np.inf
         assert youden_threshold([0, 1], [1, 1]) == np.inf
 
+    def test_an_infinite_score_may_be_the_last_one_accepted(self) -> None:
+        largest = np.finfo(float).max
+        for sign in (1, -1):
+            scores = np.array([np.inf, np.inf, 2.0]) * sign
+            found = youden_threshold([1, 1, 0], scores, higher_is_better=sign > 0)
+            assert found == largest * sign
+            assert accuracy_at([1, 1, 0], scores, found, higher_is_better=sign > 0) == 1
+
     def test_it_is_an_observed_similarity(self) -> None:
         assert youden_threshold([1, 1, 0, 0], [0.9, 0.8, 0.3, 0.1]) == 0.8
 

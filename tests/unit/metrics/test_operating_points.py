@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -78,6 +80,27 @@ class TestEer:
         found = v.eer(*case)
         assert_allclose(found.rate, (fm / n_impostor + fn / n_genuine) / 2)
         assert found.low <= found.rate <= found.high
+
+    @many
+    @given(cases)
+    def test_fvc2000_is_its_definition(self, case: Case) -> None:
+        n_genuine, n_impostor = sizes(case)
+        points = [(Fraction(fm, n_impostor), Fraction(fn, n_genuine)) for fm, fn, _ in loop(case)]
+        # From strict to lenient: the first with FNMR <= FMR, the last with FNMR >= FMR.
+        after = next((p for p in points if p[1] <= p[0]), None)
+        before = [p for p in points if p[1] >= p[0]][-1]
+        chosen = before if after is None or sum(before) < sum(after) else after
+        found = v.eer(*case, method="fvc2000")
+        assert_allclose(found.rate, float(sum(chosen) / 2))
+        assert (found.low, found.high) == (float(min(chosen)), float(max(chosen)))
+
+    def test_fvc2000_is_that_of_pyeer(self) -> None:
+        labels = [1] * 5 + [0] * 3
+        scores = [0.2, 0.5, 0.6, 0.7, 0.8, 0.1, 0.3, 0.55]
+        # pyeer.eer_info.get_eer_stats: eer, eer_low, eer_high.
+        found = v.eer(labels, scores, method="fvc2000")
+        assert_allclose([found.rate, found.low, found.high], [0.26667, 0.2, 0.33333], atol=1e-5)
+        assert v.eer(labels, scores).rate == v.eer(labels, scores, method="midpoint").rate
 
     @given(cases)
     def test_the_hull_is_never_above_the_midpoints_interval(self, case: Case) -> None:

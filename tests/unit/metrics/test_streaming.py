@@ -20,7 +20,7 @@ class TestStreaming:
             stream.update(labels[part], scores[part])
         found, exact = stream.result(), v.roc(labels, scores, higher_is_better=higher)
         assert abs(v.auc(found) - v.auc(exact)) <= stream.auc_error
-        for method in ("midpoint", "hull"):
+        for method in ("midpoint", "fvc2000", "hull"):
             gap = v.eer(found, method=method).rate - v.eer(exact, method=method).rate
             assert abs(gap) <= stream.rate_error
         for rough, fine in zip(

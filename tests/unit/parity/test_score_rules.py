@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.model_selection import KFold
 
 from facebench.metrics.verification import best_accuracy
-from facebench.parity import deepface, facexzoo, lfw
+from facebench.parity import deepface, faces_benchmark, facexzoo, lfw
 
 
 def facexzoo_by_loops(labels: Any, similarities: Any, folds: int) -> Any:
@@ -58,6 +58,39 @@ def test_facexzoo(seed: int, decimals: int) -> None:
     expected = facexzoo_by_loops(labels, 1 - distances / 4, 4)
     assert found.fold_accuracies == pytest.approx(expected)
     assert found.spread == pytest.approx(expected.std(ddof=1) / 2)
+
+
+def test_facexzoo_breaks_ties_as_its_own_arithmetic_does() -> None:
+    random = np.random.default_rng(0)
+    for _ in range(40):
+        labels = np.tile([1] * 5 + [0] * 5, 10)
+        scores = (random.normal(size=100) * 0.15 + labels * 0.3).astype(np.float32)
+        expected = []
+        for train, test in KFold(10).split(labels):
+            positive = scores[train][labels[train] == 1]
+            negative = scores[train][labels[train] == 0]
+            low, high = scores[train].min(), scores[train].max()
+            steps = low + (high - low) / 1000 * np.array(range(1, 1001))
+            tpr = np.array([np.sum(positive > x) / positive.size for x in steps])
+            fpr = np.array([np.sum(negative > x) / negative.size for x in steps])
+            chosen = steps[np.argmax(tpr - fpr)]
+            same = labels[test] == 1
+            right = np.where(same, scores[test] > chosen, scores[test] < chosen)
+            expected.append(right.mean())
+        assert facexzoo(labels, scores).accuracy == pytest.approx(np.mean(expected))
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 9)), min_size=2, max_size=30))
+def test_faces_benchmark(pairs: list[tuple[bool, int]]) -> None:
+    from sklearn.metrics import accuracy_score, roc_curve
+
+    labels, distances = [y for y, _ in pairs], np.array([d for _, d in pairs]) / 8
+    assume(any(labels) and not all(labels))
+    fpr, tpr, thresholds = roc_curve(labels, 1 - distances)
+    threshold = thresholds[np.argmax(tpr - fpr)]
+    found = faces_benchmark(labels, distances)
+    assert found.thresholds == pytest.approx([threshold])
+    assert found.accuracy == pytest.approx(accuracy_score(labels, 1 - distances > threshold))
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 6)), min_size=2, max_size=14))
