@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-=======
 import json
-import os
-import random
 import shutil
-import subprocess
-import sys
->>>>>>> main
 import threading
 from collections.abc import Callable
 from functools import partial
