@@ -41,7 +41,6 @@ ELSEWHERE = {
     "models/hub": "unit/models/test_dino.py",
     "models/trials": "unit/models/test_base.py",
     "parity/outcome": "unit/parity/test_grid_rules.py",
-    "run/alignment": "integration/test_on_no_face.py",
     "stimuli/blending": "unit/stimuli/test_spacing.py",
     "stimuli/*": "unit/stimuli/test_conditions.py",
     "tasks/shared/effect_*": "unit/tasks/test_effect.py",
