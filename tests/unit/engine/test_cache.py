@@ -57,10 +57,8 @@ def test_widths_are_known_once_all_layers_are(tmp_path: Path) -> None:
 
 def test_distances_come_back_to_the_last_bit(tmp_path: Path) -> None:
     distance, pairs = RowDistance("cosine"), np.array([[0, 1], [1, 2]])
-    cache = cache_of(tmp_path)
-    cache.write_distances({("4", distance): np.array([1 / 3])}, pairs[:1])
-    # Distances count where the remarks on their images are known.
-    cache.write({}, [0, 1, 2], [[], [], []])
+    cache_of(tmp_path).write({}, [0, 1, 2], [[], [], []])
+    cache_of(tmp_path).write_distances({("4", distance): np.array([1 / 3])}, pairs[:1])
     found = cache_of(tmp_path).distances("4", distance, pairs)
     assert found[0] == 1 / 3
     assert np.isnan(found[1])

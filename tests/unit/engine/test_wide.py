@@ -53,6 +53,23 @@ def test_rows_on_disk_reach_tasks_in_the_order_of_kept_ones(world: Path, tmp_pat
     np.testing.assert_allclose(items("spilled", max_memory=40_000), items("kept"), rtol=1e-5)
 
 
+def test_distances_are_found_again_where_no_layer_is_kept(world: Path, tmp_path: Path) -> None:
+    forwards = []
+    for number in range(2):
+        manager = MultiModelTaskManager(
+            runs.make_model(["0"]),
+            runs.tasks(world),
+            cache_dir=tmp_path / "cache",
+            num_workers=0,
+            max_memory=LITTLE,
+        )
+        manager.run_all_tasks_all_models(tmp_path / str(number), plots=False)
+        assert manager.records["net"].layers["0"] != "kept"
+        forwards.append(manager.records["net"].n_forwards)
+    assert forwards[0] >= runs.N_IMAGES
+    assert forwards[1] == 0
+
+
 class Reusing(nn.Module):
     """Writes every output into the memory of the last, as CUDA graphs do."""
 
