@@ -6,29 +6,36 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import kstest, pearsonr, spearmanr, ttest_1samp
+from scipy.stats import kstest, nct, pearsonr, spearmanr, ttest_1samp, ttest_ind
 
 from facebench.metrics.conditions import (
     MEASURES,
-    ConditionEstimate,
     ConditionScores,
     condition_estimates,
     condition_replicates,
     condition_values,
 )
-from facebench.metrics.effects import Contrast, compared, item_index, weights_of
-from facebench.metrics.uncertainty.effect_intervals import effect_of, weighted_difference
+from facebench.metrics.effects import Contrast, compared, item_index
+from facebench.metrics.uncertainty.effect_intervals import Conditions, ZeroTest, effect_of
+from facebench.metrics.uncertainty.effect_sizes import standardised
 from facebench.metrics.uncertainty.permutations import (
-    exchange_of,
+    exchangeable_blocks,
     permutation_p,
     permuted_differences,
-    t_test,
 )
-from facebench.metrics.uncertainty.resamples import Interval, Resamples
+from facebench.metrics.uncertainty.resamples import Interval
+from facebench.metrics.uncertainty.stratified_jackknife import Error, StratifiedJackknife
 from facebench.metrics.verification import auc, best_accuracy, dprime, tar_at_far
-from facebench.metrics.verification_report import verify
+from facebench.metrics.verification_report import Estimate
 
 SIMPLE = Contrast("difference", (0,), (1,))
+
+
+def left_out(values: np.ndarray, replicates: np.ndarray, is_signed: bool = True) -> Conditions:
+    """Give conditions as measured without each of some people who are in both."""
+    n = len(replicates)
+    people, cell = np.tile(np.arange(n), 2), np.repeat([0, 1], n)
+    return Conditions(values, replicates, [], StratifiedJackknife(people, people, cell), is_signed)
 
 
 def paired_cells(measure: str, n: int = 40, effect: float = 0.0, seed: int = 0) -> ConditionScores:
@@ -82,11 +89,12 @@ class TestCells:
         np.testing.assert_allclose(values, brute(cells), atol=1e-6)
         people = np.tile(np.arange(40) // 2, 2)
         others = np.where(cells.labels, people, (people + 7) % 20)
-        resamples = Resamples(cells.labels, "identity", people, others, n_resamples=12)
-        found = condition_replicates(cells, resamples)
-        weights = np.concatenate(list(resamples.weights()), axis=1)
-        expected = np.array([brute(cells, weights[:, r]) for r in range(12)])
+        jackknife = StratifiedJackknife(people, others, cells.cell)
+        found = condition_replicates(cells, jackknife)
+        weights = np.concatenate(list(jackknife.weights()), axis=1)
+        expected = np.array([brute(cells, weights[:, r]) for r in range(20)])
         np.testing.assert_allclose(found, expected, atol=2e-5)
+        assert set((~weights.astype(bool)).sum(axis=0)) == {6}
 
     def test_failed_comparisons(self) -> None:
         cells = paired_cells("mean distance")
@@ -122,7 +130,7 @@ class TestEffect:
     def test_denominators_that_may_be_zero(self) -> None:
         rng = np.random.default_rng(0)
         values = np.array([1.0, 0.05])
-        effect = effect_of(values, rng.normal(values, 0.1, (400, 2)), SIMPLE)
+        effect = effect_of(left_out(values, rng.normal(values, 0.01, (20, 2))), SIMPLE)
         assert np.isnan(effect.ratio.value)
         assert np.isnan(effect.ratio.interval.low)
         assert effect.undefined == (
@@ -130,15 +138,29 @@ class TestEffect:
         )
         assert np.isnan(effect.relative.value)
         # What cannot be negative has an index all the same.
-        effect = effect_of(values, np.abs(rng.normal(values, 0.1, (400, 2))), SIMPLE)
+        effect = effect_of(left_out(values, rng.normal(values, 0.01, (20, 2)), False), SIMPLE)
         assert effect.relative.value == pytest.approx(0.95 / 1.05)
         values = np.array([1.0, -0.4])
-        effect = effect_of(values, rng.normal(values, 0.01, (400, 2)), SIMPLE)
+        effect = effect_of(left_out(values, rng.normal(values, 0.001, (20, 2))), SIMPLE)
         assert np.isnan(effect.relative.value)
         assert effect.undefined == "index: the conditions have opposite signs"
-        zeros = effect_of(np.zeros(2), np.zeros((400, 2)), SIMPLE)
+        zeros = effect_of(left_out(np.zeros(2), np.zeros((20, 2))), SIMPLE)
         assert np.isnan([zeros.ratio.value, zeros.relative.value]).all()
-        assert zeros.difference.value == 0
+        assert zeros.test.estimate.value == 0
+
+    def test_fieller_by_hand(self) -> None:
+        rng = np.random.default_rng(1)
+        people = rng.normal([3.0, 2.0], 0.4, (12, 2))
+        # Means without each person.
+        replicates = (people.sum(axis=0) - people) / 11
+        effect = effect_of(left_out(people.mean(axis=0), replicates), SIMPLE)
+        for end in effect.ratio.interval:
+            # At either end of the interval a - ratio b is just significantly off zero.
+            assert ttest_1samp(people @ [1, -end], 0).pvalue == pytest.approx(0.05)
+        assert effect.test.p_value == pytest.approx(ttest_1samp(people @ [1, -1], 0).pvalue)
+        for end in effect.relative.interval:
+            turned = people @ [1, -1] - end * people.sum(axis=1)
+            assert ttest_1samp(turned, 0).pvalue == pytest.approx(0.05)
 
     def test_index_of_means_and_mean_of_indices(self) -> None:
         first, second = [3.0, 1.0, 0.0, 1.0], [1.0, 9.0, 0.0, -1.0]
@@ -152,92 +174,38 @@ class TestPermutation:
         distances = rng.normal(size=16) + np.repeat([0.8, 0.0], 8)
         cells = ConditionScores("mean distance", np.repeat([0, 1], 8), np.ones(16, bool), distances)
         people = np.tile(np.arange(8), 2)
-        exchange = exchange_of(cells.cell, np.ones(16, bool), people, people, True, "people")
-        assert exchange.how == "conditions swapped within people"
+        blocks = exchangeable_blocks(people, people, np.ones(16, bool))
         gaps = distances[:8] - distances[8:]
         signs = np.array(np.meshgrid(*[[-1, 1]] * 8)).reshape(8, -1)
         exact = np.mean(np.abs(gaps @ signs) >= abs(gaps.sum()) - 1e-9)
         found = permutation_p(
-            float(gaps.mean()), permuted_differences(cells, SIMPLE, exchange, n_permutations=4000)
+            float(gaps.mean()), permuted_differences(cells, SIMPLE, blocks, n_permutations=4000)
         )
         assert found == pytest.approx(exact, abs=0.02)
 
-    @pytest.mark.parametrize("kind", ["people", "couples", "shuffled"])
+    @pytest.mark.parametrize("kind", ["people", "couples"])
     def test_p_is_uniform_without_an_effect(self, kind: str) -> None:
         found = []
         for seed in range(120):
             rng = np.random.default_rng([7, seed])
             n = 20
-            distances = np.tile(rng.normal(size=n), 2) * (kind != "shuffled")
-            distances = distances + rng.normal(size=2 * n)
-            labels = np.tile(np.arange(n) % 2 == 0, 2)
-            measure = "auc" if kind == "shuffled" else "mean distance"
-            cells = ConditionScores(measure, np.repeat([0, 1], n), labels, distances)
-            items = np.tile(np.arange(n), 2)
-            people = np.arange(2 * n) if kind == "shuffled" else items
-            exchange = exchange_of(
-                cells.cell,
-                np.ones(2 * n, bool),
-                people,
-                # Every other item is of two people, who are in the next one, too.
-                items // 2 * 2 if kind == "couples" else people,
-                kind != "shuffled",
-                "people",
-            )
-            groups = "groups of people" if kind == "couples" else "people"
-            how = "shuffled among" if kind == "shuffled" else "swapped within"
-            assert exchange.how == f"conditions {how} {groups}"
-            difference = float(compared(condition_values(cells)[0], SIMPLE)[0])
-            found.append(
-                permutation_p(
-                    difference,
-                    permuted_differences(cells, SIMPLE, exchange, n_permutations=99, seed=seed),
-                )
-            )
-        assert kstest(found, "uniform").pvalue > 0.01
-
-    def test_shuffled_people_keep_their_pairs(self) -> None:
-        # Three like pairs of each person: shuffling pairs would take them for independent.
-        found = []
-        for seed in range(100):
-            rng = np.random.default_rng([11, seed])
-            people = np.repeat(np.arange(20), 3)
-            distances = rng.normal(size=20)[people] + 0.1 * rng.normal(size=60)
-            cells = ConditionScores(
-                "mean distance", (people >= 10) * 1, np.ones(60, bool), distances
-            )
-            exchange = exchange_of(cells.cell, np.ones(60, bool), people, people, False, "people")
-            difference = float(compared(condition_values(cells)[0], SIMPLE)[0])
-            found.append(
-                permutation_p(
-                    difference,
-                    permuted_differences(cells, SIMPLE, exchange, n_permutations=99, seed=seed),
-                )
-            )
-        assert kstest(found, "uniform").pvalue > 0.01
-        assert np.mean(np.array(found) < 0.05) < 0.15
-
-    def test_intervals_of_paired_differences_cover(self) -> None:
-        covered = narrower = 0
-        for seed in range(150):
-            rng = np.random.default_rng([3, seed])
-            n = 40
-            shared = np.tile(rng.normal(size=n), 2)
-            distances = shared + 0.3 * rng.normal(size=2 * n) + np.repeat([0.2, 0.0], n)
-            people = np.tile(np.arange(n), 2)
+            distances = np.tile(rng.normal(size=n), 2) + rng.normal(size=2 * n)
             cells = ConditionScores(
                 "mean distance", np.repeat([0, 1], n), np.ones(2 * n, bool), distances
             )
-            drawn = Resamples(cells.labels, "identity", people, people, n_resamples=200, seed=seed)
-            effect = effect_of(
-                condition_values(cells)[0], condition_replicates(cells, drawn), SIMPLE
+            items = np.tile(np.arange(n), 2)
+            # Every other item is of two people, who are in the next one, too.
+            others = items // 2 * 2 if kind == "couples" else items
+            blocks = exchangeable_blocks(items, others, np.ones(2 * n, bool))
+            assert np.unique(blocks).size == (10 if kind == "couples" else 20)
+            difference = float(compared(condition_values(cells)[0], SIMPLE)[0])
+            found.append(
+                permutation_p(
+                    difference,
+                    permuted_differences(cells, SIMPLE, blocks, n_permutations=99, seed=seed),
+                )
             )
-            low, high = effect.difference.interval
-            covered += low <= 0.2 <= high
-            # Unpaired, the standard error would be 1.04 * sqrt(2 / 40).
-            narrower += high - low < 1.96 * 1.04 * np.sqrt(2 / n)
-        assert 0.88 <= covered / 150 <= 0.99
-        assert narrower == 150
+        assert kstest(found, "uniform").pvalue > 0.01
 
 
 def test_one_threshold_for_all_conditions() -> None:
@@ -258,8 +226,7 @@ def test_every_swap_of_couples_by_hand() -> None:
     couple = np.tile(np.arange(n) // 3, 2)
     role = np.tile(np.arange(n) % 3, 2)
     first, second = 2 * couple + (role == 1), 2 * couple + (role > 0)
-    exchange = exchange_of(cell, np.ones(2 * n, bool), first, second, True, "people")
-    assert exchange.how == "conditions swapped within groups of people"
+    blocks = exchangeable_blocks(first, second, np.ones(2 * n, bool))
 
     def difference(swapped: np.ndarray) -> float:
         own = np.where(swapped[couple], 1 - cell, cell)
@@ -271,31 +238,35 @@ def test_every_swap_of_couples_by_hand() -> None:
     every = [[bool(number >> bit & 1) for bit in range(8)] for number in range(2**8)]
     found = np.array([difference(np.array(swapped)) for swapped in every])
     exact = np.mean(np.abs(found) >= abs(found[0]) - 1e-9)
-    permuted = permuted_differences(cells, SIMPLE, exchange, n_permutations=4000)
+    permuted = permuted_differences(cells, SIMPLE, blocks, n_permutations=4000)
     assert set(permuted.round(9)) == set(found.round(9))
     assert permutation_p(found[0], permuted) == pytest.approx(exact, abs=0.03)
 
 
 def test_nothing_is_exchanged_where_pairs_link_all_people() -> None:
-    cell, items = np.repeat([0, 1], 8), np.tile(np.arange(8), 2)
+    items = np.tile(np.arange(8), 2)
     ring = np.tile((np.arange(8) + 1) % 8, 2)
-    exchange = exchange_of(cell, np.ones(16, bool), items, ring, True, "people")
-    assert (exchange.kind, exchange.how) == ("none", "t test over resamples of people")
+    assert exchangeable_blocks(items, ring, np.ones(16, bool)) is None
 
 
-def test_t_test() -> None:
-    sample = np.random.default_rng(0).normal(0.4, 1, 12)
-    expected = ttest_1samp(sample, 0).pvalue
-    error = sample.std(ddof=1) / 12**0.5
-    assert t_test(sample.mean(), error, 12) == pytest.approx(expected)
-    assert t_test(0.0, 0.0, 12) == 1
-    assert t_test(0.5, 0.0, 12) == 2**-11
-    assert np.isnan(t_test(0.5, np.nan, 12))
+class TestSizes:
+    @pytest.mark.parametrize(("statistic", "df"), [(0.3, 7), (2.5, 11), (-6.0, 19), (25.0, 9)])
+    def test_noncentrality(self, statistic: float, df: float) -> None:
+        test = ZeroTest(Estimate(1.0, Interval(0, 2)), 0.5, statistic, Error(1 / statistic, df))
+        found = standardised(test, (statistic**-2,), [int(df) + 1]).size
+        n = df + 1
+        assert found.value == pytest.approx(statistic / n**0.5)
+        for end, level in zip(found.interval, (0.975, 0.025), strict=True):
+            assert nct.cdf(statistic, df, end * n**0.5) == pytest.approx(level, abs=1e-4)
+
+    def test_without_spread(self) -> None:
+        test = ZeroTest(Estimate(1.0, Interval(1, 1)), 0.1, np.nan, Error(0.0, 5))
+        assert np.isnan(standardised(test, (0.0,), [6]).size.value)
 
 
-class TestWhatResamplesHide:
+class TestWhatTheJackknifeHides:
     @staticmethod
-    def cells(gap: float, n: int = 12) -> tuple[ConditionScores, Resamples]:
+    def conditions(gap: float, same: bool = False, n: int = 12) -> Conditions:
         """Give people with a pair each, and couples, upright far apart, inverted near chance."""
         rng = np.random.default_rng(3)
         people = np.tile(np.arange(2 * n) % n, 2)
@@ -303,65 +274,60 @@ class TestWhatResamplesHide:
         others = np.where(labels, people, people ^ 1)
         cell = np.repeat([0, 1], 2 * n)
         distances = rng.normal(size=4 * n) - labels * np.where(cell == 0, gap, 1.0)
+        if same:
+            distances[2 * n :] = distances[: 2 * n]
         cells = ConditionScores("auc", cell, labels, distances)
-        return cells, Resamples(labels, "identity", people, others, n_resamples=400)
+        jackknife = StratifiedJackknife(people // 2, others // 2, cell)
+        values, replicates = condition_values(cells)[0], condition_replicates(cells, jackknife)
+        estimates = condition_estimates(cells, values, replicates, jackknife, (people, others))
+        return Conditions(values, replicates, estimates, jackknife, False)
 
     def test_intervals_do_not_jump_at_a_perfect_area(self) -> None:
         widths, lows = [], []
         for gap in np.linspace(2, 7, 26):
-            cells, resamples = self.cells(gap)
-            values, replicates = condition_values(cells)[0], condition_replicates(cells, resamples)
-            conditions = condition_estimates(cells, values, replicates, resamples)
-            effect = effect_of(values, replicates, SIMPLE, conditions, 12)
-            low, high = effect.difference.interval
-            assert low < effect.difference.value < high
+            conditions = self.conditions(gap)
+            effect = effect_of(conditions, SIMPLE)
+            low, high = effect.test.estimate.interval
+            assert low < effect.test.estimate.value < high
             assert effect.ratio.interval.low < effect.ratio.value < effect.ratio.interval.high
+            assert (effect.test.p_value < 0.05) == (effect.ratio.interval.low > 1) == (low > 0)
             widths.append(high - low)
-            lows.append(conditions[0].interval.low)
-        assert values[0] == 1
-        assert np.abs(np.diff(widths)).max() < 0.06
-        assert np.abs(np.diff(lows)).max() < 0.06
-        assert 0.75 < lows[-1] < 0.93
-
-    def test_one_number_has_one_interval(self) -> None:
-        cells, resamples = self.cells(9.0)
-        values, replicates = condition_values(cells)[0], condition_replicates(cells, resamples)
-        conditions = condition_estimates(cells, values, replicates, resamples)
-        effect = effect_of(values, replicates, SIMPLE, conditions, 12)
-        weighted, error = weighted_difference(
-            values, replicates, weights_of(SIMPLE, 2), conditions, 12
-        )
-        assert weighted.value == pytest.approx(effect.difference.value)
-        assert weighted.interval == pytest.approx(effect.difference.interval)
-        assert error == pytest.approx(effect.error)
-        report = verify(
-            cells.labels[:24],
-            cells.distances[:24],
-            np.arange(24) % 3,
-            resamples.part(cells.cell == 0),
-            higher_is_better=False,
-        )
-        assert report.auc.interval == pytest.approx(conditions[0].interval)
+            lows.append(conditions.estimates[0].interval.low)
+        assert conditions.values[0] == 1
+        assert np.abs(np.diff(widths)).max() < 0.1
+        assert np.abs(np.diff(lows)).max() < 0.1
+        assert 0.7 < lows[-1] < 0.93
 
     def test_the_same_in_both_conditions_is_no_effect(self) -> None:
-        cells, resamples = self.cells(2.5)
-        half = cells.distances.size // 2
-        cells.distances[half:] = cells.distances[:half]
-        values, replicates = condition_values(cells)[0], condition_replicates(cells, resamples)
-        conditions = condition_estimates(cells, values, replicates, resamples)
-        effect = effect_of(values, replicates, SIMPLE, conditions, 12)
-        assert effect.difference == (0, (0, 0))
-        assert effect.error == 0
+        effect = effect_of(self.conditions(2.5, same=True), SIMPLE)
+        assert effect.test.estimate == (0, (0, 0))
+        assert effect.test.p_value == 1
 
-    def test_undefined_resamples(self) -> None:
-        values = np.array([1.0, 1.0])
-        replicates = np.ones((100, 2))
-        replicates[:10, 0] = np.nan
-        conditions = [ConditionEstimate(1.0, Interval(0.8, 1.0), Interval(np.nan, np.nan))] * 2
-        effect = effect_of(values, replicates, SIMPLE, conditions, 8)
-        assert effect.difference.interval == pytest.approx((-0.2, 0.2))
-        assert not effect.undefined
-        replicates[:, 1] = np.linspace(0.6, 0.9, 100)
-        effect = effect_of(np.array([1.0, 0.75]), replicates, SIMPLE, conditions, 8)
-        assert np.isnan(effect.difference.interval.low)
-        assert "interval: undefined in more than one resample in twenty" in effect.undefined
+    def test_undefined_without_someone(self) -> None:
+        conditions = self.conditions(2.5)
+        conditions.replicates[0, 0] = np.nan
+        effect = effect_of(conditions, SIMPLE)
+        assert np.isnan(effect.test.p_value)
+        assert "not defined without one of the people" in effect.undefined
+
+
+@pytest.mark.parametrize("sizes", [(8, 8), (12, 5), (300, 250)])
+def test_strata_are_welch(sizes: tuple[int, int]) -> None:
+    rng = np.random.default_rng(2)
+    sides = [rng.normal(0.3, 2, sizes[0]), rng.normal(0, 1, sizes[1])]
+    people = np.arange(sum(sizes))
+    cells = ConditionScores(
+        "mean distance",
+        np.repeat([0, 1], sizes),
+        np.ones(people.size, bool),
+        np.concatenate(sides),
+    )
+    jackknife = StratifiedJackknife(people, people, cells.cell)
+    values, replicates = condition_values(cells)[0], condition_replicates(cells, jackknife)
+    estimates = condition_estimates(cells, values, replicates, jackknife, (people, people))
+    found = effect_of(Conditions(values, replicates, estimates, jackknife, False), SIMPLE).test
+    expected = ttest_ind(*sides, equal_var=False)
+    assert found.statistic == pytest.approx(
+        expected.statistic, rel=1e-6 if people.size < 50 else 0.1
+    )
+    assert found.error.df == pytest.approx(expected.df, rel=1e-6 if people.size < 50 else 0.5)
