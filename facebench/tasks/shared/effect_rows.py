@@ -80,12 +80,12 @@ class EffectRows:
         """How P was made."""
         if self._blocks is not None:
             return f"conditions swapped within {self._units.called} ({self._n_permutations})"
-        return f"t test, jackknife of {self._units.called}{self._unequal}"
+        return f"t test, jackknife over {self._units.called}{self._unequal}"
 
     @property
     def ci_method(self) -> str:
         """How intervals were made."""
-        return f"95 % jackknife of {self._units.called}, t distribution{self._unequal}"
+        return f"95 % jackknife over {self._units.called}, t distribution{self._unequal}"
 
     @property
     def _unequal(self) -> str:

@@ -81,10 +81,10 @@ class TestInversion:
         assert row["Relative Difference"] == pytest.approx((areas[0] - areas[1]) / sum(areas))
         for name in ("upright AUC", "inverted AUC", "Difference", "Ratio", "Relative Difference"):
             assert row[f"{name} CI Low"] <= row[name] <= row[f"{name} CI High"], name
-        assert row["CI Method"].startswith("95 % jackknife of people, t distribution; score")
+        assert row["CI Method"].startswith("95 % jackknife over people, t distribution; score")
         assert (row["Pairs"], row["Identities"], row["Failed"]) == (48, 12, 0)
         assert 0 < row["P"] <= 1
-        assert row["P Method"] == "t test, jackknife of people"
+        assert row["P Method"] == "t test, jackknife over people"
 
     def test_groups_of_people_are_left_out_and_swapped(self, make_task: MakeTask) -> None:
         pairs = verification(16)
@@ -94,8 +94,8 @@ class TestInversion:
         is_two = pairs["same"] == 0
         pairs.loc[is_two, "img2"] = pairs["condition"] + "/P" + partner + "/2.png"
         row = row_of(make_task(pairs))
-        assert row["P Method"] == "t test, jackknife of groups of people"
-        assert row["CI Method"].startswith("95 % jackknife of groups of people")
+        assert row["P Method"] == "t test, jackknife over groups of people"
+        assert row["CI Method"].startswith("95 % jackknife over groups of people")
         swapped = row_of(make_task(pairs, test="permutation"))
         assert swapped["P Method"] == "conditions swapped within groups of people (99)"
         assert swapped.drop(["P", "P Method"]).equals(row.drop(["P", "P Method"]))
@@ -123,7 +123,7 @@ class TestInversion:
 
     def test_photographs_are_resampled_without_people(self, make_task: MakeTask) -> None:
         row = row_of(make_task(verification(), identity=None))
-        assert row["CI Method"].startswith("95 % jackknife of images")
+        assert row["CI Method"].startswith("95 % jackknife over images")
         assert np.isnan(row["Identities"])
 
     def test_a_rate_without_errors_has_an_interval(self, make_task: MakeTask) -> None:
@@ -148,7 +148,7 @@ class TestInversion:
         for column in ("img1", "img2"):
             pairs[column] = pairs[column].str.replace(r"^unfamiliar/P", "unfamiliar/Q", regex=True)
         row = row_of(make_task(pairs))
-        assert row["P Method"] == "t test, jackknife of people, Welch-Satterthwaite df"
+        assert row["P Method"] == "t test, jackknife over people, Welch-Satterthwaite df"
         assert row["Identities"] == 24
         with pytest.raises(InputError, match="cannot be swapped here; use test='t'"):
             make_task(pairs, test="permutation")
@@ -315,7 +315,7 @@ class TestSeveralConditions:
         expected = (row["eyes Mean Distance"] + row["lips Mean Distance"]) / 2
         assert row["Difference"] == pytest.approx(expected - row["nose Mean Distance"])
         assert np.isfinite(row["base Mean Distance"])
-        assert row["P Method"] == "t test, jackknife of people"
+        assert row["P Method"] == "t test, jackknife over people"
 
 
 class TestRatings:

@@ -121,5 +121,5 @@ def test_p_and_intervals_without_an_effect(tmp_path, kind, measure, n_people, mo
     # Of 80 runs 4 are expected, 9 or more in one of fifty tests; conservative is no fault.
     assert np.mean(np.array(found) <= 0.05) <= most
     assert np.mean(covered) >= 0.86
-    assert row["P Method"].startswith("t test, jackknife of")
+    assert row["P Method"].startswith("t test, jackknife over")
     assert (np.array(found) < 0.05).tolist() == [not inside for inside in covered]
