@@ -207,13 +207,15 @@ def fairness_intervals(
     flat = [sample.reshape(-1, sample.shape[-1]) for sample in drawn]
     counts = [rate.effective() for rate in (fmr, fnmr)]
     smooth = [_smoothed(sample, own) for sample, own in zip(flat, counts, strict=True)]
-    imagined = fairness_replicates(*families)
+    imagined = fairness_replicates(families[0], families[1])
     # FDR and GARBE are of the rates as they are; ratios need rates above zero.
-    plain, above_zero = fairness_replicates(*flat), fairness_replicates(*smooth)
+    plain = fairness_replicates(flat[0], flat[1])
+    above_zero = fairness_replicates(smooth[0], smooth[1])
     observed = fairness_replicates(fmr.values[None], fnmr.values[None])
-    observed_above = fairness_replicates(
-        *(_smoothed(rate.values, own)[None] for rate, own in zip((fmr, fnmr), counts, strict=True))
-    )
+    own = [
+        _smoothed(rate.values, count)[None] for rate, count in zip((fmr, fnmr), counts, strict=True)
+    ]
+    observed_above = fairness_replicates(own[0], own[1])
     found = {}
     for name, truth in imagined.items():
         is_ratio = "/" in name
@@ -251,7 +253,7 @@ def _family(rate: GroupRate) -> Float64Array:
         )
     grown = np.exp(_SIZES[:, None] * centred)
     scale = mean / (grown * own).sum(axis=1) * own.sum()
-    return np.minimum(grown * scale[:, None], 1.0)
+    return np.asarray(np.minimum(grown * scale[:, None], 1.0))
 
 
 def _smoothed(rates: Float64Array, counts: Float64Array) -> Float64Array:
@@ -267,7 +269,7 @@ def _drawn(
     # The effective number is itself an estimate.
     factor = rng.chisquare(free, n_draws) / free
     counts = np.clip(np.rint(rate.effective() * factor[:, None]), 1, rate.totals).astype(np.int64)
-    return rng.binomial(counts, rates[:, None, :]) / counts
+    return np.asarray(rng.binomial(counts, rates[:, None, :]) / counts)
 
 
 def _inverted(
