@@ -1,4 +1,4 @@
-"""Former module paths, which go on working: each leads to the module that took its place.
+"""Former module paths, which still work: each leads to the module that replaced it.
 
 The documented paths (`facebench.pairs`, `facebench.registry` …) are modules of their own; the paths
 here were internal, but scripts used some of them.

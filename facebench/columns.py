@@ -19,6 +19,7 @@ __all__ = [
     "N_IDENTITIES",
     "N_IMAGES",
     "N_PAIRS",
+    "REMARK",
     "TASK",
     "UNDEFINED",
     "interval_columns",
@@ -31,18 +32,19 @@ IDENTITY = KEY_COLUMNS
 # The column that tells several rows of one layer apart.
 CONDITION = "Condition"
 # Attributes (DataFrame.attrs) of a run's tables, as JSON: the models that are untrained copies, by
-# what they are called together, and all layers of every model in network order.
-CONTROLS, NETWORK_LAYERS = "controls", "layers"
-# Likewise, the names of measures of which the task says that lower is better.
-LOWER_IS_BETTER = "lower is better"
+# what they are called together; all layers of every model in network order; the measures of which
+# the task says that lower is better.
+CONTROLS, NETWORK_LAYERS, LOWER_IS_BETTER = "controls", "layers", "lower is better"
 # What a model without hooked layers returns is kept under this name.
 DEFAULT_LAYER = "default"
 # A measure 'AUC' with an interval has it in 'AUC CI Low' and 'AUC CI High'; how it was made, and
-# what it rests on, holds for the whole row.
+# what it is based on, holds for the whole row.
 CI_LOW, CI_HIGH, CI_METHOD = " CI Low", " CI High", "CI Method"
 N_PAIRS, N_IMAGES, N_IDENTITIES, N_FAILED = "Pairs", "Images", "Identities", "Failed"
 # Why a measure of the row is NaN; empty where none is.
 UNDEFINED = "Undefined"
+# What is odd about the row, or why a number of it is NaN; empty where all is well.
+REMARK = "Remark"
 
 
 def interval_columns(measure: str) -> tuple[str, str, str]:

@@ -69,16 +69,40 @@ def info(cache_dir: _Folder = None) -> None:
 def verify(cache_dir: _Folder = None) -> None:
     """Read everything stored; what is damaged is dropped and embedded again when needed.
 
+    An index that cannot be read is made anew from its sound entries, and the old one set aside.
     Exit status 1 if anything was damaged.
     """
-    with _existing(_folder(cache_dir)) as store:
+    from facebench.store.index_tables import spelled_counts
+    from facebench.store.repair import repair_index
+
+    folder = _folder(cache_dir)
+    rebuilt = repair_index(folder)
+    if rebuilt is not None:
+        talk().result(
+            f"The index was damaged ({rebuilt.why}). It was rebuilt with {rebuilt.entries:,} sound "
+            f"entries; the old one is {rebuilt.set_aside}."
+        )
+    with _existing(folder) as store:
         verified = store.verify()
+    if verified.entries:
+        n_entries = sum(verified.entries.values())
+        talk().result(
+            f"{n_entries:,} damaged entries of the index were dropped "
+            f"({spelled_counts(verified.entries)}); what they described is read or embedded again."
+        )
     talk().result(f"{verified.rows:,} rows read, {sum(verified.damaged.values()):,} damaged.")
     damaged = {f"{model} {layer}": rows for (model, layer), rows in verified.damaged.items()}
-    talk().data({"rows": verified.rows, "damaged": damaged})
+    talk().data(
+        {
+            "rows": verified.rows,
+            "damaged": damaged,
+            "index_entries_dropped": verified.entries,
+            "index_rebuilt": None if rebuilt is None else rebuilt.why,
+        }
+    )
     for (model, layer), rows in verified.damaged.items():
         talk().result(f"  {model} {layer}: {rows:,}")
-    if verified.damaged:
+    if verified.damaged or verified.entries or rebuilt is not None:
         raise typer.Exit(SOME_FAILED)
 
 

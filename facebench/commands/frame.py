@@ -180,7 +180,7 @@ def _errors_told(status: int) -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        # Whoever read the results, such as `head`, has had enough.
+        # The reader of a pipe, such as `head`, has closed it.
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
         raise typer.Exit(0) from None
     except (FacebenchError, OSError) as error:

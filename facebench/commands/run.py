@@ -50,7 +50,7 @@ def run(
     if dry_run:
         _show_plan(_built(config))
         return
-    from facebench.experiment.digest import experiment_digest
+    from facebench.experiment.digest import data_digest, experiment_digest
     from facebench.experiment.execution import exclusive_lock, run_experiment
 
     digest = experiment_digest(config)
@@ -58,6 +58,7 @@ def run(
     if previous is not None and previous.status == "finished":
         _show_finished(config, previous)
         return
+    data = data_digest(config)
     experiment = _built(config)
     with exclusive_lock(config, digest):
         # Another start may have been faster.
@@ -67,9 +68,14 @@ def run(
             return
         if previous is not None:
             talk().say(f"Continuing the {previous.status} run {previous.path}.")
-        outcome = run_experiment(experiment, digest, previous, deep=deep)
+        outcome = run_experiment(experiment, digest, previous, deep=deep, data=data)
         for what, error in outcome.failures:
             talk().complain(f"{what} failed: {type(error).__name__}: {error}")
+        if outcome.data_changed:
+            talk().complain(
+                "Files that this experiment names changed while it ran: its results may be of "
+                "either. Run it again; what has not changed is found in the embedding store."
+            )
         if config.settings.report:
             _write_report(outcome.path)
     _show_results(outcome.path, outcome.status, new=True)
@@ -126,8 +132,12 @@ def _startable(config: Config, digest: str) -> PreviousRun | None:
 
 
 def _show_finished(config: Config, previous: PreviousRun) -> None:
+    from facebench.results.checksums import changed_tables, told_changed
+    from facebench.results.manifest import read_manifest
     from facebench.results.schema import REPORT_FILE
 
+    for file in changed_tables(previous.path, read_manifest(previous.path)):
+        talk().complain(told_changed(file))
     talk().say(
         f"This experiment is finished, on the same data: {previous.path}. "
         "Nothing is left to do; --force runs it anew."

@@ -104,10 +104,13 @@ class LayerEstimates:
     replicates : JackknifeReplicates or None
         Its measures without a part of the pairs, which errors of differences are made of; None
         where no measure needs them.
+    remark : str
+        What is odd about them, or why some are NaN; empty where all is well.
     """
 
     estimates: tuple[Estimate, ...]
     replicates: JackknifeReplicates | None = None
+    remark: str = ""
 
 
 def estimates_in(rows: pd.DataFrame, measures: Sequence[str] | None = None) -> list[Estimate]:
@@ -199,7 +202,7 @@ def conditions_of(rows: pd.DataFrame) -> list[str | None]:
     if CONDITION in rows:
         names = [str(value) for value in rows[CONDITION]]
     elif len(rows) > 1:
-        # Several rows of one layer are told apart by number, as in the unified table.
+        # Several rows of one layer are numbered, as in the unified table.
         names = [f"[{number}]" for number in range(1, len(rows) + 1)]
     else:
         return [None]

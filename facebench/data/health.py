@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 
 from facebench.data.identity import contradictions, people_of_pairs, person_of
 from facebench.data.images import image_bytes, open_image
-from facebench.data.pairs import ImagePaths, find_image_list, find_images, missing_images
+from facebench.data.pairs import (
+    ImagePaths,
+    find_image_list,
+    find_images,
+    missing_images,
+    row_numbers,
+)
 from facebench.errors import ImageError, InputError, MissingImageError
 from facebench.metrics.labels import as_labels
 
@@ -103,7 +109,7 @@ class _Images:
 
 
 def _look_at(path: Path, decode: bool) -> tuple[str, int | None]:
-    """Return the digest of an image's bytes and its perceptual hash, None if it is no image."""
+    """Return the digest of an image's bytes and its perceptual hash, None if it is not an image."""
     try:
         digest = hashlib.sha256(image_bytes(path)).hexdigest()
     except ImageError:
@@ -222,7 +228,8 @@ def health_report(
 
 
 def _of_pairs(task: Any, given: Any, near: int, images: _Images) -> DataHealth:
-    pairs = task.pairs_df
+    pairs = task.measured_pairs
+    numbers = np.array(row_numbers(pairs), dtype=np.intp)
     labels = pairs.get(getattr(task, "true_label", None))
     try:
         found = find_images(pairs, task.images_path, task=task.name)
@@ -230,12 +237,12 @@ def _of_pairs(task: Any, given: Any, near: int, images: _Images) -> DataHealth:
         names = [*pairs["img1"], *pairs["img2"]]
         missing = missing_images(names, task.images_path, task=task.name)
     else:
-        return _check(task.name, pairs, found, labels, given, near, images)
+        return _check(task.name, pairs, found, labels, given, near, images, numbers)
     lost = (pairs["img1"].isin(missing) | pairs["img2"].isin(missing)).to_numpy()
     rows: dict[str, list[int]] = {}
     for row in np.flatnonzero(lost).tolist():
         for name in {pairs["img1"].iloc[row], pairs["img2"].iloc[row]}.intersection(missing):
-            rows.setdefault(name, []).append(row)
+            rows.setdefault(name, []).append(int(numbers[row]))
     findings = _table(task.name, list(_missing(missing, rows)))
     if lost.all():
         return DataHealth(findings, len(pairs), 0)
@@ -248,7 +255,7 @@ def _of_pairs(task: Any, given: Any, near: int, images: _Images) -> DataHealth:
         None if given is None else np.asarray(given)[~lost],
         near,
         images,
-        np.flatnonzero(~lost),
+        numbers[~lost],
     )
     together = pd.concat([findings, others.findings]) if len(others.findings) else findings
     return DataHealth(together, len(pairs), others.n_images)

@@ -2,13 +2,14 @@
 
 - The last folder of an image's path names the person: ``train/ann/1.jpg`` and ``test/ann/2.jpg``
   show one person, ann. Backslashes count as slashes.
-- An image in no folder shows nobody known, and then nobody in its table is known.
+- An image in no folder has no known identity, and then no identity in its table is known.
 - Folders that contradict the labels of any pair (one folder but labelled different, two folders but
   labelled same) hold something else, such as the conditions ``upright/`` and ``inverted/``: again
   nobody is known. `facebench.data.health` reports such pairs where they are the exception.
 - Two columns of a table may name the people instead; they are taken at their word.
 
-Where nobody is known, images (or pairs) take the place of people in whatever counts or resamples.
+Where no identity is known, images (or pairs) take the place of people wherever people are
+counted or resampled.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def people_of_pairs(
     Returns
     -------
     pair of arrays of str, shape [N], or None
-        None where nobody is known.
+        None where no identity is known.
 
     Examples
     --------

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
-import os
 import warnings
+import zlib
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
@@ -15,6 +16,7 @@ from facebench.data.folder import IMAGE_SUFFIXES, images_below, list_images
 from facebench.data.packs import member_bytes, open_pack, split_member
 from facebench.errors import ImageError, MissingImageError
 from facebench.types import StrPath
+from facebench.utils.files import FileState
 from facebench.utils.outputs_version import outputs_version
 
 __all__ = [
@@ -27,7 +29,7 @@ __all__ = [
     "open_image",
 ]
 
-# What is decoded, whatever a file is called. No PostScript, for which Pillow starts Ghostscript.
+# The formats decoded, under any file name. No PostScript, for which Pillow starts Ghostscript.
 _FORMATS = ("AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 _ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -80,6 +82,10 @@ def image_bytes(image_path: StrPath) -> bytes:
     if split_member(image_path) is not None:
         return member_bytes(image_path)
     try:
+        if not Path(image_path).is_file() and Path(image_path).exists():
+            # A pipe would be waited for without end.
+            msg = f"The image {image_path} cannot be read: it is not a file."
+            raise ImageError(msg)
         return Path(image_path).read_bytes()
     except FileNotFoundError as error:
         msg = f"The image {image_path} does not exist."
@@ -89,7 +95,7 @@ def image_bytes(image_path: StrPath) -> bytes:
         raise ImageError(msg) from error
 
 
-def file_state(image_path: StrPath) -> os.stat_result:
+def file_state(image_path: StrPath) -> FileState:
     """Ask the file system about an image's file: of an image in a pack, the pack.
 
     Raises
@@ -98,7 +104,7 @@ def file_state(image_path: StrPath) -> os.stat_result:
         If there is none.
     """
     parts = split_member(image_path)
-    return (Path(image_path) if parts is None else parts[0]).stat()
+    return FileState.of((Path(image_path) if parts is None else parts[0]).stat())
 
 
 @outputs_version("open-image-2")
@@ -126,25 +132,27 @@ def open_image(image_path: StrPath) -> Image.Image:
     MissingImageError
         If there is no such file.
     ImageError
-        If it is no image, is damaged or cut short, or decodes to more than Pillow's
+        If it is not an image, is damaged or cut short, or decodes to more than Pillow's
         ``MAX_IMAGE_PIXELS`` (a decompression bomb).
     """
     path = Path(image_path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            # Oddities of metadata that Pillow only mentions are no reason to stop.
+            # Oddities of metadata that Pillow only warns of do not stop a run.
             warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
             # A pipe would be waited for without end.
             if split_member(path) is not None:
-                source: Path | io.BytesIO = io.BytesIO(member_bytes(path))
+                source: BinaryIO = io.BytesIO(member_bytes(path))
             elif path.exists() and not path.is_file():
-                msg = f"The image {path} cannot be decoded: it is no file."
+                msg = f"The image {path} cannot be decoded: it is not a file."
                 raise ImageError(msg)
             else:
-                source = path
-            with Image.open(source, formats=_formats()) as image:
+                source = path.open("rb")
+            with source, Image.open(source, formats=_formats()) as image:
                 image.load()
+                if image.format == "PNG":
+                    _check_png(source)
                 return _as_rgb(_upright(image))
     except ImageError:
         raise
@@ -167,7 +175,7 @@ def open_image(image_path: StrPath) -> Image.Image:
         )
         raise ImageError(msg) from error
     except Exception as error:
-        # Whatever a decoder raises for a damaged file: AVIF's raises RuntimeError, for instance.
+        # Any exception of a decoder for a damaged file: AVIF's raises RuntimeError, for instance.
         reason = str(error).strip().rstrip(".") or type(error).__name__
         msg = f"The image {path} cannot be decoded: {reason}."
         raise ImageError(msg) from error
@@ -178,6 +186,18 @@ def _formats() -> list[str]:
     """Leave out what this build of Pillow does not know."""
     Image.init()
     return [name for name in _FORMATS if name in Image.OPEN]
+
+
+def _check_png(file: BinaryIO) -> None:
+    """Compare the checksums of a PNG's pixels, which Pillow passes over."""
+    file.seek(8)
+    while len(head := file.read(8)) == 8:
+        size, kind = int.from_bytes(head[:4]), head[4:]
+        if kind != b"IDAT":
+            file.seek(size + 4, os.SEEK_CUR)
+        elif zlib.crc32(file.read(size), zlib.crc32(kind)) != int.from_bytes(file.read(4)):
+            msg = "the checksum of its pixels is wrong, it is damaged"
+            raise ValueError(msg)
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -201,10 +221,10 @@ def _as_rgb(image: Image.Image) -> Image.Image:
         grey = Image.fromarray(((whole + 128) // 257).astype(np.uint8))
         return _in_srgb(grey, profile).convert("RGB")
     if image.mode == "F":
-        values = np.nan_to_num(np.asarray(image, dtype=np.float64))
-        if values.max(initial=0.0) <= 1.0:
-            values = values * 255.0
-        return Image.fromarray(np.clip(values.round(), 0, 255).astype(np.uint8)).convert("RGB")
+        values = np.nan_to_num(np.asarray(image)).astype(np.float64)
+        scale = 255.0 if values.max(initial=0.0) <= 1.0 else 1.0
+        grey = np.clip(values, 0, 255) * scale
+        return Image.fromarray(grey.round().astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         if profile and image.mode not in ("LA", "La", "L"):

@@ -9,12 +9,14 @@ open, so processes may fork and threads may read at the same time.
 from __future__ import annotations
 
 import mmap
+import os
 import pickle
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from facebench.errors import ImageError, MissingImageError, MissingPairsFileError, PairsError
 from facebench.types import StrPath
+from facebench.utils.files import FileState
 
 __all__ = [
     "Pack",
@@ -29,21 +31,6 @@ __all__ = [
 SUFFIX = ".bin"
 # Between two images a pickle holds a few bytes: opcode, length, memo, frame.
 _GAP = 64
-# What `pickle` raises for data that is no pickle or none of ours.
-_DAMAGE = (
-    OSError,
-    pickle.UnpicklingError,
-    EOFError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    IndexError,
-    KeyError,
-    ImportError,
-    MemoryError,
-    OverflowError,
-    RecursionError,
-)
 
 
 class _Span(NamedTuple):
@@ -74,15 +61,18 @@ class _Spelling:
 
     __slots__ = ()
 
-    def __call__(self, text: str = "", encoding: str = "latin1") -> bytes:
-        if not isinstance(text, str) or encoding != "latin1":
+    def __call__(self, text: str = "", encoding: str = "") -> bytes:
+        if not isinstance(text, str) or (text and encoding != "latin1"):
             msg = "bytes are spelled in an unknown way"
             raise pickle.UnpicklingError(msg)
         return text.encode("latin1")
 
 
-class _BytesOnly(pickle.Unpickler):
-    """An unpickler that finds no class and no function but the spelling of bytes."""
+class _BytesOnly(pickle._Unpickler):
+    """An unpickler that finds no class and no function but the spelling of bytes.
+
+    Written in Python: that in C takes as much memory as the largest number a pack claims.
+    """
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in (
@@ -123,11 +113,11 @@ def split_member(path: StrPath) -> tuple[Path, str] | None:
     return (whole.parent, whole.name) if is_pack(whole.parent) else None
 
 
-_opened: dict[Path, tuple[tuple[int, int], Pack]] = {}
+_opened: dict[Path, tuple[FileState, Pack]] = {}
 
 
 def open_pack(path: StrPath) -> Pack:
-    """Read what is in a pack; a pack that has not changed is read once.
+    """Read what is in a pack; a pack that has not changed since is read once.
 
     Parameters
     ----------
@@ -148,25 +138,29 @@ def open_pack(path: StrPath) -> Pack:
     """
     pack_path = Path(path)
     try:
-        state = pack_path.stat()
+        state = FileState.of(pack_path.stat())
     except OSError as error:
         msg = f"The pack {pack_path} does not exist (looked in {Path.cwd()})."
         raise MissingPairsFileError(msg) from error
-    version = (state.st_mtime_ns, state.st_size)
     known = _opened.get(pack_path)
-    if known is None or known[0] != version:
-        known = (version, _read(pack_path))
+    if known is None or known[0] != state:
+        known = (state, _read(pack_path))
         _opened[pack_path] = known
     return known[1]
 
 
 def _read(path: Path) -> Pack:
     try:
-        with path.open("rb") as file:
+        with (
+            path.open("rb") as file,
+            # However much a damaged pack claims to hold, no more is read than is there.
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole,
+        ):
             # Python 2 knew bytes and text as one.
-            content = _BytesOnly(file, encoding="bytes").load()
-    except _DAMAGE as error:
-        reason = str(error).strip().rstrip(".") or type(error).__name__
+            content = _BytesOnly(whole, encoding="bytes").load()
+    except Exception as error:
+        # An unpickler raises whatever its steps meet in a damaged or foreign file.
+        reason = f"{error!s:.200}".strip().rstrip(".") or type(error).__name__
         msg = (
             f"The pack {path} cannot be read: {reason}. A pack is a pickle of a list of image "
             "bytes and a list of true/false, and nothing else is admitted."
@@ -199,8 +193,12 @@ def _checked(content: Any, path: Path) -> tuple[list[bytes], list[bool]]:
             )
             raise PairsError(msg)
     for place, label in enumerate(same):
-        if label not in (True, False) or not isinstance(label, int):
-            msg = f"The pack {path} must label pairs true or false. Label {place + 1} is {label!r}."
+        if not isinstance(label, int) or label not in (0, 1):
+            # Numbers and lists may be too long, or too deep, to be shown.
+            got = (
+                repr(label) if isinstance(label, int) and abs(label) < 1e9 else type(label).__name__
+            )
+            msg = f"The pack {path} must label pairs true or false. Label {place + 1} is {got}."
             raise PairsError(msg)
     if len(images) != 2 * len(same) or not same:
         msg = (
@@ -247,7 +245,7 @@ def member_bytes(path: StrPath) -> bytes:
     MissingImageError
         If the path leads to no image of a pack.
     ImageError
-        If the pack was cut short meanwhile.
+        If the pack was changed or damaged meanwhile.
     """
     parts = split_member(path)
     if parts is None:
@@ -257,8 +255,12 @@ def member_bytes(path: StrPath) -> bytes:
 
 
 def read_member(pack: Path, name: str) -> bytes:
-    """Read one image of a pack, whatever the pack is called; see `member_bytes`."""
-    member = open_pack(pack).members.get(name)
+    """Read one image of a pack of any name; see `member_bytes`."""
+    try:
+        member = open_pack(pack).members.get(name)
+    except PairsError as error:
+        # It was sound when the table of its images was read.
+        raise ImageError(str(error)) from error
     if member is None:
         msg = f"There is no image {name} in the pack {pack}."
         raise MissingImageError(msg)
@@ -267,7 +269,8 @@ def read_member(pack: Path, name: str) -> bytes:
     with pack.open("rb") as file:
         file.seek(member.start)
         content = file.read(member.size)
-    if len(content) != member.size:
-        msg = f"The pack {pack} was cut short while it was in use."
+        state = FileState.of(os.fstat(file.fileno()))
+    if state != _opened[pack][0] or len(content) != member.size:
+        msg = f"The pack {pack} changed while it was read."
         raise ImageError(msg)
     return content

@@ -58,7 +58,7 @@ def as_path(value: StrPath, parameter: str) -> Path:
 
 
 def csv_rows(path: Path, wanted: Collection[str] = ()) -> Iterator[_Row]:
-    """Read the rows of a delimited text file, the header first; lines without text are no rows.
+    """Read the rows of a delimited text file, the header first; lines without text are not rows.
 
     Parameters
     ----------

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from facebench.data.folder import list_images
 from facebench.data.identity import person_of
 from facebench.data.images import open_image
 from facebench.demo.stimuli import (
@@ -29,7 +30,6 @@ from facebench.utils.files import safe_name
 
 __all__ = ["prepare_photographs"]
 
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 _FEWEST_PEOPLE = 3
 _PIXEL_SIDE = 32
 
@@ -104,11 +104,8 @@ def prepare_photographs(
 
 
 def _choose(source: Path, n_people: int, n_photographs: int, seed: int) -> list[Path]:
-    people = {
-        person: images
-        for person in sorted(path for path in source.iterdir() if path.is_dir())
-        if len(images := sorted(p for p in person.iterdir() if p.suffix.lower() in _SUFFIXES)) > 1
-    }
+    found = groupby(list_images(source, people=True).images, key=lambda path: path.parent)
+    people = {person: images for person, group in found if len(images := list(group)) > 1}
     if len(people) < _FEWEST_PEOPLE:
         msg = (
             f"The data folder {source} must hold a folder of images per person, NAME/*.jpg, with "

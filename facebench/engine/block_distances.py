@@ -18,7 +18,7 @@ from facebench.types import Float64Array, IntArray
 
 __all__ = ["flat_rows", "gram_distances", "pair_distances", "row_norms"]
 
-# Values of a row in one go: what is summed in float32, and fits the cache with its partner.
+# Values of a row per step: what is summed in float32, and fits the cache with its partner.
 _BLOCK = 1 << 16
 _NORM_BLOCK = 1 << 10
 _GRAM_BLOCK = 1 << 13

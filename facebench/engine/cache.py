@@ -56,6 +56,7 @@ class ModelCache:
         self._digests = digests
         self._store = store
         self._keys: dict[str, str] = {}
+        self._noted: NDArray[np.bool_] | None = None
         if store is None:
             return
         self.fingerprint = model_fingerprint(model)
@@ -102,16 +103,23 @@ class ModelCache:
             )
 
     def layout(self) -> str | None:
-        """Recall the memory layout that an earlier run found to be faster on this machine."""
+        """Recall the memory layout that a run has decided on, on this machine.
+
+        One that was measured is for all runs; one that was not, for runs of as many images.
+        """
         if self._store is None:
             return None
-        known = self._store.recall(self._here("layout"))
-        return None if known is None else str(known)
+        for decision in ("layout", f"layout of {self._n_images}"):
+            known = self._store.recall(self._here(decision))
+            if known is not None:
+                return str(known)
+        return None
 
-    def keep_layout(self, layout: str) -> None:
-        """Remember the faster memory layout."""
+    def keep_layout(self, layout: str, is_measured: bool = True) -> None:
+        """Remember a memory layout."""
         if self._store is not None and self.layout() != layout:
-            self._store.remember(self._here("layout"), layout)
+            decision = "layout" if is_measured else f"layout of {self._n_images}"
+            self._store.remember(self._here(decision), layout)
 
     def pace(self) -> float:
         """Seconds that an image took here, as measured last; a guess where nothing was."""
@@ -131,7 +139,7 @@ class ModelCache:
         """Say of which images a layer is in the store."""
         if self._store is None:
             return np.zeros(self._n_images, dtype=bool)
-        return self._store.has(self._key(layer), self._digests)
+        return self._with_notes(self._store.has(self._key(layer), self._digests))
 
     def sound(self, layer: str) -> NDArray[np.bool_]:
         """Say of which images a layer is in the store undamaged, which takes reading it."""
@@ -139,7 +147,7 @@ class ModelCache:
         if self._store is not None:
             for places, _rows in self._store.read_blocks(self._key(layer), self._digests):
                 found[places] = True
-        return found
+        return self._with_notes(found)
 
     def read_into(self, layer: str, rows: FloatArray) -> NDArray[np.bool_]:
         """Read what there is of a layer into a table, [N, D]; returns of which images."""
@@ -148,7 +156,16 @@ class ModelCache:
             for places, part in self._store.read_blocks(self._key(layer), self._digests):
                 rows[places] = part
                 found[places] = True
-        return found
+        return self._with_notes(found)
+
+    def _with_notes(self, found: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Leave out images whose remarks were lost: their counts would be wrong."""
+        if self._store is None or self.fingerprint is None or not found.any():
+            return found
+        if self._noted is None:
+            notes = self._store.notes(self.fingerprint.notes_key, self._digests)
+            self._noted = np.array([kept is not None for kept in notes], dtype=bool)
+        return found & self._noted
 
     def rows(self, layer: str, images: Sequence[int]) -> tuple[FloatArray, NDArray[np.bool_]]:
         """Read some images' rows of a layer; returns those found, and which they are."""
@@ -180,6 +197,8 @@ class ModelCache:
             notes,
             self.fingerprint.notes_key,
         )
+        if self._noted is not None:
+            self._noted[list(images)] = True
 
     def notes(self, images: Sequence[int]) -> dict[int, tuple[str, ...]]:
         """Give the remarks kept with images."""
@@ -202,6 +221,8 @@ class ModelCache:
             rows, found = self._exact.read(self._distance_key(layer, distance), names)
             if found.any():
                 values[found] = np.ascontiguousarray(rows).view(np.float64)[:, 0]
+                noted = self._with_notes(np.ones(self._n_images, dtype=bool))
+                values[~noted[pairs].all(axis=1)] = np.nan
         return values
 
     def write_distances(

@@ -529,7 +529,7 @@ def _is_exact(value: Any) -> bool:
 
 
 def _is_compiled(kind: type) -> bool:
-    """Tell whether a class is made in C, so that its instances may hold what nobody sees."""
+    """Tell whether a class is made in C, so that its instances may hold hidden state."""
     if kind in (object, types.SimpleNamespace):
         return False
     new = vars(kind).get("__new__")

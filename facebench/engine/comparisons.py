@@ -69,7 +69,7 @@ class DistanceGroups:
         self.groups = [_grouped(members) for members in by_metric.values()]
 
     def needed(self, missing: Sequence[NDArray[np.bool_]]) -> IntArray:
-        """Give the different pairs of images in one order, whatever compares them.
+        """Give the different pairs of images in one order, for every distance.
 
         Parameters
         ----------

@@ -16,6 +16,7 @@ from facebench.data.images import file_state, open_image
 from facebench.errors import FacebenchError, ImageError, ModelError
 from facebench.models.base import BaseModel
 from facebench.store.file_digests import file_digest
+from facebench.utils.files import FileState
 
 __all__ = [
     "ImageFile",
@@ -28,6 +29,8 @@ __all__ = [
 ]
 
 _WATCH_SECONDS = 1.0
+# How often an image is read again that changes while it is read.
+_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class LoadedImage:
 
 @dataclass(frozen=True)
 class LoadedPart:
-    """What one worker did of a batch: a block of tensors crosses to the main process in one go."""
+    """What one worker did of a batch: a block of tensors reaches the main process at once."""
 
     positions: list[int]
     items: list[LoadedImage]
@@ -120,19 +123,15 @@ def load_part(model: BaseModel, positions: list[int], files: list[ImageFile]) ->
 
 
 def _load(model: BaseModel, file: ImageFile) -> LoadedImage:
-    model.take_image_notes()
     try:
-        before = _as_planned(file)
-        with torch.no_grad():
-            tensor = model.preprocess_image(str(file.path))
-        if file.digest is not None and _state(file.path) != before:
-            _as_planned(file)
+        tensor = _preprocessed(model, file)
     except ImageError as error:
         return LoadedImage(file.path, reason=str(error))
     except Exception as error:
         # A model's own preprocess_image reads files its own way. If we cannot read the file
-        # either, the file is to blame; if we can, the preprocessing is.
+        # either, or it was replaced meanwhile, the file is to blame; else the preprocessing is.
         try:
+            _as_planned(file)
             open_image(file.path)
         except ImageError as image_error:
             return LoadedImage(file.path, reason=str(image_error))
@@ -142,7 +141,28 @@ def _load(model: BaseModel, file: ImageFile) -> LoadedImage:
     return LoadedImage(file.path, _as_chw(model, file.path, tensor), notes=notes)
 
 
-def _as_planned(file: ImageFile) -> tuple[int, ...] | None:
+def _preprocessed(model: BaseModel, file: ImageFile) -> torch.Tensor:
+    """Preprocess an image, and see to it that the bytes decoded are those of its digest.
+
+    A model's own code may read the file in any way. Its bytes are digested before; they are what
+    was decoded if the file system has seen no change by the end.
+    """
+    for _ in range(_TRIES):
+        model.take_image_notes()
+        before = _as_planned(file)
+        is_settled = before is None or before.is_settled
+        with torch.no_grad():
+            tensor = model.preprocess_image(str(file.path))
+        if file.digest is None or before == _state(file.path):
+            if not is_settled:
+                # A change within the same tick of the clock would not show.
+                _as_planned(file)
+            return tensor
+    msg = f"The image {file.path} changes all the time: it was another file after each reading."
+    raise ImageError(msg)
+
+
+def _as_planned(file: ImageFile) -> FileState | None:
     """Check that a file is the one the run was planned with; returns its state."""
     if file.digest is None:
         return None
@@ -158,12 +178,11 @@ def _as_planned(file: ImageFile) -> tuple[int, ...] | None:
     return state
 
 
-def _state(path: Path) -> tuple[int, ...] | None:
+def _state(path: Path) -> FileState | None:
     try:
-        stat = file_state(path)
+        return file_state(path)
     except OSError:
         return None
-    return stat.st_size, stat.st_mtime_ns, stat.st_ino
 
 
 def _as_chw(model: BaseModel, path: Path, tensor: object) -> torch.Tensor:

@@ -34,7 +34,7 @@ from facebench.store.database import FORMAT
 __all__ = ["ModelFingerprint", "model_fingerprint", "running"]
 
 # What a model is called, where it is and which layers are asked for does not change a layer's
-# output; the network and the preprocessing are told apart on their own.
+# output; the network and the preprocessing are distinguished by themselves.
 _NOT_SETTINGS = {
     "name",
     "control",
@@ -69,7 +69,7 @@ class ModelFingerprint:
     settings : str
         Digest of the model's class, its settings, and the network's structure and code.
     preprocessing : str or None
-        Digest of the preprocessing; None where it, or the model, cannot be told apart from
+        Digest of the preprocessing; None where it, or the model, cannot be distinguished from
         others: then nothing may be kept.
     why : str
         Where `preprocessing` is None: what is unknown, and how to declare it.
@@ -94,7 +94,7 @@ class ModelFingerprint:
         dtype : str, default 'float32'
             What rows are kept as.
         extra : str, optional
-            Whatever else changes numbers: autocast, device type.
+            Everything else that changes numbers: autocast, device type.
 
         Raises
         ------
@@ -226,7 +226,7 @@ def tell_once(model: BaseModel) -> bool:
 def running(model: BaseModel) -> Iterator[None]:
     """Tell what a model counts or remembers while it runs from its settings.
 
-    An attribute that the run itself changes (a counter of batches, say) goes on counting as what
+    An attribute that the run itself changes (a counter of batches, say) keeps counting as what
     it was before, until somebody else changes it.
 
     Parameters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -17,24 +17,28 @@ from facebench.engine.steadiness import try_batch
 from facebench.errors import FacebenchError, LayerOutputError, ModelError
 from facebench.models.base import BaseModel
 from facebench.models.layers import BatchTooLargeError
+from facebench.models.trials import unchanged
 
-__all__ = ["Forward", "Precision", "as_rows", "check_finite"]
+__all__ = ["Forward", "OnLayout", "Precision", "as_rows", "check_finite"]
 
 _log = logging.getLogger(__name__)
 Precision: TypeAlias = Literal["float32", "float16", "bfloat16"]
-# A layout is tried on this many whole batches each, the first of which only warms up.
-_TRIAL = 2
-_WORTH_TRYING_SECONDS = 0.25
+OnLayout: TypeAlias = Callable[[str, bool], None]
 _FASTER = 0.85  # of the time of the layout in use
-_BATCHES_WORTH_TRYING = 8
+# A trial sends the first batch through three or four times more: worth it where there are many such batches,
+# and all of them together take so long.
+_BATCHES_WORTH_TRYING = 16
+_SECONDS_WORTH_TRYING = 2.0
 
 
 class Forward:
     """Runs one model's batches.
 
-    The memory layout is decided by measuring: where a batch takes long enough for it to matter,
-    two of the run's own batches go through the network in the other layout, which stays if it is
-    faster by 15 % or more.
+    The memory layout is decided by measuring: where the run is long enough for it to matter, the
+    first batch also goes through the network in the other layout, which is used from then on if it
+    is faster by 15 % or more. Layouts differ in the last bits of a result. So the decision is made,
+    and told, before the first result is given, and what the trial computed is discarded: a run that
+    is killed and continued gives the numbers of an undisturbed one.
 
     Parameters
     ----------
@@ -42,42 +46,42 @@ class Forward:
         The model.
     precision : {'float32', 'float16', 'bfloat16'}
         Other than float32 runs the network under autocast.
-    n_batches : int
-        How many batches are to come.
+    n_images : int
+        How many images the run has.
     layout : str, optional
         'channels_last' or 'contiguous', as an earlier run has decided; None: undecided.
+    on_layout : callable, optional
+        Called once with the layout decided on, and whether it was measured.
 
     Attributes
     ----------
     n_forwards : int
-        Images sent through the network so far, those of a second try included.
+        Images sent through the network so far for their results, those of a second try included.
     seconds : float
         What it took.
-    layout : str or None
-        What was decided.
     """
 
     def __init__(
         self,
         model: BaseModel,
         precision: Precision = "float32",
-        n_batches: int = 0,
+        n_images: int = 0,
         layout: str | None = None,
+        on_layout: OnLayout | None = None,
     ) -> None:
         self.model = model
         self.n_forwards = 0
         self.seconds = 0.0
-        self.layout = layout
         self._precision = precision
         self._is_tried = False
         self._shape: torch.Size | None = None
         self._widths: dict[str, torch.Size] = {}
         self._largest = 0
-        self._own = model.memory_format
-        self._times: dict[torch.memory_format, list[float]] = {}
-        self._trying = layout is None and n_batches >= _BATCHES_WORTH_TRYING
+        self._n_images = n_images
+        self._on_layout = on_layout
+        self._is_undecided = layout is None
         if layout is not None:
-            _use(model, _FORMATS.get(layout, self._own))
+            _use(model, _FORMATS.get(layout, model.memory_format))
 
     @property
     def seconds_per_image(self) -> float:
@@ -121,13 +125,35 @@ class Forward:
         while start < size:
             part = slice(start, min(start + step, size))
             try:
-                layers = self._run(batch.tensor[part], batch.paths[start], limit)
+                layers = self._first_run(batch.tensor[part], batch.paths[start], limit)
             except (BatchTooLargeError, torch.OutOfMemoryError) as error:
                 step = self._smaller(part.stop - part.start, batch.paths[start], error)
                 continue
             self._check_layers(layers, batch.paths[part])
             yield part, layers
             start = part.stop
+
+    def _first_run(
+        self, tensor: torch.Tensor, first: Path, limit: int | None
+    ) -> dict[str, torch.Tensor]:
+        """Run a piece; of the very first one, decide in which layout."""
+        before, n_before = self.seconds, self.n_forwards
+        layers = self._run(tensor, first, limit)
+        if not self._is_undecided:
+            return layers
+        self._is_undecided = False
+        is_measured = False
+        if (
+            self._n_images >= _BATCHES_WORTH_TRYING * len(tensor)
+            and (self.seconds - before) / len(tensor) * self._n_images >= _SECONDS_WORTH_TRYING
+        ):
+            is_measured = self._choose_layout(tensor, limit)
+            # The trial may have used the memory of the results again.
+            self.seconds, self.n_forwards = before, n_before
+            layers = self._run(tensor, first, limit)
+        if self._on_layout is not None:
+            self._on_layout(_NAMES[self.model.memory_format], is_measured)
+        return layers
 
     def _run(self, tensor: torch.Tensor, first: Path, limit: int | None) -> dict[str, torch.Tensor]:
         started = time.perf_counter()
@@ -152,7 +178,6 @@ class Forward:
                 torch.cuda.synchronize(self.model.device)
             seconds = time.perf_counter() - started
             self.seconds += seconds
-        self._learn_layout(seconds, len(tensor))
         return layers
 
     def _autocast(self) -> Any:
@@ -170,7 +195,7 @@ class Forward:
             raise ModelError(msg) from error
         self._largest = size // 2
         _log.warning(
-            "Model %r: %d images at once need too much memory; going on with %d.",
+            "Model %r: %d images at once need too much memory; continuing with %d.",
             self.model.name,
             size,
             self._largest,
@@ -179,36 +204,41 @@ class Forward:
             torch.cuda.empty_cache()
         return self._largest
 
-    def _learn_layout(self, seconds: float, size: int) -> None:
-        """Try the other layout on whole batches of the run, and keep the faster one."""
-        if not self._trying:
-            return
-        current = self.model.memory_format
-        times = self._times.setdefault(current, [])
-        times.append(seconds / size)
-        # One slow batch shows that the other layout is no better; one fast one may be luck.
-        hopeless = current != self._own and times[0] > min(self._times[self._own][1:])
-        if len(times) < _TRIAL and not hopeless:
-            return
-        if current == self._own:
-            if seconds < _WORTH_TRYING_SECONDS:
-                self._trying = False
-                return
-            _use(self.model, _OTHER[current])
-            return
-        own, other = min(self._times[self._own][1:]), min(times[1:] or times)
-        if other > _FASTER * own:
-            _use(self.model, self._own)
-        self._trying = False
-        self.layout = _NAMES[self.model.memory_format]
+    def _choose_layout(self, tensor: torch.Tensor, limit: int | None) -> bool:
+        """Measure a batch in both layouts, and use the faster one; says whether it could be."""
+        own = self.model.memory_format
+        chosen, other = own, _OTHER[own]
+        spent = self.seconds, self.n_forwards
+        times: dict[torch.memory_format, float] = {}
+        try:
+            with unchanged(self.model):
+                times[own] = self._timed(tensor, limit)
+                self.model.use_memory_format(other)
+                times[other] = self._timed(tensor, limit)
+                if times[other] <= times[own]:
+                    # It was slowed by being the first in its layout.
+                    times[other] = self._timed(tensor, limit)
+                if times[other] <= _FASTER * times[own]:
+                    chosen = other
+        except (BatchTooLargeError, torch.OutOfMemoryError):
+            return False
+        finally:
+            self.model.use_memory_format(chosen)
+            self.seconds, self.n_forwards = spent
         _log.info(
             "Model %r runs in the layout %s (%.1f and %.1f ms an image in %s and the other).",
             self.model.name,
-            self.layout,
-            own * 1e3,
-            other * 1e3,
-            _NAMES[self._own],
+            _NAMES[chosen],
+            times[own] / len(tensor) * 1e3,
+            times[other] / len(tensor) * 1e3,
+            _NAMES[own],
         )
+        return True
+
+    def _timed(self, tensor: torch.Tensor, limit: int | None) -> float:
+        before = self.seconds
+        self._run(tensor, Path(), limit)
+        return self.seconds - before
 
     def _check_shape(self, batch: Batch) -> None:
         """Check a batch against those before it: what was wrong must not hang on its size."""

@@ -90,20 +90,18 @@ class KeptLayers:
         notes : mapping of int to tuple of str
             The preprocessing's remarks on each image, stored with it.
         """
-        new = np.zeros(len(numbers), dtype=bool)
-        kept: dict[str, FloatArray] = {}
+        # Layers by the images whose rows are new: a store may have one layer of them already.
+        lacking: dict[bytes, dict[str, FloatArray]] = {}
         for layer, table in self.tables.items():
             rows = as_rows(layers[layer])
             check_finite(self._model, layer, rows, paths)
-            kept[layer] = self._cache.as_kept(rows.numpy())
-            new |= ~self._have[layer][numbers]
-            table[numbers] = kept[layer]
+            kept = self._cache.as_kept(rows.numpy())
+            new = ~self._have[layer][numbers]
+            if new.any():
+                lacking.setdefault(new.tobytes(), {})[layer] = kept[new]
+            table[numbers] = kept
             self._have[layer][numbers] = True
-        if new.any():
-            added = [image for image, is_new in zip(numbers, new.tolist(), strict=True) if is_new]
-            with self._record.timed("store"):
-                self._cache.write(
-                    {layer: rows[new] for layer, rows in kept.items()},
-                    added,
-                    [notes[image] for image in added],
-                )
+        with self._record.timed("store"):
+            for mask, added in lacking.items():
+                images = np.array(numbers)[np.frombuffer(mask, dtype=bool)].tolist()
+                self._cache.write(added, images, [notes[image] for image in images])

@@ -39,7 +39,7 @@ def as_bytes(size: float | str, parameter: str) -> int:
     Raises
     ------
     InputError
-        If it is no positive size.
+        If it is not a positive size.
 
     Examples
     --------

@@ -36,7 +36,7 @@ OnFirstOutputs = Callable[[Mapping[str, torch.Tensor]], None]
 
 
 class FirstOutputs:
-    """Shows some of a model's layers to whoever wants to see them before the rest is made, once.
+    """Shows some of a model's layers to a callback before the rest is computed, once.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class PassTools:
     model, request, settings
         What runs on what, and how.
     keep_all : bool
-        Whether every layer is kept in memory, whatever it takes.
+        Whether every layer is kept in memory, over the budget if need be.
     budget : int
         Bytes to stay within.
     record : ModelRecord
@@ -98,12 +98,8 @@ class PassTools:
 
     def batches(self, chunks: Sequence[Sequence[int]]) -> Iterator[tuple[Batch, list[int]]]:
         """Load images chunk by chunk; yields each batch and the images that could be read."""
-        digests = self.request.digests
         files = (
-            [
-                ImageFile(self.request.images[image], digests[image] if digests else None)
-                for image in chunk
-            ]
+            [ImageFile(self.request.images[image], self.request.digests[image]) for image in chunk]
             for chunk in chunks
         )
         for chunk, batch in zip(chunks, self.loader.batches(files), strict=True):
@@ -157,7 +153,14 @@ class ModelPass:
                 seconds_per_image=tools.forward.seconds_per_image or tools.cache.pace(),
                 keep_all=tools.keep_all,
             )
-            self._wide = WideLayers(tools.model, self.plan.wide, widths, tools.cache, tools.record)
+            self._wide = WideLayers(
+                tools.model,
+                self.plan.wide,
+                widths,
+                tools.cache,
+                tools.record,
+                needs_tables=len(tools.request.row_images) > 0,
+            )
 
     def __enter__(self) -> ModelPass:
         return self
@@ -188,7 +191,7 @@ class ModelPass:
         return self._kept.complete & ~self._wide.pending
 
     def show_stored(self) -> None:
-        """Show some stored rows to whoever wants to see outputs first."""
+        """Show some stored rows to the callback for first outputs."""
         self._tools.first_outputs.show(self._kept.some_rows)
 
     def take(
@@ -231,8 +234,14 @@ class ModelPass:
             self._wide.finish(list(tools.images.bad))
 
     def _take_batch(self, batch: Batch, numbers: list[int]) -> None:
-        for output in self._tools.outputs(batch, numbers):
-            self.take(*output)
+        # Each pass of the network may use the memory of the one before.
+        self._wide.own()
+        n_left = len(numbers)
+        for images, paths, layers in self._tools.outputs(batch, numbers):
+            self.take(images, paths, layers)
+            n_left -= len(images)
+            if n_left:
+                self._wide.own()
 
     def tables(self) -> dict[str, FloatArray]:
         """Give the rows of all images, by layer in network order; wide ones only if needed."""

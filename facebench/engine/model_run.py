@@ -55,7 +55,8 @@ def run_model(
     record : ModelRecord, optional
         Where to note what it took.
     keep_all : bool, default False
-        Keep every layer in memory, whatever it takes, and give rows of readable images only.
+        Keep every layer in memory, over the budget if need be, and give rows of
+        readable images only.
 
     Returns
     -------
@@ -75,8 +76,9 @@ def run_model(
     budget = settings.budget
     with record.timed("digest"):
         cache = ModelCache(model, settings.store, n_images, request.digests, settings.precision)
-    n_batches = -(-n_images // settings.batch_size)
-    forward = Forward(model, settings.precision, n_batches, layout=cache.layout())
+    forward = Forward(
+        model, settings.precision, n_images, layout=cache.layout(), on_layout=cache.keep_layout
+    )
     with ExitStack() as stack:
         stack.enter_context(running(model))
         loader = stack.enter_context(Loader(model, settings.num_workers, n_images))
@@ -140,8 +142,6 @@ def _note(tools: PassTools, the_pass: ModelPass | None) -> None:
         record.layers = {layer: the_pass.plan.how(layer) for layer in the_pass.plan.widths}
     for name, value in tools.cache.facts().items():
         setattr(record, name, value)
-    if forward.layout is not None and record.n_images:
-        tools.cache.keep_layout(forward.layout)
     tools.cache.keep_pace(forward.seconds_per_image)
     record.peak_memory = peak_memory()
 

@@ -1,8 +1,8 @@
 """What a model's code reads while it runs, besides the image: files, environment, network.
 
 Code alone does not tell the content of what it reads. An environment variable of a constant name
-counts by its value; whatever else is read raises `Unidentified`. What is read while a model is
-built is in its weights and attributes already, and is no concern of this module.
+counts by its value; anything else that is read raises `Unidentified`. What is read while a model is
+built is in its weights and attributes already, and is not looked at here.
 
 This is read off the bytecode of what may run: `_forward` and the like, and all that they name.
 """
@@ -39,7 +39,7 @@ _READERS = {
     *("urlopen", "urlretrieve", "Popen", "check_output", "from_pretrained", "hf_hub_download"),
     *("files", "connect", "fdopen"),
 }  # fmt: skip
-# Methods of objects that nobody knows before they are there: of paths, most likely.
+# Methods of objects that do not exist before the call: of paths, most likely.
 _READING_METHODS = {"open", "read_text", "read_bytes", _READ_IMAGE}
 # These are given what somebody else has opened.
 _GIVEN_FILES = {"json", "pickle", "_pickle", "yaml", "tomllib", "marshal", "plistlib"}

@@ -209,7 +209,7 @@ def plan_pass(
     seconds_per_image : float
         What a forward pass costs.
     keep_all : bool, default False
-        Keep every layer, whatever it takes.
+        Keep every layer in memory, over the budget if need be.
 
     Returns
     -------
@@ -303,7 +303,7 @@ def _spill_or_stream(
     `n_images` are to run, in all `n_forwards` times if streamed. Tasks that need the rows
     themselves leave no choice.
     """
-    # Some room is left for whoever shares the disk.
+    # Some room is left for other programs.
     fits = placement.wide_bytes * 1.2 < free_disk(folder)
     if needs_tables:
         if not fits:

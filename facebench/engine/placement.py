@@ -70,7 +70,7 @@ def place_layers(
     needs_tables : bool
         Whether tasks need the rows themselves, not only distances.
     keep_all : bool
-        Keep every layer, whatever it takes.
+        Keep every layer in memory, over the budget if need be.
 
     Returns
     -------

@@ -26,7 +26,7 @@ class ModelRecord:
     model : str
         Display name.
     weights_digest : str or None
-        Of all parameters and buffers; None without a store, where nobody asks.
+        Of all parameters and buffers; None without a store, where it is not needed.
     settings_digest, preprocessing_digest : str or None
         Of the class, its settings and its code; of the preprocessing.
     device, precision, layout : str

@@ -10,6 +10,7 @@ import numpy as np
 
 from facebench.engine.comparisons import PairsOfTask
 from facebench.store import EmbeddingStore
+from facebench.store.file_digests import digest_all
 from facebench.types import IntArray
 
 __all__ = ["EmbeddingRequest", "ImageIndex", "digests_of"]
@@ -24,7 +25,7 @@ class EmbeddingRequest:
     images : list of Path
         A file of each different image.
     digests : list of bytes
-        Of the images; empty without a store.
+        Of the images: what is decoded for any model must have the bytes of the beginning.
     number_of : dict of Path to int
         Every file a task names → its image. Files of the same bytes are one image.
     pairs : list of PairsOfTask
@@ -56,14 +57,13 @@ class ImageIndex:
         self.digests: list[bytes] = []
         self.number_of: dict[Path, int] = {}
         by_content: dict[bytes, int] = {}
-        for file, digest in zip(files, digests_of(files, store) or [b""] * len(files), strict=True):
-            number = by_content.get(digest) if digest else None
+        for file, digest in zip(files, digests_of(files, store), strict=True):
+            number = None if store is None else by_content.get(digest)
             if number is None:
                 number = len(self.images)
                 self.images.append(file)
-                if digest:
-                    self.digests.append(digest)
-                    by_content[digest] = number
+                self.digests.append(digest)
+                by_content[digest] = number
             self.number_of[file] = number
 
     def numbers(self, files: Sequence[Path]) -> IntArray:
@@ -72,13 +72,12 @@ class ImageIndex:
 
 
 def digests_of(images: Sequence[Path], store: EmbeddingStore | None) -> list[bytes]:
-    """Digest image files through the store's memory of them; none without a store.
+    """Digest image files, with a store through its memory of them.
 
     A file that cannot be read gets a digest that no other has; decoding it will tell.
     """
-    if store is None:
-        return []
+    digests = digest_all(images) if store is None else store.image_digests(images)
     return [
         digest if digest is not None else number.to_bytes(16, "big")
-        for number, digest in enumerate(store.image_digests(images))
+        for number, digest in enumerate(digests)
     ]

@@ -1,7 +1,7 @@
 """In which order images go through a network, so that pair partners meet in little memory.
 
 Layers too wide to keep are compared while they are in memory. An image waits there until all its
-partners have come by; the order keeps partners close (reverse Cuthill-McKee on the graph of pairs),
+partners are seen; the order keeps partners close (reverse Cuthill-McKee on the graph of pairs),
 and where too many would wait, some leave and come again in a later round.
 """
 
@@ -86,7 +86,7 @@ def make_schedule(pairs: IntArray, n_images: int, batch_size: int, capacity: int
     while len(remaining):
         round_ = _Round(remaining, n_images, batch_size, waiting_room)
         if len(round_.left) == len(remaining):
-            # Everyone missed everyone: bring one pair together by hand.
+            # Everyone missed everyone: bring one pair together.
             pair = remaining[:1]
             steps.append(Step(list(dict.fromkeys(pair[0].tolist())), pair, []))
             remaining = remaining[1:]
@@ -168,7 +168,7 @@ def _close_order(pairs: IntArray, n_images: int) -> list[int]:
 
 
 def in_chunks(pending: NDArray[np.bool_], size: int, first_size: int) -> list[Step]:
-    """Cut what is pending into batches that are the same whatever an earlier run has left.
+    """Cut what is pending into batches that do not depend on what an earlier run has left.
 
     Batches that lack whole stay as they would be in an undisturbed run, to the last bit of what
     comes out of them; only what is left of broken ones is put together anew.

@@ -34,6 +34,8 @@ class SpilledRows:
         self._path = path
         # Not a memory map: pages of a map would count as this process's memory.
         self._file = path.open("w+b", buffering=0)
+        # All rows are mapped in the end, also where the last images cannot be read.
+        self._file.truncate(n_rows * width * FLOAT)
         # Two groups of pairs read the same layer at once, and a file has one position.
         self._lock = threading.Lock()
 

@@ -1,4 +1,4 @@
-"""Whether a network gives an image the same numbers whatever is beside it, tried on few images."""
+"""Whether a network gives an image the same numbers in any batch, tried on few images."""
 
 from __future__ import annotations
 

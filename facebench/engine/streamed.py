@@ -63,6 +63,8 @@ class Streamer:
         )
         self._paths: dict[int, Path] = {}
         self._waiting: dict[str, dict[int, torch.Tensor]] = {layer: {} for layer in layers}
+        # Images whose rows still lie in the memory of the network.
+        self._borrowed: set[int] = set()
         self._norms: dict[str, dict[int, float]] = {layer: {} for layer in layers}
         self.distances = {
             layer: [np.full(len(group.pairs), np.nan) for group in groups] for layer in layers
@@ -96,7 +98,7 @@ class Streamer:
         images: Sequence[int],
         paths: Sequence[Path],
     ) -> None:
-        """Take in the outputs of a batch: the memory is the network's, until `leave`.
+        """Take in the outputs of a batch: the memory is the network's, until `own` or `leave`.
 
         Parameters
         ----------
@@ -108,6 +110,7 @@ class Streamer:
             Their files, for messages.
         """
         self._paths.update(zip(images, paths, strict=True))
+        self._borrowed.update(images)
         jobs = [
             self._pool.submit(self._take_layer, layer, layers[layer], images, paths)
             for layer in self._waiting
@@ -125,6 +128,9 @@ class Streamer:
                 check_finite(self._model, layer, rows, paths)
             self._norms[layer].update(zip(images, norms.tolist(), strict=True))
         spilled = self._spilled.get(layer)
+        if spilled is not None and not self._needs_norms:
+            # One bad row would spoil every pair: rows on disk are compared around their mean.
+            check_finite(self._model, layer, rows, paths)
         for row, image in zip(rows, images, strict=True):
             if spilled is not None:
                 spilled.write(image, row)
@@ -191,9 +197,16 @@ class Streamer:
         """
         kept = set(keep)
         for layer, waiting in self._waiting.items():
-            self._waiting[layer] = {
-                image: _own(row) for image, row in waiting.items() if image in kept
-            }
+            self._waiting[layer] = {image: row for image, row in waiting.items() if image in kept}
+        self.own()
+
+    def own(self) -> None:
+        """Copy the rows that lie in the network's memory, which its next pass may use again."""
+        for waiting in self._waiting.values():
+            waiting.update(
+                {image: row.clone() for image, row in waiting.items() if image in self._borrowed}
+            )
+        self._borrowed.clear()
 
     def finish_spilled(self, places: Sequence[IntArray]) -> None:
         """Compare what waits on disk.
@@ -237,8 +250,3 @@ class Streamer:
 
 def _places(pairs: IntArray) -> dict[tuple[int, int], int]:
     return {(first, second): place for place, (first, second) in enumerate(pairs.tolist())}
-
-
-def _own(row: torch.Tensor) -> torch.Tensor:
-    """Copy a row out of its batch, unless it is a copy already."""
-    return row if row.untyped_storage().nbytes() == row.numel() * 4 else row.clone()

@@ -38,6 +38,8 @@ class WideLayers:
         Where distances are kept.
     record : ModelRecord
         Where time is noted.
+    needs_tables : bool
+        Whether tasks need the rows themselves.
     """
 
     def __init__(
@@ -47,6 +49,8 @@ class WideLayers:
         widths: Mapping[str, int],
         cache: ModelCache,
         record: ModelRecord,
+        *,
+        needs_tables: bool,
     ) -> None:
         self._plan = plan
         self._cache = cache
@@ -60,9 +64,10 @@ class WideLayers:
                 own = {layer: widths[layer] for layer in plan.layers}
                 self._spills = stack.enter_context(Spills(own, len(plan.needed), plan.folder))
             files = {} if self._spills is None else self._spills.layers
+            # Stored values are in the order of their axes, and so are those that tasks get.
+            reorder = not (needs_tables or plan.stored.any())
             self._streamer = stack.enter_context(
-                # Stored values are in the order of their axes.
-                Streamer(model, plan.groups, plan.layers, files, reorder=not plan.stored.any())
+                Streamer(model, plan.groups, plan.layers, files, reorder=reorder)
             )
             self._stack = stack.pop_all()
         self._streamer.distances.update(plan.known)
@@ -138,8 +143,13 @@ class WideLayers:
             self._streamer.take(wide, numbers, paths)
         self._on_disk[numbers] = self._plan.is_spilled
 
+    def own(self) -> None:
+        """Copy what lies in the network's memory, before it runs again."""
+        with self._record.timed("distance"):
+            self._streamer.own()
+
     def meet(self, step: Step, bad: list[int]) -> None:
-        """Compare what is now together in memory, and let go of what nobody waits for."""
+        """Compare what is now together in memory, and drop rows that no pair still needs."""
         if self._plan.is_spilled or not self._plan.layers:
             return
         pairs = step.pairs[~np.isin(step.pairs, bad).any(axis=1)]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -64,7 +64,7 @@ class Experiment:
             settings.batch_size,
             num_workers=settings.num_workers,
             on_bad_image=settings.on_bad_image,
-            cache_dir=_cache_dir(settings.cache),
+            cache_dir=settings.cache_dir,
             max_memory=settings.max_memory,
             precision=settings.precision,
         )
@@ -131,12 +131,6 @@ def build_experiment(config: Config) -> Experiment:
     if problems:
         raise ConfigError(*problems)
     return Experiment(config, [model for group in models for model in group], tasks)
-
-
-def _cache_dir(cache: Path | Literal[False] | None) -> Path | str | None:
-    if cache is None:
-        return "default"
-    return None if cache is False else cache
 
 
 def image_files(experiment: Experiment) -> list[Path]:

@@ -50,7 +50,7 @@ def code_content(path: Path, folder: Path) -> list[Any]:
         try:
             nodes = list(ast.walk(ast.parse(source)))
         except (SyntaxError, ValueError):
-            # Whoever imports it will say so.
+            # The import reports it.
             continue
         pending += _imported(nodes, file, folder)
         found[file] += [_variables(nodes), _named_files(nodes, [file.parent, folder, Path.cwd()])]

@@ -5,16 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
+from facebench.errors import StoreError
 from facebench.experiment.code_files import code_content
 from facebench.experiment.config import Config
 from facebench.experiment.locations import Located
 from facebench.experiment.paths import named_file
 from facebench.experiment.schema import ExperimentSettings
+from facebench.store import EmbeddingStore
+from facebench.store.file_digests import digest_all
+from facebench.store.folder import existing_store
 
-__all__ = ["experiment_digest"]
+__all__ = ["data_digest", "experiment_digest"]
 
 # Settings that say how a run is done, where to, and under which name: its results are the same.
 _HOW = frozenset(
@@ -23,6 +29,8 @@ _HOW = frozenset(
         *("output", "report", "plots", "name"),
     }
 )
+# Folders that git and Python change by themselves; they hold no images.
+_BY_THEMSELVES = (".git", "__pycache__")
 
 
 def experiment_digest(config: Config) -> str:
@@ -30,9 +38,10 @@ def experiment_digest(config: Config) -> str:
 
     The digest covers models, tasks and what else decides the numbers; every file that the
     configuration names, by content (pairs, weights, plug-ins with the modules, files and
-    environment variables that these name); every folder, by the names, sizes
-    and times of all files in it; and facebench's own code. Batch size, device, cache and the like
-    are left out, and so are the places of files and folders: a moved experiment is the same.
+    environment variables that these name); every folder, by the names and contents of all files
+    in it, also those reached through links; and facebench's own code. Batch size, device, cache and
+    the like are left out, and so are the places and times of files and folders: a moved experiment
+    is the same.
 
     Parameters
     ----------
@@ -46,16 +55,45 @@ def experiment_digest(config: Config) -> str:
     """
     from facebench.results.provenance import code_digest
 
-    without = config.settings.output.resolve()
-    said = {
-        key: _canonical(item, without)
-        for key, item in config.source.value.items()
-        if key not in _HOW and not _goes_without_saying(key, item)
-    }
+    said = _contents(config, with_imports=True)
     said["seed"] = config.settings.seed
     said["facebench"] = code_digest()
-    text = json.dumps(said, sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return _digest(said)
+
+
+def data_digest(config: Config) -> str:
+    """Tell whether any file or folder that an experiment names has changed.
+
+    Unlike `experiment_digest` it is the same before and after plug-ins were imported, which may
+    change the environment.
+
+    Parameters
+    ----------
+    config : Config
+        The configuration.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    return _digest(_contents(config, with_imports=False))
+
+
+def _digest(said: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+
+
+def _contents(config: Config, *, with_imports: bool) -> dict[str, Any]:
+    """Put the content of files and folders in place of their names."""
+    store = existing_store(config.settings.cache_dir)
+    with nullcontext() if store is None else closing(store):
+        contents = _Contents(config, store, with_imports=with_imports)
+        return {
+            key: contents.of_item(item)
+            for key, item in config.source.value.items()
+            if key not in _HOW and not _goes_without_saying(key, item)
+        }
 
 
 def _goes_without_saying(key: str, item: Located) -> bool:
@@ -63,48 +101,102 @@ def _goes_without_saying(key: str, item: Located) -> bool:
     return bool(item.plain() == default)
 
 
-def _canonical(item: Located, without: Path) -> Any:
-    """Put the content of files and folders in place of their names."""
-    if isinstance(item.value, dict):
-        return {key: _canonical(value, without) for key, value in item.value.items()}
-    if isinstance(item.value, list):
-        return [_canonical(value, without) for value in item.value]
-    if isinstance(item.value, str):
-        return _content(item.value, item.place.folder, without)
-    return item.value
+class _Contents:
+    """Reads files and folders, each once; a store remembers the digests of files."""
 
+    def __init__(self, config: Config, store: EmbeddingStore | None, *, with_imports: bool) -> None:
+        own = (config.settings.output, None if store is None else store.folder)
+        # Where runs and the store write does not count.
+        self._without = {os.path.realpath(folder) for folder in own if folder is not None}
+        self._store = store
+        self._with_imports = with_imports
+        self._folders: dict[str, str] = {}
 
-def _content(text: str, folder: Path, without: Path) -> Any:
-    path, attribute = named_file(text, folder)
-    if path is None and text.count(":") == 1:
-        # 'module:Class', beside the configuration.
-        module, _, name = text.partition(":")
-        path, attribute = named_file(f"{module.replace('.', '/')}.py:{name}", folder)
-    try:
-        if path is not None and path.is_dir():
-            return {"folder": _tree_digest(path, without)}
-        if path is not None and path.suffix == ".py":
-            return {"code": code_content(path, folder), "in": attribute}
-        if path is not None:
+    def of_item(self, item: Located) -> Any:
+        if isinstance(item.value, dict):
+            return {key: self.of_item(value) for key, value in item.value.items()}
+        if isinstance(item.value, list):
+            return [self.of_item(value) for value in item.value]
+        if isinstance(item.value, str):
+            return self._of_text(item.value, item.place.folder)
+        return item.value
+
+    def _of_text(self, text: str, folder: Path) -> Any:
+        path, attribute = named_file(text, folder)
+        if path is None and text.count(":") == 1:
+            # 'module:Class', beside the configuration.
+            module, _, name = text.partition(":")
+            path, attribute = named_file(f"{module.replace('.', '/')}.py:{name}", folder)
+        if path is None:
+            return text
+        if path.is_dir():
+            return {"folder": self._of_folder(path)}
+        try:
+            if path.suffix == ".py" and self._with_imports:
+                return {"code": code_content(path, folder), "in": attribute}
             with path.open("rb") as file:
                 return {"file": hashlib.file_digest(file, "sha256").hexdigest(), "in": attribute}
-    except OSError:
-        # Nobody may read it: the name has to do.
-        pass
-    return text
+        except OSError:
+            # The reader of the file reports it.
+            return text
+
+    def _of_folder(self, folder: Path) -> str:
+        real = os.path.realpath(folder)
+        if real not in self._folders:
+            found = list(_walk(real, self._without))
+            files = [Path(real, name) for name, other in found if other is None]
+            digests = iter(self._of_files(files))
+            lines = [(name, next(digests) if other is None else other) for name, other in found]
+            self._folders[real] = hashlib.sha256(repr(sorted(lines)).encode()).hexdigest()
+        return self._folders[real]
+
+    def _of_files(self, files: list[Path]) -> list[str]:
+        try:
+            known = digest_all(files) if self._store is None else self._store.image_digests(files)
+        except StoreError:
+            # The run will say what is wrong with the store.
+            known = digest_all(files)
+        return ["unreadable" if digest is None else digest.hex() for digest in known]
 
 
-def _tree_digest(folder: Path, without: Path) -> str:
-    digest = hashlib.sha256()
-    for where, folders, files in os.walk(folder):
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".") and Path(where, name).resolve() != without
-        )
-        for name in sorted(files):
-            path = Path(where, name)
-            state = path.stat()
-            line = (path.relative_to(folder).as_posix(), state.st_size, state.st_mtime_ns)
-            digest.update(repr(line).encode())
-    return digest.hexdigest()
+def _walk(root: str, without: set[str]) -> Iterator[tuple[str, str | None]]:
+    """Go through a folder and all that its links lead to, every folder once.
+
+    Yields names relative to `root`; of a file with None, of a link to a folder met elsewhere with
+    where that is. Links that lead nowhere, such as the lock files of editors, are left out.
+    """
+    # A link to a folder above holds the folder itself, and maybe the whole disk.
+    met = {**dict.fromkeys(map(str, Path(root).parents), "above"), root: "."}
+    pending, linked = [root], list[tuple[str, str]]()
+    while pending or linked:
+        if not pending:
+            # Real folders come first, so that what a folder counts as hangs on no link's name.
+            path, real = linked.pop(0)
+            if real in met:
+                yield os.path.relpath(path, root), f"is {met[real]}"
+                continue
+            met[real] = os.path.relpath(path, root)
+            pending.append(path)
+        here = pending.pop()
+        try:
+            entries = sorted(os.scandir(here), key=lambda entry: entry.name)
+        except OSError:
+            yield os.path.relpath(here, root), "unreadable"
+            continue
+        for entry in entries:
+            try:
+                is_folder, is_file = entry.is_dir(), entry.is_file()
+            except OSError:
+                # A link to itself.
+                continue
+            if is_file:
+                yield os.path.relpath(entry.path, root), None
+            elif is_folder and entry.name not in _BY_THEMSELVES:
+                real = os.path.realpath(entry.path)
+                if real in without:
+                    continue
+                if entry.is_symlink() or here not in met:
+                    linked.append((entry.path, real))
+                else:
+                    met[real] = os.path.relpath(entry.path, root)
+                    pending.append(entry.path)

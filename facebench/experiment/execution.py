@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from facebench.errors import InputError, RunFailedError
 from facebench.experiment.config import Config
+from facebench.experiment.digest import data_digest
 from facebench.experiment.paths import with_absolute_paths
 from facebench.utils.files import held, safe_name
 
@@ -61,12 +62,16 @@ class Outcome:
         Whether the folder is that of a previous run.
     failures : tuple of (str, Exception)
         What failed.
+    data_changed : bool
+        Whether files that the experiment names changed while it ran. Then the run counts as one of
+        other data, and the same experiment runs anew.
     """
 
     path: Path
     status: Literal["finished", "failed"]
     continued: bool
     failures: tuple[tuple[str, BaseException], ...] = ()
+    data_changed: bool = False
 
 
 def find_previous_run(config: Config, digest: str) -> PreviousRun | None:
@@ -149,7 +154,12 @@ def exclusive_lock(config: Config, digest: str) -> Iterator[None]:
 
 
 def run_experiment(
-    experiment: Experiment, digest: str, previous: PreviousRun | None, *, deep: bool = False
+    experiment: Experiment,
+    digest: str,
+    previous: PreviousRun | None,
+    *,
+    deep: bool = False,
+    data: str | None = None,
 ) -> Outcome:
     """Run an experiment, or continue a previous run; call it within `exclusive_lock`.
 
@@ -163,6 +173,9 @@ def run_experiment(
         The run to continue.
     deep : bool, default False
         Look for near duplicates among any number of images.
+    data : str, optional
+        From `data_digest`, taken with `digest`: what the data must be at the end too. None does not
+        look.
 
     Returns
     -------
@@ -182,7 +195,7 @@ def run_experiment(
         if previous is None
         else RunFolder.reopen(previous.path)
     )
-    config = {
+    config: dict[str, Any] = {
         _DIGEST: digest,
         "file": str(experiment.config.path.resolve()),
         "settings": with_absolute_paths(experiment.config),
@@ -212,8 +225,11 @@ def run_experiment(
         save("interrupted")
         raise
     status: Literal["finished", "failed"] = "failed" if failures else "finished"
+    has_changed = data is not None and data_digest(experiment.config) != data
+    if has_changed:
+        config[_DIGEST] = None
     save(status, failures)
-    return Outcome(folder.path, status, previous is not None, failures)
+    return Outcome(folder.path, status, previous is not None, failures, has_changed)
 
 
 def _folder_of(config: Config) -> Path:

@@ -113,6 +113,13 @@ class ExperimentSettings(_Checked):
         description="Python files or modules to import first, such as ones that register names.",
     )
 
+    @property
+    def cache_dir(self) -> Path | Literal["default"] | None:
+        """The folder of the embedding store, as `open_store` takes it."""
+        if self.cache is None:
+            return "default"
+        return None if self.cache is False else self.cache
+
 
 def json_schema() -> dict[str, Any]:
     """Describe the file format for editors.

@@ -176,7 +176,7 @@ class _Converter:
             msg = f"{place}: With its aliases the file unfolds to over {_MOST_VALUES:,} values."
             raise ConfigError(msg)
         if any(node is other for other in self._open):
-            msg = f"{place}: This alias stands inside of what it stands for."
+            msg = f"{place}: This alias is inside the node it refers to."
             raise ConfigError(msg)
         if isinstance(node, yaml.ScalarNode):
             return Located(self._scalar(node, place), place)

@@ -282,7 +282,7 @@ def _check_rank(name: str, rank: int) -> None:
 def within_rank(ranked: RankedProbes, rank: int) -> Float64Array:
     """Give the similarities of probes, NaN for the mated ones whose rank is beyond `rank`.
 
-    A mate beyond the rank is never found, whatever the threshold: as if its comparison failed.
+    A mate beyond the rank is never found, at any threshold: as if its comparison failed.
     """
     missed = ranked.mated & ((ranked.ranks < 1) | (ranked.ranks > rank))
     return np.where(missed, np.nan, ranked.similarities)

@@ -101,7 +101,7 @@ def _classical(wanted: Float64Array, n_dimensions: int) -> Float64Array:
 
 
 def _upright(places: Float64Array) -> Float64Array:
-    """Turn a map to its principal axes, the same way whatever the machine's eigenvectors are."""
+    """Turn a map to its principal axes, the same way on every machine."""
     centred = places - places.mean(axis=0)
     turned = centred @ np.linalg.eigh(centred.T @ centred)[1][:, ::-1]
     extremes = turned[np.abs(turned).argmax(axis=0), np.arange(turned.shape[1])]

@@ -5,7 +5,7 @@ Ratings are an array [N, K], a row per pair and a column per rater, NaN where a 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -13,15 +13,44 @@ from facebench.metrics.correlation import correlate
 from facebench.types import Float64Array
 
 __all__ = [
+    "POOLS",
     "NoiseCeiling",
+    "Pool",
     "SplitHalf",
     "ceilings",
     "mean_rating",
     "noise_ceiling",
+    "pool_for",
+    "pooled_ratings",
     "share_of_ceiling",
     "spearman_brown",
     "split_half",
 ]
+
+
+Pool = Literal["mean", "zscore", "rank"]
+POOLS = ("mean", "zscore", "rank")
+
+
+def pool_for(measure: str) -> str:
+    """Give the way of averaging raters whose mean predicts single raters best, by a measure.
+
+    Parameters
+    ----------
+    measure : str
+        See `facebench.metrics.correlation.correlate`.
+
+    Returns
+    -------
+    {'zscore', 'rank', 'mean'}
+        Standardised ratings for 'pearson', ranks for measures of order, else raw ratings.
+
+    Examples
+    --------
+    >>> pool_for("spearman"), pool_for("pearson")
+    ('rank', 'zscore')
+    """
+    return {"pearson": "zscore", "cosine": "mean"}.get(measure, "rank")
 
 
 class NoiseCeiling(NamedTuple):
@@ -66,19 +95,47 @@ def _as_ratings(ratings: Any) -> Float64Array:
     return table
 
 
-def _poolable(ratings: Float64Array, pool: str) -> Float64Array:
-    """Put raters on one scale before they are averaged."""
+def pooled_ratings(ratings: Any, pool: str) -> Float64Array:
+    """Put raters on one scale, before they are averaged.
+
+    Parameters
+    ----------
+    ratings : array-like, shape [N, K]
+        A row per pair, a column per rater; NaN where missing.
+    pool : {'mean', 'zscore', 'rank'}
+        Ratings as they are; each rater's standardised; or each rater's centred ranks, as a share of
+        the number of pairs they rated.
+
+    Returns
+    -------
+    array, shape [N, K]
+
+    Raises
+    ------
+    ValueError
+        If the ratings are not a table of numbers, or `pool` is unknown.
+
+    Examples
+    --------
+    >>> pooled_ratings([[1, 10], [2, 30], [3, 20]], "rank").tolist()[0]
+    [-0.3333333333333333, -0.3333333333333333]
+    """
+    table = _as_ratings(ratings)
     if pool == "mean":
-        return ratings
+        return table
     if pool == "rank":
         from scipy.stats import rankdata
 
-        return np.asarray(rankdata(ratings, axis=0, nan_policy="omit"))
+        # Raters of more pairs have more ranks.
+        n_rated = np.maximum((~np.isnan(table)).sum(axis=0), 1)
+        ranks = rankdata(table, axis=0, nan_policy="omit")
+        return np.asarray((ranks - (n_rated + 1) / 2) / n_rated)
     if pool == "zscore":
-        spread = np.nanstd(ratings, axis=0)
-        centred = ratings - np.nanmean(ratings, axis=0)
+        count = np.maximum((~np.isnan(table)).sum(axis=0), 1)
+        centred = table - np.nansum(table, axis=0) / count
+        spread = np.sqrt(np.nansum(centred**2, axis=0) / count)
         return np.asarray(centred / np.where(spread > 0, spread, 1.0))
-    msg = f"The 'pool' parameter must be 'mean', 'rank' or 'zscore'. Got {pool!r} instead."
+    msg = f"The 'pool' must be one of {', '.join(map(repr, POOLS))}. Got {pool!r} instead."
     raise ValueError(msg)
 
 
@@ -131,7 +188,7 @@ def ceilings(
         By rater; NaN where not defined, or the rater does not count.
     """
     table = _as_ratings(ratings)
-    pooled = _poolable(table, pool)
+    pooled = pooled_ratings(table, pool)
     drawn, counts = np.asarray(weights, dtype=np.float64), np.asarray(times, dtype=np.float64)
     seen = ~np.isnan(table)
     values = np.where(seen, pooled, 0.0)

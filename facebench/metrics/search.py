@@ -4,7 +4,7 @@ A table of all comparisons of 1,000 probes with a million templates would take 4
 the gallery at a time is multiplied with the probes in float32, and the product only decides which
 few comparisons deserve a second look: those within its error bound of the k-th best so far, or of
 the mate. They alone are computed again, in float64 and row by row, and these values decide. So the
-result is that of the exact distances, whatever the block size, the threads or the BLAS, and equal
+result is that of the exact distances, for any block size, number of threads or BLAS, and equal
 templates tie exactly.
 """
 
@@ -90,7 +90,7 @@ def search_gallery(
     ----------
     N. J. Higham, "Accuracy and stability of numerical algorithms" (2002), section 3.1: the error of
     an inner product of n terms is at most n u / (1 - n u) times the product of the norms, u the
-    unit roundoff, in whatever order it is summed.
+    unit roundoff, in any order of summation.
 
     Examples
     --------

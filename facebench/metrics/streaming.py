@@ -18,7 +18,7 @@ _CHUNK = 1 << 20
 class StreamingRoc:
     """Gather scores chunk by chunk into bins; `result` is a `Roc` for auc, eer and tar_at_far.
 
-    Memory is 24 bytes per bin and one chunk, whatever the number of scores. Every point of the
+    Memory is 24 bytes per bin and one chunk, for any number of scores. Every point of the
     resulting ROC is exact: a threshold at a bin's edge parts the scores as counted. What is lost
     are the points inside a bin. So, with g_b and i_b the shares of genuine and impostor
     comparisons in bin b, the errors against the exact functions are at most

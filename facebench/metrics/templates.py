@@ -78,7 +78,7 @@ def combine_flips(embeddings: FloatArray, flipped: FloatArray, how: Flip = "sum"
     embeddings, flipped : array, shape [N, D]
         Row against row; a row of NaN, for an image that could not be read, makes NaN.
     how : {'sum', 'concat'}
-        Add them, or put one behind the other. With unit vectors, the cosine of sums asks how alike
+        Add them, or concatenate them. With unit vectors, the cosine of sums asks how alike
         the averages are; of concatenations, how alike either view is to its like.
 
     Returns
@@ -134,7 +134,7 @@ def pool_templates(
         The template each image belongs to: numbers or text.
     media : array-like, shape [N], optional
         The medium each image comes from: frames of one video share one. Media of two templates
-        are two, whatever their names. None makes every image its own medium.
+        are two, even under one name. None makes every image its own medium.
     weights : array-like, shape [N], or 'norm', optional
         Such as detector scores, 0 or more. 'norm' is the length of the embedding, which many
         networks let grow with the quality of the image; it needs no normalising before to work.

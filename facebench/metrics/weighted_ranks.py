@@ -11,7 +11,7 @@ from facebench.types import Float64Array, IntArray
 
 __all__ = ["concordance", "concordances", "ranks", "weighted_ranks"]
 
-# Pairs x resamples in one go: small enough for the cache.
+# Pairs x resamples per call: small enough for the cache.
 _CHUNK = 1 << 18
 # Comparisons among those left out, per element of the table, up to which leaving out is faster.
 _FEW = 64

@@ -98,7 +98,7 @@ def read_checkpoint(weights_path: StrPath) -> Checkpoint:
     MissingWeightsError
         If there is no such file.
     WeightsError
-        If it is no checkpoint, or a pickle of more than tensors and plain containers.
+        If it is not a checkpoint, or a pickle of more than tensors and plain containers.
     """
     path = Path(weights_path)
     if not path.is_file():
@@ -177,7 +177,7 @@ def _read_torch(path: Path) -> Any:
     except pickle.UnpicklingError as error:
         raise refused_pickle(path, error) from error
     except Exception as error:
-        # torch.load raises whatever its readers meet in a damaged or foreign file, and may add
+        # torch.load raises any exception of its readers for a damaged or foreign file, and may add
         # how to run its code after all.
         told = str(error).partition("\n")[0]
         reason = f": {told}" if told and "weights_only" not in told else ""

@@ -87,7 +87,7 @@ class CLIPModel(BaseModel):
     ) -> None:
         self.version = str(version)
         self.pretrained = pretrained
-        # No seed changes a trained network: what is kept of it is found whatever the seed.
+        # No seed changes a trained network: what is kept of it is found with any seed.
         self.seed = 0 if pretrained else seed
         super().__init__(name, extract_layers=extract_layers, device=device)
 

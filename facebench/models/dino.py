@@ -86,7 +86,7 @@ class DinoModel(BaseModel):
     ) -> None:
         self.version = str(version)
         self.pretrained = pretrained
-        # No seed changes a trained network: what is kept of it is found whatever the seed.
+        # No seed changes a trained network: what is kept of it is found with any seed.
         self.seed = 0 if pretrained else seed
         self.pooling = one_of(pooling, _POOLINGS, "pooling", "DinoModel")
         super().__init__(name, extract_layers=extract_layers, device=device)

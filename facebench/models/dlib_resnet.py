@@ -21,7 +21,7 @@ class DlibResNetModel(BaseModel):
     """A face network of 29 layers, trained on three million faces, whose weights pip installs.
 
     Its 128 numbers are meant for Euclidean distance; people photographed in everyday conditions
-    are told apart at about 0.6.
+    are separated at about 0.6.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class DlibResNetModel(BaseModel):
     ) -> None:
         self.align = align
         self.pretrained = pretrained
-        # No seed changes a trained network: what is kept of it is found whatever the seed.
+        # No seed changes a trained network: what is kept of it is found with any seed.
         self.seed = 0 if pretrained else seed
         self.expected_notes = (_NO_FACE,) if align else ()
         super().__init__(name, extract_layers=extract_layers, device=device)

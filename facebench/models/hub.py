@@ -97,7 +97,7 @@ def load_from_hub(load: Callable[[], T], version: str, owner: str, what: str = "
                 "class around the code if you trust it."
             )
             raise ModelError(msg) from error
-        where = f"{version!r} is no local folder, not in the hub's cache, and cannot be downloaded"
+        where = f"{version!r} is neither a local folder nor in the hub's cache nor downloadable"
         if Path(version).is_dir():
             where = f"The folder {version} holds no loadable model"
         msg = (
@@ -141,11 +141,11 @@ def load_network(family: Any, version: str, owner: str, **options: Any) -> nn.Mo
         version,
         owner,
     )
-    lacking = [*report["missing_keys"], *(key for key, *_ in report.get("mismatched_keys", ()))]
-    if lacking:
+    absent = [*report["missing_keys"], *(key for key, *_ in report.get("mismatched_keys", ()))]
+    if absent:
         msg = (
             f"The weights of {version} do not fill {type(network).__name__}, the network of "
-            f"{owner}: {listed('missing or of another shape', sorted(lacking))}. "
+            f"{owner}: {listed('missing or of another shape', sorted(absent))}. "
             "Give a version that was saved from this network."
         )
         raise WeightsError(msg)

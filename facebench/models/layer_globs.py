@@ -73,7 +73,7 @@ def expand_layers(
         found = _matches(pattern, names, leaves) or ending_in(pattern, names)
         if not found:
             near = difflib.get_close_matches(pattern, names, n=3, cutoff=0.0)
-            what = "matches no layer" if is_pattern(pattern) else "is no layer"
+            what = "matches no layer" if is_pattern(pattern) else "is not a layer"
             msg = (
                 f"{pattern!r} {what} of this network, whose {len(names)} layers are named like "
                 f"{', '.join(map(repr, near)) or '(none)'}."
@@ -144,7 +144,7 @@ def _matches(pattern: str, names: Sequence[str], leaves: Sequence[str] | None) -
 
 
 def _fits(parts: Sequence[str], wanted: Sequence[str]) -> bool:
-    """Match components from the end of the pattern's table: linear in both, whatever the stars."""
+    """Match components from the end of the pattern's table: linear in both."""
     reached = {0}
     for want in wanted:
         if want == _ANY_DEPTH:

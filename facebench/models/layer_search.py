@@ -15,7 +15,7 @@ __all__ = ["by_pattern", "find_layers", "in_torchscript", "leaf_layers", "networ
 
 # They hold modules for others to call, and are never called themselves.
 _SHELVES = (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
-# They call what they hold one after the other, or not at all: no blocks of their own.
+# They call what they hold one after the other, or not at all: not blocks themselves.
 _LISTS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 _POOLING = (nn.MaxPool2d, nn.AvgPool2d)
 
@@ -64,7 +64,7 @@ def network_blocks(network: nn.Module) -> list[str]:
     """List the blocks of a network: the modules it repeats, one after the other.
 
     Of a transformer its layers, of a ResNet its residual blocks, of a DenseNet its dense layers. A
-    stage that does nothing but run a list of such modules is no block, its modules are. A network
+    stage that only runs a list of such modules is not a block, its modules are. A network
     that repeats no modules has blocks if it pools: they end there, as those of VGG do.
 
     Returns
@@ -139,7 +139,7 @@ def find_layers(network: nn.Module, asked: Iterable[str]) -> list[str]:
         The network.
     asked : iterable of str
         See `facebench.models.layer_globs.expand_layers`. A pattern stands for layers that a
-        forward pass may call; a name that is no layer's, nor the end of one, is left as it is.
+        forward pass may call; a name that is neither a layer's nor the end of one is left as it is.
 
     Returns
     -------

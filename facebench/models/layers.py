@@ -402,7 +402,7 @@ def _inside_torchscript(layer: str, owner: str) -> str:
 
 
 def _version(tensor: torch.Tensor) -> int | None:
-    """Count how often a tensor's memory was written to; None if nobody counts."""
+    """Count how often a tensor's memory was written to; None if it is not counted."""
     return None if tensor.is_inference() else tensor._version
 
 

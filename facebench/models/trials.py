@@ -80,7 +80,7 @@ def settle_layers(model: BaseModel, batch: torch.Tensor) -> None:
 
 
 def try_another_number(model: BaseModel, batch: torch.Tensor) -> None:
-    """Demand that the first axis of what is read is the images, whatever their number.
+    """Demand that the first axis of what is read is the images, for any number of them.
 
     As many tokens as images, or one image, would hide that it is not.
 

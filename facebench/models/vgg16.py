@@ -63,7 +63,7 @@ class Vgg16Model(BaseModel):
         device: str | torch.device | None = None,
     ) -> None:
         self.pretrained = pretrained
-        # No seed changes a trained network: what is kept of it is found whatever the seed.
+        # No seed changes a trained network: what is kept of it is found with any seed.
         self.seed = 0 if pretrained or weights_path is not None else seed
         super().__init__(name, weights_path, extract_layers, preprocess_function, device=device)
 

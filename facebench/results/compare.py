@@ -68,7 +68,7 @@ def compare_runs(a: Path, b: Path, output: Path | None = None) -> RunComparison:
     Raises
     ------
     RunFolderError
-        If one is no run that can be read.
+        If one is not a readable run.
     """
     one, other = load_run(a), load_run(b)
     numbers = _side_by_side(one, other)

@@ -201,7 +201,7 @@ def _missing_when_saved(
 
 
 def _images(task: Any) -> Iterator[tuple[str, str]]:
-    table = getattr(task, "pairs_df", None)
+    table = getattr(task, "measured_pairs", None)
     names = task.images if table is None else [*table["img1"], *table["img2"]]
     return ((str(task.images_path), str(name)) for name in names)
 

@@ -17,6 +17,7 @@ from facebench.errors import FacebenchError, InputError
 from facebench.results.schema import DATA_HEALTH_FILE
 from facebench.types import DistancesByModel
 from facebench.utils.files import atomic_path, safe_name
+from facebench.utils.sharing import make_folder
 
 if TYPE_CHECKING:
     from facebench.run.measurement import AnyTask
@@ -114,7 +115,7 @@ def _columns_of(task: str, results: pd.DataFrame) -> dict[tuple[str, str], dict[
     for record in results.to_dict("records"):
         key = (str(record[MODEL]), str(record[LAYER]))
         prefix = f"{task} - {record[CONDITION]}" if CONDITION in record else task
-        # Several rows of one name are told apart by number.
+        # Several rows of one name are numbered.
         seen[*key, prefix] += 1
         if seen[*key, prefix] > 1:
             prefix = f"{prefix} [{seen[*key, prefix]}]"
@@ -197,7 +198,7 @@ def draw_class(
         ``distances[model][task]``, for plots that show pairs.
     """
     output = _class_folder(folder, class_name)
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     results = pd.concat([performances[task.name] for task in tasks], ignore_index=True)
     static = isinstance(inspect.getattr_static(type(tasks[0]), "plot"), staticmethod | classmethod)
     if static:

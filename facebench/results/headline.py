@@ -41,7 +41,7 @@ def number(value: float | None) -> str:
 
 
 def best_layers(results: pd.DataFrame, task: str, facts: TaskFacts) -> dict[str, str]:
-    """Choose the layer that stands for each model in a task.
+    """Choose the layer that represents each model in a task.
 
     Parameters
     ----------

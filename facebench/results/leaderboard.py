@@ -54,7 +54,7 @@ def write_leaderboard(runs: Sequence[Path], output: Path) -> Path:
     InputError
         If there are no runs.
     RunFolderError
-        If one is no run that can be read.
+        If one is not a readable run.
     """
     loaded = {str(Path(run).absolute()): load_run(run) for run in runs}
     if not loaded:
@@ -112,7 +112,7 @@ def _board(runs: Sequence[Run]) -> Table:
 
 
 def _task_names(runs: Sequence[Run]) -> dict[tuple[str, str], str]:
-    """Name every run's tasks, so that those of one name but of different data are told apart."""
+    """Name every run's tasks, so that tasks of one name but of different data differ."""
     data: dict[str, dict[str, None]] = {}
     digests = {}
     for run in runs:

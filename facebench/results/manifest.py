@@ -34,7 +34,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     try:
         if file.exists() and not file.is_file():
             # A pipe would be waited for without end.
-            msg = f"{file} must be the manifest of a run, in JSON. It is no file."
+            msg = f"{file} must be the manifest of a run, in JSON. It is not a file."
             raise RunFolderError(msg)
         manifest = json.loads(file.read_text(encoding="utf-8"))
         version = int(manifest["schema_version"])
@@ -42,7 +42,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         manifest = {name: value for name, value in manifest.items() if value is not None}
         _check(manifest)
     except FileNotFoundError:
-        msg = f"{path} is no run folder: no {MANIFEST_FILE} in it. Give a folder NAME/TIME-ID."
+        msg = f"{path} is not a run folder: it has no {MANIFEST_FILE}. Give a folder NAME/TIME-ID."
         raise RunFolderError(msg) from None
     except RunFolderError:
         raise
@@ -71,7 +71,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
 # What readers look into, and what they look into one by one.
 _OBJECTS = (
     *("tasks", "models", "data", "code", "working_directory", "versions", "machine", "process"),
-    *("health", "config", "seeds", "remarks", "provenance"),
+    *("health", "config", "seeds", "remarks", "provenance", "files"),
 )
 _ENTRIES = ("tasks", "models", "data")
 

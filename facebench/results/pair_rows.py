@@ -19,7 +19,7 @@ __all__ = ["PairRows", "layers_of"]
 
 _COMPUTED = "model_computed_distance"
 _PAIR = ("img1", "img2")
-# Where items that are no pairs name images.
+# Where items other than pairs name images.
 _IMAGE_COLUMNS = (*_PAIR, "img3", "image")
 _GIVEN = "distance"
 
@@ -29,7 +29,7 @@ Sides = tuple[IntArray, IntArray]
 
 
 class _Pairs:
-    """What rows say whatever the layer: who is in them, their labels, ratings and conditions.
+    """What rows hold for every layer: who is in them, their labels, ratings and conditions.
 
     Layers of the same pairs share one, so that all of it is looked at once.
     """

@@ -7,7 +7,6 @@ import os
 import platform
 import re
 import shutil
-import stat
 import subprocess
 import sys
 import tempfile
@@ -18,8 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import facebench
+from facebench.data.images import file_state, image_bytes
+from facebench.data.packs import split_member
 from facebench.data.pairs import resolve_image
-from facebench.errors import ImageError
+from facebench.errors import FacebenchError, ImageError
+from facebench.utils.files import FileState
 
 __all__ = ["Digests", "code_digest", "git_state", "machine", "process", "still_runs", "versions"]
 
@@ -42,25 +44,32 @@ _COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 class Digests:
-    """SHA-256 of files, each read once as long as its size and time stay as they are."""
+    """SHA-256 of files, each read once as long as the file system sees no change of it."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, int, int], str] = {}
+        self._known: dict[str, tuple[FileState, str]] = {}
 
     def of_file(self, path: Path) -> str | None:
-        """Give the digest of a file; None if it cannot be read."""
+        """Give the digest of a file, or of an image in a pack; None if it cannot be read."""
         try:
-            state = path.stat()
-            if not stat.S_ISREG(state.st_mode):
+            state = file_state(path)
+            known = self._known.get(str(path))
+            if known is not None and known[0] == state:
+                return known[1]
+            is_settled = state.is_settled
+            if split_member(path) is not None:
+                digest = hashlib.sha256(image_bytes(path)).hexdigest()
+            elif path.is_file():
+                with path.open("rb") as file:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+            else:
                 # A pipe or a device would be read without end.
                 return None
-            key = (str(path), state.st_size, state.st_mtime_ns)
-            if key not in self._known:
-                with path.open("rb") as file:
-                    self._known[key] = hashlib.file_digest(file, "sha256").hexdigest()
-        except (OSError, ValueError):
+        except (OSError, ValueError, FacebenchError):
             return None
-        return self._known[key]
+        if is_settled:
+            self._known[str(path)] = (state, digest)
+        return digest
 
     def of_images(self, folder: Path, names: Iterable[str]) -> dict[str, Any]:
         """Give one digest of many images, which changes if any of them does.

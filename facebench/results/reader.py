@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
+import logging
 from collections.abc import Callable, Collection
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from facebench.errors import RunFolderError, UnknownNameError
+from facebench.results.checksums import CHECKSUMS, changed_tables, check_table, told_changed
 from facebench.results.manifest import read_manifest
 from facebench.results.schema import (
     DISTANCES_FILE,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Run", "load_run"]
 
+_log = logging.getLogger(__name__)
 _Table = TypeVar("_Table")
 
 
@@ -48,6 +51,7 @@ class Run:
         self.path = path
         self.manifest = manifest
         self.status = _status(manifest)
+        self._checked: set[str] = set()
 
     def __repr__(self) -> str:
         return f"Run({self.id!r}, {self.status}, {len(self.results)} results)"
@@ -62,8 +66,7 @@ class Run:
         """The tidy table, a row per number; see `facebench.results.schema`."""
         import pandas as pd
 
-        file = self.path / RESULTS_FILE
-        if not file.exists():
+        if RESULTS_FILE not in self.manifest[CHECKSUMS] and not self._has(RESULTS_FILE):
             # Interrupted before anything was measured.
             return empty_results()
 
@@ -72,7 +75,7 @@ class Run:
             # Older versions lack columns that came later.
             return table.reindex(columns=list(RESULTS_COLUMNS)).astype(RESULTS_COLUMNS)
 
-        return _readable(file, read)
+        return self._read(RESULTS_FILE, read)
 
     @cached_property
     def distances(self) -> pd.DataFrame:
@@ -82,17 +85,16 @@ class Run:
         """
         import pandas as pd
 
-        file = self.path / DISTANCES_FILE
-        if not file.exists():
+        if not self._has(DISTANCES_FILE):
             return pd.DataFrame(columns=["model", "layer", "layer_index", "task", "row"])
-        return _readable(file, pd.read_parquet)
+        return self._read(DISTANCES_FILE, pd.read_parquet)
 
     @cached_property
     def left_out(self) -> dict[tuple[str, str, str], JackknifeReplicates]:
         """By task, model and layer, measures without parts of the pairs, in turn."""
         from facebench.results.replicates_file import read_replicates
 
-        return _readable(self.path / REPLICATES_FILE, read_replicates)
+        return self._read(REPLICATES_FILE, read_replicates)
 
     @property
     def models(self) -> list[str]:
@@ -133,8 +135,22 @@ class Run:
             if name not in known:
                 msg = f"The run has no {what} {name!r}. It has: {', '.join(known) or 'none'}."
                 raise UnknownNameError(msg)
-        file = self.path / DISTANCES_FILE
-        return _readable(file, lambda path: read_block(path, model, task, layers))
+        return self._read(DISTANCES_FILE, lambda path: read_block(path, model, task, layers))
+
+    def _has(self, name: str) -> bool:
+        return (self.path / name).exists()
+
+    def _read(self, name: str, reader: Callable[[Path], _Table]) -> _Table:
+        """Read a table after checking, once, that it is as the run wrote it."""
+        file = self.path / name
+
+        def checked(path: Path) -> _Table:
+            if name not in self._checked and path.exists():
+                check_table(path, self.manifest)
+                self._checked.add(name)
+            return reader(path)
+
+        return _readable(file, checked)
 
     def headline(self) -> pd.DataFrame:
         """Give the numbers that stand for each task, best layer of each model first.
@@ -194,7 +210,7 @@ def load_run(path: StrPath) -> Run:
     Returns
     -------
     Run
-        Also of a run that was interrupted or still goes on: what was saved until then.
+        Also of a run that was interrupted or is still running: what was saved until then.
 
     Raises
     ------
@@ -202,7 +218,11 @@ def load_run(path: StrPath) -> Run:
         If there is no run, it is damaged, or it is from a newer facebench.
     """
     folder = Path(path).absolute()
-    return Run(folder, read_manifest(folder))
+    manifest = read_manifest(folder)
+    # Numbers are read from other files; still, people read these.
+    for file in changed_tables(folder, manifest, within="*.csv"):
+        _log.warning("%s facebench reads %s instead.", told_changed(file), RESULTS_FILE)
+    return Run(folder, manifest)
 
 
 def _status(manifest: dict[str, Any]) -> str:
@@ -220,7 +240,7 @@ def _readable(file: Path, reader: Callable[[Path], _Table]) -> _Table:
     try:
         if file.exists() and not file.is_file():
             # A pipe would be waited for without end.
-            msg = f"{file} must be a table of a run. It is no file."
+            msg = f"{file} must be a table of a run. It is not a file."
             raise RunFolderError(msg)
         return reader(file)
     except RunFolderError:

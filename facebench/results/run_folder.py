@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from facebench.errors import RunFolderError
+from facebench.results.checksums import CHECKSUMS, checksums_of_tables
 from facebench.results.data_health import look_at_data
 from facebench.results.distances_file import write_distances
 from facebench.results.exports import export_data_health
@@ -41,6 +42,7 @@ from facebench.results.schema import (
 from facebench.results.task_facts import TaskFacts, facts_of
 from facebench.results.tidy import EstimatesByTask, tidy_results
 from facebench.utils.files import atomic_path, safe_name
+from facebench.utils.sharing import make_folder, refusal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,9 +99,10 @@ class RunFolder:
         folder = f"{now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
         path = Path(root).absolute() / safe_name(name) / folder
         try:
-            path.mkdir(parents=True)
+            make_folder(path)
         except OSError as error:
-            msg = f"The run folder {path} cannot be made: {error}. Give a root to write to."
+            why = refusal(path) if isinstance(error, PermissionError) else str(error)
+            msg = f"The run folder {path} cannot be made: {why}. Give a root to write to."
             raise RunFolderError(msg) from error
         run = cls(path, name, now.isoformat(timespec="seconds"))
         run._write_manifest({"status": "running", "tasks": {}})
@@ -180,7 +183,7 @@ class RunFolder:
         failures : sequence of (str, Exception)
             What failed, as `RunFailedError.failures` has it.
         seeds : mapping of str to int, optional
-            Seeds of whatever was drawn.
+            Seeds of all random draws.
         deep : bool, default False
             Look for near duplicates among any number of images.
 
@@ -194,9 +197,10 @@ class RunFolder:
             name: facts_of(task, performances.get(name)) for name, task in manager.tasks.items()
         }
         distances = manager.model_task_distances_dfs
+        self._forget_checksums()
         results = self.write_tables(manager.estimates, distances, facts)
         health = None
-        # Whoever interrupts a run does not want to wait.
+        # After an interrupt the user does not want to wait.
         if status in ("finished", "failed"):
             findings, health = look_at_data(manager.tasks, results, distances, deep=deep)
             if findings is not None:
@@ -219,6 +223,8 @@ class RunFolder:
                     for what, error in failures
                 ],
                 "provenance": getattr(manager, "provenance", {}),
+                # A run that goes on changes its tables.
+                CHECKSUMS: {} if status == "running" else checksums_of_tables(self.path),
             }
         )
         return self.path
@@ -261,10 +267,16 @@ class RunFolder:
         write_distances(self.path / DISTANCES_FILE, distances)
         return results
 
+    def _forget_checksums(self) -> None:
+        """Take the checksums out of the manifest before the tables change: this may be killed."""
+        manifest = read_manifest(self.path)
+        if manifest[CHECKSUMS]:
+            self._write_json({**manifest, CHECKSUMS: {}})
+
     def _data_digests(self, manager: MultiModelTaskManager) -> dict[str, Any]:
         data = {}
         for name, task in manager.tasks.items():
-            table = getattr(task, "pairs_df", None)
+            table = getattr(task, "measured_pairs", None)
             if table is None:
                 images = list(getattr(task, "images", ()))
             else:
@@ -294,6 +306,9 @@ class RunFolder:
             "working_directory": {"path": str(Path.cwd()), "git": git_state(Path.cwd())},
             **content,
         }
+        self._write_json(manifest)
+
+    def _write_json(self, manifest: Mapping[str, Any]) -> None:
         text = json.dumps(_plain(manifest), indent=2, ensure_ascii=False, allow_nan=False)
         with atomic_path(self.path / MANIFEST_FILE) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")

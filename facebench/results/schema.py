@@ -24,7 +24,7 @@ __all__ = [
     "empty_results",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 MANIFEST_FILE = "manifest.json"
 RESULTS_FILE, RESULTS_CSV = "results.parquet", "results.csv"
@@ -53,6 +53,7 @@ _RESULTS: tuple[tuple[str, str, str, str], ...] = (
     ("n_failed", "Int64", "integer", "Pairs (or items) without a distance."),
     ("distance", "string", "string", "The distance metric."),
     ("higher_is_better", "boolean", "boolean", "Empty where neither way is better."),
+    ("remark", "string", "string", "What is odd about the layer's numbers; empty if nothing is."),
 )
 RESULTS_COLUMNS: dict[str, str] = {name: kind for name, kind, _, _ in _RESULTS}
 

@@ -54,6 +54,7 @@ def tidy_results(
                         "task": task,
                         "task_type": facts[task].type,
                         "higher_is_better": measures[estimate.measure].higher_is_better,
+                        "remark": found.remark or None,
                         **_record(estimate, facts[task]),
                     }
                     for estimate in found.estimates

@@ -10,6 +10,7 @@ import numpy as np
 
 from facebench.errors import DuplicateNameError, InputError, UnknownNameError
 from facebench.types import StrPath
+from facebench.utils.sharing import make_folder
 from facebench.utils.suggestions import did_you_mean
 
 __all__ = ["add_members", "at_least", "export_folder", "named", "one_of"]
@@ -75,7 +76,7 @@ def export_folder(export_path: StrPath | None) -> Path:
     """Make the folder to export to; None is the current one."""
     folder = Path.cwd() if export_path is None else Path(export_path)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     except OSError as error:
         msg = f"The export_path {folder} must be a folder that can be written to: {error}."
         raise InputError(msg) from error

@@ -131,7 +131,7 @@ class Estimator:
         started = time.monotonic()
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
-                # What a part lacks is no fault of the whole.
+                # A missing part is not an error of the whole.
                 warnings.simplefilter("ignore")
                 frame = _as_measured(task, pairs)
                 if _leaves_out(task):

@@ -13,7 +13,7 @@ Failures = list[tuple[str, Exception]]
 
 
 def note_failure(failures: Failures, what: str, error: Exception) -> None:
-    """Note a failure and go on with what does not depend on it."""
+    """Record a failure and continue with what does not depend on it."""
     _log.error("%s failed: %s: %s", what, type(error).__name__, error)
     failures.append((what, error))
 

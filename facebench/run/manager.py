@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from facebench.columns import LOWER_IS_BETTER, MODEL
+from facebench.columns import MODEL
 from facebench.data.estimates import LayerEstimates
 from facebench.data.health import DataHealth, health_report
 from facebench.data.pairs import ImagePaths, missing_images
@@ -28,7 +28,7 @@ from facebench.engine.devices import embed_on_devices
 from facebench.engine.forward import Precision
 from facebench.engine.memory import as_bytes
 from facebench.engine.plan import plan_model
-from facebench.engine.plan_tables import RunPlan, TaskPlan
+from facebench.engine.plan_tables import ModelPlan, RunPlan, TaskPlan
 from facebench.engine.record import library_versions
 from facebench.errors import (
     ImageError,
@@ -68,7 +68,7 @@ class MultiModelTaskManager:
     Each image goes through a model once, for all tasks and layers together, and never again while
     the embedding store holds what came out. All input is checked before the first image is
     embedded. What is finished is on disk at once: after a failure or an interruption the same run
-    goes on where it was.
+    resumes where it stopped.
 
     Parameters
     ----------
@@ -382,7 +382,7 @@ class MultiModelTaskManager:
         Raises
         ------
         FacebenchError
-            If a network fails on the images.
+            If a network fails on the images, or a metric on the width of a layer.
         """
         models = [named(self.models, name, "model") for name in model_names or self.models]
         tasks = [named(self.tasks, name, "task") for name in task_names or self.tasks]
@@ -393,7 +393,7 @@ class MultiModelTaskManager:
             task_plans.append(
                 TaskPlan(
                     task.name,
-                    n_pairs=len(task.pairs_df) if isinstance(task, BaseTask) else 0,
+                    n_pairs=len(task.measured_pairs) if isinstance(task, BaseTask) else 0,
                     n_images=len(set(names)),
                     missing=missing,
                 )
@@ -402,7 +402,9 @@ class MultiModelTaskManager:
                 images[task.name] = images_of(task)
         request = self._request([task for task in tasks if task.name in images], images)
         settings = self._settings()
-        return RunPlan([plan_model(model, request, settings) for model in models], task_plans)
+        plans = [plan_model(model, request, settings) for model in models]
+        _prove_widths(tasks, plans)
+        return RunPlan(plans, task_plans)
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -485,7 +487,7 @@ class MultiModelTaskManager:
                 )
             except KeyboardInterrupt:
                 _log.warning(
-                    "Interrupted. What is finished is in %s%s. The same run again goes on from "
+                    "Interrupted. What is finished is in %s%s. The same run again resumes from "
                     "there.",
                     folder,
                     "" if self._store is None else f", embeddings are in {self._store.folder}",
@@ -560,9 +562,8 @@ class MultiModelTaskManager:
         ):
             table = self._replace_rows(tables.get(task_name), model_name, results)
             measures = measures_for(self.tasks[task_name], [str(c) for c in table.columns])
-            table.attrs[LOWER_IS_BETTER] = [
-                name for name, measure in measures.items() if measure.better == "lower"
-            ]
+            lower = [name for name, measure in measures.items() if measure.better == "lower"]
+            note_models(table, self._network_layers(), self._controls(), lower)
             tables[task_name] = table
         known = {**self.estimates.get(task_name, {}), model_name: measured.estimates}
         self.estimates[task_name] = {name: known[name] for name in self.models if name in known}
@@ -574,9 +575,7 @@ class MultiModelTaskManager:
         by_model = {} if table is None else dict(list(table.groupby(MODEL, sort=False)))
         by_model[model_name] = new
         order = [name for name in self.models if name in by_model]
-        joined = pd.concat([by_model[name] for name in order], ignore_index=True)
-        note_models(joined, self._network_layers(), self._controls())
-        return joined
+        return pd.concat([by_model[name] for name in order], ignore_index=True)
 
     def _network_layers(self) -> dict[str, list[str]]:
         return {name: model.get_layer_names() for name, model in self.models.items()}
@@ -590,7 +589,7 @@ class MultiModelTaskManager:
         return controls
 
     def _export_tables(self, model: BaseModel, task: AnyTask, folder: Path) -> None:
-        """Write all tables that a task just measured is in: whatever comes next, they are safe."""
+        """Write all tables that a task just measured is in, before anything else is done."""
         distances = self.model_task_distances_dfs[model.name][task.name]
         exports.export_distances(folder, model.name, task.name, distances)
         for class_name, tasks in self._finished_classes([task]).items():
@@ -658,8 +657,25 @@ def _measured(
     return measure(task, model_name, pairs.first, pairs.second, embeddings, estimator)
 
 
+def _prove_widths(tasks: Sequence[AnyTask], plans: Sequence[ModelPlan]) -> None:
+    """Call users' metrics on vectors as wide as every layer, before any image is embedded."""
+    for task in tasks:
+        if not isinstance(task, BaseTask):
+            continue
+        known: dict[int, str] = {}
+        for plan in plans:
+            for layer in plan.layers:
+                known.setdefault(layer.width, f"layer {layer.layer!r} of model {plan.model!r}")
+        for width, where in known.items():
+            try:
+                task.distance_metric.prove_width(width)
+            except MetricError as error:
+                msg = f"Task {task.name!r} cannot measure {where}, {width} numbers wide. {error}"
+                raise MetricError(msg) from error
+
+
 def _prove_metrics(tasks: Sequence[AnyTask], outputs: Mapping[str, Any]) -> dict[str, MetricError]:
-    """Call metrics made for one width on the first embeddings, before the rest is embedded.
+    """Call users' metrics on the first embeddings, before the rest is embedded.
 
     Gives the errors of tasks whose metric cannot take them; raises if no other task is left.
     """

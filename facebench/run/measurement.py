@@ -16,7 +16,9 @@ from facebench.columns import KEY_COLUMNS, LAYER, UNDEFINED
 from facebench.data.estimates import LayerEstimates
 from facebench.engine import Embeddings
 from facebench.errors import InputError
+from facebench.results.task_facts import facts_of
 from facebench.run.estimates import Estimator
+from facebench.run.remarks import report_reversed, with_remarks
 from facebench.run.task_parts import on_pairs, results_of
 from facebench.tasks.base import BaseTask
 from facebench.tasks.embedding import EmbeddingTask
@@ -92,6 +94,7 @@ def measure(
     kept = (rows1 >= 0) & (rows2 >= 0)
     n_lost = int((~kept).sum())
     _report_lost(task, n_lost, len(kept))
+    pairs = task.measured_pairs
     # A task is given all pairs, or those that have a distance.
     measured = on_pairs(task, np.ones_like(kept) if task.handles_failed_pairs else kept)
     frames: list[pd.DataFrame] = []
@@ -101,7 +104,7 @@ def measure(
     for layer in embeddings.names:
         distances = np.full(len(kept), np.nan)
         distances[kept] = _distances(task, layer, rows1[kept], rows2[kept], kept, embeddings)
-        frame = task.pairs_df.copy()
+        frame = pairs.copy()
         frame["layer_name"] = layer
         frame["model_computed_distance"] = distances
         frames.append(frame)
@@ -122,6 +125,7 @@ def measure(
     _report_undefined(task, model_name, unrounded)
     return _with_estimates(
         task,
+        model_name,
         pd.concat(frames, ignore_index=True),
         pd.concat(performances, ignore_index=True),
         pd.concat(unrounded, ignore_index=True),
@@ -132,13 +136,22 @@ def measure(
 
 def _with_estimates(
     task: AnyTask,
+    model_name: str,
     distances: pd.DataFrame,
     performance: pd.DataFrame,
     unrounded: pd.DataFrame,
     n_lost: int,
     estimator: Estimator | None,
 ) -> Measured:
-    estimates = (estimator or Estimator()).estimates_of(task, distances, unrounded)
+    facts = facts_of(task, unrounded)
+    estimates = with_remarks(
+        task,
+        facts,
+        (estimator or Estimator()).estimates_of(task, distances, unrounded),
+        distances,
+        unrounded,
+    )
+    report_reversed(task.name, model_name, estimates, unrounded)
     return Measured(distances, performance, unrounded, n_lost, estimates)
 
 
@@ -227,7 +240,8 @@ def measure_items(
         performances.append(_with_identity(performance, task, model_name, layer))
     results = pd.concat(performances, ignore_index=True)
     distances = pd.concat(frames, ignore_index=True)
-    return _with_estimates(task, distances, results, results, int((~kept).sum()), estimator)
+    n_lost = int((~kept).sum())
+    return _with_estimates(task, model_name, distances, results, results, n_lost, estimator)
 
 
 def _report_lost(task: BaseTask, n_lost: int, n_pairs: int) -> None:

@@ -1,4 +1,4 @@
-"""The images that a task names, whatever kind of task it is."""
+"""The images that a task names, for every kind of task."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def images_of(task: BaseTask | EmbeddingTask) -> TaskImages:
     """
     if isinstance(task, BaseTask):
         return find_images(
-            task.pairs_df, task.images_path, task=task.name, pairs_path=task.pairs_file_path
+            task.measured_pairs, task.images_path, task=task.name, pairs_path=task.pairs_file_path
         )
     return find_image_list(task.images, task.images_path, task=task.name)
 
@@ -45,5 +45,6 @@ def paths_of(images: TaskImages) -> list[Path]:
 def image_names(task: BaseTask | EmbeddingTask) -> list[str]:
     """Give all names as the task has them, whether there are such files or not."""
     if isinstance(task, BaseTask):
-        return [name for column in ("img1", "img2") for name in task.pairs_df[column]]
+        pairs = task.measured_pairs
+        return [name for column in ("img1", "img2") for name in pairs[column]]
     return task.images

@@ -17,10 +17,10 @@ __all__ = ["on_pairs", "results_of"]
 
 def on_pairs(task: BaseTask, kept: NDArray[np.bool_]) -> BaseTask:
     """Give the task, or a copy that knows only the kept pairs, for tasks that read pairs_df."""
-    if kept.all():
+    if kept.all() and kept.size == len(task.pairs_df):
         return task
     reduced = copy.copy(task)
-    reduced.pairs_df = PairsTable(task.pairs_df[kept].reset_index(drop=True))
+    reduced.pairs_df = PairsTable(task.measured_pairs[kept].reset_index(drop=True))
     return reduced
 
 

@@ -39,7 +39,7 @@ def make_conditions(
     In each photograph the face nearest the centre is found, with 68 landmarks. Photographs that
     cannot be read or show no face are listed in ``left_out.csv`` and in the result, not guessed.
     Everything follows from the photographs, the seed and the parameters: the same ones give the
-    same bytes, with any number of workers. A run that was interrupted goes on where it was.
+    same bytes, with any number of workers. A run that was interrupted resumes where it stopped.
 
     Parameters
     ----------

@@ -74,7 +74,7 @@ def read_manifest(target: Path) -> dict[str, Any]:
 def set_aside(folder: Path) -> frozenset[str]:
     """Return the folders in a folder of photographs that do not hold photographs of people.
 
-    Whoever wrote the photographs says so in a manifest; without one, there are none.
+    The program that made the images writes a manifest; without one, there are none.
     """
     if not (folder / _NAME).is_file():
         return frozenset()

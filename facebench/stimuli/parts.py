@@ -28,7 +28,7 @@ _REGIONS = {
 }
 _FEATHER = 0.04  # of the face's width
 _OUTLINE = 0.02
-_ROUNDING = 1e-6  # pixels on a side of the hull belong to it, whatever the last digits say
+_ROUNDING = 1e-6  # pixels on a side of the hull belong to it, despite rounding
 _MIDDLE_GREY = 128
 
 

@@ -159,7 +159,7 @@ def set_contrast(image: ArrayLike, landmarks: ArrayLike, contrast: float = 0.12)
     """Bring a face to a given RMS contrast, keeping its mean colour.
 
     Pictures whose frequencies are compared are usually equated in mean luminance and RMS contrast
-    (Willenbockel et al. 2010), because a face of low contrast is hard to see whatever it shows.
+    (Willenbockel et al. 2010), because a face of low contrast is hard to see in any case.
 
     Parameters
     ----------

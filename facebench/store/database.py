@@ -1,16 +1,5 @@
 """The store's index file: one SQLite database in WAL mode, opened once per process.
 
-::
-
-    layers   what was stored under which key, its width, and names to show a person
-    shards   files of rows; `size` is how far a file was ever indexed, and only grows
-    batches  one write: its shard and its images' digests, 16 bytes each
-    blocks   one layer of one write: where its rows begin, a checksum for each, the dead ones
-    usage    the day a layer was last read from a shard
-    notes    remarks of a preprocessing on an image
-    facts    small values to remember
-    files    digests of files by path, with what tells whether the file is still the same
-
 The index is written after the rows it points at, in one transaction: a row is found whole or not
 at all. Rows are not flushed to the disk one by one; should the power fail between the two, their
 checksums tell.
@@ -19,52 +8,60 @@ checksums tell.
 from __future__ import annotations
 
 import errno
+import functools
+import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from facebench.errors import StoreError
-from facebench.store.locks import lock
+from facebench.store.index_tables import (
+    SCHEMA,
+    add_checks,
+    convert_first_format,
+    drop_damaged,
+    has_our_schema,
+    spelled_counts,
+)
+from facebench.store.places import new_generation
+from facebench.utils.locks import lock, share
+from facebench.utils.sharing import open_to_others
 
-__all__ = ["FORMAT", "INDEX_NAME", "Database", "is_of_another_program", "store_error"]
+__all__ = [
+    "FORMAT",
+    "INDEX_NAME",
+    "IN_USE",
+    "OPENING",
+    "PATIENCE",
+    "Database",
+    "check_format",
+    "check_structure",
+    "connect",
+    "header_like_ours",
+    "is_damage",
+    "is_of_another_program",
+    "lock_file",
+    "make_tables",
+    "store_error",
+]
 
-# Part of every layer's key too: a store of another format holds other embeddings.
+_log = logging.getLogger(__name__)
+
+# Part of every layer's key: a store of another format holds other embeddings.
 FORMAT = 1
+# Of the tables; those of the first carried no checksums.
+INDEX_FORMAT = 2
+# Numbers beyond are no format of a newer version but damage.
+_BELIEVED = 1000
 INDEX_NAME = "index.sqlite3"
+# Held while the index is opened, and, together with others, while it is open.
+OPENING, IN_USE = "opening.lock", "in-use.lock"
 _APPLICATION = 0x46414345  # 'FACE'
-_PATIENCE = 120.0
+PATIENCE = 120.0
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_SCHEMA = """
-CREATE TABLE layers (
-    id INTEGER PRIMARY KEY, key TEXT NOT NULL, dtype TEXT NOT NULL, width INTEGER,
-    model TEXT NOT NULL DEFAULT '', layer TEXT NOT NULL DEFAULT '',
-    details TEXT NOT NULL DEFAULT '{}', UNIQUE (key, dtype)
-);
-CREATE TABLE shards (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, size INTEGER NOT NULL);
-CREATE TABLE batches (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, shard INTEGER NOT NULL, images BLOB NOT NULL
-);
-CREATE INDEX batches_by_shard ON batches (shard);
-CREATE TABLE blocks (
-    layer INTEGER NOT NULL, batch INTEGER NOT NULL, offset INTEGER NOT NULL,
-    checksums BLOB NOT NULL, dead BLOB, PRIMARY KEY (layer, batch)
-) WITHOUT ROWID;
-CREATE INDEX blocks_by_batch ON blocks (batch);
-CREATE TABLE usage (
-    layer INTEGER NOT NULL, shard INTEGER NOT NULL, day INTEGER NOT NULL,
-    PRIMARY KEY (layer, shard)
-) WITHOUT ROWID;
-CREATE TABLE notes (
-    key TEXT NOT NULL, image BLOB NOT NULL, notes TEXT NOT NULL, PRIMARY KEY (key, image)
-) WITHOUT ROWID;
-CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE files (path BLOB PRIMARY KEY, stat TEXT NOT NULL, digest BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE state (generation INTEGER NOT NULL);
-INSERT INTO state VALUES (0);
-"""
 # Connections of the parent process, which a forked child must neither use nor close.
 _abandoned: list[sqlite3.Connection] = []
 
@@ -79,16 +76,34 @@ def store_error(error: Exception, folder: Path, doing: str) -> StoreError:
             "stays readable; make room, run 'facebench cache prune --max-size 20GB', give another "
             "cache_dir, or turn the store off with cache_dir=None."
         )
-    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+    if is_damage(error):
         return StoreError(
-            f"The index of the embedding store at {folder} is damaged ({error}). Remove the store "
-            "with 'facebench cache clear', or give another cache_dir."
+            f"The index of the embedding store, {folder / INDEX_NAME}, is damaged ({error}). "
+            "Repair it with 'facebench cache verify', or give another cache_dir."
         )
     return StoreError(f"The embedding store at {folder} cannot be {doing}: {error}.")
 
 
+def is_damage(error: Exception) -> bool:
+    """Tell whether an error says that the index's file is damaged."""
+    if isinstance(error, sqlite3.OperationalError):
+        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_IOERR_SHORT_READ
+    return isinstance(error, sqlite3.DatabaseError)
+
+
+def lock_file(folder: Path, name: str) -> int:
+    """Open a file of the store that is there to be locked; links are not followed."""
+    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        return os.open(folder / name, flags)
+    except FileNotFoundError:
+        descriptor = os.open(folder / name, flags | os.O_CREAT, 0o666)
+        open_to_others(folder / name)
+        return descriptor
+
+
 def is_of_another_program(path: Path) -> bool:
-    """Tell whether a file is a sound database that is no index of ours, by its header."""
+    """Tell whether a file is a sound database but not a store's index, by its header."""
     try:
         with path.open("rb") as file:
             header = file.read(100)
@@ -96,6 +111,37 @@ def is_of_another_program(path: Path) -> bool:
         return False
     # The header's bytes 68 to 71 are the application's number.
     return header.startswith(b"SQLite format 3\0") and header[68:72] != _APPLICATION.to_bytes(4)
+
+
+def header_like_ours(header: bytes, size: int) -> bytes:
+    """Give a damaged header the fields that all of our indexes share.
+
+    Parameters
+    ----------
+    header : bytes
+        The file's first 100 bytes, or fewer.
+    size : int
+        Of the file, in bytes.
+
+    Returns
+    -------
+    bytes
+        100 of them; see https://sqlite.org/fileformat.html.
+    """
+    mended = bytearray(header.ljust(100, b"\0"))
+    page = int.from_bytes(mended[16:18])
+    if page not in {512 << step for step in range(7)}:
+        page = 4096
+    # Magic and page size; write-ahead log, no reserved bytes, fractions of a page.
+    mended[:24] = b"SQLite format 3\0" + page.to_bytes(2) + bytes([2, 2, 0, 64, 32, 32])
+    mended[28:32] = (size // page).to_bytes(4)
+    # No list of free pages; of the schema, the format; no automatic vacuum; UTF-8.
+    mended[32:40], mended[44:48] = bytes(8), (4).to_bytes(4)
+    mended[52:60], mended[64:68] = bytes(4) + (1).to_bytes(4), bytes(4)
+    mended[60:64], mended[68:72] = INDEX_FORMAT.to_bytes(4), _APPLICATION.to_bytes(4)
+    # The size is believed if it was written with the last change.
+    mended[92:96] = mended[24:28]
+    return bytes(mended)
 
 
 class Database:
@@ -120,8 +166,13 @@ class Database:
         self.path = folder / INDEX_NAME
         self.opened = 0
         self._connection: sqlite3.Connection | None = None
+        self._in_use = -1
         self._process = os.getpid()
         self._guard = threading.RLock()
+        self._depth = 0
+        # Tables in which damaged rows were met, and those of which that was told.
+        self._damaged: set[str] = set()
+        self._told: set[str] = set()
         with self.use():
             pass
 
@@ -132,16 +183,59 @@ class Database:
             if self._connection is not None:
                 _abandoned.append(self._connection)
             # The guard may have been held by a thread that does not exist in this child.
-            self._connection, self._guard = None, threading.RLock()
+            self._connection, self._guard, self._depth = None, threading.RLock(), 0
+            self._in_use = -1
             self._process = os.getpid()
         with self._guard:
+            self._depth += 1
             try:
                 if self._connection is None:
                     self._connection = self._open()
                     self.opened += 1
                 yield self._connection
+                if self._damaged - self._told and self._depth == 1:
+                    self._forget_damaged()
             except sqlite3.Error as error:
                 raise store_error(error, self.folder, "read") from error
+            finally:
+                self._depth -= 1
+
+    def _forget_damaged(self) -> None:
+        """Remove damaged rows from the tables in which some were met, and say so once."""
+        found, self._damaged = self._damaged - self._told, set()
+        if self.read_only:
+            self._told |= found
+            what = f"are ignored ({', '.join(sorted(found))})"
+        else:
+            dropped = self.drop_damaged(found)
+            if not dropped:
+                return
+            what = f"were dropped ({spelled_counts(dropped)})"
+        _log.warning(
+            "Damaged entries of the index of the embedding store, %s, %s. What they described is "
+            "read or embedded again.",
+            self.path,
+            what,
+        )
+
+    def drop_damaged(self, tables: Iterable[str]) -> dict[str, int]:
+        """Remove the rows whose checksum does not fit; say how many of which tables.
+
+        Parameters
+        ----------
+        tables : iterable of str
+            Where to look.
+
+        Returns
+        -------
+        dict of str to int
+        """
+        with self.change() as connection:
+            dropped = drop_damaged(connection, tables)
+            if dropped:
+                new_generation(connection)
+        self._damaged.clear()
+        return dropped
 
     @contextmanager
     def change(self, timeout: float | None = None) -> Iterator[sqlite3.Connection]:
@@ -160,89 +254,161 @@ class Database:
             if timeout is not None:
                 connection.execute(f"PRAGMA busy_timeout = {int(timeout * 1000)}")
             try:
-                connection.execute("BEGIN IMMEDIATE")
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException as error:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                if isinstance(error, sqlite3.Error):
-                    raise store_error(error, self.folder, "written") from error
-                raise
+                with _transaction(connection):
+                    yield connection
+            except sqlite3.Error as error:
+                raise store_error(error, self.folder, "written") from error
             finally:
                 if timeout is not None:
-                    connection.execute(f"PRAGMA busy_timeout = {int(_PATIENCE * 1000)}")
+                    connection.execute(f"PRAGMA busy_timeout = {int(PATIENCE * 1000)}")
 
     def close(self) -> None:
         """Close this process's connection."""
         with self._guard:
             if self._connection is not None and self._process == os.getpid():
                 self._connection.close()
+                self._let_go()
             self._connection = None
+
+    def _let_go(self) -> None:
+        if self._in_use >= 0:
+            os.close(self._in_use)
+            self._in_use = -1
 
     def _open(self) -> sqlite3.Connection:
         if self.read_only:
             return self._open_read_only()
         # Switching to WAL and recovering after a killed process want the file for themselves.
-        descriptor = os.open(self.folder / "opening.lock", os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = lock_file(self.folder, OPENING)
         try:
-            lock(descriptor, _PATIENCE)
-            connection = self._connect(str(self.path))
+            lock(descriptor, PATIENCE)
+            self._in_use = lock_file(self.folder, IN_USE)
+            share(self._in_use)
+            if not self.path.exists():
+                # Files beside it get its permissions.
+                self.path.touch()
+                open_to_others(self.path)
+            connection = connect(str(self.path))
             try:
                 self._prepare(connection)
             except BaseException:
                 connection.close()
+                self._let_go()
                 raise
             return connection
         finally:
             os.close(descriptor)
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        if not self._check_format(connection):
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(
-                f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA application_id = {_APPLICATION}; "
-                f"PRAGMA user_version = {FORMAT}; COMMIT;"
-            )
+        found = check_format(connection, self.folder)
         connection.execute("PRAGMA synchronous = NORMAL")
+        if found == 0:
+            connection.execute("PRAGMA journal_mode = WAL")
+            make_tables(connection)
+        add_checks(connection, self._damaged.add)
+        if found == 1:
+            with _transaction(connection):
+                convert_first_format(connection)
+                connection.execute(f"PRAGMA user_version = {INDEX_FORMAT}")
+            check_format(connection, self.folder)
 
     def _open_read_only(self) -> sqlite3.Connection:
         address = self.path.resolve().as_uri()
+        is_idle = not self.path.with_name(f"{INDEX_NAME}-shm").exists()
         try:
-            connection = self._connect(f"{address}?mode=ro")
-            self._check_format(connection)
+            if is_idle and not os.access(self.path, os.W_OK):
+                # What SQLite makes beside it would keep its owner from writing.
+                msg = "nothing may be made beside it"
+                raise sqlite3.OperationalError(msg)
+            connection = connect(f"{address}?mode=ro")
+            found = check_format(connection, self.folder)
         except sqlite3.OperationalError:
             # WAL wants to write beside the index; where it cannot, no other process can.
-            connection = self._connect(f"{address}?mode=ro&immutable=1")
-            self._check_format(connection)
+            connection = connect(f"{address}?mode=ro&immutable=1")
+            found = check_format(connection, self.folder)
+        add_checks(connection, self._damaged.add, checked=found == INDEX_FORMAT)
         return connection
 
-    def _connect(self, address: str) -> sqlite3.Connection:
-        return sqlite3.connect(
-            address,
-            timeout=_PATIENCE,
-            isolation_level=None,
-            check_same_thread=False,
-            uri=address.startswith("file:"),
-        )
 
-    def _check_format(self, connection: sqlite3.Connection) -> bool:
-        """Say whether there is an index, and refuse what is not one of ours."""
-        found = connection.execute("PRAGMA user_version").fetchone()[0]
-        ours = connection.execute("PRAGMA application_id").fetchone()[0] == _APPLICATION
-        if not ours:
-            if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                msg = (
-                    f"{self.path} is a database of another program. Give another cache_dir (or "
-                    "FACEBENCH_CACHE) for the embedding store."
-                )
-                raise StoreError(msg)
-            return False
-        if found > FORMAT:
-            msg = (
-                f"The embedding store at {self.folder} was written by a newer facebench (format "
-                f"{found}; this one knows {FORMAT}). Update facebench, give another cache_dir (or "
-                "FACEBENCH_CACHE), or remove the store with 'facebench cache clear'."
-            )
-            raise StoreError(msg)
-        return True
+def connect(address: str) -> sqlite3.Connection:
+    """Open an SQLite file by its path or its ``file:`` address."""
+    connection = sqlite3.connect(
+        address,
+        timeout=PATIENCE,
+        isolation_level=None,
+        check_same_thread=False,
+        uri=address.startswith("file:"),
+    )
+    # Damaged text may not be UTF-8.
+    connection.text_factory = functools.partial(str, encoding="utf-8", errors="replace")
+    return connection
+
+
+def make_tables(connection: sqlite3.Connection) -> None:
+    """Turn an empty database into an index."""
+    connection.executescript(
+        f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id = {_APPLICATION}; "
+        f"PRAGMA user_version = {INDEX_FORMAT}; COMMIT;"
+    )
+
+
+def check_format(connection: sqlite3.Connection, folder: Path) -> int:
+    """Give the format of an index, 0 if there is none yet; refuse what is not one of ours.
+
+    Raises
+    ------
+    sqlite3.DatabaseError
+        If it is damaged.
+    StoreError
+        If it is another program's, or a newer version's.
+    """
+    found = connection.execute("PRAGMA user_version").fetchone()[0]
+    is_ours = connection.execute("PRAGMA application_id").fetchone()[0] == _APPLICATION
+    has_tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] > 0
+    if not is_ours and not has_tables:
+        return 0
+    is_sound = has_our_schema(connection)
+    if not is_ours and not is_sound:
+        msg = (
+            f"{folder / INDEX_NAME} is a database of another program. Give another cache_dir (or "
+            "FACEBENCH_CACHE) for the embedding store."
+        )
+        raise StoreError(msg)
+    if is_ours and INDEX_FORMAT < found < _BELIEVED:
+        msg = (
+            f"The embedding store at {folder} was written by a newer facebench (format "
+            f"{found}; this one knows {INDEX_FORMAT}). Update facebench, give another cache_dir "
+            "(or FACEBENCH_CACHE), or remove the store with 'facebench cache clear'."
+        )
+        raise StoreError(msg)
+    if is_ours and found == 1 and not is_sound:
+        return 1
+    if not is_ours or found != INDEX_FORMAT or not is_sound:
+        msg = "its header and its tables do not belong together"
+        raise sqlite3.DatabaseError(msg)
+    return INDEX_FORMAT
+
+
+def check_structure(connection: sqlite3.Connection) -> None:
+    """Read the whole file, and every index of every table.
+
+    Raises
+    ------
+    sqlite3.DatabaseError
+        If they do not fit together.
+    """
+    found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    if found != "ok":
+        raise sqlite3.DatabaseError(" ".join(found.split()))
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

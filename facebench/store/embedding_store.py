@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from facebench.store import upkeep
 from facebench.store.database import Database
 from facebench.store.file_digests import digest_files
+from facebench.store.index_tables import insertion, seal
 from facebench.store.layer_index import DIGEST_BYTES, as_digests
 from facebench.store.reader import RowReader
 from facebench.store.rows import StoreDtype, decoded, encoded
@@ -199,18 +200,26 @@ class EmbeddingStore:
         described = (model, layer, json.dumps(details, sort_keys=True, default=str))
         with self._database.use() as connection:
             known = connection.execute(
-                "SELECT model, layer, details FROM layers WHERE key = ? AND dtype = ?",
+                "SELECT model, layer, details FROM whole_layers WHERE key = ? AND dtype = ?",
                 (layer_key, self.dtype),
             ).fetchone()
         if known == described:
             return
         with self._database.change() as connection:
-            connection.execute(
-                "INSERT INTO layers (key, dtype, model, layer, details) VALUES (?, ?, ?, ?, ?) "
-                "ON CONFLICT (key, dtype) DO UPDATE SET model = excluded.model, "
-                "layer = excluded.layer, details = excluded.details",
-                (layer_key, self.dtype, *described),
-            )
+            if known is None:
+                # Where there is an entry all the same, it is damaged.
+                connection.execute(
+                    "INSERT OR REPLACE INTO layers (model, layer, details, key, dtype) "
+                    "VALUES (?, ?, ?, ?, ?)",
+                    (*described, layer_key, self.dtype),
+                )
+            else:
+                connection.execute(
+                    "UPDATE layers SET model = ?, layer = ?, details = ? "
+                    "WHERE key = ? AND dtype = ?",
+                    (*described, layer_key, self.dtype),
+                )
+            seal(connection, "layers", "key = ? AND dtype = ?", (layer_key, self.dtype))
 
     # ---------------------------------------------------------------------------- small things
 
@@ -222,7 +231,7 @@ class EmbeddingStore:
             for first in range(0, len(packed), _AT_ONCE):
                 part = packed[first : first + _AT_ONCE]
                 marks = ",".join("?" * len(part))
-                query = f"SELECT image, notes FROM notes WHERE key = ? AND image IN ({marks})"
+                query = f"SELECT image, notes FROM whole_notes WHERE key = ? AND image IN ({marks})"
                 for image, text in connection.execute(query, (notes_key, *part)):
                     kept[image] = tuple(json.loads(text))
         return [kept.get(image) for image in packed]
@@ -232,14 +241,13 @@ class EmbeddingStore:
         if self.read_only:
             return
         with self._database.change() as connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO facts VALUES (?, ?)", (key, json.dumps(value))
-            )
+            connection.execute(insertion("facts"), (key, json.dumps(value)))
 
     def recall(self, key: str) -> Any:
         """Give a fact that was kept, or None."""
         with self._database.use() as connection:
-            row = connection.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
+            query = "SELECT value FROM whole_facts WHERE key = ?"
+            row = connection.execute(query, (key,)).fetchone()
         return None if row is None else json.loads(row[0])
 
     def image_digests(self, paths: Sequence[Path]) -> list[bytes | None]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,12 +11,12 @@ from pathlib import Path
 from facebench.data.images import file_state, image_bytes
 from facebench.errors import ImageError
 from facebench.store.database import Database
+from facebench.store.index_tables import insertion
 from facebench.store.layer_index import DIGEST_BYTES
+from facebench.utils.files import FileState
 
-__all__ = ["digest_files", "file_digest"]
+__all__ = ["digest_all", "digest_files", "file_digest"]
 
-# A file changed so recently may change again without its times showing it.
-_RACY_NS = 2_000_000_000
 _AT_ONCE = 30_000
 _WORTH_THREADS = 64
 
@@ -28,6 +27,14 @@ def file_digest(path: Path) -> bytes | None:
         return hashlib.sha256(image_bytes(path)).digest()[:DIGEST_BYTES]
     except ImageError:
         return None
+
+
+def digest_all(paths: Sequence[Path]) -> list[bytes | None]:
+    """Digest files, each of which is opened; None where one cannot be read."""
+    if len(paths) < _WORTH_THREADS:
+        return [file_digest(path) for path in paths]
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(file_digest, paths))
 
 
 def digest_files(database: Database, paths: Sequence[Path]) -> list[bytes | None]:
@@ -46,55 +53,51 @@ def digest_files(database: Database, paths: Sequence[Path]) -> list[bytes | None
         None where a file cannot be read.
     """
     names = [os.fsencode(os.path.abspath(path)) for path in paths]  # noqa: PTH100 - links stay
-    stats = [_stat(path) for path in paths]
+    states = [_state(path) for path in paths]
+    # Judged before files are read: a change within the clock's tick must not go unseen.
+    is_settled = [state is not None and state.is_settled for state in states]
     known: dict[bytes, tuple[str, bytes]] = {}
     with database.use() as connection:
         for first in range(0, len(names), _AT_ONCE):
             part = names[first : first + _AT_ONCE]
             query = (
-                f"SELECT path, stat, digest FROM files WHERE path IN ({','.join('?' * len(part))})"
+                "SELECT path, stat, digest FROM whole_files "
+                f"WHERE path IN ({','.join('?' * len(part))})"
             )
             known.update(
                 (path, (stat, digest)) for path, stat, digest in connection.execute(query, part)
             )
     digests: list[bytes | None] = [None] * len(paths)
     unknown = []
-    for index, (name, stat) in enumerate(zip(names, stats, strict=True)):
-        if stat is None:
+    for index, (name, state) in enumerate(zip(names, states, strict=True)):
+        if state is None:
             continue
         kept = known.get(name)
-        if kept is not None and kept[0] == stat:
+        if kept is not None and kept[0] == _text(state):
             digests[index] = kept[1]
         else:
             unknown.append(index)
-    if len(unknown) >= _WORTH_THREADS:
-        with ThreadPoolExecutor() as pool:
-            fresh = list(pool.map(file_digest, [paths[index] for index in unknown]))
-    else:
-        fresh = [file_digest(paths[index]) for index in unknown]
     lasting = []
+    fresh = digest_all([paths[index] for index in unknown])
     for index, digest in zip(unknown, fresh, strict=True):
         digests[index] = digest
-        stat = stats[index]
-        if digest is not None and stat is not None and _lasts(paths[index], stat):
-            lasting.append((names[index], stat, digest))
+        state = states[index]
+        if digest is None or state is None:
+            continue
+        if is_settled[index] and _state(paths[index]) == state:
+            lasting.append((names[index], _text(state), digest))
     if lasting and not database.read_only:
         with database.change() as connection:
-            connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", lasting)
+            connection.executemany(insertion("files"), lasting)
     return digests
 
 
-def _stat(path: Path) -> str | None:
+def _state(path: Path) -> FileState | None:
     try:
-        found = file_state(path)
+        return file_state(path)
     except OSError:
         return None
-    return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}"
 
 
-def _lasts(path: Path, before: str) -> bool:
-    """Whether the file is as it was before it was read, and was left alone for a while."""
-    if _stat(path) != before:
-        return False
-    _size, modified, changed, _inode = map(int, before.split())
-    return time.time_ns() - max(modified, changed) > _RACY_NS
+def _text(state: FileState) -> str:
+    return " ".join(map(str, state))

@@ -9,16 +9,19 @@ from pathlib import Path
 import platformdirs
 
 from facebench.errors import InputError, StoreError
-from facebench.store.database import INDEX_NAME, is_of_another_program
+from facebench.store.database import IN_USE, INDEX_NAME, OPENING, is_of_another_program
 from facebench.store.embedding_store import EmbeddingStore
+from facebench.store.repair import DAMAGED_NAME
 from facebench.store.rows import StoreDtype
 from facebench.store.shards import SHARDS_NAME, shard_path
 from facebench.types import StrPath
+from facebench.utils.sharing import make_folder, refusal
 
-__all__ = ["VARIABLE", "default_cache_dir", "open_store", "remove_store"]
+__all__ = ["VARIABLE", "default_cache_dir", "existing_store", "open_store", "remove_store"]
 
 _log = logging.getLogger(__name__)
 VARIABLE = "FACEBENCH_CACHE"
+_INDEX_FILES = (INDEX_NAME, f"{INDEX_NAME}-wal", f"{INDEX_NAME}-shm")
 _OFF = {"", "off", "none"}
 _DTYPES = ("float32", "float16")
 
@@ -71,7 +74,7 @@ def open_store(
     if folder is None:
         return None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     except OSError as error:
         _log.warning(
             "The embedding store's folder %s cannot be made (%s): nothing is kept. Give another "
@@ -81,7 +84,8 @@ def open_store(
             VARIABLE,
         )
         return None
-    if os.access(folder, os.W_OK | os.X_OK):
+    closed = _closed_to_us(folder)
+    if closed is None:
         return EmbeddingStore(folder, dtype)
     if not (folder / INDEX_NAME).is_file():
         _log.warning(
@@ -92,9 +96,40 @@ def open_store(
         )
         return None
     _log.warning(
-        "The embedding store at %s cannot be written: it is read, but nothing new is kept.", folder
+        "The embedding store at %s cannot be written: %s. It is read, but nothing new is kept.",
+        folder,
+        refusal(closed),
     )
     return EmbeddingStore(folder, dtype, read_only=True)
+
+
+def existing_store(cache_dir: StrPath | None) -> EmbeddingStore | None:
+    """Open a store that is there already, without a word where there is none to be opened.
+
+    Parameters
+    ----------
+    cache_dir : str, Path or None
+        See `open_store`.
+
+    Returns
+    -------
+    EmbeddingStore or None
+    """
+    folder = default_cache_dir() if cache_dir == "default" else _as_folder(cache_dir)
+    if folder is None or not (folder / INDEX_NAME).is_file():
+        return None
+    try:
+        return EmbeddingStore(folder, read_only=_closed_to_us(folder) is not None)
+    except StoreError:
+        return None
+
+
+def _closed_to_us(folder: Path) -> Path | None:
+    """Find what keeps this user from writing to a store; None if nothing does."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return folder
+    parts = (folder / name for name in (*_INDEX_FILES, OPENING, IN_USE, SHARDS_NAME))
+    return next((part for part in parts if part.exists() and not os.access(part, os.W_OK)), None)
 
 
 def _as_folder(cache_dir: StrPath | None) -> Path | None:
@@ -117,5 +152,5 @@ def remove_store(folder: Path) -> None:
         for path in (folder / SHARDS_NAME).glob("*.bin")
         if shard_path(folder, path.name) is not None
     ]
-    for path in (*(folder / f"{INDEX_NAME}{end}" for end in ("", "-wal", "-shm")), *shards):
+    for path in (*(folder / name for name in (*_INDEX_FILES, DAMAGED_NAME)), *shards):
         path.unlink(missing_ok=True)

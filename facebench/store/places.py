@@ -8,6 +8,7 @@ import sqlite3
 import numpy as np
 
 from facebench.errors import StoreError
+from facebench.store.index_tables import seal
 from facebench.store.layer_index import DIGEST_BYTES, LayerIndex, Located
 
 __all__ = ["layer_id", "load_places", "mark_dead", "new_generation", "today"]
@@ -31,16 +32,19 @@ def layer_id(connection: sqlite3.Connection, layer: tuple[str, str], width: int)
     StoreError
         If its rows had another width so far.
     """
-    query = "SELECT id, width FROM layers WHERE key = ? AND dtype = ?"
+    query = "SELECT id, width FROM whole_layers WHERE key = ? AND dtype = ?"
     found = connection.execute(query, layer).fetchone()
     if found is None:
+        # One whose entry is damaged is replaced.
         cursor = connection.execute(
-            "INSERT INTO layers (key, dtype, width) VALUES (?, ?, ?)", (*layer, width)
+            "INSERT OR REPLACE INTO layers (key, dtype, width) VALUES (?, ?, ?)", (*layer, width)
         )
+        seal(connection, "layers", "id = ?", (cursor.lastrowid,))
         return cursor.lastrowid or 0
     identifier, known = found
     if known is None:
         connection.execute("UPDATE layers SET width = ? WHERE id = ?", (width, identifier))
+        seal(connection, "layers", "id = ?", (identifier,))
     elif known != width:
         msg = (
             f"The layer {layer[0]!r} must keep one width for all images. The embedding store has "
@@ -53,17 +57,14 @@ def layer_id(connection: sqlite3.Connection, layer: tuple[str, str], width: int)
 def load_places(connection: sqlite3.Connection, layer: int, index: LayerIndex) -> None:
     """Add to a layer's index what was written since it was last brought up to now."""
     blocks = connection.execute(
-        "SELECT b.batch, a.shard, b.offset, a.images, b.checksums, b.dead FROM blocks b "
-        "JOIN batches a ON a.id = b.batch WHERE b.layer = ? AND b.batch > ? ORDER BY b.batch",
+        "SELECT b.batch, a.shard, b.offset, a.images, b.checksums, b.dead FROM "
+        "whole_blocks b JOIN whole_batches a ON a.id = b.batch "
+        "WHERE b.layer = ? AND b.batch > ? ORDER BY b.batch",
         (layer, index.last_batch),
     ).fetchall()
     if not blocks:
         return
     index.last_batch = blocks[-1][0]
-    # Parts that do not belong together are what a damaged index may hold.
-    blocks = [block for block in blocks if len(block[3]) == DIGEST_BYTES // 8 * len(block[4])]
-    if not blocks:
-        return
     batches, shards, offsets, images, checksums, dead = zip(*blocks, strict=True)
     counts = np.array([len(packed) // DIGEST_BYTES for packed in images])
     digests = np.frombuffer(b"".join(images), dtype="<u8").reshape(-1, 2)
@@ -89,7 +90,7 @@ def mark_dead(connection: sqlite3.Connection, layer: int, row_bytes: int, places
     """Forget damaged rows."""
     for batch in np.unique(places.batch).tolist():
         block = connection.execute(
-            "SELECT offset, checksums, dead FROM blocks WHERE layer = ? AND batch = ?",
+            "SELECT offset, checksums, dead FROM whole_blocks WHERE layer = ? AND batch = ?",
             (layer, batch),
         ).fetchone()
         if block is None:
@@ -107,4 +108,5 @@ def mark_dead(connection: sqlite3.Connection, layer: int, row_bytes: int, places
                 "UPDATE blocks SET dead = ? WHERE layer = ? AND batch = ?",
                 (bytes(flags), layer, batch),
             )
+            seal(connection, "blocks", "layer = ? AND batch = ?", (layer, batch))
     new_generation(connection)

@@ -69,7 +69,7 @@ class RowReader:
         )
         if version == self._version:
             return
-        generation = connection.execute("SELECT generation FROM state").fetchone()[0]
+        generation = connection.execute("SELECT max(generation) FROM state").fetchone()[0]
         if generation != self._generation:
             self._indexes.clear()
             self._shard_names.clear()
@@ -80,7 +80,7 @@ class RowReader:
         """Bring a layer's index up to now."""
         self._fresh.add(layer_key)
         layer = connection.execute(
-            "SELECT id, width FROM layers WHERE key = ? AND dtype = ? AND width IS NOT NULL",
+            "SELECT id, width FROM whole_layers WHERE key = ? AND dtype = ? AND width IS NOT NULL",
             (layer_key, self._dtype),
         ).fetchone()
         if layer is None:
@@ -185,7 +185,7 @@ class RowReader:
         with contextlib.suppress(StoreError), self._database.change(timeout=0) as connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO usage "
-                "SELECT id, ?, ? FROM layers WHERE key = ? AND dtype = ?",
+                "SELECT id, ?, ? FROM whole_layers WHERE key = ? AND dtype = ?",
                 [(shard, day, key, self._dtype) for key, shard, day in unsaid],
             )
             self._used |= unsaid

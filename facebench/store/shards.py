@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facebench.store.database import Database, store_error
-from facebench.store.locks import try_lock
+from facebench.store.index_tables import FULL_SIZE, insertion, seal
+from facebench.utils.locks import try_lock
+from facebench.utils.sharing import make_folder, open_to_others
 
 __all__ = ["SHARDS_NAME", "OwnShard", "ShardFile", "hold", "shard_path"]
 
 SHARDS_NAME = "shards"
-# A shard that has grown past this takes no more: pruning gives back whole files.
-FULL_SIZE = 1 << 30
 _ALIGNED = 64
 _BINARY: int = getattr(os, "O_BINARY", 0)
 _NO_LINK: int = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -55,7 +55,7 @@ class OwnShard:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._folder = database.folder / SHARDS_NAME
-        self._folder.mkdir(exist_ok=True)
+        make_folder(self._folder)
         self._process = os.getpid()
         self.identifier, self._descriptor, self._end = self._take_or_make()
 
@@ -72,18 +72,21 @@ class OwnShard:
     def append(self, rows: NDArray[np.generic]) -> int:
         """Write rows behind all others; returns where they begin.
 
-        Nobody finds them before the index tells of them and `settle` was called.
+        They are not found before the index lists them and `settle` was called.
         """
         begin = self._end
         data = np.ascontiguousarray(rows).data.cast("B")
         try:
             os.lseek(self._descriptor, begin, os.SEEK_SET)
+            end = _up(begin + len(data))
             while len(data):
                 data = data[os.write(self._descriptor, data) :]
+            # As long as the index will say: a shorter file is one that has lost something.
+            os.ftruncate(self._descriptor, end)
         except OSError as error:
             self.forget_after(begin)
             raise store_error(error, self._database.folder, "written") from error
-        self._end = _up(os.lseek(self._descriptor, 0, os.SEEK_CUR))
+        self._end = end
         return begin
 
     def forget_after(self, end: int) -> None:
@@ -102,7 +105,7 @@ class OwnShard:
     def _take_or_make(self) -> tuple[int, int, int]:
         with self._database.use() as connection:
             unfilled = connection.execute(
-                "SELECT id, name FROM shards WHERE size < ? ORDER BY id", (FULL_SIZE,)
+                "SELECT id, name FROM whole_shards WHERE size < ? ORDER BY id", (FULL_SIZE,)
             ).fetchall()
         for identifier, name in unfilled:
             path = shard_path(self._database.folder, name)
@@ -118,13 +121,13 @@ class OwnShard:
             return None
         if try_lock(descriptor):
             with self._database.use() as connection:
-                # Whoever removes a shard holds its lock: it is listed now, or gone.
+                # A process that removes a shard holds its lock: it is listed now, or gone.
                 listed = connection.execute(
-                    "SELECT size FROM shards WHERE id = ?", (identifier,)
+                    "SELECT size FROM whole_shards WHERE id = ?", (identifier,)
                 ).fetchone()
             if listed is not None and os.fstat(descriptor).st_size >= listed[0]:
                 end = _up(listed[0])
-                # What a killed process left behind its last index entry was never found by anyone.
+                # What a killed process left behind its last index entry was never visible.
                 os.ftruncate(descriptor, end)
                 return descriptor, end
         os.close(descriptor)
@@ -135,12 +138,13 @@ class OwnShard:
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY
             descriptor = os.open(self._folder / name, flags, 0o666)
+            open_to_others(self._folder / name)
         except OSError as error:
             raise store_error(error, self._database.folder, "written") from error
         try_lock(descriptor)
         with self._database.change() as connection:
-            cursor = connection.execute("INSERT INTO shards (name, size) VALUES (?, 0)", (name,))
-            identifier = cursor.lastrowid or 0
+            identifier = connection.execute(insertion("shards"), (None, name, 0)).lastrowid or 0
+            seal(connection, "shards", "id = ?", (identifier,))
         return identifier, descriptor, 0
 
 
@@ -203,10 +207,11 @@ class ShardFile:
         Returns
         -------
         array, shape [N]
-            Which could be copied; the others lie beyond the end of a file that was cut short.
+            Which could be copied; the others lie beyond the end of a file that was cut short, or
+            where a damaged index says.
         """
         row_bytes = rows.shape[1]
-        fits: NDArray[np.bool_] = begins + row_bytes <= self._size
+        fits: NDArray[np.bool_] = (begins >= 0) & (begins <= self._size - row_bytes)
         if self._map is None or not fits.any():
             return fits
         if not fits.all():
@@ -230,7 +235,7 @@ class ShardFile:
     def _copy_runs(
         mapped: mmap.mmap, begins: NDArray[np.int64], edges: list[int], rows: NDArray[np.uint8]
     ) -> None:
-        """Copy stretches of rows that lie one behind the other."""
+        """Copy stretches of adjacent rows."""
         row_bytes, target = rows.shape[1], rows.reshape(-1).data
         with memoryview(mapped) as source:
             for first, last in itertools.pairwise(edges):

@@ -6,14 +6,16 @@ import contextlib
 import datetime
 import os
 import time
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 from facebench.errors import StoreError
-from facebench.store.database import FORMAT, Database
+from facebench.store.database import FORMAT, Database, check_structure
+from facebench.store.index_tables import COLUMNS, seal
 from facebench.store.layer_index import LayerIndex
 from facebench.store.places import load_places, mark_dead, new_generation, today
 from facebench.store.rows import checksums_of
@@ -55,10 +57,11 @@ class StoreInfo:
 
 @dataclass(frozen=True)
 class Verified:
-    """Rows read, and those found damaged, per (model, layer)."""
+    """Rows read, those found damaged, per (model, layer), and damaged index entries, per table."""
 
     rows: int
     damaged: dict[tuple[str, str], int]
+    entries: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -79,18 +82,24 @@ def info(database: Database) -> StoreInfo:
         found = connection.execute(
             "SELECT l.model, l.layer, l.dtype, l.width, total(length(b.checksums) / 8), "
             "(SELECT max(day) FROM usage u WHERE u.layer = l.id), l.key, l.details "
-            "FROM layers l LEFT JOIN blocks b ON b.layer = l.id WHERE l.width IS NOT NULL "
-            "GROUP BY l.id ORDER BY l.model, l.id"
+            "FROM whole_layers l LEFT JOIN whole_blocks b ON b.layer = l.id "
+            "WHERE l.width IS NOT NULL GROUP BY l.id ORDER BY l.model, l.id"
         ).fetchall()
+        dead: Counter[tuple[str, str]] = Counter()
+        for key, dtype, flags in connection.execute(
+            "SELECT l.key, l.dtype, b.dead FROM whole_blocks b JOIN whole_layers l ON l.id = b.layer "
+            "WHERE b.dead IS NOT NULL"
+        ):
+            dead[key, dtype] += flags.count(1)
     layers = tuple(
         LayerInfo(
             model,
             layer,
             dtype,
             width,
-            int(rows),
+            int(rows) - dead[key, dtype],
             int(rows) * width * np.dtype(dtype).itemsize,
-            None if day is None else datetime.date.fromordinal(day),
+            _date(day),
             key,
             details,
         )
@@ -100,11 +109,27 @@ def info(database: Database) -> StoreInfo:
     return StoreInfo(database.folder, FORMAT, _disk_size(database.folder), layers)
 
 
+def _date(day: object) -> datetime.date | None:
+    """Read a day of `usage`, which may be damaged."""
+    if isinstance(day, int) and 0 < day <= datetime.date.max.toordinal():
+        return datetime.date.fromordinal(day)
+    return None
+
+
 def verify(database: Database) -> Verified:
-    """Read all rows; those that are damaged are forgotten."""
+    """Read the index and all rows; what is damaged is forgotten.
+
+    Raises
+    ------
+    StoreError
+        If the index is damaged in its structure.
+    """
+    with database.use() as connection:
+        check_structure(connection)
+    entries = {} if database.read_only else database.drop_damaged(COLUMNS)
     with database.use() as connection:
         layers = connection.execute(
-            "SELECT id, key, dtype, width, model, layer FROM layers WHERE width IS NOT NULL"
+            "SELECT id, key, dtype, width, model, layer FROM whole_layers WHERE width IS NOT NULL"
         ).fetchall()
     total, damaged = 0, {}
     for identifier, key, dtype, width, model, layer in layers:
@@ -112,7 +137,7 @@ def verify(database: Database) -> Verified:
         total += rows
         if bad:
             damaged[model or key, layer] = bad
-    return Verified(total, damaged)
+    return Verified(total, damaged, entries)
 
 
 def _verify_layer(database: Database, layer: tuple[int, str, str, int]) -> tuple[int, int]:
@@ -150,14 +175,15 @@ def prune(
 ) -> Pruned:
     """Remove what was not used for long, and of the rest the longest unused that is too much."""
     before = _disk_size(database.folder)
+    database.drop_damaged(COLUMNS)
     rows = size = 0
     with database.change() as connection:
         # What a layer has in a shard goes or stays as a whole: that is how use is counted.
         groups = connection.execute(
             "SELECT b.layer, a.shard, sum(length(b.checksums) / 8), "
             f"sum(length(b.checksums) / 8) * l.width * {_VALUE_BYTES}, "
-            "coalesce(u.day, 0) FROM blocks b JOIN batches a ON a.id = b.batch "
-            "JOIN layers l ON l.id = b.layer "
+            "coalesce(u.day, 0) FROM whole_blocks b JOIN whole_batches a ON a.id = b.batch "
+            "JOIN whole_layers l ON l.id = b.layer "
             "LEFT JOIN usage u ON u.layer = b.layer AND u.shard = a.shard "
             "GROUP BY b.layer, a.shard ORDER BY 5, max(b.batch)"
         ).fetchall()
@@ -168,7 +194,7 @@ def prune(
                 break
             connection.execute(
                 "DELETE FROM blocks WHERE layer = ? AND batch IN "
-                "(SELECT id FROM batches WHERE shard = ?)",
+                "(SELECT id FROM whole_batches WHERE shard = ?)",
                 (layer, shard),
             )
             rows += n_rows
@@ -221,8 +247,8 @@ def _empty(database: Database, shard: int, path: Path) -> bool:
     with database.use() as connection:
         blocks = connection.execute(
             "SELECT b.batch, b.layer, b.offset, length(b.checksums) / 8 * l.width * "
-            f"{_VALUE_BYTES} FROM blocks b JOIN batches a ON a.id = b.batch "
-            "JOIN layers l ON l.id = b.layer WHERE a.shard = ? ORDER BY b.batch, b.offset",
+            f"{_VALUE_BYTES} FROM whole_blocks b JOIN whole_batches a ON a.id = b.batch "
+            "JOIN whole_layers l ON l.id = b.layer WHERE a.shard = ? ORDER BY b.batch, b.offset",
             (shard,),
         ).fetchall()
     living = sum(length for *_block, length in blocks)
@@ -287,6 +313,10 @@ def _move(
                 "ON CONFLICT (layer, shard) DO UPDATE SET day = max(day, excluded.day)",
                 [(own.identifier, layer, shard) for _offset, layer, _batch in moved],
             )
+            seal(connection, "shards", "id = ?", (own.identifier,))
+            seal(connection, "batches", "id = ?", (batch,))
+            for _offset, *block in moved:
+                seal(connection, "blocks", "layer = ? AND batch = ?", block)
             new_generation(connection)
     except BaseException:
         own.forget_after(begin)

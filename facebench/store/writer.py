@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facebench.store.database import Database
+from facebench.store.index_tables import insertion, seal
 from facebench.store.places import layer_id, today
 from facebench.store.rows import checksums_of, encoded
 from facebench.store.shards import OwnShard
@@ -79,7 +80,7 @@ class RowWriter:
                 self._index_batch(connection, shard, digests, blocks)
                 if notes is not None:
                     connection.executemany(
-                        "INSERT OR REPLACE INTO notes VALUES (?, ?, ?)",
+                        insertion("notes"),
                         [
                             (notes_key, image.tobytes(), json.dumps(list(remarks)))
                             for image, remarks in zip(digests, notes, strict=True)
@@ -110,18 +111,19 @@ class RowWriter:
         )
         if not listed.rowcount:
             raise _ShardGoneError
+        seal(connection, "shards", "id = ?", (shard.identifier,))
         if not blocks:
             return
         batch = connection.execute(
             "INSERT INTO batches (shard, images) VALUES (?, ?)",
             (shard.identifier, digests.tobytes()),
         ).lastrowid
+        seal(connection, "batches", "id = ?", (batch,))
         day = today()
         for key, width, offset, checksums in blocks:
             layer = layer_id(connection, (key, self._dtype), width)
             connection.execute(
-                "INSERT INTO blocks VALUES (?, ?, ?, ?, NULL)",
-                (layer, batch, offset, checksums.tobytes()),
+                insertion("blocks"), (layer, batch, offset, checksums.tobytes(), None)
             )
             connection.execute(
                 "INSERT OR REPLACE INTO usage VALUES (?, ?, ?)", (layer, shard.identifier, day)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ from facebench.tasks.shared.distance_metric import DistanceMetric
 from facebench.tasks.shared.pairs_table import PairsTable
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import MetricFunction, StrPath
+
+_log = logging.getLogger(__name__)
 
 __all__ = ["DECIMALS", "BaseTask", "RoundedTask", "round_measures"]
 
@@ -107,6 +110,8 @@ class BaseTask(ABC):
         self.images_path = images_path
         self.distance_metric = distance_metric
         self.pairs_df: pd.DataFrame = PairsTable(read_pairs(pairs_file_path, images_path))
+        if self.distance_metric.is_similarity:
+            _log.warning("Task %r: %s.", name, self.distance_metric.similarity_note)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, {len(self.pairs_df)} pairs)"
@@ -167,6 +172,14 @@ class BaseTask(ABC):
         *optional
             First the distances of every model and task, as ``distances[model][task]``.
         """
+
+    @property
+    def measured_pairs(self) -> pd.DataFrame:
+        """The rows of `pairs_df` that a run measures, under their numbers in the file.
+
+        All of them, but for tasks of ratings: pairs that no one rated are left out.
+        """
+        return self.pairs_df
 
     @property
     def influences(self) -> Mapping[str, InfluenceKind]:

@@ -73,7 +73,7 @@ class ThatcherEffect(EffectTask):
 
     Pairs are a normal face (img1) and its thatcherised version (img2), upright or, both turned
     over, inverted. Relative Difference is the Thatcher index, (upright - inverted) / (upright +
-    inverted) of the mean distances: positive where the change is seen better upright, as people see
+    inverted) of the mean distances: positive where the change is seen better upright, as by people
     it, 0 where orientation makes no difference. 'Mean Item Relative Difference' is the mean of the
     faces' own indices.
 
@@ -115,7 +115,7 @@ class ThatcherEffect(EffectTask):
 
 
 class OtherRaceEffect(EffectTask):
-    """Are faces of the race that was learned told apart better than others?
+    """Are faces of the race that was learned discriminated better than others?
 
     Difference = AUC own - AUC other; positive where the other race is harder, as it is for people.
     One network says little, as one set of faces may simply be harder: the effect proper is the
@@ -159,7 +159,7 @@ class OtherRaceEffect(EffectTask):
 
 
 class FamiliarityEffect(EffectTask):
-    """Are people who were learned told apart better than strangers?
+    """Are people who were learned discriminated better than strangers?
 
     Difference = AUC familiar - AUC unfamiliar, of identities that were in training (other
     photographs of them) and that were not; positive for people. Conditions hold different people,

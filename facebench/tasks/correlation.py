@@ -184,7 +184,7 @@ class CorrelationTask(RoundedTask):
 
 
 def _score_in(result: Any) -> float | None:
-    """Find the coefficient in whatever a correlation function returns."""
+    """Find the coefficient in what a correlation function returns."""
     for attribute in ("statistic", "correlation", "rvalue"):
         if hasattr(result, attribute):
             return _score_in(getattr(result, attribute))

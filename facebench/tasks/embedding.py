@@ -52,7 +52,7 @@ class EmbeddingTask(ABC):
     Raises
     ------
     InputError
-        If the name is no text or there are no images.
+        If the name is not text or there are no images.
     """
 
     measures: Sequence[Measure] = ()

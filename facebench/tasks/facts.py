@@ -1,6 +1,6 @@
 """What a task says of itself: the question, what is sampled, its measures, its columns.
 
-Reports, the leaderboard and comparisons read this and nothing else of a task; a run folder keeps
+Reports, the leaderboard and comparisons read only this of a task; a run folder keeps
 it, so that they need no task object.
 """
 

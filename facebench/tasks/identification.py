@@ -74,9 +74,9 @@ class IdentificationTask(EmbeddingTask):
 
     - Rank-1, Rank-5, Rank-20: share of the probes in the gallery whose person's template is among
       the 1, 5, 20 nearest; of templates that are equally near the right one comes last;
-    - TPIR@FPIR=0.1 and so on, where some probes are of nobody in the gallery: share of the probes
-      in the gallery that are found at rank 1 and within the distance that at most this share of
-      the other probes reaches, and that distance ('Threshold').
+    - TPIR@FPIR=0.1 and so on, where some probes show people outside the gallery: share of the
+      probes in the gallery that are found at rank 1 and within the distance that at most this
+      share of the other probes reaches, and that distance ('Threshold').
 
     The images of one person in a gallery are pooled into one template. With several galleries,
     every probe is searched in each of them (or in its own, if the probe table names it), and there
@@ -335,7 +335,7 @@ class IdentificationTask(EmbeddingTask):
             found = [tpir_and_distance(gallery, target) for gallery in galleries]
             name = f"TPIR@FPIR={target:g}"
             row |= _with_interval(name, float(np.mean([rate for rate, _ in found])), interval)
-            # Each gallery has a threshold of its own: an average of them would be nobody's.
+            # Each gallery has a threshold of its own: an average of them would apply to none.
             row[f"{name} Threshold"] = found[0][1] if len(found) == 1 else np.nan
         mated = items["in_gallery"].astype(bool)
         outside = int((~mated).sum())

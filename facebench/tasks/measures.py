@@ -233,7 +233,7 @@ def measures_for(task: Any, names: Sequence[str]) -> dict[str, Measure]:
     dict of str to Measure
         By name: headline measures in the order of their declaration (the first measure declared
         where none is one), then the others in the order of `names`. Where a task declares measures,
-        others of its numbers are no headlines and have no direction; where it declares none, both
+        its other numbers are not headlines and have no direction; where it declares none, both
         are guessed from names.
     """
     declared = {measure.name: measure for measure in declared_measures(task)}

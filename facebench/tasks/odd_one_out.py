@@ -323,7 +323,7 @@ def _chosen(table: pd.DataFrame) -> Any:
 
 
 def _triplets(items: pd.DataFrame) -> tuple[Any, Any]:
-    """Give every triplet a number, whatever the order of images, and the odd image's place."""
+    """Give every triplet a number, for any order of images, and the odd image's place."""
     names = items[list(_IMAGES)].to_numpy(dtype=object)
     order = np.argsort(names.astype(str), axis=1) if len(items) else np.empty((0, 3), np.intp)
     sorted_names = np.take_along_axis(names, order, axis=1)

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from facebench.columns import CI_METHOD, N_FAILED, N_IMAGES, N_PAIRS
+from facebench.columns import CI_METHOD, N_FAILED, N_IMAGES, N_PAIRS, REMARK
 from facebench.data.images import open_image
 from facebench.data.pairs import as_path, read_pairs, resolve_image
 from facebench.errors import ImageError, InputError
 from facebench.figures.plot_helper import PlotHelper
+from facebench.metrics.noise_ceiling import Pool
 from facebench.metrics.ratings.pairs import IntervalKind, RatedPairs, Resample
 from facebench.metrics.rdm import DISTANCES, rdm, rdm_from_pairs
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups, JackknifeReplicates
@@ -30,6 +31,7 @@ from facebench.tasks.shared.rating_columns import (
     rating_columns,
     rating_measures,
     ratings_left_out,
+    remarks_on,
 )
 from facebench.tasks.shared.ratings import RatingKind, find_layout, take_ratings
 from facebench.types import DistancesByModel, Float64Array, FloatArray, StrPath
@@ -70,7 +72,9 @@ class RsaTask(EmbeddingTask):
         A pairs table with ratings, see `SimilarityTask`. Pairs of other images are left out.
     distance : {'euclidean', 'sqeuclidean', 'cosine', 'correlation'}
         The distance of two embeddings.
-    ratings, rating, measure, resample, interval, n_resamples, n_permutations, confidence, seed
+    ratings, rating, measure, pool, resample, interval
+        See `SimilarityTask`.
+    n_resamples, n_permutations, confidence, seed
         See `SimilarityTask`.
     groups : dict of str to str, optional
         A group by image, for the colours of the map.
@@ -99,6 +103,7 @@ class RsaTask(EmbeddingTask):
         ratings: str | Sequence[str] | None = None,
         rating: RatingKind = "distance",
         measure: str = "spearman",
+        pool: Pool | None = None,
         resample: Resample = "image",
         interval: IntervalKind = "jackknife",
         n_resamples: int = 200,
@@ -128,8 +133,9 @@ class RsaTask(EmbeddingTask):
         self._first, self._second = np.triu_indices(len(chosen), 1)
         self._people: tuple[Float64Array, RatedPairs] | None = None
         self._options: dict[str, Any] = {
-            "measure": measure, "by": resample, "interval": interval, "n_resamples": n_resamples,
-            "n_permutations": n_permutations, "confidence": confidence, "seed": seed,
+            "measure": measure, "pool": pool, "by": resample, "interval": interval,
+            "n_resamples": n_resamples, "n_permutations": n_permutations,
+            "confidence": confidence, "seed": seed,
         }  # fmt: skip
         self._level = confidence
         self._ratings: Float64Array | None = None
@@ -231,13 +237,20 @@ class RsaTask(EmbeddingTask):
         if self._ratings is not None:
             rated = there & ~np.isnan(self._ratings).all(axis=1)
             people = self._rated(np.flatnonzero(rated))
-            row = rating_columns(people, people.compare(distances[rated]))
+            compared = people.compare(distances[rated])
+            row = rating_columns(people, compared, int((there & ~rated).sum()))
             known = np.where(rated, distances, np.nan)
             for measure, column in _FURTHER.items():
                 row |= interval_columns(
                     column, rdm_likeness(known, self._ratings, measure, people.units, self._level)
                 )
-            row["Ceiling Measure"] = MEASURE_NAMES[people.measure]
+            remarks = remarks_on(people, compared, distances[rated])
+            for reason in remarks:
+                _log.warning("Task %r: %s.", self.name, reason)
+            row |= {
+                "Ceiling Measure": MEASURE_NAMES[people.measure],
+                REMARK: "; ".join(remarks),
+            }
         else:
             row |= {
                 "Mean Distance": float(distances[there].mean()) if there.any() else np.nan,

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from facebench.columns import REMARK
 from facebench.data.estimates import InfluenceKind
 from facebench.data.images import open_image
 from facebench.data.pairs import resolve_image
 from facebench.errors import InputError
 from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.correlation import MEASURES
+from facebench.metrics.noise_ceiling import POOLS, Pool
 from facebench.metrics.ratings.draws import INTERVALS, RESAMPLES
 from facebench.metrics.ratings.pairs import IntervalKind, RatedPairs, Resample
 from facebench.metrics.uncertainty.jackknife import JackknifeReplicates
@@ -24,13 +26,22 @@ from facebench.tasks.facts import TaskFacts
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.rating_columns import (
     MEASURE_NAMES,
+    OTHER_POLARITY,
     interval_columns,
     rating_columns,
     rating_measures,
     ratings_left_out,
     remarks_on,
 )
-from facebench.tasks.shared.ratings import RATER, RatingKind, Ratings, find_layout, take_ratings
+from facebench.tasks.shared.ratings import (
+    RATER,
+    RatingKind,
+    Ratings,
+    count_pairs,
+    find_layout,
+    is_rated,
+    take_ratings,
+)
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import DistancesByModel, Float64Array, MetricFunction, StrPath
 
@@ -39,15 +50,14 @@ __all__ = ["SimilarityTask"]
 _log = logging.getLogger(__name__)
 
 _PIXELS = 64
-# A correlation this unlikely to be so low by chance tells that similarities were rated.
-_REVERSED = 0.01
 
 
 class SimilarityTask(RoundedTask):
     """Are pairs that people find unlike far apart for the network, as far as people agree?
 
     Reports the correlation with the mean rating (Pearson, Spearman, Kendall Tau-a, Rho-a), each
-    with an interval, and P Value (by permuting images: is it above chance?). With several raters
+    with an interval, and P Value (is it above chance?): by permuting images where all their pairs
+    are rated, else by a t test modified for pairs that share images (P Method). With several raters
     also, by the measure of `measure`: Single Rater Correlation (mean of the correlations with each
     rater), Noise Ceiling Lower (how well the other raters' mean predicts each) and Upper, Share of
     Ceiling = Single Rater Correlation / Noise Ceiling Lower and Share of Upper Ceiling, and Split
@@ -61,7 +71,8 @@ class SimilarityTask(RoundedTask):
     name, pairs_file_path, images_path, distance_metric
         See `BaseTask`. The table holds a mean rating, a column per rater, or (in columns rater,
         img1, img2, rating) a row per rating; empty cells are missing ratings, left out pair by
-        pair and counted in Missing Ratings.
+        pair and counted in Missing Ratings. Pairs without any rating are not measured, but
+        counted in Unrated Pairs.
     ratings : str or list of str, optional
         Columns of the ratings, or patterns such as 'rater_*'. None finds 'rater' and 'rating',
         else all 'rater_*', else 'distance', 'rating' or 'similarity'.
@@ -69,6 +80,11 @@ class SimilarityTask(RoundedTask):
         Whether larger ratings mean less alike or more.
     measure : {'spearman', 'pearson', 'tau-a', 'rho-a'}
         The measure of ceilings, shares, the partial correlation and the P Value.
+    pool : {'mean', 'zscore', 'rank'}, optional
+        How raters are averaged: raw ratings, each rater's standardised, or their ranks. None takes
+        raw ratings for the mean rating, and for noise ceilings what predicts single raters best:
+        ranks for measures of order, standardised ratings for 'pearson'. Remark tells where raters
+        rated different pairs on scales of their own, so that 'zscore' or 'rank' is better.
     nuisance : str or list of str, optional
         Columns of other distances to partial out (those of 'pearson' or 'spearman' ranks).
     pixel_distance : bool, default False
@@ -112,6 +128,7 @@ class SimilarityTask(RoundedTask):
         *,
         rating: RatingKind = "distance",
         measure: str = "spearman",
+        pool: Pool | None = None,
         nuisance: str | Sequence[str] | None = None,
         pixel_distance: bool = False,
         resample: Resample = "image",
@@ -127,6 +144,7 @@ class SimilarityTask(RoundedTask):
             ("measure", measure, MEASURES),
             ("resample", resample, RESAMPLES),
             ("interval", interval, INTERVALS),
+            ("pool", pool, (None, *POOLS)),
         ):
             if value not in known:
                 msg = (
@@ -142,6 +160,7 @@ class SimilarityTask(RoundedTask):
             raise InputError(msg)
         self.rating: RatingKind = rating
         self.measure, self.resample, self.seed = measure, resample, seed
+        self.pool: Pool | None = pool
         self.interval: IntervalKind = interval
         self.n_resamples, self.n_permutations = n_resamples, n_permutations
         self.confidence, self.pixel_distance = confidence, pixel_distance
@@ -154,9 +173,19 @@ class SimilarityTask(RoundedTask):
         self._people: tuple[Float64Array, RatedPairs] | None = None
         self._pixels: dict[str, Float64Array] = {}
         self._suspect_similarities()
+        n_pairs = count_pairs(self.pairs_df, self.layout)
+        self.n_unrated = n_pairs - count_pairs(self.measured_pairs, self.layout)
+        if self.n_unrated:
+            _log.warning(
+                "Task %r: %d of the %d pairs in %s are left out, since they have no rating.",
+                name,
+                self.n_unrated,
+                n_pairs,
+                pairs_file_path,
+            )
         self.sampling_unit = "images and raters" if resample == "both" else f"{resample}s"
         is_long = self.layout.is_long
-        n_raters = self.pairs_df[RATER].nunique() if is_long else len(self.layout.columns)
+        n_raters = self.measured_pairs[RATER].nunique() if is_long else len(self.layout.columns)
         self.measures = rating_measures(measure, n_raters)
         if self.nuisance or pixel_distance:
             self.measures += (
@@ -176,6 +205,12 @@ class SimilarityTask(RoundedTask):
             rating_columns=[] if self.layout.is_long else list(self.layout.columns),
             rates_similarity=self.rating == "similarity",
         )
+
+    @property
+    def measured_pairs(self) -> pd.DataFrame:
+        """The rows of `pairs_df` whose pair someone rated."""
+        rated = is_rated(self.pairs_df, self.layout)
+        return self.pairs_df if rated.all() else self.pairs_df[rated]
 
     @property
     def influences(self) -> Mapping[str, InfluenceKind]:
@@ -199,8 +234,8 @@ class SimilarityTask(RoundedTask):
         rated = self._rated(taken)
         distances = taken.pairs["model_computed_distance"].to_numpy(dtype=np.float64)
         found = rated.compare(distances, self._nuisances(taken.pairs))
-        remarks = remarks_on(rated, distances)
-        if found.p_reversed <= _REVERSED:
+        remarks = remarks_on(rated, found, distances)
+        if OTHER_POLARITY in remarks:
             _log.warning(
                 "Task %r: pairs with larger ratings are nearer to each other for the network "
                 "(p = %.3g). If larger ratings mean more alike, pass rating=%r.",
@@ -208,16 +243,16 @@ class SimilarityTask(RoundedTask):
                 found.p_reversed,
                 "similarity" if self.rating == "distance" else "distance",
             )
-            remarks.append("negative: are the ratings of the other polarity?")
         for reason in remarks:
             _log.warning("Task %r: %s.", self.name, reason)
-        row = rating_columns(rated, found)
+        row = rating_columns(rated, found, self.n_unrated)
+        row["Missing Ratings"] += self.n_unrated * row["Raters"]
         if self.nuisance or self.pixel_distance:
             row |= interval_columns("Partial Correlation", found.partial)
         row |= {
             "Distance Metric": self.distance_metric_name,
             "Ceiling Measure": MEASURE_NAMES[self.measure],
-            "Remark": "; ".join(remarks),
+            REMARK: "; ".join(remarks),
         }
         return pd.DataFrame([row])
 
@@ -303,6 +338,7 @@ class SimilarityTask(RoundedTask):
             taken.pairs["img1"],
             taken.pairs["img2"],
             measure=self.measure,
+            pool=self.pool,
             by=self.resample,
             interval=self.interval,
             n_resamples=self.n_resamples,

@@ -90,7 +90,7 @@ class VerificationTask(RoundedTask):
         Column that gives each pair's fold. None: the folds of LFW's pairs.txt, else `folds` made
         here, of equal shares of both classes and of different people where that is possible.
     folds : int, default 10
-        Number of folds made here; fewer where there are fewer pairs of a class.
+        Number of folds to make; fewer where there are fewer pairs of a class.
     identity : 'folder', pair of str or None, default 'folder'
         Who is on each side: the last folder of the image's path (NAME/NAME_0001.jpg, or
         test/NAME/1.jpg), or two columns of the pairs file. None, images in no folder, or folders
@@ -213,7 +213,7 @@ class VerificationTask(RoundedTask):
             )
             raise PairsError(msg)
         n_folds = min(n_folds, rarer)
-        # The same folds whatever the order of rows, and of the two images of a pair.
+        # The same folds for any order of rows, and of the two images of a pair.
         sides = [self._all_pairs[column].to_numpy(dtype=np.str_) for column in PAIR_COLUMNS]
         swapped = sides[0] > sides[1]
         order = np.lexsort((np.where(swapped, *sides), np.where(swapped, *sides[::-1])))

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
-import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
 from facebench.errors import InputError
+from facebench.utils.locks import lock_folder
+from facebench.utils.sharing import make_folder, refusal
 
-__all__ = ["atomic_path", "check_replaceable", "held", "one_writer", "safe_name"]
+__all__ = ["FileState", "atomic_path", "check_replaceable", "held", "one_writer", "safe_name"]
 
 _UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -22,6 +26,31 @@ _DIGEST = re.compile("-[0-9a-f]{6}$")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 # File systems allow 255 bytes; the rest is room for what callers append ('_scatter.png').
 _LONGEST = 150
+# A file changed so recently may change again without its times showing it.
+_RACY_NS = 2_000_000_000
+
+
+class FileState(NamedTuple):
+    """What the file system says of a file; equal states mean equal content, if it is settled.
+
+    Size and time of modification can be kept when content is replaced; the time of the last change
+    of its inode cannot.
+    """
+
+    size: int
+    modified: int
+    changed: int
+    inode: int
+
+    @classmethod
+    def of(cls, stat: os.stat_result) -> FileState:
+        """Take what matters of a stat result."""
+        return cls(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the last change is so long ago that another one would show in the times."""
+        return time.time_ns() - max(self.modified, self.changed) > _RACY_NS
 
 
 def safe_name(name: str) -> str:
@@ -60,7 +89,7 @@ def safe_name(name: str) -> str:
 
 
 def check_replaceable(target: Path) -> None:
-    """Refuse to replace what is no plain file: a link, a device, a pipe, a folder.
+    """Refuse to replace anything but a plain file: a link, a device, a pipe, a folder.
 
     Raises
     ------
@@ -90,40 +119,62 @@ def atomic_path(target: Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        If `target` is a link, a device, a pipe or a folder.
+        If `target` is a link, a device, a pipe or a folder, or may not be written.
     """
     check_replaceable(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.stem[:40]}-{uuid.uuid4().hex[:8]}{target.suffix}")
-    temporary.touch()
+    try:
+        make_folder(target.parent)
+        temporary.touch()
+    except PermissionError as error:
+        raise InputError(_not_permitted(target)) from error
     try:
         yield temporary
-        temporary.replace(target)
+        try:
+            temporary.replace(target)
+        except PermissionError as error:
+            raise InputError(_not_permitted(target)) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def _not_permitted(target: Path) -> str:
+    return (
+        f"{target} cannot be written: {refusal(target)}. Give another folder, or have it opened to "
+        "you."
+    )
+
+
 @contextmanager
 def one_writer(folder: Path) -> Iterator[None]:
-    """Let one run at a time write into a folder, on this machine.
+    """Let one run at a time write into a folder.
 
     Parameters
     ----------
     folder : Path
-        The folder. The lock lies among the system's temporary files, not in it.
+        The folder, which is locked itself; where it cannot be, a hidden file in it.
 
     Raises
     ------
     InputError
         If another run is writing there now.
     """
-    name = hashlib.sha256(str(folder.resolve()).encode("utf-8", "surrogatepass")).hexdigest()[:16]
     msg = (
         f"Another run is writing its results to {folder}. Wait until it is done, or give "
         "this one an export_path of its own."
     )
-    with held(Path(tempfile.gettempdir()) / f"facebench-{name}.lock", msg):
+    try:
+        locked = lock_folder(folder)
+    except BlockingIOError as error:
+        raise InputError(msg) from error
+    except OSError:
+        with held(folder / ".facebench.lock", msg):
+            yield
+        return
+    try:
         yield
+    finally:
+        os.close(locked)
 
 
 @contextmanager
@@ -143,12 +194,16 @@ def held(lock: Path, otherwise: str) -> Iterator[None]:
     InputError
         If another process, or another part of this one, holds it now, or the file cannot be made.
     """
-    guard = FileLock(lock)
+    # The lock of one user must not keep others out of a shared folder when it is free.
+    guard = FileLock(lock, mode=0o666)
     try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(lock.parent)
+        check_replaceable(lock)
         guard.acquire(timeout=0)
     except Timeout as error:
         raise InputError(otherwise) from error
+    except PermissionError as error:
+        raise InputError(_not_permitted(lock)) from error
     except OSError as error:
         msg = f"{lock.parent} must be a folder to write to. Got {error}."
         raise InputError(msg) from error

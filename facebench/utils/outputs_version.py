@@ -14,7 +14,7 @@ def outputs_version(version: str) -> Callable[[F], F]:
     """Declare a function's version, which stands for its code in the keys of stored embeddings.
 
     Classes declare theirs as an attribute of the same name. It is raised when outputs change, and
-    only then: a move or a new name inside facebench costs nobody their embeddings.
+    only then: a move or a new name inside facebench invalidates no stored embeddings.
 
     Parameters
     ----------

@@ -133,6 +133,39 @@ def test_an_image_that_changes_meanwhile_is_never_taken_for_what_it_was(
     assert again.records["net"].n_forwards == runs.N_IMAGES - kept
 
 
+@pytest.mark.parametrize("how", ["stop", "skip"])
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("has_store", [True, False])
+def test_an_image_replaced_between_two_models_is_told(
+    world: Path, tmp_path: Path, has_store: bool, workers: int, how: str
+) -> None:
+    victim, other = world / "images/00.png", world / "images/01.png"
+
+    class Replacing(AccuracyTask):
+        def compute_task_performance(self, distances: pd.DataFrame) -> pd.DataFrame:
+            shutil.copy(other, victim)
+            return super().compute_task_performance(distances)
+
+    models = [runs.make_model(["4"]), runs.make_model(["2"])]
+    models[1].name = "second"
+    task = Replacing("t", world / "same.csv", world / "images", true_label="same")
+    manager = MultiModelTaskManager(
+        models, task, 4, num_workers=workers, on_bad_image=how,
+        cache_dir=tmp_path / "cache" if has_store else None,
+    )  # fmt: skip
+    if how == "stop":
+        with pytest.raises(ImageError, match=r"00\.png changed while the run was going on"):
+            manager.run_all_tasks_all_models(tmp_path / "out", plots=False)
+    else:
+        manager.run_all_tasks_all_models(tmp_path / "out", plots=False)
+        column = manager.model_task_distances_dfs["second"]["t"]
+        of_victim = (column[["img1", "img2"]] == "00.png").any(axis=1)
+        assert of_victim.any()
+        assert column["model_computed_distance"].isna().equals(of_victim)
+        assert manager.remarks["second"]["t: Pairs Lost"] == of_victim.sum()
+    assert manager.model_task_distances_dfs["net"]["t"]["model_computed_distance"].notna().all()
+
+
 class Growing(runs.Net):
     """Its last layer grows with the third batch, or gives NaN from there on."""
 
@@ -173,7 +206,7 @@ def test_a_store_of_a_newer_version_is_refused_before_anything_runs(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = tmp_path / "cache"
-    monkeypatch.setattr("facebench.store.database.FORMAT", 99)
+    monkeypatch.setattr("facebench.store.database.INDEX_FORMAT", 99)
     runs.run(world, tmp_path / "out", cache_dir=cache)
     monkeypatch.undo()
     with pytest.raises(StoreError, match="newer"):
@@ -265,7 +298,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(
     manager = manager_of([first, runs.make_model()], world, cache)
     with pytest.raises(KeyboardInterrupt):
         manager.run_all_tasks_all_models(tmp_path / "out", plots=False)
-    assert "The same run again goes on from there" in caplog.text
+    assert "The same run again resumes from there" in caplog.text
     summary = pd.read_csv(tmp_path / "out" / "models_unified_results.csv")
     assert set(summary["Model Name"]) == {"first"}
     again = runs.run(world, tmp_path / "out", cache_dir=cache)

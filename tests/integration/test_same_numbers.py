@@ -309,17 +309,19 @@ def test_the_faster_memory_layout_is_measured_and_remembered(
     def slow_unless_last(self: runs.Net, batch: torch.Tensor) -> torch.Tensor:
         last = self.memory_format == torch.channels_last
         tried.append(last)
-        runs.time.sleep(0.0 if last else 0.3)
+        runs.time.sleep(0.0 if last else 0.1)
         return forward(self, batch)
 
     monkeypatch.setattr(runs.Net, "_forward", slow_unless_last)
-    options = {"cache_dir": tmp_path / "cache", "batch_size": 2}
+    options = {"cache_dir": tmp_path / "cache", "batch_size": 1}
     manager = runs.run(world, tmp_path / "out", **options)
     np.testing.assert_allclose(runs.distances(manager), expected, rtol=0, atol=1e-5)
     assert manager.records["net"].layout == "channels_last"
-    # Two small trials, one batch in either layout, and then the faster one.
-    assert tried[2] is False
+    # Two small trials, the first image in both layouts, and then all images in the faster one.
+    assert not any(tried[:4])
     assert all(tried[4:])
+    assert len(tried[4:]) == 2 + runs.N_IMAGES
+    assert manager.records["net"].n_forwards == runs.N_IMAGES
     tried.clear()
     other = runs.make_model(["4"])
     task = runs.tasks(world)[0]

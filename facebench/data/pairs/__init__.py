@@ -12,7 +12,7 @@ from facebench.data.pairs.finding import (
 from facebench.data.pairs.insightface import InsightfacePack, read_insightface_bin
 from facebench.data.pairs.lfw import read_lfw_pairs
 from facebench.data.pairs.reading import is_lfw_list, read_pairs
-from facebench.data.pairs.rows import row_name
+from facebench.data.pairs.rows import row_name, row_numbers
 from facebench.data.pairs.table import (
     PAIR_COLUMNS,
     RESULT_COLUMNS,
@@ -46,4 +46,5 @@ __all__ = [
     "require_numbers",
     "resolve_image",
     "row_name",
+    "row_numbers",
 ]

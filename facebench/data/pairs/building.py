@@ -84,7 +84,7 @@ def all_pairs(images: StrPath | Sequence[str]) -> pd.DataFrame:
     MissingImageError
         If the folder is missing or holds no such images.
     PairsError
-        If an image is in no folder, so that nobody knows who it shows.
+        If an image is in no folder, so that its identity is unknown.
 
     Examples
     --------

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from facebench.data.folder import IMAGE_SUFFIXES
 from facebench.data.packs import is_pack, open_pack, split_member
-from facebench.data.pairs.rows import file_of, row_name
+from facebench.data.pairs.rows import file_of, row_name, row_numbers
 from facebench.data.pairs.table import PAIR_COLUMNS, SHOWN, as_path, shown
 from facebench.errors import MissingImageError, PairsError
 from facebench.types import StrPath
@@ -81,9 +81,9 @@ def find_images(
         If a name leads out of the folder ('../', a link), or is an absolute path.
     """
     n_pairs = len(pairs)
-    # Both columns one after the other, so that a name's first row is found in one go.
+    # Both columns one after the other, so that a name's first row is found in one search.
     names = [name for column in PAIR_COLUMNS for name in pairs[column]]
-    rows = [*range(n_pairs), *range(n_pairs)]
+    rows = row_numbers(pairs) * 2
     found, missing = _find(names, images_path, task, rows, pairs_path or file_of(pairs))
     _refuse_missing(missing, len(found), images_path, task)
     return ImagePaths(

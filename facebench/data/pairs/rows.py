@@ -17,7 +17,7 @@ from facebench.types import StrPath
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["cells_as_written", "file_of", "is_lfw_list", "remember_file", "row_name"]
+__all__ = ["cells_as_written", "file_of", "is_lfw_list", "remember_file", "row_name", "row_numbers"]
 
 _FILE = "_facebench_file"
 
@@ -74,6 +74,14 @@ def cells_as_written(path: StrPath, column: str) -> Iterator[str]:
             yield row.cells[place] if place < len(row.cells) else ""
     except (OSError, PairsError, ValueError, StopIteration):
         return
+
+
+def row_numbers(pairs: pd.DataFrame) -> list[int]:
+    """Give the numbers of rows in their file, from 0, also where some rows were left out."""
+    index = pairs.index
+    if index.dtype.kind == "i" and (index >= 0).all():
+        return [int(number) for number in index]
+    return list(range(len(pairs)))
 
 
 def remember_file(pairs: pd.DataFrame, path: Path) -> pd.DataFrame:

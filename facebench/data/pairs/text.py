@@ -36,7 +36,7 @@ def lines_of(path: StrPath, separator: str | None = None) -> list[Line]:
     Raises
     ------
     MissingPairsFileError
-        If there is no such file.
+        If the file does not exist.
     PairsError
         If it is not UTF-8 text, or empty.
     """

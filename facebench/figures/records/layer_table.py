@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from facebench.columns import CONDITION, LAYER, LOWER_IS_BETTER, MODEL, TASK
+from facebench.columns import CONDITION, LAYER, MODEL, TASK
 from facebench.errors import InputError
 from facebench.figures.records.layer_order import network_order, places_in_network
-from facebench.figures.records.run_models import network_layers_of
+from facebench.figures.records.run_models import is_lower_better, network_layers_of
 from facebench.figures.records.tables import check_column, check_table, interval_of
 from facebench.utils.suggestions import did_you_mean
 
-__all__ = ["REACHED", "is_lower_better", "layer_profile"]
+__all__ = ["REACHED", "layer_profile"]
 
 # The share of the peak whose first layer is reported.
 REACHED = 0.95
@@ -87,11 +87,6 @@ def layer_profile(
         for _, part in rows.groupby([TASK, MODEL], sort=False)
     ]
     return pd.concat(profiles, ignore_index=True)
-
-
-def is_lower_better(performances: pd.DataFrame, measure: str) -> bool:
-    """Tell whether lower values of a measure are better, as the tables of a run know it."""
-    return measure in performances.attrs.get(LOWER_IS_BETTER, ())
 
 
 def _known(rows: pd.DataFrame) -> dict[str, Sequence[str]]:

@@ -17,7 +17,7 @@ from facebench.figures.records.layer_figures import (
     profile_chart,
     why_undefined,
 )
-from facebench.figures.records.run_models import controls_of
+from facebench.figures.records.run_models import controls_of, is_lower_better
 from facebench.figures.records.tables import (
     check_column,
     check_table,
@@ -141,7 +141,7 @@ class ProfilePlots:
         InputError
             If a column, condition or control is missing, or a layer occurs twice.
         """
-        from facebench.figures.records.layer_table import is_lower_better, layer_profile
+        from facebench.figures.records.layer_table import layer_profile
 
         measures = [measure] if isinstance(measure, str) else list(measure)
         where = "PlotHelper.plot_layer_profile"
@@ -259,7 +259,7 @@ def _map_tables(
     measure: str | Mapping[str, str],
     layers: Mapping[str, Sequence[str]] | None,
 ) -> tuple[list[pd.DataFrame], list[bool]]:
-    from facebench.figures.records.layer_table import is_lower_better, layer_profile
+    from facebench.figures.records.layer_table import layer_profile
 
     wanted = dict.fromkeys(performances, measure) if isinstance(measure, str) else dict(measure)
     missing = [task for task in wanted if task not in performances]

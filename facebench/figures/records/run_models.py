@@ -1,29 +1,30 @@
-"""What the tables of a run know of its models: all their layers, and which are untrained copies.
+"""What the tables of a run know: their models' layers and untrained copies, and which values are better low.
 
-A table carries it as two plain texts among its attributes (`DataFrame.attrs`), which pandas hands
-on, at no cost, to whatever rows and columns are taken out of it.
+A table carries it as plain texts among its attributes (`DataFrame.attrs`), which pandas hands
+on, at no cost, to any selection of its rows and columns.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from facebench.columns import CONTROLS, NETWORK_LAYERS
+from facebench.columns import CONTROLS, LOWER_IS_BETTER, NETWORK_LAYERS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["controls_of", "network_layers_of", "note_models"]
+__all__ = ["controls_of", "is_lower_better", "network_layers_of", "note_models"]
 
 
 def note_models(
     table: pd.DataFrame,
     layers: Mapping[str, Sequence[str]],
     controls: Mapping[str, Sequence[str]],
+    lower_is_better: Sequence[str],
 ) -> None:
-    """Note in a table what it should know of the models of its run.
+    """Note in a table what it should know of its run.
 
     Parameters
     ----------
@@ -33,22 +34,30 @@ def note_models(
         Model → all its layers in network order.
     controls : mapping of str to sequence of str
         The models that are untrained copies, by what they are called together.
+    lower_is_better : sequence of str
+        The measures of which the task says that lower is better.
     """
     table.attrs[NETWORK_LAYERS] = json.dumps(layers)
     table.attrs[CONTROLS] = json.dumps(controls)
+    table.attrs[LOWER_IS_BETTER] = json.dumps(lower_is_better)
 
 
 def network_layers_of(table: pd.DataFrame) -> dict[str, list[str]]:
     """Give all layers of a table's models, where it knows them."""
-    return _noted(table, NETWORK_LAYERS)
+    return dict(_noted(table, NETWORK_LAYERS, {}))
 
 
 def controls_of(table: pd.DataFrame) -> dict[str, list[str]]:
     """Give the untrained copies among a table's models, where it knows them."""
-    return _noted(table, CONTROLS)
+    return dict(_noted(table, CONTROLS, {}))
 
 
-def _noted(table: pd.DataFrame, what: str) -> dict[str, list[str]]:
-    # A table that was put together by hand may hold a dictionary.
-    noted = table.attrs.get(what, {})
-    return dict(json.loads(noted) if isinstance(noted, str) else noted)
+def is_lower_better(table: pd.DataFrame, measure: str) -> bool:
+    """Tell whether lower values of a measure are better, where the table knows it."""
+    return measure in _noted(table, LOWER_IS_BETTER, [])
+
+
+def _noted(table: pd.DataFrame, what: str, otherwise: Any) -> Any:
+    # A table that was put together by hand may hold the thing itself.
+    noted = table.attrs.get(what, otherwise)
+    return json.loads(noted) if isinstance(noted, str) else noted

@@ -56,7 +56,7 @@ class VerificationPlots:
             1 (or true, or 'same') for pairs of one person, 0 for others.
         identity : {'folder'} or pair of str, optional
             Who is on each side: the last folder of ``img1`` and ``img2``, or two columns. The band
-            then resamples people; without it, and where folders name nobody (see
+            then resamples people; without it, and where no identities are known (see
             `facebench.data.identity`), pairs, which makes it too narrow where pairs share people.
         n_resamples : int, default 1000
             Resamples of the pointwise 95 % band; 0 draws none.

@@ -79,7 +79,7 @@ class RatedUnits(NamedTuple):
         make = kept_counts if self.interval == "jackknife" else drawn_counts
         counts = make(self.factors[factor], self.most, generator)
         n_pairs = self.first.size
-        # Two copies of one image make no pair: their distance of 0 is no finding.
+        # Two copies of one image are not a pair: their distance of 0 means nothing.
         units = Units(self.first, self.second, self.n_images)
         step = max(1, _BLOCK // max(1, n_pairs))
         for start in range(0, len(counts), step):

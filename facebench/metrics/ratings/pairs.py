@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facebench.metrics.correlation import (
     MEASURES,
@@ -18,8 +19,11 @@ from facebench.metrics.correlation import (
     standardise_all,
 )
 from facebench.metrics.noise_ceiling import (
+    POOLS,
     NoiseCeiling,
     noise_ceiling,
+    pool_for,
+    pooled_ratings,
     share_of_ceiling,
     split_half,
 )
@@ -31,8 +35,8 @@ from facebench.metrics.ratings.draws import (
     RatedUnits,
     Resample,
 )
-from facebench.metrics.ratings.permutations import Permuted, permute_ratings
-from facebench.metrics.ratings.raters import People, people_in, with_raters
+from facebench.metrics.ratings.permutations import ChanceTest
+from facebench.metrics.ratings.raters import People, people_in, scales_differ, with_raters
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.rating_resamples import (
     RatingEstimate,
@@ -74,7 +78,9 @@ class RatingComparison(NamedTuple):
     partial : RatingEstimate
         With the mean rating, nuisances partialled out; NaN without nuisances.
     p_value, p_reversed : float
-        By permutation of images: a correlation with the mean rating as large, or as small.
+        Of a correlation with the mean rating as large, or as small, by chance.
+    p_method : str
+        How they were computed, or why they are not defined.
     """
 
     correlations: dict[str, RatingEstimate]
@@ -84,6 +90,7 @@ class RatingComparison(NamedTuple):
     partial: RatingEstimate
     p_value: float
     p_reversed: float
+    p_method: str
 
 
 # Their older names.
@@ -102,7 +109,10 @@ class RatedPairs:
     first, second : array-like, shape [N]
         The images of each pair.
     measure : {'spearman', 'pearson', 'tau-a', 'rho-a'}
-        The measure of ceilings, shares and permutations.
+        The measure of ceilings, shares and p values.
+    pool : {'mean', 'zscore', 'rank'}, optional
+        How raters are averaged, see `facebench.metrics.noise_ceiling.pooled_ratings`. None takes
+        raw ratings for the mean rating, and for ceilings what suits the measure (`pool_for`).
     by : {'image', 'rater', 'both', 'pair'}
         What intervals are for: by 'image' new images and these raters, by 'both' new ones of
         either.
@@ -120,10 +130,17 @@ class RatedPairs:
 
     Attributes
     ----------
-    ratings : array, shape [N, K]
+    rated : array of bool, shape [N]
+        Pairs that someone rated. Nothing is computed from the others.
+    ratings : array, shape [pairs rated, raters of some]
     mean : array, shape [N]
-        Mean rating of each pair, over the raters who rated it.
+        Mean rating of each pair, over the raters who rated it; NaN for unrated pairs.
+    pool : str
+        How raters are averaged for ceilings.
     n_images : int
+        Of the pairs rated.
+    scales_differ : bool
+        Whether mean ratings depend on who rated which pair, see `raters.scales_differ`.
     ceiling : NoiseCeiling
     split_half : SplitHalf
 
@@ -151,6 +168,7 @@ class RatedPairs:
         second: Any,
         *,
         measure: str = "spearman",
+        pool: str | None = None,
         by: Resample = "image",
         interval: IntervalKind = "jackknife",
         n_resamples: int = 200,
@@ -158,39 +176,51 @@ class RatedPairs:
         confidence: float = 0.95,
         seed: int = 0,
     ) -> None:
-        self.ratings = np.asarray(ratings, dtype=np.float64)
+        given = np.asarray(ratings, dtype=np.float64)
         names1, names2 = list(first), list(second)
-        if self.ratings.ndim != 2 or not len(self.ratings) == len(names1) == len(names2):
+        if given.ndim != 2 or not len(given) == len(names1) == len(names2):
             msg = (
                 "Rated pairs need a row of ratings and two images for each pair. "
-                f"Got ratings of shape {self.ratings.shape}, and {len(names1)} and {len(names2)} "
-                "images."
+                f"Got ratings of shape {given.shape}, and {len(names1)} and {len(names2)} images."
             )
             raise ValueError(msg)
         for name, value, known in (
             ("measure", measure, MEASURES),
             ("by", by, RESAMPLES),
             ("interval", interval, INTERVALS),
+            ("pool", "mean" if pool is None else pool, POOLS),
         ):
             if value not in known:
                 msg = f"The {name!r} must be one of {', '.join(known)}. Got {value!r} instead."
                 raise ValueError(msg)
         self.measure, self.confidence = measure, confidence
         self.n_permutations = n_permutations
-        place = {name: row for row, name in enumerate(dict.fromkeys(names1 + names2))}
+        self.pool = pool_for(measure) if pool is None else pool
+        seen = ~np.isnan(given)
+        self.rated: NDArray[np.bool_] = np.asarray(seen.any(axis=1))
+        self.ratings: Float64Array = given[self.rated][:, seen.any(axis=0)]
+        ends = [
+            [name for name, there in zip(names, self.rated, strict=True) if there]
+            for names in (names1, names2)
+        ]
+        place = {name: row for row, name in enumerate(dict.fromkeys(ends[0] + ends[1]))}
         self.n_images = len(place)
+        one, other = (np.array([place[name] for name in side], dtype=np.intp) for side in ends)
         self.units = RatedUnits(
-            np.array([place[name] for name in names1], dtype=np.intp),
-            np.array([place[name] for name in names2], dtype=np.intp),
+            one, other,
             self.n_images, self.ratings.shape[1], by, interval, n_resamples, seed,
         )  # fmt: skip
+        self._averaged = pooled_ratings(self.ratings, pool or "mean")
         self._whole = Draws(np.ones((1, len(self.ratings))), np.ones((1, self.ratings.shape[1])))
-        self._found = people_in(self.ratings, measure, self._whole)
-        self.mean: Float64Array = self._found.mean[0]
-        self.ceiling: NoiseCeiling = noise_ceiling(self.ratings, measure)
-        self.split_half = split_half(self.ratings, measure, seed=seed)
+        self._found = self._people_in(self._whole)
+        self.mean: Float64Array = np.full(len(given), np.nan)
+        self.mean[self.rated] = self._found.mean[0]
+        self.ceiling: NoiseCeiling = noise_ceiling(self.ratings, measure, pool=self.pool)
+        self.split_half = split_half(self._averaged, measure, seed=seed)
+        # The mean rating of a pair tells who rated it, too.
+        self.scales_differ = pool in (None, "mean") and scales_differ(self.ratings)
         self._kept: dict[tuple[str, int], tuple[Draws, People]] = {}
-        self._permuted: Permuted | None = None
+        self._test: ChanceTest | None = None
 
     @property
     def resamples(self) -> bool:
@@ -217,7 +247,7 @@ class RatedPairs:
         Parameters
         ----------
         distances : array-like, shape [N]
-            A distance for each pair.
+            A distance for each pair; those of unrated pairs are not looked at.
         nuisances : sequence of array-like, shape [N]
             Other distances of the pairs, to be partialled out.
 
@@ -228,12 +258,14 @@ class RatedPairs:
         Raises
         ------
         ValueError
-            If there is not one distance for each pair, or one is NaN or infinite.
+            If there is not one distance for each pair, or one of a rated pair is NaN or infinite.
         """
-        values = np.asarray(distances, dtype=np.float64)
-        if values.shape != self.mean.shape or not np.isfinite(values).all():
+        given = np.asarray(distances, dtype=np.float64)
+        if given.shape != self.mean.shape or not np.isfinite(given[self.rated]).all():
             msg = f"Each of the {len(self.mean)} pairs needs one finite distance."
             raise ValueError(msg)
+        values = given[self.rated]
+        nuisances = [np.asarray(each, dtype=np.float64)[self.rated] for each in nuisances]
         exact = self._compared(values, nuisances, self._whole, self._found)
         versions: dict[str, dict[str, Float64Array]] = {}
         for factor in self.units.factors:
@@ -248,7 +280,7 @@ class RatedPairs:
             name: self._estimate(name, float(value[0]), versions) for name, value in exact.items()
         }
         undefined = RatingEstimate(*[float("nan")] * 3)
-        larger, smaller = self._p_values(values, found[self.measure].value)
+        larger, smaller, method = self._p_values(values, found[self.measure].value)
         return RatingComparison(
             {measure: found[measure] for measure in MEASURES},
             found["raters"],
@@ -257,6 +289,7 @@ class RatedPairs:
             found.get("partial", undefined),
             larger,
             smaller,
+            method,
         )
 
     def left_out(self, distances: Any, groups: JackknifeGroups) -> dict[str, Float64Array]:
@@ -264,8 +297,8 @@ class RatedPairs:
 
         Parameters
         ----------
-        distances : array-like, shape [N]
-            A finite distance for each pair.
+        distances : array-like, shape [pairs rated]
+            A finite distance for each rated pair.
         groups : JackknifeGroups
             Of the images of these pairs.
 
@@ -274,11 +307,13 @@ class RatedPairs:
         dict of str to array, shape [groups]
             By measure; without 'tau-a', which would take too long.
         """
-        rated = ~np.isnan(self.mean)
-        kept = groups.part(rated).kept.T.astype(np.float64)
-        values = np.asarray(distances, dtype=np.float64)[rated]
+        kept = groups.kept.T.astype(np.float64)
+        values = np.asarray(distances, dtype=np.float64)
         measures = [name for name in MEASURES if name != "tau-a"]
-        return {name: correlate(values, self.mean[rated], name, kept) for name in measures}
+        return {name: correlate(values, self.mean[self.rated], name, kept) for name in measures}
+
+    def _people_in(self, draws: Draws) -> People:
+        return people_in(self.ratings, self._averaged, self.measure, self.pool, draws)
 
     def _estimate(
         self, name: str, value: float, versions: dict[str, dict[str, Float64Array]]
@@ -300,7 +335,7 @@ class RatedPairs:
         for place, draws in enumerate(self.units.blocks(factor)):
             known = self._kept.get((factor, place))
             if known is None:
-                known = draws, people_in(self.ratings, self.measure, draws)
+                known = draws, self._people_in(draws)
                 if keep:
                     self._kept[factor, place] = known
             yield known
@@ -326,12 +361,19 @@ class RatedPairs:
             )
         return found
 
-    def _p_values(self, distances: Float64Array, statistic: float) -> tuple[float, float]:
-        """Test by permuting the images of the mean rating."""
-        if self.n_permutations < 1 or self.n_images < _FEWEST_IMAGES or np.isnan(statistic):
-            return float("nan"), float("nan")
-        if self._permuted is None:
-            self._permuted = permute_ratings(
-                self.mean, self.units, self.measure, self.n_permutations
-            )
-        return self._permuted.p_values(distances, statistic)
+    def _p_values(self, distances: Float64Array, statistic: float) -> tuple[float, float, str]:
+        """Test the correlation with the mean rating, and say how."""
+        undefined = float("nan"), float("nan")
+        if self.n_permutations < 1:
+            return *undefined, "none: no permutations were asked for"
+        if self.n_images < _FEWEST_IMAGES:
+            return *undefined, f"none: {self.n_images} images are too few"
+        if np.isnan(statistic):
+            return *undefined, "none: the correlation is not defined"
+        if self._test is None:
+            mean = self.mean[self.rated]
+            self._test = ChanceTest.of(mean, self.units, self.measure, self.n_permutations)
+        larger, smaller = self._test.p_values(distances)
+        if np.isnan(larger):
+            return *undefined, f"none: {len(distances)} pairs are too few, or too alike"
+        return larger, smaller, self._test.method

@@ -1,111 +1,130 @@
-"""Ratings whose images, or pairs, have changed places: what correlations come by chance?"""
+"""Are ratings and distances more alike than by chance? Pairs, or their images, change places."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
 from facebench.metrics.correlation import correlate, standardise
 from facebench.metrics.ratings.draws import RatedUnits
+from facebench.metrics.ratings.modified_t import SharedImages, modified_t
 from facebench.metrics.rsa import permutations_of, share_as_large
 from facebench.types import Float64Array, IntArray
 
-__all__ = ["Permuted", "permute_ratings"]
+__all__ = ["ChanceTest"]
 
-_FEWEST_SHARED = 3
+_FEWEST_PAIRS = 3
 
 
-class Permuted(NamedTuple):
-    """Permuted mean ratings, ready to be compared with the distances of many layers.
+@dataclass(frozen=True)
+class ChanceTest:
+    """A test of many layers' distances against the same ratings.
+
+    Where every pair of images is rated, images are permuted (Mantel's test); where no image comes
+    twice, pairs are, since nothing ties them together. Of any other table a modified t test takes
+    into account that pairs share images.
 
     Attributes
     ----------
+    method : str
+        Which, in words.
     measure : str
         The measure.
-    rows : array, shape [R, M]
-        Ratings, standardised but for 'tau-a'; NaN in rows that share too few pairs.
-    weights : array, shape [R, M] or [1, M]
-        1 where a pair has a rating after the permutation, 0 elsewhere.
-    places : array of int, shape [R, M], optional
-        Which pairs the columns are; None for all of them in order.
+    of_pair : array of int, shape [N]
+        The different pair that each row is of; -1 for an image with itself.
+    rows : array, shape [1 + R, P]
+        Ratings of different pairs as they are, then permuted; standardised but for 'tau-a' and the
+        t test.
+    shared : SharedImages or None
+        Of the t test.
     """
 
+    method: str
     measure: str
+    of_pair: IntArray
     rows: Float64Array
-    weights: Float64Array
-    places: IntArray | None
+    shared: SharedImages | None = None
 
-    def p_values(self, distances: Float64Array, statistic: float) -> tuple[float, float]:
-        """Give the shares of permutations with a correlation as large, and as small."""
-        values = distances if self.places is None else distances[self.places]
+    @classmethod
+    def of(
+        cls, mean: Float64Array, units: RatedUnits, measure: str, n_permutations: int
+    ) -> ChanceTest:
+        """Choose a test by the table, and prepare it.
+
+        Parameters
+        ----------
+        mean : array, shape [N]
+            Mean ratings.
+        units : RatedUnits
+            The images of the pairs.
+        measure : str
+            The measure; the t test of measures of order is that of Spearman's correlation.
+        n_permutations : int
+            How many permutations, fewer if there are not so many.
+
+        Returns
+        -------
+        ChanceTest
+        """
+        low, high = (each(units.first, units.second) for each in (np.minimum, np.maximum))
+        # An image with itself has nothing to be exchanged with.
+        apart = low != high
+        keys, place = np.unique((low * units.n_images + high)[apart], return_inverse=True)
+        of_pair = np.full(mean.size, -1, dtype=np.intp)
+        of_pair[apart] = place
+        values = _by_pair(mean, of_pair)
+        first, second = np.divmod(keys, units.n_images)
+        images, places = np.unique(np.concatenate((first, second)), return_inverse=True)
+        first, second = places[: keys.size], places[keys.size :]
+        if images.size == 2 * keys.size:
+            generator = np.random.default_rng(units.seed)
+            rows = generator.permuted(np.tile(values, (n_permutations, 1)), axis=1)
+            what = "pairs"
+        elif keys.size == images.size * (images.size - 1) // 2:
+            table = np.zeros((images.size, images.size))
+            table[first, second] = table[second, first] = values
+            orders, _ = permutations_of(images.size, n_permutations, units.seed)
+            rows = table[orders[:, first], orders[:, second]]
+            what = "images"
+        else:
+            shared = SharedImages.of(first, second)
+            called = "modified t test of pairs that share images"
+            return cls(called, measure, of_pair, values[None], shared)
+        called = f"permutation of {what} ({len(rows)})"
+        rows = np.concatenate((values[None], rows))
+        if measure != "tau-a":
+            rows = standardise(rows, np.ones(rows.shape), measure)
+        return cls(called, measure, of_pair, rows)
+
+    def p_values(self, distances: Float64Array) -> tuple[float, float]:
+        """Test one layer.
+
+        Parameters
+        ----------
+        distances : array, shape [N]
+            Its distances.
+
+        Returns
+        -------
+        larger, smaller : float
+            P of a correlation as large, and as small, by chance; NaN where it is not defined.
+        """
+        values = _by_pair(distances, self.of_pair)
+        if self.shared is not None:
+            ranked = self.measure != "pearson"
+            return modified_t(values, self.rows[0], self.shared, ranked=ranked)
+        if values.size < _FEWEST_PAIRS:
+            return float("nan"), float("nan")
         if self.measure == "tau-a":
             found = correlate(values, self.rows, "tau-a", np.ones(self.rows.shape))
-        elif len(self.weights) == 1 and values.ndim == 1:
-            found = self.rows @ standardise(values, self.weights, self.measure)[0]
         else:
-            scores = standardise(values, self.weights, self.measure)
-            found = np.einsum("rn,rn->r", scores, self.rows)
-        return share_as_large(statistic, found), share_as_large(-statistic, -found)
+            found = self.rows @ standardise(values, np.ones((1, values.size)), self.measure)[0]
+        return share_as_large(found[0], found[1:]), share_as_large(-found[0], -found[1:])
 
 
-def permute_ratings(
-    mean: Float64Array, units: RatedUnits, measure: str, n_permutations: int
-) -> Permuted:
-    """Permute the images of rated pairs, as Mantel's test does.
-
-    Of an incomplete table each permutation is compared on the pairs that have a rating before and
-    after. Where no image comes twice, pairs themselves change places: nothing ties them together.
-
-    Parameters
-    ----------
-    mean : array, shape [N]
-        Mean ratings, NaN where missing.
-    units : RatedUnits
-        The images of the pairs.
-    measure : str
-        The measure.
-    n_permutations : int
-        How many, fewer if there are not so many.
-
-    Returns
-    -------
-    Permuted
-    """
-    rows = _moved(mean, units, n_permutations)
-    shared = ~np.isnan(rows)
-    most = int(shared.sum(axis=1).max(initial=0))
-    places = None
-    if 2 * most < mean.size:
-        # Sparse tables share few pairs with their permutations: only these are kept.
-        places = np.argsort(~shared, axis=1, kind="stable")[:, :most]
-        rows, shared = (np.take_along_axis(each, places, axis=1) for each in (rows, shared))
-    weights = shared.astype(np.float64)
-    if measure != "tau-a":
-        rows = standardise(rows, weights, measure) * weights
-    rows[shared.sum(axis=1) < _FEWEST_SHARED] = np.nan
-    # The same pairs in every permutation: distances are ranked once.
-    return Permuted(
-        measure, rows, weights[:1] if (weights == weights[:1]).all() else weights, places
-    )
-
-
-def _moved(mean: Float64Array, units: RatedUnits, n_permutations: int) -> Float64Array:
-    first, second, n_images = units.first, units.second, units.n_images
-    if n_images == 2 * mean.size:
-        generator = np.random.default_rng(units.seed)
-        return generator.permuted(np.tile(mean, (n_permutations, 1)), axis=1)
-    keys = np.minimum(first, second) * n_images + np.maximum(first, second)
-    # Of an image with itself there is nothing to permute.
-    kept = (first != second) & ~np.isnan(mean)
-    known, place = np.unique(keys[kept], return_inverse=True)
-    values = np.bincount(place, weights=mean[kept]) / np.bincount(place)
-    orders, _ = permutations_of(n_images, n_permutations, units.seed)
-    rows = np.full((len(orders), mean.size), np.nan)
-    for row, order in zip(rows, orders, strict=True):
-        one, other = order[first], order[second]
-        wanted = np.minimum(one, other) * n_images + np.maximum(one, other)
-        found = np.minimum(np.searchsorted(known, wanted), max(known.size - 1, 0))
-        there = known[found] == wanted if known.size else np.zeros(wanted.shape, dtype=bool)
-        row[there] = values[found[there]]
-    return rows
+def _by_pair(values: Float64Array, of_pair: IntArray) -> Float64Array:
+    """Average what rows of the same pair say."""
+    apart = of_pair >= 0
+    count = np.bincount(of_pair[apart])
+    return np.asarray(np.bincount(of_pair[apart], weights=values[apart]) / count)

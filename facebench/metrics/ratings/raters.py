@@ -6,13 +6,19 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import fdtrc
 
 from facebench.metrics.correlation import correlate, standardise, standardise_all
-from facebench.metrics.noise_ceiling import ceilings, mean_rating
+from facebench.metrics.noise_ceiling import ceilings, mean_rating, pooled_ratings
 from facebench.metrics.ratings.draws import Draws
 from facebench.types import Float64Array
 
-__all__ = ["People", "people_in", "with_raters"]
+__all__ = ["People", "people_in", "scales_differ", "with_raters"]
+
+# Scales differ if chance gives such raters once in a thousand times, and the order of mean ratings
+# depends on it.
+_BY_CHANCE = 0.001
+_SAME_ORDER = 0.98
 
 
 class People(NamedTuple):
@@ -45,15 +51,21 @@ class People(NamedTuple):
         return np.asarray(self.mean[0] if len(self.mean) == 1 else self.mean)
 
 
-def people_in(ratings: Float64Array, measure: str, draws: Draws) -> People:
+def people_in(
+    ratings: Float64Array, averaged: Float64Array, measure: str, pool: str, draws: Draws
+) -> People:
     """Compute all that ratings have to tell in some versions.
 
     Parameters
     ----------
     ratings : array, shape [N, K]
         NaN where missing.
+    averaged : array, shape [N, K]
+        The same, on the scale on which they are averaged.
     measure : str
         The measure of ceilings and single raters.
+    pool : str
+        How raters are averaged for ceilings.
     draws : Draws
         The versions.
 
@@ -63,7 +75,7 @@ def people_in(ratings: Float64Array, measure: str, draws: Draws) -> People:
     """
     weights, times = draws
     seen = ~np.isnan(ratings)
-    values = np.where(seen, ratings, 0.0)
+    values = np.where(seen, averaged, 0.0)
     mean = mean_rating(times @ values.T, times @ seen.T.astype(np.float64))
     rated = ~np.isnan(mean)
     mean_weights = weights if rated.all() else weights * rated
@@ -74,7 +86,7 @@ def people_in(ratings: Float64Array, measure: str, draws: Draws) -> People:
         ).items()
     }
     lower, upper = (
-        _mean_by_count(found, times) for found in ceilings(ratings, measure, weights, times)
+        _mean_by_count(found, times) for found in ceilings(ratings, measure, weights, times, pool)
     )
     raters = [] if measure == "tau-a" else _rater_targets(ratings, measure, draws)
     return People(mean, mean_weights, targets, raters, lower, upper)
@@ -96,6 +108,48 @@ def _rater_targets(
             number += often
         found.append((pattern, total, number))
     return found
+
+
+def scales_differ(ratings: Float64Array) -> bool:
+    """Tell whether mean ratings depend on who rated which pair.
+
+    Parameters
+    ----------
+    ratings : array, shape [N, K]
+        NaN where missing.
+
+    Returns
+    -------
+    bool
+        True where raters rated different pairs, their means of the same pairs differ (F test of
+        the raters beside the pairs; of all ratings where no pair has two raters), and mean ratings
+        rank pairs otherwise (Spearman below 0.98) once each rater's are standardised.
+    """
+    seen = ~np.isnan(ratings)
+    if seen.all() or ratings.shape[1] < 2:
+        return False
+    counts = seen.sum(axis=1)
+    twice = counts > 1
+    table = ratings
+    if twice.any():
+        table = ratings[twice] - np.nanmean(ratings[twice], axis=1, keepdims=True)
+    used = ~np.isnan(table)
+    each = used.sum(axis=0)
+    means = np.divide(np.nansum(table, axis=0), each, out=np.zeros(each.shape), where=each > 0)
+    between, within = (each * means**2).sum(), np.nansum((table - means) ** 2)
+    freedom = int((each > 0).sum()) - 1
+    rest = int(each.sum()) - freedom - (int(twice.sum()) if twice.any() else 1)
+    if not twice.any():
+        between -= each.sum() * (np.nansum(table) / each.sum()) ** 2
+    if (
+        freedom < 1
+        or rest < 1
+        or fdtrc(freedom, rest, between / freedom * rest / max(within, np.finfo(float).tiny))
+        > _BY_CHANCE
+    ):
+        return False
+    raw, scaled = (np.nanmean(pooled_ratings(ratings, pool), axis=1) for pool in ("mean", "zscore"))
+    return bool(correlate(raw, scaled, "spearman") < _SAME_ORDER)
 
 
 def with_raters(

@@ -59,7 +59,7 @@ class JackknifeGroups:
     """Comparisons without those of each group of units in turn; `Weightings` of them.
 
     Units (people, images) are assigned to groups by their sorted names, so that the same units
-    are in the same groups whatever the order of the comparisons. A comparison of units of two
+    are in the same groups for any order of the comparisons. A comparison of units of two
     groups is left out with either.
 
     Parameters
@@ -109,7 +109,7 @@ class JackknifeGroups:
         return np.asarray(np.logical_and.reduce([s[:, None] != every for s in self._groups]))
 
     def digest(self, *names: Any) -> str:
-        """Tell comparisons apart: equal only for the same ones, in whatever order.
+        """Identify comparisons: equal only for the same ones, in any order.
 
         Parameters
         ----------

@@ -77,7 +77,7 @@ def permuted_differences(
     n_permutations : int, default 1000
         Number of random relabellings.
     seed : int, default 0
-        The same seed gives the same relabellings, of whatever distances.
+        The same seed gives the same relabellings, for any distances.
 
     Returns
     -------

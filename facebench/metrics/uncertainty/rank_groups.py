@@ -15,14 +15,14 @@ _LETTERS = 26
 
 
 def letters(n: int, apart: Sequence[tuple[int, int]]) -> list[str]:
-    """Letter groups so that two share a letter if and only if they are not told apart.
+    """Letter groups so that two share a letter if and only if they do not differ.
 
     Parameters
     ----------
     n : int
         How many there are, best first.
     apart : sequence of (int, int)
-        Which are told apart.
+        Which pairs differ significantly.
 
     Returns
     -------

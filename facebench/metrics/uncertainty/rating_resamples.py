@@ -108,7 +108,7 @@ def replicated_interval(
     counts twice what is peculiar to one unit of each, and so is a little on the safe side. Degrees
     of freedom are n - 1, of several factors by Satterthwaite. Correlations go through Fisher's z.
 
-    Percentiles of the bootstrapped values themselves are no interval here: raters drawn twice
+    Percentiles of the bootstrapped values themselves are not an interval here: raters drawn twice
     make a mean less reliable than as many different ones, so all of them lie too low.
 
     Parameters

@@ -27,7 +27,7 @@ __all__ = [
 
 By: TypeAlias = Literal["pair", "image", "identity"]
 
-# Weights in one go: small enough for the cache, large enough that Python's loop costs nothing.
+# Weights per call: small enough for the cache, large enough that Python's loop costs nothing.
 CHUNK = 1 << 18
 # The same where whole rows are worked on: a row of all resamples, memory permitting.
 _TOGETHER = 1 << 23

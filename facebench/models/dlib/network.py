@@ -276,7 +276,7 @@ def read_dlib_weights(path: str | Path) -> dict[str, Tensor]:
     MissingWeightsError
         If there is no such file.
     WeightsError
-        If the file ends early, goes on too long, or any size, stride or padding in it differs from
+        If the file ends early, is too long, or any size, stride or padding in it differs from
         the network's.
     """
     path = Path(path)

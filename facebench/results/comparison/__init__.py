@@ -1,4 +1,4 @@
-"""Which of several networks is better, and which cannot be told apart?"""
+"""Which of several networks is better, and which do not differ significantly?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of several networks is better, and which cannot be told apart?"""
+"""Which of several networks is better, and which do not differ significantly?"""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class ModelComparison:
         Low and CI High, p, p Holm, Different (p Holm below the level) and Test.
     ranks : DataFrame
         A row per network, the best first: Rank, Model Name, Layer Name, the metric with its
-        interval, and Rank Group: networks that share a letter cannot be told apart.
+        interval, and Rank Group: networks that share a letter do not differ significantly.
     """
 
     metric: str

@@ -1,7 +1,7 @@
 """Which models differ: the one place that compares a measure of two on the very same pairs.
 
 The report's letters, `compare_runs` and `compare_models` all come here. What is known of a number
-decides how its differences are tested: `Evidence` of a saved run goes by how much each pair moves
+decides how its differences are tested: `Evidence` of a saved run uses how much each pair moves
 the measure, or by the measure without parts of the pairs; `Resampled` by bootstrap resamples.
 """
 

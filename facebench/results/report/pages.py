@@ -45,7 +45,7 @@ def write_page(template: str, target: Path, context: dict[str, Any], *, charts: 
         The file.
     """
     scripts = [_asset("page.js"), _asset("charts.js")]
-    # The browser runs these scripts and no other, whatever text the data hold.
+    # The browser runs these scripts only, even if the data hold others.
     trusted = [*scripts, *([_plotly()] if charts else [])]
     html = (
         _environment()

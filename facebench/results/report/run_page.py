@@ -32,7 +32,7 @@ _COLUMNS = [
     Column("Model", filter=True),
     Column("Value", "number"),
     Column("95 % interval", "interval"),
-    Column("Tie group", hint="Models of one task that share a letter cannot be told apart."),
+    Column("Tie group", hint="Models of one task that share a letter do not differ significantly."),
     Column("On the task's scale", "forest"),
     Column("Layer"),
     Column("Pairs", "count"),
@@ -60,7 +60,7 @@ def write_report(run: Path, output: Path | None = None) -> Path:
     Raises
     ------
     RunFolderError
-        If there is no run that can be read.
+        If there is no readable run.
     """
     loaded = load_run(run)
     target = loaded.path / REPORT_FILE if output is None else Path(output)

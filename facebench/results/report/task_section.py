@@ -27,6 +27,9 @@ from facebench.tasks.measures import headlines
 
 __all__ = ["TaskSection", "task_section"]
 
+# Layers that are named with a remark.
+_SHOWN = 5
+
 
 @dataclass(frozen=True)
 class TaskSection:
@@ -47,7 +50,7 @@ class TaskSection:
     notes : list of str
         What was left out of the charts, and what to keep in mind.
     which : str
-        Which layer stands for a model: its 'best' or 'last' one.
+        Which layer represents a model: its 'best' or 'last' one.
     """
 
     id: str
@@ -176,16 +179,29 @@ def _ties(
     return ties
 
 
+def _remarks(results: pd.DataFrame) -> list[str]:
+    """Say what is odd about the numbers, and in which layers."""
+    told = results.dropna(subset=["remark"])
+    notes = []
+    for (model, text), rows in told.groupby(["model", "remark"], sort=False):
+        layers = list(dict.fromkeys(rows["layer"]))
+        shown = ", ".join(layers[:_SHOWN]) + (
+            f" and {len(layers) - _SHOWN} more" * (len(layers) > _SHOWN)
+        )
+        notes.append(f"{model}, {shown}: {text}.")
+    return notes
+
+
 def _notes(
     results: pd.DataFrame, data: dict[str, Any], best: dict[str, str], which: str
 ) -> list[str]:
-    notes = []
+    notes = _remarks(results)
     n_layers = len(results[["model", "layer"]].drop_duplicates())
     several = n_layers > len(best)
     if several and which == "last":
         notes.append(
             "Neither way is better here, so that no layer is the best: the last layer of each "
-            "model stands for it."
+            "model represents it."
         )
     elif several:
         notes.append(

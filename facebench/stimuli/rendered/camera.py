@@ -175,7 +175,7 @@ def _nearest_points(pixels: tuple[Field, Field], depth: Field, side: int) -> NDA
     """Return for each pixel the index of the nearest point that covers it, -1 where none does.
 
     Each point covers the 2 × 2 pixels around it. Depth and index are packed into one integer, so a
-    maximum decides both; equal depths go to the higher index, whatever the order of work.
+    maximum decides both; equal depths go to the higher index, in any order of work.
     """
     left = np.floor(pixels[0] - np.float32(0.5)).astype(np.int64)
     top = np.floor(pixels[1] - np.float32(0.5)).astype(np.int64)

@@ -87,8 +87,11 @@ class DistanceMetric:
         self.owner = owner
         self.rowwise = _recognise(function)
         self._similarity = _is_torch_cosine_similarity(function)
-        # A metric made for one width has to prove itself on real embeddings.
-        self._any_width = self.rowwise is not None or self._takes_any_width()
+        # As tried on some vectors: an image with itself has more of it than two images have.
+        self.is_similarity = False
+        self.similarity_note = ""
+        if self.rowwise is None:
+            self._try_small()
 
     def __repr__(self) -> str:
         return f"DistanceMetric({self.name})"
@@ -198,7 +201,7 @@ class DistanceMetric:
             )
 
     def prove(self, embeddings: Any) -> None:
-        """Call a metric made for one width on real embeddings, before more of them are made.
+        """Call a metric of the user's on some embeddings, before more of them are made.
 
         Parameters
         ----------
@@ -210,11 +213,47 @@ class DistanceMetric:
         MetricError
             If the metric cannot take them.
         """
-        if not self._any_width:
-            self(embeddings[:1].clone(), embeddings[-1:].clone())
+        if self.rowwise is None:
+            left, right = embeddings[:1], embeddings[-1:]
+            self(left.clone(), right.clone())
+            self._look_for_similarity(left, right)
 
-    def _takes_any_width(self) -> bool:
-        """Try the function on 8 numbers; False if it seems made for another width."""
+    def prove_width(self, width: int) -> None:
+        """Call a metric of the user's on two made vectors, where no embeddings are at hand.
+
+        Parameters
+        ----------
+        width : int
+            Numbers per embedding.
+
+        Raises
+        ------
+        MetricError
+            If the metric cannot take them.
+        """
+        if self.rowwise is None:
+            import torch
+
+            self.prove(torch.rand((2, width), generator=torch.Generator().manual_seed(0)))
+
+    def _look_for_similarity(self, left: Any, right: Any) -> None:
+        """Note where vectors have more of the metric with themselves than with each other."""
+        try:
+            own = [self(each.clone(), each.clone()) for each in (left, right, left)]
+            both = self(left.clone(), right.clone())
+        except MetricError:
+            # Equal vectors may be more than it can take.
+            return
+        if own[0] == own[2] and min(own) > both:
+            self.is_similarity = True
+            self.similarity_note = (
+                f"the distance metric {self.name} gives an image {min(own):.4g} with itself and "
+                f"{both:.4g} with another: it seems to be a similarity, and larger distances must "
+                "mean less alike (pass 1 minus it, or its negative)"
+            )
+
+    def _try_small(self) -> None:
+        """Try the function on 8 numbers, unless it is made for another width."""
         import torch
 
         generator = torch.Generator().manual_seed(0)
@@ -229,12 +268,12 @@ class DistanceMetric:
             if isinstance(cause, IndexError) or (
                 isinstance(cause, RuntimeError | ValueError) and _SHAPE_WORDS.search(str(cause))
             ):
-                return False
+                return
             raise
         if not np.isfinite(value):
             msg = f"{self._complaint(left, right)} it returned {value}. It must be finite."
             raise MetricError(msg)
-        return True
+        self._look_for_similarity(left - 0.5, right - 0.5)
 
     def _complaint(self, left: Any, right: Any) -> str:
         shapes = f"{list(left.shape)} and {list(right.shape)}"

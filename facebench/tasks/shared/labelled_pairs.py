@@ -129,7 +129,7 @@ def find_sampling_units(
     labels : array, shape [N], or None
         1 genuine, 0 impostor, if known.
     identity : 'folder', (column, column) or None
-        Where people are named, see `facebench.data.identity`. Where folders name nobody, images
+        Where people are named, see `facebench.data.identity`. Where no identities are known, images
         are taken instead, with a warning if that is because they contradict the labels. None
         takes images at once.
     task, owner, path
@@ -218,7 +218,7 @@ def images_folder(pairs_path: StrPath, images_path: StrPath | None, owner: str) 
     InputError
         If there is none.
     """
-    # What is no path at all is told by whoever reads the pairs.
+    # A cell that is not a path is reported by the reader of the pairs.
     if isinstance(pairs_path, str | os.PathLike) and is_pack(pairs_path):
         return pairs_path
     if images_path is None:

@@ -31,7 +31,7 @@ def as_ranked(items: pd.DataFrame) -> RankedProbes:
 
 
 def tpir_and_distance(gallery: RankedProbes, target: float) -> tuple[float, float]:
-    """Give TPIR and the distance it is taken at; NaN where nobody is outside the gallery."""
+    """Give TPIR and the distance it is taken at; NaN where every probe is in the gallery."""
     if gallery.mated.all():
         return np.nan, np.nan
     found = tpir_at_fpir(gallery, fpir=target)

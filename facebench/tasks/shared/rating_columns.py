@@ -15,12 +15,19 @@ from facebench.types import Float64Array
 
 __all__ = [
     "MEASURE_NAMES",
+    "OTHER_POLARITY",
     "interval_columns",
     "rating_columns",
     "rating_measures",
     "ratings_left_out",
     "remarks_on",
 ]
+
+OTHER_POLARITY = "negative: are the ratings of the other polarity?"
+# Correlations so unlikely to be as low by chance tell that similarities were rated.
+_REVERSED = 0.002
+# More than rounding makes of 1.
+_ABOVE_1 = 1 + 1e-9
 
 MEASURE_NAMES = {
     "pearson": "Pearson",
@@ -66,7 +73,9 @@ def interval_columns(name: str, estimate: RatingEstimate) -> dict[str, float]:
     return {name: estimate.value, name + CI_LOW: estimate.low, name + CI_HIGH: estimate.high}
 
 
-def rating_columns(rated: RatedPairs, found: RatingComparison) -> dict[str, Any]:
+def rating_columns(
+    rated: RatedPairs, found: RatingComparison, n_unrated: int = 0
+) -> dict[str, Any]:
     """Give a comparison with ratings as the columns of a result.
 
     Parameters
@@ -75,6 +84,8 @@ def rating_columns(rated: RatedPairs, found: RatingComparison) -> dict[str, Any]
         The ratings.
     found : RatingComparison
         What a layer has to do with them.
+    n_unrated : int, default 0
+        Pairs that have no rating.
 
     Returns
     -------
@@ -83,7 +94,7 @@ def rating_columns(rated: RatedPairs, found: RatingComparison) -> dict[str, Any]
     row: dict[str, Any] = {}
     for measure, estimate in found.correlations.items():
         row |= interval_columns(MEASURE_NAMES[measure], estimate)
-    row["P Value"] = found.p_value
+    row |= {"P Value": found.p_value, "P Method": found.p_method}
     if rated.ratings.shape[1] > 1:
         lower, upper = rated.ceiling_intervals()
         row |= interval_columns("Single Rater Correlation", found.with_raters)
@@ -96,6 +107,7 @@ def rating_columns(rated: RatedPairs, found: RatingComparison) -> dict[str, Any]
         N_PAIRS: len(rated.ratings),
         N_IMAGES: rated.n_images,
         "Raters": rated.ratings.shape[1],
+        "Unrated Pairs": n_unrated,
         "Missing Ratings": int(np.isnan(rated.ratings).sum()),
         CI_METHOD: _method(rated),
     }
@@ -118,6 +130,7 @@ def ratings_left_out(rated: RatedPairs, pairs: pd.DataFrame, distances: Any) -> 
     -------
     JackknifeReplicates
     """
+    pairs, distances = pairs[rated.rated], np.asarray(distances)[rated.rated]
     groups = JackknifeGroups(pairs["img1"], pairs["img2"])
     found = rated.left_out(distances, groups)
     values: dict[tuple[str | None, str], Float64Array] = {
@@ -141,30 +154,33 @@ def _method(rated: RatedPairs) -> str:
     return f"jackknife over {' and '.join(named)}, Student's t"
 
 
-def remarks_on(rated: RatedPairs, distances: Float64Array) -> list[str]:
-    """Say in words why something is not defined.
+def remarks_on(rated: RatedPairs, found: RatingComparison, distances: Float64Array) -> list[str]:
+    """Say in words why something is not defined, or not what it seems.
 
     Parameters
     ----------
     rated : RatedPairs
         The ratings.
+    found : RatingComparison
+        What a layer has to do with them.
     distances : array, shape [N]
-        A layer's distances.
+        Its distances.
 
     Returns
     -------
     list of str
-        Empty where all is.
+        Empty where all is well.
     """
     remarks = []
-    known = rated.mean[~np.isnan(rated.mean)]
+    known = rated.mean[rated.rated]
+    own = distances[rated.rated]
+    n_raters = rated.ratings.shape[1]
     if known.size < 2:
         remarks.append(f"only {known.size} pairs are rated")
     elif np.ptp(known) == 0:
         remarks.append(f"all mean ratings are {known[0]:g}")
-    if np.ptp(distances) == 0:
-        remarks.append(f"all distances of the model are {distances[0]:g}")
-    n_raters = rated.ratings.shape[1]
+    if own.size and np.ptp(own) == 0:
+        remarks.append(f"all distances of the model are {own[0]:g}")
     if n_raters > 1:
         flat = int(np.isnan(rated.ceiling.by_rater).sum())
         if flat:
@@ -175,4 +191,45 @@ def remarks_on(rated: RatedPairs, distances: Float64Array) -> list[str]:
         remarks.append(f"{rated.n_images} images are too few for intervals and permutations")
     elif not rated.resamples and rated.units.most:
         remarks.append("one rater is too few to resample raters")
+    remarks += _not_as_they_seem(rated, found)
+    if not remarks:
+        remarks += _undefined(rated, found)
+    return remarks
+
+
+def _not_as_they_seem(rated: RatedPairs, found: RatingComparison) -> list[str]:
+    """Say what is wrong with numbers that are defined."""
+    remarks = []
+    # Few permutations give no smaller P.
+    if found.p_reversed <= max(_REVERSED, 1 / (1 + rated.n_permutations)):
+        remarks.append(OTHER_POLARITY)
+    if rated.scales_differ:
+        remarks.append(
+            "raters rated different pairs, each on a scale of their own, so that mean ratings "
+            "depend on who rated (pass pool='zscore' or 'rank')"
+        )
+    if found.upper_share.value > _ABOVE_1:
+        remarks.append(
+            "the share of the upper ceiling is above 1: for these ratings it is no upper bound"
+        )
+    elif found.share.value > _ABOVE_1:
+        remarks.append(
+            "the share of the ceiling is above 1: the network predicts single raters better than "
+            "the mean of the other raters does"
+        )
+    return remarks
+
+
+def _undefined(rated: RatedPairs, found: RatingComparison) -> list[str]:
+    """Name what is not defined where nothing else was found."""
+    row = rating_columns(rated, found)
+    lost = [name for name, value in row.items() if isinstance(value, float) and np.isnan(value)]
+    if not rated.units.most:
+        lost = [name for name in lost if not name.endswith((CI_LOW, CI_HIGH))]
+    remarks = []
+    if "P Value" in lost and rated.n_permutations:
+        remarks.append(f"there is no P Value ({found.p_method.removeprefix('none: ')})")
+    others = [name for name in lost if name != "P Value"]
+    if others:
+        remarks.append(f"not defined for these pairs: {', '.join(others)}")
     return remarks

@@ -9,12 +9,22 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from facebench.data.pairs import decimal_comma_hint, require_column, row_name
 from facebench.errors import InputError, PairsError
 from facebench.types import Float64Array, StrPath
 
-__all__ = ["RATER", "RatingKind", "RatingLayout", "Ratings", "find_layout", "take_ratings"]
+__all__ = [
+    "RATER",
+    "RatingKind",
+    "RatingLayout",
+    "Ratings",
+    "count_pairs",
+    "find_layout",
+    "is_rated",
+    "take_ratings",
+]
 
 RatingKind = Literal["distance", "similarity"]
 
@@ -151,6 +161,33 @@ def _keys(pairs: pd.DataFrame) -> pd.DataFrame:
             "high": pairs["img2"].where(~swapped, pairs["img1"]),
         }
     )
+
+
+def is_rated(rows: pd.DataFrame, layout: RatingLayout) -> NDArray[np.bool_]:
+    """Tell which rows are of a pair that someone rated.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of the pairs table.
+    layout : RatingLayout
+        Where the ratings are.
+
+    Returns
+    -------
+    array of bool, shape [N]
+        In long form all rows of such a pair.
+    """
+    rated = rows[list(layout.columns)].notna().any(axis=1)
+    if layout.is_long:
+        keys = _keys(rows)
+        rated = rated.groupby([keys["low"], keys["high"]]).transform("any")
+    return np.asarray(rated, dtype=bool)
+
+
+def count_pairs(rows: pd.DataFrame, layout: RatingLayout) -> int:
+    """Count the pairs of a table: its rows, or in long form the different ones."""
+    return int((~_keys(rows).duplicated()).sum()) if layout.is_long else len(rows)
 
 
 def take_ratings(rows: pd.DataFrame, layout: RatingLayout, kind: RatingKind) -> Ratings:

@@ -215,6 +215,13 @@ class TestDepth:
         image = Image.fromarray((GREYS * scale).astype(np.float32))
         assert_grey(saved(image, tmp_path / "x.tif"), GREYS)
 
+    def test_float_greys_of_any_size_are_clipped(self, tmp_path: Path) -> None:
+        values = np.array([[-1.7e38, -np.inf, np.nan, 0.5, 1.0]], dtype=np.float32)
+        # Damage can leave a NaN of the kind that processors complain of.
+        values.view(np.uint32)[0, 2] = 0x7FA00000
+        path = saved(Image.fromarray(values), tmp_path / "x.tif")
+        assert np.asarray(open_image(path))[0, :, 0].tolist() == [0, 0, 0, 128, 255]
+
     def test_float_greys_that_are_no_numbers_do_no_harm(self, tmp_path: Path) -> None:
         values = np.array([[np.nan, np.inf, -np.inf, -3.0, 100.0, 300.0]], dtype=np.float32)
         path = saved(Image.fromarray(values), tmp_path / "x.tif")
@@ -265,6 +272,17 @@ class TestDamage:
         path = tmp_path / "face.png"
         path.write_bytes(content)
         with pytest.raises(ImageError):
+            open_image(path)
+
+    def test_pixels_with_a_wrong_checksum_are_refused_where_they_can_be_decoded(
+        self, tmp_path: Path
+    ) -> None:
+        # Pillow skips the checksum of IDAT, and stops before the one at the end of the stream.
+        content = WHOLE["PNG"]
+        place = content.index(b"IEND") - 8
+        path = tmp_path / "face.png"
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        with pytest.raises(ImageError, match=r"face\.png cannot be decoded: the checksum"):
             open_image(path)
 
     @settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
@@ -405,7 +423,7 @@ class TestWhatIsNotDecoded:
     @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
     def test_a_pipe_is_not_waited_for(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "a.png")
-        with pytest.raises(ImageError, match="no file"):
+        with pytest.raises(ImageError, match="not a file"):
             open_image(tmp_path / "a.png")
 
     def test_a_large_photograph_is_told_what_to_do(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import resource
 import struct
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
@@ -72,6 +73,52 @@ def test_reads_what_python_2_and_3_wrote(pack: Path) -> None:
         "same": [1, 0, 1],
     }
     assert "000007.jpg" not in found.images
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x80\x02]r\xff\xff\xff\x7f.",
+        b"\x80\x04\x95" + b"\xff" * 7 + b"\0]]\x86.",
+        b"\x80\x04\x8e" + b"\xff" * 7 + b"\0.",
+    ],
+    ids=["memo", "frame", "bytes"],
+)
+def test_a_pack_that_claims_to_be_huge_takes_no_memory(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "some.bin"
+    path.write_bytes(content)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(PairsError, match=r"some\.bin"):
+        open_pack(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [b"]" * 100_001 + b"a" * 100_000, b"](\x8b\x00\x00\x01\x00" + b"\x7f" * 65536 + b"e"],
+    ids=["deep", "long"],
+)
+def test_labels_that_cannot_be_shown_are_refused(tmp_path: Path, labels: bytes) -> None:
+    path = tmp_path / "some.bin"
+    path.write_bytes(b"\x80\x04]" + labels + b"\x86.")
+    with pytest.raises(PairsError, match=r"some\.bin must .*Label 1 is (list|int)"):
+        open_pack(path)
+
+
+def test_what_a_pickle_stumbles_over_is_told_briefly(tmp_path: Path) -> None:
+    path = tmp_path / "some.bin"
+    # An image is called as if it were a function.
+    path.write_bytes(b"\x80\x04B\x00\x10\x00\x00" + IMAGES[0].ljust(4096, b"\1") + b")R.")
+    with pytest.raises(PairsError, match=r"some\.bin") as caught:
+        open_pack(path)
+    assert len(str(caught.value)) < 600
+
+
+def test_bytes_spelled_as_text_of_another_encoding_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "some.bin"
+    path.write_bytes(b"](c_codecs\nencode\n(V\xe9\ntRc_codecs\nencode\n(V\xe9\ntRe](I01\ne\x86.")
+    with pytest.raises(PairsError, match="spelled in an unknown way"):
+        open_pack(path)
 
 
 def test_images_are_not_kept_in_memory_where_the_file_has_them(tmp_path: Path) -> None:

@@ -51,6 +51,23 @@ def test_only_what_is_new_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert written == [[0, 1], [2]]
 
 
+def test_a_layer_that_the_store_has_is_not_stored_again_beside_a_new_one(tmp_path: Path) -> None:
+    def run(layers: dict[str, torch.Tensor], numbers: list[int]) -> None:
+        cache = ModelCache(
+            runs.make_model(list(layers)), open_store(tmp_path), 4, DIGESTS, "float32"
+        )
+        cache.keep_widths(dict.fromkeys(layers, 2))
+        kept = KeptLayers(runs.make_model(list(layers)), 4, cache, ModelRecord("net"))
+        for layer in layers:
+            kept.read(layer, 2)
+        kept.take(layers, numbers, [PATHS[number] for number in numbers], NOTES)
+
+    run({"4": OUTPUTS[:3]}, [0, 1, 2])
+    run({"2": OUTPUTS + 8, "4": OUTPUTS}, [0, 1, 2, 3])
+    store = open_store(tmp_path)
+    assert {told.layer: told.images for told in store.info().layers} == {"2": 4, "4": 4}
+
+
 def test_nan_is_refused_by_layer_and_image_and_not_stored(tmp_path: Path) -> None:
     layers, _ = begin(tmp_path)
     wrong = OUTPUTS[:2].clone()

@@ -1,15 +1,18 @@
-"""A rerun is told from a finished run by all that its plug-in files take from outside."""
+"""A rerun is told from a finished run by its images, and all that plug-in files take from outside."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from facebench.experiment.config import load_config
-from facebench.experiment.digest import experiment_digest
+from facebench.experiment.digest import data_digest, experiment_digest
+from facebench.store import EmbeddingStore
 
 MODEL = """
 import os
@@ -89,3 +92,107 @@ def test_a_file_that_is_no_python_counts_by_its_content(folder: Path) -> None:
     before = digest(folder)
     (folder / "m.py").write_text("class M((:\n")
     assert digest(folder) != before
+
+
+def replace_quietly(path: Path, content: bytes = b"new") -> None:
+    """Replace the content of a file and keep its size and time."""
+    before = path.stat()
+    assert len(content) == before.st_size
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.fixture(params=["no store", "a store"])
+def images(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> Path:  # fmt: skip
+    """Images in all kinds of places, old enough for their digests to be remembered."""
+    store = tmp_path_factory.mktemp("store")
+    monkeypatch.setenv("FACEBENCH_CACHE", str(store))
+    if request.param == "a store":
+        EmbeddingStore(store).close()
+        now = time.time_ns
+        monkeypatch.setattr(time, "time_ns", lambda: now() + 10**10)
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    images = folder / "images"
+    for name in ("ann/1.jpg", ".hidden/1.jpg", "old/1.jpg", "deep/er/1.jpg"):
+        (images / name).parent.mkdir(parents=True)
+        (images / name).write_bytes(b"old")
+    for name in ("bob/1.jpg", "bob/in/1.jpg", "1.jpg"):
+        (elsewhere / name).parent.mkdir(parents=True, exist_ok=True)
+        (elsewhere / name).write_bytes(b"old")
+    (images / "bob").symlink_to(elsewhere / "bob")
+    (images / "one.jpg").symlink_to(elsewhere / "1.jpg")
+    (images / "current").symlink_to("ann")
+    (images / ".#1.jpg").symlink_to("someone@host.1234:5678")
+    (images / "itself").symlink_to("itself")
+    (images / "ann" / "round").symlink_to("..")
+    (elsewhere / "bob" / "round").symlink_to(images)
+    (images / "disk").symlink_to("/")
+    return images
+
+
+IMAGES_CHANGED: dict[str, Callable[[Path], object]] = {
+    "an image": lambda images: replace_quietly(images / "ann/1.jpg"),
+    "an image by another file": lambda images: shutil.copy(
+        images.parent / "m.py", images / "ann/1.jpg"
+    ),
+    "in a folder that is a link": lambda images: replace_quietly(images / "bob/1.jpg"),
+    "in a folder of a linked one": lambda images: replace_quietly(images / "bob/in/1.jpg"),
+    "behind a link": lambda images: replace_quietly(images / "one.jpg"),
+    "in a hidden folder": lambda images: replace_quietly(images / ".hidden/1.jpg"),
+    "a new image": lambda images: (images / "deep/er/2.jpg").write_bytes(b"new"),
+    "an image less": lambda images: (images / "deep/er/1.jpg").unlink(),
+    "a renamed image": lambda images: (images / "ann/1.jpg").rename(images / "ann/2.jpg"),
+    "a link elsewhere": lambda images: (
+        (images / "current").unlink(),
+        (images / "current").symlink_to("old"),
+    ),
+    "a link to nothing": lambda images: (
+        (images / "one.jpg").unlink(),
+        (images / "one.jpg").symlink_to("nothing.jpg"),
+    ),
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Links need privileges on Windows")
+@pytest.mark.parametrize("what", IMAGES_CHANGED)
+def test_images_count_by_content_wherever_links_lead(images: Path, what: str) -> None:
+    before, data = digest(images.parent), data_digest(load_config(images.parent / "x.yaml"))
+    assert digest(images.parent) == before
+    IMAGES_CHANGED[what](images)
+    assert digest(images.parent) != before
+    assert data_digest(load_config(images.parent / "x.yaml")) != data
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Links need privileges on Windows")
+def test_times_places_and_lock_files_do_not_count(images: Path, tmp_path: Path) -> None:
+    (images / "bob/round").unlink()  # It leads to this very place.
+    before = digest(images.parent)
+    os.utime(images / "ann/1.jpg")
+    (images / ".#1.jpg").unlink()
+    (images / ".git").mkdir()
+    (images / ".git/index").write_bytes(b"")
+    assert digest(images.parent) == before
+    moved = shutil.copytree(images.parent, tmp_path / "moved", symlinks=True)
+    assert digest(moved) == before
+
+
+def test_a_table_behind_a_link_counts(folder: Path) -> None:
+    (folder / "pairs.csv").rename(folder / "true.csv")
+    (folder / "pairs.csv").symlink_to("true.csv")
+    before = digest(folder)
+    (folder / "true.csv").write_text("img1,img2,distance\na,b,1\n")
+    assert digest(folder) != before
+
+
+def test_a_run_of_its_own_output_is_the_same_experiment(folder: Path) -> None:
+    text = EXPERIMENT.format(target="m.py:M").replace("images: images", "images: .")
+    (folder / "x.yaml").write_text(text)
+    before = experiment_digest(load_config(folder / "x.yaml"))
+    (folder / "runs/x").mkdir(parents=True)
+    (folder / "runs/x/results.csv").touch()
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__/m.pyc").touch()
+    assert experiment_digest(load_config(folder / "x.yaml")) == before

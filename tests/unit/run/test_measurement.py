@@ -20,9 +20,10 @@ from facebench import (
     BaseTask,
     MultiModelTaskManager,
     RsaTask,
+    SimilarityTask,
     VerificationTask,
 )
-from facebench.errors import FacebenchError
+from facebench.errors import FacebenchError, MissingImageError
 
 LITTLE = 400_000
 
@@ -120,3 +121,44 @@ def test_a_plot_that_takes_the_dict_for_a_table_is_told(world: Path) -> None:
 
     with pytest.raises(FacebenchError, match=r"distances\[model\]\[task\]"):
         run(world, Plain("t", world / "p.csv", world), ["2"])
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_unrated_pairs_are_counted_and_nothing_else(
+    world: Path, caplog: pytest.LogCaptureFixture, long: bool
+) -> None:
+    rng = np.random.default_rng(1)
+    pairs = [(f"{a}.png", f"{b}.png") for a in range(2, 8) for b in range(a + 1, 8)]
+    # An image of unrated pairs only, which is not even there; and one that is there twice.
+    rows = [("gone.png", "2.png"), *pairs, ("0.png", "1.png"), ("2.png", "3.png")]
+    table = pd.DataFrame(rows, columns=["img1", "img2"])
+    for rater in range(3):
+        table[f"rater_{rater}"] = rng.normal(size=len(rows))
+    table.loc[[0, len(rows) - 2], ["rater_0", "rater_1", "rater_2"]] = np.nan
+    table.loc[1, "rater_0"] = np.nan
+    if long:
+        table = table[:-1].melt(["img1", "img2"], var_name="rater", value_name="rating")
+    table.to_csv(world / "r.csv", index=False)
+    task = SimilarityTask("s", world / "r.csv", world, n_resamples=20, n_permutations=99)
+    assert "2 of the" in caplog.text
+    assert len(task.pairs_df) == len(table)
+    n_pairs = len(pairs) + (0 if long else 1)
+    manager = run(world, task, "2")
+    row = manager.tasks_performance_dfs["s"].iloc[0]
+    assert (row["Unrated Pairs"], row["Pairs"], row["Images"]) == (2, n_pairs, 6)
+    assert row["Missing Ratings"] == 1 + 2 * 3
+    assert "gone" not in str(manager.model_task_distances_dfs["dark"]["s"]["img1"].tolist())
+    plan = manager.plan()
+    assert plan.tasks[0].n_images == 6
+    assert not plan.tasks[0].missing
+    assert manager.records["dark"].n_images == 6
+    estimate = manager.estimates["s"]["dark"]["2"].estimates[0]
+    assert (estimate.n_pairs, estimate.n_images) == (n_pairs, 6)
+    if not long:
+        assert plan.tasks[0].n_pairs == n_pairs
+        [twice] = manager.data_health().findings.query("Finding == 'repeated pair'")["Rows"]
+        assert twice == f"2 {len(rows)}"
+    # Rows that are missing keep their line in the file.
+    (world / "7.png").unlink()
+    with pytest.raises(MissingImageError, match=r"'7.png' in row 6 \(line 7\)"):
+        manager.run_all_tasks_all_models(export_path=world / "again")

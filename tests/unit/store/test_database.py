@@ -19,7 +19,7 @@ def facts(database: Database) -> list[str]:
 
 
 def note(connection: sqlite3.Connection, key: str) -> None:
-    connection.execute("INSERT INTO facts VALUES (?, '1')", (key,))
+    connection.execute("INSERT INTO facts (key, value) VALUES (?, '1')", (key,))
 
 
 def test_all_that_a_block_writes_or_nothing(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.time_ns
-    monkeypatch.setattr(file_digests.time, "time_ns", lambda: now() + 10**10)
+    monkeypatch.setattr(time, "time_ns", lambda: now() + 10**10)
 
 
 def files(folder: Path, count: int) -> list[Path]:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facebench.store import open_store
 from facebench.store.database import Database
 from facebench.store.shards import SHARDS_NAME, OwnShard, ShardFile, hold
 
@@ -47,6 +48,30 @@ def test_each_writer_has_a_shard_of_its_own_and_leaves_it_to_the_next(tmp_path: 
     free = [descriptor for path in paths if (descriptor := hold(path)) is not None]
     assert len(free) == 1
     os.close(free[0])
+
+
+def test_the_next_process_goes_on_with_a_shard_that_ends_at_no_round_address(
+    tmp_path: Path,
+) -> None:
+    for number in range(3):
+        with open_store(tmp_path) as store:
+            store.write({"key": np.ones((1, 3), dtype=np.float32)}, [bytes([number]) * 16])
+    assert len(list((tmp_path / SHARDS_NAME).iterdir())) == 1
+    with open_store(tmp_path) as store:
+        rows, found = store.read("key", [bytes([number]) * 16 for number in range(3)])
+    assert found.all()
+    assert (rows == 1).all()
+
+
+def test_a_place_before_the_beginning_is_not_there(tmp_path: Path) -> None:
+    """An index that a stranger has made may say so."""
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes(range(100)))
+    for begins in ([-8], [-8, 0, 16], [-8, -4, 0, 4]):
+        rows = np.zeros((len(begins), 4), dtype=np.uint8)
+        with ShardFile(path) as file:
+            fits = file.copy(np.array(begins, dtype=np.int64), rows)
+        assert fits.tolist() == [begin >= 0 for begin in begins]
 
 
 def test_what_was_appended_but_not_indexed_is_cut_off(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ def test_verify_counts_what_is_damaged_and_forgets_it(store: EmbeddingStore) -> 
     assert verified.damaged == {("model a", "fc"): 1}
     assert store.has("a", IMAGES).tolist() == [True, False, True, True, True, True]
     assert store.verify().damaged == {}
+    assert [told.images for told in store.info().layers] == [5, 6]
 
 
 def test_prune_removes_what_is_too_much(store: EmbeddingStore) -> None:

@@ -50,7 +50,7 @@ def test_a_column_per_rater(make_task) -> None:
     assert found["Spearman"] == pytest.approx(stats.spearmanr(COMPUTED, mean).statistic)
     single = np.mean([stats.spearmanr(COMPUTED, column).statistic for column in RATINGS.T])
     assert found["Single Rater Correlation"] == pytest.approx(single)
-    lower, upper, _ = noise_ceiling(RATINGS)
+    lower, upper, _ = noise_ceiling(RATINGS, pool="rank")
     assert found["Noise Ceiling Lower"] == pytest.approx(lower)
     assert found["Noise Ceiling Upper"] == pytest.approx(upper)
     assert found["Share of Ceiling"] == pytest.approx(single / lower)
@@ -60,6 +60,7 @@ def test_a_column_per_rater(make_task) -> None:
     assert found["CI Method"] == "jackknife over 7 images, Student's t"
     assert found["Spearman CI Low"] < found["Spearman"] < found["Spearman CI High"]
     assert found["P Value"] == 0.01
+    assert found["P Method"] == "permutation of images (99)"
     assert found["Remark"] == ""
 
 
@@ -139,6 +140,7 @@ def test_missing_ratings_are_counted(make_task) -> None:
     mean = table.filter(like="rater").mean(axis=1).round(9)
     kept = mean.notna()
     assert found["Missing Ratings"] == 5
+    assert (found["Unrated Pairs"], found["Pairs"]) == (1, 20)
     assert found["Pearson"] == pytest.approx(stats.pearsonr(COMPUTED[kept], mean[kept])[0])
 
 

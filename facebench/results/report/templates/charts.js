@@ -186,7 +186,7 @@
       pick: (data) => data.effect,
       draw: ({ measure, conditions, series }) => {
         const drawn = styled(series);
-        // Side by side, so that intervals of several models can be told apart.
+        // Side by side, so that intervals of several models do not overlap.
         const aside = (i) => drawn.length > 1 ? .3 * (i / (drawn.length - 1) - .5) : 0;
         const traces = drawn.map((one, nth) => ({
           type: "scatter", mode: "lines+markers", name: one.name, label: one.label, x: conditions.map((_, i) => i + aside(nth)), y: one.value,

@@ -59,7 +59,9 @@ def interval_of_share(ratings: np.ndarray, measure: str, by: str) -> tuple[float
 @pytest.mark.parametrize("by", ["image", "rater", "both"])
 @pytest.mark.parametrize("measure", MEASURES)
 def test_the_interval_of_the_share_is_that_of_a_loop(by: str, measure: str) -> None:
-    rated = RatedPairs(RATINGS, FIRST, SECOND, measure=measure, by=by, n_permutations=0)
+    rated = RatedPairs(
+        RATINGS, FIRST, SECOND, measure=measure, pool="mean", by=by, n_permutations=0
+    )
     found = rated.compare(DISTANCES)
     expected = interval_of_share(RATINGS, measure, by)
     assert_allclose((found.share.low, found.share.high), expected, atol=1e-9)
@@ -109,7 +111,7 @@ def test_of_many_images_groups_are_left_out() -> None:
 def test_missing_ratings_are_pairwise_complete() -> None:
     ratings = RATINGS.copy()
     ratings[[0, 3, 3, 9], [0, 1, 2, 3]] = np.nan
-    rated = RatedPairs(ratings, FIRST, SECOND, measure="pearson")
+    rated = RatedPairs(ratings, FIRST, SECOND, measure="pearson", pool="mean")
     found = rated.compare(DISTANCES)
     mean = np.nanmean(ratings, axis=1).round(9)
     assert_allclose(found.correlations["spearman"].value, stats.spearmanr(DISTANCES, mean)[0])
@@ -140,15 +142,33 @@ def test_estimates_and_the_permutation_test_are_those_of_the_functions() -> None
         assert np.isnan(found.correlations[measure].low)
 
 
-def test_incomplete_tables_are_permuted_on_what_they_share() -> None:
+def test_incomplete_tables_are_tested_in_either_direction() -> None:
     kept = np.arange(28) % 5 > 0
     rated = RatedPairs(RATINGS[kept], FIRST[kept], SECOND[kept], n_resamples=0)
-    one, other = np.full((2, 28), np.nan)
-    one[kept], other[kept] = DISTANCES[kept], RATINGS[kept].mean(axis=1).round(9)
     found = rated.compare(DISTANCES[kept])
-    assert found.p_value == mantel(one, other).p_value
+    assert found.p_method == "modified t test of pairs that share images"
+    # Rows that repeat a pair, an image with itself and unrated pairs change nothing.
+    rows = [*np.flatnonzero(kept), np.flatnonzero(kept)[0], 0, 0]
+    ratings = RATINGS[rows]
+    ratings[-1] = np.nan
+    second = SECOND[rows]
+    second[-2] = FIRST[rows][-2]
+    again = RatedPairs(ratings, FIRST[rows], second, n_resamples=0)
+    assert again.compare(DISTANCES[rows]).p_value == pytest.approx(found.p_value)
     reversed_ = rated.compare(-DISTANCES[kept])
     assert reversed_.p_reversed == pytest.approx(found.p_value)
+
+
+def test_unrated_pairs_and_raters_are_left_out() -> None:
+    ratings = np.column_stack((RATINGS, np.full(28, np.nan)))
+    first, second = np.append(FIRST, 90), np.append(SECOND, 91)
+    rated = RatedPairs(np.vstack((ratings, np.full(5, np.nan))), first, second)
+    plain = RatedPairs(RATINGS, FIRST, SECOND)
+    found = rated.compare(np.append(DISTANCES, np.nan))
+    assert str(found) == str(plain.compare(DISTANCES))
+    assert (rated.n_images, rated.units.n_raters) == (8, 4)
+    assert np.isnan(rated.mean[-1])
+    assert rated.ceiling_intervals() == plain.ceiling_intervals()
 
 
 def test_blocks_leave_no_trace_and_layers_do_not_disturb_each_other(monkeypatch) -> None:
@@ -267,16 +287,57 @@ def test_pairs_without_common_images_change_places_themselves() -> None:
     assert rated.compare(rated.mean).p_value == 0.01
 
 
-def test_sparse_tables_are_permuted_on_what_they_share() -> None:
-    generator = np.random.default_rng(10)
-    first, second = np.triu_indices(60, 1)
-    kept = generator.random(first.size) < 0.15
-    points = generator.normal(size=(60, 2))
-    one, other = rdm(points), rdm(points + generator.normal(size=(60, 2)) / 3)
-    rated = RatedPairs(one[kept, None], first[kept], second[kept], n_resamples=0)
-    found = rated.compare(other[kept])
-    one[~kept], other[~kept] = np.nan, np.nan
-    assert found.p_value == mantel(other, one).p_value
+def test_one_shared_image_among_thirty_pairs_is_nothing_special() -> None:
+    generator = np.random.default_rng(0)
+    first, second = np.arange(0, 60, 2), np.arange(1, 60, 2)
+    ratings = generator.normal(size=30)
+    distances = ratings + 2 * generator.normal(size=30)
+    alone = RatedPairs(ratings[:, None], first, second, n_resamples=0).compare(distances)
+    second[0] = first[1]
+    shared = RatedPairs(ratings[:, None], first, second, n_resamples=0).compare(distances)
+    assert alone.p_method == "permutation of pairs (999)"
+    assert shared.p_value == pytest.approx(alone.p_value, abs=0.01)
+    plain = stats.spearmanr(distances, ratings, alternative="greater").pvalue
+    assert shared.p_value == pytest.approx(plain, rel=0.3)
+
+
+@pytest.mark.parametrize("scale", [1, 3, 100])
+def test_no_prediction_exceeds_the_upper_ceiling_whatever_the_scales(scale: float) -> None:
+    generator = np.random.default_rng(0)
+    first, second = np.triu_indices(20, 1)
+    truth = generator.normal(size=190)
+    ratings = truth[:, None] + generator.normal(size=(190, 8))
+    ratings[:, 0] *= scale
+    ranks = stats.rankdata(ratings, axis=0).mean(axis=1)
+    standard = stats.zscore(ratings, axis=0).mean(axis=1)
+    for measure, best in (("spearman", ranks), ("rho-a", ranks), ("pearson", standard)):
+        rated = RatedPairs(ratings, first, second, measure=measure, n_resamples=0, n_permutations=0)
+        assert rated.compare(best).upper_share.value == pytest.approx(1)
+        for other in (truth, best + generator.normal(size=190) / 5):
+            assert rated.compare(other).upper_share.value < 1
+
+
+def test_raters_of_different_pairs_on_scales_of_their_own_are_told() -> None:
+    generator = np.random.default_rng(1)
+    first, second = np.triu_indices(18, 1)
+    truth = rdm(generator.normal(size=(18, 4)))
+    given = generator.random((153, 40)) < 0.15
+    offset, scale = generator.normal(4, 1.5, 40), np.exp(generator.normal(0, 0.5, 40))
+    noise = generator.normal(0, 0.4, (153, 40))
+    own = offset + scale * (truth[:, None] - truth.mean() + noise)
+    for table, differ in ((own, True), (truth[:, None] + noise, False)):
+        ratings = np.where(given, table, np.nan)
+        assert RatedPairs(ratings, first, second, n_resamples=0).scales_differ == differ
+        assert not RatedPairs(ratings, first, second, pool="rank", n_resamples=0).scales_differ
+        assert not RatedPairs(table, first, second, n_resamples=0).scales_differ
+    found = {
+        pool: RatedPairs(
+            np.where(given, own, np.nan), first, second, pool=pool, n_resamples=0
+        ).compare(truth)
+        for pool in ("mean", "zscore", "rank")
+    }
+    spearman = {pool: each.correlations["spearman"].value for pool, each in found.items()}
+    assert min(spearman["zscore"], spearman["rank"]) > 0.95 > spearman["mean"]
 
 
 def test_constant_ratings_and_distances_are_not_defined() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from facebench.store.locks import lock, try_lock
+from facebench.utils.locks import lock, try_lock
 
 
 def test_one_holder_at_a_time(tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
+from pathlib import Path
 
-__all__ = ["lock", "try_lock"]
+__all__ = ["lock", "lock_folder", "share", "try_lock"]
 
 # Windows locks ranges of bytes, also beyond the end; this one is never written.
 _FAR_BYTE = 1 << 62
@@ -27,6 +29,14 @@ if sys.platform == "win32":
             os.lseek(descriptor, position, os.SEEK_SET)
         return True
 
+    def share(descriptor: int) -> None:
+        """Do nothing: an open file is not replaced on this system."""
+
+    def lock_folder(folder: Path) -> int:
+        """Raise OSError: folders have no locks on this system."""
+        msg = "folders cannot be locked"
+        raise OSError(msg)
+
 else:
     import fcntl
 
@@ -37,6 +47,29 @@ else:
         except OSError:
             return False
         return True
+
+    def share(descriptor: int) -> None:
+        """Hold the lock of an open file together with others, for as long as it is open."""
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+    def lock_folder(folder: Path) -> int:
+        """Take the lock of a folder until the descriptor that is returned is closed.
+
+        Raises
+        ------
+        BlockingIOError
+            If it is held.
+        OSError
+            If the folder, or any on its file system, cannot be locked.
+        """
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor
 
 
 def lock(descriptor: int, timeout: float) -> bool:

@@ -1,0 +1,160 @@
+"""What is odd about a layer's numbers: far below chance, as if distances were similarities."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from facebench.columns import LAYER, REMARK
+from facebench.data.estimates import Estimate, LayerEstimates
+from facebench.tasks.base import BaseTask
+from facebench.tasks.facts import TaskFacts
+from facebench.tasks.measures import Measure, declared_measures
+
+__all__ = ["report_reversed", "with_remarks"]
+
+_log = logging.getLogger(__name__)
+_SHOWN = 5
+
+# A 95 % interval of 1.96 standard errors, made this much wider, still has to lie below chance.
+_WIDER = 3.5 / 1.96
+# By how much at least: an AUC up to .4, correlations up to -.2.
+_BELOW = {0.5: 0.1, 0.0: 0.2}
+# Without an interval: hardly one genuine pair nearer than an impostor pair, among so many pairs.
+_REVERSED_AUC, _ENOUGH_PAIRS = 0.05, 30
+# Mates among the farthest of the gallery: mean relative rank, its standard errors above one half,
+# and people.
+_FAR_MATES, _ERRORS, _ENOUGH_PEOPLE = 0.7, 4.0, 5
+
+
+def with_remarks(
+    task: Any,
+    facts: TaskFacts,
+    estimates: Mapping[str, LayerEstimates],
+    items: pd.DataFrame,
+    results: pd.DataFrame,
+) -> dict[str, LayerEstimates]:
+    """Add to the estimates of each layer what is odd about them.
+
+    Parameters
+    ----------
+    task : BaseTask or EmbeddingTask
+        The task.
+    facts : TaskFacts
+        What it says of itself.
+    estimates : mapping of str to LayerEstimates
+        By layer.
+    items : DataFrame
+        Its pairs (or items), once per layer.
+    results : DataFrame
+        Its results, with Layer Name and, if it has remarks of its own, Remark.
+
+    Returns
+    -------
+    dict of str to LayerEstimates
+    """
+    own = results[REMARK] if REMARK in results else pd.Series("", index=results.index)
+    similarity = isinstance(task, BaseTask) and task.distance_metric.is_similarity
+    layers = dict(list(items.groupby("layer_name", sort=False))) if "rank" in items else {}
+    found = {}
+    for layer, known in estimates.items():
+        texts = [str(text) for text in own[results[LAYER] == layer].dropna() if text]
+        if similarity:
+            texts.append(task.distance_metric.similarity_note)
+        elif is_reversed(task, facts, known) or _has_far_mates(layers.get(layer)):
+            texts.append(_likely_cause(facts))
+        found[layer] = replace(known, remark="; ".join(dict.fromkeys(texts)))
+    return found
+
+
+def report_reversed(
+    task_name: str, model_name: str, estimates: Mapping[str, LayerEstimates], told: pd.DataFrame
+) -> None:
+    """Warn once of the remarks on a model's layers that the task itself did not make.
+
+    Parameters
+    ----------
+    task_name, model_name : str
+        Which.
+    estimates : mapping of str to LayerEstimates
+        By layer, from `with_remarks`.
+    told : DataFrame
+        The task's results: their Remark was logged by the task.
+    """
+    said = set(told[REMARK].dropna()) if REMARK in told else set()
+    layers: dict[str, list[str]] = {}
+    for layer, known in estimates.items():
+        if known.remark and known.remark not in said:
+            layers.setdefault(known.remark, []).append(layer)
+    for text, named in layers.items():
+        shown = ", ".join(named[:_SHOWN]) + (", …" if len(named) > _SHOWN else "")
+        _log.warning(
+            "Task %r, model %r, in %d of %d layers (%s): %s.",
+            task_name, model_name, len(named), len(estimates), shown, text,
+        )  # fmt: skip
+
+
+def is_reversed(task: Any, facts: TaskFacts, known: LayerEstimates) -> bool:
+    """Tell whether a measure lies so far below chance that the sign of something must be wrong.
+
+    An AUC, or the correlation that stands for the task, is: its interval, made as wide as 3.5
+    standard errors, ends below chance, and the value is .1 (a correlation .2) or more below it.
+    """
+    measures = {
+        measure.name: measure for measure in declared_measures(task) if _has_a_sign(measure, facts)
+    }
+    return any(
+        _is_below(estimate, float(measures[estimate.measure].chance or 0))
+        for estimate in known.estimates
+        if estimate.measure in measures
+    )
+
+
+def _has_a_sign(measure: Measure, facts: TaskFacts) -> bool:
+    if measure.better != "higher" or not measure.headline:
+        return False
+    return (measure.chance == 0.5 and measure.bounds == (0, 1)) or (
+        measure.chance == 0 and facts.correlation is not None
+    )
+
+
+def _is_below(estimate: Estimate, chance: float) -> bool:
+    value, high = estimate.value, estimate.high
+    if not value <= chance - _BELOW[chance]:
+        return False
+    if high is None or np.isnan(high):
+        is_auc, n_pairs = chance == 0.5, estimate.n_pairs or 0
+        return is_auc and value <= _REVERSED_AUC and n_pairs >= _ENOUGH_PAIRS
+    return value + _WIDER * (high - value) < chance
+
+
+def _has_far_mates(items: pd.DataFrame | None) -> bool:
+    """Tell whether probes' own people are the farthest of the gallery."""
+    if items is None or not {"templates", "identity"} <= set(items):
+        return False
+    known = items[items["rank"].notna() & (items["templates"] > 1)]
+    relative = (known["rank"].astype(float) - 1) / (known["templates"].astype(float) - 1)
+    of_person = relative.groupby(known["identity"].astype(str)).mean().to_numpy()
+    if of_person.size < _ENOUGH_PEOPLE or of_person.mean() < _FAR_MATES:
+        return False
+    error = of_person.std(ddof=1) / np.sqrt(of_person.size)
+    return bool(of_person.mean() - 0.5 > _ERRORS * error)
+
+
+def _likely_cause(facts: TaskFacts) -> str:
+    if facts.correlation is not None:
+        return (
+            "far below 0: are the given values similarities (larger means more alike), or is the "
+            "metric one?"
+        )
+    if facts.label_column is not None:
+        return (
+            "far below chance: are the labels the other way round (1 must mean the same person), "
+            "or is the metric a similarity?"
+        )
+    return "far below chance: are the labels wrong, or is the distance a similarity?"

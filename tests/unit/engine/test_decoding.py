@@ -1,0 +1,143 @@
+"""What is decoded has the bytes of the digest that it is kept under."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+from torchvision.transforms.functional import to_tensor
+
+from facebench.engine import Embeddings, embed
+from facebench.errors import ImageError
+from facebench.models.base import BaseModel
+from facebench.store import EmbeddingStore
+from facebench.types import StrPath
+
+
+class Net(BaseModel):
+    """Lets something happen just before and just after one of its images is decoded."""
+
+    def __init__(self, victim: Path, before: Callable[[], None], after: Callable[[], None]) -> None:
+        self.fingerprint = "the same, whatever happens"
+        self.victim, self.before, self.after = victim, before, after
+        super().__init__("net", preprocess_function=to_tensor, device="cpu")
+
+    def _build_model(self) -> None:
+        self.model = nn.Flatten()
+
+    def _forward(self, input_tensor: torch.Tensor) -> Any:
+        return self.model(input_tensor)
+
+    def preprocess_image(self, image_path: StrPath) -> torch.Tensor:
+        if Path(image_path) != self.victim:
+            return super().preprocess_image(image_path)
+        self.before()
+        try:
+            return super().preprocess_image(image_path)
+        finally:
+            self.after()
+
+
+def picture(seed: int) -> bytes:
+    """Make a picture; all have the same size in bytes."""
+    values = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    path = Path("picture.bmp")
+    Image.fromarray(values).save(path)
+    content = path.read_bytes()
+    path.unlink()
+    return content
+
+
+def swap(path: Path, content: bytes) -> None:
+    """Replace the content of a file: size, time of modification and inode stay."""
+    before = path.stat()
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = path.stat()
+    assert (after.st_size, after.st_mtime_ns, after.st_ino) == (
+        before.st_size, before.st_mtime_ns, before.st_ino,
+    )  # fmt: skip
+
+
+@pytest.fixture(params=["files", "a pack"])
+def images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> tuple[list[Path], Path, bytes, bytes]:
+    """Six images; the file that holds the fourth, as it is and with another fourth image."""
+    monkeypatch.chdir(tmp_path)
+    contents = [picture(seed) for seed in range(6)]
+    others = [*contents[:3], picture(99), *contents[4:]]
+    if request.param == "a pack":
+        pack = tmp_path / "faces.bin"
+        old, new = (pickle.dumps((images, [True] * 3)) for images in (contents, others))
+        pack.write_bytes(old)
+        return [pack / f"{number:06d}.jpg" for number in range(1, 7)], pack, old, new
+    paths = [tmp_path / f"{number}.bmp" for number in range(6)]
+    for path, content in zip(paths, contents, strict=True):
+        path.write_bytes(content)
+    return paths, paths[3], contents[3], others[3]
+
+
+def run(model: Net, paths: list[Path], store: Path | None, workers: int, how: Any) -> Embeddings:
+    opened = None if store is None else EmbeddingStore(store)
+    return embed(
+        model, paths, batch_size=2, num_workers=workers, store=opened, on_bad_image=how
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("has_store", [True, False])
+@pytest.mark.parametrize("way", ["replaced", "replaced and put back"])
+def test_an_image_replaced_as_it_is_decoded_is_never_taken_for_what_it_was(
+    images: tuple[list[Path], Path, bytes, bytes],
+    tmp_path: Path,
+    way: str,
+    has_store: bool,
+    workers: int,
+) -> None:
+    paths, file, old, new = images
+    store = tmp_path / "store" if has_store else None
+    if store is not None:
+        store.mkdir()
+    nothing: Callable[[], None] = lambda: None  # noqa: E731
+    put_back = nothing if way == "replaced" else lambda: swap(file, old)
+    model = Net(paths[3], lambda: swap(file, new), put_back)
+    with pytest.raises(ImageError, match="of 6 images") as caught:
+        run(model, paths, store, workers, "stop")
+    told = "changed while the run" if way == "replaced" else "changes all the time"
+    assert told in str(caught.value)
+    assert str(paths[3]) in str(caught.value)
+    # Put back, it has the numbers that it always had.
+    swap(file, old)
+    again = run(Net(paths[3], nothing, nothing), paths, store, workers, "stop")
+    undisturbed = run(Net(paths[3], nothing, nothing), paths, None, 0, "stop")
+    assert np.array_equal(again.layers["default"], undisturbed.layers["default"])
+
+
+def test_an_image_that_comes_and_goes_once_is_read_again(
+    images: tuple[list[Path], Path, bytes, bytes], tmp_path: Path
+) -> None:
+    paths, file, old, new = images
+    calls = []
+
+    def once() -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            swap(file, new)
+
+    (tmp_path / "store").mkdir()
+    found = run(
+        Net(paths[3], once, lambda: swap(file, old) if len(calls) == 1 else None),
+        paths, tmp_path / "store", 0, "stop",
+    )  # fmt: skip
+    undisturbed = run(Net(paths[3], lambda: None, lambda: None), paths, None, 0, "stop")
+    assert len(calls) == 2
+    assert np.array_equal(found.layers["default"], undisturbed.layers["default"])
