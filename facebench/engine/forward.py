@@ -25,8 +25,8 @@ _log = logging.getLogger(__name__)
 Precision: TypeAlias = Literal["float32", "float16", "bfloat16"]
 OnLayout: TypeAlias = Callable[[str, bool], None]
 _FASTER = 0.85  # of the time of the layout in use
-# A trial sends the first batch through three or four times more: worth it where there are many such batches,
-# and all of them together take so long.
+# A trial runs the first batch three or four times more: worth it where there are many such
+# batches, and all of them together take so long.
 _BATCHES_WORTH_TRYING = 16
 _SECONDS_WORTH_TRYING = 2.0
 

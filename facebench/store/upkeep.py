@@ -87,8 +87,8 @@ def info(database: Database) -> StoreInfo:
         ).fetchall()
         dead: Counter[tuple[str, str]] = Counter()
         for key, dtype, flags in connection.execute(
-            "SELECT l.key, l.dtype, b.dead FROM whole_blocks b JOIN whole_layers l ON l.id = b.layer "
-            "WHERE b.dead IS NOT NULL"
+            "SELECT l.key, l.dtype, b.dead FROM whole_blocks b "
+            "JOIN whole_layers l ON l.id = b.layer WHERE b.dead IS NOT NULL"
         ):
             dead[key, dtype] += flags.count(1)
     layers = tuple(

@@ -298,7 +298,7 @@ def test_too_little_memory_halves_the_batch(
     monkeypatch.setattr(runs.Net, "_forward", small_device)
     manager = runs.run(world, tmp_path / "out", cache_dir=None, batch_size=8)
     np.testing.assert_allclose(runs.distances(manager), expected, rtol=0, atol=1e-5)
-    assert "need too much memory; going on with 2" in caplog.text
+    assert "need too much memory; continuing with 2" in caplog.text
 
 
 def test_the_faster_memory_layout_is_measured_and_remembered(

@@ -1,4 +1,4 @@
-"""What the tables of a run know: their models' layers and untrained copies, and which values are better low.
+"""What the tables of a run know: layers and untrained copies, and which values are better low.
 
 A table carries it as plain texts among its attributes (`DataFrame.attrs`), which pandas hands
 on, at no cost, to any selection of its rows and columns.

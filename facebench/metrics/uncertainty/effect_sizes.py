@@ -12,7 +12,7 @@ from facebench.metrics.uncertainty.resamples import Interval
 from facebench.metrics.verification_report import Estimate
 from facebench.types import Float64Array
 
-__all__ = ["StandardisedEffect", "standardised"]
+__all__ = ["StandardisedEffect", "noncentral_below", "standardised"]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(200)
 _NODES, _WEIGHTS = (_NODES + 1) / 2, _WEIGHTS / 2
@@ -99,19 +99,31 @@ def _small_sample(df: float) -> float:
     return float(np.exp(gammaln(df / 2) - gammaln((df - 1) / 2)) / (df / 2) ** 0.5)
 
 
+def noncentral_below(statistic: float, df: float, shift: float) -> float:
+    """Give the chance that a noncentral t variable is below a statistic.
+
+    P(T <= t) is the mean of P(Z <= t s - shift) over s, the root of chi-square / df. SciPy's own
+    function is NaN in its tails.
+
+    Examples
+    --------
+    >>> round(noncentral_below(0.0, 9, 1.0), 6)
+    0.158655
+    """
+    spread = np.sqrt(2 * gammaincinv(df / 2, _NODES) / df)
+    return float(_WEIGHTS @ ndtr(statistic * spread - shift))
+
+
 def _noncentrality(statistic: float, df: float) -> tuple[float, float]:
     """Give the 95 % interval of the noncentrality of a t statistic."""
     from scipy.optimize import brentq
 
-    # P(T <= t) is the mean of P(Z <= t s - shift) over s, the root of chi-square / df. SciPy's own
-    # distribution function is NaN in its tails.
-    spread = statistic * np.sqrt(2 * gammaincinv(df / 2, _NODES) / df)
     reach = 10 + 10 * abs(statistic)
 
     def end(level: float) -> float:
         return float(
             brentq(
-                lambda shift: float(_WEIGHTS @ ndtr(spread - shift)) - level,
+                lambda shift: noncentral_below(statistic, df, shift) - level,
                 statistic - reach,
                 statistic + reach,
                 xtol=1e-6,

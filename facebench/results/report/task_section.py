@@ -11,6 +11,7 @@ from facebench.errors import RunFolderError
 from facebench.results.comparison.paired import Evidence, tie_groups
 from facebench.results.headline import best_layers, direction, headline_rows
 from facebench.results.pair_rows import PairRows, layers_of
+from facebench.results.power import known_to
 from facebench.results.reader import Run
 from facebench.results.report.chart_data import (
     condition_data,
@@ -111,6 +112,8 @@ def task_section(
             if pairs.labels is not None
         ],
     }
+    headline = headline_rows(results, {task: facts})
+    known = known_to(headline)
     return TaskSection(
         id=f"task-{number}",
         name=task,
@@ -121,8 +124,8 @@ def task_section(
             for model, layer, pairs in series
             if pairs.labels is not None
         ],
-        ties=_ties(run, headline_rows(results, {task: facts}), heads),
-        notes=_notes(results, data, best, which),
+        ties=_ties(run, headline, heads),
+        notes=[*([known] if known else []), *_notes(results, data, best, which)],
         which=which,
     )
 

@@ -1,4 +1,4 @@
-"""A rerun is told from a finished run by its images, and all that plug-in files take from outside."""
+"""What an experiment is, as far as a later run can tell: any change in what it reads shows."""
 
 from __future__ import annotations
 
