@@ -19,3 +19,4 @@ IntArray: TypeAlias = NDArray[np.intp]
 MetricFunction: TypeAlias = Callable[[Any, Any], Any]
 DistancesByModel: TypeAlias = "Mapping[str, Mapping[str, pd.DataFrame]]"
 OnBadImage: TypeAlias = Literal["stop", "skip"]
+OnNoFace: TypeAlias = Literal["keep", "skip", "stop"]

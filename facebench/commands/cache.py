@@ -85,10 +85,9 @@ def verify(cache_dir: _Folder = None) -> None:
     with _existing(folder) as store:
         verified = store.verify()
     if verified.entries:
-        n_entries = sum(verified.entries.values())
         talk().result(
-            f"{n_entries:,} damaged entries of the index were dropped "
-            f"({spelled_counts(verified.entries)}); what they described is read or embedded again."
+            f"Damaged entries of the index dropped: {spelled_counts(verified.entries)}. What they "
+            "described is read or embedded again."
         )
     talk().result(f"{verified.rows:,} rows read, {sum(verified.damaged.values()):,} damaged.")
     damaged = {f"{model} {layer}": rows for (model, layer), rows in verified.damaged.items()}

@@ -45,6 +45,7 @@ def embed(
     """
     from facebench.commands.models import made_model
     from facebench.data.images import list_images
+    from facebench.faces import NO_FACE
     from facebench.run.embeddings_file import embed_folder
     from facebench.utils.files import check_replaceable
 
@@ -60,9 +61,19 @@ def embed(
     found = embed_folder(network, folder, images, output, batch_size=batch_size, skip_bad=skip_bad)
     for path, reason in found.bad_images.items():
         talk().say(f"Left out: {path}: {reason}")
+    without_face = [str(images[n]) for n, notes in found.image_notes.items() if NO_FACE in notes]
+    for name in without_face:
+        talk().say(f"No face found, cut around its centre: {name}")
     shapes = {layer: list(table.shape) for layer, table in found.layers.items()}
     talk().table(
         ["layer", "images", "features"], [(name, *shape) for name, shape in shapes.items()]
     )
     talk().result(str(output))
-    talk().data({"output": str(output), "layers": shapes, "bad_images": len(found.bad_images)})
+    talk().data(
+        {
+            "output": str(output),
+            "layers": shapes,
+            "bad_images": len(found.bad_images),
+            "no_face": without_face,
+        }
+    )

@@ -71,6 +71,13 @@ class Talk:
         mark = typer.style("Error: ", fg="red", bold=True) if coloured else "Error: "
         typer.echo(mark + text, err=True)
 
+    def warn(self, sentences: Sequence[str]) -> None:
+        """Tell what results are to be read with caution for, in every mode."""
+        coloured = not os.environ.get("NO_COLOR")
+        mark = typer.style("Warning: ", fg="yellow", bold=True) if coloured else "Warning: "
+        for sentence in sentences:
+            typer.echo(mark + sentence, err=True)
+
     def result(self, text: str) -> None:
         """Write a result for people to standard output; `data` writes it for programs."""
         if not self.as_json:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facebench.commands.frame import talk
+from facebench.faces import WhichFace
 
 if TYPE_CHECKING:
     from facebench.experiment.building import Experiment
@@ -16,6 +17,7 @@ __all__ = ["align", "decode_all", "pairs", "stimuli"]
 
 Faces = Annotated[Path, typer.Argument(metavar="FACES", help="A folder of NAME/*.jpg.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of what is drawn at random.")]
+Which = Annotated[WhichFace, typer.Option(help="Which of several faces in a photograph is taken.")]
 
 
 def pairs(
@@ -74,6 +76,7 @@ def stimuli(
         bool, typer.Option("--whole", help="Keep whole photographs instead of aligned faces.")
     ] = False,
     size: Annotated[int, typer.Option(min=16, help="Side of aligned faces, in pixels.")] = 150,
+    which_face: Which = "nearest-centre",
     max_yaw: Annotated[
         float | None,
         typer.Option(
@@ -98,6 +101,7 @@ def stimuli(
         n_images=photographs,
         align=not whole,
         size=size,
+        which_face=which_face,
         max_yaw=max_yaw,
     )
     talk().table(["condition", "photographs"], list(made.made.items()))
@@ -122,17 +126,21 @@ def align(
     ),
     size: Annotated[int, typer.Option(min=16, help="Side of a chip, in pixels.")] = 150,
     padding: Annotated[float, typer.Option(min=0, help="Margin, as a share of the face.")] = 0.25,
+    which_face: Which = "nearest-centre",
     keep_all: Annotated[
         bool, typer.Option("--keep-all", help="Cut images without a face around their centre.")
     ] = False,
 ) -> None:
     """Cut the face out of every image of a folder, upright and scaled.
 
-    Images without a face are listed, not guessed. chips.csv says which chip is of which image.
+    Images without a face are listed, not guessed. chips.csv says which chip is of which image,
+    alignment.json how they were cut.
     """
     from facebench.faces.alignment import align_folder
 
-    done = align_folder(folder, output, size=size, padding=padding, keep_all=keep_all)
+    done = align_folder(
+        folder, output, size=size, padding=padding, which_face=which_face, keep_all=keep_all
+    )
     for name in done.no_face:
         talk().say(f"No face found: {name}")
     for reason in done.bad.values():

@@ -98,8 +98,8 @@ def validate(
         from facebench.commands.images import decode_all
 
         decode_all(experiment)
-    _show_plan(experiment)
-    talk().say(f"{file} is fine.")
+    warnings = _show_plan(experiment)
+    talk().say(f"{file} is valid; see the warnings above." if warnings else f"{file} is fine.")
 
 
 def schema() -> None:
@@ -117,10 +117,12 @@ def _built(config: Config) -> Experiment:
     return build_experiment(config)
 
 
-def _show_plan(experiment: Experiment) -> None:
+def _show_plan(experiment: Experiment) -> list[str]:
     plan = experiment.plan()
     talk().result(str(plan))
-    talk().data({"valid": True, "plan": plan.to_frame().to_dict("records")})
+    told = {"plan": plan.to_frame().to_dict("records"), "warnings": plan.warnings}
+    talk().data({"valid": True, **told})
+    return plan.warnings
 
 
 def _startable(config: Config, digest: str) -> PreviousRun | None:
@@ -156,10 +158,13 @@ def _write_report(run: Path) -> None:
 
 
 def _show_results(path: Path, status: str, *, new: bool) -> None:
+    from facebench.results.face_failures import uneven_failures
     from facebench.results.headline import shown_table
     from facebench.results.reader import load_run
 
     found = load_run(path)
+    failures = found.failures_to_process
+    talk().warn(uneven_failures(failures))
     if not talk().as_json:
         headline = shown_table(found.headline())
         talk().table(list(headline), headline.to_numpy().tolist())
@@ -169,6 +174,7 @@ def _show_results(path: Path, status: str, *, new: bool) -> None:
             "run": str(path),
             "status": status,
             "new": new,
+            "failures_to_process": failures.to_dict("records"),
             "results": found.results.to_dict("records"),
         }
     )

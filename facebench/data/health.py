@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from facebench.data.identity import contradictions, people_of_pairs, person_of
 from facebench.data.images import image_bytes, open_image
+from facebench.data.made_stimuli import MadeFolder, MadeStimuli
 from facebench.data.pairs import (
     ImagePaths,
     find_image_list,
@@ -42,7 +43,7 @@ _FAR_OUT = 3.5
 # ... which a normal distribution's median absolute deviation times this is one of.
 _MAD = 1.4826
 _CHUNK = 1024
-# Stimuli made from one another may all be near duplicates: so many are told one by one.
+# So many are told one by one.
 _MOST_NEAR = 1000
 
 
@@ -137,8 +138,9 @@ def check_pairs(
 
     - 'image with itself', 'repeated pair' (in either order), 'contradicting labels' of one pair;
     - 'identical images' under two names, and 'near duplicates' by perceptual hash (the first
-      1,000, and how many more); Detail says where their folders are different people's (see
-      `facebench.data.identity`), Rows where they make up a pair;
+      1,000, and how many more), but for manipulated stimuli of one set; Detail says where their
+      folders are different people's (see `facebench.data.identity`), Rows where they make up a
+      pair;
     - 'unreadable image';
     - with labels and images in folders of people: 'label against folder';
     - with labels and distances: 'one person under two names?', an impostor pair, and 'two people
@@ -371,10 +373,14 @@ def _duplicates(
     different = list(first_of.values())
     n_near = 0
     hashes = np.array([images.hashes[path] for path in different], dtype=np.uint64)
+    sets, manipulated = _made_sets(different)
     for start in range(0, len(different), _CHUNK):
-        part = hashes[start : start + _CHUNK]
-        bits = np.bitwise_count(part[:, None] ^ hashes[None, start:])
-        for one, other in zip(*np.nonzero(bits <= near), strict=True):
+        part_of = slice(start, start + _CHUNK)
+        bits = np.bitwise_count(hashes[part_of, None] ^ hashes[None, start:])
+        # Manipulated stimuli of one set are alike by design.
+        by_design = (sets[part_of, None] == sets[None, start:]) & (sets[part_of, None] >= 0)
+        by_design &= manipulated[part_of, None] | manipulated[None, start:]
+        for one, other in zip(*np.nonzero((bits <= near) & ~by_design), strict=True):
             if one < other:
                 n_near += 1
                 if n_near <= _MOST_NEAR:
@@ -383,6 +389,20 @@ def _duplicates(
     if n_near > _MOST_NEAR:
         detail = f"and {n_near - _MOST_NEAR} more"
         yield _DataFinding("near duplicates", "", "", [], float("nan"), detail)
+
+
+def _made_sets(paths: Sequence[Path]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Give the set of made stimuli that each image is in (-1: none), and whether it is changed."""
+    stimuli = MadeStimuli()
+    numbers: dict[MadeFolder | None, int] = {None: -1}
+    sets = np.full(len(paths), -1, dtype=np.intp)
+    manipulated = np.zeros(len(paths), dtype=bool)
+    for place, path in enumerate(map(Path.absolute, paths)):
+        folder = stimuli.folder_of(path)
+        if folder is not None:
+            sets[place] = numbers.setdefault(folder, len(numbers))
+            manipulated[place] = folder.is_manipulated(path)
+    return sets, manipulated
 
 
 def _against_folders(pairs: pd.DataFrame, genuine: NDArray[np.bool_]) -> list[_DataFinding] | None:

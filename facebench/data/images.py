@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
+import struct
 import warnings
 import zlib
 from functools import cache, lru_cache
@@ -28,11 +28,17 @@ __all__ = [
     "images_below",
     "list_images",
     "open_image",
+    "unknown_colours",
 ]
 
 # The formats decoded, under any file name. No PostScript, for which Pillow starts Ghostscript.
 _FORMATS = ("AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 _ORIENTATION = 0x0112
+# EXIF: the folders of camera data, and what they say of colours (DCF: "R03" is Adobe RGB).
+_EXIF_IFD, _INTEROP_IFD, _COLOUR_SPACE, _INTEROP_INDEX = 0x8769, 0xA005, 0xA001, 0x0001
+_SRGB_SPACE, _ADOBE_SPACE = 1, 2
+# gAMA of a PNG in sRGB, and how far off others are.
+_PNG_GAMMA, _OTHER_GAMMA = 0.45455, 0.02
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -44,6 +50,14 @@ _UPRIGHT = {
 }
 # A profile that moves no colour by more grey levels than this is sRGB by another name.
 _SAME_COLOUR = 2
+# What profiles are about; Lab needs none.
+_WITH_PROFILES = ("RGB", "L", "CMYK")
+_D50 = (0.9642, 1.0, 0.8249)
+_ADOBE_COLUMNS = (
+    (0.60974, 0.31111, 0.01947),
+    (0.20528, 0.62567, 0.06087),
+    (0.14919, 0.06322, 0.74457),
+)
 _WHITE = (255, 255, 255, 255)
 
 
@@ -108,14 +122,15 @@ def file_state(image_path: StrPath) -> FileState:
     return FileState.of((Path(image_path) if parts is None else parts[0]).stat())
 
 
-@outputs_version("open-image-2")
+@outputs_version("open-image-3")
 def open_image(image_path: StrPath) -> Image.Image:
     """Open an image file as 8-bit RGB, upright.
 
-    The EXIF orientation is applied, and embedded colour profiles that differ from sRGB (Adobe RGB,
-    Display P3 …) are converted. Grey and palette images become RGB; 16-bit and 32-bit integer
-    greys are scaled from 0 … 65,535 to 0 … 255 (not clipped); float greys are taken as 0 … 1 where
-    no value is larger, else as 0 … 255; what is transparent is laid over white.
+    The EXIF orientation is applied, and colours are converted to sRGB: those of embedded profiles
+    (Adobe RGB, Display P3, CMYK …), of cameras whose EXIF says Adobe RGB, and of Lab images; see
+    `unknown_colours` for what cannot be. Grey and palette images become RGB; 16-bit and 32-bit
+    integer greys are scaled from 0 … 65,535 to 0 … 255 (not clipped); float greys are taken as
+    0 … 1 where no value is larger, else as 0 … 255; what is transparent is laid over white.
 
     Parameters
     ----------
@@ -151,10 +166,14 @@ def open_image(image_path: StrPath) -> Image.Image:
             else:
                 source = path.open("rb")
             with source, Image.open(source, formats=_formats()) as image:
+                # Pillow closes a TIFF's file, and with it the way to its EXIF, once it is read;
+                # of others it reads the pixels to get there, and says nothing of their damage.
+                profile = _profile_of(image) if image.format == "TIFF" else None
                 image.load()
                 if image.format == "PNG":
                     _check_png(source)
-                return _as_rgb(_upright(image))
+                profile = profile or _profile_of(image)
+                return _as_rgb(_upright(image), profile)
     except ImageError:
         raise
     except FileNotFoundError as error:
@@ -195,7 +214,7 @@ def _check_png(file: BinaryIO) -> None:
     while len(head := file.read(8)) == 8:
         size, kind = int.from_bytes(head[:4]), head[4:]
         if kind != b"IDAT":
-            file.seek(size + 4, os.SEEK_CUR)
+            file.seek(size + 4, io.SEEK_CUR)
         elif zlib.crc32(file.read(size), zlib.crc32(kind)) != int.from_bytes(file.read(4)):
             msg = "the checksum of its pixels is wrong, it is damaged"
             raise ValueError(msg)
@@ -214,8 +233,96 @@ def _upright(image: Image.Image) -> Image.Image:
     return turned
 
 
-def _as_rgb(image: Image.Image) -> Image.Image:
+def unknown_colours(image_path: StrPath) -> str:
+    """Say why an image's colours are taken for sRGB though they may be others.
+
+    Parameters
+    ----------
+    image_path : str or Path
+        As `open_image` takes it.
+
+    Returns
+    -------
+    str
+        Empty where nothing speaks against it, and for what is no image.
+    """
+    path = Path(image_path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            source = path if split_member(path) is None else io.BytesIO(member_bytes(path))
+            with Image.open(source, formats=_formats()) as image:
+                return _doubt(image)
+    except Exception:  # Whatever a decoder raises: `open_image` tells of it.
+        return ""
+
+
+def _doubt(image: Image.Image) -> str:
+    profile = _profile_of(image)
+    if profile is not None:
+        mode = _colour_mode(image, profile)
+        usable = mode not in _WITH_PROFILES or _transform(profile, mode) is not None
+        return "" if usable else "its colour profile cannot be used"
+    if image.mode == "CMYK":
+        return "inks (CMYK) without a colour profile"
+    space, _ = _exif_colours(image)
+    if space is not None and space != _SRGB_SPACE:
+        return "its EXIF says that colours are not sRGB, and not what they are"
+    gamma = image.info.get("gamma")
+    if gamma and "srgb" not in image.info and abs(gamma - _PNG_GAMMA) > _OTHER_GAMMA:
+        return f"a PNG of gamma {gamma:g}"
+    return ""
+
+
+def _exif_colours(image: Image.Image) -> tuple[int | None, str]:
+    """Read what a camera wrote of colours: EXIF's ColorSpace, and DCF's index."""
+    try:
+        exif = image.getexif()
+        space = exif.get_ifd(_EXIF_IFD).get(_COLOUR_SPACE)
+        index = exif.get_ifd(_INTEROP_IFD).get(_INTEROP_INDEX, "")
+        text = index.decode("ascii", "replace") if isinstance(index, bytes) else str(index)
+        return (int(space) if space is not None else None), text.strip("\0 ")
+    except Exception:  # As of the orientation: damaged metadata say nothing.
+        return None, ""
+
+
+def _profile_of(image: Image.Image) -> bytes | None:
+    """Give the colour profile of an image: embedded, or named by its EXIF."""
     profile = image.info.get("icc_profile")
+    if isinstance(profile, bytes) and profile:
+        return profile
+    space, index = _exif_colours(image)
+    is_adobe = space == _ADOBE_SPACE or (space != _SRGB_SPACE and index == "R03")
+    return _adobe_rgb() if is_adobe else None
+
+
+@cache
+def _adobe_rgb() -> bytes:
+    """Make the profile of Adobe RGB (1998): primaries adapted to D50, gamma 563/256."""
+
+    def fixed(*values: float) -> bytes:
+        return struct.pack(f">{len(values)}i", *(round(value * 65_536) for value in values))
+
+    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, 563) + bytes(2)
+    tags = {
+        b"desc": b"desc" + bytes(4) + struct.pack(">I", 6) + b"Adobe\0" + bytes(78),
+        b"wtpt": b"XYZ " + bytes(4) + fixed(*_D50),
+        **{
+            name: b"XYZ " + bytes(4) + fixed(*column)
+            for name, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), _ADOBE_COLUMNS, strict=True)
+        },
+        **dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve),
+    }
+    place, table, content = 132 + 12 * len(tags), struct.pack(">I", len(tags)), b""
+    for name, value in tags.items():
+        table += name + struct.pack(">II", place + len(content), len(value))
+        content += value + bytes(-len(value) % 4)
+    head = struct.pack(">I4sI", place + len(content), b"lcms", 0x02100000) + b"mntrRGB XYZ "
+    head += struct.pack(">6H", 1998, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + fixed(*_D50)
+    return head.ljust(128, b"\0") + table + content
+
+
+def _as_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     if image.mode.startswith("I"):
         # Pillow's own conversion clips 16-bit greys at 255, which turns photographs white.
         whole = np.asarray(image).clip(0, 65_535).astype(np.uint32)
@@ -228,33 +335,50 @@ def _as_rgb(image: Image.Image) -> Image.Image:
         return Image.fromarray(grey.round().astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
-        if profile and image.mode not in ("LA", "La", "L"):
+        if profile:
             alpha = rgba.getchannel("A")
-            rgba = _in_srgb(rgba.convert("RGB"), profile).convert("RGBA")
+            rgba = _in_srgb(rgba.convert(_colour_mode(image, profile)), profile).convert("RGBA")
             rgba.putalpha(alpha)
         return Image.alpha_composite(Image.new("RGBA", rgba.size, _WHITE), rgba).convert("RGB")
-    if image.mode == "P":
-        image = image.convert("RGB")
+    if image.mode == "LAB":
+        seen = _transform(None, "LAB")
+        return image.convert("RGB") if seen is None else _applied(seen, image)
     return _in_srgb(image, profile).convert("RGB")
 
 
-def _in_srgb(image: Image.Image, profile: object) -> Image.Image:
-    """Convert an image out of its embedded colour profile, if that differs from sRGB."""
-    if not isinstance(profile, bytes) or image.mode not in ("RGB", "L", "CMYK"):
+def _colour_mode(image: Image.Image, profile: bytes | None) -> str:
+    """Name the mode in which a profile of the image is applied."""
+    if image.mode in ("L", "LA", "La", "1") or image.mode.startswith("I"):
+        # A grey image may come with the profile of a screen.
+        return "RGB" if profile is not None and profile[16:20] == b"RGB " else "L"
+    return image.mode if image.mode in ("CMYK", "LAB") else "RGB"
+
+
+def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Convert an image out of its colour profile, if that differs from sRGB."""
+    mode = _colour_mode(image, profile)
+    if profile is None or mode not in _WITH_PROFILES:
         return image
+    image = image.convert(mode)
     transform = _to_srgb(profile, image.mode)
     if transform is None:
         return image
+    return _applied(transform, image)
+
+
+def _applied(transform: ImageCms.ImageCmsTransform, image: Image.Image) -> Image.Image:
     converted: Image.Image = transform.apply(image)
     return converted
 
 
 @lru_cache(maxsize=64)
-def _to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """Make a conversion of colours; None where it would change nothing, or cannot be made."""
+def _transform(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """Make a conversion of colours from a profile (of None: of Lab), if one can be made."""
     try:
-        transform = ImageCms.buildTransform(
-            ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+        return ImageCms.buildTransform(
+            ImageCms.createProfile("LAB")
+            if profile is None
+            else ImageCms.ImageCmsProfile(io.BytesIO(profile)),
             ImageCms.createProfile("sRGB"),
             mode,
             "RGB",
@@ -263,7 +387,13 @@ def _to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
         )
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return None
-    if mode == "CMYK":
+
+
+@lru_cache(maxsize=64)
+def _to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """Make a conversion of colours; None where it would change nothing, or cannot be made."""
+    transform = _transform(profile, mode)
+    if transform is None or mode == "CMYK":
         return transform
     bands = len(Image.new(mode, (1, 1)).getbands())
     steps = np.linspace(0, 255, 256 if bands == 1 else 9).astype(np.uint8)

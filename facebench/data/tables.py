@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,6 +22,8 @@ _log = logging.getLogger(__name__)
 _SEPARATORS = (",", "\t", ";")
 # Excel writes the separator in a line of its own above the header.
 _DECLARED = re.compile(r'"?sep=(.)"?[,;\t]*', re.IGNORECASE)
+# What a spreadsheet's cell may hold, and more than a name needs.
+_LONGEST_CELL, _LONGEST_NAME = 32_767, 500
 # Follows the last line of a file: within an open quote it becomes part of the last cell.
 _END = "\0end of the table\0"
 
@@ -180,6 +182,7 @@ def read_text_table(path: Path, wanted: Collection[str] = ()) -> TextTable:
     if header is None or not any(header.cells):
         msg = f"{path} is empty. It needs a header that names its columns."
         raise PairsError(msg)
+    _refuse_long(path, header.cells, _LONGEST_NAME, "column name")
     width = len(header.cells)
     # Names repeat in a table: each is kept once.
     known: dict[str, str] = {}
@@ -197,6 +200,7 @@ def read_text_table(path: Path, wanted: Collection[str] = ()) -> TextTable:
             column.append(known.setdefault(cell, cell))
         if any(cells):
             n_rows = len(columns[0])
+    _refuse_long(path, known, _LONGEST_CELL, "cell")
     for column in columns:
         del column[n_rows:]
     names = header.cells
@@ -208,6 +212,17 @@ def read_text_table(path: Path, wanted: Collection[str] = ()) -> TextTable:
     table = pd.DataFrame({place: pd.Series(columns[place], dtype=str) for place in kept})
     table.columns = pd.Index([names[place] for place in kept])
     return TextTable(table, layout.separator)
+
+
+def _refuse_long(path: Path, cells: Iterable[str], most: int, what: str) -> None:
+    """Refuse texts that come of a quote too few."""
+    longest = max(cells, key=len, default="")
+    if len(longest) > most:
+        msg = (
+            f"{path} has a {what} of {len(longest):,} characters, more than {most:,}. It begins "
+            f"{longest[:40]!r}. Is a quote missing there?"
+        )
+        raise PairsError(msg)
 
 
 def _is_spare(place: int, cells: list[str]) -> bool:
@@ -226,7 +241,7 @@ def _nameless(path: Path, places: list[int], columns: list[list[str]]) -> str:
     row = next(row for row, cell in enumerate(cells) if cell)
     return (
         f"{'Columns' if several else 'Column'} {listed} of {path} {'have' if several else 'has'} "
-        f"no name but {'cells' if several else 'a cell'} with text, first {cells[row]!r} in row "
-        f"{row + 1}. Name {'them' if several else 'it'} in the header, or delete "
+        f"no name but {'cells' if several else 'a cell'} with text, first {cells[row]!r:.200} in "
+        f"row {row + 1}. Name {'them' if several else 'it'} in the header, or delete "
         f"{'them' if several else 'it'}."
     )

@@ -130,7 +130,8 @@ def _png_name(path: Path) -> str:
 def _align(job: _Job) -> bool:
     """Cut one face and write its versions; runs in a worker process."""
     # dlib and torch load in the workers only.
-    from facebench.faces.chips import face_chip, face_landmarks_68
+    from facebench.faces.chips import face_chip
+    from facebench.faces.landmarks import face_landmarks_68
 
     try:
         chip = face_chip(np.asarray(open_image(job.source)), size=CHIP_SIZE)

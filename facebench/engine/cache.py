@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from facebench.columns import DEFAULT_LAYER
 from facebench.engine.fingerprint import ModelFingerprint, model_fingerprint, tell_once
 from facebench.engine.forward import Precision
+from facebench.engine.record import PREPROCESSING
 from facebench.metrics.distances import RowDistance
 from facebench.models.base import BaseModel
 from facebench.store import EmbeddingStore
@@ -120,6 +121,23 @@ class ModelCache:
         if self._store is not None and self.layout() != layout:
             decision = "layout" if is_measured else f"layout of {self._n_images}"
             self._store.remember(self._here(decision), layout)
+
+    def unsteady(self) -> dict[str, str]:
+        """Recall which of the model's layers depend on more than the image; see `Trial`."""
+        if self._store is None:
+            return {}
+        asked = [PREPROCESSING, *(self._model.extract_layers or [DEFAULT_LAYER])]
+        known = {layer: self._store.recall(self._unsteady_key(layer)) for layer in asked}
+        return {layer: str(cause) for layer, cause in known.items() if cause is not None}
+
+    def keep_unsteady(self, unsteady: Mapping[str, str]) -> None:
+        """Remember that with the rows, for those who read them."""
+        if self._store is not None:
+            for layer, cause in unsteady.items():
+                self._store.remember(self._unsteady_key(layer), cause)
+
+    def _unsteady_key(self, layer: str) -> str:
+        return f"unsteady {self._key(layer)}"
 
     def pace(self) -> float:
         """Seconds that an image took here, as measured last; a guess where nothing was."""

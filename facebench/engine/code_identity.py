@@ -57,6 +57,7 @@ _DESCRIPTORS = (
 )
 # These keep their promises within a minor version.
 _BY_MINOR = {"PIL", "numpy", "scipy", "torch", "torchvision", "transformers"}
+_ORIGIN = {"_name_or_path", "name_or_path", "transformers_version"}
 _TORCH_CONSTANTS = {"device", "dtype", "finfo", "iinfo", "layout", "memory_format", "qscheme"}
 _PACKAGES = {"site-packages", "dist-packages"}
 _INSTALLED = tuple(
@@ -122,10 +123,7 @@ class Identifier:
 
     def _settings(self, value: Any) -> str:
         """Describe a transformers processor or configuration."""
-        settings = dict(value.to_dict())
-        for key in ("_name_or_path", "name_or_path", "transformers_version"):
-            settings.pop(key, None)
-        return json.dumps(settings, sort_keys=True, default=repr)
+        return json.dumps(_without_origin(value.to_dict()), sort_keys=True, default=repr)
 
     def _derived(self, value: Any) -> Any:
         """Describe an instance of a class that extends a builtin one."""
@@ -389,6 +387,13 @@ def declared_fingerprint(value: Any) -> str | None:
         return None
     declared = getattr(value, "fingerprint", None)
     return declared if isinstance(declared, str) else None
+
+
+def _without_origin(settings: Any) -> Any:
+    """Leave out of a configuration, and those in it, where it was read and by which version."""
+    if not isinstance(settings, dict):
+        return settings
+    return {key: _without_origin(value) for key, value in settings.items() if key not in _ORIGIN}
 
 
 def names_used(code: types.CodeType) -> set[str]:

@@ -38,6 +38,8 @@ __all__ = ["ModelFingerprint", "model_fingerprint", "running"]
 _NOT_SETTINGS = {
     "name",
     "control",
+    # What decides `align`, which counts itself.
+    "aligns_by_default",
     "device",
     "weights_path",
     "extract_layers",
@@ -254,18 +256,26 @@ def _described(model: BaseModel) -> dict[str, Any]:
 
 
 def _attributes(model: BaseModel) -> dict[str, Any]:
-    """Give the attributes that the model's own methods may depend on."""
+    """Give the attributes that the model's own methods may depend on.
+
+    A class names in `built_from` attributes of which only its `_build_model` makes use: what comes
+    of them is in the network and the preprocessing.
+    """
     used: set[str] = set()
+    only_built_from: set[str] = set()
     for part in type(model).__mro__[: type(model).__mro__.index(BaseModel)]:
+        own = vars(part).get("built_from", ())
+        only_built_from.update(own)
         for member in vars(part).values():
             function = getattr(member, "fget", None) or getattr(member, "__func__", member)
             if isinstance(function, types.FunctionType):
-                used |= names_used(function.__code__)
+                used |= names_used(function.__code__).difference(own)
     return {
         name: value
         for name, value in vars(model).items()
         if name not in _NOT_SETTINGS
         and name != "fingerprint"
+        and name not in only_built_from - used
         and not isinstance(value, nn.Module | torch.Tensor)
         # What begins with an underscore and is not used is machinery of the base class.
         and (not name.startswith("_") or name in used)
@@ -299,7 +309,7 @@ def _module(module: nn.Module, identifier: Identifier) -> Any:
     is_known = kind.__module__.partition(".")[0] in _KNOWN
     own = []
     for attribute, value in sorted(vars(module).items()):
-        if attribute in _MACHINERY or (is_known and attribute.startswith("_")):
+        if attribute in _MACHINERY or (is_known and _says_nothing(attribute)):
             continue
         try:
             own.append([attribute, identifier.describe(value)])
@@ -322,6 +332,11 @@ def _module(module: nn.Module, identifier: Identifier) -> Any:
     else:
         code = identifier.describe(kind)
     return [code, own, hooks, outside_of_network(module)]
+
+
+def _says_nothing(attribute: str) -> bool:
+    """Tell whether a well-known module's attribute is its own affair, or where it comes from."""
+    return attribute.startswith("_") or attribute == "name_or_path"
 
 
 def _graph(module: fx.GraphModule, identifier: Identifier) -> Any:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -13,17 +14,18 @@ import torch
 
 from facebench.engine.decoding import shape_error
 from facebench.engine.loading import Batch
-from facebench.engine.steadiness import try_batch
+from facebench.engine.steadiness import try_batch, warn_of_unsteadiness
 from facebench.errors import FacebenchError, LayerOutputError, ModelError
 from facebench.models.base import BaseModel
 from facebench.models.layers import BatchTooLargeError
 from facebench.models.trials import unchanged
 
-__all__ = ["Forward", "OnLayout", "Precision", "as_rows", "check_finite"]
+__all__ = ["Forward", "OnLayout", "OnUnsteady", "Precision", "as_rows", "check_finite"]
 
 _log = logging.getLogger(__name__)
 Precision: TypeAlias = Literal["float32", "float16", "bfloat16"]
 OnLayout: TypeAlias = Callable[[str, bool], None]
+OnUnsteady: TypeAlias = Callable[[Mapping[str, str]], None]
 _FASTER = 0.85  # of the time of the layout in use
 # A trial runs the first batch three or four times more: worth it where there are many such
 # batches, and all of them together take so long.
@@ -52,6 +54,9 @@ class Forward:
         'channels_last' or 'contiguous', as an earlier run has decided; None: undecided.
     on_layout : callable, optional
         Called once with the layout decided on, and whether it was measured.
+    on_unsteady : callable, optional
+        Called before the first result where rows depend on more than their image: see `Trial`.
+        None warns.
 
     Attributes
     ----------
@@ -68,6 +73,7 @@ class Forward:
         n_images: int = 0,
         layout: str | None = None,
         on_layout: OnLayout | None = None,
+        on_unsteady: OnUnsteady | None = None,
     ) -> None:
         self.model = model
         self.n_forwards = 0
@@ -79,6 +85,7 @@ class Forward:
         self._largest = 0
         self._n_images = n_images
         self._on_layout = on_layout
+        self._on_unsteady = on_unsteady or partial(warn_of_unsteadiness, model)
         self._is_undecided = layout is None
         if layout is not None:
             _use(model, _FORMATS.get(layout, model.memory_format))
@@ -117,9 +124,10 @@ class Forward:
         self._check_shape(batch)
         if not self._is_tried:
             self._is_tried = True
-            tried = try_batch(self.model, batch, self._precision, self._autocast, limit)
-            for layer, rows in tried.items():
+            trial = try_batch(self.model, batch, self._precision, self._autocast, limit)
+            for layer, rows in trial.rows.items():
                 check_finite(self.model, layer, rows, batch.paths[: len(rows)])
+            self._on_unsteady(trial.unsteady)
         size = len(batch.paths)
         start, step = 0, min(size, self._largest or size)
         while start < size:

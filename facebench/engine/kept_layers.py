@@ -101,6 +101,9 @@ class KeptLayers:
                 lacking.setdefault(new.tobytes(), {})[layer] = kept[new]
             table[numbers] = kept
             self._have[layer][numbers] = True
+        if not self.tables:
+            # The remarks are all there is to store.
+            lacking[np.ones(len(numbers), dtype=bool).tobytes()] = {}
         with self._record.timed("store"):
             for mask, added in lacking.items():
                 images = np.array(numbers)[np.frombuffer(mask, dtype=bool)].tolist()

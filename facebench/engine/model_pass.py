@@ -181,8 +181,8 @@ class ModelPass:
             part = images[first : first + size]
             self._wide.take_stored(part, tools.paths(part))
         complete = self._complete()
-        tools.record.n_hits = int(complete.sum())
-        tools.record.n_misses = int((~complete).sum())
+        tools.record.n_hits += int(complete.sum())
+        tools.record.n_misses += int((~complete).sum())
         tools.images.notes.update(tools.cache.notes(np.flatnonzero(complete).tolist()))
         tools.images.count(complete)
 

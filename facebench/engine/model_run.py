@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 
 import numpy as np
@@ -24,6 +25,7 @@ from facebench.engine.pass_plan import first_batch_size
 from facebench.engine.record import ModelRecord
 from facebench.engine.request import EmbeddingRequest
 from facebench.engine.settings import Settings
+from facebench.engine.steadiness import warn_of_unsteadiness
 from facebench.models.base import BaseModel
 from facebench.types import IntArray
 from facebench.utils.progress import Progress
@@ -76,8 +78,20 @@ def run_model(
     budget = settings.budget
     with record.timed("digest"):
         cache = ModelCache(model, settings.store, n_images, request.digests, settings.precision)
+
+    def note_unsteady(unsteady: Mapping[str, str], *, is_stored: bool = False) -> None:
+        new = {layer: why for layer, why in unsteady.items() if layer not in record.unsteady}
+        warn_of_unsteadiness(model, new, is_stored=is_stored)
+        record.unsteady.update(new)
+        cache.keep_unsteady(new)
+
     forward = Forward(
-        model, settings.precision, n_images, layout=cache.layout(), on_layout=cache.keep_layout
+        model,
+        settings.precision,
+        n_images,
+        layout=cache.layout(),
+        on_layout=cache.keep_layout,
+        on_unsteady=note_unsteady,
     )
     with ExitStack() as stack:
         stack.enter_context(running(model))
@@ -89,7 +103,10 @@ def run_model(
             model, request, settings, keep_all, budget, record, cache, forward, loader, images,
             first_outputs,
         )  # fmt: skip
-        the_pass = _look_up(tools, stack) or _learn(tools, stack)
+        the_pass = _look_up(tools, stack)
+        if the_pass is not None and record.n_hits:
+            note_unsteady(cache.unsteady(), is_stored=True)
+        the_pass = the_pass or _learn(tools, stack)
         if the_pass is not None:
             the_pass.run()
         _note(tools, the_pass)
@@ -132,16 +149,19 @@ def _learn(tools: PassTools, stack: ExitStack) -> ModelPass | None:
 def _note(tools: PassTools, the_pass: ModelPass | None) -> None:
     """Note what the run took, and what the next one should know."""
     record, forward = tools.record, tools.forward
-    record.n_images = len(tools.request.images)
-    record.n_bad = len(tools.images.bad)
-    record.n_forwards = forward.n_forwards
+    record.n_images += len(tools.request.images)
+    record.n_bad += len(tools.images.bad)
+    record.n_forwards += forward.n_forwards
     record.device = str(tools.model.device)
     record.precision = tools.settings.precision
     record.layout = str(tools.model.memory_format).removeprefix("torch.")
     if the_pass is not None:
-        record.layers = {layer: the_pass.plan.how(layer) for layer in the_pass.plan.widths}
-    for name, value in tools.cache.facts().items():
-        setattr(record, name, value)
+        record.layers |= {layer: the_pass.plan.how(layer) for layer in the_pass.plan.widths}
+    facts = {**tools.cache.facts(), "alignment": getattr(tools.model, "alignment", None)}
+    for name, value in facts.items():
+        # Of two passes, the first one is that in which the model aligns.
+        if getattr(record, name) is None:
+            setattr(record, name, value)
     tools.cache.keep_pace(forward.seconds_per_image)
     record.peak_memory = peak_memory()
 
@@ -165,6 +185,7 @@ def _result(tools: PassTools, the_pass: ModelPass | None) -> Embeddings:
         rows=rows,
         bad_images=bad_files,
         notes=tools.images.counted_notes(),
+        image_notes={image: notes for image, notes in tools.images.notes.items() if notes},
         names=[] if the_pass is None else list(the_pass.plan.widths),
         streamed={} if the_pass is None else the_pass.distances(),
     )

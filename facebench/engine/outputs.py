@@ -27,6 +27,8 @@ class Embeddings:
         Images that could not be read, and why.
     notes : Counter of str
         Remarks of the model's preprocessing ('no face found') and for how many images.
+    image_notes : dict of int to tuple of str
+        By image number: the remarks on it.
     rows : int array
         By image number: its row, -1 if it could not be read.
     names : list of str
@@ -40,6 +42,7 @@ class Embeddings:
     row_of: dict[Path, int] = field(default_factory=dict)
     bad_images: dict[Path, str] = field(default_factory=dict)
     notes: Counter[str] = field(default_factory=Counter)
+    image_notes: dict[int, tuple[str, ...]] = field(default_factory=dict)
     rows: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.intp), compare=False)
     names: list[str] = field(default_factory=list)
     streamed: dict[str, dict[str, Float64Array]] = field(default_factory=dict)

@@ -17,7 +17,7 @@ from facebench.engine.request import EmbeddingRequest
 from facebench.engine.settings import Settings
 from facebench.models.base import BaseModel
 
-__all__ = ["plan_model"]
+__all__ = ["known_notes", "plan_model"]
 
 _PROBED = 4
 
@@ -89,6 +89,15 @@ def plan_model(model: BaseModel, request: EmbeddingRequest, settings: Settings) 
         seconds=None if per_image is None else _seconds(per_image, n_forwards, settings),
         note="" if settings.store is None or cache.is_on else _why(cache),
     )
+
+
+def known_notes(
+    model: BaseModel, request: EmbeddingRequest, settings: Settings
+) -> dict[int, tuple[str, ...]]:
+    """Give the remarks on images that the store has, by image number."""
+    n_images = len(request.images)
+    cache = ModelCache(model, settings.store, n_images, request.digests, settings.precision)
+    return cache.notes(range(n_images))
 
 
 def _why(cache: ModelCache) -> str:

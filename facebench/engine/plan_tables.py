@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from facebench.engine.memory import shown_bytes
@@ -103,10 +103,13 @@ class RunPlan:
         In the manager's order.
     tasks : list of TaskPlan
         Likewise.
+    warnings : list of str
+        What is known already to go against comparing conditions: alignment that does not suit.
     """
 
     models: list[ModelPlan]
     tasks: list[TaskPlan]
+    warnings: list[str] = field(default_factory=list)
 
     def to_frame(self) -> pd.DataFrame:
         """Give a row per model: what its pass takes.
@@ -190,4 +193,4 @@ class RunPlan:
         ]
         notes = [f"Model {plan.model!r}: {plan.note}" for plan in self.models if plan.note]
         tables = [models.to_string(index=False), self.tasks_frame().to_string(index=False)]
-        return "\n\n".join([*tables, *missing, *notes])
+        return "\n\n".join([*tables, *missing, *notes, *self.warnings])

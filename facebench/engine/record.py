@@ -12,14 +12,16 @@ from time import perf_counter
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["ModelRecord", "library_versions"]
+__all__ = ["PREPROCESSING", "ModelRecord", "library_versions"]
 
+# Stands for the preprocessing where layers are named.
+PREPROCESSING = ""
 _LIBRARIES = ("facebench", "torch", "torchvision", "transformers", "numpy", "scipy", "Pillow")
 
 
 @dataclass
 class ModelRecord:
-    """How a model's embeddings came about.
+    """How a model's embeddings came about, in one pass or two (see `facebench.run.alignment`).
 
     Attributes
     ----------
@@ -29,6 +31,8 @@ class ModelRecord:
         Of all parameters and buffers; None without a store, where it is not needed.
     settings_digest, preprocessing_digest : str or None
         Of the class, its settings and its code; of the preprocessing.
+    alignment : dict or None
+        How the model aligned faces; None where it took images as they are.
     device, precision, layout : str
         Where and how it ran.
     n_images, n_hits, n_misses : int
@@ -39,6 +43,8 @@ class ModelRecord:
         Images that could not be read.
     layers : dict of str to str
         Layer → 'kept', 'streamed' or 'spilled'.
+    unsteady : dict of str to {'chance', 'batch'}
+        Layers whose rows depend on more than the image, and on what; '' is the preprocessing.
     seconds : dict of str to float
         By phase: digest, store, decode (added up over processes), forward, distance, metric,
         export, plot.
@@ -50,6 +56,7 @@ class ModelRecord:
     weights_digest: str | None = None
     settings_digest: str | None = None
     preprocessing_digest: str | None = None
+    alignment: dict[str, Any] | None = None
     device: str = "cpu"
     precision: str = "float32"
     layout: str = ""
@@ -59,6 +66,7 @@ class ModelRecord:
     n_forwards: int = 0
     n_bad: int = 0
     layers: dict[str, str] = field(default_factory=dict)
+    unsteady: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory: int = 0
 
@@ -74,6 +82,15 @@ class ModelRecord:
     def add(self, phase: str, seconds: float) -> None:
         """Add seconds to a phase."""
         self.seconds[phase] = self.seconds.get(phase, 0.0) + seconds
+
+    def remarks(self) -> dict[str, int]:
+        """Count what to keep in mind of the model's numbers, by what the summary calls it."""
+        layers = len(self.unsteady.keys() - {PREPROCESSING})
+        counts = {
+            "Layers That Depend on Chance or Batch": layers,
+            "Preprocessing Depends on Chance": len(self.unsteady) - layers,
+        }
+        return {what: count for what, count in counts.items() if count}
 
     def as_dict(self) -> dict[str, Any]:
         """Give everything as what JSON can hold."""

@@ -3,26 +3,56 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from facebench.engine.loading import Batch
+from facebench.engine.record import PREPROCESSING
 from facebench.errors import LayerOutputError
 from facebench.models.base import BaseModel
 from facebench.models.layers import BatchTooLargeError
 from facebench.models.trials import unchanged
 
-__all__ = ["try_batch"]
+__all__ = ["Trial", "try_batch", "warn_of_unsteadiness"]
 
 _log = logging.getLogger(__name__)
 _TRIED = 4
 # Shares of a row's length; rounding is far below, and what batches or chance do far above.
 _TOLERANCES = {"float32": 1e-3, "float16": 2e-2, "bfloat16": 1e-1}
 _SIZES = ("input_size", "image_size", "img_size")
+_CAUSES = {
+    "chance": "chance: it draws random numbers in eval mode, as F.dropout without training=False "
+    "does",
+    "batch": "the images beside it: it uses statistics of the batch in eval mode, as BatchNorm "
+    "without running statistics does",
+}
+_NEW = "Its numbers change with the run, the order and the batch size."
+_STORED = (
+    "The embedding store has its numbers of an earlier run; another run, order or batch size would "
+    "have given others."
+)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of trying a network on a few images.
+
+    Attributes
+    ----------
+    rows : dict of str to Tensor, shape [n, D]
+        What the layers gave for the first images; nothing where they could not be tried.
+    unsteady : dict of str to {'chance', 'batch'}
+        Layers whose rows depend on more than the image, and on what; `PREPROCESSING` among them
+        where the input does.
+    """
+
+    rows: dict[str, torch.Tensor] = field(default_factory=dict)
+    unsteady: dict[str, str] = field(default_factory=dict)
 
 
 def try_batch(
@@ -31,11 +61,11 @@ def try_batch(
     precision: str,
     autocast: Callable[[], AbstractContextManager[Any]],
     limit: int | None = None,
-) -> dict[str, torch.Tensor]:
-    """Send a few images of a first batch through a network in two compositions, and warn.
+) -> Trial:
+    """Send a few images of a first batch through a network in two compositions.
 
-    Warned is of a network that depends on the batch or on chance in eval mode, of a preprocessing
-    that depends on chance, and of another input size than the network declares.
+    This finds networks that depend on the batch or on chance in eval mode, and a preprocessing that
+    depends on chance. Another input size than the network declares is warned of.
 
     Parameters
     ----------
@@ -52,8 +82,7 @@ def try_batch(
 
     Returns
     -------
-    dict of str to Tensor, shape [n, D]
-        What the layers gave for the first images; nothing where they could not be tried.
+    Trial
 
     Raises
     ------
@@ -61,7 +90,7 @@ def try_batch(
         If the first axis of a layer's output is not the images.
     """
     if batch.tensor is None:
-        return {}
+        return Trial()
     _warn_of_size(model, batch.tensor)
     few = batch.tensor[:_TRIED]
     if len(few) == 1:
@@ -87,29 +116,52 @@ def try_batch(
                 _differing(rows(part), second, range(len(part)), precision)
             )
         except (BatchTooLargeError, torch.OutOfMemoryError):
-            return {}
+            return Trial()
         except LayerOutputError:
             raise
         except Exception as error:
             # The batch itself will tell whether the network fails, or only on other numbers.
             _log.debug("Model %r cannot be tried on %d images: %s", model.name, len(whole), error)
-            return {}
-    if differing:
-        cause = (
-            "chance: it draws random numbers in eval mode, as F.dropout without training=False does"
-            if by_chance
-            else "the images beside it: it uses statistics of the batch in eval mode, as "
-            "BatchNorm without running statistics does"
-        )
+            return Trial()
+    unsteady = dict.fromkeys(differing, "chance" if by_chance else "batch")
+    if _is_preprocessed_by_chance(model, batch.tensor, batch.paths):
+        unsteady[PREPROCESSING] = "chance"
+    tried = {layer: table[: min(_TRIED, len(batch.paths))] for layer, table in first.items()}
+    return Trial(tried, unsteady)
+
+
+def warn_of_unsteadiness(
+    model: BaseModel, unsteady: Mapping[str, str], *, is_stored: bool = False
+) -> None:
+    """Warn of layers, or a preprocessing, that depend on more than the image.
+
+    Parameters
+    ----------
+    model : BaseModel
+        The model.
+    unsteady : mapping of str to {'chance', 'batch'}
+        See `Trial`.
+    is_stored : bool, default False
+        Whether that is known of rows of an earlier run.
+    """
+    consequence = _STORED if is_stored else _NEW
+    for cause, told in _CAUSES.items():
+        layers = [layer for layer, why in unsteady.items() if layer and why == cause]
+        if layers:
+            _log.warning(
+                "Model %r: what it gives for an image depends on %s (%s). %s",
+                model.name,
+                told,
+                _named(layers),
+                consequence,
+            )
+    if PREPROCESSING in unsteady:
         _log.warning(
-            "Model %r: what it gives for an image depends on %s (%s). Its numbers change with the "
-            "run, the order and the batch size.",
+            "Model %r: its preprocessing depends on chance: it gave an image another input the "
+            "second time. Random crops and flips are for training. %s",
             model.name,
-            cause,
-            _named(differing),
+            consequence,
         )
-    _warn_of_chance(model, batch.tensor, batch.paths)
-    return {layer: table[: min(_TRIED, len(batch.paths))] for layer, table in first.items()}
 
 
 def _differing(
@@ -135,28 +187,25 @@ def _named(layers: Sequence[str]) -> str:
     return f"{shown} and {len(layers) - 3} more layers" if len(layers) > 3 else shown
 
 
-def _warn_of_chance(model: BaseModel, tensor: torch.Tensor, paths: Sequence[Path]) -> None:
+def _is_preprocessed_by_chance(
+    model: BaseModel, tensor: torch.Tensor, paths: Sequence[Path]
+) -> bool:
     """Preprocess a few images anew, where somebody's own code does it."""
     own = type(model).preprocess_image is not BaseModel.preprocess_image
     if model.preprocess_function is None and not own:
-        return
+        return False
     with unchanged(model):
         for row, path in zip(tensor[:_TRIED], paths[:_TRIED], strict=True):
             try:
                 again = model.preprocess_image(str(path))
             except Exception as error:
                 _log.debug("%s cannot be preprocessed once more: %s", path, error)
-                return
+                return False
             if again.shape != row.shape or not torch.allclose(
                 again.to(row.dtype), row.cpu(), rtol=1e-3, atol=1e-3, equal_nan=True
             ):
-                _log.warning(
-                    "Model %r: its preprocessing depends on chance. It gave %s another input the "
-                    "second time; random crops and flips are for training.",
-                    model.name,
-                    path,
-                )
-                return
+                return True
+    return False
 
 
 def _warn_of_size(model: BaseModel, tensor: torch.Tensor) -> None:

@@ -64,6 +64,7 @@ class Experiment:
             settings.batch_size,
             num_workers=settings.num_workers,
             on_bad_image=settings.on_bad_image,
+            on_no_face=settings.on_no_face,
             cache_dir=settings.cache_dir,
             max_memory=settings.max_memory,
             precision=settings.precision,

@@ -91,6 +91,12 @@ class ExperimentSettings(_Checked):
     on_bad_image: Literal["stop", "skip"] = Field(
         "stop", description="Whether an unreadable image ends the run or costs its pairs only."
     )
+    on_no_face: Literal["keep", "skip", "stop"] | None = Field(
+        None,
+        description="What becomes of images in which a model that aligns finds no face: 'keep' "
+        "their central cut, 'skip' their pairs, or 'stop' their task. Default: kept, but a task "
+        "stops if they are unevenly spread over its conditions.",
+    )
     cache: Path | Literal[False] | None = Field(
         None,
         description="Folder of the embedding store; false keeps none. Default: FACEBENCH_CACHE, "

@@ -136,6 +136,10 @@ def _read(path: Path, substitute: Any, above: list[Path]) -> Located:
         if target.resolve() in opened or len(opened) > _MOST_INCLUDED:
             msg = f"{item.place}: {item.value} includes itself, at the end of a circle of files."
             raise ConfigError(msg)
+        if target.exists() and not target.is_file():
+            # A pipe would be waited for without end.
+            msg = f"{item.place}: {item.value} cannot be included: it is not a file."
+            raise ConfigError(msg)
         try:
             found = _read(target, substitute, opened)
         except ConfigError as error:

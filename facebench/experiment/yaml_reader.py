@@ -69,10 +69,13 @@ def read_yaml(path: Path, substitute: Callable[[str], str] | None = None) -> Loc
         If there is no such file, or it is not YAML of the kind described above.
     """
     try:
-        if path.stat().st_size > _LARGEST_FILE:
+        with path.open("rb") as file:
+            # A device may have no end, and does not tell its size.
+            content = file.read(_LARGEST_FILE + 1)
+        if len(content) > _LARGEST_FILE:
             msg = f"{path} is larger than a configuration can be ({_LARGEST_FILE:,} bytes)."
             raise ConfigError(msg)
-        text = path.read_text(encoding="utf-8-sig")
+        text = content.decode("utf-8-sig")
     except FileNotFoundError as error:
         msg = f"The configuration {path} does not exist. `facebench init FACES` writes one."
         raise ConfigError(msg) from error

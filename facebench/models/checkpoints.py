@@ -235,7 +235,7 @@ def _read_safetensors(path: Path) -> StateDict:
     try:
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        msg = f"The weights file {path} cannot be read as safetensors: {error}."
+        msg = f"The weights file {path} cannot be read as safetensors: {error!s:.200}."
         raise WeightsError(msg) from error
 
 
@@ -334,12 +334,33 @@ def _fits(fitted: StateDict, own: StateDict) -> bool:
 
 
 def _misshapen(fitted: StateDict, own: StateDict) -> list[str]:
-    return [
-        f"{key} (file {list(tensor.shape)}, network {list(own[key].shape)})"
-        for key, tensor in fitted.items()
+    """Name the tensors of another shape, or whose numbers PyTorch would cut or refuse."""
+    found = []
+    for key, tensor in fitted.items():
+        if key not in own:
+            continue
         # A lazy layer takes any shape.
-        if key in own and not is_lazy(own[key]) and tensor.shape != own[key].shape
-    ]
+        if not is_lazy(own[key]) and tensor.shape != own[key].shape:
+            found.append(f"{key} (file {list(tensor.shape)}, network {list(own[key].shape)})")
+        elif (kind := _other_kind(tensor, own[key])) is not None:
+            found.append(f"{key} (file {kind}, network {_named(own[key].dtype)})")
+    return found
+
+
+def _other_kind(tensor: torch.Tensor, own: torch.Tensor) -> str | None:
+    """Say what numbers a tensor holds that are no weights: quantised, cut to integers, none."""
+    if tensor.is_meta:
+        return "without numbers"
+    if tensor.layout is not own.layout:
+        return _named(tensor.layout)
+    cut = own.is_floating_point() and not tensor.is_floating_point()
+    if cut or tensor.is_quantized or (tensor.is_complex() and not own.is_complex()):
+        return _named(tensor.dtype)
+    return None
+
+
+def _named(kind: torch.dtype | torch.layout) -> str:
+    return str(kind).removeprefix("torch.")
 
 
 def _adapted(
@@ -376,7 +397,7 @@ def _unfitting(
     parts = (
         listed("missing", missing),
         listed("unexpected", unexpected),
-        listed("of another shape", misshapen),
+        listed("of another shape or kind", misshapen),
     )
     advice = "Give weights of this architecture, or change the architecture in _build_model."
     prefix = likely_prefix(state, network.state_dict())

@@ -74,6 +74,8 @@ class CLIPModel(BaseModel):
     """
 
     outputs_version = "clip-1"
+    # Only `_build_model` reads these: the same weights in another folder are the same model.
+    built_from = ("version", "pretrained", "seed")
 
     def __init__(
         self,

@@ -72,6 +72,8 @@ class DinoModel(BaseModel):
     """
 
     outputs_version = "dino-1"
+    # Only `_build_model` reads these: the same weights in another folder are the same model.
+    built_from = ("version", "pretrained", "seed")
 
     def __init__(
         self,

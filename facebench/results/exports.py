@@ -14,7 +14,8 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from facebench.columns import CONDITION, DEFAULT_LAYER, KEY_COLUMNS, LAYER, MODEL
 from facebench.errors import FacebenchError, InputError
-from facebench.results.schema import DATA_HEALTH_FILE
+from facebench.figures.records.run_models import joined
+from facebench.results.schema import DATA_HEALTH_FILE, FAILURES_FILE
 from facebench.types import DistancesByModel
 from facebench.utils.files import atomic_path, safe_name
 from facebench.utils.sharing import make_folder
@@ -28,6 +29,7 @@ __all__ = [
     "export_class_table",
     "export_data_health",
     "export_distances",
+    "export_failures",
     "export_provenance",
     "export_summary",
     "group_by_class",
@@ -147,6 +149,13 @@ def export_data_health(folder: Path, findings: pd.DataFrame) -> Path:
     return path
 
 
+def export_failures(folder: Path, failures: pd.DataFrame) -> Path:
+    """Write in how many images of each condition no face was found; returns the file."""
+    path = folder / FAILURES_FILE
+    _write_csv(failures, path)
+    return path
+
+
 def group_by_class(tasks: Sequence[AnyTask]) -> dict[str, list[AnyTask]]:
     """Group tasks by class, under the class's name (numbered where several share one)."""
     by_class: dict[type[AnyTask], list[AnyTask]] = {}
@@ -199,7 +208,7 @@ def draw_class(
     """
     output = _class_folder(folder, class_name)
     make_folder(output)
-    results = pd.concat([performances[task.name] for task in tasks], ignore_index=True)
+    results = joined([performances[task.name] for task in tasks])
     static = isinstance(inspect.getattr_static(type(tasks[0]), "plot"), staticmethod | classmethod)
     if static:
         _plot(tasks[0], output, results, distances)

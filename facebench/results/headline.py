@@ -142,7 +142,8 @@ def shown_table(rows: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Texts: Task, Measure, Model, Value, 95 % interval, Pairs, Images, People.
+        Texts: Task, Measure, Model, Value, 95 % interval, Pairs, Images, People; where models align
+        faces also No face, the pairs with an image in which none was found.
     """
     import pandas as pd
 
@@ -158,10 +159,13 @@ def shown_table(rows: pd.DataFrame) -> pd.DataFrame:
             "Pairs": _count(row.n_pairs),
             "Images": _count(row.n_images),
             "People": _count(row.n_identities),
+            "No face": _count(row.n_no_face),
         }
         for row in rows.itertuples()
     ]
     columns = ["Task", "Measure", "Model", "Value", "95 % interval", "Pairs", "Images", "People"]
+    if rows["n_no_face"].notna().any():
+        columns.append("No face")
     return pd.DataFrame(records, columns=columns)
 
 

@@ -14,9 +14,12 @@ from facebench.results.checksums import CHECKSUMS, changed_tables, check_table, 
 from facebench.results.manifest import read_manifest
 from facebench.results.schema import (
     DISTANCES_FILE,
+    FAILURE_COLUMNS,
+    FAILURES_FILE,
     REPLICATES_FILE,
     RESULTS_COLUMNS,
     RESULTS_FILE,
+    empty_failures,
     empty_results,
 )
 from facebench.results.task_facts import TaskFacts
@@ -96,6 +99,27 @@ class Run:
 
         return self._read(REPLICATES_FILE, read_replicates)
 
+    @cached_property
+    def failures_to_process(self) -> pd.DataFrame:
+        """In how many pairs and images of each condition no face was found.
+
+        A row for all pairs of a task and model that looks for faces, then one for every condition;
+        see `facebench.results.schema.FAILURE_COLUMNS`.
+        """
+        import pandas as pd
+
+        file = self.path / FAILURES_FILE
+        if not file.exists():
+            return empty_failures()
+
+        def read(path: Path) -> pd.DataFrame:
+            table = pd.read_csv(path, dtype=FAILURE_COLUMNS, keep_default_na=False, na_values={
+                name: [""] for name, kind in FAILURE_COLUMNS.items() if kind != "string"
+            })  # fmt: skip
+            return table[list(FAILURE_COLUMNS)]
+
+        return _readable(file, read)
+
     @property
     def models(self) -> list[str]:
         """Models with results, in the run's order."""
@@ -136,6 +160,19 @@ class Run:
                 msg = f"The run has no {what} {name!r}. It has: {', '.join(known) or 'none'}."
                 raise UnknownNameError(msg)
         return self._read(DISTANCES_FILE, lambda path: read_block(path, model, task, layers))
+
+    def check_distances(self) -> None:
+        """Check that the distances, where there are any, are as the run wrote them.
+
+        Raises
+        ------
+        RunFolderError
+            If they were changed or damaged.
+        """
+        import pyarrow.parquet as pq
+
+        if self._has(DISTANCES_FILE):
+            self._read(DISTANCES_FILE, pq.read_metadata)
 
     def _has(self, name: str) -> bool:
         return (self.path / name).exists()

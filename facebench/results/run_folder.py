@@ -17,7 +17,7 @@ from facebench.errors import RunFolderError
 from facebench.results.checksums import CHECKSUMS, checksums_of_tables
 from facebench.results.data_health import look_at_data
 from facebench.results.distances_file import write_distances
-from facebench.results.exports import export_data_health
+from facebench.results.exports import export_data_health, export_failures
 from facebench.results.manifest import read_manifest
 from facebench.results.provenance import (
     Digests,
@@ -197,8 +197,11 @@ class RunFolder:
             name: facts_of(task, performances.get(name)) for name, task in manager.tasks.items()
         }
         distances = manager.model_task_distances_dfs
+        unprocessed = getattr(manager, "failures_to_process", None)
         self._forget_checksums()
-        results = self.write_tables(manager.estimates, distances, facts)
+        results = self.write_tables(manager.estimates, distances, facts, unprocessed)
+        if unprocessed is not None and len(unprocessed):
+            export_failures(self.path, unprocessed)
         health = None
         # After an interrupt the user does not want to wait.
         if status in ("finished", "failed"):
@@ -234,12 +237,13 @@ class RunFolder:
         estimates: EstimatesByTask,
         distances: Mapping[str, Mapping[str, pd.DataFrame]],
         facts: Mapping[str, TaskFacts],
+        failures: pd.DataFrame | None = None,
     ) -> pd.DataFrame:
         """Write the tidy results and all distances.
 
         Parameters
         ----------
-        estimates, facts
+        estimates, facts, failures
             See `tidy_results`.
         distances : mapping
             ``distances[model][task]``: every pair (or item) once per layer.
@@ -249,7 +253,7 @@ class RunFolder:
         DataFrame
             The tidy results.
         """
-        results = tidy_results(self.id, estimates, facts)
+        results = tidy_results(self.id, estimates, facts, failures)
         with atomic_path(self.path / RESULTS_FILE) as temporary:
             results.to_parquet(temporary, index=False)
         with atomic_path(self.path / RESULTS_CSV) as temporary:

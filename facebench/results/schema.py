@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 __all__ = [
     "DATA_HEALTH_FILE",
     "DISTANCES_FILE",
+    "FAILURES_FILE",
+    "FAILURE_COLUMNS",
     "LOG_FILE",
     "MANIFEST_FILE",
     "REPLICATES_FILE",
@@ -21,6 +23,7 @@ __all__ = [
     "RESULTS_METADATA",
     "SCHEMA_VERSION",
     "csv_metadata",
+    "empty_failures",
     "empty_results",
 ]
 
@@ -31,6 +34,7 @@ RESULTS_FILE, RESULTS_CSV = "results.parquet", "results.csv"
 RESULTS_METADATA = "results.csv-metadata.json"
 DISTANCES_FILE, REPLICATES_FILE = "distances.parquet", "left_out.parquet"
 DATA_HEALTH_FILE = "data_health.csv"
+FAILURES_FILE = "failures_to_process.csv"
 LOG_FILE, REPORT_FILE = "run.log", "report.html"
 
 # Column, pandas type, the W3C's name of the type, meaning.
@@ -51,11 +55,28 @@ _RESULTS: tuple[tuple[str, str, str, str], ...] = (
     ("n_images", "Int64", "integer", "Different images in them."),
     ("n_identities", "Int64", "integer", "Different people, where file names tell."),
     ("n_failed", "Int64", "integer", "Pairs (or items) without a distance."),
+    (
+        "n_no_face",
+        "Int64",
+        "integer",
+        "Pairs (or items) with an image in which no face was found;"
+        " empty where the model looked for none.",
+    ),
     ("distance", "string", "string", "The distance metric."),
     ("higher_is_better", "boolean", "boolean", "Empty where neither way is better."),
     ("remark", "string", "string", "What is odd about the layer's numbers; empty if nothing is."),
 )
 RESULTS_COLUMNS: dict[str, str] = {name: kind for name, kind, _, _ in _RESULTS}
+
+# The table of failures to process: a row for all pairs of a task and model, then one for every
+# condition of every grouping (side of the pair, class, condition, group …).
+FAILURE_COLUMNS: dict[str, str] = {
+    **dict.fromkeys(("task", "model", "grouping", "condition"), "string"),
+    # Pairs, and those with an image in which no face was found; of a task without pairs, images.
+    **dict.fromkeys(("n_pairs", "n_failed", "n_images", "n_images_failed"), "Int64"),
+    # Whether the failures of the grouping's conditions differ by more than chance, or much.
+    "differs": "boolean",
+}
 
 
 def csv_metadata() -> str:
@@ -80,6 +101,13 @@ def csv_metadata() -> str:
         "tableSchema": {"columns": columns},
     }
     return json.dumps(metadata, indent=2) + "\n"
+
+
+def empty_failures() -> pd.DataFrame:
+    """Give the table of failures to process of a run in which no model aligned faces."""
+    import pandas as pd
+
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in FAILURE_COLUMNS.items()})
 
 
 def empty_results() -> pd.DataFrame:

@@ -21,6 +21,7 @@ def tidy_results(
     run: str,
     estimates: EstimatesByTask,
     facts: Mapping[str, TaskFacts],
+    failures: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Bring all results into the tidy schema.
 
@@ -32,6 +33,8 @@ def tidy_results(
         By task, model and layer, as `MultiModelTaskManager.estimates` has them.
     facts : mapping of str to TaskFacts
         What is known of each task, its declared measures among it.
+    failures : DataFrame, optional
+        The images without a face, by condition: columns `schema.FAILURE_COLUMNS`.
 
     Returns
     -------
@@ -39,6 +42,7 @@ def tidy_results(
         The columns of `schema.RESULTS_COLUMNS`.
     """
     records: list[dict[str, Any]] = []
+    without_face = _without_face(failures)
     order: dict[str, dict[str, int]] = {}
     for task, by_model in estimates.items():
         for model, by_layer in by_model.items():
@@ -54,6 +58,7 @@ def tidy_results(
                         "task": task,
                         "task_type": facts[task].type,
                         "higher_is_better": measures[estimate.measure].higher_is_better,
+                        "n_no_face": without_face.get((task, model, estimate.condition or "")),
                         "remark": found.remark or None,
                         **_record(estimate, facts[task]),
                     }
@@ -63,6 +68,16 @@ def tidy_results(
         return empty_results()
     table = pd.DataFrame.from_records(records)
     return table.reindex(columns=list(RESULTS_COLUMNS)).astype(RESULTS_COLUMNS)
+
+
+def _without_face(failures: pd.DataFrame | None) -> dict[tuple[str, str, str], int]:
+    """Give the pairs without a face by task, model and condition ('': all)."""
+    if failures is None:
+        return {}
+    # A condition's name may also be that of a class or side: the narrower grouping comes last.
+    return {
+        (row.task, row.model, row.condition): int(row.n_failed) for row in failures.itertuples()
+    }
 
 
 def _record(estimate: Estimate, facts: TaskFacts) -> dict[str, Any]:

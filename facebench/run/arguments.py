@@ -54,7 +54,7 @@ def at_least(parameter: str, value: int, least: int) -> int:
     return int(value)
 
 
-def one_of(parameter: str, value: T, choices: tuple[str, ...]) -> T:
+def one_of(parameter: str, value: T, choices: tuple[str | None, ...]) -> T:
     """Take one of some words."""
     if value not in choices:
         listed = " or ".join(map(repr, choices))

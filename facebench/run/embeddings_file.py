@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,10 +12,13 @@ import pyarrow.parquet as pq
 
 from facebench.engine import Embeddings, embed
 from facebench.models.base import BaseModel
+from facebench.run.alignment import alignment_of, alignment_warnings, made_by_task
 from facebench.store import open_store
 from facebench.utils.files import atomic_path
 
 __all__ = ["embed_folder"]
+
+_log = logging.getLogger(__name__)
 
 
 def embed_folder(
@@ -46,14 +50,22 @@ def embed_folder(
     Returns
     -------
     Embeddings
+
+    Notes
+    -----
+    Made stimuli are taken as they are by models that align faces by default, as in a run.
     """
-    found = embed(
-        model,
-        images,
-        batch_size=batch_size,
-        on_bad_image="skip" if skip_bad else "stop",
-        store=open_store(),
-    )
+    made = made_by_task({folder.name: list(images)})
+    for warning in alignment_warnings(model, made, "folder"):
+        _log.warning("%s", warning)
+    with alignment_of(model, made[folder.name]):
+        found = embed(
+            model,
+            images,
+            batch_size=batch_size,
+            on_bad_image="skip" if skip_bad else "stop",
+            store=open_store(),
+        )
     rows = sorted(found.row_of, key=lambda path: found.row_of[path])
     names = [path.relative_to(folder).as_posix() for path in rows]
     with atomic_path(output) as temporary:

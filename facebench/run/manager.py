@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from facebench.columns import MODEL
 from facebench.data.estimates import LayerEstimates
 from facebench.data.health import DataHealth, health_report
+from facebench.data.made_stimuli import MadeImages
 from facebench.data.pairs import ImagePaths, missing_images
 from facebench.engine import (
     EmbeddingRequest,
@@ -27,7 +30,7 @@ from facebench.engine import (
 from facebench.engine.devices import embed_on_devices
 from facebench.engine.forward import Precision
 from facebench.engine.memory import as_bytes
-from facebench.engine.plan import plan_model
+from facebench.engine.plan import known_notes, plan_model
 from facebench.engine.plan_tables import ModelPlan, RunPlan, TaskPlan
 from facebench.engine.record import library_versions
 from facebench.errors import (
@@ -36,13 +39,17 @@ from facebench.errors import (
     MetricError,
     StoreError,
 )
+from facebench.faces import NO_FACE
 from facebench.figures.records.run_models import note_models
 from facebench.metrics.verification import auc
 from facebench.models.base import BaseModel
 from facebench.models.untrained import misnomer
 from facebench.results import exports
+from facebench.results.schema import empty_failures
+from facebench.run.alignment import TaskPass, alignment_warnings, made_by_task, passes_of
 from facebench.run.arguments import add_members, at_least, export_folder, named, one_of
 from facebench.run.estimates import Estimator
+from facebench.run.face_failures import FaceFailures, count_failures, images_without_face
 from facebench.run.failures import Failures, note_failure, raise_failures
 from facebench.run.measurement import AnyTask, Measured, measure, measure_items
 from facebench.run.task_images import TaskImages, image_names, images_of, paths_of
@@ -51,7 +58,7 @@ from facebench.store.rows import StoreDtype
 from facebench.tasks.base import BaseTask
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.measures import declared_measures, measures_for
-from facebench.types import OnBadImage, StrPath
+from facebench.types import IntArray, OnBadImage, OnNoFace, StrPath
 from facebench.utils.files import one_writer
 from facebench.utils.progress import visible_log
 
@@ -83,6 +90,13 @@ class MultiModelTaskManager:
     on_bad_image : {'stop', 'skip'}, default 'stop'
         Whether an image that cannot be decoded ends the run, or its pairs are left out (their
         distance is empty) and counted.
+    on_no_face : {'keep', 'skip', 'stop'}, optional
+        What to do with images in which a model that aligns faces finds none. They are counted for
+        every condition of every task. None keeps them, cut around their centre, but stops a task
+        whose conditions differ in them: by more than 25 % of the pairs, or by more than 1 % and
+        more than chance lets expect (Fisher's exact test of the images, P < .05). 'keep' never
+        stops; 'skip' leaves their pairs out as those of unreadable images; 'stop' stops a task at
+        any such image.
     cache_dir : str, Path or None, default 'default'
         Folder of the embedding store; 'default' is FACEBENCH_CACHE, else the user's cache folder.
         None keeps nothing.
@@ -114,6 +128,9 @@ class MultiModelTaskManager:
         what comparisons of models are made of.
     remarks : dict of str to dict of str to int
         By model, counts worth knowing: images without a face, pairs lost to bad images.
+    failures_to_process : DataFrame
+        Of models that align faces: in how many pairs and images no face was found, for every task,
+        model and condition; also of tasks that were stopped because of that.
     records : dict of str to ModelRecord
         By model, where its embeddings came from and what they took.
 
@@ -135,6 +152,7 @@ class MultiModelTaskManager:
         *,
         num_workers: int | None = None,
         on_bad_image: OnBadImage = "stop",
+        on_no_face: OnNoFace | None = None,
         cache_dir: StrPath | None = "default",
         cache_dtype: StoreDtype = "float32",
         max_memory: float | str | None = None,
@@ -146,6 +164,9 @@ class MultiModelTaskManager:
             num_workers if num_workers is None else at_least("num_workers", num_workers, 0)
         )
         self.on_bad_image: OnBadImage = one_of("on_bad_image", on_bad_image, ("stop", "skip"))
+        self.on_no_face: OnNoFace | None = one_of(
+            "on_no_face", on_no_face, (None, "keep", "skip", "stop")
+        )
         self.max_memory = None if max_memory is None else as_bytes(max_memory, "max_memory")
         self.precision: Precision = one_of("precision", precision, _PRECISIONS)
         self.devices = [] if devices is None else [str(device) for device in devices]
@@ -159,6 +180,7 @@ class MultiModelTaskManager:
         self.estimates: dict[str, dict[str, dict[str, LayerEstimates]]] = {}
         self.remarks: dict[str, dict[str, int]] = {}
         self.records: dict[str, ModelRecord] = {}
+        self._face_failures: dict[tuple[str, str], FaceFailures] = {}
         self._summary = exports.UnifiedSummary()
         self._plot_seconds = 0.0
         self.add_models(models)
@@ -362,6 +384,12 @@ class MultiModelTaskManager:
         """
         return exports.unified_summary(self.tasks_performance_dfs, self.remarks)
 
+    @property
+    def failures_to_process(self) -> pd.DataFrame:
+        """The images in which no face was found, by task, model and condition."""
+        tables = [failures.table for failures in self._face_failures.values()]
+        return pd.concat([empty_failures(), *tables], ignore_index=True)
+
     def plan(
         self, model_names: Sequence[str] | None = None, task_names: Sequence[str] | None = None
     ) -> RunPlan:
@@ -400,11 +428,46 @@ class MultiModelTaskManager:
             )
             if not missing:
                 images[task.name] = images_of(task)
-        request = self._request([task for task in tasks if task.name in images], images)
         settings = self._settings()
-        plans = [plan_model(model, request, settings) for model in models]
-        _prove_widths(tasks, plans)
-        return RunPlan(plans, task_plans)
+        there = [task for task in tasks if task.name in images]
+        made = made_by_task(images)
+        model_plans: list[ModelPlan] = []
+        warnings: list[str] = []
+        requests: dict[tuple[str, ...], EmbeddingRequest] = {}
+        for model in models:
+            warnings += alignment_warnings(model, made)
+            for part, request in self._passes(model, there, images, made, requests):
+                with part.alignment():
+                    plan = plan_model(model, request, settings)
+                    _prove_widths(part.tasks, [plan])
+                    model_plans.append(plan)
+                    warnings += self._known_failures(model, part.tasks, images, request, settings)
+        return RunPlan(model_plans, task_plans, warnings)
+
+    def _known_failures(
+        self,
+        model: BaseModel,
+        tasks: Sequence[AnyTask],
+        images: Mapping[str, TaskImages],
+        request: EmbeddingRequest,
+        settings: Settings,
+    ) -> list[str]:
+        """Say of tasks whose images were all embedded before whether they would be stopped."""
+        if NO_FACE not in model.expected_notes:
+            return []
+        notes = known_notes(model, request, settings)
+        failed = np.array([NO_FACE in notes.get(n, ()) for n in range(len(request.images))], bool)
+        found = []
+        for task in tasks:
+            sides = _sides(task, images[task.name], request)
+            if all(number in notes for side in sides for number in side.tolist()):
+                failures = count_failures(task, model.name, sides, failed)
+                try:
+                    failures.refuse(self.on_no_face)
+                    found += failures.differing
+                except InputError as error:
+                    found.append(f"This task will be stopped. {error}")
+        return found
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -415,6 +478,7 @@ class MultiModelTaskManager:
                 "batch_size": self.batch_size,
                 "num_workers": self.num_workers,
                 "on_bad_image": self.on_bad_image,
+                "on_no_face": self.on_no_face,
                 "cache_dtype": None if self._store is None else self._store.dtype,
                 "cache_dir": None if self._store is None else str(self._store.folder),
                 "max_memory": self.max_memory,
@@ -457,6 +521,21 @@ class MultiModelTaskManager:
             np.unique(np.concatenate(rows)),
         )
 
+    def _passes(
+        self,
+        model: BaseModel,
+        tasks: Sequence[AnyTask],
+        images: Mapping[str, TaskImages],
+        made: Mapping[str, MadeImages],
+        requests: dict[tuple[str, ...], EmbeddingRequest],
+    ) -> Iterator[tuple[TaskPass, EmbeddingRequest]]:
+        """Give a model's passes with what tasks want of each, made once for all models."""
+        for part in passes_of(model, tasks, made):
+            names = tuple(task.name for task in part.tasks)
+            if names not in requests:
+                requests[names] = self._request(part.tasks, images)
+            yield part, requests[names]
+
     def _run(
         self,
         model_names: Sequence[str],
@@ -477,9 +556,17 @@ class MultiModelTaskManager:
         estimator = Estimator()
         with visible_log(print_log), one_writer(folder):
             try:
-                request = self._request(tasks, images)
+                made = made_by_task(images)
+                requests: dict[tuple[str, ...], EmbeddingRequest] = {}
                 for model in models:
-                    self._run_model(model, tasks, images, request, folder, failures, estimator)
+                    for warning in alignment_warnings(model, made):
+                        _log.warning("%s", warning)
+                    self.records[model.name] = ModelRecord(model.name)
+                    for part, request in self._passes(model, tasks, images, made, requests):
+                        with part.alignment():
+                            self._run_pass(
+                                model, part.tasks, images, request, folder, failures, estimator
+                            )
             except (ImageError, StoreError) as error:
                 # The other models would meet the same image, or the same full disk.
                 note_failure(
@@ -501,7 +588,7 @@ class MultiModelTaskManager:
             _log.info("Results are in %s.", folder)
         raise_failures(failures)
 
-    def _run_model(
+    def _run_pass(
         self,
         model: BaseModel,
         tasks: Sequence[AnyTask],
@@ -511,11 +598,11 @@ class MultiModelTaskManager:
         failures: Failures,
         estimator: Estimator,
     ) -> None:
-        """Embed the images of all tasks once, then measure task by task."""
+        """Embed the images of some tasks once, then measure task by task."""
         asked = f"{len(tasks)} task{'s' if len(tasks) > 1 else ''}"
         _log.info("Model %r: %d images for %s.", model.name, len(request.images), asked)
         refused: dict[str, MetricError] = {}
-        record = self.records[model.name] = ModelRecord(model.name)
+        record = self.records[model.name]
         settings = self._settings()
         try:
             embed_on_devices(model, request, settings, self.devices)
@@ -531,16 +618,19 @@ class MultiModelTaskManager:
         except Exception as error:
             note_failure(failures, model.name, error)
             return
+        without_face = images_without_face(embeddings)
         remarks = self.remarks.setdefault(model.name, {})
         remarks.update({f"Images: {note}": count for note, count in embeddings.notes.items()})
+        remarks.update(record.remarks())
         for task in tasks:
             if task.name in refused:
                 note_failure(failures, f"{model.name} / {task.name}", refused[task.name])
                 continue
             try:
+                given = self._given(model, task, images, request, embeddings, without_face, folder)
                 with record.timed("metric"):
                     measured = _measured(
-                        task, model.name, images[task.name], request, embeddings, estimator
+                        task, model.name, images[task.name], request, given, estimator
                     )
                     self._keep(model.name, task.name, measured)
                 lost = measured.n_lost
@@ -552,6 +642,40 @@ class MultiModelTaskManager:
                     self._export_tables(model, task, folder)
             except Exception as error:
                 note_failure(failures, f"{model.name} / {task.name}", error)
+
+    def _given(
+        self,
+        model: BaseModel,
+        task: AnyTask,
+        images: Mapping[str, TaskImages],
+        request: EmbeddingRequest,
+        embeddings: Embeddings,
+        without_face: NDArray[np.bool_],
+        folder: Path,
+    ) -> Embeddings:
+        """Count a task's failures to process; give the embeddings that it may use.
+
+        Raises
+        ------
+        InputError
+            If the task is to stop because of them.
+        """
+        key, remarks = (task.name, model.name), self.remarks[model.name]
+        what = f"{task.name}: {'Pairs' if isinstance(task, BaseTask) else 'Images'} Without Face"
+        remarks.pop(what, None)
+        self._face_failures.pop(key, None)
+        if NO_FACE not in model.expected_notes and not without_face.any():
+            return embeddings
+        sides = _sides(task, images[task.name], request)
+        failures = self._face_failures[key] = count_failures(task, model.name, sides, without_face)
+        remarks[what] = failures.n_failed
+        exports.export_failures(folder, self.failures_to_process)
+        failures.refuse(self.on_no_face)
+        for sentence in failures.differing:
+            _log.warning("%s", sentence)
+        if self.on_no_face != "skip":
+            return embeddings
+        return replace(embeddings, rows=np.where(without_face, -1, embeddings.rows))
 
     def _keep(self, model_name: str, task_name: str, measured: Measured) -> None:
         """Keep what a task found of a model, in place of what it found earlier."""
@@ -649,12 +773,19 @@ def _measured(
     embeddings: Embeddings,
     estimator: Estimator,
 ) -> Measured:
+    first, *second = _sides(task, images, request)
     if isinstance(task, EmbeddingTask):
-        numbers = [request.number_of[path] for path in paths_of(images)]
-        rows = np.array(numbers, dtype=np.intp)
-        return measure_items(task, model_name, rows, embeddings, estimator)
-    pairs = next(pairs for pairs in request.pairs if pairs.task == task.name)
-    return measure(task, model_name, pairs.first, pairs.second, embeddings, estimator)
+        return measure_items(task, model_name, first, embeddings, estimator)
+    return measure(task, model_name, first, second[0], embeddings, estimator)
+
+
+def _sides(task: AnyTask, images: TaskImages, request: EmbeddingRequest) -> tuple[IntArray, ...]:
+    """Give the images of both sides of a task's pairs, or of its items, by number."""
+    if isinstance(task, BaseTask):
+        pairs = next(pairs for pairs in request.pairs if pairs.task == task.name)
+        return pairs.first, pairs.second
+    numbers = [request.number_of[path] for path in paths_of(images)]
+    return (np.array(numbers, dtype=np.intp),)
 
 
 def _prove_widths(tasks: Sequence[AnyTask], plans: Sequence[ModelPlan]) -> None:

@@ -226,7 +226,7 @@ def measure_items(
     rows = embeddings.rows[images]
     kept = rows >= 0
     if not kept.any():
-        msg = f"No image of task {task.name!r} is left: none can be read."
+        msg = f"No image of task {task.name!r} is left: none can be read and shows a face."
         raise InputError(msg)
     frames: list[pd.DataFrame] = []
     performances: list[pd.DataFrame] = []
@@ -246,11 +246,15 @@ def measure_items(
 
 def _report_lost(task: BaseTask, n_lost: int, n_pairs: int) -> None:
     if n_lost == n_pairs:
-        msg = f"No pair of task {task.name!r} is left: all have an image that cannot be read."
+        msg = (
+            f"No pair of task {task.name!r} is left: all have an image that cannot be read or "
+            "shows no face."
+        )
         raise InputError(msg)
     if n_lost:
         _log.warning(
-            "Task %r: %d of %d pairs are left out, since an image of theirs cannot be read.",
+            "Task %r: %d of %d pairs are left out, since an image of theirs cannot be read or "
+            "shows no face.",
             task.name,
             n_lost,
             n_pairs,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from facebench.data.made_stimuli import UPRIGHT
 from facebench.errors import StimulusError, UnknownNameError
 from facebench.faces.pictures import Field, Picture
 from facebench.stimuli.blending import Ellipse
@@ -21,7 +22,6 @@ from facebench.stimuli.tones import add_noise, negate, pixelate, set_contrast, t
 from facebench.utils.files import safe_name
 from facebench.utils.suggestions import did_you_mean
 
-UPRIGHT = "upright"
 RESERVED = (UPRIGHT, "verification", "critical-features", "contact-sheets")
 _POSITIVE = frozenset({"cycles_per_face", "pixels_across", "snr", "contrast"})
 _OPTIONAL = frozenset({"contrast"})

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facebench.stimuli.catalogue import UPRIGHT, Condition
+from facebench.data.made_stimuli import UPRIGHT
+from facebench.stimuli.catalogue import Condition
 from facebench.stimuli.contact_sheets import contact_sheet
 from facebench.stimuli.manifests import read_manifest, write_manifest
 from facebench.stimuli.pair_tables import build_tables, write_csv

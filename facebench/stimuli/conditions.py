@@ -6,8 +6,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from facebench.data.made_stimuli import UPRIGHT
 from facebench.errors import StimulusError
-from facebench.stimuli.catalogue import CONDITIONS, UPRIGHT, Condition, resolve
+from facebench.faces import WhichFace
+from facebench.faces.detection import check_which_face
+from facebench.stimuli.catalogue import CONDITIONS, Condition, resolve
 from facebench.stimuli.condition_set import ConditionSet, LeftOut, load_set, write_set
 from facebench.stimuli.donors import choose_donors
 from facebench.stimuli.manifests import is_complete
@@ -30,13 +33,14 @@ def make_conditions(
     align: bool = True,
     size: int = 150,
     padding: float = 0.25,
+    which_face: WhichFace = "nearest-centre",
     max_yaw: float | None = None,
     n_pairs: int | None = None,
     workers: int | None = None,
 ) -> ConditionSet:
     """Make stimuli of a folder of photographs, and the pairs that show an effect.
 
-    In each photograph the face nearest the centre is found, with 68 landmarks. Photographs that
+    In each photograph the face is found, with 68 landmarks. Photographs that
     cannot be read or show no face are listed in ``left_out.csv`` and in the result, not guessed.
     Everything follows from the photographs, the seed and the parameters: the same ones give the
     same bytes, with any number of workers. A run that was interrupted resumes where it stopped.
@@ -62,6 +66,9 @@ def make_conditions(
         (False), for images that are aligned already.
     size, padding : int, float
         Side of the aligned faces in pixels, and their margin. dlib's network takes 150 and 0.25.
+    which_face : {'nearest-centre', 'most-certain', 'largest'}
+        Of several faces in a photograph: the one nearest its centre, the one the detector is most
+        certain of, or the largest.
     max_yaw : float, optional
         By how many degrees heads may be turned where a face must be seen from the front; others are
         listed in ``left_out.csv``. By default 40 for thatcherised faces, and 30 for parts,
@@ -80,6 +87,8 @@ def make_conditions(
     ------
     UnknownNameError
         If there is no such condition.
+    InputError
+        If `which_face` is another name.
     StimulusError
         If a parameter cannot be used, there are no images or too few people, no photograph serves
         a condition, or `out` holds something else.
@@ -91,7 +100,8 @@ def make_conditions(
     `out` then holds a folder per condition (``upright``, and for each label one or several), tables
     of pairs, ``contact-sheets/LABEL.png``, ``images.csv`` (where each image comes from, the width
     of its face in pixels, the turn of its head in degrees, who lent parts to it), ``left_out.csv``,
-    and ``manifest.json`` with all parameters, a digest of the photographs, and versions.
+    and ``manifest.json`` with all parameters, a digest of the photographs, and versions. Tasks read
+    there how the images are aligned: models that align faces by default take them as they are.
 
     All tables have the columns ``img1``, ``img2``, ``same`` (1 for one person), ``condition``,
     ``identity1`` and ``identity2``:
@@ -122,6 +132,7 @@ def make_conditions(
     source, target = Path(images_path), Path(out)
     _check_numbers(seed, n_people, n_images, min_images, size, n_pairs, workers)
     _check_range("padding", padding, 4)
+    check_which_face(which_face)
     if max_yaw is not None:
         _check_range("max_yaw", max_yaw, 90)
     resolved = resolve(conditions)
@@ -142,13 +153,14 @@ def make_conditions(
         "images": n_images,
         "min_images": min_images,
         "chip": {"size": size, "padding": padding} if align else None,
+        "which_face": which_face,
         "max_yaw": max_yaw,
         "pairs": n_pairs,
     }
     if is_complete(target, settings):
         return load_set(target)
     with processes(workers, len(sources)) as pool:
-        jobs = [PrepareJob(item, target, chip) for item in sources]
+        jobs = [PrepareJob(item, target, chip, which_face) for item in sources]
         prepared = in_order(pool, "Finding faces", prepare, jobs)
         faces = [face for face in prepared if isinstance(face, PreparedFace)]
         left_out = [

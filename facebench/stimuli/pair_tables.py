@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from facebench.stimuli.catalogue import CONDITIONS, UPRIGHT, Condition
+from facebench.data.made_stimuli import UPRIGHT
+from facebench.stimuli.catalogue import CONDITIONS, Condition
 from facebench.stimuli.closed_groups import closed_groups, pairs_of_two
 from facebench.stimuli.sources import PreparedFace, own_seed
 from facebench.utils.files import atomic_path

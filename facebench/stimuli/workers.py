@@ -18,10 +18,12 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter, uniform_filter
 
 from facebench.data.images import open_image
+from facebench.data.made_stimuli import UPRIGHT
 from facebench.errors import ImageError, StimulusError
-from facebench.faces.chips import face_landmarks
+from facebench.faces import WhichFace
+from facebench.faces.landmarks import face_landmarks
 from facebench.faces.pictures import Field, Picture
-from facebench.stimuli.catalogue import UPRIGHT, Condition, Face
+from facebench.stimuli.catalogue import Condition, Face
 from facebench.stimuli.geometry import face_width, outside
 from facebench.stimuli.manipulate import aligned_chip, to_chip
 from facebench.stimuli.skin_tone import tones
@@ -50,6 +52,7 @@ class PrepareJob:
     source: Source
     out: Path
     chip: tuple[int, float] | None  # size and padding; None takes the photograph as it is
+    which_face: WhichFace = "nearest-centre"
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def prepare(job: PrepareJob) -> PreparedFace | str:
     except ImageError as error:
         # Only the reason: the rest of the message names the file by its path on this machine.
         return str(error).replace(str(job.source.path), job.source.relative)
-    found = face_landmarks(photograph)
+    found = face_landmarks(photograph, job.which_face)
     if found is None:
         return "No face was found."
     picture, landmarks = photograph, found.sixty_eight.astype(np.float64)

@@ -20,7 +20,8 @@ from pathlib import Path
 from facebench.errors import StoreError
 from facebench.store.index_tables import (
     SCHEMA,
-    add_checks,
+    add_functions,
+    add_views,
     convert_first_format,
     drop_damaged,
     has_our_schema,
@@ -202,7 +203,8 @@ class Database:
 
     def _forget_damaged(self) -> None:
         """Remove damaged rows from the tables in which some were met, and say so once."""
-        found, self._damaged = self._damaged - self._told, set()
+        found = self._damaged - self._told
+        self._damaged.clear()
         if self.read_only:
             self._told |= found
             what = f"are ignored ({', '.join(sorted(found))})"
@@ -302,15 +304,16 @@ class Database:
     def _prepare(self, connection: sqlite3.Connection) -> None:
         found = check_format(connection, self.folder)
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA journal_mode = WAL")
         if found == 0:
-            connection.execute("PRAGMA journal_mode = WAL")
             make_tables(connection)
-        add_checks(connection, self._damaged.add)
+        add_functions(connection, self._damaged.add)
         if found == 1:
             with _transaction(connection):
                 convert_first_format(connection)
                 connection.execute(f"PRAGMA user_version = {INDEX_FORMAT}")
             check_format(connection, self.folder)
+        add_views(connection)
 
     def _open_read_only(self) -> sqlite3.Connection:
         address = self.path.resolve().as_uri()
@@ -326,7 +329,8 @@ class Database:
             # WAL wants to write beside the index; where it cannot, no other process can.
             connection = connect(f"{address}?mode=ro&immutable=1")
             found = check_format(connection, self.folder)
-        add_checks(connection, self._damaged.add, checked=found == INDEX_FORMAT)
+        add_functions(connection, self._damaged.add)
+        add_views(connection, checked=found == INDEX_FORMAT)
         return connection
 
 

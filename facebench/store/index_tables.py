@@ -28,7 +28,8 @@ __all__ = [
     "FULL_SIZE",
     "KEY_LENGTHS",
     "SCHEMA",
-    "add_checks",
+    "add_functions",
+    "add_views",
     "convert_first_format",
     "drop_damaged",
     "has_our_schema",
@@ -87,10 +88,8 @@ INSERT INTO state VALUES (0);
 """
 
 
-def add_checks(
-    connection: sqlite3.Connection, note_damaged: Callable[[str], None], *, checked: bool = True
-) -> None:
-    """Give a connection the views of whole rows, and the functions that statements here use.
+def add_functions(connection: sqlite3.Connection, note_damaged: Callable[[str], None]) -> None:
+    """Give a new connection the functions that statements here use.
 
     Parameters
     ----------
@@ -98,8 +97,6 @@ def add_checks(
         A new one.
     note_damaged : callable
         Told the table of each damaged row that a statement meets.
-    checked : bool, default True
-        False for an index of the first format, whose rows carry no checksum.
     """
 
     def is_whole(table: str, checksum: object, kinds: str, *cells: bytes | None) -> bool:
@@ -110,6 +107,18 @@ def add_checks(
 
     connection.create_function("is_whole", -1, is_whole, deterministic=True)
     connection.create_function("checksum_of", -1, _checksum, deterministic=True)
+
+
+def add_views(connection: sqlite3.Connection, *, checked: bool = True) -> None:
+    """Give a connection the views of whole rows.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        With the functions of `add_functions`.
+    checked : bool, default True
+        False for an index of the first format, whose rows carry no checksum.
+    """
     for table, columns in COLUMNS.items():
         connection.execute(
             f"CREATE TEMP VIEW whole_{table} AS SELECT {', '.join(columns)} FROM {table}"

@@ -26,7 +26,14 @@ from facebench.store.database import (
     make_tables,
     store_error,
 )
-from facebench.store.index_tables import COLUMNS, KEY_LENGTHS, add_checks, has_our_schema, insertion
+from facebench.store.index_tables import (
+    COLUMNS,
+    KEY_LENGTHS,
+    add_functions,
+    add_views,
+    has_our_schema,
+    insertion,
+)
 from facebench.store.places import new_generation, today
 from facebench.store.shards import SHARDS_NAME, shard_path
 from facebench.utils.locks import lock, try_lock
@@ -131,8 +138,10 @@ def _salvaged(path: Path) -> tuple[Path, int]:
         _mend_first_page(copy, fresh)
         source = connect(str(copy))
         try:
-            for connection in (source, target):
-                add_checks(connection, lambda _table: None)
+            for connection in (target, source):
+                add_functions(connection, lambda _table: None)
+            with contextlib.suppress(sqlite3.Error):
+                add_views(source)
             target.execute("BEGIN")
             for table in COLUMNS:
                 target.executemany(insertion(table), _rows(source, table))
@@ -191,7 +200,7 @@ def _rows(connection: sqlite3.Connection, table: str) -> list[tuple[object, ...]
     keys = COLUMNS[table][: KEY_LENGTHS[table]]
     for direction in ("ASC", "DESC"):
         order = ", ".join(f"{key} {direction}" for key in keys)
-        # The views of `add_checks` give no row whose checksum does not fit.
+        # The views of `add_views` give no row whose checksum does not fit.
         with contextlib.suppress(sqlite3.Error, MemoryError):
             for row in connection.execute(f"SELECT * FROM whole_{table} ORDER BY {order}"):
                 rows.setdefault(row[: len(keys)], row)

@@ -172,7 +172,7 @@ class ShardFile:
     Parameters
     ----------
     path : Path
-        The shard. A missing file is an empty one, and so is a link.
+        The shard. A missing file is an empty one, and so are a link and a folder.
     """
 
     def __init__(self, path: Path) -> None:
@@ -183,7 +183,7 @@ class ShardFile:
                 if os.fstat(file.fileno()).st_size:
                     self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ELOOP):
+            if error.errno not in (errno.ENOENT, errno.ELOOP, errno.EISDIR):
                 raise
         self._size = 0 if self._map is None else len(self._map)
 

@@ -182,7 +182,8 @@ def prune(
         groups = connection.execute(
             "SELECT b.layer, a.shard, sum(length(b.checksums) / 8), "
             f"sum(length(b.checksums) / 8) * l.width * {_VALUE_BYTES}, "
-            "coalesce(u.day, 0) FROM whole_blocks b JOIN whole_batches a ON a.id = b.batch "
+            "CASE typeof(u.day) WHEN 'integer' THEN u.day ELSE 0 END "
+            "FROM whole_blocks b JOIN whole_batches a ON a.id = b.batch "
             "JOIN whole_layers l ON l.id = b.layer "
             "LEFT JOIN usage u ON u.layer = b.layer AND u.shard = a.shard "
             "GROUP BY b.layer, a.shard ORDER BY 5, max(b.batch)"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pandas as pd
+from numpy.typing import NDArray
 
 from facebench.columns import CONDITION
 from facebench.data.estimates import InfluenceKind
@@ -17,6 +18,7 @@ from facebench.errors import InputError
 from facebench.tasks.facts import HumanReference, TaskFacts, described
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.distance_metric import DistanceMetric
+from facebench.tasks.shared.groupings import pair_groupings
 from facebench.tasks.shared.pairs_table import PairsTable
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import MetricFunction, StrPath
@@ -143,6 +145,10 @@ class BaseTask(ABC):
             group_column=group,
             pairs_file=str(Path(self.pairs_file_path).absolute()),
         )
+
+    def groupings(self) -> dict[str, list[NDArray[Any]]]:
+        """Give the condition of img1 and img2 of every pair, by grouping; see `pair_groupings`."""
+        return pair_groupings(self)
 
     @abstractmethod
     def compute_task_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:

@@ -246,6 +246,11 @@ class EffectTask(RoundedTask):
         effect = {name: f"{name} {self.measure_name}" for name in self.conditions}
         return replace(super().facts(), effect=effect)
 
+    def groupings(self) -> dict[str, list[NDArray[Any]]]:
+        """Say what the images of every pair belong to; see `BaseTask.groupings`."""
+        names = np.array(self.conditions, dtype=object)[self._conditions.cell]
+        return {**super().groupings(), "condition": [names, names]}
+
     @property
     def conditions(self) -> list[str]:
         """The conditions, in order of first appearance."""

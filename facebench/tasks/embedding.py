@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
+from numpy.typing import NDArray
 
 from facebench.data.pairs import as_path
 from facebench.errors import InputError
@@ -84,6 +85,17 @@ class EmbeddingTask(ABC):
         TaskFacts
         """
         return described(self, distance=self.distance_metric_name)
+
+    def groupings(self) -> dict[str, list[NDArray[Any]]]:
+        """Say what the images belong to, for counts of failures to process.
+
+        Returns
+        -------
+        dict of str to list of one array, shape [N]
+            By grouping, the condition of every image of ``images``; '' is none. By default there
+            are no groupings.
+        """
+        return {}
 
     @abstractmethod
     def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:

@@ -27,6 +27,7 @@ from facebench.tasks.shared.group_measures import (
     GroupMeasures,
     cells_of,
 )
+from facebench.tasks.shared.groupings import condition_names
 from facebench.tasks.shared.labelled_pairs import (
     SamplingUnits,
     at_least_1,
@@ -141,7 +142,7 @@ class GroupErrorTask(RoundedTask):
         self._groups = [cell for cell in self._cells if cell.has_genuine][:-1]
         if len(self._groups) < 2:
             only = self._groups[0].condition
-            msg = f"{owner} {name!r} compares two groups or more. Got {only!r} only."
+            msg = f"{owner} {name!r} compares two groups or more. Got {only!r:.200} only."
             raise PairsError(msg)
         n_unknown = int(np.count_nonzero(~self._known))
         if n_unknown:
@@ -203,6 +204,11 @@ class GroupErrorTask(RoundedTask):
                 raise PairsError(msg)
             self.pairs_df[column] = values
         return GROUP_COLUMNS
+
+    def groupings(self) -> dict[str, list[NDArray[Any]]]:
+        """Say what the images of every pair belong to; see `BaseTask.groupings`."""
+        columns = [self.pairs_df[column] for column in self._group_columns]
+        return {**super().groupings(), "group": [condition_names(values) for values in columns]}
 
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
         """Measure one layer.

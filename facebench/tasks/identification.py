@@ -213,7 +213,7 @@ class IdentificationTask(EmbeddingTask):
             if unknown:
                 msg = (
                     f"The probes of task {self.name!r} must be searched in a gallery there is "
-                    f"({', '.join(names)}). Got {unknown[0]!r}."
+                    f"({', '.join(names)}). Got {unknown[0]!r:.200}."
                 )
                 raise PairsError(msg)
         parts = []
@@ -231,6 +231,11 @@ class IdentificationTask(EmbeddingTask):
                 raise PairsError(msg)
             parts.append(part)
         return parts
+
+    def groupings(self) -> dict[str, list[NDArray[Any]]]:
+        """Say whether each image is of the gallery or a probe; see `EmbeddingTask.groupings`."""
+        sizes = [len(self._gallery_images), len(self._probe_images)]
+        return {"role": [np.repeat(np.array(["gallery", "probe"], dtype=object), sizes)]}
 
     def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
         """Search every probe.

@@ -287,7 +287,7 @@ def _read_triplets(path: StrPath) -> pd.DataFrame:
         if same.size:
             msg = (
                 f"Each row of {path} must name three different images. "
-                f"Got {table[_IMAGES[one]].iloc[same[0]]!r} twice in "
+                f"Got {table[_IMAGES[one]].iloc[same[0]]!r:.200} twice in "
                 f"{row_name(int(same[0]), path)}."
             )
             raise PairsError(msg)
@@ -297,7 +297,7 @@ def _read_triplets(path: StrPath) -> pd.DataFrame:
         named = ", ".join(repr(table[column].iloc[first]) for column in _IMAGES)
         msg = (
             f"The 'odd' column of {path} must name one of the row's images, or 1, 2 or 3. "
-            f"Got {table['odd'].iloc[first]!r} in {row_name(first, path)}, whose images are "
+            f"Got {table['odd'].iloc[first]!r:.200} in {row_name(first, path)}, whose images are "
             f"{named}."
         )
         raise PairsError(msg)

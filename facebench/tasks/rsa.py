@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from facebench.columns import CI_METHOD, N_FAILED, N_IMAGES, N_PAIRS, REMARK
 from facebench.data.images import open_image
@@ -195,6 +196,12 @@ class RsaTask(EmbeddingTask):
         return np.column_stack(
             [rdm_from_pairs(first, second, rater, len(place)) for rater in values[known].T]
         )
+
+    def groupings(self) -> dict[str, list[NDArray[Any]]]:
+        """Say which group each image is of; see `EmbeddingTask.groupings`."""
+        groups = self.groups or {}
+        named = [str(groups.get(image, "")) for image in self.images]
+        return {"group": [np.array(named, dtype=object)]} if groups else {}
 
     def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
         """Compute the distances of all pairs of images.

@@ -188,7 +188,8 @@ class TemplateVerificationTask(EmbeddingTask):
         known = set(np.asarray(self._templates).tolist())
         empty = [template for template in named if template not in known]
         if empty:
-            listed = ", ".join(map(repr, empty[:_SHOWN])) + (" …" if len(empty) > _SHOWN else "")
+            listed = ", ".join(f"{template!r:.200}" for template in empty[:_SHOWN])
+            listed += " …" if len(empty) > _SHOWN else ""
             msg = (
                 f"Every template of the pairs of task {self.name!r} must have images. "
                 f"{len(empty)} of {len(named)} have none: {listed}."
@@ -199,7 +200,8 @@ class TemplateVerificationTask(EmbeddingTask):
         except LabelError as error:
             msg = (
                 f"The {self.true_label!r} column of the pairs of {self.name!r} must hold 0/1, "
-                f"true/false or same/different. Got {error.value!r} in {row_name(error.position)}."
+                f"true/false or same/different. Got {error.value!r:.200} in "
+                f"{row_name(error.position)}."
             )
             raise PairsError(msg) from error
         if labels.min() == labels.max():
@@ -211,7 +213,7 @@ class TemplateVerificationTask(EmbeddingTask):
         people = pd.Series(self._people).groupby(self._templates).agg(["first", "nunique"])
         mixed = people.index[people["nunique"] > 1]
         if len(mixed):
-            msg = f"A template is of one person. {mixed[0]!r} of task {self.name!r} names two."
+            msg = f"A template is of one person. {mixed[0]!r:.200} of task {self.name!r} names two."
             raise PairsError(msg)
         first, second = (pairs[side].map(people["first"]) for side in _SIDES)
         wrong = ((first == second) != (labels == 1)).to_numpy()
@@ -219,7 +221,8 @@ class TemplateVerificationTask(EmbeddingTask):
             row = int(wrong.argmax())
             msg = (
                 f"The label of {row_name(row)} of the pairs of {self.name!r}, {labels[row]}, "
-                f"contradicts the identities {first.iloc[row]!r} and {second.iloc[row]!r}."
+                f"contradicts the identities {first.iloc[row]!r:.200} and "
+                f"{second.iloc[row]!r:.200}."
             )
             raise PairsError(msg)
         return pairs.assign(identity1=first, identity2=second)

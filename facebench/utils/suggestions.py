@@ -48,7 +48,7 @@ def did_you_mean_file(path: Path) -> str:
     """
     try:
         return did_you_mean(path.name, [other.name for other in path.parent.iterdir()])
-    except OSError:
+    except (OSError, ValueError):
         return ""
 
 

@@ -2,7 +2,6 @@
 
 import io
 import pickle
-import pickletools
 import random
 import struct
 from functools import cache
@@ -13,7 +12,7 @@ from PIL import Image
 from facebench import AccuracyTask
 from facebench.data.images import open_image
 from facebench.pairs import read_insightface_bin
-from support.mutation import HOSTILE, canary, damaged, fuzzed, told_or_done
+from support.mutation import canary, damaged, fuzzed, hostile_pickle, other_pickle, told_or_done
 
 SAME = [True, False, True, False]
 
@@ -74,51 +73,6 @@ def objects(rng):
     return found, labels
 
 
-def other_steps(content, rng):
-    """Change a pickle step by step: arguments, order, numbers that claim much."""
-    places = [place for _, _, place in pickletools.genops(content)]
-    parts = [content[a:b] for a, b in zip(places, [*places[1:], len(content)], strict=True)]
-    place = rng.randrange(len(parts))
-    change = rng.randrange(5)
-    if change == 0:
-        del parts[place]
-    elif change == 1:
-        parts.insert(place, rng.choice(parts))
-    elif change == 2:
-        huge = struct.pack("<I", rng.choice([2**20, 2**31 - 1, 2**32 - 1]))
-        opcode = rng.choice([b"r", b"j", b"B", b"X", b"T", b"\x8a\xff", b"\x8b", b"\x84", b"M"])
-        parts.insert(place, opcode + huge)
-    elif change == 3:
-        huge = struct.pack("<Q", rng.choice([2**20, 2**40, 2**63 - 1, 2**64 - 1]))
-        parts.insert(place, rng.choice([b"\x8e", b"\x8d", b"\x95", b"\x96"]) + huge)
-    else:
-        parts.insert(
-            place, rng.choice([b"0", b"1", b"2", b"(", b"N", b"}", b"b", b"R", b"Q", b"o"])
-        )
-    return b"".join(parts)
-
-
-def hostile(rng):
-    """Pickle something that would write a file when it is loaded."""
-    begin = rng.choice([b"", b"\x80\x02", b"\x80\x04"])
-    call = rng.choice(
-        [
-            HOSTILE,
-            b"cos\nsystem\n(Vtouch CANARY\ntR.",
-            b"(Vtouch CANARY\nios\nsystem\n.",
-            b"(cos\nsystem\nVtouch CANARY\no.",
-            b"c_codecs\nencode\n(VCANARY\nVlatin1\ntRcbuiltins\nopen\n\x85R.",
-            b"c_codecs\nencode\n}V__class__\ncos\nsystem\nsb.",
-            b"c_codecs\nencode\nN}V__call__\ncos\nsystem\ns\x86b(Vx\ntR.",
-            b"cfacebench.data.packs\nos.system\n(Vtouch CANARY\ntR.",
-            b"\x8c\x02os\x8c\x06system\x93\x8c\x0ctouch CANARY\x85R.",
-            b"\x82\x01.",
-            b"]" * 100_000 + b"a" * 99_999 + b".",
-        ]
-    )
-    return begin + call
-
-
 class _Plain(pickle._Unpickler):
     """Reads bytes as they are spelled, in any protocol."""
 
@@ -153,9 +107,9 @@ def test_packs(seed, tmp_path):
     if kind == 0:
         content = pickle.dumps(objects(rng), rng.randrange(6))
     elif kind == 1:
-        content = hostile(rng)
+        content = hostile_pickle(rng)
     elif kind <= 3:
-        content = other_steps(rng.choice(undamaged()), rng)
+        content = other_pickle(rng.choice(undamaged()), rng)
     else:
         content = damaged(rng.choice(undamaged()), rng, rng.choice(undamaged()))
     path = tmp_path / "mutated.bin"

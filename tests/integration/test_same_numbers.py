@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ import torch
 from sklearn.metrics.pairwise import cosine_distances, euclidean_distances
 
 from facebench import AccuracyTask, ConditionedAverageDistances, MultiModelTaskManager
+from facebench.engine import forward as engine_forward
 from support import runs
 
 # Bytes that leave the wide layers no room: they are compared on the way.
@@ -301,18 +303,29 @@ def test_too_little_memory_halves_the_batch(
     assert "need too much memory; continuing with 2" in caplog.text
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A clock for the engine's measurements, which tests put forward."""
+    clock = SimpleNamespace(now=0.0)
+    clock.perf_counter = lambda: clock.now
+    monkeypatch.setattr(engine_forward, "time", clock)
+    return clock
+
+
 def test_the_faster_memory_layout_is_measured_and_remembered(
-    world: Path, expected: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    world: Path, expected: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    clock: SimpleNamespace,
+) -> None:  # fmt: skip
     forward, tried = runs.Net._forward, []
 
     def slow_unless_last(self: runs.Net, batch: torch.Tensor) -> torch.Tensor:
         last = self.memory_format == torch.channels_last
         tried.append(last)
-        runs.time.sleep(0.0 if last else 0.1)
+        clock.now += 0.01 if last else 0.1
         return forward(self, batch)
 
     monkeypatch.setattr(runs.Net, "_forward", slow_unless_last)
+    monkeypatch.setattr(runs.Net, "fingerprint", "with what this test counts", raising=False)
     options = {"cache_dir": tmp_path / "cache", "batch_size": 1}
     manager = runs.run(world, tmp_path / "out", **options)
     np.testing.assert_allclose(runs.distances(manager), expected, rtol=0, atol=1e-5)
@@ -328,6 +341,39 @@ def test_the_faster_memory_layout_is_measured_and_remembered(
     again = MultiModelTaskManager(other, task, 2, cache_dir=tmp_path / "cache")
     again.run_all_tasks_all_models(tmp_path / "again", plots=False)
     assert other.memory_format == torch.channels_last
+
+
+@pytest.mark.parametrize("stopped_after", [5, 9])
+def test_a_stopped_run_goes_on_in_the_layout_it_was_begun_in(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: SimpleNamespace,
+    stopped_after: int,
+) -> None:  # fmt: skip
+    forward, seen = runs.Net._forward, []
+
+    def by_layout(self: runs.Net, batch: torch.Tensor) -> torch.Tensor:
+        # Layouts differ in the last bits; here they differ by more.
+        last = self.memory_format == torch.channels_last
+        seen.append(len(batch))
+        clock.now += 0.01 if last else 0.1
+        if len(seen) == stops_at:
+            raise KeyboardInterrupt
+        return forward(self, batch) * (1.00001 if last else 1.0)
+
+    monkeypatch.setattr(runs.Net, "_forward", by_layout)
+    monkeypatch.setattr(runs.Net, "fingerprint", "with what this test counts", raising=False)
+    stops_at = 0
+    undisturbed = runs.run(world, tmp_path / "out", cache_dir=tmp_path / "cache", batch_size=1)
+    seen.clear()
+    # The trials of steadiness and layout come before the first result: 2 + 4 times.
+    stops_at = 6 + stopped_after
+    options = {"cache_dir": tmp_path / "other", "batch_size": 1}
+    with pytest.raises(KeyboardInterrupt):
+        runs.run(world, tmp_path / "out", **options)
+    stops_at = 0
+    again = runs.run(world, tmp_path / "out", **options)
+    assert again.records["net"].layout == undisturbed.records["net"].layout == "channels_last"
+    assert 0 < again.records["net"].n_hits < runs.N_IMAGES
+    assert np.array_equal(runs.distances(again), runs.distances(undisturbed))
 
 
 def test_half_precision_on_disk_is_half_precision_from_the_first_run_on(

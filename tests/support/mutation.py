@@ -8,7 +8,9 @@ Every case is determined by its seed, which is its name. It is repeated with::
 from __future__ import annotations
 
 import os
+import pickletools
 import random
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
@@ -18,7 +20,7 @@ import pytest
 
 from facebench import FacebenchError
 
-__all__ = ["HOSTILE", "canary", "damaged", "fuzzed", "told_or_done"]
+__all__ = ["canary", "damaged", "fuzzed", "hostile_pickle", "other_pickle", "told_or_done"]
 
 NIGHTLY = "FACEBENCH_NIGHTLY" in os.environ
 N_NIGHTLY = 3000
@@ -26,8 +28,6 @@ N_NIGHTLY = 3000
 _HANGS = 120
 _Done = TypeVar("_Done")
 _INTEGERS = (0, 1, 2, 0x7F, 0x80, 0xFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
-# A pickle that would write to a file named CANARY when it is loaded.
-HOSTILE = b"cbuiltins\nopen\n(VCANARY\nVw\ntR."
 
 
 def fuzzed(in_ci: int) -> Callable[[Any], Any]:
@@ -103,3 +103,48 @@ def damaged(content: bytes, rng: random.Random, other: bytes = b"") -> bytes:
         cut = rng.randrange(len(data))
         data[cut:] = (other or content)[rng.randrange(len(other or content)) :]
     return bytes(data)
+
+
+def other_pickle(content: bytes, rng: random.Random) -> bytes:
+    """Change a pickle step by step: arguments, order, numbers that claim much."""
+    places = [place for _, _, place in pickletools.genops(content)]
+    parts = [content[a:b] for a, b in zip(places, [*places[1:], len(content)], strict=True)]
+    place = rng.randrange(len(parts))
+    change = rng.randrange(5)
+    if change == 0:
+        del parts[place]
+    elif change == 1:
+        parts.insert(place, rng.choice(parts))
+    elif change == 2:
+        huge = struct.pack("<I", rng.choice([2**20, 2**31 - 1, 2**32 - 1]))
+        opcode = rng.choice([b"r", b"j", b"B", b"X", b"T", b"\x8a\xff", b"\x8b", b"\x84", b"M"])
+        parts.insert(place, opcode + huge)
+    elif change == 3:
+        huge = struct.pack("<Q", rng.choice([2**20, 2**40, 2**63 - 1, 2**64 - 1]))
+        parts.insert(place, rng.choice([b"\x8e", b"\x8d", b"\x95", b"\x96"]) + huge)
+    else:
+        parts.insert(
+            place, rng.choice([b"0", b"1", b"2", b"(", b"N", b"}", b"b", b"R", b"Q", b"o"])
+        )
+    return b"".join(parts)
+
+
+def hostile_pickle(rng: random.Random) -> bytes:
+    """Pickle something that would write a file when it is loaded."""
+    begin = rng.choice([b"", b"\x80\x02", b"\x80\x04"])
+    call = rng.choice(
+        [
+            b"cbuiltins\nopen\n(VCANARY\nVw\ntR.",
+            b"cos\nsystem\n(Vtouch CANARY\ntR.",
+            b"(Vtouch CANARY\nios\nsystem\n.",
+            b"(cos\nsystem\nVtouch CANARY\no.",
+            b"c_codecs\nencode\n(VCANARY\nVlatin1\ntRcbuiltins\nopen\n\x85R.",
+            b"c_codecs\nencode\n}V__class__\ncos\nsystem\nsb.",
+            b"c_codecs\nencode\nN}V__call__\ncos\nsystem\ns\x86b(Vx\ntR.",
+            b"cfacebench.data.packs\nos.system\n(Vtouch CANARY\ntR.",
+            b"\x8c\x02os\x8c\x06system\x93\x8c\x0ctouch CANARY\x85R.",
+            b"\x82\x01.",
+            b"]" * 100_000 + b"a" * 99_999 + b".",
+        ]
+    )
+    return begin + call

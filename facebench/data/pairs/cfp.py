@@ -72,7 +72,7 @@ def read_cfp_pairs(protocol_path: StrPath, kind: str = "FP") -> pd.DataFrame:
                 if len(line.cells) != 2 or None in images:
                     msg = (
                         f"Line {line.number} of {fold / name} must be two numbers of images, "
-                        f"'i,j'. Got {','.join(line.cells)!r}."
+                        f"'i,j'. Got {','.join(line.cells)!r:.200}."
                     )
                     raise PairsError(msg)
                 rows.append((*images, label, number))

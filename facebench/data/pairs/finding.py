@@ -197,11 +197,11 @@ def _find(
 
     def place(name: str, n: int) -> str:
         if n >= SHOWN:
-            return repr(name)
+            return f"{name!r:.200}"
         row = first_row[name]
         # A list of images is of no file, so it has rows and no lines.
         of_file = row_name(row, pairs_path) if rows is not None else f"row {row + 1}"
-        return f"{name!r} in {of_file}"
+        return f"{name!r:.200} in {of_file}"
 
     found: dict[str, Path] = {}
     missing: list[str] = []
@@ -288,7 +288,7 @@ def _composed(name: str) -> str:
 def _state(folder: str) -> int:
     try:
         return Path(folder).stat().st_mtime_ns
-    except OSError:
+    except (OSError, ValueError):
         return 0
 
 
@@ -299,7 +299,8 @@ def _names_in(folder: str, state: int) -> dict[str, list[str]]:
     try:
         for name in os.listdir(folder):  # noqa: PTH208
             names.setdefault(_composed(name), []).append(name)
-    except OSError:
+    except (OSError, ValueError):
+        # No such folder, or a name that none can have.
         pass
     return names
 
@@ -336,7 +337,7 @@ def with_suffixes_there(pairs: pd.DataFrame, images_path: Path) -> pd.DataFrame:
     names = {name for column in PAIR_COLUMNS for name in pairs[column]}
     renamed = {}
     for name in names:
-        if not (images_path / name).is_file():
+        if not os.path.isfile(images_path / name):  # noqa: PTH113 (any name is a question to it)
             stem = Path(name).stem
             beside = [other for other in _same_stem(images_path, name) if Path(other).stem == stem]
             if len(beside) == 1:

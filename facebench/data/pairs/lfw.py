@@ -120,7 +120,7 @@ def _pair(line: Line, path: StrPath, suffix: str) -> _Pair:
     if not (name and other) or numbers[0] is None or numbers[1] is None:
         msg = (
             f"Line {line.number} of {path} must be {_ROWS}, parted by tabs or spaces. "
-            f"Got {' '.join(line.cells)!r}."
+            f"Got {' '.join(line.cells)!r:.200}."
         )
         raise PairsError(msg)
     return _Pair(

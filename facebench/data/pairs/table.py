@@ -270,7 +270,7 @@ def require_numbers(
         first = int(bad[0])
         msg = (
             f"The {column!r} column of {path} must hold finite numbers. "
-            f"{bad.size} cells do not; the first is {series.iloc[first]!r} in "
+            f"{bad.size} cells do not; the first is {series.iloc[first]!r:.200} in "
             f"{row_name(first, path)}.{decimal_comma_hint(series.iloc[first])}"
         )
         raise PairsError(msg)

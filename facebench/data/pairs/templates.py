@@ -86,7 +86,7 @@ def _numbers(
     if len(line.cells) != 3 or len(found) != 3 - first or (label and found[-1] > 1):
         msg = (
             f"Line {line.number} of {path} must be '{form}' with whole numbers. "
-            f"Got {' '.join(line.cells)!r}."
+            f"Got {' '.join(line.cells)!r:.200}."
         )
         raise PairsError(msg)
     return found

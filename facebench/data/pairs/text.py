@@ -11,6 +11,9 @@ from facebench.types import StrPath
 
 __all__ = ["Line", "lines_of", "whole_number"]
 
+# No list counts further, and Python refuses to read numbers of thousands of digits.
+_MOST_DIGITS = 18
+
 
 class Line(NamedTuple):
     """A line that is not empty: its number in the file, from 1, and its cells."""
@@ -69,4 +72,5 @@ def whole_number(cell: str) -> int | None:
     >>> whole_number("0012"), whole_number("-1"), whole_number("1.0")
     (12, None, None)
     """
-    return int(cell) if cell.isascii() and cell.isdigit() else None
+    plain = cell.isascii() and cell.isdigit() and len(cell) <= _MOST_DIGITS
+    return int(cell) if plain else None

@@ -15,7 +15,7 @@ from facebench.columns import CONTROLS, LOWER_IS_BETTER, NETWORK_LAYERS
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["controls_of", "is_lower_better", "network_layers_of", "note_models"]
+__all__ = ["controls_of", "is_lower_better", "joined", "network_layers_of", "note_models"]
 
 
 def note_models(
@@ -40,6 +40,35 @@ def note_models(
     table.attrs[NETWORK_LAYERS] = json.dumps(layers)
     table.attrs[CONTROLS] = json.dumps(controls)
     table.attrs[LOWER_IS_BETTER] = json.dumps(lower_is_better)
+
+
+def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Put tables of a run below each other; the result knows what any of them does.
+
+    Models may have been added between two of them. Pandas keeps attributes only where all agree.
+
+    Parameters
+    ----------
+    tables : sequence of DataFrame
+        Results.
+
+    Returns
+    -------
+    DataFrame
+    """
+    import pandas as pd
+
+    whole = pd.concat(tables, ignore_index=True)
+    layers: dict[str, list[str]] = {}
+    controls: dict[str, list[str]] = {}
+    lower: list[str] = []
+    for table in tables:
+        layers.update(network_layers_of(table))
+        for name, copies in controls_of(table).items():
+            controls[name] = list(dict.fromkeys([*controls.get(name, ()), *copies]))
+        lower += [name for name in _noted(table, LOWER_IS_BETTER, []) if name not in lower]
+    note_models(whole, layers, controls, lower)
+    return whole
 
 
 def network_layers_of(table: pd.DataFrame) -> dict[str, list[str]]:

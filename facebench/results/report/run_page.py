@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from facebench.errors import RunFolderError
 from facebench.results.data_health import DataNote, health_notes, run_findings
+from facebench.results.face_failures import on_no_face, uneven_failures
 from facebench.results.headline import best_layers, headline_rows
 from facebench.results.reader import Run, load_run
 from facebench.results.report.pages import write_page
@@ -20,6 +23,7 @@ from facebench.utils.files import check_replaceable
 
 __all__ = ["write_report"]
 
+_log = logging.getLogger(__name__)
 # Bytes of pictures, and curves of all tasks together: what keeps a page of the largest runs in
 # bounds (see benchmarks/report.py).
 _ROOM_FOR_PICTURES = 5_000_000
@@ -39,6 +43,7 @@ _COLUMNS = [
     Column("Images", "count"),
     Column("People", "count"),
     Column("Failed", "count"),
+    Column("No face", "count", hint="Pairs with an image in which no face was found."),
 ]
 
 
@@ -68,6 +73,17 @@ def write_report(run: Path, output: Path | None = None) -> Path:
     return write_page("report.html.j2", target, _context(loaded), charts=True)
 
 
+def _left_out(run: Run) -> list[str]:
+    """Say, on the page and in the log, that figures of pairs are left out, and why."""
+    try:
+        run.check_distances()
+    except RunFolderError as error:
+        note = f"Figures of pairs are left out. {error}"
+        _log.warning("%s", note)
+        return [note]
+    return []
+
+
 def _context(run: Run) -> dict[str, Any]:
     tasks = run.tasks
     thumbnails = Thumbnails(_ROOM_FOR_PICTURES, [run])
@@ -82,9 +98,12 @@ def _context(run: Run) -> dict[str, Any]:
         "sections": sections,
         "headline": headline_table(run.results, sections),
         "facts": _facts(run),
+        "on_no_face": on_no_face(run.manifest),
+        "uneven": uneven_failures(run.failures_to_process),
+        "unprocessed": _failures_table(run),
         "findings": _findings_table(findings),
         "n_findings": sum(1 for finding in findings if finding.count),
-        "health_notes": health_notes(run.manifest),
+        "health_notes": [*health_notes(run.manifest), *_left_out(run)],
         "thumbnails": thumbnails,
         "provenance": provenance_view(run),
     }
@@ -131,7 +150,7 @@ def headline_table(results: pd.DataFrame, sections: list[TaskSection]) -> Table:
                         ties.get(str(row.model), "") if is_best else "",
                         None if value is None else forest(value, low, high, span),
                         row.layer,
-                        *(_count(n) for n in row[13:17]),
+                        *(_count(n) for n in row[13:18]),
                     ]
                 )
                 extra.append(not is_best)
@@ -175,6 +194,47 @@ def _findings_table(findings: list[DataNote]) -> Table:
             Column("Detail"),
         ],
         rows=[[f.task or "whole run", f.what, f.count, f.detail] for f in ordered],
+    )
+
+
+def _failures_table(run: Run) -> Table | None:
+    """Show in how many images of each condition no face was found; None where that never was."""
+    failures = run.failures_to_process
+    failing = failures[failures["n_failed"] > 0]
+    key = ["task", "model", "grouping"]
+    shown = failures.merge(failing[key].drop_duplicates(), on=key)
+    if shown.empty:
+        return None
+    return Table(
+        id="failures-table",
+        caption="Failures to process: images in which no face was found",
+        columns=[
+            Column("Task", filter=True),
+            Column("Model", filter=True),
+            Column("Grouping", filter=True),
+            Column("Condition"),
+            Column("Pairs", "count"),
+            Column("with a failure", "count"),
+            Column("Rate", "number"),
+            Column("Images", "count"),
+            Column("without a face", "count"),
+            Column("Conditions differ"),
+        ],
+        rows=[
+            [
+                row.task,
+                row.model,
+                row.grouping or "all",
+                row.condition,
+                _count(row.n_pairs),
+                int(row.n_failed),
+                int(row.n_failed) / int(row.n_images if pd.isna(row.n_pairs) else row.n_pairs),
+                int(row.n_images),
+                int(row.n_images_failed),
+                "yes" if row.differs else "",
+            ]
+            for row in shown.itertuples()
+        ],
     )
 
 

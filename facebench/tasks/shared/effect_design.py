@@ -237,7 +237,7 @@ def labels_of(
     except LabelError as error:
         msg = (
             f"The {true_label!r} column of {path}, the true_label of {task!r}, must hold 0/1, "
-            f"true/false or same/different. Got {error.value!r} in "
+            f"true/false or same/different. Got {error.value!r:.200} in "
             f"{row_name(error.position, path)}."
         )
         raise PairsError(msg) from error

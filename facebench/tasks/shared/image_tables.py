@@ -46,7 +46,7 @@ class ImageTable:
             row = int(bad.to_numpy().argmax())
             msg = (
                 f"The {column!r} column of {self._source} must hold numbers of 0 or more. "
-                f"Got {texts.iloc[row]!r} in {row_name(row, self._source)}."
+                f"Got {texts.iloc[row]!r:.200} in {row_name(row, self._source)}."
                 f"{decimal_comma_hint(texts.iloc[row])}"
             )
             raise PairsError(msg)

@@ -98,7 +98,7 @@ def genuine_labels(
     except LabelError as error:
         msg = (
             f"{where} must hold 0/1, true/false or same/different. "
-            f"Got {error.value!r} in {row_name(error.position, path)}."
+            f"Got {error.value!r:.200} in {row_name(error.position, path)}."
         )
         raise PairsError(msg) from error
     genuine = int(labels.sum())
@@ -179,8 +179,8 @@ def find_sampling_units(
     if wrong is not None:
         msg = (
             f"The identity columns {columns[0]!r} and {columns[1]!r} of {path} must agree with the "
-            f"labels. In {row_name(wrong, path)} they are {str(first[wrong])!r} and "
-            f"{str(second[wrong])!r}, labelled "
+            f"labels. In {row_name(wrong, path)} they are {str(first[wrong])!r:.200} and "
+            f"{str(second[wrong])!r:.200}, labelled "
             f"{'different' if first[wrong] == second[wrong] else 'same'}."
         )
         raise PairsError(msg)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from facebench.data.pairs import PAIR_COLUMNS, row_name
-from facebench.data.tables import csv_rows
+from facebench.data.tables import read_text_table
 from facebench.errors import InputError, PairsError
 from facebench.tasks.shared.labelled_pairs import SamplingUnits
 from facebench.types import StrPath
@@ -82,8 +81,8 @@ def groups_of_pairs(
         row = int(split[0])
         msg = (
             "A genuine pair is of one person, so of one group. In "
-            f"{row_name(row, path)} of {path} the groups are {str(found[0][row])!r} and "
-            f"{str(found[1][row])!r}."
+            f"{row_name(row, path)} of {path} the groups are {str(found[0][row])!r:.200} and "
+            f"{str(found[1][row])!r:.200}."
         )
         raise PairsError(msg)
     return found
@@ -127,22 +126,42 @@ def _looked_up(
 
 
 def _read(path: Path) -> dict[str, str]:
-    what = "an object of person and group" if path.suffix.lower() == ".json" else "two columns"
     try:
         if path.suffix.lower() == ".json":
-            content = json.loads(path.read_text(encoding="utf-8-sig"))
+            content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_once_each)
+            if not isinstance(content, dict):
+                msg = f"it holds a {type(content).__name__}"
+                raise ValueError(msg)
             pairs = list(content.items())
         else:
-            pairs = [(who, group) for _, (who, group) in islice(csv_rows(path), 1, None)]
+            rows = read_text_table(path).rows
+            if rows.shape[1] != 2:
+                msg = f"it has {rows.shape[1]} columns"
+                raise ValueError(msg)
+            pairs = list(_once_each(rows.itertuples(index=False, name=None)).items())
     except OSError as error:
         msg = f"The groups file {path} cannot be read: {error.strerror or error}."
         raise PairsError(msg) from error
     except PairsError:
         raise
-    except (ValueError, AttributeError, RecursionError) as error:
-        msg = f"The groups file {path} must hold {what} (.json or .csv). {error}."
+    except (ValueError, RecursionError) as error:
+        msg = (
+            f"The groups file {path} must hold two columns (.csv) or an object (.json) of person, "
+            f"or image, and group: {error!s:.200}."
+        )
         raise PairsError(msg) from error
     if any(isinstance(group, list | dict) for _, group in pairs):
         msg = f"The groups file {path} must give one group per person."
         raise PairsError(msg)
     return {str(who).strip(): str(group) for who, group in pairs}
+
+
+def _once_each(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Make a mapping of pairs, in which nothing is named again with another value."""
+    found: dict[str, Any] = {}
+    for who, group in pairs:
+        if who in found and found[who] != group:
+            msg = f"{who!r:.100} has two groups, {found[who]!r:.40} and {group!r:.40}"
+            raise ValueError(msg)
+        found[who] = group
+    return found

@@ -131,7 +131,7 @@ def _check_numbers(column: pd.Series, path: StrPath) -> None:
         first = int(bad[0])
         msg = (
             f"The {column.name!r} column of {path} must hold finite numbers or empty cells. "
-            f"{bad.size} cells do not; the first is {column.iloc[first]!r} in "
+            f"{bad.size} cells do not; the first is {column.iloc[first]!r:.200} in "
             f"{row_name(first, path)}.{decimal_comma_hint(column.iloc[first])}"
         )
         raise PairsError(msg)
@@ -147,7 +147,7 @@ def _check_long(pairs: pd.DataFrame, path: StrPath) -> None:
         first = int(twice[0])
         msg = (
             f"Each rater of {path} must rate a pair once. {twice.size} rows repeat a rating; the "
-            f"first is of {pairs[RATER].iloc[first]!r} in {row_name(first, path)}."
+            f"first is of {pairs[RATER].iloc[first]!r:.200} in {row_name(first, path)}."
         )
         raise PairsError(msg)
 

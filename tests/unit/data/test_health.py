@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +128,26 @@ def test_many_near_duplicates_are_counted_in_the_end(root: Path, monkeypatch) ->
     frame = look(root, pairs_from_folder(root)).to_frame()
     assert frame["Finding"].tolist() == ["near duplicates"] * 4
     assert frame["Detail"].tolist() == ["", "", "", "and 7 more"]
+
+
+def test_manipulated_stimuli_of_one_set_are_no_near_duplicates(root: Path) -> None:
+    """But two photographs that nothing was done to are, and stimuli of different sets."""
+    content = {"format": 1, "settings": {"conditions": []}, "versions": {"facebench": "1"}}
+    picture = Image.open(root / "ann" / "1.png")
+    for k, name in enumerate(("upright/0", "upright/1", "blurred/0", "noise/1")):
+        path = root / "set" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Other bytes, the same picture.
+        picture.putpixel((k, 0), (k, k, k))
+        picture.save(path)
+    names = sorted(p.relative_to(root).as_posix() for p in (root / "set").rglob("*.png"))
+    pairs = pd.DataFrame(combinations(names, 2), columns=["img1", "img2"])
+    found = look(root, pairs, labels=None).to_frame()
+    assert len(found[found["Finding"] == "near duplicates"]) > 3
+    (root / "set" / "manifest.json").write_text(json.dumps(content))
+    found = look(root, pairs, labels=None).to_frame()
+    told = found[found["Finding"] == "near duplicates"][["Image 1", "Image 2"]]
+    assert told.to_numpy().tolist() == [["set/upright/0.png", "set/upright/1.png"]]
 
 
 def test_missing_images_are_findings_and_rows_stay_those_of_the_file(root: Path) -> None:

@@ -135,3 +135,15 @@ class TestTrueLines:
         pairs = read_pairs(write("ann\t1\t2\n\nbea\t1\t2\n", "pairs.txt"))
         with pytest.raises(MissingImageError, match=r"row 1 \(line 1\).*row 2 \(line 3\)"):
             find_images(pairs, tmp_path, task="c")
+
+
+@pytest.mark.parametrize("sign", ["x", "9"])
+def test_a_cell_longer_than_a_spreadsheet_has_is_refused(write, sign):
+    with pytest.raises(PairsError, match="a cell of 40,000 characters") as caught:
+        read_pairs(write(f"img1,img2,note\na,b,{sign * 40_000}\n"))
+    assert len(str(caught.value)) < 500
+
+
+def test_a_column_of_an_endless_name_is_refused(write):
+    with pytest.raises(PairsError, match="a column name of 600 characters"):
+        read_pairs(write(f"img1,img2,{'x' * 600}\na,b,1\n"))

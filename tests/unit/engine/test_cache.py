@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -78,3 +80,14 @@ def test_facts_of_this_machine(tmp_path: Path, what: str) -> None:
     value = "contiguous" if what == "layout" else 0.25
     getattr(cache_of(tmp_path), f"keep_{what}")(value)
     assert getattr(cache_of(tmp_path), what)() == value
+
+
+def test_images_whose_remarks_were_lost_are_embedded_again(tmp_path: Path) -> None:
+    cache_of(tmp_path).write({"4": ROWS}, [0, 1, 2], [["no face"]] * 3)
+    with closing(sqlite3.connect(tmp_path / "index.sqlite3")) as connection, connection:
+        connection.execute("UPDATE notes SET notes = '[]' WHERE image = ?", (DIGESTS[1],))
+    cache = cache_of(tmp_path)
+    assert cache.has("4").tolist() == cache.sound("4").tolist() == [True, False, True]
+    assert cache.notes([0, 1, 2]) == {0: ("no face",), 2: ("no face",)}
+    cache.write({"4": ROWS[[1]]}, [1], [["no face"]])
+    assert cache.has("4").all()

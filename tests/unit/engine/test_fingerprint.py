@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import threading
@@ -24,6 +26,7 @@ from facebench.engine.fingerprint import model_fingerprint, running
 from facebench.experiment.plugins import import_plugin
 from facebench.metrics.distances import RowDistance
 from facebench.models.base import BaseModel
+from facebench.models.clip import CLIPModel
 from facebench.models.dino import DinoModel
 from facebench.models.dlib_resnet import DlibResNetModel
 from facebench.store import EmbeddingStore
@@ -535,3 +538,39 @@ def test_a_model_that_was_copied_or_pickled_is_the_same() -> None:
     copied = pickle.loads(pickle.dumps(copy.copy(model)))
     assert model_fingerprint(model) == before
     assert model_fingerprint(copied) == before
+
+
+@pytest.mark.parametrize("family", ["dino", "dino, untrained", "clip", "clip, vision tower"])
+def test_a_network_in_another_folder_is_the_same(
+    family: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    kind = DinoModel if family.startswith("dino") else CLIPModel
+    fixture = {"clip": "clip_folder", "clip, vision tower": "clip_vision_folder"}
+    folder = request.getfixturevalue(fixture.get(family, "dino_folder"))
+    options = {"pretrained": False} if "untrained" in family else {}
+
+    def key_in(place: Path) -> list[str]:
+        model = kind("m", version=str(place), device="cpu", **options)
+        return [key(model), model_fingerprint(model).notes_key]
+
+    before = key_in(folder)
+    moved = shutil.copytree(folder, tmp_path / "moved")
+    assert key_in(moved) == before
+    # What is in the folder counts.
+    path = moved / "preprocessor_config.json"
+    settings = json.loads(path.read_text())
+    settings["image_mean"] = [0.1, 0.2, 0.3]
+    path.write_text(json.dumps(settings))
+    assert key_in(moved) != before
+
+
+def test_what_a_subclass_reads_of_its_origin_counts(dino_folder: Path, tmp_path: Path) -> None:
+    class Reading(DinoModel):
+        def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
+            return super()._forward(input_tensor) * len(self.version)
+
+    moved = shutil.copytree(dino_folder, tmp_path / "moved")
+    first, second = (
+        key(Reading("m", version=str(place), device="cpu")) for place in (dino_folder, moved)
+    )
+    assert first != second

@@ -30,7 +30,7 @@ import facebench
 from facebench import BaseModel, CLIPModel, DinoModel, DlibResNetModel, Vgg16Model
 from facebench.data import images
 from facebench.engine import forward
-from facebench.faces import chips
+from facebench.faces import chips, detection
 from facebench.metrics import distances
 from facebench.models import base, clip, dino, hub, layers, vgg16
 from facebench.models.dlib import network as dlib_network
@@ -176,8 +176,8 @@ PARTS: dict[str, tuple[list[Any], Callable[[], list[float]]]] = {
     images.open_image.outputs_version: ([images.open_image, images._as_rgb], decoded),
     chips.face_chip.outputs_version: (
         [
-            chips.face_chip, chips._central_face, chips._reduced, chips._centre, chips._off_centre,
-            chips._central_square, chips._box,
+            chips.face_chip, detection.find_face, detection._chosen, detection._reduced,
+            detection._centre, detection._off_centre, detection.central_square, detection.box_of,
         ],
         cut,
     ),
@@ -206,8 +206,8 @@ PARTS: dict[str, tuple[list[Any], Callable[[], list[float]]]] = {
     DlibResNetModel.outputs_version: (
         [
             DlibResNetModel._default_preprocess, DlibResNetModel._forward,
-            dlib_network.pixels_to_input, chips.face_chip, chips._central_face, chips._reduced,
-            chips._off_centre, chips._central_square,
+            dlib_network.pixels_to_input, chips.face_chip, detection.find_face, detection._chosen,
+            detection._reduced, detection._off_centre, detection.central_square,
         ],
         dlib_model,
     ),

@@ -7,14 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 from torchvision.transforms.functional import hflip, to_tensor
 
+from facebench import AccuracyTask, MultiModelTaskManager
 from facebench.engine import embed
 from facebench.errors import LayerOutputError
 from facebench.models.base import BaseModel
+from facebench.store import EmbeddingStore
 
 
 class Chance(nn.Module):
@@ -66,6 +69,62 @@ def test_batches_and_chance_are_warned_of(
     else:
         (warning,) = told(caplog)
         assert cause in warning
+
+
+UNSTEADY = {
+    "by the batch": (lambda: Net(lambda: nn.BatchNorm2d(8, track_running_stats=False)), "batch"),
+    "by chance": (lambda: Net(Chance), "chance"),
+    "preprocessing": (lambda: Net(preprocess_function=by_chance), "chance"),
+}
+
+
+def by_chance(image: Any) -> torch.Tensor:
+    return to_tensor(image) + torch.rand(1)
+
+
+@pytest.mark.parametrize("what", UNSTEADY)
+def test_stored_rows_that_depend_on_more_than_their_image_are_told_again(
+    image_folder: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture, what: str
+) -> None:
+    make, cause = UNSTEADY[what]
+    images = image_folder(6)
+    names = [path.name for path in images]
+    table = pd.DataFrame({"img1": names[:3], "img2": names[3:], "same": [1, 0, 1]})
+    table.to_csv(tmp_path / "pairs.csv", index=False)
+    task = AccuracyTask("t", tmp_path / "pairs.csv", images[0].parent, true_label="same")
+    layer = "" if what == "preprocessing" else "default"
+
+    def run() -> tuple[MultiModelTaskManager, list[str]]:
+        caplog.clear()
+        manager = MultiModelTaskManager(make(), task, cache_dir=tmp_path / "store", num_workers=0)
+        manager.run_all_tasks_all_models(tmp_path / "out", plots=False)
+        return manager, told(caplog)
+
+    for n_forwards in (6, 0):
+        manager, (warning,) = run()
+        assert manager.records["net"].n_forwards == n_forwards
+        assert ("numbers of an earlier run" in warning) == (n_forwards == 0)
+        assert manager.records["net"].unsteady == {layer: cause}
+        assert manager.provenance["models"]["net"]["unsteady"] == {layer: cause}
+        (remark,) = (column for column in manager.unified_summary() if "Depend" in column)
+        assert manager.unified_summary()[remark].tolist() == [1]
+    # Of some images whose rows are there and one that is new, it is told once.
+    more = embed(
+        make(), [*images, *image_folder(1, seed=9)], num_workers=0,
+        store=EmbeddingStore(tmp_path / "store"),
+    )  # fmt: skip
+    assert len(more.rows) == 7
+    assert len(told(caplog)) == 2
+
+
+def test_a_steady_network_has_nothing_to_tell_of_its_stored_rows(
+    image_folder: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "store").mkdir()
+    images = image_folder(3)
+    for _ in range(2):
+        embed(Net(), images, num_workers=0, store=EmbeddingStore(tmp_path / "store"))
+    assert not told(caplog)
 
 
 def test_the_random_draws_of_a_run_stay_what_they_were(image_folder: Any) -> None:

@@ -14,7 +14,7 @@ from facebench.experiment.schema import json_schema
 ENTRIES = "models: dlib-resnet\ntasks: {a: {task: accuracy, pairs: p.csv}}\n"
 KNOWN = (
     "Known are: name, images, distance, models, tasks, device, batch_size, num_workers, "
-    "on_bad_image, cache, precision, max_memory, seed, output, report, plots, plugins, include."
+    "on_bad_image, on_no_face, cache, precision, max_memory, seed, output, report, plots, plugins, include."
 )
 
 # The whole message of each mistake: a change here is a change people see.
@@ -25,6 +25,7 @@ GOLDEN = [
     (ENTRIES + "seed: 1.5", "x.yaml:3:1: seed must be a whole number. Got 1.5."),
     (ENTRIES + "report: maybe", "x.yaml:3:1: report must be true or false. Got 'maybe'."),
     (ENTRIES + "on_bad_image: skp", "x.yaml:3:1: on_bad_image must be 'stop' or 'skip'. Got 'skp'. Did you mean 'skip'?"),
+    (ENTRIES + "on_no_face: drop", "x.yaml:3:1: on_no_face must be 'keep', 'skip' or 'stop'. Got 'drop'."),
     (ENTRIES + "max_memory: lots", "x.yaml:3:1: max_memory must be a size such as '4 GB'. Got 'lots'."),
     (ENTRIES + "images: [x]", "x.yaml:3:1: images must be a path. Got ['x']."),
     (ENTRIES + "plugins: [1, {a: b}]", "x.yaml:3:14: plugins.1 must be a text. Got a mapping (a)."),

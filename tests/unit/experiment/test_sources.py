@@ -106,6 +106,7 @@ class TestIncludes:
             ("include: x.yaml", "includes itself"),
             ("include: y.yaml", "y.yaml:1:10: x.yaml includes itself"),
             ("include: none.yaml", "x.yaml:1:10: The included file"),
+            ("include: /dev/zero", "x.yaml:1:10: /dev/zero cannot be included: it is not a file"),
             ("include: 3", "'include' takes a file or a list of files. Got 3."),
             ("include: [{a: b}]", "'include' takes a file"),
             ("include: bad.yaml", "bad.yaml:1:1: A configuration is a mapping"),

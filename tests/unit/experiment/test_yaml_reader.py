@@ -127,3 +127,8 @@ class TestFiles:
         path = tmp_path / "x.yaml"
         path.write_bytes(b"\xef\xbb\xbfa: 1")
         assert read_yaml(path).plain() == {"a": 1}
+
+
+def test_a_device_without_an_end_is_too_large():
+    with pytest.raises(ConfigError, match="/dev/zero is larger than a configuration can be"):
+        read_yaml(Path("/dev/zero"))

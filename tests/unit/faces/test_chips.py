@@ -10,33 +10,14 @@ import pytest
 from PIL import Image
 
 from facebench.errors import ImageError
-from facebench.faces.chips import Box, face_chip, face_landmarks, face_landmarks_68
+from facebench.faces.chips import face_chip
+from facebench.faces.detection import Box
 from facebench.faces.dlib_data import dlib_data_file
-from support.data import data_folder
-
-DATA = data_folder()
+from facebench.faces.landmarks import face_landmarks, face_landmarks_68
 
 
 def noise(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(3).integers(0, 256, (height, width, 3), dtype=np.uint8)
-
-
-@pytest.fixture(scope="module")
-def chips() -> list[np.ndarray]:
-    """One 150 x 150 face of each of the five people."""
-    files = [sorted(person.glob("*.jpg"))[0] for person in sorted((DATA / "johns_150").glob("*"))]
-    if not files:
-        pytest.skip(f"no face chips in {DATA / 'johns_150'}; set FACEBENCH_DATA")
-    return [np.asarray(Image.open(file).convert("RGB")) for file in files]
-
-
-@pytest.fixture(scope="module")
-def photographs() -> list[np.ndarray]:
-    """Photographs of 250 x 250 pixels, a face in the middle of each."""
-    files = sorted((DATA / "lfw_view1" / "images").rglob("*_0001.jpg"))[:400:20]
-    if not files:
-        pytest.skip(f"no photographs in {DATA / 'lfw_view1' / 'images'}; set FACEBENCH_DATA")
-    return [np.asarray(Image.open(file).convert("RGB")) for file in files]
 
 
 def pasted(face: np.ndarray, canvas: np.ndarray, left: int, top: int) -> None:
@@ -131,23 +112,6 @@ def test_threads_do_not_disturb_each_other(photographs: list[np.ndarray]) -> Non
         expected = one_by_one[index % len(photographs)]
         assert chip.box == expected.box
         np.testing.assert_array_equal(chip.pixels, expected.pixels)
-
-
-def test_68_landmarks_lie_as_in_a_face(chips: list[np.ndarray]) -> None:
-    points = face_landmarks_68(chips[0])
-    assert points is not None
-    assert points.shape == (68, 2)
-    left_eye, right_eye, mouth = points[36:42], points[42:48], points[48:68]
-    assert left_eye[:, 0].max() < right_eye[:, 0].min()
-    assert max(left_eye[:, 1].max(), right_eye[:, 1].max()) < mouth[:, 1].min()
-
-
-def test_both_sets_of_landmarks_agree(photographs: list[np.ndarray]) -> None:
-    both = face_landmarks(photographs[0])
-    assert both is not None
-    np.testing.assert_array_equal(both.sixty_eight, face_landmarks_68(photographs[0]))
-    corners = both.sixty_eight[[45, 42, 36, 39]]
-    assert np.abs(both.five[:4] - corners).max() < 8
 
 
 @pytest.mark.parametrize(

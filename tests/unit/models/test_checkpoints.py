@@ -106,6 +106,34 @@ class TestRefusal:
         with pytest.raises(WeightsError, match=rf"w\{suffix}"):
             read_checkpoint(path)
 
+    def test_a_flipped_bit_in_the_weights_of_an_archive(self, tmp_path: Path) -> None:
+        # torch.load itself compares no checksums.
+        state = {"w": torch.arange(64.0)}
+        torch.save(state, tmp_path / "w.pth")
+        content = bytearray((tmp_path / "w.pth").read_bytes())
+        content[content.index(state["w"].numpy().tobytes()) + 9] ^= 1
+        (tmp_path / "w.pth").write_bytes(content)
+        assert not torch.equal(torch.load(tmp_path / "w.pth")["w"], state["w"])
+        with pytest.raises(WeightsError, match=r"w\.pth .*checksum of 'w/data/0'.*again"):
+            read_checkpoint(tmp_path / "w.pth")
+
+    def test_an_archive_written_without_checksums_is_read(self, tmp_path: Path) -> None:
+        before = torch.serialization.get_crc32_options()
+        torch.serialization.set_crc32_options(False)
+        try:
+            torch.save({"w": torch.ones(3)}, tmp_path / "w.pth")
+        finally:
+            torch.serialization.set_crc32_options(before)
+        assert torch.equal(read_checkpoint(tmp_path / "w.pth")["w"], torch.ones(3))
+
+    def test_an_archive_of_another_version_of_zip(self, tmp_path: Path) -> None:
+        torch.save({"w": torch.ones(3)}, tmp_path / "w.pth")
+        content = bytearray((tmp_path / "w.pth").read_bytes())
+        content[content.index(b"PK\1\2") + 6] = 64
+        (tmp_path / "w.pth").write_bytes(content)
+        with pytest.raises(WeightsError, match="damaged or incomplete zip archive"):
+            read_checkpoint(tmp_path / "w.pth")
+
     @pytest.mark.parametrize(
         ("content", "told"),
         [
@@ -226,6 +254,30 @@ class TestLoading:
         load_into(target, {k: v.half() for k, v in source.state_dict().items()}, "w.pth")
         assert target[0].weight.dtype == torch.float32
         torch.testing.assert_close(target[0].weight, source[0].weight, rtol=1e-3, atol=1e-3)
+
+    @pytest.mark.filterwarnings("ignore:.*quantiz")
+    @pytest.mark.parametrize(
+        ("other", "told"),
+        [
+            (lambda w: w.to(torch.int8), "int8"),
+            (lambda w: w > 0, "bool"),
+            (lambda w: w.to(torch.complex64), "complex64"),
+            (lambda w: w.to("meta"), "without numbers"),
+            (lambda w: w.to_sparse(), "sparse_coo"),
+            (lambda w: torch.quantize_per_tensor(w, 0.1, 0, torch.qint8), "qint8"),
+        ],
+    )
+    def test_numbers_that_would_be_cut_or_cannot_be_copied_are_told(
+        self, other: Any, told: str
+    ) -> None:
+        state = dict(network().state_dict())
+        state["3.weight"] = other(state["3.weight"])
+        with pytest.raises(WeightsError, match=rf"3\.weight \(file {told}, network float32\)"):
+            load_into(network(), state, "w.pth")
+
+    def test_counters_may_be_of_any_kind(self) -> None:
+        state = {key: value.half() for key, value in network().state_dict().items()}
+        load_into(network(), state, "w.pth")
 
     def test_all_differences_are_in_one_error(self) -> None:
         state = network().state_dict()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from facebench.errors import UnknownNameError
+from facebench.engine.fingerprint import model_fingerprint
+from facebench.errors import InputError, UnknownNameError
+from facebench.faces import WhichFace
 from facebench.faces.chips import face_chip
 from facebench.models.dlib.network import NETWORK_FILE, dlib_data_file
 from facebench.models.dlib_resnet import DlibResNetModel
@@ -113,3 +115,33 @@ def test_layers_are_hooked(image_folder: Any) -> None:
 def test_unknown_layer_names_the_closest() -> None:
     with pytest.raises(UnknownNameError, match="avgpool"):
         DlibResNetModel(extract_layers="avg_pool")
+
+
+def test_which_face_is_part_of_what_is_embedded_and_the_default_is_what_it_was() -> None:
+    """Where it differs from the default, and only where the model aligns."""
+
+    def settings(**options: Any) -> str:
+        model = DlibResNetModel(pretrained=False, device="cpu", **options)
+        return model_fingerprint(model).settings
+
+    assert "which_face" not in vars(DlibResNetModel(pretrained=False, device="cpu"))
+    assert settings() == settings(align=True) == settings(which_face="nearest-centre")
+    assert len({settings(which_face=name) for name in get_args(WhichFace)}) == 3
+    assert settings(align=False) == settings(align=False, which_face="largest")
+    assert settings(align=False) != settings()
+    with pytest.raises(InputError, match="'which_face' parameter must be one of"):
+        settings(which_face="any")
+
+
+def test_alignment_can_be_left_to_the_run() -> None:
+    model = DlibResNetModel(pretrained=False, device="cpu", which_face="largest")
+    expected = {"size": 150, "padding": 0.25, "which_face": "largest"}
+    assert model.aligns_by_default
+    assert model.alignment == expected
+    with model.without_alignment():
+        taken = DlibResNetModel(pretrained=False, device="cpu", align=False)
+        assert model.alignment is taken.alignment is None
+        assert model.expected_notes == taken.expected_notes == ()
+    assert model.alignment == expected
+    assert model.expected_notes == ("no face found",)
+    assert not DlibResNetModel(pretrained=False, device="cpu", align=True).aligns_by_default

@@ -58,6 +58,8 @@ def name_images(run, name):
     table = pq.read_table(run / "distances.parquet").to_pandas()
     table["img1"] = table["img2"] = name
     table.to_parquet(run / "distances.parquet", index=False)
+    # A stranger makes checksums fit.
+    change(run, files={})
 
 
 class TestPictures:

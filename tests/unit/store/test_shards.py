@@ -31,7 +31,10 @@ def test_rows_are_copied_wherever_they_lie(
         assert np.array_equal(row, content[begin : begin + row_bytes])
 
 
-def test_a_missing_file_is_an_empty_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_folder", [False, True], ids=["missing", "folder"])
+def test_what_is_not_a_file_is_an_empty_one(tmp_path: Path, is_folder: bool) -> None:
+    if is_folder:
+        (tmp_path / "gone.bin").mkdir()
     with ShardFile(tmp_path / "gone.bin") as file:
         assert not file.copy(np.array([0]), np.zeros((1, 4), dtype=np.uint8)).any()
 

@@ -63,6 +63,15 @@ def test_prune_removes_what_was_not_used_for_long(store: EmbeddingStore) -> None
     assert np.array_equal(store.read("b", IMAGES)[0], ROWS)
 
 
+def test_a_day_of_use_that_is_damaged_counts_as_never(store: EmbeddingStore) -> None:
+    with store._database.change() as connection:
+        connection.execute(
+            "UPDATE usage SET day = 'x' WHERE layer = (SELECT id FROM layers WHERE key = 'a')"
+        )
+    assert store.prune(older_than=datetime.timedelta(days=7)).rows == 6
+    assert np.array_equal(store.read("b", IMAGES)[0], ROWS)
+
+
 def test_clear_removes_everything(store: EmbeddingStore) -> None:
     store.remember("fact", 1)
     store.clear()

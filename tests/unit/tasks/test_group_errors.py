@@ -212,6 +212,32 @@ class TestGroups:
         with pytest.raises(FacebenchError, match=message):
             make_task(pairs, **options)
 
+    @pytest.mark.parametrize("end", [",,", ""])
+    def test_spare_cells_of_a_spreadsheet_are_no_groups(
+        self, make_task: MakeTask, tmp_path: Path, end: str
+    ) -> None:
+        path = tmp_path / "groups.csv"
+        rows = [("who", "group"), *GROUP_OF.items()]
+        path.write_text("".join(f"{who},{group}{end}\n" for who, group in rows))
+        pairs = table().drop(columns=["group1", "group2"])
+        found = rows_of(make_task(pairs, groups=path))
+        pd.testing.assert_frame_equal(found, rows_of(make_task(pairs, groups=GROUP_OF)))
+
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("groups.csv", "who,group\nP0,a\nP1,b\nP0,b\n"),
+            ("groups.json", '{"P0": "a", "P1": "b", "P0": "b"}'),
+        ],
+    )
+    def test_a_person_of_two_groups_is_refused(
+        self, make_task: MakeTask, tmp_path: Path, name: str, text: str
+    ) -> None:
+        (tmp_path / name).write_text(text)
+        pairs = table().drop(columns=["group1", "group2"])
+        with pytest.raises(PairsError, match=rf"{name} must .*'P0' has two groups, 'a' and 'b'"):
+            make_task(pairs, groups=tmp_path / name)
+
     @pytest.mark.parametrize("text", ["[1, 2]", "{", '{"P0": ["a"]}', "3"])
     def test_a_json_of_something_else(self, make_task: MakeTask, tmp_path: Path, text) -> None:
         (tmp_path / "groups.json").write_text(text)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from facebench import AccuracyTask
-from facebench.data.pairs import find_images
+from facebench.data.pairs import find_images, read_pairs
 from facebench.errors import MissingImageError, PairsError
 from facebench.run.task_images import images_of
 
@@ -100,3 +100,20 @@ def test_an_absolute_path_inside_is_told_as_such(tmp_path):
     (tmp_path / "a.png").touch()
     with pytest.raises(PairsError, match=r"is an absolute path.*Write 'a\.png'"):
         find_images(pairs_of(str(tmp_path / "a.png")), tmp_path, task="t")
+
+
+@pytest.mark.parametrize("name", ["a\0b", "x" * 5000], ids=["nul", "long"])
+def test_a_name_that_no_file_can_have_is_missing_in_an_lfw_list_too(tmp_path, name):
+    path = tmp_path / "pairs.txt"
+    path.write_text(f"1\nAda\t1\t2\n{name}\t1\tAda\t1\n")
+    pairs = read_pairs(path, tmp_path)
+    with pytest.raises(MissingImageError, match="are missing") as caught:
+        find_images(pairs, tmp_path, task="t")
+    assert len(str(caught.value)) < 2000
+
+
+def test_a_number_of_thousands_of_digits_is_none_of_a_list(tmp_path):
+    path = tmp_path / "pairs.txt"
+    path.write_text(f"1\nAda\t1\t{'9' * 5000}\nAda\t1\tBo\t1\n")
+    with pytest.raises(PairsError, match=r"Line 2 of .* must be"):
+        read_pairs(path, tmp_path)
