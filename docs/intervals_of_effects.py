@@ -1,10 +1,10 @@
 """Measure coverage and size of effects and fairness, for docs/intervals.md.
 
-    python docs/intervals_of_effects.py [--worlds 400] [--people 8 12 20 30 100] [--keep FILE]
+    python docs/intervals_of_effects.py [--worlds 200] [--people 8 12 20 30 100] [--keep FILE]
 
 Every world goes through the tasks themselves. Coverage is the share of 95 % intervals that hold the
-truth, size the share of worlds without an effect with P < .05; with 400 worlds the Monte-Carlo
-error is about ±.011. FILE (JSON) keeps what is done, so that a run may be stopped.
+truth, size the share of worlds without an effect with P < .05; with 200 worlds the Monte-Carlo
+error is about ±.015. FILE (JSON) keeps what is done, so that a run may be stopped.
 """
 
 from __future__ import annotations
@@ -246,7 +246,7 @@ def _shown(value: float | None) -> str:
 def main() -> None:
     """Simulate what FILE does not have yet, and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--worlds", type=int, default=400)
+    parser.add_argument("--worlds", type=int, default=200)
     parser.add_argument("--people", type=int, nargs="+", default=PEOPLE)
     parser.add_argument("--keep", type=Path)
     given = parser.parse_args()

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from facebench.data.identity import contradictions, people_of_pairs, person_of
-from facebench.data.images import image_bytes, open_image
+from facebench.data.images import image_bytes, open_image, unknown_colours
 from facebench.data.made_stimuli import MadeFolder, MadeStimuli
 from facebench.data.pairs import (
     ImagePaths,
@@ -99,31 +99,32 @@ class _Images:
     decode: bool = True
     digests: dict[Path, str] = field(default_factory=dict)
     hashes: dict[Path, int | None] = field(default_factory=dict)
+    doubts: dict[Path, str] = field(default_factory=dict)
 
     def read(self, paths: Iterable[Path]) -> None:
         new = [path for path in dict.fromkeys(paths) if path not in self.digests]
         look_at = partial(_look_at, decode=self.decode)
         # Decoding leaves Python's lock, so threads share the work.
         with ThreadPoolExecutor() as threads:
-            for path, (digest, look) in zip(new, threads.map(look_at, new), strict=True):
-                self.digests[path], self.hashes[path] = digest, look
+            for path, (digest, look, doubt) in zip(new, threads.map(look_at, new), strict=True):
+                self.digests[path], self.hashes[path], self.doubts[path] = digest, look, doubt
 
 
-def _look_at(path: Path, decode: bool) -> tuple[str, int | None]:
-    """Return the digest of an image's bytes and its perceptual hash, None if it is not an image."""
+def _look_at(path: Path, decode: bool) -> tuple[str, int | None, str]:
+    """Return an image's digest, its hash (None where there is none), and doubts of its colours."""
     try:
         digest = hashlib.sha256(image_bytes(path)).hexdigest()
     except ImageError:
-        return str(path), None
+        return str(path), None, ""
     if not decode:
-        return digest, 0
+        return digest, 0, ""
     import imagehash
 
     try:
         bits = imagehash.phash(open_image(path)).hash.ravel()
     except ImageError:
-        return digest, None
-    return digest, int.from_bytes(np.packbits(bits).tobytes(), "big")
+        return digest, None, ""
+    return digest, int.from_bytes(np.packbits(bits).tobytes(), "big"), unknown_colours(path)
 
 
 def check_pairs(
@@ -141,7 +142,7 @@ def check_pairs(
       1,000, and how many more), but for manipulated stimuli of one set; Detail says where their
       folders are different people's (see `facebench.data.identity`), Rows where they make up a
       pair;
-    - 'unreadable image';
+    - 'unreadable image'; 'unknown colours', which are taken for sRGB (Detail says why);
     - with labels and images in folders of people: 'label against folder';
     - with labels and distances: 'one person under two names?', an impostor pair, and 'two people
       under one name?', a genuine pair, whose distance is more than 3.5 robust standard deviations
@@ -368,6 +369,8 @@ def _duplicates(
             yield found("identical images", first_of[images.digests[path]], path, 0.0)
         else:
             first_of[images.digests[path]] = path
+        if doubt := images.doubts[path]:
+            yield _DataFinding("unknown colours", names[path], "", [], float("nan"), doubt)
     if not images.decode:
         return
     different = list(first_of.values())

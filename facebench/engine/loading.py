@@ -8,6 +8,7 @@ than the network, workers run ahead.
 from __future__ import annotations
 
 import copy
+import functools
 import itertools
 import logging
 import multiprocessing
@@ -244,7 +245,7 @@ class Loader:
         if len(tensors) == 1:
             block = tensors[0]
         elif tensors:
-            block = _interleaved(parts, tensors[0], size)
+            block = _interleaved(parts, tensors, size)
         if block is not None and self._model.device.type == "cuda":
             block = block.pin_memory()
         return Batch(
@@ -261,7 +262,7 @@ def _first_good(parts: list[LoadedPart], tensor: torch.Tensor) -> Path:
     return next(item.path for item in part.items if not item.reason)
 
 
-def _interleaved(parts: list[LoadedPart], like: torch.Tensor, size: int) -> torch.Tensor:
+def _interleaved(parts: list[LoadedPart], tensors: list[torch.Tensor], size: int) -> torch.Tensor:
     """Put the workers' blocks in the order of the batch, leaving out what could not be read."""
     places = torch.full((size,), -1)
     for part in parts:
@@ -269,11 +270,13 @@ def _interleaved(parts: list[LoadedPart], like: torch.Tensor, size: int) -> torc
             if not item.reason:
                 places[position] = 0
     places[places == 0] = torch.arange(int((places == 0).sum()))
-    joined = torch.empty((int((places >= 0).sum()), *like.shape[1:]), dtype=like.dtype)
+    # The type that holds the values of all, as one process gives it.
+    dtype = functools.reduce(torch.promote_types, (tensor.dtype for tensor in tensors))
+    joined = torch.empty((int((places >= 0).sum()), *tensors[0].shape[1:]), dtype=dtype)
     for part in parts:
         if part.tensor is not None:
             own = places[part.positions]
-            joined[own[own >= 0]] = part.tensor
+            joined[own[own >= 0]] = part.tensor.to(dtype)
     return joined
 
 

@@ -178,7 +178,8 @@ def youden_threshold(labels: Any, scores: Any, *, higher_is_better: bool = True)
     float
         An observed score, not a midpoint: the last one accepted, as `AccuracyTask` reports it. Of
         equal maxima the strictest, which accepts none (+inf, for distances -inf) where no
-        threshold beats rejecting every pair.
+        threshold beats rejecting every pair. Where the last one accepted is itself infinitely
+        similar, the largest finite number stands for it.
 
     Raises
     ------
@@ -198,7 +199,9 @@ def youden_threshold(labels: Any, scores: Any, *, higher_is_better: bool = True)
     # As whole numbers of pairs: 2/3 - 1/3 and 1 - 2/3 are equal, but not in floating point.
     gain = counts.true_matches * counts.n_impostor - counts.false_matches * counts.n_genuine
     best = int(np.argmax(gain)) if gain.size else 0
-    similarity = float(counts.observed[best]) if gain.size and gain[best] > 0 else np.inf
+    similarity = np.inf
+    if gain.size and gain[best] > 0:
+        similarity = min(float(counts.observed[best]), float(np.finfo(np.float64).max))
     return similarity if higher_is_better else -similarity
 
 

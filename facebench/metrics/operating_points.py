@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, overload
+from typing import Any, Literal, NamedTuple, get_args, overload
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from facebench.types import FloatArray, IntArray
 
 __all__ = ["Eer", "FnmrAtFmr", "TarAtFar", "eer", "fnmr_at_fmr", "hull_vertices", "tar_at_far"]
 
+EerMethod = Literal["midpoint", "fvc2000", "hull"]
 _TARGETS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 
 
@@ -117,7 +118,7 @@ def eer(
     scores: Any = None,
     *,
     higher_is_better: bool = True,
-    method: Literal["midpoint", "hull"] = "midpoint",
+    method: EerMethod = "midpoint",
 ) -> Eer:
     """Equal error rate: where false matches and false non-matches are equally frequent.
 
@@ -129,10 +130,11 @@ def eer(
         Similarities or distances.
     higher_is_better : bool, default True
         False for distances.
-    method : {'midpoint', 'hull'}
-        'midpoint': of the thresholds with the least abs(FMR - FNMR) the one with the least
-        FMR + FNMR; the rate is their mean, (FMR + FNMR) / 2. 'hull': where the convex hull of the
-        ROC meets FMR = FNMR; threshold, low and high are of the hull's corner nearest to it.
+    method : {'midpoint', 'fvc2000', 'hull'}
+        'midpoint': the threshold of least abs(FMR - FNMR), of two such that of least FMR + FNMR;
+        the rate is their mean, (FMR + FNMR) / 2. 'fvc2000': likewise the mean, but at that one of
+        the two thresholds about FMR = FNMR with the least FMR + FNMR. 'hull': where the convex hull
+        of the ROC meets FMR = FNMR; threshold, low and high are of the hull's corner nearest to it.
 
     Returns
     -------
@@ -146,9 +148,11 @@ def eer(
 
     References
     ----------
-    D. Maio et al., "FVC2000: Fingerprint verification competition", IEEE TPAMI 24 (2002), for the
-    midpoint and its interval; N. Brümmer and J. du Preez, "Application-independent evaluation of
-    speaker detection", Computer Speech and Language 20 (2006), for the hull.
+    D. Maio et al., "FVC2000: Fingerprint verification competition", IEEE TPAMI 24 (2002) 402-412,
+    for 'fvc2000' and the interval from low to high; 'midpoint' is the common reading of a ROC at
+    FMR = FNMR, and differs from it where the two thresholds differ; N. Brümmer and J. du Preez,
+    "Application-independent evaluation of speaker detection", Computer Speech and Language 20
+    (2006), for the hull.
 
     Examples
     --------
@@ -157,21 +161,22 @@ def eer(
     >>> round(eer(labels, scores).rate, 4), round(eer(labels, scores, method="hull").rate, 4)
     (0.3333, 0.2857)
     """
-    if method not in ("midpoint", "hull"):
-        msg = f"The 'method' parameter of eer must be 'midpoint' or 'hull'. Got {method!r} instead."
+    if method not in get_args(EerMethod):
+        known = ", ".join(map(repr, get_args(EerMethod)))
+        msg = f"The 'method' parameter of eer must be one of {known}. Got {method!r} instead."
         raise ValueError(msg)
     curve = as_roc(labels, scores, higher_is_better)
     if method == "hull":
         rate, point = _hull_rate(curve, hull_vertices(curve))
     else:
-        point = _most_equal(curve)
+        point = _most_equal(curve, least_sum=method == "fvc2000")
         rate = float((curve.fmr[point] + curve.fnmr[point]) / 2)
     errors = float(curve.fmr[point]), float(curve.fnmr[point])
     return Eer(rate, float(curve.thresholds[point]), min(errors), max(errors))
 
 
-def _most_equal(curve: Roc) -> int:
-    """Return the point of least abs(FMR - FNMR), and of two such the one of least sum."""
+def _most_equal(curve: Roc, *, least_sum: bool) -> int:
+    """Return the point of least abs(FMR - FNMR), or of least sum of the two about the crossing."""
 
     def counts(point: int) -> tuple[int, int]:
         # In whole comparisons: rates that are equal as fractions may differ as floating point.
@@ -186,6 +191,9 @@ def _most_equal(curve: Roc) -> int:
     # FMR - FNMR grows from point to point, so only the two about its change of sign compete.
     after = bisect_left(range(curve.fmr.size), 0, key=excess)
     nearest = range(max(after - 1, 0), min(after + 1, curve.fmr.size))
+    if least_sum:
+        # Of equal sums the threshold with FMR >= FNMR; where both are equal there is no other.
+        return min(nearest[::-1], key=lambda point: (excess(point) != 0, sum(counts(point))))
     return min(nearest, key=lambda point: (abs(excess(point)), sum(counts(point))))
 
 

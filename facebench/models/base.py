@@ -18,7 +18,7 @@ from facebench.errors import InputError, LayerOutputError, ModelError
 from facebench.models.checkpoints import StateDict, count_identities, load_into, read_checkpoint
 from facebench.models.layer_search import by_pattern, find_layers, leaf_layers
 from facebench.models.layers import LayerRecorder, batch_output, flat_copy
-from facebench.models.trials import own_batch, settle_layers, try_another_number
+from facebench.models.trials import own_batch, set_eval, settle_layers, try_another_number
 from facebench.types import StrPath
 
 __all__ = ["BaseModel"]
@@ -176,7 +176,7 @@ class BaseModel(ABC):
         return count_identities(weights)
 
     def _settle(self) -> None:
-        self.model.to(self.device).eval()
+        set_eval(self.model.to(self.device))
         # One by one: a TorchScript network as a whole cannot.
         for weight in self.model.parameters():
             weight.requires_grad_(False)
@@ -319,7 +319,7 @@ class BaseModel(ABC):
         n_images = placed.shape[0]
         self._recorder.start(n_images)
         # A user's _forward may have switched to train mode, or never left it.
-        self.model.eval()
+        set_eval(self.model)
         try:
             with torch.no_grad():
                 result = self._forward(placed)
@@ -362,7 +362,7 @@ class BaseModel(ABC):
         batch = self._placed(batch)
         n_images = batch.shape[0]
         learning = self._recorder.start_raw(n_images, limit)
-        self.model.eval()
+        set_eval(self.model)
         try:
             with torch.no_grad() if learning else torch.inference_mode():
                 result = self._forward(batch)

@@ -219,11 +219,15 @@ def refused_pickle(source: StrPath, error: Exception | None = None) -> WeightsEr
             "PyTorch. Download or save them again."
         )
         return WeightsError(msg)
-    such = f" ({named[1]})" if named else ""
+    what = (
+        f"but a pickle that would build other objects ({named[1]}), as a file of a whole model "
+        "is, which can run code"
+        if named
+        else "but a pickle that would build other objects, which can run code, or they are damaged"
+    )
     msg = (
-        f"The weights in {source} were refused: they are not plain tensors but a pickle that would "
-        f"build other objects{such}, which can run code, or they are damaged. If you trust their "
-        "source, load them there and save torch.save(model.state_dict(), …)."
+        f"The weights in {source} were refused: they are not plain tensors {what}. If you trust "
+        "their source, load them there and save torch.save(model.state_dict(), …)."
     )
     return WeightsError(msg)
 
@@ -296,7 +300,8 @@ def load_into(network: nn.Module, state: StateDict, weights_path: StrPath) -> No
         places = ", ".join(repr(f"{where}.{prefix}".strip(".")) for where, _, prefix in fitting)
         msg = (
             f"The weights file {weights_path} holds several networks that fit "
-            f"{type(network).__name__}: {places}. Save the one you mean as a file of its own."
+            f"{type(network).__name__}: {places}. Save the one you mean as a file of its own"
+            f"{_how_to_save(weights_path, fitting[0][0])}."
         )
         raise WeightsError(msg)
     if fitting:
@@ -315,6 +320,13 @@ def load_into(network: nn.Module, state: StateDict, weights_path: StrPath) -> No
     if missing or unexpected or misshapen:
         raise _unfitting(network, state, weights_path, (missing, unexpected, misshapen))
     network.load_state_dict(fitted, strict=False)
+
+
+def _how_to_save(weights_path: StrPath, where: str) -> str:
+    if not where:
+        return ""
+    place = "".join(f"[{name!r}]" for name in where.split("."))
+    return f", as in torch.save(torch.load({str(weights_path)!r}){place}, …)"
 
 
 def _candidates(state: StateDict, own: StateDict) -> Iterator[tuple[str, Renamed[torch.Tensor]]]:

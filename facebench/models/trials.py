@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from PIL import Image
+from torch import nn
 
 from facebench.models.layer_search import in_torchscript
 from facebench.models.layers import LayerRecorder, batch_output, check_batch_axis
@@ -21,9 +22,26 @@ from facebench.models.layers import LayerRecorder, batch_output, check_batch_axi
 if TYPE_CHECKING:
     from facebench.models.base import BaseModel
 
-__all__ = ["measure_layers", "own_batch", "settle_layers", "try_another_number", "unchanged"]
+__all__ = [
+    "measure_layers",
+    "own_batch",
+    "set_eval",
+    "settle_layers",
+    "try_another_number",
+    "unchanged",
+]
 
 _log = logging.getLogger(__name__)
+
+
+def set_eval(network: nn.Module) -> None:
+    """Switch a network to eval mode; one of torch.export stays in the mode it was exported in."""
+    try:
+        network.eval()
+    except NotImplementedError:
+        # Its graph has no other mode. Batch statistics and dropout in it are found by a run.
+        if not isinstance(network, torch.fx.GraphModule):
+            raise
 
 
 def own_batch(model: BaseModel) -> torch.Tensor:
@@ -66,7 +84,7 @@ def unchanged(model: BaseModel) -> Iterator[None]:
 def _run_some(model: BaseModel, batch: torch.Tensor, n_images: int) -> Any:
     """Run so many images, those of a batch over and over."""
     some = batch[torch.arange(n_images, device=batch.device) % len(batch)]
-    model.model.eval()
+    set_eval(model.model)
     with torch.no_grad():
         return model._forward(model._placed(some))
 

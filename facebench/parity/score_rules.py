@@ -1,4 +1,4 @@
-"""Rules whose thresholds follow the scores: FaceX-Zoo, deepface, and the official one of LFW."""
+"""Rules whose thresholds follow the scores: FaceX-Zoo, deepface, FacesBenchmark, official LFW."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from facebench.metrics.verification import kfold_accuracy
 from facebench.parity.outcome import Outcome, checked_scores, contiguous_folds, grid_accuracies
 
-__all__ = ["deepface", "facexzoo", "lfw"]
+__all__ = ["deepface", "faces_benchmark", "facexzoo", "lfw"]
 
 STEPS = 1000
 
@@ -64,8 +64,9 @@ def facexzoo(labels: Any, similarities: Any, *, folds: int = 10) -> Outcome:
             1, STEPS + 1
         )
         mated, unmated = np.sort(trained[same]), np.sort(trained[~same])
-        tpr = 1 - np.searchsorted(mated, grid, side="right") / mated.size
-        fpr = 1 - np.searchsorted(unmated, grid, side="right") / unmated.size
+        # Equal indices are told apart by rounding, there as here: counts above, divided.
+        tpr = (mated.size - np.searchsorted(mated, grid, side="right")) / mated.size
+        fpr = (unmated.size - np.searchsorted(unmated, grid, side="right")) / unmated.size
         threshold = float(grid[np.argmax(tpr - fpr)])
         right = np.where(genuine[judged], values[judged] > threshold, values[judged] < threshold)
         accuracies.append(right.mean())
@@ -77,6 +78,55 @@ def facexzoo(labels: Any, similarities: Any, *, folds: int = 10) -> Outcome:
         np.array(accuracies),
         np.array(thresholds),
     )
+
+
+def faces_benchmark(labels: Any, distances: Any) -> Outcome:
+    """FacesBenchmark, whose import paths facebench keeps: strictly above its own threshold.
+
+    The threshold is the similarity (1 - distance) with the best Youden index on the same pairs, of
+    equal ones the largest; accepted if similarity > threshold, so that the pair which the
+    threshold was taken from is rejected. `AccuracyTask` accepts it.
+
+    Parameters
+    ----------
+    labels : array-like, shape [N]
+        1 genuine, 0 impostor.
+    distances : array-like, shape [N]
+        Distances of any kind.
+
+    Returns
+    -------
+    Outcome
+        accuracy on the same pairs; no spread. The threshold is a similarity, infinity where none
+        is better than rejecting all pairs.
+
+    Raises
+    ------
+    ValueError
+        If there is one class only, or a score is NaN.
+
+    References
+    ----------
+    The indices are those of ``sklearn.metrics.roc_curve``, compared in floating point.
+
+    Examples
+    --------
+    >>> found = faces_benchmark([1, 1, 0, 0], [0.25, 0.5, 0.75, 1.0])
+    >>> found.accuracy, found.thresholds
+    (0.75, array([0.5]))
+    """
+    genuine, values = checked_scores(labels, distances)
+    similarities = 1.0 - values
+    observed = np.unique(similarities)
+    above = [
+        part.size - np.searchsorted(np.sort(part), observed, side="left")
+        for part in (similarities[genuine], similarities[~genuine])
+    ]
+    gain = (above[0] / genuine.sum() - above[1] / (~genuine).sum())[::-1]
+    best = int(np.argmax(gain))
+    threshold = float(observed[::-1][best]) if gain[best] > 0 else np.inf
+    accuracy = float(np.mean((similarities > threshold) == genuine))
+    return Outcome(accuracy, float("nan"), "", np.array([accuracy]), np.array([threshold]))
 
 
 def deepface(labels: Any, distances: Any) -> Outcome:

@@ -10,7 +10,7 @@ import numpy as np
 from facebench.metrics.verification import best_accuracy
 from facebench.parity.grid_rules import facenet, facenet_centred, insightface
 from facebench.parity.outcome import Outcome
-from facebench.parity.score_rules import deepface, facexzoo, lfw
+from facebench.parity.score_rules import deepface, faces_benchmark, facexzoo, lfw
 from facebench.parity.vectors import cosine_similarities, normalised, squared_distances
 from facebench.types import Float64Array
 
@@ -28,6 +28,8 @@ RULES = {
     "insightface": "as facenet, on the normalised sum of the embeddings of image and mirror image",
     "facexzoo": "thresholds of best Youden index from 1,000 steps of the cosine; a score on the "
     "threshold is wrong for either class",
+    "faces_benchmark": "threshold of best Youden index on the pairs it is judged on, strictly "
+    "larger similarity accepted, so that the pair on the threshold is rejected",
     "deepface": "threshold chosen on the pairs it is judged on, only between the class means",
     "oracle": "threshold chosen on the pairs it is judged on, exact: an upper bound",
 }
@@ -74,6 +76,8 @@ def _outcome(rule: str, labels: Any, pairs: _Pairs, folds: Any, cut: int) -> Out
         return facenet(labels, pairs.squared, folds=cut)
     if rule == "facexzoo":
         return facexzoo(labels, pairs.cosines, folds=cut)
+    if rule == "faces_benchmark":
+        return faces_benchmark(labels, pairs.distances)
     if rule == "deepface":
         return deepface(labels, pairs.distances)
     if rule == "oracle":

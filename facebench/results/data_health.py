@@ -27,9 +27,12 @@ _DIFFERENT = "of different people"
 _OF_IMAGES = {
     "missing image": "Missing images",
     "unreadable image": "Images that cannot be read",
+    "unknown colours": "Images of unknown colours, taken for sRGB",
     "identical images": "Identical images under several names",
     "near duplicates": "Near duplicates",
 }
+# Looked for where images are decoded.
+_OF_DECODED = ("unknown colours", "near duplicates")
 _LEAKS = {
     "identical images": "Leaks: identical images of different people, by folder",
     "near duplicates": "Leaks: near duplicates of different people, by folder",
@@ -222,7 +225,7 @@ def _best_distances(
 def _looked_for(task: Any, *, decode: bool, distances: bool) -> list[tuple[str, str]]:
     kinds = [*_OF_IMAGES.items()]
     if not decode:
-        kinds = [(kind, what) for kind, what in kinds if kind != "near duplicates"]
+        kinds = [(kind, what) for kind, what in kinds if kind not in _OF_DECODED]
     if hasattr(task, "pairs_df"):
         kinds += _OF_PAIRS.items()
         if getattr(task, "true_label", None) in task.pairs_df:

@@ -108,8 +108,8 @@ class Run:
         """
         import pandas as pd
 
-        file = self.path / FAILURES_FILE
-        if not file.exists():
+        if FAILURES_FILE not in self.manifest[CHECKSUMS] and not self._has(FAILURES_FILE):
+            # No model looked for faces.
             return empty_failures()
 
         def read(path: Path) -> pd.DataFrame:
@@ -118,7 +118,7 @@ class Run:
             })  # fmt: skip
             return table[list(FAILURE_COLUMNS)]
 
-        return _readable(file, read)
+        return self._read(FAILURES_FILE, read)
 
     @property
     def models(self) -> list[str]:
@@ -258,7 +258,8 @@ def load_run(path: StrPath) -> Run:
     manifest = read_manifest(folder)
     # Numbers are read from other files; still, people read these.
     for file in changed_tables(folder, manifest, within="*.csv"):
-        _log.warning("%s facebench reads %s instead.", told_changed(file), RESULTS_FILE)
+        if file.name != FAILURES_FILE:
+            _log.warning("%s facebench reads %s instead.", told_changed(file), RESULTS_FILE)
     return Run(folder, manifest)
 
 

@@ -101,6 +101,11 @@ def lock_file(folder: Path, name: str) -> int:
         descriptor = os.open(folder / name, flags | os.O_CREAT, 0o666)
         open_to_others(folder / name)
         return descriptor
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise
+        msg = f"{folder / name} of the embedding store must be a file, and is not. Remove it."
+        raise StoreError(msg) from error
 
 
 def is_of_another_program(path: Path) -> bool:

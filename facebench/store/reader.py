@@ -99,15 +99,17 @@ class RowReader:
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Read rows and verify them; see `EmbeddingStore.read`."""
         found, places, index = self.find(layer_key, digests)
+        # An index of no rows has a width too: rows were removed, and the layer is known.
+        nothing = np.empty((0, 0 if index is None else index.width), dtype=np.float32)
         if index is None or not len(places):
-            return np.empty((0, index.width if index else 0), dtype=np.float32), found
+            return nothing, found
         data, whole = self._fetch(layer_key, index, places)
         if not whole.all():
             # Another process may have moved rows meanwhile: damaged is what the index of now says.
             self.forget()
             found, places, index = self.find(layer_key, digests)
             if index is None:
-                return np.empty((0, 0), dtype=np.float32), found
+                return nothing, found
             data, whole = self._fetch(layer_key, index, places)
         if not whole.all():
             self._drop(layer_key, index, places.take(~whole))

@@ -2,6 +2,8 @@
 
 import os
 import random
+import subprocess
+import sys
 from contextlib import chdir
 
 import pandas as pd
@@ -246,6 +248,11 @@ def test_experiments(seed, world, undamaged):
         assert tree is None or means(found.plain(), tree)
     with canary(world):
         done = called("validate", "--quiet")
+        if seed % 100 == 0:
+            command = [sys.executable, "-m", "facebench.cli", "validate", "--quiet", "x.yaml"]
+            apart = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert apart.returncode == done.exit_code
+            assert "Traceback" not in apart.stderr
         if done.exit_code or rng.random() < 0.5:
             return
         after = numbers(content)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from facebench.columns import LAYER, MODEL, TASK
 from facebench.errors import InputError
 from facebench.figures.records.error_curves import det_figure, discard_figure, roc_figure
 from facebench.figures.records.pair_pictures import groups_figure, hardest_figure, scores_figure
-from facebench.figures.records.scores import each_layer, identity_columns
+from facebench.figures.records.scores import LayerScores, each_layer, identity_columns
 from facebench.figures.records.tables import check_column, check_table, draw_tasks
 
 if TYPE_CHECKING:
@@ -72,14 +72,16 @@ class VerificationPlots:
             If a table lacks something, or holds what cannot be a label or a distance.
         """
         where = "PlotHelper.roc_plot"
-        check_table(performances, where, (TASK, MODEL, LAYER))
-        columns = identity_columns(identity, where)
-
-        def draw(task: str, rows: pd.DataFrame) -> Figure:
-            layers = each_layer(rows, distances, label_column, where, columns=columns)
-            return roc_figure(list(layers), task, identity, n_resamples)
-
-        return draw_tasks(performances, output_dir, file_name, draw)
+        return _draw(
+            where,
+            performances,
+            distances,
+            output_dir,
+            file_name,
+            label_column,
+            lambda layers, task: roc_figure(layers, task, identity, n_resamples),
+            columns=identity_columns(identity, where),
+        )
 
     @staticmethod
     def det_plot(
@@ -109,14 +111,16 @@ class VerificationPlots:
             As `roc_plot`.
         """
         where = "PlotHelper.det_plot"
-        check_table(performances, where, (TASK, MODEL, LAYER))
-        columns = identity_columns(identity, where)
-
-        def draw(task: str, rows: pd.DataFrame) -> Figure:
-            layers = each_layer(rows, distances, label_column, where, columns=columns)
-            return det_figure(list(layers), task, identity, n_resamples)
-
-        return draw_tasks(performances, output_dir, file_name, draw)
+        return _draw(
+            where,
+            performances,
+            distances,
+            output_dir,
+            file_name,
+            label_column,
+            lambda layers, task: det_figure(layers, task, identity, n_resamples),
+            columns=identity_columns(identity, where),
+        )
 
     @staticmethod
     def error_discard_plot(
@@ -152,15 +156,17 @@ class VerificationPlots:
         InputError
             As `roc_plot`, or if a quality is missing or `fmr` needs more impostors.
         """
-        where = "PlotHelper.error_discard_plot"
-        check_table(performances, where, (TASK, MODEL, LAYER))
         columns = (quality,) if isinstance(quality, str) else tuple(quality)
-
-        def draw(task: str, rows: pd.DataFrame) -> Figure:
-            layers = each_layer(rows, distances, label_column, where, columns=columns)
-            return discard_figure(list(layers), task, columns, fmr)
-
-        return draw_tasks(performances, output_dir, file_name, draw)
+        return _draw(
+            "PlotHelper.error_discard_plot",
+            performances,
+            distances,
+            output_dir,
+            file_name,
+            label_column,
+            lambda layers, task: discard_figure(layers, task, columns, fmr),
+            columns=columns,
+        )
 
     @staticmethod
     def score_histogram(
@@ -193,16 +199,16 @@ class VerificationPlots:
         InputError
             As `roc_plot`, or if there is no such column.
         """
-        where = "PlotHelper.score_histogram"
-        _check(performances, where, threshold_column)
-
-        def draw(task: str, rows: pd.DataFrame) -> Figure:
-            layers = each_layer(
-                rows, distances, label_column, where, threshold_column=threshold_column
-            )
-            return scores_figure(list(layers), task, threshold_column)
-
-        return draw_tasks(performances, output_dir, file_name, draw)
+        return _draw(
+            "PlotHelper.score_histogram",
+            performances,
+            distances,
+            output_dir,
+            file_name,
+            label_column,
+            lambda layers, task: scores_figure(layers, task, threshold_column),
+            threshold_column=threshold_column,
+        )
 
     @staticmethod
     def group_heat_map(
@@ -238,21 +244,17 @@ class VerificationPlots:
         InputError
             As `score_histogram`, or if no pair has groups.
         """
-        where = "PlotHelper.group_heat_map"
-        _check(performances, where, threshold_column)
-
-        def draw(task: str, rows: pd.DataFrame) -> Figure:
-            layers = each_layer(
-                rows,
-                distances,
-                label_column,
-                where,
-                columns=group_columns,
-                threshold_column=threshold_column,
-            )
-            return groups_figure(list(layers), task, group_columns, threshold_column)
-
-        return draw_tasks(performances, output_dir, file_name, draw)
+        return _draw(
+            "PlotHelper.group_heat_map",
+            performances,
+            distances,
+            output_dir,
+            file_name,
+            label_column,
+            lambda layers, task: groups_figure(layers, task, group_columns, threshold_column),
+            columns=group_columns,
+            threshold_column=threshold_column,
+        )
 
     @staticmethod
     def hardest_pairs(
@@ -293,27 +295,48 @@ class VerificationPlots:
             As `score_histogram`, or if `count` is not 1 or more.
         """
         where = "PlotHelper.hardest_pairs"
-        _check(performances, where, threshold_column)
         if count < 1:
             message = f"The 'count' parameter of {where} must be 1 or more. Got {count!r} instead."
             raise InputError(message)
 
-        def draw(task: str, rows: pd.DataFrame) -> Figure:
-            layers = each_layer(
-                rows,
-                distances,
-                label_column,
-                where,
-                columns=("img1", "img2"),
-                threshold_column=threshold_column,
-            )
+        def figure(layers: list[LayerScores], task: str) -> Figure:
             folder = images_path[task] if isinstance(images_path, Mapping) else images_path
-            return hardest_figure(list(layers), task, Path(folder), count, threshold_column)
+            return hardest_figure(layers, task, Path(folder), count, threshold_column)
 
-        return draw_tasks(performances, output_dir, file_name, draw)
+        return _draw(
+            where,
+            performances,
+            distances,
+            output_dir,
+            file_name,
+            label_column,
+            figure,
+            columns=("img1", "img2"),
+            threshold_column=threshold_column,
+        )
 
 
-def _check(performances: pd.DataFrame, where: str, threshold_column: str | None) -> None:
+def _draw(
+    where: str,
+    performances: pd.DataFrame,
+    distances: Distances,
+    output_dir: str | Path,
+    file_name: str,
+    label_column: str,
+    figure: Callable[[list[LayerScores], str], Figure],
+    *,
+    columns: Sequence[str] = (),
+    threshold_column: str | None = None,
+) -> list[Path]:
+    """Draw a figure of each task's layers, of which `columns` of the distances are needed too."""
     check_table(performances, where, (TASK, MODEL, LAYER))
     if threshold_column is not None:
         check_column(performances, where, "threshold_column", threshold_column)
+
+    def draw(task: str, rows: pd.DataFrame) -> Figure:
+        layers = each_layer(
+            rows, distances, label_column, where, columns=columns, threshold_column=threshold_column
+        )
+        return figure(list(layers), task)
+
+    return draw_tasks(performances, output_dir, file_name, draw)

@@ -53,18 +53,13 @@ def spearman_influence(x: Any, y: Any) -> Influence:
 
     Parameters
     ----------
-    x, y : array-like, shape [N]
-        Finite numbers, neither constant.
+    x, y
+        See `pearson_influence`.
 
     Returns
     -------
     Influence
         Of rho (midranks for ties).
-
-    Raises
-    ------
-    ValueError
-        If lengths differ or a side is constant.
 
     References
     ----------
@@ -97,18 +92,13 @@ def kendall_influence(x: Any, y: Any) -> Influence:
 
     Parameters
     ----------
-    x, y : array-like, shape [N]
-        Finite numbers, neither constant.
+    x, y
+        See `pearson_influence`.
 
     Returns
     -------
     Influence
         Of tau-b.
-
-    Raises
-    ------
-    ValueError
-        If lengths differ or a side is constant.
 
     References
     ----------
@@ -137,18 +127,13 @@ def tau_a_influence(x: Any, y: Any) -> Influence:
 
     Parameters
     ----------
-    x, y : array-like, shape [N]
-        Finite numbers, neither constant.
+    x, y
+        See `pearson_influence`.
 
     Returns
     -------
     Influence
         Of tau-a.
-
-    Raises
-    ------
-    ValueError
-        If lengths differ or a side is constant.
 
     Examples
     --------

@@ -69,8 +69,8 @@ def curve_data(pairs: PairRows) -> dict[str, Any]:
 
     Parameters
     ----------
-    pairs : PairRows
-        Labelled pairs of one layer.
+    pairs
+        See `slider_data`.
 
     Returns
     -------
@@ -94,8 +94,8 @@ def operating_points(pairs: PairRows) -> list[float | None]:
 
     Parameters
     ----------
-    pairs : PairRows
-        Labelled pairs of one layer.
+    pairs
+        See `slider_data`.
 
     Returns
     -------

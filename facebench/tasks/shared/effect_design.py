@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import PurePosixPath
@@ -31,6 +32,8 @@ __all__ = [
     "members_of",
     "units_of",
 ]
+
+_log = logging.getLogger(__name__)
 
 # A condition, or several whose measures are averaged.
 Side = str | Sequence[str]
@@ -255,7 +258,8 @@ def items_of(
     """Find the items that recur in every condition, and the photographs behind the images.
 
     Images of one photograph in several conditions are told by their names: the folder that all
-    images of a condition share, such as 'upright/', is left aside.
+    images of a condition share, such as 'upright/', is left aside. Where a condition has several
+    folders, names of files count, if each is there once; a warning tells.
 
     Parameters
     ----------
@@ -287,16 +291,51 @@ def items_of(
         named = require_column(
             pairs, item_column, parameter="item_column", owner=owner, path=path
         ).astype(str)
-        keys = named.to_numpy(dtype=np.str_)
-    else:
-        keys = np.array(["\0".join(pair) for pair in zip(*photographs, strict=True)], dtype=np.str_)
+        return _recurring(named.to_numpy(dtype=np.str_), cell, involved), photographs
+    items = _recurring(_joined(photographs), cell, involved)
+    if items is None and (files := _names_of_files(pairs, cell)) is not None:
+        items = _recurring(_joined(files), cell, involved)
+        if items is not None:
+            _log.warning(
+                "%s takes images of one file name, such as %r, for one photograph in all "
+                "conditions of %s, though their folders differ. If that is wrong, name the items "
+                "(item_column) or the people (identity).",
+                owner,
+                str(files[0][0]),
+                path,
+            )
+            return items, files
+    return items, photographs
+
+
+def _joined(photographs: list[NDArray[np.str_]]) -> NDArray[np.str_]:
+    return np.array(["\0".join(pair) for pair in zip(*photographs, strict=True)], dtype=np.str_)
+
+
+def _recurring(
+    keys: NDArray[np.str_], cell: IntArray, involved: NDArray[np.bool_]
+) -> IntArray | None:
+    """Give items numbers by their names; None where most are not once in every condition."""
     items = np.asarray(np.unique(keys, return_inverse=True)[1], dtype=np.intp)
     compared = np.unique(cell[involved], return_inverse=True)[1]
     counts = np.zeros((int(items.max()) + 1, int(compared.max()) + 1), dtype=np.intp)
     np.add.at(counts, (items[involved], compared), 1)
     present = counts[counts.any(axis=1)]
     is_paired = (present <= 1).all() and (present == 1).all(axis=1).mean() > _MOST
-    return (items if is_paired else None), photographs
+    return items if is_paired else None
+
+
+def _names_of_files(pairs: pd.DataFrame, cell: IntArray) -> list[NDArray[np.str_]] | None:
+    """Give names without folders; None where a side of a condition has two images of one name."""
+    paths = [
+        pairs[side].str.replace("\\", "/").to_numpy(dtype=np.str_) for side in ("img1", "img2")
+    ]
+    files = [np.array([PurePosixPath(path).name for path in side]) for side in paths]
+    for k in np.unique(cell):
+        for own, named in zip(paths, files, strict=True):
+            if np.unique(named[cell == k]).size < np.unique(own[cell == k]).size:
+                return None
+    return files
 
 
 def _without_folder(names: pd.Series, cell: IntArray) -> NDArray[np.str_]:

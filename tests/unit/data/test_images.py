@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,9 +13,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms, features
+from PIL import Image, ImageCms, PngImagePlugin, features
 
-from facebench.data.images import open_image
+from facebench.data.images import _adobe_rgb, open_image, unknown_colours
 from facebench.errors import ImageError, MissingImageError
 
 ORIENTATION_TAG = 274
@@ -392,6 +393,116 @@ class TestMetadata:
         found = np.asarray(open_image(path), dtype=int)
         assert np.abs(found - np.asarray(expected, dtype=int)).max() <= 1
         assert np.abs(found - np.asarray(image, dtype=int)).max() > 50
+
+    @pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF", "WEBP"])
+    @pytest.mark.parametrize(
+        ("space", "index", "is_adobe"),
+        [(65_535, "R03", True), (None, "R03", True), (2, None, True), (1, "R98", False),
+         (1, "R03", False), (65_535, None, None), (None, None, False)],
+    )  # fmt: skip
+    def test_adobe_rgb_may_be_in_the_exif_alone(
+        self, tmp_path: Path, form: str, space: int | None, index: str | None, is_adobe: bool | None
+    ) -> None:
+        if form == "TIFF" and index is not None:
+            pytest.skip("Pillow does not write it")
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        if space is not None:
+            exif.get_ifd(0x8769)[0xA001] = space
+        if index is not None:
+            exif.get_ifd(0x8769)[0xA005] = {1: index}
+        path = tmp_path / "a"
+        options = {"lossless": True} if form == "WEBP" else {"quality": 100, "subsampling": 0}
+        Image.new("RGB", (16, 16), (60, 180, 90)).save(path, form, exif=exif.tobytes(), **options)
+        found = np.asarray(open_image(path), dtype=int)[8, 8]
+        # By the definitions of both spaces, D65 throughout.
+        linear = (np.array([60, 180, 90]) / 255) ** (563 / 256)
+        to_xyz = [
+            [0.57667, 0.18556, 0.18823],
+            [0.29734, 0.62736, 0.07529],
+            [0.02703, 0.07069, 0.99134],
+        ]
+        srgb = (
+            np.linalg.inv(
+                [
+                    [0.41239, 0.35758, 0.18048],
+                    [0.21264, 0.71517, 0.07219],
+                    [0.01933, 0.11919, 0.95053],
+                ]
+            )
+            @ to_xyz
+            @ linear
+        )
+        srgb = np.clip(srgb, 0, 1)
+        seen = 255 * np.where(srgb > 0.0031308, 1.055 * srgb ** (1 / 2.4) - 0.055, 12.92 * srgb)
+        expected = seen if is_adobe else [60, 180, 90]
+        assert np.abs(found - expected).max() <= 3
+        assert ("EXIF" in unknown_colours(path)) == (is_adobe is None)
+
+    def test_lab_is_seen_as_a_viewer_shows_it(self, tmp_path: Path) -> None:
+        plain = Image.effect_noise((32, 32), 60).convert("RGB")
+        tinted = Image.blend(plain, Image.new("RGB", plain.size, (200, 90, 60)), 0.5)
+        lab = ImageCms.profileToProfile(
+            tinted, ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"
+        )
+        lab.save(tmp_path / "a.tif")
+        found = np.asarray(open_image(tmp_path / "a.tif"), dtype=int)
+        assert np.abs(found - np.asarray(tinted, dtype=int)).max() <= 6
+        assert unknown_colours(tmp_path / "a.tif") == ""
+
+    @pytest.mark.parametrize("mode", ["L", "LA", "P", "PA", "RGBA", "I;16"])
+    def test_the_profile_counts_whatever_the_mode(self, tmp_path: Path, mode: str) -> None:
+        # A screen of gamma 1, so that greys become lighter too.
+        form = "TIFF" if mode == "PA" else "PNG"
+        if mode == "I;16":
+            image = Image.fromarray(np.full((8, 8), 100 * 257, dtype=np.uint16))
+        else:
+            image = Image.new("RGB", (8, 8), (100, 100, 100)).convert(mode)
+        path = tmp_path / "a"
+        try:
+            image.save(path, form, icc_profile=_gamma_1())
+        except OSError:
+            pytest.skip(f"Pillow writes no {form} of mode {mode}")
+        found = np.asarray(open_image(path), dtype=int)
+        expected = 255 * (1.055 * (100 / 255) ** (1 / 2.4) - 0.055)
+        assert np.abs(found - expected).max() <= 2
+
+    def test_what_cannot_be_known_is_told(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.tif"
+        Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(path)
+        assert "without a colour profile" in unknown_colours(path)
+        Image.new("RGB", (8, 8)).save(tmp_path / "b.png", icc_profile=b"damaged")
+        assert "cannot be used" in unknown_colours(tmp_path / "b.png")
+        info = PngImagePlugin.PngInfo()
+        info.add(b"gAMA", (100_000).to_bytes(4, "big"))
+        Image.new("RGB", (8, 8)).save(tmp_path / "c.png", pnginfo=info)
+        assert unknown_colours(tmp_path / "c.png") == "a PNG of gamma 1"
+        Image.new("RGB", (8, 8)).save(tmp_path / "d.jpg")
+        assert unknown_colours(tmp_path / "d.jpg") == ""
+        (tmp_path / "e.jpg").write_bytes(b"none")
+        assert unknown_colours(tmp_path / "e.jpg") == ""
+
+    @pytest.mark.parametrize("channels", [1, 3])
+    def test_sixteen_bits_are_scaled_and_not_clipped(self, tmp_path: Path, channels: int) -> None:
+        values = np.linspace(0, 65_535, 64).astype(np.uint16).reshape(8, 8, 1).repeat(channels, 2)
+        rows = [b"\0" + row.astype(">u2").tobytes() for row in values]
+
+        def chunk(kind: bytes, content: bytes) -> bytes:
+            check = zlib.crc32(kind + content)
+            return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
+
+        head = struct.pack(">IIBBBBB", 8, 8, 16, 0 if channels == 1 else 2, 0, 0, 0)
+        (tmp_path / "a.png").write_bytes(
+            b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head)
+            + chunk(b"IDAT", zlib.compress(b"".join(rows))) + chunk(b"IEND", b"")
+        )  # fmt: skip
+        found = np.asarray(open_image(tmp_path / "a.png"), dtype=float)
+        assert np.abs(found - values / 257).max() <= 1
+
+
+def _gamma_1() -> bytes:
+    """Make a profile of Adobe RGB's primaries without its curve."""
+    return _adobe_rgb().replace(struct.pack(">IH", 1, 563), struct.pack(">IH", 1, 256))
 
 
 def _profile_with_swapped_primaries() -> bytes:

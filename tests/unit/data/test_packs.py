@@ -2,151 +2,25 @@
 
 from __future__ import annotations
 
-import io
 import os
-import pickle
 import resource
-import struct
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from facebench.data.images import image_bytes, image_exists, open_image
 from facebench.data.packs import open_pack
 from facebench.data.pairs import find_images, read_insightface_bin, read_pairs
 from facebench.errors import FacebenchError, MissingImageError, MissingPairsFileError, PairsError
-
-
-def jpeg(seed: int) -> bytes:
-    pixels = np.random.default_rng(seed).integers(0, 256, (12, 10, 3), dtype=np.uint8)
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "jpeg")
-    return stream.getvalue()
-
-
-IMAGES = [jpeg(seed) for seed in range(6)]
-SAME = [True, False, True]
-
-
-def python2_pickle(images: list[bytes], same: list[bool]) -> bytes:
-    """Pickle as Python 2's cPickle does at protocol 2: str as BINSTRING, with memos."""
-    out = [b"\x80\x02", b"]q\x01("]
-    for place, image in enumerate(images):
-        if len(image) < 256:
-            out.append(b"U" + bytes([len(image)]) + image)
-        else:
-            out.append(b"T" + struct.pack("<i", len(image)) + image)
-        out.append(b"q" + bytes([place + 2]))
-    out += [b"e", b"]r" + struct.pack("<I", 300) + b"("]
-    out += [b"\x88" if label else b"\x89" for label in same]
-    out += [b"e", b"\x86", b"."]
-    return b"".join(out)
-
-
-@pytest.fixture(params=["python 2", 0, 1, 2, 3, 4, 5])
-def pack(request, tmp_path: Path) -> Path:
-    path = tmp_path / "lfw.bin"
-    if request.param == "python 2":
-        path.write_bytes(python2_pickle(IMAGES, SAME))
-    else:
-        path.write_bytes(pickle.dumps((IMAGES, SAME), protocol=request.param))
-    return path
-
-
-def write(tmp_path: Path, content: object, protocol: int = 4) -> Path:
-    path = tmp_path / "some.bin"
-    path.write_bytes(pickle.dumps(content, protocol=protocol))
-    return path
-
-
-def test_reads_what_python_2_and_3_wrote(pack: Path) -> None:
-    found = read_insightface_bin(pack)
-    assert list(found.images) == [f"{number:06d}.jpg" for number in range(1, 7)]
-    assert [found.images[name] for name in found.images] == IMAGES
-    assert found.pairs.to_dict("list") == {
-        "img1": ["000001.jpg", "000003.jpg", "000005.jpg"],
-        "img2": ["000002.jpg", "000004.jpg", "000006.jpg"],
-        "same": [1, 0, 1],
-    }
-    assert "000007.jpg" not in found.images
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"\x80\x02]r\xff\xff\xff\x7f.",
-        b"\x80\x04\x95" + b"\xff" * 7 + b"\0]]\x86.",
-        b"\x80\x04\x8e" + b"\xff" * 7 + b"\0.",
-    ],
-    ids=["memo", "frame", "bytes"],
-)
-def test_a_pack_that_claims_to_be_huge_takes_no_memory(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "some.bin"
-    path.write_bytes(content)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(PairsError, match=r"some\.bin"):
-        open_pack(path)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
-
-
-@pytest.mark.parametrize(
-    "labels",
-    [b"]" * 100_001 + b"a" * 100_000, b"](\x8b\x00\x00\x01\x00" + b"\x7f" * 65536 + b"e"],
-    ids=["deep", "long"],
-)
-def test_labels_that_cannot_be_shown_are_refused(tmp_path: Path, labels: bytes) -> None:
-    path = tmp_path / "some.bin"
-    path.write_bytes(b"\x80\x04]" + labels + b"\x86.")
-    with pytest.raises(PairsError, match=r"some\.bin must .*Label 1 is (list|int)"):
-        open_pack(path)
-
-
-def test_what_a_pickle_stumbles_over_is_told_briefly(tmp_path: Path) -> None:
-    path = tmp_path / "some.bin"
-    # An image is called as if it were a function.
-    path.write_bytes(b"\x80\x04B\x00\x10\x00\x00" + IMAGES[0].ljust(4096, b"\1") + b")R.")
-    with pytest.raises(PairsError, match=r"some\.bin") as caught:
-        open_pack(path)
-    assert len(str(caught.value)) < 600
-
-
-def test_bytes_spelled_as_text_of_another_encoding_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "some.bin"
-    path.write_bytes(b"](c_codecs\nencode\n(V\xe9\ntRc_codecs\nencode\n(V\xe9\ntRe](I01\ne\x86.")
-    with pytest.raises(PairsError, match="spelled in an unknown way"):
-        open_pack(path)
+from support.packs import IMAGES, SAME, python2_pickle, write
 
 
 def test_images_are_not_kept_in_memory_where_the_file_has_them(tmp_path: Path) -> None:
     path = write(tmp_path, (IMAGES, SAME))
     assert not any(isinstance(member, bytes) for member in open_pack(path).members.values())
-
-
-def test_a_pack_of_any_name_from_anywhere(tmp_path: Path, monkeypatch) -> None:
-    path = write(tmp_path, (IMAGES, SAME)).rename(tmp_path / "pack.pkl")
-    monkeypatch.chdir(tmp_path)
-    found = read_insightface_bin("pack.pkl")
-    monkeypatch.chdir(path.parent.parent)
-    assert list(found.images.values()) == IMAGES
-
-
-def test_one_image_twice(tmp_path: Path) -> None:
-    shared = IMAGES[0]
-    found = read_insightface_bin(write(tmp_path, ([shared, IMAGES[1], shared, shared], [1, 0])))
-    assert list(found.images.values()) == [shared, IMAGES[1], shared, shared]
-
-
-def test_a_pack_serves_images_to_tasks(pack: Path) -> None:
-    paths = find_images(read_pairs(pack), pack, task="t")
-    assert paths.img1[1] == pack / "000003.jpg"
-    assert image_exists(paths.img1[1])
-    assert image_bytes(paths.img1[1]) == IMAGES[2]
-    expected = np.asarray(Image.open(io.BytesIO(IMAGES[2])))
-    assert (np.asarray(open_image(paths.img1[1])) == expected).all()
 
 
 def test_a_name_may_lead_into_a_pack_of_the_folder(pack: Path) -> None:
@@ -273,3 +147,49 @@ def test_a_missing_pack_is_told(tmp_path: Path) -> None:
         read_insightface_bin(tmp_path / "none.bin")
     with pytest.raises(FacebenchError):
         read_insightface_bin(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x80\x02]r\xff\xff\xff\x7f.",
+        b"\x80\x04\x95" + b"\xff" * 7 + b"\0]]\x86.",
+        b"\x80\x04\x8e" + b"\xff" * 7 + b"\0.",
+    ],
+    ids=["memo", "frame", "bytes"],
+)
+def test_a_pack_that_claims_to_be_huge_takes_no_memory(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "some.bin"
+    path.write_bytes(content)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(PairsError, match=r"some\.bin"):
+        open_pack(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [b"]" * 100_001 + b"a" * 100_000, b"](\x8b\x00\x00\x01\x00" + b"\x7f" * 65536 + b"e"],
+    ids=["deep", "long"],
+)
+def test_labels_that_cannot_be_shown_are_refused(tmp_path: Path, labels: bytes) -> None:
+    path = tmp_path / "some.bin"
+    path.write_bytes(b"\x80\x04]" + labels + b"\x86.")
+    with pytest.raises(PairsError, match=r"some\.bin must .*Label 1 is (list|int)"):
+        open_pack(path)
+
+
+def test_what_a_pickle_stumbles_over_is_told_briefly(tmp_path: Path) -> None:
+    path = tmp_path / "some.bin"
+    # An image is called as if it were a function.
+    path.write_bytes(b"\x80\x04B\x00\x10\x00\x00" + IMAGES[0].ljust(4096, b"\1") + b")R.")
+    with pytest.raises(PairsError, match=r"some\.bin") as caught:
+        open_pack(path)
+    assert len(str(caught.value)) < 600
+
+
+def test_bytes_spelled_as_text_of_another_encoding_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "some.bin"
+    path.write_bytes(b"](c_codecs\nencode\n(V\xe9\ntRc_codecs\nencode\n(V\xe9\ntRe](I01\ne\x86.")
+    with pytest.raises(PairsError, match="spelled in an unknown way"):
+        open_pack(path)

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import random
 import shutil
-import subprocess
-import sys
 import threading
-from collections import defaultdict, namedtuple
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import fx, nn
-from torchvision import transforms
 
 from facebench.engine.cache import ModelCache
 from facebench.engine.fingerprint import model_fingerprint, running
@@ -30,36 +23,9 @@ from facebench.models.clip import CLIPModel
 from facebench.models.dino import DinoModel
 from facebench.models.dlib_resnet import DlibResNetModel
 from facebench.store import EmbeddingStore
+from support.fingerprints import Net, key, made, with_function
 
 SCALE = 2
-
-
-class Net(BaseModel):
-    def __init__(self, name: str = "net", gain: float = 1.0, **options: Any) -> None:
-        self.gain = gain
-        super().__init__(name, **options)
-
-    def _build_model(self) -> None:
-        torch.manual_seed(0)
-        self.model = nn.Sequential(nn.Conv2d(3, 2, 3), nn.BatchNorm2d(2), nn.ReLU())
-
-    def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
-        return self.model(input_tensor) * self.gain
-
-
-def key(model: BaseModel, *arguments: Any, **options: Any) -> str:
-    return model_fingerprint(model).layer_key(*(arguments or ("default",)), **options)
-
-
-def made(source: str, **names: Any) -> Callable[..., Any]:
-    """Compile a function `f` as a module of its own would."""
-    space: dict[str, Any] = {"__name__": "a_users_module", **names}
-    exec(source, space)
-    return space["f"]
-
-
-def with_function(function: Any) -> str | None:
-    return model_fingerprint(Net(preprocess_function=function)).preprocessing
 
 
 def test_names_devices_and_layers_asked_for_do_not_matter() -> None:
@@ -154,59 +120,6 @@ class Crop:
         return image.crop((self.margin,) * 4)
 
 
-def with_attribute(function: Any, angle: int) -> Any:
-    function.angle = angle
-    return function
-
-
-PREPROCESSINGS: dict[str, Callable[[int], Any]] = {
-    "torchvision": lambda n: transforms.Compose([transforms.Resize(n), transforms.ToTensor()]),
-    "a lambda in torchvision": lambda n: transforms.Lambda(lambda image: image.rotate(n)),
-    "a closure": lambda n: lambda image: image.rotate(n),
-    "a default": lambda n: made(f"def f(image, n={n}):\n    return image"),
-    "a constant": lambda n: made(f"def f(image):\n    return image.rotate({n})"),
-    "a global": lambda n: made("def f(image):\n    return image.rotate(N)", N=n),
-    "a helper": lambda n: made(
-        "def f(image):\n    return help(image)", help=made(f"def f(image):\n    return {n}")
-    ),
-    "a helper's global": lambda n: made(
-        "def f(image):\n    return help(image)", help=made("def f(image):\n    return N", N=n)
-    ),
-    "a partial": lambda n: partial(made("def f(n, image):\n    return image"), n),
-    "an object": Crop,
-    "a method": lambda n: Crop(n).__call__,
-    "an array": lambda n: made("def f(image):\n    return A", A=np.arange(n)),
-    "a tensor": lambda n: made("def f(image):\n    return A", A=torch.arange(n)),
-    "a function's attribute": lambda n: with_attribute(
-        made("def f(image):\n    return image.rotate(f.angle)"), n
-    ),
-    "an Ellipsis": lambda n: made(f"def f(image):\n    return image[..., {n}]"),
-    "a derived dictionary": lambda n: made(
-        "def f(image):\n    return D", D=defaultdict(partial(int, n), a=1)
-    ),
-    "a named tuple": lambda n: made("def f(image):\n    return D", D=namedtuple("Size", "side")(n)),
-    "a tensor of half precision": lambda n: made(
-        "def f(image):\n    return D", D=torch.arange(n, dtype=torch.bfloat16)
-    ),
-    "a recursion": lambda n: made(f"def f(image):\n    return f(image) if image else {n}"),
-}
-
-
-@pytest.mark.parametrize("name", PREPROCESSINGS)
-def test_a_preprocessing_is_told_by_what_it_does(name: str) -> None:
-    make = PREPROCESSINGS[name]
-    found = [with_function(make(n)) for n in (10, 10, 20)]
-    assert found[0] is not None
-    assert found[0] == found[1] != found[2]
-    assert found[0] != with_function(None)
-
-
-def test_names_and_comments_of_a_preprocessing_do_not_matter() -> None:
-    plain = made("def f(image):\n    return image.rotate(3)")
-    spoken = made("def f(image):\n    # turned a bit\n    return image.rotate(3)")
-    assert with_function(plain) == with_function(spoken)
-
-
 def test_what_cannot_be_looked_into_is_unknown_until_it_is_declared() -> None:
     function = made("def f(image):\n    return O", O=(value for value in []))
     unknown = model_fingerprint(Net("my net", preprocess_function=function))
@@ -220,11 +133,6 @@ def test_what_cannot_be_looked_into_is_unknown_until_it_is_declared() -> None:
     assert declared is not None
     function.fingerprint = "my-crop v2"
     assert with_function(function) not in (None, declared)
-
-
-@pytest.mark.parametrize("hidden", [random.Random(1), threading.local(), np.random.default_rng(1)])
-def test_objects_with_a_state_that_nobody_sees_are_unknown(hidden: Any) -> None:
-    assert with_function(made("def f(image):\n    return O", O=hidden)) is None
 
 
 def test_a_model_with_an_unknown_attribute_may_declare_itself() -> None:
@@ -433,32 +341,6 @@ def test_stored_distances_are_named_by_version_and_settings() -> None:
     assert RowDistance("cosine").key == "distances-2 cosine p=2.0 offset=0.0 eps=0.0"
 
 
-@pytest.mark.parametrize("is_installed", [True, False])
-def test_a_package_in_a_folder_of_its_own_counts_by_its_version(
-    is_installed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = []
-    for number in (1, 2):
-        folder = tmp_path / str(number)
-        package = folder / "some_zoo"
-        package.mkdir(parents=True)
-        lines = ["__version__ = '1.0'", "OPAQUE = iter(())", f"NUMBER = {number}"]
-        lines += ["def f(image):", "    return image, NUMBER, OPAQUE"]
-        (package / "__init__.py").write_text("\n".join(lines))
-        if is_installed:
-            (folder / "some_zoo-1.0.dist-info").mkdir()
-            (folder / "some_zoo-1.0.dist-info" / "RECORD").write_text("some_zoo/__init__.py,,\n")
-        with monkeypatch.context() as place:
-            place.syspath_prepend(str(folder))
-            place.delitem(sys.modules, "some_zoo", raising=False)
-            import some_zoo
-
-            found.append(with_function(some_zoo.f))
-            place.delitem(sys.modules, "some_zoo")
-    assert (found[0] is not None) == is_installed
-    assert found[0] == found[1]
-
-
 def test_what_running_changes_leaves_no_trace_on_the_model() -> None:
     class Counting(Net):
         def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
@@ -492,39 +374,6 @@ def test_that_nothing_is_kept_is_told_once(
         assert not ModelCache(model, store, 0, [], "float32").is_on
     [record] = [item for item in caplog.records if "not kept" in item.getMessage()]
     assert record.getMessage().count("my net") == 1
-
-
-_IN_A_PROCESS = """
-import json
-from facebench.engine.code_identity import Identifier
-from facebench.data.images import open_image
-
-class Crop:
-    sizes = {"b", "a", "c"}
-    def __call__(self, image):
-        return open_image(image).crop((1, 2, 3, 4)) if image in {"x", "y", "z"} else self
-
-described = json.dumps(Identifier().describe([Crop(), lambda image: image, open_image]))
-"""
-
-
-def test_every_process_finds_the_same_identity() -> None:
-    found = []
-    for seed in ("1", "2"):
-        environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[3]), *sys.path]),
-            "PYTHONHASHSEED": seed,
-        }
-        result = subprocess.run(
-            [sys.executable, "-c", f"{_IN_A_PROCESS}print(described)"],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        found.append(result.stdout)
-    assert found[0] == found[1] != ""
 
 
 def test_a_model_that_was_copied_or_pickled_is_the_same() -> None:

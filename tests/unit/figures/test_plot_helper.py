@@ -6,90 +6,19 @@ import subprocess
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
 from facebench.errors import InputError
-from facebench.figures.drawing import scatter, style
-from facebench.figures.plot_helper import PlotHelper, _bar_figure, _scatter_figure
+from facebench.figures.drawing import style
+from facebench.figures.plot_helper import PlotHelper, _scatter_figure
 from facebench.utils.files import safe_name
-
-pytestmark = pytest.mark.filterwarnings("error")
-
-LAYERS = [f"features.{i}" for i in range(60)]
-
-
-def table(rows: list[tuple[str, str, float]], task: str = "LFW", **columns: Any) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=["Model Name", "Layer Name", "Accuracy"])
-    return frame.assign(**{"Task Name": task, **columns})
-
-
-def many(count: int, models: tuple[str, ...] = ("vgg16-trained", "vgg16-untrained")) -> Any:
-    layers = LAYERS[: -(-count // len(models))]
-    names = [(model, layer) for model in models for layer in layers][:count]
-    values = np.random.default_rng(0).uniform(0, 1, count)
-    return table([(*name, value) for name, value in zip(names, values, strict=True)])
-
-
-def conditions() -> pd.DataFrame:
-    rows = [
-        {"Task Name": "inv", "Model Name": m, "Layer Name": layer, "Condition": c, "Accuracy": 0.5}
-        for m in ("vgg", "dino")
-        for layer in ("a", "b")
-        for c in ("upright", "inverted", "other race", "blurred", "masked")
-    ]
-    return pd.DataFrame(rows)
-
-
-def scores(layers: list[str], task: str = "human", **columns: Any) -> pd.DataFrame:
-    return table(
-        [("vgg", layer, 0.0) for layer in layers], task, **{"Correlation Score": 0.4312, **columns}
-    )
-
-
-def distances(layers: list[str], count: int = 30, task: str = "human") -> Any:
-    random = np.random.default_rng(1)
-    given = random.uniform(1, 7, (len(layers), count)).ravel()
-    frame = pd.DataFrame(
-        {
-            "layer_name": np.repeat(layers, count),
-            "distance": given,
-            "model_computed_distance": 0.1 * given + random.normal(0, 0.1, given.size),
-        }
-    )
-    return {"vgg": {task: frame}}
-
-
-def bars(frame: pd.DataFrame, **options: Any) -> Any:
-    return _bar_figure(frame, "Accuracy", "Accuracy", "Accuracy: LFW", **options)
-
-
-def names(figure: Any) -> list[str]:
-    axis = figure.axes[0].yaxis if lying(figure) else figure.axes[0].xaxis
-    return [label.get_text() for label in axis.get_ticklabels()]
-
-
-def lying(figure: Any) -> bool:
-    return bool(figure.axes[0].yaxis_inverted())
-
-
-def written(figure: Any) -> list[str]:
-    return [text.get_text() for text in figure.axes[0].texts]
-
-
-def overlaps(texts: Any, figure: Any) -> int:
-    boxes = [text.get_window_extent(figure.canvas.get_renderer()) for text in texts]
-    return sum(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
-
+from support.plotted import distances, many, scores, table
 
 # --- files ------------------------------------------------------------------------------------
 
@@ -141,207 +70,6 @@ def test_very_tall_pictures_lose_resolution_not_bars(tmp_path: Path) -> None:
     assert imread(tmp_path / "tall.png").shape[0] < 2**15
 
 
-# --- bars -------------------------------------------------------------------------------------
-
-
-def test_labels_order_title_and_values() -> None:
-    figure = bars(table([("z", "default", 0.25), ("a", "fc7", 0.5), ("a", "fc6", 0.125)]))
-    assert names(figure) == ["z", "a: fc7", "a: fc6"]
-    assert written(figure) == ["0.250", "0.500", "0.125"]
-    axes = figure.axes[0]
-    assert axes.get_title() == "Accuracy: LFW"
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("Model: layer", "Accuracy")
-    assert [bar.get_height() for bar in axes.patches] == [0.25, 0.5, 0.125]
-    colors = [to_hex(bar.get_facecolor()) for bar in axes.patches]
-    assert colors[1] == colors[2] != colors[0]
-
-
-def test_labels_of_default_layers_and_xlabel() -> None:
-    assert bars(table([("z", "default", 0.2)])).axes[0].get_xlabel() == "Model"
-    assert bars(table([("z", "default", 0.2)]), xlabel="Net").axes[0].get_xlabel() == "Net"
-    assert bars(conditions(), x="Condition").axes[0].get_xlabel() == "Condition"
-
-
-@pytest.mark.parametrize("count", [1, 2, 4, 10, 40, 120])
-def test_names_and_values_never_overlap(count: int) -> None:
-    figure = bars(many(count))
-    axes = figure.axes[0]
-    assert len(names(figure)) == len(axes.patches) == count
-    assert lying(figure) == (count >= 10)
-    axis = axes.yaxis if lying(figure) else axes.xaxis
-    assert overlaps(axis.get_ticklabels(), figure) == 0
-    assert overlaps(axes.texts, figure) == 0
-    places = [text.get_position()[lying(figure)] for text in axes.texts]
-    assert all(a < b for a, b in pairwise(places))
-
-
-def test_long_names_lie_and_break() -> None:
-    figure = bars(table([("network-" * 12, "fc", 0.3), ("b", "default", 0.4)]))
-    assert lying(figure)
-    assert "".join(names(figure)[0].split("\n")).startswith("network-network")
-    assert "\n" in names(figure)[0]
-    assert overlaps(figure.axes[0].get_yticklabels(), figure) == 0
-    assert [bar.get_width() for bar in figure.axes[0].patches] == [0.3, 0.4]
-
-
-def test_zero_is_the_base_line() -> None:
-    axes = bars(table([("a", "default", -0.5), ("b", "default", 0.25)])).axes[0]
-    low, high = axes.get_ylim()
-    assert low < -0.5 < 0.25 < high
-    assert bars(table([("a", "default", 0.5)])).axes[0].get_ylim()[0] == 0
-    assert bars(table([("a", "default", -0.5)])).axes[0].get_ylim()[1] == 0
-    assert bars(table([("a", "default", 0.0)])).axes[0].get_ylim()[0] == 0
-    assert written(bars(table([("a", "default", -0.5)]))) == ["\N{MINUS SIGN}0.500"]
-
-
-def test_given_limits_keep_values_inside() -> None:
-    frame = table([("a", "default", 0.3), ("b", "default", 0.75), ("c", "default", 2.0)])
-    axes = bars(frame, limits=(0.5, 1)).axes[0]
-    assert axes.get_ylim() == (0.5, 1)
-    assert [text.get_text() for text in axes.texts] == ["0.300", "0.750", "2.000"]
-    assert all(0.5 <= text.get_position()[1] <= 1 for text in axes.texts)
-    assert bars(frame, limits=(None, 1)).axes[0].get_ylim() == (0, 1)
-    assert bars(frame, limits=(5, None)).axes[0].get_ylim()[0] == 5
-
-
-@pytest.mark.parametrize("missing", [np.nan, None, pd.NA])
-def test_missing_values_are_marked_gaps(missing: Any) -> None:
-    frame = table([("a", "x", 0.3), ("a", "y", 0.0), ("a", "z", np.inf)])
-    frame["Accuracy"] = frame["Accuracy"].astype(object)
-    frame.loc[1, "Accuracy"] = missing
-    figure = bars(frame)
-    assert written(figure) == ["0.300", "n/a", "inf"]
-    assert names(figure) == ["a: x", "a: y", "a: z"]
-    assert len(figure.axes[0].patches) == 1
-    frame["Accuracy"] = missing
-    assert written(bars(frame)) == ["n/a"] * 3
-
-
-def test_repeated_rows_are_bars_of_their_own() -> None:
-    figure = bars(conditions())
-    assert names(figure)[:6] == ["vgg: a"] * 5 + ["vgg: b"]
-    assert len(figure.axes[0].patches) == 20
-    twice = bars(pd.concat([conditions()] * 2), x="Condition")
-    assert len(twice.axes[0].patches) == 40
-
-
-def test_conditions_group_bars_and_legend_names_them() -> None:
-    figure = bars(conditions(), x="Condition")
-    axes = figure.axes[0]
-    assert names(figure) == ["upright", "inverted", "other race", "blurred", "masked"]
-    legend = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert legend == ["vgg: a", "vgg: b", "dino: a", "dino: b"]
-    assert len({to_hex(bar.get_facecolor()) for bar in axes.patches}) == 4
-    edges = sorted((bar.get_x(), bar.get_x() + bar.get_width()) for bar in axes.patches)
-    assert all(left[1] <= right[0] for left, right in pairwise(edges))
-    assert bars(many(4)).axes[0].get_legend() is None
-
-
-def test_numeric_and_missing_conditions() -> None:
-    frame = table([("a", "x", 0.1)] * 4, Condition=[0.1234567, 0.1234568, 2.0, np.nan])
-    assert names(bars(frame, x="Condition")) == ["0.1234567", "0.1234568", "2", "n/a"]
-
-
-def test_names_are_shown_as_written() -> None:
-    frame = table([("_a $x_", "default", 0.1), ("b\x00\n", "$", 0.1)], Condition="_$^{")
-    figure = bars(frame, x="Condition", xlabel="$^{", limits=(0, 1))
-    figure.canvas.draw()
-    legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    assert legend == ["_a $x_", "b  : $"]
-    assert names(figure) == ["_$^{"]
-
-
-def test_more_models_than_colors_differ_by_hatch() -> None:
-    looks = style.model_colors(str(i) for i in range(20))
-    assert len(set(looks.values())) == 20
-
-
-@pytest.mark.parametrize(
-    ("value", "scale", "text"),
-    [
-        (0.5, 1, "0.500"),
-        (-0.0001, 1, "0.000"),
-        (-3, 5, "\N{MINUS SIGN}3.000"),
-        (150, 200, "150.0"),
-        (0.00123, 0.002, "0.00123"),
-        (np.nan, 1, "n/a"),
-    ],
-)
-def test_number_text(value: float, scale: float, text: str) -> None:
-    assert style.number_text(value, scale) == text
-
-
-# --- scatter ----------------------------------------------------------------------------------
-
-
-def test_a_panel_per_layer_in_order() -> None:
-    layers = ["z", "default", "a"]
-    figure = _scatter_figure(scores(layers), distances(layers), "human")
-    titles = [axes.get_title(loc="left") for axes in figure.axes]
-    assert titles == ["vgg: z", "vgg", "vgg: a"]
-    assert figure.axes[0].get_xlabel() == "Given distance"
-    assert figure.axes[0].get_ylabel() == "Model distance"
-    assert [axes.texts[0].get_text().split("  ")[0] for axes in figure.axes] == ["score 0.431"] * 3
-    named = scores(layers, **{"Correlation Metric": "Spearman"})
-    figure = _scatter_figure(named, distances(layers), "human")
-    assert figure.axes[0].texts[0].get_text() == "Spearman 0.431  ·  30 pairs"
-
-
-def test_fitted_line_is_least_squares() -> None:
-    random = np.random.default_rng(3)
-    x = random.uniform(1000, 1007, 200)
-    y = 0.3 * x + random.normal(0, 1, 200)
-    line = scatter.fitted_line(x, y)
-    assert line is not None
-    slope, intercept = np.polyfit(x - 1000, y, 1)
-    np.testing.assert_allclose(line.y, slope * (line.x - 1000) + intercept, rtol=1e-9)
-    assert (line.x[0], line.x[-1]) == (x.min(), x.max())
-    figure = _scatter_figure(scores(["a"]), distances(["a"]), "human")
-    points, drawn = figure.axes[0].lines
-    fit = np.polyfit(points.get_xdata(), points.get_ydata(), 1)
-    np.testing.assert_allclose(drawn.get_ydata(), np.polyval(fit, drawn.get_xdata()), rtol=1e-9)
-
-
-def test_band_covers_the_true_line_as_often_as_it_says() -> None:
-    random = np.random.default_rng(4)
-    x = np.linspace(0, 1, 12)
-    hits = 0
-    for _ in range(2000):
-        line = scatter.fitted_line(x, 2 * x + random.normal(size=12), steps=2)
-        assert line is not None
-        hits += abs(line.y[0]) <= line.margin[0]
-    # 0.95 within four standard errors of 2000 trials.
-    assert abs(hits / 2000 - 0.95) < 0.02
-
-
-@pytest.mark.parametrize(
-    ("column", "values", "reason"),
-    [
-        ("model_computed_distance", [1.0] * 30, "no line: all model\ndistances are equal"),
-        ("distance", [0.1 + 0.2, 0.3] * 15, "no line: all given\ndistances are equal"),
-        ("distance", [np.nan] * 30, "no line: no complete pairs"),
-        ("distance", [1.0] + [np.inf] * 29, "no line: only one complete\npair"),
-    ],
-)
-def test_panels_without_a_line_say_why(column: str, values: list[float], reason: str) -> None:
-    given = distances(["a"])
-    given["vgg"]["human"][column] = values
-    figure = _scatter_figure(scores(["a"], **{"Correlation Score": np.nan}), given, "human")
-    axes = figure.axes[0]
-    figure.canvas.draw()
-    assert reason in [text.get_text() for text in axes.texts]
-    assert "score n/a" in axes.texts[-1].get_text()
-    assert len(axes.lines) == 1
-
-
-def test_incomplete_pairs_are_counted() -> None:
-    given = distances(["a"])
-    given["vgg"]["human"].loc[:6, "distance"] = np.nan
-    figure = _scatter_figure(scores(["a"]), given, "human")
-    assert "23 of 30 pairs" in figure.axes[0].texts[-1].get_text()
-    assert len(figure.axes[0].lines) == 2
-
-
 def test_forty_panels_do_not_touch(tmp_path: Path) -> None:
     layers = [f"a-block-of-some-depth-{'x' * (i % 3) * 9}.{i}" for i in range(40)]
     figure = _scatter_figure(scores(layers), distances(layers, 300), "human")
@@ -349,31 +77,6 @@ def test_forty_panels_do_not_touch(tmp_path: Path) -> None:
     boxes = [axes.get_tightbbox() for axes in figure.axes]
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
     style.write_figure(figure, tmp_path / "forty.png")
-
-
-# --- leaving no trace -------------------------------------------------------------------------
-
-
-def test_pyplot_and_settings_are_untouched(tmp_path: Path) -> None:
-    before = dict(mpl.rcParams)
-    PlotHelper.bar_plot(conditions(), "Accuracy", "A", "A", tmp_path, "b", x="Condition")
-    PlotHelper.scatter_plot(scores(["a"]), distances(["a"]), tmp_path, "s")
-    assert plt.get_fignums() == []
-    assert dict(mpl.rcParams) == before
-
-
-def test_callers_style_does_not_change_the_picture(tmp_path: Path) -> None:
-    def draw(folder: str) -> list[bytes]:
-        args = (scores(["a", "b"]), distances(["a", "b"]), tmp_path / folder, "s")
-        more = PlotHelper.bar_plot(
-            conditions(), "Accuracy", "A", "A", tmp_path / folder, "b", "Condition"
-        )
-        return [path.read_bytes() for path in PlotHelper.scatter_plot(*args) + more]
-
-    plain = draw("plain")
-    for theirs in ("dark_background", "ggplot", "fivethirtyeight"):
-        with plt.style.context(theirs):
-            assert draw(theirs) == plain
 
 
 def test_threads_draw_what_one_draws(tmp_path: Path) -> None:

@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from sklearn.isotonic import IsotonicRegression
 
 from facebench.metrics import verification as v
+from support.counted import LABELS, SCORES, Case, cases, loop, sizes
 
-LABELS = [1] * 6 + [0] * 6
-SCORES = [0.9, 0.8, 0.7, 0.7, 0.6, 0.5, 0.7, 0.7, 0.6, 0.4, 0.3, 0.2]
 THINNED = (
     [1] * 5 + [0] * 10,
     [0.90, 0.89, 0.50, 0.49, 0.48, 0.80, 0.79, 0.78, 0.77, 0.76, 0.75, 0.74, 0.40, 0.30, 0.20],
 )
 
-Case = tuple[list[int], list[float]]
-values = st.integers(-3, 3).map(lambda x: x / 4) | st.sampled_from([np.nan, np.inf, -np.inf])
-cases = (
-    st.lists(st.tuples(st.sampled_from([0, 1]), values), min_size=2, max_size=16)
-    .filter(lambda rows: len({label for label, _ in rows}) == 2)
-    .map(lambda rows: ([label for label, _ in rows], [score for _, score in rows]))
-)
 many = settings(max_examples=400, deadline=None)
-
-
-def loop(case: Case) -> list[tuple[int, int, float]]:
-    """Count false matches and false non-matches of every distinct score, none accepted first."""
-    labels, scores = np.array(case[0], bool), np.array(case[1])
-    points = [(0, int(labels.sum()), np.inf)]
-    for score in sorted(set(scores[~np.isnan(scores)]), reverse=True):
-        accepted = scores >= score
-        points.append((int((accepted & ~labels).sum()), int((~accepted & labels).sum()), score))
-    return points
-
-
-def sizes(case: Case) -> tuple[int, int]:
-    return sum(case[0]), len(case[0]) - sum(case[0])
 
 
 class TestWorkedExamples:
@@ -101,6 +80,27 @@ class TestEer:
         found = v.eer(*case)
         assert_allclose(found.rate, (fm / n_impostor + fn / n_genuine) / 2)
         assert found.low <= found.rate <= found.high
+
+    @many
+    @given(cases)
+    def test_fvc2000_is_its_definition(self, case: Case) -> None:
+        n_genuine, n_impostor = sizes(case)
+        points = [(Fraction(fm, n_impostor), Fraction(fn, n_genuine)) for fm, fn, _ in loop(case)]
+        # From strict to lenient: the first with FNMR <= FMR, the last with FNMR >= FMR.
+        after = next((p for p in points if p[1] <= p[0]), None)
+        before = [p for p in points if p[1] >= p[0]][-1]
+        chosen = before if after is None or sum(before) < sum(after) else after
+        found = v.eer(*case, method="fvc2000")
+        assert_allclose(found.rate, float(sum(chosen) / 2))
+        assert (found.low, found.high) == (float(min(chosen)), float(max(chosen)))
+
+    def test_fvc2000_is_that_of_pyeer(self) -> None:
+        labels = [1] * 5 + [0] * 3
+        scores = [0.2, 0.5, 0.6, 0.7, 0.8, 0.1, 0.3, 0.55]
+        # pyeer.eer_info.get_eer_stats: eer, eer_low, eer_high.
+        found = v.eer(labels, scores, method="fvc2000")
+        assert_allclose([found.rate, found.low, found.high], [0.26667, 0.2, 0.33333], atol=1e-5)
+        assert v.eer(labels, scores).rate == v.eer(labels, scores, method="midpoint").rate
 
     @given(cases)
     def test_the_hull_is_never_above_the_midpoints_interval(self, case: Case) -> None:
@@ -218,76 +218,3 @@ class TestAccuracy:
     def test_folds_of_no_use_are_told(self, folds: list) -> None:
         with pytest.raises(ValueError, match=r"fold"):
             v.kfold_accuracy([1, 0, 0, 0], [4, 3, 2, 1], folds)
-
-
-class TestCosts:
-    @given(cases, st.sampled_from([0.01, 0.5, 0.9]))
-    def test_min_dcf_is_what_the_loop_finds(self, case: Case, prior: float) -> None:
-        n_genuine, n_impostor = sizes(case)
-        costs = [prior * fn / n_genuine + (1 - prior) * fm / n_impostor for fm, fn, _ in loop(case)]
-        assert_allclose(v.min_dcf(*case, p_target=prior), min(costs) / min(prior, 1 - prior))
-
-    @given(st.lists(st.tuples(st.booleans(), st.integers(-3, 3)), min_size=2, max_size=16))
-    def test_min_cllr_is_the_cost_after_isotonic_regression(self, rows: list) -> None:
-        genuine, scores = np.array(rows).T
-        n_genuine = int(genuine.sum())
-        if n_genuine in (0, len(rows)):
-            return
-        posterior = IsotonicRegression().fit(scores, genuine).predict(scores)
-        with np.errstate(divide="ignore"):
-            odds = np.log(posterior) - np.log(1 - posterior)
-        ratios = odds - np.log(n_genuine / (len(rows) - n_genuine))
-        assert_allclose(v.min_cllr(genuine, scores), v.cllr(genuine, ratios), atol=1e-9)
-
-    def test_cllr_at_the_extremes(self) -> None:
-        assert v.cllr([1, 0], [np.inf, -np.inf]) == 0
-        assert v.cllr([1, 0], [-np.inf, -np.inf]) == np.inf
-        assert v.cllr([1, 0], [1e5, -1e5]) == 0
-
-    def test_impossible_costs_are_told(self) -> None:
-        with pytest.raises(ValueError, match="p_target"):
-            v.min_dcf(LABELS, SCORES, p_target=1.0)
-
-
-class TestErrorVsDiscard:
-    def test_against_a_loop(self) -> None:
-        generator = np.random.default_rng(2)
-        labels, quality = generator.integers(0, 2, 200), generator.integers(0, 6, 200)
-        scores = generator.normal(size=200) + labels
-        found = v.error_vs_discard(labels, scores, quality, fmr=0.1)
-        assert found.threshold == v.fnmr_at_fmr(labels, scores, fmr=0.1).threshold
-        for index, level in enumerate(np.unique(quality)):
-            kept = quality >= level
-            assert found.discard[index] == np.mean(~kept)
-            assert found.fnmr[index] == np.mean(scores[kept & (labels == 1)] < found.threshold)
-            assert found.fmr[index] == np.mean(scores[kept & (labels == 0)] >= found.threshold)
-
-    def test_too_few_impostors_and_nan_quality_are_told(self) -> None:
-        with pytest.raises(ValueError, match="cannot be told"):
-            v.error_vs_discard(LABELS, SCORES, range(12), fmr=1e-3)
-        with pytest.raises(ValueError, match="NaN"):
-            v.error_vs_discard([1, 0], [1, 0], [1, np.nan], fmr=0.5)
-
-
-class TestStreaming:
-    @pytest.mark.parametrize("higher", [True, False])
-    def test_is_within_its_stated_error(self, higher: bool) -> None:
-        generator = np.random.default_rng(3)
-        labels = generator.integers(0, 2, 5000).astype(bool)
-        scores = generator.normal(size=5000) + (labels if higher else -1.0 * labels)
-        scores[:7] = np.nan
-        stream = v.StreamingRoc(-3, 4, bins=300, higher_is_better=higher)
-        for part in np.array_split(np.arange(5000), 3):
-            stream.update(labels[part], scores[part])
-        found, exact = stream.result(), v.roc(labels, scores, higher_is_better=higher)
-        assert abs(v.auc(found) - v.auc(exact)) <= stream.auc_error
-        for method in ("midpoint", "hull"):
-            gap = v.eer(found, method=method).rate - v.eer(exact, method=method).rate
-            assert abs(gap) <= stream.rate_error
-        for rough, fine in zip(
-            v.tar_at_far(found, far=[0.01, 0.1]), v.tar_at_far(exact, far=[0.01, 0.1]), strict=True
-        ):
-            assert rough.tar <= fine.tar <= rough.tar + stream.rate_error
-        for fmr, fnmr, threshold in zip(*found, strict=True):
-            accepted = scores >= threshold if higher else scores <= threshold
-            assert (fmr, fnmr) == (np.mean(accepted[~labels]), np.mean(~accepted[labels]))

@@ -6,98 +6,13 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn.metrics import roc_auc_score
 
-from facebench.metrics.verification import accuracy_at, as_labels, auc, roc, youden_threshold
-
-# The worked example: six genuine and six impostor pairs, with ties across the classes.
-GENUINE = [0.9, 0.8, 0.7, 0.7, 0.6, 0.5]
-IMPOSTOR = [0.7, 0.7, 0.6, 0.4, 0.3, 0.2]
-LABELS = [1] * 6 + [0] * 6
-SCORES = GENUINE + IMPOSTOR
-
-Case = tuple[list[int], list[float]]
-
-# Few different scores for many pairs: ties everywhere, within and across the classes.
-cases = (
-    st.lists(st.tuples(st.sampled_from([0, 1]), st.integers(-3, 3)), min_size=2, max_size=16)
-    .filter(lambda rows: len({label for label, _ in rows}) == 2)
-    .map(lambda rows: ([label for label, _ in rows], [score / 4 for _, score in rows]))
-)
-
-
-def rates(case: Case, threshold: float) -> tuple[Fraction, Fraction]:
-    """Return false and true match rate at a threshold, counted one by one."""
-    accepted = {0: 0, 1: 0}
-    total = {0: 0, 1: 0}
-    for label, score in zip(*case, strict=True):
-        total[label] += 1
-        accepted[label] += score >= threshold
-    return Fraction(accepted[0], total[0]), Fraction(accepted[1], total[1])
-
-
-class TestLabels:
-    @pytest.mark.parametrize(
-        "genuine", [1, True, np.int64(1), np.bool_(True), 1.0, "1", "1.0", "same", "Same ", "TRUE"]
-    )
-    def test_genuine_in_any_spelling_is_1(self, genuine: object) -> None:
-        assert as_labels([genuine]).tolist() == [1]
-
-    @pytest.mark.parametrize(
-        "impostor",
-        [0, False, np.int8(0), np.bool_(False), 0.0, "0", "different", " DIFFERENT", "False"],
-    )
-    def test_impostor_in_any_spelling_is_0(self, impostor: object) -> None:
-        assert as_labels([impostor]).tolist() == [0]
-
-    @pytest.mark.parametrize(
-        "value", [2, -1, 0.5, "yes", "", "genuine", None, float("nan"), "10", "sam"]
-    )
-    def test_anything_else_is_told(self, value: object) -> None:
-        with pytest.raises(ValueError, match="same/different") as caught:
-            as_labels([1, 0, value])
-        assert repr(value) in str(caught.value)
-
-    def test_no_labels_are_no_labels(self) -> None:
-        assert as_labels([]).shape == (0,)
-
-
-class TestRoc:
-    @given(cases)
-    def test_agrees_with_scikit_learn(self, case: Case) -> None:
-        fmr, tmr, _ = roc_curve(*case, drop_intermediate=False)
-        found = roc(*case)
-        assert_allclose(found.fmr, fmr, atol=1e-15)
-        assert_allclose(found.tmr, tmr, atol=1e-15)
-
-    @given(cases)
-    def test_every_point_is_what_counting_gives(self, case: Case) -> None:
-        for fmr, fnmr, threshold in zip(*roc(*case), strict=True):
-            false_match, true_match = rates(case, threshold)
-            assert_allclose((fmr, fnmr), [float(false_match), float(1 - true_match)], atol=1e-15)
-
-    @given(cases)
-    def test_runs_from_accept_none_to_accept_all(self, case: Case) -> None:
-        curve = roc(*case)
-        assert (curve.fmr[0], curve.fnmr[0], curve.thresholds[0]) == (0, 1, np.inf)
-        assert (curve.fmr[-1], curve.fnmr[-1], curve.thresholds[-1]) == (1, 0, -np.inf)
-        assert (np.diff(curve.fmr) >= 0).all()
-        assert (np.diff(curve.fnmr) <= 0).all()
-        assert (np.diff(curve.thresholds) < 0).all()
-
-    @given(cases)
-    def test_thresholds_are_midway(self, case: Case) -> None:
-        observed = np.unique(case[1])[::-1]
-        middle = (observed[1:] + observed[:-1]) / 2
-        assert roc(*case).thresholds.tolist() == [np.inf, *middle, -np.inf]
-
-    def test_ties_move_together(self) -> None:
-        curve = roc([1, 0, 1, 0], [0.5, 0.5, 0.5, 0.5])
-        assert curve.thresholds.tolist() == [np.inf, -np.inf]
-        assert curve.tmr.tolist() == [0, 1]
+from facebench.metrics.verification import accuracy_at, auc, roc, youden_threshold
+from support.scored import LABELS, SCORES, Case, cases
 
 
 class TestAuc:
@@ -130,44 +45,6 @@ class TestAuc:
         labels = generator.integers(0, 2, 20_000)
         scores = (generator.normal(size=20_000) + labels).round(2)
         assert_allclose(auc(labels, scores), roc_auc_score(labels, scores), rtol=1e-12)
-
-
-class TestYoudenThreshold:
-    def test_worked_example(self) -> None:
-        assert youden_threshold(LABELS, SCORES) == 0.5
-        assert accuracy_at(LABELS, SCORES, 0.5) == 0.75
-
-    @given(cases)
-    # Rates of thirds: 2/3 - 1/3 and 1 - 2/3 are equal, but not in floating point.
-    @example(([1, 0, 1, 0, 1, 0], [0.9, 0.8, 0.7, 0.6, 0.5, 0.4]))
-    def test_is_the_strictest_of_the_best(self, case: Case) -> None:
-        candidates = [float("inf"), *sorted(set(case[1]), reverse=True)]
-
-        def youden(threshold: float) -> Fraction:
-            fmr, tmr = rates(case, threshold)
-            return tmr - fmr
-
-        assert youden_threshold(*case) == max(candidates, key=youden)
-
-    def test_where_nothing_beats_rejecting_all_it_is_infinite(self) -> None:
-        assert youden_threshold([0, 0, 1, 1], [4, 3, 2, 1]) == np.inf
-        assert youden_threshold([0, 1], [1, 1]) == np.inf
-
-    def test_it_is_an_observed_similarity(self) -> None:
-        assert youden_threshold([1, 1, 0, 0], [0.9, 0.8, 0.3, 0.1]) == 0.8
-
-
-class TestAccuracy:
-    @given(cases, st.sampled_from([-np.inf, -0.6, -0.5, 0.0, 0.25, 0.3, np.inf]))
-    def test_counts_what_is_decided_rightly(self, case: Case, threshold: float) -> None:
-        right = sum((score >= threshold) == bool(label) for label, score in zip(*case, strict=True))
-        assert accuracy_at(*case, threshold) == right / len(case[0])
-
-    def test_a_pair_at_the_threshold_is_accepted(self) -> None:
-        assert accuracy_at([1, 0], [0.5, 0.4], threshold=0.5) == 1
-
-    def test_one_class_is_enough(self) -> None:
-        assert accuracy_at([1, 1], [0.5, 0.4], threshold=0.45) == 0.5
 
 
 class TestInvariance:
@@ -206,10 +83,3 @@ class TestRefused:
     def test_other_lengths(self, function, scores: list[float]) -> None:
         with pytest.raises(ValueError, match="2 labels"):
             function([1, 0], scores)
-
-
-def test_accuracy_refuses_a_threshold_of_nan_and_other_lengths() -> None:
-    with pytest.raises(ValueError, match="NaN"):
-        accuracy_at([1, 0], [0.5, 0.5], np.nan)
-    with pytest.raises(ValueError, match="2 labels"):
-        accuracy_at([1, 0], [0.5], 0.5)

@@ -685,3 +685,21 @@ def test_layers_without_a_shape_yet_are_told() -> None:
 
     with pytest.raises(ModelError, match=r"get their shape from a first batch.*1\.weight"):
         Lazy("lazy")
+
+
+def test_a_network_of_torch_export_is_read_in_the_mode_it_was_exported_in() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Dropout(0.5), nn.AdaptiveAvgPool2d(1)).eval()
+    batch = torch.randn(4, 3, 8, 8)
+
+    class Exported(BaseModel):
+        def _build_model(self) -> None:
+            exported = torch.export.export(
+                network, (torch.randn(2, 3, 8, 8),), dynamic_shapes=[{0: torch.export.Dim("n")}]
+            )
+            self.model = exported.module()
+
+        def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
+            return self.model(input_tensor)
+
+    found = Exported("exported", device="cpu").get_output(batch)["default"]
+    assert torch.allclose(found, network(batch).flatten(1))

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from facebench.errors import StoreError
-from facebench.store.database import Database, store_error
+from facebench.store import open_store
+from facebench.store.database import IN_USE, OPENING, Database, store_error
 
 
 def facts(database: Database) -> list[str]:
@@ -67,3 +68,13 @@ def test_closed_it_opens_again_when_used(tmp_path: Path) -> None:
 )
 def test_errors_say_what_to_do(tmp_path: Path, error: Exception, told: str) -> None:
     assert told in str(store_error(error, tmp_path, "written"))
+
+
+@pytest.mark.parametrize("name", [IN_USE, OPENING])
+@pytest.mark.parametrize("is_link", [True, False], ids=["link", "folder"])
+def test_what_stands_where_a_lock_belongs_is_named(
+    tmp_path: Path, name: str, is_link: bool
+) -> None:
+    (tmp_path / name).symlink_to("elsewhere") if is_link else (tmp_path / name).mkdir()
+    with pytest.raises(StoreError, match=rf"{name} of the embedding store must be a file"):
+        open_store(tmp_path).recall("fact")

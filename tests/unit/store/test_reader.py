@@ -49,3 +49,14 @@ def test_rows_moved_by_another_process_are_looked_for_again(tmp_path: Path) -> N
     rows, found = reader.read("a", IMAGES)
     assert found.all()
     assert np.array_equal(rows, ROWS + 1)
+
+
+def test_a_layer_whose_rows_were_all_removed_keeps_its_width(tmp_path: Path) -> None:
+    digests = [image.tobytes() for image in IMAGES]
+    with EmbeddingStore(tmp_path) as store:
+        store.write({"a": ROWS}, digests)
+        assert store.prune(max_size=0).rows == len(ROWS)
+    with EmbeddingStore(tmp_path) as store:
+        for places, rows in store.read_blocks("a", digests):
+            assert places.size == 0
+            assert rows.shape == (0, ROWS.shape[1])

@@ -182,6 +182,56 @@ class TestInversion:
         assert rounded["Difference"] == round(row_of(task)["Difference"], 5)
 
 
+class TestPairingByNames:
+    @staticmethod
+    def table(folders: dict[str, list[str]], name: str = "f{k}") -> pd.DataFrame:
+        rows = []
+        for condition, named in folders.items():
+            for k in range(12):
+                one, other = named[k % len(named)], named[-1 - k % len(named)]
+                file = name.format(k=k)
+                rows.append((f"{one}/{file}_L.png", f"{other}/{file}_R.png", condition, 1))
+        return pd.DataFrame(rows, columns=["img1", "img2", "condition", "same"])
+
+    @pytest.mark.parametrize(
+        "folders",
+        [
+            {"upright": ["up_a", "up_b"], "inverted": ["inv_a", "inv_b"]},
+            {"upright": ["x/up_a", "y/up_b"], "inverted": ["x/inv_a", "z/inv_b"]},
+            {"upright": ["all"], "inverted": ["inv_a", "inv_b"]},
+        ],
+    )
+    def test_conditions_in_several_folders_stay_paired(
+        self, make_task: MakeTask, caplog: pytest.LogCaptureFixture, folders: dict
+    ) -> None:
+        given = {"measure": "mean distance", "identity": None}
+        found = {}
+        for which in (folders, {"upright": ["up"], "inverted": ["inv"]}):
+            task = make_task(self.table(which).drop(columns="same"), **given)
+            frame = with_distances(task_with_same(task))
+            found[len(found)] = task.compute_unrounded_performance(frame).iloc[0]
+            assert ("'f0_L.png'" in caplog.text) == (which is folders)
+            caplog.clear()
+        assert found[0]["P Method"] == found[1]["P Method"]
+        assert "swapped" in found[0]["P Method"]
+        for column in ("Difference", "Difference CI Low", "P"):
+            assert found[0][column] == pytest.approx(found[1][column])
+
+    def test_two_images_of_one_name_are_not_taken_for_one(
+        self, make_task: MakeTask, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        folders = {"upright": ["ann", "bob"], "inverted": ["cid", "dot"]}
+        table = self.table(folders)
+        table["img1"] = table["img1"].str.replace(r"f\d+", "1", regex=True)
+        make_task(table.drop(columns="same"), measure="mean distance", identity=None)
+        assert "one file name" not in caplog.text
+
+
+def task_with_same(task: EffectTask) -> EffectTask:
+    task.pairs_df["same"] = 1
+    return task
+
+
 class TestThatcher:
     def test_index_of_means_and_mean_of_indices(self, make_task: MakeTask) -> None:
         task = make_task(thatcher(), measure="mean distance")

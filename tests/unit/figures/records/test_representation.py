@@ -10,10 +10,10 @@ from PIL import Image
 from facebench import PlotHelper
 from facebench.errors import InputError
 from facebench.figures.drawing import mds, rdm
-from facebench.figures.drawing.intervals import Whisker, interval_figure
 from facebench.figures.drawing.rdm import Matrix, matrix_figure
 
 NAMES = [f"{letter}.png" for letter in "abcde"]
+
 FIRST, SECOND = np.triu_indices(5, 1)
 
 
@@ -57,28 +57,6 @@ def test_every_picture_is_written(tables, tmp_path) -> None:
     for path in written:
         with Image.open(path) as image:
             assert min(image.size) > 60
-
-
-def test_a_whisker_is_the_interval_and_the_axis_holds_it() -> None:
-    figure = interval_figure(
-        [Whisker("m", "m: fc", -0.9, -1.2, -0.7)], title="t", value_label="v", reference=(-1.1, "c")
-    )
-    axes = figure.axes[0]
-    low, high = axes.get_xlim()
-    assert low < -1.2
-    assert -0.7 < high < 0
-    assert any(list(line.get_xdata()) == [-1.2, -0.7] for line in axes.lines)
-
-
-def test_ranks_are_coloured_and_missing_pairs_are_not() -> None:
-    values = np.array([[0, 5, 100.0], [5, 0, np.nan], [100, np.nan, 0]])
-    figure = matrix_figure(
-        [Matrix("m", "", values)], ["a", "b", "c"], title="t", value_label="v", ranked=True
-    )
-    shown = figure.axes[0].images[0].get_array()
-    assert shown[0, 1] == 0
-    assert shown[0, 2] == 1
-    assert shown.mask[1, 2]
 
 
 def test_a_map_leaves_out_images_with_missing_pairs(tables, tmp_path) -> None:

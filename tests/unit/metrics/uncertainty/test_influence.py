@@ -4,18 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import kendalltau, norm, pearsonr, spearmanr
+from scipy.stats import norm
 
 from facebench.metrics.stats import delong, delong_test
 from facebench.metrics.uncertainty import correlation_influence, influence
-from facebench.metrics.weighted_ranks import concordances
-
-
-def resampled(measure, *arrays, n=600, seed=0):
-    rng = np.random.default_rng(seed)
-    size = len(arrays[0])
-    draws = (rng.integers(0, size, size) for _ in range(n))
-    return np.std([measure(*(array[rows] for array in arrays)).estimate for rows in draws])
 
 
 @pytest.fixture
@@ -23,33 +15,6 @@ def scores():
     rng = np.random.default_rng(1)
     labels = np.arange(400) % 2
     return labels, np.round(labels + rng.normal(size=400), 2), rng.normal(size=400) + labels
-
-
-@pytest.mark.parametrize(
-    ("measure", "reference"),
-    [
-        (correlation_influence.pearson_influence, pearsonr),
-        (correlation_influence.spearman_influence, spearmanr),
-        (correlation_influence.kendall_influence, kendalltau),
-    ],
-)
-@pytest.mark.parametrize("digits", [8, 0])
-def test_correlations_and_their_errors(measure, reference, digits):
-    rng = np.random.default_rng(2)
-    x = np.round(rng.normal(size=300), digits)
-    y = np.round(0.7 * x + rng.normal(size=300), digits)
-    made = measure(x, y)
-    assert made.estimate == pytest.approx(reference(x, y)[0])
-    assert made.values.sum() == pytest.approx(0, abs=1e-12)
-    error = influence.standard_error(made.values)
-    assert error == pytest.approx(resampled(measure, x, y), rel=0.1)
-
-
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=30))
-def test_concordances_are_those_of_a_double_loop(rows):
-    x, y = (np.array(side, dtype=float) for side in zip(*rows, strict=True))
-    signs = np.sign(x[:, None] - x) * np.sign(y[:, None] - y)
-    np.testing.assert_array_equal(concordances(x, y), signs.sum(axis=1))
 
 
 def test_auc_error_is_delongs(scores):

@@ -8,13 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose
 from scipy.stats import norm
 
 from facebench.metrics import verification as v
 from facebench.metrics.accuracy import accepted_at
-from facebench.metrics.folds import fold_faults, make_folds
-from facebench.metrics.stats import bootstrap
 from facebench.metrics.uncertainty.proportions import auc_score_interval
 from facebench.metrics.uncertainty.replicates import (
     fold_accuracy_replicates,
@@ -68,45 +66,6 @@ def test_agree_with_the_plain_functions(drawn, higher_is_better) -> None:
             assert_allclose(found["dprime"][place], expected, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("by", ["pair", "image", "identity"])
-def test_resamples_are_those_of_the_bootstrap(by: str) -> None:
-    generator = np.random.default_rng(2)
-    members = generator.integers(0, 40, (200, 2))
-    members[:100, 1] = members[:100, 0]
-    labels = (members[:, 0] == members[:, 1]).astype(int)
-    scores = generator.normal(size=200).round(1) + labels
-    resamples = Resamples(labels, by, *members.T, n_resamples=300, seed=4)
-    found = verification_replicates(labels, scores, resamples, far=[0.1])
-    for metric, name in (("auc", "auc"), ("tar@0.1", "tar@0.1")):
-        expected = bootstrap(labels, scores, metric, by=by, members1=members[:, 0],
-                             members2=members[:, 1], n_resamples=300, seed=4)  # fmt: skip
-        assert_allclose(percentiles(found[name]), expected, atol=1e-6)
-
-
-def test_weights_are_the_same_at_every_call_kept_or_not(monkeypatch) -> None:
-    labels = [1, 0] * 50
-    kept = Resamples(labels, n_resamples=30)
-    first, second = (np.concatenate(list(kept.weights()), axis=1) for _ in range(2))
-    monkeypatch.setattr("facebench.metrics.uncertainty.resamples._KEPT", 0)
-    monkeypatch.setattr("facebench.metrics.uncertainty.resamples._TOGETHER", 250)
-    parted = np.concatenate(list(Resamples(labels, n_resamples=30).weights()), axis=1)
-    assert_array_equal(first, second)
-    assert_array_equal(first, parted)
-    assert first.shape == (100, 30)
-    assert (first.sum(axis=0) == 100).all()
-
-
-def test_narrow_and_wide_rows_add_up_alike(monkeypatch) -> None:
-    generator = np.random.default_rng(0)
-    labels = generator.integers(0, 2, 80)
-    scores = generator.normal(size=80) + labels
-    resamples = Resamples(labels, n_resamples=10)
-    found = verification_replicates(labels, scores, resamples, far=FAR)
-    monkeypatch.setattr("facebench.metrics.uncertainty.replicates._WIDE", 1)
-    for name, values in verification_replicates(labels, scores, resamples, far=FAR).items():
-        assert_array_equal(values, found[name])
-
-
 def test_fold_accuracy_is_the_mean_of_folds() -> None:
     right = np.array([1, 1, 0, 1, 0, 0, 1, 1], dtype=bool)
     folds = np.array([1, 1, 1, 1, 1, 2, 2, 2])
@@ -130,65 +89,6 @@ def test_a_perfect_system_has_an_interval_of_some_width() -> None:
     assert report.tar[0].tar.interval == pytest.approx((30 / (30 + z2), 1))
     assert report.eer.interval == pytest.approx((0, z2 / (60 + z2)))
     assert report.accuracy.interval == pytest.approx((60 / (60 + z2), 1))
-
-
-def test_values_are_those_of_the_plain_functions() -> None:
-    generator = np.random.default_rng(0)
-    labels = np.repeat([1, 0], 100)
-    scores = generator.normal(size=200) + 2 * labels
-    folds = np.arange(200) % 10
-    report = verify(labels, scores, folds, Resamples(labels, n_resamples=200), far=[0.1, 0.001])
-    crossed = v.kfold_accuracy(labels, scores, folds)
-    assert report.accuracy.value == crossed.mean
-    assert report.standard_error == crossed.standard_error
-    assert report.threshold.value == crossed.thresholds.mean()
-    assert report.oracle_accuracy.value == v.best_accuracy(labels, scores).accuracy
-    assert report.auc.value == v.auc(labels, scores)
-    assert report.eer.value == v.eer(labels, scores).rate
-    assert report.dprime.value == v.dprime(labels, scores)
-    assert report.tar[0].tar.value == v.tar_at_far(labels, scores, 0.1).tar
-    assert not report.tar[1].resolvable
-    assert np.isnan([report.tar[1].tar.value, *report.tar[1].tar.interval]).all()
-    for estimate in report[:1] + report[2:9]:
-        if not isinstance(estimate, float):
-            assert estimate.interval.low <= estimate.value <= estimate.interval.high
-
-
-class TestFolds:
-    @given(st.integers(0, 1000), st.integers(2, 10))
-    def test_made_folds_are_fair(self, seed: int, n_folds: int) -> None:
-        generator = np.random.default_rng(seed)
-        people = generator.integers(0, generator.integers(5, 400), (120, 2))
-        people[:60, 1] = people[:60, 0]
-        labels = people[:, 0] == people[:, 1]
-        made = make_folds(labels, n_folds, *people.T, seed=seed)
-        assert set(made.of_pair) == set(range(1, n_folds + 1))
-        faults = fold_faults(labels, made.of_pair, *people.T)
-        assert faults.one_class == []
-        if made.is_disjoint:
-            assert faults.shared_members == 0
-        else:
-            counts = np.array([np.bincount(made.of_pair[labels == c]) for c in (0, 1)])[:, 1:]
-            assert (np.ptp(counts, axis=1) <= 1).all()
-
-    def test_disjoint_where_possible(self) -> None:
-        people = np.repeat(np.arange(100), 2).reshape(100, 2)
-        pairs = np.concatenate((people, np.stack((np.arange(0, 100, 2), np.arange(1, 100, 2)), 1)))
-        made = make_folds([1] * 100 + [0] * 50, 10, *pairs.T)
-        assert made.is_disjoint
-        assert (np.bincount(made.of_pair)[1:] == 15).all()
-
-    def test_not_where_everyone_meets_everyone(self) -> None:
-        first, second = np.triu_indices(12, k=1)
-        people = np.concatenate(
-            (np.stack((first, second), 1), np.repeat(np.arange(12), 2).reshape(-1, 2))
-        )
-        assert not make_folds(people[:, 0] == people[:, 1], 5, *people.T).is_disjoint
-
-    @pytest.mark.parametrize("n_folds", [0, 1, 4])
-    def test_too_many_or_too_few(self, n_folds: int) -> None:
-        with pytest.raises(ValueError, match="folds need"):
-            make_folds([1, 1, 1, 0, 0, 0], n_folds)
 
 
 def coverage(n_worlds: int, n_resamples: int, n_people: int, by: str) -> float:
@@ -230,17 +130,3 @@ def test_people_cover_what_pairs_do_not() -> None:
 )
 def test_coverage_of_identity_intervals() -> None:
     assert 0.92 <= coverage(1500, 500, 100, "identity") <= 0.985
-
-
-def test_resamples_within_groups_draw_as_many_of_each() -> None:
-    people = np.array([0, 1, 2, 3, 0, 2])
-    others = np.array([0, 1, 2, 3, 1, 3])
-    groups = np.array([0, 0, 1, 1, 0, 1])
-    drawn = Resamples(people == others, "identity", people, others, n_resamples=200)
-    weights = np.concatenate(list(drawn.within(groups).weights()), axis=1)
-    np.testing.assert_array_equal(weights[:2].sum(axis=0), 2)
-    np.testing.assert_array_equal(weights[2:4].sum(axis=0), 2)
-    np.testing.assert_array_equal(weights[4], weights[0] * weights[1])
-    assert set(weights[0]) == {0, 1, 2}
-    # A person in two groups belongs to none.
-    assert drawn.within(np.array([0, 1, 1, 1, 0, 1])) is drawn

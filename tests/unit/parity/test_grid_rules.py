@@ -7,24 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sklearn.model_selection import KFold
 
-from facebench.metrics.verification import best_accuracy
-from facebench.parity import (
-    RULES,
-    deepface,
-    facenet,
-    facenet_centred,
-    facexzoo,
-    flip_concat,
-    flip_sum,
-    insightface,
-    lfw,
-    parity_table,
-    squared_distances,
-)
+from facebench.parity import facenet, facenet_centred, facexzoo, insightface, lfw
 
 # --- restatements, pair by pair ---------------------------------------------------------------
 
@@ -54,36 +39,6 @@ def grid_by_loops(labels: Any, distances_of: Any, folds: int, far: float) -> tup
         tars.append(np.mean(same) if same else np.nan)
         fars.append(np.mean(different) if different else np.nan)
     return np.array(accuracies), np.array(thresholds), np.mean(tars), np.mean(fars)
-
-
-def facexzoo_by_loops(labels: Any, similarities: Any, folds: int) -> Any:
-    scores = np.asarray(similarities, dtype=np.float32)
-    accuracies = []
-    for train, test in KFold(folds).split(labels):
-        low, high = np.max(-scores[train]) * np.float32(-1), np.max(scores[train])
-        best, chosen = -2.0, 0.0
-        for step in range(1, 1001):
-            threshold = float(low) + float((high - low) / np.float32(1000)) * step
-            tpr = np.mean([float(scores[i]) > threshold for i in train if labels[i]])
-            fpr = np.mean([float(scores[i]) > threshold for i in train if not labels[i]])
-            if tpr - fpr > best:
-                best, chosen = tpr - fpr, threshold
-        right = [
-            float(scores[i]) > chosen if labels[i] else float(scores[i]) < chosen for i in test
-        ]
-        accuracies.append(np.mean(right))
-    return np.array(accuracies)
-
-
-def deepface_by_loops(labels: Any, distances: Any) -> float:
-    positive = np.mean([d for y, d in zip(labels, distances, strict=True) if y])
-    negative = np.mean([d for y, d in zip(labels, distances, strict=True) if not y])
-    found = [
-        np.mean([(d < threshold) == bool(y) for y, d in zip(labels, distances, strict=True)])
-        for threshold in distances
-        if positive <= threshold <= negative
-    ]
-    return max(found, default=math.nan)
 
 
 def cases(seed: int, count: int = 47, decimals: int = 2) -> tuple[Any, Any]:
@@ -147,36 +102,6 @@ def test_insightface() -> None:
     assert alone.fold_accuracies == pytest.approx(doubled.fold_accuracies)
 
 
-@pytest.mark.parametrize(("seed", "decimals"), [(5, 1), (6, 9)])
-def test_facexzoo(seed: int, decimals: int) -> None:
-    labels, distances = cases(seed, decimals=decimals)
-    found = facexzoo(labels, 1 - distances / 4, folds=4)
-    expected = facexzoo_by_loops(labels, 1 - distances / 4, 4)
-    assert found.fold_accuracies == pytest.approx(expected)
-    assert found.spread == pytest.approx(expected.std(ddof=1) / 2)
-
-
-@given(st.lists(st.tuples(st.booleans(), st.integers(0, 6)), min_size=2, max_size=14))
-def test_deepface(pairs: list[tuple[bool, int]]) -> None:
-    labels, distances = zip(*pairs, strict=True)
-    if len(set(labels)) < 2:
-        return
-    found = deepface(labels, distances)
-    assert found.accuracy == pytest.approx(deepface_by_loops(labels, distances), nan_ok=True)
-    oracle = best_accuracy(labels, distances, higher_is_better=False)
-    assert not found.accuracy > oracle.accuracy
-
-
-def test_lfw_takes_folds_of_a_column_or_as_the_rows_lie() -> None:
-    labels, distances = cases(7, 40)
-    column = np.repeat(list("dcba"), 10)
-    as_they_lie = lfw(labels, distances, 4).fold_accuracies
-    assert (as_they_lie == lfw(labels, distances, column).fold_accuracies[::-1]).all()
-    mixed = np.tile(list("abcd"), 10)
-    found = lfw(labels, distances, mixed)
-    assert found.spread == pytest.approx(found.fold_accuracies.std(ddof=1) / 2)
-
-
 # --- where the rules differ -------------------------------------------------------------------
 
 
@@ -221,81 +146,9 @@ def test_a_sorted_file_makes_folds_of_one_class() -> None:
         lfw(labels, distances, 2)
 
 
-def test_deepface_looks_between_the_means_only() -> None:
-    # One genuine pair far off moves the mean beyond the gap where the best threshold lies.
-    labels, distances = [1, 1, 1, 0, 0, 0], [0.1, 0.1, 2.5, 1.0, 1.1, 1.2]
-    oracle = best_accuracy(labels, distances, higher_is_better=False).accuracy
-    assert oracle == pytest.approx(5 / 6)
-    assert deepface(labels, distances).accuracy == oracle
-    worse = deepface([1, 1, 0, 0], [0.1, 3.0, 1.0, 1.2])
-    assert math.isnan(worse.accuracy)
-
-
 def test_population_deviation_is_root_k_minus_one_standard_errors() -> None:
     labels, distances = cases(9, 200)
     printed, official = facenet(labels, distances), lfw(labels, distances)
     error = printed.fold_accuracies.std(ddof=1) / math.sqrt(10)
     assert printed.spread == pytest.approx(3 * error)
     assert official.spread < printed.spread
-
-
-# --- embeddings -------------------------------------------------------------------------------
-
-
-def test_flip_sum_and_concat() -> None:
-    one, two = [[3.0, 0.0]], [[0.0, 4.0]]
-    assert flip_sum(one, two) == pytest.approx(np.array([[0.6, 0.8]]))
-    assert flip_concat(one, two) == pytest.approx(np.array([[0.6, 0.0, 0.0, 0.8]]))
-    assert squared_distances(one, two) == pytest.approx([25.0])
-
-
-def test_the_table_tells_the_difference_in_pairs() -> None:
-    labels, left, right, left_mirrored, right_mirrored = vectors(10)
-    table = parity_table(labels, left, right, (left_mirrored, right_mirrored), folds=3)
-    assert list(table["Rule"]) == list(RULES)
-    rows = table.set_index("Rule")
-    assert rows.loc["lfw", "Pairs Difference"] == 0
-    distances = np.linalg.norm(left - right, axis=1)
-    assert rows.loc["lfw", "Accuracy"] == lfw(labels, distances, 3).accuracy
-    assert rows.loc["deepface", "Accuracy"] == deepface(labels, distances).accuracy
-    expected = (rows["Accuracy"] - rows.loc["lfw", "Accuracy"]) * 30
-    assert rows["Pairs Difference"].to_numpy() == pytest.approx(expected)
-    assert np.allclose(rows["Pairs Difference"], rows["Pairs Difference"].round())
-    column = parity_table(labels, left, right, folds=np.arange(30) // 10, rules=["lfw"])
-    assert column["Accuracy"][0] == rows.loc["lfw", "Accuracy"]
-
-
-def test_the_table_of_distances_is_that_of_unit_vectors() -> None:
-    labels, left, right, *_ = vectors(11)
-    left, right = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (left, right))
-    distances = np.linalg.norm(left - right, axis=1)
-    alone = parity_table(labels, distances=distances, folds=5)
-    assert list(alone["Rule"]) == ["lfw", "facenet", "facexzoo", "deepface", "oracle"]
-    whole = parity_table(labels, left, right, folds=5, rules=list(alone["Rule"]))
-    assert alone["Accuracy"].to_numpy() == pytest.approx(whole["Accuracy"].to_numpy())
-
-
-# --- bad input --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: facenet([1, 1], [0.1, 0.2], folds=2), "both classes"),
-        (lambda: facenet([1, 0], [0.1, np.nan], folds=2), "1 of 2 scores are NaN"),
-        (lambda: facenet([1, 0], [0.1, 0.2]), "from 2 to the number of pairs, 2. Got 10"),
-        (lambda: facexzoo([1, 1, 0, 0], [1, 2, 3, 4], folds=2), "hold one class only"),
-        (lambda: insightface([1, 0], [[1.0]] * 2, [[1.0]] * 2, [[1.0]] * 2), "Got one side"),
-        (lambda: flip_sum([[1.0]], [[1.0, 2.0]]), r"Got shapes \(1, 1\) and \(1, 2\)"),
-        (lambda: flip_sum([1.0], [1.0]), r"must have the shape \[N, D\]"),
-        (lambda: parity_table([1, 0], [[1.0]] * 2, [[1.0]] * 2, rules=["x"]), "Got 'x'"),
-        (lambda: parity_table([1, 0]), "embeddings of both sides of each pair, or the distances"),
-        (
-            lambda: parity_table([1, 0] * 2, distances=[1, 2] * 2, folds=2, rules=["insightface"]),
-            "'insightface' needs the embeddings",
-        ),
-    ],
-)
-def test_errors(call: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        call()

@@ -1,0 +1,61 @@
+"""Tables of a manager: its order of models, and what a failure costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from facebench import AccuracyTask, MultiModelTaskManager
+from facebench.figures.records.run_models import is_lower_better, network_layers_of
+from support import runs
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return runs.make_world(tmp_path_factory.mktemp("world"))
+
+
+def models(*names: str) -> list[runs.Net]:
+    found = []
+    for name in names:
+        model = runs.make_model(["4"])
+        model.name = name
+        found.append(model)
+    return found
+
+
+def manager_of(world: Path, *names: str) -> MultiModelTaskManager:
+    return MultiModelTaskManager(
+        models(*names), runs.tasks(world), cache_dir=None, num_workers=0, batch_size=8
+    )
+
+
+def test_models_stand_in_the_managers_order_whichever_ran_first(
+    world: Path, tmp_path: Path
+) -> None:
+    manager = manager_of(world, "a", "b")
+    manager.run_all_tasks_with_model("b", tmp_path, plots=False)
+    manager.run_all_tasks_with_model("a", tmp_path, plots=False)
+    table = manager.tasks_performance_dfs["verify"]
+    assert table["Model Name"].tolist() == ["a", "b"]
+    assert list(manager.estimates["verify"]) == ["a", "b"]
+    assert list(network_layers_of(table)) == ["a", "b"]
+    assert not is_lower_better(table, "AUC")
+    # Run again: its rows are replaced, not added.
+    manager.run_task("a", "verify", tmp_path)
+    assert manager.tasks_performance_dfs["verify"]["Model Name"].tolist() == ["a", "b"]
+
+
+def test_a_task_that_fails_costs_its_own_cell_only(world: Path, tmp_path: Path) -> None:
+    class Fails(AccuracyTask):
+        def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
+            raise KeyError("no such column")
+
+    manager = manager_of(world, "a")
+    manager.add_tasks(Fails("fails", world / "same.csv", world / "images", true_label="same"))
+    with pytest.raises(KeyError, match="no such column"):
+        manager.run_all_tasks_all_models(tmp_path, plots=False)
+    assert sorted(manager.tasks_performance_dfs) == ["rate", "verify"]
+    assert manager.tasks_performance_dfs["verify"]["AUC"].notna().all()
