@@ -13,6 +13,7 @@ from facebench.models.dlib_resnet import DlibResNetModel as DlibResNetModel
 from facebench.models.untrained import untrained_copies as untrained_copies
 from facebench.models.vgg16 import Vgg16Model as Vgg16Model
 from facebench.results.comparison import compare_models as compare_models
+from facebench.results.power import power as power
 from facebench.results.reader import load_run as load_run
 from facebench.run.manager import MultiModelTaskManager as MultiModelTaskManager
 from facebench.tasks.accuracy import AccuracyTask as AccuracyTask

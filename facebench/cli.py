@@ -62,6 +62,7 @@ for _command in (
     run.schema,
     results.report,
     results.compare,
+    results.power,
     results.leaderboard,
     listing.models,
     listing.layers,

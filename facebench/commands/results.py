@@ -1,4 +1,4 @@
-"""report, compare, leaderboard: what runs have left behind."""
+"""report, compare, power, leaderboard: what runs have left behind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from facebench.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["compare", "latest_run", "leaderboard", "report"]
+__all__ = ["compare", "latest_run", "leaderboard", "power", "report"]
 
 _SHOWN = 30
 
@@ -69,6 +69,44 @@ def compare(
     )
     if found.path is not None:
         talk().say(f"The page is {found.path}.")
+
+
+def power(
+    run: RunPath,
+    people: Annotated[
+        str, typer.Option("--people", metavar="N,N,…", help="Numbers of people.")
+    ] = "10,20,30,50,100,200,300,500,1000",
+    images: Annotated[
+        str | None,
+        typer.Option("--images", metavar="N,N,…", help="Images per person; else as in the run."),
+    ] = None,
+    difference: Annotated[
+        float | None,
+        typer.Option("--difference", help="What is to be found; else the difference in the run."),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The figure to write.")
+    ] = Path("power.png"),
+) -> None:
+    """Say how sure a study of more people would be, from a pilot run."""
+    from facebench.results.power import power as table_of
+    from facebench.results.power import write_power_figure
+
+    numbers = _whole_numbers("--people", people)
+    each = None if images is None else _whole_numbers("--images", images)
+    found = table_of(latest_run(run), numbers, each, difference)
+    talk().result(found.to_string(index=False, float_format=_number))
+    write_power_figure(found, output)
+    talk().say(f"The figure is {output}.")
+    talk().data({"power": found.to_dict("records"), "figure": str(output)})
+
+
+def _whole_numbers(option: str, text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        msg = f"{option} must be whole numbers with commas between, such as 10,20,50. Got {text!r}."
+        raise InputError(msg) from error
 
 
 def leaderboard(

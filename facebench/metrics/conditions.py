@@ -1,4 +1,4 @@
-"""Conditions of comparisons, and any measure of each of them, on resamples too."""
+"""Conditions of comparisons, and any measure of each of them, without each person too."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 
 from facebench.metrics.correlation import correlate
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
-from facebench.metrics.uncertainty.proportions import (
-    Proportion,
-    effective_counts,
-    proportion_interval,
-)
+from facebench.metrics.uncertainty.proportions import Proportion, effective_counts, no_narrower
 from facebench.metrics.uncertainty.replicates import verification_replicates
-from facebench.metrics.uncertainty.resamples import Interval, Resamples, Weightings, percentiles
+from facebench.metrics.uncertainty.resamples import Interval, Weightings
+from facebench.metrics.uncertainty.stratified_jackknife import StratifiedJackknife
 from facebench.metrics.verification import auc, dprime, tar_at_far
 from facebench.metrics.verification_report import Estimate
 from facebench.types import Float64Array, IntArray
@@ -48,7 +46,8 @@ MEASURES: dict[str, str] = {
     "spearman": "Spearman",
 }
 _PROPORTIONS: dict[str, Proportion] = {"auc": "auc", "accuracy": "accuracy", "tar": "tar"}
-UNKNOWN = Estimate(float("nan"), percentiles(np.array([np.nan])))
+_NEARLY_1 = 1 - 1e-9
+UNKNOWN = Estimate(float("nan"), Interval(float("nan"), float("nan")))
 
 
 class ConditionScores(NamedTuple):
@@ -180,15 +179,15 @@ class _Once:
 
 
 def condition_replicates(
-    cells: ConditionScores, resamples: Resamples | JackknifeGroups
+    cells: ConditionScores, resamples: StratifiedJackknife | JackknifeGroups
 ) -> Float64Array:
-    """Measure every condition on every resample, the same people in all conditions.
+    """Measure every condition without each unit, the same people in all conditions.
 
     Parameters
     ----------
     cells : ConditionScores
         The comparisons.
-    resamples : Resamples or JackknifeGroups
+    resamples : StratifiedJackknife or JackknifeGroups
         Of the same comparisons.
 
     Returns
@@ -260,17 +259,21 @@ class ConditionEstimate(NamedTuple):
         The measure.
     interval : Interval
         What it is reported with.
-    drawn : Interval
-        What resamples alone would say: narrower where a share is next to 0 or 1.
+    shown : Interval
+        What the jackknife alone would say: narrower where a share is next to 0 or 1.
     """
 
     value: float
     interval: Interval
-    drawn: Interval
+    shown: Interval
 
 
 def condition_estimates(
-    cells: ConditionScores, values: Float64Array, replicates: Float64Array, resamples: Resamples
+    cells: ConditionScores,
+    values: Float64Array,
+    replicates: Float64Array,
+    jackknife: StratifiedJackknife,
+    units: tuple[IntArray, IntArray],
 ) -> list[ConditionEstimate]:
     """Give every condition its interval.
 
@@ -280,29 +283,49 @@ def condition_estimates(
         The comparisons.
     values : array, shape [K]
         From `condition_values`.
-    replicates : array, shape [R, K]
-        From `condition_replicates`.
-    resamples : Resamples
+    replicates : array, shape [units, K]
+        From `condition_replicates`, without each unit.
+    jackknife : StratifiedJackknife
         Of the same comparisons.
+    units : pair of int array, shape [N]
+        The unit of each side.
 
     Returns
     -------
     list of ConditionEstimate
+        By the t distribution: shares on the logit scale, correlations on Fisher's, no share
+        narrower than the number of comparisons allows.
     """
     found = []
     for k, value in enumerate(values.tolist()):
-        if np.isnan(value):
-            found.append(ConditionEstimate(*UNKNOWN, UNKNOWN.interval))
-            continue
-        chosen = cells.cell == k
-        sample = replicates[:, k]
-        drawn = percentiles(sample, n_units=resamples.n_involved(chosen))
-        interval = drawn
+        error = jackknife.error(replicates[:, k])
         share = _PROPORTIONS.get(cells.measure)
+        if np.isnan(value) or (np.isnan(error.standard) and (share is None or 0 < value < 1)):
+            found.append(ConditionEstimate(value, UNKNOWN.interval, UNKNOWN.interval))
+            continue
+        interval = shown = _on_its_scale(cells.measure, value, replicates[:, k], jackknife)
         if share is not None:
-            counts = effective_counts(
-                cells.labels, cells.distances, resamples.first, resamples.second, chosen
-            )
-            interval = proportion_interval(share, value, sample, counts)
-        found.append(ConditionEstimate(value, interval, drawn))
+            counts = effective_counts(cells.labels, cells.distances, *units, cells.cell == k)
+            interval = no_narrower(share, value, shown, error.standard**2, counts)
+        found.append(ConditionEstimate(value, interval, shown))
     return found
+
+
+def _on_its_scale(
+    measure: str, value: float, replicates: Float64Array, jackknife: StratifiedJackknife
+) -> Interval:
+    error = jackknife.error(replicates)
+    if error.standard == 0 or np.isnan(error.standard):
+        return Interval(value, value)
+    if measure in _PROPORTIONS and 0 < value < 1:
+        # A replicate without errors counts as having half of them.
+        rarest = min(value, 1 - value) / 2
+        moved, slope = logit(np.clip(replicates, rarest, 1 - rarest)), value * (1 - value)
+        centre, back = logit(value), expit
+    elif measure in ("pearson", "spearman") and abs(value) < 1:
+        moved, slope = np.arctanh(np.clip(replicates, -_NEARLY_1, _NEARLY_1)), 1 - value**2
+        centre, back = np.arctanh(value), np.tanh
+    else:
+        return Interval(value - error.step, value + error.step)
+    step = error.quantile * max(error.standard / slope, jackknife.error(moved).standard)
+    return Interval(float(back(centre - step)), float(back(centre + step)))

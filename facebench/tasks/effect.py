@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,32 +18,32 @@ from facebench.metrics.conditions import ConditionScores
 from facebench.metrics.conditions import Measure as ConditionMeasure
 from facebench.metrics.effects import item_index
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups, JackknifeReplicates
-from facebench.metrics.uncertainty.permutations import exchange_of
+from facebench.metrics.uncertainty.permutations import exchangeable_blocks
+from facebench.metrics.uncertainty.proportions import PROPORTIONS_NOTE
 from facebench.tasks.base import RoundedTask
 from facebench.tasks.facts import HumanReference, TaskFacts
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.effect_design import (
     Side,
+    Units,
     conditions_of,
     identity_source,
     items_of,
     labels_of,
     members_of,
+    units_of,
 )
 from facebench.tasks.shared.effect_items import PairedItems
 from facebench.tasks.shared.effect_measure import EffectMeasure
-from facebench.tasks.shared.effect_rows import EffectRows, columns_of
+from facebench.tasks.shared.effect_rows import COMMON_LANGUAGE, EffectRows, columns_of
 from facebench.tasks.shared.labelled_pairs import (
     at_least_1,
     count_columns,
     distances_of_pairs,
     jackknife_groups_of,
-    resampled,
-    resamples_of,
-    resampling_note,
 )
 from facebench.tasks.shared.sklearn_distances import cosine_distances
-from facebench.types import Float64Array, MetricFunction, StrPath
+from facebench.types import Float64Array, IntArray, MetricFunction, StrPath
 
 __all__ = ["EffectTask", "HumanReference"]
 
@@ -53,13 +53,15 @@ class EffectTask(RoundedTask):
 
     One row per layer: '<condition> <Measure>' for every condition, and of the contrast a against b
     Difference = a - b, Ratio = a / b and Relative Difference = (a - b) / (a + b), each with a 95 %
-    interval. The same people (or photographs; whole groups of people where no pair links one group
-    to another) are resampled in all conditions, so that intervals are those of paired differences.
-    P is from permutations where people fall into six groups or more that no pair links: condition
-    labels are swapped within groups that are in every condition, or shuffled among groups of one
-    condition each. Where pairs link all people, nothing can be exchanged without taking dependent
-    pairs as independent, and P is that of Difference / standard error over the resamples, by the t
-    distribution. 'P Method' says which.
+    interval by the jackknife: the same people (or photographs; whole groups of people where no pair
+    links one group to another) are left out of all conditions at once, so that intervals are those
+    of paired differences. Where conditions show other people, each kind has a variance of its own
+    and the t distribution Welch and Satterthwaite's degrees of freedom. P is that of Difference, by
+    the same standard error: it is below .05 exactly where the interval of Difference excludes 0.
+    'P Method' and 'CI Method' say how they were made.
+    The effect in standard deviations of people is dz where the same people are in all conditions,
+    or Hedges' g where they are others, and Common Language is the chance that a person's measure is
+    larger in a than in b (see `facebench.metrics.uncertainty.effect_sizes`).
     Ratio and Relative Difference are NaN, and 'Undefined' says why, where their denominator may be
     zero, the latter also where a condition may be (a correlation, d'). Relative Difference is the
     index of the means; 'Mean Item Relative Difference' is the mean
@@ -100,22 +102,29 @@ class EffectTask(RoundedTask):
     item_column : str, optional
         Names the item of each pair, the same in every condition. By default items are told by
         image names without the folder that all images of a condition share.
-    n_resamples, n_permutations : int, default 1000
-        Resamples behind the intervals, and permutations behind P.
+    test : {'t', 'permutation'}, default 't'
+        'permutation' takes P from swapping conditions within people (or groups of people) who share
+        no pair with others: exact, where everyone is in all conditions and there are six or more.
+        It may then fall on the other side of .05 than the interval, which stays that of 't'.
+    n_permutations : int, default 1000
+        Swaps behind P for test='permutation'.
+    n_resamples : int, default 1000
+        Not used, as intervals need no resamples; accepted so that earlier scripts run.
     seed : int, default 0
-        Of both.
+        Of the swaps.
 
     Raises
     ------
     PairsError
         If columns are missing, or a condition has no pairs, fewer than 3 images, or lacks a class.
     InputError
-        If a parameter is not what it should be.
+        If a parameter is not what it should be, or conditions cannot be swapped.
 
     References
     ----------
-    B. Efron and R. J. Tibshirani, "An introduction to the bootstrap" (1993); B. Phipson and G. K.
-    Smyth, "Permutation p-values should never be zero" (2010); P. Good, "Permutation, parametric and
+    B. L. Welch, "The generalization of 'Student's' problem when several different population
+    variances are involved", Biometrika 34 (1947) 28-35; J. N. Arvesen, "Jackknifing U-statistics",
+    Annals of Mathematical Statistics 40 (1969) 2076-2100; P. Good, "Permutation, parametric and
     bootstrap tests of hypotheses" (2005), on blocks as the units of exchange.
     """
 
@@ -141,6 +150,7 @@ class EffectTask(RoundedTask):
         n_resamples: int = 1000,
         n_permutations: int = 1000,
         seed: int = 0,
+        test: Literal["t", "permutation"] = "t",
     ) -> None:
         super().__init__(name, pairs_file_path, images_path, distance_metric)
         owner = type(self).__name__
@@ -164,29 +174,37 @@ class EffectTask(RoundedTask):
         self._ratings: Float64Array | None = None
         if self._measure.needs_ratings:
             self._ratings = self._numbers("rating_column", rating_column).to_numpy(dtype=np.float64)
-        self._resamples = resamples_of(
-            labels,
-            self._members,
-            n_resamples=at_least_1("n_resamples", n_resamples, owner),
-            seed=seed,
-        ).within(cell)
+        at_least_1("n_resamples", n_resamples, owner)
+        units = units_of(self._members, cell)
         self._rows = EffectRows(
             self._conditions,
             self.measure_name,
-            self._resamples,
-            exchange_of(
-                cell,
-                involved,
-                self._resamples.first,
-                self._resamples.second,
-                self._items is not None,
-                resampled(self._members, self._resamples),
-            ),
+            units,
+            self._blocks(test, units, involved),
             n_permutations=at_least_1("n_permutations", n_permutations, owner),
             seed=seed,
         )
         self.sampling_unit = self._members.plural
         self.measures = self._declared()
+
+    def _blocks(self, test: str, units: Units, involved: NDArray[np.bool_]) -> IntArray | None:
+        if test not in ("t", "permutation"):
+            msg = (
+                f"The 'test' parameter of {type(self).__name__} must be 't' or 'permutation'. Got "
+                f"{test!r} instead."
+            )
+            raise InputError(msg)
+        if test == "t":
+            return None
+        blocks = exchangeable_blocks(units.first, units.second, involved)
+        if self._items is None or blocks is None:
+            msg = (
+                f"test='permutation' of {self.name!r} needs every item in every condition, and six "
+                "people (or groups of people) or more who share no pair with others. Conditions "
+                "cannot be swapped here; use test='t'."
+            )
+            raise InputError(msg)
+        return blocks
 
     def _declared(self) -> tuple[Measure, ...]:
         contrasts = self._conditions.contrasts
@@ -205,6 +223,13 @@ class EffectTask(RoundedTask):
             *(Measure(f"{prefix}P", bounds=(0, 1)) for prefix in contrasts),
             *self._measure.declared(self.conditions),
         ]
+        size = self._rows.standardised_name()
+        if size:
+            found += [Measure(f"{prefix}{size}", chance=0) for prefix in contrasts]
+            found += [
+                Measure(f"{prefix}{COMMON_LANGUAGE}", chance=0.5, bounds=(0, 1))
+                for prefix in contrasts
+            ]
         if self._paired_items() is not None:
             found.append(Measure("Mean Item Relative Difference", chance=0))
         if self.measure == "accuracy":
@@ -257,7 +282,7 @@ class EffectTask(RoundedTask):
         row, undefined = self._rows.row(cells)
         items = self._paired_items()
         if items is not None:
-            estimate, n_left_out = items.mean_index(cells.distances, self._resamples)
+            estimate, n_left_out = items.mean_index(cells.distances, self._rows.jackknife)
             row.update(columns_of("Mean Item Relative Difference", estimate))
             row.update({"Items": items.rows.size, "Items Left Out": n_left_out})
         row[UNDEFINED] = undefined
@@ -266,9 +291,14 @@ class EffectTask(RoundedTask):
             row["Threshold"] = cells.threshold
             row["Threshold From"] = "given" if self.threshold is not None else "same pairs"
         row["Distance Metric"] = self.distance_metric_name
-        row[CI_METHOD] = resampling_note(self._members, self._resamples)
+        row[CI_METHOD] = self._ci_method
         row.update(count_columns(self._all_pairs, self._members, cells.distances))
         return pd.DataFrame([row])
+
+    @property
+    def _ci_method(self) -> str:
+        is_share = self.measure in ("auc", "accuracy", "tar")
+        return f"{self._rows.ci_method}{PROPORTIONS_NOTE if is_share else ''}"
 
     @cached_property
     def _leave_out(self) -> tuple[JackknifeGroups, str]:
@@ -350,13 +380,12 @@ class EffectTask(RoundedTask):
         -------
         DataFrame
             One row: the Difference of either network, and Interaction = first - second, with
-            intervals from the same resamples for both, and P from the same exchanges of condition
-            labels (or the standard error) for both. With `factors`, the Difference is that of their
-            interaction.
+            intervals and P from leaving the same people out of both. With `factors`, the Difference
+            is that of their interaction.
         """
         row = self._rows.interaction(self._cells(first), self._cells(second))
         row["P Method"] = self._rows.p_method
-        row[CI_METHOD] = resampling_note(self._members, self._resamples)
+        row[CI_METHOD] = self._ci_method
         return pd.DataFrame([row])
 
     def plot(self, output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:

@@ -20,7 +20,13 @@ from facebench.metrics.uncertainty.jackknife import JackknifeGroups, JackknifeRe
 from facebench.metrics.verification import fnmr_at_fmr
 from facebench.tasks.base import RoundedTask
 from facebench.tasks.measures import Measure
-from facebench.tasks.shared.group_measures import ALL_GROUPS, Cell, GroupMeasures, cells_of
+from facebench.tasks.shared.group_measures import (
+    ALL_GROUPS,
+    EQUALITY,
+    Cell,
+    GroupMeasures,
+    cells_of,
+)
 from facebench.tasks.shared.groupings import condition_names
 from facebench.tasks.shared.labelled_pairs import (
     SamplingUnits,
@@ -42,6 +48,7 @@ from facebench.types import Float64Array, MetricFunction, StrPath
 __all__ = ["GroupErrorTask"]
 
 _log = logging.getLogger(__name__)
+_FAIRNESS_NOTE = "; ratios, FDR and GARBE by test inversion, equal groups by permuting people"
 
 
 class GroupErrorTask(RoundedTask):
@@ -51,9 +58,11 @@ class GroupErrorTask(RoundedTask):
     (impostor pairs within the group), FNMR, AUC and d'; per two groups, and for 'between groups',
     with FMR; and for 'all groups', which also has the fairness measures: FMR and FNMR Max/Min and
     Max/Geomean (1 is fair), FDR (1 is fair) and GARBE (0 is fair), over the groups with genuine
-    and impostor pairs. Each with a 95 % interval and its counts. FDR here is the fairness
-    discrepancy rate. Pairs without a group count for the threshold only, and are counted in 'Pairs
-    Without Group'; failed pairs are rejected.
+    and impostor pairs. Each with a 95 % interval and its counts. 'P', 'FMR P' and 'FNMR P' test, by
+    permuting people among groups, that both rates, or one, are the same in all; the intervals of
+    the fairness measures reach the fair value exactly where P (that of the rate for ratios) is .05
+    or more. FDR here is the fairness discrepancy rate. Pairs without a group count for the
+    threshold only, and are counted in 'Pairs Without Group'; failed pairs are rejected.
 
     Parameters
     ----------
@@ -67,9 +76,9 @@ class GroupErrorTask(RoundedTask):
     fmr : float, default 0.01
         False match rate over all pairs that the threshold is chosen for.
     n_resamples : int, default 1000
-        Resamples behind the intervals, at the threshold as it is.
+        Resamples and permutations behind intervals and P, at the threshold as it is.
     seed : int, default 0
-        Of the resamples.
+        Of these.
 
     Raises
     ------
@@ -93,6 +102,7 @@ class GroupErrorTask(RoundedTask):
         Measure("FNMR Max/Min", better="lower", bounds=(1, math.inf)),
         Measure("FNMR Max/Geomean", better="lower", bounds=(1, math.inf)),
         Measure("FDR", better="higher", bounds=(0, 1)),
+        *(Measure(name, bounds=(0, 1)) for name in EQUALITY),
         Measure("Threshold"),
     )
 
@@ -149,6 +159,10 @@ class GroupErrorTask(RoundedTask):
             n_resamples=at_least_1("n_resamples", n_resamples, owner),
             seed=seed,
         )
+        names = np.concatenate((self._members.first, self._members.second))
+        people = np.split(np.unique(names, return_inverse=True)[1].astype(np.intp), 2)
+        self._people = (people[0], people[1])
+        self._seed = seed
         self.sampling_unit = self._members.plural
 
     def _check_threshold(self) -> None:
@@ -223,7 +237,11 @@ class GroupErrorTask(RoundedTask):
                 **(measured.separation(cell.chosen) if cell.has_genuine else {}),
             }
             if cell.condition == ALL_GROUPS:
-                row.update(measured.fairness(self._groups))
+                row.update(
+                    measured.fairness(
+                        self._groups, n_draws=self._resamples.n_resamples, seed=self._seed
+                    )
+                )
                 row["Pairs Without Group"] = int(np.count_nonzero(~self._known))
             rows.append({**row, **self._context(cell, threshold, distances)})
         return pd.DataFrame(rows)
@@ -234,7 +252,9 @@ class GroupErrorTask(RoundedTask):
             found = fnmr_at_fmr(self._labels, distances, self.fmr, higher_is_better=False)
             threshold = found.threshold
         accepted = accepted_at(-distances, -threshold)
-        return threshold, GroupMeasures(self._labels, distances, accepted, self._resamples)
+        return threshold, GroupMeasures(
+            self._labels, distances, accepted, self._resamples, self._people
+        )
 
     @cached_property
     def _leave_out(self) -> tuple[JackknifeGroups, str]:
@@ -269,7 +289,8 @@ class GroupErrorTask(RoundedTask):
             "Threshold": threshold,
             "Threshold From": chosen_from,
             "Distance Metric": self.distance_metric_name,
-            CI_METHOD: resampling_note(self._members, self._resamples),
+            CI_METHOD: resampling_note(self._members, self._resamples)
+            + (_FAIRNESS_NOTE if cell.condition == ALL_GROUPS else ""),
             "Genuine Pairs": int(labels.sum()),
             "Impostor Pairs": int((1 - labels).sum()),
             **count_columns(self._all_pairs[cell.chosen], members, distances[cell.chosen]),

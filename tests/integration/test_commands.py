@@ -18,9 +18,9 @@ from facebench.cli import app
 from support.data import data_folder
 
 COMMANDS = [
-    "demo", "init", "run", "validate", "schema", "report", "compare", "leaderboard", "models",
-    "layers", "tasks", "metrics", "embed", "pairs", "stimuli", "align", "cache", "new", "prompt",
-    "doctor",
+    "demo", "init", "run", "validate", "schema", "report", "compare", "power", "leaderboard",
+    "models", "layers", "tasks", "metrics", "embed", "pairs", "stimuli", "align", "cache", "new",
+    "prompt", "doctor",
 ]  # fmt: skip
 
 

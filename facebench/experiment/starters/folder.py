@@ -62,12 +62,15 @@ class Starter:
         The files.
     n_genuine, n_impostor : int
         How many pairs of each kind.
+    n_people : int
+        How many people are in them.
     """
 
     experiment: Path
     pairs: Path
     n_genuine: int
     n_impostor: int
+    n_people: int
 
 
 def write_starter(
@@ -117,7 +120,8 @@ def write_starter(
     )
     with atomic_path(experiment) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    return Starter(experiment, pairs, genuine, impostor)
+    people = {person_of(name) for side in ("img1", "img2") for name in table[side]}
+    return Starter(experiment, pairs, genuine, impostor, len(people))
 
 
 def _numbers(faces: Path, most: int) -> tuple[int, int]:

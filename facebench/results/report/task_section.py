@@ -11,6 +11,7 @@ from facebench.errors import RunFolderError
 from facebench.results.comparison.paired import Evidence, detectable_difference, tie_groups
 from facebench.results.headline import best_layers, direction, headline_rows
 from facebench.results.pair_rows import PairRows, layers_of
+from facebench.results.power import known_to
 from facebench.results.reader import Run
 from facebench.results.report.chart_data import (
     condition_data,
@@ -111,7 +112,9 @@ def task_section(
             if pairs.labels is not None
         ],
     }
-    ties, detectable = _ties(run, headline_rows(results, {task: facts}), heads)
+    headline = headline_rows(results, {task: facts})
+    known = known_to(headline)
+    ties, detectable = _ties(run, headline, heads)
     return TaskSection(
         id=f"task-{number}",
         name=task,
@@ -123,7 +126,7 @@ def task_section(
             if pairs.labels is not None
         ],
         ties=ties,
-        notes=[*_notes(results, data, best, which), *detectable],
+        notes=[*([known] if known else []), *_notes(results, data, best, which), *detectable],
         which=which,
     )
 

@@ -17,17 +17,20 @@ from facebench.data.pairs import require_column, row_name
 from facebench.errors import InputError, PairsError
 from facebench.metrics.effects import Contrast
 from facebench.metrics.labels import LabelError, as_labels
+from facebench.metrics.uncertainty.independent_groups import FEW_BLOCKS, are_even, blocks_of
 from facebench.tasks.shared.labelled_pairs import SamplingUnits, find_sampling_units
 from facebench.types import IntArray, StrPath
 from facebench.utils.suggestions import did_you_mean
 
 __all__ = [
     "Conditions",
+    "Units",
     "conditions_of",
     "identity_source",
     "items_of",
     "labels_of",
     "members_of",
+    "units_of",
 ]
 
 _log = logging.getLogger(__name__)
@@ -404,3 +407,44 @@ def members_of(
     """
     members = find_sampling_units(pairs, labels, identity, task=task, owner=owner, path=path)
     return members if members.by == "identity" else SamplingUnits("image", *photographs)
+
+
+class Units(NamedTuple):
+    """What is left out in turn for the errors of an effect.
+
+    Attributes
+    ----------
+    first, second : int array, shape [N]
+        The unit of each side of each pair.
+    called : str
+        'people', 'images', or 'groups of' these.
+    """
+
+    first: IntArray
+    second: IntArray
+    called: str
+
+
+def units_of(members: SamplingUnits, cell: IntArray) -> Units:
+    """Take people (or images) as units, or groups of people, if no pair links six in a condition.
+
+    Parameters
+    ----------
+    members : SamplingUnits
+        Who is compared.
+    cell : int array, shape [N]
+        The condition of each pair.
+
+    Returns
+    -------
+    Units
+    """
+    names = np.concatenate((members.first, members.second))
+    index = np.asarray(np.unique(names, return_inverse=True)[1], dtype=np.intp)
+    first, second = np.split(index, 2)
+    blocks = blocks_of(first, second)
+    fewest = min(np.unique(blocks[cell == k]).size for k in np.unique(cell))
+    is_grouped = np.unique(blocks).size < int(index.max()) + 1
+    if members.by == "identity" and is_grouped and are_even(blocks) and fewest >= FEW_BLOCKS:
+        return Units(blocks, blocks, f"groups of {members.plural}")
+    return Units(first, second, members.plural)

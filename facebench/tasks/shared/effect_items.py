@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from facebench.metrics.effects import item_index
-from facebench.metrics.uncertainty.resamples import Resamples, percentiles
+from facebench.metrics.uncertainty.resamples import Interval
+from facebench.metrics.uncertainty.stratified_jackknife import StratifiedJackknife
 from facebench.metrics.verification_report import Estimate
 from facebench.types import Float64Array, IntArray
 
@@ -56,14 +57,16 @@ class PairedItems:
         partners = np.where(self._partners >= 0, distances[self._partners], np.nan)
         return distances[self.rows], partners
 
-    def mean_index(self, distances: Float64Array, resamples: Resamples) -> tuple[Estimate, int]:
+    def mean_index(
+        self, distances: Float64Array, jackknife: StratifiedJackknife
+    ) -> tuple[Estimate, int]:
         """Average the items' relative differences, with an interval.
 
         Parameters
         ----------
         distances : array, shape [N]
             Of all pairs.
-        resamples : Resamples
+        jackknife : StratifiedJackknife
             Of all pairs.
 
         Returns
@@ -74,10 +77,11 @@ class PairedItems:
         """
         indices = item_index(*self.values(distances))
         counted = ~np.isnan(indices)
-        sums = resamples.part(self._is_first).sums(
+        sums = jackknife.part(self._is_first).sums(
             np.stack((np.where(counted, indices, 0.0), counted.astype(np.float64)), axis=1)
         )
         with np.errstate(divide="ignore", invalid="ignore"):
             replicates = sums[:, 0] / sums[:, 1]
         value = float(indices[counted].mean()) if counted.any() else float("nan")
-        return Estimate(value, percentiles(replicates)), int(np.count_nonzero(~counted))
+        step = jackknife.error(replicates).step
+        return Estimate(value, Interval(value - step, value + step)), int((~counted).sum())

@@ -1,4 +1,4 @@
-"""The numbers of an effect: conditions and contrasts with intervals and P, by column."""
+"""The numbers of an effect: conditions and contrasts with intervals, P and sizes, by column."""
 
 from __future__ import annotations
 
@@ -15,38 +15,33 @@ from facebench.metrics.conditions import (
     condition_values,
 )
 from facebench.metrics.effects import Contrast, compared, weights_of
-from facebench.metrics.uncertainty.effect_intervals import effect_of, weighted_difference
+from facebench.metrics.uncertainty.effect_intervals import Conditions as MeasuredConditions
+from facebench.metrics.uncertainty.effect_intervals import effect_of, tested
+from facebench.metrics.uncertainty.effect_sizes import standardised
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
-from facebench.metrics.uncertainty.permutations import (
-    Exchange,
-    permutation_p,
-    permuted_differences,
-    t_test,
-)
-from facebench.metrics.uncertainty.resamples import Resamples
+from facebench.metrics.uncertainty.permutations import permutation_p, permuted_differences
+from facebench.metrics.uncertainty.stratified_jackknife import StratifiedJackknife
 from facebench.metrics.verification_report import Estimate
-from facebench.tasks.shared.effect_design import Conditions
-from facebench.types import Float64Array
+from facebench.tasks.shared.effect_design import Conditions, Units
+from facebench.types import Float64Array, IntArray
 
-__all__ = ["EffectRows", "columns_of"]
+__all__ = ["COMMON_LANGUAGE", "EffectRows", "columns_of"]
 
-# What `compared` returns, as columns call it.
-_COMPARED = ("Difference", "Ratio", "Relative Difference")
+COMMON_LANGUAGE = "Common Language"
+_SIGNED = ("dprime", "pearson", "spearman")
 
 
 class _Measured(NamedTuple):
     """The conditions of one layer."""
 
     cells: ConditionScores
-    values: Float64Array
-    replicates: Float64Array
-    estimates: list[ConditionEstimate]
+    conditions: MeasuredConditions
     # By condition, why it is not defined.
     reasons: dict[int, str]
 
 
 class EffectRows:
-    """Measures layers, all on the same resamples and exchanges.
+    """Measures layers, all by leaving out the same people.
 
     Parameters
     ----------
@@ -54,54 +49,66 @@ class EffectRows:
         What is compared.
     measure_name : str
         What the measure is called.
-    resamples : Resamples
-        Of all pairs.
-    exchange : Exchange
-        How condition labels may be exchanged.
+    units : Units
+        What is left out in turn.
+    blocks : int array, shape [N], or None
+        Swap conditions within these for P; None takes the t distribution.
     n_permutations, seed : int
-        Of the exchanges.
+        Of the swaps.
     """
 
     def __init__(
         self,
         conditions: Conditions,
         measure_name: str,
-        resamples: Resamples,
-        exchange: Exchange,
+        units: Units,
+        blocks: IntArray | None,
         *,
         n_permutations: int,
         seed: int,
     ) -> None:
         self._conditions = conditions
         self._names = [f"{name} {measure_name}" for name in conditions.names]
-        self._resamples = resamples
-        self._exchange = exchange
+        self._units = units
+        self._blocks = blocks
+        self.jackknife = StratifiedJackknife(units.first, units.second, conditions.cell)
         self._n_permutations = n_permutations
         self._seed = seed
 
     @property
     def p_method(self) -> str:
         """How P was made."""
-        how = self._exchange.how
-        if self._exchange.kind == "none":
-            return f"{how} ({self._resamples.n_resamples})"
-        return f"{how} ({self._n_permutations})"
+        if self._blocks is not None:
+            return f"conditions swapped within {self._units.called} ({self._n_permutations})"
+        return f"t test, jackknife over {self._units.called}{self._unequal}"
+
+    @property
+    def ci_method(self) -> str:
+        """How intervals were made."""
+        return f"95 % jackknife over {self._units.called}, t distribution{self._unequal}"
+
+    @property
+    def _unequal(self) -> str:
+        # People of each kind of conditions have a variance of their own.
+        return "" if len(self.jackknife.sizes) == 1 else ", Welch-Satterthwaite df"
 
     def _measured(self, cells: ConditionScores) -> _Measured:
         values, reasons = condition_values(cells)
-        replicates = condition_replicates(cells, self._resamples)
-        estimates = condition_estimates(cells, values, replicates, self._resamples)
-        return _Measured(cells, values, replicates, estimates, reasons)
-
-    def _n_units(self, contrast: Contrast) -> int:
-        cells = [*contrast.first, *contrast.second]
-        n_units = self._resamples.n_involved(np.isin(self._conditions.cell, cells))
-        # Every condition has a mean of its own people.
-        return n_units - len(cells) if self._resamples.is_stratified else n_units
+        replicates = condition_replicates(cells, self.jackknife)
+        sides = (self._units.first, self._units.second)
+        estimates = condition_estimates(cells, values, replicates, self.jackknife, sides)
+        found = MeasuredConditions(
+            values, replicates, estimates, self.jackknife, cells.measure in _SIGNED
+        )
+        return _Measured(cells, found, reasons)
 
     def _permuted(self, cells: ConditionScores, contrast: Contrast) -> Float64Array:
         return permuted_differences(
-            cells, contrast, self._exchange, n_permutations=self._n_permutations, seed=self._seed
+            cells,
+            contrast,
+            np.asarray(self._blocks),
+            n_permutations=self._n_permutations,
+            seed=self._seed,
         )
 
     def row(self, cells: ConditionScores) -> tuple[dict[str, Any], str]:
@@ -121,57 +128,92 @@ class EffectRows:
         """
         found = self._measured(cells)
         row: dict[str, Any] = {}
-        for name, condition in zip(self._names, found.estimates, strict=True):
+        for name, condition in zip(self._names, found.conditions.estimates, strict=True):
             row.update(columns_of(name, condition))
         undefined = [
             f"{self._conditions.names[k]}: {reason}" for k, reason in found.reasons.items()
         ]
         for prefix, contrast in self._conditions.contrasts.items():
-            n_units = self._n_units(contrast)
-            effect = effect_of(found.values, found.replicates, contrast, found.estimates, n_units)
-            for name, estimate in zip(_COMPARED, effect[:3], strict=True):
-                row.update(columns_of(f"{prefix}{name}", estimate))
-            difference = effect.difference.value
-            row[f"{prefix}P"] = (
-                t_test(difference, effect.error, n_units)
-                if self._exchange.kind == "none"
-                else permutation_p(difference, self._permuted(cells, contrast))
-            )
+            effect = effect_of(found.conditions, contrast)
+            row.update(columns_of(f"{prefix}Difference", effect.test.estimate))
+            row.update(columns_of(f"{prefix}Ratio", effect.ratio))
+            row.update(columns_of(f"{prefix}Relative Difference", effect.relative))
+            row[f"{prefix}P"] = effect.test.p_value
+            if self._blocks is not None:
+                permuted = self._permuted(cells, contrast)
+                row[f"{prefix}P"] = permutation_p(effect.test.estimate.value, permuted)
+            strata = self._contributing(found.conditions, contrast)
+            if strata:
+                sized = standardised(effect.test, *strata)
+                row.update(columns_of(f"{prefix}{sized.name}", sized.size))
+                row.update(columns_of(f"{prefix}{COMMON_LANGUAGE}", sized.common_language))
             if effect.undefined and not found.reasons:
                 undefined.append(f"{prefix}{effect.undefined}")
         return row, "; ".join(undefined)
 
+    def standardised_name(self) -> str:
+        """Name the standardised effect size of this design; empty where there is none."""
+        return {1: "dz", 2: "Hedges' g"}.get(len(self._kinds), "")
+
+    @property
+    def _kinds(self) -> list[int]:
+        """The strata of people that contrasts compare, if these are of one design.
+
+        A single one is in all conditions; of two, each is in those of one side.
+        """
+        involved = set(self._conditions.involved)
+        cells = [own & involved for own in self.jackknife.cells]
+        kinds = [k for k, own in enumerate(cells) if own]
+        if len(kinds) == 1:
+            return kinds if cells[kinds[0]] == involved else []
+        (contrast, *others) = self._conditions.contrasts.values()
+        sides = [set(contrast.first), set(contrast.second)]
+        is_unpaired = not others and [cells[k] for k in kinds] in (sides, sides[::-1])
+        return kinds if is_unpaired else []
+
+    def _contributing(
+        self, conditions: MeasuredConditions, contrast: Contrast
+    ) -> tuple[tuple[float, ...], list[int]] | None:
+        kinds = self._kinds
+        if not kinds:
+            return None
+        weights = weights_of(contrast, conditions.values.size)
+        used = np.flatnonzero(weights)
+        drawn = conditions.replicates[:, used] @ weights[used]
+        parts = self.jackknife.covariances(drawn[:, None])[kinds, 0, 0]
+        return tuple(parts.tolist()), [self.jackknife.sizes[k] for k in kinds]
+
     def interaction(self, first: ConditionScores, second: ConditionScores) -> dict[str, Any]:
         """Compare an effect between two networks; see `EffectTask.compare_models`."""
         contrast = list(self._conditions.contrasts.values())[-1]
-        n_units = self._n_units(contrast)
         networks = [self._measured(cells) for cells in (first, second)]
-        row: dict[str, Any] = {}
-        for name, one in zip(("First", "Second"), networks, strict=True):
-            effect = effect_of(one.values, one.replicates, contrast, one.estimates, n_units)
-            row.update(columns_of(f"{name} Difference", effect.difference))
         weights = weights_of(contrast, first.n_cells)
-        interaction, error = weighted_difference(
-            np.concatenate([one.values for one in networks]),
-            np.concatenate([one.replicates for one in networks], axis=1),
-            np.concatenate((weights, -weights)),
-            [estimate for one in networks for estimate in one.estimates],
-            n_units,
+        row: dict[str, Any] = {}
+        for name, network in zip(("First", "Second"), networks, strict=True):
+            effect = tested(network.conditions, weights)
+            row.update(columns_of(f"{name} Difference", effect.estimate))
+        one, other = (network.conditions for network in networks)
+        both = MeasuredConditions(
+            np.concatenate((one.values, other.values)),
+            np.concatenate((one.replicates, other.replicates), axis=1),
+            [*one.estimates, *other.estimates],
+            self.jackknife,
         )
-        row.update(columns_of("Interaction", interaction))
-        if self._exchange.kind == "none":
-            row["P"] = t_test(interaction.value, error, n_units)
-        else:
-            permuted = [self._permuted(one.cells, contrast) for one in networks]
-            row["P"] = permutation_p(interaction.value, permuted[0] - permuted[1])
+        interaction = tested(both, np.concatenate((weights, -weights)))
+        row.update(columns_of("Interaction", interaction.estimate))
+        row["P"] = interaction.p_value
+        if self._blocks is not None:
+            permuted = [self._permuted(network.cells, contrast) for network in networks]
+            row["P"] = permutation_p(interaction.estimate.value, permuted[0] - permuted[1])
         return row
 
     def left_out(self, cells: ConditionScores, groups: JackknifeGroups) -> dict[str, Float64Array]:
         """Measure one layer without each group of people, by column."""
         replicates = condition_replicates(cells, groups)
         found = {name: replicates[:, k] for k, name in enumerate(self._names)}
+        effects = ("Difference", "Ratio", "Relative Difference")
         for prefix, contrast in self._conditions.contrasts.items():
-            for name, drawn in zip(_COMPARED, compared(replicates, contrast), strict=True):
+            for name, drawn in zip(effects, compared(replicates, contrast), strict=True):
                 found[f"{prefix}{name}"] = drawn
         return found
 

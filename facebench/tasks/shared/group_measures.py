@@ -16,6 +16,12 @@ from facebench.metrics.groups import (
     max_geomean_ratio,
     max_min_ratio,
 )
+from facebench.metrics.uncertainty.fairness_intervals import (
+    GroupRate,
+    equality_p,
+    fairness_intervals,
+    pseudo_values,
+)
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.proportions import (
     EffectiveCounts,
@@ -26,10 +32,12 @@ from facebench.metrics.uncertainty.proportions import (
 from facebench.metrics.uncertainty.replicates import verification_replicates
 from facebench.metrics.uncertainty.resamples import Interval, Resamples, Weightings, percentiles
 from facebench.metrics.verification import auc, dprime
-from facebench.types import Float64Array
+from facebench.types import Float64Array, IntArray
 
-__all__ = ["ALL_GROUPS", "BETWEEN_GROUPS", "Cell", "GroupMeasures", "cells_of"]
+__all__ = ["ALL_GROUPS", "BETWEEN_GROUPS", "EQUALITY", "Cell", "GroupMeasures", "cells_of"]
 
+# P of equal rates: of both, and of each.
+EQUALITY = ("P", "FMR P", "FNMR P")
 ALL_GROUPS, BETWEEN_GROUPS = "all groups", "between groups"
 _RATIOS = {"Max/Min": max_min_ratio, "Max/Geomean": max_geomean_ratio}
 
@@ -101,11 +109,13 @@ class GroupMeasures:
         distances: Float64Array,
         accepted: NDArray[np.bool_],
         resamples: Resamples,
+        people: tuple[IntArray, IntArray],
     ) -> None:
         self._genuine = labels.astype(bool)
         self._distances = distances
         self._accepted = accepted
         self._resamples = resamples
+        self._people = people
         self._replicates: dict[tuple[str, str], Float64Array] = {}
 
     def _counts(self, chosen: NDArray[np.bool_]) -> EffectiveCounts:
@@ -198,36 +208,64 @@ class GroupMeasures:
             ),
         }
 
-    def fairness(self, groups: list[Cell]) -> dict[str, float]:
-        """Measure how far the groups with pairs of both classes differ."""
+    def fairness(self, groups: list[Cell], *, n_draws: int, seed: int) -> dict[str, float]:
+        """Measure how far the groups with pairs of both classes differ.
+
+        Parameters
+        ----------
+        groups : list of Cell
+            All groups.
+        n_draws, seed : int
+            Of tables and permutations.
+
+        Returns
+        -------
+        dict of str to float
+            By column; NaN with fewer than two such groups.
+        """
         names = self._compared(groups)
-        drawn: dict[str, Float64Array] = {}
+        nothing = Interval(float("nan"), float("nan"))
         values: dict[str, float] = {}
+        intervals: dict[str, Interval] = {}
+        p_values: dict[str, float] = {}
         if len(names) >= 2:
-            rates = {
-                rate: [
-                    float(
-                        np.mean(
-                            (self._accepted == accepted)[cell.chosen & (self._genuine == genuine)]
-                        )
-                    )
-                    for cell in groups
-                    if cell.condition in names
-                ]
-                for rate, accepted, genuine in (("FMR", True, False), ("FNMR", False, True))
+            compared = [cell for cell in groups if cell.condition in names]
+            rates = {rate: self._group_rate(rate, compared) for rate in ("FMR", "FNMR")}
+            fmr, fnmr = (rate.values for rate in rates.values())
+            values = {"fdr": fdr(fmr, fnmr), "garbe": garbe(fmr, fnmr)}
+
+            def equal(which: list[GroupRate]) -> float:
+                return equality_p(which, n_permutations=n_draws, seed=seed)
+
+            p_values = {
+                "P": equal(list(rates.values())),
+                **{f"{name} P": equal([rate]) for name, rate in rates.items()},
             }
-            drawn = _fairness(names, self._replicates)
-            values = {
-                "fdr": fdr(rates["FMR"], rates["FNMR"]),
-                "garbe": garbe(rates["FMR"], rates["FNMR"]),
-            }
-            for rate, of_groups in rates.items():
+            p_of = {"fdr": p_values["P"], "garbe": p_values["P"]}
+            for name, rate in rates.items():
                 for ratio, function in _RATIOS.items():
-                    values[f"{rate.lower()} {ratio.lower()}"] = function(of_groups)
+                    key = f"{name.lower()} {ratio.lower()}"
+                    values[key], p_of[key] = function(rate.values), p_values[f"{name} P"]
+            intervals = fairness_intervals(
+                rates["FMR"], rates["FNMR"], p_of, n_draws=n_draws, seed=seed
+            )
         found: dict[str, float] = {"Groups": len(names)}
         for key, column in _FAIRNESS.items():
-            replicate = np.array([float("nan")]) if key not in drawn else drawn[key]
-            # Infinite where a resample has a group without an error.
-            interval = percentiles(np.where(np.isinf(replicate), np.nan, replicate))
-            found.update(_with_interval(column, values.get(key, float("nan")), interval))
+            value = values.get(key, float("nan"))
+            interval = nothing if np.isnan(value) else intervals[key]
+            found.update(_with_interval(column, value, interval))
+        for name in EQUALITY:
+            found[name] = p_values.get(name, float("nan"))
         return found
+
+    def _group_rate(self, rate: str, groups: list[Cell]) -> GroupRate:
+        is_error = self._accepted != self._genuine
+        rows = [
+            np.flatnonzero(cell.chosen & (self._genuine == (rate == "FNMR"))) for cell in groups
+        ]
+        first, second = self._people
+        return GroupRate(
+            np.array([is_error[own].mean() for own in rows]),
+            [pseudo_values(is_error[own], first[own], second[own]) for own in rows],
+            np.array([float(own.size) for own in rows]),
+        )

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm, ttest_1samp, ttest_ind, ttest_rel
 from sklearn.metrics import roc_auc_score
 
 from facebench.errors import FacebenchError, InputError, PairsError
@@ -80,13 +81,12 @@ class TestInversion:
         assert row["Relative Difference"] == pytest.approx((areas[0] - areas[1]) / sum(areas))
         for name in ("upright AUC", "inverted AUC", "Difference", "Ratio", "Relative Difference"):
             assert row[f"{name} CI Low"] <= row[name] <= row[f"{name} CI High"], name
-        assert row["CI Method"].startswith("95 % bootstrap of people (100)")
+        assert row["CI Method"].startswith("95 % jackknife over people, t distribution; score")
         assert (row["Pairs"], row["Identities"], row["Failed"]) == (48, 12, 0)
         assert 0 < row["P"] <= 1
-        # Three rings of four couples of photographs: too few to be swapped.
-        assert row["P Method"] == "t test over resamples of people (100)"
+        assert row["P Method"] == "t test, jackknife over people"
 
-    def test_groups_of_people_are_swapped(self, make_task: MakeTask) -> None:
+    def test_groups_of_people_are_left_out_and_swapped(self, make_task: MakeTask) -> None:
         pairs = verification(16)
         numbers = [pairs[side].str.extract(r"P(\d+)")[0].astype(int) for side in ("img1", "img2")]
         # Impostors within couples: 0 and 1, 2 and 3 …
@@ -94,8 +94,13 @@ class TestInversion:
         is_two = pairs["same"] == 0
         pairs.loc[is_two, "img2"] = pairs["condition"] + "/P" + partner + "/2.png"
         row = row_of(make_task(pairs))
-        assert row["P Method"] == "conditions swapped within groups of people (99)"
-        assert row["CI Method"].startswith("95 % bootstrap of groups of people (100)")
+        assert row["P Method"] == "t test, jackknife over groups of people"
+        assert row["CI Method"].startswith("95 % jackknife over groups of people")
+        swapped = row_of(make_task(pairs, test="permutation"))
+        assert swapped["P Method"] == "conditions swapped within groups of people (99)"
+        assert swapped.drop(["P", "P Method"]).equals(row.drop(["P", "P Method"]))
+        # Eight couples, all in favour of the first condition.
+        assert 2 / 256 <= swapped["P"] < 0.05
 
     def test_intervals_resample_the_same_people_in_both_conditions(
         self, make_task: MakeTask
@@ -118,7 +123,7 @@ class TestInversion:
 
     def test_photographs_are_resampled_without_people(self, make_task: MakeTask) -> None:
         row = row_of(make_task(verification(), identity=None))
-        assert row["CI Method"].startswith("95 % bootstrap of images")
+        assert row["CI Method"].startswith("95 % jackknife over images")
         assert np.isnan(row["Identities"])
 
     def test_a_rate_without_errors_has_an_interval(self, make_task: MakeTask) -> None:
@@ -138,13 +143,15 @@ class TestInversion:
         for name, none in (("Ratio", 1), ("Relative Difference", 0)):
             assert row[f"{name} CI Low"] < row[name] == none < row[f"{name} CI High"]
 
-    def test_shuffled_where_conditions_are_of_other_people(self, make_task: MakeTask) -> None:
+    def test_conditions_of_other_people(self, make_task: MakeTask) -> None:
         pairs = verification(folders=("familiar", "unfamiliar"))
         for column in ("img1", "img2"):
             pairs[column] = pairs[column].str.replace(r"^unfamiliar/P", "unfamiliar/Q", regex=True)
         row = row_of(make_task(pairs))
-        assert row["P Method"].startswith("conditions shuffled among groups of people")
+        assert row["P Method"] == "t test, jackknife over people, Welch-Satterthwaite df"
         assert row["Identities"] == 24
+        with pytest.raises(InputError, match="cannot be swapped here; use test='t'"):
+            make_task(pairs, test="permutation")
 
     def test_four_and_four_people_without_an_error(self, make_task: MakeTask) -> None:
         pairs = verification(4, folders=("familiar", "unfamiliar"))
@@ -157,17 +164,17 @@ class TestInversion:
         assert row["Difference CI Low"] < 0 < row["Difference CI High"]
         noisy = row_of(task, with_distances(task, 0.5))
         if np.isnan(noisy["Difference CI Low"]):
-            assert "more than one resample in twenty" in noisy["Undefined"]
+            assert "not defined without one of the people" in noisy["Undefined"]
 
     def test_items_by_column(self, make_task: MakeTask) -> None:
         pairs = verification()
         for column in ("img1", "img2"):
             pairs[column] = pairs[column].str.replace("/", "_")
-        unpaired = row_of(make_task(pairs))
-        assert unpaired["P Method"].startswith("conditions shuffled among groups of images")
+        with pytest.raises(InputError, match="every item in every condition"):
+            make_task(pairs, test="permutation")
         pairs["item"] = list(range(24)) * 2
-        paired = row_of(make_task(pairs, item_column="item"))
-        assert paired["P Method"].startswith("conditions swapped within groups of images")
+        paired = row_of(make_task(pairs, item_column="item", test="permutation"))
+        assert paired["P Method"].startswith("conditions swapped within images")
 
     def test_rounded(self, make_task: MakeTask) -> None:
         task = make_task(verification())
@@ -227,7 +234,7 @@ def task_with_same(task: EffectTask) -> EffectTask:
 
 class TestThatcher:
     def test_index_of_means_and_mean_of_indices(self, make_task: MakeTask) -> None:
-        task = make_task(thatcher(), measure="mean distance", n_resamples=4000)
+        task = make_task(thatcher(), measure="mean distance")
         frame = with_distances(task)
         row = row_of(task, frame)
         upright, inverted = (
@@ -240,12 +247,18 @@ class TestThatcher:
         assert row["Mean Item Relative Difference"] == pytest.approx(own.mean())
         assert row["Mean Item Relative Difference"] != pytest.approx(row["Relative Difference"])
         assert (row["Items"], row["Items Left Out"]) == (10, 0)
-        assert row["P Method"] == "conditions swapped within people (99)"
-        # One bootstrap by hand: the ten people with their own indices.
-        drawn = np.random.default_rng(5).integers(0, 10, (4000, 10))
-        low, high = np.quantile(own[drawn].mean(axis=1), [0.025, 0.975])
-        assert row["Mean Item Relative Difference CI Low"] == pytest.approx(low, abs=0.01)
-        assert row["Mean Item Relative Difference CI High"] == pytest.approx(high, abs=0.01)
+        # One pair for each person: Student's t test of ten differences.
+        expected = ttest_rel(upright, inverted)
+        assert row["P"] == pytest.approx(expected.pvalue)
+        low, high = expected.confidence_interval()
+        assert [row["Difference CI Low"], row["Difference CI High"]] == pytest.approx([low, high])
+        assert row["dz"] == pytest.approx(
+            (upright - inverted).mean() / np.std(upright - inverted, ddof=1)
+        )
+        assert row["Common Language"] == pytest.approx(norm.cdf(row["dz"]))
+        low, high = ttest_1samp(own, 0).confidence_interval()
+        assert row["Mean Item Relative Difference CI Low"] == pytest.approx(low)
+        assert row["Mean Item Relative Difference CI High"] == pytest.approx(high)
         items = task.item_values(frame)
         np.testing.assert_allclose(items["Relative Difference"], own)
         np.testing.assert_allclose(items["Difference"], upright - inverted)
@@ -269,6 +282,46 @@ class TestThatcher:
         task = make_task(verification())
         with pytest.raises(InputError, match="no values by item"):
             task.item_values(with_distances(task))
+
+
+class TestOtherPeople:
+    def test_welch(self, make_task: MakeTask) -> None:
+        rng = np.random.default_rng(3)
+        sides = [1 + rng.normal(0.2, 0.3, 8), 1 + rng.normal(0, 0.1, 20)]
+        people = [f"P{n:02}" for n in range(28)]
+        pairs = pd.DataFrame({
+            "img1": [f"{name}/a.png" for name in people],
+            "img2": [f"{name}/b.png" for name in people],
+            "condition": ["own"] * 8 + ["other"] * 20,
+            "identity1": people,
+            "identity2": people,
+        })  # fmt: skip
+        task = make_task(pairs, measure="mean distance", contrast=("own", "other"))
+        row = row_of(task, pairs.assign(model_computed_distance=np.concatenate(sides)))
+        expected = ttest_ind(*sides, equal_var=False)
+        assert row["P"] == pytest.approx(expected.pvalue)
+        ends = [row["Difference CI Low"], row["Difference CI High"]]
+        assert ends == pytest.approx(list(expected.confidence_interval()))
+        spread = np.sqrt((sides[0].var(ddof=1) + sides[1].var(ddof=1)) / 2)
+        # Hedges' correction makes it smaller by a few percent.
+        size = (sides[0].mean() - sides[1].mean()) / spread
+        assert 0.9 < row["Hedges' g"] / size < 0.98
+        assert row["Common Language"] == pytest.approx(norm.cdf(size / 2**0.5))
+        assert row["Hedges' g CI Low"] < row["Hedges' g"] < row["Hedges' g CI High"]
+
+    @pytest.mark.parametrize("effect", np.linspace(-0.4, 0.4, 9))
+    @pytest.mark.parametrize("measure", ["auc", "mean distance", "accuracy"])
+    def test_p_and_intervals_agree(self, make_task: MakeTask, effect: float, measure: str) -> None:
+        task = make_task(verification(), measure=measure)
+        for seed in range(4):
+            row = row_of(task, with_distances(task, effect=effect, seed=seed))
+            for name, none in (
+                ("Difference", 0), ("Ratio", 1), ("Relative Difference", 0),
+                ("dz", 0), ("Common Language", 0.5),
+            ):  # fmt: skip
+                ends = row[f"{name} CI Low"], row[f"{name} CI High"]
+                if np.isfinite(ends).all():
+                    assert (row["P"] < 0.05) == (not ends[0] <= none <= ends[1]), name
 
 
 class TestFactorial:
@@ -312,7 +365,7 @@ class TestSeveralConditions:
         expected = (row["eyes Mean Distance"] + row["lips Mean Distance"]) / 2
         assert row["Difference"] == pytest.approx(expected - row["nose Mean Distance"])
         assert np.isfinite(row["base Mean Distance"])
-        assert row["P Method"].startswith("conditions swapped within people")
+        assert row["P Method"] == "t test, jackknife over people"
 
 
 class TestRatings:
@@ -366,6 +419,7 @@ class TestRefused:
             ({"far": 0}, "a rate above 0"),
             ({"measure": "accuracy", "threshold": "low"}, "a distance or None"),
             ({"n_resamples": 0}, "1 or more"),
+            ({"test": "welch"}, "'t' or 'permutation'"),
             ({"n_permutations": 0}, "1 or more"),
         ],
     )

@@ -85,11 +85,38 @@ class TestMeasures:
             numbers = rows[[name, f"{name} CI Low", f"{name} CI High"]].dropna()
             assert len(numbers), name
             assert (numbers[f"{name} CI Low"] < numbers[f"{name} CI High"]).all(), name
-        # Equal groups are an end of the range of FDR and GARBE: resamples differ more.
-        for name in ("FMR", "FNMR", "AUC", "d'"):
+        for name in ("FMR", "FNMR", "AUC", "d'", "FDR", "GARBE", "FNMR Max/Min"):
             numbers = rows[[name, f"{name} CI Low", f"{name} CI High"]].dropna()
             assert (numbers[name] >= numbers[f"{name} CI Low"]).all(), name
             assert (numbers[name] <= numbers[f"{name} CI High"]).all(), name
+
+    def test_equal_groups_are_found_equal_and_unequal_ones_are_not(self, make_task) -> None:
+        task = make_task(table(600), threshold=0.0, n_resamples=400)
+        frame = with_distances(task)
+        row = rows_of(task, frame).loc["all groups"]
+        assert row["P"] > 0.05
+        for name, fair in (("GARBE", 0), ("FDR", 1), ("FMR Max/Min", 1), ("FNMR Max/Geomean", 1)):
+            assert row[f"{name} CI Low"] <= fair <= row[f"{name} CI High"], name
+        harder = (frame["group1"] == "a") & (frame["group2"] == "a") & (frame["same"] == 1)
+        frame["model_computed_distance"] += 3 * harder
+        row = rows_of(task, frame).loc["all groups"]
+        assert row["P"] < 0.05
+        assert row["FNMR P"] < 0.05 < row["FMR P"]
+        assert 0 < row["GARBE CI Low"] < row["GARBE"] < row["GARBE CI High"]
+        assert row["FDR CI High"] < 1 < row["FNMR Max/Min CI Low"]
+        assert "equal groups by permuting people" in row["CI Method"]
+
+    def test_a_group_without_errors_has_a_lower_limit(self, make_task: MakeTask) -> None:
+        task = make_task(table(600), threshold=0.0, n_resamples=400)
+        frame = with_distances(task)
+        easy = (frame["group1"] == "b") & (frame["same"] == 1)
+        frame.loc[easy, "model_computed_distance"] = -9.0
+        hard = (frame["group1"] == "a") & (frame["same"] == 1)
+        frame.loc[hard, "model_computed_distance"] += 1.5
+        row = rows_of(task, frame).loc["all groups"]
+        assert row["FNMR Max/Min"] == row["FNMR Max/Min CI High"] == np.inf
+        assert 1 < row["FNMR Max/Min CI Low"] < 20
+        assert 0 < row["GARBE CI Low"] < row["GARBE"] <= row["GARBE CI High"]
 
     def test_counts(self, make_task: MakeTask) -> None:
         rows = rows_of(make_task(table()))
