@@ -33,6 +33,7 @@ __all__ = [
 
 # The formats decoded, under any file name. No PostScript, for which Pillow starts Ghostscript.
 _FORMATS = ("AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+_LARGEST_FRACTION = 2.0
 _ORIENTATION = 0x0112
 # EXIF: the folders of camera data, and what they say of colours (DCF: "R03" is Adobe RGB).
 _EXIF_IFD, _INTEROP_IFD, _COLOUR_SPACE, _INTEROP_INDEX = 0x8769, 0xA005, 0xA001, 0x0001
@@ -329,9 +330,12 @@ def _as_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
         grey = Image.fromarray(((whole + 128) // 257).astype(np.uint8))
         return _in_srgb(grey, profile).convert("RGB")
     if image.mode == "F":
-        values = np.nan_to_num(np.asarray(image)).astype(np.float64)
-        scale = 255.0 if values.max(initial=0.0) <= 1.0 else 1.0
-        grey = np.clip(values, 0, 255) * scale
+        raw = np.asarray(image)
+        values = np.nan_to_num(raw).astype(np.float64)
+        # Fractions go a little above 1 where a filter sharpened an edge.
+        if raw[np.isfinite(raw)].max(initial=0.0) <= _LARGEST_FRACTION:
+            values = values.clip(0, 1) * 255
+        grey = values.clip(0, 255)
         return Image.fromarray(grey.round().astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")

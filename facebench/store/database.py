@@ -104,8 +104,11 @@ def lock_file(folder: Path, name: str) -> int:
     except OSError as error:
         if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
             raise
-        msg = f"{folder / name} of the embedding store must be a file, and is not. Remove it."
-        raise StoreError(msg) from error
+        raise _not_a_file(folder / name) from error
+
+
+def _not_a_file(path: Path) -> StoreError:
+    return StoreError(f"{path} of the embedding store must be a file, and is not. Remove it.")
 
 
 def is_of_another_program(path: Path) -> bool:
@@ -283,6 +286,8 @@ class Database:
             self._in_use = -1
 
     def _open(self) -> sqlite3.Connection:
+        if self.path.is_symlink() or (self.path.exists() and not self.path.is_file()):
+            raise _not_a_file(self.path)
         if self.read_only:
             return self._open_read_only()
         # Switching to WAL and recovering after a killed process want the file for themselves.

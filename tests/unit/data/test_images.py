@@ -223,6 +223,11 @@ class TestDepth:
         path = saved(Image.fromarray(values), tmp_path / "x.tif")
         assert np.asarray(open_image(path))[0, :, 0].tolist() == [0, 0, 0, 128, 255]
 
+    def test_fractions_that_go_beyond_1_stay_fractions(self, tmp_path: Path) -> None:
+        values = np.array([[-0.02, 0.5, 1.0, 1.02, np.inf]], dtype=np.float32)
+        path = saved(Image.fromarray(values), tmp_path / "x.tif")
+        assert pixels(path)[0, :, 0].tolist() == [0, 128, 255, 255, 255]
+
     def test_float_greys_that_are_no_numbers_do_no_harm(self, tmp_path: Path) -> None:
         values = np.array([[np.nan, np.inf, -np.inf, -3.0, 100.0, 300.0]], dtype=np.float32)
         path = saved(Image.fromarray(values), tmp_path / "x.tif")

@@ -11,7 +11,7 @@ import pytest
 
 from facebench.errors import StoreError
 from facebench.store import open_store
-from facebench.store.database import IN_USE, OPENING, Database, store_error
+from facebench.store.database import IN_USE, INDEX_NAME, OPENING, Database, store_error
 
 
 def facts(database: Database) -> list[str]:
@@ -78,3 +78,18 @@ def test_what_stands_where_a_lock_belongs_is_named(
     (tmp_path / name).symlink_to("elsewhere") if is_link else (tmp_path / name).mkdir()
     with pytest.raises(StoreError, match=rf"{name} of the embedding store must be a file"):
         open_store(tmp_path).recall("fact")
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+@pytest.mark.parametrize("target", ["nowhere", INDEX_NAME, "elsewhere"])
+def test_an_index_that_is_a_link_is_not_followed(
+    tmp_path: Path, target: str, read_only: bool
+) -> None:
+    (tmp_path / "elsewhere").write_bytes(b"")
+    (tmp_path / INDEX_NAME).symlink_to(target)
+    with (
+        pytest.raises(StoreError, match=r"index\.sqlite3 of the embedding store must be a file"),
+        Database(tmp_path, read_only=read_only).use(),
+    ):
+        pass
+    assert (tmp_path / "elsewhere").read_bytes() == b""
