@@ -434,14 +434,13 @@ def _out_of_place(
     usable = np.isfinite(distances)
     if not (usable & genuine).any() or not (usable & ~genuine).any():
         return
-    for of_class, sign, kind in (
-        (~genuine, -1.0, "one person under two names?"),
-        (genuine, 1.0, "two people under one name?"),
+    same, different = (float(np.median(distances[usable & of])) for of in (genuine, ~genuine))
+    detail = f"median genuine {same:.4g}, impostor {different:.4g}"
+    for of_class, sign, kind, middle, others in (
+        (~genuine, -1.0, "one person under two names?", different, same),
+        (genuine, 1.0, "two people under one name?", same, different),
     ):
-        own = distances[usable & of_class]
-        middle = np.median(own)
-        spread = _MAD * np.median(np.abs(own - middle))
-        others = np.median(distances[usable & ~of_class])
+        spread = _MAD * np.median(np.abs(distances[usable & of_class] - middle))
         beyond = sign * (distances - middle) > _FAR_OUT * spread
         beyond &= (sign * (distances - (middle + others) / 2) > 0) & usable & of_class
         # Classes the wrong way round tell nothing.
@@ -450,6 +449,4 @@ def _out_of_place(
         for row in rows[np.argsort(-sign * distances[rows], kind="stable")].tolist():
             if paths.img1[row] != paths.img2[row]:
                 names = pairs["img1"].iloc[row], pairs["img2"].iloc[row]
-                detail = f"median genuine {np.median(distances[usable & genuine]):.4g}, impostor "
-                detail += f"{np.median(distances[usable & ~genuine]):.4g}"
                 yield _DataFinding(kind, *names, [row], float(distances[row]), detail)
