@@ -23,6 +23,7 @@ from facebench.data.pairs import (
     require_numbers,
     resolve_image,
     row_name,
+    row_numbers,
 )
 
 __all__ = [
@@ -48,4 +49,5 @@ __all__ = [
     "require_numbers",
     "resolve_image",
     "row_name",
+    "row_numbers",
 ]

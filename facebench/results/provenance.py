@@ -17,9 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import facebench
-from facebench.data.images import file_state, image_bytes
-from facebench.data.packs import split_member
-from facebench.data.pairs import resolve_image
 from facebench.errors import FacebenchError, ImageError
 from facebench.utils.files import FileState
 
@@ -51,6 +48,10 @@ class Digests:
 
     def of_file(self, path: Path) -> str | None:
         """Give the digest of a file, or of an image in a pack; None if it cannot be read."""
+        # What decodes images is not loaded to read a run.
+        from facebench.data.images import file_state, image_bytes
+        from facebench.data.packs import split_member
+
         try:
             state = file_state(path)
             known = self._known.get(str(path))
@@ -86,6 +87,8 @@ class Digests:
         dict
             digest, n_images, n_missing.
         """
+        from facebench.data.pairs import resolve_image
+
         total = hashlib.sha256()
         wanted = sorted(set(names))
         missing = 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -122,7 +122,9 @@ def count_failures(
     parts = [_counts(everything, sides, failed).assign(grouping="", condition="")]
     for grouping, labels in task.groupings().items():
         counted = _counts(labels, sides, failed)
-        parts.append(counted.assign(grouping=grouping, differs=_differ(counted)))
+        # Distances are symmetric: a side differs only where other images stand on it.
+        differs = _differ(counted, "images" if grouping == "side" else "pairs")
+        parts.append(counted.assign(grouping=grouping, differs=differs))
     table = pd.concat(parts, ignore_index=True)
     table = table.assign(task=task.name, model=model)
     if not isinstance(task, BaseTask):
@@ -161,11 +163,13 @@ def _counts(
     return counted[counted["condition"] != ""]
 
 
-def _differ(counted: pd.DataFrame) -> bool:
+def _differ(counted: pd.DataFrame, what: Literal["images", "pairs"]) -> bool:
     """Tell whether failures are unevenly spread over conditions."""
     if len(counted) < 2 or not counted["n_failed"].any():
         return False
-    shares = counted["n_failed"] / counted["n_pairs"]
+    of_pairs = counted["n_failed"] / counted["n_pairs"]
+    of_images = counted["n_images_failed"] / counted["n_images"]
+    shares = of_images if what == "images" else of_pairs
     apart = shares.max() - shares.min()
     if apart > _FAR_APART or apart <= _APART:
         return bool(apart > _FAR_APART)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from filelock import FileLock, Timeout
 
 from facebench.errors import InputError
-from facebench.utils.locks import lock_folder
+from facebench.utils.locks import lock_folder, unlock_folder
 from facebench.utils.sharing import make_folder, refusal
 
 __all__ = ["FileState", "atomic_path", "check_replaceable", "held", "one_writer", "safe_name"]
@@ -164,6 +164,8 @@ def one_writer(folder: Path) -> Iterator[None]:
         "this one an export_path of its own."
     )
     try:
+        # Every run locks the same thing: the folder itself, also the first one.
+        make_folder(folder)
         locked = lock_folder(folder)
     except BlockingIOError as error:
         raise InputError(msg) from error
@@ -174,7 +176,7 @@ def one_writer(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        os.close(locked)
+        unlock_folder(locked)
 
 
 @contextmanager

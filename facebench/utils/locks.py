@@ -8,11 +8,13 @@ import sys
 import time
 from pathlib import Path
 
-__all__ = ["lock", "lock_folder", "share", "try_lock"]
+__all__ = ["lock", "lock_folder", "share", "try_lock", "unlock_folder"]
 
 # Windows locks ranges of bytes, also beyond the end; this one is never written.
 _FAR_BYTE = 1 << 62
 _PAUSE = 0.02
+# Descriptors of the folders that this process has locked.
+_folders: set[int] = set()
 
 if sys.platform == "win32":
     import msvcrt
@@ -54,7 +56,7 @@ else:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
     def lock_folder(folder: Path) -> int:
-        """Take the lock of a folder until the descriptor that is returned is closed.
+        """Take the lock of a folder until `unlock_folder` is given what is returned.
 
         Raises
         ------
@@ -69,7 +71,23 @@ else:
         except OSError:
             os.close(descriptor)
             raise
+        _folders.add(descriptor)
         return descriptor
+
+    def _leave_to_parent() -> None:
+        """Close a parent's folders: its workers may outlive a process that is killed."""
+        for descriptor in _folders:
+            os.close(descriptor)
+        _folders.clear()
+
+    os.register_at_fork(after_in_child=_leave_to_parent)
+
+
+def unlock_folder(descriptor: int) -> None:
+    """Give back what `lock_folder` took."""
+    if descriptor in _folders:
+        _folders.remove(descriptor)
+        os.close(descriptor)
 
 
 def lock(descriptor: int, timeout: float) -> bool:

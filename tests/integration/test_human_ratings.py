@@ -118,14 +118,19 @@ def test_references_of_24_faces(tmp_path) -> None:
     )
     assert (everything["Pairs"], among_humans["Pairs"]) == (276, 66)
     assert (everything["Raters"], everything["Images"]) == (16, 24)
-    assert everything["Noise Ceiling Lower"] == pytest.approx(0.80, abs=0.005)
-    assert among_humans["Noise Ceiling Lower"] == pytest.approx(0.63, abs=0.005)
+    assert everything["Noise Ceiling Lower"] == pytest.approx(0.795, abs=0.0005)
+    # Ratings are ranked within raters, as suits Spearman's correlation; of raw ratings it is .63.
+    assert among_humans["Noise Ceiling Lower"] == pytest.approx(0.637, abs=0.0005)
     # With single people, as the ceilings are; with their mean rating, freer of noise, it is 0.51.
     # One of the human faces is not found (but one animal's is), and taken around its centre.
     assert among_humans["Single Rater Correlation"] == pytest.approx(0.354, abs=0.005)
     assert among_humans["Spearman"] == pytest.approx(0.513, abs=0.005)
     assert among_humans["P Value"] < 0.01
-    assert manager.remarks["dlib-resnet"] == {"Images: no face found": 12}
+    assert manager.remarks["dlib-resnet"] == {
+        "Images: no face found": 12,
+        "all: Pairs Without Face": 210,
+        "humans: Pairs Without Face": 11,
+    }
     for name in ("Spearman", "Single Rater Correlation", "Noise Ceiling Lower", "Share of Ceiling"):
         low, high = (among_humans[f"{name} CI {side}"] for side in ("Low", "High"))
         assert low < among_humans[name] < high
@@ -155,4 +160,4 @@ def test_reference_of_chips_whose_faces_are_looked_for_at_four_times_the_size(tm
     found = manager.tasks_performance_dfs["humans"].iloc[0]
     assert found["Pairs"] == 66
     assert found["Single Rater Correlation"] == pytest.approx(0.33, abs=0.005)
-    assert found["Noise Ceiling Lower"] == pytest.approx(0.63, abs=0.005)
+    assert found["Noise Ceiling Lower"] == pytest.approx(0.637, abs=0.0005)

@@ -105,7 +105,11 @@ def test_wrong_labels_are_found(dev_test):
 
 
 def test_images_without_a_face_are_counted(dev_test):
-    assert dev_test.remarks["dlib-resnet"] == {"Images: no face found": 2}
+    assert dev_test.remarks["dlib-resnet"] == {
+        "Images: no face found": 2,
+        "dev-test: Pairs Without Face": 2,
+        "protocol: Pairs Without Face": 2,
+    }
     summary = dev_test.unified_summary()
     assert summary["Images: no face found"].iloc[0] == 2
 

@@ -88,7 +88,7 @@ class TestOtherPlatforms:
     ) -> None:
         no_fork(monkeypatch, how)
         model = Small(preprocess_function=lambda image: to_tensor(image))
-        caplog.set_level(logging.INFO)
+        caplog.set_level(logging.INFO, logger="facebench")
         assert loading.for_workers(model) == (model, None)
         assert "without workers" in caplog.text
         result = embed(model, forty, num_workers=2)

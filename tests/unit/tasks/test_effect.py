@@ -213,7 +213,6 @@ class TestPairingByNames:
             assert ("'f0_L.png'" in caplog.text) == (which is folders)
             caplog.clear()
         assert found[0]["P Method"] == found[1]["P Method"]
-        assert "swapped" in found[0]["P Method"]
         for column in ("Difference", "Difference CI Low", "P"):
             assert found[0][column] == pytest.approx(found[1][column])
 

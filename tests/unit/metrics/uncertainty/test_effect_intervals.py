@@ -1,27 +1,30 @@
-"""Intervals of effects where resamples hide errors."""
+"""Intervals of effects where leaving people out hides their spread."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from facebench.metrics.conditions import (
-    ConditionEstimate,
     ConditionScores,
     condition_estimates,
     condition_replicates,
     condition_values,
 )
-from facebench.metrics.effects import weights_of
-from facebench.metrics.uncertainty.effect_intervals import effect_of, weighted_difference
-from facebench.metrics.uncertainty.resamples import Interval, Resamples
-from facebench.metrics.verification_report import verify
+from facebench.metrics.uncertainty.effect_intervals import Conditions, effect_of
+from facebench.metrics.uncertainty.stratified_jackknife import StratifiedJackknife
 from support.conditions import SIMPLE
 
 
-class TestWhatResamplesHide:
+def left_out(values: np.ndarray, replicates: np.ndarray, is_signed: bool = True) -> Conditions:
+    """Give conditions as measured without each of some people who are in both."""
+    n = len(replicates)
+    people, cell = np.tile(np.arange(n), 2), np.repeat([0, 1], n)
+    return Conditions(values, replicates, [], StratifiedJackknife(people, people, cell), is_signed)
+
+
+class TestWhatTheJackknifeHides:
     @staticmethod
-    def cells(gap: float, n: int = 12) -> tuple[ConditionScores, Resamples]:
+    def conditions(gap: float, same: bool = False, n: int = 12) -> Conditions:
         """Give people with a pair each, and couples, upright far apart, inverted near chance."""
         rng = np.random.default_rng(3)
         people = np.tile(np.arange(2 * n) % n, 2)
@@ -29,65 +32,38 @@ class TestWhatResamplesHide:
         others = np.where(labels, people, people ^ 1)
         cell = np.repeat([0, 1], 2 * n)
         distances = rng.normal(size=4 * n) - labels * np.where(cell == 0, gap, 1.0)
+        if same:
+            distances[2 * n :] = distances[: 2 * n]
         cells = ConditionScores("auc", cell, labels, distances)
-        return cells, Resamples(labels, "identity", people, others, n_resamples=400)
+        jackknife = StratifiedJackknife(people // 2, others // 2, cell)
+        values, replicates = condition_values(cells)[0], condition_replicates(cells, jackknife)
+        estimates = condition_estimates(cells, values, replicates, jackknife, (people, others))
+        return Conditions(values, replicates, estimates, jackknife, False)
 
     def test_intervals_do_not_jump_at_a_perfect_area(self) -> None:
         widths, lows = [], []
         for gap in np.linspace(2, 7, 26):
-            cells, resamples = self.cells(gap)
-            values, replicates = condition_values(cells)[0], condition_replicates(cells, resamples)
-            conditions = condition_estimates(cells, values, replicates, resamples)
-            effect = effect_of(values, replicates, SIMPLE, conditions, 12)
-            low, high = effect.difference.interval
-            assert low < effect.difference.value < high
+            conditions = self.conditions(gap)
+            effect = effect_of(conditions, SIMPLE)
+            low, high = effect.test.estimate.interval
+            assert low < effect.test.estimate.value < high
             assert effect.ratio.interval.low < effect.ratio.value < effect.ratio.interval.high
+            assert (effect.test.p_value < 0.05) == (effect.ratio.interval.low > 1) == (low > 0)
             widths.append(high - low)
-            lows.append(conditions[0].interval.low)
-        assert values[0] == 1
-        assert np.abs(np.diff(widths)).max() < 0.06
-        assert np.abs(np.diff(lows)).max() < 0.06
-        assert 0.75 < lows[-1] < 0.93
-
-    def test_one_number_has_one_interval(self) -> None:
-        cells, resamples = self.cells(9.0)
-        values, replicates = condition_values(cells)[0], condition_replicates(cells, resamples)
-        conditions = condition_estimates(cells, values, replicates, resamples)
-        effect = effect_of(values, replicates, SIMPLE, conditions, 12)
-        weighted, error = weighted_difference(
-            values, replicates, weights_of(SIMPLE, 2), conditions, 12
-        )
-        assert weighted.value == pytest.approx(effect.difference.value)
-        assert weighted.interval == pytest.approx(effect.difference.interval)
-        assert error == pytest.approx(effect.error)
-        report = verify(
-            cells.labels[:24],
-            cells.distances[:24],
-            np.arange(24) % 3,
-            resamples.part(cells.cell == 0),
-            higher_is_better=False,
-        )
-        assert report.auc.interval == pytest.approx(conditions[0].interval)
+            lows.append(conditions.estimates[0].interval.low)
+        assert conditions.values[0] == 1
+        assert np.abs(np.diff(widths)).max() < 0.1
+        assert np.abs(np.diff(lows)).max() < 0.15
+        assert 0.7 < lows[-1] < 0.93
 
     def test_the_same_in_both_conditions_is_no_effect(self) -> None:
-        cells, resamples = self.cells(2.5)
-        half = cells.distances.size // 2
-        cells.distances[half:] = cells.distances[:half]
-        values, replicates = condition_values(cells)[0], condition_replicates(cells, resamples)
-        conditions = condition_estimates(cells, values, replicates, resamples)
-        effect = effect_of(values, replicates, SIMPLE, conditions, 12)
-        assert effect.difference == (0, (0, 0))
-        assert effect.error == 0
+        effect = effect_of(self.conditions(2.5, same=True), SIMPLE)
+        assert effect.test.estimate == (0, (0, 0))
+        assert effect.test.p_value == 1
 
-    def test_undefined_resamples(self) -> None:
-        values = np.array([1.0, 1.0])
-        replicates = np.ones((100, 2))
-        replicates[:10, 0] = np.nan
-        conditions = [ConditionEstimate(1.0, Interval(0.8, 1.0), Interval(np.nan, np.nan))] * 2
-        effect = effect_of(values, replicates, SIMPLE, conditions, 8)
-        assert effect.difference.interval == pytest.approx((-0.2, 0.2))
-        assert not effect.undefined
-        replicates[:, 1] = np.linspace(0.6, 0.9, 100)
-        effect = effect_of(np.array([1.0, 0.75]), replicates, SIMPLE, conditions, 8)
-        assert np.isnan(effect.difference.interval.low)
-        assert "interval: undefined in more than one resample in twenty" in effect.undefined
+    def test_undefined_without_someone(self) -> None:
+        conditions = self.conditions(2.5)
+        conditions.replicates[0, 0] = np.nan
+        effect = effect_of(conditions, SIMPLE)
+        assert np.isnan(effect.test.p_value)
+        assert "not defined without one of the people" in effect.undefined

@@ -1,0 +1,39 @@
+"""The jackknife of strata is Welch's test."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import ttest_ind
+
+from facebench.metrics.conditions import (
+    ConditionScores,
+    condition_estimates,
+    condition_replicates,
+    condition_values,
+)
+from facebench.metrics.uncertainty.effect_intervals import Conditions, effect_of
+from facebench.metrics.uncertainty.stratified_jackknife import StratifiedJackknife
+from support.conditions import SIMPLE
+
+
+@pytest.mark.parametrize("sizes", [(8, 8), (12, 5), (300, 250)])
+def test_strata_are_welch(sizes: tuple[int, int]) -> None:
+    rng = np.random.default_rng(2)
+    sides = [rng.normal(0.3, 2, sizes[0]), rng.normal(0, 1, sizes[1])]
+    people = np.arange(sum(sizes))
+    cells = ConditionScores(
+        "mean distance",
+        np.repeat([0, 1], sizes),
+        np.ones(people.size, bool),
+        np.concatenate(sides),
+    )
+    jackknife = StratifiedJackknife(people, people, cells.cell)
+    values, replicates = condition_values(cells)[0], condition_replicates(cells, jackknife)
+    estimates = condition_estimates(cells, values, replicates, jackknife, (people, people))
+    found = effect_of(Conditions(values, replicates, estimates, jackknife, False), SIMPLE).test
+    expected = ttest_ind(*sides, equal_var=False)
+    assert found.statistic == pytest.approx(
+        expected.statistic, rel=1e-6 if people.size < 50 else 0.1
+    )
+    assert found.error.df == pytest.approx(expected.df, rel=1e-6 if people.size < 50 else 0.5)
