@@ -245,11 +245,6 @@ class Resamples:
         found._kept = None
         return found
 
-    @property
-    def is_stratified(self) -> bool:
-        """Whether units are drawn group by group, see `within`."""
-        return self._strata is not None
-
     def weights(self) -> Iterator[NDArray[np.float32]]:
         """Give how often each comparison occurs in each resample, some resamples at a time.
 
@@ -275,22 +270,6 @@ class Resamples:
             yield weights
         if keep:
             self._kept = kept
-
-    def n_involved(self, chosen: NDArray[np.bool_]) -> int:
-        """Count the units that some comparisons hang on.
-
-        Parameters
-        ----------
-        chosen : array of bool, shape [N]
-            Which comparisons.
-
-        Returns
-        -------
-        int
-        """
-        used = np.zeros(self.n_units, dtype=bool)
-        used[self.first[chosen]] = used[self.second[chosen]] = True
-        return int(np.count_nonzero(used))
 
     def sums(self, columns: Float64Array) -> Float64Array:
         """Sum some columns over the comparisons of each resample.

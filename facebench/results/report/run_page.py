@@ -29,13 +29,17 @@ _log = logging.getLogger(__name__)
 _ROOM_FOR_PICTURES = 5_000_000
 _CURVES, _MOST_CURVES, _FEWEST_CURVES = 450, 40, 4
 
-_COLUMNS = [
+# What both tables of headline values begin with.
+_VALUE_COLUMNS = [
     Column("Task", filter=True),
     Column("Measure", filter=True),
     Column("Condition"),
     Column("Model", filter=True),
     Column("Value", "number"),
     Column("95 % interval", "interval"),
+]
+_COLUMNS = [
+    *_VALUE_COLUMNS,
     Column("Tie group", hint="Models of one task that share a letter do not differ significantly."),
     Column("On the task's scale", "forest"),
     Column("Layer"),
@@ -206,12 +210,7 @@ def _held_out_table(run: Run) -> Table:
         id="held-out-table",
         caption="Each model in layers chosen on other people than they are judged on",
         columns=[
-            Column("Task", filter=True),
-            Column("Measure", filter=True),
-            Column("Condition"),
-            Column("Model", filter=True),
-            Column("Value", "number"),
-            Column("95 % interval", "interval"),
+            *_VALUE_COLUMNS,
             Column("Layers", "count"),
             Column("Chosen", hint="How often each layer is the best without a group of people."),
         ],

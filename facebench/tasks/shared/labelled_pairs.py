@@ -60,11 +60,6 @@ class SamplingUnits(NamedTuple):
     second: NDArray[np.str_]
 
     @property
-    def singular(self) -> str:
-        """What one of them is called."""
-        return "person" if self.by == "identity" else "image"
-
-    @property
     def plural(self) -> str:
         """What several of them are called."""
         return "people" if self.by == "identity" else "images"
