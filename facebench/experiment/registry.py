@@ -218,6 +218,8 @@ MODELS = Registry(
         "clip": "facebench.models.clip:CLIPModel",
         "dinov2": "facebench.models.dino:DinoModel",
         "dlib-resnet": "facebench.models.dlib_resnet:DlibResNetModel",
+        "embeddings": "facebench.models.embeddings:EmbeddingsModel",
+        "scores": "facebench.models.scores:ScoresModel",
         "vgg16": "facebench.models.vgg16:Vgg16Model",
     },
 )
