@@ -287,7 +287,9 @@ def _of_pairs(task: Any, given: Any, near: int, images: _Images) -> DataHealth:
 
 def _by_name(task: Any, names: Iterable[str]) -> list[Path]:
     """Give where images would be."""
-    return [ImageName.of(task.images_path, name).path for name in names]
+    listed = list(names)
+    paths = {name: ImageName.of(task.images_path, name).path for name in dict.fromkeys(listed)}
+    return [paths[name] for name in listed]
 
 
 def _missing(names: Sequence[str], rows: Mapping[str, list[int]]) -> Iterator[_DataFinding]:

@@ -86,16 +86,16 @@ class EmbeddingsModel(RecordedModel):
         found = open_embeddings(file, names, names_key=names_key, images_in=images_in)
         super().__init__(name, [file] if names is None else [file, names])
         self.extract_layers = chosen_layers(extract_layers, found.layers)
-        if found.unused and extract_layers is None:
-            _log.warning(
-                "Model %r: of %s, %s is not read: it is no array [images, features].",
-                name, found.path, listed(found.unused),
-            )  # fmt: skip
         self.vectors: dict[str, FloatArray] = {
             layer: found.read(layer) for layer in self.extract_layers
         }
         self.image_names = without_beginning(found.names, strip, self.file)
         self._refuse_contradictions(found)
+        if found.unused and extract_layers is None:
+            _log.warning(
+                "Model %r: of %s, %s is not read: it is no array [images, features].",
+                name, found.path, listed(found.unused),
+            )  # fmt: skip
         self._index = NameIndex(self.image_names, self.file)
         self.is_whole = np.logical_and.reduce(
             [np.isfinite(rows).all(axis=1) for rows in self.vectors.values()]

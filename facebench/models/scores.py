@@ -15,6 +15,7 @@ from facebench.errors import InputError, PairsError
 from facebench.models.embeddings import without_beginning
 from facebench.models.recorded import RecordedModel, chosen_layers
 from facebench.types import Float64Array, IntArray, StrPath
+from facebench.utils.suggestions import listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,6 +98,11 @@ class ScoresModel(RecordedModel):
         self.maximum = float(maximum)
         table = read_scored_pairs(self.file)
         self.extract_layers = self._columns(table, extract_layers)
+        if wrong := self._told_otherwise():
+            _log.warning(
+                "Model %r: %s of %s is declared to be a %s. Is the polarity right?",
+                name, listed(map(repr, wrong)), self.file, polarity,
+            )  # fmt: skip
         self.distances: dict[str, Float64Array] = {
             layer: self._as_distances(layer, score_column(table, layer, self.file))
             for layer in self.extract_layers
@@ -133,6 +139,14 @@ class ScoresModel(RecordedModel):
             )
             raise InputError(msg)
         return usual
+
+    def _told_otherwise(self) -> list[str]:
+        """Find the columns whose names say the other polarity."""
+        other = "dist" if self.polarity == "similarity" else "simil"
+        names = {
+            layer: layer.casefold().replace("dissimil", "dist") for layer in self.extract_layers
+        }
+        return [layer for layer, name in names.items() if other in name]
 
     def _as_distances(self, layer: str, scores: Float64Array) -> Float64Array:
         if self.polarity == "distance":

@@ -461,7 +461,10 @@ class MultiModelTaskManager:
         for model in models:
             if isinstance(model, RecordedModel):
                 look_up(model, tasks, self.on_bad_image)
-                model_plans.append(plan_recorded(model, len(by_name.names)))
+                plan = plan_recorded(model, len(by_name.names))
+                if model.has_vectors:
+                    _prove_widths(tasks, [plan])
+                model_plans.append(plan)
                 continue
             warnings += alignment_warnings(model, made)
             for part, request in self._passes(model, there, images, made, requests):

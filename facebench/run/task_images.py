@@ -60,7 +60,10 @@ def names_of(task: BaseTask | EmbeddingTask) -> list[ImageName]:
 
 def images_by_name(task: BaseTask | EmbeddingTask) -> TaskImages:
     """Give where all files would be by their names, in the form of `images_of`."""
-    paths = [name.path for name in names_of(task)]
+    names = names_of(task)
+    # A table may name an image in many rows.
+    path_of = {name: name.path for name in dict.fromkeys(names)}
+    paths = [path_of[name] for name in names]
     if isinstance(task, BaseTask):
         half = len(paths) // 2
         return ImagePaths(paths[:half], paths[half:])

@@ -23,6 +23,8 @@ from facebench.data.embedding_files.table import (
     the_name_key,
     unreadable,
 )
+from facebench.data.embedding_files.writing import true_layer
+from facebench.data.folder import IMAGE_SUFFIXES
 from facebench.data.pairs.table import GAPS, decimal_comma_hint
 from facebench.data.tables import csv_rows
 from facebench.errors import InputError, PairsError
@@ -62,9 +64,8 @@ def read_parquet(path: Path, names_key: str | None) -> Content:
         if name in lists:
             # Of lists that may differ in length, the first tells.
             width = shapes.get(name) or _first_length(path, name)
-            layer = "image" if name == "layer_image" else name
             read = partial(_read_lists, path, name, names, width)
-            arrays[layer] = StoredArray((len(names), width), read)
+            arrays[true_layer(name, ".parquet")] = StoredArray((len(names), width), read)
         for layer, columns in wide.items():
             if columns[0] == name:
                 arrays[layer] = StoredArray(
@@ -156,6 +157,7 @@ def read_text(path: Path, names_key: str | None) -> Content:
             msg = f"{path} is empty. It needs a header that names its columns."
             raise InputError(msg)
         names = header.cells
+        _refuse_no_header(path, names)
         _refuse_twice(path, [name for name in dict.fromkeys(names) if names.count(name) > 1])
         wide = _numbered(path, names)
         numbered = {name for columns in wide.values() for name in columns}
@@ -208,6 +210,28 @@ def _number(path: Path, line: int, cells: list[str], names: list[str], place: in
             f"{cell!r:.200}.{decimal_comma_hint(cell)}"
         )
         raise InputError(msg) from None
+
+
+def _refuse_no_header(path: Path, names: Sequence[str]) -> None:
+    """Refuse a first row that is an image and its vector: it would be taken for names."""
+    other = next((name for name in names if _is_value(name)), None)
+    if other is not None:
+        msg = (
+            f"{path} needs a header that names its columns. {other!r} in its first line is no name "
+            "of a column."
+        )
+        raise InputError(msg)
+
+
+def _is_value(name: str) -> bool:
+    if Path(name).suffix.lower() in IMAGE_SUFFIXES:
+        return True
+    try:
+        float(name)
+    except ValueError:
+        return False
+    # Columns may be called 0, 1 … or 4_0, 4_1 ….
+    return not name.replace("_", "").isdecimal()
 
 
 def _refuse_twice(path: Path, names: Sequence[str]) -> None:

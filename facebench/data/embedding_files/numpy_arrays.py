@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import zipfile
 from functools import partial
 from pathlib import Path
@@ -19,12 +18,11 @@ from facebench.data.embedding_files.table import (
     the_name_key,
     unreadable,
 )
+from facebench.data.embedding_files.writing import true_layer
 from facebench.errors import InputError
 
 __all__ = ["read_npy", "read_npz", "text_array"]
 
-# Layers that are called as what savez needs for itself; see `writing`.
-_ESCAPED = re.compile(r"layer_((layer_)*(images|file))")
 _SUFFIX = ".npy"
 
 
@@ -56,8 +54,7 @@ def read_npz(path: Path, names_key: str | None) -> Content:
     arrays, unused = {}, []
     for name, (shape, dtype) in headers.items():
         if dtype.kind in "iuf" and len(shape) > 1:
-            layer = found[1] if (found := _ESCAPED.fullmatch(name)) else name
-            arrays[layer] = StoredArray(shape, partial(_member, path, name))
+            arrays[true_layer(name, ".npz")] = StoredArray(shape, partial(_member, path, name))
         elif name != key:
             unused.append(name)
     try:

@@ -11,10 +11,10 @@ import numpy as np
 from facebench.types import FloatArray
 from facebench.utils.files import atomic_path
 
-__all__ = ["write_embeddings"]
+__all__ = ["true_layer", "write_embeddings"]
 
-# 'images' names the rows, and savez calls its own first parameter 'file'.
-_TAKEN = re.compile(r"(layer_)*(images|file)")
+# 'images' or 'image' names the rows, and savez calls its own first parameter 'file'.
+_TAKEN = {".npz": re.compile(r"(layer_)*(images|file)"), ".parquet": re.compile(r"(layer_)*image")}
 
 
 def write_embeddings(
@@ -42,7 +42,7 @@ def write_embeddings(
 
     with atomic_path(path) as temporary:
         if path.suffix == ".npz":
-            arrays = {_key(layer): of_images(table) for layer, table in layers.items()}
+            arrays = {_key(layer, path.suffix): of_images(table) for layer, table in layers.items()}
             np.savez(temporary, **{"images": np.array(names, dtype=str), **arrays})  # type: ignore[arg-type]
             return
         import pyarrow as pa
@@ -51,13 +51,17 @@ def write_embeddings(
         columns = {"image": pa.array(list(names), pa.string())}
         for layer, table in layers.items():
             flat = pa.array(np.ascontiguousarray(of_images(table)).reshape(-1))
-            columns[_column(layer)] = pa.FixedSizeListArray.from_arrays(flat, table.shape[1])
+            columns[_key(layer, path.suffix)] = pa.FixedSizeListArray.from_arrays(
+                flat, table.shape[1]
+            )
         pq.write_table(pa.table(columns), temporary)
 
 
-def _key(layer: str) -> str:
-    return f"layer_{layer}" if _TAKEN.fullmatch(layer) else layer
+def _key(layer: str, suffix: str) -> str:
+    return f"layer_{layer}" if _TAKEN[suffix].fullmatch(layer) else layer
 
 
-def _column(layer: str) -> str:
-    return "layer_image" if layer == "image" else layer
+def true_layer(key: str, suffix: str) -> str:
+    """Give the layer that `write_embeddings` has kept under a key."""
+    plain = key.removeprefix("layer_")
+    return plain if plain != key and _TAKEN[suffix].fullmatch(plain) else key
