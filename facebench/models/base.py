@@ -114,7 +114,7 @@ class BaseModel(ABC):
         self.device = _usable_device(device) if device is not None else _best_device()
         self.set_preprocess_function(preprocess_function)
         self._image_notes: list[str] = []
-        weights = read_checkpoint(weights_path) if weights_path is not None else None
+        weights = self._read_weights(weights_path) if weights_path is not None else None
         self.num_identities = self._count_identities(weights) if weights is not None else None
         self._build_model()
         if not isinstance(getattr(self, "model", None), nn.Module):
@@ -170,6 +170,10 @@ class BaseModel(ABC):
     @abstractmethod
     def _forward(self, input_tensor: torch.Tensor) -> Any:
         """Run a batch [N, 3, H, W] through ``self.model``."""
+
+    def _read_weights(self, weights_path: StrPath) -> StateDict:
+        """Read the checkpoint; a family that knows what surrounds its weights may override."""
+        return read_checkpoint(weights_path)
 
     def _count_identities(self, weights: StateDict) -> int | None:
         """Count the classes of a checkpoint; a family that knows its last layer may override."""

@@ -22,6 +22,7 @@ from torch.nn.parameter import is_lazy
 from facebench.errors import MissingWeightsError, WeightsError
 from facebench.models.file_kinds import foreign_kind, is_safetensors
 from facebench.models.key_fitting import Renamed, is_counter, likely_prefix, renamed
+from facebench.models.recipe_matching import proposal, refuse_lookalike
 from facebench.types import StrPath
 from facebench.utils.suggestions import did_you_mean_file
 
@@ -291,6 +292,7 @@ def load_into(network: nn.Module, state: StateDict, weights_path: StrPath) -> No
     WeightsError
         Listing missing, unexpected and mis-shaped keys, the first ten of each.
     """
+    refuse_lookalike(network, state, weights_path)
     own = network.state_dict()
     fitting = [(where, *found) for where, found in _candidates(state, own) if _fits(found[0], own)]
     where = state.where if isinstance(state, Checkpoint) else ""
@@ -424,6 +426,7 @@ def _unfitting(
             "training only, or add those layers in _build_model."
         )
     others = state.others if isinstance(state, Checkpoint) else {}
+    advice = proposal(state, others) or advice
     if others:
         advice += (
             f" The file also holds tensors under {', '.join(repr(where) for where in others)}."
