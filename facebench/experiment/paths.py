@@ -12,8 +12,8 @@ __all__ = ["named_file", "with_absolute_paths"]
 
 # Where files are named, by which keys.
 _NAMING = ("models", "tasks", "plugins", "distance")
-_CLASSES = ("model", "task", "plugins", "distance", "distance_metric", "correlation")
-_PATHS = ("pairs", "images", "weights", "path", "folder", "file")
+_CLASSES = ("model", "task", "plugins", "distance", "distance_metric", "correlation", "network")
+_PATHS = ("pairs", "images", "weights", "path", "folder", "file", "repository")
 
 
 def with_absolute_paths(config: Config) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from importlib import metadata
 from typing import Any, TypeVar
 
 from facebench.errors import DuplicateNameError, InputError, UnknownNameError
-from facebench.experiment.targets import docstring_of, import_target
+from facebench.experiment.targets import docstring_of
 from facebench.models.recipes import RECIPES
 from facebench.tasks.shared.sklearn_distances import PAIRWISE, SklearnDistance
+from facebench.utils.importing import import_target
 from facebench.utils.suggestions import did_you_mean, listed
 
 __all__ = [
@@ -233,6 +234,7 @@ MODELS = Registry(
         "clip": "facebench.models.clip:CLIPModel",
         "dinov2": "facebench.models.dino:DinoModel",
         "dlib-resnet": "facebench.models.dlib_resnet:DlibResNetModel",
+        "module": "facebench.models.module:ModuleModel",
         "vgg16": "facebench.models.vgg16:Vgg16Model",
     }
     | {name: f"facebench.models.recipe_model:{name.replace('-', '_')}" for name in RECIPES},

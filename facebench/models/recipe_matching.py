@@ -102,7 +102,10 @@ def find_part(recipe: Recipe, state: State) -> Found | None:
     part = {
         _renamed(recipe, key.removeprefix(prefix)): tensor
         for key, tensor in state.items()
-        if key.startswith(prefix) and not key.removeprefix(prefix).startswith(recipe.head)
+        # A number without a dot stands beside weights, such as 'epoch'.
+        if key.startswith(prefix)
+        and not key.removeprefix(prefix).startswith(recipe.head)
+        and (tensor.ndim or "." in key)
     }
     plain = "".join(f"{name}." for name in prefix.split(".") if name and name not in _WRAPPERS)
     return Found(part, plain, state, _n_classes(recipe, state, prefix))

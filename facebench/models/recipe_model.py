@@ -12,10 +12,10 @@ from PIL import Image
 
 from facebench.errors import InputError, MissingWeightsError, ModelError
 from facebench.models.base import BaseModel
-from facebench.models.checkpoints import Checkpoint, StateDict
 from facebench.models.network_input import NetworkInput, network_input
 from facebench.models.recipe_matching import Found, build_network, check_origin, find_part, fits
 from facebench.models.recipes import RECIPES, Recipe
+from facebench.models.weight_files import Checkpoint, StateDict
 from facebench.types import StrPath
 
 __all__ = ["RecipeModel"]
