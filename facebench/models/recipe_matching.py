@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -193,10 +193,10 @@ def refuse_lookalike(network: nn.Module, state: State, weights_path: StrPath) ->
             f"The weights in {weights_path} fit {kind} by name and shape, but {found.n_classes} "
             f"classes are those of {recipe.what}, which computes something else with them"
         )
-        if _is_published(recipe, found):
+        if _is_published(recipe, replace(found, prefix=recipe.prefixes[0])):
             msg = f"{msg}. Use model: {recipe.name}."
             raise WeightsError(msg)
-        _log.warning("%s: use model: %s, unless %s itself was trained.", msg, recipe.name, kind)
+        _log.warning("%s: use model: %s, unless they were trained in this one.", msg, recipe.name)
 
 
 def proposal(state: State, others: Mapping[str, State] | None = None) -> str:

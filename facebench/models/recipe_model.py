@@ -15,7 +15,7 @@ from facebench.models.base import BaseModel
 from facebench.models.network_input import NetworkInput, network_input
 from facebench.models.recipe_matching import Found, build_network, check_origin, find_part, fits
 from facebench.models.recipes import RECIPES, Recipe
-from facebench.models.weight_files import Checkpoint, StateDict
+from facebench.models.weight_files import Checkpoint, StateDict, read_checkpoint
 from facebench.types import StrPath
 
 __all__ = ["RecipeModel"]
@@ -39,6 +39,8 @@ class RecipeModel(BaseModel):
         See `BaseModel`.
     weights_path : str or Path, optional
         Another name of `weights`.
+    weights_key : str, optional
+        Where in the file the weights stand, such as 'ema'; see `read_checkpoint`.
     input : mapping, optional
         What the network expects of its images, where that differs from the recipe, such as
         ``{"channels": "rgb"}``; see `network_input`.
@@ -66,7 +68,7 @@ class RecipeModel(BaseModel):
 
     outputs_version = "recipe-model-1"
     # What comes of it is in the network.
-    built_from = ("seed", "pretrained")
+    built_from = ("pretrained", "seed", "weights_key")
     memory_format = torch.channels_last
     recipe: Recipe
     template: str
@@ -79,6 +81,7 @@ class RecipeModel(BaseModel):
         preprocess_function: Callable[[Image.Image], torch.Tensor] | None = None,
         *,
         weights_path: StrPath | None = None,
+        weights_key: str | None = None,
         input: Mapping[str, Any] | NetworkInput | None = None,
         pretrained: bool = True,
         seed: int = 0,
@@ -90,6 +93,7 @@ class RecipeModel(BaseModel):
         weights = weights if weights is not None else weights_path
         self.input = network_input(input or {}, network_input(self.recipe.input))
         self.input_size = self.input.size
+        self.weights_key = weights_key
         self.pretrained = pretrained
         # No seed changes a trained network: what is kept of it is found with any seed.
         self.seed = 0 if pretrained or weights is not None else seed
@@ -101,7 +105,7 @@ class RecipeModel(BaseModel):
         super().__init__(name, weights, extract_layers, preprocess_function, device=device)
 
     def _read_weights(self, weights_path: StrPath) -> StateDict:
-        state = super()._read_weights(weights_path)
+        state = read_checkpoint(weights_path, self.weights_key)
         found = _find(self.recipe, state)
         if found is None or not fits(self.recipe, found):
             # What does not fit is told where it is loaded.

@@ -212,6 +212,7 @@ def _adaface(name: str, depth: int, published: str, *, se: bool = False) -> Reci
         options={"depth": depth, "middle_norm": True, "se": se, "output": "unit and norm"},
         alike=(f"cvlface-{name}",) if not se else (),
         published=published,
+        protocol=_TEN_FOLDS if published else "",
     )
 
 
@@ -254,6 +255,7 @@ def _iresnet(depth: int, published: str) -> Recipe:
         options={"depth": depth},
         alike=(f"magface-iresnet{depth}",) if depth in (18, 50, 100) else (),
         published=published,
+        protocol=_IJBC if published else "",
     )
 
 
