@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -45,7 +46,8 @@ from facebench.metrics.verification import auc
 from facebench.models.base import BaseModel
 from facebench.models.untrained import misnomer
 from facebench.results import exports
-from facebench.results.schema import empty_failures
+from facebench.results.growing_table import GrowingTable, write_csv
+from facebench.results.schema import FAILURES_FILE, empty_failures
 from facebench.run.alignment import TaskPass, alignment_warnings, made_by_task, passes_of
 from facebench.run.arguments import add_members, at_least, export_folder, named, one_of
 from facebench.run.estimates import Estimator
@@ -181,7 +183,8 @@ class MultiModelTaskManager:
         self.remarks: dict[str, dict[str, int]] = {}
         self.records: dict[str, ModelRecord] = {}
         self._face_failures: dict[tuple[str, str], FaceFailures] = {}
-        self._summary = exports.UnifiedSummary()
+        self._growing: dict[Path, GrowingTable] = {}
+        self._measured_before: set[str] = set()
         self._plot_seconds = 0.0
         self.add_models(models)
         self.add_tasks(tasks)
@@ -326,7 +329,7 @@ class MultiModelTaskManager:
         folder = export_folder(export_path)
         failures: Failures = []
         for class_name, tasks in self._finished_classes(self.tasks.values()).items():
-            exports.export_class_table(folder, class_name, tasks, self.tasks_performance_dfs)
+            write_csv(self._class_table(tasks), exports.class_table_path(folder, class_name))
         self._draw(folder, self.tasks.values(), failures)
         raise_failures(failures)
 
@@ -341,10 +344,7 @@ class MultiModelTaskManager:
             Folder for the results; None is the current one.
         """
         folder = export_folder(export_path)
-        self._export_summary(folder, self.unified_summary())
-
-    def _export_summary(self, folder: Path, summary: pd.DataFrame) -> None:
-        exports.export_summary(folder, summary)
+        write_csv(self.unified_summary(), exports.summary_path(folder))
         exports.export_provenance(folder, self.provenance)
 
     def data_health(self) -> DataHealth:
@@ -554,6 +554,8 @@ class MultiModelTaskManager:
         folder = export_folder(export_path)
         failures: Failures = []
         estimator = Estimator()
+        self._growing = {}
+        self._measured_before = {name for known in self.estimates.values() for name in known}
         with visible_log(print_log), one_writer(folder):
             try:
                 made = made_by_task(images)
@@ -580,6 +582,8 @@ class MultiModelTaskManager:
                     "" if self._store is None else f", embeddings are in {self._store.folder}",
                 )
                 raise
+            finally:
+                self._export_whole(folder, tasks, failures)
             if plots:
                 started = time.perf_counter()
                 self._draw(folder, tasks, failures)
@@ -639,7 +643,7 @@ class MultiModelTaskManager:
                 if lost:
                     remarks[f"{task.name}: {what} Lost"] = lost
                 with record.timed("export"):
-                    self._export_tables(model, task, folder)
+                    self._export_tables(model.name, task, measured, folder)
             except Exception as error:
                 note_failure(failures, f"{model.name} / {task.name}", error)
 
@@ -669,7 +673,8 @@ class MultiModelTaskManager:
         sides = _sides(task, images[task.name], request)
         failures = self._face_failures[key] = count_failures(task, model.name, sides, without_face)
         remarks[what] = failures.n_failed
-        exports.export_failures(folder, self.failures_to_process)
+        path = folder / FAILURES_FILE
+        self._add_rows(path, failures.table, lambda: self.failures_to_process, model.name)
         failures.refuse(self.on_no_face)
         for sentence in failures.differing:
             _log.warning("%s", sentence)
@@ -684,22 +689,21 @@ class MultiModelTaskManager:
             (self.tasks_performance_dfs, measured.performance),
             (self.unrounded_performance_dfs, measured.unrounded),
         ):
-            table = self._replace_rows(tables.get(task_name), model_name, results)
-            measures = measures_for(self.tasks[task_name], [str(c) for c in table.columns])
-            lower = [name for name, measure in measures.items() if measure.better == "lower"]
-            note_models(table, self._network_layers(), self._controls(), lower)
-            tables[task_name] = table
+            tables[task_name] = self._with_rows(tables.get(task_name), model_name, results)
         known = {**self.estimates.get(task_name, {}), model_name: measured.estimates}
         self.estimates[task_name] = {name: known[name] for name in self.models if name in known}
 
-    def _replace_rows(
+    def _with_rows(
         self, table: pd.DataFrame | None, model_name: str, new: pd.DataFrame
     ) -> pd.DataFrame:
         """Put a model's results in place of its earlier ones, models in the manager's order."""
-        by_model = {} if table is None else dict(list(table.groupby(MODEL, sort=False)))
-        by_model[model_name] = new
-        order = [name for name in self.models if name in by_model]
-        return pd.concat([by_model[name] for name in order], ignore_index=True)
+        if table is None:
+            return new.reset_index(drop=True)
+        place = {name: number for number, name in enumerate(self.models)}
+        places = table[MODEL].map(place)
+        before, after = places < place[model_name], places > place[model_name]
+        parts = [table[before], new, table[after]] if after.any() else [table[before], new]
+        return pd.concat(parts, ignore_index=True)
 
     def _network_layers(self) -> dict[str, list[str]]:
         return {name: model.get_layer_names() for name, model in self.models.items()}
@@ -712,14 +716,67 @@ class MultiModelTaskManager:
                 controls.setdefault(model.control, []).append(model.name)
         return controls
 
-    def _export_tables(self, model: BaseModel, task: AnyTask, folder: Path) -> None:
-        """Write all tables that a task just measured is in, before anything else is done."""
-        distances = self.model_task_distances_dfs[model.name][task.name]
-        exports.export_distances(folder, model.name, task.name, distances)
+    def _add_rows(
+        self,
+        path: Path,
+        rows: pd.DataFrame,
+        whole: Callable[[], pd.DataFrame],
+        model_name: str,
+        of: str | None = None,
+    ) -> None:
+        """Append a model's rows to a table of this run, or write all if it had some earlier."""
+        table = self._growing.setdefault(path, GrowingTable(path))
+        if model_name in self._measured_before:
+            table.write(whole())
+        else:
+            table.add(rows, whole, of)
+
+    def _export_tables(
+        self, model_name: str, task: AnyTask, measured: Measured, folder: Path
+    ) -> None:
+        """Write what a task just measured, before anything else is done."""
+        exports.export_distances(folder, model_name, task.name, measured.distances)
         for class_name, tasks in self._finished_classes([task]).items():
-            exports.export_class_table(folder, class_name, tasks, self.tasks_performance_dfs)
-        summary = self._summary.of(self.tasks_performance_dfs, self.remarks)
-        self._export_summary(folder, summary)
+            path = exports.class_table_path(folder, class_name)
+            self._add_rows(
+                path, measured.performance, partial(self._class_table, tasks), model_name
+            )
+        own = {
+            name: table[table[MODEL] == model_name]
+            for name, table in self.tasks_performance_dfs.items()
+        }
+        rows = exports.unified_summary(own, self.remarks)
+        path = exports.summary_path(folder)
+        self._add_rows(path, rows, self.unified_summary, model_name, of=model_name)
+
+    def _class_table(self, tasks: Iterable[AnyTask]) -> pd.DataFrame:
+        return pd.concat(
+            [self.tasks_performance_dfs[task.name] for task in tasks], ignore_index=True
+        )
+
+    def _export_whole(self, folder: Path, tasks: Sequence[AnyTask], failures: Failures) -> None:
+        """Write the tables of a run once more at its end, in the order of models and tasks."""
+        if not self._growing:
+            return
+        try:
+            self._note_models(tasks)
+            for class_name, members in self._finished_classes(tasks).items():
+                write_csv(self._class_table(members), exports.class_table_path(folder, class_name))
+            self.export_unified_summary(folder)
+        except Exception as error:
+            note_failure(failures, "tables", error)
+
+    def _note_models(self, tasks: Iterable[AnyTask]) -> None:
+        """Note in the results of tasks what their plots should know of the models."""
+        layers, controls = self._network_layers(), self._controls()
+        for task in tasks:
+            for tables in (self.tasks_performance_dfs, self.unrounded_performance_dfs):
+                if task.name not in tables:
+                    continue
+                table = tables[task.name]
+                measures = measures_for(task, [str(column) for column in table.columns])
+                lower = [name for name, measure in measures.items() if measure.better == "lower"]
+                note_models(table, layers, controls, lower)
 
     def _finished_classes(self, tasks: Iterable[AnyTask]) -> dict[str, list[AnyTask]]:
         """Give, for the classes of some tasks, all their tasks that have results."""
