@@ -17,12 +17,11 @@ from facebench.metrics.uncertainty.replicates import verification_replicates
 from facebench.metrics.uncertainty.resamples import Interval, Weightings
 from facebench.metrics.uncertainty.stratified_jackknife import StratifiedJackknife
 from facebench.metrics.verification import auc, dprime, tar_at_far
-from facebench.metrics.verification_report import Estimate
+from facebench.metrics.verification_report import UNKNOWN
 from facebench.types import Float64Array, IntArray
 
 __all__ = [
     "MEASURES",
-    "UNKNOWN",
     "ConditionEstimate",
     "ConditionScores",
     "Measure",
@@ -47,7 +46,6 @@ MEASURES: dict[str, str] = {
 }
 _PROPORTIONS: dict[str, Proportion] = {"auc": "auc", "accuracy": "accuracy", "tar": "tar"}
 _NEARLY_1 = 1 - 1e-9
-UNKNOWN = Estimate(float("nan"), Interval(float("nan"), float("nan")))
 
 
 class ConditionScores(NamedTuple):

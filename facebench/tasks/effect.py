@@ -35,13 +35,14 @@ from facebench.tasks.shared.effect_design import (
 )
 from facebench.tasks.shared.effect_items import PairedItems
 from facebench.tasks.shared.effect_measure import EffectMeasure
-from facebench.tasks.shared.effect_rows import COMMON_LANGUAGE, EffectRows, columns_of
+from facebench.tasks.shared.effect_rows import COMMON_LANGUAGE, EffectRows
 from facebench.tasks.shared.labelled_pairs import (
     at_least_1,
     count_columns,
     distances_of_pairs,
     jackknife_groups_of,
 )
+from facebench.tasks.shared.rate_measures import columns_of
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import Float64Array, IntArray, MetricFunction, StrPath
 

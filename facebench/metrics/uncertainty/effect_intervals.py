@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import stdtr
 
-from facebench.metrics.conditions import UNKNOWN, ConditionEstimate
+from facebench.metrics.conditions import ConditionEstimate
 from facebench.metrics.effects import Contrast, compared, sides_of, weights_of
 from facebench.metrics.uncertainty.resamples import Interval
 from facebench.metrics.uncertainty.stratified_jackknife import Error, StratifiedJackknife
-from facebench.metrics.verification_report import Estimate
+from facebench.metrics.verification_report import UNKNOWN, Estimate
 from facebench.types import Float64Array
 
 __all__ = ["Conditions", "Effect", "ZeroTest", "effect_of", "tested"]

@@ -247,7 +247,7 @@ class Replicates(NamedTuple):
 def jackknife_error(values: Any, dyads: Any = ()) -> float:
     """Give the standard error of a measure from its values without each group.
 
-    s² = (G - 1) / G Σ (value - mean of values)², less half of the same of `dyads`: see
+    s² = (G - 1) / G Σ (value - mean of values)², less a part of the same of `dyads`: see
     `less_dyads`.
 
     Parameters
@@ -277,18 +277,23 @@ def jackknife_error(values: Any, dyads: Any = ()) -> float:
 
 
 def less_dyads(variance: float, of_dyads: float) -> float:
-    """Take half of what pairs of the same two units add off a jackknife variance.
+    """Take what pairs of the same two units add off a jackknife variance, as far as it is known.
 
-    A pair of two units is left out with either, so that what is peculiar to it counts twice.
-    Taking all of the surplus off makes intervals of few units too short, leaving all of it makes
-    those of sparse pairs too long; docs/intervals.md has the coverage that half of it gives.
+    A pair of two units is left out with either, so that what is peculiar to it counts twice. Of
+    that surplus d, which is at most half of the variance s², the share 2 d / s² is taken off: all
+    of it where there is nothing else, hardly any where units are what varies. Taking all of it off
+    makes intervals of few units too short, leaving it makes those of sparse pairs too long;
+    docs/intervals.md has the coverage that this gives.
 
     Examples
     --------
     >>> less_dyads(4.0, 1.0), less_dyads(4.0, 3.0)
-    (3.5, 3.0)
+    (3.5, 2.0)
     """
-    return variance - min(of_dyads, variance / 2) / 2
+    if variance <= 0:
+        return variance
+    surplus = min(of_dyads, variance / 2)
+    return variance - 2 * surplus**2 / variance
 
 
 def interval(

@@ -93,7 +93,7 @@ class Evidence:
         if one is None or two is None:
             return None
         both = a.usable & b.usable
-        counts_failed = a.facts.influences[self.metric] == EVERY_PAIR
+        counts_failed = a.facts.influences[self.metric] in EVERY_PAIR
         if not (counts_failed or both.all() or np.array_equal(a.usable, b.usable)):
             # Measured on what both have; the numbers differ by pairs that one lacks.
             one, two = (replicates_of(self.metric, rows.only(both)) for rows in (a, b))

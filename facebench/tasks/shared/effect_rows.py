@@ -6,9 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from facebench.columns import CI_HIGH, CI_LOW
 from facebench.metrics.conditions import (
-    ConditionEstimate,
     ConditionScores,
     condition_estimates,
     condition_replicates,
@@ -21,11 +19,11 @@ from facebench.metrics.uncertainty.effect_sizes import standardised
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.permutations import permutation_p, permuted_differences
 from facebench.metrics.uncertainty.stratified_jackknife import StratifiedJackknife
-from facebench.metrics.verification_report import Estimate
 from facebench.tasks.shared.effect_design import Conditions, Units
+from facebench.tasks.shared.rate_measures import columns_of
 from facebench.types import Float64Array, IntArray
 
-__all__ = ["COMMON_LANGUAGE", "EffectRows", "columns_of"]
+__all__ = ["COMMON_LANGUAGE", "EffectRows"]
 
 COMMON_LANGUAGE = "Common Language"
 _SIGNED = ("dprime", "pearson", "spearman")
@@ -216,12 +214,3 @@ class EffectRows:
             for name, drawn in zip(effects, compared(replicates, contrast), strict=True):
                 found[f"{prefix}{name}"] = drawn
         return found
-
-
-def columns_of(name: str, estimate: Estimate | ConditionEstimate) -> dict[str, float]:
-    """Give a number and its interval their columns."""
-    return {
-        name: estimate.value,
-        f"{name}{CI_LOW}": estimate.interval.low,
-        f"{name}{CI_HIGH}": estimate.interval.high,
-    }
