@@ -19,7 +19,7 @@ from facebench.metrics.conditions import Measure as ConditionMeasure
 from facebench.metrics.effects import item_index
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups, JackknifeReplicates
 from facebench.metrics.uncertainty.permutations import exchangeable_blocks
-from facebench.metrics.uncertainty.proportions import PROPORTIONS_NOTE
+from facebench.metrics.uncertainty.proportions import PROPORTIONS_NOTE, conservative_note
 from facebench.tasks.base import RoundedTask
 from facebench.tasks.facts import HumanReference, TaskFacts
 from facebench.tasks.measures import Measure
@@ -280,7 +280,7 @@ class EffectTask(RoundedTask):
             One row, see the class.
         """
         cells = self._cells(pairs_distances_df)
-        row, undefined = self._rows.row(cells)
+        row, undefined, few_errors = self._rows.row(cells)
         items = self._paired_items()
         if items is not None:
             estimate, n_left_out = items.mean_index(cells.distances, self._rows.jackknife)
@@ -292,7 +292,7 @@ class EffectTask(RoundedTask):
             row["Threshold"] = cells.threshold
             row["Threshold From"] = "given" if self.threshold is not None else "same pairs"
         row["Distance Metric"] = self.distance_metric_name
-        row[CI_METHOD] = self._ci_method
+        row[CI_METHOD] = self._ci_method + conservative_note(few_errors)
         row.update(count_columns(self._all_pairs, self._members, cells.distances))
         return pd.DataFrame([row])
 

@@ -37,8 +37,6 @@ _TINY = 1e-9
 _POWER = 0.8
 # Draws of the maximum statistic, and random numbers that they may take.
 _MOST_DRAWS, _FEWEST_DRAWS, _DRAWN = 20_000, 1000, 400_000_000
-# A replicate without errors counts as having this share of them, on the logit scale.
-_FEWEST_ERRORS = 0.05
 _NOTHING = Interval(float("nan"), float("nan"))
 
 
@@ -214,8 +212,7 @@ class Replicates(NamedTuple):
         Parameters
         ----------
         scale : {'identity', 'logit', 'fisher'}
-            See `facebench.metrics.uncertainty.influence.interval`. On the logit scale the error is
-            the larger of that and the one that the replicates have on this scale.
+            See `facebench.metrics.uncertainty.spread.interval`.
         confidence : float, default 0.95
             Coverage.
 
@@ -233,15 +230,7 @@ class Replicates(NamedTuple):
         error, df = self.spread
         if not error > _TINY:
             return _NOTHING
-        if scale != "logit" or not 0 < self.value < 1:
-            return interval(self.value, error, scale, confidence, df)
-        rarest = _FEWEST_ERRORS * min(self.value, 1 - self.value)
-        moved = logit(np.clip(self.units, rarest, 1 - rarest))
-        share = error / jackknife_error(self.units)
-        widest = max(error / (self.value * (1 - self.value)), share * jackknife_error(moved))
-        step = Spread(widest, df).quantile((1 + confidence) / 2) * widest
-        centre = logit(self.value)
-        return Interval(float(expit(centre - step)), float(expit(centre + step)))
+        return interval(self.value, error, scale, confidence, df)
 
 
 def jackknife_error(values: Any, dyads: Any = ()) -> float:

@@ -109,7 +109,7 @@ class EffectRows:
             seed=self._seed,
         )
 
-    def row(self, cells: ConditionScores) -> tuple[dict[str, Any], str]:
+    def row(self, cells: ConditionScores) -> tuple[dict[str, Any], str, list[str]]:
         """Measure one layer.
 
         Parameters
@@ -123,6 +123,8 @@ class EffectRows:
             Conditions and effects, by column.
         str
             Why some of these are NaN.
+        list of str
+            Those that few errors make conservative.
         """
         found = self._measured(cells)
         row: dict[str, Any] = {}
@@ -147,7 +149,12 @@ class EffectRows:
                 row.update(columns_of(f"{prefix}{COMMON_LANGUAGE}", sized.common_language))
             if effect.undefined and not found.reasons:
                 undefined.append(f"{prefix}{effect.undefined}")
-        return row, "; ".join(undefined)
+        few_errors = [
+            name
+            for name, condition in zip(self._names, found.conditions.estimates, strict=True)
+            if condition.few_errors
+        ]
+        return row, "; ".join(undefined), few_errors + ["their effects"] * bool(few_errors)
 
     def standardised_name(self) -> str:
         """Name the standardised effect size of this design; empty where there is none."""
