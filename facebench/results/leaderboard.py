@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from facebench.errors import InputError
@@ -120,10 +119,9 @@ def _board(runs: Sequence[Run], layer_choice: str) -> Table:
     keys = ["task", "metric", "condition"]
     for _, part in chosen.groupby(keys, sort=False, dropna=False):
         sign = direction(part)
-        stands = np.array(
+        shown = part[
             [best.get((row.run, row.task, row.model)) == row.layer for row in part.itertuples()]
-        )
-        shown = part[stands]
+        ]
         if held_out:
             shown = pd.concat(
                 [
@@ -131,20 +129,21 @@ def _board(runs: Sequence[Run], layer_choice: str) -> Table:
                     for key, rows in shown.groupby(["run", "task"], sort=False)
                 ]
             ).loc[shown.index]
-            # What is judged on its own pairs stays to be looked up.
-            stands &= part["layer"].eq(shown["layer"].reindex(part.index)).to_numpy()
-        ordered = pd.concat([shown.assign(shown=True), part[~stands].assign(shown=False)])
+        # What is judged on its own pairs stays to be looked up.
+        own = shown["layer"].eq(part["layer"].reindex(shown.index))
+        hidden = part[~part.index.isin(shown.index[own])]
+        ordered = pd.concat([shown.assign(shown=True), hidden.assign(shown=False)])
         if sign:
             ordered = ordered.sort_values("value", ascending=sign < 0, kind="stable")
         is_shown = ordered["shown"].to_list()
         span = span_of(ordered[is_shown])
         ranks = _ranks(ordered["value"], is_shown, sign)
         ties = _ties(ordered[is_shown], by_id, task_of, held_out)
-        for row, own, rank in zip(ordered.itertuples(), is_shown, ranks, strict=True):
-            letters = ties.get((row.run, row.model), "") if own else ""
+        for row, stands, rank in zip(ordered.itertuples(), is_shown, ranks, strict=True):
+            letters = ties.get((row.run, row.model), "") if stands else ""
             rows.append([*_row(row, rank, span, by_id[row.run]), letters])
-            extra.append(not own)
-    hidden = sum(extra)
+            extra.append(not stands)
+    n_hidden = sum(extra)
     note = layer_note(results, layer_choice)
     return Table(
         id="board",
@@ -152,7 +151,7 @@ def _board(runs: Sequence[Run], layer_choice: str) -> Table:
         columns=_COLUMNS,
         rows=rows,
         extra=extra,
-        more=f"All layers ({hidden} rows more)" if hidden else "",
+        more=f"All layers ({n_hidden} rows more)" if n_hidden else "",
     )
 
 

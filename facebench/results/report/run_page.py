@@ -154,19 +154,19 @@ def headline_table(
     rows: list[list[Any]] = []
     extra = []
     for section in sections:
-        own = results[results["task"] == section.name]
+        of_task = results[results["task"] == section.name]
         best = best_layers(results, section.name, section.facts)
-        chosen = headline_rows(own, {section.name: section.facts}, all_layers=True)
+        chosen = headline_rows(of_task, {section.name: section.facts}, all_layers=True)
         for metric, part in chosen.groupby("metric", sort=False):
-            is_best = part["layer"].eq(part["model"].map(best))
-            shown = part[is_best]
+            shown = part[part["layer"].eq(part["model"].map(best))]
             if section.name in held_out:
                 shown = with_held_out(shown, held_out[section.name].table)
-                # What is judged on its own pairs stays to be looked up.
-                is_best &= shown["layer"].reindex(part.index).eq(part["layer"])
+            # What is judged on its own pairs stays to be looked up.
+            own = shown["layer"].eq(part["layer"].reindex(shown.index))
+            hidden = part[~part.index.isin(shown.index[own])]
             # What is hidden at first may lie far off.
             span = span_of(shown)
-            both = pd.concat([shown.assign(shown=True), part[~is_best].assign(shown=False)])
+            both = pd.concat([shown.assign(shown=True), hidden.assign(shown=False)])
             both = both.iloc[np.argsort(part.index.get_indexer(both.index), kind="stable")]
             for row, is_shown in zip(both.itertuples(), both["shown"], strict=True):
                 condition = "" if pd.isna(row.condition) else str(row.condition)
