@@ -218,6 +218,9 @@ MODELS = Registry(
         "clip": "facebench.models.clip:CLIPModel",
         "dinov2": "facebench.models.dino:DinoModel",
         "dlib-resnet": "facebench.models.dlib_resnet:DlibResNetModel",
+        "timm": "facebench.models.timm:TimmModel",
+        "torchvision": "facebench.models.torchvision:TorchvisionModel",
+        "transformers": "facebench.models.transformers:TransformersModel",
         "vgg16": "facebench.models.vgg16:Vgg16Model",
     },
 )
