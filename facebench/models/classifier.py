@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import nn
@@ -55,20 +55,15 @@ def classes_in(state: Mapping[str, torch.Tensor], classifiers: Iterable[str]) ->
     return None
 
 
-def entering(
-    network: nn.Module, classifiers: Sequence[nn.Module], batch: torch.Tensor
-) -> torch.Tensor:
+def entering(network: nn.Module, classifier: nn.Module, batch: torch.Tensor) -> torch.Tensor:
     """Run a batch and give what enters the classifier.
 
     The whole network runs, so that every layer can be read.
 
     Parameters
     ----------
-    network : nn.Module
-        The network.
-    classifiers : sequence of nn.Module
-        The layers that give classes. Where there are several, as in distilled networks, the mean of
-        what enters them is given; of what enters the parts of an ``nn.ModuleList``, all.
+    network, classifier : nn.Module
+        The network, and the layer in it that gives classes.
     batch : Tensor, shape [N, 3, H, W]
         Preprocessed images.
 
@@ -81,23 +76,17 @@ def entering(
     ModelError
         If the network does not call its classifier.
     """
-    entered: dict[nn.Module, torch.Tensor] = {}
+    entered: list[torch.Tensor] = []
 
-    def keep(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-        entered[module] = inputs[0]
+    def keep(_module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        entered.append(inputs[0])
 
-    parts = [list(own) if isinstance(own, nn.ModuleList) else [own] for own in classifiers]
-    handles = [module.register_forward_pre_hook(keep) for own in parts for module in own]
+    handle = classifier.register_forward_pre_hook(keep)
     try:
         network(batch)
     finally:
-        for handle in handles:
-            handle.remove()
-    if len(entered) != len(handles):
+        handle.remove()
+    if not entered:
         msg = f"{type(network).__name__} does not call its classifier in the forward pass."
         raise ModelError(msg)
-    features = [
-        entered[own[0]] if len(own) == 1 else torch.cat([entered[part] for part in own], dim=1)
-        for own in parts
-    ]
-    return features[0] if len(features) == 1 else torch.stack(features).mean(dim=0)
+    return entered[-1]

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from PIL import Image
@@ -22,7 +22,7 @@ from facebench.errors import (
 )
 from facebench.models.base import BaseModel
 from facebench.models.checkpoints import StateDict, load_into
-from facebench.models.classifier import classes_in, entering, last_layer
+from facebench.models.classifier import classes_in, last_layer
 from facebench.models.network_input import NetworkInput, network_input
 from facebench.types import StrPath
 from facebench.utils.extras import import_extra
@@ -273,11 +273,14 @@ class TimmModel(BaseModel):
         return tensor
 
     def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
-        classifiers = self._classifiers()
-        if classifiers:
-            return entering(self.model, classifiers, input_tensor)
-        features: torch.Tensor = self.model(input_tensor)
-        return features
+        network: Any = self.model
+        if not hasattr(network, "forward_head"):
+            return cast(torch.Tensor, network(input_tensor))
+        if any(part._forward_hooks for own in self._classifiers() for part in own.modules()):
+            # Layers of the classifier are read, and nothing else reaches them.
+            return cast(torch.Tensor, network(input_tensor))
+        found = network.forward_head(network.forward_features(input_tensor), pre_logits=True)
+        return cast(torch.Tensor, found)
 
 
 def _known_architecture(timm: Any, architecture: str) -> str:

@@ -185,7 +185,7 @@ class TorchvisionModel(BaseModel):
 
     def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
         classifier = self.model.get_submodule(self._classifier)
-        return entering(self.model, [classifier], input_tensor)
+        return entering(self.model, classifier, input_tensor)
 
 
 def downloaded_network(build: Callable[..., T], weights: Any, what: str, parameter: str) -> T:

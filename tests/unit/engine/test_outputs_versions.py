@@ -259,7 +259,7 @@ PARTS: dict[str, tuple[list[Any], Callable[[], list[float]]]] = {
     TimmModel.outputs_version: (
         [
             TimmModel._prepare, TimmModel._default_preprocess, TimmModel._forward,
-            TimmModel._classifiers, timm._described, classifier.entering,
+            TimmModel._classifiers, timm._described,
         ],
         of_timm,
     ),
