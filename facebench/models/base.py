@@ -129,7 +129,7 @@ class BaseModel(ABC):
             )
             raise ModelError(msg)
         if weights is not None:
-            load_into(self.model, weights, self.weights_path or "")
+            self._load_weights(weights)
         lazy = [key for key, weight in self.model.named_parameters() if is_lazy(weight)]
         if lazy:
             msg = (
@@ -182,6 +182,10 @@ class BaseModel(ABC):
     def _count_identities(self, weights: StateDict) -> int | None:
         """Count the classes of a checkpoint."""
         return count_identities(weights, self.classifier)
+
+    def _load_weights(self, weights: StateDict) -> None:
+        """Fill the network with a checkpoint; a family that knows other layouts may override."""
+        load_into(self.model, weights, self.weights_path or "")
 
     def _settle(self) -> None:
         set_eval(self.model.to(self.device))
