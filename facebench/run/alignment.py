@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from facebench.data.made_stimuli import MadeFolder, MadeImages, MadeStimuli, made_images
+from facebench.faces.templates import TEMPLATES
 from facebench.models.aligning import AligningModel
 from facebench.models.base import BaseModel
 from facebench.run.measurement import AnyTask
@@ -61,7 +62,7 @@ def alignment_of(model: BaseModel, images: MadeImages) -> AbstractContextManager
     -------
     context manager
     """
-    if isinstance(model, AligningModel) and model.aligns_by_default and images.are_all:
+    if model.aligns_by_default and images.are_all:
         return model.without_alignment()
     return nullcontext()
 
@@ -85,7 +86,7 @@ def passes_of(
     list of TaskPass
         One or two.
     """
-    if not isinstance(model, AligningModel) or not model.aligns_by_default:
+    if not model.aligns_by_default:
         return [TaskPass(list(tasks), nullcontext)]
     parts = [
         TaskPass([task for task in tasks if made[task.name].are_all == as_made], alignment)
@@ -124,9 +125,9 @@ def alignment_warnings(
 
 
 def _reasons(model: BaseModel, images: MadeImages) -> list[str]:
-    if not images.n_made or not isinstance(model, AligningModel):
+    if not images.n_made:
         return []
-    aligns = model.alignment is not None
+    aligns = model.face_alignment is not None
     if not images.are_all and aligns:
         return [
             f"{images.n_made} of {images.n_images} images are made stimuli, which are prepared "
@@ -138,22 +139,37 @@ def _reasons(model: BaseModel, images: MadeImages) -> list[str]:
             "align=True finds and aligns faces in made stimuli, which are prepared already, and "
             "finds fewer in manipulated ones. Leave 'align' out to take stimuli as they are."
         ]
-    return [reason for folder in images.folders if (reason := _mismatch(folder, *model.chip))]
+    expected = _expected(model)
+    return [reason for folder in images.folders if (reason := _mismatch(folder, *expected))]
 
 
-def _mismatch(folder: MadeFolder, size: int, padding: float) -> str:
-    expected = (
-        f"The network was trained on aligned faces of {size} pixels with a padding of {padding:g}"
-    )
-    if folder.alignment is None:
-        return (
-            f"the stimuli in {folder.path} are whole photographs, not aligned. {expected}: make "
-            "the stimuli with align=True."
-        )
-    own = folder.alignment.get("size"), folder.alignment.get("padding")
-    if own == (size, padding):
+def _expected(model: BaseModel) -> tuple[str, tuple[int, float] | None]:
+    """Say what faces a network was trained on; also their size and padding, if dlib's."""
+    aligner = model.face_aligner
+    template = TEMPLATES.get(str(model.template)) or (aligner.template if aligner else None)
+    if isinstance(model, AligningModel):
+        size, padding = model.chip
+    elif template is None:
+        return "", None
+    elif template.kind == "dlib":
+        size, padding = template.size, template.margin
+    else:
+        return f"The network takes faces cut out as {template.name}", None
+    told = f"The network was trained on aligned faces of {size} pixels with a padding of"
+    return f"{told} {padding:g}", (size, padding)
+
+
+def _mismatch(folder: MadeFolder, expected: str, chip: tuple[int, float] | None) -> str:
+    if not expected:
         return ""
-    return (
-        f"the stimuli in {folder.path} are aligned faces of {own[0]} pixels with a padding of "
-        f"{own[1]}. {expected}: make the stimuli with the same, where that is possible."
-    )
+    told, advice = f"the stimuli in {folder.path} are whole photographs, not aligned", "align=True"
+    if folder.alignment is not None:
+        own = folder.alignment.get("size"), folder.alignment.get("padding")
+        if own == chip:
+            return ""
+        told = (
+            f"the stimuli in {folder.path} are aligned faces of {own[0]} pixels with a padding of "
+            f"{own[1]}"
+        )
+        advice = "the same, where that is possible"
+    return f"{told}. {expected}{f': make the stimuli with {advice}' if chip else ''}."

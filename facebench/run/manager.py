@@ -463,7 +463,7 @@ class MultiModelTaskManager:
             if all(number in notes for side in sides for number in side.tolist()):
                 failures = count_failures(task, model.name, sides, failed)
                 try:
-                    failures.refuse(self.on_no_face)
+                    failures.refuse(model.on_no_face or self.on_no_face)
                     found += failures.differing
                 except InputError as error:
                     found.append(f"This task will be stopped. {error}")
@@ -670,10 +670,11 @@ class MultiModelTaskManager:
         failures = self._face_failures[key] = count_failures(task, model.name, sides, without_face)
         remarks[what] = failures.n_failed
         exports.export_failures(folder, self.failures_to_process)
-        failures.refuse(self.on_no_face)
+        on_no_face = model.on_no_face or self.on_no_face
+        failures.refuse(on_no_face)
         for sentence in failures.differing:
             _log.warning("%s", sentence)
-        if self.on_no_face != "skip":
+        if on_no_face != "skip":
             return embeddings
         return replace(embeddings, rows=np.where(without_face, -1, embeddings.rows))
 
