@@ -41,6 +41,7 @@ _NOT_SETTINGS = {
     # Part of the preprocessing, see `BaseModel.alignment_key`; what it is made of is not.
     "face_aligner",
     "template",
+    "hint_column",
     "on_no_face",
     # What decides `align`, which counts itself.
     "aligns_by_default",

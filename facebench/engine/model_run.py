@@ -26,6 +26,7 @@ from facebench.engine.record import ModelRecord
 from facebench.engine.request import EmbeddingRequest
 from facebench.engine.settings import Settings
 from facebench.engine.steadiness import warn_of_unsteadiness
+from facebench.errors import InputError
 from facebench.models.base import BaseModel
 from facebench.store import EmbeddingStore
 from facebench.types import IntArray
@@ -118,10 +119,16 @@ def run_model(
 @contextmanager
 def keeping_faces(model: BaseModel, store: EmbeddingStore | None) -> Iterator[None]:
     """Keep the faces that a model finds in a block in the store, for all models."""
-    aligner = model.face_aligner
+    aligner = model.active_aligner
     if aligner is None:
         yield
         return
+    if model.hint_column is not None and aligner.hints is None:
+        msg = (
+            f"Model {model.name!r} takes the face that the column {model.hint_column!r} of pairs "
+            "tables points at, but there is no such table. Give 'which_face' another rule."
+        )
+        raise InputError(msg)
     before, aligner.kept = aligner.kept, store
     try:
         yield

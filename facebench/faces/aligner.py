@@ -97,7 +97,7 @@ class FaceAligner:
 
     Attributes
     ----------
-    hints : mapping of str to tuple
+    hints : mapping of str to tuple, or None
         Of some images, by path: a point in the face that is meant, or its box. A face is only taken
         if the point, or the middle of the box, is inside of it.
     kept : KeptFaces or None
@@ -122,7 +122,7 @@ class FaceAligner:
         self.template = template_named(template)
         self.detector = detector_named(detector)
         self.which_face: WhichFace = check_which_face(which_face)
-        self.hints: Mapping[str, Hint] = {}
+        self.hints: Mapping[str, Hint] | None = None
         self.hints_digest = ""
         self.kept: KeptFaces | None = None
 
@@ -178,7 +178,7 @@ class FaceAligner:
         """
         image = checked_image(image)
         digest = "" if self.kept is None else pixels_digest(image)
-        face, scale = self._face(image, digest, self.hints.get(path or ""))
+        face, scale = self._face(image, digest, (self.hints or {}).get(path or ""))
         if face is None:
             square = central_square(image)
             return FaceChip(self._cut(image, digest, square, None), False, box_of(square))

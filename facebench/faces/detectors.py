@@ -88,7 +88,7 @@ class Mtcnn:
         there = [name for name in (_FACENET, _MTCNN) if importlib.util.find_spec(name)]
         if not there:
             msg = (
-                "The detector 'mtcnn' needs the package facenet-pytorch or mtcnn. "
+                "The 'detector' mtcnn needs the package facenet-pytorch or mtcnn. "
                 "Install one of them with: pip install facenet-pytorch"
             )
             raise InputError(msg)

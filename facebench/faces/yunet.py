@@ -68,8 +68,8 @@ class YuNet:
         self.file = Path(file)
         if not self.file.is_file():
             msg = (
-                f"The detector's file {self.file} does not exist.{did_you_mean_file(self.file)} "
-                "YuNet is face_detection_yunet_2023mar.onnx of https://github.com/opencv/opencv_zoo."
+                f"The file of the 'detector', {self.file}, does not exist."
+                f"{did_you_mean_file(self.file)} YuNet is face_detection_yunet_2023mar.onnx of https://github.com/opencv/opencv_zoo."
             )
             raise MissingWeightsError(msg)
         self.digest = content_digest(self.file)
@@ -194,11 +194,11 @@ def _any_size(file: Path) -> bytes:
         inputs = [given.name for given in network.graph.input]
         found = {output.name for output in network.graph.output}
     except Exception as error:
-        msg = f"The detector's file {file} cannot be read as an ONNX network: {error}."
+        msg = f"The file of the 'detector', {file}, cannot be read as an ONNX network: {error}."
         raise WeightsError(msg) from error
     if inputs != ["input"] or not found.issuperset(_OUTPUTS):
         msg = (
-            f"The detector's file {file} is not YuNet of 2023: its outputs must be "
+            f"The file of the 'detector', {file}, is not YuNet of 2023: its outputs must be "
             f"{', '.join(_OUTPUTS)}. Got {', '.join(sorted(found)) or 'none'}."
         )
         raise WeightsError(msg)
@@ -228,7 +228,7 @@ def _runtime() -> Any:
 
 def _not_installed() -> InputError:
     return InputError(
-        "The detector YuNet needs onnxruntime. Install it with: pip install 'facebench[onnx]'"
+        "The 'detector' YuNet needs onnxruntime. Install it with: pip install 'facebench[onnx]'"
     )
 
 

@@ -19,7 +19,7 @@ from facebench.data.images import open_image
 from facebench.errors import InputError, LayerOutputError, ModelError
 from facebench.faces import NO_FACE
 from facebench.faces.aligner import FaceAligner
-from facebench.faces.detection import Detector
+from facebench.faces.detection import Detector, check_which_face
 from facebench.faces.templates import NO_TEMPLATE, TEMPLATES, Template
 from facebench.models.checkpoints import StateDict, count_identities, load_into, read_checkpoint
 from facebench.models.layer_search import by_pattern, find_layers, leaf_layers
@@ -32,6 +32,8 @@ __all__ = ["BaseModel"]
 _log = logging.getLogger(__name__)
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
+_COLUMN = "column "
+_OF_ALIGNMENT = ("face_aligner", "hint_column", "aligns_by_default", "expected_notes")
 
 
 class BaseModel(ABC):
@@ -113,6 +115,8 @@ class BaseModel(ABC):
     aligns_by_default = False
     # What becomes of images without a face, where it is not what the run says.
     on_no_face: OnNoFace | None = None
+    # Columns of the pairs tables that point at the face that is meant.
+    hint_column: str | None = None
     _path_in_work = ""
 
     def __init__(
@@ -265,7 +269,7 @@ class BaseModel(ABC):
         self,
         align: bool | str | Template | None = True,
         *,
-        detector: StrPath | Detector = "dlib-hog",
+        detector: str | Detector = "dlib-hog",
         which_face: str = "nearest-centre",
         on_no_face: OnNoFace | None = None,
     ) -> BaseModel:
@@ -280,13 +284,14 @@ class BaseModel(ABC):
             A template: 'arcface112', 'dlib150', 'facenet160' or 'vgg224'; True is the one that the
             network was trained on, where its class says which. False, None and 'none' take images
             as they are.
-        detector : str, Path or Detector, default 'dlib-hog'
+        detector : str or Detector, default 'dlib-hog'
             'dlib-hog', 'dlib-cnn', 'mtcnn', or the path of YuNet's ONNX file.
         which_face : {'nearest-centre', 'most-certain', 'largest'} or str
             Of several faces in an image: the one nearest its centre ('centre' for short), the one
-            the detector is most certain of, or the largest. The name of a column of the pairs
-            tables ('column face', for columns face1 and face2) takes the face that the column
-            points at.
+            the detector is most certain of, or the largest. 'column face' takes the face that the
+            columns face1 and face2 of the pairs tables point at, with x and y of a place in it or
+            left, top, right and bottom of its box ("120 80"); where a cell is empty, the one
+            nearest the centre.
         on_no_face : {'keep', 'skip', 'stop'}, optional
             What to do with images in which no face is found; None is what the run says, see
             `MultiModelTaskManager`.
@@ -309,13 +314,17 @@ class BaseModel(ABC):
                 f"{', '.join(map(repr, get_args(OnNoFace)))}. Got {on_no_face!r} instead."
             )
             raise InputError(msg)
-        self.on_no_face = on_no_face
+        column = which_face.removeprefix(_COLUMN) if which_face.startswith(_COLUMN) else None
+        rule = "nearest-centre" if column else check_which_face(which_face)
         template = self._template_for(align)
+        if template is not None:
+            self._check_alignable()
+        aligner = None if template is None else FaceAligner(template, detector, rule)
         self._drop_aligner()
-        if template is None:
+        self.on_no_face = on_no_face
+        if aligner is None:
             return self
-        self._check_alignable()
-        self.face_aligner = FaceAligner(template, detector, which_face)
+        self.face_aligner, self.hint_column = aligner, column
         self.aligns_by_default = True
         self.expected_notes = (*self.expected_notes, NO_FACE)
         return self
@@ -346,7 +355,7 @@ class BaseModel(ABC):
     def _drop_aligner(self) -> None:
         """Have nothing of an aligner left, so that the model is as one that never had one."""
         left = tuple(note for note in self.expected_notes if note != NO_FACE)
-        for name in ("face_aligner", "aligns_by_default", "expected_notes"):
+        for name in _OF_ALIGNMENT:
             vars(self).pop(name, None)
         if left != self.expected_notes:
             self.expected_notes = left
@@ -361,7 +370,8 @@ class BaseModel(ABC):
         """How faces are aligned, for the record; None where images are taken as they are."""
         if self.active_aligner is None:
             return None
-        return {**self.active_aligner.settings(), "on_no_face": self.on_no_face}
+        found = {**self.active_aligner.settings(), "on_no_face": self.on_no_face}
+        return found if self.hint_column is None else {**found, "hint_column": self.hint_column}
 
     @property
     def alignment_key(self) -> list[Any]:
@@ -371,13 +381,12 @@ class BaseModel(ABC):
     @contextmanager
     def without_alignment(self) -> Iterator[None]:
         """Take images as they are in a block."""
-        names = ("face_aligner", "aligns_by_default", "expected_notes")
-        before = {name: vars(self)[name] for name in names if name in vars(self)}
+        before = {name: vars(self)[name] for name in _OF_ALIGNMENT if name in vars(self)}
         self._drop_aligner()
         try:
             yield
         finally:
-            for name in names:
+            for name in _OF_ALIGNMENT:
                 vars(self).pop(name, None)
             vars(self).update(before)
 

@@ -11,11 +11,11 @@ from PIL import Image
 
 from facebench.faces import NO_FACE
 from facebench.faces.aligner import FaceAligner
-from facebench.faces.detection import Detector, check_which_face
+from facebench.faces.detection import Detector
 from facebench.faces.templates import TEMPLATES, Template
 from facebench.models.aligning import AligningModel
 from facebench.models.dlib.network import INPUT_SIZE, DlibResNet, pixels_to_input
-from facebench.types import OnNoFace, StrPath
+from facebench.types import OnNoFace
 
 __all__ = ["DlibResNetModel"]
 
@@ -72,7 +72,7 @@ class DlibResNetModel(AligningModel):
         extract_layers: str | Iterable[str] | None = None,
         *,
         align: bool | str | None = None,
-        detector: StrPath = "dlib-hog",
+        detector: str = "dlib-hog",
         which_face: str = "nearest-centre",
         on_no_face: OnNoFace | None = None,
         pretrained: bool = True,
@@ -89,12 +89,11 @@ class DlibResNetModel(AligningModel):
         self,
         align: bool | str | Template | None = True,
         *,
-        detector: StrPath | Detector = "dlib-hog",
+        detector: str | Detector = "dlib-hog",
         which_face: str = "nearest-centre",
         on_no_face: OnNoFace | None = None,
     ) -> DlibResNetModel:
         """Say how faces are aligned; None leaves it to the run."""
-        which_face = check_which_face(which_face)
         super().set_alignment(
             True if align is None else align,
             detector=detector,
@@ -105,9 +104,10 @@ class DlibResNetModel(AligningModel):
         self.aligns_by_default = align is None or isinstance(align, str | Template)
         self.expected_notes = (NO_FACE,) if self.align else ()
         vars(self).pop("which_face", None)
-        if self.align and which_face != type(self).which_face:
+        aligner = self.face_aligner
+        if aligner is not None and aligner.which_face != type(self).which_face:
             # Only where it differs: what is stored under the default is still found.
-            self.which_face = which_face
+            self.which_face = aligner.which_face
         return self
 
     @property

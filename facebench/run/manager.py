@@ -46,7 +46,14 @@ from facebench.models.base import BaseModel
 from facebench.models.untrained import misnomer
 from facebench.results import exports
 from facebench.results.schema import empty_failures
-from facebench.run.alignment import TaskPass, alignment_warnings, made_by_task, passes_of
+from facebench.run.alignment import (
+    TaskPass,
+    alignment_warnings,
+    hinted,
+    hints_of,
+    made_by_task,
+    passes_of,
+)
 from facebench.run.arguments import add_members, at_least, export_folder, named, one_of
 from facebench.run.estimates import Estimator
 from facebench.run.face_failures import FaceFailures, count_failures, images_without_face
@@ -437,7 +444,7 @@ class MultiModelTaskManager:
         for model in models:
             warnings += alignment_warnings(model, made)
             for part, request in self._passes(model, there, images, made, requests):
-                with part.alignment():
+                with part.alignment(), hinted(model, part.tasks, images, request):
                     plan = plan_model(model, request, settings)
                     _prove_widths(part.tasks, [plan])
                     model_plans.append(plan)
@@ -557,13 +564,17 @@ class MultiModelTaskManager:
         with visible_log(print_log), one_writer(folder):
             try:
                 made = made_by_task(images)
+                for model in models:
+                    for part in passes_of(model, tasks, made):
+                        with part.alignment():
+                            hints_of(model, part.tasks, images)
                 requests: dict[tuple[str, ...], EmbeddingRequest] = {}
                 for model in models:
                     for warning in alignment_warnings(model, made):
                         _log.warning("%s", warning)
                     self.records[model.name] = ModelRecord(model.name)
                     for part, request in self._passes(model, tasks, images, made, requests):
-                        with part.alignment():
+                        with part.alignment(), hinted(model, part.tasks, images, request):
                             self._run_pass(
                                 model, part.tasks, images, request, folder, failures, estimator
                             )
