@@ -2,8 +2,9 @@
 
 Run with ``python benchmarks/alignment.py [FACES] [--images N] [--detector yunet.onnx]``. FACES is a
 folder of photographs; without it, faces are rendered. The limit is the time that the detector takes
-for the same images, ready in memory, in as many processes. Aligning is end to end: processes are
-started, images read, faces cut, chips and records written. Both are measured twice, in turns.
+for the same images in as many processes: reading them, finding faces, and their landmarks where the
+template needs dlib's. Aligning is end to end: processes are started, faces are found and cut, chips
+and records written. Both are measured twice, in turns.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from PIL import Image
 from facebench.data.images import list_images, open_image
 from facebench.engine.loading import usable_cores
 from facebench.faces.alignment import align_folder
-from facebench.faces.detection import reduced
+from facebench.faces.detection import reduced, scaled_rectangle
 from facebench.faces.detectors import detector_named
+from facebench.faces.landmarks import FIVE_POINTS, SIXTY_EIGHT_POINTS, predictor
 from facebench.stimuli import render_face, sample_identity, sample_view
 
 LIMIT = 0.80
@@ -36,23 +38,27 @@ def render(folder: Path, n_images: int) -> None:
         Image.fromarray(face).save(folder / f"{number:05d}.jpg", quality=90)
 
 
-def detecting_seconds(detector: str, paths: list[Path], start: object) -> float:
-    """Detect faces in images that are in memory; all processes begin together."""
+def detecting_seconds(template: str, detector: str, paths: list[Path], start: object) -> float:
+    """Read images and find faces and landmarks; all processes begin together."""
     finder = detector_named(detector)
-    images = [reduced(np.asarray(open_image(path)), finder.longest_side) for path in paths]
-    finder(images[0])
+    landmarks = predictor(FIVE_POINTS if template == "dlib150" else SIXTY_EIGHT_POINTS)
+    needs_landmarks = template == "dlib150" or finder.box_kind == "dlib"
+    found = finder(np.asarray(open_image(paths[0])))
     start.wait()  # type: ignore[attr-defined]
     started = time.perf_counter()
-    for image in images:
-        finder(image)
+    for path in paths:
+        image = np.asarray(open_image(path))
+        found = finder(reduced(image, finder.longest_side))
+        if needs_landmarks and found:
+            landmarks(image, scaled_rectangle(found[0], 1.0))
     return time.perf_counter() - started
 
 
-def limit_seconds(detector: str, paths: list[Path], n_processes: int) -> float:
+def limit_seconds(template: str, detector: str, paths: list[Path], n_processes: int) -> float:
     """Detect faces in as many processes as there are cores; gives the slowest one's time."""
     with multiprocessing.Manager() as manager, multiprocessing.Pool(n_processes) as pool:
         start = manager.Barrier(n_processes)
-        shares = [(detector, paths[n::n_processes], start) for n in range(n_processes)]
+        shares = [(template, detector, paths[n::n_processes], start) for n in range(n_processes)]
         return max(pool.starmap(detecting_seconds, shares, chunksize=1))
 
 
@@ -78,7 +84,7 @@ def main() -> int:
         for template in options.templates:
             limits, times = [], []
             for turn in range(_TURNS):
-                limits.append(limit_seconds(options.detector, paths, cores))
+                limits.append(limit_seconds(template, options.detector, paths, cores))
                 started = time.perf_counter()
                 done = align_folder(
                     folder,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -195,7 +195,7 @@ class FaceAligner:
         longest = self.detector.longest_side
         size, scale = reduced_size(image, longest)
         found = self._once(
-            ["faces", self.detector.identity, longest, digest],
+            lambda: ["faces", self.detector.identity, longest, digest],
             lambda: [list(face) for face in self.detector(reduced(image, longest))],
         )
         faces = [Face(tuple(box), score, _as_points(points)) for box, score, points in found]
@@ -212,8 +212,8 @@ class FaceAligner:
         if template.kind == "dlib":
             import dlib
 
-            points = self._landmarks(FIVE_POINTS, image, digest, rectangle)
-            shape = dlib.full_object_detection(rectangle, [dlib.point(*point) for point in points])
+            # Not kept: to look five points up takes as long as to find them.
+            shape = predictor(FIVE_POINTS)(image, rectangle)
             pixels: Pixels = dlib.get_face_chip(
                 image, shape, size=template.size, padding=template.margin
             )
@@ -221,29 +221,28 @@ class FaceAligner:
         if template.kind == "points":
             if face is not None and face.points is not None:
                 return points_chip(image, face.points, template)
-            landmarks = self._landmarks(SIXTY_EIGHT_POINTS, image, digest, rectangle)
+            landmarks = self._landmarks(image, digest, rectangle)
             return points_chip(image, five_of_68(landmarks), template)
         if face is not None and self.detector.box_kind == "whole":
             return box_chip(image, face.box, template)
         left, top, right, bottom = map(float, box_of(rectangle))
         return box_chip(image, box_as("whole", (left, top, right, bottom), "dlib"), template)
 
-    def _landmarks(
-        self, name: str, image: Pixels, digest: str, rectangle: Any
-    ) -> npt.NDArray[np.int64]:
+    def _landmarks(self, image: Pixels, digest: str, rectangle: Any) -> npt.NDArray[np.int64]:
         edges = [rectangle.left(), rectangle.top(), rectangle.right(), rectangle.bottom()]
         found = self._once(
-            ["landmarks", self._predictor_identity, edges, digest],
-            lambda: points_of(predictor(name)(image, rectangle)).tolist(),
+            lambda: ["landmarks", self._predictor_identity, edges, digest],
+            lambda: points_of(predictor(SIXTY_EIGHT_POINTS)(image, rectangle)).tolist(),
         )
         return np.asarray(found, dtype=np.int64)
 
-    def _once(self, key: Sequence[Any], find: Any) -> Any:
+    def _once(self, key: Callable[[], list[Any]], find: Callable[[], Any]) -> Any:
         """Find something, or recall what was found of the same image."""
         if self.kept is None:
             return find()
-        text = json.dumps(key)
-        name = f"{key[0]} {hashlib.blake2b(text.encode(), digest_size=20).hexdigest()}"
+        parts = key()
+        digest = hashlib.blake2b(json.dumps(parts).encode(), digest_size=20).hexdigest()
+        name = f"{parts[0]} {digest}"
         # A store that cannot be read or is full says so where embeddings are kept.
         with contextlib.suppress(StoreError):
             kept = self.kept.recall(name)

@@ -6,6 +6,8 @@ import csv
 import hashlib
 import json
 import logging
+import struct
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -15,13 +17,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from facebench.data.images import image_bytes, list_images, open_image
 from facebench.errors import ImageError, InputError
 from facebench.faces.aligner import FaceAligner, KeptFaces
 from facebench.faces.contact_sheets import contact_sheet
-from facebench.faces.detection import Detector
+from facebench.faces.detection import Detector, Pixels
 from facebench.faces.templates import Template, template_named
 from facebench.utils.files import atomic_path, one_writer
 from facebench.utils.progress import Progress
@@ -34,6 +35,8 @@ _TABLE, _RECORD, _JOURNAL, _SHEET = "chips.csv", "alignment.json", "alignment.js
 _FEWEST_FOR_WORKERS = 16
 _AT_ONCE = 8
 _ON_SHEET = 96
+# PNG's filter that gives the difference from the row above.
+_UP = 2
 
 
 @dataclass(frozen=True)
@@ -285,9 +288,30 @@ def _cut(job: _Job, *, aligner: FaceAligner, keep_all: bool) -> _Done:
         done = _Done(digest, bool(chip.found), [*map(int, chip.box)], chip.found or keep_all)
         if done.written:
             with atomic_path(job.target) as temporary:
-                Image.fromarray(chip.pixels).save(temporary, format="PNG", compress_level=1)
+                temporary.write_bytes(_png(chip.pixels))
     except ImageError as error:
         done = _Done("", reason=str(error))
     if was_written and not done.written:
         job.target.unlink(missing_ok=True)
     return done
+
+
+def _png(pixels: Pixels) -> bytes:
+    """Write an RGB image as PNG, several times as fast as Pillow and hardly larger.
+
+    Pillow tries all filters on each row; here a row is what it differs by from the one above, and
+    values are coded without a search for repetitions, of which photographs have none.
+    """
+    height, width = pixels.shape[:2]
+    rows = np.full((height, 1 + 3 * width), _UP, np.uint8)
+    rows[:, 1:] = np.diff(pixels.reshape(height, -1), axis=0, prepend=np.uint8(0))
+    packer = zlib.compressobj(1, strategy=zlib.Z_HUFFMAN_ONLY)
+    parts = {
+        b"IHDR": struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0),
+        b"IDAT": packer.compress(rows.tobytes()) + packer.flush(),
+        b"IEND": b"",
+    }
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(part)) + name + part + struct.pack(">I", zlib.crc32(name + part))
+        for name, part in parts.items()
+    )

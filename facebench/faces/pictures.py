@@ -53,18 +53,11 @@ def smoothed(picture: Picture, scale: float) -> Field:
 
 
 def sample(
-    channels: NDArray[np.floating[Any]],
-    rows: Field,
-    columns: Field,
-    *,
-    order: int = 1,
-    mode: str = "nearest",
+    channels: NDArray[np.floating[Any]], rows: Field, columns: Field, *, order: int = 1
 ) -> Field:
-    """Look a picture [h, w, 3] up at places between its pixels; beyond its edges they repeat.
-
-    With ``mode='grid-constant'`` there is nothing but black beyond its edges.
-    """
+    """Look a picture [h, w, 3] up at places between its pixels; beyond its edges they repeat."""
     parts: Sequence[Field] = [
-        map_coordinates(channels[..., c], (rows, columns), order=order, mode=mode) for c in range(3)
+        map_coordinates(channels[..., c], (rows, columns), order=order, mode="nearest")
+        for c in range(3)
     ]
     return np.stack(parts, axis=-1)

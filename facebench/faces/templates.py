@@ -16,7 +16,7 @@ from PIL import Image
 
 from facebench.errors import InputError
 from facebench.faces.detection import BoxKind, Pixels
-from facebench.faces.pictures import rounded, sample
+from facebench.faces.pictures import rounded
 from facebench.utils.suggestions import did_you_mean
 
 __all__ = [
@@ -182,20 +182,22 @@ def points_chip(image: Pixels, points: ArrayLike, template: Template) -> Pixels:
     rows, columns = np.mgrid[: template.size, : template.size].astype(np.float64)
     places = np.stack([columns, rows]).reshape(2, -1) - matrix[:, 2:]
     x, y = (back @ places).reshape(2, template.size, template.size)
-    # Only what the chip shows is converted: photographs may be large.
+    return _interpolated(image, x.ravel(), y.ravel()).reshape(template.size, template.size, 3)
+
+
+def _interpolated(image: Pixels, x: Points, y: Points) -> Pixels:
+    """Look an image up between its pixels; beyond its edges there is nothing but black."""
     height, width = image.shape[:2]
-    left, right = _span(x, width)
-    top, bottom = _span(y, height)
-    part = image[top:bottom, left:right].astype(np.float32)
-    if part.size == 0:
-        return np.zeros((template.size, template.size, 3), np.uint8)
-    return rounded(sample(part, y - top, x - left, mode="grid-constant"))
-
-
-def _span(places: Points, length: int) -> tuple[int, int]:
-    """Give the pixels that are needed to interpolate at some places, and one beyond them."""
-    first = min(max(0, math.floor(places.min()) - 1), length)
-    return first, max(first, min(length, math.ceil(places.max()) + 2))
+    values = image.reshape(-1, 3)
+    left, top = np.floor(x), np.floor(y)
+    found = np.zeros((len(x), 3))
+    for column, row in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        columns, rows = (left + column).astype(np.intp), (top + row).astype(np.intp)
+        shares = (1 - np.abs(x - columns)) * (1 - np.abs(y - rows))
+        shares[(columns < 0) | (columns >= width) | (rows < 0) | (rows >= height)] = 0
+        places = rows.clip(0, height - 1) * width + columns.clip(0, width - 1)
+        found += values.take(places, axis=0) * shares[:, None]
+    return rounded(found)
 
 
 def box_chip(image: Pixels, box: tuple[float, float, float, float], template: Template) -> Pixels:
