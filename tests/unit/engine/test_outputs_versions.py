@@ -41,7 +41,7 @@ from facebench import (
 from facebench.data import images
 from facebench.engine import forward
 from facebench.experiment.registry import MODELS
-from facebench.faces import chips, detection
+from facebench.faces import aligner, chips, detection, detectors, landmarks, templates, yunet
 from facebench.metrics import distances
 from facebench.models import (
     base,
@@ -135,6 +135,35 @@ def cut() -> list[float]:
         *some(chips.face_chip(face).pixels, 12),
         *some(chips.face_chip(np.asarray(waves())).box),
     ]
+
+
+class FixedDetector:
+    name, identity, box_kind, longest_side = "fixed", "fixed 1", "whole", 640
+
+    def __init__(self, points: bool = True) -> None:
+        five = ((14.0, 15.0), (26.0, 14.0), (20.5, 21.0), (15.0, 27.0), (25.0, 26.0))
+        self.faces = [detection.Face((8.0, 5.0, 31.0, 36.0), 0.9, five if points else None)]
+
+    def __call__(self, _image: Any) -> list[detection.Face]:
+        return self.faces
+
+
+def cut_by_templates() -> list[float]:
+    found = []
+    for name in templates.TEMPLATES:
+        for detector in (FixedDetector(), FixedDetector(points=False)):
+            found += some(aligner.FaceAligner(name, detector)(np.asarray(waves())).pixels, 12)
+    return found
+
+
+def decoded_by_yunet() -> list[float]:
+    outputs = {}
+    for stride in (8, 16, 32):
+        for kind, width in {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}.items():
+            values = np.sin(np.arange((64 // stride) ** 2 * width) * 1.3) * 0.5 + 0.5
+            outputs[f"{kind}_{stride}"] = values.reshape(1, -1, width).astype(np.float32)
+    faces = yunet.decoded_faces(outputs, 64)
+    return [len(faces), *some([(*face.box, face.score, *np.ravel(face.points)) for face in faces])]
 
 
 def tiny_vgg16() -> list[float]:
@@ -271,10 +300,32 @@ PARTS: dict[str, tuple[list[Any], Callable[[], list[float]]]] = {
     images.open_image.outputs_version: ([images.open_image, images._as_rgb], decoded),
     chips.face_chip.outputs_version: (
         [
-            chips.face_chip, detection.find_face, detection._chosen, detection._reduced,
-            detection._centre, detection._off_centre, detection.central_square, detection.box_of,
+            chips.face_chip, detection.find_face, detection.choose_face, detection.reduced,
+            detection.reduced_size, detection._off_centre, detection.central_square,
+            detection.box_of, detection.scaled_rectangle,
         ],
         cut,
+    ),
+    detection.DlibHog.outputs_version: ([detection.DlibHog.__call__], cut),
+    detectors.DlibCnn.outputs_version: ([detectors.DlibCnn.__call__], nothing),
+    detectors.Mtcnn.outputs_version: (
+        [detectors.Mtcnn.__call__, detectors._of_facenet, detectors._of_mtcnn], nothing,
+    ),
+    yunet.YuNet.outputs_version: (
+        [
+            yunet.YuNet.__call__, yunet.YuNet._found, yunet._enlarged, yunet.decoded_faces,
+            yunet._without_overlap, yunet._any_size,
+        ],
+        decoded_by_yunet,
+    ),
+    aligner.FaceAligner.outputs_version: (
+        [
+            aligner.FaceAligner.__call__, aligner.FaceAligner._face, aligner.FaceAligner._cut,
+            aligner.FaceAligner._landmarks, aligner._holds, aligner._distance, aligner._middle,
+            landmarks.five_of_68, templates.similarity_transform, templates.points_chip,
+            templates.box_chip, templates.box_as,
+        ],
+        cut_by_templates,
     ),
     BaseModel.outputs_version: (
         [
@@ -329,8 +380,9 @@ PARTS: dict[str, tuple[list[Any], Callable[[], list[float]]]] = {
     DlibResNetModel.outputs_version: (
         [
             DlibResNetModel._default_preprocess, DlibResNetModel._forward,
-            dlib_network.pixels_to_input, chips.face_chip, detection.find_face, detection._chosen,
-            detection._reduced, detection._off_centre, detection.central_square,
+            dlib_network.pixels_to_input, aligner.FaceAligner.__call__, aligner.FaceAligner._face,
+            aligner.FaceAligner._cut, detection.choose_face, detection.reduced,
+            detection.reduced_size, detection._off_centre, detection.central_square,
         ],
         dlib_model,
     ),
