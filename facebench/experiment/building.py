@@ -232,7 +232,8 @@ def make_model(
     own, alignment = _own_and_alignment(cls, arguments)
     if layers is not None:
         own["extract_layers"] = layers
-    return _aligned(cls(name=name, **own), alignment)
+    model: AnyModel = cls(name=name, **own)
+    return _aligned(model, alignment)
 
 
 def _own_and_alignment(
