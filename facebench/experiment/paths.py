@@ -12,10 +12,10 @@ __all__ = ["named_file", "with_absolute_paths"]
 
 # Where files are named, by which keys.
 _NAMING = ("models", "tasks", "plugins", "distance")
-_CLASSES = ("model", "task", "plugins", "distance", "distance_metric", "correlation")
+_CLASSES = ("model", "task", "plugins", "distance", "distance_metric", "correlation", "network")
 # What looks like a path there and is a text.
 _TEXTS = ("strip",)
-_PATHS = ("pairs", "images", "weights", "path", "folder", "file")
+_PATHS = ("pairs", "images", "weights", "path", "folder", "file", "repository")
 
 
 def with_absolute_paths(config: Config) -> dict[str, Any]:
