@@ -8,7 +8,7 @@ from facebench.data.embedding_files.columns import read_names, read_parquet, rea
 from facebench.data.embedding_files.hdf5 import read_hdf5
 from facebench.data.embedding_files.matlab import read_mat
 from facebench.data.embedding_files.numpy_arrays import read_npy, read_npz, text_array
-from facebench.data.embedding_files.table import EmbeddingFile, ImagesIn
+from facebench.data.embedding_files.table import EmbeddingFile, ImagesIn, readable
 from facebench.data.tables import as_path
 from facebench.errors import InputError
 from facebench.types import StrPath
@@ -74,14 +74,15 @@ def open_embeddings(
             "out, or say under which key the names are (names_key)."
         )
         raise InputError(msg)
-    if names is not None:
-        content = read_npy(path, _listed_names(the_file(names, "names"), names_key))
-    elif suffix in _READERS:
-        content = _READERS[suffix](path, names_key)
-    else:
+    if suffix not in (*_READERS, ".npy"):
         known = ", ".join(sorted([*_READERS, ".npy"]))
         msg = f"The 'file' parameter must be one of {known}. Got {path} instead."
         raise InputError(msg)
+    with readable(path, f"the {suffix} file"):
+        if names is None:
+            content = _READERS[suffix](path, names_key)
+        else:
+            content = read_npy(path, _listed_names(the_file(names, "names"), names_key))
     return EmbeddingFile(path, content, images_in)
 
 
