@@ -74,7 +74,10 @@ def layers(
     network = made_model(model, patterns or None, arguments or [], without_weights=True)
     widths = layer_widths(network)
     shown = network.extract_layers if patterns else network.get_layer_names()
-    kinds = {name: type(module).__name__ for name, module in network.model.named_modules()}
+    kinds = {
+        name: getattr(module, "original_name", type(module).__name__)
+        for name, module in network.model.named_modules()
+    }
     rows = [(name, kinds[name], widths.get(name)) for name in shown]
     talk().table(
         ["layer", "kind", "width"],

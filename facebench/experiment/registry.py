@@ -218,6 +218,9 @@ MODELS = Registry(
         "clip": "facebench.models.clip:CLIPModel",
         "dinov2": "facebench.models.dino:DinoModel",
         "dlib-resnet": "facebench.models.dlib_resnet:DlibResNetModel",
+        "onnx": "facebench.models.onnx:OnnxModel",
+        "torch-export": "facebench.models.torch_export:ExportedModel",
+        "torchscript": "facebench.models.torchscript:TorchScriptModel",
         "vgg16": "facebench.models.vgg16:Vgg16Model",
     },
 )

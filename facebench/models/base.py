@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -96,6 +97,8 @@ class BaseModel(ABC):
     control: str | None = None
     # Height and width that the network is made for; a run warns of others. None: any.
     input_size: tuple[int, int] | None = None
+    # What the manifest of a run is to say of the model besides: title → text.
+    facts: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
         self,
