@@ -10,7 +10,10 @@ from facebench.models.base import BaseModel as BaseModel
 from facebench.models.clip import CLIPModel as CLIPModel
 from facebench.models.dino import DinoModel as DinoModel
 from facebench.models.dlib_resnet import DlibResNetModel as DlibResNetModel
+from facebench.models.embeddings import EmbeddingsModel as EmbeddingsModel
+from facebench.models.module import ModuleModel as ModuleModel
 from facebench.models.onnx import OnnxModel as OnnxModel
+from facebench.models.scores import ScoresModel as ScoresModel
 from facebench.models.torch_export import ExportedModel as ExportedModel
 from facebench.models.torchscript import TorchScriptModel as TorchScriptModel
 from facebench.models.untrained import untrained_copies as untrained_copies
