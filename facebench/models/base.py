@@ -101,8 +101,7 @@ class BaseModel(ABC):
     classifier: str | None = None
     # Height and width that the network is made for; a run warns of others. None: any.
     input_size: tuple[int, int] | None = None
-    # What the manifest of a run is to say of the model besides: title → text.
-    facts: Mapping[str, str] = MappingProxyType({})
+    facts: Mapping[str, str] = MappingProxyType({})  # said in the manifest: title → text
 
     def __init__(
         self,

@@ -128,7 +128,7 @@ def _called_inside(node: Any, paths: dict[str, str]) -> Iterator[str]:
 
 def _run_node(node: Any, known: dict[str, Any]) -> Sequence[Any]:
     """Run one node as a function of its own, and give its outputs."""
-    graph = torch._C.Graph()
+    graph: Any = torch._C.Graph()
     arguments: dict[str, Any] = {}
 
     def inside(value: Any) -> Any:

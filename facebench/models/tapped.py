@@ -256,6 +256,7 @@ class TappedModel(BaseModel):
     """
 
     outputs_version = "tapped-model-1"
+    input: NetworkInput
     # Where the file is makes no difference to what is in it.
     built_from = ("weights", "input_settings", "_asked")
 

@@ -156,12 +156,14 @@ def _unreadable(source: str, taps: Collection[str]) -> LayerOutputError:
     return LayerOutputError(msg)
 
 
-def _loaded(content: bytes, source: str) -> torch.jit.ScriptModule:
+def _loaded(content: bytes, source: str) -> Any:
     try:
         with warnings.catch_warnings():
             # That TorchScript is out of date is the concern of who makes such files.
             warnings.simplefilter("ignore")
-            network = torch.jit.load(io.BytesIO(content), map_location="cpu")
+            network = torch.jit.load(  # type: ignore[no-untyped-call]
+                io.BytesIO(content), map_location="cpu"
+            )
     except Exception as error:
         told = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         msg = (
