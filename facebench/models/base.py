@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any, get_args
 
 import numpy as np
@@ -122,6 +123,7 @@ class BaseModel(ABC):
     # Columns of the pairs tables that point at the face that is meant.
     hint_column: str | None = None
     _path_in_work = ""
+    facts: Mapping[str, str] = MappingProxyType({})  # said in the manifest: title → text
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +16,12 @@ from facebench.models.base import BaseModel
 from facebench.models.clip import CLIPModel
 from facebench.models.dino import DinoModel
 from facebench.models.dlib_resnet import DlibResNetModel
+from facebench.models.onnx import OnnxModel
+from facebench.models.torch_export import ExportedModel
+from facebench.models.torchscript import TorchScriptModel
 from facebench.models.vgg16 import Vgg16Model
 from facebench.testing import MODEL_CHECKS, Check, ModelCase
+from support import whole_networks
 
 
 class UserModel(BaseModel):
@@ -97,6 +102,22 @@ def dlib_case(align: bool) -> Callable[[pytest.FixtureRequest], Case]:
     return case
 
 
+def file_case(
+    model: type[BaseModel], save: Callable[..., Path], name: str, layers: list[str]
+) -> Callable[[pytest.FixtureRequest], Case]:
+    def case(request: pytest.FixtureRequest) -> Case:
+        path = save(request.getfixturevalue("tmp_path") / name)
+        make: Any = model
+        return Case(
+            lambda layers=None: make(name, path, layers, input=whole_networks.INPUT),
+            layers,
+            whole_networks.SIZE,
+            16,
+        )
+
+    return case
+
+
 CASES = {
     "user": user_case,
     "vgg16": vgg_case,
@@ -107,6 +128,18 @@ CASES = {
     "clip-vision": clip_case("clip_vision_folder"),
     "dlib": dlib_case(align=False),
     "dlib-aligned": dlib_case(align=True),
+    "onnx": file_case(
+        OnnxModel,
+        whole_networks.save_onnx,
+        "net.onnx",
+        ["/relu/Relu_output_0", "/layer1/layer1.1/Add_1_output_0"],
+    ),
+    "torchscript": file_case(
+        TorchScriptModel, whole_networks.save_script, "net.pt", whole_networks.LAYERS
+    ),
+    "torch-export": file_case(
+        ExportedModel, whole_networks.save_exported, "net.pt2", whole_networks.LAYERS
+    ),
 }
 
 
