@@ -87,7 +87,7 @@ class Recipe:
     alike: tuple[str, ...] = ()
     taken_for: str = ""
     source: str = ""
-    licence: str = "not stated"
+    licence: str = "see there"
     sha256: str = ""
     published: str = ""
     protocol: str = ""
@@ -326,6 +326,7 @@ _ALL = (
         head=("logits.",),
         classes=("logits.weight", 0),
         source="https://github.com/timesler/facenet-pytorch",
+        licence="MIT",
         published="LFW 99.65 (VGGFace2, 8,631 classes), 99.05 (CASIA-WebFace, 10,575)",
         protocol="accuracy of the TensorFlow originals, github.com/davidsandberg/facenet",
     ),
@@ -363,6 +364,7 @@ _ALL = (
         marker="gdconv.depthwise.weight",
         width="conv3.weight",
         source="https://github.com/foamliu/MobileFaceNet",
+        licence="see there",
         published="LFW 99.48",
         protocol="accuracy at the best threshold for the same pairs",
     ),
