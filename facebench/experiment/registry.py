@@ -234,7 +234,12 @@ MODELS = Registry(
         "clip": "facebench.models.clip:CLIPModel",
         "dinov2": "facebench.models.dino:DinoModel",
         "dlib-resnet": "facebench.models.dlib_resnet:DlibResNetModel",
+        "embeddings": "facebench.models.embeddings:EmbeddingsModel",
         "module": "facebench.models.module:ModuleModel",
+        "scores": "facebench.models.scores:ScoresModel",
+        "timm": "facebench.models.timm:TimmModel",
+        "torchvision": "facebench.models.torchvision:TorchvisionModel",
+        "transformers": "facebench.models.transformers:TransformersModel",
         "vgg16": "facebench.models.vgg16:Vgg16Model",
     }
     | {name: f"facebench.models.recipe_model:{name.replace('-', '_')}" for name in RECIPES},

@@ -13,11 +13,12 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from facebench.columns import CONDITION, DEFAULT_LAYER, KEY_COLUMNS, LAYER, MODEL
+from facebench.data.embedding_files import write_embeddings
 from facebench.errors import FacebenchError, InputError
 from facebench.figures.records.run_models import joined
 from facebench.results.growing_table import write_csv
 from facebench.results.schema import DATA_HEALTH_FILE
-from facebench.types import DistancesByModel
+from facebench.types import DistancesByModel, FloatArray
 from facebench.utils.files import atomic_path, safe_name
 from facebench.utils.sharing import make_folder
 
@@ -29,6 +30,7 @@ __all__ = [
     "draw_class",
     "export_data_health",
     "export_distances",
+    "export_embeddings",
     "export_provenance",
     "group_by_class",
     "summary_path",
@@ -36,6 +38,7 @@ __all__ = [
 ]
 
 _DISTANCES_FOLDER = "Computed Metrics"
+_EMBEDDINGS_FOLDER = "Embeddings"
 _SUMMARY_FILE = "models_unified_results.csv"
 _PROVENANCE_FILE = "provenance.json"
 
@@ -56,6 +59,29 @@ def export_distances(folder: Path, model: str, task: str, distances: pd.DataFram
     for layer, rows in distances.groupby("layer_name", sort=False):
         layer_folder = model_folder if layer == DEFAULT_LAYER else model_folder / safe_name(layer)
         write_csv(rows, layer_folder / f"{safe_name(task)}.csv")
+
+
+def export_embeddings(
+    folder: Path,
+    name: str,
+    suffix: str,
+    images: Sequence[str],
+    layers: Mapping[str, FloatArray],
+    rows: Sequence[int],
+) -> None:
+    """Write embeddings of a model, as `facebench.EmbeddingsModel` reads them.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's folder; the file goes to ``Embeddings/<name>.<suffix>``.
+    name, suffix : str
+        The file's; 'npz' or 'parquet'.
+    images, layers, rows
+        See `facebench.data.embedding_files.write_embeddings`.
+    """
+    path = folder / _EMBEDDINGS_FOLDER / f"{safe_name(name)}.{suffix}"
+    write_embeddings(path, images, layers, rows)
 
 
 def unified_summary(

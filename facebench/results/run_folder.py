@@ -207,7 +207,13 @@ class RunFolder:
         health = None
         # After an interrupt the user does not want to wait.
         if status in ("finished", "failed"):
-            findings, health = look_at_data(manager.tasks, results, distances, deep=deep)
+            findings, health = look_at_data(
+                manager.tasks,
+                results,
+                distances,
+                deep=deep,
+                images_needed=getattr(manager, "needs_images", True),
+            )
             if findings is not None:
                 export_data_health(self.path, findings)
         self._write_manifest(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,14 +20,13 @@ from facebench.columns import MODEL
 from facebench.data.estimates import LayerEstimates
 from facebench.data.health import DataHealth, health_report
 from facebench.data.made_stimuli import MadeImages
-from facebench.data.pairs import ImagePaths, missing_images
+from facebench.data.pairs import missing_images
 from facebench.engine import (
     EmbeddingRequest,
     Embeddings,
-    ImageIndex,
     ModelRecord,
-    PairsOfTask,
     Settings,
+    plan_recorded,
     run_model,
 )
 from facebench.engine.devices import embed_on_devices
@@ -44,17 +45,30 @@ from facebench.faces import NO_FACE
 from facebench.figures.records.run_models import note_models
 from facebench.metrics.verification import auc
 from facebench.models.base import BaseModel
+from facebench.models.recorded import RecordedModel
 from facebench.models.untrained import misnomer
 from facebench.results import exports
 from facebench.results.growing_table import GrowingTable, write_csv
 from facebench.results.schema import FAILURES_FILE, empty_failures
-from facebench.run.alignment import TaskPass, alignment_warnings, made_by_task, passes_of
+from facebench.run.alignment import (
+    TaskPass,
+    alignment_warnings,
+    hinted,
+    hints_of,
+    made_by_task,
+    passes_of,
+)
 from facebench.run.arguments import add_members, at_least, export_folder, named, one_of
 from facebench.run.estimates import Estimator
 from facebench.run.face_failures import FaceFailures, count_failures, images_without_face
 from facebench.run.failures import Failures, note_failure, raise_failures
 from facebench.run.measurement import AnyTask, Measured, measure, measure_items
-from facebench.run.task_images import TaskImages, image_names, images_of, paths_of
+from facebench.run.requests import (
+    look_up,
+    request_by_name,
+    request_of_files,
+)
+from facebench.run.task_images import TaskImages, image_names, images_of, names_of, paths_of
 from facebench.store import EmbeddingStore, open_store
 from facebench.store.rows import StoreDtype
 from facebench.tasks.base import BaseTask
@@ -68,6 +82,7 @@ __all__ = ["MultiModelTaskManager"]
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
+AnyModel = BaseModel | RecordedModel
 _PRECISIONS = ("float32", "float16", "bfloat16")
 
 
@@ -81,8 +96,9 @@ class MultiModelTaskManager:
 
     Parameters
     ----------
-    models : BaseModel or list of BaseModel
-        The models; names must differ.
+    models : BaseModel, EmbeddingsModel or ScoresModel, or list of them
+        The models; names must differ. Where all are files of embeddings or scores, the images of
+        the tasks need not be there.
     tasks : BaseTask or EmbeddingTask, or list of them
         The tasks; names must differ.
     batch_size : int, default 32
@@ -113,6 +129,10 @@ class MultiModelTaskManager:
     devices : list of str, optional
         Several devices to share the images among, such as ['cuda:0', 'cuda:1'], with a process
         each; needs the store. None runs every model where it is.
+    export_embeddings : {'npz', 'parquet'}, optional
+        Write the embeddings of every network to ``Embeddings``, a file per network, in the form
+        that `EmbeddingsModel` reads. Names are relative to the folder that holds the images of all
+        tasks.
 
     Attributes
     ----------
@@ -148,7 +168,7 @@ class MultiModelTaskManager:
 
     def __init__(
         self,
-        models: BaseModel | Iterable[BaseModel],
+        models: AnyModel | Iterable[AnyModel],
         tasks: AnyTask | Iterable[AnyTask],
         batch_size: int = 32,
         *,
@@ -160,6 +180,7 @@ class MultiModelTaskManager:
         max_memory: float | str | None = None,
         precision: Precision = "float32",
         devices: Sequence[str] | None = None,
+        export_embeddings: Literal["npz", "parquet"] | None = None,
     ) -> None:
         self.batch_size = at_least("batch_size", batch_size, 1)
         self.num_workers = (
@@ -172,9 +193,12 @@ class MultiModelTaskManager:
         self.max_memory = None if max_memory is None else as_bytes(max_memory, "max_memory")
         self.precision: Precision = one_of("precision", precision, _PRECISIONS)
         self.devices = [] if devices is None else [str(device) for device in devices]
+        self.export_embeddings = one_of(
+            "export_embeddings", export_embeddings, (None, "npz", "parquet")
+        )
         self.cache_dir = cache_dir
         self._store: EmbeddingStore | None = open_store(cache_dir, dtype=cache_dtype)
-        self.models: dict[str, BaseModel] = {}
+        self.models: dict[str, AnyModel] = {}
         self.tasks: dict[str, AnyTask] = {}
         self.tasks_performance_dfs: dict[str, pd.DataFrame] = {}
         self.unrounded_performance_dfs: dict[str, pd.DataFrame] = {}
@@ -189,21 +213,26 @@ class MultiModelTaskManager:
         self.add_models(models)
         self.add_tasks(tasks)
         for model in self.models.values():
-            if contradiction := misnomer(model):
+            if isinstance(model, BaseModel) and (contradiction := misnomer(model)):
                 _log.warning("%s", contradiction)
 
     def __repr__(self) -> str:
         return f"MultiModelTaskManager(models={list(self.models)}, tasks={list(self.tasks)})"
 
-    def add_models(self, models: BaseModel | Iterable[BaseModel]) -> None:
+    @property
+    def needs_images(self) -> bool:
+        """Whether any model is a network, which needs the images themselves."""
+        return any(isinstance(model, BaseModel) for model in self.models.values())
+
+    def add_models(self, models: AnyModel | Iterable[AnyModel]) -> None:
         """Add models.
 
         Parameters
         ----------
-        models : BaseModel or list of BaseModel
+        models : BaseModel, EmbeddingsModel or ScoresModel, or list of them
             With names that no other model has.
         """
-        add_members(models, BaseModel, self.models)
+        add_members(models, BaseModel, self.models, RecordedModel)
         for name in self.models:
             self.model_task_distances_dfs.setdefault(name, {})
 
@@ -362,7 +391,7 @@ class MultiModelTaskManager:
             for name, task in self.tasks.items()
             if (distances := _best_distances(task, self.model_task_distances_dfs)) is not None
         }
-        return health_report(self.tasks.values(), best)
+        return health_report(self.tasks.values(), best, images_needed=self.needs_images)
 
     def export_data_health(self, export_path: StrPath | None = None) -> None:
         """Write ``data_health.csv``: a row per finding of `data_health`.
@@ -414,10 +443,12 @@ class MultiModelTaskManager:
         """
         models = [named(self.models, name, "model") for name in model_names or self.models]
         tasks = [named(self.tasks, name, "task") for name in task_names or self.tasks]
+        networks = [model for model in models if isinstance(model, BaseModel)]
+        by_name = request_by_name(tasks)
         task_plans, images = [], {}
         for task in tasks:
             names = image_names(task)
-            missing = missing_images(names, task.images_path, task=task.name)
+            missing = missing_images(names, task.images_path, task=task.name) if networks else []
             task_plans.append(
                 TaskPlan(
                     task.name,
@@ -426,7 +457,7 @@ class MultiModelTaskManager:
                     missing=missing,
                 )
             )
-            if not missing:
+            if networks and not missing:
                 images[task.name] = images_of(task)
         settings = self._settings()
         there = [task for task in tasks if task.name in images]
@@ -435,9 +466,16 @@ class MultiModelTaskManager:
         warnings: list[str] = []
         requests: dict[tuple[str, ...], EmbeddingRequest] = {}
         for model in models:
+            if isinstance(model, RecordedModel):
+                look_up(model, tasks, self.on_bad_image)
+                plan = plan_recorded(model, len(by_name.names))
+                if model.has_vectors:
+                    _prove_widths(tasks, [plan])
+                model_plans.append(plan)
+                continue
             warnings += alignment_warnings(model, made)
             for part, request in self._passes(model, there, images, made, requests):
-                with part.alignment():
+                with part.alignment(), hinted(model, part.tasks, images, request):
                     plan = plan_model(model, request, settings)
                     _prove_widths(part.tasks, [plan])
                     model_plans.append(plan)
@@ -463,7 +501,7 @@ class MultiModelTaskManager:
             if all(number in notes for side in sides for number in side.tolist()):
                 failures = count_failures(task, model.name, sides, failed)
                 try:
-                    failures.refuse(self.on_no_face)
+                    failures.refuse(model.on_no_face or self.on_no_face)
                     found += failures.differing
                 except InputError as error:
                     found.append(f"This task will be stopped. {error}")
@@ -484,6 +522,7 @@ class MultiModelTaskManager:
                 "max_memory": self.max_memory,
                 "precision": self.precision,
                 "devices": self.devices,
+                "export_embeddings": self.export_embeddings,
             },
             "seconds": {"plot": round(self._plot_seconds, 4)},
             "models": {name: record.as_dict() for name, record in self.records.items()},
@@ -499,28 +538,6 @@ class MultiModelTaskManager:
             self._store,
         )
 
-    def _request(
-        self, tasks: Sequence[AnyTask], images: Mapping[str, TaskImages]
-    ) -> EmbeddingRequest:
-        """Put together what tasks want, with every different image numbered once."""
-        files = dict.fromkeys(path for task in tasks for path in paths_of(images[task.name]))
-        image_index = ImageIndex(list(files), self._store)
-        pairs, rows = [], [np.empty(0, dtype=np.intp)]
-        for task in tasks:
-            own = images[task.name]
-            if isinstance(task, BaseTask) and isinstance(own, ImagePaths):
-                numbers1, numbers2 = image_index.numbers(own.img1), image_index.numbers(own.img2)
-                pairs.append(PairsOfTask(task.name, task.distance_metric, numbers1, numbers2))
-            else:
-                rows.append(image_index.numbers(paths_of(own)))
-        return EmbeddingRequest(
-            image_index.images,
-            image_index.digests,
-            image_index.number_of,
-            pairs,
-            np.unique(np.concatenate(rows)),
-        )
-
     def _passes(
         self,
         model: BaseModel,
@@ -533,7 +550,9 @@ class MultiModelTaskManager:
         for part in passes_of(model, tasks, made):
             names = tuple(task.name for task in part.tasks)
             if names not in requests:
-                requests[names] = self._request(part.tasks, images)
+                requests[names] = request_of_files(
+                    part.tasks, images, self._store, all_rows=self.export_embeddings is not None
+                )
             yield part, requests[names]
 
     def _run(
@@ -550,7 +569,18 @@ class MultiModelTaskManager:
         if not models or not tasks:
             msg = f"A run needs models and tasks. Got {len(models)} models and {len(tasks)} tasks."
             raise InputError(msg)
-        images = {task.name: images_of(task) for task in tasks}
+        networks = [model for model in models if isinstance(model, BaseModel)]
+        # Files of results are looked into before any network runs.
+        by_name = request_by_name(tasks)
+        recorded = {}
+        for model in models:
+            if isinstance(model, RecordedModel):
+                record = ModelRecord(model.name)
+                recorded[model.name] = (
+                    record,
+                    look_up(model, tasks, self.on_bad_image, record),
+                )
+        images = {task.name: images_of(task) for task in tasks} if networks else {}
         folder = export_folder(export_path)
         failures: Failures = []
         estimator = Estimator()
@@ -559,16 +589,31 @@ class MultiModelTaskManager:
         with visible_log(print_log), one_writer(folder):
             try:
                 made = made_by_task(images)
+                for model in networks:
+                    for part in passes_of(model, tasks, made):
+                        with part.alignment():
+                            hints_of(model, part.tasks, images)
                 requests: dict[tuple[str, ...], EmbeddingRequest] = {}
                 for model in models:
+                    if isinstance(model, RecordedModel):
+                        self.records[model.name], embeddings = recorded[model.name]
+                        _log.info("Model %r: read from %s.", model.name, model.file)
+                        self._measure_tasks(
+                            model, tasks, by_name.images, by_name.request, embeddings, folder,
+                            failures, estimator,
+                        )  # fmt: skip
+                        continue
                     for warning in alignment_warnings(model, made):
                         _log.warning("%s", warning)
                     self.records[model.name] = ModelRecord(model.name)
-                    for part, request in self._passes(model, tasks, images, made, requests):
-                        with part.alignment():
+                    for number, (part, request) in enumerate(
+                        self._passes(model, tasks, images, made, requests)
+                    ):
+                        with part.alignment(), hinted(model, part.tasks, images, request):
                             self._run_pass(
-                                model, part.tasks, images, request, folder, failures, estimator
-                            )
+                                model, part.tasks, images, request, folder, failures, estimator,
+                                number,
+                            )  # fmt: skip
             except (ImageError, StoreError) as error:
                 # The other models would meet the same image, or the same full disk.
                 note_failure(
@@ -601,6 +646,7 @@ class MultiModelTaskManager:
         folder: Path,
         failures: Failures,
         estimator: Estimator,
+        number: int,
     ) -> None:
         """Embed the images of some tasks once, then measure task by task."""
         asked = f"{len(tasks)} task{'s' if len(tasks) > 1 else ''}"
@@ -622,6 +668,55 @@ class MultiModelTaskManager:
         except Exception as error:
             note_failure(failures, model.name, error)
             return
+        if self.export_embeddings is not None:
+            self._export_embeddings(model, tasks, images, embeddings, folder, number)
+        self._measure_tasks(
+            model, tasks, images, request, embeddings, folder, failures, estimator, refused
+        )
+
+    def _export_embeddings(
+        self,
+        model: BaseModel,
+        tasks: Sequence[AnyTask],
+        images: Mapping[str, TaskImages],
+        embeddings: Embeddings,
+        folder: Path,
+        number: int,
+    ) -> None:
+        """Write the embeddings of a pass, under names that `EmbeddingsModel` finds."""
+        above = os.path.commonpath(
+            [os.path.abspath(task.images_path) for task in self.tasks.values()]  # noqa: PTH100
+        )
+        rows: dict[str, int] = {}
+        for task in tasks:
+            for name, path in zip(names_of(task), paths_of(images[task.name]), strict=True):
+                if path in embeddings.row_of:
+                    relative = name.path.relative_to(above).as_posix()
+                    rows[relative] = embeddings.row_of[path]
+        # Of two passes, the second takes images that are aligned already as they are.
+        exports.export_embeddings(
+            folder,
+            f"{model.name}{' as they are' if number else ''}",
+            str(self.export_embeddings),
+            list(rows),
+            embeddings.layers,
+            list(rows.values()),
+        )
+
+    def _measure_tasks(
+        self,
+        model: AnyModel,
+        tasks: Sequence[AnyTask],
+        images: Mapping[str, TaskImages],
+        request: EmbeddingRequest,
+        embeddings: Embeddings,
+        folder: Path,
+        failures: Failures,
+        estimator: Estimator,
+        refused: Mapping[str, MetricError] = MappingProxyType({}),
+    ) -> None:
+        """Measure task by task what a pass or a file gave."""
+        record = self.records[model.name]
         without_face = images_without_face(embeddings)
         remarks = self.remarks.setdefault(model.name, {})
         remarks.update({f"Images: {note}": count for note, count in embeddings.notes.items()})
@@ -649,7 +744,7 @@ class MultiModelTaskManager:
 
     def _given(
         self,
-        model: BaseModel,
+        model: AnyModel,
         task: AnyTask,
         images: Mapping[str, TaskImages],
         request: EmbeddingRequest,
@@ -675,10 +770,11 @@ class MultiModelTaskManager:
         remarks[what] = failures.n_failed
         path = folder / FAILURES_FILE
         self._add_rows(path, failures.table, lambda: self.failures_to_process, model.name)
-        failures.refuse(self.on_no_face)
+        on_no_face = model.on_no_face or self.on_no_face
+        failures.refuse(on_no_face)
         for sentence in failures.differing:
             _log.warning("%s", sentence)
-        if self.on_no_face != "skip":
+        if on_no_face != "skip":
             return embeddings
         return replace(embeddings, rows=np.where(without_face, -1, embeddings.rows))
 
