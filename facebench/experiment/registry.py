@@ -237,6 +237,9 @@ MODELS = Registry(
         "embeddings": "facebench.models.embeddings:EmbeddingsModel",
         "module": "facebench.models.module:ModuleModel",
         "scores": "facebench.models.scores:ScoresModel",
+        "timm": "facebench.models.timm:TimmModel",
+        "torchvision": "facebench.models.torchvision:TorchvisionModel",
+        "transformers": "facebench.models.transformers:TransformersModel",
         "vgg16": "facebench.models.vgg16:Vgg16Model",
     }
     | {name: f"facebench.models.recipe_model:{name.replace('-', '_')}" for name in RECIPES},
