@@ -376,8 +376,8 @@ def main() -> None:
             fair.append((", ".join(map(str, sizes)), kind, *cells))
     blocks = {
         "effects": table(
-            ("Design", "People", "Worlds", "Size of P", "Difference", "Ratio", "dz or g", "Condition",
-             "Item index"), rows,
+            ("Design", "People", "Worlds", "Size of P", "Difference", "Ratio", "dz or g",
+             "Condition", "Item index"), rows,
         ),
         "factorial": table(
             ("Design", "People", "First factor", "Second factor", "Interaction",
