@@ -235,7 +235,7 @@ def make_model(
 
 
 def _own_and_alignment(
-    cls: type[BaseModel], arguments: Mapping[str, Any]
+    cls: Any, arguments: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Split arguments into those of a model's class and those of `set_alignment`."""
     of_alignment = alignment_parameters(cls).keys()
@@ -243,8 +243,10 @@ def _own_and_alignment(
     return own, {name: arguments[name] for name in arguments if name in of_alignment}
 
 
-def _aligned(model: BaseModel, alignment: Mapping[str, Any]) -> BaseModel:
-    return model.set_alignment(**alignment) if alignment else model
+def _aligned(model: T, alignment: Mapping[str, Any]) -> T:
+    if isinstance(model, BaseModel) and alignment:
+        model.set_alignment(**alignment)
+    return model
 
 
 def _made(
