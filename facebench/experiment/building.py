@@ -35,6 +35,7 @@ from facebench.tasks.embedding import EmbeddingTask
 __all__ = ["Experiment", "build_experiment", "image_files", "make_model", "seed_everything"]
 
 T = TypeVar("T")
+M = TypeVar("M")
 _MODEL_BASES = (BaseModel, RecordedModel)
 Keys = tuple[str, ...]
 
@@ -209,7 +210,7 @@ def seed_everything(seed: int) -> None:
 
 
 def make_model(
-    cls: Callable[..., AnyModel], name: str, layers: list[str] | None, arguments: Mapping[str, Any]
+    cls: type[Any], name: str, layers: list[str] | None, arguments: Mapping[str, Any]
 ) -> AnyModel:
     """Make a model with layers given by name or pattern.
 
@@ -231,11 +232,12 @@ def make_model(
     own, alignment = _own_and_alignment(cls, arguments)
     if layers is not None:
         own["extract_layers"] = layers
-    return _aligned(cls(name=name, **own), alignment)
+    model: AnyModel = cls(name=name, **own)
+    return _aligned(model, alignment)
 
 
 def _own_and_alignment(
-    cls: Any, arguments: Mapping[str, Any]
+    cls: type[AnyModel], arguments: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Split arguments into those of a model's class and those of `set_alignment`."""
     of_alignment = alignment_parameters(cls).keys()
@@ -243,8 +245,8 @@ def _own_and_alignment(
     return own, {name: arguments[name] for name in arguments if name in of_alignment}
 
 
-def _aligned(model: T, alignment: Mapping[str, Any]) -> T:
-    if isinstance(model, BaseModel) and alignment:
+def _aligned(model: M, alignment: Mapping[str, Any]) -> M:
+    if alignment and isinstance(model, BaseModel):
         model.set_alignment(**alignment)
     return model
 
