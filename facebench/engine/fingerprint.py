@@ -181,7 +181,8 @@ def _settings(model: BaseModel) -> Any:
             msg = f"what its class {kind.__name__} does is unknown ({error})"
             raise Unidentified(msg) from None
     else:
-        ours = [part for part in kind.__mro__ if part.__module__.startswith("facebench.")]
+        up_to_base = kind.__mro__[: kind.__mro__.index(BaseModel) + 1]
+        ours = [part for part in up_to_base if part.__module__.startswith("facebench.")]
         code = ["declared", declared, kind.__name__, [Identifier().describe(part) for part in ours]]
     attributes = []
     state = _state_of(model).changed

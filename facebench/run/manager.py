@@ -775,7 +775,8 @@ class MultiModelTaskManager:
         remarks[what] = failures.n_failed
         path = folder / FAILURES_FILE
         self._add_rows(path, failures.table, lambda: self.failures_to_process, model.name)
-        on_no_face = model.on_no_face or self.on_no_face
+        own = model.on_no_face if isinstance(model, BaseModel) else None
+        on_no_face = own or self.on_no_face
         failures.refuse(on_no_face)
         for sentence in failures.differing:
             _log.warning("%s", sentence)
