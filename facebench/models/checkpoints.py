@@ -13,6 +13,7 @@ from torch.nn.parameter import is_lazy
 
 from facebench.errors import WeightsError
 from facebench.models.key_fitting import is_counter, is_head, likely_prefix, renamed
+from facebench.models.recipe_matching import proposal, refuse_lookalike
 from facebench.models.weight_files import (
     USUAL_NAMES,
     Checkpoint,
@@ -182,6 +183,7 @@ def load_into(network: nn.Module, state: StateDict, weights_path: StrPath) -> No
         Listing missing, unexpected and mis-shaped keys, the first ten of each; or the places, if
         there are several networks in the file that fit.
     """
+    refuse_lookalike(network, state, weights_path)
     own = network.state_dict()
     candidates = list(_candidates(state, own))
     fitting = [found for found in candidates if _fits(network, found.tensors, own)]
@@ -397,6 +399,7 @@ def _advice(
             "training only, or add those layers to the network."
         )
     others = state.others if isinstance(state, Checkpoint) else {}
+    advice = proposal(state, others) or advice
     if others:
         places = ", ".join(repr(where) if where else "the top" for where in others)
         advice += f" The file also holds tensors under {places}."
