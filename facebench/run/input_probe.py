@@ -46,6 +46,9 @@ _SIGNIFICANT = 0.05
 _LEAST = 0.03
 _CHANCE = 0.6
 _SMALL = 1e-3
+_LARGE = 0.03
+_SIZE = (250, 250)
+_DARK, _LIGHT = (51, 51, 51), (204, 204, 204)
 _ORDERS = ("rgb", "bgr")
 
 
@@ -308,8 +311,8 @@ def probe_input(
 
     Notes
     -----
-    What the model gives its network is read off images of one colour: black, white, grey, red and
-    blue. Where the colours of its input do not go by pixels, the ranges cannot be changed
+    What the model gives its network is read off images of one colour (black, white, red, blue) and
+    of two. Where the colours of its input do not go by pixels, the ranges cannot be changed
     afterwards, and only the order of channels is tried.
     """
     images = list(dict.fromkeys([*images1, *images2]))
@@ -353,24 +356,27 @@ class _Colours:
     @classmethod
     def of(cls, model: BaseModel) -> _Colours | None:
         """Read it off images of one colour; None where values are not a straight line of these."""
-        shown = {
-            colour: _centre(model, colour)
-            for colour in ((0, 0, 0), (255, 255, 255), (51, 51, 51), (255, 0, 0), (0, 0, 255))
-        }
-        if any(value is None or value.numel() != 3 for value in shown.values()):
+        black, white, red, blue = (
+            _shown(model, Image.new("RGB", _SIZE, colour))
+            for colour in ((0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 0, 255))
+        )
+        halves = Image.new("RGB", _SIZE, _DARK)
+        halves.paste(_LIGHT, (_SIZE[0] // 2, 0, *_SIZE))
+        both = _shown(model, halves)
+        if any(part is None for part in (black, white, red, blue, both)):
             return None
-        black, white, grey, red, blue = (value for value in shown.values() if value is not None)
-        spread = white - black
+        spread = white[0] - black[0]
         if bool((spread.abs() < _SMALL).any()) or not bool(torch.isfinite(spread).all()):
             return None
-        share = (grey - black) / spread
-        if bool(((share - 51 / 255).abs() > 0.02).any()):
-            return None
-        of_red, of_blue = ((value - black) / spread for value in (red, blue))
+        for place, colour in enumerate((_DARK, _LIGHT)):
+            share = (both[place] - black[0]) / spread
+            if bool(((share - colour[0] / 255).abs() > _LARGE).any()):
+                return None
+        found = torch.stack([(part[0] - black[0]) / spread for part in (red, blue)])
         for channels, place in (("rgb", 0), ("bgr", 2)):
             ends = torch.eye(3, dtype=torch.float64)[[place, 2 - place]]
-            if torch.allclose(torch.stack([of_red, of_blue]), ends, atol=0.02):
-                return cls(black, white, channels)
+            if torch.allclose(found, ends, atol=_LARGE):
+                return cls(black[0], white[0], channels)
         return None
 
     def is_of(self, channels: str, of_range: _Range) -> bool:
@@ -378,18 +384,25 @@ class _Colours:
         black, white = _ends(channels, of_range)
         size = (white - black).abs().max()
         return channels == self.channels and bool(
-            torch.cat([self.black - black, self.white - white]).abs().max() < 2 * _SMALL * size
+            torch.cat([self.black - black, self.white - white]).abs().max() < _SMALL * size / 4
         )
 
 
-def _centre(model: BaseModel, colour: tuple[int, int, int]) -> torch.Tensor | None:
+def _shown(model: BaseModel, image: Image.Image) -> Any:
+    """Give the colours in the left and the right half of what a model makes of an image."""
     with tempfile.TemporaryDirectory(prefix="facebench-") as folder, torch.no_grad():
-        path = Path(folder) / "colour.png"
-        Image.new("RGB", (250, 250), colour).save(path)
-        tensor = model.preprocess_image(path)
-    if tensor.ndim != 3:
+        if type(model).preprocess_image is BaseModel.preprocess_image:
+            # There is no face in it to align.
+            tensor = model.preprocess(image)
+        else:
+            path = Path(folder) / "colours.png"
+            image.save(path)
+            tensor = model.preprocess_image(path)
+    if tensor.ndim != 3 or tensor.shape[0] != 3:
         return None
-    return tensor[:, tensor.shape[1] // 2, tensor.shape[2] // 2].double()
+    _, height, width = tensor.shape
+    places = [int(width * share) for share in (0.35, 0.65)]
+    return tensor[:, height // 2, places].double().T
 
 
 def _ends(channels: str, of_range: _Range) -> tuple[torch.Tensor, torch.Tensor]:
