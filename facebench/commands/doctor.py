@@ -12,7 +12,7 @@ from facebench.commands.listing import ModelArguments, model_names
 from facebench.errors import InputError
 
 if TYPE_CHECKING:
-    from facebench.models.base import BaseModel
+    from facebench.commands.models import AnyModel
 
 __all__ = ["doctor"]
 
@@ -65,10 +65,15 @@ def _probe(
     if model is None or faces is None:
         msg = "To look into a model's input, give both: facebench doctor MODEL --faces DIR."
         raise InputError(msg)
+    from facebench.models.base import BaseModel
     from facebench.run.input_probe import probe_input, probe_pairs
 
     table, first, second = probe_pairs(faces, pairs, n_pairs=n_pairs)
-    found = probe_input(_model(model, arguments), table, first, second)
+    made = _model(model, arguments)
+    if not isinstance(made, BaseModel):
+        msg = f"{model} reads what was computed elsewhere: there is no network to show images to."
+        raise InputError(msg)
+    found = probe_input(made, table, first, second)
     talk().table(
         ["input", "AUC", "d'", "AUC more than as given", "95 % interval"],
         [
@@ -104,7 +109,7 @@ def _probe(
         raise typer.Exit(SOME_FAILED)
 
 
-def _model(text: str, arguments: list[str]) -> BaseModel:
+def _model(text: str, arguments: list[str]) -> AnyModel:
     """Make the model: by name and arguments, or as a configuration has it."""
     file, _, name = text.rpartition(":") if ":" in text else (text, "", "")
     if not file.endswith(_CONFIGURATIONS):

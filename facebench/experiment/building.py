@@ -157,7 +157,7 @@ def build_experiment(config: Config) -> Experiment:
     return Experiment(config, models, tasks)
 
 
-def build_model(config: Config, name: str = "") -> BaseModel:
+def build_model(config: Config, name: str = "") -> AnyModel:
     """Make one model of a configuration, without layers: its output is read.
 
     Parameters
@@ -169,7 +169,7 @@ def build_model(config: Config, name: str = "") -> BaseModel:
 
     Returns
     -------
-    BaseModel
+    BaseModel or RecordedModel
 
     Raises
     ------
