@@ -43,6 +43,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+M = TypeVar("M")
 _MODEL_BASES = (BaseModel, RecordedModel)
 Keys = tuple[str, ...]
 
@@ -250,7 +251,7 @@ def seed_everything(seed: int) -> None:
 
 
 def make_model(
-    cls: Callable[..., AnyModel], name: str, layers: list[str] | None, arguments: Mapping[str, Any]
+    cls: type[Any], name: str, layers: list[str] | None, arguments: Mapping[str, Any]
 ) -> AnyModel:
     """Make a model with layers given by name or pattern.
 
@@ -272,11 +273,12 @@ def make_model(
     own, alignment = _own_and_alignment(cls, arguments)
     if layers is not None:
         own["extract_layers"] = layers
-    return _aligned(cls(name=name, **own), alignment)
+    model: AnyModel = cls(name=name, **own)
+    return _aligned(model, alignment)
 
 
 def _own_and_alignment(
-    cls: type[BaseModel], arguments: Mapping[str, Any]
+    cls: type[AnyModel], arguments: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Split arguments into those of a model's class and those of `set_alignment`."""
     of_alignment = alignment_parameters(cls).keys()
@@ -284,8 +286,10 @@ def _own_and_alignment(
     return own, {name: arguments[name] for name in arguments if name in of_alignment}
 
 
-def _aligned(model: BaseModel, alignment: Mapping[str, Any]) -> BaseModel:
-    return model.set_alignment(**alignment) if alignment else model
+def _aligned(model: M, alignment: Mapping[str, Any]) -> M:
+    if alignment and isinstance(model, BaseModel):
+        model.set_alignment(**alignment)
+    return model
 
 
 def _made(
