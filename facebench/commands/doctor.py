@@ -12,7 +12,7 @@ from facebench.commands.listing import ModelArguments, model_names
 from facebench.errors import InputError
 
 if TYPE_CHECKING:
-    from facebench.commands.models import AnyModel
+    from facebench.run.manager import AnyModel
 
 __all__ = ["doctor"]
 

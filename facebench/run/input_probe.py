@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["InputProbe", "ProbedInput", "probe_input", "probe_pairs"]
 
-_N_PER_GENUINE = 5
+_N_PER_GENUINE = 20
 _SIGNIFICANT = 0.05
 _LEAST = 0.03
 _CHANCE = 0.6
@@ -178,22 +178,40 @@ class InputProbe:
                 "alignment of the faces or layer are not what the network was trained for."
             )
         if not self.better:
-            alike = [
-                str(one)
-                for one in self.inputs
-                if one is not given and min(one.p_value, one.dprime_p_value) >= self._level
-            ]
-            also = f" These pairs do not distinguish it from: {'; '.join(alike)}." if alike else ""
-            return (
-                f"The input as given is right, as far as these pairs can tell: {given}, AUC "
-                f"{given.auc:.4f}. No other is better.{also}"
-            )
+            return self._undecided()
         best = self.better[0]
         how = f" Say so: input: {_written(best.settings)}." if best.settings else ""
         return (
             f"The input as given ({given}) is not the one that the network was trained with: AUC "
             f"{given.auc:.4f}, but {best.auc:.4f} with {best} (d' {given.dprime:.2f} and "
             f"{best.dprime:.2f}).{how}"
+        )
+
+    def _undecided(self) -> str:
+        """Say what is left where nothing is surely better than the input as given."""
+        given = self.given
+        least = _LEAST * given.dprime
+        alike = [
+            one
+            for one in self.inputs
+            if one is not given
+            and (
+                min(one.p_value, one.dprime_p_value) >= self._level
+                or (one.p_value >= self._level and abs(one.dprime_gain) <= least)
+            )
+        ]
+        nearest = max(alike, key=lambda one: one.dprime, default=None)
+        if nearest is not None and nearest.dprime_gain > least:
+            return (
+                f"These pairs do not decide: {nearest} is nearer to what it was trained with than "
+                f"the input as given ({given}), by d' {nearest.dprime:.2f} and {given.dprime:.2f}, "
+                "but that may be chance. Take more pairs, with --number or of more people."
+            )
+        listed = "; ".join(map(str, alike))
+        also = f" These pairs do not distinguish it from: {listed}." if alike else ""
+        return (
+            f"The input as given is right, as far as these pairs can tell: {given}, AUC "
+            f"{given.auc:.4f}. No other is better.{also}"
         )
 
 
@@ -209,8 +227,8 @@ def probe_pairs(
     pairs : str or Path, optional
         A pairs file with a column ``same``.
     n_pairs : int, default 100
-        Genuine pairs at most. Of a pairs file there are as many impostor pairs, of a folder five
-        times as many, among the same images.
+        Genuine pairs at most. Of a pairs file there are as many impostor pairs, of a folder
+        twenty times as many, among the same images.
     seed : int, default 0
         Which are drawn.
 

@@ -94,8 +94,8 @@ def test_the_page_leads_to_the_right_distances(folder, how):
         assert done.exit_code in allowed, f"{arguments}\n{done.output}\n{done.exception!r}"
         if arguments[0] == "doctor":
             assert re.search("RGB, -1 to 1|much better than chance", done.output)
-    (run,) = (path for path in (folder / "runs").iterdir() if (path / "manifest.json").is_file())
-    found = load_run(run).task_distances("mobilefacenet", "verification")
+    (manifest,) = (folder / "runs").rglob("manifest.json")
+    found = load_run(manifest.parent).task_distances("mobilefacenet", "verification")
     pairs = pd.read_csv(folder / "pairs.csv")
     assert found["img1"].tolist() == pairs["img1"].tolist()
     np.testing.assert_allclose(

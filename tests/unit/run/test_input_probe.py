@@ -9,7 +9,13 @@ from torch import nn
 from facebench import BaseModel, ModuleModel
 from facebench.errors import MissingImageError, PairsError
 from facebench.metrics.verification import dprime
-from facebench.run.input_probe import _dprime_influence, probe_input, probe_pairs
+from facebench.run.input_probe import (
+    InputProbe,
+    ProbedInput,
+    _dprime_influence,
+    probe_input,
+    probe_pairs,
+)
 
 
 class ReadsRed(nn.Module):
@@ -78,6 +84,24 @@ def test_the_range_of_values(faces):
     assert not again.better
 
 
+def test_pairs_that_do_not_decide_are_no_verdict():
+    def tried(channels, dprime, p_value, is_given=False):
+        return ProbedInput(
+            channels, "as given", is_given, 0.999, dprime, 0, -0.01, 0.01, 1, dprime - 4, p_value,
+            None,
+        )  # fmt: skip
+
+    def verdict(dprime, p_value):
+        inputs = [tried("bgr", 4, 1, is_given=True), tried("rgb", dprime, p_value)]
+        return InputProbe(inputs, 40, 200, 80, []).verdict()
+
+    assert "RGB, as given is nearer to what it was trained with" in verdict(4.4, 0.3)
+    assert "--number" in verdict(4.4, 0.3)
+    assert "BGR, as given) is not the one" in verdict(4.4, 0.001)
+    assert "is right, as far as these pairs can tell: BGR" in verdict(3.5, 0.3)
+    assert "do not distinguish it from: RGB" in verdict(4.05, 0.001)
+
+
 def test_every_input_is_what_a_model_of_that_input_gives(faces):
     found = probe(model_of(ReadsRed(), channels="bgr", mean=0.2, std=0.9), faces)
     for one in found.inputs:
@@ -132,7 +156,7 @@ def test_a_network_that_knows_no_faces(faces):
 class TestPairs:
     def test_of_a_folder(self, faces):
         table, first, second = probe_pairs(faces, n_pairs=8)
-        assert table["same"].tolist() == [1] * 8 + [0] * 40
+        assert table["same"].tolist() == [1] * 8 + [0] * 112
         assert len({*first, *second}) == 16
         people = [(a.parent.name, b.parent.name) for a, b in zip(first, second, strict=True)]
         assert [int(a == b) for a, b in people] == table["same"].tolist()
