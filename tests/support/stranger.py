@@ -1,5 +1,6 @@
 """A network as a stranger's repository has it: a file, its helper beside it, and a checkpoint."""
 
+import sys
 from pathlib import Path
 
 import torch
@@ -116,6 +117,8 @@ def write_stranger(folder: Path) -> Path:
 
 def stranger_network(file: Path, name: str = "MobileFaceNet", seed: int = 0, **arguments):
     """Build a network of the file in Python alone, with batch statistics as after training."""
+    # Of another folder, its classes could not be pickled by name.
+    sys.modules.pop("blocks", None)
     with importable(file.parent):
         made = getattr(import_file(file), name)
         torch.manual_seed(seed)
