@@ -10,6 +10,9 @@ from facebench.models.base import BaseModel as BaseModel
 from facebench.models.clip import CLIPModel as CLIPModel
 from facebench.models.dino import DinoModel as DinoModel
 from facebench.models.dlib_resnet import DlibResNetModel as DlibResNetModel
+from facebench.models.embeddings import EmbeddingsModel as EmbeddingsModel
+from facebench.models.module import ModuleModel as ModuleModel
+from facebench.models.scores import ScoresModel as ScoresModel
 from facebench.models.timm import TimmModel as TimmModel
 from facebench.models.torchvision import TorchvisionModel as TorchvisionModel
 from facebench.models.transformers import TransformersModel as TransformersModel

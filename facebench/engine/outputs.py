@@ -36,6 +36,9 @@ class Embeddings:
     streamed : dict of str to dict of str to array, shape [P]
         Wide layer → task → the distance of each of the task's pair rows; NaN where an image could
         not be read.
+    given : str
+        What the distances of `streamed` are, where they were not computed from embeddings: they
+        may be NaN.
     """
 
     layers: dict[str, FloatArray] = field(default_factory=dict)
@@ -46,3 +49,4 @@ class Embeddings:
     rows: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.intp), compare=False)
     names: list[str] = field(default_factory=list)
     streamed: dict[str, dict[str, Float64Array]] = field(default_factory=dict)
+    given: str = ""

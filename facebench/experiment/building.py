@@ -14,21 +14,29 @@ import torch
 
 from facebench.engine.plan_tables import RunPlan
 from facebench.errors import ConfigError, FacebenchError
-from facebench.experiment.arguments import ArgumentProblem, arguments_for
+from facebench.experiment.arguments import (
+    ArgumentProblem,
+    alignment_parameters,
+    arguments_for,
+)
 from facebench.experiment.config import Config
 from facebench.experiment.locations import Located
 from facebench.experiment.plugins import find_class, find_function, import_plugin
 from facebench.experiment.registry import METRICS, MODELS, TASKS
 from facebench.models.base import BaseModel
+from facebench.models.recorded import RecordedModel
 from facebench.models.untrained import untrained_copy
 from facebench.run import task_images
-from facebench.run.manager import MultiModelTaskManager
+from facebench.run.manager import AnyModel, MultiModelTaskManager
+from facebench.run.requests import look_up
 from facebench.tasks.base import BaseTask
 from facebench.tasks.embedding import EmbeddingTask
 
 __all__ = ["Experiment", "build_experiment", "image_files", "make_model", "seed_everything"]
 
 T = TypeVar("T")
+M = TypeVar("M")
+_MODEL_BASES = (BaseModel, RecordedModel)
 Keys = tuple[str, ...]
 
 
@@ -40,14 +48,14 @@ class Experiment:
     ----------
     config : Config
         The configuration.
-    models : list of BaseModel
+    models : list of BaseModel or RecordedModel
         In the file's order.
     tasks : list of BaseTask or EmbeddingTask
         In the file's order.
     """
 
     config: Config
-    models: list[BaseModel]
+    models: list[AnyModel]
     tasks: list[BaseTask | EmbeddingTask]
 
     def manager(self) -> MultiModelTaskManager:
@@ -68,6 +76,7 @@ class Experiment:
             cache_dir=settings.cache_dir,
             max_memory=settings.max_memory,
             precision=settings.precision,
+            export_embeddings=settings.export_embeddings,
         )
 
     def plan(self) -> RunPlan:
@@ -121,17 +130,24 @@ def build_experiment(config: Config) -> Experiment:
         raise ConfigError(*problems)
     seed_everything(settings.seed)
     # Tasks first: their files are checked in a moment, while a model may take long to make.
-    tasks = _made(config, "tasks", problems, _make_task)
-    for task in tasks:
+    needs_images = _needs_images(config)
+    tasks = _made(config, "tasks", problems, partial(_make_task, needs_images=needs_images))
+    for task in tasks if needs_images else []:
         try:
             task_images.images_of(task)
         except FacebenchError as error:
             problems.append(config.problem(_keys_of_images(config, task), str(error)))
     make_models = _check_models if problems else _make_models
-    models = _made(config, "models", problems, make_models)
+    models = [model for group in _made(config, "models", problems, make_models) for model in group]
+    for model in models if not problems else []:
+        if isinstance(model, RecordedModel):
+            try:
+                look_up(model, tasks, config.settings.on_bad_image)
+            except FacebenchError as error:
+                problems.append(config.problem(("models", model.name), str(error)))
     if problems:
         raise ConfigError(*problems)
-    return Experiment(config, [model for group in models for model in group], tasks)
+    return Experiment(config, models, tasks)
 
 
 def image_files(experiment: Experiment) -> list[Path]:
@@ -145,15 +161,30 @@ def image_files(experiment: Experiment) -> list[Path]:
     Returns
     -------
     list of Path
-        Each once.
+        Each once; none where no model is a network, which needs them.
 
     Raises
     ------
     MissingImageError
         If some do not exist.
     """
+    if not any(isinstance(model, BaseModel) for model in experiment.models):
+        return []
     found = [task_images.images_of(task) for task in experiment.tasks]
     return list(dict.fromkeys(path for images in found for path in task_images.paths_of(images)))
+
+
+def _needs_images(config: Config) -> bool:
+    """Tell whether any model is a network, or may be one: what is wrong is told as it is made."""
+    for entry in config.source.value["models"].value.values():
+        named = entry.value["model"]
+        try:
+            cls = find_class(str(named.value), MODELS, _MODEL_BASES, named.place.folder)
+        except FacebenchError:
+            return True
+        if not issubclass(cls, RecordedModel):
+            return True
+    return False
 
 
 def _keys_of_images(config: Config, task: BaseTask | EmbeddingTask) -> Keys:
@@ -179,8 +210,8 @@ def seed_everything(seed: int) -> None:
 
 
 def make_model(
-    cls: type[BaseModel], name: str, layers: list[str] | None, arguments: Mapping[str, Any]
-) -> BaseModel:
+    cls: type[Any], name: str, layers: list[str] | None, arguments: Mapping[str, Any]
+) -> AnyModel:
     """Make a model with layers given by name or pattern.
 
     Parameters
@@ -196,11 +227,28 @@ def make_model(
 
     Returns
     -------
-    BaseModel
+    BaseModel or RecordedModel
     """
-    if layers is None:
-        return cls(name=name, **arguments)
-    return cls(name=name, extract_layers=layers, **arguments)
+    own, alignment = _own_and_alignment(cls, arguments)
+    if layers is not None:
+        own["extract_layers"] = layers
+    model: AnyModel = cls(name=name, **own)
+    return _aligned(model, alignment)
+
+
+def _own_and_alignment(
+    cls: type[AnyModel], arguments: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split arguments into those of a model's class and those of `set_alignment`."""
+    of_alignment = alignment_parameters(cls).keys()
+    own = {name: value for name, value in arguments.items() if name not in of_alignment}
+    return own, {name: arguments[name] for name in arguments if name in of_alignment}
+
+
+def _aligned(model: M, alignment: Mapping[str, Any]) -> M:
+    if alignment and isinstance(model, BaseModel):
+        model.set_alignment(**alignment)
+    return model
 
 
 def _made(
@@ -223,11 +271,16 @@ class _Misplaced(Exception):  # noqa: N818
         self.keys = keys
 
 
-def _make_task(config: Config, name: str, entry: Located) -> BaseTask | EmbeddingTask:
+def _make_task(
+    config: Config, name: str, entry: Located, *, needs_images: bool
+) -> BaseTask | EmbeddingTask:
     settings = config.settings
     defaults: dict[str, Any] = {"name": name}
     if settings.images is not None:
         defaults["images_path"] = str(settings.images)
+    elif not needs_images:
+        # Names are relative to some folder, wherever it is.
+        defaults["images_path"] = str(config.path.resolve().parent)
     if settings.distance is not None:
         place = config.source.value["distance"].place
         try:
@@ -242,7 +295,7 @@ def _make_task(config: Config, name: str, entry: Located) -> BaseTask | Embeddin
     return task
 
 
-def _check_models(config: Config, name: str, entry: Located) -> list[BaseModel]:
+def _check_models(config: Config, name: str, entry: Located) -> list[AnyModel]:
     """Check all but the making."""
     _model_arguments(config, name, entry)
     return []
@@ -262,6 +315,9 @@ def _model_arguments(
     del arguments["name"]
     if settings.models[name].layers is not None:
         keys["extract_layers"] = "layers"
+    if settings.models[name].seeds is not None and issubclass(cls, RecordedModel):
+        sentence = f"'seeds' makes untrained networks. A {cls.__name__} has no network."
+        raise _Misplaced(("seeds",), sentence)
     if settings.models[name].seeds is not None:
         arguments.pop("seed", None)
         if arguments.pop("pretrained", False):
@@ -270,18 +326,19 @@ def _model_arguments(
     return cls, arguments, keys
 
 
-def _make_models(config: Config, name: str, entry: Located) -> list[BaseModel]:
+def _make_models(config: Config, name: str, entry: Located) -> list[AnyModel]:
     cls, arguments, keys = _model_arguments(config, name, entry)
     layers, seeds = config.settings.models[name].layers, config.settings.models[name].seeds
     if seeds is None:
         return [_call(lambda: make_model(cls, name, layers, arguments), keys)]
     if layers is not None:
         arguments["extract_layers"] = layers
-    factory = partial(cls, **arguments)
+    own, alignment = _own_and_alignment(cls, arguments)
+    factory = partial(cls, **own)
     return [
         _call(
-            lambda seed=seed: untrained_copy(  # type: ignore[misc]
-                factory, seed, name=f"{name}-seed{seed}", control=name
+            lambda seed=seed: _aligned(  # type: ignore[misc]
+                untrained_copy(factory, seed, name=f"{name}-seed{seed}", control=name), alignment
             ),
             keys,
         )
@@ -292,7 +349,7 @@ def _make_models(config: Config, name: str, entry: Located) -> list[BaseModel]:
 def _class_and_arguments(
     entry: Located, kind: str, own: set[str], defaults: Mapping[str, Any]
 ) -> tuple[Any, dict[str, Any], dict[str, str]]:
-    bases = (BaseModel,) if kind == "model" else (BaseTask, EmbeddingTask)
+    bases = _MODEL_BASES if kind == "model" else (BaseTask, EmbeddingTask)
     named = entry.value[kind]
     registry = MODELS if kind == "model" else TASKS
     try:

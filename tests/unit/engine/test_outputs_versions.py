@@ -32,6 +32,7 @@ from facebench import (
     CLIPModel,
     DinoModel,
     DlibResNetModel,
+    ModuleModel,
     TimmModel,
     TorchvisionModel,
     TransformersModel,
@@ -39,7 +40,8 @@ from facebench import (
 )
 from facebench.data import images
 from facebench.engine import forward
-from facebench.faces import chips, detection
+from facebench.experiment.registry import MODELS
+from facebench.faces import aligner, chips, detection, detectors, landmarks, templates, yunet
 from facebench.metrics import distances
 from facebench.models import (
     base,
@@ -48,13 +50,25 @@ from facebench.models import (
     dino,
     hub,
     layers,
+    recipe_matching,
     timm,
     torchvision,
     transformers,
     vgg16,
 )
+from facebench.models.architectures import (
+    cvlface_vit,
+    edgeface,
+    inception_resnet_v1,
+    ir,
+    iresnet,
+    mobilefacenet,
+    vgg_face,
+    vggface2,
+)
 from facebench.models.dlib import network as dlib_network
 from facebench.models.network_input import NetworkInput, network_input
+from facebench.models.recipe_model import RecipeModel
 from facebench.stimuli import render_face, sample_identity, sample_view
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "outputs_versions.json"
@@ -121,6 +135,35 @@ def cut() -> list[float]:
         *some(chips.face_chip(face).pixels, 12),
         *some(chips.face_chip(np.asarray(waves())).box),
     ]
+
+
+class FixedDetector:
+    name, identity, box_kind, longest_side = "fixed", "fixed 1", "whole", 640
+
+    def __init__(self, points: bool = True) -> None:
+        five = ((14.0, 15.0), (26.0, 14.0), (20.5, 21.0), (15.0, 27.0), (25.0, 26.0))
+        self.faces = [detection.Face((8.0, 5.0, 31.0, 36.0), 0.9, five if points else None)]
+
+    def __call__(self, _image: Any) -> list[detection.Face]:
+        return self.faces
+
+
+def cut_by_templates() -> list[float]:
+    found = []
+    for name in templates.TEMPLATES:
+        for detector in (FixedDetector(), FixedDetector(points=False)):
+            found += some(aligner.FaceAligner(name, detector)(np.asarray(waves())).pixels, 12)
+    return found
+
+
+def decoded_by_yunet() -> list[float]:
+    outputs = {}
+    for stride in (8, 16, 32):
+        for kind, width in {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}.items():
+            values = np.sin(np.arange((64 // stride) ** 2 * width) * 1.3) * 0.5 + 0.5
+            outputs[f"{kind}_{stride}"] = values.reshape(1, -1, width).astype(np.float32)
+    faces = yunet.decoded_faces(outputs, 64)
+    return [len(faces), *some([(*face.box, face.score, *np.ravel(face.points)) for face in faces])]
 
 
 def tiny_vgg16() -> list[float]:
@@ -204,6 +247,14 @@ def dlib_model() -> list[float]:
     return [*some(batch), *some(model.get_output(batch)["default"])]
 
 
+def recipe_model() -> list[float]:
+    cls = MODELS.get("mobilefacenet")
+    model = cls("it", pretrained=False, input={"channels": "rgb"}, device="cpu")
+    fill(model.model)
+    batch = model.preprocess(waves(112))[None]
+    return [*some(batch), *some(model.get_output(batch)["default"])]
+
+
 def measured() -> list[float]:
     left, right = np.sin(np.arange(24.0)).reshape(4, 6), np.cos(np.arange(24.0)).reshape(4, 6)
     left[3] = 0
@@ -223,15 +274,58 @@ def nothing() -> list[float]:
     return []
 
 
+ARCHITECTURES = [
+    cvlface_vit, edgeface, inception_resnet_v1, ir, iresnet, mobilefacenet, vgg_face, vggface2,
+]  # fmt: skip
+
+
+def parts_of(module: Any) -> dict[str, tuple[list[Any], Callable[[], list[float]]]]:
+    """List the networks of a module, each with the code it is made of."""
+    own = [value for value in vars(module).values() if _is_own(value, module)]
+    functions = [value for value in own if not isinstance(value, type)]
+    return {
+        value.outputs_version: ([value, *functions], nothing)
+        for value in own
+        if isinstance(value, type)
+    }
+
+
+def _is_own(value: Any, module: Any) -> bool:
+    is_code = inspect.isfunction(value) or isinstance(value, type)
+    return is_code and value.__module__ == module.__name__
+
+
 # Version → the code that it stands for, and numbers that this gives.
 PARTS: dict[str, tuple[list[Any], Callable[[], list[float]]]] = {
     images.open_image.outputs_version: ([images.open_image, images._as_rgb], decoded),
     chips.face_chip.outputs_version: (
         [
-            chips.face_chip, detection.find_face, detection._chosen, detection._reduced,
-            detection._centre, detection._off_centre, detection.central_square, detection.box_of,
+            chips.face_chip, detection.find_face, detection.choose_face, detection.reduced,
+            detection.reduced_size, detection._off_centre, detection.central_square,
+            detection.box_of, detection.scaled_rectangle,
         ],
         cut,
+    ),
+    detection.DlibHog.outputs_version: ([detection.DlibHog.__call__], cut),
+    detectors.DlibCnn.outputs_version: ([detectors.DlibCnn.__call__], nothing),
+    detectors.Mtcnn.outputs_version: (
+        [detectors.Mtcnn.__call__, detectors._of_facenet, detectors._of_mtcnn], nothing,
+    ),
+    yunet.YuNet.outputs_version: (
+        [
+            yunet.YuNet.__call__, yunet.YuNet._found, yunet._enlarged, yunet.decoded_faces,
+            yunet._without_overlap, yunet._any_size,
+        ],
+        decoded_by_yunet,
+    ),
+    aligner.FaceAligner.outputs_version: (
+        [
+            aligner.FaceAligner.__call__, aligner.FaceAligner._face, aligner.FaceAligner._cut,
+            aligner.FaceAligner._landmarks, aligner._holds, aligner._distance, aligner._middle,
+            landmarks.five_of_68, templates.similarity_transform, templates.points_chip,
+            templates.box_chip, templates.box_as,
+        ],
+        cut_by_templates,
     ),
     BaseModel.outputs_version: (
         [
@@ -254,6 +348,10 @@ PARTS: dict[str, tuple[list[Any], Callable[[], list[float]]]] = {
             hub.vision_part, hub.processed,
         ],
         tiny_clip,
+    ),
+    ModuleModel.outputs_version: (
+        [ModuleModel._default_preprocess, ModuleModel._forward, ModuleModel._picked],
+        nothing,
     ),
     NetworkInput.outputs_version: ([NetworkInput.__call__, NetworkInput._sized], prepared),
     TimmModel.outputs_version: (
@@ -282,8 +380,9 @@ PARTS: dict[str, tuple[list[Any], Callable[[], list[float]]]] = {
     DlibResNetModel.outputs_version: (
         [
             DlibResNetModel._default_preprocess, DlibResNetModel._forward,
-            dlib_network.pixels_to_input, chips.face_chip, detection.find_face, detection._chosen,
-            detection._reduced, detection._off_centre, detection.central_square,
+            dlib_network.pixels_to_input, aligner.FaceAligner.__call__, aligner.FaceAligner._face,
+            aligner.FaceAligner._cut, detection.choose_face, detection.reduced,
+            detection.reduced_size, detection._off_centre, detection.central_square,
         ],
         dlib_model,
     ),
@@ -296,6 +395,19 @@ PARTS: dict[str, tuple[list[Any], Callable[[], list[float]]]] = {
         [dlib_network.DlibResNet.__init__, dlib_network.DlibResNet.forward, dlib_network._stage],
         nothing,
     ),
+    RecipeModel.outputs_version: (
+        [
+            RecipeModel._read_weights, RecipeModel._build_model, RecipeModel._default_preprocess,
+            RecipeModel._forward, recipe_matching.build_network, recipe_matching.find_part,
+            recipe_matching._renamed, vgg_face,
+        ],
+        recipe_model,
+    ),
+    **{
+        version: parts
+        for module in ARCHITECTURES
+        for version, parts in parts_of(module).items()
+    },
     distances._OUTPUTS_VERSION: (
         [
             distances.cosine, distances._cosine_distance, distances.minkowski,
@@ -385,7 +497,7 @@ def test_everything_that_declares_a_version_is_recorded() -> None:
 FAMILIES = [base, clip, dino, timm, torchvision, transformers, vgg16, dlib_network]
 
 
-@pytest.mark.parametrize("module", FAMILIES)
+@pytest.mark.parametrize("module", [*FAMILIES, *ARCHITECTURES])
 def test_every_network_and_family_declares_a_version(module: Any) -> None:
     for value in vars(module).values():
         if (
