@@ -21,8 +21,11 @@ from facebench.models.dino import DinoModel
 from facebench.models.dlib_resnet import DlibResNetModel
 from facebench.models.onnx import OnnxModel
 from facebench.models.recipes import RECIPES
+from facebench.models.timm import TimmModel
 from facebench.models.torch_export import ExportedModel
 from facebench.models.torchscript import TorchScriptModel
+from facebench.models.torchvision import TorchvisionModel
+from facebench.models.transformers import TransformersModel
 from facebench.models.vgg16 import Vgg16Model
 from facebench.testing import MODEL_CHECKS, Check, ModelCase
 from support import whole_networks
@@ -87,6 +90,40 @@ def clip_case(folder_name: str) -> Callable[[pytest.FixtureRequest], Case]:
             [f"{encoder}.0", f"{encoder}.1.mlp", "visual_projection"],
             32,
             12,
+        )
+
+    return case
+
+
+def timm_case(_request: pytest.FixtureRequest) -> Case:
+    pytest.importorskip("timm")
+    return Case(
+        lambda layers=None: TimmModel("timm", "test_resnet", None, layers, pretrained=False),
+        ["conv1", "layer1.0", "layer2", "global_pool", "fc"],
+        160,
+        96,
+    )
+
+
+def torchvision_case(_request: pytest.FixtureRequest) -> Case:
+    return Case(
+        lambda layers=None: TorchvisionModel(
+            "torchvision", "shufflenet_v2_x0_5", None, layers, pretrained=False
+        ),
+        ["conv1", "maxpool", "stage2.0", "conv5", "fc"],
+        224,
+        1024,
+    )
+
+
+def transformers_case(pooling: str, outputs: int) -> Callable[[pytest.FixtureRequest], Case]:
+    def case(request: pytest.FixtureRequest) -> Case:
+        folder = request.getfixturevalue("dino_registers_folder")
+        return Case(
+            lambda layers=None: TransformersModel("transformers", folder, layers, pooling=pooling),
+            ["embeddings", "encoder.layer.0", "encoder.layer.1.norm1", "layernorm"],
+            28,
+            outputs,
         )
 
     return case
@@ -169,6 +206,10 @@ CASES = {
     "dino-tokens": dino_case("tokens", 16 * 5),
     "clip": clip_case("clip_folder"),
     "clip-vision": clip_case("clip_vision_folder"),
+    "timm": timm_case,
+    "torchvision": torchvision_case,
+    "transformers-mean": transformers_case("mean", 16),
+    "transformers-tokens": transformers_case("tokens", 16 * 8),
     "dlib": dlib_case(align=False),
     "dlib-aligned": dlib_case(align=True),
     "onnx": file_case(
