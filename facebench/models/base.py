@@ -19,6 +19,7 @@ from facebench.models.checkpoints import StateDict, count_identities, load_into,
 from facebench.models.layer_search import by_pattern, find_layers, leaf_layers
 from facebench.models.layers import LayerRecorder, batch_output, flat_copy
 from facebench.models.trials import own_batch, set_eval, settle_layers, try_another_number
+from facebench.models.views import FlipMode, check_views, through_views
 from facebench.types import StrPath
 
 __all__ = ["BaseModel"]
@@ -96,6 +97,8 @@ class BaseModel(ABC):
     control: str | None = None
     # Height and width that the network is made for; a run warns of others. None: any.
     input_size: tuple[int, int] | None = None
+    # Mirror images and crops that are sent through the network too; of instances, where set.
+    views: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -243,6 +246,52 @@ class BaseModel(ABC):
         if type(self)._default_preprocess is BaseModel._default_preprocess:
             _imagenet_transform()  # now, rather than once in each process that decodes
 
+    def set_views(
+        self,
+        flip: FlipMode | None = None,
+        crops: int | None = None,
+        *,
+        crop_scale: float | None = None,
+    ) -> BaseModel:
+        """Have several views of every image sent through the network, and their layers combined.
+
+        Views are made of the preprocessed image, so the mirror image is that of the aligned face.
+        Each layer's outputs are combined number by number, hooked layers' too: those of a
+        convolution are not mirrored back.
+
+        Parameters
+        ----------
+        flip : {'sum', 'concat', 'mean'}, optional
+            The image and its mirror image: added, one behind the other, or averaged.
+        crops : {5, 10}, optional
+            The four corners and the centre, resized to the image's own size and averaged; 10 adds
+            their mirror images. With `flip`, the crops of either side are averaged first.
+        crop_scale : float, default 0.875
+            Height and width of a crop as a fraction of the image's.
+
+        Returns
+        -------
+        BaseModel
+            Itself.
+
+        Raises
+        ------
+        InputError
+            If a value is another one, or the class reads its layers in a way of its own.
+        """
+        views = check_views(flip, crops, crop_scale)
+        own = type(self)
+        if views is not None and own.get_output is not BaseModel.get_output:
+            msg = (
+                f"{own.__name__} overrides get_output, so 'flip' and 'crops' cannot be set: it "
+                "would not be known what they apply to. Let it override _forward instead."
+            )
+            raise InputError(msg)
+        vars(self).pop("views", None)
+        if views is not None:
+            self.views = views
+        return self
+
     def preprocess(self, image: Image.Image) -> torch.Tensor:
         """Turn an RGB image into the network's input.
 
@@ -314,6 +363,14 @@ class BaseModel(ABC):
             If a layer returns no batch of vectors, or is never reached.
         """
         batch = input_tensor.unsqueeze(0) if input_tensor.ndim == 3 else input_tensor
+        if self.views is None:
+            return self._output_of(batch)
+        return {
+            layer: rows.flatten(1)
+            for layer, rows in through_views(self.views, batch, self._output_of).items()
+        }
+
+    def _output_of(self, batch: torch.Tensor) -> dict[str, torch.Tensor]:
         settle_layers(self, batch)
         placed = self._placed(batch)
         n_images = placed.shape[0]
@@ -358,6 +415,11 @@ class BaseModel(ABC):
         """
         if type(self).get_output is not BaseModel.get_output:
             return self.get_output(batch)
+        if self.views is None:
+            return self._layers_of(batch, limit)
+        return through_views(self.views, batch, lambda view: self._layers_of(view, limit))
+
+    def _layers_of(self, batch: torch.Tensor, limit: int | None) -> dict[str, torch.Tensor]:
         settle_layers(self, batch)
         batch = self._placed(batch)
         n_images = batch.shape[0]
