@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +37,10 @@ class Embeddings:
     streamed : dict of str to dict of str to array, shape [P]
         Wide layer → task → the distance of each of the task's pair rows; NaN where an image could
         not be read.
+    blocks : sequence of slice
+        Where the members of an ensemble are in a row whose distances are to be averaged.
+    normalisers : dict of str to callable
+        Task → what normalises its distances, see `facebench.run.wrapping`.
     """
 
     layers: dict[str, FloatArray] = field(default_factory=dict)
@@ -46,3 +51,5 @@ class Embeddings:
     rows: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.intp), compare=False)
     names: list[str] = field(default_factory=list)
     streamed: dict[str, dict[str, Float64Array]] = field(default_factory=dict)
+    blocks: Sequence[slice] = ()
+    normalisers: dict[str, Callable[..., Float64Array]] = field(default_factory=dict)

@@ -13,7 +13,7 @@ __all__ = ["named_file", "with_absolute_paths"]
 # Where files are named, by which keys.
 _NAMING = ("models", "tasks", "plugins", "distance")
 _CLASSES = ("model", "task", "plugins", "distance", "distance_metric", "correlation")
-_PATHS = ("pairs", "images", "weights", "path", "folder", "file")
+_PATHS = ("pairs", "images", "weights", "path", "folder", "file", "centre", "whiten", "cohort")
 
 
 def with_absolute_paths(config: Config) -> dict[str, Any]:

@@ -218,6 +218,7 @@ MODELS = Registry(
         "clip": "facebench.models.clip:CLIPModel",
         "dinov2": "facebench.models.dino:DinoModel",
         "dlib-resnet": "facebench.models.dlib_resnet:DlibResNetModel",
+        "ensemble": "facebench.models.ensemble:EnsembleModel",
         "vgg16": "facebench.models.vgg16:Vgg16Model",
     },
 )

@@ -14,6 +14,7 @@ from torch.nn.parameter import is_lazy
 
 from facebench.columns import DEFAULT_LAYER
 from facebench.data.images import open_image
+from facebench.data.tables import as_path
 from facebench.errors import InputError, LayerOutputError, ModelError
 from facebench.models.checkpoints import StateDict, count_identities, load_into, read_checkpoint
 from facebench.models.layer_search import by_pattern, find_layers, leaf_layers
@@ -99,6 +100,8 @@ class BaseModel(ABC):
     input_size: tuple[int, int] | None = None
     # Mirror images and crops that are sent through the network too; of instances, where set.
     views: dict[str, Any] | None = None
+    # What other images embeddings are centred or whitened by, see `set_fitting`.
+    fitting: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -290,6 +293,59 @@ class BaseModel(ABC):
         vars(self).pop("views", None)
         if views is not None:
             self.views = views
+        return self
+
+    def set_fitting(
+        self,
+        centre: StrPath | None = None,
+        whiten: StrPath | None = None,
+        *,
+        shrinkage: float | None = None,
+    ) -> BaseModel:
+        """Have a run centre or whiten the embeddings of every layer, fitted on other images.
+
+        A run embeds these images first, and refuses them where one of them is evaluated too (by
+        its content). Images without a face are left out of them. `get_output` gives embeddings as
+        the network has them.
+
+        Parameters
+        ----------
+        centre : str or Path, optional
+            Images whose mean embedding is subtracted: a folder, a .bin pack, or a CSV file with a
+            column ``image`` of names relative to its own folder.
+        whiten : str or Path, optional
+            Images by whose embeddings all are centred and multiplied by the inverse root of their
+            covariance, see `facebench.metrics.whitening`.
+        shrinkage : float, optional
+            How far the covariance is drawn towards a multiple of the identity, 0 … 1; None takes
+            Ledoit and Wolf's estimate.
+
+        Returns
+        -------
+        BaseModel
+            Itself.
+
+        Raises
+        ------
+        InputError
+            If both are given, or a value is another one.
+        """
+        if centre is not None and whiten is not None:
+            msg = "Whitening centres too: give 'centre' or 'whiten' to a model, not both."
+            raise InputError(msg)
+        is_share = isinstance(shrinkage, int | float) and not isinstance(shrinkage, bool)
+        if shrinkage is not None and (whiten is None or not is_share or not 0 <= shrinkage <= 1):
+            msg = (
+                "The 'shrinkage' of a model must be a number from 0 to 1, together with 'whiten'. "
+                f"Got {shrinkage!r} instead."
+            )
+            raise InputError(msg)
+        kind = "centre" if whiten is None else "whiten"
+        images = centre if whiten is None else whiten
+        vars(self).pop("fitting", None)
+        if images is not None:
+            as_path(images, kind)
+            self.fitting = {"kind": kind, "images": images, "shrinkage": shrinkage}
         return self
 
     def preprocess(self, image: Image.Image) -> torch.Tensor:

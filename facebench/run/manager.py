@@ -25,7 +25,6 @@ from facebench.engine import (
     ModelRecord,
     PairsOfTask,
     Settings,
-    run_model,
 )
 from facebench.engine.devices import embed_on_devices
 from facebench.engine.forward import Precision
@@ -53,6 +52,7 @@ from facebench.run.face_failures import FaceFailures, count_failures, images_wit
 from facebench.run.failures import Failures, note_failure, raise_failures
 from facebench.run.measurement import AnyTask, Measured, measure, measure_items
 from facebench.run.task_images import TaskImages, image_names, images_of, paths_of
+from facebench.run.wrapping import check_wrappers, run_wrapped
 from facebench.store import EmbeddingStore, open_store
 from facebench.store.rows import StoreDtype
 from facebench.tasks.base import BaseTask
@@ -430,6 +430,7 @@ class MultiModelTaskManager:
                 images[task.name] = images_of(task)
         settings = self._settings()
         there = [task for task in tasks if task.name in images]
+        check_wrappers(models, there, images, self._store)
         made = made_by_task(images)
         model_plans: list[ModelPlan] = []
         warnings: list[str] = []
@@ -551,6 +552,7 @@ class MultiModelTaskManager:
             msg = f"A run needs models and tasks. Got {len(models)} models and {len(tasks)} tasks."
             raise InputError(msg)
         images = {task.name: images_of(task) for task in tasks}
+        check_wrappers(models, tasks, images, self._store)
         folder = export_folder(export_path)
         failures: Failures = []
         estimator = Estimator()
@@ -606,12 +608,13 @@ class MultiModelTaskManager:
         settings = self._settings()
         try:
             embed_on_devices(model, request, settings, self.devices)
-            embeddings = run_model(
+            embeddings = run_wrapped(
                 model,
+                tasks,
                 request,
                 settings,
-                on_first_outputs=lambda outputs: refused.update(_prove_metrics(tasks, outputs)),
-                record=record,
+                lambda outputs: refused.update(_prove_metrics(tasks, outputs)),
+                record,
             )
         except (ImageError, StoreError):
             raise
