@@ -14,13 +14,12 @@ from torch.nn.parameter import is_lazy
 
 from facebench.columns import DEFAULT_LAYER
 from facebench.data.images import open_image
-from facebench.data.tables import as_path
 from facebench.errors import InputError, LayerOutputError, ModelError
 from facebench.models.checkpoints import StateDict, count_identities, load_into, read_checkpoint
 from facebench.models.layer_search import by_pattern, find_layers, leaf_layers
 from facebench.models.layers import LayerRecorder, batch_output, flat_copy
+from facebench.models.options import ModelOptions
 from facebench.models.trials import own_batch, set_eval, settle_layers, try_another_number
-from facebench.models.views import FlipMode, check_views, through_views
 from facebench.types import StrPath
 
 __all__ = ["BaseModel"]
@@ -30,7 +29,7 @@ _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-class BaseModel(ABC):
+class BaseModel(ModelOptions, ABC):
     """One network, or several layers of it, that turns face images into vectors.
 
     A model of your own is a subclass with two methods:
@@ -98,10 +97,6 @@ class BaseModel(ABC):
     control: str | None = None
     # Height and width that the network is made for; a run warns of others. None: any.
     input_size: tuple[int, int] | None = None
-    # Mirror images and crops that are sent through the network too; of instances, where set.
-    views: dict[str, Any] | None = None
-    # What other images embeddings are centred or whitened by, see `set_fitting`.
-    fitting: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -249,105 +244,6 @@ class BaseModel(ABC):
         if type(self)._default_preprocess is BaseModel._default_preprocess:
             _imagenet_transform()  # now, rather than once in each process that decodes
 
-    def set_views(
-        self,
-        flip: FlipMode | None = None,
-        crops: int | None = None,
-        *,
-        crop_scale: float | None = None,
-    ) -> BaseModel:
-        """Have several views of every image sent through the network, and their layers combined.
-
-        Views are made of the preprocessed image, so the mirror image is that of the aligned face.
-        Each layer's outputs are combined number by number, hooked layers' too: those of a
-        convolution are not mirrored back.
-
-        Parameters
-        ----------
-        flip : {'sum', 'concat', 'mean'}, optional
-            The image and its mirror image: added, one behind the other, or averaged.
-        crops : {5, 10}, optional
-            The four corners and the centre, resized to the image's own size and averaged; 10 adds
-            their mirror images. With `flip`, the crops of either side are averaged first.
-        crop_scale : float, default 0.875
-            Height and width of a crop as a fraction of the image's.
-
-        Returns
-        -------
-        BaseModel
-            Itself.
-
-        Raises
-        ------
-        InputError
-            If a value is another one, or the class reads its layers in a way of its own.
-        """
-        views = check_views(flip, crops, crop_scale)
-        own = type(self)
-        if views is not None and own.get_output is not BaseModel.get_output:
-            msg = (
-                f"{own.__name__} overrides get_output, so 'flip' and 'crops' cannot be set: it "
-                "would not be known what they apply to. Let it override _forward instead."
-            )
-            raise InputError(msg)
-        vars(self).pop("views", None)
-        if views is not None:
-            self.views = views
-        return self
-
-    def set_fitting(
-        self,
-        centre: StrPath | None = None,
-        whiten: StrPath | None = None,
-        *,
-        shrinkage: float | None = None,
-    ) -> BaseModel:
-        """Have a run centre or whiten the embeddings of every layer, fitted on other images.
-
-        A run embeds these images first, and refuses them where one of them is evaluated too (by
-        its content). Images without a face are left out of them. `get_output` gives embeddings as
-        the network has them.
-
-        Parameters
-        ----------
-        centre : str or Path, optional
-            Images whose mean embedding is subtracted: a folder, a .bin pack, or a CSV file with a
-            column ``image`` of names relative to its own folder.
-        whiten : str or Path, optional
-            Images by whose embeddings all are centred and multiplied by the inverse root of their
-            covariance, see `facebench.metrics.whitening`.
-        shrinkage : float, optional
-            How far the covariance is drawn towards a multiple of the identity, 0 … 1; None takes
-            Ledoit and Wolf's estimate.
-
-        Returns
-        -------
-        BaseModel
-            Itself.
-
-        Raises
-        ------
-        InputError
-            If both are given, or a value is another one.
-        """
-        if centre is not None and whiten is not None:
-            msg = "Whitening centres too: give 'centre' or 'whiten' to a model, not both."
-            raise InputError(msg)
-        is_share = isinstance(shrinkage, int | float) and not isinstance(shrinkage, bool)
-        if shrinkage is not None and (whiten is None or not is_share or not 0 <= shrinkage <= 1):
-            msg = (
-                "The 'shrinkage' of a model must be a number from 0 to 1, together with 'whiten'. "
-                f"Got {shrinkage!r} instead."
-            )
-            raise InputError(msg)
-        kind = "centre" if whiten is None else "whiten"
-        images = centre if whiten is None else whiten
-        vars(self).pop("fitting", None)
-        if images is not None:
-            as_path(images, kind)
-            self.fitting = {"kind": kind, "images": images, "shrinkage": shrinkage}
-        return self
-
     def preprocess(self, image: Image.Image) -> torch.Tensor:
         """Turn an RGB image into the network's input.
 
@@ -419,12 +315,7 @@ class BaseModel(ABC):
             If a layer returns no batch of vectors, or is never reached.
         """
         batch = input_tensor.unsqueeze(0) if input_tensor.ndim == 3 else input_tensor
-        if self.views is None:
-            return self._output_of(batch)
-        return {
-            layer: rows.flatten(1)
-            for layer, rows in through_views(self.views, batch, self._output_of).items()
-        }
+        return self._through_views(batch, self._output_of)
 
     def _output_of(self, batch: torch.Tensor) -> dict[str, torch.Tensor]:
         settle_layers(self, batch)
@@ -471,9 +362,7 @@ class BaseModel(ABC):
         """
         if type(self).get_output is not BaseModel.get_output:
             return self.get_output(batch)
-        if self.views is None:
-            return self._layers_of(batch, limit)
-        return through_views(self.views, batch, lambda view: self._layers_of(view, limit))
+        return self._through_views(batch, lambda view: self._layers_of(view, limit))
 
     def _layers_of(self, batch: torch.Tensor, limit: int | None) -> dict[str, torch.Tensor]:
         settle_layers(self, batch)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from torch import nn
@@ -91,7 +91,7 @@ class EnsembleModel(BaseModel):
             {str(place): member.model for place, member in enumerate(self.members)}
         )
 
-    def set_views(self, *views: Any, **more: Any) -> BaseModel:
+    def set_views(self, *views: Any, **more: Any) -> Self:
         """Refuse: its input is no picture but those of all members."""
         if any(view is not None for view in (*views, *more.values())):
             msg = "Set 'flip' and 'crops' on the members of an ensemble, not on the ensemble."

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from facebench.errors import InputError
 
-__all__ = ["FlipMode", "check_views", "through_views"]
+__all__ = ["FlipMode", "Layers", "check_views", "through_views"]
 
 FlipMode: TypeAlias = Literal["sum", "concat", "mean"]
 Layers: TypeAlias = dict[str, torch.Tensor]

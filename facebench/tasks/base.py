@@ -15,9 +15,9 @@ from facebench.columns import CONDITION
 from facebench.data.estimates import InfluenceKind
 from facebench.data.pairs import as_path, read_pairs, require_column, require_numbers
 from facebench.errors import InputError
-from facebench.metrics.score_normalisation import NORM_KINDS
 from facebench.tasks.facts import HumanReference, TaskFacts, described
 from facebench.tasks.measures import Measure
+from facebench.tasks.options import TaskOptions
 from facebench.tasks.shared.distance_metric import DistanceMetric
 from facebench.tasks.shared.groupings import pair_groupings
 from facebench.tasks.shared.pairs_table import PairsTable
@@ -31,7 +31,7 @@ __all__ = ["DECIMALS", "BaseTask", "RoundedTask", "round_measures"]
 DECIMALS = 5
 
 
-class BaseTask(ABC):
+class BaseTask(TaskOptions, ABC):
     """One question asked of every network, through the distances of image pairs.
 
     A task of your own is a subclass with two methods, which declares what it measures:
@@ -76,8 +76,6 @@ class BaseTask(ABC):
         What the data are a sample of: 'people', 'images', 'pairs' …
     human_references : sequence of HumanReference
         What people do, and where it is published.
-    score_norm : dict or None
-        How distances are normalised, see `set_score_norm`.
     true_label, condition_column, group_column : str or None
         Columns of the pairs file, if it has any, that say whether a pair shows one person, and
         its condition or group: reports then draw error curves, and count by condition.
@@ -98,7 +96,6 @@ class BaseTask(ABC):
     true_label: str | None = None
     condition_column: str | None = None
     group_column: str | None = None
-    score_norm: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -131,64 +128,6 @@ class BaseTask(ABC):
     def distance_metric(self, function: MetricFunction) -> None:
         self._distance_metric = DistanceMetric(function, owner=type(self).__name__)
         self._name_distance()
-
-    def _name_distance(self) -> None:
-        norm = "" if self.score_norm is None else f", {self.score_norm['kind']}-norm"
-        self.distance_metric_name = self._distance_metric.name + norm
-
-    def set_score_norm(
-        self, kind: str | None, cohort: StrPath | None = None, top: int | None = None
-    ) -> BaseTask:
-        """Have a run normalise the distances by those to a cohort of other people.
-
-        A run embeds the cohort with every model, and refuses it where one of its images, or people,
-        is evaluated too. Images without a face are left out of it.
-
-        Parameters
-        ----------
-        kind : {'z', 't', 's', 'as'} or None
-            See `facebench.metrics.score_normalisation.normalise`; None takes distances as they are.
-        cohort : str or Path
-            Images of other people: a folder of NAME/*.jpg, a .bin pack, or a CSV file with a column
-            ``image`` of names relative to its own folder.
-        top : int, default 300
-            For 'as': how many nearest cohort images count; all of them where there are fewer.
-
-        Returns
-        -------
-        BaseTask
-            Itself.
-
-        Raises
-        ------
-        InputError
-            If a value is another one.
-        """
-        if kind is None:
-            self.score_norm = None
-            self._name_distance()
-            return self
-        short = kind.removesuffix("-norm").lower() if isinstance(kind, str) else kind
-        if short not in NORM_KINDS:
-            msg = (
-                "The 'kind' of score normalisation must be one of "
-                f"{', '.join(map(repr, NORM_KINDS))}. Got {kind!r} instead."
-            )
-            raise InputError(msg)
-        if cohort is None:
-            msg = "Score normalisation needs a 'cohort': a folder of images of other people."
-            raise InputError(msg)
-        as_path(cohort, "cohort")
-        is_number = isinstance(top, int) and not isinstance(top, bool)
-        if top is not None and (short != "as" or not is_number or top < 2):
-            msg = (
-                "The 'top' of score normalisation must be a number of cohort images from 2 on, "
-                f"together with kind 'as'. Got {top!r} instead."
-            )
-            raise InputError(msg)
-        self.score_norm = {"kind": short, "cohort": cohort, "top": top}
-        self._name_distance()
-        return self
 
     def facts(self) -> TaskFacts:
         """Describe the task for reports and comparisons.

@@ -40,8 +40,12 @@ ELSEWHERE = {
     "metrics/uncertainty/rating_resamples": "unit/metrics/ratings/test_pairs.py",
     "models/aligning": "integration/test_on_no_face.py",
     "models/hub": "unit/models/test_dino.py",
+    "models/options": "unit/models/test_views.py",
     "models/trials": "unit/models/test_base.py",
     "parity/outcome": "unit/parity/test_grid_rules.py",
+    # Of whole runs: what tasks and models are told is seen in the distances.
+    "run/pair_distances": "unit/run/test_wrapping.py",
+    "tasks/options": "unit/run/test_wrapping.py",
     "stimuli/blending": "unit/stimuli/test_spacing.py",
     "stimuli/*": "unit/stimuli/test_conditions.py",
     "tasks/shared/effect_*": "unit/tasks/test_effect.py",
