@@ -6,7 +6,7 @@ Every world has people who differ in how hard they are, and two networks of equa
 find other people hard: people × network interaction, and noise of each person's own. Coverage is
 the share of intervals that hold the mean of the measure over all worlds, size the share of worlds
 with P < .05. With 400 worlds the Monte-Carlo error is about ±.008 for coverage (two networks each)
-and ±.011 for size. All of it takes about half an hour of one core; FILE (JSON) keeps what is done,
+and ±.011 for size. All of it takes about an hour of one core; FILE (JSON) keeps what is done,
 so that a run may be stopped.
 """
 
@@ -18,8 +18,11 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from page_blocks import filled, table
+from sklearn.metrics.pairwise import euclidean_distances
 
+from facebench import TemplateVerificationTask
 from facebench.metrics.accuracy import kfold_accuracy, kfold_decisions
 from facebench.metrics.folds import make_folds
 from facebench.metrics.uncertainty.correlation_influence import (
@@ -29,6 +32,7 @@ from facebench.metrics.uncertainty.correlation_influence import (
 )
 from facebench.metrics.uncertainty.influence import (
     auc_influence,
+    eer_influence,
     linear_replicates,
     mean_influence,
     relative_difference_influence,
@@ -49,8 +53,18 @@ NOISE = {".85": 0.77, ".98": 0.38}
 IMAGES, DIMENSIONS, SHARED = 5, 8, 0.6
 FAR = (0.1, 0.01)
 LAYERS = 16
-SHARES = {"AUC": "auc", "EER": "eer", "Accuracy": "accuracy", "Best accuracy": "accuracy"}
-MEASURES = ("AUC", "Accuracy", "EER", "d'", "TAR@.1", "TAR@.01", "Best accuracy")
+SHARES = {
+    "AUC": "auc",
+    "EER": "eer",
+    "Accuracy": "accuracy",
+    "Oracle accuracy": "accuracy",
+    "Youden accuracy": "accuracy",
+}
+MEASURES = (
+    *("AUC", "Accuracy", "EER", "d'", "TAR@.1", "TAR@.01"),
+    *("Oracle accuracy", "Youden accuracy"),
+)
+TEMPLATES = ("AUC", "EER", "TAR@FAR=0.1", "Oracle Accuracy")
 CORRELATIONS = ("Pearson", "Spearman", "Kendall", "Mean", "Relative difference")
 
 Cell = tuple[float, float, float]
@@ -100,9 +114,10 @@ def verification(
     found = {
         "AUC": linear_replicates(auc_influence(labels, distances, **way), groups.shared),
         "Accuracy": Replicates(crossed.mean, fold_accuracy_replicates(right, folds, groups)),
-        "EER": made["eer"],
+        "EER": linear_replicates(eer_influence(labels, distances, **way), groups.shared),
         "d'": made["dprime"],
-        "Best accuracy": youden_accuracy_jackknife(labels, -distances, groups),
+        "Oracle accuracy": made["best accuracy"],
+        "Youden accuracy": youden_accuracy_jackknife(labels, -distances, groups),
     }
     n_impostor = int((labels == 0).sum())
     found |= {
@@ -194,6 +209,54 @@ def images_design(n_images: int, n_worlds: int) -> dict[str, Cell]:
     )
 
 
+def templates_design(n_people: int, n_worlds: int) -> dict[str, Cell]:
+    """Simulate worlds of templates of three photographs, three of each person, through the task."""
+    people = np.repeat(np.arange(n_people), 3)
+    images = pd.DataFrame(
+        {"template": np.repeat(np.arange(people.size), 3), "identity": np.repeat(people, 3)}
+    )
+    images["image"] = np.arange(len(images))
+    rng = np.random.default_rng([n_people, 3])
+    first, second = np.triu_indices(people.size, 1)
+    same = people[first] == people[second]
+    other = rng.choice(np.flatnonzero(~same), int(same.sum()), replace=False)
+    chosen = np.concatenate((np.flatnonzero(same), other))
+    pairs_table = pd.DataFrame(
+        {"template1": first[chosen], "template2": second[chosen], "same": same[chosen].astype(int)}
+    )
+    task = TemplateVerificationTask(
+        "simulated", images, pairs_table, ".", euclidean_distances, normalise="none", far=(0.1,)
+    )
+    worlds = []
+    for _ in range(n_worlds):
+        centres = rng.normal(size=(n_people, 1, 1, DIMENSIONS))
+        photographs = rng.normal(size=(n_people, 3, 3, DIMENSIONS))
+        # What the photographs of a template have in common: a place and a day.
+        common = rng.normal(size=(n_people, 3, 1, DIMENSIONS))
+        hard = rng.normal(size=(n_people, 1, 1, 1))
+        world = []
+        for _ in range(2):
+            spread = np.exp(0.35 * mixed(rng, hard, 0.3))
+            seen = mixed(rng, centres) + spread * (
+                0.7 * mixed(rng, common) + 0.7 * mixed(rng, photographs)
+            )
+            items = task.compute_items(seen.reshape(-1, DIMENSIONS))
+            items = items.assign(layer_name="simulated")
+            row, left = task.compute_task_performance(items).iloc[0], task.left_out(items)
+            world.append(
+                {
+                    name: (
+                        left.of(None, name, row[name]),
+                        row[f"{name} CI Low"],
+                        row[f"{name} CI High"],
+                    )
+                    for name in TEMPLATES
+                }
+            )
+        worlds.append(world)
+    return measured(worlds)
+
+
 def layers_design(n_people: int, n_worlds: int) -> dict[str, float]:
     """Compare two equal networks in 16 layers: how often is any P below .05?
 
@@ -247,16 +310,24 @@ def main() -> None:
         return known[key]
 
     n_worlds = arguments.worlds
-    rows, images, layers = [], [], []
+    rows, images, layers, templates = [], [], [], []
     for n_people, design, area in product(arguments.people, ("sparse", "all"), NOISE):
         # All pairs of 100 people are 125,000.
-        number = n_worlds if n_people * (design == "all") < 100 else max(1, n_worlds // 8)
+        number = n_worlds if n_people * (design == "all") < 100 else max(1, n_worlds // 10)
         simulate = partial(verification_design, n_people, design, NOISE[area], number)
         found = cells(f"{n_people} {design} {area}", number, simulate)
         shares = (shown(found.get(name)) for name in MEASURES)
         rows.append((n_people, design, area, found["worlds"], *shares))
+    for n_people in (n for n in arguments.people if n <= 30):
+        found = cells(
+            f"{n_people} templates", n_worlds, partial(templates_design, n_people, n_worlds)
+        )
+        shares = (shown(found[name]) for name in TEMPLATES)
+        templates.append((n_people, found["worlds"], *shares))
     for n_images in (8, 12, 24, 48):
-        found = cells(f"{n_images} images", n_worlds, partial(images_design, n_images, n_worlds))
+        # Worlds of few images take milliseconds.
+        many = 5 * n_worlds
+        found = cells(f"{n_images} images", many, partial(images_design, n_images, many))
         images.append((n_images, found["worlds"], *(shown(found[name]) for name in CORRELATIONS)))
     for n_people in arguments.people:
         if n_people <= 30:
@@ -268,6 +339,7 @@ def main() -> None:
     blocks = {
         "verification": table(("People", "Pairs", "AUC about", "Worlds", *MEASURES), rows),
         "correlations": table(("Images", "Worlds", *CORRELATIONS), images),
+        "templates": table(("People", "Worlds", *TEMPLATES), templates),
         "layers": table(
             ("People", "Worlds", "Each layer's P", "Holm", "Maximum statistic"), layers
         ),

@@ -13,11 +13,13 @@ import argparse
 import json
 import tempfile
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from page_blocks import filled, table
+from scipy.special import ndtr
 
 from facebench import EffectTask, GroupErrorTask
 from facebench.metrics.groups import fairness_replicates
@@ -51,26 +53,89 @@ def _rows(people: list[tuple[str, str]], condition: str, images: int) -> list[tu
     return rows
 
 
-def paired(n_people: int) -> tuple[EffectTask, World]:
+def paired(n_people: int, shift: float = 0.0) -> tuple[EffectTask, World]:
     """Pair two images of each person in both conditions: mean distance."""
     names = [(f"p{k:03d}", f"p{k:03d}") for k in range(n_people)]
     task = _table([("a", names, 2), ("b", names, 2)], measure="mean distance")
 
     def world(rng: np.random.Generator) -> np.ndarray:
         own = rng.normal(size=n_people) * 0.2
-        return 1.5 + np.concatenate([own + 0.1 * rng.normal(size=n_people) for _ in "ab"])
+        noise = 0.1 * rng.normal(size=(2, n_people))
+        return 1.5 + np.concatenate((own + shift + noise[0], own + noise[1]))
 
     return task, world
 
 
-def unpaired(n_people: int, spreads: tuple[float, float]) -> tuple[EffectTask, World]:
+def factorial(n_people: int, between: bool) -> tuple[EffectTask, World]:
+    """Cross two factors: mean distance, everyone in all four cells, or in those of one level.
+
+    The first factor has an effect, the second and their interaction have none.
+    """
+    rows, person, first = [], [], []
+    for one in "ab":
+        for other in "cd":
+            for k in range(n_people):
+                if between and (k % 2 == 0) != (one == "a"):
+                    continue
+                name = f"p{k:03d}"
+                cell = f"{one}{other}"
+                images = (f"{cell}/{name}/0.png", f"{cell}/{name}/1.png")
+                rows.append((*images, one, other, name, name, 1))
+                person.append(k)
+                first.append(one == "a")
+    columns = ["img1", "img2", "race", "view", "identity1", "identity2", "same"]
+    task = _task(
+        pd.DataFrame(rows, columns=columns), measure="mean distance", factors=("race", "view")
+    )
+    who, shifted = np.array(person), np.array(first)
+
+    def world(rng: np.random.Generator) -> np.ndarray:
+        own = 0.2 * rng.normal(size=(n_people, 2))
+        cells = own[who, 0] + shifted * (0.1 + own[who, 1])
+        return 1.5 + cells + 0.1 * rng.normal(size=who.size)
+
+    return task, world
+
+
+def factorial_rates(task: EffectTask, world: World, n_worlds: int) -> Rates:
+    """Count how often the effects of two factors and their interaction are held, and rejected."""
+    rows = _simulated(task, world, n_worlds)
+    truths = {"race ": 0.1, "view ": 0.0, "Interaction ": 0.0}
+    rates = {
+        f"{prefix}held": _coverage(rows, f"{prefix}Difference", truth)
+        for prefix, truth in truths.items()
+    }
+    for prefix in ("view ", "Interaction "):
+        rates[f"{prefix}size"] = float((rows[f"{prefix}P"] < 0.05).mean())
+    return rates
+
+
+def size_rates(task: EffectTask, world: World, shift: float, truth: float, n_worlds: int) -> Rates:
+    """Count how often a true effect is found, and its sizes are held by their intervals."""
+    rows = _simulated(task, world, n_worlds)
+    size = next(name for name in ("dz", "Hedges' g") if name in rows)
+    common = ndtr(truth if size == "dz" else truth / 2**0.5)
+    return {
+        "truth": truth,
+        "power": float((rows["P"] < 0.05).mean()),
+        "difference": _coverage(rows, "Difference", shift),
+        "size": _coverage(rows, size, truth),
+        "mean": float(rows[size].mean()),
+        "common language": _coverage(rows, "Common Language", float(common)),
+    }
+
+
+def unpaired(
+    n_people: int, spreads: tuple[float, float], shift: float = 0.0, share: int = 5
+) -> tuple[EffectTask, World]:
     """Take a fifth of the people (4 or more) of one kind, the others of another: mean distance."""
-    few = max(4, n_people // 5)
+    few = max(4, n_people // share)
     first = [(f"p{k:03d}", f"p{k:03d}") for k in range(few)]
     second = [(f"q{k:03d}", f"q{k:03d}") for k in range(n_people - few)]
     task = _table([("a", first, 2), ("b", second, 2)], measure="mean distance")
     spread = np.repeat(spreads, (few, n_people - few))
-    return task, lambda rng: 1.5 + 0.1 * spread * rng.normal(size=n_people)
+    moved = 1.5 + np.repeat((shift, 0.0), (few, n_people - few))
+    return task, lambda rng: moved + 0.1 * spread * rng.normal(size=n_people)
 
 
 def faces(n_people: int, design: str, measure: str, noise: float) -> tuple[EffectTask, World]:
@@ -128,15 +193,20 @@ def _table(conditions: list[tuple], **options: object) -> EffectTask:
     return _task(pd.DataFrame(rows, columns=columns), contrast=("a", "b"), **options)
 
 
-def effect_rates(task: EffectTask, world: World, n_worlds: int) -> Rates:
-    """Count how often intervals of an absent effect hold it, and P is below .05."""
+def _simulated(task: EffectTask, world: World, n_worlds: int) -> pd.DataFrame:
+    """Give a row of results for every world."""
     frame = pd.DataFrame(task.pairs_df)
     found = []
     for number in range(n_worlds):
         distances = world(np.random.default_rng([number, len(frame)]))
         rows = task.compute_unrounded_performance(frame.assign(model_computed_distance=distances))
         found.append(rows.iloc[0])
-    rows = pd.DataFrame(found)
+    return pd.DataFrame(found)
+
+
+def effect_rates(task: EffectTask, world: World, n_worlds: int) -> Rates:
+    """Count how often intervals of an absent effect hold it, and P is below .05."""
+    rows = _simulated(task, world, n_worlds)
     condition = f"a {task.measure_name}"
     truth = np.concatenate([rows[condition], rows[f"b {task.measure_name}"]]).mean()
     size = next((name for name in ("dz", "Hedges' g") if name in rows), None)
@@ -268,6 +338,30 @@ def main() -> None:
             )
             rows.append((name, n_people, *(_shown(found.get(column)) for column in columns)))
     rows.sort(key=lambda row: row[0])
+    crossed, sizes = [], []
+    for n_people, between in product((n for n in given.people if n <= 30), (False, True)):
+        name = "other people in each race" if between else "the same people in all cells"
+        found = rates(
+            f"factorial {n_people} {between}",
+            lambda n=n_people, b=between: factorial_rates(*factorial(n, b), given.worlds),
+        )
+        crossed.append((name, n_people, *map(_shown, found.values())))
+    crossed.sort(key=lambda row: row[0], reverse=True)
+    for n_people, is_paired in product(given.people, (True, False)):
+        # An effect that is found in about half of the studies.
+        shift = (0.3 if is_paired else 0.7) / n_people**0.5
+        spread = 0.1 * 2**0.5 if is_paired else 0.1 * 2.5**0.5
+        found = rates(
+            f"sizes {n_people} {is_paired}",
+            lambda n=n_people, p=is_paired, d=shift, sd=spread: size_rates(
+                *(paired(n, d) if p else unpaired(n, (1, 2), d, 2)), d, d / sd, given.worlds
+            ),
+        )
+        name = "paired, dz" if is_paired else "unpaired 1:1, spread 1:2, Hedges' g"
+        cells = (f"{found['truth']:.2f}", f"{found['mean']:.2f}")
+        shares = [_shown(found[key]) for key in ("power", "difference", "size", "common language")]
+        sizes.append((name, n_people, *cells, *shares))
+    sizes.sort(key=lambda row: row[0])
     fair = []
     for sizes in ([8] * 4, [20] * 4, [8, 12, 20, 30]):
         for unequal in (False, True):
@@ -282,6 +376,14 @@ def main() -> None:
         "effects": table(
             ("Design", "People", "Size of P", "Difference", "Ratio", "dz or g", "Condition",
              "Item index"), rows,
+        ),
+        "factorial": table(
+            ("Design", "People", "First factor", "Second factor", "Interaction",
+             "Size of P, second", "Size of P, interaction"), crossed,
+        ),
+        "sizes": table(
+            ("Effect", "People", "True size", "Mean size", "Power of P", "Difference", "dz or g",
+             "Common language"), sizes,
         ),
         "fairness": table(("People", "Groups", *FAIRNESS, "P < .05"), fair),
     }  # fmt: skip

@@ -10,7 +10,10 @@ from facebench.models.base import BaseModel as BaseModel
 from facebench.models.clip import CLIPModel as CLIPModel
 from facebench.models.dino import DinoModel as DinoModel
 from facebench.models.dlib_resnet import DlibResNetModel as DlibResNetModel
+from facebench.models.embeddings import EmbeddingsModel as EmbeddingsModel
 from facebench.models.ensemble import EnsembleModel as EnsembleModel
+from facebench.models.module import ModuleModel as ModuleModel
+from facebench.models.scores import ScoresModel as ScoresModel
 from facebench.models.untrained import untrained_copies as untrained_copies
 from facebench.models.vgg16 import Vgg16Model as Vgg16Model
 from facebench.results.comparison import compare_models as compare_models

@@ -9,6 +9,7 @@ __all__ = [
     "CONDITION",
     "CONTROLS",
     "DEFAULT_LAYER",
+    "DISTANCE_METRIC",
     "IDENTITY",
     "KEY_COLUMNS",
     "LAYER",
@@ -37,6 +38,8 @@ CONDITION = "Condition"
 CONTROLS, NETWORK_LAYERS, LOWER_IS_BETTER = "controls", "layers", "lower is better"
 # What a model without hooked layers returns is kept under this name.
 DEFAULT_LAYER = "default"
+# What a task measures distances with, or what they are where they were given.
+DISTANCE_METRIC = "Distance Metric"
 # A measure 'AUC' with an interval has it in 'AUC CI Low' and 'AUC CI High'; how it was made, and
 # what it is based on, holds for the whole row.
 CI_LOW, CI_HIGH, CI_METHOD = " CI Low", " CI High", "CI Method"

@@ -46,6 +46,7 @@ def embed(
     from facebench.commands.models import made_model
     from facebench.data.images import list_images
     from facebench.faces import NO_FACE
+    from facebench.models.base import BaseModel
     from facebench.run.embeddings_file import embed_folder
     from facebench.utils.files import check_replaceable
 
@@ -58,6 +59,9 @@ def embed(
     if listed.passed_over:
         talk().say(str(listed))
     network = made_model(model, layers, arguments or [])
+    if not isinstance(network, BaseModel):
+        msg = f"The model {model!r} reads a file and has no network that could embed images."
+        raise InputError(msg)
     found = embed_folder(network, folder, images, output, batch_size=batch_size, skip_bad=skip_bad)
     for path, reason in found.bad_images.items():
         talk().say(f"Left out: {path}: {reason}")

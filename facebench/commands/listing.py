@@ -70,11 +70,18 @@ def layers(
     forward pass, or returns no batch. Weights are not needed, and not downloaded.
     """
     from facebench.commands.models import layer_widths, made_model
+    from facebench.models.base import BaseModel
+    from facebench.models.embeddings import EmbeddingsModel
 
     network = made_model(model, patterns or None, arguments or [], without_weights=True)
-    widths = layer_widths(network)
     shown = network.extract_layers if patterns else network.get_layer_names()
-    kinds = {name: type(module).__name__ for name, module in network.model.named_modules()}
+    if isinstance(network, BaseModel):
+        widths = layer_widths(network)
+        kinds = {name: type(module).__name__ for name, module in network.model.named_modules()}
+    else:
+        vectors = network.vectors if isinstance(network, EmbeddingsModel) else {}
+        widths = {name: rows.shape[1] for name, rows in vectors.items()}
+        kinds = dict.fromkeys(shown, "embedding" if vectors else "score")
     rows = [(name, kinds[name], widths.get(name)) for name in shown]
     talk().table(
         ["layer", "kind", "width"],

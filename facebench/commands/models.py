@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from facebench.models.base import BaseModel
+    from facebench.run.manager import AnyModel
 
 __all__ = ["layer_widths", "made_model"]
 
@@ -18,7 +19,7 @@ def made_model(
     arguments: Sequence[str],
     *,
     without_weights: bool = False,
-) -> BaseModel:
+) -> AnyModel:
     """Make a model as a configuration would.
 
     Parameters
@@ -34,7 +35,7 @@ def made_model(
 
     Returns
     -------
-    BaseModel
+    BaseModel or RecordedModel
 
     Raises
     ------
@@ -49,9 +50,10 @@ def made_model(
     from facebench.experiment.sources import read_arguments
     from facebench.experiment.wrappers import MODEL_OPTIONS, apply_options, options_of
     from facebench.models.base import BaseModel
+    from facebench.models.recorded import RecordedModel
     from facebench.models.untrained import takes
 
-    cls = find_class(model, MODELS, (BaseModel,), Path.cwd())
+    cls = find_class(model, MODELS, (BaseModel, RecordedModel), Path.cwd())
     given = read_arguments(arguments)
     if without_weights and not {"pretrained", "weights_path", "weights"} & given.keys():
         given |= read_arguments(["pretrained=false"]) if takes(cls, "pretrained") else {}

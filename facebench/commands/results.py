@@ -20,6 +20,10 @@ _SHOWN = 30
 RunPath = Annotated[
     Path, typer.Argument(metavar="RUN", help="A run's folder, or runs/NAME for its latest.")
 ]
+LayerChoice = Annotated[
+    str,
+    typer.Option(help="'same pairs', or 'held-out': layers chosen on other people than judged on."),
+]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="The page to write.")
 ]
@@ -28,10 +32,7 @@ Output = Annotated[
 def report(
     run: RunPath,
     output: Output = None,
-    layer_choice: Annotated[
-        str,
-        typer.Option(help="'same pairs', or 'held-out': layers chosen on other people as well."),
-    ] = "same pairs",
+    layer_choice: LayerChoice = "same pairs",
 ) -> None:
     """Write the report of a run: one page that holds everything."""
     from facebench.results.report.run_page import write_report
@@ -114,11 +115,12 @@ def leaderboard(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="The page to write.")
     ] = Path("leaderboard.html"),
+    layer_choice: LayerChoice = "same pairs",
 ) -> None:
     """Write a page that ranks the models of many runs."""
     from facebench.results.leaderboard import write_leaderboard
 
-    page = write_leaderboard([latest_run(run) for run in runs], output)
+    page = write_leaderboard([latest_run(run) for run in runs], output, layer_choice=layer_choice)
     talk().result(str(page))
     talk().data({"leaderboard": str(page)})
 

@@ -78,7 +78,7 @@ def run(
             )
         if config.settings.report:
             _write_report(config, outcome.path)
-    _show_results(outcome.path, outcome.status, new=True)
+    _show_results(config, outcome.path, outcome.status, new=True)
     talk().say(f"Done in {time.monotonic() - started:.0f} s.")
     if outcome.failures:
         raise typer.Exit(SOME_FAILED)
@@ -147,7 +147,7 @@ def _show_finished(config: Config, previous: PreviousRun) -> None:
     if config.settings.report and not (previous.path / REPORT_FILE).exists():
         # It was interrupted behind its last number, or no report was wanted then.
         _write_report(config, previous.path)
-    _show_results(previous.path, previous.status, new=False)
+    _show_results(config, previous.path, previous.status, new=False)
 
 
 def _write_report(config: Config, run: Path) -> None:
@@ -158,17 +158,21 @@ def _write_report(config: Config, run: Path) -> None:
         talk().say(f"The report is {page}.")
 
 
-def _show_results(path: Path, status: str, *, new: bool) -> None:
+def _show_results(config: Config, path: Path, status: str, *, new: bool) -> None:
     from facebench.results.face_failures import uneven_failures
-    from facebench.results.headline import shown_table
+    from facebench.results.headline import layer_note, shown_table
     from facebench.results.reader import load_run
 
     found = load_run(path)
     failures = found.failures_to_process
     talk().warn(uneven_failures(failures))
     if not talk().as_json:
-        headline = shown_table(found.headline())
+        choice = config.settings.layer_choice
+        headline = shown_table(found.headline(choice))
         talk().table(list(headline), headline.to_numpy().tolist())
+        note = layer_note(found.results, choice)
+        if note:
+            talk().result(f"{note}.")
     talk().result(f"{path}")
     talk().data(
         {

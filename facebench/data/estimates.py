@@ -41,6 +41,7 @@ __all__ = [
 InfluenceKind = Literal[
     "auc",
     "auc of all pairs",
+    "eer of all pairs",
     "accuracy",
     "pearson",
     "spearman",

@@ -15,7 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from facebench.data.identity import contradictions, people_of_pairs, person_of
-from facebench.data.images import image_bytes, open_image, unknown_colours
+from facebench.data.image_names import ImageName
+from facebench.data.images import image_bytes, image_exists, open_image, unknown_colours
 from facebench.data.made_stimuli import MadeFolder, MadeStimuli
 from facebench.data.pairs import (
     ImagePaths,
@@ -97,12 +98,18 @@ class _Images:
     """Images by file, each read once however many tasks use it."""
 
     decode: bool = True
+    # Whether all must be there, or names alone will do.
+    needed: bool = True
     digests: dict[Path, str] = field(default_factory=dict)
     hashes: dict[Path, int | None] = field(default_factory=dict)
     doubts: dict[Path, str] = field(default_factory=dict)
 
     def read(self, paths: Iterable[Path]) -> None:
-        new = [path for path in dict.fromkeys(paths) if path not in self.digests]
+        new = [
+            path
+            for path in dict.fromkeys(paths)
+            if path not in self.digests and (self.needed or image_exists(path))
+        ]
         look_at = partial(_look_at, decode=self.decode)
         # Decoding leaves Python's lock, so threads share the work.
         with ThreadPoolExecutor() as threads:
@@ -181,6 +188,7 @@ def health_report(
     *,
     near: int = NEAR,
     decode: bool = True,
+    images_needed: bool = True,
 ) -> DataHealth:
     """Look at the data of some tasks, each image once; see `check_pairs`.
 
@@ -197,6 +205,9 @@ def health_report(
     decode : bool, default True
         False does not decode images, which takes most of the time: near duplicates and damaged
         images are not found then.
+    images_needed : bool, default True
+        False where no network needs the images, only files of embeddings or scores: those that are
+        not there are no finding, and are looked at as names.
 
     Returns
     -------
@@ -209,15 +220,21 @@ def health_report(
         If a folder of images is missing.
     """
     listed = list(tasks) if isinstance(tasks, Iterable) else [tasks]
-    images = _Images(decode)
+    images = _Images(decode, images_needed)
     parts = []
     for task in listed:
         if hasattr(task, "pairs_df"):
             parts.append(_of_pairs(task, (distances or {}).get(task.name), near, images))
         else:
-            missing = missing_images(task.images, task.images_path, task=task.name)
+            missing: list[str] = []
+            if images_needed:
+                missing = missing_images(task.images, task.images_path, task=task.name)
             there = [name for name in task.images if name not in set(missing)]
-            paths = find_image_list(there, task.images_path, task=task.name)
+            paths = (
+                find_image_list(there, task.images_path, task=task.name)
+                if images_needed
+                else _by_name(task, there)
+            )
             images.read(paths)
             names = dict(zip(paths, there, strict=True))
             findings = [*_missing(missing, {}), *_duplicates(names, images, near, {})]
@@ -235,7 +252,11 @@ def _of_pairs(task: Any, given: Any, near: int, images: _Images) -> DataHealth:
     numbers = np.array(row_numbers(pairs), dtype=np.intp)
     labels = pairs.get(getattr(task, "true_label", None))
     try:
-        found = find_images(pairs, task.images_path, task=task.name)
+        found = (
+            find_images(pairs, task.images_path, task=task.name)
+            if images.needed
+            else ImagePaths(*(_by_name(task, pairs[column]) for column in ("img1", "img2")))
+        )
     except MissingImageError:
         names = [*pairs["img1"], *pairs["img2"]]
         missing = missing_images(names, task.images_path, task=task.name)
@@ -262,6 +283,13 @@ def _of_pairs(task: Any, given: Any, near: int, images: _Images) -> DataHealth:
     )
     together = pd.concat([findings, others.findings]) if len(others.findings) else findings
     return DataHealth(together, len(pairs), others.n_images)
+
+
+def _by_name(task: Any, names: Iterable[str]) -> list[Path]:
+    """Give where images would be."""
+    listed = list(names)
+    paths = {name: ImageName.of(task.images_path, name).path for name in dict.fromkeys(listed)}
+    return [paths[name] for name in listed]
 
 
 def _missing(names: Sequence[str], rows: Mapping[str, list[int]]) -> Iterator[_DataFinding]:
@@ -363,6 +391,9 @@ def _duplicates(
 
     first_of: dict[str, Path] = {}
     for path in names:
+        if path not in images.hashes:
+            # Known by name only.
+            continue
         if images.hashes[path] is None:
             yield _DataFinding("unreadable image", names[path], "", [], float("nan"), "")
         elif images.digests[path] in first_of:

@@ -37,6 +37,9 @@ class Embeddings:
     streamed : dict of str to dict of str to array, shape [P]
         Wide layer → task → the distance of each of the task's pair rows; NaN where an image could
         not be read.
+    given : str
+        What the distances of `streamed` are, where they were not computed from embeddings: they
+        may be NaN.
     blocks : sequence of slice
         Where the members of an ensemble are in a row whose distances are to be averaged.
     normalisers : dict of str to callable
@@ -51,5 +54,6 @@ class Embeddings:
     rows: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.intp), compare=False)
     names: list[str] = field(default_factory=list)
     streamed: dict[str, dict[str, Float64Array]] = field(default_factory=dict)
+    given: str = ""
     blocks: Sequence[slice] = ()
     normalisers: dict[str, Callable[..., Float64Array]] = field(default_factory=dict)

@@ -31,6 +31,8 @@ class ModelRecord:
         Of all parameters and buffers; None without a store, where it is not needed.
     settings_digest, preprocessing_digest : str or None
         Of the class, its settings and its code; of the preprocessing.
+    file, file_digest : str or None
+        What a model was read from that has no network, and its SHA-256; None of others.
     alignment : dict or None
         How the model aligned faces; None where it took images as they are.
     device, precision, layout : str
@@ -58,6 +60,8 @@ class ModelRecord:
     weights_digest: str | None = None
     settings_digest: str | None = None
     preprocessing_digest: str | None = None
+    file: str | None = None
+    file_digest: str | None = None
     alignment: dict[str, Any] | None = None
     device: str = "cpu"
     precision: str = "float32"

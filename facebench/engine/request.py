@@ -50,12 +50,20 @@ class ImageIndex:
         Different files.
     store : EmbeddingStore or None
         Knows the digests of files it has seen.
+    read : bool, default True
+        False goes by path and does not look into files, which need not be there.
     """
 
-    def __init__(self, files: Sequence[Path], store: EmbeddingStore | None) -> None:
+    def __init__(
+        self, files: Sequence[Path], store: EmbeddingStore | None, *, read: bool = True
+    ) -> None:
         self.images: list[Path] = []
         self.digests: list[bytes] = []
         self.number_of: dict[Path, int] = {}
+        if not read:
+            self.images = list(dict.fromkeys(files))
+            self.number_of = {file: number for number, file in enumerate(self.images)}
+            return
         by_content: dict[bytes, int] = {}
         for file, digest in zip(files, digests_of(files, store), strict=True):
             number = None if store is None else by_content.get(digest)

@@ -18,6 +18,7 @@ from facebench.errors import FacebenchError
 from facebench.experiment.locations import Located
 from facebench.experiment.plugins import find_function
 from facebench.experiment.registry import CORRELATIONS, METRICS, Registry
+from facebench.utils.importing import CodeName
 from facebench.utils.suggestions import did_you_mean, listed
 
 __all__ = ["SHORT_NAMES", "ArgumentProblem", "arguments_for", "parameters_of"]
@@ -155,6 +156,8 @@ def _value(
                 return find_function(value, _NAMED_FUNCTIONS.get(name), folder)
             except FacebenchError as error:
                 raise ArgumentProblem(str(error), key) from error
+        if "CodeName" in annotation:
+            return CodeName(value, folder)
         if "Path" in annotation or value.startswith(("./", "../", "~/")):
             return str(folder / Path(value).expanduser())
     if hint is not None and _is_plain(hint):

@@ -27,15 +27,18 @@ from facebench.experiment.wrappers import (
 )
 from facebench.models.base import BaseModel
 from facebench.models.ensemble import EnsembleModel
+from facebench.models.recorded import RecordedModel
 from facebench.models.untrained import untrained_copy
 from facebench.run import task_images
-from facebench.run.manager import MultiModelTaskManager
+from facebench.run.manager import AnyModel, MultiModelTaskManager
+from facebench.run.requests import look_up
 from facebench.tasks.base import BaseTask
 from facebench.tasks.embedding import EmbeddingTask
 
 __all__ = ["Experiment", "build_experiment", "image_files", "make_model", "seed_everything"]
 
 T = TypeVar("T")
+_MODEL_BASES = (BaseModel, RecordedModel)
 Keys = tuple[str, ...]
 
 
@@ -47,14 +50,14 @@ class Experiment:
     ----------
     config : Config
         The configuration.
-    models : list of BaseModel
+    models : list of BaseModel or RecordedModel
         In the file's order.
     tasks : list of BaseTask or EmbeddingTask
         In the file's order.
     """
 
     config: Config
-    models: list[BaseModel]
+    models: list[AnyModel]
     tasks: list[BaseTask | EmbeddingTask]
 
     def manager(self) -> MultiModelTaskManager:
@@ -75,6 +78,7 @@ class Experiment:
             cache_dir=settings.cache_dir,
             max_memory=settings.max_memory,
             precision=settings.precision,
+            export_embeddings=settings.export_embeddings,
         )
 
     def plan(self) -> RunPlan:
@@ -128,17 +132,24 @@ def build_experiment(config: Config) -> Experiment:
         raise ConfigError(*problems)
     seed_everything(settings.seed)
     # Tasks first: their files are checked in a moment, while a model may take long to make.
-    tasks = _made(config, "tasks", problems, _make_task)
-    for task in tasks:
+    needs_images = _needs_images(config)
+    tasks = _made(config, "tasks", problems, partial(_make_task, needs_images=needs_images))
+    for task in tasks if needs_images else []:
         try:
             task_images.images_of(task)
         except FacebenchError as error:
             problems.append(config.problem(_keys_of_images(config, task), str(error)))
     make_models = _check_models if problems else _ModelMaker(config).make
-    models = _made(config, "models", problems, make_models)
+    models = [model for group in _made(config, "models", problems, make_models) for model in group]
+    for model in models if not problems else []:
+        if isinstance(model, RecordedModel):
+            try:
+                look_up(model, tasks, config.settings.on_bad_image)
+            except FacebenchError as error:
+                problems.append(config.problem(("models", model.name), str(error)))
     if problems:
         raise ConfigError(*problems)
-    return Experiment(config, [model for group in models for model in group], tasks)
+    return Experiment(config, models, tasks)
 
 
 def image_files(experiment: Experiment) -> list[Path]:
@@ -152,15 +163,30 @@ def image_files(experiment: Experiment) -> list[Path]:
     Returns
     -------
     list of Path
-        Each once.
+        Each once; none where no model is a network, which needs them.
 
     Raises
     ------
     MissingImageError
         If some do not exist.
     """
+    if not any(isinstance(model, BaseModel) for model in experiment.models):
+        return []
     found = [task_images.images_of(task) for task in experiment.tasks]
     return list(dict.fromkeys(path for images in found for path in task_images.paths_of(images)))
+
+
+def _needs_images(config: Config) -> bool:
+    """Tell whether any model is a network, or may be one: what is wrong is told as it is made."""
+    for entry in config.source.value["models"].value.values():
+        named = entry.value["model"]
+        try:
+            cls = find_class(str(named.value), MODELS, _MODEL_BASES, named.place.folder)
+        except FacebenchError:
+            return True
+        if not issubclass(cls, RecordedModel):
+            return True
+    return False
 
 
 def _keys_of_images(config: Config, task: BaseTask | EmbeddingTask) -> Keys:
@@ -186,8 +212,8 @@ def seed_everything(seed: int) -> None:
 
 
 def make_model(
-    cls: type[BaseModel], name: str, layers: list[str] | None, arguments: Mapping[str, Any]
-) -> BaseModel:
+    cls: Callable[..., AnyModel], name: str, layers: list[str] | None, arguments: Mapping[str, Any]
+) -> AnyModel:
     """Make a model with layers given by name or pattern.
 
     Parameters
@@ -203,7 +229,7 @@ def make_model(
 
     Returns
     -------
-    BaseModel
+    BaseModel or RecordedModel
     """
     if layers is None:
         return cls(name=name, **arguments)
@@ -230,11 +256,16 @@ class _Misplaced(Exception):  # noqa: N818
         self.keys = keys
 
 
-def _make_task(config: Config, name: str, entry: Located) -> BaseTask | EmbeddingTask:
+def _make_task(
+    config: Config, name: str, entry: Located, *, needs_images: bool
+) -> BaseTask | EmbeddingTask:
     settings = config.settings
     defaults: dict[str, Any] = {"name": name}
     if settings.images is not None:
         defaults["images_path"] = str(settings.images)
+    elif not needs_images:
+        # Names are relative to some folder, wherever it is.
+        defaults["images_path"] = str(config.path.resolve().parent)
     if settings.distance is not None:
         place = config.source.value["distance"].place
         try:
@@ -251,7 +282,7 @@ def _make_task(config: Config, name: str, entry: Located) -> BaseTask | Embeddin
     return task
 
 
-def _check_models(config: Config, name: str, entry: Located) -> list[BaseModel]:
+def _check_models(config: Config, name: str, entry: Located) -> list[AnyModel]:
     """Check all but the making."""
     _model_arguments(config, name, entry)
     return []
@@ -271,6 +302,9 @@ def _model_arguments(
     del arguments["name"]
     if settings.models[name].layers is not None:
         keys["extract_layers"] = "layers"
+    if settings.models[name].seeds is not None and issubclass(cls, RecordedModel):
+        sentence = f"'seeds' makes untrained networks. A {cls.__name__} has no network."
+        raise _Misplaced(("seeds",), sentence)
     if settings.models[name].seeds is not None:
         arguments.pop("seed", None)
         if arguments.pop("pretrained", False):
@@ -284,9 +318,9 @@ class _ModelMaker:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._made: dict[str, list[BaseModel]] = {}
+        self._made: dict[str, list[AnyModel]] = {}
 
-    def make(self, config: Config, name: str, entry: Located) -> list[BaseModel]:
+    def make(self, config: Config, name: str, entry: Located) -> list[AnyModel]:
         """Make the models of an entry, several where it has seeds."""
         if name not in self._made:
             cls, arguments, keys, options = _model_arguments(config, name, entry)
@@ -298,7 +332,7 @@ class _ModelMaker:
             ]
         return self._made[name]
 
-    def _members(self, names: Any) -> list[BaseModel]:
+    def _members(self, names: Any) -> list[AnyModel]:
         entries = self._config.source.value["models"].value
         if not isinstance(names, list) or not all(name in entries for name in names):
             sentence = (
@@ -306,7 +340,7 @@ class _ModelMaker:
                 f"({', '.join(entries)}). Got {names!r:.200}."
             )
             raise _Misplaced(("members",), sentence)
-        found: list[BaseModel] = []
+        found: list[AnyModel] = []
         for name in names:
             if "members" in entries[name].value:
                 sentence = f"Member {name!r} is an ensemble itself. Name its members instead."
@@ -321,7 +355,7 @@ class _ModelMaker:
 
 def _factories(
     config: Config, name: str, cls: Any, arguments: dict[str, Any]
-) -> list[Callable[[], BaseModel]]:
+) -> list[Callable[[], AnyModel]]:
     layers, seeds = config.settings.models[name].layers, config.settings.models[name].seeds
     if seeds is None:
         return [partial(make_model, cls, name, layers, arguments)]
@@ -337,7 +371,7 @@ def _factories(
 def _class_and_arguments(
     entry: Located, kind: str, own: set[str], defaults: Mapping[str, Any]
 ) -> tuple[Any, dict[str, Any], dict[str, str], dict[str, Any]]:
-    bases = (BaseModel,) if kind == "model" else (BaseTask, EmbeddingTask)
+    bases = _MODEL_BASES if kind == "model" else (BaseTask, EmbeddingTask)
     named = entry.value[kind]
     registry = MODELS if kind == "model" else TASKS
     try:

@@ -12,8 +12,13 @@ __all__ = ["named_file", "with_absolute_paths"]
 
 # Where files are named, by which keys.
 _NAMING = ("models", "tasks", "plugins", "distance")
-_CLASSES = ("model", "task", "plugins", "distance", "distance_metric", "correlation")
-_PATHS = ("pairs", "images", "weights", "path", "folder", "file", "centre", "whiten", "cohort")
+_CLASSES = ("model", "task", "plugins", "distance", "distance_metric", "correlation", "network")
+# What looks like a path there and is a text.
+_TEXTS = ("strip",)
+_PATHS = (
+    *("pairs", "images", "weights", "path", "folder", "file", "repository"),
+    *("centre", "whiten", "cohort"),
+)
 
 
 def with_absolute_paths(config: Config) -> dict[str, Any]:
@@ -42,7 +47,7 @@ def _resolved(item: Located, key: str) -> Any:
         return {name: _resolved(value, name) for name, value in item.value.items()}
     if isinstance(item.value, list):
         return [_resolved(value, key) for value in item.value]
-    if isinstance(item.value, str):
+    if isinstance(item.value, str) and key not in _TEXTS:
         return _anywhere(item.value, key, item.place.folder)
     return item.value
 

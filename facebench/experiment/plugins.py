@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import importlib.util
 import inspect
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from facebench.errors import InputError
 from facebench.experiment.registry import Registry
-from facebench.experiment.targets import import_target
+from facebench.utils.importing import (
+    import_file,
+    import_target,
+    importable,
+    is_file_target,
+    split_target,
+)
 from facebench.utils.suggestions import did_you_mean, listed
 
-__all__ = ["find_class", "find_function", "import_plugin", "is_file_target"]
-
-
-def is_file_target(target: str) -> bool:
-    """Tell whether a target is a Python file, with or without ``:Class`` behind it."""
-    return target.partition(".py:")[0].endswith(".py") or ".py:" in target
+__all__ = ["find_class", "find_function", "import_plugin"]
 
 
 def find_class(target: str, registry: Registry, bases: tuple[type, ...], folder: Path) -> type:
@@ -54,7 +50,7 @@ def find_class(target: str, registry: Registry, bases: tuple[type, ...], folder:
     if is_file_target(target):
         found = _in_file(target, bases, folder, registry.kind)
     elif ":" in target:
-        with _importable(folder):
+        with importable(folder):
             found = import_target(target, registry.kind)
     else:
         found = registry.get(target)
@@ -101,7 +97,7 @@ def find_function(target: str, registry: Registry | None, folder: Path) -> Any:
             raise InputError(msg)
         found = getattr(module, name)
     elif ":" in target or registry is None:
-        with _importable(folder):
+        with importable(folder):
             found = import_target(target, "function")
     else:
         found = registry.get(target)
@@ -132,40 +128,18 @@ def import_plugin(target: str, folder: Path) -> ModuleType:
     InputError
         If it cannot be imported.
     """
-    with _importable(folder):
-        if not target.endswith(".py"):
-            try:
-                return importlib.import_module(target)
-            except Exception as error:
-                msg = f"The plug-in {target!r} cannot be imported: {_reason(error)}."
-                raise InputError(msg) from error
-        path = (folder / Path(target).expanduser()).resolve()
-        if not path.is_file():
-            msg = f"The file {path} does not exist."
-            raise InputError(msg)
-        # A file that was changed since is another module.
-        digest = hashlib.sha256(bytes(path) + path.read_bytes()).hexdigest()[:12]
-        name = f"facebench_plugin_{path.stem}_{digest}"
-        if name in sys.modules:
-            return sys.modules[name]
-        spec = importlib.util.spec_from_file_location(name, path)
-        if spec is None or spec.loader is None:
-            msg = f"{path} cannot be imported: it is not a Python file."
-            raise InputError(msg)
-        module = importlib.util.module_from_spec(spec)
-        # Known by name while it runs, as dataclasses and pickle need it.
-        sys.modules[name] = module
+    if target.endswith(".py"):
+        return import_file(folder / Path(target).expanduser(), folder)
+    with importable(folder):
         try:
-            spec.loader.exec_module(module)
+            return importlib.import_module(target)
         except Exception as error:
-            del sys.modules[name]
-            msg = f"{path} cannot be imported: {_reason(error)}."
+            msg = f"The plug-in {target!r} cannot be imported: {type(error).__name__}: {error}."
             raise InputError(msg) from error
-        return module
 
 
 def _in_file(target: str, bases: tuple[type, ...], folder: Path, kind: str) -> Any:
-    path, _, name = target.rpartition(":") if ".py:" in target else (target, "", "")
+    path, name = split_target(target)
     module = import_plugin(path, folder)
     own = {
         key: value
@@ -187,19 +161,3 @@ def _in_file(target: str, bases: tuple[type, ...], folder: Path, kind: str) -> A
         )
         raise InputError(msg)
     return next(iter(own.values()))
-
-
-def _reason(error: Exception) -> str:
-    line = getattr(error, "lineno", None)
-    at = f" (line {line})" if line else ""
-    return f"{type(error).__name__}: {str(error).rstrip('.')}{at}"
-
-
-@contextmanager
-def _importable(folder: Path) -> Iterator[None]:
-    """Let a configuration's own folder be looked in for modules, while it is read."""
-    sys.path.insert(0, str(folder))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(folder))

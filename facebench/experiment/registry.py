@@ -14,8 +14,10 @@ from importlib import metadata
 from typing import Any, TypeVar
 
 from facebench.errors import DuplicateNameError, InputError, UnknownNameError
-from facebench.experiment.targets import docstring_of, import_target
+from facebench.experiment.targets import docstring_of
+from facebench.models.recipes import RECIPES
 from facebench.tasks.shared.sklearn_distances import PAIRWISE, SklearnDistance
+from facebench.utils.importing import import_target
 from facebench.utils.suggestions import did_you_mean, listed
 
 __all__ = [
@@ -47,15 +49,20 @@ class Entry:
         ``"module:Attribute"``.
     source : str
         'facebench', the distribution that brought it, or 'registered' for a decorator.
+    what : str
+        One sentence; '' to take the first of its docstring.
     """
 
     name: str
     target: str
     source: str
+    what: str = ""
 
     @property
     def summary(self) -> str:
         """The first line of its docstring, read from the source file without importing it."""
+        if self.what:
+            return self.what
         registered = sys.modules.get(self.target.partition(":")[0])
         attribute = self.target.partition(":")[2]
         if registered is not None and hasattr(registered, attribute):
@@ -77,12 +84,21 @@ class Registry:
     builtin : mapping of str to str
         Our own names and their ``"module:Attribute"``. They hold in a bare clone too, where no
         installed metadata tells of them.
+    what : mapping of str to str, optional
+        A sentence for names whose classes have no docstring in a source file.
     """
 
-    def __init__(self, kind: str, group: str, builtin: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        kind: str,
+        group: str,
+        builtin: Mapping[str, str],
+        what: Mapping[str, str] | None = None,
+    ) -> None:
         self.kind = kind
         self.group = group
         self._builtin = dict(builtin)
+        self._what = dict(what or {})
         self._registered: dict[str, Any] = {}
 
     def __repr__(self) -> str:
@@ -105,7 +121,7 @@ class Registry:
             for point in metadata.entry_points(group=self.group)
         }
         for name, target in self._builtin.items():
-            found[name] = Entry(name, target, _OURS)
+            found[name] = Entry(name, target, _OURS, self._what.get(name, ""))
         for name, thing in self._registered.items():
             found[name] = Entry(name, f"{thing.__module__}:{thing.__qualname__}", _SCRIPT)
         return [found[name] for name in sorted(found)]
@@ -218,9 +234,14 @@ MODELS = Registry(
         "clip": "facebench.models.clip:CLIPModel",
         "dinov2": "facebench.models.dino:DinoModel",
         "dlib-resnet": "facebench.models.dlib_resnet:DlibResNetModel",
+        "embeddings": "facebench.models.embeddings:EmbeddingsModel",
         "ensemble": "facebench.models.ensemble:EnsembleModel",
+        "module": "facebench.models.module:ModuleModel",
+        "scores": "facebench.models.scores:ScoresModel",
         "vgg16": "facebench.models.vgg16:Vgg16Model",
-    },
+    }
+    | {name: f"facebench.models.recipe_model:{name.replace('-', '_')}" for name in RECIPES},
+    {name: f"{recipe.what}." for name, recipe in RECIPES.items()},
 )
 TASKS = Registry(
     "task",

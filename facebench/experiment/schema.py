@@ -108,6 +108,11 @@ class ExperimentSettings(_Checked):
     max_memory: Annotated[int | None, BeforeValidator(_as_bytes)] = Field(
         None, ge=2**20, description="Memory for embeddings, such as '4 GB'. Default: what is free."
     )
+    export_embeddings: Literal["npz", "parquet"] | None = Field(
+        None,
+        description="Write the embeddings of every network into the run's folder, in files that "
+        "`model: embeddings` reads.",
+    )
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of all that is drawn at random.")
     output: Path = Field(Path("runs"), description="Folder for the results of runs.")
     report: bool = Field(True, description="Whether a run ends with a report.html.")

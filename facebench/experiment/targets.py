@@ -1,55 +1,13 @@
-"""Importing what ``"module:Attribute"`` names, and reading its docstring without importing."""
+"""Reading the docstring of what ``"module:Attribute"`` names, without importing it."""
 
 from __future__ import annotations
 
 import ast
-import importlib
 import importlib.util
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-from facebench.errors import InputError
-from facebench.utils.suggestions import did_you_mean
-
-__all__ = ["docstring_of", "import_target"]
-
-
-def import_target(target: str, kind: str = "object") -> Any:
-    """Import ``"module:Attribute"``.
-
-    Parameters
-    ----------
-    target : str
-        Module and attribute, the latter with dots if it is nested.
-    kind : str, default 'object'
-        What it is, for messages.
-
-    Returns
-    -------
-    object
-
-    Raises
-    ------
-    InputError
-        If the module cannot be imported or has no such attribute.
-    """
-    module_name, _, attribute = target.partition(":")
-    try:
-        found: Any = importlib.import_module(module_name)
-    except Exception as error:
-        msg = (
-            f"The {kind} {target!r} cannot be imported: {type(error).__name__}: {error}. "
-            f"Is {module_name.partition('.')[0]!r} installed?"
-        )
-        raise InputError(msg) from error
-    for part in attribute.split("."):
-        if not hasattr(found, part):
-            names = [name for name in dir(found) if not name.startswith("_")]
-            msg = f"{found.__name__} has no {part!r}.{did_you_mean(part, names)}"
-            raise InputError(msg)
-        found = getattr(found, part)
-    return found
+__all__ = ["docstring_of"]
 
 
 def docstring_of(target: str) -> str:

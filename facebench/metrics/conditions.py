@@ -8,21 +8,25 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
 
 from facebench.metrics.correlation import correlate
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
-from facebench.metrics.uncertainty.proportions import Proportion, effective_counts, no_narrower
+from facebench.metrics.uncertainty.proportions import (
+    Proportion,
+    effective_counts,
+    has_few_errors,
+    no_narrower,
+)
 from facebench.metrics.uncertainty.replicates import verification_replicates
 from facebench.metrics.uncertainty.resamples import Interval, Weightings
+from facebench.metrics.uncertainty.spread import Scale, interval
 from facebench.metrics.uncertainty.stratified_jackknife import StratifiedJackknife
 from facebench.metrics.verification import auc, dprime, tar_at_far
-from facebench.metrics.verification_report import Estimate
+from facebench.metrics.verification_report import UNKNOWN
 from facebench.types import Float64Array, IntArray
 
 __all__ = [
     "MEASURES",
-    "UNKNOWN",
     "ConditionEstimate",
     "ConditionScores",
     "Measure",
@@ -46,8 +50,10 @@ MEASURES: dict[str, str] = {
     "spearman": "Spearman",
 }
 _PROPORTIONS: dict[str, Proportion] = {"auc": "auc", "accuracy": "accuracy", "tar": "tar"}
-_NEARLY_1 = 1 - 1e-9
-UNKNOWN = Estimate(float("nan"), Interval(float("nan"), float("nan")))
+_SCALES: dict[str, Scale] = {
+    **dict.fromkeys(_PROPORTIONS, "logit"),
+    **dict.fromkeys(("pearson", "spearman"), "fisher"),
+}
 
 
 class ConditionScores(NamedTuple):
@@ -261,11 +267,14 @@ class ConditionEstimate(NamedTuple):
         What it is reported with.
     shown : Interval
         What the jackknife alone would say: narrower where a share is next to 0 or 1.
+    few_errors : bool
+        Whether the interval is conservative since there are few errors, see `has_few_errors`.
     """
 
     value: float
     interval: Interval
     shown: Interval
+    few_errors: bool = False
 
 
 def condition_estimates(
@@ -303,11 +312,15 @@ def condition_estimates(
         if np.isnan(value) or (np.isnan(error.standard) and (share is None or 0 < value < 1)):
             found.append(ConditionEstimate(value, UNKNOWN.interval, UNKNOWN.interval))
             continue
-        interval = shown = _on_its_scale(cells.measure, value, replicates[:, k], jackknife)
+        own = shown = _on_its_scale(cells.measure, value, replicates[:, k], jackknife)
+        is_few = False
         if share is not None:
             counts = effective_counts(cells.labels, cells.distances, *units, cells.cell == k)
-            interval = no_narrower(share, value, shown, error.standard**2, counts)
-        found.append(ConditionEstimate(value, interval, shown))
+            own = no_narrower(share, value, shown, error.standard**2, counts)
+            is_few = has_few_errors(
+                share, value, counts, cells.far if cells.measure == "tar" else None
+            )
+        found.append(ConditionEstimate(value, own, shown, is_few))
     return found
 
 
@@ -317,15 +330,4 @@ def _on_its_scale(
     error = jackknife.error(replicates)
     if error.standard == 0 or np.isnan(error.standard):
         return Interval(value, value)
-    if measure in _PROPORTIONS and 0 < value < 1:
-        # A replicate without errors counts as having half of them.
-        rarest = min(value, 1 - value) / 2
-        moved, slope = logit(np.clip(replicates, rarest, 1 - rarest)), value * (1 - value)
-        centre, back = logit(value), expit
-    elif measure in ("pearson", "spearman") and abs(value) < 1:
-        moved, slope = np.arctanh(np.clip(replicates, -_NEARLY_1, _NEARLY_1)), 1 - value**2
-        centre, back = np.arctanh(value), np.tanh
-    else:
-        return Interval(value - error.step, value + error.step)
-    step = error.quantile * max(error.standard / slope, jackknife.error(moved).standard)
-    return Interval(float(back(centre - step)), float(back(centre + step)))
+    return interval(value, error.standard, _SCALES.get(measure, "identity"), df=error.df)

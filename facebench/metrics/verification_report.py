@@ -6,38 +6,33 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from facebench.metrics.accuracy import (
-    BestAccuracy,
-    accepted_at,
-    best_accuracy,
-    kfold_accuracy,
-    kfold_decisions,
-)
+from facebench.metrics.accuracy import best_accuracy, kfold_accuracy, kfold_decisions
 from facebench.metrics.labels import read_comparisons
 from facebench.metrics.operating_points import eer, tar_at_far
 from facebench.metrics.roc_curve import roc
-from facebench.metrics.uncertainty.influence import auc_influence, linear_replicates
+from facebench.metrics.uncertainty.influence import (
+    auc_influence,
+    eer_influence,
+    linear_replicates,
+)
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.proportions import (
-    EffectiveCounts,
     Proportion,
     effective_counts,
+    has_few_errors,
     jackknife_proportion,
-    proportion_interval,
 )
 from facebench.metrics.uncertainty.replicates import (
     fold_accuracy_replicates,
     verification_jackknife,
-    verification_replicates,
 )
-from facebench.metrics.uncertainty.resamples import Interval, Resamples, percentiles
+from facebench.metrics.uncertainty.resamples import Interval
 from facebench.metrics.uncertainty.spread import Replicates
 from facebench.metrics.verification import auc, dprime
-from facebench.types import Float64Array, FloatArray
+from facebench.types import Float64Array
 
-__all__ = ["Estimate", "TarEstimate", "VerificationReport", "verify"]
+__all__ = ["UNKNOWN", "Estimate", "TarEstimate", "VerificationReport", "verify"]
 
 _ROUNDING = 1e-9
 
@@ -47,6 +42,9 @@ class Estimate(NamedTuple):
 
     value: float
     interval: Interval
+
+
+UNKNOWN = Estimate(float("nan"), Interval(float("nan"), float("nan")))
 
 
 class TarEstimate(NamedTuple):
@@ -78,6 +76,9 @@ class VerificationReport(NamedTuple):
         Per target.
     n_impostor : int
         Impostor comparisons behind the false accept rates.
+    few_errors : list of str
+        'AUC', 'EER', 'Accuracy', 'Oracle Accuracy', 'TAR@FAR=0.1' …: those whose intervals are
+        conservative since there are few errors, see `has_few_errors`.
     """
 
     accuracy: Estimate
@@ -91,19 +92,20 @@ class VerificationReport(NamedTuple):
     dprime: Estimate
     tar: list[TarEstimate]
     n_impostor: int
+    few_errors: list[str]
 
 
 def verify(
     labels: Any,
     scores: Any,
     folds: Any,
-    resamples: Resamples | JackknifeGroups,
+    groups: JackknifeGroups,
     *,
     far: Sequence[float] = (1e-1, 1e-2, 1e-3),
     confidence: float = 0.95,
     higher_is_better: bool = True,
 ) -> VerificationReport:
-    """Measure verification in every usual way, with intervals from shared resamples.
+    """Measure verification in every usual way, with intervals from leaving out people in turn.
 
     Parameters
     ----------
@@ -111,22 +113,22 @@ def verify(
         1 genuine, 0 impostor.
     scores : array-like, shape [N]
         Similarities or distances; NaN (failure to process) is rejected.
-    folds : array-like, shape [N]
-        See `kfold_accuracy`.
-    resamples : Resamples or JackknifeGroups
-        Of the same comparisons; jackknife groups of people hold their coverage down to eight of
-        them, see docs/intervals.md.
+    folds : array-like, shape [N], or None
+        See `kfold_accuracy`. None leaves out what needs folds.
+    groups : JackknifeGroups
+        Of the people (or images) of the same comparisons.
     far : sequence of float
         Targets of the false accept rate.
     confidence : float, default 0.95
-        Nominal coverage of the intervals: percentile or jackknife with t quantiles, and for shares
-        no narrower than the number of comparisons allows, see `proportion_interval`.
+        Nominal coverage of the intervals: jackknife with t quantiles, and for shares no narrower
+        than the number of comparisons allows, see `jackknife_proportion`.
     higher_is_better : bool, default True
         False for distances.
 
     Returns
     -------
     VerificationReport
+        Accuracy, its standard error and threshold are NaN without folds.
 
     Raises
     ------
@@ -135,164 +137,94 @@ def verify(
 
     Examples
     --------
-    >>> labels, scores = [1, 0] * 20, [4, 1, 3, 2] * 10
-    >>> found = verify(labels, scores, [1, 2] * 20, Resamples(labels, n_resamples=20), far=[0.1])
+    >>> labels, scores, people = [1, 0] * 20, [4, 1, 3, 2] * 10, range(40)
+    >>> groups = JackknifeGroups(people, people)
+    >>> found = verify(labels, scores, [1, 2] * 20, groups, far=[0.1])
     Traceback (most recent call last):
     ValueError: The folds other than 1 hold one class only: no threshold follows.
-    >>> folds = [1, 1, 2, 2] * 10
-    >>> found = verify(labels, scores, folds, Resamples(labels, n_resamples=20), far=[0.1])
+    >>> found = verify(labels, scores, [1, 1, 2, 2] * 10, groups, far=[0.1])
     >>> found.accuracy.value, round(found.accuracy.interval.low, 3)
     (1.0, 0.912)
     """
     way = {"higher_is_better": higher_is_better}
     genuine, similarities = read_comparisons(labels, scores, higher_is_better)
     curve = roc(labels, scores, **way)
-    crossed = kfold_accuracy(labels, scores, folds, **way)
     oracle = best_accuracy(labels, scores, **way)
     equal = eer(curve)
-    counts = effective_counts(genuine, -similarities, resamples.first, resamples.second)
-    made: _Jackknife | _Bootstrap
-    given = (far, confidence, counts, higher_is_better)
-    if isinstance(resamples, JackknifeGroups):
-        made = _Jackknife(labels, scores, resamples, *given)
-    else:
-        made = _Bootstrap(labels, scores, resamples, *given)
-    fold_array = np.asarray(folds)
-    right = kfold_decisions(labels, scores, folds, crossed.thresholds, **way)
-    with np.errstate(invalid="ignore"):  # accept-none in one fold and accept-all in another
-        threshold = float(crossed.thresholds.mean())
-    best = made.plain("best threshold", oracle.threshold).interval
-    finite = _finite(crossed.thresholds)
-    around = Interval(min(best.low, *finite), max(best.high, *finite))
+    counts = effective_counts(genuine, -similarities, groups.first, groups.second)
+    made = verification_jackknife(labels, scores, groups, far=far, **way)
+    for name, influence in (("auc", auc_influence), ("eer", eer_influence)):
+        made[name] = linear_replicates(influence(labels, scores, **way), groups.shared)
+
+    few_errors: list[str] = []
+
+    def share(
+        name: str, kind: Proportion, value: float, own: Replicates, target: float | None = None
+    ) -> Estimate:
+        own = own._replace(value=value)
+        if has_few_errors(kind, value, counts, target):
+            few_errors.append(name)
+        return Estimate(value, jackknife_proportion(kind, own, counts, confidence))
+
+    def plain(name: str, value: float) -> Estimate:
+        own = made[name]._replace(value=value)
+        if name.endswith("threshold") and own.spread.error < _ROUNDING:
+            # The same whoever is left out.
+            return Estimate(value, Interval(value, value))
+        return Estimate(value, own.interval(confidence=confidence))
+
+    best = plain("best threshold", oracle.threshold)
+    accuracy = threshold = UNKNOWN
+    standard_error = float("nan")
+    if folds is not None:
+        crossed = kfold_accuracy(labels, scores, folds, **way)
+        standard_error = crossed.standard_error
+        right = kfold_decisions(labels, scores, folds, crossed.thresholds, **way)
+        units = fold_accuracy_replicates(right, np.asarray(folds), groups)
+        accuracy = share("Accuracy", "accuracy", crossed.mean, Replicates(crossed.mean, units))
+        finite = _finite(crossed.thresholds)
+        around = Interval(min(best.interval.low, *finite), max(best.interval.high, *finite))
+        with np.errstate(invalid="ignore"):  # accept-none in one fold and accept-all in another
+            threshold = Estimate(float(crossed.thresholds.mean()), around)
+        if best.interval.low == best.interval.high:
+            # The same whoever is left out: those of the folds tell how far it may move.
+            best = Estimate(oracle.threshold, around)
     return VerificationReport(
-        accuracy=made.share(
-            "accuracy", crossed.mean, fold_accuracy_replicates(right, fold_array, resamples)
+        accuracy=accuracy,
+        standard_error=standard_error,
+        threshold=threshold,
+        oracle_accuracy=share(
+            "Oracle Accuracy", "accuracy", oracle.accuracy, made["best accuracy"]
         ),
-        standard_error=crossed.standard_error,
-        threshold=Estimate(threshold, around),
-        oracle_accuracy=made.oracle(oracle, similarities, genuine),
-        # Where it is the same whoever is left out, those of the folds tell how far it may move.
-        oracle_threshold=Estimate(oracle.threshold, around if best.low == best.high else best),
-        auc=made.share("auc", auc(curve)),
-        eer=made.share("eer", equal.rate),
-        eer_threshold=made.plain("eer threshold", equal.threshold),
-        dprime=made.plain("dprime", dprime(labels, scores, **way)),
+        oracle_threshold=best,
+        auc=share("AUC", "auc", auc(curve), made["auc"]),
+        eer=share("EER", "eer", equal.rate, made["eer"]),
+        eer_threshold=plain("eer threshold", equal.threshold),
+        dprime=plain("dprime", dprime(labels, scores, **way)),
         tar=[
             TarEstimate(
                 found.target,
-                made.share("tar", found.tar, name=f"tar@{found.target:g}"),
-                found.far,
-                _resolved(
-                    made.plain(f"tar@{found.target:g} threshold", found.threshold), found.tar
+                share(
+                    f"TAR@FAR={found.target:g}",
+                    "tar",
+                    found.tar,
+                    made[f"tar@{found.target:g}"],
+                    found.target,
                 ),
+                found.far,
+                # Too few impostors tell nothing.
+                UNKNOWN
+                if np.isnan(found.tar)
+                else plain(f"tar@{found.target:g} threshold", found.threshold),
                 found.resolvable,
             )
             for found in tar_at_far(curve, far=list(far))
         ],
         n_impostor=curve.n_impostor,
+        few_errors=few_errors,
     )
-
-
-class _Bootstrap:
-    """Intervals from resamples."""
-
-    def __init__(
-        self,
-        labels: Any,
-        scores: Any,
-        resamples: Resamples,
-        far: Sequence[float],
-        confidence: float,
-        counts: EffectiveCounts,
-        higher_is_better: bool,
-    ) -> None:
-        self._drawn = verification_replicates(
-            labels, scores, resamples, far=far, higher_is_better=higher_is_better
-        )
-        self._resamples, self._confidence, self._counts = resamples, confidence, counts
-        self._sign = 1.0 if higher_is_better else -1.0
-
-    def share(
-        self,
-        share: Proportion,
-        value: float,
-        replicates: Float64Array | None = None,
-        *,
-        name: str = "",
-    ) -> Estimate:
-        drawn = self._drawn[name or share] if replicates is None else replicates
-        return Estimate(
-            value, proportion_interval(share, value, drawn, self._counts, self._confidence)
-        )
-
-    def plain(self, name: str, value: float) -> Estimate:
-        drawn = _finite(self._drawn[name])
-        return Estimate(value, percentiles(drawn, self._confidence, self._resamples.n_units))
-
-    def oracle(
-        self, found: BestAccuracy, similarities: FloatArray, genuine: NDArray[np.bool_]
-    ) -> Estimate:
-        right = accepted_at(similarities, found.threshold * self._sign) == genuine
-        everything = np.ones(genuine.size)
-        return self.share(
-            "accuracy",
-            found.accuracy,
-            fold_accuracy_replicates(right, everything, self._resamples),
-        )
-
-
-class _Jackknife:
-    """Intervals from leaving out units, thresholds chosen anew without each group of them."""
-
-    def __init__(
-        self,
-        labels: Any,
-        scores: Any,
-        groups: JackknifeGroups,
-        far: Sequence[float],
-        confidence: float,
-        counts: EffectiveCounts,
-        higher_is_better: bool,
-    ) -> None:
-        way = {"higher_is_better": higher_is_better}
-        self._made = verification_jackknife(labels, scores, groups, far=far, **way)
-        influence = auc_influence(labels, scores, **way)
-        self._made["auc"] = linear_replicates(influence, groups.shared)
-        self._confidence, self._counts = confidence, counts
-
-    def share(
-        self,
-        share: Proportion,
-        value: float,
-        replicates: Float64Array | None = None,
-        *,
-        name: str = "",
-    ) -> Estimate:
-        made = (
-            self._made[name or share]._replace(value=value)
-            if replicates is None
-            else Replicates(value, replicates)
-        )
-        return Estimate(value, jackknife_proportion(share, made, self._counts, self._confidence))
-
-    def plain(self, name: str, value: float) -> Estimate:
-        made = self._made[name]._replace(value=value)
-        if name.endswith("threshold") and made.spread.error < _ROUNDING:
-            # The same whoever is left out.
-            return Estimate(value, Interval(value, value))
-        return Estimate(value, made.interval(confidence=self._confidence))
-
-    def oracle(self, found: BestAccuracy, *_: Any) -> Estimate:
-        return self.share("accuracy", found.accuracy, name="best accuracy")
 
 
 def _finite(values: Float64Array) -> Float64Array:
     """Replace infinite thresholds (accept none, accept all), which no quantile lies between."""
     return np.where(np.isinf(values), np.nan, values)
-
-
-def _resolved(estimate: Estimate, tar: float) -> Estimate:
-    """Drop the interval of what too few impostors tell."""
-    if np.isnan(tar):
-        return Estimate(float("nan"), Interval(float("nan"), float("nan")))
-    return estimate

@@ -46,8 +46,9 @@ class BaseModel(ModelOptions, ABC):
     name : str
         Display name, unique in a run.
     weights_path : str or Path, optional
-        Checkpoint to load: a state dict, one under 'state_dict' or the like, or safetensors; keys
-        may begin with 'module.' or another prefix that all share.
+        Checkpoint to load: a state dict, one under 'state_dict' or the like, a network saved as a
+        whole, or safetensors; keys may begin with 'module.' or another prefix that all share. No
+        code in it is run.
     extract_layers : str or list of str, optional
         Layers to read, named as in ``named_modules()`` ('avgpool', 'classifier.5') or by pattern
         ('features.*', 'blocks.*.mlp'); the end of a name will do where only one thing has it
@@ -68,8 +69,9 @@ class BaseModel(ModelOptions, ABC):
     device : torch.device
         Where it is.
     num_identities : int or None
-        First dimension of the checkpoint's last tensor, or its classifier's where tensors are
-        sorted by name: the classes it was trained on.
+        The classes that the checkpoint was trained on: the outputs of its classifier, which is the
+        layer that the class names as `classifier`, else the checkpoint's last layer, or the last
+        one called 'fc', 'head' or the like. None of a backbone without a classifier.
     extract_layers : list of str
         The layers read, in network order; empty for 'default' only.
     left_out_layers : dict of str to str
@@ -95,6 +97,8 @@ class BaseModel(ModelOptions, ABC):
     # Remarks to count even where no image gets one: that there were none is a result too.
     expected_notes: tuple[str, ...] = ()
     control: str | None = None
+    # The layer that gives a score per identity, as in named_modules(), where a class knows it.
+    classifier: str | None = None
     # Height and width that the network is made for; a run warns of others. None: any.
     input_size: tuple[int, int] | None = None
 
@@ -115,7 +119,7 @@ class BaseModel(ModelOptions, ABC):
         self.device = _usable_device(device) if device is not None else _best_device()
         self.set_preprocess_function(preprocess_function)
         self._image_notes: list[str] = []
-        weights = read_checkpoint(weights_path) if weights_path is not None else None
+        weights = self._read_weights(weights_path) if weights_path is not None else None
         self.num_identities = self._count_identities(weights) if weights is not None else None
         self._build_model()
         if not isinstance(getattr(self, "model", None), nn.Module):
@@ -172,9 +176,13 @@ class BaseModel(ModelOptions, ABC):
     def _forward(self, input_tensor: torch.Tensor) -> Any:
         """Run a batch [N, 3, H, W] through ``self.model``."""
 
+    def _read_weights(self, weights_path: StrPath) -> StateDict:
+        """Read a checkpoint; a family that knows its layout better may override."""
+        return read_checkpoint(weights_path)
+
     def _count_identities(self, weights: StateDict) -> int | None:
-        """Count the classes of a checkpoint; a family that knows its last layer may override."""
-        return count_identities(weights)
+        """Count the classes of a checkpoint."""
+        return count_identities(weights, self.classifier)
 
     def _settle(self) -> None:
         set_eval(self.model.to(self.device))

@@ -1,32 +1,31 @@
-"""Reading weight files safely, and fitting them to a network with errors that say what differs."""
+"""Fitting the weights of a file to a network, with errors that say what differs."""
 
 from __future__ import annotations
 
-import argparse
 import copy
 import logging
-import pathlib
-import pickle
-import re
-import types
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from facebench.errors import MissingWeightsError, WeightsError
-from facebench.models.file_kinds import foreign_kind, is_safetensors
-from facebench.models.key_fitting import Renamed, is_counter, likely_prefix, renamed
+from facebench.errors import WeightsError
+from facebench.models.key_fitting import is_counter, is_head, likely_prefix, renamed
+from facebench.models.recipe_matching import proposal, refuse_lookalike
+from facebench.models.weight_files import (
+    USUAL_NAMES,
+    Checkpoint,
+    StateDict,
+    read_checkpoint,
+    refused_pickle,
+)
 from facebench.types import StrPath
-from facebench.utils.suggestions import did_you_mean_file
 
 __all__ = [
     "Checkpoint",
+    "StateDict",
     "count_identities",
     "listed",
     "load_into",
@@ -35,246 +34,137 @@ __all__ = [
 ]
 
 _log = logging.getLogger(__name__)
-StateDict = dict[str, torch.Tensor]
 _SHOWN = 10
-_SUFFIX_SAFETENSORS = ".safetensors"
-_TOP = "state_dict"
-# Where training scripts keep a network's weights, the more usual first.
-_NAMES = (
-    _TOP, "model", "model_state_dict", "model_state", "net_state_dict", "net", "network",
-    "backbone", "state_dict_backbone", "backbone_state_dict", "encoder", "weights", "params",
-)  # fmt: skip
-_NOT_WEIGHTS = re.compile("optim|schedul|scaler|rng", re.IGNORECASE)
-_DEEPEST = 3
-_CLASSIFIERS = {"fc", "classifier", "head", "logits", "last_linear", "heads"}
-_GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
-_DAMAGED = re.compile("invalid load key|truncated|underflow|out of input|operand", re.IGNORECASE)
+_CLASSIFIERS = {
+    *("fc", "classifier", "head", "logits", "last_linear", "heads", "parallel_fc", "metric_fc"),
+    *("margin", "arcface", "kernel"),
+}
 
 
-class Checkpoint(StateDict):
-    """A state dict read from a file.
+def count_identities(
+    state: Mapping[str, torch.Tensor], classifier: str | None = None
+) -> int | None:
+    """Count the classes a checkpoint was trained on, by the weights of its classifier.
 
-    Attributes
-    ----------
-    others : dict of str to StateDict
-        Further ones in the file, by where they stand.
-    where : str
-        Where this one stands; '' at the top.
-    in_order : bool
-        Whether the tensors are in the order of the network's layers.
-    """
-
-    def __init__(
-        self,
-        state: StateDict,
-        others: Mapping[str, StateDict] | None = None,
-        where: str = "",
-        *,
-        in_order: bool = True,
-    ) -> None:
-        super().__init__(state)
-        self.others = dict(others or {})
-        self.where = where
-        self.in_order = in_order
-
-
-def read_checkpoint(weights_path: StrPath) -> Checkpoint:
-    """Read a state dict without running any code the file may carry.
+    Where it is not known which layer that is, it is the last one of the file if that is linear or a
+    convolution; else, and where tensors are sorted by name as in safetensors files, the last linear
+    one called 'fc', 'classifier', 'head', 'logits' or the like, unless what it gives is normalised
+    afterwards, as an embedding is.
 
     Parameters
     ----------
-    weights_path : str or Path
-        A safetensors file, or a file of ``torch.save`` that is a state dict or holds one: under
-        'state_dict', or under 'model', 'net', 'backbone' or the like. NumPy numbers, Namespaces and
-        paths may stand beside it.
+    state : mapping of str to Tensor
+        The checkpoint.
+    classifier : str, optional
+        The network's classifier, as in ``named_modules()``. Prefixes of the checkpoint do not
+        matter.
 
     Returns
     -------
-    Checkpoint
-        On the CPU, in the order of the file.
-
-    Raises
-    ------
-    MissingWeightsError
-        If there is no such file.
-    WeightsError
-        If it is not a checkpoint, or a pickle of more than tensors and plain containers.
-    """
-    path = Path(weights_path)
-    if not path.is_file():
-        what = "is a folder, not a file" if path.is_dir() else "does not exist"
-        msg = (
-            f"The weights file {path} {what} (looked in {Path.cwd()}). "
-            "Give weights_path the path of a .pth, .pt or .safetensors file."
-            + did_you_mean_file(path)
-        )
-        raise MissingWeightsError(msg)
-    try:
-        if is_safetensors(path):
-            return Checkpoint(_read_safetensors(path), in_order=False)
-        foreign = foreign_kind(path)
-    except OSError as error:
-        msg = f"The weights file {path} cannot be read: {error.strerror or error}."
-        raise WeightsError(msg) from error
-    if foreign is not None:
-        msg = f"The weights file {path} holds no state dict: it is {foreign[0]}. {foreign[1]}."
-        raise WeightsError(msg)
-    if path.suffix == _SUFFIX_SAFETENSORS:
-        return Checkpoint(_read_safetensors(path), in_order=False)
-    content = _read_torch(path)
-    if not isinstance(content, Mapping):
-        msg = (
-            f"The weights file {path} must hold a state dict, or one under 'state_dict'. "
-            f"It holds a {type(content).__name__}. Save it with torch.save(model.state_dict(), …)."
-        )
-        raise WeightsError(msg)
-    found = dict(_states_in(content))
-    if not found:
-        keys = ", ".join(map(str, list(content)[:_SHOWN])) or "nothing"
-        msg = (
-            f"The weights file {path} holds no tensors. Its keys: {keys}. "
-            "A state dict is looked for at the top, under 'state_dict' and under other names."
-        )
-        raise WeightsError(msg)
-    chosen = _choose(found)
-    state = found.pop(chosen)
-    return Checkpoint(state, found, chosen)
-
-
-def _states_in(content: Mapping[Any, Any], where: str = "") -> Iterator[tuple[str, StateDict]]:
-    """Find the state dicts of a checkpoint, however deep."""
-    tensors = {str(key): value for key, value in content.items() if isinstance(value, torch.Tensor)}
-    if tensors:
-        yield where, tensors
-    if where.count(".") + 1 >= _DEEPEST and where:
-        return
-    for key, value in content.items():
-        if isinstance(value, Mapping) and isinstance(key, str) and not _NOT_WEIGHTS.search(key):
-            yield from _states_in(value, f"{where}.{key}" if where else key)
-
-
-def _choose(found: Mapping[str, StateDict]) -> str:
-    """Choose the state dict that is meant: 'state_dict', the top, or what is usually meant."""
-    if _TOP in found:
-        return _TOP
-    if "" in found and (len(found) == 1 or any(map(_is_weight, found[""]))):
-        return ""
-    nested = [where for where in found if where]
-    return min(nested, key=lambda where: _NAMES.index(where) if where in _NAMES else len(_NAMES))
-
-
-def _is_weight(key: str) -> bool:
-    """Tell a weight's name from that of a number kept beside the weights, such as 'epoch'."""
-    return "." in key or key in ("weight", "bias")
-
-
-def _read_torch(path: Path) -> Any:
-    try:
-        with warnings.catch_warnings(), torch.serialization.safe_globals(_harmless()):
-            # torch warns of what we then refuse with a sentence of our own.
-            warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise refused_pickle(path, error) from error
-    except Exception as error:
-        # torch.load raises any exception of its readers for a damaged or foreign file, and may add
-        # how to run its code after all.
-        told = str(error).partition("\n")[0]
-        reason = f": {told}" if told and "weights_only" not in told else ""
-        msg = (
-            f"The weights file {path} cannot be read, it is damaged or no checkpoint "
-            f"({type(error).__name__}{reason})."
-        )
-        raise WeightsError(msg) from error
-
-
-def _harmless() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
-    """List what may stand beside tensors: numbers and arrays of NumPy, Namespaces, paths."""
-    import _codecs
-
-    from numpy._core import multiarray
-
-    kinds = [
-        kind for name in np.dtypes.__all__ if isinstance(kind := getattr(np.dtypes, name), type)
-    ]
-    named: list[Any] = [
-        (getattr(multiarray, name), f"numpy.{core}.multiarray.{name}")
-        for core in ("core", "_core")
-        for name in ("scalar", "_reconstruct")
-    ]
-    plain = [np.dtype, np.ndarray, argparse.Namespace, types.SimpleNamespace, _codecs.encode]
-    paths = [pathlib.PurePosixPath, pathlib.PureWindowsPath, pathlib.PosixPath]
-    return [*named, *kinds, *plain, *paths]
-
-
-def refused_pickle(source: StrPath, error: Exception | None = None) -> WeightsError:
-    """Explain why weights that are not plain tensors are not loaded.
-
-    What torch says of it is not quoted: it tells how to run the code after all.
-    """
-    named = _GLOBAL.search(str(error))
-    if named is None and _DAMAGED.search(str(error)):
-        msg = (
-            f"The weights in {source} cannot be read: they are damaged, or no checkpoint of "
-            "PyTorch. Download or save them again."
-        )
-        return WeightsError(msg)
-    what = (
-        f"but a pickle that would build other objects ({named[1]}), as a file of a whole model "
-        "is, which can run code"
-        if named
-        else "but a pickle that would build other objects, which can run code, or they are damaged"
-    )
-    msg = (
-        f"The weights in {source} were refused: they are not plain tensors {what}. If you trust "
-        "their source, load them there and save torch.save(model.state_dict(), …)."
-    )
-    return WeightsError(msg)
-
-
-def _read_safetensors(path: Path) -> StateDict:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        msg = f"The weights file {path} cannot be read as safetensors: {error!s:.200}."
-        raise WeightsError(msg) from error
-
-
-def count_identities(state: Mapping[str, torch.Tensor]) -> int | None:
-    """Count the classes a checkpoint was trained on: the first dimension of its last tensor.
-
-    Where the tensors are sorted by name, as in safetensors files, the last one need not be the
-    classifier's: then that of the last module called 'fc', 'classifier', 'head' or 'logits' counts.
+    int or None
+        None if the checkpoint has no classifier, as that of a bare backbone.
 
     Examples
     --------
     >>> count_identities({"conv.weight": torch.zeros(8, 3), "fc.bias": torch.zeros(1000)})
     1000
+    >>> count_identities({"fc.weight": torch.zeros(512, 25088), "features.bias": torch.zeros(512)})
     """
-    keys = list(state)
+    modules: dict[str, dict[str, torch.Tensor]] = {}
+    for key, tensor in state.items():
+        if tensor.ndim:
+            module, _, name = key.rpartition(".")
+            modules.setdefault(module, {})[name] = tensor
+    if classifier is not None:
+        of_it = [m for m in modules if f".{m}".endswith(f".{classifier}")]
+        return _classes(modules[min(of_it, key=len)]) if of_it else None
     in_order = state.in_order if isinstance(state, Checkpoint) else True
-    if len(keys) > 1 and (not in_order or keys == sorted(keys)):
-        keys = sorted(
-            (key for key in keys if _CLASSIFIERS & set(key.split("."))), key=_natural_order
-        )
-    for key in reversed(keys):
-        if state[key].ndim:
-            return int(state[key].shape[0])
+    keys = list(state)
+    if modules and in_order and (len(keys) == 1 or keys != sorted(keys)):
+        last = _classes(modules[next(reversed(modules))])
+        if last is not None:
+            return last
+    for module in sorted(modules, key=_natural_order, reverse=True):
+        parts = modules[module]
+        if not _CLASSIFIERS & set(module.split(".")) or not {"weight", "kernel", "bias"} & set(
+            parts
+        ):
+            continue
+        found = _classes(parts)
+        if found is not None and not _is_normalised(module, modules, found):
+            return found
     return None
+
+
+def _classes(parts: Mapping[str, torch.Tensor]) -> int | None:
+    """Count what a module tells apart, from its weights; None if it is not a classifier."""
+    if "kernel" in parts and parts["kernel"].ndim == 2:
+        # The heads of CosFace and AdaFace keep dimensions × classes.
+        return int(parts["kernel"].shape[1])
+    if "weight" in parts:
+        weight = parts["weight"]
+        return int(weight.shape[0]) if weight.ndim > 1 else None
+    return int(parts["bias"].shape[0]) if set(parts) == {"bias"} else None
+
+
+def _is_normalised(module: str, modules: Mapping[str, Mapping[str, torch.Tensor]], n: int) -> bool:
+    """Tell whether a layer's output of n numbers goes through batch normalisation, in the end.
+
+    Of a classifier the input is what other layers give; an embedding layer is given more numbers
+    than that, those of all places of the last feature map.
+    """
+    weight = modules[module].get("weight")
+    widths = {
+        part.shape[0]
+        for name, parts in modules.items()
+        if name != module
+        for part in parts.values()
+    }
+    return n in widths and (weight is None or weight.ndim < 2 or weight.shape[1] not in widths)
 
 
 def _natural_order(key: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in key.split(".")]
 
 
+@dataclass
+class _Candidate:
+    """One way to read a network's weights out of a file.
+
+    Attributes
+    ----------
+    place : str
+        Where in the file they stand: keys, then the prefix of names.
+    tensors : StateDict
+        By the names of the network; others that do not belong to it may be among them.
+    dropped : list of str
+        Keys of training heads, that the network has no part of.
+    keys : list of str
+        All, in the order of the file.
+    """
+
+    place: str
+    tensors: StateDict
+    dropped: list[str]
+    keys: list[str]
+
+    @property
+    def rank(self) -> int:
+        """How usual a place it is; the number of usual names if it is not."""
+        parts = [part for part in self.place.split(".") if part]
+        ranks = [USUAL_NAMES.index(part) if part in USUAL_NAMES else None for part in parts]
+        whole = USUAL_NAMES.index(self.place) if self.place in USUAL_NAMES else None
+        if whole is None and None in ranks:
+            return len(USUAL_NAMES)
+        return max([rank for rank in (whole, *ranks) if rank is not None], default=0)
+
+
 def load_into(network: nn.Module, state: StateDict, weights_path: StrPath) -> None:
     """Load a state dict into a network, every key and shape matching.
 
     What PyTorch itself adapts to (weights from before its layers were renamed, layers without a
-    shape yet) fits.
+    shape yet, weights that layers share) fits. Training heads that the network has no part of are
+    left out, and said.
 
     Parameters
     ----------
@@ -282,72 +172,135 @@ def load_into(network: nn.Module, state: StateDict, weights_path: StrPath) -> No
         The network.
     state : dict of str to Tensor
         Its weights; keys may carry 'module.' or '_orig_mod.', or another prefix that all share. Of
-        a `Checkpoint`, the others in the file are tried where it does not fit.
+        a `Checkpoint`, the others in the file are tried too. Where several fit, that of the more
+        usual name is taken, and said.
     weights_path : str or Path
         For messages.
 
     Raises
     ------
     WeightsError
-        Listing missing, unexpected and mis-shaped keys, the first ten of each.
+        Listing missing, unexpected and mis-shaped keys, the first ten of each; or the places, if
+        there are several networks in the file that fit.
     """
+    refuse_lookalike(network, state, weights_path)
     own = network.state_dict()
-    fitting = [(where, *found) for where, found in _candidates(state, own) if _fits(found[0], own)]
-    where = state.where if isinstance(state, Checkpoint) else ""
-    if where in ("", *_NAMES) and where in {found[0] for found in fitting}:
-        fitting = [found for found in fitting if found[0] == where]
-    if len(fitting) > 1:
-        places = ", ".join(repr(f"{where}.{prefix}".strip(".")) for where, _, prefix in fitting)
-        msg = (
-            f"The weights file {weights_path} holds several networks that fit "
-            f"{type(network).__name__}: {places}. Save the one you mean as a file of its own"
-            f"{_how_to_save(weights_path, fitting[0][0])}."
-        )
-        raise WeightsError(msg)
+    candidates = list(_candidates(state, own))
+    fitting = [found for found in candidates if _fits(network, found.tensors, own)]
     if fitting:
-        where, fitted, prefix = fitting[0]
-        if where or prefix:
-            _log.info(
-                "Of %s, %d tensors are loaded: those under %r.",
-                weights_path,
-                len(fitted),
-                f"{where}.{prefix}".strip("."),
-            )
-        network.load_state_dict(fitted, strict=False)
+        chosen = _chosen(fitting, network, weights_path)
+        network.load_state_dict(chosen.tensors, strict=False)
         return
-    fitted = renamed(state, own)[0][0]
-    missing, unexpected, misshapen = _adapted(network, fitted, own)
+    first = max(candidates, key=lambda found: len(own.keys() & found.tensors.keys()))
+    missing, unexpected, misshapen = _adapted(network, first.tensors, own)
     if missing or unexpected or misshapen:
-        raise _unfitting(network, state, weights_path, (missing, unexpected, misshapen))
-    network.load_state_dict(fitted, strict=False)
+        among = {*unexpected, *first.dropped}
+        differences = missing, [key for key in first.keys if key in among], misshapen
+        raise _unfitting(network, state, weights_path, differences)
+    _tell_dropped(first, network, weights_path)
+    network.load_state_dict(first.tensors, strict=False)
 
 
-def _how_to_save(weights_path: StrPath, where: str) -> str:
-    if not where:
-        return ""
-    place = "".join(f"[{name!r}]" for name in where.split("."))
-    return f", as in torch.save(torch.load({str(weights_path)!r}){place}, …)"
+def _candidates(state: StateDict, own: StateDict) -> Iterator[_Candidate]:
+    """List the ways to read a network's weights out of a file, the most likely first."""
+    places = {"": state}
+    if isinstance(state, Checkpoint):
+        places = {state.where: state, **state.others}
+    for where, found in places.items():
+        # Numbers that stand beside the weights, such as 'epoch' and 'n_averaged'.
+        counted = [key for key, value in found.items() if not value.ndim and "." not in key]
+        counted = [key for key in counted if key not in own]
+        weights = {key: value for key, value in found.items() if key not in counted}
+        for tensors, prefix in renamed(weights, own):
+            dropped = [key for key in tensors if key not in own and is_head(key, own)]
+            kept = {key: value for key, value in tensors.items() if key not in dropped}
+            if not own.keys() & kept.keys():
+                # Nothing of it belongs to the network: the error names all of it.
+                kept, dropped = tensors, []
+            yield _Candidate(f"{where}.{prefix}".strip("."), kept, dropped, list(tensors))
 
 
-def _candidates(state: StateDict, own: StateDict) -> Iterator[tuple[str, Renamed[torch.Tensor]]]:
-    for found in renamed(state, own):
-        yield state.where if isinstance(state, Checkpoint) else "", found
-    for where, other in (state.others if isinstance(state, Checkpoint) else {}).items():
-        for found in renamed(other, own):
-            yield where, found
-
-
-def _fits(fitted: StateDict, own: StateDict) -> bool:
+def _fits(network: nn.Module, fitted: StateDict, own: StateDict) -> bool:
     return (
         fitted.keys() <= own.keys()
-        and all(is_counter(key) for key in own.keys() - fitted.keys())
+        and all(is_counter(key) for key in _absent(fitted, own))
         and not _misshapen(fitted, own)
+        and not any(map(is_lazy, own.values()))
     )
+
+
+def _absent(fitted: StateDict, own: StateDict) -> list[str]:
+    """Name what a network has and a file has not, under any name of the same weights."""
+    shared = {_memory(own[key]) for key in fitted if key in own}
+    return [key for key in own if key not in fitted and _memory(own[key]) not in shared]
+
+
+def _memory(tensor: torch.Tensor) -> object:
+    """Tell where a tensor's numbers lie: weights that layers share are the same memory."""
+    if is_lazy(tensor) or tensor.is_meta or not tensor.numel() or tensor.layout != torch.strided:
+        return id(tensor)
+    return tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype
+
+
+def _chosen(fitting: list[_Candidate], network: nn.Module, weights_path: StrPath) -> _Candidate:
+    """Choose among several that fit: what is usually meant, if they differ at all."""
+    fitting = sorted(fitting, key=lambda found: found.rank)
+    chosen = fitting[0]
+    others = [found for found in fitting[1:] if not _same(found.tensors, chosen.tensors)]
+    if others and chosen.rank == len(USUAL_NAMES):
+        places = ", ".join(repr(found.place) for found in fitting)
+        msg = (
+            f"The weights file {weights_path} holds several networks that fit "
+            f"{type(network).__name__}: {places}. Say which with weights_key where the model takes "
+            f"it (weights_key: {chosen.place}), or save the one you mean as a file of its own."
+        )
+        raise WeightsError(msg)
+    if others:
+        _log.warning(
+            "Of %s, the weights %s are loaded. Other weights that fit %s stand under %s: "
+            "weights_key says which are meant.",
+            weights_path,
+            _under(chosen.place),
+            type(network).__name__,
+            ", ".join(repr(found.place) for found in others),
+        )
+    elif chosen.place:
+        _log.info(
+            "Of %s, %d tensors are loaded: those under %r.",
+            weights_path,
+            len(chosen.tensors),
+            chosen.place,
+        )
+    _tell_dropped(chosen, network, weights_path)
+    return chosen
+
+
+def _under(place: str) -> str:
+    return f"under {place!r}" if place else "at the top"
+
+
+def _same(first: StateDict, second: StateDict) -> bool:
+    return first.keys() == second.keys() and all(
+        first[key] is second[key]
+        or (first[key].shape == second[key].shape and bool((first[key] == second[key]).all()))
+        for key in first
+    )
+
+
+def _tell_dropped(chosen: _Candidate, network: nn.Module, weights_path: StrPath) -> None:
+    if chosen.dropped:
+        _log.warning(
+            "Of %s, the weights of a training head are not used, %s has none: %s.",
+            weights_path,
+            type(network).__name__,
+            listed("left out", chosen.dropped),
+        )
 
 
 def _misshapen(fitted: StateDict, own: StateDict) -> list[str]:
     """Name the tensors of another shape, or whose numbers PyTorch would cut or refuse."""
     found = []
+    met: dict[object, str] = {}
     for key, tensor in fitted.items():
         if key not in own:
             continue
@@ -356,6 +309,10 @@ def _misshapen(fitted: StateDict, own: StateDict) -> list[str]:
             found.append(f"{key} (file {list(tensor.shape)}, network {list(own[key].shape)})")
         elif (kind := _other_kind(tensor, own[key])) is not None:
             found.append(f"{key} (file {kind}, network {_named(own[key].dtype)})")
+        elif not _same({"": tensor}, {"": fitted[met.setdefault(_memory(own[key]), key)]}):
+            # Of two, the one loaded last would be both.
+            other = met[_memory(own[key])]
+            found.append(f"{key} (the network shares it with {other}, the file has two)")
     return found
 
 
@@ -381,22 +338,28 @@ def _adapted(
     """Say what does not fit after PyTorch has adapted it, on a copy: all is loaded or none."""
     misshapen = _misshapen(fitted, own)
     wrong = {name.partition(" (")[0] for name in misshapen}
-    missing = [key for key in own if key not in fitted and not is_counter(key)]
-    unexpected = [key for key in fitted if key not in own]
-    if (missing and unexpected) or any(map(is_lazy, own.values())):
-        try:
-            trial = copy.deepcopy(network)
-            found = trial.load_state_dict(
-                {key: tensor for key, tensor in fitted.items() if key not in wrong}, strict=False
-            )
-        except Exception as error:
-            _log.debug("The weights cannot be tried on a copy of the network: %s", error)
-        else:
-            missing = [
-                key for key in found.missing_keys if key not in wrong and not is_counter(key)
-            ]
-            unexpected = list(found.unexpected_keys)
+    try:
+        trial = copy.deepcopy(network)
+        found = trial.load_state_dict(
+            {key: tensor for key, tensor in fitted.items() if key not in wrong}, strict=False
+        )
+        missing, unexpected = list(found.missing_keys), list(found.unexpected_keys)
+    except Exception as error:
+        _log.debug("The weights cannot be tried on a copy of the network: %s", error)
+        missing = [key for key in own if key not in fitted]
+        unexpected = [key for key in fitted if key not in own]
+    absent = set(_absent(fitted, own))
+    missing = [key for key in missing if key not in wrong and not is_counter(key) and key in absent]
+    unexpected = [key for key in unexpected if not _is_made(network, key, fitted[key])]
     return missing, unexpected, misshapen
+
+
+def _is_made(network: nn.Module, key: str, tensor: torch.Tensor) -> bool:
+    """Tell whether a network makes for itself what a file keeps: a buffer of the same numbers."""
+    made = dict(network.named_buffers(remove_duplicate=False)).get(key)
+    if made is None or _other_kind(tensor, made) is not None:
+        return False
+    return _same({"": tensor}, {"": made.to(tensor.device)})
 
 
 def _unfitting(
@@ -411,7 +374,19 @@ def _unfitting(
         listed("unexpected", unexpected),
         listed("of another shape or kind", misshapen),
     )
-    advice = "Give weights of this architecture, or change the architecture in _build_model."
+    msg = (
+        f"The weights in {weights_path} do not fit {type(network).__name__}: "
+        f"{'; '.join(part for part in parts if part)}. {_advice(network, state, differences)}"
+    )
+    return WeightsError(msg)
+
+
+def _advice(
+    network: nn.Module, state: StateDict, differences: tuple[list[str], list[str], list[str]]
+) -> str:
+    """Say what to do about weights that do not fit."""
+    missing, _, misshapen = differences
+    advice = "Give weights of this architecture, or change the architecture."
     prefix = likely_prefix(state, network.state_dict())
     if prefix and not misshapen:
         advice = (
@@ -421,18 +396,14 @@ def _unfitting(
     elif not missing and not misshapen:
         advice = (
             "All of the network is there: save the file without the rest if that belongs to "
-            "training only, or add those layers in _build_model."
+            "training only, or add those layers to the network."
         )
     others = state.others if isinstance(state, Checkpoint) else {}
+    advice = proposal(state, others) or advice
     if others:
-        advice += (
-            f" The file also holds tensors under {', '.join(repr(where) for where in others)}."
-        )
-    msg = (
-        f"The weights in {weights_path} do not fit {type(network).__name__}: "
-        f"{'; '.join(part for part in parts if part)}. {advice}"
-    )
-    return WeightsError(msg)
+        places = ", ".join(repr(where) if where else "the top" for where in others)
+        advice += f" The file also holds tensors under {places}."
+    return advice
 
 
 def listed(what: str, keys: Iterable[str]) -> str:

@@ -5,11 +5,25 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import TypeVar
 
-__all__ = ["Renamed", "is_counter", "likely_prefix", "renamed"]
+__all__ = ["Renamed", "is_counter", "is_head", "likely_prefix", "renamed"]
 
 T = TypeVar("T")
 # Under these, data-parallel training and torch.compile keep the network itself.
-_WRAPPERS = ("module", "_orig_mod")
+_WRAPPERS = (
+    "module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module",
+)  # fmt: skip
+# Under these, training scripts keep it.
+_HOLDERS = frozenset(
+    {*_WRAPPERS, "model", "net", "network", "backbone", "encoder", "ema", "ema_model", "base_model"}
+)
+# What is trained on top of a face network, and left behind afterwards.
+_HEADS = frozenset(
+    {
+        *("head", "heads", "fc", "classifier", "cls", "logits", "softmax", "margin", "kernel"),
+        *("arcface", "cosface", "sphereface", "magface", "adaface", "arc", "loss", "criterion"),
+        *("metric_fc", "parallel_fc", "product", "margin_head", "loss_fn", "loss_layer"),
+    }
+)
 Renamed = tuple[dict[str, T], str]
 
 
@@ -18,12 +32,26 @@ def is_counter(key: str) -> bool:
     return key.endswith("num_batches_tracked")
 
 
+def is_head(key: str, own: Collection[str]) -> bool:
+    """Tell a key of a training head, or a number such as 'epoch', that a network has no part of.
+
+    Examples
+    --------
+    >>> is_head("logits.weight", ["conv.weight"]), is_head("conv2.weight", ["conv.weight"])
+    (True, False)
+    """
+    first = _bare(key).partition(".")[0]
+    return first.lower() in _HEADS and all(other.partition(".")[0] != first for other in own)
+
+
 def renamed(state: Mapping[str, T], own: Collection[str]) -> list[Renamed[T]]:
     """Call a checkpoint's tensors as a network does.
 
-    'module.' and '_orig_mod.' are taken off, wherever they stand. If no key then is one of the
-    network's, another prefix is taken off: one under which the checkpoint holds all of the network
-    and no more, or one that all keys share; or the network's own is put before them.
+    'module.', '_orig_mod.' and the like are taken off, wherever they stand. Then other prefixes are
+    taken off: those under which the checkpoint holds all of the network and no more. If there are
+    none: one that all keys share; or the network's own is put before them; or 'model', 'net',
+    'backbone', 'ema' and the like are taken off wherever they stand. Keys of training heads that
+    the network has no part of (`is_head`) stay as they are.
 
     Parameters
     ----------
@@ -48,15 +76,25 @@ def renamed(state: Mapping[str, T], own: Collection[str]) -> list[Renamed[T]]:
     known = set(own)
     plain = {_unwrapped(key, known): value for key, value in state.items()}
     if len(plain) != len(state):
-        return [(dict(state), "")]
-    if plain.keys() & known:
+        # Two keys would be one: none is renamed.
+        plain = dict(state)
+    if _is_whole(plain, known):
         return [(plain, "")]
-    bare = {_bare(key): value for key, value in plain.items()}
-    found = []
-    for prefix in _all_prefixes(bare):
-        part = _under(prefix, bare)
-        if part.keys() <= known and all(map(is_counter, known - part.keys())):
-            found.append((part, prefix))
+    bare = {_bare(key): value for key, value in state.items()}
+    if len(bare) != len(state):
+        bare = dict(state)
+    found = [
+        (part, prefix)
+        for prefix in _all_prefixes(bare)
+        if _is_whole(part := _under(prefix, bare), known)
+    ]
+    if plain.keys() & known:
+        # Beside a copy of the network, such as a running average of its weights, there is itself.
+        copies = tuple(prefix for _, prefix in found)
+        rest = {key: value for key, value in plain.items() if not _bare(key).startswith(copies)}
+        if found and _is_whole(rest, known):
+            return [(rest, ""), *found]
+        return found or [(plain, "")]
     if found:
         return found
     for prefix in _shared_prefixes(bare):
@@ -67,7 +105,32 @@ def renamed(state: Mapping[str, T], own: Collection[str]) -> list[Renamed[T]]:
         within = {prefix + key: value for key, value in bare.items()}
         if 2 * len(within.keys() & known) > len(within):
             return [(within, "")]
-    return [(plain, "")]
+    unheld = _without_holders(state, known)
+    return [(unheld or plain, "")]
+
+
+def _is_whole(part: Collection[str], known: set[str]) -> bool:
+    """Tell whether keys are all of a network's, and no others but those of heads."""
+    keys = set(part)
+    return (
+        bool(keys & known)
+        and all(map(is_counter, known - keys))
+        and all(is_head(key, known) for key in keys - known)
+    )
+
+
+def _without_holders(state: Mapping[str, T], known: set[str]) -> dict[str, T] | None:
+    """Take off what holds networks, wherever it stands, on both sides; None if that is not all."""
+    of_network = {_core(key): key for key in known}
+    of_file = {_core(key): key for key in state}
+    if len(of_network) != len(known) or len(of_file) != len(state):
+        return None
+    called = {of_network.get(core, core): state[key] for core, key in of_file.items()}
+    return called if _is_whole(called, known) else None
+
+
+def _core(key: str) -> str:
+    return ".".join(part for part in key.split(".") if part not in _HOLDERS) or key
 
 
 def likely_prefix(keys: Iterable[str], own: Collection[str]) -> str:

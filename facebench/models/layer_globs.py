@@ -29,7 +29,11 @@ def is_pattern(layer: str) -> bool:
 
 
 def expand_layers(
-    patterns: str | Iterable[str], names: Sequence[str], leaves: Sequence[str] | None = None
+    patterns: str | Iterable[str],
+    names: Sequence[str],
+    leaves: Sequence[str] | None = None,
+    *,
+    owner: str = "this network",
 ) -> list[str]:
     """Find the layers that patterns stand for.
 
@@ -44,6 +48,8 @@ def expand_layers(
         All layers of the network, in network order.
     leaves : sequence of str, optional
         Those that 'all' stands for; by default told by their names.
+    owner : str, default 'this network'
+        What has the layers, for messages.
 
     Returns
     -------
@@ -75,7 +81,7 @@ def expand_layers(
             near = difflib.get_close_matches(pattern, names, n=3, cutoff=0.0)
             what = "matches no layer" if is_pattern(pattern) else "is not a layer"
             msg = (
-                f"{pattern!r} {what} of this network, whose {len(names)} layers are named like "
+                f"{pattern!r} {what} of {owner}, whose {len(names)} layers are named like "
                 f"{', '.join(map(repr, near)) or '(none)'}."
             )
             raise UnknownNameError(msg)

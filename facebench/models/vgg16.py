@@ -16,7 +16,6 @@ from torchvision.models import VGG, VGG16_Weights, vgg16
 
 from facebench.errors import MissingWeightsError
 from facebench.models.base import BaseModel
-from facebench.models.checkpoints import StateDict
 from facebench.types import StrPath
 
 __all__ = ["Vgg16Model"]
@@ -49,6 +48,7 @@ class Vgg16Model(BaseModel):
     """
 
     outputs_version = "vgg16-1"
+    classifier = "classifier.6"
     memory_format = torch.channels_last
 
     def __init__(
@@ -66,13 +66,6 @@ class Vgg16Model(BaseModel):
         # No seed changes a trained network: what is kept of it is found with any seed.
         self.seed = 0 if pretrained or weights_path is not None else seed
         super().__init__(name, weights_path, extract_layers, preprocess_function, device=device)
-
-    def _count_identities(self, weights: StateDict) -> int | None:
-        # safetensors files are sorted by name, so their last tensor is not the classifier's.
-        for key, tensor in weights.items():
-            if key.endswith("classifier.6.bias"):
-                return int(tensor.shape[0])
-        return super()._count_identities(weights)
 
     def _build_model(self) -> None:
         if self.weights_path is not None:

@@ -11,6 +11,8 @@ from typing import Any
 import pandas as pd
 
 from facebench.data.health import health_report
+from facebench.data.image_names import ImageName
+from facebench.data.images import image_exists
 from facebench.results.headline import best_layers
 from facebench.results.schema import DATA_HEALTH_FILE
 from facebench.results.task_facts import TaskFacts
@@ -79,6 +81,7 @@ def look_at_data(
     distances: Mapping[str, Mapping[str, pd.DataFrame]],
     *,
     deep: bool,
+    images_needed: bool = True,
 ) -> tuple[pd.DataFrame | None, dict[str, Any]]:
     """Look at the data of a run, with `health_report`.
 
@@ -92,6 +95,8 @@ def look_at_data(
         ``distances[model][task]``.
     deep : bool
         Decode the images for near duplicates, however many there are.
+    images_needed : bool, default True
+        False where no network needed the images, which then may be known by name only.
 
     Returns
     -------
@@ -105,7 +110,7 @@ def look_at_data(
     decode = deep or n_images <= _MOST_DECODED
     best = {task.name: _best_distances(task, results, distances) for task in tasks.values()}
     try:
-        health = health_report(tasks.values(), best, decode=decode)
+        health = health_report(tasks.values(), best, decode=decode, images_needed=images_needed)
     except Exception as error:
         # What only looks at the data must not cost a run of hours its manifest.
         _log.warning("The data of the run could not be looked at: %s", error, exc_info=error)
@@ -115,6 +120,9 @@ def look_at_data(
     for name, task in tasks.items():
         own = health.findings[health.findings["Task Name"] == name]
         kinds = _looked_for(task, decode=decode, distances=best[name] is not None)
+        if not images_needed:
+            kinds = [(kind, what) for kind, what in kinds if kind != "missing image"]
+            found.append(_by_name_only(task))
         found += [_summed(own[own["Finding"] == kind], name, what) for kind, what in kinds]
         found += [
             _summed(own[(own["Finding"] == kind) & (own["Detail"] == _DIFFERENT)], name, what)
@@ -207,6 +215,15 @@ def _images(task: Any) -> Iterator[tuple[str, str]]:
     table = getattr(task, "measured_pairs", None)
     names = task.images if table is None else [*table["img1"], *table["img2"]]
     return ((str(task.images_path), str(name)) for name in names)
+
+
+def _by_name_only(task: Any) -> dict[str, Any]:
+    """Count the images that are not there, in a run that needed only their names."""
+    names = {ImageName.of(folder, name) for folder, name in _images(task)}
+    absent = sum(not image_exists(name.path) for name in names)
+    detail = f"of {len(names)}: no network needed them"
+    what = "Images that are not there, known by name only"
+    return {"task": task.name, "what": what, "count": absent, "detail": detail if absent else ""}
 
 
 def _best_distances(

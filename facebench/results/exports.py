@@ -13,10 +13,12 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from facebench.columns import CONDITION, DEFAULT_LAYER, KEY_COLUMNS, LAYER, MODEL
+from facebench.data.embedding_files import write_embeddings
 from facebench.errors import FacebenchError, InputError
 from facebench.figures.records.run_models import joined
-from facebench.results.schema import DATA_HEALTH_FILE, FAILURES_FILE
-from facebench.types import DistancesByModel
+from facebench.results.growing_table import write_csv
+from facebench.results.schema import DATA_HEALTH_FILE
+from facebench.types import DistancesByModel, FloatArray
 from facebench.utils.files import atomic_path, safe_name
 from facebench.utils.sharing import make_folder
 
@@ -24,19 +26,19 @@ if TYPE_CHECKING:
     from facebench.run.measurement import AnyTask
 
 __all__ = [
-    "UnifiedSummary",
+    "class_table_path",
     "draw_class",
-    "export_class_table",
     "export_data_health",
     "export_distances",
-    "export_failures",
+    "export_embeddings",
     "export_provenance",
-    "export_summary",
     "group_by_class",
+    "summary_path",
     "unified_summary",
 ]
 
 _DISTANCES_FOLDER = "Computed Metrics"
+_EMBEDDINGS_FOLDER = "Embeddings"
 _SUMMARY_FILE = "models_unified_results.csv"
 _PROVENANCE_FILE = "provenance.json"
 
@@ -56,7 +58,30 @@ def export_distances(folder: Path, model: str, task: str, distances: pd.DataFram
     model_folder = folder / _DISTANCES_FOLDER / safe_name(model)
     for layer, rows in distances.groupby("layer_name", sort=False):
         layer_folder = model_folder if layer == DEFAULT_LAYER else model_folder / safe_name(layer)
-        _write_csv(rows, layer_folder / f"{safe_name(task)}.csv")
+        write_csv(rows, layer_folder / f"{safe_name(task)}.csv")
+
+
+def export_embeddings(
+    folder: Path,
+    name: str,
+    suffix: str,
+    images: Sequence[str],
+    layers: Mapping[str, FloatArray],
+    rows: Sequence[int],
+) -> None:
+    """Write embeddings of a model, as `facebench.EmbeddingsModel` reads them.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's folder; the file goes to ``Embeddings/<name>.<suffix>``.
+    name, suffix : str
+        The file's; 'npz' or 'parquet'.
+    images, layers, rows
+        See `facebench.data.embedding_files.write_embeddings`.
+    """
+    path = folder / _EMBEDDINGS_FOLDER / f"{safe_name(name)}.{suffix}"
+    write_embeddings(path, images, layers, rows)
 
 
 def unified_summary(
@@ -77,30 +102,15 @@ def unified_summary(
         Model Name, Layer Name, then '<task>: <metric>', or '<task> - <condition>: <metric>' for
         tasks with conditions; numbers only.
     """
-    return UnifiedSummary().of(performances, remarks)
-
-
-class UnifiedSummary:
-    """Makes the unified table again and again: only of tasks whose results are new."""
-
-    def __init__(self) -> None:
-        self._parts: dict[str, tuple[pd.DataFrame, dict[tuple[str, str], dict[str, Any]]]] = {}
-
-    def of(
-        self, performances: Mapping[str, pd.DataFrame], remarks: Mapping[str, Mapping[str, int]]
-    ) -> pd.DataFrame:
-        """Give the table; parameters and result are those of `unified_summary`."""
-        rows: dict[tuple[str, str], dict[str, Any]] = {}
-        for task, results in performances.items():
-            if task not in self._parts or self._parts[task][0] is not results:
-                self._parts[task] = results, _columns_of(task, results)
-            for key, columns in self._parts[task][1].items():
-                rows.setdefault(key, {}).update(columns)
-        records = [
-            {MODEL: model, LAYER: layer, **row, **remarks.get(model, {})}
-            for (model, layer), row in rows.items()
-        ]
-        return pd.DataFrame(records) if records else pd.DataFrame(columns=[MODEL, LAYER])
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for task, results in performances.items():
+        for key, columns in _columns_of(task, results).items():
+            rows.setdefault(key, {}).update(columns)
+    records = [
+        {MODEL: model, LAYER: layer, **row, **remarks.get(model, {})}
+        for (model, layer), row in rows.items()
+    ]
+    return pd.DataFrame(records) if records else pd.DataFrame(columns=[MODEL, LAYER])
 
 
 def _columns_of(task: str, results: pd.DataFrame) -> dict[tuple[str, str], dict[str, Any]]:
@@ -127,11 +137,9 @@ def _columns_of(task: str, results: pd.DataFrame) -> dict[tuple[str, str], dict[
     return rows
 
 
-def export_summary(folder: Path, summary: pd.DataFrame) -> Path:
-    """Write the unified table; returns the file."""
-    path = folder / _SUMMARY_FILE
-    _write_csv(summary, path)
-    return path
+def summary_path(folder: Path) -> Path:
+    """Give the file of the unified table."""
+    return folder / _SUMMARY_FILE
 
 
 def export_provenance(folder: Path, provenance: Mapping[str, Any]) -> Path:
@@ -145,14 +153,7 @@ def export_provenance(folder: Path, provenance: Mapping[str, Any]) -> Path:
 def export_data_health(folder: Path, findings: pd.DataFrame) -> Path:
     """Write what was found about the data; returns the file."""
     path = folder / DATA_HEALTH_FILE
-    _write_csv(findings, path)
-    return path
-
-
-def export_failures(folder: Path, failures: pd.DataFrame) -> Path:
-    """Write in how many images of each condition no face was found; returns the file."""
-    path = folder / FAILURES_FILE
-    _write_csv(failures, path)
+    write_csv(findings, path)
     return path
 
 
@@ -170,18 +171,9 @@ def group_by_class(tasks: Sequence[AnyTask]) -> dict[str, list[AnyTask]]:
     return groups
 
 
-def export_class_table(
-    folder: Path,
-    class_name: str,
-    tasks: Sequence[AnyTask],
-    performances: Mapping[str, pd.DataFrame],
-) -> None:
-    """Write the results of all tasks of one class to ``<TaskClass> Plots``.
-
-    Parameters are those of `draw_class`.
-    """
-    results = pd.concat([performances[task.name] for task in tasks], ignore_index=True)
-    _write_csv(results, _class_folder(folder, class_name) / safe_name(f"{class_name} results.csv"))
+def class_table_path(folder: Path, class_name: str) -> Path:
+    """Give the file with the results of all tasks of one class."""
+    return _class_folder(folder, class_name) / safe_name(f"{class_name} results.csv")
 
 
 def draw_class(
@@ -248,8 +240,3 @@ def _plot(task: AnyTask, output: Path, results: pd.DataFrame, distances: Distanc
                 "table: that of one model and task is distances[model][task]."
             )
             raise InputError(msg) from error
-
-
-def _write_csv(table: pd.DataFrame, path: Path) -> None:
-    with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=False)

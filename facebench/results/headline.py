@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from facebench.columns import DEFAULT_LAYER
+from facebench.errors import InputError
 from facebench.tasks.measures import headlines
 
 if TYPE_CHECKING:
@@ -15,7 +16,19 @@ if TYPE_CHECKING:
 
     from facebench.results.task_facts import TaskFacts
 
-__all__ = ["best_layers", "direction", "headline_rows", "number", "shown_table"]
+__all__ = [
+    "LAYER_CHOICES",
+    "best_layers",
+    "check_layer_choice",
+    "direction",
+    "headline_rows",
+    "layer_note",
+    "number",
+    "shown_table",
+]
+
+# On which pairs the layer of a model is chosen that stands for it.
+LAYER_CHOICES = ("same pairs", "held-out")
 
 
 def number(value: float | None) -> str:
@@ -122,6 +135,53 @@ def headline_rows(
         order = order.sort_values(list(order.columns), kind="stable")
         parts.append(kept.loc[order.index])
     return pd.concat(parts) if parts else results
+
+
+def check_layer_choice(layer_choice: str, owner: str) -> None:
+    """Refuse a choice of layers that there is not.
+
+    Raises
+    ------
+    InputError
+        If it is none of `LAYER_CHOICES`.
+    """
+    if layer_choice not in LAYER_CHOICES:
+        msg = (
+            f"The 'layer_choice' parameter of {owner} must be 'same pairs' or 'held-out'. "
+            f"Got {layer_choice!r} instead."
+        )
+        raise InputError(msg)
+
+
+def layer_note(results: pd.DataFrame, layer_choice: str = "same pairs") -> str:
+    """Say which layers stand for the models of some results; empty where each has one.
+
+    Parameters
+    ----------
+    results : DataFrame
+        The tidy table.
+    layer_choice : {'same pairs', 'held-out'}
+        How they were chosen.
+
+    Returns
+    -------
+    str
+        A sentence without its full stop.
+    """
+    by_model = [key for key in ("run", "model") if key in results]
+    n_layers = results.groupby(by_model)["layer"].nunique().max() if len(results) else 1
+    if n_layers < 2:
+        return ""
+    best = (
+        f"The best layer of each model (of up to {n_layers}, chosen on the same pairs), or the "
+        "last one where neither way is better"
+    )
+    if layer_choice == "same pairs":
+        return best
+    return (
+        f"'held-out': each model in layers (of up to {n_layers}) chosen on other people than they "
+        f"are judged on. Others: {best[0].lower()}{best[1:]}"
+    )
 
 
 def _is_measured(rows: pd.DataFrame) -> pd.Series:

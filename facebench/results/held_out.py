@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from facebench.errors import RunFolderError
 from facebench.metrics.uncertainty.spread import Replicates
 from facebench.results.comparison.paired import Evidence
 from facebench.results.headline import direction
-from facebench.results.pair_rows import layers_of
+from facebench.results.pair_rows import saved_layers
 from facebench.tasks.measures import headlines
 
 if TYPE_CHECKING:
@@ -22,7 +21,13 @@ if TYPE_CHECKING:
     from facebench.results.pair_rows import PairRows
     from facebench.results.reader import Run
 
-__all__ = ["HELD_OUT_COLUMNS", "held_out_layers", "held_out_replicates"]
+__all__ = [
+    "HELD_OUT_COLUMNS",
+    "HeldOut",
+    "held_out_layers",
+    "held_out_replicates",
+    "with_held_out",
+]
 
 HELD_OUT_COLUMNS = {
     "task": "string",
@@ -35,6 +40,27 @@ HELD_OUT_COLUMNS = {
     "n_layers": "Int64",
     "layers": "string",
 }
+
+
+_METHOD = "layer chosen on other people; jackknife, t quantiles"
+
+
+class HeldOut(NamedTuple):
+    """The models of a task in layers chosen on other people than they are judged on.
+
+    Attributes
+    ----------
+    table : DataFrame
+        task, model, condition, metric, value, ci_low, ci_high, n_layers, and layers: how often each
+        was chosen. A row per model with several layers, headline measure and condition; none where
+        neither way is better, or a layer cannot be measured without each group of people.
+    replicates : dict of (str, str, str) to Replicates
+        The same by metric, condition ('' for none) and model, to compare models by; also of models
+        with one layer.
+    """
+
+    table: pd.DataFrame
+    replicates: dict[tuple[str, str, str], Replicates]
 
 
 def held_out_replicates(
@@ -82,7 +108,7 @@ def held_out_replicates(
     return Replicates(value, (chosen.size * value - pseudo) / (chosen.size - 1)), chosen.tolist()
 
 
-def held_out_layers(run: Run, task: str) -> pd.DataFrame:
+def held_out_layers(run: Run, task: str) -> HeldOut:
     """Measure each model of a task in layers chosen on other people than they are judged on.
 
     Parameters
@@ -95,10 +121,7 @@ def held_out_layers(run: Run, task: str) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame
-        task, model, condition, metric, value, ci_low, ci_high, n_layers, and layers: how often each
-        was chosen. A row per model with several layers, headline measure and condition; none where
-        neither way is better, or a layer cannot be measured without each group of people.
+    HeldOut
     """
     import pandas as pd
 
@@ -108,16 +131,12 @@ def held_out_layers(run: Run, task: str) -> pd.DataFrame:
     bounds = {measure.name: measure.bounds for measure in facts.measures}
     signs = {metric: direction(results[results["metric"] == metric]) for metric in metrics}
     rows: list[dict[str, Any]] = []
+    kept: dict[tuple[str, str, str], Replicates] = {}
     for model, own in results.groupby("model", sort=False):
         names = list(dict.fromkeys(own["layer"]))
-        if len(names) < 2 or not signs[metrics[0]]:
+        if not signs[metrics[0]]:
             continue
-        try:
-            frame = run.task_distances(str(model), task)
-        except RunFolderError:
-            # Interrupted between the tables, or changed since: what tasks kept is left.
-            frame = pd.DataFrame()
-        pairs = layers_of(frame, facts) if len(frame) else {}
+        pairs = saved_layers(run, task, str(model))
         for condition, part in own.groupby("condition", sort=False, dropna=False):
             named = None if pd.isna(condition) else str(condition)
             first: list[Replicates] = []
@@ -132,6 +151,10 @@ def held_out_layers(run: Run, task: str) -> pd.DataFrame:
                 found, chosen = held_out_replicates(made, first if same else made, sign)
                 low, high = bounds.get(metric) or (-np.inf, np.inf)
                 ends = np.clip((found.value, *found.interval()), low, high)
+                # Of one layer there is nothing to choose.
+                kept[metric, named or "", str(model)] = found if len(names) > 1 else made[0]
+                if len(names) < 2:
+                    continue
                 counts = Counter(names[place] for place in chosen).most_common()
                 rows.append(
                     {
@@ -144,7 +167,43 @@ def held_out_layers(run: Run, task: str) -> pd.DataFrame:
                         "layers": ", ".join(f"{name} ({count})" for name, count in counts),
                     }
                 )
-    return pd.DataFrame(rows, columns=list(HELD_OUT_COLUMNS)).astype(HELD_OUT_COLUMNS)
+    table = pd.DataFrame(rows, columns=list(HELD_OUT_COLUMNS)).astype(HELD_OUT_COLUMNS)
+    return HeldOut(table, kept)
+
+
+def with_held_out(rows: pd.DataFrame, held_out: pd.DataFrame) -> pd.DataFrame:
+    """Put values of layers chosen on other people in the place of the best layers' own.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Headline rows of the tidy table, one per model, measure and condition.
+    held_out : DataFrame
+        `HeldOut.table` of the same tasks.
+
+    Returns
+    -------
+    DataFrame
+        The layer is 'held-out of 39' where there is such a value; other rows stay as they are.
+    """
+    import pandas as pd
+
+    keys = ["task", "model", "condition", "metric"]
+    known = {
+        tuple("" if pd.isna(row[key]) else row[key] for key in keys): row
+        for row in held_out.to_dict("records")
+    }
+    found = rows.copy()
+    for place, names in enumerate(rows[keys].fillna("").itertuples(index=False, name=None)):
+        row = known.get(names)
+        if row is not None:
+            label = rows.index[place]
+            found.loc[label, ["value", "ci_low", "ci_high"]] = [
+                row[name] for name in ("value", "ci_low", "ci_high")
+            ]
+            found.loc[label, "layer"] = f"held-out of {row['n_layers']}"
+            found.loc[label, "ci_method"] = _METHOD
+    return found
 
 
 def _replicates(

@@ -17,6 +17,7 @@ from facebench.metrics.uncertainty.correlation_influence import (
 from facebench.metrics.uncertainty.influence import (
     Influence,
     auc_influence,
+    eer_influence,
     linear_replicates,
     mean_influence,
     relative_difference_influence,
@@ -24,8 +25,9 @@ from facebench.metrics.uncertainty.influence import (
 from facebench.metrics.uncertainty.proportions import (
     PROPORTIONS_NOTE,
     Proportion,
+    conservative_note,
     effective_counts,
-    few_errors_note,
+    has_few_errors,
     jackknife_proportion,
 )
 from facebench.metrics.uncertainty.replicates import youden_accuracy_jackknife
@@ -50,9 +52,14 @@ _CORRELATIONS: dict[InfluenceKind, Callable[[Any, Any], Influence]] = {
 _PROPORTIONS: dict[InfluenceKind, Proportion] = {
     "auc": "auc",
     "auc of all pairs": "auc",
+    "eer of all pairs": "eer",
     "accuracy": "accuracy",
 }
-EVERY_PAIR = "auc of all pairs"
+# Measures that count failed pairs, as rejected.
+EVERY_PAIR: dict[InfluenceKind, Callable[..., Influence]] = {
+    "auc of all pairs": auc_influence,
+    "eer of all pairs": eer_influence,
+}
 
 
 def replicates_of(measure: str, pairs: PairRows) -> Replicates | None:
@@ -90,18 +97,18 @@ def _replicates(kind: InfluenceKind, pairs: PairRows) -> Replicates | None:
             pairs.labels[used], 1.0 - pairs.distances[used], pairs.groups
         )
     influence = _influence(kind, pairs)
-    shared = pairs.dyads_of_all if kind == EVERY_PAIR else pairs.dyads
+    shared = pairs.dyads_of_all if kind in EVERY_PAIR else pairs.dyads
     return None if influence is None else linear_replicates(influence, shared)
 
 
 def _influence(kind: InfluenceKind, pairs: PairRows) -> Influence | None:
     used = pairs.usable
     distances = pairs.distances[used]
-    if kind in ("auc", EVERY_PAIR):
+    if kind == "auc" or kind in EVERY_PAIR:
         if pairs.labels is None:
             return None
-        if kind == EVERY_PAIR:
-            return auc_influence(pairs.labels, pairs.distances, higher_is_better=False)
+        if kind in EVERY_PAIR:
+            return EVERY_PAIR[kind](pairs.labels, pairs.distances, higher_is_better=False)
         return auc_influence(pairs.labels[used], distances, higher_is_better=False)
     if kind in _CORRELATIONS:
         other = pairs.rated if pairs.given is None else pairs.given
@@ -140,14 +147,18 @@ def replicates_interval(measure: str, value: float, pairs: PairRows) -> dict[str
     how = f"jackknife by {by}, {made.units.size} groups, t quantiles"
     if share is None:
         found = made.interval(_SCALES.get(kind, "identity"))
+        if kind == "relative difference":
+            how += "; both means share images: conservative"
     else:
         genuine = np.asarray(pairs.labels)[used] == 1
         first, second = (side[used] for side in sides)
         counts = effective_counts(genuine, pairs.distances[used], first, second)
         found = jackknife_proportion(share, made, counts)
         how += PROPORTIONS_NOTE
-        if share == "auc":
-            how += few_errors_note(value, counts.n_genuine, counts.n_impostor)
+        if kind == "accuracy":
+            how += "; threshold chosen on the same pairs: conservative"
+        elif has_few_errors(share, value, counts):
+            how += conservative_note([measure])
     if np.isnan(found.low):
         return None
     return {"low": found.low, "high": found.high, "method": how}

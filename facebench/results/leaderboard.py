@@ -9,7 +9,16 @@ from typing import Any
 import pandas as pd
 
 from facebench.errors import InputError
-from facebench.results.headline import best_layers, direction, headline_rows
+from facebench.results.comparison.paired import Comparable, Evidence, tie_groups
+from facebench.results.headline import (
+    best_layers,
+    check_layer_choice,
+    direction,
+    headline_rows,
+    layer_note,
+)
+from facebench.results.held_out import HeldOut, held_out_layers, with_held_out
+from facebench.results.pair_rows import saved_layers
 from facebench.results.reader import Run, load_run
 from facebench.results.report.pages import write_page
 from facebench.results.report.provenance_view import shown_time
@@ -31,10 +40,17 @@ _COLUMNS = [
     Column("Pairs", "count"),
     Column("Run", filter=True),
     Column("Begun"),
+    Column(
+        "Tie group",
+        hint="Numbers of one task that share a letter do not differ significantly: paired tests on "
+        "the same pairs, with Holm's correction.",
+    ),
 ]
 
 
-def write_leaderboard(runs: Sequence[Path], output: Path) -> Path:
+def write_leaderboard(
+    runs: Sequence[Path], output: Path, *, layer_choice: str = "same pairs"
+) -> Path:
     """Write the leaderboard of many runs.
 
     Parameters
@@ -43,6 +59,9 @@ def write_leaderboard(runs: Sequence[Path], output: Path) -> Path:
         Their folders.
     output : Path
         The file.
+    layer_choice : {'same pairs', 'held-out'}
+        'held-out' takes numbers from layers chosen on other people than they are judged on, where
+        there are any.
 
     Returns
     -------
@@ -52,10 +71,11 @@ def write_leaderboard(runs: Sequence[Path], output: Path) -> Path:
     Raises
     ------
     InputError
-        If there are no runs.
+        If there are no runs, or `layer_choice` is something else.
     RunFolderError
         If one is not a readable run.
     """
+    check_layer_choice(layer_choice, "write_leaderboard")
     loaded = {str(Path(run).absolute()): load_run(run) for run in runs}
     if not loaded:
         msg = "A leaderboard needs one run or more. Got none."
@@ -63,7 +83,7 @@ def write_leaderboard(runs: Sequence[Path], output: Path) -> Path:
     found = list(loaded.values())
     context = {
         "title": "Leaderboard",
-        "board": _board(found),
+        "board": _board(found, layer_choice),
         "runs": _runs_table(found),
         "facts": [
             ("Runs", str(len(found))),
@@ -74,12 +94,13 @@ def write_leaderboard(runs: Sequence[Path], output: Path) -> Path:
     return write_page("leaderboard.html.j2", Path(output), context, charts=False)
 
 
-def _board(runs: Sequence[Run]) -> Table:
+def _board(runs: Sequence[Run], layer_choice: str) -> Table:
     names = _task_names(runs)
     results = pd.concat([run.results for run in runs], ignore_index=True)
     results["task"] = [names[key] for key in zip(results["run"], results["task"], strict=True)]
     by_id = {run.id: run for run in runs}
     facts = _facts(runs, names)
+    task_of = {(run, name): task for (run, task), name in names.items()}
     rows, extra = [], []
     best = {
         (run.id, names[run.id, task], model): layer
@@ -88,27 +109,79 @@ def _board(runs: Sequence[Run]) -> Table:
         for model, layer in best_layers(run.results, task, facts[names[run.id, task]]).items()
     }
     chosen = headline_rows(results, facts, all_layers=True) if len(results) else results
+    held_out: dict[tuple[str, str], HeldOut] = {}
+    if layer_choice == "held-out":
+        held_out = {
+            (run.id, names[run.id, task]): held_out_layers(run, task)
+            for run in runs
+            for task in run.tasks
+        }
     keys = ["task", "metric", "condition"]
     for _, part in chosen.groupby(keys, sort=False, dropna=False):
         sign = direction(part)
-        ordered = part.sort_values("value", ascending=sign < 0, kind="stable") if sign else part
-        is_best = [
-            best.get((row.run, row.task, row.model)) == row.layer for row in ordered.itertuples()
+        shown = part[
+            [best.get((row.run, row.task, row.model)) == row.layer for row in part.itertuples()]
         ]
-        span = span_of(ordered[is_best])
-        ranks = _ranks(ordered["value"], is_best, sign)
-        for row, shown, rank in zip(ordered.itertuples(), is_best, ranks, strict=True):
-            rows.append(_row(row, rank, span, by_id[row.run]))
-            extra.append(not shown)
-    hidden = sum(extra)
+        if held_out:
+            shown = pd.concat(
+                [
+                    with_held_out(rows, held_out[key].table.assign(task=key[1]))
+                    for key, rows in shown.groupby(["run", "task"], sort=False)
+                ]
+            ).loc[shown.index]
+        # What is judged on its own pairs stays to be looked up.
+        own = shown["layer"].eq(part["layer"].reindex(shown.index))
+        hidden = part[~part.index.isin(shown.index[own])]
+        ordered = pd.concat([shown.assign(shown=True), hidden.assign(shown=False)])
+        if sign:
+            ordered = ordered.sort_values("value", ascending=sign < 0, kind="stable")
+        is_shown = ordered["shown"].to_list()
+        span = span_of(ordered[is_shown])
+        ranks = _ranks(ordered["value"], is_shown, sign)
+        ties = _ties(ordered[is_shown], by_id, task_of, held_out)
+        for row, stands, rank in zip(ordered.itertuples(), is_shown, ranks, strict=True):
+            letters = ties.get((row.run, row.model), "") if stands else ""
+            rows.append([*_row(row, rank, span, by_id[row.run]), letters])
+            extra.append(not stands)
+    n_hidden = sum(extra)
+    note = layer_note(results, layer_choice)
     return Table(
         id="board",
-        caption="Headline numbers of all runs: the best layer of each model, best first",
+        caption=f"Headline numbers of all runs, best first. {note}".rstrip(". "),
         columns=_COLUMNS,
         rows=rows,
         extra=extra,
-        more=f"All layers ({hidden} rows more)" if hidden else "",
+        more=f"All layers ({n_hidden} rows more)" if n_hidden else "",
     )
+
+
+def _ties(
+    rows: pd.DataFrame,
+    by_id: Mapping[str, Run],
+    task_of: Mapping[tuple[str, str], str],
+    held_out: Mapping[tuple[str, str], HeldOut],
+) -> dict[tuple[str, str], str]:
+    """Give the letters of one measure of a task, by run and model; its rows are best first."""
+    found: dict[tuple[str, str], Comparable] = {}
+    for row in rows[rows["value"].notna()].itertuples():
+        run, task = by_id[row.run], task_of[row.run, row.task]
+        condition = None if pd.isna(row.condition) else str(row.condition)
+        known = held_out.get((row.run, row.task))
+        key = (row.metric, condition or "", row.model)
+        if known is not None and key in known.replicates:
+            found[row.run, row.model] = known.replicates[key]
+            continue
+        found[row.run, row.model] = Evidence(
+            row.metric,
+            condition,
+            row.value,
+            saved_layers(run, task, row.model, [row.layer]).get(row.layer),
+            run.left_out.get((task, row.model, row.layer)),
+        )
+    # A layer judged on other people and one judged on the same are not paired.
+    if len({type(each) for each in found.values()}) > 1:
+        return {}
+    return tie_groups(found)
 
 
 def _task_names(runs: Sequence[Run]) -> dict[tuple[str, str], str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,7 +37,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
             # A pipe would be waited for without end.
             msg = f"{file} must be the manifest of a run, in JSON. It is not a file."
             raise RunFolderError(msg)
-        manifest = json.loads(file.read_text(encoding="utf-8"))
+        manifest = json.loads(file.read_text(encoding="utf-8"), parse_constant=_no_constant)
         version = int(manifest["schema_version"])
         # Older versions wrote null for what there is not.
         manifest = {name: value for name, value in manifest.items() if value is not None}
@@ -64,35 +65,98 @@ def read_manifest(path: Path) -> dict[str, Any]:
             f"{_writer(manifest)}, or a newer one."
         )
         raise RunFolderError(msg)
+    empty: dict[str, Any] = {
+        name: {} for name, part in _shape().model_fields.items() if part.default == {}
+    }
     texts = {"name": path.parent.name, "created": "", "saved": "", "status": "interrupted"}
-    return {**texts, **{name: {} for name in _OBJECTS}, "health": None, "failures": [], **manifest}
+    return {**texts, **empty, "health": None, "failures": [], **manifest}
 
 
-# What readers look into, and what they look into one by one.
-_OBJECTS = (
-    *("tasks", "models", "data", "code", "working_directory", "versions", "machine", "process"),
-    *("health", "config", "seeds", "remarks", "provenance", "files"),
-)
-_ENTRIES = ("tasks", "models", "data")
+def _no_constant(text: str) -> float:
+    msg = f"{text} is not JSON"
+    raise ValueError(msg)
+
+
+@functools.cache
+def _shape() -> Any:
+    """Describe what readers look into; anything else may stand beside it."""
+    from pydantic import BaseModel
+
+    class Reference(BaseModel):
+        what: str
+        value: float | None
+        source: str
+
+    class Task(BaseModel):
+        type: str = ""
+        question: str = ""
+        sampling_unit: str = ""
+        measures: list[dict[str, Any]] = []
+        distance: str | None = None
+        correlation: str | None = None
+        label_column: str | None = None
+        condition_column: str | None = None
+        group_column: str | None = None
+        identity: str | list[str] | None = None
+        rating_columns: list[str] = []
+        rates_similarity: bool = False
+        images_path: str | None = None
+        pairs_file: str | None = None
+        normalized: bool = False
+        remarks: dict[str, str] = {}
+        effect: dict[str, str] = {}
+        influences: dict[str, str] = {}
+        references: list[Reference] = []
+
+    class Note(BaseModel):
+        task: str
+        what: str
+        count: int
+        detail: str
+
+    class Health(BaseModel):
+        n_images: int | None = None
+        found: list[Note] | None = None
+        error: str | None = None
+
+    class Failure(BaseModel):
+        what: str = ""
+        error: str = ""
+
+    class Manifest(BaseModel):
+        name: str = ""
+        created: str = ""
+        saved: str = ""
+        status: str = ""
+        tasks: dict[str, Task] = {}
+        models: dict[str, dict[str, Any]] = {}
+        data: dict[str, dict[str, Any]] = {}
+        remarks: dict[str, dict[str, int]] = {}
+        failures: list[Failure] = []
+        health: Health | None = None
+        code: dict[str, Any] = {}
+        working_directory: dict[str, Any] = {}
+        versions: dict[str, Any] = {}
+        machine: dict[str, Any] = {}
+        process: dict[str, Any] = {}
+        config: dict[str, Any] = {}
+        seeds: dict[str, Any] = {}
+        provenance: dict[str, Any] = {}
+        files: dict[str, Any] = {}
+
+    return Manifest
 
 
 def _check(manifest: dict[str, Any]) -> None:
     """Check the kinds of what readers look into."""
-    wrong = [name for name in _OBJECTS if not isinstance(manifest.get(name, {}), dict)]
-    wrong += [
-        f"{part} {name!r}"
-        for part in _ENTRIES
-        if part not in wrong
-        for name, value in manifest.get(part, {}).items()
-        if not isinstance(value, dict)
-    ]
-    texts = ("name", "created", "saved", "status")
-    wrong += [name for name in texts if not isinstance(manifest.get(name, ""), str)]
-    if not isinstance(manifest.get("failures", []), list):
-        wrong.append("failures")
-    if wrong:
-        msg = f"of another kind than expected: {', '.join(wrong[:5])}"
-        raise ValueError(msg)
+    from pydantic import ValidationError
+
+    try:
+        _shape().model_validate(manifest)
+    except ValidationError as error:
+        places = [" → ".join(map(str, one["loc"])) for one in error.errors(include_input=False)]
+        msg = f"of another kind than expected: {', '.join(places[:5])}"
+        raise ValueError(msg) from None
 
 
 def _writer(manifest: Mapping[str, Any]) -> str:

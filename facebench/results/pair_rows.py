@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from facebench.data.identity import people_of, people_of_pairs
+from facebench.errors import RunFolderError
 from facebench.metrics.labels import LabelError, as_labels
 from facebench.metrics.uncertainty.influence import Dyads
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.results.task_facts import TaskFacts
 from facebench.types import Float64Array, IntArray
 
-__all__ = ["PairRows", "layers_of"]
+if TYPE_CHECKING:
+    from facebench.results.reader import Run
+
+__all__ = ["PairRows", "layers_of", "saved_layers"]
 
 _COMPUTED = "model_computed_distance"
 _PAIR = ("img1", "img2")
@@ -329,3 +334,30 @@ def _texts(column: pd.Series) -> NDArray[np.object_]:
 
 def _numbers(column: pd.Series) -> Float64Array:
     return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def saved_layers(
+    run: Run, task: str, model: str, layers: Collection[str] | None = None
+) -> dict[str, PairRows]:
+    """Read the pairs that a run saved of a task and model.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    task, model : str
+        Which.
+    layers : collection of str, optional
+        Which layers; None reads all.
+
+    Returns
+    -------
+    dict of str to PairRows
+        By layer. Empty where there are none, as in runs that were interrupted between the tables or
+        changed since: their numbers are still worth a page.
+    """
+    try:
+        frame = run.task_distances(model, task, layers)
+    except RunFolderError:
+        return {}
+    return layers_of(frame, run.tasks[task]) if len(frame) else {}

@@ -189,17 +189,26 @@ class Run:
 
         return _readable(file, checked)
 
-    def headline(self) -> pd.DataFrame:
+    def headline(self, layer_choice: str = "same pairs") -> pd.DataFrame:
         """Give the numbers that stand for each task, best layer of each model first.
+
+        Parameters
+        ----------
+        layer_choice : {'same pairs', 'held-out'}
+            'held-out' gives values of layers chosen on other people than they are judged on, where
+            there are any (`held_out`): their layer is 'held-out of 39'.
 
         Returns
         -------
         DataFrame
             Rows of `results` with its columns.
         """
-        from facebench.results.headline import headline_rows
+        from facebench.results.headline import check_layer_choice, headline_rows
+        from facebench.results.held_out import with_held_out
 
-        return headline_rows(self.results, self.tasks)
+        check_layer_choice(layer_choice, "Run.headline")
+        rows = headline_rows(self.results, self.tasks)
+        return with_held_out(rows, self.held_out()) if layer_choice == "held-out" else rows
 
     def held_out(self) -> pd.DataFrame:
         """Give headline numbers in layers chosen on other people than they are judged on.
@@ -207,13 +216,14 @@ class Run:
         Returns
         -------
         DataFrame
-            See `facebench.results.held_out.held_out_layers`, task by task.
+            See `facebench.results.held_out.HeldOut`, task by task.
         """
         import pandas as pd
 
         from facebench.results.held_out import held_out_layers
 
-        return pd.concat([held_out_layers(self, task) for task in self.tasks], ignore_index=True)
+        tables = [held_out_layers(self, task).table for task in self.tasks]
+        return pd.concat(tables, ignore_index=True)
 
     def to_markdown(self) -> str:
         """Write the headline numbers as a Markdown table."""

@@ -17,7 +17,8 @@ from facebench.errors import RunFolderError
 from facebench.results.checksums import CHECKSUMS, checksums_of_tables
 from facebench.results.data_health import look_at_data
 from facebench.results.distances_file import write_distances
-from facebench.results.exports import export_data_health, export_failures
+from facebench.results.exports import export_data_health
+from facebench.results.growing_table import write_csv
 from facebench.results.manifest import read_manifest
 from facebench.results.provenance import (
     Digests,
@@ -30,6 +31,7 @@ from facebench.results.provenance import (
 from facebench.results.replicates_file import write_replicates
 from facebench.results.schema import (
     DISTANCES_FILE,
+    FAILURES_FILE,
     LOG_FILE,
     MANIFEST_FILE,
     REPLICATES_FILE,
@@ -201,11 +203,17 @@ class RunFolder:
         self._forget_checksums()
         results = self.write_tables(manager.estimates, distances, facts, unprocessed)
         if unprocessed is not None and len(unprocessed):
-            export_failures(self.path, unprocessed)
+            write_csv(unprocessed, self.path / FAILURES_FILE)
         health = None
         # After an interrupt the user does not want to wait.
         if status in ("finished", "failed"):
-            findings, health = look_at_data(manager.tasks, results, distances, deep=deep)
+            findings, health = look_at_data(
+                manager.tasks,
+                results,
+                distances,
+                deep=deep,
+                images_needed=getattr(manager, "needs_images", True),
+            )
             if findings is not None:
                 export_data_health(self.path, findings)
         self._write_manifest(

@@ -6,16 +6,12 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-
+from facebench.data.embedding_files import write_embeddings
 from facebench.engine import Embeddings, embed
 from facebench.errors import InputError
 from facebench.models.base import BaseModel
 from facebench.run.alignment import alignment_of, alignment_warnings, made_by_task
 from facebench.store import open_store
-from facebench.utils.files import atomic_path
 
 __all__ = ["embed_folder"]
 
@@ -75,19 +71,5 @@ def embed_folder(
         )
     rows = sorted(found.row_of, key=lambda path: found.row_of[path])
     names = [path.relative_to(folder).as_posix() for path in rows]
-    with atomic_path(output) as temporary:
-        if output.suffix == ".npz":
-            arrays = {_key(layer): table for layer, table in found.layers.items()}
-            np.savez(temporary, **{"images": np.array(names), **arrays})  # type: ignore[arg-type]
-        else:
-            columns = {"image": pa.array(names)}
-            for layer, table in found.layers.items():
-                flat = pa.array(np.ascontiguousarray(table).reshape(-1))
-                columns[layer] = pa.FixedSizeListArray.from_arrays(flat, table.shape[1])
-            pq.write_table(pa.table(columns), temporary)
+    write_embeddings(output, names, found.layers, range(len(names)))
     return found
-
-
-def _key(layer: str) -> str:
-    # 'images' names the rows, and savez calls its own first parameter 'file'.
-    return f"layer_{layer}" if layer in ("images", "file") else layer

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -17,14 +20,13 @@ from facebench.columns import MODEL
 from facebench.data.estimates import LayerEstimates
 from facebench.data.health import DataHealth, health_report
 from facebench.data.made_stimuli import MadeImages
-from facebench.data.pairs import ImagePaths, missing_images
+from facebench.data.pairs import missing_images
 from facebench.engine import (
     EmbeddingRequest,
     Embeddings,
-    ImageIndex,
     ModelRecord,
-    PairsOfTask,
     Settings,
+    plan_recorded,
 )
 from facebench.engine.devices import embed_on_devices
 from facebench.engine.forward import Precision
@@ -42,16 +44,23 @@ from facebench.faces import NO_FACE
 from facebench.figures.records.run_models import note_models
 from facebench.metrics.verification import auc
 from facebench.models.base import BaseModel
+from facebench.models.recorded import RecordedModel
 from facebench.models.untrained import misnomer
 from facebench.results import exports
-from facebench.results.schema import empty_failures
+from facebench.results.growing_table import GrowingTable, write_csv
+from facebench.results.schema import FAILURES_FILE, empty_failures
 from facebench.run.alignment import TaskPass, alignment_warnings, made_by_task, passes_of
 from facebench.run.arguments import add_members, at_least, export_folder, named, one_of
 from facebench.run.estimates import Estimator
 from facebench.run.face_failures import FaceFailures, count_failures, images_without_face
 from facebench.run.failures import Failures, note_failure, raise_failures
 from facebench.run.measurement import AnyTask, Measured, measure, measure_items
-from facebench.run.task_images import TaskImages, image_names, images_of, paths_of
+from facebench.run.requests import (
+    look_up,
+    request_by_name,
+    request_of_files,
+)
+from facebench.run.task_images import TaskImages, image_names, images_of, names_of, paths_of
 from facebench.run.wrapping import check_wrappers, run_wrapped
 from facebench.store import EmbeddingStore, open_store
 from facebench.store.rows import StoreDtype
@@ -66,6 +75,7 @@ __all__ = ["MultiModelTaskManager"]
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
+AnyModel = BaseModel | RecordedModel
 _PRECISIONS = ("float32", "float16", "bfloat16")
 
 
@@ -79,8 +89,9 @@ class MultiModelTaskManager:
 
     Parameters
     ----------
-    models : BaseModel or list of BaseModel
-        The models; names must differ.
+    models : BaseModel, EmbeddingsModel or ScoresModel, or list of them
+        The models; names must differ. Where all are files of embeddings or scores, the images of
+        the tasks need not be there.
     tasks : BaseTask or EmbeddingTask, or list of them
         The tasks; names must differ.
     batch_size : int, default 32
@@ -111,6 +122,10 @@ class MultiModelTaskManager:
     devices : list of str, optional
         Several devices to share the images among, such as ['cuda:0', 'cuda:1'], with a process
         each; needs the store. None runs every model where it is.
+    export_embeddings : {'npz', 'parquet'}, optional
+        Write the embeddings of every network to ``Embeddings``, a file per network, in the form
+        that `EmbeddingsModel` reads. Names are relative to the folder that holds the images of all
+        tasks.
 
     Attributes
     ----------
@@ -146,7 +161,7 @@ class MultiModelTaskManager:
 
     def __init__(
         self,
-        models: BaseModel | Iterable[BaseModel],
+        models: AnyModel | Iterable[AnyModel],
         tasks: AnyTask | Iterable[AnyTask],
         batch_size: int = 32,
         *,
@@ -158,6 +173,7 @@ class MultiModelTaskManager:
         max_memory: float | str | None = None,
         precision: Precision = "float32",
         devices: Sequence[str] | None = None,
+        export_embeddings: Literal["npz", "parquet"] | None = None,
     ) -> None:
         self.batch_size = at_least("batch_size", batch_size, 1)
         self.num_workers = (
@@ -170,9 +186,12 @@ class MultiModelTaskManager:
         self.max_memory = None if max_memory is None else as_bytes(max_memory, "max_memory")
         self.precision: Precision = one_of("precision", precision, _PRECISIONS)
         self.devices = [] if devices is None else [str(device) for device in devices]
+        self.export_embeddings = one_of(
+            "export_embeddings", export_embeddings, (None, "npz", "parquet")
+        )
         self.cache_dir = cache_dir
         self._store: EmbeddingStore | None = open_store(cache_dir, dtype=cache_dtype)
-        self.models: dict[str, BaseModel] = {}
+        self.models: dict[str, AnyModel] = {}
         self.tasks: dict[str, AnyTask] = {}
         self.tasks_performance_dfs: dict[str, pd.DataFrame] = {}
         self.unrounded_performance_dfs: dict[str, pd.DataFrame] = {}
@@ -181,26 +200,32 @@ class MultiModelTaskManager:
         self.remarks: dict[str, dict[str, int]] = {}
         self.records: dict[str, ModelRecord] = {}
         self._face_failures: dict[tuple[str, str], FaceFailures] = {}
-        self._summary = exports.UnifiedSummary()
+        self._growing: dict[Path, GrowingTable] = {}
+        self._measured_before: set[str] = set()
         self._plot_seconds = 0.0
         self.add_models(models)
         self.add_tasks(tasks)
         for model in self.models.values():
-            if contradiction := misnomer(model):
+            if isinstance(model, BaseModel) and (contradiction := misnomer(model)):
                 _log.warning("%s", contradiction)
 
     def __repr__(self) -> str:
         return f"MultiModelTaskManager(models={list(self.models)}, tasks={list(self.tasks)})"
 
-    def add_models(self, models: BaseModel | Iterable[BaseModel]) -> None:
+    @property
+    def needs_images(self) -> bool:
+        """Whether any model is a network, which needs the images themselves."""
+        return any(isinstance(model, BaseModel) for model in self.models.values())
+
+    def add_models(self, models: AnyModel | Iterable[AnyModel]) -> None:
         """Add models.
 
         Parameters
         ----------
-        models : BaseModel or list of BaseModel
+        models : BaseModel, EmbeddingsModel or ScoresModel, or list of them
             With names that no other model has.
         """
-        add_members(models, BaseModel, self.models)
+        add_members(models, BaseModel, self.models, RecordedModel)
         for name in self.models:
             self.model_task_distances_dfs.setdefault(name, {})
 
@@ -326,7 +351,7 @@ class MultiModelTaskManager:
         folder = export_folder(export_path)
         failures: Failures = []
         for class_name, tasks in self._finished_classes(self.tasks.values()).items():
-            exports.export_class_table(folder, class_name, tasks, self.tasks_performance_dfs)
+            write_csv(self._class_table(tasks), exports.class_table_path(folder, class_name))
         self._draw(folder, self.tasks.values(), failures)
         raise_failures(failures)
 
@@ -341,10 +366,7 @@ class MultiModelTaskManager:
             Folder for the results; None is the current one.
         """
         folder = export_folder(export_path)
-        self._export_summary(folder, self.unified_summary())
-
-    def _export_summary(self, folder: Path, summary: pd.DataFrame) -> None:
-        exports.export_summary(folder, summary)
+        write_csv(self.unified_summary(), exports.summary_path(folder))
         exports.export_provenance(folder, self.provenance)
 
     def data_health(self) -> DataHealth:
@@ -362,7 +384,7 @@ class MultiModelTaskManager:
             for name, task in self.tasks.items()
             if (distances := _best_distances(task, self.model_task_distances_dfs)) is not None
         }
-        return health_report(self.tasks.values(), best)
+        return health_report(self.tasks.values(), best, images_needed=self.needs_images)
 
     def export_data_health(self, export_path: StrPath | None = None) -> None:
         """Write ``data_health.csv``: a row per finding of `data_health`.
@@ -414,10 +436,12 @@ class MultiModelTaskManager:
         """
         models = [named(self.models, name, "model") for name in model_names or self.models]
         tasks = [named(self.tasks, name, "task") for name in task_names or self.tasks]
+        networks = [model for model in models if isinstance(model, BaseModel)]
+        by_name = request_by_name(tasks)
         task_plans, images = [], {}
         for task in tasks:
             names = image_names(task)
-            missing = missing_images(names, task.images_path, task=task.name)
+            missing = missing_images(names, task.images_path, task=task.name) if networks else []
             task_plans.append(
                 TaskPlan(
                     task.name,
@@ -426,7 +450,7 @@ class MultiModelTaskManager:
                     missing=missing,
                 )
             )
-            if not missing:
+            if networks and not missing:
                 images[task.name] = images_of(task)
         settings = self._settings()
         there = [task for task in tasks if task.name in images]
@@ -436,6 +460,13 @@ class MultiModelTaskManager:
         warnings: list[str] = []
         requests: dict[tuple[str, ...], EmbeddingRequest] = {}
         for model in models:
+            if isinstance(model, RecordedModel):
+                look_up(model, tasks, self.on_bad_image)
+                plan = plan_recorded(model, len(by_name.names))
+                if model.has_vectors:
+                    _prove_widths(tasks, [plan])
+                model_plans.append(plan)
+                continue
             warnings += alignment_warnings(model, made)
             for part, request in self._passes(model, there, images, made, requests):
                 with part.alignment():
@@ -485,6 +516,7 @@ class MultiModelTaskManager:
                 "max_memory": self.max_memory,
                 "precision": self.precision,
                 "devices": self.devices,
+                "export_embeddings": self.export_embeddings,
             },
             "seconds": {"plot": round(self._plot_seconds, 4)},
             "models": {name: record.as_dict() for name, record in self.records.items()},
@@ -500,28 +532,6 @@ class MultiModelTaskManager:
             self._store,
         )
 
-    def _request(
-        self, tasks: Sequence[AnyTask], images: Mapping[str, TaskImages]
-    ) -> EmbeddingRequest:
-        """Put together what tasks want, with every different image numbered once."""
-        files = dict.fromkeys(path for task in tasks for path in paths_of(images[task.name]))
-        image_index = ImageIndex(list(files), self._store)
-        pairs, rows = [], [np.empty(0, dtype=np.intp)]
-        for task in tasks:
-            own = images[task.name]
-            if isinstance(task, BaseTask) and isinstance(own, ImagePaths):
-                numbers1, numbers2 = image_index.numbers(own.img1), image_index.numbers(own.img2)
-                pairs.append(PairsOfTask(task.name, task.distance_metric, numbers1, numbers2))
-            else:
-                rows.append(image_index.numbers(paths_of(own)))
-        return EmbeddingRequest(
-            image_index.images,
-            image_index.digests,
-            image_index.number_of,
-            pairs,
-            np.unique(np.concatenate(rows)),
-        )
-
     def _passes(
         self,
         model: BaseModel,
@@ -534,7 +544,9 @@ class MultiModelTaskManager:
         for part in passes_of(model, tasks, made):
             names = tuple(task.name for task in part.tasks)
             if names not in requests:
-                requests[names] = self._request(part.tasks, images)
+                requests[names] = request_of_files(
+                    part.tasks, images, self._store, all_rows=self.export_embeddings is not None
+                )
             yield part, requests[names]
 
     def _run(
@@ -551,24 +563,48 @@ class MultiModelTaskManager:
         if not models or not tasks:
             msg = f"A run needs models and tasks. Got {len(models)} models and {len(tasks)} tasks."
             raise InputError(msg)
-        images = {task.name: images_of(task) for task in tasks}
+        networks = [model for model in models if isinstance(model, BaseModel)]
+        # Files of results are looked into before any network runs.
+        by_name = request_by_name(tasks)
+        recorded = {}
+        for model in models:
+            if isinstance(model, RecordedModel):
+                record = ModelRecord(model.name)
+                recorded[model.name] = (
+                    record,
+                    look_up(model, tasks, self.on_bad_image, record),
+                )
+        images = {task.name: images_of(task) for task in tasks} if networks else {}
         check_wrappers(models, tasks, images, self._store)
         folder = export_folder(export_path)
         failures: Failures = []
         estimator = Estimator()
+        self._growing = {}
+        self._measured_before = {name for known in self.estimates.values() for name in known}
         with visible_log(print_log), one_writer(folder):
             try:
                 made = made_by_task(images)
                 requests: dict[tuple[str, ...], EmbeddingRequest] = {}
                 for model in models:
+                    if isinstance(model, RecordedModel):
+                        self.records[model.name], embeddings = recorded[model.name]
+                        _log.info("Model %r: read from %s.", model.name, model.file)
+                        self._measure_tasks(
+                            model, tasks, by_name.images, by_name.request, embeddings, folder,
+                            failures, estimator,
+                        )  # fmt: skip
+                        continue
                     for warning in alignment_warnings(model, made):
                         _log.warning("%s", warning)
                     self.records[model.name] = ModelRecord(model.name)
-                    for part, request in self._passes(model, tasks, images, made, requests):
+                    for number, (part, request) in enumerate(
+                        self._passes(model, tasks, images, made, requests)
+                    ):
                         with part.alignment():
                             self._run_pass(
-                                model, part.tasks, images, request, folder, failures, estimator
-                            )
+                                model, part.tasks, images, request, folder, failures, estimator,
+                                number,
+                            )  # fmt: skip
             except (ImageError, StoreError) as error:
                 # The other models would meet the same image, or the same full disk.
                 note_failure(
@@ -582,6 +618,8 @@ class MultiModelTaskManager:
                     "" if self._store is None else f", embeddings are in {self._store.folder}",
                 )
                 raise
+            finally:
+                self._export_whole(folder, tasks, failures)
             if plots:
                 started = time.perf_counter()
                 self._draw(folder, tasks, failures)
@@ -599,6 +637,7 @@ class MultiModelTaskManager:
         folder: Path,
         failures: Failures,
         estimator: Estimator,
+        number: int,
     ) -> None:
         """Embed the images of some tasks once, then measure task by task."""
         asked = f"{len(tasks)} task{'s' if len(tasks) > 1 else ''}"
@@ -621,6 +660,55 @@ class MultiModelTaskManager:
         except Exception as error:
             note_failure(failures, model.name, error)
             return
+        if self.export_embeddings is not None:
+            self._export_embeddings(model, tasks, images, embeddings, folder, number)
+        self._measure_tasks(
+            model, tasks, images, request, embeddings, folder, failures, estimator, refused
+        )
+
+    def _export_embeddings(
+        self,
+        model: BaseModel,
+        tasks: Sequence[AnyTask],
+        images: Mapping[str, TaskImages],
+        embeddings: Embeddings,
+        folder: Path,
+        number: int,
+    ) -> None:
+        """Write the embeddings of a pass, under names that `EmbeddingsModel` finds."""
+        above = os.path.commonpath(
+            [os.path.abspath(task.images_path) for task in self.tasks.values()]  # noqa: PTH100
+        )
+        rows: dict[str, int] = {}
+        for task in tasks:
+            for name, path in zip(names_of(task), paths_of(images[task.name]), strict=True):
+                if path in embeddings.row_of:
+                    relative = name.path.relative_to(above).as_posix()
+                    rows[relative] = embeddings.row_of[path]
+        # Of two passes, the second takes images that are aligned already as they are.
+        exports.export_embeddings(
+            folder,
+            f"{model.name}{' as they are' if number else ''}",
+            str(self.export_embeddings),
+            list(rows),
+            embeddings.layers,
+            list(rows.values()),
+        )
+
+    def _measure_tasks(
+        self,
+        model: AnyModel,
+        tasks: Sequence[AnyTask],
+        images: Mapping[str, TaskImages],
+        request: EmbeddingRequest,
+        embeddings: Embeddings,
+        folder: Path,
+        failures: Failures,
+        estimator: Estimator,
+        refused: Mapping[str, MetricError] = MappingProxyType({}),
+    ) -> None:
+        """Measure task by task what a pass or a file gave."""
+        record = self.records[model.name]
         without_face = images_without_face(embeddings)
         remarks = self.remarks.setdefault(model.name, {})
         remarks.update({f"Images: {note}": count for note, count in embeddings.notes.items()})
@@ -642,13 +730,13 @@ class MultiModelTaskManager:
                 if lost:
                     remarks[f"{task.name}: {what} Lost"] = lost
                 with record.timed("export"):
-                    self._export_tables(model, task, folder)
+                    self._export_tables(model.name, task, measured, folder)
             except Exception as error:
                 note_failure(failures, f"{model.name} / {task.name}", error)
 
     def _given(
         self,
-        model: BaseModel,
+        model: AnyModel,
         task: AnyTask,
         images: Mapping[str, TaskImages],
         request: EmbeddingRequest,
@@ -672,7 +760,8 @@ class MultiModelTaskManager:
         sides = _sides(task, images[task.name], request)
         failures = self._face_failures[key] = count_failures(task, model.name, sides, without_face)
         remarks[what] = failures.n_failed
-        exports.export_failures(folder, self.failures_to_process)
+        path = folder / FAILURES_FILE
+        self._add_rows(path, failures.table, lambda: self.failures_to_process, model.name)
         failures.refuse(self.on_no_face)
         for sentence in failures.differing:
             _log.warning("%s", sentence)
@@ -687,22 +776,21 @@ class MultiModelTaskManager:
             (self.tasks_performance_dfs, measured.performance),
             (self.unrounded_performance_dfs, measured.unrounded),
         ):
-            table = self._replace_rows(tables.get(task_name), model_name, results)
-            measures = measures_for(self.tasks[task_name], [str(c) for c in table.columns])
-            lower = [name for name, measure in measures.items() if measure.better == "lower"]
-            note_models(table, self._network_layers(), self._controls(), lower)
-            tables[task_name] = table
+            tables[task_name] = self._with_rows(tables.get(task_name), model_name, results)
         known = {**self.estimates.get(task_name, {}), model_name: measured.estimates}
         self.estimates[task_name] = {name: known[name] for name in self.models if name in known}
 
-    def _replace_rows(
+    def _with_rows(
         self, table: pd.DataFrame | None, model_name: str, new: pd.DataFrame
     ) -> pd.DataFrame:
         """Put a model's results in place of its earlier ones, models in the manager's order."""
-        by_model = {} if table is None else dict(list(table.groupby(MODEL, sort=False)))
-        by_model[model_name] = new
-        order = [name for name in self.models if name in by_model]
-        return pd.concat([by_model[name] for name in order], ignore_index=True)
+        if table is None:
+            return new.reset_index(drop=True)
+        place = {name: number for number, name in enumerate(self.models)}
+        places = table[MODEL].map(place)
+        before, after = places < place[model_name], places > place[model_name]
+        parts = [table[before], new, table[after]] if after.any() else [table[before], new]
+        return pd.concat(parts, ignore_index=True)
 
     def _network_layers(self) -> dict[str, list[str]]:
         return {name: model.get_layer_names() for name, model in self.models.items()}
@@ -715,14 +803,67 @@ class MultiModelTaskManager:
                 controls.setdefault(model.control, []).append(model.name)
         return controls
 
-    def _export_tables(self, model: BaseModel, task: AnyTask, folder: Path) -> None:
-        """Write all tables that a task just measured is in, before anything else is done."""
-        distances = self.model_task_distances_dfs[model.name][task.name]
-        exports.export_distances(folder, model.name, task.name, distances)
+    def _add_rows(
+        self,
+        path: Path,
+        rows: pd.DataFrame,
+        whole: Callable[[], pd.DataFrame],
+        model_name: str,
+        of: str | None = None,
+    ) -> None:
+        """Append a model's rows to a table of this run, or write all if it had some earlier."""
+        table = self._growing.setdefault(path, GrowingTable(path))
+        if model_name in self._measured_before:
+            table.write(whole())
+        else:
+            table.add(rows, whole, of)
+
+    def _export_tables(
+        self, model_name: str, task: AnyTask, measured: Measured, folder: Path
+    ) -> None:
+        """Write what a task just measured, before anything else is done."""
+        exports.export_distances(folder, model_name, task.name, measured.distances)
         for class_name, tasks in self._finished_classes([task]).items():
-            exports.export_class_table(folder, class_name, tasks, self.tasks_performance_dfs)
-        summary = self._summary.of(self.tasks_performance_dfs, self.remarks)
-        self._export_summary(folder, summary)
+            path = exports.class_table_path(folder, class_name)
+            self._add_rows(
+                path, measured.performance, partial(self._class_table, tasks), model_name
+            )
+        own = {
+            name: table[table[MODEL] == model_name]
+            for name, table in self.tasks_performance_dfs.items()
+        }
+        rows = exports.unified_summary(own, self.remarks)
+        path = exports.summary_path(folder)
+        self._add_rows(path, rows, self.unified_summary, model_name, of=model_name)
+
+    def _class_table(self, tasks: Iterable[AnyTask]) -> pd.DataFrame:
+        return pd.concat(
+            [self.tasks_performance_dfs[task.name] for task in tasks], ignore_index=True
+        )
+
+    def _export_whole(self, folder: Path, tasks: Sequence[AnyTask], failures: Failures) -> None:
+        """Write the tables of a run once more at its end, in the order of models and tasks."""
+        if not self._growing:
+            return
+        try:
+            self._note_models(tasks)
+            for class_name, members in self._finished_classes(tasks).items():
+                write_csv(self._class_table(members), exports.class_table_path(folder, class_name))
+            self.export_unified_summary(folder)
+        except Exception as error:
+            note_failure(failures, "tables", error)
+
+    def _note_models(self, tasks: Iterable[AnyTask]) -> None:
+        """Note in the results of tasks what their plots should know of the models."""
+        layers, controls = self._network_layers(), self._controls()
+        for task in tasks:
+            for tables in (self.tasks_performance_dfs, self.unrounded_performance_dfs):
+                if task.name not in tables:
+                    continue
+                table = tables[task.name]
+                measures = measures_for(task, [str(column) for column in table.columns])
+                lower = [name for name, measure in measures.items() if measure.better == "lower"]
+                note_models(table, layers, controls, lower)
 
     def _finished_classes(self, tasks: Iterable[AnyTask]) -> dict[str, list[AnyTask]]:
         """Give, for the classes of some tasks, all their tasks that have results."""

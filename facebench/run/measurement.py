@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facebench.columns import KEY_COLUMNS, LAYER, UNDEFINED
+from facebench.columns import DISTANCE_METRIC, KEY_COLUMNS, LAYER, UNDEFINED
 from facebench.data.estimates import LayerEstimates
 from facebench.engine import Embeddings
 from facebench.errors import InputError
@@ -117,10 +117,13 @@ def measure(
         # A frame of its own: tasks may add columns to theirs.
         given = np.ones_like(kept) if task.handles_failed_pairs else used
         on_given = measured if without[layer] == 0 else on_pairs(task, given)
-        reported, exact = results_of(on_given, frame[given].reset_index(drop=True))
+        reported, exact = (
+            _with_true_distance(results, embeddings)
+            for results in results_of(on_given, frame[given].reset_index(drop=True))
+        )
         performances.append(_with_identity(reported, task, model_name, layer))
         unrounded.append(_with_identity(exact, task, model_name, layer))
-    _report_zeros(task, model_name, without, int(kept.sum()))
+    _report_without(task, model_name, without, int(kept.sum()), embeddings)
     performances = _with_empty_layers(performances, embeddings.names)
     unrounded = _with_empty_layers(unrounded, embeddings.names)
     _report_undefined(task, model_name, unrounded)
@@ -132,6 +135,7 @@ def measure(
         pd.concat(unrounded, ignore_index=True),
         n_lost,
         estimator,
+        given=bool(embeddings.given),
     )
 
 
@@ -143,6 +147,8 @@ def _with_estimates(
     unrounded: pd.DataFrame,
     n_lost: int,
     estimator: Estimator | None,
+    *,
+    given: bool = False,
 ) -> Measured:
     facts = facts_of(task, unrounded)
     estimates = with_remarks(
@@ -151,29 +157,43 @@ def _with_estimates(
         (estimator or Estimator()).estimates_of(task, distances, unrounded),
         distances,
         unrounded,
+        given=given,
     )
     report_reversed(task.name, model_name, estimates, unrounded)
     return Measured(distances, performance, unrounded, n_lost, estimates)
 
 
-def _report_zeros(task: BaseTask, model_name: str, without: dict[str, int], n_pairs: int) -> None:
-    """Warn of pairs without a cosine distance, since an embedding of theirs is all zeros."""
+def _with_true_distance(results: Any, embeddings: Embeddings) -> Any:
+    """Say what given distances are, where a task names the metric that it would have computed."""
+    if embeddings.given and isinstance(results, pd.DataFrame) and DISTANCE_METRIC in results:
+        return results.assign(**{DISTANCE_METRIC: embeddings.given})
+    return results
+
+
+def _report_without(
+    task: BaseTask, model_name: str, without: dict[str, int], n_pairs: int, embeddings: Embeddings
+) -> None:
+    """Warn of pairs without a distance: no score was given, or an embedding is all zeros."""
     found = {layer: count for layer, count in without.items() if count}
     if not found:
         return
     layers = [f"{count} of {n_pairs} in {layer!r}" for layer, count in found.items()]
     _log.warning(
-        "Task %r, model %r: pairs have no cosine distance (NaN), since an embedding of theirs is "
-        "all zeros: %s. They are left out, and counted as failed.",
+        "Task %r, model %r: %s: %s. They are left out, and counted as failed.",
         task.name,
         model_name,
+        "pairs have no score"
+        if embeddings.given
+        else "pairs have no cosine distance (NaN), since an embedding of theirs is all zeros",
         ", ".join(layers[:_SHOWN]) + (", …" if len(layers) > _SHOWN else ""),
     )
     if len(found) == len(without) and min(found.values()) == n_pairs:
-        msg = (
-            f"No pair of task {task.name!r} is left: model {model_name!r} gives embeddings of "
-            "zeros only, which have no cosine distance."
+        why = (
+            "has no score of any"
+            if embeddings.given
+            else ("gives embeddings of zeros only, which have no cosine distance")
         )
+        msg = f"No pair of task {task.name!r} is left: model {model_name!r} {why}."
         raise InputError(msg)
 
 
@@ -189,7 +209,8 @@ def _distances(
     if streamed is None:
         return pair_distances(task, embeddings, layer, rows1, rows2)
     distances = streamed[task.name][kept]
-    task.distance_metric.check_finite(distances)
+    if not embeddings.given:
+        task.distance_metric.check_finite(distances)
     return distances
 
 

@@ -38,6 +38,8 @@ def with_remarks(
     estimates: Mapping[str, LayerEstimates],
     items: pd.DataFrame,
     results: pd.DataFrame,
+    *,
+    given: bool = False,
 ) -> dict[str, LayerEstimates]:
     """Add to the estimates of each layer what is odd about them.
 
@@ -53,13 +55,15 @@ def with_remarks(
         Its pairs (or items), once per layer.
     results : DataFrame
         Its results, with Layer Name and, if it has remarks of its own, Remark.
+    given : bool, default False
+        Whether the distances were given as scores, not computed by the task's metric.
 
     Returns
     -------
     dict of str to LayerEstimates
     """
     own = results[REMARK] if REMARK in results else pd.Series("", index=results.index)
-    similarity = isinstance(task, BaseTask) and task.distance_metric.is_similarity
+    similarity = isinstance(task, BaseTask) and task.distance_metric.is_similarity and not given
     layers = dict(list(items.groupby("layer_name", sort=False))) if "rank" in items else {}
     found = {}
     for layer, known in estimates.items():
@@ -67,7 +71,7 @@ def with_remarks(
         if similarity:
             texts.append(task.distance_metric.similarity_note)
         elif is_reversed(task, facts, known) or _has_far_mates(layers.get(layer)):
-            texts.append(_likely_cause(facts))
+            texts.append(_likely_cause(facts, given=given))
         found[layer] = replace(known, remark="; ".join(dict.fromkeys(texts)))
     return found
 
@@ -146,7 +150,12 @@ def _has_far_mates(items: pd.DataFrame | None) -> bool:
     return bool(of_person.mean() - 0.5 > _ERRORS * error)
 
 
-def _likely_cause(facts: TaskFacts) -> str:
+def _likely_cause(facts: TaskFacts, *, given: bool) -> str:
+    if given:
+        return (
+            "far below chance: is the polarity of the scores the other one, or are the task's own "
+            "labels or values the other way round?"
+        )
     if facts.correlation is not None:
         return (
             "far below 0: are the given values similarities (larger means more alike), or is the "

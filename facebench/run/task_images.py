@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from facebench.data.image_names import ImageName
 from facebench.data.pairs import ImagePaths, find_image_list, find_images
 from facebench.tasks.base import BaseTask
 from facebench.tasks.embedding import EmbeddingTask
 
-__all__ = ["TaskImages", "image_names", "images_of", "paths_of"]
+__all__ = ["TaskImages", "image_names", "images_by_name", "images_of", "names_of", "paths_of"]
 
 TaskImages = ImagePaths | list[Path]
 
@@ -48,3 +49,22 @@ def image_names(task: BaseTask | EmbeddingTask) -> list[str]:
         pairs = task.measured_pairs
         return [name for column in ("img1", "img2") for name in pairs[column]]
     return task.images
+
+
+def names_of(task: BaseTask | EmbeddingTask) -> list[ImageName]:
+    """Give all images as names in the task's folder, whether there are such files or not."""
+    names = image_names(task)
+    known = {name: ImageName.of(task.images_path, name) for name in dict.fromkeys(names)}
+    return [known[name] for name in names]
+
+
+def images_by_name(task: BaseTask | EmbeddingTask) -> TaskImages:
+    """Give where all files would be by their names, in the form of `images_of`."""
+    names = names_of(task)
+    # A table may name an image in many rows.
+    path_of = {name: name.path for name in dict.fromkeys(names)}
+    paths = [path_of[name] for name in names]
+    if isinstance(task, BaseTask):
+        half = len(paths) // 2
+        return ImagePaths(paths[:half], paths[half:])
+    return paths

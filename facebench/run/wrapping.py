@@ -25,6 +25,7 @@ from facebench.errors import InputError, ModelError
 from facebench.faces import NO_FACE
 from facebench.metrics.whitening import Whitening, fit_whitening
 from facebench.models.base import BaseModel
+from facebench.models.recorded import RecordedModel
 from facebench.run.alignment import made_by_task
 from facebench.run.pair_distances import Normaliser
 from facebench.run.task_images import TaskImages, image_names, paths_of
@@ -43,7 +44,7 @@ AnyTask = BaseTask | EmbeddingTask
 
 
 def check_wrappers(
-    models: Sequence[BaseModel],
+    models: Sequence[BaseModel | RecordedModel],
     tasks: Sequence[AnyTask],
     images: Mapping[str, TaskImages],
     store: EmbeddingStore | None,
@@ -52,12 +53,12 @@ def check_wrappers(
 
     Parameters
     ----------
-    models : sequence of BaseModel
+    models : sequence of BaseModel or RecordedModel
         The models.
     tasks : sequence of BaseTask or EmbeddingTask
         The tasks.
     images : mapping of str to ImagePaths or list of Path
-        By task.
+        By task; where no model is a network, none.
     store : EmbeddingStore or None
         Knows the digests of files it has seen.
 
@@ -68,9 +69,19 @@ def check_wrappers(
     MissingImageError
         If a set is missing.
     """
+    for task in tasks:
+        recorded = [model.name for model in models if isinstance(model, RecordedModel)]
+        if recorded and isinstance(task, BaseTask) and task.score_norm is not None:
+            msg = (
+                f"Score normalisation of task {task.name!r} needs the embeddings of its cohort, "
+                f"which model {recorded[0]!r}, a file, does not give. Run that model on a task "
+                "without it."
+            )
+            raise InputError(msg)
     tasks = [task for task in tasks if task.name in images]
     made = made_by_task({task.name: images[task.name] for task in tasks})
-    for model in models:
+    networks = [model for model in models if isinstance(model, BaseModel)]
+    for model in networks:
         _check_ensemble(model, tasks, made)
         if model.fitting is None:
             continue
@@ -92,7 +103,7 @@ def check_wrappers(
                     f"or more. {cohort.source} has {len(cohort.paths)}."
                 )
                 raise InputError(msg)
-            for model in models:
+            for model in networks:
                 _check_stimuli(model, what, cohort, {task.name: made[task.name]})
 
 

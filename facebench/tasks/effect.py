@@ -19,7 +19,7 @@ from facebench.metrics.conditions import Measure as ConditionMeasure
 from facebench.metrics.effects import item_index
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups, JackknifeReplicates
 from facebench.metrics.uncertainty.permutations import exchangeable_blocks
-from facebench.metrics.uncertainty.proportions import PROPORTIONS_NOTE
+from facebench.metrics.uncertainty.proportions import PROPORTIONS_NOTE, conservative_note
 from facebench.tasks.base import RoundedTask
 from facebench.tasks.facts import HumanReference, TaskFacts
 from facebench.tasks.measures import Measure
@@ -35,13 +35,14 @@ from facebench.tasks.shared.effect_design import (
 )
 from facebench.tasks.shared.effect_items import PairedItems
 from facebench.tasks.shared.effect_measure import EffectMeasure
-from facebench.tasks.shared.effect_rows import COMMON_LANGUAGE, EffectRows, columns_of
+from facebench.tasks.shared.effect_rows import COMMON_LANGUAGE, EffectRows
 from facebench.tasks.shared.labelled_pairs import (
     at_least_1,
     count_columns,
     distances_of_pairs,
     jackknife_groups_of,
 )
+from facebench.tasks.shared.rate_measures import columns_of
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import Float64Array, IntArray, MetricFunction, StrPath
 
@@ -279,7 +280,7 @@ class EffectTask(RoundedTask):
             One row, see the class.
         """
         cells = self._cells(pairs_distances_df)
-        row, undefined = self._rows.row(cells)
+        row, undefined, few_errors = self._rows.row(cells)
         items = self._paired_items()
         if items is not None:
             estimate, n_left_out = items.mean_index(cells.distances, self._rows.jackknife)
@@ -291,7 +292,7 @@ class EffectTask(RoundedTask):
             row["Threshold"] = cells.threshold
             row["Threshold From"] = "given" if self.threshold is not None else "same pairs"
         row["Distance Metric"] = self.distance_metric_name
-        row[CI_METHOD] = self._ci_method
+        row[CI_METHOD] = self._ci_method + conservative_note(few_errors)
         row.update(count_columns(self._all_pairs, self._members, cells.distances))
         return pd.DataFrame([row])
 

@@ -17,6 +17,7 @@ from facebench.errors import InputError, PairsError
 from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.accuracy import accepted_at
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups, JackknifeReplicates
+from facebench.metrics.uncertainty.proportions import conservative_note
 from facebench.metrics.verification import fnmr_at_fmr
 from facebench.tasks.base import RoundedTask
 from facebench.tasks.measures import Measure
@@ -38,10 +39,10 @@ from facebench.tasks.shared.labelled_pairs import (
     genuine_labels,
     images_folder,
     jackknife_groups_of,
-    resamples_of,
-    resampling_note,
+    jackknife_note,
 )
 from facebench.tasks.shared.pair_groups import GROUP_COLUMNS, Groups, groups_of_pairs
+from facebench.tasks.shared.rate_measures import columns_of
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import Float64Array, MetricFunction, StrPath
 
@@ -76,7 +77,8 @@ class GroupErrorTask(RoundedTask):
     fmr : float, default 0.01
         False match rate over all pairs that the threshold is chosen for.
     n_resamples : int, default 1000
-        Resamples and permutations behind intervals and P, at the threshold as it is.
+        Drawn tables and permutations behind intervals and P of fairness, at the threshold as it
+        is; other intervals leave out people in turn.
     seed : int, default 0
         Of these.
 
@@ -138,7 +140,10 @@ class GroupErrorTask(RoundedTask):
         self._group_columns = self._keep_groups(groups, first, second)
         self._all_pairs = pd.DataFrame(self.pairs_df)
         self._known = (first != "") & (second != "")
-        self._cells = list(cells_of(self._labels, self._known, first, second))
+        names = np.concatenate((self._members.first, self._members.second))
+        people = np.split(np.unique(names, return_inverse=True)[1].astype(np.intp), 2)
+        self._people = (people[0], people[1])
+        self._cells = list(cells_of(self._known, first, second, self._people))
         self._groups = [cell for cell in self._cells if cell.has_genuine][:-1]
         if len(self._groups) < 2:
             only = self._groups[0].condition
@@ -153,15 +158,7 @@ class GroupErrorTask(RoundedTask):
                 n_unknown,
                 len(self._labels),
             )
-        self._resamples = resamples_of(
-            self._labels,
-            self._members,
-            n_resamples=at_least_1("n_resamples", n_resamples, owner),
-            seed=seed,
-        )
-        names = np.concatenate((self._members.first, self._members.second))
-        people = np.split(np.unique(names, return_inverse=True)[1].astype(np.intp), 2)
-        self._people = (people[0], people[1])
+        self._n_draws = at_least_1("n_resamples", n_resamples, owner)
         self._seed = seed
         self.sampling_unit = self._members.plural
 
@@ -226,24 +223,22 @@ class GroupErrorTask(RoundedTask):
         distances = distances_of_pairs(self._all_pairs, pairs_distances_df, task=self.name)
         check_both_left(self._labels, distances, self.name)
         threshold, measured = self._measured(distances)
-        rates = measured.rates(self._cells)
         rows = []
         for cell in self._cells:
-            row = {
+            found = measured.rates(cell) | (measured.separation(cell) if cell.has_genuine else {})
+            row: dict[str, Any] = {
                 CONDITION: cell.condition,
                 "Group 1": cell.groups[0],
                 "Group 2": cell.groups[1],
-                **rates[cell.condition],
-                **(measured.separation(cell.chosen) if cell.has_genuine else {}),
             }
+            for name, estimate in found.items():
+                row.update(columns_of(name, estimate))
+            few_errors = measured.few_errors(cell, found)
             if cell.condition == ALL_GROUPS:
-                row.update(
-                    measured.fairness(
-                        self._groups, n_draws=self._resamples.n_resamples, seed=self._seed
-                    )
-                )
+                row.update(measured.fairness(self._groups, n_draws=self._n_draws, seed=self._seed))
                 row["Pairs Without Group"] = int(np.count_nonzero(~self._known))
-            rows.append({**row, **self._context(cell, threshold, distances)})
+                few_errors += measured.few_errors_in(self._groups)
+            rows.append({**row, **self._context(cell, threshold, distances, few_errors)})
         return pd.DataFrame(rows)
 
     def _measured(self, distances: Float64Array) -> tuple[float, GroupMeasures]:
@@ -252,9 +247,7 @@ class GroupErrorTask(RoundedTask):
             found = fnmr_at_fmr(self._labels, distances, self.fmr, higher_is_better=False)
             threshold = found.threshold
         accepted = accepted_at(-distances, -threshold)
-        return threshold, GroupMeasures(
-            self._labels, distances, accepted, self._resamples, self._people
-        )
+        return threshold, GroupMeasures(self._labels, distances, accepted, self._people)
 
     @cached_property
     def _leave_out(self) -> tuple[JackknifeGroups, str]:
@@ -278,7 +271,7 @@ class GroupErrorTask(RoundedTask):
         return JackknifeReplicates(self._members.by, digest, measured.left_out(self._cells, groups))
 
     def _context(
-        self, cell: Cell, threshold: float, distances: Float64Array
+        self, cell: Cell, threshold: float, distances: Float64Array, few_errors: list[str]
     ) -> dict[str, str | float]:
         labels = self._labels[cell.chosen]
         members = SamplingUnits(
@@ -289,8 +282,9 @@ class GroupErrorTask(RoundedTask):
             "Threshold": threshold,
             "Threshold From": chosen_from,
             "Distance Metric": self.distance_metric_name,
-            CI_METHOD: resampling_note(self._members, self._resamples)
-            + (_FAIRNESS_NOTE if cell.condition == ALL_GROUPS else ""),
+            CI_METHOD: jackknife_note(members, cell.people)
+            + (_FAIRNESS_NOTE if cell.condition == ALL_GROUPS else "")
+            + conservative_note(few_errors),
             "Genuine Pairs": int(labels.sum()),
             "Impostor Pairs": int((1 - labels).sum()),
             **count_columns(self._all_pairs[cell.chosen], members, distances[cell.chosen]),

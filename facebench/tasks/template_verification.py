@@ -11,43 +11,25 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facebench.columns import (
-    CI_HIGH,
-    CI_LOW,
-    CI_METHOD,
-    N_FAILED,
-    N_IDENTITIES,
-    N_IMAGES,
-    N_PAIRS,
-)
+from facebench.columns import CI_METHOD, N_FAILED, N_IDENTITIES, N_IMAGES, N_PAIRS
 from facebench.data.flipping import flipped_name
 from facebench.data.pairs import as_path, row_name
 from facebench.errors import InputError, MissingImageError, PairsError
 from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.templates import Flip, Normalise, combine_flips, pool_templates
+from facebench.metrics.uncertainty.influence import eer_influence
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups, JackknifeReplicates
-from facebench.metrics.uncertainty.proportions import (
-    PROPORTIONS_NOTE,
-    Proportion,
-    effective_counts,
-    proportion_interval,
-)
-from facebench.metrics.uncertainty.replicates import verification_replicates
-from facebench.metrics.uncertainty.resamples import Resamples
-from facebench.metrics.verification import (
-    LabelError,
-    as_labels,
-    auc,
-    best_accuracy,
-    eer,
-    tar_at_far,
-)
+from facebench.metrics.uncertainty.proportions import conservative_note
+from facebench.metrics.uncertainty.replicates import verification_jackknife
+from facebench.metrics.verification import LabelError, as_labels
+from facebench.metrics.verification_report import verify
 from facebench.tasks.base import round_measures
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.distance_metric import DistanceMetric
 from facebench.tasks.shared.image_tables import read_image_table
-from facebench.tasks.shared.rate_measures import rate_measures
+from facebench.tasks.shared.labelled_pairs import SamplingUnits, jackknife_note
+from facebench.tasks.shared.rate_measures import columns_of, rate_measures, tar_columns
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import Float64Array, FloatArray, MetricFunction, StrPath
 
@@ -55,8 +37,6 @@ __all__ = ["TemplateVerificationTask"]
 
 _SIDES = ("template1", "template2")
 _SHOWN = 5
-# Beyond this many resampled comparisons, fewer resamples are drawn, but not under a hundred.
-_MOST_DRAWN, _FEWEST_RESAMPLES = 100_000_000, 100
 
 
 class TemplateVerificationTask(EmbeddingTask):
@@ -67,9 +47,9 @@ class TemplateVerificationTask(EmbeddingTask):
 
     Reports AUC, EER and TAR@FAR=0.1 … with 95 % intervals, each TAR's threshold (a pair is accepted
     if distance <= threshold), and Oracle Accuracy, whose threshold is the best on these very pairs.
-    Intervals resample people where the table tells them, with all their templates, else templates
-    ('CI Method' says which). Pairs with a template none of whose images can be read are rejected,
-    and counted in 'Failed'.
+    Intervals leave out people in turn where the table names them, with all their templates, else
+    templates ('CI Method' says which), as those of `VerificationTask`. Pairs with a template none
+    of whose images can be read are rejected, and counted in 'Failed'.
 
     Parameters
     ----------
@@ -96,7 +76,7 @@ class TemplateVerificationTask(EmbeddingTask):
     far : sequence of float, default 0.1, 0.01, 0.001
         Targets of the false accept rate.
     n_resamples, seed : int, default 1000, 0
-        Of the bootstrap; fewer resamples, down to 100, for more than 100,000 pairs.
+        Without effect since intervals leave out people in turn; kept for files that name them.
 
     Raises
     ------
@@ -272,55 +252,38 @@ class TemplateVerificationTask(EmbeddingTask):
             One row, see the class.
         """
         labels, distances = self._scores(items_df)
-        affordable = max(_FEWEST_RESAMPLES, _MOST_DRAWN // len(labels))
-        n_resamples = min(self.n_resamples, affordable)
-        resamples = Resamples(
-            labels,
-            "image" if self._people is None else "identity",
-            *self._members(items_df),
-            n_resamples=n_resamples,
-            seed=self.seed,
-        )
-        given: dict[str, Any] = {"higher_is_better": False}
-        drawn = verification_replicates(labels, distances, resamples, far=self.far, **given)
-        counts = effective_counts(labels == 1, distances, resamples.first, resamples.second)
-        row: dict[str, Any] = {}
-
-        def add(name: str, share: Proportion, value: float, replicates: Float64Array) -> None:
-            row[name] = value
-            interval = proportion_interval(share, value, replicates, counts)
-            row[f"{name}{CI_LOW}"], row[f"{name}{CI_HIGH}"] = interval
-
-        add("AUC", "auc", auc(labels, distances, **given), drawn["auc"])
-        found = eer(labels, distances, **given)
-        add("EER", "eer", found.rate, drawn["eer"])
-        row["EER Threshold"] = found.threshold
-        for point in tar_at_far(labels, distances, self.far, **given):
-            name = f"TAR@FAR={point.target:g}"
-            add(name, "tar", point.tar, drawn[f"tar@{point.target:g}"])
-            row[f"{name} Achieved FAR"], row[f"{name} Threshold"] = point.far, point.threshold
-        row["Oracle Accuracy"] = best_accuracy(labels, distances, **given).accuracy
-        unit = "template" if self._people is None else "identity"
+        people = self._members(items_df)
+        groups = JackknifeGroups(people.first, people.second)
+        report = verify(labels, distances, None, groups, far=self.far, higher_is_better=False)
+        row = {
+            **columns_of("AUC", report.auc),
+            **columns_of("EER", report.eer),
+            **columns_of("EER Threshold", report.eer_threshold),
+            **tar_columns(report.tar),
+            **columns_of("Oracle Accuracy", report.oracle_accuracy),
+        }
         context = {
             "Distance Metric": self.distance_metric_name,
-            CI_METHOD: f"95% bootstrap by {unit} ({n_resamples} resamples){PROPORTIONS_NOTE}",
+            CI_METHOD: jackknife_note(people, groups) + conservative_note(report.few_errors),
             N_PAIRS: len(items_df),
             "Templates": int(pd.unique(items_df[list(_SIDES)].to_numpy().ravel()).size),
             N_IMAGES: len(set(self.images)),
             N_FAILED: int(np.isnan(distances).sum()),
         }
         if self._people is not None:
-            context[N_IDENTITIES] = np.unique(np.concatenate(self._members(items_df))).size
+            context[N_IDENTITIES] = groups.n_members
         return round_measures(pd.DataFrame([{**row, **context}]))
 
     def _scores(self, items: pd.DataFrame) -> tuple[NDArray[np.int8], Float64Array]:
         labels = items[self.true_label].to_numpy(dtype=np.int8)
         return labels, items["model_computed_distance"].to_numpy(dtype=np.float64)
 
-    def _members(self, items: pd.DataFrame) -> list[NDArray[np.str_]]:
+    def _members(self, items: pd.DataFrame) -> SamplingUnits:
         """Give the people of both sides, or the templates where people are not known."""
-        sides = _SIDES if self._people is None else ("identity1", "identity2")
-        return [items[side].to_numpy(dtype=str) for side in sides]
+        if self._people is None:
+            return SamplingUnits("template", *(items[side].to_numpy(dtype=str) for side in _SIDES))
+        sides = ("identity1", "identity2")
+        return SamplingUnits("identity", *(items[side].to_numpy(dtype=str) for side in sides))
 
     def left_out(self, items_df: pd.DataFrame) -> JackknifeReplicates:
         """Measure one layer without each group of people in turn, for errors of differences.
@@ -334,18 +297,21 @@ class TemplateVerificationTask(EmbeddingTask):
         -------
         JackknifeReplicates
         """
-        groups = JackknifeGroups(*self._members(items_df))
-        drawn = verification_replicates(
-            *self._scores(items_df), groups, far=self.far, higher_is_better=False
-        )
-        values: dict[tuple[str | None, str], Float64Array] = {
-            (None, "AUC"): drawn["auc"],
-            (None, "EER"): drawn["eer"],
+        people = self._members(items_df)
+        groups = JackknifeGroups(people.first, people.second)
+        scores = self._scores(items_df)
+        given: dict[str, Any] = {"higher_is_better": False}
+        made = verification_jackknife(*scores, groups, far=self.far, **given)
+        found = {
+            "AUC": made["auc"],
+            "EER": groups.linear(eer_influence(*scores, **given)),
+            "Oracle Accuracy": made["best accuracy"],
+            **{f"TAR@FAR={target:g}": made[f"tar@{target:g}"] for target in self.far},
         }
-        for target in self.far:
-            values[None, f"TAR@FAR={target:g}"] = drawn[f"tar@{target:g}"]
-        by = "template" if self._people is None else "identity"
-        return JackknifeReplicates(by, groups.digest(*(items_df[side] for side in _SIDES)), values)
+        digest = groups.digest(*(items_df[side] for side in _SIDES))
+        return JackknifeReplicates.collect(
+            people.by, digest, {(None, name): values for name, values in found.items()}
+        )
 
     @staticmethod
     def plot(output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:

@@ -12,11 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facebench.columns import (
-    CI_HIGH,
-    CI_LOW,
-    CI_METHOD,
-)
+from facebench.columns import CI_METHOD
 from facebench.data.estimates import InfluenceKind
 from facebench.data.identity import IdentitySource
 from facebench.data.pairs import as_path, is_lfw_list, require_column
@@ -25,13 +21,13 @@ from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.accuracy import kfold_accuracy, kfold_decisions
 from facebench.metrics.folds import Folds, fold_faults
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups, JackknifeReplicates
-from facebench.metrics.uncertainty.proportions import few_errors_note
+from facebench.metrics.uncertainty.proportions import conservative_note
 from facebench.metrics.uncertainty.replicates import (
     fold_accuracy_replicates,
     verification_jackknife,
 )
 from facebench.metrics.uncertainty.spread import Replicates
-from facebench.metrics.verification_report import Estimate, VerificationReport, verify
+from facebench.metrics.verification_report import VerificationReport, verify
 from facebench.tasks.base import RoundedTask
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.labelled_pairs import (
@@ -46,7 +42,7 @@ from facebench.tasks.shared.labelled_pairs import (
     jackknife_note,
     stratified_folds,
 )
-from facebench.tasks.shared.rate_measures import rate_measures
+from facebench.tasks.shared.rate_measures import columns_of, rate_measures, tar_columns
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import Float64Array, MetricFunction, StrPath
 
@@ -235,7 +231,7 @@ class VerificationTask(RoundedTask):
     def influences(self) -> Mapping[str, InfluenceKind]:
         """How each pair moves a measure: see `BaseTask.influences`."""
         # Pairs that failed are rejected. Other measures are in `left_out`.
-        return {"AUC": "auc of all pairs"}
+        return {"AUC": "auc of all pairs", "EER": "eer of all pairs"}
 
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
         """Measure one layer.
@@ -285,7 +281,6 @@ class VerificationTask(RoundedTask):
         crossed = kfold_accuracy(self._labels, distances, self.folds, **given)
         right = kfold_decisions(self._labels, distances, self.folds, crossed.thresholds, **given)
         found = {
-            "EER": made["eer"],
             "d'": made["dprime"],
             "Oracle Accuracy": made["best accuracy"],
             **{f"TAR@FAR={target:g}": made[f"tar@{target:g}"] for target in self.far},
@@ -307,7 +302,7 @@ class VerificationTask(RoundedTask):
             "Threshold From": "other folds",
             "Folds": self._fold_note,
             CI_METHOD: jackknife_note(self._members, self._leave_out[0])
-            + few_errors_note(report.auc.value, int(self._labels.sum()), report.n_impostor),
+            + conservative_note(report.few_errors),
             **count_columns(self._all_pairs, self._members, distances),
         }
 
@@ -351,27 +346,18 @@ class VerificationTask(RoundedTask):
 
 
 def _measures(report: VerificationReport) -> dict[str, float]:
-    columns: dict[str, float] = {}
-
-    def add(name: str, estimate: Estimate) -> None:
-        columns[name] = estimate.value
-        columns[f"{name}{CI_LOW}"], columns[f"{name}{CI_HIGH}"] = estimate.interval
-
-    add("Accuracy", report.accuracy)
-    columns["Accuracy SE"] = report.standard_error
-    add("Threshold", report.threshold)
-    add("Oracle Accuracy", report.oracle_accuracy)
-    add("Oracle Threshold", report.oracle_threshold)
-    add("AUC", report.auc)
-    add("EER", report.eer)
-    add("EER Threshold", report.eer_threshold)
-    add("d'", report.dprime)
-    for found in report.tar:
-        name = f"TAR@FAR={found.target:g}"
-        add(name, found.tar)
-        columns[f"{name} Achieved FAR"] = found.far
-        add(f"{name} Threshold", found.threshold)
-    return columns
+    return {
+        **columns_of("Accuracy", report.accuracy),
+        "Accuracy SE": report.standard_error,
+        **columns_of("Threshold", report.threshold),
+        **columns_of("Oracle Accuracy", report.oracle_accuracy),
+        **columns_of("Oracle Threshold", report.oracle_threshold),
+        **columns_of("AUC", report.auc),
+        **columns_of("EER", report.eer),
+        **columns_of("EER Threshold", report.eer_threshold),
+        **columns_of("d'", report.dprime),
+        **tar_columns(report.tar),
+    }
 
 
 def _checked_rates(far: Sequence[float]) -> tuple[float, ...]:

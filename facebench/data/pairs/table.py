@@ -18,23 +18,28 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "GAPS",
     "PAIR_COLUMNS",
     "RESULT_COLUMNS",
     "SHOWN",
     "as_path",
     "decimal_comma_hint",
+    "named_as_ours",
     "read_csv_pairs",
     "require_column",
     "require_numbers",
     "shown",
+    "with_points",
 ]
 
 PAIR_COLUMNS = ("img1", "img2")
+# What they are called in the tables of Balanced Faces in the Wild.
+_PAIR_COLUMNS_OF_BFW = ("p1", "p2")
 # What the run adds to every row; a pairs file must not use these names itself.
 RESULT_COLUMNS = ("layer_name", "model_computed_distance")
 SHOWN = 5
 # Cells that mean "no value" where numbers or conditions are expected.
-_GAPS = ["", "NA", "N/A", "#N/A", "NaN", "nan", "NULL", "null"]
+GAPS = ["", "NA", "N/A", "#N/A", "NaN", "nan", "NULL", "null"]
 _NUMBER = re.compile(
     r"-?(?P<whole>0|[1-9]\d*|(?=\.))(\.(?P<decimals>\d+))?([eE](?P<exponent>[+-]?\d+))?", re.ASCII
 )
@@ -60,6 +65,7 @@ def read_csv_pairs(path: Path) -> pd.DataFrame:
         raise MissingPairsFileError(msg)
     try:
         pairs, separator = read_text_table(path, PAIR_COLUMNS)
+        pairs = named_as_ours(pairs)
     except OSError as error:
         msg = f"The pairs file {path} cannot be read: {error.strerror or error}."
         raise PairsError(msg) from error
@@ -75,11 +81,19 @@ def read_csv_pairs(path: Path) -> pd.DataFrame:
     return pairs
 
 
+def named_as_ours(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Call the images of a pair img1 and img2 where a table calls them p1 and p2, as BFW's does."""
+    names = set(map(str, pairs.columns))
+    if names.isdisjoint(PAIR_COLUMNS) and names.issuperset(_PAIR_COLUMNS_OF_BFW):
+        return pairs.rename(columns=dict(zip(_PAIR_COLUMNS_OF_BFW, PAIR_COLUMNS, strict=True)))
+    return pairs
+
+
 def _typed(cells: pd.Series, separator: str) -> pd.Series:
     """Turn a column of text into numbers or booleans where nothing is lost by it."""
     import pandas as pd
 
-    gaps = cells.isin(_GAPS)
+    gaps = cells.isin(GAPS)
     texts = cells[~gaps].unique().tolist()
     if texts and not gaps.any() and {text.lower() for text in texts} <= {"true", "false"}:
         return cells.str.lower() == "true"
@@ -154,7 +168,7 @@ def _check_columns(pairs: pd.DataFrame, path: Path) -> None:
         raise PairsError(msg)
 
 
-def _with_points(cells: pd.Series, path: StrPath) -> pd.Series:
+def with_points(cells: pd.Series, path: StrPath) -> pd.Series:
     """Write decimal commas as points in a column that is wanted as numbers."""
     if not all(isinstance(cell, str) for cell in cells):
         return cells
@@ -264,7 +278,7 @@ def require_numbers(
     import pandas as pd
 
     series = require_column(pairs, column, parameter=parameter, owner=owner, path=path)
-    numbers = pd.to_numeric(_with_points(series, path), errors="coerce").to_numpy(dtype=np.float64)
+    numbers = pd.to_numeric(with_points(series, path), errors="coerce").to_numpy(dtype=np.float64)
     bad = np.flatnonzero(~np.isfinite(numbers))
     if bad.size:
         first = int(bad[0])

@@ -7,15 +7,18 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from facebench.metrics.uncertainty.jackknife import N_DYAD_GROUPS
 from facebench.metrics.uncertainty.rating_resamples import drawn_counts, kept_counts
 from facebench.metrics.uncertainty.resamples import Units
 from facebench.types import Float64Array, IntArray
 
-__all__ = ["INTERVALS", "RESAMPLES", "Draws", "IntervalKind", "RatedUnits", "Resample"]
+__all__ = ["DYAD", "INTERVALS", "RESAMPLES", "Draws", "IntervalKind", "RatedUnits", "Resample"]
 
 Resample = Literal["image", "rater", "both", "pair"]
 IntervalKind = Literal["jackknife", "bootstrap"]
 RESAMPLES = ("image", "rater", "both", "pair")
+# Groups of pairs that are left out to correct the error that images bring, see `less_dyads`.
+DYAD = "dyad"
 INTERVALS = ("jackknife", "bootstrap")
 
 # Versions x pairs that are computed at a time.
@@ -68,17 +71,30 @@ class RatedUnits(NamedTuple):
             return {}
         return {name: sizes[name] for name in named}
 
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """What versions are made for: the factors, and 'dyad', which corrects that of images."""
+        found = tuple(self.factors)
+        corrected = "image" in found and self.interval == "jackknife" and self.first.size > 1
+        return (*found, DYAD) if corrected else found
+
     def n_units(self, factor: str) -> int:
         """Give the number of units, or groups, that versions of a factor are made of."""
+        if factor == DYAD:
+            return min(self.first.size, N_DYAD_GROUPS)
         size = self.factors[factor]
         return min(size, self.most) if self.interval == "jackknife" else size
 
     def blocks(self, factor: str) -> Iterator[Draws]:
         """Make all versions for one factor, some at a time; the same ones each time."""
-        generator = np.random.default_rng([self.seed, RESAMPLES.index(factor)])
-        make = kept_counts if self.interval == "jackknife" else drawn_counts
-        counts = make(self.factors[factor], self.most, generator)
         n_pairs = self.first.size
+        named = (*RESAMPLES, DYAD)
+        generator = np.random.default_rng([self.seed, named.index(factor)])
+        make = kept_counts if self.interval == "jackknife" else drawn_counts
+        if factor == DYAD:
+            counts = kept_counts(n_pairs, N_DYAD_GROUPS, generator)
+        else:
+            counts = make(self.factors[factor], self.most, generator)
         # Two copies of one image are not a pair: their distance of 0 means nothing.
         units = Units(self.first, self.second, self.n_images)
         step = max(1, _BLOCK // max(1, n_pairs))
@@ -87,7 +103,7 @@ class RatedUnits(NamedTuple):
             everybody = np.ones((1, self.n_raters))
             if factor == "image":
                 yield Draws(units.weights(some), everybody)
-            elif factor == "pair":
+            elif factor in ("pair", DYAD):
                 yield Draws(some, everybody)
             else:
                 yield Draws(np.ones((len(some), n_pairs)), some)

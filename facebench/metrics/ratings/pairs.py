@@ -28,6 +28,7 @@ from facebench.metrics.noise_ceiling import (
     split_half,
 )
 from facebench.metrics.ratings.draws import (
+    DYAD,
     INTERVALS,
     RESAMPLES,
     Draws,
@@ -234,7 +235,7 @@ class RatedPairs:
                 side: np.concatenate([getattr(people, side) for _, people in self._blocks(factor)])
                 for side in ("lower", "upper")
             }
-            for factor in self.units.factors
+            for factor in self.units.versions
         }
         return (
             self._estimate("lower", self.ceiling.lower, found),
@@ -268,7 +269,7 @@ class RatedPairs:
         nuisances = [np.asarray(each, dtype=np.float64)[self.rated] for each in nuisances]
         exact = self._compared(values, nuisances, self._whole, self._found)
         versions: dict[str, dict[str, Float64Array]] = {}
-        for factor in self.units.factors:
+        for factor in self.units.versions:
             parts = [
                 self._compared(values, nuisances, draws, people)
                 for draws, people in self._blocks(factor)
@@ -319,11 +320,20 @@ class RatedPairs:
         self, name: str, value: float, versions: dict[str, dict[str, Float64Array]]
     ) -> RatingEstimate:
         left_out = self.units.interval == "jackknife"
+        # Of few images the products of Pearson's correlation have long tails.
+        is_pearson = "pearson" in (name, self.measure if name not in MEASURES else "")
+        dyads = None if is_pearson or DYAD not in versions else versions[DYAD][name]
         return replicated_interval(
             value,
             [
-                Replicates(found[name], self.units.n_units(factor), left_out)
+                Replicates(
+                    found[name],
+                    self.units.n_units(factor),
+                    left_out,
+                    dyads if factor == "image" else None,
+                )
                 for factor, found in versions.items()
+                if factor != DYAD
             ],
             confidence=self.confidence,
             is_correlation=name not in _PROPORTIONS,

@@ -10,7 +10,17 @@ from facebench.metrics.uncertainty.influence import Influence
 from facebench.metrics.weighted_ranks import concordances, ranks
 from facebench.types import Float64Array
 
-__all__ = ["kendall_influence", "pearson_influence", "spearman_influence", "tau_a_influence"]
+__all__ = [
+    "CORRELATION_DYADS",
+    "kendall_influence",
+    "pearson_influence",
+    "spearman_influence",
+    "tau_a_influence",
+]
+
+# Of few images pairs count for less, in Pearson's correlation not at all: docs/intervals.md has the
+# coverage.
+CORRELATION_DYADS = 0.85
 
 
 def pearson_influence(x: Any, y: Any) -> Influence:
@@ -47,7 +57,7 @@ def pearson_influence(x: Any, y: Any) -> Influence:
     r = float((first * second).mean())
     values = (first * second - r * (first**2 + second**2) / 2) / first.size
     # Of few images products have long tails: docs/intervals.md has the coverage.
-    return Influence(r, values, whole_dyads=True)
+    return Influence(r, values, dyads=0.0)
 
 
 def spearman_influence(x: Any, y: Any) -> Influence:
@@ -83,7 +93,7 @@ def spearman_influence(x: Any, y: Any) -> Influence:
     # One more comparison at x lifts the ranks of all above it, and so their products.
     lifted = _mean_above(first, centred2 - rho * centred1) / spread1
     lifted += _mean_above(second, centred1 - rho * centred2) / spread2
-    return Influence(rho, values + (lifted - lifted.mean()) / size)
+    return Influence(rho, values + (lifted - lifted.mean()) / size, dyads=CORRELATION_DYADS)
 
 
 def kendall_influence(x: Any, y: Any) -> Influence:
@@ -121,7 +131,7 @@ def kendall_influence(x: Any, y: Any) -> Influence:
     values = 2 * (agree - agree.mean()) / both
     for share in differ:
         values -= tau * (share / share.mean() - 1)
-    return Influence(tau, values / size)
+    return Influence(tau, values / size, dyads=CORRELATION_DYADS)
 
 
 def tau_a_influence(x: Any, y: Any) -> Influence:
@@ -145,7 +155,7 @@ def tau_a_influence(x: Any, y: Any) -> Influence:
     first, second = _two_sides(x, y)
     agree = concordances(first, second) / (first.size - 1)
     tau = float(agree.mean())
-    return Influence(tau, 2 * (agree - tau) / first.size)
+    return Influence(tau, 2 * (agree - tau) / first.size, dyads=CORRELATION_DYADS)
 
 
 def _level_with(positions: Float64Array) -> Float64Array:

@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import stdtr
 
-from facebench.metrics.conditions import UNKNOWN, ConditionEstimate
+from facebench.metrics.conditions import ConditionEstimate
 from facebench.metrics.effects import Contrast, compared, sides_of, weights_of
 from facebench.metrics.uncertainty.resamples import Interval
 from facebench.metrics.uncertainty.stratified_jackknife import Error, StratifiedJackknife
-from facebench.metrics.verification_report import Estimate
+from facebench.metrics.verification_report import UNKNOWN, Estimate
 from facebench.types import Float64Array
 
 __all__ = ["Conditions", "Effect", "ZeroTest", "effect_of", "tested"]
@@ -30,9 +30,9 @@ class Conditions(NamedTuple):
     replicates : array, shape [units, K]
         The same without each unit.
     estimates : sequence of ConditionEstimate, length K
-        The conditions with intervals of their own. What these are wider than the jackknife makes
-        them (a share next to 0 or 1) is added to the intervals of the effect, as if it were
-        independent from condition to condition.
+        The conditions with intervals of their own. What few errors make these wider than the
+        jackknife does is added to the intervals of the effect, as if it were independent from
+        condition to condition.
     jackknife : StratifiedJackknife
         Of the same comparisons.
     is_signed : bool
@@ -286,10 +286,15 @@ def _hidden_steps(conditions: Conditions, used: Iterable[int]) -> list[Float64Ar
     replicates = conditions.replicates
     used = [] if not len(conditions.estimates) else [int(k) for k in used]
     for k in used:
-        value, interval, shown = conditions.estimates[k]
-        if any(
-            np.array_equal(replicates[:, k], replicates[:, other]) for other in used if other != k
-        ) and np.ptp(replicates[:, k]):
+        value, interval, shown, few_errors = conditions.estimates[k]
+        if not few_errors or (
+            any(
+                np.array_equal(replicates[:, k], replicates[:, other])
+                for other in used
+                if other != k
+            )
+            and np.ptp(replicates[:, k])
+        ):
             # The same comparisons in both: what is hidden is the same, too.
             continue
         for sign, own, seen in (

@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from facebench.metrics.accuracy import accepted_at
 from facebench.metrics.labels import read_comparisons
+from facebench.metrics.operating_points import eer
 from facebench.metrics.uncertainty.spread import (
     PairedDifference,
     Replicates,
@@ -31,6 +33,7 @@ __all__ = [
     "auc_influence",
     "dyadic_error",
     "dyads",
+    "eer_influence",
     "interval",
     "linear_replicates",
     "mean_influence",
@@ -51,14 +54,15 @@ class Influence(NamedTuple):
         First-order change of the measure per unit of each comparison's weight; they sum to 0.
     classes : bool array, shape [N], or None
         Which of two classes each comparison is of, where each is averaged on its own.
-    whole_dyads : bool
-        Keep all that pairs of the same two units add to the jackknife's variance, see `less_dyads`.
+    dyads : float
+        Times this, pairs of the same two units are counted by `less_dyads`; 0 keeps all that they
+        add to the jackknife's variance.
     """
 
     estimate: float
     values: Float64Array
     classes: NDArray[np.bool_] | None = None
-    whole_dyads: bool = False
+    dyads: float = 1.0
 
 
 def mean_influence(values: Any) -> Influence:
@@ -143,6 +147,75 @@ def auc_influence(labels: Any, scores: Any, *, higher_is_better: bool = True) ->
     area = float(beaten[genuine].mean())
     values = (beaten - area) / np.where(genuine, n_genuine, n_impostor)
     return Influence(area, values, np.asarray(genuine))
+
+
+def eer_influence(labels: Any, scores: Any, *, higher_is_better: bool = True) -> Influence:
+    """Influence of the equal error rate, by how fast either error rate moves with the threshold.
+
+    Where a comparison raises the FMR, the threshold moves until both rates are equal again: an
+    impostor's is w (error - FMR) / n_impostor and a genuine one's (1 - w) (error - FNMR) /
+    n_genuine, w being the genuine share of the density around the threshold. It is taken where the
+    difference of both rates is within three standard errors.
+
+    Parameters
+    ----------
+    labels, scores, higher_is_better
+        See `auc_influence`.
+
+    Returns
+    -------
+    Influence
+        Of the EER.
+
+    Raises
+    ------
+    ValueError
+        If there is one class only.
+
+    References
+    ----------
+    A. W. van der Vaart, "Asymptotic statistics" (1998), chapter 20, the delta method for functions
+    of distributions.
+
+    Examples
+    --------
+    >>> eer_influence([1, 1, 0, 0], [0.9, 0.3, 0.5, 0.1]).values
+    array([-0.09375,  0.09375,  0.15625, -0.15625])
+    """
+    genuine, similarities = read_comparisons(labels, scores, higher_is_better)
+    found = eer(labels, scores, higher_is_better=higher_is_better)
+    threshold = found.threshold if higher_is_better else -found.threshold
+    similarities = np.where(np.isnan(similarities), -np.inf, similarities)
+    wrong = accepted_at(similarities, threshold) != genuine
+    rates = [float(wrong[of_class].mean()) for of_class in (genuine, ~genuine)]
+    genuine_scores, impostor_scores = (
+        np.sort(similarities[of_class]) for of_class in (genuine, ~genuine)
+    )
+    smaller = min(genuine_scores.size, impostor_scores.size)
+    rate = max(found.rate, 0.5 / smaller)
+    reach = 3 * (rate * (1 - rate) / smaller) ** 0.5
+    # FNMR - FMR with the threshold at every score.
+    places = np.unique(similarities)
+    gaps = (
+        np.searchsorted(genuine_scores, places) / genuine_scores.size
+        + np.searchsorted(impostor_scores, places) / impostor_scores.size
+        - 1
+    )
+    gap = rates[0] - rates[1]
+    near = places[(gaps >= gap - reach) & (gaps <= gap + reach)]
+    low, high = (near[0], near[-1]) if near.size else (threshold, threshold)
+    genuine_share, impostor_share = (
+        # Half a comparison, so that there is a density.
+        (np.searchsorted(own, high, "right") - np.searchsorted(own, low) + 0.5) / own.size
+        for own in (genuine_scores, impostor_scores)
+    )
+    weight = genuine_share / (genuine_share + impostor_share)
+    values = np.where(
+        genuine,
+        (1 - weight) * (wrong - rates[0]) / genuine_scores.size,
+        weight * (wrong - rates[1]) / impostor_scores.size,
+    )
+    return Influence(found.rate, values, np.asarray(genuine))
 
 
 def relative_difference_influence(first: Any, second: Any) -> Influence:
@@ -329,10 +402,10 @@ def linear_replicates(influence: Influence, shared: Dyads) -> Replicates:
         size = float(ones.sum())
         with np.errstate(divide="ignore", invalid="ignore"):
             units -= np.where(touching < size, sums * size / (size - touching), np.nan)[counted]
-    if influence.whole_dyads:
+    if not influence.dyads:
         return Replicates(influence.estimate, units)
-    of_dyads = np.asarray(influence.estimate - np.bincount(dyad, values[between]), dtype=np.float64)
-    return Replicates(influence.estimate, units, of_dyads)
+    of_dyads = influence.estimate - influence.dyads * np.bincount(dyad, values[between])
+    return Replicates(influence.estimate, units, np.asarray(of_dyads, dtype=np.float64))
 
 
 def paired_difference(
@@ -363,7 +436,7 @@ def paired_difference(
     >>> paired_difference(same, same).p_value
     1.0
     """
-    both = Influence(a.estimate - b.estimate, a.values - b.values, a.classes, a.whole_dyads)
+    both = Influence(a.estimate - b.estimate, a.values - b.values, a.classes, a.dyads)
     if shared is None:
         found = Spread(standard_error(both.values), np.inf)
     else:

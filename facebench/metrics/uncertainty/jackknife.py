@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facebench.metrics.uncertainty.influence import Dyads, dyads
+from facebench.metrics.uncertainty.influence import Dyads, Influence, dyads
 from facebench.metrics.uncertainty.spread import Replicates
 from facebench.types import Float64Array, IntArray
 
@@ -185,6 +185,24 @@ class JackknifeGroups:
         found.n_resamples += 1 + self.n_dyad_groups
         found._first = -1
         return found
+
+    def linear(self, influence: Influence) -> Replicates:
+        """Give a measure without each group in turn, to first order, as `linear_replicates`."""
+        values = np.asarray(influence.values, dtype=np.float64)
+        rows, group = self.left_out
+        n_groups = self.n_resamples + self.n_dyad_groups
+        found = np.full(n_groups, influence.estimate)
+        classes = influence.classes
+        for chosen in (
+            (np.ones(values.size, dtype=bool),) if classes is None else (classes, ~classes)
+        ):
+            left = np.bincount(group, np.where(chosen, values, 0.0)[rows], n_groups)
+            count = np.bincount(group, chosen[rows], n_groups)
+            size = float(np.count_nonzero(chosen))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                found -= np.where(count < size, left * size / (size - count), np.nan)
+        units, of_dyads = np.split(found, [self.n_resamples])
+        return Replicates(influence.estimate, units, of_dyads if influence.dyads else np.empty(0))
 
     def digest(self, *names: Any) -> str:
         """Identify comparisons: equal only for the same ones, in any order.

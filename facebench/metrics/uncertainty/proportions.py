@@ -1,34 +1,34 @@
-"""Intervals of shares (AUC, accuracy, TAR …), next to 0 and 1 too, where resamples show no spread.
+"""Intervals of shares (AUC, accuracy, TAR …), next to 0 and 1 too, where nothing shows a spread.
 
-An AUC of 1 is 1 in every resample. What might have gone wrong shows in no resample, only in the
-number of comparisons in which nothing did. So no interval is narrower than the one that this number
+An AUC of 1 is 1 whoever is left out. What might have gone wrong shows nowhere but in the number of
+comparisons in which nothing did. So no interval is narrower than the one that this number
 gives, less so the more comparisons did go wrong: it moves on smoothly from .99 over .999 to 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from facebench.metrics.uncertainty.resamples import Interval, percentiles
+from facebench.metrics.uncertainty.resamples import Interval
 from facebench.metrics.uncertainty.spread import FEWEST_UNITS, Replicates
-from facebench.types import Float64Array, FloatArray, IntArray
+from facebench.types import FloatArray, IntArray
 
 __all__ = [
     "PROPORTIONS_NOTE",
     "EffectiveCounts",
     "Proportion",
     "auc_score_interval",
+    "conservative_note",
     "effective_counts",
     "effective_number",
-    "few_errors_note",
+    "has_few_errors",
     "jackknife_proportion",
     "no_narrower",
-    "proportion_interval",
     "score_interval",
 ]
 
@@ -249,57 +249,48 @@ def score_interval(value: float, n: float, confidence: float = 0.95) -> Interval
     return _solved(value, lambda share: share * (1 - share) / n, confidence)
 
 
-def proportion_interval(
-    share: Proportion,
-    value: float,
-    replicates: Float64Array,
-    counts: EffectiveCounts,
-    confidence: float = 0.95,
-) -> Interval:
-    """Percentile interval of a share, no narrower than the numbers of comparisons allow.
+def has_few_errors(
+    share: Proportion, value: float, counts: EffectiveCounts, far: float | None = None
+) -> bool:
+    """Tell whether the errors of a share are too few to know their spread.
+
+    Its interval then follows from the number of comparisons and is conservative, as are tests of
+    it: see docs/intervals.md.
 
     Parameters
     ----------
-    share : {'auc', 'accuracy', 'tar', 'fnmr', 'fmr', 'eer'}
-        What it is a share of: of pairs of a genuine and an impostor comparison, of all, of the
-        genuine ones, of the impostors, or the mean of two shares.
-    value : float
-        The share.
-    replicates : array, shape [R]
-        Its values in resamples.
-    counts : EffectiveCounts
-        From `effective_counts`.
-    confidence : float, default 0.95
-        Nominal coverage.
+    share, value, counts
+        See `no_narrower`.
+    far : float, optional
+        Of a TAR: too few false matches may place its threshold, too.
 
     Returns
     -------
-    Interval
-        NaN where the share is undefined, or in more than one resample in twenty.
+    bool
+        With fewer than ten. False for what is not defined.
 
     Examples
     --------
-    >>> counts = EffectiveCounts(20, 20, 30, 30, 20)
-    >>> low, high = proportion_interval("auc", 1.0, np.ones(100), counts)
-    >>> round(low, 3), high
-    (0.899, 1.0)
+    >>> counts = EffectiveCounts(20, 20, 40, 40, 20)
+    >>> has_few_errors("auc", 0.98, counts), has_few_errors("auc", 0.7, counts)
+    (True, False)
+    >>> has_few_errors("tar", 0.7, counts, 0.5), has_few_errors("tar", 0.7, counts, 0.1)
+    (False, True)
     """
-    drawn = percentiles(replicates, confidence, counts.n_units)
-    if np.isnan(value) or (np.isnan(drawn.low) and 0 < value < 1):
-        return Interval(float("nan"), float("nan"))
-    return no_narrower(share, value, drawn, float(np.nanvar(replicates)), counts, confidence)
+    if far is not None and far * counts.n_impostor < _FEW_ERRORS:
+        return not np.isnan(value)
+    return _expected(share, value, counts)[1] < _FEW_ERRORS
 
 
-def few_errors_note(area: float, n_genuine: int, n_impostor: int) -> str:
-    """Say of an AUC with few errors that its interval is conservative; empty otherwise.
+def conservative_note(measures: Sequence[str]) -> str:
+    """Say which measures have conservative intervals for want of errors; empty if none has.
 
     Examples
     --------
-    >>> few_errors_note(0.98, 40, 40), few_errors_note(0.8, 100, 100)
-    ('; few errors: conservative', '')
+    >>> conservative_note(["AUC", "TAR@FAR=0.1"]), conservative_note([])
+    ('; few errors: conservative (AUC, TAR@FAR=0.1)', '')
     """
-    few = (1 - area) * min(n_genuine, n_impostor) < _FEW_ERRORS
-    return "; few errors: conservative" if few else ""
+    return f"; few errors: conservative ({', '.join(measures)})" if measures else ""
 
 
 def jackknife_proportion(
@@ -310,7 +301,7 @@ def jackknife_proportion(
     Parameters
     ----------
     share, counts, confidence
-        See `proportion_interval`.
+        See `no_narrower`.
     made : Replicates
         The share, and without each group of units.
 
@@ -348,12 +339,19 @@ def no_narrower(
 
     Parameters
     ----------
-    share, value, counts, confidence
-        See `proportion_interval`.
+    share : {'auc', 'accuracy', 'tar', 'fnmr', 'fmr', 'eer'}
+        What it is a share of: of pairs of a genuine and an impostor comparison, of all, of the
+        genuine ones, of the impostors, or the mean of two shares.
+    value : float
+        The share.
     interval : Interval
-        From resamples, or a standard error.
+        By the jackknife.
     variance : float
         Of the share, from the same.
+    counts : EffectiveCounts
+        From `effective_counts`.
+    confidence : float, default 0.95
+        Nominal coverage.
 
     Returns
     -------

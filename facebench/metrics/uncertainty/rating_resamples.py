@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import stdtrit
 
+from facebench.metrics.uncertainty.correlation_influence import CORRELATION_DYADS
+from facebench.metrics.uncertainty.spread import less_dyads
 from facebench.types import Float64Array
 
 __all__ = [
@@ -47,11 +49,14 @@ class Replicates(NamedTuple):
         Images, people, pairs, or groups of them, that were left out one by one or drawn from.
     left_out : bool
         Whether they were left out in turn (jackknife), or drawn with replacement (bootstrap).
+    dyads : array or None
+        The measure without each group of pairs, which are left out with either of two images.
     """
 
     values: Float64Array
     n_units: int
     left_out: bool
+    dyads: Float64Array | None = None
 
 
 def kept_counts(n_units: int, most: int, generator: np.random.Generator) -> Float64Array:
@@ -104,8 +109,9 @@ def replicated_interval(
     """Give an estimate with Student's interval, of the errors that all factors bring together.
 
     The variance due to one factor of n units is (n - 1)/n Σ (v - mean)² over the n leavings-out,
-    or n/(n - 1) of the variance of bootstrapped v; those of crossed factors are added, which
-    counts twice what is peculiar to one unit of each, and so is a little on the safe side. Degrees
+    less a part of what single pairs add (`less_dyads`), or n/(n - 1) of the variance of
+    bootstrapped v; those of crossed factors are added, which counts twice what is peculiar to one
+    unit of each, and so is a little on the safe side. Degrees
     of freedom are n - 1, of several factors by Satterthwaite. Correlations go through Fisher's z.
 
     Percentiles of the bootstrapped values themselves are not an interval here: raters drawn twice
@@ -144,7 +150,7 @@ def replicated_interval(
     >>> [round(bound, 3) for bound in found]
     [2.0, -0.484, 4.484]
     """
-    spreads = [_variance(_on_scale(each.values, is_correlation), each) for each in factors]
+    spreads = [_variance(each, is_correlation) for each in factors]
     total = sum(spreads)
     if not spreads or not np.isfinite([value, total]).all():
         return RatingEstimate(value, float("nan"), float("nan"))
@@ -162,11 +168,16 @@ def _on_scale(values: Any, is_correlation: bool) -> Any:
     return np.arctanh(np.clip(values, -_NEARLY_ONE, _NEARLY_ONE)) if is_correlation else values
 
 
-def _variance(values: Float64Array, factor: Replicates) -> float:
+def _variance(factor: Replicates, is_correlation: bool) -> float:
+    values = _on_scale(factor.values, is_correlation)
     defined = values[~np.isnan(values)]
     if factor.n_units < 2 or defined.size < max(2, (1 - _MOST_UNDEFINED) * values.size):
         return float("nan")
     n = factor.n_units
-    if factor.left_out:
-        return float((n - 1) * np.mean((defined - defined.mean()) ** 2))
-    return float(n / (n - 1) * np.var(defined, ddof=1))
+    if not factor.left_out:
+        return float(n / (n - 1) * np.var(defined, ddof=1))
+    variance = float((n - 1) * np.mean((defined - defined.mean()) ** 2))
+    if factor.dyads is None or not np.isfinite(factor.dyads).all():
+        return variance
+    dyads = CORRELATION_DYADS * _on_scale(factor.dyads, is_correlation)
+    return less_dyads(variance, float((dyads.size - 1) * dyads.var()))

@@ -16,6 +16,7 @@ from facebench.metrics.uncertainty.spread import Replicates
 from facebench.types import Float64Array, FloatArray, IntArray
 
 __all__ = [
+    "dprime_jackknife",
     "fold_accuracy_replicates",
     "verification_jackknife",
     "verification_replicates",
@@ -52,7 +53,7 @@ def verification_replicates(
         1 genuine, 0 impostor.
     scores : array-like, shape [N]
         Similarities or distances; NaN is rejected and ranks below every score.
-    resamples : Resamples or other Weightings
+    resamples : JackknifeGroups or other Weightings
         Of the same comparisons.
     far : sequence of float
         Targets of TAR at FAR.
@@ -78,9 +79,8 @@ def verification_replicates(
 
     Examples
     --------
-    >>> from facebench.metrics.uncertainty.resamples import Resamples
-    >>> labels, scores = [1, 1, 0, 0] * 5, [4, 3, 2, 1] * 5
-    >>> found = verification_replicates(labels, scores, Resamples(labels, n_resamples=50))
+    >>> labels, scores, people = [1, 1, 0, 0] * 5, [4, 3, 2, 1] * 5, range(20)
+    >>> found = verification_replicates(labels, scores, JackknifeGroups(people, people))
     >>> float(found["auc"].min())
     1.0
     """
@@ -326,6 +326,26 @@ def verification_jackknife(
     }
 
 
+def dprime_jackknife(
+    labels: Any, scores: Any, groups: JackknifeGroups, *, higher_is_better: bool = True
+) -> Replicates:
+    """Measure d' alone, as 'dprime' of `verification_jackknife`.
+
+    Parameters
+    ----------
+    labels, scores, groups, higher_is_better
+        See `verification_jackknife`.
+
+    Returns
+    -------
+    Replicates
+    """
+    genuine, similarities = read_comparisons(labels, scores, higher_is_better)
+    values = _dprimes(genuine, similarities, groups.with_dyads())
+    end = 1 + groups.n_resamples
+    return Replicates(float(values[0]), values[1:end], values[end:])
+
+
 def youden_accuracy_jackknife(labels: Any, scores: Any, groups: JackknifeGroups) -> Replicates:
     """Measure the accuracy at the threshold of `youden_threshold`, chosen anew in each replicate.
 
@@ -388,7 +408,7 @@ def fold_accuracy_replicates(right: Any, folds: Any, resamples: Weightings) -> F
         Whether each comparison was decided rightly.
     folds : array-like, shape [N]
         The fold of each; all the same for accuracy as such.
-    resamples : Resamples or other Weightings
+    resamples : JackknifeGroups or other Weightings
         Of the same comparisons.
 
     Returns
@@ -398,9 +418,8 @@ def fold_accuracy_replicates(right: Any, folds: Any, resamples: Weightings) -> F
 
     Examples
     --------
-    >>> from facebench.metrics.uncertainty.resamples import Resamples
-    >>> resamples = Resamples([1, 0, 1, 0], n_resamples=4)
-    >>> fold_accuracy_replicates([True] * 4, [1, 1, 2, 2], resamples)
+    >>> groups = JackknifeGroups(range(4), range(4))
+    >>> fold_accuracy_replicates([True] * 4, [1, 1, 2, 2], groups)
     array([1., 1., 1., 1.])
     """
     names, fold = np.unique(np.asarray(folds), return_inverse=True)
@@ -410,5 +429,5 @@ def fold_accuracy_replicates(right: Any, folds: Any, resamples: Weightings) -> F
     with np.errstate(divide="ignore", invalid="ignore"):
         rates = sums[:, : names.size] / sums[:, names.size :]
         counted = ~np.isnan(rates)
-        # A resample may be empty: of two people, say, none of whose pairs is drawn.
+        # Nothing may be left: of two people, say.
         return np.asarray(np.where(counted, rates, 0).sum(axis=1) / counted.sum(axis=1))

@@ -37,8 +37,6 @@ _TINY = 1e-9
 _POWER = 0.8
 # Draws of the maximum statistic, and random numbers that they may take.
 _MOST_DRAWS, _FEWEST_DRAWS, _DRAWN = 20_000, 1000, 400_000_000
-# A replicate without errors counts as having this share of them, on the logit scale.
-_FEWEST_ERRORS = 0.05
 _NOTHING = Interval(float("nan"), float("nan"))
 
 
@@ -214,8 +212,7 @@ class Replicates(NamedTuple):
         Parameters
         ----------
         scale : {'identity', 'logit', 'fisher'}
-            See `facebench.metrics.uncertainty.influence.interval`. On the logit scale the error is
-            the larger of that and the one that the replicates have on this scale.
+            See `facebench.metrics.uncertainty.spread.interval`.
         confidence : float, default 0.95
             Coverage.
 
@@ -233,21 +230,13 @@ class Replicates(NamedTuple):
         error, df = self.spread
         if not error > _TINY:
             return _NOTHING
-        if scale != "logit" or not 0 < self.value < 1:
-            return interval(self.value, error, scale, confidence, df)
-        rarest = _FEWEST_ERRORS * min(self.value, 1 - self.value)
-        moved = logit(np.clip(self.units, rarest, 1 - rarest))
-        share = error / jackknife_error(self.units)
-        widest = max(error / (self.value * (1 - self.value)), share * jackknife_error(moved))
-        step = Spread(widest, df).quantile((1 + confidence) / 2) * widest
-        centre = logit(self.value)
-        return Interval(float(expit(centre - step)), float(expit(centre + step)))
+        return interval(self.value, error, scale, confidence, df)
 
 
 def jackknife_error(values: Any, dyads: Any = ()) -> float:
     """Give the standard error of a measure from its values without each group.
 
-    s² = (G - 1) / G Σ (value - mean of values)², less half of the same of `dyads`: see
+    s² = (G - 1) / G Σ (value - mean of values)², less a part of the same of `dyads`: see
     `less_dyads`.
 
     Parameters
@@ -277,18 +266,23 @@ def jackknife_error(values: Any, dyads: Any = ()) -> float:
 
 
 def less_dyads(variance: float, of_dyads: float) -> float:
-    """Take half of what pairs of the same two units add off a jackknife variance.
+    """Take what pairs of the same two units add off a jackknife variance, as far as it is known.
 
-    A pair of two units is left out with either, so that what is peculiar to it counts twice.
-    Taking all of the surplus off makes intervals of few units too short, leaving all of it makes
-    those of sparse pairs too long; docs/intervals.md has the coverage that half of it gives.
+    A pair of two units is left out with either, so that what is peculiar to it counts twice. Of
+    that surplus d, which is at most half of the variance s², the share 2 d / s² is taken off: all
+    of it where there is nothing else, hardly any where units are what varies. Taking all of it off
+    makes intervals of few units too short, leaving it makes those of sparse pairs too long;
+    docs/intervals.md has the coverage that this gives.
 
     Examples
     --------
     >>> less_dyads(4.0, 1.0), less_dyads(4.0, 3.0)
-    (3.5, 3.0)
+    (3.5, 2.0)
     """
-    return variance - min(of_dyads, variance / 2) / 2
+    if variance <= 0:
+        return variance
+    surplus = min(of_dyads, variance / 2)
+    return variance - 2 * surplus**2 / variance
 
 
 def interval(

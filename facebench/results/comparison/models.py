@@ -15,9 +15,13 @@ from facebench.columns import CI_HIGH, CI_LOW, DEFAULT_LAYER, LAYER, MODEL
 from facebench.data.identity import IdentitySource
 from facebench.errors import InputError, PairsError
 from facebench.metrics.accuracy import kfold_accuracy, kfold_decisions
-from facebench.metrics.operating_points import eer, tar_at_far
+from facebench.metrics.operating_points import tar_at_far
 from facebench.metrics.stats import mcnemar_difference
-from facebench.metrics.uncertainty.influence import auc_influence, linear_replicates
+from facebench.metrics.uncertainty.influence import (
+    auc_influence,
+    eer_influence,
+    linear_replicates,
+)
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.proportions import (
     Proportion,
@@ -25,6 +29,7 @@ from facebench.metrics.uncertainty.proportions import (
     jackknife_proportion,
 )
 from facebench.metrics.uncertainty.replicates import (
+    dprime_jackknife,
     fold_accuracy_replicates,
     verification_jackknife,
 )
@@ -255,16 +260,15 @@ def _measured(
         found = kfold_accuracy(labels, distances, folds, **way)
         right = kfold_decisions(labels, distances, folds, found.thresholds, **way)
         return Replicates(found.mean, fold_accuracy_replicates(right, folds, groups)), right
-    if metric == "auc":
-        return linear_replicates(auc_influence(labels, distances, **way), groups.shared), None
-    far = [] if target is None else [target]
-    made = verification_jackknife(labels, distances, groups, far=far, **way)
-    if target is not None:
-        tar = tar_at_far(labels, distances, target, **way).tar
-        return made[f"tar@{target:g}"]._replace(value=tar), None
-    if metric == "eer":
-        return made["eer"]._replace(value=eer(labels, distances, **way).rate), None
-    return made["dprime"]._replace(value=dprime(labels, distances, **way)), None
+    if target is None and metric != "dprime":
+        influence = auc_influence if metric == "auc" else eer_influence
+        return linear_replicates(influence(labels, distances, **way), groups.shared), None
+    if target is None:
+        made = dprime_jackknife(labels, distances, groups, **way)
+        return made._replace(value=dprime(labels, distances, **way)), None
+    name = f"tar@{target:g}"
+    made = verification_jackknife(labels, distances, groups, far=[target], **way)[name]
+    return made._replace(value=tar_at_far(labels, distances, target, **way).tar), None
 
 
 def _differences(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from facebench.types import Float64Array
 __all__ = ["Evidence", "PairedTests", "detectable_difference", "paired_tests", "tie_groups"]
 
 _LEVEL = 0.05
+_Key = TypeVar("_Key")
 
 
 class Evidence:
@@ -93,7 +94,7 @@ class Evidence:
         if one is None or two is None:
             return None
         both = a.usable & b.usable
-        counts_failed = a.facts.influences[self.metric] == EVERY_PAIR
+        counts_failed = a.facts.influences[self.metric] in EVERY_PAIR
         if not (counts_failed or both.all() or np.array_equal(a.usable, b.usable)):
             # Measured on what both have; the numbers differ by pairs that one lacks.
             one, two = (replicates_of(self.metric, rows.only(both)) for rows in (a, b))
@@ -108,6 +109,13 @@ class Evidence:
         mine = one.of(self._condition, self.metric, self.value)
         theirs = two.of(self._condition, self.metric, other.value)
         return None if mine is None or theirs is None else mine.minus(theirs)
+
+
+class Comparable(Protocol):
+    """A number that can be compared with the same of another model: `Evidence`, `Replicates`."""
+
+    def minus(self, other: Any, /) -> PairedDifference | None:
+        """Compare with the same measure of another model."""
 
 
 class PairedTests(NamedTuple):
@@ -171,12 +179,12 @@ def paired_tests(differences: Sequence[PairedDifference], level: float = _LEVEL)
     return PairedTests(list(differences), adjusted, level)
 
 
-def tie_groups(models: Mapping[str, Evidence]) -> dict[str, str]:
+def tie_groups(models: Mapping[_Key, Comparable]) -> dict[_Key, str]:
     """Group models that a paired test does not find to differ.
 
     Parameters
     ----------
-    models : mapping of str to Evidence
+    models : mapping of str (or another key) to Evidence or Replicates
         One measure of each model, the best model first.
 
     Returns

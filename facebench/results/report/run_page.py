@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from facebench.errors import InputError, RunFolderError
+from facebench.errors import RunFolderError
 from facebench.results.data_health import DataNote, health_notes, run_findings
 from facebench.results.face_failures import on_no_face, uneven_failures
-from facebench.results.headline import best_layers, headline_rows
+from facebench.results.headline import (
+    best_layers,
+    check_layer_choice,
+    headline_rows,
+    layer_note,
+)
+from facebench.results.held_out import HeldOut, held_out_layers, with_held_out
 from facebench.results.reader import Run, load_run
 from facebench.results.report.pages import write_page
 from facebench.results.report.provenance_view import provenance_view, shown_time
@@ -63,7 +71,8 @@ def write_report(
     output : Path, optional
         The file; None writes ``report.html`` into the folder.
     layer_choice : {'same pairs', 'held-out'}
-        'held-out' also gives each model in layers chosen on other people than they are judged on.
+        'held-out' takes headline numbers from layers chosen on other people than they are judged
+        on, where there are any.
 
     Returns
     -------
@@ -75,12 +84,7 @@ def write_report(
     RunFolderError
         If there is no readable run.
     """
-    if layer_choice not in ("same pairs", "held-out"):
-        msg = (
-            "The 'layer_choice' parameter of write_report must be 'same pairs' or 'held-out'. "
-            f"Got {layer_choice!r} instead."
-        )
-        raise InputError(msg)
+    check_layer_choice(layer_choice, "write_report")
     loaded = load_run(run)
     target = loaded.path / REPORT_FILE if output is None else Path(output)
     check_replaceable(target)
@@ -102,16 +106,20 @@ def _context(run: Run, layer_choice: str) -> dict[str, Any]:
     tasks = run.tasks
     thumbnails = Thumbnails(_ROOM_FOR_PICTURES, [run])
     curves = max(_FEWEST_CURVES, min(_MOST_CURVES, _CURVES // max(1, len(tasks))))
+    held_out: dict[str, HeldOut] = {}
+    if layer_choice == "held-out":
+        held_out = {task: held_out_layers(run, task) for task in tasks}
     sections = [
-        task_section(run, task, number, curves, thumbnails) for number, task in enumerate(tasks)
+        task_section(run, task, number, curves, thumbnails, held_out.get(task))
+        for number, task in enumerate(tasks)
     ]
     findings = run_findings(run.manifest, tasks, run.results)
     return {
         "title": run.manifest["name"],
         "run": run,
         "sections": sections,
-        "headline": headline_table(run.results, sections),
-        "held_out": _held_out_table(run) if layer_choice == "held-out" else None,
+        "headline": headline_table(run.results, sections, held_out),
+        "held_out": _held_out_table(held_out) if held_out else None,
         "facts": _facts(run),
         "on_no_face": on_no_face(run.manifest),
         "uneven": uneven_failures(run.failures_to_process),
@@ -124,7 +132,9 @@ def _context(run: Run, layer_choice: str) -> dict[str, Any]:
     }
 
 
-def headline_table(results: pd.DataFrame, sections: list[TaskSection]) -> Table:
+def headline_table(
+    results: pd.DataFrame, sections: list[TaskSection], held_out: Mapping[str, HeldOut]
+) -> Table:
     """Build the table of what stands for each task.
 
     Parameters
@@ -133,25 +143,34 @@ def headline_table(results: pd.DataFrame, sections: list[TaskSection]) -> Table:
         The tidy table.
     sections : list of TaskSection
         The tasks, with their tie groups.
+    held_out : mapping of str to HeldOut
+        By task, what stands for models in the place of their best layers; empty for these.
 
     Returns
     -------
     Table
-        The best layer of each model; all others behind a box to tick.
+        A row for each model; all layers behind a box to tick.
     """
     rows: list[list[Any]] = []
     extra = []
     for section in sections:
-        own = results[results["task"] == section.name]
+        of_task = results[results["task"] == section.name]
         best = best_layers(results, section.name, section.facts)
-        chosen = headline_rows(own, {section.name: section.facts}, all_layers=True)
+        chosen = headline_rows(of_task, {section.name: section.facts}, all_layers=True)
         for metric, part in chosen.groupby("metric", sort=False):
+            shown = part[part["layer"].eq(part["model"].map(best))]
+            if section.name in held_out:
+                shown = with_held_out(shown, held_out[section.name].table)
+            # What is judged on its own pairs stays to be looked up.
+            own = shown["layer"].eq(part["layer"].reindex(shown.index))
+            hidden = part[~part.index.isin(shown.index[own])]
             # What is hidden at first may lie far off.
-            span = span_of(part[part["layer"].eq(part["model"].map(best))])
-            for row in part.itertuples():
+            span = span_of(shown)
+            both = pd.concat([shown.assign(shown=True), hidden.assign(shown=False)])
+            both = both.iloc[np.argsort(part.index.get_indexer(both.index), kind="stable")]
+            for row, is_shown in zip(both.itertuples(), both["shown"], strict=True):
                 condition = "" if pd.isna(row.condition) else str(row.condition)
                 ties = section.ties.get((str(metric), condition), {})
-                is_best = best.get(str(row.model)) == row.layer
                 low, high = _number(row.ci_low), _number(row.ci_high)
                 value = _number(row.value)
                 rows.append(
@@ -162,19 +181,20 @@ def headline_table(results: pd.DataFrame, sections: list[TaskSection]) -> Table:
                         row.model,
                         value,
                         None if low is None else [low, high],
-                        ties.get(str(row.model), "") if is_best else "",
+                        ties.get(str(row.model), "") if is_shown else "",
                         None if value is None else forest(value, low, high, span),
                         row.layer,
                         *(_count(n) for n in row[13:18]),
                     ]
                 )
-                extra.append(not is_best)
+                extra.append(not is_shown)
     n_hidden = sum(extra)
     # A column without any entry only takes room.
     used = [i for i in range(len(_COLUMNS)) if any(row[i] not in ("", None) for row in rows)]
+    note = layer_note(results, "held-out" if held_out else "same pairs")
     return Table(
         id="headline-table",
-        caption=_caption(results),
+        caption=note or "Headline numbers of each model",
         columns=[_COLUMNS[i] for i in used],
         rows=[[row[i] for i in used] for row in rows],
         extra=extra,
@@ -182,17 +202,7 @@ def headline_table(results: pd.DataFrame, sections: list[TaskSection]) -> Table:
     )
 
 
-def _caption(results: pd.DataFrame) -> str:
-    n_layers = results.groupby("model")["layer"].nunique().max() if len(results) else 1
-    if n_layers < 2:
-        return "Headline numbers of each model"
-    return (
-        f"The best layer of each model (of up to {n_layers}, chosen on the same pairs), or the "
-        "last one where neither way is better"
-    )
-
-
-def _held_out_table(run: Run) -> Table:
+def _held_out_table(held_out: Mapping[str, HeldOut]) -> Table:
     rows = [
         [
             row.task,
@@ -204,7 +214,8 @@ def _held_out_table(run: Run) -> Table:
             row.n_layers,
             row.layers,
         ]
-        for row in run.held_out().itertuples()
+        for found in held_out.values()
+        for row in found.table.itertuples()
     ]
     return Table(
         id="held-out-table",

@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from facebench.errors import RunFolderError
 from facebench.results.comparison.paired import Evidence, detectable_difference, tie_groups
 from facebench.results.headline import best_layers, direction, headline_rows
-from facebench.results.pair_rows import PairRows, layers_of
+from facebench.results.held_out import HeldOut
+from facebench.results.pair_rows import PairRows, saved_layers
 from facebench.results.power import known_to
 from facebench.results.reader import Run
 from facebench.results.report.chart_data import (
@@ -65,7 +65,12 @@ class TaskSection:
 
 
 def task_section(
-    run: Run, task: str, number: int, curves: int, thumbnails: Thumbnails
+    run: Run,
+    task: str,
+    number: int,
+    curves: int,
+    thumbnails: Thumbnails,
+    held_out: HeldOut | None = None,
 ) -> TaskSection:
     """Collect what the report tells of a task.
 
@@ -81,6 +86,8 @@ def task_section(
         How many layers may have curves.
     thumbnails : Thumbnails
         Where faces are collected.
+    held_out : HeldOut, optional
+        What is compared in the place of the best layers, where it is known of all models.
 
     Returns
     -------
@@ -91,7 +98,7 @@ def task_section(
     best = best_layers(results, task, facts)
     metrics = headlines(facts, list(dict.fromkeys(results["metric"])))
     chosen = _chosen(results, metrics[0], best, curves)
-    series = _series(run, task, facts, chosen)
+    series = _series(run, task, chosen)
     which = "best" if direction(results[results["metric"] == metrics[0]]) else "last"
     heads = [named for named in series if best[named[0]] == named[1]]
     data: dict[str, Any] = {
@@ -114,7 +121,7 @@ def task_section(
     }
     headline = headline_rows(results, {task: facts})
     known = known_to(headline)
-    ties, detectable = _ties(run, headline, heads)
+    ties, detectable = _ties(run, headline, heads, held_out)
     return TaskSection(
         id=f"task-{number}",
         name=task,
@@ -144,24 +151,17 @@ def _chosen(
     return chosen[: max(curves, len(best))]
 
 
-def _series(run: Run, task: str, facts: TaskFacts, chosen: list[tuple[str, str]]) -> list[Named]:
+def _series(run: Run, task: str, chosen: list[tuple[str, str]]) -> list[Named]:
     found: dict[tuple[str, str], PairRows] = {}
     for model in dict.fromkeys(model for model, _ in chosen):
         own = [layer for m, layer in chosen if m == model]
-        try:
-            frame = run.task_distances(model, task, own)
-        except RunFolderError:
-            # Interrupted between the tables: the numbers are still worth a page.
-            return []
-        if frame.empty:
-            continue
-        layers = layers_of(frame, facts)
-        found.update({(model, layer): layers[layer] for layer in own})
+        layers = saved_layers(run, task, model, own)
+        found.update({(model, layer): pairs for layer, pairs in layers.items()})
     return [(*named, found[named]) for named in chosen if named in found]
 
 
 def _ties(
-    run: Run, rows: pd.DataFrame, heads: list[Named]
+    run: Run, rows: pd.DataFrame, heads: list[Named], held_out: HeldOut | None
 ) -> tuple[dict[tuple[str, str], dict[str, str]], list[str]]:
     """Group the best layers of all models, by measure and condition ('' for none).
 
@@ -183,7 +183,15 @@ def _ties(
             )
             for row in ranked[ranked["value"].notna()].itertuples()
         }
-        ties[metric, condition] = tie_groups(evidence)
+        known = {} if held_out is None else held_out.replicates
+        chosen = {model: known.get((metric, condition, model)) for model in evidence}
+        replaced = {model: made for model, made in chosen.items() if made is not None}
+        if len(replaced) < len(evidence):
+            ties[metric, condition] = {} if replaced else tie_groups(evidence)
+        else:
+            sign = direction(own)
+            order = sorted(replaced, key=lambda model: -sign * replaced[model].value)
+            ties[metric, condition] = tie_groups({model: replaced[model] for model in order})
         found = detectable_difference(evidence) if not notes else None
         if found is not None:
             what = f"{metric}, {condition}" if condition else metric

@@ -6,9 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from facebench.columns import CI_HIGH, CI_LOW
 from facebench.metrics.conditions import (
-    ConditionEstimate,
     ConditionScores,
     condition_estimates,
     condition_replicates,
@@ -21,11 +19,11 @@ from facebench.metrics.uncertainty.effect_sizes import standardised
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.permutations import permutation_p, permuted_differences
 from facebench.metrics.uncertainty.stratified_jackknife import StratifiedJackknife
-from facebench.metrics.verification_report import Estimate
 from facebench.tasks.shared.effect_design import Conditions, Units
+from facebench.tasks.shared.rate_measures import columns_of
 from facebench.types import Float64Array, IntArray
 
-__all__ = ["COMMON_LANGUAGE", "EffectRows", "columns_of"]
+__all__ = ["COMMON_LANGUAGE", "EffectRows"]
 
 COMMON_LANGUAGE = "Common Language"
 _SIGNED = ("dprime", "pearson", "spearman")
@@ -111,7 +109,7 @@ class EffectRows:
             seed=self._seed,
         )
 
-    def row(self, cells: ConditionScores) -> tuple[dict[str, Any], str]:
+    def row(self, cells: ConditionScores) -> tuple[dict[str, Any], str, list[str]]:
         """Measure one layer.
 
         Parameters
@@ -125,6 +123,8 @@ class EffectRows:
             Conditions and effects, by column.
         str
             Why some of these are NaN.
+        list of str
+            Those that few errors make conservative.
         """
         found = self._measured(cells)
         row: dict[str, Any] = {}
@@ -149,7 +149,12 @@ class EffectRows:
                 row.update(columns_of(f"{prefix}{COMMON_LANGUAGE}", sized.common_language))
             if effect.undefined and not found.reasons:
                 undefined.append(f"{prefix}{effect.undefined}")
-        return row, "; ".join(undefined)
+        few_errors = [
+            name
+            for name, condition in zip(self._names, found.conditions.estimates, strict=True)
+            if condition.few_errors
+        ]
+        return row, "; ".join(undefined), few_errors + ["their effects"] * bool(few_errors)
 
     def standardised_name(self) -> str:
         """Name the standardised effect size of this design; empty where there is none."""
@@ -216,12 +221,3 @@ class EffectRows:
             for name, drawn in zip(effects, compared(replicates, contrast), strict=True):
                 found[f"{prefix}{name}"] = drawn
         return found
-
-
-def columns_of(name: str, estimate: Estimate | ConditionEstimate) -> dict[str, float]:
-    """Give a number and its interval their columns."""
-    return {
-        name: estimate.value,
-        f"{name}{CI_LOW}": estimate.interval.low,
-        f"{name}{CI_HIGH}": estimate.interval.high,
-    }

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facebench.columns import CI_HIGH, CI_LOW
 from facebench.metrics.groups import (
     fairness_replicates,
     fdr,
@@ -22,16 +21,24 @@ from facebench.metrics.uncertainty.fairness_intervals import (
     fairness_intervals,
     pseudo_values,
 )
+from facebench.metrics.uncertainty.influence import (
+    auc_influence,
+    linear_replicates,
+    mean_influence,
+)
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.proportions import (
     EffectiveCounts,
     Proportion,
     effective_counts,
-    proportion_interval,
+    has_few_errors,
+    jackknife_proportion,
 )
-from facebench.metrics.uncertainty.replicates import verification_replicates
-from facebench.metrics.uncertainty.resamples import Interval, Resamples, Weightings, percentiles
+from facebench.metrics.uncertainty.replicates import dprime_jackknife, verification_replicates
+from facebench.metrics.uncertainty.resamples import Interval
 from facebench.metrics.verification import auc, dprime
+from facebench.metrics.verification_report import UNKNOWN, Estimate
+from facebench.tasks.shared.rate_measures import columns_of
 from facebench.types import Float64Array, IntArray
 
 __all__ = ["ALL_GROUPS", "BETWEEN_GROUPS", "EQUALITY", "Cell", "GroupMeasures", "cells_of"]
@@ -39,6 +46,9 @@ __all__ = ["ALL_GROUPS", "BETWEEN_GROUPS", "EQUALITY", "Cell", "GroupMeasures", 
 # P of equal rates: of both, and of each.
 EQUALITY = ("P", "FMR P", "FNMR P")
 ALL_GROUPS, BETWEEN_GROUPS = "all groups", "between groups"
+_SHARES: dict[str, Proportion] = {"FMR": "fmr", "FNMR": "fnmr", "AUC": "auc"}
+# What is fair is measured by both rates, or by the ratios of one.
+_BOTH = ("FDR", "GARBE")
 _RATIOS = {"Max/Min": max_min_ratio, "Max/Geomean": max_geomean_ratio}
 
 
@@ -46,48 +56,61 @@ _FAIRNESS = {
     name.lower(): name
     for name in (
         *(f"{rate} {ratio}" for rate in ("FMR", "FNMR") for ratio in _RATIOS),
-        "FDR",
-        "GARBE",
+        *_BOTH,
     )
 }
 
 
 class Cell(NamedTuple):
-    """Some comparisons that get a row: a group's, those of two groups, or all."""
+    """Some comparisons that get a row: a group's, those of two groups, or all.
+
+    Attributes
+    ----------
+    condition : str
+        What the row is called.
+    groups : tuple of str
+        The groups of both sides; empty for several.
+    chosen : bool array, shape [N]
+        Which comparisons.
+    has_genuine : bool
+        Whether some may be genuine.
+    people : JackknifeGroups
+        Of the chosen comparisons.
+    """
 
     condition: str
     groups: tuple[str, str]
     chosen: NDArray[np.bool_]
     has_genuine: bool
+    people: JackknifeGroups
 
 
 def cells_of(
-    labels: NDArray[np.int8],
     known: NDArray[np.bool_],
     first: NDArray[np.str_],
     second: NDArray[np.str_],
+    people: tuple[IntArray, IntArray],
 ) -> Iterator[Cell]:
     """Part comparisons with groups into what gets a row, groups in sorted order first."""
+
+    def cell(
+        condition: str, groups: tuple[str, str], chosen: NDArray[np.bool_], has_genuine: bool
+    ) -> Cell:
+        own = JackknifeGroups(*(side[chosen] for side in people))
+        return Cell(condition, groups, chosen, has_genuine, own)
+
     names = np.unique(np.concatenate((first[known], second[known]))).tolist()
     for name in names:
-        yield Cell(name, (name, name), (first == name) & (second == name), True)
+        yield cell(name, (name, name), (first == name) & (second == name), True)
     for place, one in enumerate(names):
         for other in names[place + 1 :]:
             between = ((first == one) & (second == other)) | ((first == other) & (second == one))
             if between.any():
-                yield Cell(f"{one} × {other}", (one, other), between, False)
+                yield cell(f"{one} × {other}", (one, other), between, False)
     between = known & (first != second)
     if between.any():
-        yield Cell(BETWEEN_GROUPS, ("", ""), between, False)
-    yield Cell(ALL_GROUPS, ("", ""), known, True)
-
-
-def _with_interval(name: str, value: float, interval: Interval) -> dict[str, float]:
-    return {
-        name: value,
-        f"{name}{CI_LOW}": interval.low,
-        f"{name}{CI_HIGH}": interval.high,
-    }
+        yield cell(BETWEEN_GROUPS, ("", ""), between, False)
+    yield cell(ALL_GROUPS, ("", ""), known, True)
 
 
 def _fairness(
@@ -108,60 +131,37 @@ class GroupMeasures:
         labels: NDArray[np.int8],
         distances: Float64Array,
         accepted: NDArray[np.bool_],
-        resamples: Resamples,
         people: tuple[IntArray, IntArray],
     ) -> None:
         self._genuine = labels.astype(bool)
         self._distances = distances
         self._accepted = accepted
-        self._resamples = resamples
         self._people = people
-        self._replicates: dict[tuple[str, str], Float64Array] = {}
 
-    def _counts(self, chosen: NDArray[np.bool_]) -> EffectiveCounts:
-        drawn = self._resamples
-        return effective_counts(self._genuine, self._distances, drawn.first, drawn.second, chosen)
+    def _counts(self, cell: Cell) -> EffectiveCounts:
+        return effective_counts(self._genuine, self._distances, *self._people, cell.chosen)
 
-    def _drawn_rates(
-        self, cells: list[Cell], drawn: Weightings
-    ) -> tuple[dict[tuple[str, str], Float64Array], dict[tuple[str, str], NDArray[np.bool_]]]:
-        """Measure the rates of every cell on resamples, and say which comparisons they are of."""
-        wrong = {"FMR": self._accepted & ~self._genuine, "FNMR": ~self._accepted & self._genuine}
-        of_class = {"FMR": ~self._genuine, "FNMR": self._genuine}
-        wanted = [
-            (cell, rate)
-            for cell in cells
-            for rate in (("FMR", "FNMR") if cell.has_genuine else ("FMR",))
-        ]
-        errors = np.stack([cell.chosen & wrong[rate] for cell, rate in wanted], axis=1)
-        totals = np.stack([cell.chosen & of_class[rate] for cell, rate in wanted], axis=1)
-        sums = drawn.sums(np.concatenate((errors, totals), axis=1).astype(np.float64))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            rates = sums[:, : len(wanted)] / sums[:, len(wanted) :]
-        keys = [(cell.condition, rate) for cell, rate in wanted]
-        return dict(zip(keys, rates.T, strict=True)), dict(zip(keys, totals.T, strict=True))
-
-    def rates(self, cells: list[Cell]) -> dict[str, dict[str, float]]:
-        """Measure FMR and FNMR of every cell, all from one pass over the resamples."""
-        self._replicates, counted = self._drawn_rates(cells, self._resamples)
-        wrong = self._accepted != self._genuine
-        found: dict[str, dict[str, float]] = {cell.condition: {} for cell in cells}
-        counts = {cell.condition: self._counts(cell.chosen) for cell in cells}
-        for (condition, rate), drawn in self._replicates.items():
-            own = counted[condition, rate]
-            value, interval = float("nan"), Interval(float("nan"), float("nan"))
+    def rates(self, cell: Cell) -> dict[str, Estimate]:
+        """Measure FMR and FNMR of some comparisons, or FMR where none is genuine."""
+        counts = self._counts(cell)
+        genuine = self._genuine[cell.chosen]
+        wrong = self._accepted[cell.chosen] != genuine
+        found: dict[str, Estimate] = {}
+        shares: tuple[tuple[str, Proportion], ...] = (("FMR", "fmr"), ("FNMR", "fnmr"))
+        for rate, share in shares if cell.has_genuine else shares[:1]:
+            own = genuine == (rate == "FNMR")
+            found[rate] = UNKNOWN
             if own.any():
-                value = float(np.mean(wrong[own]))
-                share: Proportion = "fmr" if rate == "FMR" else "fnmr"
-                interval = proportion_interval(share, value, drawn, counts[condition])
-            found[condition].update(_with_interval(rate, value, interval))
+                made = linear_replicates(mean_influence(wrong[own]), cell.people.part(own).shared)
+                interval = jackknife_proportion(share, made, counts)
+                found[rate] = Estimate(made.value, interval)
         return found
 
     def left_out(
         self, cells: list[Cell], groups: JackknifeGroups
     ) -> dict[tuple[str | None, str], Float64Array]:
         """Measure everything without each group of people, by condition and measure."""
-        rates, _ = self._drawn_rates(cells, groups)
+        rates = self._rates_left_out(cells, groups)
         found: dict[tuple[str | None, str], Float64Array] = dict(rates.items())
         for cell in cells:
             genuine = self._genuine[cell.chosen]
@@ -180,6 +180,24 @@ class GroupMeasures:
                 found[ALL_GROUPS, _FAIRNESS[column]] = values
         return found
 
+    def _rates_left_out(
+        self, cells: list[Cell], groups: JackknifeGroups
+    ) -> dict[tuple[str, str], Float64Array]:
+        wrong = {"FMR": self._accepted & ~self._genuine, "FNMR": ~self._accepted & self._genuine}
+        of_class = {"FMR": ~self._genuine, "FNMR": self._genuine}
+        wanted = [
+            (cell, rate)
+            for cell in cells
+            for rate in (("FMR", "FNMR") if cell.has_genuine else ("FMR",))
+        ]
+        errors = np.stack([cell.chosen & wrong[rate] for cell, rate in wanted], axis=1)
+        totals = np.stack([cell.chosen & of_class[rate] for cell, rate in wanted], axis=1)
+        sums = groups.sums(np.concatenate((errors, totals), axis=1).astype(np.float64))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rates = sums[:, : len(wanted)] / sums[:, len(wanted) :]
+        keys = [(cell.condition, rate) for cell, rate in wanted]
+        return dict(zip(keys, rates.T, strict=True))
+
     def _compared(self, groups: list[Cell]) -> list[str]:
         """Name the groups with pairs of both classes."""
         return [
@@ -188,25 +206,40 @@ class GroupMeasures:
             if (cell.chosen & self._genuine).any() and (cell.chosen & ~self._genuine).any()
         ]
 
-    def separation(self, chosen: NDArray[np.bool_]) -> dict[str, float]:
+    def separation(self, cell: Cell) -> dict[str, Estimate]:
         """Measure AUC and d' of some comparisons; NaN where they are of one class."""
-        genuine, distances = self._genuine[chosen], self._distances[chosen]
-        nothing = Interval(float("nan"), float("nan"))
+        genuine, distances = self._genuine[cell.chosen], self._distances[cell.chosen]
         if genuine.all() or not genuine.any():
-            return {
-                **_with_interval("AUC", float("nan"), nothing),
-                **_with_interval("d'", float("nan"), nothing),
-            }
+            return {"AUC": UNKNOWN, "d'": UNKNOWN}
         way: dict[str, Any] = {"higher_is_better": False}
-        area, sensitivity = auc(genuine, distances, **way), dprime(genuine, distances, **way)
-        drawn = verification_replicates(genuine, distances, self._resamples.part(chosen), **way)
-        counts = self._counts(chosen)
+        area = linear_replicates(auc_influence(genuine, distances, **way), cell.people.shared)
+        area = area._replace(value=auc(genuine, distances, **way))
+        sensitivity = dprime_jackknife(genuine, distances, cell.people, **way)
+        sensitivity = sensitivity._replace(value=dprime(genuine, distances, **way))
         return {
-            **_with_interval("AUC", area, proportion_interval("auc", area, drawn["auc"], counts)),
-            **_with_interval(
-                "d'", sensitivity, percentiles(drawn["dprime"], n_units=counts.n_units)
-            ),
+            "AUC": Estimate(area.value, jackknife_proportion("auc", area, self._counts(cell))),
+            "d'": Estimate(sensitivity.value, sensitivity.interval()),
         }
+
+    def few_errors(self, cell: Cell, found: Mapping[str, Estimate]) -> list[str]:
+        """Name the measures of a cell that few errors make conservative."""
+        counts = self._counts(cell)
+        return [
+            name
+            for name, share in _SHARES.items()
+            if name in found and has_few_errors(share, found[name].value, counts)
+        ]
+
+    def few_errors_in(self, groups: list[Cell]) -> list[str]:
+        """Name the fairness measures that few errors in one of the groups make conservative."""
+        names = self._compared(groups)
+        few = {
+            rate
+            for cell in groups
+            if cell.condition in names
+            for rate in self.few_errors(cell, self.rates(cell))
+        }
+        return [name for name in _FAIRNESS.values() if few and name.split()[0] in {*few, *_BOTH}]
 
     def fairness(self, groups: list[Cell], *, n_draws: int, seed: int) -> dict[str, float]:
         """Measure how far the groups with pairs of both classes differ.
@@ -224,7 +257,6 @@ class GroupMeasures:
             By column; NaN with fewer than two such groups.
         """
         names = self._compared(groups)
-        nothing = Interval(float("nan"), float("nan"))
         values: dict[str, float] = {}
         intervals: dict[str, Interval] = {}
         p_values: dict[str, float] = {}
@@ -252,8 +284,8 @@ class GroupMeasures:
         found: dict[str, float] = {"Groups": len(names)}
         for key, column in _FAIRNESS.items():
             value = values.get(key, float("nan"))
-            interval = nothing if np.isnan(value) else intervals[key]
-            found.update(_with_interval(column, value, interval))
+            known = UNKNOWN if np.isnan(value) else Estimate(value, intervals[key])
+            found.update(columns_of(column, known))
         for name in EQUALITY:
             found[name] = p_values.get(name, float("nan"))
         return found

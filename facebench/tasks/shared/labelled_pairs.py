@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,10 +17,8 @@ from facebench.data.packs import is_pack, member_bytes
 from facebench.data.pairs import PAIR_COLUMNS, require_column, row_name
 from facebench.errors import InputError, PairsError
 from facebench.metrics.folds import Folds, make_folds
-from facebench.metrics.uncertainty.independent_groups import are_even, blocks_of
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.proportions import PROPORTIONS_NOTE
-from facebench.metrics.uncertainty.resamples import By, Resamples
 from facebench.metrics.verification import LabelError, as_labels
 from facebench.types import Float64Array, StrPath
 
@@ -35,9 +33,6 @@ __all__ = [
     "images_folder",
     "jackknife_groups_of",
     "jackknife_note",
-    "resampled",
-    "resamples_of",
-    "resampling_note",
     "stratified_folds",
 ]
 
@@ -49,20 +44,20 @@ class SamplingUnits(NamedTuple):
 
     Attributes
     ----------
-    by : {'identity', 'image'}
+    by : {'identity', 'image', 'template'}
         Whether people are known.
     first, second : array of str, shape [N]
         The person, or the image, of each side of each pair.
     """
 
-    by: By
+    by: Literal["identity", "image", "template"]
     first: NDArray[np.str_]
     second: NDArray[np.str_]
 
     @property
     def plural(self) -> str:
         """What several of them are called."""
-        return "people" if self.by == "identity" else "images"
+        return "people" if self.by == "identity" else f"{self.by}s"
 
 
 def genuine_labels(
@@ -256,47 +251,6 @@ def count_columns(
         N_IDENTITIES: people if members.by == "identity" else float("nan"),
         N_FAILED: int(np.isnan(distances).sum()),
     }
-
-
-def resamples_of(
-    labels: NDArray[np.int8], members: SamplingUnits, *, n_resamples: int, seed: int
-) -> Resamples:
-    """Draw what intervals rest on: people, or images where people are not known.
-
-    Where people fall into groups that no pair links, whole groups are drawn: these are independent,
-    and their pairs stay together.
-
-    Parameters
-    ----------
-    labels : array, shape [N]
-        1 genuine, 0 impostor.
-    members : SamplingUnits
-        Who is compared.
-    n_resamples, seed : int
-        See `Resamples`.
-
-    Returns
-    -------
-    Resamples
-    """
-    drawn = {"n_resamples": n_resamples, "seed": seed}
-    found = Resamples(labels, members.by, members.first, members.second, **drawn)
-    blocks = blocks_of(found.first, found.second)
-    if members.by == "identity" and are_even(blocks) and np.unique(blocks).size < found.n_units:
-        return Resamples(labels, "image", blocks, blocks, **drawn)
-    return found
-
-
-def resampled(members: SamplingUnits, resamples: Resamples) -> str:
-    """Say what resamples draw."""
-    n_members = np.unique(np.concatenate((members.first, members.second))).size
-    return f"groups of {members.plural}" if resamples.n_units < n_members else members.plural
-
-
-def resampling_note(members: SamplingUnits, resamples: Resamples) -> str:
-    """Say how intervals were made."""
-    what = resampled(members, resamples)
-    return f"95 % bootstrap of {what} ({resamples.n_resamples}){PROPORTIONS_NOTE}"
 
 
 def jackknife_note(members: SamplingUnits, groups: JackknifeGroups) -> str:

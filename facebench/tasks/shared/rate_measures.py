@@ -1,12 +1,15 @@
-"""The error rates that tasks of verification report, as measures."""
+"""Error rates and other numbers of verification, as measures and as columns of results."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from facebench.columns import CI_HIGH, CI_LOW
+from facebench.metrics.conditions import ConditionEstimate
+from facebench.metrics.verification_report import Estimate, TarEstimate
 from facebench.tasks.measures import Measure
 
-__all__ = ["rate_measures"]
+__all__ = ["columns_of", "rate_measures", "tar_columns"]
 
 
 def rate_measures(far: Sequence[float], *, headline: bool = False) -> tuple[Measure, ...]:
@@ -36,3 +39,23 @@ def rate_measures(far: Sequence[float], *, headline: bool = False) -> tuple[Meas
             Measure(f"{name} Threshold"),
         ]
     return tuple(found)
+
+
+def columns_of(name: str, estimate: Estimate | ConditionEstimate) -> dict[str, float]:
+    """Give a number and its interval their columns."""
+    return {
+        name: estimate.value,
+        f"{name}{CI_LOW}": estimate.interval.low,
+        f"{name}{CI_HIGH}": estimate.interval.high,
+    }
+
+
+def tar_columns(tar: Sequence[TarEstimate]) -> dict[str, float]:
+    """Give TAR at each FAR, the FAR achieved and the threshold their columns."""
+    row: dict[str, float] = {}
+    for found in tar:
+        name = f"TAR@FAR={found.target:g}"
+        row.update(columns_of(name, found.tar))
+        row[f"{name} Achieved FAR"] = found.far
+        row.update(columns_of(f"{name} Threshold", found.threshold))
+    return row

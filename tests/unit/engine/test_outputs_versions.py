@@ -30,10 +30,22 @@ import facebench
 from facebench import BaseModel, CLIPModel, DinoModel, DlibResNetModel, Vgg16Model
 from facebench.data import images
 from facebench.engine import forward
+from facebench.experiment.registry import MODELS
 from facebench.faces import chips, detection
 from facebench.metrics import distances
-from facebench.models import base, clip, dino, hub, layers, vgg16
+from facebench.models import base, clip, dino, hub, layers, recipe_matching, vgg16
+from facebench.models.architectures import (
+    cvlface_vit,
+    edgeface,
+    inception_resnet_v1,
+    ir,
+    iresnet,
+    mobilefacenet,
+    vgg_face,
+    vggface2,
+)
 from facebench.models.dlib import network as dlib_network
+from facebench.models.recipe_model import RecipeModel
 from facebench.stimuli import render_face, sample_identity, sample_view
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "outputs_versions.json"
@@ -152,6 +164,14 @@ def dlib_model() -> list[float]:
     return [*some(batch), *some(model.get_output(batch)["default"])]
 
 
+def recipe_model() -> list[float]:
+    cls = MODELS.get("mobilefacenet")
+    model = cls("it", pretrained=False, input={"channels": "rgb"}, device="cpu")
+    fill(model.model)
+    batch = model.preprocess(waves(112))[None]
+    return [*some(batch), *some(model.get_output(batch)["default"])]
+
+
 def measured() -> list[float]:
     left, right = np.sin(np.arange(24.0)).reshape(4, 6), np.cos(np.arange(24.0)).reshape(4, 6)
     left[3] = 0
@@ -169,6 +189,27 @@ def measured() -> list[float]:
 
 def nothing() -> list[float]:
     return []
+
+
+ARCHITECTURES = [
+    cvlface_vit, edgeface, inception_resnet_v1, ir, iresnet, mobilefacenet, vgg_face, vggface2,
+]  # fmt: skip
+
+
+def parts_of(module: Any) -> dict[str, tuple[list[Any], Callable[[], list[float]]]]:
+    """List the networks of a module, each with the code it is made of."""
+    own = [value for value in vars(module).values() if _is_own(value, module)]
+    functions = [value for value in own if not isinstance(value, type)]
+    return {
+        value.outputs_version: ([value, *functions], nothing)
+        for value in own
+        if isinstance(value, type)
+    }
+
+
+def _is_own(value: Any, module: Any) -> bool:
+    is_code = inspect.isfunction(value) or isinstance(value, type)
+    return is_code and value.__module__ == module.__name__
 
 
 # Version → the code that it stands for, and numbers that this gives.
@@ -220,6 +261,19 @@ PARTS: dict[str, tuple[list[Any], Callable[[], list[float]]]] = {
         [dlib_network.DlibResNet.__init__, dlib_network.DlibResNet.forward, dlib_network._stage],
         nothing,
     ),
+    RecipeModel.outputs_version: (
+        [
+            RecipeModel._read_weights, RecipeModel._build_model, RecipeModel._default_preprocess,
+            RecipeModel._forward, recipe_matching.build_network, recipe_matching.find_part,
+            recipe_matching._renamed, vgg_face,
+        ],
+        recipe_model,
+    ),
+    **{
+        version: parts
+        for module in ARCHITECTURES
+        for version, parts in parts_of(module).items()
+    },
     distances._OUTPUTS_VERSION: (
         [
             distances.cosine, distances._cosine_distance, distances.minkowski,
@@ -306,7 +360,7 @@ def test_everything_that_declares_a_version_is_recorded() -> None:
     assert declared == set(PARTS) == set(recorded())
 
 
-@pytest.mark.parametrize("module", [base, clip, dino, vgg16, dlib_network])
+@pytest.mark.parametrize("module", [base, clip, dino, vgg16, dlib_network, *ARCHITECTURES])
 def test_every_network_and_family_declares_a_version(module: Any) -> None:
     for value in vars(module).values():
         if (

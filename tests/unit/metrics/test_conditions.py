@@ -12,7 +12,7 @@ from facebench.metrics.conditions import (
     condition_replicates,
     condition_values,
 )
-from facebench.metrics.uncertainty.resamples import Resamples
+from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.verification import auc, dprime, tar_at_far
 from support.conditions import paired_cells
 
@@ -50,10 +50,9 @@ class TestCells:
         np.testing.assert_allclose(values, brute(cells), atol=1e-6)
         people = np.tile(np.arange(40) // 2, 2)
         others = np.where(cells.labels, people, (people + 7) % 20)
-        resamples = Resamples(cells.labels, "identity", people, others, n_resamples=12)
-        found = condition_replicates(cells, resamples)
-        weights = np.concatenate(list(resamples.weights()), axis=1)
-        expected = np.array([brute(cells, weights[:, r]) for r in range(12)])
+        groups = JackknifeGroups(people, others)
+        found = condition_replicates(cells, groups)
+        expected = np.array([brute(cells, kept.astype(float)) for kept in groups.kept.T])
         np.testing.assert_allclose(found, expected, atol=2e-5)
 
     def test_failed_comparisons(self) -> None:

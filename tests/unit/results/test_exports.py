@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from facebench.results.exports import UnifiedSummary, unified_summary
+from facebench.results.exports import unified_summary
 
 
 def results(task: str, values: dict[str, list[float]]) -> pd.DataFrame:
@@ -33,20 +33,3 @@ def test_rows_of_one_name_are_numbered() -> None:
     twice = pd.concat([results("a", {"m": [0.5]}), results("a", {"m": [0.9]})])
     found = unified_summary({"a": twice}, {}).iloc[0]
     assert (found["a: AUC"], found["a [2]: AUC"]) == (0.5, 0.9)
-
-
-def test_made_again_it_is_what_it_would_be_from_scratch() -> None:
-    summary = UnifiedSummary()
-    performances: dict[str, pd.DataFrame] = {}
-    assert summary.of(performances, {}).empty
-    for task, table in (
-        ("a", results("a", {"m": [0.1, 0.2]})),
-        ("b", results("b", {"m": [0.3, 0.4]})),
-        ("a", results("a", {"m": [0.5, 0.6], "n": [0.7, 0.8]})),
-        ("b", results("b", {"n": [0.9]})),
-    ):
-        performances[task] = table
-        remarks = {"m": {"lost": len(performances)}}
-        pd.testing.assert_frame_equal(
-            summary.of(performances, remarks), unified_summary(performances, remarks)
-        )

@@ -1,5 +1,8 @@
 """Layers chosen on other people: against brute force, without the bias of the best of many."""
 
+import json
+import re
+
 import numpy as np
 import pytest
 
@@ -9,6 +12,7 @@ from facebench.metrics.uncertainty.influence import auc_influence, linear_replic
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.spread import Replicates
 from facebench.results.held_out import HELD_OUT_COLUMNS, held_out_replicates
+from facebench.results.leaderboard import write_leaderboard
 from facebench.results.report.run_page import write_report
 from support.small_run import LAYERS, save_small_run
 
@@ -66,6 +70,46 @@ def test_the_report_gives_layers_chosen_on_other_people(tmp_path):
     assert (table["n_layers"] == table["model"].map(n_layers)).all()
     page = write_report(small_run, tmp_path / "a.html", layer_choice="held-out").read_text()
     assert "chosen on other people than they are judged on" in page
+    cells = json.loads(
+        re.search(r'id="headline-table".*?json">(.*?)</script>', page, re.S).group(1)
+    )
+    shown = [row for row, extra in zip(cells["rows"], cells["extra"], strict=True) if not extra]
+    of_model = {row[3]: row for row in shown if row[1] == "AUC"}
+    for row in table[table["metric"] == "AUC"].itertuples():
+        assert of_model[row.model][4] == pytest.approx(row.value, abs=1e-6)
+        assert f"held-out of {row.n_layers}" in of_model[row.model]
+    # Layers that were judged on their own pairs are still there.
+    assert len(cells["rows"]) > len(run.results.query("metric == 'AUC'"))
     assert "held-out-table" not in write_report(small_run, tmp_path / "b.html").read_text()
     with pytest.raises(InputError, match="'layer_choice' parameter"):
         write_report(small_run, layer_choice="best")
+
+
+def test_headlines_everywhere_take_layers_chosen_on_other_people(tmp_path):
+    (tmp_path / "faces").mkdir()
+    small_run = save_small_run(tmp_path / "faces", tmp_path / "runs")
+    run = load_run(small_run)
+    held = run.held_out().set_index(["task", "model", "metric"])["value"]
+    same, other = run.headline(), run.headline("held-out")
+    assert list(same.index) == list(other.index)
+    for before, after in zip(same.itertuples(), other.itertuples(), strict=True):
+        key = (before.task, before.model, before.metric)
+        if key in held:
+            assert after.value == held[key]
+            assert after.layer.startswith("held-out of ")
+            assert "other people" in after.ci_method
+        else:
+            assert after[:13] == before[:13]
+    board = write_leaderboard([small_run], tmp_path / "b.html", layer_choice="held-out").read_text()
+    cells = json.loads(re.search(r'id="board".*?json">(.*?)</script>', board, re.S).group(1))
+    shown = [row for row, extra in zip(cells["rows"], cells["extra"], strict=True) if not extra]
+    for row in shown:
+        if (row[0], row[4], row[1]) in held:
+            assert row[6] == pytest.approx(held[row[0], row[4], row[1]], abs=1e-6)
+    assert "judged on" in board
+    for function in (
+        run.headline,
+        lambda layer_choice: write_leaderboard([small_run], "x", layer_choice=layer_choice),
+    ):
+        with pytest.raises(InputError, match="'layer_choice' parameter"):
+            function("best")

@@ -23,6 +23,10 @@ def test_leaderboard_ranks_all_runs(runs, tmp_path):
     values = [row[6] for row in auc]
     assert values == sorted(values, reverse=True)
     assert len({row[10] for row in auc}) == 2
+    # Letters go from the best on, by the test that the report makes.
+    letters = [row[-1] for row in auc]
+    assert letters[0].startswith("a")
+    assert "chosen on the same pairs" in page
     with pytest.raises(InputError, match="one run or more"):
         write_leaderboard([], tmp_path / "none.html")
 

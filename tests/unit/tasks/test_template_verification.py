@@ -55,7 +55,8 @@ def test_by_hand() -> None:
     assert row[["AUC", "EER", "Oracle Accuracy"]].tolist() == [1, 0, 1]
     assert row[["Pairs", "Templates", "Images", "Identities", "Failed"]].tolist() == [4, 4, 6, 2, 0]
     assert row["CI Method"] == (
-        "95% bootstrap by identity (40 resamples); score intervals next to 0 and 1"
+        "95 % jackknife of people (2 groups), t quantiles; score intervals next to 0 and 1; "
+        "few errors: conservative (Oracle Accuracy, AUC, EER)"
     )
 
 
@@ -66,7 +67,7 @@ def test_without_media_and_people_and_with_weights() -> None:
     items = task.compute_items(EMBEDDINGS)
     assert_allclose(items["model_computed_distance"][0], 8 / 3 - 2, rtol=1e-6)
     row = task.compute_task_performance(items.assign(layer_name="l")).iloc[0]
-    assert "by template" in row["CI Method"]
+    assert "jackknife of templates" in row["CI Method"]
     assert "Identities" not in row
 
 

@@ -6,21 +6,25 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest, norm
+from scipy.stats import binomtest
 
-from facebench.metrics.uncertainty.influence import mean_influence, standard_error
+from facebench.metrics.uncertainty.influence import (
+    auc_influence,
+    linear_replicates,
+    mean_influence,
+    standard_error,
+)
+from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.proportions import (
     EffectiveCounts,
     auc_score_interval,
     effective_counts,
     effective_number,
+    jackknife_proportion,
     no_narrower,
-    proportion_interval,
     score_interval,
 )
-from facebench.metrics.uncertainty.replicates import verification_replicates
-from facebench.metrics.uncertainty.resamples import Interval, Resamples, percentiles
-from facebench.metrics.verification import auc
+from facebench.metrics.uncertainty.resamples import Interval
 
 PLENTY = EffectiveCounts(30, 30, 40, 40, 20)
 
@@ -75,18 +79,10 @@ def test_no_jump_towards_one(share) -> None:
     assert zero.high == pytest.approx(1 - found[-1].low, abs=1e-9)
 
 
-def test_resamples_with_many_errors_are_left_as_they_are() -> None:
-    drawn = np.random.default_rng(0).normal(0.8, 0.05, 500)
+def test_intervals_of_many_errors_are_left_as_they_are() -> None:
+    own = Interval(0.7, 0.88)
     counts = EffectiveCounts(300, 300, 300, 300, 200)
-    assert proportion_interval("auc", 0.8, drawn, counts) == percentiles(drawn, n_units=200)
-
-
-def test_few_people_get_wider_intervals() -> None:
-    drawn = np.random.default_rng(0).normal(size=20000)
-    few, many = percentiles(drawn, n_units=8), percentiles(drawn, n_units=10000)
-    assert many == pytest.approx(percentiles(drawn), abs=0.01)
-    assert few.high == pytest.approx(2.365 * (8 / 7) ** 0.5, abs=0.1)
-    assert norm.cdf(few.high) == pytest.approx(0.9943, abs=0.002)
+    assert no_narrower("auc", 0.8, own, 0.05**2, counts) == own
 
 
 @pytest.mark.parametrize("area", [0.97, 0.99, 0.999])
@@ -100,18 +96,17 @@ def test_intervals_hold_the_true_area(area: float) -> None:
     impostor = [impostor[i] for i in rng.permutation(len(impostor))[:24]]
     first, second = np.array(genuine + impostor).T
     labels = np.arange(48) < 24
-    resamples = Resamples(labels, "identity", first // 3, second // 3, n_resamples=100)
+    groups = JackknifeGroups(first // 3, second // 3)
     covered, lows, perfect = 0, [], 0
     for _ in range(60):
         image, person = 0.6 * rng.normal(size=24), 0.4 * rng.normal(size=8)
         distances = image[first] + image[second] + person[first // 3] + person[second // 3]
         distances = distances + 0.8 * rng.normal(size=48) - gap * labels
-        value = auc(labels, distances, higher_is_better=False)
-        drawn = verification_replicates(labels, distances, resamples, higher_is_better=False)
-        counts = effective_counts(labels, distances, resamples.first, resamples.second)
-        low, high = proportion_interval("auc", value, drawn["auc"], counts)
+        made = linear_replicates(auc_influence(labels, -distances), groups.shared)
+        counts = effective_counts(labels, distances, groups.first, groups.second)
+        low, high = jackknife_proportion("auc", made, counts)
         covered += low <= area <= high
-        perfect += value == 1
+        perfect += made.value == 1
         lows.append(low)
     assert covered >= 55
     assert 0.75 < np.mean(lows) < 0.95

@@ -1,0 +1,119 @@
+"""NumPy's .npz and .npy, never as pickles."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facebench.data.embedding_files.table import (
+    Content,
+    StoredArray,
+    decoded,
+    the_name_key,
+    unreadable,
+)
+from facebench.data.embedding_files.writing import true_layer
+from facebench.errors import InputError
+
+__all__ = ["read_npy", "read_npz", "text_array"]
+
+_SUFFIX = ".npy"
+
+
+def read_npz(path: Path, names_key: str | None) -> Content:
+    """Read the keys of a .npz file; its arrays are read when they are asked for."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [info for info in archive.infolist() if info.filename.endswith(_SUFFIX)]
+            headers = {}
+            for info in members:
+                with archive.open(info) as file:
+                    headers[info.filename.removesuffix(_SUFFIX)] = _header(
+                        file, info.file_size, path
+                    )
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise unreadable(path, "the .npz archive", error) from error
+    objects = [key for key, (_, dtype) in headers.items() if dtype.hasobject]
+    if objects:
+        msg = (
+            f"{path} holds Python objects under {objects[0]!r}, which are not read, since reading "
+            "them runs code. Save names as text, np.array(names, dtype=str), and vectors as one "
+            "array of numbers."
+        )
+        raise InputError(msg)
+    texts = [key for key, (shape, dtype) in headers.items() if dtype.kind in "US" and shape]
+    key = the_name_key(path, texts, names_key)
+    arrays, unused = {}, []
+    for name, (shape, dtype) in headers.items():
+        if dtype.kind in "iuf" and len(shape) > 1:
+            arrays[true_layer(name, ".npz")] = StoredArray(shape, partial(_member, path, name))
+        elif name != key:
+            unused.append(name)
+    try:
+        names = decoded(_member(path, key))
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise unreadable(path, f"its {key!r}", error) from error
+    return Content(names, arrays, unused)
+
+
+def read_npy(path: Path, names: list[str]) -> Content:
+    """Read a .npy file, the vectors of images that another file names."""
+    try:
+        with path.open("rb") as file:
+            shape, dtype = _header(file, path.stat().st_size, path)
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise unreadable(path, "the .npy array", error) from error
+    if dtype.kind not in "iuf" or len(shape) < 2:
+        msg = (
+            f"{path} must hold numbers [images, features]. It holds {dtype} of shape {list(shape)}."
+        )
+        raise InputError(msg)
+    return Content(
+        names, {"default": StoredArray(shape, lambda: np.load(path, allow_pickle=False))}
+    )
+
+
+def text_array(path: Path) -> list[str]:
+    """Read the names of a .npy file of text."""
+    try:
+        with path.open("rb") as file:
+            _, dtype = _header(file, path.stat().st_size, path)
+        if dtype.kind not in "US":
+            msg = f"{path} must hold image names, as text. It holds {dtype}."
+            raise InputError(msg)
+        return decoded(np.load(path, allow_pickle=False))
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise unreadable(path, "the .npy array", error) from error
+
+
+def _member(path: Path, key: str) -> NDArray[Any]:
+    with np.load(path, allow_pickle=False) as archive:
+        values: NDArray[Any] = archive[key]
+        return values
+
+
+def _header(file: BinaryIO | Any, size: int, path: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Read what an array is, and refuse one whose numbers are not all there."""
+    version = np.lib.format.read_magic(file)
+    read = (
+        np.lib.format.read_array_header_1_0
+        if version == (1, 0)
+        else np.lib.format.read_array_header_2_0
+    )
+    shape, _, dtype = read(file)
+    if not dtype.hasobject and file.tell() + math.prod(shape) * dtype.itemsize != size:
+        msg = f"{path} is cut short: an array of shape {list(shape)} is not all there."
+        raise InputError(msg)
+    return shape, dtype

@@ -1,0 +1,160 @@
+"""Finding the images that tasks name among the images that a file of results names.
+
+The names count as those of files do in `facebench.data.pairs.finding`: back slashes and the writing
+of accents (NFC, NFD) make no difference; another suffix or case is another image, and is told.
+Names of the file are relative to the folder of a task's images, or to any folder above it.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from facebench.data.folder import IMAGE_SUFFIXES
+from facebench.errors import InputError
+from facebench.types import StrPath
+
+__all__ = ["ImageName", "NameIndex", "alike_name"]
+
+
+class ImageName(NamedTuple):
+    """An image as a task names it, whether there is such a file or not.
+
+    Attributes
+    ----------
+    folder : str
+        The folder of the task's images, absolute.
+    name : str
+        The name relative to it, with slashes and composed accents.
+    """
+
+    folder: str
+    name: str
+
+    @classmethod
+    def of(cls, folder: StrPath, name: str) -> ImageName:
+        """Write a name of a task's table in the one form that names are compared in."""
+        # As written: a link to the folder may have a name that counts.
+        return cls(os.path.abspath(folder), alike_name(name))  # noqa: PTH100
+
+    @property
+    def path(self) -> Path:
+        """Where the file is, or would be."""
+        return Path(self.folder, self.name)
+
+    def forms(self) -> Iterator[str]:
+        """Give the names relative to the folder, and to every folder above it."""
+        form = self.name
+        yield form
+        for part in reversed(PurePosixPath(alike_name(self.folder)).parts):
+            form = f"{part}{'' if part.endswith('/') else '/'}{form}"
+            yield form
+
+
+def alike_name(name: str) -> str:
+    r"""Write a name with slashes, composed accents and without './'.
+
+    Examples
+    --------
+    >>> alike_name(r".\ann\1.jpg")
+    'ann/1.jpg'
+    """
+    return PurePosixPath(unicodedata.normalize("NFC", name).replace("\\", "/")).as_posix()
+
+
+class NameIndex:
+    """The names of a file of results, by which its rows are found.
+
+    Parameters
+    ----------
+    names : sequence of str
+        A name for every row; several rows may have one.
+    file : Path
+        The file, for messages.
+    """
+
+    def __init__(self, names: Sequence[str], file: Path) -> None:
+        self._names = names
+        self._file = file
+        self._exact: dict[str, int] = {}
+        self._alike: dict[str, list[int]] = {}
+        for row, name in enumerate(names):
+            if name not in self._exact:
+                self._exact[name] = row
+                self._alike.setdefault(alike_name(name), []).append(row)
+        self._by_stem: dict[str, str] | None = None
+        # Which image a row was found for, as the file system has its folder.
+        self._found_for: dict[int, tuple[str, ImageName]] = {}
+        self._real: dict[str, str] = {}
+
+    def find(self, image: ImageName) -> int | None:
+        """Find the row of an image; None where there is none.
+
+        Raises
+        ------
+        InputError
+            If several names of the file may be meant, or one name is that of two images.
+        """
+        rows = sorted({row for form in image.forms() for row in self._rows_of(form)})
+        if not rows:
+            return None
+        if len(rows) > 1:
+            listed = " and ".join(repr(self._names[row]) for row in rows[:3])
+            msg = (
+                f"{image.name!r} in {image.folder} may be any of several images of {self._file}: "
+                f"{listed}. Name it there once, relative to one folder."
+            )
+            raise InputError(msg)
+        self._refuse_second(rows[0], image)
+        return rows[0]
+
+    def _rows_of(self, form: str) -> list[int]:
+        if form in self._exact:
+            return [self._exact[form]]
+        return self._alike.get(form, [])
+
+    def _refuse_second(self, row: int, image: ImageName) -> None:
+        """Refuse one vector for images of different folders."""
+        if image.folder not in self._real:
+            self._real[image.folder] = os.path.realpath(image.folder)
+        path = str(Path(self._real[image.folder], image.name))
+        known, other = self._found_for.setdefault(row, (path, image))
+        if known != path:
+            msg = (
+                f"{self._names[row]!r} in {self._file} is the name of two images: {other.path} and "
+                f"{image.path}. Name the images there relative to a folder that holds both."
+            )
+            raise InputError(msg)
+
+    def hint(self, image: ImageName) -> str:
+        """Say which name of the file resembles that of an image which it does not have."""
+        if self._by_stem is None:
+            self._by_stem = {}
+            for name in self._exact:
+                self._by_stem.setdefault(_stem(alike_name(name)), name)
+        for form in image.forms():
+            other = self._by_stem.get(_stem(form))
+            if other is not None:
+                return (
+                    f" {image.name!r} is there with another suffix or case: as {other!r}. Write "
+                    "the names alike."
+                )
+        ending = f"/{image.name}".casefold()
+        longer = next((n for n in self._exact if alike_name(n).casefold().endswith(ending)), None)
+        if longer is not None:
+            before = longer[: -len(image.name)]
+            return (
+                f" {image.name!r} is there as {longer!r}. If all names begin so, say "
+                f"strip={before!r}."
+            )
+        first = next(iter(self._exact), None)
+        return f" Its names are like {first!r}." if first is not None else ""
+
+
+def _stem(name: str) -> str:
+    path = PurePosixPath(name)
+    plain = str(path.with_suffix("")) if path.suffix.lower() in IMAGE_SUFFIXES else str(path)
+    return plain.casefold()

@@ -1,0 +1,73 @@
+"""A table of a run that grows while the run goes on: what is written is not written again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from facebench.utils.files import atomic_path, check_replaceable
+
+__all__ = ["GrowingTable", "write_csv"]
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table whole, or not at all."""
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False)
+
+
+class GrowingTable:
+    """A CSV file that gets rows appended, and is written whole where that is not enough.
+
+    Parameters
+    ----------
+    path : Path
+        The file. Whatever stands there is replaced by the first rows.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._columns: list[str] = []
+        self._size = -1
+        self._last = -1
+        self._of: str | None = None
+
+    def add(
+        self, rows: pd.DataFrame, whole: Callable[[], pd.DataFrame], of: str | None = None
+    ) -> None:
+        """Append rows; where their columns are new, or the file was changed, write all.
+
+        Parameters
+        ----------
+        rows : DataFrame
+            The new rows.
+        whole : callable
+            Gives the table with all rows, old and new.
+        of : str, optional
+            What the rows belong to. They replace those added last if these are of the same.
+        """
+        start = self._last if of is not None and of == self._of else self._size
+        known = set(rows.columns) <= set(self._columns)
+        if not known or start < 0 or self._size_now() != self._size:
+            self.write(whole())
+            self._of = of
+            return
+        check_replaceable(self._path)
+        text = rows.reindex(columns=self._columns).to_csv(index=False, header=False).encode()
+        # One call: a run that is killed leaves whole rows.
+        with self._path.open("r+b", buffering=0) as file:
+            file.seek(start)
+            file.write(text)
+            file.truncate()
+        self._last, self._size, self._of = start, self._size_now(), of
+
+    def write(self, whole: pd.DataFrame) -> None:
+        """Write all rows, in their final order."""
+        write_csv(whole, self._path)
+        self._columns = [str(column) for column in whole.columns]
+        self._last, self._size = -1, self._size_now()
+
+    def _size_now(self) -> int:
+        return self._path.stat().st_size if self._path.is_file() else -1

@@ -1,0 +1,150 @@
+"""What tasks want of models: of networks by file, of recorded results by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from facebench.data.image_names import ImageName
+from facebench.data.pairs import ImagePaths
+from facebench.engine import (
+    EmbeddingRequest,
+    Embeddings,
+    ImageIndex,
+    ModelRecord,
+    PairsOfTask,
+    read_recorded,
+)
+from facebench.errors import InputError
+from facebench.models.recorded import RecordedModel
+from facebench.run.measurement import AnyTask
+from facebench.run.task_images import TaskImages, images_by_name, names_of, paths_of
+from facebench.store import EmbeddingStore
+from facebench.tasks.base import BaseTask
+from facebench.tasks.embedding import EmbeddingTask
+from facebench.types import OnBadImage
+from facebench.utils.suggestions import listed
+
+__all__ = ["NamedRequest", "look_up", "request_by_name", "request_of_files"]
+
+
+@dataclass(frozen=True)
+class NamedRequest:
+    """What tasks want of a model that knows images by name.
+
+    Attributes
+    ----------
+    images : dict of str to ImagePaths or list of Path
+        By task, where its images would be.
+    names : list of ImageName
+        The different images, by number.
+    request : EmbeddingRequest
+        What tasks want.
+    """
+
+    images: dict[str, TaskImages]
+    names: list[ImageName]
+    request: EmbeddingRequest
+
+
+def request_by_name(tasks: Sequence[AnyTask]) -> NamedRequest:
+    """Put together what tasks want, with every different name of an image numbered once."""
+    images = {task.name: images_by_name(task) for task in tasks}
+    names = {name.path: name for task in tasks for name in names_of(task)}
+    request = _request(tasks, images, ImageIndex(list(names), None, read=False))
+    return NamedRequest(images, list(names.values()), request)
+
+
+def request_of_files(
+    tasks: Sequence[AnyTask],
+    images: Mapping[str, TaskImages],
+    store: EmbeddingStore | None,
+    *,
+    all_rows: bool = False,
+) -> EmbeddingRequest:
+    """Put together what tasks want, with every different image numbered once.
+
+    Parameters
+    ----------
+    tasks : sequence of BaseTask or EmbeddingTask
+        The tasks.
+    images : mapping of str to ImagePaths or list of Path
+        By task, its files.
+    store : EmbeddingStore or None
+        Knows the digests of files it has seen.
+    all_rows : bool, default False
+        Ask for the embeddings of all images, also where tasks need distances only.
+
+    Returns
+    -------
+    EmbeddingRequest
+    """
+    files = dict.fromkeys(path for task in tasks for path in paths_of(images[task.name]))
+    return _request(tasks, images, ImageIndex(list(files), store), all_rows=all_rows)
+
+
+def _request(
+    tasks: Sequence[AnyTask],
+    images: Mapping[str, TaskImages],
+    index: ImageIndex,
+    *,
+    all_rows: bool = False,
+) -> EmbeddingRequest:
+    pairs, rows = [], [np.arange(len(index.images) if all_rows else 0)]
+    for task in tasks:
+        own = images[task.name]
+        if isinstance(task, BaseTask) and isinstance(own, ImagePaths):
+            numbers1, numbers2 = index.numbers(own.img1), index.numbers(own.img2)
+            pairs.append(PairsOfTask(task.name, task.distance_metric, numbers1, numbers2))
+        else:
+            rows.append(index.numbers(paths_of(own)))
+    return EmbeddingRequest(
+        index.images, index.digests, index.number_of, pairs, np.unique(np.concatenate(rows))
+    )
+
+
+def look_up(
+    model: RecordedModel,
+    tasks: Sequence[AnyTask],
+    on_bad_image: OnBadImage,
+    record: ModelRecord | None = None,
+) -> Embeddings:
+    """Find what a model has of all that tasks want of it.
+
+    Parameters
+    ----------
+    model : RecordedModel
+        The model.
+    tasks : sequence of BaseTask or EmbeddingTask
+        The tasks.
+    on_bad_image, record
+        See `read_recorded`.
+
+    Returns
+    -------
+    Embeddings
+
+    Raises
+    ------
+    InputError
+        If a task needs embeddings and the model has scores only, or the file lacks something.
+    """
+    _refuse_unsuitable(model, tasks)
+    wanted = request_by_name(tasks)
+    return read_recorded(model, wanted.request, wanted.names, on_bad_image, record)
+
+
+def _refuse_unsuitable(model: RecordedModel, tasks: Sequence[AnyTask]) -> None:
+    """Refuse tasks that need embeddings of a model that has scores only."""
+    unsuitable = [task.name for task in tasks if isinstance(task, EmbeddingTask)]
+    if unsuitable and not model.has_vectors:
+        several = len(unsuitable) > 1
+        msg = (
+            f"{'Tasks' if several else 'Task'} {listed(map(repr, unsuitable))} "
+            f"{'need' if several else 'needs'} embeddings. Model {model.name!r} has only scores of "
+            f"pairs ({model.file}). Run {'them' if several else 'it'} in an experiment without "
+            "this model."
+        )
+        raise InputError(msg)
