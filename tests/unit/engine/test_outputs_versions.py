@@ -27,13 +27,24 @@ from PIL import Image
 from torch import nn
 
 import facebench
-from facebench import BaseModel, CLIPModel, DinoModel, DlibResNetModel, Vgg16Model
+from facebench import BaseModel, CLIPModel, DinoModel, DlibResNetModel, EnsembleModel, Vgg16Model
 from facebench.data import images
 from facebench.engine import forward
 from facebench.experiment.registry import MODELS
 from facebench.faces import chips, detection
 from facebench.metrics import distances
-from facebench.models import base, clip, dino, hub, layers, recipe_matching, vgg16
+from facebench.models import (
+    base,
+    clip,
+    dino,
+    ensemble,
+    hub,
+    layers,
+    options,
+    recipe_matching,
+    vgg16,
+    views,
+)
 from facebench.models.architectures import (
     cvlface_vit,
     edgeface,
@@ -58,6 +69,23 @@ class Plain(BaseModel):
 
     def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
         return self.model(input_tensor)
+
+
+def joined() -> list[float]:
+    model = EnsembleModel(members=[Plain("a", device="cpu"), viewing(Plain("b", device="cpu"))])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "image.png")
+        waves().save(path)
+        return some(model.get_output(model.preprocess_image(path))["default"])
+
+
+def viewing(model: BaseModel) -> BaseModel:
+    return model.set_views("concat", 5)
+
+
+def viewed() -> list[float]:
+    batch = torch.sin(torch.arange(2 * 3 * 32 * 32) / 7).reshape(2, 3, 32, 32)
+    return some(viewing(Plain("plain", device="cpu")).get_output(batch)["default"])
 
 
 def fill(network: nn.Module) -> None:
@@ -252,6 +280,17 @@ PARTS: dict[str, tuple[list[Any], Callable[[], list[float]]]] = {
         ],
         dlib_model,
     ),
+    EnsembleModel.outputs_version: (
+        [
+            EnsembleModel.preprocess_image, EnsembleModel._forward, EnsembleModel._build_model,
+            ensemble._only,
+        ],
+        joined,
+    ),
+    views._OUTPUTS_VERSION: (
+        [views.through_views, views._crops, views._mean, options.ModelOptions._through_views],
+        viewed,
+    ),
     dlib_network.ChannelAffine.outputs_version: ([dlib_network.ChannelAffine], nothing),
     dlib_network.PaddedSum.outputs_version: (
         [dlib_network.PaddedSum, dlib_network._pad_to], nothing,
@@ -349,7 +388,7 @@ def test_a_version_is_raised_when_outputs_change(version: str) -> None:
 
 
 def test_everything_that_declares_a_version_is_recorded() -> None:
-    declared = {distances._OUTPUTS_VERSION}
+    declared = {distances._OUTPUTS_VERSION, views._OUTPUTS_VERSION}
     for name in ("models", "faces", "data", "engine", "metrics", "stimuli"):
         package = import_module(f"facebench.{name}")
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
