@@ -238,6 +238,9 @@ MODELS = Registry(
         "ensemble": "facebench.models.ensemble:EnsembleModel",
         "module": "facebench.models.module:ModuleModel",
         "scores": "facebench.models.scores:ScoresModel",
+        "timm": "facebench.models.timm:TimmModel",
+        "torchvision": "facebench.models.torchvision:TorchvisionModel",
+        "transformers": "facebench.models.transformers:TransformersModel",
         "vgg16": "facebench.models.vgg16:Vgg16Model",
     }
     | {name: f"facebench.models.recipe_model:{name.replace('-', '_')}" for name in RECIPES},
