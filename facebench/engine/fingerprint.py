@@ -29,6 +29,7 @@ from facebench.engine.code_identity import (
 )
 from facebench.engine.outside import outside_of_function, outside_of_model, outside_of_network
 from facebench.models.base import BaseModel
+from facebench.models.options import ModelOptions
 from facebench.store.database import FORMAT
 
 __all__ = ["ModelFingerprint", "model_fingerprint", "running"]
@@ -183,7 +184,12 @@ def _settings(model: BaseModel) -> Any:
             msg = f"what its class {kind.__name__} does is unknown ({error})"
             raise Unidentified(msg) from None
     else:
-        ours = [part for part in kind.__mro__ if part.__module__.startswith("facebench.")]
+        # What is set of the options counts among the attributes.
+        ours = [
+            part
+            for part in kind.__mro__
+            if part.__module__.startswith("facebench.") and part is not ModelOptions
+        ]
         code = ["declared", declared, kind.__name__, [Identifier().describe(part) for part in ours]]
     attributes = []
     state = _state_of(model).changed
