@@ -29,6 +29,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/ratings.py
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/imports.py
+	$(BIN)/python benchmarks/alignment.py
 
 clean:
 	rm -rf $(VENV) demo_results

@@ -129,6 +129,7 @@ MOVED = {
     "stimuli.background": "stimuli.rendered.background",
     "stimuli.body": "stimuli.rendered.body",
     "stimuli.colours": "stimuli.rendered.colours",
+    "stimuli.contact_sheets": "faces.contact_sheets",
     "stimuli.detection": "faces.landmarks",
     "stimuli.fields": "stimuli.rendered.fields",
     "stimuli.hair": "stimuli.rendered.hair",

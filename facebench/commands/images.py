@@ -124,23 +124,49 @@ def align(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to.")] = Path(
         "aligned"
     ),
-    size: Annotated[int, typer.Option(min=16, help="Side of a chip, in pixels.")] = 150,
-    padding: Annotated[float, typer.Option(min=0, help="Margin, as a share of the face.")] = 0.25,
+    template: Annotated[
+        str, typer.Option(help="dlib150, arcface112, facenet160 or vgg224.")
+    ] = "dlib150",
+    size: Annotated[
+        int | None, typer.Option(min=16, help="Side of a chip of dlib150. [default: 150]")
+    ] = None,
+    padding: Annotated[
+        float | None,
+        typer.Option(min=0, help="Margin of dlib150, as a share of the face. [default: 0.25]"),
+    ] = None,
+    detector: Annotated[
+        str, typer.Option(help="dlib-hog, dlib-cnn, mtcnn, or the path of YuNet's .onnx file.")
+    ] = "dlib-hog",
     which_face: Which = "nearest-centre",
     keep_all: Annotated[
         bool, typer.Option("--keep-all", help="Cut images without a face around their centre.")
     ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Processes. [default: one per core]")
+    ] = None,
 ) -> None:
-    """Cut the face out of every image of a folder, upright and scaled.
+    """Cut the face out of every image of a folder, as models with the same 'align' see it.
 
-    Images without a face are listed, not guessed. chips.csv says which chip is of which image,
-    alignment.json how they were cut.
+    Images without a face are listed, and shown in no_face.png. chips.csv says which chip is of
+    which image, alignment.json how they were cut. Called again, it goes on where it stopped.
     """
     from facebench.faces.alignment import align_folder
+    from facebench.store import open_store
 
     done = align_folder(
-        folder, output, size=size, padding=padding, which_face=which_face, keep_all=keep_all
+        folder,
+        output,
+        template=template,
+        size=size,
+        padding=padding,
+        detector=detector,
+        which_face=which_face,
+        keep_all=keep_all,
+        num_workers=workers,
+        kept=open_store(),
     )
+    if done.resumed:
+        talk().say(f"{done.resumed} images were done already.")
     for name in done.no_face:
         talk().say(f"No face found: {name}")
     for reason in done.bad.values():
@@ -151,6 +177,7 @@ def align(
         {
             "output": str(output),
             "written": done.written,
+            "resumed": done.resumed,
             "no_face": done.no_face,
             "bad_images": done.bad,
         }

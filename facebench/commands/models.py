@@ -54,8 +54,9 @@ def made_model(
 
     cls = find_class(model, MODELS, (BaseModel, RecordedModel), Path.cwd())
     given = read_arguments(arguments)
-    if without_weights and not {"pretrained", "weights_path", "weights"} & given.keys():
-        given |= read_arguments(["pretrained=false"]) if takes(cls, "pretrained") else {}
+    # A checkpoint is read all the same: it decides the number of classes.
+    if without_weights and "pretrained" not in given and takes(cls, "pretrained"):
+        given |= read_arguments(["pretrained=false"])
     name = Path(model.partition(":")[0]).stem if ".py" in model else model
     try:
         made, _ = arguments_for(cls, given, {"name": name})

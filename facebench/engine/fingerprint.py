@@ -39,6 +39,11 @@ __all__ = ["ModelFingerprint", "model_fingerprint", "running"]
 _NOT_SETTINGS = {
     "name",
     "control",
+    # Part of the preprocessing, see `BaseModel.alignment_key`; what it is made of is not.
+    "face_aligner",
+    "template",
+    "hint_column",
+    "on_no_face",
     # What decides `align`, which counts itself.
     "aligns_by_default",
     "device",
@@ -151,17 +156,18 @@ def model_fingerprint(model: BaseModel) -> ModelFingerprint:
 def _preprocessing(model: BaseModel) -> Any:
     libraries = [package_version(name) for name in ("PIL", "torch", "torchvision")]
     decoding = Identifier().describe(open_image)
+    aligning = [["aligned", key]] if (key := model.alignment_key) else []
     function = model.preprocess_function
     if function is None:
         # The class and its attributes, which are among the settings, hold the rest.
-        return ["default", libraries, decoding]
+        return ["default", libraries, decoding, *aligning]
     try:
         described = Identifier().describe(function)
         outside = outside_of_function(function) if declared_fingerprint(function) is None else []
     except Unidentified as error:
         msg = f"what its preprocess_function does is unknown ({error})"
         raise Unidentified(msg) from None
-    return ["function", libraries, decoding, described, outside]
+    return ["function", libraries, decoding, described, outside, *aligning]
 
 
 def _settings(model: BaseModel) -> Any:

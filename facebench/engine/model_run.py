@@ -8,8 +8,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 
@@ -26,7 +26,9 @@ from facebench.engine.record import ModelRecord
 from facebench.engine.request import EmbeddingRequest
 from facebench.engine.settings import Settings
 from facebench.engine.steadiness import warn_of_unsteadiness
+from facebench.errors import InputError
 from facebench.models.base import BaseModel
+from facebench.store import EmbeddingStore
 from facebench.types import IntArray
 from facebench.utils.progress import Progress
 
@@ -95,6 +97,7 @@ def run_model(
     )
     with ExitStack() as stack:
         stack.enter_context(running(model))
+        stack.enter_context(keeping_faces(model, settings.store))
         loader = stack.enter_context(Loader(model, settings.num_workers, n_images))
         progress = stack.enter_context(Progress(model.name, n_images))
         images = ImageLog(model, request, settings.on_bad_image, progress)
@@ -111,6 +114,26 @@ def run_model(
             the_pass.run()
         _note(tools, the_pass)
         return _result(tools, the_pass)
+
+
+@contextmanager
+def keeping_faces(model: BaseModel, store: EmbeddingStore | None) -> Iterator[None]:
+    """Keep the faces that a model finds in a block in the store, for all models."""
+    aligner = model.active_aligner
+    if aligner is None:
+        yield
+        return
+    if model.hint_column is not None and aligner.hints is None:
+        msg = (
+            f"Model {model.name!r} takes the face that the column {model.hint_column!r} of pairs "
+            "tables points at, but there is no such table. Give 'which_face' another rule."
+        )
+        raise InputError(msg)
+    before, aligner.kept = aligner.kept, store
+    try:
+        yield
+    finally:
+        aligner.kept = before
 
 
 def _look_up(tools: PassTools, stack: ExitStack) -> ModelPass | None:
@@ -157,7 +180,7 @@ def _note(tools: PassTools, the_pass: ModelPass | None) -> None:
     record.layout = str(tools.model.memory_format).removeprefix("torch.")
     if the_pass is not None:
         record.layers |= {layer: the_pass.plan.how(layer) for layer in the_pass.plan.widths}
-    facts = {**tools.cache.facts(), "alignment": getattr(tools.model, "alignment", None)}
+    facts = {**tools.cache.facts(), "alignment": tools.model.face_alignment}
     for name, value in facts.items():
         # Of two passes, the first one is that in which the model aligns.
         if getattr(record, name) is None:

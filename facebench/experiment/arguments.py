@@ -21,7 +21,13 @@ from facebench.experiment.registry import CORRELATIONS, METRICS, Registry
 from facebench.utils.importing import CodeName
 from facebench.utils.suggestions import did_you_mean, listed
 
-__all__ = ["SHORT_NAMES", "ArgumentProblem", "arguments_for", "parameters_of"]
+__all__ = [
+    "SHORT_NAMES",
+    "ArgumentProblem",
+    "alignment_parameters",
+    "arguments_for",
+    "parameters_of",
+]
 
 # Short names for parameters that documented classes spell out.
 SHORT_NAMES = {
@@ -109,6 +115,12 @@ def arguments_for(
     """
     parameters = parameters_of(cls)
     hints = _hints_of(cls)
+    alignment = alignment_parameters(cls)
+    if given.keys() & alignment.keys() and "align" not in given:
+        key = next(key for key in given if key in alignment)
+        sentence = f"{key!r} is about aligning faces: give 'align' too, as true or a template."
+        raise ArgumentProblem(sentence, key)
+    parameters |= alignment
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     arguments: dict[str, Any] = {}
     keys: dict[str, str] = {}
@@ -138,6 +150,26 @@ def arguments_for(
     return arguments, keys
 
 
+def alignment_parameters(cls: type) -> dict[str, inspect.Parameter]:
+    """List what `BaseModel.set_alignment` takes and a model's class does not.
+
+    Parameters
+    ----------
+    cls : type
+        The class of a model or task.
+
+    Returns
+    -------
+    dict of str to Parameter
+        By name; empty if the class has an ``align`` of its own.
+    """
+    own = parameters_of(cls)
+    if not hasattr(cls, "set_alignment") or "align" in own:
+        return {}
+    found = inspect.signature(cls.set_alignment).parameters
+    return {name: item for name, item in found.items() if name not in ("self", *own)}
+
+
 def _short(name: str, parameters: Iterable[str]) -> str:
     shorts = [short for short, long in SHORT_NAMES.items() if long == name]
     # What is a parameter of its own is short for no other.
@@ -158,7 +190,8 @@ def _value(
                 raise ArgumentProblem(str(error), key) from error
         if "CodeName" in annotation:
             return CodeName(value, folder)
-        if "Path" in annotation or value.startswith(("./", "../", "~/")):
+        is_file = name == "detector" and value.endswith(".onnx")
+        if is_file or "Path" in annotation or value.startswith(("./", "../", "~/")):
             return str(folder / Path(value).expanduser())
     if hint is not None and _is_plain(hint):
         try:

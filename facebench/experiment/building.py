@@ -14,7 +14,11 @@ import torch
 
 from facebench.engine.plan_tables import RunPlan
 from facebench.errors import ConfigError, FacebenchError
-from facebench.experiment.arguments import ArgumentProblem, arguments_for
+from facebench.experiment.arguments import (
+    ArgumentProblem,
+    alignment_parameters,
+    arguments_for,
+)
 from facebench.experiment.config import Config
 from facebench.experiment.locations import Located
 from facebench.experiment.plugins import find_class, find_function, import_plugin
@@ -31,6 +35,7 @@ from facebench.tasks.embedding import EmbeddingTask
 __all__ = ["Experiment", "build_experiment", "image_files", "make_model", "seed_everything"]
 
 T = TypeVar("T")
+M = TypeVar("M")
 _MODEL_BASES = (BaseModel, RecordedModel)
 Keys = tuple[str, ...]
 
@@ -205,7 +210,7 @@ def seed_everything(seed: int) -> None:
 
 
 def make_model(
-    cls: Callable[..., AnyModel], name: str, layers: list[str] | None, arguments: Mapping[str, Any]
+    cls: type[Any], name: str, layers: list[str] | None, arguments: Mapping[str, Any]
 ) -> AnyModel:
     """Make a model with layers given by name or pattern.
 
@@ -224,9 +229,26 @@ def make_model(
     -------
     BaseModel or RecordedModel
     """
-    if layers is None:
-        return cls(name=name, **arguments)
-    return cls(name=name, extract_layers=layers, **arguments)
+    own, alignment = _own_and_alignment(cls, arguments)
+    if layers is not None:
+        own["extract_layers"] = layers
+    model: AnyModel = cls(name=name, **own)
+    return _aligned(model, alignment)
+
+
+def _own_and_alignment(
+    cls: type[AnyModel], arguments: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split arguments into those of a model's class and those of `set_alignment`."""
+    of_alignment = alignment_parameters(cls).keys()
+    own = {name: value for name, value in arguments.items() if name not in of_alignment}
+    return own, {name: arguments[name] for name in arguments if name in of_alignment}
+
+
+def _aligned(model: M, alignment: Mapping[str, Any]) -> M:
+    if alignment and isinstance(model, BaseModel):
+        model.set_alignment(**alignment)
+    return model
 
 
 def _made(
@@ -311,11 +333,12 @@ def _make_models(config: Config, name: str, entry: Located) -> list[AnyModel]:
         return [_call(lambda: make_model(cls, name, layers, arguments), keys)]
     if layers is not None:
         arguments["extract_layers"] = layers
-    factory = partial(cls, **arguments)
+    own, alignment = _own_and_alignment(cls, arguments)
+    factory = partial(cls, **own)
     return [
         _call(
-            lambda seed=seed: untrained_copy(  # type: ignore[misc]
-                factory, seed, name=f"{name}-seed{seed}", control=name
+            lambda seed=seed: _aligned(  # type: ignore[misc]
+                untrained_copy(factory, seed, name=f"{name}-seed{seed}", control=name), alignment
             ),
             keys,
         )

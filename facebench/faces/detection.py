@@ -1,11 +1,17 @@
-"""Finding the face in a photograph with dlib's frontal detector (HOG features, King 2015)."""
+"""What a face detector is, which of several faces is taken, and dlib's frontal detector.
+
+`DlibHog` is the detector that is used where no other is named (HOG features, King 2015); the others
+are in `facebench.faces.detectors`.
+"""
 
 from __future__ import annotations
 
 import functools
 import math
 import threading
-from typing import Any, NamedTuple, get_args
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -13,20 +19,32 @@ from PIL import Image
 
 from facebench.errors import ImageError, InputError
 from facebench.faces import WhichFace
+from facebench.utils.suggestions import did_you_mean
 
 __all__ = [
     "Box",
+    "BoxKind",
+    "Detector",
+    "DlibHog",
+    "Face",
     "Pixels",
     "box_of",
     "central_square",
     "check_which_face",
     "checked_image",
+    "choose_face",
+    "dlib_version",
     "find_face",
+    "reduced",
+    "reduced_size",
+    "scaled_rectangle",
 ]
 
 Pixels = npt.NDArray[np.uint8]
+# What a box holds: brows to chin, as dlib's detectors have it, or the whole face up to the hair.
+BoxKind = Literal["dlib", "whole"]
 
-_LONGEST_SIDE = 1600  # pixels; larger images are reduced to this for the detector
+_ALIASES = {"centre": "nearest-centre", "center": "nearest-centre"}
 _FALLBACK_SHARE = 0.6  # of the shorter side; see `facebench.faces.chips.face_chip`
 _UPSAMPLINGS = (0, 1)  # the detector finds faces from 80 pixels on, upsampled once from 40 on
 
@@ -43,18 +61,71 @@ class Box(NamedTuple):
     bottom: int
 
 
-def check_which_face(which_face: str) -> None:
-    """Refuse anything but the three names.
+class Face(NamedTuple):
+    """A face as a detector gives it, in pixels of the image that the detector was given.
+
+    Attributes
+    ----------
+    box : tuple of float
+        Left, top, right, bottom; right and bottom are just outside.
+    score : float
+        How certain the detector is; larger is more certain, and nothing else is comparable.
+    points : tuple of tuple of float, optional
+        Five of x and y: the eye on the image's left, the eye on its right, the tip of the nose, the
+        corner of the mouth on the left, and that on the right.
+    """
+
+    box: tuple[float, float, float, float]
+    score: float
+    points: tuple[tuple[float, float], ...] | None = None
+
+
+class Detector(Protocol):
+    """Finds faces; an object with these attributes can be given wherever a detector is named.
+
+    Attributes
+    ----------
+    name : str
+        What records call it.
+    identity : str
+        All that its results depend on but the image: its kind, version, and the digest of its file.
+        It is part of the keys under which faces and embeddings are kept.
+    box_kind : {'dlib', 'whole'}
+        What its boxes hold: brows to chin, as those of dlib's detectors, or the whole face.
+    longest_side : int
+        Larger images are reduced to this many pixels before they are given to it.
+    """
+
+    name: str
+    box_kind: BoxKind
+    longest_side: int
+
+    @property
+    def identity(self) -> str:
+        """All that results depend on but the image."""
+
+    def __call__(self, image: Pixels) -> Sequence[Face]:
+        """Find the faces of an RGB image [height, width, 3] of uint8."""
+
+
+def check_which_face(which_face: str) -> WhichFace:
+    """Give the name of a rule, which may be written shorter ('centre'); refuse others.
 
     Raises
     ------
     InputError
         If it is another one.
     """
-    if which_face not in get_args(WhichFace):
+    known = {**{name: name for name in get_args(WhichFace)}, **_ALIASES}
+    if which_face not in known:
         names = ", ".join(map(repr, get_args(WhichFace)))
-        msg = f"The 'which_face' parameter must be one of {names}. Got {which_face!r} instead."
+        msg = (
+            f"The 'which_face' parameter must be one of {names}. Got {which_face!r} instead."
+            f"{did_you_mean(str(which_face), known)}"
+        )
         raise InputError(msg)
+    found: WhichFace = known[which_face]
+    return found
 
 
 def checked_image(image: Pixels) -> Pixels:
@@ -92,53 +163,60 @@ def find_face(image: Pixels, which_face: WhichFace = "nearest-centre") -> Any:
     InputError
         If `which_face` is another name.
     """
-    check_which_face(which_face)
-    reduced, scale = _reduced(image)
-    for upsampling in _UPSAMPLINGS:
-        faces, scores, _ = _detector().run(reduced, upsampling, 0.0)
-        if faces:
-            off_centre = functools.partial(_off_centre, centre=_centre(reduced))
-            face = _chosen(faces, scores, which_face, off_centre)
-            break
-    else:
+    which_face = check_which_face(which_face)
+    detector = DlibHog()
+    faces = detector(reduced(image, detector.longest_side))
+    if not faces:
         return None
-    if scale == 1:
-        return face
-    import dlib
-
-    edges = (face.left(), face.top(), face.right(), face.bottom())
-    return dlib.rectangle(*(round(edge * scale) for edge in edges))
+    size, scale = reduced_size(image, detector.longest_side)
+    return scaled_rectangle(choose_face(faces, size, which_face), scale)
 
 
-def _chosen(faces: Any, scores: Any, which_face: WhichFace, off_centre: Any) -> Any:
+def choose_face(faces: Sequence[Face], size: tuple[int, int], which_face: WhichFace) -> Face:
+    """Choose one of the faces found in an image of some width and height; see `find_face`."""
+    off_centre = functools.partial(_off_centre, centre=(size[0] / 2, size[1] / 2))
     if which_face == "nearest-centre":
         return min(faces, key=off_centre)
-    ranks = scores if which_face == "most-certain" else [face.area() for face in faces]
+    ranks = [face.score if which_face == "most-certain" else _area(face) for face in faces]
     ranked = zip(ranks, faces, strict=True)
     return max(ranked, key=lambda item: (item[0], -off_centre(item[1])))[1]
 
 
-def _reduced(image: Pixels) -> tuple[Pixels, float]:
-    """Reduce a large image for the detector; also return by what to multiply boxes found in it."""
+def _area(face: Face) -> float:
+    left, top, right, bottom = face.box
+    return (right - left) * (bottom - top)
+
+
+def scaled_rectangle(face: Face, scale: float) -> Any:
+    """Give the box of a face, enlarged, as a ``dlib.rectangle``, whose edges are still inside."""
+    import dlib
+
+    left, top, right, bottom = face.box
+    return dlib.rectangle(*(round(edge * scale) for edge in (left, top, right - 1, bottom - 1)))
+
+
+def reduced_size(image: Pixels, longest_side: int) -> tuple[tuple[int, int], float]:
+    """Say to what width and height an image is reduced for a detector, and from how many times."""
     height, width = image.shape[:2]
-    scale = max(height, width) / _LONGEST_SIDE
+    scale = max(height, width) / longest_side
     if scale <= 1:
-        return image, 1.0
-    size = (max(1, round(width / scale)), max(1, round(height / scale)))
-    reduced = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-    return np.array(reduced), scale
+        return (width, height), 1.0
+    return (max(1, round(width / scale)), max(1, round(height / scale))), scale
 
 
-def _centre(image: Pixels) -> tuple[float, float]:
-    height, width = image.shape[:2]
-    return (width - 1) / 2, (height - 1) / 2
+def reduced(image: Pixels, longest_side: int) -> Pixels:
+    """Reduce a large image for a detector."""
+    size, scale = reduced_size(image, longest_side)
+    if scale == 1:
+        return image
+    smaller = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    return np.array(smaller)
 
 
-def _off_centre(face: Any, centre: tuple[float, float]) -> float:
-    """Distance of a ``dlib.rectangle`` from the image's centre, in pixels."""
-    x, y = centre
-    # dlib's own center() rounds to whole pixels.
-    return math.hypot((face.left() + face.right()) / 2 - x, (face.top() + face.bottom()) / 2 - y)
+def _off_centre(face: Face, centre: tuple[float, float]) -> float:
+    """Distance of a face from the image's centre, in pixels."""
+    left, top, right, bottom = face.box
+    return math.hypot((left + right) / 2 - centre[0], (top + bottom) / 2 - centre[1])
 
 
 def box_of(face: Any) -> Box:
@@ -154,6 +232,42 @@ def central_square(image: Pixels) -> Any:
     side = max(1, round(_FALLBACK_SHARE * min(height, width)))
     left, top = (width - side) // 2, (height - side) // 2
     return dlib.rectangle(left, top, left + side - 1, top + side - 1)
+
+
+class DlibHog:
+    """dlib's frontal face detector; it finds faces from 80 pixels on, from 40 if there is none."""
+
+    outputs_version = "dlib-hog-1"
+    name = "dlib-hog"
+    box_kind: BoxKind = "dlib"
+    longest_side = 1600
+
+    @property
+    def identity(self) -> str:
+        """Its version, and dlib's, which carries the detector."""
+        return f"{self.outputs_version} {dlib_version()}"
+
+    def __call__(self, image: Pixels) -> list[Face]:
+        """Find the faces of an image, or of the image enlarged twice if there is none."""
+        for upsampling in _UPSAMPLINGS:
+            faces, scores, _ = _detector().run(image, upsampling, 0.0)
+            if faces:
+                return [
+                    Face((*map(float, box_of(face)),), score)  # type: ignore[arg-type]
+                    for face, score in zip(faces, scores, strict=True)
+                ]
+        return []
+
+
+@functools.cache
+def dlib_version() -> str:
+    """Give the version of the dlib that is installed, under either of its names."""
+    for package in ("dlib-bin", "dlib"):
+        try:
+            return f"dlib {metadata.version(package)}"
+        except metadata.PackageNotFoundError:
+            continue
+    return "dlib"
 
 
 class _PerThread(threading.local):

@@ -1,4 +1,4 @@
-"""Models that find and align faces before they look at an image."""
+"""Models that find and align faces before they look at an image, unless told otherwise."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from facebench.faces import NO_FACE
+from facebench.faces.aligner import FaceAligner
 from facebench.models.base import BaseModel
 
 __all__ = ["AligningModel"]
@@ -15,8 +16,8 @@ __all__ = ["AligningModel"]
 class AligningModel(BaseModel):
     """A model that finds the face in an image and aligns it, where its attribute `align` says so.
 
-    Its preprocessing calls ``self.note_image(NO_FACE)`` for images in which it finds none; a run
-    counts these for every condition of its tasks.
+    It has a `face_aligner`, or its own preprocessing calls ``self.note_image(NO_FACE)`` for images
+    in which it finds no face; a run counts these for every condition of its tasks.
 
     Attributes
     ----------
@@ -33,11 +34,25 @@ class AligningModel(BaseModel):
     chip: tuple[int, float]
 
     @property
+    def active_aligner(self) -> FaceAligner | None:
+        """What cuts faces out of the next image; a preprocessing function does all itself."""
+        return self.face_aligner if self.align and self.preprocess_function is None else None
+
+    @property
     def alignment(self) -> dict[str, Any] | None:
-        """How faces are aligned; None where images are taken as they are."""
+        """How faces are aligned, for the record; None where images are taken as they are."""
         if not self.align or self.preprocess_function is not None:
             return None
-        return dict(zip(("size", "padding"), self.chip, strict=True))
+        found = dict(zip(("size", "padding"), self.chip, strict=True))
+        return found if self.face_aligner is None else super().face_alignment
+
+    @property
+    def face_alignment(self) -> dict[str, Any] | None:
+        """As `alignment`."""
+        return self.alignment
+
+    def _check_alignable(self) -> None:
+        """Accept classes that read images themselves: they look at `align`."""
 
     @contextmanager
     def without_alignment(self) -> Iterator[None]:

@@ -7,19 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
+from torch import nn
 from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from facebench.models.base import BaseModel
-from facebench.models.hub import (
-    CONFIGURATION,
-    load_config,
-    load_network,
-    load_processor,
-    one_of,
-    processed,
-    untrained_network,
-)
+from facebench.models.hub import HubModel, load_network, of_kind, one_of, vision_part
 
 __all__ = ["CLIPModel"]
 
@@ -41,7 +32,7 @@ _SIZES = {
 }
 
 
-class CLIPModel(BaseModel):
+class CLIPModel(HubModel):
     """CLIP's image embedding (projected), through transformers; no text tower is loaded.
 
     Parameters
@@ -74,8 +65,7 @@ class CLIPModel(BaseModel):
     """
 
     outputs_version = "clip-1"
-    # Only `_build_model` reads these: the same weights in another folder are the same model.
-    built_from = ("version", "pretrained", "seed")
+    built_from = HubModel.built_from
 
     def __init__(
         self,
@@ -87,11 +77,10 @@ class CLIPModel(BaseModel):
         seed: int = 0,
         device: str | torch.device | None = None,
     ) -> None:
-        self.version = str(version)
-        self.pretrained = pretrained
-        # No seed changes a trained network: what is kept of it is found with any seed.
-        self.seed = 0 if pretrained else seed
-        super().__init__(name, extract_layers=extract_layers, device=device)
+        super().__init__(
+            name, version, pretrained=pretrained, seed=seed,
+            extract_layers=extract_layers, device=device,
+        )  # fmt: skip
 
     def _source(self) -> str:
         if Path(self.version).is_dir():
@@ -101,23 +90,9 @@ class CLIPModel(BaseModel):
             return _HUB_NAMES[one_of(self.version, tuple(_HUB_NAMES), "version", "CLIPModel")]
         return self.version
 
-    def _build_model(self) -> None:
-        source = self._source()
-        if not self.pretrained:
-            tower, self._processor = self._architecture(source)
-            self.model = untrained_network(lambda: CLIPVisionModelWithProjection(tower), self.seed)
-            return
-        config = _tower(load_config(source, "CLIPModel", _KINDS))
-        self._processor = load_processor(source, "CLIPModel")
-        self.model = load_network(CLIPVisionModelWithProjection, source, "CLIPModel", config=config)
-
-    def _architecture(self, source: str) -> tuple[Any, Any]:
-        """Give the configuration of the network and its image processor, without weights."""
+    def _published(self, source: str) -> tuple[Any, Any] | None:
         if source not in _SIZES:
-            return (
-                _tower(load_config(source, "CLIPModel", _KINDS, CONFIGURATION)),
-                load_processor(source, "CLIPModel", CONFIGURATION),
-            )
+            return None
         hidden, layers, heads, patch, image, projection = _SIZES[source]
         config = CLIPVisionConfig(
             hidden_size=hidden,
@@ -133,18 +108,15 @@ class CLIPModel(BaseModel):
         )
         return config, processor
 
-    def _default_preprocess(self, image: Image.Image) -> torch.Tensor:
-        return processed(self._processor, image)
+    def _checked(self, config: Any) -> Any:
+        return vision_part(of_kind(config, _KINDS, self._source(), "CLIPModel"))
+
+    def _loaded(self, source: str, config: Any) -> nn.Module:
+        return load_network(CLIPVisionModelWithProjection, source, "CLIPModel", config=config)
+
+    def _made(self, config: Any) -> nn.Module:
+        return CLIPVisionModelWithProjection(config)
 
     def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
         embeddings: torch.Tensor = self.model(pixel_values=input_tensor).image_embeds
         return embeddings
-
-
-def _tower(config: Any) -> Any:
-    """Give the configuration of the vision tower: of a whole CLIP, or the tower's own."""
-    if not hasattr(config, "vision_config"):
-        return config
-    # The projection belongs to the whole CLIP; the tower's own entry may differ.
-    config.vision_config.projection_dim = config.projection_dim
-    return config.vision_config

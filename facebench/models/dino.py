@@ -7,20 +7,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from PIL import Image
+from torch import nn
 from transformers import AutoModel, BitImageProcessor, Dinov2Config
 from transformers.utils.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
-from facebench.models.base import BaseModel
-from facebench.models.hub import (
-    CONFIGURATION,
-    load_config,
-    load_network,
-    load_processor,
-    one_of,
-    processed,
-    untrained_network,
-)
+from facebench.models.hub import HubModel, load_network, of_kind, one_of
 
 __all__ = ["DinoModel"]
 
@@ -36,7 +27,7 @@ _SIZES = {
 }
 
 
-class DinoModel(BaseModel):
+class DinoModel(HubModel):
     """DINOv2 vision transformers, self-supervised, through transformers.
 
     Parameters
@@ -72,8 +63,7 @@ class DinoModel(BaseModel):
     """
 
     outputs_version = "dino-1"
-    # Only `_build_model` reads these: the same weights in another folder are the same model.
-    built_from = ("version", "pretrained", "seed")
+    built_from = HubModel.built_from
 
     def __init__(
         self,
@@ -86,32 +76,16 @@ class DinoModel(BaseModel):
         seed: int = 0,
         device: str | torch.device | None = None,
     ) -> None:
-        self.version = str(version)
-        self.pretrained = pretrained
-        # No seed changes a trained network: what is kept of it is found with any seed.
-        self.seed = 0 if pretrained else seed
         self.pooling = one_of(pooling, _POOLINGS, "pooling", "DinoModel")
-        super().__init__(name, extract_layers=extract_layers, device=device)
+        super().__init__(
+            name, version, pretrained=pretrained, seed=seed,
+            extract_layers=extract_layers, device=device,
+        )  # fmt: skip
 
-    def _build_model(self) -> None:
-        if not self.pretrained:
-            config, self._processor = self._architecture()
-            self.model = untrained_network(
-                lambda: _auto.from_config(config, trust_remote_code=False), self.seed
-            )
-            return
-        load_config(self.version, "DinoModel", _KINDS)
-        self._processor = load_processor(self.version, "DinoModel")
-        self.model = load_network(AutoModel, self.version, "DinoModel")
-
-    def _architecture(self) -> tuple[Any, Any]:
-        """Give the configuration of the network and its image processor, without weights."""
-        sizes = _SIZES.get(self.version)
-        if sizes is None or Path(self.version).is_dir():
-            return (
-                load_config(self.version, "DinoModel", _KINDS, CONFIGURATION),
-                load_processor(self.version, "DinoModel", CONFIGURATION),
-            )
+    def _published(self, source: str) -> tuple[Any, Any] | None:
+        sizes = _SIZES.get(source)
+        if sizes is None or Path(source).is_dir():
+            return None
         hidden, layers, heads = sizes
         config = Dinov2Config(
             hidden_size=hidden,
@@ -128,8 +102,15 @@ class DinoModel(BaseModel):
         )
         return config, processor
 
-    def _default_preprocess(self, image: Image.Image) -> torch.Tensor:
-        return processed(self._processor, image)
+    def _checked(self, config: Any) -> Any:
+        return of_kind(config, _KINDS, self.version, "DinoModel")
+
+    def _loaded(self, source: str, config: Any) -> nn.Module:
+        return load_network(AutoModel, source, "DinoModel", config=config)
+
+    def _made(self, config: Any) -> nn.Module:
+        network: nn.Module = _auto.from_config(config, trust_remote_code=False)
+        return network
 
     def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
         tokens: torch.Tensor = self.model(pixel_values=input_tensor).last_hidden_state

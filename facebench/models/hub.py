@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from abc import abstractmethod
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
@@ -17,25 +18,96 @@ from transformers import AutoConfig, AutoImageProcessor
 from transformers.utils import logging as _untyped_logging
 
 from facebench.errors import MissingWeightsError, ModelError, WeightsError
+from facebench.models.base import BaseModel
 from facebench.models.checkpoints import listed, refused_pickle
+from facebench.types import StrPath
 from facebench.utils.suggestions import did_you_mean
 
 __all__ = [
     "CONFIGURATION",
+    "HubModel",
     "load_config",
     "load_network",
     "load_processor",
+    "of_kind",
     "one_of",
     "processed",
     "untrained_network",
+    "vision_part",
 ]
 
+_log = logging.getLogger(__name__)
 T = TypeVar("T")
 # All that an untrained network needs.
 CONFIGURATION = "configuration (config.json and preprocessor_config.json)"
 # transformers annotates these modules only in part.
 _logging = cast(Any, _untyped_logging)
 _processors = cast(Any, AutoImageProcessor)
+
+
+class HubModel(BaseModel):
+    """A network of transformers with its image processor: from the hub, a folder, or random.
+
+    Parameters
+    ----------
+    name, **options
+        See `BaseModel`.
+    version, pretrained, seed
+        See the subclasses.
+    """
+
+    # Only `_build_model` reads these: the same weights in another folder are the same model.
+    built_from: tuple[str, ...] = ("version", "pretrained", "seed")
+
+    def __init__(
+        self, name: str, version: StrPath, *, pretrained: bool, seed: int, **options: Any
+    ) -> None:
+        self.version = str(version)
+        self.pretrained = pretrained
+        # No seed changes a trained network: what is kept of it is found with any seed.
+        self.seed = 0 if pretrained else seed
+        super().__init__(name, **options)
+
+    def _build_model(self) -> None:
+        source, owner = self._source(), type(self).__name__
+        what = "weights" if self.pretrained else CONFIGURATION
+        known = None if self.pretrained else self._published(source)
+        if known is not None:
+            config, self._processor = known
+        else:
+            config = self._checked(load_config(source, owner, what))
+            self._processor = self._image_processor(source, what)
+        if self.pretrained:
+            self.model = self._loaded(source, config)
+        else:
+            self.model = untrained_network(lambda: self._made(config), self.seed)
+
+    def _source(self) -> str:
+        """Give the hub name or folder that `version` stands for."""
+        return self.version
+
+    def _published(self, source: str) -> tuple[Any, Any] | None:
+        """Give the configuration and image processor of a network that is known here."""
+        return None
+
+    def _image_processor(self, source: str, what: str) -> Any:
+        """Load what prepares images."""
+        return load_processor(source, type(self).__name__, what)
+
+    @abstractmethod
+    def _checked(self, config: Any) -> Any:
+        """Check and adapt the configuration that was loaded."""
+
+    @abstractmethod
+    def _loaded(self, source: str, config: Any) -> nn.Module:
+        """Load the network."""
+
+    @abstractmethod
+    def _made(self, config: Any) -> nn.Module:
+        """Build the network with random weights."""
+
+    def _default_preprocess(self, image: Image.Image) -> torch.Tensor:
+        return processed(self._processor, image)
 
 
 @contextmanager
@@ -100,9 +172,11 @@ def load_from_hub(load: Callable[[], T], version: str, owner: str, what: str = "
         where = f"{version!r} is neither a local folder nor in the hub's cache nor downloadable"
         if Path(version).is_dir():
             where = f"The folder {version} holds no loadable model"
+        untrained = " pretrained=False makes an untrained network." if what == "weights" else ""
         msg = (
             f"{owner} cannot load its {what}: {where} ({str(error).splitlines()[0]}). Give version "
             "the path of a folder written by save_pretrained, or run once with network access."
+            + untrained
         )
         raise MissingWeightsError(msg) from error
     except (UnpicklingError, EOFError) as error:
@@ -112,7 +186,9 @@ def load_from_hub(load: Callable[[], T], version: str, owner: str, what: str = "
         raise WeightsError(msg) from error
 
 
-def load_network(family: Any, version: str, owner: str, **options: Any) -> nn.Module:
+def load_network(
+    family: Any, version: str, owner: str, optional: Collection[str] = (), **options: Any
+) -> nn.Module:
     """Load a network, every one of its weights from the checkpoint.
 
     Parameters
@@ -121,6 +197,8 @@ def load_network(family: Any, version: str, owner: str, **options: Any) -> nn.Mo
         A transformers class with ``from_pretrained``.
     version, owner : str
         See `load_from_hub`.
+    optional : collection of str
+        Parts of the network that are left out where the checkpoint has no weights for them.
     **options
         For ``from_pretrained``.
 
@@ -134,14 +212,24 @@ def load_network(family: Any, version: str, owner: str, **options: Any) -> nn.Mo
         If weights are missing from the checkpoint or of another shape: transformers would draw
         them at random. Otherwise see `load_from_hub`.
     """
-    network, report = load_from_hub(
-        lambda: family.from_pretrained(
-            version, output_loading_info=True, trust_remote_code=False, **options
-        ),
-        version,
-        owner,
-    )
+    try:
+        network, report = load_from_hub(
+            lambda: family.from_pretrained(
+                version, output_loading_info=True, trust_remote_code=False, **options
+            ),
+            version,
+            owner,
+        )
+    except RuntimeError as error:
+        msg = f"The weights of {version} do not fit the network of {owner}: {error!s:.300}"
+        raise WeightsError(msg) from error
     absent = [*report["missing_keys"], *(key for key, *_ in report.get("mismatched_keys", ()))]
+    for part in optional:
+        own = [key for key in absent if key.startswith(f"{part}.")]
+        if own:
+            _log.info("%s has no weights for %r of %s: it is left out.", version, part, owner)
+            setattr(network, part, None)
+            absent = [key for key in absent if key not in own]
     if absent:
         msg = (
             f"The weights of {version} do not fill {type(network).__name__}, the network of "
@@ -172,17 +260,21 @@ def untrained_network(make: Callable[[], nn.Module], seed: int) -> nn.Module:
         return make()
 
 
-def load_config(version: str, owner: str, kinds: tuple[str, ...], what: str = "weights") -> Any:
-    """Load a network's configuration, of one of the given kinds.
+def load_config(version: str, owner: str, what: str = "weights") -> Any:
+    """Load a network's configuration."""
+    return load_from_hub(
+        lambda: AutoConfig.from_pretrained(version, trust_remote_code=False), version, owner, what
+    )
+
+
+def of_kind(config: Any, kinds: tuple[str, ...], version: str, owner: str) -> Any:
+    """Check that a configuration is of one of the given kinds.
 
     Raises
     ------
     ModelError
-        If it is of another kind. Otherwise see `load_from_hub`.
+        If it is of another.
     """
-    config = load_from_hub(
-        lambda: AutoConfig.from_pretrained(version, trust_remote_code=False), version, owner, what
-    )
     if config.model_type not in kinds:
         msg = (
             f"{owner} needs a network of the kind {' or '.join(kinds)}. "
@@ -190,6 +282,15 @@ def load_config(version: str, owner: str, kinds: tuple[str, ...], what: str = "w
         )
         raise ModelError(msg)
     return config
+
+
+def vision_part(config: Any) -> Any:
+    """Give the configuration of the vision tower: of a whole CLIP, or the tower's own."""
+    if not hasattr(config, "vision_config"):
+        return config
+    # The projection belongs to the whole CLIP; the tower's own entry may differ.
+    config.vision_config.projection_dim = config.projection_dim
+    return config.vision_config
 
 
 def load_processor(version: str, owner: str, what: str = "weights") -> Any:

@@ -47,6 +47,8 @@ class NetworkInput:
         Filter of the resizing (Pillow's, antialiased). An image of the right size is not resized.
     """
 
+    outputs_version = "network-input-1"
+
     size: tuple[int, int]
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
@@ -76,14 +78,15 @@ class NetworkInput:
         height, width = self.size
         filter_ = _FILTERS[self.interpolation]
         if self.resize is not None:
-            scale = self.resize / min(image.size)
+            # Rounded as torchvision does, so that the same pixels are cut out.
+            shorter = min(image.size)
             resized = (
-                max(width, round(image.width * scale)),
-                max(height, round(image.height * scale)),
+                int(self.resize * image.width / shorter),
+                int(self.resize * image.height / shorter),
             )
             if image.size != resized:
                 image = image.resize(resized, filter_)
-            left, top = (resized[0] - width) // 2, (resized[1] - height) // 2
+            left, top = round((resized[0] - width) / 2), round((resized[1] - height) / 2)
             return image.crop((left, top, left + width, top + height))
         return image if image.size == (width, height) else image.resize((width, height), filter_)
 
@@ -99,7 +102,8 @@ def network_input(
         ``size`` (one number, or height and width), ``mean`` and ``std`` (one number, or one per
         channel), ``channels``, ``max_value``, ``resize``, ``interpolation``; see `NetworkInput`.
     base : NetworkInput, optional
-        Where values that are not given come from.
+        Where values that are not given come from. With another `size` alone, `resize` changes in
+        proportion: the same part of an image is seen.
 
     Returns
     -------
@@ -137,6 +141,8 @@ def network_input(
     if any(side != int(side) or side < 1 for side in size):
         _refuse("size", given["size"], "one or two whole numbers of pixels")
     given["size"] = (int(size[0]), int(size[1]))
+    if base is not None and base.resize is not None and "resize" not in settings:
+        given["resize"] = int(base.resize * max(given["size"]) / max(base.size))
     for name in ("mean", "std"):
         if name in given:
             given[name] = tuple(map(float, _repeated(name, given[name], 3)))

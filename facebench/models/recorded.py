@@ -46,8 +46,9 @@ class RecordedModel(ABC):
 
     has_vectors: ClassVar[bool] = True
     control: str | None = None
-    # No preprocessing that could make remarks.
+    # No preprocessing that could make remarks or look for faces.
     expected_notes: tuple[str, ...] = ()
+    on_no_face: None = None
     extract_layers: list[str]
 
     def __init__(self, name: str, files: Sequence[StrPath]) -> None:

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import io
-import logging
-import sys
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext, redirect_stderr
-from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
 from PIL import Image
-from torchvision.models import VGG, VGG16_Weights, vgg16
+from torchvision.models import VGG16_Weights, vgg16
 
-from facebench.errors import MissingWeightsError
 from facebench.models.base import BaseModel
+from facebench.models.torchvision import downloaded_network
 from facebench.types import StrPath
 
 __all__ = ["Vgg16Model"]
-
-_log = logging.getLogger(__name__)
 
 
 class Vgg16Model(BaseModel):
@@ -72,7 +64,9 @@ class Vgg16Model(BaseModel):
             # Every weight is replaced by the checkpoint's: no need to draw good random ones.
             self.model = vgg16(init_weights=False, num_classes=self.num_identities or 1000)
         elif self.pretrained:
-            self.model = _pretrained()
+            self.model = downloaded_network(
+                vgg16, VGG16_Weights.IMAGENET1K_V1, "VGG16", "weights_path"
+            )
         else:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self.seed)
@@ -81,24 +75,3 @@ class Vgg16Model(BaseModel):
     def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
         output: torch.Tensor = self.model(input_tensor)
         return output
-
-
-def _pretrained() -> VGG:
-    weights = VGG16_Weights.IMAGENET1K_V1
-    file_name = Path(weights.url).name
-    cached = Path(torch.hub.get_dir()) / "checkpoints" / file_name
-    if not cached.exists():
-        _log.info("Downloading the ImageNet weights of VGG16 to %s.", cached)
-    on_terminal = sys.stderr.isatty()
-    try:
-        # torch.hub writes to standard error past all logging.
-        with nullcontext() if on_terminal else redirect_stderr(io.StringIO()):
-            return vgg16(weights=weights, progress=on_terminal)
-    except (OSError, RuntimeError, UnpicklingError, EOFError) as error:
-        reason = str(error).splitlines()[0]
-        msg = (
-            f"The pretrained VGG16 weights {file_name} are not in {cached.parent}, or damaged, "
-            f"and cannot be downloaded ({reason}). Put the file there, give weights_path a "
-            "checkpoint of your own, or use pretrained=False for an untrained network."
-        )
-        raise MissingWeightsError(msg) from error

@@ -87,6 +87,13 @@ def on_no_face(manifest: Mapping[str, Any]) -> str:
     -------
     str
     """
-    settings = manifest.get("provenance", {}).get("settings")
+    provenance = manifest.get("provenance", {})
+    settings = provenance.get("settings")
     said = settings.get("on_no_face") if isinstance(settings, dict) else None
-    return _TOLD.get(str(said), _DEFAULT)
+    models = provenance.get("models")
+    own = [
+        f"Model {name!r}: on_no_face: {record['alignment']['on_no_face']}."
+        for name, record in (models.items() if isinstance(models, dict) else ())
+        if isinstance(record, dict) and (record.get("alignment") or {}).get("on_no_face")
+    ]
+    return " ".join([_TOLD.get(str(said), _DEFAULT), *own])

@@ -50,7 +50,14 @@ from facebench.models.untrained import misnomer
 from facebench.results import exports
 from facebench.results.growing_table import GrowingTable, write_csv
 from facebench.results.schema import FAILURES_FILE, empty_failures
-from facebench.run.alignment import TaskPass, alignment_warnings, made_by_task, passes_of
+from facebench.run.alignment import (
+    TaskPass,
+    alignment_warnings,
+    hinted,
+    hints_of,
+    made_by_task,
+    passes_of,
+)
 from facebench.run.arguments import add_members, at_least, export_folder, named, one_of
 from facebench.run.estimates import Estimator
 from facebench.run.face_failures import FaceFailures, count_failures, images_without_face
@@ -468,7 +475,7 @@ class MultiModelTaskManager:
                 continue
             warnings += alignment_warnings(model, made)
             for part, request in self._passes(model, there, images, made, requests):
-                with part.alignment():
+                with part.alignment(), hinted(model, part.tasks, images, request):
                     plan = plan_model(model, request, settings)
                     _prove_widths(part.tasks, [plan])
                     model_plans.append(plan)
@@ -494,7 +501,7 @@ class MultiModelTaskManager:
             if all(number in notes for side in sides for number in side.tolist()):
                 failures = count_failures(task, model.name, sides, failed)
                 try:
-                    failures.refuse(self.on_no_face)
+                    failures.refuse(model.on_no_face or self.on_no_face)
                     found += failures.differing
                 except InputError as error:
                     found.append(f"This task will be stopped. {error}")
@@ -582,6 +589,10 @@ class MultiModelTaskManager:
         with visible_log(print_log), one_writer(folder):
             try:
                 made = made_by_task(images)
+                for model in networks:
+                    for part in passes_of(model, tasks, made):
+                        with part.alignment():
+                            hints_of(model, part.tasks, images)
                 requests: dict[tuple[str, ...], EmbeddingRequest] = {}
                 for model in models:
                     if isinstance(model, RecordedModel):
@@ -598,7 +609,7 @@ class MultiModelTaskManager:
                     for number, (part, request) in enumerate(
                         self._passes(model, tasks, images, made, requests)
                     ):
-                        with part.alignment():
+                        with part.alignment(), hinted(model, part.tasks, images, request):
                             self._run_pass(
                                 model, part.tasks, images, request, folder, failures, estimator,
                                 number,
@@ -759,10 +770,11 @@ class MultiModelTaskManager:
         remarks[what] = failures.n_failed
         path = folder / FAILURES_FILE
         self._add_rows(path, failures.table, lambda: self.failures_to_process, model.name)
-        failures.refuse(self.on_no_face)
+        on_no_face = model.on_no_face or self.on_no_face
+        failures.refuse(on_no_face)
         for sentence in failures.differing:
             _log.warning("%s", sentence)
-        if self.on_no_face != "skip":
+        if on_no_face != "skip":
             return embeddings
         return replace(embeddings, rows=np.where(without_face, -1, embeddings.rows))
 

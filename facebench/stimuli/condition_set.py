@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from facebench.data.made_stimuli import UPRIGHT
+from facebench.faces.contact_sheets import contact_sheet
 from facebench.stimuli.catalogue import Condition
-from facebench.stimuli.contact_sheets import contact_sheet
 from facebench.stimuli.manifests import read_manifest, write_manifest
 from facebench.stimuli.pair_tables import build_tables, write_csv
 from facebench.stimuli.sources import PreparedFace

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["closest", "did_you_mean", "did_you_mean_file", "listed"]
+__all__ = ["closest", "did_you_mean", "did_you_mean_file", "listed", "nearest"]
 
 # 'cycles' finds 'cycles_per_face', but 'masked' is not a misspelt 'negated'.
 _CUTOFF = 0.55
@@ -36,6 +36,18 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """
     found = closest(name, known)
     return f" Did you mean {found!r}?" if found else ""
+
+
+def nearest(name: str, known: Iterable[str], n: int = 5) -> str:
+    """Name the known names nearest to one that may be misspelt, of very many.
+
+    Examples
+    --------
+    >>> nearest("resnet51", ["resnet50", "resnet18", "vgg16"], 2)
+    'The closest are: resnet50, resnet18.'
+    """
+    found = difflib.get_close_matches(name.lower(), list(known), n=n, cutoff=0.3)
+    return f"The closest are: {', '.join(found)}." if found else ""
 
 
 def did_you_mean_file(path: Path) -> str:

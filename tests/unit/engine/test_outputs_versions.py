@@ -27,14 +27,25 @@ from PIL import Image
 from torch import nn
 
 import facebench
-from facebench import BaseModel, CLIPModel, DinoModel, DlibResNetModel, Vgg16Model
+from facebench import (
+    BaseModel,
+    CLIPModel,
+    DinoModel,
+    DlibResNetModel,
+    ModuleModel,
+    TimmModel,
+    TorchvisionModel,
+    TransformersModel,
+    Vgg16Model,
+)
 from facebench.data import images
 from facebench.engine import forward
 from facebench.experiment.registry import MODELS
-from facebench.faces import chips, detection
+from facebench.faces import aligner, chips, detection, detectors, landmarks, templates, yunet
 from facebench.metrics import distances
 from facebench.models import (
     base,
+    classifier,
     clip,
     dino,
     hub,
@@ -45,8 +56,11 @@ from facebench.models import (
     recipe_matching,
     script_graph,
     tapped,
+    timm,
     torch_export,
     torchscript,
+    torchvision,
+    transformers,
     vgg16,
 )
 from facebench.models.architectures import (
@@ -60,6 +74,7 @@ from facebench.models.architectures import (
     vggface2,
 )
 from facebench.models.dlib import network as dlib_network
+from facebench.models.network_input import NetworkInput, network_input
 from facebench.models.recipe_model import RecipeModel
 from facebench.stimuli import render_face, sample_identity, sample_view
 
@@ -129,6 +144,35 @@ def cut() -> list[float]:
     ]
 
 
+class FixedDetector:
+    name, identity, box_kind, longest_side = "fixed", "fixed 1", "whole", 640
+
+    def __init__(self, points: bool = True) -> None:
+        five = ((14.0, 15.0), (26.0, 14.0), (20.5, 21.0), (15.0, 27.0), (25.0, 26.0))
+        self.faces = [detection.Face((8.0, 5.0, 31.0, 36.0), 0.9, five if points else None)]
+
+    def __call__(self, _image: Any) -> list[detection.Face]:
+        return self.faces
+
+
+def cut_by_templates() -> list[float]:
+    found = []
+    for name in templates.TEMPLATES:
+        for detector in (FixedDetector(), FixedDetector(points=False)):
+            found += some(aligner.FaceAligner(name, detector)(np.asarray(waves())).pixels, 12)
+    return found
+
+
+def decoded_by_yunet() -> list[float]:
+    outputs = {}
+    for stride in (8, 16, 32):
+        for kind, width in {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}.items():
+            values = np.sin(np.arange((64 // stride) ** 2 * width) * 1.3) * 0.5 + 0.5
+            outputs[f"{kind}_{stride}"] = values.reshape(1, -1, width).astype(np.float32)
+    faces = yunet.decoded_faces(outputs, 64)
+    return [len(faces), *some([(*face.box, face.score, *np.ravel(face.points)) for face in faces])]
+
+
 def tiny_vgg16() -> list[float]:
     model = Vgg16Model.__new__(Vgg16Model)
     model.model = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 5))
@@ -170,6 +214,37 @@ def tiny_clip() -> list[float]:
     fill(model.model)
     with torch.no_grad():
         return some(model._forward(model_input(32)))
+
+
+def registered(model: BaseModel) -> list[float]:
+    fill(model.model)
+    batch = model.preprocess(waves())[None]
+    return [*some(batch), *some(model.get_output(batch)["default"])]
+
+
+def of_timm() -> list[float]:
+    return registered(TimmModel("a", "test_resnet.r160_in1k", pretrained=False, device="cpu"))
+
+
+def of_torchvision() -> list[float]:
+    return registered(TorchvisionModel("a", "shufflenet_v2_x0_5", pretrained=False, device="cpu"))
+
+
+def of_transformers() -> list[float]:
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    found = []
+    for pooling in ("cls", "mean", "tokens", "pooler"):
+        model = TransformersModel(
+            "a", "vit", pooling=pooling, pretrained=False, device="cpu",
+            options={**sizes, "intermediate_size": 32, "image_size": 32},
+        )  # fmt: skip
+        found += registered(model)
+    return found
+
+
+def prepared() -> list[float]:
+    own = network_input({"size": [8, 12], "channels": "bgr", "max_value": 255, "resize": 14})
+    return some(own(waves()), 20)
 
 
 def dlib_model() -> list[float]:
@@ -275,10 +350,32 @@ PARTS: dict[str, tuple[list[Any], Callable[[], list[float]]]] = {
     images.open_image.outputs_version: ([images.open_image, images._as_rgb], decoded),
     chips.face_chip.outputs_version: (
         [
-            chips.face_chip, detection.find_face, detection._chosen, detection._reduced,
-            detection._centre, detection._off_centre, detection.central_square, detection.box_of,
+            chips.face_chip, detection.find_face, detection.choose_face, detection.reduced,
+            detection.reduced_size, detection._off_centre, detection.central_square,
+            detection.box_of, detection.scaled_rectangle,
         ],
         cut,
+    ),
+    detection.DlibHog.outputs_version: ([detection.DlibHog.__call__], cut),
+    detectors.DlibCnn.outputs_version: ([detectors.DlibCnn.__call__], nothing),
+    detectors.Mtcnn.outputs_version: (
+        [detectors.Mtcnn.__call__, detectors._of_facenet, detectors._of_mtcnn], nothing,
+    ),
+    yunet.YuNet.outputs_version: (
+        [
+            yunet.YuNet.__call__, yunet.YuNet._found, yunet._enlarged, yunet.decoded_faces,
+            yunet._without_overlap, yunet._any_size,
+        ],
+        decoded_by_yunet,
+    ),
+    aligner.FaceAligner.outputs_version: (
+        [
+            aligner.FaceAligner.__call__, aligner.FaceAligner._face, aligner.FaceAligner._cut,
+            aligner.FaceAligner._landmarks, aligner._holds, aligner._distance, aligner._middle,
+            landmarks.five_of_68, templates.similarity_transform, templates.points_chip,
+            templates.box_chip, templates.box_as,
+        ],
+        cut_by_templates,
     ),
     BaseModel.outputs_version: (
         [
@@ -292,21 +389,50 @@ PARTS: dict[str, tuple[list[Any], Callable[[], list[float]]]] = {
     ),
     Vgg16Model.outputs_version: ([Vgg16Model._build_model, Vgg16Model._forward], tiny_vgg16),
     DinoModel.outputs_version: (
-        [DinoModel._architecture, DinoModel._default_preprocess, DinoModel._forward, hub.processed],
+        [DinoModel._published, DinoModel._default_preprocess, DinoModel._forward, hub.processed],
         tiny_dino,
     ),
     CLIPModel.outputs_version: (
         [
-            CLIPModel._architecture, CLIPModel._default_preprocess, CLIPModel._forward,
-            clip._tower, hub.processed,
+            CLIPModel._published, CLIPModel._default_preprocess, CLIPModel._forward,
+            hub.vision_part, hub.processed,
         ],
         tiny_clip,
+    ),
+    ModuleModel.outputs_version: (
+        [ModuleModel._default_preprocess, ModuleModel._forward, ModuleModel._picked],
+        nothing,
+    ),
+    NetworkInput.outputs_version: ([NetworkInput.__call__, NetworkInput._sized], prepared),
+    TimmModel.outputs_version: (
+        [
+            TimmModel._prepare, TimmModel._default_preprocess, TimmModel._forward,
+            TimmModel._classifiers, timm._described,
+        ],
+        of_timm,
+    ),
+    TorchvisionModel.outputs_version: (
+        [
+            TorchvisionModel._build_model, TorchvisionModel._default_preprocess,
+            TorchvisionModel._forward, torchvision._as_published, torchvision._described,
+            classifier.entering, classifier.last_layer,
+        ],
+        of_torchvision,
+    ),
+    TransformersModel.outputs_version: (
+        [
+            TransformersModel._default_preprocess, TransformersModel._run,
+            TransformersModel._forward, TransformersModel._mean, transformers._tokens_named,
+            transformers._described,
+        ],
+        of_transformers,
     ),
     DlibResNetModel.outputs_version: (
         [
             DlibResNetModel._default_preprocess, DlibResNetModel._forward,
-            dlib_network.pixels_to_input, chips.face_chip, detection.find_face, detection._chosen,
-            detection._reduced, detection._off_centre, detection.central_square,
+            dlib_network.pixels_to_input, aligner.FaceAligner.__call__, aligner.FaceAligner._face,
+            aligner.FaceAligner._cut, detection.choose_face, detection.reduced,
+            detection.reduced_size, detection._off_centre, detection.central_square,
         ],
         dlib_model,
     ),
@@ -434,19 +560,21 @@ def test_everything_that_declares_a_version_is_recorded() -> None:
     assert declared == set(PARTS) == set(recorded())
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        *(base, clip, dino, onnx, tapped, torch_export, torchscript, vgg16, dlib_network),
-        *ARCHITECTURES,
-    ],
-)
+FAMILIES = [
+    *(base, clip, dino, onnx, tapped, timm, torch_export, torchscript, torchvision),
+    *(transformers, vgg16, dlib_network),
+]
+
+
+@pytest.mark.parametrize("module", [*FAMILIES, *ARCHITECTURES])
 def test_every_network_and_family_declares_a_version(module: Any) -> None:
     for value in vars(module).values():
         if (
             isinstance(value, type)
             and issubclass(value, nn.Module | BaseModel)
             and value.__module__.startswith("facebench.")
+            # What is inherited counts as the code of those that inherit it.
+            and (value is BaseModel or not inspect.isabstract(value))
         ):
             assert "outputs_version" in vars(value), value
 

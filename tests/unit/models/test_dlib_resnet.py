@@ -136,12 +136,13 @@ def test_which_face_is_part_of_what_is_embedded_and_the_default_is_what_it_was()
 def test_alignment_can_be_left_to_the_run() -> None:
     model = DlibResNetModel(pretrained=False, device="cpu", which_face="largest")
     expected = {"size": 150, "padding": 0.25, "which_face": "largest"}
+    expected |= {"template": "dlib150", "detector": "dlib-hog", "on_no_face": None}
     assert model.aligns_by_default
-    assert model.alignment == expected
+    assert {name: model.alignment[name] for name in expected} == expected
     with model.without_alignment():
         taken = DlibResNetModel(pretrained=False, device="cpu", align=False)
         assert model.alignment is taken.alignment is None
         assert model.expected_notes == taken.expected_notes == ()
-    assert model.alignment == expected
+    assert {name: model.alignment[name] for name in expected} == expected
     assert model.expected_notes == ("no face found",)
     assert not DlibResNetModel(pretrained=False, device="cpu", align=True).aligns_by_default

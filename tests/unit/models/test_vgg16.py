@@ -154,7 +154,7 @@ class TestCheckpoints:
         def never() -> None:
             raise AssertionError
 
-        monkeypatch.setattr("facebench.models.vgg16._pretrained", never)
+        monkeypatch.setattr("facebench.models.vgg16.downloaded_network", never)
         torch.save(tiny_vgg16(num_classes=7).state_dict(), tmp_path / "w.pth")
         assert Vgg16Model("mine", tmp_path / "w.pth", pretrained=True).num_identities == 7
 

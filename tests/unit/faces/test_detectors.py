@@ -1,0 +1,101 @@
+"""Detectors by name; packages that are not here are played by modules of the same interface."""
+
+from __future__ import annotations
+
+import sys
+from importlib import metadata
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from facebench.errors import InputError
+from facebench.faces import detectors
+from facebench.faces.detection import DlibHog
+from facebench.faces.detectors import DlibCnn, Mtcnn, detector_named
+
+IMAGE = np.zeros((60, 80, 3), np.uint8)
+
+
+def test_names_and_what_is_near_them():
+    assert isinstance(detector_named("dlib-hog"), DlibHog)
+    with pytest.raises(InputError, match=r"'detector' must be dlib-hog.*Did you mean 'dlib-hog'"):
+        detector_named("dlib_hog")
+    with pytest.raises(InputError, match="'detector' yunet is named by its file"):
+        detector_named("yunet")
+    with pytest.raises(InputError, match="without identity, box_kind, longest_side"):
+        detector_named(type("Odd", (), {"name": "odd", "__call__": lambda *_: []})())
+
+
+def test_dlibs_networks_boxes_are_like_those_of_its_other_detector(chips):
+    detector, hog = DlibCnn(), DlibHog()
+    assert detector.identity.split()[0] == "dlib-cnn-1"
+    compared = 0
+    for image in chips[:2]:
+        mine, other = detector(image), hog(image)
+        if mine and other:
+            np.testing.assert_allclose(mine[0].box, other[0].box, atol=0.25 * len(image))
+            compared += 1
+    assert compared
+    assert detector(IMAGE) == []
+
+
+@pytest.fixture
+def module(monkeypatch):
+    def make(name, mtcnn):
+        fake = ModuleType(name)
+        fake.MTCNN = mtcnn
+        monkeypatch.setitem(sys.modules, name, fake)
+        monkeypatch.setattr(
+            detectors.importlib.util, "find_spec", lambda asked: fake if asked == name else None
+        )
+        monkeypatch.setattr(metadata, "version", lambda package: f"9 of {package}")
+        detectors._made.cache_clear()
+
+    yield make
+    detectors._made.cache_clear()
+
+
+POINTS = [[20.0, 20.0], [40.0, 20.0], [30.0, 30.0], [22.0, 40.0], [38.0, 40.0]]
+
+
+def test_mtcnn_of_facenet_pytorch(module):
+    class Found:
+        def __init__(self, keep_all, device):
+            assert keep_all
+            assert device == "cpu"
+
+        def detect(self, image, landmarks):
+            assert landmarks
+            if image.max() == 0:
+                return None, [None], None
+            box = np.array([[10.0, 5.0, 50.0, 55.0]], np.float32)
+            return box, np.array([0.99], np.float32), np.array([POINTS], np.float32)
+
+    module("facenet_pytorch", Found)
+    detector = Mtcnn()
+    assert detector.identity == "mtcnn-1 facenet-pytorch 9 of facenet-pytorch"
+    assert detector(IMAGE) == []
+    (face,) = detector(IMAGE + 1)
+    assert face.box == (10, 5, 50, 55)
+    assert face.score == pytest.approx(0.99)
+    np.testing.assert_array_equal(face.points, POINTS)
+
+
+def test_mtcnn_of_mtcnn(module):
+    class Found:
+        def detect_faces(self, image):
+            names = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+            points = dict(reversed(list(zip(names, POINTS, strict=True))))
+            return [{"box": [10, 5, 40, 50], "confidence": 0.9, "keypoints": points}]
+
+    module("mtcnn", Found)
+    (face,) = Mtcnn()(IMAGE)
+    assert face.box == (10, 5, 50, 55)
+    np.testing.assert_array_equal(face.points, POINTS)
+
+
+def test_without_either_package_it_says_which(monkeypatch):
+    monkeypatch.setattr(detectors.importlib.util, "find_spec", lambda _name: None)
+    with pytest.raises(InputError, match="pip install facenet-pytorch"):
+        detector_named("mtcnn")
