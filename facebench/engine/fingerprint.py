@@ -11,7 +11,7 @@ import warnings
 import weakref
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,7 @@ from facebench.engine.code_identity import (
 )
 from facebench.engine.outside import outside_of_function, outside_of_model, outside_of_network
 from facebench.models.base import BaseModel
+from facebench.models.tapped import Tap
 from facebench.store.database import FORMAT
 
 __all__ = ["ModelFingerprint", "model_fingerprint", "running"]
@@ -48,9 +49,14 @@ _NOT_SETTINGS = {
     "device",
     "weights_path",
     "extract_layers",
+    "facts",
     "memory_format",
     "model",
     "preprocess_function",
+    # Members of an ensemble count by fingerprints of their own; what embeddings are fitted on
+    # changes them after they are stored.
+    "members",
+    "fitting",
 }
 _HOW = (
     "To have them kept, declare a text that you change whenever the code, or what it reads, "
@@ -179,7 +185,8 @@ def _settings(model: BaseModel) -> Any:
             msg = f"what its class {kind.__name__} does is unknown ({error})"
             raise Unidentified(msg) from None
     else:
-        ours = [part for part in kind.__mro__ if part.__module__.startswith("facebench.")]
+        up_to_base = kind.__mro__[: kind.__mro__.index(BaseModel) + 1]
+        ours = [part for part in up_to_base if part.__module__.startswith("facebench.")]
         code = ["declared", declared, kind.__name__, [Identifier().describe(part) for part in ours]]
     attributes = []
     state = _state_of(model).changed
@@ -193,7 +200,19 @@ def _settings(model: BaseModel) -> Any:
                 msg = f"what its attribute {name!r} does is unknown ({error})"
                 raise Unidentified(msg) from None
     networks = [[name, _network(part, declared)] for name, part in _networks(model)]
-    return [code, attributes, networks]
+    return [code, attributes, networks, *_members(model)]
+
+
+def _members(model: BaseModel) -> list[list[str]]:
+    """Describe the members of an ensemble."""
+    found = []
+    for member in getattr(model, "members", ()):
+        own = model_fingerprint(member)
+        if own.preprocessing is None:
+            msg = f"of its member {member.name!r} it is said: {own.why}"
+            raise Unidentified(msg)
+        found.append([own.weights, own.settings, own.preprocessing, *member.extract_layers])
+    return found
 
 
 @dataclass
@@ -244,7 +263,10 @@ def running(model: BaseModel) -> Iterator[None]:
     """
     before = _described(model)
     try:
-        yield
+        with ExitStack() as members:
+            for member in getattr(model, "members", ()):
+                members.enter_context(running(member))
+            yield
     finally:
         state = _state_of(model).changed
         for name, after in _described(model).items():
@@ -297,6 +319,9 @@ def _network(network: nn.Module, declared: str | None) -> Any:
     identifier = Identifier()
     described = []
     for name, module in network.named_modules():
+        if isinstance(module, Tap):
+            # It computes nothing, and which ones there are depends on the layers asked for.
+            continue
         said = declared_fingerprint(module)
         try:
             described.append([name, said, module.extra_repr(), _module(module, identifier)])

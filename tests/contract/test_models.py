@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,9 +19,16 @@ from facebench.models.base import BaseModel
 from facebench.models.clip import CLIPModel
 from facebench.models.dino import DinoModel
 from facebench.models.dlib_resnet import DlibResNetModel
+from facebench.models.onnx import OnnxModel
 from facebench.models.recipes import RECIPES
+from facebench.models.timm import TimmModel
+from facebench.models.torch_export import ExportedModel
+from facebench.models.torchscript import TorchScriptModel
+from facebench.models.torchvision import TorchvisionModel
+from facebench.models.transformers import TransformersModel
 from facebench.models.vgg16 import Vgg16Model
 from facebench.testing import MODEL_CHECKS, Check, ModelCase
+from support import whole_networks
 
 
 class UserModel(BaseModel):
@@ -87,6 +95,40 @@ def clip_case(folder_name: str) -> Callable[[pytest.FixtureRequest], Case]:
     return case
 
 
+def timm_case(_request: pytest.FixtureRequest) -> Case:
+    pytest.importorskip("timm")
+    return Case(
+        lambda layers=None: TimmModel("timm", "test_resnet", None, layers, pretrained=False),
+        ["conv1", "layer1.0", "layer2", "global_pool", "fc"],
+        160,
+        96,
+    )
+
+
+def torchvision_case(_request: pytest.FixtureRequest) -> Case:
+    return Case(
+        lambda layers=None: TorchvisionModel(
+            "torchvision", "shufflenet_v2_x0_5", None, layers, pretrained=False
+        ),
+        ["conv1", "maxpool", "stage2.0", "conv5", "fc"],
+        224,
+        1024,
+    )
+
+
+def transformers_case(pooling: str, outputs: int) -> Callable[[pytest.FixtureRequest], Case]:
+    def case(request: pytest.FixtureRequest) -> Case:
+        folder = request.getfixturevalue("dino_registers_folder")
+        return Case(
+            lambda layers=None: TransformersModel("transformers", folder, layers, pooling=pooling),
+            ["embeddings", "encoder.layer.0", "encoder.layer.1.norm1", "layernorm"],
+            28,
+            outputs,
+        )
+
+    return case
+
+
 def dlib_case(align: bool) -> Callable[[pytest.FixtureRequest], Case]:
     def case(_request: pytest.FixtureRequest) -> Case:
         if importlib.util.find_spec("face_recognition_models") is None:
@@ -96,6 +138,22 @@ def dlib_case(align: bool) -> Callable[[pytest.FixtureRequest], Case]:
             ["conv1", "affine1", "layer3.0.shortcut", "layer5.0", "avgpool", "fc"],
             150,
             128,
+        )
+
+    return case
+
+
+def file_case(
+    model: type[BaseModel], save: Callable[..., Path], name: str, layers: list[str]
+) -> Callable[[pytest.FixtureRequest], Case]:
+    def case(request: pytest.FixtureRequest) -> Case:
+        path = save(request.getfixturevalue("tmp_path") / name)
+        make: Any = model
+        return Case(
+            lambda layers=None: make(name, path, layers, input=whole_networks.INPUT),
+            layers,
+            whole_networks.SIZE,
+            16,
         )
 
     return case
@@ -148,8 +206,24 @@ CASES = {
     "dino-tokens": dino_case("tokens", 16 * 5),
     "clip": clip_case("clip_folder"),
     "clip-vision": clip_case("clip_vision_folder"),
+    "timm": timm_case,
+    "torchvision": torchvision_case,
+    "transformers-mean": transformers_case("mean", 16),
+    "transformers-tokens": transformers_case("tokens", 16 * 8),
     "dlib": dlib_case(align=False),
     "dlib-aligned": dlib_case(align=True),
+    "onnx": file_case(
+        OnnxModel,
+        whole_networks.save_onnx,
+        "net.onnx",
+        ["/relu/Relu_output_0", "/layer1/layer1.1/Add_1_output_0"],
+    ),
+    "torchscript": file_case(
+        TorchScriptModel, whole_networks.save_script, "net.pt", whole_networks.LAYERS
+    ),
+    "torch-export": file_case(
+        ExportedModel, whole_networks.save_exported, "net.pt2", whole_networks.LAYERS
+    ),
     "adaface": recipe_case("adaface-ir18", ["input_layer", "body.0", "body.7.res_layer.3"]),
     "cvlface-vit": cvlface_vit_case,
     "edgeface": recipe_case("edgeface-xxs", ["stem", "stages.1.blocks.0", "head.norm"]),

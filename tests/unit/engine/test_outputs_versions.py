@@ -32,6 +32,7 @@ from facebench import (
     CLIPModel,
     DinoModel,
     DlibResNetModel,
+    EnsembleModel,
     ModuleModel,
     TimmModel,
     TorchvisionModel,
@@ -48,13 +49,23 @@ from facebench.models import (
     classifier,
     clip,
     dino,
+    ensemble,
     hub,
     layers,
+    onnx,
+    onnx_engine,
+    onnx_graph,
+    options,
     recipe_matching,
+    script_graph,
+    tapped,
     timm,
+    torch_export,
+    torchscript,
     torchvision,
     transformers,
     vgg16,
+    views,
 )
 from facebench.models.architectures import (
     cvlface_vit,
@@ -81,6 +92,23 @@ class Plain(BaseModel):
 
     def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
         return self.model(input_tensor)
+
+
+def joined() -> list[float]:
+    model = EnsembleModel(members=[Plain("a", device="cpu"), viewing(Plain("b", device="cpu"))])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "image.png")
+        waves().save(path)
+        return some(model.get_output(model.preprocess_image(path))["default"])
+
+
+def viewing(model: BaseModel) -> BaseModel:
+    return model.set_views("concat", 5)
+
+
+def viewed() -> list[float]:
+    batch = torch.sin(torch.arange(2 * 3 * 32 * 32) / 7).reshape(2, 3, 32, 32)
+    return some(viewing(Plain("plain", device="cpu")).get_output(batch)["default"])
 
 
 def fill(network: nn.Module) -> None:
@@ -247,6 +275,49 @@ def dlib_model() -> list[float]:
     return [*some(batch), *some(model.get_output(batch)["default"])]
 
 
+def tapped_network() -> list[float]:
+    class Doubling:
+        fingerprint = "doubling"
+
+        def run(self, batch: torch.Tensor, taps: Any) -> list[Any]:
+            return [batch.mean((2, 3)), *(batch.amax((2, 3)) for _ in taps)]
+
+        def to(self, device: torch.device) -> None:
+            pass
+
+    found: list[float] = []
+
+    def keep(_module: nn.Module, _inputs: Any, value: torch.Tensor) -> None:
+        found.extend(some(value))
+
+    for at_once in (None, 1, 2):
+        network = tapped.TappedNetwork(Doubling(), {"tap": "Max"}, at_once)
+        network.tap.register_forward_hook(keep)
+        found += some(network(model_input(8).repeat(3, 1, 1, 1)))
+    return found
+
+
+def tiny_onnx() -> list[float]:
+    from onnx import TensorProto, helper, save
+
+    def described(name: str, sides: list[Any]) -> Any:
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, sides)
+
+    nodes = [helper.make_node("GlobalMaxPool", ["x"], ["max"])]
+    nodes.append(helper.make_node("Flatten", ["max"], ["out"]))
+    inputs, outputs = [described("x", ["n", 3, 24, 24])], [described("out", ["n", 3])]
+    made = helper.make_model(
+        helper.make_graph(nodes, "tiny", inputs, outputs),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        save(made, Path(folder, "tiny.onnx"))
+        model = onnx.OnnxModel("tiny", Path(folder, "tiny.onnx"), ["max", "out"], device="cpu")
+    outputs = model.get_output(model.preprocess(waves())[None])
+    return [*some(outputs["max"]), *some(outputs["out"])]
+
+
 def recipe_model() -> list[float]:
     cls = MODELS.get("mobilefacenet")
     model = cls("it", pretrained=False, input={"channels": "rgb"}, device="cpu")
@@ -386,6 +457,33 @@ PARTS: dict[str, tuple[list[Any], Callable[[], list[float]]]] = {
         ],
         dlib_model,
     ),
+    tapped.Tap.outputs_version: ([tapped.Tap], nothing),
+    tapped.TappedNetwork.outputs_version: (
+        [tapped.TappedNetwork.forward, tapped._joined], tapped_network,
+    ),
+    tapped.TappedModel.outputs_version: (
+        [tapped.TappedModel._default_preprocess, tapped.TappedModel._forward], nothing,
+    ),
+    onnx.OnnxModel.outputs_version: (
+        [onnx_engine.OnnxEngine._run, onnx_engine.OnnxEngine._made, onnx_graph._mend_blocks],
+        tiny_onnx,
+    ),
+    torch_export.ExportedModel.outputs_version: ([torch_export._ExportedEngine.run], nothing),
+    torchscript.TorchScriptModel.outputs_version: (
+        [torchscript._ScriptEngine._with_layers, script_graph._Walk, script_graph._run_node],
+        nothing,
+    ),
+    EnsembleModel.outputs_version: (
+        [
+            EnsembleModel.preprocess_image, EnsembleModel._forward, EnsembleModel._build_model,
+            ensemble._only,
+        ],
+        joined,
+    ),
+    views._OUTPUTS_VERSION: (
+        [views.through_views, views._crops, views._mean, options.ModelOptions._through_views],
+        viewed,
+    ),
     dlib_network.ChannelAffine.outputs_version: ([dlib_network.ChannelAffine], nothing),
     dlib_network.PaddedSum.outputs_version: (
         [dlib_network.PaddedSum, dlib_network._pad_to], nothing,
@@ -483,7 +581,7 @@ def test_a_version_is_raised_when_outputs_change(version: str) -> None:
 
 
 def test_everything_that_declares_a_version_is_recorded() -> None:
-    declared = {distances._OUTPUTS_VERSION}
+    declared = {distances._OUTPUTS_VERSION, views._OUTPUTS_VERSION}
     for name in ("models", "faces", "data", "engine", "metrics", "stimuli"):
         package = import_module(f"facebench.{name}")
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
@@ -494,7 +592,10 @@ def test_everything_that_declares_a_version_is_recorded() -> None:
     assert declared == set(PARTS) == set(recorded())
 
 
-FAMILIES = [base, clip, dino, timm, torchvision, transformers, vgg16, dlib_network]
+FAMILIES = [
+    *(base, clip, dino, onnx, tapped, timm, torch_export, torchscript, torchvision, transformers),
+    *(vgg16, dlib_network),
+]
 
 
 @pytest.mark.parametrize("module", [*FAMILIES, *ARCHITECTURES])
