@@ -182,21 +182,34 @@ def refuse_lookalike(network: nn.Module, state: State, weights_path: StrPath) ->
         If they are the published ones of a recipe.
     """
     for recipe in RECIPES.values():
-        kind = recipe.taken_for
-        takers = [part for part in network.modules() if kind and _kind(part) == kind]
+        takers = [part for part in network.modules() if _kind(part) in recipe.taken_for]
         found = find_part(recipe, state) if takers else None
-        if found is None or found.n_classes not in recipe.n_classes:
+        if found is None or not any(_takes(part, found) for part in takers):
             continue
-        if not any(_takes(part, found) for part in takers):
+        kind = _kind(takers[0])
+        said = f"The weights in {weights_path} fit {kind} by name and shape"
+        if recipe.n_classes and found.n_classes in recipe.n_classes:
+            said += f", but {found.n_classes} classes are those of {recipe.what}"
+            if _is_published(recipe, replace(found, prefix=recipe.prefixes[0])):
+                msg = f"{said}, which computes something else with them. Use model: {recipe.name}."
+                raise WeightsError(msg)
+        elif not _may_be(recipe, found):
             continue
-        msg = (
-            f"The weights in {weights_path} fit {kind} by name and shape, but {found.n_classes} "
-            f"classes are those of {recipe.what}, which computes something else with them"
+        _log.warning(
+            "%s. If they are those of %s, which has the same keys and shapes and expects other "
+            "images, use model: %s.",
+            said,
+            recipe.what,
+            recipe.name,
         )
-        if _is_published(recipe, replace(found, prefix=recipe.prefixes[0])):
-            msg = f"{msg}. Use model: {recipe.name}."
-            raise WeightsError(msg)
-        _log.warning("%s: use model: %s, unless they were trained in this one.", msg, recipe.name)
+
+
+def _may_be(recipe: Recipe, found: Found) -> bool:
+    """Tell whether weights without a telling number of classes look like a recipe's."""
+    if recipe.n_classes:
+        # Weights of Caffe have no counters of batches.
+        return found.n_classes is None and not any(key.endswith(_COUNTER) for key in found.part)
+    return _is_published(recipe, found)
 
 
 def proposal(state: State, others: Mapping[str, State] | None = None) -> str:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from importlib.util import find_spec
 from typing import Any
 
 import torch
 from PIL import Image
 
-from facebench.errors import InputError, MissingWeightsError, ModelError
+from facebench.errors import InputError, MissingWeightsError
 from facebench.models.base import BaseModel
 from facebench.models.network_input import NetworkInput, network_input
 from facebench.models.recipe_matching import Found, build_network, check_origin, find_part, fits
 from facebench.models.recipes import RECIPES, Recipe
 from facebench.models.weight_files import Checkpoint, StateDict, read_checkpoint
 from facebench.types import StrPath
+from facebench.utils.extras import import_extra
 
 __all__ = ["RecipeModel"]
 
@@ -107,7 +107,8 @@ class RecipeModel(BaseModel):
         self.seed = 0 if pretrained or weights is not None else seed
         self._width: int | None = None
         self._n_classes: int | None = None
-        _check_extra(self.recipe)
+        if self.recipe.extra:
+            import_extra(self.recipe.extra, self.recipe.extra, self.recipe.name)
         if weights is None and pretrained:
             raise _without_weights(self.recipe)
         super().__init__(name, weights, extract_layers, preprocess_function, device=device)
@@ -183,15 +184,6 @@ def _find(recipe: Recipe, state: StateDict) -> Found | None:
     others = [find_part(recipe, other) for other in state.others.values()]
     found = [part for part in others if part is not None]
     return found[0] if len(found) == 1 else None
-
-
-def _check_extra(recipe: Recipe) -> None:
-    if recipe.extra and find_spec(recipe.extra) is None:
-        msg = (
-            f"The network {recipe.name} is built by {recipe.extra}, which is not installed: "
-            f"pip install 'facebench[{recipe.extra}]'."
-        )
-        raise ModelError(msg)
 
 
 def _without_weights(recipe: Recipe) -> MissingWeightsError:

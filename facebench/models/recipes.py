@@ -59,8 +59,9 @@ class Recipe:
         ``module:MAPPING`` of `facebench.models.architectures`: published keys → the network's.
     alike : tuple of str
         Recipes with the same keys and shapes that differ in what these do not show.
-    taken_for : str
-        A class of another library with the same keys and shapes that computes something else.
+    taken_for : tuple of str
+        Classes of other libraries with the same keys and shapes that compute something else, or
+        are given other images.
     source, licence, sha256, published, protocol : str
         Where the weights are, and on which terms; digest of the file; numbers, and what they are.
     any_size : bool
@@ -87,7 +88,7 @@ class Recipe:
     width: str = ""
     keys: str = ""
     alike: tuple[str, ...] = ()
-    taken_for: str = ""
+    taken_for: tuple[str, ...] = ()
     source: str = ""
     licence: str = "see there"
     sha256: str = ""
@@ -204,6 +205,7 @@ _EDGEFACE = Recipe(
     licence="BSD-3-Clause",
     protocol=_TEN_FOLDS,
     any_size=True,
+    taken_for=("timm.models.edgenext.EdgeNeXt",),
     extra="timm",
 )
 
@@ -422,7 +424,7 @@ _ALL = (
         name="vggface2-resnet50",
         what="VGGFace2's ResNet-50, as Caffe computes it",
         other_classes={1000: "torchvision's ResNet-50 for ImageNet"},
-        taken_for="torchvision.models.resnet.ResNet",
+        taken_for=("torchvision.models.resnet.ResNet", "timm.models.resnet.ResNet"),
         published="94.7",
     ),
     replace(

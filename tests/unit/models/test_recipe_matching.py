@@ -96,6 +96,23 @@ class TestVggface2AndTorchvision:
             load_into(network, state, "mine.pth")
         assert "vggface2-resnet50" in caplog.text
 
+    def test_without_classes_they_load_with_a_warning(self, caplog):
+        network = resnet50()
+        network.fc = nn.Identity()
+        load_into(network, published_state("vggface2-resnet50", n_classes=0), "file.pkl")
+        assert "model: vggface2-resnet50" in caplog.text
+        caplog.clear()
+        load_into(network, {**network.state_dict()}, "mine.pth")
+        assert not caplog.records
+
+    @pytest.mark.parametrize("model", ["timm", "torchvision"])
+    def test_the_families_refuse_them(self, tmp_path, model):
+        if model == "timm":
+            pytest.importorskip("timm")
+        path = saved(tmp_path, published_state("vggface2-resnet50"))
+        with pytest.raises(WeightsError, match="model: vggface2-resnet50"):
+            made(model, path, architecture="resnet50")
+
     def test_imagenet_weights_are_refused_as_vggface2(self, tmp_path):
         path = saved(tmp_path, resnet50().state_dict())
         assert "1000 classes" in refusal("vggface2-resnet50", path)
@@ -116,6 +133,17 @@ class TestVggface2AndTorchvision:
         assert float(model.model.layer4[2].conv3.weight[0, 0, 0, 0]) == pytest.approx(
             float(state["layer4.2.conv3.weight"][0, 0, 0, 0])
         )
+
+
+def test_edgeface_in_timm_s_network_is_warned_of(tmp_path, caplog):
+    pytest.importorskip("timm")
+    path = saved(tmp_path, published_state("edgeface-xxs"))
+    with caplog.at_level(logging.WARNING):
+        made("timm", path, architecture="edgenext_xx_small")
+    assert "model: edgeface-xxs" in caplog.text
+    caplog.clear()
+    assert made("edgeface-xxs", path).model.head.fc.out_features == 512
+    assert not caplog.records
 
 
 class TestProposals:

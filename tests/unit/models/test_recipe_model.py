@@ -2,6 +2,7 @@
 
 import gzip
 import lzma
+import sys
 
 import numpy as np
 import pytest
@@ -164,7 +165,7 @@ class TestWithoutFile:
         assert torch.equal(torch.randn(5), expected)
 
     def test_an_extra_that_is_not_installed_is_told(self, monkeypatch):
-        monkeypatch.setattr(recipe_model, "find_spec", lambda _name: None)
+        monkeypatch.setitem(sys.modules, "timm", None)
         with pytest.raises(ModelError, match=r"pip install 'facebench\[timm\]'"):
             make("edgeface-xxs", pretrained=False)
 
