@@ -29,6 +29,7 @@ from facebench.engine.code_identity import (
 )
 from facebench.engine.outside import outside_of_function, outside_of_model, outside_of_network
 from facebench.models.base import BaseModel
+from facebench.models.tapped import Tap
 from facebench.store.database import FORMAT
 
 __all__ = ["ModelFingerprint", "model_fingerprint", "running"]
@@ -48,6 +49,7 @@ _NOT_SETTINGS = {
     "device",
     "weights_path",
     "extract_layers",
+    "facts",
     "memory_format",
     "model",
     "preprocess_function",
@@ -298,6 +300,9 @@ def _network(network: nn.Module, declared: str | None) -> Any:
     identifier = Identifier()
     described = []
     for name, module in network.named_modules():
+        if isinstance(module, Tap):
+            # It computes nothing, and which ones there are depends on the layers asked for.
+            continue
         said = declared_fingerprint(module)
         try:
             described.append([name, said, module.extra_repr(), _module(module, identifier)])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -101,6 +102,7 @@ class BaseModel(Alignable, ABC):
     classifier: str | None = None
     # Height and width that the network is made for; a run warns of others. None: any.
     input_size: tuple[int, int] | None = None
+    facts: Mapping[str, str] = MappingProxyType({})  # said in the manifest: title → text
 
     def __init__(
         self,
