@@ -11,6 +11,7 @@ from facebench.models.clip import CLIPModel as CLIPModel
 from facebench.models.dino import DinoModel as DinoModel
 from facebench.models.dlib_resnet import DlibResNetModel as DlibResNetModel
 from facebench.models.embeddings import EmbeddingsModel as EmbeddingsModel
+from facebench.models.ensemble import EnsembleModel as EnsembleModel
 from facebench.models.module import ModuleModel as ModuleModel
 from facebench.models.onnx import OnnxModel as OnnxModel
 from facebench.models.scores import ScoresModel as ScoresModel

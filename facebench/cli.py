@@ -20,6 +20,7 @@ from facebench.commands import (
     start,
 )
 from facebench.commands.cache import cache_app
+from facebench.commands.data import data_app
 from facebench.commands.frame import command
 
 __all__ = ["app", "main"]
@@ -78,6 +79,7 @@ for _command in (
 ):
     app.command()(command(_command))
 app.add_typer(cache_app, name="cache")
+app.add_typer(data_app, name="data")
 
 
 def main() -> None:

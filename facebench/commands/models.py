@@ -48,6 +48,7 @@ def made_model(
     from facebench.experiment.plugins import find_class
     from facebench.experiment.registry import MODELS
     from facebench.experiment.sources import read_arguments
+    from facebench.experiment.wrappers import MODEL_OPTIONS, apply_options, options_of
     from facebench.models.base import BaseModel
     from facebench.models.recorded import RecordedModel
     from facebench.models.untrained import takes
@@ -58,12 +59,16 @@ def made_model(
     if without_weights and "pretrained" not in given and takes(cls, "pretrained"):
         given |= read_arguments(["pretrained=false"])
     name = Path(model.partition(":")[0]).stem if ".py" in model else model
+    options = options_of(cls, given, MODEL_OPTIONS)
+    given = {key: value for key, value in given.items() if key not in options}
     try:
         made, _ = arguments_for(cls, given, {"name": name})
     except ArgumentProblem as error:
         raise ConfigError(str(error)) from error
     made.pop("name")
-    return make_model(cls, name, list(layers) if layers else None, made)
+    network = make_model(cls, name, list(layers) if layers else None, made)
+    wrapped: BaseModel = apply_options(network, options, MODEL_OPTIONS)
+    return wrapped
 
 
 def layer_widths(model: BaseModel) -> dict[str, int]:

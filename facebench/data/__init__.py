@@ -4,6 +4,7 @@
 reads text tables as other programs write them, `folder` lists the images of a folder, `images`
 decodes them, `packs` reads InsightFace ``.bin`` packs, and `identity` decides who is in an image.
 `health` finds duplicates, label conflicts and identity leaks, `flipping` writes mirrored copies,
-and `estimates` holds numbers with their intervals. Images are named by paths
-relative to the folder that a task names; a row of a table stays a row, in file order.
+`sets` knows the usual data sets, and `estimates` holds numbers with their intervals. Images are
+named by paths relative to the folder that a task names; a row of a table stays a row, in file
+order.
 """

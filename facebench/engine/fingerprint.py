@@ -11,7 +11,7 @@ import warnings
 import weakref
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +53,10 @@ _NOT_SETTINGS = {
     "memory_format",
     "model",
     "preprocess_function",
+    # Members of an ensemble count by fingerprints of their own; what embeddings are fitted on
+    # changes them after they are stored.
+    "members",
+    "fitting",
 }
 _HOW = (
     "To have them kept, declare a text that you change whenever the code, or what it reads, "
@@ -196,7 +200,19 @@ def _settings(model: BaseModel) -> Any:
                 msg = f"what its attribute {name!r} does is unknown ({error})"
                 raise Unidentified(msg) from None
     networks = [[name, _network(part, declared)] for name, part in _networks(model)]
-    return [code, attributes, networks]
+    return [code, attributes, networks, *_members(model)]
+
+
+def _members(model: BaseModel) -> list[list[str]]:
+    """Describe the members of an ensemble."""
+    found = []
+    for member in getattr(model, "members", ()):
+        own = model_fingerprint(member)
+        if own.preprocessing is None:
+            msg = f"of its member {member.name!r} it is said: {own.why}"
+            raise Unidentified(msg)
+        found.append([own.weights, own.settings, own.preprocessing, *member.extract_layers])
+    return found
 
 
 @dataclass
@@ -247,7 +263,10 @@ def running(model: BaseModel) -> Iterator[None]:
     """
     before = _described(model)
     try:
-        yield
+        with ExitStack() as members:
+            for member in getattr(model, "members", ()):
+                members.enter_context(running(member))
+            yield
     finally:
         state = _state_of(model).changed
         for name, after in _described(model).items():

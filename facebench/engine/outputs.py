@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,6 +40,10 @@ class Embeddings:
     given : str
         What the distances of `streamed` are, where they were not computed from embeddings: they
         may be NaN.
+    blocks : sequence of slice
+        Where the members of an ensemble are in a row whose distances are to be averaged.
+    normalisers : dict of str to callable
+        Task → what normalises its distances, see `facebench.run.wrapping`.
     """
 
     layers: dict[str, FloatArray] = field(default_factory=dict)
@@ -50,3 +55,5 @@ class Embeddings:
     names: list[str] = field(default_factory=list)
     streamed: dict[str, dict[str, Float64Array]] = field(default_factory=dict)
     given: str = ""
+    blocks: Sequence[slice] = ()
+    normalisers: dict[str, Callable[..., Float64Array]] = field(default_factory=dict)

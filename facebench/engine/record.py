@@ -43,6 +43,8 @@ class ModelRecord:
         Images sent through the network.
     n_bad : int
         Images that could not be read.
+    wrappers : dict
+        What was done besides: views, centring or whitening, score normalisation by task.
     layers : dict of str to str
         Layer → 'kept', 'streamed' or 'spilled'.
     unsteady : dict of str to {'chance', 'batch'}
@@ -69,6 +71,7 @@ class ModelRecord:
     n_misses: int = 0
     n_forwards: int = 0
     n_bad: int = 0
+    wrappers: dict[str, Any] = field(default_factory=dict)
     layers: dict[str, str] = field(default_factory=dict)
     unsteady: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)

@@ -23,7 +23,14 @@ from facebench.experiment.config import Config
 from facebench.experiment.locations import Located
 from facebench.experiment.plugins import find_class, find_function, import_plugin
 from facebench.experiment.registry import METRICS, MODELS, TASKS
+from facebench.experiment.wrappers import (
+    MODEL_OPTIONS,
+    TASK_OPTIONS,
+    apply_options,
+    options_of,
+)
 from facebench.models.base import BaseModel
+from facebench.models.ensemble import EnsembleModel
 from facebench.models.recorded import RecordedModel
 from facebench.models.untrained import untrained_copy
 from facebench.run import task_images
@@ -145,7 +152,7 @@ def build_experiment(config: Config) -> Experiment:
             task_images.images_of(task)
         except FacebenchError as error:
             problems.append(config.problem(_keys_of_images(config, task), str(error)))
-    make_models = _check_models if problems else _make_models
+    make_models = _check_models if problems else _ModelMaker(config).make
     models = [model for group in _made(config, "models", problems, make_models) for model in group]
     for model in models if not problems else []:
         if isinstance(model, RecordedModel):
@@ -185,8 +192,14 @@ def build_model(config: Config, name: str = "") -> AnyModel:
         sentence = f"Say which model: {path}:NAME. There are: {listed(models)}."
         raise ConfigError(config.problem(("models",), sentence + did_you_mean(name, models)))
     try:
-        cls, arguments, keys = _model_arguments(config, name, models[name])
-        return _call(lambda: make_model(cls, name, None, arguments), keys)
+        cls, arguments, keys, options = _ModelMaker(config).arguments(name, models[name])
+
+        def make() -> AnyModel:
+            model = make_model(cls, name, None, arguments)
+            apply_options(model, options, MODEL_OPTIONS)
+            return model
+
+        return _call(make, keys)
     except _Misplaced as error:
         raise ConfigError(config.problem(("models", name, *error.keys), str(error))) from error
 
@@ -331,8 +344,10 @@ def _make_task(
         defaults["distance_metric"] = metric
     if "seed" in settings.model_fields_set:
         defaults["seed"] = settings.seed
-    cls, arguments, keys = _class_and_arguments(entry, "task", {"task"}, defaults)
-    task: BaseTask | EmbeddingTask = _call(lambda: cls(**arguments), keys)
+    cls, arguments, keys, options = _class_and_arguments(entry, "task", {"task"}, defaults)
+    task: BaseTask | EmbeddingTask = _call(
+        lambda: apply_options(cls(**arguments), options, TASK_OPTIONS), keys
+    )
     return task
 
 
@@ -344,7 +359,7 @@ def _check_models(config: Config, name: str, entry: Located) -> list[AnyModel]:
 
 def _model_arguments(
     config: Config, name: str, entry: Located
-) -> tuple[Any, dict[str, Any], dict[str, str]]:
+) -> tuple[Any, dict[str, Any], dict[str, str], dict[str, Any]]:
     settings = config.settings
     defaults: dict[str, Any] = {"name": name}
     if settings.device != "auto":
@@ -352,7 +367,7 @@ def _model_arguments(
     if "seed" in settings.model_fields_set:
         defaults["seed"] = settings.seed
     own = {"model", "layers", "seeds"}
-    cls, arguments, keys = _class_and_arguments(entry, "model", own, defaults)
+    cls, arguments, keys, options = _class_and_arguments(entry, "model", own, defaults)
     del arguments["name"]
     if settings.models[name].layers is not None:
         keys["extract_layers"] = "layers"
@@ -364,32 +379,81 @@ def _model_arguments(
         if arguments.pop("pretrained", False):
             sentence = "'seeds' makes untrained copies. Leave out 'pretrained', or set it to false."
             raise _Misplaced(("pretrained",), sentence)
-    return cls, arguments, keys
+    return cls, arguments, keys, options
 
 
-def _make_models(config: Config, name: str, entry: Located) -> list[AnyModel]:
-    cls, arguments, keys = _model_arguments(config, name, entry)
+class _ModelMaker:
+    """Makes the models of a configuration, each entry once: ensembles are made of others."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._made: dict[str, list[AnyModel]] = {}
+
+    def make(self, config: Config, name: str, entry: Located) -> list[AnyModel]:
+        """Make the models of an entry, several where it has seeds."""
+        if name not in self._made:
+            cls, arguments, keys, options = self.arguments(name, entry)
+            self._made[name] = [
+                _call(lambda make=make: apply_options(make(), options, MODEL_OPTIONS), keys)  # type: ignore[misc]
+                for make in _factories(config, name, cls, arguments)
+            ]
+        return self._made[name]
+
+    def arguments(
+        self, name: str, entry: Located
+    ) -> tuple[Any, dict[str, Any], dict[str, str], dict[str, Any]]:
+        """Read an entry's class and arguments, see `_model_arguments`, with members made."""
+        cls, arguments, keys, options = _model_arguments(self._config, name, entry)
+        if cls is EnsembleModel:
+            arguments["members"] = self._members(arguments.get("members"))
+        return cls, arguments, keys, options
+
+    def _members(self, names: Any) -> list[AnyModel]:
+        entries = self._config.source.value["models"].value
+        if not isinstance(names, list) or not all(name in entries for name in names):
+            sentence = (
+                "'members' must be a list of models of this file "
+                f"({', '.join(entries)}). Got {names!r:.200}."
+            )
+            raise _Misplaced(("members",), sentence)
+        found: list[AnyModel] = []
+        for name in names:
+            if "members" in entries[name].value:
+                sentence = f"Member {name!r} is an ensemble itself. Name its members instead."
+                raise _Misplaced(("members",), sentence)
+            try:
+                found += self.make(self._config, name, entries[name])
+            except _Misplaced as error:
+                sentence = f"Member {name!r} cannot be made. {error}"
+                raise _Misplaced(("members",), sentence) from error
+        return found
+
+
+def _factories(
+    config: Config, name: str, cls: Any, arguments: dict[str, Any]
+) -> list[Callable[[], AnyModel]]:
     layers, seeds = config.settings.models[name].layers, config.settings.models[name].seeds
     if seeds is None:
-        return [_call(lambda: make_model(cls, name, layers, arguments), keys)]
+        return [partial(make_model, cls, name, layers, arguments)]
     if layers is not None:
         arguments["extract_layers"] = layers
     own, alignment = _own_and_alignment(cls, arguments)
     factory = partial(cls, **own)
     return [
-        _call(
-            lambda seed=seed: _aligned(  # type: ignore[misc]
-                untrained_copy(factory, seed, name=f"{name}-seed{seed}", control=name), alignment
-            ),
-            keys,
-        )
+        partial(_aligned_copy, factory, alignment, seed, name=f"{name}-seed{seed}", control=name)
         for seed in seeds
     ]
 
 
+def _aligned_copy(
+    factory: Callable[..., BaseModel], alignment: Mapping[str, Any], seed: int, **names: str
+) -> BaseModel:
+    return _aligned(untrained_copy(factory, seed, **names), alignment)
+
+
 def _class_and_arguments(
     entry: Located, kind: str, own: set[str], defaults: Mapping[str, Any]
-) -> tuple[Any, dict[str, Any], dict[str, str]]:
+) -> tuple[Any, dict[str, Any], dict[str, str], dict[str, Any]]:
     bases = _MODEL_BASES if kind == "model" else (BaseTask, EmbeddingTask)
     named = entry.value[kind]
     registry = MODELS if kind == "model" else TASKS
@@ -398,11 +462,16 @@ def _class_and_arguments(
     except FacebenchError as error:
         raise _Misplaced((kind,), str(error)) from error
     given = {key: item for key, item in entry.value.items() if key not in own}
+    known = MODEL_OPTIONS if kind == "model" else TASK_OPTIONS
+    options: dict[str, Any] = _call(
+        lambda: options_of(cls, given, known), {key: key for key in known if key in given}
+    )
+    given = {key: item for key, item in given.items() if key not in options}
     try:
         arguments, keys = arguments_for(cls, given, defaults)
     except ArgumentProblem as error:
         raise _Misplaced((error.key,), str(error)) from error
-    return cls, arguments, keys
+    return cls, arguments, {**keys, **{key: key for key in options}}, options
 
 
 def _call(make: Callable[[], T], keys: Mapping[str, str]) -> T:

@@ -15,7 +15,10 @@ _NAMING = ("models", "tasks", "plugins", "distance")
 _CLASSES = ("model", "task", "plugins", "distance", "distance_metric", "correlation", "network")
 # What looks like a path there and is a text.
 _TEXTS = ("strip",)
-_PATHS = ("pairs", "images", "weights", "path", "folder", "file", "repository")
+_PATHS = (
+    *("pairs", "images", "weights", "path", "folder", "file", "repository"),
+    *("centre", "whiten", "cohort"),
+)
 
 
 def with_absolute_paths(config: Config) -> dict[str, Any]:

@@ -235,6 +235,7 @@ MODELS = Registry(
         "dinov2": "facebench.models.dino:DinoModel",
         "dlib-resnet": "facebench.models.dlib_resnet:DlibResNetModel",
         "embeddings": "facebench.models.embeddings:EmbeddingsModel",
+        "ensemble": "facebench.models.ensemble:EnsembleModel",
         "module": "facebench.models.module:ModuleModel",
         "onnx": "facebench.models.onnx:OnnxModel",
         "scores": "facebench.models.scores:ScoresModel",

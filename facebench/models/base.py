@@ -20,6 +20,7 @@ from facebench.models.alignable import Alignable
 from facebench.models.checkpoints import StateDict, count_identities, load_into, read_checkpoint
 from facebench.models.layer_search import by_pattern, find_layers, leaf_layers
 from facebench.models.layers import LayerRecorder, batch_output, flat_copy
+from facebench.models.options import ModelOptions
 from facebench.models.trials import own_batch, set_eval, settle_layers, try_another_number
 from facebench.types import StrPath
 
@@ -30,7 +31,7 @@ _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-class BaseModel(Alignable, ABC):
+class BaseModel(Alignable, ModelOptions, ABC):
     """One network, or several layers of it, that turns face images into vectors.
 
     A model of your own is a subclass with two methods:
@@ -331,6 +332,9 @@ class BaseModel(Alignable, ABC):
             If a layer returns no batch of vectors, or is never reached.
         """
         batch = input_tensor.unsqueeze(0) if input_tensor.ndim == 3 else input_tensor
+        return self._through_views(batch, self._output_of)
+
+    def _output_of(self, batch: torch.Tensor) -> dict[str, torch.Tensor]:
         settle_layers(self, batch)
         placed = self._placed(batch)
         n_images = placed.shape[0]
@@ -375,6 +379,9 @@ class BaseModel(Alignable, ABC):
         """
         if type(self).get_output is not BaseModel.get_output:
             return self.get_output(batch)
+        return self._through_views(batch, lambda view: self._layers_of(view, limit))
+
+    def _layers_of(self, batch: torch.Tensor, limit: int | None) -> dict[str, torch.Tensor]:
         settle_layers(self, batch)
         batch = self._placed(batch)
         n_images = batch.shape[0]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from facebench.data.embedding_files import write_embeddings
 from facebench.engine import Embeddings, embed
+from facebench.errors import InputError
 from facebench.models.base import BaseModel
 from facebench.run.alignment import alignment_of, alignment_warnings, made_by_task
 from facebench.store import open_store
@@ -51,6 +52,12 @@ def embed_folder(
     -----
     Made stimuli are taken as they are by models that align faces by default, as in a run.
     """
+    if model.fitting is not None:
+        msg = (
+            f"Model {model.name!r} is centred or whitened, which a run does and this file would "
+            "not hold. Leave it out."
+        )
+        raise InputError(msg)
     made = made_by_task({folder.name: list(images)})
     for warning in alignment_warnings(model, made, "folder"):
         _log.warning("%s", warning)

@@ -27,7 +27,6 @@ from facebench.engine import (
     ModelRecord,
     Settings,
     plan_recorded,
-    run_model,
 )
 from facebench.engine.devices import embed_on_devices
 from facebench.engine.forward import Precision
@@ -69,6 +68,7 @@ from facebench.run.requests import (
     request_of_files,
 )
 from facebench.run.task_images import TaskImages, image_names, images_of, names_of, paths_of
+from facebench.run.wrapping import check_wrappers, run_wrapped
 from facebench.store import EmbeddingStore, open_store
 from facebench.store.rows import StoreDtype
 from facebench.tasks.base import BaseTask
@@ -461,6 +461,7 @@ class MultiModelTaskManager:
                 images[task.name] = images_of(task)
         settings = self._settings()
         there = [task for task in tasks if task.name in images]
+        check_wrappers(models, there, images, self._store)
         made = made_by_task(images)
         model_plans: list[ModelPlan] = []
         warnings: list[str] = []
@@ -581,6 +582,7 @@ class MultiModelTaskManager:
                     look_up(model, tasks, self.on_bad_image, record),
                 )
         images = {task.name: images_of(task) for task in tasks} if networks else {}
+        check_wrappers(models, tasks, images, self._store)
         folder = export_folder(export_path)
         failures: Failures = []
         estimator = Estimator()
@@ -656,12 +658,13 @@ class MultiModelTaskManager:
         settings = self._settings()
         try:
             embed_on_devices(model, request, settings, self.devices)
-            embeddings = run_model(
+            embeddings = run_wrapped(
                 model,
+                tasks,
                 request,
                 settings,
-                on_first_outputs=lambda outputs: refused.update(_prove_metrics(tasks, outputs)),
-                record=record,
+                lambda outputs: refused.update(_prove_metrics(tasks, outputs)),
+                record,
             )
         except (ImageError, StoreError):
             raise

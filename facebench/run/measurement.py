@@ -18,6 +18,7 @@ from facebench.engine import Embeddings
 from facebench.errors import InputError
 from facebench.results.task_facts import facts_of
 from facebench.run.estimates import Estimator
+from facebench.run.pair_distances import pair_distances
 from facebench.run.remarks import report_reversed, with_remarks
 from facebench.run.task_parts import on_pairs, results_of
 from facebench.tasks.base import BaseTask
@@ -206,7 +207,7 @@ def _distances(
 ) -> Float64Array:
     streamed = embeddings.streamed.get(layer)
     if streamed is None:
-        return task.distance_metric.between(embeddings.layers[layer], rows1, rows2)
+        return pair_distances(task, embeddings, layer, rows1, rows2)
     distances = streamed[task.name][kept]
     if not embeddings.given:
         task.distance_metric.check_finite(distances)

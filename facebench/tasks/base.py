@@ -17,6 +17,7 @@ from facebench.data.pairs import as_path, read_pairs, require_column, require_nu
 from facebench.errors import InputError
 from facebench.tasks.facts import HumanReference, TaskFacts, described
 from facebench.tasks.measures import Measure
+from facebench.tasks.options import TaskOptions
 from facebench.tasks.shared.distance_metric import DistanceMetric
 from facebench.tasks.shared.groupings import pair_groupings
 from facebench.tasks.shared.pairs_table import PairsTable
@@ -30,7 +31,7 @@ __all__ = ["DECIMALS", "BaseTask", "RoundedTask", "round_measures"]
 DECIMALS = 5
 
 
-class BaseTask(ABC):
+class BaseTask(TaskOptions, ABC):
     """One question asked of every network, through the distances of image pairs.
 
     A task of your own is a subclass with two methods, which declares what it measures:
@@ -126,7 +127,7 @@ class BaseTask(ABC):
     @distance_metric.setter
     def distance_metric(self, function: MetricFunction) -> None:
         self._distance_metric = DistanceMetric(function, owner=type(self).__name__)
-        self.distance_metric_name = self._distance_metric.name
+        self._name_distance()
 
     def facts(self) -> TaskFacts:
         """Describe the task for reports and comparisons.

@@ -42,8 +42,12 @@ ELSEWHERE = {
     "models/hub": "unit/models/test_dino.py",
     "models/onnx_*": "unit/models/test_onnx.py",
     "models/tapped": "unit/models/test_torch_export.py",
+    "models/options": "unit/models/test_views.py",
     "models/trials": "unit/models/test_base.py",
     "parity/outcome": "unit/parity/test_grid_rules.py",
+    # Of whole runs: what tasks and models are told is seen in the distances.
+    "run/pair_distances": "unit/run/test_wrapping.py",
+    "tasks/options": "unit/run/test_wrapping.py",
     "stimuli/blending": "unit/stimuli/test_spacing.py",
     "stimuli/*": "unit/stimuli/test_conditions.py",
     "tasks/shared/effect_*": "unit/tasks/test_effect.py",

@@ -1,6 +1,9 @@
 """Tables of image pairs: reading the field's formats, building them, and finding their images."""
 
+from facebench.data.pairs.agedb import read_agedb_pairs
+from facebench.data.pairs.bfw import read_bfw_pairs
 from facebench.data.pairs.building import all_pairs, pairs_from_folder
+from facebench.data.pairs.calfw import read_calfw_pairs
 from facebench.data.pairs.cfp import read_cfp_pairs
 from facebench.data.pairs.finding import (
     ImagePaths,
@@ -36,6 +39,9 @@ __all__ = [
     "is_lfw_list",
     "missing_images",
     "pairs_from_folder",
+    "read_agedb_pairs",
+    "read_bfw_pairs",
+    "read_calfw_pairs",
     "read_cfp_pairs",
     "read_insightface_bin",
     "read_lfw_pairs",

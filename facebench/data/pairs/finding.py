@@ -341,7 +341,7 @@ def with_suffixes_there(pairs: pd.DataFrame, images_path: Path) -> pd.DataFrame:
             stem = Path(name).stem
             beside = [other for other in _same_stem(images_path, name) if Path(other).stem == stem]
             if len(beside) == 1:
-                renamed[name] = f"{Path(name).parent.as_posix()}/{beside[0]}"
+                renamed[name] = Path(name).with_name(beside[0]).as_posix()
     return pairs.replace(dict.fromkeys(PAIR_COLUMNS, renamed)) if renamed else pairs
 
 

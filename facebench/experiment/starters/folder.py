@@ -14,7 +14,7 @@ from facebench.data.pairs import find_images, pairs_from_folder
 from facebench.errors import InputError, MissingImageError
 from facebench.utils.files import atomic_path
 
-__all__ = ["Starter", "write_starter"]
+__all__ = ["Starter", "quoted", "relative_to", "write_starter"]
 
 _TEMPLATE = """\
 # An experiment for facebench. Run it with `facebench run {file}`; run it again to continue it.
@@ -114,9 +114,9 @@ def write_starter(
         table.to_csv(temporary, index=False)
     text = _TEMPLATE.format(
         file=experiment.name,
-        name=_quoted(experiment.stem),
-        images=_quoted(_relative(faces, experiment.parent)),
-        pairs=_quoted(pairs.name),
+        name=quoted(experiment.stem),
+        images=quoted(relative_to(faces, experiment.parent)),
+        pairs=quoted(pairs.name),
     )
     with atomic_path(experiment) as temporary:
         temporary.write_text(text, encoding="utf-8")
@@ -145,7 +145,8 @@ def _numbers(faces: Path, most: int) -> tuple[int, int]:
     return n_genuine, min(impostor, n_genuine)
 
 
-def _relative(path: Path, folder: Path) -> str:
+def relative_to(path: Path, folder: Path) -> str:
+    """Write a path relative to the folder of an experiment, where it is on the same drive."""
     try:
         return Path(os.path.relpath(path, folder)).as_posix()
     except ValueError:
@@ -153,6 +154,6 @@ def _relative(path: Path, folder: Path) -> str:
         return path.resolve().as_posix()
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Write a text as YAML that means nothing but itself."""
     return json.dumps(text.replace("$", "$$"), ensure_ascii=False)

@@ -32,6 +32,7 @@ from facebench import (
     CLIPModel,
     DinoModel,
     DlibResNetModel,
+    EnsembleModel,
     ModuleModel,
     TimmModel,
     TorchvisionModel,
@@ -48,11 +49,13 @@ from facebench.models import (
     classifier,
     clip,
     dino,
+    ensemble,
     hub,
     layers,
     onnx,
     onnx_engine,
     onnx_graph,
+    options,
     recipe_matching,
     script_graph,
     tapped,
@@ -62,6 +65,7 @@ from facebench.models import (
     torchvision,
     transformers,
     vgg16,
+    views,
 )
 from facebench.models.architectures import (
     cvlface_vit,
@@ -88,6 +92,23 @@ class Plain(BaseModel):
 
     def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
         return self.model(input_tensor)
+
+
+def joined() -> list[float]:
+    model = EnsembleModel(members=[Plain("a", device="cpu"), viewing(Plain("b", device="cpu"))])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "image.png")
+        waves().save(path)
+        return some(model.get_output(model.preprocess_image(path))["default"])
+
+
+def viewing(model: BaseModel) -> BaseModel:
+    return model.set_views("concat", 5)
+
+
+def viewed() -> list[float]:
+    batch = torch.sin(torch.arange(2 * 3 * 32 * 32) / 7).reshape(2, 3, 32, 32)
+    return some(viewing(Plain("plain", device="cpu")).get_output(batch)["default"])
 
 
 def fill(network: nn.Module) -> None:
@@ -452,6 +473,17 @@ PARTS: dict[str, tuple[list[Any], Callable[[], list[float]]]] = {
         [torchscript._ScriptEngine._with_layers, script_graph._Walk, script_graph._run_node],
         nothing,
     ),
+    EnsembleModel.outputs_version: (
+        [
+            EnsembleModel.preprocess_image, EnsembleModel._forward, EnsembleModel._build_model,
+            ensemble._only,
+        ],
+        joined,
+    ),
+    views._OUTPUTS_VERSION: (
+        [views.through_views, views._crops, views._mean, options.ModelOptions._through_views],
+        viewed,
+    ),
     dlib_network.ChannelAffine.outputs_version: ([dlib_network.ChannelAffine], nothing),
     dlib_network.PaddedSum.outputs_version: (
         [dlib_network.PaddedSum, dlib_network._pad_to], nothing,
@@ -549,7 +581,7 @@ def test_a_version_is_raised_when_outputs_change(version: str) -> None:
 
 
 def test_everything_that_declares_a_version_is_recorded() -> None:
-    declared = {distances._OUTPUTS_VERSION}
+    declared = {distances._OUTPUTS_VERSION, views._OUTPUTS_VERSION}
     for name in ("models", "faces", "data", "engine", "metrics", "stimuli"):
         package = import_module(f"facebench.{name}")
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
