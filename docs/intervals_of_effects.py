@@ -211,6 +211,7 @@ def effect_rates(task: EffectTask, world: World, n_worlds: int) -> Rates:
     truth = np.concatenate([rows[condition], rows[f"b {task.measure_name}"]]).mean()
     size = next((name for name in ("dz", "Hedges' g") if name in rows), None)
     rates = {
+        "worlds": float(n_worlds),
         "size": float((rows["P"] < 0.05).mean()),
         "difference": _coverage(rows, "Difference", 0),
         "ratio": _coverage(rows, "Ratio", 1),
@@ -336,7 +337,8 @@ def main() -> None:
             found = rates(
                 f"{name} {n_people}", lambda m=make: effect_rates(*m(), n_worlds=given.worlds)
             )
-            rows.append((name, n_people, *(_shown(found.get(column)) for column in columns)))
+            shares = (_shown(found.get(column)) for column in columns)
+            rows.append((name, n_people, int(found["worlds"]), *shares))
     rows.sort(key=lambda row: row[0])
     crossed, sizes = [], []
     for n_people, between in product((n for n in given.people if n <= 30), (False, True)):
@@ -374,8 +376,8 @@ def main() -> None:
             fair.append((", ".join(map(str, sizes)), kind, *cells))
     blocks = {
         "effects": table(
-            ("Design", "People", "Size of P", "Difference", "Ratio", "dz or g", "Condition",
-             "Item index"), rows,
+            ("Design", "People", "Worlds", "Size of P", "Difference", "Ratio", "dz or g",
+             "Condition", "Item index"), rows,
         ),
         "factorial": table(
             ("Design", "People", "First factor", "Second factor", "Interaction",

@@ -77,9 +77,11 @@ def rates(
         )
         rejected.append(rated.compare(pdist(other)).p_value < 0.05)
     result = {"worlds": float(n_worlds), "size": float(np.mean(rejected))}
-    for name in COLUMNS:
-        values, low, high = np.array([each[name] for each in found]).T
-        truth = np.nanmean(values)
+    means = {name: np.nanmean([each[name].value for each in found]) for name in COLUMNS}
+    # Of a quotient whose denominator may be small the mean says little.
+    means["share"] = means["raters"] / means["lower"]
+    for name, truth in means.items():
+        _, low, high = np.array([each[name] for each in found]).T
         known = ~np.isnan(low)
         result[name] = float(np.mean((low <= truth)[known] & (truth <= high)[known]))
     return result

@@ -13,8 +13,11 @@ from facebench.models.dlib_resnet import DlibResNetModel as DlibResNetModel
 from facebench.models.embeddings import EmbeddingsModel as EmbeddingsModel
 from facebench.models.ensemble import EnsembleModel as EnsembleModel
 from facebench.models.module import ModuleModel as ModuleModel
+from facebench.models.onnx import OnnxModel as OnnxModel
 from facebench.models.scores import ScoresModel as ScoresModel
 from facebench.models.timm import TimmModel as TimmModel
+from facebench.models.torch_export import ExportedModel as ExportedModel
+from facebench.models.torchscript import TorchScriptModel as TorchScriptModel
 from facebench.models.torchvision import TorchvisionModel as TorchvisionModel
 from facebench.models.transformers import TransformersModel as TransformersModel
 from facebench.models.untrained import untrained_copies as untrained_copies

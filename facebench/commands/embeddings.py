@@ -41,7 +41,8 @@ def embed(
     """Write the embeddings of all images of a folder, one array or column per layer.
 
     A .npz file holds 'images' (names relative to FOLDER) and an array [images, features] for each
-    layer; a .parquet file a row per image with a column for each layer.
+    layer; a .parquet file a row per image with a column for each layer. `model: embeddings` reads
+    both.
     """
     from facebench.commands.models import made_model
     from facebench.data.images import list_images

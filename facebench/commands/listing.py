@@ -77,7 +77,10 @@ def layers(
     shown = network.extract_layers if patterns else network.get_layer_names()
     if isinstance(network, BaseModel):
         widths = layer_widths(network)
-        kinds = {name: type(module).__name__ for name, module in network.model.named_modules()}
+        kinds = {
+            name: getattr(module, "original_name", type(module).__name__)
+            for name, module in network.model.named_modules()
+        }
     else:
         vectors = network.vectors if isinstance(network, EmbeddingsModel) else {}
         widths = {name: rows.shape[1] for name, rows in vectors.items()}

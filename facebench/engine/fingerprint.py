@@ -29,7 +29,7 @@ from facebench.engine.code_identity import (
 )
 from facebench.engine.outside import outside_of_function, outside_of_model, outside_of_network
 from facebench.models.base import BaseModel
-from facebench.models.options import ModelOptions
+from facebench.models.tapped import Tap
 from facebench.store.database import FORMAT
 
 __all__ = ["ModelFingerprint", "model_fingerprint", "running"]
@@ -49,6 +49,7 @@ _NOT_SETTINGS = {
     "device",
     "weights_path",
     "extract_layers",
+    "facts",
     "memory_format",
     "model",
     "preprocess_function",
@@ -184,12 +185,8 @@ def _settings(model: BaseModel) -> Any:
             msg = f"what its class {kind.__name__} does is unknown ({error})"
             raise Unidentified(msg) from None
     else:
-        # What is set of the options counts among the attributes.
-        ours = [
-            part
-            for part in kind.__mro__
-            if part.__module__.startswith("facebench.") and part is not ModelOptions
-        ]
+        up_to_base = kind.__mro__[: kind.__mro__.index(BaseModel) + 1]
+        ours = [part for part in up_to_base if part.__module__.startswith("facebench.")]
         code = ["declared", declared, kind.__name__, [Identifier().describe(part) for part in ours]]
     attributes = []
     state = _state_of(model).changed
@@ -322,6 +319,9 @@ def _network(network: nn.Module, declared: str | None) -> Any:
     identifier = Identifier()
     described = []
     for name, module in network.named_modules():
+        if isinstance(module, Tap):
+            # It computes nothing, and which ones there are depends on the layers asked for.
+            continue
         said = declared_fingerprint(module)
         try:
             described.append([name, said, module.extra_repr(), _module(module, identifier)])

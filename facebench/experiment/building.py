@@ -38,8 +38,16 @@ from facebench.run.manager import AnyModel, MultiModelTaskManager
 from facebench.run.requests import look_up
 from facebench.tasks.base import BaseTask
 from facebench.tasks.embedding import EmbeddingTask
+from facebench.utils.suggestions import did_you_mean, listed
 
-__all__ = ["Experiment", "build_experiment", "image_files", "make_model", "seed_everything"]
+__all__ = [
+    "Experiment",
+    "build_experiment",
+    "build_model",
+    "image_files",
+    "make_model",
+    "seed_everything",
+]
 
 T = TypeVar("T")
 M = TypeVar("M")
@@ -155,6 +163,39 @@ def build_experiment(config: Config) -> Experiment:
     if problems:
         raise ConfigError(*problems)
     return Experiment(config, models, tasks)
+
+
+def build_model(config: Config, name: str = "") -> AnyModel:
+    """Make one model of a configuration, without layers: its output is read.
+
+    Parameters
+    ----------
+    config : Config
+        The configuration.
+    name : str
+        Which of its models; '' if there is but one.
+
+    Returns
+    -------
+    BaseModel or RecordedModel
+
+    Raises
+    ------
+    ConfigError
+        If there is no such model, or it cannot be made.
+    """
+    models = config.source.value["models"].value
+    if not name and len(models) == 1:
+        name = next(iter(models))
+    if name not in models:
+        path = config.source.value["models"].place.source
+        sentence = f"Say which model: {path}:NAME. There are: {listed(models)}."
+        raise ConfigError(config.problem(("models",), sentence + did_you_mean(name, models)))
+    try:
+        cls, arguments, keys, _ = _model_arguments(config, name, models[name])
+        return _call(lambda: make_model(cls, name, None, arguments), keys)
+    except _Misplaced as error:
+        raise ConfigError(config.problem(("models", name, *error.keys), str(error))) from error
 
 
 def image_files(experiment: Experiment) -> list[Path]:

@@ -102,7 +102,14 @@ def find_function(target: str, registry: Registry | None, folder: Path) -> Any:
     else:
         found = registry.get(target)
     if isinstance(found, type):
-        found = found()
+        try:
+            found = found()
+        except Exception as error:
+            msg = (
+                f"The class {target!r} cannot be made without arguments, as a function is: {error} "
+                "Name a function, or a class that needs none."
+            )
+            raise InputError(msg) from error
     if not callable(found):
         msg = f"{target!r} must be a function. Got {found!r}."
         raise InputError(msg)

@@ -118,8 +118,8 @@ class ExperimentSettings(_Checked):
     report: bool = Field(True, description="Whether a run ends with a report.html.")
     layer_choice: Literal["same pairs", "held-out"] = Field(
         "same pairs",
-        description="Whether the report also gives each model in layers that are chosen on other "
-        "people than they are judged on ('held-out').",
+        description="Whether headline numbers are of layers that are chosen on other people than "
+        "they are judged on ('held-out').",
     )
     plots: bool = Field(
         True, description="Whether tasks draw their pictures; the report draws its own."

@@ -178,26 +178,37 @@ def points_chip(image: Pixels, points: ArrayLike, template: Template) -> Pixels:
         ``[size, size, 3]``, uint8.
     """
     matrix = similarity_transform(points, template.points)
-    back = np.linalg.inv(matrix[:, :2])
-    rows, columns = np.mgrid[: template.size, : template.size].astype(np.float64)
-    places = np.stack([columns, rows]).reshape(2, -1) - matrix[:, 2:]
-    x, y = (back @ places).reshape(2, template.size, template.size)
-    return _interpolated(image, x.ravel(), y.ravel()).reshape(template.size, template.size, 3)
-
-
-def _interpolated(image: Pixels, x: Points, y: Points) -> Pixels:
-    """Look an image up between its pixels; beyond its edges there is nothing but black."""
+    turn = np.linalg.inv(matrix[:, :2])
+    shift = -turn @ matrix[:, 2]
+    # Only what the chip shows is converted, for photographs may be large, with black around it.
+    far = template.size - 1
+    corners = turn @ [[0, far, 0, far], [0, 0, far, far]] + shift[:, None]
     height, width = image.shape[:2]
-    values = image.reshape(-1, 3)
-    left, top = np.floor(x), np.floor(y)
-    found = np.zeros((len(x), 3))
-    for column, row in ((0, 0), (1, 0), (0, 1), (1, 1)):
-        columns, rows = (left + column).astype(np.intp), (top + row).astype(np.intp)
-        shares = (1 - np.abs(x - columns)) * (1 - np.abs(y - rows))
-        shares[(columns < 0) | (columns >= width) | (rows < 0) | (rows >= height)] = 0
-        places = rows.clip(0, height - 1) * width + columns.clip(0, width - 1)
-        found += values.take(places, axis=0) * shares[:, None]
-    return rounded(found)
+    (left, right), (top, bottom) = _span(corners[0], width), _span(corners[1], height)
+    if left >= right or top >= bottom:
+        return np.zeros((template.size, template.size, 3), np.uint8)
+    part = Image.fromarray(image[top:bottom, left:right])
+    part = part.crop((-1, -1, part.width + 1, part.height + 1))
+    # Pillow counts from the edges of pixels, not from their middles.
+    shift = shift - [left - 1, top - 1] + 0.5 - turn.sum(axis=1) / 2
+    places = (*turn[0], shift[0], *turn[1], shift[1])
+    size = (template.size, template.size)
+    channels = [
+        np.asarray(
+            # Pillow would cut the fractions of whole grey levels off instead of rounding them.
+            channel.convert("F").transform(
+                size, Image.Transform.AFFINE, places, Image.Resampling.BILINEAR
+            )
+        )
+        for channel in part.split()
+    ]
+    return rounded(np.stack(channels, axis=-1))
+
+
+def _span(places: Points, length: int) -> tuple[int, int]:
+    """Give the pixels that are needed to interpolate at some places."""
+    first, last = math.floor(places.min()), math.floor(places.max()) + 2
+    return min(max(0, first), length), max(0, min(last, length))
 
 
 def box_chip(image: Pixels, box: tuple[float, float, float, float], template: Template) -> Pixels:

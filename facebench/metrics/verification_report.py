@@ -94,6 +94,18 @@ class VerificationReport(NamedTuple):
     n_impostor: int
     few_errors: list[str]
 
+    @property
+    def measures(self) -> dict[str, Estimate]:
+        """The measures by name, without thresholds."""
+        return {
+            "Accuracy": self.accuracy,
+            "Oracle Accuracy": self.oracle_accuracy,
+            "AUC": self.auc,
+            "EER": self.eer,
+            "d'": self.dprime,
+            **{f"TAR@FAR={found.target:g}": found.tar for found in self.tar},
+        }
+
 
 def verify(
     labels: Any,

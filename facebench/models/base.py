@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any, get_args
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import nn
@@ -17,27 +16,22 @@ from torch.nn.parameter import is_lazy
 from facebench.columns import DEFAULT_LAYER
 from facebench.data.images import open_image
 from facebench.errors import InputError, LayerOutputError, ModelError
-from facebench.faces import NO_FACE
-from facebench.faces.aligner import FaceAligner
-from facebench.faces.detection import Detector, check_which_face
-from facebench.faces.templates import NO_TEMPLATE, TEMPLATES, Template
+from facebench.models.alignable import Alignable
 from facebench.models.checkpoints import StateDict, count_identities, load_into, read_checkpoint
 from facebench.models.layer_search import by_pattern, find_layers, leaf_layers
 from facebench.models.layers import LayerRecorder, batch_output, flat_copy
 from facebench.models.options import ModelOptions
 from facebench.models.trials import own_batch, set_eval, settle_layers, try_another_number
-from facebench.types import OnNoFace, StrPath
+from facebench.types import StrPath
 
 __all__ = ["BaseModel"]
 
 _log = logging.getLogger(__name__)
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
-_COLUMN = "column "
-_OF_ALIGNMENT = ("face_aligner", "hint_column", "aligns_by_default", "expected_notes")
 
 
-class BaseModel(ModelOptions, ABC):
+class BaseModel(Alignable, ModelOptions, ABC):
     """One network, or several layers of it, that turns face images into vectors.
 
     A model of your own is a subclass with two methods:
@@ -87,10 +81,7 @@ class BaseModel(ModelOptions, ABC):
     control : str or None
         What untrained copies of one network are called together; None of other models.
     template : str or None
-        How the faces are aligned that the network was trained on ('arcface112', 'dlib150',
-        'facenet160', 'vgg224', 'none'); None where that is unknown.
-    face_aligner : FaceAligner or None
-        What cuts faces out of images first, see `set_alignment`.
+        How the faces are aligned that the network was trained on; see ``set_alignment``.
 
     Raises
     ------
@@ -107,22 +98,12 @@ class BaseModel(ModelOptions, ABC):
     outputs_version = "base-model-1"
     # Memory layout of network and input that is the faster one; the engine may measure another.
     memory_format: torch.memory_format = torch.contiguous_format
-    # Remarks to count even where no image gets one: that there were none is a result too.
-    expected_notes: tuple[str, ...] = ()
     control: str | None = None
     # The layer that gives a score per identity, as in named_modules(), where a class knows it.
     classifier: str | None = None
     # Height and width that the network is made for; a run warns of others. None: any.
     input_size: tuple[int, int] | None = None
-    template: str | None = None
-    face_aligner: FaceAligner | None = None
-    # Whether aligning is left to the run, which then takes made stimuli as they are.
-    aligns_by_default = False
-    # What becomes of images without a face, where it is not what the run says.
-    on_no_face: OnNoFace | None = None
-    # Columns of the pairs tables that point at the face that is meant.
-    hint_column: str | None = None
-    _path_in_work = ""
+    facts: Mapping[str, str] = MappingProxyType({})  # said in the manifest: title → text
 
     def __init__(
         self,
@@ -278,131 +259,6 @@ class BaseModel(ModelOptions, ABC):
         if type(self)._default_preprocess is BaseModel._default_preprocess:
             _imagenet_transform()  # now, rather than once in each process that decodes
 
-    def set_alignment(
-        self,
-        align: bool | str | Template | None = True,
-        *,
-        detector: str | Detector = "dlib-hog",
-        which_face: str = "nearest-centre",
-        on_no_face: OnNoFace | None = None,
-    ) -> BaseModel:
-        """Have faces found and cut out of images before anything else is done to them.
-
-        Made stimuli (of `facebench.stimuli.make_conditions`) are taken as they are all the same:
-        they are prepared already, and no detector finds inverted faces.
-
-        Parameters
-        ----------
-        align : bool or str, default True
-            A template: 'arcface112', 'dlib150', 'facenet160' or 'vgg224'; True is the one that the
-            network was trained on, where its class says which. False, None and 'none' take images
-            as they are.
-        detector : str or Detector, default 'dlib-hog'
-            'dlib-hog', 'dlib-cnn', 'mtcnn', or the path of YuNet's ONNX file.
-        which_face : {'nearest-centre', 'most-certain', 'largest'} or str
-            Of several faces in an image: the one nearest its centre ('centre' for short), the one
-            the detector is most certain of, or the largest. 'column face' takes the face that the
-            columns face1 and face2 of the pairs tables point at, with x and y of a place in it or
-            left, top, right and bottom of its box ("120 80"); where a cell is empty, the one
-            nearest the centre.
-        on_no_face : {'keep', 'skip', 'stop'}, optional
-            What to do with images in which no face is found; None is what the run says, see
-            `MultiModelTaskManager`.
-
-        Returns
-        -------
-        BaseModel
-            Itself.
-
-        Raises
-        ------
-        InputError
-            If a name is unknown, the network says no template, or the class reads images itself.
-        MissingWeightsError, WeightsError
-            If a file of the detector is missing, or another network's.
-        """
-        if on_no_face not in (None, *get_args(OnNoFace)):
-            msg = (
-                "The 'on_no_face' parameter must be one of "
-                f"{', '.join(map(repr, get_args(OnNoFace)))}. Got {on_no_face!r} instead."
-            )
-            raise InputError(msg)
-        column = which_face.removeprefix(_COLUMN) if which_face.startswith(_COLUMN) else None
-        rule = "nearest-centre" if column else check_which_face(which_face)
-        template = self._template_for(align)
-        if template is not None:
-            self._check_alignable()
-        aligner = None if template is None else FaceAligner(template, detector, rule)
-        self._drop_aligner()
-        self.on_no_face = on_no_face
-        if aligner is None:
-            return self
-        self.face_aligner, self.hint_column = aligner, column
-        self.aligns_by_default = True
-        self.expected_notes = (*self.expected_notes, NO_FACE)
-        return self
-
-    def _check_alignable(self) -> None:
-        own = type(self)
-        reads = own.preprocess_image is not BaseModel.preprocess_image
-        if reads or own.preprocess is not BaseModel.preprocess:
-            msg = (
-                f"{own.__name__} reads or preprocesses images itself, so 'align' cannot be used. "
-                "Align the images first, with 'facebench align', or let the class override "
-                "_default_preprocess instead."
-            )
-            raise InputError(msg)
-
-    def _template_for(self, align: bool | str | Template | None) -> str | Template | None:
-        """Give the template that an `align` asks for, None for none."""
-        if align is True:
-            if self.template is None:
-                msg = (
-                    f"The class {type(self).__name__} says no template, so 'align' must name one: "
-                    f"{', '.join(TEMPLATES)}."
-                )
-                raise InputError(msg)
-            align = self.template
-        return None if align in (None, False, NO_TEMPLATE) else align  # type: ignore[return-value]
-
-    def _drop_aligner(self) -> None:
-        """Have nothing of an aligner left, so that the model is as one that never had one."""
-        left = tuple(note for note in self.expected_notes if note != NO_FACE)
-        for name in _OF_ALIGNMENT:
-            vars(self).pop(name, None)
-        if left != self.expected_notes:
-            self.expected_notes = left
-
-    @property
-    def active_aligner(self) -> FaceAligner | None:
-        """What cuts faces out of the next image; None where it is taken as it is."""
-        return self.face_aligner
-
-    @property
-    def face_alignment(self) -> dict[str, Any] | None:
-        """How faces are aligned, for the record; None where images are taken as they are."""
-        if self.active_aligner is None:
-            return None
-        found = {**self.active_aligner.settings(), "on_no_face": self.on_no_face}
-        return found if self.hint_column is None else {**found, "hint_column": self.hint_column}
-
-    @property
-    def alignment_key(self) -> list[Any]:
-        """What of the alignment the keys of stored embeddings do not hold already."""
-        return [] if self.active_aligner is None else self.active_aligner.key
-
-    @contextmanager
-    def without_alignment(self) -> Iterator[None]:
-        """Take images as they are in a block."""
-        before = {name: vars(self)[name] for name in _OF_ALIGNMENT if name in vars(self)}
-        self._drop_aligner()
-        try:
-            yield
-        finally:
-            for name in _OF_ALIGNMENT:
-                vars(self).pop(name, None)
-            vars(self).update(before)
-
     def preprocess(self, image: Image.Image) -> torch.Tensor:
         """Turn an RGB image into the network's input.
 
@@ -415,12 +271,7 @@ class BaseModel(ModelOptions, ABC):
         -------
         Tensor, shape [3, H, W]
         """
-        aligner = self.active_aligner
-        if aligner is not None:
-            chip = aligner(np.asarray(image), self._path_in_work)
-            if not chip.found:
-                self.note_image(NO_FACE)
-            image = Image.fromarray(chip.pixels)
+        image = self.aligned(image)
         if self.preprocess_function is not None:
             return self.preprocess_function(image)
         return self._default_preprocess(image)
@@ -449,11 +300,8 @@ class BaseModel(ModelOptions, ABC):
         ImageError
             If the file is missing or cannot be decoded.
         """
-        self._path_in_work = str(image_path)
-        try:
+        with self.in_work(image_path):
             return self.preprocess(open_image(image_path))
-        finally:
-            del self._path_in_work
 
     def note_image(self, note: str) -> None:
         """Remark on the image in work, such as 'no face found'; the run counts and reports it."""

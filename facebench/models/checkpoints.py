@@ -86,9 +86,7 @@ def count_identities(
             return last
     for module in sorted(modules, key=_natural_order, reverse=True):
         parts = modules[module]
-        if not _CLASSIFIERS & set(module.split(".")) or not {"weight", "kernel", "bias"} & set(
-            parts
-        ):
+        if not _CLASSIFIERS & set(module.split(".")):
             continue
         found = _classes(parts)
         if found is not None and not _is_normalised(module, modules, found):

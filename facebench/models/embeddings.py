@@ -37,7 +37,8 @@ class EmbeddingsModel(RecordedModel):
     extract_layers : str or list of str, optional
         The layers to read, by name or pattern; None is all of them.
     names : str or Path, optional
-        For .npy, which holds one array: a text file with the name of an image on each line.
+        For .npy, which holds one array: a text file with the name of an image on each line, or a
+        .csv table with a column of names.
     names_key : str, optional
         Under which key, variable or column the names are. None looks for 'images', 'image',
         'names', 'filename' and the like.

@@ -6,11 +6,24 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-__all__ = ["foreign_kind", "is_safetensors"]
+from facebench.errors import MissingWeightsError, WeightsError
+from facebench.utils.suggestions import did_you_mean_file
 
+__all__ = ["EXPORTED", "ONNX", "TORCHSCRIPT", "foreign_kind", "is_safetensors", "read_network"]
+
+ONNX = "ONNX"
+TORCHSCRIPT = "a TorchScript archive"
+EXPORTED = "a network of torch.export"
+# Which model reads them.
+_READERS = {ONNX: "onnx", TORCHSCRIPT: "torchscript", EXPORTED: "torch-export"}
 _HEAD = 1024
-_NETWORK = "a whole network in another format. Export its state dict in the framework it is from"
 _ARCHIVE = "Unpack it, and give the path of the file within"
+# Zip archives of torch.save and pickles; other kinds are told before.
+_CHECKPOINTS = (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+_CHECKPOINT = (
+    "a checkpoint: weights without their network",
+    "Export the network itself, or load the checkpoint into its architecture",
+)
 _BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
     (
         b"version https://git-lfs",
@@ -62,7 +75,7 @@ def foreign_kind(path: Path) -> tuple[str, str] | None:
         if head.startswith(beginning):
             return what, advice
     if head[4:8] == b"TFL3":
-        return "a TensorFlow Lite network", _NETWORK.partition(". ")[2]
+        return "a TensorFlow Lite network", "Export its state dict in the framework it is from"
     if head.startswith(b"PK\x03\x04"):
         return _kind_of_zip(path)
     if head[257:262] == b"ustar" or tarfile.is_tarfile(path):
@@ -71,8 +84,56 @@ def foreign_kind(path: Path) -> tuple[str, str] | None:
     if text is not None:
         return text
     if _is_onnx(head, path):
-        return f"ONNX, {_NETWORK.partition('. ')[0]}", _NETWORK.partition(". ")[2]
+        return f"{ONNX}, a whole network, not its weights alone", _use(ONNX)
     return None
+
+
+def _use(kind: str) -> str:
+    return f"Use it with 'model: {_READERS[kind]}'"
+
+
+def read_network(path: Path, kind: str) -> bytes:
+    """Read a file that holds a whole network.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    kind : {ONNX, TORCHSCRIPT, EXPORTED}
+        What it is expected to be.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    MissingWeightsError
+        If there is no such file.
+    WeightsError
+        If it is something else; the message says what.
+    """
+    if not path.is_file():
+        what = "is a folder, not a file" if path.is_dir() else "does not exist"
+        msg = (
+            f"The weights file {path} {what} (looked in {Path.cwd()}). Give 'weights' the path of "
+            f"the network's file.{did_you_mean_file(path)}"
+        )
+        raise MissingWeightsError(msg)
+    try:
+        found = foreign_kind(path)
+        content = path.read_bytes()
+        if found is None and (is_safetensors(path) or content[:2] in _CHECKPOINTS):
+            found = _CHECKPOINT
+    except OSError as error:
+        msg = f"The weights file {path} cannot be read: {error.strerror or error}."
+        raise WeightsError(msg) from error
+    if found is None or not found[0].startswith(kind):
+        what, advice = found or ("none that is known", "Give the path of the network's file")
+        name = {ONNX: "an ONNX network"}.get(kind, kind)
+        msg = f"The weights file {path} is not {name}: it is {what}. {advice}."
+        raise WeightsError(msg)
+    return content
 
 
 def _kind_of_zip(path: Path) -> tuple[str, str] | None:
@@ -82,8 +143,12 @@ def _kind_of_zip(path: Path) -> tuple[str, str] | None:
             # torch.load compares no checksums; torch.save can be told to write none, zeros then.
             checked = any(record.CRC for record in archive.infolist())
             damaged = archive.testzip() if checked else None
+            # Without its end, an archive passes for the last one that it holds.
+            is_inner = min((record.header_offset for record in archive.infolist()), default=0) > 0
     except Exception:
         # The reader raises whatever it meets: NotImplementedError, RuntimeError, zlib.error …
+        return "a damaged or incomplete zip archive", "Download it again"
+    if is_inner:
         return "a damaged or incomplete zip archive", "Download it again"
     if damaged is not None:
         return f"damaged, the checksum of {damaged!r:.100} in it is wrong", "Download it again"
@@ -91,16 +156,16 @@ def _kind_of_zip(path: Path) -> tuple[str, str] | None:
     inner = {name.partition("/")[2] for name in names}
     if "constants.pkl" in ends or any(name.startswith("code/") for name in inner):
         return (
-            "a TorchScript archive: a whole network, not its weights",
-            "Load it with torch.jit.load in _build_model, or save its state_dict()",
+            f"{TORCHSCRIPT}: a whole network, not its weights alone",
+            _use(TORCHSCRIPT),
         )
     if ".data/extern_modules" in inner:
         return "a torch.package, which holds code", "Save the state_dict() of its network"
-    if any("archive_format" in name for name in names):
-        return (
-            "a network of torch.export, not its weights",
-            "Load it with torch.export.load in _build_model, or save its state_dict",
-        )
+    if (
+        any("archive_format" in name for name in names)
+        or "serialized_exported_program.json" in ends
+    ):
+        return f"{EXPORTED}, not its weights alone", _use(EXPORTED)
     if "data.pkl" in ends:
         return None
     if names and all(name.endswith(".npy") for name in names):

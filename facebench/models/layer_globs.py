@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from facebench.errors import UnknownNameError
 
-__all__ = ["ALL", "BLOCKS", "ending_in", "expand_layers", "is_pattern"]
+__all__ = ["ALL", "BLOCKS", "ending_in", "expand_layers", "is_pattern", "matching"]
 
 ALL = "all"
 BLOCKS = "blocks"
@@ -87,6 +87,17 @@ def expand_layers(
             raise UnknownNameError(msg)
         wanted.update(found)
     return [name for name in names if name in wanted]
+
+
+def matching(pattern: str, names: Sequence[str]) -> list[str]:
+    """Find the names that match a glob as a whole: dots in them divide nothing.
+
+    Examples
+    --------
+    >>> matching("/layer1/*/Relu", ["/layer1/layer1.0/Relu", "/layer2/layer2.0/Relu"])
+    ['/layer1/layer1.0/Relu']
+    """
+    return [name for name in names if fnmatch.fnmatchcase(name, pattern)]
 
 
 def ending_in(pattern: str, names: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from facebench.errors import UnknownNameError
-from facebench.models.layer_globs import BLOCKS, ending_in, expand_layers, is_pattern
+from facebench.models.layer_globs import BLOCKS, ending_in, expand_layers, is_pattern, matching
 
 __all__ = ["by_pattern", "find_layers", "in_torchscript", "leaf_layers", "network_blocks"]
 
@@ -172,7 +172,8 @@ def _found(network: nn.Module, asked: Iterable[str]) -> list[tuple[str, bool]]:
         elif layer in names or not isinstance(layer, str):
             found.append((layer, True))
         elif is_pattern(layer):
-            found += [(name, False) for name in expand_layers(layer, called, leaves)]
+            flat = matching(layer, called) if getattr(network, "has_flat_names", False) else []
+            found += [(name, False) for name in flat or expand_layers(layer, called, leaves)]
         else:
             ends = ending_in(layer, called)
             found += [(name, True) for name in ends or [layer]]

@@ -276,7 +276,10 @@ class LayerRecorder:
         """Take a layer's output: what its hook is for."""
         if self._seen is not None:
             tensor = first_tensor(output)
-            self._seen[layer] = None if tensor is None else tensor.shape
+            shape = None if tensor is None else tensor.shape
+            # Of a module that runs several times, every output has to be of a batch.
+            if layer not in self._seen or not shape or shape[0] != self._batch_size:
+                self._seen[layer] = shape
             return
         self._fired[layer] += 1
         where = f"Layer {layer!r} of model {self._owner!r}"

@@ -158,6 +158,8 @@ def network_input(
     white = given.get("max_value", 1.0)
     if not _is_number(white) or white <= 0:
         _refuse("max_value", white, "a positive number: 1 or 255")
+    if any(value > white for value in given.get("mean", ())):
+        _refuse("mean", settings.get("mean"), f"at most 'max_value', the value of white: {white:g}")
     return NetworkInput(**given)
 
 

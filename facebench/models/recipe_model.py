@@ -91,8 +91,16 @@ class RecipeModel(BaseModel):
             msg = "'weights' and 'weights_path' are the same argument. Keep one of them."
             raise InputError(msg)
         weights = weights if weights is not None else weights_path
-        self.input = network_input(input or {}, network_input(self.recipe.input))
-        self.input_size = self.input.size
+        usual = network_input(self.recipe.input)
+        self.input = network_input(input or {}, usual)
+        self.input_size = usual.size
+        if self.input.size != usual.size and not self.recipe.any_size:
+            height, width = usual.size
+            msg = (
+                f"The 'size' in the 'input' of {self.recipe.name} must be {height} × {width}, the "
+                f"only one that its last layers take. Got {self.input.size} instead."
+            )
+            raise InputError(msg)
         self.weights_key = weights_key
         self.pretrained = pretrained
         # No seed changes a trained network: what is kept of it is found with any seed.

@@ -63,6 +63,8 @@ class Recipe:
         A class of another library with the same keys and shapes that computes something else.
     source, licence, sha256, published, protocol : str
         Where the weights are, and on which terms; digest of the file; numbers, and what they are.
+    any_size : bool
+        Whether the network takes images of any size.
     extra : str
         The extra of facebench that it needs.
     """
@@ -87,10 +89,11 @@ class Recipe:
     alike: tuple[str, ...] = ()
     taken_for: str = ""
     source: str = ""
-    licence: str = "not stated"
+    licence: str = "see there"
     sha256: str = ""
     published: str = ""
     protocol: str = ""
+    any_size: bool = False
     extra: str = ""
 
 
@@ -184,6 +187,7 @@ _VGGFACE2 = Recipe(
     head=("fc.",),
     classes=("fc.weight", 0),
     n_classes=(8631,),
+    any_size=True,
     source="https://github.com/cydonia999/VGGFace2-pytorch (from the authors' Caffe models)",
     protocol="IJB-B, TAR at FAR 0.01, pretrained on MS-Celeb-1M; github.com/ox-vgg/vgg_face2",
 )
@@ -199,6 +203,7 @@ _EDGEFACE = Recipe(
     source="https://github.com/otroshi/edgeface",
     licence="BSD-3-Clause",
     protocol=_TEN_FOLDS,
+    any_size=True,
     extra="timm",
 )
 
@@ -325,7 +330,9 @@ _ALL = (
         marker="last_linear.weight",
         head=("logits.",),
         classes=("logits.weight", 0),
+        any_size=True,
         source="https://github.com/timesler/facenet-pytorch",
+        licence="MIT",
         published="LFW 99.65 (VGGFace2, 8,631 classes), 99.05 (CASIA-WebFace, 10,575)",
         protocol="accuracy of the TensorFlow originals, github.com/davidsandberg/facenet",
     ),
@@ -363,6 +370,7 @@ _ALL = (
         marker="gdconv.depthwise.weight",
         width="conv3.weight",
         source="https://github.com/foamliu/MobileFaceNet",
+        licence="see there",
         published="LFW 99.48",
         protocol="accuracy at the best threshold for the same pairs",
     ),
@@ -404,6 +412,7 @@ _ALL = (
         head=("fc8.",),
         classes=("fc8.weight", 0),
         keys="vgg_face:KEYS",
+        any_size=True,
         source="https://www.robots.ox.ac.uk/~albanie/pytorch-models.html (vgg_face_dag)",
         published="LFW 98.95",
         protocol="accuracy, unrestricted, as the paper reports it",

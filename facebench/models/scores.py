@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from math import isfinite
 from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 import numpy as np
@@ -93,6 +94,12 @@ class ScoresModel(RecordedModel):
                 f"or 'similarity' (larger is more alike). Got {polarity!r} instead."
             )
             raise InputError(msg)
+        if isinstance(maximum, bool) or not _is_finite(maximum):
+            msg = (
+                "The 'maximum' parameter of ScoresModel must be a number, the largest similarity "
+                f"of the scale. Got {maximum!r} instead."
+            )
+            raise InputError(msg)
         super().__init__(name, [file])
         self.polarity = polarity
         self.maximum = float(maximum)
@@ -150,6 +157,12 @@ class ScoresModel(RecordedModel):
 
     def _as_distances(self, layer: str, scores: Float64Array) -> Float64Array:
         if self.polarity == "distance":
+            if n_negative := int((scores < 0).sum()):
+                _log.warning(
+                    "Model %r: %d of %d distances %r are below 0. Tasks that relate distances to "
+                    "each other, such as relative-difference, need a scale that begins at 0.",
+                    self.name, n_negative, scores.size, layer,
+                )  # fmt: skip
             return scores
         above = np.flatnonzero(scores > self.maximum + _ROUNDING * max(1.0, abs(self.maximum)))
         if above.size:
@@ -225,6 +238,10 @@ class ScoresModel(RecordedModel):
             )
             raise PairsError(msg)
         return np.array(rows, dtype=np.intp)
+
+
+def _is_finite(number: object) -> bool:
+    return isinstance(number, int | float | np.number) and isfinite(number)
 
 
 def _either_order(one: int, other: int) -> tuple[int, int]:

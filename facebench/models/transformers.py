@@ -259,15 +259,15 @@ class TransformersModel(HubModel):
         # A sequence of patches: whether each is one, and how many rows and columns there are.
         mask = inputs["pixel_attention_mask"][0].to(values)[:, None]
         shape = inputs["spatial_shapes"][0].to(values).expand(len(values), 2)
-        return torch.cat([values, mask, shape], dim=1)
+        return torch.cat([values, mask, shape], dim=1)[None]
 
     def _run(self, batch: torch.Tensor) -> Any:
         inputs: dict[str, Any] = {"pixel_values": batch}
-        if batch.ndim == 3:
+        if batch.shape[1] == 1:
             inputs = {
-                "pixel_values": batch[..., :-3],
-                "pixel_attention_mask": batch[..., -3].long(),
-                "spatial_shapes": batch[:, 0, -2:].long(),
+                "pixel_values": batch[:, 0, :, :-3],
+                "pixel_attention_mask": batch[:, 0, :, -3].long(),
+                "spatial_shapes": batch[:, 0, 0, -2:].long(),
             }
         if self.interpolate_pos_encoding:
             inputs["interpolate_pos_encoding"] = True
@@ -299,8 +299,8 @@ class TransformersModel(HubModel):
     def _mean(self, tokens: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
         if tokens.ndim == 4:
             return tokens.mean(dim=(2, 3))
-        if batch.ndim == 3:
-            mask = batch[..., -3:-2]
+        if batch.shape[1] == 1:
+            mask = batch[:, 0, :, -3:-2]
             return (tokens * mask).sum(dim=1) / mask.sum(dim=1)
         first = _tokens_named(self.model, (*_CLASS_TOKENS, *_OTHER_TOKENS))
         patches = tokens[:, first:]

@@ -35,13 +35,18 @@ _log = logging.getLogger(__name__)
 
 
 def set_eval(network: nn.Module) -> None:
-    """Switch a network to eval mode; one of torch.export stays in the mode it was exported in."""
+    """Switch a network to eval mode; what torch.export made stays in the mode of its export."""
     try:
         network.eval()
     except NotImplementedError:
         # Its graph has no other mode. Batch statistics and dropout in it are found by a run.
-        if not isinstance(network, torch.fx.GraphModule):
+        if isinstance(network, torch.fx.GraphModule):
+            return
+        if not any(isinstance(part, torch.fx.GraphModule) for part in network.modules()):
             raise
+        for part in network.children():
+            set_eval(part)
+        network.training = False
 
 
 def own_batch(model: BaseModel) -> torch.Tensor:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from facebench.errors import InputError
+from facebench.errors import InputError, ModelError
 from facebench.models.base import BaseModel
 
 __all__ = ["misnomer", "randomise", "takes", "untrained_copies", "untrained_copy"]
@@ -167,6 +167,12 @@ def randomise(model: BaseModel, seed: int) -> None:
         Which draw.
     """
     network = model.model.to("cpu")
+    if not any(True for _ in network.parameters()):
+        msg = (
+            f"{type(model).__name__} has no weights that could be drawn anew: an untrained copy of "
+            "it would be the same network. Make one from the code of the network."
+        )
+        raise ModelError(msg)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
         for module in network.modules():

@@ -68,6 +68,8 @@ def export_embeddings(
     images: Sequence[str],
     layers: Mapping[str, FloatArray],
     rows: Sequence[int],
+    *,
+    as_they_are: bool = False,
 ) -> None:
     """Write embeddings of a model, as `facebench.EmbeddingsModel` reads them.
 
@@ -79,9 +81,12 @@ def export_embeddings(
         The file's; 'npz' or 'parquet'.
     images, layers, rows
         See `facebench.data.embedding_files.write_embeddings`.
+    as_they_are : bool, default False
+        Whether a model that aligned other images took these as they are: the file goes to
+        ``Embeddings/as they are``.
     """
-    path = folder / _EMBEDDINGS_FOLDER / f"{safe_name(name)}.{suffix}"
-    write_embeddings(path, images, layers, rows)
+    place = folder / _EMBEDDINGS_FOLDER / ("as they are" if as_they_are else "")
+    write_embeddings(place / f"{safe_name(name)}.{suffix}", images, layers, rows)
 
 
 def unified_summary(

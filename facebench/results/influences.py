@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facebench.data.estimates import InfluenceKind
 from facebench.metrics.uncertainty.correlation_influence import (
@@ -23,9 +24,9 @@ from facebench.metrics.uncertainty.influence import (
     relative_difference_influence,
 )
 from facebench.metrics.uncertainty.proportions import (
+    FEW_ERRORS_NOTE,
     PROPORTIONS_NOTE,
     Proportion,
-    conservative_note,
     effective_counts,
     has_few_errors,
     jackknife_proportion,
@@ -147,8 +148,9 @@ def replicates_interval(measure: str, value: float, pairs: PairRows) -> dict[str
     how = f"jackknife by {by}, {made.units.size} groups, t quantiles"
     if share is None:
         found = made.interval(_SCALES.get(kind, "identity"))
-        if kind == "relative difference":
-            how += "; both means share images: conservative"
+        if kind == "relative difference" and _shares_members(pairs):
+            shared = "people" if by == "identity" else "images"
+            how += f"; both means share {shared}: conservative"
     else:
         genuine = np.asarray(pairs.labels)[used] == 1
         first, second = (side[used] for side in sides)
@@ -158,13 +160,14 @@ def replicates_interval(measure: str, value: float, pairs: PairRows) -> dict[str
         if kind == "accuracy":
             how += "; threshold chosen on the same pairs: conservative"
         elif has_few_errors(share, value, counts):
-            how += conservative_note([measure])
+            how += FEW_ERRORS_NOTE
     if np.isnan(found.low):
         return None
     return {"low": found.low, "high": found.high, "method": how}
 
 
-def _relative_influence(pairs: PairRows) -> Influence | None:
+def _is_first(pairs: PairRows) -> NDArray[np.bool_] | None:
+    """Tell which usable pairs are of the first of two groups; None where there are not two."""
     column = pairs.facts.group_column
     if column is None or column not in pairs.frame:
         return None
@@ -172,9 +175,26 @@ def _relative_influence(pairs: PairRows) -> Influence | None:
     names = list(dict.fromkeys(pairs.whole.frame[column]))
     if len(names) != 2:
         return None
-    used = pairs.usable
-    is_first = pairs.frame[column].to_numpy()[used] == names[0]
-    distances = pairs.distances[used]
+    return np.asarray(pairs.frame[column].to_numpy()[pairs.usable] == names[0])
+
+
+def _shares_members(pairs: PairRows) -> bool:
+    is_first = _is_first(pairs)
+    if is_first is None:
+        return False
+    _, *sides = pairs.members
+    first, second = (
+        np.concatenate([side[pairs.usable][chosen] for side in sides])
+        for chosen in (is_first, ~is_first)
+    )
+    return bool(np.isin(first, second).any())
+
+
+def _relative_influence(pairs: PairRows) -> Influence | None:
+    is_first = _is_first(pairs)
+    if is_first is None:
+        return None
+    distances = pairs.distances[pairs.usable]
     made = relative_difference_influence(distances[is_first], distances[~is_first])
     values = np.empty(distances.size)
     values[is_first] = made.values[: int(is_first.sum())]

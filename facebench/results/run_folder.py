@@ -223,7 +223,11 @@ class RunFolder:
                 "config": None if config is None else dict(config),
                 "seeds": dict(seeds or {}),
                 "models": {
-                    name: {"type": type(model).__name__, "shown": repr(model)}
+                    name: {
+                        "type": type(model).__name__,
+                        "shown": repr(model),
+                        **getattr(model, "facts", {}),
+                    }
                     for name, model in manager.models.items()
                 },
                 "tasks": {name: fact.as_dict() for name, fact in facts.items()},

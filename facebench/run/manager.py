@@ -672,7 +672,11 @@ class MultiModelTaskManager:
             note_failure(failures, model.name, error)
             return
         if self.export_embeddings is not None:
-            self._export_embeddings(model, tasks, images, embeddings, folder, number)
+            try:
+                with record.timed("export"):
+                    self._export_embeddings(model, tasks, images, embeddings, folder, number)
+            except Exception as error:
+                note_failure(failures, f"{model.name} / Embeddings", error)
         self._measure_tasks(
             model, tasks, images, request, embeddings, folder, failures, estimator, refused
         )
@@ -696,14 +700,15 @@ class MultiModelTaskManager:
                 if path in embeddings.row_of:
                     relative = name.path.relative_to(above).as_posix()
                     rows[relative] = embeddings.row_of[path]
-        # Of two passes, the second takes images that are aligned already as they are.
         exports.export_embeddings(
             folder,
-            f"{model.name}{' as they are' if number else ''}",
+            model.name,
             str(self.export_embeddings),
             list(rows),
             embeddings.layers,
             list(rows.values()),
+            # Of two passes, the second takes images that are aligned already as they are.
+            as_they_are=number > 0,
         )
 
     def _measure_tasks(
@@ -773,7 +778,8 @@ class MultiModelTaskManager:
         remarks[what] = failures.n_failed
         path = folder / FAILURES_FILE
         self._add_rows(path, failures.table, lambda: self.failures_to_process, model.name)
-        on_no_face = model.on_no_face or self.on_no_face
+        own = model.on_no_face if isinstance(model, BaseModel) else None
+        on_no_face = own or self.on_no_face
         failures.refuse(on_no_face)
         for sentence in failures.differing:
             _log.warning("%s", sentence)

@@ -174,7 +174,11 @@ def spelled_counts(counts: Mapping[str, int]) -> str:
 
 def has_our_schema(connection: sqlite3.Connection) -> bool:
     """Tell whether the tables are those of `SCHEMA`, to the letter."""
-    return _definitions(connection) == _our_definitions()
+    try:
+        return _definitions(connection) == _our_definitions()
+    except UnicodeDecodeError:
+        # A damaged name, in the schema or in SQLite's message about it.
+        return False
 
 
 def convert_first_format(connection: sqlite3.Connection) -> None:

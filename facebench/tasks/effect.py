@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facebench.columns import CI_METHOD, MODEL, UNDEFINED
+from facebench.columns import CI_HIGH, CI_LOW, CI_METHOD, MODEL, UNDEFINED
 from facebench.data.identity import IdentitySource
 from facebench.errors import InputError
 from facebench.figures.plot_helper import PlotHelper
@@ -292,7 +293,7 @@ class EffectTask(RoundedTask):
             row["Threshold"] = cells.threshold
             row["Threshold From"] = "given" if self.threshold is not None else "same pairs"
         row["Distance Metric"] = self.distance_metric_name
-        row[CI_METHOD] = self._ci_method + conservative_note(few_errors)
+        row[CI_METHOD] = self._ci_method + conservative_note(few_errors) + _without_spread(row)
         row.update(count_columns(self._all_pairs, self._members, cells.distances))
         return pd.DataFrame([row])
 
@@ -409,3 +410,10 @@ class EffectTask(RoundedTask):
                 performances, effects, output_dir, "effect_over_layers",
                 label=f"Difference in {self.measure_name}",
             )  # fmt: skip
+
+
+def _without_spread(row: Mapping[str, Any]) -> str:
+    """Say which intervals have no width since all people are alike; empty if there are none."""
+    ends = [(name.removesuffix(CI_LOW), low) for name, low in row.items() if name.endswith(CI_LOW)]
+    alike = [name for name, low in ends if low == row[f"{name}{CI_HIGH}"]]
+    return f"; no width, as all people are alike: {', '.join(alike)}" if alike else ""

@@ -42,7 +42,7 @@ from facebench.tasks.shared.labelled_pairs import (
     jackknife_note,
 )
 from facebench.tasks.shared.pair_groups import GROUP_COLUMNS, Groups, groups_of_pairs
-from facebench.tasks.shared.rate_measures import columns_of
+from facebench.tasks.shared.rate_measures import columns_of, missing_note
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import Float64Array, MetricFunction, StrPath
 
@@ -238,7 +238,9 @@ class GroupErrorTask(RoundedTask):
                 row.update(measured.fairness(self._groups, n_draws=self._n_draws, seed=self._seed))
                 row["Pairs Without Group"] = int(np.count_nonzero(~self._known))
                 few_errors += measured.few_errors_in(self._groups)
-            rows.append({**row, **self._context(cell, threshold, distances, few_errors)})
+            context = self._context(cell, threshold, distances)
+            context[CI_METHOD] += conservative_note(few_errors) + missing_note(found)
+            rows.append({**row, **context})
         return pd.DataFrame(rows)
 
     def _measured(self, distances: Float64Array) -> tuple[float, GroupMeasures]:
@@ -270,9 +272,7 @@ class GroupErrorTask(RoundedTask):
         _, measured = self._measured(distances)
         return JackknifeReplicates(self._members.by, digest, measured.left_out(self._cells, groups))
 
-    def _context(
-        self, cell: Cell, threshold: float, distances: Float64Array, few_errors: list[str]
-    ) -> dict[str, str | float]:
+    def _context(self, cell: Cell, threshold: float, distances: Float64Array) -> dict[str, Any]:
         labels = self._labels[cell.chosen]
         members = SamplingUnits(
             self._members.by, self._members.first[cell.chosen], self._members.second[cell.chosen]
@@ -283,8 +283,7 @@ class GroupErrorTask(RoundedTask):
             "Threshold From": chosen_from,
             "Distance Metric": self.distance_metric_name,
             CI_METHOD: jackknife_note(members, cell.people)
-            + (_FAIRNESS_NOTE if cell.condition == ALL_GROUPS else "")
-            + conservative_note(few_errors),
+            + (_FAIRNESS_NOTE if cell.condition == ALL_GROUPS else ""),
             "Genuine Pairs": int(labels.sum()),
             "Impostor Pairs": int((1 - labels).sum()),
             **count_columns(self._all_pairs[cell.chosen], members, distances[cell.chosen]),

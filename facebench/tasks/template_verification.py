@@ -29,7 +29,12 @@ from facebench.tasks.measures import Measure
 from facebench.tasks.shared.distance_metric import DistanceMetric
 from facebench.tasks.shared.image_tables import read_image_table
 from facebench.tasks.shared.labelled_pairs import SamplingUnits, jackknife_note
-from facebench.tasks.shared.rate_measures import columns_of, rate_measures, tar_columns
+from facebench.tasks.shared.rate_measures import (
+    columns_of,
+    missing_note,
+    rate_measures,
+    tar_columns,
+)
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import Float64Array, FloatArray, MetricFunction, StrPath
 
@@ -264,7 +269,9 @@ class TemplateVerificationTask(EmbeddingTask):
         }
         context = {
             "Distance Metric": self.distance_metric_name,
-            CI_METHOD: jackknife_note(people, groups) + conservative_note(report.few_errors),
+            CI_METHOD: jackknife_note(people, groups)
+            + conservative_note(report.few_errors)
+            + missing_note(report.measures),
             N_PAIRS: len(items_df),
             "Templates": int(pd.unique(items_df[list(_SIDES)].to_numpy().ravel()).size),
             N_IMAGES: len(set(self.images)),

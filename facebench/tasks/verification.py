@@ -42,7 +42,12 @@ from facebench.tasks.shared.labelled_pairs import (
     jackknife_note,
     stratified_folds,
 )
-from facebench.tasks.shared.rate_measures import columns_of, rate_measures, tar_columns
+from facebench.tasks.shared.rate_measures import (
+    columns_of,
+    missing_note,
+    rate_measures,
+    tar_columns,
+)
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import Float64Array, MetricFunction, StrPath
 
@@ -302,7 +307,8 @@ class VerificationTask(RoundedTask):
             "Threshold From": "other folds",
             "Folds": self._fold_note,
             CI_METHOD: jackknife_note(self._members, self._leave_out[0])
-            + conservative_note(report.few_errors),
+            + conservative_note(report.few_errors)
+            + missing_note(report.measures),
             **count_columns(self._all_pairs, self._members, distances),
         }
 

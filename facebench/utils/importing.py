@@ -283,7 +283,7 @@ def _hidden(folders: list[Path]) -> dict[str, ModuleType]:
     """Find the loaded modules, not installed ones, that these folders have under the same names."""
     loaded = {name.partition(".")[0] for name in sys.modules}
     shadowed = set()
-    for top in loaded - sys.stdlib_module_names - {"facebench"}:
+    for top in loaded & _modules_in(folders) - sys.stdlib_module_names - {"facebench"}:
         module = sys.modules.get(top)
         if module is None or _is_installed(module):
             continue
@@ -291,6 +291,12 @@ def _hidden(folders: list[Path]) -> dict[str, ModuleType]:
         if here is not None and here not in _places_of(module):
             shadowed.add(top)
     return {name: part for name, part in sys.modules.items() if name.partition(".")[0] in shadowed}
+
+
+def _modules_in(folders: list[Path]) -> set[str]:
+    """List what may be the name of a module in one of the folders."""
+    entries = [entry for place in folders if place.is_dir() for entry in place.iterdir()]
+    return {entry.name.removesuffix(".py") for entry in entries}
 
 
 def _stands_in(folder: Path, top: str) -> Path | None:

@@ -5,18 +5,30 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
+from facebench.experiment.registry import MODELS
+from facebench.models import recipe_model
+from facebench.models.architectures import cvlface_vit, vgg_face
 from facebench.models.base import BaseModel
 from facebench.models.clip import CLIPModel
 from facebench.models.dino import DinoModel
 from facebench.models.dlib_resnet import DlibResNetModel
+from facebench.models.onnx import OnnxModel
+from facebench.models.recipes import RECIPES
+from facebench.models.timm import TimmModel
+from facebench.models.torch_export import ExportedModel
+from facebench.models.torchscript import TorchScriptModel
+from facebench.models.torchvision import TorchvisionModel
+from facebench.models.transformers import TransformersModel
 from facebench.models.vgg16 import Vgg16Model
 from facebench.testing import MODEL_CHECKS, Check, ModelCase
+from support import whole_networks
 
 
 class UserModel(BaseModel):
@@ -83,6 +95,40 @@ def clip_case(folder_name: str) -> Callable[[pytest.FixtureRequest], Case]:
     return case
 
 
+def timm_case(_request: pytest.FixtureRequest) -> Case:
+    pytest.importorskip("timm")
+    return Case(
+        lambda layers=None: TimmModel("timm", "test_resnet", None, layers, pretrained=False),
+        ["conv1", "layer1.0", "layer2", "global_pool", "fc"],
+        160,
+        96,
+    )
+
+
+def torchvision_case(_request: pytest.FixtureRequest) -> Case:
+    return Case(
+        lambda layers=None: TorchvisionModel(
+            "torchvision", "shufflenet_v2_x0_5", None, layers, pretrained=False
+        ),
+        ["conv1", "maxpool", "stage2.0", "conv5", "fc"],
+        224,
+        1024,
+    )
+
+
+def transformers_case(pooling: str, outputs: int) -> Callable[[pytest.FixtureRequest], Case]:
+    def case(request: pytest.FixtureRequest) -> Case:
+        folder = request.getfixturevalue("dino_registers_folder")
+        return Case(
+            lambda layers=None: TransformersModel("transformers", folder, layers, pooling=pooling),
+            ["embeddings", "encoder.layer.0", "encoder.layer.1.norm1", "layernorm"],
+            28,
+            outputs,
+        )
+
+    return case
+
+
 def dlib_case(align: bool) -> Callable[[pytest.FixtureRequest], Case]:
     def case(_request: pytest.FixtureRequest) -> Case:
         if importlib.util.find_spec("face_recognition_models") is None:
@@ -97,6 +143,61 @@ def dlib_case(align: bool) -> Callable[[pytest.FixtureRequest], Case]:
     return case
 
 
+def file_case(
+    model: type[BaseModel], save: Callable[..., Path], name: str, layers: list[str]
+) -> Callable[[pytest.FixtureRequest], Case]:
+    def case(request: pytest.FixtureRequest) -> Case:
+        path = save(request.getfixturevalue("tmp_path") / name)
+        make: Any = model
+        return Case(
+            lambda layers=None: make(name, path, layers, input=whole_networks.INPUT),
+            layers,
+            whole_networks.SIZE,
+            16,
+        )
+
+    return case
+
+
+def recipe_case(
+    name: str, layers: list[str], size: int = 112, outputs: int = 512
+) -> Callable[[pytest.FixtureRequest], Case]:
+    def case(_request: pytest.FixtureRequest) -> Case:
+        extra = RECIPES[name].extra
+        if extra and importlib.util.find_spec(extra) is None:
+            pytest.skip(f"{extra} is not installed")
+        cls = MODELS.get(name)
+        return Case(
+            lambda layers=None: cls(name, extract_layers=layers, pretrained=False, device="cpu"),
+            layers,
+            size,
+            outputs,
+        )
+
+    return case
+
+
+def vgg_face_case(request: pytest.FixtureRequest) -> Case:
+    tiny = request.getfixturevalue("tiny_vgg16")
+    request.getfixturevalue("monkeypatch").setattr(vgg_face, "vgg16", tiny)
+    layers = ["features.0", "features.30", "classifier.0", "classifier.5"]
+    return recipe_case("vgg-face", layers, 224, 12)(request)
+
+
+def cvlface_vit_case(request: pytest.FixtureRequest) -> Case:
+    """Take a smaller transformer of the same layers."""
+    patch = request.getfixturevalue("monkeypatch").setattr
+    patch(cvlface_vit, "_PATCH", 28)
+    patch(cvlface_vit, "_N_PATCHES", 16)
+    patch(
+        recipe_model,
+        "build_network",
+        lambda _recipe: cvlface_vit.cvlface_vit(2, heads=8, mlp_ratio=1),
+    )
+    layers = ["patch_embed", "blocks.0", "blocks.1.attn", "norm", "feature.1"]
+    return recipe_case("cvlface-vit-base", layers)(request)
+
+
 CASES = {
     "user": user_case,
     "vgg16": vgg_case,
@@ -105,8 +206,32 @@ CASES = {
     "dino-tokens": dino_case("tokens", 16 * 5),
     "clip": clip_case("clip_folder"),
     "clip-vision": clip_case("clip_vision_folder"),
+    "timm": timm_case,
+    "torchvision": torchvision_case,
+    "transformers-mean": transformers_case("mean", 16),
+    "transformers-tokens": transformers_case("tokens", 16 * 8),
     "dlib": dlib_case(align=False),
     "dlib-aligned": dlib_case(align=True),
+    "onnx": file_case(
+        OnnxModel,
+        whole_networks.save_onnx,
+        "net.onnx",
+        ["/relu/Relu_output_0", "/layer1/layer1.1/Add_1_output_0"],
+    ),
+    "torchscript": file_case(
+        TorchScriptModel, whole_networks.save_script, "net.pt", whole_networks.LAYERS
+    ),
+    "torch-export": file_case(
+        ExportedModel, whole_networks.save_exported, "net.pt2", whole_networks.LAYERS
+    ),
+    "adaface": recipe_case("adaface-ir18", ["input_layer", "body.0", "body.7.res_layer.3"]),
+    "cvlface-vit": cvlface_vit_case,
+    "edgeface": recipe_case("edgeface-xxs", ["stem", "stages.1.blocks.0", "head.norm"]),
+    "facenet": recipe_case("facenet", ["conv2d_1a", "mixed_6a", "block8", "last_bn"], 160),
+    "iresnet": recipe_case("iresnet18", ["bn1", "layer2.1", "layer4.0.bn3", "fc", "features"]),
+    "mobilefacenet": recipe_case("mobilefacenet", ["conv1", "conv_3.model.0", "conv_6_dw", "bn"]),
+    "vgg-face": vgg_face_case,
+    "vggface2": recipe_case("vggface2-senet50", ["maxpool", "layer1.0", "layer4"], 224, 2048),
 }
 
 

@@ -24,14 +24,17 @@ from facebench import (
     compare_models,
     load_run,
 )
+from facebench.data.made_stimuli import MadeFolder, MadeImages
 from facebench.errors import ConfigError, InputError, MissingImageError, PairsError
 from facebench.experiment.building import build_experiment, image_files
 from facebench.experiment.config import load_config
 from facebench.experiment.digest import experiment_digest
 from facebench.experiment.execution import run_experiment
 from facebench.results.report.run_page import write_report
+from facebench.run import manager as manager_module
 from facebench.run.embeddings_file import embed_folder
 from support import runs
+from support.aligner import Aligner, write_images
 from support.embedding_files import SUFFIXES, write_file
 
 PAGE = (Path(__file__).parents[2] / "docs" / "embeddings_and_scores.md").read_text("utf-8")
@@ -227,6 +230,50 @@ class TestRoundTrip:
             MultiModelTaskManager(
                 EmbeddingsModel("m", tmp_path / "x.npz"), tasks(), cache_dir=None
             ).plan()
+
+    def test_a_model_that_aligns_some_tasks_only(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One image, aligned and as it is, has two files."""
+        write_images(tmp_path, [f"{n}.png" for n in range(4)], set())
+        (tmp_path / "pairs.csv").write_text("img1,img2,same\n0.png,1.png,1\n2.png,3.png,0\n")
+        made = MadeImages(4, 4, (MadeFolder(Path("set"), True, None, frozenset()),))
+        monkeypatch.setattr(
+            manager_module,
+            "made_by_task",
+            lambda images: {"as made": made, "photographs": MadeImages(0, 4, ())},
+        )
+        tasks = [
+            AccuracyTask(name, tmp_path / "pairs.csv", tmp_path, true_label="same")
+            for name in ("photographs", "as made")
+        ]
+        manager = MultiModelTaskManager(
+            Aligner(), tasks, cache_dir=None, num_workers=0, export_embeddings="npz"
+        )
+        run(manager, tmp_path / "out")
+        for task, place in (("photographs", "."), ("as made", "as they are")):
+            file = tmp_path / "out" / "Embeddings" / place / "aligner.npz"
+            model = EmbeddingsModel("aligner", file)
+            [own] = [one for one in tasks if one.name == task]
+            again = run(MultiModelTaskManager(model, own, cache_dir=None), tmp_path / "again")
+            one, other = (
+                m.model_task_distances_dfs["aligner"][task]["model_computed_distance"].tolist()
+                for m in (manager, again)
+            )
+            assert one == other
+
+    def test_embeddings_that_cannot_be_written_cost_only_themselves(self, tmp_path: Path) -> None:
+        world = runs.make_world(tmp_path)
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "Embeddings").write_text("in the way", encoding="utf-8")
+        manager = MultiModelTaskManager(
+            network_named("net"), runs.tasks(world), cache_dir=None, num_workers=0,
+            export_embeddings="parquet",
+        )  # fmt: skip
+        with pytest.raises(Exception, match="Embeddings") as caught:
+            run(manager, tmp_path / "out")
+        assert any("net / Embeddings" in note for note in caught.value.__notes__)
+        assert set(manager.estimates) == {"verify", "rate"}
 
 
 def network_named(name: str) -> runs.Net:

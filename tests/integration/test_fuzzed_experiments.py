@@ -153,4 +153,5 @@ def test_no_seeds_and_the_same_twice(validated):
 )
 def test_models_that_are_not_there(validated, name, version):
     keys = {"clip": "version", "dinov2": "version", "vgg16": "weights", "dlib-resnet": "weights"}
+    keys |= {"embeddings": "file", "scores": "file"}
     assert_clear(validated(model={"model": name, keys.get(name, "kind"): version}))

@@ -29,10 +29,22 @@ def test_examples_run(page, tmp_path, monkeypatch):
     exec(compile(runnable, page, "exec"), {"__name__": "readme"})
 
 
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, REPOSITORY / f"docs/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_models_are_those_of_today(monkeypatch):
+    monkeypatch.syspath_prepend(REPOSITORY / "docs")
+    tables = script("models_table")
+    text = tables.PAGE.read_text(encoding="utf-8")
+    assert text == tables.filled(text), "run: python docs/models_table.py"
+
+
 def test_prompts_hold_the_current_base_classes():
-    spec = importlib.util.spec_from_file_location("fill", REPOSITORY / "docs/fill_readme.py")
-    fill = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(fill)
+    fill = script("fill_readme")
     text = fill.README.read_text(encoding="utf-8")
     assert text == fill.filled(text), "run: python docs/fill_readme.py"
     assert "class BaseModel(ABC):" in text

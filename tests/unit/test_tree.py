@@ -40,7 +40,9 @@ ELSEWHERE = {
     "metrics/uncertainty/rating_resamples": "unit/metrics/ratings/test_pairs.py",
     "models/aligning": "integration/test_on_no_face.py",
     "models/hub": "unit/models/test_dino.py",
+    "models/onnx_*": "unit/models/test_onnx.py",
     "models/options": "unit/models/test_views.py",
+    "models/tapped": "unit/models/test_torch_export.py",
     "models/trials": "unit/models/test_base.py",
     "parity/outcome": "unit/parity/test_grid_rules.py",
     # Of whole runs: what tasks and models are told is seen in the distances.

@@ -8,7 +8,8 @@ from 0 or 1: ``fc7_0, fc7_1, …`` or ``v1, v2, …``; columns that are called 0
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ from facebench.errors import InputError, PairsError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["read_parquet", "read_text"]
+__all__ = ["read_names", "read_parquet", "read_text"]
 
 _NUMBERED = re.compile(r"(?P<layer>.*?)[._\-\[ ]?(?P<number>\d+)\]?", re.DOTALL)
 _DEFAULT = "default"
@@ -150,32 +151,56 @@ def _read_columns(path: Path, columns: list[str]) -> NDArray[Any]:
 
 def read_text(path: Path, names_key: str | None) -> Content:
     """Read a table of text, separated by commas, tabs or semicolons."""
-    try:
-        rows = csv_rows(path)
-        header = next(rows, None)
-        if header is None:
-            msg = f"{path} is empty. It needs a header that names its columns."
-            raise InputError(msg)
-        names = header.cells
-        _refuse_no_header(path, names)
-        _refuse_twice(path, [name for name in dict.fromkeys(names) if names.count(name) > 1])
+    with _told(path):
+        names, rows = _header_and_rows(path)
         wide = _numbered(path, names)
         numbered = {name for columns in wide.values() for name in columns}
         others = [name for name in names if name not in numbered]
-        known = [name for name in others if name.casefold() in NAME_KEYS]
-        key = the_name_key(path, known or others, names_key)
+        key = _name_column(path, others, names_key)
         places = [names.index(name) for columns in wide.values() for name in columns]
         images, vectors = _cells(path, rows, names, names.index(key), places)
-    except PairsError as error:
-        raise InputError(str(error)) from error
-    except OSError as error:
-        raise unreadable(path, "the table", error) from error
     arrays, first = {}, 0
     for layer, columns in wide.items():
         part = vectors[:, first : first + len(columns)]
         arrays[layer] = StoredArray(part.shape, partial(np.asarray, part))
         first += len(columns)
     return Content(images, arrays, [name for name in others if name not in (key, "")])
+
+
+def read_names(path: Path, names_key: str | None) -> list[str]:
+    """Read the names alone of a table of text."""
+    with _told(path):
+        names, rows = _header_and_rows(path)
+        key = _name_column(path, names, names_key)
+        return _cells(path, rows, names, names.index(key), [])[0]
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Say in a sentence what is wrong with a table of text."""
+    try:
+        yield
+    except PairsError as error:
+        raise InputError(str(error)) from error
+    except OSError as error:
+        raise unreadable(path, "the table", error) from error
+
+
+def _header_and_rows(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    rows = csv_rows(path)
+    header = next(rows, None)
+    if header is None:
+        msg = f"{path} is empty. It needs a header that names its columns."
+        raise InputError(msg)
+    names = header.cells
+    _refuse_no_header(path, names)
+    _refuse_twice(path, [name for name in dict.fromkeys(names) if names.count(name) > 1])
+    return names, rows
+
+
+def _name_column(path: Path, names: Sequence[str], names_key: str | None) -> str:
+    known = [name for name in names if name.casefold() in NAME_KEYS]
+    return the_name_key(path, known if known and names_key is None else names, names_key)
 
 
 def _cells(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from facebench.data.embedding_files.columns import read_parquet, read_text
+from facebench.data.embedding_files.columns import read_names, read_parquet, read_text
 from facebench.data.embedding_files.hdf5 import read_hdf5
 from facebench.data.embedding_files.matlab import read_mat
 from facebench.data.embedding_files.numpy_arrays import read_npy, read_npz, text_array
@@ -43,7 +43,8 @@ def open_embeddings(
         array, it has the images' names under 'images', 'image', 'names', 'filename' or the like,
         and an array [images, features] of numbers for each layer.
     names : str or Path, optional
-        For .npy: the images' names, in a text file with one on each line, or as .npy of text.
+        For .npy: the images' names, in a text file with one on each line, in a column of a .csv or
+        .tsv table, or as .npy of text.
     names_key : str, optional
         The key, variable or column of the names, if it is called otherwise.
     images_in : {'rows', 'columns'}, optional
@@ -74,7 +75,7 @@ def open_embeddings(
         )
         raise InputError(msg)
     if names is not None:
-        content = read_npy(path, _listed_names(the_file(names, "names")))
+        content = read_npy(path, _listed_names(the_file(names, "names"), names_key))
     elif suffix in _READERS:
         content = _READERS[suffix](path, names_key)
     else:
@@ -100,9 +101,12 @@ def the_file(path: StrPath, parameter: str) -> Path:
     return file
 
 
-def _listed_names(path: Path) -> list[str]:
-    if path.suffix.lower() == ".npy":
+def _listed_names(path: Path, names_key: str | None) -> list[str]:
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
         return text_array(path)
+    if suffix in (".csv", ".tsv"):
+        return read_names(path, names_key)
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:

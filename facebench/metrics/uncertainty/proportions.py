@@ -19,6 +19,7 @@ from facebench.metrics.uncertainty.spread import FEWEST_UNITS, Replicates
 from facebench.types import FloatArray, IntArray
 
 __all__ = [
+    "FEW_ERRORS_NOTE",
     "PROPORTIONS_NOTE",
     "EffectiveCounts",
     "Proportion",
@@ -40,6 +41,7 @@ _ROUNDING = 1e-9
 # How it is told in results.
 PROPORTIONS_NOTE = "; score intervals next to 0 and 1"
 
+FEW_ERRORS_NOTE = "; few errors: conservative"
 # Below this many errors their spread is not known.
 _FEW_ERRORS = 10
 
@@ -290,7 +292,7 @@ def conservative_note(measures: Sequence[str]) -> str:
     >>> conservative_note(["AUC", "TAR@FAR=0.1"]), conservative_note([])
     ('; few errors: conservative (AUC, TAR@FAR=0.1)', '')
     """
-    return f"; few errors: conservative ({', '.join(measures)})" if measures else ""
+    return f"{FEW_ERRORS_NOTE} ({', '.join(measures)})" if measures else ""
 
 
 def jackknife_proportion(

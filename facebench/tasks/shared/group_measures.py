@@ -227,7 +227,9 @@ class GroupMeasures:
         return [
             name
             for name, share in _SHARES.items()
-            if name in found and has_few_errors(share, found[name].value, counts)
+            if name in found
+            and np.isfinite(found[name].value)
+            and has_few_errors(share, found[name].value, counts)
         ]
 
     def few_errors_in(self, groups: list[Cell]) -> list[str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from facebench.columns import CI_HIGH, CI_LOW
 from facebench.metrics.conditions import ConditionEstimate
 from facebench.metrics.verification_report import Estimate, TarEstimate
 from facebench.tasks.measures import Measure
 
-__all__ = ["columns_of", "rate_measures", "tar_columns"]
+__all__ = ["columns_of", "missing_note", "rate_measures", "tar_columns"]
 
 
 def rate_measures(far: Sequence[float], *, headline: bool = False) -> tuple[Measure, ...]:
@@ -59,3 +61,16 @@ def tar_columns(tar: Sequence[TarEstimate]) -> dict[str, float]:
         row[f"{name} Achieved FAR"] = found.far
         row.update(columns_of(f"{name} Threshold", found.threshold))
     return row
+
+
+def missing_note(found: Mapping[str, Estimate]) -> str:
+    """Say which numbers have no interval, and why; empty if all have one."""
+    names = [
+        name
+        for name, estimate in found.items()
+        if np.isfinite(estimate.value) and np.isnan(estimate.interval.low)
+    ]
+    if not names:
+        return ""
+    why = "fewer than three people or images, or not defined without one of them"
+    return f"; no interval for {', '.join(names)}: {why}"

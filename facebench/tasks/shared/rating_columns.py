@@ -187,6 +187,8 @@ def remarks_on(rated: RatedPairs, found: RatingComparison, distances: Float64Arr
             remarks.append(f"{flat} of {n_raters} raters have no ceiling (constant, or too few)")
         if rated.ceiling.lower <= 0:
             remarks.append("raters do not agree, so there is no share of the ceiling")
+        elif rated.ceiling_intervals()[0].low <= 0:
+            remarks.append("the ceiling may be zero, so that shares of it are uncertain")
     if rated.n_images < 3:
         remarks.append(f"{rated.n_images} images are too few for intervals and permutations")
     elif not rated.resamples and rated.units.most:

@@ -52,9 +52,16 @@ from facebench.models import (
     ensemble,
     hub,
     layers,
+    onnx,
+    onnx_engine,
+    onnx_graph,
     options,
     recipe_matching,
+    script_graph,
+    tapped,
     timm,
+    torch_export,
+    torchscript,
     torchvision,
     transformers,
     vgg16,
@@ -268,6 +275,49 @@ def dlib_model() -> list[float]:
     return [*some(batch), *some(model.get_output(batch)["default"])]
 
 
+def tapped_network() -> list[float]:
+    class Doubling:
+        fingerprint = "doubling"
+
+        def run(self, batch: torch.Tensor, taps: Any) -> list[Any]:
+            return [batch.mean((2, 3)), *(batch.amax((2, 3)) for _ in taps)]
+
+        def to(self, device: torch.device) -> None:
+            pass
+
+    found: list[float] = []
+
+    def keep(_module: nn.Module, _inputs: Any, value: torch.Tensor) -> None:
+        found.extend(some(value))
+
+    for at_once in (None, 1, 2):
+        network = tapped.TappedNetwork(Doubling(), {"tap": "Max"}, at_once)
+        network.tap.register_forward_hook(keep)
+        found += some(network(model_input(8).repeat(3, 1, 1, 1)))
+    return found
+
+
+def tiny_onnx() -> list[float]:
+    from onnx import TensorProto, helper, save
+
+    def described(name: str, sides: list[Any]) -> Any:
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, sides)
+
+    nodes = [helper.make_node("GlobalMaxPool", ["x"], ["max"])]
+    nodes.append(helper.make_node("Flatten", ["max"], ["out"]))
+    inputs, outputs = [described("x", ["n", 3, 24, 24])], [described("out", ["n", 3])]
+    made = helper.make_model(
+        helper.make_graph(nodes, "tiny", inputs, outputs),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        save(made, Path(folder, "tiny.onnx"))
+        model = onnx.OnnxModel("tiny", Path(folder, "tiny.onnx"), ["max", "out"], device="cpu")
+    outputs = model.get_output(model.preprocess(waves())[None])
+    return [*some(outputs["max"]), *some(outputs["out"])]
+
+
 def recipe_model() -> list[float]:
     cls = MODELS.get("mobilefacenet")
     model = cls("it", pretrained=False, input={"channels": "rgb"}, device="cpu")
@@ -418,6 +468,22 @@ PARTS: dict[str, tuple[list[Any], Callable[[], list[float]]]] = {
         [views.through_views, views._crops, views._mean, options.ModelOptions._through_views],
         viewed,
     ),
+    tapped.Tap.outputs_version: ([tapped.Tap], nothing),
+    tapped.TappedNetwork.outputs_version: (
+        [tapped.TappedNetwork.forward, tapped._joined], tapped_network,
+    ),
+    tapped.TappedModel.outputs_version: (
+        [tapped.TappedModel._default_preprocess, tapped.TappedModel._forward], nothing,
+    ),
+    onnx.OnnxModel.outputs_version: (
+        [onnx_engine.OnnxEngine._run, onnx_engine.OnnxEngine._made, onnx_graph._mend_blocks],
+        tiny_onnx,
+    ),
+    torch_export.ExportedModel.outputs_version: ([torch_export._ExportedEngine.run], nothing),
+    torchscript.TorchScriptModel.outputs_version: (
+        [torchscript._ScriptEngine._with_layers, script_graph._Walk, script_graph._run_node],
+        nothing,
+    ),
     dlib_network.ChannelAffine.outputs_version: ([dlib_network.ChannelAffine], nothing),
     dlib_network.PaddedSum.outputs_version: (
         [dlib_network.PaddedSum, dlib_network._pad_to], nothing,
@@ -526,7 +592,10 @@ def test_everything_that_declares_a_version_is_recorded() -> None:
     assert declared == set(PARTS) == set(recorded())
 
 
-FAMILIES = [base, clip, dino, timm, torchvision, transformers, vgg16, dlib_network]
+FAMILIES = [
+    *(base, clip, dino, onnx, tapped, timm, torch_export, torchscript, torchvision, transformers),
+    *(vgg16, dlib_network),
+]
 
 
 @pytest.mark.parametrize("module", [*FAMILIES, *ARCHITECTURES])

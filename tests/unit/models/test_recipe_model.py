@@ -192,6 +192,12 @@ class TestInput:
         with pytest.raises(InputError, match="no key 'chanels'"):
             make(weights=small_file, input={"chanels": "rgb"})
 
+    def test_sizes_that_the_network_cannot_take_are_refused(self):
+        with pytest.raises(InputError, match=r"must be 112 × 112.*\(96, 96\)"):
+            make(pretrained=False, input={"size": 96})
+        model = make("facenet", pretrained=False, input={"size": 112})
+        assert model.get_output(torch.zeros(1, 3, 112, 112))["default"].shape == (1, 512)
+
     def test_every_setting_counts_in_the_fingerprint(self, tmp_path, small_file):
         def fingerprint(**options):
             found = model_fingerprint(make(**options))
@@ -205,12 +211,12 @@ class TestInput:
         changed = [
             fingerprint(weights=small_file, input={key: value})
             for key, value in {
-                "channels": "rgb", "mean": 0.4, "std": 0.4, "max_value": 255, "size": 96,
+                "channels": "rgb", "mean": 0.4, "std": 0.4, "max_value": 255,
                 "interpolation": "bicubic", "resize": 128,
             }.items()
         ]  # fmt: skip
         changed += [fingerprint(pretrained=False), fingerprint(pretrained=False, seed=1)]
-        assert len({plain.layer_key("default"), *(c.layer_key("default") for c in changed)}) == 10
+        assert len({plain.layer_key("default"), *(c.layer_key("default") for c in changed)}) == 9
 
     def test_recipes_of_the_same_weights_have_other_keys(self, tmp_path):
         torch.save(published_state("iresnet18"), tmp_path / "w.pth")

@@ -59,6 +59,9 @@ def test_polarity_and_scale(tmp_path: Path, caplog: pytest.LogCaptureFixture) ->
     percent = TABLE.replace("0.9", "90").replace("0.2", "20")
     with pytest.raises(InputError, match=r"must be 1 at most. 2 are larger; the first is 90"):
         model_of(tmp_path, percent)
+    for wrong in (None, np.nan, np.inf, True, "7"):
+        with pytest.raises(InputError, match="'maximum' parameter of ScoresModel must be a number"):
+            model_of(tmp_path, maximum=wrong)
     assert model_of(tmp_path, percent, maximum=100).distances["s"].tolist() == [10, 80]
     with caplog.at_level(logging.WARNING):
         model_of(tmp_path, TABLE.replace("0.9", "1.0000001"))
@@ -66,6 +69,9 @@ def test_polarity_and_scale(tmp_path: Path, caplog: pytest.LogCaptureFixture) ->
         assert not caplog.text
         model_of(tmp_path, TABLE.replace(",s,", ",distance,"), layers="distance")
         assert "'distance' of " in caplog.text
+        caplog.clear()
+        model_of(tmp_path, TABLE.replace("0.1", "-0.1"), "distance", "d")
+        assert "1 of 2 distances 'd' are below 0" in caplog.text
         caplog.clear()
         model_of(tmp_path, TABLE.replace("0.9", "1e-18").replace("0.2", "2e-18"))
         assert "2 different similarities of 's' are one distance" in caplog.text

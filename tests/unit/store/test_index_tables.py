@@ -150,3 +150,17 @@ def test_an_index_of_the_first_format_that_cannot_be_converted_is_read(tmp_path)
     with database.use() as connection:
         assert connection.execute("SELECT value FROM whole_facts").fetchall() == [("7",)]
     database.close()
+
+
+def test_a_schema_whose_text_is_damaged_is_not_ours(tmp_path):
+    path = tmp_path / "index.sqlite3"
+    connection = sqlite3.connect(path)
+    connection.executescript(SCHEMA)
+    connection.close()
+    # The index's root page is none, so that SQLite names it, and the name is no UTF-8.
+    content = path.read_bytes()
+    at = content.rindex(b"blocks_by_batchblocks")
+    path.write_bytes(content[:at] + b"\xa0" + content[at + 1 :])
+    connection = sqlite3.connect(path)
+    assert not has_our_schema(connection)
+    connection.close()

@@ -97,6 +97,10 @@ def test_what_must_be_said(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("a.jpg\n", encoding="utf-8")
     with pytest.raises(InputError, match="no vector for each of the 1 images"):
         open_embeddings(path, tmp_path / "names.txt").read("default")
+    table = tmp_path / "names.csv"
+    table.write_text("n,filename\n1,a.jpg\n2,b.jpg\n", encoding="utf-8")
+    assert open_embeddings(path, table).names == ["a.jpg", "b.jpg"]
+    assert open_embeddings(path, table, names_key="n").names == ["1", "2"]
     np.save(tmp_path / "names.npy", np.array(["a.jpg", "b.jpg"]))
     assert open_embeddings(path, tmp_path / "names.npy").names == ["a.jpg", "b.jpg"]
     np.save(tmp_path / "names.npy", np.array([1, 2]))

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
+from facebench.metrics.operating_points import eer
 from facebench.metrics.stats import delong, delong_test
 from facebench.metrics.uncertainty import correlation_influence, influence
 
@@ -116,3 +117,37 @@ def test_intervals_stay_in_range(scale, low, high):
 def test_what_is_not_defined_is_refused(measure, arguments):
     with pytest.raises(ValueError, match=r"\w+"):
         measure(*arguments)
+
+
+def test_eer_influence_gives_the_spread_of_the_eer():
+    rng = np.random.default_rng(0)
+    labels = np.repeat([1, 0], [300, 500])
+    # The genuine scores vary more: both rates do not move alike with the threshold.
+    spreads = np.where(labels, 1.6, 0.8)
+    worlds = [2 * labels + spreads * rng.normal(size=800) for _ in range(300)]
+    made = [influence.eer_influence(labels, scores) for scores in worlds]
+    rates = [eer(labels, scores).rate for scores in worlds]
+    assert [each.estimate for each in made] == rates
+    expected = np.mean([influence.standard_error(each.values) for each in made])
+    assert expected == pytest.approx(np.std(rates), rel=0.12)
+
+
+@given(st.integers(0, 1000))
+def test_eer_influence_follows_ranks_and_not_units(seed):
+    rng = np.random.default_rng(seed)
+    labels = rng.permutation(np.repeat([1, 0], 15))
+    scores = (labels + rng.normal(size=30)).round(1)
+    made = influence.eer_influence(labels, scores)
+    assert abs(made.values.sum()) < 1e-9
+    turned = influence.eer_influence(labels, -scores, higher_is_better=False)
+    np.testing.assert_allclose(turned.values, made.values)
+    failed = np.where(scores == scores.min(), np.nan, scores)
+    lowest = influence.eer_influence(labels, failed)
+    if np.count_nonzero(scores == scores.min()) == 1:
+        assert lowest.estimate == pytest.approx(made.estimate)
+
+
+def test_eer_influence_of_perfect_scores_is_zero():
+    made = influence.eer_influence([1, 1, 0, 0], [3, 4, 1, 2])
+    assert made.estimate == 0
+    assert not made.values.any()

@@ -6,7 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facebench.metrics.uncertainty.correlation_influence import kendall_influence
-from facebench.metrics.uncertainty.influence import interval, standard_error
+from facebench.metrics.uncertainty.influence import (
+    interval,
+    linear_replicates,
+    mean_influence,
+    standard_error,
+)
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.replicates import (
     verification_jackknife,
@@ -191,3 +196,20 @@ def test_a_unit_in_every_comparison_is_never_left_out():
     groups = JackknifeGroups(np.zeros(30, dtype=int), np.arange(1, 31))
     assert groups.n_resamples == 30
     assert groups.kept.any(axis=0).all()
+
+
+def test_groups_are_left_out_to_first_order() -> None:
+    rng = np.random.default_rng(2)
+    first, second = rng.integers(0, 90, (2, 600))
+    values = rng.normal(size=600)
+    groups = JackknifeGroups(first, second)
+    made = groups.linear(mean_influence(values))
+    # Of a mean it is exact.
+    expected = [values[kept].mean() for kept in groups.kept.T]
+    np.testing.assert_allclose(made.units, expected)
+    assert made.dyads.size == groups.n_dyad_groups
+    few = JackknifeGroups(first % 9, second % 9)
+    alone = linear_replicates(mean_influence(values), few.shared)
+    np.testing.assert_allclose(
+        np.sort(few.linear(mean_influence(values)).units), np.sort(alone.units)
+    )

@@ -10,7 +10,7 @@ import pytest
 from scipy.special import expit, logit
 from scipy.stats import binom, t, ttest_1samp
 
-from facebench.metrics.uncertainty.spread import Replicates
+from facebench.metrics.uncertainty.spread import Replicates, less_dyads
 
 DOCS = Path(__file__).parents[4] / "docs"
 NIGHTLY = "FACEBENCH_NIGHTLY" in os.environ
@@ -88,10 +88,18 @@ def test_interval_test_and_equivalence_follow_from_one_error(scale):
     )
 
 
-def test_pairs_of_two_units_are_taken_off_in_half_and_df_are_the_fewest():
+def test_pairs_of_two_units_are_taken_off_and_df_are_the_fewest():
     units, dyads = np.array([1.0, 2.0, 4.0, 3.0]), np.array([2.0, 2.5, 3.0])
-    variance = 3 * units.var() - min(2 * dyads.var(), 1.5 * units.var()) / 2
+    whole, surplus = 3 * units.var(), 2 * dyads.var()
+    variance = (whole - 2 * min(surplus, whole / 2) ** 2 / whole) * 4 / 3.5
     made = Replicates(2.5, units, dyads, df=2.0)
     assert made.spread == pytest.approx((np.sqrt(variance), 2.0))
     other = Replicates(2.0, units[::-1].copy(), dyads, df=1.5)
     assert made.minus(other).spread.df == 1.5
+
+
+def test_what_single_pairs_add_is_taken_off_as_far_as_it_is_all():
+    # All of it at most halves a variance; next to nothing goes where units are what varies.
+    assert less_dyads(4.0, 2.0) == less_dyads(4.0, 9.0) == 2.0
+    assert less_dyads(4.0, 0.04) == pytest.approx(4.0, abs=1e-3)
+    assert less_dyads(0.0, 1.0) == 0.0
