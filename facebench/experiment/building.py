@@ -192,8 +192,14 @@ def build_model(config: Config, name: str = "") -> AnyModel:
         sentence = f"Say which model: {path}:NAME. There are: {listed(models)}."
         raise ConfigError(config.problem(("models",), sentence + did_you_mean(name, models)))
     try:
-        cls, arguments, keys, _ = _model_arguments(config, name, models[name])
-        return _call(lambda: make_model(cls, name, None, arguments), keys)
+        cls, arguments, keys, options = _ModelMaker(config).arguments(name, models[name])
+
+        def make() -> AnyModel:
+            model = make_model(cls, name, None, arguments)
+            apply_options(model, options, MODEL_OPTIONS)
+            return model
+
+        return _call(make, keys)
     except _Misplaced as error:
         raise ConfigError(config.problem(("models", name, *error.keys), str(error))) from error
 
@@ -386,14 +392,21 @@ class _ModelMaker:
     def make(self, config: Config, name: str, entry: Located) -> list[AnyModel]:
         """Make the models of an entry, several where it has seeds."""
         if name not in self._made:
-            cls, arguments, keys, options = _model_arguments(config, name, entry)
-            if cls is EnsembleModel:
-                arguments["members"] = self._members(arguments.get("members"))
+            cls, arguments, keys, options = self.arguments(name, entry)
             self._made[name] = [
                 _call(lambda make=make: apply_options(make(), options, MODEL_OPTIONS), keys)  # type: ignore[misc]
                 for make in _factories(config, name, cls, arguments)
             ]
         return self._made[name]
+
+    def arguments(
+        self, name: str, entry: Located
+    ) -> tuple[Any, dict[str, Any], dict[str, str], dict[str, Any]]:
+        """Read an entry's class and arguments, see `_model_arguments`, with members made."""
+        cls, arguments, keys, options = _model_arguments(self._config, name, entry)
+        if cls is EnsembleModel:
+            arguments["members"] = self._members(arguments.get("members"))
+        return cls, arguments, keys, options
 
     def _members(self, names: Any) -> list[AnyModel]:
         entries = self._config.source.value["models"].value

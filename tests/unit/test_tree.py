@@ -41,8 +41,8 @@ ELSEWHERE = {
     "models/aligning": "integration/test_on_no_face.py",
     "models/hub": "unit/models/test_dino.py",
     "models/onnx_*": "unit/models/test_onnx.py",
-    "models/options": "unit/models/test_views.py",
     "models/tapped": "unit/models/test_torch_export.py",
+    "models/options": "unit/models/test_views.py",
     "models/trials": "unit/models/test_base.py",
     "parity/outcome": "unit/parity/test_grid_rules.py",
     # Of whole runs: what tasks and models are told is seen in the distances.

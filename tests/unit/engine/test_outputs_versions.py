@@ -457,17 +457,6 @@ PARTS: dict[str, tuple[list[Any], Callable[[], list[float]]]] = {
         ],
         dlib_model,
     ),
-    EnsembleModel.outputs_version: (
-        [
-            EnsembleModel.preprocess_image, EnsembleModel._forward, EnsembleModel._build_model,
-            ensemble._only,
-        ],
-        joined,
-    ),
-    views._OUTPUTS_VERSION: (
-        [views.through_views, views._crops, views._mean, options.ModelOptions._through_views],
-        viewed,
-    ),
     tapped.Tap.outputs_version: ([tapped.Tap], nothing),
     tapped.TappedNetwork.outputs_version: (
         [tapped.TappedNetwork.forward, tapped._joined], tapped_network,
@@ -483,6 +472,17 @@ PARTS: dict[str, tuple[list[Any], Callable[[], list[float]]]] = {
     torchscript.TorchScriptModel.outputs_version: (
         [torchscript._ScriptEngine._with_layers, script_graph._Walk, script_graph._run_node],
         nothing,
+    ),
+    EnsembleModel.outputs_version: (
+        [
+            EnsembleModel.preprocess_image, EnsembleModel._forward, EnsembleModel._build_model,
+            ensemble._only,
+        ],
+        joined,
+    ),
+    views._OUTPUTS_VERSION: (
+        [views.through_views, views._crops, views._mean, options.ModelOptions._through_views],
+        viewed,
     ),
     dlib_network.ChannelAffine.outputs_version: ([dlib_network.ChannelAffine], nothing),
     dlib_network.PaddedSum.outputs_version: (
