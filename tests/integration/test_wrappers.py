@@ -8,6 +8,7 @@ from textwrap import dedent, indent
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -174,9 +175,8 @@ def test_a_parameter_of_the_class_comes_first(world: Path) -> None:
 
 
 def test_commands_take_them_too(world: Path) -> None:
-    facebench("embed", "net.py:MyNet", "images", "flip=concat", "-o", "flipped.npz")
-    assert (world / "flipped.npz").is_file()
-    assert (
-        "'flip'"
-        in facebench("embed", "net.py:MyNet", "images", "flip=no", "-o", "x.npz", status=2).talk
-    )
+    asked = ("embed", "images", "--model", "net.py:MyNet", "-o", "x.npz", "--set")
+    facebench(*asked, "flip=concat")
+    with np.load(world / "x.npz") as file:
+        assert file["default"].shape[1] == 2 * 48
+    assert "'flip'" in facebench(*asked, "flip=no", status=2).talk

@@ -14,7 +14,7 @@ from scipy.spatial.distance import cdist
 from sklearn.covariance import LedoitWolf
 from sklearn.metrics.pairwise import cosine_distances, euclidean_distances
 
-from facebench import EnsembleModel, MultiModelTaskManager, VerificationTask
+from facebench import EmbeddingsModel, EnsembleModel, MultiModelTaskManager, VerificationTask
 from facebench.engine import embed
 from facebench.errors import InputError, ModelError
 from facebench.models.base import BaseModel
@@ -255,6 +255,20 @@ class TestAveragedScores:
         model = EnsembleModel("both", [net("3"), net("4")], combine="scores")
         with pytest.raises(InputError, match="combine: concat"):
             run(model, world, question)
+
+
+class TestFilesOfResults:
+    def test_have_no_cohort(self, world: Path) -> None:
+        embed_folder(
+            net(["4"]), world / "images", sorted((world / "images").rglob("*.png")), world / "x.npz"
+        )
+        model = EmbeddingsModel("file", world / "x.npz")
+        run(model, world, task(world))
+        question = task(world).set_score_norm("s", world / "others")
+        with pytest.raises(InputError, match="model 'file', a file, does not give"):
+            run(model, world, question)
+        with pytest.raises(InputError, match="must be models"):
+            EnsembleModel(members=[model, net(["4"])])
 
 
 class TestOverlap:
