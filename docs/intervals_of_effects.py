@@ -340,7 +340,7 @@ def main() -> None:
             shares = (_shown(found.get(column)) for column in columns)
             rows.append((name, n_people, int(found["worlds"]), *shares))
     rows.sort(key=lambda row: row[0])
-    crossed, sizes = [], []
+    crossed, true = [], []
     for n_people, between in product((n for n in given.people if n <= 30), (False, True)):
         name = "other people in each race" if between else "the same people in all cells"
         found = rates(
@@ -362,8 +362,8 @@ def main() -> None:
         name = "paired, dz" if is_paired else "unpaired 1:1, spread 1:2, Hedges' g"
         cells = (f"{found['truth']:.2f}", f"{found['mean']:.2f}")
         shares = [_shown(found[key]) for key in ("power", "difference", "size", "common language")]
-        sizes.append((name, n_people, *cells, *shares))
-    sizes.sort(key=lambda row: row[0])
+        true.append((name, n_people, *cells, *shares))
+    true.sort(key=lambda row: row[0])
     fair = []
     for sizes in ([8] * 4, [20] * 4, [8, 12, 20, 30]):
         for unequal in (False, True):
@@ -385,7 +385,7 @@ def main() -> None:
         ),
         "sizes": table(
             ("Effect", "People", "True size", "Mean size", "Power of P", "Difference", "dz or g",
-             "Common language"), sizes,
+             "Common language"), true,
         ),
         "fairness": table(("People", "Groups", *FAIRNESS, "P < .05"), fair),
     }  # fmt: skip

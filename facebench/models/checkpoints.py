@@ -77,6 +77,8 @@ def count_identities(
             modules.setdefault(module, {})[name] = tensor
     if classifier is not None:
         of_it = [m for m in modules if f".{m}".endswith(f".{classifier}")]
+        # A classifier may be dropout and a linear layer.
+        of_it = of_it or [m for m in modules if f".{classifier}." in f".{m}."][-1:]
         return _classes(modules[min(of_it, key=len)]) if of_it else None
     in_order = state.in_order if isinstance(state, Checkpoint) else True
     keys = list(state)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-
 import torch
 from torch import nn
 
 from facebench.errors import ModelError
 
-__all__ = ["classes_in", "entering", "last_layer"]
+__all__ = ["entering", "last_layer"]
 
 
 def last_layer(network: nn.Module) -> str:
@@ -31,28 +29,6 @@ def last_layer(network: nn.Module) -> str:
             return names[-1]
     msg = f"{type(network).__name__} has neither a linear layer nor a convolution."
     raise ModelError(msg)
-
-
-def classes_in(state: Mapping[str, torch.Tensor], classifiers: Iterable[str]) -> int | None:
-    """Count the classes of a checkpoint by the weights of its classifier.
-
-    Parameters
-    ----------
-    state : mapping of str to Tensor
-        The checkpoint; a prefix may stand before its keys.
-    classifiers : iterable of str
-        Names of the layers that give classes.
-
-    Returns
-    -------
-    int or None
-        None where the checkpoint has no classifier.
-    """
-    for name in classifiers:
-        for key, tensor in state.items():
-            if f".{key}".endswith(f".{name}.weight"):
-                return int(tensor.shape[0])
-    return None
 
 
 def entering(network: nn.Module, classifier: nn.Module, batch: torch.Tensor) -> torch.Tensor:

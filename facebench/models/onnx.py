@@ -133,7 +133,8 @@ class OnnxModel(TappedModel):
         engine = OnnxEngine(
             graph, {names[v]: v.name for v in graph.values}, channels_last=layout == "nhwc"
         )
-        reads_layers = self._asked is not None
+        engine.to(self.device)
+        reads_layers = bool(self._asked)
         _choose_output(engine, self.input, reads_layers=reads_layers)
         at_once = images_at_once(
             lambda batch: engine.run(batch)[0],
@@ -223,11 +224,10 @@ def _input_of(
         )
         raise ModelError(msg)
     base, origin = (known.input, f"known: {known.title}") if known else _guessed(graph)
-    read = network_input(given or {}, base)
     if given and not set(_SCALE).isdisjoint(given):
         # Who gives one of these means it of the range that NetworkInput says, not of the guess.
-        plain = NetworkInput(base.size, channels=base.channels)
-        read, origin = network_input(given, plain), "given"
+        base, origin = NetworkInput(base.size, channels=base.channels), "given"
+    read = network_input(given or {}, base)
     height, width = sides
     if given and "size" in given:
         fitting_size(read, graph.source, (height, width))

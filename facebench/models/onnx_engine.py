@@ -131,6 +131,10 @@ class OnnxEngine:
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = _FATAL
+        kinds = {node.op_type for node in self.graph.proto.graph.node}
+        if "DequantizeLinear" in kinds and "QuantizeLinear" not in kinds:
+            # Only weights are integers: they are turned into numbers once, not for every image.
+            options.add_session_config_entry("session.disable_quant_qdq", "1")
         outputs = self.graph.proto.graph.output
         n_own = len(outputs)
         try:

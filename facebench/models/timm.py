@@ -21,8 +21,8 @@ from facebench.errors import (
     WeightsError,
 )
 from facebench.models.base import BaseModel
-from facebench.models.checkpoints import StateDict, load_into
-from facebench.models.classifier import classes_in, last_layer
+from facebench.models.checkpoints import StateDict, count_identities, load_into
+from facebench.models.classifier import last_layer
 from facebench.models.network_input import NetworkInput, network_input
 from facebench.types import StrPath
 from facebench.utils.extras import import_extra
@@ -226,7 +226,8 @@ class TimmModel(BaseModel):
         problem = None
         for convert in (dict, self._converted):
             state = convert(weights)
-            n_classes = classes_in(state, names)
+            counts = [count_identities(state, name) for name in names]
+            n_classes = next((count for count in counts if count is not None), None)
             if names and (n_classes or 0) != network.num_classes:
                 network.reset_classifier(n_classes or 0)
             try:

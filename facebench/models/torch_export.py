@@ -81,7 +81,7 @@ class ExportedModel(TappedModel):
             self.input,
             str(path),
             n_images,
-            reads_output=self._asked is None,
+            reads_output=not self._asked,
         )
         self._check_layers(engine.layers, str(path))
         self.model = TappedNetwork(engine, engine.layers, at_once, nested=True)

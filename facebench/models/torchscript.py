@@ -70,7 +70,7 @@ class TorchScriptModel(TappedModel):
                 lambda batch: engine.run(batch)[0],
                 self.input,
                 str(path),
-                reads_output=self._asked is None,
+                reads_output=not self._asked,
             )
             self.facts["input"] = str(self.input)
         self._check_layers(engine.layers, str(path))

@@ -28,8 +28,8 @@ from facebench.errors import (
     WeightsError,
 )
 from facebench.models.base import BaseModel
-from facebench.models.checkpoints import StateDict
-from facebench.models.classifier import classes_in, entering, last_layer
+from facebench.models.checkpoints import StateDict, count_identities
+from facebench.models.classifier import entering, last_layer
 from facebench.models.network_input import NetworkInput, network_input
 from facebench.types import StrPath
 from facebench.utils.suggestions import did_you_mean, nearest
@@ -160,19 +160,18 @@ class TorchvisionModel(BaseModel):
             msg = f"torchvision does not build {self.architecture} with {options}: {error}."
             raise InputError(msg) from error
         self.model = network
-        self._classifier = last_layer(network)
+        self.classifier = last_layer(network)
 
     def _load_weights(self, weights: StateDict) -> None:
         """Load a checkpoint of any number of classes, or of none."""
         if self.architecture.startswith("densenet"):
-            weights = {_OLD_DENSE_KEY.sub(r"\1\2", key): own for key, own in weights.items()}
-        self.num_identities = classes_in(weights, [self._classifier])
-        where, _, name = self._classifier.rpartition(".")
-        setattr(
-            self.model.get_submodule(where),
-            name,
-            _of_classes(self.model.get_submodule(self._classifier), self.num_identities),
-        )
+            for key in [key for key in weights if _OLD_DENSE_KEY.match(key)]:
+                weights[_OLD_DENSE_KEY.sub(r"\1\2", key)] = weights.pop(key)
+        layer = last_layer(self.model)
+        self.num_identities = count_identities(weights, layer)
+        where, _, name = layer.rpartition(".")
+        fitted = _of_classes(self.model.get_submodule(layer), self.num_identities)
+        setattr(self.model.get_submodule(where), name, fitted)
         try:
             super()._load_weights(weights)
         except WeightsError as error:
@@ -184,7 +183,7 @@ class TorchvisionModel(BaseModel):
         return tensor
 
     def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
-        classifier = self.model.get_submodule(self._classifier)
+        classifier = self.model.get_submodule(self.classifier or "")
         return entering(self.model, classifier, input_tensor)
 
 

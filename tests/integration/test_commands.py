@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from facebench.cli import app
 from support.data import data_folder
+from support.stranger import write_stranger
 
 COMMANDS = [
     "demo", "init", "run", "validate", "schema", "report", "compare", "power", "leaderboard",
@@ -304,6 +305,26 @@ def test_doctor(call, tmp_path, monkeypatch):
     findings = {row["what"]: row for row in json.loads(call("doctor", "--json").out)}
     assert findings["torch"]["state"] == "ok"
     assert {"memory", "cache", "device cpu", "weights of dlib-resnet"} <= findings.keys()
+
+
+def test_doctor_of_a_model(call, tmp_path):
+    write_stranger(tmp_path)
+    network = ("--set", "network=my_net.py:MobileFaceNet", "--set", "input.size=112")
+    told = ("--set", "pretrained=false", "--faces", "faces", "--number", 10)
+    done = CliRunner().invoke(app, ["doctor", "module", *map(str, (*network, *told)), "--json"])
+    # Of random weights any input may be the best.
+    assert done.exit_code in (0, 1), done.output
+    found = json.loads(done.stdout)
+    assert len(found["inputs"]) == 12
+    assert sum(one["is_given"] for one in found["inputs"]) == 1
+    assert found["verdict"]
+    assert "give both" in call("doctor", "module", status=2).talk
+    assert "give both" in call("doctor", "--faces", "faces", status=2).talk
+    (tmp_path / "x.yaml").write_text(
+        "images: faces\nmodels: {one: dlib-resnet, two: dlib-resnet}\n"
+        "tasks: {t: {task: verification, pairs: pairs.csv}}\n"
+    )
+    assert "There are: one, two" in call("doctor", "x.yaml", "--faces", "faces", status=2).talk
 
 
 def test_whoever_stops_reading_is_no_error(tmp_path):

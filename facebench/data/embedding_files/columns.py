@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,13 +21,12 @@ from facebench.data.embedding_files.table import (
     Content,
     StoredArray,
     the_name_key,
-    unreadable,
 )
 from facebench.data.embedding_files.writing import true_layer
 from facebench.data.folder import IMAGE_SUFFIXES
 from facebench.data.pairs.table import GAPS, decimal_comma_hint
 from facebench.data.tables import csv_rows
-from facebench.errors import InputError, PairsError
+from facebench.errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,19 +41,15 @@ _MANY = 8
 
 def read_parquet(path: Path, names_key: str | None) -> Content:
     """Read the columns of a Parquet file; vectors are read when they are asked for."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
-        schema = pq.read_schema(path)
-        kinds = {name: schema.field(name).type for name in dict.fromkeys(schema.names)}
-        twice = [name for name in kinds if schema.names.count(name) > 1]
-        _refuse_twice(path, twice)
-        texts = [name for name, kind in kinds.items() if _is_text(kind)]
-        key = the_name_key(path, texts, names_key)
-        names = pq.read_table(path, columns=[key])[key].to_pylist()
-    except (OSError, pa.ArrowException) as error:
-        raise unreadable(path, "the Parquet file", error) from error
+    schema = pq.read_schema(path)
+    kinds = {name: schema.field(name).type for name in dict.fromkeys(schema.names)}
+    twice = [name for name in kinds if schema.names.count(name) > 1]
+    _refuse_twice(path, twice)
+    texts = [name for name, kind in kinds.items() if _is_text(kind)]
+    key = the_name_key(path, texts, names_key)
+    names = _table(path, [key])[key].to_pylist()
     names = ["" if name is None else name for name in names]
     lists = [name for name, kind in kinds.items() if _is_vector(kind)]
     wide = _numbered(path, [name for name, kind in kinds.items() if _is_number(kind)])
@@ -103,11 +97,17 @@ def _first_length(path: Path, column: str) -> int:
     return int(next((length for length in lengths if length), 0))
 
 
-def _column(path: Path, column: str) -> pa.Array:
-    import pyarrow as pa
+def _table(path: Path, columns: list[str]) -> pa.Table:
     import pyarrow.parquet as pq
 
-    return pa.concat_arrays(pq.read_table(path, columns=[column])[column].chunks)
+    # What `write_embeddings` writes has checksums.
+    return pq.read_table(path, columns=columns, page_checksum_verification=True)
+
+
+def _column(path: Path, column: str) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.concat_arrays(_table(path, [column])[column].chunks)
 
 
 def _lengths(column: pa.Array) -> NDArray[np.int64]:
@@ -143,22 +143,20 @@ def _read_lists(path: Path, name: str, names: list[str], width: int) -> NDArray[
 
 
 def _read_columns(path: Path, columns: list[str]) -> NDArray[Any]:
-    import pyarrow.parquet as pq
 
-    table = pq.read_table(path, columns=columns)
+    table = _table(path, columns)
     return np.stack([table[name].to_numpy() for name in columns], axis=1)
 
 
 def read_text(path: Path, names_key: str | None) -> Content:
     """Read a table of text, separated by commas, tabs or semicolons."""
-    with _told(path):
-        names, rows = _header_and_rows(path)
-        wide = _numbered(path, names)
-        numbered = {name for columns in wide.values() for name in columns}
-        others = [name for name in names if name not in numbered]
-        key = _name_column(path, others, names_key)
-        places = [names.index(name) for columns in wide.values() for name in columns]
-        images, vectors = _cells(path, rows, names, names.index(key), places)
+    names, rows = _header_and_rows(path)
+    wide = _numbered(path, names)
+    numbered = {name for columns in wide.values() for name in columns}
+    others = [name for name in names if name not in numbered]
+    key = _name_column(path, others, names_key)
+    places = [names.index(name) for columns in wide.values() for name in columns]
+    images, vectors = _cells(path, rows, names, names.index(key), places)
     arrays, first = {}, 0
     for layer, columns in wide.items():
         part = vectors[:, first : first + len(columns)]
@@ -169,21 +167,9 @@ def read_text(path: Path, names_key: str | None) -> Content:
 
 def read_names(path: Path, names_key: str | None) -> list[str]:
     """Read the names alone of a table of text."""
-    with _told(path):
-        names, rows = _header_and_rows(path)
-        key = _name_column(path, names, names_key)
-        return _cells(path, rows, names, names.index(key), [])[0]
-
-
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Say in a sentence what is wrong with a table of text."""
-    try:
-        yield
-    except PairsError as error:
-        raise InputError(str(error)) from error
-    except OSError as error:
-        raise unreadable(path, "the table", error) from error
+    names, rows = _header_and_rows(path)
+    key = _name_column(path, names, names_key)
+    return _cells(path, rows, names, names.index(key), [])[0]
 
 
 def _header_and_rows(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:

@@ -15,7 +15,6 @@ from facebench.data.embedding_files.table import (
     StoredArray,
     decoded,
     the_name_key,
-    unreadable,
 )
 from facebench.errors import InputError
 
@@ -38,26 +37,21 @@ def read_hdf5(path: Path, names_key: str | None) -> Content:
             "h5py: pip install 'facebench[h5]'."
         )
         raise InputError(msg) from error
-    try:
-        with h5py.File(path, "r") as file:
-            found = dict(_datasets(path, file, "", set()))
-            texts = [key for key, dataset in found.items() if _is_text(dataset)]
-            _refuse_strings(path, found)
-            key = the_name_key(path, texts, names_key)
-            names = _names(file, found[key])
-            arrays, unused = {}, []
-            for name, dataset in found.items():
-                if dataset.dtype.kind in "iuf" and dataset.ndim > 1 and not _is_text(dataset):
-                    is_matlab = _CLASS in dataset.attrs
-                    shape = dataset.shape[::-1] if is_matlab else dataset.shape
-                    arrays[name] = StoredArray(shape, partial(_values, path, name, is_matlab))
-                elif name != key:
-                    unused.append(name)
-            return Content(names, arrays, unused, rows_are_images=False)
-    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise unreadable(path, "the HDF5 file", error) from error
+    with h5py.File(path, "r") as file:
+        found = dict(_datasets(path, file, "", set()))
+        texts = [key for key, dataset in found.items() if _is_text(dataset)]
+        _refuse_strings(path, found)
+        key = the_name_key(path, texts, names_key)
+        names = _names(file, found[key])
+        arrays, unused = {}, []
+        for name, dataset in found.items():
+            if dataset.dtype.kind in "iuf" and dataset.ndim > 1 and not _is_text(dataset):
+                is_matlab = _CLASS in dataset.attrs
+                shape = dataset.shape[::-1] if is_matlab else dataset.shape
+                arrays[name] = StoredArray(shape, partial(_values, path, name, is_matlab))
+            elif name != key:
+                unused.append(name)
+        return Content(names, arrays, unused, rows_are_images=False)
 
 
 def _datasets(path: Path, group: Any, before: str, met: set[Any]) -> Iterator[tuple[str, Any]]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facebench.data.embedding_files.hdf5 import read_hdf5
-from facebench.data.embedding_files.table import Content, StoredArray, the_name_key, unreadable
+from facebench.data.embedding_files.table import Content, StoredArray, the_name_key
 from facebench.errors import InputError
 
 __all__ = ["read_mat"]
@@ -31,11 +31,7 @@ def read_mat(path: Path, names_key: str | None) -> Content:
             return read_hdf5(path, names_key)
     import scipy.io
 
-    try:
-        variables = scipy.io.whosmat(path)
-    except Exception as error:
-        # A damaged file may be anything to the reader.
-        raise unreadable(path, "the .mat file", error) from error
+    variables = scipy.io.whosmat(path)
     kinds = {name: kind for name, _, kind in variables}
     if "opaque" in kinds.values() or "unknown" in kinds.values():
         msg = (
@@ -57,10 +53,7 @@ def read_mat(path: Path, names_key: str | None) -> Content:
 def _variable(path: Path, name: str) -> NDArray[Any]:
     import scipy.io
 
-    try:
-        values: NDArray[Any] = scipy.io.loadmat(path, variable_names=[name])[name]
-    except Exception as error:
-        raise unreadable(path, f"its variable {name!r}", error) from error
+    values: NDArray[Any] = scipy.io.loadmat(path, variable_names=[name])[name]
     if np.iscomplexobj(values):
         msg = f"{path} holds complex numbers under {name!r}. Vectors must be real."
         raise InputError(msg)

@@ -16,7 +16,6 @@ from facebench.data.embedding_files.table import (
     StoredArray,
     decoded,
     the_name_key,
-    unreadable,
 )
 from facebench.data.embedding_files.writing import true_layer
 from facebench.errors import InputError
@@ -28,19 +27,13 @@ _SUFFIX = ".npy"
 
 def read_npz(path: Path, names_key: str | None) -> Content:
     """Read the keys of a .npz file; its arrays are read when they are asked for."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = [info for info in archive.infolist() if info.filename.endswith(_SUFFIX)]
-            headers = {}
-            for info in members:
+    headers = {}
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            if info.filename.endswith(_SUFFIX):
                 with archive.open(info) as file:
-                    headers[info.filename.removesuffix(_SUFFIX)] = _header(
-                        file, info.file_size, path
-                    )
-    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise unreadable(path, "the .npz archive", error) from error
+                    key = info.filename.removesuffix(_SUFFIX)
+                    headers[key] = _header(file, info.file_size, path)
     objects = [key for key, (_, dtype) in headers.items() if dtype.hasobject]
     if objects:
         msg = (
@@ -57,22 +50,13 @@ def read_npz(path: Path, names_key: str | None) -> Content:
             arrays[true_layer(name, ".npz")] = StoredArray(shape, partial(_member, path, name))
         elif name != key:
             unused.append(name)
-    try:
-        names = decoded(_member(path, key))
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise unreadable(path, f"its {key!r}", error) from error
-    return Content(names, arrays, unused)
+    return Content(decoded(_member(path, key)), arrays, unused)
 
 
 def read_npy(path: Path, names: list[str]) -> Content:
     """Read a .npy file, the vectors of images that another file names."""
-    try:
-        with path.open("rb") as file:
-            shape, dtype = _header(file, path.stat().st_size, path)
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise unreadable(path, "the .npy array", error) from error
+    with path.open("rb") as file:
+        shape, dtype = _header(file, path.stat().st_size, path)
     if dtype.kind not in "iuf" or len(shape) < 2:
         msg = (
             f"{path} must hold numbers [images, features]. It holds {dtype} of shape {list(shape)}."
@@ -85,17 +69,12 @@ def read_npy(path: Path, names: list[str]) -> Content:
 
 def text_array(path: Path) -> list[str]:
     """Read the names of a .npy file of text."""
-    try:
-        with path.open("rb") as file:
-            _, dtype = _header(file, path.stat().st_size, path)
-        if dtype.kind not in "US":
-            msg = f"{path} must hold image names, as text. It holds {dtype}."
-            raise InputError(msg)
-        return decoded(np.load(path, allow_pickle=False))
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise unreadable(path, "the .npy array", error) from error
+    with path.open("rb") as file:
+        _, dtype = _header(file, path.stat().st_size, path)
+    if dtype.kind not in "US":
+        msg = f"{path} must hold image names, as text. It holds {dtype}."
+        raise InputError(msg)
+    return decoded(np.load(path, allow_pickle=False))
 
 
 def _member(path: Path, key: str) -> NDArray[Any]:

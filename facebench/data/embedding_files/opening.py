@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 from facebench.data.embedding_files.columns import read_names, read_parquet, read_text
 from facebench.data.embedding_files.hdf5 import read_hdf5
 from facebench.data.embedding_files.matlab import read_mat
 from facebench.data.embedding_files.numpy_arrays import read_npy, read_npz, text_array
-from facebench.data.embedding_files.table import EmbeddingFile, ImagesIn
+from facebench.data.embedding_files.table import EmbeddingFile, ImagesIn, readable
 from facebench.data.tables import as_path
 from facebench.errors import InputError
 from facebench.types import StrPath
@@ -16,6 +19,9 @@ from facebench.utils.suggestions import did_you_mean_file
 
 __all__ = ["open_embeddings", "the_file"]
 
+# Formats whose readers in C trust what they read, and how long to wait for their names.
+_CRASHING = (".h5", ".hdf5", ".mat")
+_SECONDS, _SECONDS_PER_BYTE = 30, 1e-6
 _READERS = {
     ".csv": read_text,
     ".h5": read_hdf5,
@@ -74,15 +80,44 @@ def open_embeddings(
             "out, or say under which key the names are (names_key)."
         )
         raise InputError(msg)
-    if names is not None:
-        content = read_npy(path, _listed_names(the_file(names, "names"), names_key))
-    elif suffix in _READERS:
-        content = _READERS[suffix](path, names_key)
-    else:
+    if suffix not in (*_READERS, ".npy"):
         known = ", ".join(sorted([*_READERS, ".npy"]))
         msg = f"The 'file' parameter must be one of {known}. Got {path} instead."
         raise InputError(msg)
+    with readable(path, f"the {suffix} file"):
+        if suffix in _CRASHING:
+            _try_elsewhere(path, names_key)
+        if names is None:
+            content = _READERS[suffix](path, names_key)
+        else:
+            content = read_npy(path, _listed_names(the_file(names, "names"), names_key))
     return EmbeddingFile(path, content, images_in)
+
+
+def _try_elsewhere(path: Path, names_key: str | None) -> None:
+    """Read a file in another process first: damage can crash or hang the libraries behind it."""
+    code = (
+        "import sys; from pathlib import Path; "
+        f"from {__name__} import _READERS; "
+        "path = Path(sys.argv[1]); "
+        "content = _READERS[path.suffix.lower()](path, sys.argv[2] or None)"
+    )
+    seconds = _SECONDS + path.stat().st_size * _SECONDS_PER_BYTE
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(path), names_key or ""],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            check=False,
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired:
+        msg = f"{path} cannot be read: it is damaged (reading its names took over {seconds:.0f} s)."
+        raise InputError(msg) from None
+    # What it raised, if anything, is said here in full.
+    if done.returncode < 0:
+        msg = f"{path} cannot be read: it is damaged (its reader crashed)."
+        raise InputError(msg)
 
 
 def the_file(path: StrPath, parameter: str) -> Path:

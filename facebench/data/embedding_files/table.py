@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,8 +22,8 @@ __all__ = [
     "ImagesIn",
     "StoredArray",
     "decoded",
+    "readable",
     "the_name_key",
-    "unreadable",
 ]
 
 ImagesIn = Literal["rows", "columns"]
@@ -139,14 +140,9 @@ class EmbeddingFile:
         """
         stored = self._content.arrays[layer]
         in_columns = self._in_columns(layer, stored.shape)
-        try:
+        with readable(self.path, f"its layer {layer!r}"), np.errstate(over="ignore"):
             values = stored.read()
-        except InputError:
-            raise
-        except (OSError, EOFError, ValueError, KeyError, RuntimeError, MemoryError) as error:
-            raise unreadable(self.path, f"its layer {layer!r}", error) from error
-        values = values.T if in_columns else values.reshape(len(self.names), -1)
-        with np.errstate(over="ignore"):
+            values = values.T if in_columns else values.reshape(len(self.names), -1)
             rows: FloatArray = np.ascontiguousarray(values, dtype=np.float32)
         self._check(layer, rows)
         return rows
@@ -189,11 +185,21 @@ class EmbeddingFile:
             raise InputError(msg)
 
 
-def unreadable(path: Path, what: str, error: BaseException) -> InputError:
-    """Say in a sentence that a file, or a part of it, cannot be read."""
-    lines = str(error).strip().splitlines()
-    why = lines[0].rstrip(".") if lines else type(error).__name__
-    return InputError(f"{path} cannot be read: {what} is damaged or of another kind ({why:.200}).")
+@contextmanager
+def readable(path: Path, what: str) -> Iterator[None]:
+    """Say in a sentence that a file, or a part of it, cannot be read.
+
+    A damaged file may raise anything in the libraries that read it.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        lines = str(error).strip().splitlines()
+        why = lines[0].rstrip(".") if lines else type(error).__name__
+        msg = f"{path} cannot be read: {what} is damaged or of another kind ({why:.200})."
+        raise InputError(msg) from error
 
 
 def the_name_key(path: Path, texts: Sequence[str], names_key: str | None) -> str:

@@ -54,7 +54,7 @@ def write_embeddings(
             columns[_key(layer, path.suffix)] = pa.FixedSizeListArray.from_arrays(
                 flat, table.shape[1]
             )
-        pq.write_table(pa.table(columns), temporary)
+        pq.write_table(pa.table(columns), temporary, write_page_checksum=True)
 
 
 def _key(layer: str, suffix: str) -> str:

@@ -46,13 +46,14 @@ def read_scored_pairs(path: Path) -> pd.DataFrame:
     """
     if path.suffix.lower() != ".parquet":
         return read_csv_pairs(path)
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         table = named_as_ours(pq.read_table(path).to_pandas(ignore_metadata=True))
-    except (OSError, pa.ArrowException) as error:
-        msg = f"The table {path} cannot be read as Parquet: {str(error).splitlines()[0]:.200}."
+    except Exception as error:
+        # A damaged file may raise anything.
+        why = (str(error) or type(error).__name__).splitlines()[0]
+        msg = f"The table {path} cannot be read as Parquet: {why:.200}."
         raise PairsError(msg) from error
     for column in PAIR_COLUMNS:
         names = require_column(table, column, parameter=None, owner="A table of scores", path=path)

@@ -180,7 +180,7 @@ def eer_influence(labels: Any, scores: Any, *, higher_is_better: bool = True) ->
     Examples
     --------
     >>> eer_influence([1, 1, 0, 0], [0.9, 0.3, 0.5, 0.1]).values
-    array([-0.09375,  0.09375,  0.15625, -0.15625])
+    array([-0.125,  0.125,  0.125, -0.125])
     """
     genuine, similarities = read_comparisons(labels, scores, higher_is_better)
     found = eer(labels, scores, higher_is_better=higher_is_better)

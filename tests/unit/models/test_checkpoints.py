@@ -67,6 +67,10 @@ class TestIdentities:
         assert count_identities(read_checkpoint(tmp_path / name), "3") == 5
         assert count_identities(read_checkpoint(tmp_path / name), "absent") is None
 
+    def test_a_classifier_of_several_layers(self) -> None:
+        state = {"module.classifier.1.weight": torch.zeros(7, 2), "z.weight": torch.zeros(3, 2)}
+        assert count_identities(state, "classifier") == 7
+
 
 class TestLoading:
     @settings(max_examples=25, deadline=None)

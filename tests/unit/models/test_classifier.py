@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from facebench.errors import ModelError
-from facebench.models.classifier import classes_in, entering, last_layer
+from facebench.models.classifier import entering, last_layer
 
 
 class Net(nn.Module):
@@ -39,11 +39,3 @@ def test_the_last_layer_is_linear_else_a_convolution():
     assert last_layer(nn.Sequential(nn.Conv2d(1, 1, 1), nn.ReLU())) == "0"
     with pytest.raises(ModelError, match="neither"):
         last_layer(nn.Sequential(nn.ReLU()))
-
-
-@pytest.mark.parametrize("prefix", ["", "module.", "model.net."])
-def test_classes_are_counted_under_any_prefix(prefix):
-    state = {f"{prefix}fc.weight": torch.zeros(7, 4), f"{prefix}other_fc.weight": torch.zeros(3, 4)}
-    assert classes_in(state, ["fc"]) == 7
-    assert classes_in(state, ["head", "fc"]) == 7
-    assert classes_in(state, ["head"]) is None

@@ -216,8 +216,8 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("options", "error", "told"),
         [
-            ({"network": "repository/my_net.py:MobileFaceNett"}, InputError,
-             r"no 'MobileFaceNett'. Did you mean 'MobileFaceNet'\? It defines: .*Several"),
+            ({"network": "repository/my_net.py:Severals"}, InputError,
+             r"no 'Severals'. Did you mean 'Several'\? It defines: .*Several"),
             ({"network": "repository/my_net.py"}, InputError, "is a file: name what in it"),
             ({"network": "nothing.py:Net"}, InputError, r"nothing\.py does not exist"),
             ({"network": "no_such_package.net:Net"}, InputError, "Is 'no_such_package' installed"),

@@ -269,6 +269,10 @@ class TestInput:
         assert made(path, input={"channels": "bgr"}).input.mean == (127.5,) * 3
         given = made(path, input={"mean": 0.5, "std": 0.5}).input
         assert (given.mean, given.max_value) == ((0.5,) * 3, 1)
+        given = made(path, input={"max_value": 1}).input
+        assert (given.mean, given.std, given.max_value) == ((0.5,) * 3, (0.5,) * 3, 1)
+        with pytest.raises(InputError, match=r"'mean'.*at most 'max_value'"):
+            made(path, input={"mean": 127.5, "std": 127.5})
 
     @pytest.mark.parametrize(
         ("settings", "expected"),

@@ -36,6 +36,7 @@ def test_every_number_is_in_the_tidy_table_unrounded(saved):
 
 
 _SCORE = "; score intervals next to 0 and 1"
+_SHARED = "; both means share people: conservative"
 _CONSERVATIVE = ("few errors", "threshold chosen on the same pairs")
 
 
@@ -46,7 +47,12 @@ def test_every_headline_number_has_an_interval_and_counts(saved):
     assert set(headline["ci_method"]) <= {
         f"jackknife by {unit} groups, t quantiles{note}"
         for unit in ("identity, 8", "image, 24")
-        for note in ("", _SCORE, *(f"{_SCORE}; {why}: conservative" for why in _CONSERVATIVE))
+        for note in (
+            "",
+            _SCORE,
+            _SHARED,
+            *(f"{_SCORE}; {why}: conservative" for why in _CONSERVATIVE),
+        )
     }
     whole = headline[headline["condition"].isna()]
     assert set(whole["n_pairs"]) == {276}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from facebench.data.embedding_files import open_embeddings
+from facebench.data.embedding_files import open_embeddings, opening
 from facebench.errors import InputError
 from support.embedding_files import SUFFIXES, write_file
 
@@ -114,3 +116,25 @@ def test_what_must_be_said(tmp_path: Path) -> None:
     (tmp_path / "x.pkl").write_bytes(b"")
     with pytest.raises(InputError, match=r"must be one of \.csv"):
         open_embeddings(tmp_path / "x.pkl")
+
+
+def test_a_reader_that_crashes_or_hangs_takes_nothing_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_process: Callable[..., None]
+) -> None:
+    path, _ = write_file(tmp_path, ".mat", ["a.jpg"], {"fc": np.ones((1, 2), "f4")})
+    monkeypatch.setattr(opening, "_try_elsewhere", one_process)
+    assert open_embeddings(path).names == ["a.jpg"]
+    crash = "import os; os.abort()"
+    true_run = subprocess.run
+    monkeypatch.setattr(
+        subprocess, "run", lambda call, **more: true_run([call[0], "-c", crash], **more)
+    )
+    with pytest.raises(InputError, match="its reader crashed"):
+        open_embeddings(path)
+
+    def hang(call: list[str], **more: object) -> None:
+        raise subprocess.TimeoutExpired(call, 30)
+
+    monkeypatch.setattr(subprocess, "run", hang)
+    with pytest.raises(InputError, match="took over 30 s"):
+        open_embeddings(path)
