@@ -96,7 +96,8 @@ def write_leaderboard(
 
 def _board(runs: Sequence[Run], layer_choice: str) -> Table:
     names = _task_names(runs)
-    results = pd.concat([run.results for run in runs], ignore_index=True)
+    # A manifest may name its run otherwise than the table does.
+    results = pd.concat([run.results.assign(run=run.id) for run in runs], ignore_index=True)
     results["task"] = [names[key] for key in zip(results["run"], results["task"], strict=True)]
     by_id = {run.id: run for run in runs}
     facts = _facts(runs, names)

@@ -45,3 +45,12 @@ def test_leaderboard_ranks_other_pairs_apart(tmp_path):
     tasks = {row[0] for row in data["rows"] if row[1] == "AUC"}
     assert len(tasks) == 2
     assert all(" (data " in task for task in tasks)
+
+
+def test_a_run_that_its_manifest_names_otherwise_is_ranked(tmp_path):
+    run = save_small_run(tmp_path, tmp_path / "runs", 0)
+    path = run / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**manifest, "run": "another"}), encoding="utf-8")
+    page = write_leaderboard([run], tmp_path / "board.html").read_text(encoding="utf-8")
+    assert '"AUC"' in page
