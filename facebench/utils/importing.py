@@ -13,11 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from facebench.errors import InputError
-from facebench.types import StrPath
 from facebench.utils.suggestions import did_you_mean, listed
+
+if TYPE_CHECKING:
+    from facebench.types import StrPath
 
 __all__ = [
     "CodeName",

@@ -104,7 +104,7 @@ class TestModels:
             ({"model": "dlib-resnt"}, "There is no model 'dlib-resnt'."),
             ({"model": "no.py"}, "no.py does not exist."),
             ({"model": "net.py:Nte"}, "has no class 'Nte'. Did you mean 'Net'?"),
-            ({"model": "net:far"}, "must be a class that extends BaseModel."),
+            ({"model": "net:far"}, "must be a class that extends BaseModel or RecordedModel."),
             ({"model": "no.such:Net"}, "cannot be imported: ModuleNotFoundError"),
             ({"model": "net.py", "widht": 3}, "Net takes no 'widht'. Did you mean 'width'?"),
             ({"model": "net.py", "width": "x"}, "'width' must be int. Got 'x'."),
