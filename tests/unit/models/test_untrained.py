@@ -125,7 +125,7 @@ class TestOtherModels:
             with torch.device("meta"):
                 return make()
 
-        monkeypatch.setattr(f"{model.__module__}.untrained_network", on_meta)
+        monkeypatch.setattr("facebench.models.hub.untrained_network", on_meta)
         monkeypatch.setattr(model, "_settle", lambda _self: None)
         made = model("net", version, pretrained=False)
         assert sum(own.numel() for own in made.model.parameters()) == count
