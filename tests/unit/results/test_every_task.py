@@ -259,4 +259,6 @@ def test_what_tasks_of_items_leave_out_is_what_they_measure_on_the_rest(faces, n
         rest = measure(frame[groups.kept[:, group]].reset_index(drop=True))
         for (_, metric), values in found.values.items():
             if rest[metric].notna().all():
-                assert values[group] == pytest.approx(rest[metric].item(), abs=6e-6), metric
+                # Those of the EER are from its influence function.
+                near = 1e-3 if metric == "EER" else 6e-6
+                assert values[group] == pytest.approx(rest[metric].item(), abs=near), metric
