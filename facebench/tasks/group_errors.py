@@ -17,7 +17,6 @@ from facebench.errors import InputError, PairsError
 from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.accuracy import accepted_at
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups, JackknifeReplicates
-from facebench.metrics.uncertainty.proportions import conservative_note
 from facebench.metrics.verification import fnmr_at_fmr
 from facebench.tasks.base import RoundedTask
 from facebench.tasks.measures import Measure
@@ -42,7 +41,7 @@ from facebench.tasks.shared.labelled_pairs import (
     jackknife_note,
 )
 from facebench.tasks.shared.pair_groups import GROUP_COLUMNS, Groups, groups_of_pairs
-from facebench.tasks.shared.rate_measures import columns_of, missing_note
+from facebench.tasks.shared.rate_measures import columns_of, interval_notes
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import Float64Array, MetricFunction, StrPath
 
@@ -239,7 +238,7 @@ class GroupErrorTask(RoundedTask):
                 row["Pairs Without Group"] = int(np.count_nonzero(~self._known))
                 few_errors += measured.few_errors_in(self._groups)
             context = self._context(cell, threshold, distances)
-            context[CI_METHOD] += conservative_note(few_errors) + missing_note(found)
+            context[CI_METHOD] += interval_notes(found, few_errors)
             rows.append({**row, **context})
         return pd.DataFrame(rows)
 

@@ -19,7 +19,6 @@ from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.templates import Flip, Normalise, combine_flips, pool_templates
 from facebench.metrics.uncertainty.influence import eer_influence
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups, JackknifeReplicates
-from facebench.metrics.uncertainty.proportions import conservative_note
 from facebench.metrics.uncertainty.replicates import verification_jackknife
 from facebench.metrics.verification import LabelError, as_labels
 from facebench.metrics.verification_report import verify
@@ -31,7 +30,7 @@ from facebench.tasks.shared.image_tables import read_image_table
 from facebench.tasks.shared.labelled_pairs import SamplingUnits, jackknife_note
 from facebench.tasks.shared.rate_measures import (
     columns_of,
-    missing_note,
+    interval_notes,
     rate_measures,
     tar_columns,
 )
@@ -270,8 +269,7 @@ class TemplateVerificationTask(EmbeddingTask):
         context = {
             "Distance Metric": self.distance_metric_name,
             CI_METHOD: jackknife_note(people, groups)
-            + conservative_note(report.few_errors)
-            + missing_note(report.measures),
+            + interval_notes(report.measures, report.few_errors),
             N_PAIRS: len(items_df),
             "Templates": int(pd.unique(items_df[list(_SIDES)].to_numpy().ravel()).size),
             N_IMAGES: len(set(self.images)),

@@ -21,7 +21,6 @@ from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.accuracy import kfold_accuracy, kfold_decisions
 from facebench.metrics.folds import Folds, fold_faults
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups, JackknifeReplicates
-from facebench.metrics.uncertainty.proportions import conservative_note
 from facebench.metrics.uncertainty.replicates import (
     fold_accuracy_replicates,
     verification_jackknife,
@@ -44,7 +43,7 @@ from facebench.tasks.shared.labelled_pairs import (
 )
 from facebench.tasks.shared.rate_measures import (
     columns_of,
-    missing_note,
+    interval_notes,
     rate_measures,
     tar_columns,
 )
@@ -307,8 +306,7 @@ class VerificationTask(RoundedTask):
             "Threshold From": "other folds",
             "Folds": self._fold_note,
             CI_METHOD: jackknife_note(self._members, self._leave_out[0])
-            + conservative_note(report.few_errors)
-            + missing_note(report.measures),
+            + interval_notes(report.measures, report.few_errors),
             **count_columns(self._all_pairs, self._members, distances),
         }
 

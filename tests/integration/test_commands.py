@@ -284,7 +284,7 @@ class TestYourOwn:
         ("kind", "parts"),
         [
             ("model", ["class BaseModel(", "class DinoModel"]),
-            ("task", ["class BaseTask(ABC)", "class AccuracyTask"]),
+            ("task", ["class BaseTask(", "class AccuracyTask"]),
             ("plot", ["class PlotHelper", "def plot("]),
         ],
     )

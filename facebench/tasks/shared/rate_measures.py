@@ -8,10 +8,11 @@ import numpy as np
 
 from facebench.columns import CI_HIGH, CI_LOW
 from facebench.metrics.conditions import ConditionEstimate
+from facebench.metrics.uncertainty.proportions import conservative_note
 from facebench.metrics.verification_report import Estimate, TarEstimate
 from facebench.tasks.measures import Measure
 
-__all__ = ["columns_of", "missing_note", "rate_measures", "tar_columns"]
+__all__ = ["columns_of", "interval_notes", "rate_measures", "tar_columns"]
 
 
 def rate_measures(far: Sequence[float], *, headline: bool = False) -> tuple[Measure, ...]:
@@ -63,14 +64,15 @@ def tar_columns(tar: Sequence[TarEstimate]) -> dict[str, float]:
     return row
 
 
-def missing_note(found: Mapping[str, Estimate]) -> str:
-    """Say which numbers have no interval, and why; empty if all have one."""
-    names = [
+def interval_notes(found: Mapping[str, Estimate], few_errors: Sequence[str]) -> str:
+    """Say which intervals are conservative for want of errors, and which numbers have none."""
+    missing = [
         name
         for name, estimate in found.items()
         if np.isfinite(estimate.value) and np.isnan(estimate.interval.low)
     ]
-    if not names:
-        return ""
-    why = "fewer than three people or images, or not defined without one of them"
-    return f"; no interval for {', '.join(names)}: {why}"
+    note = conservative_note([name for name in few_errors if name not in missing])
+    if missing:
+        why = "fewer than three people or images, or not defined without one of them"
+        note += f"; no interval for {', '.join(missing)}: {why}"
+    return note

@@ -56,7 +56,8 @@ def test_by_hand() -> None:
     assert row[["Pairs", "Templates", "Images", "Identities", "Failed"]].tolist() == [4, 4, 6, 2, 0]
     assert row["CI Method"] == (
         "95 % jackknife of people (2 groups), t quantiles; score intervals next to 0 and 1; "
-        "few errors: conservative (Oracle Accuracy, AUC, EER)"
+        "no interval for Oracle Accuracy, AUC, EER, d': fewer than three people or images, or not "
+        "defined without one of them"
     )
 
 
