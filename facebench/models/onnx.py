@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 
 from facebench.errors import InputError, LayerOutputError, ModelError, UnknownNameError
 from facebench.models.layer_globs import ALL, BLOCKS, is_pattern, matching
@@ -17,7 +16,6 @@ from facebench.models.network_input import NetworkInput, network_input
 from facebench.models.onnx_engine import CUDA, OnnxEngine
 from facebench.models.onnx_graph import OnnxGraph, OnnxValue, read_onnx
 from facebench.models.tapped import TappedModel, TappedNetwork, fitting_size, images_at_once
-from facebench.types import StrPath
 from facebench.utils.extras import import_extra
 
 __all__ = ["OnnxModel"]
@@ -105,24 +103,19 @@ class OnnxModel(TappedModel):
     built_from = ("weights", "input_settings", "_asked")
     template: str | None = None
 
-    def __init__(
-        self,
-        name: str,
-        weights: StrPath,
-        extract_layers: str | Iterable[str] | None = None,
-        *,
-        input: Mapping[str, Any] | NetworkInput | None = None,
-        preprocess_function: Callable[[Image.Image], torch.Tensor] | None = None,
-        device: str | torch.device | None = None,
-    ) -> None:
-        super().__init__(
-            name,
-            weights,
-            extract_layers,
-            input=input,
-            preprocess_function=preprocess_function,
-            device=_onnx_device(device, name),
-        )
+    def _device_for(self, name: str, device: str | torch.device | None) -> str | torch.device:
+        """Choose the CPU where onnxruntime has nothing else."""
+        ort = import_extra("onnxruntime", "onnx", "A network in ONNX")
+        if CUDA in ort.get_available_providers():
+            return device or ("cuda" if torch.cuda.is_available() else "cpu")
+        if device is not None and torch.device(device).type != "cpu":
+            _log.warning(
+                "Model %r runs on the CPU: this onnxruntime cannot use %s. For NVIDIA GPUs install "
+                "onnxruntime-gpu in its place.",
+                name,
+                device,
+            )
+        return "cpu"
 
     def _build_model(self) -> None:
         graph = read_onnx(Path(self.weights))
@@ -182,21 +175,6 @@ class OnnxModel(TappedModel):
             origin,
             f"; but it begins with {' and '.join(own)}, and may do part of that itself" * odd,
         )
-
-
-def _onnx_device(device: str | torch.device | None, name: str) -> str | torch.device:
-    """Choose the CPU where onnxruntime has nothing else."""
-    ort = import_extra("onnxruntime", "onnx", "A network in ONNX")
-    if CUDA in ort.get_available_providers():
-        return device or ("cuda" if torch.cuda.is_available() else "cpu")
-    if device is not None and torch.device(device).type != "cpu":
-        _log.warning(
-            "Model %r runs on the CPU: this onnxruntime cannot use %s. For NVIDIA GPUs install "
-            "onnxruntime-gpu in its place.",
-            name,
-            device,
-        )
-    return "cpu"
 
 
 def _input_of(

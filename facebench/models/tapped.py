@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ from facebench.types import StrPath
 
 __all__ = [
     "Engine",
+    "SavedEngine",
     "Tap",
     "TappedModel",
     "TappedNetwork",
@@ -51,6 +53,32 @@ class Engine(Protocol):
 
     def to(self, device: torch.device) -> None:
         """Run on another device from now on."""
+
+
+class SavedEngine:
+    """An engine that runs a network which torch has saved; what its kinds share.
+
+    Parameters
+    ----------
+    content : bytes
+        The file's.
+    source : str
+        The file, for messages.
+    """
+
+    _network: nn.Module
+
+    def __init__(self, content: bytes, source: str) -> None:
+        self._content = content
+        self._source = source
+        self.digest = hashlib.sha256(content).hexdigest()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._content, self._source)
+
+    def to(self, device: torch.device) -> None:
+        """Run on another device from now on."""
+        self._network.to(device)
 
 
 class Tap(nn.Module):
@@ -274,7 +302,12 @@ class TappedModel(BaseModel):
         self.input_settings = input
         layers = [extract_layers] if isinstance(extract_layers, str) else extract_layers
         self._asked = None if layers is None else list(layers)
+        device = self._device_for(name, device)
         super().__init__(name, None, self._asked, preprocess_function, device=device)
+
+    def _device_for(self, name: str, device: str | torch.device | None) -> Any:
+        """Choose where to run; an engine that has fewer devices than torch overrides."""
+        return device
 
     @abstractmethod
     def _build_model(self) -> None:
