@@ -29,6 +29,7 @@ from facebench.metrics.uncertainty.influence import (
     Dyads,
     Influence,
     auc_influence,
+    dprime_influence,
     dyads,
     paired_difference,
 )
@@ -355,7 +356,7 @@ def probe_input(
         rows = _embedded(model, changed, batch_size)
         # Without a direction, a vector is like no other.
         similarities = np.nan_to_num(1 - cosine(rows[first], rows[second]), nan=-1.0)
-        measured = auc_influence(labels, similarities), _dprime_influence(labels, similarities)
+        measured = auc_influence(labels, similarities), dprime_influence(labels, similarities)
         given = measured if given is None else given
         found.append(_probed(channels, of_range, measured, given, shared, is_first=not found))
     order = sorted(found, key=lambda one: (-one.auc, not one.is_given))
@@ -519,22 +520,6 @@ def _probed(
         dprime_p_value=dprime.p_value,
         settings=None if of_range is None else of_range.settings(channels),
     )
-
-
-def _dprime_influence(labels: NDArray[Any], similarities: NDArray[Any]) -> Influence:
-    """Estimate d', and what each pair contributes to its error, by its derivatives."""
-    genuine = np.asarray(labels) == 1
-    means = np.where(genuine, similarities[genuine].mean(), similarities[~genuine].mean())
-    variances = np.where(genuine, similarities[genuine].var(), similarities[~genuine].var())
-    spread = np.sqrt((similarities[genuine].var() + similarities[~genuine].var()) / 2)
-    if not spread > 0:
-        return Influence(0.0, np.zeros(genuine.size), genuine)
-    value = (similarities[genuine].mean() - similarities[~genuine].mean()) / spread
-    off = similarities - means
-    by_mean = np.where(genuine, off, -off) / spread
-    by_variance = value * (off**2 - variances) / (4 * spread**2)
-    numbers = np.where(genuine, genuine.sum(), (~genuine).sum())
-    return Influence(float(value), (by_mean - by_variance) / numbers, genuine)
 
 
 def _short(values: Sequence[float]) -> float | list[float]:

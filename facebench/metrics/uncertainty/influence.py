@@ -31,6 +31,7 @@ __all__ = [
     "PairedDifference",
     "Scale",
     "auc_influence",
+    "dprime_influence",
     "dyadic_error",
     "dyads",
     "eer_influence",
@@ -147,6 +148,43 @@ def auc_influence(labels: Any, scores: Any, *, higher_is_better: bool = True) ->
     area = float(beaten[genuine].mean())
     values = (beaten - area) / np.where(genuine, n_genuine, n_impostor)
     return Influence(area, values, np.asarray(genuine))
+
+
+def dprime_influence(labels: Any, scores: Any, *, higher_is_better: bool = True) -> Influence:
+    """Influence of d' (with variances over n), by its derivatives of the means and variances.
+
+    Parameters
+    ----------
+    labels, scores, higher_is_better
+        See `auc_influence`.
+
+    Returns
+    -------
+    Influence
+        Of d'; 0 where no score differs from others of its class.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ, there is nothing, or a label is none.
+
+    Examples
+    --------
+    >>> dprime_influence([1, 1, 0, 0], [4, 2, 1, -1]).estimate
+    3.0
+    """
+    genuine, similarities = read_comparisons(labels, scores, higher_is_better)
+    means = np.where(genuine, similarities[genuine].mean(), similarities[~genuine].mean())
+    variances = np.where(genuine, similarities[genuine].var(), similarities[~genuine].var())
+    spread = np.sqrt((similarities[genuine].var() + similarities[~genuine].var()) / 2)
+    if not spread > 0:
+        return Influence(0.0, np.zeros(genuine.size), genuine)
+    value = (similarities[genuine].mean() - similarities[~genuine].mean()) / spread
+    off = similarities - means
+    by_mean = np.where(genuine, off, -off) / spread
+    by_variance = value * (off**2 - variances) / (4 * spread**2)
+    numbers = np.where(genuine, genuine.sum(), (~genuine).sum())
+    return Influence(float(value), (by_mean - by_variance) / numbers, genuine)
 
 
 def eer_influence(labels: Any, scores: Any, *, higher_is_better: bool = True) -> Influence:

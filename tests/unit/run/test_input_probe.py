@@ -8,11 +8,9 @@ from torch import nn
 
 from facebench import BaseModel, ModuleModel
 from facebench.errors import MissingImageError, PairsError
-from facebench.metrics.verification import dprime
 from facebench.run.input_probe import (
     InputProbe,
     ProbedInput,
-    _dprime_influence,
     probe_input,
     probe_pairs,
 )
@@ -191,25 +189,3 @@ class TestPairs:
             Image.new("RGB", (4, 4)).save(tmp_path / "ann" / f"{number}.png")
         with pytest.raises(PairsError, match="two people"):
             probe_pairs(tmp_path)
-
-
-def test_d_prime_and_what_each_pair_does_to_it():
-    generator = np.random.default_rng(0)
-    labels = np.array([1] * 12 + [0] * 20)
-    scores = generator.normal(size=32) + labels
-
-    def weighted(weights):
-        def moments(chosen):
-            mean = np.average(scores[chosen], weights=weights[chosen])
-            return mean, np.average((scores[chosen] - mean) ** 2, weights=weights[chosen])
-
-        (m1, v1), (m0, v0) = moments(labels == 1), moments(labels == 0)
-        return (m1 - m0) / np.sqrt((v1 + v0) / 2)
-
-    found = _dprime_influence(labels, scores)
-    assert found.estimate == pytest.approx(dprime(labels, scores, ddof=0))
-    step = 1e-6
-    expected = [
-        (weighted(1 + step * np.eye(32)[row]) - weighted(np.ones(32))) / step for row in range(32)
-    ]
-    np.testing.assert_allclose(found.values, expected, atol=1e-5)

@@ -9,6 +9,7 @@ from scipy.stats import norm
 from facebench.metrics.operating_points import eer
 from facebench.metrics.stats import delong, delong_test
 from facebench.metrics.uncertainty import correlation_influence, influence
+from facebench.metrics.verification import dprime
 
 
 @pytest.fixture
@@ -28,6 +29,28 @@ def test_auc_error_is_delongs(scores):
     assert error == pytest.approx(np.sqrt(reference.variance), rel=0.005)
     flipped = influence.auc_influence(labels, -score, higher_is_better=False)
     np.testing.assert_allclose(flipped.values, made.values)
+
+
+def test_d_prime_and_what_each_pair_does_to_it():
+    generator = np.random.default_rng(0)
+    labels = np.array([1] * 12 + [0] * 20)
+    scores = generator.normal(size=32) + labels
+
+    def weighted(weights):
+        def moments(chosen):
+            mean = np.average(scores[chosen], weights=weights[chosen])
+            return mean, np.average((scores[chosen] - mean) ** 2, weights=weights[chosen])
+
+        (m1, v1), (m0, v0) = moments(labels == 1), moments(labels == 0)
+        return (m1 - m0) / np.sqrt((v1 + v0) / 2)
+
+    found = influence.dprime_influence(labels, scores)
+    assert found.estimate == pytest.approx(dprime(labels, scores, ddof=0))
+    step = 1e-6
+    expected = [
+        (weighted(1 + step * np.eye(32)[row]) - weighted(np.ones(32))) / step for row in range(32)
+    ]
+    np.testing.assert_allclose(found.values, expected, atol=1e-5)
 
 
 def test_paired_difference_is_delongs(scores):
