@@ -110,6 +110,7 @@ def look_up(
     tasks: Sequence[AnyTask],
     on_bad_image: OnBadImage,
     record: ModelRecord | None = None,
+    wanted: NamedRequest | None = None,
 ) -> Embeddings:
     """Find what a model has of all that tasks want of it.
 
@@ -121,6 +122,8 @@ def look_up(
         The tasks.
     on_bad_image, record
         See `read_recorded`.
+    wanted : NamedRequest, optional
+        What the tasks want, where that is known.
 
     Returns
     -------
@@ -132,7 +135,7 @@ def look_up(
         If a task needs embeddings and the model has scores only, or the file lacks something.
     """
     _refuse_unsuitable(model, tasks)
-    wanted = request_by_name(tasks)
+    wanted = wanted or request_by_name(tasks)
     return read_recorded(model, wanted.request, wanted.names, on_bad_image, record)
 
 
