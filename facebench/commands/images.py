@@ -40,14 +40,13 @@ def pairs(
     """Write a list of genuine and impostor pairs from a folder of faces."""
     from facebench.data.pairs import all_pairs, pairs_from_folder
     from facebench.errors import InputError
-    from facebench.utils.files import atomic_path
+    from facebench.utils.files import write_csv
 
     if output.exists() and not force:
         msg = f"{output} is there already. Give another --output, or --force to write over it."
         raise InputError(msg)
     table = all_pairs(faces) if every else pairs_from_folder(faces, genuine, impostor, seed)
-    with atomic_path(output) as temporary:
-        table.to_csv(temporary, index=False)
+    write_csv(table, output)
     same = int(table["same"].sum())
     talk().say(f"{same} genuine and {len(table) - same} impostor pairs.")
     talk().result(str(output))

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facebench.stimuli import invert
-from facebench.utils.files import atomic_path
+from facebench.utils.files import atomic_path, write_csv
 from facebench.utils.progress import Progress
 
 __all__ = [
@@ -212,5 +212,4 @@ def _same_and_different(
 
 
 def _write_table(path: Path, rows: Sequence[tuple[Any, ...]], column: str) -> None:
-    with atomic_path(path) as temporary:
-        pd.DataFrame(rows, columns=["img1", "img2", column]).to_csv(temporary, index=False)
+    write_csv(pd.DataFrame(rows, columns=["img1", "img2", column]), path)

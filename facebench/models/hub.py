@@ -21,7 +21,7 @@ from facebench.errors import MissingWeightsError, ModelError, WeightsError
 from facebench.models.base import BaseModel
 from facebench.models.checkpoints import listed, refused_pickle
 from facebench.types import StrPath
-from facebench.utils.suggestions import did_you_mean
+from facebench.utils.suggestions import did_you_mean, first_line
 
 __all__ = [
     "CONFIGURATION",
@@ -174,7 +174,7 @@ def load_from_hub(load: Callable[[], T], version: str, owner: str, what: str = "
             where = f"The folder {version} holds no loadable model"
         untrained = " pretrained=False makes an untrained network." if what == "weights" else ""
         msg = (
-            f"{owner} cannot load its {what}: {where} ({str(error).splitlines()[0]}). Give version "
+            f"{owner} cannot load its {what}: {where} ({first_line(error)}). Give version "
             "the path of a folder written by save_pretrained, or run once with network access."
             + untrained
         )

@@ -13,6 +13,7 @@ from facebench.errors import ModelError
 from facebench.models.onnx_graph import OnnxGraph
 from facebench.models.tapped import run_failure
 from facebench.utils.extras import import_extra
+from facebench.utils.suggestions import first_line
 
 __all__ = ["CUDA", "OnnxEngine"]
 
@@ -144,7 +145,7 @@ class OnnxEngine:
                 self.graph.proto.SerializeToString(), options, providers=self._providers()
             )
         except Exception as error:
-            told = _first_line(error)
+            told = first_line(error).rstrip(".")
             advice = (
                 " Install a newer onnxruntime, or export it with an earlier opset."
                 if "opset" in told.lower() or "ir version" in told.lower()
@@ -168,7 +169,3 @@ class OnnxEngine:
 
 def _runtime() -> Any:
     return import_extra("onnxruntime", "onnx", "A network in ONNX")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

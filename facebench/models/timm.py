@@ -26,7 +26,7 @@ from facebench.models.classifier import last_layer
 from facebench.models.network_input import NetworkInput, network_input
 from facebench.types import StrPath
 from facebench.utils.extras import import_extra
-from facebench.utils.suggestions import nearest
+from facebench.utils.suggestions import first_line, nearest
 
 __all__ = ["TimmModel"]
 
@@ -205,7 +205,7 @@ class TimmModel(BaseModel):
         except (OSError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
-            reason = str(error).strip().splitlines()[0] if str(error) else type(error).__name__
+            reason = first_line(error)
             source = published.get("hf_hub_id") or published.get("url")
             msg = (
                 f"The pretrained weights of {self.architecture} ({source}) are not in the cache "
@@ -215,7 +215,7 @@ class TimmModel(BaseModel):
         except RuntimeError as error:
             msg = (
                 f"The pretrained weights of {self.architecture} do not fit the network with "
-                f"{dict(options)}: {str(error).splitlines()[0]}"
+                f"{dict(options)}: {first_line(error)}"
             )
             raise WeightsError(msg) from error
 
@@ -330,7 +330,7 @@ def _published(timm: Any, architecture: str) -> dict[str, Any]:
         with torch.device("meta"):
             return dict(timm.create_model(architecture, pretrained=False).pretrained_cfg)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         msg = (
             f"timm cannot read the configuration of {architecture!r} ({reason}). Give the name of "
             "one of its architectures with weights: FILE, or 'local-dir:' and a folder that timm "

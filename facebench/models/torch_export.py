@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import logging
 import os
@@ -20,12 +19,14 @@ from facebench.models.checkpoints import refused_pickle
 from facebench.models.file_kinds import EXPORTED, read_network
 from facebench.models.layers import first_tensor
 from facebench.models.tapped import (
+    SavedEngine,
     TappedModel,
     TappedNetwork,
     given_input,
     images_at_once,
     run_failure,
 )
+from facebench.utils.suggestions import first_line
 
 __all__ = ["ExportedModel"]
 
@@ -94,13 +95,11 @@ class ExportedModel(TappedModel):
         }
 
 
-class _ExportedEngine:
+class _ExportedEngine(SavedEngine):
     """Runs an exported program, by the modules it was made of where it can be taken apart."""
 
     def __init__(self, content: bytes, source: str) -> None:
-        self._content = content
-        self._source = source
-        self.digest = hashlib.sha256(content).hexdigest()
+        super().__init__(content, source)
         program = _loaded(content, source)
         self.shape = _image_shape(program, source)
         self.layers: dict[str, str] = {}
@@ -116,20 +115,9 @@ class _ExportedEngine:
             _log.info("The layers of %s cannot be read, only its output: %s", source, error)
             self._network = program.module()
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _ExportedEngine, (self._content, self._source)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> _ExportedEngine:
-        copied = _ExportedEngine(self._content, self._source)
-        memo[id(self)] = copied
-        return copied
-
     @property
     def fingerprint(self) -> str:
         return f"torch.export {self.digest}"
-
-    def to(self, device: torch.device) -> None:
-        self._network.to(device)
 
     def run(self, batch: torch.Tensor, taps: Sequence[str] = ()) -> list[torch.Tensor | None]:
         values: dict[str, torch.Tensor | None] = {}
@@ -169,7 +157,7 @@ def _loaded(content: bytes, source: str) -> Any:
         raise refused_pickle(source, error) from error
     except Exception as error:
         # Its readers raise whatever they meet.
-        told = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        told = first_line(error).rstrip(".")
         msg = (
             f"The weights file {source} cannot be loaded by torch {torch.__version__}: {told}. It "
             "is damaged, or of another version of torch: export it again with this one."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import warnings
 from collections.abc import Collection, Sequence
@@ -16,12 +15,14 @@ from facebench.models.file_kinds import TORCHSCRIPT, read_network
 from facebench.models.layers import first_tensor
 from facebench.models.script_graph import read_values
 from facebench.models.tapped import (
+    SavedEngine,
     TappedModel,
     TappedNetwork,
     given_input,
     images_at_once,
     run_failure,
 )
+from facebench.utils.suggestions import first_line
 
 __all__ = ["TorchScriptModel"]
 
@@ -81,13 +82,13 @@ class TorchScriptModel(TappedModel):
         }
 
 
-class _ScriptEngine:
+class _ScriptEngine(SavedEngine):
     """Runs a TorchScript network; layers are read by following its graph."""
 
+    _network: torch.jit.ScriptModule
+
     def __init__(self, content: bytes, source: str) -> None:
-        self._content = content
-        self._source = source
-        self.digest = hashlib.sha256(content).hexdigest()
+        super().__init__(content, source)
         self._network = _loaded(content, source)
         self.layers = {
             name: str(getattr(module, "original_name", "Module"))
@@ -96,20 +97,9 @@ class _ScriptEngine:
         }
         self._followed: frozenset[str] = frozenset()
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _ScriptEngine, (self._content, self._source)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> _ScriptEngine:
-        copied = _ScriptEngine(self._content, self._source)
-        memo[id(self)] = copied
-        return copied
-
     @property
     def fingerprint(self) -> str:
         return f"TorchScript {self.digest}"
-
-    def to(self, device: torch.device) -> None:
-        self._network.to(device)
 
     def run(self, batch: torch.Tensor, taps: Sequence[str] = ()) -> list[torch.Tensor | None]:
         try:
@@ -165,7 +155,7 @@ def _loaded(content: bytes, source: str) -> Any:
                 io.BytesIO(content), map_location="cpu"
             )
     except Exception as error:
-        told = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        told = first_line(error).rstrip(".")
         msg = (
             f"The weights file {source} cannot be loaded by torch {torch.__version__}: {told}. It "
             "is damaged, or needs another version of torch, or of a library with operators of its "

@@ -32,7 +32,7 @@ from facebench.models.checkpoints import StateDict, count_identities
 from facebench.models.classifier import entering, last_layer
 from facebench.models.network_input import NetworkInput, network_input
 from facebench.types import StrPath
-from facebench.utils.suggestions import did_you_mean, nearest
+from facebench.utils.suggestions import did_you_mean, first_line, nearest
 
 __all__ = ["TorchvisionModel", "downloaded_network"]
 
@@ -220,7 +220,7 @@ def downloaded_network(build: Callable[..., T], weights: Any, what: str, paramet
         with nullcontext() if on_terminal else redirect_stderr(io.StringIO()):
             return build(weights=weights, progress=on_terminal)
     except (OSError, RuntimeError, UnpicklingError, EOFError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         msg = (
             f"The pretrained {what} weights {file_name} are not in {cached.parent}, or damaged, "
             f"and cannot be downloaded ({reason}). Put the file there, give {parameter} a "

@@ -18,6 +18,7 @@ from torch import nn
 
 from facebench.models.layer_search import in_torchscript
 from facebench.models.layers import LayerRecorder, batch_output, check_batch_axis
+from facebench.utils.suggestions import first_line
 
 if TYPE_CHECKING:
     from facebench.models.base import BaseModel
@@ -128,7 +129,7 @@ def try_another_number(model: BaseModel, batch: torch.Tensor) -> None:
             model.name,
             len(batch),
             other,
-            str(error).splitlines()[0] if str(error) else type(error).__name__,
+            first_line(error),
         )
         shapes, results = {}, []
     model._recorder.tried.add(batch.shape[1:])

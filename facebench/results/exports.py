@@ -16,10 +16,9 @@ from facebench.columns import CONDITION, DEFAULT_LAYER, KEY_COLUMNS, LAYER, MODE
 from facebench.data.embedding_files import write_embeddings
 from facebench.errors import FacebenchError, InputError
 from facebench.figures.records.run_models import joined
-from facebench.results.growing_table import write_csv
 from facebench.results.schema import DATA_HEALTH_FILE
 from facebench.types import DistancesByModel, FloatArray
-from facebench.utils.files import atomic_path, safe_name
+from facebench.utils.files import atomic_path, safe_name, write_csv
 from facebench.utils.sharing import make_folder
 
 if TYPE_CHECKING:

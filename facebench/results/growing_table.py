@@ -7,15 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from facebench.utils.files import atomic_path, check_replaceable
+from facebench.utils.files import check_replaceable, write_csv
 
-__all__ = ["GrowingTable", "write_csv"]
-
-
-def write_csv(table: pd.DataFrame, path: Path) -> None:
-    """Write a table whole, or not at all."""
-    with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=False)
+__all__ = ["GrowingTable"]
 
 
 class GrowingTable:

@@ -18,7 +18,6 @@ from facebench.results.checksums import CHECKSUMS, checksums_of_tables
 from facebench.results.data_health import look_at_data
 from facebench.results.distances_file import write_distances
 from facebench.results.exports import export_data_health
-from facebench.results.growing_table import write_csv
 from facebench.results.manifest import read_manifest
 from facebench.results.provenance import (
     Digests,
@@ -43,7 +42,7 @@ from facebench.results.schema import (
 )
 from facebench.results.task_facts import TaskFacts, facts_of
 from facebench.results.tidy import EstimatesByTask, tidy_results
-from facebench.utils.files import atomic_path, safe_name
+from facebench.utils.files import atomic_path, safe_name, write_csv
 from facebench.utils.sharing import make_folder, refusal
 
 if TYPE_CHECKING:
@@ -268,8 +267,7 @@ class RunFolder:
         results = tidy_results(self.id, estimates, facts, failures)
         with atomic_path(self.path / RESULTS_FILE) as temporary:
             results.to_parquet(temporary, index=False)
-        with atomic_path(self.path / RESULTS_CSV) as temporary:
-            _for_the_web(results).to_csv(temporary, index=False)
+        write_csv(_for_the_web(results), self.path / RESULTS_CSV)
         with atomic_path(self.path / RESULTS_METADATA) as temporary:
             temporary.write_text(csv_metadata(), encoding="utf-8")
         replicates = {

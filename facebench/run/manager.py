@@ -47,7 +47,7 @@ from facebench.models.base import BaseModel
 from facebench.models.recorded import RecordedModel
 from facebench.models.untrained import misnomer
 from facebench.results import exports
-from facebench.results.growing_table import GrowingTable, write_csv
+from facebench.results.growing_table import GrowingTable
 from facebench.results.schema import FAILURES_FILE, empty_failures
 from facebench.run.alignment import (
     TaskPass,
@@ -75,7 +75,7 @@ from facebench.tasks.base import BaseTask
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.measures import declared_measures, measures_for
 from facebench.types import IntArray, OnBadImage, OnNoFace, StrPath
-from facebench.utils.files import one_writer
+from facebench.utils.files import one_writer, write_csv
 from facebench.utils.progress import visible_log
 
 __all__ = ["MultiModelTaskManager"]
@@ -444,7 +444,8 @@ class MultiModelTaskManager:
         models = [named(self.models, name, "model") for name in model_names or self.models]
         tasks = [named(self.tasks, name, "task") for name in task_names or self.tasks]
         networks = [model for model in models if isinstance(model, BaseModel)]
-        by_name = request_by_name(tasks)
+        # Networks do not know images by name.
+        by_name = request_by_name(tasks if len(networks) < len(models) else [])
         task_plans, images = [], {}
         for task in tasks:
             names = image_names(task)
@@ -468,7 +469,7 @@ class MultiModelTaskManager:
         requests: dict[tuple[str, ...], EmbeddingRequest] = {}
         for model in models:
             if isinstance(model, RecordedModel):
-                look_up(model, tasks, self.on_bad_image)
+                look_up(model, tasks, self.on_bad_image, wanted=by_name)
                 plan = plan_recorded(model, len(by_name.names))
                 if model.has_vectors:
                     _prove_widths(tasks, [plan])
@@ -571,15 +572,15 @@ class MultiModelTaskManager:
             msg = f"A run needs models and tasks. Got {len(models)} models and {len(tasks)} tasks."
             raise InputError(msg)
         networks = [model for model in models if isinstance(model, BaseModel)]
-        # Files of results are looked into before any network runs.
-        by_name = request_by_name(tasks)
+        # Files of results are looked into before any network runs; networks know no names.
+        by_name = request_by_name(tasks if len(networks) < len(models) else [])
         recorded = {}
         for model in models:
             if isinstance(model, RecordedModel):
                 record = ModelRecord(model.name)
                 recorded[model.name] = (
                     record,
-                    look_up(model, tasks, self.on_bad_image, record),
+                    look_up(model, tasks, self.on_bad_image, record, by_name),
                 )
         images = {task.name: images_of(task) for task in tasks} if networks else {}
         check_wrappers(models, tasks, images, self._store)

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from filelock import FileLock, Timeout
 
@@ -18,7 +18,18 @@ from facebench.errors import InputError
 from facebench.utils.locks import lock_folder, unlock_folder
 from facebench.utils.sharing import make_folder, refusal
 
-__all__ = ["FileState", "atomic_path", "check_replaceable", "held", "one_writer", "safe_name"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "FileState",
+    "atomic_path",
+    "check_replaceable",
+    "held",
+    "one_writer",
+    "safe_name",
+    "write_csv",
+]
 
 _UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -136,6 +147,12 @@ def atomic_path(target: Path) -> Iterator[Path]:
             raise InputError(_not_permitted(target)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV, whole or not at all; see `atomic_path`."""
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False)
 
 
 def _not_permitted(target: Path) -> str:

@@ -1,4 +1,4 @@
-"""Names that were not found, and the ones that were meant."""
+"""Parts of messages: names that were meant in place of others, and what a library said."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["closest", "did_you_mean", "did_you_mean_file", "listed", "nearest"]
+__all__ = ["closest", "did_you_mean", "did_you_mean_file", "first_line", "listed", "nearest"]
 
 # 'cycles' finds 'cycles_per_face', but 'masked' is not a misspelt 'negated'.
 _CUTOFF = 0.55
@@ -75,3 +75,23 @@ def listed(names: Iterable[str]) -> str:
     shown = list(names)
     more = ", …" if len(shown) > _SHOWN else ""
     return ", ".join(shown[:_SHOWN]) + more if shown else "none"
+
+
+def first_line(error: BaseException) -> str:
+    r"""Give the first line of an error's message, or its type where there is none.
+
+    Parameters
+    ----------
+    error : BaseException
+        The error; other libraries write whole pages.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> first_line(ValueError("no such file\nat line 3")), first_line(KeyError())
+    ('no such file', 'KeyError')
+    """
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

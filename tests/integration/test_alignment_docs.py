@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import textwrap
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -15,10 +13,11 @@ from facebench.experiment.building import build_experiment
 from facebench.experiment.config import load_config
 from facebench.faces.detectors import DETECTORS
 from facebench.faces.templates import TEMPLATES
+from support.pages import examples, text_of
 from support.real_weights import YUNET, real_weights
 
 pytestmark = pytest.mark.integration
-PAGE = (Path(__file__).parents[2] / "docs" / "alignment.md").read_text(encoding="utf-8")
+PAGE = text_of("alignment.md")
 NET = """
     from torch import nn
     from facebench import BaseModel
@@ -32,10 +31,6 @@ NET = """
 """
 
 
-def blocks(kind: str) -> list[str]:
-    return re.findall(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL)
-
-
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime")
@@ -44,14 +39,14 @@ def folder(tmp_path, monkeypatch):
     for name in ("crowd/1.jpg", "ann/2.jpg", "bob/5.jpg"):
         (tmp_path / "faces" / name).parent.mkdir(parents=True)
         Image.new("RGB", (60, 60), "grey").save(tmp_path / "faces" / name)
-    (tmp_path / "pairs.csv").write_text(blocks("csv")[0])
+    (tmp_path / "pairs.csv").write_text(examples("alignment.md", "csv")[0])
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def example() -> str:
     """Give the configuration, with a task that needs no more than two pairs."""
-    (found,) = blocks("yaml")
+    (found,) = examples("alignment.md", "yaml")
     assert "task: verification" in found
     return found.replace("task: verification", "task: accuracy, true_label: same")
 
@@ -83,7 +78,7 @@ def test_the_command_cuts(folder):
 
     from facebench.cli import app
 
-    (line,) = blocks("bash")
+    (line,) = examples("alignment.md", "bash")
     done = CliRunner().invoke(app, shlex.split(line)[1:], env={"FACEBENCH_CACHE": "off"})
     assert done.exit_code == 0, done.output
     assert len(pd.read_csv(folder / "chips" / "chips.csv")) == 0

@@ -2,16 +2,16 @@
 
 import re
 import textwrap
-from pathlib import Path
 
 import pytest
 
 from facebench.experiment.building import build_experiment
 from facebench.experiment.config import load_config
 from facebench.experiment.schema import ExperimentSettings
+from support.pages import examples, text_of
 
-PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+PAGE = text_of("configuration.md")
+EXAMPLES = examples("configuration.md", "yaml")
 
 NET = """
     from torch import nn

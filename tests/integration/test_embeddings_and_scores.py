@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -36,13 +37,11 @@ from facebench.run.embeddings_file import embed_folder
 from support import runs
 from support.aligner import Aligner, write_images
 from support.embedding_files import SUFFIXES, write_file
+from support.pages import examples, text_of
 
-PAGE = (Path(__file__).parents[2] / "docs" / "embeddings_and_scores.md").read_text("utf-8")
+PAGE = text_of("embeddings_and_scores.md")
+blocks = partial(examples, "embeddings_and_scores.md")
 N_PEOPLE, N_IMAGES = 20, 3
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
 
 
 def names_of_people() -> list[str]:
@@ -131,7 +130,11 @@ class TestThePage:
         assert "Missing images" not in told
         assert write_report(outcome.path).stat().st_size > 10_000
 
-    @pytest.mark.parametrize("example", blocks("python"), ids=range(len(blocks("python"))))
+    @pytest.mark.parametrize(
+        "example",
+        blocks("python"),
+        ids=range(len(blocks("python"))),
+    )
     def test_python(self, folder: Path, example: str) -> None:
         exec(compile(example, "page", "exec"), {})
 

@@ -1,18 +1,16 @@
 """Every example of docs/onnx.md runs, on networks of the names it uses."""
 
 import json
-import re
-from pathlib import Path
 
 import pytest
 import yaml
 from typer.testing import CliRunner
 
 from facebench.cli import app
+from support.pages import examples
 from support.whole_networks import save_exported, save_onnx, save_script
 
-PAGE = (Path(__file__).parents[2] / "docs" / "onnx.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+EXAMPLES = examples("onnx.md", "yaml")
 
 
 @pytest.fixture

@@ -1,17 +1,14 @@
 """Every example of docs/registries.md is a configuration that runs."""
 
-import re
-from pathlib import Path
-
 import pytest
 
 from facebench.experiment.building import build_experiment
 from facebench.experiment.config import load_config
+from support.pages import examples
 from support.real_weights import MOBILENET, real_weights
 from support.transformers_folders import tiny_folder
 
-PAGE = (Path(__file__).parents[2] / "docs" / "registries.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+EXAMPLES = examples("registries.md", "yaml")
 
 
 @pytest.fixture

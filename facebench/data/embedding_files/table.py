@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from facebench.errors import InputError
 from facebench.types import FloatArray
-from facebench.utils.suggestions import listed
+from facebench.utils.suggestions import first_line, listed
 
 __all__ = [
     "NAME_KEYS",
@@ -196,8 +196,7 @@ def readable(path: Path, what: str) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:
-        lines = str(error).strip().splitlines()
-        why = lines[0].rstrip(".") if lines else type(error).__name__
+        why = first_line(error).rstrip(".")
         msg = f"{path} cannot be read: {what} is damaged or of another kind ({why:.200})."
         raise InputError(msg) from error
 

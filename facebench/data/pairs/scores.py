@@ -19,6 +19,7 @@ from facebench.data.pairs.table import (
 )
 from facebench.errors import InputError, PairsError
 from facebench.types import Float64Array
+from facebench.utils.suggestions import first_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +53,7 @@ def read_scored_pairs(path: Path) -> pd.DataFrame:
         table = named_as_ours(pq.read_table(path).to_pandas(ignore_metadata=True))
     except Exception as error:
         # A damaged file may raise anything.
-        why = (str(error) or type(error).__name__).splitlines()[0]
+        why = first_line(error)
         msg = f"The table {path} cannot be read as Parquet: {why:.200}."
         raise PairsError(msg) from error
     for column in PAIR_COLUMNS:

@@ -11,7 +11,7 @@ from facebench.data.identity import IDENTITY_COLUMNS
 from facebench.data.sets.preparing import PreparedList, PreparedSet
 from facebench.errors import InputError
 from facebench.experiment.starters.folder import quoted, relative_to
-from facebench.utils.files import atomic_path
+from facebench.utils.files import atomic_path, write_csv
 
 __all__ = ["SetFiles", "write_face_set"]
 
@@ -95,8 +95,7 @@ def write_face_set(prepared: PreparedSet, folder: Path, *, replace: bool = False
             raise InputError(msg)
     folder.mkdir(parents=True, exist_ok=True)
     for path, table in zip(paths, tables.values(), strict=True):
-        with atomic_path(path) as temporary:
-            table.to_csv(temporary, index=False)
+        write_csv(table, path)
     head = _HEAD.format(
         title=face_set.title,
         file=experiment.name,

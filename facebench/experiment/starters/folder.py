@@ -12,7 +12,7 @@ from facebench.data.folder import list_images
 from facebench.data.identity import person_of
 from facebench.data.pairs import find_images, pairs_from_folder
 from facebench.errors import InputError, MissingImageError
-from facebench.utils.files import atomic_path
+from facebench.utils.files import atomic_path, write_csv
 
 __all__ = ["Starter", "quoted", "relative_to", "write_starter"]
 
@@ -110,8 +110,7 @@ def write_starter(
     # Links that lead out of the folder are refused by a run: say so now.
     find_images(table, faces, task=experiment.stem)
     experiment.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(pairs) as temporary:
-        table.to_csv(temporary, index=False)
+    write_csv(table, pairs)
     text = _TEMPLATE.format(
         file=experiment.name,
         name=quoted(experiment.stem),
