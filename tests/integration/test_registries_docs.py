@@ -26,5 +26,5 @@ def test_example(folder, example):
     (folder / "x.yaml").write_text(example)
     experiment = build_experiment(load_config(folder / "x.yaml"))
     manager = experiment.manager()
-    manager.run_all_tasks_all_models(plots=False)
+    manager.run_all_tasks_all_models(folder / "out", plots=False)
     assert len(manager.unified_summary())
