@@ -32,6 +32,7 @@ def begin(folder: Path | None) -> tuple[KeptLayers, ModelCache]:
 def test_rows_of_batches_are_found_by_the_next_run(tmp_path: Path) -> None:
     first, _ = begin(tmp_path)
     assert not first.complete.any()
+    assert np.isnan(first.tables["4"]).all()
     assert first.some_rows() == {}
     first.take({"4": OUTPUTS[[2, 0]]}, [2, 0], [PATHS[2], PATHS[0]], NOTES)
     again, cache = begin(tmp_path)
