@@ -50,7 +50,7 @@ class KeptLayers:
 
     def read(self, layer: str, width: int) -> NDArray[np.bool_]:
         """Begin the table of a layer with what the store has; returns of which images."""
-        # Rows of images that fail stay NaN. Those of uninitialised memory may warn when computed with.
+        # Rows of images that fail stay NaN; uninitialised memory may warn when computed with.
         self.tables[layer] = np.full((self._n_images, width), np.nan, dtype=np.float32)
         self._have[layer] = self._cache.read_into(layer, self.tables[layer])
         return self._have[layer]
