@@ -76,6 +76,8 @@ class BaseTask(TaskOptions, ABC):
         What the data are a sample of: 'people', 'images', 'pairs' …
     human_references : sequence of HumanReference
         What people do, and where it is published.
+    columns : sequence of str
+        Columns that the pairs file must have beside img1, img2 and those that arguments name.
     true_label, condition_column, group_column : str or None
         Columns of the pairs file, if it has any, that say whether a pair shows one person, and
         its condition or group: reports then draw error curves, and count by condition.
@@ -89,6 +91,7 @@ class BaseTask(TaskOptions, ABC):
     """
 
     handles_failed_pairs: ClassVar[bool] = False
+    columns: ClassVar[Sequence[str]] = ()
     measures: Sequence[Measure] = ()
     question: str = ""
     sampling_unit: str = "pairs"
