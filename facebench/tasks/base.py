@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from facebench.columns import CONDITION
 from facebench.data.estimates import InfluenceKind
@@ -119,6 +120,7 @@ class BaseTask(TaskOptions, ABC):
         if self.distance_metric.is_similarity:
             _log.warning("Task %r: %s.", name, self.distance_metric.similarity_note)
 
+    @override
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, {len(self.pairs_df)} pairs)"
 
@@ -133,12 +135,7 @@ class BaseTask(TaskOptions, ABC):
         self._name_distance()
 
     def facts(self) -> TaskFacts:
-        """Describe the task for reports and comparisons.
-
-        Returns
-        -------
-        TaskFacts
-        """
+        """Describe the task for reports and comparisons."""
         wanted = (self.true_label, self.condition_column, self.group_column)
         label, condition, group = (name if name in self.pairs_df else None for name in wanted)
         return described(
@@ -249,19 +246,9 @@ class RoundedTask(BaseTask):
 
     whole_measures: tuple[str, ...] = ()
 
+    @override
     def compute_task_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
-        """Measure one layer of one model, rounded to 5 decimals.
-
-        Parameters
-        ----------
-        pairs_distances_df : DataFrame
-            The pairs with their ``model_computed_distance``.
-
-        Returns
-        -------
-        DataFrame
-            A row per result, a column per measure.
-        """
+        """Measure one layer of one model, rounded to 5 decimals."""
         exact = self.compute_unrounded_performance(pairs_distances_df)
         return round_measures(exact, self.whole_measures)
 
