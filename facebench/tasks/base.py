@@ -21,6 +21,7 @@ from facebench.tasks.options import TaskOptions
 from facebench.tasks.shared.distance_metric import DistanceMetric
 from facebench.tasks.shared.groupings import pair_groupings
 from facebench.tasks.shared.pairs_table import PairsTable
+from facebench.tasks.shared.people import WithPeople
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import MetricFunction, StrPath
 
@@ -31,7 +32,7 @@ __all__ = ["DECIMALS", "BaseTask", "RoundedTask", "round_measures"]
 DECIMALS = 5
 
 
-class BaseTask(TaskOptions, ABC):
+class BaseTask(TaskOptions, WithPeople, ABC):
     """One question asked of every network, through the distances of image pairs.
 
     A task of your own is a subclass with two methods, which declares what it measures:

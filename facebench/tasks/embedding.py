@@ -13,12 +13,13 @@ from facebench.data.pairs import as_path
 from facebench.errors import InputError
 from facebench.tasks.facts import HumanReference, TaskFacts, described
 from facebench.tasks.measures import Measure
+from facebench.tasks.shared.people import WithPeople
 from facebench.types import FloatArray, StrPath
 
 __all__ = ["EmbeddingTask"]
 
 
-class EmbeddingTask(ABC):
+class EmbeddingTask(WithPeople, ABC):
     """One question asked of every network, through the embeddings of a list of images.
 
     The sibling of `BaseTask` for galleries, templates and choices among several images. A task of
@@ -47,7 +48,7 @@ class EmbeddingTask(ABC):
         The images, in the order of the rows of ``embeddings``.
     distance_metric_name : str or None
         The name of its distance, if it has one.
-    measures, question, sampling_unit, human_references
+    measures, question, sampling_unit, human_references, people
         What the task says of itself, as `BaseTask` does.
 
     Raises
