@@ -11,14 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import log_softmax
 
-from facebench.types import Float64Array, IntArray
+from facebench.types import Float64Array
 
 __all__ = [
     "ChoiceModel",
     "absence_criterion",
     "choice_ceiling_likelihoods",
     "choice_shares",
-    "decision_margins",
     "fit_choices",
     "held_out_log_probabilities",
     "log_probabilities",
@@ -160,33 +159,26 @@ def absence_criterion(distances: Any, right: Any, how: str) -> float:
     return float((low + high) / 2)
 
 
-def decision_margins(distances: Any, right: Any, criterion: float) -> Float64Array:
-    """Tell by how much a trial is decided rightly where "none of them" may be answered.
+def with_absence(distances: Any, criterion: float) -> Float64Array:
+    """Add "none of them" as an alternative, just behind the criterion, at which one is accepted.
 
     Parameters
     ----------
-    distances, right
-        See `absence_criterion`.
+    distances : array-like, shape [N, K]
+        See the module.
     criterion : float
         The largest accepted distance.
 
     Returns
     -------
-    array, shape [N]
-        `margins`, with absence as an alternative at the criterion.
+    array, shape [N, K + 1]
+        With absence as the last alternative.
 
     Examples
     --------
-    >>> decision_margins([[0.1, 0.4], [0.1, 0.4]], [0, -1], 0.2)
-    array([ 0.1, -0.1])
+    >>> choice_shares(with_absence([[0.1, 0.4], [0.3, 0.4], [0.2, 0.4]], 0.2)).argmax(axis=1)
+    array([0, 2, 0])
     """
-    table = with_absence(distances, criterion)
-    answer = np.asarray(right)
-    return margins(table, np.where(answer < 0, table.shape[1] - 1, answer))
-
-
-def with_absence(distances: Any, criterion: float) -> Float64Array:
-    """Add "none of them" as the last alternative, just behind the criterion: at it is accepted."""
     table = np.asarray(distances, dtype=np.float64)
     behind = np.full((len(table), 1), np.nextafter(criterion, np.inf))
     return np.concatenate((table, behind), axis=1)

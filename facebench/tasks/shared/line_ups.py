@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -15,34 +15,13 @@ from facebench.data.pairs import row_name
 from facebench.errors import PairsError
 from facebench.tasks.shared.distance_metric import DistanceMetric
 from facebench.tasks.shared.image_tables import read_image_table
+from facebench.tasks.shared.labelled_pairs import SamplingUnits
 from facebench.types import Float64Array, FloatArray, IntArray, StrPath
 
-__all__ = ["NONE", "LineUps", "SidesOfLineUps", "alternative_columns", "read_line_ups"]
+__all__ = ["NONE", "LineUps", "alternative_columns", "read_line_ups"]
 
 # The answer where the target is not among the alternatives.
 NONE = "none"
-_SHOWN = 3
-
-
-class SidesOfLineUps:
-    """Who a line-up depends on: the target, and the others in it together.
-
-    Attributes
-    ----------
-    by : {'identity', 'image'}
-        What they are.
-    targets, others : array of str, shape [N]
-        With two alternatives the other is one person (or image); more of them count as one unit,
-        the same wherever the same ones stand together.
-    """
-
-    def __init__(self, by: str, targets: NDArray[Any], others: NDArray[Any]) -> None:
-        self.by, self.targets, self.others = by, targets, others
-
-    @property
-    def plural(self) -> str:
-        """What they are called."""
-        return {"identity": "identities", "image": "images"}[self.by]
 
 
 class LineUps:
@@ -81,7 +60,8 @@ class LineUps:
                 "VerificationTask, with a table of pairs."
             )
             raise PairsError(msg)
-        self.rows = rows.assign(**{name: rows[name].fillna("") for name in self.columns})
+        names = rows[self.columns].astype(object).fillna("")
+        self.rows = rows.assign(**{name: names[name] for name in self.columns})
         self._check()
 
     def __len__(self) -> int:
@@ -114,7 +94,7 @@ class LineUps:
     @cached_property
     def names(self) -> NDArray[Any]:
         """The names of the alternatives, shape [N, K]; '' where there is none."""
-        return self.rows[self.columns].to_numpy(dtype=object)
+        return np.asarray(self.rows[self.columns], dtype=object)
 
     @cached_property
     def offered(self) -> NDArray[np.bool_]:
@@ -185,7 +165,7 @@ class LineUps:
             none = f", or {NONE!r}" if may_be_none else ""
             msg = (
                 f"The {column!r} of a row of {self.source} must be one of its alternatives (or its "
-                f"number){none}. Got {given[row]!r:.200} in {self.row_name(row)}, whose "
+                f"number){none}. Got {str(given[row])!r:.200} in {self.row_name(row)}, whose "
                 f"alternatives are {named}{_and_others(bad.size)}."
             )
             raise PairsError(msg)
@@ -207,7 +187,7 @@ class LineUps:
             inf where there is no alternative; NaN where an embedding is missing.
         """
         found = np.where(self.offered, np.nan, np.inf)
-        readable = np.isfinite(embeddings).all(axis=1)
+        readable: NDArray[np.bool_] = np.asarray(np.isfinite(embeddings).all(axis=1))
         rows, places = np.nonzero(self.offered)
         first, second = self.target_codes[rows], self.alternative_codes[rows, places]
         usable = readable[first] & readable[second]
@@ -219,14 +199,21 @@ class LineUps:
         found[rows[usable], places[usable]] = values[index]
         return found
 
-    def keys(self, condition: pd.Series | None = None) -> NDArray[Any]:
-        """Name each line-up, the same for any order of its alternatives."""
-        ordered = np.sort(self.alternative_codes, axis=1)
+    def keys(self, condition: str | None = None) -> pd.MultiIndex:
+        """Name each line-up, the same for any order of its alternatives.
+
+        Parameters
+        ----------
+        condition : str, optional
+            A column that is part of the name.
+        """
         names = np.append(np.array(self.images, dtype=object), "")
-        parts = [self.rows["target"], *names[ordered].T]
+        ordered = np.sort(names[self.alternative_codes].astype(str), axis=1)
+        joined = pd.Series(list(map("\0".join, ordered.tolist())))
+        parts = [self.rows["target"].astype(str), joined]
         if condition is not None:
-            parts.append(condition)
-        return pd.MultiIndex.from_arrays(parts).to_flat_index().to_numpy()
+            parts.append(self.rows[condition].astype(str))
+        return pd.MultiIndex.from_arrays(parts)
 
     @cached_property
     def people(self) -> tuple[NDArray[Any], NDArray[Any]] | None:
@@ -244,41 +231,42 @@ class LineUps:
             return None
         return of_image[self.target_codes], of_image[self.alternative_codes]
 
-    def sides(self, right: IntArray | None = None) -> SidesOfLineUps:
-        """Tell who each line-up depends on.
+    def sides(self, right: IntArray) -> SamplingUnits:
+        """Tell who each line-up depends on: the target, and the others in it together.
+
+        With two alternatives the other is one person (or image), who may be a target elsewhere.
+        Several others count as one unit, the same wherever the same ones stand together.
 
         Parameters
         ----------
-        right : int array, shape [N], optional
+        right : int array, shape [N]
             The right alternative, -1 for none. People are known only where they agree with it:
             the right alternative shows the target's person, the others do not.
         """
-        images = np.append(np.array(self.images, dtype=object), "")
-        known = self.people
-        if known is not None and right is not None and self.contradicting(right).size:
-            known = None
-        by = "image" if known is None else "identity"
-        targets, others = (
-            (images[self.target_codes], images[self.alternative_codes]) if known is None else known
+        known = None if self.contradicting(right).size else self.people
+        by: Literal["identity", "image"] = "identity"
+        if known is None:
+            by = "image"
+            images = np.append(np.array(self.images, dtype=object), "")
+            known = images[self.target_codes], images[self.alternative_codes]
+        targets, others = known
+        is_other: NDArray[np.bool_] = np.array(
+            self.offered & (others != targets[:, None]), dtype=bool
         )
-        with_target = others == targets[:, None]
-        if right is not None:
-            rows = np.flatnonzero(right >= 0)
-            with_target = with_target.copy()
-            with_target[rows, right[rows]] = True
-        rest = np.sort(np.where(with_target | ~self.offered, "", others).astype(str), axis=1)
-        codes = pd.factorize(pd.MultiIndex.from_arrays(list(rest.T)))[0]
-        single = (rest != "").sum(axis=1) <= 1
-        # One other person is a unit that may be a target elsewhere.
-        joined = np.array([f"\0{code}" for code in codes], dtype=object)
-        return SidesOfLineUps(by, targets.astype(str), np.where(single, rest[:, -1], joined))
+        rows = np.flatnonzero(right >= 0)
+        is_other[rows, right[rows]] = False
+        rest = np.sort(np.where(is_other, others, "").astype(str), axis=1)
+        # Not the name of a person or an image.
+        joined = np.array(["\0".join(("", *row)) for row in rest.tolist()])
+        single = is_other.sum(axis=1) == 1
+        return SamplingUnits(by, targets.astype(str), np.where(single, rest[:, -1], joined))
 
     def contradicting(self, right: IntArray) -> IntArray:
         """Find the rows whose people contradict the right alternatives."""
         if self.people is None:
             return np.empty(0, dtype=np.intp)
         targets, others = self.people
-        same = (others == targets[:, None]) & self.offered
+        same = np.asarray((others == targets[:, None]) & self.offered)
         wanted = np.zeros(same.shape, dtype=bool)
         rows = np.flatnonzero(right >= 0)
         wanted[rows, right[rows]] = True
