@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from facebench.columns import CONDITION
 from facebench.data.estimates import InfluenceKind
-from facebench.data.pairs import as_path, read_pairs, require_column, require_numbers
+from facebench.data.pairs import check_images_path, read_pairs, require_column, require_numbers
 from facebench.errors import InputError
 from facebench.tasks.facts import HumanReference, TaskFacts, described
 from facebench.tasks.measures import Measure
@@ -110,7 +110,7 @@ class BaseTask(TaskOptions, WithPeople, ABC):
             raise InputError(msg)
         self.name = name
         self.pairs_file_path = pairs_file_path
-        as_path(images_path, "images_path")
+        check_images_path(images_path, task=name)
         self.images_path = images_path
         self.distance_metric = distance_metric
         self.pairs_df: pd.DataFrame = PairsTable(read_pairs(pairs_file_path, images_path))

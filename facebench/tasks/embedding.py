@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from numpy.typing import NDArray
 
-from facebench.data.pairs import as_path
+from facebench.data.pairs import check_images_path
 from facebench.errors import InputError
 from facebench.tasks.facts import HumanReference, TaskFacts, described
 from facebench.tasks.measures import Measure
@@ -71,7 +71,7 @@ class EmbeddingTask(WithPeople, ABC):
             msg = f"Task {name!r} must name at least one image. Got none."
             raise InputError(msg)
         self.name = name
-        as_path(images_path, "images_path")
+        check_images_path(images_path, task=name)
         self.images_path = images_path
         self.images = list(images)
 
