@@ -44,6 +44,10 @@ ELSEWHERE = {
     "models/tapped": "unit/models/test_torch_export.py",
     "models/options": "unit/models/test_views.py",
     "models/trials": "unit/models/test_base.py",
+    # A description is judged by the trials that are read with it.
+    "people/codes": "unit/people/test_reading.py",
+    "people/description": "unit/people/test_reading.py",
+    "people/files": "unit/people/test_reading.py",
     "parity/outcome": "unit/parity/test_grid_rules.py",
     # Of whole runs: what tasks and models are told is seen in the distances.
     "run/pair_distances": "unit/run/test_wrapping.py",
