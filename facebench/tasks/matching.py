@@ -18,6 +18,7 @@ from facebench.columns import (
     N_FAILED,
     N_IDENTITIES,
     N_IMAGES,
+    N_PAIRS,
     TASK,
 )
 from facebench.errors import InputError, PairsError
@@ -386,6 +387,8 @@ class MatchingTask(EmbeddingTask):
             counts: dict[str, Any] = {
                 "Chance": float(self._chance()[chosen].mean()),
                 "Trials": int(chosen.sum()),
+                # What tables of all tasks count.
+                N_PAIRS: int(chosen.sum()),
                 "Target-Absent Trials": int((chosen & self._absent).sum()),
                 N_IMAGES: self._n_images(chosen),
                 N_IDENTITIES: people if self._units.by == "identity" else math.nan,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from facebench.errors import InputError, PairsError
 from facebench.metrics.noise_ceiling import SplitHalf, split_half_of_answers
-from facebench.people import TrialKind, Trials
+from facebench.people import TrialKind, Trials, people_of
 from facebench.people.trials import PARTICIPANT
 from facebench.types import Float64Array, IntArray
 from facebench.utils.suggestions import did_you_mean
@@ -94,20 +94,13 @@ def trials_of_kind(people: Any, kind: TrialKind, owner: str) -> Trials | None:
     """
     if people is None:
         return None
-    trials = people if isinstance(people, Trials) else _read(people)
+    trials = people_of(people)
     if trials.kind != kind:
         msg = (
             f"The 'people' of {owner} must be trials of kind {kind!r}. Got {trials.kind!r}"
             f"{f' in {trials.source}' if trials.source else ''} instead."
         )
         raise InputError(msg)
-    return trials
-
-
-def _read(people: Any) -> Trials:
-    from facebench.people.reading import people_of
-
-    trials: Trials = people_of(people)
     return trials
 
 
