@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from facebench.columns import (
     CI_METHOD,
@@ -234,25 +235,20 @@ class IdentificationTask(EmbeddingTask):
             parts.append(part)
         return parts
 
+    @override
     def groupings(self) -> dict[str, list[NDArray[Any]]]:
-        """Say whether each image is of the gallery or a probe; see `EmbeddingTask.groupings`."""
+        """Say whether each image is of the gallery or a probe."""
         sizes = [len(self._gallery_images), len(self._probe_images)]
         return {"role": [np.repeat(np.array(["gallery", "probe"], dtype=object), sizes)]}
 
+    @override
     def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
-        """Search every probe.
+        """Search every probe; give a row per probe (and gallery).
 
-        Parameters
-        ----------
-        embeddings : array, shape [N, D]
-            Gallery images, then probes; NaN for an image that could not be read.
-
-        Returns
-        -------
-        DataFrame
-            A row per probe (and gallery): image, identity, gallery if there are several,
-            in_gallery, rank of the right person (empty where there is none), mate_distance,
-            templates (size of the gallery), and identity_1, distance_1 … of the nearest people.
+        Columns are image, identity, gallery if there are several, in_gallery, rank of the right
+        person (empty where there is none), mate_distance, templates (size of the gallery), and
+        identity_1, distance_1 … of the nearest people. `embeddings` are of gallery images, then of
+        probes.
         """
         n_gallery = len(self._gallery_images)
         if self.measure == "cosine":
@@ -302,19 +298,9 @@ class IdentificationTask(EmbeddingTask):
             nearest[f"distance_{place_}"] = pd.Series(found.distances[:, place_ - 1], index=rows)
         return pd.concat([frame, pd.DataFrame(nearest).reindex(frame.index)], axis=1)
 
+    @override
     def compute_task_performance(self, items_df: pd.DataFrame) -> pd.DataFrame:
-        """Measure one layer.
-
-        Parameters
-        ----------
-        items_df : DataFrame
-            What `compute_items` returned.
-
-        Returns
-        -------
-        DataFrame
-            One row; with a gallery column, one per gallery and one for their average.
-        """
+        """Give one row; with a gallery column, one per gallery and one for their average."""
         parts = by_gallery(items_df)
         galleries = {name: as_ranked(items) for name, items in parts.items()}
         rows = [self._row([galleries[name]], parts[name], name) for name in parts]
@@ -396,18 +382,9 @@ class IdentificationTask(EmbeddingTask):
         return JackknifeReplicates.collect("identity", groups.digest(*names), found)
 
     @staticmethod
+    @override
     def plot(output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
-        """Draw the CMC of every model and layer, a picture per task.
-
-        Parameters
-        ----------
-        output_dir : str
-            Folder for the pictures.
-        performances : DataFrame
-            Results of all models and identification tasks.
-        *optional
-            The items of every model and task.
-        """
+        """Draw the CMC of every model and layer, a picture per task."""
         if not optional:
             return
         curves = []
