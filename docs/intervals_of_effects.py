@@ -391,8 +391,8 @@ def main() -> None:
              "Size of P, second", "Size of P, interaction"), crossed,
         ),
         "sizes": table(
-            ("Effect", "People", "Worlds", "True size", "Mean size", "Power of P", "Difference", "dz or g",
-             "Common language"), true,
+            ("Effect", "People", "Worlds", "True size", "Mean size", "Power of P", "Difference",
+             "dz or g", "Common language"), true,
         ),
         "fairness": table(("People", "Groups", "Worlds", *FAIRNESS, "P < .05"), fair),
     }  # fmt: skip

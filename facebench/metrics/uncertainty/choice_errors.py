@@ -53,8 +53,7 @@ def choice_estimate(
     References
     ----------
     B. Efron and C. Stein, "The jackknife estimate of variance", Annals of Statistics 9 (1981)
-    586-596. Sums over choices that share images, as P. M. Aronow, C. Samii and V. A. Assenova
-    have them for pairs (Political Analysis 23, 2015), cover too seldom with some dozen images.
+    586-596; docs/intervals.md has the coverage.
 
     Examples
     --------
