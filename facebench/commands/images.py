@@ -86,7 +86,10 @@ def stimuli(
     ] = None,
     seed: Seed = 0,
 ) -> None:
-    """Make stimuli of photographs: a folder per condition, pairs, contact sheets."""
+    """Make stimuli of photographs: inverted, thatcherised and many more.
+
+    A folder per condition, tables of pairs, and contact sheets.
+    """
     from facebench.stimuli.catalogue import CONDITIONS
     from facebench.stimuli.conditions import make_conditions
 
@@ -144,10 +147,11 @@ def align(
         int | None, typer.Option(min=0, help="Processes. [default: one per core]")
     ] = None,
 ) -> None:
-    """Cut the face out of every image of a folder, as models with the same 'align' see it.
+    """Cut the face out of every image of a folder.
 
-    Images without a face are listed, and shown in no_face.png. chips.csv says which chip is of
-    which image, alignment.json how they were cut. Called again, it goes on where it stopped.
+    Chips are what models with the same 'align' see. Images without a face are listed, and shown in
+    no_face.png. chips.csv says which chip is of which image, alignment.json how they were cut.
+    Called again, it goes on where it stopped.
     """
     from facebench.faces.alignment import align_folder
     from facebench.store import open_store

@@ -55,7 +55,7 @@ def compare(
         typer.Option("--fdr", help="Adjust P over tasks (Benjamini and Hochberg)."),
     ] = False,
 ) -> None:
-    """Compare two runs: numbers side by side, differences, what was different."""
+    """Compare two runs: numbers, differences, changed settings."""
     from facebench.results.compare import compare_runs
 
     found = compare_runs(latest_run(run_a), latest_run(run_b), output, margin=margin, fdr=fdr)
@@ -89,7 +89,10 @@ def power(
         Path, typer.Option("--output", "-o", metavar="FILE", help="The figure to write.")
     ] = Path("power.png"),
 ) -> None:
-    """Say how sure a study of more people would be, from a pilot run."""
+    """Say how precise a study of more people would be.
+
+    From the replicates of a pilot run.
+    """
     from facebench.results.power import power as table_of
     from facebench.results.power import write_power_figure
 

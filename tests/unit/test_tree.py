@@ -14,7 +14,6 @@ PACKAGE = TESTS.parent / "facebench"
 # Modules without a test file of their own, where their tests are instead, and why.
 ELSEWHERE = {
     # The command line is run whole, as people type it.
-    "cli": "integration/test_cli.py",
     "commands/*": "integration/test_commands.py",
     "demo/*": "integration/test_newcomer.py",
     "experiment/*": "integration/test_experiment.py",
