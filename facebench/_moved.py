@@ -71,7 +71,7 @@ MOVED = {
     "metrics.choice_errors": "metrics.uncertainty.choice_errors",
     "metrics.correlation_influence": "metrics.uncertainty.correlation_influence",
     "metrics.effect_intervals": "metrics.uncertainty.effect_intervals",
-    "metrics.identification_bootstrap": "metrics.uncertainty.identification_bootstrap",
+    "metrics.identification_bootstrap": "metrics.uncertainty.identification_jackknife",
     "metrics.influence": "metrics.uncertainty.influence",
     "metrics.jackknife": "metrics.uncertainty.jackknife",
     "metrics.permutations": "metrics.uncertainty.permutations",

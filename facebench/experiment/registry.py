@@ -266,6 +266,7 @@ TASKS = Registry(
         "group-errors": "facebench.tasks.group_errors:GroupErrorTask",
         "identification": "facebench.tasks.identification:IdentificationTask",
         "inversion-effect": "facebench.tasks.classic_effects:InversionEffect",
+        "matching": "facebench.tasks.matching:MatchingTask",
         "odd-one-out": "facebench.tasks.odd_one_out:OddOneOutTask",
         "other-race-effect": "facebench.tasks.classic_effects:OtherRaceEffect",
         "relative-difference": "facebench.tasks.relative_difference:RelativeDifferenceTask",

@@ -49,6 +49,7 @@ class CorrelationTask(RoundedTask):
         If `correlation_metric` fails or returns no number for four small pairs.
     """
 
+    columns = ("distance",)
     measures = (Measure("Correlation Score", better="higher", headline=True, chance=0),)
 
     def __init__(

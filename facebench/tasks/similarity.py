@@ -41,6 +41,7 @@ from facebench.tasks.shared.ratings import (
     count_pairs,
     find_layout,
     is_rated,
+    refuse_other_polarity,
     take_ratings,
 )
 from facebench.tasks.shared.sklearn_distances import cosine_distances
@@ -167,6 +168,9 @@ class SimilarityTask(RoundedTask):
         self.confidence, self.pixel_distance = confidence, pixel_distance
         self.layout = find_layout(
             self.pairs_df, ratings, owner=type(self).__name__, path=pairs_file_path
+        )
+        refuse_other_polarity(
+            self.layout, rating, owner=type(self).__name__, path=pairs_file_path
         )
         self.nuisance = [nuisance] if isinstance(nuisance, str) else list(nuisance or ())
         for column in self.nuisance:
