@@ -76,7 +76,6 @@ ELSEWHERE = {
     "results/headline": "unit/tasks/test_facts.py",
     "results/influences": "unit/results/test_every_task.py",
     "results/pair_rows": "unit/results/report/test_pair_samples.py",
-    "results/replicates_file": "unit/results/test_every_task.py",
     "results/report/*": "unit/results/report/test_run_page.py",
     "results/report/provenance_view": "integration/test_manifest.py",
     "results/schema": "golden/test_golden_schema.py",
