@@ -38,7 +38,15 @@ if TYPE_CHECKING:
 
     from facebench.types import Float64Array, IntArray
 
-__all__ = ["Over", "PairedMeans", "mean_over", "means_over", "over_participants", "paired_over"]
+__all__ = [
+    "Over",
+    "PairedMeans",
+    "as_over",
+    "mean_over",
+    "means_over",
+    "over_participants",
+    "paired_over",
+]
 
 Over = Literal["participants", "items", "both"]
 _SHARES = (
@@ -138,7 +146,7 @@ def mean_over(
     Estimate
         Its interval is NaN where it cannot be made, and its method says why.
     """
-    _check(over)
+    as_over(over)
     parts = _parts(trials, person_measure(trials, measure), {})
     return _interval(parts, measure, condition, over, confidence)
 
@@ -173,7 +181,7 @@ def means_over(
     """
     import pandas as pd
 
-    _check(over)
+    as_over(over)
     check_conditions(trials, by)
     names = measures_for(trials) if measures is None else list(measures)
     rows = []
@@ -230,7 +238,7 @@ def paired_over(
     InputError
         If a condition has no trials, or no participant has both.
     """
-    _check(over)
+    as_over(over)
     check_conditions(trials, [by])
     codes: dict[str, int] = {}
     sides = []
@@ -284,10 +292,24 @@ def _of_people(side: _Parts, people: list[int], sign: float, strata: int) -> _Pa
     )
 
 
-def _check(over: str) -> None:
-    if over not in get_args(Over):
-        msg = f"'over' must be 'participants', 'items' or 'both'. Got {over!r} instead."
-        raise InputError(msg)
+def as_over(text: str) -> Over:
+    """Take a text for what intervals are over, or refuse it.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Returns
+    -------
+    {'participants', 'items', 'both'}
+    """
+    for over in get_args(Over):
+        if text == over:
+            known: Over = over
+            return known
+    msg = f"'over' must be 'participants', 'items' or 'both'. Got {text!r} instead."
+    raise InputError(msg)
 
 
 def _known(values: Any) -> Float64Array:

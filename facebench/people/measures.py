@@ -38,7 +38,9 @@ __all__ = [
 _DETECTION = ("same-different", "old-new")
 _SAID = {"same-different": "P(Same)", "old-new": "P(Old)"}
 _TRIALS, _MISSING = "Trials", "Missing"
-_STEP = 1e-6
+
+
+_Arrays = list["Float64Array"]
 
 
 class PersonMeasure(NamedTuple):
@@ -51,8 +53,9 @@ class PersonMeasure(NamedTuple):
     participant : ndarray of int, shape [N]
         The place of the trial's participant in `values`.
     share : ndarray, shape [N]
-        How far the trial moves the measure of its participant, to first order; they sum to 0 within
-        a participant. NaN for trials that do not count, and for all where it is unknown (medians).
+        How far the trial moves the measure of its participant (the jackknife's difference, times
+        (n - 1) / n); they sum to 0 within a participant and stratum. NaN for trials that do not
+        count, and for all where it is unknown (medians).
     stratum : ndarray of int, shape [N]
         Which trials a rate is made of: 1 for those with a signal, 0 for the others.
     """
@@ -249,19 +252,7 @@ def person_measure(trials: Trials, measure: str) -> PersonMeasure:
     signal, noise = data.truth == 1, data.truth == 0
     timed = data.correct == 1 if "Accuracy" in known else everything
 
-    def of_rates(function: Callable[..., Float64Array], corrected: bool) -> PersonMeasure:
-        hits, false = data.mean(data.response, signal), data.mean(data.response, noise)
-
-        def value(hit: Float64Array, fa: Float64Array) -> Float64Array:
-            if not corrected:
-                return function(hit, fa)
-            return function(
-                log_linear(hit * hits.number, hits.number),
-                log_linear(fa * false.number, false.number),
-            )
-
-        return _of_means(data, (hits, false), value)
-
+    hits, false = data.mean(data.response, signal), data.mean(data.response, noise)
     if measure == "AUC of Confidence":
         return _auc(data)
     if measure == "Median RT":
@@ -272,9 +263,16 @@ def person_measure(trials: Trials, measure: str) -> PersonMeasure:
     if measure == "Inverse Efficiency":
         means = (data.mean(data.rt, timed), data.mean(data.correct, everything))
         return _of_means(data, means, _ratio)
-    if measure in ("d'", "Criterion c", "A'"):
-        function = {"d'": dprime, "Criterion c": criterion, "A'": a_prime}[measure]
-        return of_rates(function, measure != "A'")
+    if measure == "A'":
+        return _of_means(data, (hits, false), lambda rates, _: a_prime(*rates))
+    if measure in ("d'", "Criterion c"):
+        function = dprime if measure == "d'" else criterion
+
+        def corrected(rates: _Arrays, numbers: _Arrays) -> Float64Array:
+            pairs = zip(rates, numbers, strict=True)
+            return function(*(log_linear(rate * number, number) for rate, number in pairs))
+
+        return _of_means(data, (hits, false), corrected)
     single = {
         "Accuracy": (data.correct, everything),
         "Hit Rate": (data.response, signal),
@@ -282,10 +280,11 @@ def person_measure(trials: Trials, measure: str) -> PersonMeasure:
         "Mean RT": (data.rt, timed),
     }
     values, which = single.get(measure, (data.response, everything))
-    return _of_means(data, (data.mean(values, which),), lambda mean: mean)
+    return _of_means(data, (data.mean(values, which),), lambda means, _: means[0])
 
 
-def _ratio(rt: Float64Array, accuracy: Float64Array) -> Float64Array:
+def _ratio(means: _Arrays, _: _Arrays) -> Float64Array:
+    rt, accuracy = means
     ratio: Float64Array = np.full(rt.size, np.nan)
     return np.divide(rt, accuracy, out=ratio, where=accuracy > 0)
 
@@ -317,23 +316,36 @@ def _answered(trials: Trials) -> _Answered:
 
 
 def _of_means(
-    data: _Answered, means: Sequence[_Mean], function: Callable[..., Float64Array]
+    data: _Answered,
+    means: Sequence[_Mean],
+    function: Callable[[_Arrays, _Arrays], Float64Array],
 ) -> PersonMeasure:
-    """Make a measure of means, with the shares by its derivatives."""
-    at = [mean.means for mean in means]
-    values = np.asarray(function(*at), dtype=np.float64)
-    share = np.full(data.person.size, np.nan)
-    share[np.logical_or.reduce([mean.used for mean in means])] = 0
-    for place, mean in enumerate(means):
-        below, above = [*at], [*at]
-        below[place], above[place] = at[place] - _STEP, at[place] + _STEP
-        slope = (function(*above) - function(*below)) / (2 * _STEP)
-        who = data.person[mean.used]
-        off = mean.values[mean.used] - mean.means[who]
-        # A slope may be infinite or undefined at a bound, where no trial is off the mean.
-        moved = np.where(off == 0, 0.0, slope[who] * off)
-        share[mean.used] += moved / mean.number[who]
-    return PersonMeasure(values, data.person, share, (data.truth == 1).astype(np.intp))
+    """Make a measure of means, with the shares by leaving out each trial in turn."""
+    values = np.asarray(function([m.means for m in means], [m.number for m in means]))
+    person = data.person
+    number = np.zeros(person.size)
+    left_means, left_numbers = [], []
+    for mean in means:
+        n, at = mean.number[person], mean.means[person]
+        fewer = np.maximum(n - 1, 1)
+        without = (at * n - np.where(mean.used, mean.values, 0)) / fewer
+        left_means.append(np.where(mean.used, without, at))
+        left_numbers.append(np.where(mean.used, n - 1, n))
+        number = np.where(mean.used, np.maximum(number, n), number)
+    lost = values[person] - function(left_means, left_numbers)
+    share = np.where(number > 1, lost * (number - 1) / np.maximum(number, 1), np.nan)
+    stratum = (data.truth == 1).astype(np.intp)
+    return PersonMeasure(values, person, _centred(share, person * 2 + stratum), stratum)
+
+
+def _centred(share: Float64Array, group: IntArray) -> Float64Array:
+    """Let the shares of a participant's trials with a signal, and of those without, sum to 0."""
+    known = ~np.isnan(share)
+    size = int(group.max(initial=0)) + 1
+    total = np.bincount(group[known], share[known], minlength=size)
+    times = np.bincount(group[known], minlength=size)
+    centred: Float64Array = share - (total / np.maximum(times, 1))[group]
+    return centred
 
 
 def _medians(data: _Answered, which: Any) -> Float64Array:
