@@ -64,6 +64,8 @@ for _command in (
     run.schema,
     results.report,
     results.compare,
+    results.export,
+    results.anova,
     results.power,
     results.leaderboard,
     listing.models,
