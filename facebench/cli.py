@@ -25,6 +25,7 @@ from facebench.commands import (
 from facebench.commands.cache import cache_app
 from facebench.commands.data import data_app
 from facebench.commands.frame import command
+from facebench.commands.people import people_app
 
 __all__ = ["app", "main"]
 
@@ -42,6 +43,8 @@ _COMMANDS: dict[str, list[tuple[Callable[..., None], str]]] = {
         (results.compare, "facebench compare runs/first runs/second"),
         (results.leaderboard, "facebench leaderboard runs"),
         (results.power, "facebench power runs/pilot"),
+        (results.export, "facebench export runs/study --long long.csv"),
+        (results.anova, "facebench anova runs/study"),
     ],
     "Find out": [
         (listing.tasks, "facebench tasks verification"),
@@ -63,7 +66,7 @@ _COMMANDS: dict[str, list[tuple[Callable[..., None], str]]] = {
 }
 _SUBCOMMANDS = {
     "Run": [("cache", cache_app)],
-    "Data": [("data", data_app)],
+    "Data": [("data", data_app), ("people", people_app)],
 }
 
 

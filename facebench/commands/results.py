@@ -13,7 +13,7 @@ from facebench.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["compare", "latest_run", "leaderboard", "power", "report"]
+__all__ = ["anova", "compare", "export", "latest_run", "leaderboard", "power", "report"]
 
 _SHOWN = 30
 
@@ -40,6 +40,64 @@ def report(
     page = write_report(latest_run(run), output, layer_choice=layer_choice)
     talk().result(str(page))
     talk().data({"report": str(page)})
+
+
+def export(
+    run: RunPath,
+    long: Annotated[
+        Path, typer.Option("--long", metavar="FILE", help="The table: .csv, .tsv or .parquet.")
+    ],
+    people: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Trials of people. [default: those of the run]"),
+    ] = None,
+    task: Annotated[
+        list[str] | None, typer.Option("--task", help="Only this task; may be repeated.")
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", help="Only this model; may be repeated.")
+    ] = None,
+) -> None:
+    """Write a long table for R or JASP: participant or layer, item, condition, value."""
+    from facebench.results.long_table import long_table, people_of_run, write_long_table
+    from facebench.results.reader import load_run
+
+    loaded = load_run(latest_run(run))
+    table = long_table(loaded, people_of_run(loaded, people), task or None, model or None)
+    write_long_table(table, long)
+    counts = table.groupby("source", sort=False)["participant"].nunique()
+    for source, number in counts.items():
+        what = "layers of networks" if source == "networks" else "participants"
+        talk().say(f"{number:,} {what}, {int((table['source'] == source).sum()):,} values.")
+    talk().result(str(long))
+    talk().data({"table": str(long), "rows": len(table), "participants": counts.to_dict()})
+
+
+def anova(
+    table: Annotated[
+        Path, typer.Argument(metavar="TABLE", help="A long table, as `facebench export` writes it.")
+    ],
+    within: Annotated[
+        list[str], typer.Option("--within", help="Conditions within participants; one or two.")
+    ],
+    between: Annotated[
+        str | None, typer.Option(help="What divides participants: source, group …")
+    ] = None,
+    measure: Annotated[
+        str | None, typer.Option(help="Which measure, such as distance or correct.")
+    ] = None,
+) -> None:
+    """Test conditions within participants, or within layers of networks as participants."""
+    from facebench.data.tables import as_path
+    from facebench.people.anova import repeated_measures_anova
+    from facebench.results.long_table import read_long_table
+
+    found, notes = repeated_measures_anova(
+        read_long_table(as_path(table, "table")), within, between, measure
+    )
+    talk().warn(notes)
+    talk().result(found.to_string(index=False, float_format=_number))
+    talk().data({"anova": found.to_dict("records"), "notes": notes})
 
 
 def compare(
