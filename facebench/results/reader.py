@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from typing_extensions import override
+
 from facebench.errors import RunFolderError, UnknownNameError
 from facebench.results.checksums import CHECKSUMS, changed_tables, check_table, told_changed
 from facebench.results.manifest import read_manifest
@@ -58,6 +60,7 @@ class Run:
         self.status = _status(manifest)
         self._checked: set[str] = set()
 
+    @override
     def __repr__(self) -> str:
         return f"Run({self.id!r}, {self.status}, {len(self.results)} results)"
 

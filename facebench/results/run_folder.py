@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from typing_extensions import override
 
 from facebench.errors import RunFolderError
 from facebench.results.checksums import CHECKSUMS, checksums_of_tables
@@ -79,6 +80,7 @@ class RunFolder:
         self._created = created
         self._digests = Digests()
 
+    @override
     def __repr__(self) -> str:
         return f"RunFolder({str(self.path)!r})"
 

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from facebench.columns import LAYER, MODEL, TASK
 from facebench.data.estimates import LayerEstimates
@@ -218,6 +219,7 @@ class MultiModelTaskManager:
             if isinstance(model, BaseModel) and (contradiction := misnomer(model)):
                 _log.warning("%s", contradiction)
 
+    @override
     def __repr__(self) -> str:
         return f"MultiModelTaskManager(models={list(self.models)}, tasks={list(self.tasks)})"
 

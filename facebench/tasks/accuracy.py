@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from typing_extensions import override
 
 from facebench.data.estimates import InfluenceKind
 from facebench.errors import PairsError
@@ -97,23 +98,13 @@ class AccuracyTask(PeopleOfPairs, RoundedTask):
         )
 
     @property
+    @override
     def influences(self) -> Mapping[str, InfluenceKind]:
-        """How each pair moves a measure: see `BaseTask.influences`."""
         return {"AUC": "auc", "Accuracy": "accuracy"}
 
+    @override
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
-        """Measure accuracy and AUC of one layer.
-
-        Parameters
-        ----------
-        pairs_distances_df : DataFrame
-            The pairs with their label and ``model_computed_distance``.
-
-        Returns
-        -------
-        DataFrame
-            One row: Accuracy, Optimal Threshold, AUC, Distance Metric, Threshold From.
-        """
+        """Give one row: Accuracy, Optimal Threshold, AUC, Distance Metric and Threshold From."""
         labels = as_labels(pairs_distances_df[self.true_label])
         if labels.min() == labels.max():
             msg = (
@@ -134,18 +125,9 @@ class AccuracyTask(PeopleOfPairs, RoundedTask):
         )
 
     @staticmethod
+    @override
     def plot(output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
-        """Draw accuracy and AUC of every model and layer, a picture per task each.
-
-        Parameters
-        ----------
-        output_dir : str
-            Folder for the pictures.
-        performances : DataFrame
-            Results of all models and accuracy tasks.
-        *optional
-            Not used.
-        """
+        """Draw accuracy and AUC of every model and layer, a picture per task each."""
         for column, title, file_name in (
             ("Accuracy", "Accuracy Score Comparison", "accuracy_comparison"),
             ("AUC", "AUC Comparison", "auc_comparison"),

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from facebench.columns import CI_HIGH, CI_LOW, CI_METHOD, MODEL, UNDEFINED
 from facebench.data.identity import IdentitySource
@@ -282,18 +283,13 @@ class EffectTask(PeopleOfPairs, RoundedTask):
             found.append(Measure("Threshold"))
         return tuple(found)
 
+    @override
     def facts(self) -> TaskFacts:
-        """Describe the task for reports and comparisons.
-
-        Returns
-        -------
-        TaskFacts
-        """
         effect = {name: f"{name} {self.measure_name}" for name in self.conditions}
         return replace(super().facts(), effect=effect)
 
+    @override
     def groupings(self) -> dict[str, list[NDArray[Any]]]:
-        """Say what the images of every pair belong to; see `BaseTask.groupings`."""
         names = np.array(self.conditions, dtype=object)[self._conditions.cell]
         return {**super().groupings(), "condition": [names, names]}
 
@@ -315,19 +311,8 @@ class EffectTask(PeopleOfPairs, RoundedTask):
         distances = distances_of_pairs(self._all_pairs, pairs_distances_df, task=self.name)
         return self._measure.cells(self._conditions, self._labels, distances, self._ratings)
 
+    @override
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
-        """Measure conditions and effects of one layer.
-
-        Parameters
-        ----------
-        pairs_distances_df : DataFrame
-            The pairs with their ``model_computed_distance``, NaN where it failed.
-
-        Returns
-        -------
-        DataFrame
-            One row, see the class.
-        """
         cells = self._cells(pairs_distances_df)
         row, undefined, few_errors = self._rows.row(cells)
         items = self._paired_items()
@@ -438,18 +423,9 @@ class EffectTask(PeopleOfPairs, RoundedTask):
         row[CI_METHOD] = self._ci_method
         return pd.DataFrame([row])
 
+    @override
     def plot(self, output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
-        """Draw every condition and effect with its interval, and the effect over the layers.
-
-        Parameters
-        ----------
-        output_dir : str
-            Folder for the pictures.
-        performances : DataFrame
-            Results of all models.
-        *optional
-            Not used.
-        """
+        """Draw every condition and effect with its interval, and the effect over the layers."""
         effects = [f"{prefix}Difference" for prefix in self._conditions.contrasts]
         beside = [] if self.beside is None else self.beside.comparables()
         if beside and beside != effects and performances[beside].notna().any(axis=None):

@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 from numpy.typing import NDArray
+from typing_extensions import override
 
-from facebench.data.pairs import as_path
+from facebench.data.pairs import check_images_path
 from facebench.errors import InputError
 from facebench.tasks.facts import HumanReference, TaskFacts, described
 from facebench.tasks.measures import Measure
@@ -71,20 +72,16 @@ class EmbeddingTask(WithPeople, ABC):
             msg = f"Task {name!r} must name at least one image. Got none."
             raise InputError(msg)
         self.name = name
-        as_path(images_path, "images_path")
+        check_images_path(images_path, task=name)
         self.images_path = images_path
         self.images = list(images)
 
+    @override
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, {len(self.images)} images)"
 
     def facts(self) -> TaskFacts:
-        """Describe the task for reports and comparisons.
-
-        Returns
-        -------
-        TaskFacts
-        """
+        """Describe the task for reports and comparisons."""
         return described(self, distance=self.distance_metric_name)
 
     def groupings(self) -> dict[str, list[NDArray[Any]]]:

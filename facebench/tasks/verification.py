@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from facebench.columns import CI_METHOD
 from facebench.data.estimates import InfluenceKind
@@ -259,24 +260,13 @@ class VerificationTask(PeopleOfPairs, RoundedTask):
         return of_pair, f"{n_folds} folds, stratified, not {members.by}-disjoint"
 
     @property
+    @override
     def influences(self) -> Mapping[str, InfluenceKind]:
-        """How each pair moves a measure: see `BaseTask.influences`."""
         # Pairs that failed are rejected. Other measures are in `left_out`.
         return {"AUC": "auc of all pairs", "EER": "eer of all pairs"}
 
+    @override
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
-        """Measure one layer.
-
-        Parameters
-        ----------
-        pairs_distances_df : DataFrame
-            The pairs with their ``model_computed_distance``, NaN where it failed.
-
-        Returns
-        -------
-        DataFrame
-            One row, see the class.
-        """
         distances = distances_of_pairs(self._all_pairs, pairs_distances_df, task=self.name)
         check_both_left(self._labels, distances, self.name)
         report = verify(
@@ -337,18 +327,9 @@ class VerificationTask(PeopleOfPairs, RoundedTask):
             **count_columns(self._all_pairs, self._members, distances),
         }
 
+    @override
     def plot(self, output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
-        """Draw accuracy and AUC, error curves, scores and the hardest pairs.
-
-        Parameters
-        ----------
-        output_dir : str
-            Folder for the pictures.
-        performances : DataFrame
-            Results of all models.
-        *optional
-            The distances, for all but accuracy and AUC.
-        """
+        """Draw accuracy and AUC, error curves, scores and the hardest pairs."""
         for column, file_name in (("Accuracy", "accuracy"), ("AUC", "auc")):
             PlotHelper.bar_plot(
                 performances=performances,
