@@ -187,9 +187,7 @@ class SimilarityTask(RoundedTask):
         self.layout = find_layout(
             self.pairs_df, ratings, owner=type(self).__name__, path=pairs_file_path
         )
-        refuse_other_polarity(
-            self.layout, rating, owner=type(self).__name__, path=pairs_file_path
-        )
+        refuse_other_polarity(self.layout, rating, owner=type(self).__name__, path=pairs_file_path)
         self.nuisance = [nuisance] if isinstance(nuisance, str) else list(nuisance or ())
         for column in self.nuisance:
             self._numbers("nuisance", column)
@@ -275,10 +273,12 @@ class SimilarityTask(RoundedTask):
         name = MEASURE_NAMES[self.measure]
         return RatersBeside(groups, pairs, self.measure, name, self.pool, margin)
 
+    @override
     def people_rows(self) -> pd.DataFrame | None:
         """Measure people as the task measures a layer; see `WithPeople.people_rows`."""
         return None if self._beside is None else self._beside.rows()
 
+    @override
     def against_people(self, measured: pd.DataFrame) -> dict[str, Any]:
         """Compare a layer with people; see `WithPeople.against_people`."""
         if self._beside is None:

@@ -29,7 +29,7 @@ def table():
 
 def of_cell(table, who, k):
     own = table[table["participant"] == f"s{who}"].reset_index(drop=True)
-    rows = CELL == k
+    rows = k == CELL
     return own[rows], SAME[rows]
 
 
@@ -114,16 +114,16 @@ def test_trials_of_other_pairs_are_counted_and_named(table, caplog):
     assert note.startswith("2 of 192 trials in trials.csv are left out")
     assert "did you mean 'upright/p0/1.png'" in note
     assert note in caplog.text
-    with pytest.raises(InputError, match="None of the 192 trials in trials.csv shows one"):
+    with pytest.raises(InputError, match=r"None of the 192 trials in trials.csv shows one"):
         taken(table.assign(img1="nothing.png"))
 
 
 def test_bad_trials_are_refused_with_what_to_do(table):
-    with pytest.raises(InputError, match="'inverted', of which no trial"):
+    with pytest.raises(InputError, match=r"'inverted', of which no trial"):
         taken(table[table["img1"].str.startswith("upright")])
-    with pytest.raises(InputError, match="of kind 'same-different' or 'rating'. Got 'old-new'"):
+    with pytest.raises(InputError, match=r"of kind 'same-different' or 'rating'. Got 'old-new'"):
         taken(table.assign(image="x"), "old-new")
-    with pytest.raises(InputError, match="No trial in trials.csv .* has a response"):
+    with pytest.raises(InputError, match=r"No trial in trials.csv .* has a response"):
         taken(table.assign(response=np.nan))
     same = np.tile(SAME, 6)
     turned = table.assign(correct=(table["response"] != same).astype(float))
