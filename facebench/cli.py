@@ -22,6 +22,7 @@ from facebench.commands import (
 from facebench.commands.cache import cache_app
 from facebench.commands.data import data_app
 from facebench.commands.frame import command
+from facebench.commands.people import people_app
 
 __all__ = ["app", "main"]
 
@@ -80,6 +81,7 @@ for _command in (
     app.command()(command(_command))
 app.add_typer(cache_app, name="cache")
 app.add_typer(data_app, name="data")
+app.add_typer(people_app, name="people")
 
 
 def main() -> None:
