@@ -68,6 +68,7 @@ ELSEWHERE = {
     "tasks/shared/ranked_items": "unit/tasks/test_identification.py",
     "tasks/shared/rate_measures": "unit/tasks/test_verification.py",
     "tasks/shared/rating*": "unit/tasks/test_similarity.py",
+    "tasks/shared/study_tables": "unit/tasks/test_recognition_memory.py",
     "testing/*": "unit/testing/test_task_contract.py",
     # A run folder and its pages are read back as a whole.
     "results/compare": "unit/results/report/test_pages.py",

@@ -63,12 +63,23 @@ class AnsweredItems:
     @cached_property
     def item_means(self) -> Float64Array:
         """Mean of the answers to each item; NaN without any."""
-        return _mean(self.item, self.value, self.n_items)
+        sums = np.zeros(self.n_items)
+        np.add.at(sums, self.item, self.value.astype(np.float64))
+        return _quotient(sums, self.per_item)
+
+    def sums_in(self, items: NDArray[np.bool_]) -> tuple[Float64Array, Float64Array]:
+        """Sum the answers of each participant to some of the items, and count them."""
+        kept = items[self.item]
+        own = self.participant[kept]
+        sums = np.zeros(self.n_participants)
+        np.add.at(sums, own, self.value[kept].astype(np.float64))
+        counts = np.bincount(own, minlength=self.n_participants)
+        return sums, counts.astype(np.float64)
 
     def means_in(self, items: NDArray[np.bool_]) -> Float64Array:
         """Mean of the answers of each participant to some of the items; NaN without any."""
-        kept = items[self.item]
-        return _mean(self.participant[kept], self.value[kept], self.n_participants)
+        sums, counts = self.sums_in(items)
+        return _quotient(sums, counts)
 
     def split_half(self, items: NDArray[np.bool_]) -> SplitHalf:
         """Give the reliability of the means of some items, by halves of the participants."""
@@ -78,10 +89,8 @@ class AnsweredItems:
         )
 
 
-def _mean(number: IntArray, value: NDArray[Any], size: int) -> Float64Array:
-    sums = np.bincount(number, value.astype(np.float64), size)
-    counts = np.bincount(number, minlength=size)
-    return np.asarray(np.divide(sums, counts, out=np.full(size, np.nan), where=counts > 0))
+def _quotient(sums: Float64Array, counts: Float64Array) -> Float64Array:
+    return np.asarray(np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0))
 
 
 def trials_of_kind(people: Any, kind: TrialKind, owner: str) -> Trials | None:
