@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, TypeVar
 
+from typing_extensions import override
+
 from facebench.errors import DuplicateNameError, InputError, UnknownNameError
 from facebench.experiment.targets import docstring_of
 from facebench.models.recipes import RECIPES
@@ -101,6 +103,7 @@ class Registry:
         self._what = dict(what or {})
         self._registered: dict[str, Any] = {}
 
+    @override
     def __repr__(self) -> str:
         return f"Registry({self.kind!r}, {len(self.entries())} names)"
 

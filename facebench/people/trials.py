@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, get_args
 
+from typing_extensions import override
+
 from facebench.errors import InputError
 
 if TYPE_CHECKING:
@@ -141,6 +143,7 @@ class Trials:
         """Give the trials of one group of participants."""
         return Trials(self.table[self.table["group"] == group], self.kind, self.source, self.notes)
 
+    @override
     def __repr__(self) -> str:
         return (
             f"Trials({len(self.table)} {self.kind} trials of {len(self.participants)} participants)"

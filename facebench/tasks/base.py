@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from facebench.columns import CONDITION
 from facebench.data.estimates import InfluenceKind
@@ -77,6 +78,8 @@ class BaseTask(TaskOptions, WithPeople, ABC):
         What the data are a sample of: 'people', 'images', 'pairs' …
     human_references : sequence of HumanReference
         What people do, and where it is published.
+    columns : sequence of str
+        Columns that the pairs file must have beside img1, img2 and those that arguments name.
     true_label, condition_column, group_column : str or None
         Columns of the pairs file, if it has any, that say whether a pair shows one person, and
         its condition or group: reports then draw error curves, and count by condition.
@@ -90,6 +93,7 @@ class BaseTask(TaskOptions, WithPeople, ABC):
     """
 
     handles_failed_pairs: ClassVar[bool] = False
+    columns: ClassVar[Sequence[str]] = ()
     measures: Sequence[Measure] = ()
     question: str = ""
     sampling_unit: str = "pairs"
@@ -117,6 +121,7 @@ class BaseTask(TaskOptions, WithPeople, ABC):
         if self.distance_metric.is_similarity:
             _log.warning("Task %r: %s.", name, self.distance_metric.similarity_note)
 
+    @override
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, {len(self.pairs_df)} pairs)"
 
@@ -131,12 +136,7 @@ class BaseTask(TaskOptions, WithPeople, ABC):
         self._name_distance()
 
     def facts(self) -> TaskFacts:
-        """Describe the task for reports and comparisons.
-
-        Returns
-        -------
-        TaskFacts
-        """
+        """Describe the task for reports and comparisons."""
         wanted = (self.true_label, self.condition_column, self.group_column)
         label, condition, group = (name if name in self.pairs_df else None for name in wanted)
         return described(
@@ -247,19 +247,9 @@ class RoundedTask(BaseTask):
 
     whole_measures: tuple[str, ...] = ()
 
+    @override
     def compute_task_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
-        """Measure one layer of one model, rounded to 5 decimals.
-
-        Parameters
-        ----------
-        pairs_distances_df : DataFrame
-            The pairs with their ``model_computed_distance``.
-
-        Returns
-        -------
-        DataFrame
-            A row per result, a column per measure.
-        """
+        """Measure one layer of one model, rounded to 5 decimals."""
         exact = self.compute_unrounded_performance(pairs_distances_df)
         return round_measures(exact, self.whole_measures)
 

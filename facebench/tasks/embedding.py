@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from facebench.data.pairs import check_images_path
 from facebench.errors import InputError
@@ -75,16 +76,12 @@ class EmbeddingTask(WithPeople, ABC):
         self.images_path = images_path
         self.images = list(images)
 
+    @override
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, {len(self.images)} images)"
 
     def facts(self) -> TaskFacts:
-        """Describe the task for reports and comparisons.
-
-        Returns
-        -------
-        TaskFacts
-        """
+        """Describe the task for reports and comparisons."""
         return described(self, distance=self.distance_metric_name)
 
     def groupings(self) -> dict[str, list[NDArray[Any]]]:

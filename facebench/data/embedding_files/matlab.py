@@ -13,7 +13,7 @@ from facebench.data.embedding_files.hdf5 import read_hdf5
 from facebench.data.embedding_files.table import Content, StoredArray, the_name_key
 from facebench.errors import InputError
 
-__all__ = ["is_version_7_3", "read_mat"]
+__all__ = ["is_version_7_3", "matlab_names", "read_mat"]
 
 _NUMBERS = frozenset(
     {
@@ -46,7 +46,7 @@ def read_mat(path: Path, names_key: str | None) -> Content:
             arrays[name] = StoredArray(tuple(shape), partial(_variable, path, name))
         elif name != key:
             unused.append(name)
-    return Content(_names(path, key), arrays, unused, rows_are_images=False)
+    return Content(matlab_names(path, key, _variable(path, key)), arrays, unused, rows_are_images=False)
 
 
 def is_version_7_3(path: Path) -> bool:
@@ -65,8 +65,20 @@ def _variable(path: Path, name: str) -> NDArray[Any]:
     return values
 
 
-def _names(path: Path, key: str) -> list[str]:
-    cells = _variable(path, key)
+def matlab_names(path: Path, key: str, cells: NDArray[Any]) -> list[str]:
+    """Turn a cell array or char matrix into names.
+
+    Parameters
+    ----------
+    path, key
+        The file and the variable, for messages.
+    cells : array
+        As SciPy reads it.
+
+    Returns
+    -------
+    list of str
+    """
     if cells.dtype != object:
         return [str(text).rstrip(" ") for text in cells.reshape(-1)]
     names = []

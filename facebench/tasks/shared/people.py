@@ -7,15 +7,15 @@ then averaged, so that an interval over participants is that of a mean.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from facebench.columns import CI_HIGH, CI_LOW
 from facebench.errors import InputError
 from facebench.metrics.uncertainty.spread import FEWEST_UNITS, PairedDifference, Spread
-from facebench.types import Float64Array
+from facebench.types import Float64Array, StrPath
 from facebench.utils.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -27,17 +27,25 @@ __all__ = [
     "EVERYBODY",
     "PARTICIPANTS",
     "PEOPLE",
+    "PEOPLE_DISTANCE",
+    "PeopleSource",
     "WithPeople",
     "compared_with_people",
     "groups_of_people",
     "mean_of_participants",
     "spread_of_participants",
     "sum_of_spreads",
+    "trials_of",
 ]
 
 # The column that names the group of a row of people, and what all together are called.
 PEOPLE, EVERYBODY = "people", "People"
 PARTICIPANTS = "Participants"
+
+# Trials, the YAML file that describes them, or what it says.
+PeopleSource: TypeAlias = "Trials | StrPath | Mapping[str, Any] | None"
+# The column of a task's pairs with people's mean answer, as a distance.
+PEOPLE_DISTANCE = "people_distance"
 
 _NAN = float("nan")
 
@@ -49,9 +57,12 @@ class WithPeople:
     ----------
     people : Trials or None
         The trials.
+    people_notes : sequence of str
+        What was left out or assumed of them, a sentence each, for the report.
     """
 
     people: Trials | None = None
+    people_notes: Sequence[str] = ()
 
     def people_rows(self) -> pd.DataFrame | None:
         """Measure people as the task measures a layer.
@@ -80,6 +91,29 @@ class WithPeople:
             the task has no people.
         """
         return {}
+
+
+def trials_of(people: Any) -> Trials | None:
+    """Give the trials that a task was given as ``people=``.
+
+    Parameters
+    ----------
+    people : Trials, str, Path, mapping or None
+        See `facebench.people.people_of`.
+
+    Returns
+    -------
+    Trials or None
+    """
+    if people is None:
+        return None
+    from facebench.people import Trials
+
+    if isinstance(people, Trials):
+        return people
+    from facebench.people.reading import people_of
+
+    return people_of(people)
 
 
 def groups_of_people(
