@@ -9,6 +9,7 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from facebench.columns import (
     CI_METHOD,
@@ -289,6 +290,7 @@ class RecognitionMemoryTask(EmbeddingTask):
                 "Bias": found.criterion,
             }
 
+    @override
     def groupings(self) -> dict[str, list[NDArray[Any]]]:
         """Say whether images were studied, old or new; see `EmbeddingTask.groupings`."""
         studied = np.full(len(self.tables.study_images), "study", dtype=object)
@@ -299,6 +301,7 @@ class RecognitionMemoryTask(EmbeddingTask):
             found["condition"] = [np.concatenate((none, self.tables.conditions))]
         return found
 
+    @override
     def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
         """Find the familiarity of every test item.
 
@@ -401,6 +404,7 @@ class RecognitionMemoryTask(EmbeddingTask):
             return math.nan
         return youden_threshold(old.astype(int), values)
 
+    @override
     def compute_task_performance(self, items_df: pd.DataFrame) -> pd.DataFrame:
         """Measure one layer.
 
@@ -530,6 +534,7 @@ class RecognitionMemoryTask(EmbeddingTask):
                     measure, group, made.value, values[members], spread
                 )
 
+    @override
     def people_rows(self) -> pd.DataFrame | None:
         """Measure people as layers are measured; see `EmbeddingTask.people_rows`."""
         if self._answers is None:
@@ -568,6 +573,7 @@ class RecognitionMemoryTask(EmbeddingTask):
         return JackknifeReplicates.collect(self._units.by, digest, found)
 
     @staticmethod
+    @override
     def plot(output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
         """Draw AUC and d' of every model and layer with intervals, a picture per task each.
 

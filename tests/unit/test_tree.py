@@ -65,6 +65,7 @@ ELSEWHERE = {
     "tasks/shared/pair_groups": "unit/tasks/test_conditioned_average.py",
     "tasks/shared/pairs_table": "unit/tasks/test_base.py",
     "tasks/shared/people_choices": "unit/tasks/test_matching.py",
+    "tasks/shared/people_orders": "unit/tasks/test_ranking.py",
     "tasks/shared/ranked_items": "unit/tasks/test_identification.py",
     "tasks/shared/rate_measures": "unit/tasks/test_verification.py",
     "tasks/shared/rating*": "unit/tasks/test_similarity.py",

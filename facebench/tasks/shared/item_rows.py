@@ -99,6 +99,20 @@ class ItemRow:
         made = self._all.part(used).linear(influence)
         self.add(name, made, made.interval(scale))
 
+    def ratio(
+        self, name: str, values: Float64Array, others: Float64Array, weights: Float64Array
+    ) -> None:
+        """Measure the ratio of two weighted means, over the items that have both."""
+        used = self.chosen & np.isfinite(values) & np.isfinite(others) & (weights > 0)
+        total = float((others[used] * weights[used]).sum())
+        if not total:
+            self.add(name, Replicates(_NAN, np.empty(0)), Interval(_NAN, _NAN))
+            return
+        ratio = float((values[used] * weights[used]).sum()) / total
+        moved = weights[used] * (values[used] - ratio * others[used]) / total
+        made = self._all.part(used).linear(Influence(ratio, moved))
+        self.add(name, made, made.interval())
+
     def difference(self, name: str, values: Float64Array, among: Any = True) -> None:
         """Measure by how much the mean of these items is above that of all other items."""
         used = among & ~np.isnan(values)
