@@ -269,6 +269,8 @@ TASKS = Registry(
         "matching": "facebench.tasks.matching:MatchingTask",
         "odd-one-out": "facebench.tasks.odd_one_out:OddOneOutTask",
         "other-race-effect": "facebench.tasks.classic_effects:OtherRaceEffect",
+        "ranking": "facebench.tasks.ranking:RankingTask",
+        "recognition-memory": "facebench.tasks.recognition_memory:RecognitionMemoryTask",
         "relative-difference": "facebench.tasks.relative_difference:RelativeDifferenceTask",
         "rsa": "facebench.tasks.rsa:RsaTask",
         "similarity": "facebench.tasks.similarity:SimilarityTask",

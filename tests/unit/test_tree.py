@@ -64,9 +64,11 @@ ELSEWHERE = {
     "tasks/shared/pair_groups": "unit/tasks/test_conditioned_average.py",
     "tasks/shared/pairs_table": "unit/tasks/test_base.py",
     "tasks/shared/people_choices": "unit/tasks/test_matching.py",
+    "tasks/shared/people_orders": "unit/tasks/test_ranking.py",
     "tasks/shared/ranked_items": "unit/tasks/test_identification.py",
     "tasks/shared/rate_measures": "unit/tasks/test_verification.py",
     "tasks/shared/rating*": "unit/tasks/test_similarity.py",
+    "tasks/shared/study_tables": "unit/tasks/test_recognition_memory.py",
     "testing/*": "unit/testing/test_task_contract.py",
     # A run folder and its pages are read back as a whole.
     "results/compare": "unit/results/report/test_pages.py",
