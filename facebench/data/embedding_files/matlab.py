@@ -47,7 +47,9 @@ def read_mat(path: Path, names_key: str | None) -> Content:
             arrays[name] = StoredArray(tuple(shape), partial(_variable, path, name))
         elif name != key:
             unused.append(name)
-    return Content(matlab_names(path, key, _variable(path, key)), arrays, unused, rows_are_images=False)
+    return Content(
+        matlab_names(path, key, _variable(path, key)), arrays, unused, rows_are_images=False
+    )
 
 
 def _variable(path: Path, name: str) -> NDArray[Any]:
