@@ -17,6 +17,7 @@ from facebench.commands import (
     results,
     run,
     scaffold,
+    similarity,
     start,
 )
 from facebench.commands.cache import cache_app
@@ -70,6 +71,8 @@ for _command in (
     listing.tasks,
     listing.metrics,
     embeddings.embed,
+    similarity.rdm,
+    similarity.predictors,
     images.pairs,
     images.stimuli,
     images.align,

@@ -37,6 +37,7 @@ SCALES = ("pearson", "spearman")
 _SPLITS = 100
 # Standard errors that a share is shifted by before its root is taken.
 _SHIFT = 0.5
+_DECIMALS = 8
 
 
 class Explained(NamedTuple):
@@ -299,7 +300,7 @@ class ExplainedVariance:
         whole = tuple(every)
         r2, held_out = self._r2_in(x, self._weights)
         plain = self._estimate
-        lost = [held_out[whole] - held_out[_without(whole, number)] for number in every]
+        lost = [_added_by(held_out, whole, number) for number in every]
         partial = [
             np.atleast_1d(
                 partial_correlation(
@@ -315,10 +316,7 @@ class ExplainedVariance:
             cross_validated=plain(held_out[whole]),
             alone=[self._share(r2[number,]) for number in every],
             alone_cross_validated=[plain(held_out[number,]) for number in every],
-            unique=[
-                _not_negative(self._added(r2[whole] - r2[_without(whole, number)]))
-                for number in every
-            ],
+            unique=[_not_negative(self._added(_added_by(r2, whole, number))) for number in every],
             unique_cross_validated=[self._added(values) for values in lost],
             partial=[plain(values, is_correlation=True) for values in partial],
             common={key: plain(values) for key, values in common.items()},
@@ -367,6 +365,11 @@ class ExplainedVariance:
 def _not_negative(found: RatingEstimate) -> RatingEstimate:
     """Keep what cannot be negative in sample from 0 on."""
     return RatingEstimate(found.value, max(found.low, 0.0), found.high)
+
+
+def _added_by(r2: dict[Subset, Float64Array], whole: Subset, number: int) -> Float64Array:
+    """Give what a predictor adds to all others, without the rounding of the fits."""
+    return np.asarray(np.round(r2[whole] - r2[_without(whole, number)], _DECIMALS))
 
 
 def _without(whole: Subset, number: int) -> Subset:
