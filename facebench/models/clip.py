@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
+from typing_extensions import override
 
 from facebench.models.hub import HubModel, load_network, of_kind, one_of, vision_part
 
@@ -92,9 +93,11 @@ class CLIPModel(HubModel):
             extract_layers=extract_layers, device=device,
         )  # fmt: skip
 
+    @override
     def _source(self) -> str:
         return clip_source(self.version, "CLIPModel")
 
+    @override
     def _published(self, source: str) -> tuple[Any, Any] | None:
         if source not in _SIZES:
             return None
@@ -113,15 +116,19 @@ class CLIPModel(HubModel):
         )
         return config, processor
 
+    @override
     def _checked(self, config: Any) -> Any:
         return vision_part(of_kind(config, _KINDS, self._source(), "CLIPModel"))
 
+    @override
     def _loaded(self, source: str, config: Any) -> nn.Module:
         return load_network(CLIPVisionModelWithProjection, source, "CLIPModel", config=config)
 
+    @override
     def _made(self, config: Any) -> nn.Module:
         return CLIPVisionModelWithProjection(config)
 
+    @override
     def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
         embeddings: torch.Tensor = self.model(pixel_values=input_tensor).image_embeds
         return embeddings

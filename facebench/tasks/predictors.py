@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
+from typing_extensions import override
 
 from facebench.columns import CI_METHOD, N_FAILED, N_IMAGES, N_PAIRS, REMARK
 from facebench.data.pairs import read_pairs
@@ -200,29 +201,13 @@ class PredictorsTask(EmbeddingTask):
             found.append(Measure(_REWEIGHTED, **r2))  # type: ignore[arg-type]
         return tuple(found)
 
+    @override
     def facts(self) -> TaskFacts:
-        """Describe the task for reports and comparisons.
-
-        Returns
-        -------
-        TaskFacts
-        """
         return replace(super().facts(), rating_columns=list(self.rating_columns))
 
+    @override
     def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
-        """Compute the distances of the rated pairs, and predict them from re-weighted features.
-
-        Parameters
-        ----------
-        embeddings : array, shape [N, D]
-            A row per image.
-
-        Returns
-        -------
-        DataFrame
-            A row per rated pair: img1, img2, its ratings, the predictors, and
-            model_computed_distance; with `reweight` also what was fitted to other images.
-        """
+        """Compute the distances of the rated pairs, and predict them from re-weighted features."""
         distances = square(rdm(embeddings, self.distance))[self._first, self._second]
         items = self._items.assign(**{_DISTANCE: distances})
         if self.reweight is None:
@@ -267,19 +252,8 @@ class PredictorsTask(EmbeddingTask):
             self._people = key, made
         return self._people[1]
 
+    @override
     def compute_task_performance(self, items_df: pd.DataFrame) -> pd.DataFrame:
-        """Explain people's ratings by one layer and the other predictors.
-
-        Parameters
-        ----------
-        items_df : DataFrame
-            What `compute_items` returned.
-
-        Returns
-        -------
-        DataFrame
-            One row, see the class.
-        """
         items = items_df.reset_index(drop=True)
         complete = self._is_complete(items)
         failed = items[_DISTANCE].isna().to_numpy()
@@ -354,18 +328,9 @@ class PredictorsTask(EmbeddingTask):
             found[None, _UNIQUE] = unique
         return JackknifeReplicates("image", groups.digest(own["img1"], own["img2"]), found)
 
+    @override
     def plot(self, output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
-        """Draw what all predictors explain together and what each layer adds, with intervals.
-
-        Parameters
-        ----------
-        output_dir : str
-            Folder for the pictures.
-        performances : DataFrame
-            Results of all models.
-        *optional
-            Not used.
-        """
+        """Draw what all predictors explain together and what each layer adds, with intervals."""
         ceiling = performances.get("Noise Ceiling R2", pd.Series(dtype=float)).dropna()
         line = (float(ceiling.iloc[0]), "noise ceiling") if len(ceiling) else (0.0, "the mean")
         PlotHelper.interval_plot(
@@ -487,6 +452,12 @@ def remarks_on_predictors(
             for other in range(one + 1, len(varying))
             if abs(r[one, other]) > _ALIKE
         ]
+    remarks += [
+        f"what {name} adds has the opposite sign: with all others held constant, people find images "
+        f"less alike the smaller it is (partial correlation {partial.value:.2f})"
+        for name, partial in zip(names, found.partial, strict=True)
+        if len(names) > 1 and partial.high < 0
+    ]
     if np.isnan(found.cross_validated.value):
         remarks.append(
             f"{rated.n_images} images are too few, or too rarely paired, to predict pairs of others"
