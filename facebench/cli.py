@@ -20,6 +20,7 @@ from facebench.commands import (
     results,
     run,
     scaffold,
+    similarity,
     start,
 )
 from facebench.commands.cache import cache_app
@@ -37,6 +38,7 @@ _COMMANDS: dict[str, list[tuple[Callable[..., None], str]]] = {
         (run.run, "facebench run experiment.yaml"),
         (run.validate, "facebench validate experiment.yaml"),
         (embeddings.embed, "facebench embed faces --model dlib-resnet -o vectors.npz"),
+        (similarity.rdm, "facebench rdm faces --model dlib-resnet -o rdm.csv"),
     ],
     "Look at results": [
         (results.report, "facebench report runs/study"),
@@ -44,7 +46,8 @@ _COMMANDS: dict[str, list[tuple[Callable[..., None], str]]] = {
         (results.leaderboard, "facebench leaderboard runs"),
         (results.power, "facebench power runs/pilot"),
         (results.export, "facebench export runs/study --long long.csv"),
-        (results.anova, "facebench anova runs/study"),
+        (results.anova, "facebench anova long.csv --within condition"),
+        (similarity.predictors, "facebench predictors runs/study -p dlib,clip,pixels"),
     ],
     "Find out": [
         (listing.tasks, "facebench tasks verification"),

@@ -91,7 +91,7 @@ def layers(
     """
     from facebench.commands.models import layer_widths, made_model
     from facebench.models.base import BaseModel
-    from facebench.models.embeddings import EmbeddingsModel
+    from facebench.models.embeddings import NamedVectors
 
     network = made_model(model, patterns or None, arguments or [], without_weights=True)
     shown = network.extract_layers if patterns else network.get_layer_names()
@@ -102,7 +102,7 @@ def layers(
             for name, module in network.model.named_modules()
         }
     else:
-        vectors = network.vectors if isinstance(network, EmbeddingsModel) else {}
+        vectors = network.vectors if isinstance(network, NamedVectors) else {}
         widths = {name: rows.shape[1] for name, rows in vectors.items()}
         kinds = dict.fromkeys(shown, "embedding" if vectors else "score")
     rows = [(name, kinds[name], widths.get(name)) for name in shown]
