@@ -44,8 +44,10 @@ from facebench.tasks.group_errors import GroupErrorTask as GroupErrorTask
 from facebench.tasks.identification import IdentificationTask as IdentificationTask
 from facebench.tasks.measures import Measure as Measure
 from facebench.tasks.odd_one_out import OddOneOutTask as OddOneOutTask
+from facebench.tasks.probe import ProbeTask as ProbeTask
 from facebench.tasks.relative_difference import RelativeDifferenceTask as RelativeDifferenceTask
 from facebench.tasks.rsa import RsaTask as RsaTask
+from facebench.tasks.series import SeriesTask as SeriesTask
 from facebench.tasks.shared.distance_metric import batch_cosine_distance as batch_cosine_distance
 from facebench.tasks.shared.layer_similarity import rdm_similarity as rdm_similarity
 from facebench.tasks.similarity import SimilarityTask as SimilarityTask
