@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from facebench.columns import (
     CI_HIGH,
@@ -267,12 +268,14 @@ class ProbeTask(EmbeddingTask):
             ]
         return tuple(found)
 
+    @override
     def groupings(self) -> dict[str, list[NDArray[Any]]]:
         """Give the class of each image; see `EmbeddingTask.groupings`."""
         if not self._labels.is_classes:
             return {}
         return {self.target: [np.array(self._labels.classes, dtype=object)[self._labels.values]]}
 
+    @override
     def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
         """Predict the label of every image from read-outs trained on other folds.
 
@@ -344,6 +347,7 @@ class ProbeTask(EmbeddingTask):
         found[there] = names[values[there].astype(np.intp)]
         return found
 
+    @override
     def compute_task_performance(self, items_df: pd.DataFrame) -> pd.DataFrame:
         """Measure one layer.
 
@@ -533,6 +537,7 @@ class ProbeTask(EmbeddingTask):
             {(None, name): values for name, values in measured.items()},
         )
 
+    @override
     def plot(self, output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
         """Draw the score of every layer with its interval, and over the layers of deep networks.
 

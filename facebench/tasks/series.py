@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+from typing_extensions import override
 
 from facebench.columns import CI_HIGH, CI_LOW, LAYER, MODEL, TASK, interval_columns
 from facebench.data.pairs import require_numbers
@@ -144,6 +145,7 @@ class SeriesTask(EffectTask):
             )
             raise InputError(msg)
 
+    @override
     def _read_conditions(
         self, pairs: pd.DataFrame, column: str, contrast: Any, factors: Any, **where: Any
     ) -> Conditions:
@@ -189,6 +191,7 @@ class SeriesTask(EffectTask):
         same = float(self._labels.mean())
         return max(same, 1 - same) if self.measure == "accuracy" else 0.5
 
+    @override
     def _declared(self) -> tuple[Measure, ...]:
         of_level = self._measure.declared(self.conditions)[0]
         bounds = of_level.bounds
@@ -227,6 +230,7 @@ class SeriesTask(EffectTask):
         """The pairs of each level."""
         return np.bincount(self._level_of_pair).astype(np.float64)
 
+    @override
     def _further_columns(self, measured: Measured) -> tuple[dict[str, Any], str, str]:
         conditions = measured.conditions
         weights = np.full(self.levels.size, 1 / self.levels.size)
@@ -239,6 +243,7 @@ class SeriesTask(EffectTask):
         )
         return {**row, **fitted.columns}, fitted.undefined, fitted.remark
 
+    @override
     def left_out(self, pairs_distances_df: pd.DataFrame) -> JackknifeReplicates:
         """Measure one layer without each group of people in turn; see `EffectTask.left_out`."""
         found = super().left_out(pairs_distances_df)
@@ -311,6 +316,7 @@ class SeriesTask(EffectTask):
             parts.append(part.assign(**{key: row[key] for key in keys}))
         return pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
 
+    @override
     def plot(self, output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
         """Draw the series of every layer, its effect, and its threshold over the layers.
 
