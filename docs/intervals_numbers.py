@@ -1,6 +1,6 @@
 """Measure how often intervals hold the truth and equal networks are rejected (docs/intervals.md).
 
-    python docs/intervals_numbers.py [--worlds 400] [--people 8 12 20 30 100] [--keep FILE]
+    python docs/intervals_numbers.py [--worlds 1000] [--people 8 12 20 30 100] [--keep FILE]
 
 Every world has people who differ in how hard they are, and two networks of equal quality that
 find other people hard: people × network interaction, and noise of each person's own. Coverage is
@@ -22,7 +22,7 @@ import pandas as pd
 from page_blocks import filled, table
 from sklearn.metrics.pairwise import euclidean_distances
 
-from facebench import TemplateVerificationTask
+from facebench import IdentificationTask, TemplateVerificationTask
 from facebench.metrics.accuracy import kfold_accuracy, kfold_decisions
 from facebench.metrics.folds import make_folds
 from facebench.metrics.uncertainty.correlation_influence import (
@@ -65,6 +65,9 @@ MEASURES = (
     *("Oracle accuracy", "Youden accuracy"),
 )
 TEMPLATES = ("AUC", "EER", "TAR@FAR=0.1", "Oracle Accuracy")
+SEARCHED = ("Rank-1", "Rank-3", "TPIR@FPIR=0.1")
+# The AUC about, the spread of one person's images, and probes of each person.
+GALLERIES = ((".85", NOISE[".85"], 4), (".98", NOISE[".98"], 4), (".85", NOISE[".85"], 1))
 CORRELATIONS = ("Pearson", "Spearman", "Kendall", "Mean", "Relative difference")
 
 Cell = tuple[float, float, float]
@@ -240,19 +243,53 @@ def templates_design(n_people: int, n_worlds: int) -> dict[str, Cell]:
             seen = mixed(rng, centres) + spread * (
                 0.7 * mixed(rng, common) + 0.7 * mixed(rng, photographs)
             )
-            items = task.compute_items(seen.reshape(-1, DIMENSIONS))
-            items = items.assign(layer_name="simulated")
-            row, left = task.compute_task_performance(items).iloc[0], task.left_out(items)
-            world.append(
-                {
-                    name: (
-                        left.of(None, name, row[name]),
-                        row[f"{name} CI Low"],
-                        row[f"{name} CI High"],
-                    )
-                    for name in TEMPLATES
-                }
-            )
+            world.append(through(task, seen.reshape(-1, DIMENSIONS), TEMPLATES))
+        worlds.append(world)
+    return measured(worlds)
+
+
+def through(
+    task: IdentificationTask | TemplateVerificationTask, embeddings: np.ndarray, names: tuple
+) -> dict[str, tuple[Replicates, float, float]]:
+    """Measure one network by the task itself."""
+    items = task.compute_items(embeddings).assign(layer_name="simulated")
+    row, left = task.compute_task_performance(items).iloc[0], task.left_out(items)
+    return {
+        name: (left.of(None, name, row[name]), row[f"{name} CI Low"], row[f"{name} CI High"])
+        for name in names
+    }
+
+
+def gallery_design(
+    n_people: int, noise: float, n_worlds: int, n_probes: int = IMAGES - 1
+) -> dict[str, Cell]:
+    """Simulate worlds of a gallery of one photograph of each person, through the task.
+
+    As many other people are outside the gallery; all of them have so many probes.
+    """
+    people = np.arange(2 * n_people)
+    probes = np.repeat(people, n_probes)
+    task = IdentificationTask(
+        "simulated",
+        pd.DataFrame({"image": people[:n_people], "identity": people[:n_people]}).astype(str),
+        pd.DataFrame({"image": n_people + np.arange(probes.size), "identity": probes}).astype(str),
+        ".",
+        euclidean_distances,
+        ranks=(1, 3),
+        fpir=(0.1,),
+    )
+    rng = np.random.default_rng([n_people, int(100 * noise), n_probes])
+    worlds = []
+    for _ in range(n_worlds):
+        centres = rng.normal(size=(2 * n_people, 1, DIMENSIONS))
+        images = rng.normal(size=(2 * n_people, 1 + n_probes, DIMENSIONS))
+        hard = rng.normal(size=(2 * n_people, 1, 1))
+        world = []
+        for _ in range(2):
+            spread = noise * np.exp(0.35 * mixed(rng, hard, 0.3))
+            seen = mixed(rng, centres) + spread * mixed(rng, images)
+            parts = seen[:n_people, 0], seen[:, 1:].reshape(-1, DIMENSIONS)
+            world.append(through(task, np.concatenate(parts), SEARCHED))
         worlds.append(world)
     return measured(worlds)
 
@@ -295,7 +332,7 @@ def shown(cell: Cell | None) -> str:
 def main() -> None:
     """Simulate what FILE does not have yet, and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--worlds", type=int, default=400)
+    parser.add_argument("--worlds", type=int, default=1000)
     parser.add_argument("--people", type=int, nargs="+", default=PEOPLE)
     parser.add_argument("--keep", type=Path)
     arguments = parser.parse_args()
@@ -310,7 +347,7 @@ def main() -> None:
         return known[key]
 
     n_worlds = arguments.worlds
-    rows, images, layers, templates = [], [], [], []
+    rows, images, layers, templates, searched = [], [], [], [], []
     for n_people, design, area in product(arguments.people, ("sparse", "all"), NOISE):
         # All pairs of 100 people are 125,000.
         number = n_worlds if n_people * (design == "all") < 100 else max(1, n_worlds // 10)
@@ -324,10 +361,14 @@ def main() -> None:
         )
         shares = (shown(found[name]) for name in TEMPLATES)
         templates.append((n_people, found["worlds"], *shares))
+    for n_people, (area, noise, n_probes) in product(arguments.people, GALLERIES):
+        number = max(1, n_worlds // (2 if n_people < 100 else 4))
+        simulate = partial(gallery_design, n_people, noise, number, n_probes)
+        found = cells(f"{n_people} gallery {area} {n_probes}", number, simulate)
+        shares = (shown(found.get(name)) for name in SEARCHED)
+        searched.append((n_people, n_probes, area, found["worlds"], *shares))
     for n_images in (8, 12, 24, 48):
-        # Worlds of few images take milliseconds.
-        many = 5 * n_worlds
-        found = cells(f"{n_images} images", many, partial(images_design, n_images, many))
+        found = cells(f"{n_images} images", n_worlds, partial(images_design, n_images, n_worlds))
         images.append((n_images, found["worlds"], *(shown(found[name]) for name in CORRELATIONS)))
     for n_people in arguments.people:
         if n_people <= 30:
@@ -338,6 +379,9 @@ def main() -> None:
             layers.append((n_people, found["worlds"], *shares))
     blocks = {
         "verification": table(("People", "Pairs", "AUC about", "Worlds", *MEASURES), rows),
+        "identification": table(
+            ("People", "Probes each", "AUC about", "Worlds", *SEARCHED), searched
+        ),
         "correlations": table(("Images", "Worlds", *CORRELATIONS), images),
         "templates": table(("People", "Worlds", *TEMPLATES), templates),
         "layers": table(

@@ -42,6 +42,7 @@ from facebench.tasks.effect import EffectTask as EffectTask
 from facebench.tasks.embedding import EmbeddingTask as EmbeddingTask
 from facebench.tasks.group_errors import GroupErrorTask as GroupErrorTask
 from facebench.tasks.identification import IdentificationTask as IdentificationTask
+from facebench.tasks.matching import MatchingTask as MatchingTask
 from facebench.tasks.measures import Measure as Measure
 from facebench.tasks.odd_one_out import OddOneOutTask as OddOneOutTask
 from facebench.tasks.relative_difference import RelativeDifferenceTask as RelativeDifferenceTask

@@ -13,6 +13,8 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+from typing_extensions import override
+
 __all__ = ["MOVED", "follow_moves"]
 
 # Without the leading "facebench.": where a module was, and where it is.
@@ -69,7 +71,7 @@ MOVED = {
     "metrics.choice_errors": "metrics.uncertainty.choice_errors",
     "metrics.correlation_influence": "metrics.uncertainty.correlation_influence",
     "metrics.effect_intervals": "metrics.uncertainty.effect_intervals",
-    "metrics.identification_bootstrap": "metrics.uncertainty.identification_bootstrap",
+    "metrics.identification_bootstrap": "metrics.uncertainty.identification_jackknife",
     "metrics.influence": "metrics.uncertainty.influence",
     "metrics.jackknife": "metrics.uncertainty.jackknife",
     "metrics.permutations": "metrics.uncertainty.permutations",
@@ -171,17 +173,20 @@ class _Finder(MetaPathFinder, Loader):
     def __init__(self) -> None:
         self._specs: dict[str, ModuleSpec | None] = {}
 
+    @override
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         package, _, name = fullname.partition(".")
         return ModuleSpec(fullname, self) if package == "facebench" and name in MOVED else None
 
+    @override
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         module = importlib.import_module(f"facebench.{MOVED[spec.name.partition('.')[2]]}")
         self._specs[spec.name] = module.__spec__
         return module
 
+    @override
     def exec_module(self, module: ModuleType) -> None:
         # Importing has just named the module after its former path.
         module.__spec__ = self._specs.pop(module.__spec__.name) if module.__spec__ else None

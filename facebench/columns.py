@@ -10,6 +10,7 @@ __all__ = [
     "CONTROLS",
     "DEFAULT_LAYER",
     "DISTANCE_METRIC",
+    "HUMANS",
     "IDENTITY",
     "KEY_COLUMNS",
     "LAYER",
@@ -23,6 +24,7 @@ __all__ = [
     "REMARK",
     "TASK",
     "UNDEFINED",
+    "comparable_name",
     "interval_columns",
 ]
 
@@ -36,6 +38,8 @@ CONDITION = "Condition"
 # what they are called together; all layers of every model in network order; the measures of which
 # the task says that lower is better.
 CONTROLS, NETWORK_LAYERS, LOWER_IS_BETTER = "controls", "layers", "lower is better"
+# Likewise, by task: rows of people who answered the same, and what is published of people.
+HUMANS = "humans"
 # What a model without hooked layers returns is kept under this name.
 DEFAULT_LAYER = "default"
 # What a task measures distances with, or what they are where they were given.
@@ -48,6 +52,18 @@ N_PAIRS, N_IMAGES, N_IDENTITIES, N_FAILED = "Pairs", "Images", "Identities", "Fa
 UNDEFINED = "Undefined"
 # What is odd about the row, or why a number of it is NaN; empty where all is well.
 REMARK = "Remark"
+
+
+def comparable_name(measure: str) -> str:
+    """Name the column of a measure on an index that means the same of people and networks.
+
+    Examples
+    --------
+    >>> comparable_name("AUC"), comparable_name("Interaction Difference")
+    ('Comparable AUC', 'Interaction Comparable Difference')
+    """
+    before, _, last = measure.rpartition(" ")
+    return f"{before} Comparable {last}".strip()
 
 
 def interval_columns(measure: str) -> tuple[str, str, str]:

@@ -29,6 +29,8 @@ sentence: what was wrong, where, what was expected, and what to do.
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 __all__ = [
     "ConfigError",
     "ContractError",
@@ -102,6 +104,7 @@ class ConfigError(InputError):
         super().__init__(*problems)
         self.problems = problems
 
+    @override
     def __str__(self) -> str:
         return "\n".join(self.problems)
 
@@ -117,6 +120,7 @@ class DuplicateNameError(InputError):
 class UnknownNameError(FacebenchError, KeyError):
     """No model, task or layer has this name."""
 
+    @override
     def __str__(self) -> str:
         # KeyError shows the repr of its argument, which would print a sentence in quotes.
         return str(self.args[0]) if self.args else ""
@@ -159,5 +163,6 @@ class RunFailedError(FacebenchError, RuntimeError):
         super().__init__(message)
         self.failures = failures
 
+    @override
     def __reduce__(self) -> tuple[type, tuple[str, tuple[tuple[str, Exception], ...]]]:
         return type(self), (str(self), self.failures)

@@ -7,6 +7,10 @@ from facebench import (
     PlotHelper,
     batch_cosine_distance,
 )
+from facesBenchmarkUtils.firstTool import accept_old_keywords, star_names
+
+accept_old_keywords(BaseModel, BaseTask)
+__getattr__, _star_names = star_names(__name__)
 
 __all__ = [
     "BaseModel",
@@ -14,4 +18,5 @@ __all__ = [
     "MultiModelTaskManager",
     "PlotHelper",
     "batch_cosine_distance",
+    *_star_names,
 ]

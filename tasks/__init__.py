@@ -7,6 +7,12 @@ from facebench import (
     RelativeDifferenceTask,
     batch_cosine_distance,
 )
+from facesBenchmarkUtils.firstTool import accept_old_keywords, star_names
+
+accept_old_keywords(
+    AccuracyTask, ConditionedAverageDistances, CorrelationTask, RelativeDifferenceTask
+)
+__getattr__, _star_names = star_names(__name__)
 
 __all__ = [
     "AccuracyTask",
@@ -14,4 +20,5 @@ __all__ = [
     "CorrelationTask",
     "RelativeDifferenceTask",
     "batch_cosine_distance",
+    *_star_names,
 ]

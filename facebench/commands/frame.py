@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typing_extensions import override
 
 from facebench.errors import ConfigError, FacebenchError
 
@@ -120,6 +121,7 @@ class Talk:
 class _Voice(logging.Handler):
     """Writes to what standard error is at the time: above a progress bar, not through it."""
 
+    @override
     def emit(self, record: logging.LogRecord) -> None:
         typer.echo(self.format(record), err=True)
 

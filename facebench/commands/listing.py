@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,6 +22,8 @@ def model_names(incomplete: str) -> list[str]:
     return [name for name in MODELS.names() if name.startswith(incomplete)]
 
 
+_WIDTH = 90
+
 ModelName = Annotated[
     str,
     typer.Argument(
@@ -35,18 +38,35 @@ ModelArguments = Annotated[
 ]
 
 
-def models() -> None:
-    """List the models by name."""
-    from facebench.experiment.registry import MODELS
-
-    _list(MODELS)
-
-
-def tasks() -> None:
-    """List the tasks by name."""
+def task_names(incomplete: str) -> list[str]:
+    """Complete the name of a task, for shells."""
     from facebench.experiment.registry import TASKS
 
-    _list(TASKS)
+    return [name for name in TASKS.names() if name.startswith(incomplete)]
+
+
+def models(
+    name: Annotated[
+        str | None,
+        typer.Argument(help="One of them: what it takes.", autocompletion=model_names),
+    ] = None,
+) -> None:
+    """List the models, or describe one: its arguments and a YAML entry."""
+    from facebench.experiment.registry import MODELS
+
+    _list(MODELS) if name is None else _describe(name, MODELS, "models")
+
+
+def tasks(
+    name: Annotated[
+        str | None,
+        typer.Argument(help="One of them: what it takes.", autocompletion=task_names),
+    ] = None,
+) -> None:
+    """List the tasks, or describe one: columns, arguments, a YAML entry."""
+    from facebench.experiment.registry import TASKS
+
+    _list(TASKS) if name is None else _describe(name, TASKS, "tasks")
 
 
 def metrics() -> None:
@@ -91,6 +111,35 @@ def layers(
         [(name, kind, "" if width is None else f"{width:,}") for name, kind, width in rows],
     )
     talk().data([dict(zip(("layer", "kind", "width"), row, strict=True)) for row in rows])
+
+
+def _describe(name: str, registry: Registry, section: str) -> None:
+    from facebench.experiment.reference import reference_of
+
+    found = reference_of(name, registry.get(name), section)
+    say = talk().result
+    say(f"{name}: {found.question}\n\n{found.snippet}\n")
+    if found.columns:
+        columns = [f"{column} ({key})" if key else column for column, key in found.columns.items()]
+        say(f"Columns of the table (the argument that names another): {', '.join(columns)}\n")
+    for item in found.arguments:
+        default = "required" if item.is_required else f"default {item.default}"
+        say(f"  {item.key}: {', '.join(part for part in (item.type, default) if part)}")
+        say(textwrap.indent(textwrap.fill(item.meaning, _WIDTH - 6), " " * 6))
+    if found.people:
+        say(f"\nPeople: {'; '.join(found.people)}.")
+    if found.sources:
+        say(f"\n{found.sources}")
+    arguments = [
+        {
+            **{key: getattr(item, key) for key in ("key", "parameter", "type", "meaning")},
+            "default": None if item.is_required else item.default,
+            "required": item.is_required,
+        }
+        for item in found.arguments
+    ]
+    described = {key: value for key, value in vars(found).items() if key != "arguments"}
+    talk().data({**described, "arguments": arguments})
 
 
 def _list(*registries: Registry) -> None:

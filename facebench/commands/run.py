@@ -170,7 +170,7 @@ def _show_results(config: Config, path: Path, status: str, *, new: bool) -> None
         choice = config.settings.layer_choice
         headline = shown_table(found.headline(choice))
         talk().table(list(headline), headline.to_numpy().tolist())
-        note = layer_note(found.results, choice)
+        note = layer_note(found.networks, choice)
         if note:
             talk().result(f"{note}.")
     talk().result(f"{path}")

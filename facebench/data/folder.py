@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from typing_extensions import override
+
 from facebench.errors import MissingImageError
 
 __all__ = ["IMAGE_SUFFIXES", "ImageFolder", "images_below", "list_images"]
@@ -32,6 +34,7 @@ class ImageFolder:
     images: list[Path]
     passed_over: dict[str, int]
 
+    @override
     def __str__(self) -> str:
         named = {"hidden": "hidden", "": "without a suffix"}
         parts = (f"{n} {named.get(suffix, suffix)}" for suffix, n in self.passed_over.items())

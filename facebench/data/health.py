@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from facebench.data.identity import contradictions, people_of_pairs, person_of
 from facebench.data.image_names import ImageName
@@ -74,6 +75,7 @@ class DataHealth:
     n_pairs: int
     n_images: int
 
+    @override
     def __repr__(self) -> str:
         found = ", ".join(f"{count} {kind}" for kind, count in self.counts().items())
         return f"DataHealth({self.n_pairs} pairs, {self.n_images} images: {found or 'no findings'})"

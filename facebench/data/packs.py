@@ -14,6 +14,8 @@ import pickle
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from typing_extensions import override
+
 from facebench.errors import ImageError, MissingImageError, MissingPairsFileError, PairsError
 from facebench.types import StrPath
 from facebench.utils.files import FileState
@@ -74,6 +76,7 @@ class _BytesOnly(pickle._Unpickler):
     Written in Python: that in C takes as much memory as the largest number a pack claims.
     """
 
+    @override
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in (
             ("_codecs", "encode"),

@@ -59,7 +59,13 @@ def as_path(value: StrPath, parameter: str) -> Path:
         raise InputError(msg) from None
 
 
-def csv_rows(path: Path, wanted: Collection[str] = ()) -> Iterator[_Row]:
+def csv_rows(
+    path: Path,
+    wanted: Collection[str] = (),
+    *,
+    separator: str | None = None,
+    lines_before_header: int = 0,
+) -> Iterator[_Row]:
     """Read the rows of a delimited text file, the header first; lines without text are not rows.
 
     Parameters
@@ -68,6 +74,10 @@ def csv_rows(path: Path, wanted: Collection[str] = ()) -> Iterator[_Row]:
         A UTF-8 text file.
     wanted : collection of str
         Names of columns: the separator that yields them all is taken, else the commonest one.
+    separator : str, optional
+        What separates cells, where that is known; then nothing is looked for.
+    lines_before_header : int, default 0
+        With `separator`, how many lines come before the header.
 
     Yields
     ------
@@ -81,6 +91,8 @@ def csv_rows(path: Path, wanted: Collection[str] = ()) -> Iterator[_Row]:
     OSError
         If it cannot be opened.
     """
+    if separator is not None:
+        return _rows(path, _Layout(separator, lines_before_header))
     return _rows(path, _layout(path, wanted))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import override
+
 from facebench.engine.memory import shown_bytes
 
 if TYPE_CHECKING:
@@ -179,6 +181,7 @@ class RunPlan:
         """Give everything as what JSON can hold."""
         return asdict(self)
 
+    @override
     def __str__(self) -> str:
         models = self.to_frame()
         for column in ("Memory", "Disk"):

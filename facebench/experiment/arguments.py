@@ -26,6 +26,8 @@ __all__ = [
     "ArgumentProblem",
     "alignment_parameters",
     "arguments_for",
+    "hints_of",
+    "is_plain",
     "parameters_of",
 ]
 
@@ -114,7 +116,7 @@ def arguments_for(
         If a key is none of the class's, a value is of the wrong kind, or one is missing.
     """
     parameters = parameters_of(cls)
-    hints = _hints_of(cls)
+    hints = hints_of(cls)
     alignment = alignment_parameters(cls)
     if given.keys() & alignment.keys() and "align" not in given:
         key = next(key for key in given if key in alignment)
@@ -193,7 +195,7 @@ def _value(
         is_file = name == "detector" and value.endswith(".onnx")
         if is_file or "Path" in annotation or value.startswith(("./", "../", "~/")):
             return str(folder / Path(value).expanduser())
-    if hint is not None and _is_plain(hint):
+    if hint is not None and is_plain(hint):
         try:
             return TypeAdapter(hint, config=_LENIENT).validate_python(value)
         except ValidationError as error:
@@ -209,7 +211,7 @@ def _near(value: Any, hint: Any) -> str:
     return did_you_mean(str(value), choices)
 
 
-def _hints_of(cls: type) -> dict[str, Any]:
+def hints_of(cls: type) -> dict[str, Any]:
     """Give the types of a class's parameters, as far as they can be known at run time."""
     hints: dict[str, Any] = {}
     for base in cls.__mro__[:-1]:
@@ -220,11 +222,11 @@ def _hints_of(cls: type) -> dict[str, Any]:
     return hints
 
 
-def _is_plain(hint: Any) -> bool:
+def is_plain(hint: Any) -> bool:
     """Tell whether a type is made of what YAML holds: text, numbers, truth values and lists."""
     origin = typing.get_origin(hint)
     if origin is Literal:
         return True
     if origin in (Union, types.UnionType, *_COLLECTIONS):
-        return all(_is_plain(part) for part in typing.get_args(hint) if part is not ...)
+        return all(is_plain(part) for part in typing.get_args(hint) if part is not ...)
     return hint in _PLAIN

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import override
+
 __all__ = ["Located", "Place"]
 
 
@@ -28,6 +30,7 @@ class Place:
     column: int
     folder: Path
 
+    @override
     def __str__(self) -> str:
         return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
 

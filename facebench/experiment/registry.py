@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, TypeVar
 
+from typing_extensions import override
+
 from facebench.errors import DuplicateNameError, InputError, UnknownNameError
 from facebench.experiment.targets import docstring_of
 from facebench.models.recipes import RECIPES
@@ -101,6 +103,7 @@ class Registry:
         self._what = dict(what or {})
         self._registered: dict[str, Any] = {}
 
+    @override
     def __repr__(self) -> str:
         return f"Registry({self.kind!r}, {len(self.entries())} names)"
 
@@ -263,6 +266,7 @@ TASKS = Registry(
         "group-errors": "facebench.tasks.group_errors:GroupErrorTask",
         "identification": "facebench.tasks.identification:IdentificationTask",
         "inversion-effect": "facebench.tasks.classic_effects:InversionEffect",
+        "matching": "facebench.tasks.matching:MatchingTask",
         "odd-one-out": "facebench.tasks.odd_one_out:OddOneOutTask",
         "other-race-effect": "facebench.tasks.classic_effects:OtherRaceEffect",
         "relative-difference": "facebench.tasks.relative_difference:RelativeDifferenceTask",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
-from facebench.experiment.registry import METRICS, MODELS, TASKS
+from facebench.experiment.arguments import is_plain
+from facebench.experiment.reference import Reference, reference_of
+from facebench.experiment.registry import METRICS, MODELS, TASKS, Registry
 from facebench.experiment.sources import NAMED
 
 __all__ = ["DEVICES", "ExperimentSettings", "ModelEntry", "TaskEntry", "json_schema"]
@@ -137,6 +140,35 @@ class ExperimentSettings(_Checked):
         return None if self.cache is False else self.cache
 
 
+def _by_name(section: str, registry: Registry, common: list[str]) -> list[dict[str, Any]]:
+    """Say for every registered name which arguments its class takes."""
+    found: dict[str, tuple[list[str], dict[str, Any]]] = {}
+    for name in registry.names():
+        properties, takes_any = _arguments_schema(reference_of(name, registry.get(name), section))
+        then: dict[str, Any] = {"properties": properties}
+        if not takes_any:
+            then["propertyNames"] = {"enum": sorted({*common, *properties})}
+        # Families, such as that of published networks, share one entry.
+        found.setdefault(json.dumps(then, sort_keys=True), ([], then))[0].append(name)
+    key = NAMED[section]
+    return [
+        {"if": {"properties": {key: {"enum": names}}, "required": [key]}, "then": then}
+        for names, then in found.values()
+    ]
+
+
+def _arguments_schema(reference: Reference) -> tuple[dict[str, Any], bool]:
+    properties: dict[str, Any] = {}
+    for argument in reference.arguments:
+        known = argument.hint is not None and is_plain(argument.hint)
+        described = TypeAdapter(argument.hint).json_schema() if known else {}
+        kind = f" ({argument.type})" if argument.type else ""
+        described["description"] = f"{argument.meaning}{kind}".strip()
+        for spelling in {argument.key, argument.parameter}:
+            properties[spelling] = described
+    return properties, reference.takes_any
+
+
 def json_schema() -> dict[str, Any]:
     """Describe the file format for editors.
 
@@ -161,6 +193,7 @@ def json_schema() -> dict[str, Any]:
     entries = {"models": ("ModelEntry", MODELS), "tasks": ("TaskEntry", TASKS)}
     for section, (definition, registry) in entries.items():
         entry = schema["$defs"][definition]
+        entry["allOf"] = _by_name(section, registry, [*entry["properties"], "name"])
         kind = entry["properties"][NAMED[section]]
         described = kind.pop("description")
         entry["properties"][NAMED[section]] = {

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from facebench.errors import InputError, MissingWeightsError, WeightsError
 from facebench.faces.detection import BoxKind, Face, Pixels
@@ -78,6 +79,7 @@ class YuNet:
         self._process = 0
         self._started()
 
+    @override
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_session": None}
 

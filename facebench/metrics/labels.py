@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from facebench.types import FloatArray
 
@@ -40,6 +41,7 @@ class LabelError(ValueError):
         self.value = value
         super().__init__(position, value)
 
+    @override
     def __str__(self) -> str:
         return (
             "Labels must be 0/1, true/false or same/different. "

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
 
+from facebench.metrics.choices import (
+    ChoiceModel,
+    choice_shares,
+    fit_choices,
+    log_probabilities,
+    share_of_most,
+)
 from facebench.types import Float64Array, IntArray
 
 __all__ = ["ChoiceCeiling", "agreement", "best_temperature", "choice_ceiling", "log_likelihood"]
-
-# Temperatures are looked for between the spread of similarities over this and times this.
-_REACH = 1e3
 
 
 class ChoiceCeiling(NamedTuple):
@@ -83,9 +85,7 @@ def agreement(similarities: Any, odd: Any) -> Float64Array:
     array([1. , 0.5])
     """
     table, chosen = _as_pairs(similarities, odd)
-    nearest = table == table.max(axis=1, keepdims=True)
-    share = nearest[np.arange(len(table)), chosen] / np.maximum(nearest.sum(axis=1), 1)
-    return np.where(np.isnan(table).any(axis=1), np.nan, share)
+    return choice_shares(-table)[np.arange(len(table)), chosen]
 
 
 def log_likelihood(similarities: Any, odd: Any, temperature: float = 1.0) -> Float64Array:
@@ -123,11 +123,8 @@ def log_likelihood(similarities: Any, odd: Any, temperature: float = 1.0) -> Flo
     if not temperature > 0:
         msg = f"The 'temperature' must be above 0. Got {temperature!r}."
         raise ValueError(msg)
-    if np.isinf(temperature):
-        table = table * 0.0
-        temperature = 1.0
-    rows = np.arange(len(table))
-    return np.asarray(log_softmax(table / temperature, axis=1)[rows, chosen])
+    logs = log_probabilities(-table, ChoiceModel(1 / temperature))
+    return np.asarray(logs[np.arange(len(table)), chosen])
 
 
 def best_temperature(similarities: Any, odd: Any) -> float:
@@ -157,23 +154,7 @@ def best_temperature(similarities: Any, odd: Any) -> float:
     inf
     """
     table, chosen = _as_pairs(similarities, odd)
-    kept = ~np.isnan(table).any(axis=1)
-    table, chosen = table[kept], chosen[kept]
-    if not len(table):
-        return float("nan")
-    spread = float(np.std(table - table.mean(axis=1, keepdims=True)))
-    rows = np.arange(len(table))
-    # The likelihood is concave in 1/T: its slope at 0 tells whether any T beats chance.
-    slope = float((table[rows, chosen] - table.mean(axis=1)).mean())
-    if spread == 0 or slope <= 1e-12 * spread:
-        return float("inf")
-    best = minimize_scalar(
-        lambda log_t: -float(log_likelihood(table, chosen, float(np.exp(log_t))).mean()),
-        bounds=(np.log(spread / _REACH), np.log(spread * _REACH)),
-        method="bounded",
-        options={"xatol": 1e-6},
-    )
-    return float(np.exp(best.x))
+    return fit_choices(-table, np.eye(3)[chosen]).temperature
 
 
 def choice_ceiling(triplet: Any, odd: Any) -> ChoiceCeiling:
@@ -212,13 +193,8 @@ def choice_ceiling(triplet: Any, odd: Any) -> ChoiceCeiling:
     everybody = counts[index].copy()
     others = everybody.copy()
     others[rows, chosen] -= 1
-    by_choice = np.stack([_share_of_most(table, chosen) for table in (others, everybody)], axis=1)
+    by_choice = np.stack([share_of_most(table, chosen) for table in (others, everybody)], axis=1)
     if not repeated.any():
         return ChoiceCeiling(float("nan"), float("nan"), repeated, by_choice)
     lower, upper = by_choice[repeated].mean(axis=0)
     return ChoiceCeiling(float(lower), float(upper), repeated, by_choice)
-
-
-def _share_of_most(counts: Float64Array, chosen: IntArray) -> Float64Array:
-    most = counts == counts.max(axis=1, keepdims=True)
-    return np.asarray(most[np.arange(len(chosen)), chosen] / most.sum(axis=1))

@@ -187,7 +187,7 @@ class Alignable:
         return Image.fromarray(chip.pixels)
 
     def note_image(self, note: str) -> None:
-        """Remark on the image in work; see `BaseModel`."""
+        """Remark on the image in work, such as 'no face found'; the run counts and reports it."""
         raise NotImplementedError
 
     @contextmanager

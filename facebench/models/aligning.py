@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from typing_extensions import override
+
 from facebench.faces import NO_FACE
 from facebench.faces.aligner import FaceAligner
 from facebench.models.base import BaseModel
@@ -34,6 +36,7 @@ class AligningModel(BaseModel):
     chip: tuple[int, float]
 
     @property
+    @override
     def active_aligner(self) -> FaceAligner | None:
         """What cuts faces out of the next image; a preprocessing function does all itself."""
         return self.face_aligner if self.align and self.preprocess_function is None else None
@@ -47,14 +50,16 @@ class AligningModel(BaseModel):
         return found if self.face_aligner is None else super().face_alignment
 
     @property
+    @override
     def face_alignment(self) -> dict[str, Any] | None:
-        """As `alignment`."""
         return self.alignment
 
+    @override
     def _check_alignable(self) -> None:
         """Accept classes that read images themselves: they look at `align`."""
 
     @contextmanager
+    @override
     def without_alignment(self) -> Iterator[None]:
         """Take images as they are in a block, whatever `align` says."""
         before = {name: getattr(self, name) for name in ("align", "expected_notes")}

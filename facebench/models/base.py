@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import nn
 from torch.nn.parameter import is_lazy
+from typing_extensions import override
 
 from facebench.columns import DEFAULT_LAYER
 from facebench.data.images import open_image
@@ -167,6 +168,7 @@ class BaseModel(Alignable, ModelOptions, ABC):
         """The layers that patterns stand for and that cannot be read, each with the reason."""
         return dict(self._recorder.left_out) if self.extract_layers else {}
 
+    @override
     def __repr__(self) -> str:
         layers = ", ".join(self._recorder.layers) or DEFAULT_LAYER
         return f"{type(self).__name__}({self.name!r}, layers: {layers}, on {self.device})"
@@ -303,8 +305,8 @@ class BaseModel(Alignable, ModelOptions, ABC):
         with self.in_work(image_path):
             return self.preprocess(open_image(image_path))
 
+    @override
     def note_image(self, note: str) -> None:
-        """Remark on the image in work, such as 'no face found'; the run counts and reports it."""
         self._image_notes.append(note)
 
     def take_image_notes(self) -> list[str]:

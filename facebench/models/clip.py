@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
+from typing_extensions import override
 
 from facebench.models.hub import HubModel, load_network, of_kind, one_of, vision_part
 
@@ -82,6 +83,7 @@ class CLIPModel(HubModel):
             extract_layers=extract_layers, device=device,
         )  # fmt: skip
 
+    @override
     def _source(self) -> str:
         if Path(self.version).is_dir():
             return self.version
@@ -90,6 +92,7 @@ class CLIPModel(HubModel):
             return _HUB_NAMES[one_of(self.version, tuple(_HUB_NAMES), "version", "CLIPModel")]
         return self.version
 
+    @override
     def _published(self, source: str) -> tuple[Any, Any] | None:
         if source not in _SIZES:
             return None
@@ -108,15 +111,19 @@ class CLIPModel(HubModel):
         )
         return config, processor
 
+    @override
     def _checked(self, config: Any) -> Any:
         return vision_part(of_kind(config, _KINDS, self._source(), "CLIPModel"))
 
+    @override
     def _loaded(self, source: str, config: Any) -> nn.Module:
         return load_network(CLIPVisionModelWithProjection, source, "CLIPModel", config=config)
 
+    @override
     def _made(self, config: Any) -> nn.Module:
         return CLIPVisionModelWithProjection(config)
 
+    @override
     def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
         embeddings: torch.Tensor = self.model(pixel_values=input_tensor).image_embeds
         return embeddings

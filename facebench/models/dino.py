@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from transformers import AutoModel, BitImageProcessor, Dinov2Config
 from transformers.utils.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+from typing_extensions import override
 
 from facebench.models.hub import HubModel, load_network, of_kind, one_of
 
@@ -82,6 +83,7 @@ class DinoModel(HubModel):
             extract_layers=extract_layers, device=device,
         )  # fmt: skip
 
+    @override
     def _published(self, source: str) -> tuple[Any, Any] | None:
         sizes = _SIZES.get(source)
         if sizes is None or Path(source).is_dir():
@@ -102,16 +104,20 @@ class DinoModel(HubModel):
         )
         return config, processor
 
+    @override
     def _checked(self, config: Any) -> Any:
         return of_kind(config, _KINDS, self.version, "DinoModel")
 
+    @override
     def _loaded(self, source: str, config: Any) -> nn.Module:
         return load_network(AutoModel, source, "DinoModel", config=config)
 
+    @override
     def _made(self, config: Any) -> nn.Module:
         network: nn.Module = _auto.from_config(config, trust_remote_code=False)
         return network
 
+    @override
     def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
         tokens: torch.Tensor = self.model(pixel_values=input_tensor).last_hidden_state
         if self.pooling == "cls":

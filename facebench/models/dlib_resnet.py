@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from typing_extensions import override
 
 from facebench.faces import NO_FACE
 from facebench.faces.aligner import FaceAligner
@@ -85,6 +86,7 @@ class DlibResNetModel(AligningModel):
         self.set_alignment(align, detector=detector, which_face=which_face, on_no_face=on_no_face)
         super().__init__(name, extract_layers=extract_layers, device=device)
 
+    @override
     def set_alignment(
         self,
         align: bool | str | Template | None = True,
@@ -111,6 +113,7 @@ class DlibResNetModel(AligningModel):
         return self
 
     @property
+    @override
     def alignment_key(self) -> list[Any]:
         """What `align` and `which_face`, which are in the keys of stored embeddings, do not say."""
         aligner = self.active_aligner
@@ -118,16 +121,19 @@ class DlibResNetModel(AligningModel):
             return []
         return aligner.key
 
+    @override
     def _build_model(self) -> None:
         self.model = (
             DlibResNet.from_dlib_file() if self.pretrained else DlibResNet.untrained(self.seed)
         )
 
+    @override
     def _default_preprocess(self, image: Image.Image) -> torch.Tensor:
         if image.size != (INPUT_SIZE, INPUT_SIZE):
             image = image.resize((INPUT_SIZE, INPUT_SIZE), Image.Resampling.BILINEAR)
         return pixels_to_input(torch.tensor(np.asarray(image))[None])[0]
 
+    @override
     def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
         output: torch.Tensor = self.model(input_tensor)
         return output

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 import torch
 from torch import nn
 from torch.nn import functional
+from typing_extensions import override
 
 from facebench.errors import InputError
 from facebench.models.base import BaseModel
@@ -86,11 +87,13 @@ class EnsembleModel(BaseModel):
             return ()
         return tuple(slice(*ends) for ends in pairwise(accumulate((0, *self.widths))))
 
+    @override
     def _build_model(self) -> None:
         self.model = nn.ModuleDict(
             {str(place): member.model for place, member in enumerate(self.members)}
         )
 
+    @override
     def set_views(self, *views: Any, **more: Any) -> Self:
         """Refuse: its input is no picture but those of all members."""
         if any(view is not None for view in (*views, *more.values())):
@@ -98,12 +101,13 @@ class EnsembleModel(BaseModel):
             raise InputError(msg)
         return self
 
+    @override
     def use_memory_format(self, memory_format: torch.memory_format) -> None:
-        """Lay out the members' networks and inputs in another order."""
         self.memory_format = memory_format
         for member in self.members:
             member.use_memory_format(memory_format)
 
+    @override
     def preprocess_image(self, image_path: StrPath) -> torch.Tensor:
         """Preprocess an image for each member, as one row of numbers [1, 1, T]."""
         parts = []
@@ -121,6 +125,7 @@ class EnsembleModel(BaseModel):
             parts.append(tensor.reshape(-1).to(torch.float32))
         return torch.cat(parts)[None, None]
 
+    @override
     def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
         flat = input_tensor.flatten(1)
         sizes = [torch.Size(shape).numel() for shape in self.input_shapes]

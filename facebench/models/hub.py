@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, AutoImageProcessor
 from transformers.utils import logging as _untyped_logging
+from typing_extensions import override
 
 from facebench.errors import MissingWeightsError, ModelError, WeightsError
 from facebench.models.base import BaseModel
@@ -68,6 +69,7 @@ class HubModel(BaseModel):
         self.seed = 0 if pretrained else seed
         super().__init__(name, **options)
 
+    @override
     def _build_model(self) -> None:
         source, owner = self._source(), type(self).__name__
         what = "weights" if self.pretrained else CONFIGURATION
@@ -106,6 +108,7 @@ class HubModel(BaseModel):
     def _made(self, config: Any) -> nn.Module:
         """Build the network with random weights."""
 
+    @override
     def _default_preprocess(self, image: Image.Image) -> torch.Tensor:
         return processed(self._processor, image)
 

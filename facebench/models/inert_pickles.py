@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 import torch
+from typing_extensions import override
 
 __all__ = ["Inert", "read_inertly"]
 
@@ -107,6 +108,7 @@ class _Dtype(Inert):
     def __init__(self, code: Any = "", *_args: Any) -> None:
         self.code = code if isinstance(code, str) else ""
 
+    @override
     def __setstate__(self, state: Any) -> None:
         order = state[1] if isinstance(state, tuple) and len(state) > 1 else "="
         self.order = order if order in ("<", ">") else "="
@@ -122,6 +124,7 @@ class _Array(Inert):
 
     tensor: torch.Tensor | None = None
 
+    @override
     def __setstate__(self, state: Any) -> None:
         if isinstance(state, tuple) and len(state) == 5:
             _, shape, dtype, is_fortran, raw = state
@@ -248,6 +251,7 @@ class _Unpickler(pickle.Unpickler):
         self._storages = storages
         self._classes: dict[str, Any] = {}
 
+    @override
     def find_class(self, module: str, name: str, /) -> Any:
         """Give something inert, or our own maker of tensors, for a name."""
         full = f"{module}.{name}"
@@ -264,6 +268,7 @@ class _Unpickler(pickle.Unpickler):
             return self._classes.setdefault(full, type(name, (known,), {}))
         return self._classes.setdefault(full, type(str(name), (Inert,), {"origin": full}))
 
+    @override
     def persistent_load(self, saved: Any, /) -> Any:
         """Give the numbers of a storage as a flat tensor; of a module's source, the module."""
         told = list(saved) if isinstance(saved, tuple) else []

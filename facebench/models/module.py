@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import torch
 from PIL import Image
 from torch import nn
+from typing_extensions import override
 
 from facebench.errors import (
     FacebenchError,
@@ -153,9 +154,11 @@ class ModuleModel(BaseModel):
             places.append(self.network.folder)
         return places
 
+    @override
     def _read_weights(self, weights_path: StrPath) -> StateDict:
         return read_checkpoint(weights_path, self.weights_key)
 
+    @override
     def _build_model(self) -> None:
         if isinstance(self.network, nn.Module):
             # Weights are loaded and hooks set: into a network of its own.
@@ -200,11 +203,13 @@ class ModuleModel(BaseModel):
             )
             raise MissingWeightsError(msg)
 
+    @override
     def _default_preprocess(self, image: Image.Image) -> torch.Tensor:
         if self.input is None:
             return super()._default_preprocess(image)
         return self.input(image)
 
+    @override
     def _forward(self, input_tensor: torch.Tensor) -> Any:
         run = self.model if self.call is None else getattr(self.model, self.call)
         if self.default_layer is None and self.classifier is None:

@@ -10,6 +10,7 @@ from typing import Any, Literal, NoReturn, get_args
 import numpy as np
 import torch
 from PIL import Image
+from typing_extensions import override
 
 from facebench.errors import InputError
 from facebench.utils.suggestions import did_you_mean
@@ -67,6 +68,7 @@ class NetworkInput:
         pixels /= np.asarray(self.std, np.float32)
         return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
+    @override
     def __str__(self) -> str:
         """Say it in one line, as for messages and tables."""
         height, width = self.size

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from typing_extensions import override
 
 from facebench.errors import InputError, LayerOutputError, ModelError, UnknownNameError
 from facebench.models.layer_globs import ALL, BLOCKS, is_pattern, matching
@@ -103,6 +104,7 @@ class OnnxModel(TappedModel):
     built_from = ("weights", "input_settings", "_asked")
     template: str | None = None
 
+    @override
     def _device_for(self, name: str, device: str | torch.device | None) -> str | torch.device:
         """Choose the CPU where onnxruntime has nothing else."""
         ort = import_extra("onnxruntime", "onnx", "A network in ONNX")
@@ -117,6 +119,7 @@ class OnnxModel(TappedModel):
             )
         return "cpu"
 
+    @override
     def _build_model(self) -> None:
         graph = read_onnx(Path(self.weights))
         known = _KNOWN.get(graph.digest)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from typing_extensions import override
 
 from facebench.errors import ModelError
 from facebench.models.onnx_graph import OnnxGraph
@@ -66,6 +67,7 @@ class OnnxEngine:
         parts = [_runtime().__version__, self.graph.digest, self.output, self._channels_last]
         return f"onnxruntime {' '.join(map(str, parts))}"
 
+    @override
     def __getstate__(self) -> dict[str, Any]:
         # Sessions are of one process.
         return {**vars(self), "_sessions": {}}

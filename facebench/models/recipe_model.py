@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from PIL import Image
+from typing_extensions import override
 
 from facebench.errors import InputError, MissingWeightsError
 from facebench.models.base import BaseModel
@@ -113,6 +114,7 @@ class RecipeModel(BaseModel):
             raise _without_weights(self.recipe)
         super().__init__(name, weights, extract_layers, preprocess_function, device=device)
 
+    @override
     def _read_weights(self, weights_path: StrPath) -> StateDict:
         state = read_checkpoint(weights_path, self.weights_key)
         found = _find(self.recipe, state)
@@ -125,9 +127,11 @@ class RecipeModel(BaseModel):
         self._n_classes = found.n_classes
         return found.part
 
+    @override
     def _count_identities(self, weights: StateDict) -> int | None:
         return self._n_classes
 
+    @override
     def _build_model(self) -> None:
         options = {} if self._width is None else {"width": self._width}
         if self.weights_path is None:
@@ -142,9 +146,11 @@ class RecipeModel(BaseModel):
         for buffer in self.model.buffers():
             buffer.zero_()
 
+    @override
     def _default_preprocess(self, image: Image.Image) -> torch.Tensor:
         return self.input(image)
 
+    @override
     def _forward(self, input_tensor: torch.Tensor) -> Any:
         return self.model(input_tensor)
 

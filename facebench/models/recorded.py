@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from typing_extensions import override
+
 from facebench.data.embedding_files.opening import the_file
 from facebench.errors import InputError
 from facebench.models.layer_globs import expand_layers
@@ -63,6 +65,7 @@ class RecordedModel(ABC):
                 total.update(hashlib.file_digest(file, "sha256").digest())
         self.digest = total.hexdigest()
 
+    @override
     def __repr__(self) -> str:
         layers = ", ".join(self.extract_layers)
         return f"{type(self).__name__}({self.name!r}, layers: {layers}, from {self.file})"

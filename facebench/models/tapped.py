@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import torch
 from PIL import Image
 from torch import nn
+from typing_extensions import override
 
 from facebench.errors import FacebenchError, InputError, LayerOutputError, ModelError
 from facebench.models.base import BaseModel
@@ -73,6 +74,7 @@ class SavedEngine:
         self._source = source
         self.digest = hashlib.sha256(content).hexdigest()
 
+    @override
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._content, self._source)
 
@@ -97,6 +99,7 @@ class Tap(nn.Module):
         # As TorchScript calls it.
         self.original_name = kind
 
+    @override
     def forward(self, value: torch.Tensor) -> torch.Tensor:
         """Give the value as it is."""
         return value
@@ -140,6 +143,7 @@ class TappedNetwork(nn.Module):
             # Values of a graph may have dots in their names, which add_module refuses.
             made[name] = made[owner]._modules[child] = Tap(kind)
 
+    @override
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         """Run a batch [N, 3, H, W], and show hooked taps their values."""
         hooked = {name: tap for name, tap in self.named_modules() if name and tap._forward_hooks}
@@ -160,6 +164,7 @@ class TappedNetwork(nn.Module):
             raise LayerOutputError(msg)
         return output
 
+    @override
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Any:
         # How nn.Module moves what it holds; an engine's weights are its own.
         self.engine.to(fn(torch.empty(0)).device)
@@ -310,6 +315,7 @@ class TappedModel(BaseModel):
         return device
 
     @abstractmethod
+    @override
     def _build_model(self) -> None:
         """Set ``self.model`` to a `TappedNetwork`, and ``self.input``."""
 
@@ -322,9 +328,11 @@ class TappedModel(BaseModel):
             )
             raise LayerOutputError(msg)
 
+    @override
     def _default_preprocess(self, image: Image.Image) -> torch.Tensor:
         return self.input(image)
 
+    @override
     def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
         output: torch.Tensor = self.model(input_tensor)
         return output

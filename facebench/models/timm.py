@@ -13,6 +13,7 @@ from typing import Any, cast
 import torch
 from PIL import Image
 from torch import nn
+from typing_extensions import override
 
 from facebench.errors import (
     InputError,
@@ -132,10 +133,12 @@ class TimmModel(BaseModel):
         self._asked = input
         super().__init__(name, weights, extract_layers, preprocess_function, device=device)
 
+    @override
     def _count_identities(self, weights: StateDict) -> int | None:
         # Of the classifier, whose name is known once the network is built.
         return None
 
+    @override
     def _build_model(self) -> None:
         timm: Any = import_module("timm")
         published = _published(timm, self.architecture)
@@ -219,6 +222,7 @@ class TimmModel(BaseModel):
             )
             raise WeightsError(msg) from error
 
+    @override
     def _load_weights(self, weights: StateDict) -> None:
         """Load a checkpoint with timm's keys or, as timm converts them, those of other code."""
         network: Any = self.model
@@ -269,10 +273,12 @@ class TimmModel(BaseModel):
             if module in wanted
         ]
 
+    @override
     def _default_preprocess(self, image: Image.Image) -> torch.Tensor:
         tensor: torch.Tensor = self._transform(image)
         return tensor
 
+    @override
     def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
         network: Any = self.model
         if not hasattr(network, "forward_head"):

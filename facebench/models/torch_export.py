@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from typing_extensions import override
 
 from facebench.errors import ModelError, WeightsError
 from facebench.models.checkpoints import refused_pickle
@@ -68,6 +69,7 @@ class ExportedModel(TappedModel):
     outputs_version = "exported-1"
     built_from = ("weights", "input_settings", "_asked")
 
+    @override
     def _build_model(self) -> None:
         path = Path(self.weights)
         content = read_network(path, EXPORTED)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from typing_extensions import override
 
 from facebench.errors import FacebenchError, LayerOutputError, WeightsError
 from facebench.models.file_kinds import TORCHSCRIPT, read_network
@@ -59,6 +60,7 @@ class TorchScriptModel(TappedModel):
     outputs_version = "torchscript-1"
     built_from = ("weights", "input_settings", "_asked")
 
+    @override
     def _build_model(self) -> None:
         path = Path(self.weights)
         content = read_network(path, TORCHSCRIPT)

@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 from torch import nn
 from torchvision import models
+from typing_extensions import override
 
 from facebench.errors import (
     FacebenchError,
@@ -134,10 +135,12 @@ class TorchvisionModel(BaseModel):
             self.input = self._transform = network_input(input, self.input)
         super().__init__(name, file, extract_layers, preprocess_function, device=device)
 
+    @override
     def _count_identities(self, weights: StateDict) -> int | None:
         # Of the classifier, whose name is known once the network is built.
         return None
 
+    @override
     def _build_model(self) -> None:
         options = _as_published(self.architecture, self._weights) | self.options
 
@@ -162,6 +165,7 @@ class TorchvisionModel(BaseModel):
         self.model = network
         self.classifier = last_layer(network)
 
+    @override
     def _load_weights(self, weights: StateDict) -> None:
         """Load a checkpoint of any number of classes, or of none."""
         if self.architecture.startswith("densenet"):
@@ -178,10 +182,12 @@ class TorchvisionModel(BaseModel):
             msg = f"{error}{_owner_of(self.weights_path)}"
             raise WeightsError(msg) from error
 
+    @override
     def _default_preprocess(self, image: Image.Image) -> torch.Tensor:
         tensor: torch.Tensor = self._transform(image)
         return tensor
 
+    @override
     def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
         classifier = self.model.get_submodule(self.classifier or "")
         return entering(self.model, classifier, input_tensor)

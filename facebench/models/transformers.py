@@ -13,6 +13,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
+from typing_extensions import override
 
 from facebench.errors import InputError, ModelError, UnknownNameError
 from facebench.models.hub import HubModel, load_network, one_of, vision_part
@@ -124,11 +125,13 @@ class TransformersModel(HubModel):
             preprocess_function=preprocess_function, device=device,
         )  # fmt: skip
 
+    @override
     def _build_model(self) -> None:
         super()._build_model()
         if self.pooling is None:
             self.pooling = self._usual_pooling()
 
+    @override
     def _source(self) -> str:
         if "/" in self.version or Path(self.version).is_dir():
             return self.version
@@ -148,6 +151,7 @@ class TransformersModel(HubModel):
             raise ModelError(msg)
         return self.version
 
+    @override
     def _published(self, source: str) -> tuple[Any, Any] | None:
         if Path(source).is_dir() or source not in CONFIG_MAPPING:
             return None
@@ -156,6 +160,7 @@ class TransformersModel(HubModel):
         self.input = network_input(self._asked or {}, base)
         return config, self.input
 
+    @override
     def _image_processor(self, source: str, what: str) -> Any:
         needed = {"size", "mean", "std"}
         asked = self._asked
@@ -176,6 +181,7 @@ class TransformersModel(HubModel):
         self.input = network_input(asked, self.input)
         return self.input
 
+    @override
     def _checked(self, config: Any) -> Any:
         """Choose the class and the configuration of the network to build: of its vision part."""
         config = _with_options(config, self.options)
@@ -203,12 +209,14 @@ class TransformersModel(HubModel):
                 raise ModelError(msg)
         return part if part is not None and type(part) in _networks else config
 
+    @override
     def _loaded(self, source: str, config: Any) -> nn.Module:
         network = load_network(
             self._family, source, "TransformersModel", optional=("pooler",), config=config
         )
         return self._vision_of(network)
 
+    @override
     def _made(self, config: Any) -> nn.Module:
         if self._family is not AutoModel:
             network = self._family(config)
@@ -249,6 +257,7 @@ class TransformersModel(HubModel):
             return "pooler" if pools and getattr(config, "use_mean_pooling", False) else "cls"
         return "pooler" if pools else "mean"
 
+    @override
     def _default_preprocess(self, image: Image.Image) -> torch.Tensor:
         if isinstance(self._processor, NetworkInput):
             return self._processor(image)
@@ -276,6 +285,7 @@ class TransformersModel(HubModel):
             return network.get_image_features(**inputs)
         return network(**inputs)
 
+    @override
     def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
         output = self._run(input_tensor)
         if isinstance(output, torch.Tensor):

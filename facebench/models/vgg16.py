@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 import torch
 from PIL import Image
 from torchvision.models import VGG16_Weights, vgg16
+from typing_extensions import override
 
 from facebench.models.base import BaseModel
 from facebench.models.torchvision import downloaded_network
@@ -59,6 +60,7 @@ class Vgg16Model(BaseModel):
         self.seed = 0 if pretrained or weights_path is not None else seed
         super().__init__(name, weights_path, extract_layers, preprocess_function, device=device)
 
+    @override
     def _build_model(self) -> None:
         if self.weights_path is not None:
             # Every weight is replaced by the checkpoint's: no need to draw good random ones.
@@ -72,6 +74,7 @@ class Vgg16Model(BaseModel):
                 torch.manual_seed(self.seed)
                 self.model = vgg16()
 
+    @override
     def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
         output: torch.Tensor = self.model(input_tensor)
         return output

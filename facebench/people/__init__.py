@@ -11,6 +11,7 @@ with certainty. Response times are in seconds.
 
 from __future__ import annotations
 
+from facebench.people.reading import people_of, read_trials
 from facebench.people.trials import KINDS, TrialKind, Trials
 
-__all__ = ["KINDS", "TrialKind", "Trials"]
+__all__ = ["KINDS", "TrialKind", "Trials", "people_of", "read_trials"]

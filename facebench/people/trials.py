@@ -7,12 +7,26 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, get_args
 
+from typing_extensions import override
+
 from facebench.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ALTERNATIVES", "KINDS", "OPTIONAL", "PARTICIPANT", "RESPONSE", "TrialKind", "Trials"]
+__all__ = [
+    "ALTERNATIVES",
+    "FILE",
+    "KINDS",
+    "OPTIONAL",
+    "PARTICIPANT",
+    "RESPONSE",
+    "ROW",
+    "SHOWN",
+    "TrialKind",
+    "Trials",
+    "condition_columns",
+]
 
 TrialKind = Literal["same-different", "rating", "choice", "old-new", "order"]
 KINDS: tuple[str, ...] = get_args(TrialKind)
@@ -20,11 +34,13 @@ KINDS: tuple[str, ...] = get_args(TrialKind)
 PARTICIPANT, RESPONSE = "participant", "response"
 # Columns beside these that have a meaning; all others may be conditions.
 OPTIONAL = ("correct", "confidence", "rt", "session", "group")
+# Where a trial was read from, where that is known.
+FILE, ROW = "source file", "source row"
 # Of a choice or an order: the alternatives, alt1 … altK.
 ALTERNATIVES = "alt"
 
 # By kind, the columns that say what was shown.
-_SHOWN: dict[str, tuple[str, ...]] = {
+SHOWN: dict[str, tuple[str, ...]] = {
     "same-different": ("img1", "img2"),
     "rating": ("img1", "img2"),
     "choice": ("target",),
@@ -42,7 +58,8 @@ class Trials:
     table : DataFrame
         Columns ``participant`` (text), what was shown (below), ``response``, and where known
         ``correct`` (0 or 1), ``confidence``, ``rt`` (seconds), ``session``, ``group`` (of the
-        participant) and any conditions. NaN is unknown. Rows are in the order of the files.
+        participant), ``source file`` and ``source row``, and any conditions.
+        NaN is unknown. Rows are in the order of the files.
     kind : {'same-different', 'rating', 'choice', 'old-new', 'order'}
         What was asked, and so what was shown and what a response is:
         'same-different' shows ``img1`` and ``img2``, 1 is "same" and 0 "different";
@@ -73,7 +90,7 @@ class Trials:
             known = ", ".join(map(repr, KINDS))
             msg = f"The 'kind' of trials must be one of {known}. Got {self.kind!r} instead."
             raise InputError(msg)
-        needed = [PARTICIPANT, *_SHOWN[self.kind], RESPONSE]
+        needed = [PARTICIPANT, *SHOWN[self.kind], RESPONSE]
         missing = [name for name in needed if name not in self.table]
         if missing or (self.is_among_alternatives and not self.alternatives):
             lacking = missing or [f"{ALTERNATIVES}1"]
@@ -98,7 +115,7 @@ class Trials:
     @property
     def shown(self) -> list[str]:
         """The columns that name images; the same values in all of them are the same item."""
-        return [*_SHOWN[self.kind], *(self.alternatives if self.is_among_alternatives else [])]
+        return [*SHOWN[self.kind], *(self.alternatives if self.is_among_alternatives else [])]
 
     @property
     def alternatives(self) -> list[str]:
@@ -126,6 +143,7 @@ class Trials:
         """Give the trials of one group of participants."""
         return Trials(self.table[self.table["group"] == group], self.kind, self.source, self.notes)
 
+    @override
     def __repr__(self) -> str:
         return (
             f"Trials({len(self.table)} {self.kind} trials of {len(self.participants)} participants)"
@@ -134,5 +152,5 @@ class Trials:
 
 def condition_columns(trials: Trials) -> Sequence[str]:
     """Name the columns without a meaning of their own, which may be conditions."""
-    known = {PARTICIPANT, RESPONSE, *OPTIONAL, *trials.shown}
+    known = {PARTICIPANT, RESPONSE, *OPTIONAL, FILE, ROW, *trials.shown}
     return [name for name in map(str, trials.table.columns) if name not in known]

@@ -99,7 +99,7 @@ def compare_runs(
     places = numbers.groupby(["task", "model"], sort=False).indices
     tests: list[PairedDifference | None] = [None] * len(numbers)
     best = {
-        task: [best_layers(run.results, task, run.tasks[task]) for run in (one, other)]
+        task: [best_layers(run.networks, task, run.tasks[task]) for run in (one, other)]
         for task in one.tasks
         if task in other.tasks
     }
@@ -165,7 +165,7 @@ def _pair_keys(frame: pd.DataFrame) -> pd.MultiIndex:
 
 def _side_by_side(a: Run, b: Run) -> pd.DataFrame:
     sides = [
-        run.results[[*_KEYS, "value", "higher_is_better"]].rename(
+        run.networks[[*_KEYS, "value", "higher_is_better"]].rename(
             columns={"value": f"value_{side}"}
         )
         for run, side in ((a, "a"), (b, "b"))
@@ -230,7 +230,7 @@ def _over_tasks(numbers: pd.DataFrame, run: Run) -> Float64Array:
     for task, facts in run.tasks.items():
         own = (numbers["task"] == task).to_numpy()
         metric = headlines(facts, list(dict.fromkeys(numbers.loc[own, "metric"])))[:1]
-        best = numbers["model"].map(best_layers(run.results, task, facts))
+        best = numbers["model"].map(best_layers(run.networks, task, facts))
         chosen |= own & numbers["metric"].isin(metric) & (numbers["layer"] == best)
     chosen &= numbers["p_value"].notna().to_numpy()
     for rows in numbers[chosen].groupby("model", sort=False).groups.values():

@@ -129,7 +129,7 @@ def held_out_layers(run: Run, task: str) -> HeldOut:
     import pandas as pd
 
     facts = run.tasks[task]
-    results = run.results[run.results["task"] == task]
+    results = run.networks[run.networks["task"] == task]
     metrics = headlines(facts, list(dict.fromkeys(results["metric"])))
     bounds = {measure.name: measure.bounds for measure in facts.measures}
     signs = {metric: direction(results[results["metric"] == metric]) for metric in metrics}

@@ -97,7 +97,7 @@ def write_leaderboard(
 def _board(runs: Sequence[Run], layer_choice: str) -> Table:
     names = _task_names(runs)
     # A manifest may name its run otherwise than the table does.
-    results = pd.concat([run.results.assign(run=run.id) for run in runs], ignore_index=True)
+    results = pd.concat([run.networks.assign(run=run.id) for run in runs], ignore_index=True)
     results["task"] = [names[key] for key in zip(results["run"], results["task"], strict=True)]
     by_id = {run.id: run for run in runs}
     facts = _facts(runs, names)
@@ -107,7 +107,7 @@ def _board(runs: Sequence[Run], layer_choice: str) -> Table:
         (run.id, names[run.id, task], model): layer
         for run in runs
         for task in run.tasks
-        for model, layer in best_layers(run.results, task, facts[names[run.id, task]]).items()
+        for model, layer in best_layers(run.networks, task, facts[names[run.id, task]]).items()
     }
     chosen = headline_rows(results, facts, all_layers=True) if len(results) else results
     held_out: dict[tuple[str, str], HeldOut] = {}
@@ -190,7 +190,7 @@ def _task_names(runs: Sequence[Run]) -> dict[tuple[str, str], str]:
     data: dict[str, dict[str, None]] = {}
     digests = {}
     for run in runs:
-        for task in dict.fromkeys(run.results["task"]):
+        for task in dict.fromkeys(run.networks["task"]):
             told = (run.manifest.get("data") or {}).get(task) or {}
             images = (told.get("images") or {}).get("digest")
             digests[run.id, task] = str(told.get("pairs_digest") or images or "")[:6]

@@ -107,6 +107,7 @@ def _shape() -> Any:
         effect: dict[str, str] = {}
         influences: dict[str, str] = {}
         references: list[Reference] = []
+        people: dict[str, Any] = {}
 
     class Note(BaseModel):
         task: str

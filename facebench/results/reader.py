@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from typing_extensions import override
+
 from facebench.errors import RunFolderError, UnknownNameError
 from facebench.results.checksums import CHECKSUMS, changed_tables, check_table, told_changed
 from facebench.results.manifest import read_manifest
@@ -16,6 +18,8 @@ from facebench.results.schema import (
     DISTANCES_FILE,
     FAILURE_COLUMNS,
     FAILURES_FILE,
+    NETWORK,
+    PEOPLE,
     REPLICATES_FILE,
     RESULTS_COLUMNS,
     RESULTS_FILE,
@@ -56,6 +60,7 @@ class Run:
         self.status = _status(manifest)
         self._checked: set[str] = set()
 
+    @override
     def __repr__(self) -> str:
         return f"Run({self.id!r}, {self.status}, {len(self.results)} results)"
 
@@ -76,7 +81,8 @@ class Run:
         def read(path: Path) -> pd.DataFrame:
             table = pd.read_parquet(path)
             # Older versions lack columns that came later.
-            return table.reindex(columns=list(RESULTS_COLUMNS)).astype(RESULTS_COLUMNS)
+            whole = table.reindex(columns=list(RESULTS_COLUMNS)).astype(RESULTS_COLUMNS)
+            return whole.assign(source=whole["source"].fillna(NETWORK))
 
         return self._read(RESULTS_FILE, read)
 
@@ -120,10 +126,20 @@ class Run:
 
         return self._read(FAILURES_FILE, read)
 
+    @cached_property
+    def networks(self) -> pd.DataFrame:
+        """The rows of `results` that are of networks: what is ranked and compared."""
+        return self.results[self.results["source"] == NETWORK]
+
+    @cached_property
+    def people(self) -> pd.DataFrame:
+        """The rows of `results` that are of people: what networks are held against."""
+        return self.results[self.results["source"] == PEOPLE]
+
     @property
     def models(self) -> list[str]:
         """Models with results, in the run's order."""
-        return list(dict.fromkeys(self.results["model"]))
+        return list(dict.fromkeys(self.networks["model"]))
 
     @cached_property
     def tasks(self) -> dict[str, TaskFacts]:
@@ -132,7 +148,7 @@ class Run:
         return {
             task: TaskFacts.from_dict({"type": kind, **known.get(task, {})})
             for task, kind in dict(
-                zip(self.results["task"], self.results["task_type"], strict=True)
+                zip(self.networks["task"], self.networks["task_type"], strict=True)
             ).items()
         }
 
@@ -207,7 +223,7 @@ class Run:
         from facebench.results.held_out import with_held_out
 
         check_layer_choice(layer_choice, "Run.headline")
-        rows = headline_rows(self.results, self.tasks)
+        rows = headline_rows(self.networks, self.tasks)
         return with_held_out(rows, self.held_out()) if layer_choice == "held-out" else rows
 
     def held_out(self) -> pd.DataFrame:

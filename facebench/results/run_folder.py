@@ -9,9 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from typing_extensions import override
 
 from facebench.errors import RunFolderError
 from facebench.results.checksums import CHECKSUMS, checksums_of_tables
@@ -33,6 +35,7 @@ from facebench.results.schema import (
     FAILURES_FILE,
     LOG_FILE,
     MANIFEST_FILE,
+    NETWORK,
     REPLICATES_FILE,
     RESULTS_CSV,
     RESULTS_FILE,
@@ -77,6 +80,7 @@ class RunFolder:
         self._created = created
         self._digests = Digests()
 
+    @override
     def __repr__(self) -> str:
         return f"RunFolder({str(self.path)!r})"
 
@@ -200,7 +204,8 @@ class RunFolder:
         distances = manager.model_task_distances_dfs
         unprocessed = getattr(manager, "failures_to_process", None)
         self._forget_checksums()
-        results = self.write_tables(manager.estimates, distances, facts, unprocessed)
+        people = getattr(manager, "people_rows", {})
+        results = self.write_tables(manager.estimates, distances, facts, unprocessed, people)
         if unprocessed is not None and len(unprocessed):
             write_csv(unprocessed, self.path / FAILURES_FILE)
         health = None
@@ -249,12 +254,13 @@ class RunFolder:
         distances: Mapping[str, Mapping[str, pd.DataFrame]],
         facts: Mapping[str, TaskFacts],
         failures: pd.DataFrame | None = None,
+        people: Mapping[str, pd.DataFrame] = MappingProxyType({}),
     ) -> pd.DataFrame:
         """Write the tidy results and all distances.
 
         Parameters
         ----------
-        estimates, facts, failures
+        estimates, facts, failures, people
             See `tidy_results`.
         distances : mapping
             ``distances[model][task]``: every pair (or item) once per layer.
@@ -262,9 +268,9 @@ class RunFolder:
         Returns
         -------
         DataFrame
-            The tidy results.
+            The tidy results of networks.
         """
-        results = tidy_results(self.id, estimates, facts, failures)
+        results = tidy_results(self.id, estimates, facts, failures, people)
         with atomic_path(self.path / RESULTS_FILE) as temporary:
             results.to_parquet(temporary, index=False)
         write_csv(_for_the_web(results), self.path / RESULTS_CSV)
@@ -279,7 +285,7 @@ class RunFolder:
         }
         write_replicates(self.path / REPLICATES_FILE, replicates)
         write_distances(self.path / DISTANCES_FILE, distances)
-        return results
+        return results[results["source"] == NETWORK]
 
     def _forget_checksums(self) -> None:
         """Take the checksums out of the manifest before the tables change: this may be killed."""

@@ -15,6 +15,8 @@ __all__ = [
     "FAILURE_COLUMNS",
     "LOG_FILE",
     "MANIFEST_FILE",
+    "NETWORK",
+    "PEOPLE",
     "REPLICATES_FILE",
     "REPORT_FILE",
     "RESULTS_COLUMNS",
@@ -27,7 +29,7 @@ __all__ = [
     "empty_results",
 ]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 MANIFEST_FILE = "manifest.json"
 RESULTS_FILE, RESULTS_CSV = "results.parquet", "results.csv"
@@ -40,8 +42,13 @@ LOG_FILE, REPORT_FILE = "run.log", "report.html"
 # Column, pandas type, the W3C's name of the type, meaning.
 _RESULTS: tuple[tuple[str, str, str, str], ...] = (
     ("run", "string", "string", "The run: its name, and when it began."),
-    ("model", "string", "string", "The network."),
-    ("layer", "string", "string", "Its layer; 'default' is what the network returns."),
+    ("model", "string", "string", "The network; 'People', or a group of participants."),
+    (
+        "layer",
+        "string",
+        "string",
+        "Its layer; 'default' is what the network returns; empty of people.",
+    ),
     ("layer_index", "Int64", "integer", "Position among the model's layers, from 0."),
     ("task", "string", "string", "The task's name."),
     ("task_type", "string", "string", "The task's class."),
@@ -65,7 +72,10 @@ _RESULTS: tuple[tuple[str, str, str, str], ...] = (
     ("distance", "string", "string", "The distance metric."),
     ("higher_is_better", "boolean", "boolean", "Empty where neither way is better."),
     ("remark", "string", "string", "What is odd about the layer's numbers; empty if nothing is."),
+    ("source", "string", "string", "Whose the number is: 'network' or 'people'."),
 )
+# What `source` says; runs before version 3 know networks only.
+NETWORK, PEOPLE = "network", "people"
 RESULTS_COLUMNS: dict[str, str] = {name: kind for name, kind, _, _ in _RESULTS}
 
 # The table of failures to process: a row for all pairs of a task and model, then one for every

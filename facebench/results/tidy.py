@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 
-from facebench.data.estimates import Estimate, LayerEstimates
-from facebench.results.schema import RESULTS_COLUMNS, empty_results
+from facebench.columns import LAYER, MODEL
+from facebench.data.estimates import Estimate, LayerEstimates, estimates_in
+from facebench.results.schema import NETWORK, PEOPLE, RESULTS_COLUMNS, empty_results
 from facebench.results.task_facts import TaskFacts
 from facebench.tasks.measures import measures_for
 
@@ -22,6 +24,7 @@ def tidy_results(
     estimates: EstimatesByTask,
     facts: Mapping[str, TaskFacts],
     failures: pd.DataFrame | None = None,
+    people: Mapping[str, pd.DataFrame] = MappingProxyType({}),
 ) -> pd.DataFrame:
     """Bring all results into the tidy schema.
 
@@ -35,6 +38,8 @@ def tidy_results(
         What is known of each task, its declared measures among it.
     failures : DataFrame, optional
         The images without a face, by condition: columns `schema.FAILURE_COLUMNS`.
+    people : mapping of str to DataFrame, optional
+        By task, a row per group of participants, as `MultiModelTaskManager.people_rows` has them.
 
     Returns
     -------
@@ -51,7 +56,13 @@ def tidy_results(
             places = order.setdefault(model, {})
             for layer, found in by_layer.items():
                 place = places.setdefault(layer, len(places))
-                where = {"run": run, "model": model, "layer": layer, "layer_index": place}
+                where = {
+                    "run": run,
+                    "source": NETWORK,
+                    "model": model,
+                    "layer": layer,
+                    "layer_index": place,
+                }
                 records.extend(
                     {
                         **where,
@@ -64,6 +75,24 @@ def tidy_results(
                     }
                     for estimate in found.estimates
                 )
+    for task, rows in people.items():
+        for (group, layer), own in rows.groupby([MODEL, LAYER], sort=False):
+            estimates_of = estimates_in(own)
+            measures = measures_for(facts[task], [each.measure for each in estimates_of])
+            records.extend(
+                {
+                    "run": run,
+                    "source": PEOPLE,
+                    "model": group,
+                    "layer": layer,
+                    "task": task,
+                    "task_type": facts[task].type,
+                    "higher_is_better": measures[estimate.measure].higher_is_better,
+                    **_record(estimate, facts[task]),
+                    "distance": None,
+                }
+                for estimate in estimates_of
+            )
     if not records:
         return empty_results()
     table = pd.DataFrame.from_records(records)

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from typing_extensions import override
 
 from facebench.data.identity import people_of_pairs
 from facebench.data.pairs.building import pairs_from_folder
@@ -121,6 +122,7 @@ class ProbedInput:
     dprime_p_value: float
     settings: dict[str, Any] | None
 
+    @override
     def __str__(self) -> str:
         return f"{self.channels.upper()}, {self.range}"
 

@@ -15,8 +15,9 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from typing_extensions import override
 
-from facebench.columns import MODEL
+from facebench.columns import LAYER, MODEL, TASK
 from facebench.data.estimates import LayerEstimates
 from facebench.data.health import DataHealth, health_report
 from facebench.data.made_stimuli import MadeImages
@@ -41,7 +42,7 @@ from facebench.errors import (
     StoreError,
 )
 from facebench.faces import NO_FACE
-from facebench.figures.records.run_models import note_models
+from facebench.figures.records.run_models import note_models, note_people
 from facebench.metrics.verification import auc
 from facebench.models.base import BaseModel
 from facebench.models.recorded import RecordedModel
@@ -71,9 +72,10 @@ from facebench.run.task_images import TaskImages, image_names, images_of, names_
 from facebench.run.wrapping import check_wrappers, run_wrapped
 from facebench.store import EmbeddingStore, open_store
 from facebench.store.rows import StoreDtype
-from facebench.tasks.base import BaseTask
+from facebench.tasks.base import BaseTask, round_measures
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.measures import declared_measures, measures_for
+from facebench.tasks.shared.people import PEOPLE
 from facebench.types import IntArray, OnBadImage, OnNoFace, StrPath
 from facebench.utils.files import one_writer, write_csv
 from facebench.utils.progress import visible_log
@@ -209,6 +211,7 @@ class MultiModelTaskManager:
         self._face_failures: dict[tuple[str, str], FaceFailures] = {}
         self._growing: dict[Path, GrowingTable] = {}
         self._measured_before: set[str] = set()
+        self._people: dict[str, pd.DataFrame] = {}
         self._plot_seconds = 0.0
         self.add_models(models)
         self.add_tasks(tasks)
@@ -216,6 +219,7 @@ class MultiModelTaskManager:
             if isinstance(model, BaseModel) and (contradiction := misnomer(model)):
                 _log.warning("%s", contradiction)
 
+    @override
     def __repr__(self) -> str:
         return f"MultiModelTaskManager(models={list(self.models)}, tasks={list(self.tasks)})"
 
@@ -411,7 +415,8 @@ class MultiModelTaskManager:
         DataFrame
             Model Name, Layer Name, then a column per task and measure.
         """
-        return exports.unified_summary(self.tasks_performance_dfs, self.remarks)
+        tables = self._with_people(self.tasks_performance_dfs)
+        return exports.unified_summary(tables, self.remarks)
 
     @property
     def failures_to_process(self) -> pd.DataFrame:
@@ -530,6 +535,51 @@ class MultiModelTaskManager:
             "models": {name: record.as_dict() for name, record in self.records.items()},
         }
 
+    @property
+    def people_rows(self) -> dict[str, pd.DataFrame]:
+        """What people did, by task: a row per group of participants, unrounded.
+
+        Behind Task Name, Model Name ('People', or the group) and Layer Name (empty) are the columns
+        of `BaseTask.people_rows`; only tasks that were run and have people.
+        """
+        return {name: self._people[name] for name in self.tasks if name in self._people}
+
+    def _measure_people(self, tasks: Sequence[AnyTask]) -> None:
+        """Measure the people of tasks, once, before any network runs.
+
+        Raises
+        ------
+        InputError
+            If a group of people is called as a model is.
+        """
+        for task in tasks:
+            if task.people is None or task.name in self._people:
+                continue
+            rows = task.people_rows()
+            if rows is None:
+                continue
+            keys = {TASK: task.name, MODEL: rows[PEOPLE].astype(str), LAYER: ""}
+            twice = next((name for name in keys[MODEL] if name in self.models), None)
+            if twice is not None:
+                msg = (
+                    f"A model is called {twice!r}, as the people of task {task.name!r} are in the "
+                    "results. Give the model another name."
+                )
+                raise InputError(msg)
+            more = rows.drop(columns=PEOPLE)
+            self._people[task.name] = more.assign(**keys)[[*keys, *more.columns]]
+
+    def _with_people(self, tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+        """Put people below the networks of each task."""
+        return {
+            name: (
+                pd.concat([table, round_measures(self._people[name])], ignore_index=True)
+                if name in self._people
+                else table
+            )
+            for name, table in tables.items()
+        }
+
     def _settings(self) -> Settings:
         return Settings(
             self.batch_size,
@@ -584,6 +634,7 @@ class MultiModelTaskManager:
                 )
         images = {task.name: images_of(task) for task in tasks} if networks else {}
         check_wrappers(models, tasks, images, self._store)
+        self._measure_people(tasks)
         folder = export_folder(export_path)
         failures: Failures = []
         estimator = Estimator()
@@ -856,9 +907,8 @@ class MultiModelTaskManager:
         self._add_rows(path, rows, self.unified_summary, model_name, of=model_name)
 
     def _class_table(self, tasks: Iterable[AnyTask]) -> pd.DataFrame:
-        return pd.concat(
-            [self.tasks_performance_dfs[task.name] for task in tasks], ignore_index=True
-        )
+        tables = {task.name: self.tasks_performance_dfs[task.name] for task in tasks}
+        return pd.concat(list(self._with_people(tables).values()), ignore_index=True)
 
     def _export_whole(self, folder: Path, tasks: Sequence[AnyTask], failures: Failures) -> None:
         """Write the tables of a run once more at its end, in the order of models and tasks."""
@@ -883,6 +933,7 @@ class MultiModelTaskManager:
                 measures = measures_for(task, [str(column) for column in table.columns])
                 lower = [name for name, measure in measures.items() if measure.better == "lower"]
                 note_models(table, layers, controls, lower)
+                note_people(table, task.name, self._people.get(task.name), task.human_references)
 
     def _finished_classes(self, tasks: Iterable[AnyTask]) -> dict[str, list[AnyTask]]:
         """Give, for the classes of some tasks, all their tasks that have results."""

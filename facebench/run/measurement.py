@@ -21,7 +21,7 @@ from facebench.run.estimates import Estimator
 from facebench.run.pair_distances import pair_distances
 from facebench.run.remarks import report_reversed, with_remarks
 from facebench.run.task_parts import on_pairs, results_of
-from facebench.tasks.base import BaseTask
+from facebench.tasks.base import BaseTask, round_measures
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.types import Float64Array, FloatArray, IntArray
 
@@ -121,6 +121,7 @@ def measure(
             _with_true_distance(results, embeddings)
             for results in results_of(on_given, frame[given].reset_index(drop=True))
         )
+        reported, exact = _with_people(task, frame, reported, exact)
         performances.append(_with_identity(reported, task, model_name, layer))
         unrounded.append(_with_identity(exact, task, model_name, layer))
     _report_without(task, model_name, without, int(kept.sum()), embeddings)
@@ -252,18 +253,33 @@ def measure_items(
         raise InputError(msg)
     frames: list[pd.DataFrame] = []
     performances: list[pd.DataFrame] = []
+    unrounded: list[pd.DataFrame] = []
     for layer in embeddings.names:
         own: FloatArray = np.array(embeddings.layers[layer][np.where(kept, rows, 0)])
         own[~kept] = np.nan
         frame = _as_frame(task.compute_items(own), "compute_items", task)
         frame = frame.assign(layer_name=layer)
         frames.append(frame)
-        performance = task.compute_task_performance(frame.copy())
+        found = task.compute_task_performance(frame.copy())
+        performance, exact = _with_people(task, frame, found, found)
         performances.append(_with_identity(performance, task, model_name, layer))
-    results = pd.concat(performances, ignore_index=True)
+        unrounded.append(_with_identity(exact, task, model_name, layer))
+    results, exact = (pd.concat(rows, ignore_index=True) for rows in (performances, unrounded))
     distances = pd.concat(frames, ignore_index=True)
     n_lost = int((~kept).sum())
-    return _with_estimates(task, model_name, distances, results, results, n_lost, estimator)
+    return _with_estimates(task, model_name, distances, results, exact, n_lost, estimator)
+
+
+def _with_people(task: AnyTask, frame: pd.DataFrame, reported: Any, exact: Any) -> tuple[Any, Any]:
+    """Add to a layer's first row how far it is from people, where the task knows some."""
+    columns = task.against_people(frame.copy()) if task.people is not None else {}
+    if not columns:
+        return reported, exact
+    row = pd.DataFrame([columns])
+    return tuple(
+        pd.concat([table.reset_index(drop=True), more], axis=1)
+        for table, more in ((reported, round_measures(row)), (exact, row))
+    )
 
 
 def _report_lost(task: BaseTask, n_lost: int, n_pairs: int) -> None:

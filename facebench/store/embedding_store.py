@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from facebench.store import upkeep
 from facebench.store.database import Database
@@ -57,10 +58,12 @@ class EmbeddingStore:
         self._reader = RowReader(self._database, dtype)
         self._writer = RowWriter(self._database, dtype)
 
+    @override
     def __repr__(self) -> str:
         kept = "read only" if self.read_only else self.dtype
         return f"EmbeddingStore({str(self.folder)!r}, {kept})"
 
+    @override
     def __reduce__(self) -> tuple[Any, ...]:
         return _reopened, (self.folder, self.dtype, self.read_only)
 

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from typing_extensions import override
 
 from facebench.data.estimates import InfluenceKind
 from facebench.errors import PairsError
 from facebench.figures.plot_helper import PlotHelper
+from facebench.metrics.conditions import ConditionScores
 from facebench.metrics.verification import accuracy_at, as_labels, auc, youden_threshold
 from facebench.tasks.base import RoundedTask
 from facebench.tasks.measures import Measure
-from facebench.tasks.shared.labelled_pairs import genuine_labels
+from facebench.tasks.shared.labelled_pairs import find_sampling_units, genuine_labels
+from facebench.tasks.shared.people import PeopleSource
+from facebench.tasks.shared.people_beside import Asked, PeopleOfPairs
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import MetricFunction, StrPath
 
 __all__ = ["AccuracyTask"]
 
 
-class AccuracyTask(RoundedTask):
+class AccuracyTask(PeopleOfPairs, RoundedTask):
     """Does the network tell same-person pairs from different-person pairs?
 
     Reports Accuracy, Optimal Threshold, AUC, Distance Metric and Threshold From. The score is
@@ -36,6 +41,8 @@ class AccuracyTask(RoundedTask):
         See `BaseTask`.
     true_label : str, default 'truth'
         Column that is 1 (or true, or 'same') for pairs of one person, 0 (false, 'different') else.
+    people, people_groups, people_margin
+        People who judged the same pairs as same or different: see `EffectTask`.
 
     Raises
     ------
@@ -57,31 +64,47 @@ class AccuracyTask(RoundedTask):
         images_path: StrPath,
         distance_metric: MetricFunction = cosine_distances,
         true_label: str = "truth",
+        *,
+        people: PeopleSource = None,
+        people_groups: bool | Sequence[str] | None = None,
+        people_margin: float | None = None,
     ) -> None:
         super().__init__(name, pairs_file_path, images_path, distance_metric)
         self.true_label = true_label
-        genuine_labels(
-            self.pairs_df, true_label, task=name, owner=type(self).__name__, path=pairs_file_path
+        where: dict[str, Any] = {
+            "task": name,
+            "owner": type(self).__name__,
+            "path": pairs_file_path,
+        }
+        labels = genuine_labels(self.pairs_df, true_label, **where)
+        if people is not None:
+            members = find_sampling_units(pd.DataFrame(self.pairs_df), labels, "folder", **where)
+            asked = [Asked("AUC", "auc"), Asked("Accuracy", "accuracy")]
+            self.people = self._take_people(
+                people, people_groups, people_margin, labels, members, asked, name
+            )
+
+    def against_people(self, measured: pd.DataFrame) -> dict[str, Any]:
+        """Compare a layer with people; see `WithPeople.against_people`."""
+        if self.beside is None:
+            return {}
+        labels = as_labels(measured[self.true_label])
+        distances = measured["model_computed_distance"].to_numpy(dtype=np.float64)
+        usable = np.isfinite(distances)
+        threshold = youden_threshold(labels[usable], distances[usable], higher_is_better=False)
+        cell = np.zeros(labels.size, dtype=np.intp)
+        return self.beside.against(
+            ConditionScores("auc", cell, labels == 1, distances, threshold=threshold)
         )
 
     @property
+    @override
     def influences(self) -> Mapping[str, InfluenceKind]:
-        """How each pair moves a measure: see `BaseTask.influences`."""
         return {"AUC": "auc", "Accuracy": "accuracy"}
 
+    @override
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
-        """Measure accuracy and AUC of one layer.
-
-        Parameters
-        ----------
-        pairs_distances_df : DataFrame
-            The pairs with their label and ``model_computed_distance``.
-
-        Returns
-        -------
-        DataFrame
-            One row: Accuracy, Optimal Threshold, AUC, Distance Metric, Threshold From.
-        """
+        """Give one row: Accuracy, Optimal Threshold, AUC, Distance Metric and Threshold From."""
         labels = as_labels(pairs_distances_df[self.true_label])
         if labels.min() == labels.max():
             msg = (
@@ -102,18 +125,9 @@ class AccuracyTask(RoundedTask):
         )
 
     @staticmethod
+    @override
     def plot(output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
-        """Draw accuracy and AUC of every model and layer, a picture per task each.
-
-        Parameters
-        ----------
-        output_dir : str
-            Folder for the pictures.
-        performances : DataFrame
-            Results of all models and accuracy tasks.
-        *optional
-            Not used.
-        """
+        """Draw accuracy and AUC of every model and layer, a picture per task each."""
         for column, title, file_name in (
             ("Accuracy", "Accuracy Score Comparison", "accuracy_comparison"),
             ("AUC", "AUC Comparison", "auc_comparison"),

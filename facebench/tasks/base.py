@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 
 import pandas as pd
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from facebench.columns import CONDITION
 from facebench.data.estimates import InfluenceKind
-from facebench.data.pairs import as_path, read_pairs, require_column, require_numbers
+from facebench.data.pairs import check_images_path, read_pairs, require_column, require_numbers
 from facebench.errors import InputError
 from facebench.tasks.facts import HumanReference, TaskFacts, described
 from facebench.tasks.measures import Measure
@@ -21,6 +22,7 @@ from facebench.tasks.options import TaskOptions
 from facebench.tasks.shared.distance_metric import DistanceMetric
 from facebench.tasks.shared.groupings import pair_groupings
 from facebench.tasks.shared.pairs_table import PairsTable
+from facebench.tasks.shared.people import WithPeople
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import MetricFunction, StrPath
 
@@ -31,7 +33,7 @@ __all__ = ["DECIMALS", "BaseTask", "RoundedTask", "round_measures"]
 DECIMALS = 5
 
 
-class BaseTask(TaskOptions, ABC):
+class BaseTask(TaskOptions, WithPeople, ABC):
     """One question asked of every network, through the distances of image pairs.
 
     A task of your own is a subclass with two methods, which declares what it measures:
@@ -76,6 +78,8 @@ class BaseTask(TaskOptions, ABC):
         What the data are a sample of: 'people', 'images', 'pairs' …
     human_references : sequence of HumanReference
         What people do, and where it is published.
+    columns : sequence of str
+        Columns that the pairs file must have beside img1, img2 and those that arguments name.
     true_label, condition_column, group_column : str or None
         Columns of the pairs file, if it has any, that say whether a pair shows one person, and
         its condition or group: reports then draw error curves, and count by condition.
@@ -89,6 +93,7 @@ class BaseTask(TaskOptions, ABC):
     """
 
     handles_failed_pairs: ClassVar[bool] = False
+    columns: ClassVar[Sequence[str]] = ()
     measures: Sequence[Measure] = ()
     question: str = ""
     sampling_unit: str = "pairs"
@@ -109,13 +114,14 @@ class BaseTask(TaskOptions, ABC):
             raise InputError(msg)
         self.name = name
         self.pairs_file_path = pairs_file_path
-        as_path(images_path, "images_path")
+        check_images_path(images_path, task=name)
         self.images_path = images_path
         self.distance_metric = distance_metric
         self.pairs_df: pd.DataFrame = PairsTable(read_pairs(pairs_file_path, images_path))
         if self.distance_metric.is_similarity:
             _log.warning("Task %r: %s.", name, self.distance_metric.similarity_note)
 
+    @override
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, {len(self.pairs_df)} pairs)"
 
@@ -130,12 +136,7 @@ class BaseTask(TaskOptions, ABC):
         self._name_distance()
 
     def facts(self) -> TaskFacts:
-        """Describe the task for reports and comparisons.
-
-        Returns
-        -------
-        TaskFacts
-        """
+        """Describe the task for reports and comparisons."""
         wanted = (self.true_label, self.condition_column, self.group_column)
         label, condition, group = (name if name in self.pairs_df else None for name in wanted)
         return described(
@@ -246,19 +247,9 @@ class RoundedTask(BaseTask):
 
     whole_measures: tuple[str, ...] = ()
 
+    @override
     def compute_task_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
-        """Measure one layer of one model, rounded to 5 decimals.
-
-        Parameters
-        ----------
-        pairs_distances_df : DataFrame
-            The pairs with their ``model_computed_distance``.
-
-        Returns
-        -------
-        DataFrame
-            A row per result, a column per measure.
-        """
+        """Measure one layer of one model, rounded to 5 decimals."""
         exact = self.compute_unrounded_performance(pairs_distances_df)
         return round_measures(exact, self.whole_measures)
 

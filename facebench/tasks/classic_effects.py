@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeVar
 
+from facebench.data.identity import IdentitySource
 from facebench.metrics.conditions import Measure as ConditionMeasure
 from facebench.tasks.effect import EffectTask, HumanReference
 from facebench.tasks.shared.effect_design import Side
@@ -21,8 +24,38 @@ __all__ = [
 ]
 
 _NAN = float("nan")
+_Effect = TypeVar("_Effect", bound=EffectTask)
 
 
+def _by_default(
+    contrast: tuple[Side, Side], measure: ConditionMeasure = "auc"
+) -> Callable[[type[_Effect]], type[_Effect]]:
+    """Give a class the constructor of `EffectTask`, with other defaults in its signature."""
+    construct = EffectTask.__init__
+    signature = inspect.signature(construct)
+    own = {"contrast": contrast, "measure": measure}
+    signature = signature.replace(
+        parameters=[
+            one.replace(default=own.get(name, one.default))
+            for name, one in signature.parameters.items()
+        ]
+    )
+
+    def decorate(effect: type[_Effect]) -> type[_Effect]:
+        @functools.wraps(construct)
+        def __init__(*arguments: Any, **options: Any) -> None:  # noqa: N807
+            given = signature.bind(*arguments, **options)
+            given.apply_defaults()
+            construct(*given.args, **given.kwargs)
+
+        vars(__init__)["__signature__"] = signature
+        effect.__init__ = __init__  # type: ignore[method-assign]
+        return effect
+
+    return decorate
+
+
+@_by_default(contrast=("upright", "inverted"))
 class InversionEffect(EffectTask):
     """Are faces harder to tell apart upside-down?
 
@@ -32,9 +65,8 @@ class InversionEffect(EffectTask):
     Parameters
     ----------
     name, pairs_file_path, images_path, distance_metric, measure, contrast
-        See `EffectTask`. ``make_conditions(…, "inverted")`` writes the table ``inverted``.
-    **options
-        Further parameters of `EffectTask`.
+        All parameters are those of `EffectTask`.
+        ``make_conditions(…, "inverted")`` writes the table ``inverted``.
 
     References
     ----------
@@ -53,21 +85,8 @@ class InversionEffect(EffectTask):
         HumanReference("Difference, upright - inverted: positive", _NAN, "Yin 1969"),
     )
 
-    def __init__(
-        self,
-        name: str,
-        pairs_file_path: StrPath,
-        images_path: StrPath,
-        distance_metric: MetricFunction = cosine_distances,
-        measure: ConditionMeasure = "auc",
-        contrast: tuple[Side, Side] | None = ("upright", "inverted"),
-        **options: Any,
-    ) -> None:
-        super().__init__(
-            name, pairs_file_path, images_path, distance_metric, measure, contrast, **options
-        )
 
-
+@_by_default(contrast=("upright", "inverted"), measure="mean distance")
 class ThatcherEffect(EffectTask):
     """Is a face with eyes and mouth turned over stranger upright than upside-down?
 
@@ -80,11 +99,10 @@ class ThatcherEffect(EffectTask):
     Parameters
     ----------
     name, pairs_file_path, images_path, distance_metric, measure, contrast
-        See `EffectTask`. ``make_conditions(…, "thatcherised")`` writes the table ``thatcherised``;
+        All parameters are those of `EffectTask`.
+        ``make_conditions(…, "thatcherised")`` writes the table ``thatcherised``;
         for ``thatcherised-factorial`` take an `EffectTask` with ``factors=("orientation",
         "thatcherised")``.
-    **options
-        Further parameters of `EffectTask`.
 
     References
     ----------
@@ -99,21 +117,8 @@ class ThatcherEffect(EffectTask):
         HumanReference("Thatcher index: positive", _NAN, "Thompson 1980; Bartlett & Searcy 1993"),
     )
 
-    def __init__(
-        self,
-        name: str,
-        pairs_file_path: StrPath,
-        images_path: StrPath,
-        distance_metric: MetricFunction = cosine_distances,
-        measure: ConditionMeasure = "mean distance",
-        contrast: tuple[Side, Side] | None = ("upright", "inverted"),
-        **options: Any,
-    ) -> None:
-        super().__init__(
-            name, pairs_file_path, images_path, distance_metric, measure, contrast, **options
-        )
 
-
+@_by_default(contrast=("own", "other"))
 class OtherRaceEffect(EffectTask):
     """Are faces of the race that was learned discriminated better than others?
 
@@ -125,10 +130,9 @@ class OtherRaceEffect(EffectTask):
     Parameters
     ----------
     name, pairs_file_path, images_path, distance_metric, measure, contrast
-        See `EffectTask`. The conditions are called 'own' and 'other'; for other names, such as
+        All parameters are those of `EffectTask`.
+        The conditions are called 'own' and 'other'; for other names, such as
         races, give `contrast`.
-    **options
-        Further parameters of `EffectTask`.
 
     References
     ----------
@@ -143,21 +147,8 @@ class OtherRaceEffect(EffectTask):
         HumanReference("Difference, own - other: positive", _NAN, "Meissner & Brigham 2001"),
     )
 
-    def __init__(
-        self,
-        name: str,
-        pairs_file_path: StrPath,
-        images_path: StrPath,
-        distance_metric: MetricFunction = cosine_distances,
-        measure: ConditionMeasure = "auc",
-        contrast: tuple[Side, Side] | None = ("own", "other"),
-        **options: Any,
-    ) -> None:
-        super().__init__(
-            name, pairs_file_path, images_path, distance_metric, measure, contrast, **options
-        )
 
-
+@_by_default(contrast=("familiar", "unfamiliar"))
 class FamiliarityEffect(EffectTask):
     """Are people who were learned discriminated better than strangers?
 
@@ -168,9 +159,8 @@ class FamiliarityEffect(EffectTask):
     Parameters
     ----------
     name, pairs_file_path, images_path, distance_metric, measure, contrast
-        See `EffectTask`. The conditions are called 'familiar' and 'unfamiliar'.
-    **options
-        Further parameters of `EffectTask`.
+        All parameters are those of `EffectTask`.
+        The conditions are called 'familiar' and 'unfamiliar'.
 
     References
     ----------
@@ -188,21 +178,8 @@ class FamiliarityEffect(EffectTask):
         HumanReference("Difference, familiar - unfamiliar: positive", _NAN, "Young & Burton 2018"),
     )
 
-    def __init__(
-        self,
-        name: str,
-        pairs_file_path: StrPath,
-        images_path: StrPath,
-        distance_metric: MetricFunction = cosine_distances,
-        measure: ConditionMeasure = "auc",
-        contrast: tuple[Side, Side] | None = ("familiar", "unfamiliar"),
-        **options: Any,
-    ) -> None:
-        super().__init__(
-            name, pairs_file_path, images_path, distance_metric, measure, contrast, **options
-        )
 
-
+@_by_default(contrast=("misaligned", "aligned"))
 class CompositeEffect(EffectTask):
     """Does another lower half change how the upper half of a face is seen?
 
@@ -215,9 +192,8 @@ class CompositeEffect(EffectTask):
     Parameters
     ----------
     name, pairs_file_path, images_path, distance_metric, measure, contrast
-        See `EffectTask`. ``make_conditions(…, "composite")`` writes the table ``composite``.
-    **options
-        Further parameters of `EffectTask`.
+        All parameters are those of `EffectTask`.
+        ``make_conditions(…, "composite")`` writes the table ``composite``.
 
     Notes
     -----
@@ -235,20 +211,6 @@ class CompositeEffect(EffectTask):
         HumanReference("Difference, misaligned - aligned: positive", _NAN, "Young et al. 1987"),
     )
 
-    def __init__(
-        self,
-        name: str,
-        pairs_file_path: StrPath,
-        images_path: StrPath,
-        distance_metric: MetricFunction = cosine_distances,
-        measure: ConditionMeasure = "auc",
-        contrast: tuple[Side, Side] | None = ("misaligned", "aligned"),
-        **options: Any,
-    ) -> None:
-        super().__init__(
-            name, pairs_file_path, images_path, distance_metric, measure, contrast, **options
-        )
-
 
 class CriticalFeaturesEffect(EffectTask):
     """Do changes of critical features change a face more than others?
@@ -262,14 +224,13 @@ class CriticalFeaturesEffect(EffectTask):
     Parameters
     ----------
     name, pairs_file_path, images_path, distance_metric, measure
-        See `EffectTask`. ``make_conditions(…, ["eyes-replaced", "mouth-replaced", "eye-distance",
+        See `EffectTask`, also for those that are not named here.
+        ``make_conditions(…, ["eyes-replaced", "mouth-replaced", "eye-distance",
         "mouth-height"])`` writes the table ``critical-features``, whose names are the defaults.
     critical, other : sequence of str
         Conditions that change critical features, and that do not. People rely on lip thickness,
         eye shape and colour, eyebrow thickness and hair, less on eye distance, mouth size, face
         proportion and skin colour.
-    **options
-        Further parameters of `EffectTask`.
 
     References
     ----------
@@ -294,14 +255,22 @@ class CriticalFeaturesEffect(EffectTask):
         *,
         critical: Sequence[str] = ("eyes-replaced", "mouth-replaced"),
         other: Sequence[str] = ("eye-distance", "mouth-height"),
-        **options: Any,
+        condition_column: str = "condition",
+        true_label: str = "same",
+        rating_column: str = "distance",
+        threshold: float | None = None,
+        far: float = 0.01,
+        identity: IdentitySource = "auto",
+        item_column: str | None = None,
+        n_resamples: int = 1000,
+        n_permutations: int = 1000,
+        seed: int = 0,
+        test: Literal["t", "permutation"] = "t",
     ) -> None:
         super().__init__(
-            name,
-            pairs_file_path,
-            images_path,
-            distance_metric,
-            measure,
-            (list(critical), list(other)),
-            **options,
-        )
+            name, pairs_file_path, images_path, distance_metric, measure,
+            (list(critical), list(other)), condition_column=condition_column,
+            true_label=true_label, rating_column=rating_column, threshold=threshold, far=far,
+            identity=identity, item_column=item_column, n_resamples=n_resamples,
+            n_permutations=n_permutations, seed=seed, test=test,
+        )  # fmt: skip

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pandas as pd
+from typing_extensions import override
 
 from facebench.columns import CONDITION
 from facebench.data.estimates import InfluenceKind
@@ -60,33 +61,18 @@ class ConditionedAverageDistances(RoundedTask):
         self.normalize = normalize
         self._column("condition_column", condition_column)
 
+    @override
     def facts(self) -> TaskFacts:
-        """Describe the task for reports and comparisons.
-
-        Returns
-        -------
-        TaskFacts
-        """
         return replace(super().facts(), normalized=self.normalize)
 
     @property
+    @override
     def influences(self) -> Mapping[str, InfluenceKind]:
-        """How each pair moves a measure: see `BaseTask.influences`."""
         return {"Mean Value": "mean"}
 
+    @override
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
-        """Average one layer's distances per condition.
-
-        Parameters
-        ----------
-        pairs_distances_df : DataFrame
-            The pairs with their condition and ``model_computed_distance``.
-
-        Returns
-        -------
-        DataFrame
-            A row per condition: Condition, Mean Value, Distance Metric.
-        """
+        """Give a row per condition: Condition, Mean Value and Distance Metric."""
         distances = pairs_distances_df["model_computed_distance"]
         largest = distances.max()
         if self.normalize and largest > 0:
@@ -103,18 +89,9 @@ class ConditionedAverageDistances(RoundedTask):
         )
 
     @staticmethod
+    @override
     def plot(output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
-        """Draw the conditions side by side, and each condition on its own, a picture per task.
-
-        Parameters
-        ----------
-        output_dir : str
-            Folder for the pictures.
-        performances : DataFrame
-            Results of all models and tasks of this class.
-        *optional
-            Not used.
-        """
+        """Draw the conditions side by side, and each condition on its own, a picture per task."""
         PlotHelper.bar_plot(
             performances=performances,
             y="Mean Value",

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from typing_extensions import override
 
 from facebench.data.estimates import InfluenceKind
 from facebench.errors import MetricError
@@ -48,6 +49,7 @@ class CorrelationTask(RoundedTask):
         If `correlation_metric` fails or returns no number for four small pairs.
     """
 
+    columns = ("distance",)
     measures = (Measure("Correlation Score", better="higher", headline=True, chance=0),)
 
     def __init__(
@@ -70,18 +72,13 @@ class CorrelationTask(RoundedTask):
         self._numbers(None, "distance")
         self._correlate(np.array([0.0, 1.0, 2.0, 3.0]), np.array([0.0, 2.0, 1.0, 3.0]))
 
+    @override
     def facts(self) -> TaskFacts:
-        """Describe the task for reports and comparisons.
-
-        Returns
-        -------
-        TaskFacts
-        """
         return replace(super().facts(), correlation=self.correlation_metric_name)
 
     @property
+    @override
     def influences(self) -> Mapping[str, InfluenceKind]:
-        """How each pair moves a measure: see `BaseTask.influences`."""
         from scipy.stats import kendalltau, pearsonr, spearmanr
 
         kinds: tuple[tuple[MetricFunction, InfluenceKind], ...] = (
@@ -93,19 +90,11 @@ class CorrelationTask(RoundedTask):
         kind = next((kind for f, kind in kinds if f is self.correlation_metric), None)
         return {} if kind is None else {"Correlation Score": kind}
 
+    @override
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
-        """Correlate one layer's distances with the given ones.
+        """Give one row: Correlation Score, Distance Metric and Correlation Metric.
 
-        Parameters
-        ----------
-        pairs_distances_df : DataFrame
-            The pairs with ``distance`` and ``model_computed_distance``.
-
-        Returns
-        -------
-        DataFrame
-            One row: Correlation Score, Distance Metric, Correlation Metric. The score is NaN,
-            with a warning in the log, where one side is constant.
+        The score is NaN, with a warning in the log, where one side is constant.
         """
         computed = pairs_distances_df["model_computed_distance"].to_numpy(dtype=float)
         given = pairs_distances_df["distance"].to_numpy(dtype=float)
@@ -147,25 +136,14 @@ class CorrelationTask(RoundedTask):
         return score
 
     @staticmethod
+    @override
     def plot(
         output_dir: str,
         performances: pd.DataFrame,
         distances: DistancesByModel | None = None,
         *optional: Any,
     ) -> None:
-        """Draw scores as bars, and the pairs behind them as scatters, a picture per task each.
-
-        Parameters
-        ----------
-        output_dir : str
-            Folder for the pictures.
-        performances : DataFrame
-            Results of all models and correlation tasks.
-        distances : dict of dict of DataFrame, optional
-            ``distances[model][task]``, for the scatters.
-        *optional
-            Not used.
-        """
+        """Draw scores as bars, and the pairs behind them as scatters, a picture per task each."""
         if distances is not None:
             PlotHelper.scatter_plot(
                 performances=performances,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal
@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from facebench.columns import CI_HIGH, CI_LOW, CI_METHOD, MODEL, UNDEFINED
 from facebench.data.identity import IdentitySource
@@ -43,14 +44,18 @@ from facebench.tasks.shared.labelled_pairs import (
     distances_of_pairs,
     jackknife_groups_of,
 )
+from facebench.tasks.shared.people import PeopleSource, groups_of_people, trials_of
+from facebench.tasks.shared.people_answers import PairAnswers
+from facebench.tasks.shared.people_beside import Asked, PeopleBeside, PeopleIndex, PeopleOfPairs
 from facebench.tasks.shared.rate_measures import columns_of
+from facebench.tasks.shared.ratings import RatingKind
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import Float64Array, IntArray, MetricFunction, StrPath
 
 __all__ = ["EffectTask", "HumanReference"]
 
 
-class EffectTask(RoundedTask):
+class EffectTask(PeopleOfPairs, RoundedTask):
     """Does a measure differ between conditions, as it does for people?
 
     One row per layer: '<condition> <Measure>' for every condition, and of the contrast a against b
@@ -114,6 +119,19 @@ class EffectTask(RoundedTask):
         Not used, as intervals need no resamples; accepted so that earlier scripts run.
     seed : int, default 0
         Of the swaps.
+    people : Trials, path or mapping, optional
+        People who judged the same pairs, in trials of kind 'same-different' or 'rating': see
+        `facebench.people.people_of`. They get rows of results, and every layer its difference from
+        them; docs/people_and_networks.md says how.
+    people_groups : bool or list of str, optional
+        A row for each group of participants: by default where the trials name two or more.
+    people_rating : {'distance', 'similarity'}
+        Whether larger ratings mean less alike or more.
+    people_index : {'standardised', 'relative'}
+        For mean distances: the difference in standard deviations of pairs, or (a - b) / (a + b),
+        which takes ratings that are 0 for what looks the same.
+    people_margin : float, optional
+        The smallest difference from people that would matter, for a test of equivalence.
 
     Raises
     ------
@@ -153,6 +171,11 @@ class EffectTask(RoundedTask):
         n_permutations: int = 1000,
         seed: int = 0,
         test: Literal["t", "permutation"] = "t",
+        people: PeopleSource = None,
+        people_groups: bool | Sequence[str] | None = None,
+        people_rating: RatingKind = "distance",
+        people_index: PeopleIndex = "standardised",
+        people_margin: float | None = None,
     ) -> None:
         super().__init__(name, pairs_file_path, images_path, distance_metric)
         owner = type(self).__name__
@@ -162,6 +185,7 @@ class EffectTask(RoundedTask):
         self._all_pairs = pairs = pd.DataFrame(self.pairs_df)
         self._conditions = conditions_of(pairs, condition_column, contrast, factors, **where)
         labels = labels_of(pairs, true_label, needed=self._measure.needs_labels, **where)
+        has_labels = labels is not None
         cell = self._conditions.cell
         involved = np.isin(cell, self._conditions.involved)
         self._items, photographs = items_of(
@@ -188,6 +212,27 @@ class EffectTask(RoundedTask):
         )
         self.sampling_unit = self._members.plural
         self.measures = self._declared()
+        self.people = trials_of(people)
+        if self.people is not None:
+            groups = groups_of_people(self.people, people_groups, owner=owner)
+            answers = {
+                group: PairAnswers(
+                    trials, pairs, cell, self.conditions, self._labels if has_labels else None,
+                    task=name, condition_column=condition_column, rating=people_rating,
+                    involved=self._conditions.involved,
+                )
+                for group, trials in groups.items()
+            }  # fmt: skip
+            asked = [
+                Asked(prefix, measure, each) for prefix, each in self._conditions.contrasts.items()
+            ]
+            self._set_people(
+                PeopleBeside(
+                    answers, asked, self._rows.jackknife, measure_name=self.measure_name,
+                    involved=self._conditions.involved, far=far, index=people_index,
+                    margin=people_margin, task=name,
+                )
+            )  # fmt: skip
 
     def _blocks(self, test: str, units: Units, involved: NDArray[np.bool_]) -> IntArray | None:
         if test not in ("t", "permutation"):
@@ -238,18 +283,13 @@ class EffectTask(RoundedTask):
             found.append(Measure("Threshold"))
         return tuple(found)
 
+    @override
     def facts(self) -> TaskFacts:
-        """Describe the task for reports and comparisons.
-
-        Returns
-        -------
-        TaskFacts
-        """
         effect = {name: f"{name} {self.measure_name}" for name in self.conditions}
         return replace(super().facts(), effect=effect)
 
+    @override
     def groupings(self) -> dict[str, list[NDArray[Any]]]:
-        """Say what the images of every pair belong to; see `BaseTask.groupings`."""
         names = np.array(self.conditions, dtype=object)[self._conditions.cell]
         return {**super().groupings(), "condition": [names, names]}
 
@@ -263,23 +303,16 @@ class EffectTask(RoundedTask):
         """What the measure is called in the results."""
         return self._measure.name
 
+    def against_people(self, measured: pd.DataFrame) -> dict[str, Any]:
+        """Compare a layer with people; see `WithPeople.against_people`."""
+        return {} if self.beside is None else self.beside.against(self._cells(measured))
+
     def _cells(self, pairs_distances_df: pd.DataFrame) -> ConditionScores:
         distances = distances_of_pairs(self._all_pairs, pairs_distances_df, task=self.name)
         return self._measure.cells(self._conditions, self._labels, distances, self._ratings)
 
+    @override
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
-        """Measure conditions and effects of one layer.
-
-        Parameters
-        ----------
-        pairs_distances_df : DataFrame
-            The pairs with their ``model_computed_distance``, NaN where it failed.
-
-        Returns
-        -------
-        DataFrame
-            One row, see the class.
-        """
         cells = self._cells(pairs_distances_df)
         row, undefined, few_errors = self._rows.row(cells)
         items = self._paired_items()
@@ -390,19 +423,20 @@ class EffectTask(RoundedTask):
         row[CI_METHOD] = self._ci_method
         return pd.DataFrame([row])
 
+    @override
     def plot(self, output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
-        """Draw every condition and effect with its interval, and the effect over the layers.
-
-        Parameters
-        ----------
-        output_dir : str
-            Folder for the pictures.
-        performances : DataFrame
-            Results of all models.
-        *optional
-            Not used.
-        """
+        """Draw every condition and effect with its interval, and the effect over the layers."""
         effects = [f"{prefix}Difference" for prefix in self._conditions.contrasts]
+        beside = [] if self.beside is None else self.beside.comparables()
+        if beside and beside != effects and performances[beside].notna().any(axis=None):
+            # On the index that means the same of people and networks.
+            values = [f"{name} {self.measure_name}" for name in self.conditions]
+            PlotHelper.effect_plot(performances, values, beside, output_dir, "effect_beside_people")
+            if performances.groupby(MODEL, sort=False).size().max() > 2:
+                PlotHelper.plot_layer_profile(
+                    performances, beside, output_dir, "effect_beside_people_over_layers",
+                    label="Difference, on people's index",
+                )  # fmt: skip
         values = [f"{name} {self.measure_name}" for name in self.conditions]
         PlotHelper.effect_plot(performances, values, effects, output_dir, "effect")
         if performances.groupby(MODEL, sort=False).size().max() > 2:

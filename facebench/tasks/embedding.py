@@ -8,17 +8,19 @@ from typing import Any
 
 import pandas as pd
 from numpy.typing import NDArray
+from typing_extensions import override
 
-from facebench.data.pairs import as_path
+from facebench.data.pairs import check_images_path
 from facebench.errors import InputError
 from facebench.tasks.facts import HumanReference, TaskFacts, described
 from facebench.tasks.measures import Measure
+from facebench.tasks.shared.people import WithPeople
 from facebench.types import FloatArray, StrPath
 
 __all__ = ["EmbeddingTask"]
 
 
-class EmbeddingTask(ABC):
+class EmbeddingTask(WithPeople, ABC):
     """One question asked of every network, through the embeddings of a list of images.
 
     The sibling of `BaseTask` for galleries, templates and choices among several images. A task of
@@ -47,7 +49,7 @@ class EmbeddingTask(ABC):
         The images, in the order of the rows of ``embeddings``.
     distance_metric_name : str or None
         The name of its distance, if it has one.
-    measures, question, sampling_unit, human_references
+    measures, question, sampling_unit, human_references, people
         What the task says of itself, as `BaseTask` does.
 
     Raises
@@ -70,20 +72,16 @@ class EmbeddingTask(ABC):
             msg = f"Task {name!r} must name at least one image. Got none."
             raise InputError(msg)
         self.name = name
-        as_path(images_path, "images_path")
+        check_images_path(images_path, task=name)
         self.images_path = images_path
         self.images = list(images)
 
+    @override
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, {len(self.images)} images)"
 
     def facts(self) -> TaskFacts:
-        """Describe the task for reports and comparisons.
-
-        Returns
-        -------
-        TaskFacts
-        """
+        """Describe the task for reports and comparisons."""
         return described(self, distance=self.distance_metric_name)
 
     def groupings(self) -> dict[str, list[NDArray[Any]]]:

@@ -76,6 +76,9 @@ class TaskFacts:
         How each pair moves a measure, as `BaseTask.influences` has it.
     references : list of dict
         What people do: what, value (None where only the direction is known) and source.
+    people : dict
+        Of people who answered the task's own trials: source, kind, participants, trials, groups and
+        notes; empty where there are none.
     """
 
     type: str
@@ -97,6 +100,7 @@ class TaskFacts:
     effect: dict[str, str] = field(default_factory=dict)
     influences: dict[str, InfluenceKind] = field(default_factory=dict)
     references: list[dict[str, Any]] = field(default_factory=list)
+    people: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Give the facts as JSON takes them."""
@@ -137,8 +141,23 @@ def described(task: Any, **more: Any) -> TaskFacts:
             {"what": what, "value": None if math.isnan(value) else value, "source": source}
             for what, value, source in task.human_references
         ],
+        people=_people(task),
         **more,
     )
+
+
+def _people(task: Any) -> dict[str, Any]:
+    trials = task.people
+    if trials is None:
+        return {}
+    return {
+        "source": trials.source,
+        "kind": trials.kind,
+        "participants": len(trials.participants),
+        "trials": len(trials.table),
+        "groups": [str(group) for group in trials.groups],
+        "notes": list(task.people_notes),
+    }
 
 
 def _influences(task: Any) -> dict[str, InfluenceKind]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from facebench.columns import CI_METHOD, CONDITION
 from facebench.data.identity import IdentitySource
@@ -201,24 +202,14 @@ class GroupErrorTask(RoundedTask):
             self.pairs_df[column] = values
         return GROUP_COLUMNS
 
+    @override
     def groupings(self) -> dict[str, list[NDArray[Any]]]:
-        """Say what the images of every pair belong to; see `BaseTask.groupings`."""
         columns = [self.pairs_df[column] for column in self._group_columns]
         return {**super().groupings(), "group": [condition_names(values) for values in columns]}
 
+    @override
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
-        """Measure one layer.
-
-        Parameters
-        ----------
-        pairs_distances_df : DataFrame
-            The pairs with their ``model_computed_distance``, NaN where it failed.
-
-        Returns
-        -------
-        DataFrame
-            A row per group, per two groups, between groups and for all, see the class.
-        """
+        """Give a row per group, per two groups, between groups and for all; see the class."""
         distances = distances_of_pairs(self._all_pairs, pairs_distances_df, task=self.name)
         check_both_left(self._labels, distances, self.name)
         threshold, measured = self._measured(distances)
@@ -288,18 +279,9 @@ class GroupErrorTask(RoundedTask):
             **count_columns(self._all_pairs[cell.chosen], members, distances[cell.chosen]),
         }
 
+    @override
     def plot(self, output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
-        """Draw the rates of every group, and the FMR within and between groups as a heat map.
-
-        Parameters
-        ----------
-        output_dir : str
-            Folder for the pictures.
-        performances : DataFrame
-            Results of all models.
-        *optional
-            The distances, for the heat map.
-        """
+        """Draw the rates of every group, and the FMR within and between groups as a heat map."""
         names = [cell.condition for cell in self._groups]
         groups = performances[performances[CONDITION].isin(names)]
         for column in ("FMR", "FNMR"):

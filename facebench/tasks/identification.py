@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from facebench.columns import (
-    CI_HIGH,
-    CI_LOW,
     CI_METHOD,
     CONDITION,
     LAYER,
@@ -23,25 +22,27 @@ from facebench.columns import (
 )
 from facebench.errors import InputError, MetricError, PairsError
 from facebench.figures.plot_helper import PlotHelper
-from facebench.metrics.bootstrap import Interval
 from facebench.metrics.distances import zeros_as_nan
 from facebench.metrics.identification import RankedProbes, rank_k
 from facebench.metrics.search import Measure as SearchMeasure
 from facebench.metrics.search import search_gallery
 from facebench.metrics.templates import Normalise, pool_templates, unit_rows
-from facebench.metrics.uncertainty.identification_bootstrap import (
+from facebench.metrics.uncertainty.identification_jackknife import (
     identification_intervals,
-    identification_replicates,
+    identification_jackknife,
 )
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups, JackknifeReplicates
+from facebench.metrics.uncertainty.spread import Replicates
+from facebench.metrics.verification_report import Estimate
 from facebench.tasks.base import round_measures
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.distance_metric import batch_cosine_distance, metric_name
 from facebench.tasks.shared.image_tables import ImageTable, read_image_table
 from facebench.tasks.shared.ranked_items import as_ranked, by_gallery, cmc_curve, tpir_and_distance
+from facebench.tasks.shared.rate_measures import columns_of, interval_notes
 from facebench.tasks.shared.sklearn_distances import cosine_distances, sklearn_name
-from facebench.types import Float64Array, FloatArray, IntArray, MetricFunction, StrPath
+from facebench.types import FloatArray, IntArray, MetricFunction, StrPath
 
 __all__ = ["IdentificationTask"]
 
@@ -86,8 +87,10 @@ class IdentificationTask(EmbeddingTask):
     without embedding or without its person's template is a miss, and counted in 'Failed'. 'Probes
     outside Gallery' are those whose person is not in it.
 
-    People are resampled for the intervals, with all their probes; 'CI Method' says so, or that
-    every probe is another person and the interval Wilson's.
+    Intervals leave out people in turn, with all their probes; the gallery stays as it is. 'CI
+    Method' says so, or that every probe is another person and the interval Wilson's, and which
+    intervals are conservative since there are few errors; see docs/intervals.md for how often they
+    hold the truth.
 
     Parameters
     ----------
@@ -111,7 +114,7 @@ class IdentificationTask(EmbeddingTask):
     normalise : {'none', 'before', 'after', 'both'}
         Bring embeddings to unit length before they are pooled, templates after; probes likewise.
     n_resamples, seed : int, default 1000, 0
-        Of the bootstrap.
+        Without effect since intervals leave out people in turn; kept for files that name them.
 
     Raises
     ------
@@ -232,25 +235,20 @@ class IdentificationTask(EmbeddingTask):
             parts.append(part)
         return parts
 
+    @override
     def groupings(self) -> dict[str, list[NDArray[Any]]]:
-        """Say whether each image is of the gallery or a probe; see `EmbeddingTask.groupings`."""
+        """Say whether each image is of the gallery or a probe."""
         sizes = [len(self._gallery_images), len(self._probe_images)]
         return {"role": [np.repeat(np.array(["gallery", "probe"], dtype=object), sizes)]}
 
+    @override
     def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
-        """Search every probe.
+        """Search every probe; give a row per probe (and gallery).
 
-        Parameters
-        ----------
-        embeddings : array, shape [N, D]
-            Gallery images, then probes; NaN for an image that could not be read.
-
-        Returns
-        -------
-        DataFrame
-            A row per probe (and gallery): image, identity, gallery if there are several,
-            in_gallery, rank of the right person (empty where there is none), mate_distance,
-            templates (size of the gallery), and identity_1, distance_1 … of the nearest people.
+        Columns are image, identity, gallery if there are several, in_gallery, rank of the right
+        person (empty where there is none), mate_distance, templates (size of the gallery), and
+        identity_1, distance_1 … of the nearest people. `embeddings` are of gallery images, then of
+        probes.
         """
         n_gallery = len(self._gallery_images)
         if self.measure == "cosine":
@@ -300,19 +298,9 @@ class IdentificationTask(EmbeddingTask):
             nearest[f"distance_{place_}"] = pd.Series(found.distances[:, place_ - 1], index=rows)
         return pd.concat([frame, pd.DataFrame(nearest).reindex(frame.index)], axis=1)
 
+    @override
     def compute_task_performance(self, items_df: pd.DataFrame) -> pd.DataFrame:
-        """Measure one layer.
-
-        Parameters
-        ----------
-        items_df : DataFrame
-            What `compute_items` returned.
-
-        Returns
-        -------
-        DataFrame
-            One row; with a gallery column, one per gallery and one for their average.
-        """
+        """Give one row; with a gallery column, one per gallery and one for their average."""
         parts = by_gallery(items_df)
         galleries = {name: as_ranked(items) for name, items in parts.items()}
         rows = [self._row([galleries[name]], parts[name], name) for name in parts]
@@ -325,23 +313,27 @@ class IdentificationTask(EmbeddingTask):
     ) -> dict[str, Any]:
         open_set = any(not gallery.mated.all() for gallery in galleries)
         fpir = self.fpir if open_set else ()
-        intervals = identification_intervals(
-            galleries,
-            ranks=self.ranks,
-            fpir=fpir,
-            n_resamples=self.n_resamples,
-            seed=self.seed,
-        )
-        row: dict[str, Any] = {CONDITION: condition} if self._has_galleries else {}
-        for k, interval in zip(self.ranks, intervals.rank, strict=True):
+        made = identification_intervals(galleries, ranks=self.ranks, fpir=fpir)
+        measured: dict[str, Estimate] = {}
+        thresholds: dict[str, float] = {}
+        for k, interval in zip(self.ranks, made.rank, strict=True):
             rate = float(np.mean([rank_k(gallery, k=k) for gallery in galleries]))
-            row |= _with_interval(f"Rank-{k}", rate, interval)
-        for target, interval in zip(fpir, intervals.tpir, strict=True):
+            measured[f"Rank-{k}"] = Estimate(rate, interval)
+        for target, interval in zip(fpir, made.tpir, strict=True):
             found = [tpir_and_distance(gallery, target) for gallery in galleries]
             name = f"TPIR@FPIR={target:g}"
-            row |= _with_interval(name, float(np.mean([rate for rate, _ in found])), interval)
+            measured[name] = Estimate(float(np.mean([rate for rate, _ in found])), interval)
             # Each gallery has a threshold of its own: an average of them would apply to none.
-            row[f"{name} Threshold"] = found[0][1] if len(found) == 1 else np.nan
+            thresholds[name] = found[0][1] if len(found) == 1 else np.nan
+        few = [*made.few_rank, *made.few_tpir]
+        notes = interval_notes(
+            measured, [name for name, is_few in zip(measured, few, strict=True) if is_few]
+        )
+        row: dict[str, Any] = {CONDITION: condition} if self._has_galleries else {}
+        for name, estimate in measured.items():
+            row |= columns_of(name, estimate)
+            if name in thresholds:
+                row[f"{name} Threshold"] = thresholds[name]
         mated = items["in_gallery"].astype(bool)
         outside = int((~mated).sum())
         lost = items["distance_1"].isna() | (mated & items["rank"].isna())
@@ -355,7 +347,7 @@ class IdentificationTask(EmbeddingTask):
             N_IDENTITIES: int(items["identity"].nunique()),
             N_FAILED: int(lost.sum()),
             "Distance Metric": self.distance_metric_name,
-            CI_METHOD: intervals.method,
+            CI_METHOD: made.method + notes,
         }
 
     def left_out(self, items_df: pd.DataFrame) -> JackknifeReplicates:
@@ -370,9 +362,7 @@ class IdentificationTask(EmbeddingTask):
         -------
         JackknifeReplicates
         """
-        people = np.unique(items_df["identity"].to_numpy(dtype=str))
-        groups = JackknifeGroups(people)
-        weights = dict(zip(people.tolist(), groups.kept, strict=True))
+        groups = JackknifeGroups(items_df["identity"].to_numpy(dtype=str))
         names = [
             items_df[column] for column in ("gallery", "identity", "image") if column in items_df
         ]
@@ -380,30 +370,21 @@ class IdentificationTask(EmbeddingTask):
         rows = {name: [gallery] for name, gallery in galleries.items()}
         if self._has_galleries:
             rows[AVERAGE] = list(galleries.values())
-        values: dict[tuple[str | None, str], Float64Array] = {}
+        found: dict[tuple[str | None, str], Replicates] = {}
         for name, searched in rows.items():
             condition = name if self._has_galleries else None
             fpir = self.fpir if any(not gallery.mated.all() for gallery in searched) else ()
-            rates, tpirs = identification_replicates(searched, weights, ranks=self.ranks, fpir=fpir)
-            for k, drawn in zip(self.ranks, rates, strict=True):
-                values[condition, f"Rank-{k}"] = drawn
-            for target, drawn in zip(fpir, tpirs, strict=True):
-                values[condition, f"TPIR@FPIR={target:g}"] = drawn
-        return JackknifeReplicates("identity", groups.digest(*names), values)
+            made = identification_jackknife(searched, ranks=self.ranks, fpir=fpir)
+            for k, each in zip(self.ranks, made.rank, strict=True):
+                found[condition, f"Rank-{k}"] = each
+            for target, each in zip(fpir, made.tpir, strict=True):
+                found[condition, f"TPIR@FPIR={target:g}"] = each
+        return JackknifeReplicates.collect("identity", groups.digest(*names), found)
 
     @staticmethod
+    @override
     def plot(output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
-        """Draw the CMC of every model and layer, a picture per task.
-
-        Parameters
-        ----------
-        output_dir : str
-            Folder for the pictures.
-        performances : DataFrame
-            Results of all models and identification tasks.
-        *optional
-            The items of every model and task.
-        """
+        """Draw the CMC of every model and layer, a picture per task."""
         if not optional:
             return
         curves = []
@@ -438,7 +419,3 @@ def _whole(parameter: str, value: Any) -> int:
         )
         raise InputError(msg)
     return int(value)
-
-
-def _with_interval(name: str, value: float, interval: Interval) -> dict[str, float]:
-    return {name: value, f"{name}{CI_LOW}": interval.low, f"{name}{CI_HIGH}": interval.high}

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from typing_extensions import override
 
 from facebench.columns import CI_METHOD, N_FAILED, N_IMAGES
 from facebench.data.pairs import read_pairs, require_column, row_name
@@ -128,19 +129,9 @@ class OddOneOutTask(EmbeddingTask):
                 Measure("Share of Ceiling", better="higher", bounds=(0, math.inf)),
             )
 
+    @override
     def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
-        """Compute the three similarities of every triplet.
-
-        Parameters
-        ----------
-        embeddings : array, shape [N, D]
-            A row per image.
-
-        Returns
-        -------
-        DataFrame
-            The rows of the file with similarity_23, similarity_13, similarity_12 and agrees.
-        """
+        """Add similarity_23, similarity_13, similarity_12 and agrees to the rows of the file."""
         place = {image: row for row, image in enumerate(self.images)}
         rows = [self.triplets_df[column].map(place).to_numpy(dtype=np.intp) for column in _IMAGES]
         items = self.triplets_df.copy()
@@ -157,19 +148,8 @@ class OddOneOutTask(EmbeddingTask):
         distances = square(rdm(embeddings, self.similarity))
         return 1 - distances if self.similarity == "cosine" else -distances
 
+    @override
     def compute_task_performance(self, items_df: pd.DataFrame) -> pd.DataFrame:
-        """Measure how one layer's choices agree with people's.
-
-        Parameters
-        ----------
-        items_df : DataFrame
-            What `compute_items` returned.
-
-        Returns
-        -------
-        DataFrame
-            One row, see the class.
-        """
         complete = items_df["agrees"].notna().to_numpy()
         items = items_df[complete].reset_index(drop=True)
         table, chosen = items[list(_SIMILARITIES)].to_numpy(dtype=np.float64), _chosen(items)
@@ -255,18 +235,9 @@ class OddOneOutTask(EmbeddingTask):
         )  # fmt: skip
 
     @staticmethod
+    @override
     def plot(output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
-        """Draw agreement and log-likelihood with intervals, a picture per task each.
-
-        Parameters
-        ----------
-        output_dir : str
-            Folder for the pictures.
-        performances : DataFrame
-            Results of all models and tasks of odd-one-out.
-        *optional
-            Not used.
-        """
+        """Draw agreement and log-likelihood with intervals, a picture per task each."""
         for column, reference, file_name in (
             ("Agreement", 1 / 3, "agreement"),
             ("Log Likelihood", float(np.log(1 / 3)), "log_likelihood"),

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pandas as pd
+from typing_extensions import override
 
 from facebench.data.estimates import InfluenceKind
 from facebench.errors import PairsError
@@ -71,33 +72,21 @@ class RelativeDifferenceTask(RoundedTask):
             *(Measure(f"{group} Mean") for group in self.groups),
         )
 
+    @override
     def facts(self) -> TaskFacts:
-        """Describe the task for reports and comparisons.
-
-        Returns
-        -------
-        TaskFacts
-        """
         effect = {str(group): f"{group} Mean" for group in self.groups}
         return replace(super().facts(), effect=effect)
 
     @property
+    @override
     def influences(self) -> Mapping[str, InfluenceKind]:
-        """How each pair moves a measure: see `BaseTask.influences`."""
         return {"Relative Difference": "relative difference"}
 
+    @override
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
         """Compare the groups in one layer.
 
-        Parameters
-        ----------
-        pairs_distances_df : DataFrame
-            The pairs with their group and ``model_computed_distance``.
-
-        Returns
-        -------
-        DataFrame
-            One row; the difference is NaN, with a warning in the log, where both means are zero.
+        The difference is NaN, with a warning in the log, where both means are zero.
         """
         distances = pairs_distances_df["model_computed_distance"]
         means = distances.groupby(pairs_distances_df[self.group_column].to_numpy()).mean()
@@ -127,18 +116,9 @@ class RelativeDifferenceTask(RoundedTask):
         )
 
     @staticmethod
+    @override
     def plot(output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
-        """Draw the relative differences of every model and layer, a picture per task.
-
-        Parameters
-        ----------
-        output_dir : str
-            Folder for the pictures.
-        performances : DataFrame
-            Results of all models and tasks of this class.
-        *optional
-            Not used.
-        """
+        """Draw the relative differences of every model and layer, a picture per task."""
         PlotHelper.bar_plot(
             performances=performances,
             y="Relative Difference",

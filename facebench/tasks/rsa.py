@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from facebench.columns import CI_METHOD, N_FAILED, N_IMAGES, N_PAIRS, REMARK
 from facebench.data.images import open_image
@@ -164,13 +165,8 @@ class RsaTask(EmbeddingTask):
             Measure("Whitened Pearson", better="higher", chance=0, bounds=(-1, 1)),
         )
 
+    @override
     def facts(self) -> TaskFacts:
-        """Describe the task for reports and comparisons.
-
-        Returns
-        -------
-        TaskFacts
-        """
         # People's mean dissimilarity, see `compute_items`.
         columns = [] if self._ratings is None else ["distance"]
         return replace(super().facts(), rating_columns=columns)
@@ -197,25 +193,19 @@ class RsaTask(EmbeddingTask):
             [rdm_from_pairs(first, second, rater, len(place)) for rater in values[known].T]
         )
 
+    @override
     def groupings(self) -> dict[str, list[NDArray[Any]]]:
-        """Say which group each image is of; see `EmbeddingTask.groupings`."""
+        """Say which group each image is of."""
         groups = self.groups or {}
         named = [str(groups.get(image, "")) for image in self.images]
         return {"group": [np.array(named, dtype=object)]} if groups else {}
 
+    @override
     def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
         """Compute the distances of all pairs of images.
 
-        Parameters
-        ----------
-        embeddings : array, shape [N, D]
-            A row per image.
-
-        Returns
-        -------
-        DataFrame
-            A row per pair: img1, img2, distance (people's mean, with a reference) and
-            model_computed_distance.
+        Columns are img1, img2, distance (people's mean, with a reference) and
+        model_computed_distance.
         """
         names = np.array(self.images, dtype=object)
         items = pd.DataFrame({"img1": names[self._first], "img2": names[self._second]})
@@ -223,19 +213,8 @@ class RsaTask(EmbeddingTask):
             items["distance"] = self._rated(np.arange(len(items))).mean
         return items.assign(model_computed_distance=rdm(embeddings, self.distance))
 
+    @override
     def compute_task_performance(self, items_df: pd.DataFrame) -> pd.DataFrame:
-        """Compare one layer's RDM with people's.
-
-        Parameters
-        ----------
-        items_df : DataFrame
-            What `compute_items` returned.
-
-        Returns
-        -------
-        DataFrame
-            One row, see the class.
-        """
         distances = items_df["model_computed_distance"].to_numpy(dtype=np.float64)
         there = ~np.isnan(distances)
         lost = {*items_df["img1"], *items_df["img2"]}
@@ -305,6 +284,7 @@ class RsaTask(EmbeddingTask):
         self._people = rows, rated
         return rated
 
+    @override
     def plot(
         self,
         output_dir: str,
@@ -316,17 +296,6 @@ class RsaTask(EmbeddingTask):
 
         Of more than 60 layers, RDMs and maps are drawn of 60 evenly spaced ones; the rest of the
         pictures have all.
-
-        Parameters
-        ----------
-        output_dir : str
-            Folder for the pictures.
-        performances : DataFrame
-            Results of all models.
-        items : dict of dict of DataFrame, optional
-            ``items[model][task]``, for all pictures but that of the correlations.
-        *optional
-            Not used.
         """
         if self._ratings is not None:
             name = MEASURE_NAMES[str(self._options["measure"])]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from typing_extensions import override
 
 from facebench.columns import REMARK
 from facebench.data.estimates import InfluenceKind
@@ -40,6 +41,7 @@ from facebench.tasks.shared.ratings import (
     count_pairs,
     find_layout,
     is_rated,
+    refuse_other_polarity,
     take_ratings,
 )
 from facebench.tasks.shared.sklearn_distances import cosine_distances
@@ -167,6 +169,9 @@ class SimilarityTask(RoundedTask):
         self.layout = find_layout(
             self.pairs_df, ratings, owner=type(self).__name__, path=pairs_file_path
         )
+        refuse_other_polarity(
+            self.layout, rating, owner=type(self).__name__, path=pairs_file_path
+        )
         self.nuisance = [nuisance] if isinstance(nuisance, str) else list(nuisance or ())
         for column in self.nuisance:
             self._numbers("nuisance", column)
@@ -192,13 +197,8 @@ class SimilarityTask(RoundedTask):
                 Measure("Partial Correlation", better="higher", chance=0, bounds=(-1, 1)),
             )
 
+    @override
     def facts(self) -> TaskFacts:
-        """Describe the task for reports and comparisons.
-
-        Returns
-        -------
-        TaskFacts
-        """
         return replace(
             super().facts(),
             # In long form a row is one rating of several of a pair.
@@ -207,29 +207,19 @@ class SimilarityTask(RoundedTask):
         )
 
     @property
+    @override
     def measured_pairs(self) -> pd.DataFrame:
         """The rows of `pairs_df` whose pair someone rated."""
         rated = is_rated(self.pairs_df, self.layout)
         return self.pairs_df if rated.all() else self.pairs_df[rated]
 
     @property
+    @override
     def influences(self) -> Mapping[str, InfluenceKind]:
-        """How each pair moves a measure: see `BaseTask.influences`."""
         return {"Pearson": "pearson", "Spearman": "spearman", "Kendall Tau-a": "tau-a"}
 
+    @override
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
-        """Compare one layer's distances with the ratings.
-
-        Parameters
-        ----------
-        pairs_distances_df : DataFrame
-            The pairs with their ratings and ``model_computed_distance``.
-
-        Returns
-        -------
-        DataFrame
-            One row, see the class.
-        """
         taken = take_ratings(pairs_distances_df, self.layout, self.rating)
         rated = self._rated(taken)
         distances = taken.pairs["model_computed_distance"].to_numpy(dtype=np.float64)
@@ -273,6 +263,7 @@ class SimilarityTask(RoundedTask):
             self._rated(taken), taken.pairs, taken.pairs["model_computed_distance"]
         )
 
+    @override
     def plot(
         self,
         output_dir: str,
@@ -280,19 +271,7 @@ class SimilarityTask(RoundedTask):
         distances: DistancesByModel | None = None,
         *optional: Any,
     ) -> None:
-        """Draw correlations and shares of the ceiling with intervals, and the pairs behind them.
-
-        Parameters
-        ----------
-        output_dir : str
-            Folder for the pictures.
-        performances : DataFrame
-            Results of all models.
-        distances : dict of dict of DataFrame, optional
-            ``distances[model][task]``, for the scatters.
-        *optional
-            Not used.
-        """
+        """Draw correlations and shares of the ceiling with intervals, and the pairs behind them."""
         name = MEASURE_NAMES[self.measure]
         PlotHelper.interval_plot(
             performances, name, f"{name} with the mean rating", f"{name} with people",

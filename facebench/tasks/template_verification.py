@@ -10,6 +10,7 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from facebench.columns import CI_METHOD, N_FAILED, N_IDENTITIES, N_IMAGES, N_PAIRS
 from facebench.data.flipping import flipped_name
@@ -211,18 +212,12 @@ class TemplateVerificationTask(EmbeddingTask):
             raise PairsError(msg)
         return pairs.assign(identity1=first, identity2=second)
 
+    @override
     def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
         """Pool the templates and compare them.
 
-        Parameters
-        ----------
-        embeddings : array, shape [N, D]
-            The images, and after them the mirrored ones; NaN for one that could not be read.
-
-        Returns
-        -------
-        DataFrame
-            The pairs with ``model_computed_distance``, NaN where a template has no image left.
+        `embeddings` are of the images, then of the mirrored ones. ``model_computed_distance``
+        is NaN where a template has no image left.
         """
         if self.flip is not None:
             half = len(embeddings) // 2
@@ -242,19 +237,8 @@ class TemplateVerificationTask(EmbeddingTask):
         distances[kept] = self.distance_metric.between(vectors, first[kept], second[kept])
         return self.template_pairs.assign(model_computed_distance=distances)
 
+    @override
     def compute_task_performance(self, items_df: pd.DataFrame) -> pd.DataFrame:
-        """Measure one layer.
-
-        Parameters
-        ----------
-        items_df : DataFrame
-            The pairs with their ``model_computed_distance``.
-
-        Returns
-        -------
-        DataFrame
-            One row, see the class.
-        """
         labels, distances = self._scores(items_df)
         people = self._members(items_df)
         groups = JackknifeGroups(people.first, people.second)
@@ -319,18 +303,9 @@ class TemplateVerificationTask(EmbeddingTask):
         )
 
     @staticmethod
+    @override
     def plot(output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
-        """Draw the AUC of every model and layer, a picture per task.
-
-        Parameters
-        ----------
-        output_dir : str
-            Folder for the pictures.
-        performances : DataFrame
-            Results of all models and template tasks.
-        *optional
-            Not used.
-        """
+        """Draw the AUC of every model and layer, a picture per task."""
         PlotHelper.bar_plot(
             performances=performances,
             y="AUC",

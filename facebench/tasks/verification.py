@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from facebench.columns import CI_METHOD
 from facebench.data.estimates import InfluenceKind
@@ -19,6 +20,7 @@ from facebench.data.pairs import as_path, is_lfw_list, require_column
 from facebench.errors import InputError, PairsError
 from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.accuracy import kfold_accuracy, kfold_decisions
+from facebench.metrics.conditions import ConditionScores
 from facebench.metrics.folds import Folds, fold_faults
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups, JackknifeReplicates
 from facebench.metrics.uncertainty.replicates import (
@@ -41,6 +43,8 @@ from facebench.tasks.shared.labelled_pairs import (
     jackknife_note,
     stratified_folds,
 )
+from facebench.tasks.shared.people import PeopleSource
+from facebench.tasks.shared.people_beside import Asked, PeopleOfPairs
 from facebench.tasks.shared.rate_measures import (
     columns_of,
     interval_notes,
@@ -58,7 +62,7 @@ _LFW_FOLD = "fold"
 _BAND_RESAMPLES = 200
 
 
-class VerificationTask(RoundedTask):
+class VerificationTask(PeopleOfPairs, RoundedTask):
     """How well does the network verify identity, on pairs it was not tuned on?
 
     Reports, each with a 95 % interval (``AUC CI Low``, ``AUC CI High``):
@@ -104,6 +108,8 @@ class VerificationTask(RoundedTask):
         Without effect since intervals leave out people in turn; kept for files that name it.
     seed : int, default 0
         Of folds.
+    people, people_groups, people_margin
+        People who judged the same pairs as same or different: see `EffectTask`.
 
     Raises
     ------
@@ -131,6 +137,9 @@ class VerificationTask(RoundedTask):
         far: Sequence[float] = (1e-1, 1e-2, 1e-3),
         n_resamples: int = 1000,
         seed: int = 0,
+        people: PeopleSource = None,
+        people_groups: bool | Sequence[str] | None = None,
+        people_margin: float | None = None,
     ) -> None:
         images_path = images_folder(pairs_file_path, images_path, type(self).__name__)
         super().__init__(name, pairs_file_path, images_path, distance_metric)
@@ -155,6 +164,25 @@ class VerificationTask(RoundedTask):
             Measure("Oracle Threshold"),
             *rate_measures(self.far),
             Measure("d'", better="higher", chance=0),
+        )
+        asked = [Asked("AUC", "auc"), Asked("Accuracy", "accuracy"), Asked("d'", "dprime")]
+        self.people = self._take_people(
+            people, people_groups, people_margin, self._labels, self._members, asked, name
+        )
+
+    def against_people(self, measured: pd.DataFrame) -> dict[str, Any]:
+        """Compare a layer with people; see `WithPeople.against_people`."""
+        if self.beside is None:
+            return {}
+        distances = distances_of_pairs(self._all_pairs, measured, task=self.name)
+        given: dict[str, Any] = {"higher_is_better": False}
+        crossed = kfold_accuracy(self._labels, distances, self.folds, **given)
+        right = kfold_decisions(self._labels, distances, self.folds, crossed.thresholds, **given)
+        drawn = fold_accuracy_replicates(right, self.folds, self.beside.jackknife)
+        cell = np.zeros(distances.size, dtype=np.intp)
+        return self.beside.against(
+            ConditionScores("auc", cell, self._labels == 1, distances),
+            {"Accuracy": (crossed.mean, drawn)},
         )
 
     def _make_folds(self, n_folds: int, seed: int) -> tuple[NDArray[Any], str]:
@@ -232,24 +260,13 @@ class VerificationTask(RoundedTask):
         return of_pair, f"{n_folds} folds, stratified, not {members.by}-disjoint"
 
     @property
+    @override
     def influences(self) -> Mapping[str, InfluenceKind]:
-        """How each pair moves a measure: see `BaseTask.influences`."""
         # Pairs that failed are rejected. Other measures are in `left_out`.
         return {"AUC": "auc of all pairs", "EER": "eer of all pairs"}
 
+    @override
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
-        """Measure one layer.
-
-        Parameters
-        ----------
-        pairs_distances_df : DataFrame
-            The pairs with their ``model_computed_distance``, NaN where it failed.
-
-        Returns
-        -------
-        DataFrame
-            One row, see the class.
-        """
         distances = distances_of_pairs(self._all_pairs, pairs_distances_df, task=self.name)
         check_both_left(self._labels, distances, self.name)
         report = verify(
@@ -310,18 +327,9 @@ class VerificationTask(RoundedTask):
             **count_columns(self._all_pairs, self._members, distances),
         }
 
+    @override
     def plot(self, output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
-        """Draw accuracy and AUC, error curves, scores and the hardest pairs.
-
-        Parameters
-        ----------
-        output_dir : str
-            Folder for the pictures.
-        performances : DataFrame
-            Results of all models.
-        *optional
-            The distances, for all but accuracy and AUC.
-        """
+        """Draw accuracy and AUC, error curves, scores and the hardest pairs."""
         for column, file_name in (("Accuracy", "accuracy"), ("AUC", "auc")):
             PlotHelper.bar_plot(
                 performances=performances,

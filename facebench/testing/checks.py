@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+from typing_extensions import override
+
 from facebench.errors import ContractError
 
 __all__ = ["Check", "demand", "raises"]
@@ -34,9 +36,11 @@ class Check(Generic[C]):
             msg = f"it raised {type(error).__name__}: {error}"
             raise ContractError(msg) from error
 
+    @override
     def __str__(self) -> str:
         return self._function.__name__.strip("_").replace("_", " ")
 
+    @override
     def __repr__(self) -> str:
         return f"Check({str(self)!r})"
 

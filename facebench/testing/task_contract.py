@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import nn
+from typing_extensions import override
 
 from facebench.columns import LAYER, MODEL, TASK
 from facebench.errors import InputError
@@ -30,12 +31,14 @@ _FEATURES = 16
 class _TinyModel(BaseModel):
     """Sixteen numbers of an image, as good as any network to try a task with."""
 
+    @override
     def _build_model(self) -> None:
         generator = torch.Generator().manual_seed(0)
         self.model = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(48, _FEATURES))
         for weight in self.model.parameters():
             weight.data = torch.randn(weight.shape, generator=generator)
 
+    @override
     def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
         output: torch.Tensor = self.model(input_tensor)
         return output

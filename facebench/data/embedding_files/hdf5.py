@@ -18,7 +18,7 @@ from facebench.data.embedding_files.table import (
 )
 from facebench.errors import InputError
 
-__all__ = ["read_hdf5"]
+__all__ = ["open_hdf5", "read_hdf5", "text_of_codes"]
 
 _CLASS = "MATLAB_class"
 
@@ -29,15 +29,7 @@ def read_hdf5(path: Path, names_key: str | None) -> Content:
     Arrays within groups are layers 'group/array'. Those that MATLAB wrote are turned back to how
     MATLAB shows them.
     """
-    try:
-        import h5py
-    except ImportError as error:
-        msg = (
-            f"{path} is an HDF5 file (MATLAB writes such .mat files with -v7.3). Reading it needs "
-            "h5py: pip install 'facebench[h5]'."
-        )
-        raise InputError(msg) from error
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path) as file:
         found = dict(_datasets(path, file, "", set()))
         texts = [key for key, dataset in found.items() if _is_text(dataset)]
         _refuse_strings(path, found)
@@ -52,6 +44,19 @@ def read_hdf5(path: Path, names_key: str | None) -> Content:
             elif name != key:
                 unused.append(name)
         return Content(names, arrays, unused, rows_are_images=False)
+
+
+def open_hdf5(path: Path) -> Any:
+    """Open an HDF5 file for reading, as h5py does, or say what that needs."""
+    try:
+        import h5py
+    except ImportError as error:
+        msg = (
+            f"{path} is an HDF5 file (MATLAB writes such .mat files with -v7.3). Reading it needs "
+            "h5py: pip install 'facebench[h5]'."
+        )
+        raise InputError(msg) from error
+    return h5py.File(path, "r")
 
 
 def _datasets(path: Path, group: Any, before: str, met: set[Any]) -> Iterator[tuple[str, Any]]:
@@ -107,16 +112,17 @@ def _names(file: Any, dataset: Any) -> list[str]:
         return [_matlab_text(file[reference]) for reference in dataset[()].T.reshape(-1)]
     if kind == b"char":
         rows = np.asarray(dataset[()], dtype=np.uint16).T
-        return [_of_codes(row).rstrip(" ") for row in rows]
+        return [text_of_codes(row).rstrip(" ") for row in rows]
     return decoded(np.asarray(dataset[()]))
 
 
 def _matlab_text(dataset: Any) -> str:
     # An empty text is kept as the shape it has.
-    return "" if "MATLAB_empty" in dataset.attrs else _of_codes(np.asarray(dataset[()]).T)
+    return "" if "MATLAB_empty" in dataset.attrs else text_of_codes(np.asarray(dataset[()]).T)
 
 
-def _of_codes(codes: NDArray[Any]) -> str:
+def text_of_codes(codes: NDArray[Any]) -> str:
+    """Turn the UTF-16 codes that MATLAB keeps texts as into text."""
     return codes.astype("<u2").tobytes().decode("utf-16-le")
 
 

@@ -13,7 +13,7 @@ from facebench.data.embedding_files.hdf5 import read_hdf5
 from facebench.data.embedding_files.table import Content, StoredArray, the_name_key
 from facebench.errors import InputError
 
-__all__ = ["read_mat"]
+__all__ = ["is_version_7_3", "matlab_names", "read_mat"]
 
 _NUMBERS = frozenset(
     {
@@ -26,9 +26,8 @@ _HEADER_7_3 = b"MATLAB 7.3 MAT-file"
 
 def read_mat(path: Path, names_key: str | None) -> Content:
     """Read the variables of a .mat file; arrays are read when they are asked for."""
-    with path.open("rb") as file:
-        if file.read(len(_HEADER_7_3)) == _HEADER_7_3:
-            return read_hdf5(path, names_key)
+    if is_version_7_3(path):
+        return read_hdf5(path, names_key)
     import scipy.io
 
     variables = scipy.io.whosmat(path)
@@ -47,7 +46,13 @@ def read_mat(path: Path, names_key: str | None) -> Content:
             arrays[name] = StoredArray(tuple(shape), partial(_variable, path, name))
         elif name != key:
             unused.append(name)
-    return Content(_names(path, key), arrays, unused, rows_are_images=False)
+    return Content(matlab_names(path, key, _variable(path, key)), arrays, unused, rows_are_images=False)
+
+
+def is_version_7_3(path: Path) -> bool:
+    """Tell whether a .mat file is the HDF5 that MATLAB writes with -v7.3."""
+    with path.open("rb") as file:
+        return file.read(len(_HEADER_7_3)) == _HEADER_7_3
 
 
 def _variable(path: Path, name: str) -> NDArray[Any]:
@@ -60,8 +65,20 @@ def _variable(path: Path, name: str) -> NDArray[Any]:
     return values
 
 
-def _names(path: Path, key: str) -> list[str]:
-    cells = _variable(path, key)
+def matlab_names(path: Path, key: str, cells: NDArray[Any]) -> list[str]:
+    """Turn a cell array or char matrix into names.
+
+    Parameters
+    ----------
+    path, key
+        The file and the variable, for messages.
+    cells : array
+        As SciPy reads it.
+
+    Returns
+    -------
+    list of str
+    """
     if cells.dtype != object:
         return [str(text).rstrip(" ") for text in cells.reshape(-1)]
     names = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from facebench.data.embedding_files.columns import read_names, read_parquet, read_text
@@ -17,10 +18,10 @@ from facebench.errors import InputError
 from facebench.types import StrPath
 from facebench.utils.suggestions import did_you_mean_file
 
-__all__ = ["open_embeddings", "the_file"]
+__all__ = ["CRASHING", "open_embeddings", "the_file", "try_elsewhere"]
 
 # Formats whose readers in C trust what they read, and how long to wait for their names.
-_CRASHING = (".h5", ".hdf5", ".mat")
+CRASHING = (".h5", ".hdf5", ".mat")
 _SECONDS, _SECONDS_PER_BYTE = 30, 1e-6
 _READERS = {
     ".csv": read_text,
@@ -85,8 +86,8 @@ def open_embeddings(
         msg = f"The 'file' parameter must be one of {known}. Got {path} instead."
         raise InputError(msg)
     with readable(path, f"the {suffix} file"):
-        if suffix in _CRASHING:
-            _try_elsewhere(path, names_key)
+        if suffix in CRASHING:
+            try_elsewhere(path, _READERS[suffix], names_key)
         if names is None:
             content = _READERS[suffix](path, names_key)
         else:
@@ -94,13 +95,27 @@ def open_embeddings(
     return EmbeddingFile(path, content, images_in)
 
 
-def _try_elsewhere(path: Path, names_key: str | None) -> None:
-    """Read a file in another process first: damage can crash or hang the libraries behind it."""
+def try_elsewhere(path: Path, reader: Callable[..., object], names_key: str | None) -> None:
+    """Read a file in another process first: damage can crash or hang the libraries behind it.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    reader : callable
+        A function of a module, of the file and `names_key`.
+    names_key : str or None
+        Where the names are.
+
+    Raises
+    ------
+    InputError
+        If the reader crashes or takes too long; what it raises is for the caller to meet.
+    """
     code = (
         "import sys; from pathlib import Path; "
-        f"from {__name__} import _READERS; "
-        "path = Path(sys.argv[1]); "
-        "content = _READERS[path.suffix.lower()](path, sys.argv[2] or None)"
+        f"from {reader.__module__} import {reader.__name__} as read; "
+        "read(Path(sys.argv[1]), sys.argv[2] or None)"
     )
     seconds = _SECONDS + path.stat().st_size * _SECONDS_PER_BYTE
     try:

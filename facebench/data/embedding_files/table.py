@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from facebench.errors import InputError
 from facebench.types import FloatArray
@@ -117,6 +118,7 @@ class EmbeddingFile:
             )
             raise InputError(msg)
 
+    @override
     def __repr__(self) -> str:
         return f"EmbeddingFile({str(self.path)!r}, {len(self.names)} images, {self.layers})"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import unicodedata
 from collections.abc import Sequence
@@ -23,12 +24,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ImagePaths",
+    "check_images_path",
     "find_image_list",
     "find_images",
     "missing_images",
     "resolve_image",
     "with_suffixes_there",
 ]
+
+_log = logging.getLogger(__name__)
 
 _ANNEX = f"{os.sep}annex{os.sep}objects{os.sep}"
 
@@ -46,6 +50,27 @@ class ImagePaths:
 
     img1: list[Path]
     img2: list[Path]
+
+
+def check_images_path(images_path: StrPath, *, task: str) -> None:
+    """Check a task's images folder when the task is made.
+
+    One that does not exist is a warning here, and an error when a network is to be run on it:
+    embeddings and scores that are read from files need no images.
+
+    Raises
+    ------
+    InputError
+        If it is not a path.
+    """
+    folder = as_path(images_path, "images_path")
+    if not folder.exists():
+        _log.warning(
+            "The images folder %s of task %r does not exist (looked in %s). Networks need it.",
+            folder,
+            task,
+            Path.cwd(),
+        )
 
 
 def find_images(
@@ -354,7 +379,20 @@ def _refuse_missing(missing: dict[str, str], n_found: int, images_path: StrPath,
         f"{len(missing)} of {n_found + len(missing)} images of task {task!r} are missing in "
         f"{folder}: {shown(places, len(missing))}. Names are relative to images_path."
     )
-    raise MissingImageError(msg + _what_is_there(list(missing), folder))
+    hint = _what_is_there(list(missing), folder)
+    if not n_found and not hint and (there := _examples_of(folder)):
+        hint = f" None was found. The folder holds {there}: is it the right one?"
+    raise MissingImageError(msg + hint)
+
+
+def _examples_of(folder: Path) -> str:
+    """Name some of what a folder holds, images first; '' of a pack or an empty folder."""
+    try:
+        there = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError:
+        return ""
+    there.sort(key=lambda name: Path(name).suffix.lower() not in IMAGE_SUFFIXES)
+    return ", ".join(there[:3]) + (" …" if len(there) > 3 else "")
 
 
 def _what_is_there(missing: Sequence[str], folder: Path) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from facebench.data.packs import member_name, open_pack, read_member
 from facebench.data.pairs.table import as_path
 from facebench.types import StrPath
@@ -23,14 +25,17 @@ class _Images(Mapping[str, bytes]):
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    @override
     def __getitem__(self, name: str) -> bytes:
         if name not in open_pack(self._path).members:
             raise KeyError(name)
         return read_member(self._path, name)
 
+    @override
     def __iter__(self) -> Iterator[str]:
         return iter(open_pack(self._path).members)
 
+    @override
     def __len__(self) -> int:
         return len(open_pack(self._path).members)
 

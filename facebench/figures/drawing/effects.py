@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from facebench.figures.drawing.people import Human, draw_people, legend_of
 from facebench.figures.drawing.style import (
     GRID,
     INK,
@@ -51,6 +53,7 @@ def effects_figure(
     title: str,
     value_label: str,
     note: str = "",
+    people: Mapping[str, Sequence[Human]] = MappingProxyType({}),
 ) -> Figure:
     """Draw the conditions on the left and their differences on the right.
 
@@ -64,6 +67,8 @@ def effects_figure(
         The title, and the name of the measure.
     note : str
         What else to say, under the figure.
+    people : mapping of str to sequence of Human
+        By the name of an effect, what people do: drawn as a band.
 
     Returns
     -------
@@ -83,6 +88,11 @@ def effects_figure(
         for row in range(1, len(labels)):
             axes.axhline(row - 0.5, color=GRID, linewidth=0.6)
     panels[1].axvline(0, color=INK, linewidth=0.7)
+    beside = []
+    for name, _ in effects:
+        draw_people(panels[1], people.get(name, ()), "x")
+        texts = [text for _, text in legend_of(people.get(name, ()))]
+        beside += [f"{name}, {text}" if len(effects) > 1 else text for text in texts]
     names = [wrapped(label, LONGEST_NAME, TICK) for label in labels]
     panels[0].set_yticks(range(len(labels)), labels=names, **text_style(TICK))
     panels[1].set_yticks([])
@@ -101,6 +111,8 @@ def effects_figure(
         **text_style(TITLE, weight="bold"),
     )
     bars = "Bars are 95 % intervals, of differences with the same people in all conditions."
+    if beside:
+        note = " ".join([note, f"Bands and lines across: {'; '.join(beside)}."]).strip()
     figure.text(
         0,
         -0.5 / height,

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from facebench.figures.drawing.people import Human, draw_people, legend_of
 from facebench.figures.drawing.style import (
     INK,
     LABEL,
@@ -105,6 +106,7 @@ class Chart:
     title: str = ""
     bands: Sequence[Band] = ()
     undefined: str = ""
+    people: Sequence[Human] = ()
 
 
 @dataclass
@@ -203,6 +205,8 @@ def _names_of(chart: Chart, colors: dict[str, tuple[str, str]], alone: bool) -> 
         color = colors[profile.label if alone else profile.model][0]
         line = LINES[profile.style % len(LINES)]
         names.add(Line2D([], [], color=color, linewidth=1.4, linestyle=line), _name(profile))
+    for handle, text in legend_of(chart.people):
+        names.add(handle, text)
     return names
 
 
@@ -227,6 +231,7 @@ def _draw_chart(
         axes.fill_between(band.depth, band.low, band.high, color=color, linewidth=0, alpha=0.3)
         line = _grey_line(place)
         axes.plot(band.depth, band.mean, color=color, linewidth=1.0, linestyle=line)
+    draw_people(axes, chart.people, "y")
     empty = all(np.isnan(profile.values).all() for profile in chart.profiles)
     if zero and not empty:
         axes.axhline(0, color=INK, linewidth=0.7)

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from facebench.columns import LAYER, MODEL, TASK
 from facebench.errors import InputError
+from facebench.figures.records.run_models import humans_of
 from facebench.figures.records.tables import cell_text, interval_of, row_labels
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from facebench.figures.drawing.people import Human
     from facebench.figures.drawing.profile import Band, Profile
 
 __all__ = [
@@ -52,6 +54,7 @@ def effects_chart(
         title=task,
         value_label=measure,
         note=note,
+        people={column: humans_of(rows, column) for column in effects},
     )
 
 
@@ -66,6 +69,7 @@ class Curves(NamedTuple):
     table: pd.DataFrame
     undefined: str
     smallest: bool
+    people: Sequence[Human] = ()
 
 
 def in_common(measures: Sequence[str]) -> str:
@@ -147,7 +151,12 @@ def profile_chart(
         ]
         value_label = group[0].value_label if apart else shown
         name = cell_text(group[0].of) if apart else ""
-        charts.append(Chart(profiles, value_label, name, bands, group[0].undefined))
+        people = [
+            human._replace(name=f"{human.name}, {curve.of}" if len(group) > 1 else human.name)
+            for curve in group
+            for human in curve.people
+        ]
+        charts.append(Chart(profiles, value_label, name, bands, group[0].undefined, people))
     zero = signed or any(bool((curve.table["value"] < 0).any()) for curve in curves)
     return profile_figure(charts, title=title, zero=zero)
 

@@ -17,7 +17,7 @@ from facebench.figures.records.layer_figures import (
     profile_chart,
     why_undefined,
 )
-from facebench.figures.records.run_models import controls_of, is_lower_better
+from facebench.figures.records.run_models import controls_of, humans_of, is_lower_better
 from facebench.figures.records.tables import (
     check_column,
     check_table,
@@ -169,6 +169,7 @@ class ProfilePlots:
                     ),
                     why_undefined(rows),
                     smallest(column),
+                    humans_of(rows, column),
                 )
                 for column in measures
             ]

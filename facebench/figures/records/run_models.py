@@ -10,12 +10,31 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from facebench.columns import CONTROLS, LOWER_IS_BETTER, NETWORK_LAYERS
+from facebench.columns import (
+    CONTROLS,
+    HUMANS,
+    LOWER_IS_BETTER,
+    MODEL,
+    NETWORK_LAYERS,
+    TASK,
+    comparable_name,
+    interval_columns,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["controls_of", "is_lower_better", "joined", "network_layers_of", "note_models"]
+    from facebench.figures.drawing.people import Human
+
+__all__ = [
+    "controls_of",
+    "humans_of",
+    "is_lower_better",
+    "joined",
+    "network_layers_of",
+    "note_models",
+    "note_people",
+]
 
 
 def note_models(
@@ -62,13 +81,76 @@ def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     layers: dict[str, list[str]] = {}
     controls: dict[str, list[str]] = {}
     lower: list[str] = []
+    humans: dict[str, Any] = {}
     for table in tables:
         layers.update(network_layers_of(table))
         for name, copies in controls_of(table).items():
             controls[name] = list(dict.fromkeys([*controls.get(name, ()), *copies]))
+        humans.update(_noted(table, HUMANS, {}))
         lower += [name for name in _noted(table, LOWER_IS_BETTER, []) if name not in lower]
     note_models(whole, layers, controls, lower)
+    if humans:
+        whole.attrs[HUMANS] = json.dumps(humans)
     return whole
+
+
+def note_people(
+    table: pd.DataFrame,
+    task: str,
+    rows: pd.DataFrame | None,
+    references: Sequence[tuple[str, float, str]],
+) -> None:
+    """Note in a table of one task what people do.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Results.
+    task : str
+        The task's name.
+    rows : DataFrame or None
+        Of people: Model Name is the group, the other columns are measures.
+    references : sequence of (str, float, str)
+        What is published: what, value and source, as `HumanReference` has it.
+    """
+    people = []
+    if rows is not None:
+        numbers = rows.select_dtypes("number")
+        for name, row in zip(rows[MODEL], numbers.to_dict("records"), strict=True):
+            own = {str(column): float(value) for column, value in row.items()}
+            people.append(
+                [name, {column: value for column, value in own.items() if value == value}]
+            )
+    published = [[what, value, source] for what, value, source in references if value == value]
+    if people or published:
+        table.attrs[HUMANS] = json.dumps({task: {"people": people, "published": published}})
+
+
+def humans_of(table: pd.DataFrame, measure: str) -> list[Human]:
+    """Give what people do by a measure of a table's task, where it knows it.
+
+    A published value is one of the measure where what it says it is begins with its name:
+    'accuracy, LFW, upright' is an 'Accuracy'.
+    """
+    from facebench.figures.drawing.people import Human
+
+    noted = _noted(table, HUMANS, {})
+    task = str(table[TASK].iloc[0]) if TASK in table and len(table) else ""
+    known = noted.get(task, {})
+    nothing = float("nan")
+    found = []
+    # What is not of the same scale in people and networks is not drawn on one axis.
+    if comparable_name(measure) not in table:
+        for name, row in known.get("people", ()):
+            if measure in row:
+                value, low, high = (row.get(c, nothing) for c in interval_columns(measure))
+                found.append(Human(name, value, low, high, published=False))
+    for what, value, source in known.get("published", ()):
+        first, _, rest = what.partition(",")
+        if first.strip().casefold() == measure.casefold():
+            label = f"{source} ({rest.strip()})" if rest.strip() else source
+            found.append(Human(label, value, nothing, nothing, published=True))
+    return found
 
 
 def network_layers_of(table: pd.DataFrame) -> dict[str, list[str]]:

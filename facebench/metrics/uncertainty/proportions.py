@@ -44,6 +44,9 @@ PROPORTIONS_NOTE = "; score intervals next to 0 and 1"
 FEW_ERRORS_NOTE = "; few errors: conservative"
 # Below this many errors their spread is not known.
 _FEW_ERRORS = 10
+# So many errors show as much of the spread as is assumed. The threshold of an EER moves with the
+# errors of either class, so that it takes more.
+_ASSUMED, _ASSUMED_OF_EER = 1, 8
 
 _Variance: TypeAlias = Callable[[float], float]
 
@@ -361,7 +364,8 @@ def no_narrower(
     """
     expected, n_errors = _expected(share, value, counts)
     # What is seen of the spread counts for more, the more errors there are to see it by.
-    weight = 1 / (1 + n_errors)
+    assumed = _ASSUMED_OF_EER if share == "eer" else _ASSUMED
+    weight = assumed / (assumed + n_errors)
     factor = 1.0
     if weight < 1:
         factor = weight + (1 - weight) * min(1.0, variance / expected(value))

@@ -35,8 +35,6 @@ FEWEST_UNITS = 3
 # Smaller errors are rounding.
 _TINY = 1e-9
 _POWER = 0.8
-# Of the units that pairs of two share.
-_SHARED = 0.5
 # Draws of the maximum statistic, and random numbers that they may take.
 _MOST_DRAWS, _FEWEST_DRAWS, _DRAWN = 20_000, 1000, 400_000_000
 _NOTHING = Interval(float("nan"), float("nan"))
@@ -239,7 +237,7 @@ def jackknife_error(values: Any, dyads: Any = ()) -> float:
     """Give the standard error of a measure from its values without each group.
 
     s² = (G - 1) / G Σ (value - mean of values)², less a part of the same of `dyads`: see
-    `less_dyads`. Where there are such, G / (G - 1/2) times this, which docs/intervals.md finds to
+    `less_dyads`. Where there are such, G / (G - 1) times this, which docs/intervals.md finds to
     hold the level down to eight units.
 
     Parameters
@@ -266,7 +264,7 @@ def jackknife_error(values: Any, dyads: Any = ()) -> float:
     if others.size > 1 and np.isfinite(others).all():
         variance = less_dyads(variance, float((others.size - 1) * others.var()))
         # Units whose pairs are shared are fewer than they seem.
-        variance *= array.size / (array.size - _SHARED)
+        variance *= array.size / (array.size - 1)
     return float(np.sqrt(variance))
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from typing_extensions import override
 
 __all__ = ["RunComparison"]
 
@@ -49,6 +50,7 @@ class RunComparison:
         size = 1 + self.numbers[["value_a", "value_b"]].abs().max(axis=1)
         return self.numbers[self.numbers["difference"].abs() > _ROUNDING * size]
 
+    @override
     def __str__(self) -> str:
         in_both = int(self.numbers["difference"].notna().sum())
         told = self.differing["p_value"].lt(0.05).sum()

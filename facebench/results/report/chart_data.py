@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from facebench.columns import comparable_name
 from facebench.metrics.operating_points import eer, fnmr_at_fmr
 from facebench.metrics.roc_curve import roc
 from facebench.results.headline import best_layers
@@ -112,7 +113,9 @@ def operating_points(pairs: PairRows) -> list[float | None]:
     return found
 
 
-def profile_data(results: pd.DataFrame, facts: TaskFacts) -> list[dict[str, Any]]:
+def profile_data(
+    results: pd.DataFrame, facts: TaskFacts, people: pd.DataFrame | None = None
+) -> list[dict[str, Any]]:
     """Give each measure over the layers, of models that have several.
 
     Parameters
@@ -121,17 +124,20 @@ def profile_data(results: pd.DataFrame, facts: TaskFacts) -> list[dict[str, Any]
         Rows of one task of the tidy table.
     facts : TaskFacts
         What is known of it.
+    people : DataFrame, optional
+        Likewise of people.
 
     Returns
     -------
     list of dict
-        measure, condition, chance (None where unknown) and lines: model, layers, and arrays value,
-        low, high.
+        measure, condition, chance (None where unknown), people (name, value, low, high and whether
+        it is published) and lines: model, layers, and arrays value, low, high.
     """
     layers = results.groupby("model")["layer"].nunique()
     deep = results[results["model"].isin(layers[layers > 1].index)]
     declared = measures_for(facts, list(dict.fromkeys(deep["metric"])))
     shown = list(declared)[:_MEASURES_SHOWN]
+    shown += [name for name in declared if "Comparable " in name and name not in shown]
     if deep["condition"].nunique() > 1:
         shown = shown[:1]
     profiles = []
@@ -153,12 +159,31 @@ def profile_data(results: pd.DataFrame, facts: TaskFacts) -> list[dict[str, Any]
                     "measure": metric,
                     "condition": _text(condition),
                     "chance": declared[metric].chance,
+                    "people": _people(metric, people, facts, list(declared)),
                     "lines": lines,
                 }
             )
             if len(profiles) >= _MOST_CONDITIONS:
                 return profiles
     return profiles
+
+
+def _people(
+    metric: str, people: pd.DataFrame | None, facts: TaskFacts, metrics: list[str]
+) -> list[dict[str, Any]]:
+    """Give what people do by a measure, where it means the same of them and networks."""
+    found: list[dict[str, Any]] = []
+    if people is not None and comparable_name(metric) not in metrics:
+        own = people[people["metric"] == metric]
+        for row in own.itertuples():
+            numbers = {"value": row.value, "low": row.ci_low, "high": row.ci_high}
+            found.append({"name": row.model, "published": False, **numbers})
+    for reference in facts.references:
+        first = str(reference["what"]).partition(",")[0]
+        if reference["value"] is not None and first.strip().casefold() == metric.casefold():
+            numbers = {"value": reference["value"], "low": None, "high": None}
+            found.append({"name": reference["source"], "published": True, **numbers})
+    return found
 
 
 def condition_data(results: pd.DataFrame, task: str, facts: TaskFacts) -> list[dict[str, Any]]:

@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from facebench.metrics.verification import youden_threshold
 from facebench.metrics.weighted_ranks import ranks
 from facebench.results.pair_rows import PairRows
 from facebench.results.report.thumbnails import Thumbnails
+from facebench.tasks.shared.people import PEOPLE_DISTANCE
 from facebench.types import Float64Array, IntArray
 
-__all__ = ["Named", "gallery_data", "group_rates", "scatter_data"]
+__all__ = ["Named", "disagreement_data", "gallery_data", "group_rates", "scatter_data"]
 
 # Model, layer and its pairs.
 Named = tuple[str, str, PairRows]
@@ -97,6 +99,54 @@ def gallery_data(series: Sequence[Named], thumbnails: Thumbnails) -> list[dict[s
     return galleries
 
 
+def disagreement_data(series: Sequence[Named], thumbnails: Thumbnails) -> list[dict[str, Any]]:
+    """Find the pairs on which each model and people disagree most.
+
+    Parameters
+    ----------
+    series : sequence of (model, layer, PairRows)
+        The same pairs in each.
+    thumbnails : Thumbnails
+        Where faces are collected.
+
+    Returns
+    -------
+    list of dict
+        As of `gallery_data`; empty where no people answered. Pairs are ranked within their
+        condition and, where labelled, among pairs of one person or of two.
+    """
+    titles = ("Further apart for the model than for people", "Closer for the model than for people")
+    galleries = []
+    for model, layer, pairs in _same_length(series):
+        if PEOPLE_DISTANCE not in pairs.frame:
+            continue
+        people = pairs.frame[PEOPLE_DISTANCE].to_numpy(dtype=np.float64)
+        apart = np.full(len(pairs), np.nan)
+        for rows in _alike(pairs, np.isfinite(people)):
+            shares = [
+                (ranks(values[rows]) - 0.5) / rows.size for values in (pairs.distances, people)
+            ]
+            apart[rows] = shares[0] - shares[1]
+        who = f"{model if layer == 'default' else f'{model}: {layer}'}, against people"
+        galleries.append(
+            _gallery(who, titles, pairs, apart, thumbnails, _TOGETHER, distances=True, given=people)
+        )
+    return galleries
+
+
+def _alike(pairs: PairRows, seen: NDArray[np.bool_]) -> list[IntArray]:
+    """Give the rows of each condition and class that people saw."""
+    keys = [np.zeros(len(pairs), dtype=np.intp)]
+    column = pairs.facts.condition_column
+    if column is not None and column in pairs.frame:
+        keys.append(pd.factorize(pairs.frame[column])[0])
+    if pairs.labels is not None:
+        keys.append(np.asarray(pairs.labels, dtype=np.intp))
+    kind = np.unique(np.stack(keys, axis=1), axis=0, return_inverse=True)[1].ravel()
+    used = seen & pairs.usable
+    return [np.flatnonzero(used & (kind == one)) for one in np.unique(kind[used])]
+
+
 def group_rates(series: Sequence[Named]) -> list[dict[str, Any]]:
     """Give error rates by the groups in text columns of the pairs file.
 
@@ -173,9 +223,10 @@ def _gallery(
     number: int,
     *,
     distances: bool = False,
+    given: Float64Array | None = None,
 ) -> dict[str, Any]:
     order = np.argsort(np.where(np.isnan(hardness), 0, hardness), kind="stable")
-    given = _given(pairs)
+    given = _given(pairs) if given is None else given
     groups = []
     for title, rows in zip(titles, (order[::-1][:number], order[:number]), strict=True):
         sign = 1 if title == titles[0] else -1

@@ -113,12 +113,12 @@ def _context(run: Run, layer_choice: str) -> dict[str, Any]:
         task_section(run, task, number, curves, thumbnails, held_out.get(task))
         for number, task in enumerate(tasks)
     ]
-    findings = run_findings(run.manifest, tasks, run.results)
+    findings = run_findings(run.manifest, tasks, run.networks)
     return {
         "title": run.manifest["name"],
         "run": run,
         "sections": sections,
-        "headline": headline_table(run.results, sections, held_out),
+        "headline": headline_table(run.networks, sections, held_out),
         "held_out": _held_out_table(held_out) if held_out else None,
         "facts": _facts(run),
         "on_no_face": on_no_face(run.manifest),
@@ -230,7 +230,7 @@ def _held_out_table(held_out: Mapping[str, HeldOut]) -> Table:
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:
-    results = run.results
+    results = run.networks
     layers = results[["model", "layer"]].drop_duplicates()
     intervals = results["ci_low"].notna().sum()
     return [

@@ -21,7 +21,14 @@ from facebench.results.report.chart_data import (
     profile_data,
     slider_data,
 )
-from facebench.results.report.pair_samples import Named, gallery_data, group_rates, scatter_data
+from facebench.results.report.pair_samples import (
+    Named,
+    disagreement_data,
+    gallery_data,
+    group_rates,
+    scatter_data,
+)
+from facebench.results.report.people_words import people_sentences
 from facebench.results.report.thumbnails import Thumbnails
 from facebench.results.task_facts import TaskFacts
 from facebench.tasks.measures import headlines
@@ -52,6 +59,8 @@ class TaskSection:
         What was left out of the charts, and what to keep in mind.
     which : str
         Which layer represents a model: its 'best' or 'last' one.
+    people : list of str
+        What people do beside the models, in sentences, and what is to be known of them.
     """
 
     id: str
@@ -62,6 +71,7 @@ class TaskSection:
     ties: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     which: str = "best"
+    people: list[str] = field(default_factory=list)
 
 
 def task_section(
@@ -94,7 +104,8 @@ def task_section(
     TaskSection
     """
     facts = run.tasks[task]
-    results = run.results[run.results["task"] == task]
+    results = run.networks[run.networks["task"] == task]
+    people = run.people[run.people["task"] == task]
     best = best_layers(results, task, facts)
     metrics = headlines(facts, list(dict.fromkeys(results["metric"])))
     chosen = _chosen(results, metrics[0], best, curves)
@@ -102,11 +113,14 @@ def task_section(
     which = "best" if direction(results[results["metric"] == metrics[0]]) else "last"
     heads = [named for named in series if best[named[0]] == named[1]]
     data: dict[str, Any] = {
-        "profiles": profile_data(results, facts),
+        "profiles": profile_data(results, facts, people),
         "conditions": condition_data(results, task, facts),
         "effect": effect_data(results, task, facts),
         "scatter": scatter_data(heads, thumbnails),
-        "galleries": gallery_data(heads, thumbnails),
+        "galleries": [
+            *gallery_data(heads, thumbnails),
+            *disagreement_data(heads, thumbnails),
+        ],
         "groups": group_rates(heads),
         "verification": [
             {
@@ -135,7 +149,23 @@ def task_section(
         ties=ties,
         notes=[*([known] if known else []), *_notes(results, data, best, which), *detectable],
         which=which,
+        people=[*people_sentences(results, people, facts, best), *_people_notes(facts)],
     )
+
+
+def _people_notes(facts: TaskFacts) -> list[str]:
+    """Say who the people are, what they are compared by, and what was left out of them."""
+    known = facts.people
+    if not known:
+        return []
+    of = f" from {known['source']}" if known.get("source") else ""
+    notes = [
+        f"People are {known.get('participants')} participants with {known.get('trials')} "
+        f"{known.get('kind')} trials{of}."
+    ]
+    index = facts.remarks.get("People Index")
+    notes += [f"Compared by: {index}."] if index else []
+    return notes + [f"{note[:1].upper()}{note[1:]}." for note in known.get("notes", ())]
 
 
 def _chosen(

@@ -99,7 +99,7 @@ def _has_images(run: Run, folder: str) -> bool:
         recorded = run.manifest["data"].get(task, {}).get("images")
         if facts.images_path != folder or not isinstance(recorded, dict) or not run.models:
             continue
-        models = run.results["model"][run.results["task"] == task]
+        models = run.networks["model"][run.networks["task"] == task]
         rows = run.task_distances(str(models.iloc[0]), task)
         if {"img1", "img2"} <= set(rows.columns):
             names = {*rows["img1"].astype(str), *rows["img2"].astype(str)}

@@ -14,6 +14,7 @@ import sys
 from typing import Any
 
 import numpy as np
+from typing_extensions import override
 
 from facebench.errors import MetricError
 from facebench.metrics.distances import RowDistance
@@ -93,6 +94,7 @@ class DistanceMetric:
         if self.rowwise is None:
             self._try_small()
 
+    @override
     def __repr__(self) -> str:
         return f"DistanceMetric({self.name})"
 

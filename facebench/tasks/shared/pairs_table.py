@@ -19,19 +19,7 @@ class PairsTable(pd.DataFrame):  # type: ignore[misc]  # pandas has no types of 
     """
 
     def merge(self, right: pd.DataFrame | pd.Series, *args: Any, **options: Any) -> pd.DataFrame:
-        """Merge as a DataFrame does, keeping plain names of columns that both tables have.
-
-        Parameters
-        ----------
-        right : DataFrame or Series
-            The other table.
-        *args, **options
-            See ``pandas.DataFrame.merge``.
-
-        Returns
-        -------
-        DataFrame
-        """
+        """Merge as a DataFrame does, keeping plain names of columns that both tables have."""
         merged = pd.DataFrame(self).merge(right, *args, **options)
         for column in self.columns:
             if column not in merged.columns and f"{column}_x" in merged.columns:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from facebench.columns import CI_HIGH, CI_LOW
 from facebench.metrics.identification import RankedProbes, cmc, tpir_at_fpir
-from facebench.metrics.uncertainty.identification_bootstrap import identification_intervals
+from facebench.metrics.uncertainty.identification_jackknife import identification_intervals
 
 __all__ = ["as_ranked", "by_gallery", "cmc_curve", "tpir_and_distance"]
 

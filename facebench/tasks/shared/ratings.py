@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -12,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from facebench.data.pairs import decimal_comma_hint, require_column, row_name
+from facebench.data.rdms import is_rdm_file
 from facebench.errors import InputError, PairsError
 from facebench.types import Float64Array, StrPath
 
@@ -23,6 +25,7 @@ __all__ = [
     "count_pairs",
     "find_layout",
     "is_rated",
+    "refuse_other_polarity",
     "take_ratings",
 ]
 
@@ -122,6 +125,42 @@ def find_layout(
         require_column(pairs, RATER, parameter=None, owner=owner, path=path)
         _check_long(pairs, path)
     return RatingLayout(tuple(columns), is_long)
+
+
+def refuse_other_polarity(
+    layout: RatingLayout, rating: RatingKind, *, owner: str, path: StrPath
+) -> None:
+    """Refuse a matrix whose diagonal says that it holds the other kind of numbers.
+
+    Parameters
+    ----------
+    layout : RatingLayout
+        Its columns, as `facebench.data.rdms.pairs_of_rdms` names them.
+    rating : {'distance', 'similarity'}
+        What they are taken for.
+    owner, path
+        The task's class and the file, for messages.
+
+    Raises
+    ------
+    InputError
+        If it is the other.
+    """
+    if not is_rdm_file(Path(path)):
+        return
+    are_similarities = any(column.endswith("similarity") for column in layout.columns)
+    if are_similarities and rating == "distance":
+        msg = (
+            f"{path} holds similarities: the diagonal of the matrix has its largest numbers. Pass "
+            f"rating='similarity' to {owner}, or write dissimilarities with a diagonal of 0."
+        )
+        raise InputError(msg)
+    if layout.columns == ("distance",) and rating == "similarity":
+        msg = (
+            f"{path} holds dissimilarities: the diagonal of the matrix is 0. Pass "
+            f"rating='distance' to {owner}."
+        )
+        raise InputError(msg)
 
 
 def _check_numbers(column: pd.Series, path: StrPath) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from typing_extensions import override
+
 __all__ = ["PAIRWISE", "SklearnDistance", "cosine_distances", "sklearn_name"]
 
 PAIRWISE = "sklearn.metrics.pairwise"
@@ -48,15 +50,19 @@ class SklearnDistance:
         """Call scikit-learn's function."""
         return self.__wrapped__(*arguments, **options)
 
+    @override
     def __eq__(self, other: object) -> bool:
         return sklearn_name(other) == self.__name__
 
+    @override
     def __hash__(self) -> int:
         return hash(self.__wrapped__)
 
+    @override
     def __repr__(self) -> str:
         return f"{PAIRWISE}.{self.__name__}"
 
+    @override
     def __reduce__(self) -> tuple[type[SklearnDistance], tuple[str]]:
         return SklearnDistance, (self.__name__,)
 

@@ -139,3 +139,15 @@ def test_what_is_no_table_of_ratings_is_told() -> None:
         ceilings.noise_ceiling([1, 2, 3])
     with pytest.raises(ValueError, match="'pool'"):
         ceilings.noise_ceiling([[1, 2], [2, 3]], pool="median")
+
+
+def test_answers_of_many_raters_split_as_their_table_does() -> None:
+    rng = np.random.default_rng(4)
+    table = rng.integers(0, 2, (12, 7)).astype(float)
+    table[rng.random(table.shape) < 0.2] = np.nan
+    item, rater = np.nonzero(~np.isnan(table))
+    shuffled = rng.permutation(item.size)
+    found = ceilings.split_half_of_answers(
+        item[shuffled], rater[shuffled], table[item, rater][shuffled], n_splits=20
+    )
+    assert found == pytest.approx(ceilings.split_half(table, n_splits=20))

@@ -111,3 +111,24 @@ def test_documented(kind) -> None:
         surname = reference.source.split()[0].rstrip(",;")
         assert surname in text, reference
         assert np.isnan(reference.value) or 0.5 < reference.value < 1
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_every_argument_shows(kind) -> None:
+    """Those of `EffectTask`, with its types and defaults, but for what defines the effect."""
+    shown = dict(inspect.signature(kind).parameters)
+    known = dict(inspect.signature(facebench.EffectTask).parameters)
+    assert not any(one.kind is one.VAR_KEYWORD for one in shown.values())
+    own = {"measure", "contrast"}
+    if kind is effects.CriticalFeaturesEffect:
+        own = {"measure", "contrast", "factors", "critical", "other"}
+    assert {n: p for n, p in shown.items() if n not in own} == {
+        n: p for n, p in known.items() if n not in own
+    }
+    assert shown["measure"].annotation == known["measure"].annotation
+    assert (shown.keys() ^ known.keys()) <= own
+
+
+def test_a_missing_argument_is_named(tmp_path) -> None:
+    with pytest.raises(TypeError, match="pairs_file_path"):
+        effects.InversionEffect("inversion")

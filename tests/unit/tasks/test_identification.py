@@ -57,7 +57,7 @@ def test_a_small_gallery_by_hand() -> None:
     assert row[counts].tolist() == [4, 3, 1, 3]
     assert row[["Images", "Identities", "Failed"]].tolist() == [8, 3, 0]
     assert row["Distance Metric"] == "euclidean"
-    assert "by identity" in row["CI Method"]
+    assert "jackknife of people" in row["CI Method"]
 
 
 @pytest.mark.parametrize("measure", ["cosine", "euclidean"])

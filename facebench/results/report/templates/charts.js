@@ -55,6 +55,14 @@
     const other = way === "y" ? "x" : "y";
     return { shapes: [{ type: "line", [`${way}0`]: chance, [`${way}1`]: chance, [`${other}ref`]: "paper", [`${other}0`]: 0, [`${other}1`]: 1, layer: "below", line: { color: color("soft"), width: 1, dash: "dot" }, label: { text: "chance", textposition: "end", font: { size: 10, color: color("soft") } } }] };
   };
+  // What people do: a band for participants, a dotted line for what is published.
+  const beside = (people) => people.flatMap((one, i) => {
+    const tone = palette[(palette.length - 1 - i) % palette.length];
+    const across = { xref: "paper", x0: 0, x1: 1, layer: "below" };
+    const text = `${plain(one.name)}${one.published ? " (published)" : ""} ${number(one.value)}`;
+    const line = { ...across, type: "line", y0: one.value, y1: one.value, line: { color: tone, width: 1.5, dash: one.published ? "dot" : "solid" }, label: { text, textposition: "start", font: { size: 10, color: color("ink") } } };
+    return one.low === null ? [line] : [{ ...across, type: "rect", y0: one.low, y1: one.high, fillcolor: tone, opacity: .18, line: { width: 0 } }, line];
+  });
   // No button may send a chart of somebody's faces anywhere.
   const settings = { displaylogo: false, responsive: true, showSendToCloud: false, plotlyServerURL: "", modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
 
@@ -146,7 +154,7 @@
           line: { color: line.color, dash: line.dash, width: 2 }, marker: { size: 5 },
           error_y: errors(line, { color: line.color, thickness: .8, width: 0 }), connectgaps: false,
         }));
-        const level = reference(all[chosen].chance);
+        const level = { shapes: [...(reference(all[chosen].chance).shapes ?? []), ...beside(all[chosen].people ?? [])] };
         const few = alike && lines[0].layers.length <= 12;
         const ticks = few ? { tickvals: lines[0].layers.map((_, i) => i), ticktext: lines[0].layers.map((layer) => plain(short(layer, 16))) } : {};
         return {

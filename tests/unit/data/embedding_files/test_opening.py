@@ -122,7 +122,7 @@ def test_a_reader_that_crashes_or_hangs_takes_nothing_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_process: Callable[..., None]
 ) -> None:
     path, _ = write_file(tmp_path, ".mat", ["a.jpg"], {"fc": np.ones((1, 2), "f4")})
-    monkeypatch.setattr(opening, "_try_elsewhere", one_process)
+    monkeypatch.setattr(opening, "try_elsewhere", one_process)
     assert open_embeddings(path).names == ["a.jpg"]
     crash = "import os; os.abort()"
     true_run = subprocess.run

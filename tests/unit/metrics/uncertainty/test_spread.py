@@ -91,7 +91,7 @@ def test_interval_test_and_equivalence_follow_from_one_error(scale):
 def test_pairs_of_two_units_are_taken_off_and_df_are_the_fewest():
     units, dyads = np.array([1.0, 2.0, 4.0, 3.0]), np.array([2.0, 2.5, 3.0])
     whole, surplus = 3 * units.var(), 2 * dyads.var()
-    variance = (whole - 2 * min(surplus, whole / 2) ** 2 / whole) * 4 / 3.5
+    variance = (whole - 2 * min(surplus, whole / 2) ** 2 / whole) * 4 / 3
     made = Replicates(2.5, units, dyads, df=2.0)
     assert made.spread == pytest.approx((np.sqrt(variance), 2.0))
     other = Replicates(2.0, units[::-1].copy(), dyads, df=1.5)

@@ -1,0 +1,318 @@
+"""Shares of people's ratings that predictors explain, with intervals over images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.stats import rankdata
+
+from facebench.metrics.correlation import partial_correlation
+from facebench.metrics.noise_ceiling import mean_rating, split_half
+from facebench.metrics.predictors import (
+    Blocks,
+    Subset,
+    commonality,
+    cross_validated_r2,
+    image_blocks,
+    products,
+    r2_of_subsets,
+    subsets_of,
+)
+from facebench.metrics.ratings.draws import DYAD, IntervalKind, RatedUnits
+from facebench.metrics.uncertainty.jackknife import JackknifeGroups
+from facebench.metrics.uncertainty.rating_resamples import (
+    RatingEstimate,
+    Replicates,
+    replicated_interval,
+)
+from facebench.types import Float64Array
+
+__all__ = ["MOST_PARTITIONED", "SCALES", "Explained", "ExplainedVariance"]
+
+# Sets of predictors double with each one.
+MOST_PARTITIONED = 5
+SCALES = ("pearson", "spearman")
+_SPLITS = 100
+
+
+class Explained(NamedTuple):
+    """What several predictors explain of a target, as estimates with intervals.
+
+    Attributes
+    ----------
+    r2, cross_validated : RatingEstimate
+        By all predictors: R² in sample, and on pairs of other images than it was fitted to.
+    alone, alone_cross_validated : list of RatingEstimate
+        By each predictor alone.
+    unique, unique_cross_validated : list of RatingEstimate
+        What each adds to all others.
+    partial : list of RatingEstimate
+        Correlation of each with the target, all others partialled out.
+    common : dict of tuple of int to RatingEstimate
+        In sample, the part that is unique to each predictor or common to each set of them; empty
+        for more than `MOST_PARTITIONED`.
+    ceiling : RatingEstimate
+        Share of the variance of the mean rating that other raters would give again; NaN with one
+        rater.
+    share : RatingEstimate
+        `cross_validated` as a share of `ceiling`.
+    unique_share : list of RatingEstimate
+        `unique_cross_validated` as shares of `ceiling`.
+    """
+
+    r2: RatingEstimate
+    cross_validated: RatingEstimate
+    alone: list[RatingEstimate]
+    alone_cross_validated: list[RatingEstimate]
+    unique: list[RatingEstimate]
+    unique_cross_validated: list[RatingEstimate]
+    partial: list[RatingEstimate]
+    common: dict[Subset, RatingEstimate]
+    ceiling: RatingEstimate
+    share: RatingEstimate
+    unique_share: list[RatingEstimate]
+
+
+class ExplainedVariance:
+    """Ratings of image pairs, to be explained by several predictors at once.
+
+    Parameters
+    ----------
+    ratings : array-like, shape [N, K]
+        Dissimilarities, a column per rater; NaN where missing, but not in a whole row.
+    first, second : array-like, shape [N]
+        The images of each pair.
+    scale : {'pearson', 'spearman'}
+        Numbers as they are, or mid-ranks of target and predictors over all pairs. Ranks of pairs
+        that are predicted depend on the others, so that prediction of ranks is not quite of pairs
+        that were never seen.
+    interval : {'jackknife', 'bootstrap'}
+        Whether images are left out in turn or drawn with replacement.
+    n_folds : int, optional
+        See `facebench.metrics.predictors.image_blocks`.
+    n_resamples : int, default 200
+        Most versions for an interval; 0 for none.
+    confidence : float, default 0.95
+        Nominal coverage.
+    seed : int, default 0
+        Of folds, versions and splits of raters.
+
+    Attributes
+    ----------
+    target : array, shape [N]
+        The mean rating, or its ranks.
+    n_images : int
+        Images.
+    blocks : Blocks
+        What is predicted from what.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, a pair has no rating, or `scale` is unknown.
+
+    Notes
+    -----
+    Intervals are for new images and these raters: Student's, from the measure without each image,
+    as `replicated_interval` says. docs/models_of_similarity.md has their coverage.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> a, b = rng.normal(size=(2, 16))
+    >>> first, second = np.triu_indices(16, 1)
+    >>> x = np.stack([np.abs(side[first] - side[second]) for side in (a, b)], axis=1)
+    >>> rated = ExplainedVariance((x[:, 0] + x[:, 1])[:, None], first, second)
+    >>> found = rated.explain(x)
+    >>> round(found.cross_validated.value, 3), bool(found.unique[0].value > 0.2)
+    (1.0, True)
+    """
+
+    def __init__(
+        self,
+        ratings: Any,
+        first: Any,
+        second: Any,
+        *,
+        scale: str = "pearson",
+        interval: IntervalKind = "jackknife",
+        n_folds: int | None = None,
+        n_resamples: int = 200,
+        confidence: float = 0.95,
+        seed: int = 0,
+    ) -> None:
+        table = np.asarray(ratings, dtype=np.float64)
+        ends = np.concatenate((np.asarray(first), np.asarray(second)))
+        if table.ndim != 2 or 2 * len(table) != len(ends):
+            msg = (
+                "Each pair needs a row of ratings and two images. "
+                f"Got ratings of shape {table.shape} and {len(ends)} images."
+            )
+            raise ValueError(msg)
+        if scale not in SCALES:
+            msg = f"The 'scale' must be one of {', '.join(SCALES)}. Got {scale!r} instead."
+            raise ValueError(msg)
+        seen = ~np.isnan(table)
+        if not seen.any(axis=1).all():
+            msg = "Each pair needs a rating. Leave out those that have none."
+            raise ValueError(msg)
+        names, index = np.unique(ends, return_inverse=True)
+        self.n_images = names.size
+        self._first, self._second = np.split(index.astype(np.intp), 2)
+        self._ratings, self._scale = table, scale
+        self._confidence, self._seed = confidence, seed
+        mean = mean_rating(np.where(seen, table, 0.0).sum(axis=1), seen.sum(axis=1).astype(float))
+        self.target: Float64Array = self._scaled(mean[:, None])[:, 0]
+        self.blocks: Blocks = image_blocks(self._first, self._second, n_folds, seed)
+        self._units = RatedUnits(
+            self._first, self._second, self.n_images, table.shape[1], "image", interval,
+            n_resamples, seed,
+        )  # fmt: skip
+        # The whole first, then the versions of each factor.
+        self._counts = {
+            factor: np.concatenate([draws.weights for draws in self._units.blocks(factor)])
+            for factor in self._units.versions
+        }
+        self._weights = np.concatenate([np.ones((1, len(table))), *self._counts.values()])
+        self._ceilings = self._ceilings_in(self._weights)
+
+    @property
+    def method(self) -> str:
+        """How intervals are made, in words; 'none' if there are none."""
+        units = self._units
+        if not units.factors:
+            return "none"
+        if units.interval == "bootstrap":
+            return f"bootstrap over images, {units.most} samples, Student's t"
+        grouped = "groups of " if units.n_units("image") < self.n_images else ""
+        return f"jackknife over {units.n_units('image')} {grouped}images, Student's t"
+
+    @property
+    def ceiling(self) -> RatingEstimate:
+        """The share of the variance of the mean rating that other raters would give again."""
+        return self._estimate(self._ceilings)
+
+    def _scaled(self, columns: Float64Array) -> Float64Array:
+        return rankdata(columns, axis=0) if self._scale == "spearman" else columns
+
+    def _ceilings_in(self, weights: Float64Array) -> Float64Array:
+        if self._ratings.shape[1] < 2:
+            return np.full(len(weights), np.nan)
+        found = []
+        for row in weights:
+            drawn = np.repeat(np.arange(row.size), row.astype(np.intp))
+            halves = split_half(
+                self._ratings[drawn], self._scale, n_splits=_SPLITS, seed=self._seed
+            )
+            found.append(halves.reliability if halves.reliability > 0 else np.nan)
+        return np.array(found)
+
+    def _estimate(self, values: Float64Array, *, is_correlation: bool = False) -> RatingEstimate:
+        left_out = self._units.interval == "jackknife"
+        parts = np.split(values[1:], np.cumsum([len(rows) for rows in self._counts.values()])[:-1])
+        by_factor = dict(zip(self._counts, parts, strict=True)) if self._counts else {}
+        dyads = by_factor.pop(DYAD, None)
+        return replicated_interval(
+            float(values[0]),
+            [
+                Replicates(found, self._units.n_units(factor), left_out, dyads)
+                for factor, found in by_factor.items()
+            ],
+            confidence=self._confidence,
+            is_correlation=is_correlation,
+        )
+
+    def _share(self, values: Float64Array) -> RatingEstimate:
+        """Estimate an R² in sample on the scale of the multiple correlation."""
+        found = self._estimate(np.sqrt(values), is_correlation=True)
+        low = max(found.low, 0.0) if np.isfinite(found.low) else found.low
+        return RatingEstimate(float(values[0]), low**2, found.high**2)
+
+    def explain(self, predictors: Any) -> Explained:
+        """Explain the ratings.
+
+        Parameters
+        ----------
+        predictors : array-like, shape [N, Q]
+            Finite numbers, a column per predictor.
+
+        Returns
+        -------
+        Explained
+
+        Raises
+        ------
+        ValueError
+            If shapes do not fit or a number is not finite.
+        """
+        x = self._scaled(np.asarray(predictors, dtype=np.float64))
+        every = range(x.shape[1])
+        whole = tuple(every)
+        r2, held_out = self._r2_in(x, self._weights)
+        plain = self._estimate
+        lost = [held_out[whole] - held_out[_without(whole, number)] for number in every]
+        partial = [
+            np.atleast_1d(
+                partial_correlation(
+                    x[:, number], self.target, list(np.delete(x, number, axis=1).T), "pearson",
+                    self._weights,
+                )
+            )
+            for number in every
+        ]  # fmt: skip
+        common = commonality(r2) if len(whole) <= MOST_PARTITIONED else {}
+        return Explained(
+            r2=self._share(r2[whole]),
+            cross_validated=plain(held_out[whole]),
+            alone=[self._share(r2[number,]) for number in every],
+            alone_cross_validated=[plain(held_out[number,]) for number in every],
+            unique=[plain(r2[whole] - r2[_without(whole, number)]) for number in every],
+            unique_cross_validated=[plain(values) for values in lost],
+            partial=[plain(values, is_correlation=True) for values in partial],
+            common={key: plain(values) for key, values in common.items()},
+            ceiling=self.ceiling,
+            share=plain(held_out[whole] / self._ceilings),
+            unique_share=[plain(values / self._ceilings) for values in lost],
+        )
+
+    def left_out(self, predictors: Any, groups: JackknifeGroups) -> tuple[Float64Array, ...]:
+        """Measure without each group of images, for errors of differences.
+
+        Parameters
+        ----------
+        predictors : array-like, shape [N, Q]
+            A column per predictor, the last the one in question.
+        groups : JackknifeGroups
+            Of the images of the pairs.
+
+        Returns
+        -------
+        cross_validated, unique : array, shape [groups]
+            R² by all predictors, and what the last adds, both on pairs of other images.
+        """
+        x = self._scaled(np.asarray(predictors, dtype=np.float64))
+        whole = tuple(range(x.shape[1]))
+        subsets = (whole, whole[:-1])
+        kept = groups.kept.T.astype(np.float64)
+        found = cross_validated_r2(self.target, x, self.blocks, subsets, kept)
+        return found[whole], found[whole] - found[whole[:-1]]
+
+    def _r2_in(
+        self, x: Float64Array, weights: Float64Array
+    ) -> tuple[dict[Subset, Float64Array], dict[Subset, Float64Array]]:
+        """Compute R² in sample and held out in every version."""
+        whole = tuple(range(x.shape[1]))
+        wanted = {(), whole, *((number,) for number in whole)}
+        wanted |= {_without(whole, number) for number in whole}
+        every: Sequence[Subset] = (
+            subsets_of(len(whole)) if len(whole) <= MOST_PARTITIONED else sorted(wanted)
+        )
+        in_sample = r2_of_subsets(products(self.target, x, weights), every)
+        held_out = cross_validated_r2(self.target, x, self.blocks, sorted(wanted), weights)
+        return in_sample, held_out
+
+
+def _without(whole: Subset, number: int) -> Subset:
+    return tuple(other for other in whole if other != number)

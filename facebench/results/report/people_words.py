@@ -1,0 +1,179 @@
+"""People beside networks, in sentences: the effect of each, and how far they are apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from facebench.columns import comparable_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from facebench.results.task_facts import TaskFacts
+
+__all__ = ["people_sentences", "short"]
+
+_FROM = "Difference from "
+_LEVEL = 0.05
+_NOT_A_NUMBER = float("nan")
+
+
+class _Value(NamedTuple):
+    """A number with its interval, NaN where there is none."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def shown(self) -> str:
+        """The number and its interval, as psychologists write them."""
+        if math.isnan(self.value):
+            return "not defined"
+        text = short(self.value)
+        if math.isnan(self.low):
+            return text
+        return f"{text} [{short(self.low)}, {short(self.high)}]"
+
+    @property
+    def is_none(self) -> bool:
+        """Whether the interval holds 0."""
+        return self.low <= 0 <= self.high
+
+
+def short(value: float, digits: int = 3) -> str:
+    """Write a number as psychologists do: without a zero before the point.
+
+    Examples
+    --------
+    >>> short(0.064), short(-0.2), short(1.5, 2), short(0.1696, 2)
+    ('.064', '−.200', '1.50', '.17')
+    """
+    text = f"{abs(value):.{digits}f}"
+    if text.startswith("0."):
+        text = text[1:]
+    is_zero = not text.strip(".0")
+    return f"−{text}" if value < 0 and not is_zero else text
+
+
+def people_sentences(
+    results: pd.DataFrame, people: pd.DataFrame, facts: TaskFacts, best: Mapping[str, str]
+) -> list[str]:
+    """Say for each effect, or measure, what people do and how far each model is from them.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Rows of one task of the tidy table, of networks.
+    people : DataFrame
+        Likewise of people.
+    facts : TaskFacts
+        What is known of the task.
+    best : mapping of str to str
+        The layer that represents each model.
+
+    Returns
+    -------
+    list of str
+        A sentence for each number that is compared: such as "Difference: People: .064 [.024, .103];
+        dlib fc: .237 [.127, .333], larger than people's (difference .17 [.06, .28])".
+    """
+    if not len(people):
+        return []
+    groups = list(dict.fromkeys(people["model"]))
+    metrics = list(dict.fromkeys(results["metric"]))
+    found = []
+    for index in dict.fromkeys(
+        name.rpartition(_FROM)[0].strip()
+        for name in metrics
+        if any(name.endswith(f"{_FROM}{group}") for group in groups)
+        and not name.startswith("Error Consistency")
+        and "P of" not in name
+    ):
+        own = _own_name(index, facts)
+        common = comparable_name(own) if comparable_name(own) in metrics else own
+        said = [_of_people(people, group, common) for group in groups]
+        said += [
+            _of_model(results, model, layer, index, common, groups, facts)
+            for model, layer in best.items()
+        ]
+        found.append(f"{common}: {'; '.join(said)}.")
+    consistent = [
+        _consistency(results, people, model, layer, group)
+        for group in groups
+        for model, layer in best.items()
+    ]
+    return [*found, *(sentence for sentence in consistent if sentence)]
+
+
+def _own_name(index: str, facts: TaskFacts) -> str:
+    """Name the number that is compared: an effect of a task of conditions, else a measure."""
+    return f"{index} Difference".strip() if facts.effect else index
+
+
+def _value(rows: pd.DataFrame, model: str, layer: str, metric: str) -> _Value:
+    own = rows[(rows["model"] == model) & (rows["layer"] == layer) & (rows["metric"] == metric)]
+    if own.empty:
+        return _Value(*[_NOT_A_NUMBER] * 3)
+    numbers = own.iloc[0][["value", "ci_low", "ci_high"]].astype(float)
+    return _Value(*numbers.tolist())
+
+
+def _of_people(people: pd.DataFrame, group: str, metric: str) -> str:
+    return f"{group}: {_value(people, group, '', metric).shown}"
+
+
+def _of_model(
+    results: pd.DataFrame,
+    model: str,
+    layer: str,
+    index: str,
+    metric: str,
+    groups: list[str],
+    facts: TaskFacts,
+) -> str:
+    name = model if layer == "default" else f"{model} {layer}"
+    own = _value(results, model, layer, metric)
+    if math.isnan(own.value):
+        return f"{name}: not defined"
+    if facts.effect and own.is_none:
+        text = f"{name}: none found ({own.shown})"
+    else:
+        text = f"{name}: {own.shown}"
+    said = []
+    of = f"{index} " * bool(index)
+    for group in groups:
+        apart = _value(results, model, layer, f"{of}{_FROM}{group}")
+        if math.isnan(apart.value):
+            continue
+        whose = "people's" if group == "People" else f"that of {group}"
+        if apart.is_none:
+            how = f"not found to differ from {whose}"
+        else:
+            how = f"{'larger' if apart.value > 0 else 'smaller'} than {whose}"
+        difference = f"difference {short(apart.value, 2)}"
+        if not math.isnan(apart.low):
+            difference += f" [{short(apart.low, 2)}, {short(apart.high, 2)}]"
+        equivalence = _value(results, model, layer, f"{of}Equivalence P to {group}").value
+        margin = _value(results, model, layer, f"{of}Equivalence Margin to {group}").value
+        if equivalence < _LEVEL:
+            how += f", and equivalent (within ±{short(margin, 2)})"
+        said.append(f"{how} ({difference})")
+    return f"{text}, {', '.join(said)}" if said else text
+
+
+def _consistency(
+    results: pd.DataFrame, people: pd.DataFrame, model: str, layer: str, group: str
+) -> str:
+    """Say how consistent errors are with people's, and among people."""
+    own = _value(results, model, layer, f"Error Consistency with {group}")
+    among = _value(people, group, "", "Error Consistency")
+    if math.isnan(own.value) or math.isnan(among.value):
+        return ""
+    name = model if layer == "default" else f"{model} {layer}"
+    who = "people" if group == "People" else group
+    return (
+        f"Error consistency (kappa) of {name} with {who}: {own.shown}; among {who}: {among.shown}."
+    )

@@ -1,0 +1,165 @@
+"""People's answers to the items of a task: who chose what in which line-up, who called what old."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from facebench.errors import InputError, PairsError
+from facebench.metrics.noise_ceiling import SplitHalf, split_half_of_answers
+from facebench.people import TrialKind, Trials, people_of
+from facebench.people.trials import PARTICIPANT
+from facebench.types import Float64Array, IntArray
+from facebench.utils.suggestions import did_you_mean
+
+__all__ = ["AnsweredItems", "answers_to", "trials_of_kind"]
+
+_log = logging.getLogger(__name__)
+
+
+class AnsweredItems:
+    """Answers of participants, each to an item of a task.
+
+    Parameters
+    ----------
+    item : int array, shape [T]
+        The item of each answer.
+    value : array, shape [T]
+        What was answered: 1 or 0, or a place among alternatives.
+    participant : int array, shape [T]
+        Who answered.
+    n_items : int
+        Number of items.
+    n_participants : int
+        Number of participants, those without an answer to these items among them.
+    """
+
+    def __init__(
+        self,
+        item: IntArray,
+        value: NDArray[Any],
+        participant: IntArray,
+        n_items: int,
+        n_participants: int,
+    ) -> None:
+        self.item, self.value, self.participant = item, value, participant
+        self.n_items, self.n_participants = n_items, n_participants
+
+    def with_values(self, value: NDArray[Any]) -> AnsweredItems:
+        """Take something else of every answer, such as whether it is right."""
+        return AnsweredItems(self.item, value, self.participant, self.n_items, self.n_participants)
+
+    @cached_property
+    def per_item(self) -> Float64Array:
+        """Number of answers to each item."""
+        return np.bincount(self.item, minlength=self.n_items).astype(np.float64)
+
+    @cached_property
+    def item_means(self) -> Float64Array:
+        """Mean of the answers to each item; NaN without any."""
+        return _mean(self.item, self.value, self.n_items)
+
+    def means_in(self, items: NDArray[np.bool_]) -> Float64Array:
+        """Mean of the answers of each participant to some of the items; NaN without any."""
+        kept = items[self.item]
+        return _mean(self.participant[kept], self.value[kept], self.n_participants)
+
+    def split_half(self, items: NDArray[np.bool_]) -> SplitHalf:
+        """Give the reliability of the means of some items, by halves of the participants."""
+        kept = items[self.item]
+        return split_half_of_answers(
+            self.item[kept], self.participant[kept], self.value[kept].astype(np.float64)
+        )
+
+
+def _mean(number: IntArray, value: NDArray[Any], size: int) -> Float64Array:
+    sums = np.bincount(number, value.astype(np.float64), size)
+    counts = np.bincount(number, minlength=size)
+    return np.asarray(np.divide(sums, counts, out=np.full(size, np.nan), where=counts > 0))
+
+
+def trials_of_kind(people: Any, kind: TrialKind, owner: str) -> Trials | None:
+    """Read the trials that a task was given, and refuse those of another kind.
+
+    Raises
+    ------
+    InputError
+        If they are of another kind.
+    """
+    if people is None:
+        return None
+    trials = people_of(people)
+    if trials.kind != kind:
+        msg = (
+            f"The 'people' of {owner} must be trials of kind {kind!r}. Got {trials.kind!r}"
+            f"{f' in {trials.source}' if trials.source else ''} instead."
+        )
+        raise InputError(msg)
+    return trials
+
+
+def answers_to(
+    trials: Trials,
+    trial_keys: Any,
+    item_keys: Any,
+    *,
+    task: str,
+    shown: Sequence[str],
+    known_images: list[str],
+) -> tuple[IntArray, IntArray]:
+    """Find the item of every trial.
+
+    Parameters
+    ----------
+    trials : Trials
+        The trials, for messages.
+    trial_keys, item_keys : MultiIndex
+        What was shown, the same where it is the same item; no item twice.
+    task : str
+        The task's name, for messages.
+    shown : sequence of str
+        All images of the trials, each once.
+    known_images : list of str
+        The task's images.
+
+    Returns
+    -------
+    item, participant : int array, shape [T]
+        -1 for a trial of none of the items, which are counted in the log.
+
+    Raises
+    ------
+    PairsError
+        If no trial fits, or items are not unique.
+    """
+    item = np.asarray(item_keys.get_indexer(trial_keys), dtype=np.intp)
+    participant = pd.factorize(trials.table[PARTICIPANT])[0]
+    lost = int((item < 0).sum())
+    source = f" of {trials.source}" if trials.source else ""
+    if lost == len(item):
+        known = set(known_images)
+        unknown = next((name for name in shown if name not in known), None)
+        reason = (
+            "Their images are those of the task, but they stand together otherwise, or in other "
+            "conditions."
+            if unknown is None
+            else f"The image {unknown!r:.200} is not one of the task's."
+            f"{did_you_mean(str(unknown), known_images)}"
+        )
+        msg = f"None of the {lost} trials{source} fits task {task!r}. {reason}"
+        raise PairsError(msg)
+    if lost:
+        _log.warning(
+            "Task %r: %d of %d trials%s show something else than the task, and are left out.",
+            task,
+            lost,
+            len(item),
+            source,
+        )
+    return item, participant

@@ -1,0 +1,517 @@
+"""People beside the layers of a task of pairs: their rows, and each layer's difference from them.
+
+The difference is taken on an index that means the same of both. Its interval is for other
+participants and for other people in the pairs: participants add the variance of their mean, and the
+people of the pairs are left out of both sides at once, as both judged the same pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from facebench.columns import CI_METHOD, comparable_name
+from facebench.errors import InputError
+from facebench.metrics.conditions import ConditionScores, condition_replicates, condition_values
+from facebench.metrics.effects import Contrast, compared, weights_of
+from facebench.metrics.uncertainty.effect_intervals import ZeroTest
+from facebench.metrics.uncertainty.effect_sizes import standardised
+from facebench.metrics.uncertainty.resamples import Interval
+from facebench.metrics.uncertainty.spread import Spread
+from facebench.metrics.uncertainty.stratified_jackknife import Error, StratifiedJackknife
+from facebench.metrics.verification_report import Estimate
+from facebench.tasks.shared.labelled_pairs import SamplingUnits
+from facebench.tasks.shared.people import (
+    EVERYBODY,
+    PARTICIPANTS,
+    PEOPLE,
+    PEOPLE_DISTANCE,
+    PeopleSource,
+    compared_with_people,
+    groups_of_people,
+    mean_of_participants,
+    spread_of_participants,
+    sum_of_spreads,
+    trials_of,
+)
+from facebench.tasks.shared.people_answers import PairAnswers
+from facebench.tasks.shared.people_items import ItemAgreement, crossed_decisions, with_interval
+from facebench.tasks.shared.rate_measures import columns_of
+from facebench.types import Float64Array
+
+if TYPE_CHECKING:
+    from facebench.people import Trials
+
+__all__ = ["Asked", "PeopleBeside", "PeopleIndex", "PeopleOfPairs"]
+
+PeopleIndex = Literal["standardised", "relative"]
+INDICES: tuple[PeopleIndex, ...] = ("standardised", "relative")
+
+_NAN = float("nan")
+_FEWEST = 3
+_CI_NOTE = "95 % over participants, t distribution"
+
+
+class Asked(NamedTuple):
+    """A number that people and layers are compared by.
+
+    Attributes
+    ----------
+    name : str
+        What stands before 'Difference from People'; '' for the only effect of a task.
+    measure : str
+        One of `facebench.metrics.conditions.MEASURES`.
+    contrast : Contrast or None
+        Of the conditions; None for the measure of the only one.
+    """
+
+    name: str
+    measure: Any
+    contrast: Contrast | None = None
+
+
+class PeopleBeside:
+    """People who judged the pairs of a task.
+
+    Parameters
+    ----------
+    groups : mapping of str to PairAnswers
+        By the name of the row.
+    asked : sequence of Asked
+        What is compared.
+    jackknife : StratifiedJackknife
+        Leaves out the people of the pairs.
+    measure_name : str
+        What the measure of a condition is called.
+    involved : sequence of int
+        The conditions that are compared.
+    far : float
+        For TAR.
+    index : {'standardised', 'relative'}
+        For mean distances.
+    margin : float, optional
+        The smallest difference from people that would matter.
+    task : str
+        The task's name, for messages.
+
+    Raises
+    ------
+    InputError
+        If too few participants have what is compared, or people cannot answer the measure.
+    """
+
+    def __init__(
+        self,
+        groups: Mapping[str, PairAnswers],
+        asked: Sequence[Asked],
+        jackknife: StratifiedJackknife,
+        *,
+        measure_name: str = "",
+        involved: Sequence[int] = (0,),
+        far: float = 0.01,
+        index: PeopleIndex = "standardised",
+        margin: float | None = None,
+        task: str,
+    ) -> None:
+        if index not in INDICES:
+            msg = (
+                f"The 'people_index' of task {task!r} must be one of "
+                f"{', '.join(map(repr, INDICES))}. Got {index!r} instead."
+            )
+            raise InputError(msg)
+        if margin is not None and not (
+            isinstance(margin, int | float) and not isinstance(margin, bool) and margin > 0
+        ):
+            msg = f"The 'people_margin' of task {task!r} must be above 0. Got {margin!r} instead."
+            raise InputError(msg)
+        self.groups = dict(groups)
+        self._asked = list(asked)
+        self.jackknife = jackknife
+        self._measure_name = measure_name
+        self._involved = list(involved)
+        self._far = far
+        self._index = index
+        self._margin = margin
+        self._task = task
+        self._kept = np.concatenate(list(jackknife.weights()), axis=1) > 0
+        self.notes = list(
+            dict.fromkeys(note for answers in self.groups.values() for note in answers.notes)
+        )
+        self._replicates: dict[tuple[str, str], Float64Array] = {}
+        for group, answers in self.groups.items():
+            self._check(group, answers)
+
+    def _check(self, group: str, answers: PairAnswers) -> None:
+        """Refuse people who cannot be compared; note those who can only in part."""
+        n_people = len(answers.participants)
+        of_group = "" if group == EVERYBODY else f" of group {group!r}"
+        for asked in self._asked:
+            needs_ratings = asked.measure in ("pearson", "spearman")
+            takes_both = asked.measure in ("mean distance", "auc")
+            if not takes_both and needs_ratings != (answers.kind == "rating"):
+                kind = "rating" if needs_ratings else "same-different"
+                msg = (
+                    f"The 'people' of task {self._task!r} must be trials of kind {kind!r} for "
+                    f"{asked.measure!r}. Got {answers.kind!r}."
+                )
+                raise InputError(msg)
+            complete = np.isfinite(
+                self._contrasted(self._cells(group, asked.measure), asked)
+            ).tolist()
+            n = sum(complete)
+            both = ", to pairs of one person and of two" if needs_both(asked.measure) else ""
+            if n < _FEWEST:
+                msg = (
+                    f"Task {self._task!r} needs three participants or more{of_group} who answered "
+                    f"in every condition that it compares{both}. Got {n} of {n_people}."
+                )
+                raise InputError(msg)
+            if n < n_people:
+                first = answers.participants[complete.index(False)]
+                of = f"{asked.name.strip()} " if asked.name.strip() else ""
+                self.notes.append(
+                    f"{n_people - n} of {n_people} participants{of_group} are left out of {of}"
+                    f"comparisons, since they did not answer in every condition{both}; the first "
+                    f"is {first!r}"
+                )
+
+    def by_pair(self) -> Float64Array:
+        """Give all people's mean answer to each pair, as a distance."""
+        tables = [answers.by_pair for answers in self.groups.values()]
+        if len(tables) == 1:
+            return tables[0]
+        stack = np.stack(tables)
+        known = np.isfinite(stack)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.where(known, stack, 0.0).sum(axis=0) / known.sum(axis=0))
+
+    def index_name(self, asked: Asked) -> str:
+        """Say what people and layers are compared by."""
+        answers = next(iter(self.groups.values()))
+        if asked.measure == "mean distance":
+            if self._index == "relative":
+                return "relative difference, (a - b) / (a + b), of distances and of answers"
+            return (
+                "difference in standard deviations of pairs within conditions (of distances; of "
+                "mean answers, free of the noise of single answers)"
+            )
+        if asked.measure == "auc" and not answers.is_graded:
+            return (
+                "AUC of one operating point, (1 + hits - false alarms) / 2: participants' own "
+                "criterion; the layer's best threshold of each condition, chosen on other people"
+            )
+        if asked.measure == "auc":
+            return "AUC; of participants from their confidence or ratings"
+        if asked.measure == "dprime":
+            return (
+                "d'; of participants at their own criterion (log-linear), of a layer from distances"
+            )
+        if asked.measure == "tar":
+            return f"TAR@FAR={self._far:g}; of participants from d' (equal variances)"
+        if asked.measure in ("pearson", "spearman"):
+            return (
+                f"{asked.measure.capitalize()} correlation with ratings; of participants with the "
+                "mean of the others"
+            )
+        return "accuracy; of participants at their own criterion"
+
+    @property
+    def _index_names(self) -> str:
+        return "; ".join(dict.fromkeys(map(self.index_name, self._asked)))
+
+    def _is_own(self, asked: Asked) -> bool:
+        """Whether the common index is the very number that a layer's row reports."""
+        answers = next(iter(self.groups.values()))
+        return asked.measure != "mean distance" and (asked.measure != "auc" or answers.is_graded)
+
+    @staticmethod
+    def _own_name(asked: Asked) -> str:
+        """Name the task's own number."""
+        return asked.name if asked.contrast is None else f"{asked.name}Difference"
+
+    def comparables(self) -> list[str]:
+        """Name the columns of what people and layers are compared by, effect by effect."""
+        own = {asked: self._own_name(asked) for asked in self._asked}
+        return [
+            name if self._is_own(asked) else comparable_name(name) for asked, name in own.items()
+        ]
+
+    def _cells(self, group: str, measure: str) -> Float64Array:
+        """Give the measure of every participant and condition."""
+        return self.groups[group].values(measure, far=self._far)
+
+    def _contrasted(self, values: Float64Array, asked: Asked) -> Float64Array:
+        """Compare conditions: values [..., K] as they are."""
+        if asked.contrast is None:
+            return np.asarray(values[..., 0])
+        if asked.measure == "mean distance" and self._index == "relative":
+            return compared(values, asked.contrast)[2]
+        weights = weights_of(asked.contrast, values.shape[-1])
+        used = np.flatnonzero(weights)
+        return np.asarray(values[..., used] @ weights[used])
+
+    def _involved_in(self, asked: Asked) -> list[int]:
+        if asked.contrast is None:
+            return [0]
+        return sorted({*asked.contrast.first, *asked.contrast.second})
+
+    def _of_participants(self, group: str, asked: Asked) -> Float64Array:
+        """Give the index of each participant."""
+        answers = self.groups[group]
+        values = self._contrasted(self._cells(group, asked.measure), asked)
+        if asked.measure == "mean distance" and self._index == "standardised":
+            return values / answers.spread_of_pairs(self._involved_in(asked))
+        return values
+
+    def _of_parts(self, group: str, asked: Asked) -> Float64Array:
+        """Give the mean index of participants without each unit of pairs: [G]."""
+        key = group, asked.name or "-"
+        if key not in self._replicates:
+            answers = self.groups[group]
+            drawn = self._contrasted(
+                answers.replicates(asked.measure, self._kept, far=self._far), asked
+            )
+            known = np.isfinite(drawn)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                means = np.where(known, drawn, 0.0).sum(axis=1) / known.sum(axis=1)
+            if asked.measure == "mean distance" and self._index == "standardised":
+                cells = self._involved_in(asked)
+                means = means / np.array(
+                    [answers.spread_of_pairs(cells, kept) for kept in self._kept.T]
+                )
+            self._replicates[key] = means
+        return self._replicates[key]
+
+    def rows(self) -> pd.DataFrame:
+        """Measure people as a layer is measured: a row per group."""
+        return pd.DataFrame([self._row(group) for group in self.groups])
+
+    def _row(self, group: str) -> dict[str, Any]:
+        answers = self.groups[group]
+        row: dict[str, Any] = {PEOPLE: group}
+        for asked in self._asked:
+            if asked.contrast is None:
+                row |= mean_of_participants(asked.name, self._cells(group, asked.measure)[:, 0])
+        effects = [asked for asked in self._asked if asked.contrast is not None]
+        if effects:
+            cells = self._cells(group, effects[0].measure)
+            for k, name in enumerate(answers.conditions):
+                row |= mean_of_participants(f"{name} {self._measure_name}", cells[:, k])
+            for asked in effects:
+                row |= self._effect(group, asked, cells)
+        for asked in self._asked:
+            if not self._is_own(asked):
+                values = self._of_participants(group, asked)
+                row |= mean_of_participants(comparable_name(self._own_name(asked)), values)
+        row |= self._agreement(group).columns_of_people()
+        n_pairs = int(np.isfinite(answers.by_pair).sum())
+        return row | {
+            PARTICIPANTS: len(answers.participants),
+            "Trials": answers.n_trials,
+            "Pairs": n_pairs,
+            "People Index": self._index_names,
+            CI_METHOD: _CI_NOTE,
+        }
+
+    def _effect(self, group: str, asked: Asked, cells: Float64Array) -> dict[str, Any]:
+        """Give the effect of people, in the measure's own unit."""
+        contrast = asked.contrast
+        if contrast is None:
+            return {}
+        weights = weights_of(contrast, cells.shape[1])
+        used = np.flatnonzero(weights)
+        values = cells[:, used] @ weights[used]
+        complete = np.isfinite(values)
+        row: dict[str, Any] = mean_of_participants(f"{asked.name}Difference", values)
+        spread = spread_of_participants(values)
+        mean = float(values[complete].mean())
+        n = int(complete.sum())
+        statistic = mean / spread.error if spread.error > 0 else _NAN
+        row[f"{asked.name}P"] = 2 * spread.tail(-abs(statistic))
+        low, high = (row[f"{asked.name}Difference CI {end}"] for end in ("Low", "High"))
+        test = ZeroTest(
+            Estimate(mean, Interval(low, high)),
+            row[f"{asked.name}P"],
+            statistic,
+            Error(spread.error, spread.df),
+        )
+        sized = standardised(test, (spread.error**2,), [n])
+        row |= columns_of(f"{asked.name}dz", sized.size)
+        is_scaled = asked.measure != "mean distance" or self._index == "relative"
+        if is_scaled and asked.measure not in ("dprime", "pearson", "spearman"):
+            own = cells[complete]
+            _, ratio, relative = compared(own.mean(axis=0), contrast)
+            left = (own.sum(axis=0) - own) / (n - 1)
+            _, ratios, relatives = compared(left, contrast)
+            for name, value, drawn in (
+                ("Ratio", ratio, ratios),
+                ("Relative Difference", relative, relatives),
+            ):
+                error = float(((n - 1) / n * ((drawn - drawn.mean()) ** 2).sum()) ** 0.5)
+                row |= with_interval(
+                    f"{asked.name}{name}", float(value), Spread(error, float(n - 1))
+                )
+        return row
+
+    def _agreement(self, group: str) -> ItemAgreement:
+        if group not in self._agreements:
+            self._agreements[group] = ItemAgreement(
+                self.groups[group], self.jackknife, group, self._involved
+            )
+        return self._agreements[group]
+
+    @cached_property
+    def _agreements(self) -> dict[str, ItemAgreement]:
+        return {}
+
+    def against(
+        self,
+        cells: ConditionScores,
+        known: Mapping[str, tuple[float, Float64Array]] = MappingProxyType({}),
+    ) -> dict[str, Any]:
+        """Compare a layer with people.
+
+        Parameters
+        ----------
+        cells : ConditionScores
+            All pairs of the layer, in their order.
+        known : mapping of str to (float, array of shape [G]), optional
+            Numbers that the task has made in a way of its own, by name, and the same without each
+            unit of pairs.
+
+        Returns
+        -------
+        dict of str to Any
+            See `compared_with_people` and `ItemAgreement.columns`.
+        """
+        accepted = None
+        if any(answers.right is not None for answers in self.groups.values()):
+            accepted = crossed_decisions(cells.labels, cells.distances, cells.cell, self.jackknife)
+        row: dict[str, Any] = {}
+        for asked in self._asked:
+            value, drawn = known.get(asked.name) or self._of_layer(
+                asked, cells._replace(measure=asked.measure), accepted
+            )
+            if not self._is_own(asked):
+                error = Spread(*self.jackknife.error(drawn))
+                row |= with_interval(comparable_name(self._own_name(asked)), value, error)
+            for group in self.groups:
+                values = self._of_participants(group, asked)
+                units = self.jackknife.error(drawn - self._of_parts(group, asked))
+                spread = sum_of_spreads(Spread(*units), spread_of_participants(values))
+                row |= compared_with_people(
+                    asked.name.strip(), group, value, values, spread, margin=self._margin
+                )
+        for group in self.groups:
+            row |= self._agreement(group).columns(cells.distances, accepted)
+        return row | {
+            "People Index": self._index_names,
+            "People CI Method": (
+                "95 %: participants; people (or images) of the pairs, left out of both sides at "
+                "once; Welch-Satterthwaite df"
+            ),
+        }
+
+    def _of_layer(
+        self, asked: Asked, cells: ConditionScores, accepted: NDArray[np.bool_] | None
+    ) -> tuple[float, Float64Array]:
+        """Give a layer's index, and the same without each unit of pairs."""
+        if asked.measure == "auc" and not self._is_own(asked) and accepted is not None:
+            right = (accepted == cells.labels).astype(np.float64)
+            n_cells = cells.n_cells
+            place = cells.cell * 2 + cells.labels
+            columns = np.zeros((right.size, 4 * n_cells))
+            columns[np.arange(right.size), place] = right
+            columns[np.arange(right.size), place + 2 * n_cells] = 1.0
+            with np.errstate(divide="ignore", invalid="ignore"):
+                whole, drawn = (
+                    (sums[:, : 2 * n_cells] / sums[:, 2 * n_cells :])
+                    .reshape(-1, n_cells, 2)
+                    .mean(-1)
+                    for sums in (columns.sum(axis=0, keepdims=True), self.jackknife.sums(columns))
+                )
+            return float(self._contrasted(whole[0], asked)), self._contrasted(drawn, asked)
+        values = condition_values(cells)[0]
+        drawn = condition_replicates(cells, self.jackknife)
+        value, parts = self._contrasted(values, asked), self._contrasted(drawn, asked)
+        if asked.measure == "mean distance" and self._index == "standardised":
+            rows = self._involved_in(asked)
+            value = value / _spread(cells, rows, None)
+            parts = parts / np.array([_spread(cells, rows, kept) for kept in self._kept.T])
+        return float(value), parts
+
+
+class PeopleOfPairs:
+    """What a task of pairs says of people, once it has set them.
+
+    Attributes
+    ----------
+    beside : PeopleBeside or None
+        The people; None where there are none.
+    """
+
+    beside: PeopleBeside | None = None
+    pairs_df: pd.DataFrame
+    people_notes: Sequence[str]
+
+    def _set_people(self, beside: PeopleBeside) -> None:
+        """Take people, and give the pairs their answers, for galleries."""
+        self.beside = beside
+        self.people_notes = beside.notes
+        if PEOPLE_DISTANCE not in self.pairs_df:
+            self.pairs_df[PEOPLE_DISTANCE] = beside.by_pair()
+
+    def _take_people(
+        self,
+        people: PeopleSource,
+        people_groups: bool | Sequence[str] | None,
+        margin: float | None,
+        labels: NDArray[np.int8],
+        members: SamplingUnits,
+        asked: Sequence[Asked],
+        name: str,
+    ) -> Trials | None:
+        """Read same-different trials for labelled pairs of one condition."""
+        trials = trials_of(people)
+        if trials is None:
+            return None
+        names = np.concatenate((members.first, members.second))
+        first, second = np.split(np.unique(names, return_inverse=True)[1], 2)
+        cell = np.zeros(first.size, dtype=np.intp)
+        pairs = pd.DataFrame(self.pairs_df)
+        groups = groups_of_people(trials, people_groups, owner=type(self).__name__)
+        answers = {
+            group: PairAnswers(own, pairs, cell, ["all"], labels.astype(bool), task=name)
+            for group, own in groups.items()
+        }
+        jackknife = StratifiedJackknife(first, second, cell)
+        self._set_people(PeopleBeside(answers, asked, jackknife, margin=margin, task=name))
+        return trials
+
+    def people_rows(self) -> pd.DataFrame | None:
+        """Measure people as the task measures a layer; see `WithPeople.people_rows`."""
+        return None if self.beside is None else self.beside.rows()
+
+
+def needs_both(measure: str) -> bool:
+    """Tell whether a measure of people takes pairs of one person and of two."""
+    return measure in ("auc", "dprime", "tar")
+
+
+def _spread(cells: ConditionScores, chosen: list[int], kept: NDArray[np.bool_] | None) -> float:
+    """Give the standard deviation of distances within conditions."""
+    usable = np.isfinite(cells.distances)
+    if kept is not None:
+        usable &= kept
+    squares, free = 0.0, 0
+    for k in chosen:
+        own = cells.distances[usable & (cells.cell == k)]
+        squares += float(((own - own.mean()) ** 2).sum()) if own.size else 0.0
+        free += max(own.size - 1, 0)
+    return float((squares / free) ** 0.5) if free and squares > 0 else _NAN
