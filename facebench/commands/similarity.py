@@ -59,7 +59,7 @@ def rdm(
         ),
     ] = Path("rdm.csv"),
 ) -> None:
-    """Write the distances between images in a model's layers as a matrix (RDM).
+    """Write the distances of all images in a layer as a matrix (RDM).
 
     One layer becomes a square .csv; several a row per pair. A .npz, .mat or .h5 file holds a matrix
     for each layer. Every task reads them back as ratings, predictors or nuisances.
