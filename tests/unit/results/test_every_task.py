@@ -246,6 +246,7 @@ def test_a_slow_task_is_not_called_for_ever(saved, faces, tmp_path, monkeypatch)
         ("identification", ["identity"]),
         ("template-verification", ["identity1", "identity2"]),
         ("odd-one-out", ["img1", "img2", "img3"]),
+        ("probe", ["identity"]),
         ("similarity", ["img1", "img2"]),
     ],
 )
