@@ -113,7 +113,7 @@ def place(tmp_path, monkeypatch):
         in_the_middle=in_the_middle,
         run=run,
         seen=lambda: seen.stat().st_size,
-        runs=lambda: sorted(path.parent for path in tmp_path.glob("runs/x/*/manifest.json")),
+        runs=lambda: sorted(path.parent for path in tmp_path.glob("runs/x/2*/manifest.json")),
     )
     for process in started:
         if process.poll() is None:

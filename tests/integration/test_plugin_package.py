@@ -134,7 +134,7 @@ def runs(lab, world):
         file = lab.folder / f"grid{grid}.yaml"
         file.write_text(EXPERIMENT.format(images=world.images, grid=grid))
         lab("run", file.name, "--quiet")
-    found = sorted((lab.folder / "runs" / "lab").glob("*/manifest.json"), key=os.path.getmtime)
+    found = sorted((lab.folder / "runs" / "lab").glob("2*/manifest.json"), key=os.path.getmtime)
     return [path.parent for path in found]
 
 
