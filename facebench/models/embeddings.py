@@ -94,7 +94,7 @@ class EmbeddingsModel(RecordedModel):
         self._refuse_contradictions(found)
         if found.unused and extract_layers is None:
             _log.warning(
-                "Model %r: of %s, %s is not read: it is no array [images, features].",
+                "Model %r: of %s, %s is not read: it is not an array [images, features].",
                 name, found.path, listed(found.unused),
             )  # fmt: skip
         self._index = NameIndex(self.image_names, self.file)

@@ -71,7 +71,7 @@ def held_out_replicates(
 ) -> tuple[Replicates, list[int]]:
     """Judge, for each group of people, the layer that is best without their pairs.
 
-    The folds are the jackknife's groups of people, so that nobody is in two. What the group adds to
+    The folds are the jackknife's groups of people, and so identity-disjoint. What the group adds to
     the measure of the chosen layer is its pseudo-value, G m - (G - 1) m_g with m_g the measure
     without the group; their mean is the measure of a layer chosen on other people.
 

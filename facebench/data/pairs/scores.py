@@ -43,7 +43,7 @@ def read_scored_pairs(path: Path) -> pd.DataFrame:
     Raises
     ------
     PairsError
-        If it is no such table.
+        If it is not such a table.
     """
     if path.suffix.lower() != ".parquet":
         return read_csv_pairs(path)
@@ -84,7 +84,7 @@ def score_column(table: pd.DataFrame, column: str, path: Path) -> Float64Array:
     Raises
     ------
     InputError
-        If a cell is no finite number, or all are empty.
+        If a cell is not a finite number, or all are empty.
     """
     import pandas as pd
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facebench.columns import CI_HIGH, CI_LOW
+from facebench.columns import interval_cells
 from facebench.metrics.correlation import correlate
 from facebench.metrics.uncertainty.influence import Influence, mean_influence
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
@@ -134,8 +134,6 @@ class ItemRow:
         self.columns[name] = value
 
     def _add(self, name: str, made: Replicates, interval: Interval) -> None:
-        self.columns |= {
-            name: made.value, f"{name}{CI_LOW}": interval.low, f"{name}{CI_HIGH}": interval.high
-        }  # fmt: skip
+        self.columns |= interval_cells(name, made.value, *interval)
         if made.units.size:
             self.replicates[name] = made
