@@ -12,6 +12,12 @@ from typing import Any
 # Read when huggingface_hub is imported: no test may reach the network, or a developer's own cache.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_CACHE"] = str(Path(__file__).parent / "no-such-cache")
+# Read when torch is imported: side by side, with a thread per core each, the processes of xdist
+# spend their time waiting for each other.
+os.environ["OMP_NUM_THREADS"] = os.environ.get(
+    "OMP_NUM_THREADS",
+    str(max(1, (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))),
+)
 
 import numpy as np
 import pytest
