@@ -458,6 +458,9 @@ class _Reader:
             truth = coded_responses(table, _TRUTH, said, alternatives)[0]
         if "correct" in table:
             table["correct"] = coded_truth(table, said)
+            if table["correct"].isna().all():
+                self.notes.append("The column 'correct' is empty.")
+                del table["correct"]
         if RESPONSE in table:
             responses, notes = coded_responses(table, RESPONSE, said, alternatives)
             table[RESPONSE] = responses
