@@ -58,7 +58,10 @@ def export(
         list[str] | None, typer.Option("--model", help="Only this model; may be repeated.")
     ] = None,
 ) -> None:
-    """Write a long table for R or JASP: participant or layer, item, condition, value."""
+    """Write a long table of answers and distances for R or JASP.
+
+    Participant or layer, item, condition, value.
+    """
     from facebench.results.long_table import long_table, people_of_run, write_long_table
     from facebench.results.reader import load_run
 
@@ -87,7 +90,10 @@ def anova(
         str | None, typer.Option(help="Which measure, such as distance or correct.")
     ] = None,
 ) -> None:
-    """Test conditions within participants, or within layers of networks as participants."""
+    """Test conditions by a repeated-measures analysis of variance.
+
+    Within participants, or within layers of networks as participants.
+    """
     from facebench.data.tables import as_path
     from facebench.people.anova import repeated_measures_anova
     from facebench.results.long_table import read_long_table
@@ -113,7 +119,7 @@ def compare(
         typer.Option("--fdr", help="Adjust P over tasks (Benjamini and Hochberg)."),
     ] = False,
 ) -> None:
-    """Compare two runs: numbers side by side, differences, what was different."""
+    """Compare two runs: numbers, differences, changed settings."""
     from facebench.results.compare import compare_runs
 
     found = compare_runs(latest_run(run_a), latest_run(run_b), output, margin=margin, fdr=fdr)
@@ -147,7 +153,10 @@ def power(
         Path, typer.Option("--output", "-o", metavar="FILE", help="The figure to write.")
     ] = Path("power.png"),
 ) -> None:
-    """Say how sure a study of more people would be, from a pilot run."""
+    """Say how precise a study of more people would be.
+
+    From the replicates of a pilot run.
+    """
     from facebench.results.power import power as table_of
     from facebench.results.power import write_power_figure
 

@@ -43,7 +43,7 @@ from facebench.utils.suggestions import did_you_mean, did_you_mean_file, listed
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["people_of", "read_all_trials", "read_trials"]
+__all__ = ["files_of_trials", "people_of", "read_all_trials", "read_trials"]
 
 _RANK = "\0rank"
 _TRUTH = "correct_response"
@@ -71,6 +71,31 @@ def people_of(value: Trials | StrPath | Mapping[str, Any], folder: StrPath | Non
         See `read_trials`.
     """
     return value if isinstance(value, Trials) else read_trials(value, folder=folder)
+
+
+def files_of_trials(
+    description: StrPath | Mapping[str, Any], folder: StrPath | None = None
+) -> list[Path]:
+    """Name the files that trials are read from: those of trials, and tables joined to them.
+
+    Parameters
+    ----------
+    description, folder
+        See `read_trials`.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    ConfigError, InputError
+        If the description is wrong, or a file is missing.
+    """
+    said = load_description(description)
+    beside = Path() if isinstance(description, Mapping) else Path(description).parent
+    root = (beside if folder is None else Path(folder)).absolute()
+    return find_files([*said.trials, *(str(table.file) for table in said.join)], root)
 
 
 def read_trials(
