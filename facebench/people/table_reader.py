@@ -371,10 +371,23 @@ class TableReader:
             responses, notes = coded_responses(table, RESPONSE, said, alternatives)
             table[RESPONSE] = responses
             self.notes += notes
+            self._judge_answered_only(table)
         else:
             table[RESPONSE] = self._from_correct(table, truth, alternatives)
         if truth is not None:
             self._add_correct(table, truth)
+
+    def _judge_answered_only(self, table: pd.DataFrame) -> None:
+        """Let trials without a response be neither right nor wrong, as programs count them."""
+        if "correct" not in table:
+            return
+        judged = table[RESPONSE].isna() & table["correct"].notna()
+        if judged.any():
+            self.notes.append(
+                f"{int(judged.sum()):,} trials without a response are coded in 'correct'; they "
+                "count as missing, not as right or wrong."
+            )
+            table.loc[judged, "correct"] = float("nan")
 
     def _add_correct(self, table: pd.DataFrame, truth: pd.Series[Any]) -> None:
         known = table[RESPONSE].notna() & truth.notna()

@@ -56,7 +56,8 @@ def test_psychopy_writes_a_file_per_participant(psychopy):
     assert list(first["img2"]) == ["b.jpg", "c.jpg", "d.jpg"]
     np.testing.assert_array_equal(first["response"], [1, np.nan, 1])
     np.testing.assert_array_equal(first["rt"], [0.53, np.nan, 1.2])
-    np.testing.assert_array_equal(first["correct"], [1, 0, 0])
+    np.testing.assert_array_equal(first["correct"], [1, np.nan, 0])
+    assert any(note.startswith("3 trials without a response are coded") for note in trials.notes)
     assert list(first["source row"]) == [3, 4, 5]
     assert condition_columns(trials) == ["orientation"]
     assert trials.notes[0] == "3 rows without an image (instructions, breaks) are no trials."
@@ -81,7 +82,9 @@ def test_a_description_in_yaml_takes_codes_as_they_are_written(psychopy):
 
 def test_a_response_that_contradicts_what_was_correct_is_an_error(psychopy):
     description = changed(correct_response="corrAns")
-    assert list(people_of(description, psychopy).table["correct"][:3]) == [1, 0, 0]
+    np.testing.assert_array_equal(
+        people_of(description, psychopy).table["correct"][:3], [1, np.nan, 0]
+    )
 
     swapped = {**description, "response": {"same": "d", "different": "s"}}
     swapped["columns"] = {**swapped["columns"], "correct_response": {"value": "s"}}
@@ -293,6 +296,15 @@ def test_lines_above_the_header_are_found(tmp_path):
 
     assert list(trials.table["response"]) == [1, 0]
     assert trials.notes == ("testable.csv: the header was found in line 4.",)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1252"])
+def test_other_encodings_are_read(tmp_path, encoding):
+    text = "participant\timg1\timg2\tresponse\nMüller\ta\tb\t1\n"
+    (tmp_path / "t.txt").write_text(text, encoding=encoding)
+    trials = people_of({"trials": "t.txt", "kind": "same-different"}, tmp_path)
+    assert trials.participants == ["Müller"]
+    assert any("Windows-1252" in note for note in trials.notes) == (encoding == "cp1252")
 
 
 OLD_NEW = pd.DataFrame(
