@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facebench.errors import InputError
-from facebench.people.codes import chosen, coded_responses, coded_truth
+from facebench.people.codes import chosen, coded_responses, coded_truth, with_point
 from facebench.people.description import ColumnSource, TrialsDescription
 from facebench.people.files import FileOfTrials, find_files, read_file
 from facebench.people.layout import (
@@ -145,7 +145,10 @@ class TableReader:
             mapped[name] = parts[0] if len(parts) == 1 else parts[0].str.cat(parts[1:], sep="-")
         for name in table.columns:
             if name not in mapped and name != ROW and self._is_kept(name, used):
-                mapped[name] = table[name]
+                if name in file.repeated and not self._has_meaning(name):
+                    # Which of several columns is meant, nothing says.
+                    continue
+                mapped[name] = column_of(table, name, file)
         if PARTICIPANT not in mapped:
             self._add_participant(file, mapped, n_files)
         result = pd.DataFrame(mapped, index=table.index)
@@ -155,7 +158,7 @@ class TableReader:
 
     def _is_kept(self, name: str, used: set[str]) -> bool:
         """Tell whether a column counts without being mapped: by its name, or as a condition."""
-        if name == PARTICIPANT or name in SHOWN[self._said.kind] or name in (RESPONSE, *OPTIONAL):
+        if self._has_meaning(name):
             return True
         if self._said.kind in ("choice", "order") and _is_alternative(name):
             return not any(_is_alternative(given) for given in self._given)
@@ -163,6 +166,9 @@ class TableReader:
         if catch is not None and name in catch.rows:
             return True
         return self._said.conditions is None and name not in used
+
+    def _has_meaning(self, name: str) -> bool:
+        return name in (PARTICIPANT, *SHOWN[self._said.kind], RESPONSE, *OPTIONAL)
 
     def _add_participant(self, file: FileOfTrials, mapped: dict[str, Any], n_files: int) -> None:
         if "element" in file.table and file.path.suffix.lower() == ".mat":
@@ -333,6 +339,7 @@ class TableReader:
         import pandas as pd
 
         texts = table[name].where(~table[name].isin(self._said.missing), "")
+        texts = texts.map({text: with_point(text) for text in texts.unique()})
         numbers = pd.to_numeric(texts.where(texts != "", None), errors="coerce").astype(float)
         wrong = numbers.isna() & (texts != "") & ~texts.str.casefold().isin(["nan", "inf"])
         if wrong.any():
@@ -347,7 +354,7 @@ class TableReader:
     def _seconds(self, rt: pd.Series[float]) -> pd.Series[float]:
         unit = self._said.rt_unit
         if unit is None and rt.notna().any():
-            median = float(rt.median())
+            median = float(rt[rt.abs() != float("inf")].median())
             unit = "s" if median < _SECONDS_BELOW else "ms"
             self.notes.append(
                 f"RTs were taken to be in {unit}: their median is {median:.3g}. `rt_unit` says it."
@@ -357,6 +364,7 @@ class TableReader:
     def _add_responses(self, table: pd.DataFrame) -> None:
         said = self._said
         alternatives = [name for name in _shown_in(table, said.kind) if _is_alternative(name)]
+        _refuse_twice(table, alternatives)
         if _RANK + "1" in table:
             table[RESPONSE] = self._ordered(table, alternatives)
         truth = None
@@ -452,6 +460,20 @@ class TableReader:
         for name in ranks:
             del table[name]
         return pd.Series(orders, index=table.index, dtype=str)
+
+
+def _refuse_twice(table: pd.DataFrame, alternatives: Sequence[str]) -> None:
+    """Refuse trials of which two alternatives are one image: a choice would not say which."""
+    for place, one in enumerate(alternatives):
+        for other in alternatives[place + 1 :]:
+            same = (table[one] == table[other]) & (table[one] != "")
+            if same.any():
+                first = table[same].iloc[0]
+                msg = (
+                    f"{first[FILE]}, row {first[ROW]}: {one} and {other} are the same image, "
+                    f"{first[one]!r} ({int(same.sum()):,} such rows)."
+                )
+                raise InputError(msg)
 
 
 def plain_table(path: Path) -> TrialsDescription:

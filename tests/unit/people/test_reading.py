@@ -67,8 +67,9 @@ def test_psychopy_writes_a_file_per_participant(psychopy):
 def test_a_description_in_yaml_takes_codes_as_they_are_written(psychopy):
     text = (
         "trials: data/*.csv\nkind: same-different\ncolumns:\n  participant: {file: '^(\\d+)_'}\n"
-        "  img1: left_image\n  img2: right_image\n  response: key_resp.keys\n"
+        "  img1: left_image\n  img2: right_image\n  response: key_resp.keys\n  rt: key_resp.rt\n"
         "response: {same: s, different: [d, no]}\nrows: {orientation: {not: inverted}}\n"
+        "rt_unit:\nconditions: null\nexclude: {rt: [0.2, null]}\n"
     )
     (psychopy / "trials.yaml").write_text(text)
     for file in (psychopy / "data").iterdir():
@@ -116,6 +117,32 @@ def test_what_is_wrong_is_said_with_file_and_row(psychopy, description, says):
         return
     with pytest.raises((ConfigError, InputError), match=says):
         people_of(description, psychopy)
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "description", "says"),
+    [
+        ("participant,img1,img2,response,response", "p,a,b,1,0", {}, "several columns 'response'"),
+        ("participant,img1,img2,response", "p,a,b,1,x", {}, "line 2 has 5 cells"),
+        ("participant,img1,img2,respnse", "p,a,b,1", {"columns": {"respnse": "respnse"}},
+         "did you mean 'response'"),
+        ("participant,img1,img2,response,rt", "p,a,b,1,1", {"exclude": {"rt": [5, 0.2]}},
+         "least RT first"),
+        ("participant,img1,img2,response,rt", "p,a,b,1,\"1,234\"", {}, "Got '1,234'"),
+        ("participant,target,alt1,alt2,response", "p,a,c,c,1", {"kind": "choice"},
+         "row 2: alt1 and alt2 are the same image, 'c'"),
+    ],
+)  # fmt: skip
+def test_ambiguous_tables_are_refused(tmp_path, header, row, description, says):
+    (tmp_path / "t.csv").write_text(f"{header}\n{row}\n")
+    with pytest.raises((ConfigError, InputError), match=says):
+        people_of({"trials": "t.csv", "kind": "same-different", **description}, tmp_path)
+
+
+def test_decimal_commas_are_numbers(tmp_path):
+    (tmp_path / "t.csv").write_text("participant;img1;img2;response;rt\np;a;b;2,5;0,53\n")
+    table = people_of({"trials": "t.csv", "kind": "rating"}, tmp_path).table
+    assert (table["response"][0], table["rt"][0]) == (2.5, 0.53)
 
 
 def test_a_key_twice_in_a_description_is_refused(tmp_path):
