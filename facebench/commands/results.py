@@ -89,6 +89,9 @@ def anova(
     measure: Annotated[
         str | None, typer.Option(help="Which measure, such as distance or correct.")
     ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Whose values: people or networks, where both have some.")
+    ] = None,
 ) -> None:
     """Test conditions by a repeated-measures analysis of variance.
 
@@ -99,7 +102,7 @@ def anova(
     from facebench.results.long_table import read_long_table
 
     found, notes = repeated_measures_anova(
-        read_long_table(as_path(table, "table")), within, between, measure
+        read_long_table(as_path(table, "table")), within, between, measure, source
     )
     talk().warn(notes)
     talk().result(found.to_string(index=False, float_format=_number))
