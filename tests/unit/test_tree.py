@@ -47,6 +47,8 @@ ELSEWHERE = {
     "people/codes": "unit/people/test_reading.py",
     "people/description": "unit/people/test_reading.py",
     "people/files": "unit/people/test_reading.py",
+    "people/layout": "unit/people/test_reading.py",
+    "people/table_reader": "unit/people/test_reading.py",
     "parity/outcome": "unit/parity/test_grid_rules.py",
     # Of whole runs: what tasks and models are told is seen in the distances.
     "run/pair_distances": "unit/run/test_wrapping.py",
