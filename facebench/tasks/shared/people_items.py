@@ -184,7 +184,8 @@ class ItemAgreement:
     @property
     def ceiling(self) -> float:
         """What a perfect model's item correlation tends to: the root of the reliability."""
-        return float(self._mean(_root(self.reliabilities), self._conditions))
+        reliability = float(self._mean(self.reliabilities, self._conditions))
+        return reliability**0.5 if reliability > 0 else _NAN
 
     def columns_of_people(self) -> dict[str, float]:
         """Give what people's row says of agreement among people."""
@@ -358,11 +359,6 @@ def _jackknife_spread(replicates: Float64Array) -> Spread:
         return Spread(_NAN, 1.0)
     centred = replicates - replicates.mean()
     return Spread(float(((n - 1) / n * (centred**2).sum()) ** 0.5), float(n - 1))
-
-
-def _root(values: Sequence[float]) -> Float64Array:
-    table = np.asarray(values, dtype=np.float64)
-    return np.sqrt(np.where(table > 0, table, np.nan))
 
 
 def _nanmean(values: Any) -> float:
