@@ -143,7 +143,7 @@ class PeopleBeside:
         self.notes = list(
             dict.fromkeys(note for answers in self.groups.values() for note in answers.notes)
         )
-        self._replicates: dict[tuple[str, str], Float64Array] = {}
+        self._replicates: dict[tuple[str, str], tuple[Float64Array, float]] = {}
         for group, answers in self.groups.items():
             self._check(group, answers)
 
@@ -269,23 +269,32 @@ class PeopleBeside:
             return values / answers.spread_of_pairs(self._involved_in(asked))
         return values
 
-    def _of_parts(self, group: str, asked: Asked) -> Float64Array:
-        """Give the mean index of participants without each unit of pairs: [G]."""
+    def _of_parts(self, group: str, asked: Asked) -> tuple[Float64Array, float]:
+        """Give the mean index of participants without each unit of pairs, and its noise.
+
+        The variance of the mean over participants and that over units of pairs both hold the noise
+        of single answers; what the units of one participant vary more than those of the mean is
+        that noise.
+        """
         key = group, asked.name or "-"
         if key not in self._replicates:
             answers = self.groups[group]
             drawn = self._contrasted(
                 answers.replicates(asked.measure, self._kept, far=self._far), asked
             )
+            if asked.measure == "mean distance" and self._index == "standardised":
+                cells = self._involved_in(asked)
+                spreads = [answers.spread_of_pairs(cells, kept) for kept in self._kept.T]
+                drawn = drawn / np.array(spreads)[:, None]
             known = np.isfinite(drawn)
             with np.errstate(divide="ignore", invalid="ignore"):
                 means = np.where(known, drawn, 0.0).sum(axis=1) / known.sum(axis=1)
-            if asked.measure == "mean distance" and self._index == "standardised":
-                cells = self._involved_in(asked)
-                means = means / np.array(
-                    [answers.spread_of_pairs(cells, kept) for kept in self._kept.T]
-                )
-            self._replicates[key] = means
+            errors = [self.jackknife.error(own) for own in drawn[:, known.all(axis=0)].T]
+            noise = 0.0
+            if len(errors) > 1:
+                single = float(np.mean([error.standard**2 for error in errors]))
+                noise = (single - self.jackknife.error(means).standard ** 2) / (len(errors) - 1)
+            self._replicates[key] = means, max(noise, 0.0)
         return self._replicates[key]
 
     def rows(self) -> pd.DataFrame:
@@ -403,8 +412,13 @@ class PeopleBeside:
                 row |= with_interval(comparable_name(self._own_name(asked)), value, error)
             for group in self.groups:
                 values = self._of_participants(group, asked)
-                units = self.jackknife.error(drawn - self._of_parts(group, asked))
-                spread = sum_of_spreads(Spread(*units), spread_of_participants(values))
+                parts, noise = self._of_parts(group, asked)
+                units = self.jackknife.error(drawn - parts)
+                # The noise of answers is in the spread of participants already.
+                left = Spread(max(units.standard**2 - noise, 0.0) ** 0.5, units.df)
+                if np.isnan(units.standard):
+                    left = Spread(_NAN, 1.0)
+                spread = sum_of_spreads(left, spread_of_participants(values))
                 row |= compared_with_people(
                     asked.name.strip(), group, value, values, spread, margin=self._margin
                 )
