@@ -16,6 +16,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from facebench.errors import FacebenchError
 from facebench.experiment.locations import Located
+from facebench.experiment.paths import named_file
 from facebench.experiment.plugins import find_function
 from facebench.experiment.registry import CORRELATIONS, METRICS, Registry
 from facebench.utils.importing import CodeName
@@ -197,6 +198,8 @@ def _value(
         is_file = name == "detector" and value.endswith(".onnx")
         if is_file or "Path" in annotation or value.startswith(("./", "../", "~/")):
             return str(folder / Path(value).expanduser())
+    if "Sources" in annotation:
+        value = _with_files(value, folder)
     if hint is not None and is_plain(hint):
         try:
             return TypeAdapter(hint, config=_LENIENT).validate_python(value)
@@ -224,6 +227,18 @@ def _people(key: str, value: Any, folder: Path) -> Any:
         return people_of(value, folder)
     except FacebenchError as error:
         raise ArgumentProblem(str(error), key) from error
+
+
+def _with_files(value: Any, folder: Path) -> Any:
+    """Give the files that a value names, at any depth, by their paths; columns stay names."""
+    if isinstance(value, Mapping):
+        return {key: _with_files(item, folder) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_files(item, folder) for item in value]
+    if isinstance(value, str):
+        path, attribute = named_file(value, folder)
+        return value if path is None or not path.is_file() else f"{path}{attribute}"
+    return value
 
 
 def _near(value: Any, hint: Any) -> str:

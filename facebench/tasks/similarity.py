@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +14,7 @@ from typing_extensions import override
 
 from facebench.columns import REMARK
 from facebench.data.estimates import InfluenceKind
-from facebench.data.images import open_image
-from facebench.data.pairs import resolve_image
+from facebench.data.rdms import is_rdm_file
 from facebench.errors import InputError
 from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.correlation import MEASURES
@@ -28,6 +28,8 @@ from facebench.tasks.measures import Measure
 from facebench.tasks.shared.people import PeopleSource, groups_of_people, trials_of
 from facebench.tasks.shared.people_answers import PairAnswers, refuse_kind
 from facebench.tasks.shared.people_raters import RatersBeside
+from facebench.tasks.shared.pixels import PixelDistances
+from facebench.tasks.shared.predictor_sources import NuisanceSources, as_sources, predictor_values
 from facebench.tasks.shared.rating_columns import (
     MEASURE_NAMES,
     OTHER_POLARITY,
@@ -56,8 +58,6 @@ if TYPE_CHECKING:
 __all__ = ["SimilarityTask"]
 
 _log = logging.getLogger(__name__)
-
-_PIXELS = 64
 
 
 class SimilarityTask(RoundedTask):
@@ -93,8 +93,9 @@ class SimilarityTask(RoundedTask):
         raw ratings for the mean rating, and for noise ceilings what predicts single raters best:
         ranks for measures of order, standardised ratings for 'pearson'. Remark tells where raters
         rated different pairs on scales of their own, so that 'zscore' or 'rank' is better.
-    nuisance : str or list of str, optional
-        Columns of other distances to partial out (those of 'pearson' or 'spearman' ranks).
+    nuisance : str, Path or list of them, optional
+        Other distances to partial out (those of 'pearson' or 'spearman' ranks): columns of the
+        table, or files of one RDM each, which become columns under the names of the files.
     pixel_distance : bool, default False
         Partial out the Euclidean distance of the images too, at 64 x 64 pixels.
     resample : {'image', 'rater', 'both', 'pair'}
@@ -143,7 +144,7 @@ class SimilarityTask(RoundedTask):
         rating: RatingKind = "distance",
         measure: str = "spearman",
         pool: Pool | None = None,
-        nuisance: str | Sequence[str] | None = None,
+        nuisance: NuisanceSources | None = None,
         pixel_distance: bool = False,
         resample: Resample = "image",
         interval: IntervalKind = "jackknife",
@@ -188,11 +189,11 @@ class SimilarityTask(RoundedTask):
             self.pairs_df, ratings, owner=type(self).__name__, path=pairs_file_path
         )
         refuse_other_polarity(self.layout, rating, owner=type(self).__name__, path=pairs_file_path)
-        self.nuisance = [nuisance] if isinstance(nuisance, str) else list(nuisance or ())
+        self.nuisance = [self._nuisance_column(source) for source in as_sources(nuisance)]
         for column in self.nuisance:
             self._numbers("nuisance", column)
         self._people: tuple[Float64Array, RatedPairs] | None = None
-        self._pixels: dict[str, Float64Array] = {}
+        self._pixels: PixelDistances | None = None
         self._suspect_similarities()
         n_pairs = count_pairs(self.pairs_df, self.layout)
         self.n_unrated = n_pairs - count_pairs(self.measured_pairs, self.layout)
@@ -407,22 +408,34 @@ class SimilarityTask(RoundedTask):
         self._people = taken.values, rated
         return rated
 
+    def _nuisance_column(self, source: Any) -> str:
+        """Name the column of a nuisance, which a file becomes."""
+        is_file = not isinstance(source, str) or (
+            source not in self.pairs_df and is_rdm_file(Path(source))
+        )
+        if not is_file:
+            return str(source)
+        rdm = source.get("rdm", "nuisance") if isinstance(source, Mapping) else source
+        column = Path(str(rdm)).stem
+        if column in self.pairs_df:
+            msg = (
+                f"The nuisance {source!s} of {type(self).__name__} cannot become a column: "
+                f"{self.pairs_file_path} has a column {column!r}. Rename one of them."
+            )
+            raise InputError(msg)
+        self.pairs_df[column] = predictor_values(
+            column, source, self.pairs_df, self.images_path,
+            owner=type(self).__name__, path=self.pairs_file_path,
+        )  # fmt: skip
+        return column
+
     def _nuisances(self, pairs: pd.DataFrame) -> list[Float64Array]:
         given = [pairs[column].to_numpy(dtype=np.float64) for column in self.nuisance]
         if self.pixel_distance:
-            one, other = (
-                np.stack([self._thumbnail(name) for name in pairs[column]])
-                for column in ("img1", "img2")
-            )
-            given.append(np.sqrt(((one - other) ** 2).sum(axis=1)))
+            if self._pixels is None or self._pixels.folder != self.images_path:
+                self._pixels = PixelDistances(self.images_path)
+            given.append(self._pixels.of_pairs(pairs["img1"], pairs["img2"]))
         return given
-
-    def _thumbnail(self, name: str) -> Float64Array:
-        if name not in self._pixels:
-            image = open_image(resolve_image(self.images_path, name))
-            small = np.asarray(image.resize((_PIXELS, _PIXELS)), dtype=np.float64) / 255
-            self._pixels[name] = small.ravel()
-        return self._pixels[name]
 
     def _suspect_similarities(self) -> None:
         """Warn before anything runs where the table itself tells that similarities were rated."""
