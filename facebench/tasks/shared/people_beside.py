@@ -44,6 +44,7 @@ from facebench.tasks.shared.people_answers import PairAnswers
 from facebench.tasks.shared.people_items import ItemAgreement, crossed_decisions, with_interval
 from facebench.tasks.shared.rate_measures import columns_of
 from facebench.types import Float64Array
+from facebench.utils.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from facebench.people import Trials
@@ -95,8 +96,8 @@ class PeopleBeside:
         For TAR.
     index : {'standardised', 'relative'}
         For mean distances.
-    margin : float, optional
-        The smallest difference from people that would matter.
+    margin : float or mapping of str to float, optional
+        The smallest difference from people that would matter, of all that is compared or by name.
     task : str
         The task's name, for messages.
 
@@ -116,7 +117,7 @@ class PeopleBeside:
         involved: Sequence[int] = (0,),
         far: float = 0.01,
         index: PeopleIndex = "standardised",
-        margin: float | None = None,
+        margin: float | Mapping[str, float] | None = None,
         task: str,
     ) -> None:
         if index not in INDICES:
@@ -125,11 +126,6 @@ class PeopleBeside:
                 f"{', '.join(map(repr, INDICES))}. Got {index!r} instead."
             )
             raise InputError(msg)
-        if margin is not None and not (
-            isinstance(margin, int | float) and not isinstance(margin, bool) and margin > 0
-        ):
-            msg = f"The 'people_margin' of task {task!r} must be above 0. Got {margin!r} instead."
-            raise InputError(msg)
         self.groups = dict(groups)
         self._asked = list(asked)
         self.jackknife = jackknife
@@ -137,8 +133,8 @@ class PeopleBeside:
         self._involved = list(involved)
         self._far = far
         self._index = index
-        self._margin = margin
         self._task = task
+        self._margins = self._checked_margins(margin)
         self._kept = np.concatenate(list(jackknife.weights()), axis=1) > 0
         self.notes = list(
             dict.fromkeys(note for answers in self.groups.values() for note in answers.notes)
@@ -146,6 +142,28 @@ class PeopleBeside:
         self._replicates: dict[tuple[str, str], tuple[Float64Array, float]] = {}
         for group, answers in self.groups.items():
             self._check(group, answers)
+
+    def _checked_margins(self, margin: float | Mapping[str, float] | None) -> dict[str, float]:
+        """Give the margin of each number: one for all, or by name."""
+        if margin is None:
+            return {}
+        names = [asked.name for asked in self._asked]
+        given = margin if isinstance(margin, Mapping) else dict.fromkeys(names, margin)
+        for name, value in given.items():
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not is_number or not value > 0:
+                msg = (
+                    f"The 'people_margin' of task {self._task!r} must be above 0. Got {value!r} "
+                    "instead."
+                )
+                raise InputError(msg)
+            if name not in names:
+                msg = (
+                    f"The 'people_margin' of task {self._task!r} must be a number, or name "
+                    f"{', '.join(map(repr, names))}. Got {name!r}.{did_you_mean(name, names)}"
+                )
+                raise InputError(msg)
+        return dict(given)
 
     def _check(self, group: str, answers: PairAnswers) -> None:
         """Refuse people who cannot be compared; note those who can only in part."""
@@ -420,7 +438,12 @@ class PeopleBeside:
                     left = Spread(_NAN, 1.0)
                 spread = sum_of_spreads(left, spread_of_participants(values))
                 row |= compared_with_people(
-                    asked.name.strip(), group, value, values, spread, margin=self._margin
+                    asked.name.strip(),
+                    group,
+                    value,
+                    values,
+                    spread,
+                    margin=self._margins.get(asked.name),
                 )
         for group in self.groups:
             row |= self._agreement(group).columns(cells.distances, accepted)
@@ -485,7 +508,7 @@ class PeopleOfPairs:
         self,
         people: PeopleSource,
         people_groups: bool | Sequence[str] | None,
-        margin: float | None,
+        margin: float | Mapping[str, float] | None,
         labels: NDArray[np.int8],
         members: SamplingUnits,
         asked: Sequence[Asked],
