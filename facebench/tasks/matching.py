@@ -149,7 +149,7 @@ class MatchingTask(EmbeddingTask):
         people_groups: bool | Sequence[str] | None = None,
     ) -> None:
         owner = type(self).__name__
-        self.people = trials_of_kind(people, "choice", owner)
+        self.people = trials_of_kind(people, "choice", task=name)
         if trials is None and self.people is None:
             msg = f"{owner} needs 'trials', a table of line-ups, or 'people', who saw some."
             raise InputError(msg)
