@@ -92,6 +92,7 @@ def make_tasks(folder: Path, n_resamples: int = 100) -> dict[str, Any]:
         "odd-one-out": {},
         "similarity": rated,
         "rsa": {**rated, "reference": pairs},
+        "predictors": {"n_resamples": n_resamples, "predictors": {"pixels": "pixels"}},
         "critical-features-effect": {**rated, "critical": ["near"], "other": ["far"]},
     }
     tasks = {}
