@@ -20,13 +20,19 @@ def rdms(names: list[str]) -> NamedRdms:
 
 def test_by_folder_slashes_and_accents() -> None:
     found = NameMatcher(["faces\\ann\\1.jpg", "faces/Zoe\u0308/1.jpg"], SOURCE)
-    assert found.rows("data/faces", ["ann/1.jpg", "Zo\u00eb/1.jpg", "ann/1.jpg"]).tolist() == [0, 1, 0]
+    assert found.rows("data/faces", ["ann/1.jpg", "Zo\u00eb/1.jpg", "ann/1.jpg"]).tolist() == [
+        0,
+        1,
+        0,
+    ]
 
 
 def test_names_without_suffix_stand_for_images() -> None:
     found = NameMatcher(["stim01", "stim02"], SOURCE)
     assert found.rows("faces", ["stim02.png", "stim01.png"]).tolist() == [1, 0]
-    with pytest.raises(InputError, match=r"'stim01' in rdm.npz may be 'stim01.png' or 'stim01.jpg'"):
+    with pytest.raises(
+        InputError, match=r"'stim01' in rdm.npz may be 'stim01.png' or 'stim01.jpg'"
+    ):
         found.rows("faces", ["stim01.png", "stim01.jpg"])
     with pytest.raises(MissingImageError):
         NameMatcher(["stim01.jpg"], SOURCE).rows("faces", ["stim01.png"])
@@ -48,7 +54,9 @@ def test_values_of_pairs_in_either_order() -> None:
 
 
 def test_one_of_several() -> None:
-    several = NamedRdms(SOURCE, ["a", "b", "c"], ["x", "y"], np.array([[1.0, 2, np.nan], [3, 4, 5]]))
+    several = NamedRdms(
+        SOURCE, ["a", "b", "c"], ["x", "y"], np.array([[1.0, 2, np.nan], [3, 4, 5]])
+    )
     assert several.one("mean").tolist() == [2, 3, 5]
     assert several.one("y").tolist() == [3, 4, 5]
     with pytest.raises(InputError, match="holds 2 RDMs: x, y. Say which"):

@@ -55,7 +55,13 @@ class TestForms:
         first, second = np.triu_indices(4, 1)
         names = np.array(NAMES)
         table = pd.DataFrame(
-            {"img1": names[second], "img2": names[first], "kind": "x", "fc6": VECTOR, "fc7": 2 * VECTOR}
+            {
+                "img1": names[second],
+                "img2": names[first],
+                "kind": "x",
+                "fc6": VECTOR,
+                "fc7": 2 * VECTOR,
+            }
         )
         table.to_csv(tmp_path / "long.csv", index=False)
         assert not is_rdm_file(tmp_path / "long.csv")
@@ -125,7 +131,9 @@ class TestRefused:
     def test_a_misspelt_name(self, tmp_path: Path) -> None:
         table = pd.DataFrame(FULL, index=[*NAMES[:3], "di/l.png"], columns=NAMES)
         table.to_csv(tmp_path / "x.csv")
-        with pytest.raises(InputError, match=r"'di/l.png' names a row only. Did you mean 'di/1.png'"):
+        with pytest.raises(
+            InputError, match=r"'di/l.png' names a row only. Did you mean 'di/1.png'"
+        ):
             read_rdms(tmp_path / "x.csv")
 
     def test_a_word_among_numbers(self, tmp_path: Path) -> None:
