@@ -74,9 +74,9 @@ def test_repeated_and_constant_predictors() -> None:
     assert r2[0, 1, 2, 3, 4][0] == pytest.approx(r2[0, 1, 2][0])
     assert r2[(4,)][0] == 0
     assert np.isnan(r2_of_subsets(products(np.ones(y.size), x), [(0,)])[(0,)][0])
-    with pytest.raises(ValueError, match="all 4 sets"):
+    with pytest.raises(ValueError, match=r"all 4 sets"):
         commonality({(): 0.0, (0, 1): 0.5})
-    with pytest.raises(ValueError, match="finite"):
+    with pytest.raises(ValueError, match=r"finite"):
         products(np.full(y.size, np.nan), x)
 
 

@@ -96,7 +96,7 @@ class TestNumbers:
         )
 
     def test_an_rdm_is_a_target(self, folder: Path) -> None:
-        task = made(folder, {"own": folder / "two.npz"} and None, pairs=folder / "theirs.npz")
+        task = made(folder, pairs=folder / "theirs.npz")
         found = row_of(task, OTHER)
         assert found["R2 (in sample)"] == pytest.approx(1, abs=1e-6)
         assert "Noise Ceiling R2" not in found
@@ -177,12 +177,12 @@ class TestSources:
             made(folder, {"it": source})
 
     def test_an_rdm_of_similarities_is_not_taken_for_distances(self, folder: Path) -> None:
-        matrix = 5 - np.pad(np.zeros((0, 0)), ((0, N), (0, N)))
+        matrix = np.full((N, N), 5.0)
         matrix[FIRST, SECOND] = matrix[SECOND, FIRST] = 5 - THEIRS
         np.savez(folder / "alike.npz", images=np.array(NAMES), d=matrix)
-        with pytest.raises(InputError, match="holds similarities.*Say polarity: similarity"):
+        with pytest.raises(InputError, match=r"holds similarities.*Say polarity: similarity"):
             made(folder, {"it": folder / "alike.npz"})
-        with pytest.raises(InputError, match="holds similarities.*rating='similarity'"):
+        with pytest.raises(InputError, match=r"holds similarities.*rating='similarity'"):
             made(folder, pairs=folder / "alike.npz")
         source = {"rdm": folder / "alike.npz", "polarity": "similarity"}
         items = made(folder, {"it": source}).compute_items(ROWS)
@@ -235,5 +235,5 @@ def test_refused_parameters(folder: Path, options: dict[str, object], told: str)
 
 def test_too_many_features_are_refused(folder: Path) -> None:
     task = made(folder, reweight="features")
-    with pytest.raises(InputError, match="1,024 features at most.*'components'"):
+    with pytest.raises(InputError, match=r"1,024 features at most.*'components'"):
         task.compute_items(np.ones((N, 1025), "f4"))

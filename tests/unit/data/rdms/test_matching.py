@@ -59,7 +59,7 @@ def test_one_of_several() -> None:
     )
     assert several.one("mean").tolist() == [2, 3, 5]
     assert several.one("y").tolist() == [3, 4, 5]
-    with pytest.raises(InputError, match="holds 2 RDMs: x, y. Say which"):
+    with pytest.raises(InputError, match=r"holds 2 RDMs: x, y. Say which"):
         several.one()
-    with pytest.raises(InputError, match="no RDM 'z'"):
+    with pytest.raises(InputError, match=r"no RDM 'z'"):
         several.one("z")

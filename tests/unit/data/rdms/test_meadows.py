@@ -74,7 +74,7 @@ def test_stimuli_of_another_participant_are_put_in_order(tmp_path: Path) -> None
     assert found.vectors[1].tolist() == VECTOR[[0, 3, 4, 1, 2, 5]].tolist()
     tree["b"]["stimuli"].append({"name": "more"})
     (tmp_path / "x.json").write_text(json.dumps(tree), encoding="utf-8")
-    with pytest.raises(InputError, match="6 distances of 'b' for 5 stimuli. There must be 10"):
+    with pytest.raises(InputError, match=r"6 distances of 'b' for 5 stimuli. There must be 10"):
         read_rdms(tmp_path / "x.json")
     tree["b"]["rdm"] = list(range(10))
     (tmp_path / "x.json").write_text(json.dumps(tree), encoding="utf-8")

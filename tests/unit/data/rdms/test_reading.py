@@ -139,12 +139,12 @@ class TestRefused:
     def test_a_word_among_numbers(self, tmp_path: Path) -> None:
         path = square_csv(tmp_path / "x.csv")
         path.write_text(path.read_text().replace("2.0", "far", 1))
-        with pytest.raises(InputError, match="Line 3 has 'far' in column 'di/1.png'"):
+        with pytest.raises(InputError, match=r"Line 3 has 'far' in column 'di/1.png'"):
             read_rdms(path)
 
     def test_a_name_twice(self, tmp_path: Path) -> None:
         np.savez(tmp_path / "x.npz", names=np.array([*NAMES[:3], NAMES[0]]), d=FULL)
-        with pytest.raises(InputError, match="each image once. It has 'ann/1.png' twice"):
+        with pytest.raises(InputError, match=r"each image once. It has 'ann/1.png' twice"):
             read_rdms(tmp_path / "x.npz")
 
     def test_embeddings(self, tmp_path: Path) -> None:
@@ -154,12 +154,12 @@ class TestRefused:
 
     def test_two_numbers_of_a_pair(self, tmp_path: Path) -> None:
         (tmp_path / "x.csv").write_text("img1,img2,d\na,b,1\nb,a,2\na,c,1\nb,c,1\n")
-        with pytest.raises(InputError, match="two numbers 'd' for 'b', 'a': 1 and 2"):
+        with pytest.raises(InputError, match=r"two numbers 'd' for 'b', 'a': 1 and 2"):
             read_rdms(tmp_path / "x.csv")
 
     def test_json_without_an_arrangement(self, tmp_path: Path) -> None:
         (tmp_path / "x.json").write_text('{"tasks": []}')
-        with pytest.raises(InputError, match="holds no arrangement"):
+        with pytest.raises(InputError, match=r"holds no arrangement"):
             read_rdms(tmp_path / "x.json")
 
     def test_another_suffix(self, tmp_path: Path) -> None:

@@ -57,14 +57,14 @@ def test_what_rsatoolbox_does_not_say(tmp_path: Path) -> None:
         patterns = file["pattern_descriptors"]
         patterns.move("images", "face")
         patterns["kind"] = np.array(["a", "b", "a", "b"]).astype("S")
-    with pytest.raises(InputError, match="does not say which pattern descriptor"):
+    with pytest.raises(InputError, match=r"does not say which pattern descriptor"):
         read_rdms(tmp_path / "x.h5")
     assert read_rdms(tmp_path / "x.h5", names_key="face").names == NAMES
 
 
 def test_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="must be one of .csv"):
+    with pytest.raises(InputError, match=r"must be one of .csv"):
         write_rdms(tmp_path / "x.pkl", NAMES, {"a": VECTOR})
-    with pytest.raises(InputError, match="ASCII only. Got 'ä.png'"):
+    with pytest.raises(InputError, match=r"ASCII only. Got 'ä.png'"):
         write_rdms(tmp_path / "x.h5", ["ä.png", *NAMES[1:]], {"a": VECTOR})
     assert not list(tmp_path.iterdir())
