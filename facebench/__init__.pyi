@@ -47,8 +47,12 @@ from facebench.tasks.matching import MatchingTask as MatchingTask
 from facebench.tasks.measures import Measure as Measure
 from facebench.tasks.odd_one_out import OddOneOutTask as OddOneOutTask
 from facebench.tasks.predictors import PredictorsTask as PredictorsTask
+from facebench.tasks.probe import ProbeTask as ProbeTask
+from facebench.tasks.ranking import RankingTask as RankingTask
+from facebench.tasks.recognition_memory import RecognitionMemoryTask as RecognitionMemoryTask
 from facebench.tasks.relative_difference import RelativeDifferenceTask as RelativeDifferenceTask
 from facebench.tasks.rsa import RsaTask as RsaTask
+from facebench.tasks.series import SeriesTask as SeriesTask
 from facebench.tasks.shared.distance_metric import batch_cosine_distance as batch_cosine_distance
 from facebench.tasks.shared.layer_similarity import rdm_similarity as rdm_similarity
 from facebench.tasks.similarity import SimilarityTask as SimilarityTask

@@ -51,7 +51,7 @@ def models(
         typer.Argument(help="One of them: what it takes.", autocompletion=model_names),
     ] = None,
 ) -> None:
-    """List the models, or describe one: its arguments and a YAML entry."""
+    """List the models, or describe one and its arguments."""
     from facebench.experiment.registry import MODELS
 
     _list(MODELS) if name is None else _describe(name, MODELS, "models")
@@ -63,7 +63,7 @@ def tasks(
         typer.Argument(help="One of them: what it takes.", autocompletion=task_names),
     ] = None,
 ) -> None:
-    """List the tasks, or describe one: columns, arguments, a YAML entry."""
+    """List the tasks, or describe one and its arguments."""
     from facebench.experiment.registry import TASKS
 
     _list(TASKS) if name is None else _describe(name, TASKS, "tasks")
@@ -84,7 +84,7 @@ def layers(
     ] = None,
     arguments: ModelArguments = None,
 ) -> None:
-    """List the layers of a model, with the numbers each gives for an image.
+    """List the layers of a model, with their widths.
 
     Patterns stand for what a run would read. A layer without a number is not reached by the
     forward pass, or returns no batch. Weights are not needed, and not downloaded.

@@ -59,7 +59,7 @@ def rdm(
         ),
     ] = Path("rdm.csv"),
 ) -> None:
-    """Write the distances between images in a model's layers as a matrix (RDM).
+    """Write the distances of all images in a layer as a matrix (RDM).
 
     One layer becomes a square .csv; several a row per pair. A .npz, .mat or .h5 file holds a matrix
     for each layer. Every task reads them back as ratings, predictors or nuisances.
@@ -220,7 +220,10 @@ def predictors(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="A .csv file to write.")
     ] = None,
 ) -> None:
-    """Say what several networks of a run explain of people's ratings, together and each alone."""
+    """Say how much of people's ratings several networks explain.
+
+    Together, each alone, and each beyond the others.
+    """
     from facebench.results.reader import load_run
     from facebench.utils.files import write_csv
 

@@ -185,6 +185,8 @@ def _value(
     written = parameter.annotation if parameter is not None else ""
     annotation = written.__name__ if isinstance(written, type) else str(written)
     value, folder = item.plain(), item.place.folder
+    if name == "people" and value is not None:
+        return _people(key, value, folder)
     if isinstance(value, str):
         if name in _NAMED_FUNCTIONS or "Callable" in annotation or "Function" in annotation:
             try:
@@ -207,6 +209,24 @@ def _value(
             sentence = f"{key!r} must be {expected}. Got {value!r}.{_near(value, hint)}"
             raise ArgumentProblem(sentence, key) from error
     return value
+
+
+def _people(key: str, value: Any, folder: Path) -> Any:
+    """Read the trials that an entry names by their description, or describes itself."""
+    from facebench.people import people_of
+
+    if not isinstance(value, str | dict):
+        sentence = (
+            f"{key!r} must be the YAML file that describes the trials of people, or what it would "
+            f"say. Got {value!r}."
+        )
+        raise ArgumentProblem(sentence, key)
+    try:
+        if isinstance(value, str):
+            return people_of(folder / Path(value).expanduser())
+        return people_of(value, folder)
+    except FacebenchError as error:
+        raise ArgumentProblem(str(error), key) from error
 
 
 def _with_files(value: Any, folder: Path) -> Any:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,9 @@ from facebench.metrics.uncertainty.jackknife import JackknifeReplicates
 from facebench.tasks.base import RoundedTask
 from facebench.tasks.facts import TaskFacts
 from facebench.tasks.measures import Measure
+from facebench.tasks.shared.people import PeopleSource, groups_of_people, trials_of
+from facebench.tasks.shared.people_answers import PairAnswers, refuse_kind
+from facebench.tasks.shared.people_raters import RatersBeside
 from facebench.tasks.shared.pixels import PixelDistances
 from facebench.tasks.shared.predictor_sources import NuisanceSources, as_sources, predictor_values
 from facebench.tasks.shared.rating_columns import (
@@ -48,6 +51,9 @@ from facebench.tasks.shared.ratings import (
 )
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import DistancesByModel, Float64Array, MetricFunction, StrPath
+
+if TYPE_CHECKING:
+    from facebench.people import Trials
 
 __all__ = ["SimilarityTask"]
 
@@ -106,6 +112,12 @@ class SimilarityTask(RoundedTask):
         Nominal coverage of intervals.
     seed : int, default 0
         The same seed gives the same intervals.
+    people : Trials, path or mapping, optional
+        Trials of kind 'rating' that show these pairs, instead of ratings in the table: see
+        `facebench.people.people_of`. Participants then have rows of results: how well each predicts
+        the mean rating of the others, and every layer its difference from that.
+    people_groups, people_margin
+        See `EffectTask`.
 
     Raises
     ------
@@ -140,8 +152,14 @@ class SimilarityTask(RoundedTask):
         n_permutations: int = 999,
         confidence: float = 0.95,
         seed: int = 0,
+        people: PeopleSource = None,
+        people_groups: bool | Sequence[str] | None = None,
+        people_margin: float | None = None,
     ) -> None:
         super().__init__(name, pairs_file_path, images_path, distance_metric)
+        self.people = trials_of(people)
+        if self.people is not None:
+            ratings = self._take_people(self.people, ratings, people_groups)
         for parameter, value, known in (
             ("rating", rating, ("distance", "similarity")),
             ("measure", measure, MEASURES),
@@ -191,6 +209,7 @@ class SimilarityTask(RoundedTask):
         is_long = self.layout.is_long
         n_raters = self.measured_pairs[RATER].nunique() if is_long else len(self.layout.columns)
         self.measures = rating_measures(measure, n_raters)
+        self._beside = self._raters_beside(people_margin)
         if self.nuisance or pixel_distance:
             self.measures += (
                 Measure("Partial Correlation", better="higher", chance=0, bounds=(-1, 1)),
@@ -204,6 +223,68 @@ class SimilarityTask(RoundedTask):
             rating_columns=[] if self.layout.is_long else list(self.layout.columns),
             rates_similarity=self.rating == "similarity",
         )
+
+    def _take_people(
+        self,
+        people: Trials,
+        ratings: str | Sequence[str] | None,
+        people_groups: bool | Sequence[str] | None,
+    ) -> list[str]:
+        """Put the ratings of participants into columns of the table; give their names."""
+        if ratings is not None:
+            msg = (
+                f"{type(self).__name__} {self.name!r} was given both 'people' and 'ratings'. Give "
+                "one of them: the trials of people, or columns of the pairs file."
+            )
+            raise InputError(msg)
+        refuse_kind(people, ("rating",), task=self.name)
+        cell = np.zeros(len(self.pairs_df), dtype=np.intp)
+        answers = PairAnswers(
+            people, pd.DataFrame(self.pairs_df), cell, ["all"], None, task=self.name
+        )
+        self.people_notes = answers.notes
+        known = groups_of_people(people, people_groups, owner=type(self).__name__)
+        names = {who: f"{RATER}_{who}" for who in answers.participants}
+        self._columns_of = {
+            group: [names[who] for who in own.participants if who in names]
+            for group, own in known.items()
+        }
+        for place, who in enumerate(answers.participants):
+            self.pairs_df[names[who]] = answers.matrix[:, place]
+        return list(names.values())
+
+    def _raters_beside(self, margin: float | None) -> RatersBeside | None:
+        """Set single participants beside layers."""
+        if self.people is None:
+            return None
+        pairs = pd.DataFrame(self.measured_pairs).reset_index(drop=True)
+        taken = take_ratings(pairs, self.layout, self.rating)
+        place = {column: number for number, column in enumerate(self.layout.columns)}
+        groups = {
+            group: taken.values[:, [place[column] for column in columns]]
+            for group, columns in self._columns_of.items()
+        }
+        few = next((group for group, values in groups.items() if values.shape[1] < 3), None)
+        if few is not None:
+            msg = (
+                f"Task {self.name!r} needs three participants or more who rated its pairs. Got "
+                f"{groups[few].shape[1]} of {few!r}."
+            )
+            raise InputError(msg)
+        name = MEASURE_NAMES[self.measure]
+        return RatersBeside(groups, pairs, self.measure, name, self.pool, margin)
+
+    @override
+    def people_rows(self) -> pd.DataFrame | None:
+        """Measure people as the task measures a layer; see `WithPeople.people_rows`."""
+        return None if self._beside is None else self._beside.rows()
+
+    @override
+    def against_people(self, measured: pd.DataFrame) -> dict[str, Any]:
+        """Compare a layer with people; see `WithPeople.against_people`."""
+        if self._beside is None:
+            return {}
+        return self._beside.against(measured["model_computed_distance"].to_numpy(dtype=np.float64))
 
     @property
     @override

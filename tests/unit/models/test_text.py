@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -167,7 +168,7 @@ class TestTables:
 
     def test_in_a_run_without_images(self, tmp_path: Path) -> None:
         names = [name for name, _ in ROWS]
-        pairs = [f"{a},{b},{n}" for n, (a, b) in enumerate(zip(names, names[1:], strict=False))]
+        pairs = [f"{a},{b},{n}" for n, (a, b) in enumerate(pairwise(names))]
         (tmp_path / "pairs.csv").write_text("\n".join(["img1,img2,distance", *pairs]))
         task = SimilarityTask("people", tmp_path / "pairs.csv", tmp_path, n_permutations=0)
         model = self.encoded(table(tmp_path))
