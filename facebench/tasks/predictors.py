@@ -89,10 +89,10 @@ class PredictorsTask(EmbeddingTask):
         Folds of images; a pair is predicted from those that share no fold with it. None: as many
         as images up to 30, else 10.
     interval : {'jackknife', 'bootstrap'}
-        See `SimilarityTask`; intervals are for new images. Those of Reweighted R2 are without
-        fitting anew.
+        Whether images are left out in turn or drawn with replacement. Intervals are for new images
+        and these raters; those of Reweighted R2 are without fitting weights anew.
     n_resamples : int, default 200
-        See `SimilarityTask`.
+        Bootstrap samples, or most images or groups of them that are left out; 0 for no intervals.
     confidence : float, default 0.95
         Nominal coverage of intervals.
     seed : int, default 0
