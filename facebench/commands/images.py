@@ -53,8 +53,39 @@ def pairs(
     talk().data({"output": str(output), "genuine": same, "impostor": len(table) - same})
 
 
+def _conditions(incomplete: str) -> list[str]:
+    from facebench.stimuli.catalogue import CONDITIONS
+
+    return [name for name in ("all", *CONDITIONS) if name.startswith(incomplete)]
+
+
+def _list_conditions() -> None:
+    from facebench.stimuli.catalogue import CONDITIONS
+
+    rows = [
+        (
+            name,
+            f"{name}_{kind.parameters[kind.level]:g}" if kind.level else "",
+            ", ".join(
+                f"{key} {'of all faces' if value is None else f'{value:g}'}"
+                for key, value in kind.parameters.items()
+            ),
+        )
+        for name, kind in CONDITIONS.items()
+    ]
+    talk().table(["condition", "with a level", "parameters"], rows)
+    talk().data(
+        {
+            name: {"level": kind.level or None, "parameters": dict(kind.parameters)}
+            for name, kind in CONDITIONS.items()
+        }
+    )
+
+
 def stimuli(
-    faces: Faces,
+    faces: Annotated[
+        Path | None, typer.Argument(metavar="FACES", help="A folder of NAME/*.jpg.")
+    ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to.")] = Path(
         "stimuli"
     ),
@@ -63,8 +94,9 @@ def stimuli(
         typer.Option(
             "--condition",
             "-c",
-            help="inverted, thatcherised, negated, grey, low-pass, …; repeatable, or 'all'. "
-            "[default: inverted, thatcherised]",
+            help="inverted, thatcherised, masked, … (see --list); with a level, rotated_30; "
+            "repeatable, or 'all'. [default: inverted, thatcherised]",
+            autocompletion=_conditions,
         ),
     ] = None,
     people: Annotated[int | None, typer.Option(min=1, help="How many people, at most.")] = None,
@@ -85,11 +117,26 @@ def stimuli(
         ),
     ] = None,
     seed: Seed = 0,
+    list_all: Annotated[
+        bool, typer.Option("--list", help="List all conditions and their parameters, and stop.")
+    ] = False,
 ) -> None:
-    """Make stimuli of photographs: a folder per condition, pairs, contact sheets."""
+    """Make stimuli of photographs: inverted, thatcherised and many more.
+
+    A folder per condition, tables of pairs, and contact sheets. Conditions with a level (--list has
+    them) take a number: -c rotated_30 -c rotated_-45. Several of one kind also give a table of
+    pairs with the column 'level'.
+    """
+    from facebench.errors import InputError
     from facebench.stimuli.catalogue import CONDITIONS
     from facebench.stimuli.conditions import make_conditions
 
+    if list_all:
+        _list_conditions()
+        return
+    if faces is None:
+        msg = "Which photographs? Give a folder of NAME/*.jpg: facebench stimuli FACES."
+        raise InputError(msg)
     wanted = conditions or ["inverted", "thatcherised"]
     made = make_conditions(
         faces,
@@ -144,10 +191,11 @@ def align(
         int | None, typer.Option(min=0, help="Processes. [default: one per core]")
     ] = None,
 ) -> None:
-    """Cut the face out of every image of a folder, as models with the same 'align' see it.
+    """Cut the face out of every image of a folder.
 
-    Images without a face are listed, and shown in no_face.png. chips.csv says which chip is of
-    which image, alignment.json how they were cut. Called again, it goes on where it stopped.
+    Chips are what models with the same 'align' see. Images without a face are listed, and shown in
+    no_face.png. chips.csv says which chip is of which image, alignment.json how they were cut.
+    Called again, it goes on where it stopped.
     """
     from facebench.faces.alignment import align_folder
     from facebench.store import open_store

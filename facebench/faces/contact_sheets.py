@@ -68,7 +68,7 @@ def contact_sheet(
                 tile.thumbnail((_TILE, _TILE), Image.Resampling.LANCZOS)
                 sheet.paste(tile, (left, top + _LABEL))
     with atomic_path(target) as temporary:
-        sheet.save(temporary, format="PNG")
+        sheet.save(temporary, format="PNG", compress_level=1)
 
 
 def _shortened(name: str) -> str:

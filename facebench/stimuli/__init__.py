@@ -1,8 +1,9 @@
 """Stimuli for experiments on face perception: made of photographs, or rendered.
 
 Manipulations are pure functions of a picture (and its 68 landmarks): inversion, the Thatcher
-illusion, composites, spatial frequencies, parts, spacing, exchanged features, contrast and noise.
-`make_conditions` applies them to a folder of photographs and writes the pairs that tasks read.
+illusion, composites, rotation, spatial frequencies, parts, spacing, exchanged features, contrast,
+noise, masks, morphs, averages and caricatures. `make_conditions` applies them to a folder of
+photographs and writes the pairs that tasks read.
 
 Rendered faces are parametric people, drawn as lit surfaces. Every image comes with the parameters
 that made it and with its landmarks, and the same seeds give the same bytes everywhere. They stand

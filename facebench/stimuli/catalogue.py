@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from facebench.data.made_stimuli import UPRIGHT
-from facebench.errors import StimulusError, UnknownNameError
+from facebench.errors import StimulusError
 from facebench.faces.pictures import Field, Picture
 from facebench.stimuli.blending import Ellipse
 from facebench.stimuli.composites import composite
 from facebench.stimuli.exchange import exchange_feature
 from facebench.stimuli.geometry import feature_outlines
-from facebench.stimuli.manipulate import invert, thatcherise
+from facebench.stimuli.manipulate import invert, rotate, thatcherise
+from facebench.stimuli.matching import Luminance, match_histogram, match_luminance
+from facebench.stimuli.occluders import cover_with_mask, cover_with_sunglasses
 from facebench.stimuli.parts import show_only
 from facebench.stimuli.spacing import change_eye_distance, move_mouth
-from facebench.stimuli.spectrum import high_pass, low_pass, scramble_phase
-from facebench.stimuli.tones import add_noise, negate, pixelate, set_contrast, to_grey
-from facebench.utils.files import safe_name
-from facebench.utils.suggestions import did_you_mean
+from facebench.stimuli.spectrum import blur, high_pass, low_pass, scramble_phase
+from facebench.stimuli.tones import (
+    add_noise,
+    negate,
+    pixelate,
+    reduce_contrast,
+    set_contrast,
+    to_grey,
+)
+from facebench.stimuli.warping import average_face, caricature, morph
 
-RESERVED = (UPRIGHT, "verification", "critical-features", "contact-sheets")
-_POSITIVE = frozenset({"cycles_per_face", "pixels_across", "snr", "contrast"})
-_OPTIONAL = frozenset({"contrast"})
 _CONTRAST = 0.12  # RMS, that all frequencies can be brought to without much cut off
 _NOT_PROFILE, _FRONTAL = 40.0, 30.0  # degrees, see head_yaw
-Design = Literal["verification", "thatcher", "composite", "feature"]
+_MEMBERS = 20  # of the photographs of a person, so many make an average
+Design = Literal["verification", "thatcher", "composite", "feature", "morph", "average"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,28 @@ class Face:
 
     picture: Picture
     landmarks: Field
+
+
+@dataclass(frozen=True)
+class Around:
+    """What a condition of one face takes of the others.
+
+    Attributes
+    ----------
+    donors : sequence of Face
+        Faces of other people, the most similar first.
+    others : sequence of Face
+        Other photographs of the same person.
+    shape : ndarray [68, 2] or None
+        The mean landmarks of all people.
+    target : Luminance or None
+        The luminance to be matched.
+    """
+
+    donors: Sequence[Face] = ()
+    others: Sequence[Face] = ()
+    shape: Field | None = None
+    target: Luminance | None = None
 
 
 Maker = Callable[..., list[Picture]]
@@ -50,7 +77,7 @@ class Kind:
     design : str
         Which pairs it needs, see `facebench.stimuli.pair_tables`.
     make : callable
-        ``make(face, donors, seed, **parameters)`` gives a picture per variant.
+        ``make(face, around, seed, **parameters)`` gives a picture per variant; see `Around`.
     parameters : dict
         The defaults.
     variants : tuple of str
@@ -60,6 +87,16 @@ class Kind:
     max_yaw : float
         By how many degrees heads may be turned, see `facebench.stimuli.head_yaw`: what is cut out
         of a face near profile holds background, and its far eye has no room to be turned in.
+    level : str
+        The parameter by which such conditions are ordered, and which ``KIND_NUMBER`` sets.
+    level_of_upright : float or None
+        At which level nothing is done, so that the upright faces belong to a series.
+    baseline : float or None
+        A level that is always made along and compared with, instead of the upright faces.
+    others : int
+        How many other photographs of the same person it takes, at most.
+    reads : str
+        What is read of all faces first: their mean ``'shape'``, or their ``'luminance'``.
     """
 
     design: Design
@@ -68,6 +105,11 @@ class Kind:
     variants: tuple[str, ...] = ("",)
     donors: int = 0
     max_yaw: float = math.inf
+    level: str = ""
+    level_of_upright: float | None = None
+    baseline: float | None = None
+    others: int = 0
+    reads: Literal["", "shape", "luminance"] = ""
 
 
 @dataclass(frozen=True)
@@ -79,7 +121,9 @@ class Condition:
     kind : str
         One of `CONDITIONS`.
     parameters : dict, optional
-        What differs from the defaults in `CONDITIONS`. A 'contrast' of None leaves it as it is.
+        What differs from the defaults in `CONDITIONS`. A 'contrast' of None leaves it as it is, or,
+        where luminance is matched, takes the mean of all faces, as a 'mean' of None does. An
+        'aperture' of None shows the whole picture.
     label : str, optional
         Names its folder, its table and its rows there; by default the kind.
 
@@ -87,6 +131,11 @@ class Condition:
     --------
     >>> Condition("low-pass", {"cycles_per_face": 4.0}, label="low-pass-4").label
     'low-pass-4'
+
+    A name with a number stands for a condition with that level: ``"rotated_-45"`` for
+
+    >>> Condition("rotated", {"angle": -45.0}, label="rotated_-45").level
+    -45.0
     """
 
     kind: str
@@ -108,28 +157,34 @@ class Condition:
         """Whether there is such a limit."""
         return math.isfinite(self.max_yaw)
 
-    def make(self, face: Face, donors: Sequence[Face], seed: int) -> list[Picture]:
+    @property
+    def level(self) -> float | None:
+        """Where it stands in an ordered series of its kind; None if there is no order."""
+        name = CONDITIONS[self.kind].level
+        return self.parameters.get(name) if name else None
+
+    def make(self, face: Face, around: Around, seed: int) -> list[Picture]:
         """Make one picture per variant."""
-        return CONDITIONS[self.kind].make(face, donors, seed, **self.parameters)
+        return CONDITIONS[self.kind].make(face, around, seed, **self.parameters)
 
 
 def _alone(function: Callable[..., Picture]) -> Maker:
-    return lambda face, _donors, _seed: [function(face.picture)]
+    return lambda face, _around, _seed, **parameters: [function(face.picture, **parameters)]
 
 
 def _measured(function: Callable[..., Picture], **fixed: Any) -> Maker:
-    return lambda face, _donors, _seed, **parameters: [
+    return lambda face, _around, _seed, **parameters: [
         function(face.picture, face.landmarks, **fixed, **parameters)
     ]
 
 
 def _random(function: Callable[..., Picture]) -> Maker:
-    return lambda face, _donors, seed, **parameters: [
+    return lambda face, _around, seed, **parameters: [
         function(face.picture, seed=seed, **parameters)
     ]
 
 
-def _thatcherised(face: Face, _donors: Sequence[Face], _seed: int) -> list[Picture]:
+def _thatcherised(face: Face, _around: Around, _seed: int) -> list[Picture]:
     outlines = feature_outlines(face.landmarks)
     if not all(Ellipse.around(part).is_inside(face.picture.shape) for part in outlines):
         msg = "The eyes and the mouth must lie within the picture. They reach beyond it."
@@ -138,43 +193,115 @@ def _thatcherised(face: Face, _donors: Sequence[Face], _seed: int) -> list[Pictu
     return [turned, invert(turned)]
 
 
-def _composites(
-    face: Face, donors: Sequence[Face], _seed: int, *, misalignment: float
-) -> list[Picture]:
+def _composites(face: Face, around: Around, _seed: int, *, misalignment: float) -> list[Picture]:
     return [
         composite(
             face.picture, face.landmarks, other.picture, other.landmarks, shift, abs(misalignment)
         )
         for shift in (0.0, misalignment)
-        for other in donors[:2]
+        for other in around.donors[:2]
     ]
 
 
 def _exchanged(feature: str) -> Maker:
-    return lambda face, donors, _seed: [
+    return lambda face, around, _seed: [
         exchange_feature(
-            face.picture, face.landmarks, donors[0].picture, donors[0].landmarks, feature
+            face.picture,
+            face.landmarks,
+            around.donors[0].picture,
+            around.donors[0].landmarks,
+            feature,
         )
     ]
 
 
+def _morphed(face: Face, around: Around, _seed: int, *, level: float) -> list[Picture]:
+    other = around.donors[0]
+    return [morph(face.picture, face.landmarks, other.picture, other.landmarks, level)]
+
+
+def _averaged(_face: Face, around: Around, _seed: int) -> list[Picture]:
+    if not around.others:
+        msg = (
+            "An average needs two photographs of the person or more, seen from the front. "
+            "There is one."
+        )
+        raise StimulusError(msg)
+    others = around.others
+    return [average_face([one.picture for one in others], [one.landmarks for one in others])]
+
+
+def _caricatured(face: Face, around: Around, _seed: int, *, exaggeration: float) -> list[Picture]:
+    if around.shape is None:
+        msg = "A caricature needs the mean shape of all faces. Got none."
+        raise StimulusError(msg)
+    return [caricature(face.picture, face.landmarks, around.shape, exaggeration)]
+
+
+def _matched(face: Face, around: Around, _seed: int, **_given: float | None) -> list[Picture]:
+    target = _target(around)
+    return [match_luminance(face.picture, face.landmarks, target.mean, target.contrast)]
+
+
+def _equalised(face: Face, around: Around, _seed: int) -> list[Picture]:
+    return [match_histogram(face.picture, face.landmarks, _target(around).quantiles)]
+
+
+def _target(around: Around) -> Luminance:
+    if around.target is None:
+        msg = "Matched faces need the luminance of all faces. Got none."
+        raise StimulusError(msg)
+    return around.target
+
+
 CONDITIONS: Mapping[str, Kind] = {
     "inverted": Kind("verification", _alone(invert)),
+    "rotated": Kind(
+        "verification",
+        _alone(rotate),
+        {"angle": 90.0, "aperture": 1.0},
+        level="angle",
+        baseline=0.0,
+    ),
     "thatcherised": Kind(
         "thatcher", _thatcherised, variants=("", "-inverted"), max_yaw=_NOT_PROFILE
     ),
     "negated": Kind("verification", _alone(negate)),
     "grey": Kind("verification", _alone(to_grey)),
     "low-pass": Kind(
-        "verification", _measured(low_pass), {"cycles_per_face": 8.0, "contrast": _CONTRAST}
+        "verification",
+        _measured(low_pass),
+        {"cycles_per_face": 8.0, "contrast": _CONTRAST},
+        level="cycles_per_face",
     ),
     "high-pass": Kind(
-        "verification", _measured(high_pass), {"cycles_per_face": 16.0, "contrast": _CONTRAST}
+        "verification",
+        _measured(high_pass),
+        {"cycles_per_face": 16.0, "contrast": _CONTRAST},
+        level="cycles_per_face",
     ),
-    "equal-contrast": Kind("verification", _measured(set_contrast), {"contrast": _CONTRAST}),
-    "pixelated": Kind("verification", _measured(pixelate), {"pixels_across": 16.0}),
+    "blurred": Kind(
+        "verification", _measured(blur), {"sigma": 0.02}, level="sigma", level_of_upright=0.0
+    ),
+    "equal-contrast": Kind(
+        "verification", _measured(set_contrast), {"contrast": _CONTRAST}, level="contrast"
+    ),
+    "reduced-contrast": Kind(
+        "verification",
+        _measured(reduce_contrast),
+        {"gain": 0.5},
+        level="gain",
+        level_of_upright=1.0,
+    ),
+    "matched-luminance": Kind(
+        "verification", _matched, {"mean": None, "contrast": None}, reads="luminance"
+    ),
+    "matched-histogram": Kind("verification", _equalised, reads="luminance"),
+    "pixelated": Kind(
+        "verification", _measured(pixelate), {"pixels_across": 16.0}, level="pixels_across"
+    ),
     "phase-scrambled": Kind("verification", _random(scramble_phase)),
-    "noise": Kind("verification", _random(add_noise), {"snr": 1.0}),
+    "noise": Kind("verification", _random(add_noise), {"snr": 1.0}, level="snr"),
     "eyes-only": Kind("verification", _measured(show_only, part="eyes"), max_yaw=_FRONTAL),
     "mouth-only": Kind("verification", _measured(show_only, part="mouth"), max_yaw=_FRONTAL),
     "internal-only": Kind("verification", _measured(show_only, part="internal"), max_yaw=_FRONTAL),
@@ -187,78 +314,38 @@ CONDITIONS: Mapping[str, Kind] = {
         donors=2,
         max_yaw=_FRONTAL,
     ),
-    "eye-distance": Kind(
-        "feature", _measured(change_eye_distance), {"change": 0.12}, max_yaw=_FRONTAL
+    "masked": Kind(
+        "verification",
+        _measured(cover_with_mask),
+        {"nose": 0.6},
+        max_yaw=_NOT_PROFILE,
+        level="nose",
     ),
-    "mouth-height": Kind("feature", _measured(move_mouth), {"shift": 0.1}, max_yaw=_FRONTAL),
+    "sunglasses": Kind("verification", _measured(cover_with_sunglasses), max_yaw=_NOT_PROFILE),
+    "caricature": Kind(
+        "verification",
+        _caricatured,
+        {"exaggeration": 0.5},
+        max_yaw=_FRONTAL,
+        level="exaggeration",
+        level_of_upright=0.0,
+        reads="shape",
+    ),
+    "average": Kind(
+        "average", _averaged, variants=("-of-others",), max_yaw=_FRONTAL, others=_MEMBERS
+    ),
+    "morph": Kind("morph", _morphed, {"level": 0.5}, donors=1, max_yaw=_FRONTAL, level="level"),
+    "eye-distance": Kind(
+        "feature",
+        _measured(change_eye_distance),
+        {"change": 0.12},
+        max_yaw=_FRONTAL,
+        level="change",
+    ),
+    "mouth-height": Kind(
+        "feature", _measured(move_mouth), {"shift": 0.1}, max_yaw=_FRONTAL, level="shift"
+    ),
     "eyes-replaced": Kind("feature", _exchanged("eyes"), donors=1, max_yaw=_FRONTAL),
     "mouth-replaced": Kind("feature", _exchanged("mouth"), donors=1, max_yaw=_FRONTAL),
 }
 """What `make_conditions` can make, by name."""
-
-
-def resolve(conditions: str | Condition | Iterable[str | Condition]) -> list[Condition]:
-    """Complete and check conditions as a user gives them; 'upright' is always made."""
-    given = [conditions] if isinstance(conditions, str | Condition) else list(conditions)
-    resolved = [
-        _completed(Condition(item) if isinstance(item, str) else item)
-        for item in given
-        if item != UPRIGHT
-    ]
-    kinds = {condition.kind for condition in resolved}
-    if "thatcherised" in kinds and "inverted" not in kinds:
-        # The pairs of thatcherised faces need normal ones turned over.
-        resolved.append(Condition("inverted", label="inverted"))
-    if not resolved:
-        msg = f"The 'conditions' must name at least one of {', '.join(CONDITIONS)}. Got none."
-        raise StimulusError(msg)
-    folders = [*RESERVED]
-    for condition in resolved:
-        for folder in {condition.label, *condition.folders}:
-            if folder.casefold() in folders:
-                msg = (
-                    f"The labels of 'conditions' must differ, also from {', '.join(RESERVED)}. "
-                    f"Got {folder!r} twice; give one of them another 'label'."
-                )
-                raise StimulusError(msg)
-            folders.append(folder.casefold())
-    return resolved
-
-
-def _completed(condition: Condition) -> Condition:
-    if not isinstance(condition, Condition):
-        msg = f"Each of the 'conditions' must be a name or a Condition. Got {condition!r} instead."
-        raise StimulusError(msg)
-    if condition.kind not in CONDITIONS:
-        msg = (
-            f"There is no condition {condition.kind!r}.{did_you_mean(condition.kind, CONDITIONS)} "
-            f"The conditions are: {', '.join(CONDITIONS)}."
-        )
-        raise UnknownNameError(msg)
-    label = condition.label or condition.kind
-    if safe_name(label) != label:
-        msg = (
-            f"The 'label' of a condition names a folder. Got {label!r}; "
-            f"{safe_name(label)!r} would do."
-        )
-        raise StimulusError(msg)
-    defaults = CONDITIONS[condition.kind].parameters
-    for name, value in condition.parameters.items():
-        if name not in defaults:
-            has = ", ".join(defaults) or "none"
-            msg = (
-                f"The condition {condition.kind!r} has no parameter {name!r} (it has: {has})."
-                f"{did_you_mean(name, defaults)}"
-            )
-            raise StimulusError(msg)
-        if value is None and name in _OPTIONAL:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            wrong = True
-        else:
-            wrong = not math.isfinite(value) or (name in _POSITIVE and value <= 0)
-        if wrong:
-            expected = "a positive number" if name in _POSITIVE else "a finite number"
-            msg = f"The {name!r} of condition {label!r} must be {expected}. Got {value!r} instead."
-            raise StimulusError(msg)
-    return replace(condition, label=label, parameters={**defaults, **condition.parameters})

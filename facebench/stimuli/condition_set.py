@@ -11,10 +11,11 @@ from typing import Any
 
 from facebench.data.made_stimuli import UPRIGHT
 from facebench.faces.contact_sheets import contact_sheet
-from facebench.stimuli.catalogue import Condition
+from facebench.stimuli.catalogue import CONDITIONS, Condition
 from facebench.stimuli.manifests import read_manifest, write_manifest
 from facebench.stimuli.pair_tables import build_tables, write_csv
 from facebench.stimuli.sources import PreparedFace
+from facebench.stimuli.whole_set import WholeSet
 
 __all__ = [
     "ConditionSet",
@@ -27,6 +28,10 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 _LEFT_OUT, _IMAGES, _SHEETS = "left_out.csv", "images.csv", "contact-sheets"
+_AVERAGES, _LUMINANCE, _SHAPE = "averages.csv", "luminance.csv", "mean_shape.csv"
+_LUMINANCE_COLUMNS = (
+    "image", "mean_before", "contrast_before", "mean", "contrast", "clipped",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -85,8 +90,16 @@ def write_set(
     donors: Sequence[Sequence[int]],
     made: dict[str, set[str]],
     left_out: Sequence[LeftOut],
+    *,
+    whole: WholeSet,
+    averages: Sequence[tuple[str, str]],
+    luminance: Sequence[tuple[Any, ...]],
 ) -> None:
-    """Write tables, contact sheets and lists, and the manifest that says all is done."""
+    """Write tables, contact sheets and lists, and the manifest that says all is done.
+
+    `whole` is what was read of all faces, `averages` says which photograph is in which image,
+    `luminance` what was matched.
+    """
     tables = build_tables(
         conditions, faces, made, donors, n_pairs=settings["pairs"], seed=settings["seed"]
     )
@@ -101,6 +114,19 @@ def write_set(
         folders = [UPRIGHT, *condition.folders]
         contact_sheet(target, folders, names, target / _SHEETS / f"{condition.label}.png")
     write_replicates(target, left_out)
+    if whole.shape is not None:
+        rows = [(f"{x:.3f}", f"{y:.3f}") for x, y in whole.shape]
+        write_csv(target / _SHAPE, ("x", "y"), rows)
+    if averages:
+        write_csv(target / _AVERAGES, ("image", "photograph"), averages)
+    if luminance:
+        write_csv(target / _LUMINANCE, _LUMINANCE_COLUMNS, luminance)
+        clipped = sum(float(row[-1]) > 0 for row in luminance)
+        if clipped:
+            _log.warning(
+                "Of %d faces with matched luminance, %d have pixels cut off at black or white: see "
+                "the column 'clipped' of %s.", len(luminance), clipped, _LUMINANCE,
+            )  # fmt: skip
     write_csv(
         target / _IMAGES,
         ("image", "source", "identity", "face_width", "yaw", "donors"),
@@ -121,6 +147,12 @@ def write_set(
         "settings": settings,
         "made": {label: len(names) for label, names in made.items()},
         "tables": sorted(tables),
+        "levels": {
+            condition.label: {CONDITIONS[condition.kind].level: condition.level}
+            for condition in conditions
+            if condition.level is not None
+        },
+        "read": whole.as_record(),
     }
     write_manifest(target, manifest)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ from facebench.data.made_stimuli import UPRIGHT
 from facebench.errors import StimulusError
 from facebench.faces import WhichFace
 from facebench.faces.detection import check_which_face
-from facebench.stimuli.catalogue import CONDITIONS, Condition, resolve
+from facebench.stimuli.catalogue import CONDITIONS, Condition
 from facebench.stimuli.condition_set import ConditionSet, LeftOut, load_set, write_set
 from facebench.stimuli.donors import choose_donors
 from facebench.stimuli.manifests import is_complete
+from facebench.stimuli.resolving import resolve
 from facebench.stimuli.sources import PreparedFace, digest, find_sources
+from facebench.stimuli.whole_set import averages_of, luminance_table, read_set
 from facebench.stimuli.workers import MakeJob, PrepareJob, in_order, make, prepare, processes
 from facebench.types import StrPath
 
@@ -53,8 +56,9 @@ def make_conditions(
     out : str or Path
         The folder to write to; outside of `images_path`.
     conditions : name, Condition, or several of them
-        What to make: names in `facebench.stimuli.CONDITIONS`, or `Condition` objects with other
-        parameters. The upright faces are always made.
+        What to make: names in `facebench.stimuli.CONDITIONS`, those with a number for their level
+        (``rotated_30``), or `Condition` objects with other parameters. The upright faces are always
+        made.
     seed : int
         Of all that is drawn: people, pairs, donors, noise.
     n_people, n_images : int, optional
@@ -71,8 +75,9 @@ def make_conditions(
         certain of, or the largest.
     max_yaw : float, optional
         By how many degrees heads may be turned where a face must be seen from the front; others are
-        listed in ``left_out.csv``. By default 40 for thatcherised faces, and 30 for parts,
-        composites, and changes of features and spacing. The estimate is `head_yaw`.
+        listed in ``left_out.csv``. By default 40 for thatcherised faces, masks and sunglasses, and
+        30 for parts, composites, morphs, averages, caricatures, and changes of features and
+        spacing. The estimate is `head_yaw`.
     n_pairs : int, optional
         At most so many pairs of one person (and as many of two) in each table.
     workers : int, optional
@@ -100,8 +105,9 @@ def make_conditions(
     `out` then holds a folder per condition (``upright``, and for each label one or several), tables
     of pairs, ``contact-sheets/LABEL.png``, ``images.csv`` (where each image comes from, the width
     of its face in pixels, the turn of its head in degrees, who lent parts to it), ``left_out.csv``,
-    and ``manifest.json`` with all parameters, a digest of the photographs, and versions. Tasks read
-    there how the images are aligned: models that align faces by default take them as they are.
+    and ``manifest.json`` with all parameters, levels and targets, a digest of the photographs, and
+    versions. Tasks read there how the images are aligned: models that align faces by default take
+    them as they are.
 
     All tables have the columns ``img1``, ``img2``, ``same`` (1 for one person), ``condition``,
     ``identity1`` and ``identity2``:
@@ -123,6 +129,12 @@ def make_conditions(
     - Changes of features or spacing: ``LABEL.csv`` pairs each face (img1) with its changed version
       (img2); the condition is the label. With several, ``critical-features.csv`` holds them all,
       with the conditions ``same person`` (two photographs) and ``other person`` to compare with.
+    - Morphs: ``LABEL.csv`` pairs each face (img1) with its morph (img2), with the ``level``; `same`
+      and `identity2` are those of whoever has the larger share.
+    - Averages: ``LABEL.csv`` pairs photographs with photographs (``upright``), and with averages
+      that do not contain them.
+    - Of conditions of one kind at several levels, ``KIND-series.csv`` holds the same pairs at each,
+      with the column ``level``.
 
     References
     ----------
@@ -169,18 +181,44 @@ def make_conditions(
             if isinstance(reason, str)
         ]
         donors = _donors(resolved, faces, seed, max_yaw)
+        apply = partial(in_order, pool)
+        whole = read_set(resolved, faces, target, seed, max_yaw, apply)
         makes = [
-            MakeJob(target, face, tuple(faces[i] for i in lent), tuple(resolved), seed, max_yaw)
-            for face, lent in zip(faces, donors, strict=True)
-        ]
+            MakeJob(
+                target, face, tuple(faces[i] for i in lent), tuple(resolved), seed, max_yaw,
+                tuple(faces[i] for i in others), whole.shape, whole.targets,
+            )
+            for face, lent, others in zip(faces, donors, whole.others, strict=True)
+        ]  # fmt: skip
         failures = in_order(pool, "Making conditions", make, makes)
+        made, left_out = _sorted_out(resolved, faces, failures, left_out)
+        members, failed = averages_of(resolved, faces, whole, target, max_yaw, apply)
+        left_out += [LeftOut(name, name.split("/")[0], reason) for name, reason in failed]
+        matched = luminance_table(resolved, faces, made, whole, target, apply)
+    write_set(
+        target, settings, resolved, faces, donors, made, left_out,
+        whole=whole, averages=members, luminance=matched,
+    )  # fmt: skip
+    return load_set(target)
+
+
+def _sorted_out(
+    conditions: Sequence[Condition],
+    faces: Sequence[PreparedFace],
+    failures: Sequence[dict[str, str]],
+    left_out: list[LeftOut],
+) -> tuple[dict[str, set[str]], list[LeftOut]]:
+    """Return the names of what was made, by label, and what was left out."""
     made = {UPRIGHT: {face.name for face in faces}}
-    for condition in resolved:
+    for condition in conditions:
         label = condition.label
         failed = [
             (face, why[label]) for face, why in zip(faces, failures, strict=True) if label in why
         ]
-        left_out += [LeftOut(face.source.relative, label, reason) for face, reason in failed]
+        left_out = [
+            *left_out,
+            *(LeftOut(face.source.relative, label, reason) for face, reason in failed),
+        ]
         made[label] = made[UPRIGHT] - {face.name for face, _ in failed}
         if not made[label]:
             msg = (
@@ -188,8 +226,7 @@ def make_conditions(
                 f"{failed[0][1]}"
             )
             raise StimulusError(msg)
-    write_set(target, settings, resolved, faces, donors, made, left_out)
-    return load_set(target)
+    return made, left_out
 
 
 def _check_numbers(

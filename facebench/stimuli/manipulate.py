@@ -6,6 +6,7 @@ rendered faces.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import correlate1d, map_coordinates
 
 from facebench.errors import StimulusError
-from facebench.faces.pictures import Field, Picture, checked_picture, rounded, sample
+from facebench.faces.pictures import (
+    Field,
+    Picture,
+    checked_picture,
+    require_positive,
+    rounded,
+    sample,
+)
 from facebench.stimuli.blending import Ellipse, blend
 from facebench.stimuli.geometry import feature_outlines, similarity
 from facebench.stimuli.skin_tone import colours, tones
@@ -31,6 +39,9 @@ _CHIP_POINTS = np.array(
     ]
 )
 _LANDMARKS = 68
+_MIDDLE_GREY = 128.0
+_QUARTERS = ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))  # cosine and sine of right angles
+_ROUNDING = 1e-6  # pixels
 # What light does to two sides of a face; a larger step of tones at the edge is an object.
 _MOST_STEP = np.array([0.5, 0.1, 0.1])
 _HALVING_FILTER = np.array([1, 4, 6, 4, 1]) / 16
@@ -61,6 +72,73 @@ def invert(image: ArrayLike) -> Picture:
     True
     """
     return np.ascontiguousarray(checked_picture(image)[::-1, ::-1])
+
+
+def rotate(image: ArrayLike, angle: float, aperture: float | None = 1.0) -> Picture:
+    """Turn an image in its plane, about its middle.
+
+    A picture that is turned by other than right angles loses its corners. So that all angles show
+    the same, also 0, only a circle about the middle is shown, on middle grey (128).
+
+    Parameters
+    ----------
+    image : array_like [height, width, 3], uint8
+        The picture, with the face in its middle.
+    angle : float
+        In degrees, clockwise. Multiples of 90 are exact: no pixel is interpolated.
+    aperture : float or None
+        The diameter of the circle, as a share of the picture's shorter side, up to 1. None shows
+        the whole picture; corners that turn in are then grey.
+
+    Returns
+    -------
+    ndarray [height, width, 3], uint8
+        Of the size of the image.
+
+    Raises
+    ------
+    StimulusError
+        If the angle is not finite, or the aperture not above 0 and up to 1.
+
+    Examples
+    --------
+    >>> picture = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    >>> rotate(picture, 90, aperture=None)[0, 0].tolist()  # the lower left corner comes up
+    [6, 7, 8]
+    """
+    picture = checked_picture(image)
+    if isinstance(angle, bool) or not isinstance(angle, int | float) or not math.isfinite(angle):
+        msg = f"The 'angle' must be a finite number, in degrees. Got {angle!r} instead."
+        raise StimulusError(msg)
+    if aperture is not None:
+        require_positive("aperture", aperture, "a share of the picture's shorter side")
+        if aperture > 1:
+            msg = f"The 'aperture' must be at most 1. Got {aperture!r} instead."
+            raise StimulusError(msg)
+    height, width = picture.shape[:2]
+    middle = np.array([(height - 1) / 2, (width - 1) / 2])
+    quarters, rest = divmod(angle, 90)
+    if rest == 0 and quarters % 2 and (height - width) % 2:
+        # A quarter turn of an odd by an even number of pixels: about half a pixel beside, exactly.
+        middle[1] += 0.5
+    cosine, sine = _QUARTERS[int(quarters) % 4] if rest == 0 else _turn_by(angle)
+    rows, columns = np.mgrid[:height, :width].astype(np.float64)
+    down, across = rows - middle[0], columns - middle[1]
+    row = middle[0] + cosine * down - sine * across
+    column = middle[1] + sine * down + cosine * across
+    turned = sample(picture.astype(np.float64), row, column, order=0 if rest == 0 else 3)
+    if aperture is None:
+        # Half a pixel belongs to the picture's edge.
+        beside = np.maximum(np.abs(row - (height - 1) / 2) - height / 2,
+                            np.abs(column - (width - 1) / 2) - width / 2)  # fmt: skip
+    else:
+        beside = np.hypot(down, across) - aperture * min(height, width) / 2
+    shown = np.clip(0.5 - beside, 0, 1) if aperture is not None else beside <= _ROUNDING
+    return rounded(_MIDDLE_GREY + np.asarray(shown)[..., None] * (turned - _MIDDLE_GREY))
+
+
+def _turn_by(angle: float) -> tuple[float, float]:
+    return math.cos(math.radians(angle)), math.sin(math.radians(angle))
 
 
 def thatcherise(
@@ -220,4 +298,4 @@ def _halved(width: float) -> float:
     return (width - 1) / 2 + 1
 
 
-__all__ = ["aligned_chip", "invert", "thatcherise"]
+__all__ = ["aligned_chip", "invert", "rotate", "thatcherise"]

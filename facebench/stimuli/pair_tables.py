@@ -13,11 +13,14 @@ import numpy as np
 from facebench.data.made_stimuli import UPRIGHT
 from facebench.stimuli.catalogue import CONDITIONS, Condition
 from facebench.stimuli.closed_groups import closed_groups, pairs_of_two
+from facebench.stimuli.series import level_of, series_of, steps_of
 from facebench.stimuli.sources import PreparedFace, own_seed
 from facebench.utils.files import atomic_path
 
 _COLUMNS = ("img1", "img2", "same", "condition", "identity1", "identity2")
-Row = tuple[str | int, ...]
+_WITH_LEVEL = (*_COLUMNS, "level")
+_HALF = 0.5
+Row = tuple[str | int | float, ...]
 Tables = dict[str, tuple[tuple[str, ...], list[Row]]]
 _Pair = tuple[int, int, int]
 
@@ -51,8 +54,10 @@ def build_tables(
         by_design.setdefault(CONDITIONS[condition.kind].design, []).append(condition)
     for condition in by_design.get("verification", []):
         usable = [face for face in faces if face.name in made[condition.label]]
+        standard = _standard(condition, by_design["verification"])
+        usable = [face for face in usable if face.name in made[standard]]
         pairs = verification_pairs(usable, n_pairs, seed)
-        _add(tables, condition.label, _verification(usable, pairs, [UPRIGHT, condition.label]))
+        _add(tables, condition.label, _verification(usable, pairs, [standard, condition.label]))
     if len(by_design.get("verification", [])) > 1:
         labels = [condition.label for condition in by_design["verification"]]
         usable = [face for face in faces if all(face.name in made[label] for label in labels)]
@@ -83,7 +88,90 @@ def build_tables(
         baseline = {1: "same person", 0: "other person"}
         rows += [_row(faces, (a, b, same), UPRIGHT, baseline[same]) for a, b, same in pairs]
         _add(tables, "critical-features", rows)
+    for condition in by_design.get("morph", []):
+        rows = _morphs(faces, donors, made, [condition])
+        tables[condition.label] = (_WITH_LEVEL, rows)
+    for condition in by_design.get("average", []):
+        usable = [face for face in faces if face.name in made[condition.label]]
+        pairs = verification_pairs(usable, n_pairs, seed)
+        _add(tables, condition.label, _averages(usable, pairs, condition))
+    for name, series in series_of(conditions).items():
+        design = CONDITIONS[series[0].kind].design
+        # All levels show the same faces: one that could not be made at one of them is in none.
+        everywhere = set[str].intersection(*(made[c.label] for c in series))
+        same = dict.fromkeys((c.label for c in series), everywhere)
+        if design == "morph":
+            rows = _morphs(faces, donors, same, series)
+        elif design == "feature":
+            rows = [(*row, level_of(c)) for c in series for row in _feature(faces, everywhere, c)]
+        else:
+            usable = [face for face in faces if face.name in everywhere]
+            pairs = verification_pairs(usable, n_pairs, seed)
+            rows = [
+                (*_row(faces=usable, pair=pair, folder=label, condition=label), step)
+                for step, label in steps_of(series)
+                for pair in pairs
+            ]
+        if rows:
+            tables[name] = (_WITH_LEVEL, rows)
     return tables
+
+
+def _standard(condition: Condition, conditions: Sequence[Condition]) -> str:
+    """Return the label of what a condition is compared with: upright faces, or a baseline."""
+    kind = CONDITIONS[condition.kind]
+    if kind.baseline is None or condition.level == kind.baseline:
+        return UPRIGHT
+    parameters = {**condition.parameters, kind.level: kind.baseline}
+    return next(
+        other.label
+        for other in conditions
+        if other.kind == condition.kind and other.parameters == parameters
+    )
+
+
+def _morphs(
+    faces: Sequence[PreparedFace],
+    donors: Sequence[Sequence[int]],
+    made: Mapping[str, set[str]],
+    series: Sequence[Condition],
+) -> list[Row]:
+    """Pair each face with its morphs; they show whoever has the larger share, at 0.5 the face."""
+    return [
+        (
+            f"{UPRIGHT}/{face.name}",
+            f"{condition.label}/{face.name}",
+            int(level_of(condition) <= _HALF),
+            condition.label,
+            face.identity,
+            face.identity if level_of(condition) <= _HALF else faces[lent[0]].identity,
+            level_of(condition),
+        )
+        for condition in series
+        for face, lent in zip(faces, donors, strict=True)
+        if face.name in made[condition.label]
+    ]
+
+
+def _averages(
+    faces: Sequence[PreparedFace], pairs: Sequence[_Pair], condition: Condition
+) -> list[Row]:
+    """Pair photographs with photographs, and with averages that they are no part of."""
+    (folder,) = condition.folders
+    seen: set[int] = set()
+    chosen = []
+    for a, b, same in pairs:
+        # The average without photograph a is one image, whatever b is.
+        if not same or a not in seen:
+            chosen.append((a, b, same))
+        if same:
+            seen.add(a)
+    rows = [_row(faces, pair, UPRIGHT, UPRIGHT) for pair in chosen]
+    for a, b, same in chosen:
+        shown = faces[a] if same else faces[b]
+        images = (f"{UPRIGHT}/{faces[a].name}", f"{folder}/{shown.name}")
+        rows.append((*images, same, condition.label, faces[a].identity, shown.identity))
+    return rows
 
 
 def verification_pairs(

@@ -69,7 +69,7 @@ def part_mask(landmarks: ArrayLike, part: str, shape: tuple[int, ...]) -> Field:
         raise StimulusError(msg)
     corners, margin = _REGIONS[part]
     width = face_width(points)
-    whole = np.concatenate([points, _forehead(points)])
+    whole = np.concatenate([points, forehead(points)])
     distance = outside(whole if part == "face" else points[list(corners)], shape[:2])
     within = distance <= _ROUNDING
     share = np.zeros(within.shape)
@@ -84,7 +84,8 @@ def part_mask(landmarks: ArrayLike, part: str, shape: tuple[int, ...]) -> Field:
     return 1 - share if part == "external" else share
 
 
-def _forehead(points: Field) -> Field:
+def forehead(points: Field) -> Field:
+    """Return ten points on the forehead [10, 2], above the brows."""
     _, down = directions(points)
     brows = points[_BROWS]
     height = _FOREHEAD * float((points[_NOSE_BASE] - brows.mean(axis=0)) @ down)

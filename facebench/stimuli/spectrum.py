@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from scipy import fft
 from scipy.ndimage import gaussian_filter
 
+from facebench.errors import StimulusError
 from facebench.faces.pictures import Field, Picture, checked_picture, require_positive, rounded
 from facebench.stimuli.geometry import face_width
 from facebench.stimuli.rendered.parameters import require_seed
@@ -88,6 +89,40 @@ def _coarse(picture: Picture, landmarks: ArrayLike, cycles_per_face: float) -> F
     sigma = np.sqrt(np.log(2) / 2) / (np.pi * cycles_per_pixel)
     values = picture.astype(np.float64)
     return np.asarray(gaussian_filter(values, (sigma, sigma, 0), mode="reflect"))
+
+
+def blur(image: ArrayLike, landmarks: ArrayLike, sigma: float = 0.02) -> Picture:
+    """Blur a picture with a Gaussian.
+
+    The same filter as `low_pass`, by its width instead of its cutoff, from no blur on; contrast is
+    what it leaves.
+
+    Parameters
+    ----------
+    image : array_like [height, width, 3], uint8
+    landmarks : array_like [68, 2]
+        In the order of dlib's 68-point predictor.
+    sigma : float
+        Standard deviation of the Gaussian, as a share of the face's width; 0 leaves the picture as
+        it is. Half of the amplitude is left at 0.187 / sigma cycles per face.
+
+    Returns
+    -------
+    ndarray [height, width, 3], uint8
+
+    Raises
+    ------
+    StimulusError
+        If sigma is negative or not finite.
+    """
+    picture = checked_picture(image)
+    is_number = isinstance(sigma, int | float) and not isinstance(sigma, bool)
+    if not is_number or not 0 <= sigma < np.inf:
+        msg = f"The 'sigma' must be a number from 0 on (of the face's width). Got {sigma!r}."
+        raise StimulusError(msg)
+    pixels = sigma * face_width(landmarks)
+    values = picture.astype(np.float64)
+    return rounded(gaussian_filter(values, (pixels, pixels, 0), mode="reflect"))
 
 
 def scramble_phase(image: ArrayLike, seed: int = 0) -> Picture:

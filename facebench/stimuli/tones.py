@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
+from facebench.errors import StimulusError
 from facebench.faces.pictures import (
     Field,
     Picture,
@@ -45,7 +46,7 @@ def to_grey(image: ArrayLike) -> Picture:
     >>> to_grey(np.array([[[255, 0, 0]]], np.uint8)).tolist()
     [[[76, 76, 76]]]
     """
-    return rounded(np.repeat(_luma(checked_picture(image))[..., None], 3, axis=2))
+    return rounded(np.repeat(luma(checked_picture(image))[..., None], 3, axis=2))
 
 
 def negate(image: ArrayLike) -> Picture:
@@ -152,7 +153,7 @@ def rms_contrast(image: ArrayLike) -> float:
     >>> rms_contrast(np.array([[[0, 0, 0], [255, 255, 255]]], np.uint8))
     0.5
     """
-    return float(_luma(checked_picture(image)).std() / 255)
+    return float(luma(checked_picture(image)).std() / 255)
 
 
 def set_contrast(image: ArrayLike, landmarks: ArrayLike, contrast: float = 0.12) -> Picture:
@@ -184,23 +185,57 @@ def set_contrast(image: ArrayLike, landmarks: ArrayLike, contrast: float = 0.12)
     return rounded(with_contrast(picture.astype(np.float64), landmarks, contrast))
 
 
+def reduce_contrast(image: ArrayLike, landmarks: ArrayLike, gain: float = 0.5) -> Picture:
+    """Reduce the contrast of a picture to a share of what it is.
+
+    Parameters
+    ----------
+    image : array_like [height, width, 3], uint8
+    landmarks : array_like [68, 2]
+        In the order of dlib's 68-point predictor.
+    gain : float
+        1 leaves the picture as it is, 0 leaves the mean colour of the face (see `part_mask`) alone.
+
+    Returns
+    -------
+    ndarray [height, width, 3], uint8
+
+    Raises
+    ------
+    StimulusError
+        If the gain is not from 0 to 1: more would be cut off at black and white.
+    """
+    picture = checked_picture(image)
+    if isinstance(gain, bool) or not isinstance(gain, int | float) or not 0 <= gain <= 1:
+        msg = f"The 'gain' must be a number from 0 to 1. Got {gain!r} instead."
+        raise StimulusError(msg)
+    middle = _pixels_of_face(picture, landmarks).mean(axis=0)
+    return rounded(middle + gain * (picture - middle))
+
+
 def with_contrast(values: Field, landmarks: ArrayLike, contrast: float | None) -> Field:
     """Give unrounded pixels [height, width, 3] a contrast; see `set_contrast`."""
     if contrast is None:
         return values
     require_positive("contrast", contrast, "RMS contrast, where white is 1")
-    face = part_mask(landmarks, "face", values.shape) > _HALF
-    pixels = values[face] if face.any() else values.reshape(-1, 3)
+    pixels = _pixels_of_face(values, landmarks)
     middle = pixels.mean(axis=0)
     gain = 1.0
     for _ in range(_TRIALS):
         # What is cut off at black and white takes contrast away: raised a little more instead.
-        spread = float(_luma(np.clip(middle + gain * (pixels - middle), 0, 255)).std())
+        spread = float(luma(np.clip(middle + gain * (pixels - middle), 0, 255)).std())
         if spread < _FLAT:
             return values
         gain = min(gain * 255 * contrast / spread, _MOST_GAIN)
     return np.asarray(middle + gain * (values - middle))
 
 
-def _luma(picture: Picture | Field) -> Field:
+def _pixels_of_face(values: Picture | Field, landmarks: ArrayLike) -> Picture | Field:
+    """Return the pixels [n, 3] of a face, or of the picture if the face lies beyond its edge."""
+    face = part_mask(landmarks, "face", values.shape) > _HALF
+    return values[face] if face.any() else values.reshape(-1, 3)
+
+
+def luma(picture: Picture | Field) -> Field:
+    """Return luma [height, width] of colours [height, width, 3] (ITU-R BT.601)."""
     return np.asarray(picture @ _LUMA)

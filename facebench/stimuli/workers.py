@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,11 +24,13 @@ from facebench.errors import ImageError, StimulusError
 from facebench.faces import WhichFace
 from facebench.faces.landmarks import face_landmarks
 from facebench.faces.pictures import Field, Picture
-from facebench.stimuli.catalogue import Condition, Face
+from facebench.stimuli.catalogue import CONDITIONS, Around, Condition, Face
 from facebench.stimuli.geometry import face_width, outside
 from facebench.stimuli.manipulate import aligned_chip, to_chip
+from facebench.stimuli.matching import Luminance, clipped_share
 from facebench.stimuli.skin_tone import tones
 from facebench.stimuli.sources import PreparedFace, Source, own_seed
+from facebench.stimuli.warping import averaged
 from facebench.utils.files import atomic_path
 from facebench.utils.progress import Progress
 
@@ -65,6 +68,28 @@ class MakeJob:
     conditions: tuple[Condition, ...]
     seed: int
     max_yaw: float | None  # None takes each condition's own limit
+    others: tuple[PreparedFace, ...] = ()  # photographs of the same person
+    shape: Field | None = None  # the mean of all faces
+    targets: Mapping[str, Luminance] = field(default_factory=dict)  # by label
+
+
+@dataclass(frozen=True)
+class MeasureJob:
+    """Measure the luminance of one face in one folder."""
+
+    out: Path
+    folder: str
+    face: PreparedFace
+
+
+@dataclass(frozen=True)
+class AverageJob:
+    """Average photographs, each with a weight, into one image."""
+
+    out: Path
+    name: str
+    members: tuple[PreparedFace, ...]
+    weights: tuple[float, ...]
 
 
 def prepare(job: PrepareJob) -> PreparedFace | str:
@@ -108,11 +133,15 @@ def make(job: MakeJob) -> dict[str, str]:
     ]
     if not pending:
         return failed
-    face, donors = _load(job.out, job.face), [_load(job.out, donor) for donor in job.donors]
+    face = _load(job.out, job.face)
+    kinds = [CONDITIONS[condition.kind] for condition in pending]
+    donors = [_load(job.out, one) for one in job.donors if any(kind.donors for kind in kinds)]
+    others = [_load(job.out, one) for one in job.others if any(kind.others for kind in kinds)]
     for condition in pending:
+        around = Around(donors, others, job.shape, job.targets.get(condition.label))
         seed = own_seed(job.seed, condition.label, job.face.name)
         try:
-            pictures = condition.make(face, donors, seed)
+            pictures = condition.make(face, around, seed)
         except StimulusError as error:
             failed[condition.label] = str(error)
             continue
@@ -121,8 +150,40 @@ def make(job: MakeJob) -> dict[str, str]:
     return failed
 
 
+def measure(job: MeasureJob) -> tuple[Luminance | None, float]:
+    """Return the luminance of a face, and the share of it that was cut off at black or white.
+
+    There is none where the face lies beyond its picture.
+    """
+    upright = _load(job.out, job.face).picture
+    picture = _picture(job.out / job.folder / job.face.name)
+    try:
+        luminance = Luminance.of(picture, job.face.landmarks)
+    except StimulusError:
+        return None, 0.0
+    return luminance, clipped_share(upright, picture, job.face.landmarks)
+
+
+def average(job: AverageJob) -> str:
+    """Write an average that is not there yet; return why it could not be made, or nothing."""
+    path = job.out / job.name
+    if path.is_file():
+        return ""
+    load = [partial(_picture, job.out / UPRIGHT / face.name) for face in job.members]
+    try:
+        picture = averaged(load, [face.landmarks for face in job.members], job.weights)
+    except StimulusError as error:
+        return str(error)
+    write_png(path, picture)
+    return ""
+
+
 def _load(out: Path, face: PreparedFace) -> Face:
-    return Face(np.asarray(open_image(out / UPRIGHT / face.name)), face.landmarks)
+    return Face(_picture(out / UPRIGHT / face.name), face.landmarks)
+
+
+def _picture(path: Path) -> Picture:
+    return np.asarray(open_image(path))
 
 
 def _skin(picture: Picture, landmarks: Field) -> Field:

@@ -317,6 +317,7 @@ class EffectTask(PeopleOfPairs, RoundedTask):
         """What the measure is called in the results."""
         return self._measure.name
 
+    @override
     def against_people(self, measured: pd.DataFrame) -> dict[str, Any]:
         """Compare a layer with people; see `WithPeople.against_people`."""
         return {} if self.beside is None else self.beside.against(self._cells(measured))

@@ -17,6 +17,7 @@ PAGES = [
     "docs/add_a_metric.md",
     "docs/effects.md",
     "docs/protocols.md",
+    "docs/stimuli.md",
 ]
 
 

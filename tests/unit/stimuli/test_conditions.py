@@ -62,7 +62,8 @@ def everything(rendered: RenderedSet, tmp_path_factory: pytest.TempPathFactory) 
 
 def test_every_condition_is_made_of_every_face(everything: ConditionSet) -> None:
     assert everything.n_sources == 8
-    assert everything.made == dict.fromkeys(["upright", *CONDITIONS, "low-pass-4"], 8)
+    labels = ["upright", *CONDITIONS, "low-pass-4", "rotated_0"]
+    assert everything.made == dict.fromkeys(labels, 8)
     assert everything.left_out == ()
     names = {"person_001/person_001_0001.png.png", "person_004/person_004_0002.png.png"}
     for condition in [Condition(kind, label=kind) for kind in CONDITIONS]:
@@ -124,7 +125,7 @@ def test_conditions_are_compared_on_the_same_pairs(everything: ConditionSet) -> 
     assert len(upright) == 8
     whole = read_pairs(everything.tables["verification"])
     kept = [k for k, kind in CONDITIONS.items() if kind.design == "verification"]
-    assert list(whole["condition"].unique()) == ["upright", *kept, "low-pass-4"]
+    assert list(whole["condition"].unique()) == ["upright", *kept, "low-pass-4", "rotated_0"]
     assert set(whole["condition"].value_counts()) == {8}
 
 
@@ -190,12 +191,116 @@ def test_changes_are_compared_with_the_face_itself(everything: ConditionSet) -> 
     assert (alone["img1"].to_numpy() == changed["img1"].to_numpy()).all()
 
 
+def levels(made: ConditionSet, table: str) -> list[tuple[str, float]]:
+    pairs = read_pairs(made.tables[table])
+    find_images(pairs, made.images_path, task=table)
+    assert not pairs.duplicated(["img1", "img2", "condition"]).any()
+    assert pairs.groupby("condition").size().nunique() == 1
+    return list(dict.fromkeys(zip(pairs["condition"], pairs["level"], strict=True)))
+
+
+@pytest.fixture(scope="module")
+def ordered(rendered: RenderedSet, tmp_path_factory: pytest.TempPathFactory) -> ConditionSet:
+    """Make series of conditions, and what is read of all faces."""
+    return make_conditions(
+        rendered.images_path,
+        tmp_path_factory.mktemp("ordered") / "stimuli",
+        ["rotated_180", "rotated_-45", "blurred_0.05", "blurred_0.02", "morph_0.75", "morph_0.25",
+         "noise_2", "noise_0.5", "matched-luminance", "matched-histogram", "average"],
+        workers=1,
+    )  # fmt: skip
+
+
+def test_series_are_in_the_order_of_their_levels(ordered: ConditionSet) -> None:
+    assert levels(ordered, "rotated-series") == [
+        ("rotated_-45", -45.0), ("rotated_0", 0.0), ("rotated_180", 180.0),
+    ]  # fmt: skip
+    # At level 0 nothing is blurred: those are the upright faces. Noise has no such level.
+    assert levels(ordered, "blurred-series") == [
+        ("upright", 0.0), ("blurred_0.02", 0.02), ("blurred_0.05", 0.05),
+    ]  # fmt: skip
+    assert levels(ordered, "noise-series") == [("noise_0.5", 0.5), ("noise_2", 2.0)]
+    manifest = json.loads((ordered.images_path / "manifest.json").read_text())
+    assert manifest["levels"]["rotated_-45"] == {"angle": -45.0}
+    assert "average" not in manifest["levels"]
+
+
+def test_rotated_faces_are_compared_with_unrotated_ones_shown_alike(ordered: ConditionSet) -> None:
+    pairs = read_pairs(ordered.tables["rotated_180"])
+    assert list(pairs["condition"].unique()) == ["rotated_0", "rotated_180"]
+    root, name = ordered.images_path, "person_001/person_001_0001.png.png"
+    straight = pixels(root / "rotated_0" / name)
+    np.testing.assert_array_equal(pixels(root / "rotated_180" / name), invert(straight))
+    assert (straight[0, 0] == 128).all()
+    np.testing.assert_array_equal(straight[75], pixels(root / "upright" / name)[75])
+
+
+def test_a_morph_shows_whoever_has_the_larger_share(ordered: ConditionSet) -> None:
+    assert levels(ordered, "morph-series") == [("morph_0.25", 0.25), ("morph_0.75", 0.75)]
+    pairs = read_pairs(ordered.tables["morph-series"])
+    images = pd.read_csv(ordered.images_path / "images.csv").set_index("image")
+    for row in pairs.itertuples():
+        name = row.img1.split("/", 1)[1]
+        assert row.img2.split("/", 1)[1] == name
+        lent = images.loc[images.loc[name, "donors"].split(" ")[0], "identity"]
+        assert row.identity1 == images.loc[name, "identity"] != lent
+        assert row.identity2 == (row.identity1 if row.level < 0.5 else lent)
+        assert row.same == (row.level < 0.5)
+
+
+def test_averages_hold_no_photograph_that_they_are_compared_with(ordered: ConditionSet) -> None:
+    members = pd.read_csv(ordered.images_path / "averages.csv")
+    inside = members.groupby("image")["photograph"].agg(set).to_dict()
+    pairs = read_pairs(ordered.tables["average"])
+    find_images(pairs, ordered.images_path, task="average")
+    averaged = pairs[pairs["condition"] == "average"]
+    assert set(averaged["same"]) == {0, 1}
+    for row in averaged.itertuples():
+        assert row.img1.removeprefix("upright/") not in inside[row.img2]
+    assert len(inside["average/person_001.png"]) == 2
+    assert len(inside["average-of-groups/everyone.png"]) == 8
+    for name in inside:
+        assert pixels(ordered.images_path / name).shape == (150, 150, 3)
+
+
+def test_matched_faces_have_what_the_manifest_says(ordered: ConditionSet) -> None:
+    manifest = json.loads((ordered.images_path / "manifest.json").read_text())
+    targets = manifest["read"]["luminance"]
+    table = pd.read_csv(ordered.images_path / "luminance.csv")
+    assert len(table) == 16
+    by_label = table.groupby(table["image"].str.split("/").str[0])
+    matched = by_label.get_group("matched-luminance")
+    # The targets are the means of the set before.
+    for measure in ("mean", "contrast"):
+        target = targets["matched-luminance"][measure]
+        assert target == pytest.approx(matched[f"{measure}_before"].mean(), abs=1e-4)
+        np.testing.assert_allclose(matched[measure], target, atol=0.6 / 255)
+        assert matched[measure].std() < 0.1 * matched[f"{measure}_before"].std()
+    equal = by_label.get_group("matched-histogram")
+    for measure in ("mean", "contrast"):
+        np.testing.assert_allclose(
+            equal[measure], targets["matched-histogram"][measure], atol=0.6 / 255
+        )
+    assert ((table["clipped"] >= 0) & (table["clipped"] < 0.2)).all()
+
+
+def test_one_photograph_of_a_person_makes_no_average(rendered: RenderedSet, tmp_path: Path) -> None:
+    with pytest.raises(StimulusError, match=r"of none of 2 faces.*needs two photographs"):
+        make_conditions(
+            rendered.images_path, tmp_path / "a", "average", n_people=2, n_images=1, workers=1
+        )
+    with pytest.raises(StimulusError, match="'caricature' needs faces of 2 or more people"):
+        make_conditions(
+            rendered.images_path, tmp_path / "b", "caricature", n_people=1, n_images=1, workers=1
+        )
+
+
 def test_the_manifest_tells_what_was_made(everything: ConditionSet) -> None:
     manifest = json.loads((everything.images_path / "manifest.json").read_text())
     assert manifest["complete"] is True
     settings = manifest["settings"]
     assert settings["seed"] == 5
-    assert settings["conditions"][-1] == {
+    assert settings["conditions"][-2] == {
         "label": "low-pass-4", "kind": "low-pass", "parameters": _COARSE,
     }  # fmt: skip
     assert len(settings["source"]["sha256"]) == 64
@@ -392,7 +497,15 @@ def test_people_and_images_are_drawn(rendered: RenderedSet, tmp_path: Path) -> N
     [
         ("thatcherized", UnknownNameError, "Did you mean 'thatcherised'"),
         (["inverted", "lowpass"], UnknownNameError, "Did you mean 'low-pass'"),
-        ("masked", UnknownNameError, r"no condition 'masked'\. The conditions are"),
+        ("xyzzy", UnknownNameError, r"no condition 'xyzzy'\. The conditions are"),
+        ("rotatd_30", UnknownNameError, "Did you mean 'rotated'"),
+        ("grey_30", StimulusError, "'grey' has no level: 'grey_30'. These have one: rotated"),
+        ("morph_1.5", StimulusError, "from 0 to 1. Got 1.5"),
+        (["rotated_30", "rotated_30.0"], StimulusError, "Got 'rotated_30' twice"),
+        ([Condition("rotated", {"aperture": 0})], StimulusError, "from 0.1 to 1. Got 0"),
+        ([Condition("matched-luminance", {"mean": 1})], StimulusError, "from 0.01 to 0.99"),
+        (["rotated", Condition("grey", label="Rotated-series")], StimulusError, "is taken"),
+        (["average", Condition("grey", label="average-of-groups")], StimulusError, "twice"),
         ([], StimulusError, "at least one of inverted"),
         (["upright"], StimulusError, "at least one of inverted"),
         ([3], StimulusError, "a name or a Condition. Got 3"),

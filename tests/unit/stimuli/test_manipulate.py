@@ -6,9 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import ndimage
 
 from facebench.errors import StimulusError
-from facebench.stimuli import RenderedFace, aligned_chip, invert, thatcherise
+from facebench.stimuli import RenderedFace, aligned_chip, invert, rotate, thatcherise
+from support.pictures import Picture, pictures
 
 REGIONS = ("left_eye", "right_eye", "mouth")
 
@@ -21,6 +25,43 @@ def test_inverting_twice_gives_the_picture_back(faces: list[RenderedFace]) -> No
     image = faces[0].image
     assert (invert(invert(image)) == image).all()
     assert (invert(image)[0, 0] == image[-1, -1]).all()
+
+
+@given(pictures, st.sampled_from([-270, -180, -90, 0, 90, 180, 270, 360]))
+def test_right_angles_are_exact(picture: Picture, angle: int) -> None:
+    turned = rotate(picture, angle, aperture=None)
+    height, width = picture.shape[:2]
+    if angle % 180 == 0:
+        expected = picture if angle % 360 == 0 else invert(picture)
+        np.testing.assert_array_equal(turned, expected)
+    elif height == width:
+        # NumPy turns anticlockwise.
+        np.testing.assert_array_equal(turned, np.rot90(picture, -angle // 90))
+    else:
+        known = {tuple(colour) for colour in picture.reshape(-1, 3).tolist()} | {(128,) * 3}
+        assert {tuple(colour) for colour in turned.reshape(-1, 3).tolist()} <= known
+
+
+@pytest.mark.parametrize("angle", [30.0, -45.0, 110.5])
+def test_a_turn_is_clockwise_and_can_be_turned_back(
+    faces: list[RenderedFace], angle: float
+) -> None:
+    picture = faces[0].image
+    there = rotate(picture, angle)
+    radius = np.hypot(*(np.mgrid[:250, :250] - 124.5))
+    assert (there[radius > 126] == 128).all()
+    # SciPy turns anticlockwise.
+    expected = ndimage.rotate(picture.astype(float), -angle, reshape=False, mode="nearest")
+    inside = radius < 120
+    assert np.abs(there[inside] - np.clip(expected, 0, 255)[inside]).max() < 1
+    back = rotate(there, -angle)
+    assert np.abs(back[inside].astype(int) - picture[inside]).mean() < 1.5
+
+
+@pytest.mark.parametrize(("angle", "aperture"), [(float("nan"), 1.0), (True, 1.0), (5, 0), (5, 2)])
+def test_turns_that_cannot_be_are_refused(angle: float, aperture: float) -> None:
+    with pytest.raises(StimulusError, match="Got"):
+        rotate(np.zeros((4, 4, 3), np.uint8), angle, aperture)
 
 
 def test_thatcherise_touches_only_the_regions(faces: list[RenderedFace]) -> None:

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 from scipy import fft
 
-from facebench.stimuli import face_width, high_pass, low_pass, scramble_phase
+from facebench.errors import StimulusError
+from facebench.stimuli import blur, face_width, high_pass, low_pass, scramble_phase
 from facebench.stimuli.catalogue import Face
 from support.pictures import changed, similar
 
@@ -59,3 +60,15 @@ def test_scrambling_keeps_the_amplitude_spectrum_and_nothing_else(found: list[Fa
         assert abs(similar(scrambled, picture, everywhere)) < 0.5
         np.testing.assert_array_equal(scrambled, scramble_phase(picture, seed))
         assert changed(scrambled, scramble_phase(picture, seed + 1)).mean() > 0.9
+
+
+def test_a_blur_is_the_low_pass_of_its_width(found: list[Face]) -> None:
+    face = found[0]
+    np.testing.assert_array_equal(blur(face.picture, face.landmarks, 0), face.picture)
+    sigma = np.sqrt(np.log(2) / 2) / (np.pi * 8)
+    np.testing.assert_array_equal(
+        blur(face.picture, face.landmarks, float(sigma)), low_pass(face.picture, face.landmarks, 8)
+    )
+    for bad in (-0.1, float("inf"), True):
+        with pytest.raises(StimulusError, match="from 0 on"):
+            blur(face.picture, face.landmarks, bad)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from PIL import Image
 
+from facebench.errors import StimulusError
 from facebench.stimuli import (
     add_noise,
     face_width,
@@ -16,6 +17,7 @@ from facebench.stimuli import (
     negate,
     part_mask,
     pixelate,
+    reduce_contrast,
     rms_contrast,
     set_contrast,
     to_grey,
@@ -77,3 +79,17 @@ def test_pixelated_faces_are_so_many_blocks_wide(found: list[Face]) -> None:
 
 
 FACE = np.stack([np.arange(68), np.arange(68) ** 2 % 61], axis=1).astype(float)
+
+
+def test_contrast_is_reduced_about_the_colour_of_the_face(found: list[Face]) -> None:
+    face = found[0]
+    np.testing.assert_array_equal(reduce_contrast(face.picture, face.landmarks, 1), face.picture)
+    within = part_mask(face.landmarks, "face", face.picture.shape) > 0.5
+    middle = face.picture[within].mean(axis=0)
+    half = reduce_contrast(face.picture, face.landmarks, 0.5)
+    np.testing.assert_allclose(half, (face.picture + middle) / 2, atol=0.51)
+    assert rms_contrast(half) == pytest.approx(rms_contrast(face.picture) / 2, abs=0.002)
+    assert rms_contrast(reduce_contrast(face.picture, face.landmarks, 0)) < 1e-9
+    for gain in (-0.1, 1.5, float("nan"), True):
+        with pytest.raises(StimulusError, match="from 0 to 1"):
+            reduce_contrast(face.picture, face.landmarks, gain)
