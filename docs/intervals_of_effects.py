@@ -101,7 +101,8 @@ def factorial_rates(task: EffectTask, world: World, n_worlds: int) -> Rates:
     """Count how often the effects of two factors and their interaction are held, and rejected."""
     rows = _simulated(task, world, n_worlds)
     truths = {"race ": 0.1, "view ": 0.0, "Interaction ": 0.0}
-    rates = {
+    rates = {"worlds": float(n_worlds)}
+    rates |= {
         f"{prefix}held": _coverage(rows, f"{prefix}Difference", truth)
         for prefix, truth in truths.items()
     }
@@ -116,6 +117,7 @@ def size_rates(task: EffectTask, world: World, shift: float, truth: float, n_wor
     size = next(name for name in ("dz", "Hedges' g") if name in rows)
     common = ndtr(truth if size == "dz" else truth / 2**0.5)
     return {
+        "worlds": float(n_worlds),
         "truth": truth,
         "power": float((rows["P"] < 0.05).mean()),
         "difference": _coverage(rows, "Difference", shift),
@@ -278,7 +280,11 @@ def fairness_rates(sizes: list[int], unequal: bool, n_worlds: int) -> Rates:
     truth = fairness_replicates(mean[None, :, 0], mean[None, :, 1])
     rows = pd.DataFrame(found)
     result = {name: _reaches(rows, name, float(truth[name.lower()][0])) for name in FAIRNESS}
-    return {**result, "rejected": float((rows["P"] < 0.05).mean())}
+    return {
+        "worlds": float(n_worlds),
+        **result,
+        "rejected": float((rows["P"] < 0.05).mean()),
+    }
 
 
 def _reaches(rows: pd.DataFrame, name: str, truth: float) -> float:
@@ -347,7 +353,8 @@ def main() -> None:
             f"factorial {n_people} {between}",
             lambda n=n_people, b=between: factorial_rates(*factorial(n, b), given.worlds),
         )
-        crossed.append((name, n_people, *map(_shown, found.values())))
+        shares = [_shown(value) for key, value in found.items() if key != "worlds"]
+        crossed.append((name, n_people, int(found["worlds"]), *shares))
     crossed.sort(key=lambda row: row[0], reverse=True)
     for n_people, is_paired in product(given.people, (True, False)):
         # An effect that is found in about half of the studies.
@@ -362,7 +369,7 @@ def main() -> None:
         name = "paired, dz" if is_paired else "unpaired 1:1, spread 1:2, Hedges' g"
         cells = (f"{found['truth']:.2f}", f"{found['mean']:.2f}")
         shares = [_shown(found[key]) for key in ("power", "difference", "size", "common language")]
-        true.append((name, n_people, *cells, *shares))
+        true.append((name, n_people, int(found["worlds"]), *cells, *shares))
     true.sort(key=lambda row: row[0])
     fair = []
     for sizes in ([8] * 4, [20] * 4, [8, 12, 20, 30]):
@@ -373,21 +380,21 @@ def main() -> None:
             )
             cells = [_shown(found[name]) for name in (*FAIRNESS, "rejected")]
             kind = "unequal" if unequal else "equal"
-            fair.append((", ".join(map(str, sizes)), kind, *cells))
+            fair.append((", ".join(map(str, sizes)), kind, int(found["worlds"]), *cells))
     blocks = {
         "effects": table(
             ("Design", "People", "Worlds", "Size of P", "Difference", "Ratio", "dz or g",
              "Condition", "Item index"), rows,
         ),
         "factorial": table(
-            ("Design", "People", "First factor", "Second factor", "Interaction",
+            ("Design", "People", "Worlds", "First factor", "Second factor", "Interaction",
              "Size of P, second", "Size of P, interaction"), crossed,
         ),
         "sizes": table(
-            ("Effect", "People", "True size", "Mean size", "Power of P", "Difference", "dz or g",
-             "Common language"), true,
+            ("Effect", "People", "Worlds", "True size", "Mean size", "Power of P", "Difference",
+             "dz or g", "Common language"), true,
         ),
-        "fairness": table(("People", "Groups", *FAIRNESS, "P < .05"), fair),
+        "fairness": table(("People", "Groups", "Worlds", *FAIRNESS, "P < .05"), fair),
     }  # fmt: skip
     PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), blocks), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Measure coverage and size of comparisons with people's ratings, for docs/intervals.md.
+"""Measure coverage and size of comparisons with ratings and choices, for docs/intervals.md.
 
     python docs/intervals_of_ratings.py [--worlds 300] [--keep FILE]
 
@@ -7,19 +7,26 @@ and each pair has noise of its own. A network is compared with them as `Similari
 pairs of the images or 40 % of them for each rater. Coverage is the share of intervals by image
 that hold the mean of the measure over all worlds, size the share of worlds with P < .05 for a
 network that sees other things than people. With 300 worlds the Monte-Carlo error is about ±.013.
+Choices of the odd one of three images are simulated likewise, each triplet judged by two people,
+and two networks of equal quality compared; whitened measures of RDMs as `RsaTask` has them.
 FILE (JSON) keeps what is done, so that a run may be stopped.
 """
 
 import argparse
 import json
-from itertools import product
+import tempfile
+from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from page_blocks import filled, table
-from scipy.spatial.distance import pdist
+from scipy.spatial.distance import pdist, squareform
 
+from facebench import OddOneOutTask
+from facebench.metrics.ratings.draws import RatedUnits
 from facebench.metrics.ratings.pairs import RatedPairs
+from facebench.metrics.uncertainty.rsa_intervals import rdm_likeness
 
 PAGE = Path(__file__).with_name("intervals.md")
 DESIGNS = ((8, 4), (12, 5), (24, 10), (92, 16))
@@ -35,6 +42,13 @@ COLUMNS = {
     "lower": "Ceiling lower",
     "upper": "Ceiling upper",
     "share": "Share of ceiling",
+}
+IMAGES = (8, 12, 24, 48)
+CHOICES = ("Agreement", "Log Likelihood", "Ceiling Lower", "Ceiling Upper", "Share of Ceiling")
+WHITENED = {
+    "cosine": "Cosine",
+    "cosine-whitened": "Whitened Cosine",
+    "pearson-whitened": "Whitened Pearson",
 }
 
 
@@ -87,6 +101,69 @@ def rates(
     return result
 
 
+def choices(n_images: int, n_worlds: int) -> dict[str, float]:
+    """Count how often intervals of choices hold the truth, and equal networks are rejected.
+
+    Ten triplets an image (of eight images all 56), each judged by two people.
+    """
+    rng = np.random.default_rng([n_images, 3])
+    every = np.array(list(combinations(range(n_images), 3)))
+    names = np.array([f"{number}.png" for number in range(n_images)])
+    rows, tests = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "triplets.csv"
+        for _ in range(n_worlds):
+            chosen = rng.choice(len(every), min(len(every), 10 * n_images), replace=False)
+            triplets = np.repeat(every[chosen], 2, axis=0)
+            points = rng.normal(size=(n_images, 4))
+            apart = squareform(pdist(points))
+            # The odd one is outside the pair that looks most alike.
+            pairs = [apart[triplets[:, a], triplets[:, b]] for a, b in ((1, 2), (0, 2), (0, 1))]
+            seen = np.stack(pairs, axis=1) + 0.7 * rng.normal(size=triplets.shape)
+            table_ = pd.DataFrame(names[triplets], columns=["img1", "img2", "img3"])
+            table_.assign(odd=1 + seen.argmin(axis=1)).to_csv(path, index=False)
+            task = OddOneOutTask("simulated", path, folder, similarity="euclidean")
+            order = np.argsort(names)[np.searchsorted(np.sort(names), task.images)]
+            left = []
+            for _ in range(2):
+                embeddings = (points + 0.7 * rng.normal(size=points.shape))[order]
+                items = task.compute_items(embeddings)
+                row = task.compute_task_performance(items).iloc[0]
+                rows.append(row)
+                left.append(task.left_out(items).of(None, "Agreement", row["Agreement"]))
+            tests.append(left[0].minus(left[1]))
+    frame = pd.DataFrame(rows)
+    result = {
+        "worlds": float(n_worlds),
+        "size": float(np.mean([found is not None and found.p_value < 0.05 for found in tests])),
+    }
+    for name in CHOICES:
+        low, high = (frame[f"{name} CI {end}"] for end in ("Low", "High"))
+        truth = frame[name].mean()
+        if name == "Share of Ceiling":
+            truth = frame["Agreement"].mean() / frame["Ceiling Lower"].mean()
+        result[name] = float(((low <= truth) & (truth <= high))[low.notna()].mean())
+    return result
+
+
+def whitened(n_images: int, n_worlds: int) -> dict[str, float]:
+    """Count how often intervals of an RDM's likeness to another hold the truth."""
+    rng = np.random.default_rng([n_images, 5])
+    first, second = np.triu_indices(n_images, 1)
+    units = RatedUnits(first, second, n_images, 1, "image", "jackknife", 200, 0)
+    found: dict[str, list] = {name: [] for name in WHITENED}
+    for _ in range(n_worlds):
+        points = rng.normal(size=(n_images, 4))
+        one, other = (pdist(points + 0.7 * rng.normal(size=points.shape)) for _ in range(2))
+        for name, made in found.items():
+            made.append(rdm_likeness(one, other[:, None], name, units))
+    result = {"worlds": float(n_worlds)}
+    for name, made in found.items():
+        value, low, high = np.array(made).T
+        result[name] = float(np.mean((low <= value.mean()) & (value.mean() <= high)))
+    return result
+
+
 def main() -> None:
     """Simulate what FILE does not have yet, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -107,8 +184,22 @@ def main() -> None:
         worlds = int(known[key]["worlds"])
         rows.append((f"{n_images} × {n_raters}", f"{missing:.0%}", kind, worlds, *cells))
     header = ("Images × raters", "Missing", "Scale", "Worlds", *COLUMNS.values(), "Size of P")
-    page = filled(PAGE.read_text(encoding="utf-8"), {"ratings": table(header, rows)})
-    PAGE.write_text(page, encoding="utf-8")
+    blocks = {"ratings": table(header, rows)}
+    for block, simulate, columns in (
+        ("choices", choices, {**{name: name for name in CHOICES}, "size": "Size of P"}),
+        ("whitened", whitened, WHITENED),
+    ):
+        rows = []
+        for n_images in IMAGES:
+            key = f"{block} {n_images}"
+            if key not in known:
+                known[key] = simulate(n_images, given.worlds)
+                if given.keep:
+                    given.keep.write_text(json.dumps(known))
+            cells = [f"{known[key][name]:.3f}".replace("0.", ".", 1) for name in columns]
+            rows.append((n_images, int(known[key]["worlds"]), *cells))
+        blocks[block] = table(("Images", "Worlds", *columns.values()), rows)
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), blocks), encoding="utf-8")
 
 
 if __name__ == "__main__":

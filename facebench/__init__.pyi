@@ -15,6 +15,7 @@ from facebench.models.ensemble import EnsembleModel as EnsembleModel
 from facebench.models.module import ModuleModel as ModuleModel
 from facebench.models.onnx import OnnxModel as OnnxModel
 from facebench.models.scores import ScoresModel as ScoresModel
+from facebench.models.text import TextModel as TextModel
 from facebench.models.timm import TimmModel as TimmModel
 from facebench.models.torch_export import ExportedModel as ExportedModel
 from facebench.models.torchscript import TorchScriptModel as TorchScriptModel
@@ -45,8 +46,13 @@ from facebench.tasks.identification import IdentificationTask as IdentificationT
 from facebench.tasks.matching import MatchingTask as MatchingTask
 from facebench.tasks.measures import Measure as Measure
 from facebench.tasks.odd_one_out import OddOneOutTask as OddOneOutTask
+from facebench.tasks.predictors import PredictorsTask as PredictorsTask
+from facebench.tasks.probe import ProbeTask as ProbeTask
+from facebench.tasks.ranking import RankingTask as RankingTask
+from facebench.tasks.recognition_memory import RecognitionMemoryTask as RecognitionMemoryTask
 from facebench.tasks.relative_difference import RelativeDifferenceTask as RelativeDifferenceTask
 from facebench.tasks.rsa import RsaTask as RsaTask
+from facebench.tasks.series import SeriesTask as SeriesTask
 from facebench.tasks.shared.distance_metric import batch_cosine_distance as batch_cosine_distance
 from facebench.tasks.shared.layer_similarity import rdm_similarity as rdm_similarity
 from facebench.tasks.similarity import SimilarityTask as SimilarityTask

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typing_extensions import override
 
 from facebench import __version__
 from facebench.commands import (
@@ -17,16 +20,75 @@ from facebench.commands import (
     results,
     run,
     scaffold,
+    similarity,
     start,
 )
 from facebench.commands.cache import cache_app
 from facebench.commands.data import data_app
 from facebench.commands.frame import command
+from facebench.commands.people import people_app
 
 __all__ = ["app", "main"]
 
+# Group → (command, an example).
+_COMMANDS: dict[str, list[tuple[Callable[..., None], str]]] = {
+    "Run": [
+        (demo.demo, "facebench demo"),
+        (start.init, "facebench init faces"),
+        (run.run, "facebench run experiment.yaml"),
+        (run.validate, "facebench validate experiment.yaml"),
+        (embeddings.embed, "facebench embed faces --model dlib-resnet -o vectors.npz"),
+        (similarity.rdm, "facebench rdm faces --model dlib-resnet -o rdm.csv"),
+    ],
+    "Look at results": [
+        (results.report, "facebench report runs/study"),
+        (results.compare, "facebench compare runs/first runs/second"),
+        (results.leaderboard, "facebench leaderboard runs"),
+        (results.power, "facebench power runs/pilot"),
+        (results.export, "facebench export runs/study --long long.csv"),
+        (results.anova, "facebench anova long.csv --within condition"),
+        (similarity.predictors, "facebench predictors runs/study -p dlib,clip,pixels"),
+    ],
+    "Find out": [
+        (listing.tasks, "facebench tasks verification"),
+        (listing.models, "facebench models vgg16"),
+        (listing.layers, "facebench layers vgg16 'features.*'"),
+        (listing.metrics, "facebench metrics"),
+        (run.schema, "facebench schema > facebench.schema.json"),
+        (doctor.doctor, "facebench doctor dlib-resnet --faces faces"),
+    ],
+    "Data": [
+        (images.pairs, "facebench pairs faces --genuine 300 -o pairs.csv"),
+        (images.stimuli, "facebench stimuli faces -c inverted -c thatcherised -o stimuli"),
+        (images.align, "facebench align faces -o chips --template arcface112"),
+    ],
+    "Extend": [
+        (scaffold.new, "facebench new task my-task"),
+        (prompt.prompt, "facebench prompt task 'median distance per condition'"),
+    ],
+}
+_SUBCOMMANDS = {
+    "Run": [("cache", cache_app)],
+    "Data": [("data", data_app), ("people", people_app)],
+}
+
+
+class _Grouped(TyperGroup):
+    """Lists commands under the headings above, a line each."""
+
+    @override
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        for group in _COMMANDS:
+            names = [function.__name__ for function, _ in _COMMANDS[group]]
+            names += [name for name, _ in _SUBCOMMANDS.get(group, [])]
+            rows = [(name, self.commands[name].get_short_help_str(limit=67)) for name in names]
+            with formatter.section(group):
+                formatter.write_dl(rows, col_spacing=3)
+
+
 app = typer.Typer(
     name="facebench",
+    cls=_Grouped,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -55,31 +117,12 @@ def _options(
     """
 
 
-for _command in (
-    demo.demo,
-    start.init,
-    run.run,
-    run.validate,
-    run.schema,
-    results.report,
-    results.compare,
-    results.power,
-    results.leaderboard,
-    listing.models,
-    listing.layers,
-    listing.tasks,
-    listing.metrics,
-    embeddings.embed,
-    images.pairs,
-    images.stimuli,
-    images.align,
-    scaffold.new,
-    prompt.prompt,
-    doctor.doctor,
-):
-    app.command()(command(_command))
-app.add_typer(cache_app, name="cache")
-app.add_typer(data_app, name="data")
+for _commands in _COMMANDS.values():
+    for _function, _example in _commands:
+        app.command(epilog=f"Example: {_example}")(command(_function))
+for _apps in _SUBCOMMANDS.values():
+    for _name, _app in _apps:
+        app.add_typer(_app, name=_name)
 
 
 def main() -> None:

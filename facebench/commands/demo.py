@@ -40,7 +40,10 @@ def demo(
     ] = 3,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all that is drawn at random.")] = 0,
 ) -> None:
-    """Compare two networks on all four kinds of task, on faces that facebench renders itself."""
+    """Compare two networks on faces that facebench renders itself.
+
+    All four kinds of task of the first description, with tables and pictures.
+    """
     started = time.monotonic()
     # The renderer's and aligner's processes start before torch is loaded: they stay small.
     from facebench.demo import prepare_photographs, prepare_rendered_faces

@@ -39,7 +39,7 @@ def doctor(
     arguments: ModelArguments = None,
     n_pairs: Annotated[int, typer.Option("--number", min=10, help="Genuine pairs, at most.")] = 100,
 ) -> None:
-    """Tell versions, devices, cache, free memory and disk, and what is missing.
+    """Show versions, devices, free memory, and what is missing.
 
     With a MODEL and --faces, tell instead which input its network was trained with: a few genuine
     and impostor pairs are shown to it as RGB and BGR and in the usual ranges of values. Exit status

@@ -38,7 +38,7 @@ def embed(
         bool, typer.Option("--skip-bad", help="Leave images out that cannot be read.")
     ] = False,
 ) -> None:
-    """Write the embeddings of all images of a folder, one array or column per layer.
+    """Write the embeddings of all images of a folder.
 
     A .npz file holds 'images' (names relative to FOLDER) and an array [images, features] for each
     layer; a .parquet file a row per image with a column for each layer. `model: embeddings` reads

@@ -121,10 +121,11 @@ def stimuli(
         bool, typer.Option("--list", help="List all conditions and their parameters, and stop.")
     ] = False,
 ) -> None:
-    """Make stimuli of photographs: a folder per condition, pairs, contact sheets.
+    """Make stimuli of photographs: inverted, thatcherised and many more.
 
-    Conditions with a level (--list has them) take a number: -c rotated_30 -c rotated_-45. Several
-    of one kind also give a table of pairs with the column 'level'.
+    A folder per condition, tables of pairs, and contact sheets. Conditions with a level (--list has
+    them) take a number: -c rotated_30 -c rotated_-45. Several of one kind also give a table of
+    pairs with the column 'level'.
     """
     from facebench.errors import InputError
     from facebench.stimuli.catalogue import CONDITIONS
@@ -190,10 +191,11 @@ def align(
         int | None, typer.Option(min=0, help="Processes. [default: one per core]")
     ] = None,
 ) -> None:
-    """Cut the face out of every image of a folder, as models with the same 'align' see it.
+    """Cut the face out of every image of a folder.
 
-    Images without a face are listed, and shown in no_face.png. chips.csv says which chip is of
-    which image, alignment.json how they were cut. Called again, it goes on where it stopped.
+    Chips are what models with the same 'align' see. Images without a face are listed, and shown in
+    no_face.png. chips.csv says which chip is of which image, alignment.json how they were cut.
+    Called again, it goes on where it stopped.
     """
     from facebench.faces.alignment import align_folder
     from facebench.store import open_store

@@ -51,7 +51,7 @@ def models(
         typer.Argument(help="One of them: what it takes.", autocompletion=model_names),
     ] = None,
 ) -> None:
-    """List the models, or describe one: its arguments and a YAML entry."""
+    """List the models, or describe one and its arguments."""
     from facebench.experiment.registry import MODELS
 
     _list(MODELS) if name is None else _describe(name, MODELS, "models")
@@ -63,7 +63,7 @@ def tasks(
         typer.Argument(help="One of them: what it takes.", autocompletion=task_names),
     ] = None,
 ) -> None:
-    """List the tasks, or describe one: columns, arguments, a YAML entry."""
+    """List the tasks, or describe one and its arguments."""
     from facebench.experiment.registry import TASKS
 
     _list(TASKS) if name is None else _describe(name, TASKS, "tasks")
@@ -84,14 +84,14 @@ def layers(
     ] = None,
     arguments: ModelArguments = None,
 ) -> None:
-    """List the layers of a model, with the numbers each gives for an image.
+    """List the layers of a model, with their widths.
 
     Patterns stand for what a run would read. A layer without a number is not reached by the
     forward pass, or returns no batch. Weights are not needed, and not downloaded.
     """
     from facebench.commands.models import layer_widths, made_model
     from facebench.models.base import BaseModel
-    from facebench.models.embeddings import EmbeddingsModel
+    from facebench.models.embeddings import NamedVectors
 
     network = made_model(model, patterns or None, arguments or [], without_weights=True)
     shown = network.extract_layers if patterns else network.get_layer_names()
@@ -102,7 +102,7 @@ def layers(
             for name, module in network.model.named_modules()
         }
     else:
-        vectors = network.vectors if isinstance(network, EmbeddingsModel) else {}
+        vectors = network.vectors if isinstance(network, NamedVectors) else {}
         widths = {name: rows.shape[1] for name, rows in vectors.items()}
         kinds = dict.fromkeys(shown, "embedding" if vectors else "score")
     rows = [(name, kinds[name], widths.get(name)) for name in shown]

@@ -24,7 +24,10 @@ def prompt(
         str | None, typer.Argument(metavar="WISH", help='In words: "a task that …".')
     ] = None,
 ) -> None:
-    """Print a prompt for an assistant: the base class as it is now, an example, and your wish."""
+    """Print a prompt for an assistant that writes a model or task.
+
+    It holds the base class as it is now, an example, and your wish.
+    """
     from facebench.experiment.starters import prompts
 
     text = prompts.prompt(kind, wish, example=True)

@@ -13,7 +13,7 @@ from facebench.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["compare", "latest_run", "leaderboard", "power", "report"]
+__all__ = ["anova", "compare", "export", "latest_run", "leaderboard", "power", "report"]
 
 _SHOWN = 30
 
@@ -42,6 +42,70 @@ def report(
     talk().data({"report": str(page)})
 
 
+def export(
+    run: RunPath,
+    long: Annotated[
+        Path, typer.Option("--long", metavar="FILE", help="The table: .csv, .tsv or .parquet.")
+    ],
+    people: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Trials of people. [default: those of the run]"),
+    ] = None,
+    task: Annotated[
+        list[str] | None, typer.Option("--task", help="Only this task; may be repeated.")
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", help="Only this model; may be repeated.")
+    ] = None,
+) -> None:
+    """Write a long table of answers and distances for R or JASP.
+
+    Participant or layer, item, condition, value.
+    """
+    from facebench.results.long_table import long_table, people_of_run, write_long_table
+    from facebench.results.reader import load_run
+
+    loaded = load_run(latest_run(run))
+    table = long_table(loaded, people_of_run(loaded, people), task or None, model or None)
+    write_long_table(table, long)
+    counts = table.groupby("source", sort=False)["participant"].nunique()
+    for source, number in counts.items():
+        what = "layers of networks" if source == "networks" else "participants"
+        talk().say(f"{number:,} {what}, {int((table['source'] == source).sum()):,} values.")
+    talk().result(str(long))
+    talk().data({"table": str(long), "rows": len(table), "participants": counts.to_dict()})
+
+
+def anova(
+    table: Annotated[
+        Path, typer.Argument(metavar="TABLE", help="A long table, as `facebench export` writes it.")
+    ],
+    within: Annotated[
+        list[str], typer.Option("--within", help="Conditions within participants; one or two.")
+    ],
+    between: Annotated[
+        str | None, typer.Option(help="What divides participants: source, group …")
+    ] = None,
+    measure: Annotated[
+        str | None, typer.Option(help="Which measure, such as distance or correct.")
+    ] = None,
+) -> None:
+    """Test conditions by a repeated-measures analysis of variance.
+
+    Within participants, or within layers of networks as participants.
+    """
+    from facebench.data.tables import as_path
+    from facebench.people.anova import repeated_measures_anova
+    from facebench.results.long_table import read_long_table
+
+    found, notes = repeated_measures_anova(
+        read_long_table(as_path(table, "table")), within, between, measure
+    )
+    talk().warn(notes)
+    talk().result(found.to_string(index=False, float_format=_number))
+    talk().data({"anova": found.to_dict("records"), "notes": notes})
+
+
 def compare(
     run_a: Annotated[Path, typer.Argument(metavar="RUN_A", help="A run, or runs/NAME.")],
     run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="Another.")],
@@ -55,7 +119,7 @@ def compare(
         typer.Option("--fdr", help="Adjust P over tasks (Benjamini and Hochberg)."),
     ] = False,
 ) -> None:
-    """Compare two runs: numbers side by side, differences, what was different."""
+    """Compare two runs: numbers, differences, changed settings."""
     from facebench.results.compare import compare_runs
 
     found = compare_runs(latest_run(run_a), latest_run(run_b), output, margin=margin, fdr=fdr)
@@ -89,7 +153,10 @@ def power(
         Path, typer.Option("--output", "-o", metavar="FILE", help="The figure to write.")
     ] = Path("power.png"),
 ) -> None:
-    """Say how sure a study of more people would be, from a pilot run."""
+    """Say how precise a study of more people would be.
+
+    From the replicates of a pilot run.
+    """
     from facebench.results.power import power as table_of
     from facebench.results.power import write_power_figure
 

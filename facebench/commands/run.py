@@ -89,7 +89,10 @@ def validate(
     overrides: Overrides = None,
     deep: Annotated[bool, typer.Option("--deep", help="Decode every image too.")] = False,
 ) -> None:
-    """Check an experiment: syntax, names, files, columns, layers, images; print its plan."""
+    """Check an experiment: names, files, columns, layers, images.
+
+    Prints its plan. Nothing is computed.
+    """
     from facebench.experiment.config import load_config
 
     config = load_config(file, overrides or [])

@@ -26,7 +26,7 @@ def new(
         Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write it.")
     ] = Path(),
 ) -> None:
-    """Write a model or task that runs as it is, and a test of its contract."""
+    """Write a model or task that runs, with a test of its contract."""
     from facebench.experiment.starters.plugin import write_plugin
 
     plugin, test = write_plugin(kind, name, folder)

@@ -23,7 +23,7 @@ def init(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the pairs that are drawn.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace files of that name.")] = False,
 ) -> None:
-    """Write a commented experiment for a folder of faces, with a list of pairs."""
+    """Write a commented experiment and pairs for a folder of faces."""
     from facebench.experiment.starters.folder import write_starter
     from facebench.metrics.uncertainty.power import typical_half_width
 

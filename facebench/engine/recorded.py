@@ -14,7 +14,7 @@ from facebench.engine.plan_tables import LayerPlan, ModelPlan
 from facebench.engine.record import ModelRecord
 from facebench.engine.request import EmbeddingRequest
 from facebench.errors import ImageError, InputError
-from facebench.models.embeddings import EmbeddingsModel
+from facebench.models.embeddings import NamedVectors
 from facebench.models.recorded import RecordedModel
 from facebench.models.scores import ScoresModel
 from facebench.types import Float64Array, OnBadImage
@@ -58,7 +58,7 @@ def read_recorded(
     ImageError
         If the run is to stop where one has no result.
     """
-    if isinstance(model, EmbeddingsModel):
+    if isinstance(model, NamedVectors):
         found = _vectors(model, request, names, on_bad_image)
     elif isinstance(model, ScoresModel):
         found = _scores(model, request, names, on_bad_image)
@@ -68,6 +68,7 @@ def read_recorded(
     if record is not None:
         record.device = ""
         record.file, record.file_digest = str(model.file.absolute()), model.digest
+        record.weights_digest = model.weights_digest
         record.n_images, record.n_bad = len(names), len(found.bad_images)
         record.layers = dict.fromkeys(model.extract_layers, "kept")
         record.peak_memory = peak_memory()
@@ -75,7 +76,7 @@ def read_recorded(
 
 
 def _vectors(
-    model: EmbeddingsModel,
+    model: NamedVectors,
     request: EmbeddingRequest,
     names: Sequence[ImageName],
     on_bad_image: OnBadImage,
@@ -159,7 +160,7 @@ def plan_recorded(model: RecordedModel, n_images: int) -> ModelPlan:
     -------
     ModelPlan
     """
-    vectors = model.vectors if isinstance(model, EmbeddingsModel) else {}
+    vectors = model.vectors if isinstance(model, NamedVectors) else {}
     widths = {layer: rows.shape[1] for layer, rows in vectors.items()}
     return ModelPlan(
         model=model.name,

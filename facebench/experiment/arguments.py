@@ -16,6 +16,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from facebench.errors import FacebenchError
 from facebench.experiment.locations import Located
+from facebench.experiment.paths import named_file
 from facebench.experiment.plugins import find_function
 from facebench.experiment.registry import CORRELATIONS, METRICS, Registry
 from facebench.utils.importing import CodeName
@@ -184,6 +185,8 @@ def _value(
     written = parameter.annotation if parameter is not None else ""
     annotation = written.__name__ if isinstance(written, type) else str(written)
     value, folder = item.plain(), item.place.folder
+    if name == "people" and value is not None:
+        return _people(key, value, folder)
     if isinstance(value, str):
         if name in _NAMED_FUNCTIONS or "Callable" in annotation or "Function" in annotation:
             try:
@@ -195,6 +198,8 @@ def _value(
         is_file = name == "detector" and value.endswith(".onnx")
         if is_file or "Path" in annotation or value.startswith(("./", "../", "~/")):
             return str(folder / Path(value).expanduser())
+    if "Sources" in annotation:
+        value = _with_files(value, folder)
     if hint is not None and is_plain(hint):
         try:
             return TypeAdapter(hint, config=_LENIENT).validate_python(value)
@@ -203,6 +208,36 @@ def _value(
             expected = _LIST_TYPE.sub(r"list of \1", expected)
             sentence = f"{key!r} must be {expected}. Got {value!r}.{_near(value, hint)}"
             raise ArgumentProblem(sentence, key) from error
+    return value
+
+
+def _people(key: str, value: Any, folder: Path) -> Any:
+    """Read the trials that an entry names by their description, or describes itself."""
+    from facebench.people import people_of
+
+    if not isinstance(value, str | dict):
+        sentence = (
+            f"{key!r} must be the YAML file that describes the trials of people, or what it would "
+            f"say. Got {value!r}."
+        )
+        raise ArgumentProblem(sentence, key)
+    try:
+        if isinstance(value, str):
+            return people_of(folder / Path(value).expanduser())
+        return people_of(value, folder)
+    except FacebenchError as error:
+        raise ArgumentProblem(str(error), key) from error
+
+
+def _with_files(value: Any, folder: Path) -> Any:
+    """Give the files that a value names, at any depth, by their paths; columns stay names."""
+    if isinstance(value, Mapping):
+        return {key: _with_files(item, folder) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_files(item, folder) for item in value]
+    if isinstance(value, str):
+        path, attribute = named_file(value, folder)
+        return value if path is None or not path.is_file() else f"{path}{attribute}"
     return value
 
 

@@ -10,7 +10,7 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
-from facebench.errors import StoreError
+from facebench.errors import FacebenchError, StoreError
 from facebench.experiment.code_files import code_content
 from facebench.experiment.config import Config
 from facebench.experiment.locations import Located
@@ -114,12 +114,30 @@ class _Contents:
 
     def of_item(self, item: Located) -> Any:
         if isinstance(item.value, dict):
-            return {key: self.of_item(value) for key, value in item.value.items()}
+            return {
+                key: self._of_people(value) if key == "people" else self.of_item(value)
+                for key, value in item.value.items()
+            }
         if isinstance(item.value, list):
             return [self.of_item(value) for value in item.value]
         if isinstance(item.value, str):
             return self._of_text(item.value, item.place.folder)
         return item.value
+
+    def _of_people(self, item: Located) -> Any:
+        """Read the description of trials, and the files that it names."""
+        from facebench.people.reading import files_of_trials
+
+        said, value, folder = self.of_item(item), item.plain(), item.place.folder
+        try:
+            if isinstance(value, str):
+                files = files_of_trials(folder / Path(value).expanduser())
+            else:
+                files = files_of_trials(value, folder)
+            return [said, self._of_files(files)]
+        except FacebenchError:
+            # The reader of the trials reports it.
+            return said
 
     def _of_text(self, text: str, folder: Path) -> Any:
         path, attribute = named_file(text, folder)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from facebench.experiment.config import Config
 from facebench.experiment.locations import Located
+
+if TYPE_CHECKING:
+    from facebench.experiment.config import Config
 
 __all__ = ["named_file", "with_absolute_paths"]
 

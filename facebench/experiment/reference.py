@@ -27,7 +27,7 @@ from facebench.experiment.wrappers import MODEL_OPTIONS, TASK_OPTIONS
 
 __all__ = ["Argument", "Reference", "reference_of"]
 
-_ELSEWHERE = re.compile(r"(?:See|As for|As in|As) `(\w+)`\.?\s*")
+_ELSEWHERE = re.compile(r"(?:See|As for|As in|As) `(\w+)(?:\.(\w+))?`[.:]?\s*")
 # What the YAML's key says already.
 _GIVEN_BY_THE_ENTRY = ("name",)
 # For the snippet: values by key, where the key alone does not suggest one.
@@ -179,14 +179,17 @@ def _documented(cls: type) -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     for base in cls.__mro__[:-1]:
         for name, (kind, meaning) in _parameters_in(_parsed(base)).items():
+            if name not in found:
+                found[name] = kind, meaning
             elsewhere = _ELSEWHERE.match(meaning)
             other = getattr(facebench, elsewhere[1], None) if elsewhere else None
-            if other is not None and not issubclass(cls, other):
-                there = _documented(other).get(name, ("", ""))
-                kind, meaning = kind or there[0], there[1]
-            known = found.get(name, ("", ""))
-            meaning = known[1] or _ELSEWHERE.sub("", meaning).strip()
-            found[name] = (known[0] or kind, meaning)
+            if elsewhere is None or other is None or other is base or found[name][1] != meaning:
+                continue
+            method = elsewhere[2]
+            there = _of_method(other, method) if method else _documented(other)
+            its_kind, its_meaning = there.get(name, ("", ""))
+            whole = f"{its_meaning} {meaning[elsewhere.end() :]}".strip()
+            found[name] = kind or its_kind, whole
     return found
 
 

@@ -13,6 +13,7 @@ from facebench.columns import LAYER, MODEL, TASK, interval_columns
 from facebench.errors import InputError
 from facebench.figures.records.profiles import ProfilePlots
 from facebench.figures.records.representation import RepresentationPlots
+from facebench.figures.records.series import SeriesPlots
 from facebench.figures.records.tables import (
     as_numbers,
     cell_text,
@@ -38,7 +39,7 @@ SCORE, SCORE_NAME = "Correlation Score", "Correlation Metric"
 _SCATTERED = ("distance", "model_computed_distance")
 
 
-class PlotHelper(VerificationPlots, RepresentationPlots, ProfilePlots):
+class PlotHelper(VerificationPlots, RepresentationPlots, ProfilePlots, SeriesPlots):
     """Draw the results of tasks, one PNG per task.
 
     The methods may be called from any thread and without a display. They leave pyplot and

@@ -170,7 +170,7 @@ def _renumbered(one: IntArray, other: IntArray) -> tuple[IntArray, IntArray]:
 class _Sums(NamedTuple):
     """What a fit needs of some pairs: how many, sums, and sums of products."""
 
-    count: float
+    n_pairs: int
     x: Float64Array
     y: float
     xx: Float64Array
@@ -186,14 +186,14 @@ def _fit(sums: _Sums, penalty: float) -> tuple[Float64Array, float]:
     from scipy.linalg import solve_triangular
     from scipy.optimize import nnls
 
-    mean = sums.x / sums.count
+    mean = sums.x / sums.n_pairs
     own = sums.xx - np.outer(sums.x, mean)
-    wanted = sums.xy - sums.x * (sums.y / sums.count)
+    wanted = sums.xy - sums.x * (sums.y / sums.n_pairs)
     # No feature that varies: a penalty of nothing would leave nothing to divide by.
     size = max(float(np.trace(own)) / max(len(own), 1), np.finfo(float).tiny)
     lower = np.linalg.cholesky(own + (penalty + _ROUNDING) * size * np.eye(len(own)))
     weights, _ = nnls(lower.T, solve_triangular(lower, wanted, lower=True))
-    return weights, float(sums.y / sums.count - mean @ weights)
+    return weights, float(sums.y / sums.n_pairs - mean @ weights)
 
 
 def _best_penalty(

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from facebench.models.hub import HubModel, load_network, of_kind, one_of, vision_part
 
-__all__ = ["CLIPModel"]
+__all__ = ["CLIPModel", "clip_source"]
 
 _HUB_NAMES = {
     "ViT-B/32": "openai/clip-vit-base-patch32",
@@ -31,6 +31,16 @@ _SIZES = {
     "openai/clip-vit-large-patch14": (1024, 24, 16, 14, 224, 768),
     "openai/clip-vit-large-patch14-336": (1024, 24, 16, 14, 336, 768),
 }
+
+
+def clip_source(version: str, owner: str) -> str:
+    """Give the folder or hub name of a version of CLIP."""
+    if Path(version).is_dir():
+        return version
+    # OpenAI's short names hold a slash too, so they are told from hub names by their beginning.
+    if version.startswith(("ViT-", "RN")) or "/" not in version:
+        return _HUB_NAMES[one_of(version, tuple(_HUB_NAMES), "version", owner)]
+    return version
 
 
 class CLIPModel(HubModel):
@@ -85,12 +95,7 @@ class CLIPModel(HubModel):
 
     @override
     def _source(self) -> str:
-        if Path(self.version).is_dir():
-            return self.version
-        # OpenAI's short names hold a slash too, so they are told from hub names by their beginning.
-        if self.version.startswith(("ViT-", "RN")) or "/" not in self.version:
-            return _HUB_NAMES[one_of(self.version, tuple(_HUB_NAMES), "version", "CLIPModel")]
-        return self.version
+        return clip_source(self.version, "CLIPModel")
 
     @override
     def _published(self, source: str) -> tuple[Any, Any] | None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facebench.data.embedding_files import ImagesIn, open_embeddings
 from facebench.data.embedding_files.table import EmbeddingFile
@@ -15,13 +18,73 @@ from facebench.models.recorded import RecordedModel, chosen_layers
 from facebench.types import FloatArray, IntArray, StrPath
 from facebench.utils.suggestions import listed
 
-__all__ = ["EmbeddingsModel"]
+__all__ = ["EmbeddingsModel", "NamedVectors"]
 
 _log = logging.getLogger(__name__)
 _SHOWN = 5
 
 
-class EmbeddingsModel(RecordedModel):
+class NamedVectors(RecordedModel):
+    """Vectors of images that are known by name, wherever they are from.
+
+    Attributes
+    ----------
+    vectors : dict of str to array, shape [N, D]
+        By layer, float32; NaN for an image that could not be processed.
+    image_names : list of str
+        The image of every row.
+    noun : str
+        What a row is, for messages.
+    """
+
+    noun: ClassVar[str] = "embedding"
+    vectors: dict[str, FloatArray]
+    image_names: list[str]
+
+    @cached_property
+    def _index(self) -> NameIndex:
+        return NameIndex(self.image_names, self.file)
+
+    @cached_property
+    def is_whole(self) -> NDArray[np.bool_]:
+        """Whether every vector of an image is of finite numbers, [N]."""
+        found = [np.isfinite(rows).all(axis=1) for rows in self.vectors.values()]
+        return np.asarray(np.logical_and.reduce(found))
+
+    def find(self, images: Sequence[ImageName]) -> IntArray:
+        """Find the row of every image.
+
+        Parameters
+        ----------
+        images : sequence of ImageName
+            The images.
+
+        Returns
+        -------
+        int array
+            Rows of `vectors`.
+
+        Raises
+        ------
+        MissingImageError
+            If images are not there, counting them and naming the first five.
+        InputError
+            If a name may mean several.
+        """
+        rows = [self._index.find(image) for image in images]
+        missing = [image for image, row in zip(images, rows, strict=True) if row is None]
+        if missing:
+            shown = "; ".join(repr(image.name) for image in missing[:_SHOWN])
+            msg = (
+                f"{len(missing)} of {len(images)} images have no {self.noun} in {self.file}, the "
+                f"file of model {self.name!r}: {shown}{'; …' if len(missing) > _SHOWN else ''}."
+                f"{self._index.hint(missing[0])}"
+            )
+            raise MissingImageError(msg)
+        return np.array(rows, dtype=np.intp)
+
+
+class EmbeddingsModel(NamedVectors):
     """Embeddings of a file: of MATLAB, a cluster, a paper's supplement, or `facebench embed`.
 
     Every task runs on them, with the distances that it computes of a network's own embeddings.
@@ -87,9 +150,7 @@ class EmbeddingsModel(RecordedModel):
         found = open_embeddings(file, names, names_key=names_key, images_in=images_in)
         super().__init__(name, [file] if names is None else [file, names])
         self.extract_layers = chosen_layers(extract_layers, found.layers)
-        self.vectors: dict[str, FloatArray] = {
-            layer: found.read(layer) for layer in self.extract_layers
-        }
+        self.vectors = {layer: found.read(layer) for layer in self.extract_layers}
         self.image_names = without_beginning(found.names, strip, self.file)
         self._refuse_contradictions(found)
         if found.unused and extract_layers is None:
@@ -97,10 +158,6 @@ class EmbeddingsModel(RecordedModel):
                 "Model %r: of %s, %s is not read: it is no array [images, features].",
                 name, found.path, listed(found.unused),
             )  # fmt: skip
-        self._index = NameIndex(self.image_names, self.file)
-        self.is_whole = np.logical_and.reduce(
-            [np.isfinite(rows).all(axis=1) for rows in self.vectors.values()]
-        )
 
     def _refuse_contradictions(self, found: EmbeddingFile) -> None:
         """Refuse an image that is there twice, with different vectors."""
@@ -116,38 +173,6 @@ class EmbeddingsModel(RecordedModel):
                         f"{len(found.names)}, which differ in layer {layer!r}. Keep one of them."
                     )
                     raise InputError(msg)
-
-    def find(self, images: Sequence[ImageName]) -> IntArray:
-        """Find the row of every image.
-
-        Parameters
-        ----------
-        images : sequence of ImageName
-            The images.
-
-        Returns
-        -------
-        int array
-            Rows of `vectors`.
-
-        Raises
-        ------
-        MissingImageError
-            If images are not there, counting them and naming the first five.
-        InputError
-            If a name may mean several.
-        """
-        rows = [self._index.find(image) for image in images]
-        missing = [image for image, row in zip(images, rows, strict=True) if row is None]
-        if missing:
-            shown = "; ".join(repr(image.name) for image in missing[:_SHOWN])
-            msg = (
-                f"{len(missing)} of {len(images)} images have no embedding in {self.file}, the "
-                f"file of model {self.name!r}: {shown}{'; …' if len(missing) > _SHOWN else ''}."
-                f"{self._index.hint(missing[0])}"
-            )
-            raise MissingImageError(msg)
-        return np.array(rows, dtype=np.intp)
 
 
 def without_beginning(names: Sequence[str], beginning: str, file: object) -> list[str]:

@@ -33,6 +33,7 @@ __all__ = [
     "of_kind",
     "one_of",
     "processed",
+    "text_part",
     "untrained_network",
     "vision_part",
 ]
@@ -294,6 +295,15 @@ def vision_part(config: Any) -> Any:
     # The projection belongs to the whole CLIP; the tower's own entry may differ.
     config.vision_config.projection_dim = config.projection_dim
     return config.vision_config
+
+
+def text_part(config: Any) -> Any:
+    """Give the configuration of the text tower: of a whole CLIP, or the tower's own."""
+    if not hasattr(config, "text_config"):
+        return config
+    # The projection belongs to the whole CLIP; the tower's own entry may differ.
+    config.text_config.projection_dim = config.projection_dim
+    return config.text_config
 
 
 def load_processor(version: str, owner: str, what: str = "weights") -> Any:

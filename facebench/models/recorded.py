@@ -51,6 +51,8 @@ class RecordedModel(ABC):
     # No preprocessing that could make remarks or look for faces.
     expected_notes: tuple[str, ...] = ()
     on_no_face: None = None
+    # Of what encoded it, where that had weights and is known.
+    weights_digest: str | None = None
     extract_layers: list[str]
 
     def __init__(self, name: str, files: Sequence[StrPath]) -> None:

@@ -43,7 +43,8 @@ class ScoresModel(RecordedModel):
         Display name, unique in a run.
     file : str or Path
         A .csv, .tsv or .parquet table with ``img1`` and ``img2`` (or ``p1`` and ``p2``) and
-        columns of scores. It may be the pairs file of the task itself.
+        columns of scores, or a file of RDMs (`facebench.data.rdms.read_rdms`). It may be the pairs
+        file of the task itself.
     polarity : {'distance', 'similarity'}
         Whether a larger score means less alike or more alike.
     extract_layers : str or list of str, optional

@@ -11,7 +11,23 @@ with certainty. Response times are in seconds.
 
 from __future__ import annotations
 
+from facebench.people.intervals import mean_over, means_over, over_participants, paired_over
+from facebench.people.measures import item_measures, person_measures
+from facebench.people.names import with_names_of
 from facebench.people.reading import people_of, read_trials
 from facebench.people.trials import KINDS, TrialKind, Trials
 
-__all__ = ["KINDS", "TrialKind", "Trials", "people_of", "read_trials"]
+__all__ = [
+    "KINDS",
+    "TrialKind",
+    "Trials",
+    "item_measures",
+    "mean_over",
+    "means_over",
+    "over_participants",
+    "paired_over",
+    "people_of",
+    "person_measures",
+    "read_trials",
+    "with_names_of",
+]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from facebench.people.description import RowChoice, TrialsDescription
 
-__all__ = ["chosen", "coded_responses", "coded_truth", "plain_code"]
+__all__ = ["chosen", "coded_responses", "coded_truth", "plain_code", "usual_codes"]
 
 # What stands for the two answers where a description gives no codes.
 _USUAL: dict[str, dict[str, tuple[str, ...]]] = {
@@ -46,6 +46,21 @@ def plain_code(text: str) -> str:
     except ValueError:
         return stripped.casefold()
     return str(int(number)) if number.is_integer() else repr(number)
+
+
+def usual_codes(kind: str) -> set[str]:
+    """Give the codes that need no description.
+
+    Parameters
+    ----------
+    kind : {'same-different', 'old-new'}
+        The kind of trials.
+
+    Returns
+    -------
+    set of str
+    """
+    return {code for codes in _USUAL[kind].values() for code in codes}
 
 
 def coded_responses(

@@ -6,18 +6,27 @@ import ast
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facebench.errors import InputError
-from facebench.people.codes import chosen, coded_responses, coded_truth, plain_code
+from facebench.people.codes import (
+    chosen,
+    coded_responses,
+    coded_truth,
+    plain_code,
+    usual_codes,
+)
 from facebench.people.description import (
+    MISSING,
     ColumnSource,
     TrialsDescription,
     load_description,
 )
 from facebench.people.exclusions import excluded
-from facebench.people.files import FileOfTrials, cell_text, find_files, read_file
+from facebench.people.files import SUFFIXES, FileOfTrials, cell_text, find_files, read_file
+from facebench.people.health import cautions
 from facebench.people.trials import (
     ALTERNATIVES,
     FILE,
@@ -29,12 +38,12 @@ from facebench.people.trials import (
     Trials,
 )
 from facebench.types import StrPath
-from facebench.utils.suggestions import did_you_mean, listed
+from facebench.utils.suggestions import did_you_mean, did_you_mean_file, listed
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["people_of", "read_all_trials", "read_trials"]
+__all__ = ["files_of_trials", "people_of", "read_all_trials", "read_trials"]
 
 _RANK = "\0rank"
 _TRUTH = "correct_response"
@@ -64,6 +73,31 @@ def people_of(value: Trials | StrPath | Mapping[str, Any], folder: StrPath | Non
     return value if isinstance(value, Trials) else read_trials(value, folder=folder)
 
 
+def files_of_trials(
+    description: StrPath | Mapping[str, Any], folder: StrPath | None = None
+) -> list[Path]:
+    """Name the files that trials are read from: those of trials, and tables joined to them.
+
+    Parameters
+    ----------
+    description, folder
+        See `read_trials`.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    ConfigError, InputError
+        If the description is wrong, or a file is missing.
+    """
+    said = load_description(description)
+    beside = Path() if isinstance(description, Mapping) else Path(description).parent
+    root = (beside if folder is None else Path(folder)).absolute()
+    return find_files([*said.trials, *(str(table.file) for table in said.join)], root)
+
+
 def read_trials(
     description: StrPath | Mapping[str, Any], *, folder: StrPath | None = None
 ) -> Trials:
@@ -72,7 +106,8 @@ def read_trials(
     Parameters
     ----------
     description : path or mapping
-        A YAML file that describes the trials, or what it would say: see docs/people.md.
+        A YAML file that describes the trials, or what it would say: see docs/people.md. Or a table
+        whose columns are called as those of `Trials`, which needs no description.
     folder : str or Path, optional
         What paths in the description are relative to. Default: the folder of the YAML file; of a
         mapping, the working directory.
@@ -103,12 +138,41 @@ def read_all_trials(
     trials : Trials
     description : TrialsDescription
     """
-    said = load_description(description)
     beside = Path() if isinstance(description, Mapping) else Path(description).parent
     root = (beside if folder is None else Path(folder)).absolute()
+    assumed: tuple[str, ...] = ()
+    if not isinstance(description, Mapping) and Path(description).suffix.lower() in SUFFIXES:
+        root = Path(description).absolute().parent
+        kind = _kind_of(Path(description))
+        assumed = (f"{Path(description).name}: trials were taken to be of kind {kind!r}.",)
+        said = load_description({"trials": Path(description).name, "kind": kind})
+    else:
+        said = load_description(description)
     reader = _Reader(said, root)
     source = str(description) if not isinstance(description, Mapping) else ", ".join(said.trials)
-    return Trials(reader.table(), said.kind, source, tuple(reader.notes)), said
+    trials = Trials(reader.table(), said.kind, source)
+    return replace(trials, notes=(*assumed, *reader.notes, *cautions(trials))), said
+
+
+def _kind_of(path: Path) -> str:
+    """Tell the kind of trials that a table in the form of `Trials` holds."""
+    table = read_file(path, _plain_table(path), []).table if path.is_file() else None
+    if table is None:
+        msg = f"{path} does not exist.{did_you_mean_file(path)}"
+        raise InputError(msg)
+    if "target" in table:
+        return "choice"
+    if "image" in table:
+        return "old-new"
+    if {"img1", "img2", RESPONSE} <= {*table.columns}:
+        codes = {*map(plain_code, table[RESPONSE])} - {*map(plain_code, MISSING)}
+        return "same-different" if codes <= usual_codes("same-different") else "rating"
+    msg = (
+        f"{path} has no columns 'img1' and 'img2', 'target' or 'image' that say what was shown. "
+        "Describe its columns in a YAML file, see docs/people.md. It has: "
+        f"{_names(table)}."
+    )
+    raise InputError(msg)
 
 
 class _Reader:

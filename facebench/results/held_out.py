@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from facebench.metrics.uncertainty.spread import Replicates
+from facebench.metrics.uncertainty.spread import FEWEST_UNITS, Replicates, Scale
 from facebench.results.comparison.paired import Evidence
 from facebench.results.headline import direction
 from facebench.results.pair_rows import saved_layers
 from facebench.tasks.measures import headlines
+from facebench.types import Float64Array
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,6 +46,10 @@ HELD_OUT_COLUMNS = {
 # At a threshold that is chosen anew without each group, pseudo-values say nothing.
 _UNSTEADY = "accuracy"
 _METHOD = "layer chosen on other people; jackknife, t quantiles"
+# How often people are halved.
+_HALVINGS = 50
+# By the ends of a measure.
+_SCALES: dict[tuple[float, float], Scale] = {(0, 1): "logit", (-1, 1): "fisher"}
 
 
 class HeldOut(NamedTuple):
@@ -69,11 +74,14 @@ class HeldOut(NamedTuple):
 def held_out_replicates(
     layers: Sequence[Replicates], choose_by: Sequence[Replicates], sign: int
 ) -> tuple[Replicates, list[int]]:
-    """Judge, for each group of people, the layer that is best without their pairs.
+    """Judge, on one half of the people, the layer that is best on the other half.
 
-    The folds are the jackknife's groups of people, so that nobody is in two. What the group adds to
-    the measure of the chosen layer is its pseudo-value, G m - (G - 1) m_g with m_g the measure
-    without the group; their mean is the measure of a layer chosen on other people.
+    The people are those groups that the jackknife leaves out, halved in 50 random ways, each half
+    choosing for the other, so that nobody is in both. What a group says of a layer is its
+    pseudo-value, G m - (G - 1) m_g with m_g the measure without the group. The measure of a layer
+    chosen on other people is the mean over groups of the pseudo-values of the layers by which each
+    was judged. If all but one group chose, they would choose alike or not by chance, and the
+    standard error would be too small by a third.
 
     Parameters
     ----------
@@ -85,7 +93,7 @@ def held_out_replicates(
     Returns
     -------
     Replicates, list of int
-        The measure, and which layer was chosen for each group.
+        The measure, and which layer each half chose; NaN and none with fewer than three groups.
 
     References
     ----------
@@ -96,19 +104,32 @@ def held_out_replicates(
     Examples
     --------
     >>> one = Replicates(0.6, np.array([0.5, 0.6, 0.7, 0.6]))
-    >>> other = Replicates(0.5, np.array([0.55, 0.5, 0.45, 0.5]))
+    >>> other = Replicates(0.2, np.array([0.25, 0.2, 0.15, 0.2]))
     >>> made, chosen = held_out_replicates([one, other], [one, other], 1)
-    >>> round(made.value, 6), chosen
-    (0.4625, [1, 0, 0, 0])
+    >>> round(made.value, 6), set(chosen)
+    (0.6, {0})
     """
-    without = np.stack([made.units for made in choose_by])
-    chosen = np.argmax(np.where(np.isnan(without), -np.inf, sign * without), axis=0)
-    groups = np.arange(chosen.size)
-    whole = np.array([made.value for made in layers])[chosen]
-    judged = np.stack([made.units for made in layers])[chosen, groups]
-    pseudo = chosen.size * whole - (chosen.size - 1) * judged
-    value = float(pseudo.mean())
-    return Replicates(value, (chosen.size * value - pseudo) / (chosen.size - 1)), chosen.tolist()
+    judged, choosing = (np.stack([_pseudo(made) for made in side]) for side in (layers, choose_by))
+    n_groups = judged.shape[1]
+    if n_groups < FEWEST_UNITS:
+        return Replicates(float("nan"), np.full(n_groups, np.nan)), []
+    halves = np.zeros((2 * _HALVINGS, n_groups), dtype=bool)
+    rng = np.random.default_rng(0)
+    for half in range(_HALVINGS):
+        halves[half, rng.permutation(n_groups)[: n_groups // 2]] = True
+    halves[_HALVINGS:] = ~halves[:_HALVINGS]
+    means = choosing @ halves.T / halves.sum(axis=1)
+    chosen = np.argmax(np.where(np.isnan(means), -np.inf, sign * means), axis=0)
+    others = np.where(halves, 0.0, judged[chosen])
+    found = others.sum(axis=0) / (~halves).sum(axis=0)
+    value = float(found.mean())
+    # As where pairs link people, see `jackknife_error`.
+    spread = (found - value) * np.sqrt(n_groups / (n_groups - 1))
+    return Replicates(value, value - spread / (n_groups - 1)), chosen.tolist()
+
+
+def _pseudo(made: Replicates) -> Float64Array:
+    return made.units.size * made.value - (made.units.size - 1) * made.units
 
 
 def held_out_layers(run: Run, task: str) -> HeldOut:
@@ -153,7 +174,8 @@ def held_out_layers(run: Run, task: str) -> HeldOut:
                     continue
                 found, chosen = held_out_replicates(made, first if same else made, sign)
                 low, high = bounds.get(metric) or (-np.inf, np.inf)
-                ends = np.clip((found.value, *found.interval()), low, high)
+                scale = _SCALES.get((low, high), "identity")
+                ends = np.clip((found.value, *found.interval(scale)), low, high)
                 # Of one layer there is nothing to choose.
                 kept[metric, named or "", str(model)] = found if len(names) > 1 else made[0]
                 if len(names) < 2:

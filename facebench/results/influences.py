@@ -24,6 +24,7 @@ from facebench.metrics.uncertainty.influence import (
     relative_difference_influence,
 )
 from facebench.metrics.uncertainty.proportions import (
+    CHOSEN_NOTE,
     FEW_ERRORS_NOTE,
     PROPORTIONS_NOTE,
     Proportion,
@@ -158,7 +159,7 @@ def replicates_interval(measure: str, value: float, pairs: PairRows) -> dict[str
         found = jackknife_proportion(share, made, counts)
         how += PROPORTIONS_NOTE
         if kind == "accuracy":
-            how += "; threshold chosen on the same pairs: conservative"
+            how += CHOSEN_NOTE
         elif has_few_errors(share, value, counts):
             how += FEW_ERRORS_NOTE
     if np.isnan(found.low):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -240,6 +240,29 @@ class Run:
 
         tables = [held_out_layers(self, task).table for task in self.tasks]
         return pd.concat(tables, ignore_index=True)
+
+    def predictors(
+        self, task: str, predictors: str | Iterable[str] | Mapping[str, str], **options: Any
+    ) -> pd.DataFrame:
+        """Explain a task's ratings by layers of several models together.
+
+        Parameters
+        ----------
+        task : str
+            A task with people's ratings.
+        predictors : str, iterable of str or mapping of str to str
+            Models, 'MODEL:LAYER' and columns of the task's pairs.
+        **options
+            See `facebench.results.predictors.predictors_of_run`.
+
+        Returns
+        -------
+        DataFrame
+            A row per number: R², unique and common parts, shares of the ceiling, with intervals.
+        """
+        from facebench.results.predictors import predictors_of_run
+
+        return predictors_of_run(self, task, predictors, **options)
 
     def to_markdown(self) -> str:
         """Write the headline numbers as a Markdown table."""

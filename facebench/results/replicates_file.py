@@ -16,7 +16,7 @@ from facebench.utils.files import atomic_path
 __all__ = ["read_replicates", "write_replicates"]
 
 _Layer = tuple[str, str, str]
-_NUMBERS = ("values", "dyads", "df")
+_NUMBERS = ("values", "dyads", "df", "sides")
 _NONE = np.empty(0)
 _NAMES = pa.dictionary(pa.int32(), pa.string())
 _SCHEMA = pa.schema(
@@ -27,6 +27,7 @@ _SCHEMA = pa.schema(
         ("values", pa.list_(pa.float64())),
         ("dyads", pa.list_(pa.float64())),
         ("df", pa.float64()),
+        ("sides", pa.int8()),
     ]
 )
 
@@ -50,6 +51,7 @@ def write_replicates(path: Path, found: Mapping[_Layer, JackknifeReplicates]) ->
             values,
             made.dyads.get(key, _NONE),
             made.df.get(key),
+            made.sides,
         )
         for layer, made in found.items()
         for key, values in made.values.items()
@@ -83,17 +85,20 @@ def read_replicates(path: Path) -> dict[_Layer, JackknifeReplicates]:
         return {}
     table = pq.read_table(path)
     texts = [table[name].to_pylist() for name in _SCHEMA.names if name not in _NUMBERS]
-    # Older runs have neither of the last two.
+    # Older runs do not have the last three.
     parts = [
         _lists(table[name]) if name in table.column_names else [_NONE] * len(table)
         for name in ("values", "dyads")
     ]
     df = table["df"].to_pylist() if "df" in table.column_names else [None] * len(table)
+    sides = table["sides"].to_pylist() if "sides" in table.column_names else [2] * len(table)
     found: dict[_Layer, JackknifeReplicates] = {}
-    for task, model, layer, condition, metric, by, digest, values, dyads, degrees in zip(
-        *texts, *parts, df, strict=True
+    for task, model, layer, condition, metric, by, digest, values, dyads, degrees, n_sides in zip(
+        *texts, *parts, df, sides, strict=True
     ):
-        made = found.setdefault((task, model, layer), JackknifeReplicates(by, digest, {}))
+        made = found.setdefault(
+            (task, model, layer), JackknifeReplicates(by, digest, {}, sides=n_sides)
+        )
         made.values[condition, metric] = values
         if dyads.size:
             made.dyads[condition, metric] = dyads

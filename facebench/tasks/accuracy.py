@@ -84,6 +84,7 @@ class AccuracyTask(PeopleOfPairs, RoundedTask):
                 people, people_groups, people_margin, labels, members, asked, name
             )
 
+    @override
     def against_people(self, measured: pd.DataFrame) -> dict[str, Any]:
         """Compare a layer with people; see `WithPeople.against_people`."""
         if self.beside is None:

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from facebench.columns import CI_HIGH, CI_LOW, CI_METHOD, MODEL, UNDEFINED
+from facebench.columns import CI_HIGH, CI_LOW, CI_METHOD, MODEL, REMARK, UNDEFINED
 from facebench.data.identity import IdentitySource
 from facebench.errors import InputError
 from facebench.figures.plot_helper import PlotHelper
@@ -26,6 +26,7 @@ from facebench.tasks.base import RoundedTask
 from facebench.tasks.facts import HumanReference, TaskFacts
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.effect_design import (
+    Conditions,
     Side,
     Units,
     conditions_of,
@@ -37,7 +38,7 @@ from facebench.tasks.shared.effect_design import (
 )
 from facebench.tasks.shared.effect_items import PairedItems
 from facebench.tasks.shared.effect_measure import EffectMeasure
-from facebench.tasks.shared.effect_rows import COMMON_LANGUAGE, EffectRows
+from facebench.tasks.shared.effect_rows import COMMON_LANGUAGE, EffectRows, Measured
 from facebench.tasks.shared.labelled_pairs import (
     at_least_1,
     count_columns,
@@ -183,7 +184,9 @@ class EffectTask(PeopleOfPairs, RoundedTask):
         self.measure, self.threshold, self.far = measure, threshold, far
         where: dict[str, Any] = {"task": name, "owner": owner, "path": pairs_file_path}
         self._all_pairs = pairs = pd.DataFrame(self.pairs_df)
-        self._conditions = conditions_of(pairs, condition_column, contrast, factors, **where)
+        self._conditions = self._read_conditions(
+            pairs, condition_column, contrast, factors, **where
+        )
         labels = labels_of(pairs, true_label, needed=self._measure.needs_labels, **where)
         has_labels = labels is not None
         cell = self._conditions.cell
@@ -233,6 +236,17 @@ class EffectTask(PeopleOfPairs, RoundedTask):
                     margin=people_margin, task=name,
                 )
             )  # fmt: skip
+
+    def _read_conditions(
+        self,
+        pairs: pd.DataFrame,
+        column: str,
+        contrast: tuple[Side, Side] | None,
+        factors: tuple[str, str] | None,
+        **where: Any,
+    ) -> Conditions:
+        """Find the conditions of the pairs, and what is compared."""
+        return conditions_of(pairs, column, contrast, factors, **where)
 
     def _blocks(self, test: str, units: Units, involved: NDArray[np.bool_]) -> IntArray | None:
         if test not in ("t", "permutation"):
@@ -303,6 +317,7 @@ class EffectTask(PeopleOfPairs, RoundedTask):
         """What the measure is called in the results."""
         return self._measure.name
 
+    @override
     def against_people(self, measured: pd.DataFrame) -> dict[str, Any]:
         """Compare a layer with people; see `WithPeople.against_people`."""
         return {} if self.beside is None else self.beside.against(self._cells(measured))
@@ -314,13 +329,19 @@ class EffectTask(PeopleOfPairs, RoundedTask):
     @override
     def compute_unrounded_performance(self, pairs_distances_df: pd.DataFrame) -> pd.DataFrame:
         cells = self._cells(pairs_distances_df)
-        row, undefined, few_errors = self._rows.row(cells)
+        measured = self._rows.measured(cells)
+        row, undefined, few_errors = self._rows.row(measured)
+        further, why, remark = self._further_columns(measured)
+        row.update(further)
+        undefined = "; ".join(filter(None, (undefined, why)))
         items = self._paired_items()
         if items is not None:
             estimate, n_left_out = items.mean_index(cells.distances, self._rows.jackknife)
             row.update(columns_of("Mean Item Relative Difference", estimate))
             row.update({"Items": items.rows.size, "Items Left Out": n_left_out})
         row[UNDEFINED] = undefined
+        if remark:
+            row[REMARK] = remark
         row["P Method"] = self._rows.p_method
         if self.measure == "accuracy":
             row["Threshold"] = cells.threshold
@@ -329,6 +350,10 @@ class EffectTask(PeopleOfPairs, RoundedTask):
         row[CI_METHOD] = self._ci_method + conservative_note(few_errors) + _without_spread(row)
         row.update(count_columns(self._all_pairs, self._members, cells.distances))
         return pd.DataFrame([row])
+
+    def _further_columns(self, measured: Measured) -> tuple[dict[str, Any], str, str]:
+        """Give what a subclass reports besides, why some of it is NaN, and what is odd about it."""
+        return {}, "", ""
 
     @property
     def _ci_method(self) -> str:

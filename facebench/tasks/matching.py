@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from facebench.columns import (
     CI_METHOD,
@@ -290,6 +291,7 @@ class MatchingTask(EmbeddingTask):
         """Give the accuracy of guessing, trial by trial."""
         return np.asarray(1 / (self.line_ups.offered.sum(axis=1) + self._has_absent))
 
+    @override
     def groupings(self) -> dict[str, list[NDArray[Any]]]:
         """Say whether an image is a target, and its condition; see `EmbeddingTask.groupings`."""
         codes = self.line_ups.target_codes
@@ -302,6 +304,7 @@ class MatchingTask(EmbeddingTask):
             found["condition"] = [of_target]
         return found
 
+    @override
     def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
         """Choose in every trial.
 
@@ -365,6 +368,7 @@ class MatchingTask(EmbeddingTask):
         ranks = (distances < own).sum(axis=1) + ((distances == own).sum(axis=1) + 1) / 2
         return np.asarray(np.where(self._absent, np.nan, ranks))
 
+    @override
     def compute_task_performance(self, items_df: pd.DataFrame) -> pd.DataFrame:
         """Measure one layer.
 
@@ -560,6 +564,7 @@ class MatchingTask(EmbeddingTask):
                     measure, group, made.value, values[members], spread
                 )
 
+    @override
     def people_rows(self) -> pd.DataFrame | None:
         """Measure people as layers are measured; see `EmbeddingTask.people_rows`.
 
@@ -601,6 +606,7 @@ class MatchingTask(EmbeddingTask):
         return row | {PARTICIPANTS: int(answering.sum())}
 
     @staticmethod
+    @override
     def plot(output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
         """Draw the accuracy of every model and layer with its interval, a picture per task.
 

@@ -25,6 +25,7 @@ from facebench.metrics.uncertainty.choice_errors import choice_estimate
 from facebench.metrics.uncertainty.influence import Scale
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups, JackknifeReplicates
 from facebench.metrics.uncertainty.rating_resamples import RatingEstimate
+from facebench.metrics.uncertainty.spread import Replicates
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.rating_columns import interval_columns
@@ -201,11 +202,13 @@ class OddOneOutTask(EmbeddingTask):
         columns = np.stack(
             (items["agrees"].to_numpy(dtype=np.float64), np.ones(len(items))), axis=1
         )
-        sums = groups.sums(columns)
+        sums = groups.with_dyads().sums(columns)
         with np.errstate(invalid="ignore"):
-            agreement_ = sums[:, 0] / sums[:, 1]
+            value, *agreements = sums[:, 0] / sums[:, 1]
+        images, triplets = np.split(np.asarray(agreements), [groups.n_resamples])
+        made = Replicates(float(value), images, triplets, sides=len(_IMAGES))
         digest = groups.digest(*(items[column] for column in (*_IMAGES, "odd")))
-        return JackknifeReplicates("image", digest, {(None, "Agreement"): agreement_})
+        return JackknifeReplicates.collect("image", digest, {(None, "Agreement"): made})
 
     def _mean(
         self, column: str, values: Float64Array, items: pd.DataFrame, scale: Scale = "identity"

@@ -16,6 +16,7 @@ from typing_extensions import override
 from facebench.columns import CI_METHOD, N_FAILED, N_IMAGES, N_PAIRS, REMARK
 from facebench.data.images import open_image
 from facebench.data.pairs import as_path, read_pairs, resolve_image
+from facebench.data.rdms import is_rdm_file, pairs_of_rdms, rdms_of_images, read_rdms
 from facebench.errors import ImageError, InputError
 from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.noise_ceiling import Pool
@@ -27,6 +28,7 @@ from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.facts import TaskFacts
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.layer_similarity import rdm_similarity
+from facebench.tasks.shared.predictor_sources import NuisanceSources, as_sources, predictor_values
 from facebench.tasks.shared.rating_columns import (
     MEASURE_NAMES,
     interval_columns,
@@ -35,7 +37,12 @@ from facebench.tasks.shared.rating_columns import (
     ratings_left_out,
     remarks_on,
 )
-from facebench.tasks.shared.ratings import RatingKind, find_layout, take_ratings
+from facebench.tasks.shared.ratings import (
+    RatingKind,
+    find_layout,
+    refuse_other_polarity,
+    take_ratings,
+)
 from facebench.types import DistancesByModel, Float64Array, FloatArray, StrPath
 
 __all__ = ["RsaTask"]
@@ -71,13 +78,16 @@ class RsaTask(EmbeddingTask):
     images : sequence of str, optional
         The images; None takes those of `reference`.
     reference : str or Path, optional
-        A pairs table with ratings, see `SimilarityTask`. Pairs of other images are left out.
+        A pairs table with ratings, see `SimilarityTask`, or a file of RDMs, each of which is a
+        rater (`facebench.data.rdms.read_rdms`). Pairs of other images are left out.
     distance : {'euclidean', 'sqeuclidean', 'cosine', 'correlation'}
         The distance of two embeddings.
     ratings, rating, measure, pool, resample, interval
         See `SimilarityTask`.
     n_resamples, n_permutations, confidence, seed
         See `SimilarityTask`.
+    nuisance : str, Path or list of them, optional
+        Files of one RDM each, or 'pixels', to be partialled out: Partial Correlation.
     groups : dict of str to str, optional
         A group by image, for the colours of the map.
 
@@ -113,6 +123,7 @@ class RsaTask(EmbeddingTask):
         confidence: float = 0.95,
         seed: int = 0,
         groups: dict[str, str] | None = None,
+        nuisance: NuisanceSources | None = None,
     ) -> None:
         if distance not in DISTANCES:
             msg = (
@@ -120,7 +131,7 @@ class RsaTask(EmbeddingTask):
                 f"Got {distance!r} instead."
             )
             raise InputError(msg)
-        table = None if reference is None else read_pairs(reference)
+        table = None if reference is None else _read_reference(reference, images, images_path)
         if images is None:
             if table is None:
                 msg = f"RsaTask {name!r} needs images, a reference, or both. Got neither."
@@ -143,6 +154,7 @@ class RsaTask(EmbeddingTask):
         self._ratings: Float64Array | None = None
         if table is not None and reference is not None:
             layout = find_layout(table, ratings, owner="RsaTask", path=reference)
+            refuse_other_polarity(layout, rating, owner="RsaTask", path=reference)
             taken = take_ratings(table, layout, rating)
             self._ratings = self._arranged(taken.pairs, taken.values)
         try:
@@ -151,6 +163,10 @@ class RsaTask(EmbeddingTask):
         except ValueError as error:
             msg = f"RsaTask {name!r}: {error}"
             raise InputError(msg) from error
+        if nuisance is not None and self._ratings is None:
+            msg = f"RsaTask {name!r} needs a 'reference' to partial a 'nuisance' out of."
+            raise InputError(msg)
+        self._nuisances = self._read_nuisances(nuisance)
         self.measures = self._declared(measure)
         if self._ratings is not None:
             self.sampling_unit = "images and raters" if resample == "both" else f"{resample}s"
@@ -160,10 +176,26 @@ class RsaTask(EmbeddingTask):
             return (Measure("Mean Distance", headline=True),)
         return (
             *rating_measures(measure, self._ratings.shape[1]),
+            *(
+                [Measure("Partial Correlation", better="higher", chance=0, bounds=(-1, 1))]
+                if self._nuisances
+                else []
+            ),
             Measure("Cosine", better="higher", bounds=(-1, 1)),
             Measure("Whitened Cosine", better="higher", bounds=(-1, 1)),
             Measure("Whitened Pearson", better="higher", chance=0, bounds=(-1, 1)),
         )
+
+    def _read_nuisances(self, nuisance: NuisanceSources | None) -> list[Float64Array]:
+        """Find the nuisances of all pairs of images."""
+        names = np.array(self.images, dtype=object)
+        pairs = pd.DataFrame({"img1": names[self._first], "img2": names[self._second]})
+        return [
+            predictor_values(
+                str(source), source, pairs, self.images_path, owner="RsaTask", path="its images"
+            )
+            for source in as_sources(nuisance)
+        ]
 
     @override
     def facts(self) -> TaskFacts:
@@ -223,8 +255,10 @@ class RsaTask(EmbeddingTask):
         if self._ratings is not None:
             rated = there & ~np.isnan(self._ratings).all(axis=1)
             people = self._rated(np.flatnonzero(rated))
-            compared = people.compare(distances[rated])
+            compared = people.compare(distances[rated], [each[rated] for each in self._nuisances])
             row = rating_columns(people, compared, int((there & ~rated).sum()))
+            if self._nuisances:
+                row |= interval_columns("Partial Correlation", compared.partial)
             known = np.where(rated, distances, np.nan)
             for measure, column in _FURTHER.items():
                 row |= interval_columns(
@@ -342,3 +376,16 @@ class RsaTask(EmbeddingTask):
                 image.thumbnail((_THUMBNAIL, _THUMBNAIL))
                 pictures[name] = np.asarray(image)
         return pictures
+
+
+def _read_reference(
+    reference: StrPath, images: Sequence[str] | None, images_path: StrPath
+) -> pd.DataFrame:
+    """Read people's ratings; of RDMs those of the images, under the names that the task has."""
+    path = as_path(reference, "reference")
+    if images is None or not is_rdm_file(path):
+        return read_pairs(path, images_path)
+    rdms = read_rdms(path)
+    for note in rdms.notes:
+        _log.warning("%s: %s", path, note)
+    return pairs_of_rdms(rdms_of_images(rdms, images_path, list(dict.fromkeys(images))))

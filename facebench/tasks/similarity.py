@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,7 @@ from typing_extensions import override
 
 from facebench.columns import REMARK
 from facebench.data.estimates import InfluenceKind
-from facebench.data.images import open_image
-from facebench.data.pairs import resolve_image
+from facebench.data.rdms import is_rdm_file
 from facebench.errors import InputError
 from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.correlation import MEASURES
@@ -25,6 +25,11 @@ from facebench.metrics.uncertainty.jackknife import JackknifeReplicates
 from facebench.tasks.base import RoundedTask
 from facebench.tasks.facts import TaskFacts
 from facebench.tasks.measures import Measure
+from facebench.tasks.shared.people import PeopleSource, groups_of_people, trials_of
+from facebench.tasks.shared.people_answers import PairAnswers, refuse_kind
+from facebench.tasks.shared.people_raters import RatersBeside
+from facebench.tasks.shared.pixels import PixelDistances
+from facebench.tasks.shared.predictor_sources import NuisanceSources, as_sources, predictor_values
 from facebench.tasks.shared.rating_columns import (
     MEASURE_NAMES,
     OTHER_POLARITY,
@@ -47,11 +52,12 @@ from facebench.tasks.shared.ratings import (
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import DistancesByModel, Float64Array, MetricFunction, StrPath
 
+if TYPE_CHECKING:
+    from facebench.people import Trials
+
 __all__ = ["SimilarityTask"]
 
 _log = logging.getLogger(__name__)
-
-_PIXELS = 64
 
 
 class SimilarityTask(RoundedTask):
@@ -87,8 +93,9 @@ class SimilarityTask(RoundedTask):
         raw ratings for the mean rating, and for noise ceilings what predicts single raters best:
         ranks for measures of order, standardised ratings for 'pearson'. Remark tells where raters
         rated different pairs on scales of their own, so that 'zscore' or 'rank' is better.
-    nuisance : str or list of str, optional
-        Columns of other distances to partial out (those of 'pearson' or 'spearman' ranks).
+    nuisance : str, Path or list of them, optional
+        Other distances to partial out (those of 'pearson' or 'spearman' ranks): columns of the
+        table, or files of one RDM each, which become columns under the names of the files.
     pixel_distance : bool, default False
         Partial out the Euclidean distance of the images too, at 64 x 64 pixels.
     resample : {'image', 'rater', 'both', 'pair'}
@@ -105,6 +112,12 @@ class SimilarityTask(RoundedTask):
         Nominal coverage of intervals.
     seed : int, default 0
         The same seed gives the same intervals.
+    people : Trials, path or mapping, optional
+        Trials of kind 'rating' that show these pairs, instead of ratings in the table: see
+        `facebench.people.people_of`. Participants then have rows of results: how well each predicts
+        the mean rating of the others, and every layer its difference from that.
+    people_groups, people_margin
+        See `EffectTask`.
 
     Raises
     ------
@@ -131,7 +144,7 @@ class SimilarityTask(RoundedTask):
         rating: RatingKind = "distance",
         measure: str = "spearman",
         pool: Pool | None = None,
-        nuisance: str | Sequence[str] | None = None,
+        nuisance: NuisanceSources | None = None,
         pixel_distance: bool = False,
         resample: Resample = "image",
         interval: IntervalKind = "jackknife",
@@ -139,8 +152,14 @@ class SimilarityTask(RoundedTask):
         n_permutations: int = 999,
         confidence: float = 0.95,
         seed: int = 0,
+        people: PeopleSource = None,
+        people_groups: bool | Sequence[str] | None = None,
+        people_margin: float | None = None,
     ) -> None:
         super().__init__(name, pairs_file_path, images_path, distance_metric)
+        self.people = trials_of(people)
+        if self.people is not None:
+            ratings = self._take_people(self.people, ratings, people_groups)
         for parameter, value, known in (
             ("rating", rating, ("distance", "similarity")),
             ("measure", measure, MEASURES),
@@ -169,14 +188,12 @@ class SimilarityTask(RoundedTask):
         self.layout = find_layout(
             self.pairs_df, ratings, owner=type(self).__name__, path=pairs_file_path
         )
-        refuse_other_polarity(
-            self.layout, rating, owner=type(self).__name__, path=pairs_file_path
-        )
-        self.nuisance = [nuisance] if isinstance(nuisance, str) else list(nuisance or ())
+        refuse_other_polarity(self.layout, rating, owner=type(self).__name__, path=pairs_file_path)
+        self.nuisance = [self._nuisance_column(source) for source in as_sources(nuisance)]
         for column in self.nuisance:
             self._numbers("nuisance", column)
         self._people: tuple[Float64Array, RatedPairs] | None = None
-        self._pixels: dict[str, Float64Array] = {}
+        self._pixels: PixelDistances | None = None
         self._suspect_similarities()
         n_pairs = count_pairs(self.pairs_df, self.layout)
         self.n_unrated = n_pairs - count_pairs(self.measured_pairs, self.layout)
@@ -192,6 +209,7 @@ class SimilarityTask(RoundedTask):
         is_long = self.layout.is_long
         n_raters = self.measured_pairs[RATER].nunique() if is_long else len(self.layout.columns)
         self.measures = rating_measures(measure, n_raters)
+        self._beside = self._raters_beside(people_margin)
         if self.nuisance or pixel_distance:
             self.measures += (
                 Measure("Partial Correlation", better="higher", chance=0, bounds=(-1, 1)),
@@ -205,6 +223,68 @@ class SimilarityTask(RoundedTask):
             rating_columns=[] if self.layout.is_long else list(self.layout.columns),
             rates_similarity=self.rating == "similarity",
         )
+
+    def _take_people(
+        self,
+        people: Trials,
+        ratings: str | Sequence[str] | None,
+        people_groups: bool | Sequence[str] | None,
+    ) -> list[str]:
+        """Put the ratings of participants into columns of the table; give their names."""
+        if ratings is not None:
+            msg = (
+                f"{type(self).__name__} {self.name!r} was given both 'people' and 'ratings'. Give "
+                "one of them: the trials of people, or columns of the pairs file."
+            )
+            raise InputError(msg)
+        refuse_kind(people, ("rating",), task=self.name)
+        cell = np.zeros(len(self.pairs_df), dtype=np.intp)
+        answers = PairAnswers(
+            people, pd.DataFrame(self.pairs_df), cell, ["all"], None, task=self.name
+        )
+        self.people_notes = answers.notes
+        known = groups_of_people(people, people_groups, owner=type(self).__name__)
+        names = {who: f"{RATER}_{who}" for who in answers.participants}
+        self._columns_of = {
+            group: [names[who] for who in own.participants if who in names]
+            for group, own in known.items()
+        }
+        for place, who in enumerate(answers.participants):
+            self.pairs_df[names[who]] = answers.matrix[:, place]
+        return list(names.values())
+
+    def _raters_beside(self, margin: float | None) -> RatersBeside | None:
+        """Set single participants beside layers."""
+        if self.people is None:
+            return None
+        pairs = pd.DataFrame(self.measured_pairs).reset_index(drop=True)
+        taken = take_ratings(pairs, self.layout, self.rating)
+        place = {column: number for number, column in enumerate(self.layout.columns)}
+        groups = {
+            group: taken.values[:, [place[column] for column in columns]]
+            for group, columns in self._columns_of.items()
+        }
+        few = next((group for group, values in groups.items() if values.shape[1] < 3), None)
+        if few is not None:
+            msg = (
+                f"Task {self.name!r} needs three participants or more who rated its pairs. Got "
+                f"{groups[few].shape[1]} of {few!r}."
+            )
+            raise InputError(msg)
+        name = MEASURE_NAMES[self.measure]
+        return RatersBeside(groups, pairs, self.measure, name, self.pool, margin)
+
+    @override
+    def people_rows(self) -> pd.DataFrame | None:
+        """Measure people as the task measures a layer; see `WithPeople.people_rows`."""
+        return None if self._beside is None else self._beside.rows()
+
+    @override
+    def against_people(self, measured: pd.DataFrame) -> dict[str, Any]:
+        """Compare a layer with people; see `WithPeople.against_people`."""
+        if self._beside is None:
+            return {}
+        return self._beside.against(measured["model_computed_distance"].to_numpy(dtype=np.float64))
 
     @property
     @override
@@ -328,22 +408,34 @@ class SimilarityTask(RoundedTask):
         self._people = taken.values, rated
         return rated
 
+    def _nuisance_column(self, source: Any) -> str:
+        """Name the column of a nuisance, which a file becomes."""
+        is_file = not isinstance(source, str) or (
+            source not in self.pairs_df and is_rdm_file(Path(source))
+        )
+        if not is_file:
+            return str(source)
+        rdm = source.get("rdm", "nuisance") if isinstance(source, Mapping) else source
+        column = Path(str(rdm)).stem
+        if column in self.pairs_df:
+            msg = (
+                f"The nuisance {source!s} of {type(self).__name__} cannot become a column: "
+                f"{self.pairs_file_path} has a column {column!r}. Rename one of them."
+            )
+            raise InputError(msg)
+        self.pairs_df[column] = predictor_values(
+            column, source, self.pairs_df, self.images_path,
+            owner=type(self).__name__, path=self.pairs_file_path,
+        )  # fmt: skip
+        return column
+
     def _nuisances(self, pairs: pd.DataFrame) -> list[Float64Array]:
         given = [pairs[column].to_numpy(dtype=np.float64) for column in self.nuisance]
         if self.pixel_distance:
-            one, other = (
-                np.stack([self._thumbnail(name) for name in pairs[column]])
-                for column in ("img1", "img2")
-            )
-            given.append(np.sqrt(((one - other) ** 2).sum(axis=1)))
+            if self._pixels is None or self._pixels.folder != self.images_path:
+                self._pixels = PixelDistances(self.images_path)
+            given.append(self._pixels.of_pairs(pairs["img1"], pairs["img2"]))
         return given
-
-    def _thumbnail(self, name: str) -> Float64Array:
-        if name not in self._pixels:
-            image = open_image(resolve_image(self.images_path, name))
-            small = np.asarray(image.resize((_PIXELS, _PIXELS)), dtype=np.float64) / 255
-            self._pixels[name] = small.ravel()
-        return self._pixels[name]
 
     def _suspect_similarities(self) -> None:
         """Warn before anything runs where the table itself tells that similarities were rated."""

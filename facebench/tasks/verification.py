@@ -170,6 +170,7 @@ class VerificationTask(PeopleOfPairs, RoundedTask):
             people, people_groups, people_margin, self._labels, self._members, asked, name
         )
 
+    @override
     def against_people(self, measured: pd.DataFrame) -> dict[str, Any]:
         """Compare a layer with people; see `WithPeople.against_people`."""
         if self.beside is None:

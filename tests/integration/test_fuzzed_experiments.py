@@ -44,6 +44,7 @@ class Net(BaseModel):
 NEEDED = {name: {"pairs": "pairs.csv"} for name in TASKS.names()} | {
     "identification": {"gallery": "gallery.csv", "probes": "probes.csv"},
     "template-verification": {"templates": "templates.csv", "pairs": "template_pairs.csv"},
+    "probe": {"table": "templates.csv", "target": "identity"},
     "odd-one-out": {"triplets_file_path": "triplets_file_path.csv"},
     "rsa": {"reference": "pairs.csv"},
     "group-errors": {"pairs": "pairs.csv", "fmr": 0.25},

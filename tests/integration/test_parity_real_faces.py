@@ -1,5 +1,7 @@
 """References on LFW View 1 with the dlib network; skipped where the data is not there."""
 
+import functools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from facebench.data.images import open_image
 from facebench.metrics.verification import accuracy_at, auc, best_accuracy
 from facebench.parity import cosine_similarities, flip_sum, parity_table, squared_distances
 from support.data import data_folder
+from support.mutation import NIGHTLY
 
 LFW = data_folder() / "lfw_view1"
 pytestmark = [
@@ -22,15 +25,18 @@ def pairs(part):
     return pd.read_csv(LFW / f"pairs_dev_{part}.csv")
 
 
-@pytest.fixture(scope="session")
-def embedded():
+# The faces of dev-train are found in four minutes, those of dev-test in one.
+nightly = pytest.mark.skipif(not NIGHTLY, reason="takes minutes (set FACEBENCH_NIGHTLY)")
+
+
+@functools.cache
+def embedded(part):
     """Return a function that gives the embeddings of image names, each image read once.
 
     The mirror image is that of the chip: alignment is done once, and the same for both.
     """
     model = DlibResNetModel()
-    tables = [pairs("train"), pairs("test")]
-    names = sorted({*np.concatenate([table[["img1", "img2"]].to_numpy() for table in tables]).flat})
+    names = sorted({*pairs(part)[["img1", "img2"]].to_numpy().flat})
     upright, mirrored = [], []
     for start in range(0, len(names), 64):
         batch = names[start : start + 64]
@@ -47,19 +53,16 @@ def embedded():
     return look_up
 
 
-@pytest.fixture
-def sides(embedded):
-    def of(part):
-        table = pairs(part)
-        (left, left_mirrored), (right, right_mirrored) = (
-            embedded(table[column]) for column in ("img1", "img2")
-        )
-        return table["same"].to_numpy(), left, right, left_mirrored, right_mirrored
-
-    return of
+def sides(part):
+    table = pairs(part)
+    (left, left_mirrored), (right, right_mirrored) = (
+        embedded(part)(table[column]) for column in ("img1", "img2")
+    )
+    return table["same"].to_numpy(), left, right, left_mirrored, right_mirrored
 
 
-def test_threshold_of_dev_train_and_accuracy_on_dev_test(sides):
+@nightly
+def test_threshold_of_dev_train_and_accuracy_on_dev_test():
     same, left, right, *_ = sides("train")
     distances = np.sqrt(squared_distances(left, right))
     chosen = best_accuracy(same, distances, higher_is_better=False)
@@ -72,8 +75,10 @@ def test_threshold_of_dev_train_and_accuracy_on_dev_test(sides):
     assert auc(same, distances, higher_is_better=False) == pytest.approx(0.9983, abs=0.0005)
 
 
-@pytest.mark.parametrize(("part", "oracle"), [("test", 0.990), ("train", 0.991)])
-def test_flip_sum_oracle(sides, part, oracle):
+@pytest.mark.parametrize(
+    ("part", "oracle"), [("test", 0.990), pytest.param("train", 0.991, marks=nightly)]
+)
+def test_flip_sum_oracle(part, oracle):
     same, left, right, left_mirrored, right_mirrored = sides(part)
     one, two = flip_sum(left, left_mirrored), flip_sum(right, right_mirrored)
     distances = squared_distances(one, two)
@@ -84,7 +89,7 @@ def test_flip_sum_oracle(sides, part, oracle):
     assert cosine.accuracy == found.accuracy
 
 
-def test_rules_differ_by_single_pairs_on_mixed_folds(sides):
+def test_rules_differ_by_single_pairs_on_mixed_folds():
     same, left, right, left_mirrored, right_mirrored = sides("test")
     # The file is sorted by label: dealt out in turn, each of ten folds has 50 of each.
     order = np.argsort(np.arange(len(same)) % 10, kind="stable")

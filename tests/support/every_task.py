@@ -40,6 +40,7 @@ def write_world(folder: Path) -> Path:
             "same": [int(person[a] == person[b]) for a, b in rows],
             "distance": rng.uniform(0, 1, len(rows)).round(4),
             "condition": [["near", "far"][i // 2 % 2] for i in range(len(rows))],
+            "level": [[0, 30, 60, 90][i // 2 % 4] for i in range(len(rows))],
             "group": [["upright", "inverted"][i // 3 % 2] for i in range(len(rows))],
             "group1": ["ab"[person[a] % 2] for a, _ in rows],
             "group2": ["ab"[person[b] % 2] for _, b in rows],
@@ -58,6 +59,8 @@ def write_world(folder: Path) -> Path:
         if a < b
     ]
     images.to_csv(folder / "templates.csv", index=False)
+    faces = images.assign(sex=["fm"[p % 2] for p in person])
+    faces.to_csv(folder / "faces.csv", index=False)
     columns = ["template1", "template2", "same"]
     pd.DataFrame(t_rows, columns=columns).to_csv(folder / "template_pairs.csv", index=False)
     in_gallery = images["identity"] < f"p{N_PEOPLE - 4:02d}"
@@ -81,6 +84,7 @@ def make_tasks(folder: Path, n_resamples: int = 100) -> dict[str, Any]:
         "identification": (folder / "gallery.csv", folder / "probes.csv", folder),
         "template-verification": (folder / "templates.csv", folder / "template_pairs.csv", folder),
         "odd-one-out": (folder / "triplets.csv", folder),
+        "probe": (folder / "faces.csv", folder, "sex"),
         "rsa": (folder,),
     }
     options: dict[str, dict[str, Any]] = {
@@ -90,8 +94,10 @@ def make_tasks(folder: Path, n_resamples: int = 100) -> dict[str, Any]:
         "relative-difference": {},
         "group-errors": {**drawn, "fmr": 0.05},
         "odd-one-out": {},
+        "probe": {"shuffles": 1},
         "similarity": rated,
         "rsa": {**rated, "reference": pairs},
+        "series": rated,
         "critical-features-effect": {**rated, "critical": ["near"], "other": ["far"]},
     }
     tasks = {}

@@ -14,7 +14,6 @@ PACKAGE = TESTS.parent / "facebench"
 # Modules without a test file of their own, where their tests are instead, and why.
 ELSEWHERE = {
     # The command line is run whole, as people type it.
-    "cli": "integration/test_cli.py",
     "commands/*": "integration/test_commands.py",
     "demo/*": "integration/test_newcomer.py",
     "experiment/*": "integration/test_experiment.py",
@@ -28,6 +27,7 @@ ELSEWHERE = {
     "figures/drawing/histograms": "unit/figures/records/test_pair_pictures.py",
     "figures/drawing/layer_map": "unit/figures/drawing/test_profile.py",
     "figures/drawing/mds": "unit/figures/records/test_representation.py",
+    "figures/drawing/series": "unit/figures/records/test_series.py",
     "figures/drawing/pair_sheet": "unit/figures/records/test_pair_pictures.py",
     "figures/records/layer_figures": "unit/figures/records/test_profiles.py",
     "figures/records/layer_order": "unit/figures/records/test_layer_table.py",
@@ -64,10 +64,13 @@ ELSEWHERE = {
     "tasks/shared/line_ups": "unit/tasks/test_matching.py",
     "tasks/shared/pair_groups": "unit/tasks/test_conditioned_average.py",
     "tasks/shared/pairs_table": "unit/tasks/test_base.py",
+    "tasks/shared/probe_labels": "unit/tasks/test_probe.py",
     "tasks/shared/people_choices": "unit/tasks/test_matching.py",
+    "tasks/shared/people_orders": "unit/tasks/test_ranking.py",
     "tasks/shared/ranked_items": "unit/tasks/test_identification.py",
     "tasks/shared/rate_measures": "unit/tasks/test_verification.py",
     "tasks/shared/rating*": "unit/tasks/test_similarity.py",
+    "tasks/shared/study_tables": "unit/tasks/test_recognition_memory.py",
     "testing/*": "unit/testing/test_task_contract.py",
     # A run folder and its pages are read back as a whole.
     "results/compare": "unit/results/report/test_pages.py",
@@ -77,7 +80,6 @@ ELSEWHERE = {
     "results/headline": "unit/tasks/test_facts.py",
     "results/influences": "unit/results/test_every_task.py",
     "results/pair_rows": "unit/results/report/test_pair_samples.py",
-    "results/replicates_file": "unit/results/test_every_task.py",
     "results/report/*": "unit/results/report/test_run_page.py",
     "results/report/provenance_view": "integration/test_manifest.py",
     "results/schema": "golden/test_golden_schema.py",

@@ -46,7 +46,9 @@ def read_mat(path: Path, names_key: str | None) -> Content:
             arrays[name] = StoredArray(tuple(shape), partial(_variable, path, name))
         elif name != key:
             unused.append(name)
-    return Content(matlab_names(path, key, _variable(path, key)), arrays, unused, rows_are_images=False)
+    return Content(
+        matlab_names(path, key, _variable(path, key)), arrays, unused, rows_are_images=False
+    )
 
 
 def is_version_7_3(path: Path) -> bool:

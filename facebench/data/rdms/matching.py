@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from facebench.utils.suggestions import did_you_mean
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["NameMatcher", "RdmMatcher", "pairs_of_rdms"]
+__all__ = ["NameMatcher", "RdmMatcher", "pairs_of_rdms", "rdms_of_images"]
 
 _SHOWN = 5
 
@@ -146,6 +147,33 @@ class RdmMatcher:
         return np.asarray(square(vector)[one, other])
 
 
+def rdms_of_images(rdms: NamedRdms, folder: StrPath, images: Sequence[str]) -> NamedRdms:
+    """Give RDMs in the order and under the names in which a task has their images.
+
+    Parameters
+    ----------
+    rdms : NamedRdms
+        The RDMs.
+    folder : str or Path
+        The folder that names are relative to.
+    images : sequence of str
+        Names of images, each once.
+
+    Returns
+    -------
+    NamedRdms
+
+    Raises
+    ------
+    MissingImageError, InputError
+        See `NameMatcher.rows`.
+    """
+    rows = NameMatcher(rdms.names, rdms.source).rows(folder, images)
+    first, second = np.triu_indices(len(images), 1)
+    vectors = np.stack([square(vector)[rows[first], rows[second]] for vector in rdms.vectors])
+    return replace(rdms, names=list(images), vectors=vectors)
+
+
 def _has_suffix(name: str) -> bool:
     return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
 
@@ -180,8 +208,7 @@ def pairs_of_rdms(rdms: NamedRdms, images_path: StrPath | None = None) -> pd.Dat
         ]
     )
     return pd.DataFrame(
-        {"img1": own[first], "img2": own[second]}
-        | dict(zip(columns, rdms.vectors, strict=True))
+        {"img1": own[first], "img2": own[second]} | dict(zip(columns, rdms.vectors, strict=True))
     )
 
 

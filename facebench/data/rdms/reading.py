@@ -66,7 +66,7 @@ def is_rdm_file(path: Path) -> bool:
 
 
 def read_rdms(file: StrPath, *, names_key: str | None = None) -> NamedRdms:
-    """Read a file of RDMs.
+    r"""Read a file of RDMs.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def read_rdms(file: StrPath, *, names_key: str | None = None) -> NamedRdms:
     --------
     >>> import tempfile
     >>> file = Path(tempfile.mkdtemp()) / "rdm.csv"
-    >>> _ = file.write_text(",a,b,c\\na,0,1,2\\nb,1,0,3\\nc,2,3,0\\n")
+    >>> _ = file.write_text(",a,b,c\na,0,1,2\nb,1,0,3\nc,2,3,0\n")
     >>> read_rdms(file).vectors
     array([[1., 2., 3.]])
     """

@@ -60,9 +60,13 @@ def rsatoolbox_parts(path: Path, names_key: str | None) -> list[Part]:
         patterns = _texts(file[_PATTERNS])
         rdms = _texts(file[_RDMS]) if _RDMS in file else {}
     known = [key for key in patterns if key.casefold() in _USUAL] or list(patterns)
-    if names_key is not None and names_key not in patterns or names_key is None and len(known) != 1:
+    if (names_key is not None and names_key not in patterns) or (
+        names_key is None and len(known) != 1
+    ):
         has = f"It has {listed(patterns)}" if patterns else "It has none that is text"
-        msg = f"{path} does not say which pattern descriptor names the images. {has}: say names_key."
+        msg = (
+            f"{path} does not say which pattern descriptor names the images. {has}: say names_key."
+        )
         raise InputError(msg)
     names = patterns[names_key or known[0]]
     n_pairs = len(names) * (len(names) - 1) // 2

@@ -93,13 +93,14 @@ class NamedRdms:
             If there are several and none is named, or there is no such one.
         """
         if label is None and len(self.labels) == 1:
-            return self.vectors[0]
+            return np.asarray(self.vectors[0])
         if label in self.labels:
-            return self.vectors[self.labels.index(label)]
+            return np.asarray(self.vectors[self.labels.index(label)])
         if label == "mean":
             counted = (~np.isnan(self.vectors)).sum(axis=0)
             total = np.nansum(self.vectors, axis=0)
-            return np.divide(total, counted, out=np.full(total.shape, np.nan), where=counted > 0)
+            mean = np.divide(total, counted, out=np.full(total.shape, np.nan), where=counted > 0)
+            return np.asarray(mean)
         if label is None:
             msg = (
                 f"{self.source} holds {len(self.labels)} RDMs: {listed(self.labels)}. Say which "

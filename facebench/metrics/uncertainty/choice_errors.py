@@ -28,7 +28,7 @@ def choice_estimate(
     By 'image' the variance is that of the jackknife over images, less twice that by triplet: what
     is peculiar to a choice goes with each of its three images, and would count three times. It is
     never below a third of the jackknife's nor below that by triplet, for which only choices about
-    the same three images depend on each other.
+    the same three images depend on each other; times n / (n - 1) of n images.
 
     Parameters
     ----------
@@ -53,8 +53,7 @@ def choice_estimate(
     References
     ----------
     B. Efron and C. Stein, "The jackknife estimate of variance", Annals of Statistics 9 (1981)
-    586-596. Sums over choices that share images, as P. M. Aronow, C. Samii and V. A. Assenova
-    have them for pairs (Political Analysis 23, 2015), cover too seldom with some dozen images.
+    586-596; docs/intervals.md has the coverage.
 
     Examples
     --------
@@ -77,6 +76,8 @@ def choice_estimate(
     if by == "image":
         whole = _left_out(moved, images_of)
         variance = max(whole - 2 * by_triplet, whole / 3, by_triplet)
+        # As where pairs link people, see `jackknife_error`.
+        variance *= n_images / (n_images - 1)
     level = (1 + confidence) / 2
     widened = np.sqrt(variance) * stdtrit(n_units - 1, level) / ndtri(level)
     return RatingEstimate(value, *interval(value, float(widened), scale, confidence))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import rankdata
+from scipy.special import stdtrit
 
 from facebench.metrics.correlation import partial_correlation
 from facebench.metrics.noise_ceiling import mean_rating, split_half
@@ -35,6 +35,9 @@ __all__ = ["MOST_PARTITIONED", "SCALES", "Explained", "ExplainedVariance"]
 MOST_PARTITIONED = 5
 SCALES = ("pearson", "spearman")
 _SPLITS = 100
+# Standard errors that a share is shifted by before its root is taken.
+_SHIFT = 0.5
+_DECIMALS = 8
 
 
 class Explained(NamedTuple):
@@ -194,8 +197,31 @@ class ExplainedVariance:
         """The share of the variance of the mean rating that other raters would give again."""
         return self._estimate(self._ceilings)
 
+    @property
+    def n_raters(self) -> int:
+        """How many raters there are."""
+        return int(self._ratings.shape[1])
+
+    def estimate(self, measure: Callable[[Float64Array], Float64Array]) -> RatingEstimate:
+        """Estimate any measure of these pairs.
+
+        Parameters
+        ----------
+        measure : callable
+            Of weights of the pairs, [R, N], to a value each, [R].
+
+        Returns
+        -------
+        RatingEstimate
+        """
+        return self._estimate(np.asarray(measure(self._weights), dtype=np.float64))
+
     def _scaled(self, columns: Float64Array) -> Float64Array:
-        return rankdata(columns, axis=0) if self._scale == "spearman" else columns
+        if self._scale == "pearson":
+            return columns
+        from scipy.stats import rankdata
+
+        return np.asarray(rankdata(columns, axis=0))
 
     def _ceilings_in(self, weights: Float64Array) -> Float64Array:
         if self._ratings.shape[1] < 2:
@@ -230,6 +256,28 @@ class ExplainedVariance:
         low = max(found.low, 0.0) if np.isfinite(found.low) else found.low
         return RatingEstimate(float(values[0]), low**2, found.high**2)
 
+    def _added(self, values: Float64Array) -> RatingEstimate:
+        """Estimate what a predictor adds, on a scale on which small shares are less skewed.
+
+        With standard error s and u = max(v, 0) / s + 1/2 the bounds are v + s (q - u), where q are
+        the squares, with their sign, of √u ± t / 2√u: those of √(v + s/2), since the error of a
+        share grows with it. Where v is negative, they are those of 0, moved.
+        """
+        found = self._estimate(values)
+        width = (found.high - found.low) / 2
+        if not width > 0:
+            return found
+        t = float(stdtrit(self._units.n_units("image") - 1, (1 + self._confidence) / 2))
+        error = width / t
+        shifted = max(found.value, 0.0) / error + _SHIFT
+        root, step = np.sqrt(shifted), t / (2 * np.sqrt(shifted))
+        below = np.sign(root - step) * (root - step) ** 2
+        return RatingEstimate(
+            found.value,
+            float(found.value + error * (below - shifted)),
+            float(found.value + error * ((root + step) ** 2 - shifted)),
+        )
+
     def explain(self, predictors: Any) -> Explained:
         """Explain the ratings.
 
@@ -252,7 +300,7 @@ class ExplainedVariance:
         whole = tuple(every)
         r2, held_out = self._r2_in(x, self._weights)
         plain = self._estimate
-        lost = [held_out[whole] - held_out[_without(whole, number)] for number in every]
+        lost = [_added_by(held_out, whole, number) for number in every]
         partial = [
             np.atleast_1d(
                 partial_correlation(
@@ -268,13 +316,13 @@ class ExplainedVariance:
             cross_validated=plain(held_out[whole]),
             alone=[self._share(r2[number,]) for number in every],
             alone_cross_validated=[plain(held_out[number,]) for number in every],
-            unique=[plain(r2[whole] - r2[_without(whole, number)]) for number in every],
-            unique_cross_validated=[plain(values) for values in lost],
+            unique=[_not_negative(self._added(_added_by(r2, whole, number))) for number in every],
+            unique_cross_validated=[self._added(values) for values in lost],
             partial=[plain(values, is_correlation=True) for values in partial],
             common={key: plain(values) for key, values in common.items()},
             ceiling=self.ceiling,
             share=plain(held_out[whole] / self._ceilings),
-            unique_share=[plain(values / self._ceilings) for values in lost],
+            unique_share=[self._added(values / self._ceilings) for values in lost],
         )
 
     def left_out(self, predictors: Any, groups: JackknifeGroups) -> tuple[Float64Array, ...]:
@@ -312,6 +360,16 @@ class ExplainedVariance:
         in_sample = r2_of_subsets(products(self.target, x, weights), every)
         held_out = cross_validated_r2(self.target, x, self.blocks, sorted(wanted), weights)
         return in_sample, held_out
+
+
+def _not_negative(found: RatingEstimate) -> RatingEstimate:
+    """Keep what cannot be negative in sample from 0 on."""
+    return RatingEstimate(found.value, max(found.low, 0.0), found.high)
+
+
+def _added_by(r2: dict[Subset, Float64Array], whole: Subset, number: int) -> Float64Array:
+    """Give what a predictor adds to all others, without the rounding of the fits."""
+    return np.asarray(np.round(r2[whole] - r2[_without(whole, number)], _DECIMALS))
 
 
 def _without(whole: Subset, number: int) -> Subset:

@@ -109,14 +109,14 @@ def identification_intervals(
     level = f"{confidence * 100:g} %"
     mated = np.concatenate([gallery.identities[gallery.mated] for gallery in galleries])
     ranked = _counts_by_rank(galleries)
-    few_rank = [has_few_errors("tar", each.value, ranked) for each in made.rank]
+    few_rank = [has_few_errors("fnmr", each.value, ranked) for each in made.rank]
     if 0 < np.unique(mated).size == mated.size and len(galleries) == 1:
         rank = [
             wilson(round(each.value * mated.size), mated.size, confidence) for each in made.rank
         ]
         method, few_rank = f"{level} Wilson", [False] * len(rank)
     else:
-        rank = [jackknife_proportion("tar", each, ranked, confidence) for each in made.rank]
+        rank = [jackknife_proportion("fnmr", each, ranked, confidence) for each in made.rank]
         method = f"{level} jackknife of people{_groups(made.rank)}, t quantiles{PROPORTIONS_NOTE}"
     if not fpir:
         return IdentificationIntervals(rank, [], few_rank, [], method)

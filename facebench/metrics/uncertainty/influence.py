@@ -371,8 +371,8 @@ def standard_error(values: Any, members1: Any = None, members2: Any = None) -> f
 def dyadic_error(values: Any, shared: Dyads) -> float:
     """Give the `standard_error` of comparisons whose members are known already.
 
-    It is for many members, with normal quantiles: of 8, 12 and 20 people intervals made of it hold
-    an AUC in .86, .91 and .93. `linear_replicates` holds it with few people, too.
+    It is for many members, with normal quantiles. With few people its intervals are too short:
+    `linear_replicates` is for them.
 
     Parameters
     ----------

@@ -45,6 +45,8 @@ class JackknifeReplicates:
         Likewise without each group of pairs of two units, for some of the measures.
     df : dict of (str or None, str) to float
         Degrees of freedom of measures that have fewer than G - 1.
+    sides : int
+        Units of a comparison: 3 for triplets, which `dyads` then leaves out.
     """
 
     by: str
@@ -52,6 +54,7 @@ class JackknifeReplicates:
     values: dict[tuple[str | None, str], Float64Array]
     dyads: dict[tuple[str | None, str], Float64Array] = field(default_factory=dict)
     df: dict[tuple[str | None, str], float] = field(default_factory=dict)
+    sides: int = 2
 
     @classmethod
     def collect(
@@ -64,6 +67,7 @@ class JackknifeReplicates:
             {key: made.units for key, made in found.items()},
             {key: made.dyads for key, made in found.items() if made.dyads.size},
             {key: made.df for key, made in found.items() if made.df is not None},
+            max((made.sides for made in found.values()), default=2),
         )
 
     def of(self, condition: str | None, measure: str, value: float) -> Replicates | None:
@@ -72,7 +76,11 @@ class JackknifeReplicates:
         if key not in self.values:
             return None
         return Replicates(
-            value, self.values[key], self.dyads.get(key, np.empty(0)), self.df.get(key)
+            value,
+            self.values[key],
+            self.dyads.get(key, np.empty(0)),
+            self.df.get(key),
+            self.sides,
         )
 
 
@@ -255,13 +263,16 @@ def _firsts(members: list[IntArray]) -> list[NDArray[np.bool_]]:
 
 
 def _dyad_groups(members: list[IntArray], n_members: int) -> IntArray:
-    """Assign pairs of two units to groups, -1 for comparisons of one unit or of three sides."""
+    """Assign pairs of two units (or triplets) to groups, -1 for comparisons of one unit."""
     groups = np.full(members[0].size, -1)
-    if len(members) != 2:
+    if len(members) < 2:
         return groups
-    between = members[0] != members[1]
-    low, high = (choose(*members)[between] for choose in (np.minimum, np.maximum))
-    dyads, place = np.unique(low * n_members + high, return_inverse=True)
+    together = np.sort(np.stack(members), axis=0)
+    between = (np.diff(together, axis=0) > 0).all(axis=0)
+    number = np.zeros(int(between.sum()), dtype=np.intp)
+    for side in together[:, between]:
+        number = number * n_members + side
+    dyads, place = np.unique(number, return_inverse=True)
     order = np.random.default_rng(1).permutation(dyads.size)
     groups[between] = (order % N_DYAD_GROUPS)[place]
     return groups

@@ -14,7 +14,8 @@ from facebench.types import Float64Array, IntArray
 __all__ = ["ImageShare", "expected_error", "image_share", "power_of_t_test", "typical_half_width"]
 
 # What an AUC is taken to be before anything is measured, and for how many independent comparisons
-# of each class a person counts: docs/intervals.md has the widths that were measured.
+# of each class a person counts: widths are then between those of sparse and of all pairs of 8 to
+# 100 people in the worlds of docs/intervals_numbers.py.
 _TYPICAL_AUC, _PAIRS_OF_A_PERSON = 0.85, 2
 
 

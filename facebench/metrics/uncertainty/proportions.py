@@ -19,6 +19,7 @@ from facebench.metrics.uncertainty.spread import FEWEST_UNITS, Replicates
 from facebench.types import FloatArray, IntArray
 
 __all__ = [
+    "CHOSEN_NOTE",
     "FEW_ERRORS_NOTE",
     "PROPORTIONS_NOTE",
     "EffectiveCounts",
@@ -42,8 +43,9 @@ _ROUNDING = 1e-9
 PROPORTIONS_NOTE = "; score intervals next to 0 and 1"
 
 FEW_ERRORS_NOTE = "; few errors: conservative"
-# Below this many errors their spread is not known.
-_FEW_ERRORS = 10
+CHOSEN_NOTE = "; threshold chosen on the same pairs: conservative"
+# Below this many errors their spread is not known; a TAR hangs on the threshold, too.
+_FEW_ERRORS, _FEW_MISSES = 10, 20
 # So many errors show as much of the spread as is assumed. The threshold of an EER moves with the
 # errors of either class, so that it takes more.
 _ASSUMED, _ASSUMED_OF_EER = 1, 8
@@ -272,19 +274,20 @@ def has_few_errors(
     Returns
     -------
     bool
-        With fewer than ten. False for what is not defined.
+        With fewer than ten, of a TAR twenty. False for what is not defined.
 
     Examples
     --------
     >>> counts = EffectiveCounts(20, 20, 40, 40, 20)
     >>> has_few_errors("auc", 0.98, counts), has_few_errors("auc", 0.7, counts)
     (True, False)
-    >>> has_few_errors("tar", 0.7, counts, 0.5), has_few_errors("tar", 0.7, counts, 0.1)
+    >>> has_few_errors("tar", 0.5, counts, 0.5), has_few_errors("tar", 0.5, counts, 0.1)
     (False, True)
     """
     if far is not None and far * counts.n_impostor < _FEW_ERRORS:
         return not np.isnan(value)
-    return _expected(share, value, counts)[1] < _FEW_ERRORS
+    fewest = _FEW_MISSES if share == "tar" else _FEW_ERRORS
+    return _expected(share, value, counts)[1] < fewest
 
 
 def conservative_note(measures: Sequence[str]) -> str:

@@ -152,17 +152,20 @@ class Replicates(NamedTuple):
         see `less_dyads`.
     df : float or None
         Degrees of freedom, if there are fewer than G - 1.
+    sides : int
+        Units of a comparison: 2 for pairs; 3 for triplets, which `dyads` then leaves out.
     """
 
     value: float
     units: Float64Array
     dyads: Float64Array = np.empty(0)
     df: float | None = None
+    sides: int = 2
 
     @property
     def spread(self) -> Spread:
         """The standard error and its degrees of freedom."""
-        error = jackknife_error(self.units, self.dyads)
+        error = jackknife_error(self.units, self.dyads, self.sides)
         df = self.units.size - 1.0
         return Spread(error, df if self.df is None else min(df, self.df))
 
@@ -198,6 +201,7 @@ class Replicates(NamedTuple):
                 self.units - other.units,
                 self.dyads - other.dyads if has_dyads else np.empty(0),
                 min(known, default=None),
+                self.sides,
             )
         found = both.spread
         if np.isnan(found.error) or not np.isfinite(both.value):
@@ -233,7 +237,7 @@ class Replicates(NamedTuple):
         return interval(self.value, error, scale, confidence, df)
 
 
-def jackknife_error(values: Any, dyads: Any = ()) -> float:
+def jackknife_error(values: Any, dyads: Any = (), sides: int = 2) -> float:
     """Give the standard error of a measure from its values without each group.
 
     s² = (G - 1) / G Σ (value - mean of values)², less a part of the same of `dyads`: see
@@ -246,6 +250,8 @@ def jackknife_error(values: Any, dyads: Any = ()) -> float:
         The measure without each group of units.
     dyads : array-like, shape [B], optional
         The measure without each group of pairs of two units.
+    sides : int, default 2
+        Units of a comparison, see `less_dyads`.
 
     Returns
     -------
@@ -262,30 +268,31 @@ def jackknife_error(values: Any, dyads: Any = ()) -> float:
         return float("nan")
     variance = float((array.size - 1) * array.var())
     if others.size > 1 and np.isfinite(others).all():
-        variance = less_dyads(variance, float((others.size - 1) * others.var()))
+        variance = less_dyads(variance, float((others.size - 1) * others.var()), sides)
         # Units whose pairs are shared are fewer than they seem.
         variance *= array.size / (array.size - 1)
     return float(np.sqrt(variance))
 
 
-def less_dyads(variance: float, of_dyads: float) -> float:
+def less_dyads(variance: float, of_dyads: float, sides: int = 2) -> float:
     """Take what pairs of the same two units add off a jackknife variance, as far as it is known.
 
     A pair of two units is left out with either, so that what is peculiar to it counts twice. Of
     that surplus d, which is at most half of the variance s², the share 2 d / s² is taken off: all
     of it where there is nothing else, hardly any where units are what varies. Taking all of it off
     makes intervals of few units too short, leaving it makes those of sparse pairs too long;
-    docs/intervals.md has the coverage that this gives.
+    docs/intervals.md has the coverage that this gives. What is peculiar to a triplet counts three
+    times: of twice d, which is at most a third of s², the share 3 d / s² is taken off.
 
     Examples
     --------
-    >>> less_dyads(4.0, 1.0), less_dyads(4.0, 3.0)
-    (3.5, 2.0)
+    >>> less_dyads(4.0, 1.0), less_dyads(4.0, 3.0), less_dyads(6.0, 2.0, sides=3)
+    (3.5, 2.0, 2.0)
     """
     if variance <= 0:
         return variance
-    surplus = min(of_dyads, variance / 2)
-    return variance - 2 * surplus**2 / variance
+    surplus = min(of_dyads, variance / sides)
+    return variance - (sides - 1) * sides * surplus**2 / variance
 
 
 def interval(

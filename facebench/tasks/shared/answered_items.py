@@ -62,13 +62,19 @@ class AnsweredItems:
 
     @cached_property
     def item_means(self) -> Float64Array:
-        """Mean of the answers to each item; NaN without any."""
-        return _mean(self.item, self.value, self.n_items)
+        """Mean of the answers to each item; NaN without any. NaN values do not count."""
+        known = ~np.isnan(self.value)
+        return _quotient(*_sums(self.item[known], self.value[known], self.n_items))
+
+    def sums_in(self, items: NDArray[np.bool_]) -> tuple[Float64Array, Float64Array]:
+        """Sum the answers of each participant to some of the items, and count them."""
+        kept = items[self.item] & ~np.isnan(self.value)
+        return _sums(self.participant[kept], self.value[kept], self.n_participants)
 
     def means_in(self, items: NDArray[np.bool_]) -> Float64Array:
         """Mean of the answers of each participant to some of the items; NaN without any."""
-        kept = items[self.item]
-        return _mean(self.participant[kept], self.value[kept], self.n_participants)
+        sums, counts = self.sums_in(items)
+        return _quotient(sums, counts)
 
     def split_half(self, items: NDArray[np.bool_]) -> SplitHalf:
         """Give the reliability of the means of some items, by halves of the participants."""
@@ -78,10 +84,15 @@ class AnsweredItems:
         )
 
 
-def _mean(number: IntArray, value: NDArray[Any], size: int) -> Float64Array:
-    sums = np.bincount(number, value.astype(np.float64), size)
-    counts = np.bincount(number, minlength=size)
-    return np.asarray(np.divide(sums, counts, out=np.full(size, np.nan), where=counts > 0))
+def _sums(place: IntArray, values: NDArray[Any], size: int) -> tuple[Float64Array, Float64Array]:
+    sums, counts = np.zeros(size), np.zeros(size)
+    np.add.at(sums, place, values)
+    np.add.at(counts, place, 1)
+    return sums, counts
+
+
+def _quotient(sums: Float64Array, counts: Float64Array) -> Float64Array:
+    return np.asarray(np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0))
 
 
 def trials_of_kind(people: Any, kind: TrialKind, owner: str) -> Trials | None:
@@ -112,6 +123,7 @@ def answers_to(
     task: str,
     shown: Sequence[str],
     known_images: list[str],
+    participants: pd.Series | None = None,
 ) -> tuple[IntArray, IntArray]:
     """Find the item of every trial.
 
@@ -127,6 +139,8 @@ def answers_to(
         All images of the trials, each once.
     known_images : list of str
         The task's images.
+    participants : Series, optional
+        Whose trials they are, if not all of `trials`.
 
     Returns
     -------
@@ -139,7 +153,8 @@ def answers_to(
         If no trial fits, or items are not unique.
     """
     item = np.asarray(item_keys.get_indexer(trial_keys), dtype=np.intp)
-    participant = pd.factorize(trials.table[PARTICIPANT])[0]
+    whose = trials.table[PARTICIPANT] if participants is None else participants
+    participant = pd.factorize(whose)[0]
     lost = int((item < 0).sum())
     source = f" of {trials.source}" if trials.source else ""
     if lost == len(item):

@@ -23,18 +23,27 @@ from facebench.tasks.shared.effect_design import Conditions, Units
 from facebench.tasks.shared.rate_measures import columns_of
 from facebench.types import Float64Array, IntArray
 
-__all__ = ["COMMON_LANGUAGE", "EffectRows"]
+__all__ = ["COMMON_LANGUAGE", "EffectRows", "Measured"]
 
 COMMON_LANGUAGE = "Common Language"
 _SIGNED = ("dprime", "pearson", "spearman")
 
 
-class _Measured(NamedTuple):
-    """The conditions of one layer."""
+class Measured(NamedTuple):
+    """The conditions of one layer.
+
+    Attributes
+    ----------
+    cells : ConditionScores
+        Its comparisons.
+    conditions : Conditions
+        Their measures, also without each unit.
+    reasons : dict of int to str
+        By condition, why it is not defined.
+    """
 
     cells: ConditionScores
     conditions: MeasuredConditions
-    # By condition, why it is not defined.
     reasons: dict[int, str]
 
 
@@ -90,7 +99,8 @@ class EffectRows:
         # People of each kind of conditions have a variance of their own.
         return "" if len(self.jackknife.sizes) == 1 else ", Welch-Satterthwaite df"
 
-    def _measured(self, cells: ConditionScores) -> _Measured:
+    def measured(self, cells: ConditionScores) -> Measured:
+        """Measure the conditions of one layer, also without each unit."""
         values, reasons = condition_values(cells)
         replicates = condition_replicates(cells, self.jackknife)
         sides = (self._units.first, self._units.second)
@@ -98,7 +108,7 @@ class EffectRows:
         found = MeasuredConditions(
             values, replicates, estimates, self.jackknife, cells.measure in _SIGNED
         )
-        return _Measured(cells, found, reasons)
+        return Measured(cells, found, reasons)
 
     def _permuted(self, cells: ConditionScores, contrast: Contrast) -> Float64Array:
         return permuted_differences(
@@ -109,13 +119,13 @@ class EffectRows:
             seed=self._seed,
         )
 
-    def row(self, cells: ConditionScores) -> tuple[dict[str, Any], str, list[str]]:
-        """Measure one layer.
+    def row(self, found: Measured) -> tuple[dict[str, Any], str, list[str]]:
+        """Give the numbers of one layer.
 
         Parameters
         ----------
-        cells : ConditionScores
-            Its comparisons.
+        found : Measured
+            From `measured`.
 
         Returns
         -------
@@ -126,7 +136,6 @@ class EffectRows:
         list of str
             Those that few errors make conservative.
         """
-        found = self._measured(cells)
         row: dict[str, Any] = {}
         for name, condition in zip(self._names, found.conditions.estimates, strict=True):
             row.update(columns_of(name, condition))
@@ -140,7 +149,7 @@ class EffectRows:
             row.update(columns_of(f"{prefix}Relative Difference", effect.relative))
             row[f"{prefix}P"] = effect.test.p_value
             if self._blocks is not None:
-                permuted = self._permuted(cells, contrast)
+                permuted = self._permuted(found.cells, contrast)
                 row[f"{prefix}P"] = permutation_p(effect.test.estimate.value, permuted)
             strata = self._contributing(found.conditions, contrast)
             if strata:
@@ -191,7 +200,7 @@ class EffectRows:
     def interaction(self, first: ConditionScores, second: ConditionScores) -> dict[str, Any]:
         """Compare an effect between two networks; see `EffectTask.compare_models`."""
         contrast = list(self._conditions.contrasts.values())[-1]
-        networks = [self._measured(cells) for cells in (first, second)]
+        networks = [self.measured(cells) for cells in (first, second)]
         weights = weights_of(contrast, first.n_cells)
         row: dict[str, Any] = {}
         for name, network in zip(("First", "Second"), networks, strict=True):

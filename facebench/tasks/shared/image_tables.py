@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from facebench.data.pairs import as_path, decimal_comma_hint, require_column, row_name
 from facebench.data.tables import read_text_table
 from facebench.errors import MissingPairsFileError, PairsError
-from facebench.types import StrPath
+from facebench.types import Float64Array, StrPath
 from facebench.utils.suggestions import did_you_mean_file
 
 __all__ = ["ImageTable", "read_image_table"]
@@ -24,18 +25,42 @@ class ImageTable:
     ----------
     rows : DataFrame
         All columns as text, cells stripped.
+    source : str
+        The file.
     """
 
     def __init__(self, rows: pd.DataFrame, source: str, owner: str) -> None:
         self.rows = rows
-        self._source = source
+        self.source = source
         self._owner = owner
 
     def texts(self, parameter: str | None, column: str) -> pd.Series:
         """Get a column that must be there and complete; raises PairsError else."""
         return require_column(
-            self.rows, column, parameter=parameter, owner=self._owner, path=self._source
+            self.rows, column, parameter=parameter, owner=self._owner, path=self.source
         )
+
+    def sparse_texts(self, parameter: str | None, column: str) -> pd.Series:
+        """Get a column that must be there; empty cells, and 'nan', are NaN."""
+        if column in self.rows:
+            found = self.rows[column]
+            return found.mask(found.astype(str).str.lower() == "nan")
+        # What is missing is told as of complete columns.
+        return self.texts(parameter, column)
+
+    def sparse_numbers(self, parameter: str | None, column: str) -> Float64Array:
+        """Get a column of numbers, NaN where a cell is empty; raises PairsError else."""
+        texts = self.sparse_texts(parameter, column)
+        numbers = np.asarray(pd.to_numeric(texts, errors="coerce"), dtype=np.float64)
+        bad = np.flatnonzero(~np.isfinite(numbers) & texts.notna().to_numpy())
+        if bad.size:
+            text = texts.iloc[bad[0]]
+            msg = (
+                f"The {column!r} column of {self.source} must hold numbers, or nothing. Got "
+                f"{text!r:.200} in {row_name(int(bad[0]), self.source)}.{decimal_comma_hint(text)}"
+            )
+            raise PairsError(msg)
+        return numbers
 
     def numbers(self, parameter: str | None, column: str) -> pd.Series:
         """Get a column of numbers of 0 or more; raises PairsError else."""
@@ -45,8 +70,8 @@ class ImageTable:
         if bad.any():
             row = int(bad.to_numpy().argmax())
             msg = (
-                f"The {column!r} column of {self._source} must hold numbers of 0 or more. "
-                f"Got {texts.iloc[row]!r:.200} in {row_name(row, self._source)}."
+                f"The {column!r} column of {self.source} must hold numbers of 0 or more. "
+                f"Got {texts.iloc[row]!r:.200} in {row_name(row, self.source)}."
                 f"{decimal_comma_hint(texts.iloc[row])}"
             )
             raise PairsError(msg)

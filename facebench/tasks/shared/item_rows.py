@@ -67,13 +67,13 @@ class ItemRow:
         """
         used = self.chosen & among & ~np.isnan(values)
         if not used.any():
-            self._add(name, Replicates(_NAN, np.empty(0)), Interval(_NAN, _NAN))
+            self.add(name, Replicates(_NAN, np.empty(0)), Interval(_NAN, _NAN))
             return
         part = self._all.part(used)
         made = part.linear(mean_influence(values[used]))
         genuine = np.ones(int(used.sum()), dtype=bool)
         counts = effective_counts(genuine, -ease[used], part.first, part.second)
-        self._add(name, made, jackknife_proportion("accuracy", made, counts))
+        self.add(name, made, jackknife_proportion("accuracy", made, counts))
         if has_few_errors("accuracy", made.value, counts):
             self.few_errors.append(name)
 
@@ -91,20 +91,34 @@ class ItemRow:
         times = np.ones(len(values)) if weights is None else weights
         used &= times > 0
         if not used.any():
-            self._add(name, Replicates(_NAN, np.empty(0)), Interval(_NAN, _NAN))
+            self.add(name, Replicates(_NAN, np.empty(0)), Interval(_NAN, _NAN))
             return
         own, counted = values[used], times[used]
         mean = float(np.average(own, weights=counted))
         influence = Influence(mean, counted * (own - mean) / counted.sum())
         made = self._all.part(used).linear(influence)
-        self._add(name, made, made.interval(scale))
+        self.add(name, made, made.interval(scale))
+
+    def ratio(
+        self, name: str, values: Float64Array, others: Float64Array, weights: Float64Array
+    ) -> None:
+        """Measure the ratio of two weighted means, over the items that have both."""
+        used = self.chosen & np.isfinite(values) & np.isfinite(others) & (weights > 0)
+        total = float((others[used] * weights[used]).sum())
+        if not total:
+            self.add(name, Replicates(_NAN, np.empty(0)), Interval(_NAN, _NAN))
+            return
+        ratio = float((values[used] * weights[used]).sum()) / total
+        moved = weights[used] * (values[used] - ratio * others[used]) / total
+        made = self._all.part(used).linear(Influence(ratio, moved))
+        self.add(name, made, made.interval())
 
     def difference(self, name: str, values: Float64Array, among: Any = True) -> None:
         """Measure by how much the mean of these items is above that of all other items."""
         used = among & ~np.isnan(values)
         own = self.chosen[used]
         if own.all() or not own.any():
-            self._add(name, Replicates(_NAN, np.empty(0)), Interval(_NAN, _NAN))
+            self.add(name, Replicates(_NAN, np.empty(0)), Interval(_NAN, _NAN))
             return
         moved, means = np.empty(own.size), []
         for side, sign in ((own, 1), (~own, -1)):
@@ -112,7 +126,7 @@ class ItemRow:
             moved[side] = sign * influence
             means.append(mean)
         made = self._all.part(used).linear(Influence(means[0] - means[1], moved, own))
-        self._add(name, made, made.interval())
+        self.add(name, made, made.interval())
 
     def correlation(
         self, name: str, values: Float64Array, other: Float64Array, among: Any = True
@@ -120,20 +134,25 @@ class ItemRow:
         """Measure Spearman's correlation of two numbers of each item; give its value."""
         used = self.chosen & among & np.isfinite(values) & np.isfinite(other)
         if used.sum() < 3:
-            self._add(name, Replicates(_NAN, np.empty(0)), Interval(_NAN, _NAN))
+            self.add(name, Replicates(_NAN, np.empty(0)), Interval(_NAN, _NAN))
             return _NAN
         kept = self._all.part(used).kept.T.astype(np.float64)
         weights = np.concatenate((np.ones((1, int(used.sum()))), kept))
         drawn = correlate(values[used], other[used], "spearman", weights)
         made = Replicates(float(drawn[0]), drawn[1:])
-        self._add(name, made, made.interval("fisher"))
+        self.add(name, made, made.interval("fisher"))
         return made.value
+
+    def part(self, used: NDArray[np.bool_]) -> JackknifeGroups:
+        """Give the same groups of people, for some of all items."""
+        return self._all.part(used)
 
     def number(self, name: str, value: float) -> None:
         """Add a number without an interval."""
         self.columns[name] = value
 
-    def _add(self, name: str, made: Replicates, interval: Interval) -> None:
+    def add(self, name: str, made: Replicates, interval: Interval) -> None:
+        """Add a measure that was measured elsewhere."""
         self.columns |= {
             name: made.value, f"{name}{CI_LOW}": interval.low, f"{name}{CI_HIGH}": interval.high
         }  # fmt: skip

@@ -231,7 +231,7 @@ class LineUps:
             return None
         return of_image[self.target_codes], of_image[self.alternative_codes]
 
-    def sides(self, right: IntArray) -> SamplingUnits:
+    def sides(self, right: IntArray | None = None) -> SamplingUnits:
         """Tell who each line-up depends on: the target, and the others in it together.
 
         With two alternatives the other is one person (or image), who may be a target elsewhere.
@@ -239,11 +239,13 @@ class LineUps:
 
         Parameters
         ----------
-        right : int array, shape [N]
-            The right alternative, -1 for none. People are known only where they agree with it:
+        right : int array, shape [N], optional
+            The right alternative, -1 for none. People are then known only where they agree with it:
             the right alternative shows the target's person, the others do not.
         """
-        known = None if self.contradicting(right).size else self.people
+        known = self.people
+        if right is not None and self.contradicting(right).size:
+            known = None
         by: Literal["identity", "image"] = "identity"
         if known is None:
             by = "image"
@@ -253,8 +255,9 @@ class LineUps:
         is_other: NDArray[np.bool_] = np.array(
             self.offered & (others != targets[:, None]), dtype=bool
         )
-        rows = np.flatnonzero(right >= 0)
-        is_other[rows, right[rows]] = False
+        if right is not None:
+            rows = np.flatnonzero(right >= 0)
+            is_other[rows, right[rows]] = False
         rest = np.sort(np.where(is_other, others, "").astype(str), axis=1)
         # Not the name of a person or an image.
         joined = np.array(["\0".join(("", *row)) for row in rest.tolist()])

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -76,9 +75,14 @@ class ImageFinder:
 
     def find(self, name: str) -> str | None:
         """Give the task's name of an image; None where there is none, or more than one."""
+        found = self.candidates(name)
+        return found[0] if len(found) == 1 else None
+
+    def candidates(self, name: str) -> list[str]:
+        """Give the images that a name may mean: the one of this very name, else all it fits."""
         alike = alike_name(name)
         if alike in self._alike:
-            return self._alike[alike]
+            return [self._alike[alike]]
         suffix = PurePosixPath(alike).suffix.lower()
         parts = _parts(alike)
         found = []
@@ -90,7 +94,7 @@ class ImageFinder:
             )
             if other[-shared:] == parts[-shared:] and not has_other_suffix:
                 found.append(own)
-        return found[0] if len(found) == 1 else None
+        return found
 
     def hint(self, name: str) -> str:
         """Say which image may be meant."""
@@ -101,6 +105,29 @@ def _parts(name: str) -> tuple[str, ...]:
     path = PurePosixPath(name)
     plain = path.with_suffix("") if path.suffix.lower() in IMAGE_SUFFIXES else path
     return plain.parts or ("",)
+
+
+class _PairFinder:
+    """Finds rows of pairs by the names of their images, whichever comes first."""
+
+    def __init__(self, shown: pd.DataFrame) -> None:
+        self.images = ImageFinder([*shown["img1"], *shown["img2"]])
+        self._rows: dict[tuple[str, str], list[int]] = {}
+        self._named: dict[str, str | None] = {}
+        for row, one, other in shown.itertuples():
+            self._rows.setdefault((one, other), []).append(int(row))
+
+    def rows(self, first: Any, second: Any) -> list[int]:
+        for name in (first, second):
+            if name not in self._named:
+                self._named[name] = self.images.find(str(name))
+        one, other = self._named[first], self._named[second]
+        if one is None or other is None:
+            return []
+        return self._rows.get((one, other)) or self._rows.get((other, one)) or []
+
+
+_NOTHING = _PairFinder(pd.DataFrame({"img1": [], "img2": []}, dtype=str))
 
 
 class PairAnswers:
@@ -200,34 +227,31 @@ class PairAnswers:
         self, table: pd.DataFrame, pairs: pd.DataFrame, condition_column: str | None
     ) -> IntArray:
         """Find the row of the pair that each trial shows; -1 where the task has none."""
-        finder = ImageFinder([*pairs["img1"].astype(str), *pairs["img2"].astype(str)])
-        named = {
-            name: finder.find(str(name))
-            for name in pd.unique(pd.concat([table[side] for side in _SIDES]))
-        }
-        sides = [table[side].map(named).to_numpy(dtype=object) for side in _SIDES]
-        rows: dict[tuple[str, ...], list[int]] = {}
-        for row, key in enumerate(zip(*(pairs[side].astype(str) for side in _SIDES), strict=True)):
-            rows.setdefault(key, []).append(row)
-        by_condition = condition_column in table if condition_column is not None else False
-        own = pairs[condition_column].astype(str).to_numpy() if by_condition else None
-        said = table[condition_column].astype(str).to_numpy() if by_condition else None
+        shown = pairs[list(_SIDES)].astype(str)
+        whole = _PairFinder(shown)
+        said = self._said_conditions(table, pairs, condition_column)
+        parts: dict[str, _PairFinder] = {}
+        if said is not None and condition_column is not None:
+            own = pairs[condition_column].astype(str)
+            parts = {name: _PairFinder(shown[own == name]) for name in own.unique()}
+        keys = [*([] if said is None else [said]), *(table[side] for side in _SIDES)]
         found = np.full(len(table), -1, dtype=np.intp)
         ambiguous = misplaced = 0
-        for trial, (first, second) in enumerate(zip(*sides, strict=True)):
-            candidates = rows.get((first, second)) or rows.get((second, first)) or []
-            if own is not None and said is not None and candidates:
-                of_condition = [row for row in candidates if own[row] == said[trial]]
-                misplaced += not of_condition
-                candidates = of_condition or candidates
-            ambiguous += len({int(self_row) for self_row in candidates}) > 1
-            if candidates:
-                found[trial] = candidates[0]
+        number, names = pd.factorize(pd.MultiIndex.from_arrays(keys))
+        for place, key in enumerate(names):
+            finder = whole if said is None else parts.get(str(key[0]), _NOTHING)
+            rows = finder.rows(*key[-2:])
+            if len(rows) > 1:
+                ambiguous += 1
+            elif rows:
+                found[number == place] = rows[0]
+            elif said is not None and whole.rows(*key[-2:]):
+                misplaced += int((number == place).sum())
         if ambiguous:
             msg = (
-                f"{ambiguous} trials{self._where} show a pair that task {self._task!r} has several "
-                f"times. Give the trials the column {condition_column or 'condition'!r}, as the "
-                "pairs file has it."
+                f"{ambiguous} pairs of trials{self._where} are several times among the pairs of "
+                f"task {self._task!r}. Give the trials the column "
+                f"{condition_column or 'condition'!r}, as the pairs file has it."
             )
             raise InputError(msg)
         if misplaced:
@@ -237,41 +261,60 @@ class PairAnswers:
                 "the column out of the trials."
             )
             raise InputError(msg)
-        self._report_unknown(table, named, found, finder)
+        self._report_unknown(table, found, whole.images)
         return found
 
-    def _report_unknown(
-        self,
-        table: pd.DataFrame,
-        named: Mapping[Any, str | None],
-        found: IntArray,
-        finder: ImageFinder,
-    ) -> None:
+    def _said_conditions(
+        self, table: pd.DataFrame, pairs: pd.DataFrame, column: str | None
+    ) -> pd.Series | None:
+        """Give the condition that each trial names itself, if it names those of the task."""
+        if column is None or column not in table or column not in pairs:
+            return None
+        said, known = table[column].astype(str), set(pairs[column].astype(str))
+        unknown = [name for name in said.unique() if name not in known]
+        if not unknown:
+            return said
+        if len(unknown) == said.nunique():
+            self.notes.append(
+                f"the column {column!r} of the trials is not used: it names none of the task's "
+                f"conditions, but {unknown[0]!r}"
+            )
+            return None
+        note = (
+            f"{int(said.isin(unknown).sum())} trials{self._where} are of conditions that task "
+            f"{self._task!r} does not have, such as {unknown[0]!r}"
+        )
+        _log.warning("%s.%s", note, did_you_mean(unknown[0], known))
+        self.notes.append(note)
+        return said
+
+    def _report_unknown(self, table: pd.DataFrame, found: IntArray, images: ImageFinder) -> None:
         """Count trials of pairs that the task does not have; refuse where that is all."""
         lost = found < 0
         if not lost.any():
             return
-        unknown = Counter(
-            str(name) for side in _SIDES for name in table[side][lost] if named[name] is None
-        )
+        unknown = [
+            str(name)
+            for name in pd.unique(pd.concat([table[side][lost] for side in _SIDES]))
+            if not images.candidates(str(name))
+        ]
         first = table[lost].iloc[0]
-        what = f"the pair {first['img1']!r} and {first['img2']!r}"
+        what = f"first {first['img1']!r} and {first['img2']!r}"
         if unknown:
-            name = next(iter(unknown))
-            what = f"{len(unknown)} images that it does not have, such as {name!r}"
-            what += f".{finder.hint(name)}" if finder.hint(name) else ""
+            what = f"{len(unknown)} of their images are unknown, first {unknown[0]!r}"
+            what += images.hint(unknown[0]).replace(" Did", " (did").replace("?", "?)")
         n = int(lost.sum())
         if lost.all():
             msg = (
                 f"The 'people' of task {self._task!r} must be trials of its own pairs. None of the "
-                f"{n} trials{self._where} shows one; they show {what.rstrip('.')}."
+                f"{n} trials{self._where} shows one: {what}."
             )
-            raise InputError(msg.replace("?.", "?"))
+            raise InputError(msg)
         note = (
             f"{n} of {len(table)} trials{self._where} are left out, since task {self._task!r} does "
             f"not have their pairs: {what}"
         )
-        _log.warning("%s", note.rstrip(".?") + ("?" if note.endswith("?") else "."))
+        _log.warning("%s.", note)
         self.notes.append(note)
 
     def _check_correct(self, table: pd.DataFrame) -> None:

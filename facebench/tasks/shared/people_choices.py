@@ -15,7 +15,7 @@ from facebench.tasks.shared.answered_items import AnsweredItems, answers_to
 from facebench.tasks.shared.line_ups import NONE, LineUps
 from facebench.types import Float64Array, IntArray
 
-__all__ = ["PeopleChoices", "line_ups_of"]
+__all__ = ["PeopleChoices", "as_line_ups", "different_line_ups", "line_ups_of"]
 
 # Columns of people's trials that name the right alternative.
 _ANSWERS = ("answer", "correct_response")
@@ -66,7 +66,7 @@ class PeopleChoices:
         given = trials.table[RESPONSE].notna().to_numpy()
         self.n_missing = int((~given).sum())
         answered = Trials(trials.table[given], trials.kind, trials.source, trials.notes)
-        own = _as_line_ups(answered, answered.table)
+        own = as_line_ups(answered, answered.table)
         condition = condition_column if condition_column in own.rows else None
         keys = line_ups.keys(condition)
         # A line-up that the task has twice is the same item.
@@ -188,7 +188,7 @@ def line_ups_of(trials: Trials, owner: str) -> LineUps:
     PairsError
         If the right answers are not known, or contradict each other.
     """
-    whole = _as_line_ups(trials, trials.table)
+    whole = as_line_ups(trials, trials.table)
     rows = whole.rows
     named = next((name for name in _ANSWERS if name in rows), None)
     if named is not None:
@@ -211,14 +211,7 @@ def line_ups_of(trials: Trials, owner: str) -> LineUps:
             f"{whole.row_name(row)}."
         )
         raise PairsError(msg)
-    first = np.unique(keys, return_index=True)[1]
-    constant = [
-        name
-        for name in rows
-        if name not in (PARTICIPANT, RESPONSE)
-        and (rows[name].groupby(keys).nunique(dropna=False) == 1).all()
-    ]
-    different = rows.iloc[first][list(dict.fromkeys(["target", *whole.columns, *constant]))]
+    first, different = different_line_ups(whole)
     found = known.first()
     if found.isna().any():
         row = int(first[int(found.isna().to_numpy().argmax())])
@@ -227,8 +220,35 @@ def line_ups_of(trials: Trials, owner: str) -> LineUps:
             "participant found it. Name it in a column 'answer'."
         )
         raise PairsError(msg)
-    table = different.reset_index(drop=True).assign(answer=found.to_numpy())
+    table = different.assign(answer=found.to_numpy())
     return LineUps(table, whole.source, owner)
+
+
+def different_line_ups(line_ups: LineUps) -> tuple[IntArray, pd.DataFrame]:
+    """Take each line-up of trials once, in order of first appearance.
+
+    Parameters
+    ----------
+    line_ups : LineUps
+        A row per trial.
+
+    Returns
+    -------
+    first : int array, shape [N]
+        The first trial of each.
+    table : DataFrame
+        Target, alternatives, and the columns that are the same in all trials of a line-up.
+    """
+    rows, keys = line_ups.rows, pd.factorize(line_ups.keys())[0]
+    first = np.unique(keys, return_index=True)[1]
+    constant = [
+        name
+        for name in rows
+        if name not in (PARTICIPANT, RESPONSE)
+        and (rows[name].groupby(keys).nunique(dropna=False) == 1).all()
+    ]
+    columns = list(dict.fromkeys(["target", *line_ups.columns, *constant]))
+    return first, rows.iloc[first][columns].reset_index(drop=True)
 
 
 def _answers_by_correctness(line_ups: LineUps, owner: str) -> pd.Series:
@@ -245,9 +265,8 @@ def _answers_by_correctness(line_ups: LineUps, owner: str) -> pd.Series:
     return pd.Series(answers)
 
 
-def _as_line_ups(trials: Trials, table: pd.DataFrame) -> LineUps:
+def as_line_ups(trials: Trials, table: pd.DataFrame) -> LineUps:
+    """Take what was shown in some of the trials as line-ups, a row per trial."""
     columns = ["target", *trials.alternatives, RESPONSE]
     texts = table.assign(**{name: table[name].astype(object) for name in columns})
-    return LineUps(
-        texts.reset_index(drop=True), trials.source or "the people's trials", "MatchingTask"
-    )
+    return LineUps(texts.reset_index(drop=True), trials.source or "the people's trials", "The task")

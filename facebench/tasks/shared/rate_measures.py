@@ -8,11 +8,13 @@ import numpy as np
 
 from facebench.columns import CI_HIGH, CI_LOW
 from facebench.metrics.conditions import ConditionEstimate
-from facebench.metrics.uncertainty.proportions import conservative_note
+from facebench.metrics.uncertainty.proportions import CHOSEN_NOTE, conservative_note
 from facebench.metrics.verification_report import Estimate, TarEstimate
 from facebench.tasks.measures import Measure
 
 __all__ = ["columns_of", "interval_notes", "rate_measures", "tar_columns"]
+
+_ORACLE = "Oracle Accuracy"
 
 
 def rate_measures(far: Sequence[float], *, headline: bool = False) -> tuple[Measure, ...]:
@@ -72,6 +74,8 @@ def interval_notes(found: Mapping[str, Estimate], few_errors: Sequence[str]) -> 
         if np.isfinite(estimate.value) and np.isnan(estimate.interval.low)
     ]
     note = conservative_note([name for name in few_errors if name not in missing])
+    if _ORACLE in found and _ORACLE not in (*missing, *few_errors):
+        note += f"{CHOSEN_NOTE} ({_ORACLE})"
     if missing:
         why = "fewer than three people or images, or not defined without one of them"
         note += f"; no interval for {', '.join(missing)}: {why}"

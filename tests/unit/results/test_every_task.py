@@ -190,7 +190,7 @@ def test_errors_of_left_out_are_near_those_of_the_bootstrap(saved):
             # Of few people, bootstraps have t quantiles and areas a least width.
             assert 0.4 < 4 * error / width < 2, (row.task, row.metric)
             compared += 1
-    assert compared >= 10
+    assert compared >= 8
 
 
 def test_every_headline_measure_has_tie_groups(saved):
@@ -246,6 +246,7 @@ def test_a_slow_task_is_not_called_for_ever(saved, faces, tmp_path, monkeypatch)
         ("identification", ["identity"]),
         ("template-verification", ["identity1", "identity2"]),
         ("odd-one-out", ["img1", "img2", "img3"]),
+        ("probe", ["identity"]),
         ("similarity", ["img1", "img2"]),
     ],
 )

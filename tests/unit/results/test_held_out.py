@@ -17,19 +17,23 @@ from facebench.results.report.run_page import write_report
 from support.small_run import LAYERS, save_small_run
 
 
-def test_a_mean_is_judged_on_the_group_that_did_not_choose():
-    values = np.array([[1.0, 5.0, 2.0, 0.0], [2.0, 2.0, 2.5, 2.0]])
-    layers = [Replicates(row.mean(), (row.sum() - row) / 3) for row in values]
+def test_a_mean_is_judged_on_the_half_that_did_not_choose():
+    values = np.array([[1.0, 5.0, 2.0, 0.0, 3.0], [2.0, 2.0, 2.5, 2.0, 1.0]])
+    layers = [Replicates(row.mean(), (row.sum() - row) / 4) for row in values]
     for sign in (1, -1):
         made, chosen = held_out_replicates(layers, layers, sign)
-        expected = []
-        for group in range(4):
-            others = np.delete(values, group, axis=1).mean(axis=1)
-            best = int(np.argmax(sign * others))
-            assert chosen[group] == best
-            expected.append(values[best, group])
+        # Every half that may choose: two or three groups; the same as often as it was drawn.
+        rng = np.random.default_rng(0)
+        drawn = [rng.permutation(5)[:2] for _ in range(50)]
+        halves = [*drawn, *(np.setdiff1d(range(5), half) for half in drawn)]
+        judged: list[list[float]] = [[] for _ in range(5)]
+        for half, layer in zip(halves, chosen, strict=True):
+            assert layer == int(np.argmax(sign * values[:, half].mean(axis=1)))
+            for group in np.setdiff1d(range(5), half):
+                judged[group].append(values[layer, group])
+        expected = [np.mean(each) for each in judged]
         assert made.value == pytest.approx(np.mean(expected))
-        # The standard error of a mean of independent numbers.
+        # The standard error of a mean of independent numbers, a little wider.
         assert made.spread.error == pytest.approx(np.std(expected, ddof=1) / 2)
 
 

@@ -21,13 +21,14 @@ posix = pytest.mark.skipif(os.name != "posix", reason="permissions are those of 
 as_root = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can be several users"
 )
-# One run of one user; what it prints is what came of it.
+# Runs of users, one after the other, each in a process of its own, which is forked since imports
+# take seconds. A line is printed of each.
 RUN = """
 import json, logging, os, sys, tempfile
 import torch
 from facebench import BaseModel, CorrelationTask, MultiModelTaskManager
 
-number, store, results, seed = int(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
+seed = 0
 logged = []
 
 class Log(logging.Handler):
@@ -57,17 +58,22 @@ def run(cache_dir, folder):
 with tempfile.TemporaryDirectory() as scratch:
     run(scratch + "/store", scratch)
     run(scratch + "/store", scratch)
-os.setgroups([])
-os.setgid(number)
-os.setuid(number)
-os.umask(0o022)
-logging.getLogger("facebench").addHandler(Log(level=logging.WARNING))
-hits = error = None
-try:
-    hits = run(store, results)
-except Exception as failed:
-    error = f"{type(failed).__name__}: {failed}"
-print(json.dumps({"error": error, "hits": hits, "logged": logged}))
+for number, store, results, seed in json.loads(sys.argv[1]):
+    if forked := os.fork():
+        os.waitpid(forked, 0)
+        continue
+    os.setgroups([])
+    os.setgid(number)
+    os.setuid(number)
+    os.umask(0o022)
+    logging.getLogger("facebench").addHandler(Log(level=logging.WARNING))
+    hits = error = None
+    try:
+        hits = run(store, results)
+    except Exception as failed:
+        error = f"{type(failed).__name__}: {failed}"
+    print(json.dumps({"error": error, "hits": hits, "logged": logged}), flush=True)
+    os._exit(0)
 """
 
 
@@ -90,18 +96,24 @@ def shared(image_folder):
         yield folder
 
 
-def run(folder, number, store, results, seed=0):
+def run(folder, *jobs):
+    """Run as each user in turn, into a store and a results folder: (user, store, results, seed)."""
     source = Path(facebench.__file__).parents[1]
     done = subprocess.run(
-        [sys.executable, "run.py", str(number), str(store), str(results), str(seed)],
+        [sys.executable, "run.py", json.dumps(jobs, default=str)],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(source), "HOME": str(folder)},
+        # Without threads, of which a forked process has none.
+        env={
+            **os.environ, "PYTHONPATH": str(source), "HOME": str(folder), "OMP_NUM_THREADS": "1",
+        },
         capture_output=True,
         text=True,
         check=False,
-    )
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(found) == len(jobs), done.stderr
+    return found
 
 
 @as_root
@@ -109,34 +121,38 @@ def test_two_users_share_a_store_and_a_results_folder(shared):
     for name in ("store", "results"):
         (shared / name).mkdir()
         (shared / name).chmod(0o777)
-    first = run(shared, 2001, shared / "store", shared / "results")
+    where = shared / "store", shared / "results"
+    first, second, other, third = run(
+        shared, (2001, *where, 0), (2002, *where, 0), (2002, *where, 1), (2001, *where, 1)
+    )
     assert (first["error"], first["hits"]) == (None, 0)
-    second = run(shared, 2002, shared / "store", shared / "results")
     assert (second["error"], second["hits"], second["logged"]) == (None, 6, [])
     # Each adds to the store, in turn.
-    assert run(shared, 2002, shared / "store", shared / "results", 1)["error"] is None
-    third = run(shared, 2001, shared / "store", shared / "results", 1)
+    assert (other["error"], other["hits"]) == (None, 0)
     assert (third["error"], third["hits"], third["logged"]) == (None, 6, [])
 
 
 @as_root
 def test_what_is_not_shared_is_read_or_told_whose_it_is(shared):
-    for name in ("of one", "results"):
-        (shared / name).mkdir()
-        os.chown(shared / name, 2001, 2001)
-    assert run(shared, 2001, shared / "of one", shared / "results")["error"] is None
-    second = run(shared, 2002, shared / "of one", shared / "results")
+    store, results, mine = (shared / name for name in ("of one", "results", "mine"))
+    for folder, owner in ((store, 2001), (results, 2001), (mine, 2002)):
+        folder.mkdir()
+        os.chown(folder, owner, owner)
+    first, second, third, last = run(
+        shared,
+        (2001, store, results, 0),
+        (2002, store, results, 0),
+        (2002, store, mine, 0),
+        (2001, store, results, 1),
+    )
+    assert first["error"] is None
     assert "belongs to user" in second["error"]
     assert "results" in second["error"]
-    mine = shared / "mine"
-    mine.mkdir()
-    os.chown(mine, 2002, 2002)
-    third = run(shared, 2002, shared / "of one", mine)
     assert (third["error"], third["hits"]) == (None, 6)
     assert any("belongs to user" in text and "It is read" in text for text in third["logged"])
     # The reader has left nothing behind that keeps the owner from writing.
-    assert run(shared, 2001, shared / "of one", shared / "results", 1)["error"] is None
-    assert {path.stat().st_uid for path in (shared / "of one").rglob("*")} == {2001}
+    assert last["error"] is None
+    assert {path.stat().st_uid for path in store.rglob("*")} == {2001}
 
 
 @posix

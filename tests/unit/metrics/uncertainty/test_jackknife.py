@@ -213,3 +213,14 @@ def test_groups_are_left_out_to_first_order() -> None:
     np.testing.assert_allclose(
         np.sort(few.linear(mean_influence(values)).units), np.sort(alone.units)
     )
+
+
+def test_triplets_of_the_same_images_are_left_out_together():
+    triplets = np.array([[0, 1, 2], [2, 0, 1], [1, 2, 3], [0, 0, 1]])
+    groups = JackknifeGroups(*triplets.T)
+    rows, group = groups.left_out
+    of_triplets = group >= groups.n_resamples
+    numbers = dict(zip(rows[of_triplets].tolist(), group[of_triplets].tolist(), strict=True))
+    assert groups.n_dyad_groups == 2
+    assert numbers[0] == numbers[1] != numbers[2]
+    assert 3 not in numbers

@@ -103,3 +103,6 @@ def test_what_single_pairs_add_is_taken_off_as_far_as_it_is_all():
     assert less_dyads(4.0, 2.0) == less_dyads(4.0, 9.0) == 2.0
     assert less_dyads(4.0, 0.04) == pytest.approx(4.0, abs=1e-3)
     assert less_dyads(0.0, 1.0) == 0.0
+    # What is peculiar to a triplet counts three times.
+    assert less_dyads(6.0, 2.0, sides=3) == less_dyads(6.0, 9.0, sides=3) == 2.0
+    assert less_dyads(6.0, 0.02, sides=3) == pytest.approx(6.0, abs=1e-3)

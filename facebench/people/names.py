@@ -1,0 +1,164 @@
+"""Images of trials found among those of a task: the same rules as for files of embeddings.
+
+Back slashes and the writing of accents make no difference. Experiments often serve images from
+another folder, so a name may also begin with folders that the task's names lack, or lack folders
+that they have, where only one image can be meant. Another suffix or case is another image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+from facebench.data.folder import IMAGE_SUFFIXES
+from facebench.data.image_names import alike_name
+from facebench.errors import InputError
+from facebench.people.trials import FILE, RESPONSE, ROW, Trials
+from facebench.utils.suggestions import did_you_mean, listed
+
+__all__ = ["with_names_of"]
+
+_NONE = "none"
+
+
+def with_names_of(trials: Trials, names: Iterable[str], where: str) -> Trials:
+    """Give trials whose images have the names that a task has for them.
+
+    Parameters
+    ----------
+    trials : Trials
+        The trials.
+    names : iterable of str
+        The names of the task's images.
+    where : str
+        What has these names, for messages: 'the pairs of task 'inversion''.
+
+    Returns
+    -------
+    Trials
+        With a note where names were matched by their ends.
+
+    Raises
+    ------
+    InputError
+        If images are not among the names, or several may be meant: with the file and row of the
+        first, and the name that may have been meant.
+    """
+    known = list(dict.fromkeys(names))
+    ends = _Ends(known)
+    columns = trials.shown
+    used = dict.fromkeys(
+        name for column in columns for name in trials.table[column].dropna() if name
+    )
+    renamed: dict[str, str] = {}
+    missing = []
+    for name in used:
+        found = ends.find(name)
+        if len(found) > 1:
+            msg = (
+                f"The image {name!r} of the trials{_place(trials, name)} may be any of several in "
+                f"{where}: {listed(map(repr, found[:3]))}. Name it there with its folder."
+            )
+            raise InputError(msg)
+        if found:
+            renamed[name] = found[0]
+        else:
+            missing.append(name)
+    if missing:
+        hint = ends.hint(missing[0])
+        msg = (
+            f"{len(missing):,} of {len(used):,} images of the trials are not in {where}, first "
+            f"{missing[0]!r}{_place(trials, missing[0])}.{hint} `images` in the description of the "
+            "trials says how names follow (strip, pattern, names)."
+        )
+        raise InputError(msg)
+    _refuse_merged(renamed, where)
+    changed = {name: other for name, other in renamed.items() if name != other}
+    if not changed:
+        return trials
+    table = trials.table.copy()
+    table[columns] = table[columns].replace(changed)
+    if trials.kind == "choice":
+        table[RESPONSE] = table[RESPONSE].replace(
+            {name: other for name, other in changed.items() if name != _NONE}
+        )
+    elif trials.kind == "order":
+        table[RESPONSE] = table[RESPONSE].map(
+            lambda said: "|".join(changed.get(part, part) for part in said.split("|")),
+            na_action="ignore",
+        )
+    by_end = [name for name, other in changed.items() if alike_name(name) != alike_name(other)]
+    notes = trials.notes
+    if by_end:
+        first = by_end[0]
+        notes = (
+            *notes,
+            f"{len(by_end):,} images were matched without their folders, such as {first!r} with "
+            f"{changed[first]!r}.",
+        )
+    return replace(trials, table=table, notes=notes)
+
+
+def _refuse_merged(renamed: dict[str, str], where: str) -> None:
+    """Refuse two images of the trials that would become one."""
+    first: dict[str, str] = {}
+    for name, other in renamed.items():
+        before = first.setdefault(other, name)
+        if alike_name(before) != alike_name(name):
+            msg = (
+                f"Two images of the trials, {before!r} and {name!r}, both match {other!r} in "
+                f"{where}. Name them with their folders."
+            )
+            raise InputError(msg)
+
+
+def _place(trials: Trials, name: str) -> str:
+    """Say where an image is first named."""
+    table = trials.table
+    if FILE not in table:
+        return ""
+    rows = table[(table[trials.shown] == name).any(axis=1)]
+    return f" ({rows[FILE].iloc[0]}, row {rows[ROW].iloc[0]})"
+
+
+class _Ends:
+    """Names by themselves and by everything that they end in."""
+
+    def __init__(self, names: list[str]) -> None:
+        self._names = names
+        self._exact: dict[str, list[str]] = {}
+        self._by_end: dict[str, list[str]] = {}
+        for name in names:
+            form = alike_name(name)
+            self._exact.setdefault(form, []).append(name)
+            for end in _ends(form)[1:]:
+                self._by_end.setdefault(end, []).append(name)
+
+    def find(self, name: str) -> list[str]:
+        form = alike_name(name)
+        if form in self._exact:
+            return self._exact[form]
+        for end in _ends(form)[1:]:
+            if end in self._exact:
+                return self._exact[end]
+        return self._by_end.get(form, [])
+
+    def hint(self, name: str) -> str:
+        stem = _stem(name)
+        other = next((known for known in self._names if _stem(known) == stem), None)
+        if other is not None:
+            return f" It is there with another suffix, case or folder: {other!r}."
+        return did_you_mean(name, self._names) or (
+            f" Names there are like {self._names[0]!r}." if self._names else ""
+        )
+
+
+def _ends(name: str) -> list[str]:
+    parts = PurePosixPath(name).parts
+    return ["/".join(parts[start:]) for start in range(len(parts))]
+
+
+def _stem(name: str) -> str:
+    path = PurePosixPath(alike_name(name))
+    return (path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name).casefold()

@@ -1,0 +1,171 @@
+"""Intervals over participants, items and both, against ANOVA and known observers."""
+
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from facebench.errors import InputError
+from facebench.people.intervals import mean_over, means_over, over_participants, paired_over
+from facebench.people.simulation import Observers
+from facebench.people.trials import Trials
+
+NIGHTLY = bool(os.environ.get("FACEBENCH_NIGHTLY"))
+
+
+def ratings(n_people, n_items, seed, sd_person=1.0, sd_item=1.0):
+    generator = np.random.default_rng(seed)
+    table = (
+        generator.normal(0, sd_person, (n_people, 1))
+        + generator.normal(0, sd_item, n_items)
+        + generator.normal(0, 1, (n_people, n_items))
+    )
+    return table, Trials(
+        pd.DataFrame(
+            {
+                "participant": np.repeat([f"p{n}" for n in range(n_people)], n_items),
+                "img1": "a",
+                "img2": [f"b{n}" for n in range(n_items)] * n_people,
+                "response": table.ravel(),
+            }
+        ),
+        "rating",
+    )
+
+
+def test_a_complete_design_gives_what_its_anova_does():
+    table, trials = ratings(7, 9, seed=1)
+    p, i = table.shape
+    people, items = table.mean(axis=1), table.mean(axis=0)
+    rest = table - people[:, None] - items + table.mean()
+    single = (rest**2).sum() / ((p - 1) * (i - 1))
+    of_people, of_items = people.var(ddof=1) / p, items.var(ddof=1) / i
+
+    for over, variance, df in (
+        ("participants", of_people, p - 1),
+        ("items", of_items, i - 1),
+        ("both", of_people + of_items - single / (p * i), None),
+    ):
+        found = mean_over(trials, "Mean Rating", over)
+        if df is None:
+            parts = (of_people**2 / (p - 1), of_items**2 / (i - 1))
+            df = variance**2 / (sum(parts) + (single / (p * i)) ** 2 / ((p - 1) * (i - 1)))
+        half = stats.t.ppf(0.975, df) * np.sqrt(variance)
+        assert found.value == pytest.approx(table.mean())
+        assert (found.low, found.high) == pytest.approx((found.value - half, found.value + half))
+
+
+def test_items_that_each_participant_sees_alone_have_no_interval():
+    table = pd.DataFrame(
+        {"participant": ["a", "a", "b", "b"], "img1": "x", "img2": list("stuv"),
+         "response": [1.0, 2, 3, 5]}
+    )  # fmt: skip
+    found = mean_over(Trials(table, "rating"), "Mean Rating", "both")
+    assert np.isnan(found.low)
+    assert found.method.startswith("none")
+
+
+def test_paired_differences_are_those_of_a_t_test():
+    trials = Observers({"upright": 2.0, "inverted": 1.0}).trials(12, 30, seed=4)
+    wide = trials.table.groupby(["participant", "condition"])["correct"].mean().unstack()
+    gap = wide["upright"] - wide["inverted"]
+
+    found = paired_over(trials, "Accuracy", "condition", ("upright", "inverted"))
+
+    low, high = stats.ttest_1samp(gap, 0).confidence_interval()
+    assert (found.estimate.low, found.estimate.high) == pytest.approx((low, high))
+    assert found.dz == pytest.approx(gap.mean() / gap.std())
+    assert found.participants == 12
+    wider = paired_over(trials, "Accuracy", "condition", ("upright", "inverted"), "both").estimate
+    assert wider.high - wider.low >= high - low - 1e-9
+
+
+def test_participants_with_one_condition_do_not_count():
+    trials = Observers({"upright": 2.0, "inverted": 1.0}).trials(5, 20, seed=5)
+    table = trials.table
+    partly = table[~((table["participant"] == "p01") & (table["condition"] == "inverted"))]
+    found = paired_over(
+        Trials(partly, trials.kind), "d'", "condition", ("upright", "inverted"), "both"
+    )
+    assert found.participants == 4
+    others = Trials(table[table["participant"] != "p01"], trials.kind)
+    assert found.estimate.value == pytest.approx(
+        paired_over(others, "d'", "condition", ("upright", "inverted")).estimate.value
+    )
+
+
+def test_a_table_of_means_has_a_row_per_condition():
+    trials = Observers({"upright": 2.0, "inverted": 1.0}).trials(5, 20, seed=6)
+    found = means_over(trials, ["condition"], "both", ["Accuracy", "d'"])
+    assert list(found.columns) == [
+        "condition", "Accuracy", "Accuracy CI Low", "Accuracy CI High", "d'", "d' CI Low",
+        "d' CI High", "CI Method", "Participants", "Items",
+    ]  # fmt: skip
+    assert list(found["Participants"]) == [5, 5]
+    assert list(found["Items"]) == [20, 20]
+
+
+def test_shares_stay_between_0_and_1():
+    found = over_participants([1.0, 1.0, 0.9], "Accuracy")
+    assert found.high == 1
+    assert np.isnan(over_participants([0.5, np.nan], "Accuracy").low)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "over", "says"),
+    [
+        (("upright", "tilted"), "both", "No trial has condition = 'tilted'. There are: 'upright'"),
+        (("upright", "inverted"), "people", "'over' must be"),
+    ],
+)
+def test_wrong_arguments_are_errors(conditions, over, says):
+    trials = Observers({"upright": 2.0, "inverted": 1.0}).trials(3, 8)
+    with pytest.raises(InputError, match=says):
+        paired_over(trials, "d'", "condition", conditions, over)
+
+
+def covered(n_experiments, n_people, n_items, over, sd_item):
+    """Count how often intervals hold what simulated observers are on average."""
+    observers = Observers(
+        {"upright": 1.8, "inverted": 0.9}, criterion=0.2, lapse=0.04, sd_item=sd_item
+    )
+    expected = {name: observers.expected(name) for name in observers.dprime}
+    gap = expected["upright"]["d'"] - expected["inverted"]["d'"]
+    held: dict[str, list[bool]] = {}
+    for seed in range(n_experiments):
+        trials = observers.trials(n_people, n_items, seed=seed)
+        upright = Trials(trials.table[trials.table["condition"] == "upright"], trials.kind)
+        for name in ("Accuracy", "Hit Rate", "d'", "Criterion c"):
+            found = mean_over(upright, name, over)
+            held.setdefault(name, []).append(found.low <= expected["upright"][name] <= found.high)
+        pair = ("upright", "inverted")
+        found = paired_over(trials, "d'", "condition", pair, over).estimate
+        held.setdefault("difference", []).append(found.low <= gap <= found.high)
+    return {name: float(np.mean(values)) for name, values in held.items()}
+
+
+@pytest.mark.parametrize(("over", "sd_item"), [("participants", 0.0), ("both", 0.5)])
+def test_few_experiments_are_covered(over, sd_item):
+    for name, share in covered(20, 16, 24, over, sd_item).items():
+        assert share >= 0.75, name
+
+
+@pytest.mark.skipif(not NIGHTLY, reason="takes minutes (set FACEBENCH_NIGHTLY)")
+@pytest.mark.parametrize(("over", "sd_item"), [("participants", 0.0), ("both", 0.5)])
+def test_coverage(over, sd_item):
+    for name, share in covered(500, 30, 40, over, sd_item).items():
+        assert 0.93 <= share <= 0.98, (name, share)
+
+
+@pytest.mark.skipif(not NIGHTLY, reason="takes minutes (set FACEBENCH_NIGHTLY)")
+@pytest.mark.parametrize("over", ["participants", "items", "both"])
+def test_coverage_of_means_of_ratings(over):
+    # What varies is what the interval is over; the other is the same in all experiments.
+    sd = {"participants": (1.0, 0.0), "items": (0.0, 1.0), "both": (1.0, 1.0)}[over]
+    held = []
+    for seed in range(1000):
+        found = mean_over(ratings(15, 20, seed, *sd)[1], "Mean Rating", over)
+        held.append(found.low <= 0 <= found.high)
+    assert 0.93 <= np.mean(held) <= 0.98

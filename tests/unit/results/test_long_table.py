@@ -1,0 +1,86 @@
+"""Every distance and every answer has a row in the long table."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from facebench.cli import app
+from facebench.errors import InputError, UnknownNameError
+from facebench.people import read_trials
+from facebench.results.long_table import (
+    LONG_COLUMNS,
+    long_table,
+    people_of_run,
+    read_long_table,
+    write_long_table,
+)
+from facebench.results.reader import load_run
+
+
+@pytest.fixture
+def trials(saved, tmp_path):
+    run = load_run(saved)
+    frame = run.task_distances("plain", "conditions")
+    shown = frame.head(6)
+    rows = [
+        {"participant": f"p{p}", "img1": row.img2, "img2": row.img1, "response": p % 2, "rt": 0.5}
+        for p in range(3)
+        for row in shown.itertuples()
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "trials.csv", index=False)
+    return run, tmp_path / "trials.csv"
+
+
+def test_networks_and_people_share_items(trials):
+    run, file = trials
+
+    table = long_table(run, {"conditions": read_trials(file)}, ["conditions"], ["plain", "shallow"])
+
+    assert tuple(table.columns) == LONG_COLUMNS
+    networks, people = (table[table["source"] == name] for name in ("networks", "people"))
+    assert set(networks["participant"]) == {
+        "plain default", "shallow conv1", "shallow conv2", "shallow conv3"
+    }  # fmt: skip
+    frame = run.task_distances("plain", "conditions")
+    own = networks[networks["model"] == "plain"]
+    np.testing.assert_allclose(own["value"], frame["model_computed_distance"])
+    assert list(own["condition"]) == list(frame["kind"])
+    assert set(people["measure"]) == {"response", "rt"}
+    assert set(people["item"]) <= set(networks["item"])
+    first = people[people["measure"] == "response"].iloc[:6]
+    assert list(first["condition"]) == list(frame["kind"][:6])
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet"])
+def test_it_is_read_as_it_was_written(trials, tmp_path, suffix):
+    run, file = trials
+    table = long_table(run, {"conditions": read_trials(file)}, ["conditions"], ["plain"])
+    write_long_table(table, tmp_path / f"long{suffix}")
+    again = read_long_table(tmp_path / f"long{suffix}")
+    np.testing.assert_allclose(again["value"], table["value"])
+    assert list(again["participant"]) == list(table["participant"])
+
+
+def test_the_command_writes_it(trials, tmp_path):
+    run, file = trials
+    arguments = ["export", str(run.path), "--long", str(tmp_path / "long.csv"),
+                 "--people", str(file), "--task", "conditions"]  # fmt: skip
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert "3 participants, 36 values." in done.output
+    assert (tmp_path / "long.csv").is_file()
+
+
+def test_what_is_not_there_is_said(trials, tmp_path):
+    run, file = trials
+    with pytest.raises(UnknownNameError, match=r"no task 'conditins'.*Did you mean 'conditions'"):
+        long_table(run, tasks=["conditins"])
+    with pytest.raises(InputError, match=r"written as .csv, .tsv or .parquet"):
+        write_long_table(pd.DataFrame(), tmp_path / "long.xlsx")
+    assert people_of_run(run) == {}
+    file.write_text("participant,img1,img2,response\np,x.png,y.png,1\n")
+    with pytest.raises(
+        InputError, match="2 of 2 images of the trials are not in task 'conditions'"
+    ):
+        long_table(run, {"conditions": read_trials(file)}, ["conditions"])
