@@ -251,9 +251,13 @@ def hints_of(cls: type) -> dict[str, Any]:
     hints: dict[str, Any] = {}
     for base in cls.__mro__[:-1]:
         if "__init__" in vars(base):
-            # Names imported for type checkers only: the class checks its arguments itself.
-            with suppress(Exception):
-                hints = {**typing.get_type_hints(base.__init__), **hints}  # type: ignore[misc]
+            function = inspect.unwrap(vars(base)["__init__"])
+            for name, annotation in function.__annotations__.items():
+                # Of names imported for type checkers only, the class checks its arguments itself.
+                with suppress(Exception):
+                    one = types.SimpleNamespace(__annotations__={name: annotation})
+                    known = typing.get_type_hints(one, function.__globals__)
+                    hints.setdefault(name, known[name])
     return hints
 
 
