@@ -37,7 +37,6 @@ ELSEWHERE = {
     # Steps of one computation are checked against a loop over the whole of it.
     "metrics/ratings/*": "unit/metrics/ratings/test_pairs.py",
     "metrics/uncertainty/power": "unit/results/test_power.py",
-    "metrics/uncertainty/rating_resamples": "unit/metrics/ratings/test_pairs.py",
     "models/aligning": "integration/test_on_no_face.py",
     "models/hub": "unit/models/test_dino.py",
     "models/onnx_*": "unit/models/test_onnx.py",
