@@ -214,8 +214,9 @@ def sum_of_spreads(*spreads: Spread) -> Spread:
     total = float(variances.sum())
     if not np.isfinite(total) or total == 0:
         return Spread(total**0.5 if total == 0 else _NAN, 1.0)
-    free = np.array([spread.df for spread in spreads])
-    return Spread(total**0.5, float(total**2 / (variances**2 / free).sum()))
+    counted = variances > 0
+    free = np.array([spread.df for spread in spreads])[counted]
+    return Spread(total**0.5, float(total**2 / (variances[counted] ** 2 / free).sum()))
 
 
 def compared_with_people(
