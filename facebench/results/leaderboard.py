@@ -77,7 +77,7 @@ def write_leaderboard(
         If one is not a readable run.
     """
     check_layer_choice(layer_choice, "write_leaderboard")
-    loaded = {str(Path(run).absolute()): load_run(run) for run in runs}
+    loaded = {str(found.path): found for found in map(load_run, runs)}
     if not loaded:
         msg = "A leaderboard needs one run or more. Got none."
         raise InputError(msg)

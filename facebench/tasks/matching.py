@@ -418,15 +418,7 @@ class MatchingTask(EmbeddingTask):
     def left_out(self, items_df: pd.DataFrame) -> JackknifeReplicates:
         """Measure one layer without each group of people in turn, for errors of differences.
 
-        Parameters
-        ----------
-        items_df : DataFrame
-            As `compute_task_performance` takes it.
-
-        Returns
-        -------
-        JackknifeReplicates
-            With the criterion and the temperature as they are.
+        The criterion and the temperature stay as they are.
         """
         digest = self._groups.digest(
             items_df["target"], *(items_df[name].fillna("") for name in self.line_ups.columns)

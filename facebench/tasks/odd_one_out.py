@@ -232,17 +232,7 @@ class OddOneOutTask(EmbeddingTask):
         return pd.DataFrame([row | counts])
 
     def left_out(self, items_df: pd.DataFrame) -> JackknifeReplicates:
-        """Measure one layer without each group of images in turn, for errors of differences.
-
-        Parameters
-        ----------
-        items_df : DataFrame
-            As `compute_task_performance` takes it.
-
-        Returns
-        -------
-        JackknifeReplicates
-        """
+        """Measure one layer without each group of images in turn, for errors of differences."""
         items = items_df[items_df["agrees"].notna()].reset_index(drop=True)
         if items.empty:
             return JackknifeReplicates("image", "", {})

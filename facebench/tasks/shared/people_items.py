@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from facebench.columns import CI_HIGH, CI_LOW
+from facebench.columns import interval_cells
 from facebench.metrics.accuracy import youden_threshold
 from facebench.metrics.correlation import correlate
 from facebench.metrics.error_consistency import consistencies, kappa_bounds, mean_between
@@ -87,7 +87,7 @@ def with_interval(
     low, high = (_NAN, _NAN)
     if np.isfinite([value, spread.error]).all():
         low, high = interval(value, spread.error, scale, df=spread.df)
-    return {name: value, f"{name}{CI_LOW}": low, f"{name}{CI_HIGH}": high}
+    return interval_cells(name, value, low, high)
 
 
 class _Kind(NamedTuple):
