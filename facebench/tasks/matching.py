@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from facebench.columns import (
+    CI_LOW,
     CI_METHOD,
     CONDITION,
     DISTANCE_METRIC,
@@ -149,7 +150,7 @@ class MatchingTask(EmbeddingTask):
         people_groups: bool | Sequence[str] | None = None,
     ) -> None:
         owner = type(self).__name__
-        self.people = trials_of_kind(people, "choice", owner)
+        self.people = trials_of_kind(people, "choice", task=name)
         if trials is None and self.people is None:
             msg = f"{owner} needs 'trials', a table of line-ups, or 'people', who saw some."
             raise InputError(msg)
@@ -458,6 +459,9 @@ class MatchingTask(EmbeddingTask):
                 row.difference("Advantage", correct)
             if self._has_ranks:
                 row.mean("Mean Rank", ranks)
+                # None is before the first.
+                low = f"Mean Rank{CI_LOW}"
+                row.columns[low] = float(np.maximum(row.columns[low], 1.0))
             if self._has_absent:
                 self._add_absence(row, items, correct, margin)
             if model is not None:

@@ -24,7 +24,7 @@ from facebench.errors import ContractError
 from facebench.models.base import BaseModel
 from facebench.tasks.base import BaseTask
 from facebench.tasks.embedding import EmbeddingTask
-from facebench.testing.cases import ModelCase, TaskCase
+from facebench.testing.cases import ModelCase, RecordedModelError, TaskCase, refuse_recorded
 from facebench.testing.checks import Check
 from facebench.testing.model_contract import MODEL_CHECKS
 from facebench.testing.task_contract import TASK_CHECKS
@@ -59,8 +59,10 @@ def check_model(
     Raises
     ------
     ContractError
-        An AssertionError with a sentence for every check that failed.
+        An AssertionError with a sentence for every check that failed. Embeddings and scores read
+        from files are not networks, and refused with one.
     """
+    refuse_recorded(model if isinstance(model, type) else type(model))
     if isinstance(model, BaseModel):
         name = type(model).__name__
         msg = (
@@ -89,8 +91,8 @@ def check_task(
         ``same``, ``distance``, ``condition``, ``group``, ``group1`` and ``group2``. Or a subclass
         of EmbeddingTask, made with what is generated for parameters of these names:
         ``images_path``, ``images``, ``pairs``, ``pairs_file_path``, ``reference``, ``gallery``,
-        ``probes``, ``templates`` and ``triplets_file_path``. Or a function without arguments that
-        returns a new task, on pairs or images of its own.
+        ``probes``, ``templates``, ``triplets_file_path``, ``trials``, ``study`` and ``test``. Or a
+        function without arguments that returns a new task, on pairs or images of its own.
 
     Raises
     ------
@@ -113,6 +115,8 @@ def _run(checks: Iterable[Check[Any]], case: Any, subject: Any) -> None:
     for check in checks:
         try:
             check(case)
+        except RecordedModelError:
+            raise
         except ContractError as error:
             problems.append(f"- {check}: {error}")
     if problems:
