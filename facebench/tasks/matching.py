@@ -48,11 +48,8 @@ from facebench.tasks.shared.people import (
     EVERYBODY,
     PARTICIPANTS,
     PEOPLE,
-    compared_with_people,
     groups_of_people,
     mean_of_participants,
-    spread_of_participants,
-    sum_of_spreads,
 )
 from facebench.tasks.shared.people_choices import PeopleChoices, line_ups_of
 from facebench.tasks.shared.sklearn_distances import cosine_distances
@@ -550,15 +547,11 @@ class MatchingTask(EmbeddingTask):
         row.number("Share of Ceiling", found / ceiling if ceiling else math.nan)
         row.mean("People Accuracy", correct.item_means, weights=correct.per_item)
         for measure in ("Accuracy", "Advantage"):
-            made = row.replicates.get(measure)
             values = self._by_participant[condition].get(measure)
-            if made is None or values is None:
+            if measure not in row.replicates or values is None:
                 continue
             for group, members in self._members.items():
-                spread = sum_of_spreads(spread_of_participants(values[members]), made.spread)
-                row.columns |= compared_with_people(
-                    measure, group, made.value, values[members], spread
-                )
+                row.against_people(measure, group, values[members])
 
     @override
     def people_rows(self) -> pd.DataFrame | None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facebench.columns import interval_cells
+from facebench.columns import interval_cells, interval_columns
 from facebench.metrics.correlation import correlate
 from facebench.metrics.uncertainty.influence import Influence, mean_influence
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
@@ -17,7 +17,12 @@ from facebench.metrics.uncertainty.proportions import (
     jackknife_proportion,
 )
 from facebench.metrics.uncertainty.resamples import Interval
-from facebench.metrics.uncertainty.spread import Replicates, Scale
+from facebench.metrics.uncertainty.spread import Replicates, Scale, Spread
+from facebench.tasks.shared.people import (
+    compared_with_people,
+    spread_of_participants,
+    sum_of_spreads,
+)
 from facebench.types import Float64Array
 
 __all__ = ["ItemRow"]
@@ -146,6 +151,33 @@ class ItemRow:
     def part(self, used: NDArray[np.bool_]) -> JackknifeGroups:
         """Give the same groups of people, for some of all items."""
         return self._all.part(used)
+
+    def against_people(self, name: str, group: str, values: Float64Array) -> None:
+        """Compare a measure of `replicates` with that of people.
+
+        Next to 0 and 1, and of measures that do not vary in these items, the interval knows more
+        than the standard error: its end towards people counts where it is further away (R. G.
+        Newcombe, "Interval estimation for the difference between independent proportions",
+        Statistics in Medicine 17 (1998) 873-890).
+
+        Parameters
+        ----------
+        name : str
+            The measure.
+        group : str
+            'People', or a group's name.
+        values : array, shape [P]
+            Each participant's; NaN where it is undefined.
+        """
+        spread = self.replicates[name].spread
+        value, low, high = (self.columns[column] for column in interval_columns(name))
+        people = values[np.isfinite(values)]
+        is_below = people.size > 0 and people.mean() < value
+        error = (value - low if is_below else high - value) / spread.quantile(0.975)
+        if error > spread.error:
+            spread = Spread(error, spread.df)
+        both = sum_of_spreads(spread_of_participants(values), spread)
+        self.columns |= compared_with_people(name, group, value, values, both)
 
     def number(self, name: str, value: float) -> None:
         """Add a number without an interval."""
