@@ -419,15 +419,7 @@ class MatchingTask(EmbeddingTask):
     def left_out(self, items_df: pd.DataFrame) -> JackknifeReplicates:
         """Measure one layer without each group of people in turn, for errors of differences.
 
-        Parameters
-        ----------
-        items_df : DataFrame
-            As `compute_task_performance` takes it.
-
-        Returns
-        -------
-        JackknifeReplicates
-            Of what needs no temperature, with the criterion as it is.
+        Measures that need a temperature are left out; the criterion stays as it is.
         """
         digest = self._groups.digest(
             items_df["target"], *(items_df[name].fillna("") for name in self.line_ups.columns)
@@ -448,7 +440,7 @@ class MatchingTask(EmbeddingTask):
         return parts
 
     def _measured(self, items: pd.DataFrame, *, fits: bool = True) -> dict[str, ItemRow]:
-        """Measure all trials and each condition, with what follows from a temperature or without."""
+        """Measure all trials and each condition; without `fits` nothing that needs a temperature."""
         if len(items) != len(self.line_ups):
             msg = (
                 f"Task {self.name!r} must be given all of its {len(self.line_ups)} trials. "

@@ -453,8 +453,8 @@ def remarks_on_predictors(
             if abs(r[one, other]) > _ALIKE
         ]
     remarks += [
-        f"what {name} adds has the opposite sign: with all others held constant, people find images "
-        f"less alike the smaller it is (partial correlation {partial.value:.2f})"
+        f"what {name} adds has the opposite sign: with all others held constant, people find "
+        f"images less alike the smaller it is (partial correlation {partial.value:.2f})"
         for name, partial in zip(names, found.partial, strict=True)
         if len(names) > 1 and partial.high < 0
     ]

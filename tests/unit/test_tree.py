@@ -37,7 +37,6 @@ ELSEWHERE = {
     # Steps of one computation are checked against a loop over the whole of it.
     "metrics/ratings/*": "unit/metrics/ratings/test_pairs.py",
     "metrics/uncertainty/power": "unit/results/test_power.py",
-    "metrics/uncertainty/rating_resamples": "unit/metrics/ratings/test_pairs.py",
     "models/aligning": "integration/test_on_no_face.py",
     "models/hub": "unit/models/test_dino.py",
     "models/onnx_*": "unit/models/test_onnx.py",
@@ -48,6 +47,8 @@ ELSEWHERE = {
     "people/codes": "unit/people/test_reading.py",
     "people/description": "unit/people/test_reading.py",
     "people/files": "unit/people/test_reading.py",
+    "people/layout": "unit/people/test_reading.py",
+    "people/table_reader": "unit/people/test_reading.py",
     "parity/outcome": "unit/parity/test_grid_rules.py",
     # Of whole runs: what tasks and models are told is seen in the distances.
     "run/pair_distances": "unit/run/test_wrapping.py",

@@ -115,7 +115,7 @@ def task_section(
     data: dict[str, Any] = {
         "profiles": profile_data(results, facts, people),
         "conditions": condition_data(results, task, facts),
-        "effect": effect_data(results, task, facts),
+        "effect": effect_data(results, task, facts, people),
         "scatter": scatter_data(heads, thumbnails),
         "galleries": [
             *gallery_data(heads, thumbnails),

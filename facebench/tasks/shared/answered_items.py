@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from facebench.errors import PairsError
 from facebench.metrics.noise_ceiling import SplitHalf, split_half_of_answers
 from facebench.people import TrialKind, Trials, people_of
+from facebench.people.names import ImageFinder
 from facebench.people.trials import PARTICIPANT, RESPONSE
-from facebench.tasks.shared.people_answers import ImageFinder, refuse_kind
+from facebench.tasks.shared.people_answers import refuse_kind
 from facebench.types import Float64Array, IntArray
 from facebench.utils.suggestions import did_you_mean
 
