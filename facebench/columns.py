@@ -23,6 +23,7 @@ __all__ = [
     "N_PAIRS",
     "REMARK",
     "TASK",
+    "TRAINING_SERIES",
     "UNDEFINED",
     "comparable_name",
     "interval_cells",
@@ -39,6 +40,8 @@ CONDITION = "Condition"
 # what they are called together; all layers of every model in network order; the measures of which
 # the task says that lower is better.
 CONTROLS, NETWORK_LAYERS, LOWER_IS_BETTER = "controls", "layers", "lower is better"
+# Likewise, where checkpoints stand in a training: of, x, label and log by model.
+TRAINING_SERIES = "series"
 # Likewise, by task: rows of people who answered the same, and what is published of people.
 HUMANS = "humans"
 # What a model without hooked layers returns is kept under this name.

@@ -440,7 +440,7 @@ class MatchingTask(EmbeddingTask):
         return parts
 
     def _measured(self, items: pd.DataFrame, *, fits: bool = True) -> dict[str, ItemRow]:
-        """Measure all trials and each condition; without `fits` nothing that needs a temperature."""
+        """Measure all trials and each condition; without `fits`, what needs no temperature."""
         if len(items) != len(self.line_ups):
             msg = (
                 f"Task {self.name!r} must be given all of its {len(self.line_ups)} trials. "

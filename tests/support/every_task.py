@@ -120,6 +120,7 @@ def make_tasks(folder: Path, n_resamples: int = 100) -> dict[str, Any]:
         "recognition-memory": {"memory": "nearest"},
         "similarity": rated,
         "rsa": {**rated, "reference": pairs},
+        "predictors": {"n_resamples": n_resamples, "predictors": {"pixels": "pixels"}},
         "series": rated,
         "critical-features-effect": {**rated, "critical": ["near"], "other": ["far"]},
     }

@@ -14,6 +14,7 @@ from facebench.columns import CI_METHOD, comparable_name
 from facebench.errors import InputError
 from facebench.metrics.choices import share_of_most
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
+from facebench.people.names import ImageFinder
 from facebench.tasks.shared.people import (
     PARTICIPANTS,
     PEOPLE,
@@ -22,7 +23,7 @@ from facebench.tasks.shared.people import (
     spread_of_participants,
     sum_of_spreads,
 )
-from facebench.tasks.shared.people_answers import ImageFinder, refuse_kind
+from facebench.tasks.shared.people_answers import refuse_kind
 from facebench.tasks.shared.people_items import jackknife_spread, with_interval
 from facebench.types import Float64Array, IntArray
 
