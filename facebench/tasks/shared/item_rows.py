@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from facebench.columns import interval_cells, interval_columns
 from facebench.metrics.correlation import correlate
+from facebench.metrics.uncertainty.correlation_influence import spearman_influence
 from facebench.metrics.uncertainty.influence import Influence, mean_influence
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.proportions import (
@@ -28,6 +29,8 @@ from facebench.types import Float64Array
 __all__ = ["ItemRow"]
 
 _NAN = float("nan")
+# More items are not ranked anew without each group.
+_MANY = 5000
 
 
 class ItemRow:
@@ -141,10 +144,7 @@ class ItemRow:
         if used.sum() < 3:
             self.add(name, Replicates(_NAN, np.empty(0)), Interval(_NAN, _NAN))
             return _NAN
-        kept = self._all.part(used).kept.T.astype(np.float64)
-        weights = np.concatenate((np.ones((1, int(used.sum()))), kept))
-        drawn = correlate(values[used], other[used], "spearman", weights)
-        made = Replicates(float(drawn[0]), drawn[1:])
+        made = _spearman(values[used], other[used], self._all.part(used))
         self.add(name, made, made.interval("fisher"))
         return made.value
 
@@ -188,3 +188,12 @@ class ItemRow:
         self.columns |= interval_cells(name, made.value, *interval)
         if made.units.size:
             self.replicates[name] = made
+
+
+def _spearman(x: Float64Array, y: Float64Array, groups: JackknifeGroups) -> Replicates:
+    """Correlate, and without each group of people too; of very many items to first order."""
+    if x.size > _MANY and np.ptp(x) > 0 and np.ptp(y) > 0:
+        return groups.linear(spearman_influence(x, y))
+    weights = np.concatenate((np.ones((1, x.size)), groups.kept.T.astype(np.float64)))
+    drawn = correlate(x, y, "spearman", weights)
+    return Replicates(float(drawn[0]), drawn[1:])
