@@ -26,6 +26,7 @@ __all__ = [
     "TRAINING_SERIES",
     "UNDEFINED",
     "comparable_name",
+    "interval_cells",
     "interval_columns",
 ]
 
@@ -72,3 +73,8 @@ def comparable_name(measure: str) -> str:
 def interval_columns(measure: str) -> tuple[str, str, str]:
     """Name the columns of a measure and of the low and high end of its interval."""
     return measure, f"{measure}{CI_LOW}", f"{measure}{CI_HIGH}"
+
+
+def interval_cells(measure: str, value: float, low: float, high: float) -> dict[str, float]:
+    """Give a number and its interval their columns; `facebench.data.estimates` reads them."""
+    return dict(zip(interval_columns(measure), (value, low, high), strict=True))

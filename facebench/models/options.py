@@ -16,7 +16,7 @@ __all__ = ["ModelOptions"]
 
 
 class ModelOptions:
-    """Options of every `BaseModel`, whatever its class.
+    """Options of every `BaseModel`.
 
     Attributes
     ----------

@@ -303,7 +303,9 @@ def condition_data(results: pd.DataFrame, task: str, facts: TaskFacts) -> list[d
     return found
 
 
-def effect_data(results: pd.DataFrame, task: str, facts: TaskFacts) -> dict[str, Any] | None:
+def effect_data(
+    results: pd.DataFrame, task: str, facts: TaskFacts, people: pd.DataFrame | None = None
+) -> dict[str, Any] | None:
     """Give the measure in each condition of an effect, of the best layer of every model.
 
     Parameters
@@ -314,6 +316,8 @@ def effect_data(results: pd.DataFrame, task: str, facts: TaskFacts) -> dict[str,
         The task.
     facts : TaskFacts
         What is known of it.
+    people : DataFrame, optional
+        Likewise of people: a line for each group, where the measure means the same of them.
 
     Returns
     -------
@@ -325,17 +329,21 @@ def effect_data(results: pd.DataFrame, task: str, facts: TaskFacts) -> dict[str,
         return None
     best = best_layers(results, task, facts)
     own = results[results["layer"].eq(results["model"].map(best))]
+    lines = [(model, layer, own[own["model"] == model]) for model, layer in best.items()]
+    # What is compared on another index has no common scale.
+    if people is not None and not any("Comparable " in name for name in set(results["metric"])):
+        groups = people.groupby("model", sort=False)
+        lines += [(str(group), "default", rows) for group, rows in groups]
     series = []
-    for model, layer in best.items():
-        rows = own[own["model"] == model].drop_duplicates("metric").set_index("metric")
-        rows = rows.reindex(names)
+    for model, layer, rows in lines:
+        numbers = rows.drop_duplicates("metric").set_index("metric").reindex(names)
         series.append(
             {
                 "model": model,
                 "layer": layer,
-                "value": _floats(rows["value"]),
-                "low": _floats(rows["ci_low"]),
-                "high": _floats(rows["ci_high"]),
+                "value": _floats(numbers["value"]),
+                "low": _floats(numbers["ci_low"]),
+                "high": _floats(numbers["ci_high"]),
             }
         )
     first = next(iter(facts.effect))

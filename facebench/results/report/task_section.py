@@ -117,7 +117,7 @@ def task_section(
         "profiles": profile_data(results, facts, people),
         "training": training_data(results, facts, run.manifest["models"], people),
         "conditions": condition_data(results, task, facts),
-        "effect": effect_data(results, task, facts),
+        "effect": effect_data(results, task, facts, people),
         "scatter": scatter_data(heads, thumbnails),
         "galleries": [
             *gallery_data(heads, thumbnails),
