@@ -62,9 +62,15 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     return (folder / str(number) for number in itertools.count())
 
 
+@pytest.fixture(scope="session", autouse=True)
+def shared_store(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep fixtures of modules, which are made before `own_store`, off the developer's own."""
+    os.environ["FACEBENCH_CACHE"] = str(tmp_path_factory.mktemp("shared-store"))
+
+
 @pytest.fixture(autouse=True)
 def own_store(stores: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give every test an empty embedding store, never the developer's own."""
+    """Give every test an empty embedding store."""
     store = next(stores)
     store.mkdir()
     monkeypatch.setenv("FACEBENCH_CACHE", str(store))

@@ -82,6 +82,18 @@ def _list_conditions() -> None:
     )
 
 
+def _all_conditions(faces: Path) -> list[str]:
+    """Name all conditions; without averages where everyone has one photograph."""
+    from facebench.data.images import list_images
+    from facebench.stimuli.catalogue import CONDITIONS
+
+    folders = [path.parent for path in list_images(faces).images]
+    if len(set(folders)) < len(folders):
+        return list(CONDITIONS)
+    talk().say("Left out: average, which needs two photographs of a person or more.")
+    return [name for name, kind in CONDITIONS.items() if not kind.others]
+
+
 def stimuli(
     faces: Annotated[
         Path | None, typer.Argument(metavar="FACES", help="A folder of NAME/*.jpg.")
@@ -128,7 +140,6 @@ def stimuli(
     pairs with the column 'level'.
     """
     from facebench.errors import InputError
-    from facebench.stimuli.catalogue import CONDITIONS
     from facebench.stimuli.conditions import make_conditions
 
     if list_all:
@@ -141,7 +152,7 @@ def stimuli(
     made = make_conditions(
         faces,
         output,
-        list(CONDITIONS) if wanted == ["all"] else wanted,
+        _all_conditions(faces) if wanted == ["all"] else wanted,
         seed=seed,
         n_people=people,
         n_images=photographs,

@@ -30,6 +30,8 @@ _POOLINGS = ("cls", "mean", "tokens", "pooler", "projection")
 _CLASS_TOKENS = ("cls_token", "class_embedding")
 _OTHER_TOKENS = ("register_tokens", "distillation_token")
 _NOT_VISION = ("text", "multimodal")
+# Masked autoencoders see a random quarter of the patches, in random order, unless told otherwise.
+_HIDING = "vit_mae"
 _FILTERS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
 
 
@@ -94,7 +96,7 @@ class TransformersModel(HubModel):
     'cls'
     """
 
-    outputs_version = "transformers-1"
+    outputs_version = "transformers-2"
     # Only `_build_model` reads these: the same weights in another folder are the same model.
     built_from = (*HubModel.built_from, "options")
 
@@ -185,6 +187,15 @@ class TransformersModel(HubModel):
     def _checked(self, config: Any) -> Any:
         """Choose the class and the configuration of the network to build: of its vision part."""
         config = _with_options(config, self.options)
+        if config.model_type == _HIDING:
+            if self.options.get("mask_ratio"):
+                msg = (
+                    f"The 'options' of {self.version} hide patches at random (mask_ratio "
+                    f"{self.options['mask_ratio']!r}), so that an image would have another "
+                    "embedding each time. Leave mask_ratio out: the whole image is then seen."
+                )
+                raise InputError(msg)
+            config.mask_ratio = 0.0
         self._gives = "tokens"
         self._family: Any = AutoModel
         if type(config) not in _networks:
@@ -281,6 +292,10 @@ class TransformersModel(HubModel):
         if self.interpolate_pos_encoding:
             inputs["interpolate_pos_encoding"] = True
         network: Any = self.model
+        if network.config.model_type == _HIDING:
+            # Patches are sorted by noise, which is drawn at random unless it is given.
+            order = torch.arange(_patches(network.config, batch), device=batch.device)
+            inputs["noise"] = order.expand(len(batch), -1)
         if self._gives == "image_features":
             return network.get_image_features(**inputs)
         return network(**inputs)
@@ -323,6 +338,12 @@ class TransformersModel(HubModel):
             f"{type(self.model).__name__} of model {self.name!r} gives nothing for the pooling "
             f"{self.pooling!r}. Take another of {', '.join(_POOLINGS)}, or leave it out."
         )
+
+
+def _patches(config: Any, batch: torch.Tensor) -> int:
+    """Count the patches of an image of a masked autoencoder."""
+    side = int(config.patch_size)
+    return (batch.shape[-2] // side) * (batch.shape[-1] // side)
 
 
 def _with_options(config: Any, options: Mapping[str, Any]) -> Any:

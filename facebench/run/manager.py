@@ -69,7 +69,7 @@ from facebench.run.requests import (
     request_of_files,
 )
 from facebench.run.task_images import TaskImages, image_names, images_of, names_of, paths_of
-from facebench.run.wrapping import check_wrappers, run_wrapped
+from facebench.run.wrapping import check_wrappers, run_wrapped, sets_beside
 from facebench.store import EmbeddingStore, open_store
 from facebench.store.rows import StoreDtype
 from facebench.tasks.base import BaseTask, round_measures
@@ -439,7 +439,8 @@ class MultiModelTaskManager:
         Returns
         -------
         RunPlan
-            Prints as a table; models whose images are missing are planned without them.
+            Prints as a table; models whose images are missing are planned without them. Images that
+            a model is fitted on, and those of a cohort, have a row of their own.
 
         Raises
         ------
@@ -486,6 +487,9 @@ class MultiModelTaskManager:
                     plan = plan_model(model, request, settings)
                     _prove_widths(part.tasks, [plan])
                     model_plans.append(plan)
+                    for what, others in sets_beside(model, part.tasks, self._store):
+                        beside = plan_model(model, others, settings)
+                        model_plans.append(replace(beside, model=f"{model.name}, {what}"))
                     warnings += self._known_failures(model, part.tasks, images, request, settings)
         return RunPlan(model_plans, task_plans, warnings)
 

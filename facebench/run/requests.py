@@ -148,6 +148,6 @@ def _refuse_unsuitable(model: RecordedModel, tasks: Sequence[AnyTask]) -> None:
             f"{'Tasks' if several else 'Task'} {listed(map(repr, unsuitable))} "
             f"{'need' if several else 'needs'} embeddings. Model {model.name!r} has only scores of "
             f"pairs ({model.file}). Run {'them' if several else 'it'} in an experiment without "
-            "this model."
+            f"this model, or leave {'them' if several else 'it'} out here."
         )
         raise InputError(msg)

@@ -267,6 +267,42 @@ def run_wrapped(
     return embeddings
 
 
+def sets_beside(
+    model: BaseModel, tasks: Sequence[AnyTask], store: EmbeddingStore | None
+) -> list[tuple[str, EmbeddingRequest]]:
+    """Say which other images a model embeds for these tasks, and what for.
+
+    Parameters
+    ----------
+    model : BaseModel
+        The model.
+    tasks : sequence of BaseTask or EmbeddingTask
+        The tasks.
+    store : EmbeddingStore or None
+        Knows the digests of files it has seen.
+
+    Returns
+    -------
+    list of (str, EmbeddingRequest)
+        Of images that it is fitted on, and of cohorts; each set once.
+    """
+    sets = {}
+    if model.fitting is not None:
+        found = image_set(model.fitting["images"], model.fitting["kind"])
+        sets[found.source] = f"fitted on {found.source}", found
+    for task in tasks:
+        if isinstance(task, BaseTask) and task.score_norm is not None:
+            found = image_set(task.score_norm["cohort"], "cohort")
+            sets.setdefault(found.source, (f"cohort {found.source}", found))
+    return [(what, _request_of(found, store)) for what, found in sets.values()]
+
+
+def _request_of(others: ImageSet, store: EmbeddingStore | None) -> EmbeddingRequest:
+    index = ImageIndex(others.paths, store)
+    rows = np.arange(len(index.images), dtype=np.intp)
+    return EmbeddingRequest(index.images, index.digests, index.number_of, row_images=rows)
+
+
 @dataclass(frozen=True)
 class _Others:
     """Embeddings of other images.
@@ -289,13 +325,7 @@ class _Others:
 def _others(
     model: BaseModel, others: ImageSet, settings: Settings, request: EmbeddingRequest
 ) -> _Others:
-    index = ImageIndex(others.paths, settings.store)
-    wanted = EmbeddingRequest(
-        index.images,
-        index.digests,
-        index.number_of,
-        row_images=np.arange(len(index.images), dtype=np.intp),
-    )
+    wanted = _request_of(others, settings.store)
     found = run_model(model, wanted, settings, keep_all=True)
     faceless = {image for image, notes in found.image_notes.items() if NO_FACE in notes}
     kept = [row for image, row in enumerate(found.rows) if row >= 0 and image not in faceless]
@@ -304,7 +334,7 @@ def _others(
             "Model %r: %d of %d images of %s show no face, and are left out of it.",
             model.name,
             len(faceless),
-            len(index.images),
+            len(wanted.images),
             others.source,
         )
     needed = sum(rows.shape[1] for rows in found.layers.values()) * 4 * len(request.images)
@@ -316,7 +346,7 @@ def _others(
             "raise max_memory."
         )
         raise ModelError(msg)
-    digest = hashlib.sha256(b"".join(sorted(index.digests))).hexdigest()
+    digest = hashlib.sha256(b"".join(sorted(wanted.digests))).hexdigest()
     facts = {"n_images": len(kept), "n_without_face": len(faceless), "images_digest": digest}
     return _Others(
         others.source, {layer: rows[kept] for layer, rows in found.layers.items()}, facts

@@ -93,7 +93,7 @@ def read_set(
     Raises
     ------
     StimulusError
-        If there are too few people for a mean shape.
+        If there are too few people for a mean shape, or photographs for an average.
     """
     shape, before, n_shapes = None, [], 0
     targets: dict[str, Luminance] = {}
@@ -151,6 +151,12 @@ def _others(
         own = [i for i in people.get(face.identity, []) if i != index]
         rng = np.random.default_rng([_STREAM, own_seed(seed, face.name)])
         others.append(sorted(own[i] for i in rng.permutation(len(own))[:most].tolist()))
+    if not any(others):
+        msg = (
+            f"The condition {averaging[0].label!r} needs people with two or more photographs in "
+            f"which a face is found, turned by at most {limit:g} degrees. There are none."
+        )
+        raise StimulusError(msg)
     return others
 
 

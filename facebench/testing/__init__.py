@@ -24,7 +24,7 @@ from facebench.errors import ContractError
 from facebench.models.base import BaseModel
 from facebench.tasks.base import BaseTask
 from facebench.tasks.embedding import EmbeddingTask
-from facebench.testing.cases import ModelCase, TaskCase
+from facebench.testing.cases import ModelCase, RecordedModelError, TaskCase, refuse_recorded
 from facebench.testing.checks import Check
 from facebench.testing.model_contract import MODEL_CHECKS
 from facebench.testing.task_contract import TASK_CHECKS
@@ -59,8 +59,10 @@ def check_model(
     Raises
     ------
     ContractError
-        An AssertionError with a sentence for every check that failed.
+        An AssertionError with a sentence for every check that failed. Embeddings and scores read
+        from files are not networks, and refused with one.
     """
+    refuse_recorded(model if isinstance(model, type) else type(model))
     if isinstance(model, BaseModel):
         name = type(model).__name__
         msg = (
@@ -113,6 +115,8 @@ def _run(checks: Iterable[Check[Any]], case: Any, subject: Any) -> None:
     for check in checks:
         try:
             check(case)
+        except RecordedModelError:
+            raise
         except ContractError as error:
             problems.append(f"- {check}: {error}")
     if problems:

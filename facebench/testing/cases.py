@@ -17,13 +17,29 @@ from facebench.errors import ContractError
 from facebench.experiment.arguments import parameters_of
 from facebench.models.base import BaseModel
 from facebench.models.layers import first_tensor
+from facebench.models.recorded import RecordedModel
 from facebench.tasks.base import BaseTask
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.testing.world import arguments_of_world, generated_image, write_world
 
-__all__ = ["ModelCase", "TaskCase"]
+__all__ = ["ModelCase", "RecordedModelError", "TaskCase", "refuse_recorded"]
 
 _MOST_LAYERS = 5
+
+
+class RecordedModelError(ContractError):
+    """What is to be checked is a file's results, not a network."""
+
+
+def refuse_recorded(kind: type) -> None:
+    """Refuse classes of recorded models: there is no network to check."""
+    if issubclass(kind, RecordedModel):
+        msg = (
+            f"check_model checks networks. A {kind.__name__} reads results from a file, which it "
+            "checks itself when it is made; `facebench validate` checks it against the tasks of an "
+            "experiment."
+        )
+        raise RecordedModelError(msg)
 
 
 class ModelCase:
@@ -55,7 +71,9 @@ class ModelCase:
         make: Callable[..., BaseModel] = self._model
         if inspect.isclass(self._model):
             return make(name="contract", extract_layers=layers)
-        return make(layers)
+        made = make(layers)
+        refuse_recorded(type(made))
+        return made
 
     def batch(self) -> torch.Tensor:
         """Give two different inputs."""

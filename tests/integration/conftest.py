@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.integration)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def small_net():
     def make(name="small", extract_layers=None, cls=SmallNet, **options):
         return cls(name, None, extract_layers, small_transform, **options)

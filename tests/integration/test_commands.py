@@ -176,6 +176,15 @@ class TestFolders:
             assert chip.size == (64, 64)
         assert "outside of" in call("align", "faces", "-o", "faces/x", status=2).talk
 
+    def test_stimuli_lists_its_conditions(self, call):
+        conditions = json.loads(call("stimuli", "--list", "--json").out)
+        assert conditions["rotated"]["level"] == "angle"
+        assert conditions["inverted"] == {"level": None, "parameters": {}}
+        assert "rotated_90" in call("stimuli", "--list").out
+        assert "stimuli FACES" in call("stimuli", status=2).talk
+        talk = call("stimuli", "faces", "-c", "grey_30", status=2).talk
+        assert "'grey' has no level" in " ".join(talk.split())
+
     def test_align_and_stimuli_of_real_faces(self, call, tmp_path):
         source = data_folder() / "johns_150"
         if not source.is_dir():

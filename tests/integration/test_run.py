@@ -62,11 +62,20 @@ def plain_distances(model, world, metric):
     return values
 
 
-@pytest.fixture
-def finished(world, small_net, tmp_path):
+def two_models(world, small_net, store):
     models = [small_net("a"), small_net("b", ["4", "0", "1"])]
-    manager = MultiModelTaskManager(models, four_tasks(world))
-    manager.run_all_tasks_all_models(tmp_path / "out")
+    return MultiModelTaskManager(models, four_tasks(world), cache_dir=store)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    return tmp_path_factory.mktemp("exported")
+
+
+@pytest.fixture(scope="module")
+def finished(world, small_net, exported, tmp_path_factory):
+    manager = two_models(world, small_net, tmp_path_factory.mktemp("store"))
+    manager.run_all_tasks_all_models(exported)
     return manager
 
 
@@ -83,7 +92,7 @@ class TestNumbers:
     def test_distances_equal_a_plain_loop(self, world, small_net, tmp_path, metric):
         model = small_net(extract_layers=["0", "2", "4"])
         manager = MultiModelTaskManager(model, four_tasks(world, metric))
-        manager.run_all_tasks_all_models(tmp_path)
+        manager.run_all_tasks_all_models(tmp_path, plots=False)
         expected = plain_distances(model, world, metric)
         for task in manager.tasks:
             table = manager.model_task_distances_dfs["small"][task]
@@ -137,7 +146,7 @@ class TestNumbers:
             batch_size,
             num_workers=num_workers,
         )
-        manager.run_all_tasks_all_models(tmp_path)
+        manager.run_all_tasks_all_models(tmp_path, plots=False)
         for model in manager.models:
             for task in manager.tasks:
                 np.testing.assert_allclose(
@@ -198,10 +207,12 @@ class TestTables:
             found = rows[list(world.rows[0])].to_dict("records")
             assert found == world.rows
 
-    def test_running_again_replaces_rows(self, finished, tmp_path):
-        before = {task: table.copy() for task, table in finished.tasks_performance_dfs.items()}
-        finished.run_task("a", "verify", tmp_path)
-        for task, table in finished.tasks_performance_dfs.items():
+    def test_running_again_replaces_rows(self, world, small_net, tmp_path):
+        manager = two_models(world, small_net, tmp_path / "store")
+        manager.run_all_tasks_all_models(tmp_path / "out", plots=False)
+        before = {task: table.copy() for task, table in manager.tasks_performance_dfs.items()}
+        manager.run_task("a", "verify", tmp_path)
+        for task, table in manager.tasks_performance_dfs.items():
             pd.testing.assert_frame_equal(table, before[task])
 
     def test_unified_summary_has_a_row_per_model_and_layer(self, finished):
@@ -225,12 +236,9 @@ class TestTables:
 
 
 class TestFiles:
-    def test_all_documented_files_are_written(self, finished, tmp_path):
-        found = {
-            str(path.relative_to(tmp_path / "out"))
-            for path in (tmp_path / "out").rglob("*")
-            if path.is_file()
-        }
+    @pytest.mark.usefixtures("finished")
+    def test_all_documented_files_are_written(self, exported):
+        found = {str(path.relative_to(exported)) for path in exported.rglob("*") if path.is_file()}
         distances = {
             f"Computed Metrics/{place}/{task}.csv"
             for place in ("a", "b/0", "b/1", "b/4")
@@ -256,14 +264,14 @@ class TestFiles:
         assert expected <= found
         assert not [name for name in found if Path(name).name.startswith(".")]
 
-    def test_exported_tables_read_back(self, finished, tmp_path):
-        summary = pd.read_csv(tmp_path / "out" / "models_unified_results.csv")
+    def test_exported_tables_read_back(self, finished, exported):
+        summary = pd.read_csv(exported / "models_unified_results.csv")
         pd.testing.assert_frame_equal(summary, finished.unified_summary(), check_dtype=False)
-        exported = pd.read_csv(tmp_path / "out/Computed Metrics/b/4/rate.csv")
+        read = pd.read_csv(exported / "Computed Metrics/b/4/rate.csv")
         table = finished.model_task_distances_dfs["b"]["rate"]
         kept = table[table["layer_name"] == "4"].reset_index(drop=True)
         np.testing.assert_array_equal(
-            exported["model_computed_distance"], kept["model_computed_distance"]
+            read["model_computed_distance"], kept["model_computed_distance"]
         )
 
     def test_unsafe_names_make_safe_files_that_do_not_collide(self, world, small_net, tmp_path):
@@ -294,7 +302,7 @@ class TestFiles:
         results = pd.read_csv(tmp_path / "AccuracyTask Plots" / "AccuracyTask results.csv")
         assert results["Task Name"].tolist() == ["x", "y"]
 
-    def test_exports_can_be_asked_for_again_elsewhere(self, finished, tmp_path):
+    def test_exports_can_be_asked_for_again_elsewhere(self, finished, exported, tmp_path):
         again = tmp_path / "again"
         finished.export_computed_metrics(again)
         finished.export_model_results_by_task(again)
@@ -303,7 +311,7 @@ class TestFiles:
         def tree(folder):
             return {path.relative_to(folder) for path in folder.rglob("*")}
 
-        assert tree(again) == tree(tmp_path / "out")
+        assert tree(again) == tree(exported)
 
 
 class TestTalk:
@@ -346,7 +354,7 @@ class TestBadInput:
         manager = MultiModelTaskManager([], [])
         manager.add_models(small_net("late"))
         manager.add_tasks(four_tasks(world)[:2])
-        manager.run_all_tasks_with_model("late", tmp_path)
+        manager.run_all_tasks_with_model("late", tmp_path, plots=False)
         assert list(manager.tasks_performance_dfs) == ["verify", "rate"]
 
     @pytest.mark.parametrize("wrong", ["small", 3, [object()]])
@@ -364,14 +372,14 @@ class TestBadInput:
 
     def test_nothing_to_run(self, tmp_path):
         with pytest.raises(InputError, match="0 models and 0 tasks"):
-            MultiModelTaskManager([], []).run_all_tasks_all_models(tmp_path)
+            MultiModelTaskManager([], []).run_all_tasks_all_models(tmp_path, plots=False)
 
     def test_unknown_names_suggest_the_closest(self, world, small_net, tmp_path):
         manager = MultiModelTaskManager(small_net(), four_tasks(world))
         with pytest.raises(UnknownNameError, match=r"no task 'verifi'.*Did you mean 'verify'"):
             manager.run_task("small", "verifi", tmp_path)
         with pytest.raises(KeyError, match="no model 'smal'"):
-            manager.run_all_tasks_with_model("smal", tmp_path)
+            manager.run_all_tasks_with_model("smal", tmp_path, plots=False)
 
     def test_export_path_is_a_file(self, world, small_net, tmp_path):
         (tmp_path / "taken").write_text("")
@@ -412,7 +420,7 @@ class TestBadImages:
         models = [small_net("a"), small_net("b")]
         manager = MultiModelTaskManager(models, four_tasks(broken_world))
         with pytest.raises(ImageError, match="2 of 18 images cannot be read") as info:
-            manager.run_all_tasks_all_models(tmp_path)
+            manager.run_all_tasks_all_models(tmp_path, plots=False)
         assert "person 0" in str(info.value)
         assert "person 3" in str(info.value)
         assert "on_bad_image='skip'" in str(info.value)
@@ -543,7 +551,7 @@ class TestFailures:
         tasks = [four_tasks(world)[0], Failing("bad", world.pairs, world.images)]
         manager = MultiModelTaskManager(models, tasks)
         with pytest.raises(RunFailedError, match="2 parts of the run failed") as info:
-            manager.run_all_tasks_all_models(tmp_path)
+            manager.run_all_tasks_all_models(tmp_path, plots=False)
         assert [what for what, _ in info.value.failures] == ["nan", "good / bad"]
         assert isinstance(info.value.failures[0][1], LayerOutputError)
         assert "'default' of model 'nan'" in str(info.value)
@@ -599,7 +607,7 @@ class TestFailures:
         ]
         manager = MultiModelTaskManager(small_net(), tasks)
         with pytest.raises(KeyboardInterrupt):
-            manager.run_all_tasks_all_models(tmp_path)
+            manager.run_all_tasks_all_models(tmp_path, plots=False)
         assert (tmp_path / "Computed Metrics/small/verify.csv").is_file()
         assert (tmp_path / "models_unified_results.csv").is_file()
 
@@ -622,7 +630,7 @@ class TestCustomParts:
                 return super().preprocess_image(image_path) * self.scale
 
         manager = MultiModelTaskManager(small_net(cls=Learned), four_tasks(world)[0], num_workers=2)
-        manager.run_all_tasks_all_models(tmp_path)
+        manager.run_all_tasks_all_models(tmp_path, plots=False)
         assert len(manager.tasks_performance_dfs["verify"]) == 1
 
     @pytest.mark.parametrize("batch_size", [1, 5, 18])
@@ -632,7 +640,7 @@ class TestCustomParts:
                 return super()._forward(input_tensor).squeeze()
 
         manager = MultiModelTaskManager(small_net(cls=Squeezing), four_tasks(world)[0], batch_size)
-        manager.run_all_tasks_all_models(tmp_path)
+        manager.run_all_tasks_all_models(tmp_path, plots=False)
         assert len(manager.model_task_distances_dfs["small"]["verify"]) == len(world.rows)
 
     def test_a_failing_forward_names_model_and_image(self, world, small_net, tmp_path):
@@ -640,7 +648,7 @@ class TestCustomParts:
         model.set_preprocess_function(lambda image: (small_transform(image) * 255).byte())
         manager = MultiModelTaskManager(model, four_tasks(world)[0])
         with pytest.raises(ModelError, match=r"'small' failed on a batch.*uint8.*person"):
-            manager.run_all_tasks_all_models(tmp_path)
+            manager.run_all_tasks_all_models(tmp_path, plots=False)
 
     def test_custom_tasks_are_computed_once_per_layer(self, world, small_net, tmp_path):
         calls = []
@@ -664,18 +672,18 @@ class TestCustomParts:
         )
         model = small_net()
         with pytest.raises(MetricError, match="shape"):
-            MultiModelTaskManager(model, bad, 4).run_all_tasks_all_models(tmp_path)
+            MultiModelTaskManager(model, bad, 4).run_all_tasks_all_models(tmp_path, plots=False)
         assert model.images_seen == 4
         manager = MultiModelTaskManager(small_net(), [bad, four_tasks(world)[1]], 4)
         with pytest.raises(MetricError):
-            manager.run_all_tasks_all_models(tmp_path)
+            manager.run_all_tasks_all_models(tmp_path, plots=False)
         assert list(manager.tasks_performance_dfs) == ["rate"]
 
     def test_a_new_distance_metric_is_used_and_named(self, world, small_net, tmp_path):
         task = four_tasks(world)[0]
         task.distance_metric = pairwise.euclidean_distances
         manager = MultiModelTaskManager(small_net(), task)
-        manager.run_all_tasks_all_models(tmp_path)
+        manager.run_all_tasks_all_models(tmp_path, plots=False)
         results = manager.tasks_performance_dfs["verify"].iloc[0]
         assert results["Distance Metric"] == "euclidean_distances"
         expected = plain_distances(small_net(), world, pairwise.euclidean_distances)["default"]
@@ -689,7 +697,7 @@ class TestCustomParts:
         pd.DataFrame(rows, columns=["img1", "img2", "condition"]).to_csv(table, index=False)
         task = ConditionedAverageDistances("self", table, world.images)
         manager = MultiModelTaskManager(small_net(), task)
-        manager.run_all_tasks_all_models(tmp_path)
+        manager.run_all_tasks_all_models(tmp_path, plots=False)
         assert manager.tasks_performance_dfs["self"]["Mean Value"].tolist() == [0.0]
 
     def test_a_device_torch_does_not_have(self, small_net):

@@ -85,6 +85,28 @@ def test_every_pooling_of_every_kind(folders, photographs, kind):
     assert TransformersModel("a", folders(kind)).pooling == usual
 
 
+def test_a_masked_autoencoder_sees_the_whole_image_each_time(photographs):
+    options = TINY["vit"]
+    model = TransformersModel("a", "vit_mae", pretrained=False, options=options, pooling="tokens")
+    found = output(model, photographs)
+    assert torch.equal(output(model, photographs), found)
+    assert found.shape == (2, (16 + 1) * 16)
+    batch = torch.stack([model.preprocess(image) for image in photographs])
+    # The encoder alone, layer by layer, with the patches in their places.
+    network = model.model
+    with torch.no_grad():
+        places = network.embeddings.position_embeddings
+        patches = network.embeddings.patch_embeddings(batch) + places[:, 1:]
+        first = (network.embeddings.cls_token + places[:, :1]).expand(2, -1, -1)
+        tokens = torch.cat([first, patches], dim=1)
+        for layer in network.layers:
+            tokens = layer(tokens, None)
+        expected = network.layernorm(tokens)
+    torch.testing.assert_close(found, expected.flatten(1), rtol=1e-4, atol=1e-6)
+    with pytest.raises(InputError, match="hide patches at random"):
+        TransformersModel("a", "vit_mae", pretrained=False, options={"mask_ratio": 0.75})
+
+
 @pytest.mark.parametrize("kind", FOR_TEXT_TOO)
 def test_networks_for_images_and_text_give_their_image_embedding(folders, photographs, kind):
     found = theirs(folders(kind), photographs, text=True)

@@ -271,6 +271,26 @@ class TestFilesOfResults:
             EnsembleModel(members=[model, net(["4"])])
 
 
+def test_a_plan_counts_the_other_images(world: Path) -> None:
+    question = task(world).set_score_norm("s", world / "others")
+    fitted = net(["4"]).set_fitting(centre=world / "others")
+    plain = net(["4"])
+    plain.name = "plain"
+    n_others = len(list((world / "others").rglob("*.png")))
+    for models, names in (
+        ([fitted], ["net", "fitted on"]), ([plain], ["plain", "cohort"]),
+    ):  # fmt: skip
+        plan = MultiModelTaskManager(models, question, cache_dir=None).plan()
+        evaluated, beside = plan.models
+        assert evaluated.model == models[0].name
+        assert beside.model.startswith(f"{models[0].name}, {names[1]} ")
+        assert str(world / "others") in beside.model
+        assert beside.n_images == beside.n_to_embed == n_others
+    # Neither is asked for: no row.
+    alone = MultiModelTaskManager(plain, task(world), cache_dir=None).plan()
+    assert len(alone.models) == 1
+
+
 class TestOverlap:
     def test_images_by_content(self, world: Path) -> None:
         target = world / "others" / "person q" / "renamed.png"
