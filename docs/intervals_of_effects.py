@@ -29,6 +29,9 @@ PEOPLE = (8, 12, 20, 30, 100)
 GROUP_NOISE = 0.35
 FAIRNESS = ("FDR", "GARBE", "FMR Max/Min", "FMR Max/Geomean", "FNMR Max/Min", "FNMR Max/Geomean")
 
+# Of each group by itself.
+GROUP_RATES = ("FMR", "FNMR", "AUC", "d'")
+
 World = Callable[[np.random.Generator], np.ndarray]
 # What a simulation counts: coverage (or size) by column.
 Rates = dict[str, float]
@@ -267,19 +270,24 @@ def fairness_rates(sizes: list[int], unequal: bool, n_worlds: int) -> Rates:
         ] * rng.normal(size=(group.size, 3, 8))
         return np.sqrt(((seen[places[0]] - seen[places[1]]) ** 2).sum(axis=1))
 
-    found, rates = [], []
+    found, rates, of_groups = [], [], []
     for number in range(n_worlds):
         distances = world(np.random.default_rng([number, *sizes]))
         table_of = task.compute_unrounded_performance(
             pairs.assign(model_computed_distance=distances)
         ).set_index("Condition")
         found.append(table_of.loc["all groups"])
-        rates.append(table_of.loc[["0", "1", "2", "3"], ["FMR", "FNMR"]].to_numpy(dtype=float))
+        of_groups.append(table_of.loc[["0", "1", "2", "3"]])
+        rates.append(of_groups[-1][["FMR", "FNMR"]].to_numpy(dtype=float))
     # The true rates are those of all worlds together; equal ones are equal.
     mean = np.mean(rates, axis=0) if unequal else np.broadcast_to(np.mean(rates, (0, 1)), (4, 2))
     truth = fairness_replicates(mean[None, :, 0], mean[None, :, 1])
     rows = pd.DataFrame(found)
     result = {name: _reaches(rows, name, float(truth[name.lower()][0])) for name in FAIRNESS}
+    for name in GROUP_RATES:
+        # Of each group, its mean over all worlds.
+        groups = (pd.DataFrame([each.loc[group] for each in of_groups]) for group in "0123")
+        result[name] = float(np.mean([_reaches(own, name, own[name].mean()) for own in groups]))
     return {
         "worlds": float(n_worlds),
         **result,
@@ -378,7 +386,7 @@ def main() -> None:
                 f"fairness {sizes} {unequal}",
                 lambda s=sizes, u=unequal: fairness_rates(s, u, given.worlds),
             )
-            cells = [_shown(found[name]) for name in (*FAIRNESS, "rejected")]
+            cells = [_shown(found[name]) for name in (*FAIRNESS, *GROUP_RATES, "rejected")]
             kind = "unequal" if unequal else "equal"
             fair.append((", ".join(map(str, sizes)), kind, int(found["worlds"]), *cells))
     blocks = {
@@ -394,7 +402,10 @@ def main() -> None:
             ("Effect", "People", "Worlds", "True size", "Mean size", "Power of P", "Difference",
              "dz or g", "Common language"), true,
         ),
-        "fairness": table(("People", "Groups", "Worlds", *FAIRNESS, "P < .05"), fair),
+        "fairness": table(
+            ("People", "Groups", "Worlds", *FAIRNESS,
+             *(f"{name} of a group" for name in GROUP_RATES), "P < .05"), fair,
+        ),
     }  # fmt: skip
     PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), blocks), encoding="utf-8")
 

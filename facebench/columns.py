@@ -23,8 +23,10 @@ __all__ = [
     "N_PAIRS",
     "REMARK",
     "TASK",
+    "TRAINING_SERIES",
     "UNDEFINED",
     "comparable_name",
+    "interval_cells",
     "interval_columns",
 ]
 
@@ -38,6 +40,8 @@ CONDITION = "Condition"
 # what they are called together; all layers of every model in network order; the measures of which
 # the task says that lower is better.
 CONTROLS, NETWORK_LAYERS, LOWER_IS_BETTER = "controls", "layers", "lower is better"
+# Likewise, where checkpoints stand in a training: of, x, label and log by model.
+TRAINING_SERIES = "series"
 # Likewise, by task: rows of people who answered the same, and what is published of people.
 HUMANS = "humans"
 # What a model without hooked layers returns is kept under this name.
@@ -69,3 +73,8 @@ def comparable_name(measure: str) -> str:
 def interval_columns(measure: str) -> tuple[str, str, str]:
     """Name the columns of a measure and of the low and high end of its interval."""
     return measure, f"{measure}{CI_LOW}", f"{measure}{CI_HIGH}"
+
+
+def interval_cells(measure: str, value: float, low: float, high: float) -> dict[str, float]:
+    """Give a number and its interval their columns; `facebench.data.estimates` reads them."""
+    return dict(zip(interval_columns(measure), (value, low, high), strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -11,6 +12,12 @@ from typing import Any
 # Read when huggingface_hub is imported: no test may reach the network, or a developer's own cache.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_CACHE"] = str(Path(__file__).parent / "no-such-cache")
+# Read when torch is imported: side by side, with a thread per core each, the processes of xdist
+# spend their time waiting for each other.
+os.environ["OMP_NUM_THREADS"] = os.environ.get(
+    "OMP_NUM_THREADS",
+    str(max(1, (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))),
+)
 
 import numpy as np
 import pytest
@@ -48,10 +55,19 @@ def own_names(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(names, "_registered", dict(names._registered))
 
 
+@pytest.fixture(scope="session")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Name folders, one after the other; `mktemp` would list all there are, for every test."""
+    folder = tmp_path_factory.mktemp("stores")
+    return (folder / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def own_store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_store(stores: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Give every test an empty embedding store, never the developer's own."""
-    monkeypatch.setenv("FACEBENCH_CACHE", str(tmp_path_factory.mktemp("store")))
+    store = next(stores)
+    store.mkdir()
+    monkeypatch.setenv("FACEBENCH_CACHE", str(store))
 
 
 def write_images(folder: Path, count: int, size: int | tuple[int, int], seed: int) -> list[Path]:

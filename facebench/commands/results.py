@@ -13,7 +13,7 @@ from facebench.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["anova", "compare", "export", "latest_run", "leaderboard", "power", "report"]
+__all__ = ["anova", "compare", "export", "leaderboard", "power", "report"]
 
 _SHOWN = 30
 
@@ -37,7 +37,7 @@ def report(
     """Write the report of a run: one page that holds everything."""
     from facebench.results.report.run_page import write_report
 
-    page = write_report(latest_run(run), output, layer_choice=layer_choice)
+    page = write_report(run, output, layer_choice=layer_choice)
     talk().result(str(page))
     talk().data({"report": str(page)})
 
@@ -65,7 +65,7 @@ def export(
     from facebench.results.long_table import long_table, people_of_run, write_long_table
     from facebench.results.reader import load_run
 
-    loaded = load_run(latest_run(run))
+    loaded = load_run(run)
     table = long_table(loaded, people_of_run(loaded, people), task or None, model or None)
     write_long_table(table, long)
     counts = table.groupby("source", sort=False)["participant"].nunique()
@@ -89,6 +89,9 @@ def anova(
     measure: Annotated[
         str | None, typer.Option(help="Which measure, such as distance or correct.")
     ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Whose values: people or networks, where both have some.")
+    ] = None,
 ) -> None:
     """Test conditions by a repeated-measures analysis of variance.
 
@@ -99,7 +102,7 @@ def anova(
     from facebench.results.long_table import read_long_table
 
     found, notes = repeated_measures_anova(
-        read_long_table(as_path(table, "table")), within, between, measure
+        read_long_table(as_path(table, "table")), within, between, measure, source
     )
     talk().warn(notes)
     talk().result(found.to_string(index=False, float_format=_number))
@@ -122,7 +125,7 @@ def compare(
     """Compare two runs: numbers, differences, changed settings."""
     from facebench.results.compare import compare_runs
 
-    found = compare_runs(latest_run(run_a), latest_run(run_b), output, margin=margin, fdr=fdr)
+    found = compare_runs(run_a, run_b, output, margin=margin, fdr=fdr)
     talk().result(f"{found}.")
     _show_differences(found.differing)
     talk().data(
@@ -162,7 +165,7 @@ def power(
 
     numbers = _whole_numbers("--people", people)
     each = None if images is None else _whole_numbers("--images", images)
-    found = table_of(latest_run(run), numbers, each, difference)
+    found = table_of(run, numbers, each, difference)
     talk().result(found.to_string(index=False, float_format=_number))
     write_power_figure(found, output)
     talk().say(f"The figure is {output}.")
@@ -187,7 +190,7 @@ def leaderboard(
     """Write a page that ranks the models of many runs."""
     from facebench.results.leaderboard import write_leaderboard
 
-    page = write_leaderboard([latest_run(run) for run in runs], output, layer_choice=layer_choice)
+    page = write_leaderboard(runs, output, layer_choice=layer_choice)
     talk().result(str(page))
     talk().data({"leaderboard": str(page)})
 
@@ -214,31 +217,3 @@ def _text(value: Any) -> str:
 
 def _number(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) and value == value else ""
-
-
-def latest_run(path: Path) -> Path:
-    """Find a run: the folder itself, or the latest in the folder of an experiment.
-
-    Parameters
-    ----------
-    path : Path
-        ``runs/NAME/TIME-ID`` or ``runs/NAME``.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
-    from facebench.results.schema import MANIFEST_FILE
-
-    if (path / MANIFEST_FILE).is_file():
-        return path
-    runs = sorted(found.parent for found in path.glob(f"*/{MANIFEST_FILE}"))
-    if not runs:
-        msg = f"There is no run in {path}: give a folder runs/NAME/TIME-ID, or runs/NAME."
-        raise InputError(msg)
-    return runs[-1]

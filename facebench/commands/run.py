@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,6 +37,9 @@ def run(
     deep: Annotated[
         bool, typer.Option("--deep", help="Look for near duplicates among any number of images.")
     ] = False,
+    open_it: Annotated[
+        bool, typer.Option("--open", help="Show the report in the browser when done.")
+    ] = False,
 ) -> None:
     """Run an experiment; run it again to continue it.
 
@@ -56,7 +60,7 @@ def run(
     digest = experiment_digest(config)
     previous = None if force else _startable(config, digest)
     if previous is not None and previous.status == "finished":
-        _show_finished(config, previous)
+        _show_finished(config, previous, open_it=open_it)
         return
     data = data_digest(config)
     experiment = _built(config)
@@ -64,7 +68,7 @@ def run(
         # Another start may have been faster.
         previous = None if force else _startable(config, digest)
         if previous is not None and previous.status == "finished":
-            _show_finished(config, previous)
+            _show_finished(config, previous, open_it=open_it)
             return
         if previous is not None:
             talk().say(f"Continuing the {previous.status} run {previous.path}.")
@@ -78,8 +82,8 @@ def run(
             )
         if config.settings.report:
             _write_report(config, outcome.path)
-    _show_results(config, outcome.path, outcome.status, new=True)
     talk().say(f"Done in {time.monotonic() - started:.0f} s.")
+    _show_results(config, outcome.path, outcome.status, new=True, open_it=open_it)
     if outcome.failures:
         raise typer.Exit(SOME_FAILED)
 
@@ -136,7 +140,7 @@ def _startable(config: Config, digest: str) -> PreviousRun | None:
     return previous
 
 
-def _show_finished(config: Config, previous: PreviousRun) -> None:
+def _show_finished(config: Config, previous: PreviousRun, *, open_it: bool) -> None:
     from facebench.results.checksums import changed_tables, told_changed
     from facebench.results.manifest import read_manifest
     from facebench.results.schema import REPORT_FILE
@@ -150,21 +154,23 @@ def _show_finished(config: Config, previous: PreviousRun) -> None:
     if config.settings.report and not (previous.path / REPORT_FILE).exists():
         # It was interrupted behind its last number, or no report was wanted then.
         _write_report(config, previous.path)
-    _show_results(config, previous.path, previous.status, new=False)
+    _show_results(config, previous.path, previous.status, new=False, open_it=open_it)
 
 
 def _write_report(config: Config, run: Path) -> None:
     from facebench.results.report.run_page import write_report
 
     with failures_end_with_1():
-        page = write_report(run, layer_choice=config.settings.layer_choice)
-        talk().say(f"The report is {page}.")
+        write_report(run, layer_choice=config.settings.layer_choice)
 
 
-def _show_results(config: Config, path: Path, status: str, *, new: bool) -> None:
+def _show_results(
+    config: Config, path: Path, status: str, *, new: bool, open_it: bool = False
+) -> None:
     from facebench.results.face_failures import uneven_failures
     from facebench.results.headline import layer_note, shown_table
     from facebench.results.reader import load_run
+    from facebench.results.schema import REPORT_FILE
 
     found = load_run(path)
     failures = found.failures_to_process
@@ -177,6 +183,14 @@ def _show_results(config: Config, path: Path, status: str, *, new: bool) -> None
         if note:
             talk().result(f"{note}.")
     talk().result(f"{path}")
+    page = path / REPORT_FILE
+    if page.is_file():
+        # The last line, to be clicked or copied.
+        talk().result(f"{page}")
+        if open_it:
+            webbrowser.open(page.absolute().as_uri())
+    elif open_it:
+        talk().say("There is no report to open: the experiment says report: false.")
     talk().data(
         {
             "run": str(path),

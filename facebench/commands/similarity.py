@@ -11,7 +11,7 @@ import typer
 
 from facebench.commands.frame import talk
 from facebench.commands.listing import ModelArguments, model_names
-from facebench.commands.results import RunPath, latest_run
+from facebench.commands.results import RunPath
 from facebench.errors import InputError
 from facebench.utils.suggestions import did_you_mean, listed
 
@@ -80,7 +80,7 @@ def rdm(
         if distance is not None:
             msg = "--distance is for experiments and folders. A run has the distances of its tasks."
             raise InputError(msg)
-        frame, measure = _of_run(latest_run(source), model, layers, task)
+        frame, measure = _of_run(source, model, layers, task)
     names, matrices = _matrices(frame)
     write_rdms(output, names, matrices, measure)
     talk().table(["layer", "images", "distance"], [(x, len(names), measure) for x in matrices])
@@ -89,11 +89,10 @@ def rdm(
 
 
 def _is_run(folder: Path) -> bool:
-    try:
-        latest_run(folder)
-    except InputError:
-        return False
-    return True
+    from facebench.results.reader import latest_run
+    from facebench.results.schema import MANIFEST_FILE
+
+    return (latest_run(folder) / MANIFEST_FILE).is_file()
 
 
 def _of_images(
@@ -227,7 +226,7 @@ def predictors(
     from facebench.results.reader import load_run
     from facebench.utils.files import write_csv
 
-    found = load_run(latest_run(run))
+    found = load_run(run)
     chosen = _the_one(list(found.tasks), task, "task", run)
     table = found.predictors(
         chosen, wanted, scale=scale, nonnegative=nonnegative, n_folds=folds, seed=seed

@@ -5,7 +5,7 @@
 - An image in no folder has no known identity, and then no identity in its table is known.
 - Folders that contradict the labels of any pair (one folder but labelled different, two folders but
   labelled same) hold something else, such as the conditions ``upright/`` and ``inverted/``: again
-  nobody is known. `facebench.data.health` reports such pairs where they are the exception.
+  no person is known. `facebench.data.health` reports such pairs where they are the exception.
 - Two columns of a table may name the people instead; they are taken at their word.
 
 Where no identity is known, images (or pairs) take the place of people wherever people are

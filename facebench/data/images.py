@@ -245,7 +245,7 @@ def unknown_colours(image_path: StrPath) -> str:
     Returns
     -------
     str
-        Empty where nothing speaks against it, and for what is no image.
+        Empty where nothing speaks against it, and for files that are not images.
     """
     path = Path(image_path)
     try:
@@ -254,7 +254,7 @@ def unknown_colours(image_path: StrPath) -> str:
             source = path if split_member(path) is None else io.BytesIO(member_bytes(path))
             with Image.open(source, formats=_formats()) as image:
                 return _doubt(image)
-    except Exception:  # Whatever a decoder raises: `open_image` tells of it.
+    except Exception:  # Decoders raise exceptions of many kinds; `open_image` reports them.
         return ""
 
 

@@ -136,7 +136,7 @@ def open_pack(path: StrPath) -> Pack:
     MissingPairsFileError
         If there is no such file.
     PairsError
-        If it is no pickle, holds anything but bytes, lists and booleans, or does not hold two
+        If it is not a pickle, holds anything but bytes, lists and booleans, or does not hold two
         images per label.
     """
     pack_path = Path(path)
@@ -162,7 +162,7 @@ def _read(path: Path) -> Pack:
             # Python 2 knew bytes and text as one.
             content = _BytesOnly(whole, encoding="bytes").load()
     except Exception as error:
-        # An unpickler raises whatever its steps meet in a damaged or foreign file.
+        # An unpickler raises exceptions of many kinds for a damaged or foreign file.
         reason = f"{error!s:.200}".strip().rstrip(".") or type(error).__name__
         msg = (
             f"The pack {path} cannot be read: {reason}. A pack is a pickle of a list of image "

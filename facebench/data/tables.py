@@ -20,6 +20,7 @@ __all__ = ["TextTable", "as_path", "csv_rows", "read_text_table", "separator_of"
 
 _log = logging.getLogger(__name__)
 _SEPARATORS = (",", "\t", ";")
+_UTF_8 = "utf-8-sig"
 # Excel writes the separator in a line of its own above the header.
 _DECLARED = re.compile(r'"?sep=(.)"?[,;\t]*', re.IGNORECASE)
 # What a spreadsheet's cell may hold, and more than a name needs.
@@ -65,6 +66,7 @@ def csv_rows(
     *,
     separator: str | None = None,
     lines_before_header: int = 0,
+    encoding: str = _UTF_8,
 ) -> Iterator[_Row]:
     """Read the rows of a delimited text file, the header first; lines without text are not rows.
 
@@ -78,6 +80,8 @@ def csv_rows(
         What separates cells, where that is known; then nothing is looked for.
     lines_before_header : int, default 0
         With `separator`, how many lines come before the header.
+    encoding : str
+        How the file is encoded.
 
     Yields
     ------
@@ -92,8 +96,8 @@ def csv_rows(
         If it cannot be opened.
     """
     if separator is not None:
-        return _rows(path, _Layout(separator, lines_before_header))
-    return _rows(path, _layout(path, wanted))
+        return _rows(path, _Layout(separator, lines_before_header), encoding)
+    return _rows(path, _layout(path, wanted, encoding), encoding)
 
 
 def separator_of(path: Path, wanted: Collection[str] = ()) -> str:
@@ -106,9 +110,9 @@ class _Layout(NamedTuple):
     lines_before_header: int
 
 
-def _layout(path: Path, wanted: Collection[str]) -> _Layout:
+def _layout(path: Path, wanted: Collection[str], encoding: str = _UTF_8) -> _Layout:
     declared = None
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with path.open(encoding=encoding, newline="") as file:
         try:
             for number, line in enumerate(file):
                 if not line.strip():
@@ -130,8 +134,8 @@ def _separator(header: str, wanted: Collection[str]) -> str:
     return max(_SEPARATORS, key=header.count)
 
 
-def _rows(path: Path, layout: _Layout) -> Iterator[_Row]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
+def _rows(path: Path, layout: _Layout, encoding: str = _UTF_8) -> Iterator[_Row]:
+    with path.open(encoding=encoding, newline="") as file:
         before = layout.lines_before_header
         try:
             for _ in range(before):

@@ -39,6 +39,7 @@ __all__ = ["ModelFingerprint", "model_fingerprint", "running"]
 _NOT_SETTINGS = {
     "name",
     "control",
+    "series",
     # Part of the preprocessing, see `BaseModel.alignment_key`; what it is made of is not.
     "face_aligner",
     "template",

@@ -366,7 +366,7 @@ def _model_arguments(
         defaults["device"] = settings.device
     if "seed" in settings.model_fields_set:
         defaults["seed"] = settings.seed
-    own = {"model", "layers", "seeds"}
+    own = {"model", "layers", "seeds", "series"}
     cls, arguments, keys, options = _class_and_arguments(entry, "model", own, defaults)
     del arguments["name"]
     if settings.models[name].layers is not None:
@@ -397,6 +397,9 @@ class _ModelMaker:
                 _call(lambda make=make: apply_options(make(), options, MODEL_OPTIONS), keys)  # type: ignore[misc]
                 for make in _factories(config, name, cls, arguments)
             ]
+            point = config.settings.models[name].series
+            for model in self._made[name] if point is not None else ():
+                model.series = point.model_dump() if point is not None else None
         return self._made[name]
 
     def arguments(

@@ -14,6 +14,7 @@ from facebench.errors import ConfigError
 from facebench.experiment.locations import Located, Place
 from facebench.experiment.schema import DEVICES, ExperimentSettings
 from facebench.experiment.sources import NAMED, gather
+from facebench.experiment.training_series import expand_series
 from facebench.types import StrPath
 from facebench.utils.suggestions import did_you_mean, listed
 
@@ -110,6 +111,7 @@ def load_config(path: StrPath, overrides: Sequence[str] = ()) -> Config:
     """
     file = Path(path)
     source = gather(file, overrides)
+    expand_series(source)
     for key in ("images", "output", "cache"):
         _make_absolute(source.value.get(key))
     if "output" not in source.value:

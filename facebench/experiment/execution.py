@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 _DIGEST = "digest"
+_LATEST = "latest"
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,8 @@ def find_previous_run(config: Config, digest: str) -> PreviousRun | None:
 
     folder = _folder_of(config)
     for path in sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []:
+        if path.is_symlink():
+            continue  # 'latest'
         try:
             run = load_run(path)
         except FacebenchError:
@@ -213,6 +216,7 @@ def run_experiment(
 
     # From here on the folder is known as a run, even after a crash.
     save("running")
+    _link_latest(folder.path)
     failures: tuple[tuple[str, BaseException], ...] = ()
     try:
         with folder.log():
@@ -230,6 +234,18 @@ def run_experiment(
         config[_DIGEST] = None
     save(status, failures)
     return Outcome(folder.path, status, previous is not None, failures, has_changed)
+
+
+def _link_latest(run: Path) -> None:
+    """Point the link ``latest`` beside a run at it, where the file system has links."""
+    link = run.parent / _LATEST
+    fresh = run.parent / f".{_LATEST}-{run.name}"
+    if link.exists() and not link.is_symlink():
+        return  # a folder of the user
+    with suppress(OSError):
+        fresh.unlink(missing_ok=True)
+        fresh.symlink_to(run.name, target_is_directory=True)
+        fresh.replace(link)
 
 
 def _folder_of(config: Config) -> Path:

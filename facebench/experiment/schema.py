@@ -44,6 +44,15 @@ class _Checked(BaseModel):
     model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False)
 
 
+class SeriesPoint(_Checked):
+    """Where a model stands in a series of checkpoints."""
+
+    of: str = Field(min_length=1, description="The series.")
+    x: float = Field(description="Its place: epoch, step, size of the training set …")
+    label: str = Field("Checkpoint", description="What x is, for figures.")
+    log: bool = Field(False, description="Whether figures have a logarithmic axis.")
+
+
 class ModelEntry(_Checked):
     """One model; further keys are arguments of its class."""
 
@@ -59,6 +68,9 @@ class ModelEntry(_Checked):
         None,
         min_length=1,
         description="A copy of the model for each of these seeds: untrained controls.",
+    )
+    series: SeriesPoint | None = Field(
+        None, description="Where the model stands in a series of checkpoints."
     )
 
 
@@ -209,6 +221,24 @@ def json_schema() -> dict[str, Any]:
                 {"type": "array", "items": {"anyOf": either}, "minItems": 1},
             ],
         }
+    series = schema["$defs"]["ModelEntry"]["properties"]["series"]
+    files = {"anyOf": text_or_list}
+    numbers = {"type": "array", "items": {"type": "number"}}
+    series["description"] = "Checkpoints of one network: a pattern such as ckpt_*.pth, or a list."
+    series["anyOf"] += [
+        *text_or_list,
+        {
+            "type": "object",
+            "properties": {
+                "files": files,
+                "x": {**numbers, "description": "A number for each file, such as its epoch."},
+                "label": {"type": "string"},
+                "log": {"type": "boolean"},
+            },
+            "required": ["files"],
+            "additionalProperties": False,
+        },
+    ]
     for name in ("layers", "seeds"):
         field = schema["$defs"]["ModelEntry"]["properties"][name]
         field["anyOf"].insert(0, {"type": "string" if name == "layers" else "integer"})

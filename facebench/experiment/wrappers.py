@@ -1,4 +1,4 @@
-"""Options that any model or task of an experiment takes, whatever its class."""
+"""Options that any model or task of an experiment takes."""
 
 from __future__ import annotations
 

@@ -38,9 +38,9 @@ class ChoiceModel(NamedTuple):
     Attributes
     ----------
     slope : float
-        1/T, per unit of distance; 0 where choices are no better than chance, NaN without choices.
+        1/T, per unit of distance; 0 where choices are at or below chance, NaN without choices.
     absence : float
-        What stands in the place of -d / T for "none of them"; NaN if that is no alternative.
+        What stands in the place of -d / T for "none of them"; NaN if that is not an alternative.
     """
 
     slope: float
@@ -48,7 +48,7 @@ class ChoiceModel(NamedTuple):
 
     @property
     def temperature(self) -> float:
-        """T, in the units of the distances; inf where choices are no better than chance."""
+        """T, in the units of the distances; inf where choices are at or below chance."""
         return float("inf") if self.slope == 0 else 1 / self.slope
 
 

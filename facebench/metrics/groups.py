@@ -315,8 +315,8 @@ def fairness_replicates(
 ) -> dict[str, Float64Array]:
     """Measure fairness on every resample: FDR, GARBE and the ratios of both rates.
 
-    Percentiles of these are no interval: resamples of equal groups all differ, so that none is as
-    fair as the truth. See `facebench.metrics.uncertainty.fairness_intervals`.
+    Percentiles of these are not an interval: resamples of equal groups all differ, so that none is
+    as fair as the truth. See `facebench.metrics.uncertainty.fairness_intervals`.
 
     Parameters
     ----------

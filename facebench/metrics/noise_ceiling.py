@@ -31,6 +31,8 @@ __all__ = [
 
 Pool = Literal["mean", "zscore", "rank"]
 POOLS = ("mean", "zscore", "rank")
+# Means of halves in one go.
+_TOGETHER = 1 << 22
 
 
 def pool_for(measure: str) -> str:
@@ -377,14 +379,19 @@ def _of_halves(values: Any, seen: Any, measure: str, n_splits: int, seed: Any) -
         return SplitHalf(float("nan"), float("nan"))
     generator = np.random.default_rng(seed)
     place = np.argsort(generator.random((n_splits, n_raters)), axis=1)
-    one, other = (
-        mean_rating(member @ values.T, member @ seen.T)
-        for member in (
-            (place < half).astype(np.float64),
-            ((place >= half) & (place < 2 * half)).astype(np.float64),
+    found = []
+    step = max(1, _TOGETHER // max(1, values.shape[0]))
+    for start in range(0, n_splits, step):
+        some = place[start : start + step]
+        one, other = (
+            mean_rating(member @ values.T, member @ seen.T)
+            for member in (
+                (some < half).astype(np.float64),
+                ((some >= half) & (some < 2 * half)).astype(np.float64),
+            )
         )
-    )
-    correlation = _nanmean(correlate(one, other, measure, np.ones(one.shape)))
+        found.append(correlate(one, other, measure, np.ones(one.shape)))
+    correlation = _nanmean(np.concatenate(found))
     return SplitHalf(correlation, float(spearman_brown(correlation, n_raters / half)))
 
 

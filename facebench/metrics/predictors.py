@@ -261,8 +261,9 @@ def cross_validated_r2(
 ) -> dict[Subset, Float64Array]:
     """Predict every pair from pairs of other images, by each of some sets of predictors.
 
-    R² = 1 - Σ (y - ŷ)² / Σ (y - m)², ŷ and the mean m from the pairs that share no fold of images
-    with the one predicted. It may be negative: worse than the mean.
+    R² = 1 - Σ (y - ŷ)² / Σ (y - m)², ŷ from the pairs that share no fold of images with the one
+    predicted, and m the mean of all pairs. So it is below R² in sample, and may be negative: worse
+    than knowing the mean.
 
     Parameters
     ----------
@@ -273,7 +274,7 @@ def cross_validated_r2(
     blocks : Blocks
         From `image_blocks`.
     subsets : sequence of tuple of int
-        Which predictors; of the empty set the result is 0.
+        Which predictors; the empty set predicts by the mean of other images.
     weights : array-like, shape [R, N], optional
         How often each pair counts, a row per version.
 
@@ -310,12 +311,18 @@ def cross_validated_r2(
         trained = tested.sum(axis=1, keepdims=True) - np.einsum(
             "bc,rcij->rbij", blocks.shared, tested
         )
-        without = _errors(trained, tested, ())
+        without = _sum_of_squares(tested.sum(axis=1))
         for subset in subsets:
             with np.errstate(divide="ignore", invalid="ignore"):
                 share = 1 - _errors(trained, tested, subset) / without
             found[subset].append(np.where(without > 0, share, np.nan))
     return {subset: np.concatenate(parts) for subset, parts in found.items()}
+
+
+def _sum_of_squares(sums: Float64Array) -> Float64Array:
+    """Sum squared differences from the mean: [R]."""
+    count = np.where(sums[:, 0, 0] > 0, sums[:, 0, 0], np.nan)
+    return np.asarray(sums[:, -1, -1] - sums[:, 0, -1] ** 2 / count)
 
 
 def _errors(trained: Float64Array, tested: Float64Array, subset: Subset) -> Float64Array:

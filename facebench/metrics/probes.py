@@ -87,7 +87,7 @@ def deal_folds(groups: Any, n_folds: int, *, classes: Any = None, seed: int = 0)
     groups : array-like, shape [N]
         What must stay together: a person, a session, the image itself.
     n_folds : int
-        2 or more; there are never more folds than groups.
+        2 or more; there are never more folds than groups, or than images of the largest class.
     classes : array-like of int, shape [N], optional
         Folds get about equal shares of each class.
     seed : int, default 0
@@ -118,7 +118,10 @@ def deal_folds(groups: Any, n_folds: int, *, classes: Any = None, seed: int = 0)
     number = np.unique(np.asarray(groups), return_inverse=True)[1].ravel()
     n_groups = int(number.max()) + 1
     n_folds = min(n_folds, n_groups)
-    if n_folds < 2:
+    if classes is not None:
+        # As many folds as the largest class has images.
+        n_folds = min(n_folds, int(np.unique(np.asarray(classes), return_counts=True)[1].max()))
+    if n_groups < 2:
         msg = f"Folds need 2 groups or more. Got {n_groups}."
         raise ValueError(msg)
     if classes is not None and (alone := _trained_without(np.asarray(classes), number)).size:

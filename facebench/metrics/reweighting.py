@@ -31,21 +31,20 @@ class Reweighted(NamedTuple):
     ----------
     predicted : array, shape [N]
         NaN where pairs of other images are too few.
-    baseline : array, shape [N]
-        The mean of the pairs that each was predicted from.
     penalties : array, shape [blocks]
         The penalty chosen for each block of pairs.
     """
 
     predicted: Float64Array
-    baseline: Float64Array
     penalties: Float64Array
 
     def r2(self, target: Any, weights: Any = None) -> Float64Array:
         """Give 1 - Σ (y - ŷ)² / Σ (y - m)² for one weighting of pairs or several, [R]."""
         y = np.asarray(target, dtype=np.float64)
         drawn = np.ones((1, y.size)) if weights is None else np.atleast_2d(weights)
-        errors, without = drawn @ (y - self.predicted) ** 2, drawn @ (y - self.baseline) ** 2
+        errors = drawn @ (y - self.predicted) ** 2
+        with np.errstate(divide="ignore", invalid="ignore"):
+            without = drawn @ y**2 - (drawn @ y) ** 2 / drawn.sum(axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(np.where(without > 0, 1 - errors / without, np.nan))
 
@@ -133,7 +132,7 @@ def reweighted(
     one, other = np.asarray(first, dtype=np.intp), np.asarray(second, dtype=np.intp)
     make: Design = design if callable(design) else _fixed(design)
     blocks = image_blocks(one, other, n_folds, seed)
-    predicted, baseline = np.full((2, y.size), np.nan)
+    predicted = np.full(y.size, np.nan)
     chosen = np.full(len(blocks.shared), np.nan)
     for block in range(len(blocks.shared)):
         train = np.flatnonzero(blocks.training(block))
@@ -152,9 +151,8 @@ def reweighted(
         weights, intercept = _fit(_sums(own, wanted), penalty)
         tested = np.flatnonzero(blocks.of_pair == block)
         predicted[tested] = table[tested] @ weights + intercept
-        baseline[tested] = wanted.mean()
         chosen[block] = penalty
-    return Reweighted(predicted, baseline, chosen)
+    return Reweighted(predicted, chosen)
 
 
 def _fixed(table: Any) -> Design:

@@ -97,7 +97,7 @@ def count_identities(
 
 
 def _classes(parts: Mapping[str, torch.Tensor]) -> int | None:
-    """Count what a module tells apart, from its weights; None if it is not a classifier."""
+    """Count the classes of a module, from its weights; None if it is not a classifier."""
     if "kernel" in parts and parts["kernel"].ndim == 2:
         # The heads of CosFace and AdaFace keep dimensions × classes.
         return int(parts["kernel"].shape[1])
@@ -317,7 +317,7 @@ def _misshapen(fitted: StateDict, own: StateDict) -> list[str]:
 
 
 def _other_kind(tensor: torch.Tensor, own: torch.Tensor) -> str | None:
-    """Say what numbers a tensor holds that are no weights: quantised, cut to integers, none."""
+    """Say what numbers a tensor holds that are not weights: quantised, cut to integers, none."""
     if tensor.is_meta:
         return "without numbers"
     if tensor.layout is not own.layout:

@@ -155,7 +155,7 @@ class EmbeddingsModel(NamedVectors):
         self._refuse_contradictions(found)
         if found.unused and extract_layers is None:
             _log.warning(
-                "Model %r: of %s, %s is not read: it is no array [images, features].",
+                "Model %r: of %s, %s is not read: it is not an array [images, features].",
                 name, found.path, listed(found.unused),
             )  # fmt: skip
 

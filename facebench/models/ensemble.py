@@ -95,7 +95,7 @@ class EnsembleModel(BaseModel):
 
     @override
     def set_views(self, *views: Any, **more: Any) -> Self:
-        """Refuse: its input is no picture but those of all members."""
+        """Refuse: its input is not one picture but those of all members."""
         if any(view is not None for view in (*views, *more.values())):
             msg = "Set 'flip' and 'crops' on the members of an ensemble, not on the ensemble."
             raise InputError(msg)

@@ -146,7 +146,7 @@ def _kind_of_zip(path: Path) -> tuple[str, str] | None:
             # Without its end, an archive passes for the last one that it holds.
             is_inner = min((record.header_offset for record in archive.infolist()), default=0) > 0
     except Exception:
-        # The reader raises whatever it meets: NotImplementedError, RuntimeError, zlib.error …
+        # The reader raises many kinds: NotImplementedError, RuntimeError, zlib.error …
         return "a damaged or incomplete zip archive", "Download it again"
     if is_inner:
         return "a damaged or incomplete zip archive", "Download it again"

@@ -313,7 +313,7 @@ def read_inertly(path: Path) -> Any:
     pickle.UnpicklingError
         If it is damaged, or names what can only mean harm.
     Exception
-        Whatever else a damaged pickle leads to.
+        Any other exception that a damaged pickle leads to.
     """
     with path.open("rb") as file:
         size = path.stat().st_size

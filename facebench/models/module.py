@@ -86,7 +86,7 @@ class ModuleModel(BaseModel):
     InputError
         If there is no such class or function, it takes other arguments, or no input size is given.
     ModelError
-        If it is no nn.Module, cannot be built, or does not run on images of this size.
+        If it is not an nn.Module, cannot be built, or does not run on images of this size.
     MissingWeightsError
         If neither weights are given nor ``pretrained`` says that none are wanted.
     """
@@ -188,7 +188,7 @@ class ModuleModel(BaseModel):
             raise InputError(msg)
 
     def _check_weights(self, other: nn.Module) -> None:
-        """Refuse a network that is random because nobody said which weights it has."""
+        """Refuse a network that is random because no weights were named."""
         drawn = dict(other.named_parameters())
         random = [
             name

@@ -43,7 +43,7 @@ class NetworkInput:
         Value of white before `mean` is subtracted: 1, or 255.
     resize : int, optional
         Length of the shorter side to which an image is resized before its centre is cropped to
-        `size`. None resizes the image to `size` whatever its shape.
+        `size`. None resizes the image to `size`, which may change its shape.
     interpolation : {'nearest', 'bilinear', 'bicubic', 'lanczos'}, default 'bilinear'
         Filter of the resizing (Pillow's, antialiased). An image of the right size is not resized.
     """

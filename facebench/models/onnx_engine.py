@@ -104,7 +104,7 @@ class OnnxEngine:
             # onnxruntime's exceptions have no common class.
             raise run_failure(error, self.graph.source, pixels) from error
         return {
-            # Lists and maps, which classifiers of other kinds give, are no layers.
+            # Lists and maps, which classifiers of other kinds give, are not layers.
             name: torch.from_numpy(value) if isinstance(value, np.ndarray) else torch.empty(())
             for name, value in zip(names, values, strict=True)
         }
@@ -113,7 +113,7 @@ class OnnxEngine:
         if torch.is_autocast_enabled(batch.device.type) and not self._is_told:
             self._is_told = True
             _log.warning(
-                "The network %s runs in its own precision, %s, whatever 'precision' says.",
+                "The network %s runs in its own precision, %s; 'precision' is ignored.",
                 self.graph.source,
                 self.graph.precision,
             )

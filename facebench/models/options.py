@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import torch
@@ -16,7 +16,7 @@ __all__ = ["ModelOptions"]
 
 
 class ModelOptions:
-    """Options of every `BaseModel`, whatever its class.
+    """Options of every `BaseModel`.
 
     Attributes
     ----------
@@ -24,11 +24,15 @@ class ModelOptions:
         Mirror images and crops that are sent through the network too, see `set_views`.
     fitting : dict or None
         What other images embeddings are centred or whitened by, see `set_fitting`.
+    series : mapping or None
+        Where a checkpoint stands in a training: ``of``, the name of the series, and ``x``, a number
+        such as the epoch; ``label`` and ``log`` say how figures draw x. None of other models.
     """
 
     # Of instances, where set: other models keep the keys of their stored embeddings.
     views: dict[str, Any] | None = None
     fitting: dict[str, Any] | None = None
+    series: Mapping[str, Any] | None = None
 
     def set_views(
         self,

@@ -1,6 +1,6 @@
 """Whose weights a file holds: recipes whose keys and shapes fit, and what these do not show.
 
-A strict load is no proof of identity. MagFace's weights fit insightface's network, which expects
+A strict load does not prove identity. MagFace's weights fit insightface's network, which expects
 other colours, another range and another epsilon; VGGFace2's ResNet-50 fits torchvision's, which
 strides elsewhere. What else differs between the files decides; where nothing does, it is said.
 """

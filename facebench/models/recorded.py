@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from typing_extensions import override
 
@@ -48,6 +48,7 @@ class RecordedModel(ABC):
 
     has_vectors: ClassVar[bool] = True
     control: str | None = None
+    series: Mapping[str, Any] | None = None
     # No preprocessing that could make remarks or look for faces.
     expected_notes: tuple[str, ...] = ()
     on_no_face: None = None

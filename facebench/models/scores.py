@@ -58,7 +58,7 @@ class ScoresModel(RecordedModel):
     Raises
     ------
     InputError
-        If the table cannot be read, a score is no number, a pair has two different scores, or a
+        If the table cannot be read, a score is not a number, a pair has two different scores, or a
         similarity lies above `maximum`.
 
     Notes

@@ -172,7 +172,7 @@ class TappedNetwork(nn.Module):
 
 
 def _joined(parts: Sequence[torch.Tensor | None], step: int, n_images: int) -> torch.Tensor | None:
-    """Put a value of several pieces together, or give it as it is where it is no batch."""
+    """Put a value of several pieces together, or give it as it is where it is not a batch."""
     whole = [part for part in parts if part is not None]
     if len(whole) < len(parts):
         return None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
+from typing_extensions import override
 
 from facebench.data.embedding_files.opening import the_file
 from facebench.data.embedding_files.table import NAME_KEYS, the_name_key
@@ -130,6 +131,7 @@ class TextModel(NamedVectors):
                 raise InputError(msg)
 
     @cached_property
+    @override
     def vectors(self) -> dict[str, FloatArray]:  # type: ignore[override]
         """The vectors of the texts, a row per row of the table."""
         different = list(dict.fromkeys(self.texts))

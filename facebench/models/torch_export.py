@@ -158,7 +158,7 @@ def _loaded(content: bytes, source: str) -> Any:
     except pickle.UnpicklingError as error:
         raise refused_pickle(source, error) from error
     except Exception as error:
-        # Its readers raise whatever they meet.
+        # Its readers raise exceptions of many kinds.
         told = first_line(error).rstrip(".")
         msg = (
             f"The weights file {source} cannot be loaded by torch {torch.__version__}: {told}. It "

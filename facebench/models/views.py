@@ -100,7 +100,7 @@ def through_views(
     Raises
     ------
     InputError
-        If the input is no batch of pictures.
+        If the input is not a batch of pictures.
     """
     if batch.ndim != 4:
         msg = (

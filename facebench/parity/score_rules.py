@@ -64,7 +64,7 @@ def facexzoo(labels: Any, similarities: Any, *, folds: int = 10) -> Outcome:
             1, STEPS + 1
         )
         mated, unmated = np.sort(trained[same]), np.sort(trained[~same])
-        # Equal indices are told apart by rounding, there as here: counts above, divided.
+        # Equal indices are ordered by rounding, there as here: counts above, divided.
         tpr = (mated.size - np.searchsorted(mated, grid, side="right")) / mated.size
         fpr = (unmated.size - np.searchsorted(unmated, grid, side="right")) / unmated.size
         threshold = float(grid[np.argmax(tpr - fpr)])

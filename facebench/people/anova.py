@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["repeated_measures_anova"]
 
-_PARTICIPANT, _VALUE, _MEASURE = "participant", "value", "measure"
+_PARTICIPANT, _VALUE = "participant", "value"
+_MEASURE, _SOURCE = "measure", "source"
 
 
 def repeated_measures_anova(
@@ -23,6 +24,7 @@ def repeated_measures_anova(
     within: Sequence[str],
     between: str | None = None,
     measure: str | None = None,
+    source: str | None = None,
 ) -> tuple[pd.DataFrame, list[str]]:
     """Test conditions within participants: people, or layers of networks as participants.
 
@@ -35,8 +37,9 @@ def repeated_measures_anova(
         One or two columns of conditions; with `between`, one.
     between : str, optional
         A column that divides participants, such as 'source' (people and networks) or 'group'.
-    measure : str, optional
-        Which of the column ``measure``, if there are several.
+    measure, source : str, optional
+        Which of the columns ``measure`` and ``source`` ('people', 'networks'), if there are
+        several; sources may also be what is compared, as `between`.
 
     Returns
     -------
@@ -58,7 +61,10 @@ def repeated_measures_anova(
         most = "one column" if between is not None else "one or two columns"
         msg = f"'within' must name {most}. Got {listed(within)}."
         raise InputError(msg)
-    cells = _cells(_of_measure(table, measure), factors)
+    chosen = _only(table, _MEASURE, measure)
+    if between != _SOURCE:
+        chosen = _only(chosen, _SOURCE, source)
+    cells = _cells(chosen, factors)
     complete, notes = _complete(cells, list(within))
     if between is not None:
         _refuse_several(complete, between)
@@ -98,17 +104,18 @@ def _refuse_missing(table: pd.DataFrame, names: Sequence[str]) -> None:
             raise InputError(msg)
 
 
-def _of_measure(table: pd.DataFrame, measure: str | None) -> pd.DataFrame:
-    if _MEASURE not in table:
+def _only(table: pd.DataFrame, column: str, wanted: str | None) -> pd.DataFrame:
+    """Take the rows of one measure or source; which, must be said where there are several."""
+    if column not in table:
         return table
-    known = list(table[_MEASURE].dropna().unique())
-    if measure is None and len(known) == 1:
+    known = list(table[column].dropna().unique())
+    if wanted is None and len(known) <= 1:
         return table
-    if measure not in known:
-        what = "holds several measures" if measure is None else f"has no measure {measure!r}"
-        msg = f"The table {what}. Give one with --measure: {listed(known)}."
+    if wanted not in known:
+        what = f"several of {column!r}" if wanted is None else f"no {column} {wanted!r}"
+        msg = f"The table holds {what}. Give one with --{column}: {listed(known)}."
         raise InputError(msg)
-    return table[table[_MEASURE] == measure]
+    return table[table[column] == wanted]
 
 
 def _cells(table: pd.DataFrame, factors: list[str]) -> pd.DataFrame:

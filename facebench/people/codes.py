@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from facebench.people.description import RowChoice, TrialsDescription
 
-__all__ = ["chosen", "coded_responses", "coded_truth", "plain_code", "usual_codes"]
+__all__ = ["chosen", "coded_responses", "coded_truth", "plain_code", "usual_codes", "with_point"]
 
 # What stands for the two answers where a description gives no codes.
 _USUAL: dict[str, dict[str, tuple[str, ...]]] = {
@@ -46,6 +46,19 @@ def plain_code(text: str) -> str:
     except ValueError:
         return stripped.casefold()
     return str(int(number)) if number.is_integer() else repr(number)
+
+
+def with_point(text: str) -> str:
+    """Write a number with a decimal comma with a point; '1,234', which may be thousands, stays.
+
+    Examples
+    --------
+    >>> with_point("0,53"), with_point("1,234"), with_point("0,530")
+    ('0.53', '1,234', '0.530')
+    """
+    whole, comma, part = text.partition(",")
+    is_plain = bool(comma) and whole.removeprefix("-").isdecimal() and part.isdecimal()
+    return f"{whole}.{part}" if is_plain and (len(part) != 3 or whole in ("0", "-0")) else text
 
 
 def usual_codes(kind: str) -> set[str]:
@@ -111,7 +124,7 @@ def coded_responses(
             known[cell] = meanings[code]
         elif cell in said.missing or cell == "":
             known[cell] = float("nan")
-        elif codes is None and (rating := _number(cell)) is not None:
+        elif codes is None and (rating := _number(with_point(cell))) is not None:
             known[cell] = rating
         else:
             unknown.append(cell)

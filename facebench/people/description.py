@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -137,12 +138,28 @@ class CatchTrials(_Checked):
     accuracy: float = Field(ge=0, le=1, description="The least accuracy in them.")
 
 
+def _as_bound(value: Any) -> Any:
+    # A description is read as text, see `_read`.
+    return None if value in ("null", "~", "") else value
+
+
+_Bound = Annotated[float | None, BeforeValidator(_as_bound)]
+
+
 class Exclusions(_Checked):
     """Which trials and which participants are left out."""
 
-    rt: tuple[float | None, float | None] | None = Field(
+    rt: tuple[_Bound, _Bound] | None = Field(
         None, description="Least and greatest RT in seconds; trials outside are left out."
     )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Exclusions:
+        if self.rt is not None and None not in self.rt and not self.rt[0] < self.rt[1]:  # type: ignore[operator]
+            msg = f"have the least RT first under 'rt', not {list(self.rt)}"
+            raise ValueError(msg)
+        return self
+
     rt_sd: float | None = Field(
         None, gt=0, description="Trials more SDs than this from the participant's mean RT."
     )
@@ -166,6 +183,10 @@ def _as_conditions(value: Any) -> Any:
         return value
     names = value if isinstance(value, list) else [value]
     return {str(name): name for name in names}
+
+
+# 'respnse' is a misspelt 'response', 'target_race' is no misspelt 'target'.
+_MISSPELT = 0.8
 
 
 class TrialsDescription(_Checked):
@@ -208,6 +229,20 @@ class TrialsDescription(_Checked):
         pattern="^(rows|columns)$",
         description="Of matrices of participants × trials in .mat files: which are participants.",
     )
+
+    @model_validator(mode="after")
+    def _known_meanings(self) -> TrialsDescription:
+        for name in self.columns:
+            if name in MEANINGS or name.removeprefix(ALTERNATIVES).isdecimal():
+                continue
+            near = difflib.get_close_matches(name, MEANINGS, n=1, cutoff=_MISSPELT)
+            if near:
+                msg = (
+                    f"not have {name!r} under 'columns': did you mean {near[0]!r}? A condition of "
+                    "that name goes under 'conditions'"
+                )
+                raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _known_codes(self) -> TrialsDescription:
@@ -303,7 +338,8 @@ def _read(path: Path) -> dict[str, Any]:
         place = f" in line {mark.line + 1}" if mark is not None else ""
         msg = f"{path} is not valid YAML{place}: {getattr(error, 'problem', None) or error}."
         raise ConfigError(msg) from error
-    return said
+    # A key without a value says nothing.
+    return {key: value for key, value in said.items() if value not in ("", "null", "~")}
 
 
 def _refuse_duplicates(path: Path, node: Any) -> None:

@@ -26,6 +26,7 @@ SUFFIXES = (*_TEXT, *_EXCEL, ".parquet", ".json", ".jsonl", ".mat")
 _SEPARATORS = {"space": " ", "tab": "\t", "comma": ",", "semicolon": ";"}
 # How far down the header is looked for.
 _HEADER_WITHIN = 60
+_WINDOWS = "cp1252"
 
 
 class FileOfTrials(NamedTuple):
@@ -169,59 +170,62 @@ def _text_rows(
     path: Path, description: TrialsDescription, wanted: list[str]
 ) -> tuple[_Rows, tuple[str, ...]]:
     separator = _SEPARATORS.get(description.separator or "", description.separator)
-    if separator == " ":
-        return _spaced_rows(path, description.skip_lines), ()
-    skipped = description.skip_lines
+    encoding = _encoding(path)
     notes: tuple[str, ...] = ()
+    if encoding == _WINDOWS:
+        notes = (f"{path.name} is not UTF-8; it was read as Windows-1252.",)
+    lines = path.read_text(encoding=encoding).splitlines()
+    skipped = description.skip_lines
+    if skipped >= len(lines) > 0:
+        msg = f"{path} has {len(lines)} lines, but `skip_lines` is {skipped}."
+        raise InputError(msg)
+    if separator == " ":
+        rows = [(n, line.split()) for n, line in enumerate(lines, 1) if line.strip()]
+        return [row for row in rows if row[0] > skipped], notes
     if description.header and not skipped and wanted:
-        header = _header_line(path, wanted, separator)
+        header = _header_line(lines, wanted, separator)
         if header is not None and header[0] > 0:
             skipped, separator = header
-            notes = (f"{path.name}: the header was found in line {skipped + 1}.",)
+            notes = (*notes, f"{path.name}: the header was found in line {skipped + 1}.")
     if skipped and separator is None:
-        separator = _commonest(_line(path, skipped))
-    rows = (
-        csv_rows(path, wanted)
+        separator = _commonest(lines[skipped])
+    rows_read = (
+        csv_rows(path, wanted, encoding=encoding)
         if separator is None
-        else csv_rows(path, separator=separator, lines_before_header=skipped)
+        else csv_rows(path, separator=separator, lines_before_header=skipped, encoding=encoding)
     )
-    return [(row.line, row.cells) for row in rows], notes
+    return [(row.line, row.cells) for row in rows_read], notes
+
+
+def _encoding(path: Path) -> str:
+    """Tell how a text is encoded: UTF-16 has a mark (E-Prime), what is not UTF-8 is Excel's."""
+    content = path.read_bytes()
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    try:
+        content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        # Bytes that text never has.
+        if b"\0" in content:
+            msg = f"{path} is not a text file ({error.reason})."
+            raise InputError(msg) from error
+        return _WINDOWS
+    return "utf-8-sig"
 
 
 def _commonest(line: str) -> str:
     return max((",", "\t", ";"), key=line.count)
 
 
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        msg = f"{path} is not UTF-8 text ({error.reason}). Save it as UTF-8."
-        raise InputError(msg) from error
-
-
-def _line(path: Path, number: int) -> str:
-    lines = _lines(path)
-    if number >= len(lines):
-        msg = f"{path} has {len(lines)} lines, but `skip_lines` is {number}."
-        raise InputError(msg)
-    return lines[number]
-
-
 def _header_line(
-    path: Path, wanted: Sequence[str], separator: str | None
+    lines: Sequence[str], wanted: Sequence[str], separator: str | None
 ) -> tuple[int, str] | None:
     """Find the first line that names all wanted columns, and what separates its cells."""
-    for number, line in enumerate(_lines(path)[:_HEADER_WITHIN]):
+    for number, line in enumerate(lines[:_HEADER_WITHIN]):
         for sign in (",", "\t", ";") if separator is None else (separator,):
             if {cell.strip().strip('"') for cell in line.split(sign)}.issuperset(wanted):
                 return number, sign
     return None
-
-
-def _spaced_rows(path: Path, skipped: int) -> _Rows:
-    rows = [(n, line.split()) for n, line in enumerate(_lines(path), 1) if line.strip()]
-    return rows[skipped:]
 
 
 def _excel_rows(

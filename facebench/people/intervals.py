@@ -31,7 +31,7 @@ from facebench.people.measures import (
     measures_for,
     person_measure,
 )
-from facebench.people.trials import RESPONSE, Trials
+from facebench.people.trials import PARTICIPANT, RESPONSE, Trials
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -196,10 +196,10 @@ def means_over(
                     strict=True,
                 )
             )
-        answered = Trials(part.table[part.table[RESPONSE].notna()], part.kind, part.source)
+        answered = part.table[RESPONSE].notna()
         row[CI_METHOD] = {"both": "participants × items, crossed"}.get(over, f"t over {over}")
-        row["Participants"] = len(answered.participants)
-        row["Items"] = items_of(answered).nunique()
+        row["Participants"] = part.table.loc[answered, PARTICIPANT].nunique()
+        row["Items"] = items_of(part)[answered].nunique()
         rows.append(row)
     return pd.DataFrame(rows)
 

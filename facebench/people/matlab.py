@@ -6,6 +6,7 @@ The variable that holds the responses decides what the others are:
 - a struct (or plain variables) of vectors of n trials: n rows;
 - a struct array with a participant in each element, or cell arrays of a vector per participant:
   the rows of all of them, and `element`, the participant's number;
+- a matrix of trials × columns, of which NAME_k has the responses: a row per trial;
 - a matrix of participants × trials: a row per cell, with `element` and `trial`. Vectors of as many
   numbers as there are participants or trials, and matrices of the same size, go with it.
 
@@ -219,7 +220,7 @@ class _Reader:
             return self._of_elements(value, before)
         if not isinstance(value, dict):
             return None
-        flat = _flat(value)
+        flat = self._with_columns(_flat(value), before)
         self.seen = list(flat)
         found = self._response_in(flat, before)
         if found is not None:
@@ -233,6 +234,17 @@ class _Reader:
                 outer = {k: [v] * n for k, v in flat.items() if _shape(v) == ()}
                 return {**outer, **columns}
         return None
+
+    def _with_columns(self, flat: dict[str, Any], before: str) -> dict[str, Any]:
+        """Take the columns of a matrix that holds the responses as vectors, 'data_6' of data."""
+        for name in self._deciding:
+            base, _, number = name.removeprefix(before).rpartition("_")
+            matrix: Any = flat.get(base)
+            size = _shape(matrix)
+            if len(size) == 2 and number.isdecimal() and 0 < int(number) <= size[1]:
+                columns = {f"{base}_{k + 1}": matrix[:, k] for k in range(size[1])}
+                return {**{key: item for key, item in flat.items() if key != base}, **columns}
+        return flat
 
     def _response_in(self, flat: Mapping[str, Any], before: str) -> str | None:
         for name in self._deciding:

@@ -148,19 +148,22 @@ def measures_for(trials: Trials) -> list[str]:
     list of str
         As columns of `person_measures`.
     """
-    table = trials.table
-    judged = "correct" in table and table["correct"].notna().any()
-    timed = "rt" in table and table["rt"].notna().any()
+    return _measures(trials, [name for name in trials.table if trials.table[name].notna().any()])
+
+
+def _measures(trials: Trials, columns: Sequence[str]) -> list[str]:
+    """Name the measures that these columns allow."""
+    judged = "correct" in columns
     names = ["Accuracy"] if judged else []
     if trials.kind in _DETECTION:
         if judged:
             names += ["Hit Rate", "False Alarm Rate", "d'", "Criterion c", "A'"]
-            if "confidence" in table and table["confidence"].notna().any():
+            if "confidence" in columns:
                 names.append("AUC of Confidence")
         names.append(_SAID[trials.kind])
     if trials.kind == "rating":
         names.append("Mean Rating")
-    if timed:
+    if "rt" in columns:
         names += ["Mean RT", "Median RT"]
         if judged:
             names.append("Inverse Efficiency")
@@ -186,6 +189,7 @@ def person_measures(trials: Trials, by: Sequence[str] = ()) -> pd.DataFrame:
     import pandas as pd
 
     check_conditions(trials, by)
+    names = measures_for(trials)
     rows = []
     for key, part in conditions_in(trials, by):
         people = part.participants
@@ -194,7 +198,7 @@ def person_measures(trials: Trials, by: Sequence[str] = ()) -> pd.DataFrame:
             groups = part.table.groupby(PARTICIPANT, sort=False)["group"].first()
             columns["group"] = groups.reindex(people).to_numpy()
         columns |= dict(zip(by, key, strict=True))
-        for name in measures_for(trials):
+        for name in names:
             columns[name] = person_measure(part, name).values
         answered = part.table[RESPONSE].notna().groupby(part.table[PARTICIPANT], sort=False)
         columns[_TRIALS] = answered.sum().reindex(people).to_numpy()
@@ -240,7 +244,8 @@ def person_measure(trials: Trials, measure: str) -> PersonMeasure:
     InputError
         If the trials do not have what it is made of.
     """
-    known = measures_for(trials)
+    # A condition may have no response at all, and so no value.
+    known = _measures(trials, list(trials.table))
     if measure not in known:
         msg = (
             f"The trials do not give the measure {measure!r}.{did_you_mean(measure, known)} They "

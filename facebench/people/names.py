@@ -2,7 +2,8 @@
 
 Back slashes and the writing of accents make no difference. Experiments often serve images from
 another folder, so a name may also begin with folders that the task's names lack, or lack folders
-that they have, where only one image can be meant. Another suffix or case is another image.
+or the suffix that they have, where only one image can be meant. Another suffix or case is another
+image.
 """
 
 from __future__ import annotations
@@ -17,9 +18,69 @@ from facebench.errors import InputError
 from facebench.people.trials import FILE, RESPONSE, ROW, Trials
 from facebench.utils.suggestions import did_you_mean, listed
 
-__all__ = ["with_names_of"]
+__all__ = ["ImageFinder", "with_names_of"]
 
 _NONE = "none"
+
+
+class ImageFinder:
+    """Finds the images of trials among those of a task, by name.
+
+    Slashes and the writing of accents make no difference. A name without a folder, with further
+    folders before it, or without suffix is that of the one image that it can be.
+
+    Parameters
+    ----------
+    known : iterable of str
+        The images of the task.
+    """
+
+    def __init__(self, known: Iterable[str]) -> None:
+        self.known = list(dict.fromkeys(known))
+        self._alike = {alike_name(name): name for name in self.known}
+        self._by_stem: dict[str, list[tuple[str, ...]]] = {}
+        for name in self._alike:
+            parts = _parts(name)
+            self._by_stem.setdefault(parts[-1], []).append(parts)
+        self._of_parts = {_parts(name): own for name, own in self._alike.items()}
+
+    def find(self, name: str) -> str | None:
+        """Give the task's name of an image; None where there is none, or more than one."""
+        found = self.candidates(name)
+        return found[0] if len(found) == 1 else None
+
+    def candidates(self, name: str) -> list[str]:
+        """Give the images that a name may mean: the one of this very name, else all it fits."""
+        alike = alike_name(name)
+        if alike in self._alike:
+            return [self._alike[alike]]
+        suffix = PurePosixPath(alike).suffix.lower()
+        parts = _parts(alike)
+        found = []
+        for other in self._by_stem.get(parts[-1], ()):
+            shared = min(len(other), len(parts))
+            own = self._of_parts[other]
+            has_other_suffix = (
+                suffix in IMAGE_SUFFIXES and PurePosixPath(own).suffix.lower() != suffix
+            )
+            if other[-shared:] == parts[-shared:] and not has_other_suffix:
+                found.append(own)
+        return found
+
+    def hint(self, name: str) -> str:
+        """Say which image may be meant."""
+        stem = _parts(alike_name(name))[-1].casefold()
+        other = next((own for own in self.known if _parts(own)[-1].casefold() == stem), None)
+        if other is not None:
+            return f" It is there with another suffix, case or folder: {other!r}."
+        like = f" Names there are like {self.known[0]!r}." if self.known else ""
+        return did_you_mean(name, self.known) or like
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    path = PurePosixPath(name)
+    plain = path.with_suffix("") if path.suffix.lower() in IMAGE_SUFFIXES else path
+    return plain.parts or ("",)
 
 
 def with_names_of(trials: Trials, names: Iterable[str], where: str) -> Trials:
@@ -46,7 +107,7 @@ def with_names_of(trials: Trials, names: Iterable[str], where: str) -> Trials:
         first, and the name that may have been meant.
     """
     known = list(dict.fromkeys(names))
-    ends = _Ends(known)
+    finder = ImageFinder(known)
     columns = trials.shown
     used = dict.fromkeys(
         name for column in columns for name in trials.table[column].dropna() if name
@@ -54,7 +115,7 @@ def with_names_of(trials: Trials, names: Iterable[str], where: str) -> Trials:
     renamed: dict[str, str] = {}
     missing = []
     for name in used:
-        found = ends.find(name)
+        found = finder.candidates(name)
         if len(found) > 1:
             msg = (
                 f"The image {name!r} of the trials{_place(trials, name)} may be any of several in "
@@ -66,7 +127,7 @@ def with_names_of(trials: Trials, names: Iterable[str], where: str) -> Trials:
         else:
             missing.append(name)
     if missing:
-        hint = ends.hint(missing[0])
+        hint = finder.hint(missing[0])
         msg = (
             f"{len(missing):,} of {len(used):,} images of the trials are not in {where}, first "
             f"{missing[0]!r}{_place(trials, missing[0])}.{hint} `images` in the description of the "
@@ -94,7 +155,7 @@ def with_names_of(trials: Trials, names: Iterable[str], where: str) -> Trials:
         first = by_end[0]
         notes = (
             *notes,
-            f"{len(by_end):,} images were matched without their folders, such as {first!r} with "
+            f"{len(by_end):,} images were matched by their ends, such as {first!r} with "
             f"{changed[first]!r}.",
         )
     return replace(trials, table=table, notes=notes)
@@ -120,45 +181,3 @@ def _place(trials: Trials, name: str) -> str:
         return ""
     rows = table[(table[trials.shown] == name).any(axis=1)]
     return f" ({rows[FILE].iloc[0]}, row {rows[ROW].iloc[0]})"
-
-
-class _Ends:
-    """Names by themselves and by everything that they end in."""
-
-    def __init__(self, names: list[str]) -> None:
-        self._names = names
-        self._exact: dict[str, list[str]] = {}
-        self._by_end: dict[str, list[str]] = {}
-        for name in names:
-            form = alike_name(name)
-            self._exact.setdefault(form, []).append(name)
-            for end in _ends(form)[1:]:
-                self._by_end.setdefault(end, []).append(name)
-
-    def find(self, name: str) -> list[str]:
-        form = alike_name(name)
-        if form in self._exact:
-            return self._exact[form]
-        for end in _ends(form)[1:]:
-            if end in self._exact:
-                return self._exact[end]
-        return self._by_end.get(form, [])
-
-    def hint(self, name: str) -> str:
-        stem = _stem(name)
-        other = next((known for known in self._names if _stem(known) == stem), None)
-        if other is not None:
-            return f" It is there with another suffix, case or folder: {other!r}."
-        return did_you_mean(name, self._names) or (
-            f" Names there are like {self._names[0]!r}." if self._names else ""
-        )
-
-
-def _ends(name: str) -> list[str]:
-    parts = PurePosixPath(name).parts
-    return ["/".join(parts[start:]) for start in range(len(parts))]
-
-
-def _stem(name: str) -> str:
-    path = PurePosixPath(alike_name(name))
-    return (path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name).casefold()

@@ -2,53 +2,24 @@
 
 from __future__ import annotations
 
-import ast
-import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from facebench.errors import InputError
-from facebench.people.codes import (
-    chosen,
-    coded_responses,
-    coded_truth,
-    plain_code,
-    usual_codes,
-)
-from facebench.people.description import (
-    MISSING,
-    ColumnSource,
-    TrialsDescription,
-    load_description,
-)
+from facebench.people.codes import plain_code, usual_codes
+from facebench.people.description import MISSING, TrialsDescription, load_description
 from facebench.people.exclusions import excluded
-from facebench.people.files import SUFFIXES, FileOfTrials, cell_text, find_files, read_file
+from facebench.people.files import SUFFIXES, find_files, read_file
 from facebench.people.health import cautions
-from facebench.people.trials import (
-    ALTERNATIVES,
-    FILE,
-    OPTIONAL,
-    PARTICIPANT,
-    RESPONSE,
-    ROW,
-    SHOWN,
-    Trials,
-)
+from facebench.people.layout import column_names
+from facebench.people.table_reader import TableReader, plain_table
+from facebench.people.trials import RESPONSE, Trials
 from facebench.types import StrPath
-from facebench.utils.suggestions import did_you_mean, did_you_mean_file, listed
-
-if TYPE_CHECKING:
-    import pandas as pd
+from facebench.utils.suggestions import did_you_mean_file
 
 __all__ = ["files_of_trials", "people_of", "read_all_trials", "read_trials"]
-
-_RANK = "\0rank"
-_TRUTH = "correct_response"
-# RTs of people in seconds are below this on the whole, in milliseconds above it.
-_SECONDS_BELOW = 20.0
 
 
 def people_of(value: Trials | StrPath | Mapping[str, Any], folder: StrPath | None = None) -> Trials:
@@ -92,10 +63,10 @@ def files_of_trials(
     ConfigError, InputError
         If the description is wrong, or a file is missing.
     """
-    said = load_description(description)
-    beside = Path() if isinstance(description, Mapping) else Path(description).parent
-    root = (beside if folder is None else Path(folder)).absolute()
-    return find_files([*said.trials, *(str(table.file) for table in said.join)], root)
+    said, root, _ = _described(description, folder)
+    listed_names = [said.images.names] if (root / said.images.names).is_file() else []
+    joined = [str(table.file) for table in said.join]
+    return find_files([*said.trials, *joined, *listed_names], root)
 
 
 def read_trials(
@@ -138,25 +109,32 @@ def read_all_trials(
     trials : Trials
     description : TrialsDescription
     """
-    beside = Path() if isinstance(description, Mapping) else Path(description).parent
-    root = (beside if folder is None else Path(folder)).absolute()
-    assumed: tuple[str, ...] = ()
-    if not isinstance(description, Mapping) and Path(description).suffix.lower() in SUFFIXES:
-        root = Path(description).absolute().parent
-        kind = _kind_of(Path(description))
-        assumed = (f"{Path(description).name}: trials were taken to be of kind {kind!r}.",)
-        said = load_description({"trials": Path(description).name, "kind": kind})
-    else:
-        said = load_description(description)
-    reader = _Reader(said, root)
+    said, root, assumed = _described(description, folder)
+    reader = TableReader(said, root)
     source = str(description) if not isinstance(description, Mapping) else ", ".join(said.trials)
     trials = Trials(reader.table(), said.kind, source)
     return replace(trials, notes=(*assumed, *reader.notes, *cautions(trials))), said
 
 
+def _described(
+    description: StrPath | Mapping[str, Any], folder: StrPath | None
+) -> tuple[TrialsDescription, Path, tuple[str, ...]]:
+    """Give a description, what its paths are relative to, and what was assumed."""
+    if isinstance(description, Mapping):
+        return load_description(description), Path(folder or "").absolute(), ()
+    path = Path(description)
+    if path.suffix.lower() not in SUFFIXES:
+        root = path.parent if folder is None else Path(folder)
+        return load_description(path), root.absolute(), ()
+    kind = _kind_of(path)
+    said = load_description({"trials": path.name, "kind": kind})
+    note = f"{path.name}: trials were taken to be of kind {kind!r}."
+    return said, path.absolute().parent, (note,)
+
+
 def _kind_of(path: Path) -> str:
     """Tell the kind of trials that a table in the form of `Trials` holds."""
-    table = read_file(path, _plain_table(path), []).table if path.is_file() else None
+    table = read_file(path, plain_table(path), []).table if path.is_file() else None
     if table is None:
         msg = f"{path} does not exist.{did_you_mean_file(path)}"
         raise InputError(msg)
@@ -170,564 +148,6 @@ def _kind_of(path: Path) -> str:
     msg = (
         f"{path} has no columns 'img1' and 'img2', 'target' or 'image' that say what was shown. "
         "Describe its columns in a YAML file, see docs/people.md. It has: "
-        f"{_names(table)}."
+        f"{column_names(table)}."
     )
     raise InputError(msg)
-
-
-class _Reader:
-    def __init__(self, said: TrialsDescription, root: Path) -> None:
-        self._said = said
-        self._root = root
-        self.notes: list[str] = []
-        self._sources = _sources_of(said)
-        self._given = {name for name in self._sources if name not in (said.conditions or {})}
-
-    def table(self) -> pd.DataFrame:
-        """Read all files and bring them into one form."""
-        import pandas as pd
-
-        files = find_files(self._said.trials, self._root)
-        joined = [self._join_table(item.file) for item in self._said.join]
-        parts = []
-        empty = []
-        for path in files:
-            file = read_file(path, self._said, self._wanted())
-            self.notes += file.notes
-            table = self._laid_out(file, joined)
-            if table.empty:
-                empty.append(path.name)
-                continue
-            parts.append(self._mapped(file._replace(table=table), len(files)))
-        if empty:
-            self.notes.append(
-                f"{len(empty)} of {len(files)} files hold no trials: {listed(empty[:5])}."
-            )
-        if not parts:
-            rules = " that `rows` keeps" if self._said.rows else ""
-            msg = f"There are no trials{rules} in {listed(str(path) for path in files[:5])}."
-            raise InputError(msg)
-        return self._coded(pd.concat(parts, ignore_index=True))
-
-    def _wanted(self) -> list[str]:
-        """Name the columns that the files themselves must have, to find their header."""
-        if self._said.wide is not None or self._said.join:
-            return []
-        columns = {
-            source.column for sources in self._sources.values() for source in sources
-        } | self._said.rows.keys()
-        return [name for name in columns if name is not None]
-
-    # Layout: rows that are trials, in columns
-
-    def _join_table(self, file: Path) -> FileOfTrials:
-        path = self._root / file.expanduser()
-        if not path.is_file():
-            msg = f"The table {path} of `join` does not exist."
-            raise InputError(msg)
-        return read_file(path, _plain_table(path), [])
-
-    def _laid_out(self, file: FileOfTrials, joined: Sequence[FileOfTrials]) -> pd.DataFrame:
-        table = file.table
-        if self._said.wide is not None:
-            table = _long(table, self._said.wide.columns, file.path)
-        for other, rule in zip(joined, self._said.join, strict=True):
-            table = _joined(table, other, rule.on, file.path)
-        for column, choice in self._said.rows.items():
-            cells = _column(table, column, file)
-            kept = chosen(cells, choice)
-            dropped = len(table) - int(kept.sum())
-            if dropped:
-                self._count(f"rows left out by `rows` ({column})", dropped)
-            table = table[kept]
-        return table
-
-    def _count(self, what: str, number: int) -> None:
-        """Add to a note that counts something over all files."""
-        for place, note in enumerate(self.notes):
-            before, _, rest = note.partition(" ")
-            if rest == f"{what}.":
-                self.notes[place] = f"{int(before.replace(',', '')) + number:,} {what}."
-                return
-        self.notes.append(f"{number:,} {what}.")
-
-    # Columns by meaning
-
-    def _mapped(self, file: FileOfTrials, n_files: int) -> pd.DataFrame:
-        import pandas as pd
-
-        table = file.table
-        mapped: dict[str, Any] = {}
-        used: set[str] = set()
-        for name, sources in self._sources.items():
-            parts = [self._cells(file, source, name) for source in sources]
-            used |= {str(part.name) for part in parts}
-            mapped[name] = parts[0] if len(parts) == 1 else parts[0].str.cat(parts[1:], sep="-")
-        for name in table.columns:
-            if name not in mapped and name != ROW and self._is_kept(name, used):
-                mapped[name] = table[name]
-        if PARTICIPANT not in mapped:
-            self._add_participant(file, mapped, n_files)
-        result = pd.DataFrame(mapped, index=table.index)
-        result[FILE] = file.path.name
-        result[ROW] = table[ROW]
-        return self._named_images(result, file)
-
-    def _is_kept(self, name: str, used: set[str]) -> bool:
-        """Tell whether a column counts without being mapped: by its name, or as a condition."""
-        if name == PARTICIPANT or name in SHOWN[self._said.kind] or name in (RESPONSE, *OPTIONAL):
-            return True
-        if self._said.kind in ("choice", "order") and _is_alternative(name):
-            return not any(_is_alternative(given) for given in self._given)
-        catch = self._said.exclude.catch
-        if catch is not None and name in catch.rows:
-            return True
-        return self._said.conditions is None and name not in used
-
-    def _add_participant(self, file: FileOfTrials, mapped: dict[str, Any], n_files: int) -> None:
-        if "element" in file.table and file.path.suffix.lower() == ".mat":
-            mapped[PARTICIPANT] = file.table["element"]
-            note = f"{file.path.name}: participants are numbered as in the file."
-            self.notes.append(note)
-            return
-        several = " As there are several files, `participant: file` takes their names."
-        msg = (
-            f"{file.path} has no column 'participant'. Say under `columns` which column names the "
-            f"participant.{several if n_files > 1 else ''} Its columns are: {_names(file.table)}."
-        )
-        raise InputError(msg)
-
-    def _cells(self, file: FileOfTrials, source: ColumnSource, name: str) -> pd.Series[Any]:
-        import pandas as pd
-
-        table = file.table
-        if source.value is not None:
-            return pd.Series(source.value, index=table.index, dtype=str)
-        if source.file is not None:
-            found = _searched(source.file, file.path.name, "file")
-            if found is None:
-                msg = (
-                    f"The pattern {source.file!r} of {name!r} finds nothing in the name of "
-                    f"{file.path}."
-                )
-                raise InputError(msg)
-            return pd.Series(found, index=table.index, dtype=str)
-        cells = _column(table, source.column or "", file, name)
-        if source.part is None and source.pattern is None:
-            return cells
-        changed = {cell: _within(cell, source) for cell in cells.unique()}
-        return cells.map(changed)
-
-    def _named_images(self, table: pd.DataFrame, file: FileOfTrials) -> pd.DataFrame:
-        rule = self._said.images
-        if not (rule.strip or rule.pattern or rule.names):
-            return table
-        names = file.names or self._listed_names()
-        for column in _shown_in(table, self._said.kind):
-            changed: dict[str, str] = {}
-            for cell, row in zip(table[column], table[ROW], strict=True):
-                if cell not in changed and cell and cell not in self._said.missing:
-                    changed[cell] = self._image(cell, names, f"{file.path}, row {row}")
-            table[column] = table[column].map(lambda cell, known=changed: known.get(cell, ""))
-        return table
-
-    def _listed_names(self) -> tuple[str, ...]:
-        name = self._said.images.names
-        if not name:
-            return ()
-        path = self._root / Path(name).expanduser()
-        if not path.is_file():
-            msg = (
-                f"The list of images {name!r} is neither a file in {self._root} nor a variable of "
-                f"the .mat file.{did_you_mean(name, [p.name for p in self._root.iterdir()])}"
-            )
-            raise InputError(msg)
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-        return tuple(line.strip() for line in lines if line.strip())
-
-    def _image(self, cell: str, names: Sequence[str], place: str) -> str:
-        rule = self._said.images
-        if rule.names:
-            number = int(cell) if cell.isdecimal() else None
-            if number is None or not 0 <= number - rule.first < len(names):
-                last = rule.first + len(names) - 1
-                msg = (
-                    f"{place}: {cell!r} is not the number of an image. `images.names` has the "
-                    f"numbers {rule.first} to {last}."
-                )
-                raise InputError(msg)
-            return names[number - rule.first]
-        text = cell.removeprefix(rule.strip)
-        if not rule.pattern:
-            return text
-        try:
-            return rule.pattern.format(int(text) if text.isdecimal() else text)
-        except (ValueError, IndexError, KeyError) as error:
-            msg = f"{place}: {text!r} does not fit `images.pattern`, {rule.pattern!r}: {error}."
-            raise InputError(msg) from error
-
-    # Values
-
-    def _coded(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Turn texts into what they mean."""
-        kind = self._said.kind
-        self._refuse_missing_columns(table)
-        shown = _shown_in(table, kind)
-        table[shown] = table[shown].replace(dict.fromkeys(self._said.missing, ""))
-        # Of a choice, arrays may differ in how many alternatives they have.
-        needed = [name for name in shown if not _is_alternative(name) or name == f"{ALTERNATIVES}1"]
-        n_empty = (table[needed] == "").sum(axis=1)
-        if (n_empty == len(needed)).any():
-            n = int((n_empty == len(needed)).sum())
-            self.notes.append(f"{n:,} rows without an image (instructions, breaks) are no trials.")
-        partly = (n_empty > 0) & (n_empty < len(needed))
-        if partly.any():
-            first = table[partly].iloc[0]
-            self.notes.append(
-                f"{int(partly.sum()):,} rows lack an image and were left out, the first in "
-                f"{first[FILE]}, row {first[ROW]}."
-            )
-        table = table[n_empty == 0].copy()
-        if table.empty:
-            msg = f"No row has an image under {', '.join(needed)}."
-            raise InputError(msg)
-        self._check_participants(table)
-        for name in ("confidence", "rt"):
-            if name in table:
-                table[name] = self._numbers(table, name)
-        if "rt" in table:
-            table["rt"] = self._seconds(table["rt"])
-        self._add_responses(table)
-        others = [
-            name
-            for name in table.columns
-            if name not in (PARTICIPANT, RESPONSE, "correct", "confidence", "rt", FILE, ROW, *shown)
-        ]
-        table[others] = table[others].replace("", None)
-        if "group" in table:
-            self._check_groups(table)
-        drop = [name for name in (_TRUTH, _RANK) if name in table]
-        ordered = [PARTICIPANT, *shown, RESPONSE]
-        rest = [name for name in table.columns if name not in {*ordered, *drop, FILE, ROW}]
-        return table[[*ordered, *rest, FILE, ROW]].reset_index(drop=True)
-
-    def _refuse_missing_columns(self, table: pd.DataFrame) -> None:
-        kind = self._said.kind
-        needed = [*SHOWN[kind]]
-        if kind in ("choice", "order"):
-            needed.append(f"{ALTERNATIVES}1")
-        missing = [name for name in needed if name not in table]
-        if missing:
-            what = "alternatives" if missing[0] == f"{ALTERNATIVES}1" else missing[0]
-            msg = (
-                f"Trials of kind {kind!r} need {what!r}. Say under `columns` where it is. The "
-                f"files have the columns: {_names(table)}."
-            )
-            raise InputError(msg)
-
-    def _check_participants(self, table: pd.DataFrame) -> None:
-        empty = table[PARTICIPANT].isin(["", *self._said.missing])
-        if empty.any():
-            first = table[empty].iloc[0]
-            msg = (
-                f"{first[FILE]}, row {first[ROW]}: The trial has no participant "
-                f"({int(empty.sum())} such rows). Name its column under `columns`, or write "
-                "`participant: file`."
-            )
-            raise InputError(msg)
-
-    def _check_groups(self, table: pd.DataFrame) -> None:
-        counts = table.groupby(PARTICIPANT, sort=False)["group"].nunique()
-        several = counts[counts > 1]
-        if len(several):
-            name = several.index[0]
-            groups = table.loc[table[PARTICIPANT] == name, "group"].dropna().unique()
-            msg = (
-                f"Participant {name!r} is in several groups: {listed(groups)}. `group` is of "
-                "participants; what changes between trials is a condition."
-            )
-            raise InputError(msg)
-
-    def _numbers(self, table: pd.DataFrame, name: str) -> pd.Series[float]:
-        import pandas as pd
-
-        texts = table[name].where(~table[name].isin(self._said.missing), "")
-        numbers = pd.to_numeric(texts.where(texts != "", None), errors="coerce").astype(float)
-        wrong = numbers.isna() & (texts != "") & ~texts.str.casefold().isin(["nan", "inf"])
-        if wrong.any():
-            first = table[wrong].iloc[0]
-            msg = (
-                f"{first[FILE]}, row {first[ROW]}: {name!r} must be a number. Got {first[name]!r}"
-                f" ({int(wrong.sum())} such rows). Add it to `missing` if it stands for no answer."
-            )
-            raise InputError(msg)
-        return numbers
-
-    def _seconds(self, rt: pd.Series[float]) -> pd.Series[float]:
-        unit = self._said.rt_unit
-        if unit is None and rt.notna().any():
-            median = float(rt.median())
-            unit = "s" if median < _SECONDS_BELOW else "ms"
-            self.notes.append(
-                f"RTs were taken to be in {unit}: their median is {median:.3g}. `rt_unit` says it."
-            )
-        return rt / 1000 if unit == "ms" else rt
-
-    def _add_responses(self, table: pd.DataFrame) -> None:
-        said = self._said
-        alternatives = [name for name in _shown_in(table, said.kind) if _is_alternative(name)]
-        if _RANK + "1" in table:
-            table[RESPONSE] = self._ordered(table, alternatives)
-        truth = None
-        if _TRUTH in table:
-            truth = coded_responses(table, _TRUTH, said, alternatives)[0]
-        if "correct" in table:
-            table["correct"] = coded_truth(table, said)
-        if RESPONSE in table:
-            responses, notes = coded_responses(table, RESPONSE, said, alternatives)
-            table[RESPONSE] = responses
-            self.notes += notes
-        else:
-            table[RESPONSE] = self._from_correct(table, truth, alternatives)
-        if truth is not None:
-            self._add_correct(table, truth)
-
-    def _add_correct(self, table: pd.DataFrame, truth: pd.Series[Any]) -> None:
-        known = table[RESPONSE].notna() & truth.notna()
-        right = (table[RESPONSE] == truth).astype(float).where(known)
-        if "correct" not in table:
-            table["correct"] = right
-            return
-        both = known & table["correct"].notna()
-        against = both & (table["correct"] != right)
-        if against.any():
-            first = table[against].iloc[0]
-            hint = " Are the codes of `response` swapped?" if against.sum() > both.sum() / 2 else ""
-            msg = (
-                f"{first[FILE]}, row {first[ROW]}: `correct` contradicts the response and the "
-                f"correct response, as in {int(against.sum()):,} of {int(both.sum()):,} trials."
-                f"{hint}"
-            )
-            raise InputError(msg)
-        table["correct"] = table["correct"].fillna(right)
-
-    def _from_correct(
-        self, table: pd.DataFrame, truth: pd.Series[Any] | None, alternatives: list[str]
-    ) -> pd.Series[Any]:
-        """Infer responses from whether they were correct, where only one other was possible."""
-        kind = self._said.kind
-        if "correct" not in table or truth is None or kind in ("rating", "order"):
-            msg = (
-                "The trials have no 'response'. Say under `columns` where it is (or 'correct' and "
-                f"'correct_response'). The files have the columns: {_names(table)}."
-            )
-            raise InputError(msg)
-        if kind != "choice":
-            other = 1 - truth.astype(float)
-        elif len(alternatives) == 2:
-            first, second = (table[name] for name in alternatives)
-            other = second.where(truth == first, first).where(truth.notna())
-        else:
-            msg = (
-                f"With {len(alternatives)} alternatives a wrong choice does not say which it was. "
-                "Give the column of the 'response'."
-            )
-            raise InputError(msg)
-        self.notes.append("Responses were inferred from 'correct' and 'correct_response'.")
-        known = table["correct"].notna()
-        chosen: pd.Series[Any] = truth.where(table["correct"] == 1, other).where(known)
-        return chosen
-
-    def _ordered(self, table: pd.DataFrame, alternatives: list[str]) -> pd.Series[Any]:
-        """Turn a rank for each alternative into the order of their names."""
-        import pandas as pd
-
-        ranks = [f"{_RANK}{k + 1}" for k in range(len(alternatives))]
-        if any(name not in table for name in ranks):
-            msg = f"`ranks` must name a column for each of the {len(alternatives)} alternatives."
-            raise InputError(msg)
-        numbers = pd.concat([self._numbers(table, name) for name in ranks], axis=1)
-        orders = []
-        for row, names in zip(numbers.to_numpy(), table[alternatives].to_numpy(), strict=True):
-            pairs = sorted(zip(row, names, strict=True), key=lambda pair: pair[0])
-            is_order = len({*row}) == len(row) and not any(rank != rank for rank in row)
-            orders.append("|".join(name for _, name in pairs) if is_order else "")
-        for name in ranks:
-            del table[name]
-        return pd.Series(orders, index=table.index, dtype=str)
-
-
-def _plain_table(path: Path) -> TrialsDescription:
-    """Describe a table that is read as it is."""
-    return TrialsDescription.model_validate({"trials": [str(path)], "kind": "rating"})
-
-
-def _sources_of(said: TrialsDescription) -> dict[str, list[ColumnSource]]:
-    """Name every column that is mapped, alternatives and ranks each by itself."""
-    sources: dict[str, list[ColumnSource]] = {}
-    for name, listed_sources in {**said.columns, **(said.conditions or {})}.items():
-        if name == "alternatives":
-            sources |= {f"{ALTERNATIVES}{k + 1}": [s] for k, s in enumerate(listed_sources)}
-        elif name == "ranks":
-            sources |= {f"{_RANK}{k + 1}": [s] for k, s in enumerate(listed_sources)}
-        else:
-            sources[name] = listed_sources
-    return sources
-
-
-def _is_alternative(name: str) -> bool:
-    number = name.removeprefix(ALTERNATIVES)
-    return number != name and number.isdecimal()
-
-
-def _shown_in(table: pd.DataFrame, kind: str) -> list[str]:
-    fixed = [name for name in SHOWN[kind] if name in table]
-    if kind not in ("choice", "order"):
-        return fixed
-    found = [name for name in map(str, table.columns) if _is_alternative(name)]
-    return [*fixed, *sorted(found, key=lambda name: int(name.removeprefix(ALTERNATIVES)))]
-
-
-def _names(table: pd.DataFrame) -> str:
-    return listed(map(repr, _own_columns(table)))
-
-
-def _own_columns(table: pd.DataFrame) -> list[str]:
-    return [name for name in map(str, table.columns) if name not in (FILE, ROW)]
-
-
-def _column(
-    table: pd.DataFrame, name: str, file: FileOfTrials, meaning: str = ""
-) -> pd.Series[Any]:
-    """Find a column of a file by its name."""
-    if name in file.repeated:
-        msg = f"{file.path} has several columns {name!r}. Name each differently."
-        raise InputError(msg)
-    if name in table:
-        return table[name]
-    there = _own_columns(table)
-    if file.path.suffix.lower() == ".mat":
-        # A field may be named with the struct that it is in, or without.
-        alike = [
-            column for column in there if name.endswith(f".{column}") or column.endswith(f".{name}")
-        ]
-        if len(alike) == 1:
-            return table[alike[0]]
-    what = f" for {meaning!r}" if meaning and meaning != name else ""
-    msg = (
-        f"{file.path} has no column {name!r}{what}.{did_you_mean(name, there)} It has: "
-        f"{_names(table)}."
-    )
-    raise InputError(msg)
-
-
-def _compiled(pattern: str, key: str) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern)
-    except re.error as error:
-        msg = f"The pattern {pattern!r} of `{key}` is not a regular expression: {error}."
-        raise InputError(msg) from error
-
-
-def _searched(pattern: str, text: str, key: str) -> str | None:
-    found = _compiled(pattern, key).search(text)
-    if found is None:
-        return None
-    return (found[1] if found.re.groups else found[0]) or ""
-
-
-def _within(cell: str, source: ColumnSource) -> str:
-    """Take a part out of a cell; '' where it does not have it."""
-    text = cell
-    if source.part is not None and text:
-        content: Any = _content(text)
-        for key in source.part.split("."):
-            if isinstance(content, list) and key.isdecimal() and int(key) < len(content):
-                content = content[int(key)]
-            else:
-                content = content.get(key) if isinstance(content, dict) else None
-        text = cell_text(content)
-    if source.pattern is not None:
-        text = _searched(source.pattern, text, "pattern") or ""
-    return text
-
-
-def _content(text: str) -> Any:
-    """Read JSON, or Python's way of writing lists (PsychoPy)."""
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        pass
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return None
-
-
-def _long(table: pd.DataFrame, pattern: str, path: Path) -> pd.DataFrame:
-    """Turn columns that each hold a trial into rows."""
-    import pandas as pd
-
-    compiled = _compiled(pattern, "wide.columns")
-    matches = {name: m for name in map(str, table.columns) if (m := compiled.fullmatch(name))}
-    if not matches:
-        msg = (
-            f"{path} has no column that matches {pattern!r} (`wide.columns`). It has: "
-            f"{_names(table)}."
-        )
-        raise InputError(msg)
-    kept = table.drop(columns=list(matches))
-    parts: dict[tuple[str, ...], dict[str, str]] = {}
-    groups = [name for name in compiled.groupindex if name != "measure"]
-    for name, match in matches.items():
-        said = match.groupdict(default="")
-        key = tuple(said[group] for group in groups) if groups else (name,)
-        parts.setdefault(key, {})[said.get("measure", "value")] = name
-    named = groups or ["column"]
-    long = []
-    for key, columns in parts.items():
-        rows = kept.copy()
-        for name, text in zip(named, key, strict=True):
-            rows[name] = text
-        for measure, name in columns.items():
-            rows[measure] = table[name]
-        long.append(rows)
-    stacked = pd.concat(long).fillna("")
-    # The rows of one row of the file stay together.
-    return stacked.sort_values(ROW, kind="stable").reset_index(drop=True)
-
-
-def _joined(
-    table: pd.DataFrame, other: FileOfTrials, on: Sequence[str], path: Path
-) -> pd.DataFrame:
-    """Add the columns of a second table."""
-    for name in on:
-        for columns, file in ((table, path), (other.table, other.path)):
-            if name not in columns:
-                msg = f"{file} has no column {name!r} to join on. It has: {_names(columns)}."
-                raise InputError(msg)
-    right = other.table.drop(columns=ROW)
-    keys = list(on)
-    right[keys] = right[keys].map(plain_code)
-    repeated = right.duplicated(keys)
-    if repeated.any():
-        key = ", ".join(right.loc[repeated, keys].iloc[0])
-        msg = f"{other.path} has several rows for {', '.join(on)} = {key!r}. Keep one of them."
-        raise InputError(msg)
-    both = [name for name in right.columns if name in table and name not in on]
-    if both:
-        msg = f"{path} and {other.path} both have a column {both[0]!r}. Rename one of them."
-        raise InputError(msg)
-    left = table.assign(**{f"\0{name}": table[name].map(plain_code) for name in on})
-    right = right.rename(columns={name: f"\0{name}" for name in on})
-    merged = left.merge(right, how="left", on=[f"\0{name}" for name in on], indicator="\0found")
-    lost = merged["\0found"] == "left_only"
-    if lost.any():
-        first = merged[lost].iloc[0]
-        key = ", ".join(str(first[name]) for name in on)
-        msg = (
-            f"{path}, row {first[ROW]}: {other.path.name} has no row for {', '.join(on)} = {key!r} "
-            f"({int(lost.sum())} such rows)."
-        )
-        raise InputError(msg)
-    return merged.drop(columns=["\0found", *(f"\0{name}" for name in on)])

@@ -42,7 +42,7 @@ def checksums_of_tables(folder: Path) -> dict[str, str]:
 def changed_tables(
     folder: Path, manifest: Mapping[str, Any], *, within: str = "**/*"
 ) -> Iterator[Path]:
-    """Find the tables that are no longer what the run wrote; those removed do not count.
+    """Find the tables that differ from what the run wrote; those removed do not count.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def check_table(file: Path, manifest: Mapping[str, Any]) -> None:
     Raises
     ------
     RunFolderError
-        If it is no longer what the run wrote.
+        If it differs from what the run wrote.
     """
     known = manifest.get(CHECKSUMS, {}).get(file.name)
     if known is not None and _checksum(file) != known:

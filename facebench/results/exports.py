@@ -15,8 +15,10 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 from facebench.columns import CONDITION, DEFAULT_LAYER, KEY_COLUMNS, LAYER, MODEL
 from facebench.data.embedding_files import write_embeddings
 from facebench.errors import FacebenchError, InputError
+from facebench.figures.plot_helper import PlotHelper
 from facebench.figures.records.run_models import joined
 from facebench.results.schema import DATA_HEALTH_FILE
+from facebench.tasks.measures import headlines, measures_for
 from facebench.types import DistancesByModel, FloatArray
 from facebench.utils.files import atomic_path, safe_name, write_csv
 from facebench.utils.sharing import make_folder
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "class_table_path",
     "draw_class",
+    "draw_training",
     "export_data_health",
     "export_distances",
     "export_embeddings",
@@ -40,6 +43,15 @@ _DISTANCES_FOLDER = "Computed Metrics"
 _EMBEDDINGS_FOLDER = "Embeddings"
 _SUMMARY_FILE = "models_unified_results.csv"
 _PROVENANCE_FILE = "provenance.json"
+# Of a task, the headline measures that are drawn over training; and ceilings, with their measures.
+_TRAINING_MEASURES = 2
+_CEILINGS = {
+    "Noise Ceiling Lower": "Single Rater Correlation",
+    "Noise Ceiling Upper": "Single Rater Correlation",
+    "Ceiling Lower": "Agreement",
+    "Ceiling Upper": "Agreement",
+    "Ceiling": "R²",
+}
 
 
 def export_distances(folder: Path, model: str, task: str, distances: pd.DataFrame) -> None:
@@ -212,6 +224,42 @@ def draw_class(
     # A plot that reads its own task (self.name) is given that task's results.
     for task in tasks:
         _plot(task, output, performances[task.name], distances)
+
+
+def draw_training(folder: Path, class_name: str, task: AnyTask, performances: pd.DataFrame) -> None:
+    """Draw the headline measures of a task over the training of the networks that are checkpoints.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's folder; files go to ``<TaskClass> Plots``.
+    class_name : str
+        The class's name.
+    task : BaseTask or EmbeddingTask
+        The task.
+    performances : DataFrame
+        Its results, which know where checkpoints stand.
+    """
+    numbers = [str(column) for column in performances.select_dtypes("number").columns]
+    measures = measures_for(task, numbers)
+    with_ceiling = [of for column, of in _CEILINGS.items() if column in numbers and of in numbers]
+    shown = [*headlines(task, numbers)[:_TRAINING_MEASURES], *with_ceiling]
+    for name in dict.fromkeys(shown):
+        chance = measures[name].chance
+        references = [] if chance is None else [(chance, "chance")]
+        PlotHelper.training_plot(
+            performances, name, _class_folder(folder, class_name), f"training_{name}",
+            reference=[*references, *_ceilings(performances, name)],
+        )  # fmt: skip
+
+
+def _ceilings(performances: pd.DataFrame, measure: str) -> list[tuple[float, str]]:
+    """Find the ceiling of a measure among a task's results."""
+    found = []
+    for column, of in _CEILINGS.items():
+        if of == measure and column in performances and performances[column].notna().any():
+            found.append((float(performances[column].median()), column.lower()))
+    return found
 
 
 def _class_folder(folder: Path, class_name: str) -> Path:

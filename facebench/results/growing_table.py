@@ -18,7 +18,7 @@ class GrowingTable:
     Parameters
     ----------
     path : Path
-        The file. Whatever stands there is replaced by the first rows.
+        The file. Existing content is replaced by the first rows.
     """
 
     def __init__(self, path: Path) -> None:

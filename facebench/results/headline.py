@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from facebench.columns import DEFAULT_LAYER
+from facebench.columns import DEFAULT_LAYER, comparable_name
 from facebench.errors import InputError
 from facebench.tasks.measures import headlines
 
@@ -24,6 +24,7 @@ __all__ = [
     "headline_rows",
     "layer_note",
     "number",
+    "people_beside",
     "shown_table",
 ]
 
@@ -83,6 +84,28 @@ def best_layers(results: pd.DataFrame, task: str, facts: TaskFacts) -> dict[str,
         order = {model: place for place, model in enumerate(dict.fromkeys(own["model"]))}
         chosen = chosen.sort_values("model", key=lambda names: names.map(order))
     return dict(zip(chosen["model"], chosen["layer"], strict=True))
+
+
+def people_beside(
+    people: pd.DataFrame, networks: pd.DataFrame, task: str, metric: str
+) -> pd.DataFrame:
+    """Give what people do by a measure of a task, where it means the same of them and networks.
+
+    Parameters
+    ----------
+    people, networks : DataFrame
+        Rows of the tidy table.
+    task, metric : str
+        Which.
+
+    Returns
+    -------
+    DataFrame
+        Rows of `people`: a reference, not a competitor.
+    """
+    of_task = networks["metric"][networks["task"] == task]
+    comparable = comparable_name(metric) not in set(of_task)
+    return people[(people["task"] == task) & (people["metric"] == metric) & comparable]
 
 
 def direction(rows: pd.DataFrame) -> int:

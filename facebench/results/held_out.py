@@ -77,7 +77,7 @@ def held_out_replicates(
     """Judge, on one half of the people, the layer that is best on the other half.
 
     The people are those groups that the jackknife leaves out, halved in 50 random ways, each half
-    choosing for the other, so that nobody is in both. What a group says of a layer is its
+    choosing for the other, so that no person is in both. What a group says of a layer is its
     pseudo-value, G m - (G - 1) m_g with m_g the measure without the group. The measure of a layer
     chosen on other people is the mean over groups of the pseudo-values of the layers by which each
     was judged. If all but one group chose, they would choose alike or not by chance, and the

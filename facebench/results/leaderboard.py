@@ -16,6 +16,7 @@ from facebench.results.headline import (
     direction,
     headline_rows,
     layer_note,
+    people_beside,
 )
 from facebench.results.held_out import HeldOut, held_out_layers, with_held_out
 from facebench.results.pair_rows import saved_layers
@@ -76,7 +77,7 @@ def write_leaderboard(
         If one is not a readable run.
     """
     check_layer_choice(layer_choice, "write_leaderboard")
-    loaded = {str(Path(run).absolute()): load_run(run) for run in runs}
+    loaded = {str(found.path): found for found in map(load_run, runs)}
     if not loaded:
         msg = "A leaderboard needs one run or more. Got none."
         raise InputError(msg)
@@ -99,6 +100,8 @@ def _board(runs: Sequence[Run], layer_choice: str) -> Table:
     # A manifest may name its run otherwise than the table does.
     results = pd.concat([run.networks.assign(run=run.id) for run in runs], ignore_index=True)
     results["task"] = [names[key] for key in zip(results["run"], results["task"], strict=True)]
+    people = pd.concat([run.people.assign(run=run.id) for run in runs], ignore_index=True)
+    people["task"] = [names[key] for key in zip(people["run"], people["task"], strict=True)]
     by_id = {run.id: run for run in runs}
     facts = _facts(runs, names)
     task_of = {(run, name): task for (run, task), name in names.items()}
@@ -144,6 +147,11 @@ def _board(runs: Sequence[Run], layer_choice: str) -> Table:
             letters = ties.get((row.run, row.model), "") if stands else ""
             rows.append([*_row(row, rank, span, by_id[row.run]), letters])
             extra.append(not stands)
+        # People have no rank: they are what the others are held against.
+        task, metric = str(part["task"].iloc[0]), str(part["metric"].iloc[0])
+        for row in people_beside(people, results, task, metric).itertuples():
+            rows.append([*_row(row, None, span, by_id[row.run]), ""])
+            extra.append(False)
     n_hidden = sum(extra)
     note = layer_note(results, layer_choice)
     return Table(

@@ -15,13 +15,20 @@ from facebench.data.tables import read_text_table
 from facebench.errors import InputError, UnknownNameError
 from facebench.people.names import with_names_of
 from facebench.people.reading import read_trials
-from facebench.people.trials import ALTERNATIVES, PARTICIPANT, RESPONSE, Trials
+from facebench.people.trials import (
+    ALTERNATIVES,
+    PARTICIPANT,
+    RESPONSE,
+    Trials,
+    condition_columns,
+)
 from facebench.types import StrPath
 from facebench.utils.files import atomic_path
 from facebench.utils.suggestions import did_you_mean, did_you_mean_file, listed
 
 if TYPE_CHECKING:
     from facebench.results.reader import Run
+    from facebench.tasks.facts import TaskFacts
 
 __all__ = ["LONG_COLUMNS", "long_table", "people_of_run", "read_long_table", "write_long_table"]
 
@@ -199,7 +206,7 @@ def _of_network(run: Run, model: str, task: str, frame: pd.DataFrame) -> pd.Data
     shown += [name for name in frame if str(name).removeprefix(ALTERNATIVES).isdecimal()]
     layers = frame["layer_name"].astype(str)
     unnamed = [str(number) for number in frame.groupby("layer_name", sort=False).cumcount() + 1]
-    table = pd.DataFrame(
+    keys = pd.DataFrame(
         {
             "source": "networks",
             "participant": f"{model} " + layers,
@@ -207,13 +214,41 @@ def _of_network(run: Run, model: str, task: str, frame: pd.DataFrame) -> pd.Data
             "layer": layers,
             "task": task,
             "item": _items(frame, shown) if shown else unnamed,
-            "condition": _column(frame, facts.condition_column),
+            "condition": _column(frame, _condition_column(run, task, frame)),
             "same": _column(frame, facts.label_column),
-            "measure": "distance",
-            "value": frame[_COMPUTED].astype(float),
         }
     )
-    return table.reindex(columns=LONG_COLUMNS)
+    parts = [
+        keys.assign(measure=measure, value=frame[name].astype(float))
+        for name, measure in _measures(frame, facts).items()
+    ]
+    return pd.concat(parts, ignore_index=True).reindex(columns=LONG_COLUMNS) if parts else keys
+
+
+def _condition_column(run: Run, task: str, frame: pd.DataFrame) -> str | None:
+    """Name the column of conditions: the task's, or the one with the conditions of its results."""
+    column = run.tasks[task].condition_column
+    if column is not None:
+        return column
+    rows = run.results[run.results["task"] == task]
+    levels = {*rows["condition"].dropna().astype(str)}
+    for name in frame.columns:
+        found = {*frame[name].dropna().astype(str)} if frame[name].dtype == object else set()
+        if len(found) > 1 and found <= levels:
+            return str(name)
+    return None
+
+
+def _measures(frame: pd.DataFrame, facts: TaskFacts) -> dict[str, str]:
+    """Name the columns of values: the distance, or all numbers where items are no pairs."""
+    if _COMPUTED in frame:
+        return {_COMPUTED: "distance"}
+    other = {facts.label_column, facts.condition_column, facts.group_column}
+    return {
+        name: str(name)
+        for name in frame.select_dtypes(["number", "bool"])
+        if name not in other and not str(name).startswith(ALTERNATIVES)
+    }
 
 
 def _column(frame: pd.DataFrame, name: str | None) -> Any:
@@ -252,7 +287,7 @@ def _of_people(network: pd.DataFrame, people: Trials, task: str) -> pd.DataFrame
                 "group": table.get("group"),
                 "task": task,
                 "item": table["item"],
-                "condition": _condition_of(table, own),
+                "condition": _condition_of(named, table, own),
                 "same": table["item"].map(labels),
                 "measure": measure,
                 "value": table[measure].astype(float),
@@ -264,14 +299,16 @@ def _of_people(network: pd.DataFrame, people: Trials, task: str) -> pd.DataFrame
     return pd.concat(parts, ignore_index=True).reindex(columns=LONG_COLUMNS)
 
 
-def _condition_of(table: pd.DataFrame, own: pd.DataFrame) -> Any:
-    """Give the condition of every trial: a column with the task's conditions, or the item's."""
+def _condition_of(named: Trials, table: pd.DataFrame, own: pd.DataFrame) -> Any:
+    """Give the condition of every trial: its item's, or its own where items have several."""
     levels = {*own["condition"].dropna()}
     if not levels:
         return None
-    for name in table:
-        if {*table[name].dropna()} and {*table[name].dropna()} <= levels:
-            return table[name]
+    if own.groupby("item")["condition"].nunique().max() > 1:
+        for name in condition_columns(named):
+            found = {*table[name].dropna()}
+            if found and found <= levels:
+                return table[name]
     by_item = own.groupby("item")["condition"].agg(
         lambda values: values.iloc[0] if values.nunique() == 1 else None
     )

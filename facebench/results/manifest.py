@@ -43,7 +43,10 @@ def read_manifest(path: Path) -> dict[str, Any]:
         manifest = {name: value for name, value in manifest.items() if value is not None}
         _check(manifest)
     except FileNotFoundError:
-        msg = f"{path} is not a run folder: it has no {MANIFEST_FILE}. Give a folder NAME/TIME-ID."
+        msg = (
+            f"There is no run in {path}: it has no {MANIFEST_FILE}. Give a folder "
+            "runs/NAME/TIME-ID, or runs/NAME for the latest run in it."
+        )
         raise RunFolderError(msg) from None
     except RunFolderError:
         raise

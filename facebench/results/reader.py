@@ -18,6 +18,7 @@ from facebench.results.schema import (
     DISTANCES_FILE,
     FAILURE_COLUMNS,
     FAILURES_FILE,
+    MANIFEST_FILE,
     NETWORK,
     PEOPLE,
     REPLICATES_FILE,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from facebench.metrics.uncertainty.jackknife import JackknifeReplicates
 
-__all__ = ["Run", "load_run"]
+__all__ = ["Run", "latest_run", "load_run"]
 
 _log = logging.getLogger(__name__)
 _Table = TypeVar("_Table")
@@ -305,7 +306,8 @@ def load_run(path: StrPath) -> Run:
     Parameters
     ----------
     path : str or Path
-        ``runs/<name>/<time>-<id>``.
+        ``runs/<name>/<time>-<id>``, or ``runs/<name>`` for the latest run in it; a file of the run,
+        such as its report, will do.
 
     Returns
     -------
@@ -317,13 +319,35 @@ def load_run(path: StrPath) -> Run:
     RunFolderError
         If there is no run, it is damaged, or it is from a newer facebench.
     """
-    folder = Path(path).absolute()
+    folder = latest_run(Path(path)).absolute()
     manifest = read_manifest(folder)
     # Numbers are read from other files; still, people read these.
     for file in changed_tables(folder, manifest, within="*.csv"):
         if file.name != FAILURES_FILE:
             _log.warning("%s facebench reads %s instead.", told_changed(file), RESULTS_FILE)
     return Run(folder, manifest)
+
+
+def latest_run(path: Path) -> Path:
+    """Find a run: the folder itself, or the latest in the folder of an experiment.
+
+    Parameters
+    ----------
+    path : Path
+        As `load_run` takes it.
+
+    Returns
+    -------
+    Path
+        ``runs/<name>/<time>-<id>``; `path` itself where it holds no runs.
+    """
+    if path.is_file():
+        return path.parent
+    if (path / MANIFEST_FILE).exists() or not path.is_dir():
+        return path
+    # The link 'latest' leads to one of the others.
+    runs = [found.parent for found in path.glob(f"*/{MANIFEST_FILE}")]
+    return max((run for run in runs if not run.is_symlink()), default=path)
 
 
 def _status(manifest: dict[str, Any]) -> str:

@@ -231,6 +231,7 @@ class RunFolder:
                         "type": type(model).__name__,
                         "shown": repr(model),
                         **getattr(model, "facts", {}),
+                        **_series_of(model),
                     }
                     for name, model in manager.models.items()
                 },
@@ -344,6 +345,12 @@ def _for_the_web(results: pd.DataFrame) -> pd.DataFrame:
             for column in results.columns[infinite.any()]
         }
     )
+
+
+def _series_of(model: Any) -> dict[str, Any]:
+    """Say where a checkpoint stands in its training; nothing of other models."""
+    series = getattr(model, "series", None)
+    return {} if series is None else {"series": dict(series)}
 
 
 def _plain(value: Any) -> Any:

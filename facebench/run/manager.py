@@ -42,7 +42,7 @@ from facebench.errors import (
     StoreError,
 )
 from facebench.faces import NO_FACE
-from facebench.figures.records.run_models import note_models, note_people
+from facebench.figures.records.run_models import note_models, note_people, note_series
 from facebench.metrics.verification import auc
 from facebench.models.base import BaseModel
 from facebench.models.recorded import RecordedModel
@@ -869,6 +869,14 @@ class MultiModelTaskManager:
     def _network_layers(self) -> dict[str, list[str]]:
         return {name: model.get_layer_names() for name, model in self.models.items()}
 
+    def _series(self) -> dict[str, dict[str, Any]]:
+        """Say where checkpoints stand in their trainings, by model."""
+        return {
+            name: dict(model.series)
+            for name, model in self.models.items()
+            if model.series is not None
+        }
+
     def _controls(self) -> dict[str, list[str]]:
         """Name the untrained copies among the models, by what they are called together."""
         controls: dict[str, list[str]] = {}
@@ -937,6 +945,7 @@ class MultiModelTaskManager:
                 measures = measures_for(task, [str(column) for column in table.columns])
                 lower = [name for name, measure in measures.items() if measure.better == "lower"]
                 note_models(table, layers, controls, lower)
+                note_series(table, self._series())
                 note_people(table, task.name, self._people.get(task.name), task.human_references)
 
     def _finished_classes(self, tasks: Iterable[AnyTask]) -> dict[str, list[AnyTask]]:
@@ -960,6 +969,9 @@ class MultiModelTaskManager:
                     self.tasks_performance_dfs,
                     self.model_task_distances_dfs,
                 )
+                for task in members if self._series() else ():
+                    table = self.tasks_performance_dfs[task.name]
+                    exports.draw_training(folder, class_name, task, table)
             except Exception as error:
                 note_failure(failures, f"{class_name} Plots", error)
 

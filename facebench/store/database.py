@@ -55,7 +55,7 @@ _log = logging.getLogger(__name__)
 FORMAT = 1
 # Of the tables; those of the first carried no checksums.
 INDEX_FORMAT = 2
-# Numbers beyond are no format of a newer version but damage.
+# Larger numbers are damage, not the format of a newer version.
 _BELIEVED = 1000
 INDEX_NAME = "index.sqlite3"
 # Held while the index is opened, and, together with others, while it is open.

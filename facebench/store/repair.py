@@ -95,7 +95,7 @@ def repair_index(folder: Path) -> Rebuilt | None:
 
 @contextlib.contextmanager
 def _locked(folder: Path, *, alone: bool = False) -> Iterator[None]:
-    """Keep others from opening the index, or make sure that nobody has it open."""
+    """Keep others from opening the index, or make sure that no process has it open."""
     descriptor = lock_file(folder, IN_USE if alone else OPENING)
     try:
         if not alone:

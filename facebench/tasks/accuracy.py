@@ -42,7 +42,8 @@ class AccuracyTask(PeopleOfPairs, RoundedTask):
     true_label : str, default 'truth'
         Column that is 1 (or true, or 'same') for pairs of one person, 0 (false, 'different') else.
     people, people_groups, people_margin
-        People who judged the same pairs as same or different: see `EffectTask`.
+        People who judged the same pairs as same or different: see `EffectTask`. The margin may be
+        one number, or one for each measure, by name.
 
     Raises
     ------
@@ -67,7 +68,7 @@ class AccuracyTask(PeopleOfPairs, RoundedTask):
         *,
         people: PeopleSource = None,
         people_groups: bool | Sequence[str] | None = None,
-        people_margin: float | None = None,
+        people_margin: float | Mapping[str, float] | None = None,
     ) -> None:
         super().__init__(name, pairs_file_path, images_path, distance_metric)
         self.true_label = true_label

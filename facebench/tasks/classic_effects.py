@@ -11,6 +11,9 @@ from facebench.data.identity import IdentitySource
 from facebench.metrics.conditions import Measure as ConditionMeasure
 from facebench.tasks.effect import EffectTask, HumanReference
 from facebench.tasks.shared.effect_design import Side
+from facebench.tasks.shared.people import PeopleSource
+from facebench.tasks.shared.people_beside import PeopleIndex
+from facebench.tasks.shared.ratings import RatingKind
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import MetricFunction, StrPath
 
@@ -266,11 +269,18 @@ class CriticalFeaturesEffect(EffectTask):
         n_permutations: int = 1000,
         seed: int = 0,
         test: Literal["t", "permutation"] = "t",
+        people: PeopleSource = None,
+        people_groups: bool | Sequence[str] | None = None,
+        people_rating: RatingKind = "distance",
+        people_index: PeopleIndex = "standardised",
+        people_margin: float | None = None,
     ) -> None:
         super().__init__(
             name, pairs_file_path, images_path, distance_metric, measure,
             (list(critical), list(other)), condition_column=condition_column,
             true_label=true_label, rating_column=rating_column, threshold=threshold, far=far,
             identity=identity, item_column=item_column, n_resamples=n_resamples,
-            n_permutations=n_permutations, seed=seed, test=test,
+            n_permutations=n_permutations, seed=seed, test=test, people=people,
+            people_groups=people_groups, people_rating=people_rating, people_index=people_index,
+            people_margin=people_margin,
         )  # fmt: skip

@@ -12,7 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from facebench.columns import CI_HIGH, CI_LOW, CI_METHOD, MODEL, REMARK, UNDEFINED
+from facebench.columns import CI_METHOD, MODEL, REMARK, UNDEFINED
+from facebench.data.estimates import estimates_in
 from facebench.data.identity import IdentitySource
 from facebench.errors import InputError
 from facebench.figures.plot_helper import PlotHelper
@@ -365,17 +366,7 @@ class EffectTask(PeopleOfPairs, RoundedTask):
         return jackknife_groups_of(self._all_pairs, self._members)
 
     def left_out(self, pairs_distances_df: pd.DataFrame) -> JackknifeReplicates:
-        """Measure one layer without each group of people in turn, for errors of differences.
-
-        Parameters
-        ----------
-        pairs_distances_df : DataFrame
-            As `compute_unrounded_performance` takes it.
-
-        Returns
-        -------
-        JackknifeReplicates
-        """
+        """Measure one layer without each group of people in turn, for errors of differences."""
         groups, digest = self._leave_out
         found = self._rows.left_out(self._cells(pairs_distances_df), groups)
         return JackknifeReplicates(
@@ -473,6 +464,6 @@ class EffectTask(PeopleOfPairs, RoundedTask):
 
 def _without_spread(row: Mapping[str, Any]) -> str:
     """Say which intervals have no width since all people are alike; empty if there are none."""
-    ends = [(name.removesuffix(CI_LOW), low) for name, low in row.items() if name.endswith(CI_LOW)]
-    alike = [name for name, low in ends if low == row[f"{name}{CI_HIGH}"]]
+    found = estimates_in(pd.DataFrame([row]))
+    alike = [one.measure for one in found if one.low is not None and one.low == one.high]
     return f"; no width, as all people are alike: {', '.join(alike)}" if alike else ""

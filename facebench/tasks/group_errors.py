@@ -246,17 +246,7 @@ class GroupErrorTask(RoundedTask):
         return jackknife_groups_of(self._all_pairs, self._members)
 
     def left_out(self, pairs_distances_df: pd.DataFrame) -> JackknifeReplicates:
-        """Measure one layer without each group of people in turn, for errors of differences.
-
-        Parameters
-        ----------
-        pairs_distances_df : DataFrame
-            As `compute_unrounded_performance` takes it.
-
-        Returns
-        -------
-        JackknifeReplicates
-        """
+        """Measure one layer without each group of people in turn, for errors of differences."""
         distances = distances_of_pairs(self._all_pairs, pairs_distances_df, task=self.name)
         groups, digest = self._leave_out
         _, measured = self._measured(distances)

@@ -351,17 +351,7 @@ class IdentificationTask(EmbeddingTask):
         }
 
     def left_out(self, items_df: pd.DataFrame) -> JackknifeReplicates:
-        """Measure one layer without each group of people in turn, for errors of differences.
-
-        Parameters
-        ----------
-        items_df : DataFrame
-            As `compute_task_performance` takes it.
-
-        Returns
-        -------
-        JackknifeReplicates
-        """
+        """Measure one layer without each group of people in turn, for errors of differences."""
         groups = JackknifeGroups(items_df["identity"].to_numpy(dtype=str))
         names = [
             items_df[column] for column in ("gallery", "identity", "image") if column in items_df

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from facebench.columns import (
+    CI_LOW,
     CI_METHOD,
     CONDITION,
     DISTANCE_METRIC,
@@ -149,7 +150,7 @@ class MatchingTask(EmbeddingTask):
         people_groups: bool | Sequence[str] | None = None,
     ) -> None:
         owner = type(self).__name__
-        self.people = trials_of_kind(people, "choice", owner)
+        self.people = trials_of_kind(people, "choice", task=name)
         if trials is None and self.people is None:
             msg = f"{owner} needs 'trials', a table of line-ups, or 'people', who saw some."
             raise InputError(msg)
@@ -418,15 +419,7 @@ class MatchingTask(EmbeddingTask):
     def left_out(self, items_df: pd.DataFrame) -> JackknifeReplicates:
         """Measure one layer without each group of people in turn, for errors of differences.
 
-        Parameters
-        ----------
-        items_df : DataFrame
-            As `compute_task_performance` takes it.
-
-        Returns
-        -------
-        JackknifeReplicates
-            With the criterion and the temperature as they are.
+        The criterion and the temperature stay as they are.
         """
         digest = self._groups.digest(
             items_df["target"], *(items_df[name].fillna("") for name in self.line_ups.columns)
@@ -466,6 +459,9 @@ class MatchingTask(EmbeddingTask):
                 row.difference("Advantage", correct)
             if self._has_ranks:
                 row.mean("Mean Rank", ranks)
+                # None is before the first.
+                low = f"Mean Rank{CI_LOW}"
+                row.columns[low] = float(np.maximum(row.columns[low], 1.0))
             if self._has_absent:
                 self._add_absence(row, items, correct, margin)
             if model is not None:

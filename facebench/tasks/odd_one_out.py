@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ from facebench.metrics.uncertainty.rating_resamples import RatingEstimate
 from facebench.metrics.uncertainty.spread import Replicates
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.measures import Measure
+from facebench.tasks.shared.people import PeopleSource, groups_of_people, trials_of
+from facebench.tasks.shared.people_triplets import ChoosersBeside, choices_of_people
 from facebench.tasks.shared.rating_columns import interval_columns
 from facebench.types import Float64Array, FloatArray, StrPath
 
@@ -69,6 +72,13 @@ class OddOneOutTask(EmbeddingTask):
         triplets of these.
     confidence : float, default 0.95
         Nominal coverage of intervals.
+    people : Trials, path or mapping, optional
+        Trials of kind 'choice', whose response is the odd one of the three images shown, instead of
+        choices in the table, which then only names triplets: see `facebench.people.people_of`.
+        Participants have rows of results: how often each chooses as most of the others, and every
+        layer its difference from that.
+    people_groups, people_margin
+        See `EffectTask`.
 
     Raises
     ------
@@ -83,6 +93,8 @@ class OddOneOutTask(EmbeddingTask):
     underlying human similarity judgements", Nature Human Behaviour 4 (2020) 1173-1185.
     """
 
+    _beside: ChoosersBeside | None = None
+
     def __init__(
         self,
         name: str,
@@ -93,6 +105,9 @@ class OddOneOutTask(EmbeddingTask):
         temperature: float | None = None,
         resample: str = "image",
         confidence: float = 0.95,
+        people: PeopleSource = None,
+        people_groups: bool | Sequence[str] | None = None,
+        people_margin: float | None = None,
     ) -> None:
         for parameter, value, known in (
             ("similarity", similarity, ("cosine", "euclidean", "dot")),
@@ -110,7 +125,20 @@ class OddOneOutTask(EmbeddingTask):
         if not 0 < confidence < 1:
             msg = f"The 'confidence' of OddOneOutTask must be within 0 and 1. Got {confidence!r}."
             raise InputError(msg)
-        self.triplets_df = _read_triplets(triplets_file_path)
+        self.people = trials_of(people)
+        if self.people is None:
+            self.triplets_df = _read_triplets(triplets_file_path)
+        else:
+            given = _read_triplets(triplets_file_path, with_choices=False)
+            self.triplets_df, self.people_notes = choices_of_people(self.people, given, name)
+            groups = groups_of_people(self.people, people_groups, owner="OddOneOutTask")
+            self._beside = ChoosersBeside(
+                self.triplets_df,
+                *_triplets(self.triplets_df),
+                {group: own.participants for group, own in groups.items()},
+                people_margin,
+                name,
+            )
         names = [image for column in _IMAGES for image in self.triplets_df[column]]
         super().__init__(name, list(dict.fromkeys(names)), images_path)
         self.similarity, self.temperature, self.resample = similarity, temperature, resample
@@ -129,6 +157,24 @@ class OddOneOutTask(EmbeddingTask):
                 Measure("Ceiling Upper", bounds=(0, 1)),
                 Measure("Share of Ceiling", better="higher", bounds=(0, math.inf)),
             )
+
+    @override
+    def people_rows(self) -> pd.DataFrame | None:
+        """Measure people as the task measures a layer; see `WithPeople.people_rows`."""
+        return None if self._beside is None else self._beside.rows()
+
+    @override
+    def against_people(self, measured: pd.DataFrame) -> dict[str, Any]:
+        """Compare a layer with people; see `WithPeople.against_people`."""
+        if self._beside is None:
+            return {}
+        table = measured[list(_SIMILARITIES)].to_numpy(dtype=np.float64)
+        known = np.isfinite(table).all(axis=1)
+        odd = measured[list(_IMAGES)].to_numpy(dtype=object)[
+            np.arange(len(table)), np.argmax(np.where(np.isnan(table), -np.inf, table), axis=1)
+        ]
+        # In the order that the images of equal triplets have.
+        return self._beside.against(_triplets(measured.assign(odd=odd))[1], known)
 
     @override
     def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
@@ -184,17 +230,7 @@ class OddOneOutTask(EmbeddingTask):
         return pd.DataFrame([row | counts])
 
     def left_out(self, items_df: pd.DataFrame) -> JackknifeReplicates:
-        """Measure one layer without each group of images in turn, for errors of differences.
-
-        Parameters
-        ----------
-        items_df : DataFrame
-            As `compute_task_performance` takes it.
-
-        Returns
-        -------
-        JackknifeReplicates
-        """
+        """Measure one layer without each group of images in turn, for errors of differences."""
         items = items_df[items_df["agrees"].notna()].reset_index(drop=True)
         if items.empty:
             return JackknifeReplicates("image", "", {})
@@ -251,9 +287,9 @@ class OddOneOutTask(EmbeddingTask):
             )  # fmt: skip
 
 
-def _read_triplets(path: StrPath) -> pd.DataFrame:
+def _read_triplets(path: StrPath, *, with_choices: bool = True) -> pd.DataFrame:
     table = read_pairs(path)
-    for column in ("img3", "odd"):
+    for column in ("img3", "odd") if with_choices else ("img3",):
         require_column(table, column, parameter=None, owner="OddOneOutTask", path=path)
         table[column] = _as_text(table[column])
     for one, other in _PAIRS:
@@ -265,6 +301,8 @@ def _read_triplets(path: StrPath) -> pd.DataFrame:
                 f"{row_name(int(same[0]), path)}."
             )
             raise PairsError(msg)
+    if not with_choices:
+        return table
     bad = np.flatnonzero(_chosen(table) < 0)
     if bad.size:
         first = int(bad[0])

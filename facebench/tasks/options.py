@@ -14,7 +14,7 @@ __all__ = ["TaskOptions"]
 
 
 class TaskOptions:
-    """Options of every `BaseTask`, whatever its class.
+    """Options of every `BaseTask`.
 
     Attributes
     ----------

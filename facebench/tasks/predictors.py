@@ -39,8 +39,8 @@ _log = logging.getLogger(__name__)
 Reweight = Literal["features", "components"]
 # What the layer in question is called among the predictors.
 MODEL = "model"
-_DISTANCE, _FITTED, _BASELINE = "model_computed_distance", "reweighted_distance", "reweighted_mean"
-_RESERVED = ("img1", "img2", "layer_name", _DISTANCE, _FITTED, _BASELINE, "distance", MODEL)
+_DISTANCE, _FITTED = "model_computed_distance", "reweighted_distance"
+_RESERVED = ("img1", "img2", "layer_name", _DISTANCE, _FITTED, "distance", MODEL)
 _HEADLINE, _UNIQUE = "Cross-validated R2", "Cross-validated Unique R2"
 _REWEIGHTED = "Reweighted R2 (cross-validated)"
 # Squared differences of more features are no longer fitted in reasonable time.
@@ -89,10 +89,10 @@ class PredictorsTask(EmbeddingTask):
         Folds of images; a pair is predicted from those that share no fold with it. None: as many
         as images up to 30, else 10.
     interval : {'jackknife', 'bootstrap'}
-        See `SimilarityTask`; intervals are for new images. Those of Reweighted R2 are without
-        fitting anew.
+        Whether images are left out in turn or drawn with replacement. Intervals are for new images
+        and these raters; those of Reweighted R2 are without fitting weights anew.
     n_resamples : int, default 200
-        See `SimilarityTask`.
+        Bootstrap samples, or most images or groups of them that are left out; 0 for no intervals.
     confidence : float, default 0.95
         Nominal coverage of intervals.
     seed : int, default 0
@@ -213,11 +213,11 @@ class PredictorsTask(EmbeddingTask):
         if self.reweight is None:
             return items
         kept = np.flatnonzero(self._is_complete(items))
-        fitted, baseline = np.full((2, len(items)), np.nan)
+        fitted = np.full(len(items), np.nan)
         if kept.size:
             found = self._reweighted(embeddings, items.iloc[kept], kept)
-            fitted[kept], baseline[kept] = found.predicted, found.baseline
-        return items.assign(**{_FITTED: fitted, _BASELINE: baseline})
+            fitted[kept] = found.predicted
+        return items.assign(**{_FITTED: fitted})
 
     def _reweighted(
         self, embeddings: FloatArray, items: pd.DataFrame, rows: IntArray
@@ -302,8 +302,7 @@ class PredictorsTask(EmbeddingTask):
     def _reweighted_columns(
         self, items: pd.DataFrame, rated: ExplainedVariance
     ) -> dict[str, float]:
-        fitted, baseline = items[_FITTED].to_numpy(float), items[_BASELINE].to_numpy(float)
-        found = Reweighted(fitted, baseline, np.empty(0))
+        found = Reweighted(items[_FITTED].to_numpy(dtype=np.float64), np.empty(0))
         return interval_columns(_REWEIGHTED, rated.estimate(lambda w: found.r2(rated.target, w)))
 
     def left_out(self, items_df: pd.DataFrame) -> JackknifeReplicates:
@@ -453,7 +452,7 @@ def remarks_on_predictors(
             if abs(r[one, other]) > _ALIKE
         ]
     remarks += [
-        f"what {name} adds has the opposite sign: with all others held constant, people find images "
+        f"what {name} adds has the opposite sign: all others held constant, people find images "
         f"less alike the smaller it is (partial correlation {partial.value:.2f})"
         for name, partial in zip(names, found.partial, strict=True)
         if len(names) > 1 and partial.high < 0

@@ -292,6 +292,10 @@ class ProbeTask(EmbeddingTask):
             mean), the same of shuffled labels, and penalty, features and constant_features.
         """
         labels = self._labels
+        usable = np.isfinite(embeddings).all(axis=1)
+        if not usable.any():
+            msg = f"No image of task {self.name!r} has an embedding of finite numbers."
+            raise InputError(msg)
         try:
             found = read_out(
                 embeddings,
@@ -313,8 +317,7 @@ class ProbeTask(EmbeddingTask):
                 "Use fewer folds, or leave the class out of the table."
             )
             raise InputError(msg) from None
-        usable = np.isfinite(embeddings).all(axis=1)
-        spread = np.ptp(embeddings[usable], axis=0) if usable.any() else np.zeros(0)
+        spread = np.ptp(embeddings[usable], axis=0)
         columns: dict[str, Any] = {"image": labels.images}
         if labels.people is not None:
             columns["identity"] = labels.people
@@ -372,7 +375,8 @@ class ProbeTask(EmbeddingTask):
             interval = self._interval(name, Replicates(value, left_out[name]), items_df[usable])
             row |= {name: value, f"{name}{CI_LOW}": interval.low, f"{name}{CI_HIGH}": interval.high}
             if np.isnan(value):
-                undefined.append(f"{name}: predictions or labels are constant")
+                why = "no fold has two classes" if name == "AUC" else "labels are constant"
+                undefined.append(f"{name}: {why}")
         if self.reliability is not None:
             row |= {"Ceiling": self.reliability, "Ceiling r": self.reliability**0.5}
         items = items_df[usable]

@@ -111,7 +111,7 @@ class RankingTask(EmbeddingTask):
         people_groups: bool | Sequence[str] | None = None,
     ) -> None:
         owner = type(self).__name__
-        self.people = trials_of_kind(people, "order", owner)
+        self.people = trials_of_kind(people, "order", task=name)
         answers, shown = _orders_of(trials, self.people, owner)
         self.line_ups = LineUps(different_line_ups(shown)[1], shown.source, owner)
         rows = self.line_ups.rows

@@ -37,7 +37,12 @@ from facebench.metrics.uncertainty.spread import Replicates
 from facebench.people import Trials
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.measures import Measure
-from facebench.tasks.shared.answered_items import AnsweredItems, answers_to, trials_of_kind
+from facebench.tasks.shared.answered_items import (
+    AnsweredItems,
+    answers_to,
+    as_the_task_names,
+    trials_of_kind,
+)
 from facebench.tasks.shared.distance_metric import DistanceMetric
 from facebench.tasks.shared.item_rows import ItemRow
 from facebench.tasks.shared.labelled_pairs import SamplingUnits, at_least_1, jackknife_note
@@ -71,10 +76,11 @@ class RecognitionMemoryTask(EmbeddingTask):
 
     Reports AUC, Hits and False Alarms at the Criterion, d' = z(hits) - z(false alarms) and Bias
     c = -(z(hits) + z(false alarms)) / 2, with the log-linear correction, each with an interval over
-    identities of test items. With people also Familiarity Spearman (the correlation over items of
-    familiarity with the share of participants who called them old), the same among old items (Hits
-    Spearman) and among new ones (False Alarms Spearman), each with its Ceiling, and differences
-    from people.
+    identities of test items. People's AUC is from their confidence, or else from hits and false
+    alarms, (1 + hits - false alarms) / 2. With people also Familiarity Spearman (the correlation
+    over items of familiarity with the share of participants who called them old), the same among
+    old items (Hits Spearman) and among new ones (False Alarms Spearman), each with its Ceiling, and
+    differences from people.
 
     With a condition column there is a row for all items and one for each condition; items without a
     condition, such as new ones that no condition of study applies to, count in each of them. With
@@ -182,7 +188,7 @@ class RecognitionMemoryTask(EmbeddingTask):
         super().__init__(name, images, images_path)
         self.distance_metric = DistanceMetric(distance_metric, owner=owner)
         self.distance_metric_name = self.distance_metric.name
-        self.people = trials_of_kind(people, "old-new", owner)
+        self.people = trials_of_kind(people, "old-new", task=name)
         self.criterion = _checked_criterion(criterion, owner, has_people=self.people is not None)
         known_people = self.tables.people
         members = self.tables.test_images.astype(str) if known_people is None else known_people[1]
@@ -246,6 +252,7 @@ class RecognitionMemoryTask(EmbeddingTask):
         return parts
 
     def _read_people(self, trials: Trials, list_column: str) -> AnsweredItems:
+        trials = as_the_task_names(trials, list(self.tables.test_images))
         table = trials.table
         has_lists = self.tables.has_lists and list_column in table
         shown = [self.tables.test_images.astype(str)]
@@ -271,9 +278,16 @@ class RecognitionMemoryTask(EmbeddingTask):
         )
         kept = (item >= 0) & np.isfinite(response)
         n_participants = int(participant.max()) + 1
-        return AnsweredItems(
+        found = AnsweredItems(
             item[kept], response[kept], participant[kept], len(shown[0]), n_participants
         )
+        sure = np.ones(len(response))
+        if "confidence" in table:
+            confidence = pd.to_numeric(table["confidence"], errors="coerce")
+            # From surely new to surely old; the least sure are next to each other.
+            sure = (1 + confidence - confidence.min()).to_numpy(dtype=np.float64)
+        self._graded = found.with_values((np.where(response == 1, sure, -sure))[kept])
+        return found
 
     def _participants(
         self, answers: AnsweredItems, chosen: NDArray[np.bool_]
@@ -282,13 +296,26 @@ class RecognitionMemoryTask(EmbeddingTask):
         old = self.tables.old
         (hits, n_old), (alarms, n_new) = (answers.sums_in(chosen & among) for among in (old, ~old))
         found = signal_detection(hits, n_old, alarms, n_new)
+        return {
+            "AUC": self._areas(chosen),
+            "d'": found.dprime,
+            "Hits": answers.means_in(chosen & old),
+            "False Alarms": answers.means_in(chosen & ~old),
+            "Bias": found.criterion,
+        }
+
+    def _areas(self, chosen: NDArray[np.bool_]) -> Float64Array:
+        """Give each participant's AUC, from how sure they were where that is known."""
+        graded = self._graded
+        kept = chosen[graded.item] & np.isfinite(graded.value)
+        participant, old = graded.participant[kept], self.tables.old[graded.item[kept]]
+        # Mann and Whitney's statistic, from ranks within each participant.
+        ranks = pd.Series(graded.value[kept]).groupby(participant).rank().to_numpy()
+        sums = np.bincount(participant, np.where(old, ranks, 0.0), graded.n_participants)
+        n_old = np.bincount(participant[old], minlength=graded.n_participants)
+        n_new = np.bincount(participant[~old], minlength=graded.n_participants)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return {
-                "d'": found.dprime,
-                "Hits": hits / n_old,
-                "False Alarms": alarms / n_new,
-                "Bias": found.criterion,
-            }
+            return np.asarray((sums - n_old * (n_old + 1) / 2) / (n_old * n_new))
 
     @override
     def groupings(self) -> dict[str, list[NDArray[Any]]]:
@@ -452,7 +479,9 @@ class RecognitionMemoryTask(EmbeddingTask):
         """Name a row of results; None where there is only one."""
         if len(self._parts) == 1 and len(self.noise) == 1:
             return None
-        return condition if len(self.noise) == 1 else f"{condition}, noise {level:g}"
+        # Without noise a row has the name of that of people.
+        plain = len(self.noise) == 1 or level == 0
+        return condition if plain else f"{condition}, noise {level:g}"
 
     def _familiar(self, items: pd.DataFrame, level: float) -> Float64Array:
         """Give the familiarity of each item in each repetition, [R, N]."""
@@ -543,7 +572,7 @@ class RecognitionMemoryTask(EmbeddingTask):
         for group, members in self._members.items():
             for condition, values in self._by_participant.items():
                 row: dict[str, Any] = {PEOPLE: group}
-                if len(self._parts) > 1:
+                if len(self._parts) > 1 or len(self.noise) > 1:
                     row[CONDITION] = condition
                 for measure, own in values.items():
                     row |= mean_of_participants(measure, own[members])

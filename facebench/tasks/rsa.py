@@ -281,17 +281,7 @@ class RsaTask(EmbeddingTask):
         return pd.DataFrame([row | {N_FAILED: len(lost), "Distance": self.distance}])
 
     def left_out(self, items_df: pd.DataFrame) -> JackknifeReplicates:
-        """Measure one layer without each group of images in turn, for errors of differences.
-
-        Parameters
-        ----------
-        items_df : DataFrame
-            As `compute_task_performance` takes it.
-
-        Returns
-        -------
-        JackknifeReplicates
-        """
+        """Measure one layer without each group of images in turn, for errors of differences."""
         distances = items_df["model_computed_distance"].to_numpy(dtype=np.float64)
         there = ~np.isnan(distances)
         if self._ratings is not None:

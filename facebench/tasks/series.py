@@ -18,11 +18,13 @@ from facebench.metrics.effects import Contrast
 from facebench.metrics.psychometric import Psychometric, PsychometricFit, Shape
 from facebench.metrics.uncertainty.effect_intervals import tested
 from facebench.metrics.uncertainty.jackknife import JackknifeReplicates
-from facebench.metrics.uncertainty.stratified_jackknife import Error
+from facebench.metrics.uncertainty.spread import PairedDifference, Spread
+from facebench.metrics.uncertainty.stratified_jackknife import Error, StratifiedJackknife
 from facebench.tasks.effect import EffectTask
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.effect_design import Conditions
 from facebench.tasks.shared.effect_rows import Measured
+from facebench.tasks.shared.people import PEOPLE, mean_of_participants, sum_of_spreads
 from facebench.tasks.shared.rate_measures import columns_of
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import Float64Array, IntArray, MetricFunction, StrPath
@@ -39,11 +41,22 @@ _FINE = 200
 
 
 class Fitted(NamedTuple):
-    """The psychometric function of a layer, or of people, with errors."""
+    """The psychometric function of a layer, or of people.
+
+    Attributes
+    ----------
+    columns : dict of str to Any
+        Its numbers, with intervals.
+    undefined, remark : str
+        Why some are NaN, and what is odd about them.
+    spread : Spread
+        The standard error of the threshold.
+    """
 
     columns: dict[str, Any]
-    undefined: str
-    remark: str
+    undefined: str = ""
+    remark: str = ""
+    spread: Spread = Spread(float("nan"), 1.0)
 
 
 class SeriesTask(EffectTask):
@@ -133,6 +146,7 @@ class SeriesTask(EffectTask):
             )
             raise InputError(msg)
         self.level_column = level_column
+        self._people_fitted: dict[str, Fitted] = {}
         super().__init__(
             name, pairs_file_path, images_path, distance_metric, measure, contrast,
             condition_column=level_column, **options,
@@ -237,11 +251,13 @@ class SeriesTask(EffectTask):
         row = columns_of(MEAN, tested(conditions, weights).estimate)
         if not self.has_function:
             return row, "", ""
-        fit = self._fit(conditions.values, self._counts)
-        fitted = function_columns(
-            fit, conditions.values, fit.of(conditions.replicates), conditions.jackknife.error
-        )
+        fitted = self._fitted(measured)
         return {**row, **fitted.columns}, fitted.undefined, fitted.remark
+
+    def _fitted(self, measured: Measured) -> Fitted:
+        conditions = measured.conditions
+        fit = self._fit(conditions.values, self._counts)
+        return function_columns(fit, fit.of(conditions.replicates), conditions.jackknife.error)
 
     @override
     def left_out(self, pairs_distances_df: pd.DataFrame) -> JackknifeReplicates:
@@ -261,6 +277,59 @@ class SeriesTask(EffectTask):
                 found.values[None, SLOPE] = moved.slope
         return found
 
+    @override
+    def people_rows(self) -> pd.DataFrame | None:
+        """Measure people as the task measures a layer, with their psychometric function."""
+        rows = super().people_rows()
+        if rows is None:
+            return None
+        further = [self._of_people(group).columns for group in rows[PEOPLE]]
+        return pd.concat([rows, pd.DataFrame(further, index=rows.index)], axis=1)
+
+    def _of_people(self, group: str) -> Fitted:
+        """Average participants at every level, and fit what they do together."""
+        if group not in self._people_fitted and self.beside is not None:
+            answers = self.beside.groups[group]
+            values = answers.values(self.measure, far=self.far)
+            complete = values[np.isfinite(values).all(axis=1)]
+            columns: dict[str, Any] = dict(mean_of_participants(MEAN, complete.mean(axis=1)))
+            fitted = Fitted(columns)
+            if self.has_function:
+                there = np.isfinite(values)
+                known, n = np.where(there, values, 0.0), there.sum(axis=0)
+                with np.errstate(invalid="ignore"):
+                    shares = known.sum(axis=0) / n
+                    without = (known.sum(axis=0) - known) / (n - there)
+                level = self._level_of_pair[answers.pair]
+                fit = self._fit(shares, np.bincount(level, minlength=n.size).astype(np.float64))
+                unit = np.arange(len(values))
+                error = StratifiedJackknife(unit, unit, np.zeros_like(unit)).error
+                fitted = function_columns(fit, fit.of(without), error)
+                columns |= fitted.columns
+            self._people_fitted[group] = fitted._replace(columns=columns)
+        return self._people_fitted[group]
+
+    @override
+    def against_people(self, measured: pd.DataFrame) -> dict[str, Any]:
+        """Compare a layer's effect and threshold with people's; see `WithPeople`."""
+        found = super().against_people(measured)
+        if self.beside is None or not self.has_function:
+            return found
+        own = self._fitted(self._rows.measured(self._cells(measured)))
+        for group in self.beside.groups:
+            people = self._of_people(group)
+            difference = PairedDifference.of(
+                own.columns[THRESHOLD] - people.columns[THRESHOLD],
+                sum_of_spreads(own.spread, people.spread),
+            )
+            name = f"{THRESHOLD} Difference from {group}"
+            found |= {
+                name: difference.difference,
+                f"{name}{CI_LOW}": difference.low,
+                f"{name}{CI_HIGH}": difference.high,
+            }
+        return found
+
     def series_table(self, performances: pd.DataFrame) -> pd.DataFrame:
         """Give the measure of every level a row of its own.
 
@@ -272,10 +341,10 @@ class SeriesTask(EffectTask):
         Returns
         -------
         DataFrame
-            'Task Name', 'Model Name', 'Layer Name' as far as they are there, 'Level', the measure
-            and its interval.
+            'Task Name', 'Model Name', 'Layer Name' (of people: 'people') as far as they are there,
+            'Level', the measure and its interval.
         """
-        keys = [column for column in (TASK, MODEL, LAYER) if column in performances]
+        keys = [column for column in (TASK, MODEL, LAYER, PEOPLE) if column in performances]
         parts = []
         for level, name in zip(self.levels, self.conditions, strict=True):
             own = interval_columns(f"{name} {self.measure_name}")
@@ -330,27 +399,25 @@ class SeriesTask(EffectTask):
             Not used.
         """
         declared = self._measure.declared(self.conditions)[0]
+        people = self.people_rows()
         PlotHelper.series_plot(
             self.series_table(performances), "Level", self.measure_name, output_dir, "series",
             xlabel=self.level_column, curves=self.functions_table(performances),
             period=self.period,
             reference=None if declared.chance is None else (declared.chance, "chance"),
+            people=None if people is None else self.series_table(people),
         )  # fmt: skip
         if performances.groupby(MODEL, sort=False).size().max() > 2:
             PlotHelper.plot_layer_profile(performances, MEAN, output_dir, "series_over_layers")
 
 
-def function_columns(
-    fit: PsychometricFit, shares: Float64Array, moved: Psychometric, error: Any
-) -> Fitted:
+def function_columns(fit: PsychometricFit, moved: Psychometric, error: Any) -> Fitted:
     """Give a psychometric function its columns, with intervals from what leaving out moves.
 
     Parameters
     ----------
     fit : PsychometricFit
         The fit.
-    shares : array, shape [K]
-        What it is a fit of.
     moved : Psychometric
         The functions without each unit.
     error : callable
@@ -391,6 +458,7 @@ def function_columns(
         },
         "; ".join(undefined),
         remark,
+        Spread(*threshold),
     )
 
 

@@ -327,17 +327,7 @@ class SimilarityTask(RoundedTask):
         return pd.DataFrame([row])
 
     def left_out(self, pairs_distances_df: pd.DataFrame) -> JackknifeReplicates:
-        """Measure one layer without each group of images in turn, for errors of differences.
-
-        Parameters
-        ----------
-        pairs_distances_df : DataFrame
-            As `compute_unrounded_performance` takes it.
-
-        Returns
-        -------
-        JackknifeReplicates
-        """
+        """Measure one layer without each group of images in turn, for errors of differences."""
         taken = take_ratings(pairs_distances_df, self.layout, self.rating)
         return ratings_left_out(
             self._rated(taken), taken.pairs, taken.pairs["model_computed_distance"]

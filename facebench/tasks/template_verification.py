@@ -275,17 +275,7 @@ class TemplateVerificationTask(EmbeddingTask):
         return SamplingUnits("identity", *(items[side].to_numpy(dtype=str) for side in sides))
 
     def left_out(self, items_df: pd.DataFrame) -> JackknifeReplicates:
-        """Measure one layer without each group of people in turn, for errors of differences.
-
-        Parameters
-        ----------
-        items_df : DataFrame
-            As `compute_task_performance` takes it.
-
-        Returns
-        -------
-        JackknifeReplicates
-        """
+        """Measure one layer without each group of people in turn, for errors of differences."""
         people = self._members(items_df)
         groups = JackknifeGroups(people.first, people.second)
         scores = self._scores(items_df)

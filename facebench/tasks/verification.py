@@ -109,7 +109,8 @@ class VerificationTask(PeopleOfPairs, RoundedTask):
     seed : int, default 0
         Of folds.
     people, people_groups, people_margin
-        People who judged the same pairs as same or different: see `EffectTask`.
+        People who judged the same pairs as same or different: see `EffectTask`. The margin may be
+        one number, or one for each measure, by name.
 
     Raises
     ------
@@ -139,7 +140,7 @@ class VerificationTask(PeopleOfPairs, RoundedTask):
         seed: int = 0,
         people: PeopleSource = None,
         people_groups: bool | Sequence[str] | None = None,
-        people_margin: float | None = None,
+        people_margin: float | Mapping[str, float] | None = None,
     ) -> None:
         images_path = images_folder(pairs_file_path, images_path, type(self).__name__)
         super().__init__(name, pairs_file_path, images_path, distance_metric)
@@ -285,17 +286,7 @@ class VerificationTask(PeopleOfPairs, RoundedTask):
         return jackknife_groups_of(self._all_pairs, self._members)
 
     def left_out(self, pairs_distances_df: pd.DataFrame) -> JackknifeReplicates:
-        """Measure one layer without each group of people in turn, for errors of differences.
-
-        Parameters
-        ----------
-        pairs_distances_df : DataFrame
-            As `compute_unrounded_performance` takes it.
-
-        Returns
-        -------
-        JackknifeReplicates
-        """
+        """Measure one layer without each group of people in turn, for errors of differences."""
         distances = distances_of_pairs(self._all_pairs, pairs_distances_df, task=self.name)
         groups, digest = self._leave_out
         given: dict[str, Any] = {"higher_is_better": False}

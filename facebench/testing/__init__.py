@@ -91,8 +91,8 @@ def check_task(
         ``same``, ``distance``, ``condition``, ``group``, ``group1`` and ``group2``. Or a subclass
         of EmbeddingTask, made with what is generated for parameters of these names:
         ``images_path``, ``images``, ``pairs``, ``pairs_file_path``, ``reference``, ``gallery``,
-        ``probes``, ``templates`` and ``triplets_file_path``. Or a function without arguments that
-        returns a new task, on pairs or images of its own.
+        ``probes``, ``templates``, ``triplets_file_path``, ``trials``, ``study`` and ``test``. Or a
+        function without arguments that returns a new task, on pairs or images of its own.
 
     Raises
     ------

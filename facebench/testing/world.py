@@ -52,6 +52,12 @@ def write_world(folder: Path) -> None:
         ),
         "template_pairs": _template_pairs(list(dict.fromkeys(people))),
         "triplets_file_path": _triplets(),
+        "trials": _line_ups(),
+        # The first half of the people are studied.
+        "study": images[first].head(_PEOPLE // 2),
+        "test": images[~first].assign(
+            old=[int(name in people[: len(people) // 2]) for name in images["identity"][~first]]
+        ),
     }
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False)
@@ -80,7 +86,8 @@ def arguments_of_world(folder: Path, parameters: Any) -> dict[str, Any]:
         "pairs_file_path": folder / "pairs.csv",
         "reference": folder / "pairs.csv",
     }
-    for table in ("gallery", "probes", "templates", "triplets_file_path"):
+    tables = ("gallery", "probes", "templates", "triplets_file_path", "trials", "study", "test")
+    for table in tables:
         known[table] = folder / f"{table}.csv"
     return {name: value for name, value in known.items() if name in parameters}
 
@@ -136,3 +143,19 @@ def _triplets() -> pd.DataFrame:
     ]
     odd = np.where(rng.random(len(rows)) < 0.8, 3, 1)
     return pd.DataFrame(rows, columns=["img1", "img2", "img3"]).assign(odd=odd)
+
+
+def _line_ups() -> pd.DataFrame:
+    """Show everybody among four people, and the four in an order of similarity."""
+    rng = np.random.default_rng(2)
+    rows = []
+    for target in range(len(_NAMES)):
+        person = target // _PHOTOGRAPHS
+        others = rng.choice([p for p in range(_PEOPLE) if p != person], 3, replace=False)
+        answer = person * _PHOTOGRAPHS + (target + 1) % _PHOTOGRAPHS
+        shown = [_NAMES[i] for i in rng.permutation([answer, *(others * _PHOTOGRAPHS)])]
+        order = "|".join([_NAMES[answer], *(name for name in shown if name != _NAMES[answer])])
+        rows.append([_NAMES[target], *shown, _NAMES[answer], order])
+    return pd.DataFrame(
+        rows, columns=["target", *(f"alt{i}" for i in range(1, 5)), "answer", "order"]
+    )

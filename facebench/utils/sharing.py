@@ -35,7 +35,7 @@ def make_folder(path: Path) -> None:
         path.mkdir()
         open_to_others(path)
         return
-    # Raises if it is no folder.
+    # Raises if it is not a folder.
     path.mkdir(exist_ok=True)
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,13 +17,14 @@ from torch import nn
 
 from facebench.experiment.registry import MODELS
 from facebench.models import recipe_model
-from facebench.models.architectures import cvlface_vit, vgg_face
+from facebench.models.architectures import cvlface_vit, ir, iresnet, vgg_face
 from facebench.models.base import BaseModel
 from facebench.models.clip import CLIPModel
 from facebench.models.dino import DinoModel
 from facebench.models.dlib_resnet import DlibResNetModel
 from facebench.models.module import ModuleModel
 from facebench.models.onnx import OnnxModel
+from facebench.models.recipe_matching import build_network
 from facebench.models.recipes import RECIPES
 from facebench.models.timm import TimmModel
 from facebench.models.torch_export import ExportedModel
@@ -54,6 +58,8 @@ class Case:
     layers: list[str]
     size: int
     outputs: int
+    # Of the images that are compared, where that is not the size of its input.
+    side: int | None = None
 
 
 def user_case(_request: pytest.FixtureRequest) -> Case:
@@ -173,19 +179,40 @@ def file_case(
     return case
 
 
+@cache
+def drawn_once(name: str) -> nn.Module:
+    return build_network(RECIPES[name])
+
+
 def recipe_case(
-    name: str, layers: list[str], size: int = 112, outputs: int = 512
+    name: str,
+    layers: list[str],
+    size: int = 112,
+    outputs: int = 512,
+    side: int | None = None,
+    slim: ModuleType | None = None,
 ) -> Callable[[pytest.FixtureRequest], Case]:
-    def case(_request: pytest.FixtureRequest) -> Case:
+    """Take a published network; `slim` is the module of one whose inner layers are made narrow.
+
+    Weights are drawn at random once, unless two instances are to be compared.
+    """
+
+    def case(request: pytest.FixtureRequest) -> Case:
         extra = RECIPES[name].extra
         if extra and importlib.util.find_spec(extra) is None:
             pytest.skip(f"{extra} is not installed")
         cls = MODELS.get(name)
+        patch = request.getfixturevalue("monkeypatch").setattr
+        if slim is not None:
+            patch(slim, "_WIDTHS", (8, 16, 32, 512))
+        if recipe_model.build_network is build_network and "twice" not in request.node.name:
+            patch(recipe_model, "build_network", lambda _recipe: deepcopy(drawn_once(name)))
         return Case(
             lambda layers=None: cls(name, extract_layers=layers, pretrained=False, device="cpu"),
             layers,
             size,
             outputs,
+            side,
         )
 
     return case
@@ -239,11 +266,15 @@ CASES = {
     "torch-export": file_case(
         ExportedModel, whole_networks.save_exported, "net.pt2", whole_networks.LAYERS
     ),
-    "adaface": recipe_case("adaface-ir18", ["input_layer", "body.0", "body.7.res_layer.3"]),
+    "adaface": recipe_case(
+        "adaface-ir18", ["input_layer", "body.0", "body.7.res_layer.3"], slim=ir
+    ),
     "cvlface-vit": cvlface_vit_case,
     "edgeface": recipe_case("edgeface-xxs", ["stem", "stages.1.blocks.0", "head.norm"]),
-    "facenet": recipe_case("facenet", ["conv2d_1a", "mixed_6a", "block8", "last_bn"], 160),
-    "iresnet": recipe_case("iresnet18", ["bn1", "layer2.1", "layer4.0.bn3", "fc", "features"]),
+    "facenet": recipe_case("facenet", ["conv2d_1a", "mixed_6a", "block8", "last_bn"], 160, side=96),
+    "iresnet": recipe_case(
+        "iresnet18", ["bn1", "layer2.1", "layer4.0.bn3", "fc", "features"], slim=iresnet
+    ),
     "mobilefacenet": recipe_case("mobilefacenet", ["conv1", "conv_3.model.0", "conv_6_dw", "bn"]),
     "vgg-face": vgg_face_case,
     "vggface2": recipe_case("vggface2-senet50", ["maxpool", "layer1.0", "layer4"], 224, 2048),
@@ -257,7 +288,7 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 def checked(case: Case) -> ModelCase:
     # Small where the network takes any size, for speed.
-    return ModelCase(case.make, case.layers, 64 if case.size == 224 else case.size)
+    return ModelCase(case.make, case.layers, case.side or (64 if case.size == 224 else case.size))
 
 
 @pytest.mark.parametrize("check", MODEL_CHECKS, ids=str)

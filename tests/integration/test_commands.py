@@ -73,7 +73,7 @@ class TestCompletion:
     """By the protocol that the shells' scripts speak; no shell is needed."""
 
     @pytest.fixture
-    def complete(self):
+    def complete(self, monkeypatch, capsys):
         def completed(shell, words):
             last = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
             asked = {"_TYPER_COMPLETE_ARGS": words, "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
@@ -81,15 +81,13 @@ class TestCompletion:
             return run(f"complete_{shell}", **variables)
 
         def run(instruction, **variables):
-            code = "from facebench.cli import app; app(prog_name='facebench')"
-            done = subprocess.run(
-                [sys.executable, "-c", code],
-                env=os.environ | variables | {"_FACEBENCH_COMPLETE": instruction},
-                capture_output=True,
-                text=True,
-            )
-            assert (done.returncode, done.stderr) == (0, "")
-            return done.stdout
+            for name, value in (variables | {"_FACEBENCH_COMPLETE": instruction}).items():
+                monkeypatch.setenv(name, value)
+            with pytest.raises(SystemExit) as ended:
+                app(prog_name="facebench")
+            shown = capsys.readouterr()
+            assert (ended.value.code, shown.err) == (0, "")
+            return shown.out
 
         completed.run = run
         return completed

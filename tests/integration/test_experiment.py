@@ -5,7 +5,10 @@ import json
 import textwrap
 
 import pytest
+import torch
+from torch import nn
 
+from facebench.engine.fingerprint import model_fingerprint
 from facebench.errors import ConfigError
 from facebench.experiment.building import build_experiment, image_files
 from facebench.experiment.config import load_config
@@ -198,3 +201,19 @@ class TestTasks:
     def test_all_are_told_at_once(self, build):
         told = problems(build, {"m": "nt.py"}, {"a": {"task": "x"}, "b": {"task": "accuracy"}})
         assert len(told.splitlines()) == 3
+
+
+def test_checkpoints_of_a_training_are_models_that_know_their_place(build, folder):
+    text = "from torch import nn\ndef net():\n    return nn.Sequential(nn.Flatten(), nn.Linear(192, 4))\n"
+    (folder / "nets.py").write_text(text)
+    for step in (10, 2):
+        network = nn.Sequential(nn.Flatten(), nn.Linear(192, 4))
+        torch.save(network.state_dict(), folder / f"ckpt_{step}.pth")
+    entry = {"model": "module", "network": "nets.py:net", "input": {"size": 8}}
+    models = build({"run": {**entry, "series": "ckpt_*.pth"}}).models
+    assert [model.name for model in models] == ["run-ckpt_2", "run-ckpt_10"]
+    assert [model.series["x"] for model in models] == [2.0, 10.0]
+    # The place in a series is none of the settings that embeddings depend on.
+    key = model_fingerprint(models[0])
+    models[0].series = None
+    assert model_fingerprint(models[0]) == key

@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 
 from facebench import load_run
 from facebench.cli import app
-from facebench.commands.results import latest_run
 from facebench.data.sets.catalogue import FACE_SETS
 from support.face_sets import TREES
 
@@ -69,7 +68,7 @@ def test_the_experiment_runs(name, facebench, tmp_path):
     TREES[name](tmp_path / "root")
     facebench("data", "prepare", name, "--root", "root")
     facebench("run", f"{name}.yaml")
-    run = latest_run(tmp_path / "runs" / name)
+    run = load_run(tmp_path / "runs" / name).path
     tasks = yaml.safe_load(Path(f"{name}.yaml").read_text(encoding="utf-8"))["tasks"]
     assert set(load_run(run).results["task"]) == set(tasks)
 

@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from types import SimpleNamespace
 
@@ -17,6 +15,7 @@ from facebench import load_run
 from facebench.cli import app
 from facebench.experiment.config import load_config
 from facebench.experiment.digest import experiment_digest
+from support.forked import CommandProcess
 from support.runs import N_IMAGES, make_world
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows knows no such signals")
@@ -77,28 +76,19 @@ def place(tmp_path, monkeypatch):
     started = []
 
     def start(gate=""):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "facebench", "run", "x.yaml"],
-            env=os.environ | {"FACEBENCH_TEST_GATE": gate},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-            # Where the tests themselves run in the background, it is ignored.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
+        process = CommandProcess("run", "x.yaml", FACEBENCH_TEST_GATE=gate)
         started.append(process)
         return process
 
     def ended(process):
-        out, talk = process.communicate(timeout=300)
-        assert "Traceback" not in talk, talk
-        return SimpleNamespace(status=process.returncode, out=out, talk=talk)
+        done = process.end()
+        assert "Traceback" not in done.talk, done.talk
+        return done
 
     def in_the_middle(process):
         """Wait until some images, and not all of them, went through the network."""
         while seen.stat().st_size < 13:
-            assert process.poll() is None, process.communicate()
+            assert process.poll() is None, process.end()
             time.sleep(0.02)
 
     def run(*arguments):
@@ -113,12 +103,12 @@ def place(tmp_path, monkeypatch):
         in_the_middle=in_the_middle,
         run=run,
         seen=lambda: seen.stat().st_size,
-        runs=lambda: sorted(path.parent for path in tmp_path.glob("runs/x/*/manifest.json")),
+        runs=lambda: sorted(path.parent for path in tmp_path.glob("runs/x/2*/manifest.json")),
     )
     for process in started:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+            process.end()
 
 
 def written_status(run):
@@ -142,8 +132,8 @@ def test_a_killed_run_is_known_for_interrupted_and_goes_on_in_its_folder(place):
     place.in_the_middle(process)
     [run] = place.runs()
     assert load_run(run).status == "running"
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    os.kill(process.pid, signal.SIGKILL)
+    process.end()
     before = place.seen()
     assert before < N_IMAGES + TRIED
     assert written_status(run) == "running"
@@ -213,9 +203,9 @@ def test_interrupted_before_it_began(place):
     (place.folder / "slow.py").write_text(stuck)
     process = place.start()
     while not begun.exists():
-        assert process.poll() is None, process.communicate()
+        assert process.poll() is None, process.end()
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    os.kill(process.pid, signal.SIGINT)
     assert place.ended(process).status == 130
     assert not (place.folder / "runs").exists()
 

@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 
 from facebench import load_run
 from facebench.cli import app
-from facebench.commands.results import latest_run
 from facebench.errors import InputError
 from facebench.run.manager import MultiModelTaskManager
 
@@ -33,7 +32,8 @@ def facebench(tmp_path, monkeypatch, world):
 
 
 def runs(folder):
-    return sorted(path.parent for path in folder.glob("runs/experiment/*/manifest.json"))
+    found = (path.parent for path in folder.glob("runs/experiment/*/manifest.json"))
+    return sorted(run for run in found if not run.is_symlink())
 
 
 def embedded(run):
@@ -71,6 +71,11 @@ class TestPath:
 
         again = facebench("run", "experiment.yaml")
         assert "Nothing is left to do" in again.talk
+        # The report's path is the last line, on a rerun too; it leads back to the run.
+        for shown in (first.out, again.out):
+            assert shown.splitlines()[-1].endswith("report.html")
+            assert load_run(folder / shown.splitlines()[-1]).path == run
+        assert (folder / "runs" / "experiment" / "latest").resolve() == run.resolve()
         assert again.out == first.out
         assert runs(folder) == [run]
 
@@ -83,7 +88,7 @@ class TestPath:
         facebench("run", "experiment.yaml")
         _, second = runs(folder)
         assert embedded(second) == 0
-        assert latest_run(folder / "runs" / "experiment") == second
+        assert load_run(folder / "runs" / "experiment").path == second
 
         compared = facebench("compare", run, second, "-o", "compared.html", "--json")
         found = json.loads(compared.out)
@@ -126,7 +131,7 @@ class TestRepeating:
         (tmp_path / "same" / "again.yaml").write_text(recipe)
         monkeypatch.chdir(tmp_path / "same")
         ready("run", "again.yaml", "--set", "output=here")
-        [again] = (tmp_path / "same" / "here").glob("experiment/*/")
+        [again] = (tmp_path / "same" / "here").glob("experiment/2*/")
         told = [load_run(path).results.drop(columns="run") for path in (run, again)]
         pd.testing.assert_frame_equal(*told)
         assert load_run(again).manifest["seeds"] == {"seed": 3}
@@ -217,4 +222,4 @@ class TestAgain:
 class TestFindingRuns:
     def test_nothing_there(self, tmp_path):
         with pytest.raises(InputError, match="There is no run in"):
-            latest_run(tmp_path)
+            load_run(tmp_path)

@@ -3,15 +3,13 @@
 import json
 import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from facebench import load_run
+from support.forked import CommandProcess
 
 MODULE = '''
 """A package of a lab: a network, a task and a distance."""
@@ -109,20 +107,11 @@ def lab(world, tmp_path_factory):
     )
 
     def call(*arguments):
-        root = str(Path(__file__).parents[2])
-        done = subprocess.run(
-            [sys.executable, "-m", "facebench", *map(str, arguments)],
-            cwd=folder,
-            env=os.environ
-            | {
-                "PYTHONPATH": os.pathsep.join([str(site), root]),
-                "FACEBENCH_CACHE": str(folder / "store"),
-            },
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-        return done.stdout
+        done = CommandProcess(
+            *arguments, cwd=folder, PYTHONPATH=site, FACEBENCH_CACHE=folder / "store"
+        ).end()
+        assert done.status == 0, f"{done.out}\n{done.talk}"
+        return done.out
 
     call.folder = folder
     return call
@@ -134,7 +123,7 @@ def runs(lab, world):
         file = lab.folder / f"grid{grid}.yaml"
         file.write_text(EXPERIMENT.format(images=world.images, grid=grid))
         lab("run", file.name, "--quiet")
-    found = sorted((lab.folder / "runs" / "lab").glob("*/manifest.json"), key=os.path.getmtime)
+    found = sorted((lab.folder / "runs" / "lab").glob("2*/manifest.json"), key=os.path.getmtime)
     return [path.parent for path in found]
 
 

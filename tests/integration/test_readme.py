@@ -16,6 +16,7 @@ PAGES = [
     "docs/add_a_task.md",
     "docs/add_a_metric.md",
     "docs/effects.md",
+    "docs/probes_and_series.md",
     "docs/protocols.md",
     "docs/stimuli.md",
 ]

@@ -14,7 +14,6 @@ from typer.testing import CliRunner
 
 from facebench import load_run
 from facebench.cli import app
-from facebench.commands.results import latest_run
 from facebench.errors import ConfigError
 from facebench.experiment.building import build_experiment
 from facebench.experiment.config import load_config
@@ -85,7 +84,7 @@ def test_everything_at_once_and_its_record(world: Path) -> None:
     )
     facebench("validate", path)
     facebench("run", path)
-    run = load_run(latest_run(world / "runs" / "try"))
+    run = load_run(world / "runs" / "try")
     records = run.manifest["provenance"]["models"]
     assert records["flipped"]["wrappers"]["views"]["flip"] == "concat"
     assert records["cropped"]["wrappers"]["views"]["crop_scale"] == 0.8

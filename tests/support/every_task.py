@@ -73,7 +73,24 @@ def write_world(folder: Path) -> Path:
     )
     triplets["odd"] = rng.integers(1, 4, len(triplets))
     triplets.to_csv(folder / "triplets.csv", index=False)
+    write_line_ups(folder, names)
+    images[first & in_gallery].to_csv(folder / "study.csv", index=False)
+    images[~first].assign(old=in_gallery * 1).to_csv(folder / "test.csv", index=False)
     return folder
+
+
+def write_line_ups(folder: Path, names: list[str]) -> None:
+    """Show every image among one of the same person and three others, in an order too."""
+    rng = np.random.default_rng(8)
+    rows = []
+    for number, target in enumerate(names):
+        person, photograph = divmod(number, N_PHOTOGRAPHS)
+        right = names[person * N_PHOTOGRAPHS + (photograph + 1) % N_PHOTOGRAPHS]
+        others = rng.choice([p for p in range(N_PEOPLE) if p != person], 3, replace=False)
+        shown = rng.permutation([right, *(names[p * N_PHOTOGRAPHS] for p in others)])
+        rows.append([target, *shown, right, "|".join(rng.permutation(shown))])
+    columns = ["target", *(f"alt{k}" for k in range(1, 5)), "answer", "order"]
+    pd.DataFrame(rows, columns=columns).to_csv(folder / "line_ups.csv", index=False)
 
 
 def make_tasks(folder: Path, n_resamples: int = 100) -> dict[str, Any]:
@@ -83,8 +100,11 @@ def make_tasks(folder: Path, n_resamples: int = 100) -> dict[str, Any]:
     tables: dict[str, tuple[Any, ...]] = {
         "identification": (folder / "gallery.csv", folder / "probes.csv", folder),
         "template-verification": (folder / "templates.csv", folder / "template_pairs.csv", folder),
+        "matching": (folder / "line_ups.csv", folder),
         "odd-one-out": (folder / "triplets.csv", folder),
         "probe": (folder / "faces.csv", folder, "sex"),
+        "ranking": (folder / "line_ups.csv", folder),
+        "recognition-memory": (folder / "study.csv", folder / "test.csv", folder),
         "rsa": (folder,),
     }
     options: dict[str, dict[str, Any]] = {
@@ -93,10 +113,14 @@ def make_tasks(folder: Path, n_resamples: int = 100) -> dict[str, Any]:
         "correlation": {},
         "relative-difference": {},
         "group-errors": {**drawn, "fmr": 0.05},
+        "matching": {},
         "odd-one-out": {},
         "probe": {"shuffles": 1},
+        "ranking": {},
+        "recognition-memory": {"memory": "nearest"},
         "similarity": rated,
         "rsa": {**rated, "reference": pairs},
+        "predictors": {"n_resamples": n_resamples, "predictors": {"pixels": "pixels"}},
         "series": rated,
         "critical-features-effect": {**rated, "critical": ["near"], "other": ["far"]},
     }

@@ -3,28 +3,17 @@
 import contextlib
 import os
 import pty
-import subprocess
-import sys
 import threading
 from types import SimpleNamespace
 
+from support.forked import CommandProcess
+
 
 def call_in_terminal(*arguments, **variables):
-    """Run the command line in a process of its own.
-
-    Its standard error is a terminal, its standard output a pipe. It is started anew: in a fork of a
-    process that has used torch's threads, torch waits for threads that are not there.
-    """
+    """Run the command line; its standard error is a terminal, its standard output a file."""
     terminal, stderr = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "facebench", *map(str, arguments)],
-        env=os.environ | {"TERM": "xterm-256color", "COLUMNS": "120"} | variables,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        text=True,
-    )
-    os.close(stderr)
+    screen = {"TERM": "xterm-256color", "COLUMNS": "120"}
+    process = CommandProcess(*arguments, terminal=os.ttyname(stderr), **(screen | variables))
     talk = bytearray()
 
     def read():
@@ -35,7 +24,8 @@ def call_in_terminal(*arguments, **variables):
 
     reader = threading.Thread(target=read)
     reader.start()
-    out, _ = process.communicate()
+    done = process.end()
+    os.close(stderr)
     reader.join()
     os.close(terminal)
-    return SimpleNamespace(status=process.returncode, out=out, talk=talk.decode())
+    return SimpleNamespace(status=done.status, out=done.out, talk=talk.decode())

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from facebench import columns
+from facebench.data.estimates import estimates_in
 
 
 def test_no_two_columns_share_a_name() -> None:
@@ -13,3 +16,10 @@ def test_no_two_columns_share_a_name() -> None:
     ]  # fmt: skip
     assert len(set(names)) == len(names)
     assert columns.interval_columns("AUC") == ("AUC", "AUC CI Low", "AUC CI High")
+
+
+def test_cells_of_an_interval_are_read_back() -> None:
+    rows = pd.DataFrame([columns.interval_cells("AUC", 0.9, 0.8, 0.95)])
+    [estimate] = estimates_in(rows)
+    found = estimate.measure, estimate.value, estimate.low, estimate.high
+    assert found == ("AUC", 0.9, 0.8, 0.95)

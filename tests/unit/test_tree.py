@@ -16,6 +16,8 @@ ELSEWHERE = {
     # The command line is run whole, as people type it.
     "commands/*": "integration/test_commands.py",
     "demo/*": "integration/test_newcomer.py",
+    "data/rdms/rsatoolbox": "unit/data/rdms/test_writing.py",
+    "data/rdms/table": "unit/data/rdms/test_reading.py",
     "experiment/*": "integration/test_experiment.py",
     "experiment/code_files": "unit/experiment/test_digest.py",
     "experiment/starters/*": "integration/test_newcomer.py",
@@ -37,8 +39,8 @@ ELSEWHERE = {
     # Steps of one computation are checked against a loop over the whole of it.
     "metrics/ratings/*": "unit/metrics/ratings/test_pairs.py",
     "metrics/uncertainty/power": "unit/results/test_power.py",
-    "metrics/uncertainty/rating_resamples": "unit/metrics/ratings/test_pairs.py",
     "models/aligning": "integration/test_on_no_face.py",
+    "models/clip_text": "unit/models/test_text.py",
     "models/hub": "unit/models/test_dino.py",
     "models/onnx_*": "unit/models/test_onnx.py",
     "models/tapped": "unit/models/test_torch_export.py",
@@ -48,6 +50,8 @@ ELSEWHERE = {
     "people/codes": "unit/people/test_reading.py",
     "people/description": "unit/people/test_reading.py",
     "people/files": "unit/people/test_reading.py",
+    "people/layout": "unit/people/test_reading.py",
+    "people/table_reader": "unit/people/test_reading.py",
     "parity/outcome": "unit/parity/test_grid_rules.py",
     # Of whole runs: what tasks and models are told is seen in the distances.
     "run/pair_distances": "unit/run/test_wrapping.py",
@@ -68,6 +72,8 @@ ELSEWHERE = {
     "tasks/shared/people_choices": "unit/tasks/test_matching.py",
     "tasks/shared/people_orders": "unit/tasks/test_ranking.py",
     "tasks/shared/ranked_items": "unit/tasks/test_identification.py",
+    "tasks/shared/pixels": "unit/tasks/test_predictors.py",
+    "tasks/shared/predictor_sources": "unit/tasks/test_predictors.py",
     "tasks/shared/rate_measures": "unit/tasks/test_verification.py",
     "tasks/shared/rating*": "unit/tasks/test_similarity.py",
     "tasks/shared/study_tables": "unit/tasks/test_recognition_memory.py",

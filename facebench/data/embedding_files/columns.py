@@ -228,8 +228,8 @@ def _refuse_no_header(path: Path, names: Sequence[str]) -> None:
     other = next((name for name in names if _is_value(name)), None)
     if other is not None:
         msg = (
-            f"{path} needs a header that names its columns. {other!r} in its first line is no name "
-            "of a column."
+            f"{path} needs a header that names its columns. {other!r} in its first line is not a "
+            "column name."
         )
         raise InputError(msg)
 

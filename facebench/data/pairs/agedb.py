@@ -60,7 +60,7 @@ def read_agedb_pairs(path: StrPath, suffix: str = ".jpg") -> pd.DataFrame:
             for first, second, label in _pairs_of(split)
         ]
     except Exception as error:
-        # SciPy raises whatever its steps meet in a foreign or damaged file.
+        # SciPy raises exceptions of many kinds for a foreign or damaged file.
         msg = (
             f"The protocol {file_path} cannot be read ({type(error).__name__}: {error!s:.200}). It "
             "must be a MATLAB file with 'splits', a cell for each fold of pairs and labels, as "

@@ -44,7 +44,7 @@ def read_scored_pairs(path: Path) -> pd.DataFrame:
     Raises
     ------
     PairsError
-        If it is no such table.
+        If it is not such a table.
     """
     # They are read by what embeddings are read by, which knows tables of pairs.
     from facebench.data.rdms import is_rdm_file, pairs_of_rdms, read_rdms
@@ -90,7 +90,7 @@ def score_column(table: pd.DataFrame, column: str, path: Path) -> Float64Array:
     Raises
     ------
     InputError
-        If a cell is no finite number, or all are empty.
+        If a cell is not a finite number, or all are empty.
     """
     import pandas as pd
 

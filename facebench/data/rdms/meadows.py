@@ -27,8 +27,8 @@ def is_meadows(path: Path) -> bool:
 
     try:
         variables = {name for name, *_ in scipy.io.whosmat(path)}
-    except NotImplementedError:
-        # Of version 7.3.
+    except (NotImplementedError, ValueError):
+        # Of version 7.3, or damaged: its reader says so.
         return False
     return any(name.startswith(_VECTOR) for name in variables) and any(
         name.startswith(_STIMULI) for name in variables

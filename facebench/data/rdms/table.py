@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
+from typing_extensions import override
 
 from facebench.errors import InputError
 from facebench.metrics.rdm import condensed, rdm_from_pairs
@@ -72,6 +73,7 @@ class NamedRdms:
     polarity: Polarity | None = None
     notes: tuple[str, ...] = ()
 
+    @override
     def __repr__(self) -> str:
         return f"NamedRdms({str(self.source)!r}, {len(self.names)} images, {self.labels})"
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from facebench.data.rdms.rsatoolbox import write_rsatoolbox
+from facebench.data.tables import as_path
 from facebench.errors import InputError
 from facebench.metrics.rdm import square
-from facebench.types import Float64Array
+from facebench.types import Float64Array, StrPath
 from facebench.utils.files import atomic_path, write_csv
 
 __all__ = ["RDM_SUFFIXES", "write_rdms"]
@@ -22,13 +22,13 @@ _LONGEST = 63
 
 
 def write_rdms(
-    path: Path, names: Sequence[str], rdms: Mapping[str, Float64Array], measure: str = ""
+    file: StrPath, names: Sequence[str], rdms: Mapping[str, Float64Array], measure: str = ""
 ) -> None:
     """Write one RDM or several of the same images.
 
     Parameters
     ----------
-    path : Path
+    file : str or Path
         The file. Its suffix says the form: .csv (a square; a row per pair where there are several
         RDMs), .npz, .mat, or .h5 and .hdf5 as rsatoolbox has them.
     names : sequence of str
@@ -43,6 +43,7 @@ def write_rdms(
     InputError
         If the suffix is another one, or rsatoolbox cannot hold a name.
     """
+    path = as_path(file, "file")
     suffix = path.suffix.lower()
     if suffix not in RDM_SUFFIXES:
         msg = f"The output must be one of {', '.join(RDM_SUFFIXES)}. Got {path} instead."

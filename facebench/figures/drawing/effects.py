@@ -54,6 +54,7 @@ def effects_figure(
     value_label: str,
     note: str = "",
     people: Mapping[str, Sequence[Human]] = MappingProxyType({}),
+    levels: Mapping[str, Sequence[Human]] = MappingProxyType({}),
 ) -> Figure:
     """Draw the conditions on the left and their differences on the right.
 
@@ -69,6 +70,8 @@ def effects_figure(
         What else to say, under the figure.
     people : mapping of str to sequence of Human
         By the name of an effect, what people do: drawn as a band.
+    levels : mapping of str to sequence of Human
+        Likewise by condition, in its colour; '' is of no condition, such as what is published.
 
     Returns
     -------
@@ -89,6 +92,10 @@ def effects_figure(
             axes.axhline(row - 0.5, color=GRID, linewidth=0.6)
     panels[1].axvline(0, color=INK, linewidth=0.7)
     beside = []
+    for place, (name, _) in enumerate([*conditions, ("", ())]):
+        color = PALETTE[place % len(PALETTE)] if name else ""
+        draw_people(panels[0], levels.get(name, ()), "x", color)
+        beside += [f"{name} {text}".strip() for _, text in legend_of(levels.get(name, ()))]
     for name, _ in effects:
         draw_people(panels[1], people.get(name, ()), "x")
         texts = [text for _, text in legend_of(people.get(name, ()))]

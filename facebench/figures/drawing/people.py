@@ -72,7 +72,9 @@ def legend_of(people: Sequence[Human]) -> list[tuple[Line2D, str]]:
     ]
 
 
-def draw_people(axes: Axes, people: Sequence[Human], values: Literal["x", "y"]) -> None:
+def draw_people(
+    axes: Axes, people: Sequence[Human], values: Literal["x", "y"], color: str = ""
+) -> None:
     """Draw people across an axes, behind the networks.
 
     Parameters
@@ -83,11 +85,13 @@ def draw_people(axes: Axes, people: Sequence[Human], values: Literal["x", "y"]) 
         Whom.
     values : {'x', 'y'}
         The axis of values.
+    color : str, default ''
+        Of all of them; '' gives each its own.
     """
     line = axes.axvline if values == "x" else axes.axhline
     span = axes.axvspan if values == "x" else axes.axhspan
     for place, human in enumerate(people):
-        style = _style(place, human)
+        style = _style(place, human) | ({"color": color} if color else {})
         if not np.isfinite(human.value):
             continue
         line(human.value, zorder=1, **style)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from facebench.columns import LAYER, MODEL, TASK
+from facebench.columns import LAYER, MODEL, TASK, comparable_name
 from facebench.errors import InputError
 from facebench.figures.records.run_models import humans_of
 from facebench.figures.records.tables import cell_text, interval_of, row_labels
@@ -55,7 +55,19 @@ def effects_chart(
         value_label=measure,
         note=note,
         people={column: humans_of(rows, column) for column in effects},
+        levels=_levels(rows, dict(zip(names, conditions, strict=True)), measure, effects),
     )
+
+
+def _levels(
+    rows: pd.DataFrame, conditions: Mapping[str, str], measure: str, effects: Sequence[str]
+) -> dict[str, list[Human]]:
+    """Give what people do in each condition, and what is published of the measure ('')."""
+    published = humans_of(rows, measure)
+    if any(comparable_name(effect) in rows or "Comparable " in effect for effect in effects):
+        # Effects are compared on another index: levels have no common scale.
+        return {"": [human for human in published if human.published]}
+    return {"": published, **{name: humans_of(rows, own) for name, own in conditions.items()}}
 
 
 class Curves(NamedTuple):

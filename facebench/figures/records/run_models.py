@@ -17,6 +17,7 @@ from facebench.columns import (
     MODEL,
     NETWORK_LAYERS,
     TASK,
+    TRAINING_SERIES,
     comparable_name,
     interval_columns,
 )
@@ -34,6 +35,8 @@ __all__ = [
     "network_layers_of",
     "note_models",
     "note_people",
+    "note_series",
+    "series_of",
 ]
 
 
@@ -61,6 +64,16 @@ def note_models(
     table.attrs[LOWER_IS_BETTER] = json.dumps(lower_is_better)
 
 
+def note_series(table: pd.DataFrame, series: Mapping[str, Mapping[str, Any]]) -> None:
+    """Note in a table which of its models are checkpoints of a training, and where they stand."""
+    table.attrs[TRAINING_SERIES] = json.dumps(dict(series))
+
+
+def series_of(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Give where checkpoints stand (of, x, label, log), by model, where the table knows it."""
+    return dict(_noted(table, TRAINING_SERIES, {}))
+
+
 def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Put tables of a run below each other; the result knows what any of them does.
 
@@ -82,13 +95,16 @@ def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     controls: dict[str, list[str]] = {}
     lower: list[str] = []
     humans: dict[str, Any] = {}
+    series: dict[str, dict[str, Any]] = {}
     for table in tables:
+        series.update(series_of(table))
         layers.update(network_layers_of(table))
         for name, copies in controls_of(table).items():
             controls[name] = list(dict.fromkeys([*controls.get(name, ()), *copies]))
         humans.update(_noted(table, HUMANS, {}))
         lower += [name for name in _noted(table, LOWER_IS_BETTER, []) if name not in lower]
     note_models(whole, layers, controls, lower)
+    note_series(whole, series)
     if humans:
         whole.attrs[HUMANS] = json.dumps(humans)
     return whole

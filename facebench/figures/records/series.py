@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from facebench.columns import LAYER, MODEL, TASK
+from facebench.columns import CONDITION, LAYER, MODEL, TASK, interval_columns
 from facebench.errors import InputError
 from facebench.figures.records.layer_choice import few_layers
+from facebench.figures.records.run_models import humans_of, series_of
 from facebench.figures.records.tables import (
     as_numbers,
     cell_text,
@@ -124,6 +125,76 @@ class SeriesPlots:
             return series_figure(lines, shared, title=title, note=note)
 
         return draw_tasks(performances, output_dir, file_name, draw)
+
+    @staticmethod
+    def training_plot(
+        performances: pd.DataFrame,
+        measure: str,
+        output_dir: str | Path,
+        file_name: str,
+        *,
+        series: Mapping[str, Mapping[str, Any]] | None = None,
+        reference: tuple[float, str] | Sequence[tuple[float, str]] | None = None,
+    ) -> list[Path]:
+        """Draw a measure over the training of networks, of which the models are checkpoints.
+
+        Parameters
+        ----------
+        performances : pandas.DataFrame
+            Results, such as ``manager.tasks_performance_dfs[task]``.
+        measure : str
+            A column of numbers.
+        output_dir : str or Path
+            Where the pictures go; made if need be.
+        file_name : str
+            The files are called ``<task>_<file_name>.png``, unsafe characters replaced.
+        series : mapping of str to mapping, optional
+            By model: ``of``, the name of the series, and ``x``, such as the epoch; ``label`` and
+            ``log`` for the axis. By default as a run's tables have it. Other models are left out.
+        reference
+            See `series_plot`. People are drawn where a run's tables know of them.
+
+        Returns
+        -------
+        list of Path
+            The files written, one per task; none if no model is a checkpoint.
+
+        Raises
+        ------
+        InputError
+            If a column is missing.
+        """
+        import pandas as pd
+
+        where = "PlotHelper.training_plot"
+        check_table(performances, where, (TASK, MODEL, LAYER))
+        check_column(performances, where, "measure", measure)
+        known = series_of(performances) if series is None else dict(series)
+        table = performances[performances[MODEL].isin(list(known))]
+        if table.empty:
+            return []
+        points = [known[name] for name in table[MODEL]]
+        label = str(points[0].get("label") or "Checkpoint")
+        layers = table[LAYER].astype(str)
+        if CONDITION in table and table[CONDITION].nunique() > 1:
+            layers = layers + ", " + table[CONDITION].astype(str)
+        drawn = table.assign(
+            **{MODEL: [one["of"] for one in points], LAYER: layers},
+            **{label: [float(one["x"]) for one in points]},
+        ).sort_values(label, kind="stable")
+        columns = (_PEOPLE, label, *interval_columns(measure))
+        people = pd.DataFrame(
+            [
+                dict(zip(columns, (human.name, x, *human[1:4]), strict=True))
+                for human in humans_of(performances, measure)
+                for x in (drawn[label].min(), drawn[label].max())
+            ]
+        )
+        return SeriesPlots.series_plot(
+            drawn, label, measure, output_dir, file_name, title_prefix=f"{measure} over training",
+            log=any(one.get("log") for one in points), reference=reference,
+            people=people if len(people) else None,
+        )  # fmt: skip
 
 
 def _references(reference: object) -> list[tuple[float, str]]:

@@ -1,4 +1,4 @@
-"""Letters that say which of several systems a test tells apart."""
+"""Letters that say which of several systems differ significantly."""
 
 from __future__ import annotations
 

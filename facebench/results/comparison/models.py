@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facebench.columns import CI_HIGH, CI_LOW, DEFAULT_LAYER, LAYER, MODEL
+from facebench.columns import DEFAULT_LAYER, LAYER, MODEL, interval_cells
 from facebench.data.identity import IdentitySource
 from facebench.errors import InputError, PairsError
 from facebench.metrics.accuracy import kfold_accuracy, kfold_decisions
@@ -340,9 +340,7 @@ def _ranks(networks: list[_Network], tests: PairedTests, metric: str) -> pd.Data
                 "Rank": rank + 1,
                 MODEL: network.model,
                 LAYER: network.layer or DEFAULT_LAYER,
-                metric: network.number.value,
-                f"{metric}{CI_LOW}": network.interval.low,
-                f"{metric}{CI_HIGH}": network.interval.high,
+                **interval_cells(metric, network.number.value, *network.interval),
                 "Rank Group": groups[rank],
             }
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from facebench.columns import comparable_name
 from facebench.metrics.operating_points import eer, fnmr_at_fmr
 from facebench.metrics.roc_curve import roc
 from facebench.results.headline import best_layers
-from facebench.tasks.measures import measures_for
+from facebench.tasks.measures import headlines, measures_for
 from facebench.types import Float64Array, IntArray
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ __all__ = [
     "operating_points",
     "profile_data",
     "slider_data",
+    "training_data",
 ]
 
 # Thresholds the slider stops at; a multiple of the bars of the histogram.
@@ -186,6 +188,71 @@ def _people(
     return found
 
 
+def training_data(
+    results: pd.DataFrame,
+    facts: TaskFacts,
+    models: Mapping[str, Any],
+    people: pd.DataFrame | None = None,
+) -> list[dict[str, Any]]:
+    """Give headline measures over training, of the models that are checkpoints.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Rows of one task of the tidy table.
+    facts : TaskFacts
+        What is known of it.
+    models : mapping of str to mapping
+        What the manifest says of each model: 'series' of a checkpoint.
+    people : DataFrame, optional
+        As of `profile_data`.
+
+    Returns
+    -------
+    list of dict
+        measure, condition, chance, people, label and log of the axis, and lines: model (the
+        series), layer, and arrays x, value, low, high.
+    """
+    series = {name: one["series"] for name, one in models.items() if one.get("series")}
+    own = results[results["model"].isin(list(series))]
+    if own.empty:
+        return []
+    first = next(iter(series.values()))
+    own = own.assign(
+        of=[str(series[name]["of"]) for name in own["model"]],
+        x=[float(series[name]["x"]) for name in own["model"]],
+    ).sort_values("x", kind="stable")
+    declared = measures_for(facts, list(dict.fromkeys(own["metric"])))
+    found = []
+    for metric in headlines(facts, list(declared)):
+        rows = own[own["metric"] == metric]
+        for condition, part in rows.groupby("condition", sort=False, dropna=False):
+            lines = [
+                {
+                    "model": model,
+                    "layer": layer,
+                    "x": _floats(line["x"]),
+                    "value": _floats(line["value"]),
+                    "low": _floats(line["ci_low"]),
+                    "high": _floats(line["ci_high"]),
+                }
+                for (model, layer), line in part.groupby(["of", "layer"], sort=False)
+            ]
+            found.append(
+                {
+                    "measure": metric,
+                    "condition": _text(condition),
+                    "chance": declared[metric].chance,
+                    "people": _people(metric, people, facts, list(declared)),
+                    "label": str(first.get("label") or "Checkpoint"),
+                    # Zero has no place on a logarithmic axis of the page.
+                    "log": bool(first.get("log")) and bool((own["x"] > 0).all()),
+                    "lines": lines,
+                }
+            )
+    return found[:_MOST_CONDITIONS]
+
+
 def condition_data(results: pd.DataFrame, task: str, facts: TaskFacts) -> list[dict[str, Any]]:
     """Give each measure by condition, of the best layer of every model.
 
@@ -236,7 +303,9 @@ def condition_data(results: pd.DataFrame, task: str, facts: TaskFacts) -> list[d
     return found
 
 
-def effect_data(results: pd.DataFrame, task: str, facts: TaskFacts) -> dict[str, Any] | None:
+def effect_data(
+    results: pd.DataFrame, task: str, facts: TaskFacts, people: pd.DataFrame | None = None
+) -> dict[str, Any] | None:
     """Give the measure in each condition of an effect, of the best layer of every model.
 
     Parameters
@@ -247,6 +316,8 @@ def effect_data(results: pd.DataFrame, task: str, facts: TaskFacts) -> dict[str,
         The task.
     facts : TaskFacts
         What is known of it.
+    people : DataFrame, optional
+        Likewise of people: a line for each group, where the measure means the same of them.
 
     Returns
     -------
@@ -258,17 +329,21 @@ def effect_data(results: pd.DataFrame, task: str, facts: TaskFacts) -> dict[str,
         return None
     best = best_layers(results, task, facts)
     own = results[results["layer"].eq(results["model"].map(best))]
+    lines = [(model, layer, own[own["model"] == model]) for model, layer in best.items()]
+    # What is compared on another index has no common scale.
+    if people is not None and not any("Comparable " in name for name in set(results["metric"])):
+        groups = people.groupby("model", sort=False)
+        lines += [(str(group), "default", rows) for group, rows in groups]
     series = []
-    for model, layer in best.items():
-        rows = own[own["model"] == model].drop_duplicates("metric").set_index("metric")
-        rows = rows.reindex(names)
+    for model, layer, rows in lines:
+        numbers = rows.drop_duplicates("metric").set_index("metric").reindex(names)
         series.append(
             {
                 "model": model,
                 "layer": layer,
-                "value": _floats(rows["value"]),
-                "low": _floats(rows["ci_low"]),
-                "high": _floats(rows["ci_high"]),
+                "value": _floats(numbers["value"]),
+                "low": _floats(numbers["ci_low"]),
+                "high": _floats(numbers["ci_high"]),
             }
         )
     first = next(iter(facts.effect))

@@ -18,6 +18,7 @@ from facebench.results.headline import (
     check_layer_choice,
     headline_rows,
     layer_note,
+    people_beside,
 )
 from facebench.results.held_out import HeldOut, held_out_layers, with_held_out
 from facebench.results.reader import Run, load_run
@@ -118,7 +119,7 @@ def _context(run: Run, layer_choice: str) -> dict[str, Any]:
         "title": run.manifest["name"],
         "run": run,
         "sections": sections,
-        "headline": headline_table(run.networks, sections, held_out),
+        "headline": headline_table(run.networks, sections, held_out, run.people),
         "held_out": _held_out_table(held_out) if held_out else None,
         "facts": _facts(run),
         "on_no_face": on_no_face(run.manifest),
@@ -133,7 +134,10 @@ def _context(run: Run, layer_choice: str) -> dict[str, Any]:
 
 
 def headline_table(
-    results: pd.DataFrame, sections: list[TaskSection], held_out: Mapping[str, HeldOut]
+    results: pd.DataFrame,
+    sections: list[TaskSection],
+    held_out: Mapping[str, HeldOut],
+    people: pd.DataFrame | None = None,
 ) -> Table:
     """Build the table of what stands for each task.
 
@@ -145,6 +149,8 @@ def headline_table(
         The tasks, with their tie groups.
     held_out : mapping of str to HeldOut
         By task, what stands for models in the place of their best layers; empty for these.
+    people : DataFrame, optional
+        Likewise of people, who come after the models.
 
     Returns
     -------
@@ -171,23 +177,14 @@ def headline_table(
             for row, is_shown in zip(both.itertuples(), both["shown"], strict=True):
                 condition = "" if pd.isna(row.condition) else str(row.condition)
                 ties = section.ties.get((str(metric), condition), {})
-                low, high = _number(row.ci_low), _number(row.ci_high)
-                value = _number(row.value)
                 rows.append(
-                    [
-                        row.task,
-                        row.metric,
-                        condition,
-                        row.model,
-                        value,
-                        None if low is None else [low, high],
-                        ties.get(str(row.model), "") if is_shown else "",
-                        None if value is None else forest(value, low, high, span),
-                        row.layer,
-                        *(_count(n) for n in row[13:18]),
-                    ]
+                    _headline_row(row, ties.get(str(row.model), "") if is_shown else "", span)
                 )
                 extra.append(not is_shown)
+            if people is not None:
+                beside = people_beside(people, results, section.name, str(metric))
+                rows += [_headline_row(row, "", span) for row in beside.itertuples()]
+                extra += [False] * len(beside)
     n_hidden = sum(extra)
     # A column without any entry only takes room.
     used = [i for i in range(len(_COLUMNS)) if any(row[i] not in ("", None) for row in rows)]
@@ -200,6 +197,22 @@ def headline_table(
         extra=extra,
         more=f"All layers ({n_hidden} rows more)" if n_hidden else "",
     )
+
+
+def _headline_row(row: Any, letters: str, span: tuple[float, float]) -> list[Any]:
+    low, high, value = _number(row.ci_low), _number(row.ci_high), _number(row.value)
+    return [
+        row.task,
+        row.metric,
+        "" if pd.isna(row.condition) else str(row.condition),
+        row.model,
+        value,
+        None if low is None else [low, high],
+        letters,
+        None if value is None else forest(value, low, high, span),
+        row.layer,
+        *(_count(n) for n in row[13:18]),
+    ]
 
 
 def _held_out_table(held_out: Mapping[str, HeldOut]) -> Table:

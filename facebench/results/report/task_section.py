@@ -20,6 +20,7 @@ from facebench.results.report.chart_data import (
     operating_points,
     profile_data,
     slider_data,
+    training_data,
 )
 from facebench.results.report.pair_samples import (
     Named,
@@ -114,8 +115,9 @@ def task_section(
     heads = [named for named in series if best[named[0]] == named[1]]
     data: dict[str, Any] = {
         "profiles": profile_data(results, facts, people),
+        "training": training_data(results, facts, run.manifest["models"], people),
         "conditions": condition_data(results, task, facts),
-        "effect": effect_data(results, task, facts),
+        "effect": effect_data(results, task, facts, people),
         "scatter": scatter_data(heads, thumbnails),
         "galleries": [
             *gallery_data(heads, thumbnails),

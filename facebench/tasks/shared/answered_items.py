@@ -11,16 +11,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facebench.errors import InputError, PairsError
+from facebench.errors import PairsError
 from facebench.metrics.noise_ceiling import SplitHalf, split_half_of_answers
 from facebench.people import TrialKind, Trials, people_of
-from facebench.people.trials import PARTICIPANT
+from facebench.people.names import ImageFinder
+from facebench.people.trials import PARTICIPANT, RESPONSE
+from facebench.tasks.shared.people_answers import refuse_kind
 from facebench.types import Float64Array, IntArray
 from facebench.utils.suggestions import did_you_mean
 
-__all__ = ["AnsweredItems", "answers_to", "trials_of_kind"]
+__all__ = ["SEPARATOR", "AnsweredItems", "answers_to", "as_the_task_names", "trials_of_kind"]
 
 _log = logging.getLogger(__name__)
+# Between the names of an order.
+SEPARATOR = "|"
 
 
 class AnsweredItems:
@@ -95,7 +99,7 @@ def _quotient(sums: Float64Array, counts: Float64Array) -> Float64Array:
     return np.asarray(np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0))
 
 
-def trials_of_kind(people: Any, kind: TrialKind, owner: str) -> Trials | None:
+def trials_of_kind(people: Any, kind: TrialKind, *, task: str) -> Trials | None:
     """Read the trials that a task was given, and refuse those of another kind.
 
     Raises
@@ -106,13 +110,38 @@ def trials_of_kind(people: Any, kind: TrialKind, owner: str) -> Trials | None:
     if people is None:
         return None
     trials = people_of(people)
-    if trials.kind != kind:
-        msg = (
-            f"The 'people' of {owner} must be trials of kind {kind!r}. Got {trials.kind!r}"
-            f"{f' in {trials.source}' if trials.source else ''} instead."
-        )
-        raise InputError(msg)
+    refuse_kind(trials, [kind], task=task)
     return trials
+
+
+def as_the_task_names(trials: Trials, known_images: Sequence[str]) -> Trials:
+    """Write the images that trials show, and answer, as a task does, see `ImageFinder`.
+
+    Names that are none of the task's stay as they are.
+    """
+    finder = ImageFinder(known_images)
+    own = {name: finder.find(name) or name for name in _names_in(trials)}
+    if all(name == other for name, other in own.items()):
+        return trials
+    columns = list(trials.shown)
+    if trials.kind == "choice":
+        columns.append(RESPONSE)
+    table = trials.table.assign(
+        **{column: trials.table[column].map(lambda name: own.get(name, name)) for column in columns}
+    )
+    if trials.kind == "order":
+        orders = table[RESPONSE]
+        written = {
+            order: SEPARATOR.join(own.get(name, name) for name in str(order).split(SEPARATOR))
+            for order in orders.dropna().unique()
+        }
+        table = table.assign(**{RESPONSE: orders.map(written)})
+    return Trials(table, trials.kind, trials.source, trials.notes)
+
+
+def _names_in(trials: Trials) -> list[str]:
+    shown = (trials.table[column].dropna().unique() for column in trials.shown)
+    return list(dict.fromkeys(name for names in shown for name in names if isinstance(name, str)))
 
 
 def answers_to(

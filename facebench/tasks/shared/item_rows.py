@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facebench.columns import CI_HIGH, CI_LOW
+from facebench.columns import interval_cells
 from facebench.metrics.correlation import correlate
 from facebench.metrics.uncertainty.influence import Influence, mean_influence
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
@@ -153,8 +153,6 @@ class ItemRow:
 
     def add(self, name: str, made: Replicates, interval: Interval) -> None:
         """Add a measure that was measured elsewhere."""
-        self.columns |= {
-            name: made.value, f"{name}{CI_LOW}": interval.low, f"{name}{CI_HIGH}": interval.high
-        }  # fmt: skip
+        self.columns |= interval_cells(name, made.value, *interval)
         if made.units.size:
             self.replicates[name] = made

@@ -207,10 +207,14 @@ class LineUps:
         condition : str, optional
             A column that is part of the name.
         """
-        names = np.append(np.array(self.images, dtype=object), "")
-        ordered = np.sort(names[self.alternative_codes].astype(str), axis=1)
-        joined = pd.Series(list(map("\0".join, ordered.tolist())))
-        parts = [self.rows["target"].astype(str), joined]
+        # Few line-ups are shown to many people: names are put together once for each.
+        ranked = pd.Index(self.images).argsort().argsort()
+        codes = np.sort(np.append(ranked, -1)[self.alternative_codes], axis=1)
+        different, inverse = np.unique(codes, axis=0, return_inverse=True)
+        names = np.append(np.array(sorted(self.images), dtype=object), "")
+        joined = ["\0".join(filter(None, row)) for row in names[different].tolist()]
+        alternatives = np.array(joined, dtype=object)[inverse.ravel()]
+        parts = [self.rows["target"].astype(str), pd.Series(alternatives)]
         if condition is not None:
             parts.append(self.rows[condition].astype(str))
         return pd.MultiIndex.from_arrays(parts)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from facebench.columns import CI_HIGH, CI_LOW
+from facebench.columns import interval_cells, interval_columns
 from facebench.errors import InputError
 from facebench.metrics.uncertainty.spread import FEWEST_UNITS, PairedDifference, Spread
 from facebench.types import Float64Array, StrPath
@@ -190,7 +190,7 @@ def mean_of_participants(name: str, values: Float64Array) -> dict[str, float]:
     mean = float(own.mean()) if own.size else _NAN
     spread = spread_of_participants(own)
     step = spread.quantile(0.975) * spread.error
-    return {name: mean, f"{name}{CI_LOW}": mean - step, f"{name}{CI_HIGH}": mean + step}
+    return interval_cells(name, mean, mean - step, mean + step)
 
 
 def spread_of_participants(values: Float64Array) -> Spread:
@@ -214,8 +214,9 @@ def sum_of_spreads(*spreads: Spread) -> Spread:
     total = float(variances.sum())
     if not np.isfinite(total) or total == 0:
         return Spread(total**0.5 if total == 0 else _NAN, 1.0)
-    free = np.array([spread.df for spread in spreads])
-    return Spread(total**0.5, float(total**2 / (variances**2 / free).sum()))
+    counted = variances > 0
+    free = np.array([spread.df for spread in spreads])[counted]
+    return Spread(total**0.5, float(total**2 / (variances[counted] ** 2 / free).sum()))
 
 
 def compared_with_people(
@@ -260,15 +261,12 @@ def compared_with_people(
     of = f"{index} " * bool(index)
     name = f"{of}Difference from {group}"
     if centre is None or not np.isfinite([network, centre]).all():
-        ends = (name, f"{name}{CI_LOW}", f"{name}{CI_HIGH}")
-        return dict.fromkeys([*ends, f"{of}P of Difference from {group}"], _NAN)
+        return dict.fromkeys([*interval_columns(name), f"{of}P of Difference from {group}"], _NAN)
     found = PairedDifference.of(network - centre, spread)
     over = spread_of_participants(own)
     step = over.quantile(0.975) * over.error
     columns: dict[str, Any] = {
-        name: found.difference,
-        f"{name}{CI_LOW}": found.low,
-        f"{name}{CI_HIGH}": found.high,
+        **interval_cells(name, found.difference, found.low, found.high),
         f"{of}P of Difference from {group}": found.p_value,
         f"{of}Within Interval of {group}": _flag(abs(network - centre) <= step, step),
         f"{of}Within Range of {group}": _flag(own.min() <= network <= own.max(), 0.0),

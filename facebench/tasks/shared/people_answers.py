@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,11 +12,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from facebench.data.folder import IMAGE_SUFFIXES
-from facebench.data.image_names import alike_name
 from facebench.errors import InputError
 from facebench.metrics.noise_ceiling import ceilings
 from facebench.metrics.uncertainty.replicates import verification_replicates
+from facebench.people.names import ImageFinder
 from facebench.tasks.shared.ratings import RatingKind
 from facebench.types import Float64Array, IntArray
 from facebench.utils.suggestions import did_you_mean
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
 
     from facebench.people import Trials
 
-__all__ = ["ImageFinder", "PairAnswers", "refuse_kind"]
+__all__ = ["PairAnswers", "refuse_kind"]
 
 _log = logging.getLogger(__name__)
 _SIDES = ("img1", "img2")
@@ -50,61 +48,6 @@ def refuse_kind(trials: Trials, kinds: Sequence[str], *, task: str) -> None:
             f"{f' in {trials.source}' if trials.source else ''}."
         )
         raise InputError(msg)
-
-
-class ImageFinder:
-    """Finds the images of trials among those of a task, by name.
-
-    Slashes and the writing of accents make no difference. A name without a folder, with further
-    folders before it, or without suffix is that of the one image that it can be.
-
-    Parameters
-    ----------
-    known : iterable of str
-        The images of the task.
-    """
-
-    def __init__(self, known: Iterable[str]) -> None:
-        self.known = list(dict.fromkeys(known))
-        self._alike = {alike_name(name): name for name in self.known}
-        self._by_stem: dict[str, list[tuple[str, ...]]] = {}
-        for name in self._alike:
-            parts = _parts(name)
-            self._by_stem.setdefault(parts[-1], []).append(parts)
-        self._of_parts = {_parts(name): own for name, own in self._alike.items()}
-
-    def find(self, name: str) -> str | None:
-        """Give the task's name of an image; None where there is none, or more than one."""
-        found = self.candidates(name)
-        return found[0] if len(found) == 1 else None
-
-    def candidates(self, name: str) -> list[str]:
-        """Give the images that a name may mean: the one of this very name, else all it fits."""
-        alike = alike_name(name)
-        if alike in self._alike:
-            return [self._alike[alike]]
-        suffix = PurePosixPath(alike).suffix.lower()
-        parts = _parts(alike)
-        found = []
-        for other in self._by_stem.get(parts[-1], ()):
-            shared = min(len(other), len(parts))
-            own = self._of_parts[other]
-            has_other_suffix = (
-                suffix in IMAGE_SUFFIXES and PurePosixPath(own).suffix.lower() != suffix
-            )
-            if other[-shared:] == parts[-shared:] and not has_other_suffix:
-                found.append(own)
-        return found
-
-    def hint(self, name: str) -> str:
-        """Say which image may be meant."""
-        return did_you_mean(name, self.known)
-
-
-def _parts(name: str) -> tuple[str, ...]:
-    path = PurePosixPath(name)
-    plain = path.with_suffix("") if path.suffix.lower() in IMAGE_SUFFIXES else path
-    return plain.parts or ("",)
 
 
 class _PairFinder:

@@ -44,6 +44,7 @@ from facebench.tasks.shared.people_answers import PairAnswers
 from facebench.tasks.shared.people_items import ItemAgreement, crossed_decisions, with_interval
 from facebench.tasks.shared.rate_measures import columns_of
 from facebench.types import Float64Array
+from facebench.utils.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from facebench.people import Trials
@@ -95,8 +96,8 @@ class PeopleBeside:
         For TAR.
     index : {'standardised', 'relative'}
         For mean distances.
-    margin : float, optional
-        The smallest difference from people that would matter.
+    margin : float or mapping of str to float, optional
+        The smallest difference from people that would matter, of all that is compared or by name.
     task : str
         The task's name, for messages.
 
@@ -116,7 +117,7 @@ class PeopleBeside:
         involved: Sequence[int] = (0,),
         far: float = 0.01,
         index: PeopleIndex = "standardised",
-        margin: float | None = None,
+        margin: float | Mapping[str, float] | None = None,
         task: str,
     ) -> None:
         if index not in INDICES:
@@ -125,11 +126,6 @@ class PeopleBeside:
                 f"{', '.join(map(repr, INDICES))}. Got {index!r} instead."
             )
             raise InputError(msg)
-        if margin is not None and not (
-            isinstance(margin, int | float) and not isinstance(margin, bool) and margin > 0
-        ):
-            msg = f"The 'people_margin' of task {task!r} must be above 0. Got {margin!r} instead."
-            raise InputError(msg)
         self.groups = dict(groups)
         self._asked = list(asked)
         self.jackknife = jackknife
@@ -137,15 +133,37 @@ class PeopleBeside:
         self._involved = list(involved)
         self._far = far
         self._index = index
-        self._margin = margin
         self._task = task
+        self._margins = self._checked_margins(margin)
         self._kept = np.concatenate(list(jackknife.weights()), axis=1) > 0
         self.notes = list(
             dict.fromkeys(note for answers in self.groups.values() for note in answers.notes)
         )
-        self._replicates: dict[tuple[str, str], Float64Array] = {}
+        self._replicates: dict[tuple[str, str], tuple[Float64Array, float]] = {}
         for group, answers in self.groups.items():
             self._check(group, answers)
+
+    def _checked_margins(self, margin: float | Mapping[str, float] | None) -> dict[str, float]:
+        """Give the margin of each number: one for all, or by name."""
+        if margin is None:
+            return {}
+        names = [asked.name for asked in self._asked]
+        given = margin if isinstance(margin, Mapping) else dict.fromkeys(names, margin)
+        for name, value in given.items():
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not is_number or not value > 0:
+                msg = (
+                    f"The 'people_margin' of task {self._task!r} must be above 0. Got {value!r} "
+                    "instead."
+                )
+                raise InputError(msg)
+            if name not in names:
+                msg = (
+                    f"The 'people_margin' of task {self._task!r} must be a number, or name "
+                    f"{', '.join(map(repr, names))}. Got {name!r}.{did_you_mean(name, names)}"
+                )
+                raise InputError(msg)
+        return dict(given)
 
     def _check(self, group: str, answers: PairAnswers) -> None:
         """Refuse people who cannot be compared; note those who can only in part."""
@@ -269,23 +287,32 @@ class PeopleBeside:
             return values / answers.spread_of_pairs(self._involved_in(asked))
         return values
 
-    def _of_parts(self, group: str, asked: Asked) -> Float64Array:
-        """Give the mean index of participants without each unit of pairs: [G]."""
+    def _of_parts(self, group: str, asked: Asked) -> tuple[Float64Array, float]:
+        """Give the mean index of participants without each unit of pairs, and its noise.
+
+        The variance of the mean over participants and that over units of pairs both hold the noise
+        of single answers; what the units of one participant vary more than those of the mean is
+        that noise.
+        """
         key = group, asked.name or "-"
         if key not in self._replicates:
             answers = self.groups[group]
             drawn = self._contrasted(
                 answers.replicates(asked.measure, self._kept, far=self._far), asked
             )
+            if asked.measure == "mean distance" and self._index == "standardised":
+                cells = self._involved_in(asked)
+                spreads = [answers.spread_of_pairs(cells, kept) for kept in self._kept.T]
+                drawn = drawn / np.array(spreads)[:, None]
             known = np.isfinite(drawn)
             with np.errstate(divide="ignore", invalid="ignore"):
                 means = np.where(known, drawn, 0.0).sum(axis=1) / known.sum(axis=1)
-            if asked.measure == "mean distance" and self._index == "standardised":
-                cells = self._involved_in(asked)
-                means = means / np.array(
-                    [answers.spread_of_pairs(cells, kept) for kept in self._kept.T]
-                )
-            self._replicates[key] = means
+            errors = [self.jackknife.error(own) for own in drawn[:, known.all(axis=0)].T]
+            noise = 0.0
+            if len(errors) > 1:
+                single = float(np.mean([error.standard**2 for error in errors]))
+                noise = (single - self.jackknife.error(means).standard ** 2) / (len(errors) - 1)
+            self._replicates[key] = means, max(noise, 0.0)
         return self._replicates[key]
 
     def rows(self) -> pd.DataFrame:
@@ -403,10 +430,20 @@ class PeopleBeside:
                 row |= with_interval(comparable_name(self._own_name(asked)), value, error)
             for group in self.groups:
                 values = self._of_participants(group, asked)
-                units = self.jackknife.error(drawn - self._of_parts(group, asked))
-                spread = sum_of_spreads(Spread(*units), spread_of_participants(values))
+                parts, noise = self._of_parts(group, asked)
+                units = self.jackknife.error(drawn - parts)
+                # The noise of answers is in the spread of participants already.
+                left = Spread(max(units.standard**2 - noise, 0.0) ** 0.5, units.df)
+                if np.isnan(units.standard):
+                    left = Spread(_NAN, 1.0)
+                spread = sum_of_spreads(left, spread_of_participants(values))
                 row |= compared_with_people(
-                    asked.name.strip(), group, value, values, spread, margin=self._margin
+                    asked.name.strip(),
+                    group,
+                    value,
+                    values,
+                    spread,
+                    margin=self._margins.get(asked.name),
                 )
         for group in self.groups:
             row |= self._agreement(group).columns(cells.distances, accepted)
@@ -471,7 +508,7 @@ class PeopleOfPairs:
         self,
         people: PeopleSource,
         people_groups: bool | Sequence[str] | None,
-        margin: float | None,
+        margin: float | Mapping[str, float] | None,
         labels: NDArray[np.int8],
         members: SamplingUnits,
         asked: Sequence[Asked],

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from facebench.errors import PairsError
 from facebench.people import Trials
 from facebench.people.trials import PARTICIPANT, RESPONSE
-from facebench.tasks.shared.answered_items import AnsweredItems, answers_to
+from facebench.tasks.shared.answered_items import AnsweredItems, answers_to, as_the_task_names
 from facebench.tasks.shared.line_ups import NONE, LineUps
 from facebench.types import Float64Array, IntArray
 
@@ -62,6 +62,7 @@ class PeopleChoices:
         task: str,
     ) -> None:
         self._right, self._line_ups = right, line_ups
+        trials = as_the_task_names(trials, line_ups.images)
         self._has_none = bool((right < 0).any())
         given = trials.table[RESPONSE].notna().to_numpy()
         self.n_missing = int((~given).sum())

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from facebench.columns import CI_HIGH, CI_LOW
+from facebench.columns import interval_cells
 from facebench.metrics.accuracy import youden_threshold
 from facebench.metrics.correlation import correlate
 from facebench.metrics.error_consistency import consistencies, kappa_bounds, mean_between
@@ -20,7 +20,7 @@ from facebench.tasks.shared.people import spread_of_participants, sum_of_spreads
 from facebench.tasks.shared.people_answers import PairAnswers
 from facebench.types import Float64Array, IntArray
 
-__all__ = ["ItemAgreement", "crossed_decisions", "with_interval"]
+__all__ = ["ItemAgreement", "crossed_decisions", "jackknife_spread", "with_interval"]
 
 _NAN = float("nan")
 _MEASURE = "spearman"
@@ -87,7 +87,7 @@ def with_interval(
     low, high = (_NAN, _NAN)
     if np.isfinite([value, spread.error]).all():
         low, high = interval(value, spread.error, scale, df=spread.df)
-    return {name: value, f"{name}{CI_LOW}": low, f"{name}{CI_HIGH}": high}
+    return interval_cells(name, value, low, high)
 
 
 class _Kind(NamedTuple):
@@ -184,7 +184,8 @@ class ItemAgreement:
     @property
     def ceiling(self) -> float:
         """What a perfect model's item correlation tends to: the root of the reliability."""
-        return float(self._mean(_root(self.reliabilities), self._conditions))
+        reliability = float(self._mean(self.reliabilities, self._conditions))
+        return reliability**0.5 if reliability > 0 else _NAN
 
     def columns_of_people(self) -> dict[str, float]:
         """Give what people's row says of agreement among people."""
@@ -262,7 +263,7 @@ class ItemAgreement:
     def _spread(self, units: Float64Array, participants: Float64Array) -> Spread:
         """Combine leaving out the people of pairs with leaving out participants."""
         error = self._jackknife.error(units)
-        return sum_of_spreads(Spread(*error), _jackknife_spread(participants))
+        return sum_of_spreads(Spread(*error), jackknife_spread(participants))
 
     @cached_property
     def _compared(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -352,17 +353,13 @@ class ItemAgreement:
             return np.asarray(sums / known.sum(axis=0))
 
 
-def _jackknife_spread(replicates: Float64Array) -> Spread:
+def jackknife_spread(replicates: Float64Array) -> Spread:
+    """Give the standard error of a number, from itself without each of several groups."""
     n = replicates.size
     if n < 3 or not np.isfinite(replicates).all():
         return Spread(_NAN, 1.0)
     centred = replicates - replicates.mean()
     return Spread(float(((n - 1) / n * (centred**2).sum()) ** 0.5), float(n - 1))
-
-
-def _root(values: Sequence[float]) -> Float64Array:
-    table = np.asarray(values, dtype=np.float64)
-    return np.sqrt(np.where(table > 0, table, np.nan))
 
 
 def _nanmean(values: Any) -> float:

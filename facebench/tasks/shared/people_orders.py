@@ -13,14 +13,17 @@ from facebench.errors import PairsError
 from facebench.metrics.orders import kendalls_w, order_agreement
 from facebench.people import Trials
 from facebench.people.trials import PARTICIPANT, RESPONSE
-from facebench.tasks.shared.answered_items import AnsweredItems, answers_to
+from facebench.tasks.shared.answered_items import (
+    SEPARATOR,
+    AnsweredItems,
+    answers_to,
+    as_the_task_names,
+)
 from facebench.tasks.shared.line_ups import LineUps
 from facebench.tasks.shared.people_choices import as_line_ups
 from facebench.types import Float64Array
 
 __all__ = ["PeopleOrders"]
-
-_SEPARATOR = "|"
 
 
 class PeopleOrders:
@@ -52,6 +55,7 @@ class PeopleOrders:
     """
 
     def __init__(self, trials: Trials, line_ups: LineUps, *, task: str) -> None:
+        trials = as_the_task_names(trials, line_ups.images)
         given = trials.table[RESPONSE].notna().to_numpy()
         self.n_missing = int((~given).sum())
         own = as_line_ups(trials, trials.table[given])
@@ -142,7 +146,7 @@ class PeopleOrders:
 def _ranks(own: LineUps, kept: NDArray[np.bool_], line_ups: LineUps, item: Any) -> Float64Array:
     """Read orders, as mid-ranks of the alternatives of each item."""
     orders = own.rows[RESPONSE].astype(str)
-    named = orders.str.split(_SEPARATOR, expand=True, regex=False)
+    named = orders.str.split(SEPARATOR, expand=True, regex=False)
     names = named.apply(lambda column: column.str.strip()).to_numpy(dtype=object)
     given = ~pd.isna(names)
     places = np.full(names.shape, -1, dtype=np.intp)
@@ -158,7 +162,7 @@ def _ranks(own: LineUps, kept: NDArray[np.bool_], line_ups: LineUps, item: Any) 
             listed = ", ".join(repr(name) for name in own.names[row] if name)
             msg = (
                 f"The order of a trial in {own.source} must name its alternatives, {what}, the "
-                f"most similar first, joined by {_SEPARATOR!r}. Got {orders.iloc[row]!r:.200} in "
+                f"most similar first, joined by {SEPARATOR!r}. Got {orders.iloc[row]!r:.200} in "
                 f"{own.row_name(row)}, whose alternatives are {listed} "
                 f"({int(bad.sum())} such rows)."
             )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from facebench.columns import CI_HIGH, CI_LOW
+from facebench.columns import interval_cells
 from facebench.metrics.conditions import ConditionEstimate
 from facebench.metrics.uncertainty.proportions import CHOSEN_NOTE, conservative_note
 from facebench.metrics.verification_report import Estimate, TarEstimate
@@ -48,11 +48,7 @@ def rate_measures(far: Sequence[float], *, headline: bool = False) -> tuple[Meas
 
 def columns_of(name: str, estimate: Estimate | ConditionEstimate) -> dict[str, float]:
     """Give a number and its interval their columns."""
-    return {
-        name: estimate.value,
-        f"{name}{CI_LOW}": estimate.interval.low,
-        f"{name}{CI_HIGH}": estimate.interval.high,
-    }
+    return interval_cells(name, estimate.value, *estimate.interval)
 
 
 def tar_columns(tar: Sequence[TarEstimate]) -> dict[str, float]:

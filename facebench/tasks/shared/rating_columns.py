@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from facebench.columns import CI_HIGH, CI_LOW, CI_METHOD, N_IMAGES, N_PAIRS
+from facebench.columns import CI_HIGH, CI_LOW, CI_METHOD, N_IMAGES, N_PAIRS, interval_cells
 from facebench.metrics.ratings.pairs import RatedPairs, RatingComparison, RatingEstimate
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups, JackknifeReplicates
 from facebench.tasks.measures import Measure
@@ -70,7 +70,7 @@ def rating_measures(measure: str, n_raters: int) -> tuple[Measure, ...]:
 
 def interval_columns(name: str, estimate: RatingEstimate) -> dict[str, float]:
     """Give an estimate as the columns of a result."""
-    return {name: estimate.value, name + CI_LOW: estimate.low, name + CI_HIGH: estimate.high}
+    return interval_cells(name, estimate.value, estimate.low, estimate.high)
 
 
 def rating_columns(
@@ -212,7 +212,7 @@ def _not_as_they_seem(rated: RatedPairs, found: RatingComparison) -> list[str]:
         )
     if found.upper_share.value > _ABOVE_1:
         remarks.append(
-            "the share of the upper ceiling is above 1: for these ratings it is no upper bound"
+            "the share of the upper ceiling is above 1: it is not an upper bound for these ratings"
         )
     elif found.share.value > _ABOVE_1:
         remarks.append(

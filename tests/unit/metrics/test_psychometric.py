@@ -102,7 +102,7 @@ def experiment(rng: np.random.Generator, people: int = 24, answers: int = 6) -> 
     fit = PsychometricFit(LEVELS, share, np.full(LEVELS.size, people * answers))
     unit = np.arange(people)
     jackknife = StratifiedJackknife(unit, unit, np.zeros(people, dtype=int))
-    return function_columns(fit, share, fit.of(left), jackknife.error).columns, lapse
+    return function_columns(fit, fit.of(left), jackknife.error).columns, lapse
 
 
 def covered(n: int, seed: int) -> dict[str, float]:

@@ -30,7 +30,7 @@ def test_values_are_those_of_the_plain_functions() -> None:
     for estimate in report[:1] + report[2:9]:
         if not isinstance(estimate, float):
             assert estimate.interval.low <= estimate.value <= estimate.interval.high
-    assert report.few_errors == ["AUC"]
+    assert report.few_errors == ["AUC", "TAR@FAR=0.1"]
 
 
 def test_without_folds_there_is_no_cross_validated_accuracy() -> None:

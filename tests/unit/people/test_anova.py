@@ -69,7 +69,12 @@ def test_two_factors(table):
             (["condition"], "group"),
             "'p0' has several levels of 'group'",
         ),
-        ({"measure": ["rt", "correct"] * 36}, (["condition"],), "several measures. Give one with"),
+        (
+            {"measure": ["rt", "correct"] * 36},
+            (["condition"],),
+            "several of 'measure'. Give one with",
+        ),
+        ({"source": ["people", "networks"] * 36}, (["condition"],), "--source: people, networks"),
         ({}, (["condition"], None, "rt"), "no measure 'rt'.*: correct"),
         ({}, (["condition", "group"], "group"), "'within' must name one column"),
         ({"value": np.nan}, (["condition"],), "No row has a value"),

@@ -107,6 +107,15 @@ def test_a_table_of_means_has_a_row_per_condition():
     assert list(found["Items"]) == [20, 20]
 
 
+def test_a_condition_without_any_response_has_no_means():
+    trials = Observers({"upright": 2.0, "inverted": 1.0}).trials(3, 8)
+    table = trials.table.copy()
+    table.loc[table["condition"] == "inverted", ["response", "correct"]] = np.nan
+    found = means_over(Trials(table, trials.kind), ["condition"], "both")
+    assert np.isnan(found["Accuracy"].iloc[1])
+    assert list(found["Participants"]) == [3, 0]
+
+
 def test_shares_stay_between_0_and_1():
     found = over_participants([1.0, 1.0, 0.9], "Accuracy")
     assert found.high == 1

@@ -93,6 +93,16 @@ def shapes() -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
             {**grid, "resp": CHOSEN.T, "rt": RT.T},
             {"columns": COLUMNS, "images": {"names": "imnames"}, "participants": "columns"},
         ),
+        "one matrix of numbers": (
+            {"data": np.column_stack([long["id"], long["trip"], long["resp"], long["rt"]])},
+            {
+                "columns": {
+                    "participant": "data_1", "target": "data_2", "response": "data_5",
+                    "alternatives": ["data_3", "data_4"], "rt": "data_6",
+                },
+                "images": PATTERN,
+            },
+        ),
         "three matrices": (
             {"resp": CHOSEN, "rt": RT, "trip": np.tile(SHOWN, (PEOPLE, 1, 1))},
             {"columns": COLUMNS, "images": PATTERN},

@@ -31,6 +31,7 @@ def trials_of(*images):
         (("ann/1.jpg", "ann/2.jpg", "bob/1.jpg"), ("ann/1.jpg", "ann/2.jpg", "bob/1.jpg"), False),
         (("ann\\1.jpg", "./ann/2.jpg", "bob/e\u0301.jpg"), ("ann/1.jpg", "ann/2.jpg", "bob/é.jpg"),
          False),
+        (("ann/1", "2", "bob/1"), ("ann/1.jpg", "ann/2.jpg", "bob/1.jpg"), True),
         (("stim/ann/1.jpg", "2.jpg", "x/y/bob/1.jpg"), ("ann/1.jpg", "ann/2.jpg", "bob/1.jpg"),
          True),
     ],
@@ -41,7 +42,7 @@ def test_names_are_found(images, expected, noted):
     row = found.table.iloc[0]
     assert (row["target"], row["alt1"], row["alt2"]) == expected
     assert row["response"] == expected[1]
-    assert any("matched without their folders" in note for note in found.notes) == noted
+    assert any("matched by their ends" in note for note in found.notes) == noted
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,8 @@ def test_psychopy_writes_a_file_per_participant(psychopy):
     assert list(first["img2"]) == ["b.jpg", "c.jpg", "d.jpg"]
     np.testing.assert_array_equal(first["response"], [1, np.nan, 1])
     np.testing.assert_array_equal(first["rt"], [0.53, np.nan, 1.2])
-    np.testing.assert_array_equal(first["correct"], [1, 0, 0])
+    np.testing.assert_array_equal(first["correct"], [1, np.nan, 0])
+    assert any(note.startswith("3 trials without a response are coded") for note in trials.notes)
     assert list(first["source row"]) == [3, 4, 5]
     assert condition_columns(trials) == ["orientation"]
     assert trials.notes[0] == "3 rows without an image (instructions, breaks) are no trials."
@@ -66,8 +67,9 @@ def test_psychopy_writes_a_file_per_participant(psychopy):
 def test_a_description_in_yaml_takes_codes_as_they_are_written(psychopy):
     text = (
         "trials: data/*.csv\nkind: same-different\ncolumns:\n  participant: {file: '^(\\d+)_'}\n"
-        "  img1: left_image\n  img2: right_image\n  response: key_resp.keys\n"
+        "  img1: left_image\n  img2: right_image\n  response: key_resp.keys\n  rt: key_resp.rt\n"
         "response: {same: s, different: [d, no]}\nrows: {orientation: {not: inverted}}\n"
+        "rt_unit:\nconditions: null\nexclude: {rt: [0.2, null]}\n"
     )
     (psychopy / "trials.yaml").write_text(text)
     for file in (psychopy / "data").iterdir():
@@ -81,7 +83,9 @@ def test_a_description_in_yaml_takes_codes_as_they_are_written(psychopy):
 
 def test_a_response_that_contradicts_what_was_correct_is_an_error(psychopy):
     description = changed(correct_response="corrAns")
-    assert list(people_of(description, psychopy).table["correct"][:3]) == [1, 0, 0]
+    np.testing.assert_array_equal(
+        people_of(description, psychopy).table["correct"][:3], [1, np.nan, 0]
+    )
 
     swapped = {**description, "response": {"same": "d", "different": "s"}}
     swapped["columns"] = {**swapped["columns"], "correct_response": {"value": "s"}}
@@ -113,6 +117,32 @@ def test_what_is_wrong_is_said_with_file_and_row(psychopy, description, says):
         return
     with pytest.raises((ConfigError, InputError), match=says):
         people_of(description, psychopy)
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "description", "says"),
+    [
+        ("participant,img1,img2,response,response", "p,a,b,1,0", {}, "several columns 'response'"),
+        ("participant,img1,img2,response", "p,a,b,1,x", {}, "line 2 has 5 cells"),
+        ("participant,img1,img2,respnse", "p,a,b,1", {"columns": {"respnse": "respnse"}},
+         "did you mean 'response'"),
+        ("participant,img1,img2,response,rt", "p,a,b,1,1", {"exclude": {"rt": [5, 0.2]}},
+         "least RT first"),
+        ("participant,img1,img2,response,rt", "p,a,b,1,\"1,234\"", {}, "Got '1,234'"),
+        ("participant,target,alt1,alt2,response", "p,a,c,c,1", {"kind": "choice"},
+         "row 2: alt1 and alt2 are the same image, 'c'"),
+    ],
+)  # fmt: skip
+def test_ambiguous_tables_are_refused(tmp_path, header, row, description, says):
+    (tmp_path / "t.csv").write_text(f"{header}\n{row}\n")
+    with pytest.raises((ConfigError, InputError), match=says):
+        people_of({"trials": "t.csv", "kind": "same-different", **description}, tmp_path)
+
+
+def test_decimal_commas_are_numbers(tmp_path):
+    (tmp_path / "t.csv").write_text("participant;img1;img2;response;rt\np;a;b;2,5;0,53\n")
+    table = people_of({"trials": "t.csv", "kind": "rating"}, tmp_path).table
+    assert (table["response"][0], table["rt"][0]) == (2.5, 0.53)
 
 
 def test_a_key_twice_in_a_description_is_refused(tmp_path):
@@ -293,6 +323,15 @@ def test_lines_above_the_header_are_found(tmp_path):
 
     assert list(trials.table["response"]) == [1, 0]
     assert trials.notes == ("testable.csv: the header was found in line 4.",)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1252"])
+def test_other_encodings_are_read(tmp_path, encoding):
+    text = "participant\timg1\timg2\tresponse\nMüller\ta\tb\t1\n"
+    (tmp_path / "t.txt").write_text(text, encoding=encoding)
+    trials = people_of({"trials": "t.txt", "kind": "same-different"}, tmp_path)
+    assert trials.participants == ["Müller"]
+    assert any("Windows-1252" in note for note in trials.notes) == (encoding == "cp1252")
 
 
 OLD_NEW = pd.DataFrame(

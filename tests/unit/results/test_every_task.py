@@ -254,11 +254,17 @@ def test_what_tasks_of_items_leave_out_is_what_they_measure_on_the_rest(faces, n
     task = make_tasks(faces, n_resamples=1)[name]
     frame = frame_of(task, 1.2, 5)
     found = task.left_out(frame)
-    groups = JackknifeGroups(*(frame[column].astype(str) for column in columns))
     measure = getattr(task, "compute_unrounded_performance", task.compute_task_performance)
-    for group in (0, groups.n_resamples - 1):
-        rest = measure(frame[groups.kept[:, group]].reset_index(drop=True))
-        for (_, metric), values in found.values.items():
+    for (_, metric), values in found.values.items():
+        members = frame[columns].astype(str)
+        # Rank-k rates are of people in the gallery only.
+        some = frame["in_gallery"] if metric.startswith("Rank-") else np.ones(len(frame), bool)
+        groups = JackknifeGroups(*(members.loc[some, column] for column in columns))
+        assert values.size == groups.n_resamples
+        for group in (0, groups.n_resamples - 1):
+            kept = np.ones(len(frame), bool)
+            kept[np.flatnonzero(some)] = groups.kept[:, group]
+            rest = measure(frame[kept].reset_index(drop=True))
             if rest[metric].notna().all():
                 # Those of the EER are from its influence function.
                 near = 1e-3 if metric == "EER" else 6e-6

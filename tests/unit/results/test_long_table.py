@@ -24,7 +24,14 @@ def trials(saved, tmp_path):
     frame = run.task_distances("plain", "conditions")
     shown = frame.head(6)
     rows = [
-        {"participant": f"p{p}", "img1": row.img2, "img2": row.img1, "response": p % 2, "rt": 0.5}
+        {
+            "participant": f"p{p}",
+            "img1": row.img2,
+            "img2": row.img1,
+            "response": p % 2,
+            "rt": 0.5,
+            "group": ["scarf", "hat & coat"][p % 2],
+        }
         for p in range(3)
         for row in shown.itertuples()
     ]

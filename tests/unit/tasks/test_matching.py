@@ -331,7 +331,7 @@ def test_bad_parameters_and_people() -> None:
     with pytest.raises(PairsError, match=r"'response' .*'q.png' in row 1"):
         MatchingTask("m", table, ".", people=Trials(unknown, "choice"))
     pairs = trials.table.assign(img1="a", img2="b", response=1)
-    with pytest.raises(InputError, match="kind 'choice'"):
+    with pytest.raises(InputError, match="trials of kind 'choice'"):
         MatchingTask("m", table, ".", people=Trials(pairs, "same-different"))
 
 
@@ -342,6 +342,20 @@ def test_trials_of_other_line_ups_are_left_out_with_a_word(caplog, tmp_path) -> 
         task = MatchingTask("m", table.head(8), tmp_path, people=trials)
     assert "10 of 50 trials" in caplog.text
     assert task.people_rows().iloc[0]["Participants"] == 5
+
+
+def test_names_may_differ_in_their_folders(tmp_path) -> None:
+    table = line_ups(10, 2)
+    trials = asked(table, 4)
+    folders = trials.table.replace(r"^p", r"stimuli\\p", regex=True)
+    rows = [
+        MatchingTask("m", table, tmp_path, people=people).people_rows()
+        for people in (
+            trials,
+            Trials(folders.assign(participant=trials.table["participant"]), "choice"),
+        )
+    ]
+    pd.testing.assert_frame_equal(*rows)
 
 
 def test_the_targets_own_image_is_told(caplog) -> None:

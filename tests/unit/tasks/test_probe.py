@@ -99,6 +99,27 @@ def test_identity_is_decoded_from_other_images_and_other_sessions() -> None:
     assert "sessions" in by_day.compute_task_performance(items)["Read-Out"].iloc[0]
 
 
+def test_two_photographs_of_a_person_are_two_folds() -> None:
+    table = faces().groupby(WHO).head(2)
+    task = make("identity", table, shuffles=0)
+    order = {name: row for row, name in enumerate(table["image"])}
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(N_PEOPLE, WIDTH))[np.repeat(np.arange(N_PEOPLE), 2)]
+    rows = rows[[order[name] for name in task.images]] + 0.1
+    found = measured(task, rows.astype(np.float32))
+    assert found["Folds"] == 2
+    assert found["Balanced Accuracy"] == 1
+    # One photograph per person is left to train on: none to choose the penalty by.
+    assert "too few images to choose it" in found["Read-Out"]
+    assert found["Balanced Accuracy CI Low"] < 1
+
+
+def test_infinite_embeddings_are_refused() -> None:
+    task = make(shuffles=0)
+    with pytest.raises(InputError, match="embedding of finite numbers"):
+        task.compute_items(np.full((len(task.images), 3), np.inf, dtype=np.float32))
+
+
 def test_the_order_of_rows_changes_nothing() -> None:
     table = faces()
     mixed = table.sample(frac=1, random_state=3)

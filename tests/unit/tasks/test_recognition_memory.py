@@ -104,7 +104,7 @@ def test_noise_is_swept_and_seeded(tmp_path) -> None:
     embeddings = embedded(task, 0.3)
     rows, again = measured(task, embeddings), measured(task, embeddings)
     pd.testing.assert_frame_equal(rows, again)
-    assert list(rows["Condition"]) == [f"all trials, noise {x}" for x in ("0", "0.5", "4")]
+    assert list(rows["Condition"]) == ["all trials", "all trials, noise 0.5", "all trials, noise 4"]
     assert rows["AUC"].is_monotonic_decreasing
     assert rows["AUC"].iloc[0] > 0.95
     assert rows["AUC"].iloc[2] < 0.8
@@ -157,9 +157,26 @@ def test_people_beside_the_network(tmp_path) -> None:
     rates = table.groupby(["participant", "old"])["response"].mean().unstack()
     assert people["Hits"].iloc[0] == pytest.approx(rates["old"].mean())
     assert people["False Alarms"].iloc[0] == pytest.approx(rates["new"].mean())
+    area = (1 + rates["old"] - rates["new"]).mean() / 2
+    assert people["AUC"].iloc[0] == pytest.approx(area)
     assert list(people["Condition"]) == list(rows["Condition"])
     assert row["d' Difference from People"] == pytest.approx(row["d'"] - people["d'"].iloc[0])
     assert {measure.name for measure in task.measures} <= set(row.index)
+
+
+def test_confidence_gives_people_an_roc(tmp_path) -> None:
+    trials = asked(np.where(TEST["old"] == "old", 0.7, 0.3), 6)
+    table = trials.table.assign(
+        confidence=np.random.default_rng(5).integers(1, 5, len(trials.table))
+    )
+    task = RecognitionMemoryTask("r", STUDY, TEST, tmp_path, people=Trials(table, "old-new"))
+    table = table.merge(TEST, on="image")
+    table["graded"] = np.where(table["response"] == 1, 1, -1) * table["confidence"]
+    areas = [
+        roc_auc_score(rows["old"] == "old", rows["graded"])
+        for _, rows in table.groupby("participant")
+    ]
+    assert task.people_rows()["AUC"].iloc[0] == pytest.approx(np.mean(areas))
 
 
 def test_items_without_a_condition_count_in_all(tmp_path) -> None:

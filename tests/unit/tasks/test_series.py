@@ -11,6 +11,7 @@ from scipy.special import expit
 from facebench.columns import LAYER, MODEL, TASK
 from facebench.errors import InputError, PairsError
 from facebench.metrics.conditions import MEASURES
+from facebench.people import Trials
 from facebench.tasks.effect import EffectTask
 from facebench.tasks.series import MEAN, SLOPE, THRESHOLD, SeriesTask
 
@@ -139,6 +140,46 @@ def test_figures_have_a_row_per_level_and_a_file(tmp_path: Path) -> None:
         "blur_series.png",
         "blur_series_over_layers.png",
     ]
+
+
+def people(pairs: pd.DataFrame, n: int = 10, middle: float = 6.0) -> Trials:
+    """Simulate participants who answer every pair, right as a psychometric function has it."""
+    rng = np.random.default_rng(5)
+    p = 0.5 + 0.48 * expit((middle - pairs["level"]) / 1.2)
+    tables = []
+    for person in range(n):
+        right = rng.random(len(pairs)) < p
+        response = np.where(right, pairs["same"], 1 - pairs["same"])
+        tables.append(pairs[["img1", "img2"]].assign(participant=f"P{person}", response=response))
+    return Trials(pd.concat(tables, ignore_index=True), "same-different")
+
+
+@pytest.mark.parametrize("measure", ["accuracy", "auc", "dprime"])
+def test_people_have_a_series_of_their_own(tmp_path: Path, measure: str) -> None:
+    task = make(tmp_path, measure=measure, people=people(table()))
+    rows = task.people_rows()
+    assert rows["people"].tolist() == ["People"]
+    row = rows.iloc[0]
+    levels = [row[f"{level} {task.measure_name}"] for level in BLUR]
+    assert row[MEAN] == pytest.approx(np.mean(levels))
+    beside = task.against_people(distances(task))
+    assert "Difference from People" in beside
+    if measure == "dprime":
+        assert THRESHOLD not in row
+        return
+    assert row[f"{THRESHOLD} CI Low"] < 6 < row[f"{THRESHOLD} CI High"]
+    name = f"{THRESHOLD} Difference from People"
+    own = task.compute_unrounded_performance(distances(task)).iloc[0]
+    assert beside[name] == pytest.approx(own[THRESHOLD] - row[THRESHOLD])
+    widths = [table_[f"{THRESHOLD} CI High"] - table_[THRESHOLD] for table_ in (own, row)]
+    assert beside[f"{name} CI High"] - beside[name] > max(widths) * 0.9
+
+
+def test_people_are_drawn_beside_networks(tmp_path: Path) -> None:
+    task = make(tmp_path, measure="accuracy", people=people(table()))
+    found = task.compute_task_performance(distances(task))
+    task.plot(str(tmp_path), found.assign(**{TASK: "blur", MODEL: "net", LAYER: "default"}))
+    assert (tmp_path / "blur_series.png").is_file()
 
 
 @pytest.mark.parametrize(

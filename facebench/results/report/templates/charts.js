@@ -164,6 +164,24 @@
       },
     },
 
+    training: {
+      pick: (data) => data.training,
+      choices: (all) => [["Measure", all.map((one) => one.condition ? `${one.measure}: ${one.condition}` : one.measure)]],
+      draw: (all, [chosen]) => {
+        const { measure, lines, label, log, chance, people } = all[chosen];
+        const traces = styled(lines).map((line) => ({
+          type: "scatter", mode: "lines+markers", name: line.name, label: line.label, x: line.x, y: line.value,
+          text: line.x.map((x, i) => `${line.name}<br>${plain(label)} ${number(x)}<br>${told(line, i)}`), hoverinfo: "text",
+          line: { color: line.color, dash: line.dash, width: 2 }, marker: { size: 6 }, error_y: errors(line, { color: line.color, thickness: .8, width: 0 }), connectgaps: false,
+        }));
+        const level = { shapes: [...(reference(chance).shapes ?? []), ...beside(people ?? [])] };
+        return {
+          traces, key: true, layout: layout(axis(label, log ? { type: "log" } : { zeroline: false }), axis(measure), level),
+          table: { head: ["Series", "Layer", label, measure, "95 % from", "to"], rows: lines.flatMap((line) => line.x.map((x, i) => [line.model, line.layer, x, line.value[i], line.low[i], line.high[i]])) },
+        };
+      },
+    },
+
     conditions: {
       pick: (data) => data.conditions,
       choices: (all) => [["Measure", all.map((one) => one.measure)]],

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,11 @@ from facebench import PlotHelper
 from facebench.columns import LAYER, MODEL, TASK
 from facebench.errors import InputError
 from facebench.figures.drawing.series import SeriesAxes, SeriesLine, series_figure
+from facebench.figures.records.run_models import joined, note_people, note_series, series_of
+from facebench.results.exports import draw_training
+from facebench.results.report.chart_data import training_data
+from facebench.tasks.facts import TaskFacts
+from facebench.tasks.measures import Measure
 
 
 def points(models: int = 2, layers: int = 1, x: tuple[float, ...] = (0, 1, 10)) -> pd.DataFrame:
@@ -65,6 +71,77 @@ def test_half_a_turn_is_drawn_at_both_ends() -> None:
 def test_of_many_layers_some_are_shown_and_it_is_said(tmp_path: Path) -> None:
     written = PlotHelper.series_plot(points(2, 40), "Epoch", "AUC", tmp_path, "training")
     assert written[0].stat().st_size > 0
+
+
+def training() -> pd.DataFrame:
+    """Give results of four checkpoints of two series, one other model, and people."""
+    names = ["a-1", "a-10", "b-1", "b-10", "other"]
+    table = (
+        points(1, 1, (0,)).drop(columns=[MODEL]).merge(pd.DataFrame({MODEL: names}), how="cross")
+    )
+    table["AUC"] = [0.6, 0.9, 0.5, 0.7, 0.1]
+    note_people(table, "t", pd.DataFrame({MODEL: ["People"], "AUC": [0.8]}), ())
+    series = {
+        name: {"of": name[0], "x": float(name[2:]), "label": "Epoch", "log": True}
+        for name in names[:4]
+    }
+    note_series(table, series)
+    return table
+
+
+def test_checkpoints_are_a_line_of_their_series(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict = {}
+
+    def keep(performances, x, y, *_, **options):
+        seen.update(table=performances, x=x, **options)
+        return []
+
+    monkeypatch.setattr("facebench.figures.records.series.SeriesPlots.series_plot", keep)
+    PlotHelper.training_plot(training(), "AUC", tmp_path, "training")
+    lines = seen["table"].groupby(MODEL)[["Epoch", "AUC"]].apply(lambda t: t.values.tolist())
+    assert lines.to_dict() == {"a": [[1, 0.6], [10, 0.9]], "b": [[1, 0.5], [10, 0.7]]}
+    assert (seen["x"], seen["log"]) == ("Epoch", True)
+    assert seen["people"][["people", "Epoch", "AUC"]].to_numpy().tolist() == [
+        ["People", 1.0, 0.8],
+        ["People", 10.0, 0.8],
+    ]
+
+
+def test_what_tables_know_of_a_series_survives_joining_them() -> None:
+    assert series_of(joined([training(), points()]))["b-10"]["x"] == 10
+
+
+def test_without_checkpoints_there_is_no_figure(tmp_path: Path) -> None:
+    assert PlotHelper.training_plot(points(), "AUC", tmp_path, "training") == []
+
+
+def test_a_run_draws_headline_measures_with_chance_and_ceiling(tmp_path: Path) -> None:
+    task = SimpleNamespace(measures=(Measure("AUC", headline=True, chance=0.5),))
+    draw_training(tmp_path, "Task", task, training())
+    assert (tmp_path / "Task Plots" / "t_training_AUC.png").is_file()
+
+
+def test_a_page_has_the_same_lines() -> None:
+    results = pd.DataFrame(
+        {
+            "model": ["a-1", "a-10", "other"],
+            "layer": "fc",
+            "condition": None,
+            "metric": "AUC",
+            "value": [0.6, 0.9, 0.1],
+            "ci_low": np.nan,
+            "ci_high": np.nan,
+        }
+    )
+    point = {"of": "a", "label": "Epoch", "log": True}
+    models = {"a-1": {"series": {**point, "x": 1}}, "a-10": {"series": {**point, "x": 10}}}
+    facts = TaskFacts("T", measures=(Measure("AUC", headline=True, chance=0.5),))
+    [chart] = training_data(results, facts, {**models, "other": {}})
+    assert (chart["label"], chart["log"], chart["chance"]) == ("Epoch", True, 0.5)
+    [line_] = chart["lines"]
+    assert (line_["model"], line_["x"], line_["value"]) == ("a", [1.0, 10.0], [0.6, 0.9])
 
 
 @pytest.mark.parametrize(

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-DOCS = Path(__file__).resolve().parents[4] / "docs"
+from support.pages import script_of_docs
+
 NIGHTLY = "FACEBENCH_NIGHTLY" in os.environ
 nightly = pytest.mark.skipif(not NIGHTLY, reason="takes minutes (set FACEBENCH_NIGHTLY)")
 
 
 @pytest.fixture(scope="module")
 def simulations() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("simulated", DOCS / "intervals_of_effects.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(DOCS))
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(DOCS))
-    return module
+    return script_of_docs("intervals_of_effects")
 
 
 @pytest.mark.parametrize(

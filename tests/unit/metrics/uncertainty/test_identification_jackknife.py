@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,8 +15,8 @@ from facebench.metrics.uncertainty.identification_jackknife import (
     identification_intervals,
     identification_jackknife,
 )
+from support.pages import script_of_docs
 
-DOCS = Path(__file__).parents[4] / "docs"
 NIGHTLY = "FACEBENCH_NIGHTLY" in os.environ
 
 
@@ -126,13 +123,7 @@ def test_coverage_where_probes_of_a_person_agree() -> None:
 
 @pytest.mark.parametrize(("n_people", "noise"), [(8, 0.77), (20, 0.77)])
 def test_a_small_table(n_people: int, noise: float) -> None:
-    sys.path.insert(0, str(DOCS))
-    try:
-        spec = importlib.util.spec_from_file_location("intervals", DOCS / "intervals_numbers.py")
-        script = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(script)
-    finally:
-        sys.path.remove(str(DOCS))
+    script = script_of_docs("intervals_numbers")
     n_worlds = 600 if NIGHTLY else 60
     for name, (coverage, size, _) in script.gallery_design(n_people, noise, n_worlds).items():
         # Of 120 intervals 102 or fewer hold in one of a thousand.

@@ -1,9 +1,6 @@
 """A small version of docs/intervals.md: coverage and size with few people, and for many layers."""
 
-import importlib.util
 import os
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,21 +8,14 @@ from scipy.special import expit, logit
 from scipy.stats import binom, t, ttest_1samp
 
 from facebench.metrics.uncertainty.spread import Replicates, less_dyads
+from support.pages import script_of_docs
 
-DOCS = Path(__file__).parents[4] / "docs"
 NIGHTLY = "FACEBENCH_NIGHTLY" in os.environ
 
 
 @pytest.fixture(scope="module")
 def script():
-    sys.path.insert(0, str(DOCS))
-    try:
-        spec = importlib.util.spec_from_file_location("intervals", DOCS / "intervals_numbers.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(DOCS))
-    return module
+    return script_of_docs("intervals_numbers")
 
 
 @pytest.mark.parametrize(
@@ -56,6 +46,9 @@ def test_the_largest_of_many_layers(script):
     found = script.layers_design(20, 50)
     assert found["own"] > 0.1
     assert found["max"] <= 0.12
+    # Held-out layers of equal networks: 100 intervals, 50 tests.
+    assert found["held-out"] >= 0.87
+    assert found["chosen"] <= 0.14
 
 
 @pytest.mark.parametrize("scale", ["identity", "logit"])

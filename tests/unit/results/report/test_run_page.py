@@ -94,5 +94,5 @@ def test_report_of_a_run_without_results_or_pictures(runs, tmp_path):
         task["images_path"] = str(tmp_path / "gone")
     (bare / "manifest.json").write_text(json.dumps(manifest))
     assert "0.9" in write_report(bare).read_text()
-    with pytest.raises(RunFolderError, match="not a run folder"):
-        write_report(tmp_path)
+    with pytest.raises(RunFolderError, match="There is no run in"):
+        write_report(tmp_path / "gone")

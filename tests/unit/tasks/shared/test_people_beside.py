@@ -122,6 +122,12 @@ def test_verification_and_accuracy_are_held_against_people_at_their_own_criterio
         for measure in ("AUC", "Accuracy"):
             difference = performance[measure] - row[measure]
             assert layer[f"{measure} Difference from People"] == pytest.approx(difference)
+    each = VerificationTask("v", **of, people=people, people_margin={"AUC": 0.1})
+    layer_of_each = against(each, network)
+    assert "AUC Equivalence P to People" in layer_of_each
+    assert "d' Equivalence P to People" not in layer_of_each
+    with pytest.raises(InputError, match="Did you mean 'Accuracy'"):
+        VerificationTask("v", **of, people=people, people_margin={"Acuracy": 0.1})
     right = (table["response"] == np.tile(pairs["same"], 6)).groupby(table["participant"]).mean()
     assert row["Accuracy"] == pytest.approx(right.mean())
     assert layer["d' Difference from People"] == pytest.approx(performance["d'"] - row["d'"])
