@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from facebench.errors import InputError
@@ -32,6 +33,7 @@ _NUMBERS = {"same": 1.0, "different": 0.0, "old": 1.0, "new": 0.0, "right": 1.0,
 _NONE = "none"
 
 
+@lru_cache(maxsize=10_000)
 def plain_code(text: str) -> str:
     """Write a code so that '1', '1.0' and 1, or 'Same' and 'same', are one.
 

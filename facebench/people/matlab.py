@@ -365,8 +365,14 @@ def _length(columns: _Columns) -> int:
 
 def _names(path: Path, variables: Mapping[str, Any], key: str) -> tuple[str, ...]:
     """Give the list of images' names, where the description names a variable for it."""
+    if not key:
+        return ()
     value = _flat(variables).get(key)
-    if value is None or not key:
+    outer, _, field = key.rpartition(".")
+    if value is None and _is_structs(variables.get(outer, ())):
+        # A struct array of stimuli, a name in each: stimuli.name.
+        value = [item.get(field) for item in variables[outer]]
+    if value is None:
         return ()
     if _is_structs(value) or len(_shape(value)) != 1:
         msg = f"{path} must hold a list of names (a cell array of texts) under {key!r}."

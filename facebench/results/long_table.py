@@ -215,7 +215,7 @@ def _of_network(run: Run, model: str, task: str, frame: pd.DataFrame) -> pd.Data
             "task": task,
             "item": _items(frame, shown) if shown else unnamed,
             "condition": _column(frame, _condition_column(run, task, frame)),
-            "same": _column(frame, facts.label_column),
+            "same": _column(frame, facts.label_column or "same"),
         }
     )
     parts = [
@@ -231,9 +231,9 @@ def _condition_column(run: Run, task: str, frame: pd.DataFrame) -> str | None:
     if column is not None:
         return column
     rows = run.results[run.results["task"] == task]
-    levels = {*rows["condition"].dropna().astype(str)}
+    levels = {*rows["condition"].dropna().astype(str), *run.tasks[task].effect}
     for name in frame.columns:
-        found = {*frame[name].dropna().astype(str)} if frame[name].dtype == object else set()
+        found = {*map(str, frame[name].dropna().unique())}
         if len(found) > 1 and found <= levels:
             return str(name)
     return None

@@ -41,9 +41,14 @@ class AccuracyTask(PeopleOfPairs, RoundedTask):
         See `BaseTask`.
     true_label : str, default 'truth'
         Column that is 1 (or true, or 'same') for pairs of one person, 0 (false, 'different') else.
-    people, people_groups, people_margin
-        People who judged the same pairs as same or different: see `EffectTask`. The margin may be
-        one number, or one for each measure, by name.
+    people : Trials, path or mapping, optional
+        People who judged the same pairs as same or different, or the YAML file that describes their
+        trials: see `EffectTask`.
+    people_groups : bool or list of str, optional
+        A row for each group of participants: by default where the trials name two or more.
+    people_margin : float or dict, optional
+        The smallest difference from people that would matter, for a test of equivalence: of all
+        measures, or of each by name.
 
     Raises
     ------

@@ -48,9 +48,8 @@ from facebench.tasks.shared.labelled_pairs import (
 )
 from facebench.tasks.shared.people import PeopleSource, groups_of_people, trials_of
 from facebench.tasks.shared.people_answers import PairAnswers
-from facebench.tasks.shared.people_beside import Asked, PeopleBeside, PeopleIndex, PeopleOfPairs
+from facebench.tasks.shared.people_beside import Asked, PeopleBeside, PeopleOfPairs
 from facebench.tasks.shared.rate_measures import columns_of
-from facebench.tasks.shared.ratings import RatingKind
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import Float64Array, IntArray, MetricFunction, StrPath
 
@@ -175,8 +174,8 @@ class EffectTask(PeopleOfPairs, RoundedTask):
         test: Literal["t", "permutation"] = "t",
         people: PeopleSource = None,
         people_groups: bool | Sequence[str] | None = None,
-        people_rating: RatingKind = "distance",
-        people_index: PeopleIndex = "standardised",
+        people_rating: Literal["distance", "similarity"] = "distance",
+        people_index: Literal["standardised", "relative"] = "standardised",
         people_margin: float | None = None,
     ) -> None:
         super().__init__(name, pairs_file_path, images_path, distance_metric)

@@ -77,8 +77,10 @@ class OddOneOutTask(EmbeddingTask):
         choices in the table, which then only names triplets: see `facebench.people.people_of`.
         Participants have rows of results: how often each chooses as most of the others, and every
         layer its difference from that.
-    people_groups, people_margin
-        See `EffectTask`.
+    people_groups : bool or list of str, optional
+        A row for each group of participants: by default where the trials name two or more.
+    people_margin : float, optional
+        The smallest difference from people that would matter, for a test of equivalence.
 
     Raises
     ------

@@ -116,8 +116,10 @@ class SimilarityTask(RoundedTask):
         Trials of kind 'rating' that show these pairs, instead of ratings in the table: see
         `facebench.people.people_of`. Participants then have rows of results: how well each predicts
         the mean rating of the others, and every layer its difference from that.
-    people_groups, people_margin
-        See `EffectTask`.
+    people_groups : bool or list of str, optional
+        A row for each group of participants: by default where the trials name two or more.
+    people_margin : float, optional
+        The smallest difference from people that would matter, for a test of equivalence.
 
     Raises
     ------

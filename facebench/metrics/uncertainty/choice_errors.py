@@ -61,7 +61,7 @@ def choice_estimate(
     ...     0.5, [0.2, -0.2, 0.1, -0.1], [[0, 1, 2], [1, 2, 3], [2, 3, 4], [0, 3, 4]]
     ... )
     >>> [round(bound, 3) for bound in found]
-    [0.5, -1.254, 2.254]
+    [0.5, -1.461, 2.461]
     """
     moved = np.asarray(influences, dtype=np.float64)
     members = np.sort(np.asarray(images, dtype=np.intp), axis=1)

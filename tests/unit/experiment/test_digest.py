@@ -187,6 +187,30 @@ def test_a_table_behind_a_link_counts(folder: Path) -> None:
     assert digest(folder) != before
 
 
+@pytest.mark.parametrize("inline", [False, True])
+def test_trials_of_people_count_by_content_wherever_they_are_described(
+    folder: Path, inline: bool
+) -> None:
+    (folder / "people").mkdir()
+    (folder / "people" / "one.csv").write_text("a")
+    described = "{trials: 'people/*.csv', kind: rating}"
+    (folder / "trials.yaml").write_text(described)
+    given = described if inline else "trials.yaml"
+    task = f"tasks: {{s: {{task: similarity, pairs: pairs.csv, people: {given}}}}}"
+    (folder / "p.yaml").write_text(f"images: images\nmodels: {{m: {{model: 'm.py:M'}}}}\n{task}\n")
+
+    def found() -> str:
+        return experiment_digest(load_config(folder / "p.yaml"))
+
+    before = found()
+    assert found() == before
+    (folder / "people" / "one.csv").write_text("b")
+    changed = found()
+    assert changed != before
+    (folder / "people" / "two.csv").write_text("c")
+    assert found() not in (before, changed)
+
+
 def test_a_run_of_its_own_output_is_the_same_experiment(folder: Path) -> None:
     text = EXPERIMENT.format(target="m.py:M").replace("images: images", "images: .")
     (folder / "x.yaml").write_text(text)

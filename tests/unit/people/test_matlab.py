@@ -89,6 +89,15 @@ def shapes() -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
             by_id,
         ),
         "matrix": (grid, {"columns": COLUMNS, "images": {"names": "imnames"}}),
+        "names in a struct array": (
+            {
+                "resp": CHOSEN,
+                "rt": RT,
+                "trip": SHOWN,
+                "stimuli": [{"name": name, "race": "x"} for name in NAMES],
+            },
+            {"columns": COLUMNS, "images": {"names": "stimuli.name"}},
+        ),
         "matrix of trials in rows": (
             {**grid, "resp": CHOSEN.T, "rt": RT.T},
             {"columns": COLUMNS, "images": {"names": "imnames"}, "participants": "columns"},

@@ -1,5 +1,7 @@
 """Every distance and every answer has a row in the long table."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +18,7 @@ from facebench.results.long_table import (
     write_long_table,
 )
 from facebench.results.reader import load_run
+from facebench.tasks.facts import TaskFacts
 
 
 @pytest.fixture
@@ -57,6 +60,23 @@ def test_networks_and_people_share_items(trials):
     assert set(people["item"]) <= set(networks["item"])
     first = people[people["measure"] == "response"].iloc[:6]
     assert list(first["condition"]) == list(frame["kind"][:6])
+
+
+def test_tasks_that_declare_no_columns_have_conditions_and_labels_too():
+    frame = pd.DataFrame(
+        {"layer_name": "fc", "target": ["a", "b"], "alt1": ["c", "d"], "alt2": ["e", "f"],
+         "race": ["own", "other"], "correct": [1.0, 0.0], "distance_1": [0.2, 0.4]}
+    )  # fmt: skip
+    run = SimpleNamespace(
+        tasks={"ore": TaskFacts("MatchingTask")},
+        models=["net"],
+        results=pd.DataFrame({"task": "ore", "condition": ["all trials", "own", "other"]}),
+        task_distances=lambda *_: frame,
+    )
+    table = long_table(run)
+    assert set(table["measure"]) == {"correct", "distance_1"}
+    assert list(table["condition"][:2]) == ["own", "other"]
+    assert list(table["item"][:2]) == ["a | c | e", "b | d | f"]
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet"])

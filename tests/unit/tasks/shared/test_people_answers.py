@@ -9,7 +9,8 @@ from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
 from facebench.errors import InputError
-from facebench.tasks.shared.people_answers import ImageFinder, PairAnswers
+from facebench.people.names import ImageFinder
+from facebench.tasks.shared.people_answers import PairAnswers
 from support.people_worlds import CONDITIONS, answers_to, pairs_of, trials_of
 
 PAIRS = pairs_of()

@@ -223,3 +223,42 @@ def test_the_interval_of_the_difference_is_of_about_the_right_width(tmp_path):
 )
 def test_coverage_of_the_difference_from_people(tmp_path, measure, confidence):
     assert 0.93 <= coverage(tmp_path, measure, 600, confidence=confidence) <= 0.985
+
+
+def test_ratings_are_asked_for_effects_in_distance_and_in_agreement(world):
+    _folder, pairs, _, network = world
+    rng = np.random.default_rng(4)
+    seen = np.where(pairs["condition"] == "upright", 3.0, 2.0) + (pairs["same"] == 0)
+    table = pd.concat(
+        [
+            pairs[["img1", "img2"]].assign(
+                participant=f"s{who}", response=np.clip(seen + rng.normal(0, 0.5, len(pairs)), 0, 9)
+            )
+            for who in range(5)
+        ]
+    )
+    people = trials_of(table, "rating")
+    by = table.merge(pairs, on=["img1", "img2"]).groupby(["participant", "condition"])["response"]
+    means = by.mean().unstack()
+    task = made(world, people, measure="mean distance", people_index="relative")
+    [row] = task.people_rows().to_dict("records")
+    assert row["Difference"] == pytest.approx((means["upright"] - means["inverted"]).mean())
+    index = (means["upright"] - means["inverted"]) / (means["upright"] + means["inverted"])
+    assert row["Comparable Difference"] == pytest.approx(index.mean())
+    layer = against(task, 3 + network)
+    distances = pd.Series(3 + network).groupby(pairs["condition"]).mean()
+    expected = (distances["upright"] - distances["inverted"]) / distances.sum()
+    assert layer["Comparable Difference"] == pytest.approx(expected)
+    assert "Error Consistency with People" not in layer
+    similar = made(
+        world,
+        trials_of(table.assign(response=9 - table["response"]), "rating"),
+        measure="mean distance",
+        people_rating="similarity",
+    )
+    [turned] = similar.people_rows().to_dict("records")
+    assert turned["Difference"] == pytest.approx(row["Difference"])
+    # The AUC of ratings: how well they tell one person from two.
+    graded = made(world, people)
+    assert graded.people_rows()["upright AUC"][0] > 0.8
+    assert "Comparable Difference" not in graded.people_rows()
