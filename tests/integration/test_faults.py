@@ -358,4 +358,6 @@ def test_every_error_of_a_run_is_one_of_ours(world: Path, tmp_path: Path) -> Non
         manager_of(runs.make_model(), world, None, precision="float8")
     task = AccuracyTask("x", world / "same.csv", world / "nowhere", true_label="same")
     with pytest.raises(FacebenchError, match="does not exist"):
-        MultiModelTaskManager(runs.make_model(), task).run_all_tasks_all_models(tmp_path / "out")
+        MultiModelTaskManager(runs.make_model(), task).run_all_tasks_all_models(
+            tmp_path / "out", plots=False
+        )

@@ -112,7 +112,7 @@ def test_references_of_24_faces(tmp_path) -> None:
         SimilarityTask("humans", tmp_path / "humans.csv", FACES / "images", euclidean_distances),
     ]
     manager = MultiModelTaskManager(DlibResNetModel(), tasks)
-    manager.run_all_tasks_all_models(tmp_path / "out")
+    manager.run_all_tasks_all_models(tmp_path / "out", plots=False)
     everything, among_humans = (
         manager.tasks_performance_dfs[name].iloc[0] for name in ("all", "humans")
     )

@@ -89,7 +89,7 @@ def test_folders_of_conditions_are_nobody(faces, small_net, tmp_path):
         AccuracyTask("accuracy", tmp_path / "pairs.csv", tmp_path, true_label="same"),
     ]
     manager = MultiModelTaskManager(small_net(), tasks)
-    manager.run_all_tasks_all_models(tmp_path / "tables")
+    manager.run_all_tasks_all_models(tmp_path / "tables", plots=False)
     run = load_run(RunFolder.create(tmp_path / "runs", "conditions").save(manager))
     assert run.status == "finished"
     assert run.results["n_identities"].isna().all()

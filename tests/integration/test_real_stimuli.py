@@ -66,7 +66,7 @@ def test_a_network_shows_the_composite_effect(stimuli, tmp_path):
         group_column="condition",
     )
     manager = MultiModelTaskManager(DlibResNetModel(align=False), task)
-    manager.run_all_tasks_all_models(tmp_path)
+    manager.run_all_tasks_all_models(tmp_path, plots=False)
     distances = manager.model_task_distances_dfs["dlib-resnet"]["composite"]
     one_upper_half = distances[distances["same"] == 1]
     means = one_upper_half.groupby("condition")["model_computed_distance"].mean()

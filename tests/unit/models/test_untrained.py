@@ -214,7 +214,7 @@ def test_a_run_knows_which_of_its_models_are_copies(image_folder, tmp_path) -> N
     models = [factory("trained"), *untrained_copies(factory, 2, name="random")]
     task = AccuracyTask("t", pairs, paths[0].parent, true_label="same")
     manager = MultiModelTaskManager(models, task, cache_dir=None, num_workers=0)
-    manager.run_all_tasks_all_models(tmp_path / "results")
+    manager.run_all_tasks_all_models(tmp_path / "results", plots=False)
     table = manager.tasks_performance_dfs["t"]
     assert controls_of(table) == {"random": ["random 0", "random 1"]}
     assert network_layers_of(table)["trained"] == models[0].get_layer_names()

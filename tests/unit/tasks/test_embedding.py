@@ -35,7 +35,7 @@ def test_items_follow_the_named_images_and_are_kept_and_exported(image_folder, m
     paths = image_folder(3)
     names = [paths[2].name, paths[0].name, paths[2].name]
     manager = MultiModelTaskManager(model, NormTask("norms", names, paths[0].parent))
-    manager.run_all_tasks_all_models(tmp_path / "out")
+    manager.run_all_tasks_all_models(tmp_path / "out", plots=False)
     expected = {
         layer: np.linalg.norm(rows.numpy(), axis=1)
         for layer, rows in model.get_output(
@@ -55,7 +55,7 @@ def test_an_unreadable_image_is_a_row_of_nan_and_counted(image_folder, model, tm
     paths[0].write_bytes(b"no image")
     task = NormTask("norms", [path.name for path in paths], paths[0].parent)
     manager = MultiModelTaskManager(model, task, on_bad_image="skip")
-    manager.run_all_tasks_all_models(tmp_path / "out")
+    manager.run_all_tasks_all_models(tmp_path / "out", plots=False)
     items = manager.model_task_distances_dfs["small"]["norms"]
     assert items["norm"].isna().tolist() == [True, False] * 2
     assert manager.remarks["small"]["norms: Images Lost"] == 1

@@ -362,6 +362,6 @@ def test_a_lost_image_through_a_run(tmp_path: Path) -> None:
     task = VerificationTask("v", tmp_path / "pairs.csv", tmp_path, n_resamples=50)
     model = SmallNet("small", preprocess_function=small_transform)
     manager = MultiModelTaskManager(model, task, num_workers=0, on_bad_image="skip")
-    manager.run_all_tasks_all_models(tmp_path / "results")
+    manager.run_all_tasks_all_models(tmp_path / "results", plots=False)
     found = manager.tasks_performance_dfs["v"].iloc[0]
     assert (found["Failed"], found["Pairs"]) == (lost, 24)
