@@ -11,11 +11,12 @@ from facebench.tasks.shared.item_rows import ItemRow
 from facebench.types import Float64Array
 
 N = 24
+UNITS = np.arange(N).astype(str)
 PEOPLE = np.array([0.7, 0.8, 0.75, 0.72, 0.81])
 
 
 def row_of(correct: Float64Array) -> ItemRow:
-    row = ItemRow(JackknifeGroups(np.arange(N).astype(str)), np.ones(N, dtype=bool))
+    row = ItemRow(JackknifeGroups(UNITS, UNITS), np.ones(N, dtype=bool))
     row.share("Accuracy", correct, np.linspace(0.1, 1, N))
     row.against_people("Accuracy", "People", PEOPLE)
     return row
