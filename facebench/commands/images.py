@@ -87,7 +87,8 @@ def _all_conditions(faces: Path) -> list[str]:
     from facebench.data.images import list_images
     from facebench.stimuli.catalogue import CONDITIONS
 
-    folders = [path.parent for path in list_images(faces).images]
+    # Images directly in the folder show one person each.
+    folders = [path.parent for path in list_images(faces).images if path.parent != faces]
     if len(set(folders)) < len(folders):
         return list(CONDITIONS)
     talk().say("Left out: average, which needs two photographs of a person or more.")

@@ -223,6 +223,7 @@ def fit_choices(
     *,
     temperature: float | None = None,
     absence: float | None = None,
+    start: ChoiceModel | None = None,
 ) -> ChoiceModel:
     """Find the temperature under which choices are most likely.
 
@@ -236,6 +237,8 @@ def fit_choices(
         T, where it is given and not fitted.
     absence : float, optional
         The distance that "none of them" stands at, where it is given and not fitted.
+    start : ChoiceModel, optional
+        Where to begin, to be quick.
 
     Returns
     -------
@@ -271,7 +274,10 @@ def fit_choices(
     if temperature is not None:
         slopes = (unit / temperature,) * 2
     is_free = has_none and absence is None
-    found = _most_likely(scaled, chosen, slopes, is_free=is_free)
+    first = (1.0, 0.0)
+    if start is not None and np.isfinite(start.slope):
+        first = (start.slope * unit, start.absence + start.slope * centre if is_free else 0.0)
+    found = _most_likely(scaled, chosen, slopes, first, is_free=is_free)
     slope = found.slope / unit
     if is_free:
         return ChoiceModel(slope, found.absence - slope * centre)
@@ -279,7 +285,12 @@ def fit_choices(
 
 
 def _most_likely(
-    scaled: Float64Array, chosen: Float64Array, slopes: tuple[float, float], *, is_free: bool
+    scaled: Float64Array,
+    chosen: Float64Array,
+    slopes: tuple[float, float],
+    first: tuple[float, float],
+    *,
+    is_free: bool,
 ) -> ChoiceModel:
     """Maximise the likelihood over slopes within bounds, and over absence if it is free."""
     from scipy.optimize import minimize
@@ -301,7 +312,7 @@ def _most_likely(
 
     best = minimize(
         unlikely,
-        np.array([np.clip(1.0, *slopes), 0.0]),
+        np.array([np.clip(first[0], *slopes), np.clip(first[1], -_REACH, _REACH)]),
         jac=True,
         method="L-BFGS-B",
         bounds=[slopes, (-_REACH, _REACH) if is_free else (0.0, 0.0)],
@@ -353,9 +364,11 @@ def held_out_log_probabilities(
     if n_parts < 2:
         return found
     fold = (np.random.default_rng(0).permutation(names.size) % n_parts)[number]
+    given: dict[str, Any] = {"temperature": temperature, "absence": absence}
+    whole = fit_choices(table, chosen, **given)
     for part in range(n_parts):
         out = fold == part
-        model = fit_choices(table[~out], chosen[~out], temperature=temperature, absence=absence)
+        model = fit_choices(table[~out], chosen[~out], **given, start=whole)
         if not np.isnan(model.slope):
             found[out] = log_probabilities(table[out], model)
     return found

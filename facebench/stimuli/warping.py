@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import Delaunay, QhullError
 
 from facebench.errors import StimulusError
@@ -30,7 +30,11 @@ from facebench.stimuli.geometry import checked_landmarks, face_width, similarity
 from facebench.stimuli.parts import forehead
 
 _ROUNDS = 5  # of aligning shapes to their mean; it moves by less than .01 pixel in the last
-_MOST_FOLDED = 0.03  # share of the face that may lie in triangles that turn over
+_INNER, _INNER_LIPS = slice(60, 68), (62, 66)  # all of them, and the middles of both
+_OPEN = 0.03  # of the face's width; less is the error of the landmarks
+# Shares of the face that may lie in triangles that turn over; in an average one such face hardly
+# shows, and must not cost the average.
+_MOST_FOLDED, _MOST_FOLDED_OF_MANY = 0.01, 0.05
 
 
 def morph(
@@ -115,7 +119,8 @@ def averaged(
     shares = np.asarray(weights, np.float64) / np.sum(weights)
     target = np.tensordot(shares, shapes, axes=1)
     pictures = (one() for one in load)
-    return _mixed(zip(pictures, shapes, shares.tolist(), strict=True), target)
+    faces = zip(pictures, shapes, shares.tolist(), strict=True)
+    return _mixed(faces, target, _MOST_FOLDED_OF_MANY)
 
 
 def mean_shape(landmarks: Sequence[ArrayLike], people: Sequence[str] | None = None) -> Field:
@@ -212,7 +217,9 @@ def _fitted(shape: Field, onto: Field) -> Field:
     return np.asarray(shape @ matrix.T + shift)
 
 
-def _mixed(faces: Iterable[tuple[Picture, Field, float]], target: Field) -> Picture:
+def _mixed(
+    faces: Iterable[tuple[Picture, Field, float]], target: Field, most_folded: float = _MOST_FOLDED
+) -> Picture:
     """Bring faces (picture, landmarks, share) to the target landmarks and add them up."""
     total: Field = np.zeros((0, 0, 3))
     for picture, points, share in faces:
@@ -226,24 +233,31 @@ def _mixed(faces: Iterable[tuple[Picture, Field, float]], target: Field) -> Pict
             )
             raise StimulusError(msg)
         if share:
-            total += share * _warped(picture, points, target)
+            total += share * _warped(picture, points, target, most_folded)
     return rounded(total)
 
 
-def _warped(picture: Picture, points: Field, target: Field) -> Field:
+def _warped(picture: Picture, points: Field, target: Field, most_folded: float) -> Field:
     """Return the picture [height, width, 3] with its landmarks moved to the target."""
     values = picture.astype(np.float64)
     if np.array_equal(points, target):
         return values
     still = _around(picture.shape)
-    ours = np.concatenate([points, forehead(points), still])
-    theirs = np.concatenate([target, forehead(target), still])
+    kept = _used(points)
+    ours = np.concatenate([points[kept], forehead(points), still])
+    theirs = np.concatenate([target[kept], forehead(target), still])
     try:
         triangles = Delaunay(theirs)
     except QhullError as error:
         msg = "The 'landmarks' must be those of a face. Got points on one line."
         raise StimulusError(msg) from error
-    _refuse_folds(ours, theirs, triangles, face_width(points))
+    folded = _folded(ours, theirs, triangles) / face_width(points) ** 2
+    if folded > most_folded:
+        msg = (
+            "The face would fold: its landmarks differ too much from where they are moved "
+            f"({folded:.0%} of it would turn over)."
+        )
+        raise StimulusError(msg)
     rows, columns = np.mgrid[: picture.shape[0], : picture.shape[1]].astype(np.float64)
     places = np.stack([columns.ravel(), rows.ravel()], axis=1)
     found = triangles.find_simplex(places)
@@ -257,6 +271,14 @@ def _warped(picture: Picture, points: Field, target: Field) -> Field:
     return np.clip(sample(values, row, column, order=3), 0, 255)
 
 
+def _used(points: Field) -> NDArray[np.bool_]:
+    """Leave the inner lips of a closed mouth out: they lie on each other, in either order."""
+    used = np.ones(len(points), bool)
+    opening = np.linalg.norm(points[_INNER_LIPS[1]] - points[_INNER_LIPS[0]]) / face_width(points)
+    used[_INNER] = opening >= _OPEN
+    return used
+
+
 def _around(shape: tuple[int, ...]) -> Field:
     """Return eight points around a picture, half of its side beyond its edges."""
     height, width = shape[:2]
@@ -264,15 +286,10 @@ def _around(shape: tuple[int, ...]) -> Field:
     return np.array([(a, b) for a in x for b in y if (a, b) != (x[1], y[1])])
 
 
-def _refuse_folds(ours: Field, theirs: Field, triangles: Delaunay, width: float) -> None:
+def _folded(ours: Field, theirs: Field, triangles: Delaunay) -> float:
+    """Return the area of ours, in pixels, that lies in triangles that turn over."""
     before, after = _areas(ours[triangles.simplices]), _areas(theirs[triangles.simplices])
-    folded = float(np.abs(before[before * after < 0]).sum()) / width**2
-    if folded > _MOST_FOLDED:
-        msg = (
-            "The face would fold: its landmarks differ too much from where they are moved "
-            f"({folded:.0%} of it would turn over)."
-        )
-        raise StimulusError(msg)
+    return float(np.abs(before[before * after < 0]).sum())
 
 
 def _areas(triangles: Field) -> Field:

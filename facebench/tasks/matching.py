@@ -48,11 +48,8 @@ from facebench.tasks.shared.people import (
     EVERYBODY,
     PARTICIPANTS,
     PEOPLE,
-    compared_with_people,
     groups_of_people,
     mean_of_participants,
-    spread_of_participants,
-    sum_of_spreads,
 )
 from facebench.tasks.shared.people_choices import PeopleChoices, line_ups_of
 from facebench.tasks.shared.sklearn_distances import cosine_distances
@@ -419,14 +416,14 @@ class MatchingTask(EmbeddingTask):
     def left_out(self, items_df: pd.DataFrame) -> JackknifeReplicates:
         """Measure one layer without each group of people in turn, for errors of differences.
 
-        The criterion and the temperature stay as they are.
+        Measures that need a temperature are left out; the criterion stays as it is.
         """
         digest = self._groups.digest(
             items_df["target"], *(items_df[name].fillna("") for name in self.line_ups.columns)
         )
         found = {
             (None if self.condition_column is None else condition, name): made
-            for condition, row in self._measured(items_df).items()
+            for condition, row in self._measured(items_df, fits=False).items()
             for name, made in row.replicates.items()
         }
         return JackknifeReplicates.collect(self._units.by, digest, found)
@@ -439,8 +436,8 @@ class MatchingTask(EmbeddingTask):
                 parts[str(condition)] = self._conditions == condition
         return parts
 
-    def _measured(self, items: pd.DataFrame) -> dict[str, ItemRow]:
-        """Measure all trials and each condition."""
+    def _measured(self, items: pd.DataFrame, *, fits: bool = True) -> dict[str, ItemRow]:
+        """Measure all trials and each condition; without `fits`, what needs no temperature."""
         if len(items) != len(self.line_ups):
             msg = (
                 f"Task {self.name!r} must be given all of its {len(self.line_ups)} trials. "
@@ -450,7 +447,7 @@ class MatchingTask(EmbeddingTask):
         correct = items["correct"].to_numpy(dtype=np.float64)
         margin = items["margin"].to_numpy(dtype=np.float64)
         ranks = items["rank"].to_numpy(dtype=np.float64)
-        model = self._model_of(items)
+        model = self._model_of(items) if fits else None
         rows = {}
         for condition, chosen in self._parts.items():
             row = rows[condition] = ItemRow(self._groups, chosen)
@@ -550,15 +547,11 @@ class MatchingTask(EmbeddingTask):
         row.number("Share of Ceiling", found / ceiling if ceiling else math.nan)
         row.mean("People Accuracy", correct.item_means, weights=correct.per_item)
         for measure in ("Accuracy", "Advantage"):
-            made = row.replicates.get(measure)
             values = self._by_participant[condition].get(measure)
-            if made is None or values is None:
+            if measure not in row.replicates or values is None:
                 continue
             for group, members in self._members.items():
-                spread = sum_of_spreads(spread_of_participants(values[members]), made.spread)
-                row.columns |= compared_with_people(
-                    measure, group, made.value, values[members], spread
-                )
+                row.against_people(measure, group, values[members])
 
     @override
     def people_rows(self) -> pd.DataFrame | None:

@@ -36,11 +36,8 @@ from facebench.tasks.shared.line_ups import LineUps, read_line_ups
 from facebench.tasks.shared.people import (
     PARTICIPANTS,
     PEOPLE,
-    compared_with_people,
     groups_of_people,
     mean_of_participants,
-    spread_of_participants,
-    sum_of_spreads,
 )
 from facebench.tasks.shared.people_choices import as_line_ups, different_line_ups
 from facebench.tasks.shared.people_orders import PeopleOrders
@@ -297,14 +294,10 @@ class RankingTask(EmbeddingTask):
         if self.people is None:
             return
         for measure, values in self._by_participant[condition].items():
-            made = row.replicates.get(measure)
-            if made is None or not np.isfinite(values).any():
+            if measure not in row.replicates or not np.isfinite(values).any():
                 continue
             for group, members in self._members.items():
-                spread = sum_of_spreads(spread_of_participants(values[members]), made.spread)
-                row.columns |= compared_with_people(
-                    measure, group, made.value, values[members], spread
-                )
+                row.against_people(measure, group, values[members])
 
     @override
     def people_rows(self) -> pd.DataFrame | None:

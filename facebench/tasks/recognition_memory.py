@@ -49,11 +49,8 @@ from facebench.tasks.shared.labelled_pairs import SamplingUnits, at_least_1, jac
 from facebench.tasks.shared.people import (
     PARTICIPANTS,
     PEOPLE,
-    compared_with_people,
     groups_of_people,
     mean_of_participants,
-    spread_of_participants,
-    sum_of_spreads,
 )
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.tasks.shared.study_tables import StudyTables
@@ -554,14 +551,10 @@ class RecognitionMemoryTask(EmbeddingTask):
             row.correlation(name, familiar.mean(axis=0), self._answers.item_means, among)
             row.number(f"{name} Ceiling", self._ceilings[condition][name])
         for measure, values in self._by_participant[condition].items():
-            made = row.replicates.get(measure)
-            if made is None:
+            if measure not in row.replicates:
                 continue
             for group, members in self._members.items():
-                spread = sum_of_spreads(spread_of_participants(values[members]), made.spread)
-                row.columns |= compared_with_people(
-                    measure, group, made.value, values[members], spread
-                )
+                row.against_people(measure, group, values[members])
 
     @override
     def people_rows(self) -> pd.DataFrame | None:

@@ -121,7 +121,8 @@ def make_tasks(folder: Path, n_resamples: int = 100) -> dict[str, Any]:
         "similarity": rated,
         "rsa": {**rated, "reference": pairs},
         "predictors": {"n_resamples": n_resamples, "predictors": {"pixels": "pixels"}},
-        "series": rated,
+        # Levels that make no difference have no threshold.
+        "series": {**rated, "measure": "dprime"},
         "critical-features-effect": {**rated, "critical": ["near"], "other": ["far"]},
     }
     tasks = {}

@@ -168,8 +168,8 @@ def _draw(
     aside: float = 0.0,
 ) -> None:
     x, y, low, high = (line.x, line.y, line.low, line.high)
-    if period is not None and x.size and x.max() == period / 2 and x.min() > -period / 2:
-        # One level that is drawn at both ends.
+    if period is not None and x.size and x.max() == period / 2 and -period / 2 < x.min() < 0:
+        # One level that is drawn at both ends, where there are levels on either side.
         x = np.append(x, -period / 2)
         last = int(line.x.argmax())
         y, low, high = (np.append(values, values[last]) for values in (y, low, high))

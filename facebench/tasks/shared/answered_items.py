@@ -23,6 +23,8 @@ from facebench.utils.suggestions import did_you_mean
 __all__ = ["SEPARATOR", "AnsweredItems", "answers_to", "as_the_task_names", "trials_of_kind"]
 
 _log = logging.getLogger(__name__)
+# Random halves of participants, and numbers to be ranked in all of them.
+_SPLITS, _RANKED = (10, 200), 2_000_000
 # Between the names of an order.
 SEPARATOR = "|"
 
@@ -83,8 +85,13 @@ class AnsweredItems:
     def split_half(self, items: NDArray[np.bool_]) -> SplitHalf:
         """Give the reliability of the means of some items, by halves of the participants."""
         kept = items[self.item]
+        # The more items, the less do splits differ.
+        n_splits = int(np.clip(_RANKED // max(1, int(items.sum())), *_SPLITS))
         return split_half_of_answers(
-            self.item[kept], self.participant[kept], self.value[kept].astype(np.float64)
+            self.item[kept],
+            self.participant[kept],
+            self.value[kept].astype(np.float64),
+            n_splits=n_splits,
         )
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facebench.columns import interval_cells
+from facebench.columns import interval_cells, interval_columns
 from facebench.metrics.correlation import correlate
+from facebench.metrics.uncertainty.correlation_influence import spearman_influence
 from facebench.metrics.uncertainty.influence import Influence, mean_influence
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.proportions import (
@@ -17,12 +18,19 @@ from facebench.metrics.uncertainty.proportions import (
     jackknife_proportion,
 )
 from facebench.metrics.uncertainty.resamples import Interval
-from facebench.metrics.uncertainty.spread import Replicates, Scale
+from facebench.metrics.uncertainty.spread import Replicates, Scale, Spread
+from facebench.tasks.shared.people import (
+    compared_with_people,
+    spread_of_participants,
+    sum_of_spreads,
+)
 from facebench.types import Float64Array
 
 __all__ = ["ItemRow"]
 
 _NAN = float("nan")
+# More items are not ranked anew without each group.
+_MANY = 5000
 
 
 class ItemRow:
@@ -136,16 +144,40 @@ class ItemRow:
         if used.sum() < 3:
             self.add(name, Replicates(_NAN, np.empty(0)), Interval(_NAN, _NAN))
             return _NAN
-        kept = self._all.part(used).kept.T.astype(np.float64)
-        weights = np.concatenate((np.ones((1, int(used.sum()))), kept))
-        drawn = correlate(values[used], other[used], "spearman", weights)
-        made = Replicates(float(drawn[0]), drawn[1:])
+        made = _spearman(values[used], other[used], self._all.part(used))
         self.add(name, made, made.interval("fisher"))
         return made.value
 
     def part(self, used: NDArray[np.bool_]) -> JackknifeGroups:
         """Give the same groups of people, for some of all items."""
         return self._all.part(used)
+
+    def against_people(self, name: str, group: str, values: Float64Array) -> None:
+        """Compare a measure of `replicates` with that of people.
+
+        Next to 0 and 1, and of measures that do not vary in these items, the interval knows more
+        than the standard error: its end towards people counts where it is further away (R. G.
+        Newcombe, "Interval estimation for the difference between independent proportions",
+        Statistics in Medicine 17 (1998) 873-890).
+
+        Parameters
+        ----------
+        name : str
+            The measure.
+        group : str
+            'People', or a group's name.
+        values : array, shape [P]
+            Each participant's; NaN where it is undefined.
+        """
+        spread = self.replicates[name].spread
+        value, low, high = (self.columns[column] for column in interval_columns(name))
+        people = values[np.isfinite(values)]
+        is_below = people.size > 0 and people.mean() < value
+        error = (value - low if is_below else high - value) / spread.quantile(0.975)
+        if error > spread.error:
+            spread = Spread(error, spread.df)
+        both = sum_of_spreads(spread_of_participants(values), spread)
+        self.columns |= compared_with_people(name, group, value, values, both)
 
     def number(self, name: str, value: float) -> None:
         """Add a number without an interval."""
@@ -156,3 +188,12 @@ class ItemRow:
         self.columns |= interval_cells(name, made.value, *interval)
         if made.units.size:
             self.replicates[name] = made
+
+
+def _spearman(x: Float64Array, y: Float64Array, groups: JackknifeGroups) -> Replicates:
+    """Correlate, and without each group of people too; of very many items to first order."""
+    if x.size > _MANY and np.ptp(x) > 0 and np.ptp(y) > 0:
+        return groups.linear(spearman_influence(x, y))
+    weights = np.concatenate((np.ones((1, x.size)), groups.kept.T.astype(np.float64)))
+    drawn = correlate(x, y, "spearman", weights)
+    return Replicates(float(drawn[0]), drawn[1:])

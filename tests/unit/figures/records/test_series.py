@@ -66,6 +66,8 @@ def test_half_a_turn_is_drawn_at_both_ends() -> None:
     drawn = axes.lines[0].get_xydata()
     assert drawn[0].tolist() == [-180, 1.8]
     assert drawn[-1].tolist() == [180, 1.8]
+    one_way = series_figure([line([0, 90, 180])], shared, title="t").axes[0]
+    assert one_way.lines[0].get_xydata()[:, 0].tolist() == [0, 90, 180]
 
 
 def test_of_many_layers_some_are_shown_and_it_is_said(tmp_path: Path) -> None:
