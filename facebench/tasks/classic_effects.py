@@ -12,8 +12,6 @@ from facebench.metrics.conditions import Measure as ConditionMeasure
 from facebench.tasks.effect import EffectTask, HumanReference
 from facebench.tasks.shared.effect_design import Side
 from facebench.tasks.shared.people import PeopleSource
-from facebench.tasks.shared.people_beside import PeopleIndex
-from facebench.tasks.shared.ratings import RatingKind
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import MetricFunction, StrPath
 
@@ -271,8 +269,8 @@ class CriticalFeaturesEffect(EffectTask):
         test: Literal["t", "permutation"] = "t",
         people: PeopleSource = None,
         people_groups: bool | Sequence[str] | None = None,
-        people_rating: RatingKind = "distance",
-        people_index: PeopleIndex = "standardised",
+        people_rating: Literal["distance", "similarity"] = "distance",
+        people_index: Literal["standardised", "relative"] = "standardised",
         people_margin: float | None = None,
     ) -> None:
         super().__init__(

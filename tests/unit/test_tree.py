@@ -63,7 +63,6 @@ ELSEWHERE = {
     "tasks/shared/groupings": "unit/run/test_face_failures.py",
     "tasks/shared/group_measures": "unit/tasks/test_group_errors.py",
     "tasks/shared/image_tables": "unit/tasks/test_identification.py",
-    "tasks/shared/item_rows": "unit/tasks/test_matching.py",
     "tasks/shared/layer_similarity": "unit/tasks/test_rsa.py",
     "tasks/shared/line_ups": "unit/tasks/test_matching.py",
     "tasks/shared/pair_groups": "unit/tasks/test_conditioned_average.py",
