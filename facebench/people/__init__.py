@@ -9,25 +9,6 @@ to a rating trial the rating; to a choice the name of the image that was chosen.
 with certainty. Response times are in seconds.
 """
 
-from __future__ import annotations
+from facebench.utils.lazy_names import lazy_names
 
-from facebench.people.intervals import mean_over, means_over, over_participants, paired_over
-from facebench.people.measures import item_measures, person_measures
-from facebench.people.names import with_names_of
-from facebench.people.reading import people_of, read_trials
-from facebench.people.trials import KINDS, TrialKind, Trials
-
-__all__ = [
-    "KINDS",
-    "TrialKind",
-    "Trials",
-    "item_measures",
-    "mean_over",
-    "means_over",
-    "over_participants",
-    "paired_over",
-    "people_of",
-    "person_measures",
-    "read_trials",
-    "with_names_of",
-]
+__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)

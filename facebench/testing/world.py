@@ -43,6 +43,9 @@ def write_world(folder: Path) -> None:
     first = images.index % _PHOTOGRAPHS == 0
     tables = {
         "pairs": _pairs(),
+        "table": images.assign(
+            label=["ab"[int(name[-1]) % 2] for name in images["identity"]],
+        ),
         # The last person is in no gallery.
         "gallery": images[first & (images["identity"] != people[-1])],
         "probes": images[~first],
@@ -85,9 +88,10 @@ def arguments_of_world(folder: Path, parameters: Any) -> dict[str, Any]:
         "pairs": folder / f"{pairs}.csv",
         "pairs_file_path": folder / "pairs.csv",
         "reference": folder / "pairs.csv",
+        "target": "label",
     }
-    tables = ("gallery", "probes", "templates", "triplets_file_path", "trials", "study", "test")
-    for table in tables:
+    tables = ("gallery", "probes", "templates", "triplets_file_path", "table")
+    for table in (*tables, "trials", "study", "test"):
         known[table] = folder / f"{table}.csv"
     return {name: value for name, value in known.items() if name in parameters}
 
@@ -112,6 +116,7 @@ def _pairs() -> pd.DataFrame:
             # What a person is stays the same in every image.
             "group1": ["ab"[a // _PHOTOGRAPHS % 2] for a, _ in chosen],
             "group2": ["ab"[b // _PHOTOGRAPHS % 2] for _, b in chosen],
+            "level": [i // 2 % 3 for i in range(len(chosen))],
             "group": [["upright", "inverted"][i // 4 % 2] for i in range(len(chosen))],
         }
     )

@@ -44,7 +44,10 @@ class Net(BaseModel):
 NEEDED = {name: {"pairs": "pairs.csv"} for name in TASKS.names()} | {
     "identification": {"gallery": "gallery.csv", "probes": "probes.csv"},
     "template-verification": {"templates": "templates.csv", "pairs": "template_pairs.csv"},
-    "probe": {"table": "templates.csv", "target": "identity"},
+    "matching": {"trials": "trials.csv"},
+    "ranking": {"trials": "trials.csv"},
+    "recognition-memory": {"study": "study.csv", "test": "test.csv"},
+    "probe": {"table": "table.csv", "target": "label"},
     "odd-one-out": {"triplets_file_path": "triplets_file_path.csv"},
     "rsa": {"reference": "pairs.csv"},
     "group-errors": {"pairs": "pairs.csv", "fmr": 0.25},
