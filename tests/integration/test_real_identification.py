@@ -69,7 +69,7 @@ def test_whole_run_agrees_with_plain_loops(people, tmp_path):
     assert found["Rank-1"] == pytest.approx(np.mean(ranks == 1), abs=1e-5)
     assert found["Rank-5"] == pytest.approx(np.mean(ranks <= 5), abs=1e-5)
     assert found["Rank-1"] > 0.5
-    assert found["CI Method"].startswith("95% Wilson")
+    assert found["CI Method"].startswith("95 % Wilson")
     assert found["Probes outside Gallery"] == 10
 
     items = manager.model_task_distances_dfs["dlib-resnet"]["1:1"]
