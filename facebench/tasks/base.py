@@ -14,7 +14,8 @@ from typing_extensions import override
 
 from facebench.columns import CONDITION
 from facebench.data.estimates import InfluenceKind
-from facebench.data.pairs import check_images_path, read_pairs, require_column, require_numbers
+from facebench.data.pairs import read_pairs, require_column, require_numbers
+from facebench.data.pairs.finding import check_images_path
 from facebench.errors import InputError
 from facebench.tasks.facts import HumanReference, TaskFacts, described
 from facebench.tasks.measures import Measure

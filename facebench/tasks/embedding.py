@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from facebench.data.pairs import check_images_path
+from facebench.data.pairs.finding import check_images_path
 from facebench.errors import InputError
 from facebench.tasks.facts import HumanReference, TaskFacts, described
 from facebench.tasks.measures import Measure

@@ -7,7 +7,6 @@ from facebench.data.pairs.calfw import read_calfw_pairs
 from facebench.data.pairs.cfp import read_cfp_pairs
 from facebench.data.pairs.finding import (
     ImagePaths,
-    check_images_path,
     find_image_list,
     find_images,
     missing_images,
@@ -34,7 +33,6 @@ __all__ = [
     "InsightfacePack",
     "all_pairs",
     "as_path",
-    "check_images_path",
     "decimal_comma_hint",
     "find_image_list",
     "find_images",

@@ -167,7 +167,8 @@ def _people_notes(facts: TaskFacts) -> list[str]:
     ]
     index = facts.remarks.get("People Index")
     notes += [f"Compared by: {index}."] if index else []
-    return notes + [f"{note[:1].upper()}{note[1:]}." for note in known.get("notes", ())]
+    sentences = (note.rstrip(".") for note in known.get("notes", ()))
+    return notes + [f"{note[:1].upper()}{note[1:]}." for note in sentences]
 
 
 def _chosen(

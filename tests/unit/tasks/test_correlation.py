@@ -29,7 +29,7 @@ def make_task(tmp_path: Path) -> MakeTask:
         path = tmp_path / "pairs.csv"
         rows = [f"a{i}.jpg,b{i}.jpg,{value}\n" for i, value in enumerate(given)]
         path.write_text(f"img1,img2,{column}\n" + "".join(rows))
-        return CorrelationTask("ratings", path, "images", **options)
+        return CorrelationTask("ratings", path, tmp_path, **options)
 
     return make_task
 

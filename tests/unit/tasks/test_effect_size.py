@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facebench.stimuli.catalogue import resolve
 from facebench.stimuli.pair_tables import build_tables
+from facebench.stimuli.resolving import resolve
 from facebench.tasks.classic_effects import CompositeEffect, InversionEffect, ThatcherEffect
 from facebench.tasks.effect import EffectTask
 
@@ -33,7 +33,7 @@ def tables(n_people: int) -> dict[str, pd.DataFrame]:
         other = rng.choice([i for i in others if faces[i].identity != faces[one].identity])
         donors.append([one, int(other)])
     every = {face.name for face in faces}
-    made = {condition.label: every for condition in conditions}
+    made = {"upright": every} | {condition.label: every for condition in conditions}
     built = build_tables(conditions, faces, made, donors, n_pairs=None, seed=0)
     return {
         name: pd.DataFrame(rows, columns=list(header)) for name, (header, rows) in built.items()

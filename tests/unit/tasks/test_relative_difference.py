@@ -26,7 +26,7 @@ def make_task(tmp_path: Path) -> MakeTask:
         rows = [f"a{i}.jpg,b{i}.jpg,{group}\n" for i, group in enumerate(groups)]
         path.write_text(f"img1,img2,{column}\n" + "".join(rows))
         return RelativeDifferenceTask(
-            "Thatcher", path, "images", group_column=group_column, **options
+            "Thatcher", path, tmp_path, group_column=group_column, **options
         )
 
     return make_task

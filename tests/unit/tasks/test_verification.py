@@ -47,7 +47,7 @@ def make_task(tmp_path: Path) -> MakeTask:
         else:
             table.to_csv(path, index=False)
         options.setdefault("n_resamples", 100)
-        return VerificationTask("LFW", path, "images", **options)
+        return VerificationTask("LFW", path, tmp_path, **options)
 
     return make
 
