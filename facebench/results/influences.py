@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facebench.data.estimates import InfluenceKind
 from facebench.metrics.uncertainty.correlation_influence import (
@@ -28,7 +27,6 @@ from facebench.metrics.uncertainty.proportions import (
     FEW_ERRORS_NOTE,
     PROPORTIONS_NOTE,
     Proportion,
-    effective_counts,
     has_few_errors,
     jackknife_proportion,
 )
@@ -142,8 +140,7 @@ def replicates_interval(measure: str, value: float, pairs: PairRows) -> dict[str
     if made is None:
         return None
     made = made._replace(value=value)
-    by, *sides = pairs.members
-    used = pairs.usable
+    by = pairs.members[0]
     kind = pairs.facts.influences[measure]
     share = _PROPORTIONS.get(kind)
     how = f"jackknife by {by}, {made.units.size} groups, t quantiles"
@@ -153,9 +150,7 @@ def replicates_interval(measure: str, value: float, pairs: PairRows) -> dict[str
             shared = "people" if by == "identity" else "images"
             how += f"; both means share {shared}: conservative"
     else:
-        genuine = np.asarray(pairs.labels)[used] == 1
-        first, second = (side[used] for side in sides)
-        counts = effective_counts(genuine, pairs.distances[used], first, second)
+        counts = pairs.effective_counts
         found = jackknife_proportion(share, made, counts)
         how += PROPORTIONS_NOTE
         if kind == "accuracy":
@@ -167,20 +162,8 @@ def replicates_interval(measure: str, value: float, pairs: PairRows) -> dict[str
     return {"low": found.low, "high": found.high, "method": how}
 
 
-def _is_first(pairs: PairRows) -> NDArray[np.bool_] | None:
-    """Tell which usable pairs are of the first of two groups; None where there are not two."""
-    column = pairs.facts.group_column
-    if column is None or column not in pairs.frame:
-        return None
-    # The groups in order of the file, as in the task.
-    names = list(dict.fromkeys(pairs.whole.frame[column]))
-    if len(names) != 2:
-        return None
-    return np.asarray(pairs.frame[column].to_numpy()[pairs.usable] == names[0])
-
-
 def _shares_members(pairs: PairRows) -> bool:
-    is_first = _is_first(pairs)
+    is_first = pairs.first_group
     if is_first is None:
         return False
     _, *sides = pairs.members
@@ -192,7 +175,7 @@ def _shares_members(pairs: PairRows) -> bool:
 
 
 def _relative_influence(pairs: PairRows) -> Influence | None:
-    is_first = _is_first(pairs)
+    is_first = pairs.first_group
     if is_first is None:
         return None
     distances = pairs.distances[pairs.usable]

@@ -15,6 +15,7 @@ from facebench.errors import RunFolderError
 from facebench.metrics.labels import LabelError, as_labels
 from facebench.metrics.uncertainty.influence import Dyads
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
+from facebench.metrics.uncertainty.proportions import EffectiveCounts, effective_counts
 from facebench.results.task_facts import TaskFacts
 from facebench.types import Float64Array, IntArray
 
@@ -113,6 +114,18 @@ class _Pairs:
         found = people_of_pairs(self._table, self._facts.identity, self.labels)
         return None if found is None else _numbered(*found)
 
+    @cached_property
+    def first_group(self) -> NDArray[np.bool_] | None:
+        if self._of is not None:
+            whole = self._of[0].first_group
+            return None if whole is None else whole[self._of[1]]
+        column = self._facts.group_column
+        if column is None or column not in self._table:
+            return None
+        # The groups in order of the file, as in the task.
+        names = list(dict.fromkeys(self._table[column]))
+        return np.asarray(self._table[column].to_numpy() == names[0]) if len(names) == 2 else None
+
     @property
     def members(self) -> tuple[str, IntArray, IntArray]:
         return ("image", *self.images) if self.people is None else ("identity", *self.people)
@@ -205,6 +218,19 @@ class PairRows:
             return None
         used = labels[self.usable]
         return labels if used.size and used.min() < used.max() else None
+
+    @cached_property
+    def effective_counts(self) -> EffectiveCounts:
+        """How many independent pairs of each class the usable ones are worth; needs labels."""
+        used, (_, first, second) = self.usable, self.members
+        genuine = np.asarray(self.labels)[used] == 1
+        return effective_counts(genuine, self.distances[used], first[used], second[used])
+
+    @property
+    def first_group(self) -> NDArray[np.bool_] | None:
+        """Which usable pairs are of the first of two groups; None where there are not two."""
+        first = self._pairs.first_group
+        return None if first is None else first[self.usable]
 
     @property
     def given(self) -> Float64Array | None:
@@ -310,7 +336,8 @@ def layers_of(frame: pd.DataFrame, facts: TaskFacts) -> dict[str, PairRows]:
 
 
 def _same_pairs(one: pd.DataFrame, other: pd.DataFrame, facts: TaskFacts) -> bool:
-    needed = {*_PAIR, _GIVEN, facts.label_column, facts.condition_column} & set(one.columns)
+    said = (facts.label_column, facts.condition_column, facts.group_column)
+    needed = {*_PAIR, _GIVEN, *said} & set(one.columns)
     return (
         len(one) == len(other)
         and set(_PAIR) <= needed
