@@ -21,6 +21,7 @@ from facebench.people.trials import (
     PARTICIPANT,
     RESPONSE,
     Trials,
+    alternatives_in,
     condition_columns,
 )
 from facebench.types import StrPath
@@ -204,7 +205,7 @@ def _chosen(asked: Sequence[str] | None, known: Sequence[str], what: str) -> lis
 def _of_network(run: Run, model: str, task: str, frame: pd.DataFrame) -> pd.DataFrame:
     facts = run.tasks[task]
     shown = [name for name in _SHOWN if name in frame]
-    shown += [name for name in frame if str(name).removeprefix(ALTERNATIVES).isdecimal()]
+    shown += alternatives_in(map(str, frame.columns))
     layers = frame["layer_name"].astype(str)
     unnamed = [str(number) for number in frame.groupby("layer_name", sort=False).cumcount() + 1]
     keys = pd.DataFrame(
