@@ -119,7 +119,9 @@ def people_of_run(run: Run, given: StrPath | None = None) -> dict[str, Trials]:
     if given is not None:
         trials = read_trials(given)
         return dict.fromkeys(asked or run.tasks, trials)
-    found = {}
+    found: dict[str, Trials] = {}
+    # Tasks often share their people.
+    read: dict[Path, Trials] = {}
     for task, said in asked.items():
         path = Path(str(said.get("source", "")))
         if not path.is_file():
@@ -128,7 +130,9 @@ def people_of_run(run: Run, given: StrPath | None = None) -> dict[str, Trials]:
                 "a file here. Give the description of the trials with --people."
             )
             raise InputError(msg)
-        found[task] = read_trials(path)
+        if path not in read:
+            read[path] = read_trials(path)
+        found[task] = read[path]
     return found
 
 
