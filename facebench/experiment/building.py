@@ -398,8 +398,9 @@ class _ModelMaker:
                 for make in _factories(config, name, cls, arguments)
             ]
             point = config.settings.models[name].series
-            for model in self._made[name] if point is not None else ():
-                model.series = point.model_dump() if point is not None else None
+            if point is not None:
+                for model in self._made[name]:
+                    model.series = point.model_dump()
         return self._made[name]
 
     def arguments(

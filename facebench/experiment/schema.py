@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from facebench.experiment.arguments import is_plain
-from facebench.experiment.reference import Reference, reference_of
 from facebench.experiment.registry import METRICS, MODELS, TASKS, Registry
 from facebench.experiment.sources import NAMED
+
+if TYPE_CHECKING:
+    from facebench.experiment.reference import Reference
 
 __all__ = ["DEVICES", "ExperimentSettings", "ModelEntry", "TaskEntry", "json_schema"]
 
@@ -154,6 +156,9 @@ class ExperimentSettings(_Checked):
 
 def _by_name(section: str, registry: Registry, common: list[str]) -> list[dict[str, Any]]:
     """Say for every registered name which arguments its class takes."""
+    # It imports torch, which reading a file does not need.
+    from facebench.experiment.reference import reference_of
+
     found: dict[str, tuple[list[str], dict[str, Any]]] = {}
     for name in registry.names():
         properties, takes_any = _arguments_schema(reference_of(name, registry.get(name), section))

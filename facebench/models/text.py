@@ -13,8 +13,8 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 from typing_extensions import override
 
+from facebench.data.embedding_files.columns import name_column
 from facebench.data.embedding_files.opening import the_file
-from facebench.data.embedding_files.table import NAME_KEYS, the_name_key
 from facebench.data.pairs import require_column
 from facebench.data.tables import read_text_table
 from facebench.errors import InputError
@@ -207,8 +207,7 @@ def _read(path: Path, text: str, image: str | None) -> tuple[list[str], list[str
         raise InputError(msg)
     others = [column for column in columns if column != text]
     if image is None:
-        known = [column for column in others if column.casefold() in NAME_KEYS]
-        image = the_name_key(path, known or others, None)
+        image = name_column(path, others, None)
     if table.empty:
         msg = f"{path} has a header but no texts."
         raise InputError(msg)

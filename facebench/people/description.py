@@ -10,7 +10,14 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from facebench.errors import ConfigError
-from facebench.people.trials import ALTERNATIVES, OPTIONAL, PARTICIPANT, RESPONSE, TrialKind
+from facebench.people.trials import (
+    ALTERNATIVES,
+    OPTIONAL,
+    PARTICIPANT,
+    RESPONSE,
+    TrialKind,
+    alternatives_in,
+)
 from facebench.types import StrPath
 from facebench.utils.suggestions import did_you_mean
 
@@ -264,8 +271,7 @@ class TrialsDescription(_Checked):
         if self.kind == "rating":
             return _is_number(meaning)
         if self.kind in ("choice", "order"):
-            number = meaning.removeprefix(ALTERNATIVES)
-            return meaning == "none" or (number != meaning and number.isdecimal())
+            return meaning == "none" or bool(alternatives_in([meaning]))
         return meaning in self.response_meanings
 
     @property
@@ -321,12 +327,13 @@ def _read(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8-sig"), yaml.BaseLoader)
+        text = path.read_text(encoding="utf-8-sig")
+        node = yaml.compose(text, yaml.BaseLoader)
         if not isinstance(node, yaml.MappingNode):
             msg = f"{path} must be a mapping that describes trials: trials, kind, columns, …"
             raise ConfigError(msg)
         _refuse_duplicates(path, node)
-        said: dict[str, Any] = yaml.load(path.read_text("utf-8-sig"), yaml.BaseLoader)
+        said: dict[str, Any] = yaml.load(text, yaml.BaseLoader)
     except OSError as error:
         msg = f"The description of trials {path} cannot be read: {error.strerror or error}."
         raise ConfigError(msg) from error

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
     from facebench.people.description import TrialsDescription
 
-__all__ = ["SUFFIXES", "FileOfTrials", "cell_text", "find_files", "read_file"]
+__all__ = [
+    "SUFFIXES",
+    "FileOfTrials",
+    "cell_text",
+    "file_of_columns",
+    "find_files",
+    "flattened",
+    "read_file",
+]
 
 _TEXT = (".csv", ".tsv", ".txt", ".dat", ".data", ".tab")
 _EXCEL = (".xlsx", ".xlsm")
@@ -306,10 +314,11 @@ def _of_parquet(path: Path) -> FileOfTrials:
 
     table = pd.read_parquet(path)
     cells = table.astype(object).where(table.notna(), None)
-    return _of_columns(path, {str(name): cells[name].tolist() for name in cells.columns})
+    return file_of_columns(path, {str(name): cells[name].tolist() for name in cells.columns})
 
 
-def _of_columns(path: Path, columns: Mapping[str, Sequence[Any]]) -> FileOfTrials:
+def file_of_columns(path: Path, columns: Mapping[str, Iterable[Any]]) -> FileOfTrials:
+    """Write the cells of columns as text; their rows are counted from 1."""
     import pandas as pd
 
     texts = {name: [cell_text(cell) for cell in cells] for name, cells in columns.items()}
@@ -337,7 +346,7 @@ def _of_json(path: Path) -> FileOfTrials:
         msg = f"{path} holds no trials: a list of JSON objects, one for each trial, is expected."
         raise InputError(msg)
     names = dict.fromkeys(name for record in records for name in record)
-    return _of_columns(path, {name: [record.get(name) for record in records] for name in names})
+    return file_of_columns(path, {name: [record.get(name) for record in records] for name in names})
 
 
 def _records(content: Any) -> Iterable[dict[str, Any]]:
@@ -347,22 +356,22 @@ def _records(content: Any) -> Iterable[dict[str, Any]]:
     elif isinstance(content, dict):
         listed = [key for key in ("trials", "data", "results") if _holds_records(content.get(key))]
         if listed:
-            outer = {k: v for k, v in _flat(content).items() if not isinstance(v, list)}
+            outer = {k: v for k, v in flattened(content).items() if not isinstance(v, list)}
             yield from ({**outer, **record} for record in _records(content[listed[0]]))
         else:
-            yield _flat(content)
+            yield flattened(content)
 
 
 def _holds_records(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and isinstance(value[0], dict | list)
 
 
-def _flat(record: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """Write the objects within an object as columns 'outer.inner'."""
-    flat: dict[str, Any] = {}
+def flattened(record: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Write the objects (or structs) within one as columns 'outer.inner'."""
+    found: dict[str, Any] = {}
     for key, value in record.items():
         if isinstance(value, dict):
-            flat |= _flat(value, f"{before}{key}.")
+            found |= flattened(value, f"{before}{key}.")
         else:
-            flat[f"{before}{key}"] = value
-    return flat
+            found[f"{before}{key}"] = value
+    return found

@@ -147,8 +147,10 @@ def mean_over(
         Its interval is NaN where it cannot be made, and its method says why.
     """
     as_over(over)
-    parts = _parts(trials, person_measure(trials, measure), {})
-    return _interval(parts, measure, condition, over, confidence)
+    made = person_measure(trials, measure)
+    if over == "participants":
+        return over_participants(made.values, measure, condition, confidence)
+    return _interval(_parts(trials, made, {}), measure, condition, over, confidence)
 
 
 def means_over(

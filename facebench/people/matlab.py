@@ -26,8 +26,7 @@ from numpy.typing import NDArray
 from facebench.data.embedding_files.hdf5 import open_hdf5, text_of_codes
 from facebench.data.embedding_files.matlab import is_version_7_3
 from facebench.errors import InputError
-from facebench.people.files import FileOfTrials, cell_text
-from facebench.people.trials import ROW
+from facebench.people.files import FileOfTrials, cell_text, file_of_columns, flattened
 from facebench.utils.suggestions import listed
 
 if TYPE_CHECKING:
@@ -58,8 +57,6 @@ def read_matlab(path: Path, description: TrialsDescription) -> FileOfTrials:
     InputError
         If it cannot be read, or no variable of it holds the responses.
     """
-    import pandas as pd
-
     variables = _variables(path)
     root: Any = variables
     if description.variable is not None:
@@ -73,18 +70,14 @@ def read_matlab(path: Path, description: TrialsDescription) -> FileOfTrials:
     reader = _Reader(path, deciding, description.participants == "rows")
     columns = reader.rows(root, "")
     if columns is None:
-        there = listed(_flat(root) if isinstance(root, dict) else reader.seen)
+        there = listed(flattened(root) if isinstance(root, dict) else reader.seen)
         msg = (
             f"{path} has no variable {' or '.join(map(repr, deciding))} with the responses. It "
             f"holds: {there}. Name it in `columns`, as 'struct.field' within a struct."
         )
         raise InputError(msg)
-    table = pd.DataFrame(
-        {name: [cell_text(_plain(cell)) for cell in cells] for name, cells in columns.items()},
-        dtype=str,
-    )
-    table[ROW] = range(1, len(table) + 1)
-    return FileOfTrials(path, table, names=_names(path, variables, description.images.names))
+    file = file_of_columns(path, {name: map(_plain, cells) for name, cells in columns.items()})
+    return file._replace(names=_names(path, variables, description.images.names))
 
 
 def _deciding(description: TrialsDescription) -> list[str]:
@@ -190,16 +183,6 @@ def _shape(value: Any) -> tuple[int, ...]:
     return (len(value),) if isinstance(value, list) else ()
 
 
-def _flat(value: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, item in value.items():
-        if isinstance(item, dict):
-            flat |= _flat(item, f"{before}{key}.")
-        else:
-            flat[f"{before}{key}"] = item
-    return flat
-
-
 def _plain(value: Any) -> Any:
     """Turn a NumPy number into Python's; an empty array is no value."""
     if isinstance(value, np.ndarray):
@@ -220,7 +203,7 @@ class _Reader:
             return self._of_elements(value, before)
         if not isinstance(value, dict):
             return None
-        flat = self._with_columns(_flat(value), before)
+        flat = self._with_columns(flattened(value), before)
         self.seen = list(flat)
         found = self._response_in(flat, before)
         if found is not None:
@@ -283,9 +266,9 @@ class _Reader:
         if len(shape) > 2:
             msg = f"{self._path} holds responses of {len(shape)} dimensions in {found!r}."
             raise InputError(msg)
-        n = shape[0] if shape else 1
         if not shape:
             return {key: cells for key, value in flat.items() for key, cells in _single(key, value)}
+        n = shape[0]
         columns: _Columns = {}
         for key, value in flat.items():
             size = _shape(value)
@@ -367,7 +350,7 @@ def _names(path: Path, variables: Mapping[str, Any], key: str) -> tuple[str, ...
     """Give the list of images' names, where the description names a variable for it."""
     if not key:
         return ()
-    value = _flat(variables).get(key)
+    value = flattened(variables).get(key)
     outer, _, field = key.rpartition(".")
     if value is None and _is_structs(variables.get(outer, ())):
         # A struct array of stimuli, a name in each: stimuli.name.

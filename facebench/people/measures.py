@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PersonMeasure",
     "item_measures",
+    "item_names",
     "items_of",
     "measures_for",
     "person_measure",
@@ -38,6 +39,7 @@ __all__ = [
 _DETECTION = ("same-different", "old-new")
 _SAID = {"same-different": "P(Same)", "old-new": "P(Old)"}
 _TRIALS, _MISSING = "Trials", "Missing"
+_TARGET = "target"
 
 
 _Arrays = list["Float64Array"]
@@ -96,16 +98,31 @@ def items_of(trials: Trials) -> Any:
     Series of str
         Names joined by ' | '.
     """
-    table, shown = trials.table, trials.shown
-    if trials.is_among_alternatives:
-        first, others = table[shown[0]], table[trials.alternatives]
-    else:
-        first, others = None, table[shown]
+    return item_names(trials.table, trials.shown)
+
+
+def item_names(table: pd.DataFrame, shown: Sequence[str]) -> Any:
+    """Name the item of every row of a table, as `items_of` does that of a trial.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Any rows.
+    shown : sequence of str
+        The columns that name images; 'target' comes first.
+
+    Returns
+    -------
+    Series of str
+    """
     import pandas as pd
 
+    others = table[[name for name in shown if name != _TARGET]]
     ordered = np.sort(others.fillna("").to_numpy(dtype=str), axis=1)
     joined = pd.Series([" | ".join(filter(None, row)) for row in ordered], index=table.index)
-    return joined if first is None else first.str.cat(joined, sep=" | ")
+    if _TARGET not in shown:
+        return joined
+    return table[_TARGET].str.cat(joined.where(joined == "", " | " + joined))
 
 
 @dataclass

@@ -38,11 +38,10 @@ class ImageFinder:
     def __init__(self, known: Iterable[str]) -> None:
         self.known = list(dict.fromkeys(known))
         self._alike = {alike_name(name): name for name in self.known}
-        self._by_stem: dict[str, list[tuple[str, ...]]] = {}
-        for name in self._alike:
+        self._by_stem: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+        for name, own in self._alike.items():
             parts = _parts(name)
-            self._by_stem.setdefault(parts[-1], []).append(parts)
-        self._of_parts = {_parts(name): own for name, own in self._alike.items()}
+            self._by_stem.setdefault(parts[-1], []).append((parts, own))
 
     def find(self, name: str) -> str | None:
         """Give the task's name of an image; None where there is none, or more than one."""
@@ -57,9 +56,8 @@ class ImageFinder:
         suffix = PurePosixPath(alike).suffix.lower()
         parts = _parts(alike)
         found = []
-        for other in self._by_stem.get(parts[-1], ()):
+        for other, own in self._by_stem.get(parts[-1], ()):
             shared = min(len(other), len(parts))
-            own = self._of_parts[other]
             has_other_suffix = (
                 suffix in IMAGE_SUFFIXES and PurePosixPath(own).suffix.lower() != suffix
             )
@@ -106,8 +104,7 @@ def with_names_of(trials: Trials, names: Iterable[str], where: str) -> Trials:
         If images are not among the names, or several may be meant: with the file and row of the
         first, and the name that may have been meant.
     """
-    known = list(dict.fromkeys(names))
-    finder = ImageFinder(known)
+    finder = ImageFinder(names)
     columns = trials.shown
     used = dict.fromkeys(
         name for column in columns for name in trials.table[column].dropna() if name

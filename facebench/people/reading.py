@@ -63,6 +63,10 @@ def files_of_trials(
     ConfigError, InputError
         If the description is wrong, or a file is missing.
     """
+    if not isinstance(description, Mapping) and _is_table(Path(description)):
+        # It names no other files, and need not be read for that.
+        path = Path(description).absolute()
+        return find_files([path.name], path.parent)
     said, root, _ = _described(description, folder)
     listed_names = [said.images.names] if (root / said.images.names).is_file() else []
     joined = [str(table.file) for table in said.join]
@@ -123,13 +127,18 @@ def _described(
     if isinstance(description, Mapping):
         return load_description(description), Path(folder or "").absolute(), ()
     path = Path(description)
-    if path.suffix.lower() not in SUFFIXES:
+    if not _is_table(path):
         root = path.parent if folder is None else Path(folder)
         return load_description(path), root.absolute(), ()
     kind = _kind_of(path)
     said = load_description({"trials": path.name, "kind": kind})
     note = f"{path.name}: trials were taken to be of kind {kind!r}."
     return said, path.absolute().parent, (note,)
+
+
+def _is_table(path: Path) -> bool:
+    """Tell whether a path is that of trials themselves, rather than of their description."""
+    return path.suffix.lower() in SUFFIXES
 
 
 def _kind_of(path: Path) -> str:

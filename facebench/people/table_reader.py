@@ -26,6 +26,7 @@ from facebench.people.trials import (
     RESPONSE,
     ROW,
     SHOWN,
+    alternatives_in,
 )
 from facebench.utils.suggestions import did_you_mean, listed
 
@@ -160,8 +161,8 @@ class TableReader:
         """Tell whether a column counts without being mapped: by its name, or as a condition."""
         if self._has_meaning(name):
             return True
-        if self._said.kind in ("choice", "order") and _is_alternative(name):
-            return not any(_is_alternative(given) for given in self._given)
+        if self._said.kind in ("choice", "order") and alternatives_in([name]):
+            return not alternatives_in(self._given)
         catch = self._said.exclude.catch
         if catch is not None and name in catch.rows:
             return True
@@ -262,7 +263,8 @@ class TableReader:
         shown = _shown_in(table, kind)
         table[shown] = table[shown].replace(dict.fromkeys(self._said.missing, ""))
         # Of a choice, arrays may differ in how many alternatives they have.
-        needed = [name for name in shown if not _is_alternative(name) or name == f"{ALTERNATIVES}1"]
+        others = {*alternatives_in(shown)} - {f"{ALTERNATIVES}1"}
+        needed = [name for name in shown if name not in others]
         n_empty = (table[needed] == "").sum(axis=1)
         if (n_empty == len(needed)).any():
             n = int((n_empty == len(needed)).sum())
@@ -285,17 +287,16 @@ class TableReader:
         if "rt" in table:
             table["rt"] = self._seconds(table["rt"])
         self._add_responses(table)
-        others = [
+        texts = [
             name
             for name in table.columns
             if name not in (PARTICIPANT, RESPONSE, "correct", "confidence", "rt", FILE, ROW, *shown)
         ]
-        table[others] = table[others].replace("", None)
+        table[texts] = table[texts].replace("", None)
         if "group" in table:
             self._check_groups(table)
-        drop = [name for name in (_TRUTH, _RANK) if name in table]
         ordered = [PARTICIPANT, *shown, RESPONSE]
-        rest = [name for name in table.columns if name not in {*ordered, *drop, FILE, ROW}]
+        rest = [name for name in table.columns if name not in {*ordered, _TRUTH, FILE, ROW}]
         return table[[*ordered, *rest, FILE, ROW]].reset_index(drop=True)
 
     def _refuse_missing_columns(self, table: pd.DataFrame) -> None:
@@ -363,7 +364,7 @@ class TableReader:
 
     def _add_responses(self, table: pd.DataFrame) -> None:
         said = self._said
-        alternatives = [name for name in _shown_in(table, said.kind) if _is_alternative(name)]
+        alternatives = alternatives_in(_shown_in(table, said.kind))
         _refuse_twice(table, alternatives)
         if _RANK + "1" in table:
             table[RESPONSE] = self._ordered(table, alternatives)
@@ -494,14 +495,8 @@ def _sources_of(said: TrialsDescription) -> dict[str, list[ColumnSource]]:
     return sources
 
 
-def _is_alternative(name: str) -> bool:
-    number = name.removeprefix(ALTERNATIVES)
-    return number != name and number.isdecimal()
-
-
 def _shown_in(table: pd.DataFrame, kind: str) -> list[str]:
     fixed = [name for name in SHOWN[kind] if name in table]
     if kind not in ("choice", "order"):
         return fixed
-    found = [name for name in map(str, table.columns) if _is_alternative(name)]
-    return [*fixed, *sorted(found, key=lambda name: int(name.removeprefix(ALTERNATIVES)))]
+    return [*fixed, *alternatives_in(map(str, table.columns))]

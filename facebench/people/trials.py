@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, get_args
@@ -25,6 +25,7 @@ __all__ = [
     "SHOWN",
     "TrialKind",
     "Trials",
+    "alternatives_in",
     "condition_columns",
 ]
 
@@ -120,12 +121,7 @@ class Trials:
     @property
     def alternatives(self) -> list[str]:
         """The columns of alternatives, in order of their numbers."""
-        found = [
-            (int(name.removeprefix(ALTERNATIVES)), name)
-            for name in map(str, self.table.columns)
-            if name.startswith(ALTERNATIVES) and name.removeprefix(ALTERNATIVES).isdecimal()
-        ]
-        return [name for _, name in sorted(found)]
+        return alternatives_in(map(str, self.table.columns))
 
     @cached_property
     def participants(self) -> list[str]:
@@ -148,6 +144,22 @@ class Trials:
         return (
             f"Trials({len(self.table)} {self.kind} trials of {len(self.participants)} participants)"
         )
+
+
+def alternatives_in(names: Iterable[str]) -> list[str]:
+    """Give those names that are of alternatives (alt1, alt2 …), in order of their numbers.
+
+    Examples
+    --------
+    >>> alternatives_in(["target", "alt10", "alt2", "alt", "altitude"])
+    ['alt2', 'alt10']
+    """
+    found = [
+        (int(number), name)
+        for name in names
+        if (number := name.removeprefix(ALTERNATIVES)) != name and number.isdecimal()
+    ]
+    return [name for _, name in sorted(found)]
 
 
 def condition_columns(trials: Trials) -> Sequence[str]:

@@ -172,14 +172,15 @@ def held_out_layers(run: Run, task: str) -> HeldOut:
                 sign = signs[metrics[0] if same else metric]
                 if not made or not sign or facts.influences.get(metric) == _UNSTEADY:
                     continue
+                if len(names) < 2:
+                    # There is nothing to choose.
+                    kept[metric, named or "", str(model)] = made[0]
+                    continue
                 found, chosen = held_out_replicates(made, first if same else made, sign)
+                kept[metric, named or "", str(model)] = found
                 low, high = bounds.get(metric) or (-np.inf, np.inf)
                 scale = _SCALES.get((low, high), "identity")
                 ends = np.clip((found.value, *found.interval(scale)), low, high)
-                # Of one layer there is nothing to choose.
-                kept[metric, named or "", str(model)] = found if len(names) > 1 else made[0]
-                if len(names) < 2:
-                    continue
                 counts = Counter(names[place] for place in chosen).most_common()
                 rows.append(
                     {

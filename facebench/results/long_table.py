@@ -13,6 +13,7 @@ import pandas as pd
 
 from facebench.data.tables import read_text_table
 from facebench.errors import InputError, UnknownNameError
+from facebench.people.measures import item_names, items_of
 from facebench.people.names import with_names_of
 from facebench.people.reading import read_trials
 from facebench.people.trials import (
@@ -20,6 +21,7 @@ from facebench.people.trials import (
     PARTICIPANT,
     RESPONSE,
     Trials,
+    alternatives_in,
     condition_columns,
 )
 from facebench.types import StrPath
@@ -117,7 +119,9 @@ def people_of_run(run: Run, given: StrPath | None = None) -> dict[str, Trials]:
     if given is not None:
         trials = read_trials(given)
         return dict.fromkeys(asked or run.tasks, trials)
-    found = {}
+    found: dict[str, Trials] = {}
+    # Tasks often share their people.
+    read: dict[Path, Trials] = {}
     for task, said in asked.items():
         path = Path(str(said.get("source", "")))
         if not path.is_file():
@@ -126,7 +130,9 @@ def people_of_run(run: Run, given: StrPath | None = None) -> dict[str, Trials]:
                 "a file here. Give the description of the trials with --people."
             )
             raise InputError(msg)
-        found[task] = read_trials(path)
+        if path not in read:
+            read[path] = read_trials(path)
+        found[task] = read[path]
     return found
 
 
@@ -203,7 +209,7 @@ def _chosen(asked: Sequence[str] | None, known: Sequence[str], what: str) -> lis
 def _of_network(run: Run, model: str, task: str, frame: pd.DataFrame) -> pd.DataFrame:
     facts = run.tasks[task]
     shown = [name for name in _SHOWN if name in frame]
-    shown += [name for name in frame if str(name).removeprefix(ALTERNATIVES).isdecimal()]
+    shown += alternatives_in(map(str, frame.columns))
     layers = frame["layer_name"].astype(str)
     unnamed = [str(number) for number in frame.groupby("layer_name", sort=False).cumcount() + 1]
     keys = pd.DataFrame(
@@ -213,7 +219,7 @@ def _of_network(run: Run, model: str, task: str, frame: pd.DataFrame) -> pd.Data
             "model": model,
             "layer": layers,
             "task": task,
-            "item": _items(frame, shown) if shown else unnamed,
+            "item": item_names(frame, shown).to_numpy() if shown else unnamed,
             "condition": _column(frame, _condition_column(run, task, frame)),
             "same": _column(frame, facts.label_column or "same"),
         }
@@ -255,23 +261,12 @@ def _column(frame: pd.DataFrame, name: str | None) -> Any:
     return frame[name].to_numpy() if name is not None and name in frame else None
 
 
-def _items(table: pd.DataFrame, shown: Sequence[str]) -> list[str]:
-    """Name what rows show, images in alphabetical order but for a target."""
-    fixed = [name for name in shown if name == "target"]
-    others = [name for name in shown if name not in fixed]
-    cells = table[[*fixed, *others]].fillna("").astype(str)
-    return [
-        " | ".join([*row[: len(fixed)], *sorted(filter(None, row[len(fixed) :]))])
-        for row in cells.itertuples(index=False, name=None)
-    ]
-
-
 def _of_people(network: pd.DataFrame, people: Trials, task: str) -> pd.DataFrame:
     """Give the answers of people to the items of a task."""
     own = network[network["layer"] == network["layer"].iloc[0]]
     names = dict.fromkeys(part for item in own["item"] for part in item.split(" | "))
     named = with_names_of(people, names, f"task {task!r}")
-    table = named.table.assign(item=_items(named.table, named.shown))
+    table = named.table.assign(item=items_of(named))
     if not table["item"].isin(own["item"]).any():
         msg = (
             f"Trials show other images together than task {task!r}: {table['item'].iloc[0]!r}, not "

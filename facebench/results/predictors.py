@@ -6,7 +6,8 @@ the ratings: no network runs again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["named_predictors", "predictors_of_run"]
 
 _DISTANCE = "model_computed_distance"
+# The distances of a model, by its name.
+_Distances = Callable[[str], "pd.DataFrame"]
 _COLUMNS = ("what", "predictors", "judged_on", "value", "ci_low", "ci_high")
 HELD_OUT, IN_SAMPLE = "other images", "the same pairs (in sample)"
 
@@ -126,7 +129,9 @@ def predictors_of_run(
         msg = f"The run has no task {task!r}. It has: {listed(run.tasks)}."
         raise UnknownNameError(msg + did_you_mean(task, run.tasks))
     facts = run.tasks[task]
-    table = _first_layer(run, task)
+    # Several predictors are often layers of one model, whose distances lie together.
+    distances = lru_cache(maxsize=1)(lambda model: run.task_distances(model, task))
+    table = _first_layer(run, task, distances)
     columns = facts.rating_columns
     if "img1" not in table or not (columns or {"rater", "rating"} <= set(table.columns)):
         msg = (
@@ -136,7 +141,8 @@ def predictors_of_run(
         raise InputError(msg)
     layout = find_layout(table, columns or None, owner=facts.type, path=run.path)
     kind: RatingKind = "similarity" if facts.rates_similarity else "distance"
-    values = {name: _values(run, task, source, table) for name, source in named.items()}
+    values = {name: _values(run, task, source, table, distances) for name, source in named.items()}
+    distances.cache_clear()
     taken = take_ratings(table.assign(**_keyed(values)), layout, kind)
     x = taken.pairs[list(_keyed(values))].to_numpy(dtype=np.float64)
     kept = np.isfinite(x).all(axis=1) & ~np.isnan(taken.values).all(axis=1)
@@ -178,10 +184,10 @@ def _keyed(values: Mapping[str, Float64Array]) -> dict[str, Float64Array]:
     return {f"predictor {number}": each for number, each in enumerate(values.values())}
 
 
-def _first_layer(run: Run, task: str) -> pd.DataFrame:
+def _first_layer(run: Run, task: str, distances: _Distances) -> pd.DataFrame:
     """Give the pairs of a task, as the first layer has them."""
     for model in run.models:
-        frame = run.task_distances(model, task)
+        frame = distances(model)
         if len(frame):
             first = frame["layer_name"].iloc[0]
             return frame[frame["layer_name"] == first].reset_index(drop=True)
@@ -189,7 +195,9 @@ def _first_layer(run: Run, task: str) -> pd.DataFrame:
     raise InputError(msg)
 
 
-def _values(run: Run, task: str, source: str, table: pd.DataFrame) -> Float64Array:
+def _values(
+    run: Run, task: str, source: str, table: pd.DataFrame, distances: _Distances
+) -> Float64Array:
     """Find the numbers of one predictor, pair by pair."""
     import pandas as pd
 
@@ -214,7 +222,7 @@ def _values(run: Run, task: str, source: str, table: pd.DataFrame) -> Float64Arr
             f"{did_you_mean(source.partition(':')[0], [*run.models, *numeric])}"
         )
         raise UnknownNameError(msg)
-    frame = run.task_distances(model, task)
+    frame = distances(model)
     layers = list(dict.fromkeys(frame["layer_name"]))
     layer = source.removeprefix(model).removeprefix(":")
     if not layer and len(layers) > 1:

@@ -31,7 +31,7 @@ from facebench.errors import InputError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["read_names", "read_parquet", "read_text"]
+__all__ = ["name_column", "read_names", "read_parquet", "read_text"]
 
 _NUMBERED = re.compile(r"(?P<layer>.*?)[._\-\[ ]?(?P<number>\d+)\]?", re.DOTALL)
 _DEFAULT = "default"
@@ -154,7 +154,7 @@ def read_text(path: Path, names_key: str | None) -> Content:
     wide = _numbered(path, names)
     numbered = {name for columns in wide.values() for name in columns}
     others = [name for name in names if name not in numbered]
-    key = _name_column(path, others, names_key)
+    key = name_column(path, others, names_key)
     places = [names.index(name) for columns in wide.values() for name in columns]
     images, vectors = _cells(path, rows, names, names.index(key), places)
     arrays, first = {}, 0
@@ -168,7 +168,7 @@ def read_text(path: Path, names_key: str | None) -> Content:
 def read_names(path: Path, names_key: str | None) -> list[str]:
     """Read the names alone of a table of text."""
     names, rows = _header_and_rows(path)
-    key = _name_column(path, names, names_key)
+    key = name_column(path, names, names_key)
     return _cells(path, rows, names, names.index(key), [])[0]
 
 
@@ -184,7 +184,8 @@ def _header_and_rows(path: Path) -> tuple[list[str], Iterator[tuple[int, list[st
     return names, rows
 
 
-def _name_column(path: Path, names: Sequence[str], names_key: str | None) -> str:
+def name_column(path: Path, names: Sequence[str], names_key: str | None) -> str:
+    """Choose the column of a table of text that holds the image names, see `the_name_key`."""
     known = [name for name in names if name.casefold() in NAME_KEYS]
     return the_name_key(path, known if known and names_key is None else names, names_key)
 

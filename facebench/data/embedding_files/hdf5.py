@@ -35,15 +35,20 @@ def read_hdf5(path: Path, names_key: str | None) -> Content:
         _refuse_strings(path, found)
         key = the_name_key(path, texts, names_key)
         names = _names(file, found[key])
-        arrays, unused = {}, []
+        arrays, vectors, unused = {}, {}, []
         for name, dataset in found.items():
-            if dataset.dtype.kind in "iuf" and dataset.ndim > 1 and not _is_text(dataset):
-                is_matlab = _CLASS in dataset.attrs
-                shape = dataset.shape[::-1] if is_matlab else dataset.shape
-                arrays[name] = StoredArray(shape, partial(_values, path, name, is_matlab))
+            is_numbers = dataset.dtype.kind in "iuf" and not _is_text(dataset)
+            is_matlab = _CLASS in dataset.attrs
+            shape = dataset.shape[::-1] if is_matlab else dataset.shape
+            stored = StoredArray(shape, partial(_values, path, name, is_matlab))
+            if is_numbers and dataset.ndim > 1:
+                arrays[name] = stored
             elif name != key:
                 unused.append(name)
-        return Content(names, arrays, unused, rows_are_images=False)
+                # An empty variable of MATLAB is kept as the shape it has.
+                if is_numbers and dataset.ndim == 1 and not is_matlab:
+                    vectors[name] = stored
+        return Content(names, arrays, unused, rows_are_images=False, vectors=vectors)
 
 
 def open_hdf5(path: Path) -> Any:

@@ -44,13 +44,16 @@ def read_npz(path: Path, names_key: str | None) -> Content:
         raise InputError(msg)
     texts = [key for key, (shape, dtype) in headers.items() if dtype.kind in "US" and shape]
     key = the_name_key(path, texts, names_key)
-    arrays, unused = {}, []
+    arrays, vectors, unused = {}, {}, []
     for name, (shape, dtype) in headers.items():
+        stored = StoredArray(shape, partial(_member, path, name))
         if dtype.kind in "iuf" and len(shape) > 1:
-            arrays[true_layer(name, ".npz")] = StoredArray(shape, partial(_member, path, name))
+            arrays[true_layer(name, ".npz")] = stored
         elif name != key:
             unused.append(name)
-    return Content(decoded(_member(path, key)), arrays, unused)
+            if dtype.kind in "iuf" and len(shape) == 1:
+                vectors[name] = stored
+    return Content(decoded(_member(path, key)), arrays, unused, vectors=vectors)
 
 
 def read_npy(path: Path, names: list[str]) -> Content:

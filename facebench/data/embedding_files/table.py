@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -66,12 +66,15 @@ class Content:
         What else is there, as text for a message.
     rows_are_images : bool
         Whether the format itself says so; MATLAB and HDF5 leave it to whoever writes.
+    vectors : mapping of str to StoredArray
+        Of what is unused, numbers of one dimension: no embeddings, but perhaps RDMs.
     """
 
     names: list[str]
     arrays: Mapping[str, StoredArray]
     unused: Sequence[str] = ()
     rows_are_images: bool = True
+    vectors: Mapping[str, StoredArray] = field(default_factory=dict)
 
 
 class EmbeddingFile:

@@ -124,7 +124,7 @@ def array_parts(path: Path, names_key: str | None) -> list[Part]:
     content = reader(path, names_key)
     parts: list[Part] = []
     unfit: list[str] = []
-    for key, values in _arrays(path, content):
+    for key, values in _arrays(content):
         found = parts_of_array(values, content.names, key, path, last=suffix == ".mat")
         parts += found
         if not found:
@@ -141,27 +141,12 @@ def array_parts(path: Path, names_key: str | None) -> list[Part]:
     return parts
 
 
-def _arrays(path: Path, content: Content) -> Iterator[tuple[str, NDArray[Any]]]:
+def _arrays(content: Content) -> Iterator[tuple[str, NDArray[Any]]]:
     for key, stored in content.arrays.items():
         yield key, stored.read()
-    if path.suffix.lower() == ".mat":
-        return
-    # Vectors of one dimension are no embeddings, but RDMs.
-    for key in content.unused:
-        values = _vector(path, key)
-        if values.dtype.kind in "iuf" and values.ndim == 1 and values.size > 1:
-            yield key, values
-
-
-def _vector(path: Path, key: str) -> NDArray[Any]:
-    if path.suffix.lower() == ".npz":
-        with np.load(path, allow_pickle=False) as archive:
-            return np.asarray(archive[key])
-    import h5py
-
-    with h5py.File(path, "r") as file:
-        dataset = file[key]
-        return np.asarray(dataset[()]) if dataset.dtype.kind in "iuf" else np.empty(0, dtype=str)
+    for key, stored in content.vectors.items():
+        if stored.shape[0] > 1:
+            yield key, stored.read()
 
 
 def parts_of_array(

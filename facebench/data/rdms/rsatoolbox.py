@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from facebench.data.embedding_files.table import NAME_KEYS
+from facebench.data.embedding_files.table import NAME_KEYS, decoded
 from facebench.data.rdms.table import Part
 from facebench.errors import InputError
 from facebench.types import Float64Array
@@ -86,10 +86,7 @@ def _texts(group: Any) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for key, dataset in group.items():
         if getattr(dataset, "shape", None) and dataset.dtype.kind in "SO":
-            found[key] = [
-                cell.decode("utf-8") if isinstance(cell, bytes) else str(cell)
-                for cell in dataset[()].reshape(-1).tolist()
-            ]
+            found[key] = decoded(dataset[()])
     return found
 
 

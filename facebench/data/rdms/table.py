@@ -215,7 +215,6 @@ def of_square(matrix: Float64Array, names: Sequence[str], label: str, path: Path
         If it is not symmetric.
     """
     above, below = condensed(matrix), condensed(matrix.T)
-    notes: list[str] = []
     both = ~(np.isnan(above) | np.isnan(below))
     largest = float(np.abs(matrix[np.isfinite(matrix)]).max(initial=0.0))
     with np.errstate(invalid="ignore"):
@@ -236,24 +235,24 @@ def of_square(matrix: Float64Array, names: Sequence[str], label: str, path: Path
         raise InputError(msg)
     values = np.where(np.isnan(above), below, above)
     diagonal = np.diag(matrix)
-    return Part(label, list(names), values, *_of_diagonal(diagonal, values, largest, notes, label))
+    return Part(label, list(names), values, *_of_diagonal(diagonal, values, largest, label))
 
 
 def _of_diagonal(
-    diagonal: Float64Array, values: Float64Array, largest: float, notes: list[str], label: str
+    diagonal: Float64Array, values: Float64Array, largest: float, label: str
 ) -> tuple[Polarity | None, tuple[str, ...]]:
-    """Say what the diagonal tells of the polarity."""
+    """Say what the diagonal tells of the polarity, and what is odd about it."""
     known, off = diagonal[~np.isnan(diagonal)], values[~np.isnan(values)]
     if not known.size or not off.size:
-        return None, tuple(notes)
+        return None, ()
     slack = _ROUNDING * largest
     if np.abs(known).max() <= slack:
         # A matrix of similarities may have an empty diagonal that some program wrote as zeros.
-        return ("distance" if off.max() > slack else None), tuple(notes)
+        return ("distance" if off.max() > slack else None), ()
     if known.min() >= off.max() - slack and known.mean() > off.mean():
-        return "similarity", tuple(notes)
-    notes.append(
+        return "similarity", ()
+    note = (
         f"The diagonal of {label!r} is not zero ({known.min():g} to {known.max():g}). It is not "
         "used."
     )
-    return None, tuple(notes)
+    return None, (note,)

@@ -2,11 +2,16 @@
 
 # ruff: noqa: E501 - messages are compared whole
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from facebench.errors import ConfigError
+from facebench.experiment import config
 from facebench.experiment.config import load_config
 
 ENTRIES = "models: dlib-resnet\ntasks: {a: {task: accuracy, pairs: p.csv}}\n"
@@ -48,6 +53,21 @@ def load(tmp_path, monkeypatch):
         return load_config("x.yaml", overrides)
 
     return loaded
+
+
+def test_import_is_light() -> None:
+    code = (
+        "import sys, facebench.experiment.config; "
+        "print([m for m in ('torch', 'pandas', 'scipy', 'matplotlib') if m in sys.modules])"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(config.__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize(("text", "message"), GOLDEN)

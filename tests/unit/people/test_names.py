@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from facebench.errors import InputError
-from facebench.people.names import with_names_of
+from facebench.people.names import ImageFinder, with_names_of
 from facebench.people.trials import Trials
 
 KNOWN = ["ann/1.jpg", "ann/2.jpg", "bob/1.jpg", "bob/é.jpg"]
@@ -43,6 +43,14 @@ def test_names_are_found(images, expected, noted):
     assert (row["target"], row["alt1"], row["alt2"]) == expected
     assert row["response"] == expected[1]
     assert any("matched by their ends" in note for note in found.notes) == noted
+
+
+def test_images_that_differ_in_their_suffixes_alone():
+    finder = ImageFinder(["ann/1.jpg", "ann/1.png"])
+
+    assert finder.find("stim/ann/1.jpg") == "ann/1.jpg"
+    assert finder.find("stim/ann/1.png") == "ann/1.png"
+    assert finder.candidates("ann/1") == ["ann/1.jpg", "ann/1.png"]
 
 
 @pytest.mark.parametrize(
