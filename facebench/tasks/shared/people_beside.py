@@ -135,7 +135,7 @@ class PeopleBeside:
         self._index = index
         self._task = task
         self._margins = self._checked_margins(margin)
-        self._kept = np.concatenate(list(jackknife.weights()), axis=1) > 0
+        self._kept = jackknife.kept
         self.notes = list(
             dict.fromkeys(note for answers in self.groups.values() for note in answers.notes)
         )

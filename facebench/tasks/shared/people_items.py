@@ -56,7 +56,7 @@ def crossed_decisions(
         Whether the pair is accepted as of one person, at the threshold with the largest Youden
         index. Where the others are of one class, or there are none, all pairs choose.
     """
-    kept = np.concatenate(list(jackknife.weights()), axis=1) > 0
+    kept = jackknife.kept
     n_folds = min(_FOLDS, kept.shape[1])
     accepted = np.zeros(labels.size, dtype=bool)
     for k in np.unique(cell):
@@ -123,7 +123,7 @@ class ItemAgreement:
         self._jackknife = jackknife
         self._group = group
         self._conditions = list(conditions)
-        self._kept = np.concatenate(list(jackknife.weights()), axis=1) > 0
+        self._kept = jackknife.kept
 
     @cached_property
     def _kinds(self) -> list[_Kind]:

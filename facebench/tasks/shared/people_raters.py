@@ -80,7 +80,7 @@ class RatersBeside:
         names = np.concatenate([pairs[side].astype(str).to_numpy() for side in ("img1", "img2")])
         first, second = np.split(np.unique(names.astype(np.str_), return_inverse=True)[1], 2)
         self._jackknife = StratifiedJackknife(first, second, np.zeros(first.size, dtype=np.intp))
-        self._weights = np.concatenate(list(self._jackknife.weights()), axis=1).T.astype(float)
+        self._weights = self._jackknife.kept.T.astype(float)
 
     @cached_property
     def _groups(self) -> dict[str, _Group]:
