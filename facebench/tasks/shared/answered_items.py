@@ -168,7 +168,7 @@ def answers_to(
     trials : Trials
         The trials, for messages.
     trial_keys, item_keys : MultiIndex
-        What was shown, the same where it is the same item; no item twice.
+        What was shown, the same where it is the same item.
     task : str
         The task's name, for messages.
     shown : sequence of str
@@ -181,14 +181,16 @@ def answers_to(
     Returns
     -------
     item, participant : int array, shape [T]
-        -1 for a trial of none of the items, which are counted in the log.
+        The first of equal items; -1 for a trial of none of them, which are counted in the log.
 
     Raises
     ------
     PairsError
-        If no trial fits, or items are not unique.
+        If no trial fits.
     """
-    item = np.asarray(item_keys.get_indexer(trial_keys), dtype=np.intp)
+    first = np.flatnonzero(~item_keys.duplicated())
+    place = item_keys[first].get_indexer(trial_keys)
+    item = np.where(place < 0, -1, first[place])
     whose = trials.table[PARTICIPANT] if participants is None else participants
     participant = pd.factorize(whose)[0]
     lost = int((item < 0).sum())
