@@ -41,16 +41,10 @@ from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.answered_items import trials_of_kind
 from facebench.tasks.shared.distance_metric import DistanceMetric
-from facebench.tasks.shared.item_rows import ItemRow
+from facebench.tasks.shared.item_rows import ItemRow, rows_of_people
 from facebench.tasks.shared.labelled_pairs import jackknife_note
 from facebench.tasks.shared.line_ups import NONE, read_line_ups
-from facebench.tasks.shared.people import (
-    EVERYBODY,
-    PARTICIPANTS,
-    PEOPLE,
-    groups_of_people,
-    mean_of_participants,
-)
+from facebench.tasks.shared.people import EVERYBODY, groups_of_people
 from facebench.tasks.shared.people_choices import PeopleChoices, line_ups_of
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import Float64Array, FloatArray, IntArray, MetricFunction, StrPath
@@ -546,12 +540,9 @@ class MatchingTask(EmbeddingTask):
         row.number("Margin Ceiling", ceiling)
         row.number("Share of Ceiling", found / ceiling if ceiling else math.nan)
         row.mean("People Accuracy", correct.item_means, weights=correct.per_item)
-        for measure in ("Accuracy", "Advantage"):
-            values = self._by_participant[condition].get(measure)
-            if measure not in row.replicates or values is None:
-                continue
-            for group, members in self._members.items():
-                row.against_people(measure, group, values[members])
+        people = self._by_participant[condition]
+        compared = [measure for measure in ("Accuracy", "Advantage") if measure in people]
+        row.against_groups({measure: people[measure] for measure in compared}, self._members)
 
     @override
     def people_rows(self) -> pd.DataFrame | None:
@@ -566,33 +557,15 @@ class MatchingTask(EmbeddingTask):
         """
         if self._choices is None:
             return None
-        rows = [
-            self._row_of_people(group, condition, values, members)
-            for group, members in self._members.items()
-            for condition, values in self._by_participant.items()
-        ]
-        own = None
-        if self.condition_column is not None:
-            own = self._choices.own_group(self._conditions)
+        has_conditions = self.condition_column is not None
+        rows = rows_of_people(
+            self._by_participant, self._members, "Accuracy", has_conditions=has_conditions
+        )
+        own = self._choices.own_group(self._conditions) if has_conditions else None
         if own is not None:
-            everybody = np.ones(len(self._choices.participants), dtype=bool)
-            rows.append(self._row_of_people(EVERYBODY, _OWN, own, everybody))
+            everybody = {EVERYBODY: np.ones(len(self._choices.participants), dtype=bool)}
+            rows += rows_of_people({_OWN: own}, everybody, "Accuracy", has_conditions=True)
         return pd.DataFrame(rows)
-
-    def _row_of_people(
-        self,
-        group: str,
-        condition: str,
-        values: dict[str, Float64Array],
-        members: NDArray[np.bool_],
-    ) -> dict[str, Any]:
-        row: dict[str, Any] = {PEOPLE: group}
-        if self.condition_column is not None:
-            row[CONDITION] = condition
-        for measure, own in values.items():
-            row |= mean_of_participants(measure, own[members])
-        answering = np.isfinite(values["Accuracy"][members])
-        return row | {PARTICIPANTS: int(answering.sum())}
 
     @staticmethod
     @override

@@ -30,15 +30,10 @@ from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.answered_items import trials_of_kind
 from facebench.tasks.shared.distance_metric import DistanceMetric
-from facebench.tasks.shared.item_rows import ItemRow
+from facebench.tasks.shared.item_rows import ItemRow, rows_of_people
 from facebench.tasks.shared.labelled_pairs import jackknife_note
 from facebench.tasks.shared.line_ups import LineUps, read_line_ups
-from facebench.tasks.shared.people import (
-    PARTICIPANTS,
-    PEOPLE,
-    groups_of_people,
-    mean_of_participants,
-)
+from facebench.tasks.shared.people import PARTICIPANTS, groups_of_people
 from facebench.tasks.shared.people_choices import as_line_ups, different_line_ups
 from facebench.tasks.shared.people_orders import PeopleOrders
 from facebench.tasks.shared.sklearn_distances import cosine_distances
@@ -293,11 +288,12 @@ class RankingTask(EmbeddingTask):
     def _add_people(self, row: ItemRow, condition: str) -> None:
         if self.people is None:
             return
-        for measure, values in self._by_participant[condition].items():
-            if measure not in row.replicates or not np.isfinite(values).any():
-                continue
-            for group, members in self._members.items():
-                row.against_people(measure, group, values[members])
+        known = {
+            measure: values
+            for measure, values in self._by_participant[condition].items()
+            if np.isfinite(values).any()
+        }
+        row.against_groups(known, self._members)
 
     @override
     def people_rows(self) -> pd.DataFrame | None:
@@ -310,16 +306,12 @@ class RankingTask(EmbeddingTask):
         """
         if self.people is None or not self._has_ceiling:
             return None
-        rows = []
-        for group, members in self._members.items():
-            for condition, values in self._by_participant.items():
-                row: dict[str, Any] = {PEOPLE: group}
-                if self.condition_column is not None:
-                    row[CONDITION] = condition
-                for measure, own in values.items():
-                    row |= mean_of_participants(measure, own[members])
-                answering = np.isfinite(values["Kendall Tau-b"][members])
-                rows.append(row | {PARTICIPANTS: int(answering.sum())})
+        rows = rows_of_people(
+            self._by_participant,
+            self._members,
+            "Kendall Tau-b",
+            has_conditions=self.condition_column is not None,
+        )
         return pd.DataFrame(rows)
 
     def left_out(self, items_df: pd.DataFrame) -> JackknifeReplicates:

@@ -44,14 +44,9 @@ from facebench.tasks.shared.answered_items import (
     trials_of_kind,
 )
 from facebench.tasks.shared.distance_metric import DistanceMetric
-from facebench.tasks.shared.item_rows import ItemRow
+from facebench.tasks.shared.item_rows import ItemRow, rows_of_people
 from facebench.tasks.shared.labelled_pairs import SamplingUnits, at_least_1, jackknife_note
-from facebench.tasks.shared.people import (
-    PARTICIPANTS,
-    PEOPLE,
-    groups_of_people,
-    mean_of_participants,
-)
+from facebench.tasks.shared.people import groups_of_people
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.tasks.shared.study_tables import StudyTables
 from facebench.types import Float64Array, FloatArray, MetricFunction, StrPath
@@ -511,7 +506,7 @@ class RecognitionMemoryTask(EmbeddingTask):
     def _add_auc(self, row: ItemRow, familiar: Float64Array, used: NDArray[np.bool_]) -> None:
         labels = self.tables.old[used]
         if not labels.any() or labels.all():
-            row.mean("AUC", np.full(used.size, np.nan))
+            row.undefined("AUC")
             return
         groups = row.part(used)
         drawn = [
@@ -534,7 +529,7 @@ class RecognitionMemoryTask(EmbeddingTask):
         whole = signal_detection(*columns.sum(axis=0)) if used.any() else None
         if whole is None:
             for name in ("d'", "Bias"):
-                row.mean(name, called)
+                row.undefined(name)
             return
         left = signal_detection(*row.part(used).sums(columns).T)
         for name, value, without in (
@@ -550,27 +545,17 @@ class RecognitionMemoryTask(EmbeddingTask):
         for name, among in self._correlated.items():
             row.correlation(name, familiar.mean(axis=0), self._answers.item_means, among)
             row.number(f"{name} Ceiling", self._ceilings[condition][name])
-        for measure, values in self._by_participant[condition].items():
-            if measure not in row.replicates:
-                continue
-            for group, members in self._members.items():
-                row.against_people(measure, group, values[members])
+        row.against_groups(self._by_participant[condition], self._members)
 
     @override
     def people_rows(self) -> pd.DataFrame | None:
         """Measure people as layers are measured; see `EmbeddingTask.people_rows`."""
         if self._answers is None:
             return None
-        rows = []
-        for group, members in self._members.items():
-            for condition, values in self._by_participant.items():
-                row: dict[str, Any] = {PEOPLE: group}
-                if len(self._parts) > 1 or len(self.noise) > 1:
-                    row[CONDITION] = condition
-                for measure, own in values.items():
-                    row |= mean_of_participants(measure, own[members])
-                answering = np.isfinite(values["d'"][members])
-                rows.append(row | {PARTICIPANTS: int(answering.sum())})
+        has_conditions = len(self._parts) > 1 or len(self.noise) > 1
+        rows = rows_of_people(
+            self._by_participant, self._members, "d'", has_conditions=has_conditions
+        )
         return pd.DataFrame(rows)
 
     def left_out(self, items_df: pd.DataFrame) -> JackknifeReplicates:
