@@ -321,9 +321,7 @@ class MatchingTask(EmbeddingTask):
         shares = choice_shares(options)
         failed = np.isnan(distances).any(axis=1)
         rows = np.arange(len(distances))
-        items = self.line_ups.rows.copy()
-        for place, column in enumerate(distances.T, start=1):
-            items[f"distance_{place}"] = np.where(np.isinf(column), np.nan, column)
+        items = self.line_ups.with_distances(distances)
         items["correct"] = shares[rows, right]
         items["margin"] = margins(options, right)
         items["rank"] = np.where(failed, np.nan, self._ranks(distances))
@@ -375,9 +373,9 @@ class MatchingTask(EmbeddingTask):
             A row for all trials, and one for each condition if there are several; see the class.
         """
         rows = []
+        failed = items_df["correct"].isna().to_numpy()
         for condition, row in self._measured(items_df).items():
             chosen = row.chosen
-            failed = items_df["correct"].isna().to_numpy()
             people = np.unique(self._units.first[chosen]).size
             notes = conservative_note(row.few_errors)
             counts: dict[str, Any] = {
@@ -386,7 +384,7 @@ class MatchingTask(EmbeddingTask):
                 # What tables of all tasks count.
                 N_PAIRS: int(chosen.sum()),
                 "Target-Absent Trials": int((chosen & self._absent).sum()),
-                N_IMAGES: self._n_images(chosen),
+                N_IMAGES: self.line_ups.n_images(chosen),
                 N_IDENTITIES: people if self._units.by == "identity" else math.nan,
                 N_FAILED: int((chosen & failed).sum()),
                 DISTANCE_METRIC: self.distance_metric_name,
@@ -401,11 +399,6 @@ class MatchingTask(EmbeddingTask):
             named = {} if self.condition_column is None else {CONDITION: condition}
             rows.append({**named, **row.columns, **counts})
         return pd.DataFrame(rows)
-
-    def _n_images(self, chosen: NDArray[np.bool_]) -> int:
-        codes = [self.line_ups.target_codes[chosen], self.line_ups.alternative_codes[chosen]]
-        found = np.unique(np.concatenate([side.ravel() for side in codes]))
-        return int((found >= 0).sum())
 
     def left_out(self, items_df: pd.DataFrame) -> JackknifeReplicates:
         """Measure one layer without each group of people in turn, for errors of differences.
@@ -466,7 +459,7 @@ class MatchingTask(EmbeddingTask):
     ) -> None:
         rejected = (items["chosen"] == NONE).to_numpy(dtype=np.float64)
         rejected[np.isnan(correct)] = np.nan
-        nearest = items[self._distance_columns].min(axis=1).to_numpy(dtype=np.float64)
+        nearest = items[self.line_ups.distance_columns].min(axis=1).to_numpy(dtype=np.float64)
         near = np.abs(nearest - items["criterion"].to_numpy(dtype=np.float64))
         present = ~self._absent
         row.share("Hits", correct, margin, present)
@@ -475,15 +468,11 @@ class MatchingTask(EmbeddingTask):
         row.share("Correct Rejections", correct, margin, self._absent)
         row.number("Criterion", float(items["criterion"].iloc[0]))
 
-    @property
-    def _distance_columns(self) -> list[str]:
-        return [f"distance_{place}" for place in range(1, len(self.line_ups.columns) + 1)]
-
     def _model_of(self, items: pd.DataFrame) -> tuple[float, Float64Array] | None:
         """Give the temperature, and log-probabilities of all answers."""
         if self.temperature is None and self._choices is None:
             return None
-        distances = items[self._distance_columns].to_numpy(dtype=np.float64)
+        distances = items[self.line_ups.distance_columns].to_numpy(dtype=np.float64)
         distances = np.where(self.line_ups.offered, distances, np.inf)
         given: dict[str, Any] = {"temperature": self.temperature}
         if self._has_absent and (isinstance(self.criterion, float) or self._choices is None):

@@ -193,9 +193,7 @@ class RankingTask(EmbeddingTask):
             top_1_agreement and concordance.
         """
         distances = self.line_ups.distances(embeddings, self.distance_metric)
-        items = self.line_ups.rows.copy()
-        for place, column in enumerate(distances.T, start=1):
-            items[f"distance_{place}"] = np.where(np.isinf(column), np.nan, column)
+        items = self.line_ups.with_distances(distances)
         failed: NDArray[np.bool_] = np.asarray(np.isnan(distances).any(axis=1))
         ranked = np.take_along_axis(self.line_ups.names, np.argsort(distances, axis=1), axis=1)
         joined = ["|".join(filter(None, row)) for row in ranked.tolist()]
@@ -223,13 +221,11 @@ class RankingTask(EmbeddingTask):
         """
         rows = []
         answers = self._orders.answers
-        distances = items_df[[f"distance_{k}" for k, _ in enumerate(self.line_ups.columns, 1)]]
+        distances = items_df[self.line_ups.distance_columns]
         lost = distances.isna().to_numpy(dtype=bool) & self.line_ups.offered
         failed = np.asarray(lost.any(axis=1))
         for condition, row in self._measured(items_df).items():
             chosen = row.chosen
-            codes = [self.line_ups.target_codes[chosen], self.line_ups.alternative_codes[chosen]]
-            images = np.unique(np.concatenate([side.ravel() for side in codes]))
             targets = np.unique(self._units.first[chosen]).size
             in_row = chosen[answers.item]
             named = {} if self.condition_column is None else {CONDITION: condition}
@@ -239,7 +235,7 @@ class RankingTask(EmbeddingTask):
                 PARTICIPANTS: int(np.unique(answers.participant[in_row]).size),
                 "Missing Responses": self._orders.n_missing,
                 N_PAIRS: int(chosen.sum()),
-                N_IMAGES: int((images >= 0).sum()),
+                N_IMAGES: self.line_ups.n_images(chosen),
                 N_IDENTITIES: targets if self._units.by == "identity" else math.nan,
                 N_FAILED: int((chosen & failed).sum()),
                 DISTANCE_METRIC: self.distance_metric_name,
