@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -130,9 +131,8 @@ class RankingTask(EmbeddingTask):
             group: self._orders.members(part)
             for group, part in groups_of_people(answers, people_groups, owner=owner).items()
         }
-        # What people reach, which does not depend on a layer: by trial.
+        # How each trial agrees with the others, which does not depend on a layer.
         self._lower = self._orders.agreement_with(self._orders.of_others)
-        self._upper = self._orders.agreement_with(self._orders.of_all)
         self._by_participant = {
             condition: self._participants(chosen) for condition, chosen in self._parts.items()
         }
@@ -245,14 +245,8 @@ class RankingTask(EmbeddingTask):
         return pd.DataFrame(rows)
 
     def _measured(self, items: pd.DataFrame) -> dict[str, ItemRow]:
-        answers = self._orders.answers
-        number = answers.per_item
+        number = self._orders.answers.per_item
         values = {name: items[_column(name)].to_numpy(dtype=np.float64) for name in _MEASURES}
-        ceilings = {
-            "Noise Ceiling Lower": self._lower["Kendall Tau-b"],
-            "Noise Ceiling Upper": self._upper["Kendall Tau-b"],
-            "Top-1 Ceiling": self._first_of_others(),
-        }
         rows = {}
         for condition, chosen in self._parts.items():
             row = rows[condition] = ItemRow(self._groups, chosen)
@@ -260,16 +254,28 @@ class RankingTask(EmbeddingTask):
             for name in ("Top-1 Agreement", "Concordance"):
                 row.mean(name, values[name], weights=number, scale="logit")
             if self._has_ceiling:
-                for name, of_trial in ceilings.items():
+                for name, means in self._ceilings.items():
                     scale = "logit" if name == "Top-1 Ceiling" else "fisher"
-                    means = answers.with_values(of_trial).item_means
                     row.mean(name, means, weights=number, scale=scale)  # type: ignore[arg-type]
-                tau = values["Kendall Tau-b"]
-                lower = answers.with_values(ceilings["Noise Ceiling Lower"]).item_means
+                tau, lower = values["Kendall Tau-b"], self._ceilings["Noise Ceiling Lower"]
                 row.ratio("Share of Ceiling", tau, lower, number)
                 row.mean("Kendall W", self._orders.concordance)
             self._add_people(row, condition)
         return rows
+
+    @cached_property
+    def _ceilings(self) -> dict[str, Float64Array]:
+        """What people reach in each line-up, which does not depend on a layer."""
+        orders = self._orders
+        of_trials = {
+            "Noise Ceiling Lower": self._lower["Kendall Tau-b"],
+            "Noise Ceiling Upper": orders.agreement_with(orders.of_all)["Kendall Tau-b"],
+            "Top-1 Ceiling": self._first_of_others(),
+        }
+        return {
+            name: orders.answers.with_values(values).item_means
+            for name, values in of_trials.items()
+        }
 
     def _first_of_others(self) -> Float64Array:
         """Tell how often a trial's first alternative is the most frequent first of the others."""
