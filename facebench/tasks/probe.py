@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from facebench.columns import (
-    CI_HIGH,
-    CI_LOW,
     CI_METHOD,
     N_FAILED,
     N_IDENTITIES,
     N_IMAGES,
     UNDEFINED,
+    interval_cells,
 )
 from facebench.data.identity import people_of
 from facebench.errors import InputError, PairsError
@@ -373,7 +372,7 @@ class ProbeTask(EmbeddingTask):
         for name in (measure.name for measure in self.measures if measure.name in values):
             value = float(values[name][0])
             interval = self._interval(name, Replicates(value, left_out[name]), items_df[usable])
-            row |= {name: value, f"{name}{CI_LOW}": interval.low, f"{name}{CI_HIGH}": interval.high}
+            row |= interval_cells(name, value, *interval)
             if np.isnan(value):
                 why = "no fold has two classes" if name == "AUC" else "labels are constant"
                 undefined.append(f"{name}: {why}")

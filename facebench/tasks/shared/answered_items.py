@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from facebench.errors import PairsError
 from facebench.metrics.noise_ceiling import SplitHalf, split_half_of_answers
-from facebench.people import TrialKind, Trials, people_of
+from facebench.people import TrialKind, Trials
 from facebench.people.names import ImageFinder
 from facebench.people.trials import PARTICIPANT, RESPONSE
+from facebench.tasks.shared.people import trials_of
 from facebench.tasks.shared.people_answers import refuse_kind
 from facebench.types import Float64Array, IntArray
 from facebench.utils.suggestions import did_you_mean
@@ -114,10 +115,9 @@ def trials_of_kind(people: Any, kind: TrialKind, *, task: str) -> Trials | None:
     InputError
         If they are of another kind.
     """
-    if people is None:
-        return None
-    trials = people_of(people)
-    refuse_kind(trials, [kind], task=task)
+    trials = trials_of(people)
+    if trials is not None:
+        refuse_kind(trials, [kind], task=task)
     return trials
 
 
