@@ -40,6 +40,7 @@ from facebench.metrics.uncertainty.proportions import conservative_note
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.answered_items import trials_of_kind
+from facebench.tasks.shared.arguments import checked_criterion
 from facebench.tasks.shared.distance_metric import DistanceMetric
 from facebench.tasks.shared.item_rows import ItemRow, rows_of_people
 from facebench.tasks.shared.labelled_pairs import jackknife_note
@@ -171,7 +172,7 @@ class MatchingTask(EmbeddingTask):
         super().__init__(name, self.line_ups.images, images_path)
         self.distance_metric = DistanceMetric(distance_metric, owner=owner)
         self.distance_metric_name = self.distance_metric.name
-        self.criterion = _checked_criterion(criterion, owner)
+        self.criterion = checked_criterion(criterion, _CRITERIA, "a distance", owner)
         if temperature is not None and not (0 < temperature < math.inf):
             msg = f"The 'temperature' of {owner} must be above 0. Got {temperature!r}."
             raise InputError(msg)
@@ -581,16 +582,3 @@ class MatchingTask(EmbeddingTask):
 
 def _average(values: Float64Array, weights: Float64Array) -> float:
     return float(np.average(values, weights=weights)) if weights.sum() else math.nan
-
-
-def _checked_criterion(criterion: Any, owner: str) -> float | str:
-    if criterion in _CRITERIA:
-        return str(criterion)
-    is_number = isinstance(criterion, int | float) and not isinstance(criterion, bool)
-    if not is_number or not math.isfinite(criterion):
-        msg = (
-            f"The 'criterion' of {owner} must be a distance, 'best' or 'equal error'. "
-            f"Got {criterion!r} instead."
-        )
-        raise InputError(msg)
-    return float(criterion)

@@ -43,9 +43,10 @@ from facebench.tasks.shared.answered_items import (
     as_the_task_names,
     trials_of_kind,
 )
+from facebench.tasks.shared.arguments import at_least, checked_criterion
 from facebench.tasks.shared.distance_metric import DistanceMetric
 from facebench.tasks.shared.item_rows import ItemRow, rows_of_people
-from facebench.tasks.shared.labelled_pairs import SamplingUnits, at_least_1, jackknife_note
+from facebench.tasks.shared.labelled_pairs import SamplingUnits, jackknife_note
 from facebench.tasks.shared.people import groups_of_people
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.tasks.shared.study_tables import StudyTables
@@ -158,7 +159,7 @@ class RecognitionMemoryTask(EmbeddingTask):
             raise InputError(msg)
         self.memory, self.sensitivity = memory, float(sensitivity)
         self.noise = _noise_levels(noise, owner)
-        self.repetitions, self.seed = at_least_1("repetitions", repetitions, owner), seed
+        self.repetitions, self.seed = at_least("repetitions", repetitions, 1, owner), seed
         self.tables = StudyTables(
             study,
             test,
@@ -181,7 +182,10 @@ class RecognitionMemoryTask(EmbeddingTask):
         self.distance_metric = DistanceMetric(distance_metric, owner=owner)
         self.distance_metric_name = self.distance_metric.name
         self.people = trials_of_kind(people, "old-new", task=name)
-        self.criterion = _checked_criterion(criterion, owner, has_people=self.people is not None)
+        if criterion == "people" and self.people is None:
+            msg = f"The 'criterion' of {owner} can only be 'people' with trials in 'people'."
+            raise InputError(msg)
+        self.criterion = checked_criterion(criterion, _CRITERIA, "a familiarity", owner)
         known_people = self.tables.people
         members = self.tables.test_images.astype(str) if known_people is None else known_people[1]
         self._units = SamplingUnits(
@@ -635,19 +639,3 @@ def _noise_levels(noise: Any, owner: str) -> tuple[float, ...]:
         msg = f"The 'noise' of {owner} must be numbers of 0 or more. Got {noise!r} instead."
         raise InputError(msg)
     return tuple(dict.fromkeys(map(float, levels)))
-
-
-def _checked_criterion(criterion: Any, owner: str, *, has_people: bool) -> float | str:
-    if criterion == "people" and not has_people:
-        msg = f"The 'criterion' of {owner} can only be 'people' with trials in 'people'."
-        raise InputError(msg)
-    if criterion in _CRITERIA:
-        return str(criterion)
-    is_number = isinstance(criterion, int | float) and not isinstance(criterion, bool)
-    if not is_number or not math.isfinite(criterion):
-        msg = (
-            f"The 'criterion' of {owner} must be a familiarity, 'best' or 'people'. "
-            f"Got {criterion!r} instead."
-        )
-        raise InputError(msg)
-    return float(criterion)
