@@ -442,17 +442,16 @@ class EffectTask(PeopleOfPairs, RoundedTask):
     def plot(self, output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
         """Draw every condition and effect with its interval, and the effect over the layers."""
         effects = [f"{prefix}Difference" for prefix in self._conditions.contrasts]
+        values = [f"{name} {self.measure_name}" for name in self.conditions]
         beside = [] if self.beside is None else self.beside.comparables()
         if beside and beside != effects and performances[beside].notna().any(axis=None):
             # On the index that means the same of people and networks.
-            values = [f"{name} {self.measure_name}" for name in self.conditions]
             PlotHelper.effect_plot(performances, values, beside, output_dir, "effect_beside_people")
             if performances.groupby(MODEL, sort=False).size().max() > 2:
                 PlotHelper.plot_layer_profile(
                     performances, beside, output_dir, "effect_beside_people_over_layers",
                     label="Difference, on people's index",
                 )  # fmt: skip
-        values = [f"{name} {self.measure_name}" for name in self.conditions]
         PlotHelper.effect_plot(performances, values, effects, output_dir, "effect")
         if performances.groupby(MODEL, sort=False).size().max() > 2:
             PlotHelper.plot_layer_profile(
