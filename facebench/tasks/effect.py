@@ -26,6 +26,7 @@ from facebench.metrics.uncertainty.proportions import PROPORTIONS_NOTE, conserva
 from facebench.tasks.base import RoundedTask
 from facebench.tasks.facts import HumanReference, TaskFacts
 from facebench.tasks.measures import Measure
+from facebench.tasks.shared.arguments import at_least
 from facebench.tasks.shared.effect_design import (
     Conditions,
     Side,
@@ -41,7 +42,6 @@ from facebench.tasks.shared.effect_items import PairedItems
 from facebench.tasks.shared.effect_measure import EffectMeasure
 from facebench.tasks.shared.effect_rows import COMMON_LANGUAGE, EffectRows, Measured
 from facebench.tasks.shared.labelled_pairs import (
-    at_least_1,
     count_columns,
     distances_of_pairs,
     jackknife_groups_of,
@@ -203,14 +203,14 @@ class EffectTask(PeopleOfPairs, RoundedTask):
         self._ratings: Float64Array | None = None
         if self._measure.needs_ratings:
             self._ratings = self._numbers("rating_column", rating_column).to_numpy(dtype=np.float64)
-        at_least_1("n_resamples", n_resamples, owner)
+        at_least("n_resamples", n_resamples, 1, owner)
         units = units_of(self._members, cell)
         self._rows = EffectRows(
             self._conditions,
             self.measure_name,
             units,
             self._blocks(test, units, involved),
-            n_permutations=at_least_1("n_permutations", n_permutations, owner),
+            n_permutations=at_least("n_permutations", n_permutations, 1, owner),
             seed=seed,
         )
         self.sampling_unit = self._members.plural
@@ -442,17 +442,16 @@ class EffectTask(PeopleOfPairs, RoundedTask):
     def plot(self, output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
         """Draw every condition and effect with its interval, and the effect over the layers."""
         effects = [f"{prefix}Difference" for prefix in self._conditions.contrasts]
+        values = [f"{name} {self.measure_name}" for name in self.conditions]
         beside = [] if self.beside is None else self.beside.comparables()
         if beside and beside != effects and performances[beside].notna().any(axis=None):
             # On the index that means the same of people and networks.
-            values = [f"{name} {self.measure_name}" for name in self.conditions]
             PlotHelper.effect_plot(performances, values, beside, output_dir, "effect_beside_people")
             if performances.groupby(MODEL, sort=False).size().max() > 2:
                 PlotHelper.plot_layer_profile(
                     performances, beside, output_dir, "effect_beside_people_over_layers",
                     label="Difference, on people's index",
                 )  # fmt: skip
-        values = [f"{name} {self.measure_name}" for name in self.conditions]
         PlotHelper.effect_plot(performances, values, effects, output_dir, "effect")
         if performances.groupby(MODEL, sort=False).size().max() > 2:
             PlotHelper.plot_layer_profile(

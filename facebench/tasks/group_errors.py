@@ -21,6 +21,7 @@ from facebench.metrics.uncertainty.jackknife import JackknifeGroups, JackknifeRe
 from facebench.metrics.verification import fnmr_at_fmr
 from facebench.tasks.base import RoundedTask
 from facebench.tasks.measures import Measure
+from facebench.tasks.shared.arguments import at_least
 from facebench.tasks.shared.group_measures import (
     ALL_GROUPS,
     EQUALITY,
@@ -31,7 +32,6 @@ from facebench.tasks.shared.group_measures import (
 from facebench.tasks.shared.groupings import condition_names
 from facebench.tasks.shared.labelled_pairs import (
     SamplingUnits,
-    at_least_1,
     check_both_left,
     count_columns,
     distances_of_pairs,
@@ -158,7 +158,7 @@ class GroupErrorTask(RoundedTask):
                 n_unknown,
                 len(self._labels),
             )
-        self._n_draws = at_least_1("n_resamples", n_resamples, owner)
+        self._n_draws = at_least("n_resamples", n_resamples, 1, owner)
         self._seed = seed
         self.sampling_unit = self._members.plural
 

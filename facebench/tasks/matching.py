@@ -40,17 +40,12 @@ from facebench.metrics.uncertainty.proportions import conservative_note
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.answered_items import trials_of_kind
+from facebench.tasks.shared.arguments import checked_criterion
 from facebench.tasks.shared.distance_metric import DistanceMetric
-from facebench.tasks.shared.item_rows import ItemRow
+from facebench.tasks.shared.item_rows import ItemRow, rows_of_people
 from facebench.tasks.shared.labelled_pairs import jackknife_note
 from facebench.tasks.shared.line_ups import NONE, read_line_ups
-from facebench.tasks.shared.people import (
-    EVERYBODY,
-    PARTICIPANTS,
-    PEOPLE,
-    groups_of_people,
-    mean_of_participants,
-)
+from facebench.tasks.shared.people import EVERYBODY, groups_of_people
 from facebench.tasks.shared.people_choices import PeopleChoices, line_ups_of
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import Float64Array, FloatArray, IntArray, MetricFunction, StrPath
@@ -177,7 +172,7 @@ class MatchingTask(EmbeddingTask):
         super().__init__(name, self.line_ups.images, images_path)
         self.distance_metric = DistanceMetric(distance_metric, owner=owner)
         self.distance_metric_name = self.distance_metric.name
-        self.criterion = _checked_criterion(criterion, owner)
+        self.criterion = checked_criterion(criterion, _CRITERIA, "a distance", owner)
         if temperature is not None and not (0 < temperature < math.inf):
             msg = f"The 'temperature' of {owner} must be above 0. Got {temperature!r}."
             raise InputError(msg)
@@ -327,9 +322,7 @@ class MatchingTask(EmbeddingTask):
         shares = choice_shares(options)
         failed = np.isnan(distances).any(axis=1)
         rows = np.arange(len(distances))
-        items = self.line_ups.rows.copy()
-        for place, column in enumerate(distances.T, start=1):
-            items[f"distance_{place}"] = np.where(np.isinf(column), np.nan, column)
+        items = self.line_ups.with_distances(distances)
         items["correct"] = shares[rows, right]
         items["margin"] = margins(options, right)
         items["rank"] = np.where(failed, np.nan, self._ranks(distances))
@@ -381,9 +374,9 @@ class MatchingTask(EmbeddingTask):
             A row for all trials, and one for each condition if there are several; see the class.
         """
         rows = []
+        failed = items_df["correct"].isna().to_numpy()
         for condition, row in self._measured(items_df).items():
             chosen = row.chosen
-            failed = items_df["correct"].isna().to_numpy()
             people = np.unique(self._units.first[chosen]).size
             notes = conservative_note(row.few_errors)
             counts: dict[str, Any] = {
@@ -392,7 +385,7 @@ class MatchingTask(EmbeddingTask):
                 # What tables of all tasks count.
                 N_PAIRS: int(chosen.sum()),
                 "Target-Absent Trials": int((chosen & self._absent).sum()),
-                N_IMAGES: self._n_images(chosen),
+                N_IMAGES: self.line_ups.n_images(chosen),
                 N_IDENTITIES: people if self._units.by == "identity" else math.nan,
                 N_FAILED: int((chosen & failed).sum()),
                 DISTANCE_METRIC: self.distance_metric_name,
@@ -407,11 +400,6 @@ class MatchingTask(EmbeddingTask):
             named = {} if self.condition_column is None else {CONDITION: condition}
             rows.append({**named, **row.columns, **counts})
         return pd.DataFrame(rows)
-
-    def _n_images(self, chosen: NDArray[np.bool_]) -> int:
-        codes = [self.line_ups.target_codes[chosen], self.line_ups.alternative_codes[chosen]]
-        found = np.unique(np.concatenate([side.ravel() for side in codes]))
-        return int((found >= 0).sum())
 
     def left_out(self, items_df: pd.DataFrame) -> JackknifeReplicates:
         """Measure one layer without each group of people in turn, for errors of differences.
@@ -472,7 +460,7 @@ class MatchingTask(EmbeddingTask):
     ) -> None:
         rejected = (items["chosen"] == NONE).to_numpy(dtype=np.float64)
         rejected[np.isnan(correct)] = np.nan
-        nearest = items[self._distance_columns].min(axis=1).to_numpy(dtype=np.float64)
+        nearest = items[self.line_ups.distance_columns].min(axis=1).to_numpy(dtype=np.float64)
         near = np.abs(nearest - items["criterion"].to_numpy(dtype=np.float64))
         present = ~self._absent
         row.share("Hits", correct, margin, present)
@@ -481,15 +469,11 @@ class MatchingTask(EmbeddingTask):
         row.share("Correct Rejections", correct, margin, self._absent)
         row.number("Criterion", float(items["criterion"].iloc[0]))
 
-    @property
-    def _distance_columns(self) -> list[str]:
-        return [f"distance_{place}" for place in range(1, len(self.line_ups.columns) + 1)]
-
     def _model_of(self, items: pd.DataFrame) -> tuple[float, Float64Array] | None:
         """Give the temperature, and log-probabilities of all answers."""
         if self.temperature is None and self._choices is None:
             return None
-        distances = items[self._distance_columns].to_numpy(dtype=np.float64)
+        distances = items[self.line_ups.distance_columns].to_numpy(dtype=np.float64)
         distances = np.where(self.line_ups.offered, distances, np.inf)
         given: dict[str, Any] = {"temperature": self.temperature}
         if self._has_absent and (isinstance(self.criterion, float) or self._choices is None):
@@ -546,12 +530,9 @@ class MatchingTask(EmbeddingTask):
         row.number("Margin Ceiling", ceiling)
         row.number("Share of Ceiling", found / ceiling if ceiling else math.nan)
         row.mean("People Accuracy", correct.item_means, weights=correct.per_item)
-        for measure in ("Accuracy", "Advantage"):
-            values = self._by_participant[condition].get(measure)
-            if measure not in row.replicates or values is None:
-                continue
-            for group, members in self._members.items():
-                row.against_people(measure, group, values[members])
+        people = self._by_participant[condition]
+        compared = [measure for measure in ("Accuracy", "Advantage") if measure in people]
+        row.against_groups({measure: people[measure] for measure in compared}, self._members)
 
     @override
     def people_rows(self) -> pd.DataFrame | None:
@@ -566,33 +547,15 @@ class MatchingTask(EmbeddingTask):
         """
         if self._choices is None:
             return None
-        rows = [
-            self._row_of_people(group, condition, values, members)
-            for group, members in self._members.items()
-            for condition, values in self._by_participant.items()
-        ]
-        own = None
-        if self.condition_column is not None:
-            own = self._choices.own_group(self._conditions)
+        has_conditions = self.condition_column is not None
+        rows = rows_of_people(
+            self._by_participant, self._members, "Accuracy", has_conditions=has_conditions
+        )
+        own = self._choices.own_group(self._conditions) if has_conditions else None
         if own is not None:
-            everybody = np.ones(len(self._choices.participants), dtype=bool)
-            rows.append(self._row_of_people(EVERYBODY, _OWN, own, everybody))
+            everybody = {EVERYBODY: np.ones(len(self._choices.participants), dtype=bool)}
+            rows += rows_of_people({_OWN: own}, everybody, "Accuracy", has_conditions=True)
         return pd.DataFrame(rows)
-
-    def _row_of_people(
-        self,
-        group: str,
-        condition: str,
-        values: dict[str, Float64Array],
-        members: NDArray[np.bool_],
-    ) -> dict[str, Any]:
-        row: dict[str, Any] = {PEOPLE: group}
-        if self.condition_column is not None:
-            row[CONDITION] = condition
-        for measure, own in values.items():
-            row |= mean_of_participants(measure, own[members])
-        answering = np.isfinite(values["Accuracy"][members])
-        return row | {PARTICIPANTS: int(answering.sum())}
 
     @staticmethod
     @override
@@ -619,16 +582,3 @@ class MatchingTask(EmbeddingTask):
 
 def _average(values: Float64Array, weights: Float64Array) -> float:
     return float(np.average(values, weights=weights)) if weights.sum() else math.nan
-
-
-def _checked_criterion(criterion: Any, owner: str) -> float | str:
-    if criterion in _CRITERIA:
-        return str(criterion)
-    is_number = isinstance(criterion, int | float) and not isinstance(criterion, bool)
-    if not is_number or not math.isfinite(criterion):
-        msg = (
-            f"The 'criterion' of {owner} must be a distance, 'best' or 'equal error'. "
-            f"Got {criterion!r} instead."
-        )
-        raise InputError(msg)
-    return float(criterion)

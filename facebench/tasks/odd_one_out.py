@@ -29,6 +29,7 @@ from facebench.metrics.uncertainty.rating_resamples import RatingEstimate
 from facebench.metrics.uncertainty.spread import Replicates
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.measures import Measure
+from facebench.tasks.shared.arguments import refuse_unknown
 from facebench.tasks.shared.people import PeopleSource, groups_of_people, trials_of
 from facebench.tasks.shared.people_triplets import ChoosersBeside, choices_of_people
 from facebench.tasks.shared.rating_columns import interval_columns
@@ -111,16 +112,11 @@ class OddOneOutTask(EmbeddingTask):
         people_groups: bool | Sequence[str] | None = None,
         people_margin: float | None = None,
     ) -> None:
-        for parameter, value, known in (
+        refuse_unknown(
+            "OddOneOutTask",
             ("similarity", similarity, ("cosine", "euclidean", "dot")),
             ("resample", resample, ("image", "triplet")),
-        ):
-            if value not in known:
-                msg = (
-                    f"The {parameter!r} parameter of OddOneOutTask must be one of "
-                    f"{', '.join(map(repr, known))}. Got {value!r} instead."
-                )
-                raise InputError(msg)
+        )
         if temperature is not None and not temperature > 0:
             msg = f"The 'temperature' of OddOneOutTask must be above 0. Got {temperature!r}."
             raise InputError(msg)

@@ -22,6 +22,7 @@ from facebench.metrics.uncertainty.jackknife import JackknifeGroups, JackknifeRe
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.facts import TaskFacts
 from facebench.tasks.measures import Measure
+from facebench.tasks.shared.arguments import refuse_unknown
 from facebench.tasks.shared.predictor_sources import PredictorSources, predictor_values
 from facebench.tasks.shared.rating_columns import interval_columns
 from facebench.tasks.shared.ratings import (
@@ -130,19 +131,14 @@ class PredictorsTask(EmbeddingTask):
         confidence: float = 0.95,
         seed: int = 0,
     ) -> None:
-        for parameter, value, known in (
+        refuse_unknown(
+            "PredictorsTask",
             ("distance", distance, DISTANCES),
             ("rating", rating, get_args(RatingKind)),
             ("scale", scale, SCALES),
             ("reweight", reweight, (None, *get_args(Reweight))),
             ("interval", interval, INTERVALS),
-        ):
-            if value not in known:
-                msg = (
-                    f"The {parameter!r} parameter of PredictorsTask must be one of "
-                    f"{', '.join(map(repr, known))}. Got {value!r} instead."
-                )
-                raise InputError(msg)
+        )
         if n_folds is not None and (not isinstance(n_folds, int) or n_folds < 3):
             msg = f"The 'n_folds' parameter of PredictorsTask must be 3 or more. Got {n_folds!r}."
             raise InputError(msg)

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from facebench.columns import (
-    CI_HIGH,
-    CI_LOW,
     CI_METHOD,
     N_FAILED,
     N_IDENTITIES,
     N_IMAGES,
     UNDEFINED,
+    interval_cells,
 )
 from facebench.data.identity import people_of
 from facebench.errors import InputError, PairsError
@@ -46,8 +45,8 @@ from facebench.metrics.uncertainty.spread import FEWEST_UNITS, Replicates
 from facebench.tasks.base import round_measures
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.measures import Measure
+from facebench.tasks.shared.arguments import at_least, refuse_unknown
 from facebench.tasks.shared.image_tables import ImageTable, read_image_table
-from facebench.tasks.shared.labelled_pairs import at_least_1
 from facebench.tasks.shared.probe_labels import Labels, labels_of, reliability_of
 from facebench.types import Float64Array, FloatArray, IntArray, StrPath
 
@@ -161,19 +160,15 @@ class ProbeTask(EmbeddingTask):
         seed: int = 0,
     ) -> None:
         owner = type(self).__name__
-        self.folds, self.inner_folds = _folds("folds", folds), _folds("inner_folds", inner_folds)
-        self.shuffles = 0 if shuffles == 0 else at_least_1("shuffles", shuffles, owner)
+        self.folds = at_least("folds", folds, 2, owner)
+        self.inner_folds = at_least("inner_folds", inner_folds, 2, owner)
+        self.shuffles = 0 if shuffles == 0 else at_least("shuffles", shuffles, 1, owner)
         self.penalties = _penalties(penalties)
-        for parameter, value, known in (
+        refuse_unknown(
+            owner,
             ("kind", kind, ("auto", "classes", "number")),
             ("classifier", classifier, ("logistic", "ridge")),
-        ):
-            if value not in known:
-                msg = (
-                    f"The {parameter!r} parameter of {owner} must be one of "
-                    f"{', '.join(map(repr, known))}. Got {value!r} instead."
-                )
-                raise InputError(msg)
+        )
         given = read_image_table(
             table, parameter="table", owner=owner, columns=(image_column, target)
         )
@@ -373,7 +368,7 @@ class ProbeTask(EmbeddingTask):
         for name in (measure.name for measure in self.measures if measure.name in values):
             value = float(values[name][0])
             interval = self._interval(name, Replicates(value, left_out[name]), items_df[usable])
-            row |= {name: value, f"{name}{CI_LOW}": interval.low, f"{name}{CI_HIGH}": interval.high}
+            row |= interval_cells(name, value, *interval)
             if np.isnan(value):
                 why = "no fold has two classes" if name == "AUC" else "labels are constant"
                 undefined.append(f"{name}: {why}")
@@ -595,13 +590,6 @@ def _kept_together(
     if decodes or labels.people is None:
         return labels.images, "images"
     return labels.people, "people"
-
-
-def _folds(parameter: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 2:
-        msg = f"The {parameter!r} parameter of ProbeTask must be 2 or more. Got {value!r} instead."
-        raise InputError(msg)
-    return int(value)
 
 
 def _penalties(given: Any) -> tuple[float, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -30,15 +31,10 @@ from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.answered_items import trials_of_kind
 from facebench.tasks.shared.distance_metric import DistanceMetric
-from facebench.tasks.shared.item_rows import ItemRow
+from facebench.tasks.shared.item_rows import ItemRow, rows_of_people
 from facebench.tasks.shared.labelled_pairs import jackknife_note
 from facebench.tasks.shared.line_ups import LineUps, read_line_ups
-from facebench.tasks.shared.people import (
-    PARTICIPANTS,
-    PEOPLE,
-    groups_of_people,
-    mean_of_participants,
-)
+from facebench.tasks.shared.people import PARTICIPANTS, groups_of_people
 from facebench.tasks.shared.people_choices import as_line_ups, different_line_ups
 from facebench.tasks.shared.people_orders import PeopleOrders
 from facebench.tasks.shared.sklearn_distances import cosine_distances
@@ -135,9 +131,8 @@ class RankingTask(EmbeddingTask):
             group: self._orders.members(part)
             for group, part in groups_of_people(answers, people_groups, owner=owner).items()
         }
-        # What people reach, which does not depend on a layer: by trial.
+        # How each trial agrees with the others, which does not depend on a layer.
         self._lower = self._orders.agreement_with(self._orders.of_others)
-        self._upper = self._orders.agreement_with(self._orders.of_all)
         self._by_participant = {
             condition: self._participants(chosen) for condition, chosen in self._parts.items()
         }
@@ -198,9 +193,7 @@ class RankingTask(EmbeddingTask):
             top_1_agreement and concordance.
         """
         distances = self.line_ups.distances(embeddings, self.distance_metric)
-        items = self.line_ups.rows.copy()
-        for place, column in enumerate(distances.T, start=1):
-            items[f"distance_{place}"] = np.where(np.isinf(column), np.nan, column)
+        items = self.line_ups.with_distances(distances)
         failed: NDArray[np.bool_] = np.asarray(np.isnan(distances).any(axis=1))
         ranked = np.take_along_axis(self.line_ups.names, np.argsort(distances, axis=1), axis=1)
         joined = ["|".join(filter(None, row)) for row in ranked.tolist()]
@@ -228,13 +221,11 @@ class RankingTask(EmbeddingTask):
         """
         rows = []
         answers = self._orders.answers
-        distances = items_df[[f"distance_{k}" for k, _ in enumerate(self.line_ups.columns, 1)]]
+        distances = items_df[self.line_ups.distance_columns]
         lost = distances.isna().to_numpy(dtype=bool) & self.line_ups.offered
         failed = np.asarray(lost.any(axis=1))
         for condition, row in self._measured(items_df).items():
             chosen = row.chosen
-            codes = [self.line_ups.target_codes[chosen], self.line_ups.alternative_codes[chosen]]
-            images = np.unique(np.concatenate([side.ravel() for side in codes]))
             targets = np.unique(self._units.first[chosen]).size
             in_row = chosen[answers.item]
             named = {} if self.condition_column is None else {CONDITION: condition}
@@ -244,7 +235,7 @@ class RankingTask(EmbeddingTask):
                 PARTICIPANTS: int(np.unique(answers.participant[in_row]).size),
                 "Missing Responses": self._orders.n_missing,
                 N_PAIRS: int(chosen.sum()),
-                N_IMAGES: int((images >= 0).sum()),
+                N_IMAGES: self.line_ups.n_images(chosen),
                 N_IDENTITIES: targets if self._units.by == "identity" else math.nan,
                 N_FAILED: int((chosen & failed).sum()),
                 DISTANCE_METRIC: self.distance_metric_name,
@@ -254,14 +245,8 @@ class RankingTask(EmbeddingTask):
         return pd.DataFrame(rows)
 
     def _measured(self, items: pd.DataFrame) -> dict[str, ItemRow]:
-        answers = self._orders.answers
-        number = answers.per_item
+        number = self._orders.answers.per_item
         values = {name: items[_column(name)].to_numpy(dtype=np.float64) for name in _MEASURES}
-        ceilings = {
-            "Noise Ceiling Lower": self._lower["Kendall Tau-b"],
-            "Noise Ceiling Upper": self._upper["Kendall Tau-b"],
-            "Top-1 Ceiling": self._first_of_others(),
-        }
         rows = {}
         for condition, chosen in self._parts.items():
             row = rows[condition] = ItemRow(self._groups, chosen)
@@ -269,16 +254,28 @@ class RankingTask(EmbeddingTask):
             for name in ("Top-1 Agreement", "Concordance"):
                 row.mean(name, values[name], weights=number, scale="logit")
             if self._has_ceiling:
-                for name, of_trial in ceilings.items():
+                for name, means in self._ceilings.items():
                     scale = "logit" if name == "Top-1 Ceiling" else "fisher"
-                    means = answers.with_values(of_trial).item_means
                     row.mean(name, means, weights=number, scale=scale)  # type: ignore[arg-type]
-                tau = values["Kendall Tau-b"]
-                lower = answers.with_values(ceilings["Noise Ceiling Lower"]).item_means
+                tau, lower = values["Kendall Tau-b"], self._ceilings["Noise Ceiling Lower"]
                 row.ratio("Share of Ceiling", tau, lower, number)
                 row.mean("Kendall W", self._orders.concordance)
             self._add_people(row, condition)
         return rows
+
+    @cached_property
+    def _ceilings(self) -> dict[str, Float64Array]:
+        """What people reach in each line-up, which does not depend on a layer."""
+        orders = self._orders
+        of_trials = {
+            "Noise Ceiling Lower": self._lower["Kendall Tau-b"],
+            "Noise Ceiling Upper": orders.agreement_with(orders.of_all)["Kendall Tau-b"],
+            "Top-1 Ceiling": self._first_of_others(),
+        }
+        return {
+            name: orders.answers.with_values(values).item_means
+            for name, values in of_trials.items()
+        }
 
     def _first_of_others(self) -> Float64Array:
         """Tell how often a trial's first alternative is the most frequent first of the others."""
@@ -293,11 +290,12 @@ class RankingTask(EmbeddingTask):
     def _add_people(self, row: ItemRow, condition: str) -> None:
         if self.people is None:
             return
-        for measure, values in self._by_participant[condition].items():
-            if measure not in row.replicates or not np.isfinite(values).any():
-                continue
-            for group, members in self._members.items():
-                row.against_people(measure, group, values[members])
+        known = {
+            measure: values
+            for measure, values in self._by_participant[condition].items()
+            if np.isfinite(values).any()
+        }
+        row.against_groups(known, self._members)
 
     @override
     def people_rows(self) -> pd.DataFrame | None:
@@ -310,16 +308,12 @@ class RankingTask(EmbeddingTask):
         """
         if self.people is None or not self._has_ceiling:
             return None
-        rows = []
-        for group, members in self._members.items():
-            for condition, values in self._by_participant.items():
-                row: dict[str, Any] = {PEOPLE: group}
-                if self.condition_column is not None:
-                    row[CONDITION] = condition
-                for measure, own in values.items():
-                    row |= mean_of_participants(measure, own[members])
-                answering = np.isfinite(values["Kendall Tau-b"][members])
-                rows.append(row | {PARTICIPANTS: int(answering.sum())})
+        rows = rows_of_people(
+            self._by_participant,
+            self._members,
+            "Kendall Tau-b",
+            has_conditions=self.condition_column is not None,
+        )
         return pd.DataFrame(rows)
 
     def left_out(self, items_df: pd.DataFrame) -> JackknifeReplicates:

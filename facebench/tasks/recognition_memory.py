@@ -43,15 +43,11 @@ from facebench.tasks.shared.answered_items import (
     as_the_task_names,
     trials_of_kind,
 )
+from facebench.tasks.shared.arguments import at_least, checked_criterion
 from facebench.tasks.shared.distance_metric import DistanceMetric
-from facebench.tasks.shared.item_rows import ItemRow
-from facebench.tasks.shared.labelled_pairs import SamplingUnits, at_least_1, jackknife_note
-from facebench.tasks.shared.people import (
-    PARTICIPANTS,
-    PEOPLE,
-    groups_of_people,
-    mean_of_participants,
-)
+from facebench.tasks.shared.item_rows import ItemRow, rows_of_people
+from facebench.tasks.shared.labelled_pairs import SamplingUnits, jackknife_note
+from facebench.tasks.shared.people import groups_of_people
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.tasks.shared.study_tables import StudyTables
 from facebench.types import Float64Array, FloatArray, MetricFunction, StrPath
@@ -163,7 +159,7 @@ class RecognitionMemoryTask(EmbeddingTask):
             raise InputError(msg)
         self.memory, self.sensitivity = memory, float(sensitivity)
         self.noise = _noise_levels(noise, owner)
-        self.repetitions, self.seed = at_least_1("repetitions", repetitions, owner), seed
+        self.repetitions, self.seed = at_least("repetitions", repetitions, 1, owner), seed
         self.tables = StudyTables(
             study,
             test,
@@ -186,7 +182,10 @@ class RecognitionMemoryTask(EmbeddingTask):
         self.distance_metric = DistanceMetric(distance_metric, owner=owner)
         self.distance_metric_name = self.distance_metric.name
         self.people = trials_of_kind(people, "old-new", task=name)
-        self.criterion = _checked_criterion(criterion, owner, has_people=self.people is not None)
+        if criterion == "people" and self.people is None:
+            msg = f"The 'criterion' of {owner} can only be 'people' with trials in 'people'."
+            raise InputError(msg)
+        self.criterion = checked_criterion(criterion, _CRITERIA, "a familiarity", owner)
         known_people = self.tables.people
         members = self.tables.test_images.astype(str) if known_people is None else known_people[1]
         self._units = SamplingUnits(
@@ -511,7 +510,7 @@ class RecognitionMemoryTask(EmbeddingTask):
     def _add_auc(self, row: ItemRow, familiar: Float64Array, used: NDArray[np.bool_]) -> None:
         labels = self.tables.old[used]
         if not labels.any() or labels.all():
-            row.mean("AUC", np.full(used.size, np.nan))
+            row.undefined("AUC")
             return
         groups = row.part(used)
         drawn = [
@@ -534,7 +533,7 @@ class RecognitionMemoryTask(EmbeddingTask):
         whole = signal_detection(*columns.sum(axis=0)) if used.any() else None
         if whole is None:
             for name in ("d'", "Bias"):
-                row.mean(name, called)
+                row.undefined(name)
             return
         left = signal_detection(*row.part(used).sums(columns).T)
         for name, value, without in (
@@ -550,27 +549,17 @@ class RecognitionMemoryTask(EmbeddingTask):
         for name, among in self._correlated.items():
             row.correlation(name, familiar.mean(axis=0), self._answers.item_means, among)
             row.number(f"{name} Ceiling", self._ceilings[condition][name])
-        for measure, values in self._by_participant[condition].items():
-            if measure not in row.replicates:
-                continue
-            for group, members in self._members.items():
-                row.against_people(measure, group, values[members])
+        row.against_groups(self._by_participant[condition], self._members)
 
     @override
     def people_rows(self) -> pd.DataFrame | None:
         """Measure people as layers are measured; see `EmbeddingTask.people_rows`."""
         if self._answers is None:
             return None
-        rows = []
-        for group, members in self._members.items():
-            for condition, values in self._by_participant.items():
-                row: dict[str, Any] = {PEOPLE: group}
-                if len(self._parts) > 1 or len(self.noise) > 1:
-                    row[CONDITION] = condition
-                for measure, own in values.items():
-                    row |= mean_of_participants(measure, own[members])
-                answering = np.isfinite(values["d'"][members])
-                rows.append(row | {PARTICIPANTS: int(answering.sum())})
+        has_conditions = len(self._parts) > 1 or len(self.noise) > 1
+        rows = rows_of_people(
+            self._by_participant, self._members, "d'", has_conditions=has_conditions
+        )
         return pd.DataFrame(rows)
 
     def left_out(self, items_df: pd.DataFrame) -> JackknifeReplicates:
@@ -650,19 +639,3 @@ def _noise_levels(noise: Any, owner: str) -> tuple[float, ...]:
         msg = f"The 'noise' of {owner} must be numbers of 0 or more. Got {noise!r} instead."
         raise InputError(msg)
     return tuple(dict.fromkeys(map(float, levels)))
-
-
-def _checked_criterion(criterion: Any, owner: str, *, has_people: bool) -> float | str:
-    if criterion == "people" and not has_people:
-        msg = f"The 'criterion' of {owner} can only be 'people' with trials in 'people'."
-        raise InputError(msg)
-    if criterion in _CRITERIA:
-        return str(criterion)
-    is_number = isinstance(criterion, int | float) and not isinstance(criterion, bool)
-    if not is_number or not math.isfinite(criterion):
-        msg = (
-            f"The 'criterion' of {owner} must be a familiarity, 'best' or 'people'. "
-            f"Got {criterion!r} instead."
-        )
-        raise InputError(msg)
-    return float(criterion)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from typing_extensions import override
 
-from facebench.columns import CI_HIGH, CI_LOW, LAYER, MODEL, TASK, interval_columns
+from facebench.columns import LAYER, MODEL, TASK, interval_cells, interval_columns
 from facebench.data.pairs import require_numbers
 from facebench.errors import InputError, PairsError
 from facebench.figures.plot_helper import PlotHelper
@@ -323,11 +323,7 @@ class SeriesTask(EffectTask):
                 sum_of_spreads(own.spread, people.spread),
             )
             name = f"{THRESHOLD} Difference from {group}"
-            found |= {
-                name: difference.difference,
-                f"{name}{CI_LOW}": difference.low,
-                f"{name}{CI_HIGH}": difference.high,
-            }
+            found |= interval_cells(name, difference.difference, difference.low, difference.high)
         return found
 
     def series_table(self, performances: pd.DataFrame) -> pd.DataFrame:
@@ -446,12 +442,13 @@ def function_columns(fit: PsychometricFit, moved: Psychometric, error: Any) -> F
         )
     return Fitted(
         {
-            THRESHOLD: function.threshold,
-            f"{THRESHOLD}{CI_LOW}": function.threshold - step,
-            f"{THRESHOLD}{CI_HIGH}": function.threshold + step,
-            SLOPE: function.slope,
-            f"{SLOPE}{CI_LOW}": ends[0],
-            f"{SLOPE}{CI_HIGH}": ends[1],
+            **interval_cells(
+                THRESHOLD,
+                function.threshold,
+                function.threshold - step,
+                function.threshold + step,
+            ),
+            **interval_cells(SLOPE, function.slope, *ends),
             _GUESS: function.guess,
             _LAPSE: function.lapse,
             _EXPLAINED: explained,

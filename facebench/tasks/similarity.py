@@ -25,6 +25,7 @@ from facebench.metrics.uncertainty.jackknife import JackknifeReplicates
 from facebench.tasks.base import RoundedTask
 from facebench.tasks.facts import TaskFacts
 from facebench.tasks.measures import Measure
+from facebench.tasks.shared.arguments import refuse_unknown
 from facebench.tasks.shared.people import PeopleSource, groups_of_people, trials_of
 from facebench.tasks.shared.people_answers import PairAnswers, refuse_kind
 from facebench.tasks.shared.people_raters import RatersBeside
@@ -162,19 +163,14 @@ class SimilarityTask(RoundedTask):
         self.people = trials_of(people)
         if self.people is not None:
             ratings = self._take_people(self.people, ratings, people_groups)
-        for parameter, value, known in (
+        refuse_unknown(
+            type(self).__name__,
             ("rating", rating, ("distance", "similarity")),
             ("measure", measure, MEASURES),
             ("resample", resample, RESAMPLES),
             ("interval", interval, INTERVALS),
             ("pool", pool, (None, *POOLS)),
-        ):
-            if value not in known:
-                msg = (
-                    f"The {parameter!r} parameter of {type(self).__name__} must be one of "
-                    f"{', '.join(map(repr, known))}. Got {value!r} instead."
-                )
-                raise InputError(msg)
+        )
         if not 0 < confidence < 1 or n_resamples < 0 or n_permutations < 0:
             msg = (
                 f"{type(self).__name__} needs 0 < confidence < 1 and no negative numbers of "

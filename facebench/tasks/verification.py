@@ -31,8 +31,8 @@ from facebench.metrics.uncertainty.spread import Replicates
 from facebench.metrics.verification_report import VerificationReport, verify
 from facebench.tasks.base import RoundedTask
 from facebench.tasks.measures import Measure
+from facebench.tasks.shared.arguments import at_least
 from facebench.tasks.shared.labelled_pairs import (
-    at_least_1,
     check_both_left,
     count_columns,
     distances_of_pairs,
@@ -159,7 +159,7 @@ class VerificationTask(PeopleOfPairs, RoundedTask):
         self._labels = genuine_labels(self._all_pairs, true_label, **where)
         self._members = find_sampling_units(self._all_pairs, self._labels, identity, **where)
         self.folds, self._fold_note = self._make_folds(folds, seed)
-        at_least_1("n_resamples", n_resamples, owner)
+        at_least("n_resamples", n_resamples, 1, owner)
         self.sampling_unit = self._members.plural
         self.measures = (
             Measure("AUC", better="higher", headline=True, chance=0.5, bounds=(0, 1)),
@@ -204,7 +204,7 @@ class VerificationTask(PeopleOfPairs, RoundedTask):
             # pairs.txt: its folds are the protocol.
             column = _LFW_FOLD
         if column is None:
-            return self._made_folds(at_least_1("folds", n_folds, type(self).__name__), seed)
+            return self._made_folds(at_least("folds", n_folds, 1, type(self).__name__), seed)
         given = require_column(
             self._all_pairs,
             column,

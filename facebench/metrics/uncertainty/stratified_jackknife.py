@@ -118,18 +118,19 @@ class StratifiedJackknife:
         return found
 
     @property
-    def _kept(self) -> NDArray[np.bool_]:
+    def kept(self) -> NDArray[np.bool_]:
+        """Which comparisons are left without each unit, shape [N, units]."""
         first, second = self._groups
         every = np.arange(self.n_resamples)
         return np.asarray((first[:, None] != every) & (second[:, None] != every))
 
     def weights(self) -> Iterator[NDArray[np.float32]]:
         """Give 1 for each comparison that is left and 0 for the others, shape [N, units]."""
-        yield self._kept.astype(np.float32)
+        yield self.kept.astype(np.float32)
 
     def sums(self, columns: Float64Array) -> Float64Array:
         """Sum columns [N, K] over the comparisons that are left: [units, K]."""
-        return np.asarray(self._kept.T.astype(np.float64) @ columns)
+        return np.asarray(self.kept.T.astype(np.float64) @ columns)
 
     def covariances(self, replicates: Float64Array) -> Float64Array:
         """Give the covariance of numbers that each stratum adds.

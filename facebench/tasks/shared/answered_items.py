@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from facebench.errors import PairsError
 from facebench.metrics.noise_ceiling import SplitHalf, split_half_of_answers
-from facebench.people import TrialKind, Trials, people_of
+from facebench.people import TrialKind, Trials
 from facebench.people.names import ImageFinder
 from facebench.people.trials import PARTICIPANT, RESPONSE
+from facebench.tasks.shared.people import trials_of
 from facebench.tasks.shared.people_answers import refuse_kind
 from facebench.types import Float64Array, IntArray
 from facebench.utils.suggestions import did_you_mean
@@ -114,10 +115,9 @@ def trials_of_kind(people: Any, kind: TrialKind, *, task: str) -> Trials | None:
     InputError
         If they are of another kind.
     """
-    if people is None:
-        return None
-    trials = people_of(people)
-    refuse_kind(trials, [kind], task=task)
+    trials = trials_of(people)
+    if trials is not None:
+        refuse_kind(trials, [kind], task=task)
     return trials
 
 
@@ -168,7 +168,7 @@ def answers_to(
     trials : Trials
         The trials, for messages.
     trial_keys, item_keys : MultiIndex
-        What was shown, the same where it is the same item; no item twice.
+        What was shown, the same where it is the same item.
     task : str
         The task's name, for messages.
     shown : sequence of str
@@ -181,14 +181,16 @@ def answers_to(
     Returns
     -------
     item, participant : int array, shape [T]
-        -1 for a trial of none of the items, which are counted in the log.
+        The first of equal items; -1 for a trial of none of them, which are counted in the log.
 
     Raises
     ------
     PairsError
-        If no trial fits, or items are not unique.
+        If no trial fits.
     """
-    item = np.asarray(item_keys.get_indexer(trial_keys), dtype=np.intp)
+    first = np.flatnonzero(~item_keys.duplicated())
+    place = item_keys[first].get_indexer(trial_keys)
+    item = np.where(place < 0, -1, first[place])
     whose = trials.table[PARTICIPANT] if participants is None else participants
     participant = pd.factorize(whose)[0]
     lost = int((item < 0).sum())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facebench.columns import interval_cells, interval_columns
+from facebench.columns import CONDITION, interval_cells, interval_columns
 from facebench.metrics.correlation import correlate
 from facebench.metrics.uncertainty.correlation_influence import spearman_influence
 from facebench.metrics.uncertainty.influence import Influence, mean_influence
@@ -20,13 +21,16 @@ from facebench.metrics.uncertainty.proportions import (
 from facebench.metrics.uncertainty.resamples import Interval
 from facebench.metrics.uncertainty.spread import Replicates, Scale, Spread
 from facebench.tasks.shared.people import (
+    PARTICIPANTS,
+    PEOPLE,
     compared_with_people,
+    mean_of_participants,
     spread_of_participants,
     sum_of_spreads,
 )
 from facebench.types import Float64Array
 
-__all__ = ["ItemRow"]
+__all__ = ["ItemRow", "rows_of_people"]
 
 _NAN = float("nan")
 # More items are not ranked anew without each group.
@@ -75,7 +79,7 @@ class ItemRow:
         """
         used = self.chosen & among & ~np.isnan(values)
         if not used.any():
-            self.add(name, Replicates(_NAN, np.empty(0)), Interval(_NAN, _NAN))
+            self.undefined(name)
             return
         part = self._all.part(used)
         made = part.linear(mean_influence(values[used]))
@@ -99,7 +103,7 @@ class ItemRow:
         times = np.ones(len(values)) if weights is None else weights
         used &= times > 0
         if not used.any():
-            self.add(name, Replicates(_NAN, np.empty(0)), Interval(_NAN, _NAN))
+            self.undefined(name)
             return
         own, counted = values[used], times[used]
         mean = float(np.average(own, weights=counted))
@@ -114,7 +118,7 @@ class ItemRow:
         used = self.chosen & np.isfinite(values) & np.isfinite(others) & (weights > 0)
         total = float((others[used] * weights[used]).sum())
         if not total:
-            self.add(name, Replicates(_NAN, np.empty(0)), Interval(_NAN, _NAN))
+            self.undefined(name)
             return
         ratio = float((values[used] * weights[used]).sum()) / total
         moved = weights[used] * (values[used] - ratio * others[used]) / total
@@ -126,7 +130,7 @@ class ItemRow:
         used = among & ~np.isnan(values)
         own = self.chosen[used]
         if own.all() or not own.any():
-            self.add(name, Replicates(_NAN, np.empty(0)), Interval(_NAN, _NAN))
+            self.undefined(name)
             return
         moved, means = np.empty(own.size), []
         for side, sign in ((own, 1), (~own, -1)):
@@ -142,7 +146,7 @@ class ItemRow:
         """Measure Spearman's correlation of two numbers of each item; give its value."""
         used = self.chosen & among & np.isfinite(values) & np.isfinite(other)
         if used.sum() < 3:
-            self.add(name, Replicates(_NAN, np.empty(0)), Interval(_NAN, _NAN))
+            self.undefined(name)
             return _NAN
         made = _spearman(values[used], other[used], self._all.part(used))
         self.add(name, made, made.interval("fisher"))
@@ -179,15 +183,72 @@ class ItemRow:
         both = sum_of_spreads(spread_of_participants(values), spread)
         self.columns |= compared_with_people(name, group, value, values, both)
 
+    def against_groups(
+        self,
+        by_participant: Mapping[str, Float64Array],
+        members: Mapping[str, NDArray[np.bool_]],
+    ) -> None:
+        """Compare measures of `replicates` with those of each group of people.
+
+        Parameters
+        ----------
+        by_participant : mapping of str to array, shape [P]
+            By measure, each participant's; those without replicates are passed over.
+        members : mapping of str to bool array, shape [P]
+            By group, which of the participants.
+        """
+        for measure, values in by_participant.items():
+            if measure not in self.replicates:
+                continue
+            for group, own in members.items():
+                self.against_people(measure, group, values[own])
+
     def number(self, name: str, value: float) -> None:
         """Add a number without an interval."""
         self.columns[name] = value
+
+    def undefined(self, name: str) -> None:
+        """Add a measure that these items do not have."""
+        self.add(name, Replicates(_NAN, np.empty(0)), Interval(_NAN, _NAN))
 
     def add(self, name: str, made: Replicates, interval: Interval) -> None:
         """Add a measure that was measured elsewhere."""
         self.columns |= interval_cells(name, made.value, *interval)
         if made.units.size:
             self.replicates[name] = made
+
+
+def rows_of_people(
+    by_participant: Mapping[str, Mapping[str, Float64Array]],
+    members: Mapping[str, NDArray[np.bool_]],
+    answered: str,
+    *,
+    has_conditions: bool,
+) -> list[dict[str, Any]]:
+    """Measure people as layers are measured: for each group, a row for each condition.
+
+    Parameters
+    ----------
+    by_participant : mapping of str to mapping of str to array, shape [P]
+        By condition and measure, each participant's; NaN where it is undefined.
+    members : mapping of str to bool array, shape [P]
+        By group, which of the participants.
+    answered : str
+        A measure that those have who answered, who are counted.
+    has_conditions : bool
+        Whether rows name their conditions.
+    """
+    rows = []
+    for group, own in members.items():
+        for condition, measured in by_participant.items():
+            row: dict[str, Any] = {PEOPLE: group}
+            if has_conditions:
+                row[CONDITION] = condition
+            for measure, values in measured.items():
+                row |= mean_of_participants(measure, values[own])
+            row[PARTICIPANTS] = int(np.isfinite(measured[answered][own]).sum())
+            rows.append(row)
+    return rows
 
 
 def _spearman(x: Float64Array, y: Float64Array, groups: JackknifeGroups) -> Replicates:

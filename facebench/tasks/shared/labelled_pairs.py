@@ -24,7 +24,6 @@ from facebench.types import Float64Array, StrPath
 
 __all__ = [
     "SamplingUnits",
-    "at_least_1",
     "check_both_left",
     "count_columns",
     "distances_of_pairs",
@@ -288,20 +287,6 @@ def stratified_folds(
     of_pair = np.empty_like(made.of_pair)
     of_pair[order] = made.of_pair
     return Folds(of_pair, made.is_disjoint)
-
-
-def at_least_1(parameter: str, value: int, owner: str) -> int:
-    """Check a whole number from 1.
-
-    Raises
-    ------
-    InputError
-        If it is none.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        msg = f"The {parameter!r} parameter of {owner} must be 1 or more. Got {value!r} instead."
-        raise InputError(msg)
-    return int(value)
 
 
 def distances_of_pairs(pairs: pd.DataFrame, given: pd.DataFrame, *, task: str) -> Float64Array:

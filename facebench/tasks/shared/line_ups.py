@@ -199,6 +199,21 @@ class LineUps:
         found[rows[usable], places[usable]] = values[index]
         return found
 
+    @property
+    def distance_columns(self) -> list[str]:
+        """distance_1 … distance_K, the columns of `with_distances`."""
+        return [f"distance_{place}" for place in range(1, len(self.columns) + 1)]
+
+    def with_distances(self, distances: Float64Array) -> pd.DataFrame:
+        """Give the rows with what `distances` found, empty where there is no alternative."""
+        known = np.where(np.isinf(distances), np.nan, distances)
+        return self.rows.assign(**dict(zip(self.distance_columns, known.T, strict=True)))
+
+    def n_images(self, chosen: NDArray[np.bool_]) -> int:
+        """Count the different images of some of the rows."""
+        codes = np.append(self.target_codes[chosen], self.alternative_codes[chosen])
+        return int((np.unique(codes) >= 0).sum())
+
     def keys(self, condition: str | None = None) -> pd.MultiIndex:
         """Name each line-up, the same for any order of its alternatives.
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EVERYBODY",
+    "ONE_BY_ONE",
+    "OVER_PARTICIPANTS",
     "PARTICIPANTS",
     "PEOPLE",
     "PEOPLE_DISTANCE",
@@ -41,6 +43,12 @@ __all__ = [
 # The column that names the group of a row of people, and what all together are called.
 PEOPLE, EVERYBODY = "people", "People"
 PARTICIPANTS = "Participants"
+# How intervals are made: of people, and of differences from single participants.
+OVER_PARTICIPANTS = "95 % over participants, t distribution"
+ONE_BY_ONE = (
+    "95 %: participants, compared with the layer one by one; images, left out of both sides at "
+    "once; Welch-Satterthwaite df"
+)
 
 # Trials, the YAML file that describes them, or what it says.
 PeopleSource: TypeAlias = "Trials | StrPath | Mapping[str, Any] | None"
@@ -227,7 +235,6 @@ def compared_with_people(
     spread: Spread,
     *,
     margin: float | None = None,
-    people: float | None = None,
 ) -> dict[str, Any]:
     """Compare a number of a layer with that of people, as columns of the layer's row.
 
@@ -245,8 +252,6 @@ def compared_with_people(
         The standard error of the difference.
     margin : float, optional
         The smallest difference that would matter, for an equivalence test (TOST).
-    people : float, optional
-        People's number, where it is not the mean over participants.
 
     Returns
     -------
@@ -257,10 +262,10 @@ def compared_with_people(
         one-sided tests would find both equivalent, P < .05), and with `margin` 'Equivalence P'.
     """
     own = values[np.isfinite(values)]
-    centre = float(own.mean()) if people is None and own.size else people
+    centre = float(own.mean()) if own.size else _NAN
     of = f"{index} " * bool(index)
     name = f"{of}Difference from {group}"
-    if centre is None or not np.isfinite([network, centre]).all():
+    if not np.isfinite([network, centre]).all():
         return dict.fromkeys([*interval_columns(name), f"{of}P of Difference from {group}"], _NAN)
     found = PairedDifference.of(network - centre, spread)
     over = spread_of_participants(own)

@@ -29,6 +29,7 @@ from facebench.metrics.verification_report import Estimate
 from facebench.tasks.shared.labelled_pairs import SamplingUnits
 from facebench.tasks.shared.people import (
     EVERYBODY,
+    OVER_PARTICIPANTS,
     PARTICIPANTS,
     PEOPLE,
     PEOPLE_DISTANCE,
@@ -41,7 +42,12 @@ from facebench.tasks.shared.people import (
     trials_of,
 )
 from facebench.tasks.shared.people_answers import PairAnswers
-from facebench.tasks.shared.people_items import ItemAgreement, crossed_decisions, with_interval
+from facebench.tasks.shared.people_items import (
+    ItemAgreement,
+    crossed_decisions,
+    jackknife_spread,
+    with_interval,
+)
 from facebench.tasks.shared.rate_measures import columns_of
 from facebench.types import Float64Array
 from facebench.utils.suggestions import did_you_mean
@@ -56,7 +62,6 @@ INDICES: tuple[PeopleIndex, ...] = ("standardised", "relative")
 
 _NAN = float("nan")
 _FEWEST = 3
-_CI_NOTE = "95 % over participants, t distribution"
 
 
 class Asked(NamedTuple):
@@ -135,7 +140,7 @@ class PeopleBeside:
         self._index = index
         self._task = task
         self._margins = self._checked_margins(margin)
-        self._kept = np.concatenate(list(jackknife.weights()), axis=1) > 0
+        self._kept = jackknife.kept
         self.notes = list(
             dict.fromkeys(note for answers in self.groups.values() for note in answers.notes)
         )
@@ -336,14 +341,14 @@ class PeopleBeside:
             if not self._is_own(asked):
                 values = self._of_participants(group, asked)
                 row |= mean_of_participants(comparable_name(self._own_name(asked)), values)
-        row |= self._agreement(group).columns_of_people()
+        row |= self._agreements[group].columns_of_people()
         n_pairs = int(np.isfinite(answers.by_pair).sum())
         return row | {
             PARTICIPANTS: len(answers.participants),
             "Trials": answers.n_trials,
             "Pairs": n_pairs,
             "People Index": self._index_names,
-            CI_METHOD: _CI_NOTE,
+            CI_METHOD: OVER_PARTICIPANTS,
         }
 
     def _effect(self, group: str, asked: Asked, cells: Float64Array) -> dict[str, Any]:
@@ -380,22 +385,16 @@ class PeopleBeside:
                 ("Ratio", ratio, ratios),
                 ("Relative Difference", relative, relatives),
             ):
-                error = float(((n - 1) / n * ((drawn - drawn.mean()) ** 2).sum()) ** 0.5)
-                row |= with_interval(
-                    f"{asked.name}{name}", float(value), Spread(error, float(n - 1))
-                )
+                spread = jackknife_spread(drawn)
+                row |= with_interval(f"{asked.name}{name}", float(value), spread)
         return row
-
-    def _agreement(self, group: str) -> ItemAgreement:
-        if group not in self._agreements:
-            self._agreements[group] = ItemAgreement(
-                self.groups[group], self.jackknife, group, self._involved
-            )
-        return self._agreements[group]
 
     @cached_property
     def _agreements(self) -> dict[str, ItemAgreement]:
-        return {}
+        return {
+            group: ItemAgreement(answers, self.jackknife, group, self._involved)
+            for group, answers in self.groups.items()
+        }
 
     def against(
         self,
@@ -445,8 +444,8 @@ class PeopleBeside:
                     spread,
                     margin=self._margins.get(asked.name),
                 )
-        for group in self.groups:
-            row |= self._agreement(group).columns(cells.distances, accepted)
+        for agreement in self._agreements.values():
+            row |= agreement.columns(cells.distances, accepted)
         return row | {
             "People Index": self._index_names,
             "People CI Method": (

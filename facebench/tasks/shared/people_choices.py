@@ -41,10 +41,6 @@ class PeopleChoices:
     ----------
     answers : AnsweredItems
         The place that was chosen, the last one for "none of them".
-    n_missing : int
-        Trials without a response.
-    n_unmatched : int
-        Trials that show something else.
 
     Raises
     ------
@@ -65,24 +61,19 @@ class PeopleChoices:
         trials = as_the_task_names(trials, line_ups.images)
         self._has_none = bool((right < 0).any())
         given = trials.table[RESPONSE].notna().to_numpy()
-        self.n_missing = int((~given).sum())
         answered = Trials(trials.table[given], trials.kind, trials.source, trials.notes)
         own = as_line_ups(answered, answered.table)
         condition = condition_column if condition_column in own.rows else None
-        keys = line_ups.keys(condition)
-        # A line-up that the task has twice is the same item.
-        unique = ~keys.duplicated()
         item, participant = answers_to(
-            answered, own.keys(condition), keys[unique], task=task,
+            answered, own.keys(condition), line_ups.keys(condition), task=task,
             shown=own.images, known_images=line_ups.images,
         )  # fmt: skip
-        self.n_unmatched = int((item < 0).sum())
         self.participants = list(pd.unique(answered.table[PARTICIPANT]))
         chosen = own.places_of(own.rows[RESPONSE], RESPONSE, may_be_none=self._has_none)
         names = np.append(own.names, np.full((len(own), 1), NONE, dtype=object), axis=1)
         names = names[np.arange(len(own)), chosen]
         kept = item >= 0
-        item = np.flatnonzero(unique)[item[kept]]
+        item = item[kept]
         same = line_ups.names[item] == names[kept][:, None]
         place = np.where(chosen[kept] < 0, line_ups.names.shape[1], np.argmax(same, axis=1))
         self.answers = AnsweredItems(

@@ -20,7 +20,13 @@ from facebench.tasks.shared.people import spread_of_participants, sum_of_spreads
 from facebench.tasks.shared.people_answers import PairAnswers
 from facebench.types import Float64Array, IntArray
 
-__all__ = ["ItemAgreement", "crossed_decisions", "jackknife_spread", "with_interval"]
+__all__ = [
+    "ItemAgreement",
+    "crossed_decisions",
+    "jackknife_spread",
+    "mean_of_known",
+    "with_interval",
+]
 
 _NAN = float("nan")
 _MEASURE = "spearman"
@@ -56,7 +62,7 @@ def crossed_decisions(
         Whether the pair is accepted as of one person, at the threshold with the largest Youden
         index. Where the others are of one class, or there are none, all pairs choose.
     """
-    kept = np.concatenate(list(jackknife.weights()), axis=1) > 0
+    kept = jackknife.kept
     n_folds = min(_FOLDS, kept.shape[1])
     accepted = np.zeros(labels.size, dtype=bool)
     for k in np.unique(cell):
@@ -123,7 +129,7 @@ class ItemAgreement:
         self._jackknife = jackknife
         self._group = group
         self._conditions = list(conditions)
-        self._kept = np.concatenate(list(jackknife.weights()), axis=1) > 0
+        self._kept = jackknife.kept
 
     @cached_property
     def _kinds(self) -> list[_Kind]:
@@ -287,11 +293,11 @@ class ItemAgreement:
             for k in self._conditions:
                 own = (self._answers.cell == k) & kept
                 means.append(mean_between(consistencies(right[:, own], seen[:, own])))
-            without.append(_nanmean(means))
+            without.append(mean_of_known(means))
         return tables, np.array(without)
 
     def _between(self, kept: NDArray[np.bool_] | None = None) -> float:
-        return _nanmean([mean_between(table, kept) for table in self._people_tables[0]])
+        return mean_of_known([mean_between(table, kept) for table in self._people_tables[0]])
 
     @cached_property
     def _without_each(self) -> Float64Array:
@@ -311,9 +317,9 @@ class ItemAgreement:
         right, seen = self._compared
         network = accepted == labels
         by_person = self._with_network(network, right, seen, np.ones(network.size, bool))
-        value = _nanmean(by_person)
+        value = mean_of_known(by_person)
         without = np.array(
-            [_nanmean(self._with_network(network, right, seen, kept)) for kept in self._kept.T]
+            [mean_of_known(self._with_network(network, right, seen, kept)) for kept in self._kept.T]
         )
         name = f"Error Consistency with {self._group}"
         units = Spread(*self._jackknife.error(without))
@@ -324,9 +330,9 @@ class ItemAgreement:
             for one, had in zip(right[:, own], seen[:, own], strict=True):
                 if had.any():
                     bounds.append(kappa_bounds(network[own][had].mean(), one[had].mean())[1])
-        row[f"{name} Bound"] = _nanmean(bounds)
+        row[f"{name} Bound"] = mean_of_known(bounds)
         everyone = np.arange(by_person.size)
-        alone = np.array([_nanmean(by_person[everyone != one]) for one in everyone])
+        alone = np.array([mean_of_known(by_person[everyone != one]) for one in everyone])
         spread = self._spread(without - self._people_tables[1], alone - self._without_each)
         difference = value - self._between_people[0]
         return row | with_interval(
@@ -362,7 +368,8 @@ def jackknife_spread(replicates: Float64Array) -> Spread:
     return Spread(float(((n - 1) / n * (centred**2).sum()) ** 0.5), float(n - 1))
 
 
-def _nanmean(values: Any) -> float:
+def mean_of_known(values: Any) -> float:
+    """Average what is finite; NaN of nothing."""
     table = np.asarray(values, dtype=np.float64)
     own = table[np.isfinite(table)]
     return float(own.mean()) if own.size else _NAN

@@ -59,14 +59,12 @@ class PeopleOrders:
         given = trials.table[RESPONSE].notna().to_numpy()
         self.n_missing = int((~given).sum())
         own = as_line_ups(trials, trials.table[given])
-        keys = line_ups.keys()
-        unique = ~keys.duplicated()
         item, participant = answers_to(
-            trials, own.keys(), keys[unique], task=task, shown=own.images,
+            trials, own.keys(), line_ups.keys(), task=task, shown=own.images,
             known_images=line_ups.images, participants=own.rows[PARTICIPANT],
         )  # fmt: skip
         kept = item >= 0
-        item = np.flatnonzero(unique)[item[kept]]
+        item = item[kept]
         self.participants = list(pd.unique(own.rows[PARTICIPANT]))
         self.ranks = _ranks(own, kept, line_ups, item)
         self.answers = AnsweredItems(

@@ -21,6 +21,8 @@ from facebench.metrics.noise_ceiling import (
 from facebench.metrics.uncertainty.spread import Spread
 from facebench.metrics.uncertainty.stratified_jackknife import StratifiedJackknife
 from facebench.tasks.shared.people import (
+    ONE_BY_ONE,
+    OVER_PARTICIPANTS,
     PARTICIPANTS,
     PEOPLE,
     compared_with_people,
@@ -80,7 +82,7 @@ class RatersBeside:
         names = np.concatenate([pairs[side].astype(str).to_numpy() for side in ("img1", "img2")])
         first, second = np.split(np.unique(names.astype(np.str_), return_inverse=True)[1], 2)
         self._jackknife = StratifiedJackknife(first, second, np.zeros(first.size, dtype=np.intp))
-        self._weights = np.concatenate(list(self._jackknife.weights()), axis=1).T.astype(float)
+        self._weights = self._jackknife.kept.T.astype(float)
 
     @cached_property
     def _groups(self) -> dict[str, _Group]:
@@ -112,7 +114,7 @@ class RatersBeside:
                     "Trials": int((~np.isnan(known.ratings)).sum()),
                     "Pairs": int((~np.isnan(known.ratings)).any(axis=1).sum()),
                     "People Index": self._index,
-                    CI_METHOD: "95 % over participants, t distribution",
+                    CI_METHOD: OVER_PARTICIPANTS,
                 }
             )
         return pd.DataFrame(rows)
@@ -159,10 +161,4 @@ class RatersBeside:
             row |= compared_with_people(
                 self._name, group, value, known.own[valid], spread, margin=self._margin
             )
-        return row | {
-            "People Index": self._index,
-            "People CI Method": (
-                "95 %: participants, compared with the layer one by one; images, left out of both "
-                "sides at once; Welch-Satterthwaite df"
-            ),
-        }
+        return row | {"People Index": self._index, "People CI Method": ONE_BY_ONE}

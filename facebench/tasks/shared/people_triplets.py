@@ -16,6 +16,8 @@ from facebench.metrics.choices import share_of_most
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.people.names import ImageFinder
 from facebench.tasks.shared.people import (
+    ONE_BY_ONE,
+    OVER_PARTICIPANTS,
     PARTICIPANTS,
     PEOPLE,
     compared_with_people,
@@ -24,7 +26,7 @@ from facebench.tasks.shared.people import (
     sum_of_spreads,
 )
 from facebench.tasks.shared.people_answers import refuse_kind
-from facebench.tasks.shared.people_items import jackknife_spread, with_interval
+from facebench.tasks.shared.people_items import jackknife_spread, mean_of_known, with_interval
 from facebench.types import Float64Array, IntArray
 
 if TYPE_CHECKING:
@@ -165,7 +167,7 @@ class ChoosersBeside:
                     PARTICIPANTS: int(members.sum()),
                     "Trials": int(trials.sum()),
                     "People Index": _INDEX,
-                    CI_METHOD: "95 % over participants, t distribution",
+                    CI_METHOD: OVER_PARTICIPANTS,
                 }
             )
         return pd.DataFrame(rows)
@@ -197,9 +199,9 @@ class ChoosersBeside:
         ]
         row: dict[str, Any] = {}
         for group, members in self._groups.items():
-            layers = np.array([_mean(one[members]) for one, _ in drawn])
-            people = np.array([_mean(other[members]) for _, other in drawn])
-            value = _mean(values[members])
+            layers = np.array([mean_of_known(one[members]) for one, _ in drawn])
+            people = np.array([mean_of_known(other[members]) for _, other in drawn])
+            value = mean_of_known(values[members])
             if not row:
                 spread = jackknife_spread(layers)
                 row |= with_interval(comparable_name(_AGREEMENT), value, spread, "logit")
@@ -209,15 +211,4 @@ class ChoosersBeside:
             row |= compared_with_people(
                 _AGREEMENT, group, value, own[members], spread, margin=self._margin
             )
-        return row | {
-            "People Index": _INDEX,
-            "People CI Method": (
-                "95 %: participants, compared with the layer one by one; images, left out of both "
-                "sides at once; Welch-Satterthwaite df"
-            ),
-        }
-
-
-def _mean(values: Float64Array) -> float:
-    own = values[np.isfinite(values)]
-    return float(own.mean()) if own.size else float("nan")
+        return row | {"People Index": _INDEX, "People CI Method": ONE_BY_ONE}

@@ -196,11 +196,13 @@ def _of_table(
     values = table.texts("column", column)
     sides: Sequence[str] = [*pairs["img1"], *pairs["img2"]]
     rows = NameMatcher(names, Path(file)).rows(images_path, sides)
-    for number in np.unique(rows):
-        own = [value for name, value in zip(names, values, strict=True) if name == names[number]]
-        if len(set(own)) > 1:
-            msg = f"{file} gives {names[number]!r} several values of {column!r}: {listed(own)}."
-            raise InputError(msg)
+    is_varied = values.groupby(np.array(names)).transform("nunique").to_numpy() > 1
+    contradicted = rows[is_varied[rows]]
+    if contradicted.size:
+        name = names[contradicted.min()]
+        own = [value for other, value in zip(names, values, strict=True) if other == name]
+        msg = f"{file} gives {name!r} several values of {column!r}: {listed(own)}."
+        raise InputError(msg)
     numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64)
     if np.isfinite(numbers).all():
         one, other = np.split(numbers[rows], 2)

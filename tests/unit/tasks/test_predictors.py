@@ -176,6 +176,16 @@ class TestSources:
         with pytest.raises(error, match=told):
             made(folder, {"it": source})
 
+    def test_a_table_that_contradicts_itself_is_refused(self, folder: Path) -> None:
+        table = pd.DataFrame({"image": [*NAMES, NAMES[3], NAMES[2], NAMES[3]]})
+        table["age"] = [*range(N), 3, 1, 4]
+        table.to_csv(folder / "twice.csv", index=False)
+        source = {"table": folder / "twice.csv", "column": "age"}
+        told = f"twice.csv gives '{NAMES[2]}' several values of 'age': 2, 1."
+        with pytest.raises(InputError) as error:
+            made(folder, {"it": source})
+        assert str(error.value).endswith(told)
+
     def test_an_rdm_of_similarities_is_not_taken_for_distances(self, folder: Path) -> None:
         matrix = np.full((N, N), 5.0)
         matrix[FIRST, SECOND] = matrix[SECOND, FIRST] = 5 - THEIRS
