@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from facebench.columns import comparable_name
+from facebench.columns import comparable_name, is_of_measure
 from facebench.metrics.operating_points import eer, fnmr_at_fmr
 from facebench.metrics.roc_curve import roc
 from facebench.results.headline import best_layers
@@ -181,8 +181,7 @@ def _people(
             numbers = {"value": row.value, "low": row.ci_low, "high": row.ci_high}
             found.append({"name": row.model, "published": False, **numbers})
     for reference in facts.references:
-        first = str(reference["what"]).partition(",")[0]
-        if reference["value"] is not None and first.strip().casefold() == metric.casefold():
+        if reference["value"] is not None and is_of_measure(str(reference["what"]), metric):
             numbers = {"value": reference["value"], "low": None, "high": None}
             found.append({"name": reference["source"], "published": True, **numbers})
     return found
