@@ -150,9 +150,7 @@ def profile_data(
                 {
                     "model": model,
                     "layers": line["layer"].tolist(),
-                    "value": _floats(line["value"]),
-                    "low": _floats(line["ci_low"]),
-                    "high": _floats(line["ci_high"]),
+                    **_with_interval(line),
                 }
                 for model, line in rows.groupby("model", sort=False)
             ]
@@ -231,9 +229,7 @@ def training_data(
                     "model": model,
                     "layer": layer,
                     "x": _floats(line["x"]),
-                    "value": _floats(line["value"]),
-                    "low": _floats(line["ci_low"]),
-                    "high": _floats(line["ci_high"]),
+                    **_with_interval(line),
                 }
                 for (model, layer), line in part.groupby(["of", "layer"], sort=False)
             ]
@@ -286,9 +282,7 @@ def condition_data(results: pd.DataFrame, task: str, facts: TaskFacts) -> list[d
                 {
                     "model": model,
                     "layer": layer,
-                    "value": _floats(by_name["value"]),
-                    "low": _floats(by_name["ci_low"]),
-                    "high": _floats(by_name["ci_high"]),
+                    **_with_interval(by_name),
                 }
             )
         found.append(
@@ -340,9 +334,7 @@ def effect_data(
             {
                 "model": model,
                 "layer": layer,
-                "value": _floats(numbers["value"]),
-                "low": _floats(numbers["ci_low"]),
-                "high": _floats(numbers["ci_high"]),
+                **_with_interval(numbers),
             }
         )
     first = next(iter(facts.effect))
@@ -373,6 +365,11 @@ def _thinned(false_matches: IntArray, misses: IntArray) -> IntArray:
 
 def _floats(column: pd.Series) -> list[float]:
     return [float(value) for value in column.to_numpy(dtype=float, na_value=float("nan"))]
+
+
+def _with_interval(rows: pd.DataFrame) -> dict[str, list[float]]:
+    columns = {"value": "value", "low": "ci_low", "high": "ci_high"}
+    return {name: _floats(rows[column]) for name, column in columns.items()}
 
 
 def _text(condition: Any) -> str:
