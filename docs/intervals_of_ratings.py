@@ -15,6 +15,8 @@ FILE (JSON) keeps what is done, so that a run may be stopped.
 import argparse
 import json
 import tempfile
+from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import combinations, product
 from pathlib import Path
 
@@ -171,18 +173,23 @@ def main() -> None:
     parser.add_argument("--keep", type=Path)
     given = parser.parse_args()
     known = json.loads(given.keep.read_text()) if given.keep and given.keep.exists() else {}
+
+    def cells(key: str, simulate: Callable[[], dict[str, float]], columns: Iterable[str]) -> list:
+        if key not in known:
+            known[key] = simulate()
+            if given.keep:
+                given.keep.write_text(json.dumps(known))
+        shares = (f"{known[key][name]:.3f}".replace("0.", ".", 1) for name in columns)
+        return [int(known[key]["worlds"]), *shares]
+
     rows = []
     for (n_images, n_raters), missing, likert in product(DESIGNS, MISSING, (False, True)):
         key = f"{n_images} x {n_raters}, {missing}, {likert}"
-        if key not in known:
-            n_worlds = given.worlds if n_images < SLOW else max(1, given.worlds // 5)
-            known[key] = rates(n_images, n_raters, missing, likert, n_worlds)
-            if given.keep:
-                given.keep.write_text(json.dumps(known))
-        cells = [f"{known[key][name]:.3f}".replace("0.", ".", 1) for name in (*COLUMNS, "size")]
+        n_worlds = given.worlds if n_images < SLOW else max(1, given.worlds // 5)
+        made = partial(rates, n_images, n_raters, missing, likert, n_worlds)
+        found = cells(key, made, (*COLUMNS, "size"))
         kind = "7 steps" if likert else "free"
-        worlds = int(known[key]["worlds"])
-        rows.append((f"{n_images} × {n_raters}", f"{missing:.0%}", kind, worlds, *cells))
+        rows.append((f"{n_images} × {n_raters}", f"{missing:.0%}", kind, *found))
     header = ("Images × raters", "Missing", "Scale", "Worlds", *COLUMNS.values(), "Size of P")
     blocks = {"ratings": table(header, rows)}
     for block, simulate, columns in (
@@ -191,13 +198,8 @@ def main() -> None:
     ):
         rows = []
         for n_images in IMAGES:
-            key = f"{block} {n_images}"
-            if key not in known:
-                known[key] = simulate(n_images, given.worlds)
-                if given.keep:
-                    given.keep.write_text(json.dumps(known))
-            cells = [f"{known[key][name]:.3f}".replace("0.", ".", 1) for name in columns]
-            rows.append((n_images, int(known[key]["worlds"]), *cells))
+            made = partial(simulate, n_images, given.worlds)
+            rows.append((n_images, *cells(f"{block} {n_images}", made, columns)))
         blocks[block] = table(("Images", "Worlds", *columns.values()), rows)
     PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), blocks), encoding="utf-8")
 

@@ -28,6 +28,7 @@ __all__ = [
     "comparable_name",
     "interval_cells",
     "interval_columns",
+    "is_of_measure",
 ]
 
 TASK, MODEL, LAYER = "Task Name", "Model Name", "Layer Name"
@@ -68,6 +69,17 @@ def comparable_name(measure: str) -> str:
     """
     before, _, last = measure.rpartition(" ")
     return f"{before} Comparable {last}".strip()
+
+
+def is_of_measure(what: str, measure: str) -> bool:
+    """Tell whether a published value is one of a measure: what it is begins with its name.
+
+    Examples
+    --------
+    >>> is_of_measure("accuracy, LFW, upright", "Accuracy")
+    True
+    """
+    return what.partition(",")[0].strip().casefold() == measure.casefold()
 
 
 def interval_columns(measure: str) -> tuple[str, str, str]:

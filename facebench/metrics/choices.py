@@ -394,8 +394,7 @@ def share_of_most(counts: Any, chosen: Any) -> Float64Array:
     array([0. , 0.5])
     """
     table = np.asarray(counts, dtype=np.float64)
-    most = table == table.max(axis=1, keepdims=True)
-    return np.asarray(most[np.arange(len(table)), chosen] / most.sum(axis=1))
+    return np.asarray(choice_shares(-table)[np.arange(len(table)), chosen])
 
 
 def choice_ceiling_likelihoods(counts: Any, offered: Any) -> tuple[Float64Array, Float64Array]:

@@ -190,7 +190,7 @@ def choice_ceiling(triplet: Any, odd: Any) -> ChoiceCeiling:
     np.add.at(counts, (index, chosen), 1)
     repeated = counts.sum(axis=1)[index] > 1
     rows = np.arange(len(chosen))
-    everybody = counts[index].copy()
+    everybody = counts[index]
     others = everybody.copy()
     others[rows, chosen] -= 1
     by_choice = np.stack([share_of_most(table, chosen) for table in (others, everybody)], axis=1)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from scipy.special import ndtri
 
+from facebench.metrics.signal_detection import criterion, dprime, log_linear
 from facebench.types import Float64Array
 
-__all__ = ["MEMORIES", "Memory", "SignalDetection", "familiarity", "signal_detection"]
+__all__ = ["Memory", "SignalDetection", "familiarity", "signal_detection"]
 
 Memory = Literal["exemplar", "nearest", "prototype"]
-MEMORIES: tuple[str, ...] = get_args(Memory)
 
 
 class SignalDetection(NamedTuple):
@@ -98,9 +97,5 @@ def signal_detection(hits: Any, n_old: Any, false_alarms: Any, n_new: Any) -> Si
     >>> round(float(found.dprime), 3), round(float(found.criterion), 3)
     (1.691, -0.845)
     """
-    numbers = [np.asarray(side, dtype=np.float64) for side in (n_old, n_new)]
-    z = [
-        ndtri(np.where(n > 0, (np.asarray(k) + 0.5) / (n + 1), np.nan))
-        for k, n in zip((hits, false_alarms), numbers, strict=True)
-    ]
-    return SignalDetection(z[0] - z[1], -(z[0] + z[1]) / 2)
+    rates = log_linear(hits, n_old), log_linear(false_alarms, n_new)
+    return SignalDetection(dprime(*rates), criterion(*rates))

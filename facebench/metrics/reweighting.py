@@ -45,7 +45,6 @@ class Reweighted(NamedTuple):
         errors = drawn @ (y - self.predicted) ** 2
         with np.errstate(divide="ignore", invalid="ignore"):
             without = drawn @ y**2 - (drawn @ y) ** 2 / drawn.sum(axis=1)
-        with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(np.where(without > 0, 1 - errors / without, np.nan))
 
 

@@ -131,10 +131,11 @@ def rotate(image: ArrayLike, angle: float, aperture: float | None = 1.0) -> Pict
         # Half a pixel belongs to the picture's edge.
         beside = np.maximum(np.abs(row - (height - 1) / 2) - height / 2,
                             np.abs(column - (width - 1) / 2) - width / 2)  # fmt: skip
+        shown = np.asarray(beside <= _ROUNDING, np.float64)
     else:
         beside = np.hypot(down, across) - aperture * min(height, width) / 2
-    shown = np.clip(0.5 - beside, 0, 1) if aperture is not None else beside <= _ROUNDING
-    return rounded(_MIDDLE_GREY + np.asarray(shown)[..., None] * (turned - _MIDDLE_GREY))
+        shown = np.clip(0.5 - beside, 0, 1)
+    return rounded(_MIDDLE_GREY + shown[..., None] * (turned - _MIDDLE_GREY))
 
 
 def _turn_by(angle: float) -> tuple[float, float]:

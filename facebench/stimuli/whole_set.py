@@ -17,7 +17,7 @@ from facebench.stimuli.matching import Luminance
 from facebench.stimuli.resolving import GROUPS
 from facebench.stimuli.sources import PreparedFace, own_seed
 from facebench.stimuli.warping import mean_shape
-from facebench.stimuli.workers import AverageJob, MeasureJob, average, measure
+from facebench.stimuli.workers import AverageJob, MeasureJob, average, measure, measure_luminance
 
 __all__ = ["WholeSet", "averages_of", "luminance_table", "read_set"]
 
@@ -116,7 +116,7 @@ def read_set(
     matched = [c for c in conditions if CONDITIONS[c.kind].reads == "luminance"]
     if matched:
         jobs = [MeasureJob(out, UPRIGHT, face) for face in faces]
-        before = [luminance for luminance, _ in apply("Measuring luminance", measure, jobs)]
+        before = apply("Measuring luminance", measure_luminance, jobs)
         known = [luminance for luminance in before if luminance is not None]
         if not known:
             msg = f"The condition {matched[0].label!r} needs faces within their pictures. Got none."

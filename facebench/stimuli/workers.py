@@ -150,17 +150,19 @@ def make(job: MakeJob) -> dict[str, str]:
     return failed
 
 
-def measure(job: MeasureJob) -> tuple[Luminance | None, float]:
-    """Return the luminance of a face, and the share of it that was cut off at black or white.
+def measure_luminance(job: MeasureJob) -> Luminance | None:
+    """Return the luminance of a face; None where it lies beyond its picture."""
+    try:
+        return Luminance.of(_picture(job.out / job.folder / job.face.name), job.face.landmarks)
+    except StimulusError:
+        return None
 
-    There is none where the face lies beyond its picture.
-    """
+
+def measure(job: MeasureJob) -> tuple[Luminance, float]:
+    """Return the luminance of a face, and the share of it that was cut off at black or white."""
     upright = _load(job.out, job.face).picture
     picture = _picture(job.out / job.folder / job.face.name)
-    try:
-        luminance = Luminance.of(picture, job.face.landmarks)
-    except StimulusError:
-        return None, 0.0
+    luminance = Luminance.of(picture, job.face.landmarks)
     return luminance, clipped_share(upright, picture, job.face.landmarks)
 
 

@@ -21,9 +21,9 @@ from facebench.figures.drawing.style import (
     TICK,
     Array,
     Limits,
-    fonts,
     house_axes,
     house_figure,
+    house_legend,
     house_title,
     model_colors,
     number_text,
@@ -172,21 +172,14 @@ def draw_value(
 
 def draw_legend(axes: Axes, styles: dict[str, dict[str, Any]]) -> None:
     """Name the bars of a group, to the right of the axes."""
-    legend = axes.legend(
-        handles=[Patch(**style) for style in styles.values()],
-        labels=[" "] * len(styles),
-        loc="upper left",
-        bbox_to_anchor=(1.0, 1.0),
-        borderaxespad=0.6,
-        frameon=False,
+    house_legend(
+        axes,
+        [Patch(**style) for style in styles.values()],
+        [wrapped(label, LEGEND_WIDTH, TICK) for label in styles],
         handlelength=1.1,
         handleheight=0.9,
         labelspacing=0.45,
-        prop={"size": TICK, "family": list(fonts())},
     )
-    # Set afterwards: legends leave out a label that begins with an underscore.
-    for entry, label in zip(legend.get_texts(), styles, strict=True):
-        entry.set(text=wrapped(label, LEGEND_WIDTH, TICK), **text_style(TICK))
 
 
 def bar_figure(

@@ -15,9 +15,9 @@ from facebench.figures.drawing.style import (
     LABEL,
     TICK,
     Array,
-    fonts,
     house_axes,
     house_figure,
+    house_legend,
     house_title,
     model_colors,
     number_text,
@@ -124,20 +124,13 @@ def scale_ranks(axes: Axes, last: float) -> None:
 
 def draw_legend(axes: Axes, curves: Sequence[tuple[Line2D, str]]) -> None:
     """Name the curves to the right of the axes, under a heading that says what the number is."""
-    legend = axes.legend(
-        handles=[line for line, _ in curves],
-        labels=[" "] * len(curves),
+    legend = house_legend(
+        axes,
+        [line for line, _ in curves],
+        [label for _, label in curves],
         title="network, and its rate at rank 1",
-        loc="upper left",
-        bbox_to_anchor=(1.0, 1.0),
-        borderaxespad=0.6,
-        frameon=False,
         handlelength=1.4,
         labelspacing=0.45,
         alignment="left",
-        prop={"size": TICK, "family": list(fonts())},
     )
     legend.get_title().set(**text_style(TICK, weight="bold"))
-    # Set afterwards: legends leave out a label that begins with an underscore.
-    for entry, (_, label) in zip(legend.get_texts(), curves, strict=True):
-        entry.set(text=label, **text_style(TICK))

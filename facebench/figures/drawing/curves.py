@@ -16,13 +16,12 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from facebench.figures.drawing.panels import PanelGrid
 from facebench.figures.drawing.style import (
     LABEL,
-    SMALL,
-    SOFT,
     TICK,
     Array,
-    fonts,
     house_axes,
     house_figure,
+    house_legend,
+    house_note,
     house_title,
     model_colors,
     percent,
@@ -226,24 +225,13 @@ def as_corners(x: Array, y: Array) -> tuple[Array, Array]:
 
 def draw_legend(axes: Axes, curves: Sequence[Curve], colors: Sequence[str]) -> None:
     """Name the curves to the right of the axes, each with what it shows."""
-    legend = axes.legend(
-        handles=[
-            Line2D([], [], color=color, linewidth=2.2, linestyle="-", marker="None")
-            for color in colors
-        ],
-        labels=[" "] * len(curves),
-        loc="upper left",
-        bbox_to_anchor=(1.0, 1.0),
-        borderaxespad=0.6,
-        frameon=False,
-        handlelength=1.4,
-        labelspacing=0.8,
-        prop={"size": TICK, "family": list(fonts())},
-    )
-    # Set afterwards: legends leave out a label that begins with an underscore.
-    for entry, curve in zip(legend.get_texts(), curves, strict=True):
-        name = wrapped(curve.label, LEGEND_WIDTH, TICK)
-        entry.set(text=f"{name}\n{curve.detail}", linespacing=1.25, **text_style(TICK))
+    handles = [
+        Line2D([], [], color=color, linewidth=2.2, linestyle="-", marker="None") for color in colors
+    ]
+    names = [f"{wrapped(curve.label, LEGEND_WIDTH, TICK)}\n{curve.detail}" for curve in curves]
+    legend = house_legend(axes, handles, names, handlelength=1.4, labelspacing=0.8)
+    for entry in legend.get_texts():
+        entry.set_linespacing(1.25)
 
 
 def together(curves: Sequence[Curve], shared: CurveAxes, title: str, note: str) -> Figure:
@@ -260,11 +248,7 @@ def together(curves: Sequence[Curve], shared: CurveAxes, title: str, note: str) 
     axes.set_ylabel(shared.y_label, labelpad=4, **text_style(LABEL))
     draw_legend(axes, curves, colors)
     house_title(axes, title, WIDTH)
-    below = wrapped(note, WIDTH, SMALL)
-    style = text_style(SMALL, SOFT)
-    axes.annotate(
-        below, (0, 0), (0, -36), "axes fraction", textcoords="offset points", va="top", **style
-    )
+    house_note(axes, note, WIDTH)
     return figure
 
 

@@ -22,9 +22,9 @@ from facebench.figures.drawing.style import (
     SOFT,
     TICK,
     TITLE,
-    fonts,
     house_axes,
     house_figure,
+    house_legend,
     text_style,
     wrapped,
 )
@@ -177,17 +177,14 @@ def _legend(axes: Axes, names: Sequence[str], first: int, height: float) -> None
         )
         for place in range(len(names))
     ]
-    legend = axes.legend(
-        handles=handles,
-        labels=[" "] * len(names),
+    house_legend(
+        axes,
+        handles,
+        names,
         loc="lower left",
         bbox_to_anchor=(0, 1 + 0.02 / height),
         borderaxespad=0.2,
         ncols=_columns(names),
         columnspacing=1.0,
-        frameon=False,
         handlelength=1.4,
-        prop={"size": TICK, "family": list(fonts())},
     )
-    for entry, name in zip(legend.get_texts(), names, strict=True):
-        entry.set(text=name, **text_style(TICK))

@@ -21,9 +21,9 @@ from facebench.figures.drawing.style import (
     SOFT,
     TICK,
     Array,
-    fonts,
     house_axes,
     house_figure,
+    house_legend,
     house_title,
     model_colors,
     number_text,
@@ -324,20 +324,13 @@ def _legend(axes: Axes, names: _Names, profiles: Sequence[Profile]) -> None:
         if smallest
         else "\N{BLACK DIAMOND} peak   \N{WHITE DIAMOND} first at 95 % of it"
     )
-    legend = axes.legend(
-        handles=names.handles,
-        labels=[" "] * len(names.handles),
+    legend = house_legend(
+        axes,
+        names.handles,
+        names.texts,
         title=title if any(profile.marked for profile in profiles) else None,
-        loc="upper left",
-        bbox_to_anchor=(1.0, 1.0),
-        borderaxespad=0.6,
-        frameon=False,
         handlelength=1.8,
         labelspacing=0.5,
         alignment="left",
-        prop={"size": TICK, "family": list(fonts())},
     )
     legend.get_title().set(**text_style(SMALL, SOFT))
-    # Set afterwards: legends leave out a label that begins with an underscore.
-    for entry, label in zip(legend.get_texts(), names.texts, strict=True):
-        entry.set(text=label, **text_style(TICK))

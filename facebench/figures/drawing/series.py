@@ -19,9 +19,10 @@ from facebench.figures.drawing.style import (
     SOFT,
     TICK,
     Array,
-    fonts,
     house_axes,
     house_figure,
+    house_legend,
+    house_note,
     house_title,
     model_colors,
     shade,
@@ -114,10 +115,7 @@ def _together(lines: Sequence[SeriesLine], shared: SeriesAxes, title: str, note:
     _legend(axes, [*shared.people, *lines], [*[INK] * len(shared.people), *colors])
     house_title(axes, title, WIDTH)
     if note:
-        axes.annotate(
-            wrapped(note, WIDTH, SMALL), (0, 0), (0, -36), "axes fraction",
-            textcoords="offset points", va="top", **text_style(SMALL, SOFT),
-        )  # fmt: skip
+        house_note(axes, note, WIDTH)
     return figure
 
 
@@ -211,21 +209,9 @@ def _dress(axes: Axes, x: Array, shared: SeriesAxes) -> None:
 def _legend(
     axes: Axes, lines: Sequence[SeriesLine], colors: Sequence[str], size: float = TICK
 ) -> None:
-    legend = axes.legend(
-        handles=[
-            Line2D([], [], color=color, linewidth=1.8, marker="o", markersize=3.4)
-            for color in colors
-        ],
-        labels=[" "] * len(lines),
-        loc="upper left",
-        bbox_to_anchor=(1.0, 1.0),
-        borderaxespad=0.4,
-        frameon=False,
-        handlelength=1.4,
-        labelspacing=0.5,
-        prop={"size": size, "family": list(fonts())},
-    )
-    # Set afterwards: legends leave out a label that begins with an underscore.
+    handles = [
+        Line2D([], [], color=color, linewidth=1.8, marker="o", markersize=3.4) for color in colors
+    ]
     width = LEGEND_WIDTH if size == TICK else 1.4
-    for entry, line in zip(legend.get_texts(), lines, strict=True):
-        entry.set(text=wrapped(line.label, width, size), **text_style(size))
+    names = [wrapped(line.label, width, size) for line in lines]
+    house_legend(axes, handles, names, size, borderaxespad=0.4, handlelength=1.4, labelspacing=0.5)

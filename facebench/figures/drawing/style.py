@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import colorsys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.textpath import text_to_path
 from numpy.typing import NDArray
 
@@ -145,6 +146,37 @@ def house_axes(
 def house_title(axes: Axes, title: str, width: float) -> None:
     """Set the title, broken into lines of at most `width` inches."""
     axes.set_title(wrapped(title, width, TITLE * 1.1), pad=9, **text_style(TITLE, weight="bold"))
+
+
+def house_legend(
+    axes: Axes, handles: Sequence[Any], names: Sequence[str], size: float = TICK, **options: Any
+) -> Legend:
+    """Name what is drawn, to the right of the axes unless `options` of ``Axes.legend`` differ."""
+    placed = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0), "borderaxespad": 0.6}
+    legend = axes.legend(
+        handles=handles,
+        labels=[" "] * len(handles),
+        frameon=False,
+        prop={"size": size, "family": list(fonts())},
+        **{**placed, **options},
+    )
+    # Set afterwards: legends leave out a label that begins with an underscore.
+    for entry, name in zip(legend.get_texts(), names, strict=True):
+        entry.set(text=name, **text_style(size))
+    return legend
+
+
+def house_note(axes: Axes, note: str, width: float) -> None:
+    """Write small print below the axes and their name, in lines of at most `width` inches."""
+    axes.annotate(
+        wrapped(note, width, SMALL),
+        (0, 0),
+        (0, -36),
+        "axes fraction",
+        textcoords="offset points",
+        va="top",
+        **text_style(SMALL, SOFT),
+    )
 
 
 def model_colors(models: Iterable[str]) -> dict[str, tuple[str, str]]:

@@ -20,6 +20,7 @@ from facebench.columns import (
     TRAINING_SERIES,
     comparable_name,
     interval_columns,
+    is_of_measure,
 )
 
 if TYPE_CHECKING:
@@ -145,8 +146,7 @@ def note_people(
 def humans_of(table: pd.DataFrame, measure: str) -> list[Human]:
     """Give what people do by a measure of a table's task, where it knows it.
 
-    A published value is one of the measure where what it says it is begins with its name:
-    'accuracy, LFW, upright' is an 'Accuracy'.
+    A published value is one of the measure by `is_of_measure`.
     """
     from facebench.figures.drawing.people import Human
 
@@ -162,9 +162,9 @@ def humans_of(table: pd.DataFrame, measure: str) -> list[Human]:
                 value, low, high = (row.get(c, nothing) for c in interval_columns(measure))
                 found.append(Human(name, value, low, high, published=False))
     for what, value, source in known.get("published", ()):
-        first, _, rest = what.partition(",")
-        if first.strip().casefold() == measure.casefold():
-            label = f"{source} ({rest.strip()})" if rest.strip() else source
+        if is_of_measure(what, measure):
+            rest = what.partition(",")[2].strip()
+            label = f"{source} ({rest})" if rest else source
             found.append(Human(label, value, nothing, nothing, published=True))
     return found
 

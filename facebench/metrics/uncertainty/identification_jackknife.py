@@ -176,11 +176,15 @@ def identification_jackknife(
         for is_in in (True, False)
     )
 
-    def left_out(rates: list[_Rate], who: IntArray, df: float | None = None) -> Replicates:
+    def without(who: IntArray) -> Float64Array:
         kept = JackknifeGroups(people[who]).kept.T
         weights = np.ones((1 + len(kept), people.size))
         weights[1:, who] = kept
-        step = max(1, _CHUNK // max(sizes))
+        return weights
+
+    step = max(1, _CHUNK // max(sizes))
+
+    def left_out(rates: list[_Rate], weights: Float64Array, df: float | None = None) -> Replicates:
         values = np.concatenate(
             [
                 np.mean([rate(weights[start : start + step]) for rate in rates], axis=0)
@@ -191,12 +195,14 @@ def identification_jackknife(
 
     n_outside = int(np.sum([(~gallery.mated).sum() for gallery in galleries]))
     fewest = min(mated.size, outside.size) - 1
+    # The same groups for every rate of a kind.
+    by_mated, by_anyone = without(mated), without(np.arange(people.size))
     return IdentificationReplicates(
-        [left_out([_rank_rate(*each, k) for each in both], mated) for k in ranks],
+        [left_out([_rank_rate(*each, k) for each in both], by_mated) for k in ranks],
         [
             left_out(
                 [_tpir(*each, target) for each in both],
-                np.arange(people.size),
+                by_anyone,
                 max(1.0, min(fewest, 2 * target * n_outside + 2)),
             )
             for target in fpir

@@ -174,15 +174,16 @@ def dprime_influence(labels: Any, scores: Any, *, higher_is_better: bool = True)
     3.0
     """
     genuine, similarities = read_comparisons(labels, scores, higher_is_better)
-    means = np.where(genuine, similarities[genuine].mean(), similarities[~genuine].mean())
-    variances = np.where(genuine, similarities[genuine].var(), similarities[~genuine].var())
-    spread = np.sqrt((similarities[genuine].var() + similarities[~genuine].var()) / 2)
+    (mean1, variance1), (mean0, variance0) = (
+        (side.mean(), side.var()) for side in (similarities[genuine], similarities[~genuine])
+    )
+    spread = np.sqrt((variance1 + variance0) / 2)
     if not spread > 0:
         return Influence(0.0, np.zeros(genuine.size), genuine)
-    value = (similarities[genuine].mean() - similarities[~genuine].mean()) / spread
-    off = similarities - means
+    value = (mean1 - mean0) / spread
+    off = similarities - np.where(genuine, mean1, mean0)
     by_mean = np.where(genuine, off, -off) / spread
-    by_variance = value * (off**2 - variances) / (4 * spread**2)
+    by_variance = value * (off**2 - np.where(genuine, variance1, variance0)) / (4 * spread**2)
     numbers = np.where(genuine, genuine.sum(), (~genuine).sum())
     return Influence(float(value), (by_mean - by_variance) / numbers, genuine)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from facebench.columns import comparable_name
+from facebench.columns import comparable_name, is_of_measure
 from facebench.metrics.operating_points import eer, fnmr_at_fmr
 from facebench.metrics.roc_curve import roc
 from facebench.results.headline import best_layers
@@ -150,9 +150,7 @@ def profile_data(
                 {
                     "model": model,
                     "layers": line["layer"].tolist(),
-                    "value": _floats(line["value"]),
-                    "low": _floats(line["ci_low"]),
-                    "high": _floats(line["ci_high"]),
+                    **_with_interval(line),
                 }
                 for model, line in rows.groupby("model", sort=False)
             ]
@@ -181,8 +179,7 @@ def _people(
             numbers = {"value": row.value, "low": row.ci_low, "high": row.ci_high}
             found.append({"name": row.model, "published": False, **numbers})
     for reference in facts.references:
-        first = str(reference["what"]).partition(",")[0]
-        if reference["value"] is not None and first.strip().casefold() == metric.casefold():
+        if reference["value"] is not None and is_of_measure(str(reference["what"]), metric):
             numbers = {"value": reference["value"], "low": None, "high": None}
             found.append({"name": reference["source"], "published": True, **numbers})
     return found
@@ -232,9 +229,7 @@ def training_data(
                     "model": model,
                     "layer": layer,
                     "x": _floats(line["x"]),
-                    "value": _floats(line["value"]),
-                    "low": _floats(line["ci_low"]),
-                    "high": _floats(line["ci_high"]),
+                    **_with_interval(line),
                 }
                 for (model, layer), line in part.groupby(["of", "layer"], sort=False)
             ]
@@ -287,9 +282,7 @@ def condition_data(results: pd.DataFrame, task: str, facts: TaskFacts) -> list[d
                 {
                     "model": model,
                     "layer": layer,
-                    "value": _floats(by_name["value"]),
-                    "low": _floats(by_name["ci_low"]),
-                    "high": _floats(by_name["ci_high"]),
+                    **_with_interval(by_name),
                 }
             )
         found.append(
@@ -341,9 +334,7 @@ def effect_data(
             {
                 "model": model,
                 "layer": layer,
-                "value": _floats(numbers["value"]),
-                "low": _floats(numbers["ci_low"]),
-                "high": _floats(numbers["ci_high"]),
+                **_with_interval(numbers),
             }
         )
     first = next(iter(facts.effect))
@@ -374,6 +365,11 @@ def _thinned(false_matches: IntArray, misses: IntArray) -> IntArray:
 
 def _floats(column: pd.Series) -> list[float]:
     return [float(value) for value in column.to_numpy(dtype=float, na_value=float("nan"))]
+
+
+def _with_interval(rows: pd.DataFrame) -> dict[str, list[float]]:
+    columns = {"value": "value", "low": "ci_low", "high": "ci_high"}
+    return {name: _floats(rows[column]) for name, column in columns.items()}
 
 
 def _text(condition: Any) -> str:

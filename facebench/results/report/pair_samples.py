@@ -93,7 +93,7 @@ def gallery_data(series: Sequence[Named], thumbnails: Thumbnails) -> list[dict[s
         who = f"All {len(usable)} models together"
         galleries.append(_gallery(who, titles, usable[0][0][2], together, thumbnails, _TOGETHER))
     for (model, layer, pairs), own in usable:
-        who = model if layer == "default" else f"{model}: {layer}"
+        who = _who(model, layer)
         number = _EACH if len(usable) > 1 else _TOGETHER
         galleries.append(_gallery(who, titles, pairs, own, thumbnails, number, distances=True))
     return galleries
@@ -123,11 +123,8 @@ def disagreement_data(series: Sequence[Named], thumbnails: Thumbnails) -> list[d
         people = pairs.frame[PEOPLE_DISTANCE].to_numpy(dtype=np.float64)
         apart = np.full(len(pairs), np.nan)
         for rows in _alike(pairs, np.isfinite(people)):
-            shares = [
-                (ranks(values[rows]) - 0.5) / rows.size for values in (pairs.distances, people)
-            ]
-            apart[rows] = shares[0] - shares[1]
-        who = f"{model if layer == 'default' else f'{model}: {layer}'}, against people"
+            apart[rows] = _share_below(pairs.distances[rows]) - _share_below(people[rows])
+        who = f"{_who(model, layer)}, against people"
         galleries.append(
             _gallery(who, titles, pairs, apart, thumbnails, _TOGETHER, distances=True, given=people)
         )
@@ -192,18 +189,27 @@ def _pair(pairs: PairRows, row: int, thumbnails: Thumbnails) -> list[Any]:
     return [*names, *(thumbnails.add(pairs.facts.images_path, name) for name in names)]
 
 
+def _who(model: str, layer: str) -> str:
+    return model if layer == "default" else f"{model}: {layer}"
+
+
+def _share_below(values: Float64Array) -> Float64Array:
+    """Give for each value the share of smaller ones, 0 … 1; half of itself and of equal ones."""
+    return np.asarray((ranks(values) - 0.5) / values.size)
+
+
 def _hardness(pairs: PairRows) -> Float64Array | None:
     """Rank pairs from -1 (too alike for the network) to 1 (too different); NaN: not judged."""
     place = np.full(len(pairs), np.nan)
     used = pairs.usable
-    share = (ranks(pairs.distances[used]) - 0.5) / int(used.sum())
+    share = _share_below(pairs.distances[used])
     if pairs.labels is not None:
         # A genuine pair is hard if far apart, an impostor pair if close.
         place[used] = np.where(pairs.labels[used] == 1, share, share - 1)
         return place
     given = _given(pairs)
     if given is not None:
-        place[used] = share - (ranks(given[used]) - 0.5) / int(used.sum())
+        place[used] = share - _share_below(given[used])
         return place
     return None
 

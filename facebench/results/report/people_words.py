@@ -27,15 +27,14 @@ class _Value(NamedTuple):
     low: float
     high: float
 
-    @property
-    def shown(self) -> str:
-        """The number and its interval, as psychologists write them."""
+    def shown(self, digits: int = 3) -> str:
+        """Write the number and its interval as psychologists do."""
         if math.isnan(self.value):
             return "not defined"
-        text = short(self.value)
+        text = short(self.value, digits)
         if math.isnan(self.low):
             return text
-        return f"{text} [{short(self.low)}, {short(self.high)}]"
+        return f"{text} [{short(self.low, digits)}, {short(self.high, digits)}]"
 
     @property
     def is_none(self) -> bool:
@@ -113,6 +112,10 @@ def _own_name(index: str, facts: TaskFacts) -> str:
     return f"{index} Difference".strip() if facts.effect else index
 
 
+def _name(model: str, layer: str) -> str:
+    return model if layer == "default" else f"{model} {layer}"
+
+
 def _value(rows: pd.DataFrame, model: str, layer: str, metric: str) -> _Value:
     own = rows[(rows["model"] == model) & (rows["layer"] == layer) & (rows["metric"] == metric)]
     if own.empty:
@@ -122,7 +125,7 @@ def _value(rows: pd.DataFrame, model: str, layer: str, metric: str) -> _Value:
 
 
 def _of_people(people: pd.DataFrame, group: str, metric: str) -> str:
-    return f"{group}: {_value(people, group, '', metric).shown}"
+    return f"{group}: {_value(people, group, '', metric).shown()}"
 
 
 def _of_model(
@@ -134,14 +137,14 @@ def _of_model(
     groups: list[str],
     facts: TaskFacts,
 ) -> str:
-    name = model if layer == "default" else f"{model} {layer}"
+    name = _name(model, layer)
     own = _value(results, model, layer, metric)
     if math.isnan(own.value):
         return f"{name}: not defined"
     if facts.effect and own.is_none:
-        text = f"{name}: none found ({own.shown})"
+        text = f"{name}: none found ({own.shown()})"
     else:
-        text = f"{name}: {own.shown}"
+        text = f"{name}: {own.shown()}"
     said = []
     of = f"{index} " * bool(index)
     for group in groups:
@@ -153,14 +156,11 @@ def _of_model(
             how = f"not found to differ from {whose}"
         else:
             how = f"{'larger' if apart.value > 0 else 'smaller'} than {whose}"
-        difference = f"difference {short(apart.value, 2)}"
-        if not math.isnan(apart.low):
-            difference += f" [{short(apart.low, 2)}, {short(apart.high, 2)}]"
         equivalence = _value(results, model, layer, f"{of}Equivalence P to {group}").value
         margin = _value(results, model, layer, f"{of}Equivalence Margin to {group}").value
         if equivalence < _LEVEL:
             how += f", and equivalent (within ±{short(margin, 2)})"
-        said.append(f"{how} ({difference})")
+        said.append(f"{how} (difference {apart.shown(2)})")
     return f"{text}, {', '.join(said)}" if said else text
 
 
@@ -172,8 +172,9 @@ def _consistency(
     among = _value(people, group, "", "Error Consistency")
     if math.isnan(own.value) or math.isnan(among.value):
         return ""
-    name = model if layer == "default" else f"{model} {layer}"
+    name = _name(model, layer)
     who = "people" if group == "People" else group
     return (
-        f"Error consistency (kappa) of {name} with {who}: {own.shown}; among {who}: {among.shown}."
+        f"Error consistency (kappa) of {name} with {who}: {own.shown()}; among {who}: "
+        f"{among.shown()}."
     )
