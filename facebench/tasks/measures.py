@@ -135,6 +135,15 @@ class Measure:
         Its value without any information, drawn as a line.
     bounds : (float, float) or None
         The smallest and the largest value that it can have.
+    ceiling : tuple of str
+        The measures of the same results that say how high it can get with these data: the lower
+        ceiling and the upper one, or one of both; empty where it has none.
+    shown : bool
+        Whether charts and verdicts offer it. False for what only explains another number, such as a
+        threshold or a ceiling.
+    label : str
+        What an axis calls it, with its unit, such as "Upright minus inverted AUC"; its name if
+        empty.
 
     Examples
     --------
@@ -147,6 +156,9 @@ class Measure:
     headline: bool = False
     chance: float | None = None
     bounds: tuple[float, float] | None = None
+    ceiling: tuple[str, ...] = ()
+    shown: bool = True
+    label: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
@@ -179,6 +191,7 @@ class Measure:
         if known.get("bounds") is not None:
             low, high = map(float, known["bounds"])
             known["bounds"] = (low, high)
+        known["ceiling"] = tuple(known.get("ceiling", ()))
         return cls(**known)
 
 
