@@ -39,7 +39,7 @@ from facebench.tasks.shared.effect_design import (
     units_of,
 )
 from facebench.tasks.shared.effect_items import PairedItems
-from facebench.tasks.shared.effect_measure import EffectMeasure
+from facebench.tasks.shared.effect_measure import EffectMeasure, contrast_labels
 from facebench.tasks.shared.effect_rows import COMMON_LANGUAGE, EffectRows, Measured
 from facebench.tasks.shared.labelled_pairs import (
     count_columns,
@@ -54,6 +54,9 @@ from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import Float64Array, IntArray, MetricFunction, StrPath
 
 __all__ = ["EffectTask", "HumanReference"]
+
+# What is computed of a contrast, and its value where there is no effect.
+_EFFECTS = {"Difference": 0, "Ratio": 1, "Relative Difference": 0}
 
 
 class EffectTask(PeopleOfPairs, RoundedTask):
@@ -273,29 +276,45 @@ class EffectTask(PeopleOfPairs, RoundedTask):
         first = ["Difference", "Relative Difference"]
         if len(contrasts) > 1:
             first = ["Interaction Difference", f"{next(iter(contrasts))}Difference"]
-        effects = [
-            Measure(f"{prefix}{name}", chance=chance)
-            for prefix in contrasts
-            for name, chance in (("Difference", 0), ("Ratio", 1), ("Relative Difference", 0))
-        ]
+        effects = {
+            f"{prefix}{name}": Measure(f"{prefix}{name}", chance=chance, label=label)
+            for prefix, labels in self._labels_of_contrasts().items()
+            for (name, chance), label in zip(_EFFECTS.items(), labels, strict=True)
+        }
         found = [
-            *(Measure(name, headline=True, chance=0) for name in first),
-            *(effect for effect in effects if effect.name not in first),
-            *(Measure(f"{prefix}P", bounds=(0, 1)) for prefix in contrasts),
+            *(replace(effects.pop(name), headline=True) for name in first),
+            *effects.values(),
+            *(Measure(f"{prefix}P", bounds=(0, 1), shown=False) for prefix in contrasts),
             *self._measure.declared(self.conditions),
         ]
         size = self._rows.standardised_name()
         if size:
-            found += [Measure(f"{prefix}{size}", chance=0) for prefix in contrasts]
-            found += [
-                Measure(f"{prefix}{COMMON_LANGUAGE}", chance=0.5, bounds=(0, 1))
-                for prefix in contrasts
-            ]
+            for prefix in contrasts:
+                unit = f"{prefix}{size} of {self._measure.label} (standard deviations)"
+                found.append(Measure(f"{prefix}{size}", chance=0, label=unit))
+            for prefix in contrasts:
+                unit = f"{prefix}common-language effect size (probability)"
+                found.append(
+                    Measure(
+                        f"{prefix}{COMMON_LANGUAGE}",
+                        chance=0.5,
+                        bounds=(0, 1),
+                        label=unit[:1].upper() + unit[1:],
+                    )
+                )
         if self._paired_items() is not None:
-            found.append(Measure("Mean Item Relative Difference", chance=0))
+            label = "Mean over items of " + next(iter(self._labels_of_contrasts().values()))[2]
+            found.append(Measure("Mean Item Relative Difference", chance=0, label=label))
         if self.measure == "accuracy":
-            found.append(Measure("Threshold"))
+            found.append(Measure("Threshold", shown=False))
         return tuple(found)
+
+    def _labels_of_contrasts(self) -> dict[str, tuple[str, str, str]]:
+        """Say what difference, ratio and relative difference of each contrast are made of."""
+        return {
+            prefix: contrast_labels(self._measure.label, contrast, self.conditions)
+            for prefix, contrast in self._conditions.contrasts.items()
+        }
 
     @override
     def facts(self) -> TaskFacts:

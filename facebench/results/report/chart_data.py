@@ -34,7 +34,6 @@ __all__ = [
 _STEPS, _BARS = 400, 50
 _CURVE_POINTS = 80
 _MOST_CONDITIONS = 40
-_MEASURES_SHOWN = 6
 _RATES = (0.1, 0.01, 0.001)
 
 
@@ -138,8 +137,7 @@ def profile_data(
     layers = results.groupby("model")["layer"].nunique()
     deep = results[results["model"].isin(layers[layers > 1].index)]
     declared = measures_for(facts, list(dict.fromkeys(deep["metric"])))
-    shown = list(declared)[:_MEASURES_SHOWN]
-    shown += [name for name in declared if "Comparable " in name and name not in shown]
+    shown = [name for name, measure in declared.items() if measure.shown]
     if deep["condition"].nunique() > 1:
         shown = shown[:1]
     profiles = []
@@ -271,7 +269,7 @@ def condition_data(results: pd.DataFrame, task: str, facts: TaskFacts) -> list[d
     declared = measures_for(facts, list(dict.fromkeys(own["metric"])))
     conditions = [_text(name) for name in own["condition"].unique()][:_MOST_CONDITIONS]
     found = []
-    for metric in list(declared)[:_MEASURES_SHOWN]:
+    for metric in [name for name, measure in declared.items() if measure.shown]:
         series = []
         for model, layer in best.items():
             rows = own[(own["model"] == model) & (own["metric"] == metric)]
