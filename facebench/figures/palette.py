@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["HATCHES", "PALETTE", "model_colors"]
+__all__ = ["HATCHES", "PALETTE", "PEOPLE_COLORS", "model_colors"]
 
 # Okabe & Ito's palette for all kinds of colour vision, its black replaced by a grey and its yellow
 # by one that is seen on white.
@@ -19,6 +19,8 @@ PALETTE = (
     "#b8a800",
 )
 HATCHES = ("", "////", "....", "xxxx")
+# Of people, who are no models.
+PEOPLE_COLORS = ("#b5651d", "#7a3e9d", "#2e7d32", "#ad1457")
 
 
 def model_colors(models: Iterable[str]) -> dict[str, tuple[str, str]]:
