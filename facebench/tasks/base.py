@@ -147,7 +147,6 @@ class BaseTask(TaskOptions, WithPeople, ABC):
             condition_column=condition,
             group_column=group,
             pairs_file=str(Path(self.pairs_file_path).absolute()),
-            item_name="pairs",
         )
 
     def groupings(self) -> dict[str, list[NDArray[Any]]]:

@@ -138,6 +138,8 @@ def described(task: Any, **more: Any) -> TaskFacts:
     -------
     TaskFacts
     """
+    # What a task of pairs counts needs no saying.
+    more = {"item_name": "pairs", **more}
     doc = (type(task).__doc__ or "").strip().split("\n", 1)[0]
     return TaskFacts(
         type=type(task).__name__,
