@@ -127,6 +127,7 @@ class IdentificationTask(EmbeddingTask):
     """
 
     sampling_unit = "people"
+    item_name = "probes"
 
     def __init__(
         self,

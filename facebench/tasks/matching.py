@@ -127,6 +127,7 @@ class MatchingTask(EmbeddingTask):
     """
 
     sampling_unit = "people"
+    item_name = "trials"
 
     def __init__(
         self,

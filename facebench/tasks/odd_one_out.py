@@ -98,6 +98,8 @@ class OddOneOutTask(EmbeddingTask):
 
     _beside: ChoosersBeside | None = None
 
+    item_name = "choices"
+
     def __init__(
         self,
         name: str,

@@ -138,6 +138,8 @@ class ProbeTask(EmbeddingTask):
     are shuffled over images.
     """
 
+    item_name = "images"
+
     def __init__(
         self,
         name: str,

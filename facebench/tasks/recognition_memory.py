@@ -128,6 +128,8 @@ class RecognitionMemoryTask(EmbeddingTask):
     Behavior Research Methods, Instruments, & Computers 27 (1995) 46-51.
     """
 
+    item_name = "test items"
+
     def __init__(
         self,
         name: str,

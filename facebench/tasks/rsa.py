@@ -104,6 +104,8 @@ class RsaTask(EmbeddingTask):
     in Systems Neuroscience 2 (2008) 4.
     """
 
+    item_name = "pairs"
+
     def __init__(
         self,
         name: str,

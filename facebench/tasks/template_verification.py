@@ -94,6 +94,8 @@ class TemplateVerificationTask(EmbeddingTask):
         If a switch is not what it should be.
     """
 
+    item_name = "template pairs"
+
     def __init__(
         self,
         name: str,
