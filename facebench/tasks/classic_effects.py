@@ -79,6 +79,7 @@ class InversionEffect(EffectTask):
     profile face verification in the wild", WACV 2016.
     """
 
+    citations = ("yin1969inverted", "dobs2023signatures")
     human_references = (
         HumanReference("accuracy, LFW, upright, cropped to the face", 0.9753, "Kumar et al. 2009"),
         HumanReference("accuracy, CFP, two frontal views", 0.9624, "Sengupta et al. 2016"),
@@ -114,6 +115,7 @@ class ThatcherEffect(EffectTask):
     Communications 12 (2021) 1872.
     """
 
+    citations = ("thompson1980thatcher", "bartlett1993inversion")
     human_references = (
         HumanReference("Thatcher index: positive", _NAN, "Thompson 1980; Bartlett & Searcy 1993"),
     )
@@ -144,6 +146,7 @@ class OtherRaceEffect(EffectTask):
     e2220642120.
     """
 
+    citations = ("meissner2001ownrace", "phillips2011otherrace")
     human_references = (
         HumanReference("Difference, own - other: positive", _NAN, "Meissner & Brigham 2001"),
     )
@@ -172,6 +175,7 @@ class FamiliarityEffect(EffectTask):
     recognition", Cognition 208 (2021) 104341.
     """
 
+    citations = ("young2018experts", "burton2010glasgow")
     human_references = (
         HumanReference(
             "accuracy, unfamiliar faces, Glasgow test, short version", 0.813, "Burton et al. 2010"
@@ -208,6 +212,7 @@ class CompositeEffect(EffectTask):
     Cognition 21 (2013) 139-253.
     """
 
+    citations = ("young1987composite",)
     human_references = (
         HumanReference("Difference, misaligned - aligned: positive", _NAN, "Young et al. 1987"),
     )
@@ -242,6 +247,7 @@ class CriticalFeaturesEffect(EffectTask):
     tuned to view-invariant facial features", Cognitive Science 45 (2021) e13031.
     """
 
+    citations = ("abudarham2016features",)
     human_references = (
         HumanReference("Difference, critical - other: positive", _NAN, "Abudarham & Yovel 2016"),
     )

@@ -49,7 +49,7 @@ class EmbeddingTask(WithPeople, ABC):
         The images, in the order of the rows of ``embeddings``.
     distance_metric_name : str or None
         The name of its distance, if it has one.
-    measures, question, sampling_unit, human_references, people
+    measures, question, sampling_unit, human_references, citations, people
         What the task says of itself, as `BaseTask` does.
 
     Raises
@@ -62,6 +62,7 @@ class EmbeddingTask(WithPeople, ABC):
     question: str = ""
     sampling_unit: str = "images"
     human_references: Sequence[HumanReference] = ()
+    citations: Sequence[str] = ()
     distance_metric_name: str | None = None
 
     def __init__(self, name: str, images: Sequence[str], images_path: StrPath) -> None:

@@ -113,6 +113,8 @@ class PredictorsTask(EmbeddingTask):
     K. Nimon et al., Behavior Research Methods 40 (2008) 457-466.
     """
 
+    citations = ("groen2018scenes",)
+
     def __init__(
         self,
         name: str,

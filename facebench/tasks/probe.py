@@ -138,6 +138,8 @@ class ProbeTask(EmbeddingTask):
     are shuffled over images.
     """
 
+    citations = ("alain2017probes", "hewitt2019control")
+
     def __init__(
         self,
         name: str,

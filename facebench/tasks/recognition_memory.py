@@ -127,6 +127,8 @@ class RecognitionMemoryTask(EmbeddingTask):
     Behavior Research Methods, Instruments, & Computers 27 (1995) 46-51.
     """
 
+    citations = ("nosofsky1986attention", "hautus1995corrections")
+
     def __init__(
         self,
         name: str,

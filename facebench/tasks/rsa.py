@@ -104,6 +104,8 @@ class RsaTask(EmbeddingTask):
     in Systems Neuroscience 2 (2008) 4.
     """
 
+    citations = ("kriegeskorte2008rsa",)
+
     def __init__(
         self,
         name: str,

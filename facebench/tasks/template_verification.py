@@ -93,6 +93,8 @@ class TemplateVerificationTask(EmbeddingTask):
         If a switch is not what it should be.
     """
 
+    citations = ("maze2018ijbc",)
+
     def __init__(
         self,
         name: str,

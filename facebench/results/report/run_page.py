@@ -129,6 +129,7 @@ def _context(run: Run, layer_choice: str) -> dict[str, Any]:
         "n_findings": sum(1 for finding in findings if finding.count),
         "health_notes": [*health_notes(run.manifest), *_left_out(run)],
         "thumbnails": thumbnails,
+        "methods": run.methods(layer_choice),
         "provenance": provenance_view(run),
     }
 
