@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from facebench.columns import LAYER, MODEL, TASK
+from facebench.data.bibliography import citations_of
 from facebench.data.estimates import LayerEstimates
 from facebench.data.health import DataHealth, health_report
 from facebench.data.made_stimuli import MadeImages
@@ -237,8 +238,9 @@ class MultiModelTaskManager:
             With names that no other model has.
         """
         add_members(models, BaseModel, self.models, RecordedModel)
-        for name in self.models:
+        for name, model in self.models.items():
             self.model_task_distances_dfs.setdefault(name, {})
+            citations_of(model)
 
     def add_tasks(self, tasks: AnyTask | Iterable[AnyTask]) -> None:
         """Add tasks.
@@ -252,6 +254,7 @@ class MultiModelTaskManager:
         for task in self.tasks.values():
             # A wrong declaration is told before any network runs.
             declared_measures(task)
+            citations_of(task)
 
     def run_task(
         self,
