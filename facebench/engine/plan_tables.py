@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from facebench.engine.memory import shown_bytes
+from facebench.utils.units import shown_bytes, shown_seconds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -186,9 +186,8 @@ class RunPlan:
         models = self.to_frame()
         for column in ("Memory", "Disk"):
             models[column] = models[column].map(shown_bytes)
-        models["Seconds"] = models["Seconds"].map(
-            lambda seconds: "-" if seconds != seconds or seconds is None else f"{seconds:.0f}"
-        )
+        seconds = models.pop("Seconds").astype(float)
+        models["Time"] = ["-" if value != value else shown_seconds(value) for value in seconds]
         missing = [
             f"Task {plan.task!r}: {len(plan.missing)} images missing, first {plan.missing[0]!r}."
             for plan in self.tasks

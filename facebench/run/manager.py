@@ -31,7 +31,6 @@ from facebench.engine import (
 )
 from facebench.engine.devices import embed_on_devices
 from facebench.engine.forward import Precision
-from facebench.engine.memory import as_bytes
 from facebench.engine.plan import known_notes, plan_model
 from facebench.engine.plan_tables import ModelPlan, RunPlan, TaskPlan
 from facebench.engine.record import library_versions
@@ -79,6 +78,7 @@ from facebench.tasks.shared.people import PEOPLE
 from facebench.types import IntArray, OnBadImage, OnNoFace, StrPath
 from facebench.utils.files import one_writer, write_csv
 from facebench.utils.progress import visible_log
+from facebench.utils.units import as_bytes
 
 __all__ = ["MultiModelTaskManager"]
 

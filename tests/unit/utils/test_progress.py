@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import sys
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -33,6 +34,7 @@ def on_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.delenv("CI", raising=False)
     return terminal
 
 
@@ -66,7 +68,7 @@ class TestLog:
                 progress.advance(4)
         assert lines() == [
             "vgg16: 40 of 100 images, 4.0 images/s, about 15 s left.",
-            "vgg16: 80 of 100 images, 4.0 images/s, about 5 s left.",
+            "vgg16: 80 of 100 images, 4.0 images/s, about 5.0 s left.",
             "vgg16: 100 images, 4.0 images/s.",
         ]
 
@@ -129,6 +131,71 @@ class TestTerminal:
             fail_midway()
         # Show the cursor again.
         assert terminal.getvalue().endswith("\x1b[?25h")
+
+    def test_lines_of_any_logging_appear_above_the_bar(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        terminal = on_terminal(monkeypatch)
+        own = logging.StreamHandler(terminal)
+        logging.getLogger().addHandler(own)
+        try:
+            with Progress("vgg16", 3) as progress:
+                progress.advance(1)
+                logging.getLogger("mine").error("a line of my own")
+                assert own.stream is sys.stderr is not terminal
+        finally:
+            logging.getLogger().removeHandler(own)
+        assert own.stream is sys.stderr is terminal
+        # The line of the bar is erased before the line of the log is written.
+        before, _, after = terminal.getvalue().partition("a line of my own")
+        assert before.endswith("\x1b[2K")
+        assert after.startswith("\n")
+
+    def test_bars_of_one_moment_share_a_display(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        terminal = on_terminal(monkeypatch)
+        with Progress("outer", 3) as outer, Progress("inner", 5) as inner:
+            outer.advance(1)
+            inner.advance(5)
+        text = terminal.getvalue()
+        assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1
+        assert re.search(r"outer .*1/3 .*\n.*inner .*5/5", text)
+
+    def test_what_is_printed_to_a_pipe_goes_there(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        terminal = on_terminal(monkeypatch)
+        with Progress("vgg16", 3) as progress:
+            progress.advance(3)
+            sys.stdout.write("a result\n")
+        assert capsys.readouterr().out == "a result\n"
+        assert "a result" not in terminal.getvalue()
+
+    @pytest.mark.parametrize(("name", "value"), [("CI", "true"), ("TERM", "dumb")])
+    def test_logs_of_servers_get_lines_and_no_bar(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        lines: Callable[[], list[str]],
+        name: str,
+        value: str,
+    ) -> None:
+        terminal = on_terminal(monkeypatch)
+        monkeypatch.setenv(name, value)
+        with Progress("vgg16", 3) as progress:
+            progress.advance(3)
+        assert terminal.getvalue() == ""
+        assert len(lines()) == 1
+
+    def test_a_narrow_terminal_keeps_the_numbers_on_one_line(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        terminal = on_terminal(monkeypatch)
+        monkeypatch.setenv("COLUMNS", "45")
+        with Progress("a-model-with-a-very-long-name-of-its-own", 3) as progress:
+            progress.advance(3)
+        shown = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line) for line in
+                 re.split(r"[\r\n]", terminal.getvalue())]  # fmt: skip
+        assert max(map(len, shown)) <= 45
+        assert any(line.startswith("a-model-w") and "3/3" in line for line in shown)
 
     @pytest.mark.parametrize("title", ["dino[base]", "vgg [16]", "a[/red]", "[bold]b", "100%{x}"])
     def test_a_name_is_shown_as_it_is(self, monkeypatch: pytest.MonkeyPatch, title: str) -> None:
