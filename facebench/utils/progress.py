@@ -75,6 +75,7 @@ class Progress:
         traceback: TracebackType | None,
     ) -> None:
         if self._bar is not None:
+            self._bar.refresh()
             self._bar.update(self._task, visible=False)
             _Display.leave()
         if kind is None and self._total:
@@ -90,9 +91,8 @@ class Progress:
         since, done = now - self._first[0], self._done - self._first[1]
         left = shown_seconds(since / done * (self._total - self._done)) if done else ""
         if self._bar is not None:
-            self._bar.update(
-                self._task, advance=number, rate=self._rate(), left=left and f"{left} left"
-            )
+            shown = {"rate": self._rate(), "left": left and f"{left} left"}
+            self._bar.update(self._task, advance=number, **shown)
         elif left and now - self._last_line >= _SECONDS_BETWEEN_LINES and self._done < self._total:
             self._last_line = now
             _log.info(
