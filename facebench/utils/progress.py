@@ -91,8 +91,8 @@ class Progress:
         since, done = now - self._first[0], self._done - self._first[1]
         left = shown_seconds(since / done * (self._total - self._done)) if done else ""
         if self._bar is not None:
-            shown = {"rate": self._rate(), "left": left and f"{left} left"}
-            self._bar.update(self._task, advance=number, **shown)
+            rate, left = self._rate(), left and f"{left} left"
+            self._bar.update(self._task, advance=number, rate=rate, left=left)
         elif left and now - self._last_line >= _SECONDS_BETWEEN_LINES and self._done < self._total:
             self._last_line = now
             _log.info(

@@ -129,8 +129,8 @@ class TestTerminal:
         terminal = on_terminal(monkeypatch)
         with pytest.raises(ValueError, match="broken"):
             fail_midway()
-        # Show the cursor again.
-        assert terminal.getvalue().endswith("\x1b[?25h")
+        # Its line is erased, and the cursor shown again.
+        assert terminal.getvalue().endswith("\r\x1b[2K\x1b[?25h\r")
 
     def test_lines_of_any_logging_appear_above_the_bar(
         self, monkeypatch: pytest.MonkeyPatch
