@@ -158,7 +158,7 @@ class TestTerminal:
             inner.advance(5)
         text = terminal.getvalue()
         assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1
-        assert re.search(r"outer .*1/3 .*\n.*inner .*5/5", text)
+        assert re.search(r"outer .*1/3.*\n.*inner .*5/5", text)
 
     def test_what_is_printed_to_a_pipe_goes_there(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
