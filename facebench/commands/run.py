@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 import webbrowser
 from pathlib import Path
@@ -72,7 +73,12 @@ def run(
             return
         if previous is not None:
             talk().say(f"Continuing the {previous.status} run {previous.path}.")
-        outcome = run_experiment(experiment, digest, previous, deep=deep, data=data)
+        try:
+            outcome = run_experiment(experiment, digest, previous, deep=deep, data=data)
+        except KeyboardInterrupt as error:
+            # Without --force, which would begin anew.
+            error.add_note(f"Continue with: {_called('run', file, overrides or [])}")
+            raise
         for what, error in outcome.failures:
             talk().complain(f"{what} failed: {type(error).__name__}: {error}")
         if outcome.data_changed:
@@ -116,6 +122,12 @@ def schema() -> None:
     from facebench.experiment.schema import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=2))
+
+
+def _called(command: str, file: Path, overrides: list[str]) -> str:
+    """Write a command as it is typed."""
+    changes = [word for change in overrides for word in ("--set", change)]
+    return shlex.join(["facebench", command, str(file), *changes])
 
 
 def _built(config: Config) -> Experiment:

@@ -677,12 +677,10 @@ class MultiModelTaskManager:
                 note_failure(
                     failures, "images" if isinstance(error, ImageError) else "store", error
                 )
-            except KeyboardInterrupt:
-                _log.warning(
-                    "Interrupted. What is finished is in %s%s. The same run again resumes from "
-                    "there.",
-                    folder,
-                    "" if self._store is None else f", embeddings are in {self._store.folder}",
+            except KeyboardInterrupt as error:
+                kept = "" if self._store is None else f", embeddings are in {self._store.folder}"
+                error.add_note(
+                    f"What is finished is in {folder}{kept}; the same run resumes from there."
                 )
                 raise
             finally:
