@@ -184,7 +184,13 @@ class RunPlan:
     @override
     def __str__(self) -> str:
         models = self.to_frame()
-        for column in ("Memory", "Disk"):
+        # What says nothing is left out: the table is to fit on a terminal.
+        if (models["Forwards"] == models["To Embed"]).all():
+            del models["Forwards"]
+        for column in ("Wide Layers", "Disk"):
+            if not models[column].any():
+                del models[column]
+        for column in models.columns.intersection(["Memory", "Disk"]):
             models[column] = models[column].map(shown_bytes)
         seconds = models.pop("Seconds").astype(float)
         models["Time"] = ["-" if value != value else shown_seconds(value) for value in seconds]

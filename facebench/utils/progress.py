@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from typing_extensions import override
 
@@ -19,11 +19,12 @@ from facebench.utils.units import shown_seconds
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
-__all__ = ["Progress", "ScreenHandler", "bars_shown", "visible_log"]
+__all__ = ["Progress", "ScreenHandler", "bars_shown", "visible_log", "without_bars"]
 
 _log = logging.getLogger(__name__)
 _SECONDS_BETWEEN_LINES = 10.0
 _ROOM_FOR_BAR = 70
+Item = TypeVar("Item")
 _bars_wanted = ContextVar("bars_wanted", default=True)
 
 
@@ -51,10 +52,16 @@ class Progress:
         How many things there are to do.
     unit : str, default 'images'
         What they are.
+    logged : bool, default True
+        Whether logs tell of it where there is no bar, and how it ended. What only a terminal shows
+        is not timed either.
     """
 
-    def __init__(self, title: str, total: int, unit: str = "images") -> None:
+    def __init__(
+        self, title: str, total: int, unit: str = "images", *, logged: bool = True
+    ) -> None:
         self._unit = unit
+        self._logged = logged
         self._title = title
         self._total = total
         self._done = 0
@@ -78,8 +85,18 @@ class Progress:
             self._bar.refresh()
             self._bar.update(self._task, visible=False)
             _Display.leave()
-        if kind is None and self._total:
+        if kind is None and self._total and self._logged:
             _log.info("%s: %d %s, %s.", self._title, self._done, self._unit, self._rate())
+
+    def begin(self, what: str) -> None:
+        """Name what is being done now, in place of the title."""
+        if self._bar is not None:
+            self._bar.update(self._task, description=what)
+
+    def passed(self, item: Item) -> Item:
+        """Count one thing, and give it back."""
+        self.advance(1)
+        return item
 
     def advance(self, number: int) -> None:
         """Count what was done since the last call."""
@@ -91,9 +108,15 @@ class Progress:
         since, done = now - self._first[0], self._done - self._first[1]
         left = shown_seconds(since / done * (self._total - self._done)) if done else ""
         if self._bar is not None:
-            rate, left = self._rate(), left and f"{left} left"
+            left = left and f"{left} left"
+            rate = self._rate() if self._logged else ""
             self._bar.update(self._task, advance=number, rate=rate, left=left)
-        elif left and now - self._last_line >= _SECONDS_BETWEEN_LINES and self._done < self._total:
+        elif (
+            self._logged
+            and left
+            and now - self._last_line >= _SECONDS_BETWEEN_LINES
+            and self._done < self._total
+        ):
             self._last_line = now
             _log.info(
                 "%s: %d of %d %s, %s, about %s left.",
@@ -114,6 +137,20 @@ def _can_redraw() -> bool:
     """Tell whether standard error is a screen that can be redrawn, rather than a file or a log."""
     on_screen = sys.stderr is not None and sys.stderr.isatty()
     return on_screen and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """Take bars down while another library draws its own, such as that of a download."""
+    display = _Display.shown
+    if display is None:
+        yield
+        return
+    display.stop()
+    try:
+        yield
+    finally:
+        display.start()
 
 
 class _Display:

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from facebench.utils.progress import Progress, bars_shown
+from facebench.utils.progress import Progress, bars_shown, without_bars
 
 
 class Terminal(io.StringIO):
@@ -159,6 +159,28 @@ class TestTerminal:
         text = terminal.getvalue()
         assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1
         assert re.search(r"outer .*1/3.*\n.*inner .*5/5", text)
+
+    def test_what_is_for_the_screen_only_is_named_and_not_logged(
+        self, monkeypatch: pytest.MonkeyPatch, lines: Callable[[], list[str]]
+    ) -> None:
+        terminal = on_terminal(monkeypatch)
+        with Progress("Loading", 2, "models", logged=False) as progress:
+            progress.begin("Loading vgg16")
+            assert progress.passed("vgg16") == "vgg16"
+        assert "Loading vgg16" in terminal.getvalue()
+        assert "models/s" not in terminal.getvalue()
+        assert lines() == []
+
+    def test_bars_leave_the_screen_to_a_download(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        terminal = on_terminal(monkeypatch)
+        with without_bars(), Progress("vgg16", 3) as progress:
+            with without_bars():
+                assert sys.stderr is terminal
+                before = terminal.getvalue()
+                progress.advance(1)
+                assert terminal.getvalue() == before
+            assert sys.stderr is not terminal
+        assert "1/3" in terminal.getvalue()
 
     def test_what_is_printed_to_a_pipe_goes_there(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
