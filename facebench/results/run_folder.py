@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from typing_extensions import override
 
+from facebench.columns import NETWORK_LAYERS
 from facebench.errors import RunFolderError
 from facebench.results.checksums import CHECKSUMS, checksums_of_tables
 from facebench.results.data_health import look_at_data
@@ -232,6 +233,7 @@ class RunFolder:
                         "type": type(model).__name__,
                         "shown": repr(model),
                         **getattr(model, "facts", {}),
+                        **_layers_of(model),
                         **_series_of(model),
                     }
                     for name, model in manager.models.items()
@@ -347,6 +349,12 @@ def _for_the_web(results: pd.DataFrame) -> pd.DataFrame:
             for column in results.columns[infinite.any()]
         }
     )
+
+
+def _layers_of(model: Any) -> dict[str, Any]:
+    """List all layers of a network, which the relative depth of those measured counts."""
+    names = getattr(model, "get_layer_names", None)
+    return {} if names is None else {NETWORK_LAYERS: [str(name) for name in names()]}
 
 
 def _series_of(model: Any) -> dict[str, Any]:

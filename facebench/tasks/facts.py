@@ -72,6 +72,13 @@ class TaskFacts:
     effect : dict of str to str
         Of a task that compares conditions within a row: its measures by condition, as
         ``{"upright": "upright AUC", "inverted": "inverted AUC"}``.
+    effect_name : str
+        What people call an effect whose Difference is above 0, such as 'inversion effect'; empty
+        where a difference of either sign has no name.
+    compared : dict of str to int
+        Where the effect compares only some of the conditions: 'pairs' in these, and 'people'.
+    item_name : str
+        What is counted, such as 'pairs' or 'probes'.
     influences : dict of str to str
         How each pair moves a measure, as `BaseTask.influences` has it.
     references : list of dict
@@ -98,6 +105,9 @@ class TaskFacts:
     normalized: bool = False
     remarks: dict[str, str] = field(default_factory=dict)
     effect: dict[str, str] = field(default_factory=dict)
+    effect_name: str = ""
+    compared: dict[str, int] = field(default_factory=dict)
+    item_name: str = ""
     influences: dict[str, InfluenceKind] = field(default_factory=dict)
     references: list[dict[str, Any]] = field(default_factory=list)
     people: dict[str, Any] = field(default_factory=dict)
@@ -128,6 +138,8 @@ def described(task: Any, **more: Any) -> TaskFacts:
     -------
     TaskFacts
     """
+    # What a task of pairs counts needs no saying.
+    more = {"item_name": "pairs", **more}
     doc = (type(task).__doc__ or "").strip().split("\n", 1)[0]
     return TaskFacts(
         type=type(task).__name__,
