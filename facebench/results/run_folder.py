@@ -43,6 +43,7 @@ from facebench.results.schema import (
     RESULTS_FILE,
     RESULTS_METADATA,
     SCHEMA_VERSION,
+    STATISTICS_VERSION,
     csv_metadata,
 )
 from facebench.results.task_facts import TaskFacts, facts_of
@@ -323,6 +324,7 @@ class RunFolder:
     def _write_manifest(self, content: Mapping[str, Any]) -> None:
         manifest = {
             "schema_version": SCHEMA_VERSION,
+            "statistics_version": STATISTICS_VERSION,
             "name": self.name,
             "run": self.id,
             "created": self._created,

@@ -62,9 +62,22 @@ facebench.select = (label, options, onChange) => {
   setTheme(themes.includes(store.get()) ? store.get() : "auto");
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 
-  const cell = (kind, value) => {
-    const td = make("td", { class: kind });
+  const small = (text, kind) => make("small", { class: kind }, text);
+
+  const cell = (kind, value, title) => {
+    const td = make(kind === "model" ? "th" : "td", { class: kind, "data-label": title || null });
+    if (kind === "model") td.setAttribute("scope", "row");
     if (value === null || value === undefined) td.textContent = "–";
+    else if (kind === "model") {
+      td.append(value[0]);
+      if (value[1]) td.append(small(value[1]));
+    } else if (kind === "score") {
+      if (value[3] === 1) td.classList.add("best");
+      td.append(make("span", { class: "number" }, number(value[0])));
+      if (value[4]) td.append(" ", make("span", { class: "ties" }, value[4]));
+      if (value[1] !== null) td.append(small(`${number(value[1])} – ${number(value[2])}`, "number"));
+      td.append(...value.slice(5).filter(Boolean).map((text) => small(text)));
+    }
     else if (kind === "number" || kind === "p") td.textContent = number(value);
     else if (kind === "signed") td.textContent = (value > 0 ? "+" : "") + number(value);
     else if (kind === "interval") td.textContent = `${number(value[0])} – ${number(value[1])}`;
@@ -79,6 +92,7 @@ facebench.select = (label, options, onChange) => {
     return td;
   };
 
+  const words = ["text", "model"];
   const key = (value) => Array.isArray(value) ? value[0] : value;
   const compare = (a, b) => {
     const [one, other] = [key(a), key(b)];
@@ -126,16 +140,16 @@ facebench.select = (label, options, onChange) => {
     const rows = data.rows.map((row, index) => ({
       row,
       extra: Boolean(data.extra[index]),
-      text: row.filter((_, i) => data.kinds[i] === "text").join(" ").toLowerCase(),
+      text: row.filter((_, i) => words.includes(data.kinds[i])).flat().join(" ").toLowerCase(),
     }));
     let sorted = null;
 
     const fitting = () => {
-      const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+      const wanted = search.value.toLowerCase().split(/\s+/).filter(Boolean);
       const chosen = lists.map((list) => [Number(list.dataset.column), list.value]).filter(([, v]) => v);
       return rows.filter(({ row, extra, text }) =>
         (!extra || (more && more.checked)) &&
-        words.every((word) => text.includes(word)) &&
+        wanted.every((word) => text.includes(word)) &&
         chosen.every(([column, value]) => String(row[column]) === value));
     };
     const tell = (found) => {
@@ -158,7 +172,7 @@ facebench.select = (label, options, onChange) => {
     const fill = () => {
       const found = inOrder();
       body.replaceChildren(...found.slice(0, data.limit).map(({ row }) =>
-        make("tr", {}, ...row.map((value, i) => cell(data.kinds[i], value)))));
+        make("tr", {}, ...row.map((value, i) => cell(data.kinds[i], value, data.titles[i])))));
       tell(found.length);
     };
     const titles = [...box.querySelectorAll("thead th")].map((th) => th.textContent.trim());
@@ -175,8 +189,8 @@ facebench.select = (label, options, onChange) => {
     for (const head of box.querySelectorAll("th button")) {
       head.addEventListener("click", () => {
         const column = Number(head.dataset.column);
-        const numeric = data.kinds[column] !== "text";
-        sorted = { column, down: sorted && sorted.column === column ? !sorted.down : numeric };
+        const down = !data.ascending[column];
+        sorted = { column, down: sorted && sorted.column === column ? !sorted.down : down };
         for (const th of box.querySelectorAll("th")) th.removeAttribute("aria-sort");
         head.parentElement.setAttribute("aria-sort", sorted.down ? "descending" : "ascending");
         fill();
