@@ -362,8 +362,15 @@ class _Told:
                 )
 
     def _warn_of_gaps(self) -> None:
-        if self._missing:
-            self._warnings.append(f"No results of {listed(self._missing)}.")
+        failed = {
+            str(failure.get("what")): str(failure.get("error"))
+            for failure in self._run.manifest["failures"]
+        }
+        for model in self._missing:
+            why = failed.get(f"{model} / {self._task}", failed.get(model, ""))
+            self._warnings.append(
+                f"No results of {model}{f': {why}' if why else ''}".rstrip(".") + "."
+            )
         whole = self._run.networks.groupby("model")["layer"].nunique()
         own = self._results.groupby("model")["layer"].nunique()
         for model, n in own.items():
@@ -401,7 +408,7 @@ class _Told:
 
     def _details(self, one: ModelVerdict, *, first: bool = False) -> str:
         """Write the number of a model as it stands in brackets."""
-        label = f"{self._effect_label} " * (first and self._is_effect)
+        label = f"{self._effect_label}: " * (first and self._is_effect)
         parts = [f"{label}{self._numbers(one.numbers, one.p)}", self._without_error(one)]
         if first and self._is_effect:
             parts.append(self._n)
@@ -460,8 +467,7 @@ class _Told:
 
     def _of_score(self, people: list[ModelVerdict]) -> str:
         brackets = [self._chance_words(), self._ceiling_words(), self._n]
-        lead = "; ".join(filter(None, brackets))
-        lead = f"{self._label} ({lead})" if lead else self._label
+        lead = self._with_brackets("; ".join(filter(None, brackets)))
         if len(self._models) <= _TOLD_ONE_BY_ONE:
             said = [
                 ", ".join(
@@ -496,6 +502,14 @@ class _Told:
             said.append(f"{ends[1]}: {defined[-1].name}, {self._details(defined[-1])}")
         said += self._rest(of, untested=False)
         return f"{lead}: {'; '.join([*said, *self._closing(people)])}"
+
+    def _with_brackets(self, text: str) -> str:
+        """Add to the label in brackets, which it may end with already."""
+        if not text:
+            return self._label
+        if self._label.endswith(")"):
+            return f"{self._label[:-1]}; {text})"
+        return f"{self._label} ({text})"
 
     def _of_conditions(self) -> str:
         n = f" ({self._n} each)" if self._n else ""
@@ -579,8 +593,8 @@ class _Told:
             return ""
         first = headlines(self._facts, list(dict.fromkeys(self._results["metric"])))[0]
         if direction(self._results[self._results["metric"] == first]):
-            return f"best of up to {most} layers, chosen on the same pairs"
-        return f"last of up to {most} layers"
+            return f"each network's best layer of up to {most}, chosen on the same pairs"
+        return f"each network's last layer of up to {most}"
 
     # Who differs from whom ------------------------------------------------------------------
 
@@ -670,22 +684,27 @@ class _Told:
     def _people_words(self, people: list[ModelVerdict]) -> str:
         """Say what people do, and which models are found to differ from them."""
         of_task = self._run.people[self._run.people["task"] == self._task]
-        groups = list(dict.fromkeys(of_task["model"]))
         said = []
-        for group in groups:
+        for group in dict.fromkeys(of_task["model"]):
             own = next((one for one in people if one.model == group), None)
             name = "people" if group == "People" else group
-            number = ""
+            brackets = [self._apart(group, name)]
             if own is not None:
                 asked = self._people_number(group, "Participants")
-                n = "" if math.isnan(asked) else f", {int(asked)} participants"
-                number = f"{name} {self._numbers(own.numbers, own.p)}{n}"
+                brackets.insert(0, "" if math.isnan(asked) else f"{int(asked)} participants")
+                numbers = self._numbers(own.numbers, own.p)
+                if self._is_effect and name == "people" and own.relation != "undefined":
+                    words = self._effect_words(own.relation, again=True)
+                    name += f" {words.replace('does', 'do', 1).replace('shows', 'show', 1)}"
+                    brackets.insert(0, numbers)
+                else:
+                    name += f" {numbers}"
             elif comparable_name(self._measure.name) in set(of_task["metric"]):
-                number = f"{name} are compared by another index"
-            apart = self._apart(group, name)
-            text = " (".join(filter(None, (number, apart)))
-            said.append(f"{text})" if number and apart else text)
-        return "; ".join(filter(None, said))
+                brackets.insert(0, "compared by another index")
+            inside = "; ".join(filter(None, brackets))
+            if own is not None or inside:
+                said.append(f"{name} ({inside})" if inside else name)
+        return "; ".join(said)
 
     def _apart(self, group: str, name: str) -> str:
         metric = self._measure.name

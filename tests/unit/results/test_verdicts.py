@@ -76,10 +76,10 @@ def test_an_effect_is_told_with_what_is_subtracted_and_who_shows_it():
     rows += [row("vgg", "Difference from People", -0.05, -0.2, 0.1)]
     verdict = said(rows, EFFECT, {"dlib": "a", "vgg": "b"})
     assert verdict.sentence == (
-        "dlib shows an inversion effect (upright minus inverted AUC .350 [.110, .510], P = .013, "
+        "dlib shows an inversion effect (upright minus inverted AUC: .350 [.110, .510], P = .013, "
         "16 people, 320 pairs); vgg does not show one (.010 [−.100, .100], P = .80); the two "
-        "networks differ; people .056 [.021, .091], P = .003, 30 participants (dlib larger than "
-        "people's, vgg not found to differ from people's)."
+        "networks differ; people show one (.056 [.021, .091], P = .003; 30 participants; dlib "
+        "larger than people's, vgg not found to differ from people's)."
     )
     assert [one.relation for one in verdict.models] == ["above", "unclear"]
     assert verdict.warnings == []
@@ -90,7 +90,7 @@ def test_an_effect_of_the_other_sign_is_its_opposite_and_an_unnamed_one_a_differ
     assert said(rows, EFFECT).sentence.startswith("net shows the opposite of an inversion effect (")
     unnamed = TaskFacts(**{**vars(EFFECT), "effect_name": ""})
     assert said(rows, unnamed).sentence.startswith(
-        "net shows a difference (upright minus inverted AUC −.200 [−.300, −.100], P = .001"
+        "net shows a difference (upright minus inverted AUC: −.200 [−.300, −.100], P = .001"
     )
 
 
@@ -126,6 +126,15 @@ def test_lower_error_rates_are_better_and_come_first():
     assert [one.model for one in verdict.models] == ["b", "a"]
     assert "b .100 [.050, .200], better than chance" in verdict.sentence
     assert "a .700 [.600, .800], worse than chance" in verdict.sentence
+
+
+def test_people_are_told_beside_a_score():
+    rows = [row("a", "AUC", 0.9, 0.8, 0.95), person("AUC", 0.89, 0.86, 0.91)]
+    rows += [person("Participants", 30), row("a", "AUC Difference from People", 0.01, -0.1, 0.1)]
+    assert said(rows, SCORE).sentence == (
+        "AUC (chance .50; 16 people, 320 pairs): a .900 [.800, .950], above chance; people .890 "
+        "[.860, .910] (30 participants; a not found to differ from people's)."
+    )
 
 
 def test_the_noise_ceiling_and_the_raters_are_told():
@@ -169,7 +178,7 @@ def test_conditions_at_their_ceiling_and_the_choice_of_layers_are_told():
     assert "P = .20, no errors in upright, 16 people" in said(rows, EFFECT).sentence
     layers = [row("a", "AUC", x, 0.6, 0.95, layer=f"l{x}", layer_index=x * 10) for x in (0.7, 0.9)]
     sentence = said(layers, SCORE).sentence
-    assert sentence.endswith("above chance; best of up to 2 layers, chosen on the same pairs.")
+    assert sentence.endswith("each network's best layer of up to 2, chosen on the same pairs.")
     assert "a l0.9 .900" in sentence
 
 
