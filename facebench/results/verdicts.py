@@ -240,7 +240,7 @@ class _Told:
         relation = _relation(numbers, self._measure.chance)
         p = self._p(row.model, row.layer, row.condition)
         name = named_layer(row.model, row.layer)
-        self._warn_of(row, numbers, name, relation, p)
+        self._warn_of(row, numbers, name, p)
         what = self._relation_words(relation)
         text = f"{name}: {self._numbers(numbers, p)}{f', {what}' if what else ''}"
         condition = "" if _absent(row.condition) else str(row.condition)
@@ -253,7 +253,17 @@ class _Told:
             return "not defined"
         interval = "" if numbers.has_interval else " without an interval"
         test = "" if math.isnan(p) else f", {shown_p(p)}{self._p_says(p)}"
-        return f"{numbers.shown()}{interval}{test}"
+        odd = ", by the interval but not by P" if self._disagree(numbers, p) == "P" else ""
+        odd = ", by P but not by the interval" if self._disagree(numbers, p) == "interval" else odd
+        return f"{numbers.shown()}{interval}{test}{odd}"
+
+    def _disagree(self, numbers: Shown, p: float) -> str:
+        """Name the one of interval and P that does not find what the other finds; '' mostly."""
+        relation = _relation(numbers, self._measure.chance)
+        if math.isnan(p) or relation in ("untested", "undefined"):
+            return ""
+        found = relation != "unclear"
+        return "" if found == (p < _LEVEL) else "P" if found else "interval"
 
     def _p_says(self, p: float) -> str:
         words = (_P_SAYS if p < _LEVEL else _P_SAYS_NOT).get(self._measure.name, "")
@@ -296,7 +306,11 @@ class _Told:
         columns = [f"{name} P", "P Value", "P"] if prefix is None else [f"{prefix}P"]
         if name.endswith("Relative Difference"):
             columns = []
+        declared = {one.name: one for one in self._facts.measures}
         for column in columns:
+            # In a task of one's own, P may be anything: precision, say.
+            if column not in declared or declared[column].better is not None:
+                continue
             found = self._number(column, model, layer, condition)
             if not math.isnan(found):
                 return found
@@ -336,7 +350,7 @@ class _Told:
                 words.append(f"{int(asked)} {noun}{'s' * (asked != 1)}")
         return ", ".join(words)
 
-    def _warn_of(self, row: Any, numbers: Shown, name: str, relation: Relation, p: float) -> None:
+    def _warn_of(self, row: Any, numbers: Shown, name: str, p: float) -> None:
         where = "" if _absent(row.condition) else f", {row.condition}"
         items = self._facts.item_name or "pairs"
         if math.isnan(numbers.value):
@@ -353,13 +367,11 @@ class _Told:
             if not _absent(count) and int(count):
                 of = "" if _absent(row.n_pairs) else f" of {int(row.n_pairs)}"
                 self._warnings.append(f"{int(count)}{of} {items} of {name}{where} {what}.")
-        if relation in ("above", "below", "unclear") and not math.isnan(p):
-            found = relation != "unclear"
-            if found != (p < _LEVEL):
-                self._warnings.append(
-                    f"Interval and P of {name}{where} disagree ({numbers.shown()}, {shown_p(p)}): "
-                    "they come from different methods."
-                )
+        if self._disagree(numbers, p):
+            self._warnings.append(
+                f"Interval and P of {name}{where} disagree ({numbers.shown()}, {shown_p(p)}): "
+                "they come from different methods."
+            )
 
     def _warn_of_gaps(self) -> None:
         failed = {

@@ -286,9 +286,7 @@ def figure_of(
         label=verdict.label,
         rows=rows,
         ticks=[(place(value), _tick(value, high - low)) for value in _ticks(low, high)],
-        chance=None
-        if chance is None
-        else (place(chance), "no effect" if chance == 0 else "chance"),
+        chance=None if chance is None else (place(chance), "0" if chance == 0 else "chance"),
         ceiling=(min(ends), max(ends)) if ends else None,
         n_more=len(defined) - len(shown),
         said=f"{verdict.label}: {'; '.join(one.text for one in [*shown, *groups])}",

@@ -62,7 +62,7 @@ def run_of(rows, facts, models=(), failures=()):
 
 
 def said(rows, facts, letters=None, **more):
-    metric = facts.measures[0].name
+    metric = facts.measures[0].name if facts.measures else "AUC"
     ties = {"T": {(metric, ""): letters or {}}}
     [verdict] = verdicts(run_of(rows, facts, **more), ties=ties)
     return verdict
@@ -167,10 +167,29 @@ def test_gaps_failures_and_contradictions_are_warned_of():
     ]
     assert "No results of d." in verdict.warnings
     rows = effect("a", 0.2, 0.1, 0.3, 0.2)
+    assert "P = .20, by the interval but not by P, 16 people" in said(rows, EFFECT).sentence
     assert said(rows, EFFECT).warnings == [
         "Interval and P of a disagree (.200 [.100, .300], P = .20): they come from different "
         "methods."
     ]
+
+
+def test_a_measure_called_p_is_no_p_value_unless_it_is_declared_without_a_direction():
+    precise = (*SCORE.measures, Measure("P", "higher", bounds=(0, 1)))
+    for measures in ((), precise):
+        facts = TaskFacts(**{**vars(SCORE), "measures": measures})
+        sentence = said([row("a", "AUC", 0.9, 0.8, 0.95), row("a", "P", 0.9)], facts).sentence
+        assert "P = " not in sentence
+
+
+def test_what_a_label_says_in_brackets_is_not_followed_by_others():
+    fair = Measure("GARBE", "lower", headline=True, bounds=(0, 1), label="GARBE (0 is fair)")
+    facts = TaskFacts(**{**vars(SCORE), "measures": (fair, Measure("P", bounds=(0, 1)))})
+    rows = [row("a", "GARBE", 0.2, 0.0, 0.7), row("a", "P", 0.53)]
+    assert said(rows, facts).sentence == (
+        "GARBE (0 is fair; 16 people, 320 pairs): a .200 [.000, .700], P = .53, groups not found "
+        "to differ in their errors."
+    )
 
 
 def test_conditions_at_their_ceiling_and_the_choice_of_layers_are_told():
