@@ -200,6 +200,12 @@ facebench.select = (label, options, onChange) => {
   };
   document.querySelectorAll(".data-table").forEach(start);
 
+  // Numbers that are folded are printed too.
+  const folded = () => [...document.querySelectorAll(".folded details:not([open]), .keep-in-mind:not([open])")];
+  let opened = [];
+  addEventListener("beforeprint", () => { opened = folded(); opened.forEach((one) => { one.open = true; }); });
+  addEventListener("afterprint", () => { opened.forEach((one) => { one.open = false; }); opened = []; });
+
   if (matchMedia("(max-width: 60rem)").matches) document.querySelector("nav details").open = false;
   const links = new Map([...document.querySelectorAll("nav a")].map((a) => [a.getAttribute("href").slice(1), a]));
   const watcher = new IntersectionObserver((entries) => {
