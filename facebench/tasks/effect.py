@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -153,6 +153,11 @@ class EffectTask(PeopleOfPairs, RoundedTask):
     """
 
     handles_failed_pairs = True
+    effect_name: ClassVar[str] = ""
+    # The measures by which a Difference above 0 is called so.
+    named_of: ClassVar[Sequence[str]] = ("auc", "dprime", "accuracy", "tar")
+    # What a class compares by default; compared the other way round, the effect has no name.
+    usual_contrast: ClassVar[Sequence[Side]] = ()
 
     def __init__(
         self,
@@ -319,7 +324,32 @@ class EffectTask(PeopleOfPairs, RoundedTask):
     @override
     def facts(self) -> TaskFacts:
         effect = {name: f"{name} {self.measure_name}" for name in self.conditions}
-        return replace(super().facts(), effect=effect)
+        return replace(
+            super().facts(),
+            effect=effect,
+            effect_name=self._effect_name(),
+            compared=self._compared(),
+        )
+
+    def _compared(self) -> dict[str, int]:
+        """Count what is compared, where other conditions are reported beside it."""
+        involved = np.isin(self._conditions.cell, self._conditions.involved)
+        if involved.all():
+            return {}
+        found = {"pairs": int(involved.sum())}
+        if self._members.by == "identity":
+            both = [side[involved] for side in (self._members.first, self._members.second)]
+            found["people"] = len({name for side in both for name in side} - {""})
+        return found
+
+    def _effect_name(self) -> str:
+        """Name what a Difference above 0 is called; empty where the design says something else."""
+        contrast = self._conditions.contrasts.get("")
+        if contrast is None or self.measure not in self.named_of:
+            return ""
+        sides = [[self.conditions[k] for k in side] for side in (contrast.second, contrast.first)]
+        usual = [[side] if isinstance(side, str) else list(side) for side in self.usual_contrast]
+        return "" if sides == usual else self.effect_name
 
     @override
     def groupings(self) -> dict[str, list[NDArray[Any]]]:

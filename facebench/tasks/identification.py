@@ -126,7 +126,9 @@ class IdentificationTask(EmbeddingTask):
         If the distance is another one.
     """
 
+    citations = ("grother2019identification",)
     sampling_unit = "people"
+    item_name = "probes"
 
     def __init__(
         self,

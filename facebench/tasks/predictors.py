@@ -113,6 +113,9 @@ class PredictorsTask(EmbeddingTask):
     K. Nimon et al., Behavior Research Methods 40 (2008) 457-466.
     """
 
+    item_name = "pairs"
+    citations = ("groen2018scenes",)
+
     def __init__(
         self,
         name: str,

@@ -138,6 +138,9 @@ class ProbeTask(EmbeddingTask):
     are shuffled over images.
     """
 
+    item_name = "images"
+    citations = ("alain2017probes", "hewitt2019control")
+
     def __init__(
         self,
         name: str,

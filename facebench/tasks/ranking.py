@@ -92,6 +92,9 @@ class RankingTask(EmbeddingTask):
     M. G. Kendall, Biometrika 33 (1945) 239-251 (tau-b).
     """
 
+    item_name = "line-ups"
+    citations = ("kendall1945ties",)
+
     def __init__(
         self,
         name: str,

@@ -128,6 +128,9 @@ class RecognitionMemoryTask(EmbeddingTask):
     Behavior Research Methods, Instruments, & Computers 27 (1995) 46-51.
     """
 
+    item_name = "test items"
+    citations = ("nosofsky1986attention", "hautus1995corrections")
+
     def __init__(
         self,
         name: str,

@@ -104,6 +104,9 @@ class RsaTask(EmbeddingTask):
     in Systems Neuroscience 2 (2008) 4.
     """
 
+    item_name = "pairs"
+    citations = ("kriegeskorte2008rsa",)
+
     def __init__(
         self,
         name: str,

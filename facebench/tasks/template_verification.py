@@ -94,6 +94,9 @@ class TemplateVerificationTask(EmbeddingTask):
         If a switch is not what it should be.
     """
 
+    item_name = "template pairs"
+    citations = ("maze2018ijbc",)
+
     def __init__(
         self,
         name: str,
