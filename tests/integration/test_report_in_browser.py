@@ -17,6 +17,7 @@ from facebench import load_run
 from facebench.results.compare import compare_runs
 from facebench.results.leaderboard import write_leaderboard
 from facebench.results.report.run_page import write_report
+from support.axe import axe_source, violations
 from support.browser import browser
 from support.small_run import ALERT, save_small_run
 
@@ -380,6 +381,14 @@ def test_page_fits_a_phone(chrome, pages):
         visit(chrome, pages[name])
         assert chrome.execute_script("return document.documentElement.scrollWidth") <= 390
     chrome.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_axe_finds_nothing_serious(chrome, pages, tmp_path):
+    source = axe_source(tmp_path)
+    for name in ("leaderboard", "compare", "report"):
+        visit(chrome, pages[name])
+        draw_all(chrome)
+        assert violations(chrome, source) == [], name
 
 
 def test_a_line_tells_what_chance_is(pages, chrome):

@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from facebench import Measure
-from facebench.figures.palette import PALETTE, model_colors
 from facebench.figures.records.layer_table import layer_profile
 from facebench.figures.records.run_models import note_models
 from facebench.results.report.measure_data import condition_data, effect_data, profile_data
@@ -136,11 +135,3 @@ def test_an_effect_says_its_measure_and_chance():
     ]  # fmt: skip
     labels = [one["label"] for one in condition_data(results, "t", facts)]
     assert labels == ["AUC, up − down", "AUC, up", "AUC, down"]
-
-
-def test_a_model_has_one_colour_in_the_whole_run():
-    names = [f"m{number}" for number in range(10)]
-    found = model_colors(names)
-    assert [color for color, _ in found.values()] == [*PALETTE, *PALETTE[:2]]
-    assert found["m0"] != found["m8"]
-    assert len(set(found.values())) == len(names)
