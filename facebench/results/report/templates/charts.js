@@ -277,7 +277,7 @@
             marker: { color: one.color, pattern: { shape: ["", "/", ".", "x"][one.round] ?? "", solidity: .4 } }, hoverinfo: "text", textposition: "none",
             text: conditions.map((name, i) => `${one.name}<br>${plain(name)}<br>${told(one, i)}`),
           }));
-          const x = axis("Condition", { tickvals: conditions.map((_, i) => i), ticktext: conditions.map((name) => plain(short(name, 22))) });
+          const x = axis("Condition", { tickvals: conditions.map((_, i) => i), ticktext: conditions.map((name) => plain(short(name, 22))), zeroline: false });
           const seen = against(levels);
           return { traces, table, key: true, levels: seen.levels, wide: conditions.length * series.length > 36, layout: layout(x, axis(label), { barmode: "group", bargap: .25, shapes: seen.shapes, ...none }) };
         }
@@ -530,8 +530,9 @@
       onPaper = true;
       try {
         const made = kind.draw(data, chosen, figure);
-        const traces = made.traces.map((trace, i) => ({ ...trace, visible: plot.data?.[i]?.visible ?? trace.visible }));
-        const named = traces.filter((trace) => trace.showlegend !== false && trace.visible !== "legendonly").length + (made.levels ?? []).length;
+        const isShown = (trace, i) => (plot.data?.[i]?.visible ?? trace.visible) !== "legendonly";
+        const traces = made.traces.filter(isShown).map((trace) => ({ ...trace, visible: true, name: trace.label === undefined ? trace.name : plain(short(trace.label, 110)) }));
+        const named = traces.filter((trace) => trace.showlegend !== false).length + (made.levels ?? []).length;
         const keyed = Boolean(made.key) || (made.levels ?? []).length > 0;
         const below = keyed ? 22 * named + 30 : 0;
         const tall = made.layout.height + below;
@@ -554,7 +555,7 @@
     };
     const picture = async (format) => {
       const Plotly = await plotly();
-      const { data: drawn, layout: white, width, height } = onWhite(900);
+      const { data: drawn, layout: white, width, height } = onWhite(720);
       const url = await Plotly.toImage({ data: drawn, layout: white }, { format, width, height, scale: format === "png" ? 3 : 1 });
       make("a", { href: url, download: nameOf(format) }).click();
     };
@@ -578,7 +579,7 @@
     };
     const buttons = {
       SVG: ["vector picture", () => picture("svg")],
-      PNG: ["picture, 2700 pixels wide", () => picture("png")],
+      PNG: ["picture, 2160 pixels wide", () => picture("png")],
       PDF: ["print this figure alone; choose “Save as PDF”", print],
       CSV: ["the numbers of the chart", () => facebench.save(nameOf("csv"), facebench.csv([table.head, ...table.rows]), "text/csv")],
     };
