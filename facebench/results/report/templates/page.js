@@ -49,8 +49,7 @@ facebench.select = (label, options, onChange) => {
   const setTheme = (theme) => {
     if (theme === "auto") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = theme;
-    button.textContent = names[theme];
-    button.setAttribute("aria-label", `Colours: ${spoken[theme]}`);
+    button.replaceChildren(names[theme], make("span", { class: "unseen" }, ` colours: ${spoken[theme]}`));
     button.value = theme;
     redraw();
   };
@@ -111,7 +110,7 @@ facebench.select = (label, options, onChange) => {
       ...found.map((row) => places.flatMap(([kind, i]) => cells(kind, row[i]))),
     ];
   };
-  const asCsv = (lines) => {
+  facebench.csv = (lines) => {
     const quoted = (value) => /[",\r\n]/.test(value) ? `"${String(value).replace(/"/g, '""')}"` : value;
     return lines.map((line) => line.map(quoted).join(",")).join("\r\n") + "\r\n";
   };
@@ -179,7 +178,7 @@ facebench.select = (label, options, onChange) => {
     for (const button of box.querySelectorAll("[data-save]")) {
       button.addEventListener("click", () => {
         const lines = saved(titles, data.kinds, inOrder().map(({ row }) => row));
-        if (button.dataset.save === "csv") facebench.save(`${box.id}.csv`, asCsv(lines), "text/csv");
+        if (button.dataset.save === "csv") facebench.save(`${box.id}.csv`, facebench.csv(lines), "text/csv");
         else facebench.save(`${box.id}.tex`, asLatex(lines));
       });
     }
