@@ -79,7 +79,11 @@ class Leaderboard:
     other_layers : DataFrame
         The same of layers that were not chosen.
     notes : tuple of str
-        What must be known to read it: what is ranked apart, left out or not complete.
+        Warnings: what is ranked apart, left out or not complete.
+    reading : tuple of str
+        How it was made: which layers stand for models, which of them were tested.
+    models : tuple of str
+        Networks as they are called in `numbers`, in the order of the runs.
     runs : tuple of Run
         The runs.
     path : Path or None
@@ -89,6 +93,8 @@ class Leaderboard:
     numbers: pd.DataFrame
     other_layers: pd.DataFrame
     notes: tuple[str, ...]
+    reading: tuple[str, ...]
+    models: tuple[str, ...]
     runs: tuple[Run, ...]
     path: Path | None = None
 
@@ -110,6 +116,25 @@ class Leaderboard:
         """
         write_csv(self.numbers, Path(path))
         return Path(path)
+
+    def write(self, path: StrPath) -> Path:
+        """Write the page.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file.
+
+        Returns
+        -------
+        Path
+            The file: it needs no other file and no network.
+        """
+        from facebench.results.report.leaderboard_page import leaderboard_context
+        from facebench.results.report.pages import write_page
+
+        context = leaderboard_context(self)
+        return write_page("leaderboard.html.j2", Path(path), context, charts=False)
 
     def matrix(self) -> pd.DataFrame:
         """Give the values of each task's first headline measure, a row per model.
@@ -191,14 +216,7 @@ def leaderboard(
     check_layer_choice(layer_choice, "leaderboard")
     found, notes = load_runs(runs)
     made = _ranked(found, notes, layer_choice)
-    if output is None:
-        return made
-    from facebench.results.report.leaderboard_page import leaderboard_context
-    from facebench.results.report.pages import write_page
-
-    context = leaderboard_context(made)
-    path = write_page("leaderboard.html.j2", Path(output), context, charts=False)
-    return replace(made, path=path)
+    return made if output is None else replace(made, path=made.write(output))
 
 
 def write_leaderboard(
@@ -258,14 +276,18 @@ def _ranked(runs: Sequence[Run], notes: Sequence[str], layer_choice: str) -> Lea
         pd.concat(rows, ignore_index=True)[list(COLUMNS)].astype(COLUMNS)
         for rows in (shown, others)
     )
+    note = layer_note(results, layer_choice)
+    reading = [f"{note}."] if note else []
     if evidence.untested:
-        told.append(
+        reading.append(
             f"Tie groups are of the {MOST_TESTED} best models of each number; those below were not "
             "tested, because tests of every two grow with the square of the models."
         )
-    note = layer_note(results, layer_choice)
-    told += [f"{note}."] if note else []
-    return Leaderboard(numbers, other_layers, tuple(told), tuple(runs))
+    order = [named[number, model].label for number, run in enumerate(runs) for model in run.models]
+    models_shown = tuple(dict.fromkeys(order))
+    return Leaderboard(
+        numbers, other_layers, tuple(told), tuple(reading), models_shown, tuple(runs)
+    )
 
 
 def _together(

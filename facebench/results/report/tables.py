@@ -26,7 +26,7 @@ class Column:
     kind : str
         How cells are shown: 'text', 'number', 'signed' (a difference), 'count', 'p', 'interval'
         ([low, high]), 'forest' ([start, width, dot] in percent, drawn), 'model' ([name, small
-        print]) or 'score' ([value, low, high, rank, tie group, layer, remark]).
+        print, colour]) or 'score' ([value, low, high, rank, tie group, layer, remark]).
     filter : bool
         Offer its values in a list to choose from.
     hint : str

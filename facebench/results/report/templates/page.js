@@ -69,6 +69,11 @@ facebench.select = (label, options, onChange) => {
     if (kind === "model") td.setAttribute("scope", "row");
     if (value === null || value === undefined) td.textContent = "–";
     else if (kind === "model") {
+      if (value[2]) {
+        const swatch = make("i", { class: "swatch" });
+        swatch.style.background = value[2];
+        td.append(swatch);
+      }
       td.append(value[0]);
       if (value[1]) td.append(small(value[1]));
     } else if (kind === "score") {
@@ -112,7 +117,7 @@ facebench.select = (label, options, onChange) => {
     const rows = data.rows.map((row, index) => ({
       row,
       extra: Boolean(data.extra[index]),
-      text: row.filter((_, i) => words.includes(data.kinds[i])).flat().join(" ").toLowerCase(),
+      text: row.filter((_, i) => words.includes(data.kinds[i])).map((value) => Array.isArray(value) ? value.slice(0, 2) : value).flat().join(" ").toLowerCase(),
     }));
     let sorted = null;
 
