@@ -142,6 +142,7 @@ def _environment() -> Environment:
     )
     environment.filters["number"] = number
     environment.filters["embedded"] = embedded_json
+    environment.filters["base64"] = lambda text: base64.b64encode(text.encode()).decode("ascii")
     return environment
 
 

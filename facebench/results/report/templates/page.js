@@ -107,6 +107,34 @@ facebench.select = (label, options, onChange) => {
     return String(one).localeCompare(String(other), undefined, { numeric: true });
   };
 
+  // What is saved of a table: its numbers as they are, intervals as two columns, no drawings.
+  const saved = (titles, kinds, found) => {
+    const places = kinds.map((kind, i) => [kind, i]).filter(([kind]) => kind !== "forest");
+    const cells = (kind, value) => kind === "interval" ? (value ?? ["", ""]) : [value ?? ""];
+    return [
+      places.flatMap(([kind, i]) => kind === "interval" ? [`${titles[i]}, low`, `${titles[i]}, high`] : [titles[i]]),
+      ...found.map((row) => places.flatMap(([kind, i]) => cells(kind, row[i]))),
+    ];
+  };
+  const asCsv = (lines) => {
+    const quoted = (value) => /[",\r\n]/.test(value) ? `"${String(value).replace(/"/g, '""')}"` : value;
+    return lines.map((line) => line.map(quoted).join(",")).join("\r\n") + "\r\n";
+  };
+  const asLatex = (lines) => {
+    const signs = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "<": "\\textless{}", ">": "\\textgreater{}", "|": "\\textbar{}", "–": "--", "\n": " " };
+    const shown = (value) => typeof value === "number"
+      ? number(value).replace(/^−/, "$-$").replace("−", "-")
+      : String(value).replace(/[\\~^<>|–\n]|[&%$#_{}]/g, (sign) => signs[sign] ?? `\\${sign}`);
+    const row = (line) => `${line.map(shown).join(" & ")} \\\\`;
+    const [head, ...body] = lines;
+    return ["\\begin{tabular}{" + "l".repeat(head.length) + "}", "\\toprule", row(head), "\\midrule", ...body.map(row), "\\bottomrule", "\\end{tabular}", ""].join("\n");
+  };
+  facebench.save = (name, text, type = "text/plain") => {
+    const url = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
+    make("a", { href: url, download: name }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 10000);
+  };
+
   const start = (box) => {
     const data = json(box.querySelector("script"));
     const body = box.querySelector("tbody");
@@ -133,7 +161,7 @@ facebench.select = (label, options, onChange) => {
       const shown = Math.min(found, data.limit);
       told.textContent = shown < found ? `${shown} of ${found} rows shown: search or choose to see others` : `${found} rows`;
     };
-    const fill = () => {
+    const inOrder = () => {
       const found = fitting();
       if (sorted) {
         const sign = sorted.down ? -1 : 1;
@@ -144,10 +172,22 @@ facebench.select = (label, options, onChange) => {
           return empty(key(x)) || empty(key(y)) ? compare(x, y) : sign * compare(x, y);
         });
       }
+      return found;
+    };
+    const fill = () => {
+      const found = inOrder();
       body.replaceChildren(...found.slice(0, data.limit).map(({ row }) =>
         make("tr", {}, ...row.map((value, i) => cell(data.kinds[i], value, data.titles[i])))));
       tell(found.length);
     };
+    const titles = [...box.querySelectorAll("thead th")].map((th) => th.textContent.trim());
+    for (const button of box.querySelectorAll("[data-save]")) {
+      button.addEventListener("click", () => {
+        const lines = saved(titles, data.kinds, inOrder().map(({ row }) => row));
+        if (button.dataset.save === "csv") facebench.save(`${box.id}.csv`, asCsv(lines), "text/csv");
+        else facebench.save(`${box.id}.tex`, asLatex(lines));
+      });
+    }
     search.addEventListener("input", fill);
     lists.forEach((list) => list.addEventListener("change", fill));
     if (more) more.addEventListener("change", fill);
