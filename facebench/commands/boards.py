@@ -57,7 +57,7 @@ def leaderboard(
     if csv is not None:
         made.to_csv(csv)
     _show_leaderboard(made)
-    talk().warn([_printable(note) for note in made.notes])
+    _warn(made.notes)
     if csv is not None:
         talk().result(str(csv))
     if written is not None:
@@ -164,6 +164,12 @@ def _cell(row: Any) -> str:
     return "\n".join(lines)
 
 
+def _warn(notes: Sequence[str]) -> None:
+    """Tell what must be known to read a result; programs find it in the result."""
+    if not talk().as_json:
+        talk().warn([_printable(note) for note in notes])
+
+
 def _printable(text: str) -> str:
     """Write what terminals would take for a command, such as an escape, so that it can be read."""
     return "".join(
@@ -206,7 +212,7 @@ def compare(
     if csv is not None:
         write_csv(found.ordered, csv)
     _show_comparison(found)
-    talk().warn([_printable(note) for note in found.notes])
+    _warn(found.notes)
     if csv is not None:
         talk().result(str(csv))
     if written is not None:

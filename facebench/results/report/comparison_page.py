@@ -81,8 +81,7 @@ def _numbers_table(numbers: pd.DataFrame) -> Table:
         Column("Layer"),
         Column("A", "number"),
         Column("B", "number"),
-        Column("B − A", "signed"),
-        Column("95 % interval", "interval"),
+        Column("B − A", "difference", note="95 % interval"),
         Column(
             "P adjusted", "p", hint="For all headline numbers, by Holm's method.", ascending=True
         ),
@@ -92,7 +91,7 @@ def _numbers_table(numbers: pd.DataFrame) -> Table:
         ),
     ]
     names = ["task", "metric", "condition", "model", "layer", "value_a", "value_b", "difference"]
-    names += ["ci_low", "p_adjusted", "p_value", "p_layers"]
+    names += ["p_adjusted", "p_value", "p_layers"]
     for name, title, hint in (
         ("p_equivalent", "P, equivalent", "Two one-sided tests within the margin."),
         ("p_fdr", "P, over tasks", "Benjamini and Hochberg."),
@@ -108,7 +107,8 @@ def _numbers_table(numbers: pd.DataFrame) -> Table:
         value = {key: None if pd.isna(item) else item for key, item in row.items()}
         value["condition"] = value["condition"] or ""
         low, high = value["ci_low"], value["ci_high"]
-        value["ci_low"] = None if low is None else [low, high]
+        if value["difference"] is not None:
+            value["difference"] = [value["difference"], low, high]
         rows.append([value[name] for name in names])
     kept = [
         place
