@@ -28,7 +28,8 @@ class Column:
     kind : str
         How cells are shown: 'text', 'number', 'signed' (a difference), 'count', 'p', 'interval'
         ([low, high]), 'forest' ([start, width, dot] in percent, drawn), 'model' ([name, small
-        print, colour]), 'difference' ([value, low, high]) or 'score' ([value, low, high, rank, tie group, layer, remark]).
+        print, colour]), 'difference' ([value, low, high]) or 'score' ([value, low, high, rank, tie
+        group, layer, remark]).
     filter : bool
         Offer its values in a list to choose from.
     hint : str
