@@ -23,7 +23,7 @@ from facebench.results.headline import (
     people_beside,
 )
 from facebench.results.held_out import HeldOut, held_out_layers, with_held_out
-from facebench.results.pair_rows import PairRows, saved_layers
+from facebench.results.pair_rows import PairRows, saved_models
 from facebench.results.ranking.comparability import name_tasks
 from facebench.results.ranking.entries import Entry, Key, name_entries
 from facebench.results.ranking.selection import load_runs, run_labels
@@ -383,6 +383,8 @@ class _Evidence:
         """Give the tie groups of rows that are ordered, the best first."""
         known = rows[rows["value"].notna()].head(MOST_TESTED)
         self.untested += int(rows["value"].notna().sum()) - len(known)
+        for (number, task), own in known.groupby(["run_number", "own_task"], sort=False):
+            self._read(number, task, dict(zip(own["own_model"], own["layer"], strict=True)))
         found: dict[int, Comparable] = {}
         for row in known.itertuples():
             found[row.model] = self._of(row, condition)
@@ -397,13 +399,22 @@ class _Evidence:
         key = (row.metric, condition or "", row.own_model)
         if held_out is not None and key in held_out.replicates:
             return held_out.replicates[key]
-        run = self._runs[row.run_number]
-        place = (row.run_number, row.own_task, row.own_model, row.layer)
-        if place not in self._pairs:
-            layers = saved_layers(run, row.own_task, row.own_model, [row.layer])
-            self._pairs[place] = layers.get(row.layer)
-        left_out = run.left_out.get((row.own_task, row.own_model, row.layer))
-        return Evidence(row.metric, condition, row.value, self._pairs[place], left_out)
+        place = (row.own_task, row.own_model, row.layer)
+        left_out = self._runs[row.run_number].left_out.get(place)
+        pairs = self._pairs.get((row.run_number, *place))
+        return Evidence(row.metric, condition, row.value, pairs, left_out)
+
+    def _read(self, number: int, task: str, layers: Mapping[str, str]) -> None:
+        """Read the pairs of models that are not known yet."""
+        wanted = {
+            model: layer
+            for model, layer in layers.items()
+            if (number, task, model, layer) not in self._pairs
+        }
+        if wanted:
+            found = saved_models(self._runs[number], task, wanted)
+            for model, layer in wanted.items():
+                self._pairs[number, task, model, layer] = found.get(model)
 
 
 def _boards(
