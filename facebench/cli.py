@@ -41,6 +41,7 @@ _COMMANDS: dict[str, list[tuple[Callable[..., None], str]]] = {
         (similarity.rdm, "facebench rdm faces --model dlib-resnet -o rdm.csv"),
     ],
     "Look at results": [
+        (results.results, "facebench results runs/study"),
         (results.report, "facebench report runs/study"),
         (results.compare, "facebench compare runs/first runs/second"),
         (results.leaderboard, "facebench leaderboard runs"),
