@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from facebench import AccuracyTask
-from facebench.data.pairs import find_images, read_pairs
+from facebench.data.pairs import find_image_list, find_images, read_pairs
 from facebench.errors import MissingImageError, PairsError
 from facebench.run.task_images import images_of
 
