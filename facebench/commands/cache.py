@@ -15,11 +15,13 @@ from facebench.utils.units import as_bytes, shown_bytes
 
 if TYPE_CHECKING:
     from facebench.store import EmbeddingStore
+    from facebench.store.packs import Packs
 
 __all__ = ["cache_app"]
 
 cache_app = typer.Typer(
-    help="Look after the embedding store: info, verify, prune, clear.", no_args_is_help=True
+    help="Look after the embedding store: info, verify, import, export, prune, clear.",
+    no_args_is_help=True,
 )
 _DAYS = {"d": 1, "w": 7, "y": 365}
 
@@ -30,6 +32,11 @@ _Folder = Annotated[
         metavar="DIR",
         help="The store's folder. [default: FACEBENCH_CACHE, or the user's cache folder]",
     ),
+]
+
+
+_PackFolder = Annotated[
+    Path, typer.Argument(metavar="PACKS", help="A folder of packs, such as `packs:` of a run.")
 ]
 
 
@@ -66,12 +73,22 @@ def info(cache_dir: _Folder = None) -> None:
 
 @cache_app.command()
 @command
-def verify(cache_dir: _Folder = None) -> None:
+def verify(
+    packs: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Verify the packs in this folder, and no store."),
+    ] = None,
+    cache_dir: _Folder = None,
+) -> None:
     """Read everything stored; what is damaged is dropped and embedded again when needed.
 
     An index that cannot be read is made anew from its sound entries, and the old one set aside.
-    Exit status 1 if anything was damaged.
+    Packs are never changed: those that are damaged are named. Exit status 1 if anything was
+    damaged.
     """
+    if packs is not None:
+        _verify_packs(packs)
+        return
     from facebench.store.index_tables import spelled_counts
     from facebench.store.repair import repair_index
 
@@ -103,6 +120,53 @@ def verify(cache_dir: _Folder = None) -> None:
         talk().result(f"  {model} {layer}: {rows:,}")
     if verified.damaged or verified.entries or rebuilt is not None:
         raise typer.Exit(SOME_FAILED)
+
+
+def _verify_packs(folder: Path) -> None:
+    packs = _packs(folder)
+    n_files = len(packs.files)
+    rows, damaged = packs.verify()
+    talk().result(f"{n_files:,} packs, {rows:,} rows read, {sum(damaged.values()):,} damaged.")
+    talk().data({"packs": n_files, "rows": rows, "damaged": damaged, "refused": packs.refused})
+    for name, count in damaged.items():
+        talk().result(f"  {name!a}: {count:,} damaged rows. Remove it; they are embedded again.")
+    if damaged or packs.refused:
+        raise typer.Exit(SOME_FAILED)
+
+
+@cache_app.command("import")
+@command
+def import_(folder: _PackFolder, cache_dir: _Folder = None) -> None:
+    """Take into the store what packs have and it does not."""
+    from facebench.store import default_cache_dir, open_store
+    from facebench.store.exchange import import_packs
+
+    packs = _packs(folder)
+    store = open_store(cache_dir or default_cache_dir())
+    if store is None or store.read_only:
+        msg = "There is no embedding store that can be written to. Give --cache-dir."
+        raise InputError(msg)
+    with store:
+        done = import_packs(packs, store)
+    talk().result(
+        f"{done.rows:,} rows of {done.packs:,} packs were new, and are in {store.folder}."
+    )
+    talk().data({"folder": store.folder, "rows": done.rows, "packs": done.packs})
+    if packs.refused:
+        raise typer.Exit(SOME_FAILED)
+
+
+@cache_app.command()
+@command
+def export(folder: _PackFolder, cache_dir: _Folder = None) -> None:
+    """Write what the store has and the packs in a folder do not into new packs there."""
+    from facebench.store.exchange import export_store
+    from facebench.store.packs import Packs
+
+    with _existing(_folder(cache_dir)) as store:
+        done = export_store(store, Packs(folder))
+    talk().result(f"{done.rows:,} new rows are now in {done.packs:,} packs in {folder}.")
+    talk().data({"folder": folder, "rows": done.rows, "packs": done.packs})
 
 
 @cache_app.command()
@@ -151,6 +215,15 @@ def clear(
         remove_store(folder)
     talk().result(f"The store in {folder} is empty.")
     talk().data({"folder": str(folder), "bytes": 0})
+
+
+def _packs(folder: Path) -> Packs:
+    from facebench.store.packs import Packs
+
+    if not folder.is_dir():
+        msg = f"There is no folder of packs at {folder}."
+        raise InputError(msg)
+    return Packs(folder)
 
 
 def _folder(cache_dir: Path | None) -> Path:

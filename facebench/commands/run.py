@@ -29,6 +29,16 @@ Overrides = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Override, as tasks.lfw.folds=5; repeatable."),
 ]
 
+PackFolder = Annotated[
+    Path | None,
+    typer.Option("--packs", metavar="DIR", help="A folder of packs; overrides `packs:`."),
+]
+
+
+def with_packs(overrides: list[str] | None, packs: Path | None) -> list[str]:
+    """Add the folder of packs to what overrides the file."""
+    return [*(overrides or []), *([] if packs is None else [f"packs={packs.absolute()}"])]
+
 
 def run(
     file: File,
@@ -45,6 +55,7 @@ def run(
     open_it: Annotated[
         bool, typer.Option("--open", help="Show the report in the browser when done.")
     ] = False,
+    packs: PackFolder = None,
 ) -> None:
     """Run an experiment; run it again to continue it.
 
@@ -55,7 +66,7 @@ def run(
     from facebench.experiment.config import load_config
 
     started = time.monotonic()
-    config = load_config(file, overrides or [])
+    config = load_config(file, with_packs(overrides, packs))
     if dry_run:
         _show_plan(_built(config))
         return

@@ -91,6 +91,7 @@ class Experiment:
             on_bad_image=settings.on_bad_image,
             on_no_face=settings.on_no_face,
             cache_dir=settings.cache_dir,
+            packs=settings.packs,
             max_memory=settings.max_memory,
             precision=settings.precision,
             export_embeddings=settings.export_embeddings,

@@ -120,6 +120,11 @@ class ExperimentSettings(_Checked):
         description="Folder of the embedding store; false keeps none. Default: FACEBENCH_CACHE, "
         "or the user's cache folder.",
     )
+    packs: Path | None = Field(
+        None,
+        description="A folder of packs, which machines share: read beside the embedding store, and "
+        "written by `facebench embed`.",
+    )
     precision: Literal["float32", "float16", "bfloat16"] = Field(
         "float32", description="Other than float32 runs networks under autocast."
     )

@@ -102,6 +102,7 @@ class TorchvisionModel(BaseModel):
     """
 
     outputs_version = "torchvision-1"
+    citations = ("torchvision2016",)
     # Only `_build_model` reads these: the same weights in another file are the same model.
     built_from = ("pretrained", "seed", "options")
 

@@ -114,6 +114,7 @@ def _shape() -> Any:
         influences: dict[str, str] = {}
         references: list[Reference] = []
         people: dict[str, Any] = {}
+        citations: list[str] = []
 
     class Note(BaseModel):
         task: str

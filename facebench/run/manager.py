@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from facebench.columns import LAYER, MODEL, TASK
+from facebench.data.bibliography import citations_of
 from facebench.data.estimates import LayerEstimates
 from facebench.data.health import DataHealth, health_report
 from facebench.data.made_stimuli import MadeImages
@@ -123,6 +124,9 @@ class MultiModelTaskManager:
     cache_dtype : {'float32', 'float16'}, default 'float32'
         What values are kept as. With float16 a first run uses rounded values too, so that the next
         one gives the same numbers.
+    packs : str or Path, optional
+        A folder of packs, which machines share: they are read beside the store. `facebench embed`
+        with a shard writes them.
     max_memory : int or str, optional
         Memory to stay within, such as '4GiB'; None takes half of what is free. Layers that do not
         fit are compared while their outputs are in memory.
@@ -179,6 +183,7 @@ class MultiModelTaskManager:
         on_no_face: OnNoFace | None = None,
         cache_dir: StrPath | None = "default",
         cache_dtype: StoreDtype = "float32",
+        packs: StrPath | None = None,
         max_memory: float | str | None = None,
         precision: Precision = "float32",
         devices: Sequence[str] | None = None,
@@ -199,7 +204,8 @@ class MultiModelTaskManager:
             "export_embeddings", export_embeddings, (None, "npz", "parquet")
         )
         self.cache_dir = cache_dir
-        self._store: EmbeddingStore | None = open_store(cache_dir, dtype=cache_dtype)
+        self.packs = packs
+        self._store: EmbeddingStore | None = open_store(cache_dir, dtype=cache_dtype, packs=packs)
         self.models: dict[str, AnyModel] = {}
         self.tasks: dict[str, AnyTask] = {}
         self.tasks_performance_dfs: dict[str, pd.DataFrame] = {}
@@ -237,8 +243,9 @@ class MultiModelTaskManager:
             With names that no other model has.
         """
         add_members(models, BaseModel, self.models, RecordedModel)
-        for name in self.models:
+        for name, model in self.models.items():
             self.model_task_distances_dfs.setdefault(name, {})
+            citations_of(model)
 
     def add_tasks(self, tasks: AnyTask | Iterable[AnyTask]) -> None:
         """Add tasks.
@@ -252,6 +259,7 @@ class MultiModelTaskManager:
         for task in self.tasks.values():
             # A wrong declaration is told before any network runs.
             declared_measures(task)
+            citations_of(task)
 
     def run_task(
         self,
@@ -536,6 +544,7 @@ class MultiModelTaskManager:
                 "on_no_face": self.on_no_face,
                 "cache_dtype": None if self._store is None else self._store.dtype,
                 "cache_dir": None if self._store is None else str(self._store.folder),
+                "packs": None if self.packs is None else str(self.packs),
                 "max_memory": self.max_memory,
                 "precision": self.precision,
                 "devices": self.devices,

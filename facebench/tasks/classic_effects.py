@@ -81,6 +81,7 @@ class InversionEffect(EffectTask):
     """
 
     effect_name = "inversion effect"
+    citations = ("yin1969inverted", "dobs2023signatures")
     human_references = (
         HumanReference("accuracy, LFW, upright, cropped to the face", 0.9753, "Kumar et al. 2009"),
         HumanReference("accuracy, CFP, two frontal views", 0.9624, "Sengupta et al. 2016"),
@@ -118,6 +119,7 @@ class ThatcherEffect(EffectTask):
 
     effect_name = "Thatcher effect"
     named_of = ("mean distance",)
+    citations = ("thompson1980thatcher", "bartlett1993inversion")
     human_references = (
         HumanReference("Thatcher index: positive", _NAN, "Thompson 1980; Bartlett & Searcy 1993"),
     )
@@ -149,6 +151,7 @@ class OtherRaceEffect(EffectTask):
     """
 
     effect_name = "own-race advantage"
+    citations = ("meissner2001ownrace", "phillips2011otherrace")
     human_references = (
         HumanReference("Difference, own - other: positive", _NAN, "Meissner & Brigham 2001"),
     )
@@ -178,6 +181,7 @@ class FamiliarityEffect(EffectTask):
     """
 
     effect_name = "familiarity effect"
+    citations = ("young2018experts", "burton2010glasgow")
     human_references = (
         HumanReference(
             "accuracy, unfamiliar faces, Glasgow test, short version", 0.813, "Burton et al. 2010"
@@ -215,6 +219,7 @@ class CompositeEffect(EffectTask):
     """
 
     effect_name = "composite effect"
+    citations = ("young1987composite",)
     human_references = (
         HumanReference("Difference, misaligned - aligned: positive", _NAN, "Young et al. 1987"),
     )
@@ -251,6 +256,7 @@ class CriticalFeaturesEffect(EffectTask):
 
     effect_name = "critical-features effect"
     named_of = ("mean distance",)
+    citations = ("abudarham2016features",)
     human_references = (
         HumanReference("Difference, critical - other: positive", _NAN, "Abudarham & Yovel 2016"),
     )

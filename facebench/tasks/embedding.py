@@ -49,7 +49,7 @@ class EmbeddingTask(WithPeople, ABC):
         The images, in the order of the rows of ``embeddings``.
     distance_metric_name : str or None
         The name of its distance, if it has one.
-    measures, question, sampling_unit, human_references, people
+    measures, question, sampling_unit, human_references, citations, people
         What the task says of itself, as `BaseTask` does.
     item_name : str
         What its items are called: 'trials', 'probes' …
@@ -65,6 +65,7 @@ class EmbeddingTask(WithPeople, ABC):
     sampling_unit: str = "images"
     item_name: str = "items"
     human_references: Sequence[HumanReference] = ()
+    citations: Sequence[str] = ()
     distance_metric_name: str | None = None
 
     def __init__(self, name: str, images: Sequence[str], images_path: StrPath) -> None:

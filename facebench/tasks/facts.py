@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from facebench.data.bibliography import citations_of
 from facebench.data.estimates import InfluenceKind
 from facebench.tasks.measures import Measure, declared_measures
 
@@ -86,6 +87,8 @@ class TaskFacts:
     people : dict
         Of people who answered the task's own trials: source, kind, participants, trials, groups and
         notes; empty where there are none.
+    citations : list of str
+        What to cite for it, as `facebench.data.bibliography.publications` takes it.
     """
 
     type: str
@@ -111,6 +114,7 @@ class TaskFacts:
     influences: dict[str, InfluenceKind] = field(default_factory=dict)
     references: list[dict[str, Any]] = field(default_factory=list)
     people: dict[str, Any] = field(default_factory=dict)
+    citations: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Give the facts as JSON takes them."""
@@ -154,6 +158,7 @@ def described(task: Any, **more: Any) -> TaskFacts:
             for what, value, source in task.human_references
         ],
         people=_people(task),
+        citations=citations_of(task),
         **more,
     )
 

@@ -91,6 +91,7 @@ class GroupErrorTask(RoundedTask):
         If a parameter is not what it should be.
     """
 
+    citations = ("howard2022fairness",)
     handles_failed_pairs = True
     true_label: str
     measures = (

@@ -126,6 +126,7 @@ class IdentificationTask(EmbeddingTask):
         If the distance is another one.
     """
 
+    citations = ("grother2019identification",)
     sampling_unit = "people"
     item_name = "probes"
 

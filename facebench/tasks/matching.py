@@ -126,6 +126,7 @@ class MatchingTask(EmbeddingTask):
     line-ups). R. D. Luce, "Individual Choice Behavior" (1959).
     """
 
+    citations = ("bruce1999verification",)
     sampling_unit = "people"
     item_name = "trials"
 

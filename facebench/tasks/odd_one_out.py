@@ -96,6 +96,7 @@ class OddOneOutTask(EmbeddingTask):
     underlying human similarity judgements", Nature Human Behaviour 4 (2020) 1173-1185.
     """
 
+    citations = ("hebart2020dimensions",)
     _beside: ChoosersBeside | None = None
 
     item_name = "choices"

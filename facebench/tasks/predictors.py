@@ -114,6 +114,7 @@ class PredictorsTask(EmbeddingTask):
     """
 
     item_name = "pairs"
+    citations = ("groen2018scenes",)
 
     def __init__(
         self,

@@ -139,6 +139,7 @@ class ProbeTask(EmbeddingTask):
     """
 
     item_name = "images"
+    citations = ("alain2017probes", "hewitt2019control")
 
     def __init__(
         self,

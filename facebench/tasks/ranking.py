@@ -93,6 +93,7 @@ class RankingTask(EmbeddingTask):
     """
 
     item_name = "line-ups"
+    citations = ("kendall1945ties",)
 
     def __init__(
         self,

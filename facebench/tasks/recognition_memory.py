@@ -129,6 +129,7 @@ class RecognitionMemoryTask(EmbeddingTask):
     """
 
     item_name = "test items"
+    citations = ("nosofsky1986attention", "hautus1995corrections")
 
     def __init__(
         self,

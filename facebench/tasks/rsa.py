@@ -105,6 +105,7 @@ class RsaTask(EmbeddingTask):
     """
 
     item_name = "pairs"
+    citations = ("kriegeskorte2008rsa",)
 
     def __init__(
         self,

@@ -119,6 +119,8 @@ class SeriesTask(EffectTask):
     right answers of a two-alternative choice.
     """
 
+    citations = ("wichmann2001psychometric",)
+
     def __init__(
         self,
         name: str,

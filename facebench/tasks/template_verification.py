@@ -94,6 +94,7 @@ class TemplateVerificationTask(EmbeddingTask):
     """
 
     item_name = "template pairs"
+    citations = ("maze2018ijbc",)
 
     def __init__(
         self,

@@ -131,6 +131,7 @@ def _context(run: Run, layer_choice: str) -> dict[str, Any]:
         "health_notes": [*health_notes(run.manifest), *_left_out(run)],
         "thumbnails": thumbnails,
         "colors": _colors(run),
+        "methods": run.methods(layer_choice),
         "provenance": provenance_view(run),
     }
 
