@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from facebench.commands.completion import (
+    layer_choices,
+    models_of_run,
+    run_folders,
+    tasks_of_run,
+)
 from facebench.commands.frame import talk
 from facebench.errors import InputError
 
@@ -38,11 +44,19 @@ _INDENT = "  "
 _COUNTS = ("Pairs", "Images", "People", "No face")
 
 RunPath = Annotated[
-    Path, typer.Argument(metavar="RUN", help="A run's folder, or runs/NAME for its latest.")
+    Path,
+    typer.Argument(
+        metavar="RUN",
+        help="A run's folder, or runs/NAME for its latest.",
+        autocompletion=run_folders,
+    ),
 ]
 LayerChoice = Annotated[
     str,
-    typer.Option(help="'same pairs', or 'held-out': layers chosen on other people than judged on."),
+    typer.Option(
+        help="'same pairs', or 'held-out': layers chosen on other people than judged on.",
+        autocompletion=layer_choices,
+    ),
 ]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="The page to write.")
@@ -167,10 +181,16 @@ def export(
         typer.Option(metavar="FILE", help="Trials of people. [default: those of the run]"),
     ] = None,
     task: Annotated[
-        list[str] | None, typer.Option("--task", help="Only this task; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--task", help="Only this task; may be repeated.", autocompletion=tasks_of_run
+        ),
     ] = None,
     model: Annotated[
-        list[str] | None, typer.Option("--model", help="Only this model; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--model", help="Only this model; may be repeated.", autocompletion=models_of_run
+        ),
     ] = None,
 ) -> None:
     """Write a long table of answers and distances for R or JASP.
@@ -254,8 +274,13 @@ def anova(
 
 
 def compare(
-    run_a: Annotated[Path, typer.Argument(metavar="RUN_A", help="A run, or runs/NAME.")],
-    run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="Another.")],
+    run_a: Annotated[
+        Path,
+        typer.Argument(metavar="RUN_A", help="A run, or runs/NAME.", autocompletion=run_folders),
+    ],
+    run_b: Annotated[
+        Path, typer.Argument(metavar="RUN_B", help="Another.", autocompletion=run_folders)
+    ],
     output: Output = None,
     margin: Annotated[
         float | None,
@@ -325,7 +350,10 @@ def _whole_numbers(option: str, text: str) -> list[int]:
 
 
 def leaderboard(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUNS...", help="Runs, or runs/NAME.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUNS...", help="Runs, or runs/NAME.", autocompletion=run_folders),
+    ],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="The page to write.")
     ] = Path("leaderboard.html"),
