@@ -42,6 +42,7 @@ _COMMANDS: dict[str, list[tuple[Callable[..., None], str]]] = {
         (similarity.rdm, "facebench rdm faces --model dlib-resnet -o rdm.csv"),
     ],
     "Look at results": [
+        (results.results, "facebench results runs/study"),
         (results.report, "facebench report runs/study"),
         (boards.compare, "facebench compare runs/first runs/second"),
         (boards.leaderboard, "facebench leaderboard runs"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facebench.commands.completion import detectors, templates
 from facebench.commands.frame import talk
 from facebench.faces import WhichFace
 
@@ -106,6 +107,7 @@ def stimuli(
         list[str] | None,
         typer.Option(
             "--condition",
+            "--conditions",
             "-c",
             help="inverted, thatcherised, masked, … (see --list); with a level, rotated_30; "
             "repeatable, or 'all'. [default: inverted, thatcherised]",
@@ -183,7 +185,8 @@ def align(
         "aligned"
     ),
     template: Annotated[
-        str, typer.Option(help="dlib150, arcface112, facenet160 or vgg224.")
+        str,
+        typer.Option(help="dlib150, arcface112, facenet160 or vgg224.", autocompletion=templates),
     ] = "dlib150",
     size: Annotated[
         int | None, typer.Option(min=16, help="Side of a chip of dlib150. [default: 150]")
@@ -193,7 +196,11 @@ def align(
         typer.Option(min=0, help="Margin of dlib150, as a share of the face. [default: 0.25]"),
     ] = None,
     detector: Annotated[
-        str, typer.Option(help="dlib-hog, dlib-cnn, mtcnn, or the path of YuNet's .onnx file.")
+        str,
+        typer.Option(
+            help="dlib-hog, dlib-cnn, mtcnn, or the path of YuNet's .onnx file.",
+            autocompletion=detectors,
+        ),
     ] = "dlib-hog",
     which_face: Which = "nearest-centre",
     keep_all: Annotated[
