@@ -48,10 +48,13 @@ def init(
         typer.Option(
             "--effects",
             metavar="NAMES",
-            help="inversion, thatcher, composite … (see --list), with commas between: stimuli are "
-            "made into the folder 'stimuli'.",
+            help="inversion, thatcher, composite … (see --list), with commas between.",
             autocompletion=_effects,
         ),
+    ] = None,
+    stimuli: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where stimuli of effects are made. [default: stimuli]"),
     ] = None,
     ratings: Annotated[
         Path | None,
@@ -116,7 +119,7 @@ def init(
         _list()
         return
     if experiment is not None:
-        asked = (effects, ratings, rating, people, groups, own, identity)
+        asked = (effects, stimuli, ratings, rating, people, groups, own, identity)
         if any(option is not None for option in asked):
             msg = "--experiment copies a file as it is. Leave out --effects, --ratings and so on."
             raise InputError(msg)
@@ -130,7 +133,7 @@ def init(
         raise InputError(msg)
     names = [name.strip() for text in effects or () for name in text.split(",") if name.strip()]
     request = StarterRequest(
-        names, ratings, rating, people, groups, own, identity, most_genuine=most, seed=seed
+        names, ratings, rating, people, groups, own, identity, stimuli, most, seed
     )
     _tell(write_starter(faces, output or Path("experiment.yaml"), request, replace=force))
 
@@ -147,7 +150,7 @@ def _tell(starter: Starter) -> None:
             f"With {starter.n_people} people an AUC of .85 is known to about ±{width:.2f}; after a "
             "run, `facebench power` says how many it takes."
         )
-    talk().warn(starter.doubts)
+    talk().warn([*starter.doubts, *starter.to_fill_in])
     talk().result("\n".join(map(str, starter.files)))
     talk().data(
         {
@@ -156,9 +159,11 @@ def _tell(starter: Starter) -> None:
             "files": starter.files,
             "taken": starter.taken,
             "to_check": starter.doubts,
+            "to_fill_in": starter.to_fill_in,
         }
     )
-    talk().say(f"Next: facebench run {starter.experiment}")
+    before = "fill in what is open, then " if starter.to_fill_in else ""
+    talk().say(f"Next: {before}facebench run {starter.experiment}")
 
 
 def _list() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from facebench.data.identity import person_by
 from facebench.data.pairs import find_images, pairs_from_folder
-from facebench.errors import InputError
+from facebench.errors import InputError, StimulusError
 from facebench.experiment.starters.blocks import (
     MODELS,
     TASKS_HEAD,
@@ -71,6 +71,8 @@ class StarterRequest:
         See `pairs_of_groups`.
     identity : str or None
         Who is in an image, see `facebench.data.identity.person_by`.
+    stimuli : Path or None
+        Where stimuli are made; None for the folder ``stimuli`` beside the experiment.
     most_genuine : int
         Pairs of one person, at most; as many impostor pairs, if the images give them.
     seed : int
@@ -84,6 +86,7 @@ class StarterRequest:
     groups: Path | None = None
     own: str | None = None
     identity: str | None = None
+    stimuli: Path | None = None
     most_genuine: int = 1000
     seed: int = 0
 
@@ -107,7 +110,9 @@ class Starter:
     taken : list of str
         What was taken for what, a sentence each.
     doubts : list of str
-        What must be looked at or filled in before the numbers mean anything.
+        What should be looked at.
+    to_fill_in : list of str
+        What must be filled in before a run, and where.
     """
 
     experiment: Path
@@ -118,6 +123,7 @@ class Starter:
     files: list[Path] = field(default_factory=list)
     taken: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
+    to_fill_in: list[str] = field(default_factory=list)
 
 
 def write_starter(
@@ -162,6 +168,7 @@ class _Writer:
         self._faces = faces
         self._experiment = experiment
         self._folder = experiment.parent
+        self._made = asked.stimuli or self._folder / "stimuli"
         self._asked = asked
         self._may_replace = may_replace
         self._tasks: list[TaskBlock] = []
@@ -170,6 +177,7 @@ class _Writer:
         self._who: dict[str, str] = {}
         self._taken: list[str] = []
         self._doubts: list[str] = []
+        self._open: list[str] = []
         self._draft: tuple[Path, str] | None = None
 
     @cached_property
@@ -311,13 +319,19 @@ class _Writer:
 
         from facebench.stimuli.conditions import make_conditions
 
-        made = make_conditions(
-            self._faces,
-            self._folder / "stimuli",
-            conditions,
-            seed=self._asked.seed,
-            identity=self._asked.identity,
-        )
+        try:
+            made = make_conditions(
+                self._faces,
+                self._made,
+                conditions,
+                seed=self._asked.seed,
+                identity=self._asked.identity,
+            )
+        except StimulusError as error:
+            if "'out' folder" not in str(error):
+                raise
+            msg = f"{error} --stimuli DIR names another one."
+            raise InputError(msg) from error
         tasks, problems = tasks_of(made, conditions, self._folder)
         if problems:
             raise InputError(" ".join(problems))
@@ -373,7 +387,7 @@ class _Writer:
             raise InputError(msg)
         name = relative_to(description, self._folder)
         if not {"img1", "img2"} <= {*shown.table.columns} and draft is not None:
-            self._doubts += [f"{description}: {what}" for what in draft.open]
+            self._open = [f"{description}: {what}" for what in draft.open]
             self._doubts.append(
                 f"People are in no task yet, as nothing says which images they saw: fill in "
                 f"{description}, then call init again with --people {description}."
@@ -389,7 +403,7 @@ class _Writer:
             person=self._person,
             images={
                 "faces": relative_to(self._faces, self._folder),
-                "stimuli": relative_to(self._folder / "stimuli", self._folder),
+                "stimuli": relative_to(self._made, self._folder),
             },
             own_table=self._beside("people").name,
         )
@@ -411,7 +425,8 @@ class _Writer:
             if asked.pattern:
                 text += f'images: {{pattern: "{asked.pattern}"}}   # names of stimuli\n'
             self._taken += [f"{people}: {what}." for what in draft.taken]
-            self._doubts += [f"{description}: {what}" for what in draft.open]
+            self._open = [f"{description}: {what}" for what in draft.open]
+            self._doubts += [f"{description}: {what}" for what in draft.doubts]
             self._keep(description, text)
 
     def _keep(self, description: Path, text: str) -> None:
@@ -436,8 +451,10 @@ class _Writer:
             files.append(path)
             with atomic_path(path) as temporary:
                 temporary.write_text(text, encoding="utf-8")
+            if not self._open:
+                self._check_trials(path)
         if self._stimuli:
-            files.append(self._folder / "stimuli")
+            files.append(self._made)
         text = _TEMPLATE.format(
             file=self._experiment.name,
             name=quoted(self._experiment.stem),
@@ -458,4 +475,17 @@ class _Writer:
             files,
             self._taken,
             self._doubts,
+            self._open,
         )
+
+    def _check_trials(self, description: Path) -> None:
+        """Read the trials as a run will, and tell what is odd about them."""
+        from facebench.people.checking import check_trials
+
+        checked = check_trials(description)
+        facts = checked.health.facts
+        self._taken.append(
+            f"{facts['participants']} participants, {facts['trials']:,} trials; "
+            f"`facebench people check {description}` says more."
+        )
+        self._doubts += checked.findings

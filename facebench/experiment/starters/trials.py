@@ -42,6 +42,7 @@ _NEEDED = ("participant", "img1", "img2", "response")
 _ALL = 0.95
 _SIGNS = re.compile(r"[\W_]+")
 _HALF = 0.5
+_MOST_LEVELS = 6
 _HEAD = """\
 # What the columns and codes of the trials mean: docs/people.md. Check it:
 #   facebench people check {file}
@@ -56,6 +57,8 @@ class TrialsDraft:
     ----------
     text : str
         The YAML.
+    doubts : list of str
+        Columns that may be conditions.
     kind : str
         'same-different', 'rating', or '' where that is unknown.
     shown : DataFrame
@@ -67,6 +70,7 @@ class TrialsDraft:
     """
 
     text: str
+    doubts: list[str]
     kind: str
     shown: pd.DataFrame
     taken: list[str]
@@ -80,6 +84,12 @@ class _Columns:
     table: pd.DataFrame
     named: dict[str, str]
     candidates: dict[str, list[str]]
+
+    @property
+    def unused(self) -> list[str]:
+        """Columns without a meaning."""
+        used = {*self.named.values()}
+        return [name for name in map(str, self.table.columns) if name not in used]
 
     def cells(self, meaning: str) -> pd.Series[str] | None:
         return self.table[self.named[meaning]] if meaning in self.named else None
@@ -129,8 +139,11 @@ def draft_trials(
     finder = ImageFinder(images)
     columns = _columns_of(table, finder, conditions, len(files))
     taken = [
-        f"{meaning}: {'the name of the file' if name == 'file' else f'column {name!r}'}"
-        for meaning, name in columns.named.items()
+        "columns: "
+        + ", ".join(
+            f"{meaning} is {'the name of the file' if name == 'file' else repr(name)}"
+            for meaning, name in columns.named.items()
+        )
     ]
     left = [
         f"columns.{meaning}: {_which(columns.candidates.get(meaning, []))}"
@@ -144,7 +157,26 @@ def draft_trials(
         msg = f"There are no trials in {trials}."
         raise InputError(msg)
     text = _text(trials, target, columns, kind, codes)
-    return TrialsDraft(text, kind, _shown(columns), taken, left)
+    return TrialsDraft(text, _likely_conditions(columns), kind, _shown(columns), taken, left)
+
+
+def _likely_conditions(columns: _Columns) -> list[str]:
+    """Name unused columns that divide the trials of every participant alike."""
+    who = columns.cells("participant") if columns.named.get("participant") != "file" else None
+    if who is None:
+        return []
+    found = []
+    for name in columns.unused:
+        cells = columns.table[name]
+        levels = [text for text in cells.unique() if text not in MISSING]
+        if 1 < len(levels) <= _MOST_LEVELS and cells.groupby(who).nunique().min() > 1:
+            found.append(f"{name!r} ({', '.join(levels)})")
+    if not found:
+        return []
+    return [
+        f"Trials of {' and '.join(found)} are measured together: if these are conditions that "
+        "change what was seen, name them under `conditions`, or choose trials by `rows`."
+    ]
 
 
 def _shown(columns: _Columns) -> pd.DataFrame:
@@ -242,7 +274,10 @@ def _codes_of(
             beside = "" if right is None else f", by which {right:.0%} of responses are right"
             text = f"kind: same-different; 1 was taken for same and 0 for different{beside}"
             return "same-different", {"same": ["1"], "different": ["0"]}, [text], []
-        said += f"; with 1 for same only {right:.0%} of responses would be right"
+    first = next(iter(counts))
+    right = _share_right(cells, truth, plain_code(first))
+    if right is not None:
+        said += f"; with {first!r} for same {right:.0%} of responses would be right"
     return (
         "same-different",
         {"same": [FILL_IN], "different": [FILL_IN]},
@@ -307,14 +342,16 @@ def _inferred(
     return codes, evidence
 
 
-def _share_right(cells: pd.Series[str], truth: pd.Series[float] | None) -> float | None:
+def _share_right(
+    cells: pd.Series[str], truth: pd.Series[float] | None, same: str = "1"
+) -> float | None:
+    """Give the share of responses that are right if a code means same, and others different."""
     if truth is None:
         return None
-    answers = cells.map(plain_code)
-    used = truth.notna() & answers.isin(["0", "1"])
+    used = truth.notna() & ~cells.isin(MISSING)
     if not used.any():
         return None
-    return float(((answers == "1") == (truth == 1))[used].mean())
+    return float(((cells.map(plain_code) == same) == (truth == 1))[used].mean())
 
 
 def _text(trials: Path, target: Path, columns: _Columns, kind: str, codes: _Codes | None) -> str:
@@ -329,16 +366,14 @@ def _text(trials: Path, target: Path, columns: _Columns, kind: str, codes: _Code
     for meaning in _NEEDED:
         named.setdefault(meaning, FILL_IN)
     lines += [f"  {meaning}: {_text_of(name)}" for meaning, name in named.items()]
-    used = {*columns.named.values()}
     if conditions:
         lines.append(
             f"conditions: {{{', '.join(f'{k}: {_text_of(v)}' for k, v in conditions.items())}}}"
         )
     else:
         lines.append("conditions: []                    # columns that are conditions")
-    unused = [name for name in map(str, columns.table.columns) if name not in used]
-    if unused:
-        lines.append(f"# Not used: {', '.join(unused)}")
+    if columns.unused:
+        lines.append(f"# Not used: {', '.join(columns.unused)}")
     if codes is not None:
         said = ", ".join(f"{label}: {_listed(texts)}" for label, texts in codes.items())
         lines.append(f"response: {{{said}}}")
