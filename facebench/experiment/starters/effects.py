@@ -98,7 +98,15 @@ def conditions_of(names: Iterable[str]) -> tuple[list[str], list[str]]:
 
 def needs_both_classes(names: Sequence[str]) -> list[str]:
     """Name those conditions whose effect needs pairs of one person and of two."""
-    return [c.label for c in resolve(names) if CONDITIONS[c.kind].design in _PAIRWISE]
+    return [c.label for c in _wanted(names) if CONDITIONS[c.kind].design in _PAIRWISE]
+
+
+def _wanted(names: Sequence[str]) -> list[Condition]:
+    """Give the conditions without those that they bring along.
+
+    These are normal faces turned over, and rotation by 0 degrees.
+    """
+    return resolve(names)[: sum(name != UPRIGHT for name in names)]
 
 
 def tasks_of(
@@ -122,8 +130,6 @@ def tasks_of(
         Why there is no task for a condition.
     """
     asked = resolve(conditions)
-    # What follows was not asked for: normal faces turned over, rotation by 0 degrees.
-    wanted = asked[: sum(name != UPRIGHT for name in conditions)]
     images = quoted(relative_to(made.images_path, folder))
     by_table: dict[str, tuple[str, dict[str, str], dict[str, str]]] = {}
     in_series: set[str] = set()
@@ -131,7 +137,7 @@ def tasks_of(
         if len(steps_of(steps)) >= _FEWEST_LEVELS:
             by_table[name] = _series(steps[0])
             in_series |= {c.label for c in steps}
-    for condition in wanted:
+    for condition in _wanted(conditions):
         if condition.label not in in_series:
             by_table[condition.label] = _task_of(condition, asked)
     features = [c for c in asked if CONDITIONS[c.kind].design == "feature"]

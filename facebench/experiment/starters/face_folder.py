@@ -73,7 +73,8 @@ class FaceFolder:
         if not self.n_genuine:
             return (
                 f"Each of the {len(self.people)} people of {self.path} has one image, so that no "
-                f"pair shows one person twice. {EXPECTED}"
+                f"pair shows one person twice. {EXPECTED} With one image of each there are "
+                "--ratings, and --effects thatcher, composite and critical-features."
             )
         return ""
 
@@ -99,11 +100,10 @@ def look_at(folder: Path, rule: str | None = None) -> FaceFolder:
         no person in one.
     """
     if not folder.is_dir():
-        what = "is a file, not a folder" if folder.exists() else "does not exist"
-        msg = (
-            f"The folder {folder} {what} (looked in {Path.cwd()}).{did_you_mean_file(folder)} "
-            f"{EXPECTED}"
-        )
+        what = f"does not exist (looked in {Path.cwd()}).{did_you_mean_file(folder)}"
+        msg = f"The folder {folder} {what} {EXPECTED}"
+        if folder.exists():
+            msg = f"{folder} is a file. {EXPECTED}"
         raise InputError(msg)
     try:
         every = list_images(folder)

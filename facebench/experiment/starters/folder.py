@@ -244,8 +244,8 @@ class _Writer:
         needing = needs_both_classes(conditions) if conditions else []
         if needing and found.why_no_pairs:
             msg = (
-                f"{found.why_no_pairs} The effect of {needing[0]!r} needs pairs of one person and "
-                "of two; thatcher, composite and critical-features do with one image of each."
+                f"The effect of {needing[0]!r} needs pairs of one person and of two. "
+                f"{found.why_no_pairs}"
             )
             raise InputError(msg)
         loose = [remark for remark in found.remarks if "directly in" in remark]

@@ -19,6 +19,10 @@ __all__ = ["AskedPeople", "ShownPairs", "ask_people"]
 
 _CONDITION = "condition"
 _SIDES = ("img1", "img2")
+_SIMILARITY = {
+    "task": "correlation with people's ratings, up to the noise ceiling",
+    "rating": "what larger ratings mean",
+}
 _KINDS = ("same-different", "rating")
 
 
@@ -212,7 +216,17 @@ def _of_stimuli(
             "and are left out."
         ]
     taken = [f"People are asked in {', '.join(names)}: the trials show its pairs."]
+    if shown.kind == "rating" and shown.table["img1"].isin({*table["img1"]}).all():
+        first = next(task for task in asked if task.name == names[0])
+        asked.append(_similarity(first, description))
     return AskedPeople(asked, taken=taken, doubts=doubts)
+
+
+def _similarity(effect: TaskBlock, description: str) -> TaskBlock:
+    """Give the correlation with people's ratings of the pairs of an effect."""
+    said = {key: effect.settings[key] for key in ("pairs", "images")}
+    said |= {"rating": effect.settings["people_rating"], "people": quoted(description)}
+    return TaskBlock("people-similarity", "similarity", said, _SIMILARITY)
 
 
 def _polarity(shown: ShownPairs, table: pd.DataFrame, pairs: pd.DataFrame) -> str | None:
@@ -231,7 +245,7 @@ def _with_people(task: TaskBlock, description: str, polarity: str | None) -> Tas
     comments = {**task.comments, "people": "the trials of people who judged these pairs"}
     if polarity is not None:
         said["people_rating"] = polarity
-        comments["people_rating"] = "what larger ratings mean: more alike, or less"
+        comments["people_rating"] = "what larger ratings mean"
     return replace(task, settings=said, comments=comments)
 
 
@@ -272,9 +286,8 @@ def _of_photographs(
             "people-similarity",
             "similarity",
             {**said, "rating": kind, "people": quoted(description)},
-            {"task": "correlation with people's ratings, up to the noise ceiling",
-             "rating": "what larger ratings mean"},
-        )  # fmt: skip
+            _SIMILARITY,
+        )
         return AskedPeople([*tasks, block], pairs[["img1", "img2"]], taken, doubts)
     _refuse_unknown(pairs, person)
     block = TaskBlock(

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["RatingsRead", "polarity_of_pairs", "read_ratings"]
 
+_SHAPES = (
+    "as a row per pair (img1, img2 and a column rater_… for each rater, or 'rating'), a row per "
+    "rating (rater, img1, img2, rating), or a matrix with the images in its first row and column"
+)
 _KINDS = {"distance": "larger is less alike", "similarity": "larger is more alike"}
 
 
@@ -79,7 +83,11 @@ def read_ratings(
     from facebench.tasks.shared.ratings import count_pairs, find_layout, take_ratings
     from facebench.tasks.similarity import SimilarityTask
 
-    pairs = read_pairs(file, images)
+    try:
+        pairs = read_pairs(file, images)
+    except PairsError as error:
+        msg = f"{error} Ratings are read {_SHAPES}."
+        raise InputError(msg) from error
     try:
         layout = find_layout(pairs, None, owner="The task similarity", path=file)
     except PairsError as error:

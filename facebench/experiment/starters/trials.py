@@ -208,11 +208,10 @@ def _columns_of(
     for name in map(str, table.columns):
         texts = [text for text in table[name].unique() if text not in MISSING]
         meaning = _MEANINGS.get(_SIGNS.sub("", name).casefold())
-        found = sum(bool(finder.candidates(text)) for text in texts)
-        if texts and found >= _ALL * len(texts):
-            shown.append(name)
-        elif meaning is not None:
+        if meaning is not None:
             candidates.setdefault(meaning, []).append(name)
+        elif _are_images(texts, finder):
+            shown.append(name)
         else:
             for column, known in conditions.items():
                 if len(texts) > 1 and {*texts} <= {*known}:
@@ -237,6 +236,13 @@ def _columns_of(
     if "participant" not in named and "participant" not in candidates and n_files > 1:
         named["participant"] = "file"
     return _Columns(table, named, candidates)
+
+
+def _are_images(texts: Sequence[str], finder: ImageFinder) -> bool:
+    """Tell whether texts are names of images; numbers are codes, even beside ann/1.jpg."""
+    if not texts or all(map(_is_number, texts)):
+        return False
+    return sum(bool(finder.candidates(text)) for text in texts) >= _ALL * len(texts)
 
 
 _Codes = dict[str, list[str]]
@@ -329,6 +335,13 @@ def _inferred(
     }
     if not all(meant.values()) or {*meant["same"]} & {*meant["different"]}:
         return None, ""
+    told = columns.cells("correct")
+    if column == "correct" and told is not None:
+        # A wrong answer must be the other code.
+        wrong = truth.notna() & told.map(plain_code).isin(["0", "false", "incorrect", "wrong"])
+        for label, value in (("same", 1.0), ("different", 0.0)):
+            if {*cells[wrong & (truth == value)].map(plain_code)} & {*meant[label]}:
+                return None, ""
     known = {*meant["same"], *meant["different"]}
     unknown = {plain_code(text) for text in cells if text not in MISSING} - known
     if unknown:
