@@ -17,6 +17,7 @@ from facebench import load_run
 from facebench.results.compare import compare_runs
 from facebench.results.leaderboard import write_leaderboard
 from facebench.results.report.run_page import write_report
+from support.axe import axe_source, violations
 from support.browser import browser
 from support.small_run import ALERT, save_small_run
 
@@ -389,6 +390,14 @@ def test_page_fits_a_phone(chrome, pages):
     chrome.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+def test_axe_finds_nothing_serious(chrome, pages, tmp_path):
+    source = axe_source(tmp_path)
+    for name in ("leaderboard", "compare", "report"):
+        visit(chrome, pages[name])
+        draw_all(chrome)
+        assert violations(chrome, source) == [], name
+
+
 def test_a_line_tells_what_chance_is(pages, chrome):
     visit(chrome, pages["report"])
     draw_all(chrome)
@@ -397,4 +406,4 @@ def test_a_line_tells_what_chance_is(pages, chrome):
         line = chrome.execute_script(f"return {script}")
         # The AUC of a task of verification.
         assert line[f"{axis}0"] == line[f"{axis}1"] == 0.5
-        assert line["label"]["text"] == "chance"
+        assert line["name"] == "chance"
