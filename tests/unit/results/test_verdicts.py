@@ -210,9 +210,15 @@ def test_conditions_are_listed_without_a_test(n_models):
         for name, value in (("near", 0.4), ("far", 0.6))
     ]
     sentence = said(rows, facts).sentence
-    assert sentence.startswith("Mean in 2 conditions (16 people, 320 pairs each): m0: ")
-    assert sentence.endswith("conditions were not tested against each other.")
-    assert ("and 2 more networks" in sentence) == (n_models == 5)
+    lead = "Mean (16 people, 320 pairs each) in 2 conditions, not tested against each other: "
+    if n_models == 1:
+        assert sentence == f"{lead}m0: near .400 [.300, .500], far .600 [.500, .700]."
+    else:
+        assert sentence == (
+            f"{lead}lowest in near for 5 of 5 networks, highest in far for 5 of 5 networks; m0: "
+            "from near .400 [.300, .500] to far .600 [.500, .700]; m1: from near .400 [.300, .500] "
+            "to far .600 [.500, .700]."
+        )
 
 
 def test_a_task_without_results_is_told():
