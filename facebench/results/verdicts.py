@@ -366,8 +366,8 @@ class _Told:
             (row.n_no_face, "have an image in which no face was found"),
         ):
             if not _absent(count) and int(count):
-                of = "" if _absent(row.n_pairs) else f" of {int(row.n_pairs)}"
-                self._warnings.append(f"{int(count)}{of} {items} of {name}{where} {what}.")
+                # Some tasks count these among their pairs, others do not: no "of how many".
+                self._warnings.append(f"{int(count)} {items} of {name}{where} {what}.")
         if self._disagree(numbers, p):
             self._warnings.append(
                 f"Interval and P of {name}{where} disagree ({numbers.shown()}, {shown_p(p)}): "
@@ -419,10 +419,15 @@ class _Told:
 
     # Sentences ------------------------------------------------------------------------------
 
-    def _details(self, one: ModelVerdict, *, first: bool = False) -> str:
-        """Write the number of a model as it stands in brackets."""
+    def _details(
+        self, one: ModelVerdict, *, first: bool = False, with_relation: bool = True
+    ) -> str:
+        """Write the number of a model, and what is to be known of it."""
         label = f"{self._effect_label}: " * (first and self._is_effect)
-        parts = [f"{label}{self._numbers(one.numbers, one.p)}", self._without_error(one)]
+        told = with_relation and not self._is_effect
+        relation = self._relation_words(one.relation) if told else ""
+        numbers = f"{label}{self._numbers(one.numbers, one.p)}"
+        parts = [numbers, relation, self._without_error(one)]
         if first and self._is_effect:
             parts.append(self._n)
         if not self._n:
@@ -482,18 +487,7 @@ class _Told:
         brackets = [self._chance_words(), self._ceiling_words(), self._n]
         lead = self._with_brackets("; ".join(filter(None, brackets)))
         if len(self._models) <= _TOLD_ONE_BY_ONE:
-            said = [
-                ", ".join(
-                    filter(
-                        None,
-                        (
-                            f"{one.name} {self._details(one)}",
-                            self._relation_words(one.relation),
-                        ),
-                    )
-                )
-                for one in self._models
-            ]
+            said = [f"{one.name} {self._details(one)}" for one in self._models]
             return f"{lead}: {'; '.join([*said, *self._closing(people)])}"
         of = self._by_relation()
         defined = [one for one in self._models if one.relation != "undefined"]
@@ -511,8 +505,10 @@ class _Told:
         sign = direction(self._rows)
         ends = ("best", "lowest" if sign > 0 else "worst") if sign else ("largest", "smallest")
         if defined:
-            said.append(f"{ends[0]}: {defined[0].name}, {self._details(defined[0])}")
-            said.append(f"{ends[1]}: {defined[-1].name}, {self._details(defined[-1])}")
+            said += [
+                f"{what}: {one.name}, {self._details(one, with_relation=False)}"
+                for what, one in zip(ends, (defined[0], defined[-1]), strict=True)
+            ]
         said += self._rest(of, untested=False)
         return f"{lead}: {'; '.join([*said, *self._closing(people)])}"
 

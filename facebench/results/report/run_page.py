@@ -136,6 +136,7 @@ def _context(run: Run, layer_choice: str) -> dict[str, Any]:
         "facts": _facts(run),
         "on_no_face": on_no_face(run.manifest),
         "uneven": uneven_failures(run.failures_to_process),
+        "saved": shown_time(run.manifest.get("saved")),
         "unprocessed": _failures_table(run),
         "findings": _findings_table(found) if found else None,
         "n_checks": len(findings),
@@ -193,6 +194,8 @@ def _warnings(
     return warned + [
         (sentence, "#failures-to-process")
         for sentence in failing_conditions(run.failures_to_process)
+        # Those whose conditions differ are told by themselves.
+        if sentence not in uneven_failures(run.failures_to_process)
     ]
 
 

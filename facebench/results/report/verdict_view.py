@@ -21,7 +21,7 @@ from facebench.types import IntArray
 __all__ = ["Example", "Figure", "VerdictView", "examples_of", "figure_of", "skipped_pairs"]
 
 # Of a drawing of this width, in pixels: where names end, and where the scale ends.
-_WIDTH, _LEFT, _RIGHT = 450, 176, 438
+_WIDTH, _LEFT, _RIGHT = 460, 188, 448
 _TOP, _ROW, _AXIS = 8, 22, 34
 _MOST_ROWS = 24
 _NAME = 25
