@@ -42,7 +42,12 @@ from facebench.errors import (
     StoreError,
 )
 from facebench.faces import NO_FACE
-from facebench.figures.records.run_models import note_models, note_people, note_series
+from facebench.figures.records.run_models import (
+    note_measures,
+    note_models,
+    note_people,
+    note_series,
+)
 from facebench.metrics.verification import auc
 from facebench.models.base import BaseModel
 from facebench.models.recorded import RecordedModel
@@ -945,6 +950,9 @@ class MultiModelTaskManager:
                 measures = measures_for(task, [str(column) for column in table.columns])
                 lower = [name for name, measure in measures.items() if measure.better == "lower"]
                 note_models(table, layers, controls, lower)
+                note_measures(
+                    table, task.name, *exports.noted_measures(measures, task.facts().effect)
+                )
                 note_series(table, self._series())
                 note_people(table, task.name, self._people.get(task.name), task.human_references)
 
