@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from facebench.figures.drawing.style import GRID, SOFT, number_text
+from facebench.figures.palette import PEOPLE_COLORS
 
 __all__ = [
     "NOTHING_BESIDE",
@@ -28,7 +29,6 @@ __all__ = [
     "people_text",
 ]
 
-PEOPLE_COLORS = ("#b5651d", "#7a3e9d", "#2e7d32", "#ad1457")
 PUBLISHED_LINE = (0, (1, 1.5))
 
 

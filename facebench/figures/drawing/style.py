@@ -32,6 +32,10 @@ from matplotlib.legend import Legend
 from matplotlib.textpath import text_to_path
 from numpy.typing import NDArray
 
+from facebench.figures import palette
+from facebench.figures.palette import HATCHES as HATCHES
+from facebench.figures.palette import PALETTE as PALETTE
+
 Array = NDArray[np.float64]
 Limits = tuple[float | None, float | None]
 
@@ -52,18 +56,6 @@ _METADATA: dict[str, dict[str, Any]] = {
 LONGEST_SIDE = 24_000
 INK, SOFT, GRID = "#222222", "#666666", "#e4e4e4"
 TITLE, LABEL, TICK, SMALL = 10.0, 9.0, 8.0, 7.0
-# Okabe & Ito's palette for all kinds of colour vision, its black replaced by a grey.
-PALETTE = (
-    "#0072b2",
-    "#e69f00",
-    "#009e73",
-    "#cc79a7",
-    "#56b4e9",
-    "#d55e00",
-    "#8c8c8c",
-    "#f0e442",
-)
-HATCHES = ("", "////", "....", "xxxx")
 LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))
 # DejaVu comes with matplotlib, so figures look the same everywhere; the others, where they are
 # installed, lend it the scripts it lacks.
@@ -303,15 +295,9 @@ def model_colors(models: Iterable[str]) -> dict[str, tuple[str, str]]:
     dict of str to (str, str)
         By place in the run, within `models_in_order`; of other names in order of appearance.
     """
-    order = list(dict.fromkeys([*_order.get(), *(shown := list(models))]))
-    places = {model: place for place, model in enumerate(order)}
-    return {
-        model: (
-            PALETTE[places[model] % len(PALETTE)],
-            HATCHES[places[model] // len(PALETTE) % len(HATCHES)],
-        )
-        for model in dict.fromkeys(shown)
-    }
+    shown = list(models)
+    colors = palette.model_colors([*_order.get(), *shown])
+    return {model: colors[model] for model in shown}
 
 
 def curve_looks(curves: Sequence[tuple[str, str]]) -> list[tuple[str, Any]]:

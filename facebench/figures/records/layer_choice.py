@@ -126,7 +126,8 @@ def in_pages(
     wanted = -(-len(keys) // -(-len(keys) // most))
     pages: list[list[tuple[object, object]]] = [[]]
     for own in of_model.values():
-        if pages[-1] and len(pages[-1]) + len(own) > wanted and len(own) <= most:
+        full = len(pages[-1]) >= wanted or len(pages[-1]) + len(own) > most
+        if pages[-1] and full and len(own) <= most:
             pages.append([])
         for key in own:
             if len(pages[-1]) == most:
