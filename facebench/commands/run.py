@@ -54,6 +54,12 @@ def run(
         bool, typer.Option("--open", help="Show the report in the browser when done.")
     ] = False,
     packs: PackFolder = None,
+    figures: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORMATS", help="As png,pdf,svg: formats of figures; overrides `figures:`."
+        ),
+    ] = None,
 ) -> None:
     """Run an experiment; run it again to continue it.
 
@@ -64,7 +70,8 @@ def run(
     from facebench.experiment.config import load_config
 
     started = time.monotonic()
-    config = load_config(file, with_packs(overrides, packs))
+    formats = [] if figures is None else [f"figures=[{figures}]"]
+    config = load_config(file, [*with_packs(overrides, packs), *formats])
     if dry_run:
         _show_plan(_built(config))
         return

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from facebench.columns import LAYER, MODEL, TASK, interval_columns
 from facebench.errors import InputError
 from facebench.figures.output import FigureOutput, figure_output
+from facebench.figures.records.families import FamilyPlots
 from facebench.figures.records.layer_choice import few_layers, few_of_each, in_pages
 from facebench.figures.records.profiles import ProfilePlots
 from facebench.figures.records.representation import RepresentationPlots
@@ -51,7 +52,7 @@ _MOST_BARS, _MOST_GROUPED, _MOST_PANELS, _MOST_CURVES = 45, 72, 20, 48
 Reference = tuple[float, str] | Sequence[tuple[float, str]]
 
 
-class PlotHelper(VerificationPlots, RepresentationPlots, ProfilePlots, SeriesPlots):
+class PlotHelper(VerificationPlots, RepresentationPlots, ProfilePlots, SeriesPlots, FamilyPlots):
     """Draw the results of tasks, one figure per task.
 
     The methods may be called from any thread and without a display. They leave pyplot and

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from facebench.run.measurement import AnyTask
 
 __all__ = [
+    "MODELS_FOLDER",
     "class_table_path",
     "draw_class",
+    "draw_models",
     "draw_training",
     "export_data_health",
     "export_distances",
@@ -42,6 +44,7 @@ __all__ = [
 
 _DISTANCES_FOLDER = "Computed Metrics"
 _EMBEDDINGS_FOLDER = "Embeddings"
+MODELS_FOLDER = "Model Plots"
 _SUMMARY_FILE = "models_unified_results.csv"
 _PROVENANCE_FILE = "provenance.json"
 # Of a task, the headline measures that are drawn over training, besides those with a ceiling.
@@ -243,6 +246,21 @@ def draw_training(folder: Path, class_name: str, task: AnyTask, performances: pd
         PlotHelper.training_plot(
             performances, name, _class_folder(folder, class_name), f"training_{name}"
         )
+
+
+def draw_models(folder: Path, performances: Mapping[str, pd.DataFrame]) -> None:
+    """Draw, for every model, what all tasks found of it, where there are several.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's folder; files go to ``Model Plots``.
+    performances : mapping of str to DataFrame
+        Results by task name.
+    """
+    known = {task: table for task, table in performances.items() if len(table)}
+    if len(known) > 1:
+        PlotHelper.family_plot(known, folder / MODELS_FOLDER, "all tasks")
 
 
 def noted_measures(
