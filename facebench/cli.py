@@ -14,6 +14,7 @@ from facebench.commands import (
     demo,
     doctor,
     embeddings,
+    figures,
     images,
     listing,
     prompt,
@@ -42,6 +43,7 @@ _COMMANDS: dict[str, list[tuple[Callable[..., None], str]]] = {
     ],
     "Look at results": [
         (results.report, "facebench report runs/study"),
+        (figures.figures, "facebench figures runs/study --format pdf"),
         (results.compare, "facebench compare runs/first runs/second"),
         (results.leaderboard, "facebench leaderboard runs"),
         (results.methods, "facebench methods runs/study --output methods.tex"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from facebench.results.reader import Run
 
-__all__ = ["KINDS", "OF_ALL_TASKS", "Figures", "draw_run", "plot_run"]
+__all__ = ["FIGURES_FOLDER", "KINDS", "OF_ALL_TASKS", "Figures", "draw_run", "plot_run"]
 
 
 class Figures(tuple["Figure", ...]):
@@ -53,7 +53,10 @@ class Figures(tuple["Figure", ...]):
         return "\n".join(shown)
 
 
+FIGURES_FOLDER = "Figures"
 OF_ALL_TASKS = ("map", "families")
+# Of a profile there is little to see.
+_FEW_LAYERS = 2
 KINDS = (*OF_A_TASK, *OF_ALL_TASKS)
 
 
@@ -115,7 +118,6 @@ def draw_run(
     tasks: Sequence[str] | None = None,
     kinds: Sequence[str] | None = None,
     models: Sequence[str] | None = None,
-    begin: Callable[[str], None] = lambda _: None,
 ) -> list[Path]:
     """Draw all figures of a saved run that its tasks allow, without measuring again.
 
@@ -129,8 +131,6 @@ def draw_run(
         What each figure is written as.
     tasks, kinds, models : sequence of str, optional
         Only these. Kinds are those of `Run.plot`.
-    begin : callable
-        Is told what is drawn next.
 
     Returns
     -------
@@ -142,43 +142,56 @@ def draw_run(
     InputError, UnknownNameError
         As `Run.plot`.
     """
+    from facebench.utils.progress import Progress
+
     wanted = list(run.tasks) if tasks is None else list(tasks)
     for kind in kinds or ():
         _check_kind(run, kind, None, any_task=True)
+    if models is not None:
+        _check_models(run, models)
+    drawn_of: list[tuple[str, str]] = []
     for task in wanted:
-        task_table(run, task) if task not in run.tasks else None
+        own = [
+            kind
+            for kind in kinds or _without_repeats(run, task)
+            if kind not in OF_ALL_TASKS and can_draw(kind, run, task)
+        ]
+        drawn_of += [(task, kind) for kind in own]
+    of_all = [kind for kind in kinds or OF_ALL_TASKS if kind in OF_ALL_TASKS]
+    if kinds is None and len(wanted) < 2:
+        of_all = []
+    if not drawn_of and not of_all:
+        msg = f"No task of {', '.join(wanted) or run.id} can be drawn as {', '.join(kinds or ())}."
+        raise InputError(msg)
     folder = Path(folder)
-    with figure_output(formats) as drawn:
-        for task in wanted:
-            named = [kind for kind in kinds or BY_THEMSELVES if kind not in OF_ALL_TASKS]
-            own = [kind for kind in named if can_draw(kind, run, task)]
-            if kinds is None:
-                own = _without_repeats(own, run, task)
-            table = task_table(run, task)
-            there = set(table[MODEL])
-            of_task = models if models is None else [name for name in models if name in there]
-            if of_task is not None and not of_task:
-                continue
-            for kind in own:
-                begin(f"{task}: {kind}")
-                asked = Asked(run, task, of_task, None, None, folder, kind, {})
-                OF_A_TASK[kind][0](asked)
-        for kind in OF_ALL_TASKS if kinds is None else [k for k in kinds if k in OF_ALL_TASKS]:
-            if kinds is not None or len(wanted) > 1:
-                begin(kind)
-                _draw_all(run, kind, wanted, models, None, None, folder, kind, {})
-    return list(drawn.paths)
+    with (
+        figure_output(formats) as output,
+        Progress("Drawing", len(drawn_of) + len(of_all), "figures", logged=False) as progress,
+    ):
+        for task, kind in drawn_of:
+            progress.begin(f"{task}: {kind}")
+            known = set(task_table(run, task)[MODEL])
+            there = models if models is None else [name for name in models if name in known]
+            if there is None or there:
+                OF_A_TASK[kind][0](Asked(run, task, there, None, None, folder, kind, {}))
+            progress.advance(1)
+        for kind in of_all:
+            progress.begin(kind)
+            _draw_all(run, kind, wanted, models, None, None, folder, kind, {})
+            progress.advance(1)
+    return list(output.paths)
 
 
-def _without_repeats(kinds: list[str], run: Run, task: str) -> list[str]:
-    """Leave out what another kind shows of the same task better."""
+def _without_repeats(run: Run, task: str) -> list[str]:
+    """Give the kinds that show a task, without those that repeat another."""
     table = task_table(run, task)
+    kinds = [kind for kind in BY_THEMSELVES if can_draw(kind, run, task)]
     leave = set()
     if "effect" in kinds or "series" in kinds:
         leave.add("bars")
     if "series" in kinds:
         leave.add("effect")
-    if table.groupby(MODEL, sort=False)[LAYER].nunique().max() <= 2 or CONDITION in table:
+    if table.groupby(MODEL, sort=False)[LAYER].nunique().max() <= _FEW_LAYERS or CONDITION in table:
         leave.add("profile")
     return [kind for kind in kinds if kind not in leave]
 

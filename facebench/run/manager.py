@@ -558,6 +558,7 @@ class MultiModelTaskManager:
                 "packs": None if self.packs is None else str(self.packs),
                 "max_memory": self.max_memory,
                 "precision": self.precision,
+                "figures": list(self.figures),
                 "devices": self.devices,
                 "export_embeddings": self.export_embeddings,
             },
