@@ -134,9 +134,6 @@ def chosen_rows(
         if wanted is not None:
             table = table[table[column].astype(str).isin(list(wanted))]
     if table.empty:
-        msg = (
-            f"Task {task!r} has no results of the models {', '.join(models or ['(all)'])} in the "
-            f"layers {', '.join(layers or ['(all)'])}. Give models and layers that go together."
-        )
+        msg = f"Give a model and a layer of task {task!r} to draw. Got none."
         raise InputError(msg)
     return table
