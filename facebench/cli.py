@@ -15,6 +15,7 @@ from facebench.commands import (
     demo,
     doctor,
     embeddings,
+    figures,
     images,
     listing,
     prompt,
@@ -44,6 +45,7 @@ _COMMANDS: dict[str, list[tuple[Callable[..., None], str]]] = {
     "Look at results": [
         (results.results, "facebench results runs/study"),
         (results.report, "facebench report runs/study"),
+        (figures.figures, "facebench figures runs/study --format pdf"),
         (boards.compare, "facebench compare runs/first runs/second"),
         (boards.leaderboard, "facebench leaderboard runs"),
         (results.methods, "facebench methods runs/study --output methods.tex"),
