@@ -37,8 +37,8 @@ def write(folder: Path) -> None:
     """Write all pages of the reference into a folder."""
     folder.mkdir(exist_ok=True)
     pages = {
-        "tasks": _registered("Tasks", TASKS, "tasks", TASKS.names()),
-        "models": _registered("Models", MODELS, "models", _families()),
+        "tasks": _registered("Arguments of tasks", TASKS, "tasks", TASKS.names()),
+        "models": _registered("Arguments of models", MODELS, "models", _families()),
         "names": _names(),
         "settings": _settings(),
         "commands": _commands(),

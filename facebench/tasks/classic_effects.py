@@ -66,7 +66,7 @@ class InversionEffect(EffectTask):
     Parameters
     ----------
     name, pairs_file_path, images_path, distance_metric, measure, contrast
-        All parameters are those of `EffectTask`.
+        See `EffectTask`.
         ``make_conditions(…, "inverted")`` writes the table ``inverted``.
 
     References
@@ -100,7 +100,7 @@ class ThatcherEffect(EffectTask):
     Parameters
     ----------
     name, pairs_file_path, images_path, distance_metric, measure, contrast
-        All parameters are those of `EffectTask`.
+        See `EffectTask`.
         ``make_conditions(…, "thatcherised")`` writes the table ``thatcherised``;
         for ``thatcherised-factorial`` take an `EffectTask` with ``factors=("orientation",
         "thatcherised")``.
@@ -131,7 +131,7 @@ class OtherRaceEffect(EffectTask):
     Parameters
     ----------
     name, pairs_file_path, images_path, distance_metric, measure, contrast
-        All parameters are those of `EffectTask`.
+        See `EffectTask`.
         The conditions are called 'own' and 'other'; for other names, such as
         races, give `contrast`.
 
@@ -160,7 +160,7 @@ class FamiliarityEffect(EffectTask):
     Parameters
     ----------
     name, pairs_file_path, images_path, distance_metric, measure, contrast
-        All parameters are those of `EffectTask`.
+        See `EffectTask`.
         The conditions are called 'familiar' and 'unfamiliar'.
 
     References
@@ -193,7 +193,7 @@ class CompositeEffect(EffectTask):
     Parameters
     ----------
     name, pairs_file_path, images_path, distance_metric, measure, contrast
-        All parameters are those of `EffectTask`.
+        See `EffectTask`.
         ``make_conditions(…, "composite")`` writes the table ``composite``.
 
     Notes
