@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import click
 import page_blocks
 import typer.main
 
@@ -143,12 +142,13 @@ def _type_of(field: dict[str, Any]) -> str:
 def _commands() -> list[str]:
     lines = ["# Commands", "", "As `facebench COMMAND --help` prints them."]
     for name, command in _walk(typer.main.get_command(app), "facebench"):
-        context = click.Context(command, info_name=name)
-        lines += ["", f"## {name}", "", "```text", command.get_help(context).strip(), "```"]
+        with command.make_context(name, [], resilient_parsing=True) as context:
+            told = command.get_help(context).strip()
+        lines += ["", f"## {name}", "", "```text", told, "```"]
     return lines
 
 
-def _walk(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
+def _walk(command: Any, name: str) -> Iterator[tuple[str, Any]]:
     yield name, command
     for short, child in getattr(command, "commands", {}).items():
         yield from _walk(child, f"{name} {short}")

@@ -11,16 +11,18 @@ import typer
 
 from facebench.commands.frame import SOME_FAILED, command, talk
 from facebench.errors import InputError, StoreError
+from facebench.utils.units import as_bytes, shown_bytes
 
 if TYPE_CHECKING:
     from facebench.store import EmbeddingStore
+    from facebench.store.packs import Packs
 
 __all__ = ["cache_app"]
 
 cache_app = typer.Typer(
-    help="Look after the embedding store: info, verify, prune, clear.", no_args_is_help=True
+    help="Look after the embedding store: info, verify, import, export, prune, clear.",
+    no_args_is_help=True,
 )
-_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _DAYS = {"d": 1, "w": 7, "y": 365}
 
 _Folder = Annotated[
@@ -30,6 +32,11 @@ _Folder = Annotated[
         metavar="DIR",
         help="The store's folder. [default: FACEBENCH_CACHE, or the user's cache folder]",
     ),
+]
+
+
+_PackFolder = Annotated[
+    Path, typer.Argument(metavar="PACKS", help="A folder of packs, such as `packs:` of a run.")
 ]
 
 
@@ -53,25 +60,35 @@ def info(cache_dir: _Folder = None) -> None:
     ]
     shown = [
         (row["model"], row["layer"], row["type"], f"{row['width']:,}", f"{row['images']:,}",
-         _size(layer.size), str(row["last used"] or ""))
+         shown_bytes(layer.size), str(row["last used"] or ""))
         for row, layer in zip(rows, held.layers, strict=True)
     ]  # fmt: skip
     talk().table(
         ["model", "layer", "type", "width", "images", "size", "last used"],
         shown,
-        f"{held.folder}: {_size(held.size)} on disk",
+        f"{held.folder}: {shown_bytes(held.size)} on disk",
     )
     talk().data({"folder": held.folder, "bytes": held.size, "layers": rows})
 
 
 @cache_app.command()
 @command
-def verify(cache_dir: _Folder = None) -> None:
+def verify(
+    packs: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Verify the packs in this folder, and no store."),
+    ] = None,
+    cache_dir: _Folder = None,
+) -> None:
     """Read everything stored; what is damaged is dropped and embedded again when needed.
 
     An index that cannot be read is made anew from its sound entries, and the old one set aside.
-    Exit status 1 if anything was damaged.
+    Packs are never changed: those that are damaged are named. Exit status 1 if anything was
+    damaged.
     """
+    if packs is not None:
+        _verify_packs(packs)
+        return
     from facebench.store.index_tables import spelled_counts
     from facebench.store.repair import repair_index
 
@@ -105,6 +122,53 @@ def verify(cache_dir: _Folder = None) -> None:
         raise typer.Exit(SOME_FAILED)
 
 
+def _verify_packs(folder: Path) -> None:
+    packs = _packs(folder)
+    n_files = len(packs.files)
+    rows, damaged = packs.verify()
+    talk().result(f"{n_files:,} packs, {rows:,} rows read, {sum(damaged.values()):,} damaged.")
+    talk().data({"packs": n_files, "rows": rows, "damaged": damaged, "refused": packs.refused})
+    for name, count in damaged.items():
+        talk().result(f"  {name!a}: {count:,} damaged rows. Remove it; they are embedded again.")
+    if damaged or packs.refused:
+        raise typer.Exit(SOME_FAILED)
+
+
+@cache_app.command("import")
+@command
+def import_(folder: _PackFolder, cache_dir: _Folder = None) -> None:
+    """Take into the store what packs have and it does not."""
+    from facebench.store import default_cache_dir, open_store
+    from facebench.store.exchange import import_packs
+
+    packs = _packs(folder)
+    store = open_store(cache_dir or default_cache_dir())
+    if store is None or store.read_only:
+        msg = "There is no embedding store that can be written to. Give --cache-dir."
+        raise InputError(msg)
+    with store:
+        done = import_packs(packs, store)
+    talk().result(
+        f"{done.rows:,} rows of {done.packs:,} packs were new, and are in {store.folder}."
+    )
+    talk().data({"folder": store.folder, "rows": done.rows, "packs": done.packs})
+    if packs.refused:
+        raise typer.Exit(SOME_FAILED)
+
+
+@cache_app.command()
+@command
+def export(folder: _PackFolder, cache_dir: _Folder = None) -> None:
+    """Write what the store has and the packs in a folder do not into new packs there."""
+    from facebench.store.exchange import export_store
+    from facebench.store.packs import Packs
+
+    with _existing(_folder(cache_dir)) as store:
+        done = export_store(store, Packs(folder))
+    talk().result(f"{done.rows:,} new rows are now in {done.packs:,} packs in {folder}.")
+    talk().data({"folder": folder, "rows": done.rows, "packs": done.packs})
+
+
 @cache_app.command()
 @command
 def prune(
@@ -120,12 +184,13 @@ def prune(
     if max_size is None and older_than is None:
         msg = "Give --max-size, --older-than or both."
         raise InputError(msg)
-    size = None if max_size is None else _parse_size(max_size)
+    size = None if max_size is None else as_bytes(max_size, "--max-size", minimum=0)
     age = None if older_than is None else _parse_age(older_than)
     with _existing(_folder(cache_dir)) as store:
         pruned = store.prune(size, age)
     talk().result(
-        f"{pruned.rows:,} rows ({_size(pruned.size)}) removed, {_size(pruned.freed)} given back."
+        f"{pruned.rows:,} rows ({shown_bytes(pruned.size)}) removed, "
+        f"{shown_bytes(pruned.freed)} given back."
     )
     talk().data({"rows": pruned.rows, "bytes": pruned.size, "freed_bytes": pruned.freed})
 
@@ -150,6 +215,15 @@ def clear(
         remove_store(folder)
     talk().result(f"The store in {folder} is empty.")
     talk().data({"folder": str(folder), "bytes": 0})
+
+
+def _packs(folder: Path) -> Packs:
+    from facebench.store.packs import Packs
+
+    if not folder.is_dir():
+        msg = f"There is no folder of packs at {folder}."
+        raise InputError(msg)
+    return Packs(folder)
 
 
 def _folder(cache_dir: Path | None) -> Path:
@@ -177,30 +251,9 @@ def _existing(folder: Path) -> EmbeddingStore:
     return store
 
 
-def _parse_size(text: str) -> int:
-    """Read '20GB', '500 MB' or plain bytes; units are powers of 1,000."""
-    found = re.fullmatch(r"([0-9.]+)\s*([KMGT]?)I?B?", text.strip().upper())
-    try:
-        if found is not None:
-            return int(float(found[1]) * _UNITS[found[2]])
-    except ValueError:
-        pass
-    msg = f"--max-size must be a size such as 20GB or 500MB. Got {text!r} instead."
-    raise InputError(msg)
-
-
 def _parse_age(text: str) -> datetime.timedelta:
     found = re.fullmatch(r"([0-9]{1,5})\s*([dwy]?)", text.strip().lower())
     if found is None:
         msg = f"--older-than must be an age such as 90d, 12w or 1y. Got {text!r} instead."
         raise InputError(msg)
     return datetime.timedelta(days=int(found[1]) * _DAYS[found[2] or "d"])
-
-
-def _size(n_bytes: int) -> str:
-    size = float(n_bytes)
-    for unit in ("B", "KB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:,.1f} TB"

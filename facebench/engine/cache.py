@@ -68,7 +68,9 @@ class ModelCache:
             return
         self._extra = f"{model.device.type}:{precision}"
         # Distances are exact: in a store of shorter values they still take float32's bits.
-        self._exact = EmbeddingStore(store.folder, "float32", read_only=store.read_only)
+        self._exact = EmbeddingStore(
+            store.folder, "float32", read_only=store.read_only, packs=store.packs
+        )
 
     @property
     def is_on(self) -> bool:

@@ -112,7 +112,7 @@ def load_config(path: StrPath, overrides: Sequence[str] = ()) -> Config:
     file = Path(path)
     source = gather(file, overrides)
     expand_series(source)
-    for key in ("images", "output", "cache"):
+    for key in ("images", "output", "cache", "packs"):
         _make_absolute(source.value.get(key))
     if "output" not in source.value:
         place = Place(str(file), 0, 0, file.resolve().parent)

@@ -25,7 +25,7 @@ __all__ = ["data_digest", "experiment_digest"]
 # Settings that say how a run is done, where to, and under which name: its results are the same.
 _HOW = frozenset(
     {
-        *("device", "batch_size", "num_workers", "cache", "max_memory"),
+        *("device", "batch_size", "num_workers", "cache", "packs", "max_memory"),
         *("output", "report", "layer_choice", "plots", "name"),
     }
 )
@@ -105,8 +105,9 @@ class _Contents:
     """Reads files and folders, each once; a store remembers the digests of files."""
 
     def __init__(self, config: Config, store: EmbeddingStore | None, *, with_imports: bool) -> None:
-        own = (config.settings.output, None if store is None else store.folder)
-        # Where runs and the store write does not count.
+        settings = config.settings
+        own = (settings.output, settings.packs, None if store is None else store.folder)
+        # Where runs, shards and the store write does not count.
         self._without = {os.path.realpath(folder) for folder in own if folder is not None}
         self._store = store
         self._with_imports = with_imports

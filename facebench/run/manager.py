@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from facebench.columns import LAYER, MODEL, TASK
+from facebench.data.bibliography import citations_of
 from facebench.data.estimates import LayerEstimates
 from facebench.data.health import DataHealth, health_report
 from facebench.data.made_stimuli import MadeImages
@@ -31,7 +32,6 @@ from facebench.engine import (
 )
 from facebench.engine.devices import embed_on_devices
 from facebench.engine.forward import Precision
-from facebench.engine.memory import as_bytes
 from facebench.engine.plan import known_notes, plan_model
 from facebench.engine.plan_tables import ModelPlan, RunPlan, TaskPlan
 from facebench.engine.record import library_versions
@@ -78,7 +78,8 @@ from facebench.tasks.measures import declared_measures, measures_for
 from facebench.tasks.shared.people import PEOPLE
 from facebench.types import IntArray, OnBadImage, OnNoFace, StrPath
 from facebench.utils.files import one_writer, write_csv
-from facebench.utils.progress import visible_log
+from facebench.utils.progress import Progress, visible_log
+from facebench.utils.units import as_bytes
 
 __all__ = ["MultiModelTaskManager"]
 
@@ -123,6 +124,9 @@ class MultiModelTaskManager:
     cache_dtype : {'float32', 'float16'}, default 'float32'
         What values are kept as. With float16 a first run uses rounded values too, so that the next
         one gives the same numbers.
+    packs : str or Path, optional
+        A folder of packs, which machines share: they are read beside the store. `facebench embed`
+        with a shard writes them.
     max_memory : int or str, optional
         Memory to stay within, such as '4GiB'; None takes half of what is free. Layers that do not
         fit are compared while their outputs are in memory.
@@ -179,6 +183,7 @@ class MultiModelTaskManager:
         on_no_face: OnNoFace | None = None,
         cache_dir: StrPath | None = "default",
         cache_dtype: StoreDtype = "float32",
+        packs: StrPath | None = None,
         max_memory: float | str | None = None,
         precision: Precision = "float32",
         devices: Sequence[str] | None = None,
@@ -199,7 +204,8 @@ class MultiModelTaskManager:
             "export_embeddings", export_embeddings, (None, "npz", "parquet")
         )
         self.cache_dir = cache_dir
-        self._store: EmbeddingStore | None = open_store(cache_dir, dtype=cache_dtype)
+        self.packs = packs
+        self._store: EmbeddingStore | None = open_store(cache_dir, dtype=cache_dtype, packs=packs)
         self.models: dict[str, AnyModel] = {}
         self.tasks: dict[str, AnyTask] = {}
         self.tasks_performance_dfs: dict[str, pd.DataFrame] = {}
@@ -237,8 +243,9 @@ class MultiModelTaskManager:
             With names that no other model has.
         """
         add_members(models, BaseModel, self.models, RecordedModel)
-        for name in self.models:
+        for name, model in self.models.items():
             self.model_task_distances_dfs.setdefault(name, {})
+            citations_of(model)
 
     def add_tasks(self, tasks: AnyTask | Iterable[AnyTask]) -> None:
         """Add tasks.
@@ -252,6 +259,7 @@ class MultiModelTaskManager:
         for task in self.tasks.values():
             # A wrong declaration is told before any network runs.
             declared_measures(task)
+            citations_of(task)
 
     def run_task(
         self,
@@ -473,24 +481,30 @@ class MultiModelTaskManager:
         model_plans: list[ModelPlan] = []
         warnings: list[str] = []
         requests: dict[tuple[str, ...], EmbeddingRequest] = {}
-        for model in models:
-            if isinstance(model, RecordedModel):
-                look_up(model, tasks, self.on_bad_image, wanted=by_name)
-                plan = plan_recorded(model, len(by_name.names))
-                if model.has_vectors:
-                    _prove_widths(tasks, [plan])
-                model_plans.append(plan)
-                continue
-            warnings += alignment_warnings(model, made)
-            for part, request in self._passes(model, there, images, made, requests):
-                with part.alignment(), hinted(model, part.tasks, images, request):
-                    plan = plan_model(model, request, settings)
-                    _prove_widths(part.tasks, [plan])
+        with Progress("Checking models", len(models), "models", logged=False) as progress:
+            for model in models:
+                progress.begin(f"Checking model {model.name}")
+                if isinstance(model, RecordedModel):
+                    look_up(model, tasks, self.on_bad_image, wanted=by_name)
+                    plan = plan_recorded(model, len(by_name.names))
+                    if model.has_vectors:
+                        _prove_widths(tasks, [plan])
                     model_plans.append(plan)
-                    for what, others in sets_beside(model, part.tasks, self._store):
-                        beside = plan_model(model, others, settings)
-                        model_plans.append(replace(beside, model=f"{model.name}, {what}"))
-                    warnings += self._known_failures(model, part.tasks, images, request, settings)
+                    progress.advance(1)
+                    continue
+                warnings += alignment_warnings(model, made)
+                for part, request in self._passes(model, there, images, made, requests):
+                    with part.alignment(), hinted(model, part.tasks, images, request):
+                        plan = plan_model(model, request, settings)
+                        _prove_widths(part.tasks, [plan])
+                        model_plans.append(plan)
+                        for what, others in sets_beside(model, part.tasks, self._store):
+                            beside = plan_model(model, others, settings)
+                            model_plans.append(replace(beside, model=f"{model.name}, {what}"))
+                        warnings += self._known_failures(
+                            model, part.tasks, images, request, settings
+                        )
+                progress.advance(1)
         return RunPlan(model_plans, task_plans, warnings)
 
     def _known_failures(
@@ -530,6 +544,7 @@ class MultiModelTaskManager:
                 "on_no_face": self.on_no_face,
                 "cache_dtype": None if self._store is None else self._store.dtype,
                 "cache_dir": None if self._store is None else str(self._store.folder),
+                "packs": None if self.packs is None else str(self.packs),
                 "max_memory": self.max_memory,
                 "precision": self.precision,
                 "devices": self.devices,
@@ -677,12 +692,10 @@ class MultiModelTaskManager:
                 note_failure(
                     failures, "images" if isinstance(error, ImageError) else "store", error
                 )
-            except KeyboardInterrupt:
-                _log.warning(
-                    "Interrupted. What is finished is in %s%s. The same run again resumes from "
-                    "there.",
-                    folder,
-                    "" if self._store is None else f", embeddings are in {self._store.folder}",
+            except KeyboardInterrupt as error:
+                kept = "" if self._store is None else f", embeddings are in {self._store.folder}"
+                error.add_note(
+                    f"What is finished is in {folder}{kept}; the same run resumes from there."
                 )
                 raise
             finally:

@@ -6,7 +6,7 @@ import datetime
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from facebench.store.reader import RowReader
 from facebench.store.rows import StoreDtype, decoded, encoded
 from facebench.store.writer import RowWriter
 from facebench.types import FloatArray
+
+if TYPE_CHECKING:
+    from facebench.store.packs import Packs
 
 __all__ = ["EmbeddingStore"]
 
@@ -41,6 +44,8 @@ class EmbeddingStore:
         What values are kept as. Rows of one type are not found under the other.
     read_only : bool, default False
         Keep nothing.
+    packs : Packs, optional
+        Read beside the store: what it lacks is taken from them.
 
     Raises
     ------
@@ -49,9 +54,15 @@ class EmbeddingStore:
     """
 
     def __init__(
-        self, folder: Path, dtype: StoreDtype = "float32", *, read_only: bool = False
+        self,
+        folder: Path,
+        dtype: StoreDtype = "float32",
+        *,
+        read_only: bool = False,
+        packs: Packs | None = None,
     ) -> None:
         self.folder = folder
+        self.packs = packs
         self.dtype: StoreDtype = dtype
         self.read_only = read_only
         self._database = Database(folder, read_only=read_only)
@@ -65,7 +76,7 @@ class EmbeddingStore:
 
     @override
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopened, (self.folder, self.dtype, self.read_only)
+        return _reopened, (self.folder, self.dtype, self.read_only, self.packs)
 
     def __enter__(self) -> EmbeddingStore:
         return self
@@ -94,7 +105,10 @@ class EmbeddingStore:
         -------
         array, shape [N]
         """
-        found, _rows, _index = self._reader.find(layer_key, as_digests(images))
+        digests = as_digests(images)
+        found, _rows, _index = self._reader.find(layer_key, digests)
+        if self.packs is not None and not found.all():
+            found[~found] = self.packs.has((layer_key, self.dtype), digests[~found])
         return found
 
     def read(
@@ -115,7 +129,19 @@ class EmbeddingStore:
             float32, in the order of the images found.
         found : array, shape [N]
         """
-        return self._reader.read(layer_key, as_digests(images))
+        digests = as_digests(images)
+        rows, found = self._reader.read(layer_key, digests)
+        if self.packs is None or found.all():
+            return rows, found
+        others, also = self.packs.read((layer_key, self.dtype), digests[~found])
+        if not len(others) or (len(rows) and rows.shape[1] != others.shape[1]):
+            return rows, found
+        if not len(rows):
+            return others, _joined(found, also)
+        both = _joined(found, also)
+        whole = np.empty((len(rows) + len(others), rows.shape[1]), dtype=np.float32)
+        whole[found[both]], whole[~found[both]] = rows, others
+        return whole, both
 
     def read_blocks(
         self, layer_key: str, images: Sequence[bytes], max_bytes: int = 64 << 20
@@ -137,9 +163,12 @@ class EmbeddingStore:
             float32.
         """
         _found, _places, index = self._reader.find(layer_key, as_digests(images[:1]))
-        if index is None:
+        width = 0 if index is None else index.width
+        if self.packs is not None:
+            width = width or self.packs.width((layer_key, self.dtype))
+        if index is None and not width:
             return
-        step = max(1, max_bytes // max(1, 4 * index.width))
+        step = max(1, max_bytes // max(1, 4 * width))
         for first in range(0, len(images), step):
             rows, found = self.read(layer_key, images[first : first + step])
             yield first + np.flatnonzero(found), rows
@@ -237,7 +266,10 @@ class EmbeddingStore:
                 query = f"SELECT image, notes FROM whole_notes WHERE key = ? AND image IN ({marks})"
                 for image, text in connection.execute(query, (notes_key, *part)):
                     kept[image] = tuple(json.loads(text))
-        return [kept.get(image) for image in packed]
+        others: Mapping[bytes, tuple[str, ...]] = {}
+        if self.packs is not None and len(kept) < len(set(packed)):
+            others = self.packs.notes(notes_key)
+        return [kept.get(image, others.get(image)) for image in packed]
 
     def remember(self, key: str, value: Any) -> None:
         """Keep a small fact, as JSON."""
@@ -251,7 +283,9 @@ class EmbeddingStore:
         with self._database.use() as connection:
             query = "SELECT value FROM whole_facts WHERE key = ?"
             row = connection.execute(query, (key,)).fetchone()
-        return None if row is None else json.loads(row[0])
+        if row is None:
+            return None if self.packs is None else self.packs.recall(key)
+        return json.loads(row[0])
 
     def image_digests(self, paths: Sequence[Path]) -> list[bytes | None]:
         """Digest files, opening only those that changed since; None where one cannot be read."""
@@ -262,6 +296,10 @@ class EmbeddingStore:
     def info(self) -> upkeep.StoreInfo:
         """Tell what is in the store, per model and layer."""
         return upkeep.info(self._database)
+
+    def contents(self) -> upkeep.Contents:
+        """List all that the store itself holds, without packs."""
+        return upkeep.contents(self._database)
 
     def verify(self) -> upkeep.Verified:
         """Read everything; damaged rows are forgotten, so that they are embedded again."""
@@ -293,5 +331,14 @@ class EmbeddingStore:
         self._reader.forget()
 
 
-def _reopened(folder: Path, dtype: StoreDtype, read_only: bool) -> EmbeddingStore:
-    return EmbeddingStore(folder, dtype, read_only=read_only)
+def _joined(found: NDArray[np.bool_], also: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Add to what was found what was found of the rest."""
+    both = found.copy()
+    both[~found] = also
+    return both
+
+
+def _reopened(
+    folder: Path, dtype: StoreDtype, read_only: bool, packs: Packs | None
+) -> EmbeddingStore:
+    return EmbeddingStore(folder, dtype, read_only=read_only, packs=packs)

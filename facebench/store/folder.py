@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
@@ -16,6 +17,9 @@ from facebench.store.rows import StoreDtype
 from facebench.store.shards import SHARDS_NAME, shard_path
 from facebench.types import StrPath
 from facebench.utils.sharing import make_folder, refusal
+
+if TYPE_CHECKING:
+    from facebench.store.packs import Packs
 
 __all__ = ["VARIABLE", "default_cache_dir", "existing_store", "open_store", "remove_store"]
 
@@ -42,7 +46,10 @@ def default_cache_dir() -> Path | None:
 
 
 def open_store(
-    cache_dir: StrPath | None = "default", *, dtype: StoreDtype = "float32"
+    cache_dir: StrPath | None = "default",
+    *,
+    dtype: StoreDtype = "float32",
+    packs: StrPath | None = None,
 ) -> EmbeddingStore | None:
     """Open the embedding store, making it if need be.
 
@@ -53,6 +60,8 @@ def open_store(
         name 'default' is './default'.)
     dtype : {'float32', 'float16'}, default 'float32'
         What values are kept as.
+    packs : str or Path, optional
+        A folder of packs that is read beside the store; see `facebench embed --shard`.
 
     Returns
     -------
@@ -65,14 +74,21 @@ def open_store(
     StoreError
         If the folder holds a store of a newer format, a damaged index, or another database.
     InputError
-        If `dtype` is neither of the two.
+        If `dtype` is neither of the two, or there are to be packs and no store.
     """
     if dtype not in _DTYPES:
         msg = f"The 'dtype' of the embedding store must be float32 or float16. Got {dtype!r}."
         raise InputError(msg)
     folder = default_cache_dir() if cache_dir == "default" else _as_folder(cache_dir)
     if folder is None:
+        if packs is not None:
+            msg = (
+                "Packs are read beside an embedding store, and there is to be none. Give a "
+                f"cache_dir (or set {VARIABLE}), or leave the packs out."
+            )
+            raise InputError(msg)
         return None
+    shared = None if packs is None else _packs_in(Path(packs).expanduser())
     try:
         make_folder(folder)
     except OSError as error:
@@ -86,7 +102,7 @@ def open_store(
         return None
     closed = _closed_to_us(folder)
     if closed is None:
-        return EmbeddingStore(folder, dtype)
+        return EmbeddingStore(folder, dtype, packs=shared)
     if not (folder / INDEX_NAME).is_file():
         _log.warning(
             "The embedding store's folder %s cannot be written and holds no store: nothing is "
@@ -100,7 +116,19 @@ def open_store(
         folder,
         refusal(closed),
     )
-    return EmbeddingStore(folder, dtype, read_only=True)
+    return EmbeddingStore(folder, dtype, read_only=True, packs=shared)
+
+
+def _packs_in(folder: Path) -> Packs:
+    # Only those who share packs need what checks them.
+    from facebench.store.packs import Packs
+
+    if folder.exists() and not folder.is_dir():
+        msg = f"The packs must be in a folder. {folder} is not one."
+        raise InputError(msg)
+    if not folder.exists():
+        _log.warning("There are no packs at %s yet: everything is embedded here.", folder)
+    return Packs(folder)
 
 
 def existing_store(cache_dir: StrPath | None) -> EmbeddingStore | None:

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import sqlite3
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,58 @@ from facebench.store.places import layer_id, load_places, mark_dead, today
 from facebench.store.rows import checksums_of, decoded
 from facebench.store.shards import ShardFile, shard_path
 
-__all__ = ["RowReader"]
+__all__ = ["RowReader", "fetch"]
 
 _log = logging.getLogger(__name__)
 # Rows whose places are kept in memory, over all layers: some 50 bytes each.
 _REMEMBERED = 4_000_000
 _IN_CACHE = 1 << 19
+
+
+def fetch(
+    layer_key: str, index: LayerIndex, places: Located, path_of: Callable[[int], Path | None]
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Copy rows out of their files; says which are whole.
+
+    Parameters
+    ----------
+    layer_key : str
+        What determines the rows, besides the image.
+    index : LayerIndex
+        Of the layer.
+    places : Located
+        Where the rows are.
+    path_of : callable
+        Gives the path of a file by its number; None where there is none.
+
+    Returns
+    -------
+    data : array, shape [N, row_bytes]
+    whole : array, shape [N]
+    """
+    data = np.empty((len(places), index.row_bytes), dtype=np.uint8)
+    whole = np.zeros(len(places), dtype=bool)
+    images = np.stack([places.high, places.low], axis=1)
+    # Rows are verified while they are still in the processor's cache.
+    step = max(1, _IN_CACHE // index.row_bytes)
+    for shard in np.unique(places.shard).tolist():
+        chosen = np.flatnonzero(places.shard == shard)
+        path = path_of(shard)
+        if path is None:
+            continue
+        with ShardFile(path) as file:
+            for first in range(0, len(chosen), step):
+                piece = chosen[first : first + step]
+                is_straight = piece[-1] - piece[0] == len(piece) - 1
+                where = slice(piece[0], piece[-1] + 1) if is_straight else piece
+                # A slice is filled in place, anything else is a copy.
+                rows = data[where]
+                fits = file.copy(places.begin[where], rows)
+                if not is_straight:
+                    data[where] = rows
+                checksums = checksums_of(rows, images[where], layer_key)
+                whole[where] = fits & (checksums == places.checksum[where])
+    return data, whole
 
 
 class RowReader:
@@ -103,14 +150,14 @@ class RowReader:
         nothing = np.empty((0, 0 if index is None else index.width), dtype=np.float32)
         if index is None or not len(places):
             return nothing, found
-        data, whole = self._fetch(layer_key, index, places)
+        data, whole = fetch(layer_key, index, places, self._shard_path)
         if not whole.all():
             # Another process may have moved rows meanwhile: damaged is what the index of now says.
             self.forget()
             found, places, index = self.find(layer_key, digests)
             if index is None:
                 return nothing, found
-            data, whole = self._fetch(layer_key, index, places)
+            data, whole = fetch(layer_key, index, places, self._shard_path)
         if not whole.all():
             self._drop(layer_key, index, places.take(~whole))
             found[np.flatnonzero(found)[~whole]] = False
@@ -128,34 +175,6 @@ class RowReader:
             self._indexes.clear()
             self._shard_names.clear()
             self._fresh.clear()
-
-    def _fetch(
-        self, layer_key: str, index: LayerIndex, places: Located
-    ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        """Copy rows out of their shards; says which are whole."""
-        data = np.empty((len(places), index.row_bytes), dtype=np.uint8)
-        whole = np.zeros(len(places), dtype=bool)
-        images = np.stack([places.high, places.low], axis=1)
-        # Rows are verified while they are still in the processor's cache.
-        step = max(1, _IN_CACHE // index.row_bytes)
-        for shard in np.unique(places.shard).tolist():
-            chosen = np.flatnonzero(places.shard == shard)
-            path = self._shard_path(shard)
-            if path is None:
-                continue
-            with ShardFile(path) as file:
-                for first in range(0, len(chosen), step):
-                    piece = chosen[first : first + step]
-                    is_straight = piece[-1] - piece[0] == len(piece) - 1
-                    where = slice(piece[0], piece[-1] + 1) if is_straight else piece
-                    # A slice is filled in place, anything else is a copy.
-                    rows = data[where]
-                    fits = file.copy(places.begin[where], rows)
-                    if not is_straight:
-                        data[where] = rows
-                    checksums = checksums_of(rows, images[where], layer_key)
-                    whole[where] = fits & (checksums == places.checksum[where])
-        return data, whole
 
     def _shard_path(self, shard: int) -> Path | None:
         if shard not in self._shard_names:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import json
 import os
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -21,7 +22,18 @@ from facebench.store.places import load_places, mark_dead, new_generation, today
 from facebench.store.rows import checksums_of
 from facebench.store.shards import SHARDS_NAME, OwnShard, ShardFile, hold, shard_path
 
-__all__ = ["LayerInfo", "Pruned", "StoreInfo", "Verified", "clear", "info", "prune", "verify"]
+__all__ = [
+    "Contents",
+    "LayerInfo",
+    "Pruned",
+    "StoreInfo",
+    "Verified",
+    "clear",
+    "contents",
+    "info",
+    "prune",
+    "verify",
+]
 
 # Rewriting what lives in a shard is worth it where at least this part of the file is dead.
 _WORTH_REWRITING = 0.25
@@ -74,6 +86,40 @@ class Pruned:
     rows: int
     size: int
     freed: int
+
+
+@dataclass(frozen=True)
+class Contents:
+    """All that a store holds: layers and the images they have rows of, remarks, and facts."""
+
+    layers: list[tuple[LayerInfo, list[bytes]]]
+    notes: dict[str, list[bytes]]
+    facts: dict[str, Any]
+
+
+def contents(database: Database) -> Contents:
+    """List all that is in the store."""
+    layers = []
+    for described in info(database).layers:
+        index = LayerIndex(described.width, described.dtype)
+        with database.use() as connection:
+            layer = connection.execute(
+                "SELECT id FROM whole_layers WHERE key = ? AND dtype = ?",
+                (described.key, described.dtype),
+            ).fetchone()
+            load_places(connection, layer[0], index)
+        images = {
+            image.tobytes()
+            for part in index.parts()
+            for image in np.stack([part.high, part.low], axis=1)
+        }
+        layers.append((described, list(images)))
+    notes: dict[str, list[bytes]] = {}
+    with database.use() as connection:
+        for key, image in connection.execute("SELECT key, image FROM whole_notes"):
+            notes.setdefault(key, []).append(image)
+        facts = dict(connection.execute("SELECT key, value FROM whole_facts"))
+    return Contents(layers, notes, {key: json.loads(value) for key, value in facts.items()})
 
 
 def info(database: Database) -> StoreInfo:

@@ -18,8 +18,8 @@ ENTRIES = "models: dlib-resnet\ntasks: {a: {task: accuracy, pairs: p.csv}}\n"
 
 KNOWN = (
     "Known are: name, images, distance, models, tasks, device, batch_size, num_workers, "
-    "on_bad_image, on_no_face, cache, precision, max_memory, export_embeddings, seed, output, "
-    "report, layer_choice, plots, plugins, include."
+    "on_bad_image, on_no_face, cache, packs, precision, max_memory, export_embeddings, seed, "
+    "output, report, layer_choice, plots, plugins, include."
 )
 
 # The whole message of each mistake: a change here is a change people see.
@@ -127,9 +127,9 @@ def test_relative_paths_are_relative_to_their_file(load, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("size", "n_bytes"),
     [
-        ("4 GB", 4 * 2**30),
+        ("4 GB", 4_000_000_000),
         ("1.5GiB", 3 * 2**29),
-        ("512m", 2**29),
+        ("512m", 512_000_000),
         (2**21, 2**21),
         ("2097152", 2**21),
     ],
