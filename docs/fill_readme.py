@@ -1,7 +1,7 @@
 """Write what the demo says into README.md and docs/demo.md.
 
     make demo
-    python docs/fill_readme.py demo_results/rendered/runs/latest
+    python docs/fill_readme.py demo_results/rendered/runs/demo/latest
 
 What the pages show is kept in docs/demo_numbers.json. Without a run the pages are filled from it. A
 test compares both, and the distances of a smaller demo with those that are kept here.

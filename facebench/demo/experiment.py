@@ -16,8 +16,8 @@ _EXPERIMENT = """\
 #
 # Every setting: docs/configuration.md, or `facebench schema`. Paths are relative to this file.
 
-name: runs
-output: .
+name: demo
+output: runs
 images: stimuli
 distance: euclidean
 

@@ -15,7 +15,10 @@ from facebench.cli import app
 from facebench.experiment.config import load_config
 from facebench.results.reader import load_run
 from support.data import data_folder
+from support.pages import script_of_docs
 
+NIGHTLY = "FACEBENCH_NIGHTLY" in os.environ
+FILL = "run: make demo; python docs/fill_readme.py demo_results/rendered/runs/demo/latest"
 COMMAND = [sys.executable, "-m", "facebench"]
 
 
@@ -60,7 +63,7 @@ def again(tiny_vgg16, monkeypatch):
 
 def latest(folder):
     """Give the run that a demo's folder shows last."""
-    return (folder / "runs" / "latest").resolve()
+    return (folder / "runs" / "demo" / "latest").resolve()
 
 
 class TestDemo:
@@ -92,6 +95,23 @@ class TestDemo:
         assert len(config.settings.tasks) == 9
         ratings = pd.read_csv(folder / "stimuli" / "ratings.csv")
         assert ratings.filter(like="rater_").stack().between(1, 7).all()
+
+    def test_pages_show_the_distances_of_today(self, small_demo):
+        # Faces and networks of the whole demo are those of a small one: only there are fewer.
+        fill = script_of_docs("fill_readme")
+        kept = json.loads(fill.NUMBERS.read_text(encoding="utf-8"))["distances"]
+        found = fill.distances(load_run(latest(small_demo[0])))
+        assert found.keys() == kept.keys()
+        for network, distances in found.items():
+            assert distances == pytest.approx(kept[network], abs=2e-3), FILL
+
+    @pytest.mark.skipif(not NIGHTLY, reason="takes minutes (set FACEBENCH_NIGHTLY)")
+    def test_pages_show_the_sentences_of_today(self, tmp_path):
+        assert run("demo", "--quiet", cwd=tmp_path).returncode == 0
+        fill = script_of_docs("fill_readme")
+        kept = json.loads(fill.NUMBERS.read_text(encoding="utf-8"))["sentences"]
+        today = latest(tmp_path / "demo_results" / "rendered")
+        assert fill.numbers(load_run(today))["sentences"] == kept, FILL
 
     def test_tables_pair_what_they_should(self, small_demo):
         stimuli = small_demo[0] / "stimuli"
