@@ -195,8 +195,8 @@ class CompositeEffect(EffectTask):
     """Does another lower half change how the upper half of a face is seen?
 
     Pairs are composites whose lower halves always differ; 'same' says whether the upper halves are
-    one. Difference = AUC misaligned - AUC aligned, for telling equal from different upper halves;
-    positive where the halves are fused when aligned, as people fuse them. With
+    identical. Difference = AUC misaligned - AUC aligned, for discriminating equal from different
+    upper halves; positive if aligned halves are fused, as in people. With
     ``measure='mean distance'`` on the rows with same=1, give ``contrast=('aligned',
     'misaligned')``: equal upper halves then look less alike when aligned.
 
@@ -229,10 +229,10 @@ class CriticalFeaturesEffect(EffectTask):
     """Do changes of critical features change a face more than others?
 
     Pairs are a face and its changed version; the condition names the change. Difference = mean
-    distance of the changes of critical features - that of the others, the conditions of either
-    weighing alike; positive for people. Every change is reported by itself, too, and so are
-    'same person' and 'other person' where the table has them, as a scale. A change must be of a
-    like size in all features for the comparison to be fair.
+    distance of the changes of critical features - that of the others, with equal weights of the
+    conditions on either side; positive for people. Every change is also reported separately, and
+    so are 'same person' and 'other person' if the table has them, as a scale. For a fair
+    comparison the changes must have similar sizes in all features.
 
     Parameters
     ----------
