@@ -409,8 +409,8 @@ def load_run(path: StrPath) -> Run:
     Parameters
     ----------
     path : str or Path
-        ``runs/<name>/<time>-<id>``, or ``runs/<name>`` for the latest run in it; a file of the run,
-        such as its report, will do.
+        ``runs/<name>/<time>-<id>``, or ``runs/<name>`` for the latest run in it; or a file of the
+        run, such as its report.
 
     Returns
     -------
