@@ -1,9 +1,10 @@
 # Two commands: `make demo` runs the main job, `make test` all checks. Both set up .venv first.
+# `make docs` builds the documentation in build/docs; open build/docs/index.html.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint docs bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/facebench demo
@@ -16,6 +17,12 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Warnings are errors: a link that leads nowhere, a page that no list names, a docstring that is not numpydoc.
+docs: $(VENV)/.installed-docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
+	$(BIN)/python docs/check_site.py build/docs
+	@echo build/docs/index.html
 
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/embed_once.py
@@ -43,6 +50,10 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-docs: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	touch $@ $(VENV)/.installed
 
 # Where the wheels cannot be had, the tests that read them skip and say so.

@@ -44,6 +44,7 @@ _COMMANDS: dict[str, list[tuple[Callable[..., None], str]]] = {
         (results.report, "facebench report runs/study"),
         (results.compare, "facebench compare runs/first runs/second"),
         (results.leaderboard, "facebench leaderboard runs"),
+        (results.methods, "facebench methods runs/study --output methods.tex"),
         (results.power, "facebench power runs/pilot"),
         (results.export, "facebench export runs/study --long long.csv"),
         (results.anova, "facebench anova long.csv --within condition"),

@@ -11,6 +11,7 @@ import typer
 
 from facebench.commands.frame import SOME_FAILED, command, talk
 from facebench.errors import InputError, StoreError
+from facebench.utils.units import as_bytes, shown_bytes
 
 if TYPE_CHECKING:
     from facebench.store import EmbeddingStore
@@ -22,7 +23,6 @@ cache_app = typer.Typer(
     help="Look after the embedding store: info, verify, import, export, prune, clear.",
     no_args_is_help=True,
 )
-_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _DAYS = {"d": 1, "w": 7, "y": 365}
 
 _Folder = Annotated[
@@ -60,13 +60,13 @@ def info(cache_dir: _Folder = None) -> None:
     ]
     shown = [
         (row["model"], row["layer"], row["type"], f"{row['width']:,}", f"{row['images']:,}",
-         _size(layer.size), str(row["last used"] or ""))
+         shown_bytes(layer.size), str(row["last used"] or ""))
         for row, layer in zip(rows, held.layers, strict=True)
     ]  # fmt: skip
     talk().table(
         ["model", "layer", "type", "width", "images", "size", "last used"],
         shown,
-        f"{held.folder}: {_size(held.size)} on disk",
+        f"{held.folder}: {shown_bytes(held.size)} on disk",
     )
     talk().data({"folder": held.folder, "bytes": held.size, "layers": rows})
 
@@ -184,12 +184,13 @@ def prune(
     if max_size is None and older_than is None:
         msg = "Give --max-size, --older-than or both."
         raise InputError(msg)
-    size = None if max_size is None else _parse_size(max_size)
+    size = None if max_size is None else as_bytes(max_size, "--max-size", minimum=0)
     age = None if older_than is None else _parse_age(older_than)
     with _existing(_folder(cache_dir)) as store:
         pruned = store.prune(size, age)
     talk().result(
-        f"{pruned.rows:,} rows ({_size(pruned.size)}) removed, {_size(pruned.freed)} given back."
+        f"{pruned.rows:,} rows ({shown_bytes(pruned.size)}) removed, "
+        f"{shown_bytes(pruned.freed)} given back."
     )
     talk().data({"rows": pruned.rows, "bytes": pruned.size, "freed_bytes": pruned.freed})
 
@@ -250,30 +251,9 @@ def _existing(folder: Path) -> EmbeddingStore:
     return store
 
 
-def _parse_size(text: str) -> int:
-    """Read '20GB', '500 MB' or plain bytes; units are powers of 1,000."""
-    found = re.fullmatch(r"([0-9.]+)\s*([KMGT]?)I?B?", text.strip().upper())
-    try:
-        if found is not None:
-            return int(float(found[1]) * _UNITS[found[2]])
-    except ValueError:
-        pass
-    msg = f"--max-size must be a size such as 20GB or 500MB. Got {text!r} instead."
-    raise InputError(msg)
-
-
 def _parse_age(text: str) -> datetime.timedelta:
     found = re.fullmatch(r"([0-9]{1,5})\s*([dwy]?)", text.strip().lower())
     if found is None:
         msg = f"--older-than must be an age such as 90d, 12w or 1y. Got {text!r} instead."
         raise InputError(msg)
     return datetime.timedelta(days=int(found[1]) * _DAYS[found[2] or "d"])
-
-
-def _size(n_bytes: int) -> str:
-    size = float(n_bytes)
-    for unit in ("B", "KB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:,.1f} TB"

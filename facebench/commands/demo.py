@@ -10,6 +10,7 @@ import typer
 
 from facebench.columns import DEFAULT_LAYER, LAYER, MODEL
 from facebench.commands.frame import failures_end_with_1, talk
+from facebench.utils.units import shown_seconds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +77,7 @@ def demo(
     if data is None:
         talk().result("The faces are rendered: these numbers say nothing about real faces.")
     talk().result(f"Tables and plots are in {folder.resolve()}.")
-    talk().say(f"Done in {time.monotonic() - started:.0f} s.")
+    talk().say(f"Done in {shown_seconds(time.monotonic() - started)}.")
 
 
 def _print_summary(summary: pd.DataFrame, label: str) -> None:

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typing_extensions import override
 
 from facebench.errors import ConfigError, FacebenchError
+from facebench.utils.progress import ScreenHandler, bars_shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -112,18 +112,10 @@ class Talk:
     def show_log(self) -> None:
         """Send facebench's log to standard error, as much of it as the mode wants."""
         level = logging.WARNING if self.quiet else logging.INFO
-        handler = _Voice(logging.DEBUG if self.verbose else level)
+        handler = ScreenHandler(logging.DEBUG if self.verbose else level)
         logger = logging.getLogger("facebench")
         logger.handlers = [handler]
         logger.setLevel(handler.level)
-
-
-class _Voice(logging.Handler):
-    """Writes to what standard error is at the time: above a progress bar, not through it."""
-
-    @override
-    def emit(self, record: logging.LogRecord) -> None:
-        typer.echo(self.format(record), err=True)
 
 
 _current: ContextVar[Talk | None] = ContextVar("talk", default=None)
@@ -156,8 +148,6 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def wrapped(*arguments: Any, **options: Any) -> None:
-        from facebench.utils.progress import bars_shown
-
         own = Talk(**{name: options.pop(name) for name in _MODES})
         token = _current.set(own)
         try:
@@ -196,7 +186,9 @@ def _errors_told(status: int) -> Iterator[None]:
         _tell(error)
         raise typer.Exit(status) from error
     except KeyboardInterrupt as error:
-        typer.echo("Interrupted. What is finished is kept.", err=True)
+        kept = "What is finished is kept; run the same command again to go on."
+        told = " ".join(getattr(error, "__notes__", [kept]))
+        typer.echo(f"Interrupted. {told}", err=True)
         raise typer.Exit(INTERRUPTED) from error
 
 

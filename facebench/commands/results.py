@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,7 @@ from facebench.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["anova", "compare", "export", "leaderboard", "power", "report"]
+__all__ = ["anova", "compare", "export", "leaderboard", "methods", "power", "report"]
 
 _SHOWN = 30
 
@@ -74,6 +75,35 @@ def export(
         talk().say(f"{number:,} {what}, {int((table['source'] == source).sum()):,} values.")
     talk().result(str(long))
     talk().data({"table": str(long), "rows": len(table), "participants": counts.to_dict()})
+
+
+def methods(
+    run: RunPath,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write .txt, .tex or .bib instead of printing."
+        ),
+    ] = None,
+    layer_choice: LayerChoice = "same pairs",
+) -> None:
+    """Write the methods section on a run, with what to cite."""
+    from facebench.results.reader import load_run
+    from facebench.utils.files import atomic_path, check_replaceable
+
+    found = load_run(run).methods(layer_choice)
+    talk().data(dataclasses.asdict(found))
+    if output is None:
+        talk().result(str(found))
+        return
+    known = {".txt": f"{found}\n", ".tex": f"{found.latex}\n", ".bib": found.bibtex}
+    if output.suffix not in known:
+        msg = f"--output must end in {', '.join(known)}. Got {str(output)!r}."
+        raise InputError(msg)
+    check_replaceable(output)
+    with atomic_path(output) as temporary:
+        temporary.write_text(known[output.suffix], encoding="utf-8")
+    talk().result(str(output))
 
 
 def anova(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 import webbrowser
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facebench.commands.frame import SOME_FAILED, failures_end_with_1, talk
+from facebench.utils.progress import Progress
+from facebench.utils.units import shown_seconds
 
 if TYPE_CHECKING:
     from facebench.experiment.building import Experiment
@@ -83,7 +86,12 @@ def run(
             return
         if previous is not None:
             talk().say(f"Continuing the {previous.status} run {previous.path}.")
-        outcome = run_experiment(experiment, digest, previous, deep=deep, data=data)
+        try:
+            outcome = run_experiment(experiment, digest, previous, deep=deep, data=data)
+        except KeyboardInterrupt as interrupt:
+            # Without --force, which would begin anew.
+            interrupt.add_note(f"Continue with: {_called('run', file, overrides or [])}")
+            raise
         for what, error in outcome.failures:
             talk().complain(f"{what} failed: {type(error).__name__}: {error}")
         if outcome.data_changed:
@@ -93,7 +101,7 @@ def run(
             )
         if config.settings.report:
             _write_report(config, outcome.path)
-    talk().say(f"Done in {time.monotonic() - started:.0f} s.")
+    talk().say(f"Done in {shown_seconds(time.monotonic() - started)}.")
     _show_results(config, outcome.path, outcome.status, new=True, open_it=open_it)
     if outcome.failures:
         raise typer.Exit(SOME_FAILED)
@@ -129,8 +137,16 @@ def schema() -> None:
     typer.echo(json.dumps(json_schema(), indent=2))
 
 
+def _called(command: str, file: Path, overrides: list[str]) -> str:
+    """Write a command as it is typed."""
+    changes = [word for change in overrides for word in ("--set", change)]
+    return shlex.join(["facebench", command, str(file), *changes])
+
+
 def _built(config: Config) -> Experiment:
-    from facebench.experiment.building import build_experiment
+    # On a busy machine torch alone takes seconds to load.
+    with Progress("Starting", 1, "", logged=False):
+        from facebench.experiment.building import build_experiment
 
     return build_experiment(config)
 

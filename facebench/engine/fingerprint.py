@@ -38,6 +38,7 @@ __all__ = ["ModelFingerprint", "model_fingerprint", "running"]
 # output; the network and the preprocessing are distinguished by themselves.
 _NOT_SETTINGS = {
     "name",
+    "citations",
     "control",
     "series",
     # Part of the preprocessing, see `BaseModel.alignment_key`; what it is made of is not.

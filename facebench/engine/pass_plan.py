@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from facebench.engine.cache import ModelCache
 from facebench.engine.comparisons import DistanceGroup, DistanceGroups
-from facebench.engine.memory import free_disk, shown_bytes
+from facebench.engine.memory import free_disk
 from facebench.engine.placement import Placement, place_layers
 from facebench.engine.request import EmbeddingRequest
 from facebench.engine.schedule import Schedule, Step, in_chunks, make_schedule
@@ -26,6 +26,7 @@ from facebench.engine.settings import Settings
 from facebench.errors import ModelError
 from facebench.models.base import BaseModel
 from facebench.types import Float64Array
+from facebench.utils.units import shown_bytes
 
 __all__ = ["PassPlan", "WidePlan", "first_batch_size", "placement_of", "plan_pass"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from facebench.engine.memory import shown_bytes
+from facebench.utils.units import shown_bytes, shown_seconds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -184,11 +184,16 @@ class RunPlan:
     @override
     def __str__(self) -> str:
         models = self.to_frame()
-        for column in ("Memory", "Disk"):
+        # What says nothing is left out: the table is to fit on a terminal.
+        if (models["Forwards"] == models["To Embed"]).all():
+            del models["Forwards"]
+        for column in ("Wide Layers", "Disk"):
+            if not models[column].any():
+                del models[column]
+        for column in models.columns.intersection(["Memory", "Disk"]):
             models[column] = models[column].map(shown_bytes)
-        models["Seconds"] = models["Seconds"].map(
-            lambda seconds: "-" if seconds != seconds or seconds is None else f"{seconds:.0f}"
-        )
+        seconds = models.pop("Seconds").astype(float)
+        models["Time"] = ["-" if value != value else shown_seconds(value) for value in seconds]
         missing = [
             f"Task {plan.task!r}: {len(plan.missing)} images missing, first {plan.missing[0]!r}."
             for plan in self.tasks

@@ -38,6 +38,7 @@ from facebench.run.manager import AnyModel, MultiModelTaskManager
 from facebench.run.requests import look_up
 from facebench.tasks.base import BaseTask
 from facebench.tasks.embedding import EmbeddingTask
+from facebench.utils.progress import Progress
 from facebench.utils.suggestions import did_you_mean, listed
 
 __all__ = [
@@ -53,6 +54,7 @@ T = TypeVar("T")
 M = TypeVar("M")
 _MODEL_BASES = (BaseModel, RecordedModel)
 Keys = tuple[str, ...]
+_MAKING = {"tasks": "Reading task", "models": "Loading model"}
 
 
 @dataclass(frozen=True)
@@ -148,11 +150,14 @@ def build_experiment(config: Config) -> Experiment:
     # Tasks first: their files are checked in a moment, while a model may take long to make.
     needs_images = _needs_images(config)
     tasks = _made(config, "tasks", problems, partial(_make_task, needs_images=needs_images))
-    for task in tasks if needs_images else []:
-        try:
-            task_images.images_of(task)
-        except FacebenchError as error:
-            problems.append(config.problem(_keys_of_images(config, task), str(error)))
+    with Progress("Finding images", len(tasks), "tasks", logged=False) as progress:
+        for task in tasks if needs_images else []:
+            progress.begin(f"Finding images of task {task.name}")
+            try:
+                task_images.images_of(task)
+            except FacebenchError as error:
+                problems.append(config.problem(_keys_of_images(config, task), str(error)))
+            progress.advance(1)
     make_models = _check_models if problems else _ModelMaker(config).make
     models = [model for group in _made(config, "models", problems, make_models) for model in group]
     for model in models if not problems else []:
@@ -310,11 +315,15 @@ def _made(
     config: Config, section: str, problems: list[str], make: Callable[[Config, str, Located], T]
 ) -> list[T]:
     made = []
-    for name, entry in config.source.value[section].value.items():
-        try:
-            made.append(make(config, name, entry))
-        except _Misplaced as error:
-            problems.append(config.problem((section, name, *error.keys), str(error)))
+    entries = config.source.value[section].value
+    with Progress(f"Making {section}", len(entries), section, logged=False) as progress:
+        for name, entry in entries.items():
+            progress.begin(f"{_MAKING[section]} {name}")
+            try:
+                made.append(make(config, name, entry))
+            except _Misplaced as error:
+                problems.append(config.problem((section, name, *error.keys), str(error)))
+            progress.advance(1)
     return made
 
 

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
+from facebench.errors import InputError
 from facebench.experiment.arguments import is_plain
 from facebench.experiment.registry import METRICS, MODELS, TASKS, Registry
 from facebench.experiment.sources import NAMED
+from facebench.utils.units import as_bytes
 
 if TYPE_CHECKING:
     from facebench.experiment.reference import Reference
 
 __all__ = ["DEVICES", "ExperimentSettings", "ModelEntry", "TaskEntry", "json_schema"]
 
-_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)i?b?\s*", re.IGNORECASE)
 DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
-_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
 def _as_list(value: Any) -> Any:
@@ -28,11 +27,13 @@ def _as_list(value: Any) -> Any:
 
 
 def _as_bytes(value: Any) -> Any:
-    found = _SIZE.fullmatch(value) if isinstance(value, str) else None
-    if found is None and isinstance(value, str):
+    if not isinstance(value, str):
+        return value
+    try:
+        return as_bytes(value, "max_memory")
+    except InputError as error:
         msg = "be a size such as '4 GB'"
-        raise ValueError(msg)
-    return int(float(found[1]) * 1024 ** _POWERS[found[2].lower()]) if found else value
+        raise ValueError(msg) from error
 
 
 def _as_device(value: str) -> str:

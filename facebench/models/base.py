@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -21,6 +22,7 @@ from facebench.models.alignable import Alignable
 from facebench.models.checkpoints import StateDict, count_identities, load_into, read_checkpoint
 from facebench.models.layer_search import by_pattern, find_layers, leaf_layers
 from facebench.models.layers import LayerRecorder, batch_output, flat_copy
+from facebench.models.network_input import NetworkInput
 from facebench.models.options import ModelOptions
 from facebench.models.trials import own_batch, set_eval, settle_layers, try_another_number
 from facebench.types import StrPath
@@ -30,6 +32,10 @@ __all__ = ["BaseModel"]
 _log = logging.getLogger(__name__)
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+# What `_default_preprocess` of this class does.
+_USUAL_INPUT = NetworkInput((224, 224), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 class BaseModel(Alignable, ModelOptions, ABC):
@@ -83,6 +89,9 @@ class BaseModel(Alignable, ModelOptions, ABC):
         What untrained copies of one network are called together; None of other models.
     template : str or None
         How the faces are aligned that the network was trained on; see ``set_alignment``.
+    citations : sequence of str
+        What to cite for the network: entries in BibTeX, or keys of facebench's own references.
+        Those of the classes it is derived from are cited too.
 
     Raises
     ------
@@ -105,6 +114,7 @@ class BaseModel(Alignable, ModelOptions, ABC):
     # Height and width that the network is made for; a run warns of others. None: any.
     input_size: tuple[int, int] | None = None
     facts: Mapping[str, str] = MappingProxyType({})  # said in the manifest: title → text
+    citations: Sequence[str] = ()
 
     def __init__(
         self,
@@ -172,6 +182,50 @@ class BaseModel(Alignable, ModelOptions, ABC):
     def __repr__(self) -> str:
         layers = ", ".join(self._recorder.layers) or DEFAULT_LAYER
         return f"{type(self).__name__}({self.name!r}, layers: {layers}, on {self.device})"
+
+    def describe_input(self) -> str:
+        """Say how images are prepared, for the record of a run.
+
+        Returns
+        -------
+        str
+            What follows "images", such as "resized to 224 × 224 pixels (bilinear); RGB, 0–1, mean
+            0.5, SD 0.5" or "prepared by the function my_crop".
+        """
+        own = self.preprocess_function
+        if own is not None:
+            return (
+                f"prepared by the function {getattr(own, '__qualname__', type(own).__qualname__)}"
+            )
+        cls = type(self)
+        for method in ("preprocess_image", "preprocess", "_default_preprocess"):
+            owner = next(base for base in cls.__mro__ if method in vars(base))
+            if not owner.__module__.startswith("facebench."):
+                return f"prepared by the method {owner.__qualname__}.{method}"
+        return self._describe_own_input()
+
+    def _describe_own_input(self) -> str:
+        known = getattr(self, "input", None)
+        return (known if isinstance(known, NetworkInput) else _USUAL_INPUT).described()
+
+    def describe_weights(self) -> str:
+        """Say where the weights are from, for the record of a run.
+
+        Returns
+        -------
+        str
+            Such as "weights from net.pth", "published weights" or "untrained, seed 0".
+        """
+        if self.weights_path is not None:
+            return f"weights from {Path(self.weights_path).name}"
+        trained = getattr(self, "pretrained", None)
+        if trained is False or self.control is not None:
+            seed = getattr(self, "seed", None)
+            return "untrained" if seed is None else f"untrained, seed {seed}"
+        return self._describe_published() if trained else ""
+
+    def _describe_published(self) -> str:
+        return "published weights"
 
     @abstractmethod
     def _build_model(self) -> None:

@@ -76,6 +76,7 @@ class CLIPModel(HubModel):
     """
 
     outputs_version = "clip-1"
+    citations = ("radford2021clip", "wolf2020transformers")
     built_from = HubModel.built_from
 
     def __init__(

@@ -64,6 +64,7 @@ class DinoModel(HubModel):
     """
 
     outputs_version = "dino-1"
+    citations = ("oquab2024dinov2",)
     built_from = HubModel.built_from
 
     def __init__(

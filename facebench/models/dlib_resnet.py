@@ -62,6 +62,7 @@ class DlibResNetModel(AligningModel):
     """
 
     outputs_version = "dlib-resnet-model-1"
+    citations = ("king2009dlib", "he2016resnet")
     memory_format = torch.channels_last
     template = "dlib150"
     chip = (INPUT_SIZE, TEMPLATES["dlib150"].margin)
@@ -132,6 +133,13 @@ class DlibResNetModel(AligningModel):
         if image.size != (INPUT_SIZE, INPUT_SIZE):
             image = image.resize((INPUT_SIZE, INPUT_SIZE), Image.Resampling.BILINEAR)
         return pixels_to_input(torch.tensor(np.asarray(image))[None])[0]
+
+    @override
+    def _describe_own_input(self) -> str:
+        return (
+            f"resized to {INPUT_SIZE} × {INPUT_SIZE} pixels (bilinear); RGB, dlib's mean colour "
+            "subtracted, divided by 256"
+        )
 
     @override
     def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional
 from typing_extensions import override
 
+from facebench.data.bibliography import citations_of
 from facebench.errors import InputError
 from facebench.models.base import BaseModel
 from facebench.models.trials import own_batch, unchanged
@@ -75,6 +76,8 @@ class EnsembleModel(BaseModel):
             member.to(self.device)
         notes = (note for member in self.members for note in member.expected_notes)
         self.expected_notes = tuple(dict.fromkeys(notes))
+        cited = (citation for member in self.members for citation in citations_of(member))
+        self.citations = tuple(dict.fromkeys(cited))
         # One made image through each: the sizes of inputs and embeddings, and faults early.
         inputs = [own_batch(member) for member in self.members]
         self.input_shapes = tuple(tuple(batch.shape[1:]) for batch in inputs)
@@ -124,6 +127,18 @@ class EnsembleModel(BaseModel):
                 raise InputError(msg)
             parts.append(tensor.reshape(-1).to(torch.float32))
         return torch.cat(parts)[None, None]
+
+    @override
+    def describe_input(self) -> str:
+        """Say how images are prepared for each member."""
+        told = (f"{member.name}: {member.describe_input()}" for member in self.members)
+        return f"prepared for each member ({'; '.join(told)})"
+
+    @override
+    def describe_weights(self) -> str:
+        """Say where the weights of each member are from."""
+        told = (f"{member.name}: {member.describe_weights()}" for member in self.members)
+        return "; ".join(told)
 
     @override
     def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:

@@ -21,12 +21,14 @@ from typing_extensions import override
 from facebench.errors import MissingWeightsError, ModelError, WeightsError
 from facebench.models.base import BaseModel
 from facebench.models.checkpoints import listed, refused_pickle
+from facebench.models.network_input import NetworkInput
 from facebench.types import StrPath
 from facebench.utils.suggestions import did_you_mean, first_line
 
 __all__ = [
     "CONFIGURATION",
     "HubModel",
+    "described_processor",
     "load_config",
     "load_network",
     "load_processor",
@@ -112,6 +114,17 @@ class HubModel(BaseModel):
     @override
     def _default_preprocess(self, image: Image.Image) -> torch.Tensor:
         return processed(self._processor, image)
+
+    @override
+    def _describe_own_input(self) -> str:
+        return described_processor(self._processor)
+
+    @override
+    def _describe_published(self) -> str:
+        # A folder on this machine says nothing elsewhere.
+        version = self._source()
+        is_folder = Path(version).is_dir()
+        return f"weights from {Path(version).name if is_folder else version}"
 
 
 @contextmanager
@@ -317,6 +330,38 @@ def processed(processor: Any, image: Image.Image) -> torch.Tensor:
     """Preprocess one image as its processor does; a tensor of shape [3, H, W]."""
     tensor: torch.Tensor = processor(images=image, return_tensors="pt")["pixel_values"][0]
     return tensor
+
+
+def described_processor(processor: Any) -> str:
+    """Say in full what becomes of an image, as `NetworkInput.described` does."""
+    if isinstance(processor, NetworkInput):
+        return processor.described()
+
+    def asked(name: str) -> bool:
+        return bool(getattr(processor, f"do_{name}", False))
+
+    def pixels(size: Any) -> str:
+        known = dict(size or {})
+        if {"height", "width"} <= known.keys():
+            return f"{known['height']} × {known['width']} pixels"
+        return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in known.items())
+
+    steps = []
+    if asked("resize"):
+        resample = getattr(processor, "resample", None)
+        how = Image.Resampling(int(resample)).name.lower() if resample is not None else "default"
+        steps.append(f"resized to {pixels(processor.size)} ({how})")
+    if asked("center_crop"):
+        steps.append(f"centre cropped to {pixels(processor.crop_size)}")
+    if asked("rescale"):
+        steps.append(f"values multiplied by {processor.rescale_factor:.4g}")
+    if asked("normalize"):
+        mean, std = (
+            ", ".join(f"{value:.4g}" for value in values)
+            for values in (processor.image_mean, processor.image_std)
+        )
+        steps.append(f"mean ({mean}), SD ({std})")
+    return ", ".join(steps) or f"prepared by {type(processor).__name__}"
 
 
 def one_of(value: str, choices: tuple[str, ...], parameter: str, owner: str) -> str:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from facebench.errors import UnknownNameError
 
-__all__ = ["ALL", "BLOCKS", "ending_in", "expand_layers", "is_pattern", "matching"]
+__all__ = ["ALL", "BLOCKS", "each_told", "ending_in", "expand_layers", "is_pattern", "matching"]
 
 ALL = "all"
 BLOCKS = "blocks"
 _ANY_DEPTH = "**"
 _WILD = "*?["
 _MOST_TOLD = 4
+Found = TypeVar("Found")
 
 
 def is_pattern(layer: str) -> bool:
@@ -74,8 +76,8 @@ def expand_layers(
     >>> expand_layers("layer.*", ["encoder", "encoder.layer", "encoder.layer.0", "encoder.layer.1"])
     ['encoder.layer.0', 'encoder.layer.1']
     """
-    wanted: set[str] = set()
-    for pattern in [patterns] if isinstance(patterns, str) else patterns:
+
+    def meant(pattern: str) -> list[str]:
         found = _matches(pattern, names, leaves) or ending_in(pattern, names)
         if not found:
             near = difflib.get_close_matches(pattern, names, n=3, cutoff=0.0)
@@ -85,8 +87,42 @@ def expand_layers(
                 f"{', '.join(map(repr, near)) or '(none)'}."
             )
             raise UnknownNameError(msg)
-        wanted.update(found)
+        return found
+
+    wanted = set(each_told(meant, [patterns] if isinstance(patterns, str) else patterns))
     return [name for name in names if name in wanted]
+
+
+def each_told(find: Callable[[str], list[Found]], asked: Iterable[str]) -> list[Found]:
+    """Find what all of several patterns stand for, and tell of all that stand for nothing.
+
+    Parameters
+    ----------
+    find : callable
+        Finds what one pattern stands for, or raises `UnknownNameError`.
+    asked : iterable of str
+        The patterns.
+
+    Returns
+    -------
+    list
+        What was found, in the order of the patterns.
+
+    Raises
+    ------
+    UnknownNameError
+        With a sentence for every pattern that stands for nothing.
+    """
+    found: list[Found] = []
+    problems: list[str] = []
+    for pattern in asked:
+        try:
+            found += find(pattern)
+        except UnknownNameError as error:
+            problems.append(str(error))
+    if problems:
+        raise UnknownNameError(" ".join(problems))
+    return found
 
 
 def matching(pattern: str, names: Sequence[str]) -> list[str]:

@@ -9,7 +9,14 @@ import torch
 from torch import nn
 
 from facebench.errors import UnknownNameError
-from facebench.models.layer_globs import BLOCKS, ending_in, expand_layers, is_pattern, matching
+from facebench.models.layer_globs import (
+    BLOCKS,
+    each_told,
+    ending_in,
+    expand_layers,
+    is_pattern,
+    matching,
+)
 
 __all__ = ["by_pattern", "find_layers", "in_torchscript", "leaf_layers", "network_blocks"]
 
@@ -165,19 +172,30 @@ def _found(network: nn.Module, asked: Iterable[str]) -> list[tuple[str, bool]]:
     modules = dict(network.named_modules())
     names = {name for name in modules if name}
     called, leaves = [name for name, _ in _called(network)], leaf_layers(network)
-    found: list[tuple[str, bool]] = []
-    for layer in asked:
+
+    def meant(layer: str) -> list[tuple[str, bool]]:
         if layer == BLOCKS and not (layer in names and not isinstance(modules[layer], _LISTS)):
-            found += [(name, False) for name in _blocks(network)]
-        elif layer in names or not isinstance(layer, str):
-            found.append((layer, True))
-        elif is_pattern(layer):
+            return [(name, False) for name in _blocks(network)]
+        if layer in names or not isinstance(layer, str):
+            return [(layer, True)]
+        if is_pattern(layer):
             flat = matching(layer, called) if getattr(network, "has_flat_names", False) else []
-            found += [(name, False) for name in flat or expand_layers(layer, called, leaves)]
-        else:
-            ends = ending_in(layer, called)
-            found += [(name, True) for name in ends or [layer]]
-    return found
+            return [(name, False) for name in flat or expand_layers(layer, called, leaves)]
+        return [(name, True) for name in ending_in(layer, called) or [layer]]
+
+    def known(layer: str) -> list[tuple[str, bool]]:
+        found = meant(layer)
+        if found == [(layer, True)] and layer not in names:
+            expand_layers(layer, called, leaves)
+        return found
+
+    asked = list(asked)
+    try:
+        return each_told(meant, asked)
+    except UnknownNameError:
+        # Beside wrong patterns, wrong names are told as well.
+        each_told(known, asked)
+        raise
 
 
 def _blocks(network: nn.Module) -> list[str]:

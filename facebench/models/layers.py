@@ -183,9 +183,10 @@ class LayerRecorder:
         optional: Collection[str] = (),
     ) -> None:
         modules = dict(network.named_modules())
+        unknown = [layer for layer in layers if layer not in modules or layer == ""]
+        if unknown:
+            raise UnknownNameError(_unknown_layers(unknown, list(modules), owner))
         for layer in layers:
-            if layer not in modules or layer == "":
-                raise UnknownNameError(_unknown_layer(layer, list(modules), owner))
             if in_torchscript(network, layer):
                 raise LayerOutputError(_inside_torchscript(layer, owner))
         wanted = set(layers)
@@ -409,13 +410,17 @@ def _version(tensor: torch.Tensor) -> int | None:
     return None if tensor.is_inference() else tensor._version
 
 
-def _unknown_layer(layer: object, names: list[str], owner: str) -> str:
-    close = difflib.get_close_matches(str(layer), names, n=5, cutoff=0.4)
+def _unknown_layers(layers: Sequence[object], names: list[str], owner: str) -> str:
+    listed = f"get_layer_names() lists all {len(names) - 1}."
+    if len(layers) == 1:
+        close = ", ".join(_closest(layers[0], names, 5))
+        return f"Model {owner!r} has no layer {layers[0]!r}. The closest are: {close}. {listed}"
+    named = [f"{layer!r} (closest: {', '.join(_closest(layer, names, 2))})" for layer in layers]
+    return f"Model {owner!r} has no layers {', '.join(named)}. {listed}"
+
+
+def _closest(layer: object, names: list[str], n: int) -> list[str]:
+    close = difflib.get_close_matches(str(layer), names, n=n, cutoff=0.4)
     # A short name often means the end of a long one: 'mlp' for 'encoder.layer.3.mlp'.
-    close += [name for name in names if name and str(layer) in name and name not in close][:5]
-    close = [name for name in close if name] or [name for name in names if name]
-    hint = f"The closest are: {', '.join(close[:5])}."
-    return (
-        f"Model {owner!r} has no layer {layer!r}. {hint} get_layer_names() lists all "
-        f"{len(names) - 1}."
-    )
+    close += [name for name in names if name and str(layer) in name and name not in close][:n]
+    return ([name for name in close if name] or [name for name in names if name])[:n]

@@ -76,6 +76,23 @@ class NetworkInput:
         mean, std = (_short(values) for values in (self.mean, self.std))
         return f"{self.channels.upper()}, {height} × {width}, 0–{white}, mean {mean}, SD {std}"
 
+    def described(self) -> str:
+        """Say in full what becomes of an image, as for the methods section of a paper.
+
+        Examples
+        --------
+        >>> NetworkInput((224, 224)).described()
+        'resized to 224 × 224 pixels (bilinear); RGB, 0–1, mean 0.5, SD 0.5'
+        """
+        (height, width), how = self.size, self.interpolation
+        values = str(self).replace(f", {height} × {width}", "", 1)
+        if self.resize is None:
+            return f"resized to {height} × {width} pixels ({how}); {values}"
+        return (
+            f"resized to a shorter side of {self.resize} pixels ({how}), centre cropped to "
+            f"{height} × {width}; {values}"
+        )
+
     def _sized(self, image: Image.Image) -> Image.Image:
         height, width = self.size
         filter_ = _FILTERS[self.interpolation]

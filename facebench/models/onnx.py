@@ -101,6 +101,7 @@ class OnnxModel(TappedModel):
     """
 
     outputs_version = "onnx-1"
+    citations = ("onnxruntime",)
     built_from = ("weights", "input_settings", "_asked")
     template: str | None = None
 

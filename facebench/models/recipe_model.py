@@ -176,6 +176,7 @@ def _class_of(name: str) -> type[RecipeModel]:
         "__qualname__": name,
         # All that distinguishes it from other recipes is in its network and its input.
         "outputs_version": RecipeModel.outputs_version,
+        "citations": recipe.citations,
         "recipe": recipe,
         "template": recipe.template,
     }

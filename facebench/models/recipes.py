@@ -68,6 +68,8 @@ class Recipe:
         Whether the network takes images of any size.
     extra : str
         The extra of facebench that it needs.
+    citations : tuple of str
+        Keys of facebench's references.
     """
 
     name: str
@@ -96,6 +98,7 @@ class Recipe:
     protocol: str = ""
     any_size: bool = False
     extra: str = ""
+    citations: tuple[str, ...] = ()
 
 
 _RGB = {"size": 112, "channels": "rgb", "mean": 0.5, "std": 0.5}
@@ -115,6 +118,7 @@ _ADAFACE = Recipe(
     beside="head.kernel",
     classes=("head.kernel", 1),
     source="https://github.com/mk-minchul/AdaFace",
+    citations=("kim2022adaface",),
     protocol=_TEN_FOLDS,
 )
 _CVLFACE = replace(
@@ -134,6 +138,7 @@ _IR = replace(
     what="face.evoLVe",
     prefixes=("",),
     source="https://github.com/ZhaoJ9014/face.evoLVe",
+    citations=("wang2022faceevolve",),
     protocol="",
 )
 _IR_SE = replace(
@@ -143,6 +148,7 @@ _IR_SE = replace(
     # Its training images are stored with red and blue exchanged, see data/data_pipe.py there.
     input=_BGR,
     source="https://github.com/TreB1eN/InsightFace_Pytorch",
+    citations=("deng2019arcface",),
 )
 _IRESNET = Recipe(
     name="iresnet",
@@ -158,6 +164,7 @@ _IRESNET = Recipe(
     source="https://github.com/deepinsight/insightface/tree/master/recognition/arcface_torch",
     licence="non-commercial research",
     protocol=_IJBC,
+    citations=("deng2019arcface", "an2021partialfc"),
 )
 _MAGFACE = replace(
     _IRESNET,
@@ -167,6 +174,7 @@ _MAGFACE = replace(
     prefixes=("features.",),
     ones="",
     source="https://github.com/IrvingMeng/MagFace",
+    citations=("meng2021magface",),
     licence="MIT",
     protocol="",
 )
@@ -191,6 +199,7 @@ _VGGFACE2 = Recipe(
     any_size=True,
     source="https://github.com/cydonia999/VGGFace2-pytorch (from the authors' Caffe models)",
     protocol="IJB-B, TAR at FAR 0.01, pretrained on MS-Celeb-1M; github.com/ox-vgg/vgg_face2",
+    citations=("cao2018vggface2", "he2016resnet"),
 )
 _EDGEFACE = Recipe(
     name="edgeface",
@@ -207,6 +216,7 @@ _EDGEFACE = Recipe(
     any_size=True,
     taken_for=("timm.models.edgenext.EdgeNeXt",),
     extra="timm",
+    citations=("george2024edgeface", "wightman2019timm"),
 )
 
 
@@ -337,6 +347,7 @@ _ALL = (
         licence="MIT",
         published="LFW 99.65 (VGGFace2, 8,631 classes), 99.05 (CASIA-WebFace, 10,575)",
         protocol="accuracy of the TensorFlow originals, github.com/davidsandberg/facenet",
+        citations=("schroff2015facenet",),
     ),
     _ir("ir50", 50),
     _ir("ir101", 100),
@@ -361,6 +372,7 @@ _ALL = (
         width="linear.weight",
         published="LFW 99.18",
         protocol=_TEN_FOLDS,
+        citations=("chen2018mobilefacenets", "deng2019arcface"),
     ),
     replace(
         _IR_SE,
@@ -375,6 +387,7 @@ _ALL = (
         licence="see there",
         published="LFW 99.48",
         protocol="accuracy at the best threshold for the same pairs",
+        citations=("chen2018mobilefacenets", "deng2019arcface"),
     ),
     replace(
         _IRESNET,
@@ -385,6 +398,7 @@ _ALL = (
         ones="",
         width="features.layers.2.weight",
         published="93.61 (MS1MV2), 95.04 (Glint360K)",
+        citations=("chen2018mobilefacenets", "deng2019arcface"),
     ),
     replace(
         _IRESNET,
@@ -392,6 +406,7 @@ _ALL = (
         what="insightface's large MobileFaceNet",
         network="mobilefacenet:insightface_mobilefacenet",
         options={"blocks": (2, 8, 12, 4), "scale": 4},
+        citations=("chen2018mobilefacenets", "deng2019arcface"),
         marker="conv_sep.layers.0.weight",
         ones="",
         width="features.layers.2.weight",
@@ -418,6 +433,7 @@ _ALL = (
         source="https://www.robots.ox.ac.uk/~albanie/pytorch-models.html (vgg_face_dag)",
         published="LFW 98.95",
         protocol="accuracy, unrestricted, as the paper reports it",
+        citations=("parkhi2015vggface",),
     ),
     replace(
         _VGGFACE2,

@@ -44,6 +44,8 @@ class RecordedModel(ABC):
         What the file has several of, in place of a network's layers.
     has_vectors : bool
         Whether it has embeddings, rather than distances of pairs only.
+    citations : sequence of str
+        What to cite for it: entries in BibTeX, or keys of facebench's own references.
     """
 
     has_vectors: ClassVar[bool] = True
@@ -52,6 +54,7 @@ class RecordedModel(ABC):
     # No preprocessing that could make remarks or look for faces.
     expected_notes: tuple[str, ...] = ()
     on_no_face: None = None
+    citations: Sequence[str] = ()
     # Of what encoded it, where that had weights and is known.
     weights_digest: str | None = None
     extract_layers: list[str]

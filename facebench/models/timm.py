@@ -99,6 +99,7 @@ class TimmModel(BaseModel):
     """
 
     outputs_version = "timm-1"
+    citations = ("wightman2019timm",)
     # Only `_build_model` reads these: the same weights in another file are the same model.
     built_from = ("pretrained", "seed", "options")
 
@@ -277,6 +278,12 @@ class TimmModel(BaseModel):
     def _default_preprocess(self, image: Image.Image) -> torch.Tensor:
         tensor: torch.Tensor = self._transform(image)
         return tensor
+
+    @override
+    def _describe_own_input(self) -> str:
+        if self.input is not None:
+            return super()._describe_own_input()
+        return f"prepared by timm's transform for {self.architecture}"
 
     @override
     def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext, redirect_stderr
+from contextlib import redirect_stderr
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, TypeVar, cast
@@ -33,6 +33,7 @@ from facebench.models.checkpoints import StateDict, count_identities
 from facebench.models.classifier import entering, last_layer
 from facebench.models.network_input import NetworkInput, network_input
 from facebench.types import StrPath
+from facebench.utils.progress import without_bars
 from facebench.utils.suggestions import did_you_mean, first_line, nearest
 
 __all__ = ["TorchvisionModel", "downloaded_network"]
@@ -101,6 +102,7 @@ class TorchvisionModel(BaseModel):
     """
 
     outputs_version = "torchvision-1"
+    citations = ("torchvision2016",)
     # Only `_build_model` reads these: the same weights in another file are the same model.
     built_from = ("pretrained", "seed", "options")
 
@@ -223,7 +225,7 @@ def downloaded_network(build: Callable[..., T], weights: Any, what: str, paramet
     on_terminal = sys.stderr.isatty()
     try:
         # torch.hub writes to standard error past all logging.
-        with nullcontext() if on_terminal else redirect_stderr(io.StringIO()):
+        with without_bars() if on_terminal else redirect_stderr(io.StringIO()):
             return build(weights=weights, progress=on_terminal)
     except (OSError, RuntimeError, UnpicklingError, EOFError) as error:
         reason = first_line(error)

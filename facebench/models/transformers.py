@@ -97,6 +97,7 @@ class TransformersModel(HubModel):
     """
 
     outputs_version = "transformers-2"
+    citations = ("wolf2020transformers",)
     # Only `_build_model` reads these: the same weights in another folder are the same model.
     built_from = (*HubModel.built_from, "options")
 

@@ -41,6 +41,7 @@ class Vgg16Model(BaseModel):
     """
 
     outputs_version = "vgg16-1"
+    citations = ("simonyan2015vgg", "torchvision2016")
     classifier = "classifier.6"
     memory_format = torch.channels_last
 

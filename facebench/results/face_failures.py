@@ -36,7 +36,8 @@ def listed_failures(rows: pd.DataFrame) -> str:
     Returns
     -------
     str
-        '32 of 32 images of condition 'inverted', 1 of 32 images of condition 'upright''.
+        "32 of 32 images of condition 'inverted', 1 of 32 images of condition 'upright'"; conditions
+        without failure follow as such.
     """
     import pandas as pd
 
@@ -46,13 +47,16 @@ def listed_failures(rows: pd.DataFrame) -> str:
     chosen = ordered
     if len(ordered) > _SHOWN:
         chosen = pd.concat([ordered.iloc[: _SHOWN - 1], ordered.iloc[-1:]])
-    named = [
-        f"{row.n_images_failed} of {row.n_images} images"
-        + (f" of {row.grouping} {row.condition!r}" if row.condition else "")
-        for row in chosen.itertuples()
-    ]
+    named, whole = [], []
+    for row in chosen.itertuples():
+        where = f" of {row.grouping} {row.condition!r}" if row.condition else ""
+        if row.n_images_failed:
+            named.append(f"{row.n_images_failed} of {row.n_images} images{where}")
+        else:
+            whole.append(f"all {row.n_images} images{where}")
     more = len(ordered) - len(chosen)
-    return ", ".join(named) + (f" (and {more} conditions between them)" if more else "")
+    text = ", ".join(named) + (f" (and {more} conditions between them)" if more else "")
+    return text + (f"; faces were found in {', '.join(whole)}" if whole else "")
 
 
 def uneven_failures(failures: pd.DataFrame) -> list[str]:

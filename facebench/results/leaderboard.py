@@ -1,12 +1,16 @@
-"""A static page over many runs."""
+"""The models of many runs in one order: a row per model, a column per task."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
+from typing_extensions import override
 
 from facebench.errors import InputError
 from facebench.results.comparison.paired import Comparable, Evidence, tie_groups
@@ -19,40 +23,188 @@ from facebench.results.headline import (
     people_beside,
 )
 from facebench.results.held_out import HeldOut, held_out_layers, with_held_out
-from facebench.results.pair_rows import saved_layers
-from facebench.results.reader import Run, load_run
-from facebench.results.report.pages import write_page
-from facebench.results.report.provenance_view import shown_time
-from facebench.results.report.tables import Column, Table, forest, span_of
+from facebench.results.pair_rows import PairRows, saved_layers
+from facebench.results.ranking.comparability import name_tasks
+from facebench.results.ranking.entries import Entry, Key, name_entries
+from facebench.results.ranking.selection import load_runs, run_labels
+from facebench.results.reader import Run
+from facebench.results.schema import NETWORK
 from facebench.results.task_facts import TaskFacts
+from facebench.tasks.measures import Measure, headlines, measures_for
+from facebench.types import StrPath
+from facebench.utils.files import write_csv
 
-__all__ = ["write_leaderboard"]
+__all__ = ["Leaderboard", "leaderboard", "write_leaderboard"]
 
-_COLUMNS = [
-    Column("Task", filter=True),
-    Column("Measure", filter=True),
-    Column("Condition"),
-    Column("Rank", "count", hint="Among the rows of one task, measure and condition."),
-    Column("Model", filter=True),
-    Column("Layer", filter=True),
-    Column("Value", "number"),
-    Column("95 % interval", "interval"),
-    Column("On the task's scale", "forest"),
-    Column("Pairs", "count"),
-    Column("Run", filter=True),
-    Column("Begun"),
-    Column(
-        "Tie group",
-        hint="Numbers of one task that share a letter do not differ significantly: paired tests on "
-        "the same pairs, with Holm's correction.",
-    ),
-]
+COLUMNS = {
+    "task": "string",
+    "metric": "string",
+    "condition": "string",
+    "rank": "Int64",
+    "model": "string",
+    "layer": "string",
+    "value": "float64",
+    "ci_low": "float64",
+    "ci_high": "float64",
+    "tie_group": "string",
+    "chance": "float64",
+    "ceiling_low": "float64",
+    "ceiling_high": "float64",
+    "higher_is_better": "boolean",
+    "n_pairs": "Int64",
+    "n_failed": "Int64",
+    "distance": "string",
+    "differs": "string",
+    "run": "string",
+    "source": "string",
+    "headline": "boolean",
+}
+# Paired tests of every two grow with the square of the models.
+MOST_TESTED = 20
+_KEYS = ["task", "metric", "condition"]
+
+
+@dataclass(frozen=True, eq=False)
+class Leaderboard:
+    """Models of many runs, ranked.
+
+    Attributes
+    ----------
+    numbers : DataFrame
+        A row per task, measure, condition and model, best first, then rows of people, which have no
+        rank: task, metric, condition, rank, model, layer, value, ci_low, ci_high, tie_group,
+        chance, ceiling_low, ceiling_high, higher_is_better, n_pairs, n_failed, distance, differs
+        (what the model differs in from others of its name or weights), run, source ('network' or
+        'people') and headline (whether the measure is the task's first).
+    other_layers : DataFrame
+        The same of layers that were not chosen.
+    notes : tuple of str
+        What must be known to read it: what is ranked apart, left out or not complete.
+    runs : tuple of Run
+        The runs.
+    path : Path or None
+        The page, if one was written.
+    """
+
+    numbers: pd.DataFrame
+    other_layers: pd.DataFrame
+    notes: tuple[str, ...]
+    runs: tuple[Run, ...]
+    path: Path | None = None
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give the numbers as a table, see `numbers`."""
+        return self.numbers.copy()
+
+    def to_csv(self, path: StrPath) -> Path:
+        """Write the numbers as CSV.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file.
+
+        Returns
+        -------
+        Path
+        """
+        write_csv(self.numbers, Path(path))
+        return Path(path)
+
+    def matrix(self) -> pd.DataFrame:
+        """Give the values of each task's first headline measure, a row per model.
+
+        Returns
+        -------
+        DataFrame
+            Models in the order of their mean rank, those without a number in some task after the
+            others, people last; a column per task (and condition), named by task, measure and
+            condition.
+        """
+        first = self.numbers[self.numbers["headline"]]
+        columns = list(dict.fromkeys(zip(*(first[name].fillna("") for name in _KEYS), strict=True)))
+        table = pd.DataFrame(
+            np.nan,
+            index=pd.Index(_ordered(first), name="model"),
+            columns=pd.MultiIndex.from_tuples(columns, names=_KEYS),
+        )
+        places = {column: place for place, column in enumerate(columns)}
+        rows = {model: place for place, model in enumerate(table.index)}
+        values = table.to_numpy(copy=True)
+        for row in first.itertuples():
+            column = (row.task, row.metric, "" if pd.isna(row.condition) else row.condition)
+            values[rows[row.model], places[column]] = row.value
+        return pd.DataFrame(values, table.index, table.columns)
+
+    @override
+    def __str__(self) -> str:
+        networks = self.numbers[self.numbers["source"] == NETWORK]
+        return (
+            f"{networks['model'].nunique()} models, {networks['task'].nunique()} tasks, "
+            f"{len(self.runs)} run{'s' * (len(self.runs) != 1)}"
+        )
+
+
+def leaderboard(
+    runs: Iterable[StrPath],
+    output: StrPath | None = None,
+    *,
+    layer_choice: str = "same pairs",
+) -> Leaderboard:
+    """Rank the models of many runs, task by task.
+
+    Each model stands in its best layer. Numbers are ranked together only where runs used the same
+    pairs and images, the same settings of the task, the same distance and the same version of
+    facebench's statistics; what differs is a task of its own, named by what it differs in. Models
+    of one name in several runs are one row where weights, settings and preprocessing are the same
+    and none of the numbers is in both; otherwise they are named by what they differ in.
+
+    Parameters
+    ----------
+    runs : iterable of str or Path
+        Folders of runs; ``runs/NAME`` for its latest, ``runs`` for the latest of every experiment.
+    output : str or Path, optional
+        The page to write; None writes none.
+    layer_choice : {'same pairs', 'held-out'}
+        'held-out' takes numbers from layers chosen on other people than they are judged on, where
+        there are any.
+
+    Returns
+    -------
+    Leaderboard
+
+    Raises
+    ------
+    InputError
+        If there are no runs, none has a number of a network, or `layer_choice` is something else.
+    RunFolderError
+        If one is not a readable run.
+
+    Examples
+    --------
+    >>> from facebench import leaderboard
+    >>> leaderboard([])
+    Traceback (most recent call last):
+        ...
+    facebench.errors.InputError: A leaderboard needs one run or more. Got none.
+    """
+    check_layer_choice(layer_choice, "leaderboard")
+    found, notes = load_runs(runs)
+    made = _ranked(found, notes, layer_choice)
+    if output is None:
+        return made
+    from facebench.results.report.leaderboard_page import leaderboard_context
+    from facebench.results.report.pages import write_page
+
+    context = leaderboard_context(made)
+    path = write_page("leaderboard.html.j2", Path(output), context, charts=False)
+    return replace(made, path=path)
 
 
 def write_leaderboard(
     runs: Sequence[Path], output: Path, *, layer_choice: str = "same pairs"
 ) -> Path:
-    """Write the leaderboard of many runs.
+    """Write the leaderboard of many runs; see `leaderboard`.
 
     Parameters
     ----------
@@ -61,220 +213,269 @@ def write_leaderboard(
     output : Path
         The file.
     layer_choice : {'same pairs', 'held-out'}
-        'held-out' takes numbers from layers chosen on other people than they are judged on, where
-        there are any.
+        See `leaderboard`.
 
     Returns
     -------
     Path
         The file: it needs no other file and no network.
-
-    Raises
-    ------
-    InputError
-        If there are no runs, or `layer_choice` is something else.
-    RunFolderError
-        If one is not a readable run.
     """
-    check_layer_choice(layer_choice, "write_leaderboard")
-    loaded = {str(found.path): found for found in map(load_run, runs)}
-    if not loaded:
-        msg = "A leaderboard needs one run or more. Got none."
+    leaderboard(runs, output, layer_choice=layer_choice)
+    return Path(output)
+
+
+def _ranked(runs: Sequence[Run], notes: Sequence[str], layer_choice: str) -> Leaderboard:
+    labels = run_labels(runs)
+    tasks = name_tasks(runs, labels)
+    results = _together(runs, tasks.names, [run.networks for run in runs])
+    told = [*notes, *tasks.notes, *_incomplete(runs, labels)]
+    if not len(results):
+        msg = f"None of the runs has a number of a network to rank. {' '.join(told)}".rstrip()
         raise InputError(msg)
-    found = list(loaded.values())
-    context = {
-        "title": "Leaderboard",
-        "board": _board(found, layer_choice),
-        "runs": _runs_table(found),
-        "facts": [
-            ("Runs", str(len(found))),
-            ("Models", str(len({model for run in found for model in run.models}))),
-            ("Tasks", str(len({task for run in found for task in run.tasks}))),
-        ],
-    }
-    return write_page("leaderboard.html.j2", Path(output), context, charts=False)
-
-
-def _board(runs: Sequence[Run], layer_choice: str) -> Table:
-    names = _task_names(runs)
-    # A manifest may name its run otherwise than the table does.
-    results = pd.concat([run.networks.assign(run=run.id) for run in runs], ignore_index=True)
-    results["task"] = [names[key] for key in zip(results["run"], results["task"], strict=True)]
-    people = pd.concat([run.people.assign(run=run.id) for run in runs], ignore_index=True)
-    people["task"] = [names[key] for key in zip(people["run"], people["task"], strict=True)]
-    by_id = {run.id: run for run in runs}
-    facts = _facts(runs, names)
-    task_of = {(run, name): task for (run, task), name in names.items()}
-    rows, extra = [], []
-    best = {
-        (run.id, names[run.id, task], model): layer
-        for run in runs
-        for task in run.tasks
-        for model, layer in best_layers(run.networks, task, facts[names[run.id, task]]).items()
-    }
-    chosen = headline_rows(results, facts, all_layers=True) if len(results) else results
-    held_out: dict[tuple[str, str], HeldOut] = {}
-    if layer_choice == "held-out":
-        held_out = {
-            (run.id, names[run.id, task]): held_out_layers(run, task)
-            for run in runs
-            for task in run.tasks
-        }
-    keys = ["task", "metric", "condition"]
-    for _, part in chosen.groupby(keys, sort=False, dropna=False):
-        sign = direction(part)
-        shown = part[
-            [best.get((row.run, row.task, row.model)) == row.layer for row in part.itertuples()]
-        ]
-        if held_out:
-            shown = pd.concat(
-                [
-                    with_held_out(rows, held_out[key].table.assign(task=key[1]))
-                    for key, rows in shown.groupby(["run", "task"], sort=False)
-                ]
-            ).loc[shown.index]
-        # What is judged on its own pairs stays to be looked up.
-        own = shown["layer"].eq(part["layer"].reindex(shown.index))
-        hidden = part[~part.index.isin(shown.index[own])]
-        ordered = pd.concat([shown.assign(shown=True), hidden.assign(shown=False)])
-        if sign:
-            ordered = ordered.sort_values("value", ascending=sign < 0, kind="stable")
-        is_shown = ordered["shown"].to_list()
-        span = span_of(ordered[is_shown])
-        ranks = _ranks(ordered["value"], is_shown, sign)
-        ties = _ties(ordered[is_shown], by_id, task_of, held_out)
-        for row, stands, rank in zip(ordered.itertuples(), is_shown, ranks, strict=True):
-            letters = ties.get((row.run, row.model), "") if stands else ""
-            rows.append([*_row(row, rank, span, by_id[row.run]), letters])
-            extra.append(not stands)
-        # People have no rank: they are what the others are held against.
-        task, metric = str(part["task"].iloc[0]), str(part["metric"].iloc[0])
-        for row in people_beside(people, results, task, metric).itertuples():
-            rows.append([*_row(row, None, span, by_id[row.run]), ""])
-            extra.append(False)
-    n_hidden = sum(extra)
-    note = layer_note(results, layer_choice)
-    return Table(
-        id="board",
-        caption=f"Headline numbers of all runs, best first. {note}".rstrip(". "),
-        columns=_COLUMNS,
-        rows=rows,
-        extra=extra,
-        more=f"All layers ({n_hidden} rows more)" if n_hidden else "",
+    # Models of one name in two runs are two models until they are found to be one.
+    codes, keys = pd.factorize(
+        pd.MultiIndex.from_frame(results[["run_number", "own_model"]].astype(object))
     )
-
-
-def _ties(
-    rows: pd.DataFrame,
-    by_id: Mapping[str, Run],
-    task_of: Mapping[tuple[str, str], str],
-    held_out: Mapping[tuple[str, str], HeldOut],
-) -> dict[tuple[str, str], str]:
-    """Give the letters of one measure of a task, by run and model; its rows are best first."""
-    found: dict[tuple[str, str], Comparable] = {}
-    for row in rows[rows["value"].notna()].itertuples():
-        run, task = by_id[row.run], task_of[row.run, row.task]
-        condition = None if pd.isna(row.condition) else str(row.condition)
-        known = held_out.get((row.run, row.task))
-        key = (row.metric, condition or "", row.model)
-        if known is not None and key in known.replicates:
-            found[row.run, row.model] = known.replicates[key]
-            continue
-        found[row.run, row.model] = Evidence(
-            row.metric,
-            condition,
-            row.value,
-            saved_layers(run, task, row.model, [row.layer]).get(row.layer),
-            run.left_out.get((task, row.model, row.layer)),
+    results["model"] = codes
+    parts = results["task"] + "\0" + results["metric"] + "\0" + results["condition"].fillna("")
+    measured = parts.groupby(codes, sort=False).unique()
+    models = [(int(number), str(model)) for number, model in keys]
+    named = name_entries(runs, labels, dict(zip(models, measured, strict=True)))
+    entries = [named[key] for key in models]
+    facts = _facts(runs, tasks.names)
+    evidence = _Evidence(runs, models)
+    if layer_choice == "held-out":
+        evidence.hold_out(tasks.names)
+    people = _together(runs, tasks.names, [run.people for run in runs])
+    shown, others = [], []
+    for board in _boards(results, facts, evidence):
+        shown.append(_rows_of(board.shown, board, results, entries, labels))
+        reference = people_beside(people, results, board.task, board.measure.name)
+        reference = reference[reference["condition"].fillna("") == (board.condition or "")]
+        shown.append(_people_rows(reference, board, labels))
+        others.append(_rows_of(board.others, board, results, entries, labels))
+    numbers, other_layers = (
+        pd.concat(rows, ignore_index=True)[list(COLUMNS)].astype(COLUMNS)
+        for rows in (shown, others)
+    )
+    if evidence.untested:
+        told.append(
+            f"Tie groups are of the {MOST_TESTED} best models of each number; those below were not "
+            "tested, because tests of every two grow with the square of the models."
         )
-    # A layer judged on other people and one judged on the same are not paired.
-    if len({type(each) for each in found.values()}) > 1:
-        return {}
-    return tie_groups(found)
+    note = layer_note(results, layer_choice)
+    told += [f"{note}."] if note else []
+    return Leaderboard(numbers, other_layers, tuple(told), tuple(runs))
 
 
-def _task_names(runs: Sequence[Run]) -> dict[tuple[str, str], str]:
-    """Name every run's tasks, so that tasks of one name but of different data differ."""
-    data: dict[str, dict[str, None]] = {}
-    digests = {}
-    for run in runs:
-        for task in dict.fromkeys(run.networks["task"]):
-            told = (run.manifest.get("data") or {}).get(task) or {}
-            images = (told.get("images") or {}).get("digest")
-            digests[run.id, task] = str(told.get("pairs_digest") or images or "")[:6]
-            data.setdefault(task, {})[digests[run.id, task]] = None
-    return {
-        (run, task): task if len(data[task]) == 1 else f"{task} (data {digest or 'unknown'})"
-        for (run, task), digest in digests.items()
-    }
+def _together(
+    runs: Sequence[Run], names: Mapping[tuple[int, str], str], tables: Sequence[pd.DataFrame]
+) -> pd.DataFrame:
+    """Put tables of runs below each other; their tasks are named so that one name is one task."""
+    together = pd.concat(
+        [table.assign(run_number=number) for number, table in enumerate(tables)],
+        ignore_index=True,
+    )
+    together["own_model"], together["own_task"] = together["model"], together["task"]
+    together["task"] = pd.array(
+        [
+            names.get(key, key[1])
+            for key in zip(together["run_number"], together["own_task"], strict=True)
+        ],
+        dtype="string",
+    )
+    # Of a task that has become several, that of most runs comes first.
+    order = {name: place for place, name in enumerate(_by_frequency(names))}
+    return together.sort_values(
+        "task", key=lambda tasks: tasks.map(order), kind="stable"
+    ).reset_index(drop=True)
 
 
-def _facts(runs: Sequence[Run], names: Mapping[tuple[str, str], str]) -> dict[str, TaskFacts]:
+def _by_frequency(names: Mapping[tuple[int, str], str]) -> list[str]:
+    own = dict.fromkeys(task for _, task in names)
+    counts = Counter(names.values())
+    task_of = {name: task for (_, task), name in names.items()}
+    places = {task: place for place, task in enumerate(own)}
+    return sorted(task_of, key=lambda name: (places[task_of[name]], -counts[name]))
+
+
+def _incomplete(runs: Sequence[Run], labels: Sequence[str]) -> list[str]:
+    """Say which runs are not complete, and what failed in them."""
+    told = []
+    for run, label in zip(runs, labels, strict=True):
+        failed = [str(failure.get("what")) for failure in run.manifest["failures"]]
+        if run.status != "finished" or failed:
+            what = f": {', '.join(failed)} failed" if failed else ""
+            told.append(f"Run {label} is not complete ({run.status}{what}).")
+        elif not len(run.networks):
+            told.append(f"Run {label} has no numbers.")
+    return told
+
+
+def _facts(runs: Sequence[Run], names: Mapping[tuple[int, str], str]) -> dict[str, TaskFacts]:
     """Give what the first run says of each task, or the first that has declared measures."""
     found: dict[str, TaskFacts] = {}
-    for run in runs:
-        for task, facts in run.tasks.items():
-            name = names[run.id, task]
-            if name not in found or (facts.measures and not found[name].measures):
-                found[name] = facts
+    for (number, task), name in names.items():
+        facts = runs[number].tasks[task]
+        if name not in found or (facts.measures and not found[name].measures):
+            found[name] = facts
     return found
 
 
-def _short(run: Run) -> str:
-    """Name a run in a narrow column: its name, and the random end of its folder's."""
-    return f"{run.manifest['name']} {run.path.name.rpartition('-')[2]}"
+class _Board(NamedTuple):
+    """One number of a task: its rows in their best layers, ranked, and those of other layers."""
+
+    task: str
+    measure: Measure
+    condition: str | None
+    is_first: bool
+    shown: pd.DataFrame
+    others: pd.DataFrame
 
 
-def _ranks(values: pd.Series, counted: Sequence[bool], sign: int) -> list[int | None]:
-    """Give the best layers numbers; equal values share the better place."""
-    own = values.where(list(counted))
-    ranks = own.rank(method="min", ascending=sign < 0)
-    return [None if not sign or pd.isna(rank) else int(rank) for rank in ranks]
+class _Evidence:
+    """What paired tests go by, read from runs as it is needed."""
+
+    def __init__(self, runs: Sequence[Run], models: Sequence[Key]) -> None:
+        self._runs, self._models = runs, models
+        self._pairs: dict[tuple[int, str, str, str], PairRows | None] = {}
+        self._held_out: dict[tuple[int, str], HeldOut] = {}
+        self.untested = 0
+
+    def hold_out(self, tasks: Mapping[tuple[int, str], str]) -> None:
+        """Choose layers on other people than they are judged on."""
+        self._held_out = {key: held_out_layers(self._runs[key[0]], key[1]) for key in tasks}
+
+    def held_out_rows(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Put values of held-out layers in the place of the best layers' own."""
+        if not self._held_out:
+            return rows
+        parts = []
+        for key, own in rows.groupby(["run_number", "own_task"], sort=False):
+            named = own.assign(model=own["own_model"], task=own["own_task"])
+            found = with_held_out(named, self._held_out[key].table)
+            parts.append(found.assign(model=own["model"], task=own["task"]))
+        return pd.concat(parts).loc[rows.index]
+
+    def letters(self, rows: pd.DataFrame, condition: str | None) -> list[str]:
+        """Give the tie groups of rows that are ordered, the best first."""
+        known = rows[rows["value"].notna()].head(MOST_TESTED)
+        self.untested += int(rows["value"].notna().sum()) - len(known)
+        found: dict[int, Comparable] = {}
+        for row in known.itertuples():
+            found[row.model] = self._of(row, condition)
+        # A layer judged on other people and one judged on the same are not paired.
+        if len({type(each) for each in found.values()}) > 1:
+            return [""] * len(rows)
+        ties = tie_groups(found)
+        return [ties.get(model, "") for model in rows["model"]]
+
+    def _of(self, row: Any, condition: str | None) -> Comparable:
+        held_out = self._held_out.get((row.run_number, row.own_task))
+        key = (row.metric, condition or "", row.own_model)
+        if held_out is not None and key in held_out.replicates:
+            return held_out.replicates[key]
+        run = self._runs[row.run_number]
+        place = (row.run_number, row.own_task, row.own_model, row.layer)
+        if place not in self._pairs:
+            layers = saved_layers(run, row.own_task, row.own_model, [row.layer])
+            self._pairs[place] = layers.get(row.layer)
+        left_out = run.left_out.get((row.own_task, row.own_model, row.layer))
+        return Evidence(row.metric, condition, row.value, self._pairs[place], left_out)
 
 
-def _row(row: Any, rank: int | None, span: tuple[float, float], run: Run) -> list[Any]:
-    value, low, high = (
-        None if pd.isna(x) else float(x) for x in (row.value, row.ci_low, row.ci_high)
+def _boards(
+    results: pd.DataFrame, facts: Mapping[str, TaskFacts], evidence: _Evidence
+) -> Iterator[_Board]:
+    chosen = headline_rows(results, facts, all_layers=True)
+    for task, of_task in chosen.groupby("task", sort=False):
+        own = results[results["task"] == task]
+        best = best_layers(own, str(task), facts[str(task)])
+        measures = measures_for(facts[str(task)], list(dict.fromkeys(own["metric"])))
+        first = headlines(facts[str(task)], list(measures))[0]
+        for (metric, named), part in of_task.groupby(
+            ["metric", "condition"], sort=False, dropna=False
+        ):
+            condition = None if pd.isna(named) else str(named)
+            is_best = part["layer"].eq(part["model"].map(best)).to_numpy(bool)
+            shown = evidence.held_out_rows(part[is_best].assign(best_layer=part["layer"]))
+            # What is judged on its own pairs stays to be looked up.
+            others = part[~part.index.isin(shown.index[shown["layer"].eq(shown["best_layer"])])]
+            sign = direction(part)
+            if sign:
+                shown, others = (
+                    rows.sort_values("value", ascending=sign < 0, kind="stable")
+                    for rows in (shown, others)
+                )
+            ranks = shown["value"].rank(method="min", ascending=sign < 0) if sign else np.nan
+            letters = evidence.letters(shown, condition)
+            shown = shown.assign(rank=ranks, tie_group=letters)
+            yield _Board(str(task), measures[metric], condition, metric == first, shown, others)
+
+
+def _rows_of(
+    rows: pd.DataFrame,
+    board: _Board,
+    results: pd.DataFrame,
+    entries: Sequence[Entry],
+    labels: Sequence[str],
+) -> pd.DataFrame:
+    """Bring rows of results into the columns of a leaderboard."""
+    low, high = _ceilings(rows, board, results)
+    of_rows = [entries[model] for model in rows["model"]]
+    return rows.reindex(columns=list(dict.fromkeys([*rows.columns, *COLUMNS]))).assign(
+        model=[entry.label for entry in of_rows],
+        differs=[entry.differs for entry in of_rows],
+        run=[labels[number] for number in rows["run_number"]],
+        chance=board.measure.chance,
+        ceiling_low=low,
+        ceiling_high=high,
+        headline=board.is_first,
     )
-    return [
-        row.task,
-        row.metric,
-        "" if pd.isna(row.condition) else row.condition,
-        rank,
-        row.model,
-        row.layer,
-        value,
-        None if low is None else [low, high],
-        None if value is None else forest(value, low, high, span),
-        None if pd.isna(row.n_pairs) else int(row.n_pairs),
-        _short(run),
-        shown_time(run.manifest.get("created")),
+
+
+def _people_rows(rows: pd.DataFrame, board: _Board, labels: Sequence[str]) -> pd.DataFrame:
+    """Give what people do, once where several runs say the same."""
+    same = ["model", "value", "ci_low", "ci_high", "n_pairs"]
+    once = rows.drop_duplicates(same)
+    runs = [labels[number] for number in once["run_number"]]
+    names = [
+        f"{model} (run {run})" if list(once["model"]).count(model) > 1 else model
+        for model, run in zip(once["model"], runs, strict=True)
     ]
-
-
-def _runs_table(runs: Sequence[Run]) -> Table:
-    return Table(
-        id="runs",
-        caption="The runs",
-        columns=[
-            Column("Run"),
-            Column("Folder"),
-            Column("Begun"),
-            Column("Status"),
-            Column("Models"),
-            Column("Tasks", "count"),
-            Column("facebench"),
-        ],
-        rows=[
-            [
-                _short(run),
-                run.id,
-                shown_time(run.manifest.get("created")),
-                run.status,
-                ", ".join(run.models),
-                len(run.tasks),
-                str((run.manifest.get("versions") or {}).get("facebench", "")),
-            ]
-            for run in runs
-        ],
+    return once.reindex(columns=list(dict.fromkeys([*once.columns, *COLUMNS]))).assign(
+        model=names, run=runs, chance=board.measure.chance, headline=board.is_first, rank=None
     )
+
+
+def _ceilings(
+    rows: pd.DataFrame, board: _Board, results: pd.DataFrame
+) -> tuple[list[float], list[float]]:
+    """Look up how high a measure can get with the data of each row."""
+    names = board.measure.ceiling
+    if not names or not len(rows):
+        return [np.nan] * len(rows), [np.nan] * len(rows)
+    known = results[(results["task"] == board.task) & results["metric"].isin(names)]
+    values = {
+        (row.model, row.layer, row.metric): row.value
+        for row in known.itertuples()
+        if (None if pd.isna(row.condition) else row.condition) == board.condition
+    }
+    layers = rows["best_layer"] if "best_layer" in rows else rows["layer"]
+    found = [
+        [values.get((model, layer, name), np.nan) for name in (names[0], names[-1])]
+        for model, layer in zip(rows["model"], layers, strict=True)
+    ]
+    both = np.array(found) if len(names) > 1 else np.array(found) * [np.nan, 1]
+    return both[:, 0].tolist(), both[:, 1].tolist()
+
+
+def _ordered(first: pd.DataFrame) -> list[str]:
+    """Order models by their mean rank, those without some number later, people last."""
+    networks = first[first["source"] == NETWORK]
+    ranked = networks[networks["rank"].notna()]
+    means = ranked.groupby("model", sort=False)["rank"].agg(["size", "mean"])
+    order = networks[["model"]].drop_duplicates().join(means, on="model")
+    order = order.sort_values(["size", "mean"], ascending=[False, True], kind="stable")
+    people = first["model"][first["source"] != NETWORK]
+    return list(dict.fromkeys([*order["model"], *people]))

@@ -108,9 +108,13 @@ def _shape() -> Any:
         normalized: bool = False
         remarks: dict[str, str] = {}
         effect: dict[str, str] = {}
+        effect_name: str = ""
+        compared: dict[str, int] = {}
+        item_name: str = ""
         influences: dict[str, str] = {}
         references: list[Reference] = []
         people: dict[str, Any] = {}
+        citations: list[str] = []
 
     class Note(BaseModel):
         task: str

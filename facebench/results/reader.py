@@ -29,11 +29,13 @@ from facebench.results.schema import (
 )
 from facebench.results.task_facts import TaskFacts
 from facebench.types import StrPath
+from facebench.utils.latex import as_latex
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from facebench.metrics.uncertainty.jackknife import JackknifeReplicates
+    from facebench.results.methods import MethodsSection
 
 __all__ = ["Run", "latest_run", "load_run"]
 
@@ -278,12 +280,12 @@ class Run:
         from facebench.results.headline import shown_table
 
         table = shown_table(self.headline())
-        rows = [" & ".join(map(_latex, row)) + r" \\" for row in table.to_numpy().tolist()]
+        rows = [" & ".join(map(as_latex, row)) + r" \\" for row in table.to_numpy().tolist()]
         return "\n".join(
             [
                 rf"\begin{{tabular}}{{{'l' * len(table.columns)}}}",
                 r"\toprule",
-                " & ".join(map(_latex, table.columns)) + r" \\",
+                " & ".join(map(as_latex, table.columns)) + r" \\",
                 r"\midrule",
                 *rows,
                 r"\bottomrule",
@@ -291,6 +293,25 @@ class Run:
                 "",
             ]
         )
+
+    def methods(self, layer_choice: str = "same pairs") -> MethodsSection:
+        """Write what was done, as the methods section of a paper says it, and what to cite.
+
+        Parameters
+        ----------
+        layer_choice : {'same pairs', 'held-out'}
+            How the layers were chosen that stand for models with several.
+
+        Returns
+        -------
+        MethodsSection
+            The text, plain and as LaTeX, its references, and their BibTeX.
+        """
+        from facebench.results.headline import check_layer_choice
+        from facebench.results.methods import methods_of
+
+        check_layer_choice(layer_choice, "Run.methods")
+        return methods_of(self, layer_choice)
 
     def _repr_html_(self) -> str:
         from facebench.results.headline import shown_table
@@ -373,32 +394,6 @@ def _readable(file: Path, reader: Callable[[Path], _Table]) -> _Table:
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError, IndexError) as error:
         msg = f"{file} must be a table of a run. It cannot be read: {error!s:.200}."
         raise RunFolderError(msg) from error
-
-
-_LATEX = str.maketrans(
-    {
-        "\\": r"\textbackslash{}",
-        "&": r"\&",
-        "%": r"\%",
-        "$": r"\$",
-        "#": r"\#",
-        "_": r"\_",
-        "{": r"\{",
-        "}": r"\}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "<": r"\textless{}",
-        ">": r"\textgreater{}",
-        "|": r"\textbar{}",
-        "–": "--",
-        "−": "$-$",
-        "\n": " ",
-    }
-)
-
-
-def _latex(cell: object) -> str:
-    return str(cell).translate(_LATEX)
 
 
 def _markdown(cell: object) -> str:

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from typing_extensions import override
 
-from facebench.errors import RunFolderError
+from facebench.columns import NETWORK_LAYERS
+from facebench.data.bibliography import citations_beside, citations_of
+from facebench.errors import InputError, RunFolderError
 from facebench.results.checksums import CHECKSUMS, checksums_of_tables
 from facebench.results.data_health import look_at_data
 from facebench.results.distances_file import write_distances
@@ -41,6 +43,7 @@ from facebench.results.schema import (
     RESULTS_FILE,
     RESULTS_METADATA,
     SCHEMA_VERSION,
+    STATISTICS_VERSION,
     csv_metadata,
 )
 from facebench.results.task_facts import TaskFacts, facts_of
@@ -54,6 +57,8 @@ if TYPE_CHECKING:
     from facebench.run.manager import MultiModelTaskManager
 
 __all__ = ["RunFolder", "Status"]
+
+_log = logging.getLogger(__name__)
 
 Status = Literal["running", "finished", "interrupted", "failed"]
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -230,7 +235,9 @@ class RunFolder:
                     name: {
                         "type": type(model).__name__,
                         "shown": repr(model),
+                        **_described(model),
                         **getattr(model, "facts", {}),
+                        **_layers_of(model),
                         **_series_of(model),
                     }
                     for name, model in manager.models.items()
@@ -307,6 +314,7 @@ class RunFolder:
                 "images": self._digests.of_images(Path(task.images_path), images),
                 "pairs_file": None if pairs_file is None else str(Path(pairs_file).absolute()),
                 "pairs_digest": None if pairs_file is None else self._pairs_digest(pairs_file),
+                "citations": [] if pairs_file is None else _cited_beside(Path(pairs_file)),
             }
         return data
 
@@ -316,6 +324,7 @@ class RunFolder:
     def _write_manifest(self, content: Mapping[str, Any]) -> None:
         manifest = {
             "schema_version": SCHEMA_VERSION,
+            "statistics_version": STATISTICS_VERSION,
             "name": self.name,
             "run": self.id,
             "created": self._created,
@@ -345,6 +354,29 @@ def _for_the_web(results: pd.DataFrame) -> pd.DataFrame:
             for column in results.columns[infinite.any()]
         }
     )
+
+
+def _layers_of(model: Any) -> dict[str, Any]:
+    """List all layers of a network, which the relative depth of those measured counts."""
+    names = getattr(model, "get_layer_names", None)
+    return {} if names is None else {NETWORK_LAYERS: [str(name) for name in names()]}
+
+
+def _cited_beside(pairs_file: Path) -> list[str]:
+    """Read what to cite for the data; a run is not lost where that cannot be read."""
+    try:
+        return citations_beside(pairs_file)
+    except InputError as error:
+        _log.warning("What to cite for %s is left out. %s", pairs_file.name, error)
+        return []
+
+
+def _described(model: Any) -> dict[str, Any]:
+    """Say what the methods section of a paper tells of a model, and what to cite."""
+    told: dict[str, Any] = {"citations": citations_of(model)}
+    if hasattr(model, "describe_input"):
+        told |= {"preprocessing": model.describe_input(), "weights": model.describe_weights()}
+    return told
 
 
 def _series_of(model: Any) -> dict[str, Any]:

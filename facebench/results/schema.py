@@ -24,12 +24,16 @@ __all__ = [
     "RESULTS_FILE",
     "RESULTS_METADATA",
     "SCHEMA_VERSION",
+    "STATISTICS_VERSION",
     "csv_metadata",
     "empty_failures",
     "empty_results",
 ]
 
 SCHEMA_VERSION = 3
+# Raised when a number or its interval comes out otherwise for the same distances: numbers of other
+# versions are not ranked together. Runs of schema 3 that do not say are of the first.
+STATISTICS_VERSION = 1
 
 MANIFEST_FILE = "manifest.json"
 RESULTS_FILE, RESULTS_CSV = "results.parquet", "results.csv"

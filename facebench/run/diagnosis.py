@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 import facebench
+from facebench.utils.units import shown_bytes
 
 __all__ = ["MISSING", "OPTIONAL", "MachineCheck", "diagnose"]
 
@@ -41,7 +42,6 @@ _EXTRAS = {
     "onnxruntime": "ONNX networks",
     "ray": "runs on many machines",
 }
-_GIB = 2**30
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _room() -> list[MachineCheck]:
     memory = psutil.virtual_memory()
     found = [
         MachineCheck(
-            "memory", OK, f"{memory.available / _GIB:.1f} of {memory.total / _GIB:.1f} GiB free"
+            "memory", OK, f"{shown_bytes(memory.available)} of {shown_bytes(memory.total)} free"
         ),
         MachineCheck("processors", OK, str(os.cpu_count())),
     ]
@@ -125,10 +125,10 @@ def _room() -> list[MachineCheck]:
     for what, folder in (*places, ("current folder", Path.cwd())):
         # A folder that is yet to be made has the room of the one it will be in.
         there = next(path for path in (folder, *folder.parents) if path.exists())
-        free = shutil.disk_usage(there).free / _GIB
+        free = shown_bytes(shutil.disk_usage(there).free)
         state = OK if os.access(there, os.W_OK) else MISSING
         hint = "" if state == OK else " and cannot be written to"
-        found.append(MachineCheck(what, state, f"{folder}, {free:.1f} GiB free{hint}"))
+        found.append(MachineCheck(what, state, f"{folder}, {free} free{hint}"))
     return found
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from facebench.columns import LAYER, MODEL, TASK
+from facebench.data.bibliography import citations_of
 from facebench.data.estimates import LayerEstimates
 from facebench.data.health import DataHealth, health_report
 from facebench.data.made_stimuli import MadeImages
@@ -31,7 +32,6 @@ from facebench.engine import (
 )
 from facebench.engine.devices import embed_on_devices
 from facebench.engine.forward import Precision
-from facebench.engine.memory import as_bytes
 from facebench.engine.plan import known_notes, plan_model
 from facebench.engine.plan_tables import ModelPlan, RunPlan, TaskPlan
 from facebench.engine.record import library_versions
@@ -79,7 +79,8 @@ from facebench.tasks.measures import declared_measures, measures_for
 from facebench.tasks.shared.people import PEOPLE
 from facebench.types import IntArray, OnBadImage, OnNoFace, StrPath
 from facebench.utils.files import one_writer, write_csv
-from facebench.utils.progress import visible_log
+from facebench.utils.progress import Progress, visible_log
+from facebench.utils.units import as_bytes
 
 __all__ = ["MultiModelTaskManager"]
 
@@ -243,8 +244,9 @@ class MultiModelTaskManager:
             With names that no other model has.
         """
         add_members(models, BaseModel, self.models, RecordedModel)
-        for name in self.models:
+        for name, model in self.models.items():
             self.model_task_distances_dfs.setdefault(name, {})
+            citations_of(model)
 
     def add_tasks(self, tasks: AnyTask | Iterable[AnyTask]) -> None:
         """Add tasks.
@@ -258,6 +260,7 @@ class MultiModelTaskManager:
         for task in self.tasks.values():
             # A wrong declaration is told before any network runs.
             declared_measures(task)
+            citations_of(task)
 
     def run_task(
         self,
@@ -542,24 +545,30 @@ class MultiModelTaskManager:
         model_plans: list[ModelPlan] = []
         warnings: list[str] = []
         requests: dict[tuple[str, ...], EmbeddingRequest] = {}
-        for model in models:
-            if isinstance(model, RecordedModel):
-                look_up(model, tasks, self.on_bad_image, wanted=by_name)
-                plan = plan_recorded(model, len(by_name.names))
-                if model.has_vectors:
-                    _prove_widths(tasks, [plan])
-                model_plans.append(plan)
-                continue
-            warnings += alignment_warnings(model, made)
-            for part, request in self._passes(model, there, images, made, requests):
-                with part.alignment(), hinted(model, part.tasks, images, request):
-                    plan = plan_model(model, request, settings)
-                    _prove_widths(part.tasks, [plan])
+        with Progress("Checking models", len(models), "models", logged=False) as progress:
+            for model in models:
+                progress.begin(f"Checking model {model.name}")
+                if isinstance(model, RecordedModel):
+                    look_up(model, tasks, self.on_bad_image, wanted=by_name)
+                    plan = plan_recorded(model, len(by_name.names))
+                    if model.has_vectors:
+                        _prove_widths(tasks, [plan])
                     model_plans.append(plan)
-                    for what, others in sets_beside(model, part.tasks, self._store):
-                        beside = plan_model(model, others, settings)
-                        model_plans.append(replace(beside, model=f"{model.name}, {what}"))
-                    warnings += self._known_failures(model, part.tasks, images, request, settings)
+                    progress.advance(1)
+                    continue
+                warnings += alignment_warnings(model, made)
+                for part, request in self._passes(model, there, images, made, requests):
+                    with part.alignment(), hinted(model, part.tasks, images, request):
+                        plan = plan_model(model, request, settings)
+                        _prove_widths(part.tasks, [plan])
+                        model_plans.append(plan)
+                        for what, others in sets_beside(model, part.tasks, self._store):
+                            beside = plan_model(model, others, settings)
+                            model_plans.append(replace(beside, model=f"{model.name}, {what}"))
+                        warnings += self._known_failures(
+                            model, part.tasks, images, request, settings
+                        )
+                progress.advance(1)
         return RunPlan(model_plans, task_plans, warnings)
 
     def _known_failures(
@@ -747,12 +756,10 @@ class MultiModelTaskManager:
                 note_failure(
                     failures, "images" if isinstance(error, ImageError) else "store", error
                 )
-            except KeyboardInterrupt:
-                _log.warning(
-                    "Interrupted. What is finished is in %s%s. The same run again resumes from "
-                    "there.",
-                    folder,
-                    "" if self._store is None else f", embeddings are in {self._store.folder}",
+            except KeyboardInterrupt as error:
+                kept = "" if self._store is None else f", embeddings are in {self._store.folder}"
+                error.add_note(
+                    f"What is finished is in {folder}{kept}; the same run resumes from there."
                 )
                 raise
             finally:

@@ -33,6 +33,7 @@ from facebench.store import EmbeddingStore
 from facebench.tasks.base import BaseTask
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.types import FloatArray
+from facebench.utils.units import shown_bytes
 
 __all__ = ["check_wrappers", "keeps_all_rows", "run_wrapped", "sets_beside"]
 
@@ -350,9 +351,9 @@ def _others(
     needed = sum(rows.shape[1] for rows in found.layers.values()) * 4 * len(request.images)
     if needed > settings.budget:
         msg = (
-            f"The layers of model {model.name!r} take {needed / 1e9:.1f} GB for "
+            f"The layers of model {model.name!r} take {shown_bytes(needed)} for "
             f"{len(request.images)} images, and must be kept in memory to be centred, whitened or "
-            f"normalised; {settings.budget / 1e9:.1f} GB may be used. Choose fewer layers, or "
+            f"normalised; {shown_bytes(settings.budget)} may be used. Choose fewer layers, or "
             "raise max_memory."
         )
         raise ModelError(msg)

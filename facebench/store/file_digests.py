@@ -14,6 +14,7 @@ from facebench.store.database import Database
 from facebench.store.index_tables import insertion
 from facebench.store.layer_index import DIGEST_BYTES
 from facebench.utils.files import FileState
+from facebench.utils.progress import Progress
 
 __all__ = ["digest_all", "digest_files", "file_digest"]
 
@@ -33,8 +34,9 @@ def digest_all(paths: Sequence[Path]) -> list[bytes | None]:
     """Digest files, each of which is opened; None where one cannot be read."""
     if len(paths) < _WORTH_THREADS:
         return [file_digest(path) for path in paths]
-    with ThreadPoolExecutor() as pool:
-        return list(pool.map(file_digest, paths))
+    progress = Progress("Reading files", len(paths), "files", logged=False)
+    with ThreadPoolExecutor() as pool, progress:
+        return [progress.passed(digest) for digest in pool.map(file_digest, paths)]
 
 
 def digest_files(database: Database, paths: Sequence[Path]) -> list[bytes | None]:

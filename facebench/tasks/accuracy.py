@@ -60,7 +60,7 @@ class AccuracyTask(PeopleOfPairs, RoundedTask):
     measures = (
         Measure("AUC", better="higher", headline=True, chance=0.5, bounds=(0, 1)),
         Measure("Accuracy", better="higher", headline=True, bounds=(0, 1)),
-        Measure("Optimal Threshold"),
+        Measure("Optimal Threshold", shown=False),
     )
 
     def __init__(

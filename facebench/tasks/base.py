@@ -79,6 +79,8 @@ class BaseTask(TaskOptions, WithPeople, ABC):
         What the data are a sample of: 'people', 'images', 'pairs' …
     human_references : sequence of HumanReference
         What people do, and where it is published.
+    citations : sequence of str
+        What to cite for the task: entries in BibTeX, or keys of facebench's own references.
     columns : sequence of str
         Columns that the pairs file must have beside img1, img2 and those that arguments name.
     true_label, condition_column, group_column : str or None
@@ -99,6 +101,7 @@ class BaseTask(TaskOptions, WithPeople, ABC):
     question: str = ""
     sampling_unit: str = "pairs"
     human_references: Sequence[HumanReference] = ()
+    citations: Sequence[str] = ()
     true_label: str | None = None
     condition_column: str | None = None
     group_column: str | None = None

@@ -51,6 +51,7 @@ def _by_default(
 
         vars(__init__)["__signature__"] = signature
         effect.__init__ = __init__  # type: ignore[method-assign]
+        effect.usual_contrast = contrast
         return effect
 
     return decorate
@@ -79,6 +80,8 @@ class InversionEffect(EffectTask):
     profile face verification in the wild", WACV 2016.
     """
 
+    effect_name = "inversion effect"
+    citations = ("yin1969inverted", "dobs2023signatures")
     human_references = (
         HumanReference("accuracy, LFW, upright, cropped to the face", 0.9753, "Kumar et al. 2009"),
         HumanReference("accuracy, CFP, two frontal views", 0.9624, "Sengupta et al. 2016"),
@@ -114,6 +117,9 @@ class ThatcherEffect(EffectTask):
     Communications 12 (2021) 1872.
     """
 
+    effect_name = "Thatcher effect"
+    named_of = ("mean distance",)
+    citations = ("thompson1980thatcher", "bartlett1993inversion")
     human_references = (
         HumanReference("Thatcher index: positive", _NAN, "Thompson 1980; Bartlett & Searcy 1993"),
     )
@@ -144,6 +150,8 @@ class OtherRaceEffect(EffectTask):
     e2220642120.
     """
 
+    effect_name = "own-race advantage"
+    citations = ("meissner2001ownrace", "phillips2011otherrace")
     human_references = (
         HumanReference("Difference, own - other: positive", _NAN, "Meissner & Brigham 2001"),
     )
@@ -172,6 +180,8 @@ class FamiliarityEffect(EffectTask):
     recognition", Cognition 208 (2021) 104341.
     """
 
+    effect_name = "familiarity effect"
+    citations = ("young2018experts", "burton2010glasgow")
     human_references = (
         HumanReference(
             "accuracy, unfamiliar faces, Glasgow test, short version", 0.813, "Burton et al. 2010"
@@ -208,6 +218,8 @@ class CompositeEffect(EffectTask):
     Cognition 21 (2013) 139-253.
     """
 
+    effect_name = "composite effect"
+    citations = ("young1987composite",)
     human_references = (
         HumanReference("Difference, misaligned - aligned: positive", _NAN, "Young et al. 1987"),
     )
@@ -242,6 +254,9 @@ class CriticalFeaturesEffect(EffectTask):
     tuned to view-invariant facial features", Cognitive Science 45 (2021) e13031.
     """
 
+    effect_name = "critical-features effect"
+    named_of = ("mean distance",)
+    citations = ("abudarham2016features",)
     human_references = (
         HumanReference("Difference, critical - other: positive", _NAN, "Abudarham & Yovel 2016"),
     )

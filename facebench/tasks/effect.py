@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -39,7 +39,7 @@ from facebench.tasks.shared.effect_design import (
     units_of,
 )
 from facebench.tasks.shared.effect_items import PairedItems
-from facebench.tasks.shared.effect_measure import EffectMeasure
+from facebench.tasks.shared.effect_measure import EffectMeasure, contrast_labels
 from facebench.tasks.shared.effect_rows import COMMON_LANGUAGE, EffectRows, Measured
 from facebench.tasks.shared.labelled_pairs import (
     count_columns,
@@ -54,6 +54,9 @@ from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import Float64Array, IntArray, MetricFunction, StrPath
 
 __all__ = ["EffectTask", "HumanReference"]
+
+# What is computed of a contrast, and its value where there is no effect.
+_EFFECTS = {"Difference": 0, "Ratio": 1, "Relative Difference": 0}
 
 
 class EffectTask(PeopleOfPairs, RoundedTask):
@@ -150,6 +153,11 @@ class EffectTask(PeopleOfPairs, RoundedTask):
     """
 
     handles_failed_pairs = True
+    effect_name: ClassVar[str] = ""
+    # The measures by which a Difference above 0 is called so.
+    named_of: ClassVar[Sequence[str]] = ("auc", "dprime", "accuracy", "tar")
+    # What a class compares by default; compared the other way round, the effect has no name.
+    usual_contrast: ClassVar[Sequence[Side]] = ()
 
     def __init__(
         self,
@@ -273,34 +281,75 @@ class EffectTask(PeopleOfPairs, RoundedTask):
         first = ["Difference", "Relative Difference"]
         if len(contrasts) > 1:
             first = ["Interaction Difference", f"{next(iter(contrasts))}Difference"]
-        effects = [
-            Measure(f"{prefix}{name}", chance=chance)
-            for prefix in contrasts
-            for name, chance in (("Difference", 0), ("Ratio", 1), ("Relative Difference", 0))
-        ]
+        effects = {
+            f"{prefix}{name}": Measure(f"{prefix}{name}", chance=chance, label=label)
+            for prefix, labels in self._labels_of_contrasts().items()
+            for (name, chance), label in zip(_EFFECTS.items(), labels, strict=True)
+        }
         found = [
-            *(Measure(name, headline=True, chance=0) for name in first),
-            *(effect for effect in effects if effect.name not in first),
-            *(Measure(f"{prefix}P", bounds=(0, 1)) for prefix in contrasts),
+            *(replace(effects.pop(name), headline=True) for name in first),
+            *effects.values(),
+            *(Measure(f"{prefix}P", bounds=(0, 1), shown=False) for prefix in contrasts),
             *self._measure.declared(self.conditions),
         ]
         size = self._rows.standardised_name()
         if size:
-            found += [Measure(f"{prefix}{size}", chance=0) for prefix in contrasts]
-            found += [
-                Measure(f"{prefix}{COMMON_LANGUAGE}", chance=0.5, bounds=(0, 1))
-                for prefix in contrasts
-            ]
+            for prefix in contrasts:
+                unit = f"{prefix}{size} of {self._measure.label} (standard deviations)"
+                found.append(Measure(f"{prefix}{size}", chance=0, label=unit))
+            for prefix in contrasts:
+                unit = f"{prefix}common-language effect size (probability)"
+                found.append(
+                    Measure(
+                        f"{prefix}{COMMON_LANGUAGE}",
+                        chance=0.5,
+                        bounds=(0, 1),
+                        label=unit[:1].upper() + unit[1:],
+                    )
+                )
         if self._paired_items() is not None:
-            found.append(Measure("Mean Item Relative Difference", chance=0))
+            label = "Mean over items of " + next(iter(self._labels_of_contrasts().values()))[2]
+            found.append(Measure("Mean Item Relative Difference", chance=0, label=label))
         if self.measure == "accuracy":
-            found.append(Measure("Threshold"))
+            found.append(Measure("Threshold", shown=False))
         return tuple(found)
+
+    def _labels_of_contrasts(self) -> dict[str, tuple[str, str, str]]:
+        """Say what difference, ratio and relative difference of each contrast are made of."""
+        return {
+            prefix: contrast_labels(self._measure.label, contrast, self.conditions)
+            for prefix, contrast in self._conditions.contrasts.items()
+        }
 
     @override
     def facts(self) -> TaskFacts:
         effect = {name: f"{name} {self.measure_name}" for name in self.conditions}
-        return replace(super().facts(), effect=effect)
+        return replace(
+            super().facts(),
+            effect=effect,
+            effect_name=self._effect_name(),
+            compared=self._compared(),
+        )
+
+    def _compared(self) -> dict[str, int]:
+        """Count what is compared, where other conditions are reported beside it."""
+        involved = np.isin(self._conditions.cell, self._conditions.involved)
+        if involved.all():
+            return {}
+        found = {"pairs": int(involved.sum())}
+        if self._members.by == "identity":
+            both = [side[involved] for side in (self._members.first, self._members.second)]
+            found["people"] = len({name for side in both for name in side} - {""})
+        return found
+
+    def _effect_name(self) -> str:
+        """Name what a Difference above 0 is called; empty where the design says something else."""
+        contrast = self._conditions.contrasts.get("")
+        if contrast is None or self.measure not in self.named_of:
+            return ""
+        sides = [[self.conditions[k] for k in side] for side in (contrast.second, contrast.first)]
+        usual = [[side] if isinstance(side, str) else list(side) for side in self.usual_contrast]
+        return "" if sides == usual else self.effect_name
 
     @override
     def groupings(self) -> dict[str, list[NDArray[Any]]]:

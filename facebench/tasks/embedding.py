@@ -49,8 +49,10 @@ class EmbeddingTask(WithPeople, ABC):
         The images, in the order of the rows of ``embeddings``.
     distance_metric_name : str or None
         The name of its distance, if it has one.
-    measures, question, sampling_unit, human_references, people
+    measures, question, sampling_unit, human_references, citations, people
         What the task says of itself, as `BaseTask` does.
+    item_name : str
+        What its items are called: 'trials', 'probes' …
 
     Raises
     ------
@@ -61,7 +63,9 @@ class EmbeddingTask(WithPeople, ABC):
     measures: Sequence[Measure] = ()
     question: str = ""
     sampling_unit: str = "images"
+    item_name: str = "items"
     human_references: Sequence[HumanReference] = ()
+    citations: Sequence[str] = ()
     distance_metric_name: str | None = None
 
     def __init__(self, name: str, images: Sequence[str], images_path: StrPath) -> None:
@@ -82,7 +86,7 @@ class EmbeddingTask(WithPeople, ABC):
 
     def facts(self) -> TaskFacts:
         """Describe the task for reports and comparisons."""
-        return described(self, distance=self.distance_metric_name)
+        return described(self, distance=self.distance_metric_name, item_name=self.item_name)
 
     def groupings(self) -> dict[str, list[NDArray[Any]]]:
         """Say what the images belong to, for counts of failures to process.

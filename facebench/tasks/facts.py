@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from facebench.data.bibliography import citations_of
 from facebench.data.estimates import InfluenceKind
 from facebench.tasks.measures import Measure, declared_measures
 
@@ -72,6 +73,13 @@ class TaskFacts:
     effect : dict of str to str
         Of a task that compares conditions within a row: its measures by condition, as
         ``{"upright": "upright AUC", "inverted": "inverted AUC"}``.
+    effect_name : str
+        What people call an effect whose Difference is above 0, such as 'inversion effect'; empty
+        where a difference of either sign has no name.
+    compared : dict of str to int
+        Where the effect compares only some of the conditions: 'pairs' in these, and 'people'.
+    item_name : str
+        What is counted, such as 'pairs' or 'probes'.
     influences : dict of str to str
         How each pair moves a measure, as `BaseTask.influences` has it.
     references : list of dict
@@ -79,6 +87,8 @@ class TaskFacts:
     people : dict
         Of people who answered the task's own trials: source, kind, participants, trials, groups and
         notes; empty where there are none.
+    citations : list of str
+        What to cite for it, as `facebench.data.bibliography.publications` takes it.
     """
 
     type: str
@@ -98,9 +108,13 @@ class TaskFacts:
     normalized: bool = False
     remarks: dict[str, str] = field(default_factory=dict)
     effect: dict[str, str] = field(default_factory=dict)
+    effect_name: str = ""
+    compared: dict[str, int] = field(default_factory=dict)
+    item_name: str = ""
     influences: dict[str, InfluenceKind] = field(default_factory=dict)
     references: list[dict[str, Any]] = field(default_factory=list)
     people: dict[str, Any] = field(default_factory=dict)
+    citations: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Give the facts as JSON takes them."""
@@ -128,6 +142,8 @@ def described(task: Any, **more: Any) -> TaskFacts:
     -------
     TaskFacts
     """
+    # What a task of pairs counts needs no saying.
+    more = {"item_name": "pairs", **more}
     doc = (type(task).__doc__ or "").strip().split("\n", 1)[0]
     return TaskFacts(
         type=type(task).__name__,
@@ -142,6 +158,7 @@ def described(task: Any, **more: Any) -> TaskFacts:
             for what, value, source in task.human_references
         ],
         people=_people(task),
+        citations=citations_of(task),
         **more,
     )
 

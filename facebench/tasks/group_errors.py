@@ -42,7 +42,7 @@ from facebench.tasks.shared.labelled_pairs import (
     jackknife_note,
 )
 from facebench.tasks.shared.pair_groups import GROUP_COLUMNS, Groups, groups_of_pairs
-from facebench.tasks.shared.rate_measures import columns_of, interval_notes
+from facebench.tasks.shared.rate_measures import D_PRIME, columns_of, interval_notes
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import Float64Array, MetricFunction, StrPath
 
@@ -91,21 +91,47 @@ class GroupErrorTask(RoundedTask):
         If a parameter is not what it should be.
     """
 
+    citations = ("howard2022fairness",)
     handles_failed_pairs = True
     true_label: str
     measures = (
-        Measure("GARBE", better="lower", headline=True, bounds=(0, 1)),
+        Measure("GARBE", better="lower", headline=True, bounds=(0, 1), label="GARBE (0 is fair)"),
         Measure("AUC", better="higher", headline=True, chance=0.5, bounds=(0, 1)),
-        Measure("FMR", better="lower", bounds=(0, 1)),
-        Measure("FNMR", better="lower", bounds=(0, 1)),
-        Measure("d'", better="higher", chance=0),
-        Measure("FMR Max/Min", better="lower", bounds=(1, math.inf)),
-        Measure("FMR Max/Geomean", better="lower", bounds=(1, math.inf)),
-        Measure("FNMR Max/Min", better="lower", bounds=(1, math.inf)),
-        Measure("FNMR Max/Geomean", better="lower", bounds=(1, math.inf)),
-        Measure("FDR", better="higher", bounds=(0, 1)),
-        *(Measure(name, bounds=(0, 1)) for name in EQUALITY),
-        Measure("Threshold"),
+        Measure("FMR", better="lower", bounds=(0, 1), label="False match rate (FMR)"),
+        Measure("FNMR", better="lower", bounds=(0, 1), label="False non-match rate (FNMR)"),
+        D_PRIME,
+        Measure(
+            "FMR Max/Min",
+            better="lower",
+            bounds=(1, math.inf),
+            label="FMR, largest ÷ smallest (1 is fair)",
+        ),
+        Measure(
+            "FMR Max/Geomean",
+            better="lower",
+            bounds=(1, math.inf),
+            label="FMR, largest ÷ geometric mean (1 is fair)",
+        ),
+        Measure(
+            "FNMR Max/Min",
+            better="lower",
+            bounds=(1, math.inf),
+            label="FNMR, largest ÷ smallest (1 is fair)",
+        ),
+        Measure(
+            "FNMR Max/Geomean",
+            better="lower",
+            bounds=(1, math.inf),
+            label="FNMR, largest ÷ geometric mean (1 is fair)",
+        ),
+        Measure(
+            "FDR",
+            better="higher",
+            bounds=(0, 1),
+            label="Fairness discrepancy rate (1 is fair)",
+        ),
+        *(Measure(name, bounds=(0, 1), shown=False) for name in EQUALITY),
+        Measure("Threshold", shown=False),
     )
 
     def __init__(

@@ -126,7 +126,9 @@ class IdentificationTask(EmbeddingTask):
         If the distance is another one.
     """
 
+    citations = ("grother2019identification",)
     sampling_unit = "people"
+    item_name = "probes"
 
     def __init__(
         self,
@@ -186,7 +188,13 @@ class IdentificationTask(EmbeddingTask):
 
     def _declared(self) -> tuple[Measure, ...]:
         found = [
-            Measure(f"Rank-{k}", better="higher", headline=k == min(self.ranks), bounds=(0, 1))
+            Measure(
+                f"Rank-{k}",
+                better="higher",
+                headline=k == min(self.ranks),
+                bounds=(0, 1),
+                label=f"Rank-{k} identification rate",
+            )
             for k in dict.fromkeys(self.ranks)
         ]
         is_open = any(
@@ -196,8 +204,14 @@ class IdentificationTask(EmbeddingTask):
         for target in dict.fromkeys(self.fpir if is_open else ()):
             name, stands = f"TPIR@FPIR={target:g}", target == self.fpir[0]
             found += [
-                Measure(name, better="higher", headline=stands, bounds=(0, 1)),
-                Measure(f"{name} Threshold"),
+                Measure(
+                    name,
+                    better="higher",
+                    headline=stands,
+                    bounds=(0, 1),
+                    label=f"True positive identification rate at FPIR = {target:g}",
+                ),
+                Measure(f"{name} Threshold", shown=False),
             ]
         return tuple(found)
 

@@ -126,7 +126,9 @@ class MatchingTask(EmbeddingTask):
     line-ups). R. D. Luce, "Individual Choice Behavior" (1959).
     """
 
+    citations = ("bruce1999verification",)
     sampling_unit = "people"
+    item_name = "trials"
 
     def __init__(
         self,
@@ -250,7 +252,14 @@ class MatchingTask(EmbeddingTask):
         same = float(chance[0]) if np.ptp(chance) == 0 else None
         found = [Measure("Accuracy", better="higher", headline=True, chance=same, **share)]
         if self.condition_column is not None:
-            found.append(Measure("Advantage", chance=0, bounds=(-1, 1)))
+            found.append(
+                Measure(
+                    "Advantage",
+                    chance=0,
+                    bounds=(-1, 1),
+                    label="Accuracy of the condition − of all other trials",
+                )
+            )
         if self._has_ranks:
             found.append(Measure("Mean Rank", better="lower", bounds=(1, math.inf)))
         if self._has_absent:
@@ -259,24 +268,42 @@ class MatchingTask(EmbeddingTask):
                 Measure("Misidentifications", better="lower", **share),
                 Measure("Misses", better="lower", **share),
                 Measure("Correct Rejections", better="higher", **share),
-                Measure("Criterion"),
+                Measure("Criterion", label="Criterion c (standard deviations)"),
             ]
         if self.temperature is not None or self._choices is not None:
             found += [
                 Measure("Probability Correct", better="higher", **share),
-                Measure("Temperature", bounds=(0, math.inf)),
+                Measure("Temperature", bounds=(0, math.inf), shown=False),
             ]
         if self._choices is not None:
             below = (-math.inf, 0)
             found += [
-                Measure("Log Likelihood", better="higher", bounds=below),
-                Measure("Log Likelihood Chance", bounds=below),
-                Measure("Log Likelihood Ceiling Lower", bounds=below),
-                Measure("Log Likelihood Ceiling Upper", bounds=below),
-                Measure("Margin Spearman", better="higher", chance=0, bounds=(-1, 1)),
-                Measure("Margin Ceiling", bounds=(-1, 1)),
-                Measure("Share of Ceiling", better="higher", chance=0),
-                Measure("People Accuracy", **share),
+                Measure(
+                    "Log Likelihood",
+                    better="higher",
+                    bounds=below,
+                    ceiling=("Log Likelihood Ceiling Lower", "Log Likelihood Ceiling Upper"),
+                    label="Log likelihood of a choice (nats)",
+                ),
+                Measure("Log Likelihood Chance", bounds=below, shown=False),
+                Measure("Log Likelihood Ceiling Lower", bounds=below, shown=False),
+                Measure("Log Likelihood Ceiling Upper", bounds=below, shown=False),
+                Measure(
+                    "Margin Spearman",
+                    better="higher",
+                    chance=0,
+                    bounds=(-1, 1),
+                    ceiling=("Margin Ceiling",),
+                    label="Spearman correlation of margins with people",
+                ),
+                Measure("Margin Ceiling", bounds=(-1, 1), shown=False),
+                Measure(
+                    "Share of Ceiling",
+                    better="higher",
+                    chance=0,
+                    label="Share of the noise ceiling (1 is the ceiling)",
+                ),
+                Measure("People Accuracy", **share, shown=False),
             ]
         return tuple(found)
 

@@ -116,6 +116,23 @@ _HEADLINES = (
     "mean value",
 )
 _HEADLINES_SHOWN = 2
+# What has one of these words in its name explains another number.
+_AUXILIARY = frozenset(
+    [
+        "ceiling",
+        "count",
+        "df",
+        "n",
+        "number",
+        "p",
+        "pvalue",
+        "se",
+        "seed",
+        "sem",
+        "std",
+        "threshold",
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -139,8 +156,8 @@ class Measure:
         The measures of the same results that say how high it can get with these data: the lower
         ceiling and the upper one, or one of both; empty where it has none.
     shown : bool
-        Whether charts and verdicts offer it. False for what only explains another number, such as a
-        threshold or a ceiling.
+        Whether charts and verdicts offer it; a headline always is. False for what only explains
+        another number, such as a threshold or a ceiling.
     label : str
         What an axis calls it, with its unit, such as "Upright minus inverted AUC"; its name if
         empty.
@@ -181,6 +198,11 @@ class Measure:
     def higher_is_better(self) -> bool | None:
         """True, False, or None where neither way is better."""
         return None if self.better is None else self.better == "higher"
+
+    @property
+    def axis_label(self) -> str:
+        """What an axis calls it: its label, or its name."""
+        return self.label or self.name
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Measure:
@@ -246,21 +268,32 @@ def measures_for(task: Any, names: Sequence[str]) -> dict[str, Measure]:
     dict of str to Measure
         By name: headline measures in the order of their declaration (the first measure declared
         where none is one), then the others in the order of `names`. Where a task declares measures,
-        its other numbers are not headlines and have no direction; where it declares none, both
-        are guessed from names.
+        its other numbers are not headlines, have no direction and are not shown, but for those on
+        the scale of people ('Comparable …'); where it declares none, all is guessed from names.
     """
     declared = {measure.name: measure for measure in declared_measures(task)}
     known = [name for name in declared if name in names]
     first = [name for name in known if declared[name].headline] or known[:1]
     if not declared:
         directions: dict[bool | None, Better | None] = {True: "higher", False: "lower", None: None}
-        declared = {name: Measure(name, directions[higher_is_better(name)]) for name in names}
+        declared = {
+            name: Measure(name, directions[higher_is_better(name)], shown=not _is_auxiliary(name))
+            for name in names
+        }
     # Of an old-style task, or where results lack all that was declared.
     first = first or headline(list(names))
     return {
-        name: replace(declared.get(name, Measure(name)), headline=name in first)
+        name: _as_headline(declared.get(name) or _undeclared(name), name in first)
         for name in dict.fromkeys([*first, *names])
     }
+
+
+def _undeclared(name: str) -> Measure:
+    return Measure(name, shown="Comparable " in name)
+
+
+def _as_headline(measure: Measure, headline: bool) -> Measure:
+    return replace(measure, headline=headline, shown=measure.shown or headline)
 
 
 def headlines(task: Any, names: Sequence[str]) -> list[str]:
@@ -277,6 +310,12 @@ def headlines(task: Any, names: Sequence[str]) -> list[str]:
         One or more of `names`; none if there are none.
     """
     return [name for name, measure in measures_for(task, names).items() if measure.headline]
+
+
+def _is_auxiliary(metric: str) -> bool:
+    """Tell whether a number of an old-style task explains another one."""
+    words = re.findall(r"[a-z]+", metric.lower())
+    return not _AUXILIARY.isdisjoint(words)
 
 
 def _short(metric: str) -> str:

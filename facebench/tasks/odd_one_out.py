@@ -96,7 +96,10 @@ class OddOneOutTask(EmbeddingTask):
     underlying human similarity judgements", Nature Human Behaviour 4 (2020) 1173-1185.
     """
 
+    citations = ("hebart2020dimensions",)
     _beside: ChoosersBeside | None = None
+
+    item_name = "choices"
 
     def __init__(
         self,
@@ -143,17 +146,34 @@ class OddOneOutTask(EmbeddingTask):
         self.confidence = confidence
         self.sampling_unit = f"{resample}s"
         self.measures = (
-            Measure("Agreement", better="higher", headline=True, chance=1 / 3, bounds=(0, 1)),
             Measure(
-                "Log Likelihood", better="higher", chance=math.log(1 / 3), bounds=(-math.inf, 0)
+                "Agreement",
+                better="higher",
+                headline=True,
+                chance=1 / 3,
+                bounds=(0, 1),
+                ceiling=("Ceiling Lower", "Ceiling Upper"),
+                label="Agreement with people (share of choices)",
             ),
-            Measure("Temperature", bounds=(0, math.inf)),
+            Measure(
+                "Log Likelihood",
+                better="higher",
+                chance=math.log(1 / 3),
+                bounds=(-math.inf, 0),
+                label="Log likelihood of a choice (nats)",
+            ),
+            Measure("Temperature", bounds=(0, math.inf), shown=False),
         )
         if choice_ceiling(*_triplets(self.triplets_df)).repeated.any():
             self.measures += (
-                Measure("Ceiling Lower", bounds=(0, 1)),
-                Measure("Ceiling Upper", bounds=(0, 1)),
-                Measure("Share of Ceiling", better="higher", bounds=(0, math.inf)),
+                Measure("Ceiling Lower", bounds=(0, 1), shown=False),
+                Measure("Ceiling Upper", bounds=(0, 1), shown=False),
+                Measure(
+                    "Share of Ceiling",
+                    better="higher",
+                    bounds=(0, math.inf),
+                    label="Share of the lower noise ceiling (1 is the ceiling)",
+                ),
             )
 
     @override

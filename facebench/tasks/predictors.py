@@ -113,6 +113,9 @@ class PredictorsTask(EmbeddingTask):
     K. Nimon et al., Behavior Research Methods 40 (2008) 457-466.
     """
 
+    item_name = "pairs"
+    citations = ("groen2018scenes",)
+
     def __init__(
         self,
         name: str,
@@ -184,17 +187,32 @@ class PredictorsTask(EmbeddingTask):
         self.measures = self._declared()
 
     def _declared(self) -> tuple[Measure, ...]:
-        r2 = {"better": "higher", "chance": 0.0, "bounds": (float("-inf"), 1.0)}
-        found = [Measure(_HEADLINE, headline=True, **r2)]  # type: ignore[arg-type]
+        several = len(self.rating_columns) > 1
+        ceiling = ("Noise Ceiling R2",) if several else ()
+        r2: dict[str, Any] = {
+            "better": "higher", "chance": 0.0, "bounds": (float("-inf"), 1.0), "ceiling": ceiling
+        }  # fmt: skip
+        found = [Measure(_HEADLINE, headline=True, **r2, label="Cross-validated R²")]
         if self.predictors:
-            found.append(Measure(_UNIQUE, headline=True, **r2))  # type: ignore[arg-type]
+            found.append(
+                Measure(
+                    _UNIQUE, headline=True, **r2, label="Unique R² of the layer, cross-validated"
+                )
+            )
             found.append(Measure("Partial Correlation", better="higher", chance=0, bounds=(-1, 1)))
-        found.append(Measure("R2 (in sample)", better="higher", bounds=(0, 1)))
-        if len(self.rating_columns) > 1:
-            found.append(Measure("Noise Ceiling R2", bounds=(0, 1)))
-            found.append(Measure("Share of Ceiling", better="higher", chance=0))
+        found.append(Measure("R2 (in sample)", "higher", bounds=(0, 1), label="R² (in sample)"))
+        if several:
+            found += [
+                Measure("Noise Ceiling R2", bounds=(0, 1), shown=False),
+                Measure(
+                    "Share of Ceiling",
+                    better="higher",
+                    chance=0,
+                    label="Share of the noise ceiling (1 is the ceiling)",
+                ),
+            ]
         if self.reweight is not None:
-            found.append(Measure(_REWEIGHTED, **r2))  # type: ignore[arg-type]
+            found.append(Measure(_REWEIGHTED, **r2, label="Reweighted R², cross-validated"))
         return tuple(found)
 
     @override

@@ -138,6 +138,9 @@ class ProbeTask(EmbeddingTask):
     are shuffled over images.
     """
 
+    item_name = "images"
+    citations = ("alain2017probes", "hewitt2019control")
+
     def __init__(
         self,
         name: str,
@@ -229,6 +232,10 @@ class ProbeTask(EmbeddingTask):
     def _score(self) -> str:
         return "Balanced Accuracy" if self._labels.is_classes else "R²"
 
+    def _ceiling(self, name: str) -> tuple[str, ...]:
+        """Name a ceiling where the labels' reliability gives one."""
+        return () if self.reliability is None else (name,)
+
     def _declared(self) -> tuple[Measure, ...]:
         share: dict[str, Any] = {"better": "higher", "bounds": (0, 1)}
         lower: Measure | None = None
@@ -244,22 +251,52 @@ class ProbeTask(EmbeddingTask):
         else:
             bounds = (-np.inf, 1.0)
             found = [
-                Measure("R²", better="higher", headline=True, chance=0, bounds=bounds),
-                Measure("r", better="higher", chance=0, bounds=(-1, 1)),
+                Measure(
+                    "R²",
+                    better="higher",
+                    headline=True,
+                    chance=0,
+                    bounds=bounds,
+                    ceiling=self._ceiling("Ceiling"),
+                    label="R² on held-out images",
+                ),
+                Measure(
+                    "r",
+                    better="higher",
+                    chance=0,
+                    bounds=(-1, 1),
+                    ceiling=self._ceiling("Ceiling r"),
+                    label="Correlation r on held-out images",
+                ),
             ]
-            lower = Measure("Mean Absolute Error", better="lower", bounds=(0, np.inf))
+            lower = Measure(
+                "Mean Absolute Error",
+                better="lower",
+                bounds=(0, np.inf),
+                label=f"Mean absolute error (units of {self.target})",
+            )
         if self.shuffles:
             found += [
-                Measure("Selectivity", better="higher", chance=0),
+                Measure(
+                    "Selectivity",
+                    better="higher",
+                    chance=0,
+                    label=f"Selectivity ({self._score} − that of shuffled labels)",
+                ),
                 Measure(f"Shuffled {self._score}", bounds=bounds),
             ]
         if lower is not None:
             found.append(lower)
         if self.reliability is not None:
             found += [
-                Measure("Ceiling", bounds=(0, 1)),
-                Measure("Ceiling r", bounds=(0, 1)),
-                Measure("Share of Ceiling", better="higher", chance=0),
+                Measure("Ceiling", bounds=(0, 1), shown=False),
+                Measure("Ceiling r", bounds=(0, 1), shown=False),
+                Measure(
+                    "Share of Ceiling",
+                    better="higher",
+                    chance=0,
+                    label="Share of the ceiling (1 is the ceiling)",
+                ),
             ]
         return tuple(found)
 

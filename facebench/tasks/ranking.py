@@ -92,6 +92,9 @@ class RankingTask(EmbeddingTask):
     M. G. Kendall, Biometrika 33 (1945) 239-251 (tau-b).
     """
 
+    item_name = "line-ups"
+    citations = ("kendall1945ties",)
+
     def __init__(
         self,
         name: str,
@@ -147,17 +150,37 @@ class RankingTask(EmbeddingTask):
         n_offered = self.line_ups.offered.sum(axis=1)
         same = float(1 / n_offered[0]) if np.ptp(n_offered) == 0 else None
         found = [
-            Measure("Kendall Tau-b", better="higher", headline=True, chance=0, bounds=(-1, 1)),
-            Measure("Top-1 Agreement", better="higher", chance=same, bounds=(0, 1)),
+            Measure(
+                "Kendall Tau-b",
+                better="higher",
+                headline=True,
+                chance=0,
+                bounds=(-1, 1),
+                ceiling=("Noise Ceiling Lower", "Noise Ceiling Upper"),
+                label="Kendall's τ-b with people's orders",
+            ),
+            Measure(
+                "Top-1 Agreement",
+                better="higher",
+                chance=same,
+                bounds=(0, 1),
+                ceiling=("Top-1 Ceiling",),
+                label="Agreement on the first (share of line-ups)",
+            ),
             Measure("Concordance", better="higher", chance=0.5, bounds=(0, 1)),
         ]
         if self._has_ceiling:
             found += [
-                Measure("Noise Ceiling Lower", bounds=(-1, 1)),
-                Measure("Noise Ceiling Upper", bounds=(-1, 1)),
-                Measure("Share of Ceiling", better="higher", chance=0),
-                Measure("Top-1 Ceiling", bounds=(0, 1)),
-                Measure("Kendall W", bounds=(0, 1)),
+                Measure("Noise Ceiling Lower", bounds=(-1, 1), shown=False),
+                Measure("Noise Ceiling Upper", bounds=(-1, 1), shown=False),
+                Measure(
+                    "Share of Ceiling",
+                    better="higher",
+                    chance=0,
+                    label="Share of the lower noise ceiling (1 is the ceiling)",
+                ),
+                Measure("Top-1 Ceiling", bounds=(0, 1), shown=False),
+                Measure("Kendall W", bounds=(0, 1), shown=False),
             ]
         return tuple(found)
 

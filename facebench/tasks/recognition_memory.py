@@ -48,6 +48,7 @@ from facebench.tasks.shared.distance_metric import DistanceMetric
 from facebench.tasks.shared.item_rows import ItemRow, rows_of_people
 from facebench.tasks.shared.labelled_pairs import SamplingUnits, jackknife_note
 from facebench.tasks.shared.people import groups_of_people
+from facebench.tasks.shared.rate_measures import D_PRIME
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.tasks.shared.study_tables import StudyTables
 from facebench.types import Float64Array, FloatArray, MetricFunction, StrPath
@@ -126,6 +127,9 @@ class RecognitionMemoryTask(EmbeddingTask):
     R. M. Nosofsky, Journal of Experimental Psychology: General 115 (1986) 39-57; M. J. Hautus,
     Behavior Research Methods, Instruments, & Computers 27 (1995) 46-51.
     """
+
+    item_name = "test items"
+    citations = ("nosofsky1986attention", "hautus1995corrections")
 
     def __init__(
         self,
@@ -227,16 +231,26 @@ class RecognitionMemoryTask(EmbeddingTask):
     def _declared(self) -> tuple[Measure, ...]:
         found = [
             Measure("AUC", better="higher", headline=True, chance=0.5, bounds=(0, 1)),
-            Measure("d'", better="higher", chance=0),
-            Measure("Hits", better="higher", bounds=(0, 1)),
-            Measure("False Alarms", better="lower", bounds=(0, 1)),
+            D_PRIME,
+            Measure("Hits", better="higher", bounds=(0, 1), label="Hit rate"),
+            Measure("False Alarms", better="lower", bounds=(0, 1), label="False alarm rate"),
             Measure("Bias"),
-            Measure("Criterion"),
+            Measure("Criterion", label="Criterion c (standard deviations)"),
         ]
         if self._answers is not None:
             for name in self._correlated:
-                found.append(Measure(name, better="higher", chance=0, bounds=(-1, 1)))
-                found.append(Measure(f"{name} Ceiling", bounds=(0, 1)))
+                of = name.removesuffix(" Spearman").lower()
+                found += [
+                    Measure(
+                        name,
+                        better="higher",
+                        chance=0,
+                        bounds=(-1, 1),
+                        ceiling=(f"{name} Ceiling",),
+                        label=f"Spearman correlation with people, {of}",
+                    ),
+                    Measure(f"{name} Ceiling", bounds=(0, 1), shown=False),
+                ]
         return tuple(found)
 
     def _rows_of_results(self) -> dict[str, NDArray[np.bool_]]:

@@ -17,6 +17,7 @@ from facebench.figures.plot_helper import PlotHelper
 from facebench.tasks.base import RoundedTask
 from facebench.tasks.facts import TaskFacts
 from facebench.tasks.measures import Measure
+from facebench.tasks.shared.effect_measure import relative_label
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import MetricFunction, StrPath
 
@@ -68,8 +69,14 @@ class RelativeDifferenceTask(RoundedTask):
             raise PairsError(msg)
         self.whole_measures = tuple(f"{group} Mean" for group in self.groups)
         self.measures = (
-            Measure("Relative Difference", headline=True, chance=0, bounds=(-1, 1)),
-            *(Measure(f"{group} Mean") for group in self.groups),
+            Measure(
+                "Relative Difference",
+                headline=True,
+                chance=0,
+                bounds=(-1, 1),
+                label=relative_label("Mean distance", *map(str, self.groups)),
+            ),
+            *(Measure(f"{group} Mean", label=f"Mean distance, {group}") for group in self.groups),
         )
 
     @override

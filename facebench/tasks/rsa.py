@@ -104,6 +104,9 @@ class RsaTask(EmbeddingTask):
     in Systems Neuroscience 2 (2008) 4.
     """
 
+    item_name = "pairs"
+    citations = ("kriegeskorte2008rsa",)
+
     def __init__(
         self,
         name: str,
@@ -173,7 +176,7 @@ class RsaTask(EmbeddingTask):
 
     def _declared(self, measure: str) -> tuple[Measure, ...]:
         if self._ratings is None:
-            return (Measure("Mean Distance", headline=True),)
+            return (Measure("Mean Distance", headline=True, label="Mean distance"),)
         return (
             *rating_measures(measure, self._ratings.shape[1]),
             *(
@@ -181,9 +184,20 @@ class RsaTask(EmbeddingTask):
                 if self._nuisances
                 else []
             ),
-            Measure("Cosine", better="higher", bounds=(-1, 1)),
-            Measure("Whitened Cosine", better="higher", bounds=(-1, 1)),
-            Measure("Whitened Pearson", better="higher", chance=0, bounds=(-1, 1)),
+            Measure("Cosine", better="higher", bounds=(-1, 1), label="Cosine with the mean rating"),
+            Measure(
+                "Whitened Cosine",
+                better="higher",
+                bounds=(-1, 1),
+                label="Whitened cosine with the mean rating",
+            ),
+            Measure(
+                "Whitened Pearson",
+                better="higher",
+                chance=0,
+                bounds=(-1, 1),
+                label="Whitened Pearson's r with the mean rating",
+            ),
         )
 
     def _read_nuisances(self, nuisance: NuisanceSources | None) -> list[Float64Array]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -118,6 +119,8 @@ class SeriesTask(EffectTask):
     right answers of a two-alternative choice.
     """
 
+    citations = ("wichmann2001psychometric",)
+
     def __init__(
         self,
         name: str,
@@ -210,22 +213,26 @@ class SeriesTask(EffectTask):
         of_level = self._measure.declared(self.conditions)[0]
         bounds = of_level.bounds
         found = [
-            Measure(MEAN, of_level.better, headline=True, chance=of_level.chance, bounds=bounds)
+            Measure(
+                MEAN,
+                of_level.better,
+                headline=True,
+                chance=of_level.chance,
+                bounds=bounds,
+                label=f"{self._measure.label}, mean over levels",
+            )
         ]
         if self.has_function:
             found += [
-                Measure(THRESHOLD, headline=True),
-                Measure(SLOPE),
-                Measure(_GUESS, bounds=(0, 1)),
-                Measure(_LAPSE, bounds=(0, 1)),
-                Measure(_EXPLAINED, bounds=(-np.inf, 1)),
+                Measure(THRESHOLD, headline=True, label=f"Threshold ({self.level_column})"),
+                Measure(SLOPE, label=f"Slope ({self._measure.label} per {self.level_column})"),
+                Measure(_GUESS, bounds=(0, 1), shown=False),
+                Measure(_LAPSE, bounds=(0, 1), shown=False),
+                Measure(_EXPLAINED, bounds=(-np.inf, 1), shown=False),
             ]
         return (
             *found,
-            *(
-                Measure(one.name, one.better, one.name == "Difference", one.chance, one.bounds)
-                for one in super()._declared()
-            ),
+            *(replace(one, headline=one.name == "Difference") for one in super()._declared()),
         )
 
     def _fit(self, shares: Float64Array, counts: Float64Array) -> PsychometricFit:

@@ -136,6 +136,8 @@ class SimilarityTask(RoundedTask):
     geometries", eLife 12 (2023).
     """
 
+    citations = ("nili2014toolbox", "schutt2023inference")
+
     def __init__(
         self,
         name: str,

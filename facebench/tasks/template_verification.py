@@ -30,6 +30,7 @@ from facebench.tasks.shared.distance_metric import DistanceMetric
 from facebench.tasks.shared.image_tables import read_image_table
 from facebench.tasks.shared.labelled_pairs import SamplingUnits, jackknife_note
 from facebench.tasks.shared.rate_measures import (
+    ORACLE_ACCURACY,
     columns_of,
     interval_notes,
     rate_measures,
@@ -93,6 +94,9 @@ class TemplateVerificationTask(EmbeddingTask):
         If a switch is not what it should be.
     """
 
+    item_name = "template pairs"
+    citations = ("maze2018ijbc",)
+
     def __init__(
         self,
         name: str,
@@ -143,7 +147,7 @@ class TemplateVerificationTask(EmbeddingTask):
         self.measures = (
             Measure("AUC", better="higher", headline=True, chance=0.5, bounds=(0, 1)),
             *rate_measures(self.far, headline=True),
-            Measure("Oracle Accuracy", better="higher", bounds=(0, 1)),
+            ORACLE_ACCURACY,
         )
         self.template_pairs = self._checked_pairs(
             pair_table.rows.assign(

@@ -46,6 +46,8 @@ from facebench.tasks.shared.labelled_pairs import (
 from facebench.tasks.shared.people import PeopleSource
 from facebench.tasks.shared.people_beside import Asked, PeopleOfPairs
 from facebench.tasks.shared.rate_measures import (
+    D_PRIME,
+    ORACLE_ACCURACY,
     columns_of,
     interval_notes,
     rate_measures,
@@ -164,12 +166,12 @@ class VerificationTask(PeopleOfPairs, RoundedTask):
         self.measures = (
             Measure("AUC", better="higher", headline=True, chance=0.5, bounds=(0, 1)),
             Measure("Accuracy", better="higher", headline=True, bounds=(0, 1)),
-            Measure("Accuracy SE", bounds=(0, 1)),
-            Measure("Threshold"),
-            Measure("Oracle Accuracy", better="higher", bounds=(0, 1)),
-            Measure("Oracle Threshold"),
+            Measure("Accuracy SE", bounds=(0, 1), shown=False),
+            Measure("Threshold", shown=False),
+            ORACLE_ACCURACY,
+            Measure("Oracle Threshold", shown=False),
             *rate_measures(self.far),
-            Measure("d'", better="higher", chance=0),
+            D_PRIME,
         )
         asked = [Asked("AUC", "auc"), Asked("Accuracy", "accuracy"), Asked("d'", "dprime")]
         self.people = self._take_people(

@@ -169,7 +169,9 @@ def test_an_interrupted_run_says_so_and_ends_with_130(place):
     os.killpg(process.pid, signal.SIGINT)
     stopped = place.ended(process)
     assert stopped.status == 130
-    assert stopped.talk.count("Interrupted. What is finished is kept.") == 1
+    [told] = [line for line in stopped.talk.splitlines() if "Interrupted" in line]
+    assert f"Interrupted. What is finished is in {place.runs()[0]}" in told
+    assert told.endswith("resumes from there. Continue with: facebench run x.yaml")
     [run] = place.runs()
     assert written_status(run) == "interrupted"
     before = place.seen()

@@ -55,6 +55,7 @@ ELSEWHERE = {
     "parity/outcome": "unit/parity/test_grid_rules.py",
     # Of whole runs: what tasks and models are told is seen in the distances.
     "run/pair_distances": "unit/run/test_wrapping.py",
+    "utils/latex": "unit/results/test_reader.py",
     "tasks/options": "unit/run/test_wrapping.py",
     "stimuli/blending": "unit/stimuli/test_spacing.py",
     "stimuli/*": "unit/stimuli/test_conditions.py",

@@ -71,6 +71,8 @@ class FaceSet:
         What the official protocol asks for, and how it is kept.
     reference : str
         Where it was published.
+    citation : str
+        The key of that publication in facebench's references.
     lists : tuple of PairList
         Its pairs.
     needs_all : bool, default True
@@ -91,6 +93,7 @@ class FaceSet:
     access: str
     protocol: str
     reference: str
+    citation: str
     lists: tuple[PairList, ...]
     needs_all: bool = True
     is_aligned: bool = False
@@ -121,6 +124,7 @@ ROOT/
         protocol=_TEN_FOLDS,
         reference='S. Moschoglou et al., "AgeDB: the first manually collected, in-the-wild age '
         'database", CVPR Workshops (2017).',
+        citation="moschoglou2017agedb",
         lists=(PairList("agedb-30", "04_FINAL_protocol_30_years.mat", "agedb", 3000, 3000),),
     ),
     FaceSet(
@@ -141,6 +145,7 @@ ROOT/
         protocol="Five folds of different people, and errors by group.",
         reference='J. P. Robinson et al., "Face recognition: too bias, or not too bias?", CVPR '
         "Workshops (2020).",
+        citation="robinson2020bfw",
         lists=(PairList("bfw", "bfw-*datatable.csv", "bfw", None, None, folds=5),),
         has_groups=True,
     ),
@@ -159,6 +164,7 @@ ROOT/
         protocol=f"{_TEN_FOLDS} The list numbers the folds of the genuine pairs only; impostor "
         "pairs are dealt out in their order.",
         reference='T. Zheng, W. Deng and J. Hu, "Cross-Age LFW", arXiv:1708.08197 (2017).',
+        citation="zheng2017calfw",
         lists=(PairList("calfw", "pairs_CALFW.txt", "calfw", 3000, 3000),),
     ),
     FaceSet(
@@ -178,6 +184,7 @@ ROOT/                           (cfp-dataset)
         protocol=_TEN_FOLDS,
         reference='S. Sengupta et al., "Frontal to profile face verification in the wild", WACV '
         "(2016).",
+        citation="sengupta2016cfp",
         lists=(PairList("cfp-fp", "Pair_list_F.txt", "cfp", 3500, 3500),),
     ),
     FaceSet(
@@ -196,6 +203,7 @@ ROOT/
         "their order.",
         reference='T. Zheng and W. Deng, "Cross-Pose LFW", Beijing University of Posts and '
         "Telecommunications, TR 18-01 (2018).",
+        citation="zheng2018cplfw",
         lists=(PairList("cplfw", "pairs_CPLFW.txt", "calfw", 3000, 3000),),
     ),
     FaceSet(
@@ -213,6 +221,7 @@ ROOT/
         protocol="Choose models, layers and thresholds on dev-train, and judge on dev-test. "
         "Published results are of View 2.",
         reference=_LFW_REPORT,
+        citation="huang2007lfw",
         lists=(
             PairList("lfw-dev-train", "pairsDevTrain.txt", "lfw", 1100, 1100, folds=0),
             PairList("lfw-dev-test", "pairsDevTest.txt", "lfw", 500, 500, folds=0),
@@ -233,6 +242,7 @@ ROOT/
         protocol=f"{_TEN_FOLDS} Networks trained on other images are 'unrestricted with labeled "
         "outside data'.",
         reference=_LFW_REPORT,
+        citation="huang2007lfw",
         lists=(PairList("lfw-view2", "pairs.txt", "lfw", 3000, 3000),),
     ),
     FaceSet(
@@ -250,6 +260,7 @@ ROOT/                           (one of them will do)
         "Where a fold would hold one class, the pairs of each class are dealt out in their order.",
         reference='J. Deng et al., "ArcFace: additive angular margin loss for deep face '
         'recognition", CVPR (2019).',
+        citation="deng2019arcface",
         lists=(
             PairList("agedb_30-pack", "agedb_30.bin", "pack", 3000, 3000),
             PairList("calfw-pack", "calfw.bin", "pack", 3000, 3000),
@@ -277,6 +288,7 @@ ROOT/                           (the folder test of the archive)
         protocol=f"{_TEN_FOLDS} For each group by itself, and errors by group at one threshold.",
         reference='M. Wang et al., "Racial Faces in the Wild: reducing racial bias by information '
         'maximization adaptation network", ICCV (2019).',
+        citation="wang2019rfw",
         lists=tuple(
             PairList(f"rfw-{group.lower()}", f"{group}_pairs.txt", "lfw", 3000, 3000, group=group)
             for group in _RFW_GROUPS
@@ -298,6 +310,7 @@ ROOT/
         access="https://martlgap.github.io/xqlfw/pages/download.html",
         protocol=_TEN_FOLDS,
         reference='M. Knoche, S. Hörmann and G. Rigoll, "Cross-Quality LFW", FG (2021).',
+        citation="knoche2021xqlfw",
         lists=(PairList("xqlfw", "xqlfw_pairs.txt", "lfw", 3000, 3000),),
     ),
 )

@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from facebench.data.bibliography import (
+    BIBTEX_BESIDE_DATA,
+    as_bibtex,
+    citations_beside,
+    publications,
+)
 from facebench.data.identity import IDENTITY_COLUMNS
 from facebench.data.sets.preparing import PreparedList, PreparedSet
 from facebench.errors import InputError
@@ -96,6 +102,7 @@ def write_face_set(prepared: PreparedSet, folder: Path, *, replace: bool = False
     folder.mkdir(parents=True, exist_ok=True)
     for path, table in zip(paths, tables.values(), strict=True):
         write_csv(table, path)
+    _cite(face_set.citation, experiment)
     head = _HEAD.format(
         title=face_set.title,
         file=experiment.name,
@@ -110,6 +117,13 @@ def write_face_set(prepared: PreparedSet, folder: Path, *, replace: bool = False
     with atomic_path(experiment) as temporary:
         temporary.write_text(head + "\n".join(tasks), encoding="utf-8")
     return SetFiles(experiment, paths)
+
+
+def _cite(citation: str, experiment: Path) -> None:
+    """Add the data set to what is cited for the data of a folder."""
+    known = publications([*citations_beside(experiment), citation])
+    with atomic_path(experiment.parent / BIBTEX_BESIDE_DATA) as temporary:
+        temporary.write_text(as_bibtex(known), encoding="utf-8")
 
 
 def _verification(item: PreparedList, folder: Path) -> str:

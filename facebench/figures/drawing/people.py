@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from facebench.figures.drawing.style import number_text
+from facebench.figures.palette import PEOPLE_COLORS
 
 __all__ = ["Human", "draw_people", "legend_of", "people_text"]
 
-PEOPLE_COLORS = ("#b5651d", "#7a3e9d", "#2e7d32", "#ad1457")
 PUBLISHED_LINE = (0, (1, 1.5))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import colorsys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +23,10 @@ from matplotlib.legend import Legend
 from matplotlib.textpath import text_to_path
 from numpy.typing import NDArray
 
+from facebench.figures.palette import HATCHES as HATCHES
+from facebench.figures.palette import PALETTE as PALETTE
+from facebench.figures.palette import model_colors as model_colors
+
 Array = NDArray[np.float64]
 Limits = tuple[float | None, float | None]
 
@@ -31,18 +35,6 @@ DPI = 200
 LONGEST_SIDE = 24_000
 INK, SOFT, GRID = "#222222", "#666666", "#e4e4e4"
 TITLE, LABEL, TICK, SMALL = 10.0, 9.0, 8.0, 7.0
-# Okabe & Ito's palette for all kinds of colour vision, its black replaced by a grey.
-PALETTE = (
-    "#0072b2",
-    "#e69f00",
-    "#009e73",
-    "#cc79a7",
-    "#56b4e9",
-    "#d55e00",
-    "#8c8c8c",
-    "#f0e442",
-)
-HATCHES = ("", "////", "....", "xxxx")
 # DejaVu comes with matplotlib, so figures look the same everywhere; the others, where they are
 # installed, lend it the scripts it lacks.
 FONT = "DejaVu Sans"
@@ -177,14 +169,6 @@ def house_note(axes: Axes, note: str, width: float) -> None:
         va="top",
         **text_style(SMALL, SOFT),
     )
-
-
-def model_colors(models: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """Give every model a colour and a hatch of its own, in order of first appearance."""
-    return {
-        model: (PALETTE[i % len(PALETTE)], HATCHES[i // len(PALETTE) % len(HATCHES)])
-        for i, model in enumerate(dict.fromkeys(models))
-    }
 
 
 def shade(color: str, step: int, steps: int) -> str:

@@ -3,8 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-__all__ = ["network_order", "places_in_network"]
+__all__ = ["LayerDepths", "layer_depths", "network_order", "places_in_network"]
+
+
+class LayerDepths(NamedTuple):
+    """Layers from shallow to deep.
+
+    Attributes
+    ----------
+    order : list of int
+        Their positions among the names that were asked about.
+    places : list of int
+        Where each is, from 0.
+    depth : list of float
+        Relative depth: 0 the first layer, 1 the last; 1 for a single one.
+    """
+
+    order: list[int]
+    places: list[int]
+    depth: list[float]
+
+
+def layer_depths(names: Sequence[str], known: Sequence[str] | None = None) -> LayerDepths:
+    """Place layers in their network: the one rule for all profiles, of figures and of the report.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The layers that were measured.
+    known : sequence of str, optional
+        All layers of the network in network order. Without them, or where they lack a name (as
+        'default', what a network returns), depth counts the layers that were measured.
+
+    Returns
+    -------
+    LayerDepths
+
+    Examples
+    --------
+    >>> layer_depths(["fc", "layer1"], ["conv1", "layer1", "layer1.0", "layer1.1", "fc"])
+    LayerDepths(order=[1, 0], places=[2, 3], depth=[0.6666666666666666, 1.0])
+    >>> layer_depths(["a", "b", "c"]).depth
+    [0.0, 0.5, 1.0]
+    """
+    order = network_order(names)
+    places, count = list(range(len(names))), len(names)
+    if known is not None:
+        found, n_known = places_in_network(names, known)
+        of_all = [place for place in found if place is not None]
+        if len(of_all) == len(names):
+            # Names may come in any order; those that end together stay innermost first.
+            order = sorted(order, key=lambda at: of_all[at])
+            places, count = [of_all[at] for at in order], n_known
+    return LayerDepths(
+        order, places, [place / (count - 1) if count > 1 else 1.0 for place in places]
+    )
 
 
 def network_order(names: Sequence[str]) -> list[int]:

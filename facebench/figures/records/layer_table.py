@@ -9,7 +9,7 @@ import pandas as pd
 
 from facebench.columns import CONDITION, LAYER, MODEL, TASK
 from facebench.errors import InputError
-from facebench.figures.records.layer_order import network_order, places_in_network
+from facebench.figures.records.layer_order import LayerDepths, layer_depths, places_in_network
 from facebench.figures.records.run_models import is_lower_better, network_layers_of
 from facebench.figures.records.tables import check_column, check_table, interval_of
 from facebench.utils.suggestions import did_you_mean
@@ -129,8 +129,8 @@ def _profile(
         hint = " Give the 'condition' whose rows to take." if CONDITION in rows else ""
         msg = f"The results of {model!r} on {task!r} have layer {twice!r} more than once.{hint}"
         raise InputError(msg)
-    order, places, count = _order(names.tolist(), model, layers)
-    found, place = rows.iloc[order], np.array(places)
+    placed = _placed(names.tolist(), model, layers)
+    found = rows.iloc[placed.order]
     value, low, high = interval_of(found, measure, "performances")
     peak, reached = np.zeros(value.size, dtype=bool), np.zeros(value.size, dtype=bool)
     if not np.isnan(value).all():
@@ -146,8 +146,8 @@ def _profile(
             TASK: task,
             MODEL: model,
             LAYER: found[LAYER].astype(str).to_numpy(),
-            "layer_index": place,
-            "depth": place / (count - 1) if count > 1 else np.ones(place.size),
+            "layer_index": placed.places,
+            "depth": placed.depth,
             "value": value,
             "low": low,
             "high": high,
@@ -158,15 +158,14 @@ def _profile(
     )
 
 
-def _order(
+def _placed(
     names: list[str], model: str, layers: Mapping[str, Sequence[str]] | None
-) -> tuple[list[int], list[int], int]:
-    """Sort layers; returns where each was, its place in the network, and how many places are."""
-    order = network_order(names)
+) -> LayerDepths:
+    """Place layers in their network; those that it lacks are an error."""
     if layers is None or model not in layers:
-        return order, list(range(len(names))), len(names)
+        return layer_depths(names)
     known = [str(name) for name in layers[model]]
-    places, count = places_in_network(names, known)
+    places, _ = places_in_network(names, known)
     missing = [name for name, place in zip(names, places, strict=True) if place is None]
     if missing:
         msg = (
@@ -174,6 +173,4 @@ def _order(
             f"They lack {missing[0]!r}.{did_you_mean(missing[0], known)}"
         )
         raise InputError(msg)
-    # The table may list layers in any order; those that end together stay innermost first.
-    found = sorted(order, key=lambda at: places[at] or 0)
-    return found, [places[at] or 0 for at in found], count
+    return layer_depths(names, known)

@@ -51,7 +51,7 @@ def write_page(template: str, target: Path, context: dict[str, Any], *, charts: 
         _environment()
         .get_template(template)
         .render(
-            style=Markup(_asset("page.css")),
+            style=Markup(_asset("page.css") + _asset("tables.css")),
             scripts=[Markup(script) for script in scripts],
             script_hashes=[_csp_hash(script) for script in trusted],
             plotly=Markup(_packed_plotly()) if charts else None,
@@ -115,6 +115,7 @@ def _environment() -> Environment:
     )
     environment.filters["number"] = number
     environment.filters["embedded"] = embedded_json
+    environment.filters["base64"] = lambda text: base64.b64encode(text.encode()).decode("ascii")
     return environment
 
 

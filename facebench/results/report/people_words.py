@@ -4,57 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from facebench.columns import comparable_name
+from facebench.results.wording import Shown, named_layer, short
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from facebench.results.task_facts import TaskFacts
 
-__all__ = ["people_sentences", "short"]
+__all__ = ["people_sentences"]
 
 _FROM = "Difference from "
 _LEVEL = 0.05
 _NOT_A_NUMBER = float("nan")
-
-
-class _Value(NamedTuple):
-    """A number with its interval, NaN where there is none."""
-
-    value: float
-    low: float
-    high: float
-
-    def shown(self, digits: int = 3) -> str:
-        """Write the number and its interval as psychologists do."""
-        if math.isnan(self.value):
-            return "not defined"
-        text = short(self.value, digits)
-        if math.isnan(self.low):
-            return text
-        return f"{text} [{short(self.low, digits)}, {short(self.high, digits)}]"
-
-    @property
-    def is_none(self) -> bool:
-        """Whether the interval holds 0."""
-        return self.low <= 0 <= self.high
-
-
-def short(value: float, digits: int = 3) -> str:
-    """Write a number as psychologists do: without a zero before the point.
-
-    Examples
-    --------
-    >>> short(0.064), short(-0.2), short(1.5, 2), short(0.1696, 2)
-    ('.064', '−.200', '1.50', '.17')
-    """
-    text = f"{abs(value):.{digits}f}"
-    if text.startswith("0."):
-        text = text[1:]
-    is_zero = not text.strip(".0")
-    return f"−{text}" if value < 0 and not is_zero else text
 
 
 def people_sentences(
@@ -112,16 +76,12 @@ def _own_name(index: str, facts: TaskFacts) -> str:
     return f"{index} Difference".strip() if facts.effect else index
 
 
-def _name(model: str, layer: str) -> str:
-    return model if layer == "default" else f"{model} {layer}"
-
-
-def _value(rows: pd.DataFrame, model: str, layer: str, metric: str) -> _Value:
+def _value(rows: pd.DataFrame, model: str, layer: str, metric: str) -> Shown:
     own = rows[(rows["model"] == model) & (rows["layer"] == layer) & (rows["metric"] == metric)]
     if own.empty:
-        return _Value(*[_NOT_A_NUMBER] * 3)
+        return Shown(*[_NOT_A_NUMBER] * 3)
     numbers = own.iloc[0][["value", "ci_low", "ci_high"]].astype(float)
-    return _Value(*numbers.tolist())
+    return Shown(*numbers.tolist())
 
 
 def _of_people(people: pd.DataFrame, group: str, metric: str) -> str:
@@ -137,7 +97,7 @@ def _of_model(
     groups: list[str],
     facts: TaskFacts,
 ) -> str:
-    name = _name(model, layer)
+    name = named_layer(model, layer)
     own = _value(results, model, layer, metric)
     if math.isnan(own.value):
         return f"{name}: not defined"
@@ -172,7 +132,7 @@ def _consistency(
     among = _value(people, group, "", "Error Consistency")
     if math.isnan(own.value) or math.isnan(among.value):
         return ""
-    name = _name(model, layer)
+    name = named_layer(model, layer)
     who = "people" if group == "People" else group
     return (
         f"Error consistency (kappa) of {name} with {who}: {own.shown()}; among {who}: "

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from facebench.columns import NETWORK_LAYERS
 from facebench.results.reader import Run
 
 __all__ = ["flat", "provenance_view", "shown_time"]
@@ -43,7 +44,10 @@ def provenance_view(run: Run) -> dict[str, Any]:
             "experiment digest": config.get("digest"),
             "command": " ".join(map(str, (manifest.get("process") or {}).get("command", []))),
         },
-        "Models": manifest.get("models"),
+        "Models": {
+            name: {key: value for key, value in model.items() if key != NETWORK_LAYERS}
+            for name, model in manifest["models"].items()
+        },
         "Data": {
             task: {key: value for key, value in data.items() if key != "images"}
             | {"images": (data.get("images") or {}).get("digest")}

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from facebench.errors import RunFolderError
+from facebench.figures.palette import HATCHES, PEOPLE_COLORS, model_colors
 from facebench.results.data_health import DataNote, health_notes, run_findings
 from facebench.results.face_failures import on_no_face, uneven_failures
 from facebench.results.headline import (
@@ -129,6 +130,8 @@ def _context(run: Run, layer_choice: str) -> dict[str, Any]:
         "n_findings": sum(1 for finding in findings if finding.count),
         "health_notes": [*health_notes(run.manifest), *_left_out(run)],
         "thumbnails": thumbnails,
+        "colors": _colors(run),
+        "methods": run.methods(layer_choice),
         "provenance": provenance_view(run),
     }
 
@@ -213,6 +216,15 @@ def _headline_row(row: Any, letters: str, span: tuple[float, float]) -> list[Any
         row.layer,
         *(_count(n) for n in row[13:18]),
     ]
+
+
+def _colors(run: Run) -> dict[str, Any]:
+    """Give each model of the run its colour, and how often the palette was gone through before."""
+    colors = model_colors(run.models)
+    return {
+        "models": {name: [color, HATCHES.index(hatch)] for name, (color, hatch) in colors.items()},
+        "people": PEOPLE_COLORS,
+    }
 
 
 def _held_out_table(held_out: Mapping[str, HeldOut]) -> Table:

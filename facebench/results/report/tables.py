@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Column", "Table", "forest", "span_of"]
 
-Kind = Literal["text", "number", "interval", "count", "forest", "p", "signed"]
+Kind = Literal["text", "number", "interval", "count", "forest", "p", "signed", "model", "score"]
 _ROWS_AT_FIRST = 200
+_WORDS = ("text", "model")
 
 
 @dataclass(frozen=True)
@@ -24,17 +25,24 @@ class Column:
         Its heading.
     kind : str
         How cells are shown: 'text', 'number', 'signed' (a difference), 'count', 'p', 'interval'
-        ([low, high]) or 'forest' ([start, width, dot] in percent, drawn).
+        ([low, high]), 'forest' ([start, width, dot] in percent, drawn), 'model' ([name, small
+        print]) or 'score' ([value, low, high, rank, tie group, layer, remark]).
     filter : bool
         Offer its values in a list to choose from.
     hint : str
         What it means, shown with the heading.
+    note : str
+        Small print below the heading.
+    ascending : bool
+        Whether the smallest value comes first when it is sorted by this.
     """
 
     title: str
     kind: Kind = "text"
     filter: bool = False
     hint: str = ""
+    note: str = ""
+    ascending: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,10 @@ class Table:
         Whether a row is shown only if `more` is ticked.
     more : str
         The label of that box; empty for none.
+    sticky : bool
+        Whether the first column stays in sight while the others are scrolled.
+    stacked : bool
+        Whether a row is shown as a card on narrow screens.
     """
 
     id: str
@@ -61,6 +73,8 @@ class Table:
     rows: list[list[Any]]
     extra: list[bool] = field(default_factory=list)
     more: str = ""
+    sticky: bool = False
+    stacked: bool = False
 
     @property
     def first_rows(self) -> list[list[Any]]:
@@ -74,6 +88,10 @@ class Table:
         """What the script needs."""
         return {
             "kinds": [column.kind for column in self.columns],
+            "titles": [column.title for column in self.columns] if self.stacked else [],
+            "ascending": [
+                int(column.ascending or column.kind in _WORDS) for column in self.columns
+            ],
             "rows": self.rows,
             "extra": [int(hidden) for hidden in self.extra],
             "limit": _ROWS_AT_FIRST,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from facebench.columns import NETWORK_LAYERS
 from facebench.results.comparison.paired import Evidence, detectable_difference, tie_groups
 from facebench.results.headline import best_layers, direction, headline_rows
 from facebench.results.held_out import HeldOut
@@ -14,12 +15,14 @@ from facebench.results.pair_rows import PairRows, saved_layers
 from facebench.results.power import known_to
 from facebench.results.reader import Run
 from facebench.results.report.chart_data import (
-    condition_data,
     curve_data,
-    effect_data,
     operating_points,
-    profile_data,
     slider_data,
+)
+from facebench.results.report.measure_data import (
+    condition_data,
+    effect_data,
+    profile_data,
     training_data,
 )
 from facebench.results.report.pair_samples import (
@@ -113,10 +116,13 @@ def task_section(
     series = _series(run, task, chosen)
     which = "best" if direction(results[results["metric"] == metrics[0]]) else "last"
     heads = [named for named in series if best[named[0]] == named[1]]
+    models = run.manifest["models"]
+    layers = {name: one[NETWORK_LAYERS] for name, one in models.items() if NETWORK_LAYERS in one}
+    verified = [named for named in series if named[2].labels is not None]
     data: dict[str, Any] = {
-        "profiles": profile_data(results, facts, people),
-        "training": training_data(results, facts, run.manifest["models"], people),
-        "conditions": condition_data(results, task, facts),
+        "profiles": profile_data(results, facts, people, layers),
+        "training": training_data(results, facts, models, people),
+        "conditions": condition_data(results, task, facts, people),
         "effect": effect_data(results, task, facts, people),
         "scatter": scatter_data(heads, thumbnails),
         "galleries": [
@@ -131,8 +137,7 @@ def task_section(
                 "slider": slider_data(pairs),
                 "curve": curve_data(pairs),
             }
-            for model, layer, pairs in series
-            if pairs.labels is not None
+            for model, layer, pairs in verified
         ],
     }
     headline = headline_rows(results, {task: facts})
@@ -143,11 +148,7 @@ def task_section(
         name=task,
         facts=facts,
         data=data,
-        points=[
-            [model, layer, *operating_points(pairs)]
-            for model, layer, pairs in series
-            if pairs.labels is not None
-        ],
+        points=[[model, layer, *operating_points(pairs)] for model, layer, pairs in verified],
         ties=ties,
         notes=[*([known] if known else []), *_notes(results, data, best, which), *detectable],
         which=which,

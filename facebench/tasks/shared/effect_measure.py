@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from facebench.errors import InputError, PairsError
 from facebench.metrics.conditions import MEASURES, ConditionScores
 from facebench.metrics.conditions import Measure as ConditionMeasure
+from facebench.metrics.effects import Contrast
 from facebench.metrics.verification import best_accuracy
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.effect_design import Conditions
 from facebench.types import Float64Array, StrPath
 from facebench.utils.suggestions import did_you_mean
 
-__all__ = ["EffectMeasure"]
+__all__ = ["EffectMeasure", "contrast_labels", "relative_label"]
 
 
 class EffectMeasure:
@@ -77,7 +78,15 @@ class EffectMeasure:
             "pearson": {"better": "higher", "chance": 0, "bounds": (-1, 1)},
             "spearman": {"better": "higher", "chance": 0, "bounds": (-1, 1)},
         }
-        return tuple(Measure(f"{name} {self.name}", **known[self.measure]) for name in conditions)
+        return tuple(
+            Measure(f"{name} {self.name}", **known[self.measure], label=f"{self.label}, {name}")
+            for name in conditions
+        )
+
+    @property
+    def label(self) -> str:
+        """What an axis calls the measure."""
+        return {"dprime": "d′", "mean distance": "Mean distance"}.get(self.measure, self.name)
 
     @property
     def needs_labels(self) -> bool:
@@ -127,3 +136,74 @@ class EffectMeasure:
         return ConditionScores(
             self.measure, conditions.cell, labels, distances, ratings, threshold, self.far
         )
+
+
+def contrast_labels(
+    measure: str, contrast: Contrast, conditions: Sequence[str]
+) -> tuple[str, str, str]:
+    """Say what the difference, the ratio and the relative difference of a contrast are made of.
+
+    Parameters
+    ----------
+    measure : str
+        What is measured in each condition.
+    contrast : Contrast
+        What is compared.
+    conditions : sequence of str
+        The names of all conditions.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> contrast_labels("AUC", Contrast("difference", (0,), (1,)), ["upright", "inverted"])[0]
+    'AUC, upright − inverted'
+    >>> names = ["own × seen", "own × new", "other × seen", "other × new"]
+    >>> contrast_labels("AUC", Contrast("difference", (0, 1), (2, 3)), names)[1]
+    'AUC, own ÷ other'
+    >>> contrast_labels("d′", Contrast("interaction", (0, 1), (2, 3)), names)[0]
+    'd′, (own × seen − own × new) − (other × seen − other × new)'
+    """
+    if contrast.kind == "interaction":
+        first, second = (
+            [conditions[k] for k in side] for side in (contrast.first, contrast.second)
+        )
+        return (
+            f"{measure}, ({first[0]} − {first[1]}) − ({second[0]} − {second[1]})",
+            f"{measure}, ({first[0]} ÷ {first[1]}) ÷ ({second[0]} ÷ {second[1]})",
+            f"{measure}, relative difference of {first[0]} and {first[1]} − that of {second[0]} "
+            f"and {second[1]}",
+        )
+    one, other = (
+        _side([conditions[k] for k in side]) for side in (contrast.first, contrast.second)
+    )
+    return (
+        f"{measure}, {one} − {other}",
+        f"{measure}, {one} ÷ {other}",
+        relative_label(measure, one, other),
+    )
+
+
+def relative_label(measure: str, one: str, other: str) -> str:
+    """Say what a relative difference is made of.
+
+    Examples
+    --------
+    >>> relative_label("AUC", "upright", "inverted")
+    'AUC, (upright − inverted) ÷ (upright + inverted)'
+    """
+    return f"{measure}, ({one} − {other}) ÷ ({one} + {other})"
+
+
+def _side(names: Sequence[str]) -> str:
+    """Name conditions that are averaged: by the level that all of a factorial design share."""
+    if len(names) == 1:
+        return names[0]
+    shared = [
+        level
+        for level in names[0].split(" × ")
+        if all(level in name.split(" × ") for name in names)
+    ]
+    return " × ".join(shared) or f"mean of {', '.join(names)}"

@@ -12,9 +12,23 @@ from facebench.metrics.uncertainty.proportions import CHOSEN_NOTE, conservative_
 from facebench.metrics.verification_report import Estimate, TarEstimate
 from facebench.tasks.measures import Measure
 
-__all__ = ["columns_of", "interval_notes", "rate_measures", "tar_columns"]
+__all__ = [
+    "D_PRIME",
+    "ORACLE_ACCURACY",
+    "columns_of",
+    "interval_notes",
+    "rate_measures",
+    "tar_columns",
+]
 
 _ORACLE = "Oracle Accuracy"
+D_PRIME = Measure("d'", better="higher", chance=0, label="d′ (standard deviations)")
+ORACLE_ACCURACY = Measure(
+    _ORACLE,
+    better="higher",
+    bounds=(0, 1),
+    label="Oracle accuracy (threshold chosen on these pairs)",
+)
 
 
 def rate_measures(far: Sequence[float], *, headline: bool = False) -> tuple[Measure, ...]:
@@ -32,16 +46,23 @@ def rate_measures(far: Sequence[float], *, headline: bool = False) -> tuple[Meas
     tuple of Measure
     """
     found = [
-        Measure("EER", better="lower", chance=0.5, bounds=(0, 1)),
-        Measure("EER Threshold"),
+        Measure("EER", better="lower", chance=0.5, bounds=(0, 1), label="Equal error rate (EER)"),
+        Measure("EER Threshold", shown=False),
     ]
     for target in dict.fromkeys(far):
         name = f"TAR@FAR={target:g}"
         stands = headline and target == far[0]
         found += [
-            Measure(name, better="higher", headline=stands, chance=target, bounds=(0, 1)),
-            Measure(f"{name} Achieved FAR", bounds=(0, 1)),
-            Measure(f"{name} Threshold"),
+            Measure(
+                name,
+                better="higher",
+                headline=stands,
+                chance=target,
+                bounds=(0, 1),
+                label=f"True accept rate (TAR) at FAR = {target:g}",
+            ),
+            Measure(f"{name} Achieved FAR", bounds=(0, 1), shown=False),
+            Measure(f"{name} Threshold", shown=False),
         ]
     return tuple(found)
 

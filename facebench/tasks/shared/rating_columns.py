@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,18 @@ MEASURE_NAMES = {
 }
 
 
+_SYMBOLS = {
+    "pearson": "Pearson's r",
+    "spearman": "Spearman's ρ",
+    "tau-a": "Kendall's τ-a",
+    "rho-a": "ρ-a",
+}
+# How far a perfect model's correlation with the mean rating can go: the square root of the mean's
+# reliability. That holds for correlations of values and of ranks, not for Kendall's tau.
+MEAN_CEILING = "Mean Rating Ceiling"
+_ATTENUATED = ("pearson", "spearman")
+
+
 def rating_measures(measure: str, n_raters: int) -> tuple[Measure, ...]:
     """Declare the measures of `rating_columns`.
 
@@ -51,20 +64,48 @@ def rating_measures(measure: str, n_raters: int) -> tuple[Measure, ...]:
     -------
     tuple of Measure
     """
+    has_ceiling = n_raters > 1 and measure in _ATTENUATED
     found = [
-        Measure(name, better="higher", headline=key == measure, chance=0, bounds=(-1, 1))
+        Measure(
+            name,
+            better="higher",
+            headline=key == measure,
+            chance=0,
+            bounds=(-1, 1),
+            ceiling=(MEAN_CEILING,) if has_ceiling and key == measure else (),
+            label=f"{_SYMBOLS[key]} with the mean rating",
+        )
         for key, name in MEASURE_NAMES.items()
     ]
-    found.append(Measure("P Value", bounds=(0, 1)))
+    found.append(Measure("P Value", bounds=(0, 1), shown=False))
     if n_raters > 1:
         found += [
-            Measure("Single Rater Correlation", better="higher", chance=0, bounds=(-1, 1)),
-            Measure("Noise Ceiling Lower", bounds=(-1, 1)),
-            Measure("Noise Ceiling Upper", bounds=(-1, 1)),
-            Measure("Share of Ceiling", better="higher", chance=0),
-            Measure("Share of Upper Ceiling", better="higher", chance=0),
-            Measure("Split Half Reliability"),
+            Measure(
+                "Single Rater Correlation",
+                better="higher",
+                chance=0,
+                bounds=(-1, 1),
+                ceiling=("Noise Ceiling Lower", "Noise Ceiling Upper"),
+                label=f"{_SYMBOLS[measure]} with single raters (mean)",
+            ),
+            Measure("Noise Ceiling Lower", bounds=(-1, 1), shown=False),
+            Measure("Noise Ceiling Upper", bounds=(-1, 1), shown=False),
+            Measure(
+                "Share of Ceiling",
+                better="higher",
+                chance=0,
+                label="Share of the lower noise ceiling (1 is the ceiling)",
+            ),
+            Measure(
+                "Share of Upper Ceiling",
+                better="higher",
+                chance=0,
+                label="Share of the upper noise ceiling (1 is the ceiling)",
+            ),
+            Measure("Split Half Reliability", shown=False),
         ]
+    if has_ceiling:
+        found.append(Measure(MEAN_CEILING, bounds=(0, 1), shown=False))
     return tuple(found)
 
 
@@ -102,7 +143,10 @@ def rating_columns(
         row |= interval_columns("Noise Ceiling Upper", upper)
         row |= interval_columns("Share of Ceiling", found.share)
         row |= interval_columns("Share of Upper Ceiling", found.upper_share)
-        row["Split Half Reliability"] = rated.split_half.reliability
+        reliability = rated.split_half.reliability
+        row["Split Half Reliability"] = reliability
+        if rated.measure in _ATTENUATED:
+            row[MEAN_CEILING] = math.sqrt(reliability) if reliability > 0 else math.nan
     row |= {
         N_PAIRS: len(rated.ratings),
         N_IMAGES: rated.n_images,

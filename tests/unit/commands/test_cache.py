@@ -34,7 +34,7 @@ def cache(*arguments: object, given: str | None = None) -> tuple[int, str]:
 def test_info_shows_sizes_per_model_and_layer(folder: Path) -> None:
     code, text = cache("info", "--cache-dir", folder)
     assert code == 0
-    for part in ("vgg", "fc6", "fc7", "10 KB", "float32", "100"):
+    for part in ("vgg", "fc6", "fc7", "10.0 kB", "float32", "100"):
         assert part in text
 
 
@@ -53,7 +53,7 @@ def test_verify_fails_where_a_row_is_damaged(folder: Path) -> None:
 def test_prune_removes_the_longest_unused(folder: Path, options: tuple[str, str]) -> None:
     code, text = cache("prune", *options, "--cache-dir", folder)
     assert code == 0
-    assert text.startswith("100 rows (10 KB) removed")
+    assert text.startswith("100 rows (10.0 kB) removed")
     with open_store(folder) as store:
         assert not store.has("old", [bytes(16)]).any()
         assert store.read("new", [bytes(16)])[0].tolist() == [[1.0] * 25]

@@ -127,9 +127,9 @@ def test_relative_paths_are_relative_to_their_file(load, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("size", "n_bytes"),
     [
-        ("4 GB", 4 * 2**30),
+        ("4 GB", 4_000_000_000),
         ("1.5GiB", 3 * 2**29),
-        ("512m", 2**29),
+        ("512m", 512_000_000),
         (2**21, 2**21),
         ("2097152", 2**21),
     ],

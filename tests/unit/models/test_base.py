@@ -194,6 +194,14 @@ class TestLayers:
         assert f"'mine' has no layer '{asked}'" in str(caught.value)
         assert close in str(caught.value)
 
+    def test_all_unknown_layers_are_told_at_once(self) -> None:
+        with pytest.raises(UnknownNameError) as caught:
+            Small("mine", extract_layers=["con1", "fc", "relu9"])
+        assert "'mine' has no layers 'con1' (closest: conv1" in str(caught.value)
+        assert "'relu9' (closest: relu1" in str(caught.value)
+        with pytest.raises(UnknownNameError, match=r"'blok\.\*' matches .*'con1' is not"):
+            Small("mine", extract_layers=["blok.*", "fc", "con1"])
+
     def test_the_whole_network_is_no_layer(self) -> None:
         with pytest.raises(UnknownNameError):
             Small("small", extract_layers="")

@@ -58,6 +58,11 @@ def test_what_matches_nothing_is_told_with_the_closest(vgg_layers, pattern):
     assert "layers are named like" in str(caught.value)
 
 
+def test_all_that_match_nothing_are_told_at_once(vgg_layers):
+    with pytest.raises(UnknownNameError, match=r"'featurs\.\*' matches .*'avgpol' is not"):
+        expand_layers(["featurs.*", "avgpool", "avgpol"], vgg_layers)
+
+
 VIT = [
     "embeddings", "encoder", "encoder.layer",
     *(f"encoder.layer.{i}{part}" for i in range(12) for part in ("", ".mlp", ".mlp.fc1")),

@@ -14,6 +14,7 @@ from facebench.results.report.run_page import write_report
 from facebench.results.report.task_section import task_section
 from facebench.results.report.thumbnails import Thumbnails
 from facebench.results.run_folder import RunFolder
+from facebench.results.verdicts import verdicts
 from support.every_task import N_PEOPLE, every_manager, frame_of, make_tasks, write_world
 
 
@@ -111,6 +112,20 @@ def test_every_headline_number_has_an_interval_and_counts(saved):
     for column in ("n_pairs", "n_images", "n_identities", "n_failed"):
         assert headline[column].notna().all(), column
     assert set(headline["n_identities"]) <= {N_PEOPLE, N_PEOPLE // 2}
+
+
+def test_every_task_has_a_verdict(saved):
+    run = load_run(saved[0])
+    found = {one.task: one for one in verdicts(run)}
+    assert list(found) == list(run.tasks)
+    for task, verdict in found.items():
+        assert {one.model for one in verdict.models} == set(run.models), task
+        assert "nan" not in verdict.sentence, verdict.sentence
+        assert all(one.numbers.shown() in verdict.sentence for one in verdict.models), task
+    assert "above chance" in found["verification"].sentence
+    assert found["similarity"].sentence.startswith("Spearman (48 images, 288 pairs, 1 rater): ")
+    assert "36 probes" in found["identification"].sentence
+    assert "the opposite of a Thatcher effect" in found["thatcher-effect"].sentence
 
 
 def test_why_there_is_no_interval(saved):

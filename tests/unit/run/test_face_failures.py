@@ -130,8 +130,8 @@ def test_messages_say_where_and_what_to_do() -> None:
         found.refuse(None)
     message = str(info.value)
     assert message.startswith(
-        "Task 't', model 'm': no face was found in 31 of 32 images of g 'b', 0 of 32 images of g "
-        "'a'."
+        "Task 't', model 'm': no face was found in 31 of 32 images of g 'b'; faces were found in "
+        "all 32 images of g 'a'."
     )
     for part in ("align=False", "on_no_face='skip'", "on_no_face='keep'"):
         assert part in message
@@ -150,7 +150,7 @@ def test_of_many_conditions_the_extremes_are_named() -> None:
     images = np.arange(60)
     (sentence,) = counted([names, names], [images, images], failed).differing
     assert "5 of 10 images of g 'f'" in sentence
-    assert "0 of 10 images of g 'a' (and 2 conditions between them)" in sentence
+    assert "(and 2 conditions between them); faces were found in all 10 images of g 'a'" in sentence
 
 
 @pytest.fixture

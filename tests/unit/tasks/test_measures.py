@@ -52,6 +52,22 @@ def test_an_old_style_task_is_guessed_by_names():
     ]
 
 
+def test_what_only_explains_another_number_is_not_shown():
+    names = ["Accuracy", "Optimal Threshold", "p", "Mean RT", "Noise Ceiling"]
+    found = measures_for(SimpleNamespace(), names)
+    assert [name for name, one in found.items() if one.shown] == ["Accuracy", "Mean RT"]
+    # What stands for a task is shown, as the only number of an old-style task.
+    assert measures_for(SimpleNamespace(), ["Threshold"])["Threshold"].shown
+    task = declares(Measure("Zz", headline=True), Measure("Count", shown=False))
+    found = measures_for(task, [*NAMES, "Comparable Zz"])
+    assert [name for name, one in found.items() if one.shown] == ["Zz", "Comparable Zz"]
+
+
+def test_an_axis_says_the_label_or_else_the_name():
+    assert Measure("EER", label="Equal error rate").axis_label == "Equal error rate"
+    assert Measure("AUC").axis_label == "AUC"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -3,7 +3,6 @@
 
 (() => {
   const { make, number, json, select } = facebench;
-  const palette = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c8c8c", "#b8a800"];
   const dashes = ["solid", "dot", "dash", "dashdot", "longdash"];
 
   let unpacked = null;
@@ -30,14 +29,34 @@
     return place === null || place === undefined ? null : urls[place];
   };
 
+  let colors = null;
+  const colorsOf = () => {
+    colors ??= json(document.getElementById("colors")) ?? { models: {}, people: ["#b5651d"] };
+    return colors;
+  };
+
   // plotly reads some tags and entities in its texts; names are shown as they are written.
   const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
   const short = (text, most = 28) => text.length > most ? `${text.slice(0, most - 1)}…` : text;
   const named = ({ model, layer }) => layer === "default" ? model : `${model}: ${layer}`;
 
-  const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  const wrapped = (text, most = 46) => {
+    const lines = [""];
+    for (const word of String(text).split(" ")) {
+      const longer = `${lines.at(-1)} ${word}`.trim();
+      if (longer.length > most && lines.at(-1)) lines.push(word);
+      else lines[lines.length - 1] = longer;
+    }
+    return lines.map((line) => plain(short(line, most + 10))).join("<br>");
+  };
+
+  // A picture that is saved is for white paper, whatever the page looks like.
+  const paper = { paper: "#ffffff", raised: "#f6f7f9", ink: "#1d2126", soft: "#535b66", line: "#868e99", accent: "#0072b2", grid: "#e6e8ec", first: "#0072b2", second: "#c25a00" };
+  let onPaper = false;
+  const color = (name) => onPaper ? paper[name] : getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  const faint = (tone, share) => `rgba(${[1, 3, 5].map((at) => parseInt(tone.slice(at, at + 2), 16)).join(",")},${share})`;
   const axis = (title, more = {}) => ({
-    title: { text: plain(title), standoff: 8 }, gridcolor: color("grid"), linecolor: color("line"),
+    title: { text: wrapped(title), standoff: 8 }, gridcolor: color("grid"), linecolor: color("line"),
     zerolinecolor: color("line"), automargin: true, ...more,
   });
   const layout = (x, y, more = {}) => ({
@@ -49,59 +68,85 @@
     hoverlabel: { bgcolor: color("raised"), bordercolor: color("line"), font: { color: color("ink") }, align: "left" },
     hovermode: "closest", ...more,
   });
-  // A dotted line where a measure is by chance, as far as its task says so.
-  const reference = (chance, way = "y") => {
-    if (chance === null || chance === undefined) return {};
-    const other = way === "y" ? "x" : "y";
-    return { shapes: [{ type: "line", [`${way}0`]: chance, [`${way}1`]: chance, [`${other}ref`]: "paper", [`${other}0`]: 0, [`${other}1`]: 1, layer: "below", line: { color: color("soft"), width: 1, dash: "dot" }, label: { text: "chance", textposition: "end", font: { size: 10, color: color("soft") } } }] };
+  // What a measure is to be seen against: chance, noise ceiling, people. Shapes, named in the legend.
+  const brief = (value) => Number.isInteger(value) ? String(value).replace("-", "−") : number(value);
+  const levelText = ({ value = null, low = null, high = null }) => {
+    if ([value, low, high].some(Array.isArray)) return "by condition";
+    if (value === null) return `${brief(low)} – ${brief(high)}`;
+    return low === null ? brief(value) : `${brief(value)} (${brief(low)} – ${brief(high)})`;
   };
-  // What people do: a band for participants, a dotted line for what is published.
-  const beside = (people) => people.flatMap((one, i) => {
-    const tone = palette[(palette.length - 1 - i) % palette.length];
-    const across = { xref: "paper", x0: 0, x1: 1, layer: "below" };
-    const text = `${plain(one.name)}${one.published ? " (published)" : ""} ${number(one.value)}`;
-    const line = { ...across, type: "line", y0: one.value, y1: one.value, line: { color: tone, width: 1.5, dash: one.published ? "dot" : "solid" }, label: { text, textposition: "start", font: { size: 10, color: color("ink") } } };
-    return one.low === null ? [line] : [{ ...across, type: "rect", y0: one.low, y1: one.high, fillcolor: tone, opacity: .18, line: { width: 0 } }, line];
-  });
+  const against = (levels, way = "y") => {
+    const other = way === "y" ? "x" : "y";
+    let nth = 0;
+    const all = (levels ?? []).map((level) => {
+      const isPeople = level.kind === "people" || level.kind === "published";
+      const people = colorsOf().people;
+      const tone = isPeople ? people[nth++ % people.length] : color(level.kind === "ceiling" ? "ink" : "soft");
+      const dash = { chance: "dot", published: "dot", ceiling: "dash" }[level.kind] ?? "solid";
+      const name = `${level.name}${level.kind === "published" ? " (published)" : ""}: ${levelText(level)}`;
+      return { ...level, tone, dash, name, hasBand: (level.low ?? null) !== null };
+    });
+    const shapes = all.flatMap((level) => {
+      const parts = [level.value, level.low, level.high].find(Array.isArray) ?? [null];
+      return parts.flatMap((_, i) => {
+        const at = (end) => Array.isArray(level[end]) ? level[end][i] ?? null : level[end] ?? null;
+        const across = parts[0] === null && parts.length === 1 ? { [`${other}ref`]: "paper", [`${other}0`]: 0, [`${other}1`]: 1 } : { [`${other}0`]: i - .46, [`${other}1`]: i + .46 };
+        const first = i === 0 ? { showlegend: true, name: plain(level.name) } : {};
+        const made = [];
+        if (at("low") !== null && at("high") !== null) made.push({ ...across, ...first, type: "rect", layer: "below", [`${way}0`]: at("low"), [`${way}1`]: at("high"), fillcolor: faint(level.tone, .16), line: { width: at("value") === null ? 1 : 0, color: level.tone, dash: level.dash } });
+        if (at("value") !== null) made.push({ ...across, ...(made.length ? {} : first), type: "line", layer: "below", [`${way}0`]: at("value"), [`${way}1`]: at("value"), line: { color: level.tone, width: 1.5, dash: level.dash } });
+        return made;
+      });
+    });
+    return { shapes, levels: all };
+  };
   // No button may send a chart of somebody's faces anywhere.
-  const settings = { displaylogo: false, responsive: true, showSendToCloud: false, plotlyServerURL: "", modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+  const settings = { displaylogo: false, responsive: true, showSendToCloud: false, plotlyServerURL: "", modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "toImage"] };
 
-  // A legend of buttons, which the keyboard reaches: each shows or hides its line.
-  const swatch = (trace) => {
-    const line = trace.line ?? {};
-    const color = line.color ?? trace.marker.color;
+  // A legend of buttons, which the keyboard reaches: each shows or hides its line. Levels follow.
+  const swatch = ({ tone, dash, bar = false, band = false, hatch = false }) => {
     const space = "http://www.w3.org/2000/svg";
     const svg = document.createElementNS(space, "svg");
-    const path = document.createElementNS(space, "path");
-    const bar = trace.type === "bar";
-    const strokes = { dot: "2 3", dash: "7 4", dashdot: "7 3 2 3", longdash: "11 4" };
     for (const [name, value] of Object.entries({ width: 26, height: 10, "aria-hidden": "true" })) svg.setAttribute(name, value);
-    for (const [name, value] of Object.entries({ d: "M1 5H25", stroke: color, "stroke-width": bar ? 9 : 2.5, "stroke-dasharray": trace.marker?.pattern?.shape ? "3 2" : strokes[line.dash] ?? "none" })) path.setAttribute(name, value);
-    svg.append(path);
+    const strokes = { dot: "2 3", dash: "7 4", dashdot: "7 3 2 3", longdash: "11 4" };
+    const path = (attributes) => {
+      const drawn = document.createElementNS(space, "path");
+      for (const [name, value] of Object.entries({ d: "M1 5H25", stroke: tone, ...attributes })) drawn.setAttribute(name, value);
+      svg.append(drawn);
+    };
+    if (band) path({ "stroke-width": 9, "stroke-opacity": .25 });
+    path({ "stroke-width": bar ? 9 : 2.5, "stroke-dasharray": hatch ? "3 2" : strokes[dash] ?? "none" });
     return svg;
   };
-  const legend = (figure, traces) => {
+  const legend = (figure, { key, traces, levels }) => {
     const plot = figure.querySelector(".plot");
-    figure.querySelector(".key").replaceChildren(...traces.map((trace, i) => {
-      const button = make("button", { type: "button", "aria-pressed": trace.visible !== "legendonly" }, swatch(trace), trace.label ?? trace.name);
+    const groups = new Map();
+    if (key) traces.forEach((trace, i) => groups.set(trace.legendgroup, [...groups.get(trace.legendgroup) ?? [], i]));
+    const buttons = [...groups.values()].map((places) => {
+      const trace = traces[places[0]];
+      const look = { tone: trace.line?.color ?? trace.marker.color, dash: trace.line?.dash, bar: trace.type === "bar", hatch: Boolean(trace.marker?.pattern?.shape) };
+      const button = make("button", { type: "button", "aria-pressed": trace.visible !== "legendonly" }, swatch(look), trace.label ?? trace.name);
       button.addEventListener("click", () => {
         const shown = button.getAttribute("aria-pressed") !== "true";
         button.setAttribute("aria-pressed", shown);
-        window.Plotly.restyle(plot, { visible: shown ? true : "legendonly" }, [i]);
+        window.Plotly.restyle(plot, { visible: shown ? true : "legendonly" }, places);
       });
       return button;
-    }));
+    });
+    const lines = (levels ?? []).map((level) => make("span", { class: "level" }, swatch({ tone: level.tone, dash: level.dash, band: level.hasBand }), level.name));
+    figure.querySelector(".key").replaceChildren(...buttons, ...lines);
   };
 
-  // A colour per model, a dash per further layer of it; those layers wait in the legend.
+  // The colour of a model is that of the whole run; further layers of it, and the ninth model, are
+  // told by their dash. Further layers wait in the legend.
   const styled = (series) => {
-    const models = [...new Set(series.map((one) => one.model))];
     const seen = {};
+    let nPeople = 0;
     return series.map((one) => {
-      const place = models.indexOf(one.model);
+      const { models, people } = colorsOf();
+      const [tone, round] = one.people ? [people[nPeople++ % people.length], 0] : models[one.first ?? one.model] ?? [color("soft"), 0];
       const nth = (seen[one.model] = (seen[one.model] ?? -1) + 1);
-      const dash = nth + Math.floor(place / palette.length);
-      return { ...one, label: named(one), name: plain(short(named(one))), first: nth === 0, color: palette[place % palette.length], dash: dashes[dash % dashes.length] };
+      return { ...one, label: named(one), name: plain(short(named(one))), leads: nth === 0, color: tone, round, dash: dashes[(nth + round) % dashes.length] };
     });
   };
   const errors = (one, more = {}) => ({
@@ -109,7 +154,28 @@
     array: one.high.map((high, i) => high === null || one.value[i] === null ? 0 : high - one.value[i]),
     arrayminus: one.low.map((low, i) => low === null || one.value[i] === null ? 0 : one.value[i] - low),
   });
-  const told = (one, i) => one.low[i] === null ? number(one.value[i]) : `${number(one.value[i])} (${number(one.low[i])} – ${number(one.high[i])})`;
+  const told = (one, i) => one.low[i] === null || one.high[i] === null ? number(one.value[i]) : `${number(one.value[i])} (${number(one.low[i])} – ${number(one.high[i])})`;
+
+  // Whiskers of a few points; of many a ribbon, a polygon for each stretch that has an interval.
+  const mostWhiskers = 12;
+  const withInterval = (one, x, trace) => {
+    const drawn = { ...trace, legendgroup: one.label, name: one.name, label: one.label, x, y: one.value, connectgaps: false };
+    if (x.length <= mostWhiskers) return [{ ...drawn, error_y: errors(one, { color: one.color, thickness: 1, width: 2 }) }];
+    const around = { x: [], y: [] };
+    for (let start = 0; start < x.length; start += 1) {
+      let end = start;
+      while (end < x.length && one.low[end] !== null && one.high[end] !== null) end += 1;
+      if (end === start) continue;
+      const there = x.slice(start, end);
+      around.x.push(...there, ...[...there].reverse(), null);
+      around.y.push(...one.low.slice(start, end), ...one.high.slice(start, end).reverse(), null);
+      start = end;
+    }
+    const ribbon = { type: "scatter", mode: "lines", legendgroup: one.label, showlegend: false, hoverinfo: "skip", ...around, fill: "toself", fillcolor: faint(one.color, .18), line: { width: 0, color: one.color } };
+    return [drawn, ...(around.x.length ? [ribbon] : [])];
+  };
+  const nothing = (lines, said) => lines.some((one) => one.value.some((value) => value !== null)) ? {} : { annotations: [{ text: said, showarrow: false, xref: "paper", yref: "paper", x: .5, y: .5, font: { color: color("soft") } }] };
+  const measured = (all) => [["Measure", all.map((one) => one.condition ? `${one.measure}: ${one.condition}` : one.measure)]];
 
   const rates = ({ curve }) => ({
     fmr: curve.false_matches.map((count) => count / curve.totals[1]),
@@ -119,121 +185,141 @@
     head: ["Layer", "FMR", "FNMR"],
     rows: all.flatMap((one) => { const { fmr, fnmr } = rates(one); return fmr.map((x, i) => [named(one), x, fnmr[i]]); }),
   });
-  const curves = (all, y, yTitle, yAxis) => {
-    const traces = styled(all).map((one) => {
+  const errorless = ({ curve }) => `no errors among ${curve.totals[0].toLocaleString("en")} genuine and ${curve.totals[1].toLocaleString("en")} impostor pairs (95 %: FNMR ≤ ${number(curve.bounds[0])}, FMR ≤ ${number(curve.bounds[1])})`;
+  const rateAxis = (floor) => ({ type: "log", range: [Math.log10(floor), .02], exponentformat: "power", dtick: 1, minor: { showgrid: true, gridcolor: color("grid") } });
+  const curves = (all, isDet) => {
+    const drawn = styled(all);
+    // Axes end where half a pair would be.
+    const floors = [1, 0].map((kind) => .5 / Math.max(...all.map(({ curve }) => curve.totals[kind])));
+    const value = (x) => isDet ? x : 1 - x;
+    let least = 1;
+    const traces = drawn.flatMap((one) => {
       const { fmr, fnmr } = rates(one);
-      const value = y(fnmr);
-      const kept = fmr.map((x, i) => i).filter((i) => fmr[i] > 0 && (yAxis.type !== "log" || value[i] > 0));
-      return {
-        type: "scatter", mode: "lines", name: one.name, label: one.label, visible: one.first ? true : "legendonly",
-        x: kept.map((i) => fmr[i]), y: kept.map((i) => value[i]),
+      const kept = fmr.map((_, i) => i).filter((i) => fmr[i] > 0 && (!isDet || fnmr[i] > 0));
+      const perfect = one.curve.bounds;
+      const label = perfect ? `${one.label}: ${errorless(one)}` : one.label;
+      const common = { type: "scatter", mode: "lines", legendgroup: one.label, visible: one.leads ? true : "legendonly" };
+      if (!isDet) least = Math.min(least, ...kept.map((i) => 1 - fnmr[i]), ...(perfect ? [1 - perfect[0]] : []));
+      const line = {
+        ...common, name: one.name, label,
+        x: kept.length ? kept.map((i) => fmr[i]) : [null], y: kept.length ? kept.map((i) => value(fnmr[i])) : [null],
         line: { color: one.color, dash: one.dash, width: 2, shape: "hv" },
-        hovertemplate: `%{fullData.name}<br>FMR %{x:.3g}<br>${yTitle} %{y:.4f}<extra></extra>`,
+        hovertemplate: `%{fullData.name}<br>FMR %{x:.3g}<br>${isDet ? "FNMR" : "TMR"} %{y:.4f}<extra></extra>`,
       };
+      if (!perfect) return [line];
+      // Without errors there is no curve, but a corner that the intervals leave open.
+      const low = isDet ? floors[1] : 1;
+      const high = value(perfect[0]);
+      const corner = { ...common, showlegend: false, x: [floors[0], perfect[1], perfect[1], floors[0], floors[0]], y: [low, low, high, high, low], fill: "toself", fillcolor: faint(one.color, .2), line: { color: one.color, dash: "dot", width: 1 }, hoveron: "fills", hoverinfo: "text", text: `${one.name}: ${errorless(one)}` };
+      return [line, corner];
     });
-    const rate = { type: "log", exponentformat: "power", dtick: 1, minor: { showgrid: true, gridcolor: color("grid") } };
-    return {
-      traces, table: ratesTable(all), key: true,
-      layout: layout(axis("False match rate (FMR)", rate), axis(yTitle, yAxis.type === "log" ? rate : yAxis)),
-    };
+    const bottom = Math.max(0, Math.min(least - .05 * (1 - least), .98));
+    const yAxis = isDet ? rateAxis(floors[1]) : { range: [bottom, 1 + .03 * (1 - bottom)], zeroline: false };
+    return { traces, table: ratesTable(all), key: true, layout: layout(axis("False match rate (FMR)", rateAxis(floors[0])), axis(isDet ? "False non-match rate (FNMR)" : "True match rate (TMR)", yAxis)) };
   };
 
   const charts = {
-    roc: { pick: (data) => data.verification, draw: (all) => curves(all, (fnmr) => fnmr.map((x) => 1 - x), "True match rate", { rangemode: "normal" }) },
-    det: { pick: (data) => data.verification, draw: (all) => curves(all, (fnmr) => fnmr, "False non-match rate", { type: "log" }) },
+    roc: { pick: (data) => data.verification, draw: (all) => curves(all, false) },
+    det: { pick: (data) => data.verification, draw: (all) => curves(all, true) },
 
     profile: {
       pick: (data) => data.profiles,
-      choices: (all) => [["Measure", all.map((one) => one.condition ? `${one.measure}: ${one.condition}` : one.measure)]],
+      choices: measured,
       draw: (all, [chosen]) => {
-        const { measure, lines } = all[chosen];
+        const { label, lines, levels } = all[chosen];
         const alike = lines.every((line) => JSON.stringify(line.layers) === JSON.stringify(lines[0].layers));
-        const traces = styled(lines.map((line) => ({ ...line, layer: "default" }))).map((line) => ({
-          type: "scatter", mode: "lines+markers", name: line.name, label: line.label, x: line.layers.map((_, i) => alike ? i : i / Math.max(1, line.layers.length - 1)), y: line.value,
-          text: line.layers.map((layer, i) => `${line.name}<br>${plain(layer)}<br>${told(line, i)}`), hoverinfo: "text",
-          line: { color: line.color, dash: line.dash, width: 2 }, marker: { size: 5 },
-          error_y: errors(line, { color: line.color, thickness: .8, width: 0 }), connectgaps: false,
+        // As in the figures of the run: names of layers where all models share a few, else depth.
+        const byName = alike && lines[0].layers.length <= 16;
+        const traces = styled(lines.map((line) => ({ ...line, layer: "default" }))).flatMap((line) => withInterval(line, byName ? line.layers.map((_, i) => i) : line.depth, {
+          type: "scatter", mode: "lines+markers",
+          text: line.layers.map((layer, i) => `${line.name}<br>${plain(layer)} (depth ${line.depth[i].toFixed(2)})<br>${told(line, i)}`), hoverinfo: "text",
+          line: { color: line.color, dash: line.dash, width: 2 }, marker: { size: line.layers.length === 1 ? 9 : 5 },
         }));
-        const level = { shapes: [...(reference(all[chosen].chance).shapes ?? []), ...beside(all[chosen].people ?? [])] };
-        const few = alike && lines[0].layers.length <= 12;
-        const ticks = few ? { tickvals: lines[0].layers.map((_, i) => i), ticktext: lines[0].layers.map((layer) => plain(short(layer, 16))) } : {};
+        const x = byName ? axis("Layer, in network order", { tickvals: lines[0].layers.map((_, i) => i), ticktext: lines[0].layers.map((layer) => plain(short(layer, 16))), zeroline: false })
+          : axis("Relative depth in the network (0 first layer, 1 last)", { range: [-.03, 1.03], zeroline: false });
+        const seen = against(levels);
         return {
-          traces, key: true, layout: layout(axis(alike ? "Layer, in network order" : "Relative depth (0 first layer, 1 last)", { ...ticks, zeroline: false }), axis(measure), level),
-          table: { head: ["Model", "Layer", measure, "95 % from", "to"], rows: lines.flatMap((line) => line.layers.map((layer, i) => [line.model, layer, line.value[i], line.low[i], line.high[i]])) },
+          traces, key: true, levels: seen.levels, layout: layout(x, axis(label), { shapes: seen.shapes, ...nothing(lines, "No layer has a value.") }),
+          table: { head: ["Model", "Layer", "Relative depth", label, "95 % from", "to"], rows: lines.flatMap((line) => line.layers.map((layer, i) => [line.model, layer, line.depth[i], line.value[i], line.low[i], line.high[i]])) },
         };
       },
     },
 
     training: {
       pick: (data) => data.training,
-      choices: (all) => [["Measure", all.map((one) => one.condition ? `${one.measure}: ${one.condition}` : one.measure)]],
+      choices: measured,
       draw: (all, [chosen]) => {
-        const { measure, lines, label, log, chance, people } = all[chosen];
-        const traces = styled(lines).map((line) => ({
-          type: "scatter", mode: "lines+markers", name: line.name, label: line.label, x: line.x, y: line.value,
-          text: line.x.map((x, i) => `${line.name}<br>${plain(label)} ${number(x)}<br>${told(line, i)}`), hoverinfo: "text",
-          line: { color: line.color, dash: line.dash, width: 2 }, marker: { size: 6 }, error_y: errors(line, { color: line.color, thickness: .8, width: 0 }), connectgaps: false,
+        const { label, lines, xlabel, log, levels } = all[chosen];
+        const traces = styled(lines).flatMap((line) => withInterval(line, line.x, {
+          type: "scatter", mode: "lines+markers",
+          text: line.x.map((x, i) => `${line.name}<br>${plain(xlabel)} ${number(x)}<br>${told(line, i)}`), hoverinfo: "text",
+          line: { color: line.color, dash: line.dash, width: 2 }, marker: { size: 6 },
         }));
-        const level = { shapes: [...(reference(chance).shapes ?? []), ...beside(people ?? [])] };
+        const seen = against(levels);
         return {
-          traces, key: true, layout: layout(axis(label, log ? { type: "log" } : { zeroline: false }), axis(measure), level),
-          table: { head: ["Series", "Layer", label, measure, "95 % from", "to"], rows: lines.flatMap((line) => line.x.map((x, i) => [line.model, line.layer, x, line.value[i], line.low[i], line.high[i]])) },
+          traces, key: true, levels: seen.levels, layout: layout(axis(xlabel, log ? { type: "log" } : { zeroline: false }), axis(label), { shapes: seen.shapes, ...nothing(lines, "No checkpoint has a value.") }),
+          table: { head: ["Series", "Layer", xlabel, label, "95 % from", "to"], rows: lines.flatMap((line) => line.x.map((x, i) => [line.model, line.layer, x, line.value[i], line.low[i], line.high[i]])) },
         };
       },
     },
 
     conditions: {
       pick: (data) => data.conditions,
-      choices: (all) => [["Measure", all.map((one) => one.measure)]],
+      choices: measured,
       draw: (all, [chosen]) => {
-        const { measure, conditions, series, chance } = all[chosen];
+        const { label, conditions, series, levels } = all[chosen];
         const drawn = styled(series);
-        const table = { head: ["Model", "Layer", "Condition", measure, "95 % from", "to"], rows: series.flatMap((one) => conditions.map((name, i) => [one.model, one.layer, name || "–", one.value[i], one.low[i], one.high[i]])) };
+        const table = { head: ["Model", "Layer", "Condition", label, "95 % from", "to"], rows: series.flatMap((one) => conditions.map((name, i) => [one.model, one.layer, name || "–", one.value[i], one.low[i], one.high[i]])) };
+        const none = nothing(series, "No model has a value.");
         if (conditions.length > 1) {
           const traces = drawn.map((one) => ({
-            type: "bar", name: one.name, label: one.label, x: conditions.map((_, i) => i), y: one.value, error_y: errors(one, { color: color("ink") }),
-            marker: { color: one.color }, hoverinfo: "text", textposition: "none",
+            type: "bar", name: one.name, label: one.label, legendgroup: one.label, x: conditions.map((_, i) => i), y: one.value, error_y: errors(one, { color: color("ink") }),
+            marker: { color: one.color, pattern: { shape: ["", "/", ".", "x"][one.round] ?? "", solidity: .4 } }, hoverinfo: "text", textposition: "none",
             text: conditions.map((name, i) => `${one.name}<br>${plain(name)}<br>${told(one, i)}`),
           }));
           const x = axis("Condition", { tickvals: conditions.map((_, i) => i), ticktext: conditions.map((name) => plain(short(name, 22))) });
-          return { traces, table, key: true, layout: layout(x, axis(measure), { barmode: "group", bargap: .25, ...reference(chance) }) };
+          const seen = against(levels);
+          return { traces, table, key: true, levels: seen.levels, wide: conditions.length * series.length > 36, layout: layout(x, axis(label), { barmode: "group", bargap: .25, shapes: seen.shapes, ...none }) };
         }
         const places = drawn.map((_, i) => drawn.length - 1 - i);
         const traces = drawn.map((one, i) => ({
-          type: "scatter", mode: "markers", name: one.name, x: one.value, y: [places[i]], marker: { color: one.color, size: 11 },
+          type: "scatter", mode: "markers", name: one.name, label: one.label, legendgroup: one.label, x: one.value, y: [places[i]], marker: { color: one.color, size: 11, symbol: ["circle", "diamond", "square", "cross"][one.round] ?? "circle" },
           error_x: errors(one, { color: one.color, thickness: 2 }), text: [`${one.name}<br>${told(one, 0)}`], hoverinfo: "text",
         }));
         const y = axis("", { tickvals: places, ticktext: drawn.map((one) => one.name), range: [-.6, drawn.length - .4], zeroline: false });
-        return { traces, table, layout: layout(axis(measure, { zeroline: true }), y, { height: Math.max(210, 110 + 36 * drawn.length), ...reference(chance, "x") }) };
+        const seen = against(levels, "x");
+        return { traces, table, levels: seen.levels, layout: layout(axis(label, { zeroline: true }), y, { height: Math.max(210, 110 + 36 * drawn.length), shapes: seen.shapes, ...none }) };
       },
     },
 
     effect: {
       pick: (data) => data.effect,
-      draw: ({ measure, conditions, series }) => {
+      draw: ({ label, conditions, series, levels }) => {
         const drawn = styled(series);
         // Side by side, so that intervals of several models do not overlap.
         const aside = (i) => drawn.length > 1 ? .3 * (i / (drawn.length - 1) - .5) : 0;
         const traces = drawn.map((one, nth) => ({
-          type: "scatter", mode: "lines+markers", name: one.name, label: one.label, x: conditions.map((_, i) => i + aside(nth)), y: one.value,
+          type: "scatter", mode: "lines+markers", name: one.name, label: one.label, legendgroup: one.label, x: conditions.map((_, i) => i + aside(nth)), y: one.value,
           text: conditions.map((name, i) => `${one.name}<br>${plain(name)}<br>${told(one, i)}`), hoverinfo: "text",
           line: { color: one.color, dash: one.dash, width: 2 }, marker: { size: 8 }, error_y: errors(one, { color: one.color }),
         }));
         const x = axis("Condition", { tickvals: conditions.map((_, i) => i), ticktext: conditions.map((name) => plain(short(name, 22))), range: [-.4, conditions.length - .6], zeroline: false });
+        const seen = against(levels);
         return {
-          traces, key: true, layout: layout(x, axis(measure)),
-          table: { head: ["Model", "Layer", "Condition", measure, "95 % from", "to"], rows: series.flatMap((one) => conditions.map((name, i) => [one.model, one.layer, name, one.value[i], one.low[i], one.high[i]])) },
+          traces, key: true, levels: seen.levels, layout: layout(x, axis(label), { shapes: seen.shapes, ...nothing(series, "No model has a value.") }),
+          table: { head: ["Model", "Layer", "Condition", label, "95 % from", "to"], rows: series.flatMap((one) => conditions.map((name, i) => [one.model, one.layer, name, one.value[i], one.low[i], one.high[i]])) },
         };
       },
     },
 
     heat: {
       pick: (data) => data.conditions,
-      choices: (all) => [["Measure", all.map((one) => one.measure)]],
+      choices: measured,
       draw: (all, [chosen]) => {
-        const { measure, conditions, series } = all[chosen];
-        return heatmap(series.map(named), conditions, series.map((one) => one.value), measure,
+        const { label, conditions, series, levels } = all[chosen];
+        const made = heatmap(series.map(named), conditions, series.map((one) => one.value), label,
           (row, column) => told(series[row], column));
+        return { ...made, levels: against(levels).levels, wide: conditions.length > 16 };
       },
     },
 
@@ -243,7 +329,7 @@
       draw: (all, [chosen, kind]) => {
         const { groups, series } = all[chosen];
         const measure = ["fmr", "fnmr"][kind];
-        return heatmap(series.map(named), groups, series.map((one) => one[measure]), ["FMR", "FNMR"][kind],
+        return heatmap(series.map(named), groups, series.map((one) => one[measure]), ["False match rate (FMR)", "False non-match rate (FNMR)"][kind],
           (row, column) => `${number(series[row][measure][column])} of ${series[row][`n_${measure}`][column]} pairs`);
       },
     },
@@ -262,10 +348,13 @@
         };
         const middle = bars(slider.genuine).map((_, i) => slider.low + (i + .5) * slider.bars * width);
         const traces = [["Same person", "genuine", "first", ""], ["Different people", "impostor", "second", "/"]].map(([name, kind, tone, shape]) => ({
-          type: "bar", name, x: middle, y: bars(slider[kind]), width: slider.bars * width, opacity: .7,
+          type: "bar", name, legendgroup: kind, x: middle, y: bars(slider[kind]), width: slider.bars * width, opacity: .7,
           marker: { color: color(tone), pattern: { shape, solidity: .25 }, line: { width: 0 } }, hovertemplate: `${name}: %{y} pairs around %{x:.4g}<extra></extra>`,
         }));
-        threshold(figure, slider, width);
+        if (figure.of !== chosen) {
+          figure.of = chosen;
+          threshold(figure, slider, width);
+        }
         return {
           traces, key: true, layout: layout(axis("Distance"), axis("Pairs"), { barmode: "overlay", shapes: [mark(slider, width, figure.stop)] }),
           table: { head: ["Distance up to", "Same person accepted", "Different people accepted"], rows: slider.genuine.map((count, i) => [slider.low + i * width, count, slider.impostor[i]]) },
@@ -290,16 +379,20 @@
     },
   };
 
+  // White is zero where values are of both signs.
+  const bothWays = [[0, "#d55e00"], [.5, "#f7f7f7"], [1, "#0072b2"]];
+  const isSigned = (values) => values.flat().some((value) => value < 0) && values.flat().some((value) => value > 0);
   const heatmap = (rows, columns, values, measure, tell) => ({
     traces: [{
-      type: "heatmap", z: values, x: columns.map((_, i) => i), y: rows.map((_, i) => i), colorscale: "Cividis", xgap: 2, ygap: 2,
-      colorbar: { title: { text: plain(measure), side: "right" }, thickness: 12, outlinewidth: 0 },
+      type: "heatmap", z: values, x: columns.map((_, i) => i), y: rows.map((_, i) => i), xgap: 2, ygap: 2,
+      ...(isSigned(values) ? { colorscale: bothWays, zmid: 0 } : { colorscale: "Cividis" }),
+      colorbar: { title: { text: wrapped(measure, 40), side: "right" }, thickness: 12, outlinewidth: 0 },
       text: rows.map((row, r) => columns.map((column, c) => `${plain(row)}<br>${plain(column)}<br>${plain(measure)} ${tell(r, c)}`)), hoverinfo: "text",
     }],
     layout: layout(
       axis("", { tickvals: columns.map((_, i) => i), ticktext: columns.map((name) => plain(short(name, 20))), showgrid: false, zeroline: false }),
       axis("", { tickvals: rows.map((_, i) => i), ticktext: rows.map((name) => plain(short(name, 22))), autorange: "reversed", showgrid: false, zeroline: false }),
-      { height: Math.max(220, 130 + 30 * rows.length) },
+      { height: Math.max(220, 130 + 30 * rows.length), ...nothing(values.map((value) => ({ value })), "No model has a value.") },
     ),
     table: { head: ["Layer", ...columns], rows: rows.map((row, r) => [row, ...values[r]]) },
   });
@@ -391,37 +484,116 @@
       make("thead", {}, make("tr", {}, ...table.head.map((name) => make("th", { scope: "col" }, name)))), make("tbody", {}, ...rows))));
   };
 
+  // Saving a figure. PDF is the browser's own print of this figure alone: it is vector, has its
+  // fonts in it, and needs no library in the page.
+  const save = (url, name) => make("a", { href: url, download: name }).click();
+  const saveText = (text, name, type) => {
+    const url = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
+    save(url, name);
+    setTimeout(() => URL.revokeObjectURL(url), 10000);
+  };
+  const csv = ({ head, rows }) => [head, ...rows].map((row) => row.map((cell) => {
+    const text = cell === null || cell === undefined ? "" : String(cell);
+    return /[",\r\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
+  }).join(",")).join("\r\n") + "\r\n";
+  const fileName = (parts, kind) => `${parts.join("_").replace(/[^\p{L}\p{N}.]+/gu, "_").replace(/^_+|_+$/g, "").slice(0, 90)}.${kind}`;
+
   const setUp = (figure) => {
     if (figure.draw) return figure.draw();
     const kind = charts[figure.dataset.chart];
     const data = kind.pick(dataOf(figure.dataset.task));
     const plot = figure.querySelector(".plot");
     const details = figure.querySelector(".as-table");
+    const title = figure.querySelector("figcaption strong").textContent.replace(/\.$/, "");
     const choices = kind.choices ? kind.choices(data) : [];
     const chosen = choices.map(() => 0);
     let table = null;
+    const show = async (made, settled) => {
+      const Plotly = await plotly();
+      await Plotly.react(plot, made.traces, made.layout, settled);
+      return Plotly;
+    };
     figure.draw = async () => {
       const made = kind.draw(data, chosen, figure);
       table = made.table;
+      figure.classList.toggle("wide", Boolean(made.wide));
       if (details.open) tableView(details, table);
       plot.classList.add("waiting");
-      let Plotly;
       try {
-        Plotly = await plotly();
+        await show(made, settings);
       } catch (error) {
         plot.textContent = "This browser is too old to draw charts; the table below has the numbers.";
         return;
       }
       plot.classList.remove("waiting");
       plot.classList.add("drawn");
-      await Plotly.react(plot, made.traces, made.layout, settings);
-      if (made.key) legend(figure, made.traces);
-      else figure.querySelector(".key").replaceChildren();
+      legend(figure, made);
       // plotly forgets who listens when it draws anew in another type of chart.
       plot.removeAllListeners?.("plotly_hover");
       plot.removeAllListeners?.("plotly_unhover");
       kind.after?.(figure);
     };
+    // The figure as it is now, on white, with its legend.
+    const onWhite = (width) => {
+      onPaper = true;
+      try {
+        const made = kind.draw(data, chosen, figure);
+        const traces = made.traces.map((trace, i) => ({ ...trace, visible: plot.data?.[i]?.visible ?? trace.visible }));
+        const named = traces.filter((trace) => trace.showlegend !== false && trace.visible !== "legendonly").length + (made.levels ?? []).length;
+        const keyed = Boolean(made.key) || (made.levels ?? []).length > 0;
+        const below = keyed ? 22 * named + 30 : 0;
+        const tall = made.layout.height + below;
+        return {
+          data: made.key ? traces : traces.map((trace) => ({ ...trace, showlegend: false })), width, height: tall,
+          layout: {
+            ...made.layout, width, height: tall, autosize: false, paper_bgcolor: "#ffffff", plot_bgcolor: "#ffffff",
+            font: { ...made.layout.font, family: "Arial, Helvetica, sans-serif" }, showlegend: keyed,
+            legend: { orientation: "h", x: 0, xanchor: "left", y: 0, yanchor: "bottom", yref: "container", entrywidth: 1, entrywidthmode: "fraction" },
+            margin: { ...made.layout.margin, b: 60 + below },
+          },
+        };
+      } finally {
+        onPaper = false;
+      }
+    };
+    const nameOf = (ending) => {
+      const heading = figure.closest("section")?.querySelector("h2")?.textContent ?? "";
+      return fileName([heading, title, ...choices.map(([, options], i) => options.length > 1 ? options[chosen[i]] : "")], ending);
+    };
+    const picture = async (format) => {
+      const Plotly = await plotly();
+      const { data: drawn, layout: white, width, height } = onWhite(900);
+      save(await Plotly.toImage({ data: drawn, layout: white }, { format, width, height, scale: format === "png" ? 3 : 1 }), nameOf(format));
+    };
+    const print = async () => {
+      const { data: drawn, layout: white, width, height } = onWhite(720);
+      await show({ traces: drawn, layout: white }, { ...settings, staticPlot: true, responsive: false });
+      const page = make("style", {}, `@page { size: ${width + 40}px ${height + 40}px; margin: 20px; }`);
+      const before = document.title;
+      document.head.append(page);
+      document.title = nameOf("pdf").replace(/\.pdf$/, "");
+      document.documentElement.classList.add("one-figure");
+      figure.classList.add("printed");
+      addEventListener("afterprint", () => {
+        page.remove();
+        document.title = before;
+        document.documentElement.classList.remove("one-figure");
+        figure.classList.remove("printed");
+        figure.draw();
+      }, { once: true });
+      window.print();
+    };
+    const buttons = {
+      SVG: ["vector picture", () => picture("svg")],
+      PNG: ["picture, 2700 pixels wide", () => picture("png")],
+      PDF: ["print this figure alone; choose “Save as PDF”", print],
+      CSV: ["the numbers of the chart", () => saveText(csv(table), nameOf("csv"), "text/csv")],
+    };
+    figure.querySelector(".save").replaceChildren(...Object.entries(buttons).map(([name, [what, act]]) => {
+      const button = make("button", { type: "button", title: `${name}: ${what}`, "aria-label": `${title} as ${name}` }, name);
+      button.addEventListener("click", act);
+      return button;
+    }));
     choices.forEach(([label, options], i) => {
       if (options.length > 1) figure.querySelector(".choose").append(select(label, options, (index) => { chosen[i] = index; figure.draw(); }));
     });
@@ -454,7 +626,7 @@
   }, { rootMargin: "0px 0px 400px 0px" });
   const lazy = [...document.querySelectorAll(".chart, .gallery")];
   lazy.forEach((element) => watcher.observe(element));
-  const drawAll = () => lazy.forEach(open);
+  const drawAll = () => { if (!document.documentElement.classList.contains("one-figure")) lazy.forEach(open); };
   addEventListener("beforeprint", drawAll);
   matchMedia("print").addEventListener("change", (event) => { if (event.matches) drawAll(); });
   // Unpacked in a quiet moment, plotly is at hand when the page is printed.

@@ -62,9 +62,22 @@ facebench.select = (label, options, onChange) => {
   setTheme(themes.includes(store.get()) ? store.get() : "auto");
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 
-  const cell = (kind, value) => {
-    const td = make("td", { class: kind });
+  const small = (text, kind) => make("small", { class: kind }, text);
+
+  const cell = (kind, value, title) => {
+    const td = make(kind === "model" ? "th" : "td", { class: kind, "data-label": title || null });
+    if (kind === "model") td.setAttribute("scope", "row");
     if (value === null || value === undefined) td.textContent = "–";
+    else if (kind === "model") {
+      td.append(value[0]);
+      if (value[1]) td.append(small(value[1]));
+    } else if (kind === "score") {
+      if (value[3] === 1) td.classList.add("best");
+      td.append(make("span", { class: "number" }, number(value[0])));
+      if (value[4]) td.append(" ", make("span", { class: "ties" }, value[4]));
+      if (value[1] !== null) td.append(small(`${number(value[1])} – ${number(value[2])}`, "number"));
+      td.append(...value.slice(5).filter(Boolean).map((text) => small(text)));
+    }
     else if (kind === "number" || kind === "p") td.textContent = number(value);
     else if (kind === "signed") td.textContent = (value > 0 ? "+" : "") + number(value);
     else if (kind === "interval") td.textContent = `${number(value[0])} – ${number(value[1])}`;
@@ -79,6 +92,7 @@ facebench.select = (label, options, onChange) => {
     return td;
   };
 
+  const words = ["text", "model"];
   const key = (value) => Array.isArray(value) ? value[0] : value;
   const compare = (a, b) => {
     const [one, other] = [key(a), key(b)];
@@ -86,6 +100,34 @@ facebench.select = (label, options, onChange) => {
     if (empty(one) || empty(other)) return empty(one) - empty(other);
     if (typeof one === "number" && typeof other === "number") return one - other;
     return String(one).localeCompare(String(other), undefined, { numeric: true });
+  };
+
+  // What is saved of a table: its numbers as they are, intervals as two columns, no drawings.
+  const saved = (titles, kinds, found) => {
+    const places = kinds.map((kind, i) => [kind, i]).filter(([kind]) => kind !== "forest");
+    const cells = (kind, value) => kind === "interval" ? (value ?? ["", ""]) : [value ?? ""];
+    return [
+      places.flatMap(([kind, i]) => kind === "interval" ? [`${titles[i]}, low`, `${titles[i]}, high`] : [titles[i]]),
+      ...found.map((row) => places.flatMap(([kind, i]) => cells(kind, row[i]))),
+    ];
+  };
+  const asCsv = (lines) => {
+    const quoted = (value) => /[",\r\n]/.test(value) ? `"${String(value).replace(/"/g, '""')}"` : value;
+    return lines.map((line) => line.map(quoted).join(",")).join("\r\n") + "\r\n";
+  };
+  const asLatex = (lines) => {
+    const signs = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "<": "\\textless{}", ">": "\\textgreater{}", "|": "\\textbar{}", "–": "--", "\n": " " };
+    const shown = (value) => typeof value === "number"
+      ? number(value).replace(/^−/, "$-$").replace("−", "-")
+      : String(value).replace(/[\\~^<>|–\n]|[&%$#_{}]/g, (sign) => signs[sign] ?? `\\${sign}`);
+    const row = (line) => `${line.map(shown).join(" & ")} \\\\`;
+    const [head, ...body] = lines;
+    return ["\\begin{tabular}{" + "l".repeat(head.length) + "}", "\\toprule", row(head), "\\midrule", ...body.map(row), "\\bottomrule", "\\end{tabular}", ""].join("\n");
+  };
+  facebench.save = (name, text, type = "text/plain") => {
+    const url = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
+    make("a", { href: url, download: name }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 10000);
   };
 
   const start = (box) => {
@@ -98,23 +140,23 @@ facebench.select = (label, options, onChange) => {
     const rows = data.rows.map((row, index) => ({
       row,
       extra: Boolean(data.extra[index]),
-      text: row.filter((_, i) => data.kinds[i] === "text").join(" ").toLowerCase(),
+      text: row.filter((_, i) => words.includes(data.kinds[i])).flat().join(" ").toLowerCase(),
     }));
     let sorted = null;
 
     const fitting = () => {
-      const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+      const wanted = search.value.toLowerCase().split(/\s+/).filter(Boolean);
       const chosen = lists.map((list) => [Number(list.dataset.column), list.value]).filter(([, v]) => v);
       return rows.filter(({ row, extra, text }) =>
         (!extra || (more && more.checked)) &&
-        words.every((word) => text.includes(word)) &&
+        wanted.every((word) => text.includes(word)) &&
         chosen.every(([column, value]) => String(row[column]) === value));
     };
     const tell = (found) => {
       const shown = Math.min(found, data.limit);
       told.textContent = shown < found ? `${shown} of ${found} rows shown: search or choose to see others` : `${found} rows`;
     };
-    const fill = () => {
+    const inOrder = () => {
       const found = fitting();
       if (sorted) {
         const sign = sorted.down ? -1 : 1;
@@ -125,18 +167,30 @@ facebench.select = (label, options, onChange) => {
           return empty(key(x)) || empty(key(y)) ? compare(x, y) : sign * compare(x, y);
         });
       }
+      return found;
+    };
+    const fill = () => {
+      const found = inOrder();
       body.replaceChildren(...found.slice(0, data.limit).map(({ row }) =>
-        make("tr", {}, ...row.map((value, i) => cell(data.kinds[i], value)))));
+        make("tr", {}, ...row.map((value, i) => cell(data.kinds[i], value, data.titles[i])))));
       tell(found.length);
     };
+    const titles = [...box.querySelectorAll("thead th")].map((th) => th.textContent.trim());
+    for (const button of box.querySelectorAll("[data-save]")) {
+      button.addEventListener("click", () => {
+        const lines = saved(titles, data.kinds, inOrder().map(({ row }) => row));
+        if (button.dataset.save === "csv") facebench.save(`${box.id}.csv`, asCsv(lines), "text/csv");
+        else facebench.save(`${box.id}.tex`, asLatex(lines));
+      });
+    }
     search.addEventListener("input", fill);
     lists.forEach((list) => list.addEventListener("change", fill));
     if (more) more.addEventListener("change", fill);
     for (const head of box.querySelectorAll("th button")) {
       head.addEventListener("click", () => {
         const column = Number(head.dataset.column);
-        const numeric = data.kinds[column] !== "text";
-        sorted = { column, down: sorted && sorted.column === column ? !sorted.down : numeric };
+        const down = !data.ascending[column];
+        sorted = { column, down: sorted && sorted.column === column ? !sorted.down : down };
         for (const th of box.querySelectorAll("th")) th.removeAttribute("aria-sort");
         head.parentElement.setAttribute("aria-sort", sorted.down ? "descending" : "ascending");
         fill();

@@ -1,0 +1,344 @@
+"""The methods section of a paper on a run, written from what the run recorded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from typing_extensions import override
+
+from facebench.columns import DEFAULT_LAYER
+from facebench.data.bibliography import (
+    as_bibtex,
+    publications,
+    reference_list,
+    short_citation,
+)
+from facebench.errors import InputError
+from facebench.utils.latex import as_latex
+
+if TYPE_CHECKING:
+    from facebench.results.reader import Run
+    from facebench.results.task_facts import TaskFacts
+
+__all__ = ["MethodsSection", "methods_of"]
+
+# Around keys, in texts that are not finished; no name of a file or model can hold these.
+_OPEN, _CLOSE = "\ue000", "\ue001"
+_MARKED = re.compile(f"{_OPEN}([^{_CLOSE}]*){_CLOSE}")
+_MOST_LAYERS = 6
+_DETECTORS = {
+    "dlib-hog": ("dalal2005hog", "kazemi2014landmarks", "sagonas2016faces", "king2009dlib"),
+    "dlib-cnn": ("king2015detection", "kazemi2014landmarks", "sagonas2016faces", "king2009dlib"),
+    "mtcnn": ("zhang2016mtcnn",),
+    "yunet": ("wu2023yunet",),
+}
+_SPELT = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+@dataclass(frozen=True)
+class MethodsSection:
+    r"""What was done in a run, in words, and what to cite for it.
+
+    Attributes
+    ----------
+    text : str
+        Paragraphs, with citations by author and year.
+    latex : str
+        The same for LaTeX, with natbib's ``\citep``.
+    references : list of str
+        The publications cited, a line each.
+    bibtex : str
+        The same as BibTeX; its keys are those of `latex`.
+    """
+
+    text: str
+    latex: str
+    references: list[str]
+    bibtex: str
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.text}\n\nReferences\n\n" + "\n".join(self.references)
+
+
+def methods_of(run: Run, layer_choice: str = "same pairs") -> MethodsSection:
+    """Write the methods section on a run.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    layer_choice : {'same pairs', 'held-out'}
+        How the layers were chosen that stand for models with several.
+
+    Returns
+    -------
+    MethodsSection
+        Only what the run recorded: runs of older versions of facebench tell less.
+    """
+    cited = _Cited()
+    paragraphs = [
+        _models(run, cited),
+        _alignment(run, cited),
+        *(_task(run, name, facts, cited) for name, facts in run.tasks.items()),
+        _layers(run, layer_choice),
+        _comparisons(run, cited),
+        _software(run, cited),
+    ]
+    text = "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
+    return MethodsSection(
+        _MARKED.sub(lambda match: f"({cited.in_text(match[1].split(','))})", text),
+        _latex(text),
+        reference_list(cited.found),
+        as_bibtex(cited.found),
+    )
+
+
+class _Cited:
+    """Collects publications, and marks where they are cited."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Any] = {}
+
+    def mark(self, citations: Iterable[str]) -> str:
+        """Give the mark of a citation, with a space before it; '' for none."""
+        keys = []
+        for citation in citations:
+            try:
+                entries = publications([citation])
+            except InputError:
+                # Of a run folder that another version of facebench wrote.
+                continue
+            for key, entry in entries.items():
+                known = next((name for name, one in self.found.items() if one == entry), None)
+                if known is None:
+                    known = key
+                    while known in self.found:
+                        known += "b"
+                    self.found[known] = entry
+                keys.append(known)
+        return f" {_OPEN}{','.join(dict.fromkeys(keys))}{_CLOSE}" if keys else ""
+
+    def in_text(self, keys: Iterable[str]) -> str:
+        """Write citations by author and year."""
+        return "; ".join(short_citation(self.found[key]) for key in keys)
+
+
+def _latex(text: str) -> str:
+    parts = _MARKED.split(text)
+    # Texts and keys alternate.
+    written = [
+        rf"\citep{{{part}}}" if place % 2 else as_latex_paragraphs(part)
+        for place, part in enumerate(parts)
+    ]
+    return "".join(written)
+
+
+def as_latex_paragraphs(text: str) -> str:
+    """Write paragraphs for LaTeX."""
+    return "\n\n".join(as_latex(part) for part in text.split("\n\n"))
+
+
+def _models(run: Run, cited: _Cited) -> str:
+    records: Mapping[str, Mapping[str, Any]] = run.manifest["models"]
+    if not records:
+        return ""
+    passes = run.manifest["provenance"].get("models") or {}
+    layers = _layers_of(run)
+    told = []
+    # Models that differ in their names only, as in seeds, are told together.
+    for (kind, weights, prepared, marks, read), group in groupby(
+        (
+            (
+                (
+                    record.get("type", ""),
+                    record.get("weights", ""),
+                    record.get("preprocessing", ""),
+                    tuple(record.get("citations", ())),
+                    tuple(layers.get(name, ())),
+                ),
+                name,
+            )
+            for name, record in records.items()
+        ),
+        key=lambda item: item[0],
+    ):
+        names = [name for _, name in group]
+        own = ", ".join(part for part in (kind, weights) if part)
+        sentence = f"{_listed(names)} ({own}){cited.mark(marks)}" if own else _listed(names)
+        sentence += f", {_told_layers(read)}" * bool(read)
+        sentence += f"; images {prepared}" * bool(prepared)
+        told.append(sentence + _wrapped(passes.get(names[0]) or {}))
+    noun = "model" if len(records) == 1 else "models"
+    return f"Models. We tested {_spelt(len(records))} {noun}. " + ". ".join(told) + "."
+
+
+def _layers_of(run: Run) -> dict[str, list[str]]:
+    rows = run.networks[["model", "layer"]].drop_duplicates()
+    return {str(model): list(own["layer"]) for model, own in rows.groupby("model", sort=False)}
+
+
+def _told_layers(layers: tuple[str, ...]) -> str:
+    if layers == (DEFAULT_LAYER,):
+        return "output of the network"
+    if len(layers) == 1:
+        return f"layer {layers[0]}"
+    if len(layers) <= _MOST_LAYERS:
+        return f"layers {_listed(layers)}"
+    return f"{len(layers)} layers, {layers[0]} to {layers[-1]}"
+
+
+def _wrapped(record: Mapping[str, Any]) -> str:
+    """Say what was done with embeddings besides."""
+    told = [str(name) for name in (record.get("wrappers") or {})]
+    return f"; with {_listed(told)}" if told else ""
+
+
+def _alignment(run: Run, cited: _Cited) -> str:
+    by_settings: dict[tuple[str, ...], list[str]] = {}
+    for name, record in (run.manifest["provenance"].get("models") or {}).items():
+        found = record.get("alignment")
+        key = (
+            ()
+            if not found
+            else tuple(str(found.get(part, "")) for part in ("detector", "template", "which_face"))
+        )
+        by_settings.setdefault(key, []).append(name)
+    if not any(by_settings):
+        return ""
+    told = []
+    for settings, names in by_settings.items():
+        if not settings:
+            told.append(f"{_listed(names)} took images as they were")
+            continue
+        detector, template, which = settings
+        told.append(
+            f"For {_listed(names)}, faces were found with {detector or 'a detector'}"
+            f"{cited.mark(_DETECTORS.get(detector, ()))} and aligned to the template {template}"
+            + (f"; of several faces the one taken was: {which}" if which else "")
+        )
+    failed = run.failures_to_process
+    overall = failed[failed["grouping"].fillna("") == ""]
+    n_failed = int(overall["n_images_failed"].sum()) if len(overall) else 0
+    found_all = "" if n_failed else " A face was found in every image."
+    return "Alignment. " + ". ".join(told) + "." + found_all
+
+
+def _task(run: Run, name: str, facts: TaskFacts, cited: _Cited) -> str:
+    rows = run.networks[run.networks["task"] == name]
+    data = run.manifest["data"].get(name) or {}
+    marks = cited.mark([*facts.citations, *data.get("citations", ())])
+    text = f"{name} ({facts.type}){marks}. "
+    text += f"{facts.question.rstrip('.')}{'' if facts.question.endswith('?') else '.'} "
+    counts = [
+        f"{known} {_one(noun, known)}"
+        for column, noun in (
+            ("n_pairs", "pairs"),
+            ("n_images", "images"),
+            ("n_identities", "people"),
+        )
+        if (known := _count(rows, column))
+    ]
+    text += f"There were {' of '.join(counts)}. " if counts else ""
+    distances = list(dict.fromkeys(rows["distance"].dropna()))
+    text += f"Distance: {_listed(_distance(one) for one in distances)}. " if distances else ""
+    methods = list(dict.fromkeys(rows["ci_method"].dropna()))
+    for one in methods:
+        jackknife = cited.mark(["arvesen1969jackknifing"] * ("jackknife" in one))
+        text += f"Confidence intervals: {one.rstrip('.')}{jackknife}. "
+    tested = facts.remarks.get("P Method")
+    text += f"P values: {tested}. " if tested else ""
+    if facts.people:
+        text += (
+            f"{facts.people.get('participants', 0):,} participants gave "
+            f"{facts.people.get('trials', 0):,} {facts.people.get('kind')} trials. "
+        )
+        text += "".join(f"{note.rstrip('.')}. " for note in facts.people.get("notes", ()))
+        index = facts.remarks.get("People Index")
+        text += f"People and networks were compared by: {index}. " if index else ""
+    if any(metric.startswith("Error Consistency") for metric in set(rows["metric"])):
+        text += f"Error consistency is kappa{cited.mark(['geirhos2020consistency'])}. "
+    return text.strip()
+
+
+def _layers(run: Run, layer_choice: str) -> str:
+    from facebench.results.headline import layer_note
+
+    note = layer_note(run.networks, layer_choice)
+    if note.startswith("The best layer"):
+        note = f"Results are of t{note[1:]}"
+    return f"Layers. {note}." if note else ""
+
+
+def _comparisons(run: Run, cited: _Cited) -> str:
+    if len(run.models) < 2:
+        return ""
+    mark = cited.mark(["holm1979procedure"])
+    return (
+        "Comparisons. Models were compared on the same pairs by paired tests that account for "
+        f"shared people and images, with Holm's correction{mark}, at P < .05."
+    )
+
+
+def _software(run: Run, cited: _Cited) -> str:
+    versions = run.manifest["versions"]
+    names = [("Python", "python"), ("PyTorch", "torch"), ("NumPy", "numpy"), ("SciPy", "scipy")]
+    records = [
+        record
+        for record in (run.manifest["provenance"].get("models") or {}).values()
+        if record.get("layout")
+    ]
+    others = [
+        f"{shown} {versions[key]}"
+        + cited.mark(["paszke2019pytorch"] * (key == "torch" and bool(records)))
+        for shown, key in names
+        if key in versions
+    ]
+    commit = ((run.manifest["code"] or {}).get("git") or {}).get("commit", "")
+    own = f"facebench {versions.get('facebench', '')}".strip()
+    own += cited.mark(["facebench"]) + f", commit {commit[:12]}" * bool(commit)
+    where = {
+        f"{record.get('precision', 'float32')} on {record.get('device', 'cpu')}"
+        for record in records
+    }
+    ran = f" Networks ran in {_listed(sorted(where))}." if where else ""
+    return f"Software. {own}" + f", with {_listed(others)}" * bool(others) + f".{ran}"
+
+
+def _count(rows: pd.DataFrame, column: str) -> str:
+    known = rows[column].dropna()
+    if known.empty or not known.max():
+        return ""
+    low, high = int(known.min()), int(known.max())
+    return f"{high:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _one(noun: str, count: str) -> str:
+    if count != "1":
+        return noun
+    return "person" if noun == "people" else noun.removesuffix("s")
+
+
+def _distance(name: str) -> str:
+    return name.removesuffix("_distances").replace("_", " ")
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Join names as a sentence does.
+
+    Examples
+    --------
+    >>> _listed(["a"]), _listed(["a", "b"]), _listed(["a", "b", "c"])
+    ('a', 'a and b', 'a, b and c')
+    """
+    known = list(names)
+    return " and ".join([", ".join(known[:-1]), known[-1]]) if len(known) > 1 else "".join(known)
+
+
+def _spelt(number: int) -> str:
+    return _SPELT[number] if number < len(_SPELT) else f"{number:,}"

@@ -1,0 +1,751 @@
+"""What a run found, task by task, in plain sentences.
+
+The report, the terminal and the leaderboard say the same of a task since they read it here. An
+effect is shown where its interval excludes 0, and a score is above chance where its interval is:
+P is told beside it. An interval that holds 0 never says that there is no effect.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from facebench.columns import comparable_name
+from facebench.results.headline import best_layers, direction, headline_rows, people_beside
+from facebench.results.wording import Shown, listed, named_layer, short, shown_p
+from facebench.tasks.measures import Measure, headlines, measures_for
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from facebench.results.held_out import HeldOut
+    from facebench.results.reader import Run
+    from facebench.results.task_facts import TaskFacts
+
+__all__ = ["ModelVerdict", "Relation", "Verdict", "verdicts"]
+
+Relation = Literal["above", "below", "unclear", "untested", "undefined"]
+
+# More models than this are grouped by what they share.
+_TOLD_ONE_BY_ONE = 3
+_CONDITIONS_TOLD = 4
+_LEVEL = 0.05
+_NAN = float("nan")
+# Measures whose upper end says that every pair is judged rightly.
+_WITHOUT_ERROR = ("AUC", "Accuracy")
+# What a small P value says of a measure without chance level.
+_P_SAYS = {"GARBE": "groups differ in their errors"}
+_P_SAYS_NOT = {"GARBE": "groups not found to differ in their errors"}
+# Counts among a task's numbers that say how many people answered.
+_PEOPLE_ASKED = {"Raters": "rater", "Participants": "participant"}
+
+
+@dataclass(frozen=True)
+class ModelVerdict:
+    """What a run found of one model (or of people) in one task.
+
+    Attributes
+    ----------
+    model, layer : str
+        Which; the layer that represents the model.
+    measure : str
+        Its column in the results.
+    value, low, high : float
+        The number and its 95 % interval; NaN where there is none.
+    p : float
+        Its P value; NaN where there is no test.
+    text : str
+        The number in words, such as "dlib fc: .350 [.110, .510], P = .013, shows an inversion
+        effect".
+    condition : str
+        The condition; empty where the task has none.
+    relation : str
+        Where the interval is, seen from chance: 'above', 'below', 'unclear' where it holds chance,
+        'untested' without interval or chance, 'undefined'.
+    """
+
+    model: str
+    layer: str
+    measure: str
+    value: float
+    low: float
+    high: float
+    p: float
+    text: str
+    condition: str = ""
+    relation: Relation = "untested"
+
+    @property
+    def name(self) -> str:
+        """The model with its layer."""
+        return named_layer(self.model, self.layer)
+
+    @property
+    def numbers(self) -> Shown:
+        """The number with its interval."""
+        return Shown(self.value, self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a run found in one task.
+
+    Attributes
+    ----------
+    task : str
+        The task's name.
+    sentence : str
+        All of it in one plain sentence.
+    models : list of ModelVerdict
+        One of each model, the best first where one way is better; several of a task of conditions.
+    warnings : list of str
+        What to keep in mind: failures, undefined numbers, tests that contradict intervals.
+    label : str
+        What the number is.
+    chance : float or None
+        Its value without any information.
+    ceiling : tuple of float
+        The lower and the upper noise ceiling, as far as they are known.
+    people : list of ModelVerdict
+        Groups of people, where their number means the same.
+    """
+
+    task: str
+    sentence: str
+    models: list[ModelVerdict]
+    warnings: list[str] = field(default_factory=list)
+    label: str = ""
+    chance: float | None = None
+    ceiling: tuple[float, ...] = ()
+    people: list[ModelVerdict] = field(default_factory=list)
+
+
+def verdicts(
+    run: Run,
+    *,
+    ties: Mapping[str, Mapping[tuple[str, str], Mapping[str, str]]] | None = None,
+    held_out: Mapping[str, HeldOut] | None = None,
+) -> list[Verdict]:
+    """Say what a run found, a sentence for each task.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    ties : mapping, optional
+        By task, letters by measure and condition ('' for none), and model, where they are known;
+        None finds them.
+    held_out : mapping of str to HeldOut, optional
+        By task, layers chosen on other people, in the place of the best ones.
+
+    Returns
+    -------
+    list of Verdict
+        In the order of the tasks; also of tasks without results.
+
+    Examples
+    --------
+    >>> for verdict in verdicts(load_run("runs/study")):  # doctest: +SKIP
+    ...     print(f"{verdict.task}: {verdict.sentence}")
+    """
+    # Of an older run, or one that was interrupted, the manifest may know no tasks.
+    names = dict.fromkeys([*run.manifest["tasks"], *run.tasks])
+    return [
+        _Told(run, task, (ties or {}).get(task), (held_out or {}).get(task)).verdict()
+        if task in run.tasks
+        else Verdict(task, "No results.", [], [f"Task {task!r} has no results."])
+        for task in names
+    ]
+
+
+class _Told:
+    """One task: its numbers, and what they say."""
+
+    def __init__(
+        self,
+        run: Run,
+        task: str,
+        ties: Mapping[tuple[str, str], Mapping[str, str]] | None,
+        held_out: HeldOut | None,
+    ) -> None:
+        self._run, self._task = run, task
+        self._facts: TaskFacts = run.tasks[task]
+        self._results = run.networks[run.networks["task"] == task]
+        metrics = list(dict.fromkeys(self._results["metric"]))
+        self._measures = measures_for(self._facts, metrics)
+        self._best = best_layers(self._results, task, self._facts)
+        self._measure = _main_measure(self._facts, metrics, self._measures)
+        self._is_effect = _is_effect(self._facts, self._measure)
+        self._warnings: list[str] = []
+        self._rows = self._main_rows(held_out)
+        self._conditions = list(dict.fromkeys(self._rows["condition"].fillna("")))
+        self._n = self._counts()
+        self._models = self._sorted([self._of_model(row) for row in self._rows.itertuples()])
+        self._given_ties = ties
+
+    def verdict(self) -> Verdict:
+        """Say what the task found."""
+        self._warn_of_gaps()
+        people = self._people()
+        if not self._models:
+            sentence = "No results."
+        elif len(self._conditions) > 1:
+            sentence = self._of_conditions()
+        elif self._is_effect:
+            sentence = self._of_effect(people)
+        else:
+            sentence = self._of_score(people)
+        return Verdict(
+            self._task, f"{sentence.rstrip('.')}.", self._models, self._warnings, self._label,
+            self._measure.chance, self._ceiling(), people,
+        )  # fmt: skip
+
+    @property
+    def _label(self) -> str:
+        return self._measure.label or self._measure.name
+
+    @property
+    def _effect_label(self) -> str:
+        """What is subtracted from what, within a sentence."""
+        return _lowered(self._measure.label) or self._measure.name.lower()
+
+    def _main_rows(self, held_out: HeldOut | None) -> pd.DataFrame:
+        rows = headline_rows(self._results, {self._task: self._facts})
+        rows = rows[rows["metric"] == self._measure.name]
+        if held_out is not None:
+            from facebench.results.held_out import with_held_out
+
+            rows = with_held_out(rows, held_out.table)
+        return rows
+
+    def _sorted(self, models: list[ModelVerdict]) -> list[ModelVerdict]:
+        """Put the best first, or the largest; undefined ones come last."""
+        if len(self._conditions) > 1:
+            return models
+        sign = direction(self._rows) or 1
+
+        def place(one: ModelVerdict) -> float:
+            return math.inf if math.isnan(one.value) else -sign * one.value
+
+        return sorted(models, key=place)
+
+    # One model ------------------------------------------------------------------------------
+
+    def _of_model(self, row: Any) -> ModelVerdict:
+        numbers = Shown(*(_NAN if _absent(x) else float(x) for x in (
+            row.value, row.ci_low, row.ci_high
+        )))  # fmt: skip
+        relation = _relation(numbers, self._measure.chance)
+        p = self._p(row.model, row.layer, row.condition)
+        name = named_layer(row.model, row.layer)
+        self._warn_of(row, numbers, name, relation, p)
+        what = self._relation_words(relation)
+        text = f"{name}: {self._numbers(numbers, p)}{f', {what}' if what else ''}"
+        condition = "" if _absent(row.condition) else str(row.condition)
+        return ModelVerdict(
+            row.model, row.layer, row.metric, *numbers, p, text, condition, relation
+        )
+
+    def _numbers(self, numbers: Shown, p: float = _NAN) -> str:
+        if math.isnan(numbers.value):
+            return "not defined"
+        interval = "" if numbers.has_interval else " without an interval"
+        test = "" if math.isnan(p) else f", {shown_p(p)}{self._p_says(p)}"
+        return f"{numbers.shown()}{interval}{test}"
+
+    def _p_says(self, p: float) -> str:
+        words = (_P_SAYS if p < _LEVEL else _P_SAYS_NOT).get(self._measure.name, "")
+        return f", {words}" if words else ""
+
+    def _relation_words(self, relation: Relation) -> str:
+        if self._is_effect:
+            return self._effect_words(relation)
+        chance, better = self._measure.chance, self._measure.better
+        if chance is None or relation in ("untested", "undefined"):
+            return ""
+        what = "0" if chance == 0 else "chance"
+        if relation == "unclear":
+            return f"not found to differ from {what}"
+        if better == "lower":
+            return f"{'worse' if relation == 'above' else 'better'} than {what}"
+        return f"{relation} {what}"
+
+    def _effect_words(self, relation: Relation, *, again: bool = False) -> str:
+        noun = "one" if again else self._noun
+        named = bool(self._facts.effect_name) and self._noun.endswith(self._facts.effect_name)
+        if relation == "above" or (relation == "below" and not named):
+            return f"shows {noun}"
+        if relation == "below":
+            return f"shows the opposite of {self._noun}"
+        return f"does not show {noun}" if relation == "unclear" else ""
+
+    @property
+    def _noun(self) -> str:
+        """What the task looks for, with its article."""
+        if self._measure.name.startswith("Interaction "):
+            return "an interaction"
+        name = self._facts.effect_name or "difference"
+        return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+    def _p(self, model: str, layer: str, condition: Any) -> float:
+        """Find the P value that belongs to the number; NaN where there is none."""
+        name = self._measure.name
+        prefix = name.removesuffix("Difference") if name.endswith("Difference") else None
+        columns = [f"{name} P", "P Value", "P"] if prefix is None else [f"{prefix}P"]
+        if name.endswith("Relative Difference"):
+            columns = []
+        for column in columns:
+            found = self._number(column, model, layer, condition)
+            if not math.isnan(found):
+                return found
+        return _NAN
+
+    def _number(self, metric: str, model: str, layer: str, condition: Any = None) -> float:
+        own = self._results
+        own = own[(own["metric"] == metric) & (own["model"] == model) & (own["layer"] == layer)]
+        if not _absent(condition):
+            own = own[own["condition"] == condition]
+        return float(own["value"].iloc[0]) if len(own) and own["value"].notna().iloc[0] else _NAN
+
+    # Counts and gaps ------------------------------------------------------------------------
+
+    def _counts(self) -> str:
+        """Say what the numbers are of; '' where models differ in it."""
+        found = {self._count_of(row) for row in self._rows.itertuples()}
+        return found.pop() if len(found) == 1 else ""
+
+    def _count_of(self, row: Any) -> str:
+        items = self._facts.item_name or ("pairs" if self._facts.pairs_file else "items")
+        compared = self._facts.compared
+        if self._is_effect and compared:
+            people = f"{compared['people']} people, " if compared.get("people") else ""
+            return f"{people}{compared['pairs']} pairs"
+        words = []
+        by_images = self._facts.sampling_unit == "images"
+        if not by_images and not _absent(row.n_identities):
+            words.append(f"{int(row.n_identities)} people")
+        elif not _absent(row.n_images) and items != "images":
+            words.append(f"{int(row.n_images)} images")
+        if not _absent(row.n_pairs):
+            words.append(f"{int(row.n_pairs)} {items}")
+        for metric, noun in _PEOPLE_ASKED.items():
+            asked = self._number(metric, row.model, row.layer, row.condition)
+            if not math.isnan(asked):
+                words.append(f"{int(asked)} {noun}{'s' * (asked != 1)}")
+        return ", ".join(words)
+
+    def _warn_of(self, row: Any, numbers: Shown, name: str, relation: Relation, p: float) -> None:
+        where = "" if _absent(row.condition) else f", {row.condition}"
+        items = self._facts.item_name or "pairs"
+        if math.isnan(numbers.value):
+            why = "" if _absent(row.remark) else f": {str(row.remark).rstrip('.')}"
+            self._warnings.append(f"{self._label} of {name}{where} is not defined{why}.")
+        elif not numbers.has_interval:
+            self._warnings.append(f"{self._label} of {name}{where} has no interval.")
+        elif numbers.low == numbers.high:
+            self._warnings.append(f"The interval of {name}{where} has no width.")
+        for count, what in (
+            (row.n_failed, "have no distance"),
+            (row.n_no_face, "have an image in which no face was found"),
+        ):
+            if not _absent(count) and int(count):
+                of = "" if _absent(row.n_pairs) else f" of {int(row.n_pairs)}"
+                self._warnings.append(f"{int(count)}{of} {items} of {name}{where} {what}.")
+        if relation in ("above", "below", "unclear") and not math.isnan(p):
+            found = relation != "unclear"
+            if found != (p < _LEVEL):
+                self._warnings.append(
+                    f"Interval and P of {name}{where} disagree ({numbers.shown()}, {shown_p(p)}): "
+                    "they come from different methods."
+                )
+
+    def _warn_of_gaps(self) -> None:
+        if self._missing:
+            self._warnings.append(f"No results of {listed(self._missing)}.")
+        whole = self._run.networks.groupby("model")["layer"].nunique()
+        own = self._results.groupby("model")["layer"].nunique()
+        for model, n in own.items():
+            if n < whole[model]:
+                self._warnings.append(
+                    f"{whole[model] - n} of {whole[model]} layers of {model} have no results here."
+                )
+
+    @property
+    def _missing(self) -> list[str]:
+        there = set(self._results["model"])
+        return [str(name) for name in self._run.manifest["models"] if name not in there]
+
+    def _without_error(self, one: ModelVerdict) -> str:
+        """Say that all was right, or that conditions are at their ceiling; '' where it was not."""
+        if not self._is_effect:
+            is_full = self._measure.better == "higher" and self._measure.bounds == (0, 1)
+            if not (is_full and one.value == 1):
+                return ""
+            if self._measure.name not in _WITHOUT_ERROR:
+                return "the maximum"
+            n = self._rows.loc[self._rows["model"] == one.model, "n_pairs"].iloc[0]
+            items = self._facts.item_name or "pairs"
+            return "no errors" if _absent(n) else f"no errors among {int(n)} {items}"
+        perfect = []
+        for condition, metric in self._facts.effect.items():
+            measure = self._measures.get(metric)
+            if measure is None or measure.better != "higher" or measure.bounds != (0, 1):
+                continue
+            if self._number(metric, one.model, one.layer) == 1:
+                perfect.append(condition)
+        return f"no errors in {listed(perfect)}" if perfect else ""
+
+    # Sentences ------------------------------------------------------------------------------
+
+    def _details(self, one: ModelVerdict, *, first: bool = False) -> str:
+        """Write the number of a model as it stands in brackets."""
+        label = f"{self._effect_label} " * (first and self._is_effect)
+        parts = [f"{label}{self._numbers(one.numbers, one.p)}", self._without_error(one)]
+        if first and self._is_effect:
+            parts.append(self._n)
+        if not self._n:
+            parts.append(self._count_of_model(one))
+        parts.append(self._failed_of(one))
+        return ", ".join(filter(None, parts))
+
+    def _count_of_model(self, one: ModelVerdict) -> str:
+        own = self._rows[self._rows["model"] == one.model]
+        return self._count_of(next(own.itertuples()))
+
+    def _failed_of(self, one: ModelVerdict) -> str:
+        failed = self._rows.loc[self._rows["model"] == one.model, "n_failed"].iloc[0]
+        if _absent(failed) or not int(failed):
+            return ""
+        return f"{int(failed)} {self._facts.item_name or 'pairs'} without a distance"
+
+    def _closing(self, people: list[ModelVerdict]) -> list[str]:
+        said = [self._differences(), self._people_words(people)]
+        if self._missing:
+            said.append(f"no results of {listed(self._missing)}")
+        said.append(self._layer_words())
+        return [text for text in said if text]
+
+    def _of_effect(self, people: list[ModelVerdict]) -> str:
+        if len(self._models) <= _TOLD_ONE_BY_ONE:
+            said = []
+            for place, one in enumerate(self._models):
+                words = self._effect_words(one.relation, again=place > 0)
+                details = self._details(one, first=place == 0)
+                said.append(
+                    f"{one.name} {words} ({details})" if words else f"{one.name}: {details}"
+                )
+            return "; ".join([*said, *self._closing(people)])
+        of = self._by_relation()
+        shown = of["above"] or (not self._facts.effect_name and of["below"]) or []
+        largest = shown[0] if shown else self._models[0]
+        if shown and shown is of["below"]:
+            largest = shown[-1]
+        n = len(self._models)
+        verb = "shows" if len(shown) < 2 else "show"
+        count = f"{len(shown) or 'None'} of {n}" if len(shown) < n else f"All {n}"
+        said = [
+            f"{count} networks {verb} {self._noun} ({self._effect_label}, "
+            f"{self._n + '; ' if self._n else ''}largest: {largest.name}, "
+            f"{self._details(largest)})"
+        ]
+        if of["below"] and shown is not of["below"]:
+            opposite = "the opposite" if self._facts.effect_name else "one of the other sign"
+            said.append(f"{opposite}: {self._named(of['below'])}")
+        if shown and of["unclear"]:
+            said.append(f"not shown by {self._named(of['unclear'])}")
+        said += self._rest(of)
+        return "; ".join([*said, *self._closing(people)])
+
+    def _of_score(self, people: list[ModelVerdict]) -> str:
+        brackets = [self._chance_words(), self._ceiling_words(), self._n]
+        lead = "; ".join(filter(None, brackets))
+        lead = f"{self._label} ({lead})" if lead else self._label
+        if len(self._models) <= _TOLD_ONE_BY_ONE:
+            said = [
+                ", ".join(
+                    filter(
+                        None,
+                        (
+                            f"{one.name} {self._details(one)}",
+                            self._relation_words(one.relation),
+                        ),
+                    )
+                )
+                for one in self._models
+            ]
+            return f"{lead}: {'; '.join([*said, *self._closing(people)])}"
+        of = self._by_relation()
+        defined = [one for one in self._models if one.relation != "undefined"]
+        said = []
+        for relation in ("above", "unclear", "below"):
+            group, words = of[relation], self._relation_words(relation)
+            if not group or not words:
+                continue
+            if len(group) == len(self._models):
+                said.append(f"all {len(group)} networks {words}")
+            elif len(group) > len(self._models) / 2:
+                said.append(f"{len(group)} of {len(self._models)} networks {words}")
+            else:
+                said.append(f"{words}: {self._named(group)}")
+        sign = direction(self._rows)
+        ends = ("best", "lowest" if sign > 0 else "worst") if sign else ("largest", "smallest")
+        if defined:
+            said.append(f"{ends[0]}: {defined[0].name}, {self._details(defined[0])}")
+            said.append(f"{ends[1]}: {defined[-1].name}, {self._details(defined[-1])}")
+        said += self._rest(of, untested=False)
+        return f"{lead}: {'; '.join([*said, *self._closing(people)])}"
+
+    def _of_conditions(self) -> str:
+        n = f" ({self._n} each)" if self._n else ""
+        by_model: dict[str, list[ModelVerdict]] = {}
+        for one in self._models:
+            by_model.setdefault(one.model, []).append(one)
+        said = []
+        for ones in by_model.values():
+            known = sorted(
+                (one for one in ones if not math.isnan(one.value)), key=lambda one: one.value
+            )
+            if not known:
+                said.append(f"{ones[0].name}: not defined")
+            elif len(ones) <= _CONDITIONS_TOLD and len(by_model) <= _TOLD_ONE_BY_ONE:
+                numbers = ", ".join(f"{x.condition} {self._numbers(x.numbers)}" for x in ones)
+                said.append(f"{ones[0].name}: {numbers}")
+            else:
+                low, high = known[0], known[-1]
+                said.append(
+                    f"{ones[0].name}: from {low.condition} {self._numbers(low.numbers)} to "
+                    f"{high.condition} {self._numbers(high.numbers)}"
+                )
+        if len(said) > _TOLD_ONE_BY_ONE:
+            more = len(said) - _TOLD_ONE_BY_ONE
+            said = [*said[:_TOLD_ONE_BY_ONE], f"and {more} more networks"]
+        what = f"{self._label} in {len(self._conditions)} conditions{n}"
+        closing = [self._layer_words()] if self._layer_words() else []
+        if self._missing:
+            closing.insert(0, f"no results of {listed(self._missing)}")
+        return (
+            f"{what}: {'; '.join([*said, *closing])}; conditions were not tested against each other"
+        )
+
+    def _by_relation(self) -> dict[Relation, list[ModelVerdict]]:
+        found: dict[Relation, list[ModelVerdict]] = {
+            "above": [], "below": [], "unclear": [], "untested": [], "undefined": []
+        }  # fmt: skip
+        for one in self._models:
+            found[one.relation].append(one)
+        return found
+
+    def _rest(
+        self, of: Mapping[Relation, list[ModelVerdict]], *, untested: bool = True
+    ) -> list[str]:
+        said = []
+        if untested and of["untested"]:
+            said.append(f"without an interval: {self._named(of['untested'])}")
+        if of["undefined"]:
+            said.append(f"not defined: {self._named(of['undefined'])}")
+        return said
+
+    @staticmethod
+    def _named(models: Sequence[ModelVerdict]) -> str:
+        return listed([one.name for one in models])
+
+    def _chance_words(self) -> str:
+        chance = self._measure.chance
+        if not chance or self._is_effect:
+            return ""
+        return f"chance {short(chance, 2 if round(chance, 2) == chance else 3)}"
+
+    def _ceiling(self) -> tuple[float, ...]:
+        """Find the noise ceiling: the same for all models, or that of the first."""
+        if not self._models:
+            return ()
+        first = self._models[0]
+        found = [
+            self._number(name, first.model, self._best.get(first.model, first.layer))
+            for name in self._measure.ceiling
+        ]
+        return tuple(value for value in found if not math.isnan(value))
+
+    def _ceiling_words(self) -> str:
+        ceiling = self._ceiling()
+        return f"noise ceiling {'–'.join(short(value) for value in ceiling)}" if ceiling else ""
+
+    def _layer_words(self) -> str:
+        layers = self._results.groupby("model")["layer"].nunique()
+        most = int(layers.max())
+        if most < 2 or any(one.layer.startswith("held-out of ") for one in self._models):
+            return ""
+        first = headlines(self._facts, list(dict.fromkeys(self._results["metric"])))[0]
+        if direction(self._results[self._results["metric"] == first]):
+            return f"best of up to {most} layers, chosen on the same pairs"
+        return f"last of up to {most} layers"
+
+    # Who differs from whom ------------------------------------------------------------------
+
+    def _letters(self) -> Mapping[str, str]:
+        """Give the letters of models that share one where they are not found to differ."""
+        condition = self._conditions[0] if self._conditions else ""
+        if self._given_ties is not None:
+            return self._given_ties.get((self._measure.name, condition), {})
+        from facebench.results.comparison.paired import Evidence, tie_groups
+        from facebench.results.pair_rows import saved_layers
+
+        evidence = {}
+        for one in self._models:
+            if math.isnan(one.value):
+                continue
+            pairs = saved_layers(self._run, self._task, one.model, [one.layer]).get(one.layer)
+            left_out = self._run.left_out.get((self._task, one.model, one.layer))
+            evidence[one.model] = Evidence(
+                one.measure, condition or None, one.value, pairs, left_out
+            )
+        return tie_groups(evidence)
+
+    def _differences(self) -> str:
+        """Say which models differ, by the letters of paired tests with Holm's correction."""
+        models = [one for one in self._models if not math.isnan(one.value)]
+        if len(models) < 2:
+            return ""
+        letters = self._letters()
+        if any(one.model not in letters for one in models):
+            self._warnings.append(
+                "Whether networks differ was not tested: no paired test of this measure is known "
+                "for all of them."
+            )
+            return "whether networks differ was not tested"
+
+        def differ(one: ModelVerdict, other: ModelVerdict) -> bool:
+            return not set(letters[one.model]) & set(letters[other.model])
+
+        pairs = [(a, b) for i, a in enumerate(models) for b in models[i + 1 :] if differ(a, b)]
+        n_pairs = len(models) * (len(models) - 1) // 2
+        if len(models) == 2:
+            return (
+                "the two networks differ" if pairs else "the two networks are not found to differ"
+            )
+        if not pairs:
+            return "no two networks are found to differ"
+        if len(pairs) == n_pairs:
+            return "all networks differ from each other"
+        if len(models) <= _TOLD_ONE_BY_ONE:
+            said = []
+            for one in models:
+                others = [b.name for a, b in pairs if a is one]
+                if others:
+                    said.append(f"{one.name} differs from {listed(others)}")
+            return "; ".join(said)
+        first = models[0]
+        like = [one for one in models[1:] if not differ(first, one)]
+        what = "best" if direction(self._rows) else "largest"
+        if not like:
+            return f"{first.name} differs from all others"
+        if len(like) == len(models) - 1:
+            return f"none is found to differ from the {what}, {len(pairs)} other pairs differ"
+        return f"not found to differ from the {what}: {self._named(like)}"
+
+    # People ---------------------------------------------------------------------------------
+
+    def _people(self) -> list[ModelVerdict]:
+        people, metric = self._run.people, self._measure.name
+        rows = people_beside(people, self._run.networks, self._task, metric)
+        found = []
+        for row in rows.itertuples():
+            numbers = Shown(*(_NAN if _absent(x) else float(x) for x in (
+                row.value, row.ci_low, row.ci_high
+            )))  # fmt: skip
+            relation = _relation(numbers, self._measure.chance)
+            p = self._people_number(row.model, f"{metric.removesuffix('Difference')}P")
+            p = p if self._is_effect else _NAN
+            text = f"{row.model}: {self._numbers(numbers, p)}"
+            found.append(ModelVerdict(row.model, "", metric, *numbers, p, text, "", relation))
+        return found
+
+    def _people_number(self, group: str, metric: str) -> float:
+        own = self._run.people
+        own = own[(own["task"] == self._task) & (own["metric"] == metric) & (own["model"] == group)]
+        return float(own["value"].iloc[0]) if len(own) and own["value"].notna().iloc[0] else _NAN
+
+    def _people_words(self, people: list[ModelVerdict]) -> str:
+        """Say what people do, and which models are found to differ from them."""
+        of_task = self._run.people[self._run.people["task"] == self._task]
+        groups = list(dict.fromkeys(of_task["model"]))
+        said = []
+        for group in groups:
+            own = next((one for one in people if one.model == group), None)
+            name = "people" if group == "People" else group
+            number = ""
+            if own is not None:
+                asked = self._people_number(group, "Participants")
+                n = "" if math.isnan(asked) else f", {int(asked)} participants"
+                number = f"{name} {self._numbers(own.numbers, own.p)}{n}"
+            elif comparable_name(self._measure.name) in set(of_task["metric"]):
+                number = f"{name} are compared by another index"
+            apart = self._apart(group, name)
+            text = " (".join(filter(None, (number, apart)))
+            said.append(f"{text})" if number and apart else text)
+        return "; ".join(filter(None, said))
+
+    def _apart(self, group: str, name: str) -> str:
+        metric = self._measure.name
+        stem = metric if metric.endswith("Difference") else f"{metric} Difference"
+        by_words: dict[str, list[str]] = {}
+        for one in self._models:
+            own = self._results[
+                (self._results["metric"] == f"{stem} from {group}")
+                & (self._results["model"] == one.model)
+                & (self._results["layer"] == one.layer)
+            ]
+            if own.empty or own["value"].isna().iloc[0] or own["ci_low"].isna().iloc[0]:
+                continue
+            low, high = float(own["ci_low"].iloc[0]), float(own["ci_high"].iloc[0])
+            words = "larger" if low > 0 else "smaller" if high < 0 else "not found to differ"
+            by_words.setdefault(words, []).append(one.name)
+        if not by_words:
+            return ""
+        n = sum(map(len, by_words.values()))
+        whose = "people's" if name == "people" else f"that of {name}"
+        said = []
+        for words in ("larger", "smaller", "not found to differ"):
+            names = by_words.get(words)
+            if not names:
+                continue
+            how = f"{words} {'than' if words != 'not found to differ' else 'from'} {whose}"
+            many = "both networks" if n == 2 else f"all {n} networks"
+            many = many if len(names) == n > 1 else listed(names)
+            said.append(f"{many} {how}")
+        return ", ".join(said)
+
+
+def _is_effect(facts: TaskFacts, measure: Measure) -> bool:
+    """Tell whether a measure is a difference between conditions."""
+    return bool(facts.effect) and measure.chance == 0 and measure.better is None
+
+
+def _main_measure(facts: TaskFacts, metrics: list[str], measures: Mapping[str, Measure]) -> Measure:
+    """Choose the number that a sentence is about: the effect of a task of conditions."""
+    names = headlines(facts, metrics)
+    effects = [name for name in names if _is_effect(facts, measures[name])]
+    return measures[(effects or names)[0]]
+
+
+def _relation(numbers: Shown, chance: float | None) -> Relation:
+    """Say where an interval is, seen from chance."""
+    if math.isnan(numbers.value):
+        return "undefined"
+    if chance is None or not numbers.has_interval:
+        return "untested"
+    return "above" if numbers.low > chance else "below" if numbers.high < chance else "unclear"
+
+
+def _lowered(label: str) -> str:
+    """Begin a label in lower case, unless its first word is a sign or an abbreviation."""
+    first = label.split(" ", 1)[0]
+    return label if first[1:] != first[1:].lower() else label[:1].lower() + label[1:]
+
+
+def _absent(value: Any) -> bool:
+    import pandas as pd
+
+    return value is None or bool(pd.isna(value))

@@ -1,0 +1,196 @@
+"""What is said of a task in one sentence."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from facebench.results.reader import Run
+from facebench.results.schema import RESULTS_COLUMNS
+from facebench.results.verdicts import verdicts
+from facebench.tasks.facts import TaskFacts
+from facebench.tasks.measures import Measure
+
+NAN = float("nan")
+EFFECT = TaskFacts(
+    "InversionEffect",
+    measures=(
+        Measure("Difference", headline=True, chance=0, label="Upright minus inverted AUC"),
+        Measure("P", bounds=(0, 1), shown=False),
+        Measure("upright AUC", "higher", chance=0.5, bounds=(0, 1)),
+        Measure("inverted AUC", "higher", chance=0.5, bounds=(0, 1)),
+    ),
+    effect={"upright": "upright AUC", "inverted": "inverted AUC"},
+    effect_name="inversion effect",
+    item_name="pairs",
+    sampling_unit="people",
+)
+SCORE = TaskFacts(
+    "VerificationTask",
+    measures=(Measure("AUC", "higher", headline=True, chance=0.5, bounds=(0, 1)),),
+    item_name="pairs",
+    sampling_unit="people",
+)
+
+
+def row(model, metric, value, low=NAN, high=NAN, **more):
+    cells = {"model": model, "layer": "default", "metric": metric, "value": value}
+    counts = {"n_pairs": 320, "n_images": 64, "n_identities": 16, "n_failed": 0}
+    return {**cells, "ci_low": low, "ci_high": high, **counts, "source": "network", **more}
+
+
+def effect(model, value, low, high, p, **more):
+    return [row(model, "Difference", value, low, high, **more), row(model, "P", p, **more)]
+
+
+def person(metric, value, low=NAN, high=NAN):
+    return row("People", metric, value, low, high, source="people", layer="")
+
+
+def run_of(rows, facts, models=(), failures=()):
+    table = pd.DataFrame(rows).reindex(columns=list(RESULTS_COLUMNS))
+    table = table.assign(task="T", task_type=facts.type, layer_index=table["layer_index"].fillna(0))
+    names = models or dict.fromkeys(table.loc[table["source"] == "network", "model"])
+    better = {one.name: one.higher_is_better for one in facts.measures}
+    table["higher_is_better"] = table["metric"].map(better)
+    manifest = {"status": "finished", "name": "x", "models": {name: {} for name in names}}
+    manifest |= {"tasks": {"T": facts.as_dict()}, "failures": list(failures)}
+    run = Run(Path("nowhere"), manifest)
+    vars(run)["results"] = table.astype(RESULTS_COLUMNS)
+    vars(run)["left_out"] = {}
+    return run
+
+
+def said(rows, facts, letters=None, **more):
+    metric = facts.measures[0].name
+    ties = {"T": {(metric, ""): letters or {}}}
+    [verdict] = verdicts(run_of(rows, facts, **more), ties=ties)
+    return verdict
+
+
+def test_an_effect_is_told_with_what_is_subtracted_and_who_shows_it():
+    rows = [*effect("dlib", 0.35, 0.11, 0.51, 0.013), *effect("vgg", 0.01, -0.1, 0.1, 0.8)]
+    rows += [person("Difference", 0.056, 0.021, 0.091), person("P", 0.003)]
+    rows += [person("Participants", 30)]
+    rows += [row("dlib", "Difference from People", 0.29, 0.05, 0.45)]
+    rows += [row("vgg", "Difference from People", -0.05, -0.2, 0.1)]
+    verdict = said(rows, EFFECT, {"dlib": "a", "vgg": "b"})
+    assert verdict.sentence == (
+        "dlib shows an inversion effect (upright minus inverted AUC .350 [.110, .510], P = .013, "
+        "16 people, 320 pairs); vgg does not show one (.010 [−.100, .100], P = .80); the two "
+        "networks differ; people .056 [.021, .091], P = .003, 30 participants (dlib larger than "
+        "people's, vgg not found to differ from people's)."
+    )
+    assert [one.relation for one in verdict.models] == ["above", "unclear"]
+    assert verdict.warnings == []
+
+
+def test_an_effect_of_the_other_sign_is_its_opposite_and_an_unnamed_one_a_difference():
+    rows = effect("net", -0.2, -0.3, -0.1, 0.001)
+    assert said(rows, EFFECT).sentence.startswith("net shows the opposite of an inversion effect (")
+    unnamed = TaskFacts(**{**vars(EFFECT), "effect_name": ""})
+    assert said(rows, unnamed).sentence.startswith(
+        "net shows a difference (upright minus inverted AUC −.200 [−.300, −.100], P = .001"
+    )
+
+
+def test_ten_models_are_grouped_by_what_they_show():
+    shown = [one for k in range(8) for one in effect(f"m{k}", 0.5 - k / 100, 0.1, 0.6, 0.01)]
+    rows = [*shown, *effect("A", 0.0, -0.1, 0.1, 0.9), *effect("B", NAN, NAN, NAN, NAN)]
+    verdict = said(rows, EFFECT)
+    assert verdict.sentence == (
+        "8 of 10 networks show an inversion effect (upright minus inverted AUC, 16 people, 320 "
+        "pairs; largest: m0, .500 [.100, .600], P = .010); not shown by A; not defined: B; "
+        "whether networks differ was not tested."
+    )
+    nobody = [one for name in "ABCD" for one in effect(name, 0.0, -0.1, 0.1, 0.9)]
+    assert said(nobody, EFFECT).sentence.startswith("None of 4 networks shows an inversion effect")
+
+
+def test_a_score_is_told_with_chance_and_who_differs():
+    rows = [row("a", "AUC", 1.0, 0.95, 1.0), row("b", "AUC", 0.55, 0.4, 0.7)]
+    rows.append(row("c", "AUC", 0.2, 0.1, 0.3))
+    verdict = said(rows, SCORE, {"a": "a", "b": "b", "c": "b"})
+    assert verdict.sentence == (
+        "AUC (chance .50; 16 people, 320 pairs): a 1.000 [.950, 1.000], no errors among 320 pairs, "
+        "above chance; b .550 [.400, .700], not found to differ from chance; c .200 [.100, .300], "
+        "below chance; a differs from b and c."
+    )
+
+
+def test_lower_error_rates_are_better_and_come_first():
+    eer = (Measure("EER", "lower", headline=True, chance=0.5, bounds=(0, 1)),)
+    facts = TaskFacts(**{**vars(SCORE), "measures": eer})
+    rows = [row("a", "EER", 0.7, 0.6, 0.8), row("b", "EER", 0.1, 0.05, 0.2)]
+    verdict = said(rows, facts, {"a": "b", "b": "a"})
+    assert [one.model for one in verdict.models] == ["b", "a"]
+    assert "b .100 [.050, .200], better than chance" in verdict.sentence
+    assert "a .700 [.600, .800], worse than chance" in verdict.sentence
+
+
+def test_the_noise_ceiling_and_the_raters_are_told():
+    measures = (
+        Measure("Spearman", "higher", headline=True, chance=0, ceiling=("Lower", "Upper")),
+        Measure("P Value", shown=False),
+    )
+    facts = TaskFacts(**{**vars(SCORE), "measures": measures, "sampling_unit": "images"})
+    rows = [row("a", "Spearman", 0.4, 0.2, 0.5), row("a", "P Value", 0.0002)]
+    rows += [row("a", "Lower", 0.796), row("a", "Upper", 0.826), row("a", "Raters", 12)]
+    assert said(rows, facts).sentence == (
+        "Spearman (noise ceiling .796–.826; 64 images, 320 pairs, 12 raters): "
+        "a .400 [.200, .500], P < .001, above 0."
+    )
+
+
+def test_gaps_failures_and_contradictions_are_warned_of():
+    rows = [row("a", "AUC", NAN, remark="one class only"), row("b", "AUC", 0.8)]
+    rows += [row("c", "AUC", 0.7, 0.6, 0.8, n_failed=3)]
+    verdict = said(rows, SCORE, models=["a", "b", "c", "d"])
+    assert verdict.sentence == (
+        "AUC (chance .50; 16 people, 320 pairs): b .800 without an interval; c .700 [.600, .800], "
+        "3 pairs without a distance, above chance; a not defined; whether networks differ was not "
+        "tested; no results of d."
+    )
+    assert sorted(verdict.warnings)[:3] == [
+        "3 of 320 pairs of c have no distance.",
+        "AUC of a is not defined: one class only.",
+        "AUC of b has no interval.",
+    ]
+    assert "No results of d." in verdict.warnings
+    rows = effect("a", 0.2, 0.1, 0.3, 0.2)
+    assert said(rows, EFFECT).warnings == [
+        "Interval and P of a disagree (.200 [.100, .300], P = .20): they come from different "
+        "methods."
+    ]
+
+
+def test_conditions_at_their_ceiling_and_the_choice_of_layers_are_told():
+    rows = [*effect("a", 0.1, -0.1, 0.3, 0.2), row("a", "upright AUC", 1.0, 0.9, 1.0)]
+    assert "P = .20, no errors in upright, 16 people" in said(rows, EFFECT).sentence
+    layers = [row("a", "AUC", x, 0.6, 0.95, layer=f"l{x}", layer_index=x * 10) for x in (0.7, 0.9)]
+    sentence = said(layers, SCORE).sentence
+    assert sentence.endswith("above chance; best of up to 2 layers, chosen on the same pairs.")
+    assert "a l0.9 .900" in sentence
+
+
+@pytest.mark.parametrize("n_models", [1, 5])
+def test_conditions_are_listed_without_a_test(n_models):
+    facts = TaskFacts("Means", measures=(Measure("Mean", headline=True),), item_name="pairs")
+    rows = [
+        row(f"m{k}", "Mean", value, value - 0.1, value + 0.1, condition=name)
+        for k in range(n_models)
+        for name, value in (("near", 0.4), ("far", 0.6))
+    ]
+    sentence = said(rows, facts).sentence
+    assert sentence.startswith("Mean in 2 conditions (16 people, 320 pairs each): m0: ")
+    assert sentence.endswith("conditions were not tested against each other.")
+    assert ("and 2 more networks" in sentence) == (n_models == 5)
+
+
+def test_a_task_without_results_is_told():
+    run = run_of([row("a", "AUC", 0.8)], SCORE)
+    run.manifest["tasks"]["Lost"] = {}
+    assert [(one.task, one.sentence) for one in verdicts(run)][1] == (
+        "Lost",
+        "No results.",
+    )
