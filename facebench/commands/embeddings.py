@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,11 @@ from facebench.commands.frame import failures_end_with_1, talk
 from facebench.commands.listing import ModelArguments, model_names
 from facebench.commands.run import Overrides, PackFolder, with_packs
 from facebench.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from facebench.run.shard_status import StatusFile
 
 __all__ = ["TO_BE_REQUEUED", "embed"]
 
@@ -59,8 +64,8 @@ def embed(
         str | None,
         typer.Option(
             metavar="I/N",
-            help="Of an experiment: the share to embed, from 0/N. [default: the SLURM array's task, "
-            "RANK of WORLD_SIZE, or everything]",
+            help="Of an experiment: the share to embed, from 0/N. [default: the task of a SLURM "
+            "array, RANK of WORLD_SIZE, or everything]",
         ),
     ] = None,
     packs: PackFolder = None,
@@ -111,6 +116,8 @@ def _embed_shard(file: Path, named: str | None, overrides: list[str]) -> None:
         shard_of,
         stoppable,
     )
+    from facebench.run.manager import NO_PACKS
+    from facebench.run.shard_status import StatusFile
 
     shard = shard_of(named, os.environ)
     here = node_folder(os.environ)
@@ -122,15 +129,24 @@ def _embed_shard(file: Path, named: str | None, overrides: list[str]) -> None:
         config = load_config(file, [*own, *overrides, f"device={device}"])
     talk().say(f"Shard {shard.number} of {shard.count} (counted from 0).")
     manager = build_experiment(config).manager()
+    packs = config.settings.packs
+    if packs is None:
+        raise InputError(NO_PACKS)
+    status = StatusFile(packs, config.settings.name, shard, os.environ)
     with failures_end_with_1(), stoppable() as check:
         try:
-            parts = manager.embed_shard(shard.number, shard.count, lambda _n: check())
+            parts = manager.embed_shard(shard.number, shard.count, _Watch(status, check))
         except ShardStopped as error:
+            status.end("stopped", error)
             talk().say(
                 f"Ended by {error}, after a whole batch. What is done is kept; the same command "
                 "continues."
             )
             raise typer.Exit(TO_BE_REQUEUED) from error
+        except BaseException as error:
+            status.end("failed", f"{type(error).__name__}: {error}")
+            raise
+    status.end("done")
     talk().table(
         ["model", "images", "forwards", "packs", "new rows", "seconds"],
         [
@@ -140,6 +156,22 @@ def _embed_shard(file: Path, named: str | None, overrides: list[str]) -> None:
         ],
     )  # fmt: skip
     talk().data({"shard": shard.number, "count": shard.count, "models": list(map(asdict, parts))})
+
+
+class _Watch:
+    """Notes how far a shard is, and ends it where a signal wants it."""
+
+    def __init__(self, status: StatusFile, check: Callable[[], None]) -> None:
+        self._status = status
+        self._check = check
+
+    def begin(self, model: str, n_images: int, n_missing: int) -> None:
+        self._status.begin(model, n_images, n_missing)
+        self._check()
+
+    def batch(self, n_images: int) -> None:
+        self._status.batch(n_images)
+        self._check()
 
 
 def _embed_folder(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from facebench.errors import InputError, ModelError
 from facebench.models.base import BaseModel
 from facebench.types import IntArray
 
-__all__ = ["Shard", "ShardPart", "embed_share"]
+__all__ = ["Shard", "ShardPart", "ShardWatch", "embed_share"]
 
 # What a machine that dies takes with it is at most the work of so many seconds.
 _PUBLISH_EVERY = 300.0
@@ -87,11 +87,22 @@ class ShardPart:
     seconds: float
 
 
+class ShardWatch(Protocol):
+    """Is told how far a shard is; what it raises ends the shard there."""
+
+    def begin(self, model: str, n_images: int, n_missing: int) -> None:
+        """Be told that the images of a model begin, and how many of them are missing."""
+
+    def batch(self, n_images: int) -> None:
+        """Be told that a batch of so many images went through the network and is kept."""
+
+
 def embed_share(
     model: BaseModel,
     request: EmbeddingRequest,
     settings: Settings,
     shard: Shard,
+    watch: ShardWatch | None = None,
     *,
     keep_all: bool = False,
 ) -> ShardPart:
@@ -107,6 +118,8 @@ def embed_share(
         How to run; with a store that reads packs.
     shard : Shard
         Which share.
+    watch : ShardWatch, optional
+        Is told how far it is.
     keep_all : bool, default False
         See `run_model`.
 
@@ -122,21 +135,29 @@ def embed_share(
     started = time.monotonic()
     record = ModelRecord(model.name)
     images = shard.images(request.digests)
-    cache = _cache(model, request.part(images.tolist()), settings)
+    part = request.part(images.tolist())
+    cache = ModelCache(model, settings.store, len(images), part.digests, settings.precision)
     if cache.fingerprint is not None and not cache.is_on:
         raise ModelError(str(cache.fingerprint.why))
-    if cache.widths() is None and len(images):
-        # Which layers fit into memory shows only when their widths are known.
-        few = images[: first_batch_size(model, settings, keep_all=keep_all)]
-        for known in (few, images):
-            if cache.widths() is None:
-                part = request.part(known.tolist())
-                run_model(model, part, settings, record=record, keep_all=keep_all)
-    part, widths = request.part(images.tolist()), cache.widths() or {}
-    publisher = _Publisher(cache, widths, {}, settings.after_batch)
+    publisher = _Publisher(cache, watch)
+    own = replace(settings, after_batch=publisher.after_batch)
+    widths = cache.widths()
+    missing = np.ones(len(images), dtype=bool)
+    if widths is not None:
+        missing = ~np.logical_and.reduce([cache.has(layer) for layer in widths])
+    if watch is not None:
+        watch.begin(model.name, len(images), int(missing.sum()))
     try:
-        if not all(cache.has(layer).all() for layer in widths):
-            own = replace(settings, after_batch=publisher.after_batch)
+        if widths is None and len(images):
+            # Which layers fit into memory shows only when their widths are known.
+            few = images[: first_batch_size(model, settings, keep_all=keep_all)]
+            for known in (few, images):
+                if cache.widths() is None:
+                    first = request.part(known.tolist())
+                    run_model(model, first, own, record=record, keep_all=keep_all)
+            widths = cache.widths()
+        publisher.widths = widths or {}
+        if missing.any():
             run_model(model, part, own, record=record, keep_all=keep_all)
     finally:
         publisher.publish()
@@ -150,37 +171,25 @@ def embed_share(
     )
 
 
-def _cache(model: BaseModel, request: EmbeddingRequest, settings: Settings) -> ModelCache:
-    return ModelCache(
-        model, settings.store, len(request.images), request.digests, settings.precision
-    )
-
-
 class _Publisher:
     """Publishes now and then what is new, and counts it."""
 
-    def __init__(
-        self,
-        cache: ModelCache,
-        widths: dict[str, int],
-        wide: dict[str, list[DistanceGroup]],
-        after_batch: Callable[[int], None] | None,
-    ) -> None:
+    def __init__(self, cache: ModelCache, watch: ShardWatch | None) -> None:
+        self.widths: dict[str, int] = {}
+        self.wide: dict[str, list[DistanceGroup]] = {}
         self.n_packs = self.n_rows = 0
         self._cache = cache
-        self._widths = widths
-        self._wide = wide
-        self._after_batch = after_batch
+        self._watch = watch
         self._published = time.monotonic()
 
     def after_batch(self, n_images: int) -> None:
         if time.monotonic() - self._published > _PUBLISH_EVERY:
             self.publish()
-        if self._after_batch is not None:
-            self._after_batch(n_images)
+        if self._watch is not None:
+            self._watch.batch(n_images)
 
     def publish(self) -> None:
-        done = self._cache.publish(self._widths, self._wide)
+        done = self._cache.publish(self.widths, self.wide)
         self.n_packs += done.packs
         self.n_rows += done.rows
         self._published = time.monotonic()

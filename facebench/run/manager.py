@@ -35,7 +35,7 @@ from facebench.engine.forward import Precision
 from facebench.engine.plan import known_notes, plan_model
 from facebench.engine.plan_tables import ModelPlan, RunPlan, TaskPlan
 from facebench.engine.record import library_versions
-from facebench.engine.sharding import Shard, ShardPart, embed_share
+from facebench.engine.sharding import Shard, ShardPart, ShardWatch, embed_share
 from facebench.errors import (
     ImageError,
     InputError,
@@ -82,11 +82,15 @@ from facebench.utils.files import one_writer, write_csv
 from facebench.utils.progress import Progress, visible_log
 from facebench.utils.units import as_bytes
 
-__all__ = ["MultiModelTaskManager"]
+__all__ = ["NO_PACKS", "MultiModelTaskManager"]
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 AnyModel = BaseModel | RecordedModel
+NO_PACKS = (
+    "Shards publish what they embed as packs. Say where: 'packs: FOLDER' in the experiment, --packs, "
+    "or packs= of the manager."
+)
 _PRECISIONS = ("float32", "float16", "bfloat16")
 
 
@@ -351,7 +355,7 @@ class MultiModelTaskManager:
         self,
         number: int,
         count: int,
-        after_batch: Callable[[int], None] | None = None,
+        watch: ShardWatch | None = None,
     ) -> list[ShardPart]:
         """Embed a share of the images with every network, and publish the embeddings as packs.
 
@@ -361,9 +365,8 @@ class MultiModelTaskManager:
         ----------
         number, count : int
             Which share, from 0, of how many.
-        after_batch : callable, optional
-            Called after every batch with the number of its images; what it raises ends the shard
-            there.
+        watch : ShardWatch, optional
+            Is told how far it is; what it raises ends the shard there.
 
         Returns
         -------
@@ -379,17 +382,13 @@ class MultiModelTaskManager:
         """
         shard = Shard(number, count)
         if self._store is None or self._store.packs is None:
-            msg = (
-                "A shard publishes what it embeds as packs. Say where: 'packs: FOLDER' in the "
-                "experiment, --packs, or packs= of the manager."
-            )
-            raise InputError(msg)
+            raise InputError(NO_PACKS)
         networks = [model for model in self.models.values() if isinstance(model, BaseModel)]
         tasks = list(self.tasks.values())
         images = {task.name: images_of(task) for task in tasks} if networks else {}
         check_wrappers(networks, tasks, images, self._store)
         made = made_by_task(images)
-        settings = replace(self._settings(), after_batch=after_batch)
+        settings = self._settings()
         requests: dict[tuple[str, ...], EmbeddingRequest] = {}
         parts: list[ShardPart] = []
         failures: Failures = []
@@ -399,7 +398,7 @@ class MultiModelTaskManager:
                     with part.alignment(), hinted(model, part.tasks, images, request):
                         keep_all = keeps_all_rows(model, part.tasks)
                         parts.append(
-                            embed_share(model, request, settings, shard, keep_all=keep_all)
+                            embed_share(model, request, settings, shard, watch, keep_all=keep_all)
                         )
                         for _what, others in sets_beside(model, part.tasks, self._store):
                             parts.append(embed_share(model, others, settings, shard, keep_all=True))
