@@ -83,7 +83,7 @@ def slurm(
     a batch, are queued again and go on. `facebench status` shows how far they are.
     """
     from facebench.experiment.config import load_config
-    from facebench.run.manager import NO_PACKS
+    from facebench.store.folder import NO_PACKS
     from facebench.utils.files import safe_name
 
     own = with_packs(overrides, packs)
@@ -172,8 +172,8 @@ def _unspaced(path: Path) -> str:
 def status(file: File, packs: PackFolder = None, overrides: Overrides = None) -> None:
     """Show how far the shards of an experiment are."""
     from facebench.experiment.config import load_config
-    from facebench.run.manager import NO_PACKS
     from facebench.run.shard_status import read_statuses
+    from facebench.store.folder import NO_PACKS
 
     config = load_config(file, with_packs(overrides, packs))
     if config.settings.packs is None:

@@ -116,8 +116,8 @@ def _embed_shard(file: Path, named: str | None, overrides: list[str]) -> None:
         shard_of,
         stoppable,
     )
-    from facebench.run.manager import NO_PACKS
     from facebench.run.shard_status import StatusFile
+    from facebench.store.folder import NO_PACKS
 
     shard = shard_of(named, os.environ)
     here = node_folder(os.environ)

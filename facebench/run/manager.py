@@ -72,6 +72,7 @@ from facebench.run.requests import (
 from facebench.run.task_images import TaskImages, image_names, images_of, names_of, paths_of
 from facebench.run.wrapping import check_wrappers, keeps_all_rows, run_wrapped, sets_beside
 from facebench.store import EmbeddingStore, open_store
+from facebench.store.folder import NO_PACKS
 from facebench.store.rows import StoreDtype
 from facebench.tasks.base import BaseTask, round_measures
 from facebench.tasks.embedding import EmbeddingTask
@@ -82,15 +83,11 @@ from facebench.utils.files import one_writer, write_csv
 from facebench.utils.progress import Progress, visible_log
 from facebench.utils.units import as_bytes
 
-__all__ = ["NO_PACKS", "MultiModelTaskManager"]
+__all__ = ["MultiModelTaskManager"]
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 AnyModel = BaseModel | RecordedModel
-NO_PACKS = (
-    "Shards publish what they embed as packs. Say where: 'packs: FOLDER' in the experiment, --packs, "
-    "or packs= of the manager."
-)
 _PRECISIONS = ("float32", "float16", "bfloat16")
 
 

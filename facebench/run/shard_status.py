@@ -8,14 +8,16 @@ import socket
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import psutil
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
-from facebench.engine.sharding import Shard
 from facebench.errors import InputError
 from facebench.utils.files import atomic_path, safe_name
+
+if TYPE_CHECKING:
+    from facebench.engine.sharding import Shard
 
 __all__ = ["ShardStatus", "StatusFile", "read_statuses"]
 

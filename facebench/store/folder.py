@@ -22,10 +22,21 @@ from facebench.utils.sharing import make_folder, refusal
 if TYPE_CHECKING:
     from facebench.store.packs import Packs
 
-__all__ = ["VARIABLE", "default_cache_dir", "existing_store", "open_store", "remove_store"]
+__all__ = [
+    "NO_PACKS",
+    "VARIABLE",
+    "default_cache_dir",
+    "existing_store",
+    "open_store",
+    "remove_store",
+]
 
 _log = logging.getLogger(__name__)
 VARIABLE = "FACEBENCH_CACHE"
+NO_PACKS = (
+    "Shards publish what they embed as packs. Say where: 'packs: FOLDER' in the experiment, "
+    "--packs, or packs= of the manager."
+)
 _INDEX_FILES = (INDEX_NAME, f"{INDEX_NAME}-wal", f"{INDEX_NAME}-shm")
 _OFF = {"", "off", "none"}
 _DTYPES = ("float32", "float16")
