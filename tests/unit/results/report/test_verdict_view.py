@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,6 +46,11 @@ def test_what_cannot_be_drawn_is_told():
     many = drawn([one(f"m{k}", k / 40) for k in range(40)])
     assert (len(many.rows), many.n_more) == (24, 16)
     assert many.rows[0].low is None
+    of_conditions = [
+        replace(one(f"m{k}", k / 40), condition=name) for name in "abcde" for k in range(40)
+    ]
+    rows = drawn(of_conditions).rows
+    assert [row.name for row in rows] == [f"{c} · m{k}" for c in "abcde" for k in range(4)]
     single = drawn([one("m0", 0.5)])
     assert single.left < single.rows[0].value < single.right
     endless = drawn([one("m0", 2.0, 1.0, math.inf), one("m1", 3.0, 2.5, 4.0)])
