@@ -31,6 +31,7 @@ from facebench.results.report.thumbnails import Thumbnails
 from facebench.results.report.verdict_view import VerdictView, figure_of
 from facebench.results.schema import REPORT_FILE
 from facebench.results.verdicts import verdicts
+from facebench.results.wording import listed
 from facebench.utils.files import check_replaceable
 
 __all__ = ["write_report"]
@@ -173,10 +174,14 @@ def _warnings(
     run: Run, sections: list[TaskSection], findings: list[DataNote]
 ) -> list[tuple[str, str]]:
     """Say what to know before any number, and where in the page there is more of it."""
+    tasks: dict[tuple[str, str], list[str]] = {}
+    for note in findings:
+        if note.count and note.what.startswith(_WARNED_OF):
+            # Tasks of the same images find the same.
+            tasks.setdefault((note.what, _counted(note)), []).append(note.task)
     warned = [
-        (f"{note.what}{f' ({note.task})' if note.task else ''}: {_counted(note)}", "#health")
-        for note in findings
-        if note.count and note.what.startswith(_WARNED_OF)
+        (f"{what}{_in_tasks(names)}: {counted}", "#health")
+        for (what, counted), names in tasks.items()
     ]
     warned += [
         (f"Task {section.name!r}: {section.skipped}.", f"#{section.id}")
@@ -189,6 +194,11 @@ def _warnings(
         # Those whose conditions differ are told by themselves.
         if sentence not in uneven_failures(run.failures_to_process)
     ]
+
+
+def _in_tasks(names: list[str]) -> str:
+    known = [repr(name) for name in names if name]
+    return f", in {'task' if len(known) == 1 else 'tasks'} {listed(known, most=3)}" if known else ""
 
 
 def _counted(note: DataNote) -> str:

@@ -197,7 +197,7 @@ def test_health_counts_what_is_wrong(tmp_path):
     assert "rate" in in_vain["Missing images"].split(", ")
     assert "rate" in in_vain["Pairs given more than once"].split(", ")
     # What makes numbers less than they seem comes before all of them.
-    warning = page[page.index("Not all images and pairs") : page.index('id="found"')]
+    warning = page[page.index("There are problems") : page.index('id="found"')]
     assert "Failed: deep / rate: ValueError: &lt;b&gt;no&lt;/b&gt;." in warning
     assert re.search(r"Task &#39;rate&#39;: plain has no distance for 1 of \d+ pairs", warning)
 
