@@ -224,6 +224,7 @@ def test_keyboard_sorts_moves_the_threshold_and_hides_a_line(chrome, pages):
     press = ActionChains(chrome)
     press.send_keys(Keys.TAB, Keys.ENTER).perform()
     assert chrome.execute_script("return document.activeElement.id") == "main"
+    chrome.find_element(By.CSS_SELECTOR, "#headline summary").send_keys(Keys.ENTER)
     head = chrome.find_element(By.CSS_SELECTOR, "#headline-table th button")
     head.send_keys(Keys.ENTER)
     assert chrome.execute_script("return arguments[0].parentElement.ariaSort", head) == "ascending"
@@ -336,8 +337,13 @@ def test_every_control_has_a_name_and_every_picture_a_text(chrome, pages):
     assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
+def open_headline(chrome):
+    chrome.execute_script("document.querySelector('#headline details').open = true")
+
+
 def test_table_sorts(chrome, pages):
     visit(chrome, pages["report"])
+    open_headline(chrome)
     heads = chrome.execute_script(
         "return [...document.querySelectorAll('#headline-table th')].map((th) => th.innerText)"
     )
@@ -357,6 +363,7 @@ def test_table_sorts(chrome, pages):
 
 def test_table_is_searched_filtered_and_shows_all_layers(chrome, pages):
     visit(chrome, pages["report"])
+    open_headline(chrome)
     n_best = len(column(chrome, "headline-table", 0))
     search = "const s = document.querySelector('#headline-table input[type=search]');"
     chrome.execute_script(f"{search} s.value = 'PLAIN auc'; s.dispatchEvent(new Event('input'))")
