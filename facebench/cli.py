@@ -15,6 +15,7 @@ from facebench.commands import (
     demo,
     doctor,
     embeddings,
+    figures,
     images,
     listing,
     prompt,
@@ -42,7 +43,9 @@ _COMMANDS: dict[str, list[tuple[Callable[..., None], str]]] = {
         (similarity.rdm, "facebench rdm faces --model dlib-resnet -o rdm.csv"),
     ],
     "Look at results": [
+        (results.results, "facebench results runs/study"),
         (results.report, "facebench report runs/study"),
+        (figures.figures, "facebench figures runs/study --format pdf"),
         (boards.compare, "facebench compare runs/first runs/second"),
         (boards.leaderboard, "facebench leaderboard runs"),
         (results.methods, "facebench methods runs/study --output methods.tex"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from facebench.commands.completion import run_folders
 from facebench.commands.frame import talk
 from facebench.errors import InputError
 
@@ -30,6 +31,7 @@ def leaderboard(
         typer.Argument(
             metavar="RUNS...",
             help="Runs; runs/NAME is its latest, runs the latest of every experiment.",
+            autocompletion=run_folders,
         ),
     ],
     output: Annotated[
@@ -184,8 +186,13 @@ def _text(text: str) -> Any:
 
 
 def compare(
-    run_a: Annotated[Path, typer.Argument(metavar="RUN_A", help="A run, or runs/NAME.")],
-    run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="Another.")],
+    run_a: Annotated[
+        Path,
+        typer.Argument(metavar="RUN_A", help="A run, or runs/NAME.", autocompletion=run_folders),
+    ],
+    run_b: Annotated[
+        Path, typer.Argument(metavar="RUN_B", help="Another.", autocompletion=run_folders)
+    ],
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="The page. [default: comparison.html]"),

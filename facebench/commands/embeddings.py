@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from facebench.commands.completion import model_names
 from facebench.commands.frame import talk
-from facebench.commands.listing import ModelArguments, model_names
+from facebench.commands.listing import ModelArguments
 from facebench.errors import InputError
 
 __all__ = ["embed"]

@@ -1,28 +1,156 @@
-"""report, power, export, anova: what runs have left behind."""
+"""results, report, methods, power, export, anova: what runs have left behind."""
 
 from __future__ import annotations
 
 import dataclasses
+import textwrap
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from facebench.commands.completion import (
+    layer_choices,
+    models_of_run,
+    run_folders,
+    tasks_of_run,
+)
 from facebench.commands.frame import talk
 from facebench.errors import InputError
 
-__all__ = ["anova", "export", "methods", "power", "report"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from facebench.results.reader import Run
+    from facebench.results.verdicts import Verdict
+
+__all__ = [
+    "anova",
+    "export",
+    "methods",
+    "power",
+    "report",
+    "results",
+    "show_verdicts",
+]
+
+_LINES_OF_VERDICT = 2
+_INDENT = "  "
+_COUNTS = ("Pairs", "Images", "People", "No face")
 
 RunPath = Annotated[
-    Path, typer.Argument(metavar="RUN", help="A run's folder, or runs/NAME for its latest.")
+    Path,
+    typer.Argument(
+        metavar="RUN",
+        help="A run's folder, or runs/NAME for its latest.",
+        autocompletion=run_folders,
+    ),
 ]
 LayerChoice = Annotated[
     str,
-    typer.Option(help="'same pairs', or 'held-out': layers chosen on other people than judged on."),
+    typer.Option(
+        help="'same pairs', or 'held-out': layers chosen on other people than judged on.",
+        autocompletion=layer_choices,
+    ),
 ]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="The page to write.")
 ]
+
+
+def results(
+    run: RunPath,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every measure of every layer, not only the headline.")
+    ] = False,
+    layer_choice: LayerChoice = "same pairs",
+) -> None:
+    """Show a run's numbers as a table, after a verdict per task.
+
+    Every number is in results.csv of the run's folder as well.
+    """
+    from facebench.results.headline import layer_note, shown_table
+    from facebench.results.reader import load_run
+
+    found = load_run(run)
+    show_verdicts(found, layer_choice)
+    rows = found.results if every else found.headline(layer_choice)
+    for task, own in rows.groupby("task", sort=False):
+        table = shown_table(own).drop(columns="Task")
+        # What all rows share is said once: the table is to fit on a terminal.
+        shared = [name for name in _COUNTS if name in table and table[name].nunique() == 1]
+        counts = [f"{table[name].iloc[0]} {name.lower()}" for name in shared]
+        title = f"{task} ({', '.join(counts)})" if counts else str(task)
+        table = table.drop(columns=shared)
+        talk().table(list(table), table.to_numpy().tolist(), title)
+    note = "" if every else layer_note(found.networks, layer_choice)
+    if note:
+        talk().result(f"{note}.")
+    talk().data({"run": str(found.path), "results": rows.to_dict("records")})
+
+
+def show_verdicts(run: Run, layer_choice: str = "same pairs") -> None:
+    """Print what a run found in each task.
+
+    A terminal gets two lines per task; a file or a pipe gets whole sentences, each on a line.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    layer_choice : {'same pairs', 'held-out'}
+        Which layer stands for a model.
+    """
+    if talk().as_json:
+        return
+    from rich.text import Text
+
+    from facebench.results.held_out import held_out_layers
+    from facebench.results.verdicts import verdicts
+
+    held_out = None
+    if layer_choice == "held-out":
+        held_out = {task: held_out_layers(run, task) for task in run.tasks}
+    out = talk().out()
+    for verdict in verdicts(run, held_out=held_out):
+        if out.is_terminal:
+            lines = _short_verdict(verdict, out.width)
+            out.print(Text(verdict.task, style="bold"), *map(Text, lines), sep="\n")
+        else:
+            talk().result(f"{verdict.task}: {verdict.sentence}")
+        talk().warn(verdict.warnings)
+
+
+def _short_verdict(verdict: Verdict, width: int) -> list[str]:
+    """Say of a task what two lines have room for, the whole sentence where it fits."""
+    shown: list[list[str]] = []
+    for text in (verdict.sentence, *_shorter(verdict)):
+        shown.append(textwrap.wrap(text, width, initial_indent=_INDENT, subsequent_indent=_INDENT))
+        if len(shown[-1]) <= _LINES_OF_VERDICT:
+            return shown[-1]
+    *kept, last = shown[-1][:_LINES_OF_VERDICT]
+    return [*kept, f"{last[: width - 2]} …"]
+
+
+def _shorter(verdict: Verdict) -> Iterator[str]:
+    """Give ever shorter sentences: of all models, without what they share, of fewer models."""
+    told = [one.text for one in verdict.models]
+    people = [f"people {one.text.partition(': ')[2]}" for one in verdict.people]
+    if not told or any(one.condition for one in verdict.models):
+        # One number of each condition: what comes first in the sentence.
+        told, people = verdict.sentence.rstrip(".").split("; "), []
+    label = verdict.label if verdict.sentence.startswith(verdict.label) else ""
+    start = f"{label}: " if label and not told[0].startswith(label) else ""
+    numbers = [text.rpartition(", ")[0] for text in told]
+    words = {text.rpartition(", ")[2] for text in told}
+    tested = all(one.relation in ("above", "below", "unclear") for one in verdict.models)
+    for n_told in range(len(told), 0, -1):
+        more = [f"{len(told) - n_told} more: see the report"] if n_told < len(told) else []
+        yield f"{start}{'; '.join([*told[:n_told], *people, *more])}."
+        if tested and len(words) == 1 and n_told > 1:
+            each = [*numbers[:n_told], f"each {next(iter(words))}"]
+            yield f"{start}{'; '.join([*each, *people, *more])}."
+    yield f"{start}{'; '.join([told[0], *more])}."
 
 
 def report(
@@ -48,10 +176,16 @@ def export(
         typer.Option(metavar="FILE", help="Trials of people. [default: those of the run]"),
     ] = None,
     task: Annotated[
-        list[str] | None, typer.Option("--task", help="Only this task; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--task", help="Only this task; may be repeated.", autocompletion=tasks_of_run
+        ),
     ] = None,
     model: Annotated[
-        list[str] | None, typer.Option("--model", help="Only this model; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--model", help="Only this model; may be repeated.", autocompletion=models_of_run
+        ),
     ] = None,
 ) -> None:
     """Write a long table of answers and distances for R or JASP.

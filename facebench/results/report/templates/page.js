@@ -49,8 +49,7 @@ facebench.select = (label, options, onChange) => {
   const setTheme = (theme) => {
     if (theme === "auto") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = theme;
-    button.textContent = names[theme];
-    button.setAttribute("aria-label", `Colours: ${spoken[theme]}`);
+    button.replaceChildren(names[theme], make("span", { class: "unseen" }, ` colours: ${spoken[theme]}`));
     button.value = theme;
     redraw();
   };
@@ -126,7 +125,7 @@ facebench.select = (label, options, onChange) => {
       ...found.map((row) => places.flatMap(([kind, i]) => parts[kind] ? cells(kind, row[i]) : [row[i] ?? ""])),
     ];
   };
-  const asCsv = (lines) => {
+  facebench.csv = (lines) => {
     const quoted = (value) => /[",\r\n]/.test(value) ? `"${String(value).replace(/"/g, '""')}"` : value;
     return lines.map((line) => line.map(quoted).join(",")).join("\r\n") + "\r\n";
   };
@@ -194,7 +193,7 @@ facebench.select = (label, options, onChange) => {
     for (const button of box.querySelectorAll("[data-save]")) {
       button.addEventListener("click", () => {
         const lines = saved(titles, data.kinds, inOrder().map(({ row }) => row));
-        if (button.dataset.save === "csv") facebench.save(`${box.id}.csv`, asCsv(lines), "text/csv");
+        if (button.dataset.save === "csv") facebench.save(`${box.id}.csv`, facebench.csv(lines), "text/csv");
         else facebench.save(`${box.id}.tex`, asLatex(lines));
       });
     }
@@ -214,6 +213,12 @@ facebench.select = (label, options, onChange) => {
     tell(fitting().length);
   };
   document.querySelectorAll(".data-table").forEach(start);
+
+  // Numbers that are folded are printed too.
+  const folded = () => [...document.querySelectorAll(".folded details:not([open]), .keep-in-mind:not([open])")];
+  let opened = [];
+  addEventListener("beforeprint", () => { opened = folded(); opened.forEach((one) => { one.open = true; }); });
+  addEventListener("afterprint", () => { opened.forEach((one) => { one.open = false; }); opened = []; });
 
   if (matchMedia("(max-width: 60rem)").matches) document.querySelector("nav details").open = false;
   const links = new Map([...document.querySelectorAll("nav a")].map((a) => [a.getAttribute("href").slice(1), a]));
