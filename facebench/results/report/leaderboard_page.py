@@ -149,7 +149,7 @@ def _matrix(board: Leaderboard) -> Table:
         [
             [
                 model,
-                "people" if model in people else _unsaid(model, said.get(model)),
+                "reference" if model in people else _unsaid(model, said.get(model)),
                 colors.get(model, ("",))[0],
             ],
             *(cells[column].get(model) for column in values.columns),
