@@ -114,6 +114,7 @@ def _options(
     """Benchmark face recognition networks: many models, layers and tasks in one run.
 
     Begin with `facebench demo`, or `facebench init FACES` and `facebench run experiment.yaml`.
+    `facebench COMMAND --help` has an example of each command.
 
     Exit status: 0 fine, 1 some model or task failed, 2 wrong input, 130 interrupted.
     """

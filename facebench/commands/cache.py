@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["cache_app"]
 
 cache_app = typer.Typer(
-    help="Look after the embedding store: info, verify, import, export, prune, clear.",
+    help="Look after the embedding store: show, check, share, make room.",
     no_args_is_help=True,
 )
 _DAYS = {"d": 1, "w": 7, "y": 365}
@@ -40,7 +40,7 @@ _PackFolder = Annotated[
 ]
 
 
-@cache_app.command()
+@cache_app.command(epilog="Example: facebench cache info")
 @command
 def info(cache_dir: _Folder = None) -> None:
     """Show what is stored, per model and layer."""
@@ -71,7 +71,7 @@ def info(cache_dir: _Folder = None) -> None:
     talk().data({"folder": held.folder, "bytes": held.size, "layers": rows})
 
 
-@cache_app.command()
+@cache_app.command(epilog="Example: facebench cache verify")
 @command
 def verify(
     packs: Annotated[
@@ -134,7 +134,7 @@ def _verify_packs(folder: Path) -> None:
         raise typer.Exit(SOME_FAILED)
 
 
-@cache_app.command("import")
+@cache_app.command("import", epilog="Example: facebench cache import packs")
 @command
 def import_(folder: _PackFolder, cache_dir: _Folder = None) -> None:
     """Take into the store what packs have and it does not."""
@@ -156,7 +156,7 @@ def import_(folder: _PackFolder, cache_dir: _Folder = None) -> None:
         raise typer.Exit(SOME_FAILED)
 
 
-@cache_app.command()
+@cache_app.command(epilog="Example: facebench cache export packs")
 @command
 def export(folder: _PackFolder, cache_dir: _Folder = None) -> None:
     """Write what the store has and the packs in a folder do not into new packs there."""
@@ -169,7 +169,7 @@ def export(folder: _PackFolder, cache_dir: _Folder = None) -> None:
     talk().data({"folder": folder, "rows": done.rows, "packs": done.packs})
 
 
-@cache_app.command()
+@cache_app.command(epilog="Example: facebench cache prune --max-size 20GB")
 @command
 def prune(
     max_size: Annotated[
@@ -195,7 +195,7 @@ def prune(
     talk().data({"rows": pruned.rows, "bytes": pruned.size, "freed_bytes": pruned.freed})
 
 
-@cache_app.command()
+@cache_app.command(epilog="Example: facebench cache clear")
 @command
 def clear(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,

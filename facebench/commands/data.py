@@ -33,7 +33,7 @@ _Name = Annotated[
 ]
 
 
-@data_app.command("list")
+@data_app.command("list", epilog="Example: facebench data list")
 @command
 def list_sets() -> None:
     """List the data sets that facebench knows the layout and protocol of."""
@@ -47,7 +47,7 @@ def list_sets() -> None:
     talk().data([dataclasses.asdict(face_set) for face_set in FACE_SETS.values()])
 
 
-@data_app.command()
+@data_app.command(epilog="Example: facebench data show lfw-view2")
 @command
 def show(name: _Name) -> None:
     """Show a data set's layout, counts, licence and protocol, and where to ask for access."""
@@ -71,7 +71,7 @@ def show(name: _Name) -> None:
     talk().data(dataclasses.asdict(face_set))
 
 
-@data_app.command()
+@data_app.command(epilog="Example: facebench data prepare lfw-view2 --root archives")
 @command
 def prepare(
     name: _Name,

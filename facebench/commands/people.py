@@ -14,7 +14,7 @@ __all__ = ["people_app"]
 people_app = typer.Typer(help="Experiments with people: check trials.", no_args_is_help=True)
 
 
-@people_app.command()
+@people_app.command(epilog="Example: facebench people check trials.yaml --against pairs.csv")
 @command
 def check(
     file: Annotated[

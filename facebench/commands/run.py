@@ -35,14 +35,19 @@ PackFolder = Annotated[
 ]
 
 
-def with_packs(overrides: list[str] | None, packs: Path | None) -> list[str]:
-    """Add the folder of packs to what overrides the file."""
-    return [*(overrides or []), *([] if packs is None else [f"packs={packs.absolute()}"])]
+def with_folders(overrides: list[str] | None, **folders: Path | None) -> list[str]:
+    """Add folders that were given as options to what overrides the file."""
+    given = [f"{key}={path.absolute()}" for key, path in folders.items() if path is not None]
+    return [*(overrides or []), *given]
 
 
 def run(
     file: File,
     overrides: Overrides = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", help="Where runs go; overrides `output:`."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything and print the plan only.")
     ] = False,
@@ -66,7 +71,8 @@ def run(
     from facebench.experiment.config import load_config
 
     started = time.monotonic()
-    config = load_config(file, with_packs(overrides, packs))
+    overrides = with_folders(overrides, output=output, packs=packs)
+    config = load_config(file, overrides)
     if dry_run:
         _show_plan(_built(config))
         return
@@ -92,7 +98,7 @@ def run(
             outcome = run_experiment(experiment, digest, previous, deep=deep, data=data)
         except KeyboardInterrupt as interrupt:
             # Without --force, which would begin anew.
-            interrupt.add_note(f"Continue with: {_called('run', file, overrides or [])}")
+            interrupt.add_note(f"Continue with: {_called('run', file, overrides)}")
             raise
         for what, error in outcome.failures:
             talk().complain(f"{what} failed: {type(error).__name__}: {error}")
