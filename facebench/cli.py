@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from facebench import __version__
 from facebench.commands import (
+    boards,
     demo,
     doctor,
     embeddings,
@@ -43,8 +44,8 @@ _COMMANDS: dict[str, list[tuple[Callable[..., None], str]]] = {
     "Look at results": [
         (results.results, "facebench results runs/study"),
         (results.report, "facebench report runs/study"),
-        (results.compare, "facebench compare runs/first runs/second"),
-        (results.leaderboard, "facebench leaderboard runs"),
+        (boards.compare, "facebench compare runs/first runs/second"),
+        (boards.leaderboard, "facebench leaderboard runs"),
         (results.methods, "facebench methods runs/study --output methods.tex"),
         (results.power, "facebench power runs/pilot"),
         (results.export, "facebench export runs/study --long long.csv"),

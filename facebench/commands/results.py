@@ -1,4 +1,4 @@
-"""results, report, compare, power, leaderboard: what runs have left behind."""
+"""results, report, power, export, anova: what runs have left behind."""
 
 from __future__ import annotations
 
@@ -21,16 +21,12 @@ from facebench.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pandas as pd
-
     from facebench.results.reader import Run
     from facebench.results.verdicts import Verdict
 
 __all__ = [
     "anova",
-    "compare",
     "export",
-    "leaderboard",
     "methods",
     "power",
     "report",
@@ -38,7 +34,6 @@ __all__ = [
     "show_verdicts",
 ]
 
-_SHOWN = 30
 _LINES_OF_VERDICT = 2
 _INDENT = "  "
 _COUNTS = ("Pairs", "Images", "People", "No face")
@@ -273,41 +268,6 @@ def anova(
     talk().data({"anova": found.to_dict("records"), "notes": notes})
 
 
-def compare(
-    run_a: Annotated[
-        Path,
-        typer.Argument(metavar="RUN_A", help="A run, or runs/NAME.", autocompletion=run_folders),
-    ],
-    run_b: Annotated[
-        Path, typer.Argument(metavar="RUN_B", help="Another.", autocompletion=run_folders)
-    ],
-    output: Output = None,
-    margin: Annotated[
-        float | None,
-        typer.Option(help="Smallest difference that would matter: test equivalence (TOST)."),
-    ] = None,
-    fdr: Annotated[
-        bool,
-        typer.Option("--fdr", help="Adjust P over tasks (Benjamini and Hochberg)."),
-    ] = False,
-) -> None:
-    """Compare two runs: numbers, differences, changed settings."""
-    from facebench.results.compare import compare_runs
-
-    found = compare_runs(run_a, run_b, output, margin=margin, fdr=fdr)
-    talk().result(f"{found}.")
-    _show_differences(found.differing)
-    talk().data(
-        {
-            "numbers": found.numbers.to_dict("records"),
-            "changed_pairs": found.changed_pairs.to_dict("records"),
-            "settings": found.settings.to_dict("records"),
-        }
-    )
-    if found.path is not None:
-        talk().say(f"The page is {found.path}.")
-
-
 def power(
     run: RunPath,
     people: Annotated[
@@ -347,44 +307,6 @@ def _whole_numbers(option: str, text: str) -> list[int]:
     except ValueError as error:
         msg = f"{option} must be whole numbers with commas between, such as 10,20,50. Got {text!r}."
         raise InputError(msg) from error
-
-
-def leaderboard(
-    runs: Annotated[
-        list[Path],
-        typer.Argument(metavar="RUNS...", help="Runs, or runs/NAME.", autocompletion=run_folders),
-    ],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="The page to write.")
-    ] = Path("leaderboard.html"),
-    layer_choice: LayerChoice = "same pairs",
-) -> None:
-    """Write a page that ranks the models of many runs."""
-    from facebench.results.leaderboard import write_leaderboard
-
-    page = write_leaderboard(runs, output, layer_choice=layer_choice)
-    talk().result(str(page))
-    talk().data({"leaderboard": str(page)})
-
-
-def _show_differences(differing: pd.DataFrame) -> None:
-    order = differing["difference"].abs().sort_values(ascending=False).index
-    shown = differing.loc[order].sort_values("p_value", kind="stable").head(_SHOWN)
-    names = ["task", "model", "layer", "condition", "metric"]
-    values = ["value_a", "value_b", "difference", "ci_low", "ci_high", "p_value", "p_layers"]
-    values += [name for name in ("p_equivalent", "p_fdr") if name in differing]
-    rows = [
-        [*(_text(row[name]) for name in names), *(_number(row[value]) for value in values)]
-        for row in shown.to_dict("records")
-    ]
-    if rows:
-        talk().table([*names, *values], rows)
-    if len(differing) > len(shown):
-        talk().say(f"{len(differing) - len(shown)} more differ: see --output FILE or --json.")
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def _number(value: Any) -> str:
