@@ -110,7 +110,8 @@ def run(
         if config.settings.report:
             _write_report(config, outcome.path)
     talk().say(f"Done in {shown_seconds(time.monotonic() - started)}.")
-    _show_results(config, outcome.path, outcome.status, new=True, open_it=open_it)
+    told = [str(error) for _, error in outcome.failures]
+    _show_results(config, outcome.path, outcome.status, new=True, open_it=open_it, told=told)
     if outcome.failures:
         raise typer.Exit(SOME_FAILED)
 
@@ -200,7 +201,13 @@ def _write_report(config: Config, run: Path) -> None:
 
 
 def _show_results(
-    config: Config, path: Path, status: str, *, new: bool, open_it: bool = False
+    config: Config,
+    path: Path,
+    status: str,
+    *,
+    new: bool,
+    open_it: bool = False,
+    told: Sequence[str] = (),
 ) -> None:
     from facebench.results.face_failures import uneven_failures
     from facebench.results.reader import load_run
@@ -208,8 +215,9 @@ def _show_results(
 
     found = load_run(path)
     failures = found.failures_to_process
-    talk().warn(uneven_failures(failures))
-    show_verdicts(found, config.settings.layer_choice)
+    uneven = uneven_failures(failures)
+    talk().warn(uneven)
+    show_verdicts(found, config.settings.layer_choice, told=[*told, *uneven])
     page = path / REPORT_FILE
     if open_it and not page.is_file():
         talk().say("There is no report to open: the experiment says report: false.")
