@@ -1,4 +1,4 @@
-"""results, report, power, export, anova: what runs have left behind."""
+"""results, report, methods, power, export, anova: what runs have left behind."""
 
 from __future__ import annotations
 

@@ -61,6 +61,12 @@ def run(
         bool, typer.Option("--open", help="Show the report in the browser when done.")
     ] = False,
     packs: PackFolder = None,
+    figures: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORMATS", help="As png,pdf,svg: formats of figures; overrides `figures:`."
+        ),
+    ] = None,
 ) -> None:
     """Run an experiment; run it again to continue it.
 
@@ -72,6 +78,7 @@ def run(
 
     started = time.monotonic()
     overrides = with_folders(overrides, output=output, packs=packs)
+    overrides += [] if figures is None else [f"figures=[{figures}]"]
     config = load_config(file, overrides)
     if dry_run:
         _show_plan(_built(config))
@@ -190,7 +197,26 @@ def _show_finished(config: Config, previous: PreviousRun, *, open_it: bool) -> N
     if config.settings.report and not (previous.path / REPORT_FILE).exists():
         # It was interrupted behind its last number, or no report was wanted then.
         _write_report(config, previous.path)
+    _draw_missing(config, previous.path)
     _show_results(config, previous.path, previous.status, new=False, open_it=open_it)
+
+
+def _draw_missing(config: Config, run: Path) -> None:
+    """Draw a finished run's figures in the formats that it lacks."""
+    from facebench.results.reader import load_run
+    from facebench.results.saved_figures import FIGURES_FOLDER, draw_run
+
+    if not config.settings.plots:
+        return
+    found = load_run(run)
+    settings = found.manifest["provenance"].get("settings", {})
+    known = set(settings.get("figures", ["png"]))
+    known |= {path.suffix.removeprefix(".") for path in (run / FIGURES_FOLDER).glob("*.*")}
+    missing = [name for name in config.settings.figures if name not in known]
+    if missing and found.tasks:
+        with failures_end_with_1():
+            draw_run(found, run / FIGURES_FOLDER, missing)
+        talk().say(f"Its figures are drawn as {', '.join(missing)} in {run / FIGURES_FOLDER}.")
 
 
 def _write_report(config: Config, run: Path) -> None:

@@ -159,7 +159,7 @@ def check_pairs(
     *,
     near: int = NEAR,
 ) -> DataHealth:
-    """Look for what makes pairs less than they seem.
+    """Look for problems in pairs and their images.
 
     - 'image with itself', 'repeated pair' (in either order), 'contradicting labels' of one pair;
     - 'identical images' under two names, and 'near duplicates' by perceptual hash (the first

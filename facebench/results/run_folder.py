@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from typing_extensions import override
 
-from facebench.columns import NETWORK_LAYERS
+from facebench.columns import CONTROLS, NETWORK_LAYERS
 from facebench.data.bibliography import citations_beside, citations_of
 from facebench.errors import InputError, RunFolderError
 from facebench.results.checksums import CHECKSUMS, checksums_of_tables
@@ -251,6 +251,7 @@ class RunFolder:
                         **getattr(model, "facts", {}),
                         **_layers_of(model),
                         **_series_of(model),
+                        **_control_of(model),
                     }
                     for name, model in manager.models.items()
                 },
@@ -389,6 +390,12 @@ def _described(model: Any) -> dict[str, Any]:
     if hasattr(model, "describe_input"):
         told |= {"preprocessing": model.describe_input(), "weights": model.describe_weights()}
     return told
+
+
+def _control_of(model: Any) -> dict[str, Any]:
+    """Say of which network a model is an untrained copy; nothing of other models."""
+    control = getattr(model, "control", None)
+    return {} if control is None else {CONTROLS: str(control)}
 
 
 def _series_of(model: Any) -> dict[str, Any]:

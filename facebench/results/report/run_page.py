@@ -291,7 +291,8 @@ def _headline_row(row: Any, letters: str, span: tuple[float, float]) -> list[Any
 
 def _colors(run: Run) -> dict[str, Any]:
     """Give each model of the run its colour, and how often the palette was gone through before."""
-    colors = model_colors(run.models)
+    # All models of the run, also those that failed, as its figures count them.
+    colors = model_colors([*run.manifest["models"], *run.models])
     return {
         "models": {name: [color, HATCHES.index(hatch)] for name, (color, hatch) in colors.items()},
         "people": PEOPLE_COLORS,
