@@ -35,10 +35,9 @@ PackFolder = Annotated[
 ]
 
 
-def with_folders(overrides: list[str] | None, **folders: Path | None) -> list[str]:
-    """Add folders that were given as options to what overrides the file."""
-    given = [f"{key}={path.absolute()}" for key, path in folders.items() if path is not None]
-    return [*(overrides or []), *given]
+def with_packs(overrides: list[str] | None, packs: Path | None) -> list[str]:
+    """Add the folder of packs to what overrides the file."""
+    return [*(overrides or []), *([] if packs is None else [f"packs={packs.absolute()}"])]
 
 
 def run(
@@ -77,7 +76,8 @@ def run(
     from facebench.experiment.config import load_config
 
     started = time.monotonic()
-    overrides = with_folders(overrides, output=output, packs=packs)
+    overrides = with_packs(overrides, packs)
+    overrides += [] if output is None else [f"output={output.absolute()}"]
     overrides += [] if figures is None else [f"figures=[{figures}]"]
     config = load_config(file, overrides)
     if dry_run:
