@@ -61,7 +61,7 @@ def check(
     )
 
 
-@people_app.command()
+@people_app.command(epilog="Example: facebench people simulate pairs.csv -o trials.csv")
 @command
 def simulate(
     pairs: Annotated[
@@ -80,7 +80,10 @@ def simulate(
         bool, typer.Option("--force", help="Write over a file that is there already.")
     ] = False,
 ) -> None:
-    """Write trials of simulated observers, to try an analysis before there are data."""
+    """Write trials of simulated observers.
+
+    To try an analysis before there are data.
+    """
     from facebench.data.pairs import read_pairs
     from facebench.errors import InputError
     from facebench.people.simulation import simulated_trials
