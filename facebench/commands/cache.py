@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facebench.commands.frame import SOME_FAILED, command, talk
+from facebench.commands.frame import SOME_FAILED, CommandLines, command, talk
 from facebench.errors import InputError, StoreError
 from facebench.utils.units import as_bytes, shown_bytes
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["cache_app"]
 
 cache_app = typer.Typer(
+    cls=CommandLines,
     help="Look after the embedding store: show, check, share, make room.",
     no_args_is_help=True,
 )
@@ -80,11 +81,11 @@ def verify(
     ] = None,
     cache_dir: _Folder = None,
 ) -> None:
-    """Read everything stored; what is damaged is dropped and embedded again when needed.
+    """Read everything stored, and drop what is damaged.
 
-    An index that cannot be read is made anew from its sound entries, and the old one set aside.
-    Packs are never changed: those that are damaged are named. Exit status 1 if anything was
-    damaged.
+    It is embedded again when needed. An index that cannot be read is made anew from its sound
+    entries, and the old one set aside. Packs are never changed: those that are damaged are named.
+    Exit status 1 if anything was damaged.
     """
     if packs is not None:
         _verify_packs(packs)
@@ -159,7 +160,7 @@ def import_(folder: _PackFolder, cache_dir: _Folder = None) -> None:
 @cache_app.command(epilog="Example: facebench cache export packs")
 @command
 def export(folder: _PackFolder, cache_dir: _Folder = None) -> None:
-    """Write what the store has and the packs in a folder do not into new packs there."""
+    """Write what the store has and packs do not into new packs."""
     from facebench.store.exchange import export_store
     from facebench.store.packs import Packs
 

@@ -7,12 +7,14 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from facebench.commands.frame import command, talk
+from facebench.commands.frame import CommandLines, command, talk
 
 __all__ = ["people_app"]
 
 people_app = typer.Typer(
-    help="Experiments with people: check or simulate trials.", no_args_is_help=True
+    cls=CommandLines,
+    help="Experiments with people: check or simulate trials.",
+    no_args_is_help=True,
 )
 
 
@@ -31,7 +33,10 @@ def check(
         str, typer.Option(help="Intervals over 'participants', 'items' or 'both'.")
     ] = "participants",
 ) -> None:
-    """Print what was understood of trials: participants, conditions, exclusions, what is odd."""
+    """Print what was understood of trials, and what is odd in them.
+
+    Participants, conditions, exclusions.
+    """
     from facebench.people.checking import check_trials
     from facebench.people.intervals import as_over
 

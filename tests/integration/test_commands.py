@@ -63,6 +63,8 @@ class TestHelp:
     def test_each_command_is_one_line_of_80_columns_with_an_example_of_its_own(self, monkeypatch):
         monkeypatch.setenv("COLUMNS", "80")
         shown = CliRunner().invoke(app, ["--help"]).stdout
+        for group in ("cache", "data", "people"):
+            shown += CliRunner().invoke(app, [group, "--help"]).stdout.partition("Commands:")[2]
         assert "..." not in shown.partition("Run:")[2]
         assert max(map(len, shown.splitlines())) <= 80
         for name, made in typer.main.get_command(app).commands.items():
