@@ -57,7 +57,7 @@ def test_six_commands_lead_to_people_networks_and_the_ceiling(six, tmp_path, mon
     assert "holds simulated observers" in told[0].stderr
     assert "people_rating: similarity" in (tmp_path / "experiment.yaml").read_text()
     run = load_run("runs/experiment")
-    results = run.results.set_index(["task", "model", "metric"])["value"]
+    results = run.results.set_index(["task", "model", "metric"])["value"].sort_index()
     network = results["people-similarity", "dlib-resnet"]
     low, high = (network[f"Noise Ceiling {end}"] for end in ("Lower", "Upper"))
     assert 0 < low < high <= 1
