@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facebench.commands.completion import detectors, templates
 from facebench.commands.frame import talk
 from facebench.faces import WhichFace
 
@@ -119,6 +120,7 @@ def stimuli(
         list[str] | None,
         typer.Option(
             "--condition",
+            "--conditions",
             "-c",
             help="inverted, thatcherised, masked, … (see --list); with a level, rotated_30; "
             "repeatable, or 'all'. [default: inverted, thatcherised]",
@@ -207,7 +209,8 @@ def align(
         "aligned"
     ),
     template: Annotated[
-        str, typer.Option(help="dlib150, arcface112, facenet160 or vgg224.")
+        str,
+        typer.Option(help="dlib150, arcface112, facenet160 or vgg224.", autocompletion=templates),
     ] = "dlib150",
     size: Annotated[
         int | None, typer.Option(min=16, help="Side of a chip of dlib150. [default: 150]")
@@ -217,7 +220,11 @@ def align(
         typer.Option(min=0, help="Margin of dlib150, as a share of the face. [default: 0.25]"),
     ] = None,
     detector: Annotated[
-        str, typer.Option(help="dlib-hog, dlib-cnn, mtcnn, or the path of YuNet's .onnx file.")
+        str,
+        typer.Option(
+            help="dlib-hog, dlib-cnn, mtcnn, or the path of YuNet's .onnx file.",
+            autocompletion=detectors,
+        ),
     ] = "dlib-hog",
     which_face: Which = "nearest-centre",
     keep_all: Annotated[

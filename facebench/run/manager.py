@@ -35,6 +35,7 @@ from facebench.engine.forward import Precision
 from facebench.engine.plan import known_notes, plan_model
 from facebench.engine.plan_tables import ModelPlan, RunPlan, TaskPlan
 from facebench.engine.record import library_versions
+from facebench.engine.sharding import Shard, ShardPart, ShardWatch, embed_share
 from facebench.errors import (
     ImageError,
     InputError,
@@ -42,7 +43,13 @@ from facebench.errors import (
     StoreError,
 )
 from facebench.faces import NO_FACE
-from facebench.figures.records.run_models import note_models, note_people, note_series
+from facebench.figures.output import checked_formats, figure_output
+from facebench.figures.records.run_models import (
+    note_measures,
+    note_models,
+    note_people,
+    note_series,
+)
 from facebench.metrics.verification import auc
 from facebench.models.base import BaseModel
 from facebench.models.recorded import RecordedModel
@@ -69,8 +76,9 @@ from facebench.run.requests import (
     request_of_files,
 )
 from facebench.run.task_images import TaskImages, image_names, images_of, names_of, paths_of
-from facebench.run.wrapping import check_wrappers, run_wrapped, sets_beside
+from facebench.run.wrapping import check_wrappers, keeps_all_rows, run_wrapped, sets_beside
 from facebench.store import EmbeddingStore, open_store
+from facebench.store.folder import NO_PACKS
 from facebench.store.rows import StoreDtype
 from facebench.tasks.base import BaseTask, round_measures
 from facebench.tasks.embedding import EmbeddingTask
@@ -140,6 +148,9 @@ class MultiModelTaskManager:
         that `EmbeddingsModel` reads. Names are relative to the folder that holds the images of all
         tasks.
 
+    figures : {'png', 'pdf', 'svg'} or list of them, default 'png'
+        What figures are written as; see `PlotHelper`.
+
     Attributes
     ----------
     models, tasks : dict
@@ -188,6 +199,7 @@ class MultiModelTaskManager:
         precision: Precision = "float32",
         devices: Sequence[str] | None = None,
         export_embeddings: Literal["npz", "parquet"] | None = None,
+        figures: str | Sequence[str] = ("png",),
     ) -> None:
         self.batch_size = at_least("batch_size", batch_size, 1)
         self.num_workers = (
@@ -203,6 +215,7 @@ class MultiModelTaskManager:
         self.export_embeddings = one_of(
             "export_embeddings", export_embeddings, (None, "npz", "parquet")
         )
+        self.figures = checked_formats(figures, "The 'figures' parameter of MultiModelTaskManager")
         self.cache_dir = cache_dir
         self.packs = packs
         self._store: EmbeddingStore | None = open_store(cache_dir, dtype=cache_dtype, packs=packs)
@@ -345,6 +358,64 @@ class MultiModelTaskManager:
             Likewise, if several did.
         """
         self._run(list(self.models), list(self.tasks), export_path, print_log, plots=plots)
+
+    def embed_shard(
+        self,
+        number: int,
+        count: int,
+        watch: ShardWatch | None = None,
+    ) -> list[ShardPart]:
+        """Embed a share of the images with every network, and publish the embeddings as packs.
+
+        Nothing is measured. When all shards are done, a run finds all embeddings in the packs.
+
+        Parameters
+        ----------
+        number, count : int
+            Which share, from 0, of how many.
+        watch : ShardWatch, optional
+            Is told how far it is; what it raises ends the shard there.
+
+        Returns
+        -------
+        list of ShardPart
+            What was done of each model.
+
+        Raises
+        ------
+        InputError
+            If there is no such share, or no folder of packs.
+        Exception
+            What failed, if a model did, after all others are finished.
+        """
+        shard = Shard(number, count)
+        if self._store is None or self._store.packs is None:
+            raise InputError(NO_PACKS)
+        networks = [model for model in self.models.values() if isinstance(model, BaseModel)]
+        tasks = list(self.tasks.values())
+        images = {task.name: images_of(task) for task in tasks} if networks else {}
+        check_wrappers(networks, tasks, images, self._store)
+        made = made_by_task(images)
+        settings = self._settings()
+        requests: dict[tuple[str, ...], EmbeddingRequest] = {}
+        parts: list[ShardPart] = []
+        failures: Failures = []
+        for model in networks:
+            try:
+                for part, request in self._passes(model, tasks, images, made, requests):
+                    with part.alignment(), hinted(model, part.tasks, images, request):
+                        keep_all = keeps_all_rows(model, part.tasks)
+                        parts.append(
+                            embed_share(model, request, settings, shard, watch, keep_all=keep_all)
+                        )
+                        for _what, others in sets_beside(model, part.tasks, self._store):
+                            parts.append(embed_share(model, others, settings, shard, keep_all=True))
+            except (ImageError, StoreError):
+                raise
+            except Exception as error:
+                note_failure(failures, model.name, error)
+        raise_failures(failures)
+        return parts
 
     def export_computed_metrics(self, export_path: StrPath) -> None:
         """Write the distances of every pair to ``Computed Metrics``, a file per layer and task.
@@ -547,6 +618,7 @@ class MultiModelTaskManager:
                 "packs": None if self.packs is None else str(self.packs),
                 "max_memory": self.max_memory,
                 "precision": self.precision,
+                "figures": list(self.figures),
                 "devices": self.devices,
                 "export_embeddings": self.export_embeddings,
             },
@@ -958,6 +1030,9 @@ class MultiModelTaskManager:
                 measures = measures_for(task, [str(column) for column in table.columns])
                 lower = [name for name, measure in measures.items() if measure.better == "lower"]
                 note_models(table, layers, controls, lower)
+                note_measures(
+                    table, task.name, *exports.noted_measures(measures, task.facts().effect)
+                )
                 note_series(table, self._series())
                 note_people(table, task.name, self._people.get(task.name), task.human_references)
 
@@ -973,20 +1048,25 @@ class MultiModelTaskManager:
         return {class_name: members for class_name, members in finished.items() if members}
 
     def _draw(self, folder: Path, tasks: Iterable[AnyTask], failures: Failures) -> None:
-        for class_name, members in self._finished_classes(tasks).items():
+        with figure_output(self.figures):
+            for class_name, members in self._finished_classes(tasks).items():
+                try:
+                    exports.draw_class(
+                        folder,
+                        class_name,
+                        members,
+                        self.tasks_performance_dfs,
+                        self.model_task_distances_dfs,
+                    )
+                    for task in members if self._series() else ():
+                        table = self.tasks_performance_dfs[task.name]
+                        exports.draw_training(folder, class_name, task, table)
+                except Exception as error:
+                    note_failure(failures, f"{class_name} Plots", error)
             try:
-                exports.draw_class(
-                    folder,
-                    class_name,
-                    members,
-                    self.tasks_performance_dfs,
-                    self.model_task_distances_dfs,
-                )
-                for task in members if self._series() else ():
-                    table = self.tasks_performance_dfs[task.name]
-                    exports.draw_training(folder, class_name, task, table)
+                exports.draw_models(folder, self.tasks_performance_dfs)
             except Exception as error:
-                note_failure(failures, f"{class_name} Plots", error)
+                note_failure(failures, exports.MODELS_FOLDER, error)
 
 
 def _best_distances(

@@ -185,7 +185,7 @@ class TestAgain:
         with monkeypatch.context() as patch:
             patch.setattr(MultiModelTaskManager, "run_all_tasks_all_models", interrupted)
             stopped = ready("run", "experiment.yaml", status=130)
-        assert "What is finished is kept" in stopped.talk
+        assert "What is finished is in" in stopped.talk
         [run] = runs(stopped.folder)
         assert load_run(run).status == "interrupted"
         assert len(load_run(run).results)
