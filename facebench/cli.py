@@ -11,6 +11,8 @@ from typing_extensions import override
 
 from facebench import __version__
 from facebench.commands import (
+    boards,
+    cluster,
     demo,
     doctor,
     embeddings,
@@ -40,12 +42,15 @@ _COMMANDS: dict[str, list[tuple[Callable[..., None], str]]] = {
         (run.validate, "facebench validate experiment.yaml"),
         (embeddings.embed, "facebench embed faces --model dlib-resnet -o vectors.npz"),
         (similarity.rdm, "facebench rdm faces --model dlib-resnet -o rdm.csv"),
+        (cluster.slurm, "facebench slurm experiment.yaml --shards 16 --gpus 1 --time 2:00:00"),
+        (cluster.status, "facebench status experiment.yaml"),
     ],
     "Look at results": [
+        (results.results, "facebench results runs/study"),
         (results.report, "facebench report runs/study"),
         (figures.figures, "facebench figures runs/study --format pdf"),
-        (results.compare, "facebench compare runs/first runs/second"),
-        (results.leaderboard, "facebench leaderboard runs"),
+        (boards.compare, "facebench compare runs/first runs/second"),
+        (boards.leaderboard, "facebench leaderboard runs"),
         (results.methods, "facebench methods runs/study --output methods.tex"),
         (results.power, "facebench power runs/pilot"),
         (results.export, "facebench export runs/study --long long.csv"),

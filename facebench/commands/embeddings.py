@@ -1,49 +1,190 @@
-"""embed: the embeddings of a folder, as a file."""
+"""embed: the embeddings of a folder, as a file; or a share of an experiment's, as packs."""
 
 from __future__ import annotations
 
+import os
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facebench.commands.frame import talk
-from facebench.commands.listing import ModelArguments, model_names
+from facebench.commands.completion import model_names
+from facebench.commands.frame import failures_end_with_1, talk
+from facebench.commands.listing import ModelArguments
+from facebench.commands.run import Overrides, PackFolder, with_packs
 from facebench.errors import InputError
 
-__all__ = ["embed"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from facebench.run.shard_status import StatusFile
+
+__all__ = ["TO_BE_REQUEUED", "embed"]
+
+TO_BE_REQUEUED = 75
+_YAML = (".yaml", ".yml")
 
 
 def embed(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Images, at any depth.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="FOLDER|FILE", help="Images, or an experiment (x.yaml).")
+    ],
     model: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--model",
             "-m",
             help="A name from `facebench models`, or a .py file.",
             autocompletion=model_names,
+            show_default="dlib-resnet",
         ),
-    ] = "dlib-resnet",
+    ] = None,
     layers: Annotated[
         list[str] | None,
         typer.Option("--layer", "-l", help="A layer or pattern; repeatable. [default: the output]"),
     ] = None,
     arguments: ModelArguments = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="A .npz or .parquet file.")
-    ] = Path("embeddings.npz"),
-    batch_size: Annotated[int, typer.Option(min=1, help="Images per forward pass.")] = 32,
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="A .npz or .parquet file.",
+            show_default="embeddings.npz",
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Images per forward pass.", show_default="32")
+    ] = None,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave images out that cannot be read.")
     ] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Of an experiment: the share to embed, from 0/N. [default: the task of a SLURM "
+            "array, RANK of WORLD_SIZE, or everything]",
+        ),
+    ] = None,
+    packs: PackFolder = None,
+    overrides: Overrides = None,
 ) -> None:
-    """Write the embeddings of all images of a folder.
+    """Write the embeddings of all images of a folder, or embed a share of an experiment.
 
     A .npz file holds 'images' (names relative to FOLDER) and an array [images, features] for each
     layer; a .parquet file a row per image with a column for each layer. `model: embeddings` reads
     both.
+
+    Of an experiment, the images are shared out by their digests, whatever their order; a share is
+    embedded for every model and published in the folder of packs, where `facebench run` finds it.
+    Exit status 75 if a signal (SIGTERM, SIGUSR1) has ended it after a batch: what is done is
+    published, and the same command continues.
     """
+    if source.suffix in _YAML and not source.is_dir():
+        if (model, layers, arguments, output, batch_size, skip_bad) != (*(None,) * 5, False):
+            msg = (
+                f"{source} is an experiment, which names its models and settings itself. Change "
+                "them by --set; --model, --layer, --arg, --output, --batch-size and --skip-bad are "
+                "for a folder of images."
+            )
+            raise InputError(msg)
+        _embed_shard(source, shard, with_packs(overrides, packs))
+        return
+    if shard is not None or packs is not None or overrides:
+        msg = f"--shard, --packs and --set are for an experiment, such as x.yaml. Got {source}."
+        raise InputError(msg)
+    _embed_folder(
+        source,
+        model or "dlib-resnet",
+        layers,
+        arguments,
+        output or Path("embeddings.npz"),
+        batch_size or 32,
+        skip_bad=skip_bad,
+    )
+
+
+def _embed_shard(file: Path, named: str | None, overrides: list[str]) -> None:
+    from facebench.experiment.building import build_experiment
+    from facebench.experiment.config import load_config
+    from facebench.experiment.shards import (
+        ShardStopped,
+        device_of_rank,
+        node_folder,
+        shard_of,
+        stoppable,
+    )
+    from facebench.run.shard_status import StatusFile
+    from facebench.store.folder import NO_PACKS
+
+    shard = shard_of(named, os.environ)
+    here = node_folder(os.environ)
+    given = {override.partition("=")[0] for override in overrides}
+    own = [] if here is None or "cache" in given else [f"cache={here}"]
+    config = load_config(file, [*own, *overrides])
+    device = device_of_rank(os.environ)
+    if device is not None and config.settings.device in ("auto", "cuda"):
+        config = load_config(file, [*own, *overrides, f"device={device}"])
+    talk().say(f"Shard {shard.number} of {shard.count} (counted from 0).")
+    manager = build_experiment(config).manager()
+    packs = config.settings.packs
+    if packs is None:
+        raise InputError(NO_PACKS)
+    status = StatusFile(packs, config.settings.name, shard, os.environ)
+    with failures_end_with_1(), stoppable() as check:
+        try:
+            parts = manager.embed_shard(shard.number, shard.count, _Watch(status, check))
+        except ShardStopped as error:
+            status.end("stopped", error)
+            talk().say(
+                f"Ended by {error}, after a whole batch. What is done is kept; the same command "
+                "continues."
+            )
+            raise typer.Exit(TO_BE_REQUEUED) from error
+        except BaseException as error:
+            status.end("failed", f"{type(error).__name__}: {error}")
+            raise
+    status.end("done")
+    talk().table(
+        ["model", "images", "forwards", "packs", "new rows", "seconds"],
+        [
+            (part.model, part.n_images, part.n_forwards, part.n_packs, part.n_rows,
+             f"{part.seconds:.1f}")
+            for part in parts
+        ],
+    )  # fmt: skip
+    talk().data({"shard": shard.number, "count": shard.count, "models": list(map(asdict, parts))})
+
+
+class _Watch:
+    """Notes how far a shard is, and ends it where a signal wants it."""
+
+    def __init__(self, status: StatusFile, check: Callable[[], None]) -> None:
+        self._status = status
+        self._check = check
+
+    def begin(self, model: str, n_images: int, n_missing: int) -> None:
+        self._status.begin(model, n_images, n_missing)
+        self._check()
+
+    def batch(self, n_images: int) -> None:
+        self._status.batch(n_images)
+        self._check()
+
+
+def _embed_folder(
+    folder: Path,
+    model: str,
+    layers: list[str] | None,
+    arguments: list[str] | None,
+    output: Path,
+    batch_size: int,
+    *,
+    skip_bad: bool,
+) -> None:
     from facebench.commands.models import made_model
     from facebench.data.images import list_images
     from facebench.faces import NO_FACE

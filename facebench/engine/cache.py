@@ -6,7 +6,7 @@ import hashlib
 import logging
 import platform
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,13 @@ from facebench.engine.record import PREPROCESSING
 from facebench.metrics.distances import RowDistance
 from facebench.models.base import BaseModel
 from facebench.store import EmbeddingStore
+from facebench.store.rows import StoreDtype
 from facebench.types import Float64Array, FloatArray
+
+if TYPE_CHECKING:
+    from facebench.engine.comparisons import DistanceGroup
+    from facebench.store.exchange import Exchanged
+    from facebench.store.pack_files import PackLayer
 
 __all__ = ["ModelCache"]
 
@@ -271,6 +277,69 @@ class ModelCache:
         name = f"{self._key(layer)} {distance.key}"
         return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
 
+    def publish(
+        self, widths: Mapping[str, int], wide: Mapping[str, Sequence[DistanceGroup]]
+    ) -> Exchanged:
+        """Publish what the store has of the images, and packs do not.
+
+        Parameters
+        ----------
+        widths : mapping of str to int
+            Layers whose rows are published → values per image.
+        wide : mapping of str to sequence of DistanceGroup
+            Layers of which distances are published → which.
+
+        Returns
+        -------
+        Exchanged
+        """
+        from facebench.store.exchange import Exchanged, publish
+
+        done = Exchanged()
+        if self._store is None or self._store.packs is None or self.fingerprint is None:
+            return done
+        packs = self._store.packs
+        layers = [
+            self._described(layer, self._key(layer), self._store.dtype, width)
+            for layer, width in widths.items()
+        ]
+        facts = {
+            key: value
+            for layer in (PREPROCESSING, *widths, *wide)
+            for key in (f"width {self._key(layer)}", self._unsteady_key(layer))
+            if (value := self._store.recall(key)) is not None
+        }
+        notes_key = self.fingerprint.notes_key
+        done.add(
+            publish(self._store, packs, layers, self._digests, notes_key=notes_key, facts=facts)
+        )
+        for layer, groups in wide.items():
+            for group in groups:
+                if group.metric.rowwise is not None:
+                    key = self._distance_key(layer, group.metric.rowwise)
+                    described = self._described(layer, key, "float32", 2, group.metric.rowwise.key)
+                    pairs = self._pair_digests(group.pairs)
+                    done.add(publish(self._exact, packs, [described], pairs, facts=facts))
+        return done
+
+    def _described(
+        self, layer: str, key: str, dtype: StoreDtype, width: int, distance: str = ""
+    ) -> PackLayer:
+        """Describe a layer in a pack."""
+        from facebench.store.pack_files import PackLayer
+
+        details = {name: str(value) for name, value in self.facts().items()}
+        if distance:
+            details["distance"] = f"{distance}, float64 in two halves, by digests of pairs"
+        return PackLayer(
+            key,
+            dtype,
+            width,
+            _spelled(self._model.name),
+            _spelled(layer),
+            {"class": type(self._model).__name__, "runs as": self._extra, **details},
+        )
+
     def facts(self) -> dict[str, Any]:
         """Give what the record of a run says of where its embeddings came from."""
         if self.fingerprint is None:
@@ -280,3 +349,8 @@ class ModelCache:
             "settings_digest": self.fingerprint.settings,
             "preprocessing_digest": self.fingerprint.preprocessing,
         }
+
+
+def _spelled(name: str) -> str:
+    """Spell a name as packs may hold it: what cannot be printed becomes an escape."""
+    return name if name.isprintable() else name.encode("unicode_escape").decode()

@@ -96,6 +96,11 @@ class PassTools:
         """Give a file of each image."""
         return [self.request.images[image] for image in images]
 
+    def note_batch(self, images: Sequence[int]) -> None:
+        """Say that a batch is in the store."""
+        if self.settings.after_batch is not None:
+            self.settings.after_batch(len(images))
+
     def batches(self, chunks: Sequence[Sequence[int]]) -> Iterator[tuple[Batch, list[int]]]:
         """Load images chunk by chunk; yields each batch and the images that could be read."""
         files = (
@@ -230,6 +235,7 @@ class ModelPass:
                 self._take_batch(*next(tools.batches([damaged])))
             self._wide.meet(step, list(tools.images.bad))
             tools.images.count(step.images)
+            tools.note_batch(images)
         if not tools.images.is_bound_to_stop:
             self._wide.finish(list(tools.images.bad))
 

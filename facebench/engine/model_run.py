@@ -165,6 +165,7 @@ def _learn(tools: PassTools, stack: ExitStack) -> ModelPass | None:
             tools.images.count(images)
         if the_pass is not None:
             the_pass.let_go()
+            tools.note_batch(images)
             break
     return the_pass
 

@@ -28,7 +28,7 @@ from facebench.models.base import BaseModel
 from facebench.types import Float64Array
 from facebench.utils.units import shown_bytes
 
-__all__ = ["PassPlan", "WidePlan", "first_batch_size", "plan_pass"]
+__all__ = ["PassPlan", "WidePlan", "first_batch_size", "placement_of", "plan_pass"]
 
 # What a temporary file costs per byte, written and read again, on a middling disk.
 _SPILL_SECONDS = 1 / 300e6
@@ -174,6 +174,26 @@ def first_batch_size(model: BaseModel, settings: Settings, *, keep_all: bool = F
     return min(size, _FIRST) if model.extract_layers and not keep_all else size
 
 
+def placement_of(
+    widths: Mapping[str, int],
+    request: EmbeddingRequest,
+    *,
+    budget: int,
+    batch_size: int,
+    keep_all: bool = False,
+) -> Placement:
+    """Decide which layers are kept in memory; see `place_layers`."""
+    whole = request.whole or request
+    return place_layers(
+        widths,
+        len(whole.images),
+        budget,
+        batch_size,
+        needs_tables=not keep_all and len(whole.row_images) > 0,
+        keep_all=keep_all,
+    )
+
+
 def plan_pass(
     model: BaseModel,
     widths: Mapping[str, int],
@@ -221,13 +241,8 @@ def plan_pass(
     ModelError
         If tasks need rows of wide layers, and there is no room for them on the disk.
     """
-    placement = place_layers(
-        widths,
-        len(request.images),
-        budget,
-        settings.batch_size,
-        needs_tables=not keep_all and len(request.row_images) > 0,
-        keep_all=keep_all,
+    placement = placement_of(
+        widths, request, budget=budget, batch_size=settings.batch_size, keep_all=keep_all
     )
     kept = np.ones(len(request.images), dtype=bool)
     n_stored = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,9 @@ class EmbeddingRequest:
         What tasks compare.
     row_images : int array
         The images of which tasks need the embeddings themselves.
+    whole : EmbeddingRequest or None
+        The request that this is a part of. It decides which layers are kept, so that all parts
+        agree.
     """
 
     images: list[Path]
@@ -39,6 +42,36 @@ class EmbeddingRequest:
     number_of: dict[Path, int] = field(default_factory=dict)
     pairs: list[PairsOfTask] = field(default_factory=list)
     row_images: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.intp))
+    whole: EmbeddingRequest | None = None
+
+    def part(self, images: Sequence[int], pairs: Sequence[PairsOfTask] = ()) -> EmbeddingRequest:
+        """Ask for some of the images only.
+
+        Parameters
+        ----------
+        images : sequence of int
+            Which, in the order in which they are to run.
+        pairs : sequence of PairsOfTask
+            What to compare, by the numbers that images have here.
+
+        Returns
+        -------
+        EmbeddingRequest
+            Images have the numbers of their places in `images`.
+        """
+        place = np.full(len(self.images), -1, dtype=np.intp)
+        place[list(images)] = np.arange(len(images))
+        return EmbeddingRequest(
+            [self.images[number] for number in images],
+            [self.digests[number] for number in images],
+            {
+                path: int(place[number])
+                for path, number in self.number_of.items()
+                if place[number] >= 0
+            },
+            [replace(one, first=place[one.first], second=place[one.second]) for one in pairs],
+            whole=self.whole or self,
+        )
 
 
 class ImageIndex:

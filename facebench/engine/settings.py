@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from facebench.engine.forward import Precision
@@ -30,6 +31,9 @@ class Settings:
         Other than float32 runs networks under autocast.
     store : EmbeddingStore or None
         Where embeddings are kept.
+    after_batch : callable or None
+        Called when a batch is in the store, with the number of its images; what it raises ends the
+        run there.
     """
 
     batch_size: int = 32
@@ -38,6 +42,7 @@ class Settings:
     max_memory: int | None = None
     precision: Precision = "float32"
     store: EmbeddingStore | None = None
+    after_batch: Callable[[int], None] | None = None
 
     @property
     def budget(self) -> int:

@@ -143,7 +143,7 @@ class Run:
     @property
     def models(self) -> list[str]:
         """Models with results, in the run's order."""
-        return list(dict.fromkeys(self.networks["model"]))
+        return [str(model) for model in self.networks["model"].unique()]
 
     @cached_property
     def tasks(self) -> dict[str, TaskFacts]:
@@ -173,13 +173,34 @@ class Run:
         DataFrame
             As `MultiModelTaskManager.model_task_distances_dfs` has it; empty if there are none.
         """
-        from facebench.results.distances_file import read_block
+        return self.distances_of(task, {model: layers})[model]
 
-        for name, known, what in ((model, self.models, "model"), (task, self.tasks, "task")):
+    def distances_of(
+        self, task: str, layers: Mapping[str, Collection[str] | None]
+    ) -> dict[str, pd.DataFrame]:
+        """Read the distances of several models of a task at once.
+
+        Parameters
+        ----------
+        task : str
+            Which.
+        layers : mapping of str to collection of str or None
+            By model, which layers; None reads all.
+
+        Returns
+        -------
+        dict of str to DataFrame
+            By model, see `task_distances`.
+        """
+        from facebench.results.distances_file import read_blocks
+
+        models = self.models
+        asked = [(model, models, "model") for model in layers] + [(task, [*self.tasks], "task")]
+        for name, known, what in asked:
             if name not in known:
                 msg = f"The run has no {what} {name!r}. It has: {', '.join(known) or 'none'}."
                 raise UnknownNameError(msg)
-        return self._read(DISTANCES_FILE, lambda path: read_block(path, model, task, layers))
+        return self._read(DISTANCES_FILE, lambda path: read_blocks(path, task, layers))
 
     def check_distances(self) -> None:
         """Check that the distances, where there are any, are as the run wrote them.
@@ -388,8 +409,8 @@ def load_run(path: StrPath) -> Run:
     Parameters
     ----------
     path : str or Path
-        ``runs/<name>/<time>-<id>``, or ``runs/<name>`` for the latest run in it; a file of the run,
-        such as its report, will do.
+        ``runs/<name>/<time>-<id>``, or ``runs/<name>`` for the latest run in it; or a file of the
+        run, such as its report.
 
     Returns
     -------

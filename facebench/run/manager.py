@@ -35,6 +35,7 @@ from facebench.engine.forward import Precision
 from facebench.engine.plan import known_notes, plan_model
 from facebench.engine.plan_tables import ModelPlan, RunPlan, TaskPlan
 from facebench.engine.record import library_versions
+from facebench.engine.sharding import Shard, ShardPart, ShardWatch, embed_share
 from facebench.errors import (
     ImageError,
     InputError,
@@ -75,8 +76,9 @@ from facebench.run.requests import (
     request_of_files,
 )
 from facebench.run.task_images import TaskImages, image_names, images_of, names_of, paths_of
-from facebench.run.wrapping import check_wrappers, run_wrapped, sets_beside
+from facebench.run.wrapping import check_wrappers, keeps_all_rows, run_wrapped, sets_beside
 from facebench.store import EmbeddingStore, open_store
+from facebench.store.folder import NO_PACKS
 from facebench.store.rows import StoreDtype
 from facebench.tasks.base import BaseTask, round_measures
 from facebench.tasks.embedding import EmbeddingTask
@@ -356,6 +358,64 @@ class MultiModelTaskManager:
             Likewise, if several did.
         """
         self._run(list(self.models), list(self.tasks), export_path, print_log, plots=plots)
+
+    def embed_shard(
+        self,
+        number: int,
+        count: int,
+        watch: ShardWatch | None = None,
+    ) -> list[ShardPart]:
+        """Embed a share of the images with every network, and publish the embeddings as packs.
+
+        Nothing is measured. When all shards are done, a run finds all embeddings in the packs.
+
+        Parameters
+        ----------
+        number, count : int
+            Which share, from 0, of how many.
+        watch : ShardWatch, optional
+            Is told how far it is; what it raises ends the shard there.
+
+        Returns
+        -------
+        list of ShardPart
+            What was done of each model.
+
+        Raises
+        ------
+        InputError
+            If there is no such share, or no folder of packs.
+        Exception
+            What failed, if a model did, after all others are finished.
+        """
+        shard = Shard(number, count)
+        if self._store is None or self._store.packs is None:
+            raise InputError(NO_PACKS)
+        networks = [model for model in self.models.values() if isinstance(model, BaseModel)]
+        tasks = list(self.tasks.values())
+        images = {task.name: images_of(task) for task in tasks} if networks else {}
+        check_wrappers(networks, tasks, images, self._store)
+        made = made_by_task(images)
+        settings = self._settings()
+        requests: dict[tuple[str, ...], EmbeddingRequest] = {}
+        parts: list[ShardPart] = []
+        failures: Failures = []
+        for model in networks:
+            try:
+                for part, request in self._passes(model, tasks, images, made, requests):
+                    with part.alignment(), hinted(model, part.tasks, images, request):
+                        keep_all = keeps_all_rows(model, part.tasks)
+                        parts.append(
+                            embed_share(model, request, settings, shard, watch, keep_all=keep_all)
+                        )
+                        for _what, others in sets_beside(model, part.tasks, self._store):
+                            parts.append(embed_share(model, others, settings, shard, keep_all=True))
+            except (ImageError, StoreError):
+                raise
+            except Exception as error:
+                note_failure(failures, model.name, error)
+        raise_failures(failures)
+        return parts
 
     def export_computed_metrics(self, export_path: StrPath) -> None:
         """Write the distances of every pair to ``Computed Metrics``, a file per layer and task.

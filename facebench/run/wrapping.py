@@ -35,7 +35,7 @@ from facebench.tasks.embedding import EmbeddingTask
 from facebench.types import FloatArray
 from facebench.utils.units import shown_bytes
 
-__all__ = ["check_wrappers", "run_wrapped"]
+__all__ = ["check_wrappers", "keeps_all_rows", "run_wrapped", "sets_beside"]
 
 _log = logging.getLogger(__name__)
 _SHOWN = 5
@@ -232,12 +232,8 @@ def run_wrapped(
             for member in model.members  # type: ignore[attr-defined]
         ]
     blocks = getattr(model, "score_blocks", ())
-    normed = [
-        (task, task.score_norm)
-        for task in tasks
-        if isinstance(task, BaseTask) and task.score_norm is not None
-    ]
-    if model.fitting is None and not normed and not blocks:
+    normed = _normed(tasks)
+    if not keeps_all_rows(model, tasks):
         return run_model(model, request, settings, on_first_outputs, record=record)
     maps = _maps(model, settings, request, record)
     cohorts = {
@@ -266,6 +262,20 @@ def run_wrapped(
             **found.facts,
         }
     return embeddings
+
+
+def _normed(tasks: Sequence[AnyTask]) -> list[tuple[BaseTask, Mapping[str, Any]]]:
+    return [
+        (task, task.score_norm)
+        for task in tasks
+        if isinstance(task, BaseTask) and task.score_norm is not None
+    ]
+
+
+def keeps_all_rows(model: BaseModel, tasks: Sequence[AnyTask]) -> bool:
+    """Tell whether all layers of a model are kept in memory, as `run_wrapped` has it."""
+    blocks = getattr(model, "score_blocks", ())
+    return model.fitting is not None or bool(_normed(tasks)) or bool(blocks)
 
 
 def sets_beside(

@@ -12,6 +12,7 @@ import platformdirs
 from facebench.errors import InputError, StoreError
 from facebench.store.database import IN_USE, INDEX_NAME, OPENING, is_of_another_program
 from facebench.store.embedding_store import EmbeddingStore
+from facebench.store.file_systems import network_file_system
 from facebench.store.repair import DAMAGED_NAME
 from facebench.store.rows import StoreDtype
 from facebench.store.shards import SHARDS_NAME, shard_path
@@ -21,10 +22,21 @@ from facebench.utils.sharing import make_folder, refusal
 if TYPE_CHECKING:
     from facebench.store.packs import Packs
 
-__all__ = ["VARIABLE", "default_cache_dir", "existing_store", "open_store", "remove_store"]
+__all__ = [
+    "NO_PACKS",
+    "VARIABLE",
+    "default_cache_dir",
+    "existing_store",
+    "open_store",
+    "remove_store",
+]
 
 _log = logging.getLogger(__name__)
 VARIABLE = "FACEBENCH_CACHE"
+NO_PACKS = (
+    "Shards publish what they embed as packs. Say where: 'packs: FOLDER' in the experiment, "
+    "--packs, or packs= of the manager."
+)
 _INDEX_FILES = (INDEX_NAME, f"{INDEX_NAME}-wal", f"{INDEX_NAME}-shm")
 _OFF = {"", "off", "none"}
 _DTYPES = ("float32", "float16")
@@ -100,6 +112,16 @@ def open_store(
             VARIABLE,
         )
         return None
+    kind = network_file_system(folder)
+    if kind is not None:
+        _log.warning(
+            "The embedding store at %s is on a network file system (%s), where SQLite's locks "
+            "cannot be relied on. Give a cache_dir on a local disk (or set %s), and share "
+            "embeddings as packs.",
+            folder,
+            kind,
+            VARIABLE,
+        )
     closed = _closed_to_us(folder)
     if closed is None:
         return EmbeddingStore(folder, dtype, packs=shared)

@@ -1,0 +1,216 @@
+"""slurm, status: shards on a cluster, and how far they are."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facebench.commands.embeddings import TO_BE_REQUEUED
+from facebench.commands.frame import talk
+from facebench.commands.run import File, Overrides, PackFolder, with_packs
+from facebench.errors import InputError
+
+__all__ = ["slurm", "status"]
+
+# What SLURM takes as a time: minutes, minutes:seconds, hours:minutes:seconds, days-hours and so on.
+_TIME = re.compile(r"[0-9]+(:[0-9]+){0,2}|[0-9]+-[0-9]+(:[0-9]+){0,2}")
+_SHARDS = """\
+#!/bin/bash
+#SBATCH --job-name={name}-shards
+#SBATCH --array=0-{last}{at_once}
+#SBATCH --time={time}
+#SBATCH --requeue
+#SBATCH --open-mode=append
+#SBATCH --signal=USR1@120
+#SBATCH --output={logs}/shard-%A_%a.log
+{more}
+cd {here} || exit 2
+srun {python} -m facebench embed {file} --shard "$SLURM_ARRAY_TASK_ID/{count}"{arguments}
+status=$?
+if [ "$status" -eq {requeue} ]; then
+  # Ended by a signal, after a whole batch: it goes on where it stopped.
+  scontrol requeue "$SLURM_JOB_ID"
+fi
+exit "$status"
+"""
+_REPORT = """\
+#!/bin/bash
+#SBATCH --job-name={name}-report
+#SBATCH --time={time}
+#SBATCH --requeue
+#SBATCH --open-mode=append
+#SBATCH --output={logs}/report-%j.log
+{more}
+cd {here} || exit 2
+srun {python} -m facebench run {file}{arguments}
+"""
+
+
+def slurm(
+    file: File,
+    shards: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many shards.")] = 16,
+    gpus: Annotated[int, typer.Option(min=0, help="GPUs of each job.")] = 0,
+    cpus: Annotated[int | None, typer.Option(min=1, help="Cores of each job.")] = None,
+    memory: Annotated[str | None, typer.Option("--mem", help="Memory of each, as 16G.")] = None,
+    limit: Annotated[str, typer.Option("--time", help="Time of each job.")] = "2:00:00",
+    at_once: Annotated[
+        int | None, typer.Option(min=1, help="Shards that run at once, at most.")
+    ] = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Option("--sbatch", help="A further option, as --partition=gpu; repeatable."),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="For scripts, logs. [default: slurm/NAME]"
+        ),
+    ] = None,
+    submit: Annotated[bool, typer.Option("--submit", help="Submit them too.")] = False,
+    packs: PackFolder = None,
+    overrides: Overrides = None,
+) -> None:
+    """Write jobs for SLURM: an array of shards, and a run that waits for it.
+
+    The run measures and writes the report. Shards that are preempted or run out of time end after
+    a batch, are queued again and go on. `facebench status` shows how far they are.
+    """
+    from facebench.experiment.config import load_config
+    from facebench.store.folder import NO_PACKS
+    from facebench.utils.files import safe_name
+
+    own = with_packs(overrides, packs)
+    config = load_config(file, own)
+    if config.settings.packs is None:
+        raise InputError(NO_PACKS)
+    if not _TIME.fullmatch(limit):
+        msg = f"--time must be a time as SLURM takes it, such as 2:00:00 or 1-12:00. Got {limit!r}."
+        raise InputError(msg)
+    more = [
+        *([f"--gpus={gpus}"] if gpus else []),
+        *([f"--cpus-per-task={cpus}"] if cpus else []),
+        *([f"--mem={memory}"] if memory else []),
+        *(options or []),
+    ]
+    for option in more:
+        if not re.fullmatch(r"--?[A-Za-z][^\s]*", option):
+            msg = f"--sbatch must be an option without spaces, as --partition=gpu. Got {option!r}."
+            raise InputError(msg)
+    name = safe_name(config.settings.name)
+    target = (folder or Path("slurm") / name).absolute()
+    said = {
+        "name": re.sub(r"\s", "-", name),
+        "last": shards - 1,
+        "count": shards,
+        "at_once": f"%{at_once}" if at_once else "",
+        "time": limit,
+        "logs": _unspaced(target / "logs"),
+        "more": "".join(f"#SBATCH {option}\n" for option in more),
+        "here": shlex.quote(str(Path.cwd())),
+        "python": shlex.quote(sys.executable),
+        "file": shlex.quote(str(file.absolute())),
+        "arguments": "".join(f" --set {shlex.quote(override)}" for override in own),
+        "requeue": TO_BE_REQUEUED,
+    }
+    (target / "logs").mkdir(parents=True, exist_ok=True)
+    scripts = [target / "shards.sbatch", target / "report.sbatch"]
+    for script, text in zip(scripts, (_SHARDS, _REPORT), strict=True):
+        script.write_text(text.format(**said))
+        talk().result(str(script))
+    first, second = (shlex.quote(str(script)) for script in scripts)
+    command = (
+        f"shards=$(sbatch --parsable {first}) && "
+        f'sbatch --dependency=afterok:"$shards" --kill-on-invalid-dep=yes {second}'
+    )
+    jobs = _submitted(scripts) if submit else []
+    if submit:
+        talk().say(f"Submitted: array {jobs[0]}, and the report {jobs[1]} that waits for it.")
+    else:
+        talk().say(f"Submit them with:\n  {command}")
+    talk().data({"scripts": scripts, "submit": command, "jobs": jobs})
+
+
+def _submitted(scripts: list[Path]) -> list[str]:
+    """Send the array, and the report behind it; gives the numbers of the jobs."""
+    jobs: list[str] = []
+    for script in scripts:
+        behind = [f"--dependency=afterok:{jobs[0]}", "--kill-on-invalid-dep=yes"] if jobs else []
+        try:
+            done = subprocess.run(
+                ["sbatch", "--parsable", *behind, str(script)],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        except FileNotFoundError as error:
+            msg = f"There is no sbatch on this machine. The scripts are in {script.parent}."
+            raise InputError(msg) from error
+        if done.returncode:
+            sent = f" Array {jobs[0]} was submitted before; scancel it." if jobs else ""
+            msg = f"SLURM refused {script}: {done.stderr.strip()}{sent}"
+            raise InputError(msg)
+        # On a federation of clusters, the name of the cluster follows.
+        jobs.append(done.stdout.strip().partition(";")[0])
+    return jobs
+
+
+def _unspaced(path: Path) -> str:
+    """Give a path as a line of #SBATCH can hold it."""
+    if re.search(r"[\s%\\]", str(path)):
+        msg = f"SLURM takes no spaces, % or \\ in the path of logs, {path}. Give another --output."
+        raise InputError(msg)
+    return str(path)
+
+
+def status(file: File, packs: PackFolder = None, overrides: Overrides = None) -> None:
+    """Show how far the shards of an experiment are."""
+    from facebench.experiment.config import load_config
+    from facebench.run.shard_status import read_statuses
+    from facebench.store.folder import NO_PACKS
+
+    config = load_config(file, with_packs(overrides, packs))
+    if config.settings.packs is None:
+        raise InputError(NO_PACKS)
+    found = read_statuses(config.settings.packs, config.settings.name)
+    if not found:
+        talk().result(f"No shard of {config.settings.name!r} has begun in {config.settings.packs}.")
+        talk().data({"shards": 0, "states": {}, "each": []})
+        return
+    count = found[0].count
+    states = {
+        state: sum(one.state == state for one in found)
+        for state in ("done", "running", "stopped", "failed", "killed")
+    } | {"waiting": count - len(found)}
+    running = sum(one.rate for one in found if one.state == "running")
+    missing = sum(max(one.n_missing - one.n_forwards, 0) for one in found if one.state == "running")
+    talk().table(
+        ["shard", "state", "model", "images", "embedded", "images/s", "where", "last heard"],
+        [
+            (one.number, one.state, one.model, f"{one.n_images:,}", f"{one.n_forwards:,}",
+             f"{one.rate:.1f}", f"{one.host} {one.job}".strip(),
+             f"{max(time.time() - one.updated, 0):.0f} s ago")
+            for one in found
+        ],
+    )  # fmt: skip
+    told = ", ".join(f"{number} {state}" for state, number in states.items() if number)
+    talk().result(f"{count} shards: {told}.")
+    if running:
+        talk().result(f"{running:.1f} images/s now; {missing:,} images to go in those that run.")
+    for one in found:
+        if one.error and one.state == "failed":
+            talk().complain(f"Shard {one.number}: {one.error}")
+    talk().data(
+        {
+            "shards": count,
+            "states": states,
+            "images_per_second": running,
+            "each": [one.model_dump() for one in found],
+        }
+    )
