@@ -10,7 +10,7 @@ from facebench.columns import LAYER, MODEL, TASK, comparable_name
 from facebench.errors import InputError
 from facebench.figures.records.layer_choice import few_layers, in_pages
 from facebench.figures.records.run_models import humans_of
-from facebench.figures.records.tables import cell_text, interval_of, row_labels
+from facebench.figures.records.tables import cell_text, interval_of, row_labels, row_models
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,6 +56,7 @@ def effects_chart(
         [(column, dots(column)) for column in effects],
         title=task,
         value_label=measure,
+        models=row_models(rows),
         note=note,
         people={column: humans_of(rows, column) for column in effects},
         levels=_levels(rows, dict(zip(names, conditions, strict=True)), measure, effects),
