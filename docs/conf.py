@@ -21,7 +21,8 @@ project_copyright = "the facebench developers"
 release = version = facebench.__version__
 
 extensions = ["myst_nb", "numpydoc"]
-exclude_patterns = ["build", "**.ipynb_checkpoints"]
+exclude_patterns = ["_templates", "**.ipynb_checkpoints"]
+templates_path = ["_templates"]
 root_doc = "index"
 
 # Links such as page.md#heading are resolved as GitHub does it, and checked.
@@ -31,6 +32,8 @@ myst_enable_extensions = ["strikethrough"]
 # Notebooks are shown with the outputs stored in them (docs/fill_notebook.py).
 nb_execution_mode = "off"
 
+# In docstrings `EffectTask` is a link to the class.
+default_role = "py:obj"
 autosummary_generate = True
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
@@ -38,6 +41,8 @@ numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_title = f"facebench {release}"
 html_show_sourcelink = False
 html_copy_source = False

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import click
 import page_blocks
 import typer.main
 
@@ -37,8 +36,8 @@ def write(folder: Path) -> None:
     """Write all pages of the reference into a folder."""
     folder.mkdir(exist_ok=True)
     pages = {
-        "tasks": _registered("Tasks", TASKS, "tasks", TASKS.names()),
-        "models": _registered("Models", MODELS, "models", _families()),
+        "tasks": _registered("Arguments of tasks", TASKS, "tasks", TASKS.names()),
+        "models": _registered("Arguments of models", MODELS, "models", _families()),
         "names": _names(),
         "settings": _settings(),
         "commands": _commands(),
@@ -143,12 +142,13 @@ def _type_of(field: dict[str, Any]) -> str:
 def _commands() -> list[str]:
     lines = ["# Commands", "", "As `facebench COMMAND --help` prints them."]
     for name, command in _walk(typer.main.get_command(app), "facebench"):
-        context = click.Context(command, info_name=name)
-        lines += ["", f"## {name}", "", "```text", command.get_help(context).strip(), "```"]
+        with command.make_context(name, [], resilient_parsing=True) as context:
+            told = command.get_help(context).strip()
+        lines += ["", f"## {name}", "", "```text", told, "```"]
     return lines
 
 
-def _walk(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
+def _walk(command: Any, name: str) -> Iterator[tuple[str, Any]]:
     yield name, command
     for short, child in getattr(command, "commands", {}).items():
         yield from _walk(child, f"{name} {short}")

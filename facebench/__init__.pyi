@@ -23,9 +23,12 @@ from facebench.models.torchvision import TorchvisionModel as TorchvisionModel
 from facebench.models.transformers import TransformersModel as TransformersModel
 from facebench.models.untrained import untrained_copies as untrained_copies
 from facebench.models.vgg16 import Vgg16Model as Vgg16Model
+from facebench.results.compare import compare as compare
 from facebench.results.comparison import compare_models as compare_models
+from facebench.results.leaderboard import leaderboard as leaderboard
 from facebench.results.power import power as power
 from facebench.results.reader import load_run as load_run
+from facebench.results.run_folder import RunFolder as RunFolder
 from facebench.run.manager import MultiModelTaskManager as MultiModelTaskManager
 from facebench.tasks.accuracy import AccuracyTask as AccuracyTask
 from facebench.tasks.base import BaseTask as BaseTask

@@ -11,10 +11,12 @@ from typing_extensions import override
 
 from facebench import __version__
 from facebench.commands import (
+    boards,
     cluster,
     demo,
     doctor,
     embeddings,
+    figures,
     images,
     listing,
     prompt,
@@ -44,9 +46,11 @@ _COMMANDS: dict[str, list[tuple[Callable[..., None], str]]] = {
         (cluster.status, "facebench status experiment.yaml"),
     ],
     "Look at results": [
+        (results.results, "facebench results runs/study"),
         (results.report, "facebench report runs/study"),
-        (results.compare, "facebench compare runs/first runs/second"),
-        (results.leaderboard, "facebench leaderboard runs"),
+        (figures.figures, "facebench figures runs/study --format pdf"),
+        (boards.compare, "facebench compare runs/first runs/second"),
+        (boards.leaderboard, "facebench leaderboard runs"),
         (results.methods, "facebench methods runs/study --output methods.tex"),
         (results.power, "facebench power runs/pilot"),
         (results.export, "facebench export runs/study --long long.csv"),

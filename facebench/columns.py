@@ -10,11 +10,13 @@ __all__ = [
     "CONTROLS",
     "DEFAULT_LAYER",
     "DISTANCE_METRIC",
+    "EFFECTS",
     "HUMANS",
     "IDENTITY",
     "KEY_COLUMNS",
     "LAYER",
     "LOWER_IS_BETTER",
+    "MEASURES",
     "MODEL",
     "NETWORK_LAYERS",
     "N_FAILED",
@@ -45,6 +47,8 @@ CONTROLS, NETWORK_LAYERS, LOWER_IS_BETTER = "controls", "layers", "lower is bett
 TRAINING_SERIES = "series"
 # Likewise, by task: rows of people who answered the same, and what is published of people.
 HUMANS = "humans"
+# Likewise, by task: what is declared of its measures, and its conditions and effects, if any.
+MEASURES, EFFECTS = "measures", "effects"
 # What a model without hooked layers returns is kept under this name.
 DEFAULT_LAYER = "default"
 # What a task measures distances with, or what they are where they were given.

@@ -1,19 +1,14 @@
-"""demo: two networks on all four kinds of task, on faces of our own."""
+"""demo: an experiment on faces that facebench renders."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from facebench.columns import DEFAULT_LAYER, LAYER, MODEL
-from facebench.commands.frame import failures_end_with_1, talk
-from facebench.utils.units import shown_seconds
-
-if TYPE_CHECKING:
-    import pandas as pd
+from facebench.commands.frame import talk
+from facebench.commands.run import run
 
 __all__ = ["demo"]
 
@@ -43,11 +38,11 @@ def demo(
 ) -> None:
     """Compare two networks on faces that facebench renders itself.
 
-    All four kinds of task of the first description, with tables and pictures.
+    Writes stimuli, tables of pairs and an experiment, and runs it: verification, the inversion and
+    Thatcher effects, similarity to (simulated) raters, and the tasks of the first description.
     """
-    started = time.monotonic()
     # The renderer's and aligner's processes start before torch is loaded: they stay small.
-    from facebench.demo import prepare_photographs, prepare_rendered_faces
+    from facebench.demo import prepare_photographs, prepare_rendered_faces, write_experiment
 
     # What is not asked for stays as the sources have it.
     asked: dict[str, int] = {"n_photographs": photographs, "seed": seed}
@@ -67,35 +62,6 @@ def demo(
             f"Photographs left out, since no face was found: {len(stimuli.left_out)} "
             f"({', '.join(stimuli.left_out[:_SHOWN])}{more})"
         )
-    with failures_end_with_1():
-        from facebench.demo.experiment import run_demo
-
-        manager = run_demo(stimuli, folder)
-    summary = manager.unified_summary()
-    _print_summary(summary, stimuli.label)
-    talk().data({"folder": str(folder.resolve()), "results": summary.to_dict("records")})
     if data is None:
         talk().result("The faces are rendered: these numbers say nothing about real faces.")
-    talk().result(f"Tables and plots are in {folder.resolve()}.")
-    talk().say(f"Done in {shown_seconds(time.monotonic() - started)}.")
-
-
-def _print_summary(summary: pd.DataFrame, label: str) -> None:
-    """Print the unified table turned round: a row per measure, a column per model and layer."""
-    if talk().as_json:
-        return
-    from rich.table import Table
-
-    table = Table(title=f"{label}: all results")
-    table.add_column("task: measure")
-    layers = summary.set_index([MODEL, LAYER])
-    for model, layer in layers.index:
-        table.add_column(
-            str(model) if layer == DEFAULT_LAYER else f"{model}\n{layer}", justify="right"
-        )
-    for measure in layers.columns:
-        values = layers[measure]
-        if values.notna().any():
-            shown = [f"{value:.4g}" if abs(value) >= 100 else f"{value:.4f}" for value in values]
-            table.add_row(measure.removeprefix(f"{label}, "), *shown)
-    talk().out().print(table)
+    run(write_experiment(stimuli))

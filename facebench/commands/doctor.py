@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facebench.commands.completion import model_names
 from facebench.commands.frame import SOME_FAILED, talk
-from facebench.commands.listing import ModelArguments, model_names
+from facebench.commands.listing import ModelArguments
 from facebench.errors import InputError
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facebench.commands.completion import model_names
 from facebench.commands.frame import failures_end_with_1, talk
-from facebench.commands.listing import ModelArguments, model_names
+from facebench.commands.listing import ModelArguments
 from facebench.commands.run import Overrides, PackFolder, with_packs
 from facebench.errors import InputError
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facebench.commands.completion import detectors, templates
 from facebench.commands.frame import talk
 from facebench.faces import WhichFace
 
@@ -17,6 +18,14 @@ __all__ = ["align", "decode_all", "pairs", "stimuli"]
 
 Faces = Annotated[Path, typer.Argument(metavar="FACES", help="A folder of NAME/*.jpg.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of what is drawn at random.")]
+Identity = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RULE",
+        help="Who is in an image of a flat folder: 'name' (ann_1.jpg is ann), or a regular "
+        "expression whose group is the person. [default: its folder]",
+    ),
+]
 Which = Annotated[WhichFace, typer.Option(help="Which of several faces in a photograph is taken.")]
 
 
@@ -36,6 +45,7 @@ def pairs(
         bool, typer.Option("--force", help="Write over a file that is there already.")
     ] = False,
     seed: Seed = 0,
+    identity: Identity = None,
 ) -> None:
     """Write a list of genuine and impostor pairs from a folder of faces."""
     from facebench.data.pairs import all_pairs, pairs_from_folder
@@ -45,7 +55,11 @@ def pairs(
     if output.exists() and not force:
         msg = f"{output} is there already. Give another --output, or --force to write over it."
         raise InputError(msg)
-    table = all_pairs(faces) if every else pairs_from_folder(faces, genuine, impostor, seed)
+    table = (
+        all_pairs(faces, identity=identity)
+        if every
+        else pairs_from_folder(faces, genuine, impostor, seed, identity=identity)
+    )
     write_csv(table, output)
     same = int(table["same"].sum())
     talk().say(f"{same} genuine and {len(table) - same} impostor pairs.")
@@ -106,6 +120,7 @@ def stimuli(
         list[str] | None,
         typer.Option(
             "--condition",
+            "--conditions",
             "-c",
             help="inverted, thatcherised, masked, … (see --list); with a level, rotated_30; "
             "repeatable, or 'all'. [default: inverted, thatcherised]",
@@ -130,17 +145,20 @@ def stimuli(
         ),
     ] = None,
     seed: Seed = 0,
+    identity: Identity = None,
     list_all: Annotated[
         bool, typer.Option("--list", help="List all conditions and their parameters, and stop.")
     ] = False,
 ) -> None:
     """Make stimuli of photographs: inverted, thatcherised and many more.
 
-    A folder per condition, tables of pairs, and contact sheets. Conditions with a level (--list has
+    A folder per condition, tables of pairs, contact sheets; and, printed, the experiment that uses
+    them. Conditions with a level (--list has
     them) take a number: -c rotated_30 -c rotated_-45. Several of one kind also give a table of
     pairs with the column 'level'.
     """
     from facebench.errors import InputError
+    from facebench.experiment.starters.effects import stimuli_experiment
     from facebench.stimuli.conditions import make_conditions
 
     if list_all:
@@ -150,10 +168,12 @@ def stimuli(
         msg = "Which photographs? Give a folder of NAME/*.jpg: facebench stimuli FACES."
         raise InputError(msg)
     wanted = conditions or ["inverted", "thatcherised"]
+    if wanted == ["all"]:
+        wanted = _all_conditions(faces)
     made = make_conditions(
         faces,
         output,
-        _all_conditions(faces) if wanted == ["all"] else wanted,
+        wanted,
         seed=seed,
         n_people=people,
         n_images=photographs,
@@ -161,17 +181,23 @@ def stimuli(
         size=size,
         which_face=which_face,
         max_yaw=max_yaw,
+        identity=identity,
     )
+    experiment, problems = stimuli_experiment(made, wanted, Path())
     talk().table(["condition", "photographs"], list(made.made.items()))
     for name, path in made.tables.items():
         talk().result(f"{name}: {path}")
     if made.left_out:
         talk().say(f"Left out: {len(made.left_out)} of {made.n_sources}, see left_out.csv.")
+    talk().warn(problems)
+    if experiment:
+        talk().result(f"\n{experiment}")
     talk().data(
         {
             "output": str(output),
             "made": made.made,
             "tables": made.tables,
+            "experiment": experiment,
             "left_out": len(made.left_out),
         }
     )
@@ -183,7 +209,8 @@ def align(
         "aligned"
     ),
     template: Annotated[
-        str, typer.Option(help="dlib150, arcface112, facenet160 or vgg224.")
+        str,
+        typer.Option(help="dlib150, arcface112, facenet160 or vgg224.", autocompletion=templates),
     ] = "dlib150",
     size: Annotated[
         int | None, typer.Option(min=16, help="Side of a chip of dlib150. [default: 150]")
@@ -193,7 +220,11 @@ def align(
         typer.Option(min=0, help="Margin of dlib150, as a share of the face. [default: 0.25]"),
     ] = None,
     detector: Annotated[
-        str, typer.Option(help="dlib-hog, dlib-cnn, mtcnn, or the path of YuNet's .onnx file.")
+        str,
+        typer.Option(
+            help="dlib-hog, dlib-cnn, mtcnn, or the path of YuNet's .onnx file.",
+            autocompletion=detectors,
+        ),
     ] = "dlib-hog",
     which_face: Which = "nearest-centre",
     keep_all: Annotated[

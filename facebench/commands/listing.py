@@ -7,19 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from facebench.commands.completion import model_names, task_names
 from facebench.commands.frame import talk
 
 if TYPE_CHECKING:
     from facebench.experiment.registry import Registry
 
-__all__ = ["layers", "metrics", "model_names", "models", "tasks"]
-
-
-def model_names(incomplete: str) -> list[str]:
-    """Complete the name of a model, for shells."""
-    from facebench.experiment.registry import MODELS
-
-    return [name for name in MODELS.names() if name.startswith(incomplete)]
+__all__ = ["layers", "metrics", "models", "tasks"]
 
 
 _WIDTH = 90
@@ -36,13 +30,6 @@ ModelArguments = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="An argument of the model; repeatable."),
 ]
-
-
-def task_names(incomplete: str) -> list[str]:
-    """Complete the name of a task, for shells."""
-    from facebench.experiment.registry import TASKS
-
-    return [name for name in TASKS.names() if name.startswith(incomplete)]
 
 
 def models(

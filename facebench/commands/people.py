@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -11,7 +11,9 @@ from facebench.commands.frame import command, talk
 
 __all__ = ["people_app"]
 
-people_app = typer.Typer(help="Experiments with people: check trials.", no_args_is_help=True)
+people_app = typer.Typer(
+    help="Experiments with people: check or simulate trials.", no_args_is_help=True
+)
 
 
 @people_app.command()
@@ -57,6 +59,41 @@ def check(
             "findings": found.findings,
         }
     )
+
+
+@people_app.command()
+@command
+def simulate(
+    pairs: Annotated[
+        Path,
+        typer.Argument(metavar="PAIRS", help="A table of pairs: img1, img2, same, condition."),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The trials to write.")
+    ] = Path("trials.csv"),
+    kind: Annotated[
+        Literal["same-different", "rating"], typer.Option(help="What observers are asked.")
+    ] = "same-different",
+    participants: Annotated[int, typer.Option(min=1, help="How many observers.")] = 30,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of what is drawn at random.")] = 0,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write over a file that is there already.")
+    ] = False,
+) -> None:
+    """Write trials of simulated observers, to try an analysis before there are data."""
+    from facebench.data.pairs import read_pairs
+    from facebench.errors import InputError
+    from facebench.people.simulation import simulated_trials
+    from facebench.utils.files import write_csv
+
+    if output.exists() and not force:
+        msg = f"{output} is there already. Give another --output, or --force to write over it."
+        raise InputError(msg)
+    trials = simulated_trials(read_pairs(pairs), kind, n_participants=participants, seed=seed)
+    write_csv(trials, output)
+    talk().warn([f"{output} holds simulated observers: it says nothing about people."])
+    talk().result(str(output))
+    talk().data({"output": str(output), "participants": participants, "trials": len(trials)})
 
 
 def _said(value: Any) -> str:

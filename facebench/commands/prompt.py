@@ -30,6 +30,6 @@ def prompt(
     """
     from facebench.experiment.starters import prompts
 
-    text = prompts.prompt(kind, wish, example=True)
+    text = prompts.prompt(kind, wish)
     talk().result(text.rstrip())
     talk().data({"prompt": text})

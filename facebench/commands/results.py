@@ -1,33 +1,156 @@
-"""report, compare, power, leaderboard: what runs have left behind."""
+"""results, report, methods, power, export, anova: what runs have left behind."""
 
 from __future__ import annotations
 
 import dataclasses
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from facebench.commands.completion import (
+    layer_choices,
+    models_of_run,
+    run_folders,
+    tasks_of_run,
+)
 from facebench.commands.frame import talk
 from facebench.errors import InputError
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from collections.abc import Iterator
 
-__all__ = ["anova", "compare", "export", "leaderboard", "methods", "power", "report"]
+    from facebench.results.reader import Run
+    from facebench.results.verdicts import Verdict
 
-_SHOWN = 30
+__all__ = [
+    "anova",
+    "export",
+    "methods",
+    "power",
+    "report",
+    "results",
+    "show_verdicts",
+]
+
+_LINES_OF_VERDICT = 2
+_INDENT = "  "
+_COUNTS = ("Pairs", "Images", "People", "No face")
 
 RunPath = Annotated[
-    Path, typer.Argument(metavar="RUN", help="A run's folder, or runs/NAME for its latest.")
+    Path,
+    typer.Argument(
+        metavar="RUN",
+        help="A run's folder, or runs/NAME for its latest.",
+        autocompletion=run_folders,
+    ),
 ]
 LayerChoice = Annotated[
     str,
-    typer.Option(help="'same pairs', or 'held-out': layers chosen on other people than judged on."),
+    typer.Option(
+        help="'same pairs', or 'held-out': layers chosen on other people than judged on.",
+        autocompletion=layer_choices,
+    ),
 ]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="The page to write.")
 ]
+
+
+def results(
+    run: RunPath,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every measure of every layer, not only the headline.")
+    ] = False,
+    layer_choice: LayerChoice = "same pairs",
+) -> None:
+    """Show a run's numbers as a table, after a verdict per task.
+
+    Every number is in results.csv of the run's folder as well.
+    """
+    from facebench.results.headline import layer_note, shown_table
+    from facebench.results.reader import load_run
+
+    found = load_run(run)
+    show_verdicts(found, layer_choice)
+    rows = found.results if every else found.headline(layer_choice)
+    for task, own in rows.groupby("task", sort=False):
+        table = shown_table(own).drop(columns="Task")
+        # What all rows share is said once: the table is to fit on a terminal.
+        shared = [name for name in _COUNTS if name in table and table[name].nunique() == 1]
+        counts = [f"{table[name].iloc[0]} {name.lower()}" for name in shared]
+        title = f"{task} ({', '.join(counts)})" if counts else str(task)
+        table = table.drop(columns=shared)
+        talk().table(list(table), table.to_numpy().tolist(), title)
+    note = "" if every else layer_note(found.networks, layer_choice)
+    if note:
+        talk().result(f"{note}.")
+    talk().data({"run": str(found.path), "results": rows.to_dict("records")})
+
+
+def show_verdicts(run: Run, layer_choice: str = "same pairs") -> None:
+    """Print what a run found in each task.
+
+    A terminal gets two lines per task; a file or a pipe gets whole sentences, each on a line.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    layer_choice : {'same pairs', 'held-out'}
+        Which layer stands for a model.
+    """
+    if talk().as_json:
+        return
+    from rich.text import Text
+
+    from facebench.results.held_out import held_out_layers
+    from facebench.results.verdicts import verdicts
+
+    held_out = None
+    if layer_choice == "held-out":
+        held_out = {task: held_out_layers(run, task) for task in run.tasks}
+    out = talk().out()
+    for verdict in verdicts(run, held_out=held_out):
+        if out.is_terminal:
+            lines = _short_verdict(verdict, out.width)
+            out.print(Text(verdict.task, style="bold"), *map(Text, lines), sep="\n")
+        else:
+            talk().result(f"{verdict.task}: {verdict.sentence}")
+        talk().warn(verdict.warnings)
+
+
+def _short_verdict(verdict: Verdict, width: int) -> list[str]:
+    """Say of a task what two lines have room for, the whole sentence where it fits."""
+    shown: list[list[str]] = []
+    for text in (verdict.sentence, *_shorter(verdict)):
+        shown.append(textwrap.wrap(text, width, initial_indent=_INDENT, subsequent_indent=_INDENT))
+        if len(shown[-1]) <= _LINES_OF_VERDICT:
+            return shown[-1]
+    *kept, last = shown[-1][:_LINES_OF_VERDICT]
+    return [*kept, f"{last[: width - 2]} …"]
+
+
+def _shorter(verdict: Verdict) -> Iterator[str]:
+    """Give ever shorter sentences: of all models, without what they share, of fewer models."""
+    told = [one.text for one in verdict.models]
+    people = [f"people {one.text.partition(': ')[2]}" for one in verdict.people]
+    if not told or any(one.condition for one in verdict.models):
+        # One number of each condition: what comes first in the sentence.
+        told, people = verdict.sentence.rstrip(".").split("; "), []
+    label = verdict.label if verdict.sentence.startswith(verdict.label) else ""
+    start = f"{label}: " if label and not told[0].startswith(label) else ""
+    numbers = [text.rpartition(", ")[0] for text in told]
+    words = {text.rpartition(", ")[2] for text in told}
+    tested = all(one.relation in ("above", "below", "unclear") for one in verdict.models)
+    for n_told in range(len(told), 0, -1):
+        more = [f"{len(told) - n_told} more: see the report"] if n_told < len(told) else []
+        yield f"{start}{'; '.join([*told[:n_told], *people, *more])}."
+        if tested and len(words) == 1 and n_told > 1:
+            each = [*numbers[:n_told], f"each {next(iter(words))}"]
+            yield f"{start}{'; '.join([*each, *people, *more])}."
+    yield f"{start}{'; '.join([told[0], *more])}."
 
 
 def report(
@@ -53,10 +176,16 @@ def export(
         typer.Option(metavar="FILE", help="Trials of people. [default: those of the run]"),
     ] = None,
     task: Annotated[
-        list[str] | None, typer.Option("--task", help="Only this task; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--task", help="Only this task; may be repeated.", autocompletion=tasks_of_run
+        ),
     ] = None,
     model: Annotated[
-        list[str] | None, typer.Option("--model", help="Only this model; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--model", help="Only this model; may be repeated.", autocompletion=models_of_run
+        ),
     ] = None,
 ) -> None:
     """Write a long table of answers and distances for R or JASP.
@@ -139,36 +268,6 @@ def anova(
     talk().data({"anova": found.to_dict("records"), "notes": notes})
 
 
-def compare(
-    run_a: Annotated[Path, typer.Argument(metavar="RUN_A", help="A run, or runs/NAME.")],
-    run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="Another.")],
-    output: Output = None,
-    margin: Annotated[
-        float | None,
-        typer.Option(help="Smallest difference that would matter: test equivalence (TOST)."),
-    ] = None,
-    fdr: Annotated[
-        bool,
-        typer.Option("--fdr", help="Adjust P over tasks (Benjamini and Hochberg)."),
-    ] = False,
-) -> None:
-    """Compare two runs: numbers, differences, changed settings."""
-    from facebench.results.compare import compare_runs
-
-    found = compare_runs(run_a, run_b, output, margin=margin, fdr=fdr)
-    talk().result(f"{found}.")
-    _show_differences(found.differing)
-    talk().data(
-        {
-            "numbers": found.numbers.to_dict("records"),
-            "changed_pairs": found.changed_pairs.to_dict("records"),
-            "settings": found.settings.to_dict("records"),
-        }
-    )
-    if found.path is not None:
-        talk().say(f"The page is {found.path}.")
-
-
 def power(
     run: RunPath,
     people: Annotated[
@@ -208,41 +307,6 @@ def _whole_numbers(option: str, text: str) -> list[int]:
     except ValueError as error:
         msg = f"{option} must be whole numbers with commas between, such as 10,20,50. Got {text!r}."
         raise InputError(msg) from error
-
-
-def leaderboard(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUNS...", help="Runs, or runs/NAME.")],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="The page to write.")
-    ] = Path("leaderboard.html"),
-    layer_choice: LayerChoice = "same pairs",
-) -> None:
-    """Write a page that ranks the models of many runs."""
-    from facebench.results.leaderboard import write_leaderboard
-
-    page = write_leaderboard(runs, output, layer_choice=layer_choice)
-    talk().result(str(page))
-    talk().data({"leaderboard": str(page)})
-
-
-def _show_differences(differing: pd.DataFrame) -> None:
-    order = differing["difference"].abs().sort_values(ascending=False).index
-    shown = differing.loc[order].sort_values("p_value", kind="stable").head(_SHOWN)
-    names = ["task", "model", "layer", "condition", "metric"]
-    values = ["value_a", "value_b", "difference", "ci_low", "ci_high", "p_value", "p_layers"]
-    values += [name for name in ("p_equivalent", "p_fdr") if name in differing]
-    rows = [
-        [*(_text(row[name]) for name in names), *(_number(row[value]) for value in values)]
-        for row in shown.to_dict("records")
-    ]
-    if rows:
-        talk().table([*names, *values], rows)
-    if len(differing) > len(shown):
-        talk().say(f"{len(differing) - len(shown)} more differ: see --output FILE or --json.")
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def _number(value: Any) -> str:

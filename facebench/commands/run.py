@@ -5,12 +5,14 @@ from __future__ import annotations
 import shlex
 import time
 import webbrowser
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from facebench.commands.frame import SOME_FAILED, failures_end_with_1, talk
+from facebench.commands.results import show_verdicts
 from facebench.utils.progress import Progress
 from facebench.utils.units import shown_seconds
 
@@ -54,6 +56,12 @@ def run(
         bool, typer.Option("--open", help="Show the report in the browser when done.")
     ] = False,
     packs: PackFolder = None,
+    figures: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORMATS", help="As png,pdf,svg: formats of figures; overrides `figures:`."
+        ),
+    ] = None,
 ) -> None:
     """Run an experiment; run it again to continue it.
 
@@ -64,7 +72,8 @@ def run(
     from facebench.experiment.config import load_config
 
     started = time.monotonic()
-    config = load_config(file, with_packs(overrides, packs))
+    formats = [] if figures is None else [f"figures=[{figures}]"]
+    config = load_config(file, [*with_packs(overrides, packs), *formats])
     if dry_run:
         _show_plan(_built(config))
         return
@@ -137,7 +146,7 @@ def schema() -> None:
     typer.echo(json.dumps(json_schema(), indent=2))
 
 
-def _called(command: str, file: Path, overrides: list[str]) -> str:
+def _called(command: str, file: Path, overrides: Sequence[str] = ()) -> str:
     """Write a command as it is typed."""
     changes = [word for change in overrides for word in ("--set", change)]
     return shlex.join(["facebench", command, str(file), *changes])
@@ -181,7 +190,26 @@ def _show_finished(config: Config, previous: PreviousRun, *, open_it: bool) -> N
     if config.settings.report and not (previous.path / REPORT_FILE).exists():
         # It was interrupted behind its last number, or no report was wanted then.
         _write_report(config, previous.path)
+    _draw_missing(config, previous.path)
     _show_results(config, previous.path, previous.status, new=False, open_it=open_it)
+
+
+def _draw_missing(config: Config, run: Path) -> None:
+    """Draw a finished run's figures in the formats that it lacks."""
+    from facebench.results.reader import load_run
+    from facebench.results.saved_figures import FIGURES_FOLDER, draw_run
+
+    if not config.settings.plots:
+        return
+    found = load_run(run)
+    settings = found.manifest["provenance"].get("settings", {})
+    known = set(settings.get("figures", ["png"]))
+    known |= {path.suffix.removeprefix(".") for path in (run / FIGURES_FOLDER).glob("*.*")}
+    missing = [name for name in config.settings.figures if name not in known]
+    if missing and found.tasks:
+        with failures_end_with_1():
+            draw_run(found, run / FIGURES_FOLDER, missing)
+        talk().say(f"Its figures are drawn as {', '.join(missing)} in {run / FIGURES_FOLDER}.")
 
 
 def _write_report(config: Config, run: Path) -> None:
@@ -195,29 +223,21 @@ def _show_results(
     config: Config, path: Path, status: str, *, new: bool, open_it: bool = False
 ) -> None:
     from facebench.results.face_failures import uneven_failures
-    from facebench.results.headline import layer_note, shown_table
     from facebench.results.reader import load_run
     from facebench.results.schema import REPORT_FILE
 
     found = load_run(path)
     failures = found.failures_to_process
     talk().warn(uneven_failures(failures))
-    if not talk().as_json:
-        choice = config.settings.layer_choice
-        headline = shown_table(found.headline(choice))
-        talk().table(list(headline), headline.to_numpy().tolist())
-        note = layer_note(found.networks, choice)
-        if note:
-            talk().result(f"{note}.")
-    talk().result(f"{path}")
+    show_verdicts(found, config.settings.layer_choice)
     page = path / REPORT_FILE
-    if page.is_file():
-        # The last line, to be clicked or copied.
-        talk().result(f"{page}")
-        if open_it:
-            webbrowser.open(page.absolute().as_uri())
-    elif open_it:
+    if open_it and not page.is_file():
         talk().say("There is no report to open: the experiment says report: false.")
+    talk().result(f"All numbers: {_called('results', path)}")
+    # The last line, to be clicked or copied.
+    talk().result(str(page if page.is_file() else path))
+    if open_it and page.is_file():
+        webbrowser.open(page.absolute().as_uri())
     talk().data(
         {
             "run": str(path),

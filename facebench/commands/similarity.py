@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facebench.commands.completion import model_names
 from facebench.commands.frame import talk
-from facebench.commands.listing import ModelArguments, model_names
+from facebench.commands.listing import ModelArguments
 from facebench.commands.results import RunPath
 from facebench.errors import InputError
 from facebench.utils.suggestions import did_you_mean, listed

@@ -105,6 +105,21 @@ class _Images:
     digests: dict[Path, str] = field(default_factory=dict)
     hashes: dict[Path, int | None] = field(default_factory=dict)
     doubts: dict[Path, str] = field(default_factory=dict)
+    # Of faces that images of the tasks were made from, but that no task names.
+    originals: dict[Path, int | None] = field(default_factory=dict)
+
+    def look_of(self, path: Path, original: Path) -> int | None:
+        """Give the hash of the face that a stimulus was made from; of the stimulus if it has none.
+
+        What changes a face in a condition, such as a blur, makes different faces alike.
+        """
+        if original in self.hashes:
+            found = self.hashes[original]
+        else:
+            if original not in self.originals:
+                self.originals[original] = _look_at(original, decode=True)[1]
+            found = self.originals[original]
+        return self.hashes[path] if found is None else found
 
     def read(self, paths: Iterable[Path]) -> None:
         new = [
@@ -144,7 +159,7 @@ def check_pairs(
     *,
     near: int = NEAR,
 ) -> DataHealth:
-    """Look for what makes pairs less than they seem.
+    """Look for problems in pairs and their images.
 
     - 'image with itself', 'repeated pair' (in either order), 'contradicting labels' of one pair;
     - 'identical images' under two names, and 'near duplicates' by perceptual hash (the first
@@ -253,6 +268,7 @@ def _of_pairs(task: Any, given: Any, near: int, images: _Images) -> DataHealth:
     pairs = task.measured_pairs
     numbers = np.array(row_numbers(pairs), dtype=np.intp)
     labels = pairs.get(getattr(task, "true_label", None))
+    conditions = _conditions_of(task, pairs)
     try:
         found = (
             find_images(pairs, task.images_path, task=task.name)
@@ -263,7 +279,7 @@ def _of_pairs(task: Any, given: Any, near: int, images: _Images) -> DataHealth:
         names = [*pairs["img1"], *pairs["img2"]]
         missing = missing_images(names, task.images_path, task=task.name)
     else:
-        return _check(task.name, pairs, found, labels, given, near, images, numbers)
+        return _check(task.name, pairs, found, labels, given, near, images, numbers, conditions)
     lost = (pairs["img1"].isin(missing) | pairs["img2"].isin(missing)).to_numpy()
     rows: dict[str, list[int]] = {}
     for row in np.flatnonzero(lost).tolist():
@@ -282,9 +298,19 @@ def _of_pairs(task: Any, given: Any, near: int, images: _Images) -> DataHealth:
         near,
         images,
         numbers[~lost],
+        conditions,
     )
     together = pd.concat([findings, others.findings]) if len(others.findings) else findings
     return DataHealth(together, len(pairs), others.n_images)
+
+
+def _conditions_of(task: Any, pairs: pd.DataFrame) -> frozenset[str]:
+    """Name the conditions of a task."""
+    names = getattr(task, "conditions", ())
+    column = getattr(task, "condition_column", None)
+    in_column = pairs[column].astype(str) if column in pairs else ()
+    listed = names if isinstance(names, list | tuple) else ()
+    return frozenset(map(str, (*listed, *in_column)))
 
 
 def _by_name(task: Any, names: Iterable[str]) -> list[Path]:
@@ -308,6 +334,7 @@ def _check(
     near: int,
     images: _Images,
     numbers: NDArray[np.intp] | None = None,
+    conditions: frozenset[str] = frozenset(),
 ) -> DataHealth:
     genuine = None if labels is None else as_labels(labels).astype(bool)
     scores = None if distances is None else np.asarray(distances, dtype=np.float64)
@@ -325,7 +352,14 @@ def _check(
     wrong = None if genuine is None else _against_folders(pairs, genuine)
     findings = [
         *_pairs_twice(pairs, together, genuine),
-        *_duplicates(names, images, near, together, wrong is not None or genuine is None),
+        *_duplicates(
+            names,
+            images,
+            near,
+            together,
+            wrong is not None or genuine is None,
+            _Versions.of(conditions, together if labels is None else ()),
+        ),
     ]
     if genuine is not None:
         findings += wrong or []
@@ -377,12 +411,54 @@ def _pairs_twice(
             yield _DataFinding(kind, one, other, rows, nothing, f"{len(rows)} times")
 
 
+@dataclass(frozen=True)
+class _Versions:
+    """Tells images of one photograph in two conditions, which are alike by design.
+
+    Attributes
+    ----------
+    conditions : frozenset of str
+        The task's conditions.
+    folders : frozenset of frozenset of str
+        Folders that hold a face and a version of it, where all pairs are of such.
+    """
+
+    conditions: frozenset[str] = frozenset()
+    folders: frozenset[frozenset[str]] = frozenset()
+
+    @classmethod
+    def of(cls, conditions: frozenset[str], pairs: Iterable[frozenset[Path]]) -> _Versions:
+        """Find the folders in which pairs without labels compare a face with its version."""
+        differing = [_differing_folders(*pair) if len(pair) == 2 else None for pair in pairs]
+        found = frozenset(two for two in differing if two is not None)
+        # Pairs of different people differ in more folders than there are conditions.
+        is_design = None not in differing and len(found) <= len(conditions)
+        return cls(conditions, found if is_design else frozenset())
+
+    def are_one(self, one: Path, other: Path) -> bool:
+        """Tell whether paths differ in one folder only, and that is the condition."""
+        differing = _differing_folders(one, other)
+        if differing is None:
+            return False
+        return differing <= self.conditions or differing in self.folders
+
+
+def _differing_folders(one: Path, other: Path) -> frozenset[str] | None:
+    """Give the one folder in which two paths differ, as either names it; None if that is not so."""
+    if one.stem != other.stem or len(one.parts) != len(other.parts):
+        return None
+    folders = zip(one.parts[:-1], other.parts[:-1], strict=True)
+    differing = [frozenset(pair) for pair in folders if pair[0] != pair[1]]
+    return differing[0] if len(differing) == 1 else None
+
+
 def _duplicates(
     names: Mapping[Path, str],
     images: _Images,
     near: int,
     rows: Mapping[frozenset[Path], list[int]],
     folders_are_people: bool = True,
+    versions: _Versions | None = None,
 ) -> Iterator[_DataFinding]:
     def found(kind: str, one: Path, other: Path, bits: float) -> _DataFinding:
         people = person_of(names[one]), person_of(names[other])
@@ -406,39 +482,74 @@ def _duplicates(
             yield _DataFinding("unknown colours", names[path], "", [], float("nan"), doubt)
     if not images.decode:
         return
-    different = list(first_of.values())
     n_near = 0
-    hashes = np.array([images.hashes[path] for path in different], dtype=np.uint64)
-    sets, manipulated = _made_sets(different)
+    looks = _looks(list(first_of.values()), images)
+    different = list(looks.paths)
     for start in range(0, len(different), _CHUNK):
         part_of = slice(start, start + _CHUNK)
-        bits = np.bitwise_count(hashes[part_of, None] ^ hashes[None, start:])
-        # Manipulated stimuli of one set are alike by design.
-        by_design = (sets[part_of, None] == sets[None, start:]) & (sets[part_of, None] >= 0)
-        by_design &= manipulated[part_of, None] | manipulated[None, start:]
+        bits = np.bitwise_count(looks.hashes[part_of, None] ^ looks.hashes[None, start:])
+        # Manipulated stimuli of one set, whose originals are not there, are alike by design.
+        by_design = looks.sets[part_of, None] == looks.sets[None, start:]
+        by_design &= looks.sets[part_of, None] >= 0
+        by_design &= looks.manipulated[part_of, None] | looks.manipulated[None, start:]
         for one, other in zip(*np.nonzero((bits <= near) & ~by_design), strict=True):
             if one < other:
+                pair = different[start + one], different[start + other]
+                if versions and versions.are_one(*pair):
+                    continue
                 n_near += 1
                 if n_near <= _MOST_NEAR:
-                    pair = different[start + one], different[start + other]
                     yield found("near duplicates", *pair, float(bits[one, other]))
     if n_near > _MOST_NEAR:
         detail = f"and {n_near - _MOST_NEAR} more"
         yield _DataFinding("near duplicates", "", "", [], float("nan"), detail)
 
 
-def _made_sets(paths: Sequence[Path]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Give the set of made stimuli that each image is in (-1: none), and whether it is changed."""
+class _Looks(NamedTuple):
+    """Images to be held against each other, and what they look like.
+
+    Attributes
+    ----------
+    paths : list of Path
+        One of each photograph.
+    hashes : array, shape [N]
+        Of the photograph, where an image is made from one that is there.
+    sets : array, shape [N]
+        The set of made stimuli that each is in; -1: none.
+    manipulated : array, shape [N]
+        Whether it is changed, and the photograph is not there.
+    """
+
+    paths: list[Path]
+    hashes: NDArray[np.uint64]
+    sets: NDArray[np.intp]
+    manipulated: NDArray[np.bool_]
+
+
+def _looks(paths: Sequence[Path], images: _Images) -> _Looks:
+    """Look at the photograph behind made stimuli, once; at other images themselves."""
     stimuli = MadeStimuli()
     numbers: dict[MadeFolder | None, int] = {None: -1}
-    sets = np.full(len(paths), -1, dtype=np.intp)
-    manipulated = np.zeros(len(paths), dtype=bool)
-    for place, path in enumerate(map(Path.absolute, paths)):
-        folder = stimuli.folder_of(path)
-        if folder is not None:
-            sets[place] = numbers.setdefault(folder, len(numbers))
-            manipulated[place] = folder.is_manipulated(path)
-    return sets, manipulated
+    known = {path.absolute() for path in paths}
+    rows: dict[Path, tuple[Path, int | None, int, bool]] = {}
+    for path in paths:
+        whole = path.absolute()
+        folder = stimuli.folder_of(whole)
+        original = None if folder is None else folder.original_of(whole)
+        if original is not None and original in known:
+            # It is looked at itself.
+            continue
+        look = images.hashes[path] if original is None else images.look_of(path, original)
+        number = numbers.setdefault(folder, len(numbers) - 1)
+        changed = folder is not None and original is None and folder.is_manipulated(whole)
+        rows.setdefault(original or whole, (path, look, number, changed))
+    kept = list(rows.values())
+    return _Looks(
+        [row[0] for row in kept],
+        np.array([row[1] for row in kept], dtype=np.uint64),
+        np.array([row[2] for row in kept], dtype=np.intp),
+        np.array([row[3] for row in kept], dtype=bool),
+    )
 
 
 def _against_folders(pairs: pd.DataFrame, genuine: NDArray[np.bool_]) -> list[_DataFinding] | None:

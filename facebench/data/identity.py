@@ -14,12 +14,15 @@ counted or resampled.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facebench.errors import InputError
 from facebench.types import IntArray
 
 if TYPE_CHECKING:
@@ -27,15 +30,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "IDENTITY_COLUMNS",
+    "NAME_RULE",
     "IdentitySource",
     "contradictions",
     "people_of",
     "people_of_pairs",
+    "person_by",
     "person_of",
 ]
 
 # The columns that tables made by facebench name people in.
 IDENTITY_COLUMNS = ("identity1", "identity2")
+# The rule for files that are called after a person and a number: ann_1.jpg, ann_2.jpg.
+NAME_RULE = "name"
+_BEFORE_NUMBER = re.compile(r"(?:(?P<who>.*[^\s_.-])[\s_.-]+|(?P<word>.*[^\W\d_]))\(?\d+\)?")
 # Where the people of a pair are named: 'folder', two columns, or nowhere.
 IdentitySource = str | Sequence[str] | None
 
@@ -50,6 +58,62 @@ def person_of(image: str) -> str:
     """
     parts = [part for part in image.replace("\\", "/").split("/") if part not in ("", ".")]
     return parts[-2] if len(parts) > 1 else ""
+
+
+def person_by(rule: str | None) -> Callable[[str], str]:
+    r"""Give the function that names the person in an image.
+
+    Parameters
+    ----------
+    rule : str or None
+        None: the folder, see `person_of`. 'name': what stands before the number at the end of the
+        file's name. Else a regular expression that is searched for in the name of the image, with
+        its folders; its first group is the person.
+
+    Returns
+    -------
+    callable
+        From the name of an image to a person, '' where the rule finds none.
+
+    Raises
+    ------
+    InputError
+        If the rule is not a regular expression with a group.
+
+    Examples
+    --------
+    >>> [person_by("name")(name) for name in ("ann_1.jpg", "s1 (2).jpg", "x/cy03.png", "4.jpg")]
+    ['ann', 's1', 'cy', '']
+    >>> person_by(r"CFD-(\w+-\d+)")("CFD-WF-001-014-N.jpg")
+    'WF-001'
+    """
+    if rule is None:
+        return person_of
+    if rule == NAME_RULE:
+
+        def before_number(image: str) -> str:
+            found = _BEFORE_NUMBER.fullmatch(PurePosixPath(image.replace("\\", "/")).stem)
+            return (found["who"] or found["word"]) if found else ""
+
+        return before_number
+    try:
+        pattern = re.compile(rule)
+    except re.error as error:
+        msg = f"The rule for identities {rule!r} is not a regular expression: {error}."
+        raise InputError(msg) from error
+    if not pattern.groups:
+        msg = (
+            f"The rule for identities {rule!r} needs a group, in parentheses, that finds the "
+            f"person: '(.+)_' finds ann in ann_1.jpg. {NAME_RULE!r} takes what stands before the "
+            "number."
+        )
+        raise InputError(msg)
+
+    def searched(image: str) -> str:
+        found = pattern.search(image)
+        return (found[1] or "") if found else ""
+
+    return searched
 
 
 def people_of(images: Any) -> NDArray[np.str_]:

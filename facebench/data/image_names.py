@@ -129,8 +129,11 @@ class NameIndex:
             )
             raise InputError(msg)
 
-    def hint(self, image: ImageName) -> str:
-        """Say which name of the file resembles that of an image which it does not have."""
+    def hint(self, image: ImageName, *, all_missing: bool = False) -> str:
+        """Say which name of the file resembles that of an image which it does not have.
+
+        Where it has none of the images that were asked for, it may be another file altogether.
+        """
         if self._by_stem is None:
             self._by_stem = {}
             for name in self._exact:
@@ -151,6 +154,9 @@ class NameIndex:
                 f"strip={before!r}."
             )
         first = next(iter(self._exact), None)
+        if all_missing:
+            there = "is empty" if first is None else f"holds {first!r} …"
+            return f" None was found (it {there}): is this the right file?"
         return f" Its names are like {first!r}." if first is not None else ""
 
 

@@ -55,6 +55,17 @@ class MadeFolder:
         top = image.relative_to(self.path).parts[0]
         return top != UPRIGHT if self.are_conditions else top in self.set_aside
 
+    def original_of(self, image: Path) -> Path | None:
+        """Give the face that nothing was done to, of which an image below is a condition.
+
+        None where there is no such file, as of rendered faces.
+        """
+        first, *rest = image.relative_to(self.path).parts
+        if not self.are_conditions or first == UPRIGHT:
+            return None
+        original = self.path.joinpath(UPRIGHT, *rest)
+        return original if original.is_file() else None
+
 
 class MadeStimuli:
     """Finds the folder of made stimuli that an image belongs to; each folder is read once."""

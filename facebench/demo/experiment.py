@@ -1,86 +1,99 @@
-"""The demo's run: two networks, all four kinds of task."""
+"""The demo's experiment: two networks, classic questions, the tasks of the first description."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from scipy.stats import spearmanr
-from sklearn.metrics.pairwise import euclidean_distances
-
 from facebench.demo.stimuli import DemoStimuli
-from facebench.models.base import BaseModel
-from facebench.models.dlib_resnet import DlibResNetModel
-from facebench.models.vgg16 import Vgg16Model
-from facebench.run.manager import MultiModelTaskManager
-from facebench.tasks.accuracy import AccuracyTask
-from facebench.tasks.base import BaseTask
-from facebench.tasks.conditioned_average import ConditionedAverageDistances
-from facebench.tasks.correlation import CorrelationTask
-from facebench.tasks.relative_difference import RelativeDifferenceTask
+from facebench.utils.files import atomic_path
 
-__all__ = ["run_demo"]
+__all__ = ["write_experiment"]
+
+_EXPERIMENT = """\
+# The experiment of `facebench demo`. Change it and run it again:
+#
+#     facebench run {file}
+#
+# Every setting: docs/configuration.md, or `facebench schema`. Paths are relative to this file.
+
+name: demo
+output: runs
+images: stimuli
+distance: euclidean
+
+models:
+  dlib-resnet:            # a face network; its weights come with pip
+    model: dlib-resnet
+    align: false          # these faces are aligned already
+  vgg16-untrained:        # a control
+    model: vgg16
+    pretrained: false
+    layers: [avgpool, classifier.5]
+
+tasks:
+  Verification:           # how well is identity verified?
+    task: verification
+    pairs: stimuli/same_upright.csv
+    true_label: same
+    folds: 5
+    far: [0.1]
+  Inversion effect:       # are inverted faces harder?
+    task: inversion-effect
+    pairs: stimuli/inversion.csv
+  Thatcher effect:        # are inverted eyes and mouth noticed in upright faces only?
+    task: thatcher-effect
+    pairs: stimuli/thatcher.csv
+    condition_column: orientation
+{ratings}
+  # The tasks of the first description:
+  "{label}, same person, upright":
+    task: accuracy
+    pairs: stimuli/same_upright.csv
+    true_label: same
+  "{label}, same person, inverted":
+    task: accuracy
+    pairs: stimuli/same_inverted.csv
+    true_label: same
+  "{label}, {distance_name}":
+    task: correlation
+    pairs: stimuli/distances.csv
+    correlation: spearman
+  "{label}, conditions":
+    task: conditioned-average
+    pairs: stimuli/conditions.csv
+  "{label}, Thatcher":
+    task: relative-difference
+    pairs: stimuli/thatcher.csv
+    group_column: orientation
+"""
+_RATINGS = """\
+  Similarity ratings:     # do distances follow the ratings of (simulated) people?
+    task: similarity
+    pairs: stimuli/ratings.csv
+    rating: distance
+"""
 
 
-def run_demo(stimuli: DemoStimuli, output: Path) -> MultiModelTaskManager:
-    """Compare a face network with an untrained VGG16.
+def write_experiment(stimuli: DemoStimuli) -> Path:
+    """Write the experiment beside its stimuli.
 
     Parameters
     ----------
     stimuli : DemoStimuli
         The faces.
-    output : Path
-        Folder for tables and plots.
 
     Returns
     -------
-    MultiModelTaskManager
-        With the results.
+    Path
+        The file, for `facebench run`.
     """
-    manager = MultiModelTaskManager(_models(), _tasks(stimuli))
-    manager.run_all_tasks_all_models(export_path=output)
-    return manager
-
-
-def _models() -> list[BaseModel]:
-    return [
-        # The stimuli are aligned chips already.
-        DlibResNetModel(align=False),
-        Vgg16Model("vgg16-untrained", extract_layers=["avgpool", "classifier.5"], pretrained=False),
-    ]
-
-
-def _tasks(stimuli: DemoStimuli) -> list[BaseTask]:
-    label, images = stimuli.label, stimuli.images_path
-    return [
-        AccuracyTask(
-            f"{label}, same person, upright",
-            stimuli.same_upright,
-            images,
-            euclidean_distances,
-            true_label="same",
-        ),
-        AccuracyTask(
-            f"{label}, same person, inverted",
-            stimuli.same_inverted,
-            images,
-            euclidean_distances,
-            true_label="same",
-        ),
-        CorrelationTask(
-            f"{label}, {stimuli.distance_name}",
-            stimuli.distances,
-            images,
-            euclidean_distances,
-            correlation_metric=spearmanr,
-        ),
-        ConditionedAverageDistances(
-            f"{label}, conditions", stimuli.conditions, images, euclidean_distances
-        ),
-        RelativeDifferenceTask(
-            f"{label}, Thatcher",
-            stimuli.thatcher,
-            images,
-            euclidean_distances,
-            group_column="orientation",
-        ),
-    ]
+    file = stimuli.images_path.parent / "experiment.yaml"
+    text = _EXPERIMENT.format(
+        file=file,
+        label=stimuli.label.replace("\\", "\\\\").replace('"', '\\"'),
+        distance_name=stimuli.distance_name,
+        ratings=_RATINGS if stimuli.has_ratings else "",
+    )
+    with atomic_path(file) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return file

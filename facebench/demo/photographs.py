@@ -16,6 +16,7 @@ from facebench.data.images import open_image
 from facebench.demo.stimuli import (
     CHIP_SIZE,
     INVERTED,
+    TABLES,
     THATCHERISED,
     UPRIGHT,
     DemoStimuli,
@@ -88,6 +89,7 @@ def prepare_photographs(
         "source": str(source.resolve()),
         "images": [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in chosen],
         "seed": seed,
+        "tables": TABLES,
     }
     with reuse_or_make(root, settings) as state:
         if not state["ready"]:

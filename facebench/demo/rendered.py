@@ -9,9 +9,13 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 import facebench.stimuli
 from facebench.demo.stimuli import (
     CHIP_SIZE,
+    TABLES,
     UPRIGHT,
     DemoStimuli,
     in_parallel,
@@ -35,11 +39,13 @@ from facebench.stimuli import (
 from facebench.stimuli.pair_tables import write_csv
 from facebench.types import StrPath
 from facebench.utils.files import atomic_path
+from facebench.utils.files import write_csv as write_table
 
 __all__ = ["prepare_rendered_faces"]
 
 _IMAGE_SIZE = 250
 _PHOTOGRAPHS, _FEATURE_FOLDER = "photographs", "feature-changes"
+_RATERS = 8
 
 
 @dataclass(frozen=True)
@@ -96,10 +102,11 @@ def prepare_rendered_faces(
     -------
     DemoStimuli
         ``distances`` holds the distance in identity parameters; ``true_distances.csv`` has it in
-        the column ``true_distance``, also for each feature changed alone.
+        the column ``true_distance``, also for each feature changed alone. ``ratings`` holds the
+        ratings of eight simulated raters, who see that distance with noise.
     """
     root = Path(folder)
-    stimuli = DemoStimuli("Rendered faces", root, "identity parameters")
+    stimuli = DemoStimuli("Rendered faces", root, "identity parameters", has_ratings=True)
     settings = {
         "source": "facebench rendered faces",
         "renderer": _renderer_digest(),
@@ -107,6 +114,7 @@ def prepare_rendered_faces(
         "photographs": n_photographs,
         "changed": n_changed,
         "seed": seed,
+        "tables": TABLES,
     }
     with reuse_or_make(root, settings) as state:
         if not state["ready"]:
@@ -210,6 +218,23 @@ def _write_tables(stimuli: DemoStimuli, people: list[_Person], seed: int) -> Non
     stimuli.write_tables(
         {person.label: person.photographs for person in people}, distances, conditions, seed
     )
+    _write_ratings(stimuli, distances, seed)
+
+
+def _write_ratings(
+    stimuli: DemoStimuli, distances: list[tuple[str, str, float]], seed: int
+) -> None:
+    """Write what simulated raters say of the true distances: on a scale of seven, with noise."""
+    rng = np.random.default_rng(seed)
+    true = np.array([distance for _, _, distance in distances])
+    standard = (true - true.mean()) / max(float(true.std()), 1e-9)
+    table = pd.DataFrame(
+        [(f"{UPRIGHT}/{a}", f"{UPRIGHT}/{b}") for a, b, _ in distances], columns=["img1", "img2"]
+    )
+    for rater in range(1, _RATERS + 1):
+        seen = standard + rng.normal(size=len(standard))
+        table[f"rater_{rater}"] = np.clip(np.rint(4 + seen), 1, 7).astype(int)
+    write_table(table, stimuli.ratings)
 
 
 def _renderer_digest() -> str:

@@ -27,6 +27,7 @@ from facebench.utils.progress import Progress
 
 __all__ = [
     "CHIP_SIZE",
+    "TABLES",
     "DemoStimuli",
     "in_parallel",
     "reuse_or_make",
@@ -35,6 +36,8 @@ __all__ = [
 ]
 
 CHIP_SIZE = 150
+# Raised when other tables are written: stimuli of an earlier version are then made again.
+TABLES = 2
 UPRIGHT, INVERTED = "upright", "inverted"
 THATCHERISED, THATCHERISED_INVERTED = "thatcherised", "thatcherised-inverted"
 _MANIFEST = "stimuli.json"
@@ -56,6 +59,8 @@ class DemoStimuli:
         The folder that image names are relative to.
     distance_name : str
         What the given distances are.
+    has_ratings : bool
+        Whether simulated raters judged the pairs of ``distances``.
     left_out : tuple of str
         Photographs in which no face was found.
     """
@@ -63,6 +68,7 @@ class DemoStimuli:
     label: str
     images_path: Path
     distance_name: str
+    has_ratings: bool = False
     left_out: tuple[str, ...] = ()
 
     @property
@@ -74,6 +80,11 @@ class DemoStimuli:
     def same_inverted(self) -> Path:
         """The same pairs upside-down."""
         return self._table("same_inverted")
+
+    @property
+    def inversion(self) -> Path:
+        """Both of these, with their ``condition``."""
+        return self._table("inversion")
 
     @property
     def distances(self) -> Path:
@@ -90,6 +101,11 @@ class DemoStimuli:
         """Faces and their thatcherised versions, with their ``orientation``."""
         return self._table("thatcher")
 
+    @property
+    def ratings(self) -> Path:
+        """The pairs of ``distances``, rated from 1 to 7; larger is less alike."""
+        return self._table("ratings")
+
     def _table(self, name: str) -> Path:
         return self.images_path / f"{name}.csv"
 
@@ -100,7 +116,7 @@ class DemoStimuli:
         conditions: Iterable[tuple[str, str, str]],
         seed: int,
     ) -> None:
-        """Write the five tables.
+        """Write all tables but that of ratings.
 
         Parameters
         ----------
@@ -114,9 +130,12 @@ class DemoStimuli:
             Seed of the choice of different-person pairs.
         """
         same = _same_and_different(people, seed)
+        both: list[tuple[Any, ...]] = []
         for orientation, path in ((UPRIGHT, self.same_upright), (INVERTED, self.same_inverted)):
             rows = [(f"{orientation}/{a}", f"{orientation}/{b}", label) for a, b, label in same]
             _write_table(path, rows, "same")
+            both += [(*row, orientation) for row in rows]
+        _write_table(self.inversion, both, "same", "condition")
         upright = [(f"{UPRIGHT}/{a}", f"{UPRIGHT}/{b}", distance) for a, b, distance in distances]
         _write_table(self.distances, upright, "distance")
         _write_table(self.conditions, list(conditions), "condition")
@@ -211,5 +230,5 @@ def _same_and_different(
     return [(*pair, 1) for pair in same] + [(*pair, 0) for pair in different]
 
 
-def _write_table(path: Path, rows: Sequence[tuple[Any, ...]], column: str) -> None:
-    write_csv(pd.DataFrame(rows, columns=["img1", "img2", column]), path)
+def _write_table(path: Path, rows: Sequence[tuple[Any, ...]], *columns: str) -> None:
+    write_csv(pd.DataFrame(rows, columns=["img1", "img2", *columns]), path)

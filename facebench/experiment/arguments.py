@@ -185,7 +185,9 @@ def _value(
     written = parameter.annotation if parameter is not None else ""
     annotation = written.__name__ if isinstance(written, type) else str(written)
     value, folder = item.plain(), item.place.folder
-    if name == "people" and value is not None:
+    # A plug-in may call something else so, and say of which type it is.
+    is_trials = "PeopleSource" in annotation or "Trials" in annotation or hint is None
+    if name == "people" and value is not None and is_trials:
         return _people(key, value, folder)
     if isinstance(value, str):
         if name in _NAMED_FUNCTIONS or "Callable" in annotation or "Function" in annotation:

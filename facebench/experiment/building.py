@@ -95,6 +95,7 @@ class Experiment:
             max_memory=settings.max_memory,
             precision=settings.precision,
             export_embeddings=settings.export_embeddings,
+            figures=settings.figures,
         )
 
     def plan(self) -> RunPlan:

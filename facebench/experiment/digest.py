@@ -26,7 +26,7 @@ __all__ = ["data_digest", "experiment_digest"]
 _HOW = frozenset(
     {
         *("device", "batch_size", "num_workers", "cache", "packs", "max_memory"),
-        *("output", "report", "layer_choice", "plots", "name"),
+        *("output", "report", "layer_choice", "plots", "figures", "name"),
     }
 )
 # Folders that git and Python change by themselves; they hold no images.

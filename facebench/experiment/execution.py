@@ -225,8 +225,12 @@ def run_experiment(
         failures = error.failures
     except Exception as error:
         failures = ((_where(error), error),)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         save("interrupted")
+        if not getattr(error, "__notes__", None):
+            error.add_note(
+                f"What is finished is in {folder.path}; the same run resumes from there."
+            )
         raise
     status: Literal["finished", "failed"] = "failed" if failures else "finished"
     has_changed = data is not None and data_digest(experiment.config) != data

@@ -147,6 +147,11 @@ class ExperimentSettings(_Checked):
     plots: bool = Field(
         True, description="Whether tasks draw their pictures; the report draws its own."
     )
+    figures: Annotated[list[Literal["png", "pdf", "svg"]], BeforeValidator(_as_list)] = Field(
+        ["png"],
+        min_length=1,
+        description="What figures are written as: 'png', 'pdf', 'svg', or a list of them.",
+    )
     plugins: list[str] = Field(
         default_factory=list,
         description="Python files or modules to import first, such as ones that register names.",
@@ -213,6 +218,9 @@ def json_schema() -> dict[str, Any]:
     }
     properties["max_memory"]["anyOf"].insert(0, {"type": "string"})
     properties["distance"]["anyOf"].insert(0, {"enum": METRICS.names()})
+    formats = properties["figures"]
+    kept = {key: formats.pop(key) for key in ("items", "type", "minItems")}
+    formats["anyOf"] = [kept["items"], kept]
     entries = {"models": ("ModelEntry", MODELS), "tasks": ("TaskEntry", TASKS)}
     for section, (definition, registry) in entries.items():
         entry = schema["$defs"][definition]

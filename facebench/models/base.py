@@ -41,7 +41,7 @@ _USUAL_INPUT = NetworkInput((224, 224), (0.485, 0.456, 0.406), (0.229, 0.224, 0.
 class BaseModel(Alignable, ModelOptions, ABC):
     """One network, or several layers of it, that turns face images into vectors.
 
-    A model of your own is a subclass with two methods:
+    To add a model, write a subclass with two methods:
 
     - ``_build_model()`` sets ``self.model`` to an ``nn.Module``. ``self.num_identities`` is known
       (from the checkpoint, or None), ``self.device`` too; weights are loaded afterwards.
@@ -56,20 +56,20 @@ class BaseModel(Alignable, ModelOptions, ABC):
         Display name, unique in a run.
     weights_path : str or Path, optional
         Checkpoint to load: a state dict, one under 'state_dict' or the like, a network saved as a
-        whole, or safetensors; keys may begin with 'module.' or another prefix that all share. No
-        code in it is run.
+        whole, or safetensors; keys may share a prefix such as 'module.'. No code in the file
+        is run.
     extract_layers : str or list of str, optional
         Layers to read, named as in ``named_modules()`` ('avgpool', 'classifier.5') or by pattern
-        ('features.*', 'blocks.*.mlp'); the end of a name will do where only one thing has it
-        ('layer.*' for 'encoder.layer.0' …). 'all' is every layer that holds no others, 'blocks'
-        the modules that a network repeats: a transformer's layers, a ResNet's residual blocks, the
-        pooling of VGG. Of what a pattern stands for, layers that no pass reaches or that give no
-        batch are left out, and said. None reads what ``_forward`` returns, as 'default'.
+        ('features.*', 'blocks.*.mlp'); the end of a name is enough if it is unambiguous
+        ('layer.*' for 'encoder.layer.0' …). 'all' is every leaf layer, 'blocks' the modules that a
+        network repeats: a transformer's layers, a ResNet's residual blocks, the pooling of VGG.
+        Layers that match a pattern but are not reached, or return no batch, are left out with a
+        message. None reads what ``_forward`` returns, as 'default'.
     preprocess_function : callable, optional
         From a PIL image (RGB, upright) to a tensor [3, H, W]; replaces the default, which is
         ``Resize((224, 224))``, ``ToTensor`` and the ImageNet normalisation.
     device : str or torch.device, optional
-        Where to run. None chooses cuda, mps or cpu, the first there is.
+        Where to run. None chooses the first available of cuda, mps and cpu.
 
     Attributes
     ----------
@@ -78,17 +78,17 @@ class BaseModel(Alignable, ModelOptions, ABC):
     device : torch.device
         Where it is.
     num_identities : int or None
-        The classes that the checkpoint was trained on: the outputs of its classifier, which is the
-        layer that the class names as `classifier`, else the checkpoint's last layer, or the last
-        one called 'fc', 'head' or the like. None of a backbone without a classifier.
+        Number of classes that the checkpoint was trained on: the outputs of its classifier, which
+        is the layer named by the class attribute `classifier`, else the checkpoint's last layer, or
+        the last one called 'fc', 'head' or similar. None for a backbone without a classifier.
     extract_layers : list of str
         The layers read, in network order; empty for 'default' only.
     left_out_layers : dict of str to str
-        The layers that patterns stand for and that cannot be read: 'not reached' or 'no batch'.
+        Layers that match a pattern and cannot be read: 'not reached' or 'no batch'.
     control : str or None
-        What untrained copies of one network are called together; None of other models.
+        The common name of untrained copies of one network; None for other models.
     template : str or None
-        How the faces are aligned that the network was trained on; see ``set_alignment``.
+        Alignment template of the network's training images; see ``set_alignment``.
     citations : sequence of str
         What to cite for the network: entries in BibTeX, or keys of facebench's own references.
         Those of the classes it is derived from are cited too.

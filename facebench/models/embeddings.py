@@ -78,7 +78,7 @@ class NamedVectors(RecordedModel):
             msg = (
                 f"{len(missing)} of {len(images)} images have no {self.noun} in {self.file}, the "
                 f"file of model {self.name!r}: {shown}{'; …' if len(missing) > _SHOWN else ''}."
-                f"{self._index.hint(missing[0])}"
+                f"{self._index.hint(missing[0], all_missing=len(missing) == len(images))}"
             )
             raise MissingImageError(msg)
         return np.array(rows, dtype=np.intp)

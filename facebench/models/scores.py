@@ -232,7 +232,13 @@ class ScoresModel(RecordedModel):
             unknown = next(
                 (image for pair in missing for image in pair if number_of[image] is None), None
             )
-            hint = "" if unknown is None else self._index.hint(unknown)
+            hint = (
+                ""
+                if unknown is None
+                else self._index.hint(
+                    unknown, all_missing=all(row is None for row in number_of.values())
+                )
+            )
             msg = (
                 f"{len(missing)} of {len(first)} pairs have no row in {self.file}, the file of "
                 f"model {self.name!r}: {shown}{'; …' if len(missing) > _SHOWN else ''}.{hint}"

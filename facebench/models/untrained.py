@@ -29,7 +29,7 @@ def untrained_copies(
 ) -> list[BaseModel]:
     """Make several random networks, as controls for a trained one of the same architecture.
 
-    What they show comes of architecture and images alone. Figures over layers that a run draws
+    Their results depend on architecture and images alone. Figures over layers that a run draws
     show their range as a band; `PlotHelper.plot_layer_profile` does too (``controls``).
 
     Parameters

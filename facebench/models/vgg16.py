@@ -22,7 +22,7 @@ class Vgg16Model(BaseModel):
     Parameters
     ----------
     name, weights_path, extract_layers, preprocess_function, device
-        See `BaseModel`. A checkpoint with another number of classes just loads.
+        See `BaseModel`. A checkpoint may have any number of classes.
     pretrained : bool, default True
         Without `weights_path`: ImageNet weights from torch's own cache or hub. False makes a
         random network, the untrained control of perception studies.
@@ -32,7 +32,7 @@ class Vgg16Model(BaseModel):
     Raises
     ------
     MissingWeightsError
-        If pretrained weights are neither cached nor within reach.
+        If pretrained weights are neither cached nor can be downloaded.
 
     References
     ----------

@@ -20,10 +20,10 @@ __all__ = ["chosen", "coded_responses", "coded_truth", "plain_code", "usual_code
 # What stands for the two answers where a description gives no codes.
 _USUAL: dict[str, dict[str, tuple[str, ...]]] = {
     "same-different": {
-        "same": ("same", "1", "true", "match"),
-        "different": ("different", "0", "false", "mismatch"),
+        "same": ("same", "1", "true", "match", "yes"),
+        "different": ("different", "0", "false", "mismatch", "non-match", "nonmatch", "no"),
     },
-    "old-new": {"old": ("old", "1", "true"), "new": ("new", "0", "false")},
+    "old-new": {"old": ("old", "1", "true", "yes"), "new": ("new", "0", "false", "no")},
 }
 _RIGHT = {
     "right": ("1", "true", "correct", "right"),
@@ -135,10 +135,13 @@ def coded_responses(
         raise InputError(_unknown(table, column, unknown, what))
     notes = []
     if said.response is None and said.kind != "rating":
-        used = sorted({plain_code(cell) for cell in known} & {"0", "1"})
-        if used:
-            words = "same and 0 different" if said.kind == "same-different" else "old and 0 new"
-            notes = [f"Responses were taken as 1 = {words}. `response` says it."]
+        used = {plain_code(cell) for cell in known}
+        one, other = ("same", "different") if said.kind == "same-different" else ("old", "new")
+        notes = [
+            f"Responses were taken as {high} = {one} and {low} {other}. `response` says it."
+            for high, low in (("1", "0"), ("yes", "no"))
+            if used & {high, low}
+        ]
     return cells.map(known).astype(float), notes
 
 

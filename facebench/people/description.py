@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +22,7 @@ from facebench.types import StrPath
 from facebench.utils.suggestions import did_you_mean
 
 __all__ = [
+    "FILL_IN",
     "MISSING",
     "CatchTrials",
     "ColumnSource",
@@ -36,6 +37,8 @@ __all__ = [
 
 # What programs write for "no response".
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "undefined", "#N/A")
+# What stands in a first description for what must be filled in.
+FILL_IN = "FILL-IN"
 _SHOWN_COLUMNS = ("img1", "img2", "target", "image")
 # Names that `columns` may map beside conditions.
 MEANINGS = (
@@ -316,10 +319,26 @@ def load_description(value: StrPath | Mapping[str, Any]) -> TrialsDescription:
     else:
         source = str(value)
         said = _read(Path(value))
+    open_keys = list(_to_fill_in(said))
+    if open_keys:
+        msg = f"{source} still says {FILL_IN} at {', '.join(open_keys)}: fill it in."
+        raise ConfigError(msg)
     try:
         return TrialsDescription.model_validate(said)
     except ValidationError as error:
         raise ConfigError(" ".join(_sentences(source, error))) from error
+
+
+def _to_fill_in(value: Any, above: str = "") -> Iterator[str]:
+    """Name the keys that were left open."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _to_fill_in(item, f"{above}.{key}" if above else str(key))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _to_fill_in(item, above)
+    elif value == FILL_IN:
+        yield above
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from facebench.types import IntArray
 from facebench.utils.files import atomic_path
 
-__all__ = ["read_block", "write_distances"]
+__all__ = ["read_block", "read_blocks", "write_distances"]
 
 _KEYS = ("model", "layer", "layer_index", "task", "row")
 _LAYER_NAME, _COMPUTED = "layer_name", "model_computed_distance"
@@ -80,14 +80,42 @@ def read_block(
         As the manager keeps it: every pair once per layer, with ``layer_name``; empty columns of
         other tasks left out.
     """
-    wanted = {"model": [model], "task": [task]}
-    if layers is not None:
-        wanted["layer"] = list(layers)
+    return read_blocks(path, task, {model: layers})[model]
+
+
+def read_blocks(
+    path: Path, task: str, layers: Mapping[str, Collection[str] | None]
+) -> dict[str, pd.DataFrame]:
+    """Read the distances of several models of a task, the file opened once.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    task : str
+        Which.
+    layers : mapping of str to collection of str or None
+        By model, which layers; None reads all.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        By model, see `read_block`.
+    """
     with pq.ParquetFile(path) as file:
-        table = file.read_row_groups(_groups(file, {"model": model, "task": task}))
+        table = file.read_row_groups(_groups(file, task, layers))
     # Files of others may have blocks that are cut in another way.
-    for column, names in wanted.items():
-        table = table.filter(pc.is_in(table[column], pa.array(names, pa.string())))
+    table = table.filter(pc.is_in(table["task"], pa.array([task], pa.string())))
+    found = {}
+    for model, wanted in layers.items():
+        own = table.filter(pc.is_in(table["model"], pa.array([model], pa.string())))
+        if wanted is not None:
+            own = own.filter(pc.is_in(own["layer"], pa.array(list(wanted), pa.string())))
+        found[model] = _frame(own)
+    return found
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
     columns: dict[str, pd.Series] = {}
     for column in table.column_names:
         if column != "layer" and column in _KEYS:
@@ -101,17 +129,18 @@ def read_block(
     return pd.DataFrame(columns)
 
 
-def _groups(file: pq.ParquetFile, wanted: Mapping[str, str]) -> list[int]:
+def _groups(file: pq.ParquetFile, task: str, models: Collection[str]) -> list[int]:
     """Choose blocks by statistics: a filter of pyarrow's would read columns of names whole."""
-    places = [(file.schema_arrow.names.index(name), value) for name, value in wanted.items()]
+    places = {name: file.schema_arrow.names.index(name) for name in ("task", "model")}
 
     def may_hold(group: int) -> bool:
         metadata = file.metadata.row_group(group)
-        for place, value in places:
-            bounds = metadata.column(place).statistics
+        for name, values in (("task", [task]), ("model", models)):
+            bounds = metadata.column(places[name]).statistics
             if bounds is None or not bounds.has_min_max:
                 continue
-            if not bounds.min <= value <= bounds.max:
+            low, high = bounds.min, bounds.max
+            if not any(low <= value <= high for value in values):
                 return False
         return True
 

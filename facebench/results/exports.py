@@ -18,7 +18,7 @@ from facebench.errors import FacebenchError, InputError
 from facebench.figures.plot_helper import PlotHelper
 from facebench.figures.records.run_models import joined
 from facebench.results.schema import DATA_HEALTH_FILE
-from facebench.tasks.measures import headlines, measures_for
+from facebench.tasks.measures import Measure, headlines, measures_for
 from facebench.types import DistancesByModel, FloatArray
 from facebench.utils.files import atomic_path, safe_name, write_csv
 from facebench.utils.sharing import make_folder
@@ -27,31 +27,28 @@ if TYPE_CHECKING:
     from facebench.run.measurement import AnyTask
 
 __all__ = [
+    "MODELS_FOLDER",
     "class_table_path",
     "draw_class",
+    "draw_models",
     "draw_training",
     "export_data_health",
     "export_distances",
     "export_embeddings",
     "export_provenance",
     "group_by_class",
+    "noted_measures",
     "summary_path",
     "unified_summary",
 ]
 
 _DISTANCES_FOLDER = "Computed Metrics"
 _EMBEDDINGS_FOLDER = "Embeddings"
+MODELS_FOLDER = "Model Plots"
 _SUMMARY_FILE = "models_unified_results.csv"
 _PROVENANCE_FILE = "provenance.json"
-# Of a task, the headline measures that are drawn over training; and ceilings, with their measures.
+# Of a task, the headline measures that are drawn over training, besides those with a ceiling.
 _TRAINING_MEASURES = 2
-_CEILINGS = {
-    "Noise Ceiling Lower": "Single Rater Correlation",
-    "Noise Ceiling Upper": "Single Rater Correlation",
-    "Ceiling Lower": "Agreement",
-    "Ceiling Upper": "Agreement",
-    "Ceiling": "R²",
-}
 
 
 def export_distances(folder: Path, model: str, task: str, distances: pd.DataFrame) -> None:
@@ -242,24 +239,61 @@ def draw_training(folder: Path, class_name: str, task: AnyTask, performances: pd
     """
     numbers = [str(column) for column in performances.select_dtypes("number").columns]
     measures = measures_for(task, numbers)
-    with_ceiling = [of for column, of in _CEILINGS.items() if column in numbers and of in numbers]
-    shown = [*headlines(task, numbers)[:_TRAINING_MEASURES], *with_ceiling]
-    for name in dict.fromkeys(shown):
-        chance = measures[name].chance
-        references = [] if chance is None else [(chance, "chance")]
+    with_ceiling = [
+        name for name, measure in measures.items() if set(measure.ceiling) & set(numbers)
+    ]
+    for name in dict.fromkeys([*headlines(task, numbers)[:_TRAINING_MEASURES], *with_ceiling]):
         PlotHelper.training_plot(
-            performances, name, _class_folder(folder, class_name), f"training_{name}",
-            reference=[*references, *_ceilings(performances, name)],
-        )  # fmt: skip
+            performances, name, _class_folder(folder, class_name), f"training_{name}"
+        )
 
 
-def _ceilings(performances: pd.DataFrame, measure: str) -> list[tuple[float, str]]:
-    """Find the ceiling of a measure among a task's results."""
-    found = []
-    for column, of in _CEILINGS.items():
-        if of == measure and column in performances and performances[column].notna().any():
-            found.append((float(performances[column].median()), column.lower()))
-    return found
+def draw_models(folder: Path, performances: Mapping[str, pd.DataFrame]) -> None:
+    """Draw, for every model, what all tasks found of it, where there are several.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's folder; files go to ``Model Plots``.
+    performances : mapping of str to DataFrame
+        Results by task name.
+    """
+    known = {task: table for task, table in performances.items() if len(table)}
+    if len(known) > 1:
+        PlotHelper.family_plot(known, folder / MODELS_FOLDER, "all tasks")
+
+
+def noted_measures(
+    measures: Mapping[str, Measure], effect: Mapping[str, str]
+) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """Give what the figures of a task should know of its measures and effects.
+
+    Parameters
+    ----------
+    measures : mapping of str to Measure
+        From `measures_for`.
+    effect : mapping of str to str
+        Of a task that compares conditions: a measure by condition.
+
+    Returns
+    -------
+    measures, effects
+        As `facebench.figures.records.run_models.note_measures` takes them.
+    """
+    fields = ("better", "headline", "chance", "ceiling", "label")
+    noted = {
+        name: {field: getattr(measure, field) for field in fields}
+        for name, measure in measures.items()
+        if measure.headline or measure.better or measure.chance is not None or measure.label
+    }
+    differences = [
+        name
+        for name, measure in measures.items()
+        if measure.headline and name.endswith("Difference")
+        if not name.endswith("Relative Difference")
+    ]
+    effects = {"conditions": dict(effect), "effects": differences} if effect else {}
+    return noted, effects
 
 
 def _class_folder(folder: Path, class_name: str) -> Path:

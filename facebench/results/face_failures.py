@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["listed_failures", "on_no_face", "uneven_failures"]
+__all__ = ["failing_conditions", "listed_failures", "on_no_face", "uneven_failures"]
 
 _SHOWN = 4
 _TOLD = {
@@ -77,6 +77,33 @@ def uneven_failures(failures: pd.DataFrame) -> list[str]:
         f"Task {task!r}, model {model!r}: no face was found in {listed_failures(rows)}."
         for (task, model, _), rows in unequal.groupby(["task", "model", "grouping"], sort=False)
     ]
+
+
+def failing_conditions(failures: pd.DataFrame) -> list[str]:
+    """Say in which conditions no face was found in some images.
+
+    Parameters
+    ----------
+    failures : DataFrame
+        The columns of `facebench.results.schema.FAILURE_COLUMNS`.
+
+    Returns
+    -------
+    list of str
+        A sentence per task and model; by condition where the task has some.
+    """
+    found = []
+    for (task, model), rows in failures.groupby(["task", "model"], sort=False):
+        if not (rows["n_images_failed"] > 0).any():
+            continue
+        grouping = rows["grouping"].fillna("")
+        by_condition = rows[grouping == "condition"]
+        whole = rows[grouping == ""]
+        chosen = by_condition if len(by_condition) else whole if len(whole) else rows
+        found.append(
+            f"Task {task!r}, model {model!r}: no face was found in {listed_failures(chosen)}."
+        )
+    return found
 
 
 def on_no_face(manifest: Mapping[str, Any]) -> str:

@@ -234,7 +234,7 @@ def shown_table(rows: pd.DataFrame) -> pd.DataFrame:
         {
             "Task": row.task,
             "Measure": row.metric if pd.isna(row.condition) else f"{row.metric}, {row.condition}",
-            "Model": row.model if row.layer == DEFAULT_LAYER else f"{row.model}: {row.layer}",
+            "Model": row.model if row.layer in (DEFAULT_LAYER, "") else f"{row.model}: {row.layer}",
             "Value": number(row.value),
             "95 % interval": "–"
             if pd.isna(row.ci_low)

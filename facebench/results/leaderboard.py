@@ -23,7 +23,7 @@ from facebench.results.headline import (
     people_beside,
 )
 from facebench.results.held_out import HeldOut, held_out_layers, with_held_out
-from facebench.results.pair_rows import PairRows, saved_layers
+from facebench.results.pair_rows import PairRows, saved_models
 from facebench.results.ranking.comparability import name_tasks
 from facebench.results.ranking.entries import Entry, Key, name_entries
 from facebench.results.ranking.selection import load_runs, run_labels
@@ -79,7 +79,11 @@ class Leaderboard:
     other_layers : DataFrame
         The same of layers that were not chosen.
     notes : tuple of str
-        What must be known to read it: what is ranked apart, left out or not complete.
+        Warnings: what is ranked apart, left out or not complete.
+    reading : tuple of str
+        How it was made: which layers stand for models, which of them were tested.
+    models : tuple of str
+        Networks as they are called in `numbers`, in the order of the runs.
     runs : tuple of Run
         The runs.
     path : Path or None
@@ -89,6 +93,8 @@ class Leaderboard:
     numbers: pd.DataFrame
     other_layers: pd.DataFrame
     notes: tuple[str, ...]
+    reading: tuple[str, ...]
+    models: tuple[str, ...]
     runs: tuple[Run, ...]
     path: Path | None = None
 
@@ -110,6 +116,25 @@ class Leaderboard:
         """
         write_csv(self.numbers, Path(path))
         return Path(path)
+
+    def write(self, path: StrPath) -> Path:
+        """Write the page.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file.
+
+        Returns
+        -------
+        Path
+            The file: it needs no other file and no network.
+        """
+        from facebench.results.report.leaderboard_page import leaderboard_context
+        from facebench.results.report.pages import write_page
+
+        context = leaderboard_context(self)
+        return write_page("leaderboard.html.j2", Path(path), context, charts=False)
 
     def matrix(self) -> pd.DataFrame:
         """Give the values of each task's first headline measure, a row per model.
@@ -191,14 +216,7 @@ def leaderboard(
     check_layer_choice(layer_choice, "leaderboard")
     found, notes = load_runs(runs)
     made = _ranked(found, notes, layer_choice)
-    if output is None:
-        return made
-    from facebench.results.report.leaderboard_page import leaderboard_context
-    from facebench.results.report.pages import write_page
-
-    context = leaderboard_context(made)
-    path = write_page("leaderboard.html.j2", Path(output), context, charts=False)
-    return replace(made, path=path)
+    return made if output is None else replace(made, path=made.write(output))
 
 
 def write_leaderboard(
@@ -258,14 +276,18 @@ def _ranked(runs: Sequence[Run], notes: Sequence[str], layer_choice: str) -> Lea
         pd.concat(rows, ignore_index=True)[list(COLUMNS)].astype(COLUMNS)
         for rows in (shown, others)
     )
+    note = layer_note(results, layer_choice)
+    reading = [f"{note}."] if note else []
     if evidence.untested:
-        told.append(
+        reading.append(
             f"Tie groups are of the {MOST_TESTED} best models of each number; those below were not "
             "tested, because tests of every two grow with the square of the models."
         )
-    note = layer_note(results, layer_choice)
-    told += [f"{note}."] if note else []
-    return Leaderboard(numbers, other_layers, tuple(told), tuple(runs))
+    order = [named[number, model].label for number, run in enumerate(runs) for model in run.models]
+    models_shown = tuple(dict.fromkeys(order))
+    return Leaderboard(
+        numbers, other_layers, tuple(told), tuple(reading), models_shown, tuple(runs)
+    )
 
 
 def _together(
@@ -361,6 +383,8 @@ class _Evidence:
         """Give the tie groups of rows that are ordered, the best first."""
         known = rows[rows["value"].notna()].head(MOST_TESTED)
         self.untested += int(rows["value"].notna().sum()) - len(known)
+        for (number, task), own in known.groupby(["run_number", "own_task"], sort=False):
+            self._read(number, task, dict(zip(own["own_model"], own["layer"], strict=True)))
         found: dict[int, Comparable] = {}
         for row in known.itertuples():
             found[row.model] = self._of(row, condition)
@@ -375,13 +399,22 @@ class _Evidence:
         key = (row.metric, condition or "", row.own_model)
         if held_out is not None and key in held_out.replicates:
             return held_out.replicates[key]
-        run = self._runs[row.run_number]
-        place = (row.run_number, row.own_task, row.own_model, row.layer)
-        if place not in self._pairs:
-            layers = saved_layers(run, row.own_task, row.own_model, [row.layer])
-            self._pairs[place] = layers.get(row.layer)
-        left_out = run.left_out.get((row.own_task, row.own_model, row.layer))
-        return Evidence(row.metric, condition, row.value, self._pairs[place], left_out)
+        place = (row.own_task, row.own_model, row.layer)
+        left_out = self._runs[row.run_number].left_out.get(place)
+        pairs = self._pairs.get((row.run_number, *place))
+        return Evidence(row.metric, condition, row.value, pairs, left_out)
+
+    def _read(self, number: int, task: str, layers: Mapping[str, str]) -> None:
+        """Read the pairs of models that are not known yet."""
+        wanted = {
+            model: layer
+            for model, layer in layers.items()
+            if (number, task, model, layer) not in self._pairs
+        }
+        if wanted:
+            found = saved_models(self._runs[number], task, wanted)
+            for model, layer in wanted.items():
+                self._pairs[number, task, model, layer] = found.get(model)
 
 
 def _boards(

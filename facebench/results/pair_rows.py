@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from facebench.types import Float64Array, IntArray
 if TYPE_CHECKING:
     from facebench.results.reader import Run
 
-__all__ = ["PairRows", "layers_of", "saved_layers"]
+__all__ = ["PairRows", "layers_of", "saved_layers", "saved_models"]
 
 _COMPUTED = "model_computed_distance"
 _PAIR = ("img1", "img2")
@@ -361,6 +361,38 @@ def _texts(column: pd.Series) -> NDArray[np.object_]:
 
 def _numbers(column: pd.Series) -> Float64Array:
     return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def saved_models(run: Run, task: str, layers: Mapping[str, str]) -> dict[str, PairRows]:
+    """Read the pairs that a run saved of several models of a task, one layer each.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    task : str
+        Which.
+    layers : mapping of str to str
+        The layer by model.
+
+    Returns
+    -------
+    dict of str to PairRows
+        By model, see `saved_layers`; models of the same pairs share what is known of these.
+    """
+    try:
+        frames = run.distances_of(task, {model: [layer] for model, layer in layers.items()})
+    except RunFolderError:
+        return {}
+    found: dict[str, PairRows] = {}
+    first: PairRows | None = None
+    facts = run.tasks[task]
+    for model, frame in frames.items():
+        if len(frame):
+            same = first if first is not None and _same_pairs(first.frame, frame, facts) else None
+            found[model] = PairRows(frame, facts, same)
+            first = first or found[model]
+    return found
 
 
 def saved_layers(

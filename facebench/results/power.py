@@ -38,7 +38,7 @@ def power(
     images: Sequence[int] | None = None,
     difference: float | None = None,
 ) -> pd.DataFrame:
-    """Say how sure a study of more people, or of more images of each, would be.
+    """Estimate the precision and power of a study with more people or more images of each.
 
     Parameters
     ----------
@@ -59,13 +59,13 @@ def power(
         of people and images: 'Half Width', half of the 95 % interval that is expected, and 'Power',
         the chance of P < .05. Power is of the paired difference of the two best models (the column
         'Versus' names the other one), or of one model against chance. Standard errors are those of
-        the pilot, taken to fall with the root of the number of people. What more images of each
-        person take away is found from the pilot's pairs, by their AUC or mean distance.
+        the pilot, taken to fall with the root of the number of people. The gain from more images of
+        each person is estimated from the pilot's pairs, by their AUC or mean distance.
 
     Raises
     ------
     InputError
-        If numbers are not what they should be, or nothing in the run has an interval by person.
+        If a number is invalid, or no measure in the run has an interval by person.
 
     References
     ----------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from facebench.metrics.uncertainty.jackknife import JackknifeReplicates
     from facebench.results.methods import MethodsSection
+    from facebench.results.saved_figures import Figures
 
 __all__ = ["Run", "latest_run", "load_run"]
 
@@ -142,7 +143,7 @@ class Run:
     @property
     def models(self) -> list[str]:
         """Models with results, in the run's order."""
-        return list(dict.fromkeys(self.networks["model"]))
+        return [str(model) for model in self.networks["model"].unique()]
 
     @cached_property
     def tasks(self) -> dict[str, TaskFacts]:
@@ -172,13 +173,34 @@ class Run:
         DataFrame
             As `MultiModelTaskManager.model_task_distances_dfs` has it; empty if there are none.
         """
-        from facebench.results.distances_file import read_block
+        return self.distances_of(task, {model: layers})[model]
 
-        for name, known, what in ((model, self.models, "model"), (task, self.tasks, "task")):
+    def distances_of(
+        self, task: str, layers: Mapping[str, Collection[str] | None]
+    ) -> dict[str, pd.DataFrame]:
+        """Read the distances of several models of a task at once.
+
+        Parameters
+        ----------
+        task : str
+            Which.
+        layers : mapping of str to collection of str or None
+            By model, which layers; None reads all.
+
+        Returns
+        -------
+        dict of str to DataFrame
+            By model, see `task_distances`.
+        """
+        from facebench.results.distances_file import read_blocks
+
+        models = self.models
+        asked = [(model, models, "model") for model in layers] + [(task, [*self.tasks], "task")]
+        for name, known, what in asked:
             if name not in known:
                 msg = f"The run has no {what} {name!r}. It has: {', '.join(known) or 'none'}."
                 raise UnknownNameError(msg)
-        return self._read(DISTANCES_FILE, lambda path: read_block(path, model, task, layers))
+        return self._read(DISTANCES_FILE, lambda path: read_blocks(path, task, layers))
 
     def check_distances(self) -> None:
         """Check that the distances, where there are any, are as the run wrote them.
@@ -267,6 +289,66 @@ class Run:
 
         return predictors_of_run(self, task, predictors, **options)
 
+    def plot(
+        self,
+        kind: str,
+        task: str | None = None,
+        *,
+        models: str | Iterable[str] | None = None,
+        layers: str | Iterable[str] | None = None,
+        measure: str | Sequence[str] | None = None,
+        output: StrPath | None = None,
+        **options: Any,
+    ) -> Figures:
+        """Draw a figure from what was saved; nothing is measured and no network loaded.
+
+        Parameters
+        ----------
+        kind : str
+            Of one task: 'bars', 'intervals' (values with their intervals), 'profile' (over layers),
+            'effect' (conditions and their differences), 'series' (over ordered conditions), 'roc',
+            'det', 'scores' (histograms), 'hardest' (pairs of faces), 'groups' (errors by group),
+            'discard' (errors against quality), 'scatter' (against given distances or ratings),
+            'cmc', 'rdm', 'mds', 'likeness' (of layers), 'training'. Of all tasks: 'map' (measures
+            over layers) and 'families' (a panel for each task).
+        task : str, optional
+            Which task; needed where several can be drawn so.
+        models, layers : str or iterable of str, optional
+            Only these.
+        measure : str or sequence of str, optional
+            What is drawn; by default the effects, or what stands for the task.
+        output : str or Path, optional
+            A file that ends in .png, .pdf or .svg. Further pages are ``<name>_page_2`` and so on.
+        **options
+            Further parameters of the method of `PlotHelper` that draws it, such as ``title`` and
+            ``figsize`` of `PlotHelper.bar_plot`.
+
+        Returns
+        -------
+        Figures
+            The pages, each a `matplotlib.figure.Figure`; a notebook shows them.
+
+        Raises
+        ------
+        InputError
+            If the kind is not known, the task cannot be drawn so, or the file is of another format.
+        UnknownNameError
+            If the run lacks the task, a model, a layer or the measure.
+
+        Examples
+        --------
+        >>> from facebench import load_run
+        >>> run = load_run("runs/study")                                      # doctest: +SKIP
+        >>> run.plot("profile", task="Inversion", output="inversion.pdf")     # doctest: +SKIP
+        Figures(1 page)
+        """
+        from facebench.results.saved_figures import plot_run
+
+        return plot_run(
+            self, kind, task, models=models, layers=layers, measure=measure, output=output,
+            **options,
+        )  # fmt: skip
+
     def to_markdown(self) -> str:
         """Write the headline numbers as a Markdown table."""
         from facebench.results.headline import shown_table
@@ -327,8 +409,8 @@ def load_run(path: StrPath) -> Run:
     Parameters
     ----------
     path : str or Path
-        ``runs/<name>/<time>-<id>``, or ``runs/<name>`` for the latest run in it; a file of the run,
-        such as its report, will do.
+        ``runs/<name>/<time>-<id>``, or ``runs/<name>`` for the latest run in it; or a file of the
+        run, such as its report.
 
     Returns
     -------

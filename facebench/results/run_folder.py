@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from typing_extensions import override
 
-from facebench.columns import NETWORK_LAYERS
+from facebench.columns import CONTROLS, NETWORK_LAYERS
 from facebench.data.bibliography import citations_beside, citations_of
 from facebench.errors import InputError, RunFolderError
 from facebench.results.checksums import CHECKSUMS, checksums_of_tables
@@ -48,6 +48,7 @@ from facebench.results.schema import (
 )
 from facebench.results.task_facts import TaskFacts, facts_of
 from facebench.results.tidy import EstimatesByTask, tidy_results
+from facebench.types import StrPath
 from facebench.utils.files import atomic_path, safe_name, write_csv
 from facebench.utils.sharing import make_folder, refusal
 
@@ -76,6 +77,17 @@ class RunFolder:
         ``<root>/<name>/<time>-<id>``.
     name, id : str
         The run's name, and name and folder as one text.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from facebench import RunFolder, load_run
+    >>> with tempfile.TemporaryDirectory() as runs:
+    ...     folder = RunFolder.create(runs, "study")
+    ...     load_run(folder.path).status
+    'running'
+
+    After a run, ``folder.save(manager)`` writes what the manager has measured.
     """
 
     def __init__(self, path: Path, name: str, created: str) -> None:
@@ -90,12 +102,12 @@ class RunFolder:
         return f"RunFolder({str(self.path)!r})"
 
     @classmethod
-    def create(cls, root: Path, name: str) -> RunFolder:
+    def create(cls, root: StrPath, name: str) -> RunFolder:
         """Make the folder of a new run.
 
         Parameters
         ----------
-        root : Path
+        root : str or Path
             The folder of all runs, such as ``runs``.
         name : str
             The run's name.
@@ -239,6 +251,7 @@ class RunFolder:
                         **getattr(model, "facts", {}),
                         **_layers_of(model),
                         **_series_of(model),
+                        **_control_of(model),
                     }
                     for name, model in manager.models.items()
                 },
@@ -377,6 +390,12 @@ def _described(model: Any) -> dict[str, Any]:
     if hasattr(model, "describe_input"):
         told |= {"preprocessing": model.describe_input(), "weights": model.describe_weights()}
     return told
+
+
+def _control_of(model: Any) -> dict[str, Any]:
+    """Say of which network a model is an untrained copy; nothing of other models."""
+    control = getattr(model, "control", None)
+    return {} if control is None else {CONTROLS: str(control)}
 
 
 def _series_of(model: Any) -> dict[str, Any]:

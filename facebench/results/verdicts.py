@@ -240,7 +240,7 @@ class _Told:
         relation = _relation(numbers, self._measure.chance)
         p = self._p(row.model, row.layer, row.condition)
         name = named_layer(row.model, row.layer)
-        self._warn_of(row, numbers, name, relation, p)
+        self._warn_of(row, numbers, name, p)
         what = self._relation_words(relation)
         text = f"{name}: {self._numbers(numbers, p)}{f', {what}' if what else ''}"
         condition = "" if _absent(row.condition) else str(row.condition)
@@ -253,7 +253,17 @@ class _Told:
             return "not defined"
         interval = "" if numbers.has_interval else " without an interval"
         test = "" if math.isnan(p) else f", {shown_p(p)}{self._p_says(p)}"
-        return f"{numbers.shown()}{interval}{test}"
+        odd = ", by the interval but not by P" if self._disagree(numbers, p) == "P" else ""
+        odd = ", by P but not by the interval" if self._disagree(numbers, p) == "interval" else odd
+        return f"{numbers.shown()}{interval}{test}{odd}"
+
+    def _disagree(self, numbers: Shown, p: float) -> str:
+        """Name the one of interval and P that does not find what the other finds; '' mostly."""
+        relation = _relation(numbers, self._measure.chance)
+        if math.isnan(p) or relation in ("untested", "undefined"):
+            return ""
+        found = relation != "unclear"
+        return "" if found == (p < _LEVEL) else "P" if found else "interval"
 
     def _p_says(self, p: float) -> str:
         words = (_P_SAYS if p < _LEVEL else _P_SAYS_NOT).get(self._measure.name, "")
@@ -296,7 +306,11 @@ class _Told:
         columns = [f"{name} P", "P Value", "P"] if prefix is None else [f"{prefix}P"]
         if name.endswith("Relative Difference"):
             columns = []
+        declared = {one.name: one for one in self._facts.measures}
         for column in columns:
+            # In a task of one's own, P may be anything: precision, say.
+            if column not in declared or declared[column].better is not None:
+                continue
             found = self._number(column, model, layer, condition)
             if not math.isnan(found):
                 return found
@@ -336,7 +350,7 @@ class _Told:
                 words.append(f"{int(asked)} {noun}{'s' * (asked != 1)}")
         return ", ".join(words)
 
-    def _warn_of(self, row: Any, numbers: Shown, name: str, relation: Relation, p: float) -> None:
+    def _warn_of(self, row: Any, numbers: Shown, name: str, p: float) -> None:
         where = "" if _absent(row.condition) else f", {row.condition}"
         items = self._facts.item_name or "pairs"
         if math.isnan(numbers.value):
@@ -353,17 +367,22 @@ class _Told:
             if not _absent(count) and int(count):
                 of = "" if _absent(row.n_pairs) else f" of {int(row.n_pairs)}"
                 self._warnings.append(f"{int(count)}{of} {items} of {name}{where} {what}.")
-        if relation in ("above", "below", "unclear") and not math.isnan(p):
-            found = relation != "unclear"
-            if found != (p < _LEVEL):
-                self._warnings.append(
-                    f"Interval and P of {name}{where} disagree ({numbers.shown()}, {shown_p(p)}): "
-                    "they come from different methods."
-                )
+        if self._disagree(numbers, p):
+            self._warnings.append(
+                f"Interval and P of {name}{where} disagree ({numbers.shown()}, {shown_p(p)}): "
+                "they come from different methods."
+            )
 
     def _warn_of_gaps(self) -> None:
-        if self._missing:
-            self._warnings.append(f"No results of {listed(self._missing)}.")
+        failed = {
+            str(failure.get("what")): str(failure.get("error"))
+            for failure in self._run.manifest["failures"]
+        }
+        for model in self._missing:
+            why = failed.get(f"{model} / {self._task}", failed.get(model, ""))
+            self._warnings.append(
+                f"No results of {model}{f': {why}' if why else ''}".rstrip(".") + "."
+            )
         whole = self._run.networks.groupby("model")["layer"].nunique()
         own = self._results.groupby("model")["layer"].nunique()
         for model, n in own.items():
@@ -401,7 +420,7 @@ class _Told:
 
     def _details(self, one: ModelVerdict, *, first: bool = False) -> str:
         """Write the number of a model as it stands in brackets."""
-        label = f"{self._effect_label} " * (first and self._is_effect)
+        label = f"{self._effect_label}: " * (first and self._is_effect)
         parts = [f"{label}{self._numbers(one.numbers, one.p)}", self._without_error(one)]
         if first and self._is_effect:
             parts.append(self._n)
@@ -460,8 +479,7 @@ class _Told:
 
     def _of_score(self, people: list[ModelVerdict]) -> str:
         brackets = [self._chance_words(), self._ceiling_words(), self._n]
-        lead = "; ".join(filter(None, brackets))
-        lead = f"{self._label} ({lead})" if lead else self._label
+        lead = self._with_brackets("; ".join(filter(None, brackets)))
         if len(self._models) <= _TOLD_ONE_BY_ONE:
             said = [
                 ", ".join(
@@ -496,6 +514,14 @@ class _Told:
             said.append(f"{ends[1]}: {defined[-1].name}, {self._details(defined[-1])}")
         said += self._rest(of, untested=False)
         return f"{lead}: {'; '.join([*said, *self._closing(people)])}"
+
+    def _with_brackets(self, text: str) -> str:
+        """Add to the label in brackets, which it may end with already."""
+        if not text:
+            return self._label
+        if self._label.endswith(")"):
+            return f"{self._label[:-1]}; {text})"
+        return f"{self._label} ({text})"
 
     def _of_conditions(self) -> str:
         n = f" ({self._n} each)" if self._n else ""
@@ -579,8 +605,8 @@ class _Told:
             return ""
         first = headlines(self._facts, list(dict.fromkeys(self._results["metric"])))[0]
         if direction(self._results[self._results["metric"] == first]):
-            return f"best of up to {most} layers, chosen on the same pairs"
-        return f"last of up to {most} layers"
+            return f"each network's best layer of up to {most}, chosen on the same pairs"
+        return f"each network's last layer of up to {most}"
 
     # Who differs from whom ------------------------------------------------------------------
 
@@ -670,22 +696,27 @@ class _Told:
     def _people_words(self, people: list[ModelVerdict]) -> str:
         """Say what people do, and which models are found to differ from them."""
         of_task = self._run.people[self._run.people["task"] == self._task]
-        groups = list(dict.fromkeys(of_task["model"]))
         said = []
-        for group in groups:
+        for group in dict.fromkeys(of_task["model"]):
             own = next((one for one in people if one.model == group), None)
             name = "people" if group == "People" else group
-            number = ""
+            brackets = [self._apart(group, name)]
             if own is not None:
                 asked = self._people_number(group, "Participants")
-                n = "" if math.isnan(asked) else f", {int(asked)} participants"
-                number = f"{name} {self._numbers(own.numbers, own.p)}{n}"
+                brackets.insert(0, "" if math.isnan(asked) else f"{int(asked)} participants")
+                numbers = self._numbers(own.numbers, own.p)
+                if self._is_effect and name == "people" and own.relation != "undefined":
+                    words = self._effect_words(own.relation, again=True)
+                    name += f" {words.replace('does', 'do', 1).replace('shows', 'show', 1)}"
+                    brackets.insert(0, numbers)
+                else:
+                    name += f" {numbers}"
             elif comparable_name(self._measure.name) in set(of_task["metric"]):
-                number = f"{name} are compared by another index"
-            apart = self._apart(group, name)
-            text = " (".join(filter(None, (number, apart)))
-            said.append(f"{text})" if number and apart else text)
-        return "; ".join(filter(None, said))
+                brackets.insert(0, "compared by another index")
+            inside = "; ".join(filter(None, brackets))
+            if own is not None or inside:
+                said.append(f"{name} ({inside})" if inside else name)
+        return "; ".join(said)
 
     def _apart(self, group: str, name: str) -> str:
         metric = self._measure.name

@@ -23,9 +23,10 @@ from facebench.data.identity import people_of_pairs
 from facebench.data.pairs.building import pairs_from_folder
 from facebench.data.pairs.finding import find_images
 from facebench.data.pairs.reading import read_pairs
+from facebench.data.pairs.rows import row_name
 from facebench.errors import PairsError
 from facebench.metrics.distances import cosine
-from facebench.metrics.labels import as_labels
+from facebench.metrics.labels import LabelError, as_labels
 from facebench.metrics.uncertainty.influence import (
     Dyads,
     Influence,
@@ -257,8 +258,11 @@ def probe_pairs(
             raise PairsError(msg)
         try:
             labels = as_labels(table["same"])
-        except ValueError as error:
-            msg = f"The column 'same' of {pairs} must hold 0/1, true/false or same/different."
+        except LabelError as error:
+            msg = (
+                f"The column 'same' of {pairs} must hold {error.expected}. Got "
+                f"{error.value!r:.200} in {row_name(error.position, pairs)}."
+            )
             raise PairsError(msg) from error
         chosen = [
             generator.permutation(np.flatnonzero(labels == label))[:n_pairs] for label in (1, 0)

@@ -43,7 +43,13 @@ from facebench.errors import (
     StoreError,
 )
 from facebench.faces import NO_FACE
-from facebench.figures.records.run_models import note_models, note_people, note_series
+from facebench.figures.output import checked_formats, figure_output
+from facebench.figures.records.run_models import (
+    note_measures,
+    note_models,
+    note_people,
+    note_series,
+)
 from facebench.metrics.verification import auc
 from facebench.models.base import BaseModel
 from facebench.models.recorded import RecordedModel
@@ -142,6 +148,9 @@ class MultiModelTaskManager:
         that `EmbeddingsModel` reads. Names are relative to the folder that holds the images of all
         tasks.
 
+    figures : {'png', 'pdf', 'svg'} or list of them, default 'png'
+        What figures are written as; see `PlotHelper`.
+
     Attributes
     ----------
     models, tasks : dict
@@ -190,6 +199,7 @@ class MultiModelTaskManager:
         precision: Precision = "float32",
         devices: Sequence[str] | None = None,
         export_embeddings: Literal["npz", "parquet"] | None = None,
+        figures: str | Sequence[str] = ("png",),
     ) -> None:
         self.batch_size = at_least("batch_size", batch_size, 1)
         self.num_workers = (
@@ -205,6 +215,7 @@ class MultiModelTaskManager:
         self.export_embeddings = one_of(
             "export_embeddings", export_embeddings, (None, "npz", "parquet")
         )
+        self.figures = checked_formats(figures, "The 'figures' parameter of MultiModelTaskManager")
         self.cache_dir = cache_dir
         self.packs = packs
         self._store: EmbeddingStore | None = open_store(cache_dir, dtype=cache_dtype, packs=packs)
@@ -607,6 +618,7 @@ class MultiModelTaskManager:
                 "packs": None if self.packs is None else str(self.packs),
                 "max_memory": self.max_memory,
                 "precision": self.precision,
+                "figures": list(self.figures),
                 "devices": self.devices,
                 "export_embeddings": self.export_embeddings,
             },
@@ -1018,6 +1030,9 @@ class MultiModelTaskManager:
                 measures = measures_for(task, [str(column) for column in table.columns])
                 lower = [name for name, measure in measures.items() if measure.better == "lower"]
                 note_models(table, layers, controls, lower)
+                note_measures(
+                    table, task.name, *exports.noted_measures(measures, task.facts().effect)
+                )
                 note_series(table, self._series())
                 note_people(table, task.name, self._people.get(task.name), task.human_references)
 
@@ -1033,20 +1048,25 @@ class MultiModelTaskManager:
         return {class_name: members for class_name, members in finished.items() if members}
 
     def _draw(self, folder: Path, tasks: Iterable[AnyTask], failures: Failures) -> None:
-        for class_name, members in self._finished_classes(tasks).items():
+        with figure_output(self.figures):
+            for class_name, members in self._finished_classes(tasks).items():
+                try:
+                    exports.draw_class(
+                        folder,
+                        class_name,
+                        members,
+                        self.tasks_performance_dfs,
+                        self.model_task_distances_dfs,
+                    )
+                    for task in members if self._series() else ():
+                        table = self.tasks_performance_dfs[task.name]
+                        exports.draw_training(folder, class_name, task, table)
+                except Exception as error:
+                    note_failure(failures, f"{class_name} Plots", error)
             try:
-                exports.draw_class(
-                    folder,
-                    class_name,
-                    members,
-                    self.tasks_performance_dfs,
-                    self.model_task_distances_dfs,
-                )
-                for task in members if self._series() else ():
-                    table = self.tasks_performance_dfs[task.name]
-                    exports.draw_training(folder, class_name, task, table)
+                exports.draw_models(folder, self.tasks_performance_dfs)
             except Exception as error:
-                note_failure(failures, f"{class_name} Plots", error)
+                note_failure(failures, exports.MODELS_FOLDER, error)
 
 
 def _best_distances(

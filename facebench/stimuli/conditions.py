@@ -40,6 +40,7 @@ def make_conditions(
     max_yaw: float | None = None,
     n_pairs: int | None = None,
     workers: int | None = None,
+    identity: str | None = None,
 ) -> ConditionSet:
     """Make stimuli of a folder of photographs, and the pairs that show an effect.
 
@@ -83,6 +84,10 @@ def make_conditions(
     workers : int, optional
         Processes; 1 does all in this one. By default one per core for many images. A script that
         starts processes must call this below ``if __name__ == "__main__":``.
+    identity : str, optional
+        Who is in a photograph of a flat folder: 'name' takes what stands before the number at the
+        end of the file's name (ann_1.jpg), anything else is a regular expression whose first group
+        is the person. By default the last folder says it.
 
     Returns
     -------
@@ -152,8 +157,9 @@ def make_conditions(
         msg = f"The 'out' folder must lie outside of images_path, {source}. Got {target} instead."
         raise StimulusError(msg)
     sources = find_sources(
-        source, n_people=n_people, n_images=n_images, min_images=min_images, seed=seed
-    )
+        source, n_people=n_people, n_images=n_images, min_images=min_images, seed=seed,
+        identity=identity,
+    )  # fmt: skip
     chip = (size, padding) if align else None
     settings: dict[str, Any] = {
         "source": {"images": len(sources), "sha256": digest(sources)},
@@ -168,6 +174,8 @@ def make_conditions(
         "which_face": which_face,
         "max_yaw": max_yaw,
         "pairs": n_pairs,
+        # Stimuli that were made before there was a rule are still the same.
+        **({} if identity is None else {"identity": identity}),
     }
     if is_complete(target, settings):
         return load_set(target)

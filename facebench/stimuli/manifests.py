@@ -40,7 +40,8 @@ def is_complete(target: Path, settings: Mapping[str, Any]) -> bool:
     manifest = read_manifest(target)
     found = manifest["settings"]
     # Another version may draw or calculate otherwise: its stimuli must not be mixed with ours.
-    expected = {**settings, "facebench": facebench.__version__}
+    # A rule for identities is only there where one was given.
+    expected = {"identity": None, **settings, "facebench": facebench.__version__}
     # Until it became a parameter, the face nearest the centre was taken.
     found.setdefault("which_face", "nearest-centre")
     found["facebench"] = manifest["versions"]["facebench"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from facebench.data.folder import list_images
-from facebench.data.identity import person_of
+from facebench.data.identity import person_by
 from facebench.errors import MissingImageError, StimulusError
 from facebench.faces.pictures import Field
 from facebench.stimuli.geometry import face_width, head_yaw
@@ -73,7 +73,13 @@ class PreparedFace:
 
 
 def find_sources(
-    folder: Path, *, n_people: int | None, n_images: int | None, min_images: int, seed: int
+    folder: Path,
+    *,
+    n_people: int | None,
+    n_images: int | None,
+    min_images: int,
+    seed: int,
+    identity: str | None = None,
 ) -> list[Source]:
     """List the photographs of a folder, or draw some people and some photographs of each."""
     if not folder.is_dir():
@@ -88,15 +94,16 @@ def find_sources(
         raise StimulusError(msg) from None
     if listed.passed_over:
         _log.info("%s %s", folder, listed)
+    name_person = person_by(identity)
     for path in listed.images:
         relative = path.relative_to(folder)
         if relative.parts[0] not in aside:
             parts = [safe_name(part) for part in relative.parts]
             # The suffix stays in the name: a.jpg and a.png are two photographs.
             name = "/".join(parts) + ".png"
-            identity = person_of(name) or safe_name(path.stem)
-            source = Source(path, relative.as_posix(), name, identity)
-            people.setdefault(identity, []).append(source)
+            who = safe_name(name_person(relative.as_posix()) or path.stem)
+            source = Source(path, relative.as_posix(), name, who)
+            people.setdefault(who, []).append(source)
     people = {who: images for who, images in people.items() if len(images) >= min_images}
     if not people:
         wanted = "images" if min_images == 1 else f"people with {min_images} or more images"

@@ -30,10 +30,11 @@ class AccuracyTask(PeopleOfPairs, RoundedTask):
 
     Reports Accuracy, Optimal Threshold, AUC, Distance Metric and Threshold From. The score is
     similarity = 1 - distance; the threshold has the largest Youden index (true minus false match
-    rate); a pair is accepted if similarity >= threshold, so ties move together. The threshold is
-    chosen on the very pairs it is judged on, which flatters small samples: the column
-    'Threshold From' says 'same pairs'. AUC needs no threshold. Larger is better in both. For
-    accuracy at thresholds from other pairs, with intervals, use `VerificationTask`.
+    rate); a pair is accepted if similarity >= threshold, so that ties are treated alike. The
+    threshold is chosen on the same pairs that it is evaluated on, which overestimates accuracy in
+    small samples: the column 'Threshold From' says 'same pairs'. AUC needs no threshold. Larger is
+    better for both. For accuracy at thresholds from other pairs, with intervals, use
+    `VerificationTask`.
 
     Parameters
     ----------

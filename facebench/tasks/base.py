@@ -37,14 +37,14 @@ DECIMALS = 5
 class BaseTask(TaskOptions, WithPeople, ABC):
     """One question asked of every network, through the distances of image pairs.
 
-    A task of your own is a subclass with two methods, which declares what it measures:
+    To add a task, write a subclass with two methods that declares its measures:
 
     - ``measures = (Measure("Error", better="lower", headline=True, bounds=(0, 1)), …)`` says which
-      way is better and which number stands for the task, in reports and for the best layer.
+      direction is better and which number represents the task, in reports and for the best layer.
     - ``compute_task_performance(pairs_distances_df)`` gets one model's layer: the rows of the pairs
       file in file order, with all their columns, ``layer_name`` and ``model_computed_distance``. It
-      returns a DataFrame, one row (or one per condition), a column per measure. The frame is yours
-      to change.
+      returns a DataFrame, one row (or one per condition), a column per measure. It may change the
+      frame.
     - ``plot(output_dir, performances, *optional)``, static or not, draws the results of all models.
       Its first optional argument is the nested dict ``distances[model][task]`` of such frames.
 
@@ -62,9 +62,8 @@ class BaseTask(TaskOptions, WithPeople, ABC):
     Attributes
     ----------
     handles_failed_pairs : bool, default False
-        A class says True to be given every row, with NaN as the distance of a pair whose image
-        could not be read. Of others such rows are dropped, from what they are given and from
-        `pairs_df` meanwhile.
+        If True, the task is given every row, with NaN as the distance of a pair whose image could
+        not be read. Otherwise such rows are dropped, also from `pairs_df` during measurement.
     pairs_df : DataFrame
         The pairs file, rows in file order.
     distance_metric : callable
@@ -72,13 +71,13 @@ class BaseTask(TaskOptions, WithPeople, ABC):
     distance_metric_name : str
         Its name, for the 'Distance Metric' column.
     measures : sequence of Measure
-        The numbers it reports. Where they depend on parameters, ``__init__`` sets them.
+        The numbers it reports. If they depend on parameters, ``__init__`` sets them.
     question : str
-        What it asks of a network; by default the first line of the class's docstring.
+        The question; by default the first line of the class's docstring.
     sampling_unit : str
         What the data are a sample of: 'people', 'images', 'pairs' …
     human_references : sequence of HumanReference
-        What people do, and where it is published.
+        Published human performance.
     citations : sequence of str
         What to cite for the task: entries in BibTeX, or keys of facebench's own references.
     columns : sequence of str
@@ -90,7 +89,7 @@ class BaseTask(TaskOptions, WithPeople, ABC):
     Raises
     ------
     PairsError
-        If the pairs file is missing, unreadable, or lacks something.
+        If the pairs file is missing, unreadable or incomplete.
     MetricError
         If `distance_metric` cannot be used.
     """

@@ -67,7 +67,7 @@ class InversionEffect(EffectTask):
     Parameters
     ----------
     name, pairs_file_path, images_path, distance_metric, measure, contrast
-        All parameters are those of `EffectTask`.
+        See `EffectTask`.
         ``make_conditions(…, "inverted")`` writes the table ``inverted``.
 
     References
@@ -103,7 +103,7 @@ class ThatcherEffect(EffectTask):
     Parameters
     ----------
     name, pairs_file_path, images_path, distance_metric, measure, contrast
-        All parameters are those of `EffectTask`.
+        See `EffectTask`.
         ``make_conditions(…, "thatcherised")`` writes the table ``thatcherised``;
         for ``thatcherised-factorial`` take an `EffectTask` with ``factors=("orientation",
         "thatcherised")``.
@@ -137,7 +137,7 @@ class OtherRaceEffect(EffectTask):
     Parameters
     ----------
     name, pairs_file_path, images_path, distance_metric, measure, contrast
-        All parameters are those of `EffectTask`.
+        See `EffectTask`.
         The conditions are called 'own' and 'other'; for other names, such as
         races, give `contrast`.
 
@@ -168,7 +168,7 @@ class FamiliarityEffect(EffectTask):
     Parameters
     ----------
     name, pairs_file_path, images_path, distance_metric, measure, contrast
-        All parameters are those of `EffectTask`.
+        See `EffectTask`.
         The conditions are called 'familiar' and 'unfamiliar'.
 
     References
@@ -195,15 +195,15 @@ class CompositeEffect(EffectTask):
     """Does another lower half change how the upper half of a face is seen?
 
     Pairs are composites whose lower halves always differ; 'same' says whether the upper halves are
-    one. Difference = AUC misaligned - AUC aligned, for telling equal from different upper halves;
-    positive where the halves are fused when aligned, as people fuse them. With
+    identical. Difference = AUC misaligned - AUC aligned, for discriminating equal from different
+    upper halves; positive if aligned halves are fused, as in people. With
     ``measure='mean distance'`` on the rows with same=1, give ``contrast=('aligned',
     'misaligned')``: equal upper halves then look less alike when aligned.
 
     Parameters
     ----------
     name, pairs_file_path, images_path, distance_metric, measure, contrast
-        All parameters are those of `EffectTask`.
+        See `EffectTask`.
         ``make_conditions(…, "composite")`` writes the table ``composite``.
 
     Notes
@@ -229,10 +229,10 @@ class CriticalFeaturesEffect(EffectTask):
     """Do changes of critical features change a face more than others?
 
     Pairs are a face and its changed version; the condition names the change. Difference = mean
-    distance of the changes of critical features - that of the others, the conditions of either
-    weighing alike; positive for people. Every change is reported by itself, too, and so are
-    'same person' and 'other person' where the table has them, as a scale. A change must be of a
-    like size in all features for the comparison to be fair.
+    distance of the changes of critical features - that of the others, with equal weights of the
+    conditions on either side; positive for people. Every change is also reported separately, and
+    so are 'same person' and 'other person' if the table has them, as a scale. For a fair
+    comparison the changes must have similar sizes in all features.
 
     Parameters
     ----------

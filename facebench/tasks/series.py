@@ -370,7 +370,7 @@ class SeriesTask(EffectTask):
         DataFrame
             As of `series_table`, without intervals; empty where there are no functions.
         """
-        keys = [column for column in (TASK, MODEL, LAYER) if column in performances]
+        keys = [column for column in (TASK, MODEL, LAYER, PEOPLE) if column in performances]
         columns = [*keys, "Level", self.measure_name]
         if not self.has_function:
             return pd.DataFrame(columns=columns)
@@ -409,6 +409,7 @@ class SeriesTask(EffectTask):
             period=self.period,
             reference=None if declared.chance is None else (declared.chance, "chance"),
             people=None if people is None else self.series_table(people),
+            people_curves=None if people is None else self.functions_table(people),
         )  # fmt: skip
         if performances.groupby(MODEL, sort=False).size().max() > 2:
             PlotHelper.plot_layer_profile(performances, MEAN, output_dir, "series_over_layers")

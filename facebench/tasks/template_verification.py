@@ -21,14 +21,13 @@ from facebench.metrics.templates import Flip, Normalise, combine_flips, pool_tem
 from facebench.metrics.uncertainty.influence import eer_influence
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups, JackknifeReplicates
 from facebench.metrics.uncertainty.replicates import verification_jackknife
-from facebench.metrics.verification import LabelError, as_labels
 from facebench.metrics.verification_report import verify
 from facebench.tasks.base import round_measures
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.distance_metric import DistanceMetric
 from facebench.tasks.shared.image_tables import read_image_table
-from facebench.tasks.shared.labelled_pairs import SamplingUnits, jackknife_note
+from facebench.tasks.shared.labelled_pairs import SamplingUnits, jackknife_note, read_labels
 from facebench.tasks.shared.rate_measures import (
     ORACLE_ACCURACY,
     columns_of,
@@ -184,15 +183,8 @@ class TemplateVerificationTask(EmbeddingTask):
                 f"{len(empty)} of {len(named)} have none: {listed}."
             )
             raise PairsError(msg)
-        try:
-            labels = as_labels(pairs[self.true_label])
-        except LabelError as error:
-            msg = (
-                f"The {self.true_label!r} column of the pairs of {self.name!r} must hold 0/1, "
-                f"true/false or same/different. Got {error.value!r:.200} in "
-                f"{row_name(error.position)}."
-            )
-            raise PairsError(msg) from error
+        where = f"The {self.true_label!r} column of the pairs of {self.name!r}"
+        labels = read_labels(pairs[self.true_label], where, task=self.name)
         if labels.min() == labels.max():
             msg = f"The pairs of task {self.name!r} must be of both classes, same and different."
             raise PairsError(msg)

@@ -405,7 +405,7 @@ class TestBeforeAnythingRuns:
             [EmbeddingsModel("m", "vectors.npz"), network_named("net")], task, cache_dir=None
         )
         assert len(manager.plan().tasks[0].missing) == N_PEOPLE * N_IMAGES
-        with pytest.raises(MissingImageError, match="images of task 't' are missing"):
+        with pytest.raises(MissingImageError, match=r"images of task .t. (are missing|found in)"):
             run(manager, folder / "out")
         assert not (folder / "out").exists()
 

@@ -53,6 +53,9 @@ def test_helps_and_lists(command):
     [
         "import facebench, facebench.stimuli, facebench.registry",
         "import facebench.cli",
+        # At every Tab.
+        "from facebench.commands.completion import *\n"
+        "assert task_names('') and model_names('') and not run_folders('nowhere')",
         "from facebench.registry import *\n"
         "[e.summary for r in (MODELS, TASKS, METRICS, CORRELATIONS) for e in r.entries()]",
     ],

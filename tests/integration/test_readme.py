@@ -1,4 +1,4 @@
-"""What README and docs say is true: their examples run, their prompts hold the current classes."""
+"""What README and docs say is true: their examples run, their links lead somewhere."""
 
 import importlib.util
 import re
@@ -18,6 +18,7 @@ PAGES = [
     "docs/effects.md",
     "docs/probes_and_series.md",
     "docs/protocols.md",
+    "docs/python.md",
     "docs/stimuli.md",
 ]
 
@@ -43,14 +44,6 @@ def test_models_are_those_of_today(monkeypatch):
     tables = script("models_table")
     text = tables.PAGE.read_text(encoding="utf-8")
     assert text == tables.filled(text), "run: python docs/models_table.py"
-
-
-def test_prompts_hold_the_current_base_classes():
-    fill = script("fill_readme")
-    text = fill.README.read_text(encoding="utf-8")
-    assert text == fill.filled(text), "run: python docs/fill_readme.py"
-    assert re.search(r"^class BaseModel\(.*ABC\):", text, re.M)
-    assert re.search(r"^class BaseTask\(.*ABC\):", text, re.M)
 
 
 def test_links_lead_somewhere():

@@ -17,6 +17,7 @@ from facebench import load_run
 from facebench.results.compare import compare_runs
 from facebench.results.leaderboard import write_leaderboard
 from facebench.results.report.run_page import write_report
+from support.axe import axe_source, violations
 from support.browser import browser
 from support.small_run import ALERT, save_small_run
 
@@ -223,6 +224,7 @@ def test_keyboard_sorts_moves_the_threshold_and_hides_a_line(chrome, pages):
     press = ActionChains(chrome)
     press.send_keys(Keys.TAB, Keys.ENTER).perform()
     assert chrome.execute_script("return document.activeElement.id") == "main"
+    chrome.find_element(By.CSS_SELECTOR, "#headline summary").send_keys(Keys.ENTER)
     head = chrome.find_element(By.CSS_SELECTOR, "#headline-table th button")
     head.send_keys(Keys.ENTER)
     assert chrome.execute_script("return arguments[0].parentElement.ariaSort", head) == "ascending"
@@ -335,8 +337,13 @@ def test_every_control_has_a_name_and_every_picture_a_text(chrome, pages):
     assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
+def open_headline(chrome):
+    chrome.execute_script("document.querySelector('#headline details').open = true")
+
+
 def test_table_sorts(chrome, pages):
     visit(chrome, pages["report"])
+    open_headline(chrome)
     heads = chrome.execute_script(
         "return [...document.querySelectorAll('#headline-table th')].map((th) => th.innerText)"
     )
@@ -356,6 +363,7 @@ def test_table_sorts(chrome, pages):
 
 def test_table_is_searched_filtered_and_shows_all_layers(chrome, pages):
     visit(chrome, pages["report"])
+    open_headline(chrome)
     n_best = len(column(chrome, "headline-table", 0))
     search = "const s = document.querySelector('#headline-table input[type=search]');"
     chrome.execute_script(f"{search} s.value = 'PLAIN auc'; s.dispatchEvent(new Event('input'))")
@@ -382,6 +390,14 @@ def test_page_fits_a_phone(chrome, pages):
     chrome.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+def test_axe_finds_nothing_serious(chrome, pages, tmp_path):
+    source = axe_source(tmp_path)
+    for name in ("leaderboard", "compare", "report"):
+        visit(chrome, pages[name])
+        draw_all(chrome)
+        assert violations(chrome, source) == [], name
+
+
 def test_a_line_tells_what_chance_is(pages, chrome):
     visit(chrome, pages["report"])
     draw_all(chrome)
@@ -390,4 +406,4 @@ def test_a_line_tells_what_chance_is(pages, chrome):
         line = chrome.execute_script(f"return {script}")
         # The AUC of a task of verification.
         assert line[f"{axis}0"] == line[f"{axis}1"] == 0.5
-        assert line["label"]["text"] == "chance"
+        assert line["name"] == "chance"

@@ -83,11 +83,13 @@ ELSEWHERE = {
     "results/comparison/*": "unit/results/test_comparison.py",
     "results/comparison/paired": "unit/results/report/test_pages.py",
     "results/face_failures": "integration/test_on_no_face.py",
+    "results/figure_kinds": "unit/results/test_saved_figures.py",
     "results/headline": "unit/tasks/test_facts.py",
     "results/influences": "unit/results/test_every_task.py",
     "results/pair_rows": "unit/results/report/test_pair_samples.py",
     "results/report/*": "unit/results/report/test_run_page.py",
     "results/report/provenance_view": "integration/test_manifest.py",
+    "results/saved_tables": "unit/results/test_saved_figures.py",
     "results/schema": "golden/test_golden_schema.py",
     "results/task_facts": "unit/tasks/test_facts.py",
 }

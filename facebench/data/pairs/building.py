@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from facebench.data.folder import list_images
-from facebench.data.identity import IDENTITY_COLUMNS, people_of, person_of
+from facebench.data.identity import IDENTITY_COLUMNS, person_by
 from facebench.data.pairs.table import as_path
 from facebench.errors import PairsError
 from facebench.types import StrPath
@@ -27,7 +27,13 @@ _TRIES = 20
 
 
 def pairs_from_folder(
-    root: StrPath, genuine: int | None = None, impostor: int | None = None, seed: int = 0
+    root: StrPath,
+    genuine: int | None = None,
+    impostor: int | None = None,
+    seed: int = 0,
+    *,
+    identity: str | None = None,
+    people: Collection[str] | None = None,
 ) -> pd.DataFrame:
     """Build a list of pairs from folders of images, one folder per person.
 
@@ -45,34 +51,46 @@ def pairs_from_folder(
         Number of impostor pairs; None for as many as genuine ones.
     seed : int, default 0
         The same folder, numbers and seed give the same list.
+    identity : str, optional
+        For a flat folder, whose images lie in it directly: 'name' takes what stands before the
+        number at the end of a file's name as the person (ann_1.jpg), anything else is a regular
+        expression whose first group is the person. Default: the folder of the image.
+    people : collection of str, optional
+        Only these people. Default: all.
 
     Returns
     -------
     DataFrame
-        img1 and img2 (``NAME/file.jpg``), same (1 or 0), identity1 and identity2; genuine pairs
-        first. Written with ``to_csv(path, index=False)`` it is a pairs file.
+        img1 and img2 (``NAME/file.jpg``, or ``file.jpg`` of a flat folder), same (1 or 0),
+        identity1 and identity2; genuine pairs first. Written with ``to_csv(path, index=False)`` it
+        is a pairs file.
 
     Raises
     ------
     MissingImageError
         If the folder is missing or holds no such images.
     PairsError
-        If there are fewer pairs of a class than asked for.
+        If there are fewer pairs of a class than asked for, or a name does not tell its person.
     """
-    by_person = _by_person(_images_in(root))
+    by_person = _by_person(_images_in(root, flat=identity is not None), identity, root)
+    if people is not None:
+        by_person = {who: images for who, images in by_person.items() if who in people}
     generator = np.random.default_rng(seed)
     matched = _genuine(by_person, genuine, generator, root)
     mismatched = _impostor(by_person, len(matched) if impostor is None else impostor, generator)
-    return _table(matched + mismatched)
+    person = {name: who for who, names in by_person.items() for name in names}
+    return _table(matched + mismatched, person)
 
 
-def all_pairs(images: StrPath | Sequence[str]) -> pd.DataFrame:
+def all_pairs(images: StrPath | Sequence[str], *, identity: str | None = None) -> pd.DataFrame:
     """List every pair of different images, genuine and impostor.
 
     Parameters
     ----------
     images : str, Path or sequence of str
         A folder of ``NAME/*.jpg``, or such names.
+    identity : str, optional
+        See `pairs_from_folder`.
 
     Returns
     -------
@@ -96,8 +114,9 @@ def all_pairs(images: StrPath | Sequence[str]) -> pd.DataFrame:
     if isinstance(images, Sequence) and not isinstance(images, str):
         listed = list(dict.fromkeys(images))
     else:
-        listed = _images_in(images)
-    names, people = np.array(listed), people_of(listed)
+        listed = _images_in(images, flat=identity is not None)
+    names = np.array(listed)
+    people = np.array([*map(person_by(identity), listed)], dtype=np.str_)
     if (people == "").any():
         name = listed[int((people == "").argmax())]
         msg = f"Images must be named NAME/file, which tells who they show. Got {name!r}."
@@ -114,17 +133,23 @@ def all_pairs(images: StrPath | Sequence[str]) -> pd.DataFrame:
     )
 
 
-def _images_in(root: StrPath) -> list[str]:
-    listed = list_images(as_path(root, "root"), people=True)
+def _images_in(root: StrPath, *, flat: bool = False) -> list[str]:
+    folder = as_path(root, "root")
+    listed = list_images(folder, people=not flat)
     if listed.passed_over:
         _log.info("%s %s", root, listed)
-    return [f"{path.parent.name}/{path.name}" for path in listed.images]
+    return [path.relative_to(folder).as_posix() for path in listed.images]
 
 
-def _by_person(names: Sequence[str]) -> dict[str, list[str]]:
+def _by_person(names: Sequence[str], rule: str | None, root: StrPath) -> dict[str, list[str]]:
     people: dict[str, list[str]] = {}
+    name_person = person_by(rule)
     for name in names:
-        people.setdefault(person_of(name), []).append(name)
+        who = name_person(name)
+        if not who:
+            msg = f"The identity rule {rule!r} finds no person in {name!r} in {root}."
+            raise PairsError(msg)
+        people.setdefault(who, []).append(name)
     return people
 
 
@@ -187,10 +212,10 @@ def _impostor(
     return list(drawn)
 
 
-def _table(pairs: list[tuple[str, str]]) -> pd.DataFrame:
+def _table(pairs: list[tuple[str, str]], person: Mapping[str, str]) -> pd.DataFrame:
     import pandas as pd
 
-    people = [(person_of(first), person_of(second)) for first, second in pairs]
+    people = [(person[first], person[second]) for first, second in pairs]
     rows = [
         (*pair, int(one == other), one, other)
         for pair, (one, other) in zip(pairs, people, strict=True)

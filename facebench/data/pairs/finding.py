@@ -375,14 +375,24 @@ def _refuse_missing(missing: dict[str, str], n_found: int, images_path: StrPath,
         return
     folder = Path(images_path)
     places = list(missing.values())[:SHOWN]
+    hint = _what_is_there(list(missing), folder)
+    if not n_found and not hint and len(missing) > 1:
+        there = _examples_of(folder)
+        holds = f" (it holds {there})" if there else ""
+        msg = (
+            f"None of {len(missing)} images of task {task!r} found in {folder}{holds}: is this the "
+            f"right folder? Missing: {shown(places, len(missing))}. Names are relative to "
+            "images_path."
+        )
+        raise MissingImageError(msg)
+    if not hint and (n_found or len(missing) == 1):
+        hint = did_you_mean_file(folder / next(iter(missing)))
     msg = (
         f"{len(missing)} of {n_found + len(missing)} images of task {task!r} are missing in "
         f"{folder}: {shown(places, len(missing))}. Names are relative to images_path."
+        f"{hint}"
     )
-    hint = _what_is_there(list(missing), folder)
-    if not n_found and not hint and (there := _examples_of(folder)):
-        hint = f" None was found. The folder holds {there}: is it the right one?"
-    raise MissingImageError(msg + hint)
+    raise MissingImageError(msg)
 
 
 def _examples_of(folder: Path) -> str:
@@ -410,6 +420,6 @@ def _what_is_there(missing: Sequence[str], folder: Path) -> str:
                 f" {len(others)} of them are there with another suffix or case: {name!r} as "
                 f"{beside[0]!r}. Write the names as the files have them."
             )
-        return did_you_mean_file(folder / missing[0])
     except (OSError, ValueError):
-        return ""
+        pass
+    return ""

@@ -73,10 +73,11 @@ class NameMatcher:
         if missing:
             shown = "; ".join(map(repr, missing[:_SHOWN]))
             hint = did_you_mean(missing[0], self._names)
+            alone = len(missing) == len(different)
             msg = (
                 f"{len(missing)} of {len(different)} images have no {self._what} in "
                 f"{self._source}: {shown}{'; …' if len(missing) > _SHOWN else ''}."
-                f"{hint or self._index.hint(ImageName.of(folder, missing[0]))}"
+                f"{hint or self._index.hint(ImageName.of(folder, missing[0]), all_missing=alone)}"
             )
             raise MissingImageError(msg)
         self._refuse_shared(found)

@@ -16,7 +16,7 @@ from facebench.data.bibliography import (
 from facebench.data.identity import IDENTITY_COLUMNS
 from facebench.data.sets.preparing import PreparedList, PreparedSet
 from facebench.errors import InputError
-from facebench.experiment.starters.folder import quoted, relative_to
+from facebench.experiment.starters.blocks import quoted, relative_to
 from facebench.utils.files import atomic_path, write_csv
 
 __all__ = ["SetFiles", "write_face_set"]

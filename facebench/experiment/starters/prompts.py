@@ -1,7 +1,4 @@
-"""Prompts for an assistant that is to write a model, a task or a plot.
-
-The README shows the first two, without examples; docs/fill_readme.py puts them there.
-"""
+"""Prompts for an assistant that is to write a model, a task or a plot."""
 
 from __future__ import annotations
 
@@ -64,17 +61,15 @@ KINDS: dict[str, tuple[Callable[[], tuple[Any, Any]], str]] = {
 }
 
 
-def prompt(kind: str, wish: str | None = None, *, example: bool = False) -> str:
-    """Write a prompt that holds the current base class.
+def prompt(kind: str, wish: str | None = None) -> str:
+    """Write a prompt that holds the current base class, an example and the rules of an answer.
 
     Parameters
     ----------
     kind : {'model', 'task', 'plot'}
         What is to be written.
     wish : str, optional
-        What it shall do, such as 'a model that …'; None takes an example of a wish.
-    example : bool, default False
-        Put one of facebench's own in, and the rules of an answer.
+        What it should do, such as 'a model that …'; None takes an example of a wish.
 
     Returns
     -------
@@ -91,14 +86,13 @@ def prompt(kind: str, wish: str | None = None, *, example: bool = False) -> str:
         raise UnknownNameError(msg)
     sources, usual = KINDS[kind]
     base, shown = sources()
-    text = (
+    return (
         "I work with facebench, a tool that compares networks on face tasks. "
         f"Its models and tasks extend base classes; this is {base.__name__}:\n\n"
         f"{_code(base)}\n\n"
+        f"This is one that facebench has already:\n\n{_code(shown)}\n\n{_RULES}"
+        f"Please write {wish or usual}\n"
     )
-    if example:
-        text += f"This is one that facebench has already:\n\n{_code(shown)}\n\n{_RULES}"
-    return f"{text}Please write {wish or usual}\n"
 
 
 def _code(thing: Any) -> str:

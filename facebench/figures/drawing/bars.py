@@ -1,4 +1,4 @@
-"""Bars of a metric, standing or lying, alone or in groups."""
+"""Bars of a metric with their intervals, standing or lying, alone or in groups."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from facebench.figures.drawing.people import (
+    NOTHING_BESIDE,
+    Beside,
+    draw_beside,
+    legend_of_beside,
+)
 from facebench.figures.drawing.style import (
     INK,
     LABEL,
@@ -24,10 +30,12 @@ from facebench.figures.drawing.style import (
     house_axes,
     house_figure,
     house_legend,
+    house_note,
     house_title,
     model_colors,
     number_text,
     shade,
+    text_scale,
     text_style,
     text_width,
     wrapped,
@@ -36,12 +44,25 @@ from facebench.figures.drawing.style import (
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: whose it is, what it is called, how long it is, and the group it stands in."""
+    """One bar: whose it is, what it is called, its length, its group, and its interval.
+
+    The interval is NaN where there is none.
+    """
 
     model: str
     label: str
     value: float
     group: str | None = None
+    low: float = np.nan
+    high: float = np.nan
+
+    @property
+    def tip(self) -> float:
+        """How far the bar reaches from zero, its interval included."""
+        ends = [end for end in (self.value, self.low, self.high) if np.isfinite(end)]
+        if not ends or not np.isfinite(self.value):
+            return self.value
+        return min(ends) if self.value < 0 else max(ends)
 
 
 UPRIGHT_HEIGHT = 3.2
@@ -88,8 +109,9 @@ def bar_layout(bars: Sequence[Bar], widest_value: float) -> BarLayout:
     shortest, longest = UPRIGHT_WIDTHS
     upright = bool(slots.sum() <= longest) and not any("\n" in name for name in names)
     if not upright:
-        pitch, gap = (0.16, 0.14) if grouped else (0.2, 0.0)
-        heights = np.array([0.135 * (name.count("\n") + 1) + 0.065 for name in names])
+        large = max(text_scale(), 1.0)
+        pitch, gap = (0.16 * large, 0.14) if grouped else (0.2 * large, 0.0)
+        heights = np.array([0.135 * large * (name.count("\n") + 1) + 0.065 for name in names])
         slots = np.maximum(heights, counts * pitch + gap)
         shortest = float(slots.sum()) + 0.1
     length = max(float(slots.sum()), shortest)
@@ -144,19 +166,21 @@ def bar_styles(bars: Sequence[Bar]) -> dict[str, dict[str, Any]]:
     return styles
 
 
-def draw_value(
-    axes: Axes, layout: BarLayout, place: float, value: float, text: str, fill: str
-) -> None:
+def draw_value(axes: Axes, layout: BarLayout, place: float, bar: Bar, text: str, fill: str) -> None:
     """Write a value beyond the tip of its bar, or inside the tip if the axis ends there."""
+    value = bar.value
     low, high = axes.get_ylim() if layout.upright else axes.get_xlim()
     inch = (high - low) / layout.reach
     known = bool(np.isfinite(value))
-    tip = min(max(value if known else 0.0, low), high)
+    tip = min(max(bar.tip if known else 0.0, low), high)
     outward = -1 if value < 0 else 1
     needed = 0.17 if layout.upright else text_width(text, SMALL) + 0.07
     inside = ((high - tip) if outward > 0 else (tip - low)) < needed * inch * 0.99
     # A base line at the axis' very end leaves room on one side only, and a gap has no inside.
     side = -outward if inside else outward
+    if inside:
+        # Within the bar, not within what its interval covers beyond it.
+        tip = min(max(value if known else 0.0, low), high)
     color = INK if known else SOFT
     if inside and known and np.dot(to_rgb(fill), (0.3, 0.59, 0.11)) < 0.5:
         color = "white"
@@ -170,16 +194,28 @@ def draw_value(
         axes.text(tip + offset, place, text, ha=horizontal, va="center_baseline", **style)
 
 
-def draw_legend(axes: Axes, styles: dict[str, dict[str, Any]]) -> None:
-    """Name the bars of a group, to the right of the axes."""
-    house_legend(
-        axes,
-        [Patch(**style) for style in styles.values()],
-        [wrapped(label, LEGEND_WIDTH, TICK) for label in styles],
-        handlelength=1.1,
-        handleheight=0.9,
-        labelspacing=0.45,
-    )
+def draw_legend(axes: Axes, styles: dict[str, dict[str, Any]], beside: Beside) -> None:
+    """Name the bars of a group, and what is drawn across, to the right of the axes."""
+    named: list[tuple[Any, str]] = [(Patch(**style), label) for label, style in styles.items()]
+    named += legend_of_beside(beside)
+    if named:
+        house_legend(
+            axes,
+            [handle for handle, _ in named],
+            [wrapped(label, LEGEND_WIDTH, TICK) for _, label in named],
+            handlelength=1.1 if styles else 1.6,
+            handleheight=0.9,
+            labelspacing=0.45,
+        )
+
+
+def draw_interval(axes: Axes, upright: bool, place: float, bar: Bar) -> None:
+    """Draw the interval of a bar as a line across its tip."""
+    if np.isfinite([bar.value, bar.low, bar.high]).all():
+        draw = axes.vlines if upright else axes.hlines
+        # White beneath the ink keeps it visible on a dark bar.
+        for color, width in (("white", 2.4), (INK, 1.1)):
+            draw(place, bar.low, bar.high, colors=color, linewidth=width, zorder=3)
 
 
 def bar_figure(
@@ -189,6 +225,9 @@ def bar_figure(
     value_label: str,
     category_label: str,
     limits: Limits = (None, None),
+    beside: Beside = NOTHING_BESIDE,
+    note: str = "",
+    scale_of: Sequence[Bar] = (),
 ) -> Figure:
     """Draw bars in the order given: upright while there is room for their names, else lying.
 
@@ -201,21 +240,29 @@ def bar_figure(
         The title and the names of the two axes.
     limits : tuple of (float or None), default (None, None)
         The ends of the value axis; None chooses, with zero inside.
+    beside : Beside
+        Chance, ceilings and people, drawn across the bars.
+    note : str
+        What else to say, under the figure.
+    scale_of : sequence of Bar
+        The bars whose values the axis is to hold, where these are a part of them.
 
     Returns
     -------
     Figure
         One figure with one axes, whose category axis counts in inches.
     """
-    values = np.array([bar.value for bar in bars], dtype=np.float64)
+    values = np.array([bar.value for bar in scale_of or bars], dtype=np.float64)
+    tips = [bar.tip for bar in scale_of or bars]
+    reached = np.array([*values, *tips, *beside.numbers()], dtype=np.float64)
     scale = float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
-    widest = max(text_width(number_text(value, scale), SMALL) for value in values)
+    widest = max(text_width(number_text(bar.value, scale), SMALL) for bar in bars)
     layout = bar_layout(bars, widest)
     upright, length, reach = layout.upright, layout.length, layout.reach
     size = (length, reach) if upright else (reach, length)
     figure = house_figure(*size)
     axes = house_axes(figure, (0, 0, *size), "y" if upright else "x")
-    ends = value_limits(values, limits, reach, 0.19 if upright else widest + 0.09)
+    ends = value_limits(reached, limits, reach, 0.19 if upright else widest + 0.09)
     if upright:
         axes.set(xlim=(0, length), ylim=ends)
     else:
@@ -241,8 +288,11 @@ def bar_figure(
             if np.isfinite(bar.value):
                 draw = axes.bar if upright else axes.barh
                 draw(place, bar.value, layout.thickness, **style)
-            draw_value(axes, layout, place, bar.value, text, style["facecolor"])
-    if bars[0].group is not None:
-        draw_legend(axes, styles)
+                draw_interval(axes, upright, place, bar)
+            draw_value(axes, layout, place, bar, text, style["facecolor"])
+    draw_beside(axes, beside, "y" if upright else "x")
+    draw_legend(axes, styles if bars[0].group is not None else {}, beside)
     house_title(axes, title, max(size[0], 4.5))
+    if note:
+        house_note(axes, note, max(size[0], 4.5))
     return figure

@@ -18,6 +18,7 @@ from facebench.figures.drawing.style import (
     house_axes,
     house_figure,
     house_legend,
+    house_note,
     house_title,
     model_colors,
     number_text,
@@ -46,15 +47,15 @@ class Curve:
     band: tuple[Array, Array] | None = None
 
 
-def cmc_figure(curves: Sequence[Curve], *, title: str) -> Figure:
+def cmc_figure(curves: Sequence[Curve], *, title: str, note: str = "") -> Figure:
     """Draw curves over ranks, named in a legend with their first rate.
 
     Parameters
     ----------
     curves : sequence of Curve
         At least one; those of one model are shades of its colour.
-    title : str
-        The title.
+    title, note : str
+        The title, and small print below.
 
     Returns
     -------
@@ -87,6 +88,8 @@ def cmc_figure(curves: Sequence[Curve], *, title: str) -> Figure:
     axes.set_ylabel("Share of probes found", labelpad=4, **text_style(LABEL))
     draw_legend(axes, named)
     house_title(axes, title, 4.5)
+    if note:
+        house_note(axes, note, WIDTH)
     return figure
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,6 +19,7 @@ from facebench.figures.drawing.style import (
     LABEL,
     TICK,
     Array,
+    curve_looks,
     house_axes,
     house_figure,
     house_legend,
@@ -30,6 +32,7 @@ from facebench.figures.drawing.style import (
 )
 
 _NOTHING = np.empty(0)
+LineStyle = Any
 
 
 @dataclass(frozen=True)
@@ -194,7 +197,7 @@ def discard_axes(longest: float, highest: float) -> CurveAxes:
     )
 
 
-def draw_curve(axes: Axes, curve: Curve, color: str, width: float = 1.4) -> None:
+def draw_curve(axes: Axes, curve: Curve, color: str, line: LineStyle = "-") -> None:
     """Draw one curve as the steps it is, over its band."""
     if curve.band_x.size:
         axes.fill_between(
@@ -210,8 +213,8 @@ def draw_curve(axes: Axes, curve: Curve, color: str, width: float = 1.4) -> None
         curve.x,
         curve.y,
         color=color,
-        linewidth=width,
-        linestyle="-",
+        linewidth=1.4,
+        linestyle=line,
         drawstyle="steps-post",
         solid_joinstyle="miter",
         marker="None",
@@ -223,13 +226,16 @@ def as_corners(x: Array, y: Array) -> tuple[Array, Array]:
     return np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1]
 
 
-def draw_legend(axes: Axes, curves: Sequence[Curve], colors: Sequence[str]) -> None:
+def draw_legend(
+    axes: Axes, curves: Sequence[Curve], looks: Sequence[tuple[str, LineStyle]]
+) -> None:
     """Name the curves to the right of the axes, each with what it shows."""
     handles = [
-        Line2D([], [], color=color, linewidth=2.2, linestyle="-", marker="None") for color in colors
+        Line2D([], [], color=color, linewidth=1.8, linestyle=line, marker="None")
+        for color, line in looks
     ]
     names = [f"{wrapped(curve.label, LEGEND_WIDTH, TICK)}\n{curve.detail}" for curve in curves]
-    legend = house_legend(axes, handles, names, handlelength=1.4, labelspacing=0.8)
+    legend = house_legend(axes, handles, names, handlelength=2.2, labelspacing=0.8)
     for entry in legend.get_texts():
         entry.set_linespacing(1.25)
 
@@ -240,13 +246,12 @@ def together(curves: Sequence[Curve], shared: CurveAxes, title: str, note: str) 
     axes = house_axes(figure, (0, 0, WIDTH, HEIGHT), "both")
     shared.dress(axes)
     axes.set(xlim=shared.x_limits, ylim=shared.y_limits)
-    # Shades of one colour would be too pale for lines: here every curve has a colour of its own.
-    colors = [color for color, _ in model_colors(curve.label for curve in curves).values()]
-    for curve, color in zip(curves, colors, strict=True):
-        draw_curve(axes, curve, color)
+    looks = curve_looks([(curve.model, curve.label) for curve in curves])
+    for curve, look in zip(curves, looks, strict=True):
+        draw_curve(axes, curve, *look)
     axes.set_xlabel(shared.x_label, labelpad=4, **text_style(LABEL))
     axes.set_ylabel(shared.y_label, labelpad=4, **text_style(LABEL))
-    draw_legend(axes, curves, colors)
+    draw_legend(axes, curves, looks)
     house_title(axes, title, WIDTH)
     house_note(axes, note, WIDTH)
     return figure

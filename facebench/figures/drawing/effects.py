@@ -17,6 +17,7 @@ from facebench.figures.drawing.style import (
     GRID,
     INK,
     LABEL,
+    PAGE_HEIGHT,
     PALETTE,
     SMALL,
     SOFT,
@@ -25,11 +26,12 @@ from facebench.figures.drawing.style import (
     house_axes,
     house_figure,
     house_legend,
+    text_scale,
     text_style,
     wrapped,
 )
 
-__all__ = ["Dot", "effects_figure"]
+__all__ = ["Dot", "effects_figure", "rows_of_page"]
 
 ROW, PANEL_WIDTH, GAP = 0.3, 3.0, 0.35
 LONGEST_NAME = 2.4
@@ -78,7 +80,7 @@ def effects_figure(
     Figure
         Two axes that share their rows; a value that is not defined is 'n/a'.
     """
-    step = ROW * max(1.0, 0.28 * max(len(conditions), len(effects)) + 0.4)
+    step = _step(len(conditions), len(effects))
     height = max(step * len(labels), 0.6)
     figure = house_figure(2 * PANEL_WIDTH + GAP, height)
     panels = [
@@ -128,6 +130,15 @@ def effects_figure(
         **text_style(SMALL, SOFT),
     )
     return figure
+
+
+def rows_of_page(n_conditions: int, n_effects: int) -> int:
+    """Give how many model-layers fit on a page."""
+    return max(1, int((PAGE_HEIGHT - 2) / _step(n_conditions, n_effects)))
+
+
+def _step(n_conditions: int, n_effects: int) -> float:
+    return max(text_scale(), 1.0) * ROW * max(1.0, 0.28 * max(n_conditions, n_effects) + 0.4)
 
 
 def _draw(axes: Axes, series: Sequence[tuple[str, Sequence[Dot]]], first: int, alone: bool) -> None:

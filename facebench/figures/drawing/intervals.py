@@ -10,25 +10,34 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from facebench.figures.drawing.people import (
+    NOTHING_BESIDE,
+    Beside,
+    draw_beside,
+    legend_of_beside,
+)
 from facebench.figures.drawing.style import (
     INK,
     LABEL,
     SMALL,
     SOFT,
     TICK,
-    TITLE,
     Limits,
     house_axes,
     house_figure,
+    house_legend,
+    house_note,
+    house_title,
     model_colors,
     number_text,
+    text_scale,
     text_style,
     wrapped,
 )
 
 __all__ = ["Whisker", "interval_figure"]
 
-WIDTH, ROW, LONGEST_LABEL = 4.6, 0.2, 4.2
+WIDTH, ROW, LONGEST_LABEL, LEGEND_WIDTH = 4.6, 0.2, 4.2, 2.6
 # Room beyond the longest whisker for the value, as a share of the axis.
 ROOM = 0.14
 
@@ -49,8 +58,10 @@ def interval_figure(
     *,
     title: str,
     value_label: str,
-    reference: tuple[float, str] | None = None,
+    beside: Beside = NOTHING_BESIDE,
     limits: Limits = (None, None),
+    note: str = "",
+    scale_of: Sequence[Whisker] = (),
 ) -> Figure:
     """Draw values with intervals, a row each, from top to bottom in the order given.
 
@@ -60,10 +71,14 @@ def interval_figure(
         At least one.
     title, value_label : str
         The title and the name of the value axis.
-    reference : tuple of (float, str), optional
-        A value to compare with and its name, drawn as a broken line.
+    beside : Beside
+        Chance, ceilings and people, drawn across the rows.
     limits : tuple of (float or None), default (None, None)
         The ends of the value axis; None chooses.
+    note : str
+        What else to say, under the figure.
+    scale_of : sequence of Whisker
+        The values that the axis is to hold, where these are a part of them.
 
     Returns
     -------
@@ -71,52 +86,46 @@ def interval_figure(
         One figure with one axes.
     """
     names = [wrapped(whisker.label, LONGEST_LABEL, TICK) for whisker in whiskers]
-    heights = np.array([ROW + 0.13 * name.count("\n") for name in names])
+    large = max(text_scale(), 1.0)
+    heights = np.array([large * (ROW + 0.13 * name.count("\n")) for name in names])
     height = float(max(heights.sum(), 0.6)) + 0.1
     figure = house_figure(WIDTH, height)
     axes = house_axes(figure, (0, 0, WIDTH, height), "x")
     places = np.cumsum(heights) - heights / 2 + 0.05
-    low, high = _ends(whiskers, reference, limits)
+    low, high = _ends(scale_of or whiskers, beside, limits)
     axes.set(xlim=(low, high), ylim=(height, 0))
     colors = model_colors(whisker.model for whisker in whiskers)
     scale = max(abs(low), abs(high))
+    draw_beside(axes, beside, "x")
     for place, whisker in zip(places, whiskers, strict=True):
         _draw(axes, whisker, float(place), colors[whisker.model][0], scale)
-    if reference is not None:
-        axes.axvline(reference[0], color=SOFT, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
-        axes.annotate(
-            reference[1],
-            (reference[0], 1),
-            xycoords=("data", "axes fraction"),
-            xytext=(0, 3),
-            textcoords="offset points",
-            ha="center",
-            va="bottom",
-            **text_style(SMALL, SOFT),
+    named = legend_of_beside(beside)
+    if named:
+        house_legend(
+            axes,
+            [handle for handle, _ in named],
+            [wrapped(text, LEGEND_WIDTH, TICK) for _, text in named],
+            handlelength=1.6,
+            labelspacing=0.45,
         )
     axes.yaxis.set_ticks(places, labels=names, **text_style(TICK))
     axes.yaxis.set_tick_params(length=0, pad=5)
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.set_xlabel(value_label, labelpad=4, **text_style(LABEL))
-    # Higher where the name of the reference stands between.
-    axes.set_title(
-        wrapped(title, max(WIDTH, 4.5), TITLE * 1.1),
-        pad=9 if reference is None else 18,
-        **text_style(TITLE, weight="bold"),
-    )
+    house_title(axes, title, max(WIDTH, 4.5))
+    if note:
+        house_note(axes, note, max(WIDTH, 4.5))
     return figure
 
 
-def _ends(
-    whiskers: Sequence[Whisker], reference: tuple[float, str] | None, limits: Limits
-) -> tuple[float, float]:
+def _ends(whiskers: Sequence[Whisker], beside: Beside, limits: Limits) -> tuple[float, float]:
     numbers = [number for each in whiskers for number in (each.value, each.low, each.high)]
-    numbers += [] if reference is None else [reference[0]]
+    numbers += beside.numbers()
     shown = np.array(numbers)[np.isfinite(numbers)]
     # Zero is shown where values are above it; without values there must be some axis.
     low = min(float(shown.min(initial=np.inf)), 0.0)
     high = float(shown.max(initial=-np.inf)) if shown.size else 1.0
-    if reference is None:
+    if not beside.levels:
         high = max(high, 0.0)
     span = (high - low) or 1.0
     chosen = (low - 0.03 * span if low < 0 else low, high + ROOM * span)
@@ -132,7 +141,7 @@ def _draw(axes: Axes, whisker: Whisker, place: float, color: str, scale: float) 
     if np.isfinite(whisker.value):
         axes.plot(whisker.value, place, "o", markersize=4.2, color=color, zorder=3)
         tip = whisker.value
-    if np.isfinite(whisker.low) and np.isfinite(whisker.high):
+    if np.isfinite([whisker.value, whisker.low, whisker.high]).all():
         axes.plot(
             [whisker.low, whisker.high], [place, place], "-", color=color, linewidth=1.3, zorder=2
         )

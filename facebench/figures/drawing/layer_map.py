@@ -18,6 +18,7 @@ from facebench.figures.drawing.style import (
     Array,
     house_axes,
     house_figure,
+    house_note,
     house_title,
     number_text,
     text_style,
@@ -25,9 +26,10 @@ from facebench.figures.drawing.style import (
     wrapped,
 )
 
-__all__ = ["layer_map_figure"]
+__all__ = ["COLUMNS_OF_PAGE", "ROWS_OF_PAGE", "layer_map_figure"]
 
 CELL_WIDTH, CELL_HEIGHT, BETWEEN = 0.95, 0.2, 0.12
+ROWS_OF_PAGE, COLUMNS_OF_PAGE = 60, 12
 # Even in lightness on both sides, and distinguishable with all kinds of colour vision.
 BOTH_WAYS = LinearSegmentedColormap.from_list(
     "below and above 0",
@@ -43,6 +45,7 @@ def layer_map_figure(
     title: str,
     signed: Sequence[bool] | None = None,
     lower: Sequence[bool] | None = None,
+    note: str = "",
 ) -> Figure:
     """Draw values of every layer of every model, each column on its own scale of colour.
 
@@ -61,6 +64,8 @@ def layer_map_figure(
         there are values of both signs.
     lower : sequence of bool, length C, optional
         Whether the smallest value of a column is the best, not the largest.
+    note : str
+        What else to say, under the figure.
 
     Returns
     -------
@@ -136,6 +141,8 @@ def layer_map_figure(
             **text_style(TICK, weight="bold"),
         )
     house_title(axes, title, max(width, 4.5))
+    if note:
+        house_note(axes, note, max(width, 4.5))
     return figure
 
 

@@ -72,13 +72,16 @@ class PanelGrid:
         self.height = float(self._above[1:].sum()) + rows * self._step - below
         self.figure = house_figure(self.width, self.height)
 
-    def add(self, index: int, grid: Literal["x", "y", "both"]) -> Axes:
-        """Add the axes of one panel."""
+    def corner(self, index: int) -> tuple[float, float]:
+        """Give where the lower left corner of a panel is, in inches."""
         row, column = divmod(index, self.columns)
         width, height = self._size
         top = self.height - float(self._above[1 : row + 1].sum()) - row * self._step
-        corner = (column * (width + self._gap), top - height)
-        return house_axes(self.figure, (*corner, width, height), grid)
+        return column * (width + self._gap), top - height
+
+    def add(self, index: int, grid: Literal["x", "y", "both"]) -> Axes:
+        """Add the axes of one panel."""
+        return house_axes(self.figure, (*self.corner(index), *self._size), grid)
 
     def head(self, axes: Axes, index: int, detail: str) -> None:
         """Write a panel's name, and under it what it shows."""

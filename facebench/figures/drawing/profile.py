@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -13,7 +13,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from facebench.figures.drawing.people import Human, draw_people, legend_of
+from facebench.figures.drawing.panels import PanelGrid
+from facebench.figures.drawing.people import Beside, Human, Level, draw_beside, legend_of_beside
 from facebench.figures.drawing.style import (
     INK,
     LABEL,
@@ -32,12 +33,15 @@ from facebench.figures.drawing.style import (
     wrapped,
 )
 
-__all__ = ["Band", "Chart", "Profile", "profile_figure"]
+__all__ = ["Band", "Chart", "Profile", "profile_figure", "profile_pages"]
 
 WIDTH, HEIGHT, LOW_HEIGHT = 4.6, 2.9, 1.9
 PER_LAYER, PER_LINE, BETWEEN = 0.17, 0.155, 0.42
 LEGEND_WIDTH = 2.6
 MOST_NAMED = 60
+# Networks that share axes; measures and panels of a page.
+MOST_TOGETHER, CHARTS_OF_PAGE, PANELS_OF_PAGE = 8, 5, 20
+PANEL_WIDTH, PANEL_HEIGHT, CONTEXT = 2.2, 1.6, "#d0d0d0"
 Line = Literal["-", "--", ":", "-."]
 LINES: tuple[Line, ...] = ("-", "--", ":", "-.")
 # Untrained copies are grey; those of another network a darker or lighter one, and another line.
@@ -107,6 +111,12 @@ class Chart:
     bands: Sequence[Band] = ()
     undefined: str = ""
     people: Sequence[Human] = ()
+    levels: Sequence[Level] = ()
+
+    @property
+    def beside(self) -> Beside:
+        """What the networks are held against."""
+        return Beside(self.levels, self.people)
 
 
 @dataclass
@@ -121,6 +131,63 @@ class _Names:
     @property
     def lines(self) -> int:
         return sum(text.count("\n") + 1 for text in self.texts)
+
+
+def profile_pages(charts: Sequence[Chart], *, title: str, zero: bool = False) -> list[Figure]:
+    """Draw measures over layers, on as many pages as they need.
+
+    Parameters
+    ----------
+    charts, title, zero
+        See `profile_figure`. A chart of more than 8 networks has a panel for each, with the others
+        in grey behind it.
+
+    Returns
+    -------
+    list of Figure
+    """
+    if max(len({profile.model for profile in chart.profiles}) for chart in charts) > MOST_TOGETHER:
+        return [page for chart in charts for page in _apart(chart, title, zero)]
+    starts = range(0, len(charts), CHARTS_OF_PAGE)
+    return [
+        profile_figure(charts[start : start + CHARTS_OF_PAGE], title=title, zero=zero)
+        for start in starts
+    ]
+
+
+def _apart(chart: Chart, title: str, zero: bool) -> list[Figure]:
+    """Draw a panel per network."""
+    models = list(dict.fromkeys(profile.model for profile in chart.profiles))
+    colors = model_colors(models)
+    count = -(-len(models) // PANELS_OF_PAGE)
+    length = -(-len(models) // count)
+    pages: list[Figure] = []
+    for first in range(0, len(models), length):
+        shown = models[first : first + length]
+        grid = PanelGrid(shown, PANEL_WIDTH, PANEL_HEIGHT)
+        panels = []
+        for index, model in enumerate(shown):
+            axes = grid.add(index, "both")
+            for other in chart.profiles:
+                if other.model != model:
+                    axes.plot(other.depth, other.values, color=CONTEXT, linewidth=0.6, zorder=0)
+            own = [profile for profile in chart.profiles if profile.model == model]
+            _draw_chart(
+                axes, replace(chart, profiles=own, value_label=""), colors, False, False, zero
+            )
+            axes.set_xlim(-0.02, 1.02)
+            axes.yaxis.set_major_locator(MaxNLocator(4))
+            grid.head(axes, index, _best(own[0]))
+            grid.name_axes(axes, index, "Relative depth", chart.value_label)
+            panels.append(axes)
+        _share_scale(panels, [chart] * len(panels))
+        beside = "; ".join(text for _, text in legend_of_beside(chart.beside))
+        note = [f"Page {len(pages) + 1} of {count}."] if count > 1 else []
+        note += [f"Across: {beside}."] if beside else []
+        heading = f"{title}, {chart.title}" if chart.title else title
+        grid.finish(heading, " ".join(note))
+        pages.append(grid.figure)
+    return pages
 
 
 def profile_figure(charts: Sequence[Chart], *, title: str, zero: bool = False) -> Figure:
@@ -205,7 +272,7 @@ def _names_of(chart: Chart, colors: dict[str, tuple[str, str]], alone: bool) -> 
         color = colors[profile.label if alone else profile.model][0]
         line = LINES[profile.style % len(LINES)]
         names.add(Line2D([], [], color=color, linewidth=1.4, linestyle=line), _name(profile))
-    for handle, text in legend_of(chart.people):
+    for handle, text in legend_of_beside(chart.beside):
         names.add(handle, text)
     return names
 
@@ -231,12 +298,15 @@ def _draw_chart(
         axes.fill_between(band.depth, band.low, band.high, color=color, linewidth=0, alpha=0.3)
         line = _grey_line(place)
         axes.plot(band.depth, band.mean, color=color, linewidth=1.0, linestyle=line)
-    draw_people(axes, chart.people, "y")
+    draw_beside(axes, chart.beside, "y")
     empty = all(np.isnan(profile.values).all() for profile in chart.profiles)
     if zero and not empty:
         axes.axhline(0, color=INK, linewidth=0.7)
-    for profile in chart.profiles:
+    for place, profile in enumerate(chart.profiles):
         across = np.arange(len(profile.layers), dtype=np.float64) if named else profile.depth
+        if named and across.size == 1:
+            # Networks of a single layer stand side by side.
+            across = across + 0.1 * (place - (len(chart.profiles) - 1) / 2)
         _draw(axes, profile, across, colors[profile.label if alone else profile.model][0])
     axes.set_ylabel(chart.value_label, labelpad=4, **text_style(LABEL))
     axes.yaxis.set_major_locator(MaxNLocator(6))
@@ -263,6 +333,8 @@ def _share_scale(panels: Sequence[Axes], charts: Sequence[Chart]) -> None:
 def _draw(axes: Axes, profile: Profile, across: Array, color: str) -> None:
     if not np.isnan(profile.low).all() and not np.isnan(profile.values).all():
         axes.fill_between(across, profile.low, profile.high, color=color, alpha=0.16, linewidth=0)
+        if across.size == 1:
+            axes.vlines(across, profile.low, profile.high, colors=color, linewidth=1.2)
     axes.plot(
         across,
         profile.values,
@@ -305,6 +377,12 @@ def _name(profile: Profile) -> str:
         near = "95 %" if best == "peak" else "near it"
         text += f", {near} at {profile.layers[profile.reached]}"
     return text
+
+
+def _best(profile: Profile) -> str:
+    """Give what the legend says of a profile's best value, in few words."""
+    said = _name(profile).removeprefix(f"{profile.label}: ").partition(",")[0]
+    return said if text_width(said, SMALL) < PANEL_WIDTH + 0.4 else said.partition(" at ")[0]
 
 
 def _name_layers(axes: Axes, layers: Sequence[str]) -> None:

@@ -136,6 +136,7 @@ def scatter_figure(
     *,
     title: str,
     names: tuple[str, str] = ("Given distance", "Model distance"),
+    note: str = "",
 ) -> Figure:
     """Draw one panel per model-layer, row by row in the order given, on one scale of x.
 
@@ -147,6 +148,8 @@ def scatter_figure(
         The title of the whole figure.
     names : tuple of str
         The names of the x and the y axis.
+    note : str
+        What else to say, under the figure.
 
     Returns
     -------
@@ -171,5 +174,5 @@ def scatter_figure(
             axes.yaxis.set_major_locator(NullLocator())
         grid.head(axes, index, panel_detail(panel))
         grid.name_axes(axes, index, *names)
-    grid.finish(title)
+    grid.finish(title, note)
     return grid.figure

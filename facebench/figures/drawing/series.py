@@ -19,6 +19,7 @@ from facebench.figures.drawing.style import (
     SOFT,
     TICK,
     Array,
+    curve_looks,
     house_axes,
     house_figure,
     house_legend,
@@ -108,7 +109,8 @@ def series_figure(
 def _together(lines: Sequence[SeriesLine], shared: SeriesAxes, title: str, note: str) -> Figure:
     figure = house_figure(WIDTH, HEIGHT)
     axes = house_axes(figure, (0, 0, WIDTH, HEIGHT), "both")
-    colors = [color for color, _ in model_colors(line.label for line in lines).values()]
+    looks = curve_looks([(line.model, line.label) for line in lines])
+    colors = [color for color, _ in looks]
     _draw_all(axes, lines, colors, shared)
     axes.set_xlabel(shared.x_label, labelpad=4, **text_style(LABEL))
     axes.set_ylabel(shared.y_label, labelpad=4, **text_style(LABEL))

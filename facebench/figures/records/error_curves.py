@@ -30,12 +30,17 @@ _ONE_CLASS = "no curve: pairs of one class only"
 
 
 def roc_figure(
-    layers: Sequence[LayerScores], task: str, identity: IdentitySource, n_resamples: int
+    layers: Sequence[LayerScores],
+    task: str,
+    identity: IdentitySource,
+    n_resamples: int,
+    note: str = "",
 ) -> Figure:
     """Draw the exact ROC of every model-layer, with its band."""
     from facebench.figures.drawing.curves import Curve, curves_figure, roc_axes
     from facebench.metrics.verification import auc, roc
 
+    perfect: list[tuple[int, int]] = []
     curves, lowest = [], [(0.1, 1.0)]
     for scores in layers:
         if not scores.has_both_classes:
@@ -44,22 +49,30 @@ def roc_figure(
         curve = roc(scores.genuine, scores.distances, higher_is_better=False)
         first = 1 / curve.n_impostor
         x, tmr = _steps(curve, first)
-        band = _band(scores, identity, n_resamples, first)
+        band = _band(scores, curve, identity, n_resamples, first)
+        if _is_perfect(curve):
+            perfect.append((curve.n_genuine, curve.n_impostor))
         lowest.append((first, min(float(tmr[0]), float(band[1].min(initial=1.0)))))
-        detail = f"AUC {auc(curve):.4f}  ·  {scores.count_text()}"
+        detail = f"AUC {auc(curve):.4f}  ·  {_errors_text(scores, curve)}"
         curves.append(Curve(scores.model, scores.label, detail, x, tmr, *band))
     fmr, least = (min(values) for values in zip(*lowest, strict=True))
-    note = _band_note(curves, layers, identity, n_resamples)
-    return curves_figure(curves, roc_axes(fmr, least), title=f"ROC: {task}", note=note)
+    bands = _band_note(curves, layers, identity, n_resamples, len(perfect))
+    said = _joined(bands, _perfect_note(perfect), note)
+    return curves_figure(curves, roc_axes(fmr, least), title=f"ROC: {task}", note=said)
 
 
 def det_figure(
-    layers: Sequence[LayerScores], task: str, identity: IdentitySource, n_resamples: int
+    layers: Sequence[LayerScores],
+    task: str,
+    identity: IdentitySource,
+    n_resamples: int,
+    note: str = "",
 ) -> Figure:
     """Draw the DET of every model-layer, with its band."""
     from facebench.figures.drawing.curves import Curve, curves_figure, det_axes
     from facebench.metrics.verification import eer, roc
 
+    perfect: list[tuple[int, int]] = []
     curves, smallest, highest = [], [(0.1, 0.1)], 0.2
     for scores in layers:
         if not scores.has_both_classes:
@@ -69,21 +82,28 @@ def det_figure(
         first, lowest = 1 / curve.n_impostor, 0.5 / curve.n_genuine
         smallest.append((first, lowest))
         x, tmr = _steps(curve, first)
-        at, low, high = _band(scores, identity, n_resamples, first)
+        at, low, high = _band(scores, curve, identity, n_resamples, first)
+        if _is_perfect(curve):
+            perfect.append((curve.n_genuine, curve.n_impostor))
         # An error rate of 0 or 1 has no normal deviate: it is drawn beyond the edge.
         y, band_low, band_high = (
             (1 - rate).clip(lowest / 4, 1 - lowest / 4) for rate in (tmr, high, low)
         )
         highest = max(highest, float(y[0]), float(band_high.max(initial=0.0)))
-        detail = f"EER {100 * eer(curve).rate:.2f} %  ·  {scores.count_text()}"
+        detail = f"EER {100 * eer(curve).rate:.2f} %  ·  {_errors_text(scores, curve)}"
         curves.append(Curve(scores.model, scores.label, detail, x, y, at, band_low, band_high))
     fmr, fnmr = (min(values) for values in zip(*smallest, strict=True))
-    note = _band_note(curves, layers, identity, n_resamples)
-    return curves_figure(curves, det_axes(fmr, (fnmr, highest)), title=f"DET: {task}", note=note)
+    bands = _band_note(curves, layers, identity, n_resamples, len(perfect))
+    said = _joined(bands, _perfect_note(perfect), note)
+    return curves_figure(curves, det_axes(fmr, (fnmr, highest)), title=f"DET: {task}", note=said)
 
 
 def discard_figure(
-    layers: Sequence[LayerScores], task: str, columns: tuple[str, ...], fmr: float
+    layers: Sequence[LayerScores],
+    task: str,
+    columns: tuple[str, ...],
+    fmr: float,
+    note: str = "",
 ) -> Figure:
     """Draw FNMR over discard for every model-layer, by the lowest of the quality columns."""
     from facebench.figures.drawing.curves import curves_figure, discard_axes
@@ -92,12 +112,48 @@ def discard_figure(
     curves = [_discard_curve(scores, columns, fmr, task) for scores in layers]
     highest = max(float(curve.y.max(initial=0.0)) for curve in curves)
     longest = max(float(curve.x.max(initial=0.0)) for curve in curves)
-    note = (
+    said = (
         f"Threshold fixed where all comparisons give an FMR of {percent(fmr)} at most. "
         f"Curves end where fewer than {_FEWEST} genuine comparisons are left."
     )
     axes = discard_axes(longest or 1.0, highest)
-    return curves_figure(curves, axes, title=f"Error against discard: {task}", note=note)
+    return curves_figure(
+        curves, axes, title=f"Error against discard: {task}", note=f"{said} {note}".strip()
+    )
+
+
+def _joined(*sentences: str) -> str:
+    return " ".join(filter(None, sentences))
+
+
+def _errors_text(scores: LayerScores, curve: Roc) -> str:
+    """Count the comparisons, or say that a threshold makes no error."""
+    if not _is_perfect(curve):
+        return scores.count_text()
+    return f"no errors among {scores.count_text()}"
+
+
+def _is_perfect(curve: Roc) -> bool:
+    """Tell whether some threshold accepts all genuine pairs and no impostor."""
+    return bool((curve.tmr[curve.fmr == 0] == 1).any())
+
+
+def _perfect_note(perfect: Sequence[tuple[int, int]]) -> str:
+    """Say what rates of error no error among so many comparisons may hide."""
+    from facebench.figures.drawing.style import percent
+    from facebench.metrics.stats import clopper_pearson
+
+    said = []
+    for n_genuine, n_impostor in dict.fromkeys(perfect):
+        fnmr, fmr = (
+            percent(float(f"{clopper_pearson(0, count).high:.2g}"))
+            for count in (n_genuine, n_impostor)
+        )
+        said.append(
+            f"No errors among {n_genuine:,} genuine and {n_impostor:,} impostor pairs: FNMR at "
+            f"most {fnmr}, FMR at most {fmr} (95 %, exact, pairs taken as independent)."
+        )
+    return " ".join(said)
 
 
 def _steps(curve: Roc, first: float) -> tuple[Float64Array, Float64Array]:
@@ -118,18 +174,29 @@ def _steps(curve: Roc, first: float) -> tuple[Float64Array, Float64Array]:
 
 
 def _band(
-    scores: LayerScores, identity: IdentitySource, n_resamples: int, first: float
+    scores: LayerScores,
+    curve: Roc,
+    identity: IdentitySource,
+    n_resamples: int,
+    first: float,
 ) -> tuple[Float64Array, Float64Array, Float64Array]:
-    """Give the band of a ROC, or nothing where it is not wanted or resampling cannot tell."""
+    """Give the band of a ROC, or nothing where it is not wanted or resampling cannot tell.
+
+    Resamples of comparisons without an error have none either; there the exact interval is drawn.
+    """
     import numpy as np
 
     from facebench.data.identity import people_of_pairs
     from facebench.metrics.bands import roc_band
     from facebench.metrics.bootstrap import ResamplingError
+    from facebench.metrics.stats import clopper_pearson
 
     nothing = np.empty(0)
     if not n_resamples:
         return nothing, nothing, nothing
+    if _is_perfect(curve):
+        lowest = clopper_pearson(curve.n_genuine, curve.n_genuine).low
+        return np.array([first, 1.0]), np.full(2, lowest), np.ones(2)
     sides = people_of_pairs(scores.frame, identity, scores.genuine)
     try:
         return roc_band(
@@ -154,10 +221,13 @@ def _band_note(
     layers: Sequence[LayerScores],
     identity: IdentitySource,
     n_resamples: int,
+    exact: int,
 ) -> str:
     from facebench.data.identity import people_of_pairs
 
     if not n_resamples:
+        return ""
+    if exact == len(curves):
         return ""
     without = sum(not curve.band_x.size for curve in curves)
     if without == len(curves):

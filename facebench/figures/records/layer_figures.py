@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from facebench.columns import LAYER, MODEL, TASK, comparable_name
 from facebench.errors import InputError
+from facebench.figures.records.layer_choice import few_layers, in_pages
 from facebench.figures.records.run_models import humans_of
 from facebench.figures.records.tables import cell_text, interval_of, row_labels
 
@@ -14,8 +16,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from facebench.figures.drawing.people import Human
+    from facebench.figures.drawing.people import Human, Level
     from facebench.figures.drawing.profile import Band, Profile
+    from facebench.figures.records.layer_choice import Best
 
 __all__ = [
     "Curves",
@@ -82,6 +85,7 @@ class Curves(NamedTuple):
     undefined: str
     smallest: bool
     people: Sequence[Human] = ()
+    levels: Sequence[Level] = ()
 
 
 def in_common(measures: Sequence[str]) -> str:
@@ -109,8 +113,8 @@ def profile_chart(
     title: str,
     shown: str,
     signed: bool,
-) -> Figure:
-    """Draw the curves of networks, together or with a panel for each measure.
+) -> list[Figure]:
+    """Draw the curves of networks, together or with a panel for each measure, on as many pages.
 
     Parameters
     ----------
@@ -125,14 +129,14 @@ def profile_chart(
 
     Returns
     -------
-    Figure
+    list of Figure
 
     Raises
     ------
     InputError
         If all models are controls.
     """
-    from facebench.figures.drawing.profile import Chart, profile_figure
+    from facebench.figures.drawing.profile import Chart, profile_pages
 
     untrained = {name for names in controls.values() for name in names}
     models = {model for curve in curves for model in curve.table[MODEL] if model not in untrained}
@@ -168,9 +172,10 @@ def profile_chart(
             for curve in group
             for human in curve.people
         ]
-        charts.append(Chart(profiles, value_label, name, bands, group[0].undefined, people))
+        levels = list(dict.fromkeys(level for curve in group for level in curve.levels))
+        charts.append(Chart(profiles, value_label, name, bands, group[0].undefined, people, levels))
     zero = signed or any(bool((curve.table["value"] < 0).any()) for curve in curves)
-    return profile_figure(charts, title=title, zero=zero)
+    return profile_pages(charts, title=title, zero=zero)
 
 
 def _curve(
@@ -217,34 +222,48 @@ def map_chart(
     measure: str | Mapping[str, str],
     title: str,
     lower: Sequence[bool],
-) -> Figure:
+) -> list[Figure]:
     """Draw tables of `layer_profile` as one map, a column each; `lower` values of some are best."""
-    import numpy as np
+    import pandas as pd
 
-    from facebench.figures.drawing.layer_map import layer_map_figure
+    from facebench.figures.drawing.layer_map import COLUMNS_OF_PAGE, ROWS_OF_PAGE, layer_map_figure
 
-    rows = list(
-        dict.fromkeys(
-            key for table in tables for key in zip(table[MODEL], table[LAYER], strict=True)
-        )
-    )
-    models = list(dict.fromkeys(model for model, _ in rows))
-    rows.sort(key=lambda row: models.index(row[0]))
-    values = np.full((len(rows), len(tables)), np.nan)
-    for column, table in enumerate(tables):
-        for model, layer, value in zip(table[MODEL], table[LAYER], table["value"], strict=True):
-            values[rows.index((model, layer)), column] = value
     columns = [cell_text(table[TASK].iloc[0]) for table in tables]
     of = [measure] * len(tables) if isinstance(measure, str) else list(measure.values())
     signed = ["Difference" in column for column in of]
     if not isinstance(measure, str):
         columns = [f"{task}: {measure[task]}" for task in columns]
-    return layer_map_figure(
-        values,
-        [cell_text(model) for model, _ in rows],
-        [cell_text(layer) for _, layer in rows],
-        columns,
-        title if not isinstance(measure, str) else f"{title}: {measure}",
-        signed,
-        lower,
-    )
+    values = pd.concat(
+        [
+            table.set_index([MODEL, LAYER])["value"].rename(str(place))
+            for place, table in enumerate(tables)
+        ],
+        axis=1,
+        sort=False,
+    ).reset_index()
+    models = list(dict.fromkeys(values[MODEL]))
+    values = values.sort_values(MODEL, key=lambda names: names.map(models.index), kind="stable")
+    heading = title if not isinstance(measure, str) else f"{title}: {measure}"
+
+    def page(first: int, rows: pd.DataFrame, note: str) -> Figure:
+        own = slice(first, first + COLUMNS_OF_PAGE)
+        return layer_map_figure(
+            rows[[str(place) for place in range(len(tables))][own]].to_numpy(dtype="float64"),
+            [cell_text(model) for model in rows[MODEL]],
+            [cell_text(layer) for layer in rows[LAYER]],
+            columns[own],
+            heading,
+            signed[own],
+            lower[own],
+            note,
+        )
+
+    best: dict[str, Best] = {
+        str(place): "largest" if signed[place] else "lowest" if lower[place] else "highest"
+        for place in range(len(tables))
+    }
+    shown, note = few_layers(values, ROWS_OF_PAGE, best)
+    pages: list[Figure] = []
+    for first in range(0, len(tables), COLUMNS_OF_PAGE):
+        pages += in_pages(shown, ROWS_OF_PAGE, partial(page, first), note)
+    return pages

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = ["groups_figure", "hardest_figure", "scores_figure"]
 
-_BEST = "Threshold of the best accuracy on these very pairs, an oracle's."
+_BEST = "Threshold: the one with the best accuracy on these same pairs."
 _SIDE = 240
 
 
-def scores_figure(layers: Sequence[LayerScores], task: str, threshold_column: str | None) -> Figure:
+def scores_figure(
+    layers: Sequence[LayerScores], task: str, threshold_column: str | None, note: str = ""
+) -> Figure:
     """Draw the histograms of every model-layer, with its threshold."""
     import numpy as np
 
@@ -47,7 +49,7 @@ def scores_figure(layers: Sequence[LayerScores], task: str, threshold_column: st
         panels,
         title=f"Distances of genuine and impostor pairs: {task}",
         score_name="Distance",
-        note=_threshold_note(threshold_column),
+        note=f"{_threshold_note(threshold_column)} {note}".strip(),
     )
 
 
@@ -56,6 +58,7 @@ def groups_figure(
     task: str,
     columns: tuple[str, str],
     threshold_column: str | None,
+    note: str = "",
 ) -> Figure:
     """Draw the errors within and between groups for every model-layer."""
     from facebench.figures.drawing.heat_map import heat_map_figure
@@ -75,11 +78,11 @@ def groups_figure(
             "PlotHelper.group_heat_map must name the groups of a pair. No row has both."
         )
         raise InputError(message)
-    note = "FMR of each two groups (diagonal: within a group) and FNMR of each, in percent."
+    said = "FMR of each two groups (diagonal: within a group) and FNMR of each, in percent."
     return heat_map_figure(
         [_group_rates(scores, columns, groups) for scores in layers],
         title=f"Errors by group: {task}",
-        note=f"{note} {_threshold_note(threshold_column)}",
+        note=f"{said} {_threshold_note(threshold_column)} {note}".strip(),
     )
 
 
@@ -89,6 +92,7 @@ def hardest_figure(
     folder: Path,
     count: int,
     threshold_column: str | None,
+    note: str = "",
 ) -> Figure:
     """Draw the hardest pairs of every model-layer."""
     from facebench.figures.drawing.pair_sheet import Block, pair_sheet_figure
@@ -102,14 +106,19 @@ def hardest_figure(
         )
         for scores in layers
     ]
-    note = "Under each pair its distance; framed where it is an error at the threshold."
+    said = "Under each pair its distance; framed where it is an error at the threshold."
     return pair_sheet_figure(
-        blocks, title=f"Hardest pairs: {task}", note=f"{note} {_threshold_note(threshold_column)}"
+        blocks,
+        title=f"Hardest pairs: {task}",
+        note=f"{said} {_threshold_note(threshold_column)} {note}".strip(),
     )
 
 
 def _threshold_note(threshold_column: str | None) -> str:
-    return _BEST if threshold_column is None else f"Threshold: {threshold_column}."
+    if threshold_column in (None, "Threshold"):
+        # Of the task itself, there is nothing to add to the number above each panel.
+        return _BEST if threshold_column is None else "Thresholds are those of the task."
+    return f"Threshold: {threshold_column}."
 
 
 def _detail(scores: LayerScores, *, with_threshold: bool = False) -> str:

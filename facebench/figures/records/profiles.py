@@ -1,4 +1,4 @@
-"""The pictures of effects and of measures over layers."""
+"""The figures of effects and of measures over layers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from facebench.columns import LAYER, MODEL, TASK
 from facebench.errors import InputError
-from facebench.figures.records.layer_choice import few_layers
+from facebench.figures.records.layer_choice import few_layers, in_pages
 from facebench.figures.records.layer_figures import (
     Curves,
     effects_chart,
@@ -17,7 +17,12 @@ from facebench.figures.records.layer_figures import (
     profile_chart,
     why_undefined,
 )
-from facebench.figures.records.run_models import controls_of, humans_of, is_lower_better
+from facebench.figures.records.run_models import (
+    controls_of,
+    humans_of,
+    is_lower_better,
+    levels_of,
+)
 from facebench.figures.records.tables import (
     check_column,
     check_table,
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ProfilePlots"]
 
+# Rows of a page with two conditions; with more they are taller.
 MOST_ROWS = 32
 
 
@@ -51,8 +57,8 @@ class ProfilePlots:
     ) -> list[Path]:
         """Draw conditions, and beside them their differences, each with its interval.
 
-        Of more than 32 model-layers some are shown: of every model the first and last layer, those
-        with the largest differences, and others evenly spaced. The picture says so.
+        Of more than 32 model-layers some are shown: of every model those with the largest
+        differences, the last one, and others evenly spaced. The figure says so.
 
         Parameters
         ----------
@@ -69,7 +75,7 @@ class ProfilePlots:
         Returns
         -------
         list of Path
-            The files written, one per task.
+            The files written: for each task one per page and format.
 
         Raises
         ------
@@ -82,9 +88,17 @@ class ProfilePlots:
             for column in columns:
                 check_column(performances, where, name, column)
 
-        def draw(task: str, rows: pd.DataFrame) -> Figure:
-            shown, note = few_layers(rows, MOST_ROWS, effects)
-            return effects_chart(shown, conditions, effects, task, note)
+        def draw(task: str, rows: pd.DataFrame) -> list[Figure]:
+            from facebench.figures.drawing.effects import rows_of_page
+
+            most = min(MOST_ROWS, rows_of_page(len(conditions), len(effects)))
+            shown, note = few_layers(rows, most, dict.fromkeys(effects, "largest"))
+            return in_pages(
+                shown,
+                most,
+                lambda own, said: effects_chart(own, conditions, effects, task, said),
+                note,
+            )
 
         return draw_tasks(performances, output_dir, file_name, draw)
 
@@ -107,7 +121,8 @@ class ProfilePlots:
         A filled mark is the peak, an open one the first layer that reaches 95 % of it; an effect
         that is nowhere above 0 has neither. One network (or several of equal layers) is drawn over
         the names of its layers, others over relative depth. Several measures of several networks,
-        or with controls, have a panel each.
+        or with controls, have a panel each; so do more than 8 networks. Chance, the noise ceiling
+        and people are drawn where the table of a run knows them.
 
         Parameters
         ----------
@@ -134,7 +149,7 @@ class ProfilePlots:
         Returns
         -------
         list of Path
-            The files written, one per task, or one.
+            The files written: for each task one per page and format.
 
         Raises
         ------
@@ -170,11 +185,12 @@ class ProfilePlots:
                     why_undefined(rows),
                     smallest(column),
                     humans_of(rows, column),
+                    [level for level in levels_of(rows, column) if not (signed and level.low == 0)],
                 )
                 for column in measures
             ]
 
-        def figure(found: list[Curves], title: str) -> Figure:
+        def figure(found: list[Curves], title: str) -> list[Figure]:
             return profile_chart(found, untrained, title, shown, signed)
 
         if together:
@@ -182,9 +198,9 @@ class ProfilePlots:
                 curve for task, rows in rows_by_task(performances) for curve in curves(task, rows)
             ]
             target = Path(output_dir) / f"{safe_name(file_name)}.png"
-            return [draw_one(target, lambda: figure(found, f"{shown} over layers"))]
+            return draw_one(target, lambda: figure(found, f"{shown} over layers"), performances)
 
-        def draw(task: str, rows: pd.DataFrame) -> Figure:
+        def draw(task: str, rows: pd.DataFrame) -> list[Figure]:
             return figure(curves(task, rows), f"{shown} over layers: {task}")
 
         return draw_tasks(performances, output_dir, file_name, draw)
@@ -222,7 +238,7 @@ class ProfilePlots:
         Returns
         -------
         Path
-            The file written.
+            The file written; of several pages or formats the first one.
 
         Raises
         ------
@@ -231,7 +247,10 @@ class ProfilePlots:
         """
         tables, lower = _map_tables(performances, measure, layers)
         target = Path(output_dir) / f"{safe_name(file_name)}.png"
-        return draw_one(target, lambda: map_chart(tables, measure, title, lower))
+        written = draw_one(
+            target, lambda: map_chart(tables, measure, title, lower), *performances.values()
+        )
+        return written[0] if written else target
 
 
 def _controls(

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from facebench.columns import LAYER, MODEL, TASK
 from facebench.errors import InputError
-from facebench.figures.records.layer_choice import few_layers
+from facebench.figures.records.layer_choice import few_layers, few_of_each, in_pages
+from facebench.figures.records.run_models import humans_of, is_lower_better, levels_of
 from facebench.figures.records.tables import (
     cell_text,
     check_column,
     check_columns,
     check_table,
+    checked_levels,
     checked_limits,
     draw_tasks,
     interval_of,
@@ -28,9 +30,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+    from facebench.figures.drawing.intervals import Whisker
     from facebench.figures.records.tables import Distances
 
 __all__ = ["RepresentationPlots"]
+
+# What a page has room for: rows of dots, matrices, maps.
+_MOST_ROWS, _MOST_MATRICES, _MOST_MAPS = 45, 25, 16
 
 _PAIR = ("img1", "img2", "model_computed_distance")
 
@@ -47,10 +53,13 @@ class RepresentationPlots:
         output_dir: str | Path,
         file_name: str,
         *,
-        reference: tuple[float, str] | None = None,
+        reference: tuple[float, str] | Sequence[tuple[float, str]] | None = None,
         ylim: tuple[float | None, float | None] | None = None,
     ) -> list[Path]:
         """Draw a measure as dots with their intervals: a row per model and layer, in order.
+
+        The noise ceiling, people and chance are drawn across the rows where the table of a run
+        knows them.
 
         Parameters
         ----------
@@ -65,15 +74,16 @@ class RepresentationPlots:
             Where the pictures go; made if need be.
         file_name : str
             The files are called ``<task>_<file_name>.png``, unsafe characters replaced.
-        reference : tuple of (float, str), optional
-            A value to compare with and its name, such as ``(0.0, "chance")``.
+        reference : (float, str), or a sequence of them, optional
+            Values to mark with a line, and their names, such as ``(0.0, "chance")``; in place of
+            the chance that the table knows.
         ylim : tuple of (float or None), optional
             The ends of the measure's axis.
 
         Returns
         -------
         list of Path
-            The files written, one per task.
+            The files written: for each task one per page and format.
 
         Raises
         ------
@@ -84,19 +94,34 @@ class RepresentationPlots:
         check_table(performances, where, (TASK, MODEL, LAYER))
         check_column(performances, where, "y", y)
         limits = checked_limits(ylim, where)
+        given = checked_levels(reference, where)
 
-        def draw(task: str, rows: pd.DataFrame) -> Figure:
-            from facebench.figures.drawing.intervals import Whisker, interval_figure
+        def draw(task: str, rows: pd.DataFrame) -> list[Figure]:
+            from facebench.figures.drawing.intervals import interval_figure
+            from facebench.figures.drawing.people import Beside
 
-            value, low, high = interval_of(rows, y, f"performances in {where}")
-            named = zip(row_models(rows), row_labels(rows), value, low, high, strict=True)
-            return interval_figure(
-                [Whisker(model, label, *map(float, ends)) for model, label, *ends in named],
-                title=f"{title_prefix}: {task}",
-                value_label=ylabel,
-                reference=reference,
-                limits=limits,
+            known = levels_of(rows, y)
+            levels = (
+                known
+                if given is None
+                else [*given, *(level for level in known if level.name != "chance")]
             )
+            every = _whiskers(rows, y, where)
+
+            def page(own: pd.DataFrame, note: str) -> Figure:
+                return interval_figure(
+                    _whiskers(own, y, where),
+                    title=f"{title_prefix}: {task}",
+                    value_label=ylabel,
+                    beside=Beside(levels, humans_of(rows, y)),
+                    limits=limits,
+                    note=note,
+                    scale_of=every,
+                )
+
+            best: Any = {y: "lowest" if is_lower_better(rows, y) else "highest"}
+            shown, note = few_of_each(rows, _MOST_ROWS, best)
+            return in_pages(shown, _MOST_ROWS, page, note)
 
         return draw_tasks(performances, output_dir, file_name, draw)
 
@@ -132,12 +157,13 @@ class RepresentationPlots:
         details : mapping of (str, str) to str, optional
             By model and layer, a line to write over its panel.
         most_panels : int, optional
-            Of more rows show some, evenly spaced in every model, and say so in the picture.
+            Of more rows show some, the best of every model among them, and say so in the figure;
+            at most what a page has room for.
 
         Returns
         -------
         list of Path
-            The files written, one per task.
+            The files written: for each task one per page and format.
 
         Raises
         ------
@@ -147,12 +173,17 @@ class RepresentationPlots:
         where = "PlotHelper.rdm_plot"
         check_table(performances, where, (TASK, MODEL, LAYER))
 
-        def draw(task: str, rows: pd.DataFrame) -> Figure:
+        most = min(most_panels or _MOST_MATRICES, _MOST_MATRICES)
+
+        def draw(task: str, rows: pd.DataFrame) -> list[Figure]:
+            shown, note = few_layers(rows, most)
+            return in_pages(shown, most, lambda own, said: page(task, own, said), note)
+
+        def page(task: str, rows: pd.DataFrame, note: str) -> Figure:
             from facebench.figures.drawing.rdm import Matrix, matrix_figure
 
             panels: list[Matrix] = []
             names: list[str] = []
-            rows, note = few_layers(rows, most_panels or len(rows))
             for model, layer, label in zip(rows[MODEL], rows[LAYER], row_labels(rows), strict=True):
                 table = _pairs_of(distances, model, task, layer, where)
                 names, values = _matrix(table, "model_computed_distance")
@@ -203,7 +234,7 @@ class RepresentationPlots:
         Returns
         -------
         list of Path
-            The files written, one per task.
+            The files written: for each task one per page and format.
 
         Raises
         ------
@@ -213,12 +244,17 @@ class RepresentationPlots:
         where = "PlotHelper.mds_plot"
         check_table(performances, where, (TASK, MODEL, LAYER))
 
-        def draw(task: str, rows: pd.DataFrame) -> Figure:
+        most = min(most_panels or _MOST_MAPS, _MOST_MAPS)
+
+        def draw(task: str, rows: pd.DataFrame) -> list[Figure]:
+            shown, note = few_layers(rows, most)
+            return in_pages(shown, most, lambda own, said: page(task, own, said), note)
+
+        def page(task: str, rows: pd.DataFrame, note: str) -> Figure:
             from facebench.figures.drawing.mds import Chart, map_figure
             from facebench.metrics.mds import mds
             from facebench.metrics.rdm import condensed
 
-            rows, note = few_layers(rows, most_panels or len(rows))
             charts: list[Chart] = []
             for model, layer, label in zip(rows[MODEL], rows[LAYER], row_labels(rows), strict=True):
                 table = _pairs_of(distances, model, task, layer, where)
@@ -295,6 +331,14 @@ class RepresentationPlots:
             )
 
         return draw_tasks(pd.DataFrame({TASK: [task]}), output_dir, file_name, draw)
+
+
+def _whiskers(rows: pd.DataFrame, y: str, where: str) -> list[Whisker]:
+    from facebench.figures.drawing.intervals import Whisker
+
+    value, low, high = interval_of(rows, y, f"performances in {where}")
+    named = zip(row_models(rows), row_labels(rows), value, low, high, strict=True)
+    return [Whisker(model, label, *map(float, ends)) for model, label, *ends in named]
 
 
 def _pairs_of(distances: Distances, model: str, task: str, layer: str, where: str) -> pd.DataFrame:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from facebench.columns import (
     CONTROLS,
+    EFFECTS,
     HUMANS,
     LOWER_IS_BETTER,
+    MEASURES,
     MODEL,
     NETWORK_LAYERS,
     TASK,
@@ -26,14 +28,20 @@ from facebench.columns import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from facebench.figures.drawing.people import Human
+    from facebench.figures.drawing.people import Human, Level
 
 __all__ = [
+    "best_measure",
     "controls_of",
+    "effects_of",
+    "headline_measures",
     "humans_of",
     "is_lower_better",
     "joined",
+    "label_of",
+    "levels_of",
     "network_layers_of",
+    "note_measures",
     "note_models",
     "note_people",
     "note_series",
@@ -95,20 +103,106 @@ def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     layers: dict[str, list[str]] = {}
     controls: dict[str, list[str]] = {}
     lower: list[str] = []
-    humans: dict[str, Any] = {}
+    by_task: dict[str, dict[str, Any]] = {HUMANS: {}, MEASURES: {}, EFFECTS: {}}
     series: dict[str, dict[str, Any]] = {}
     for table in tables:
         series.update(series_of(table))
         layers.update(network_layers_of(table))
         for name, copies in controls_of(table).items():
             controls[name] = list(dict.fromkeys([*controls.get(name, ()), *copies]))
-        humans.update(_noted(table, HUMANS, {}))
+        for what, known in by_task.items():
+            known.update(_noted(table, what, {}))
         lower += [name for name in _noted(table, LOWER_IS_BETTER, []) if name not in lower]
     note_models(whole, layers, controls, lower)
     note_series(whole, series)
-    if humans:
-        whole.attrs[HUMANS] = json.dumps(humans)
+    for what, known in by_task.items():
+        if known:
+            whole.attrs[what] = json.dumps(known)
     return whole
+
+
+def note_measures(
+    table: pd.DataFrame,
+    task: str,
+    measures: Mapping[str, Mapping[str, Any]],
+    effects: Mapping[str, Any] | None = None,
+) -> None:
+    """Note in a table of one task what is declared of its measures.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Results.
+    task : str
+        The task's name.
+    measures : mapping of str to mapping
+        By measure: better, headline, chance, ceiling, label, as `Measure` has them.
+    effects : mapping, optional
+        Of a task of conditions: ``conditions`` (a measure by condition) and ``effects``
+        (measures).
+    """
+    table.attrs[MEASURES] = json.dumps({task: measures})
+    if effects:
+        table.attrs[EFFECTS] = json.dumps({task: effects})
+
+
+def effects_of(table: pd.DataFrame) -> tuple[dict[str, str], list[str]]:
+    """Give a measure by condition and the effects of a table's task, where it knows them."""
+    known = _of_task(table, EFFECTS)
+    return dict(known.get("conditions", {})), list(known.get("effects", []))
+
+
+def label_of(table: pd.DataFrame, measure: str) -> str:
+    """Give what an axis calls a measure: as the task declares it, or its name."""
+    return str(_of_task(table, MEASURES).get(measure, {}).get("label") or measure)
+
+
+def best_measure(table: pd.DataFrame) -> tuple[str, bool] | None:
+    """Name the measure that chooses a task's best layers, and whether lower is better.
+
+    None where neither way of a headline measure is better, or the table does not know.
+    """
+    for name, declared in _of_task(table, MEASURES).items():
+        if declared.get("headline") and declared.get("better") and name in table:
+            return name, declared["better"] == "lower"
+    return None
+
+
+def headline_measures(table: pd.DataFrame) -> list[str]:
+    """Name the measures that stand for a table's task, where it knows them."""
+    known = _of_task(table, MEASURES)
+    return [name for name, declared in known.items() if declared.get("headline") and name in table]
+
+
+def levels_of(table: pd.DataFrame, measure: str) -> list[Level]:
+    """Give chance and the noise ceiling of a measure, where a table's task declares them.
+
+    Ceilings are columns of the table. Layers may differ in them where pairs failed; the median is
+    taken.
+    """
+    import pandas as pd
+
+    from facebench.figures.drawing.people import Level
+
+    declared = _of_task(table, MEASURES).get(measure, {})
+    found = []
+    chance = declared.get("chance")
+    if chance is not None:
+        found.append(Level("chance", float(chance), float(chance)))
+    ceilings = [
+        float(pd.to_numeric(table[column], errors="coerce").median())
+        for column in declared.get("ceiling", ())
+        if column in table
+    ]
+    known = sorted(value for value in ceilings if value == value)
+    if known:
+        found.append(Level("noise ceiling", known[0], known[-1]))
+    return found
+
+
+def _of_task(table: pd.DataFrame, what: str) -> dict[str, Any]:
+    task = str(table[TASK].iloc[0]) if TASK in table and len(table) else ""
+    return dict(_noted(table, what, {}).get(task, {}))
 
 
 def note_people(
@@ -150,9 +244,7 @@ def humans_of(table: pd.DataFrame, measure: str) -> list[Human]:
     """
     from facebench.figures.drawing.people import Human
 
-    noted = _noted(table, HUMANS, {})
-    task = str(table[TASK].iloc[0]) if TASK in table and len(table) else ""
-    known = noted.get(task, {})
+    known = _of_task(table, HUMANS)
     nothing = float("nan")
     found = []
     # What is not of the same scale in people and networks is not drawn on one axis.

@@ -136,7 +136,7 @@ def each_layer(
             genuine = as_labels(frame[label_column]).astype(bool)
         except LabelError as error:
             message = (
-                f"The {label_column!r} {what} must hold 0/1, true/false or same/different. "
+                f"The {label_column!r} {what} must hold {error.expected}. "
                 f"Got {error.value!r} in row {error.position}."
             )
             raise InputError(message) from error

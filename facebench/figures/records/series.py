@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facebench.columns import CONDITION, LAYER, MODEL, TASK, interval_columns
-from facebench.errors import InputError
-from facebench.figures.records.layer_choice import few_layers
-from facebench.figures.records.run_models import humans_of, series_of
+from facebench.figures.records.layer_choice import few_of_each, in_pages
+from facebench.figures.records.run_models import humans_of, levels_of, series_of
 from facebench.figures.records.tables import (
     as_numbers,
     cell_text,
     check_column,
     check_columns,
     check_table,
+    checked_levels,
     draw_tasks,
     interval_of,
     row_labels,
@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from facebench.figures.drawing.people import Level
     from facebench.figures.drawing.series import SeriesLine
 
 __all__ = ["SeriesPlots"]
 
-_MOST_LINES = 24
+# Of a page; more lines than the second get a panel for each model, of which it holds the third.
+_MOST_LINES, _MOST_TOGETHER, _MOST_PANELS = 24, 6, 8
 _PEOPLE = "people"
 _WHERE = "PlotHelper.series_plot"
 
@@ -53,6 +55,7 @@ class SeriesPlots:
         reference: tuple[float, str] | Sequence[tuple[float, str]] | None = None,
         curves: pd.DataFrame | None = None,
         people: pd.DataFrame | None = None,
+        people_curves: pd.DataFrame | None = None,
     ) -> list[Path]:
         """Draw a measure over levels, or over training, as lines with their intervals.
 
@@ -86,11 +89,13 @@ class SeriesPlots:
         people : pandas.DataFrame, optional
             Points of people, with a column ``people`` that names the group, `x`, `y` and the
             interval; drawn in black.
+        people_curves : pandas.DataFrame, optional
+            Points of people's functions, with the columns of `people`: drawn through their points.
 
         Returns
         -------
         list of Path
-            The files written, one per task.
+            The files written: for each task one per page and format.
 
         Raises
         ------
@@ -105,21 +110,40 @@ class SeriesPlots:
             check_columns(curves, f"The 'curves' parameter of {_WHERE}", (*keys, x, y))
         if people is not None:
             check_columns(people, f"The 'people' parameter of {_WHERE}", (_PEOPLE, x, y))
-        marked = _references(reference)
+            if people_curves is not None and len(people_curves):
+                columns = (_PEOPLE, x, y)
+                check_columns(people_curves, f"The 'people_curves' parameter of {_WHERE}", columns)
+        marked = [(level.low, level.name) for level in checked_levels(reference, _WHERE) or ()]
 
-        def draw(task: str, rows: pd.DataFrame) -> Figure:
+        def draw(task: str, rows: pd.DataFrame) -> list[Figure]:
+            shown, note = few_of_each(rows, _MOST_LINES)
+            count = shown[MODEL].nunique()
+            together = len(shown.drop_duplicates([MODEL, LAYER])) <= _MOST_TOGETHER
+            most = _MOST_LINES if together or count <= _MOST_PANELS else _MOST_PANELS
+            return in_pages(shown, most, lambda own, said: page(task, own, said), note)
+
+        def page(task: str, shown: pd.DataFrame, note: str) -> Figure:
             from facebench.figures.drawing.series import SeriesAxes, series_figure
 
-            shown, note = _shown(rows)
             of_task = None if curves is None else curves[curves[TASK] == task]
             lines = [
-                _line(points, x, y, cell_text(key[0]), row_labels(points.iloc[:1])[0], of_task)
+                _line(
+                    points,
+                    x,
+                    y,
+                    cell_text(key[0]),
+                    row_labels(points.iloc[:1])[0],
+                    _own(_own(of_task, MODEL, key[0]), LAYER, key[1]),
+                )
                 for key, points in shown.groupby([MODEL, LAYER], sort=False)
             ]
             beside = [] if people is None else people.groupby(_PEOPLE, sort=False)
             shared = SeriesAxes(
                 xlabel or x, ylabel or y, log, period, marked,
-                [_line(points, x, y, "", cell_text(name)) for name, points in beside],
+                [
+                    _line(points, x, y, "", cell_text(name), _own(people_curves, _PEOPLE, name))
+                    for name, points in beside
+                ],
             )  # fmt: skip
             title = f"{title_prefix or f'{ylabel or y} over {xlabel or x}'}: {task}"
             return series_figure(lines, shared, title=title, note=note)
@@ -152,12 +176,14 @@ class SeriesPlots:
             By model: ``of``, the name of the series, and ``x``, such as the epoch; ``label`` and
             ``log`` for the axis. By default as a run's tables have it. Other models are left out.
         reference
-            See `series_plot`. People are drawn where a run's tables know of them.
+            See `series_plot`; by default the chance and the noise ceiling that a run's tables know.
+            People are drawn where they know of them.
 
         Returns
         -------
         list of Path
-            The files written, one per task; none if no model is a checkpoint.
+            The files written: for each task one per page and format; none if no model is a
+            checkpoint.
 
         Raises
         ------
@@ -190,6 +216,8 @@ class SeriesPlots:
                 for x in (drawn[label].min(), drawn[label].max())
             ]
         )
+        if reference is None:
+            reference = _as_lines(levels_of(performances, measure))
         return SeriesPlots.series_plot(
             drawn, label, measure, output_dir, file_name, title_prefix=f"{measure} over training",
             log=any(one.get("log") for one in points), reference=reference,
@@ -197,28 +225,19 @@ class SeriesPlots:
         )  # fmt: skip
 
 
-def _references(reference: object) -> list[tuple[float, str]]:
-    if reference is None:
-        return []
-    try:
-        given = [reference] if isinstance(reference, tuple) else list(reference)  # type: ignore[call-overload]
-        return [(float(value), str(name)) for value, name in given]
-    except (TypeError, ValueError):
-        msg = (
-            f"The 'reference' parameter of {_WHERE} must be a number and its name, or a list of "
-            f"these. Got {reference!r} instead."
-        )
-        raise InputError(msg) from None
+def _as_lines(levels: Sequence[Level]) -> list[tuple[float, str]]:
+    """Give the ends of bands as lines, each with its name."""
+    lines = []
+    for name, low, high in levels:
+        if low == high:
+            lines.append((low, name))
+        else:
+            lines += [(low, f"lower {name}"), (high, f"upper {name}")]
+    return lines
 
 
-def _shown(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Take some of many layers."""
-    each = rows.drop_duplicates([MODEL, LAYER])
-    few, note = few_layers(each, _MOST_LINES)
-    if not note:
-        return rows, ""
-    kept = set(zip(few[MODEL], few[LAYER], strict=True))
-    return rows[[key in kept for key in zip(rows[MODEL], rows[LAYER], strict=True)]], note
+def _own(table: pd.DataFrame | None, column: str, name: object) -> pd.DataFrame | None:
+    return None if table is None or not len(table) else table[table[column] == name]
 
 
 def _line(
@@ -229,6 +248,7 @@ def _line(
     label: str,
     curves: pd.DataFrame | None = None,
 ) -> SeriesLine:
+    """Give the points of a line, and those of the function through them, if there is one."""
     import numpy as np
 
     from facebench.figures.drawing.series import SeriesLine
@@ -237,10 +257,8 @@ def _line(
     across = as_numbers(points[x], f"The {x!r} column of performances")
     smooth = (np.empty(0), np.empty(0))
     if curves is not None and len(curves):
-        key = points.iloc[0]
-        own = curves[(curves[MODEL] == key[MODEL]) & (curves[LAYER] == key[LAYER])]
         smooth = (
-            as_numbers(own[x], f"The {x!r} column of curves"),
-            as_numbers(own[y], f"The {y!r} column of curves"),
+            as_numbers(curves[x], f"The {x!r} column of curves"),
+            as_numbers(curves[y], f"The {y!r} column of curves"),
         )
     return SeriesLine(model, label, across, value, low, high, *smooth)

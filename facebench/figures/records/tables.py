@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +18,9 @@ from facebench.columns import (
     interval_columns,
 )
 from facebench.errors import InputError
-from facebench.utils.files import atomic_path, safe_name
+from facebench.figures.output import draw_pages
+from facebench.figures.records.run_models import network_layers_of
+from facebench.utils.files import safe_name
 from facebench.utils.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
+
+    from facebench.figures.drawing.people import Level
 
     Distances = Mapping[str, Mapping[str, pd.DataFrame]]
 
@@ -36,6 +39,7 @@ __all__ = [
     "check_column",
     "check_columns",
     "check_table",
+    "checked_levels",
     "checked_limits",
     "draw_one",
     "draw_tasks",
@@ -45,21 +49,20 @@ __all__ = [
     "row_labels",
     "row_models",
     "rows_by_task",
+    "run_order",
 ]
 
 # A message names no more columns than these.
 MOST_LISTED = 8
-# matplotlib promises no thread safety, and figures share its caches of fonts.
-_drawing = threading.Lock()
 
 
 def draw_tasks(
     performances: pd.DataFrame,
     output_dir: str | Path,
     file_name: str,
-    draw: Callable[[str, pd.DataFrame], Figure],
+    draw: Callable[[str, pd.DataFrame], Figure | Sequence[Figure]],
 ) -> list[Path]:
-    """Write one PNG per task, one at a time even across threads.
+    """Write a figure of each task, one at a time even across threads.
 
     Parameters
     ----------
@@ -70,42 +73,59 @@ def draw_tasks(
     file_name : str
         The files are called ``<task>_<file_name>.png``, unsafe characters replaced.
     draw : callable
-        Takes the name of a task and its rows, and returns the figure.
+        Takes the name of a task and its rows, and returns the figure or its pages.
 
     Returns
     -------
     list of Path
-        The files written, one per task.
+        The files written: for each task one per page and format.
     """
     return [
-        draw_one(
+        path
+        for task, rows in rows_by_task(performances)
+        for path in draw_one(
             Path(output_dir) / f"{safe_name(task)}_{safe_name(file_name)}.png",
             lambda task=task, rows=rows: draw(task, rows),  # type: ignore[misc]
+            performances,
         )
-        for task, rows in rows_by_task(performances)
     ]
 
 
-def draw_one(target: Path, draw: Callable[[], Figure]) -> Path:
-    """Write one PNG, while no other thread draws.
+def draw_one(
+    target: Path, draw: Callable[[], Figure | Sequence[Figure]], *tables: pd.DataFrame
+) -> list[Path]:
+    """Write one figure, every model in the colour that it has in the whole run.
 
     Parameters
     ----------
     target : Path
-        The file; its folder is made if need be.
+        The file of a PNG; its folder is made if need be.
     draw : callable
-        Returns the figure.
+        Returns the figure or its pages.
+    *tables : DataFrame
+        The results that it is of, which know the models of their run.
 
     Returns
     -------
-    Path
-        The file written.
+    list of Path
+        The files written: one per page and format.
     """
-    with _drawing, atomic_path(target) as path:
-        from facebench.figures.drawing.style import write_figure
 
-        write_figure(draw(), path)
-    return target
+    def pages() -> Sequence[Figure]:
+        from facebench.figures.drawing.style import models_in_order
+
+        with models_in_order(run_order(tables)):
+            drawn = draw()
+        return drawn if isinstance(drawn, list | tuple) else [drawn]  # type: ignore[list-item]
+
+    return draw_pages(target, pages)
+
+
+def run_order(tables: Sequence[pd.DataFrame]) -> list[str]:
+    """Name the models of a run in its order, as far as its tables know them."""
+    known = [model for table in tables for model in network_layers_of(table)]
+    shown = [name for table in tables if MODEL in table for name in row_models(table)]
+    return list(dict.fromkeys([*map(cell_text, known), *shown]))
 
 
 def rows_by_task(performances: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:
@@ -248,6 +268,23 @@ def checked_limits(ylim: object, where: str) -> tuple[float | None, float | None
         f"Got {ylim!r} instead."
     )
     raise InputError(message)
+
+
+def checked_levels(reference: object, where: str) -> list[Level] | None:
+    """Read values to be marked: a number with its name, a list of these, or None."""
+    if reference is None:
+        return None
+    from facebench.figures.drawing.people import Level
+
+    try:
+        given = [reference] if isinstance(reference, tuple) else list(reference)  # type: ignore[call-overload]
+        return [Level(str(name), float(value), float(value)) for value, name in given]
+    except (TypeError, ValueError):
+        msg = (
+            f"The 'reference' parameter of {where} must be a number and its name, or a list of "
+            f"these. Got {reference!r} instead."
+        )
+        raise InputError(msg) from None
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:

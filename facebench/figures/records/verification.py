@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from facebench.columns import LAYER, MODEL, TASK
 from facebench.errors import InputError
 from facebench.figures.records.error_curves import det_figure, discard_figure, roc_figure
+from facebench.figures.records.layer_choice import few_layers, in_pages
 from facebench.figures.records.pair_pictures import groups_figure, hardest_figure, scores_figure
 from facebench.figures.records.scores import LayerScores, each_layer, identity_columns
 from facebench.figures.records.tables import check_column, check_table, draw_tasks
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from facebench.figures.records.tables import Distances
 
 __all__ = ["VerificationPlots"]
+
+# Model-layers of a page: panels of curves and histograms, and strips of faces.
+_MOST_PANELS, _MOST_SHEETS = 20, 3
 
 
 class VerificationPlots:
@@ -64,7 +68,7 @@ class VerificationPlots:
         Returns
         -------
         list of Path
-            The files written, one per task.
+            The files written: for each task one per page and format.
 
         Raises
         ------
@@ -79,7 +83,7 @@ class VerificationPlots:
             output_dir,
             file_name,
             label_column,
-            lambda layers, task: roc_figure(layers, task, identity, n_resamples),
+            lambda layers, task, note: roc_figure(layers, task, identity, n_resamples, note),
             columns=identity_columns(identity, where),
         )
 
@@ -103,7 +107,7 @@ class VerificationPlots:
         Returns
         -------
         list of Path
-            The files written, one per task.
+            The files written: for each task one per page and format.
 
         Raises
         ------
@@ -118,7 +122,7 @@ class VerificationPlots:
             output_dir,
             file_name,
             label_column,
-            lambda layers, task: det_figure(layers, task, identity, n_resamples),
+            lambda layers, task, note: det_figure(layers, task, identity, n_resamples, note),
             columns=identity_columns(identity, where),
         )
 
@@ -149,7 +153,7 @@ class VerificationPlots:
         Returns
         -------
         list of Path
-            The files written, one per task.
+            The files written: for each task one per page and format.
 
         Raises
         ------
@@ -164,7 +168,7 @@ class VerificationPlots:
             output_dir,
             file_name,
             label_column,
-            lambda layers, task: discard_figure(layers, task, columns, fmr),
+            lambda layers, task, note: discard_figure(layers, task, columns, fmr, note),
             columns=columns,
         )
 
@@ -192,7 +196,7 @@ class VerificationPlots:
         Returns
         -------
         list of Path
-            The files written, one per task.
+            The files written: for each task one per page and format.
 
         Raises
         ------
@@ -206,7 +210,7 @@ class VerificationPlots:
             output_dir,
             file_name,
             label_column,
-            lambda layers, task: scores_figure(layers, task, threshold_column),
+            lambda layers, task, note: scores_figure(layers, task, threshold_column, note),
             threshold_column=threshold_column,
         )
 
@@ -237,7 +241,7 @@ class VerificationPlots:
         Returns
         -------
         list of Path
-            The files written, one per task.
+            The files written: for each task one per page and format.
 
         Raises
         ------
@@ -251,9 +255,12 @@ class VerificationPlots:
             output_dir,
             file_name,
             label_column,
-            lambda layers, task: groups_figure(layers, task, group_columns, threshold_column),
+            lambda layers, task, note: groups_figure(
+                layers, task, group_columns, threshold_column, note
+            ),
             columns=group_columns,
             threshold_column=threshold_column,
+            most=_most_maps(performances, distances, group_columns),
         )
 
     @staticmethod
@@ -287,7 +294,7 @@ class VerificationPlots:
         Returns
         -------
         list of Path
-            The files written, one per task.
+            The files written: for each task one per page and format.
 
         Raises
         ------
@@ -299,9 +306,9 @@ class VerificationPlots:
             message = f"The 'count' parameter of {where} must be 1 or more. Got {count!r} instead."
             raise InputError(message)
 
-        def figure(layers: list[LayerScores], task: str) -> Figure:
+        def figure(layers: list[LayerScores], task: str, note: str) -> Figure:
             folder = images_path[task] if isinstance(images_path, Mapping) else images_path
-            return hardest_figure(layers, task, Path(folder), count, threshold_column)
+            return hardest_figure(layers, task, Path(folder), count, threshold_column, note)
 
         return _draw(
             where,
@@ -313,6 +320,7 @@ class VerificationPlots:
             figure,
             columns=("img1", "img2"),
             threshold_column=threshold_column,
+            most=_MOST_SHEETS,
         )
 
 
@@ -323,20 +331,45 @@ def _draw(
     output_dir: str | Path,
     file_name: str,
     label_column: str,
-    figure: Callable[[list[LayerScores], str], Figure],
+    figure: Callable[[list[LayerScores], str, str], Figure],
     *,
     columns: Sequence[str] = (),
     threshold_column: str | None = None,
+    most: int = _MOST_PANELS,
 ) -> list[Path]:
     """Draw a figure of each task's layers, of which `columns` of the distances are needed too."""
     check_table(performances, where, (TASK, MODEL, LAYER))
     if threshold_column is not None:
         check_column(performances, where, "threshold_column", threshold_column)
 
-    def draw(task: str, rows: pd.DataFrame) -> Figure:
-        layers = each_layer(
-            rows, distances, label_column, where, columns=columns, threshold_column=threshold_column
-        )
-        return figure(list(layers), task)
+    def draw(task: str, rows: pd.DataFrame) -> list[Figure]:
+        def page(own: pd.DataFrame, note: str) -> Figure:
+            layers = each_layer(
+                own, distances, label_column, where,
+                columns=columns, threshold_column=threshold_column,
+            )  # fmt: skip
+            return figure(list(layers), task, note)
+
+        each = rows[~rows.duplicated([MODEL, LAYER]).to_numpy()]
+        shown, note = few_layers(each, most)
+        return in_pages(shown, most, page, note)
 
     return draw_tasks(performances, output_dir, file_name, draw)
+
+
+def _most_maps(
+    performances: pd.DataFrame, distances: Distances, group_columns: tuple[str, str]
+) -> int:
+    """Give how many maps of error rates fit on a page: the more groups, the fewer."""
+    most = 1
+    for by_task in distances.values() if isinstance(distances, Mapping) else ():
+        for task in dict.fromkeys(performances[TASK]) if TASK in performances else ():
+            table = by_task.get(task)
+            counts = (
+                [1]
+                if table is None
+                else [table[column].nunique() for column in group_columns if column in table]
+            )
+            most = max([most, *counts])
+    across = max(1, int(11 / (0.62 * (most + 1) + 1.2)))
+    return max(1, across * max(1, int(13 / (0.42 * most + 0.9))))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from facebench.results.comparison.changes import CHANGED
 from facebench.results.comparison.runs import RunComparison
 from facebench.results.reader import Run
 from facebench.results.report.tables import Column, Table
@@ -17,88 +18,114 @@ _ROOM_FOR_PICTURES = 3_000_000
 _PAIRS_SHOWN = 24
 # A table of more rows makes the page slow to open.
 _PAIRS_LISTED = 4000
+# Columns that are shown where some row has something in them.
+_SOMETIMES = ("Condition", "Remark")
 
 
-def comparison_context(a: Run, b: Run, comparison: RunComparison) -> dict[str, Any]:
+def comparison_context(comparison: RunComparison) -> dict[str, Any]:
     """Collect what the page shows.
 
     Parameters
     ----------
-    a, b : Run
-        The runs, the earlier one first.
     comparison : RunComparison
-        What differs between them.
+        What differs between two runs.
 
     Returns
     -------
     dict
         For the template ``compare.html.j2``.
     """
+    a, b = comparison.runs
     thumbnails = Thumbnails(_ROOM_FOR_PICTURES, [a, b])
     listed = _moved_most(comparison.changed_pairs)
+    settings = comparison.settings
     return {
         "title": " and ".join(dict.fromkeys(str(run.manifest["name"]) for run in (a, b))),
         "a": a,
         "b": b,
         "summary": str(comparison),
-        "numbers": _numbers_table(comparison.numbers, _important(a) | _important(b)),
+        "notes": comparison.notes,
+        "changes": comparison.changes,
+        "numbers": _numbers_table(comparison.ordered),
         "changed": _changed_table(listed),
         "listed": (len(listed), len(comparison.changed_pairs)),
-        "settings": Table(
+        "settings": _settings_table(
             "settings-table",
-            "Configuration, digests and versions that differ",
-            [Column("Setting"), Column("A"), Column("B")],
-            comparison.settings.to_numpy().tolist(),
+            "What was set, or found, to differ",
+            settings["kind"] == CHANGED,
+            settings,
+        ),
+        "rest": _settings_table(
+            "rest-table",
+            "Versions, machines and places, and what follows from the changes",
+            settings["kind"] != CHANGED,
+            settings,
         ),
         "galleries": _galleries(a, comparison.changed_pairs, thumbnails),
         "thumbnails": thumbnails,
     }
 
 
-def _important(run: Run) -> set[tuple[Any, ...]]:
-    rows = run.headline()
-    keys = [rows[name] for name in ("task", "model", "layer", "metric")]
-    return set(zip(*keys, rows["condition"].fillna(""), strict=True))
+def _settings_table(name: str, caption: str, shown: pd.Series, settings: pd.DataFrame) -> Table:
+    columns = [Column("Setting"), Column("A"), Column("B"), Column("Kind", filter=True)]
+    rows = settings[shown][["setting", "a", "b", "kind"]].to_numpy().tolist()
+    return Table(name, caption, columns, rows, stacked=True)
 
 
-def _numbers_table(numbers: pd.DataFrame, important: set[tuple[Any, ...]]) -> Table:
+def _numbers_table(numbers: pd.DataFrame) -> Table:
+    columns = [
+        Column("Task", filter=True),
+        Column("Measure", filter=True),
+        Column("Condition"),
+        Column("Model", filter=True),
+        Column("Layer"),
+        Column("A", "number"),
+        Column("B", "number"),
+        Column("B − A", "difference", note="95 % interval"),
+        Column(
+            "P adjusted", "p", hint="For all headline numbers, by Holm's method.", ascending=True
+        ),
+        Column("P", "p", hint="Not adjusted.", ascending=True),
+        Column(
+            "P, all layers", "p", hint="Of the largest difference of all layers.", ascending=True
+        ),
+    ]
+    names = ["task", "metric", "condition", "model", "layer", "value_a", "value_b", "difference"]
+    names += ["p_adjusted", "p_value", "p_layers"]
+    for name, title, hint in (
+        ("p_equivalent", "P, equivalent", "Two one-sided tests within the margin."),
+        ("p_fdr", "P, over tasks", "Benjamini and Hochberg."),
+    ):
+        if name in numbers:
+            names.append(name)
+            columns.append(Column(title, "p", hint=hint, ascending=True))
+    names += ["detectable", "remark"]
+    columns.append(Column("Detectable", "number", hint="Found with 80 % power at P < 0.05."))
+    columns.append(Column("Remark", filter=True, hint="Why there is no test."))
     rows = []
-    extra = []
     for row in numbers.to_dict("records"):
         value = {key: None if pd.isna(item) else item for key, item in row.items()}
+        value["condition"] = value["condition"] or ""
         low, high = value["ci_low"], value["ci_high"]
-        key = tuple(value[name] for name in ("task", "model", "layer", "metric"))
-        extra.append((*key, value["condition"] or "") not in important)
-        rows.append(
-            [
-                value["task"],
-                value["metric"],
-                value["condition"] or "",
-                value["model"],
-                value["layer"],
-                value["value_a"],
-                value["value_b"],
-                value["difference"],
-                None if low is None else [low, high],
-                value["p_value"],
-                value["p_layers"],
-                *([value["p_equivalent"]] if "p_equivalent" in value else []),
-                *([value["p_fdr"]] if "p_fdr" in value else []),
-                value["detectable"],
-            ]
-        )
-    columns = [Column(name, filter=True) for name in ("Task", "Measure")]
-    columns += [Column("Condition"), Column("Model", filter=True), Column("Layer")]
-    columns += [Column("A", "number"), Column("B", "number"), Column("B − A", "signed")]
-    columns += [Column("95 % interval", "interval"), Column("p", "p", hint="Not adjusted.")]
-    columns += [Column("p, all layers", "p", hint="Of the largest difference of all layers.")]
-    if "p_equivalent" in numbers:
-        columns += [Column("p, equivalent", "p", hint="Two one-sided tests within the margin.")]
-    if "p_fdr" in numbers:
-        columns += [Column("p, over tasks", "p", hint="Benjamini and Hochberg.")]
-    columns += [Column("Detectable", "number", hint="Found with 80 % power at p < 0.05.")]
-    more = f"All layers and measures ({sum(extra)} rows more)" if any(extra) else ""
-    return Table("numbers-table", "Numbers side by side", columns, rows, extra, more)
+        if value["difference"] is not None:
+            value["difference"] = [value["difference"], low, high]
+        rows.append([value[name] for name in names])
+    kept = [
+        place
+        for place, column in enumerate(columns)
+        if column.title not in _SOMETIMES or any(row[place] for row in rows)
+    ]
+    extra = (~numbers["headline"].astype(bool)).tolist()
+    more = f"All layers and measures ({sum(extra):,} rows more)" if any(extra) else ""
+    return Table(
+        "numbers-table",
+        "Numbers side by side, the surest differences first",
+        [columns[place] for place in kept],
+        [[row[place] for place in kept] for row in rows],
+        extra,
+        more,
+        stacked=True,
+    )
 
 
 def _moved_most(changed: pd.DataFrame) -> pd.DataFrame:
@@ -130,7 +157,7 @@ def _changed_table(changed: pd.DataFrame) -> Table:
     columns = [Column("Task", filter=True), Column("Model", filter=True), Column("Layer")]
     columns += [Column("Image 1"), Column("Image 2"), Column("Truth", filter=True)]
     columns += [Column("A (distance)"), Column("B (distance)"), Column("Right in", filter=True)]
-    return Table("changed-table", "Pairs that changed side", columns, rows)
+    return Table("changed-table", "Pairs that changed side", columns, rows, stacked=True)
 
 
 def _galleries(a: Run, changed: pd.DataFrame, thumbnails: Thumbnails) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from facebench.figures.palette import PALETTE, model_colors
 from facebench.results.headline import number
 from facebench.results.ranking.selection import run_labels
 from facebench.results.report.provenance_view import shown_time
@@ -67,6 +68,7 @@ def leaderboard_context(board: Leaderboard) -> dict[str, Any]:
         "board": _board(board),
         "runs": _runs_table(board, runs),
         "notes": board.notes,
+        "reading": board.reading,
         "facts": [
             ("Runs", str(len(board.runs))),
             ("Models", str(networks["model"].nunique())),
@@ -125,11 +127,16 @@ def _matrix(board: Leaderboard) -> Table:
         )
         most = rows["n_pairs"].max()
         cells[key] = {str(row.model): _score(row, most) for row in rows.itertuples()}
+    colors = {} if len(board.models) > len(PALETTE) else model_colors(board.models)
     said = first.groupby("model", sort=False)["differs"].first()
     people = set(first["model"][first["source"] != NETWORK])
     rows = [
         [
-            [model, "people" if model in people else _unsaid(model, said.get(model))],
+            [
+                model,
+                "people" if model in people else _unsaid(model, said.get(model)),
+                colors.get(model, ("",))[0],
+            ],
             *(cells[column].get(model) for column in values.columns),
         ]
         for model in values.index

@@ -19,10 +19,12 @@ from markupsafe import Markup
 from facebench.results.headline import number
 from facebench.utils.files import atomic_path
 
-__all__ = ["embedded_json", "write_page"]
+__all__ = ["embedded_json", "is_page", "write_page"]
 
 _TEMPLATES = "templates"
 _DIGITS = 6
+# What stands before a page's style sheet.
+_HEAD = 1 << 16
 
 
 def write_page(template: str, target: Path, context: dict[str, Any], *, charts: bool) -> Path:
@@ -61,6 +63,31 @@ def write_page(template: str, target: Path, context: dict[str, Any], *, charts: 
     with atomic_path(target) as temporary:
         temporary.write_text(html, encoding="utf-8", errors="replace")
     return target
+
+
+def is_page(path: Path, kind: str) -> bool:
+    """Tell whether a file is a page of facebench's, which may be replaced by a newer one.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    kind : str
+        'leaderboard', 'comparison' or 'report'.
+
+    Returns
+    -------
+    bool
+        False of a folder, a link and what cannot be read.
+    """
+    if path.is_symlink() or not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return False
+    return f"facebench {kind}</title>".encode() in head.partition(b"<style>")[0]
 
 
 def embedded_json(value: Any) -> Markup:

@@ -13,7 +13,7 @@ import pandas as pd
 from facebench.errors import RunFolderError
 from facebench.figures.palette import HATCHES, PEOPLE_COLORS, model_colors
 from facebench.results.data_health import DataNote, health_notes, run_findings
-from facebench.results.face_failures import on_no_face, uneven_failures
+from facebench.results.face_failures import failing_conditions, on_no_face, uneven_failures
 from facebench.results.headline import (
     best_layers,
     check_layer_choice,
@@ -28,7 +28,9 @@ from facebench.results.report.provenance_view import provenance_view, shown_time
 from facebench.results.report.tables import Column, Table, forest, span_of
 from facebench.results.report.task_section import TaskSection, task_section
 from facebench.results.report.thumbnails import Thumbnails
+from facebench.results.report.verdict_view import VerdictView, figure_of
 from facebench.results.schema import REPORT_FILE
+from facebench.results.verdicts import verdicts
 from facebench.utils.files import check_replaceable
 
 __all__ = ["write_report"]
@@ -37,6 +39,7 @@ _log = logging.getLogger(__name__)
 # Bytes of pictures, and curves of all tasks together: what keeps a page of the largest runs in
 # bounds (see benchmarks/report.py).
 _ROOM_FOR_PICTURES = 5_000_000
+_ROOM_FOR_EXAMPLES = 1_000_000
 _CURVES, _MOST_CURVES, _FEWEST_CURVES = 450, 40, 4
 
 # What both tables of headline values begin with.
@@ -111,29 +114,92 @@ def _context(run: Run, layer_choice: str) -> dict[str, Any]:
     held_out: dict[str, HeldOut] = {}
     if layer_choice == "held-out":
         held_out = {task: held_out_layers(run, task) for task in tasks}
+    examples = Thumbnails(_ROOM_FOR_EXAMPLES, [run])
     sections = [
-        task_section(run, task, number, curves, thumbnails, held_out.get(task))
+        task_section(run, task, number, curves, thumbnails, examples, held_out.get(task))
         for number, task in enumerate(tasks)
     ]
     findings = run_findings(run.manifest, tasks, run.networks)
+    found = [finding for finding in findings if finding.count]
+    colors = _colors(run)
+    told = _told(run, sections, held_out, colors)
     return {
         "title": run.manifest["name"],
         "run": run,
         "sections": sections,
-        "headline": headline_table(run.networks, sections, held_out, run.people),
+        "verdicts": told,
+        "warnings": _warnings(run, sections, findings),
+        "headline": headline_table(
+            run.networks, sections, held_out, run.people, _main_measures(told)
+        ),
         "held_out": _held_out_table(held_out) if held_out else None,
         "facts": _facts(run),
         "on_no_face": on_no_face(run.manifest),
         "uneven": uneven_failures(run.failures_to_process),
         "unprocessed": _failures_table(run),
-        "findings": _findings_table(findings),
-        "n_findings": sum(1 for finding in findings if finding.count),
+        "findings": _findings_table(found) if found else None,
+        "n_checks": len(findings),
+        "n_findings": len(found),
+        "not_found": _looked_in_vain(findings),
         "health_notes": [*health_notes(run.manifest), *_left_out(run)],
         "thumbnails": thumbnails,
-        "colors": _colors(run),
+        "colors": colors,
         "methods": run.methods(layer_choice),
         "provenance": provenance_view(run),
     }
+
+
+def _told(
+    run: Run,
+    sections: list[TaskSection],
+    held_out: Mapping[str, HeldOut],
+    colors: Mapping[str, Any],
+) -> list[VerdictView]:
+    """Say what each task found, beside a figure and examples of its stimuli."""
+    by_name = {section.name: section for section in sections}
+    ties = {section.name: section.ties for section in sections}
+    found = []
+    for verdict in verdicts(run, ties=ties, held_out=held_out):
+        section = by_name.get(verdict.task)
+        figure = figure_of(verdict, colors["models"], colors["people"])
+        examples = section.examples if section else []
+        found.append(VerdictView(section.id if section else "", verdict, figure, examples))
+    return found
+
+
+def _main_measures(told: list[VerdictView]) -> dict[str, str]:
+    """Name the measure that each task's sentence is about."""
+    return {one.verdict.task: one.verdict.models[0].measure for one in told if one.verdict.models}
+
+
+# What makes numbers less than they seem, among what was found about the data.
+_WARNED_OF = ("Missing images", "Images that cannot be read", "Failed: ", "Leaks: ")
+
+
+def _warnings(
+    run: Run, sections: list[TaskSection], findings: list[DataNote]
+) -> list[tuple[str, str]]:
+    """Say what to know before any number, and where in the page there is more of it."""
+    warned = [
+        (f"{note.what}{f' ({note.task})' if note.task else ''}: {_counted(note)}", "#health")
+        for note in findings
+        if note.count and note.what.startswith(_WARNED_OF)
+    ]
+    warned += [
+        (f"Task {section.name!r}: {section.skipped}.", f"#{section.id}")
+        for section in sections
+        if section.skipped
+    ]
+    return warned + [
+        (sentence, "#failures-to-process")
+        for sentence in failing_conditions(run.failures_to_process)
+    ]
+
+
+def _counted(note: DataNote) -> str:
+    if note.what.startswith("Failed: "):
+        return f"{note.detail}."
+    return f"{note.count}{f' ({note.detail})' if note.detail else ''}."
 
 
 def headline_table(
@@ -141,6 +207,7 @@ def headline_table(
     sections: list[TaskSection],
     held_out: Mapping[str, HeldOut],
     people: pd.DataFrame | None = None,
+    main: Mapping[str, str] | None = None,
 ) -> Table:
     """Build the table of what stands for each task.
 
@@ -154,11 +221,13 @@ def headline_table(
         By task, what stands for models in the place of their best layers; empty for these.
     people : DataFrame, optional
         Likewise of people, who come after the models.
+    main : mapping of str to str, optional
+        By task, the one measure that is shown at first; None shows all that stand for it.
 
     Returns
     -------
     Table
-        A row for each model; all layers behind a box to tick.
+        A row for each model; other measures and layers behind a box to tick.
     """
     rows: list[list[Any]] = []
     extra = []
@@ -175,6 +244,7 @@ def headline_table(
             hidden = part[~part.index.isin(shown.index[own])]
             # What is hidden at first may lie far off.
             span = span_of(shown)
+            is_first = (main or {}).get(section.name, metric) == metric
             both = pd.concat([shown.assign(shown=True), hidden.assign(shown=False)])
             both = both.iloc[np.argsort(part.index.get_indexer(both.index), kind="stable")]
             for row, is_shown in zip(both.itertuples(), both["shown"], strict=True):
@@ -183,22 +253,23 @@ def headline_table(
                 rows.append(
                     _headline_row(row, ties.get(str(row.model), "") if is_shown else "", span)
                 )
-                extra.append(not is_shown)
+                extra.append(not (is_shown and is_first))
             if people is not None:
                 beside = people_beside(people, results, section.name, str(metric))
                 rows += [_headline_row(row, "", span) for row in beside.itertuples()]
-                extra += [False] * len(beside)
+                extra += [not is_first] * len(beside)
     n_hidden = sum(extra)
     # A column without any entry only takes room.
     used = [i for i in range(len(_COLUMNS)) if any(row[i] not in ("", None) for row in rows)]
     note = layer_note(results, "held-out" if held_out else "same pairs")
     return Table(
         id="headline-table",
+        stacked=True,
         caption=note or "Headline numbers of each model",
         columns=[_COLUMNS[i] for i in used],
         rows=[[row[i] for i in used] for row in rows],
         extra=extra,
-        more=f"All layers ({n_hidden} rows more)" if n_hidden else "",
+        more=f"All measures and layers ({n_hidden} rows more)" if n_hidden else "",
     )
 
 
@@ -220,7 +291,8 @@ def _headline_row(row: Any, letters: str, span: tuple[float, float]) -> list[Any
 
 def _colors(run: Run) -> dict[str, Any]:
     """Give each model of the run its colour, and how often the palette was gone through before."""
-    colors = model_colors(run.models)
+    # All models of the run, also those that failed, as its figures count them.
+    colors = model_colors([*run.manifest["models"], *run.models])
     return {
         "models": {name: [color, HATCHES.index(hatch)] for name, (color, hatch) in colors.items()},
         "people": PEOPLE_COLORS,
@@ -244,6 +316,7 @@ def _held_out_table(held_out: Mapping[str, HeldOut]) -> Table:
     ]
     return Table(
         id="held-out-table",
+        stacked=True,
         caption="Each model in layers chosen on other people than they are judged on",
         columns=[
             *_VALUE_COLUMNS,
@@ -269,19 +342,27 @@ def _facts(run: Run) -> list[tuple[str, str]]:
 
 
 def _findings_table(findings: list[DataNote]) -> Table:
-    # What was found comes first, what was looked for in vain after it.
-    ordered = sorted(findings, key=lambda finding: finding.count == 0)
     return Table(
         id="health-table",
-        caption="What was looked for in the data, and how often it was found",
+        stacked=True,
+        caption="What was found in the data, and how often",
         columns=[
             Column("Task", filter=True),
             Column("Looked for"),
             Column("Found", "count"),
             Column("Detail"),
         ],
-        rows=[[f.task or "whole run", f.what, f.count, f.detail] for f in ordered],
+        rows=[[f.task or "whole run", f.what, f.count, f.detail] for f in findings],
     )
+
+
+def _looked_in_vain(findings: list[DataNote]) -> list[tuple[str, str]]:
+    """List what was looked for and not found, with the tasks in which it was."""
+    tasks: dict[str, list[str]] = {}
+    for finding in findings:
+        if not finding.count:
+            tasks.setdefault(finding.what, []).append(finding.task or "whole run")
+    return [(what, ", ".join(names)) for what, names in tasks.items()]
 
 
 def _failures_table(run: Run) -> Table | None:
@@ -294,6 +375,7 @@ def _failures_table(run: Run) -> Table | None:
         return None
     return Table(
         id="failures-table",
+        stacked=True,
         caption="Failures to process: images in which no face was found",
         columns=[
             Column("Task", filter=True),

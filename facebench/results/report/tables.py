@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Column", "Table", "forest", "span_of"]
 
-Kind = Literal["text", "number", "interval", "count", "forest", "p", "signed", "model", "score"]
+Kind = Literal[
+    "text", "number", "interval", "count", "forest", "p", "signed", "model", "score", "difference"
+]
 _ROWS_AT_FIRST = 200
 _WORDS = ("text", "model")
 
@@ -26,7 +28,8 @@ class Column:
     kind : str
         How cells are shown: 'text', 'number', 'signed' (a difference), 'count', 'p', 'interval'
         ([low, high]), 'forest' ([start, width, dot] in percent, drawn), 'model' ([name, small
-        print]) or 'score' ([value, low, high, rank, tie group, layer, remark]).
+        print, colour]), 'difference' ([value, low, high]) or 'score' ([value, low, high, rank, tie
+        group, layer, remark]).
     filter : bool
         Offer its values in a list to choose from.
     hint : str

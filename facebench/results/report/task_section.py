@@ -34,6 +34,7 @@ from facebench.results.report.pair_samples import (
 )
 from facebench.results.report.people_words import people_sentences
 from facebench.results.report.thumbnails import Thumbnails
+from facebench.results.report.verdict_view import Example, examples_of, skipped_pairs
 from facebench.results.task_facts import TaskFacts
 from facebench.tasks.measures import headlines
 
@@ -65,6 +66,10 @@ class TaskSection:
         Which layer represents a model: its 'best' or 'last' one.
     people : list of str
         What people do beside the models, in sentences, and what is to be known of them.
+    examples : list of Example
+        Stimuli of each condition.
+    skipped : str
+        How many pairs of each condition have no distance; empty where all have one.
     """
 
     id: str
@@ -76,6 +81,8 @@ class TaskSection:
     notes: list[str] = field(default_factory=list)
     which: str = "best"
     people: list[str] = field(default_factory=list)
+    examples: list[Example] = field(default_factory=list)
+    skipped: str = ""
 
 
 def task_section(
@@ -84,6 +91,7 @@ def task_section(
     number: int,
     curves: int,
     thumbnails: Thumbnails,
+    examples: Thumbnails,
     held_out: HeldOut | None = None,
 ) -> TaskSection:
     """Collect what the report tells of a task.
@@ -98,8 +106,8 @@ def task_section(
         Its place.
     curves : int
         How many layers may have curves.
-    thumbnails : Thumbnails
-        Where faces are collected.
+    thumbnails, examples : Thumbnails
+        Where faces are collected, and those that show what the conditions are.
     held_out : HeldOut, optional
         What is compared in the place of the best layers, where it is known of all models.
 
@@ -153,6 +161,8 @@ def task_section(
         notes=[*([known] if known else []), *_notes(results, data, best, which), *detectable],
         which=which,
         people=[*people_sentences(results, people, facts, best), *_people_notes(facts)],
+        examples=examples_of(heads[0][2] if heads else None, examples),
+        skipped=skipped_pairs(heads),
     )
 
 

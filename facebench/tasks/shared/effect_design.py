@@ -13,12 +13,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from facebench.data.identity import IDENTITY_COLUMNS, IdentitySource
-from facebench.data.pairs import require_column, row_name
+from facebench.data.pairs import require_column
 from facebench.errors import InputError, PairsError
 from facebench.metrics.effects import Contrast
-from facebench.metrics.labels import LabelError, as_labels
 from facebench.metrics.uncertainty.independent_groups import FEW_BLOCKS, are_even, blocks_of
-from facebench.tasks.shared.labelled_pairs import SamplingUnits, find_sampling_units
+from facebench.tasks.shared.labelled_pairs import (
+    SamplingUnits,
+    find_sampling_units,
+    read_labels,
+)
 from facebench.types import IntArray, StrPath
 from facebench.utils.suggestions import did_you_mean
 
@@ -235,15 +238,8 @@ def labels_of(
     if not needed and true_label not in pairs.columns:
         return None
     column = require_column(pairs, true_label, parameter="true_label", owner=owner, path=path)
-    try:
-        return as_labels(column)
-    except LabelError as error:
-        msg = (
-            f"The {true_label!r} column of {path}, the true_label of {task!r}, must hold 0/1, "
-            f"true/false or same/different. Got {error.value!r:.200} in "
-            f"{row_name(error.position, path)}."
-        )
-        raise PairsError(msg) from error
+    where = f"The {true_label!r} column of {path}, the true_label of {task!r},"
+    return read_labels(column, where, task=task, path=path)
 
 
 def items_of(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -17,9 +18,9 @@ from facebench.data.packs import is_pack, member_bytes
 from facebench.data.pairs import PAIR_COLUMNS, require_column, row_name
 from facebench.errors import InputError, PairsError
 from facebench.metrics.folds import Folds, make_folds
+from facebench.metrics.labels import LabelError, as_labels, label_words
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.proportions import PROPORTIONS_NOTE
-from facebench.metrics.verification import LabelError, as_labels
 from facebench.types import Float64Array, StrPath
 
 __all__ = [
@@ -32,10 +33,17 @@ __all__ = [
     "images_folder",
     "jackknife_groups_of",
     "jackknife_note",
+    "read_labels",
     "stratified_folds",
 ]
 
 _log = logging.getLogger(__name__)
+# Names of columns whose 1 is likely to mean two people.
+_OPPOSITE = re.compile(
+    r"(?<![a-z])(diff(erent|ers?)?|impost\w*|non[-_ ]?(match|mated)\w*|mismatch\w*|unequal)"
+    r"(?![a-z])",
+    re.IGNORECASE,
+)
 
 
 class SamplingUnits(NamedTuple):
@@ -85,14 +93,7 @@ def genuine_labels(
     """
     column = require_column(pairs, true_label, parameter="true_label", owner=owner, path=path)
     where = f"The {true_label!r} column of {path}, the true_label of {task!r},"
-    try:
-        labels = as_labels(column)
-    except LabelError as error:
-        msg = (
-            f"{where} must hold 0/1, true/false or same/different. "
-            f"Got {error.value!r:.200} in {row_name(error.position, path)}."
-        )
-        raise PairsError(msg) from error
+    labels = read_labels(column, where, task=task, path=path)
     genuine = int(labels.sum())
     if genuine in (0, len(labels)):
         msg = (
@@ -100,6 +101,59 @@ def genuine_labels(
             f"Got {genuine} same and {len(labels) - genuine} different pairs."
         )
         raise PairsError(msg)
+    return labels
+
+
+def read_labels(
+    column: pd.Series, where: str, *, task: str, path: StrPath | None = None
+) -> NDArray[np.int8]:
+    """Read a column of labels in any spelling, and say which word was taken for one person.
+
+    Parameters
+    ----------
+    column : Series
+        The labels.
+    where : str
+        What the column is, for messages.
+    task, path
+        The task's name and its pairs file, for messages.
+
+    Returns
+    -------
+    array of int8, shape [N]
+        1 genuine, 0 impostor.
+
+    Raises
+    ------
+    PairsError
+        If a label is unknown, or of another spelling than those before it.
+    """
+    try:
+        labels = as_labels(column)
+    except LabelError as error:
+        msg = (
+            f"{where} must hold {error.expected}. Got {error.value!r:.200} in "
+            f"{row_name(error.position, path)}."
+        )
+        raise PairsError(msg) from error
+    words = label_words(column)
+    if words is not None and words[0].lower() != "same":
+        _log.info(
+            "Task %r: in the column %r, %r is taken for pairs of one person and %r for pairs of "
+            "two.",
+            task,
+            column.name,
+            *words,
+        )
+    says_itself = words is not None and words[0].lower() not in ("yes", "y")
+    if not says_itself and _OPPOSITE.search(str(column.name)):
+        _log.warning(
+            "Task %r: in the column %r, %s is taken for pairs of one person, though its name says "
+            "the opposite. If it stands for two people there, turn the column round.",
+            task,
+            column.name,
+            "1 (or true)" if words is None else repr(words[0]),
+        )
     return labels
 
 

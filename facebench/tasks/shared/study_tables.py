@@ -101,7 +101,7 @@ class StudyTables:
             old = as_labels(lowered).astype(bool)
         except LabelError as error:
             msg = (
-                f"The {column!r} column must hold old/new, 1/0 or true/false. Got "
+                f"The {column!r} column must hold old/new, 1/0, true/false or yes/no. Got "
                 f"{cells.iloc[error.position]!r:.200} in {self._row(error.position)}."
             )
             raise PairsError(msg) from error

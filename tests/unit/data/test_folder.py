@@ -84,3 +84,23 @@ def test_init_refuses_links_that_a_run_would_refuse(faces, tmp_path):
     assert not (tmp_path / "e.yaml").exists()
     with pytest.raises(InputError, match="two people"):
         write_starter(tmp_path, tmp_path / "e.yaml")
+
+
+def test_a_rule_says_who_is_in_a_flat_folder(tmp_path):
+    for name in ("ann_1.png", "ann_2.png", "bea_1.png", "cem_1.png"):
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    table = pairs_from_folder(tmp_path, identity="name")
+    assert table[["img1", "img2", "same"]].values.tolist()[0] == ["ann_1.png", "ann_2.png", 1]
+    assert set(
+        pairs_from_folder(tmp_path, 1, 1, identity="name", people={"ann", "cem"})["identity2"]
+    ) == {
+        "ann",
+        "cem",
+    }
+    assert len(all_pairs(tmp_path, identity="(.+)_")) == 6
+    sources = find_sources(
+        tmp_path, n_people=None, n_images=None, min_images=1, seed=0, identity="name"
+    )
+    assert [source.identity for source in sources] == ["ann", "ann", "bea", "cem"]
+    with pytest.raises(PairsError, match=r"finds no person in 'ann_1\.png'"):
+        pairs_from_folder(tmp_path, identity="(bea)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from facebench import AccuracyTask, check_pairs, health_report
+from facebench import AccuracyTask, ThatcherEffect, check_pairs, health_report
 from facebench.data.pairs import find_images, pairs_from_folder
 from facebench.errors import InputError
 
@@ -148,6 +148,72 @@ def test_manipulated_stimuli_of_one_set_are_no_near_duplicates(root: Path) -> No
     found = look(root, pairs, labels=None).to_frame()
     told = found[found["Finding"] == "near duplicates"][["Image 1", "Image 2"]]
     assert told.to_numpy().tolist() == [["set/upright/0.png", "set/upright/1.png"]]
+
+
+def test_stimuli_are_judged_by_the_photographs_they_were_made_from(root: Path) -> None:
+    """Two people's manipulated faces whose originals are one photograph are near duplicates."""
+    content = {"format": 1, "settings": {"conditions": []}, "versions": {"facebench": "1"}}
+    for k, name in enumerate(("upright/ann/0", "upright/bo/0", "blurred/ann/0", "blurred/bo/0")):
+        path = root / "set" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture = Image.open(root / ("ann/1.png" if k < 2 else f"cy/{k - 2}.png"))
+        picture.putpixel((k, 0), (k, k, k))
+        picture.save(path)
+    (root / "set" / "manifest.json").write_text(json.dumps(content))
+    names = ["set/blurred/ann/0.png", "set/blurred/bo/0.png"]
+    found = look(root, pd.DataFrame([names], columns=["img1", "img2"]), labels=None).to_frame()
+    assert found[["Finding", "Image 1", "Image 2", "Detail"]].to_numpy().tolist() == [
+        ["near duplicates", *names, "of different people"]
+    ]
+    names = [names[0], "set/upright/ann/0.png"]
+    assert look(root, pd.DataFrame([names], columns=["img1", "img2"]), labels=None).to_frame().empty
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+def test_versions_of_one_photograph_in_folders_of_conditions_are_no_near_duplicates(
+    root: Path, labelled: bool
+) -> None:
+    """As of stimuli that were made elsewhere; those of two people still are."""
+    rows = []
+    for k, (condition, folder) in enumerate(product(("up", "down"), ("normal", "thatcher"))):
+        for n, name in enumerate(("ann", "bo", "cy")):
+            # Ann and Bo are one photograph; the others are not.
+            picture = Image.open(root / ("ann/1.png" if n < 2 else "cy/0.png"))
+            picture = picture if condition == "up" else picture.rotate(180)
+            picture.putpixel((k, n), (9, 9, 9))
+            path = root / f"{condition}_{folder}" / f"{name}.png"
+            path.parent.mkdir(exist_ok=True)
+            picture.save(path)
+            if folder == "normal":
+                rows.append((f"{condition}_normal/{name}.png", f"{condition}_thatcher/{name}.png"))
+    pairs = pd.DataFrame(rows, columns=["img1", "img2"])
+    pairs["condition"] = [name.partition("_")[0] for name in pairs["img1"]]
+    pairs["same"] = [1, 1, 0] * 2
+    columns = pairs.columns if labelled else pairs.columns[:3]
+    pairs[columns].to_csv(root / "pairs.csv", index=False)
+    if labelled:
+        task = AccuracyTask("t", root / "pairs.csv", root, true_label="same")
+    else:
+        task = ThatcherEffect("t", root / "pairs.csv", root, contrast=("up", "down"))
+    frame = health_report(task).findings.query("Finding == 'near duplicates'")
+    told = {frozenset((Path(row[2]).stem, Path(row[3]).stem)) for row in frame.to_numpy()}
+    if labelled:
+        # A pair with a label is of two photographs: one that is there twice is worth knowing.
+        assert {frozenset(["ann"]), frozenset(["cy"])} < told
+    else:
+        assert told == {frozenset(["ann", "bo"])}
+
+
+def test_near_duplicates_of_people_are_told_where_all_pairs_are_rated(root: Path) -> None:
+    shutil.copy(root / "ann" / "0.png", root / "bo" / "0.png")
+    picture = Image.open(root / "bo" / "0.png")
+    picture.putpixel((0, 0), (9, 9, 9))
+    picture.save(root / "bo" / "0.png")
+    names = [f"{name}/0.png" for name in ("ann", "bo", "cy", "dee")]
+    pairs = pd.DataFrame(combinations(names, 2), columns=["img1", "img2"])
+    frame = look(root, pairs, labels=None).to_frame()
+    assert frame["Finding"].tolist() == ["near duplicates"]
+    assert frame["Detail"].tolist() == ["of different people"]
 
 
 def test_missing_images_are_findings_and_rows_stay_those_of_the_file(root: Path) -> None:

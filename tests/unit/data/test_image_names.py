@@ -47,6 +47,13 @@ def test_what_resembles_a_missing_name(there: str, said: str) -> None:
     )
 
 
+def test_where_no_name_is_there_the_file_is_asked_about() -> None:
+    image = ImageName.of("/data/lfw", "ann/1.jpg")
+    told = NameIndex(["bob/2.jpg"], FILE).hint(image, all_missing=True)
+    assert told == " None was found (it holds 'bob/2.jpg' …): is this the right file?"
+    assert "right file" not in NameIndex(["ann/1.png"], FILE).hint(image, all_missing=True)
+
+
 def test_a_name_that_may_be_several() -> None:
     with pytest.raises(InputError, match=r"any of several images of x.npz: 'ann/1.jpg' and 'lfw/"):
         find(["ann/1.jpg", "lfw/ann/1.jpg"], "ann/1.jpg")

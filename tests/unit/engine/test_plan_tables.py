@@ -27,7 +27,7 @@ def test_a_row_per_model_task_and_layer() -> None:
 def test_as_text_unknown_times_are_dashes_and_missing_images_are_named() -> None:
     text = str(PLAN)
     net, done = (line for line in text.splitlines()[1:3])
-    assert net.split()[-5:] == ["2.0", "MB", "3.0", "kB", "12"]
+    assert net.split()[-6:] == ["2.0", "MB", "3.0", "kB", "12", "s"]
     assert done.endswith("-")
     assert "Task 'verify': 2 images missing, first '07.png'." in text
     assert "Model 'done': nothing is kept" in text

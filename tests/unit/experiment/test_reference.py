@@ -65,3 +65,14 @@ def test_people_and_sources_are_told() -> None:
     _, found = the_reference("tasks", "inversion-effect")
     assert any("0.9753 (Kumar et al. 2009)" in line for line in found.people)
     assert found.sources.startswith("R. K. Yin")
+
+
+def test_people_of_a_plug_in_may_be_a_number(tmp_path: Path) -> None:
+    class Counts:
+        def __init__(self, people: int, name: str = "") -> None:
+            self.people = people
+
+    file = tmp_path / "x.yaml"
+    file.write_text("people: 20\n")
+    arguments, _ = arguments_for(Counts, read_yaml(file).value, {})
+    assert arguments == {"people": 20}

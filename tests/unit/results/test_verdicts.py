@@ -62,7 +62,7 @@ def run_of(rows, facts, models=(), failures=()):
 
 
 def said(rows, facts, letters=None, **more):
-    metric = facts.measures[0].name
+    metric = facts.measures[0].name if facts.measures else "AUC"
     ties = {"T": {(metric, ""): letters or {}}}
     [verdict] = verdicts(run_of(rows, facts, **more), ties=ties)
     return verdict
@@ -76,10 +76,10 @@ def test_an_effect_is_told_with_what_is_subtracted_and_who_shows_it():
     rows += [row("vgg", "Difference from People", -0.05, -0.2, 0.1)]
     verdict = said(rows, EFFECT, {"dlib": "a", "vgg": "b"})
     assert verdict.sentence == (
-        "dlib shows an inversion effect (upright minus inverted AUC .350 [.110, .510], P = .013, "
+        "dlib shows an inversion effect (upright minus inverted AUC: .350 [.110, .510], P = .013, "
         "16 people, 320 pairs); vgg does not show one (.010 [−.100, .100], P = .80); the two "
-        "networks differ; people .056 [.021, .091], P = .003, 30 participants (dlib larger than "
-        "people's, vgg not found to differ from people's)."
+        "networks differ; people show one (.056 [.021, .091], P = .003; 30 participants; dlib "
+        "larger than people's, vgg not found to differ from people's)."
     )
     assert [one.relation for one in verdict.models] == ["above", "unclear"]
     assert verdict.warnings == []
@@ -90,7 +90,7 @@ def test_an_effect_of_the_other_sign_is_its_opposite_and_an_unnamed_one_a_differ
     assert said(rows, EFFECT).sentence.startswith("net shows the opposite of an inversion effect (")
     unnamed = TaskFacts(**{**vars(EFFECT), "effect_name": ""})
     assert said(rows, unnamed).sentence.startswith(
-        "net shows a difference (upright minus inverted AUC −.200 [−.300, −.100], P = .001"
+        "net shows a difference (upright minus inverted AUC: −.200 [−.300, −.100], P = .001"
     )
 
 
@@ -128,6 +128,15 @@ def test_lower_error_rates_are_better_and_come_first():
     assert "a .700 [.600, .800], worse than chance" in verdict.sentence
 
 
+def test_people_are_told_beside_a_score():
+    rows = [row("a", "AUC", 0.9, 0.8, 0.95), person("AUC", 0.89, 0.86, 0.91)]
+    rows += [person("Participants", 30), row("a", "AUC Difference from People", 0.01, -0.1, 0.1)]
+    assert said(rows, SCORE).sentence == (
+        "AUC (chance .50; 16 people, 320 pairs): a .900 [.800, .950], above chance; people .890 "
+        "[.860, .910] (30 participants; a not found to differ from people's)."
+    )
+
+
 def test_the_noise_ceiling_and_the_raters_are_told():
     measures = (
         Measure("Spearman", "higher", headline=True, chance=0, ceiling=("Lower", "Upper")),
@@ -158,10 +167,29 @@ def test_gaps_failures_and_contradictions_are_warned_of():
     ]
     assert "No results of d." in verdict.warnings
     rows = effect("a", 0.2, 0.1, 0.3, 0.2)
+    assert "P = .20, by the interval but not by P, 16 people" in said(rows, EFFECT).sentence
     assert said(rows, EFFECT).warnings == [
         "Interval and P of a disagree (.200 [.100, .300], P = .20): they come from different "
         "methods."
     ]
+
+
+def test_a_measure_called_p_is_no_p_value_unless_it_is_declared_without_a_direction():
+    precise = (*SCORE.measures, Measure("P", "higher", bounds=(0, 1)))
+    for measures in ((), precise):
+        facts = TaskFacts(**{**vars(SCORE), "measures": measures})
+        sentence = said([row("a", "AUC", 0.9, 0.8, 0.95), row("a", "P", 0.9)], facts).sentence
+        assert "P = " not in sentence
+
+
+def test_what_a_label_says_in_brackets_is_not_followed_by_others():
+    fair = Measure("GARBE", "lower", headline=True, bounds=(0, 1), label="GARBE (0 is fair)")
+    facts = TaskFacts(**{**vars(SCORE), "measures": (fair, Measure("P", bounds=(0, 1)))})
+    rows = [row("a", "GARBE", 0.2, 0.0, 0.7), row("a", "P", 0.53)]
+    assert said(rows, facts).sentence == (
+        "GARBE (0 is fair; 16 people, 320 pairs): a .200 [.000, .700], P = .53, groups not found "
+        "to differ in their errors."
+    )
 
 
 def test_conditions_at_their_ceiling_and_the_choice_of_layers_are_told():
@@ -169,7 +197,7 @@ def test_conditions_at_their_ceiling_and_the_choice_of_layers_are_told():
     assert "P = .20, no errors in upright, 16 people" in said(rows, EFFECT).sentence
     layers = [row("a", "AUC", x, 0.6, 0.95, layer=f"l{x}", layer_index=x * 10) for x in (0.7, 0.9)]
     sentence = said(layers, SCORE).sentence
-    assert sentence.endswith("above chance; best of up to 2 layers, chosen on the same pairs.")
+    assert sentence.endswith("each network's best layer of up to 2, chosen on the same pairs.")
     assert "a l0.9 .900" in sentence
 
 

@@ -28,7 +28,11 @@ IMAGES = pd.DataFrame(
     }
 )
 PAIRS = pd.DataFrame(
-    {"template1": [1, 3, 1, 2], "template2": [2, 4, 3, 4], "same": ["same", 1, 0, "different"]}
+    {
+        "template1": [1, 3, 1, 2],
+        "template2": [2, 4, 3, 4],
+        "same": ["same", "Same", "different", "different"],
+    }
 )
 EMBEDDINGS = np.array([[0.0], [3], [5], [2], [8], [6]], dtype=np.float32)
 

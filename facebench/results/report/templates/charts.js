@@ -40,14 +40,14 @@
   const short = (text, most = 28) => text.length > most ? `${text.slice(0, most - 1)}…` : text;
   const named = ({ model, layer }) => layer === "default" ? model : `${model}: ${layer}`;
 
-  const wrapped = (text, most = 46) => {
+  const wrapped = (text, most = 40) => {
     const lines = [""];
     for (const word of String(text).split(" ")) {
       const longer = `${lines.at(-1)} ${word}`.trim();
       if (longer.length > most && lines.at(-1)) lines.push(word);
       else lines[lines.length - 1] = longer;
     }
-    return lines.map((line) => plain(short(line, most + 10))).join("<br>");
+    return lines.map((line) => plain(short(line, most + 6))).join("<br>");
   };
 
   // A picture that is saved is for white paper, whatever the page looks like.
@@ -69,7 +69,7 @@
     hovermode: "closest", ...more,
   });
   // What a measure is to be seen against: chance, noise ceiling, people. Shapes, named in the legend.
-  const brief = (value) => Number.isInteger(value) ? String(value).replace("-", "−") : number(value);
+  const brief = (value) => String(Number(value.toPrecision(3))).replace(/-/g, "−");
   const levelText = ({ value = null, low = null, high = null }) => {
     if ([value, low, high].some(Array.isArray)) return "by condition";
     if (value === null) return `${brief(low)} – ${brief(high)}`;
@@ -236,7 +236,7 @@
           line: { color: line.color, dash: line.dash, width: 2 }, marker: { size: line.layers.length === 1 ? 9 : 5 },
         }));
         const x = byName ? axis("Layer, in network order", { tickvals: lines[0].layers.map((_, i) => i), ticktext: lines[0].layers.map((layer) => plain(short(layer, 16))), zeroline: false })
-          : axis("Relative depth in the network (0 first layer, 1 last)", { range: [-.03, 1.03], zeroline: false });
+          : axis("Relative depth (0 first layer, 1 last)", { range: [-.03, 1.03], zeroline: false });
         const seen = against(levels);
         return {
           traces, key: true, levels: seen.levels, layout: layout(x, axis(label), { shapes: seen.shapes, ...nothing(lines, "No layer has a value.") }),
@@ -277,7 +277,7 @@
             marker: { color: one.color, pattern: { shape: ["", "/", ".", "x"][one.round] ?? "", solidity: .4 } }, hoverinfo: "text", textposition: "none",
             text: conditions.map((name, i) => `${one.name}<br>${plain(name)}<br>${told(one, i)}`),
           }));
-          const x = axis("Condition", { tickvals: conditions.map((_, i) => i), ticktext: conditions.map((name) => plain(short(name, 22))) });
+          const x = axis("Condition", { tickvals: conditions.map((_, i) => i), ticktext: conditions.map((name) => plain(short(name, 22))), zeroline: false });
           const seen = against(levels);
           return { traces, table, key: true, levels: seen.levels, wide: conditions.length * series.length > 36, layout: layout(x, axis(label), { barmode: "group", bargap: .25, shapes: seen.shapes, ...none }) };
         }
@@ -315,9 +315,9 @@
     heat: {
       pick: (data) => data.conditions,
       choices: measured,
-      draw: (all, [chosen]) => {
+      draw: (all, [chosen], figure) => {
         const { label, conditions, series, levels } = all[chosen];
-        const made = heatmap(series.map(named), conditions, series.map((one) => one.value), label,
+        const made = heatmap(figure, series.map(named), conditions, series.map((one) => one.value), label,
           (row, column) => told(series[row], column));
         return { ...made, levels: against(levels).levels, wide: conditions.length > 16 };
       },
@@ -326,10 +326,10 @@
     groups: {
       pick: (data) => data.groups,
       choices: (all) => [["Groups", all.map((one) => one.column)], ["Rate", ["False match rate", "False non-match rate"]]],
-      draw: (all, [chosen, kind]) => {
+      draw: (all, [chosen, kind], figure) => {
         const { groups, series } = all[chosen];
         const measure = ["fmr", "fnmr"][kind];
-        return heatmap(series.map(named), groups, series.map((one) => one[measure]), ["False match rate (FMR)", "False non-match rate (FNMR)"][kind],
+        return heatmap(figure, series.map(named), groups, series.map((one) => one[measure]), ["False match rate (FMR)", "False non-match rate (FNMR)"][kind],
           (row, column) => `${number(series[row][measure][column])} of ${series[row][`n_${measure}`][column]} pairs`);
       },
     },
@@ -382,17 +382,17 @@
   // White is zero where values are of both signs.
   const bothWays = [[0, "#d55e00"], [.5, "#f7f7f7"], [1, "#0072b2"]];
   const isSigned = (values) => values.flat().some((value) => value < 0) && values.flat().some((value) => value > 0);
-  const heatmap = (rows, columns, values, measure, tell) => ({
+  const heatmap = (figure, rows, columns, values, measure, tell) => ({
     traces: [{
       type: "heatmap", z: values, x: columns.map((_, i) => i), y: rows.map((_, i) => i), xgap: 2, ygap: 2,
       ...(isSigned(values) ? { colorscale: bothWays, zmid: 0 } : { colorscale: "Cividis" }),
-      colorbar: { title: { text: wrapped(measure, 40), side: "right" }, thickness: 12, outlinewidth: 0 },
+      colorbar: { thickness: 12, outlinewidth: 0 },
       text: rows.map((row, r) => columns.map((column, c) => `${plain(row)}<br>${plain(column)}<br>${plain(measure)} ${tell(r, c)}`)), hoverinfo: "text",
     }],
     layout: layout(
       axis("", { tickvals: columns.map((_, i) => i), ticktext: columns.map((name) => plain(short(name, 20))), showgrid: false, zeroline: false }),
-      axis("", { tickvals: rows.map((_, i) => i), ticktext: rows.map((name) => plain(short(name, 22))), autorange: "reversed", showgrid: false, zeroline: false }),
-      { height: Math.max(220, 130 + 30 * rows.length), ...nothing(values.map((value) => ({ value })), "No model has a value.") },
+      axis("", { tickvals: rows.map((_, i) => i), ticktext: rows.map((name) => plain(short(name, figure.clientWidth < 460 ? 14 : 22))), autorange: "reversed", showgrid: false, zeroline: false }),
+      { height: Math.max(230, 150 + 30 * rows.length), title: { text: wrapped(measure, 44), x: 0, xanchor: "left", xref: "container", yref: "container", y: 1, yanchor: "top", pad: { t: 6, l: 4 }, font: { size: 12 } }, margin: { l: 56, r: 12, t: 44, b: 48 }, ...nothing(values.map((value) => ({ value })), "No model has a value.") },
     ),
     table: { head: ["Layer", ...columns], rows: rows.map((row, r) => [row, ...values[r]]) },
   });
@@ -486,16 +486,6 @@
 
   // Saving a figure. PDF is the browser's own print of this figure alone: it is vector, has its
   // fonts in it, and needs no library in the page.
-  const save = (url, name) => make("a", { href: url, download: name }).click();
-  const saveText = (text, name, type) => {
-    const url = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
-    save(url, name);
-    setTimeout(() => URL.revokeObjectURL(url), 10000);
-  };
-  const csv = ({ head, rows }) => [head, ...rows].map((row) => row.map((cell) => {
-    const text = cell === null || cell === undefined ? "" : String(cell);
-    return /[",\r\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
-  }).join(",")).join("\r\n") + "\r\n";
   const fileName = (parts, kind) => `${parts.join("_").replace(/[^\p{L}\p{N}.]+/gu, "_").replace(/^_+|_+$/g, "").slice(0, 90)}.${kind}`;
 
   const setUp = (figure) => {
@@ -517,6 +507,8 @@
       const made = kind.draw(data, chosen, figure);
       table = made.table;
       figure.classList.toggle("wide", Boolean(made.wide));
+      // plotly forgets the height in the layout when the window is resized.
+      plot.style.height = `${made.layout.height}px`;
       if (details.open) tableView(details, table);
       plot.classList.add("waiting");
       try {
@@ -538,8 +530,9 @@
       onPaper = true;
       try {
         const made = kind.draw(data, chosen, figure);
-        const traces = made.traces.map((trace, i) => ({ ...trace, visible: plot.data?.[i]?.visible ?? trace.visible }));
-        const named = traces.filter((trace) => trace.showlegend !== false && trace.visible !== "legendonly").length + (made.levels ?? []).length;
+        const isShown = (trace, i) => (plot.data?.[i]?.visible ?? trace.visible) !== "legendonly";
+        const traces = made.traces.filter(isShown).map((trace) => ({ ...trace, visible: true, name: trace.label === undefined ? trace.name : plain(short(trace.label, 110)) }));
+        const named = traces.filter((trace) => trace.showlegend !== false).length + (made.levels ?? []).length;
         const keyed = Boolean(made.key) || (made.levels ?? []).length > 0;
         const below = keyed ? 22 * named + 30 : 0;
         const tall = made.layout.height + below;
@@ -562,8 +555,9 @@
     };
     const picture = async (format) => {
       const Plotly = await plotly();
-      const { data: drawn, layout: white, width, height } = onWhite(900);
-      save(await Plotly.toImage({ data: drawn, layout: white }, { format, width, height, scale: format === "png" ? 3 : 1 }), nameOf(format));
+      const { data: drawn, layout: white, width, height } = onWhite(720);
+      const url = await Plotly.toImage({ data: drawn, layout: white }, { format, width, height, scale: format === "png" ? 3 : 1 });
+      make("a", { href: url, download: nameOf(format) }).click();
     };
     const print = async () => {
       const { data: drawn, layout: white, width, height } = onWhite(720);
@@ -585,11 +579,11 @@
     };
     const buttons = {
       SVG: ["vector picture", () => picture("svg")],
-      PNG: ["picture, 2700 pixels wide", () => picture("png")],
+      PNG: ["picture, 2160 pixels wide", () => picture("png")],
       PDF: ["print this figure alone; choose “Save as PDF”", print],
-      CSV: ["the numbers of the chart", () => saveText(csv(table), nameOf("csv"), "text/csv")],
+      CSV: ["the numbers of the chart", () => facebench.save(nameOf("csv"), facebench.csv([table.head, ...table.rows]), "text/csv")],
     };
-    figure.querySelector(".save").replaceChildren(...Object.entries(buttons).map(([name, [what, act]]) => {
+    figure.querySelector(".saves").replaceChildren(...Object.entries(buttons).map(([name, [what, act]]) => {
       const button = make("button", { type: "button", title: `${name}: ${what}`, "aria-label": `${title} as ${name}` }, name);
       button.addEventListener("click", act);
       return button;

@@ -49,8 +49,7 @@ facebench.select = (label, options, onChange) => {
   const setTheme = (theme) => {
     if (theme === "auto") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = theme;
-    button.textContent = names[theme];
-    button.setAttribute("aria-label", `Colours: ${spoken[theme]}`);
+    button.replaceChildren(names[theme], make("span", { class: "unseen" }, ` colours: ${spoken[theme]}`));
     button.value = theme;
     redraw();
   };
@@ -69,8 +68,17 @@ facebench.select = (label, options, onChange) => {
     if (kind === "model") td.setAttribute("scope", "row");
     if (value === null || value === undefined) td.textContent = "–";
     else if (kind === "model") {
+      if (value[2]) {
+        const swatch = make("i", { class: "swatch" });
+        swatch.style.background = value[2];
+        td.append(swatch);
+      }
       td.append(value[0]);
       if (value[1]) td.append(small(value[1]));
+    } else if (kind === "difference") {
+      const inner = make("span", { class: "number" }, (value[0] > 0 ? "+" : "") + number(value[0]));
+      if (value[1] !== null) inner.append(small(`${number(value[1])} – ${number(value[2])}`, "number"));
+      td.append(inner);
     } else if (kind === "score") {
       if (value[3] === 1) td.classList.add("best");
       td.append(make("span", { class: "number" }, number(value[0])));
@@ -105,13 +113,19 @@ facebench.select = (label, options, onChange) => {
   // What is saved of a table: its numbers as they are, intervals as two columns, no drawings.
   const saved = (titles, kinds, found) => {
     const places = kinds.map((kind, i) => [kind, i]).filter(([kind]) => kind !== "forest");
-    const cells = (kind, value) => kind === "interval" ? (value ?? ["", ""]) : [value ?? ""];
+    const parts = {
+      interval: [["low", 0], ["high", 1]],
+      difference: [["", 0], ["low", 1], ["high", 2]],
+      score: [["", 0], ["low", 1], ["high", 2], ["tie group", 4]],
+      model: [["", 0]],
+    };
+    const cells = (kind, value) => (parts[kind] ?? []).map(([, i]) => value?.[i] ?? "");
     return [
-      places.flatMap(([kind, i]) => kind === "interval" ? [`${titles[i]}, low`, `${titles[i]}, high`] : [titles[i]]),
-      ...found.map((row) => places.flatMap(([kind, i]) => cells(kind, row[i]))),
+      places.flatMap(([kind, i]) => parts[kind] ? parts[kind].map(([part]) => part ? `${titles[i]}, ${part}` : titles[i]) : [titles[i]]),
+      ...found.map((row) => places.flatMap(([kind, i]) => parts[kind] ? cells(kind, row[i]) : [row[i] ?? ""])),
     ];
   };
-  const asCsv = (lines) => {
+  facebench.csv = (lines) => {
     const quoted = (value) => /[",\r\n]/.test(value) ? `"${String(value).replace(/"/g, '""')}"` : value;
     return lines.map((line) => line.map(quoted).join(",")).join("\r\n") + "\r\n";
   };
@@ -140,7 +154,7 @@ facebench.select = (label, options, onChange) => {
     const rows = data.rows.map((row, index) => ({
       row,
       extra: Boolean(data.extra[index]),
-      text: row.filter((_, i) => words.includes(data.kinds[i])).flat().join(" ").toLowerCase(),
+      text: row.filter((_, i) => words.includes(data.kinds[i])).map((value) => Array.isArray(value) ? value.slice(0, 2) : value).flat().join(" ").toLowerCase(),
     }));
     let sorted = null;
 
@@ -175,11 +189,11 @@ facebench.select = (label, options, onChange) => {
         make("tr", {}, ...row.map((value, i) => cell(data.kinds[i], value, data.titles[i])))));
       tell(found.length);
     };
-    const titles = [...box.querySelectorAll("thead th")].map((th) => th.textContent.trim());
+    const titles = [...box.querySelectorAll("thead th")].map((th) => [...th.childNodes].map((node) => node.textContent.trim()).filter(Boolean).join(", "));
     for (const button of box.querySelectorAll("[data-save]")) {
       button.addEventListener("click", () => {
         const lines = saved(titles, data.kinds, inOrder().map(({ row }) => row));
-        if (button.dataset.save === "csv") facebench.save(`${box.id}.csv`, asCsv(lines), "text/csv");
+        if (button.dataset.save === "csv") facebench.save(`${box.id}.csv`, facebench.csv(lines), "text/csv");
         else facebench.save(`${box.id}.tex`, asLatex(lines));
       });
     }
@@ -199,6 +213,12 @@ facebench.select = (label, options, onChange) => {
     tell(fitting().length);
   };
   document.querySelectorAll(".data-table").forEach(start);
+
+  // Numbers that are folded are printed too.
+  const folded = () => [...document.querySelectorAll(".folded details:not([open]), .keep-in-mind:not([open])")];
+  let opened = [];
+  addEventListener("beforeprint", () => { opened = folded(); opened.forEach((one) => { one.open = true; }); });
+  addEventListener("afterprint", () => { opened.forEach((one) => { one.open = false; }); opened = []; });
 
   if (matchMedia("(max-width: 60rem)").matches) document.querySelector("nav details").open = false;
   const links = new Map([...document.querySelectorAll("nav a")].map((a) => [a.getAttribute("href").slice(1), a]));

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from facebench import AccuracyTask
-from facebench.data.pairs import find_images, read_pairs
+from facebench.data.pairs import find_image_list, find_images, read_pairs
 from facebench.errors import MissingImageError, PairsError
 from facebench.run.task_images import images_of
 
@@ -107,7 +108,7 @@ def test_a_name_that_no_file_can_have_is_missing_in_an_lfw_list_too(tmp_path, na
     path = tmp_path / "pairs.txt"
     path.write_text(f"1\nAda\t1\t2\n{name}\t1\tAda\t1\n")
     pairs = read_pairs(path, tmp_path)
-    with pytest.raises(MissingImageError, match="are missing") as caught:
+    with pytest.raises(MissingImageError, match="is this the right folder") as caught:
         find_images(pairs, tmp_path, task="t")
     assert len(str(caught.value)) < 2000
 
@@ -117,3 +118,20 @@ def test_a_number_of_thousands_of_digits_is_none_of_a_list(tmp_path):
     path.write_text(f"1\nAda\t1\t{'9' * 5000}\nAda\t1\tBo\t1\n")
     with pytest.raises(PairsError, match=r"Line 2 of .* must be"):
         read_pairs(path, tmp_path)
+
+
+def test_where_no_image_is_found_the_folder_is_asked_about(tmp_path: Path) -> None:
+    for number in range(5):
+        (tmp_path / f"human_{number:02}.png").touch()
+    with pytest.raises(MissingImageError) as caught:
+        find_image_list([f"a{number}.jpg" for number in range(40)], tmp_path, task="t")
+    assert str(caught.value).startswith(
+        f"None of 40 images of task 't' found in {tmp_path} (it holds human_00.png, human_01.png, "
+        "human_02.png …): is this the right folder?"
+    )
+    assert "Did you mean" not in str(caught.value)
+    # Of one name, or where others are there, the nearest name helps more.
+    with pytest.raises(MissingImageError, match=r"Did you mean 'human_01.png'\?"):
+        find_image_list(["human_1.png"], tmp_path, task="t")
+    with pytest.raises(MissingImageError, match="2 of 3 images of task 't' are missing"):
+        find_image_list(["human_01.png", "x.jpg", "y.jpg"], tmp_path, task="t")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import beta
 
 from facebench.figures.records.error_curves import det_figure, discard_figure, roc_figure
 from facebench.metrics.verification import error_vs_discard, tar_at_far
@@ -64,7 +65,31 @@ def test_bands_hold_the_curve_and_say_how_they_were_made() -> None:
 
 def test_too_few_to_resample_is_said() -> None:
     frame = comparisons().iloc[[0, 40]].copy()
+    frame["model_computed_distance"] = frame["same"]  # the genuine pair is the farther one
     assert "No band: too few" in texts(roc_figure(layers_of(frame), "LFW", None, 50))
+
+
+def test_perfect_separation_says_so_with_its_exact_interval() -> None:
+    frame = comparisons(2)
+    frame["model_computed_distance"] = 1.0 - frame["same"]
+    n_genuine = int(frame["same"].sum() / 2)
+    n_impostor = len(frame) // 2 - n_genuine
+    upper = beta.ppf(0.975, 1, n_genuine)  # Clopper and Pearson, by SciPy's quantiles
+    for draw_figure in (roc_figure, det_figure):
+        figure = draw_figure(layers_of(frame), "LFW", None, 100)
+        said = " ".join(texts(figure).split())
+        assert f"no errors among {n_genuine + n_impostor} pairs" in said
+        assert f"No errors among {n_genuine} genuine and {n_impostor} impostor pairs" in said
+        assert f"FNMR at most {100 * float(f'{upper:.2g}'):g} %" in said
+        (axes,) = figure.axes
+        assert 0 < axes.get_xlim()[0] < axes.get_xlim()[1] <= 1
+        low, high = axes.get_ylim()
+        assert high <= 1.01
+        # The interval is on the axis.
+        band = axes.collections[0].get_paths()[0].vertices[:, 1]
+        edge = upper if draw_figure is det_figure else 1 - upper
+        assert low <= edge <= high
+        assert np.isclose(band, edge).any()
 
 
 def test_curves_beyond_six_get_panels_with_the_others_in_grey() -> None:

@@ -127,7 +127,7 @@ def test_few_of_many_layers_of_every_model_and_it_is_said(tables, tmp_path, monk
     assert [matrix.label for matrix in matrices] == [
         "people", *(f"{m}: layer{i}" for m in "mn" for i in (0, 10, 19, 29))
     ]  # fmt: skip
-    assert "4 of 30 layers of m, 4 of 30 layers of n" in options["note"]
+    assert "4 of 30 layers of m and n: evenly spaced" in options["note"]
 
 
 @pytest.mark.parametrize("sizes", [[108], [108, 3, 40], [70, 70], [20, 10]])

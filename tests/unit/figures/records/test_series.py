@@ -13,7 +13,7 @@ from facebench.errors import InputError
 from facebench.figures.drawing.series import SeriesAxes, SeriesLine, series_figure
 from facebench.figures.records.run_models import joined, note_people, note_series, series_of
 from facebench.results.exports import draw_training
-from facebench.results.report.chart_data import training_data
+from facebench.results.report.measure_data import training_data
 from facebench.tasks.facts import TaskFacts
 from facebench.tasks.measures import Measure
 
@@ -141,9 +141,12 @@ def test_a_page_has_the_same_lines() -> None:
     models = {"a-1": {"series": {**point, "x": 1}}, "a-10": {"series": {**point, "x": 10}}}
     facts = TaskFacts("T", measures=(Measure("AUC", headline=True, chance=0.5),))
     [chart] = training_data(results, facts, {**models, "other": {}})
-    assert (chart["label"], chart["log"], chart["chance"]) == ("Epoch", True, 0.5)
+    assert (chart["label"], chart["xlabel"], chart["log"]) == ("AUC", "Epoch", True)
+    assert chart["levels"] == [{"kind": "chance", "name": "no effect", "value": 0.5}]
     [line_] = chart["lines"]
     assert (line_["model"], line_["x"], line_["value"]) == ("a", [1.0, 10.0], [0.6, 0.9])
+    # The series has the colour of its first checkpoint.
+    assert line_["first"] == "a-1"
 
 
 @pytest.mark.parametrize(

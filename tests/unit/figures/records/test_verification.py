@@ -68,7 +68,7 @@ def test_threads_draw_what_one_draws(tmp_path: Path) -> None:
     ("method", "changes", "message"),
     [
         ("roc_plot", {"label_column": "truth"}, "It lacks truth"),
-        ("roc_plot", {"label_column": "img1"}, "must hold 0/1, true/false or same/different"),
+        ("roc_plot", {"label_column": "img1"}, "must hold 0/1, true/false, yes/no"),
         ("roc_plot", {"distances": {}}, r"Got none at distances\['net'\]\['LFW'\]"),
         ("roc_plot", {"performances": results(comparisons())[:0]}, "empty table"),
         ("det_plot", {"identity": "files"}, "must be 'folder', two columns or None. Got 'files'"),

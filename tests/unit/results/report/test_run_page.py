@@ -11,7 +11,7 @@ from facebench import load_run
 from facebench.errors import RunFolderError
 from facebench.results.compare import compare_runs
 from facebench.results.leaderboard import write_leaderboard
-from facebench.results.report.chart_data import effect_data
+from facebench.results.report.measure_data import effect_data
 from facebench.results.report.run_page import write_report
 from facebench.results.run_folder import RunFolder
 from support.small_run import small_manager

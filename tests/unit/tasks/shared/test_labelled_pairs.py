@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from facebench.errors import PairsError
-from facebench.tasks.shared.labelled_pairs import distances_of_pairs
+from facebench.tasks.shared.labelled_pairs import distances_of_pairs, genuine_labels
 
 UNIQUE = pd.DataFrame({"img1": list("aabc"), "img2": list("bccd")})
 REPEATED = pd.DataFrame({"img1": list("aabc"), "img2": list("bbcd")})
@@ -59,3 +59,52 @@ def test_missing_rows_of_pairs_that_are_there_twice_are_refused() -> None:
 def test_other_rows_are_refused(given: pd.DataFrame) -> None:
     with pytest.raises(PairsError, match="distances of other pairs than its own"):
         of(UNIQUE, given)
+
+
+def labels(column: list[object], name: str = "same") -> list[int]:
+    pairs = pd.DataFrame({name: column})
+    where = {"task": "mine", "owner": "AccuracyTask", "path": "pairs.csv"}
+    return genuine_labels(pairs, name, **where).tolist()
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["Yes No", "true FALSE", "same different", "match non-match", "Genuine impostor", "1 0"],
+)
+def test_labels_are_read_in_any_spelling(words: str) -> None:
+    assert labels([*words.split(), words.split()[0]]) == [1, 0, 1]
+
+
+def test_an_unknown_or_mixed_label_is_told_with_its_row() -> None:
+    with pytest.raises(PairsError, match=r"must hold 0/1, .* Got 'perhaps' in row 2 \(line 3\)"):
+        labels(["yes", "perhaps", "no"])
+    with pytest.raises(PairsError, match=r"must hold yes/no, as those before are. Got 'same' in"):
+        labels(["yes", "no", "same"])
+
+
+def test_the_direction_that_was_taken_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="facebench")
+    labels(["same", "different"])
+    labels([1, 0])
+    assert caplog.messages == []
+    labels(["No", "Yes"])
+    labels(["mismatch", "match"], "different")
+    assert "'Yes' is taken for pairs of one person and 'No' for pairs of two" in caplog.messages[0]
+    assert "'match' is taken for pairs of one person" in caplog.messages[1]
+    assert len(caplog.messages) == 2
+
+
+@pytest.mark.parametrize("name", ["different", "is_diff", "impostor", "Non-Match", "mismatch"])
+@pytest.mark.parametrize("column", [[1, 0], ["yes", "no"], [True, False]])
+def test_a_column_whose_name_says_the_opposite_is_warned_of(
+    caplog: pytest.LogCaptureFixture, name: str, column: list[object]
+) -> None:
+    labels(column, name)
+    [told] = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert "though its name says the opposite" in told
+
+
+@pytest.mark.parametrize("name", ["same", "truth", "difficulty", "indifferent"])
+def test_other_names_are_not(caplog: pytest.LogCaptureFixture, name: str) -> None:
+    labels([1, 0], name)
+    assert caplog.messages == []
