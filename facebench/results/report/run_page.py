@@ -23,6 +23,7 @@ from facebench.results.headline import (
 )
 from facebench.results.held_out import HeldOut, held_out_layers, with_held_out
 from facebench.results.reader import Run, load_run
+from facebench.results.report.figure_files import figure_files
 from facebench.results.report.pages import write_page
 from facebench.results.report.provenance_view import provenance_view, shown_time
 from facebench.results.report.tables import Column, Table, forest, span_of
@@ -83,7 +84,8 @@ def write_report(
     Returns
     -------
     Path
-        The file: it needs no other file and no network.
+        The file: it needs no other file and no network. In the run's folder it links the files of
+        figures that are there.
 
     Raises
     ------
@@ -94,7 +96,11 @@ def write_report(
     loaded = load_run(run)
     target = loaded.path / REPORT_FILE if output is None else Path(output)
     check_replaceable(target)
-    return write_page("report.html.j2", target, _context(loaded, layer_choice), charts=True)
+    # Links to figures hold only beside them.
+    beside = target.parent.resolve() == loaded.path.resolve()
+    files = figure_files(loaded.path, loaded.tasks) if beside else {}
+    context = {**_context(loaded, layer_choice), "figure_files": files}
+    return write_page("report.html.j2", target, context, charts=True)
 
 
 def _left_out(run: Run) -> list[str]:
