@@ -145,7 +145,7 @@ def _context(run: Run, layer_choice: str) -> dict[str, Any]:
         "findings": _findings_table(found) if found else None,
         "n_checks": len(findings),
         "n_findings": len(found),
-        "not_found": _looked_in_vain(findings),
+        "not_found": _without_findings(findings),
         "health_notes": [*health_notes(run.manifest), *_left_out(run)],
         "thumbnails": thumbnails,
         "colors": colors,
@@ -363,8 +363,8 @@ def _findings_table(findings: list[DataNote]) -> Table:
     )
 
 
-def _looked_in_vain(findings: list[DataNote]) -> list[tuple[str, str]]:
-    """List what was looked for and not found, with the tasks in which it was."""
+def _without_findings(findings: list[DataNote]) -> list[tuple[str, str]]:
+    """List the checks that found nothing, with the tasks in which they were made."""
     tasks: dict[str, list[str]] = {}
     for finding in findings:
         if not finding.count:
