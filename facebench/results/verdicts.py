@@ -629,7 +629,9 @@ class _Told:
     def _layer_words(self) -> str:
         layers = self._results.groupby("model")["layer"].nunique()
         most = int(layers.max())
-        if most < 2 or any(one.layer.startswith("held-out of ") for one in self._models):
+        if any(one.layer.startswith("held-out of ") for one in self._models):
+            return "held-out: in layers chosen on other people than they are judged on"
+        if most < 2:
             return ""
         first = headlines(self._facts, list(dict.fromkeys(self._results["metric"])))[0]
         if direction(self._results[self._results["metric"] == first]):
