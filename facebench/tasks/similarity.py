@@ -72,9 +72,10 @@ class SimilarityTask(RoundedTask):
     rater), Noise Ceiling Lower (how well the other raters' mean predicts each) and Upper, Share of
     Ceiling = Single Rater Correlation / Noise Ceiling Lower and Share of Upper Ceiling, and Split
     Half Reliability of the mean rating (Spearman-Brown). Both sides of a share are about single
-    raters; the correlation with the mean rating is not divided, as it is free of most noise. With
-    nuisances also Partial Correlation. Larger is better in all but P Value. What is not defined
-    is NaN, and the column Remark says why.
+    raters; the correlation with the mean rating is not divided. How high that one can get is Mean
+    Rating Ceiling, the square root of the reliability (of 'pearson' and 'spearman'; NaN where
+    raters do not agree). With nuisances also Partial Correlation. Larger is better in all but P
+    Value. What is not defined is NaN, and the column Remark says why.
 
     Parameters
     ----------
