@@ -124,11 +124,12 @@ def pairs_of_groups(
 
 def _usable(members: dict[str, list[str]], found: FaceFolder) -> tuple[list[str], list[str]]:
     """Part groups that have pairs of both kinds from those that do not."""
-    usable, small = [], []
-    for group, people in members.items():
-        has_both = len(people) > 1 and any(found.people[who] > 1 for who in people)
-        (usable if has_both else small).append(group)
-    return usable, small
+    usable = [
+        group
+        for group, people in members.items()
+        if len(people) > 1 and any(found.people[who] > 1 for who in people)
+    ]
+    return usable, [group for group in members if group not in usable]
 
 
 def _task(
@@ -154,8 +155,8 @@ def _task(
         one, others = own, [name for name in members if name != own]
     if not others:
         msg = (
-            f"An effect compares two groups or more. Of those in {groups} only {one!r} has pairs of "
-            "one person and of two, which take two people, and one with two images."
+            f"An effect compares two groups or more. Of those in {groups} only {one!r} has pairs "
+            "of one person and of two, which take two people, and one with two images."
         )
         raise InputError(msg)
     other = quoted(others[0]) if len(others) == 1 else yaml_list(others)
