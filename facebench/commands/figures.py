@@ -7,25 +7,48 @@ from typing import Annotated
 
 import typer
 
+from facebench.commands.completion import (
+    kinds_of_figures,
+    models_of_run,
+    run_folders,
+    tasks_of_run,
+)
 from facebench.commands.frame import talk
 
 __all__ = ["figures"]
 
 
 def figures(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run, or its latest in a folder.")],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN",
+            help="A run's folder, or runs/NAME for its latest.",
+            autocompletion=run_folders,
+        ),
+    ],
     formats: Annotated[
         str, typer.Option("--format", "-f", metavar="FORMATS", help="As pdf, or png,pdf,svg.")
     ] = "png",
     task: Annotated[
-        list[str] | None, typer.Option("--task", help="Only this task; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--task", help="Only this task; may be repeated.", autocompletion=tasks_of_run
+        ),
     ] = None,
     model: Annotated[
-        list[str] | None, typer.Option("--model", help="Only this model; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--model", help="Only this model; may be repeated.", autocompletion=models_of_run
+        ),
     ] = None,
     kind: Annotated[
         list[str] | None,
-        typer.Option("--kind", help="Only this kind, as profile or roc; may be repeated."),
+        typer.Option(
+            "--kind",
+            help="Only this kind, as profile or roc; may be repeated.",
+            autocompletion=kinds_of_figures,
+        ),
     ] = None,
     output: Annotated[
         Path | None,
