@@ -7,26 +7,15 @@ from typing import Annotated
 
 import typer
 
-from facebench.commands.completion import (
-    kinds_of_figures,
-    models_of_run,
-    run_folders,
-    tasks_of_run,
-)
+from facebench.commands.completion import kinds_of_figures, models_of_run, tasks_of_run
 from facebench.commands.frame import talk
+from facebench.commands.results import RunPath
 
 __all__ = ["figures"]
 
 
 def figures(
-    run: Annotated[
-        Path,
-        typer.Argument(
-            metavar="RUN",
-            help="A run's folder, or runs/NAME for its latest.",
-            autocompletion=run_folders,
-        ),
-    ],
+    run: RunPath,
     formats: Annotated[
         str, typer.Option("--format", "-f", metavar="FORMATS", help="As pdf, or png,pdf,svg.")
     ] = "png",
