@@ -193,9 +193,9 @@ def test_shards_killed_at_any_moment_and_repeated_give_the_numbers_of_one_run(tm
     rng, kills, left = random.Random(3), 0, [0, 1, 2]
     while left:
         number = rng.choice(left)
-        process = SERVER.Process(target=embed, args=(str(tmp_path), number, "0.05"))
+        process = SERVER.Process(target=embed, args=(str(tmp_path), number, "0.4"))
         process.start()
-        ends = time.monotonic() + (rng.uniform(0, 8) if kills < 25 else 600)
+        ends = time.monotonic() + (rng.uniform(0.5, 6) if kills < 20 else 600)
         process.join(max(0, ends - time.monotonic()))
         if process.exitcode is None:
             os.kill(process.pid, signal.SIGKILL)
