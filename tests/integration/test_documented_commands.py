@@ -21,6 +21,7 @@ INLINE = re.compile(r"`(facebench [^`]+)`")
 # First words of commands that are not facebench's, and why they are not looked into.
 OTHERS = {
     ".venv/bin/pre-commit": "installs a hook into the repository",
+    "torchrun": "PyTorch's own; it starts `facebench embed`",
 }
 LEFT_OUT = ("MissingParameter", "NoArgsIsHelpError", "BadOptionUsage")
 FACEBENCH = typer.main.get_command(app)
