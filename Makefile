@@ -35,6 +35,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/identification.py
 	$(BIN)/python benchmarks/ratings.py
 	$(BIN)/python benchmarks/report.py
+	$(BIN)/python benchmarks/leaderboard.py
 	$(BIN)/python benchmarks/imports.py
 	$(BIN)/python benchmarks/alignment.py
 

@@ -21,6 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+from facebench.data.identity import IDENTITY_COLUMNS
 from facebench.stimuli import invert
 from facebench.utils.files import atomic_path, write_csv
 from facebench.utils.progress import Progress
@@ -139,16 +140,15 @@ class DemoStimuli:
         upright = [(f"{UPRIGHT}/{a}", f"{UPRIGHT}/{b}", distance) for a, b, distance in distances]
         _write_table(self.distances, upright, "distance")
         _write_table(self.conditions, list(conditions), "condition")
-        first = [names[0] for names in people.values()]
         thatcher = [
-            (f"{normal}/{name}", f"{turned}/{name}", normal)
+            (f"{normal}/{names[0]}", f"{turned}/{names[0]}", normal, person, person)
             for normal, turned in (
                 (UPRIGHT, THATCHERISED),
                 (INVERTED, THATCHERISED_INVERTED),
             )
-            for name in first
+            for person, names in people.items()
         ]
-        _write_table(self.thatcher, thatcher, "orientation")
+        _write_table(self.thatcher, thatcher, "orientation", *IDENTITY_COLUMNS)
 
 
 def write_versions(folder: Path, name: str, chip: Pixels, thatcherised: Pixels | None) -> None:

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -58,6 +59,18 @@ class TestHelp:
             assert f"\n  {command} " in shown
         told = " ".join(shown.split())
         assert "0 fine, 1 some model or task failed, 2 wrong input, 130" in told
+
+    def test_each_command_is_one_line_of_80_columns_with_an_example_of_its_own(self, monkeypatch):
+        monkeypatch.setenv("COLUMNS", "80")
+        shown = CliRunner().invoke(app, ["--help"]).stdout
+        for group in ("cache", "data", "people"):
+            shown += CliRunner().invoke(app, [group, "--help"]).stdout.partition("Commands:")[2]
+        assert "..." not in shown.partition("Run:")[2]
+        assert max(map(len, shown.splitlines())) <= 80
+        for name, made in typer.main.get_command(app).commands.items():
+            for own, one in getattr(made, "commands", {name: made}).items():
+                full = name if own == name else f"{name} {own}"
+                assert one.epilog.startswith(f"Example: facebench {full}"), full
 
     @pytest.mark.parametrize("command", [command for command in COMMANDS if command != "cache"])
     def test_every_command_has_the_modes(self, call, command):

@@ -22,7 +22,7 @@ INLINE = re.compile(r"`(facebench [^`]+)`")
 OTHERS = {
     ".venv/bin/pre-commit": "installs a hook into the repository",
 }
-LEFT_OUT = ("MissingParameter", "NoArgsIsHelpError")
+LEFT_OUT = ("MissingParameter", "NoArgsIsHelpError", "BadOptionUsage")
 FACEBENCH = typer.main.get_command(app)
 TARGETS = set(re.findall(r"^(\w+):", (REPOSITORY / "Makefile").read_text(), re.M))
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -152,6 +152,14 @@ def test_demo_shown_is_the_demo_of_today():
     for page in fill.PAGES:
         text = page.read_text(encoding="utf-8")
         assert text == fill.filled(text), "run: python docs/fill_readme.py"
+
+
+def test_readme_has_the_six_commands_of_the_first_hour():
+    marked = re.compile(r"<!-- the six commands -->\n```bash\n(.*?)```", re.DOTALL)
+    pages = (REPOSITORY / "README.md", DOCS / "first_hour.md")
+    shown, explained = (marked.search(page.read_text(encoding="utf-8"))[1] for page in pages)
+    assert shown == explained
+    assert len(shown.splitlines()) <= 6
 
 
 def test_readme_is_short():
