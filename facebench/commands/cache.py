@@ -149,9 +149,7 @@ def import_(folder: _PackFolder, cache_dir: _Folder = None) -> None:
         raise InputError(msg)
     with store:
         done = import_packs(packs, store)
-    talk().result(
-        f"{done.rows:,} rows of {done.packs:,} packs were new, and are in {store.folder}."
-    )
+    talk().result(f"{done.rows:,} new rows of {done.packs:,} packs are now in {store.folder}.")
     talk().data({"folder": store.folder, "rows": done.rows, "packs": done.packs})
     if packs.refused:
         raise typer.Exit(SOME_FAILED)
