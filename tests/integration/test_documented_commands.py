@@ -93,6 +93,7 @@ def test_a_command_that_is_not_there_is_noticed(command):
         can_be_called(["facebench", *command.split()])
 
 
+QUICK = ("--set", "plots=false", "--set", "num_workers=0")
 STEP = re.compile(
     r"(?:`(?P<file>[\w./]+)`:\n\n|<!-- runs: (?P<marked>[\w.]+) -->\n)?"
     r"```(?P<language>python|yaml|bash)\n(?P<code>.*?)```",
@@ -100,18 +101,22 @@ STEP = re.compile(
 )
 
 
-def follow(text, folder, *, python=True):
-    """Do what a page says, step by step: write its files, run its Python and its commands."""
+def follow(text, folder, *quick):
+    """Do what a page says, step by step: write its files, run its Python and its commands.
+
+    Runs get the arguments `quick` besides.
+    """
     spoken = []
     for step in STEP.finditer(text):
         name = step["file"] or step["marked"]
         if step["language"] == "yaml":
             (folder / name).write_text(step["code"], encoding="utf-8")
-        elif step["language"] == "python" and python:
+        elif step["language"] == "python":
             exec(compile(step["code"], "page", "exec"), {"__name__": "page"})
         elif step["language"] == "bash":
             for words in commands_in(step[0]):
-                done = CliRunner().invoke(app, words[1:])
+                further = quick if words[1] == "run" else ()
+                done = CliRunner().invoke(app, [*words[1:], *further])
                 assert done.exit_code == 0, f"{shlex.join(words)}\n{done.output}\n{done.stderr}"
                 spoken.append(done.output)
     return spoken
@@ -129,7 +134,7 @@ def folder(tmp_path, monkeypatch):
     ("page", "effect"), [("inversion_effect", "Difference"), ("ratings_to_figure", "Spearman")]
 )
 def test_tutorial(page, effect, folder):
-    spoken = follow((DOCS / f"{page}.md").read_text(encoding="utf-8"), folder)
+    spoken = follow((DOCS / f"{page}.md").read_text(encoding="utf-8"), folder, *QUICK)
     [run] = (folder / "runs").glob("*/latest")
     assert spoken[-1].splitlines()[-1].endswith("report.html")
     results = load_run(run).results
@@ -142,7 +147,7 @@ def test_experiment_of_the_readme(folder, world):
     shutil.copytree(world.images, folder / "faces")
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     marked = "\n".join(step[0] for step in STEP.finditer(text) if step["marked"])
-    follow(marked, folder)
+    follow(marked, folder, *QUICK)
     run = load_run(folder / "runs" / "experiment")
     assert {"dlib-resnet", "untrained"} == set(run.results["model"])
 
