@@ -28,6 +28,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/embed_once.py
 	$(BIN)/python benchmarks/metrics.py
 	$(BIN)/python benchmarks/store.py
+	$(BIN)/python benchmarks/shards.py
 	$(BIN)/python benchmarks/distances.py
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/wide_layers.py
@@ -35,6 +36,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/identification.py
 	$(BIN)/python benchmarks/ratings.py
 	$(BIN)/python benchmarks/report.py
+	$(BIN)/python benchmarks/leaderboard.py
 	$(BIN)/python benchmarks/imports.py
 	$(BIN)/python benchmarks/alignment.py
 

@@ -127,6 +127,9 @@ def main() -> None:
         "--data", type=Path, default=Path(os.environ.get("FACEBENCH_DATA", default))
     )
     arguments = parser.parse_args()
+    unknown = [name for name in arguments.names if name not in LIMITS]
+    if unknown:
+        parser.exit(2, f"No model {unknown[0]!r} is timed here. Choose of: {', '.join(LIMITS)}.\n")
     lfw = arguments.data / "lfw_view1"
     if not lfw.is_dir():
         parser.exit(2, f"No data at {lfw}: give --data or set FACEBENCH_DATA.\n")

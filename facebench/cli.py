@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 from typing_extensions import override
 
 from facebench import __version__
@@ -28,7 +27,7 @@ from facebench.commands import (
 )
 from facebench.commands.cache import cache_app
 from facebench.commands.data import data_app
-from facebench.commands.frame import command
+from facebench.commands.frame import CommandLines, command
 from facebench.commands.people import people_app
 
 __all__ = ["app", "main"]
@@ -81,17 +80,18 @@ _SUBCOMMANDS = {
 }
 
 
-class _Grouped(TyperGroup):
-    """Lists commands under the headings above, a line each."""
+class _Grouped(CommandLines):
+    """Lists commands under the headings above."""
 
     @override
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        for group in _COMMANDS:
-            names = [function.__name__ for function, _ in _COMMANDS[group]]
-            names += [name for name, _ in _SUBCOMMANDS.get(group, [])]
-            rows = [(name, self.commands[name].get_short_help_str(limit=67)) for name in names]
-            with formatter.section(group):
-                formatter.write_dl(rows, col_spacing=3)
+    def headings(self) -> dict[str, list[str]]:
+        return {
+            group: [
+                *(function.__name__ for function, _ in _COMMANDS[group]),
+                *(name for name, _ in _SUBCOMMANDS.get(group, [])),
+            ]
+            for group in _COMMANDS
+        }
 
 
 app = typer.Typer(
@@ -120,6 +120,7 @@ def _options(
     """Benchmark face recognition networks: many models, layers and tasks in one run.
 
     Begin with `facebench demo`, or `facebench init FACES` and `facebench run experiment.yaml`.
+    `facebench COMMAND --help` has an example of each command.
 
     Exit status: 0 fine, 1 some model or task failed, 2 wrong input, 130 interrupted.
     """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from facebench.commands.completion import run_folders
+from facebench.commands.completion import layer_choices, run_folders
 from facebench.commands.frame import talk
 from facebench.errors import InputError
 
@@ -43,7 +43,8 @@ def leaderboard(
     layer_choice: Annotated[
         str,
         typer.Option(
-            help="'same pairs', or 'held-out': layers chosen on other people than judged on."
+            help="'same pairs', or 'held-out': layers chosen on other people than judged on.",
+            autocompletion=layer_choices,
         ),
     ] = "same pairs",
     csv: Annotated[

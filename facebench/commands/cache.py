@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facebench.commands.frame import SOME_FAILED, command, talk
+from facebench.commands.frame import SOME_FAILED, CommandLines, command, talk
 from facebench.errors import InputError, StoreError
 from facebench.utils.units import as_bytes, shown_bytes
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["cache_app"]
 
 cache_app = typer.Typer(
-    help="Look after the embedding store: info, verify, import, export, prune, clear.",
+    cls=CommandLines,
+    help="Look after the embedding store: show, check, share, make room.",
     no_args_is_help=True,
 )
 _DAYS = {"d": 1, "w": 7, "y": 365}
@@ -40,7 +41,7 @@ _PackFolder = Annotated[
 ]
 
 
-@cache_app.command()
+@cache_app.command(epilog="Example: facebench cache info")
 @command
 def info(cache_dir: _Folder = None) -> None:
     """Show what is stored, per model and layer."""
@@ -71,7 +72,7 @@ def info(cache_dir: _Folder = None) -> None:
     talk().data({"folder": held.folder, "bytes": held.size, "layers": rows})
 
 
-@cache_app.command()
+@cache_app.command(epilog="Example: facebench cache verify")
 @command
 def verify(
     packs: Annotated[
@@ -80,11 +81,11 @@ def verify(
     ] = None,
     cache_dir: _Folder = None,
 ) -> None:
-    """Read everything stored; what is damaged is dropped and embedded again when needed.
+    """Read everything stored, and drop what is damaged.
 
-    An index that cannot be read is made anew from its sound entries, and the old one set aside.
-    Packs are never changed: those that are damaged are named. Exit status 1 if anything was
-    damaged.
+    It is embedded again when needed. An index that cannot be read is made anew from its sound
+    entries, and the old one set aside. Packs are never changed: those that are damaged are named.
+    Exit status 1 if anything was damaged.
     """
     if packs is not None:
         _verify_packs(packs)
@@ -134,7 +135,7 @@ def _verify_packs(folder: Path) -> None:
         raise typer.Exit(SOME_FAILED)
 
 
-@cache_app.command("import")
+@cache_app.command("import", epilog="Example: facebench cache import packs")
 @command
 def import_(folder: _PackFolder, cache_dir: _Folder = None) -> None:
     """Take into the store what packs have and it does not."""
@@ -148,18 +149,16 @@ def import_(folder: _PackFolder, cache_dir: _Folder = None) -> None:
         raise InputError(msg)
     with store:
         done = import_packs(packs, store)
-    talk().result(
-        f"{done.rows:,} rows of {done.packs:,} packs were new, and are in {store.folder}."
-    )
+    talk().result(f"{done.rows:,} new rows of {done.packs:,} packs are now in {store.folder}.")
     talk().data({"folder": store.folder, "rows": done.rows, "packs": done.packs})
     if packs.refused:
         raise typer.Exit(SOME_FAILED)
 
 
-@cache_app.command()
+@cache_app.command(epilog="Example: facebench cache export packs")
 @command
 def export(folder: _PackFolder, cache_dir: _Folder = None) -> None:
-    """Write what the store has and the packs in a folder do not into new packs there."""
+    """Write what the store has and packs do not into new packs."""
     from facebench.store.exchange import export_store
     from facebench.store.packs import Packs
 
@@ -169,7 +168,7 @@ def export(folder: _PackFolder, cache_dir: _Folder = None) -> None:
     talk().data({"folder": folder, "rows": done.rows, "packs": done.packs})
 
 
-@cache_app.command()
+@cache_app.command(epilog="Example: facebench cache prune --max-size 20GB")
 @command
 def prune(
     max_size: Annotated[
@@ -195,7 +194,7 @@ def prune(
     talk().data({"rows": pruned.rows, "bytes": pruned.size, "freed_bytes": pruned.freed})
 
 
-@cache_app.command()
+@cache_app.command(epilog="Example: facebench cache clear")
 @command
 def clear(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,

@@ -77,10 +77,11 @@ def slurm(
     packs: PackFolder = None,
     overrides: Overrides = None,
 ) -> None:
-    """Write jobs for SLURM: an array of shards, and a run that waits for it.
+    """Write jobs for SLURM: an array of shards, then the run.
 
-    The run measures and writes the report. Shards that are preempted or run out of time end after
-    a batch, are queued again and go on. `facebench status` shows how far they are.
+    The run waits for the array. It measures and writes the report. Shards that are preempted or
+    run out of time end after a batch, are queued again and go on. `facebench status` shows how far
+    they are.
     """
     from facebench.experiment.config import load_config
     from facebench.store.folder import NO_PACKS

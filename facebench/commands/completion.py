@@ -72,7 +72,7 @@ def run_folders(incomplete: str) -> list[str]:
     Returns
     -------
     list of str
-        Experiments first, then their runs, the latest first.
+        Folders of experiments first, then runs, the latest first.
     """
     typed, slash, last = incomplete.rpartition("/")
     begun = Path(typed + slash)

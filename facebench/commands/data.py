@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facebench.commands.frame import command, talk
+from facebench.commands.frame import CommandLines, command, talk
 
 if TYPE_CHECKING:
     from facebench.data.sets.catalogue import FaceSet
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["data_app"]
 
 data_app = typer.Typer(
+    cls=CommandLines,
     help="The usual face data sets: list, show, prepare. Nothing is downloaded.",
     no_args_is_help=True,
 )
@@ -33,10 +34,10 @@ _Name = Annotated[
 ]
 
 
-@data_app.command("list")
+@data_app.command("list", epilog="Example: facebench data list")
 @command
 def list_sets() -> None:
-    """List the data sets that facebench knows the layout and protocol of."""
+    """List the data sets whose layout and protocol are known."""
     from facebench.data.sets.catalogue import FACE_SETS
 
     rows = [
@@ -47,10 +48,10 @@ def list_sets() -> None:
     talk().data([dataclasses.asdict(face_set) for face_set in FACE_SETS.values()])
 
 
-@data_app.command()
+@data_app.command(epilog="Example: facebench data show lfw-view2")
 @command
 def show(name: _Name) -> None:
-    """Show a data set's layout, counts, licence and protocol, and where to ask for access."""
+    """Show a data set's layout, counts, licence, protocol and source."""
     from facebench.data.sets.preparing import find_face_set
 
     face_set = find_face_set(name)
@@ -71,7 +72,7 @@ def show(name: _Name) -> None:
     talk().data(dataclasses.asdict(face_set))
 
 
-@data_app.command()
+@data_app.command(epilog="Example: facebench data prepare lfw-view2 --root archives")
 @command
 def prepare(
     name: _Name,
@@ -88,7 +89,7 @@ def prepare(
     ] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Replace files of that name.")] = False,
 ) -> None:
-    """Write a data set's official pairs, with folds, and an experiment that runs on them."""
+    """Write a data set's official pairs, with folds, and an experiment."""
     from facebench.data.sets.preparing import prepare_face_set
     from facebench.experiment.starters.face_set import write_face_set
 

@@ -72,7 +72,7 @@ def embed(
     packs: PackFolder = None,
     overrides: Overrides = None,
 ) -> None:
-    """Write the embeddings of all images of a folder, or embed a share of an experiment.
+    """Write embeddings of a folder, or embed a share of an experiment.
 
     A .npz file holds 'images' (names relative to FOLDER) and an array [images, features] for each
     layer; a .parquet file a row per image with a column for each layer. `model: embeddings` reads

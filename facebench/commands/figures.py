@@ -7,21 +7,29 @@ from typing import Annotated
 
 import typer
 
+from facebench.commands.completion import models_of_run, tasks_of_run
 from facebench.commands.frame import talk
+from facebench.commands.results import RunPath
 
 __all__ = ["figures"]
 
 
 def figures(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run, or its latest in a folder.")],
+    run: RunPath,
     formats: Annotated[
         str, typer.Option("--format", "-f", metavar="FORMATS", help="As pdf, or png,pdf,svg.")
     ] = "png",
     task: Annotated[
-        list[str] | None, typer.Option("--task", help="Only this task; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--task", help="Only this task; may be repeated.", autocompletion=tasks_of_run
+        ),
     ] = None,
     model: Annotated[
-        list[str] | None, typer.Option("--model", help="Only this model; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--model", help="Only this model; may be repeated.", autocompletion=models_of_run
+        ),
     ] = None,
     kind: Annotated[
         list[str] | None,

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typing_extensions import override
 
 from facebench.errors import ConfigError, FacebenchError
 from facebench.utils.progress import ScreenHandler, bars_shown
@@ -30,6 +32,7 @@ __all__ = [
     "INTERRUPTED",
     "SOME_FAILED",
     "WRONG_INPUT",
+    "CommandLines",
     "Talk",
     "command",
     "failures_end_with_1",
@@ -45,6 +48,21 @@ _MODES: dict[str, Any] = {
         bool, typer.Option("--verbose", "-v", help="Everything, with tracebacks of errors.")
     ],
 }
+
+
+class CommandLines(TyperGroup):
+    """Lists commands under headings, a line of 80 columns each."""
+
+    def headings(self) -> dict[str, list[str]]:
+        """Give the names of commands by heading."""
+        return {"Commands": list(self.commands)}
+
+    @override
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        for heading, names in self.headings().items():
+            rows = [(name, self.commands[name].get_short_help_str(limit=67)) for name in names]
+            with formatter.section(heading):
+                formatter.write_dl(rows, col_spacing=3)
 
 
 @dataclass

@@ -7,16 +7,18 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from facebench.commands.frame import command, talk
+from facebench.commands.frame import CommandLines, command, talk
 
 __all__ = ["people_app"]
 
 people_app = typer.Typer(
-    help="Experiments with people: check or simulate trials.", no_args_is_help=True
+    cls=CommandLines,
+    help="Experiments with people: check or simulate trials.",
+    no_args_is_help=True,
 )
 
 
-@people_app.command()
+@people_app.command(epilog="Example: facebench people check trials.yaml --against pairs.csv")
 @command
 def check(
     file: Annotated[
@@ -31,7 +33,10 @@ def check(
         str, typer.Option(help="Intervals over 'participants', 'items' or 'both'.")
     ] = "participants",
 ) -> None:
-    """Print what was understood of trials: participants, conditions, exclusions, what is odd."""
+    """Print what was understood of trials, and what is odd in them.
+
+    Participants, conditions, exclusions.
+    """
     from facebench.people.checking import check_trials
     from facebench.people.intervals import as_over
 
@@ -61,7 +66,7 @@ def check(
     )
 
 
-@people_app.command()
+@people_app.command(epilog="Example: facebench people simulate pairs.csv -o trials.csv")
 @command
 def simulate(
     pairs: Annotated[
@@ -80,7 +85,10 @@ def simulate(
         bool, typer.Option("--force", help="Write over a file that is there already.")
     ] = False,
 ) -> None:
-    """Write trials of simulated observers, to try an analysis before there are data."""
+    """Write trials of simulated observers.
+
+    To try an analysis before there are data.
+    """
     from facebench.data.pairs import read_pairs
     from facebench.errors import InputError
     from facebench.people.simulation import simulated_trials

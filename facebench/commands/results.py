@@ -19,7 +19,7 @@ from facebench.commands.frame import talk
 from facebench.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from facebench.results.reader import Run
     from facebench.results.verdicts import Verdict
@@ -89,7 +89,7 @@ def results(
     talk().data({"run": str(found.path), "results": rows.to_dict("records")})
 
 
-def show_verdicts(run: Run, layer_choice: str = "same pairs") -> None:
+def show_verdicts(run: Run, layer_choice: str = "same pairs", *, told: Sequence[str] = ()) -> None:
     """Print what a run found in each task.
 
     A terminal gets two lines per task; a file or a pipe gets whole sentences, each on a line.
@@ -100,6 +100,8 @@ def show_verdicts(run: Run, layer_choice: str = "same pairs") -> None:
         The run.
     layer_choice : {'same pairs', 'held-out'}
         Which layer stands for a model.
+    told : sequence of str
+        What people were told before: warnings that repeat it are left out.
     """
     if talk().as_json:
         return
@@ -118,7 +120,9 @@ def show_verdicts(run: Run, layer_choice: str = "same pairs") -> None:
             out.print(Text(verdict.task, style="bold"), *map(Text, lines), sep="\n")
         else:
             talk().result(f"{verdict.task}: {verdict.sentence}")
-        talk().warn(verdict.warnings)
+        talk().warn(
+            [warning for warning in verdict.warnings if not any(text in warning for text in told)]
+        )
 
 
 def _short_verdict(verdict: Verdict, width: int) -> list[str]:

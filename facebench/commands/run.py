@@ -43,6 +43,10 @@ def with_packs(overrides: list[str] | None, packs: Path | None) -> list[str]:
 def run(
     file: File,
     overrides: Overrides = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", help="Where runs go; overrides `output:`."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything and print the plan only.")
     ] = False,
@@ -72,8 +76,10 @@ def run(
     from facebench.experiment.config import load_config
 
     started = time.monotonic()
-    formats = [] if figures is None else [f"figures=[{figures}]"]
-    config = load_config(file, [*with_packs(overrides, packs), *formats])
+    overrides = with_packs(overrides, packs)
+    overrides += [] if output is None else [f"output={output.absolute()}"]
+    overrides += [] if figures is None else [f"figures=[{figures}]"]
+    config = load_config(file, overrides)
     if dry_run:
         _show_plan(_built(config))
         return
@@ -99,7 +105,7 @@ def run(
             outcome = run_experiment(experiment, digest, previous, deep=deep, data=data)
         except KeyboardInterrupt as interrupt:
             # Without --force, which would begin anew.
-            interrupt.add_note(f"Continue with: {_called('run', file, overrides or [])}")
+            interrupt.add_note(f"Continue with: {_called('run', file, overrides)}")
             raise
         for what, error in outcome.failures:
             talk().complain(f"{what} failed: {type(error).__name__}: {error}")
@@ -111,7 +117,8 @@ def run(
         if config.settings.report:
             _write_report(config, outcome.path)
     talk().say(f"Done in {shown_seconds(time.monotonic() - started)}.")
-    _show_results(config, outcome.path, outcome.status, new=True, open_it=open_it)
+    told = [str(error) for _, error in outcome.failures]
+    _show_results(config, outcome.path, outcome.status, new=True, open_it=open_it, told=told)
     if outcome.failures:
         raise typer.Exit(SOME_FAILED)
 
@@ -220,7 +227,13 @@ def _write_report(config: Config, run: Path) -> None:
 
 
 def _show_results(
-    config: Config, path: Path, status: str, *, new: bool, open_it: bool = False
+    config: Config,
+    path: Path,
+    status: str,
+    *,
+    new: bool,
+    open_it: bool = False,
+    told: Sequence[str] = (),
 ) -> None:
     from facebench.results.face_failures import uneven_failures
     from facebench.results.reader import load_run
@@ -228,8 +241,9 @@ def _show_results(
 
     found = load_run(path)
     failures = found.failures_to_process
-    talk().warn(uneven_failures(failures))
-    show_verdicts(found, config.settings.layer_choice)
+    uneven = uneven_failures(failures)
+    talk().warn(uneven)
+    show_verdicts(found, config.settings.layer_choice, told=[*told, *uneven])
     page = path / REPORT_FILE
     if open_it and not page.is_file():
         talk().say("There is no report to open: the experiment says report: false.")

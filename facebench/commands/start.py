@@ -107,9 +107,10 @@ def init(
         bool, typer.Option("--list", help="List effects and ready-made experiments, and stop.")
     ] = False,
 ) -> None:
-    """Write a commented experiment for a folder of faces, with pairs, stimuli and people.
+    """Write a commented experiment for a folder of faces.
 
-    Says what it took columns, codes and folders for, and what is left to fill in.
+    With pairs, stimuli and people. Says what it took columns, codes and folders for, and what is
+    left to fill in.
     """
     from facebench.errors import InputError
     from facebench.experiment.starters.folder import StarterRequest, write_starter

@@ -243,7 +243,7 @@ class ModelCache:
         """Give the distances that an interrupted or earlier run has left; NaN for others."""
         values = np.full(len(pairs), np.nan)
         if self._store is not None and distance is not None:
-            names = self._pair_digests(pairs)
+            names = self._pair_digests(distance, pairs)
             rows, found = self._exact.read(self._distance_key(layer, distance), names)
             if found.any():
                 values[found] = np.ascontiguousarray(rows).view(np.float64)[:, 0]
@@ -251,27 +251,39 @@ class ModelCache:
                 values[~noted[pairs].all(axis=1)] = np.nan
         return values
 
+    @property
+    def has_packs(self) -> bool:
+        """Whether packs are read beside the store."""
+        return self._store is not None and self._store.packs is not None
+
+    def knows_distances(
+        self, layer: str, distance: RowDistance | None, pairs: NDArray[np.intp]
+    ) -> bool:
+        """Tell whether all distances of a layer were left by earlier runs or shards."""
+        # Mostly the first one tells.
+        return not any(
+            np.isnan(self.distances(layer, distance, part)).any() for part in (pairs[:1], pairs)
+        )
+
     def write_distances(
         self, values: Mapping[tuple[str, RowDistance], Float64Array], pairs: NDArray[np.intp]
     ) -> None:
         """Keep distances of layers whose rows are not kept, by layer and distance."""
         if self._store is None or not len(pairs):
             return
-        self._exact.write(
-            {
-                self._distance_key(layer, distance): np.ascontiguousarray(column[:, None]).view(
-                    np.float32
-                )
-                for (layer, distance), column in values.items()
-            },
-            self._pair_digests(pairs),
-        )
+        by_distance: dict[RowDistance, dict[str, FloatArray]] = {}
+        for (layer, distance), column in values.items():
+            rows = np.ascontiguousarray(column[:, None]).view(np.float32)
+            by_distance.setdefault(distance, {})[self._distance_key(layer, distance)] = rows
+        for distance, layers in by_distance.items():
+            self._exact.write(layers, self._pair_digests(distance, pairs))
 
-    def _pair_digests(self, pairs: NDArray[np.intp]) -> list[bytes]:
-        return [
-            hashlib.blake2b(self._digests[i] + self._digests[j], digest_size=16).digest()
-            for i, j in pairs.tolist()
-        ]
+    def _pair_digests(self, distance: RowDistance, pairs: NDArray[np.intp]) -> list[bytes]:
+        """Name pairs; where the order plays no part, in that of their images' digests."""
+        sides = [(self._digests[i], self._digests[j]) for i, j in pairs.tolist()]
+        if distance.is_symmetric:
+            sides = [(min(both), max(both)) for both in sides]
+        return [hashlib.blake2b(i + j, digest_size=16).digest() for i, j in sides]
 
     def _distance_key(self, layer: str, distance: RowDistance) -> str:
         name = f"{self._key(layer)} {distance.key}"
@@ -318,7 +330,7 @@ class ModelCache:
                 if group.metric.rowwise is not None:
                     key = self._distance_key(layer, group.metric.rowwise)
                     described = self._described(layer, key, "float32", 2, group.metric.rowwise.key)
-                    pairs = self._pair_digests(group.pairs)
+                    pairs = self._pair_digests(group.metric.rowwise, group.pairs)
                     done.add(publish(self._exact, packs, [described], pairs, facts=facts))
         return done
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -244,6 +244,8 @@ def plan_pass(
     placement = placement_of(
         widths, request, budget=budget, batch_size=settings.batch_size, keep_all=keep_all
     )
+    if not keep_all and not len(request.row_images):
+        placement = _with_compared(placement, cache, DistanceGroups(request.pairs).groups, has)
     kept = np.ones(len(request.images), dtype=bool)
     n_stored = {}
     for layer in placement.kept:
@@ -257,6 +259,31 @@ def plan_pass(
         kept=kept,
         wide=_plan_wide(placement, request, settings, cache, kept, has, seconds_per_image),
         first_batch=first_batch_size(model, settings, keep_all=keep_all),
+    )
+
+
+def _with_compared(
+    placement: Placement,
+    cache: ModelCache,
+    groups: Sequence[DistanceGroup],
+    has: Callable[[str], NDArray[np.bool_]],
+) -> Placement:
+    """Count layers as wide that would fit here, but of which packs have distances, not rows.
+
+    Shards on machines with less memory have compared them.
+    """
+    if not cache.has_packs or not groups:
+        return placement
+    compared = {
+        layer
+        for layer in placement.kept
+        if not has(layer).all()
+        and all(cache.knows_distances(layer, one.metric.rowwise, one.pairs) for one in groups)
+    }
+    return replace(
+        placement,
+        kept=[layer for layer in placement.kept if layer not in compared],
+        wide=[*placement.wide, *(layer for layer in placement.kept if layer in compared)],
     )
 
 

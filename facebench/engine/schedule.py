@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from facebench.types import IntArray
 
-__all__ = ["NO_PAIRS", "Schedule", "Step", "in_chunks", "make_schedule"]
+__all__ = ["NO_PAIRS", "Schedule", "Step", "in_chunks", "make_schedule", "pair_blocks"]
 
 NO_PAIRS: IntArray = np.empty((0, 2), dtype=np.intp)
 
@@ -97,6 +97,37 @@ def make_schedule(pairs: IntArray, n_images: int, batch_size: int, capacity: int
         steps,
         most_kept=max((len(step.keep) for step in steps), default=0),
     )
+
+
+def pair_blocks(pairs: IntArray, n_images: int, count: int) -> IntArray:
+    """Split pairs into blocks whose images overlap little, about as many images in each.
+
+    Parameters
+    ----------
+    pairs : int array, shape [P, 2]
+        Images to compare, numbered from 0; each pair once.
+    n_images : int
+        How many images there are.
+    count : int
+        How many blocks.
+
+    Returns
+    -------
+    int array, shape [P]
+        The block of each pair, from 0.
+
+    Examples
+    --------
+    >>> pair_blocks(np.array([[0, 3], [1, 2], [0, 4]]), 5, 2).tolist()
+    [0, 1, 0]
+    """
+    if not len(pairs):
+        return np.empty(0, dtype=np.intp)
+    order = _close_order(pairs, n_images)
+    position = np.zeros(n_images, dtype=np.intp)
+    position[order] = np.arange(len(order))
+    blocks: IntArray = position[pairs].max(axis=1) * count // len(order)
+    return blocks
 
 
 class _Round:

@@ -48,7 +48,7 @@ __all__ = ["PlotHelper"]
 SCORE, SCORE_NAME = "Correlation Score", "Correlation Metric"
 _SCATTERED = ("distance", "model_computed_distance")
 # What a page has room for: bars that lie, those of conditions, panels, curves.
-_MOST_BARS, _MOST_GROUPED, _MOST_PANELS, _MOST_CURVES = 45, 72, 20, 48
+_MOST_BARS, _MOST_GROUPED, _MOST_PANELS, _MOST_CURVES = 45, 72, 20, 24
 Reference = tuple[float, str] | Sequence[tuple[float, str]]
 
 

@@ -86,6 +86,8 @@ class Leaderboard:
         Networks as they are called in `numbers`, in the order of the runs.
     runs : tuple of Run
         The runs.
+    layer_choice : {'same pairs', 'held-out'}
+        How the layer of each model was chosen.
     path : Path or None
         The page, if one was written.
     """
@@ -96,6 +98,7 @@ class Leaderboard:
     reading: tuple[str, ...]
     models: tuple[str, ...]
     runs: tuple[Run, ...]
+    layer_choice: str = "same pairs"
     path: Path | None = None
 
     def to_frame(self) -> pd.DataFrame:
@@ -286,7 +289,7 @@ def _ranked(runs: Sequence[Run], notes: Sequence[str], layer_choice: str) -> Lea
     order = [named[number, model].label for number, run in enumerate(runs) for model in run.models]
     models_shown = tuple(dict.fromkeys(order))
     return Leaderboard(
-        numbers, other_layers, tuple(told), tuple(reading), models_shown, tuple(runs)
+        numbers, other_layers, tuple(told), tuple(reading), models_shown, tuple(runs), layer_choice
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from facebench.errors import InputError
+from facebench.figures.output import checked_formats
 from facebench.metrics.uncertainty.influence import auc_influence, mean_influence
 from facebench.metrics.uncertainty.power import (
     ImageShare,
@@ -102,7 +103,7 @@ def write_power_figure(table: pd.DataFrame, path: Path) -> Path:
     table : DataFrame
         From `power`.
     path : Path
-        The PNG to write.
+        The PNG, PDF or SVG to write.
 
     Returns
     -------
@@ -111,6 +112,7 @@ def write_power_figure(table: pd.DataFrame, path: Path) -> Path:
     from facebench.figures.drawing.power import PowerCurve, power_figure
     from facebench.figures.drawing.style import write_figure
 
+    checked_formats([path.suffix], "The format of a figure, by the end of its file's name,")
     keys = ["Task", "Measure", "Model", "Versus", "Images Per Person"]
     curves = []
     for (task, measure, model, versus, images), own in table.groupby(keys, sort=False):

@@ -8,6 +8,7 @@ P is told beside it. An interval that holds 0 never says that there is no effect
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -365,8 +366,8 @@ class _Told:
             (row.n_no_face, "have an image in which no face was found"),
         ):
             if not _absent(count) and int(count):
-                of = "" if _absent(row.n_pairs) else f" of {int(row.n_pairs)}"
-                self._warnings.append(f"{int(count)}{of} {items} of {name}{where} {what}.")
+                # Some tasks count these among their pairs, others do not: no "of how many".
+                self._warnings.append(f"{int(count)} {items} of {name}{where} {what}.")
         if self._disagree(numbers, p):
             self._warnings.append(
                 f"Interval and P of {name}{where} disagree ({numbers.shown()}, {shown_p(p)}): "
@@ -418,10 +419,15 @@ class _Told:
 
     # Sentences ------------------------------------------------------------------------------
 
-    def _details(self, one: ModelVerdict, *, first: bool = False) -> str:
-        """Write the number of a model as it stands in brackets."""
+    def _details(
+        self, one: ModelVerdict, *, first: bool = False, with_relation: bool = True
+    ) -> str:
+        """Write the number of a model, and what is to be known of it."""
         label = f"{self._effect_label}: " * (first and self._is_effect)
-        parts = [f"{label}{self._numbers(one.numbers, one.p)}", self._without_error(one)]
+        told = with_relation and not self._is_effect
+        relation = self._relation_words(one.relation) if told else ""
+        numbers = f"{label}{self._numbers(one.numbers, one.p)}"
+        parts = [numbers, relation, self._without_error(one)]
         if first and self._is_effect:
             parts.append(self._n)
         if not self._n:
@@ -481,18 +487,7 @@ class _Told:
         brackets = [self._chance_words(), self._ceiling_words(), self._n]
         lead = self._with_brackets("; ".join(filter(None, brackets)))
         if len(self._models) <= _TOLD_ONE_BY_ONE:
-            said = [
-                ", ".join(
-                    filter(
-                        None,
-                        (
-                            f"{one.name} {self._details(one)}",
-                            self._relation_words(one.relation),
-                        ),
-                    )
-                )
-                for one in self._models
-            ]
+            said = [f"{one.name} {self._details(one)}" for one in self._models]
             return f"{lead}: {'; '.join([*said, *self._closing(people)])}"
         of = self._by_relation()
         defined = [one for one in self._models if one.relation != "undefined"]
@@ -510,8 +505,10 @@ class _Told:
         sign = direction(self._rows)
         ends = ("best", "lowest" if sign > 0 else "worst") if sign else ("largest", "smallest")
         if defined:
-            said.append(f"{ends[0]}: {defined[0].name}, {self._details(defined[0])}")
-            said.append(f"{ends[1]}: {defined[-1].name}, {self._details(defined[-1])}")
+            said += [
+                f"{what}: {one.name}, {self._details(one, with_relation=False)}"
+                for what, one in zip(ends, (defined[0], defined[-1]), strict=True)
+            ]
         said += self._rest(of, untested=False)
         return f"{lead}: {'; '.join([*said, *self._closing(people)])}"
 
@@ -524,36 +521,67 @@ class _Told:
         return f"{self._label} ({text})"
 
     def _of_conditions(self) -> str:
-        n = f" ({self._n} each)" if self._n else ""
         by_model: dict[str, list[ModelVerdict]] = {}
         for one in self._models:
             by_model.setdefault(one.model, []).append(one)
-        said = []
-        for ones in by_model.values():
-            known = sorted(
+        known = {
+            model: sorted(
                 (one for one in ones if not math.isnan(one.value)), key=lambda one: one.value
             )
-            if not known:
-                said.append(f"{ones[0].name}: not defined")
-            elif len(ones) <= _CONDITIONS_TOLD and len(by_model) <= _TOLD_ONE_BY_ONE:
-                numbers = ", ".join(f"{x.condition} {self._numbers(x.numbers)}" for x in ones)
-                said.append(f"{ones[0].name}: {numbers}")
-            else:
-                low, high = known[0], known[-1]
-                said.append(
-                    f"{ones[0].name}: from {low.condition} {self._numbers(low.numbers)} to "
-                    f"{high.condition} {self._numbers(high.numbers)}"
-                )
-        if len(said) > _TOLD_ONE_BY_ONE:
-            more = len(said) - _TOLD_ONE_BY_ONE
-            said = [*said[:_TOLD_ONE_BY_ONE], f"and {more} more networks"]
-        what = f"{self._label} in {len(self._conditions)} conditions{n}"
-        closing = [self._layer_words()] if self._layer_words() else []
+            for model, ones in by_model.items()
+        }
+        ends = {model: (ones[0], ones[-1]) for model, ones in known.items() if ones}
+        if len(by_model) > _TOLD_ONE_BY_ONE:
+            said = [*self._commonest(ends), *(self._from_to(*two) for two in ends.values())][:3]
+            undefined = [ones[0] for model, ones in by_model.items() if model not in ends]
+            if undefined:
+                said.append(f"not defined: {self._named(undefined)}")
+        elif len(self._conditions) > _CONDITIONS_TOLD:
+            said = [
+                self._from_to(*ends[model]) if model in ends else f"{ones[0].name}: not defined"
+                for model, ones in by_model.items()
+            ]
+        else:
+            said = [
+                f"{ones[0].name}: "
+                + ", ".join(f"{one.condition} {self._numbers(one.numbers)}" for one in ones)
+                for ones in by_model.values()
+            ]
         if self._missing:
-            closing.insert(0, f"no results of {listed(self._missing)}")
-        return (
-            f"{what}: {'; '.join([*said, *closing])}; conditions were not tested against each other"
+            said.append(f"no results of {listed(self._missing)}")
+        said += filter(None, [self._layer_words()])
+        what = self._with_brackets(
+            "; ".join(filter(None, [self._chance_words(), self._counts_by_condition()]))
         )
+        conditions = f"{len(self._conditions)} conditions"
+        return f"{what} in {conditions}, not tested against each other: {'; '.join(said)}"
+
+    def _from_to(self, low: ModelVerdict, high: ModelVerdict) -> str:
+        return (
+            f"{low.name}: from {low.condition} {self._numbers(low.numbers)} to "
+            f"{high.condition} {self._numbers(high.numbers)}"
+        )
+
+    def _commonest(self, ends: Mapping[str, tuple[ModelVerdict, ModelVerdict]]) -> list[str]:
+        """Say which conditions are the lowest and the highest of most networks."""
+        if not ends:
+            return []
+        said = []
+        for place, what in enumerate(("lowest", "highest")):
+            [(condition, n)] = Counter(two[place].condition for two in ends.values()).most_common(1)
+            said.append(f"{what} in {condition} for {n} of {len(ends)} networks")
+        return [", ".join(said)]
+
+    def _counts_by_condition(self) -> str:
+        """Say how many people and pairs a condition has, in a range where they differ."""
+        items = self._facts.item_name or ("pairs" if self._facts.pairs_file else "items")
+        said = []
+        for column, noun in (("n_identities", "people"), ("n_pairs", items)):
+            counts = self._rows[column].dropna()
+            if len(counts):
+                low, high = int(counts.min()), int(counts.max())
+                said.append(f"{low}{f'–{high}' if high > low else ''} {noun}")
+        return f"{', '.join(said)} each" if said else ""
 
     def _by_relation(self) -> dict[Relation, list[ModelVerdict]]:
         found: dict[Relation, list[ModelVerdict]] = {

@@ -134,10 +134,10 @@ class EmbeddingStore:
         if self.packs is None or found.all():
             return rows, found
         others, also = self.packs.read((layer_key, self.dtype), digests[~found])
-        if not len(others) or (len(rows) and rows.shape[1] != others.shape[1]):
-            return rows, found
         if not len(rows):
-            return others, _joined(found, also)
+            return (others if others.shape[1] else rows), _joined(found, also)
+        if not len(others) or rows.shape[1] != others.shape[1]:
+            return rows, found
         both = _joined(found, also)
         whole = np.empty((len(rows) + len(others), rows.shape[1]), dtype=np.float32)
         whole[found[both]], whole[~found[both]] = rows, others

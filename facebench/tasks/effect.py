@@ -156,7 +156,7 @@ class EffectTask(PeopleOfPairs, RoundedTask):
     effect_name: ClassVar[str] = ""
     # The measures by which a Difference above 0 is called so.
     named_of: ClassVar[Sequence[str]] = ("auc", "dprime", "accuracy", "tar")
-    # What a class compares by default; compared the other way round, the effect has no name.
+    # What a class compares by default; compared the other way round, an effect has no name.
     usual_contrast: ClassVar[Sequence[Side]] = ()
 
     def __init__(
@@ -347,9 +347,12 @@ class EffectTask(PeopleOfPairs, RoundedTask):
         contrast = self._conditions.contrasts.get("")
         if contrast is None or self.measure not in self.named_of:
             return ""
-        sides = [[self.conditions[k] for k in side] for side in (contrast.second, contrast.first)]
-        usual = [[side] if isinstance(side, str) else list(side) for side in self.usual_contrast]
-        return "" if sides == usual else self.effect_name
+        first, second = (
+            {self.conditions[k] for k in side} for side in (contrast.first, contrast.second)
+        )
+        usual = [{side} if isinstance(side, str) else set(side) for side in self.usual_contrast]
+        turned = bool(usual) and bool(first & usual[1] or second & usual[0])
+        return "" if turned else self.effect_name
 
     @override
     def groupings(self) -> dict[str, list[NDArray[Any]]]:

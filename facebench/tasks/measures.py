@@ -367,7 +367,8 @@ def headline(metrics: list[str]) -> list[str]:
     ranks = {metric: _rank(metric) for metric in metrics}
     known = sorted((m for m in metrics if ranks[m] is not None), key=lambda m: ranks[m] or 0)
     if not known:
-        known = [m for m in metrics if higher_is_better(m) is not None] or metrics[-1:]
+        plain = [m for m in metrics if not _is_auxiliary(m)] or metrics
+        known = [m for m in metrics if higher_is_better(m) is not None] or plain[-1:]
     return known[:_HEADLINES_SHOWN]
 
 

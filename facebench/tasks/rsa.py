@@ -332,8 +332,8 @@ class RsaTask(EmbeddingTask):
     ) -> None:
         """Draw RDMs, maps, the likeness of layers, and correlations with people.
 
-        Of more than 60 layers, RDMs and maps are drawn of 60 evenly spaced ones; the rest of the
-        pictures have all.
+        Of more layers than a page has room for, the best of each model and others evenly spaced
+        are drawn; the figures say so.
         """
         if self._ratings is not None:
             name = MEASURE_NAMES[str(self._options["measure"])]

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from typing_extensions import override
 
-from facebench.columns import REMARK
+from facebench.columns import REMARK, comparable_name
 from facebench.data.estimates import InfluenceKind
 from facebench.data.rdms import is_rdm_file
 from facebench.errors import InputError
@@ -32,6 +32,7 @@ from facebench.tasks.shared.people_raters import RatersBeside
 from facebench.tasks.shared.pixels import PixelDistances
 from facebench.tasks.shared.predictor_sources import NuisanceSources, as_sources, predictor_values
 from facebench.tasks.shared.rating_columns import (
+    MEAN_CEILING,
     MEASURE_NAMES,
     OTHER_POLARITY,
     interval_columns,
@@ -71,9 +72,10 @@ class SimilarityTask(RoundedTask):
     rater), Noise Ceiling Lower (how well the other raters' mean predicts each) and Upper, Share of
     Ceiling = Single Rater Correlation / Noise Ceiling Lower and Share of Upper Ceiling, and Split
     Half Reliability of the mean rating (Spearman-Brown). Both sides of a share are about single
-    raters; the correlation with the mean rating is not divided, as it is free of most noise. With
-    nuisances also Partial Correlation. Larger is better in all but P Value. What is not defined
-    is NaN, and the column Remark says why.
+    raters; the correlation with the mean rating is not divided. How high that one can get is Mean
+    Rating Ceiling, the square root of the reliability (of 'pearson' and 'spearman'; NaN where
+    raters do not agree). With nuisances also Partial Correlation. Larger is better in all but P
+    Value. What is not defined is NaN, and the column Remark says why.
 
     Parameters
     ----------
@@ -341,7 +343,11 @@ class SimilarityTask(RoundedTask):
         distances: DistancesByModel | None = None,
         *optional: Any,
     ) -> None:
-        """Draw correlations and shares of the ceiling with intervals, and the pairs behind them."""
+        """Draw correlations and shares of the ceiling with intervals, and the pairs behind them.
+
+        Where participants rated the pairs, networks stand beside them: both are correlated with the
+        mean rating of the other participants.
+        """
         name = MEASURE_NAMES[self.measure]
         PlotHelper.interval_plot(
             performances, name, f"{name} with the mean rating", f"{name} with people",
@@ -352,6 +358,17 @@ class SimilarityTask(RoundedTask):
                 performances, "Share of Ceiling", "Share of the lower noise ceiling",
                 "Share of what people explain", output_dir, "share_of_ceiling",
                 reference=(1.0, "as other people"),
+            )  # fmt: skip
+        beside = comparable_name(name)
+        if performances.get(beside, pd.Series(dtype=float)).notna().any():
+            levels = [(0.0, "chance")]
+            if performances.get(MEAN_CEILING, pd.Series(dtype=float)).notna().any():
+                levels.append(
+                    (float(performances[MEAN_CEILING].max()), "noise ceiling of the mean")
+                )
+            PlotHelper.interval_plot(
+                performances, beside, f"{name} with the mean rating of the other people",
+                "Networks beside people", output_dir, "beside_people", reference=levels,
             )  # fmt: skip
         if distances is not None:
             PlotHelper.scatter_plot(

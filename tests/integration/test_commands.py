@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -21,7 +22,7 @@ from support.stranger import write_stranger
 COMMANDS = [
     "demo", "init", "run", "validate", "schema", "report", "compare", "power", "leaderboard",
     "models", "layers", "tasks", "metrics", "embed", "pairs", "stimuli", "align", "cache", "new",
-    "prompt", "doctor",
+    "prompt", "doctor", "slurm", "status",
 ]  # fmt: skip
 
 
@@ -58,6 +59,18 @@ class TestHelp:
             assert f"\n  {command} " in shown
         told = " ".join(shown.split())
         assert "0 fine, 1 some model or task failed, 2 wrong input, 130" in told
+
+    def test_each_command_is_one_line_of_80_columns_with_an_example_of_its_own(self, monkeypatch):
+        monkeypatch.setenv("COLUMNS", "80")
+        shown = CliRunner().invoke(app, ["--help"]).stdout
+        for group in ("cache", "data", "people"):
+            shown += CliRunner().invoke(app, [group, "--help"]).stdout.partition("Commands:")[2]
+        assert "..." not in shown.partition("Run:")[2]
+        assert max(map(len, shown.splitlines())) <= 80
+        for name, made in typer.main.get_command(app).commands.items():
+            for own, one in getattr(made, "commands", {name: made}).items():
+                full = name if own == name else f"{name} {own}"
+                assert one.epilog.startswith(f"Example: facebench {full}"), full
 
     @pytest.mark.parametrize("command", [command for command in COMMANDS if command != "cache"])
     def test_every_command_has_the_modes(self, call, command):
@@ -340,3 +353,83 @@ def test_whoever_stops_reading_is_no_error(tmp_path):
         shell=True, cwd=tmp_path, capture_output=True, text=True,
     )  # fmt: skip
     assert "Traceback" not in done.stderr
+
+
+class TestShards:
+    @pytest.fixture
+    def experiment(self, tmp_path):
+        (tmp_path / "x.yaml").write_text(
+            "models: {net: vgg16}\ntasks: {t: {task: accuracy, pairs: pairs.csv}}\n"
+            "packs: shared packs\n"
+        )
+
+    @pytest.mark.usefixtures("experiment")
+    def test_jobs_for_slurm(self, call):
+        done = call(
+            "slurm", "x.yaml", "--shards", 6, "--gpus", 1, "--time", "2:00:00", "--mem", "16G",
+            "--at-once", 3, "--sbatch=--partition=gpu", "--set", "name=my faces", "-o", "jobs",
+        )  # fmt: skip
+        shards, report = ((done.folder / "jobs" / name).read_text() for name in
+                          ("shards.sbatch", "report.sbatch"))  # fmt: skip
+        for line in (
+            "--array=0-5%3", "--time=2:00:00", "--gpus=1", "--mem=16G", "--partition=gpu",
+            "--requeue", "--signal=USR1@120",
+        ):  # fmt: skip
+            assert f"#SBATCH {line}\n" in shards
+        # Keys of the store hold the kind of device, so that the report needs it too.
+        assert "#SBATCH --gpus=1\n" in report
+        assert "--shard \"$SLURM_ARRAY_TASK_ID/6\" --set 'name=my faces'" in shards
+        assert f"-m facebench run {done.folder}/x.yaml --set 'name=my faces'" in report
+        assert "--dependency=afterok:" in done.talk
+        for script in ("shards", "report"):
+            subprocess.run(["bash", "-n", f"jobs/{script}.sbatch"], check=True)
+
+    @pytest.mark.usefixtures("experiment")
+    @pytest.mark.parametrize(
+        ("options", "told"),
+        [
+            (["--time", "2 hours"], "--time must be a time"),
+            (["--sbatch", "--partition=a b"], "without spaces"),
+            (["--sbatch", "rm"], "without spaces"),
+            (["-o", "a b"], "takes no spaces"),
+            (["--shards", "0"], "greater than or equal to 1"),
+            (["--set", "packs=null"], "Shards publish what they embed as packs"),
+        ],
+    )
+    def test_slurm_refuses(self, call, options, told):
+        assert told in call("slurm", "x.yaml", *options, status=2).talk
+
+    @pytest.mark.usefixtures("experiment")
+    def test_status(self, call, tmp_path):
+        from facebench.engine.sharding import Shard
+        from facebench.run.shard_status import StatusFile
+
+        assert "No shard of 'x' has begun" in call("status", "x.yaml").out
+        for number, state in enumerate(["done", "failed", "running"]):
+            StatusFile(tmp_path / "shared packs", "x", Shard(number, 4), {}).end(state, "why")
+        done = call("status", "x.yaml")
+        assert "4 shards: 1 done, 1 running, 1 failed, 1 waiting." in done.out
+        assert "Shard 1: why" in done.talk
+        states = json.loads(call("status", "x.yaml", "--json").out)["states"]
+        assert states["waiting"] == states["failed"] == 1
+
+    def test_packs_of_a_store(self, call, tmp_path):
+        from facebench.store import EmbeddingStore
+
+        rows, images = np.ones((3, 4), np.float32), [bytes([n]) * 16 for n in range(3)]
+        (tmp_path / "store").mkdir()
+        with EmbeddingStore(tmp_path / "store") as store:
+            store.write({"key": rows}, images)
+        assert "3 new rows are now in 1 packs" in call("cache", "export", "packs").out
+        assert "0 new rows are now in 0 packs" in call("cache", "export", "packs").out
+        assert "3 new rows of 1 packs" in call("cache", "import", "packs", "--cache-dir", "b").out
+        assert "0 new rows" in call("cache", "import", "packs", "--cache-dir", "b").out
+        assert "1 packs, 3 rows read, 0 damaged" in call("cache", "verify", "--packs", "packs").out
+        [pack] = (tmp_path / "packs").iterdir()
+        pack.write_bytes(pack.read_bytes()[:-1] + b"x")
+        done = call("cache", "verify", "--packs", "packs", status=1)
+        assert "1 damaged rows. Remove it" in done.out
+        pack.write_bytes(b"x")
+        done = call("cache", "verify", "--packs", "packs", status=1)
+        assert "is not used: it is not a pack of facebench" in done.talk
+        assert "no folder of packs" in call("cache", "import", "nowhere", status=2).talk

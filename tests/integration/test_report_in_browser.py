@@ -406,4 +406,4 @@ def test_a_line_tells_what_chance_is(pages, chrome):
         line = chrome.execute_script(f"return {script}")
         # The AUC of a task of verification.
         assert line[f"{axis}0"] == line[f"{axis}1"] == 0.5
-        assert line["name"] == "chance"
+        assert line["name"] == "chance: 0.5"

@@ -36,6 +36,8 @@ def axe_source(folder: Path) -> str:
 def violations(driver: Any, source: str) -> list[str]:
     """Name what is serious or critical on the page that is open, with the first places of each."""
     driver.set_script_timeout(120)
+    # What is folded is not looked at.
+    driver.execute_script("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
     found = driver.execute_async_script(
         source + "\nconst done = arguments[0];"
         "axe.run(document, { resultTypes: ['violations'] }).then((r) => done(r.violations))"

@@ -79,7 +79,6 @@ ELSEWHERE = {
     "tasks/shared/study_tables": "unit/tasks/test_recognition_memory.py",
     "testing/*": "unit/testing/test_task_contract.py",
     # A run folder and its pages are read back as a whole.
-    "results/compare": "unit/results/report/test_pages.py",
     "results/comparison/*": "unit/results/test_comparison.py",
     "results/comparison/paired": "unit/results/report/test_pages.py",
     "results/face_failures": "integration/test_on_no_face.py",

@@ -9,6 +9,7 @@ from facebench.data.made_stimuli import UPRIGHT
 from facebench.errors import UnknownNameError
 from facebench.experiment.starters.blocks import (
     MODELS,
+    TASKS_HEAD,
     TaskBlock,
     quoted,
     relative_to,
@@ -242,7 +243,4 @@ def stimuli_experiment(
     name = made.images_path.resolve().name
     head = _HEAD.format(name=quoted(name), file="experiment.yaml")
     blocks = "\n".join(task.text() for task in tasks)
-    return (
-        f"{head}{MODELS}\ntasks:                            # see `facebench tasks`\n{blocks}",
-        problems,
-    )
+    return f"{head}{MODELS}\n{TASKS_HEAD}{blocks}", problems

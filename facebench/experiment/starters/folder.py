@@ -427,6 +427,12 @@ class _Writer:
             self._taken += [f"{people}: {what}." for what in draft.taken]
             self._open = [f"{description}: {what}" for what in draft.open]
             self._doubts += [f"{description}: {what}" for what in draft.doubts]
+            if not draft.kind:
+                self._doubts.append(
+                    f"{self._experiment} takes the trials for same-different ones until their kind "
+                    f"is known: fill in {description}, then call init again with --people "
+                    f"{description} --force."
+                )
             self._keep(description, text)
 
     def _keep(self, description: Path, text: str) -> None:
@@ -489,3 +495,9 @@ class _Writer:
             f"`facebench people check {description}` says more."
         )
         self._doubts += checked.findings
+        missing = int(facts["missing responses"])
+        if missing:
+            self._doubts.append(
+                f"{missing:,} of {facts['trials']:,} trials have no response, which counts as no "
+                f"answer: if these rows are no trials, choose rows by `rows` in {description}."
+            )

@@ -43,6 +43,9 @@ _ALL = 0.95
 _SIGNS = re.compile(r"[\W_]+")
 _HALF = 0.5
 _MOST_LEVELS = 6
+# Three numbers may be two keys and a time-out.
+_FEWEST_RATINGS = 4
+_RATERS = re.compile(r"rater[\W_]*\w+", re.IGNORECASE)
 _HEAD = """\
 # What the columns and codes of the trials mean: docs/people.md. Check it:
 #   facebench people check {file}
@@ -137,6 +140,10 @@ def draft_trials(
 
     table = pd.concat(tables, ignore_index=True).fillna("")
     finder = ImageFinder(images)
+    raters = [name for name in map(str, table.columns) if _RATERS.fullmatch(name)]
+    if len(raters) > 1:
+        msg = f"{trials} has a column for each rater ({raters[0]} …): give it as --ratings."
+        raise InputError(msg)
     columns = _columns_of(table, finder, conditions, len(files))
     taken = [
         "columns: "
@@ -258,7 +265,7 @@ def _codes_of(
     counts = Counter(text for text in cells if text not in MISSING)
     codes = {plain_code(text) for text in counts}
     said = ", ".join(f"{text!r} ({n:,} times)" for text, n in counts.most_common(6))
-    if len(codes) > 2 and all(_is_number(code) for code in codes):
+    if len(codes) >= _FEWEST_RATINGS and all(_is_number(code) for code in codes):
         return "rating", None, [f"kind: rating, as responses are numbers: {said}"], []
     words = codes - {"0", "1"}
     truth = _truth(columns, finder, person)

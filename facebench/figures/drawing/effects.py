@@ -18,7 +18,6 @@ from facebench.figures.drawing.style import (
     INK,
     LABEL,
     PAGE_HEIGHT,
-    PALETTE,
     SMALL,
     SOFT,
     TICK,
@@ -26,10 +25,13 @@ from facebench.figures.drawing.style import (
     house_axes,
     house_figure,
     house_legend,
+    model_colors,
+    shade,
     text_scale,
     text_style,
     wrapped,
 )
+from facebench.figures.palette import PEOPLE_COLORS
 
 __all__ = ["Dot", "effects_figure", "rows_of_page"]
 
@@ -54,6 +56,7 @@ def effects_figure(
     *,
     title: str,
     value_label: str,
+    models: Sequence[str] = (),
     note: str = "",
     people: Mapping[str, Sequence[Human]] = MappingProxyType({}),
     levels: Mapping[str, Sequence[Human]] = MappingProxyType({}),
@@ -68,12 +71,14 @@ def effects_figure(
         By name.
     title, value_label : str
         The title, and the name of the measure.
+    models : sequence of str, length L, optional
+        Whose each row is: rows have the colours of models, and conditions shades of these.
     note : str
         What else to say, under the figure.
     people : mapping of str to sequence of Human
         By the name of an effect, what people do: drawn as a band.
     levels : mapping of str to sequence of Human
-        Likewise by condition, in its colour; '' is of no condition, such as what is published.
+        Likewise by condition, in shades; '' is of no condition, such as what is published.
 
     Returns
     -------
@@ -86,8 +91,10 @@ def effects_figure(
     panels = [
         house_axes(figure, (left, 0, PANEL_WIDTH, height), "x") for left in (0.0, PANEL_WIDTH + GAP)
     ]
+    known = model_colors(models)
+    colors = [known[model][0] for model in models] or [SOFT] * len(labels)
     for axes, series, first in ((panels[0], conditions, 0), (panels[1], effects, len(conditions))):
-        _draw(axes, series, first if len(effects) > 1 else 0, len(series) == 1)
+        _draw(axes, series, first if len(effects) > 1 else 0, colors)
         axes.set_ylim(len(labels) - 0.5, -0.5)
         axes.xaxis.set_major_locator(MaxNLocator(5))
         for row in range(1, len(labels)):
@@ -95,7 +102,7 @@ def effects_figure(
     panels[1].axvline(0, color=INK, linewidth=0.7)
     beside = []
     for place, (name, _) in enumerate([*conditions, ("", ())]):
-        color = PALETTE[place % len(PALETTE)] if name else ""
+        color = shade(PEOPLE_COLORS[0], place, len(conditions), lightest=0.4) if name else ""
         draw_people(panels[0], levels.get(name, ()), "x", color)
         beside += [f"{name} {text}".strip() for _, text in legend_of(levels.get(name, ()))]
     for name, _ in effects:
@@ -141,28 +148,33 @@ def _step(n_conditions: int, n_effects: int) -> float:
     return max(text_scale(), 1.0) * ROW * max(1.0, 0.28 * max(n_conditions, n_effects) + 0.4)
 
 
-def _draw(axes: Axes, series: Sequence[tuple[str, Sequence[Dot]]], first: int, alone: bool) -> None:
+def _draw(
+    axes: Axes, series: Sequence[tuple[str, Sequence[Dot]]], first: int, colors: Sequence[str]
+) -> None:
     offsets = np.linspace(-0.28, 0.28, len(series)) if len(series) > 1 else np.zeros(1)
     for place, (_, dots) in enumerate(series):
-        color = INK if alone else PALETTE[(first + place) % len(PALETTE)]
+        shades = [shade(color, place, len(series), lightest=0.4) for color in colors]
         values, low, high = np.array([(dot.value, dot.low, dot.high) for dot in dots]).T
         across = np.arange(len(dots)) + offsets[place]
         there = ~np.isnan(values)
         # All bars at once: a hundred separate lines take a hundred times as long.
-        axes.hlines(across[there], low[there], high[there], colors=color, linewidth=1.3)
-        axes.plot(
-            values[there],
-            across[there],
-            marker=MARKS[(first + place) % len(MARKS)],
-            markersize=4.5,
-            color=color,
-            markeredgewidth=0,
-            linestyle="none",
-        )
+        seen = [color for color, known in zip(shades, there, strict=True) if known]
+        axes.hlines(across[there], low[there], high[there], colors=seen, linewidth=1.3)
+        for color in dict.fromkeys(seen):
+            own = there & np.array([each == color for each in shades])
+            axes.plot(
+                values[own],
+                across[own],
+                marker=MARKS[(first + place) % len(MARKS)],
+                markersize=4.5,
+                color=color,
+                markeredgewidth=0,
+                linestyle="none",
+            )
         for at in across[~there]:
             axes.annotate(
                 "n/a", (0, at), xytext=(3, 0), xycoords=("axes fraction", "data"),
-                textcoords="offset points", va="center", **text_style(SMALL, color),
+                textcoords="offset points", va="center", **text_style(SMALL, SOFT),
             )  # fmt: skip
 
 
@@ -180,7 +192,7 @@ def _legend(axes: Axes, names: Sequence[str], first: int, height: float) -> None
         Line2D(
             [],
             [],
-            color=PALETTE[(first + place) % len(PALETTE)],
+            color=shade(SOFT, place, len(names), lightest=0.4),
             marker=MARKS[(first + place) % len(MARKS)],
             markersize=4.5,
             markeredgewidth=0,

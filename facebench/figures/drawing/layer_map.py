@@ -29,7 +29,7 @@ from facebench.figures.drawing.style import (
 __all__ = ["COLUMNS_OF_PAGE", "ROWS_OF_PAGE", "layer_map_figure"]
 
 CELL_WIDTH, CELL_HEIGHT, BETWEEN = 0.95, 0.2, 0.12
-ROWS_OF_PAGE, COLUMNS_OF_PAGE = 60, 12
+ROWS_OF_PAGE, COLUMNS_OF_PAGE = 48, 12
 # Even in lightness on both sides, and distinguishable with all kinds of colour vision.
 BOTH_WAYS = LinearSegmentedColormap.from_list(
     "below and above 0",

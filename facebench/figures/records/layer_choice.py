@@ -163,7 +163,7 @@ def _how(sizes: Sequence[int], best: Mapping[str, Best]) -> str:
     }
     chosen = [names[which].format(column) for column, which in best.items()]
     if len(chosen) > 2:
-        chosen = ["where a difference is largest"]
+        chosen = ["where a measure is best or largest"]
     if max(sizes) <= len(chosen):
         return " and ".join(chosen)
     others = "the last and others evenly spaced" if chosen else "evenly spaced"

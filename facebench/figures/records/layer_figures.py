@@ -10,7 +10,7 @@ from facebench.columns import LAYER, MODEL, TASK, comparable_name
 from facebench.errors import InputError
 from facebench.figures.records.layer_choice import few_layers, in_pages
 from facebench.figures.records.run_models import humans_of
-from facebench.figures.records.tables import cell_text, interval_of, row_labels
+from facebench.figures.records.tables import cell_text, interval_of, row_labels, row_models
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,6 +56,7 @@ def effects_chart(
         [(column, dots(column)) for column in effects],
         title=task,
         value_label=measure,
+        models=row_models(rows),
         note=note,
         people={column: humans_of(rows, column) for column in effects},
         levels=_levels(rows, dict(zip(names, conditions, strict=True)), measure, effects),
@@ -233,10 +234,15 @@ def map_chart(
     signed = ["Difference" in column for column in of]
     if not isinstance(measure, str):
         columns = [f"{task}: {measure[task]}" for task in columns]
+    # Names that differ in what cannot be printed would be one column.
+    columns = [
+        f"{name} ({place})" if name in columns[: place - 1] else name
+        for place, name in enumerate(columns, 1)
+    ]
     values = pd.concat(
         [
-            table.set_index([MODEL, LAYER])["value"].rename(str(place))
-            for place, table in enumerate(tables)
+            table.set_index([MODEL, LAYER])["value"].rename(name)
+            for name, table in zip(columns, tables, strict=True)
         ],
         axis=1,
         sort=False,
@@ -248,7 +254,7 @@ def map_chart(
     def page(first: int, rows: pd.DataFrame, note: str) -> Figure:
         own = slice(first, first + COLUMNS_OF_PAGE)
         return layer_map_figure(
-            rows[[str(place) for place in range(len(tables))][own]].to_numpy(dtype="float64"),
+            rows[columns[own]].to_numpy(dtype="float64"),
             [cell_text(model) for model in rows[MODEL]],
             [cell_text(layer) for layer in rows[LAYER]],
             columns[own],
@@ -259,11 +265,15 @@ def map_chart(
         )
 
     best: dict[str, Best] = {
-        str(place): "largest" if signed[place] else "lowest" if lower[place] else "highest"
-        for place in range(len(tables))
+        name: "largest" if both else "lowest" if least else "highest"
+        for name, both, least in zip(columns, signed, lower, strict=True)
     }
     shown, note = few_layers(values, ROWS_OF_PAGE, best)
     pages: list[Figure] = []
     for first in range(0, len(tables), COLUMNS_OF_PAGE):
-        pages += in_pages(shown, ROWS_OF_PAGE, partial(page, first), note)
+        last = min(first + COLUMNS_OF_PAGE, len(tables))
+        said = (
+            f"Columns {first + 1} to {last} of {len(tables)}." if len(tables) > last - first else ""
+        )
+        pages += in_pages(shown, ROWS_OF_PAGE, partial(page, first), f"{note} {said}".strip())
     return pages

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RepresentationPlots"]
 
-# What a page has room for: rows of dots, matrices, maps.
-_MOST_ROWS, _MOST_MATRICES, _MOST_MAPS = 45, 25, 16
+# What a page has room for: rows of dots, matrices and maps besides people's.
+_MOST_ROWS, _MOST_MATRICES, _MOST_MAPS = 45, 24, 15
 
 _PAIR = ("img1", "img2", "model_computed_distance")
 

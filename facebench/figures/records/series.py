@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["SeriesPlots"]
 
 # Of a page; more lines than the second get a panel for each model, of which it holds the third.
-_MOST_LINES, _MOST_TOGETHER, _MOST_PANELS = 24, 6, 8
+_MOST_LINES, _MOST_TOGETHER, _MOST_PANELS, _MOST_OF_MODEL = 24, 6, 8, 10
 _PEOPLE = "people"
 _WHERE = "PlotHelper.series_plot"
 
@@ -116,7 +116,9 @@ class SeriesPlots:
         marked = [(level.low, level.name) for level in checked_levels(reference, _WHERE) or ()]
 
         def draw(task: str, rows: pd.DataFrame) -> list[Figure]:
-            shown, note = few_of_each(rows, _MOST_LINES)
+            # A panel has room for the names of so many lines.
+            room = min(_MOST_LINES, max(_MOST_TOGETHER, _MOST_OF_MODEL * rows[MODEL].nunique()))
+            shown, note = few_of_each(rows, room)
             count = shown[MODEL].nunique()
             together = len(shown.drop_duplicates([MODEL, LAYER])) <= _MOST_TOGETHER
             most = _MOST_LINES if together or count <= _MOST_PANELS else _MOST_PANELS

@@ -283,7 +283,8 @@ def _words(setting: str, a: str, b: str, gone: Mapping[str, set[str]]) -> str:
             return f"{subject}: contents of the {kind} changed ({a[:8]} → {b[:8]})"
         if what in _DIGESTS:
             return f"{subject}: {_DIGESTS[what]} changed ({a[:8]} → {b[:8]})"
-        own = f"{subject}: {what}"
+        # What a model calls itself says it all.
+        own = subject if what == "shown" else f"{subject}: {what}"
     return f"{own.replace(_STEP, ' ')}: {_brief(a, b)}"
 
 

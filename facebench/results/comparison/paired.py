@@ -190,15 +190,19 @@ def tie_groups(models: Mapping[_Key, Comparable]) -> dict[_Key, str]:
     Returns
     -------
     dict of str to str
-        Letters by model, see `PairedTests.letters`. Empty where two of them have no paired test, or
-        there is one model only.
+        Letters by model, see `PairedTests.letters`; none of a model that has no paired test with
+        any other. Empty where two of the others have none, or there is one model only.
     """
-    found = [one.minus(other) for one, other in combinations(models.values(), 2)]
+    tests = {
+        (one, other): models[one].minus(models[other]) for one, other in combinations(models, 2)
+    }
+    tested = {model for both, test in tests.items() if test is not None for model in both}
+    found = [test for both, test in tests.items() if tested.issuperset(both)]
     differences = [difference for difference in found if difference is not None]
     if not found or len(differences) < len(found):
         return {}
-    letters = paired_tests(differences).letters(range(len(models)))
-    return dict(zip(models, letters, strict=True))
+    letters = paired_tests(differences).letters(range(len(tested)))
+    return dict(zip((model for model in models if model in tested), letters, strict=True))
 
 
 def detectable_difference(models: Mapping[str, Evidence]) -> float | None:

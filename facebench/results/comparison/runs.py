@@ -102,9 +102,13 @@ class RunComparison:
         told = differing["p_value"].lt(0.05).sum()
         tested = self.numbers["p_adjusted"].notna().sum()
         adjusted = self.numbers["p_adjusted"].lt(0.05).sum()
+        after = (
+            f"{adjusted} of {tested} headline numbers at p < 0.05 after Holm's correction, "
+            if tested
+            else ""
+        )
         return (
             f"{len(self.numbers)} numbers, {in_both} of them in both runs, "
-            f"{len(differing)} differ ({told} at p < 0.05), {adjusted} of {tested} headline "
-            f"numbers at p < 0.05 after Holm's correction, {len(self.changed_pairs)} pairs "
+            f"{len(differing)} differ ({told} at p < 0.05), {after}{len(self.changed_pairs)} pairs "
             f"changed side, {len(self.changes)} settings changed"
         )

@@ -12,6 +12,7 @@ from facebench.results.ranking.selection import run_labels
 from facebench.results.report.provenance_view import shown_time
 from facebench.results.report.tables import Column, Table, forest, span_of
 from facebench.results.schema import NETWORK
+from facebench.results.verdicts import verdicts
 
 if TYPE_CHECKING:
     from facebench.results.leaderboard import Leaderboard
@@ -45,6 +46,7 @@ _TIES = Column(
 )
 _KEYS = ["task", "metric", "condition"]
 _MOST_NAMED = 60
+_MOST_RUNS_TOLD, _MOST_MODELS_TOLD = 6, 20
 
 
 def leaderboard_context(board: Leaderboard) -> dict[str, Any]:
@@ -69,12 +71,25 @@ def leaderboard_context(board: Leaderboard) -> dict[str, Any]:
         "runs": _runs_table(board, runs),
         "notes": board.notes,
         "reading": board.reading,
+        "found": _found(board, runs),
         "facts": [
             ("Runs", str(len(board.runs))),
             ("Models", str(networks["model"].nunique())),
             ("Tasks", str(networks["task"].nunique())),
         ],
     }
+
+
+def _found(board: Leaderboard, labels: list[str]) -> list[tuple[str, list[str]]]:
+    """Say what each run found, as its report does; nothing where that would be long."""
+    few = len(board.runs) <= _MOST_RUNS_TOLD and len(board.models) <= _MOST_MODELS_TOLD
+    if not few or board.layer_choice != "same pairs":
+        return []
+    return [
+        (label, [f"{verdict.task}: {verdict.sentence}" for verdict in verdicts(run)])
+        for label, run in zip(labels, board.runs, strict=True)
+        if len(run.networks)
+    ]
 
 
 def scale_words(rows: pd.DataFrame) -> str:
@@ -134,7 +149,7 @@ def _matrix(board: Leaderboard) -> Table:
         [
             [
                 model,
-                "people" if model in people else _unsaid(model, said.get(model)),
+                "reference" if model in people else _unsaid(model, said.get(model)),
                 colors.get(model, ("",))[0],
             ],
             *(cells[column].get(model) for column in values.columns),

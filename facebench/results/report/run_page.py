@@ -23,6 +23,7 @@ from facebench.results.headline import (
 )
 from facebench.results.held_out import HeldOut, held_out_layers, with_held_out
 from facebench.results.reader import Run, load_run
+from facebench.results.report.figure_files import figure_files
 from facebench.results.report.pages import write_page
 from facebench.results.report.provenance_view import provenance_view, shown_time
 from facebench.results.report.tables import Column, Table, forest, span_of
@@ -82,7 +83,8 @@ def write_report(
     Returns
     -------
     Path
-        The file: it needs no other file and no network.
+        The file: it needs no other file and no network. In the run's folder it links the files of
+        figures that are there.
 
     Raises
     ------
@@ -93,7 +95,11 @@ def write_report(
     loaded = load_run(run)
     target = loaded.path / REPORT_FILE if output is None else Path(output)
     check_replaceable(target)
-    return write_page("report.html.j2", target, _context(loaded, layer_choice), charts=True)
+    # Links to figures hold only beside them.
+    beside = target.parent.resolve() == loaded.path.resolve()
+    files = figure_files(loaded.path, loaded.tasks) if beside else {}
+    context = {**_context(loaded, layer_choice), "figure_files": files}
+    return write_page("report.html.j2", target, context, charts=True)
 
 
 def _left_out(run: Run) -> list[str]:
@@ -122,20 +128,18 @@ def _context(run: Run, layer_choice: str) -> dict[str, Any]:
     findings = run_findings(run.manifest, tasks, run.networks)
     found = [finding for finding in findings if finding.count]
     colors = _colors(run)
-    told = _told(run, sections, held_out, colors)
     return {
         "title": run.manifest["name"],
         "run": run,
         "sections": sections,
-        "verdicts": told,
+        "verdicts": _told(run, sections, held_out, colors),
         "warnings": _warnings(run, sections, findings),
-        "headline": headline_table(
-            run.networks, sections, held_out, run.people, _main_measures(told)
-        ),
+        "headline": headline_table(run.networks, sections, held_out, run.people),
         "held_out": _held_out_table(held_out) if held_out else None,
         "facts": _facts(run),
         "on_no_face": on_no_face(run.manifest),
         "uneven": uneven_failures(run.failures_to_process),
+        "saved": shown_time(run.manifest.get("saved")),
         "unprocessed": _failures_table(run),
         "findings": _findings_table(found) if found else None,
         "n_checks": len(findings),
@@ -167,11 +171,6 @@ def _told(
     return found
 
 
-def _main_measures(told: list[VerdictView]) -> dict[str, str]:
-    """Name the measure that each task's sentence is about."""
-    return {one.verdict.task: one.verdict.models[0].measure for one in told if one.verdict.models}
-
-
 # What makes numbers less than they seem, among what was found about the data.
 _WARNED_OF = ("Missing images", "Images that cannot be read", "Failed: ", "Leaks: ")
 
@@ -193,6 +192,8 @@ def _warnings(
     return warned + [
         (sentence, "#failures-to-process")
         for sentence in failing_conditions(run.failures_to_process)
+        # Those whose conditions differ are told by themselves.
+        if sentence not in uneven_failures(run.failures_to_process)
     ]
 
 
@@ -207,7 +208,6 @@ def headline_table(
     sections: list[TaskSection],
     held_out: Mapping[str, HeldOut],
     people: pd.DataFrame | None = None,
-    main: Mapping[str, str] | None = None,
 ) -> Table:
     """Build the table of what stands for each task.
 
@@ -221,13 +221,11 @@ def headline_table(
         By task, what stands for models in the place of their best layers; empty for these.
     people : DataFrame, optional
         Likewise of people, who come after the models.
-    main : mapping of str to str, optional
-        By task, the one measure that is shown at first; None shows all that stand for it.
 
     Returns
     -------
     Table
-        A row for each model; other measures and layers behind a box to tick.
+        A row for each model; all layers behind a box to tick.
     """
     rows: list[list[Any]] = []
     extra = []
@@ -244,7 +242,6 @@ def headline_table(
             hidden = part[~part.index.isin(shown.index[own])]
             # What is hidden at first may lie far off.
             span = span_of(shown)
-            is_first = (main or {}).get(section.name, metric) == metric
             both = pd.concat([shown.assign(shown=True), hidden.assign(shown=False)])
             both = both.iloc[np.argsort(part.index.get_indexer(both.index), kind="stable")]
             for row, is_shown in zip(both.itertuples(), both["shown"], strict=True):
@@ -253,11 +250,11 @@ def headline_table(
                 rows.append(
                     _headline_row(row, ties.get(str(row.model), "") if is_shown else "", span)
                 )
-                extra.append(not (is_shown and is_first))
+                extra.append(not is_shown)
             if people is not None:
                 beside = people_beside(people, results, section.name, str(metric))
                 rows += [_headline_row(row, "", span) for row in beside.itertuples()]
-                extra += [not is_first] * len(beside)
+                extra += [False] * len(beside)
     n_hidden = sum(extra)
     # A column without any entry only takes room.
     used = [i for i in range(len(_COLUMNS)) if any(row[i] not in ("", None) for row in rows)]
@@ -269,7 +266,7 @@ def headline_table(
         columns=[_COLUMNS[i] for i in used],
         rows=[[row[i] for i in used] for row in rows],
         extra=extra,
-        more=f"All measures and layers ({n_hidden} rows more)" if n_hidden else "",
+        more=f"All layers ({n_hidden} rows more)" if n_hidden else "",
     )
 
 

@@ -21,7 +21,7 @@ from facebench.types import IntArray
 __all__ = ["Example", "Figure", "VerdictView", "examples_of", "figure_of", "skipped_pairs"]
 
 # Of a drawing of this width, in pixels: where names end, and where the scale ends.
-_WIDTH, _LEFT, _RIGHT = 450, 176, 438
+_WIDTH, _LEFT, _RIGHT = 460, 188, 448
 _TOP, _ROW, _AXIS = 8, 22, 34
 _MOST_ROWS = 24
 _NAME = 25
@@ -245,7 +245,7 @@ def figure_of(
         None where no number is defined.
     """
     defined = [one for one in verdict.models if math.isfinite(one.value)]
-    shown = defined[:_MOST_ROWS]
+    shown = _fitting(defined)
     groups = [one for one in verdict.people if math.isfinite(one.value)]
     if not shown:
         return None
@@ -260,7 +260,7 @@ def figure_of(
     for k, one in enumerate([*shown, *groups]):
         is_people = k >= len(shown)
         color = people[(k - len(shown)) % len(people)] if is_people else colors[one.model][0]
-        name = f"{one.condition} · {one.name}" if one.condition else one.name
+        name = f"{one.condition} · {one.model}" if one.condition else one.name
         is_known = one.numbers.has_interval
         rows.append(
             Row(
@@ -291,6 +291,15 @@ def figure_of(
         n_more=len(defined) - len(shown),
         said=f"{verdict.label}: {'; '.join(one.text for one in [*shown, *groups])}",
     )
+
+
+def _fitting(defined: list[ModelVerdict]) -> list[ModelVerdict]:
+    """Choose as many estimates as there is room for; of conditions, all of the first models."""
+    conditions = len({one.condition for one in defined})
+    if conditions < 2 or len(defined) <= _MOST_ROWS:
+        return defined[:_MOST_ROWS]
+    models = list(dict.fromkeys(one.model for one in defined))[: max(1, _MOST_ROWS // conditions)]
+    return [one for one in defined if one.model in models][:_MOST_ROWS]
 
 
 def _span(verdict: Verdict, estimates: Sequence[ModelVerdict]) -> tuple[float, float]:

@@ -49,6 +49,8 @@ def test_rows_of_several_packs_and_the_store_come_in_the_order_asked_for(tmp_pat
         assert store.notes("notes", IMAGES[:3]) == [("n",), (), None]
         assert store.recall("width key") == 3
         assert store.recall("width other") is None
+        # Of a layer that packs have, none of the images asked for.
+        assert [rows.shape for _, rows in store.read_blocks("key", IMAGES[3:4])] == [(0, 3)]
         assert store.read("other", IMAGES)[1].sum() == 0
 
 

@@ -132,3 +132,34 @@ def test_every_argument_shows(kind) -> None:
 def test_a_missing_argument_is_named(tmp_path) -> None:
     with pytest.raises(TypeError, match="pairs_file_path"):
         effects.InversionEffect("inversion")
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({}, "inversion effect"),
+        ({"measure": "dprime"}, "inversion effect"),
+        ({"contrast": ("inverted", "upright")}, ""),
+        ({"measure": "mean distance"}, ""),
+        ({"contrast": ("upright", "tilted")}, "inversion effect"),
+        ({"contrast": ("tilted", "upright")}, ""),
+    ],
+)
+def test_an_effect_has_its_name_only_as_it_is_defined(tmp_path, options, name) -> None:
+    """Its Difference above 0 is what people show, however the contrast is given."""
+    rows = verification_rows(("upright", "inverted"), ("P", "P"))
+    rows += verification_rows(("tilted",), ("P",))
+    task = effects.InversionEffect("effect", write(tmp_path, rows), tmp_path, **options)
+    facts = task.facts()
+    assert facts.effect_name == name
+    # What is counted is what is compared, not all that is reported.
+    assert facts.compared == {"pairs": 32, "people": 8}
+
+
+def test_thatcher_and_critical_features_are_named_of_distances(tmp_path) -> None:
+    rows = verification_rows(("upright", "inverted"), ("P", "P"))
+    path = write(tmp_path, rows)
+    assert effects.ThatcherEffect("t", path, tmp_path).facts().effect_name == "Thatcher effect"
+    labelled = effects.ThatcherEffect("t", path, tmp_path, measure="auc")
+    assert labelled.facts().effect_name == ""
+    assert labelled.facts().compared == {}

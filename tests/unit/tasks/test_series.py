@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
+from facebench import PlotHelper
 from facebench.columns import LAYER, MODEL, TASK
 from facebench.errors import InputError, PairsError
 from facebench.metrics.conditions import MEASURES
@@ -178,8 +179,21 @@ def test_people_have_a_series_of_their_own(tmp_path: Path, measure: str) -> None
 def test_people_are_drawn_beside_networks(tmp_path: Path) -> None:
     task = make(tmp_path, measure="accuracy", people=people(table()))
     found = task.compute_task_performance(distances(task))
-    task.plot(str(tmp_path), found.assign(**{TASK: "blur", MODEL: "net", LAYER: "default"}))
+    with PlotHelper.output("png") as drawn:
+        task.plot(str(tmp_path), found.assign(**{TASK: "blur", MODEL: "net", LAYER: "default"}))
     assert (tmp_path / "blur_series.png").is_file()
+    # People's function is a curve through their points, as the network's is.
+    lines = drawn.figures[0].axes[0].lines
+    curves = [line for line in lines if len(line.get_xdata()) > 3 * task.levels.size]
+    points = [line for line in lines if line.get_marker() == "o" and line not in curves]
+    assert len(curves) == len(points) == 2
+    people_curve, own = curves[0], task.people_rows()
+    x, y = people_curve.get_xdata(), people_curve.get_ydata()
+    at = np.searchsorted(x, own[THRESHOLD][0])
+    # The threshold is where the slope is given; levels on both sides of it are above and below.
+    assert y[0] > y[at] > y[-1]
+    slope = (y[at + 1] - y[at - 1]) / (x[at + 1] - x[at - 1])
+    assert slope == pytest.approx(own[SLOPE][0], rel=0.1)
 
 
 @pytest.mark.parametrize(

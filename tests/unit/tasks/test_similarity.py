@@ -55,6 +55,8 @@ def test_a_column_per_rater(make_task) -> None:
     assert found["Noise Ceiling Upper"] == pytest.approx(upper)
     assert found["Share of Ceiling"] == pytest.approx(single / lower)
     assert found["Split Half Reliability"] == pytest.approx(split_half(RATINGS).reliability)
+    # What a perfect model's correlation with the mean rating tends to.
+    assert found["Mean Rating Ceiling"] == pytest.approx(split_half(RATINGS).reliability ** 0.5)
     assert (found["Pairs"], found["Images"], found["Raters"]) == (21, 7, 3)
     assert found["Missing Ratings"] == 0
     assert found["CI Method"] == "jackknife over 7 images, Student's t"

@@ -55,8 +55,9 @@
   let onPaper = false;
   const color = (name) => onPaper ? paper[name] : getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   const faint = (tone, share) => `rgba(${[1, 3, 5].map((at) => parseInt(tone.slice(at, at + 2), 16)).join(",")},${share})`;
-  const axis = (title, more = {}) => ({
-    title: { text: wrapped(title), standoff: 8 }, gridcolor: color("grid"), linecolor: color("line"),
+  const isNarrow = (figure) => figure.clientWidth < 460;
+  const axis = (title, more = {}, most = 40) => ({
+    title: { text: wrapped(title, most), standoff: 8 }, gridcolor: color("grid"), linecolor: color("line"),
     zerolinecolor: color("line"), automargin: true, ...more,
   });
   const layout = (x, y, more = {}) => ({
@@ -157,7 +158,8 @@
   const told = (one, i) => one.low[i] === null || one.high[i] === null ? number(one.value[i]) : `${number(one.value[i])} (${number(one.low[i])} – ${number(one.high[i])})`;
 
   // Whiskers of a few points; of many a ribbon, a polygon for each stretch that has an interval.
-  const mostWhiskers = 12;
+  const mostWhiskers = 12, mostBars = 160;
+  const symbols = ["circle", "diamond", "square", "cross"];
   const withInterval = (one, x, trace) => {
     const drawn = { ...trace, legendgroup: one.label, name: one.name, label: one.label, x, y: one.value, connectgaps: false };
     if (x.length <= mostWhiskers) return [{ ...drawn, error_y: errors(one, { color: one.color, thickness: 1, width: 2 }) }];
@@ -213,9 +215,11 @@
       const corner = { ...common, showlegend: false, x: [floors[0], perfect[1], perfect[1], floors[0], floors[0]], y: [low, low, high, high, low], fill: "toself", fillcolor: faint(one.color, .2), line: { color: one.color, dash: "dot", width: 1 }, hoveron: "fills", hoverinfo: "text", text: `${one.name}: ${errorless(one)}` };
       return [line, corner];
     });
+    const curved = traces.some((trace) => trace.fill || trace.x.length > 1);
+    const none = curved ? {} : { annotations: [{ text: "No curve: no threshold lies between these pairs.", showarrow: false, xref: "paper", yref: "paper", x: .5, y: .5, font: { color: color("soft") } }] };
     const bottom = Math.max(0, Math.min(least - .05 * (1 - least), .98));
     const yAxis = isDet ? rateAxis(floors[1]) : { range: [bottom, 1 + .03 * (1 - bottom)], zeroline: false };
-    return { traces, table: ratesTable(all), key: true, layout: layout(axis("False match rate (FMR)", rateAxis(floors[0])), axis(isDet ? "False non-match rate (FNMR)" : "True match rate (TMR)", yAxis)) };
+    return { traces, table: ratesTable(all), key: true, layout: layout(axis("False match rate (FMR)", rateAxis(floors[0])), axis(isDet ? "False non-match rate (FNMR)" : "True match rate (TMR)", yAxis), none) };
   };
 
   const charts = {
@@ -266,7 +270,7 @@
     conditions: {
       pick: (data) => data.conditions,
       choices: measured,
-      draw: (all, [chosen]) => {
+      draw: (all, [chosen], figure) => {
         const { label, conditions, series, levels } = all[chosen];
         const drawn = styled(series);
         const table = { head: ["Model", "Layer", "Condition", label, "95 % from", "to"], rows: series.flatMap((one) => conditions.map((name, i) => [one.model, one.layer, name || "–", one.value[i], one.low[i], one.high[i]])) };
@@ -279,16 +283,24 @@
           }));
           const x = axis("Condition", { tickvals: conditions.map((_, i) => i), ticktext: conditions.map((name) => plain(short(name, 22))), zeroline: false });
           const seen = against(levels);
-          return { traces, table, key: true, levels: seen.levels, wide: conditions.length * series.length > 36, layout: layout(x, axis(label), { barmode: "group", bargap: .25, shapes: seen.shapes, ...none }) };
+          const nBars = conditions.length * series.length;
+          // More bars than pixels: a dot each, beside one another.
+          if (nBars > mostBars) {
+            traces.forEach((trace, nth) => Object.assign(trace, {
+              type: "scatter", mode: "markers", x: conditions.map((_, i) => i + .8 * ((nth + .5) / series.length - .5)),
+              marker: { color: trace.marker.color, size: 5, symbol: symbols[drawn[nth].round] ?? "circle" }, error_y: errors(drawn[nth], { color: trace.marker.color, thickness: .6, width: 0 }), textposition: undefined,
+            }));
+          }
+          return { traces, table, key: true, levels: seen.levels, wide: nBars > 36, layout: layout(x, axis(label), { barmode: "group", bargap: .25, shapes: seen.shapes, ...none }) };
         }
         const places = drawn.map((_, i) => drawn.length - 1 - i);
         const traces = drawn.map((one, i) => ({
-          type: "scatter", mode: "markers", name: one.name, label: one.label, legendgroup: one.label, x: one.value, y: [places[i]], marker: { color: one.color, size: 11, symbol: ["circle", "diamond", "square", "cross"][one.round] ?? "circle" },
+          type: "scatter", mode: "markers", name: one.name, label: one.label, legendgroup: one.label, x: one.value, y: [places[i]], marker: { color: one.color, size: 11, symbol: symbols[one.round] ?? "circle" },
           error_x: errors(one, { color: one.color, thickness: 2 }), text: [`${one.name}<br>${told(one, 0)}`], hoverinfo: "text",
         }));
-        const y = axis("", { tickvals: places, ticktext: drawn.map((one) => one.name), range: [-.6, drawn.length - .4], zeroline: false });
+        const y = axis("", { tickvals: places, ticktext: drawn.map((one) => isNarrow(figure) ? plain(short(one.label, 18)) : one.name), range: [-.6, drawn.length - .4], zeroline: false });
         const seen = against(levels, "x");
-        return { traces, table, levels: seen.levels, layout: layout(axis(label, { zeroline: true }), y, { height: Math.max(210, 110 + 36 * drawn.length), shapes: seen.shapes, ...none }) };
+        return { traces, table, levels: seen.levels, layout: layout(axis(label, { zeroline: true }, isNarrow(figure) ? 24 : 40), y, { height: Math.max(210, 110 + 36 * drawn.length), shapes: seen.shapes, ...none }) };
       },
     },
 
@@ -391,7 +403,7 @@
     }],
     layout: layout(
       axis("", { tickvals: columns.map((_, i) => i), ticktext: columns.map((name) => plain(short(name, 20))), showgrid: false, zeroline: false }),
-      axis("", { tickvals: rows.map((_, i) => i), ticktext: rows.map((name) => plain(short(name, figure.clientWidth < 460 ? 14 : 22))), autorange: "reversed", showgrid: false, zeroline: false }),
+      axis("", { tickvals: rows.map((_, i) => i), ticktext: rows.map((name) => plain(short(name, isNarrow(figure) ? 14 : 22))), autorange: "reversed", showgrid: false, zeroline: false }),
       { height: Math.max(230, 150 + 30 * rows.length), title: { text: wrapped(measure, 44), x: 0, xanchor: "left", xref: "container", yref: "container", y: 1, yanchor: "top", pad: { t: 6, l: 4 }, font: { size: 12 } }, margin: { l: 56, r: 12, t: 44, b: 48 }, ...nothing(values.map((value) => ({ value })), "No model has a value.") },
     ),
     table: { head: ["Layer", ...columns], rows: rows.map((row, r) => [row, ...values[r]]) },

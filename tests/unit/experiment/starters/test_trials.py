@@ -83,8 +83,22 @@ class TestCodes:
         made, _ = draft(trials(same=1, different=2).drop(columns=["label", "acc"]))
         assert len(made.open) == 1
 
+    def test_three_numbers_may_be_two_keys_and_a_time_out(self, draft):
+        table = trials(same=1, different=2).drop(columns=["label", "acc"])
+        table.loc[0, "key"] = 0
+        made, target = draft(table)
+        assert (made.kind, len(made.open)) == ("", 2)
+        with pytest.raises(ConfigError, match="FILL-IN at kind"):
+            read_trials(target)
+
 
 class TestColumns:
+    def test_a_column_per_rater_is_a_table_of_ratings(self, draft):
+        with pytest.raises(InputError, match="give it as --ratings"):
+            draft(
+                pd.DataFrame({"img1": IMAGES[:2], "img2": IMAGES[2:], "rater_1": 1, "rater_2": 2})
+            )
+
     def test_of_two_that_may_be_meant_none_is(self, draft):
         made, target = draft(trials().assign(answer="x"))
         assert "which of key, answer?" in made.open[0]

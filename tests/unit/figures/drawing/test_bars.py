@@ -10,7 +10,10 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
+from facebench import PlotHelper
+from facebench.errors import InputError
 from facebench.figures.drawing import style
+from facebench.figures.records.run_models import note_measures, note_models, note_people
 from support.plotted import bars, conditions, lying, many, names, overlaps, table, written
 
 # --- bars -------------------------------------------------------------------------------------
@@ -121,6 +124,58 @@ def test_names_are_shown_as_written() -> None:
     legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert legend == ["_a $x_", "b  : $"]
     assert names(figure) == ["_$^{"]
+
+
+def with_intervals(**declared: Any) -> Any:
+    frame = table([("a", "default", 0.8), ("b", "default", 0.7)])
+    frame["Accuracy CI Low"], frame["Accuracy CI High"] = [0.6, np.nan], [0.9, np.nan]
+    frame["Low"], frame["High"] = 0.95, 1.3
+    note_measures(frame, "LFW", {"Accuracy": {"chance": 0.5, **declared}})
+    people = pd.DataFrame(
+        {"Model Name": ["People"], "Accuracy": 0.75, "Accuracy CI Low": 0.7,
+         "Accuracy CI High": 0.8}
+    )  # fmt: skip
+    note_people(frame, "LFW", people, [])
+    return frame
+
+
+def test_intervals_chance_ceiling_and_people_are_drawn_and_on_the_axis() -> None:
+    axes = bars(with_intervals(ceiling=["Low", "High"])).axes[0]
+    segments = {tuple(map(tuple, part)) for c in axes.collections for part in c.get_segments()}
+    assert {(low[1], high[1]) for low, high in segments} == {(0.6, 0.9)}
+    said = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert said == [
+        "chance: 0.500", "noise ceiling: 0.950–1.300", "People: 0.750 [0.700, 0.800]"
+    ]  # fmt: skip
+    assert axes.get_ylim()[1] > 1.3
+    # The value stands beyond the interval.
+    assert axes.texts[0].get_position()[1] > 0.9
+    assert any("95 % intervals" in text.get_text() for text in axes.texts)
+
+
+def test_values_to_mark_may_be_given() -> None:
+    frame = with_intervals()
+    with PlotHelper.output() as drawn:
+        for given in ((0.6, "other tool"), [(0.6, "other tool"), (0.7, "people")], []):
+            PlotHelper.bar_plot(frame, "Accuracy", "A", "A", "x", "y", title="", reference=given)
+    said = [
+        [text.get_text() for text in figure.axes[0].get_legend().get_texts()][:-1]
+        for figure in drawn.figures
+    ]
+    assert said == [["other tool: 0.600"], ["other tool: 0.600", "people: 0.700"], []]
+    assert drawn.figures[0].axes[0].get_title() == ""
+    with pytest.raises(InputError, match=r"The 'reference' parameter of PlotHelper\.bar_plot"):
+        PlotHelper.bar_plot(frame, "Accuracy", "A", "A", "x", "y", reference=0.5)  # type: ignore[arg-type]
+
+
+def test_a_model_keeps_its_colour_whatever_else_is_drawn() -> None:
+    whole = table([(name, "default", 0.5) for name in "abc"])
+    note_models(whole, {name: [] for name in "abc"}, {}, [])
+    with PlotHelper.output() as drawn:
+        PlotHelper.bar_plot(whole, "Accuracy", "A", "A", "x", "y")
+        PlotHelper.bar_plot(whole[whole["Model Name"] != "a"], "Accuracy", "A", "A", "x", "y")
+    first, second = ([bar.get_facecolor() for bar in f.axes[0].patches] for f in drawn.figures)
+    assert first[1:] == second
 
 
 def test_more_models_than_colors_differ_by_hatch() -> None:

@@ -8,7 +8,16 @@ import numpy as np
 
 from facebench.figures.drawing.effects import Dot, effects_figure
 from facebench.figures.drawing.layer_map import layer_map_figure
-from facebench.figures.drawing.profile import Band, Chart, Profile, profile_figure
+from facebench.figures.drawing.people import Level
+from facebench.figures.drawing.profile import (
+    CONTEXT,
+    Band,
+    Chart,
+    Profile,
+    profile_figure,
+    profile_pages,
+)
+from facebench.figures.palette import PALETTE
 
 
 def profile(values: list[float], model: str = "net", style: int = 0, peak: int = 1) -> Profile:
@@ -80,6 +89,31 @@ class TestFigures:
         means = [(line.get_color(), line.get_linestyle()) for line in axes.lines[:2]]
         assert means[0][0] != means[1][0]
         assert means[0][1] != means[1][1]
+
+    def test_many_networks_have_a_panel_each_on_pages(self) -> None:
+        curves = [profile([1, 2, 1.5], f"n{k}") for k in range(25)]
+        pages = profile_pages([Chart(curves, "AUC", levels=[Level("chance", 0.5, 0.5)])], title="t")
+        assert [len(page.axes) for page in pages] == [13, 12]
+        panels = [axes for page in pages for axes in page.axes]
+        assert [axes.get_title(loc="left") for axes in panels] == [f"n{k}" for k in range(25)]
+        assert len({axes.get_ylim() for page in pages for axes in page.axes}) <= len(pages)
+        said = pages[1].texts[-1].get_text()
+        assert said == "Page 2 of 2. Across: chance: 0.500."
+        # The others are in grey behind.
+        assert sum(line.get_color() == CONTEXT for line in panels[0].lines) == 24
+
+    def test_many_measures_go_on_pages(self) -> None:
+        charts = [Chart([profile([1, 2, 1.5])], f"M{k}") for k in range(7)]
+        assert [len(page.axes) for page in profile_pages(charts, title="t")] == [5, 2]
+
+    def test_effects_have_the_colours_of_models(self) -> None:
+        dots = [Dot(0.5, 0.4, 0.6)] * 3
+        figure = effects_figure(
+            ["a: x", "a: y", "b"], [("up", dots), ("down", dots)], [("Difference", dots)],
+            title="t", value_label="AUC", models=["a", "a", "b"],
+        )  # fmt: skip
+        colors = [line.get_color() for line in figure.axes[1].lines if line.get_marker() == "o"]
+        assert colors == list(PALETTE[:2])
 
     def test_effects(self) -> None:
         dots = [Dot(0.5, 0.4, 0.6), Dot(np.nan, np.nan, np.nan)]

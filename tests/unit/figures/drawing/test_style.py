@@ -40,6 +40,39 @@ def test_pyplot_and_settings_are_untouched(tmp_path: Path) -> None:
     assert dict(mpl.rcParams) == before
 
 
+def test_callers_fonts_sizes_and_resolution_count() -> None:
+    def title(**settings: object) -> tuple[float, str, tuple[float, float], float]:
+        with mpl.rc_context({name.replace("_", "."): value for name, value in settings.items()}):
+            with PlotHelper.output() as drawn:
+                PlotHelper.bar_plot(conditions(), "Accuracy", "A", "A", "x", "b", x="Condition")
+            figure = drawn.figures[0]
+            text = figure.axes[0].title
+            width, height = figure.get_size_inches()
+            return text.get_fontsize(), text.get_fontfamily()[0], (width, height), figure.dpi
+
+    plain = title()
+    assert plain[0] == style.TITLE
+    assert plain[1] == "DejaVu Sans"
+    assert title(font_size=20.0)[0] == 2 * style.TITLE
+    assert title(font_family="serif")[1] == "DejaVu Serif"
+    assert title(font_family=["DejaVu Sans Mono"])[1] == "DejaVu Sans Mono"
+    assert title(**{"font_sans-serif": ["STIXGeneral", "DejaVu Sans"]})[1] == "STIXGeneral"
+    assert title(figure_figsize=(3.0, 2.0))[2] == (3.0, 2.0)
+    assert title(savefig_dpi=72)[3] == 72
+    assert title(figure_dpi=72, axes_titlesize=30) == plain
+
+
+@pytest.mark.filterwarnings("error")
+def test_letters_that_no_font_has_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    style._warn_of_glyphs.cache_clear()
+    with caplog.at_level("WARNING", logger="facebench"), PlotHelper.output() as drawn:
+        for name in ("\U0001b001", "\U0001b002"):
+            frame = scores(["a"]).assign(**{"Model Name": name})
+            PlotHelper.bar_plot(frame, "Correlation Score", "S", "S", "x", "b")
+    assert len(drawn.figures) == 2
+    assert caplog.text.count("no installed font has") == 1
+
+
 def test_callers_colours_and_grids_do_not_change_the_figure(tmp_path: Path) -> None:
     def draw(folder: str) -> list[bytes]:
         args = (scores(["a", "b"]), distances(["a", "b"]), tmp_path / folder, "s")

@@ -50,6 +50,9 @@ def test_ties_agree_with_the_bootstrap():
     )
     assert reference.p_value < 0.05
     assert tie_groups({"best": evidence["best"]}) == {}
+    # A model that nothing is known of has no letter, and takes none from the others.
+    alone = {**evidence, "alone": Evidence("AUC", None, 0.5, None)}
+    assert tie_groups(alone) == {"best": "a", "as good": "a", "worse": "b"}
     unknown = {name: Evidence("my own", None, 1.0, pairs) for name, pairs in models.items()}
     assert tie_groups(unknown) == {}
 
