@@ -20,6 +20,7 @@ FENCED = re.compile(r"```(?:bash|console)\n(.*?)```", re.DOTALL)
 INLINE = re.compile(r"`(facebench [^`]+)`")
 PLACEHOLDER = re.compile(r"…|\bCOMMAND\b")
 # First words of commands that are not facebench's, and why they are not looked into.
+LAUNCHERS = ("torchrun",)  # of several processes; what they start is looked into
 OTHERS = {
     ".venv/bin/pre-commit": "installs a hook into the repository",
 }
@@ -37,8 +38,7 @@ def commands_in(text):
             while words and re.fullmatch(r"[A-Z_]+=\S*", words[0]):
                 words = words[1:]
             if words:
-                # What starts facebench in several processes is not looked into.
-                yield words[words.index("facebench") :] if "facebench" in words else words
+                yield words[words.index("facebench") :] if words[0] in LAUNCHERS else words
 
 
 def can_be_called(words):
