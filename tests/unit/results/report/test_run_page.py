@@ -1,5 +1,7 @@
 """Pages are well formed, and show what the run holds."""
 
+import base64
+import html
 import json
 import re
 import shutil
@@ -77,8 +79,28 @@ def test_effect_shows_its_conditions_and_what_people_do(tmp_path):
     shallow = next(one for one in data["series"] if one["model"] == "shallow")
     assert shallow["value"] == [means["down Mean"], means["up Mean"]]
     text = write_report(run).read_text(encoding="utf-8")
+    # The top of the page needs no script.
+    top = text[text.index('<section id="found">') : text.index('<section id="headline"')]
+    [verdict] = re.findall(
+        r'<article class="verdict">\n<h3><a href="#task-\d+">effect</a>.*?</article>',
+        top,
+        re.DOTALL,
+    )
+    assert re.search(r"<p>(deep|shallow|plain).* does not show a difference \(", verdict)
+    assert verdict.count("<circle") == 3
+    for condition in ("down", "up"):
+        assert len(re.findall(f'<img src="data:image/jpeg[^>]*alt="{condition}: ', verdict)) == 2
     assert "Difference: positive (Ada &lt;1843&gt;)" in text
     assert "accuracy: 0.9753 (Bo 2009)" in text
+
+
+def test_methods_are_on_the_page_and_can_be_saved(runs, tmp_path):
+    text = write_report(runs[0], tmp_path / "page.html").read_text(encoding="utf-8")
+    found = load_run(runs[0]).methods()
+    assert html.escape(found.text.split("\n\n")[0], quote=False) in text.replace("&#39;", "'")
+    for name, content in (("methods.tex", found.latex), ("references.bib", found.bibtex)):
+        packed = re.search(rf'download="{name}" href="data:[^,]*;base64,([^"]*)"', text).group(1)
+        assert base64.b64decode(packed).decode() == content
 
 
 def test_report_of_a_run_without_results_or_pictures(runs, tmp_path):
