@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facebench.commands.completion import model_names
-from facebench.commands.frame import failures_end_with_1, talk
+from facebench.commands.frame import SOME_FAILED, failures_end_with_1, talk
 from facebench.commands.listing import ModelArguments
 from facebench.commands.run import Overrides, PackFolder, with_packs
-from facebench.errors import InputError
+from facebench.errors import FacebenchError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,7 +145,12 @@ def _embed_shard(file: Path, named: str | None, overrides: list[str]) -> None:
             )
             raise typer.Exit(TO_BE_REQUEUED) from error
         except BaseException as error:
-            status.end("failed", f"{type(error).__name__}: {error}")
+            told = f"{type(error).__name__}: {error}"
+            status.end("failed", told)
+            if isinstance(error, Exception) and not isinstance(error, FacebenchError | OSError):
+                # Of a model's own code: said as in a run.
+                talk().complain(told)
+                raise typer.Exit(SOME_FAILED) from error
             raise
     status.end("done")
     talk().table(

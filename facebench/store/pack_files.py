@@ -70,6 +70,15 @@ def _printable(text: str) -> str:
     return text
 
 
+def _believable(facts: dict[str, Any]) -> dict[str, Any]:
+    """Refuse facts that would be taken for others: widths are numbers of values."""
+    for key, value in facts.items():
+        if key.startswith("width ") and not (type(value) is int and value > 0):
+            msg = f"{key} is {value!r}"
+            raise ValueError(msg)
+    return facts
+
+
 @dataclass(frozen=True)
 class PackLayer:
     """One layer in a pack.
@@ -117,7 +126,9 @@ class _Span(NamedTuple):
 
 T = TypeVar("T")
 _described: TypeAdapter[_Description] = TypeAdapter(_Description)
-_json: TypeAdapter[Any] = TypeAdapter(dict[str, Any])
+_facts: TypeAdapter[dict[str, Any]] = TypeAdapter(
+    Annotated[dict[str, Any], AfterValidator(_believable)]
+)
 _notes: TypeAdapter[dict[int, tuple[str, ...]]] = TypeAdapter(dict[int, tuple[str, ...]])
 
 
@@ -163,7 +174,7 @@ class PackFile:
 
     def facts(self) -> dict[str, Any]:
         """Read small values to remember."""
-        return self._parsed("facts", _json)
+        return self._parsed("facts", _facts)
 
     def _parsed(self, name: str, kind: TypeAdapter[T]) -> T:
         try:

@@ -23,6 +23,7 @@ PLACEHOLDER = re.compile(r"…|\bCOMMAND\b")
 LAUNCHERS = ("torchrun",)  # of several processes; what they start is looked into
 OTHERS = {
     ".venv/bin/pre-commit": "installs a hook into the repository",
+    "torchrun": "PyTorch's own; it starts `facebench embed`",
 }
 LEFT_OUT = ("MissingParameter", "NoArgsIsHelpError", "BadOptionUsage")
 FACEBENCH = typer.main.get_command(app)
