@@ -1,4 +1,4 @@
-"""Write what the demo says into README.md and docs/demo.md.
+"""Write what the demo says into README.md and docs/demo.md, and the six commands into README.md.
 
     make demo
     python docs/fill_readme.py demo_results/rendered/runs/demo/latest
@@ -8,6 +8,7 @@ test compares both, and the distances of a smaller demo with those that are kept
 """
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -46,7 +47,9 @@ def filled(text: str) -> str:
     """Give a page with the sentences as they are kept."""
     sentences = json.loads(NUMBERS.read_text(encoding="utf-8"))["sentences"]
     lines = [f"- **{task}**: {sentence}" for task, sentence in sentences.items()]
-    blocks = {"demo in short": lines[:FIRST], "demo sentences": lines}
+    first_hour = (DOCS / "first_hour.md").read_text(encoding="utf-8")
+    six = re.search(r"<!-- the six commands -->\n(```bash\n.*?```)", first_hour, re.DOTALL)
+    blocks = {"demo in short": lines[:FIRST], "demo sentences": lines, "six commands": [six[1]]}
     return page_blocks.filled(text, {name: "\n".join(block) for name, block in blocks.items()})
 
 

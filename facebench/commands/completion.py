@@ -15,6 +15,7 @@ import typer
 
 __all__ = [
     "detectors",
+    "kinds_of_figures",
     "layer_choices",
     "model_names",
     "models_of_run",
@@ -59,6 +60,13 @@ def templates(incomplete: str) -> list[str]:
 def layer_choices(incomplete: str) -> list[str]:
     """Complete how the layer that stands for a model is chosen."""
     return _beginning(incomplete, ("same pairs", "held-out"))
+
+
+def kinds_of_figures(incomplete: str) -> list[str]:
+    """Complete the kind of a figure of a saved run."""
+    from facebench.figures.kinds import KINDS
+
+    return _beginning(incomplete, KINDS)
 
 
 def run_folders(incomplete: str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from facebench.commands.completion import models_of_run, tasks_of_run
+from facebench.commands.completion import kinds_of_figures, models_of_run, tasks_of_run
 from facebench.commands.frame import talk
 from facebench.commands.results import RunPath
 
@@ -33,7 +33,11 @@ def figures(
     ] = None,
     kind: Annotated[
         list[str] | None,
-        typer.Option("--kind", help="Only this kind, as profile or roc; may be repeated."),
+        typer.Option(
+            "--kind",
+            help="Only this kind, as profile or roc; may be repeated.",
+            autocompletion=kinds_of_figures,
+        ),
     ] = None,
     output: Annotated[
         Path | None,

@@ -104,19 +104,29 @@ def _describe(name: str, registry: Registry, section: str) -> None:
     from facebench.experiment.reference import reference_of
 
     found = reference_of(name, registry.get(name), section)
-    say = talk().result
-    say(f"{name}: {found.question}\n\n{found.snippet}\n")
+    out = talk().out()
+    width = min(_WIDTH, out.width) if out.is_terminal else _WIDTH
+
+    def say(text: str, indent: str = "") -> None:
+        wrapped = textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent)
+        talk().result(wrapped)
+
+    say(f"{name}: {found.question}")
+    talk().result(f"\n{found.snippet}\n")
     if found.columns:
         columns = [f"{column} ({key})" if key else column for column, key in found.columns.items()]
-        say(f"Columns of the table (the argument that names another): {', '.join(columns)}\n")
+        say(f"Columns of the table (the argument that names another): {', '.join(columns)}")
+        talk().result("")
     for item in found.arguments:
         default = "required" if item.is_required else f"default {item.default}"
-        say(f"  {item.key}: {', '.join(part for part in (item.type, default) if part)}")
-        say(textwrap.indent(textwrap.fill(item.meaning, _WIDTH - 6), " " * 6))
+        say(f"{item.key}: {', '.join(part for part in (item.type, default) if part)}", " " * 2)
+        say(item.meaning, " " * 6)
     if found.people:
-        say(f"\nPeople: {'; '.join(found.people)}.")
+        talk().result("")
+        say(f"People: {'; '.join(found.people)}.")
     if found.sources:
-        say(f"\n{found.sources}")
+        talk().result("")
+        say(found.sources)
     arguments = [
         {
             **{key: getattr(item, key) for key in ("key", "parameter", "type", "meaning")},
@@ -143,6 +153,9 @@ def _list(*registries: Registry) -> None:
             for entry in registry.entries()
         ]
     one_kind = len(registries) == 1
-    columns = ["name", *([] if one_kind else ["what"]), "summary", "target", "from"]
+    columns = ["name", *([] if one_kind else ["what"]), "summary"]
+    # Where all come from facebench itself, its modules are of no use to most.
+    if talk().verbose or len({row["from"] for row in rows}) > 1:
+        columns += ["target", "from"]
     talk().table(columns, [[row[column] for column in columns] for row in rows])
     talk().data(rows)

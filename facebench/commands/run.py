@@ -217,6 +217,9 @@ def _draw_missing(config: Config, run: Path) -> None:
         with failures_end_with_1():
             draw_run(found, run / FIGURES_FOLDER, missing)
         talk().say(f"Its figures are drawn as {', '.join(missing)} in {run / FIGURES_FOLDER}.")
+        if config.settings.report:
+            # It links them.
+            _write_report(config, run)
 
 
 def _write_report(config: Config, run: Path) -> None:

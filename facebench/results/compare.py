@@ -116,7 +116,7 @@ def compare(
                 chosen.add(row["layer"])
             if not remarks[place]:
                 both = pairs.get(row["layer"], (None, None))
-                remarks[place] = data.remark(str(task), row["metric"])
+                remarks[place] = data.remark(str(task), str(model))
                 # Of other pairs or labels, nothing is paired.
                 if not remarks[place]:
                     tests[place] = _paired(row, one, other, theirs, both)
@@ -220,7 +220,8 @@ class _DataNotes:
 
     def __init__(self, a: Run, b: Run) -> None:
         self._notes: list[str] = []
-        self._remarks: dict[str, str] = {}
+        self._remarks: dict[tuple[str, str], str] = {}
+        self._said: set[str] = set()
         self._measures: dict[str, str] = {}
         self._images: dict[str, str] = {}
         for task in a.tasks:
@@ -247,17 +248,18 @@ class _DataNotes:
     @property
     def notes(self) -> list[str]:
         """What must be known of the data of the tasks."""
-        images = [said for task, said in self._images.items() if task not in self._remarks]
+        images = [said for task, said in self._images.items() if task not in self._said]
         return [*self._notes, *images]
 
-    def remark(self, task: str, metric: str) -> str:
-        """Give the remark of a number, empty if it was measured alike."""
-        return self._measures.get(task) or self._remarks.get(task, "")
+    def remark(self, task: str, model: str) -> str:
+        """Give the remark of a model's numbers, empty if they were measured alike."""
+        return self._measures.get(task) or self._remarks.get((task, model), "")
 
-    def differ(self, task: str, what: str, sentence: str) -> None:
-        """Note that a task has other pairs, or says other things of them."""
-        if task not in self._remarks:
-            self._remarks[task] = what
+    def differ(self, task: str, model: str, what: str, sentence: str) -> None:
+        """Note that a model was measured on other pairs, or on what says other things of them."""
+        self._remarks.setdefault((task, model), what)
+        if task not in self._said:
+            self._said.add(task)
             self._notes.append(f"Task {task!r}: {sentence}")
 
 
@@ -279,6 +281,7 @@ def _common_pairs(
                 shared = len(_pair_keys(rows.frame).intersection(_pair_keys(layers_b[layer].frame)))
                 data.differ(
                     task,
+                    models[0],
                     _DIFFERENT_DATA,
                     f"the runs measured other pairs ({len(rows)} in A, {len(layers_b[layer])} in "
                     f"B, {shared} in both). Its numbers are side by side, without a test.",
@@ -288,6 +291,7 @@ def _common_pairs(
             if column is not None:
                 data.differ(
                     task,
+                    models[0],
                     f"other {column!r}",
                     f"the column {column!r} of the pairs is not the same in A and B. Its numbers "
                     "are side by side, without a test.",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from facebench.results.reader import Run
     from facebench.results.task_facts import TaskFacts
 
-__all__ = ["BY_THEMSELVES", "OF_A_TASK", "Asked", "can_draw"]
+__all__ = ["BY_THEMSELVES", "DRAWN_BY", "Asked", "can_draw"]
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ def _training(asked: Asked) -> None:
 
 
 # Kind → what draws it, and what a task needs for it.
-OF_A_TASK: dict[str, tuple[Callable[[Asked], None], str]] = {
+DRAWN_BY: dict[str, tuple[Callable[[Asked], None], str]] = {
     "bars": (_bars, ""),
     "intervals": (_intervals, ""),
     "profile": (_profile, ""),

@@ -17,10 +17,11 @@ from facebench.columns import (
     MODEL,
 )
 from facebench.errors import InputError, UnknownNameError
+from facebench.figures.kinds import KINDS, OF_ALL_TASKS
 from facebench.figures.output import FORMATS, draw_pages, figure_output
 from facebench.figures.plot_helper import PlotHelper
 from facebench.figures.records.tables import check_column
-from facebench.results.figure_kinds import BY_THEMSELVES, OF_A_TASK, Asked, can_draw
+from facebench.results.figure_kinds import BY_THEMSELVES, DRAWN_BY, Asked, can_draw
 from facebench.results.saved_tables import measures_in, task_table
 from facebench.tasks.measures import measures_for
 from facebench.types import StrPath
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from facebench.results.reader import Run
 
-__all__ = ["FIGURES_FOLDER", "KINDS", "OF_ALL_TASKS", "Figures", "draw_run", "plot_run"]
+__all__ = ["FIGURES_FOLDER", "Figures", "draw_run", "plot_run"]
 
 
 class Figures(tuple["Figure", ...]):
@@ -54,10 +55,8 @@ class Figures(tuple["Figure", ...]):
 
 
 FIGURES_FOLDER = "Figures"
-OF_ALL_TASKS = ("map", "families")
 # Of a profile there is little to see.
 _FEW_LAYERS = 2
-KINDS = (*OF_A_TASK, *OF_ALL_TASKS)
 
 
 def plot_run(
@@ -100,7 +99,7 @@ def plot_run(
         else:
             name = _only_task(run, kind, task)
             asked = Asked(run, name, of_models, of_layers, measure, Path(), kind, options)
-            OF_A_TASK[kind][0](asked)
+            DRAWN_BY[kind][0](asked)
     if not drawn.figures:
         msg = f"There is nothing to draw as {kind!r} of {task!r}."
         raise InputError(msg)
@@ -173,7 +172,7 @@ def draw_run(
             known = set(task_table(run, task)[MODEL])
             there = models if models is None else [name for name in models if name in known]
             if there is None or there:
-                OF_A_TASK[kind][0](Asked(run, task, there, None, None, folder, kind, {}))
+                DRAWN_BY[kind][0](Asked(run, task, there, None, None, folder, kind, {}))
             progress.advance(1)
         for kind in of_all:
             progress.begin(kind)
@@ -271,10 +270,10 @@ def _check_kind(run: Run, kind: str, task: str | None, *, any_task: bool = False
         return
     name = _only_task(run, kind, task)
     if not can_draw(kind, run, name):
-        other = [each for each in OF_A_TASK if can_draw(each, run, name)]
+        other = [each for each in DRAWN_BY if can_draw(each, run, name)]
         msg = (
             f"Task {name!r} ({run.tasks[name].type}) cannot be drawn as {kind!r}: that needs "
-            f"{OF_A_TASK[kind][1]}. It can be drawn as {', '.join(other)}."
+            f"{DRAWN_BY[kind][1]}. It can be drawn as {', '.join(other)}."
         )
         raise InputError(msg)
 

@@ -44,7 +44,9 @@ class ConditionedAverageDistances(RoundedTask):
     """
 
     condition_column: str
-    measures = (Measure("Mean Value", headline=True),)
+    measures = (
+        Measure("Mean Value", headline=True, label="Mean distance (1 is the layer's largest)"),
+    )
     whole_measures = ("Mean Value",)
 
     def __init__(
@@ -59,6 +61,8 @@ class ConditionedAverageDistances(RoundedTask):
         super().__init__(name, pairs_file_path, images_path, distance_metric)
         self.condition_column = condition_column
         self.normalize = normalize
+        if not normalize:
+            self.measures = (Measure("Mean Value", headline=True, label="Mean distance"),)
         self._column("condition_column", condition_column)
 
     @override

@@ -164,12 +164,21 @@ class _Display:
     def join(cls) -> RichProgress:
         """Give the display, which is put up for the first bar."""
         if cls.shown is None:
-            from rich.console import Console
+            from rich.console import Console, ConsoleDimensions
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
             from rich.progress import Progress as RichProgress
             from rich.table import Column
 
-            console = Console(stderr=True)
+            class Narrower(Console):
+                """Leaves room for the ^C of an interrupt: a line that wraps cannot be erased."""
+
+                @property  # type: ignore[misc]
+                @override
+                def size(self) -> ConsoleDimensions:
+                    whole = super().size
+                    return ConsoleDimensions(max(1, whole.width - 3), whole.height)
+
+            console = Narrower(stderr=True)
             name = Column(no_wrap=True, overflow="ellipsis", max_width=max(8, console.width // 3))
             whole, flexible = Column(no_wrap=True), Column(ratio=1)
             # In a narrow terminal the numbers are worth more than the bar.

@@ -17,12 +17,13 @@ from typer.testing import CliRunner
 
 from facebench.cli import app
 from support.data import data_folder
+from support.small_run import save_small_run
 from support.stranger import write_stranger
 
 COMMANDS = [
     "demo", "init", "run", "validate", "schema", "report", "compare", "power", "leaderboard",
     "models", "layers", "tasks", "metrics", "embed", "pairs", "stimuli", "align", "cache", "new",
-    "prompt", "doctor", "slurm", "status",
+    "prompt", "doctor", "slurm", "status", "figures",
 ]  # fmt: skip
 
 
@@ -269,6 +270,39 @@ class TestChecks:
             done = process("validate", "none.yaml", cwd=tmp_path, **variables)
             assert done.returncode == 2
             assert "\x1b[" not in done.stderr + done.stdout
+
+
+class TestFigures:
+    @pytest.fixture
+    def saved(self, tmp_path):
+        (tmp_path / "small").mkdir()
+        save_small_run(tmp_path / "small", tmp_path / "runs")
+        return next((tmp_path / "runs").iterdir())
+
+    def test_of_a_saved_run(self, call, saved):
+        wanted = ["--task", "rate", "--model", "plain", "--kind", "bars", "--kind", "scatter"]
+        done = call("figures", saved, "--format", "pdf,svg", *wanted)
+        folder = next(saved.glob("*/Figures"))
+        assert done.out.strip() == str(folder)
+        assert {path.name for path in folder.iterdir()} == {
+            f"rate_{kind}.{suffix}" for kind in ("bars", "scatter") for suffix in ("pdf", "svg")
+        }
+        told = json.loads(call("figures", saved, *wanted, "-o", "out", "--json").out)
+        assert sorted(told["figures"]) == ["out/rate_bars.png", "out/rate_scatter.png"]
+
+    @pytest.mark.parametrize(
+        ("options", "told"),
+        [
+            (["--kind", "bar"], "Did you mean 'bars'"),
+            (["--task", "rat"], "Did you mean 'rate'"),
+            (["--model", "plane"], "Did you mean 'plain'"),
+            (["--format", "jpeg"], "must be among png, pdf, svg"),
+            (["--task", "rate", "--kind", "roc"], "rate can be drawn as roc"),
+        ],
+    )
+    def test_what_is_not_there(self, call, saved, options, told):
+        assert told in call("figures", saved, *options, status=2).talk
+        assert not list(saved.glob("*/Figures"))
 
 
 class TestYourOwn:

@@ -18,7 +18,9 @@ REPOSITORY = DOCS.parent
 PAGES = sorted([REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *DOCS.glob("*.md")])
 FENCED = re.compile(r"```(?:bash|console)\n(.*?)```", re.DOTALL)
 INLINE = re.compile(r"`(facebench [^`]+)`")
+PLACEHOLDER = re.compile(r"…|\bCOMMAND\b")
 # First words of commands that are not facebench's, and why they are not looked into.
+LAUNCHERS = ("torchrun",)  # of several processes; what they start is looked into
 OTHERS = {
     ".venv/bin/pre-commit": "installs a hook into the repository",
     "torchrun": "PyTorch's own; it starts `facebench embed`",
@@ -37,7 +39,7 @@ def commands_in(text):
             while words and re.fullmatch(r"[A-Z_]+=\S*", words[0]):
                 words = words[1:]
             if words:
-                yield words
+                yield words[words.index("facebench") :] if words[0] in LAUNCHERS else words
 
 
 def can_be_called(words):
@@ -54,7 +56,7 @@ def can_be_called(words):
 def of_page(path):
     """List the commands of a page, and whether each is whole: in prose arguments are left out."""
     text = path.read_text(encoding="utf-8")
-    spoken = (shlex.split(line) for line in INLINE.findall(text) if "…" not in line)
+    spoken = (shlex.split(line) for line in INLINE.findall(text) if not PLACEHOLDER.search(line))
     yield from ((words, True) for words in commands_in(text))
     yield from ((words, False) for words in spoken)
 
@@ -68,8 +70,8 @@ def test_commands_are_those_of_today(page):
             try:
                 # What is behind '>' is the shell's.
                 can_be_called(words[: words.index(">")] if ">" in words else words)
-            except typer.Exit:
-                pass  # --help
+            except (typer.Exit, SystemExit):
+                pass  # --help, --show-completion
             except Exception as error:
                 if is_whole or type(error).__name__ not in LEFT_OUT:
                     pytest.fail(f"{told}: {error}")
@@ -94,6 +96,7 @@ def test_a_command_that_is_not_there_is_noticed(command):
         can_be_called(["facebench", *command.split()])
 
 
+QUICK = ("--set", "plots=false", "--set", "num_workers=0")
 STEP = re.compile(
     r"(?:`(?P<file>[\w./]+)`:\n\n|<!-- runs: (?P<marked>[\w.]+) -->\n)?"
     r"```(?P<language>python|yaml|bash)\n(?P<code>.*?)```",
@@ -101,18 +104,22 @@ STEP = re.compile(
 )
 
 
-def follow(text, folder, *, python=True):
-    """Do what a page says, step by step: write its files, run its Python and its commands."""
+def follow(text, folder, *quick):
+    """Do what a page says, step by step: write its files, run its Python and its commands.
+
+    Runs get the arguments `quick` besides.
+    """
     spoken = []
     for step in STEP.finditer(text):
         name = step["file"] or step["marked"]
         if step["language"] == "yaml":
             (folder / name).write_text(step["code"], encoding="utf-8")
-        elif step["language"] == "python" and python:
+        elif step["language"] == "python":
             exec(compile(step["code"], "page", "exec"), {"__name__": "page"})
         elif step["language"] == "bash":
             for words in commands_in(step[0]):
-                done = CliRunner().invoke(app, words[1:])
+                further = quick if words[1] == "run" else ()
+                done = CliRunner().invoke(app, [*words[1:], *further])
                 assert done.exit_code == 0, f"{shlex.join(words)}\n{done.output}\n{done.stderr}"
                 spoken.append(done.output)
     return spoken
@@ -130,7 +137,7 @@ def folder(tmp_path, monkeypatch):
     ("page", "effect"), [("inversion_effect", "Difference"), ("ratings_to_figure", "Spearman")]
 )
 def test_tutorial(page, effect, folder):
-    spoken = follow((DOCS / f"{page}.md").read_text(encoding="utf-8"), folder)
+    spoken = follow((DOCS / f"{page}.md").read_text(encoding="utf-8"), folder, *QUICK)
     [run] = (folder / "runs").glob("*/latest")
     assert spoken[-1].splitlines()[-1].endswith("report.html")
     results = load_run(run).results
@@ -143,24 +150,16 @@ def test_experiment_of_the_readme(folder, world):
     shutil.copytree(world.images, folder / "faces")
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     marked = "\n".join(step[0] for step in STEP.finditer(text) if step["marked"])
-    follow(marked, folder)
+    follow(marked, folder, *QUICK)
     run = load_run(folder / "runs" / "experiment")
     assert {"dlib-resnet", "untrained"} == set(run.results["model"])
 
 
-def test_demo_shown_is_the_demo_of_today():
+def test_demo_and_six_commands_shown_are_those_of_today():
     fill = script_of_docs("fill_readme")
     for page in fill.PAGES:
         text = page.read_text(encoding="utf-8")
         assert text == fill.filled(text), "run: python docs/fill_readme.py"
-
-
-def test_readme_has_the_six_commands_of_the_first_hour():
-    marked = re.compile(r"<!-- the six commands -->\n```bash\n(.*?)```", re.DOTALL)
-    pages = (REPOSITORY / "README.md", DOCS / "first_hour.md")
-    shown, explained = (marked.search(page.read_text(encoding="utf-8"))[1] for page in pages)
-    assert shown == explained
-    assert len(shown.splitlines()) <= 6
 
 
 def test_readme_is_short():

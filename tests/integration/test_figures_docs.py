@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from facebench.experiment.schema import ExperimentSettings
+from facebench.figures.kinds import KINDS
 from facebench.results.run_folder import RunFolder
-from facebench.results.saved_figures import KINDS
 from support.pages import examples, text_of
 from support.small_run import small_manager
 

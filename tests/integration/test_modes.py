@@ -49,6 +49,7 @@ def place(tmp_path, monkeypatch, world):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FACEBENCH_CACHE", str(tmp_path / "store"))
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.delenv("CI", raising=False)
     (tmp_path / "faces").symlink_to(world.images)
     (tmp_path / "pairs.csv").write_bytes(world.pairs.read_bytes())
     (tmp_path / "tiny.py").write_text(NET)

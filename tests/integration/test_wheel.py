@@ -29,6 +29,8 @@ def test_wheel_holds_only_the_package(wheel):
     # What pages are made of: templates, style and scripts.
     for file in ("report.html.j2", "macros.html.j2", "page.css", "page.js", "charts.js"):
         assert f"facebench/results/report/templates/{file}" in names
+    # Ready-made experiments, which `facebench init --experiment` copies.
+    assert "facebench/experiment/starters/experiments/lfw.yaml" in names
 
 
 def test_wheel_is_used_from_an_empty_folder(wheel, tmp_path):

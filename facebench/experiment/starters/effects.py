@@ -82,8 +82,8 @@ def conditions_of(names: Iterable[str]) -> tuple[list[str], list[str]]:
             groups.append(plain)
         elif plain in EFFECTS:
             conditions |= dict.fromkeys(EFFECTS[plain])
-        elif name in CONDITIONS or name.rpartition("_")[0] in CONDITIONS:
-            conditions[name] = None
+        elif name.casefold() in CONDITIONS or plain.rpartition("_")[0] in CONDITIONS:
+            conditions[name.casefold()] = None
         else:
             msg = (
                 f"There is no effect {name!r}.{did_you_mean(plain, known)} Effects are: "

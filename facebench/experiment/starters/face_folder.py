@@ -68,7 +68,8 @@ class FaceFolder:
             (who,) = self.people
             return (
                 f"All {len(self.images)} images of {self.path} are of one person, {who}. "
-                f"{EXPECTED} Give the folder above, if the people are there."
+                f"{EXPECTED} Give the folder above, if the people are there, or {self.path / who}, "
+                f"if {who} is not a person."
             )
         if not self.n_genuine:
             return (

@@ -45,7 +45,8 @@ distance: euclidean               # of tasks that name no other: see `facebench 
 # seed: 0                         # of all that is drawn at random
 # output: runs                    # results go to runs/NAME/TIME-ID
 # report: true                    # end with a report.html
-# plots: true                     # let tasks draw pictures too
+# plots: true                     # let tasks draw figures too
+# figures: [png, pdf]             # what figures are written as
 
 {models}
 {tasks}"""

@@ -90,9 +90,12 @@ def pairs_of_groups(
     for who in found.people:
         if who in group_of:
             members.setdefault(group_of[who], []).append(who)
-    tasks = [_task(effect, members, own, groups, table_name, found) for effect in effects]
+    usable, small = _usable(members, found)
+    # A group that was named must do; others are left out.
+    kept = {who: m for who, m in members.items() if who in usable or who == own}
+    tasks = [_task(effect, kept, own, groups, table_name, found) for effect in effects]
     parts = []
-    for group, people in members.items():
+    for group, people in kept.items():
         sizes = [found.people[who] for who in people]
         genuine = sum(n * (n - 1) // 2 for n in sizes)
         impostor = sum(sizes) * (sum(sizes) - 1) // 2 - genuine
@@ -107,12 +110,26 @@ def pairs_of_groups(
             found.path, n, min(impostor, n), seed, identity=found.rule, people=set(people)
         )
         parts.append(part.assign(condition=group))
-    counts = ", ".join(f"{group} ({len(people)})" for group, people in members.items())
+    counts = ", ".join(f"{group} ({len(people)})" for group, people in kept.items())
     n_without = len(found.people) - sum(map(len, members.values()))
     taken = [f"People by group: {counts}."]
+    if small:
+        taken.append(
+            f"Groups without pairs of one person and of two are left out: {listed(small)}."
+        )
     if n_without:
         taken.append(f"{n_without} people have no group in {groups} and are in no pair of it.")
     return GroupPairs(pd.concat(parts, ignore_index=True), tasks, taken)
+
+
+def _usable(members: dict[str, list[str]], found: FaceFolder) -> tuple[list[str], list[str]]:
+    """Part groups that have pairs of both kinds from those that do not."""
+    usable = [
+        group
+        for group, people in members.items()
+        if len(people) > 1 and any(found.people[who] > 1 for who in people)
+    ]
+    return usable, [group for group in members if group not in usable]
 
 
 def _task(
@@ -137,7 +154,10 @@ def _task(
     else:
         one, others = own, [name for name in members if name != own]
     if not others:
-        msg = f"{groups} puts all people into one group, {one!r}. An effect compares two or more."
+        msg = (
+            f"An effect compares two groups or more. Of those in {groups} only {one!r} has pairs "
+            "of one person and of two, which take two people, and one with two images."
+        )
         raise InputError(msg)
     other = quoted(others[0]) if len(others) == 1 else yaml_list(others)
     return TaskBlock(

@@ -102,6 +102,8 @@ def read_ratings(
         means = found.pairs.assign(rating=rated.mean(axis=1))
         kind, why = polarity_of_pairs(means, person)
     if kind is None:
+        kind, why = _polarity_beside(pairs)
+    if kind is None:
         kind, why = "distance", "nothing in the file says it"
         doubts = (
             f"Nothing in {file} says whether a larger rating means less or more alike: less alike "
@@ -181,6 +183,17 @@ def _refuse_repeated(pairs: pd.DataFrame, layout: RatingLayout, file: Path) -> N
         f"(other columns: {listed(others)}); if not, keep one row per pair."
     )
     raise InputError(msg)
+
+
+def _polarity_beside(pairs: pd.DataFrame) -> tuple[RatingKind | None, str]:
+    """Tell what a larger number means by another column: the mean of raters is often there too."""
+    kinds: dict[str, RatingKind] = {
+        "distance": "distance",
+        "dissimilarity": "distance",
+        "similarity": "similarity",
+    }
+    name = next((name for name in kinds if name in pairs), None)
+    return (None, "") if name is None else (kinds[name], f"there is a column {name!r} beside them")
 
 
 def _shown(columns: tuple[str, ...]) -> str:

@@ -32,6 +32,7 @@ from facebench.results.report.thumbnails import Thumbnails
 from facebench.results.report.verdict_view import VerdictView, figure_of
 from facebench.results.schema import REPORT_FILE
 from facebench.results.verdicts import verdicts
+from facebench.results.wording import listed
 from facebench.utils.files import check_replaceable
 
 __all__ = ["write_report"]
@@ -144,7 +145,7 @@ def _context(run: Run, layer_choice: str) -> dict[str, Any]:
         "findings": _findings_table(found) if found else None,
         "n_checks": len(findings),
         "n_findings": len(found),
-        "not_found": _looked_in_vain(findings),
+        "not_found": _without_findings(findings),
         "health_notes": [*health_notes(run.manifest), *_left_out(run)],
         "thumbnails": thumbnails,
         "colors": colors,
@@ -179,10 +180,14 @@ def _warnings(
     run: Run, sections: list[TaskSection], findings: list[DataNote]
 ) -> list[tuple[str, str]]:
     """Say what to know before any number, and where in the page there is more of it."""
+    tasks: dict[tuple[str, str], list[str]] = {}
+    for note in findings:
+        if note.count and note.what.startswith(_WARNED_OF):
+            # Tasks of the same images find the same.
+            tasks.setdefault((note.what, _counted(note)), []).append(note.task)
     warned = [
-        (f"{note.what}{f' ({note.task})' if note.task else ''}: {_counted(note)}", "#health")
-        for note in findings
-        if note.count and note.what.startswith(_WARNED_OF)
+        (f"{what}{_in_tasks(names)}: {counted}", "#health")
+        for (what, counted), names in tasks.items()
     ]
     warned += [
         (f"Task {section.name!r}: {section.skipped}.", f"#{section.id}")
@@ -195,6 +200,11 @@ def _warnings(
         # Those whose conditions differ are told by themselves.
         if sentence not in uneven_failures(run.failures_to_process)
     ]
+
+
+def _in_tasks(names: list[str]) -> str:
+    known = [repr(name) for name in names if name]
+    return f", in {'task' if len(known) == 1 else 'tasks'} {listed(known, most=3)}" if known else ""
 
 
 def _counted(note: DataNote) -> str:
@@ -353,8 +363,8 @@ def _findings_table(findings: list[DataNote]) -> Table:
     )
 
 
-def _looked_in_vain(findings: list[DataNote]) -> list[tuple[str, str]]:
-    """List what was looked for and not found, with the tasks in which it was."""
+def _without_findings(findings: list[DataNote]) -> list[tuple[str, str]]:
+    """List the checks that found nothing, with the tasks in which they were made."""
     tasks: dict[str, list[str]] = {}
     for finding in findings:
         if not finding.count:

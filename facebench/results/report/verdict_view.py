@@ -256,11 +256,12 @@ def figure_of(
         share = (min(max(value, low), high) - low) / (high - low)
         return round(_LEFT + share * (_RIGHT - _LEFT), 1)
 
+    several = len({one.condition for one in shown}) > 1
     rows = []
     for k, one in enumerate([*shown, *groups]):
         is_people = k >= len(shown)
         color = people[(k - len(shown)) % len(people)] if is_people else colors[one.model][0]
-        name = f"{one.condition} · {one.model}" if one.condition else one.name
+        name = f"{one.condition} · {one.model}" if several else one.name
         is_known = one.numbers.has_interval
         rows.append(
             Row(

@@ -11,6 +11,7 @@ import pytest
 
 from facebench import load_run
 from facebench.errors import InputError, UnknownNameError
+from facebench.figures.kinds import OF_A_TASK
 from facebench.figures.records.run_models import (
     controls_of,
     effects_of,
@@ -18,6 +19,7 @@ from facebench.figures.records.run_models import (
     levels_of,
     network_layers_of,
 )
+from facebench.results.figure_kinds import DRAWN_BY
 from facebench.results.saved_figures import draw_run
 from facebench.results.saved_tables import task_table
 from facebench.results.schema import RESULTS_COLUMNS
@@ -104,6 +106,10 @@ def test_kinds_of_a_task_show_the_saved_numbers(run) -> None:
     assert len(scatter.axes) == 2
     # Without a name the only task that can be drawn so is taken.
     assert "data:image/png;base64," in run.plot("det", models="plain")._repr_html_()
+
+
+def test_every_kind_is_drawn_by_something() -> None:
+    assert set(DRAWN_BY) == set(OF_A_TASK)
 
 
 def test_kinds_of_all_tasks(run) -> None:

@@ -216,7 +216,8 @@ class TestTerminal:
             progress.advance(3)
         shown = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line) for line in
                  re.split(r"[\r\n]", terminal.getvalue())]  # fmt: skip
-        assert max(map(len, shown)) <= 45
+        # An interrupt's ^C is written behind the bar: if it wraps, the bar cannot be erased.
+        assert max(map(len, shown)) <= 42
         assert any(line.startswith("a-model-w") and "3/3" in line for line in shown)
 
     @pytest.mark.parametrize("title", ["dino[base]", "vgg [16]", "a[/red]", "[bold]b", "100%{x}"])

@@ -61,7 +61,7 @@
     zerolinecolor: color("line"), automargin: true, ...more,
   });
   const layout = (x, y, more = {}) => ({
-    xaxis: x, yaxis: y, height: 380, margin: { l: 56, r: 12, t: 34, b: 48 },
+    xaxis: x, yaxis: y, height: 380, margin: { l: 56, r: 12, t: 40, b: 48 },
     paper_bgcolor: "transparent", plot_bgcolor: "transparent",
     font: { family: "system-ui, sans-serif", size: 12, color: color("ink") },
     showlegend: false,
@@ -76,7 +76,7 @@
     if (value === null) return `${brief(low)} – ${brief(high)}`;
     return low === null ? brief(value) : `${brief(value)} (${brief(low)} – ${brief(high)})`;
   };
-  const against = (levels, way = "y") => {
+  const against = (levels, series = [], way = "y") => {
     const other = way === "y" ? "x" : "y";
     let nth = 0;
     const all = (levels ?? []).map((level) => {
@@ -99,7 +99,12 @@
         return made;
       });
     });
-    return { shapes, levels: all };
+    // A line on the edge of a chart is seen badly.
+    const ends = all.flatMap(({ value, low, high }) => [value, low, high].flat()).filter(Number.isFinite);
+    const whole = [...ends, ...series.flatMap(({ value, low, high }) => [...value, ...low, ...high]).filter(Number.isFinite)];
+    const pad = .04 * (Math.max(...whole) - Math.min(...whole) || 1);
+    const room = ends.length ? { autorangeoptions: { include: [Math.min(...ends) - pad, Math.max(...ends) + pad] } } : {};
+    return { shapes, levels: all, room };
   };
   // No button may send a chart of somebody's faces anywhere.
   const settings = { displaylogo: false, responsive: true, showSendToCloud: false, plotlyServerURL: "", modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "toImage"] };
@@ -241,9 +246,9 @@
         }));
         const x = byName ? axis("Layer, in network order", { tickvals: lines[0].layers.map((_, i) => i), ticktext: lines[0].layers.map((layer) => plain(short(layer, 16))), zeroline: false })
           : axis("Relative depth (0 first layer, 1 last)", { range: [-.03, 1.03], zeroline: false });
-        const seen = against(levels);
+        const seen = against(levels, lines);
         return {
-          traces, key: true, levels: seen.levels, layout: layout(x, axis(label), { shapes: seen.shapes, ...nothing(lines, "No layer has a value.") }),
+          traces, key: true, levels: seen.levels, layout: layout(x, axis(label, seen.room), { shapes: seen.shapes, ...nothing(lines, "No layer has a value.") }),
           table: { head: ["Model", "Layer", "Relative depth", label, "95 % from", "to"], rows: lines.flatMap((line) => line.layers.map((layer, i) => [line.model, layer, line.depth[i], line.value[i], line.low[i], line.high[i]])) },
         };
       },
@@ -259,9 +264,9 @@
           text: line.x.map((x, i) => `${line.name}<br>${plain(xlabel)} ${number(x)}<br>${told(line, i)}`), hoverinfo: "text",
           line: { color: line.color, dash: line.dash, width: 2 }, marker: { size: 6 },
         }));
-        const seen = against(levels);
+        const seen = against(levels, lines);
         return {
-          traces, key: true, levels: seen.levels, layout: layout(axis(xlabel, log ? { type: "log" } : { zeroline: false }), axis(label), { shapes: seen.shapes, ...nothing(lines, "No checkpoint has a value.") }),
+          traces, key: true, levels: seen.levels, layout: layout(axis(xlabel, log ? { type: "log" } : { zeroline: false }), axis(label, seen.room), { shapes: seen.shapes, ...nothing(lines, "No checkpoint has a value.") }),
           table: { head: ["Series", "Layer", xlabel, label, "95 % from", "to"], rows: lines.flatMap((line) => line.x.map((x, i) => [line.model, line.layer, x, line.value[i], line.low[i], line.high[i]])) },
         };
       },
@@ -282,7 +287,7 @@
             text: conditions.map((name, i) => `${one.name}<br>${plain(name)}<br>${told(one, i)}`),
           }));
           const x = axis("Condition", { tickvals: conditions.map((_, i) => i), ticktext: conditions.map((name) => plain(short(name, 22))), zeroline: false });
-          const seen = against(levels);
+          const seen = against(levels, series);
           const nBars = conditions.length * series.length;
           // More bars than pixels: a dot each, beside one another.
           if (nBars > mostBars) {
@@ -291,7 +296,7 @@
               marker: { color: trace.marker.color, size: 5, symbol: symbols[drawn[nth].round] ?? "circle" }, error_y: errors(drawn[nth], { color: trace.marker.color, thickness: .6, width: 0 }), textposition: undefined,
             }));
           }
-          return { traces, table, key: true, levels: seen.levels, wide: nBars > 36, layout: layout(x, axis(label), { barmode: "group", bargap: .25, shapes: seen.shapes, ...none }) };
+          return { traces, table, key: true, levels: seen.levels, wide: nBars > 36, layout: layout(x, axis(label, seen.room), { barmode: "group", bargap: .25, shapes: seen.shapes, ...none }) };
         }
         const places = drawn.map((_, i) => drawn.length - 1 - i);
         const traces = drawn.map((one, i) => ({
@@ -299,8 +304,8 @@
           error_x: errors(one, { color: one.color, thickness: 2 }), text: [`${one.name}<br>${told(one, 0)}`], hoverinfo: "text",
         }));
         const y = axis("", { tickvals: places, ticktext: drawn.map((one) => isNarrow(figure) ? plain(short(one.label, 18)) : one.name), range: [-.6, drawn.length - .4], zeroline: false });
-        const seen = against(levels, "x");
-        return { traces, table, levels: seen.levels, layout: layout(axis(label, { zeroline: true }, isNarrow(figure) ? 24 : 40), y, { height: Math.max(210, 110 + 36 * drawn.length), shapes: seen.shapes, ...none }) };
+        const seen = against(levels, series, "x");
+        return { traces, table, levels: seen.levels, layout: layout(axis(label, { zeroline: true, ...seen.room }, isNarrow(figure) ? 24 : 40), y, { height: Math.max(210, 110 + 36 * drawn.length), shapes: seen.shapes, ...none }) };
       },
     },
 
@@ -316,9 +321,9 @@
           line: { color: one.color, dash: one.dash, width: 2 }, marker: { size: 8 }, error_y: errors(one, { color: one.color }),
         }));
         const x = axis("Condition", { tickvals: conditions.map((_, i) => i), ticktext: conditions.map((name) => plain(short(name, 22))), range: [-.4, conditions.length - .6], zeroline: false });
-        const seen = against(levels);
+        const seen = against(levels, series);
         return {
-          traces, key: true, levels: seen.levels, layout: layout(x, axis(label), { shapes: seen.shapes, ...nothing(series, "No model has a value.") }),
+          traces, key: true, levels: seen.levels, layout: layout(x, axis(label, seen.room), { shapes: seen.shapes, ...nothing(series, "No model has a value.") }),
           table: { head: ["Model", "Layer", "Condition", label, "95 % from", "to"], rows: series.flatMap((one) => conditions.map((name, i) => [one.model, one.layer, name, one.value[i], one.low[i], one.high[i]])) },
         };
       },

@@ -20,7 +20,7 @@ from support.made_set import embeddings_of, made_set
 
 class TestNames:
     def test_effects_tasks_and_conditions(self):
-        names = ["inversion", "Thatcher-effect", "low-pass_8", "other-race", "inversion"]
+        names = ["inversion", "Thatcher-effect", "Low-pass_8", "other-race", "inversion"]
         assert conditions_of(names) == (["inverted", "thatcherised", "low-pass_8"], ["other-race"])
         assert set().union(*EFFECTS.values()) <= {*CONDITIONS}
 

@@ -77,6 +77,12 @@ class TestGroups:
             assert (pairs[side].map(group) == pairs["condition"]).all()
         assert set(pairs["same"]) == {0, 1}
 
+    def test_a_small_group_is_left_out(self, begin, tmp_path):
+        groups = self.write(tmp_path, self.TABLE.replace("ed,c\n", ""))
+        done, said = begin(effects=["other-race"], groups=groups, own="b")
+        assert said["tasks"]["other-race"]["contrast"] == ["b", "a"]
+        assert any("left out: c" in text for text in done.taken)
+
     def test_groups_called_as_the_effect_has_them(self, begin, tmp_path):
         text = self.TABLE.replace(",a", ",own").replace(",b", ",other").replace(",c", ",other")
         _, said = begin(effects=["other-race"], groups=self.write(tmp_path, text))
@@ -87,7 +93,8 @@ class TestGroups:
         [
             (TABLE, None, "Say which is the own one"),
             (TABLE, "d", "There is no group 'd'"),
-            (TABLE.replace("bob,a\n", ""), "b", "'a' .* has 1 people with 2 images"),
+            (TABLE.replace("bob,a\n", ""), "a", "'a' .* has 1 people with 2 images"),
+            ("person,group\nann,a\nbob,a\ncy,b\n", "a", "only 'a' has pairs"),
             ("x,y\nzoe,a\nyve,b\n", "a", "None of the 6 people"),
             (TABLE + "ann,b\n", "a", "two groups for 'ann'"),
             ("person,p,q\nann,1,2\n", "a", "Expected are two: person and group"),

@@ -95,6 +95,12 @@ class TestPolarity:
         assert found.block.settings["rating"] == "similarity"
         assert "pairs of one person have a mean rating of" in found.taken
 
+    def test_is_told_by_the_mean_beside_raters(self, read):
+        table = pairs(similarity=DISTANCES, rater_1=DISTANCES, rater_2=DISTANCES)
+        found = read(table, person=lambda _name: "")
+        assert found.block.settings["rating"] == "similarity"
+        assert "column 'similarity' beside them" in found.taken
+
     def test_is_a_doubt_where_nothing_says_it(self, read):
         found = read(pairs(rater_1=DISTANCES), person=lambda _name: "")
         assert "less alike was taken" in found.doubts[0]

@@ -79,6 +79,17 @@ def test_effect_shows_its_conditions_and_what_people_do(tmp_path):
     shallow = next(one for one in data["series"] if one["model"] == "shallow")
     assert shallow["value"] == [means["down Mean"], means["up Mean"]]
     text = write_report(run).read_text(encoding="utf-8")
+    # The top of the page needs no script.
+    top = text[text.index('<section id="found">') : text.index('<section id="headline"')]
+    [verdict] = re.findall(
+        r'<article class="verdict">\n<h3><a href="#task-\d+">effect</a>.*?</article>',
+        top,
+        re.DOTALL,
+    )
+    assert re.search(r"<p>(deep|shallow|plain).* does not show a difference \(", verdict)
+    assert verdict.count("<circle") == 3
+    for condition in ("down", "up"):
+        assert len(re.findall(f'<img src="data:image/jpeg[^>]*alt="{condition}: ', verdict)) == 2
     assert "Difference: positive (Ada &lt;1843&gt;)" in text
     assert "accuracy: 0.9753 (Bo 2009)" in text
 
