@@ -286,7 +286,6 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(
     world: Path,
     expected: np.ndarray,
     tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cache = tmp_path / "cache"
@@ -297,9 +296,9 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(
     # Each model is tried twice and takes six batches; Ctrl-C comes in the third of the second one.
     during_batch(2 + 6 + 2 + 3, monkeypatch, _interrupt)
     manager = manager_of([first, runs.make_model()], world, cache)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as stopped:
         manager.run_all_tasks_all_models(tmp_path / "out", plots=False)
-    assert "the same run resumes from there" in caplog.text
+    assert "the same run resumes from there" in "".join(stopped.value.__notes__)
     summary = pd.read_csv(tmp_path / "out" / "models_unified_results.csv")
     assert set(summary["Model Name"]) == {"first"}
     again = runs.run(world, tmp_path / "out", cache_dir=cache)

@@ -301,4 +301,4 @@ def test_a_file_says_what_is_to_be_done_and_the_terminal_tells(tmp_path, monkeyp
     told = json.loads(kept.stdout)["failures_to_process"]
     assert [row["n_images_failed"] for row in told if row["condition"] == "inverted"] == [6]
     shown = call("run", "--set", "on_no_face=skip")
-    assert "No face" in shown.stdout
+    assert "Warning: Task 'conditions', model 'net': no face was found in 6 of 8" in shown.stderr

@@ -50,6 +50,9 @@ def test_links_lead_somewhere():
     for page in [REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")]:
         for target in re.findall(r"\]\((?!http|#)([^)]+)\)", page.read_text(encoding="utf-8")):
             file, _, heading = target.partition("#")
+            if page.parent.name == "docs" and file.startswith("reference/"):
+                # Written by `make docs`, which checks the links to it.
+                continue
             assert (page.parent / file).exists(), f"{page.name}: {target}"
             if heading:
                 headings = re.findall(r"^#+ (.+)", (page.parent / file).read_text("utf-8"), re.M)
