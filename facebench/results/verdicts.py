@@ -34,13 +34,14 @@ _TOLD_ONE_BY_ONE = 3
 _CONDITIONS_TOLD = 4
 _LEVEL = 0.05
 _NAN = float("nan")
+_FEWEST_DIGITS, _MOST_DIGITS = 3, 6
 # Measures whose upper end says that every pair is judged rightly.
 _WITHOUT_ERROR = ("AUC", "Accuracy")
 # What a small P value says of a measure without chance level.
 _P_SAYS = {"GARBE": "groups differ in their errors"}
 _P_SAYS_NOT = {"GARBE": "groups not found to differ in their errors"}
 # Counts among a task's numbers that say how many people answered.
-_PEOPLE_ASKED = {"Raters": "rater", "Participants": "participant"}
+_PEOPLE_ASKED = {"Raters": "raters", "Participants": "participants"}
 
 
 @dataclass(frozen=True)
@@ -253,17 +254,41 @@ class _Told:
         if math.isnan(numbers.value):
             return "not defined"
         interval = "" if numbers.has_interval else " without an interval"
-        test = "" if math.isnan(p) else f", {shown_p(p)}{self._p_says(p)}"
+        interval = ", an interval without width" if _without_width(numbers) else interval
+        side = "one-sided " * self._one_sided
+        test = "" if math.isnan(p) else f", {side}{shown_p(p)}{self._p_says(p)}"
         odd = ", by the interval but not by P" if self._disagree(numbers, p) == "P" else ""
         odd = ", by P but not by the interval" if self._disagree(numbers, p) == "interval" else odd
-        return f"{numbers.shown()}{interval}{test}{odd}"
+        return f"{self._shown(numbers)}{interval}{test}{odd}"
+
+    def _shown(self, numbers: Shown) -> str:
+        """Write numbers with as many decimals as it takes to see that chance is outside."""
+        chance = self._measure.chance
+        text = numbers.shown()
+        if chance is None or not numbers.has_interval:
+            return text
+        for digits in range(3, _MOST_DIGITS + 1):
+            ends = (numbers.low > chance, numbers.high < chance)
+            rounded = (
+                round(numbers.low, digits) > round(chance, digits),
+                round(numbers.high, digits) < round(chance, digits),
+            )
+            if ends == rounded:
+                return text if digits == _FEWEST_DIGITS else numbers.shown(digits)
+        return text
+
+    @property
+    def _one_sided(self) -> bool:
+        """Whether P asks only if the number is above chance, as that of ratings does."""
+        declared = {one.name for one in self._facts.measures}
+        return not self._is_effect and "P Value" in declared and "P Method" in self._facts.remarks
 
     def _disagree(self, numbers: Shown, p: float) -> str:
         """Name the one of interval and P that does not find what the other finds; '' mostly."""
         relation = _relation(numbers, self._measure.chance)
         if math.isnan(p) or relation in ("untested", "undefined"):
             return ""
-        found = relation != "unclear"
+        found = relation == "above" if self._one_sided else relation != "unclear"
         return "" if found == (p < _LEVEL) else "P" if found else "interval"
 
     def _p_says(self, p: float) -> str:
@@ -285,12 +310,16 @@ class _Told:
 
     def _effect_words(self, relation: Relation, *, again: bool = False) -> str:
         noun = "one" if again else self._noun
-        named = bool(self._facts.effect_name) and self._noun.endswith(self._facts.effect_name)
-        if relation == "above" or (relation == "below" and not named):
+        if relation == "above" or (relation == "below" and not self._has_opposite):
             return f"shows {noun}"
         if relation == "below":
             return f"shows the opposite of {self._noun}"
         return f"does not show {noun}" if relation == "unclear" else ""
+
+    @property
+    def _has_opposite(self) -> bool:
+        """Whether the effect has a name, which a difference below 0 does not deserve."""
+        return bool(self._facts.effect_name) and self._noun.endswith(self._facts.effect_name)
 
     @property
     def _noun(self) -> str:
@@ -340,15 +369,15 @@ class _Told:
         words = []
         by_images = self._facts.sampling_unit == "images"
         if not by_images and not _absent(row.n_identities):
-            words.append(f"{int(row.n_identities)} people")
+            words.append(_counted(row.n_identities, "people"))
         elif not _absent(row.n_images) and items != "images":
-            words.append(f"{int(row.n_images)} images")
+            words.append(_counted(row.n_images, "images"))
         if not _absent(row.n_pairs):
-            words.append(f"{int(row.n_pairs)} {items}")
+            words.append(_counted(row.n_pairs, items))
         for metric, noun in _PEOPLE_ASKED.items():
             asked = self._number(metric, row.model, row.layer, row.condition)
             if not math.isnan(asked):
-                words.append(f"{int(asked)} {noun}{'s' * (asked != 1)}")
+                words.append(_counted(asked, noun))
         return ", ".join(words)
 
     def _warn_of(self, row: Any, numbers: Shown, name: str, p: float) -> None:
@@ -384,6 +413,10 @@ class _Told:
             self._warnings.append(
                 f"No results of {model}{f': {why}' if why else ''}".rstrip(".") + "."
             )
+        self._warnings += [
+            f"{self._label} in condition {name} is not defined for any network."
+            for name in self._undefined_conditions
+        ]
         whole = self._run.networks.groupby("model")["layer"].nunique()
         own = self._results.groupby("model")["layer"].nunique()
         for model, n in own.items():
@@ -391,6 +424,13 @@ class _Told:
                 self._warnings.append(
                     f"{whole[model] - n} of {whole[model]} layers of {model} have no results here."
                 )
+
+    @property
+    def _undefined_conditions(self) -> list[str]:
+        """The conditions of which no network has any number."""
+        own = self._results[self._results["condition"].notna()]
+        there = own["value"].notna().groupby(own["condition"], sort=False).any()
+        return [str(name) for name in there.index[~there]]
 
     @property
     def _missing(self) -> list[str]:
@@ -443,7 +483,7 @@ class _Told:
         failed = self._rows.loc[self._rows["model"] == one.model, "n_failed"].iloc[0]
         if _absent(failed) or not int(failed):
             return ""
-        return f"{int(failed)} {self._facts.item_name or 'pairs'} without a distance"
+        return f"{_counted(failed, self._facts.item_name or 'pairs')} without a distance"
 
     def _closing(self, people: list[ModelVerdict]) -> list[str]:
         said = [self._differences(), self._people_words(people)]
@@ -452,32 +492,42 @@ class _Told:
         said.append(self._layer_words())
         return [text for text in said if text]
 
+    def _is_told(self, models: Sequence[ModelVerdict]) -> bool:
+        """Whether the sentence has named the effect by the time it has told of some models."""
+        return len(self._models) > _TOLD_ONE_BY_ONE or any(
+            one.relation not in ("untested", "undefined") for one in models
+        )
+
     def _of_effect(self, people: list[ModelVerdict]) -> str:
         if len(self._models) <= _TOLD_ONE_BY_ONE:
             said = []
             for place, one in enumerate(self._models):
-                words = self._effect_words(one.relation, again=place > 0)
+                words = self._effect_words(one.relation, again=self._is_told(self._models[:place]))
                 details = self._details(one, first=place == 0)
                 said.append(
                     f"{one.name} {words} ({details})" if words else f"{one.name}: {details}"
                 )
             return "; ".join([*said, *self._closing(people)])
         of = self._by_relation()
-        shown = of["above"] or (not self._facts.effect_name and of["below"]) or []
-        largest = shown[0] if shown else self._models[0]
-        if shown and shown is of["below"]:
-            largest = shown[-1]
+        named = self._has_opposite
+        # A difference without a name is one of either sign.
+        shown = of["above"] if named else [*of["above"], *of["below"]]
+        largest = max(shown, key=lambda one: abs(one.value)) if shown else self._models[0]
+        what = "largest" if largest is self._models[0] or not shown else "largest of these"
         n = len(self._models)
         verb = "shows" if len(shown) < 2 else "show"
         count = f"{len(shown) or 'None'} of {n}" if len(shown) < n else f"All {n}"
+        lead = f"{count} networks {verb} {self._noun}"
+        if not (shown or of["unclear"] or of["below"]):
+            lead = f"Whether {n} networks show {self._noun} was not tested"
         said = [
-            f"{count} networks {verb} {self._noun} ({self._effect_label}, "
-            f"{self._n + '; ' if self._n else ''}largest: {largest.name}, "
+            f"{lead} ({self._effect_label}, "
+            f"{self._n + '; ' if self._n else ''}{what}: {largest.name}, "
             f"{self._details(largest)})"
         ]
-        if of["below"] and shown is not of["below"]:
-            opposite = "the opposite" if self._facts.effect_name else "one of the other sign"
-            said.append(f"{opposite}: {self._named(of['below'])}")
+        if of["below"] and (named or of["above"]):
+            what = "the opposite" if named else "below 0"
+            said.append(f"{what}: {self._named(of['below'])}")
         if shown and of["unclear"]:
             said.append(f"not shown by {self._named(of['unclear'])}")
         said += self._rest(of)
@@ -504,12 +554,14 @@ class _Told:
                 said.append(f"{words}: {self._named(group)}")
         sign = direction(self._rows)
         ends = ("best", "lowest" if sign > 0 else "worst") if sign else ("largest", "smallest")
-        if defined:
+        if len(defined) == 1:
+            said.append(f"only {defined[0].name}: {self._details(defined[0], with_relation=False)}")
+        elif defined:
             said += [
                 f"{what}: {one.name}, {self._details(one, with_relation=False)}"
                 for what, one in zip(ends, (defined[0], defined[-1]), strict=True)
             ]
-        said += self._rest(of, untested=False)
+        said += self._rest(of, untested=self._measure.chance is not None)
         return f"{lead}: {'; '.join([*said, *self._closing(people)])}"
 
     def _with_brackets(self, text: str) -> str:
@@ -547,6 +599,9 @@ class _Told:
                 + ", ".join(f"{one.condition} {self._numbers(one.numbers)}" for one in ones)
                 for ones in by_model.values()
             ]
+        lost = [name for name in self._undefined_conditions if name not in self._conditions]
+        if lost:
+            said.append(f"not defined in {listed(lost)}")
         if self._missing:
             said.append(f"no results of {listed(self._missing)}")
         said += filter(None, [self._layer_words()])
@@ -596,7 +651,7 @@ class _Told:
     ) -> list[str]:
         said = []
         if untested and of["untested"]:
-            said.append(f"without an interval: {self._named(of['untested'])}")
+            said.append(f"without a usable interval: {self._named(of['untested'])}")
         if of["undefined"]:
             said.append(f"not defined: {self._named(of['undefined'])}")
         return said
@@ -613,28 +668,36 @@ class _Told:
 
     def _ceiling(self) -> tuple[float, ...]:
         """Find the noise ceiling: the same for all models, or that of the first."""
-        if not self._models:
-            return ()
-        first = self._models[0]
+        return self._ceiling_of(self._models[0]) if self._models else ()
+
+    def _ceiling_of(self, one: ModelVerdict) -> tuple[float, ...]:
         found = [
-            self._number(name, first.model, self._best.get(first.model, first.layer))
+            self._number(name, one.model, self._best.get(one.model, one.layer))
             for name in self._measure.ceiling
         ]
         return tuple(value for value in found if not math.isnan(value))
 
     def _ceiling_words(self) -> str:
+        """Write the noise ceiling; models that failed on some pairs have another."""
+        told = {"–".join(map(short, self._ceiling_of(one))) for one in self._models} - {""}
         ceiling = self._ceiling()
-        return f"noise ceiling {'–'.join(short(value) for value in ceiling)}" if ceiling else ""
+        if not ceiling:
+            return ""
+        whose = f" (of the pairs of {self._models[0].name}; others differ)" * (len(told) > 1)
+        return f"noise ceiling {'–'.join(map(short, ceiling))}{whose}"
 
     def _layer_words(self) -> str:
-        layers = self._results.groupby("model")["layer"].nunique()
-        most = int(layers.max())
-        if most < 2 or any(one.layer.startswith("held-out of ") for one in self._models):
+        held_out = {one.model for one in self._models if one.layer.startswith("held-out of ")}
+        layers = self._results.groupby("model")["layer"].nunique().drop(list(held_out))
+        most = int(layers.max()) if len(layers) else 0
+        if most < 2:
             return ""
+        whose = "each other network" if held_out else "each network"
         first = headlines(self._facts, list(dict.fromkeys(self._results["metric"])))[0]
         if direction(self._results[self._results["metric"] == first]):
-            return f"each network's best layer of up to {most}, chosen on the same pairs"
-        return f"each network's last layer of up to {most}"
+            by = f" by {first}" * (first != self._measure.name)
+            return f"{whose}'s best layer{by} of up to {most}, chosen on the same pairs"
+        return f"{whose}'s last layer of up to {most}"
 
     # Who differs from whom ------------------------------------------------------------------
 
@@ -675,14 +738,17 @@ class _Told:
 
         pairs = [(a, b) for i, a in enumerate(models) for b in models[i + 1 :] if differ(a, b)]
         n_pairs = len(models) * (len(models) - 1) // 2
+        # Of networks without a number nothing is known.
+        some = len(models) < len(self._models) or bool(self._missing)
         if len(models) == 2:
-            return (
-                "the two networks differ" if pairs else "the two networks are not found to differ"
-            )
+            both = self._named(models) if some else "the two networks"
+            return f"{both} differ" if pairs else f"{both} are not found to differ"
+        these = f"the {len(models)} networks with a number" if some else "all networks"
         if not pairs:
-            return "no two networks are found to differ"
+            among = f" among {these}" * some
+            return f"no two networks are found to differ{among}"
         if len(pairs) == n_pairs:
-            return "all networks differ from each other"
+            return f"{these} differ from each other"
         if len(models) <= _TOLD_ONE_BY_ONE:
             said = []
             for one in models:
@@ -694,9 +760,13 @@ class _Told:
         like = [one for one in models[1:] if not differ(first, one)]
         what = "best" if direction(self._rows) else "largest"
         if not like:
-            return f"{first.name} differs from all others"
+            return f"{first.name} differs from all others" + " that have a number" * some
         if len(like) == len(models) - 1:
-            return f"none is found to differ from the {what}, {len(pairs)} other pairs differ"
+            return (
+                f"none is found to differ from the {what}, "
+                f"{len(pairs)} other {'pairs' if len(pairs) > 1 else 'pair'} of networks "
+                f"{'differ' if len(pairs) > 1 else 'differs'}"
+            )
         return f"not found to differ from the {what}: {self._named(like)}"
 
     # People ---------------------------------------------------------------------------------
@@ -731,10 +801,10 @@ class _Told:
             brackets = [self._apart(group, name)]
             if own is not None:
                 asked = self._people_number(group, "Participants")
-                brackets.insert(0, "" if math.isnan(asked) else f"{int(asked)} participants")
+                brackets.insert(0, "" if math.isnan(asked) else _counted(asked, "participants"))
                 numbers = self._numbers(own.numbers, own.p)
-                if self._is_effect and name == "people" and own.relation != "undefined":
-                    words = self._effect_words(own.relation, again=True)
+                words = self._effect_words(own.relation, again=self._is_told(self._models))
+                if self._is_effect and name == "people" and words:
                     name += f" {words.replace('does', 'do', 1).replace('shows', 'show', 1)}"
                     brackets.insert(0, numbers)
                 else:
@@ -772,7 +842,7 @@ class _Told:
                 continue
             how = f"{words} {'than' if words != 'not found to differ' else 'from'} {whose}"
             many = "both networks" if n == 2 else f"all {n} networks"
-            many = many if len(names) == n > 1 else listed(names)
+            many = many if len(names) == len(self._models) > 1 else listed(names)
             said.append(f"{many} {how}")
         return ", ".join(said)
 
@@ -793,9 +863,21 @@ def _relation(numbers: Shown, chance: float | None) -> Relation:
     """Say where an interval is, seen from chance."""
     if math.isnan(numbers.value):
         return "undefined"
-    if chance is None or not numbers.has_interval:
+    if chance is None or not numbers.has_interval or _without_width(numbers):
         return "untested"
     return "above" if numbers.low > chance else "below" if numbers.high < chance else "unclear"
+
+
+def _without_width(numbers: Shown) -> bool:
+    """Tell whether both ends of an interval are the same: nothing is known of the spread."""
+    return numbers.low == numbers.high
+
+
+def _counted(count: Any, noun: str) -> str:
+    """Write a count with its noun."""
+    if int(count) != 1:
+        return f"{int(count)} {noun}"
+    return f"1 {'person' if noun == 'people' else noun.removesuffix('s')}"
 
 
 def _lowered(label: str) -> str:

@@ -90,11 +90,15 @@ def shown_p(p: float) -> str:
 
     Examples
     --------
-    >>> shown_p(0.0131), shown_p(0.0002), shown_p(0.42), shown_p(1.0)
-    ('P = .013', 'P < .001', 'P = .42', 'P = 1.00')
+    >>> shown_p(0.0131), shown_p(0.0002), shown_p(0.42), shown_p(1.0), shown_p(0.0499)
+    ('P = .013', 'P < .001', 'P = .42', 'P = 1.00', 'P = .0499')
     """
     if p < 0.001:
         return "P < .001"
+    if round(p, 3) == 0.05:
+        # On which side of .05 must be seen.
+        digits = next((n for n in range(3, 7) if (round(p, n) < 0.05) == (p < 0.05)), 3)
+        return f"P = {short(p, digits)}"
     return f"P = {short(p, 3 if p < 0.1 else 2)}"
 
 
