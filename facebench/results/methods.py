@@ -19,6 +19,9 @@ from facebench.data.bibliography import (
     short_citation,
 )
 from facebench.errors import InputError
+from facebench.results.face_failures import on_no_face
+from facebench.results.schema import DISTANCES_FILE
+from facebench.tasks.measures import headlines
 from facebench.utils.latex import as_latex
 
 if TYPE_CHECKING:
@@ -222,11 +225,24 @@ def _alignment(run: Run, cited: _Cited) -> str:
             f"{cited.mark(_DETECTORS.get(detector, ()))} and aligned to the template {template}"
             + (f"; of several faces the one taken was: {which}" if which else "")
         )
-    failed = run.failures_to_process
-    overall = failed[failed["grouping"].fillna("") == ""]
-    n_failed = int(overall["n_images_failed"].sum()) if len(overall) else 0
-    found_all = "" if n_failed else " A face was found in every image."
-    return "Alignment. " + ". ".join(told) + "." + found_all
+    return " ".join(["Alignment. " + ". ".join(told) + ".", *_faces_found(run)])
+
+
+def _faces_found(run: Run) -> list[str]:
+    """Say in how many images no face was found, and what became of these, where it is known."""
+    known = run.failures_to_process
+    overall = known[known["grouping"].fillna("") == ""].dropna(subset=["n_images_failed"])
+    if overall.empty:
+        return []
+    failed = overall[overall["n_images_failed"] > 0]
+    if failed.empty:
+        models = list(dict.fromkeys(overall["model"]))
+        return [f"A face was found in every image by {_listed(models)}."]
+    told = [
+        f"{row.model} found no face in {row.n_images_failed} of {row.n_images} images of {row.task}"
+        for row in failed.itertuples()
+    ]
+    return ["; ".join(told) + ".", on_no_face(run.manifest)]
 
 
 def _task(run: Run, name: str, facts: TaskFacts, cited: _Cited) -> str:
@@ -235,11 +251,13 @@ def _task(run: Run, name: str, facts: TaskFacts, cited: _Cited) -> str:
     marks = cited.mark([*facts.citations, *data.get("citations", ())])
     text = f"{name} ({facts.type}){marks}. "
     text += f"{facts.question.rstrip('.')}{'' if facts.question.endswith('?') else '.'} "
+    items = facts.item_name or ("pairs" if facts.pairs_file else "items")
     counts = [
         f"{known} {_one(noun, known)}"
         for column, noun in (
-            ("n_pairs", "pairs"),
-            ("n_images", "images"),
+            ("n_pairs", items),
+            # A task of images counts them once.
+            *((("n_images", "images"),) if items != "images" else ()),
             ("n_identities", "people"),
         )
         if (known := _count(rows, column))
@@ -247,10 +265,10 @@ def _task(run: Run, name: str, facts: TaskFacts, cited: _Cited) -> str:
     text += f"There were {' of '.join(counts)}. " if counts else ""
     distances = list(dict.fromkeys(rows["distance"].dropna()))
     text += f"Distance: {_listed(_distance(one) for one in distances)}. " if distances else ""
-    methods = list(dict.fromkeys(rows["ci_method"].dropna()))
-    for one in methods:
-        jackknife = cited.mark(["arvesen1969jackknifing"] * ("jackknife" in one))
-        text += f"Confidence intervals: {one.rstrip('.')}{jackknife}. "
+    intervals = _intervals(list(dict.fromkeys(rows["ci_method"].dropna())))
+    if intervals:
+        jackknife = cited.mark(["arvesen1969jackknifing"] * ("jackknife" in intervals))
+        text += f"Confidence intervals: {intervals}{jackknife}. "
     tested = facts.remarks.get("P Method")
     text += f"P values: {tested}. " if tested else ""
     if facts.people:
@@ -266,6 +284,19 @@ def _task(run: Run, name: str, facts: TaskFacts, cited: _Cited) -> str:
     return text.strip()
 
 
+def _intervals(methods: list[str]) -> str:
+    """Tell how intervals were made: what all have in common, then what holds for some."""
+    if not methods:
+        return ""
+    parts = [one.rstrip(".").split("; ") for one in methods]
+    heads = dict.fromkeys(own[0] for own in parts)
+    others = dict.fromkeys(part for own in parts for part in own[1:])
+    every = [part for part in others if all(part in own for own in parts)]
+    some = [part for part in others if part not in every]
+    told = "; ".join([" or ".join(heads), *every])
+    return f"{told}; of some numbers: {'; '.join(some)}" if some and len(parts) > 1 else told
+
+
 def _layers(run: Run, layer_choice: str) -> str:
     from facebench.results.headline import layer_note
 
@@ -276,13 +307,29 @@ def _layers(run: Run, layer_choice: str) -> str:
 
 
 def _comparisons(run: Run, cited: _Cited) -> str:
-    if len(run.models) < 2:
+    compared = [name for name, facts in run.tasks.items() if _is_compared(run, name, facts)]
+    if not compared:
         return ""
     mark = cited.mark(["holm1979procedure"])
+    where = "" if len(compared) == len(run.tasks) else f" in {_listed(compared)}"
     return (
-        "Comparisons. Models were compared on the same pairs by paired tests that account for "
-        f"shared people and images, with Holm's correction{mark}, at P < .05."
+        f"Comparisons. Models were compared{where} on the same pairs by paired tests that account "
+        f"for shared people and images, with Holm's correction{mark}, at P < .05."
     )
+
+
+def _is_compared(run: Run, task: str, facts: TaskFacts) -> bool:
+    """Tell whether two models have what a paired test of a headline measure needs."""
+    rows = run.networks[run.networks["task"] == task]
+    names = headlines(facts, list(dict.fromkeys(rows["metric"])))
+    own = rows[rows["metric"].isin(names) & rows["value"].notna()]
+    if own["model"].nunique() < 2:
+        return False
+    by_pairs = (run.path / DISTANCES_FILE).exists() and any(
+        name in facts.influences for name in names
+    )
+    apart = {model for name, model, _ in run.left_out if name == task}
+    return by_pairs or len(apart & set(own["model"])) > 1
 
 
 def _software(run: Run, cited: _Cited) -> str:

@@ -185,7 +185,7 @@ class _Told:
         self._conditions = list(dict.fromkeys(self._rows["condition"].fillna("")))
         self._n = self._counts()
         self._models = self._sorted([self._of_model(row) for row in self._rows.itertuples()])
-        self._given_ties = ties
+        self._given_ties, self._held_out = ties, held_out
 
     def verdict(self) -> Verdict:
         """Say what the task found."""
@@ -709,10 +709,16 @@ class _Told:
         from facebench.results.comparison.paired import Evidence, tie_groups
         from facebench.results.pair_rows import saved_layers
 
+        defined = [one for one in self._models if not math.isnan(one.value)]
+        if self._held_out is not None:
+            # Layers chosen on other people are compared by what chose them, or not at all.
+            known = self._held_out.replicates
+            found = {one.model: known.get((one.measure, condition, one.model)) for one in defined}
+            replaced = {model: made for model, made in found.items() if made is not None}
+            if replaced:
+                return tie_groups(replaced) if len(replaced) == len(defined) else {}
         evidence = {}
-        for one in self._models:
-            if math.isnan(one.value):
-                continue
+        for one in defined:
             pairs = saved_layers(self._run, self._task, one.model, [one.layer]).get(one.layer)
             left_out = self._run.left_out.get((self._task, one.model, one.layer))
             evidence[one.model] = Evidence(

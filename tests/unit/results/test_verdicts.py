@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from facebench.metrics.uncertainty.spread import Replicates
 from facebench.results.held_out import HELD_OUT_COLUMNS, HeldOut
 from facebench.results.reader import Run
 from facebench.results.schema import RESULTS_COLUMNS
@@ -355,3 +357,19 @@ def test_layers_chosen_on_the_same_pairs_are_told_beside_held_out_ones():
 def test_one_of_something_is_singular():
     rows = [row("a", "AUC", 0.9, 0.8, 0.95, n_identities=1, n_pairs=1)]
     assert "1 person, 1 pair)" in said(rows, SCORE).sentence
+
+
+def test_held_out_layers_are_compared_by_what_chose_them():
+    rows = [
+        row(name, "AUC", value, 0.6, 0.95, layer=f"l{k}", layer_index=k)
+        for name in "ab"
+        for k, value in enumerate((0.7, 0.9))
+    ]
+    cells = [["T", name, None, "AUC", 0.8, 0.6, 0.9, 2, "l1 (2)"] for name in "ab"]
+    table = pd.DataFrame(cells, columns=list(HELD_OUT_COLUMNS))
+    made = Replicates(0.8, np.array([0.7, 0.8, 0.9, 0.8]))
+    known = {("AUC", "", name): made for name in "ab"}
+    [verdict] = verdicts(run_of(rows, SCORE), held_out={"T": HeldOut(table, known)})
+    assert verdict.sentence.endswith("; the two networks are not found to differ.")
+    [verdict] = verdicts(run_of(rows, SCORE), held_out={"T": HeldOut(table, {})})
+    assert verdict.sentence.endswith("; whether networks differ was not tested.")
