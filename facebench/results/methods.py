@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
@@ -34,6 +35,7 @@ __all__ = ["MethodsSection", "methods_of"]
 _OPEN, _CLOSE = "\ue000", "\ue001"
 _MARKED = re.compile(f"{_OPEN}([^{_CLOSE}]*){_CLOSE}")
 _MOST_LAYERS = 6
+_OF_NUMBERS = re.compile(r" \([^()]*\)$")
 _DETECTORS = {
     "dlib-hog": ("dalal2005hog", "kazemi2014landmarks", "sagonas2016faces", "king2009dlib"),
     "dlib-cnn": ("king2015detection", "kazemi2014landmarks", "sagonas2016faces", "king2009dlib"),
@@ -262,7 +264,12 @@ def _task(run: Run, name: str, facts: TaskFacts, cited: _Cited) -> str:
         )
         if (known := _count(rows, column))
     ]
-    text += f"There were {' of '.join(counts)}. " if counts else ""
+    conditions = rows["condition"].dropna()
+    if counts and len(conditions) == len(rows) and conditions.nunique() > 1:
+        text += f"Each of the {conditions.nunique()} conditions had {' of '.join(counts)}. "
+    elif counts:
+        verb = "was" if counts[0].startswith("1 ") else "were"
+        text += f"There {verb} {' of '.join(counts)}. "
     distances = list(dict.fromkeys(rows["distance"].dropna()))
     text += f"Distance: {_listed(_distance(one) for one in distances)}. " if distances else ""
     intervals = _intervals(list(dict.fromkeys(rows["ci_method"].dropna())))
@@ -292,7 +299,13 @@ def _intervals(methods: list[str]) -> str:
     heads = dict.fromkeys(own[0] for own in parts)
     others = dict.fromkeys(part for own in parts for part in own[1:])
     every = [part for part in others if all(part in own for own in parts)]
-    some = [part for part in others if part not in every]
+    # Which numbers a note is of differs between layers.
+    stems = Counter(_OF_NUMBERS.sub("", part) for part in others if part not in every)
+    some = dict.fromkeys(
+        stem if stems[stem] > 1 else part
+        for part, stem in ((part, _OF_NUMBERS.sub("", part)) for part in others)
+        if part not in every
+    )
     told = "; ".join([" or ".join(heads), *every])
     return f"{told}; of some numbers: {'; '.join(some)}" if some and len(parts) > 1 else told
 
@@ -350,8 +363,9 @@ def _software(run: Run, cited: _Cited) -> str:
     own = f"facebench {versions.get('facebench', '')}".strip()
     own += cited.mark(["facebench"]) + f", commit {commit[:12]}" * bool(commit)
     where = {
-        f"{record.get('precision', 'float32')} on {record.get('device', 'cpu')}"
+        f"{record['precision']} on {record['device']}"
         for record in records
+        if {"precision", "device"} <= set(record)
     }
     ran = f" Networks ran in {_listed(sorted(where))}." if where else ""
     return f"Software. {own}" + f", with {_listed(others)}" * bool(others) + f".{ran}"

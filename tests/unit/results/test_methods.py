@@ -9,6 +9,7 @@ from pybtex.database import parse_string
 
 from facebench import load_run
 from facebench.errors import InputError
+from facebench.results.methods import _intervals
 from facebench.results.run_folder import _cited_beside
 from facebench.results.schema import FAILURE_COLUMNS
 
@@ -145,9 +146,27 @@ def test_items_are_called_what_they_are_and_intervals_are_told_once(copied):
 
     text = _changed(copied, rename).methods().text
     assert "There were 276 trials of 24 images of 8 people." in text
-    assert "There were 92 images of 8 people." in text
+    assert "Each of the 3 conditions had 92 images of 8 people." in text
     assert all(part.count("Confidence intervals:") < 2 for part in text.split("\n\n"))
     assert (
         "score intervals next to 0 and 1; of some numbers: threshold chosen on the same pairs: "
         "conservative; few errors: conservative (Arvesen, 1969)."
     ) in text
+
+
+def test_notes_of_intervals_are_not_repeated_for_every_layer():
+    methods = [
+        "jackknife; few errors: conservative (AUC)",
+        "jackknife; few errors: conservative (EER)",
+    ]
+    assert _intervals(methods) == "jackknife; of some numbers: few errors: conservative"
+    assert _intervals(methods[:1]) == methods[0]
+    assert _intervals(["jackknife", "bootstrap"]) == "jackknife or bootstrap"
+    assert _intervals([]) == ""
+
+
+def test_device_and_precision_are_told_only_where_they_were_recorded(copied):
+    def forget(manifest):
+        manifest["provenance"]["models"] = {"plain": {"layout": "x"}}
+
+    assert "Networks ran" not in _changed(copied, forget).methods().text
