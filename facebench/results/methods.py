@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import combinations, groupby
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -21,8 +21,7 @@ from facebench.data.bibliography import (
 )
 from facebench.errors import InputError
 from facebench.results.face_failures import on_no_face
-from facebench.results.schema import DISTANCES_FILE
-from facebench.tasks.measures import headlines
+from facebench.results.wording import is_of_all
 from facebench.utils.latex import as_latex
 
 if TYPE_CHECKING:
@@ -253,6 +252,8 @@ def _task(run: Run, name: str, facts: TaskFacts, cited: _Cited) -> str:
     marks = cited.mark([*facts.citations, *data.get("citations", ())])
     text = f"{name} ({facts.type}){marks}. "
     text += f"{facts.question.rstrip('.')}{'' if facts.question.endswith('?') else '.'} "
+    of_all = rows[rows["condition"].isna() | rows["condition"].fillna("").map(is_of_all)]
+    counted = of_all if len(of_all) else rows
     items = facts.item_name or ("pairs" if facts.pairs_file else "items")
     counts = [
         f"{known} {_one(noun, known)}"
@@ -262,11 +263,11 @@ def _task(run: Run, name: str, facts: TaskFacts, cited: _Cited) -> str:
             *((("n_images", "images"),) if items != "images" else ()),
             ("n_identities", "people"),
         )
-        if (known := _count(rows, column))
+        if (known := _count(counted, column))
     ]
-    conditions = rows["condition"].dropna()
-    if counts and len(conditions) == len(rows) and conditions.nunique() > 1:
-        text += f"Each of the {conditions.nunique()} conditions had {' of '.join(counts)}. "
+    n_conditions = 0 if len(of_all) else rows["condition"].nunique()
+    if counts and n_conditions > 1:
+        text += f"Each of the {n_conditions} conditions had {' of '.join(counts)}. "
     elif counts:
         verb = "was" if counts[0].startswith("1 ") else "were"
         text += f"There {verb} {' of '.join(counts)}. "
@@ -332,17 +333,31 @@ def _comparisons(run: Run, cited: _Cited) -> str:
 
 
 def _is_compared(run: Run, task: str, facts: TaskFacts) -> bool:
-    """Tell whether two models have what a paired test of a headline measure needs."""
-    rows = run.networks[run.networks["task"] == task]
-    names = headlines(facts, list(dict.fromkeys(rows["metric"])))
-    own = rows[rows["metric"].isin(names) & rows["value"].notna()]
-    if own["model"].nunique() < 2:
+    """Tell whether a paired test compares two models by a headline measure."""
+    from facebench.results.comparison.paired import Evidence
+    from facebench.results.headline import headline_rows
+    from facebench.results.pair_rows import saved_layers
+
+    rows = headline_rows(run.networks[run.networks["task"] == task], {task: facts})
+    rows = rows[rows["value"].notna()]
+    layers = dict(zip(rows["model"], rows["layer"], strict=True))
+    if len(layers) < 2:
         return False
-    by_pairs = (run.path / DISTANCES_FILE).exists() and any(
-        name in facts.influences for name in names
-    )
-    apart = {model for name, model, _ in run.left_out if name == task}
-    return by_pairs or len(apart & set(own["model"])) > 1
+    pairs = {
+        model: saved_layers(run, task, model, [layer]).get(layer) for model, layer in layers.items()
+    }
+    for (metric, condition), own in rows.groupby(["metric", "condition"], sort=False, dropna=False):
+        named = None if pd.isna(condition) else str(condition)
+        evidence = [
+            Evidence(
+                str(metric), named, row.value, pairs[row.model],
+                run.left_out.get((task, row.model, row.layer)),
+            )
+            for row in own.itertuples()
+        ]  # fmt: skip
+        if any(one.minus(other) is not None for one, other in combinations(evidence, 2)):
+            return True
+    return False
 
 
 def _software(run: Run, cited: _Cited) -> str:

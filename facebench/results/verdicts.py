@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from facebench.columns import comparable_name
 from facebench.results.headline import best_layers, direction, headline_rows, people_beside
-from facebench.results.wording import Shown, listed, named_layer, short, shown_p
+from facebench.results.wording import Shown, is_of_all, listed, named_layer, short, shown_p
 from facebench.tasks.measures import Measure, headlines, measures_for
 
 if TYPE_CHECKING:
@@ -578,7 +578,12 @@ class _Told:
             by_model.setdefault(one.model, []).append(one)
         known = {
             model: sorted(
-                (one for one in ones if not math.isnan(one.value)), key=lambda one: one.value
+                (
+                    one
+                    for one in ones
+                    if not math.isnan(one.value) and one.condition not in self._wholes
+                ),
+                key=lambda one: one.value,
             )
             for model, ones in by_model.items()
         }
@@ -608,8 +613,17 @@ class _Told:
         what = self._with_brackets(
             "; ".join(filter(None, [self._chance_words(), self._counts_by_condition()]))
         )
-        conditions = f"{len(self._conditions)} conditions"
+        n = len(self._conditions) - len(self._wholes)
+        conditions = f"{n} condition{'s' * (n != 1)}"
+        if self._wholes:
+            conditions += " and all of them together"
         return f"{what} in {conditions}, not tested against each other: {'; '.join(said)}"
+
+    @property
+    def _wholes(self) -> list[str]:
+        """The rows of all conditions together, where there are others."""
+        found = [name for name in self._conditions if is_of_all(name)]
+        return found if len(found) < len(self._conditions) else []
 
     def _from_to(self, low: ModelVerdict, high: ModelVerdict) -> str:
         return (
@@ -632,7 +646,8 @@ class _Told:
         items = self._facts.item_name or ("pairs" if self._facts.pairs_file else "items")
         said = []
         for column, noun in (("n_identities", "people"), ("n_pairs", items)):
-            counts = self._rows[column].dropna()
+            parts = ~self._rows["condition"].isin(self._wholes)
+            counts = self._rows.loc[parts, column].dropna()
             if len(counts):
                 low, high = int(counts.min()), int(counts.max())
                 said.append(f"{low}{f'–{high}' if high > low else ''} {noun}")

@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 from facebench.columns import DEFAULT_LAYER
 
-__all__ = ["Shown", "listed", "named_layer", "short", "shown_p"]
+__all__ = ["Shown", "is_of_all", "listed", "named_layer", "short", "shown_p"]
 
 _NAMED = 5
 _FEWEST_DIGITS, _MOST_DIGITS = 3, 6
+# What tasks call the row of all their conditions together, ', <level>' may follow.
+_OF_ALL = ("all trials", "all groups")
 
 
 class Shown(NamedTuple):
@@ -100,6 +102,17 @@ def shown_p(p: float) -> str:
         digits = next((n for n in range(3, 7) if (round(p, n) < 0.05) == (p < 0.05)), 3)
         return f"P = {short(p, digits)}"
     return f"P = {short(p, 3 if p < 0.1 else 2)}"
+
+
+def is_of_all(condition: str) -> bool:
+    """Tell whether a row is of all conditions together.
+
+    Examples
+    --------
+    >>> is_of_all("all trials"), is_of_all("all trials, noise 0.5"), is_of_all("all ages")
+    (True, True, False)
+    """
+    return condition.split(", ", 1)[0] in _OF_ALL
 
 
 def named_layer(model: str, layer: str) -> str:

@@ -128,15 +128,30 @@ def test_faces_are_said_to_be_found_only_where_they_were_counted(copied):
 
 
 def test_comparisons_are_told_only_where_a_paired_test_was_possible(copied):
+    assert "Models were compared on the same pairs" in load_run(copied).methods().text
+
+    def forget(manifest):
+        for name, task in manifest["tasks"].items():
+            task["influences"] = task["influences"] if name == "rate" else {}
+
+    run = _changed(copied, forget)
+    vars(run)["left_out"] = {}
+    assert "Models were compared in rate on the same pairs" in run.methods().text
     (copied / "distances.parquet").unlink()
     run = load_run(copied)
     vars(run)["left_out"] = {}
     found = run.methods()
     assert "Holm" not in found.text
     assert "holm1979procedure" not in found.bibtex
-    left_out = dict.fromkeys([("rate", "plain", "default"), ("rate", "shallow", "conv3")])
-    vars(run)["left_out"] = left_out
-    assert "Models were compared in rate on the same pairs" in run.methods().text
+
+
+def test_a_row_of_all_conditions_is_what_is_counted(copied):
+    run = load_run(copied)
+    rows = run.results.copy()
+    rows["condition"] = rows["condition"].replace("scarf", "all trials")
+    rows.loc[rows["condition"] == "all trials", "n_pairs"] = 276
+    vars(run)["results"] = rows
+    assert "There were 276 pairs" in run.methods().text.split("\n\nconditions (")[1]
 
 
 def test_items_are_called_what_they_are_and_intervals_are_told_once(copied):

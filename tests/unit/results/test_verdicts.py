@@ -373,3 +373,17 @@ def test_held_out_layers_are_compared_by_what_chose_them():
     assert verdict.sentence.endswith("; the two networks are not found to differ.")
     [verdict] = verdicts(run_of(rows, SCORE), held_out={"T": HeldOut(table, {})})
     assert verdict.sentence.endswith("; whether networks differ was not tested.")
+
+
+def test_all_trials_together_are_no_condition():
+    facts = TaskFacts("M", measures=(Measure("Accuracy", "higher", headline=True),))
+    rows = [
+        row("a", "Accuracy", value, condition=name, n_pairs=n)
+        for name, value, n in (("all trials", 0.5, 640), ("b", 0.4, 320), ("w", 0.6, 320))
+    ]
+    lead = "Accuracy (16 people, 320 items each) in 2 conditions and all of them together"
+    assert said(rows, facts).sentence.startswith(lead)
+    rows += [row(f"m{k}", "Accuracy", x, condition=name) for k in range(3) for name, x in (
+        ("all trials", 0.1), ("b", 0.4), ("w", 0.6)
+    )]  # fmt: skip
+    assert "lowest in b for 4 of 4 networks" in said(rows, facts).sentence
