@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from facebench.columns import CONDITION, LAYER, MODEL, TASK, TRAINING_SERIES, interval_columns
+from facebench.errors import InputError
 from facebench.figures.plot_helper import PlotHelper
 from facebench.figures.records.tables import check_column
 from facebench.results.exports import noted_measures
 from facebench.results.saved_tables import chosen_rows, measures_in, task_table
 from facebench.tasks.measures import measures_for
+from facebench.utils.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from facebench.results.reader import Run
     from facebench.results.task_facts import TaskFacts
 
-__all__ = ["BY_THEMSELVES", "DRAWN_BY", "Asked", "can_draw"]
+__all__ = ["BY_THEMSELVES", "DRAWN_BY", "Asked", "can_draw", "check_options"]
 
 
 @dataclass(frozen=True)
@@ -206,26 +209,77 @@ def _training(asked: Asked) -> None:
     PlotHelper.training_plot(asked.table, asked.headline, *asked.where, **asked.options)
 
 
-# Kind → what draws it, and what a task needs for it.
-DRAWN_BY: dict[str, tuple[Callable[[Asked], None], str]] = {
-    "bars": (_bars, ""),
-    "intervals": (_intervals, ""),
-    "profile": (_profile, ""),
-    "effect": (_effect, "conditions to compare"),
-    "series": (_series, "ordered conditions"),
-    "roc": (partial(_labelled, PlotHelper.roc_plot), "labels of identity"),
-    "det": (partial(_labelled, PlotHelper.det_plot), "labels of identity"),
-    "scores": (partial(_labelled, PlotHelper.score_histogram), "labels of identity"),
-    "hardest": (partial(_labelled, PlotHelper.hardest_pairs), "labels of identity, and images"),
-    "groups": (partial(_labelled, PlotHelper.group_heat_map), "groups of people"),
-    "discard": (partial(_labelled, PlotHelper.error_discard_plot), "labels of identity"),
-    "scatter": (_scatter, "given distances or ratings"),
-    "cmc": (_cmc, "a gallery"),
-    "rdm": (partial(_matrices, PlotHelper.rdm_plot), "all pairs of its images"),
-    "mds": (partial(_matrices, PlotHelper.mds_plot), "all pairs of its images"),
-    "likeness": (_likeness, "all pairs of its images"),
-    "training": (_training, "networks that are checkpoints of a training"),
+class Kind(NamedTuple):
+    """A kind of figure: what draws it, with which method of PlotHelper, and what it needs."""
+
+    draw: Callable[[Asked], None]
+    method: Callable[..., Any]
+    needs: str = ""
+
+
+_LABELS, _ALL_PAIRS = "labels of identity", "all pairs of its images"
+
+
+def _of_labels(method: Callable[..., Any], needs: str = _LABELS) -> Kind:
+    return Kind(partial(_labelled, method), method, needs)
+
+
+DRAWN_BY: dict[str, Kind] = {
+    "bars": Kind(_bars, PlotHelper.bar_plot),
+    "intervals": Kind(_intervals, PlotHelper.interval_plot),
+    "profile": Kind(_profile, PlotHelper.plot_layer_profile),
+    "effect": Kind(_effect, PlotHelper.effect_plot, "conditions to compare"),
+    "series": Kind(_series, PlotHelper.series_plot, "ordered conditions"),
+    "roc": _of_labels(PlotHelper.roc_plot),
+    "det": _of_labels(PlotHelper.det_plot),
+    "scores": _of_labels(PlotHelper.score_histogram),
+    "hardest": _of_labels(PlotHelper.hardest_pairs, f"{_LABELS}, and images"),
+    "groups": _of_labels(PlotHelper.group_heat_map, "groups of people"),
+    "discard": _of_labels(PlotHelper.error_discard_plot),
+    "scatter": Kind(_scatter, PlotHelper.scatter_plot, "given distances or ratings"),
+    "cmc": Kind(_cmc, PlotHelper.cmc_plot, "a gallery"),
+    "rdm": Kind(partial(_matrices, PlotHelper.rdm_plot), PlotHelper.rdm_plot, _ALL_PAIRS),
+    "mds": Kind(partial(_matrices, PlotHelper.mds_plot), PlotHelper.mds_plot, _ALL_PAIRS),
+    "likeness": Kind(_likeness, PlotHelper.likeness_plot, _ALL_PAIRS),
+    "training": Kind(
+        _training, PlotHelper.training_plot, "networks that are checkpoints of a training"
+    ),
 }
+_OF_ALL: dict[str, Callable[..., Any]] = {
+    "map": PlotHelper.layer_heat_map,
+    "families": PlotHelper.family_plot,
+}
+# What `Run.plot` gives these methods itself.
+_GIVEN = frozenset(
+    [
+        *("performances", "distances", "curves", "likeness", "task", "output_dir", "file_name"),
+        *("y", "x", "measure", "label_column", "conditions", "effects"),
+    ]
+)
+
+
+def check_options(kind: str, options: Mapping[str, Any]) -> None:
+    """Refuse options that the method which draws a kind lacks, or one that it needs.
+
+    Raises
+    ------
+    InputError
+        Naming the option, and those that there are.
+    """
+    method = _OF_ALL[kind] if kind in _OF_ALL else DRAWN_BY[kind].method
+    known = [name for name in inspect.signature(method).parameters if name not in _GIVEN]
+    for name in options:
+        if name not in known:
+            msg = (
+                f"A figure of the kind {kind!r} has no option {name!r}. It has: "
+                f"{', '.join(known)}.{did_you_mean(name, known)}"
+            )
+            raise InputError(msg)
+    if kind == "discard" and "quality" not in options:
+        msg = "Give the 'quality' of a figure of the kind 'discard': a column of the pairs file."
+        raise InputError(msg)
+
+
 # What `draw_run` draws where it can; the others need to be asked for, or repeat one of these.
 BY_THEMSELVES = (
     *("bars", "profile", "effect", "series", "roc", "det", "scores", "hardest", "groups"),

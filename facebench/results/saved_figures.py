@@ -21,7 +21,7 @@ from facebench.figures.kinds import KINDS, OF_ALL_TASKS
 from facebench.figures.output import FORMATS, draw_pages, figure_output
 from facebench.figures.plot_helper import PlotHelper
 from facebench.figures.records.tables import check_column
-from facebench.results.figure_kinds import BY_THEMSELVES, DRAWN_BY, Asked, can_draw
+from facebench.results.figure_kinds import BY_THEMSELVES, DRAWN_BY, Asked, can_draw, check_options
 from facebench.results.saved_tables import measures_in, task_table
 from facebench.tasks.measures import measures_for
 from facebench.types import StrPath
@@ -93,13 +93,14 @@ def plot_run(
     target = None if output is None else _checked_target(Path(output))
     of_models, of_layers = _as_list(models), _as_list(layers)
     _check_kind(run, kind, task)
+    check_options(kind, options)
     with figure_output((), keep=True) as drawn:
         if kind in OF_ALL_TASKS:
             _draw_all(run, kind, task, of_models, of_layers, measure, Path(), kind, options)
         else:
             name = _only_task(run, kind, task)
             asked = Asked(run, name, of_models, of_layers, measure, Path(), kind, options)
-            DRAWN_BY[kind][0](asked)
+            DRAWN_BY[kind].draw(asked)
     if not drawn.figures:
         msg = f"There is nothing to draw as {kind!r} of {task!r}."
         raise InputError(msg)
@@ -146,6 +147,7 @@ def draw_run(
     wanted = list(run.tasks) if tasks is None else list(tasks)
     for kind in kinds or ():
         _check_kind(run, kind, None, any_task=True)
+        check_options(kind, {})
     if models is not None:
         _check_models(run, models)
     drawn_of: list[tuple[str, str]] = []
@@ -172,7 +174,7 @@ def draw_run(
             known = set(task_table(run, task)[MODEL])
             there = models if models is None else [name for name in models if name in known]
             if there is None or there:
-                DRAWN_BY[kind][0](Asked(run, task, there, None, None, folder, kind, {}))
+                DRAWN_BY[kind].draw(Asked(run, task, there, None, None, folder, kind, {}))
             progress.advance(1)
         for kind in of_all:
             progress.begin(kind)
@@ -273,7 +275,7 @@ def _check_kind(run: Run, kind: str, task: str | None, *, any_task: bool = False
         other = [each for each in DRAWN_BY if can_draw(each, run, name)]
         msg = (
             f"Task {name!r} ({run.tasks[name].type}) cannot be drawn as {kind!r}: that needs "
-            f"{DRAWN_BY[kind][1]}. It can be drawn as {', '.join(other)}."
+            f"{DRAWN_BY[kind].needs}. It can be drawn as {', '.join(other)}."
         )
         raise InputError(msg)
 

@@ -703,16 +703,19 @@ class _Told:
 
     def _layer_words(self) -> str:
         held_out = {one.model for one in self._models if one.layer.startswith("held-out of ")}
+        said = ["held-out: in layers chosen on other people than they are judged on"]
+        said = said if held_out else []
         layers = self._results.groupby("model")["layer"].nunique().drop(list(held_out))
         most = int(layers.max()) if len(layers) else 0
-        if most < 2:
-            return ""
-        whose = "each other network" if held_out else "each network"
-        first = headlines(self._facts, list(dict.fromkeys(self._results["metric"])))[0]
-        if direction(self._results[self._results["metric"] == first]):
-            by = f" by {first}" * (first != self._measure.name)
-            return f"{whose}'s best layer{by} of up to {most}, chosen on the same pairs"
-        return f"{whose}'s last layer of up to {most}"
+        if most > 1:
+            whose = "each other network" if held_out else "each network"
+            first = headlines(self._facts, list(dict.fromkeys(self._results["metric"])))[0]
+            how = f"last layer of up to {most}"
+            if direction(self._results[self._results["metric"] == first]):
+                by = f" by {first}" * (first != self._measure.name)
+                how = f"best layer{by} of up to {most}, chosen on the same pairs"
+            said.append(f"{whose}'s {how}")
+        return "; ".join(said)
 
     # Who differs from whom ------------------------------------------------------------------
 

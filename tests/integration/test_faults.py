@@ -299,7 +299,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(
     manager = manager_of([first, runs.make_model()], world, cache)
     with pytest.raises(KeyboardInterrupt):
         manager.run_all_tasks_all_models(tmp_path / "out", plots=False)
-    assert "The same run again resumes from there" in caplog.text
+    assert "the same run resumes from there" in caplog.text
     summary = pd.read_csv(tmp_path / "out" / "models_unified_results.csv")
     assert set(summary["Model Name"]) == {"first"}
     again = runs.run(world, tmp_path / "out", cache_dir=cache)

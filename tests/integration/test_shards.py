@@ -1,4 +1,4 @@
-"""Shards of a run in processes of their own, interrupted and repeated: one run's numbers."""
+"""Shards of a run, interrupted and repeated: together they give the numbers of one run."""
 
 import json
 import os

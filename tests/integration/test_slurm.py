@@ -84,7 +84,9 @@ def test_an_array_of_which_a_node_dies(tmp_path, monkeypatch):
     (tmp_path / "x.yaml").write_text(EXPERIMENT)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "seen").mkdir()
-    alone = call("run", "x.yaml", "--set", "cache=one", "--set", "packs=none")
+    alone = call(
+        "run", "x.yaml", "--set", "cache=one", "--set", "packs=none", "--set", "name=alone"
+    )
     (tmp_path / "seen").rename(tmp_path / "alone")
     (tmp_path / "seen").mkdir()
     with slurm.Cluster(tmp_path / "slurm") as cluster:
@@ -115,11 +117,11 @@ def test_an_array_of_which_a_node_dies(tmp_path, monkeypatch):
     assert len(counts) == N_IMAGES
     # Of a node's two cores, each had a batch in work.
     assert sum(counts.values()) - N_IMAGES <= 2 * 2, counts
-    [run] = [path.parent for path in tmp_path.glob("runs/x/2*/manifest.json")
-             if str(path.parent) != alone["run"]]  # fmt: skip
+    found = [path.parent for path in tmp_path.glob("runs/x/2*/manifest.json")]
+    assert len(found) == 1, logs
     for name in ("results", "distances"):
         ours, theirs = (
             getattr(load_run(path), name).drop(columns="run", errors="ignore")
-            for path in (run, alone["run"])
+            for path in (found[0], alone["run"])
         )
         pd.testing.assert_frame_equal(ours, theirs, check_exact=True)

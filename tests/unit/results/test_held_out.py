@@ -74,6 +74,8 @@ def test_the_report_gives_layers_chosen_on_other_people(tmp_path):
     assert (table["n_layers"] == table["model"].map(n_layers)).all()
     page = write_report(small_run, tmp_path / "a.html", layer_choice="held-out").read_text()
     assert "chosen on other people than they are judged on" in page
+    told = re.findall(r'<div class="told">\s*<p>(.*?)</p>', page)
+    assert any("held-out: in layers chosen on other people" in sentence for sentence in told)
     cells = json.loads(
         re.search(r'id="headline-table".*?json">(.*?)</script>', page, re.S).group(1)
     )

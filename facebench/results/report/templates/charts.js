@@ -222,7 +222,7 @@
     });
     const curved = traces.some((trace) => trace.fill || trace.x.length > 1);
     const none = curved ? {} : { annotations: [{ text: "No curve: no threshold lies between these pairs.", showarrow: false, xref: "paper", yref: "paper", x: .5, y: .5, font: { color: color("soft") } }] };
-    const bottom = Math.max(0, Math.min(least - .05 * (1 - least), .98));
+    const bottom = curved ? Math.max(0, Math.min(least - .05 * (1 - least), .98)) : 0;
     const yAxis = isDet ? rateAxis(floors[1]) : { range: [bottom, 1 + .03 * (1 - bottom)], zeroline: false };
     return { traces, table: ratesTable(all), key: true, layout: layout(axis("False match rate (FMR)", rateAxis(floors[0])), axis(isDet ? "False non-match rate (FNMR)" : "True match rate (TMR)", yAxis), none) };
   };

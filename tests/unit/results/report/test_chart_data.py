@@ -29,3 +29,18 @@ def test_slider_and_curve_are_exact():
     # On log axes no step is wider than a tenth of a decade.
     wide = np.diff(np.log10([x for x, _ in drawn if x > 30]))
     assert wide.max() < 0.1
+
+
+def test_a_model_without_errors_has_bounds_in_place_of_a_curve():
+    labels = np.arange(400) % 2
+    found = curve_data(pairs_of(labels, 5.0 - 4 * labels + np.linspace(0, 1, 400)))
+    # No more than the exact bounds of as many independent pairs would allow.
+    exact = 1 - 0.025 ** (1 / 200)
+    assert all(exact / 2 < bound < 1 for bound in found["bounds"])
+    assert curve_data(pairs_of(labels, np.linspace(0, 1, 400)))["bounds"] is None
+
+
+def test_a_slider_of_equal_distances_has_a_scale():
+    data = slider_data(pairs_of(np.arange(20) % 2, np.full(20, 3.0)))
+    assert data["low"] < 3 < data["high"]
+    assert (data["genuine"][0], data["genuine"][-1], data["impostor"][-1]) == (0, 10, 10)
