@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from facebench.columns import comparable_name
 from facebench.results.headline import best_layers, direction, headline_rows, people_beside
-from facebench.results.wording import Shown, is_of_all, listed, named_layer, short, shown_p
+from facebench.results.wording import Shown, is_of_all, listed, named_layer, quoted, short, shown_p
 from facebench.tasks.measures import Measure, headlines, measures_for
 
 if TYPE_CHECKING:
@@ -83,6 +83,11 @@ class ModelVerdict:
     def name(self) -> str:
         """The model with its layer."""
         return named_layer(self.model, self.layer)
+
+    @property
+    def told(self) -> str:
+        """The name as sentences write it: in quotation marks where it holds their punctuation."""
+        return quoted(self.name)
 
     @property
     def numbers(self) -> Shown:
@@ -488,7 +493,7 @@ class _Told:
     def _closing(self, people: list[ModelVerdict]) -> list[str]:
         said = [self._differences(), self._people_words(people)]
         if self._missing:
-            said.append(f"no results of {listed(self._missing)}")
+            said.append(f"no results of {listed([quoted(name) for name in self._missing])}")
         said.append(self._layer_words())
         return [text for text in said if text]
 
@@ -505,7 +510,7 @@ class _Told:
                 words = self._effect_words(one.relation, again=self._is_told(self._models[:place]))
                 details = self._details(one, first=place == 0)
                 said.append(
-                    f"{one.name} {words} ({details})" if words else f"{one.name}: {details}"
+                    f"{one.told} {words} ({details})" if words else f"{one.told}: {details}"
                 )
             return "; ".join([*said, *self._closing(people)])
         of = self._by_relation()
@@ -522,7 +527,7 @@ class _Told:
             lead = f"Whether {n} networks show {self._noun} was not tested"
         said = [
             f"{lead} ({self._effect_label}, "
-            f"{self._n + '; ' if self._n else ''}{what}: {largest.name}, "
+            f"{self._n + '; ' if self._n else ''}{what}: {largest.told}, "
             f"{self._details(largest)})"
         ]
         if of["below"] and (named or of["above"]):
@@ -537,7 +542,7 @@ class _Told:
         brackets = [self._chance_words(), self._ceiling_words(), self._n]
         lead = self._with_brackets("; ".join(filter(None, brackets)))
         if len(self._models) <= _TOLD_ONE_BY_ONE:
-            said = [f"{one.name} {self._details(one)}" for one in self._models]
+            said = [f"{one.told} {self._details(one)}" for one in self._models]
             return f"{lead}: {'; '.join([*said, *self._closing(people)])}"
         of = self._by_relation()
         defined = [one for one in self._models if one.relation != "undefined"]
@@ -555,10 +560,10 @@ class _Told:
         sign = direction(self._rows)
         ends = ("best", "lowest" if sign > 0 else "worst") if sign else ("largest", "smallest")
         if len(defined) == 1:
-            said.append(f"only {defined[0].name}: {self._details(defined[0], with_relation=False)}")
+            said.append(f"only {defined[0].told}: {self._details(defined[0], with_relation=False)}")
         elif defined:
             said += [
-                f"{what}: {one.name}, {self._details(one, with_relation=False)}"
+                f"{what}: {one.told}, {self._details(one, with_relation=False)}"
                 for what, one in zip(ends, (defined[0], defined[-1]), strict=True)
             ]
         said += self._rest(of, untested=self._measure.chance is not None)
@@ -595,12 +600,12 @@ class _Told:
                 said.append(f"not defined: {self._named(undefined)}")
         elif len(self._conditions) > _CONDITIONS_TOLD:
             said = [
-                self._from_to(*ends[model]) if model in ends else f"{ones[0].name}: not defined"
+                self._from_to(*ends[model]) if model in ends else f"{ones[0].told}: not defined"
                 for model, ones in by_model.items()
             ]
         else:
             said = [
-                f"{ones[0].name}: "
+                f"{ones[0].told}: "
                 + ", ".join(f"{one.condition} {self._numbers(one.numbers)}" for one in ones)
                 for ones in by_model.values()
             ]
@@ -608,7 +613,7 @@ class _Told:
         if lost:
             said.append(f"not defined in {listed(lost)}")
         if self._missing:
-            said.append(f"no results of {listed(self._missing)}")
+            said.append(f"no results of {listed([quoted(name) for name in self._missing])}")
         said += filter(None, [self._layer_words()])
         what = self._with_brackets(
             "; ".join(filter(None, [self._chance_words(), self._counts_by_condition()]))
@@ -627,7 +632,7 @@ class _Told:
 
     def _from_to(self, low: ModelVerdict, high: ModelVerdict) -> str:
         return (
-            f"{low.name}: from {low.condition} {self._numbers(low.numbers)} to "
+            f"{low.told}: from {low.condition} {self._numbers(low.numbers)} to "
             f"{high.condition} {self._numbers(high.numbers)}"
         )
 
@@ -673,7 +678,7 @@ class _Told:
 
     @staticmethod
     def _named(models: Sequence[ModelVerdict]) -> str:
-        return listed([one.name for one in models])
+        return listed([one.told for one in models])
 
     def _chance_words(self) -> str:
         chance = self._measure.chance
@@ -698,7 +703,7 @@ class _Told:
         ceiling = self._ceiling()
         if not ceiling:
             return ""
-        whose = f" (of the pairs of {self._models[0].name}; others differ)" * (len(told) > 1)
+        whose = f" (of the pairs of {self._models[0].told}; others differ)" * (len(told) > 1)
         return f"noise ceiling {'–'.join(map(short, ceiling))}{whose}"
 
     def _layer_words(self) -> str:
@@ -776,15 +781,15 @@ class _Told:
         if len(models) <= _TOLD_ONE_BY_ONE:
             said = []
             for one in models:
-                others = [b.name for a, b in pairs if a is one]
+                others = [b.told for a, b in pairs if a is one]
                 if others:
-                    said.append(f"{one.name} differs from {listed(others)}")
+                    said.append(f"{one.told} differs from {listed(others)}")
             return "; ".join(said)
         first = models[0]
         like = [one for one in models[1:] if not differ(first, one)]
         what = "best" if direction(self._rows) else "largest"
         if not like:
-            return f"{first.name} differs from all others" + " that have a number" * some
+            return f"{first.told} differs from all others" + " that have a number" * some
         if len(like) == len(models) - 1:
             return (
                 f"none is found to differ from the {what}, "
@@ -854,7 +859,7 @@ class _Told:
                 continue
             low, high = float(own["ci_low"].iloc[0]), float(own["ci_high"].iloc[0])
             words = "larger" if low > 0 else "smaller" if high < 0 else "not found to differ"
-            by_words.setdefault(words, []).append(one.name)
+            by_words.setdefault(words, []).append(one.told)
         if not by_words:
             return ""
         n = sum(map(len, by_words.values()))

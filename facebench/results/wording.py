@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from facebench.columns import DEFAULT_LAYER
 
-__all__ = ["Shown", "is_of_all", "listed", "named_layer", "short", "shown_p"]
+__all__ = ["Shown", "is_of_all", "listed", "named_layer", "quoted", "short", "shown_p"]
 
 _NAMED = 5
 _FEWEST_DIGITS, _MOST_DIGITS = 3, 6
@@ -118,6 +118,17 @@ def is_of_all(condition: str) -> bool:
 def named_layer(model: str, layer: str) -> str:
     """Name a model, with its layer unless that is what the network returns."""
     return model if layer in ("", DEFAULT_LAYER) else f"{model} {layer}"
+
+
+def quoted(name: str) -> str:
+    """Put a name in quotation marks that would be taken apart in a sentence.
+
+    Examples
+    --------
+    >>> quoted("vgg16 fc"), quoted("vgg16, untrained")
+    ('vgg16 fc', '“vgg16, untrained”')
+    """
+    return f"“{name}”" if any(mark in name for mark in ",;:()") else name
 
 
 def listed(names: Sequence[str], most: int = _NAMED) -> str:

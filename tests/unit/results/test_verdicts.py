@@ -387,3 +387,13 @@ def test_all_trials_together_are_no_condition():
         ("all trials", 0.1), ("b", 0.4), ("w", 0.6)
     )]  # fmt: skip
     assert "lowest in b for 4 of 4 networks" in said(rows, facts).sentence
+
+
+def test_names_that_hold_punctuation_are_quoted():
+    rows = [row(name, "AUC", 0.9, 0.8, 0.95) for name in ("net, small; old", "b", "c")]
+    letters = {"net, small; old": "a", "b": "b", "c": "b"}
+    verdict = said(rows, SCORE, letters, models=["net, small; old", "b", "c", "x, y"])
+    assert "“net, small; old” .900" in verdict.sentence
+    assert "“net, small; old” differs from b and c" in verdict.sentence
+    assert verdict.sentence.endswith("no results of “x, y”.")
+    assert verdict.models[0].name == "net, small; old"
