@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import combinations, groupby
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -19,6 +20,8 @@ from facebench.data.bibliography import (
     short_citation,
 )
 from facebench.errors import InputError
+from facebench.results.face_failures import on_no_face
+from facebench.results.wording import is_of_all
 from facebench.utils.latex import as_latex
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ __all__ = ["MethodsSection", "methods_of"]
 _OPEN, _CLOSE = "\ue000", "\ue001"
 _MARKED = re.compile(f"{_OPEN}([^{_CLOSE}]*){_CLOSE}")
 _MOST_LAYERS = 6
+_OF_NUMBERS = re.compile(r" \([^()]*\)$")
 _DETECTORS = {
     "dlib-hog": ("dalal2005hog", "kazemi2014landmarks", "sagonas2016faces", "king2009dlib"),
     "dlib-cnn": ("king2015detection", "kazemi2014landmarks", "sagonas2016faces", "king2009dlib"),
@@ -222,11 +226,24 @@ def _alignment(run: Run, cited: _Cited) -> str:
             f"{cited.mark(_DETECTORS.get(detector, ()))} and aligned to the template {template}"
             + (f"; of several faces the one taken was: {which}" if which else "")
         )
-    failed = run.failures_to_process
-    overall = failed[failed["grouping"].fillna("") == ""]
-    n_failed = int(overall["n_images_failed"].sum()) if len(overall) else 0
-    found_all = "" if n_failed else " A face was found in every image."
-    return "Alignment. " + ". ".join(told) + "." + found_all
+    return " ".join(["Alignment. " + ". ".join(told) + ".", *_faces_found(run)])
+
+
+def _faces_found(run: Run) -> list[str]:
+    """Say in how many images no face was found, and what became of these, where it is known."""
+    known = run.failures_to_process
+    overall = known[known["grouping"].fillna("") == ""].dropna(subset=["n_images_failed"])
+    if overall.empty:
+        return []
+    failed = overall[overall["n_images_failed"] > 0]
+    if failed.empty:
+        models = list(dict.fromkeys(overall["model"]))
+        return [f"A face was found in every image by {_listed(models)}."]
+    told = [
+        f"{row.model} found no face in {row.n_images_failed} of {row.n_images} images of {row.task}"
+        for row in failed.itertuples()
+    ]
+    return ["; ".join(told) + ".", on_no_face(run.manifest)]
 
 
 def _task(run: Run, name: str, facts: TaskFacts, cited: _Cited) -> str:
@@ -235,22 +252,31 @@ def _task(run: Run, name: str, facts: TaskFacts, cited: _Cited) -> str:
     marks = cited.mark([*facts.citations, *data.get("citations", ())])
     text = f"{name} ({facts.type}){marks}. "
     text += f"{facts.question.rstrip('.')}{'' if facts.question.endswith('?') else '.'} "
+    of_all = rows[rows["condition"].isna() | rows["condition"].fillna("").map(is_of_all)]
+    counted = of_all if len(of_all) else rows
+    items = facts.item_name or ("pairs" if facts.pairs_file else "items")
     counts = [
         f"{known} {_one(noun, known)}"
         for column, noun in (
-            ("n_pairs", "pairs"),
-            ("n_images", "images"),
+            ("n_pairs", items),
+            # A task of images counts them once.
+            *((("n_images", "images"),) if items != "images" else ()),
             ("n_identities", "people"),
         )
-        if (known := _count(rows, column))
+        if (known := _count(counted, column))
     ]
-    text += f"There were {' of '.join(counts)}. " if counts else ""
+    n_conditions = 0 if len(of_all) else rows["condition"].nunique()
+    if counts and n_conditions > 1:
+        text += f"Each of the {n_conditions} conditions had {' of '.join(counts)}. "
+    elif counts:
+        verb = "was" if counts[0].startswith("1 ") else "were"
+        text += f"There {verb} {' of '.join(counts)}. "
     distances = list(dict.fromkeys(rows["distance"].dropna()))
     text += f"Distance: {_listed(_distance(one) for one in distances)}. " if distances else ""
-    methods = list(dict.fromkeys(rows["ci_method"].dropna()))
-    for one in methods:
-        jackknife = cited.mark(["arvesen1969jackknifing"] * ("jackknife" in one))
-        text += f"Confidence intervals: {one.rstrip('.')}{jackknife}. "
+    intervals = _intervals(list(dict.fromkeys(rows["ci_method"].dropna())))
+    if intervals:
+        jackknife = cited.mark(["arvesen1969jackknifing"] * ("jackknife" in intervals))
+        text += f"Confidence intervals: {intervals}{jackknife}. "
     tested = facts.remarks.get("P Method")
     text += f"P values: {tested}. " if tested else ""
     if facts.people:
@@ -266,6 +292,25 @@ def _task(run: Run, name: str, facts: TaskFacts, cited: _Cited) -> str:
     return text.strip()
 
 
+def _intervals(methods: list[str]) -> str:
+    """Tell how intervals were made: what all have in common, then what holds for some."""
+    if not methods:
+        return ""
+    parts = [one.rstrip(".").split("; ") for one in methods]
+    heads = dict.fromkeys(own[0] for own in parts)
+    others = dict.fromkeys(part for own in parts for part in own[1:])
+    every = [part for part in others if all(part in own for own in parts)]
+    # Which numbers a note is of differs between layers.
+    stems = Counter(_OF_NUMBERS.sub("", part) for part in others if part not in every)
+    some = dict.fromkeys(
+        stem if stems[stem] > 1 else part
+        for part, stem in ((part, _OF_NUMBERS.sub("", part)) for part in others)
+        if part not in every
+    )
+    told = "; ".join([" or ".join(heads), *every])
+    return f"{told}; of some numbers: {'; '.join(some)}" if some and len(parts) > 1 else told
+
+
 def _layers(run: Run, layer_choice: str) -> str:
     from facebench.results.headline import layer_note
 
@@ -276,13 +321,43 @@ def _layers(run: Run, layer_choice: str) -> str:
 
 
 def _comparisons(run: Run, cited: _Cited) -> str:
-    if len(run.models) < 2:
+    compared = [name for name, facts in run.tasks.items() if _is_compared(run, name, facts)]
+    if not compared:
         return ""
     mark = cited.mark(["holm1979procedure"])
+    where = "" if len(compared) == len(run.tasks) else f" in {_listed(compared)}"
     return (
-        "Comparisons. Models were compared on the same pairs by paired tests that account for "
-        f"shared people and images, with Holm's correction{mark}, at P < .05."
+        f"Comparisons. Models were compared{where} on the same pairs by paired tests that account "
+        f"for shared people and images, with Holm's correction{mark}, at P < .05."
     )
+
+
+def _is_compared(run: Run, task: str, facts: TaskFacts) -> bool:
+    """Tell whether a paired test compares two models by a headline measure."""
+    from facebench.results.comparison.paired import Evidence
+    from facebench.results.headline import headline_rows
+    from facebench.results.pair_rows import saved_layers
+
+    rows = headline_rows(run.networks[run.networks["task"] == task], {task: facts})
+    rows = rows[rows["value"].notna()]
+    layers = dict(zip(rows["model"], rows["layer"], strict=True))
+    if len(layers) < 2:
+        return False
+    pairs = {
+        model: saved_layers(run, task, model, [layer]).get(layer) for model, layer in layers.items()
+    }
+    for (metric, condition), own in rows.groupby(["metric", "condition"], sort=False, dropna=False):
+        named = None if pd.isna(condition) else str(condition)
+        evidence = [
+            Evidence(
+                str(metric), named, row.value, pairs[row.model],
+                run.left_out.get((task, row.model, row.layer)),
+            )
+            for row in own.itertuples()
+        ]  # fmt: skip
+        if any(one.minus(other) is not None for one, other in combinations(evidence, 2)):
+            return True
+    return False
 
 
 def _software(run: Run, cited: _Cited) -> str:
@@ -303,8 +378,9 @@ def _software(run: Run, cited: _Cited) -> str:
     own = f"facebench {versions.get('facebench', '')}".strip()
     own += cited.mark(["facebench"]) + f", commit {commit[:12]}" * bool(commit)
     where = {
-        f"{record.get('precision', 'float32')} on {record.get('device', 'cpu')}"
+        f"{record['precision']} on {record['device']}"
         for record in records
+        if {"precision", "device"} <= set(record)
     }
     ran = f" Networks ran in {_listed(sorted(where))}." if where else ""
     return f"Software. {own}" + f", with {_listed(others)}" * bool(others) + f".{ran}"

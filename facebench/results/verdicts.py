@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from facebench.columns import comparable_name
 from facebench.results.headline import best_layers, direction, headline_rows, people_beside
-from facebench.results.wording import Shown, listed, named_layer, short, shown_p
+from facebench.results.wording import Shown, is_of_all, listed, named_layer, quoted, short, shown_p
 from facebench.tasks.measures import Measure, headlines, measures_for
 
 if TYPE_CHECKING:
@@ -34,13 +34,14 @@ _TOLD_ONE_BY_ONE = 3
 _CONDITIONS_TOLD = 4
 _LEVEL = 0.05
 _NAN = float("nan")
+_FEWEST_DIGITS, _MOST_DIGITS = 3, 6
 # Measures whose upper end says that every pair is judged rightly.
 _WITHOUT_ERROR = ("AUC", "Accuracy")
 # What a small P value says of a measure without chance level.
 _P_SAYS = {"GARBE": "groups differ in their errors"}
 _P_SAYS_NOT = {"GARBE": "groups not found to differ in their errors"}
 # Counts among a task's numbers that say how many people answered.
-_PEOPLE_ASKED = {"Raters": "rater", "Participants": "participant"}
+_PEOPLE_ASKED = {"Raters": "raters", "Participants": "participants"}
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,11 @@ class ModelVerdict:
     def name(self) -> str:
         """The model with its layer."""
         return named_layer(self.model, self.layer)
+
+    @property
+    def told(self) -> str:
+        """The name as sentences write it: in quotation marks where it holds their punctuation."""
+        return quoted(self.name)
 
     @property
     def numbers(self) -> Shown:
@@ -184,7 +190,7 @@ class _Told:
         self._conditions = list(dict.fromkeys(self._rows["condition"].fillna("")))
         self._n = self._counts()
         self._models = self._sorted([self._of_model(row) for row in self._rows.itertuples()])
-        self._given_ties = ties
+        self._given_ties, self._held_out = ties, held_out
 
     def verdict(self) -> Verdict:
         """Say what the task found."""
@@ -253,17 +259,41 @@ class _Told:
         if math.isnan(numbers.value):
             return "not defined"
         interval = "" if numbers.has_interval else " without an interval"
-        test = "" if math.isnan(p) else f", {shown_p(p)}{self._p_says(p)}"
+        interval = ", an interval without width" if _without_width(numbers) else interval
+        side = "one-sided " * self._one_sided
+        test = "" if math.isnan(p) else f", {side}{shown_p(p)}{self._p_says(p)}"
         odd = ", by the interval but not by P" if self._disagree(numbers, p) == "P" else ""
         odd = ", by P but not by the interval" if self._disagree(numbers, p) == "interval" else odd
-        return f"{numbers.shown()}{interval}{test}{odd}"
+        return f"{self._shown(numbers)}{interval}{test}{odd}"
+
+    def _shown(self, numbers: Shown) -> str:
+        """Write numbers with as many decimals as it takes to see that chance is outside."""
+        chance = self._measure.chance
+        text = numbers.shown()
+        if chance is None or not numbers.has_interval:
+            return text
+        for digits in range(3, _MOST_DIGITS + 1):
+            ends = (numbers.low > chance, numbers.high < chance)
+            rounded = (
+                round(numbers.low, digits) > round(chance, digits),
+                round(numbers.high, digits) < round(chance, digits),
+            )
+            if ends == rounded:
+                return text if digits == _FEWEST_DIGITS else numbers.shown(digits)
+        return text
+
+    @property
+    def _one_sided(self) -> bool:
+        """Whether P asks only if the number is above chance, as that of ratings does."""
+        declared = {one.name for one in self._facts.measures}
+        return not self._is_effect and "P Value" in declared and "P Method" in self._facts.remarks
 
     def _disagree(self, numbers: Shown, p: float) -> str:
         """Name the one of interval and P that does not find what the other finds; '' mostly."""
         relation = _relation(numbers, self._measure.chance)
         if math.isnan(p) or relation in ("untested", "undefined"):
             return ""
-        found = relation != "unclear"
+        found = relation == "above" if self._one_sided else relation != "unclear"
         return "" if found == (p < _LEVEL) else "P" if found else "interval"
 
     def _p_says(self, p: float) -> str:
@@ -285,12 +315,16 @@ class _Told:
 
     def _effect_words(self, relation: Relation, *, again: bool = False) -> str:
         noun = "one" if again else self._noun
-        named = bool(self._facts.effect_name) and self._noun.endswith(self._facts.effect_name)
-        if relation == "above" or (relation == "below" and not named):
+        if relation == "above" or (relation == "below" and not self._has_opposite):
             return f"shows {noun}"
         if relation == "below":
             return f"shows the opposite of {self._noun}"
         return f"does not show {noun}" if relation == "unclear" else ""
+
+    @property
+    def _has_opposite(self) -> bool:
+        """Whether the effect has a name, which a difference below 0 does not deserve."""
+        return bool(self._facts.effect_name) and self._noun.endswith(self._facts.effect_name)
 
     @property
     def _noun(self) -> str:
@@ -340,15 +374,15 @@ class _Told:
         words = []
         by_images = self._facts.sampling_unit == "images"
         if not by_images and not _absent(row.n_identities):
-            words.append(f"{int(row.n_identities)} people")
+            words.append(_counted(row.n_identities, "people"))
         elif not _absent(row.n_images) and items != "images":
-            words.append(f"{int(row.n_images)} images")
+            words.append(_counted(row.n_images, "images"))
         if not _absent(row.n_pairs):
-            words.append(f"{int(row.n_pairs)} {items}")
+            words.append(_counted(row.n_pairs, items))
         for metric, noun in _PEOPLE_ASKED.items():
             asked = self._number(metric, row.model, row.layer, row.condition)
             if not math.isnan(asked):
-                words.append(f"{int(asked)} {noun}{'s' * (asked != 1)}")
+                words.append(_counted(asked, noun))
         return ", ".join(words)
 
     def _warn_of(self, row: Any, numbers: Shown, name: str, p: float) -> None:
@@ -384,6 +418,10 @@ class _Told:
             self._warnings.append(
                 f"No results of {model}{f': {why}' if why else ''}".rstrip(".") + "."
             )
+        self._warnings += [
+            f"{self._label} in condition {name} is not defined for any network."
+            for name in self._undefined_conditions
+        ]
         whole = self._run.networks.groupby("model")["layer"].nunique()
         own = self._results.groupby("model")["layer"].nunique()
         for model, n in own.items():
@@ -391,6 +429,13 @@ class _Told:
                 self._warnings.append(
                     f"{whole[model] - n} of {whole[model]} layers of {model} have no results here."
                 )
+
+    @property
+    def _undefined_conditions(self) -> list[str]:
+        """The conditions of which no network has any number."""
+        own = self._results[self._results["condition"].notna()]
+        there = own["value"].notna().groupby(own["condition"], sort=False).any()
+        return [str(name) for name in there.index[~there]]
 
     @property
     def _missing(self) -> list[str]:
@@ -443,41 +488,51 @@ class _Told:
         failed = self._rows.loc[self._rows["model"] == one.model, "n_failed"].iloc[0]
         if _absent(failed) or not int(failed):
             return ""
-        return f"{int(failed)} {self._facts.item_name or 'pairs'} without a distance"
+        return f"{_counted(failed, self._facts.item_name or 'pairs')} without a distance"
 
     def _closing(self, people: list[ModelVerdict]) -> list[str]:
         said = [self._differences(), self._people_words(people)]
         if self._missing:
-            said.append(f"no results of {listed(self._missing)}")
+            said.append(f"no results of {listed([quoted(name) for name in self._missing])}")
         said.append(self._layer_words())
         return [text for text in said if text]
+
+    def _is_told(self, models: Sequence[ModelVerdict]) -> bool:
+        """Whether the sentence has named the effect by the time it has told of some models."""
+        return len(self._models) > _TOLD_ONE_BY_ONE or any(
+            one.relation not in ("untested", "undefined") for one in models
+        )
 
     def _of_effect(self, people: list[ModelVerdict]) -> str:
         if len(self._models) <= _TOLD_ONE_BY_ONE:
             said = []
             for place, one in enumerate(self._models):
-                words = self._effect_words(one.relation, again=place > 0)
+                words = self._effect_words(one.relation, again=self._is_told(self._models[:place]))
                 details = self._details(one, first=place == 0)
                 said.append(
-                    f"{one.name} {words} ({details})" if words else f"{one.name}: {details}"
+                    f"{one.told} {words} ({details})" if words else f"{one.told}: {details}"
                 )
             return "; ".join([*said, *self._closing(people)])
         of = self._by_relation()
-        shown = of["above"] or (not self._facts.effect_name and of["below"]) or []
-        largest = shown[0] if shown else self._models[0]
-        if shown and shown is of["below"]:
-            largest = shown[-1]
+        named = self._has_opposite
+        # A difference without a name is one of either sign.
+        shown = of["above"] if named else [*of["above"], *of["below"]]
+        largest = max(shown, key=lambda one: abs(one.value)) if shown else self._models[0]
+        what = "largest" if largest is self._models[0] or not shown else "largest of these"
         n = len(self._models)
         verb = "shows" if len(shown) < 2 else "show"
         count = f"{len(shown) or 'None'} of {n}" if len(shown) < n else f"All {n}"
+        lead = f"{count} networks {verb} {self._noun}"
+        if not (shown or of["unclear"] or of["below"]):
+            lead = f"Whether {n} networks show {self._noun} was not tested"
         said = [
-            f"{count} networks {verb} {self._noun} ({self._effect_label}, "
-            f"{self._n + '; ' if self._n else ''}largest: {largest.name}, "
+            f"{lead} ({self._effect_label}, "
+            f"{self._n + '; ' if self._n else ''}{what}: {largest.told}, "
             f"{self._details(largest)})"
         ]
-        if of["below"] and shown is not of["below"]:
-            opposite = "the opposite" if self._facts.effect_name else "one of the other sign"
-            said.append(f"{opposite}: {self._named(of['below'])}")
+        if of["below"] and (named or of["above"]):
+            what = "the opposite" if named else "below 0"
+            said.append(f"{what}: {self._named(of['below'])}")
         if shown and of["unclear"]:
             said.append(f"not shown by {self._named(of['unclear'])}")
         said += self._rest(of)
@@ -487,7 +542,7 @@ class _Told:
         brackets = [self._chance_words(), self._ceiling_words(), self._n]
         lead = self._with_brackets("; ".join(filter(None, brackets)))
         if len(self._models) <= _TOLD_ONE_BY_ONE:
-            said = [f"{one.name} {self._details(one)}" for one in self._models]
+            said = [f"{one.told} {self._details(one)}" for one in self._models]
             return f"{lead}: {'; '.join([*said, *self._closing(people)])}"
         of = self._by_relation()
         defined = [one for one in self._models if one.relation != "undefined"]
@@ -504,12 +559,14 @@ class _Told:
                 said.append(f"{words}: {self._named(group)}")
         sign = direction(self._rows)
         ends = ("best", "lowest" if sign > 0 else "worst") if sign else ("largest", "smallest")
-        if defined:
+        if len(defined) == 1:
+            said.append(f"only {defined[0].told}: {self._details(defined[0], with_relation=False)}")
+        elif defined:
             said += [
-                f"{what}: {one.name}, {self._details(one, with_relation=False)}"
+                f"{what}: {one.told}, {self._details(one, with_relation=False)}"
                 for what, one in zip(ends, (defined[0], defined[-1]), strict=True)
             ]
-        said += self._rest(of, untested=False)
+        said += self._rest(of, untested=self._measure.chance is not None)
         return f"{lead}: {'; '.join([*said, *self._closing(people)])}"
 
     def _with_brackets(self, text: str) -> str:
@@ -526,7 +583,12 @@ class _Told:
             by_model.setdefault(one.model, []).append(one)
         known = {
             model: sorted(
-                (one for one in ones if not math.isnan(one.value)), key=lambda one: one.value
+                (
+                    one
+                    for one in ones
+                    if not math.isnan(one.value) and one.condition not in self._wholes
+                ),
+                key=lambda one: one.value,
             )
             for model, ones in by_model.items()
         }
@@ -538,27 +600,39 @@ class _Told:
                 said.append(f"not defined: {self._named(undefined)}")
         elif len(self._conditions) > _CONDITIONS_TOLD:
             said = [
-                self._from_to(*ends[model]) if model in ends else f"{ones[0].name}: not defined"
+                self._from_to(*ends[model]) if model in ends else f"{ones[0].told}: not defined"
                 for model, ones in by_model.items()
             ]
         else:
             said = [
-                f"{ones[0].name}: "
+                f"{ones[0].told}: "
                 + ", ".join(f"{one.condition} {self._numbers(one.numbers)}" for one in ones)
                 for ones in by_model.values()
             ]
+        lost = [name for name in self._undefined_conditions if name not in self._conditions]
+        if lost:
+            said.append(f"not defined in {listed(lost)}")
         if self._missing:
-            said.append(f"no results of {listed(self._missing)}")
+            said.append(f"no results of {listed([quoted(name) for name in self._missing])}")
         said += filter(None, [self._layer_words()])
         what = self._with_brackets(
             "; ".join(filter(None, [self._chance_words(), self._counts_by_condition()]))
         )
-        conditions = f"{len(self._conditions)} conditions"
+        n = len(self._conditions) - len(self._wholes)
+        conditions = f"{n} condition{'s' * (n != 1)}"
+        if self._wholes:
+            conditions += " and all of them together"
         return f"{what} in {conditions}, not tested against each other: {'; '.join(said)}"
+
+    @property
+    def _wholes(self) -> list[str]:
+        """The rows of all conditions together, where there are others."""
+        found = [name for name in self._conditions if is_of_all(name)]
+        return found if len(found) < len(self._conditions) else []
 
     def _from_to(self, low: ModelVerdict, high: ModelVerdict) -> str:
         return (
-            f"{low.name}: from {low.condition} {self._numbers(low.numbers)} to "
+            f"{low.told}: from {low.condition} {self._numbers(low.numbers)} to "
             f"{high.condition} {self._numbers(high.numbers)}"
         )
 
@@ -577,7 +651,8 @@ class _Told:
         items = self._facts.item_name or ("pairs" if self._facts.pairs_file else "items")
         said = []
         for column, noun in (("n_identities", "people"), ("n_pairs", items)):
-            counts = self._rows[column].dropna()
+            parts = ~self._rows["condition"].isin(self._wholes)
+            counts = self._rows.loc[parts, column].dropna()
             if len(counts):
                 low, high = int(counts.min()), int(counts.max())
                 said.append(f"{low}{f'–{high}' if high > low else ''} {noun}")
@@ -596,14 +671,14 @@ class _Told:
     ) -> list[str]:
         said = []
         if untested and of["untested"]:
-            said.append(f"without an interval: {self._named(of['untested'])}")
+            said.append(f"without a usable interval: {self._named(of['untested'])}")
         if of["undefined"]:
             said.append(f"not defined: {self._named(of['undefined'])}")
         return said
 
     @staticmethod
     def _named(models: Sequence[ModelVerdict]) -> str:
-        return listed([one.name for one in models])
+        return listed([one.told for one in models])
 
     def _chance_words(self) -> str:
         chance = self._measure.chance
@@ -613,30 +688,39 @@ class _Told:
 
     def _ceiling(self) -> tuple[float, ...]:
         """Find the noise ceiling: the same for all models, or that of the first."""
-        if not self._models:
-            return ()
-        first = self._models[0]
+        return self._ceiling_of(self._models[0]) if self._models else ()
+
+    def _ceiling_of(self, one: ModelVerdict) -> tuple[float, ...]:
         found = [
-            self._number(name, first.model, self._best.get(first.model, first.layer))
+            self._number(name, one.model, self._best.get(one.model, one.layer))
             for name in self._measure.ceiling
         ]
         return tuple(value for value in found if not math.isnan(value))
 
     def _ceiling_words(self) -> str:
+        """Write the noise ceiling; models that failed on some pairs have another."""
+        told = {"–".join(map(short, self._ceiling_of(one))) for one in self._models} - {""}
         ceiling = self._ceiling()
-        return f"noise ceiling {'–'.join(short(value) for value in ceiling)}" if ceiling else ""
+        if not ceiling:
+            return ""
+        whose = f" (of the pairs of {self._models[0].told}; others differ)" * (len(told) > 1)
+        return f"noise ceiling {'–'.join(map(short, ceiling))}{whose}"
 
     def _layer_words(self) -> str:
-        layers = self._results.groupby("model")["layer"].nunique()
-        most = int(layers.max())
-        if any(one.layer.startswith("held-out of ") for one in self._models):
-            return "held-out: in layers chosen on other people than they are judged on"
-        if most < 2:
-            return ""
-        first = headlines(self._facts, list(dict.fromkeys(self._results["metric"])))[0]
-        if direction(self._results[self._results["metric"] == first]):
-            return f"each network's best layer of up to {most}, chosen on the same pairs"
-        return f"each network's last layer of up to {most}"
+        held_out = {one.model for one in self._models if one.layer.startswith("held-out of ")}
+        said = ["held-out: in layers chosen on other people than they are judged on"]
+        said = said if held_out else []
+        layers = self._results.groupby("model")["layer"].nunique().drop(list(held_out))
+        most = int(layers.max()) if len(layers) else 0
+        if most > 1:
+            whose = "each other network" if held_out else "each network"
+            first = headlines(self._facts, list(dict.fromkeys(self._results["metric"])))[0]
+            how = f"last layer of up to {most}"
+            if direction(self._results[self._results["metric"] == first]):
+                by = f" by {first}" * (first != self._measure.name)
+                how = f"best layer{by} of up to {most}, chosen on the same pairs"
+            said.append(f"{whose}'s {how}")
+        return "; ".join(said)
 
     # Who differs from whom ------------------------------------------------------------------
 
@@ -648,10 +732,16 @@ class _Told:
         from facebench.results.comparison.paired import Evidence, tie_groups
         from facebench.results.pair_rows import saved_layers
 
+        defined = [one for one in self._models if not math.isnan(one.value)]
+        if self._held_out is not None:
+            # Layers chosen on other people are compared by what chose them, or not at all.
+            known = self._held_out.replicates
+            found = {one.model: known.get((one.measure, condition, one.model)) for one in defined}
+            replaced = {model: made for model, made in found.items() if made is not None}
+            if replaced:
+                return tie_groups(replaced) if len(replaced) == len(defined) else {}
         evidence = {}
-        for one in self._models:
-            if math.isnan(one.value):
-                continue
+        for one in defined:
             pairs = saved_layers(self._run, self._task, one.model, [one.layer]).get(one.layer)
             left_out = self._run.left_out.get((self._task, one.model, one.layer))
             evidence[one.model] = Evidence(
@@ -677,28 +767,35 @@ class _Told:
 
         pairs = [(a, b) for i, a in enumerate(models) for b in models[i + 1 :] if differ(a, b)]
         n_pairs = len(models) * (len(models) - 1) // 2
+        # Of networks without a number nothing is known.
+        some = len(models) < len(self._models) or bool(self._missing)
         if len(models) == 2:
-            return (
-                "the two networks differ" if pairs else "the two networks are not found to differ"
-            )
+            both = self._named(models) if some else "the two networks"
+            return f"{both} differ" if pairs else f"{both} are not found to differ"
+        these = f"the {len(models)} networks with a number" if some else "all networks"
         if not pairs:
-            return "no two networks are found to differ"
+            among = f" among {these}" * some
+            return f"no two networks are found to differ{among}"
         if len(pairs) == n_pairs:
-            return "all networks differ from each other"
+            return f"{these} differ from each other"
         if len(models) <= _TOLD_ONE_BY_ONE:
             said = []
             for one in models:
-                others = [b.name for a, b in pairs if a is one]
+                others = [b.told for a, b in pairs if a is one]
                 if others:
-                    said.append(f"{one.name} differs from {listed(others)}")
+                    said.append(f"{one.told} differs from {listed(others)}")
             return "; ".join(said)
         first = models[0]
         like = [one for one in models[1:] if not differ(first, one)]
         what = "best" if direction(self._rows) else "largest"
         if not like:
-            return f"{first.name} differs from all others"
+            return f"{first.told} differs from all others" + " that have a number" * some
         if len(like) == len(models) - 1:
-            return f"none is found to differ from the {what}, {len(pairs)} other pairs differ"
+            return (
+                f"none is found to differ from the {what}, "
+                f"{len(pairs)} other {'pairs' if len(pairs) > 1 else 'pair'} of networks "
+                f"{'differ' if len(pairs) > 1 else 'differs'}"
+            )
         return f"not found to differ from the {what}: {self._named(like)}"
 
     # People ---------------------------------------------------------------------------------
@@ -733,10 +830,10 @@ class _Told:
             brackets = [self._apart(group, name)]
             if own is not None:
                 asked = self._people_number(group, "Participants")
-                brackets.insert(0, "" if math.isnan(asked) else f"{int(asked)} participants")
+                brackets.insert(0, "" if math.isnan(asked) else _counted(asked, "participants"))
                 numbers = self._numbers(own.numbers, own.p)
-                if self._is_effect and name == "people" and own.relation != "undefined":
-                    words = self._effect_words(own.relation, again=True)
+                words = self._effect_words(own.relation, again=self._is_told(self._models))
+                if self._is_effect and name == "people" and words:
                     name += f" {words.replace('does', 'do', 1).replace('shows', 'show', 1)}"
                     brackets.insert(0, numbers)
                 else:
@@ -762,7 +859,7 @@ class _Told:
                 continue
             low, high = float(own["ci_low"].iloc[0]), float(own["ci_high"].iloc[0])
             words = "larger" if low > 0 else "smaller" if high < 0 else "not found to differ"
-            by_words.setdefault(words, []).append(one.name)
+            by_words.setdefault(words, []).append(one.told)
         if not by_words:
             return ""
         n = sum(map(len, by_words.values()))
@@ -774,7 +871,7 @@ class _Told:
                 continue
             how = f"{words} {'than' if words != 'not found to differ' else 'from'} {whose}"
             many = "both networks" if n == 2 else f"all {n} networks"
-            many = many if len(names) == n > 1 else listed(names)
+            many = many if len(names) == len(self._models) > 1 else listed(names)
             said.append(f"{many} {how}")
         return ", ".join(said)
 
@@ -795,9 +892,21 @@ def _relation(numbers: Shown, chance: float | None) -> Relation:
     """Say where an interval is, seen from chance."""
     if math.isnan(numbers.value):
         return "undefined"
-    if chance is None or not numbers.has_interval:
+    if chance is None or not numbers.has_interval or _without_width(numbers):
         return "untested"
     return "above" if numbers.low > chance else "below" if numbers.high < chance else "unclear"
+
+
+def _without_width(numbers: Shown) -> bool:
+    """Tell whether both ends of an interval are the same: nothing is known of the spread."""
+    return numbers.low == numbers.high
+
+
+def _counted(count: Any, noun: str) -> str:
+    """Write a count with its noun."""
+    if int(count) != 1:
+        return f"{int(count)} {noun}"
+    return f"1 {'person' if noun == 'people' else noun.removesuffix('s')}"
 
 
 def _lowered(label: str) -> str:

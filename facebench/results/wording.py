@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 from facebench.columns import DEFAULT_LAYER
 
-__all__ = ["Shown", "listed", "named_layer", "short", "shown_p"]
+__all__ = ["Shown", "is_of_all", "listed", "named_layer", "quoted", "short", "shown_p"]
 
 _NAMED = 5
 _FEWEST_DIGITS, _MOST_DIGITS = 3, 6
+# What tasks call the row of all their conditions together, ', <level>' may follow.
+_OF_ALL = ("all trials", "all groups")
 
 
 class Shown(NamedTuple):
@@ -90,17 +92,43 @@ def shown_p(p: float) -> str:
 
     Examples
     --------
-    >>> shown_p(0.0131), shown_p(0.0002), shown_p(0.42), shown_p(1.0)
-    ('P = .013', 'P < .001', 'P = .42', 'P = 1.00')
+    >>> shown_p(0.0131), shown_p(0.0002), shown_p(0.42), shown_p(1.0), shown_p(0.0499)
+    ('P = .013', 'P < .001', 'P = .42', 'P = 1.00', 'P = .0499')
     """
     if p < 0.001:
         return "P < .001"
+    if round(p, 3) == 0.05:
+        # On which side of .05 must be seen.
+        digits = next((n for n in range(3, 7) if (round(p, n) < 0.05) == (p < 0.05)), 3)
+        return f"P = {short(p, digits)}"
     return f"P = {short(p, 3 if p < 0.1 else 2)}"
+
+
+def is_of_all(condition: str) -> bool:
+    """Tell whether a row is of all conditions together.
+
+    Examples
+    --------
+    >>> is_of_all("all trials"), is_of_all("all trials, noise 0.5"), is_of_all("all ages")
+    (True, True, False)
+    """
+    return condition.split(", ", 1)[0] in _OF_ALL
 
 
 def named_layer(model: str, layer: str) -> str:
     """Name a model, with its layer unless that is what the network returns."""
     return model if layer in ("", DEFAULT_LAYER) else f"{model} {layer}"
+
+
+def quoted(name: str) -> str:
+    """Put a name in quotation marks that would be taken apart in a sentence.
+
+    Examples
+    --------
+    >>> quoted("vgg16 fc"), quoted("vgg16, untrained")
+    ('vgg16 fc', '“vgg16, untrained”')
+    """
+    return f"“{name}”" if any(mark in name for mark in ",;:()") else name
 
 
 def listed(names: Sequence[str], most: int = _NAMED) -> str:

@@ -123,7 +123,9 @@ def test_every_task_has_a_verdict(saved):
         assert "nan" not in verdict.sentence, verdict.sentence
         assert all(one.numbers.shown() in verdict.sentence for one in verdict.models), task
     assert "above chance" in found["verification"].sentence
-    assert found["similarity"].sentence.startswith("Spearman (48 images, 288 pairs, 1 rater): ")
+    assert found["similarity"].sentence.startswith(
+        "Spearman's ρ with the mean rating (48 images, 288 pairs, 1 rater): "
+    )
     assert "36 probes" in found["identification"].sentence
     assert "the opposite of a Thatcher effect" in found["thatcher-effect"].sentence
 
@@ -211,12 +213,12 @@ def test_errors_of_left_out_are_near_those_of_the_bootstrap(saved):
 def test_every_headline_measure_has_tie_groups(saved):
     run = load_run(saved[1])
     for number, task in enumerate(run.tasks):
-        section = task_section(run, task, number, 4, Thumbnails(0, [run]))
+        section = task_section(run, task, number, 4, Thumbnails(0, [run]), Thumbnails(0, [run]))
         for key, letters in section.ties.items():
             if task == "fussy" or key in {("GARBE", "all groups"), ("AUC", "a")}:
                 continue
             assert set(letters) == {"strong", "weak"}, (task, key)
-    section = task_section(run, "verification", 0, 4, Thumbnails(0, [run]))
+    section = task_section(run, "verification", 0, 4, Thumbnails(0, [run]), Thumbnails(0, [run]))
     assert section.ties["AUC", ""] == {"strong": "a", "weak": "b"}
 
 

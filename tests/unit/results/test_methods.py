@@ -3,12 +3,15 @@
 import json
 import shutil
 
+import pandas as pd
 import pytest
 from pybtex.database import parse_string
 
 from facebench import load_run
 from facebench.errors import InputError
+from facebench.results.methods import _intervals
 from facebench.results.run_folder import _cited_beside
+from facebench.results.schema import FAILURE_COLUMNS
 
 
 @pytest.fixture
@@ -31,7 +34,8 @@ def test_everything_of_the_run_is_named(saved):
     for name in (*run.models, *run.tasks):
         assert name in found.text
     assert run.manifest["versions"]["torch"] in found.text
-    assert all(how.rstrip(".") in found.text for how in run.results["ci_method"].dropna().unique())
+    methods = run.results["ci_method"].dropna().unique()
+    assert all(part in found.text for how in methods for part in how.rstrip(".").split("; "))
 
 
 def test_references_bibtex_and_citations_are_the_same(copied):
@@ -96,3 +100,88 @@ def test_unreadable_citations_of_the_data_lose_no_run(tmp_path, caplog):
     (tmp_path / "references.bib").write_text("{")
     assert _cited_beside(tmp_path / "pairs.csv") == []
     assert "references.bib must be BibTeX" in caplog.text
+
+
+def _aligned(copied, failures):
+    def align(manifest):
+        records = manifest["provenance"].setdefault("models", {})
+        records.setdefault("shallow", {})["alignment"] = {"detector": "yunet", "template": "t"}
+        records.setdefault("plain", {})
+        manifest["provenance"]["settings"] = {"on_no_face": "skip"}
+
+    run = _changed(copied, align)
+    table = pd.DataFrame(failures, columns=["task", "model", "n_images", "n_images_failed"])
+    vars(run)["failures_to_process"] = table.reindex(columns=list(FAILURE_COLUMNS)).assign(
+        grouping=""
+    )
+    return run.methods().text
+
+
+def test_faces_are_said_to_be_found_only_where_they_were_counted(copied):
+    assert "face was found" not in _aligned(copied, [])
+    assert "A face was found in every image by shallow." in _aligned(
+        copied, [("rate", "shallow", 24, 0)]
+    )
+    told = _aligned(copied, [("rate", "shallow", 24, 2)])
+    assert "shallow found no face in 2 of 24 images of rate. Pairs with an image in which" in told
+    assert "(on_no_face: skip)" in told
+
+
+def test_comparisons_are_told_only_where_a_paired_test_was_possible(copied):
+    assert "Models were compared on the same pairs" in load_run(copied).methods().text
+
+    def forget(manifest):
+        for name, task in manifest["tasks"].items():
+            task["influences"] = task["influences"] if name == "rate" else {}
+
+    run = _changed(copied, forget)
+    vars(run)["left_out"] = {}
+    assert "Models were compared in rate on the same pairs" in run.methods().text
+    (copied / "distances.parquet").unlink()
+    run = load_run(copied)
+    vars(run)["left_out"] = {}
+    found = run.methods()
+    assert "Holm" not in found.text
+    assert "holm1979procedure" not in found.bibtex
+
+
+def test_a_row_of_all_conditions_is_what_is_counted(copied):
+    run = load_run(copied)
+    rows = run.results.copy()
+    rows["condition"] = rows["condition"].replace("scarf", "all trials")
+    rows.loc[rows["condition"] == "all trials", "n_pairs"] = 276
+    vars(run)["results"] = rows
+    assert "There were 276 pairs" in run.methods().text.split("\n\nconditions (")[1]
+
+
+def test_items_are_called_what_they_are_and_intervals_are_told_once(copied):
+    def rename(manifest):
+        manifest["tasks"]["rate"]["item_name"] = "trials"
+        manifest["tasks"]["conditions"]["item_name"] = "images"
+
+    text = _changed(copied, rename).methods().text
+    assert "There were 276 trials of 24 images of 8 people." in text
+    assert "Each of the 3 conditions had 92 images of 8 people." in text
+    assert all(part.count("Confidence intervals:") < 2 for part in text.split("\n\n"))
+    assert (
+        "score intervals next to 0 and 1; of some numbers: threshold chosen on the same pairs: "
+        "conservative; few errors: conservative (Arvesen, 1969)."
+    ) in text
+
+
+def test_notes_of_intervals_are_not_repeated_for_every_layer():
+    methods = [
+        "jackknife; few errors: conservative (AUC)",
+        "jackknife; few errors: conservative (EER)",
+    ]
+    assert _intervals(methods) == "jackknife; of some numbers: few errors: conservative"
+    assert _intervals(methods[:1]) == methods[0]
+    assert _intervals(["jackknife", "bootstrap"]) == "jackknife or bootstrap"
+    assert _intervals([]) == ""
+
+
+def test_device_and_precision_are_told_only_where_they_were_recorded(copied):
+    def forget(manifest):
+        manifest["provenance"]["models"] = {"plain": {"layout": "x"}}
+
+    assert "Networks ran" not in _changed(copied, forget).methods().text

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from facebench.metrics.uncertainty.spread import Replicates
+from facebench.results.held_out import HELD_OUT_COLUMNS, HeldOut
 from facebench.results.reader import Run
 from facebench.results.schema import RESULTS_COLUMNS
 from facebench.results.verdicts import verdicts
@@ -228,3 +231,169 @@ def test_a_task_without_results_is_told():
         "Lost",
         "No results.",
     )
+
+
+RATED = TaskFacts(
+    **{
+        **vars(SCORE),
+        "measures": (
+            Measure("Spearman", "higher", headline=True, chance=0, ceiling=("Lower",)),
+            Measure("P Value", shown=False),
+        ),
+        "remarks": {"P Method": "modified t test of pairs that share images"},
+    }
+)
+
+
+def test_a_one_sided_p_is_called_so_and_agrees_with_an_interval_below_chance():
+    rows = [row("a", "Spearman", -0.4, -0.6, -0.2), row("a", "P Value", 0.999)]
+    verdict = said(rows, RATED)
+    assert "a −.400 [−.600, −.200], one-sided P = 1.00, below 0." in verdict.sentence
+    assert verdict.warnings == []
+
+
+def test_ceilings_that_differ_between_models_are_not_told_as_one():
+    rows = [row("a", "Spearman", 0.4, 0.2, 0.6), row("a", "Lower", 0.8)]
+    rows += [row("b", "Spearman", 0.3, 0.2, 0.6), row("b", "Lower", 0.7)]
+    assert "noise ceiling .800 (of the pairs of a; others differ)" in said(rows, RATED).sentence
+
+
+def test_an_end_next_to_chance_is_shown_on_its_side():
+    sentence = said(effect("a", 0.2, 0.0002, 0.4, 0.0499), EFFECT).sentence
+    assert "a shows an inversion effect (" in sentence
+    assert ".2000 [.0002, .4000], P = .0499" in sentence
+
+
+def test_an_interval_without_width_tests_nothing():
+    verdict = said(effect("a", 0.25, 0.25, 0.25, NAN), EFFECT)
+    assert "a: upright minus inverted AUC: .250 [.250, .250], an interval without width" in (
+        verdict.sentence
+    )
+    assert verdict.models[0].relation == "untested"
+
+
+def test_many_effects_that_were_not_tested_are_not_called_absent():
+    rows = [one for name in "abcd" for one in effect(name, 0.3, NAN, NAN, NAN)]
+    assert said(rows, EFFECT).sentence.startswith("Whether 4 networks show an inversion effect was")
+
+
+def test_differences_of_either_sign_count_where_they_have_no_name():
+    rows = [*effect("a", 0.2, 0.1, 0.3, 0.01), *effect("b", -0.5, -0.6, -0.4, 0.01)]
+    rows += [*effect("c", -0.3, -0.4, -0.2, 0.01), *effect("d", 0.0, -0.1, 0.1, 0.9)]
+    unnamed = TaskFacts(**{**vars(EFFECT), "effect_name": ""})
+    sentence = said(rows, unnamed).sentence
+    assert sentence.startswith("3 of 4 networks show a difference (")
+    assert "largest of these: b, −.500" in sentence
+    assert "below 0: c and b; not shown by d" in sentence
+
+
+def test_one_refers_to_an_effect_that_was_named():
+    rows = [*effect("a", 0.4, NAN, NAN, NAN), *effect("b", 0.2, 0.1, 0.3, 0.01)]
+    assert "b shows an inversion effect (" in said(rows, EFFECT).sentence
+    rows = [*effect("a", 0.4, NAN, NAN, NAN), person("Difference", 0.2, 0.1, 0.3)]
+    assert "; people show an inversion effect (.200" in said(rows, EFFECT).sentence
+    rows = [*effect("a", 0.4, 0.1, 0.5, NAN), person("Difference", 0.2)]
+    assert "; people .200 without an interval." in said(rows, EFFECT).sentence
+
+
+def test_both_and_all_are_not_said_of_some():
+    rows = [row(name, "AUC", 0.9 - k / 10, 0.5, 0.95) for k, name in enumerate("abc")]
+    rows += [row(name, "AUC Difference from People", 0.3, 0.1, 0.4) for name in "ab"]
+    rows += [person("AUC", 0.6, 0.5, 0.65)]
+    assert "a and b larger than people's" in said(rows, SCORE).sentence
+    rows = [row("a", "AUC", 0.9, 0.8, 0.95), row("b", "AUC", 0.6, 0.55, 0.65)]
+    lost = row("c", "AUC", NAN)
+    assert "; a and b differ." in said([*rows, lost], SCORE, {"a": "a", "b": "b"}).sentence
+    rows.append(row("d", "AUC", 0.3, 0.1, 0.4))
+    letters = {"a": "a", "b": "b", "d": "c"}
+    assert "the 3 networks with a number differ" in said([*rows, lost], SCORE, letters).sentence
+
+
+def test_scores_without_an_interval_are_not_left_out_of_many():
+    rows = [row(name, "AUC", 0.9, 0.8, 0.95) for name in "abc"] + [row("d", "AUC", 0.95)]
+    sentence = said(rows, SCORE).sentence
+    assert "3 of 4 networks above chance" in sentence
+    assert "without a usable interval: d" in sentence
+
+
+def test_letters_that_overlap_say_who_differs_from_whom():
+    rows = [row(name, "AUC", 0.9 - k / 10, 0.5, 0.95) for k, name in enumerate("abc")]
+    sentence = said(rows, SCORE, {"a": "a", "b": "ab", "c": "b"}).sentence
+    assert sentence.endswith("; a differs from c.")
+    rows.append(row("d", "AUC", 0.1, 0.05, 0.2))
+    letters = {"a": "ab", "b": "a", "c": "b", "d": "ab"}
+    assert said(rows, SCORE, letters).sentence.endswith(
+        "none is found to differ from the best, 1 other pair of networks differs."
+    )
+
+
+def test_a_condition_without_any_number_is_told():
+    facts = TaskFacts("Means", measures=(Measure("Mean", headline=True),), item_name="pairs")
+    rows = [
+        row("a", "Mean", value, condition=name)
+        for name, value in (("near", 0.4), ("far", 0.6), ("up", NAN))
+    ]
+    verdict = said(rows, facts)
+    assert "; not defined in up." in verdict.sentence
+    assert "Mean in condition up is not defined for any network." in verdict.warnings
+
+
+def test_layers_chosen_on_the_same_pairs_are_told_beside_held_out_ones():
+    rows = [
+        row(name, "AUC", value, 0.6, 0.95, layer=f"l{k}", layer_index=k)
+        for name in "ab"
+        for k, value in enumerate((0.7, 0.9))
+    ]
+    table = pd.DataFrame(
+        [["T", "a", None, "AUC", 0.8, 0.6, 0.9, 2, "l1 (2)"]], columns=list(HELD_OUT_COLUMNS)
+    )
+    [verdict] = verdicts(run_of(rows, SCORE), ties={}, held_out={"T": HeldOut(table, {})})
+    assert "a held-out of 2 .800" in verdict.sentence
+    assert verdict.sentence.endswith(
+        "each other network's best layer of up to 2, chosen on the same pairs."
+    )
+
+
+def test_one_of_something_is_singular():
+    rows = [row("a", "AUC", 0.9, 0.8, 0.95, n_identities=1, n_pairs=1)]
+    assert "1 person, 1 pair)" in said(rows, SCORE).sentence
+
+
+def test_held_out_layers_are_compared_by_what_chose_them():
+    rows = [
+        row(name, "AUC", value, 0.6, 0.95, layer=f"l{k}", layer_index=k)
+        for name in "ab"
+        for k, value in enumerate((0.7, 0.9))
+    ]
+    cells = [["T", name, None, "AUC", 0.8, 0.6, 0.9, 2, "l1 (2)"] for name in "ab"]
+    table = pd.DataFrame(cells, columns=list(HELD_OUT_COLUMNS))
+    made = Replicates(0.8, np.array([0.7, 0.8, 0.9, 0.8]))
+    known = {("AUC", "", name): made for name in "ab"}
+    [verdict] = verdicts(run_of(rows, SCORE), held_out={"T": HeldOut(table, known)})
+    assert "; the two networks are not found to differ; held-out" in verdict.sentence
+    [verdict] = verdicts(run_of(rows, SCORE), held_out={"T": HeldOut(table, {})})
+    assert "; whether networks differ was not tested; held-out" in verdict.sentence
+
+
+def test_all_trials_together_are_no_condition():
+    facts = TaskFacts("M", measures=(Measure("Accuracy", "higher", headline=True),))
+    rows = [
+        row("a", "Accuracy", value, condition=name, n_pairs=n)
+        for name, value, n in (("all trials", 0.5, 640), ("b", 0.4, 320), ("w", 0.6, 320))
+    ]
+    lead = "Accuracy (16 people, 320 items each) in 2 conditions and all of them together"
+    assert said(rows, facts).sentence.startswith(lead)
+    rows += [row(f"m{k}", "Accuracy", x, condition=name) for k in range(3) for name, x in (
+        ("all trials", 0.1), ("b", 0.4), ("w", 0.6)
+    )]  # fmt: skip
+    assert "lowest in b for 4 of 4 networks" in said(rows, facts).sentence
+
+
+def test_names_that_hold_punctuation_are_quoted():
+    rows = [row(name, "AUC", 0.9, 0.8, 0.95) for name in ("net, small; old", "b", "c")]
+    letters = {"net, small; old": "a", "b": "b", "c": "b"}
+    verdict = said(rows, SCORE, letters, models=["net, small; old", "b", "c", "x, y"])
+    assert "“net, small; old” .900" in verdict.sentence
+    assert "“net, small; old” differs from b and c" in verdict.sentence
+    assert verdict.sentence.endswith("no results of “x, y”.")
+    assert verdict.models[0].name == "net, small; old"

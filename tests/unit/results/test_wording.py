@@ -25,7 +25,7 @@ def test_numbers_show_as_many_decimals_as_they_need(numbers, text):
 
 
 def test_p_values_names_and_lists():
-    assert [shown_p(p) for p in (0.0499, 0.9999, 0.00099)] == ["P = .050", "P = 1.00", "P < .001"]
+    assert [shown_p(p) for p in (0.0499, 0.9999, 0.00099)] == ["P = .0499", "P = 1.00", "P < .001"]
     assert named_layer("vgg", "default") == "vgg"
     assert listed(list("abcdefgh"), most=2) == "a, b and 6 more"
     assert listed(list("abc"), most=2) == "a, b and c"
