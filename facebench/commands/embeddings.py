@@ -11,8 +11,7 @@ import typer
 
 from facebench.commands.completion import model_names
 from facebench.commands.frame import SOME_FAILED, failures_end_with_1, talk
-from facebench.commands.listing import ModelArguments
-from facebench.commands.run import Overrides, PackFolder, with_packs
+from facebench.commands.run import PackFolder, with_packs
 from facebench.errors import FacebenchError, InputError
 
 if TYPE_CHECKING:
@@ -44,7 +43,14 @@ def embed(
         list[str] | None,
         typer.Option("--layer", "-l", help="A layer or pattern; repeatable. [default: the output]"),
     ] = None,
-    arguments: ModelArguments = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="An argument of the model, or a setting of the experiment; repeatable.",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -70,7 +76,6 @@ def embed(
         ),
     ] = None,
     packs: PackFolder = None,
-    overrides: Overrides = None,
 ) -> None:
     """Write embeddings of a folder, or embed a share of an experiment.
 
@@ -84,23 +89,23 @@ def embed(
     published, and the same command continues.
     """
     if source.suffix in _YAML and not source.is_dir():
-        if (model, layers, arguments, output, batch_size, skip_bad) != (*(None,) * 5, False):
+        if (model, layers, output, batch_size, skip_bad) != (*(None,) * 4, False):
             msg = (
                 f"{source} is an experiment, which names its models and settings itself. Change "
-                "them by --set; --model, --layer, --arg, --output, --batch-size and --skip-bad are "
-                "for a folder of images."
+                "them by --set; --model, --layer, --output, --batch-size and --skip-bad are for a "
+                "folder of images."
             )
             raise InputError(msg)
-        _embed_shard(source, shard, with_packs(overrides, packs))
+        _embed_shard(source, shard, with_packs(settings, packs))
         return
-    if shard is not None or packs is not None or overrides:
-        msg = f"--shard, --packs and --set are for an experiment, such as x.yaml. Got {source}."
+    if shard is not None or packs is not None:
+        msg = f"--shard and --packs are for an experiment, such as x.yaml. Got {source}."
         raise InputError(msg)
     _embed_folder(
         source,
         model or "dlib-resnet",
         layers,
-        arguments,
+        settings,
         output or Path("embeddings.npz"),
         batch_size or 32,
         skip_bad=skip_bad,
