@@ -118,8 +118,9 @@ def pair_blocks(pairs: IntArray, n_images: int, count: int) -> IntArray:
 
     Examples
     --------
-    >>> pair_blocks(np.array([[0, 3], [1, 2], [0, 4]]), 5, 2).tolist()
-    [0, 1, 0]
+    >>> blocks = pair_blocks(np.array([[0, 3], [1, 2], [0, 4]]), 5, 2)
+    >>> bool(blocks[0] == blocks[2] != blocks[1])
+    True
     """
     if not len(pairs):
         return np.empty(0, dtype=np.intp)
