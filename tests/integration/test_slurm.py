@@ -111,7 +111,7 @@ def test_an_array_of_which_a_node_dies(tmp_path, monkeypatch):
         )
         states = call("status", "x.yaml")["states"]
         logs = [path.read_text() for path in (tmp_path / "jobs/logs").iterdir()]
-        assert states["done"] == 6, (states, logs)
+        assert states["done"] == 6, f"{states}\n{logs}\n{cluster.log()}"
     batches = forwards(tmp_path / "seen")
     counts = Counter(mark for marks in batches for mark in marks)
     assert len(counts) == N_IMAGES
