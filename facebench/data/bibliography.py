@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BIBTEX_BESIDE_DATA",
+    "add_publication",
     "as_bibtex",
     "citations_beside",
     "citations_of",
@@ -135,12 +136,37 @@ def publications(citations: Iterable[str], owner: str = "A citation") -> dict[st
                     f"begin with '@'. Got {citation!r:.80} instead."
                 )
                 raise InputError(msg)
-            found[citation] = known[citation]
-            continue
-        for key, entry in _parsed(citation, owner).entries.items():
-            if entry not in found.values():
-                found[_free(key, found)] = entry
+            entries = {citation: known[citation]}
+        else:
+            entries = _parsed(citation, owner).entries
+        for key, entry in entries.items():
+            add_publication(found, key, entry)
     return found
+
+
+def add_publication(found: dict[str, Entry], key: str, entry: Entry) -> str:
+    """Add a publication to others, unless it is among them.
+
+    Parameters
+    ----------
+    found : dict of str to Entry
+        The others by key, which it is added to.
+    key : str
+        Its key. A letter is put after it where another publication has it.
+    entry : Entry
+        The publication.
+
+    Returns
+    -------
+    str
+        The key that it has in `found`.
+    """
+    known = next((name for name, one in found.items() if one == entry), None)
+    if known is None:
+        letters = ("", *"bcdefghijklmnopqrstuvwxyz")
+        known = next(f"{key}{letter}" for letter in letters if f"{key}{letter}" not in found)
+        found[known] = entry
+    return known
 
 
 def short_citation(entry: Entry) -> str:
@@ -217,11 +243,6 @@ def _data(found: Mapping[str, Entry]) -> BibliographyData:
     from pybtex.database import BibliographyData
 
     return BibliographyData(entries=dict(found))
-
-
-def _free(key: str, taken: Mapping[str, object]) -> str:
-    letters = ("", *"bcdefghijklmnopqrstuvwxyz")
-    return next(f"{key}{letter}" for letter in letters if f"{key}{letter}" not in taken)
 
 
 def _parsed(text: str, owner: str) -> BibliographyData:

@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from facebench.columns import DEFAULT_LAYER
 from facebench.data.bibliography import (
+    add_publication,
     as_bibtex,
     publications,
     reference_list,
@@ -118,14 +119,7 @@ class _Cited:
             except InputError:
                 # Of a run folder that another version of facebench wrote.
                 continue
-            for key, entry in entries.items():
-                known = next((name for name, one in self.found.items() if one == entry), None)
-                if known is None:
-                    known = key
-                    while known in self.found:
-                        known += "b"
-                    self.found[known] = entry
-                keys.append(known)
+            keys += [add_publication(self.found, key, entry) for key, entry in entries.items()]
         return f" {_OPEN}{','.join(dict.fromkeys(keys))}{_CLOSE}" if keys else ""
 
     def in_text(self, keys: Iterable[str]) -> str:
@@ -137,15 +131,10 @@ def _latex(text: str) -> str:
     parts = _MARKED.split(text)
     # Texts and keys alternate.
     written = [
-        rf"\citep{{{part}}}" if place % 2 else as_latex_paragraphs(part)
+        rf"\citep{{{part}}}" if place % 2 else "\n\n".join(map(as_latex, part.split("\n\n")))
         for place, part in enumerate(parts)
     ]
     return "".join(written)
-
-
-def as_latex_paragraphs(text: str) -> str:
-    """Write paragraphs for LaTeX."""
-    return "\n\n".join(as_latex(part) for part in text.split("\n\n"))
 
 
 def _models(run: Run, cited: _Cited) -> str:
