@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from facebench.commands.completion import kinds_of_figures, models_of_run, tasks_of_run
+from facebench.commands.completion import kinds_of_figures
 from facebench.commands.frame import talk
-from facebench.commands.results import RunPath
+from facebench.commands.results import OnlyModels, OnlyTasks, RunPath
 
 __all__ = ["figures"]
 
@@ -19,18 +19,8 @@ def figures(
     formats: Annotated[
         str, typer.Option("--format", "-f", metavar="FORMATS", help="As pdf, or png,pdf,svg.")
     ] = "png",
-    task: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--task", help="Only this task; may be repeated.", autocompletion=tasks_of_run
-        ),
-    ] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--model", help="Only this model; may be repeated.", autocompletion=models_of_run
-        ),
-    ] = None,
+    task: OnlyTasks = None,
+    model: OnlyModels = None,
     kind: Annotated[
         list[str] | None,
         typer.Option(

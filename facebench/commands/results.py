@@ -46,6 +46,14 @@ RunPath = Annotated[
         autocompletion=run_folders,
     ),
 ]
+OnlyTasks = Annotated[
+    list[str] | None,
+    typer.Option("--task", help="Only this task; may be repeated.", autocompletion=tasks_of_run),
+]
+OnlyModels = Annotated[
+    list[str] | None,
+    typer.Option("--model", help="Only this model; may be repeated.", autocompletion=models_of_run),
+]
 LayerChoice = Annotated[
     str,
     typer.Option(
@@ -179,18 +187,8 @@ def export(
         Path | None,
         typer.Option(metavar="FILE", help="Trials of people. [default: those of the run]"),
     ] = None,
-    task: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--task", help="Only this task; may be repeated.", autocompletion=tasks_of_run
-        ),
-    ] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--model", help="Only this model; may be repeated.", autocompletion=models_of_run
-        ),
-    ] = None,
+    task: OnlyTasks = None,
+    model: OnlyModels = None,
 ) -> None:
     """Write a long table of answers and distances for R or JASP.
 

@@ -22,7 +22,7 @@ from facebench.data.bibliography import (
 )
 from facebench.errors import InputError
 from facebench.results.face_failures import on_no_face
-from facebench.results.wording import is_of_all
+from facebench.results.wording import is_of_all, listed
 from facebench.utils.latex import as_latex
 
 if TYPE_CHECKING:
@@ -394,15 +394,9 @@ def _distance(name: str) -> str:
 
 
 def _listed(names: Iterable[str]) -> str:
-    """Join names as a sentence does.
-
-    Examples
-    --------
-    >>> _listed(["a"]), _listed(["a", "b"]), _listed(["a", "b", "c"])
-    ('a', 'a and b', 'a, b and c')
-    """
+    """List all names in a sentence, however many."""
     known = list(names)
-    return " and ".join([", ".join(known[:-1]), known[-1]]) if len(known) > 1 else "".join(known)
+    return listed(known, most=len(known)) if known else ""
 
 
 def _spelt(number: int) -> str:
