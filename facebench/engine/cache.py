@@ -16,6 +16,7 @@ from facebench.engine.fingerprint import ModelFingerprint, model_fingerprint, te
 from facebench.engine.forward import Precision
 from facebench.engine.record import PREPROCESSING
 from facebench.metrics.distances import RowDistance
+from facebench.models.acceleration import Accelerate, engine_version
 from facebench.models.base import BaseModel
 from facebench.store import EmbeddingStore
 from facebench.store.rows import StoreDtype
@@ -23,6 +24,8 @@ from facebench.types import Float64Array, FloatArray
 
 if TYPE_CHECKING:
     from facebench.engine.comparisons import DistanceGroup
+    from facebench.engine.request import EmbeddingRequest
+    from facebench.engine.settings import Settings
     from facebench.store.exchange import Exchanged
     from facebench.store.pack_files import PackLayer
 
@@ -47,6 +50,8 @@ class ModelCache:
         Of the images, by number; empty without a store.
     precision : {'float32', 'float16', 'bfloat16'}
         What the network runs in.
+    engine : {'onnxruntime', 'openvino', 'compile', 'none'}
+        What runs it.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class ModelCache:
         n_images: int,
         digests: Sequence[bytes],
         precision: Precision,
+        engine: Accelerate = "none",
     ) -> None:
         self.fingerprint: ModelFingerprint | None = None
         self._model = model
@@ -73,9 +79,34 @@ class ModelCache:
             self._store = None
             return
         self._extra = f"{model.device.type}:{precision}"
+        if engine != "none":
+            # Rounding differs between engines, and between versions of one.
+            self._extra += f":{engine_version(engine)}"
         # Distances are exact: in a store of shorter values they still take float32's bits.
         self._exact = EmbeddingStore(
             store.folder, "float32", read_only=store.read_only, packs=store.packs
+        )
+
+    @classmethod
+    def of(cls, model: BaseModel, request: EmbeddingRequest, settings: Settings) -> ModelCache:
+        """Open the store of a run.
+
+        Parameters
+        ----------
+        model : BaseModel
+            The model.
+        request : EmbeddingRequest
+            What tasks want of it.
+        settings : Settings
+            How it runs.
+        """
+        return cls(
+            model,
+            settings.store,
+            len(request.images),
+            request.digests,
+            settings.precision,
+            settings.engine_of(model),
         )
 
     @property
@@ -146,6 +177,20 @@ class ModelCache:
 
     def _unsteady_key(self, layer: str) -> str:
         return f"unsteady {self._key(layer)}"
+
+    def differences(self) -> dict[str, float]:
+        """Recall how far an engine's layers differed from torch's, as a run has measured."""
+        if self._store is None:
+            return {}
+        asked = self._model.extract_layers or [DEFAULT_LAYER]
+        known = {layer: self._store.recall(f"difference {self._key(layer)}") for layer in asked}
+        return {layer: float(value) for layer, value in known.items() if value is not None}
+
+    def keep_differences(self, differences: Mapping[str, float]) -> None:
+        """Remember that with the rows."""
+        if self._store is not None:
+            for layer, value in differences.items():
+                self._store.remember(f"difference {self._key(layer)}", value)
 
     def pace(self) -> float:
         """Seconds that an image took here, as measured last; a guess where nothing was."""

@@ -27,6 +27,7 @@ from facebench.engine.request import EmbeddingRequest
 from facebench.engine.settings import Settings
 from facebench.engine.steadiness import warn_of_unsteadiness
 from facebench.errors import InputError
+from facebench.models.acceleration import engine_version
 from facebench.models.base import BaseModel
 from facebench.store import EmbeddingStore
 from facebench.types import IntArray
@@ -78,8 +79,9 @@ def run_model(
     record = record or ModelRecord(model.name)
     n_images = len(request.images)
     budget = settings.budget
+    engine = settings.engine_of(model)
     with record.timed("digest"):
-        cache = ModelCache(model, settings.store, n_images, request.digests, settings.precision)
+        cache = ModelCache.of(model, request, settings)
 
     def note_unsteady(unsteady: Mapping[str, str], *, is_stored: bool = False) -> None:
         new = {layer: why for layer, why in unsteady.items() if layer not in record.unsteady}
@@ -94,6 +96,8 @@ def run_model(
         layout=cache.layout(),
         on_layout=cache.keep_layout,
         on_unsteady=note_unsteady,
+        engine=engine,
+        batch_size=settings.batch_size,
     )
     with ExitStack() as stack:
         stack.enter_context(running(model))
@@ -178,6 +182,11 @@ def _note(tools: PassTools, the_pass: ModelPass | None) -> None:
     record.n_forwards += forward.n_forwards
     record.device = str(tools.model.device)
     record.precision = tools.settings.precision
+    engine = tools.settings.engine_of(tools.model)
+    if engine != "none":
+        record.accelerate = engine_version(engine)
+        tools.cache.keep_differences(forward.differences)
+        record.differences |= tools.cache.differences() | forward.differences
     record.layout = str(tools.model.memory_format).removeprefix("torch.")
     if the_pass is not None:
         record.layers |= {layer: the_pass.plan.how(layer) for layer in the_pass.plan.widths}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 
 from facebench.engine.cache import ModelCache
@@ -44,7 +43,7 @@ def plan_model(model: BaseModel, request: EmbeddingRequest, settings: Settings) 
         If the network fails on the images, or its tables fit nowhere.
     """
     n_images = len(request.images)
-    cache = ModelCache(model, settings.store, n_images, request.digests, settings.precision)
+    cache = ModelCache.of(model, request, settings)
     widths = cache.widths()
     per_image: tuple[float, float] | None = None
     if widths is None:
@@ -95,9 +94,8 @@ def known_notes(
     model: BaseModel, request: EmbeddingRequest, settings: Settings
 ) -> dict[int, tuple[str, ...]]:
     """Give the remarks on images that the store has, by image number."""
-    n_images = len(request.images)
-    cache = ModelCache(model, settings.store, n_images, request.digests, settings.precision)
-    return cache.notes(range(n_images))
+    cache = ModelCache.of(model, request, settings)
+    return cache.notes(range(len(request.images)))
 
 
 def _why(cache: ModelCache) -> str:
@@ -120,12 +118,12 @@ def _probe(
         for batch in loader.batches(chunks):
             if batch.tensor is None:
                 continue
-            forward = Forward(model, settings.precision)
+            n_read = len(batch.paths)
+            forward = Forward(
+                model, settings.precision, engine=settings.engine_of(model), batch_size=n_read
+            )
             widths: Mapping[str, int] = {}
-            started = time.perf_counter()
             for _images, layers in forward.pieces(batch):
                 widths = {layer: tensor[0].numel() for layer, tensor in layers.items()}
-            spent = time.perf_counter() - started
-            n_read = len(batch.paths)
-            return dict(widths), (batch.seconds / n_read, spent / n_read)
+            return dict(widths), (batch.seconds / n_read, forward.seconds / n_read)
     return {}, (0.0, 0.0)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from facebench.engine.acceleration import engine_of
 from facebench.engine.forward import Precision
 from facebench.engine.memory import free_memory
+from facebench.models.acceleration import Accelerate
+from facebench.models.base import BaseModel
 from facebench.store import EmbeddingStore
 from facebench.types import OnBadImage
 
@@ -34,6 +37,8 @@ class Settings:
     after_batch : callable or None
         Called when a batch is in the store, with the number of its images; what it raises ends the
         run there.
+    accelerate : {'onnxruntime', 'openvino', 'compile', 'none'}
+        What runs networks; what a model says of itself comes first.
     """
 
     batch_size: int = 32
@@ -43,6 +48,11 @@ class Settings:
     precision: Precision = "float32"
     store: EmbeddingStore | None = None
     after_batch: Callable[[int], None] | None = None
+    accelerate: Accelerate = "none"
+
+    def engine_of(self, model: BaseModel) -> Accelerate:
+        """Say what runs a model; see `facebench.engine.acceleration.engine_of`."""
+        return engine_of(model, self.accelerate, self.precision)
 
     @property
     def budget(self) -> int:

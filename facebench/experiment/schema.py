@@ -128,6 +128,11 @@ class ExperimentSettings(_Checked):
     precision: Literal["float32", "float16", "bfloat16"] = Field(
         "float32", description="Other than float32 runs networks under autocast."
     )
+    accelerate: Literal["onnxruntime", "openvino", "compile", "none"] = Field(
+        "none",
+        description="What runs networks: another engine than torch is compared with it on the "
+        "first batch. A model's own `accelerate` comes first.",
+    )
     max_memory: Annotated[int | None, BeforeValidator(_as_bytes)] = Field(
         None, ge=2**20, description="Memory for embeddings, such as '4 GB'. Default: what is free."
     )

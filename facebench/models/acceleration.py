@@ -1,0 +1,76 @@
+"""Which engine runs a network: torch as it is, or its graph in another one."""
+
+from __future__ import annotations
+
+from importlib import import_module, metadata
+from typing import Any, Literal, TypeAlias, get_args
+
+from facebench.errors import InputError
+from facebench.utils.extras import import_extra
+
+__all__ = ["Accelerate", "check_acceleration", "engine_version"]
+
+Accelerate: TypeAlias = Literal["onnxruntime", "openvino", "compile", "none"]
+
+# Engine → the packages that it needs, and the extra that installs them.
+_NEEDS = {
+    "onnxruntime": (("onnx", "onnxruntime", "onnxscript"), "onnx"),
+    "openvino": (("openvino",), "openvino"),
+}
+
+
+def check_acceleration(accelerate: Any) -> Accelerate:
+    """Check the name of an engine, and that it is installed.
+
+    Parameters
+    ----------
+    accelerate : object
+        As given.
+
+    Returns
+    -------
+    {'onnxruntime', 'openvino', 'compile', 'none'}
+
+    Raises
+    ------
+    InputError
+        If it is another name.
+    ModelError
+        If a package is missing; the message says how to install it.
+
+    Examples
+    --------
+    >>> check_acceleration("none")
+    'none'
+    """
+    if isinstance(accelerate, str) and "int8" in accelerate.lower():
+        msg = (
+            f"'accelerate' does not quantise networks: {accelerate!r} would give other numbers. "
+            "Give a network that was quantised beforehand as a model with a name of its own "
+            "('model: onnx')."
+        )
+        raise InputError(msg)
+    if accelerate not in get_args(Accelerate):
+        wanted = ", ".join(map(repr, get_args(Accelerate)))
+        msg = f"'accelerate' must be one of {wanted}. Got {accelerate!r} instead."
+        raise InputError(msg)
+    packages, extra = _NEEDS.get(accelerate, ((), ""))
+    for package in packages:
+        import_extra(package, extra, f"'accelerate: {accelerate}'")
+    checked: Accelerate = accelerate
+    return checked
+
+
+def engine_version(engine: Accelerate) -> str:
+    """Give the name and version of an engine, such as 'openvino 2026.4.1'; '' for 'none'.
+
+    Examples
+    --------
+    >>> engine_version("none")
+    ''
+    """
+    if engine == "none":
+        return ""
+    if engine == "compile":
+        return f"torch.compile {import_module('torch').__version__.partition('+')[0]}"
+    return f"{engine} {metadata.version(engine)}"
