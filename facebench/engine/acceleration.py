@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 LARGEST_DIFFERENCE = 1e-4  # of a row's length
 # A graph is made for one number of images. Larger ones are not faster, and take more memory.
 _IMAGES = 16
-_ON_CPU = ("openvino", "onnxruntime")
+_ON_CPU = ("openvino", "onnxruntime", "winograd")
 
 
 def engine_of(model: BaseModel, accelerate: Accelerate, precision: str) -> Accelerate:
@@ -34,7 +34,7 @@ def engine_of(model: BaseModel, accelerate: Accelerate, precision: str) -> Accel
     ----------
     model : BaseModel
         The model; what it says of itself comes first.
-    accelerate : {'onnxruntime', 'openvino', 'compile', 'none'}
+    accelerate : {'onnxruntime', 'openvino', 'winograd', 'compile', 'none'}
         What the run says. It is for models whose networks torch runs as a whole; others stay as
         they are.
     precision : {'float32', 'float16', 'bfloat16'}
@@ -42,7 +42,7 @@ def engine_of(model: BaseModel, accelerate: Accelerate, precision: str) -> Accel
 
     Returns
     -------
-    {'onnxruntime', 'openvino', 'compile', 'none'}
+    {'onnxruntime', 'openvino', 'winograd', 'compile', 'none'}
 
     Raises
     ------
@@ -74,7 +74,7 @@ class Accelerated:
     ----------
     model : BaseModel
         The model.
-    engine : {'onnxruntime', 'openvino', 'compile'}
+    engine : {'onnxruntime', 'openvino', 'winograd', 'compile'}
         What runs its network.
     batch_size : int
         Images per pass, at most.

@@ -50,7 +50,7 @@ class ModelCache:
         Of the images, by number; empty without a store.
     precision : {'float32', 'float16', 'bfloat16'}
         What the network runs in.
-    engine : {'onnxruntime', 'openvino', 'compile', 'none'}
+    engine : {'onnxruntime', 'openvino', 'winograd', 'compile', 'none'}
         What runs it.
     """
 

@@ -60,7 +60,7 @@ class Forward:
     on_unsteady : callable, optional
         Called before the first result where rows depend on more than their image: see `Trial`.
         None warns.
-    engine : {'onnxruntime', 'openvino', 'compile', 'none'}, default 'none'
+    engine : {'onnxruntime', 'openvino', 'winograd', 'compile', 'none'}, default 'none'
         What runs the network. Another engine than torch is compared with it on the first batch,
         and has no other memory layout.
     batch_size : int, optional

@@ -1,4 +1,4 @@
-"""Networks as graphs, exported by torch and run by OpenVINO, onnxruntime or torch's compiler."""
+"""Networks as graphs, exported by torch and run by another engine, or by other algorithms."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from facebench.engine.winograd import WinogradConvolution, with_winograd
 from facebench.models.acceleration import Accelerate
 from facebench.models.onnx_engine import session_options
 from facebench.utils.extras import import_extra
 
 __all__ = ["Runner", "graph_runner"]
 
+_log = logging.getLogger(__name__)
 # Takes a batch of the shape that the graph was made for, and gives its outputs. The next call may
 # use the memory again.
 Runner: TypeAlias = Callable[[torch.Tensor], Sequence[torch.Tensor]]
@@ -31,7 +33,7 @@ def graph_runner(engine: Accelerate, network: nn.Module, example: torch.Tensor) 
 
     Parameters
     ----------
-    engine : {'onnxruntime', 'openvino', 'compile'}
+    engine : {'onnxruntime', 'openvino', 'winograd', 'compile'}
         What runs it.
     network : nn.Module
         From a tensor to a tuple of tensors.
@@ -118,6 +120,22 @@ def _onnxruntime(program: torch.export.ExportedProgram, example: torch.Tensor) -
     return run
 
 
+def _winograd(program: torch.export.ExportedProgram, example: torch.Tensor) -> Runner:
+    network = with_winograd(program)
+    if not any(isinstance(module, WinogradConvolution) for module in network.modules()):
+        _log.warning(
+            "A network has no convolution that 'accelerate: winograd' would make faster. Choose "
+            "'openvino' for transformers."
+        )
+
+    def run(batch: torch.Tensor) -> Sequence[torch.Tensor]:
+        with torch.inference_mode():
+            outputs: Sequence[torch.Tensor] = network(batch.contiguous())
+        return outputs
+
+    return run
+
+
 def _compiled(program: torch.export.ExportedProgram, example: torch.Tensor) -> Runner:
     import torch._inductor.config as inductor
 
@@ -136,6 +154,7 @@ def _compiled(program: torch.export.ExportedProgram, example: torch.Tensor) -> R
 _MAKERS: dict[str, Callable[[torch.export.ExportedProgram, torch.Tensor], Runner]] = {
     "onnxruntime": _onnxruntime,
     "openvino": _openvino,
+    "winograd": _winograd,
     "compile": _compiled,
 }
 

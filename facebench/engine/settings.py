@@ -37,7 +37,7 @@ class Settings:
     after_batch : callable or None
         Called when a batch is in the store, with the number of its images; what it raises ends the
         run there.
-    accelerate : {'onnxruntime', 'openvino', 'compile', 'none'}
+    accelerate : {'onnxruntime', 'openvino', 'winograd', 'compile', 'none'}
         What runs networks; what a model says of itself comes first.
     """
 

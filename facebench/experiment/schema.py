@@ -128,7 +128,7 @@ class ExperimentSettings(_Checked):
     precision: Literal["float32", "float16", "bfloat16"] = Field(
         "float32", description="Other than float32 runs networks under autocast."
     )
-    accelerate: Literal["onnxruntime", "openvino", "compile", "none"] = Field(
+    accelerate: Literal["onnxruntime", "openvino", "winograd", "compile", "none"] = Field(
         "none",
         description="What runs networks: another engine than torch is compared with it on the "
         "first batch. A model's own `accelerate` comes first.",

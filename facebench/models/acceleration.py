@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from importlib import import_module, metadata
+from importlib import metadata
 from typing import Any, Literal, TypeAlias, get_args
 
-from facebench.errors import InputError
+import torch
+
+from facebench.errors import InputError, ModelError
 from facebench.utils.extras import import_extra
 
-__all__ = ["Accelerate", "check_acceleration", "engine_version"]
+__all__ = ["Accelerate", "check_acceleration", "engine_version", "nnpack_is_available"]
 
-Accelerate: TypeAlias = Literal["onnxruntime", "openvino", "compile", "none"]
+Accelerate: TypeAlias = Literal["onnxruntime", "openvino", "winograd", "compile", "none"]
 
 # Engine → the packages that it needs, and the extra that installs them.
 _NEEDS = {
     "onnxruntime": (("onnx", "onnxruntime", "onnxscript"), "onnx"),
     "openvino": (("openvino",), "openvino"),
 }
+# Those that torch brings, with the version of facebench's own part.
+_OF_TORCH = {"compile": "torch.compile", "winograd": "winograd-1 of torch"}
 
 
 def check_acceleration(accelerate: Any) -> Accelerate:
@@ -29,14 +33,14 @@ def check_acceleration(accelerate: Any) -> Accelerate:
 
     Returns
     -------
-    {'onnxruntime', 'openvino', 'compile', 'none'}
+    {'onnxruntime', 'openvino', 'winograd', 'compile', 'none'}
 
     Raises
     ------
     InputError
         If it is another name.
     ModelError
-        If a package is missing; the message says how to install it.
+        If something that it needs is missing; the message says how to install it.
 
     Examples
     --------
@@ -54,6 +58,12 @@ def check_acceleration(accelerate: Any) -> Accelerate:
         wanted = ", ".join(map(repr, get_args(Accelerate)))
         msg = f"'accelerate' must be one of {wanted}. Got {accelerate!r} instead."
         raise InputError(msg)
+    if accelerate == "winograd" and not nnpack_is_available():
+        msg = (
+            "'accelerate: winograd' needs NNPACK, which this torch or this processor does not "
+            "have. Choose another engine."
+        )
+        raise ModelError(msg)
     packages, extra = _NEEDS.get(accelerate, ((), ""))
     for package in packages:
         import_extra(package, extra, f"'accelerate: {accelerate}'")
@@ -71,6 +81,12 @@ def engine_version(engine: Accelerate) -> str:
     """
     if engine == "none":
         return ""
-    if engine == "compile":
-        return f"torch.compile {import_module('torch').__version__.partition('+')[0]}"
+    if engine in _OF_TORCH:
+        return f"{_OF_TORCH[engine]} {torch.__version__.partition('+')[0]}"
     return f"{engine} {metadata.version(engine)}"
+
+
+def nnpack_is_available() -> bool:
+    """Tell whether this torch has NNPACK, and the processor what it needs; makes it ready."""
+    available: bool = torch.backends.nnpack.is_available()  # type: ignore[no-untyped-call]
+    return available

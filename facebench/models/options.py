@@ -25,7 +25,7 @@ class ModelOptions:
         Mirror images and crops that are sent through the network too, see `set_views`.
     fitting : dict or None
         What other images embeddings are centred or whitened by, see `set_fitting`.
-    acceleration : {'onnxruntime', 'openvino', 'compile', 'none'} or None
+    acceleration : {'onnxruntime', 'openvino', 'winograd', 'compile', 'none'} or None
         What runs the network, see `set_acceleration`; None: what the run says.
     series : mapping or None
         Where a checkpoint stands in a training: ``of``, the name of the series, and ``x``, a number
@@ -148,9 +148,9 @@ class ModelOptions:
 
         Parameters
         ----------
-        accelerate : {'onnxruntime', 'openvino', 'compile', 'none'}, optional
-            The engine; 'compile' is torch.compile. 'none' is torch as it is, whatever the run says
-            of other models.
+        accelerate : {'onnxruntime', 'openvino', 'winograd', 'compile', 'none'}, optional
+            The engine. 'winograd' is torch with faster convolutions, 'compile' is torch.compile,
+            and 'none' torch as it is, whatever the run says of other models.
 
         Returns
         -------

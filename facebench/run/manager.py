@@ -142,7 +142,7 @@ class MultiModelTaskManager:
         fit are compared while their outputs are in memory.
     precision : {'float32', 'float16', 'bfloat16'}, default 'float32'
         Other than float32 runs networks under autocast.
-    accelerate : {'onnxruntime', 'openvino', 'compile', 'none'}, default 'none'
+    accelerate : {'onnxruntime', 'openvino', 'winograd', 'compile', 'none'}, default 'none'
         What runs networks: their graph in another engine, which is compared with torch on the first
         batch and refused where a row differs by more than 1e-4 of its length. What a model says of
         itself (`BaseModel.set_acceleration`) comes first.

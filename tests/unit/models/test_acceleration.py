@@ -22,7 +22,9 @@ class Own(Small):
 
 @pytest.mark.parametrize("name", ["tensorrt", "OpenVINO", None, 8, ["openvino"]])
 def test_another_name_is_told_the_right_ones(name: Any) -> None:
-    with pytest.raises(InputError, match="'onnxruntime', 'openvino', 'compile', 'none'"):
+    with pytest.raises(
+        InputError, match="'onnxruntime', 'openvino', 'winograd', 'compile', 'none'"
+    ):
         check_acceleration(name)
 
 
@@ -47,6 +49,12 @@ def test_a_missing_package_is_named_with_its_extra(
     monkeypatch.setattr(importlib, "import_module", absent)
     with pytest.raises(ModelError, match=rf"pip install 'facebench\[{extra}\]'"):
         Small().set_acceleration(name)
+
+
+def test_a_torch_without_nnpack_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.backends.nnpack.is_available", lambda: False)
+    with pytest.raises(ModelError, match="'accelerate: winograd' needs NNPACK"):
+        Small().set_acceleration("winograd")
 
 
 def test_none_takes_an_engine_back() -> None:
