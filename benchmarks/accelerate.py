@@ -1,6 +1,6 @@
-"""What other engines gain over torch as facebench runs it: CPU time per image, layer by layer equal.
+"""What other engines gain over torch as facebench runs it, in CPU time per image.
 
-Run with ``python benchmarks/accelerate.py [vgg16 vit-b-32 iresnet50] [--engines winograd openvino …]
+Run with ``python benchmarks/accelerate.py [vgg16 vit-b-32 iresnet50] [--engines winograd …]
 [--threads 1]``; without arguments it takes some minutes on two cores. It prints a line for each
 model and engine: CPU time of an image in the engine and in torch (`BaseModel.read_layers`, in the
 model's own memory layout), their ratio (the limit is 1.2 for the best engine of a model), the
@@ -23,24 +23,28 @@ from facebench.engine.acceleration import LARGEST_DIFFERENCE, Accelerated
 from facebench.errors import FacebenchError
 from facebench.models.acceleration import Accelerate, check_acceleration
 from facebench.models.base import BaseModel
-from facebench.models.module import ModuleModel
 from facebench.models.recipe_model import iresnet50
 
 LIMIT = 1.2
 ENGINES: tuple[Accelerate, ...] = ("winograd", "openvino", "onnxruntime", "compile")
 
 
-def make_vit() -> BaseModel:
-    """Make a ViT-B/32 of random weights, whose output depends on the image."""
-    torch.manual_seed(0)
-    network = vit_b_32()
-    torch.nn.init.normal_(network.heads.head.weight, std=0.02)
-    return ModuleModel("vit-b-32", network, input={"size": 224})
+class Vit(BaseModel):
+    """A ViT-B/32 of random weights, whose output depends on the image."""
+
+    def _build_model(self) -> None:
+        torch.manual_seed(0)
+        self.model = vit_b_32()
+        torch.nn.init.normal_(self.model.heads.head.weight, std=0.02)
+
+    def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
+        output: torch.Tensor = self.model(input_tensor)
+        return output
 
 
 MODELS: dict[str, tuple[Callable[[], BaseModel], int]] = {
     "vgg16": (lambda: Vgg16Model("vgg16", pretrained=False, device="cpu"), 224),
-    "vit-b-32": (make_vit, 224),
+    "vit-b-32": (lambda: Vit("vit-b-32", device="cpu"), 224),
     "iresnet50": (lambda: iresnet50("iresnet50", pretrained=False, device="cpu"), 112),
 }
 

@@ -64,16 +64,19 @@ class WinogradConvolution(nn.Module):
         """Convolve a batch [N, C, H, W]."""
         n_images, _, height, width = batch.shape
         if height * width >= _LARGE or n_images == 1:
-            return torch.cat([self._convolve(image) for image in batch.split(1)])
+            return torch.cat([self._convolve(batch[n : n + 1]) for n in range(n_images)])
         columns = max(1, round((n_images * (height + 1) / (width + 1)) ** 0.5))
         rows = -(-n_images // columns)
         picture = self._convolve(_side_by_side(batch, rows, columns))
-        cut = picture.unflatten(2, (rows, height + 1)).unflatten(4, (columns, width + 1))
-        images = cut[0, :, :, :height, :, :width].permute(1, 3, 0, 2, 4)
+        cut = picture.reshape(-1, rows, height + 1, columns, width + 1)
+        images = cut[:, :, :height, :, :width].permute(1, 3, 0, 2, 4)
         return images.flatten(0, 1)[:n_images].contiguous()
 
     def _convolve(self, picture: torch.Tensor) -> torch.Tensor:
-        return torch._nnpack_spatial_convolution(picture, self.weight, self.bias, 1, 1)
+        found: torch.Tensor = torch._nnpack_spatial_convolution(
+            picture, self.weight, self.bias, 1, 1
+        )
+        return found
 
 
 def _side_by_side(batch: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
@@ -82,7 +85,7 @@ def _side_by_side(batch: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
     picture = batch.new_zeros(n_channels, rows, height + 1, columns, width + 1)
     places = picture[:, :, :height, :, :width].permute(1, 3, 0, 2, 4)
     full, rest = divmod(n_images, columns)
-    places[:full] = batch[: full * columns].unflatten(0, (full, columns))
+    places[:full] = batch[: full * columns].reshape(full, columns, n_channels, height, width)
     if rest:
         places[full, :rest] = batch[full * columns :]
     return picture.flatten(3, 4).flatten(1, 2)[None]
@@ -118,10 +121,9 @@ def _replace(network: fx.GraphModule, node: fx.Node) -> None:
     if following is not None and following.target is _BATCH_NORM and following.args[0] is node:
         # Input, scale, shift, mean, variance, training, momentum, epsilon, cudnn.
         scale, shift, mean, variance = (_tensor(network, one) for one in following.args[1:5])
+        epsilon: Any = following.args[7]
         if not following.args[5] and mean is not None and variance is not None:
-            weight, bias = fuse_conv_bn_weights(
-                weight, bias, mean, variance, following.args[7], scale, shift
-            )
+            weight, bias = fuse_conv_bn_weights(weight, bias, mean, variance, epsilon, scale, shift)
             last = following
     height, width = node.meta["val"].shape[2:]
     is_winograd = (

@@ -36,6 +36,16 @@ def _as_bytes(value: Any) -> Any:
         raise ValueError(msg) from error
 
 
+def _as_engine(value: Any) -> Any:
+    if isinstance(value, str) and "int8" in value.lower():
+        msg = (
+            "be an engine that gives torch's numbers: networks are not quantised. Give a quantised "
+            "file as a model of its own ('model: onnx')"
+        )
+        raise ValueError(msg)
+    return value
+
+
 def _as_device(value: str) -> str:
     if value.partition(":")[0] not in DEVICES:
         msg = "be 'auto', 'cpu', 'cuda:0', 'mps' or 'xpu'"
@@ -128,7 +138,10 @@ class ExperimentSettings(_Checked):
     precision: Literal["float32", "float16", "bfloat16"] = Field(
         "float32", description="Other than float32 runs networks under autocast."
     )
-    accelerate: Literal["onnxruntime", "openvino", "winograd", "compile", "none"] = Field(
+    accelerate: Annotated[
+        Literal["onnxruntime", "openvino", "winograd", "compile", "none"],
+        BeforeValidator(_as_engine),
+    ] = Field(
         "none",
         description="What runs networks: another engine than torch is compared with it on the "
         "first batch. A model's own `accelerate` comes first.",
