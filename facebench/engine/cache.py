@@ -83,6 +83,10 @@ class ModelCache:
         """Whether anything can be found or kept."""
         return self._store is not None
 
+    def layer_key(self, layer: str) -> str:
+        """Give what determines a layer's rows, besides the image; '' where they are not kept."""
+        return self._key(layer) if self.is_on else ""
+
     def _key(self, layer: str) -> str:
         if self.fingerprint is None:
             return ""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -111,7 +112,7 @@ def search_digest(
     shapes = [(array.dtype.str, array.shape) for array in arrays]
     digest.update(repr((_VERSION, measure, int(k), shapes)).encode())
     for array in arrays:
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 
@@ -195,7 +196,7 @@ def search_part(
         numbers = np.arange(stop, stop + len(block))
         stop += len(block)
         if skip_failed:
-            whole = ~np.isnan(block).any(axis=1)
+            whole = np.asarray(~np.isnan(block).any(axis=1))
             n_failed += int(len(whole) - whole.sum())
             block, numbers = (block, numbers) if whole.all() else (block[whole], numbers[whole])
         if len(block):
@@ -246,7 +247,7 @@ def merge_parts(parts: Sequence[SearchPart]) -> SearchPart:
         msg = "There are no parts to merge."
         raise ValueError(msg)
     ordered = sorted(parts, key=lambda part: (part.first, part.stop))
-    for before, after in zip(ordered[:-1], ordered[1:], strict=True):
+    for before, after in pairwise(ordered):
         where = f"rows {after.first} to {after.stop - 1}"
         if after.digest != before.digest or after.indices.shape != before.indices.shape:
             msg = (

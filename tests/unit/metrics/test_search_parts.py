@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def in_parts(
             mate_distances=mate_distances,
             **options,
         )
-        for first, stop in zip(ends[:-1], ends[1:], strict=True)
+        for first, stop in pairwise(ends)
     ]
 
 
