@@ -178,7 +178,8 @@ def row_distances(left: FloatArray, right: FloatArray, measure: Measure) -> Floa
         return np.nan_to_num(distances.cosine(left, right), nan=1.0)
     if measure == "euclidean":
         return distances.minkowski(left, right)
-    return -np.einsum("ij,ij->i", left.astype(np.float64), right.astype(np.float64))
+    products = np.einsum("ij,ij->i", left.astype(np.float64), right.astype(np.float64))
+    return np.asarray(-products)
 
 
 class _Shortlist(NamedTuple):
@@ -252,7 +253,7 @@ class RunningSearch:
         extended[:, -1] = 1.0 if is_probe else -(norms**2) / 2
         return extended
 
-    def _as_similarity(self, values: Float64Array, part: slice) -> Float64Array:
+    def as_similarity(self, values: Float64Array, part: slice) -> Float64Array:
         """Turn distances of some probes into what the product of prepared vectors estimates."""
         if self.measure == "cosine":
             return 1.0 - values
@@ -260,7 +261,7 @@ class RunningSearch:
             return -values
         return np.asarray((self.norms[part] ** 2 - values**2) / 2)
 
-    def _error(self, part: slice, largest_norm: float) -> Float64Array:
+    def error(self, part: slice, largest_norm: float) -> Float64Array:
         """Bound the error of the products of some probes with a block, and of its preparation."""
         terms = self.probes.shape[1] + 16
         unit = terms * float(np.finfo(self.dtype).eps) / 2
@@ -279,7 +280,7 @@ class RunningSearch:
         with np.errstate(over="ignore"):
             return np.asarray(np.nextafter(values.astype(self.dtype), self.dtype(towards)))
 
-    def _exact(self, probe_rows: IntArray, block: FloatArray, templates: IntArray) -> Float64Array:
+    def exact(self, probe_rows: IntArray, block: FloatArray, templates: IntArray) -> Float64Array:
         """Compute some comparisons in float64, each on its own."""
         values = np.empty(len(probe_rows))
         step = max(1, _EXACT_VALUES // max(1, self.probes.shape[1]))
@@ -300,10 +301,21 @@ class RunningSearch:
         numbers : int array, shape [B]
             Their rows in the gallery.
         """
+        for start in range(0, len(rows), _TEMPLATES):
+            block = slice(start, start + _TEMPLATES)
+            self._look_at(rows[block], numbers[block])
+
+    def prepared_block(
+        self, rows: FloatArray, numbers: IntArray
+    ) -> tuple[Float64Array, FloatArray]:
+        """Give the norms of templates, and what is multiplied with `prepared` of the probes."""
         norms = _norms(rows, "gallery", numbers)
         if self.dtype is np.float32 and not _is_safe(norms):
             self._use(np.float64)
-        block = self._prepare(rows, norms, is_probe=False)
+        return norms, self._prepare(rows, norms, is_probe=False)
+
+    def _look_at(self, rows: FloatArray, numbers: IntArray) -> None:
+        norms, block = self.prepared_block(rows, numbers)
         for first in range(0, len(self.probes), _PROBES):
             part = slice(first, min(first + _PROBES, len(self.probes)))
             listed = self._shortlist(part, block, float(norms.max()))
@@ -320,11 +332,11 @@ class RunningSearch:
         prepared = self.prepared[part]
         product = self.product[: len(prepared) * len(block)].reshape(len(prepared), len(block))
         np.matmul(prepared, block.T, out=product)
-        error = self._error(part, largest_norm)
+        error = self.error(part, largest_norm)
         peaks = product.max(axis=1)
-        floor = self._as_similarity(self.found[part, -1], part) - error
+        floor = self.as_similarity(self.found[part, -1], part) - error
         best = self._candidates(product, peaks, floor, error)
-        mate = self._as_similarity(self.mate_distances[part], part)
+        mate = self.as_similarity(self.mate_distances[part], part)
         # NaN, for probes without a mate, is never reached.
         low, high = self._rounded(mate - error, -np.inf), self._rounded(mate + error, np.inf)
         reached = np.flatnonzero(peaks >= low)
@@ -363,13 +375,28 @@ class RunningSearch:
         first = part.start
         self.nearer[part] += listed.surely_nearer
         rows, columns = listed.near_mate[0] + first, listed.near_mate[1]
-        others = (numbers[columns][:, None] != self.mates[rows]).all(axis=1)
-        rows, columns = rows[others], columns[others]
-        before = self._exact(rows, block, columns) <= self.mate_distances[rows]
-        np.add.at(self.nearer, rows[before], 1)
+        self._count_nearer(rows, numbers[columns], self.exact(rows, block, columns))
         rows, columns = listed.best[0] + first, listed.best[1]
         if rows.size:
-            self._merge(rows, numbers[columns], self._exact(rows, block, columns))
+            self._merge(rows, numbers[columns], self.exact(rows, block, columns))
+
+    def take(self, rows: IntArray, numbers: IntArray, values: Float64Array) -> None:
+        """Take comparisons that were computed exactly into account, each template once.
+
+        Parameters
+        ----------
+        rows, numbers : int array, shape [N]
+            The probes and templates.
+        values : array, shape [N]
+            Their distances, see `exact`.
+        """
+        self._count_nearer(rows, numbers, values)
+        if rows.size:
+            self._merge(rows, numbers, values)
+
+    def _count_nearer(self, rows: IntArray, numbers: IntArray, values: Float64Array) -> None:
+        others = (numbers[:, None] != self.mates[rows]).all(axis=1)
+        np.add.at(self.nearer, rows[others & (values <= self.mate_distances[rows])], 1)
 
     def _merge(self, rows: IntArray, columns: IntArray, values: Float64Array) -> None:
         touched = np.unique(rows)

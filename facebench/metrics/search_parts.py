@@ -13,10 +13,11 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from facebench.metrics.faiss_search import FaissSearch, approximate_search
 from facebench.metrics.search import (
     GallerySearch,
     Measure,
@@ -26,11 +27,12 @@ from facebench.metrics.search import (
 )
 from facebench.types import Float64Array, FloatArray, IntArray
 
-__all__ = ["SearchPart", "merge_parts", "search_digest", "search_part"]
+__all__ = ["Engine", "SearchPart", "merge_parts", "search_digest", "search_part"]
 
+Engine: TypeAlias = Literal["numpy", "faiss"]
 # Raised when the same vectors may give other numbers: parts of two versions do not merge.
 _VERSION = "search-1"
-_ROWS = 4096
+_ROWS = 16_384
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +56,11 @@ class SearchPart:
     nearer : int array, shape [P]
         Templates of the part as near as the right one or nearer, right ones not counted.
     digest : str
-        What was searched for, and how: probes, right templates, measure and k.
+        What was searched for, and how: probes, right templates, measure, k, and the index of an
+        approximate search.
+    n_asked, n_recalled : int
+        Of an approximate search: how many nearest templates a sample of probes has in an exact
+        search of the same rows, and how many of these were found.
     """
 
     first: int
@@ -66,6 +72,13 @@ class SearchPart:
     mate_distances: Float64Array
     nearer: IntArray
     digest: str
+    n_asked: int = 0
+    n_recalled: int = 0
+
+    @property
+    def recall(self) -> float:
+        """Share of the nearest templates that were found; 1 where the search is exact."""
+        return self.n_recalled / self.n_asked if self.n_asked else 1.0
 
     def result(self) -> GallerySearch:
         """Give the search of the whole gallery.
@@ -104,13 +117,18 @@ class SearchPart:
 
 
 def search_digest(
-    probes: FloatArray, k: int, measure: Measure, mate_distances: Float64Array, mates: IntArray
+    probes: FloatArray,
+    k: int,
+    measure: Measure,
+    mate_distances: Float64Array,
+    mates: IntArray,
+    index: str | None = None,
 ) -> str:
     """Give a digest of what is searched for, and how; parts of different ones do not merge."""
     digest = hashlib.blake2b(digest_size=16)
     arrays = (probes, np.asarray(mate_distances, dtype=np.float64), mates)
     shapes = [(array.dtype.str, array.shape) for array in arrays]
-    digest.update(repr((_VERSION, measure, int(k), shapes)).encode())
+    digest.update(repr((_VERSION, measure, int(k), shapes, index)).encode())
     for array in arrays:
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
@@ -127,6 +145,8 @@ def search_part(
     mate_distances: Any = None,
     measure: Measure = "cosine",
     skip_failed: bool = False,
+    engine: Engine = "numpy",
+    index: str | None = None,
 ) -> SearchPart:
     """Search some rows of a gallery, in bounded memory.
 
@@ -152,6 +172,12 @@ def search_part(
         See `search_gallery`.
     skip_failed : bool, default False
         Leave rows with NaN out, and count them, instead of raising.
+    engine : {'numpy', 'faiss'}
+        What multiplies; both give the same, to the last bit.
+    index : str, optional
+        Search approximately, by an index of FAISS of this description, such as 'IVF1024,Flat'. The
+        rows are then in memory all at once. Nearest templates may be missed, so that ranks may be
+        too good; `SearchPart.recall` says how many were found.
 
     Returns
     -------
@@ -189,7 +215,14 @@ def search_part(
         )
         raise ValueError(msg)
     check_search(probes, (n_gallery, probes.shape[-1]), k, measure)
-    search = RunningSearch(probes, k, measure, own, known)
+    if engine not in ("numpy", "faiss") or (index is not None and engine != "faiss"):
+        msg = (
+            "The 'engine' parameter must be 'numpy' or 'faiss', and 'faiss' where an 'index' is "
+            f"given. Got {engine!r} and {index!r}."
+        )
+        raise ValueError(msg)
+    search = (RunningSearch if engine == "numpy" else FaissSearch)(probes, k, measure, own, known)
+    kept: list[tuple[FloatArray, IntArray]] = []
     stop, n_failed = first, 0
     for block in blocks:
         check_search(probes, (n_gallery, *block.shape[1:]), k, measure)
@@ -199,11 +232,14 @@ def search_part(
             whole = np.asarray(~np.isnan(block).any(axis=1))
             n_failed += int(len(whole) - whole.sum())
             block, numbers = (block, numbers) if whole.all() else (block[whole], numbers[whole])
-        if len(block):
+        if index is not None:
+            kept.append((block, numbers))
+        elif len(block):
             search.look_at(block, numbers)
     if not 0 <= first <= stop <= n_gallery:
         msg = f"Rows {first} to {stop - 1} are not in a gallery of {n_gallery} rows."
         raise ValueError(msg)
+    recalled = (0, 0) if index is None else approximate_search(search, kept, index)
     return SearchPart(
         first,
         stop,
@@ -213,7 +249,8 @@ def search_part(
         search.found,
         own,
         search.nearer,
-        search_digest(probes, k, measure, own, known),
+        search_digest(probes, k, measure, own, known, index),
+        *recalled,
     )
 
 
@@ -281,6 +318,8 @@ def merge_parts(parts: Sequence[SearchPart]) -> SearchPart:
         indices=indices,
         distances=distances,
         nearer=np.sum([part.nearer for part in ordered], axis=0),
+        n_asked=sum(part.n_asked for part in ordered),
+        n_recalled=sum(part.n_recalled for part in ordered),
     )
 
 

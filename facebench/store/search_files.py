@@ -49,6 +49,8 @@ class _Description:
     stop: _Count
     n_gallery: _Count
     n_failed: _Count
+    n_asked: _Count
+    n_recalled: _Count
     digest: str
     rows: str
 
@@ -79,7 +81,14 @@ def write_part(folder: Path, part: SearchPart, rows: str) -> Path:
         for name, kind in _ARRAYS.items()
     }
     description = _Description(
-        part.first, part.stop, part.n_gallery, part.n_failed, part.digest, rows
+        first=part.first,
+        stop=part.stop,
+        n_gallery=part.n_gallery,
+        n_failed=part.n_failed,
+        n_asked=part.n_asked,
+        n_recalled=part.n_recalled,
+        digest=part.digest,
+        rows=rows,
     )
     text = json.dumps(asdict(description), sort_keys=True)
     seal = _seal(text, arrays)
@@ -135,6 +144,8 @@ def read_part(path: Path) -> tuple[SearchPart, str]:
         stop=description.stop,
         n_gallery=description.n_gallery,
         n_failed=description.n_failed,
+        n_asked=description.n_asked,
+        n_recalled=description.n_recalled,
         digest=description.digest,
         **arrays,
     )

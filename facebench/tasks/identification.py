@@ -28,7 +28,7 @@ from facebench.metrics.distances import zeros_as_nan
 from facebench.metrics.identification import RankedProbes, rank_k
 from facebench.metrics.search import Measure as SearchMeasure
 from facebench.metrics.search import row_distances, search_gallery
-from facebench.metrics.search_parts import SearchPart, merge_parts
+from facebench.metrics.search_parts import Engine, SearchPart, merge_parts
 from facebench.metrics.templates import Normalise, pool_templates, unit_rows
 from facebench.metrics.uncertainty.identification_jackknife import (
     identification_intervals,
@@ -47,6 +47,7 @@ from facebench.tasks.shared.ranked_items import as_ranked, by_gallery, cmc_curve
 from facebench.tasks.shared.rate_measures import columns_of, interval_notes
 from facebench.tasks.shared.sklearn_distances import cosine_distances, sklearn_name
 from facebench.types import FloatArray, IntArray, MetricFunction, StrPath
+from facebench.utils.extras import import_extra
 
 __all__ = ["IdentificationTask"]
 
@@ -130,6 +131,12 @@ class IdentificationTask(EmbeddingTask):
         a file, several (``*``), or a folder of packs. ``{model}`` and ``{layer}`` stand for the
         names of model and layer. Each row is a person. They are read block by block; see
         docs/identification.md.
+    engine : {'numpy', 'faiss'}
+        What searches distractors. Both give the same numbers.
+    index : str, optional
+        Search distractors approximately, by an index of FAISS such as 'IVF1024,Flat'. Measures are
+        then called 'Rank-1 by IVF1024,Flat' and so on; 'Recall of Search' is the share of the
+        nearest distractors that were found, of a sample of probes.
     fpir : sequence of float, default 0.1, 0.01
         Targets of the false positive identification rate. Too few probes outside: NaN.
     candidates : int, default 20
@@ -169,6 +176,8 @@ class IdentificationTask(EmbeddingTask):
         candidates: int = 20,
         normalise: Normalise = "none",
         distractors: StrPath | None = None,
+        engine: Engine = "numpy",
+        index: str | None = None,
         n_resamples: int = 1000,
         seed: int = 0,
     ) -> None:
@@ -206,6 +215,7 @@ class IdentificationTask(EmbeddingTask):
             raise InputError(msg)
         self.normalise: Normalise = normalise
         self.seed = seed
+        self.engine, self.index = _as_engine(engine, index, has_distractors=distractors is not None)
         self._distractors = None if distractors is None else Distractors(distractors, name)
         self._has_galleries = gallery_column in gallery_table.rows
         self._galleries = self._part(gallery_table, probe_table, gallery_column)
@@ -214,11 +224,11 @@ class IdentificationTask(EmbeddingTask):
     def _declared(self) -> tuple[Measure, ...]:
         found = [
             Measure(
-                f"Rank-{k}",
+                self._called(f"Rank-{k}"),
                 better="higher",
                 headline=k == min(self.ranks),
                 bounds=(0, 1),
-                label=f"Rank-{k} identification rate",
+                label=self._called(f"Rank-{k} identification rate"),
             )
             for k in dict.fromkeys(self.ranks)
         ]
@@ -227,18 +237,22 @@ class IdentificationTask(EmbeddingTask):
             for part in self._galleries
         )
         for target in dict.fromkeys(self.fpir if is_open else ()):
-            name, stands = f"TPIR@FPIR={target:g}", target == self.fpir[0]
+            name, stands = self._called(f"TPIR@FPIR={target:g}"), target == self.fpir[0]
             found += [
                 Measure(
                     name,
                     better="higher",
                     headline=stands,
                     bounds=(0, 1),
-                    label=f"True positive identification rate at FPIR = {target:g}",
+                    label=self._called(f"True positive identification rate at FPIR = {target:g}"),
                 ),
                 Measure(f"{name} Threshold", shown=False),
             ]
         return tuple(found)
+
+    def _called(self, measure: str) -> str:
+        """Name a measure: by another name where the search is approximate."""
+        return measure if self.index is None else f"{measure} by {self.index}"
 
     def _part(self, gallery: ImageTable, probes: ImageTable, column: str) -> list[_Gallery]:
         """Part the tables into galleries, in order of first appearance, and check each."""
@@ -291,8 +305,9 @@ class IdentificationTask(EmbeddingTask):
 
         Columns are image, identity, gallery if there are several, in_gallery, rank of the right
         person (empty where there is none), mate_distance, templates (size of the gallery),
-        distractors and failed_distractors if there are any, and identity_1, distance_1 … of the
-        nearest people. `embeddings` are of gallery images, then of probes.
+        distractors and failed_distractors if there are any, recall of an approximate search, and
+        identity_1, distance_1 … of the nearest people. `embeddings` are of gallery images, then of
+        probes.
         """
         return self.compute_items_of(embeddings, LayerSource())
 
@@ -372,13 +387,13 @@ class IdentificationTask(EmbeddingTask):
         )
         return Search(
             asked.own, asked.mates, distances, len(asked.known), self.candidates,
-            self.measure, self.normalise,
+            self.measure, self.normalise, self.engine, self.index,
         )  # fmt: skip
 
     def _items(
         self, asked: _Asked, distractors: RowSource | None, source: LayerSource
     ) -> pd.DataFrame:
-        beside: dict[str, int] = {}
+        beside: dict[str, float] = {}
         n_templates = n_known = len(asked.known)
         names = dict(enumerate(asked.known.tolist()))
         if self._distractors is None or distractors is None:
@@ -389,10 +404,11 @@ class IdentificationTask(EmbeddingTask):
         else:
             search = self._wanted(asked)
             others = self._distractors.search(search, distractors, source)
-            enrolled = search.part(asked.templates, 0, n_known + distractors.n_rows)
+            enrolled = search.enrolled(asked.templates, n_known + distractors.n_rows)
             found = merge_parts([enrolled, others]).result()
             n_templates += distractors.n_rows - others.n_failed
             beside = {"distractors": distractors.n_rows, "failed_distractors": others.n_failed}
+            beside |= {} if self.index is None else {"recall": others.recall}
             shown = np.unique(found.indices[found.indices >= n_known])
             names |= {
                 row: f"distractor {distractors.name(row - n_known)}" for row in shown.tolist()
@@ -452,10 +468,10 @@ class IdentificationTask(EmbeddingTask):
         thresholds: dict[str, float] = {}
         for k, interval in zip(self.ranks, made.rank, strict=True):
             rate = float(np.mean([rank_k(gallery, k=k) for gallery in galleries]))
-            measured[f"Rank-{k}"] = Estimate(rate, interval)
+            measured[self._called(f"Rank-{k}")] = Estimate(rate, interval)
         for target, interval in zip(fpir, made.tpir, strict=True):
             found = [tpir_and_distance(gallery, target) for gallery in galleries]
-            name = f"TPIR@FPIR={target:g}"
+            name = self._called(f"TPIR@FPIR={target:g}")
             measured[name] = Estimate(float(np.mean([rate for rate, _ in found])), interval)
             # Each gallery has a threshold of its own: an average of them would apply to none.
             thresholds[name] = found[0][1] if len(found) == 1 else np.nan
@@ -501,9 +517,9 @@ class IdentificationTask(EmbeddingTask):
             fpir = self.fpir if any(not gallery.mated.all() for gallery in searched) else ()
             made = identification_jackknife(searched, ranks=self.ranks, fpir=fpir)
             for k, each in zip(self.ranks, made.rank, strict=True):
-                found[condition, f"Rank-{k}"] = each
+                found[condition, self._called(f"Rank-{k}")] = each
             for target, each in zip(fpir, made.tpir, strict=True):
-                found[condition, f"TPIR@FPIR={target:g}"] = each
+                found[condition, self._called(f"TPIR@FPIR={target:g}")] = each
         return JackknifeReplicates.collect("identity", groups.digest(*names), found)
 
     @staticmethod
@@ -522,15 +538,37 @@ class IdentificationTask(EmbeddingTask):
         PlotHelper.cmc_plot(pd.concat(curves, ignore_index=True), output_dir, "cmc")
 
 
-def _distractors_of(items: pd.DataFrame) -> dict[str, int]:
+def _distractors_of(items: pd.DataFrame) -> dict[str, float]:
     """Count the distractors of a gallery, or of all galleries together."""
     if "distractors" not in items:
         return {}
     counts = items.groupby("gallery") if "gallery" in items else items
+    recall = {"Recall of Search": float(items["recall"].mean())} if "recall" in items else {}
     return {
         "Distractors": int(np.sum(counts["distractors"].max())),
         "Failed Distractors": int(np.sum(counts["failed_distractors"].max())),
+        **recall,
     }
+
+
+def _as_engine(engine: Any, index: Any, *, has_distractors: bool) -> tuple[Engine, str | None]:
+    if engine not in ("numpy", "faiss"):
+        msg = (
+            f"The 'engine' parameter of IdentificationTask must be 'numpy' or 'faiss'. "
+            f"Got {engine!r} instead."
+        )
+        raise InputError(msg)
+    if index is not None and not (isinstance(index, str) and engine == "faiss" and has_distractors):
+        msg = (
+            "The 'index' parameter of IdentificationTask is how FAISS searches distractors "
+            "approximately: a text such as 'IVF1024,Flat', with engine 'faiss' and 'distractors'. "
+            f"Got {index!r}, engine {engine!r} and "
+            f"{'some' if has_distractors else 'no'} distractors."
+        )
+        raise InputError(msg)
+    if engine == "faiss":
+        import_extra("faiss", "faiss", "The 'engine' faiss of IdentificationTask")
+    return engine, index
 
 
 def _as_measure(distance_metric: Any) -> SearchMeasure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,13 @@ from facebench.data.embedding_files.row_files import RowFiles, RowSource
 from facebench.errors import InputError
 from facebench.metrics.distances import zeros_as_nan
 from facebench.metrics.search import Measure
-from facebench.metrics.search_parts import SearchPart, merge_parts, search_digest, search_part
+from facebench.metrics.search_parts import (
+    Engine,
+    SearchPart,
+    merge_parts,
+    search_digest,
+    search_part,
+)
 from facebench.metrics.templates import Normalise, single_templates
 from facebench.store.pack_rows import PackRows, holds_packs
 from facebench.store.search_files import find_parts, write_part
@@ -46,6 +53,9 @@ class Search(NamedTuple):
     measure : {'cosine', 'euclidean', 'inner_product'}
     normalise : {'none', 'before', 'after', 'both'}
         What is done to distractors.
+    engine : {'numpy', 'faiss'}
+    index : str or None
+        Of an approximate search, see `search_part`.
     """
 
     probes: FloatArray
@@ -55,6 +65,13 @@ class Search(NamedTuple):
     k: int
     measure: Measure
     normalise: Normalise
+    engine: Engine
+    index: str | None
+
+    def enrolled(self, templates: FloatArray, n_gallery: int) -> SearchPart:
+        """Search the enrolled people, who are never searched approximately."""
+        found = self._replace(index=None).part(templates, 0, n_gallery)
+        return replace(found, digest=self.digest())
 
     def part(
         self, rows: FloatArray | Iterator[FloatArray], first: int, n_gallery: int
@@ -70,12 +87,16 @@ class Search(NamedTuple):
             mate_distances=self.mate_distances,
             measure=self.measure,
             skip_failed=True,
+            engine=self.engine,
+            index=self.index,
         )
 
     def digest(self) -> str:
         """Give the digest that parts of this search have."""
         mates = self.mates[:, None]
-        return search_digest(self.probes, self.k, self.measure, self.mate_distances, mates)
+        return search_digest(
+            self.probes, self.k, self.measure, self.mate_distances, mates, self.index
+        )
 
 
 class SharedPart(NamedTuple):
@@ -304,7 +325,11 @@ def _searched(search: Search, rows: RowSource, first: int, stop: int) -> tuple[S
             yield single_templates(whole, search.normalise)
 
     n_gallery = search.n_enrolled + rows.n_rows
-    part = search.part(templates(), search.n_enrolled + first, n_gallery)
+    try:
+        part = search.part(templates(), search.n_enrolled + first, n_gallery)
+    except ValueError as error:
+        # Of an index that cannot be made.
+        raise InputError(str(error)) from error
     if part.stop - part.first != stop - first:
         msg = (
             f"{stop - first} distractors should have been read, and {part.stop - part.first} were."

@@ -252,3 +252,40 @@ def test_what_only_shows_in_the_numbers_is_told(tmp_path: Path) -> None:
         task.compute_items(own)
     with pytest.raises(InputError, match="measure it in a run"):
         make("{model}.npy").compute_items(own)
+
+
+def test_faiss_gives_the_same_and_an_approximate_search_says_so(tmp_path: Path) -> None:
+    pytest.importorskip("faiss", reason="FAISS is an optional extra")
+    own, others = embeddings()
+    pattern = saved(tmp_path, others)
+    exact = make(pattern).compute_items(own)
+    found = make(pattern, engine="faiss").compute_items(own)
+    pd.testing.assert_frame_equal(found, exact, check_exact=True)
+    near = make(pattern, engine="faiss", index="IVF4,Flat", ranks=[1], fpir=[0.1])
+    source = LayerSource("net", "fc", searches=tmp_path / "searches")
+    with pytest.raises(InputError, match=r"'IVF4,Flat' of 2 templates"):
+        near.search_share(own, source, 0, 20)
+    near.search_share(own, source, 0, 1)
+    items = near.compute_items_of(own, source).assign(layer_name="l")
+    assert 0 < items["recall"].iloc[0] < 1
+    row = near.compute_task_performance(items).iloc[0]
+    names = [measure.name for measure in near.measures]
+    assert names == ["Rank-1 by IVF4,Flat", "TPIR@FPIR=0.1 by IVF4,Flat",
+                     "TPIR@FPIR=0.1 by IVF4,Flat Threshold"]  # fmt: skip
+    assert set(names) <= set(row.index)
+    assert not {"Rank-1", "TPIR@FPIR=0.1"} & set(row.index)
+    assert row["Recall of Search"] == round(items["recall"].iloc[0], 5)
+    assert {measure for _, measure in near.left_out(items).values} == set(names[:2])
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"engine": "annoy"}, "'engine'.*'annoy'"),
+        ({"index": "HNSW8"}, "'index'.*engine 'numpy' and some distractors"),
+        ({"engine": "faiss", "index": "HNSW8", "pattern": None}, "'index'.*no distractors"),
+    ],
+)
+def test_engines_that_do_not_fit_are_refused(options: Any, match: str) -> None:
+    with pytest.raises(InputError, match=match):
+        make(**{"pattern": "d.npy", **options})
