@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,8 @@ from facebench.engine import (
     plan_recorded,
 )
 from facebench.engine.devices import embed_on_devices
-from facebench.engine.forward import Precision
+from facebench.engine.forward import MemoryFormat, Precision
+from facebench.engine.jpeg_decoding import Decoder, check_decoder
 from facebench.engine.plan import known_notes, plan_model
 from facebench.engine.plan_tables import ModelPlan, RunPlan, TaskPlan
 from facebench.engine.record import library_versions
@@ -92,7 +93,7 @@ from facebench.tasks.embedding import EmbeddingTask, LayerSource
 from facebench.tasks.measures import declared_measures, measures_for
 from facebench.tasks.shared.distractors import SharedPart
 from facebench.tasks.shared.people import PEOPLE
-from facebench.types import IntArray, OnBadImage, OnNoFace, StrPath
+from facebench.types import SHORT_PRECISIONS, IntArray, OnBadImage, OnNoFace, StrPath
 from facebench.utils.files import one_writer, write_csv
 from facebench.utils.progress import Progress, visible_log
 from facebench.utils.units import as_bytes
@@ -102,7 +103,6 @@ __all__ = ["MultiModelTaskManager"]
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 AnyModel = BaseModel | RecordedModel
-_PRECISIONS = ("float32", "float16", "bfloat16")
 
 
 class MultiModelTaskManager:
@@ -146,6 +146,13 @@ class MultiModelTaskManager:
     max_memory : int or str, optional
         Memory to stay within, such as '4GiB'; None takes half of what is free. Layers that do not
         fit are compared while their outputs are in memory.
+    decoder : {'pillow', 'torchvision', 'nvjpeg'}, default 'pillow'
+        What decodes JPEGs that are upright and in sRGB; Pillow decodes all other images. The
+        difference from Pillow is measured on the first images and recorded; embeddings are stored
+        separately.
+    memory_format : {'auto', 'contiguous', 'channels_last'}, default 'auto'
+        Layout of networks and inputs in memory; 'auto' measures which is faster. What is asked for
+        is compared with float32 in the usual layout, and stored separately.
     precision : {'float32', 'float16', 'bfloat16'}, default 'float32'
         Other than float32 runs networks under autocast.
     devices : list of str, optional
@@ -205,6 +212,8 @@ class MultiModelTaskManager:
         packs: StrPath | None = None,
         max_memory: float | str | None = None,
         precision: Precision = "float32",
+        decoder: Decoder = "pillow",
+        memory_format: MemoryFormat = "auto",
         devices: Sequence[str] | None = None,
         export_embeddings: Literal["npz", "parquet"] | None = None,
         figures: str | Sequence[str] = ("png",),
@@ -218,7 +227,14 @@ class MultiModelTaskManager:
             "on_no_face", on_no_face, (None, "keep", "skip", "stop")
         )
         self.max_memory = None if max_memory is None else as_bytes(max_memory, "max_memory")
-        self.precision: Precision = one_of("precision", precision, _PRECISIONS)
+        self.precision: Precision = one_of(
+            "precision", SHORT_PRECISIONS.get(precision, precision), get_args(Precision)
+        )
+        self.decoder: Decoder = one_of("decoder", decoder, get_args(Decoder))
+        check_decoder(self.decoder)
+        self.memory_format: MemoryFormat = one_of(
+            "memory_format", memory_format, get_args(MemoryFormat)
+        )
         self.devices = [] if devices is None else [str(device) for device in devices]
         self.export_embeddings = one_of(
             "export_embeddings", export_embeddings, (None, "npz", "parquet")
@@ -693,6 +709,8 @@ class MultiModelTaskManager:
                 "packs": None if self.packs is None else str(self.packs),
                 "max_memory": self.max_memory,
                 "precision": self.precision,
+                "decoder": self.decoder,
+                "memory_format": self.memory_format,
                 "figures": list(self.figures),
                 "devices": self.devices,
                 "export_embeddings": self.export_embeddings,
@@ -754,6 +772,8 @@ class MultiModelTaskManager:
             self.max_memory,
             self.precision,
             self._store,
+            decoder=self.decoder,
+            memory_format=self.memory_format,
         )
 
     def _passes(
