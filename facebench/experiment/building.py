@@ -95,6 +95,7 @@ class Experiment:
             max_memory=settings.max_memory,
             precision=settings.precision,
             export_embeddings=settings.export_embeddings,
+            export_pairs=settings.export_pairs,
             figures=settings.figures,
         )
 

@@ -212,8 +212,9 @@ def _missing_when_saved(
 
 
 def _images(task: Any) -> Iterator[tuple[str, str]]:
+    """Give the folder and name of every different image of a task."""
     table = getattr(task, "measured_pairs", None)
-    names = task.images if table is None else [*table["img1"], *table["img2"]]
+    names = task.images if table is None else pd.unique(pd.concat([table["img1"], table["img2"]]))
     return ((str(task.images_path), str(name)) for name in names)
 
 
