@@ -142,7 +142,11 @@ def run_once(folder: Path, kinds: list[str], profiled: str | None) -> dict[str, 
         "verification": lambda: VerificationTask("verification", table, folder, true_label="same"),
         "accuracy": lambda: AccuracyTask("accuracy", table, folder, true_label="same"),
         "effect": lambda: EffectTask(
-            "effect", table, folder, factors={"condition": ["upright", "inverted"]}, true_label="same"
+            "effect",
+            table,
+            folder,
+            factors={"condition": ["upright", "inverted"]},
+            true_label="same",
         ),
     }
     with stages.stage("read pairs"):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -48,6 +47,8 @@ _FAR_OUT = 3.5
 # ... which a normal distribution's median absolute deviation times this is one of.
 _MAD = 1.4826
 _HASH_BITS = 64
+# Images that a thread looks at in one go.
+_AT_ONCE = 32
 # So many are told one by one.
 _MOST_NEAR = 1000
 
@@ -105,6 +106,7 @@ class _Images:
     decode: bool = True
     # Whether all must be there, or names alone will do.
     needed: bool = True
+    digest_of: Callable[[Path], str | None] = field(default_factory=lambda: _digest_of)
     digests: dict[Path, str] = field(default_factory=dict)
     hashes: dict[Path, int | None] = field(default_factory=dict)
     doubts: dict[Path, str] = field(default_factory=dict)
@@ -130,18 +132,30 @@ class _Images:
             for path in dict.fromkeys(paths)
             if path not in self.digests and (self.needed or image_exists(path))
         ]
-        look_at = partial(_look_at, decode=self.decode)
+        parts = [new[start : start + _AT_ONCE] for start in range(0, len(new), _AT_ONCE)]
         # Decoding leaves Python's lock, so threads share the work.
         with ThreadPoolExecutor() as threads:
-            for path, (digest, look, doubt) in zip(new, threads.map(look_at, new), strict=True):
-                self.digests[path], self.hashes[path], self.doubts[path] = digest, look, doubt
+            for part, looks in zip(parts, threads.map(self._look_at_all, parts), strict=True):
+                for path, (digest, look, doubt) in zip(part, looks, strict=True):
+                    self.digests[path], self.hashes[path], self.doubts[path] = digest, look, doubt
+
+    def _look_at_all(self, paths: Sequence[Path]) -> list[tuple[str, int | None, str]]:
+        return [_look_at(path, self.decode, self.digest_of) for path in paths]
 
 
-def _look_at(path: Path, decode: bool) -> tuple[str, int | None, str]:
-    """Return an image's digest, its hash (None where there is none), and doubts of its colours."""
+def _digest_of(path: Path) -> str | None:
     try:
-        digest = hashlib.sha256(image_bytes(path)).hexdigest()
+        return hashlib.sha256(image_bytes(path)).hexdigest()
     except ImageError:
+        return None
+
+
+def _look_at(
+    path: Path, decode: bool, digest_of: Callable[[Path], str | None] = _digest_of
+) -> tuple[str, int | None, str]:
+    """Return an image's digest, its hash (None where there is none), and doubts of its colours."""
+    digest = digest_of(path)
+    if digest is None:
         return str(path), None, ""
     if not decode:
         return digest, 0, ""
@@ -209,6 +223,7 @@ def health_report(
     near: int = NEAR,
     decode: bool = True,
     images_needed: bool = True,
+    digest_of: Callable[[Path], str | None] | None = None,
 ) -> DataHealth:
     """Look at the data of some tasks, each image once; see `check_pairs`.
 
@@ -228,6 +243,9 @@ def health_report(
     images_needed : bool, default True
         False where no network needs the images, only files of embeddings or scores: those that are
         not there are no finding, and are looked at as names.
+    digest_of : callable, optional
+        Gives the digest of an image's file, None where it cannot be read, where a caller knows them
+        already. None reads every file.
 
     Returns
     -------
@@ -240,7 +258,7 @@ def health_report(
         If a folder of images is missing.
     """
     listed = list(tasks) if isinstance(tasks, Iterable) else [tasks]
-    images = _Images(decode, images_needed)
+    images = _Images(decode, images_needed, digest_of or _digest_of)
     parts = []
     for task in listed:
         if hasattr(task, "pairs_df"):
@@ -319,7 +337,8 @@ def _conditions_of(task: Any, pairs: pd.DataFrame) -> frozenset[str]:
 def _by_name(task: Any, names: Iterable[str]) -> list[Path]:
     """Give where images would be."""
     listed = list(names)
-    paths = {name: ImageName.of(task.images_path, name).path for name in dict.fromkeys(listed)}
+    known = ImageName.all_of(task.images_path, listed)
+    paths = {name: image.path for name, image in known.items()}
     return [paths[name] for name in listed]
 
 

@@ -11,13 +11,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
-from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import facebench
-from facebench.errors import FacebenchError, ImageError
+from facebench.errors import FacebenchError
 from facebench.utils.files import FileState
 
 __all__ = ["Digests", "code_digest", "git_state", "machine", "process", "still_runs", "versions"]
@@ -37,14 +36,19 @@ _PACKAGES = (
     "onnxruntime",
 )
 _GIT_SECONDS = 10
+# Digests that are kept in mind, some 400 MB of them.
+_MOST_KNOWN = 1_000_000
 _COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 class Digests:
-    """SHA-256 of files, each read once as long as the file system sees no change of it."""
+    """SHA-256 of files, each read once as long as the file system sees no change of it.
 
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[FileState, str]] = {}
+    All of a process share what they know: a run asks for its images when it looks at the data, when
+    it is saved and when its report shows them.
+    """
+
+    _known: ClassVar[dict[str, tuple[FileState, str]]] = {}
 
     def of_file(self, path: Path) -> str | None:
         """Give the digest of a file, or of an image in a pack; None if it cannot be read."""
@@ -69,6 +73,8 @@ class Digests:
         except (OSError, ValueError, FacebenchError):
             return None
         if is_settled:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
             self._known[str(path)] = (state, digest)
         return digest
 
@@ -87,17 +93,17 @@ class Digests:
         dict
             digest, n_images, n_missing.
         """
-        from facebench.data.pairs import resolve_image
+        from facebench.data.pairs import resolve_images
 
         total = hashlib.sha256()
         wanted = sorted(set(names))
+        digests = {name: self.of_file(folder / name) for name in wanted}
+        # Names may be spelt another way on disk.
+        unknown = [name for name, digest in digests.items() if digest is None]
+        for name, path in resolve_images(folder, unknown).items():
+            digests[name] = self.of_file(path)
         missing = 0
-        for name in wanted:
-            digest = self.of_file(folder / name)
-            if digest is None:
-                # Its name may be spelt another way on disk.
-                with suppress(ImageError):
-                    digest = self.of_file(resolve_image(folder, name))
+        for name, digest in digests.items():
             missing += digest is None
             total.update(f"{name}\0{digest}\n".encode("utf-8", "surrogatepass"))
         return {

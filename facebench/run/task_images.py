@@ -67,8 +67,7 @@ def names_of(task: BaseTask | EmbeddingTask) -> list[ImageName]:
 
 def different_names(task: BaseTask | EmbeddingTask) -> dict[str, ImageName]:
     """Give the images by their names in the table, which may have one in many rows."""
-    names = dict.fromkeys(image_names(task))
-    return {name: ImageName.of(task.images_path, name) for name in names}
+    return ImageName.all_of(task.images_path, image_names(task))
 
 
 def images_by_name(task: BaseTask | EmbeddingTask) -> TaskImages:

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from facebench import AccuracyTask, ThatcherEffect, check_pairs, health_report
-from facebench.data.pairs import find_images, pairs_from_folder
+from facebench.data import health
+from facebench.data.pairs import ImagePaths, find_images, pairs_from_folder
 from facebench.errors import InputError
 
 
@@ -264,9 +265,7 @@ def test_rows_of_a_pair_are_found_in_either_order() -> None:
         by_pair.setdefault(frozenset(pair), []).append(row)
     found = health._RowsByPair.of(ImagePaths(*sides))
     assert list(found.odd()) == [
-        (rows, len(pair) == 1)
-        for pair, rows in by_pair.items()
-        if len(rows) > 1 or len(pair) == 1
+        (rows, len(pair) == 1) for pair, rows in by_pair.items() if len(rows) > 1 or len(pair) == 1
     ]
     for one in images:
         for other in images:
