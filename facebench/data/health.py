@@ -7,7 +7,9 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import reduce
 from itertools import combinations
+from operator import or_
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -601,7 +603,7 @@ def _near_pairs(hashes: NDArray[np.uint64], near: int) -> Iterator[tuple[IntArra
         np.bitwise_or.reduce(np.uint64(1) << part) for part in np.array_split(bits, max(1, n_parts))
     ]
     for common in combinations(range(n_parts), max(0, n_parts - near)):
-        keys = hashes & np.bitwise_or.reduce([parts[part] for part in common], initial=np.uint64(0))
+        keys = hashes & reduce(or_, (parts[part] for part in common), np.uint64(0))
         order = np.argsort(keys, kind="stable")
         keys = keys[order]
         places = np.arange(hashes.size)

@@ -139,7 +139,7 @@ def people_of(images: Any) -> NDArray[np.str_]:
 
 
 def numbered(*sides: Any) -> list[IntArray]:
-    """Number names by their place in sorted order, over all sides together.
+    """Give names the numbers of their places in sorted order, over all sides together.
 
     What depends on the order of names, such as groups that are left out, is the same for numbers
     as for the names themselves, and numbers are sorted some ten times faster.

@@ -13,11 +13,9 @@ import tempfile
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import facebench
-from facebench.errors import FacebenchError
-from facebench.utils.files import FileState
 
 __all__ = ["Digests", "code_digest", "git_state", "machine", "process", "still_runs", "versions"]
 
@@ -36,47 +34,19 @@ _PACKAGES = (
     "onnxruntime",
 )
 _GIT_SECONDS = 10
-# Digests that are kept in mind, some 400 MB of them.
-_MOST_KNOWN = 1_000_000
 _COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 class Digests:
-    """SHA-256 of files, each read once as long as the file system sees no change of it.
-
-    All of a process share what they know: a run asks for its images when it looks at the data, when
-    it is saved and when its report shows them.
-    """
-
-    _known: ClassVar[dict[str, tuple[FileState, str]]] = {}
+    """SHA-256 of files, each read once as long as the file system sees no change of it."""
 
     def of_file(self, path: Path) -> str | None:
         """Give the digest of a file, or of an image in a pack; None if it cannot be read."""
         # What decodes images is not loaded to read a run.
-        from facebench.data.images import file_state, image_bytes
-        from facebench.data.packs import split_member
+        from facebench.data.digests import known_sha256
 
-        try:
-            state = file_state(path)
-            known = self._known.get(str(path))
-            if known is not None and known[0] == state:
-                return known[1]
-            is_settled = state.is_settled
-            if split_member(path) is not None:
-                digest = hashlib.sha256(image_bytes(path)).hexdigest()
-            elif path.is_file():
-                with path.open("rb") as file:
-                    digest = hashlib.file_digest(file, "sha256").hexdigest()
-            else:
-                # A pipe or a device would be read without end.
-                return None
-        except (OSError, ValueError, FacebenchError):
-            return None
-        if is_settled:
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-            self._known[str(path)] = (state, digest)
-        return digest
+        digest = known_sha256(path)
+        return None if digest is None else digest.hex()
 
     def of_images(self, folder: Path, names: Iterable[str]) -> dict[str, Any]:
         """Give one digest of many images, which changes if any of them does.
