@@ -162,7 +162,9 @@ class MultiModelTaskManager:
         Write the embeddings of every network to ``Embeddings``, a file per network, in the form
         that `EmbeddingsModel` reads. Names are relative to the folder that holds the images of all
         tasks.
-
+    export_pairs : {'auto', 'csv', 'parquet'}, default 'auto'
+        What the distances of every pair are written as, in ``Computed Metrics``. 'auto' writes a
+        table of more than 100,000 rows as parquet.
     figures : {'png', 'pdf', 'svg'} or list of them, default 'png'
         What figures are written as; see `PlotHelper`.
 
@@ -216,6 +218,7 @@ class MultiModelTaskManager:
         memory_format: MemoryFormat = "auto",
         devices: Sequence[str] | None = None,
         export_embeddings: Literal["npz", "parquet"] | None = None,
+        export_pairs: exports.PairsFormat = "auto",
         figures: str | Sequence[str] = ("png",),
     ) -> None:
         self.batch_size = at_least("batch_size", batch_size, 1)
@@ -239,6 +242,9 @@ class MultiModelTaskManager:
         self.export_embeddings = one_of(
             "export_embeddings", export_embeddings, (None, "npz", "parquet")
         )
+        self.export_pairs: exports.PairsFormat = one_of(
+            "export_pairs", export_pairs, exports.PAIRS_FORMATS
+        )
         self.figures = checked_formats(figures, "The 'figures' parameter of MultiModelTaskManager")
         self.cache_dir = cache_dir
         self.packs = packs
@@ -254,6 +260,7 @@ class MultiModelTaskManager:
         self._face_failures: dict[tuple[str, str], FaceFailures] = {}
         self._growing: dict[Path, GrowingTable] = {}
         self._measured_before: set[str] = set()
+        self._rows_of_model: dict[str, dict[str, pd.DataFrame]] = {}
         self._people: dict[str, pd.DataFrame] = {}
         self._plot_seconds = 0.0
         self.add_models(models)
@@ -518,7 +525,7 @@ class MultiModelTaskManager:
         folder = export_folder(export_path)
         for model, by_task in self.model_task_distances_dfs.items():
             for task, distances in by_task.items():
-                exports.export_distances(folder, model, task, distances)
+                exports.export_distances(folder, model, task, distances, self.export_pairs)
 
     def export_model_results_by_task(self, export_path: StrPath) -> None:
         """Write the results of each class of task, with its plots, to ``<TaskClass> Plots``.
@@ -714,6 +721,7 @@ class MultiModelTaskManager:
                 "figures": list(self.figures),
                 "devices": self.devices,
                 "export_embeddings": self.export_embeddings,
+                "export_pairs": self.export_pairs,
             },
             "seconds": {"plot": round(self._plot_seconds, 4)},
             "models": {name: record.as_dict() for name, record in self.records.items()},
@@ -933,7 +941,8 @@ class MultiModelTaskManager:
         )
         rows: dict[str, int] = {}
         for task in tasks:
-            for name, path in zip(names_of(task), paths_of(images[task.name]), strict=True):
+            named_files = zip(names_of(task), paths_of(images[task.name]), strict=True)
+            for name, path in dict.fromkeys(named_files):
                 if path in embeddings.row_of:
                     relative = name.path.relative_to(above).as_posix()
                     rows[relative] = embeddings.row_of[path]
@@ -1034,6 +1043,7 @@ class MultiModelTaskManager:
     def _keep(self, model_name: str, task_name: str, measured: Measured) -> None:
         """Keep what a task found of a model, in place of what it found earlier."""
         self.model_task_distances_dfs[model_name][task_name] = measured.distances
+        self._rows_of_model.setdefault(model_name, {})[task_name] = measured.performance
         for tables, results in (
             (self.tasks_performance_dfs, measured.performance),
             (self.unrounded_performance_dfs, measured.unrounded),
@@ -1092,17 +1102,15 @@ class MultiModelTaskManager:
         self, model_name: str, task: AnyTask, measured: Measured, folder: Path
     ) -> None:
         """Write what a task just measured, before anything else is done."""
-        exports.export_distances(folder, model_name, task.name, measured.distances)
+        exports.export_distances(
+            folder, model_name, task.name, measured.distances, self.export_pairs
+        )
         for class_name, tasks in self._finished_classes([task]).items():
             path = exports.class_table_path(folder, class_name)
             self._add_rows(
                 path, measured.performance, partial(self._class_table, tasks), model_name
             )
-        own = {
-            name: table[table[MODEL] == model_name]
-            for name, table in self.tasks_performance_dfs.items()
-        }
-        rows = exports.unified_summary(own, self.remarks)
+        rows = exports.unified_summary(self._rows_of_model[model_name], self.remarks)
         path = exports.summary_path(folder)
         self._add_rows(path, rows, self.unified_summary, model_name, of=model_name)
 
