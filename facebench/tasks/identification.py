@@ -136,7 +136,8 @@ class IdentificationTask(EmbeddingTask):
     index : str, optional
         Search distractors approximately, by an index of FAISS such as 'IVF1024,Flat'. Measures are
         then called 'Rank-1 by IVF1024,Flat' and so on; 'Recall of Search' is the share of the
-        nearest distractors that were found, of a sample of probes.
+        nearest distractors that were found, of a sample of probes. Ranks beyond `candidates` are
+        not known, and count as the last.
     fpir : sequence of float, default 0.1, 0.01
         Targets of the false positive identification rate. Too few probes outside: NaN.
     candidates : int, default 20
@@ -215,6 +216,13 @@ class IdentificationTask(EmbeddingTask):
             raise InputError(msg)
         self.normalise: Normalise = normalise
         self.seed = seed
+        if index is not None and max(self.ranks) > self.candidates:
+            msg = (
+                f"An approximate search (index {index!r}) tells no ranks beyond the "
+                f"{self.candidates} 'candidates' of {owner}. Give {max(self.ranks)} candidates or "
+                "more, or lower 'ranks'."
+            )
+            raise InputError(msg)
         self.engine, self.index = _as_engine(engine, index, has_distractors=distractors is not None)
         self._distractors = None if distractors is None else Distractors(distractors, name)
         self._has_galleries = gallery_column in gallery_table.rows
@@ -414,6 +422,10 @@ class IdentificationTask(EmbeddingTask):
                 row: f"distractor {distractors.name(row - n_known)}" for row in shown.tolist()
             }
             self._report_copies(others, source)
+            if self.index is not None:
+                # What an index lists tells no rank beyond its list.
+                unknown = found.mate_ranks > self.candidates
+                found = found._replace(mate_ranks=np.where(unknown, n_templates, found.mate_ranks))
         rows = np.flatnonzero(asked.readable)
         rank = pd.Series(found.mate_ranks, index=rows, dtype="Int64")
         frame = pd.DataFrame(
