@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,8 @@ from facebench.engine import (
     plan_recorded,
 )
 from facebench.engine.devices import embed_on_devices
-from facebench.engine.forward import Precision
+from facebench.engine.forward import MemoryFormat, Precision
+from facebench.engine.jpeg_decoding import Decoder, check_decoder
 from facebench.engine.plan import known_notes, plan_model
 from facebench.engine.plan_tables import ModelPlan, RunPlan, TaskPlan
 from facebench.engine.record import library_versions
@@ -92,7 +93,7 @@ from facebench.tasks.embedding import EmbeddingTask, LayerSource
 from facebench.tasks.measures import declared_measures, measures_for
 from facebench.tasks.shared.distractors import SharedPart
 from facebench.tasks.shared.people import PEOPLE
-from facebench.types import IntArray, OnBadImage, OnNoFace, StrPath
+from facebench.types import SHORT_PRECISIONS, IntArray, OnBadImage, OnNoFace, StrPath
 from facebench.utils.files import one_writer, write_csv
 from facebench.utils.progress import Progress, visible_log
 from facebench.utils.units import as_bytes
@@ -102,7 +103,6 @@ __all__ = ["MultiModelTaskManager"]
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 AnyModel = BaseModel | RecordedModel
-_PRECISIONS = ("float32", "float16", "bfloat16")
 
 
 class MultiModelTaskManager:
@@ -146,6 +146,13 @@ class MultiModelTaskManager:
     max_memory : int or str, optional
         Memory to stay within, such as '4GiB'; None takes half of what is free. Layers that do not
         fit are compared while their outputs are in memory.
+    decoder : {'pillow', 'torchvision', 'nvjpeg'}, default 'pillow'
+        What decodes JPEGs that are upright and in sRGB; Pillow decodes all other images. The
+        difference from Pillow is measured on the first images and recorded; embeddings are stored
+        separately.
+    memory_format : {'auto', 'contiguous', 'channels_last'}, default 'auto'
+        Layout of networks and inputs in memory; 'auto' measures which is faster. What is asked for
+        is compared with float32 in the usual layout, and stored separately.
     precision : {'float32', 'float16', 'bfloat16'}, default 'float32'
         Other than float32 runs networks under autocast.
     devices : list of str, optional
@@ -155,7 +162,9 @@ class MultiModelTaskManager:
         Write the embeddings of every network to ``Embeddings``, a file per network, in the form
         that `EmbeddingsModel` reads. Names are relative to the folder that holds the images of all
         tasks.
-
+    export_pairs : {'auto', 'csv', 'parquet'}, default 'auto'
+        What the distances of every pair are written as, in ``Computed Metrics``. 'auto' writes a
+        table of more than 100,000 rows as parquet.
     figures : {'png', 'pdf', 'svg'} or list of them, default 'png'
         What figures are written as; see `PlotHelper`.
 
@@ -205,8 +214,11 @@ class MultiModelTaskManager:
         packs: StrPath | None = None,
         max_memory: float | str | None = None,
         precision: Precision = "float32",
+        decoder: Decoder = "pillow",
+        memory_format: MemoryFormat = "auto",
         devices: Sequence[str] | None = None,
         export_embeddings: Literal["npz", "parquet"] | None = None,
+        export_pairs: exports.PairsFormat = "auto",
         figures: str | Sequence[str] = ("png",),
     ) -> None:
         self.batch_size = at_least("batch_size", batch_size, 1)
@@ -218,10 +230,20 @@ class MultiModelTaskManager:
             "on_no_face", on_no_face, (None, "keep", "skip", "stop")
         )
         self.max_memory = None if max_memory is None else as_bytes(max_memory, "max_memory")
-        self.precision: Precision = one_of("precision", precision, _PRECISIONS)
+        self.precision: Precision = one_of(
+            "precision", SHORT_PRECISIONS.get(precision, precision), get_args(Precision)
+        )
+        self.decoder: Decoder = one_of("decoder", decoder, get_args(Decoder))
+        check_decoder(self.decoder)
+        self.memory_format: MemoryFormat = one_of(
+            "memory_format", memory_format, get_args(MemoryFormat)
+        )
         self.devices = [] if devices is None else [str(device) for device in devices]
         self.export_embeddings = one_of(
             "export_embeddings", export_embeddings, (None, "npz", "parquet")
+        )
+        self.export_pairs: exports.PairsFormat = one_of(
+            "export_pairs", export_pairs, exports.PAIRS_FORMATS
         )
         self.figures = checked_formats(figures, "The 'figures' parameter of MultiModelTaskManager")
         self.cache_dir = cache_dir
@@ -238,6 +260,7 @@ class MultiModelTaskManager:
         self._face_failures: dict[tuple[str, str], FaceFailures] = {}
         self._growing: dict[Path, GrowingTable] = {}
         self._measured_before: set[str] = set()
+        self._rows_of_model: dict[str, dict[str, pd.DataFrame]] = {}
         self._people: dict[str, pd.DataFrame] = {}
         self._plot_seconds = 0.0
         self.add_models(models)
@@ -502,7 +525,7 @@ class MultiModelTaskManager:
         folder = export_folder(export_path)
         for model, by_task in self.model_task_distances_dfs.items():
             for task, distances in by_task.items():
-                exports.export_distances(folder, model, task, distances)
+                exports.export_distances(folder, model, task, distances, self.export_pairs)
 
     def export_model_results_by_task(self, export_path: StrPath) -> None:
         """Write the results of each class of task, with its plots, to ``<TaskClass> Plots``.
@@ -693,9 +716,12 @@ class MultiModelTaskManager:
                 "packs": None if self.packs is None else str(self.packs),
                 "max_memory": self.max_memory,
                 "precision": self.precision,
+                "decoder": self.decoder,
+                "memory_format": self.memory_format,
                 "figures": list(self.figures),
                 "devices": self.devices,
                 "export_embeddings": self.export_embeddings,
+                "export_pairs": self.export_pairs,
             },
             "seconds": {"plot": round(self._plot_seconds, 4)},
             "models": {name: record.as_dict() for name, record in self.records.items()},
@@ -754,6 +780,8 @@ class MultiModelTaskManager:
             self.max_memory,
             self.precision,
             self._store,
+            decoder=self.decoder,
+            memory_format=self.memory_format,
         )
 
     def _passes(
@@ -913,7 +941,8 @@ class MultiModelTaskManager:
         )
         rows: dict[str, int] = {}
         for task in tasks:
-            for name, path in zip(names_of(task), paths_of(images[task.name]), strict=True):
+            named_files = zip(names_of(task), paths_of(images[task.name]), strict=True)
+            for name, path in dict.fromkeys(named_files):
                 if path in embeddings.row_of:
                     relative = name.path.relative_to(above).as_posix()
                     rows[relative] = embeddings.row_of[path]
@@ -1014,6 +1043,7 @@ class MultiModelTaskManager:
     def _keep(self, model_name: str, task_name: str, measured: Measured) -> None:
         """Keep what a task found of a model, in place of what it found earlier."""
         self.model_task_distances_dfs[model_name][task_name] = measured.distances
+        self._rows_of_model.setdefault(model_name, {})[task_name] = measured.performance
         for tables, results in (
             (self.tasks_performance_dfs, measured.performance),
             (self.unrounded_performance_dfs, measured.unrounded),
@@ -1072,17 +1102,15 @@ class MultiModelTaskManager:
         self, model_name: str, task: AnyTask, measured: Measured, folder: Path
     ) -> None:
         """Write what a task just measured, before anything else is done."""
-        exports.export_distances(folder, model_name, task.name, measured.distances)
+        exports.export_distances(
+            folder, model_name, task.name, measured.distances, self.export_pairs
+        )
         for class_name, tasks in self._finished_classes([task]).items():
             path = exports.class_table_path(folder, class_name)
             self._add_rows(
                 path, measured.performance, partial(self._class_table, tasks), model_name
             )
-        own = {
-            name: table[table[MODEL] == model_name]
-            for name, table in self.tasks_performance_dfs.items()
-        }
-        rows = exports.unified_summary(own, self.remarks)
+        rows = exports.unified_summary(self._rows_of_model[model_name], self.remarks)
         path = exports.summary_path(folder)
         self._add_rows(path, rows, self.unified_summary, model_name, of=model_name)
 

@@ -119,7 +119,9 @@ def measure(
         on_given = measured if without[layer] == 0 else on_pairs(task, given)
         reported, exact = (
             _with_true_distance(results, embeddings)
-            for results in results_of(on_given, frame[given].reset_index(drop=True))
+            for results in results_of(
+                on_given, (frame if given.all() else frame[given]).reset_index(drop=True)
+            )
         )
         reported, exact = _with_people(task, frame, reported, exact)
         performances.append(_with_identity(reported, task, model_name, layer))

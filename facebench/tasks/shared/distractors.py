@@ -54,8 +54,8 @@ class Search(NamedTuple):
     normalise : {'none', 'before', 'after', 'both'}
         What is done to distractors.
     engine : {'numpy', 'faiss'}
-    index : str or None
-        Of an approximate search, see `search_part`.
+    factory : str or None
+        The index of an approximate search, see `search_part`.
     """
 
     probes: FloatArray
@@ -66,11 +66,11 @@ class Search(NamedTuple):
     measure: Measure
     normalise: Normalise
     engine: Engine
-    index: str | None
+    factory: str | None
 
     def enrolled(self, templates: FloatArray, n_gallery: int) -> SearchPart:
         """Search the enrolled people, who are never searched approximately."""
-        found = self._replace(index=None).part(templates, 0, n_gallery)
+        found = self._replace(factory=None).part(templates, 0, n_gallery)
         return replace(found, digest=self.digest())
 
     def part(
@@ -88,14 +88,14 @@ class Search(NamedTuple):
             measure=self.measure,
             skip_failed=True,
             engine=self.engine,
-            index=self.index,
+            index=self.factory,
         )
 
     def digest(self) -> str:
         """Give the digest that parts of this search have."""
         mates = self.mates[:, None]
         return search_digest(
-            self.probes, self.k, self.measure, self.mate_distances, mates, self.index
+            self.probes, self.k, self.measure, self.mate_distances, mates, self.factory
         )
 
 
