@@ -1206,7 +1206,7 @@ def _measured(
     request: EmbeddingRequest,
     embeddings: Embeddings,
     estimator: Estimator,
-    source: Callable[[str], LayerSource],
+    source: Callable[[str, IntArray], LayerSource],
 ) -> Measured:
     first, *second = _sides(task, images, request)
     if isinstance(task, EmbeddingTask):

@@ -37,7 +37,7 @@ class LayerSource:
     dtype : {'float32', 'float16'}
         Of the rows there.
     images : sequence of bytes
-        Digests of the images of the run.
+        Digests of the images of the task.
     searches : Path or None
         Where machines share parts of searches.
     adjusted : bool

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,7 +42,7 @@ from facebench.tasks.base import round_measures
 from facebench.tasks.embedding import EmbeddingTask, LayerSource
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.distance_metric import batch_cosine_distance, metric_name
-from facebench.tasks.shared.distractors import Distractors, Search, SharedPart
+from facebench.tasks.shared.distractors import Distractors, Search, SharedPart, every_file
 from facebench.tasks.shared.image_tables import ImageTable, read_image_table
 from facebench.tasks.shared.ranked_items import as_ranked, by_gallery, cmc_curve, tpir_and_distance
 from facebench.tasks.shared.rate_measures import columns_of, interval_notes
@@ -330,6 +331,11 @@ class IdentificationTask(EmbeddingTask):
         """Whether people of files are in the gallery, too."""
         return self._distractors is not None
 
+    @property
+    def distractor_files(self) -> list[Path]:
+        """The files of distractors of all models and layers, for the record."""
+        return [] if self._distractors is None else every_file(self._distractors.pattern)
+
     def search_share(
         self, embeddings: FloatArray, source: LayerSource, number: int, count: int
     ) -> list[SharedPart]:
@@ -519,6 +525,8 @@ class IdentificationTask(EmbeddingTask):
         names = [
             items_df[column] for column in ("gallery", "identity", "image") if column in items_df
         ]
+        if "distractors" in items_df:
+            names.append(items_df["distractors"].astype(str))
         galleries = {name: as_ranked(items) for name, items in by_gallery(items_df).items()}
         rows = {name: [gallery] for name, gallery in galleries.items()}
         if self._has_galleries:

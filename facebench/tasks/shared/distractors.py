@@ -23,6 +23,7 @@ from facebench.metrics.search_parts import (
     search_part,
 )
 from facebench.metrics.templates import Normalise, single_templates
+from facebench.store.pack_files import SUFFIX
 from facebench.store.pack_rows import PackRows, holds_packs
 from facebench.store.search_files import find_parts, write_part
 from facebench.tasks.embedding import LayerSource
@@ -245,7 +246,15 @@ class Distractors:
         start, total = search.n_enrolled, search.n_enrolled + rows.n_rows
         for part, digest in self._known(search, source):
             first, stop = part.first - start, part.stop - start
-            if first < done or part.n_gallery != total or first == stop:
+            if part.n_gallery != total:
+                _log.warning(
+                    "Task %r: a part of a search is of %d distractors, not %d, and is not used.",
+                    self._task,
+                    part.n_gallery - start,
+                    rows.n_rows,
+                )
+                continue
+            if first < done or first == stop:
                 continue
             if _digest(search, rows, first, stop) != digest:
                 _log.warning(
@@ -307,11 +316,14 @@ class Distractors:
 
 
 def every_file(pattern: StrPath) -> list[Path]:
-    """Find the files of all models and layers that a pattern may mean."""
+    """Find the files of all models and layers that a pattern may mean, those of packs too."""
     text = str(pattern)
     for mark in ("{model}", "{layer}"):
         text = text.replace(mark, "*")
-    return sorted(Path(path) for path in glob.glob(text, recursive=True) if Path(path).is_file())  # noqa: PTH207
+    literal = [Path(text)] if Path(text).exists() else []
+    found = literal or [Path(path) for path in glob.glob(text, recursive=True)]  # noqa: PTH207
+    packs = [path for folder in found if folder.is_dir() for path in folder.glob(f"*{SUFFIX}")]
+    return sorted(path for path in [*found, *packs] if path.is_file())
 
 
 def _searched(search: Search, rows: RowSource, first: int, stop: int) -> tuple[SearchPart, str]:

@@ -79,10 +79,12 @@ def test_packs_searched_in_shards_give_the_numbers_of_one_gallery(
     monkeypatch.setattr(distractors, "_searched", None)
     merged = items(manager(world, cache_dir=world / "last", **shared), world, "merged")
     pd.testing.assert_frame_equal(merged, expected, check_exact=True)
-    # Images of the run that are in the packs are no distractors.
+    # Images of the task that are in the packs are no distractors; of other tasks they are.
     monkeypatch.undo()
     manager(world, packs=world / "crowd").embed_shard(0, 1)
-    again = items(manager(world, distractors=world / "crowd"), world, "again")
+    beside = manager(world, distractors=world / "crowd")
+    beside.add_tasks(IdentificationTask("crowd", CROWD, CROWD, world / "images"))
+    again = items(beside, world, "again")
     pd.testing.assert_frame_equal(again, expected, check_exact=True)
     for pack in (world / "crowd").iterdir():
         if pack.is_file():
@@ -157,6 +159,7 @@ def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert status == 0, talk
     (made,) = (tmp_path / "runs").iterdir()
     results = load_run(made).results
+    assert len(load_run(made).manifest["data"]["who"]["distractors"]) == 64
     counts = results[results["metric"] == "Distractors"]["value"]
     assert counts.tolist() == [40, 40]
     status, found, talk = call("slurm", file, "--shards", "2", "--output", str(tmp_path / "jobs"))
