@@ -146,6 +146,22 @@ class EmbeddingTask(WithPeople, ABC):
             If the task cannot be measured on one of them.
         """
 
+    def check_width(self, source: LayerSource, width: int) -> None:
+        """Be told how wide a layer is, before most of its images are embedded.
+
+        Parameters
+        ----------
+        source : LayerSource
+            The layer.
+        width : int
+            Values of its embeddings.
+
+        Raises
+        ------
+        FacebenchError
+            If the task cannot be measured on it.
+        """
+
     def compute_items_of(self, embeddings: FloatArray, source: LayerSource) -> pd.DataFrame:
         """Do what `compute_items` does, knowing which layer it is of.
 

@@ -309,6 +309,11 @@ class IdentificationTask(EmbeddingTask):
             self._distractors.check(sources)
 
     @override
+    def check_width(self, source: LayerSource, width: int) -> None:
+        if self._distractors is not None:
+            self._distractors.check_width(source, width)
+
+    @override
     def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
         """Search every probe; give a row per probe (and gallery).
 

@@ -166,6 +166,11 @@ class Distractors:
                     )
                     raise InputError(msg)
 
+    def check_width(self, source: LayerSource, width: int) -> None:
+        """Refuse files of another width; in packs, rows are of the layer or not there."""
+        if not holds_packs(self._files(source)[0]):
+            self.open(source, width)
+
     def open(self, source: LayerSource, width: int) -> RowSource:
         """Open the distractors of a layer.
 

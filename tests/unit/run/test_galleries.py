@@ -111,6 +111,23 @@ def test_shards_need_packs_and_distractors(tmp_path: Path) -> None:
         manager(tmp_path, distractors=tmp_path / "gone.npy").plan()
 
 
+def test_files_of_another_width_are_told_after_the_first_batch(tmp_path: Path) -> None:
+    runs.make_world(tmp_path)
+    np.save(tmp_path / "crowd.npy", np.ones((5, 3), dtype=np.float32))
+    made = MultiModelTaskManager(
+        [runs.make_model(["4"])],
+        IdentificationTask(
+            "who", GALLERY, PROBES, tmp_path / "images", distractors=tmp_path / "crowd.npy"
+        ),
+        batch_size=2,
+        num_workers=0,
+        cache_dir=None,
+    )
+    with pytest.raises(InputError, match="have 3 values, embeddings of 'net', layer '4', have 8"):
+        made.run_all_tasks_all_models(tmp_path / "out", plots=False)
+    assert made.models["net"].images_seen < 13
+
+
 EXPERIMENT = """\
 name: crowd
 packs: packs
