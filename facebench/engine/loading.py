@@ -363,9 +363,16 @@ def _interleaved(
     dtype = functools.reduce(torch.promote_types, (tensor.dtype for tensor in tensors))
     joined = empty((int((places >= 0).sum()), *tensors[0].shape[1:]), dtype=dtype)
     for part, tensor in zip(parts, found, strict=True):
-        if tensor is not None:
-            own = places[part.positions]
-            joined[own[own >= 0]] = tensor.to(dtype)
+        if tensor is None:
+            continue
+        own = places[part.positions]
+        own = own[own >= 0].tolist()
+        step = own[1] - own[0] if len(own) > 1 else 1
+        if own == list(range(own[0], own[0] + step * len(own), step)):
+            # Mostly so, and several times faster than by index.
+            joined[own[0] : own[-1] + 1 : step].copy_(tensor)
+        else:
+            joined[own] = tensor.to(dtype)
     return joined
 
 
