@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import warnings
 import zlib
@@ -157,12 +158,13 @@ def image_bytes(image_path: StrPath) -> bytes:
     """
     if split_member(image_path) is not None:
         return member_bytes(image_path)
+    path = Path(image_path)
     try:
-        if not Path(image_path).is_file() and Path(image_path).exists():
+        if not path.is_file() and path.exists():
             # A pipe would be waited for without end.
             msg = f"The image {image_path} cannot be read: it is not a file."
             raise ImageError(msg)
-        return Path(image_path).read_bytes()
+        return path.read_bytes()
     except FileNotFoundError as error:
         msg = f"The image {image_path} does not exist."
         raise MissingImageError(msg) from error
@@ -180,7 +182,7 @@ def file_state(image_path: StrPath) -> FileState:
         If there is none.
     """
     parts = split_member(image_path)
-    return FileState.of((Path(image_path) if parts is None else parts[0]).stat())
+    return FileState.of(os.stat(image_path if parts is None else parts[0]))  # noqa: PTH116
 
 
 @outputs_version("open-image-3")

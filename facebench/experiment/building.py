@@ -97,6 +97,7 @@ class Experiment:
             decoder=settings.decoder,
             memory_format=settings.memory_format,
             export_embeddings=settings.export_embeddings,
+            export_pairs=settings.export_pairs,
             figures=settings.figures,
         )
 

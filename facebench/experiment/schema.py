@@ -152,6 +152,11 @@ class ExperimentSettings(_Checked):
         description="Write the embeddings of every network into the run's folder, in files that "
         "`model: embeddings` reads.",
     )
+    export_pairs: Literal["auto", "csv", "parquet"] = Field(
+        "auto",
+        description="What the distances of every pair are written as, a file per model, layer and "
+        "task: 'csv', 'parquet', or 'auto', which is parquet for tables of more than 100,000 rows.",
+    )
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of all that is drawn at random.")
     output: Path = Field(Path("runs"), description="Folder for the results of runs.")
     report: bool = Field(True, description="Whether a run ends with a report.html.")
