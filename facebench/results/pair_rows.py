@@ -15,7 +15,7 @@ from facebench.errors import RunFolderError
 from facebench.metrics.labels import LabelError, as_labels
 from facebench.metrics.uncertainty.influence import Dyads
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
-from facebench.metrics.uncertainty.proportions import EffectiveCounts, effective_counts
+from facebench.metrics.uncertainty.proportions import ClassUnits, EffectiveCounts
 from facebench.results.task_facts import TaskFacts
 from facebench.types import Float64Array, IntArray
 
@@ -139,6 +139,10 @@ class _Pairs:
         return JackknifeGroups(*self.members[1:])
 
     @cached_property
+    def class_units(self) -> ClassUnits:
+        return ClassUnits(np.asarray(self.labels) == 1, *self.members[1:])
+
+    @cached_property
     def counts(self) -> dict[str, int | None]:
         n_people = None if self.people is None else np.unique(np.concatenate(self.people)).size
         return {
@@ -226,9 +230,9 @@ class PairRows:
     @cached_property
     def effective_counts(self) -> EffectiveCounts:
         """How many independent pairs of each class the usable ones are worth; needs labels."""
-        used, (_, first, second) = self.usable, self.members
-        genuine = np.asarray(self.labels)[used] == 1
-        return effective_counts(genuine, self.distances[used], first[used], second[used])
+        used = self.usable
+        pairs = self._pairs if used.all() else self._pairs.only(used)
+        return pairs.class_units.counts(self.distances[used])
 
     @property
     def first_group(self) -> NDArray[np.bool_] | None:

@@ -176,14 +176,16 @@ class JackknifeGroups:
 
     @cached_property
     def left_out(self) -> tuple[IntArray, IntArray]:
-        """Which comparison is left out with which group: numbers of both, dyads after units."""
+        """Which comparison is left out with which group: numbers of both, by group, dyads last."""
         found = [
             (np.flatnonzero(fresh & (side >= 0)), side)
             for side, fresh in zip(self._groups, _firsts(self._groups), strict=True)
         ]
         found.append((np.flatnonzero(self._dyads >= 0), self._dyads + self._n_groups))
         rows = np.concatenate([rows for rows, _ in found])
-        return rows, np.concatenate([groups[rows] for rows, groups in found])
+        numbers = np.concatenate([groups[rows] for rows, groups in found])
+        order = np.argsort(numbers, kind="stable")
+        return rows[order], numbers[order]
 
     @property
     def n_dyad_groups(self) -> int:
