@@ -511,8 +511,7 @@ class PeopleOfPairs:
         trials = trials_of(people)
         if trials is None:
             return None
-        names = np.concatenate((members.first, members.second))
-        first, second = np.split(np.unique(names, return_inverse=True)[1], 2)
+        first, second = members.numbers
         cell = np.zeros(first.size, dtype=np.intp)
         pairs = pd.DataFrame(self.pairs_df)
         groups = groups_of_people(trials, people_groups, owner=type(self).__name__)
