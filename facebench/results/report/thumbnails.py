@@ -47,6 +47,12 @@ class Thumbnails:
         self._room = room
         self._known: dict[str, int | None] = {}
 
+    def beside(self, room: int) -> Thumbnails:
+        """Make another collection of the same runs, whose folders are not checked again."""
+        other = Thumbnails(room, self._runs)
+        other._is_of_runs = self._is_of_runs
+        return other
+
     def add(self, folder: str | None, name: str) -> int | None:
         """Add a picture, once.
 
@@ -99,8 +105,9 @@ def _has_images(run: Run, folder: str) -> bool:
         recorded = run.manifest["data"].get(task, {}).get("images")
         if facts.images_path != folder or not isinstance(recorded, dict) or not run.models:
             continue
-        models = run.networks["model"][run.networks["task"] == task]
-        rows = run.task_distances(str(models.iloc[0]), task)
+        first = run.of_task(task).rows.iloc[0]
+        # Every layer has the same pairs.
+        rows = run.task_distances(str(first["model"]), task, [str(first["layer"])])
         if {"img1", "img2"} <= set(rows.columns):
             names = {*rows["img1"].astype(str), *rows["img2"].astype(str)}
             if Digests().of_images(Path(folder), names)["digest"] == recorded.get("digest"):
