@@ -98,6 +98,8 @@ class JackknifeGroups:
         triplets.
     n_groups : int, default 40
         Number of groups; as many as members where there are fewer.
+    names : array of str, optional
+        What the digest calls the members, in order, where sides have them by number.
 
     Attributes
     ----------
@@ -120,9 +122,10 @@ class JackknifeGroups:
            [0, 1, 0]])
     """
 
-    def __init__(self, *sides: Any, n_groups: int = N_GROUPS) -> None:
+    def __init__(self, *sides: Any, n_groups: int = N_GROUPS, names: Any = None) -> None:
         columns = [np.asarray(side) for side in sides]
-        names, index = np.unique(np.concatenate(columns), return_inverse=True)
+        found, index = np.unique(np.concatenate(columns), return_inverse=True)
+        names = found if names is None else np.asarray(names)
         self.n_members = names.size
         members = self._members = np.split(index, len(columns))
         n_comparisons = columns[0].size

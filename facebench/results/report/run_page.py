@@ -116,11 +116,11 @@ def _left_out(run: Run) -> list[str]:
 def _context(run: Run, layer_choice: str) -> dict[str, Any]:
     tasks = run.tasks
     thumbnails = Thumbnails(_ROOM_FOR_PICTURES, [run])
-    examples = thumbnails.beside(_ROOM_FOR_EXAMPLES)
     curves = max(_FEWEST_CURVES, min(_MOST_CURVES, _CURVES // max(1, len(tasks))))
     held_out: dict[str, HeldOut] = {}
     if layer_choice == "held-out":
         held_out = {task: held_out_layers(run, task) for task in tasks}
+    examples = Thumbnails(_ROOM_FOR_EXAMPLES, [run], thumbnails)
     sections = [
         task_section(run, task, number, curves, thumbnails, examples, held_out.get(task))
         for number, task in enumerate(tasks)
