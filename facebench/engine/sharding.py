@@ -141,12 +141,13 @@ def embed_share(
     started = time.monotonic()
     record = ModelRecord(model.name)
     own = shard.images(request.digests)
-    cache = _cache(model, request, settings)
+    cache = ModelCache.of(model, request, settings)
     if cache.fingerprint is not None and not cache.is_on:
         raise ModelError(str(cache.fingerprint.why))
     publisher = _Publisher(watch)
     settings = replace(settings, after_batch=publisher.after_batch)
     if cache.widths() is None:
+        cache.check_publishing()
         # Which layers fit into memory shows only when their widths are known.
         few = own[: first_batch_size(model, settings, keep_all=keep_all)]
         for images in (few, own):
@@ -161,7 +162,7 @@ def embed_share(
     if placement.wide:
         part = _compared_part(model, request, shard, own)
         _warn_of_wide(model, placement.wide, request, settings)
-    cache = _cache(model, part, settings)
+    cache = ModelCache.of(model, part, settings)
     groups = DistanceGroups(part.pairs).groups
     publisher.publishes(
         cache,
@@ -179,6 +180,7 @@ def embed_share(
         watch.begin(model.name, len(part.images), int(missing.sum()))
     try:
         if missing.any():
+            cache.check_publishing()
             run_model(model, part, settings, record=record, keep_all=keep_all)
     finally:
         publisher.publish()
@@ -189,12 +191,6 @@ def embed_share(
         publisher.n_packs,
         publisher.n_rows,
         time.monotonic() - started,
-    )
-
-
-def _cache(model: BaseModel, request: EmbeddingRequest, settings: Settings) -> ModelCache:
-    return ModelCache(
-        model, settings.store, len(request.images), request.digests, settings.precision
     )
 
 
