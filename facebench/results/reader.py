@@ -437,7 +437,7 @@ def load_run(path: StrPath) -> Run:
     # Numbers are read from other files; still, people read these.
     for file in changed_tables(folder, manifest, within="*.csv"):
         if file.name != FAILURES_FILE:
-            _log.warning("%s facebench reads %s instead.", told_changed(file), RESULTS_FILE)
+            _log.warning("%s facebench reads its numbers from other files.", told_changed(file))
     return Run(folder, manifest)
 
 
