@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from facebench.columns import DEFAULT_LAYER
 from facebench.engine.fingerprint import ModelFingerprint, model_fingerprint, tell_once
-from facebench.engine.forward import Precision
 from facebench.engine.record import PREPROCESSING
+from facebench.engine.request import EmbeddingRequest
+from facebench.engine.settings import Settings
+from facebench.errors import StoreError
 from facebench.metrics.distances import RowDistance
-from facebench.models.acceleration import Accelerate, engine_version
 from facebench.models.base import BaseModel
 from facebench.store import EmbeddingStore
+from facebench.store.folder import NOT_KEPT
 from facebench.store.rows import StoreDtype
 from facebench.types import Float64Array, FloatArray
 
@@ -48,10 +50,10 @@ class ModelCache:
         How many images there are.
     digests : sequence of bytes
         Of the images, by number; empty without a store.
-    precision : {'float32', 'float16', 'bfloat16'}
-        What the network runs in.
-    engine : {'onnxruntime', 'openvino', 'winograd', 'compile', 'none'}
-        What runs it.
+    variant : str
+        What of the settings changes numbers; see `Settings.variant_of`.
+    decoder : str
+        What decodes JPEGs: the remarks on images may depend on it.
     """
 
     def __init__(
@@ -60,8 +62,8 @@ class ModelCache:
         store: EmbeddingStore | None,
         n_images: int,
         digests: Sequence[bytes],
-        precision: Precision,
-        engine: Accelerate = "none",
+        variant: str,
+        decoder: str = "pillow",
     ) -> None:
         self.fingerprint: ModelFingerprint | None = None
         self._model = model
@@ -78,10 +80,10 @@ class ModelCache:
                 _log.warning("%s", self.fingerprint.why)
             self._store = None
             return
-        self._extra = f"{model.device.type}:{precision}"
-        if engine != "none":
-            # Rounding differs between engines, and between versions of one.
-            self._extra += f":{engine_version(engine)}"
+        self._extra = f"{model.device.type}:{variant}"
+        self._notes_key = self.fingerprint.notes_key
+        if decoder != "pillow":
+            self._notes_key += f" {decoder}"
         # Distances are exact: in a store of shorter values they still take float32's bits.
         self._exact = EmbeddingStore(
             store.folder, "float32", read_only=store.read_only, packs=store.packs
@@ -89,30 +91,24 @@ class ModelCache:
 
     @classmethod
     def of(cls, model: BaseModel, request: EmbeddingRequest, settings: Settings) -> ModelCache:
-        """Open the store of a run.
-
-        Parameters
-        ----------
-        model : BaseModel
-            The model.
-        request : EmbeddingRequest
-            What tasks want of it.
-        settings : Settings
-            How it runs.
-        """
+        """Give what the store of a run has of what tasks want of a model."""
         return cls(
             model,
             settings.store,
             len(request.images),
             request.digests,
-            settings.precision,
-            settings.engine_of(model),
+            settings.variant_of(model),
+            settings.decoder,
         )
 
     @property
     def is_on(self) -> bool:
         """Whether anything can be found or kept."""
         return self._store is not None
+
+    def layer_key(self, layer: str) -> str:
+        """Give what determines a layer's rows, besides the image; '' where they are not kept."""
+        return self._key(layer) if self.is_on else ""
 
     def _key(self, layer: str) -> str:
         if self.fingerprint is None:
@@ -129,12 +125,20 @@ class ModelCache:
         known = {layer: self._store.recall(f"width {self._key(layer)}") for layer in asked}
         if None in known.values():
             return None
-        return {layer: int(width) for layer, width in known.items()}
+        widths = {layer: int(width) for layer, width in known.items()}
+        self._expect({self._key(layer): width for layer, width in widths.items()})
+        return widths
+
+    def _expect(self, widths: Mapping[str, int]) -> None:
+        """Have packs refused whose rows have other widths, by key."""
+        if self._store is not None and self._store.packs is not None:
+            self._store.packs.expect(widths)
 
     def keep_widths(self, widths: Mapping[str, int]) -> None:
         """Remember the layers' widths, and name them for `facebench cache info`."""
         if self._store is None or self.widths() == dict(widths):
             return
+        self._expect({self._key(layer): width for layer, width in widths.items()})
         for layer, width in widths.items():
             self._store.remember(f"width {self._key(layer)}", width)
             details = {"class": type(self._model).__name__, "runs as": self._extra}
@@ -234,7 +238,7 @@ class ModelCache:
         if self._store is None or self.fingerprint is None or not found.any():
             return found
         if self._noted is None:
-            notes = self._store.notes(self.fingerprint.notes_key, self._digests)
+            notes = self._store.notes(self._notes_key, self._digests)
             self._noted = np.array([kept is not None for kept in notes], dtype=bool)
         return found & self._noted
 
@@ -266,7 +270,7 @@ class ModelCache:
             {self._key(layer): rows for layer, rows in layers.items()},
             [self._digests[image] for image in images],
             notes,
-            self.fingerprint.notes_key,
+            self._notes_key,
         )
         if self._noted is not None:
             self._noted[list(images)] = True
@@ -275,9 +279,7 @@ class ModelCache:
         """Give the remarks kept with images."""
         if self._store is None or self.fingerprint is None:
             return {}
-        known = self._store.notes(
-            self.fingerprint.notes_key, [self._digests[image] for image in images]
-        )
+        known = self._store.notes(self._notes_key, [self._digests[image] for image in images])
         return {
             image: notes for image, notes in zip(images, known, strict=True) if notes is not None
         }
@@ -332,7 +334,19 @@ class ModelCache:
 
     def _distance_key(self, layer: str, distance: RowDistance) -> str:
         name = f"{self._key(layer)} {distance.key}"
-        return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
+        key = hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
+        self._expect({key: 2})
+        return key
+
+    def check_publishing(self) -> None:
+        """Refuse a store and packs that take nothing, before anything is computed for them."""
+        if self._store is None or self._store.packs is None:
+            return
+        from facebench.store.pack_files import check_packs_writable
+
+        if self._store.read_only:
+            raise StoreError(NOT_KEPT)
+        check_packs_writable(self._store.packs.folder)
 
     def publish(
         self, widths: Mapping[str, int], wide: Mapping[str, Sequence[DistanceGroup]]
@@ -366,7 +380,7 @@ class ModelCache:
             for key in (f"width {self._key(layer)}", self._unsteady_key(layer))
             if (value := self._store.recall(key)) is not None
         }
-        notes_key = self.fingerprint.notes_key
+        notes_key = self._notes_key
         done.add(
             publish(self._store, packs, layers, self._digests, notes_key=notes_key, facts=facts)
         )

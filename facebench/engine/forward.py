@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
@@ -17,18 +18,30 @@ from facebench.engine.decoding import shape_error
 from facebench.engine.loading import Batch
 from facebench.engine.record import PREPROCESSING
 from facebench.engine.steadiness import try_batch, warn_of_unsteadiness
+from facebench.engine.transfer import Card
 from facebench.errors import FacebenchError, LayerOutputError, ModelError
 from facebench.models.acceleration import Accelerate
 from facebench.models.base import BaseModel
 from facebench.models.layers import BatchTooLargeError
 from facebench.models.trials import unchanged
 
-__all__ = ["Forward", "OnLayout", "OnUnsteady", "Precision", "as_rows", "check_finite"]
+__all__ = [
+    "Forward",
+    "MemoryFormat",
+    "OnFirst",
+    "OnLayout",
+    "OnUnsteady",
+    "Precision",
+    "as_rows",
+    "check_finite",
+]
 
 _log = logging.getLogger(__name__)
+MemoryFormat: TypeAlias = Literal["auto", "contiguous", "channels_last"]
 Precision: TypeAlias = Literal["float32", "float16", "bfloat16"]
 OnLayout: TypeAlias = Callable[[str, bool], None]
 OnUnsteady: TypeAlias = Callable[[Mapping[str, str]], None]
+OnFirst: TypeAlias = Callable[[Batch, Callable[[], Any], int | None], None]
 _FASTER = 0.85  # of the time of the layout in use
 # A trial runs the first batch three or four times more: worth it where there are many such
 # batches, and all of them together take so long.
@@ -57,6 +70,8 @@ class Forward:
         'channels_last' or 'contiguous', as an earlier run has decided; None: undecided.
     on_layout : callable, optional
         Called once with the layout decided on, and whether it was measured.
+    on_first : callable, optional
+        Called with the first batch, the context that networks run in, and `limit`.
     on_unsteady : callable, optional
         Called before the first result where rows depend on more than their image: see `Trial`.
         None warns.
@@ -71,7 +86,9 @@ class Forward:
     n_forwards : int
         Images sent through the network so far for their results, those of a second try included.
     seconds : float
-        What it took.
+        What it took; of a card, as far as `settle` has counted it.
+    card : Card or None
+        A card whose results nobody waits for here, once the memory layout is decided.
     """
 
     def __init__(
@@ -84,10 +101,13 @@ class Forward:
         on_unsteady: OnUnsteady | None = None,
         engine: Accelerate = "none",
         batch_size: int = 32,
+        on_first: OnFirst | None = None,
     ) -> None:
         self.model = model
         self.n_forwards = 0
         self.seconds = 0.0
+        self.card: Card | None = None
+        self._on_card: deque[tuple[Any, Any]] = deque()
         self._precision = precision
         self._is_tried = False
         self._shape: torch.Size | None = None
@@ -99,6 +119,7 @@ class Forward:
         self._is_undecided = layout is None and engine == "none"
         at_most = max(1, min(batch_size, n_images or batch_size))
         self._accelerated = None if engine == "none" else Accelerated(model, engine, at_most)
+        self._on_first = on_first
         if layout is not None:
             _use(model, _FORMATS.get(layout, model.memory_format))
 
@@ -145,6 +166,8 @@ class Forward:
             for layer, rows in trial.rows.items():
                 check_finite(self.model, layer, rows, batch.paths[: len(rows)])
             self._on_unsteady(trial.unsteady)
+            if self._on_first is not None:
+                self._on_first(batch, self._autocast, limit)
             if self._accelerated is not None:
                 self._prepare(self._accelerated, batch.tensor, trial.unsteady, limit)
         size = len(batch.paths)
@@ -192,7 +215,7 @@ class Forward:
     ) -> dict[str, torch.Tensor]:
         """Run a piece; of the very first one, decide in which layout."""
         before, n_before = self.seconds, self.n_forwards
-        layers = self._run(tensor, first, limit)
+        layers = self._run(tensor, first, limit, None if self._is_undecided else self.card)
         if not self._is_undecided:
             return layers
         self._is_undecided = False
@@ -209,8 +232,17 @@ class Forward:
             self._on_layout(_NAMES[self.model.memory_format], is_measured)
         return layers
 
-    def _run(self, tensor: torch.Tensor, first: Path, limit: int | None) -> dict[str, torch.Tensor]:
+    def settle(self) -> None:
+        """Count the time of the oldest pass on the card, whose results were waited for."""
+        if self.card is not None and self._on_card:
+            self.seconds += self.card.seconds(*self._on_card.popleft())
+
+    def _run(
+        self, tensor: torch.Tensor, first: Path, limit: int | None, card: Card | None = None
+    ) -> dict[str, torch.Tensor]:
+        """Run a piece; on a card, only have it begun."""
         started = time.perf_counter()
+        mark = None if card is None else card.stamp()
         self.n_forwards += len(tensor)
         try:
             with self._autocast():
@@ -232,10 +264,12 @@ class Forward:
             )
             raise ModelError(msg) from error
         finally:
-            if self.model.device.type == "cuda":
-                torch.cuda.synchronize(self.model.device)
-            seconds = time.perf_counter() - started
-            self.seconds += seconds
+            if card is None:
+                if self.model.device.type == "cuda":
+                    torch.cuda.synchronize(self.model.device)
+                self.seconds += time.perf_counter() - started
+        if card is not None:
+            self._on_card.append((mark, card.stamp()))
         return layers
 
     def _autocast(self) -> Any:

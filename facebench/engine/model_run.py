@@ -8,16 +8,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import numpy as np
 
+from facebench.engine.agreement import agreement_with_float32
 from facebench.engine.cache import ModelCache
 from facebench.engine.fingerprint import running
 from facebench.engine.forward import Forward
 from facebench.engine.image_log import ImageLog
-from facebench.engine.loading import Loader
+from facebench.engine.jpeg_decoding import decoded_by, decoder_difference
+from facebench.engine.loading import Batch, Loader
 from facebench.engine.memory import peak_memory
 from facebench.engine.model_pass import FirstOutputs, ModelPass, OnFirstOutputs, PassTools
 from facebench.engine.outputs import Embeddings
@@ -89,20 +92,33 @@ def run_model(
         record.unsteady.update(new)
         cache.keep_unsteady(new)
 
+    def compare(batch: Batch, autocast: Callable[[], Any], limit: int | None) -> None:
+        if not record.agreement:
+            record.agreement = agreement_with_float32(
+                model, batch, settings.precision, autocast, limit
+            )
+
+    is_usual = settings.precision == "float32" and settings.layout is None
     forward = Forward(
         model,
         settings.precision,
         n_images,
-        layout=cache.layout(),
+        layout=settings.layout or cache.layout(),
         on_layout=cache.keep_layout,
         on_unsteady=note_unsteady,
         engine=engine,
         batch_size=settings.batch_size,
+        on_first=None if is_usual else compare,
     )
+    if settings.decoder == "torchvision" and not record.decoder:
+        record.decoder = decoder_difference(model.name, settings.decoder, request.images)
     with ExitStack() as stack:
         stack.enter_context(running(model))
         stack.enter_context(keeping_faces(model, settings.store))
-        loader = stack.enter_context(Loader(model, settings.num_workers, n_images))
+        stack.enter_context(decoded_by(settings.decoder))
+        loader = stack.enter_context(
+            Loader(model, settings.num_workers, n_images, settings.decoder)
+        )
         progress = stack.enter_context(Progress(model.name, n_images))
         images = ImageLog(model, request, settings.on_bad_image, progress)
         first_outputs = FirstOutputs(on_first_outputs)
@@ -187,6 +203,9 @@ def _note(tools: PassTools, the_pass: ModelPass | None) -> None:
         record.accelerate = engine_version(engine)
         tools.cache.keep_differences(forward.differences)
         record.differences |= tools.cache.differences() | forward.differences
+    record.sent_as = tools.loader.sent_as or record.sent_as
+    if tools.loader.card_decoder is not None:
+        record.decoder = tools.loader.card_decoder.facts or record.decoder
     record.layout = str(tools.model.memory_format).removeprefix("torch.")
     if the_pass is not None:
         record.layers |= {layer: the_pass.plan.how(layer) for layer in the_pass.plan.widths}

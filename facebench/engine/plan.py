@@ -8,6 +8,7 @@ from facebench.engine.cache import ModelCache
 from facebench.engine.decoding import ImageFile
 from facebench.engine.fingerprint import running
 from facebench.engine.forward import Forward
+from facebench.engine.jpeg_decoding import decoded_by
 from facebench.engine.loading import Loader, usable_cores
 from facebench.engine.memory import FLOAT
 from facebench.engine.pass_plan import plan_pass
@@ -113,14 +114,22 @@ def _probe(
 ) -> tuple[dict[str, int], tuple[float, float]]:
     """Run a few images: layers and widths, and seconds to decode and to run one."""
     files = [ImageFile(path) for path in request.images]
-    with running(model), Loader(model, settings.num_workers, len(files)) as loader:
+    with (
+        running(model),
+        decoded_by(settings.decoder),
+        Loader(model, settings.num_workers, len(files), settings.decoder) as loader,
+    ):
         chunks = (files[first : first + _PROBED] for first in range(0, len(files), _PROBED))
         for batch in loader.batches(chunks):
             if batch.tensor is None:
                 continue
             n_read = len(batch.paths)
             forward = Forward(
-                model, settings.precision, engine=settings.engine_of(model), batch_size=n_read
+                model,
+                settings.precision,
+                layout=settings.layout,
+                engine=settings.engine_of(model),
+                batch_size=n_read,
             )
             widths: Mapping[str, int] = {}
             for _images, layers in forward.pieces(batch):

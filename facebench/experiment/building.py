@@ -96,7 +96,10 @@ class Experiment:
             max_memory=settings.max_memory,
             precision=settings.precision,
             accelerate=settings.accelerate,
+            decoder=settings.decoder,
+            memory_format=settings.memory_format,
             export_embeddings=settings.export_embeddings,
+            export_pairs=settings.export_pairs,
             figures=settings.figures,
         )
 

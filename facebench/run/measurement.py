@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,10 +22,10 @@ from facebench.run.pair_distances import pair_distances
 from facebench.run.remarks import report_reversed, with_remarks
 from facebench.run.task_parts import on_pairs, results_of
 from facebench.tasks.base import BaseTask, round_measures
-from facebench.tasks.embedding import EmbeddingTask
+from facebench.tasks.embedding import EmbeddingTask, LayerSource
 from facebench.types import Float64Array, FloatArray, IntArray
 
-__all__ = ["AnyTask", "Measured", "measure", "measure_items"]
+__all__ = ["AnyTask", "Measured", "measure", "measure_items", "rows_of_task"]
 
 _log = logging.getLogger(__name__)
 _SHOWN = 5
@@ -119,7 +119,9 @@ def measure(
         on_given = measured if without[layer] == 0 else on_pairs(task, given)
         reported, exact = (
             _with_true_distance(results, embeddings)
-            for results in results_of(on_given, frame[given].reset_index(drop=True))
+            for results in results_of(
+                on_given, (frame if given.all() else frame[given]).reset_index(drop=True)
+            )
         )
         reported, exact = _with_people(task, frame, reported, exact)
         performances.append(_with_identity(reported, task, model_name, layer))
@@ -166,9 +168,15 @@ def _with_estimates(
 
 def _with_true_distance(results: Any, embeddings: Embeddings) -> Any:
     """Say what given distances are, where a task names the metric that it would have computed."""
-    if embeddings.given and isinstance(results, pd.DataFrame) and DISTANCE_METRIC in results:
-        return results.assign(**{DISTANCE_METRIC: embeddings.given})
-    return results
+    if not embeddings.given or not isinstance(results, pd.DataFrame):
+        return results
+    # 'Distance' of RsaTask is a name; of other tasks it may be a number.
+    named = [
+        column
+        for column in (DISTANCE_METRIC, "Distance")
+        if column in results and not pd.api.types.is_numeric_dtype(results[column])
+    ]
+    return results.assign(**dict.fromkeys(named, embeddings.given))
 
 
 def _report_without(
@@ -221,6 +229,7 @@ def measure_items(
     images: IntArray,
     embeddings: Embeddings,
     estimator: Estimator | None = None,
+    source_of: Callable[[str, IntArray], LayerSource] | None = None,
 ) -> Measured:
     """Measure a task on the embeddings of its images.
 
@@ -236,6 +245,8 @@ def measure_items(
         Of all these images that could be read.
     estimator : Estimator, optional
         What finds intervals, the same one for all models of a run; None makes one.
+    source_of : callable, optional
+        Says of a layer, and of the numbers of images, where the embeddings are from.
 
     Returns
     -------
@@ -246,28 +257,60 @@ def measure_items(
     InputError
         If no image is left, or the task returns no DataFrame.
     """
-    rows = embeddings.rows[images]
-    kept = rows >= 0
-    if not kept.any():
-        msg = f"No image of task {task.name!r} is left: none can be read and shows a face."
-        raise InputError(msg)
+    kept = embeddings.rows[images] >= 0
     frames: list[pd.DataFrame] = []
     performances: list[pd.DataFrame] = []
     unrounded: list[pd.DataFrame] = []
     for layer in embeddings.names:
-        own: FloatArray = np.array(embeddings.layers[layer][np.where(kept, rows, 0)])
-        own[~kept] = np.nan
-        frame = _as_frame(task.compute_items(own), "compute_items", task)
+        if embeddings.given:
+            items = task.items_of_distances(embeddings.streamed[layer][task.name])
+            frame = _as_frame(items, "items_of_distances", task)
+        else:
+            own = rows_of_task(task, layer, images, embeddings)
+            source = (
+                LayerSource(model_name, layer) if source_of is None else source_of(layer, images)
+            )
+            items = task.compute_items_of(own, source)
+            frame = _as_frame(items, "compute_items", task)
         frame = frame.assign(layer_name=layer)
         frames.append(frame)
-        found = task.compute_task_performance(frame.copy())
+        found = _with_true_distance(task.compute_task_performance(frame.copy()), embeddings)
         performance, exact = _with_people(task, frame, found, found)
         performances.append(_with_identity(performance, task, model_name, layer))
         unrounded.append(_with_identity(exact, task, model_name, layer))
     results, exact = (pd.concat(rows, ignore_index=True) for rows in (performances, unrounded))
     distances = pd.concat(frames, ignore_index=True)
     n_lost = int((~kept).sum())
-    return _with_estimates(task, model_name, distances, results, exact, n_lost, estimator)
+    return _with_estimates(
+        task,
+        model_name,
+        distances,
+        results,
+        exact,
+        n_lost,
+        estimator,
+        given=bool(embeddings.given),
+    )
+
+
+def rows_of_task(
+    task: EmbeddingTask, layer: str, images: IntArray, embeddings: Embeddings
+) -> FloatArray:
+    """Give what a layer says of the images of a task, a row each; NaN where one cannot be read.
+
+    Raises
+    ------
+    InputError
+        If none can be read.
+    """
+    rows = embeddings.rows[images]
+    kept = rows >= 0
+    if not kept.any():
+        msg = f"No image of task {task.name!r} is left: none can be read and shows a face."
+        raise InputError(msg)
+    own: FloatArray = np.array(embeddings.layers[layer][np.where(kept, rows, 0)])
+    own[~kept] = np.nan
+    return own
 
 
 def _with_people(task: AnyTask, frame: pd.DataFrame, reported: Any, exact: Any) -> tuple[Any, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,12 +14,43 @@ from typing_extensions import override
 
 from facebench.data.pairs.finding import check_images_path
 from facebench.errors import InputError
+from facebench.store.rows import StoreDtype
 from facebench.tasks.facts import HumanReference, TaskFacts, described
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.people import WithPeople
-from facebench.types import FloatArray, StrPath
+from facebench.types import Float64Array, FloatArray, IntArray, StrPath
 
-__all__ = ["EmbeddingTask"]
+__all__ = ["EmbeddingTask", "LayerSource"]
+
+
+@dataclass(frozen=True)
+class LayerSource:
+    """Where a layer's embeddings are from, for tasks that compare them with others.
+
+    Attributes
+    ----------
+    model, layer : str
+        Names of the model and of its layer.
+    key : callable
+        Gives what determines its rows in stores and packs, besides the image; '' where they are
+        not kept.
+    dtype : {'float32', 'float16'}
+        Of the rows there.
+    images : sequence of bytes
+        Digests of the images of the task.
+    searches : Path or None
+        Where machines share parts of searches.
+    adjusted : bool
+        Whether the embeddings are centred or whitened.
+    """
+
+    model: str = ""
+    layer: str = ""
+    key: Callable[[], str] = str
+    dtype: StoreDtype = "float32"
+    images: Sequence[bytes] = ()
+    searches: Path | None = None
+    adjusted: bool = False
 
 
 class EmbeddingTask(WithPeople, ABC):
@@ -99,6 +132,52 @@ class EmbeddingTask(WithPeople, ABC):
         """
         return {}
 
+    def check_sources(self, sources: Sequence[LayerSource]) -> None:
+        """Be told, before any network runs, which layers will be measured.
+
+        Parameters
+        ----------
+        sources : sequence of LayerSource
+            The layers of all models, without keys and digests.
+
+        Raises
+        ------
+        FacebenchError
+            If the task cannot be measured on one of them.
+        """
+
+    def check_width(self, source: LayerSource, width: int) -> None:
+        """Be told how wide a layer is, before most of its images are embedded.
+
+        Parameters
+        ----------
+        source : LayerSource
+            The layer.
+        width : int
+            Values of its embeddings.
+
+        Raises
+        ------
+        FacebenchError
+            If the task cannot be measured on it.
+        """
+
+    def compute_items_of(self, embeddings: FloatArray, source: LayerSource) -> pd.DataFrame:
+        """Do what `compute_items` does, knowing which layer it is of.
+
+        Parameters
+        ----------
+        embeddings : array, shape [N, D]
+            See `compute_items`.
+        source : LayerSource
+            Where they are from.
+
+        Returns
+        -------
+        DataFrame
+        """
+        return self.compute_items(embeddings)
+
     @abstractmethod
     def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
         """Find what one layer of one model says of every item.
@@ -114,6 +193,34 @@ class EmbeddingTask(WithPeople, ABC):
         DataFrame
             A row per item.
         """
+
+    def image_pairs(self) -> tuple[IntArray, IntArray] | None:
+        """Say which images the task compares, if their distances are all that it needs.
+
+        Such a task also runs on a table of scores (`ScoresModel`), through
+        `items_of_distances`.
+
+        Returns
+        -------
+        tuple of two int arrays, shape [P], or None
+            Places in ``images``. None, the default: the task needs embeddings.
+        """
+        return None
+
+    def items_of_distances(self, distances: Float64Array) -> pd.DataFrame:
+        """Find what given distances say of every item; see `compute_items`.
+
+        Parameters
+        ----------
+        distances : array, shape [P]
+            Of the pairs that `image_pairs` gives, in their order; NaN where there is none.
+
+        Returns
+        -------
+        DataFrame
+            A row per item.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def compute_task_performance(self, items_df: pd.DataFrame) -> pd.DataFrame:

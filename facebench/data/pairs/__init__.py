@@ -10,7 +10,9 @@ from facebench.data.pairs.finding import (
     find_image_list,
     find_images,
     missing_images,
+    numbered_images,
     resolve_image,
+    resolve_images,
 )
 from facebench.data.pairs.insightface import InsightfacePack, read_insightface_bin
 from facebench.data.pairs.lfw import read_lfw_pairs
@@ -38,6 +40,7 @@ __all__ = [
     "find_images",
     "is_lfw_list",
     "missing_images",
+    "numbered_images",
     "pairs_from_folder",
     "read_agedb_pairs",
     "read_bfw_pairs",
@@ -51,6 +54,7 @@ __all__ = [
     "require_column",
     "require_numbers",
     "resolve_image",
+    "resolve_images",
     "row_name",
     "row_numbers",
 ]

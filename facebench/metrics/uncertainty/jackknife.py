@@ -8,7 +8,7 @@ groups for every model and layer make differences paired.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -20,7 +20,13 @@ from facebench.metrics.uncertainty.influence import Dyads, Influence, dyads
 from facebench.metrics.uncertainty.spread import Replicates
 from facebench.types import Float64Array, IntArray
 
-__all__ = ["N_DYAD_GROUPS", "N_GROUPS", "JackknifeGroups", "JackknifeReplicates"]
+__all__ = [
+    "N_DYAD_GROUPS",
+    "N_GROUPS",
+    "JackknifeGroups",
+    "JackknifeReplicates",
+    "dyad_groups",
+]
 
 N_GROUPS = 40
 # Pairs of two units are left out in fewer groups: they only correct.
@@ -98,6 +104,8 @@ class JackknifeGroups:
         triplets.
     n_groups : int, default 40
         Number of groups; as many as members where there are fewer.
+    names : array of str, optional
+        What the digest calls the members, in order, where sides have them by number.
 
     Attributes
     ----------
@@ -120,9 +128,10 @@ class JackknifeGroups:
            [0, 1, 0]])
     """
 
-    def __init__(self, *sides: Any, n_groups: int = N_GROUPS) -> None:
+    def __init__(self, *sides: Any, n_groups: int = N_GROUPS, names: Any = None) -> None:
         columns = [np.asarray(side) for side in sides]
-        names, index = np.unique(np.concatenate(columns), return_inverse=True)
+        found, index = np.unique(np.concatenate(columns), return_inverse=True)
+        names = found if names is None else np.asarray(names)
         self.n_members = names.size
         members = self._members = np.split(index, len(columns))
         n_comparisons = columns[0].size
@@ -136,7 +145,7 @@ class JackknifeGroups:
         group = np.full(names.size, -1)
         group[left_out[order]] = np.arange(left_out.size) % max(1, self.n_resamples)
         self._groups: list[IntArray] = np.split(group[index], len(columns))
-        self._dyads = _dyad_groups(members, names.size)
+        self._dyads = dyad_groups(members)
         self._first = 0
         self._names = names
 
@@ -173,14 +182,16 @@ class JackknifeGroups:
 
     @cached_property
     def left_out(self) -> tuple[IntArray, IntArray]:
-        """Which comparison is left out with which group: numbers of both, dyads after units."""
+        """Which comparison is left out with which group: numbers of both, by group, dyads last."""
         found = [
             (np.flatnonzero(fresh & (side >= 0)), side)
             for side, fresh in zip(self._groups, _firsts(self._groups), strict=True)
         ]
         found.append((np.flatnonzero(self._dyads >= 0), self._dyads + self._n_groups))
         rows = np.concatenate([rows for rows, _ in found])
-        return rows, np.concatenate([groups[rows] for rows, groups in found])
+        numbers = np.concatenate([groups[rows] for rows, groups in found])
+        order = np.argsort(numbers, kind="stable")
+        return rows[order], numbers[order]
 
     @property
     def n_dyad_groups(self) -> int:
@@ -262,12 +273,24 @@ def _firsts(members: list[IntArray]) -> list[NDArray[np.bool_]]:
     ]
 
 
-def _dyad_groups(members: list[IntArray], n_members: int) -> IntArray:
-    """Assign pairs of two units (or triplets) to groups, -1 for comparisons of one unit."""
+def dyad_groups(members: Sequence[IntArray]) -> IntArray:
+    """Assign pairs of two units (or triplets) to groups, -1 for comparisons of one unit.
+
+    Parameters
+    ----------
+    members : sequence of int arrays, shape [N]
+        The unit on each side of every comparison.
+
+    Returns
+    -------
+    int array, shape [N]
+        Below `N_DYAD_GROUPS`; all comparisons of the same units are in one group.
+    """
     groups = np.full(members[0].size, -1)
     if len(members) < 2:
         return groups
     together = np.sort(np.stack(members), axis=0)
+    n_members = int(together.max(initial=0)) + 1
     between = (np.diff(together, axis=0) > 0).all(axis=0)
     number = np.zeros(int(between.sum()), dtype=np.intp)
     for side in together[:, between]:

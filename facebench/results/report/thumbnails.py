@@ -30,6 +30,8 @@ class Thumbnails:
         Bytes of the page that pictures may take.
     runs : sequence of Run
         Whose pictures they are.
+    beside : Thumbnails, optional
+        Others of the same runs, which share what they know of the folders.
 
     Attributes
     ----------
@@ -39,9 +41,10 @@ class Thumbnails:
         Pictures that could not be read, and that there was no room for.
     """
 
-    def __init__(self, room: int, runs: Sequence[Run]) -> None:
+    def __init__(self, room: int, runs: Sequence[Run], beside: Thumbnails | None = None) -> None:
         self._runs = runs
-        self._is_of_runs: dict[str, bool] = {}
+        # Looking takes a digest of all images.
+        self._is_of_runs: dict[str, bool] = {} if beside is None else beside._is_of_runs
         self.urls: list[str] = []
         self.n_missing = self.n_left_out = 0
         self._room = room
@@ -99,8 +102,12 @@ def _has_images(run: Run, folder: str) -> bool:
         recorded = run.manifest["data"].get(task, {}).get("images")
         if facts.images_path != folder or not isinstance(recorded, dict) or not run.models:
             continue
-        models = run.networks["model"][run.networks["task"] == task]
-        rows = run.task_distances(str(models.iloc[0]), task)
+        if recorded.get("n_missing") == recorded.get("n_images"):
+            # There was no image to show.
+            continue
+        first = run.of_task(task).rows.iloc[0]
+        # Every layer has the same pairs.
+        rows = run.task_distances(str(first["model"]), task, [str(first["layer"])])
         if {"img1", "img2"} <= set(rows.columns):
             names = {*rows["img1"].astype(str), *rows["img2"].astype(str)}
             if Digests().of_images(Path(folder), names)["digest"] == recorded.get("digest"):

@@ -212,7 +212,7 @@ class TestRuns:
             assert record.n_hits == 0
         _, record = self.run(Small().set_acceleration("compile"), paths, store=store)
         assert record.n_hits == 3
-        monkeypatch.setattr("facebench.engine.cache.engine_version", lambda engine: "newer 2")
+        monkeypatch.setattr("facebench.engine.settings.engine_version", lambda engine: "newer 2")
         _, record = self.run(Small(), paths, store=store, accelerate="openvino")
         assert record.n_hits == 0
 
