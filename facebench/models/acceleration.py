@@ -20,7 +20,7 @@ _NEEDS = {
     "openvino": (("openvino",), "openvino"),
 }
 # Those that torch brings, with the version of facebench's own part.
-_OF_TORCH = {"compile": "torch.compile", "winograd": "winograd-1 of torch"}
+_OF_TORCH = {"compile": "torch.compile {}", "winograd": "winograd 1 (torch {})"}
 
 
 def check_acceleration(accelerate: Any) -> Accelerate:
@@ -82,7 +82,7 @@ def engine_version(engine: Accelerate) -> str:
     if engine == "none":
         return ""
     if engine in _OF_TORCH:
-        return f"{_OF_TORCH[engine]} {torch.__version__.partition('+')[0]}"
+        return _OF_TORCH[engine].format(torch.__version__.partition("+")[0])
     return f"{engine} {metadata.version(engine)}"
 
 

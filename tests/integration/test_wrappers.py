@@ -121,7 +121,7 @@ def test_networks_run_by_another_engine_and_their_record(world: Path) -> None:
         assert 0 <= records[name]["differences"]["default"] <= 1e-4
         assert records[name]["n_forwards"] == 0
     assert records["exact"]["accelerate"] is records["both"]["accelerate"] is None
-    assert "fast and flipped ran in winograd" in run.methods()
+    assert "fast and flipped ran in winograd" in run.methods().text
     values = run.results.set_index("model")["value"]
     assert values["fast"].tolist() == pytest.approx(values["exact"].tolist(), abs=1e-6)
 
