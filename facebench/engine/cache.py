@@ -16,9 +16,11 @@ from facebench.engine.fingerprint import ModelFingerprint, model_fingerprint, te
 from facebench.engine.record import PREPROCESSING
 from facebench.engine.request import EmbeddingRequest
 from facebench.engine.settings import Settings
+from facebench.errors import StoreError
 from facebench.metrics.distances import RowDistance
 from facebench.models.base import BaseModel
 from facebench.store import EmbeddingStore
+from facebench.store.folder import NOT_KEPT
 from facebench.store.rows import StoreDtype
 from facebench.types import Float64Array, FloatArray
 
@@ -121,12 +123,20 @@ class ModelCache:
         known = {layer: self._store.recall(f"width {self._key(layer)}") for layer in asked}
         if None in known.values():
             return None
-        return {layer: int(width) for layer, width in known.items()}
+        widths = {layer: int(width) for layer, width in known.items()}
+        self._expect({self._key(layer): width for layer, width in widths.items()})
+        return widths
+
+    def _expect(self, widths: Mapping[str, int]) -> None:
+        """Have packs refused whose rows have other widths, by key."""
+        if self._store is not None and self._store.packs is not None:
+            self._store.packs.expect(widths)
 
     def keep_widths(self, widths: Mapping[str, int]) -> None:
         """Remember the layers' widths, and name them for `facebench cache info`."""
         if self._store is None or self.widths() == dict(widths):
             return
+        self._expect({self._key(layer): width for layer, width in widths.items()})
         for layer, width in widths.items():
             self._store.remember(f"width {self._key(layer)}", width)
             details = {"class": type(self._model).__name__, "runs as": self._extra}
@@ -308,7 +318,19 @@ class ModelCache:
 
     def _distance_key(self, layer: str, distance: RowDistance) -> str:
         name = f"{self._key(layer)} {distance.key}"
-        return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
+        key = hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
+        self._expect({key: 2})
+        return key
+
+    def check_publishing(self) -> None:
+        """Refuse a store and packs that take nothing, before anything is computed for them."""
+        if self._store is None or self._store.packs is None:
+            return
+        from facebench.store.pack_files import check_packs_writable
+
+        if self._store.read_only:
+            raise StoreError(NOT_KEPT)
+        check_packs_writable(self._store.packs.folder)
 
     def publish(
         self, widths: Mapping[str, int], wide: Mapping[str, Sequence[DistanceGroup]]

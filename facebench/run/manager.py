@@ -87,7 +87,7 @@ from facebench.run.requests import (
 from facebench.run.task_images import TaskImages, image_names, images_of, names_of, paths_of
 from facebench.run.wrapping import check_wrappers, keeps_all_rows, run_wrapped, sets_beside
 from facebench.store import EmbeddingStore, open_store
-from facebench.store.folder import NO_PACKS
+from facebench.store.folder import NO_PACKS, NOT_KEPT
 from facebench.store.rows import StoreDtype
 from facebench.tasks.base import BaseTask, round_measures
 from facebench.tasks.embedding import EmbeddingTask, LayerSource
@@ -422,7 +422,7 @@ class MultiModelTaskManager:
         """
         shard = Shard(number, count)
         if self._store is None or self._store.packs is None:
-            raise InputError(NO_PACKS)
+            raise InputError(NO_PACKS if self.packs is None else NOT_KEPT)
         networks = [model for model in self.models.values() if isinstance(model, BaseModel)]
         tasks = list(self.tasks.values())
         images = {task.name: images_of(task) for task in tasks} if networks else {}

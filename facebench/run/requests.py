@@ -15,6 +15,7 @@ from facebench.engine import (
     ImageIndex,
     ModelRecord,
     PairsOfTask,
+    PairsToFind,
     read_recorded,
 )
 from facebench.errors import InputError
@@ -42,19 +43,29 @@ class NamedRequest:
         The different images, by number.
     request : EmbeddingRequest
         What tasks want.
+    pairs : list of PairsToFind
+        What tasks want of a model that knows distances only.
     """
 
     images: dict[str, TaskImages]
     names: list[ImageName]
     request: EmbeddingRequest
+    pairs: list[PairsToFind]
 
 
 def request_by_name(tasks: Sequence[AnyTask]) -> NamedRequest:
     """Put together what tasks want, with every different name of an image numbered once."""
     images = {task.name: images_by_name(task) for task in tasks}
     names = {name.path: name for task in tasks for name in different_names(task).values()}
-    request = _request(tasks, images, ImageIndex(list(names), None, read=False))
-    return NamedRequest(images, list(names.values()), request)
+    index = ImageIndex(list(names), None, read=False)
+    request = _request(tasks, images, index)
+    pairs = [PairsToFind(each.task, each.first, each.second) for each in request.pairs]
+    for task in tasks:
+        compared = task.image_pairs() if isinstance(task, EmbeddingTask) else None
+        if compared is not None:
+            numbers = index.numbers(paths_of(images[task.name]))
+            pairs.append(PairsToFind(task.name, *(numbers[places] for places in compared)))
+    return NamedRequest(images, list(names.values()), request, pairs)
 
 
 def request_of_files(
@@ -136,13 +147,19 @@ def look_up(
     """
     _refuse_unsuitable(model, tasks)
     wanted = wanted or request_by_name(tasks)
-    return read_recorded(model, wanted.request, wanted.names, on_bad_image, record)
+    return read_recorded(model, wanted.request, wanted.names, wanted.pairs, on_bad_image, record)
 
 
 def _refuse_unsuitable(model: RecordedModel, tasks: Sequence[AnyTask]) -> None:
     """Refuse tasks that need embeddings of a model that has scores only."""
-    unsuitable = [task.name for task in tasks if isinstance(task, EmbeddingTask)]
-    if unsuitable and not model.has_vectors:
+    if model.has_vectors:
+        return
+    unsuitable = [
+        task.name
+        for task in tasks
+        if isinstance(task, EmbeddingTask) and task.image_pairs() is None
+    ]
+    if unsuitable:
         several = len(unsuitable) > 1
         msg = (
             f"{'Tasks' if several else 'Task'} {listed(map(repr, unsuitable))} "
