@@ -730,7 +730,7 @@ class _Told:
         if self._given_ties is not None:
             return self._given_ties.get((self._measure.name, condition), {})
         from facebench.results.comparison.paired import Evidence, tie_groups
-        from facebench.results.pair_rows import saved_layers
+        from facebench.results.pair_rows import saved_models
 
         defined = [one for one in self._models if not math.isnan(one.value)]
         if self._held_out is not None:
@@ -741,11 +741,11 @@ class _Told:
             if replaced:
                 return tie_groups(replaced) if len(replaced) == len(defined) else {}
         evidence = {}
+        pairs = saved_models(self._run, self._task, {one.model: one.layer for one in defined})
         for one in defined:
-            pairs = saved_layers(self._run, self._task, one.model, [one.layer]).get(one.layer)
             left_out = self._run.left_out.get((self._task, one.model, one.layer))
             evidence[one.model] = Evidence(
-                one.measure, condition or None, one.value, pairs, left_out
+                one.measure, condition or None, one.value, pairs.get(one.model), left_out
             )
         return tie_groups(evidence)
 

@@ -30,11 +30,11 @@ from facebench.results.report.task_section import TaskSection, task_section
 from facebench.results.report.thumbnails import Thumbnails
 from facebench.results.report.verdict_view import VerdictView, figure_of
 from facebench.results.schema import REPORT_FILE
-from facebench.results.verdicts import verdicts
+from facebench.results.verdicts import Verdict, verdicts
 from facebench.results.wording import listed
 from facebench.utils.files import check_replaceable
 
-__all__ = ["write_report"]
+__all__ = ["report_with_verdicts", "write_report"]
 
 _log = logging.getLogger(__name__)
 # Bytes of pictures, and curves of all tasks together: what keeps a page of the largest runs in
@@ -91,6 +91,26 @@ def write_report(
     RunFolderError
         If there is no readable run.
     """
+    return report_with_verdicts(run, output, layer_choice=layer_choice)[0]
+
+
+def report_with_verdicts(
+    run: Path, output: Path | None = None, *, layer_choice: str = "same pairs"
+) -> tuple[Path, list[Verdict]]:
+    """Write a run's page as `write_report`, and give what it says of each task as well.
+
+    Parameters
+    ----------
+    run, output, layer_choice
+        See `write_report`.
+
+    Returns
+    -------
+    page : Path
+        The file.
+    verdicts : list of Verdict
+        Task by task, so that a terminal says the same without finding it out again.
+    """
     check_layer_choice(layer_choice, "write_report")
     loaded = load_run(run)
     target = loaded.path / REPORT_FILE if output is None else Path(output)
@@ -99,7 +119,8 @@ def write_report(
     beside = target.parent.resolve() == loaded.path.resolve()
     files = figure_files(loaded.path, loaded.tasks) if beside else {}
     context = {**_context(loaded, layer_choice), "figure_files": files}
-    return write_page("report.html.j2", target, context, charts=True)
+    page = write_page("report.html.j2", target, context, charts=True)
+    return page, [view.verdict for view in context["verdicts"]]
 
 
 def _left_out(run: Run) -> list[str]:
