@@ -49,12 +49,15 @@ _VALUE_COLUMNS = [
     Column("Measure", filter=True),
     Column("Condition"),
     Column("Model", filter=True),
-    Column("Value", "number"),
-    Column("95 % interval", "interval"),
+    Column(
+        "Value",
+        "score",
+        note="95 % interval",
+        hint="Models of one task that share a letter do not differ significantly.",
+    ),
 ]
 _COLUMNS = [
     *_VALUE_COLUMNS,
-    Column("Tie group", hint="Models of one task that share a letter do not differ significantly."),
     Column("On the task's scale", "forest"),
     Column("Layer"),
     Column("Pairs", "count"),
@@ -298,9 +301,7 @@ def _headline_row(row: Any, letters: str, span: tuple[float, float]) -> list[Any
         row.metric,
         "" if pd.isna(row.condition) else str(row.condition),
         row.model,
-        value,
-        None if low is None else [low, high],
-        letters,
+        None if value is None else [value, low, high, None, letters],
         None if value is None else forest(value, low, high, span),
         row.layer,
         *(_count(n) for n in row[13:18]),
@@ -324,8 +325,9 @@ def _held_out_table(held_out: Mapping[str, HeldOut]) -> Table:
             row.metric,
             "" if pd.isna(row.condition) else row.condition,
             row.model,
-            _number(row.value),
-            None if pd.isna(row.ci_low) else [float(row.ci_low), float(row.ci_high)],
+            None
+            if pd.isna(row.value)
+            else [float(row.value), _number(row.ci_low), _number(row.ci_high), None, ""],
             row.n_layers,
             row.layers,
         ]
