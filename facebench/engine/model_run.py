@@ -106,7 +106,7 @@ def run_model(
         on_unsteady=note_unsteady,
         on_first=None if is_usual else compare,
     )
-    if settings.decoder != "pillow" and not record.decoder:
+    if settings.decoder == "torchvision" and not record.decoder:
         record.decoder = decoder_difference(model.name, settings.decoder, request.images)
     with ExitStack() as stack:
         stack.enter_context(running(model))
@@ -195,6 +195,8 @@ def _note(tools: PassTools, the_pass: ModelPass | None) -> None:
     record.device = str(tools.model.device)
     record.precision = tools.settings.precision
     record.sent_as = tools.loader.sent_as or record.sent_as
+    if tools.loader.card_decoder is not None:
+        record.decoder = tools.loader.card_decoder.facts or record.decoder
     record.layout = str(tools.model.memory_format).removeprefix("torch.")
     if the_pass is not None:
         record.layers |= {layer: the_pass.plan.how(layer) for layer in the_pass.plan.widths}

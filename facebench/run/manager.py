@@ -38,6 +38,7 @@ from facebench.engine.plan_tables import ModelPlan, RunPlan, TaskPlan
 from facebench.engine.record import library_versions
 from facebench.engine.sharding import Shard, ShardPart, ShardWatch, embed_share
 from facebench.errors import (
+    FacebenchError,
     ImageError,
     InputError,
     MetricError,
@@ -898,7 +899,7 @@ class MultiModelTaskManager:
         """Embed the images of some tasks once, then measure task by task."""
         asked = f"{len(tasks)} task{'s' if len(tasks) > 1 else ''}"
         _log.info("Model %r: %d images for %s.", model.name, len(request.images), asked)
-        refused: dict[str, MetricError] = {}
+        refused: dict[str, FacebenchError] = {}
         record = self.records[model.name]
         settings = self._settings()
         try:
@@ -908,7 +909,7 @@ class MultiModelTaskManager:
                 tasks,
                 request,
                 settings,
-                lambda outputs: refused.update(_prove_metrics(tasks, outputs)),
+                lambda outputs: refused.update(_prove_tasks(model.name, tasks, outputs)),
                 record,
             )
         except (ImageError, StoreError):
@@ -967,7 +968,7 @@ class MultiModelTaskManager:
         folder: Path,
         failures: Failures,
         estimator: Estimator,
-        refused: Mapping[str, MetricError] = MappingProxyType({}),
+        refused: Mapping[str, FacebenchError] = MappingProxyType({}),
     ) -> None:
         """Measure task by task what a pass or a file gave."""
         record = self.records[model.name]
@@ -1206,7 +1207,7 @@ def _measured(
     request: EmbeddingRequest,
     embeddings: Embeddings,
     estimator: Estimator,
-    source: Callable[[str], LayerSource],
+    source: Callable[[str, IntArray], LayerSource],
 ) -> Measured:
     first, *second = _sides(task, images, request)
     if isinstance(task, EmbeddingTask):
@@ -1240,19 +1241,22 @@ def _prove_widths(tasks: Sequence[AnyTask], plans: Sequence[ModelPlan]) -> None:
                 raise MetricError(msg) from error
 
 
-def _prove_metrics(tasks: Sequence[AnyTask], outputs: Mapping[str, Any]) -> dict[str, MetricError]:
+def _prove_tasks(
+    model: str, tasks: Sequence[AnyTask], outputs: Mapping[str, Any]
+) -> dict[str, FacebenchError]:
     """Call users' metrics on the first embeddings, before the rest is embedded.
 
-    Gives the errors of tasks whose metric cannot take them; raises if no other task is left.
+    Gives the errors of tasks that cannot take them; raises if no other task is left.
     """
-    refused = {}
+    refused: dict[str, FacebenchError] = {}
     for task in tasks:
-        if isinstance(task, EmbeddingTask):
-            continue
         try:
-            for layer in outputs.values():
-                task.distance_metric.prove(layer)
-        except MetricError as error:
+            for name, layer in outputs.items():
+                if isinstance(task, EmbeddingTask):
+                    task.check_width(LayerSource(model, name), int(layer.shape[1]))
+                else:
+                    task.distance_metric.prove(layer)
+        except (MetricError, InputError) as error:
             refused[task.name] = error
     if len(refused) == len(tasks):
         raise next(iter(refused.values()))
