@@ -37,6 +37,8 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/ratings.py
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/leaderboard.py
+	$(BIN)/python benchmarks/large_tables.py
+	$(BIN)/python benchmarks/many_images.py
 	$(BIN)/python benchmarks/imports.py
 	$(BIN)/python benchmarks/alignment.py
 

@@ -8,16 +8,18 @@ taken one or two batches later, when they are there. `Card` holds all that is sp
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 import torch
 
+from facebench.engine.jpeg_decoding import decode_jpegs
 from facebench.errors import ModelError
 
 __all__ = ["Card", "CudaCard", "Returns", "card_of"]
 
 Layers: TypeAlias = dict[str, torch.Tensor]
+Pictures: TypeAlias = list[torch.Tensor]
 # Batches whose results are on their way while the next one is launched.
 _UNDERWAY = 2
 
@@ -30,6 +32,12 @@ class Card(Protocol):
 
     def send(self, host: torch.Tensor) -> torch.Tensor:
         """Begin to copy pinned memory to the card; what is computed from now on waits for it."""
+
+    def decode(self, files: Sequence[bytes], make: Callable[[Pictures], Any]) -> torch.Tensor:
+        """Decode plain JPEGs on the card, and make one tensor of the pictures [3, h, w] there.
+
+        RuntimeError where one of them cannot be decoded.
+        """
 
     def fetch(self, tensor: torch.Tensor) -> torch.Tensor:
         """Begin to copy a tensor of the card to pinned memory, when it is computed."""
@@ -70,6 +78,17 @@ class CudaCard:
         # Its memory is of the other stream, which may only have it back after the computation.
         sent.record_stream(computing)
         return sent
+
+    def decode(self, files: Sequence[bytes], make: Callable[[Pictures], Any]) -> torch.Tensor:
+        """Decode by nvJPEG, on the stream of copies."""
+        computing = torch.cuda.current_stream(self._device)
+        with torch.cuda.stream(self._copies):
+            # nvJPEG has a stream of its own, which does not wait for what is still read here.
+            self._copies.synchronize()
+            made: torch.Tensor = make(decode_jpegs(files, self._device))
+        computing.wait_stream(self._copies)
+        made.record_stream(computing)
+        return made
 
     def fetch(self, tensor: torch.Tensor) -> torch.Tensor:
         """Copy on the stream that computes, so that no later pass writes there before."""

@@ -146,14 +146,25 @@ def read_blocks(
     with pq.ParquetFile(path) as file:
         table = file.read_row_groups(_groups(file, task, layers))
     # Files of others may have blocks that are cut in another way.
-    table = table.filter(pc.is_in(table["task"], pa.array([task], pa.string())))
+    table = _only(table, "task", [task])
     found = {}
     for model, wanted in layers.items():
-        own = table.filter(pc.is_in(table["model"], pa.array([model], pa.string())))
+        own = _only(table, "model", [model])
         if wanted is not None:
-            own = own.filter(pc.is_in(own["layer"], pa.array(list(wanted), pa.string())))
+            own = _only(own, "layer", wanted)
         found[model] = _frame(own)
     return found
+
+
+def _only(table: pa.Table, column: str, names: Collection[str]) -> pa.Table:
+    """Keep the rows whose column holds one of some names; names are looked at, rows are not."""
+    wanted = pa.array(list(names), pa.string())
+    chunks = table[column].chunks
+    if pa.types.is_dictionary(table[column].type):
+        kept = [pc.is_in(chunk.dictionary, wanted).take(chunk.indices) for chunk in chunks]
+    else:
+        kept = [pc.is_in(chunk, wanted) for chunk in chunks]
+    return table.filter(pa.chunked_array(kept, pa.bool_()))
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:

@@ -267,8 +267,9 @@ def measure_items(
             frame = _as_frame(items, "items_of_distances", task)
         else:
             own = rows_of_task(task, layer, images, embeddings)
-            where = LayerSource(model_name, layer)
-            source = where if source_of is None else source_of(layer, images)
+            source = (
+                LayerSource(model_name, layer) if source_of is None else source_of(layer, images)
+            )
             items = task.compute_items_of(own, source)
             frame = _as_frame(items, "compute_items", task)
         frame = frame.assign(layer_name=layer)

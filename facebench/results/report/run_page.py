@@ -15,13 +15,12 @@ from facebench.figures.palette import HATCHES, PEOPLE_COLORS, model_colors
 from facebench.results.data_health import DataNote, health_notes, run_findings
 from facebench.results.face_failures import failing_conditions, on_no_face, uneven_failures
 from facebench.results.headline import (
-    best_layers,
     check_layer_choice,
-    headline_rows,
     layer_note,
     people_beside,
 )
 from facebench.results.held_out import HeldOut, held_out_layers, with_held_out
+from facebench.results.methods import methods_of
 from facebench.results.reader import Run, load_run
 from facebench.results.report.figure_files import figure_files
 from facebench.results.report.pages import write_page
@@ -126,6 +125,7 @@ def _context(run: Run, layer_choice: str) -> dict[str, Any]:
         task_section(run, task, number, curves, thumbnails, examples, held_out.get(task))
         for number, task in enumerate(tasks)
     ]
+    compared = [section.name for section in sections if section.is_compared]
     findings = run_findings(run.manifest, tasks, run.networks)
     found = [finding for finding in findings if finding.count]
     colors = _colors(run)
@@ -135,7 +135,7 @@ def _context(run: Run, layer_choice: str) -> dict[str, Any]:
         "sections": sections,
         "verdicts": _told(run, sections, held_out, colors),
         "warnings": _warnings(run, sections, findings),
-        "headline": headline_table(run.networks, sections, held_out, run.people),
+        "headline": headline_table(run, sections, held_out),
         "held_out": _held_out_table(held_out) if held_out else None,
         "facts": _facts(run),
         "on_no_face": on_no_face(run.manifest),
@@ -149,7 +149,7 @@ def _context(run: Run, layer_choice: str) -> dict[str, Any]:
         "health_notes": [*health_notes(run.manifest), *_left_out(run)],
         "thumbnails": thumbnails,
         "colors": colors,
-        "methods": run.methods(layer_choice),
+        "methods": methods_of(run, layer_choice, compared),
         "provenance": provenance_view(run),
     }
 
@@ -213,38 +213,29 @@ def _counted(note: DataNote) -> str:
     return f"{note.count}{f' ({note.detail})' if note.detail else ''}."
 
 
-def headline_table(
-    results: pd.DataFrame,
-    sections: list[TaskSection],
-    held_out: Mapping[str, HeldOut],
-    people: pd.DataFrame | None = None,
-) -> Table:
+def headline_table(run: Run, sections: list[TaskSection], held_out: Mapping[str, HeldOut]) -> Table:
     """Build the table of what stands for each task.
 
     Parameters
     ----------
-    results : DataFrame
-        The tidy table.
+    run : Run
+        The run.
     sections : list of TaskSection
         The tasks, with their tie groups.
     held_out : mapping of str to HeldOut
         By task, what stands for models in the place of their best layers; empty for these.
-    people : DataFrame, optional
-        Likewise of people, who come after the models.
 
     Returns
     -------
     Table
-        A row for each model; all layers behind a box to tick.
+        A row for each model, then for people; all layers behind a box to tick.
     """
     rows: list[list[Any]] = []
     extra = []
     for section in sections:
-        of_task = results[results["task"] == section.name]
-        best = best_layers(results, section.name, section.facts)
-        chosen = headline_rows(of_task, {section.name: section.facts}, all_layers=True)
-        for metric, part in chosen.groupby("metric", sort=False):
-            shown = part[part["layer"].eq(part["model"].map(best))]
+        of_task = run.of_task(section.name)
+        for metric, part in of_task.all_layers.groupby("metric", sort=False):
+            shown = part[part["layer"].eq(part["model"].map(of_task.best))]
             if section.name in held_out:
                 shown = with_held_out(shown, held_out[section.name].table)
             # What is judged on its own pairs stays to be looked up.
@@ -261,14 +252,13 @@ def headline_table(
                     _headline_row(row, ties.get(str(row.model), "") if is_shown else "", span)
                 )
                 extra.append(not is_shown)
-            if people is not None:
-                beside = people_beside(people, results, section.name, str(metric))
-                rows += [_headline_row(row, "", span) for row in beside.itertuples()]
-                extra += [False] * len(beside)
+            beside = people_beside(run.people, of_task.rows, section.name, str(metric))
+            rows += [_headline_row(row, "", span) for row in beside.itertuples()]
+            extra += [False] * len(beside)
     n_hidden = sum(extra)
     # A column without any entry only takes room.
     used = [i for i in range(len(_COLUMNS)) if any(row[i] not in ("", None) for row in rows)]
-    note = layer_note(results, "held-out" if held_out else "same pairs")
+    note = layer_note(run.networks, "held-out" if held_out else "same pairs")
     return Table(
         id="headline-table",
         stacked=True,
