@@ -81,6 +81,9 @@ class ModelCache:
             self._store = None
             return
         self._extra = f"{model.device.type}:{variant}"
+        if model.device.type == "cuda" and variant.startswith("float32"):
+            # Former versions let convolutions round to TensorFloat-32 under this name.
+            self._extra += ":ieee"
         self._notes_key = self.fingerprint.notes_key
         if decoder != "pillow":
             self._notes_key += f" {decoder}"

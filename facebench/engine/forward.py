@@ -6,7 +6,6 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -18,7 +17,7 @@ from facebench.engine.decoding import shape_error
 from facebench.engine.loading import Batch
 from facebench.engine.record import PREPROCESSING
 from facebench.engine.steadiness import try_batch, warn_of_unsteadiness
-from facebench.engine.transfer import Card
+from facebench.engine.transfer import Card, float32_arithmetic
 from facebench.errors import FacebenchError, LayerOutputError, ModelError
 from facebench.models.acceleration import Accelerate
 from facebench.models.base import BaseModel
@@ -38,7 +37,7 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 MemoryFormat: TypeAlias = Literal["auto", "contiguous", "channels_last"]
-Precision: TypeAlias = Literal["float32", "float16", "bfloat16"]
+Precision: TypeAlias = Literal["float32", "tf32", "float16", "bfloat16"]
 OnLayout: TypeAlias = Callable[[str, bool], None]
 OnUnsteady: TypeAlias = Callable[[Mapping[str, str]], None]
 OnFirst: TypeAlias = Callable[[Batch, Callable[[], Any], int | None], None]
@@ -62,8 +61,8 @@ class Forward:
     ----------
     model : BaseModel
         The model.
-    precision : {'float32', 'float16', 'bfloat16'}
-        Other than float32 runs the network under autocast.
+    precision : {'float32', 'tf32', 'float16', 'bfloat16'}
+        Shorter than float32: TensorFloat-32 on a CUDA device, the others under autocast.
     n_images : int
         How many images the run has.
     layout : str, optional
@@ -108,6 +107,12 @@ class Forward:
         self.seconds = 0.0
         self.card: Card | None = None
         self._on_card: deque[tuple[Any, Any]] = deque()
+        if precision == "tf32" and model.device.type != "cuda":
+            msg = (
+                f"Model {model.name!r}: precision='tf32' is for CUDA devices, and it runs on "
+                f"{model.device}. Choose 'float32' or 'bfloat16'."
+            )
+            raise ModelError(msg)
         self._precision = precision
         self._is_tried = False
         self._shape: torch.Size | None = None
@@ -273,8 +278,8 @@ class Forward:
         return layers
 
     def _autocast(self) -> Any:
-        if self._precision == "float32":
-            return nullcontext()
+        if self._precision in ("float32", "tf32"):
+            return float32_arithmetic(self.model.device, tf32=self._precision == "tf32")
         return torch.autocast(self.model.device.type, getattr(torch, self._precision))
 
     def _smaller(self, size: int, first: Path, error: Exception) -> int:

@@ -31,8 +31,8 @@ class Settings:
         Whether an image that cannot be read ends the run.
     max_memory : int or None
         Bytes to stay within; None takes half of what is free.
-    precision : {'float32', 'float16', 'bfloat16'}
-        Other than float32 runs networks under autocast.
+    precision : {'float32', 'tf32', 'float16', 'bfloat16'}
+        Shorter than float32: TensorFloat-32 on a CUDA device, the others under autocast.
     decoder : {'pillow', 'torchvision', 'nvjpeg'}
         What decodes plain JPEGs; all other images are Pillow's.
     memory_format : {'auto', 'contiguous', 'channels_last'}

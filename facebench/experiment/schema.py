@@ -141,10 +141,11 @@ class ExperimentSettings(_Checked):
         "written by `facebench embed`.",
     )
     precision: Annotated[
-        Literal["float32", "float16", "bfloat16"], BeforeValidator(_as_precision)
+        Literal["float32", "tf32", "float16", "bfloat16"], BeforeValidator(_as_precision)
     ] = Field(
         "float32",
-        description="'float16' (fp16) or 'bfloat16' (bf16) runs networks under autocast.",
+        description="'float16' (fp16) or 'bfloat16' (bf16) runs networks under autocast, 'tf32' in "
+        "TensorFloat-32 on a CUDA device.",
     )
     decoder: Literal["pillow", "torchvision", "nvjpeg"] = Field(
         "pillow",

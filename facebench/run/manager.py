@@ -156,7 +156,7 @@ class MultiModelTaskManager:
     memory_format : {'auto', 'contiguous', 'channels_last'}, default 'auto'
         Layout of networks and inputs in memory; 'auto' measures which is faster. What is asked for
         is compared with float32 in the usual layout, and stored separately.
-    precision : {'float32', 'float16', 'bfloat16'}, default 'float32'
+    precision : {'float32', 'tf32', 'float16', 'bfloat16'}, default 'float32'
         Other than float32 runs networks under autocast.
     accelerate : {'onnxruntime', 'openvino', 'winograd', 'compile', 'none'}, default 'none'
         What runs networks: their graph in another engine, which is compared with torch on the first
