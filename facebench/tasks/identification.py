@@ -531,6 +531,7 @@ class IdentificationTask(EmbeddingTask):
             items_df[column] for column in ("gallery", "identity", "image") if column in items_df
         ]
         if "distractors" in items_df:
+            # Of other models they are in other files: their number tells galleries apart.
             names.append(items_df["distractors"].astype(str))
         galleries = {name: as_ranked(items) for name, items in by_gallery(items_df).items()}
         rows = {name: [gallery] for name, gallery in galleries.items()}

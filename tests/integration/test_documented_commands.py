@@ -162,6 +162,7 @@ NOT_RUN = {
     ("first_hour", "facebench init faces --effects inversion --people trials.csv"): SIX,
     ("alignment", "facebench align faces -o chips --template arcface112 --detector yunet.onnx"):
         "test_alignment_docs.py, if the detector is there",
+    ("cluster", "facebench identify x.yaml --shard 0/16"): "test_identification_docs.py",
     ("faq", "facebench doctor MODEL --faces FACES"): "takes long; test_bring_your_network.py",
     ("people_and_networks", "python docs/people_experiment.py stimuli/inverted.csv trials.csv"):
         "test_people_and_networks.py",
@@ -172,6 +173,7 @@ NOT_RUN = {
 OWN_TESTS = {
     "CONTRIBUTING": "these are the tests, and how to release",
     "bring_your_network": "test_bring_your_network.py",
+    "identification": "test_identification_docs.py",
 }
 # Who runs the examples in Python and YAML.
 RUN_BY = {
@@ -186,6 +188,7 @@ RUN_BY = {
     "effects": "test_readme.py",
     "embeddings_and_scores": "test_embeddings_and_scores.py",
     "figures": "test_figures_docs.py",
+    "identification": "test_identification_docs.py",
     "models_of_similarity": "test_models_of_similarity.py",
     "onnx": "test_onnx_docs.py",
     "people": "test_people_docs.py",

@@ -282,6 +282,17 @@ def test_faiss_gives_the_same_and_an_approximate_search_says_so(tmp_path: Path) 
     assert {measure for _, measure in near.left_out(items).values} == set(names[:2])
 
 
+def test_galleries_of_other_sizes_are_not_compared(tmp_path: Path) -> None:
+    own, others = embeddings()
+    digests = set()
+    for number, size in enumerate((OTHERS, OTHERS - 1, None)):
+        (tmp_path / str(number)).mkdir()
+        found = None if size is None else saved(tmp_path / str(number), others[:size])
+        task = make(found)
+        digests.add(task.left_out(task.compute_items(own)).digest)
+    assert len(digests) == 3
+
+
 @pytest.mark.parametrize(
     ("options", "match"),
     [
