@@ -12,11 +12,14 @@ from typing import Any, Literal, TypeAlias
 
 import torch
 
+from facebench.engine.acceleration import Accelerated
 from facebench.engine.decoding import shape_error
 from facebench.engine.loading import Batch
+from facebench.engine.record import PREPROCESSING
 from facebench.engine.steadiness import try_batch, warn_of_unsteadiness
 from facebench.engine.transfer import Card, float32_arithmetic
 from facebench.errors import FacebenchError, LayerOutputError, ModelError
+from facebench.models.acceleration import Accelerate
 from facebench.models.base import BaseModel
 from facebench.models.layers import BatchTooLargeError
 from facebench.models.trials import unchanged
@@ -71,6 +74,11 @@ class Forward:
     on_unsteady : callable, optional
         Called before the first result where rows depend on more than their image: see `Trial`.
         None warns.
+    engine : {'onnxruntime', 'openvino', 'winograd', 'compile', 'none'}, default 'none'
+        What runs the network. Another engine than torch is compared with it on the first batch,
+        and has no other memory layout.
+    batch_size : int, optional
+        Images per pass of another engine, at most.
 
     Attributes
     ----------
@@ -90,6 +98,8 @@ class Forward:
         layout: str | None = None,
         on_layout: OnLayout | None = None,
         on_unsteady: OnUnsteady | None = None,
+        engine: Accelerate = "none",
+        batch_size: int = 32,
         on_first: OnFirst | None = None,
     ) -> None:
         self.model = model
@@ -111,8 +121,10 @@ class Forward:
         self._n_images = n_images
         self._on_layout = on_layout
         self._on_unsteady = on_unsteady or partial(warn_of_unsteadiness, model)
+        self._is_undecided = layout is None and engine == "none"
+        at_most = max(1, min(batch_size, n_images or batch_size))
+        self._accelerated = None if engine == "none" else Accelerated(model, engine, at_most)
         self._on_first = on_first
-        self._is_undecided = layout is None
         if layout is not None:
             _use(model, _FORMATS.get(layout, model.memory_format))
 
@@ -120,6 +132,11 @@ class Forward:
     def seconds_per_image(self) -> float:
         """What an image took so far, on average; 0 before the first."""
         return self.seconds / max(1, self.n_forwards)
+
+    @property
+    def differences(self) -> dict[str, float]:
+        """How far another engine's layers differed from torch's; empty where torch runs."""
+        return {} if self._accelerated is None else self._accelerated.differences
 
     def pieces(
         self, batch: Batch, limit: int | None = None
@@ -156,6 +173,8 @@ class Forward:
             self._on_unsteady(trial.unsteady)
             if self._on_first is not None:
                 self._on_first(batch, self._autocast, limit)
+            if self._accelerated is not None:
+                self._prepare(self._accelerated, batch.tensor, trial.unsteady, limit)
         size = len(batch.paths)
         start, step = 0, min(size, self._largest or size)
         while start < size:
@@ -168,6 +187,33 @@ class Forward:
             self._check_layers(layers, batch.paths[part])
             yield part, layers
             start = part.stop
+
+    def _prepare(
+        self,
+        accelerated: Accelerated,
+        tensor: torch.Tensor,
+        unsteady: Mapping[str, str],
+        limit: int | None,
+    ) -> None:
+        """Make another engine ready, for a network whose rows depend on their images alone."""
+        name = self.model.name
+        if cause := next((why for layer, why in unsteady.items() if layer != PREPROCESSING), ""):
+            msg = (
+                f"Model {name!r} cannot run by another engine: what it gives for an image depends "
+                f"on {cause}, so that it cannot be compared with torch. Choose 'accelerate: none' "
+                "for this model."
+            )
+            raise ModelError(msg)
+        try:
+            accelerated.prepare(tensor, limit)
+        except (BatchTooLargeError, torch.OutOfMemoryError) as error:
+            msg = (
+                f"Model {name!r} cannot run by another engine: there is not enough memory for the "
+                "outputs of its layers. Choose fewer layers, a smaller batch_size, or "
+                "'accelerate: none' for this model."
+            )
+            raise ModelError(msg) from error
+        self._largest = accelerated.size
 
     def _first_run(
         self, tensor: torch.Tensor, first: Path, limit: int | None
@@ -205,7 +251,11 @@ class Forward:
         self.n_forwards += len(tensor)
         try:
             with self._autocast():
-                layers = self.model.read_layers(tensor, limit)
+                layers = (
+                    self.model.read_layers(tensor, limit)
+                    if self._accelerated is None
+                    else self._accelerated.read_layers(tensor)
+                )
         except (FacebenchError, BatchTooLargeError, torch.OutOfMemoryError):
             raise
         except Exception as error:
