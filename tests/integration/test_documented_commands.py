@@ -165,7 +165,6 @@ NOT_RUN = {
     ("faq", "facebench doctor MODEL --faces FACES"): "takes long; test_bring_your_network.py",
     ("people_and_networks", "python docs/people_experiment.py stimuli/inverted.csv trials.csv"):
         "test_people_and_networks.py",
-    ("cluster", "facebench embed x.yaml --devices all"): "needs GPUs; test_shards.py, on CPUs",
     ("gpu", "facebench embed x.yaml --devices all"): "needs GPUs; test_shards.py, on CPUs",
     ("gpu", "facebench run x.yaml"): "run on the page cluster",
     ("gpu", "python benchmarks/gpu.py"): "needs a GPU",
