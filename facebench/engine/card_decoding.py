@@ -128,9 +128,12 @@ class CardDecoder:
             torch.stack([pixels[place] for place in from_host], out=host)
             sent = self._card.send(host)
             joined = torch.empty((len(good), *shape), dtype=torch.uint8, device=sent.device)
-            joined[[row_of[place] for place in from_host]] = sent
-            if decoded is not None:
-                joined[[row_of[place] for place in files]] = decoded
+            for places, rows in ((from_host, sent), (files, decoded)):
+                if rows is not None:
+                    # By an index that is there already: one of the host would wait for the card.
+                    index = self._card.pinned((len(places),), torch.int64)
+                    index.copy_(torch.tensor([row_of[place] for place in places]))
+                    joined.index_copy_(0, self._card.send(index), rows)
         return items, None if joined is None else self._split.finish(joined)
 
     def _decoded(

@@ -205,7 +205,8 @@ class Forward:
             )
             raise ModelError(msg)
         try:
-            accelerated.prepare(tensor, limit)
+            with self._autocast():
+                accelerated.prepare(tensor, limit)
         except (BatchTooLargeError, torch.OutOfMemoryError) as error:
             msg = (
                 f"Model {name!r} cannot run by another engine: there is not enough memory for the "

@@ -128,7 +128,9 @@ class Loader:
     ) -> None:
         self._model = model
         self._decoder: Decoder = decoder
-        self.card: Card | None = card_of(model.device)
+        # A class that reads its layers itself gets its batches as ever, in the host's memory.
+        own = type(model).get_output is not BaseModel.get_output
+        self.card: Card | None = None if own else card_of(model.device)
         if num_workers is None:
             num_workers = self._usual_workers() if n_images >= _WORTH_WORKERS else 0
         elif n_images == 0:
@@ -195,10 +197,12 @@ class Loader:
         chunks = iter(chunks)
         asked = None
         while True:
+            if self.card is not None:
+                self._fill(waiting, chunks)
             ahead = self._ahead()
             # Batches that workers finish together cost one wait; the network runs when they rest.
             wanted = ahead + 1 if ahead or not self._num_workers else _TOGETHER
-            if len(waiting) <= ahead:
+            if self.card is None and len(waiting) <= ahead:
                 for chunk in itertools.islice(chunks, wanted - len(waiting)):
                     waiting.append((chunk, self._submit(chunk)))
                 if not ahead:
@@ -213,11 +217,25 @@ class Loader:
             asked = time.perf_counter()
             yield batch
 
+    def _fill(
+        self,
+        waiting: deque[tuple[Sequence[ImageFile], _Submitted]],
+        chunks: Iterator[Sequence[ImageFile]],
+    ) -> None:
+        """Have batches prepared for a card, one by one: how many depends on their size."""
+        while len(waiting) <= self._ahead():
+            chunk = next(chunks, None)
+            if chunk is None:
+                return
+            waiting.append((chunk, self._submit(chunk)))
+
     def _ahead(self) -> int:
         """Say how many batches workers prepare while the network runs."""
         if not self._num_workers:
             return 0
         if self.card is not None:
+            if self._asked in ("both", "file and pixels"):
+                return 0  # What is sent of others, the first batch decides.
             # Twice as many parts as workers, so that none waits for the main process.
             n_parts = self._n_parts(self._largest)
             return max(_AHEAD, math.ceil(2 * self._num_workers / n_parts))

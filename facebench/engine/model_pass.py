@@ -231,17 +231,21 @@ class ModelPass:
         card = None if self.plan.wide.layers else tools.loader.card
         tools.forward.card = card
         returns = Returns(card, tools.model.name)
-        for step, known, images in zip(steps, stored, missing, strict=True):
-            if images:
-                self._take_batch(*next(batches), returns)
-            if tools.images.is_bound_to_stop:
-                # The rest is only decoded, to name all bad images.
-                continue
-            if damaged := self._wide.take_stored(known, tools.paths(known)):
-                self._take_batch(*next(tools.batches([damaged])), returns)
-            self._wide.meet(step, list(tools.images.bad))
-            returns.then(partial(self._note_step, step.images, images))
-        returns.finish()
+        try:
+            for step, known, images in zip(steps, stored, missing, strict=True):
+                if images:
+                    self._take_batch(*next(batches), returns)
+                if tools.images.is_bound_to_stop:
+                    # The rest is only decoded, to name all bad images.
+                    continue
+                if damaged := self._wide.take_stored(known, tools.paths(known)):
+                    self._take_batch(*next(tools.batches([damaged])), returns)
+                self._wide.meet(step, list(tools.images.bad))
+                returns.then(partial(self._note_step, step.images, images))
+            returns.finish()
+        except BaseException:
+            returns.rescue()
+            raise
         if not tools.images.is_bound_to_stop:
             self._wide.finish(list(tools.images.bad))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol, TypeAlias
 
 import torch
@@ -215,6 +215,12 @@ class Returns:
         """Take all that is still on its way."""
         while self._underway:
             self._take_oldest()
+
+    def rescue(self) -> None:
+        """Take what is on its way when a run ends with an error, so that it is stored."""
+        with suppress(Exception):
+            while self._underway:
+                self._underway.popleft()[0]()
 
     def _take_oldest(self) -> None:
         for call in self._underway.popleft():

@@ -7,7 +7,7 @@ graphics card. Both parts together give the numbers of the preprocessing itself;
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -51,6 +51,9 @@ class SplitInput:
     factor: float = 1.0
     divisor: float | None = 255.0
     sizing: NetworkInput | None = None
+    _constants: dict[torch.device, list[torch.Tensor]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def read(self, model: BaseModel, image_path: StrPath) -> torch.Tensor:
         """Read an image file as `BaseModel.preprocess_image` does, up to its pixels.
@@ -130,18 +133,26 @@ class SplitInput:
         Tensor, shape [N, 3, H, W]
             Of type float32.
         """
-
-        def constant(values: float | Sequence[float]) -> torch.Tensor:
-            # A tensor of the device: division by a number of the CPU is a multiplication there.
-            tensor = torch.tensor(values, dtype=torch.float32, device=pixels.device)
-            return tensor.reshape(-1, 1, 1) if tensor.ndim else tensor
-
         values = pixels.to(torch.float32)
+        scale, mean, std = self._constants_on(pixels.device)
         if self.divisor is None:
-            values.mul_(constant(self.factor))
+            values.mul_(scale)
         else:
-            values.div_(constant(self.divisor))
-        return values.sub_(constant(self.mean)).div_(constant(self.std))
+            values.div_(scale)
+        return values.sub_(mean).div_(std)
+
+    def _constants_on(self, device: torch.device) -> list[torch.Tensor]:
+        """Give the constants, once for each device: to copy them there waits for all its work.
+
+        Division by a number of the CPU would be a multiplication there, which rounds otherwise.
+        """
+        if device not in self._constants:
+            scale = self.factor if self.divisor is None else self.divisor
+            self._constants[device] = [
+                torch.tensor(values, dtype=torch.float32).reshape(-1, 1, 1).to(device)
+                for values in (scale, self.mean, self.std)
+            ]
+        return self._constants[device]
 
 
 def split_input(model: BaseModel) -> SplitInput | str:

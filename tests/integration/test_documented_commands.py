@@ -166,6 +166,10 @@ NOT_RUN = {
     ("faq", "facebench doctor MODEL --faces FACES"): "takes long; test_bring_your_network.py",
     ("people_and_networks", "python docs/people_experiment.py stimuli/inverted.csv trials.csv"):
         "test_people_and_networks.py",
+    ("gpu", "facebench embed x.yaml --devices all"): "needs GPUs; test_shards.py, on CPUs",
+    ("gpu", "facebench run x.yaml"): "run on the page cluster",
+    ("gpu", "python benchmarks/gpu.py"): "needs a GPU",
+    ("gpu", "python benchmarks/gpu.py --small"): "test_gpu_benchmark.py",
     ("faq", "facebench stimuli"): "named, not called",
     ("inversion_effect", "facebench stimuli"): "named, not called",
 }  # fmt: skip

@@ -96,6 +96,7 @@ def _identities(run: Run) -> dict[tuple[str, ...], str]:
             parts = ("weights_digest", "settings_digest", "preprocessing_digest", "precision")
             identity = tuple(str(record.get(part) or "") for part in parts)
             identity += (str(record.get("accelerate") or "none"),)
+            identity += (str((record.get("decoder") or {}).get("decoder", "pillow")),)
             if all(identity[:3]):
                 found.setdefault(identity, []).append(model)
     return {identity: names[0] for identity, names in found.items() if len(names) == 1}
