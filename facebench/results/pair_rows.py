@@ -51,9 +51,19 @@ class _Pairs:
         self._facts = facts
         self._of = of
         self._parts: dict[str, tuple[NDArray[np.bool_], _Pairs] | None] = {}
+        self._known_to_be: dict[_Pairs, bool] = {}
 
     def only(self, kept: NDArray[np.bool_]) -> _Pairs:
         return _Pairs(self._table, self._facts, (self, kept))
+
+    def are(self, other: _Pairs) -> bool:
+        """Tell whether the same images are compared row by row: layer after layer asks this."""
+        if other is self:
+            return True
+        if other not in self._known_to_be:
+            sides = zip(self.names, other.names, strict=True)
+            self._known_to_be[other] = all(np.array_equal(a, b) for a, b in sides)
+        return self._known_to_be[other]
 
     def part(self, condition: str) -> tuple[NDArray[np.bool_], _Pairs] | None:
         """Find the rows of a condition, and what they say; None where that is all of them."""
@@ -261,9 +271,7 @@ class PairRows:
         """Tell whether another layer has the very same pairs, row by row."""
         if not (self.has_pairs and other.has_pairs):
             return False
-        if self._pairs is other._pairs:
-            return True
-        return all(np.array_equal(a, b) for a, b in zip(self.names, other.names, strict=True))
+        return self._pairs.are(other._pairs)
 
     @property
     def names(self) -> tuple[NDArray[np.object_], NDArray[np.object_]]:

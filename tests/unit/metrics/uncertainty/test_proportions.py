@@ -16,6 +16,7 @@ from facebench.metrics.uncertainty.influence import (
 )
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.proportions import (
+    ClassUnits,
     EffectiveCounts,
     auc_score_interval,
     effective_counts,
@@ -111,3 +112,23 @@ def test_intervals_hold_the_true_area(area: float) -> None:
     assert covered >= 55
     assert 0.75 < np.mean(lows) < 0.95
     assert perfect or area < 0.99
+
+
+@given(st.integers(0, 10_000), st.sampled_from([0, 1, 6]))
+def test_effective_counts_are_of_the_pairs_next_to_the_other_class(seed: int, decimals) -> None:
+    rng = np.random.default_rng(seed)
+    genuine = np.arange(90) % 3 == 0
+    people = rng.integers(0, 12, (2, 90))
+    kept = ClassUnits(genuine, *people)
+    for _ in range(2):
+        # The units are known already the second time.
+        distances = rng.normal(size=90).round(decimals)
+        distances[rng.random(90) < 0.1] = np.nan
+        found = kept.counts(distances)
+        for number, of_class, turned in ((found[0], True, -1), (found[1], False, 1)):
+            rows = np.flatnonzero(genuine == of_class)
+            keys = turned * np.nan_to_num(distances[rows], nan=np.inf)
+            hard = sorted(range(rows.size), key=lambda row: (keys[row], row))[:8]
+            expected = effective_number(np.isin(np.arange(rows.size), hard), *people[:, rows])
+            assert number == pytest.approx(expected, rel=1e-12)
+        assert found[2:] == (30, 60, np.unique(people).size)

@@ -11,6 +11,7 @@ from scipy.stats import norm
 
 from facebench.metrics import verification as v
 from facebench.metrics.accuracy import accepted_at
+from facebench.metrics.uncertainty import replicates
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.proportions import auc_score_interval
 from facebench.metrics.uncertainty.replicates import (
@@ -18,6 +19,7 @@ from facebench.metrics.uncertainty.replicates import (
     fold_accuracy_replicates,
     verification_jackknife,
     verification_replicates,
+    youden_accuracy_jackknife,
 )
 from facebench.metrics.verification_report import verify
 from support.drawn import Drawn
@@ -103,3 +105,18 @@ def test_dprime_alone_is_that_of_all_measures() -> None:
     assert alone.value == pytest.approx(v.dprime(labels, scores))
     assert_allclose(alone.units, expected.units)
     assert_allclose(alone.dyads, expected.dyads)
+
+
+@given(comparisons(), st.integers(2, 9), st.sampled_from([1, 40, 1 << 13]))
+def test_accuracy_alone_is_that_of_all_measures_however_many_fit_the_cache(
+    drawn, n_people, fitting
+) -> None:
+    labels, scores = drawn
+    people = np.random.default_rng(len(labels)).integers(0, n_people, (2, len(labels)))
+    groups = JackknifeGroups(*people)
+    expected = verification_jackknife(labels, scores, groups)["youden accuracy"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(replicates, "_IN_CACHE", fitting)
+        found = youden_accuracy_jackknife(labels, scores, groups)
+    for alone, beside in zip(found[:3], expected[:3], strict=True):
+        assert_allclose(alone, beside)
