@@ -18,5 +18,6 @@ Float64Array: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.intp]
 MetricFunction: TypeAlias = Callable[[Any, Any], Any]
 DistancesByModel: TypeAlias = "Mapping[str, Mapping[str, pd.DataFrame]]"
+SHORT_PRECISIONS: Mapping[Any, Any] = {"fp16": "float16", "bf16": "bfloat16"}
 OnBadImage: TypeAlias = Literal["stop", "skip"]
 OnNoFace: TypeAlias = Literal["keep", "skip", "stop"]

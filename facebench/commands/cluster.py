@@ -40,6 +40,18 @@ if [ "$status" -eq {requeue} ]; then
 fi
 exit "$status"
 """
+_SEARCH = """\
+#!/bin/bash
+#SBATCH --job-name={name}-search
+#SBATCH --array=0-{last}{at_once}
+#SBATCH --time={time}
+#SBATCH --requeue
+#SBATCH --open-mode=append
+#SBATCH --output={logs}/search-%A_%a.log
+{more}
+cd {here} || exit 2
+srun {python} -m facebench identify {file} --shard "$SLURM_ARRAY_TASK_ID/{count}"{arguments}
+"""
 _REPORT = """\
 #!/bin/bash
 #SBATCH --job-name={name}-report
@@ -79,7 +91,8 @@ def slurm(
 ) -> None:
     """Write jobs for SLURM: an array of shards, then the run.
 
-    The run waits for the array. It measures and writes the report. Shards that are preempted or
+    The run waits for the array. It measures and writes the report. If an identification task has
+    distractors, a second array searches them, between the two. Shards that are preempted or
     run out of time end after a batch, are queued again and go on. `facebench status` shows how far
     they are.
     """
@@ -121,28 +134,41 @@ def slurm(
         "requeue": TO_BE_REQUEUED,
     }
     (target / "logs").mkdir(parents=True, exist_ok=True)
-    scripts = [target / "shards.sbatch", target / "report.sbatch"]
-    for script, text in zip(scripts, (_SHARDS, _REPORT), strict=True):
+    tasks = config.source.value["tasks"].value.values()
+    searches = any("distractors" in task.value for task in tasks)
+    texts = {"shards": _SHARDS, **({"search": _SEARCH} if searches else {}), "report": _REPORT}
+    scripts = [target / f"{step}.sbatch" for step in texts]
+    for script, text in zip(scripts, texts.values(), strict=True):
         script.write_text(text.format(**said))
         talk().result(str(script))
-    first, second = (shlex.quote(str(script)) for script in scripts)
-    command = (
-        f"shards=$(sbatch --parsable {first}) && "
-        f'sbatch --dependency=afterok:"$shards" --kill-on-invalid-dep=yes {second}'
-    )
+    command = _submission(scripts)
     jobs = _submitted(scripts) if submit else []
     if submit:
-        talk().say(f"Submitted: array {jobs[0]}, and the report {jobs[1]} that waits for it.")
+        arrays = " and ".join(jobs[:-1])
+        talk().say(f"Submitted: array {arrays}, and the report {jobs[-1]} that waits for it.")
     else:
         talk().say(f"Submit them with:\n  {command}")
     talk().data({"scripts": scripts, "submit": command, "jobs": jobs})
 
 
+def _submission(scripts: list[Path]) -> str:
+    """Spell the command that submits each script behind the one before."""
+    steps: list[str] = []
+    before = ""
+    for script in scripts:
+        is_last = script is scripts[-1]
+        waits = f' --dependency=afterok:"${before}" --kill-on-invalid-dep=yes' if before else ""
+        sent = f"sbatch{'' if is_last else ' --parsable'}{waits} {shlex.quote(str(script))}"
+        before = script.stem
+        steps.append(sent if is_last else f"{before}=$({sent})")
+    return " && ".join(steps)
+
+
 def _submitted(scripts: list[Path]) -> list[str]:
-    """Send the array, and the report behind it; gives the numbers of the jobs."""
+    """Send the arrays, and the report, each behind the one before; gives the numbers of jobs."""
     jobs: list[str] = []
     for script in scripts:
-        behind = [f"--dependency=afterok:{jobs[0]}", "--kill-on-invalid-dep=yes"] if jobs else []
+        behind = [f"--dependency=afterok:{jobs[-1]}", "--kill-on-invalid-dep=yes"] if jobs else []
         try:
             done = subprocess.run(
                 ["sbatch", "--parsable", *behind, str(script)],
@@ -154,7 +180,7 @@ def _submitted(scripts: list[Path]) -> list[str]:
             msg = f"There is no sbatch on this machine. The scripts are in {script.parent}."
             raise InputError(msg) from error
         if done.returncode:
-            sent = f" Array {jobs[0]} was submitted before; scancel it." if jobs else ""
+            sent = "".join(f" Array {job} was submitted before; scancel it." for job in jobs)
             msg = f"SLURM refused {script}: {done.stderr.strip()}{sent}"
             raise InputError(msg)
         # On a federation of clusters, the name of the cluster follows.

@@ -34,6 +34,7 @@ __all__ = [
     "LayerEstimates",
     "conditions_of",
     "estimates_in",
+    "estimates_of",
     "measures_of",
 ]
 
@@ -130,10 +131,34 @@ def estimates_in(rows: pd.DataFrame, measures: Sequence[str] | None = None) -> l
         Row by row, the measures in their order.
     """
     names = measures_of(rows) if measures is None else list(measures)
+    return estimates_of(rows.to_dict("records"), conditions_of(rows), names)
+
+
+def estimates_of(
+    records: Sequence[Mapping[Any, Any]],
+    conditions: Sequence[str | None],
+    measures: Sequence[str],
+) -> list[Estimate]:
+    """Read the estimates in rows that are mappings already, see `estimates_in`.
+
+    Parameters
+    ----------
+    records : sequence of mapping
+        Rows of one layer.
+    conditions : sequence of str or None
+        Their conditions, as `conditions_of` names them.
+    measures : sequence of str
+        Which measures to read.
+
+    Returns
+    -------
+    list of Estimate
+        Row by row, the measures in their order.
+    """
     return [
         _estimate(row, name, condition)
-        for row, condition in zip(rows.to_dict("records"), conditions_of(rows), strict=True)
-        for name in names
+        for row, condition in zip(records, conditions, strict=True)
+        for name in measures
     ]
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
+from functools import reduce
+from itertools import combinations
+from operator import or_
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,6 +31,7 @@ from facebench.data.pairs import (
 )
 from facebench.errors import ImageError, InputError, MissingImageError
 from facebench.metrics.labels import as_labels
+from facebench.types import IntArray
 
 if TYPE_CHECKING:
     from facebench.tasks.base import BaseTask
@@ -44,7 +48,9 @@ NEAR = 4
 _FAR_OUT = 3.5
 # ... which a normal distribution's median absolute deviation times this is one of.
 _MAD = 1.4826
-_CHUNK = 1024
+_HASH_BITS = 64
+# Images that a thread looks at in one go.
+_AT_ONCE = 32
 # So many are told one by one.
 _MOST_NEAR = 1000
 
@@ -102,6 +108,7 @@ class _Images:
     decode: bool = True
     # Whether all must be there, or names alone will do.
     needed: bool = True
+    digest_of: Callable[[Path], str | None] = field(default_factory=lambda: _digest_of)
     digests: dict[Path, str] = field(default_factory=dict)
     hashes: dict[Path, int | None] = field(default_factory=dict)
     doubts: dict[Path, str] = field(default_factory=dict)
@@ -127,18 +134,30 @@ class _Images:
             for path in dict.fromkeys(paths)
             if path not in self.digests and (self.needed or image_exists(path))
         ]
-        look_at = partial(_look_at, decode=self.decode)
+        parts = [new[start : start + _AT_ONCE] for start in range(0, len(new), _AT_ONCE)]
         # Decoding leaves Python's lock, so threads share the work.
         with ThreadPoolExecutor() as threads:
-            for path, (digest, look, doubt) in zip(new, threads.map(look_at, new), strict=True):
-                self.digests[path], self.hashes[path], self.doubts[path] = digest, look, doubt
+            for part, looks in zip(parts, threads.map(self._look_at_all, parts), strict=True):
+                for path, (digest, look, doubt) in zip(part, looks, strict=True):
+                    self.digests[path], self.hashes[path], self.doubts[path] = digest, look, doubt
+
+    def _look_at_all(self, paths: Sequence[Path]) -> list[tuple[str, int | None, str]]:
+        return [_look_at(path, self.decode, self.digest_of) for path in paths]
 
 
-def _look_at(path: Path, decode: bool) -> tuple[str, int | None, str]:
-    """Return an image's digest, its hash (None where there is none), and doubts of its colours."""
+def _digest_of(path: Path) -> str | None:
     try:
-        digest = hashlib.sha256(image_bytes(path)).hexdigest()
+        return hashlib.sha256(image_bytes(path)).hexdigest()
     except ImageError:
+        return None
+
+
+def _look_at(
+    path: Path, decode: bool, digest_of: Callable[[Path], str | None] = _digest_of
+) -> tuple[str, int | None, str]:
+    """Return an image's digest, its hash (None where there is none), and doubts of its colours."""
+    digest = digest_of(path)
+    if digest is None:
         return str(path), None, ""
     if not decode:
         return digest, 0, ""
@@ -206,6 +225,7 @@ def health_report(
     near: int = NEAR,
     decode: bool = True,
     images_needed: bool = True,
+    digest_of: Callable[[Path], str | None] | None = None,
 ) -> DataHealth:
     """Look at the data of some tasks, each image once; see `check_pairs`.
 
@@ -225,6 +245,9 @@ def health_report(
     images_needed : bool, default True
         False where no network needs the images, only files of embeddings or scores: those that are
         not there are no finding, and are looked at as names.
+    digest_of : callable, optional
+        Gives the digest of an image's file, None where it cannot be read, where a caller knows them
+        already. None reads every file.
 
     Returns
     -------
@@ -237,7 +260,7 @@ def health_report(
         If a folder of images is missing.
     """
     listed = list(tasks) if isinstance(tasks, Iterable) else [tasks]
-    images = _Images(decode, images_needed)
+    images = _Images(decode, images_needed, digest_of or _digest_of)
     parts = []
     for task in listed:
         if hasattr(task, "pairs_df"):
@@ -254,7 +277,7 @@ def health_report(
             )
             images.read(paths)
             names = dict(zip(paths, there, strict=True))
-            findings = [*_missing(missing, {}), *_duplicates(names, images, near, {})]
+            findings = [*_missing(missing, {}), *_duplicates(names, images, near, None)]
             parts.append(DataHealth(_table(task.name, findings), 0, len(names)))
     tables = [part.findings for part in parts if len(part.findings)]
     return DataHealth(
@@ -316,7 +339,8 @@ def _conditions_of(task: Any, pairs: pd.DataFrame) -> frozenset[str]:
 def _by_name(task: Any, names: Iterable[str]) -> list[Path]:
     """Give where images would be."""
     listed = list(names)
-    paths = {name: ImageName.of(task.images_path, name).path for name in dict.fromkeys(listed)}
+    known = ImageName.all_of(task.images_path, listed)
+    paths = {name: image.path for name, image in known.items()}
     return [paths[name] for name in listed]
 
 
@@ -348,7 +372,7 @@ def _check(
         for column, files in (("img1", paths.img1), ("img2", paths.img2))
         for name, path in zip(pairs[column], files, strict=True)
     }
-    together = _rows_of(paths)
+    together = _RowsByPair.of(paths)
     wrong = None if genuine is None else _against_folders(pairs, genuine)
     findings = [
         *_pairs_twice(pairs, together, genuine),
@@ -358,7 +382,7 @@ def _check(
             near,
             together,
             wrong is not None or genuine is None,
-            _Versions.of(conditions, together if labels is None else ()),
+            _Versions.of(conditions, together.different() if labels is None else ()),
         ),
     ]
     if genuine is not None:
@@ -386,24 +410,70 @@ def _table(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _rows_of(paths: ImagePaths) -> dict[frozenset[Path], list[int]]:
-    rows: dict[frozenset[Path], list[int]] = {}
-    for row, pair in enumerate(zip(paths.img1, paths.img2, strict=True)):
-        rows.setdefault(frozenset(pair), []).append(row)
-    return rows
+@dataclass(frozen=True, eq=False)
+class _RowsByPair:
+    """Which rows compare which two images, in either order.
+
+    Attributes
+    ----------
+    numbers : dict of Path to int
+        The images.
+    order : int array, shape [N]
+        The rows, sorted by what they compare.
+    keys : int array, shape [N]
+        What they compare, in that order: both numbers as one.
+    """
+
+    numbers: dict[Path, int]
+    order: IntArray
+    keys: IntArray
+
+    @classmethod
+    def of(cls, paths: ImagePaths) -> _RowsByPair:
+        numbers: dict[Path, int] = {}
+        sides = [
+            np.array([numbers.setdefault(path, len(numbers)) for path in side], dtype=np.int64)
+            for side in (paths.img1, paths.img2)
+        ]
+        keys = np.minimum(*sides) * len(numbers) + np.maximum(*sides)
+        order = np.argsort(keys, kind="stable")
+        return cls(numbers, order, keys[order])
+
+    def rows_of(self, one: Path, other: Path) -> list[int]:
+        """Give the rows that compare two images."""
+        low, high = sorted((self.numbers[one], self.numbers[other]))
+        key = low * len(self.numbers) + high
+        first, last = np.searchsorted(self.keys, key), np.searchsorted(self.keys, key, "right")
+        return [int(row) for row in self.order[first:last]]
+
+    def odd(self) -> Iterator[tuple[list[int], bool]]:
+        """Give the rows of every pair that is given twice or more, or is an image with itself.
+
+        In the order of their first rows; the flag says whether it is an image with itself.
+        """
+        starts = np.flatnonzero(np.diff(self.keys, prepend=-1))
+        sizes = np.diff(starts, append=self.keys.size)
+        low, high = np.divmod(self.keys[starts], max(1, len(self.numbers)))
+        odd = np.flatnonzero((sizes > 1) | (low == high))
+        for group in odd[np.argsort(self.order[starts[odd]], kind="stable")].tolist():
+            rows = self.order[starts[group] : starts[group] + sizes[group]]
+            yield rows.tolist(), bool(low[group] == high[group])
+
+    def different(self) -> Iterator[tuple[Path, ...]]:
+        """Give the two images of every different pair; one where it is compared with itself."""
+        images = list(self.numbers)
+        low, high = np.divmod(np.unique(self.keys), max(1, len(images)))
+        for one, other in zip(low.tolist(), high.tolist(), strict=True):
+            yield (images[one],) if one == other else (images[one], images[other])
 
 
 def _pairs_twice(
-    pairs: pd.DataFrame,
-    together: Mapping[frozenset[Path], list[int]],
-    genuine: NDArray[np.bool_] | None,
+    pairs: pd.DataFrame, together: _RowsByPair, genuine: NDArray[np.bool_] | None
 ) -> Iterator[_DataFinding]:
     nothing = float("nan")
-    for pair, rows in together.items():
-        if len(pair) > 1 and len(rows) == 1:
-            continue
+    for rows, with_itself in together.odd():
         one, other = pairs["img1"].iloc[rows[0]], pairs["img2"].iloc[rows[0]]
-        if len(pair) == 1:
+        if with_itself:
             yield _DataFinding("image with itself", one, other, rows, 0.0, "")
         if len(rows) > 1:
             labelled = set() if genuine is None else set(genuine[rows].tolist())
@@ -427,13 +497,17 @@ class _Versions:
     folders: frozenset[frozenset[str]] = frozenset()
 
     @classmethod
-    def of(cls, conditions: frozenset[str], pairs: Iterable[frozenset[Path]]) -> _Versions:
+    def of(cls, conditions: frozenset[str], pairs: Iterable[tuple[Path, ...]]) -> _Versions:
         """Find the folders in which pairs without labels compare a face with its version."""
-        differing = [_differing_folders(*pair) if len(pair) == 2 else None for pair in pairs]
-        found = frozenset(two for two in differing if two is not None)
-        # Pairs of different people differ in more folders than there are conditions.
-        is_design = None not in differing and len(found) <= len(conditions)
-        return cls(conditions, found if is_design else frozenset())
+        found = set()
+        for pair in pairs:
+            two = _differing_folders(*pair) if len(pair) == 2 else None
+            if two is not None:
+                found.add(two)
+            # Pairs of different people differ in more folders than there are conditions.
+            if two is None or len(found) > len(conditions):
+                return cls(conditions)
+        return cls(conditions, frozenset(found))
 
     def are_one(self, one: Path, other: Path) -> bool:
         """Tell whether paths differ in one folder only, and that is the condition."""
@@ -456,7 +530,7 @@ def _duplicates(
     names: Mapping[Path, str],
     images: _Images,
     near: int,
-    rows: Mapping[frozenset[Path], list[int]],
+    together: _RowsByPair | None,
     folders_are_people: bool = True,
     versions: _Versions | None = None,
 ) -> Iterator[_DataFinding]:
@@ -464,8 +538,8 @@ def _duplicates(
         people = person_of(names[one]), person_of(names[other])
         leaks = folders_are_people and all(people) and people[0] != people[1]
         detail = "of different people" if leaks else ""
-        together = rows.get(frozenset((one, other)), [])
-        return _DataFinding(kind, names[one], names[other], together, bits, detail)
+        rows = [] if together is None else together.rows_of(one, other)
+        return _DataFinding(kind, names[one], names[other], rows, bits, detail)
 
     first_of: dict[str, Path] = {}
     for path in names:
@@ -484,25 +558,67 @@ def _duplicates(
         return
     n_near = 0
     looks = _looks(list(first_of.values()), images)
-    different = list(looks.paths)
-    for start in range(0, len(different), _CHUNK):
-        part_of = slice(start, start + _CHUNK)
-        bits = np.bitwise_count(looks.hashes[part_of, None] ^ looks.hashes[None, start:])
+    nearest: list[tuple[int, int]] = []
+    for ones, others in _near_pairs(looks.hashes, near):
         # Manipulated stimuli of one set, whose originals are not there, are alike by design.
-        by_design = looks.sets[part_of, None] == looks.sets[None, start:]
-        by_design &= looks.sets[part_of, None] >= 0
-        by_design &= looks.manipulated[part_of, None] | looks.manipulated[None, start:]
-        for one, other in zip(*np.nonzero((bits <= near) & ~by_design), strict=True):
-            if one < other:
-                pair = different[start + one], different[start + other]
-                if versions and versions.are_one(*pair):
-                    continue
-                n_near += 1
-                if n_near <= _MOST_NEAR:
-                    yield found("near duplicates", *pair, float(bits[one, other]))
+        by_design = (looks.sets[ones] == looks.sets[others]) & (looks.sets[ones] >= 0)
+        by_design &= looks.manipulated[ones] | looks.manipulated[others]
+        for pair in zip(ones[~by_design].tolist(), others[~by_design].tolist(), strict=True):
+            if versions and versions.are_one(*(looks.paths[number] for number in pair)):
+                continue
+            n_near += 1
+            nearest.append(pair)
+        if len(nearest) > 2 * _MOST_NEAR:
+            nearest = heapq.nsmallest(_MOST_NEAR, nearest)
+    for one, other in heapq.nsmallest(_MOST_NEAR, nearest):
+        bits = int(np.bitwise_count(looks.hashes[one] ^ looks.hashes[other]))
+        yield found("near duplicates", looks.paths[one], looks.paths[other], float(bits))
     if n_near > _MOST_NEAR:
         detail = f"and {n_near - _MOST_NEAR} more"
         yield _DataFinding("near duplicates", "", "", [], float("nan"), detail)
+
+
+def _near_pairs(hashes: NDArray[np.uint64], near: int) -> Iterator[tuple[IntArray, IntArray]]:
+    """Find all pairs of hashes that differ in few bits, each once, without comparing all with all.
+
+    Of near + 2 parts of the bits, two that differ in `near` bits have two or more in common: they
+    are neighbours when the hashes are sorted by these parts (multi-index hashing; M. Norouzi,
+    A. Punjani and D. J. Fleet, "Fast search in Hamming space with multi-index hashing", CVPR 2012).
+
+    Parameters
+    ----------
+    hashes : array of uint64, shape [N]
+        The hashes.
+    near : int
+        Bits by which they differ at most.
+
+    Yields
+    ------
+    one, other : int array
+        Numbers of both of some pairs; one < other.
+    """
+    n_parts = min(near + 2, _HASH_BITS)
+    bits = np.arange(_HASH_BITS, dtype=np.uint64)
+    parts = [
+        np.bitwise_or.reduce(np.uint64(1) << part) for part in np.array_split(bits, max(1, n_parts))
+    ]
+    for common in combinations(range(n_parts), max(0, n_parts - near)):
+        keys = hashes & reduce(or_, (parts[part] for part in common), np.uint64(0))
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        places = np.arange(hashes.size)
+        for step in range(1, hashes.size):
+            places = places[places + step < hashes.size]
+            places = places[keys[places] == keys[places + step]]
+            if not places.size:
+                break
+            one, other = order[places], order[places + step]
+            differing = hashes[one] ^ hashes[other]
+            chosen = np.bitwise_count(differing) <= near
+            # A pair with more in common is counted in the first parts that it has in common.
+            for part in set(range(common[-1] if common else 0)) - set(common):
+                chosen &= differing & parts[part] != 0
+            yield one[chosen], other[chosen]
 
 
 class _Looks(NamedTuple):

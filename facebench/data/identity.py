@@ -33,6 +33,7 @@ __all__ = [
     "NAME_RULE",
     "IdentitySource",
     "contradictions",
+    "numbered",
     "people_of",
     "people_of_pairs",
     "person_by",
@@ -128,9 +129,40 @@ def people_of(images: Any) -> NDArray[np.str_]:
     -------
     array of str, shape [N]
     """
-    names = np.asarray(images, dtype=object).tolist()
-    people = {name: person_of(str(name)) for name in dict.fromkeys(names)}
-    return np.array([people[name] for name in names], dtype=np.str_)
+    import pandas as pd
+
+    # A table may name an image in many rows.
+    given = images if isinstance(images, pd.Series) else np.asarray(images, dtype=object)
+    codes, names = pd.factorize(given, use_na_sentinel=False)
+    people = np.array([person_of(str(name)) for name in names], dtype=np.str_)
+    return np.asarray(people[codes], dtype=np.str_)
+
+
+def numbered(*sides: Any) -> list[IntArray]:
+    """Give names the numbers of their places in sorted order, over all sides together.
+
+    What depends on the order of names, such as groups that are left out, is the same for numbers
+    as for the names themselves, and numbers are sorted some ten times faster.
+
+    Parameters
+    ----------
+    *sides : Series or array of str, shape [N]
+        The names of each side.
+
+    Returns
+    -------
+    list of int array, shape [N]
+
+    Examples
+    --------
+    >>> [side.tolist() for side in numbered(["b", "c"], ["a", "b"])]
+    [[1, 2], [0, 1]]
+    """
+    import pandas as pd
+
+    together = pd.concat([pd.Series(side) for side in sides], ignore_index=True)
+    numbers = pd.factorize(together, sort=True)[0]
+    return np.split(numbers, np.cumsum([len(side) for side in sides[:-1]]))
 
 
 def contradictions(first: Any, second: Any, labels: Any) -> IntArray:

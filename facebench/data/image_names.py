@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -40,6 +41,12 @@ class ImageName(NamedTuple):
         # As written: a link to the folder may have a name that counts.
         return cls(os.path.abspath(folder), alike_name(name))  # noqa: PTH100
 
+    @classmethod
+    def all_of(cls, folder: StrPath, names: Iterable[str]) -> dict[str, ImageName]:
+        """Write names of a task's table in that form, each once, by name."""
+        whole = os.path.abspath(folder)  # noqa: PTH100
+        return {name: cls(whole, alike_name(name)) for name in dict.fromkeys(names)}
+
     @property
     def path(self) -> Path:
         """Where the file is, or would be."""
@@ -49,9 +56,15 @@ class ImageName(NamedTuple):
         """Give the names relative to the folder, and to every folder above it."""
         form = self.name
         yield form
-        for part in reversed(PurePosixPath(alike_name(self.folder)).parts):
+        for part in _parts_above(self.folder):
             form = f"{part}{'' if part.endswith('/') else '/'}{form}"
             yield form
+
+
+@lru_cache(maxsize=64)
+def _parts_above(folder: str) -> tuple[str, ...]:
+    """Give a folder's name and those of the folders above it, the nearest first."""
+    return PurePosixPath(alike_name(folder)).parts[::-1]
 
 
 def alike_name(name: str) -> str:
@@ -62,6 +75,9 @@ def alike_name(name: str) -> str:
     >>> alike_name(r".\ann\1.jpg")
     'ann/1.jpg'
     """
+    is_plain = name.isascii() and "\\" not in name and "//" not in name and "./" not in name
+    if is_plain and name and not name.endswith(("/", ".")):
+        return name
     return PurePosixPath(unicodedata.normalize("NFC", name).replace("\\", "/")).as_posix()
 
 
@@ -120,7 +136,7 @@ class NameIndex:
         """Refuse one vector for images of different folders."""
         if image.folder not in self._real:
             self._real[image.folder] = os.path.realpath(image.folder)
-        path = str(Path(self._real[image.folder], image.name))
+        path = os.path.join(self._real[image.folder], image.name)  # noqa: PTH118
         known, other = self._found_for.setdefault(row, (path, image))
         if known != path:
             msg = (

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import warnings
 import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from facebench.data.folder import IMAGE_SUFFIXES, images_below, list_images
@@ -22,10 +27,13 @@ from facebench.utils.outputs_version import outputs_version
 
 __all__ = [
     "IMAGE_SUFFIXES",
+    "JpegDecoder",
     "file_state",
     "image_bytes",
     "image_exists",
     "images_below",
+    "is_plain_jpeg",
+    "jpegs_decoded_by",
     "list_images",
     "open_image",
     "unknown_colours",
@@ -60,6 +68,59 @@ _ADOBE_COLUMNS = (
     (0.14919, 0.06322, 0.74457),
 )
 _WHITE = (255, 255, 255, 255)
+
+JpegDecoder: TypeAlias = Callable[[bytes], npt.NDArray[np.uint8]]
+"""From the bytes of a plain JPEG to its pixels, [H, W, 3]; RuntimeError where it cannot."""
+_decoder: ContextVar[JpegDecoder | None] = ContextVar("decoder of plain JPEGs", default=None)
+# Component names of a JPEG that holds red, green and blue, which libjpeg goes by.
+_RGB_COMPONENTS = [ord("R"), ord("G"), ord("B")]
+_END_OF_JPEG = b"\xff\xd9"
+
+
+@contextmanager
+def jpegs_decoded_by(decode: JpegDecoder | None) -> Iterator[None]:
+    """Have `open_image` decode plain JPEGs by something other than Pillow in a block.
+
+    Parameters
+    ----------
+    decode : callable or None
+        What decodes them; None is Pillow.
+    """
+    before = _decoder.set(decode)
+    try:
+        yield
+    finally:
+        _decoder.reset(before)
+
+
+def is_plain_jpeg(image: Image.Image, source: BinaryIO) -> bool:
+    """Tell whether any decoder gives the colours of a JPEG that Pillow has opened.
+
+    It is complete, grey or YCbCr, upright, and names no colours other than sRGB.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        As ``Image.open`` gives it, before its pixels are read.
+    source : file
+        What it was opened from.
+
+    Returns
+    -------
+    bool
+    """
+    if image.format != "JPEG" or image.mode not in ("L", "RGB"):
+        return False
+    components = [component[0] for component in getattr(image, "layer", ())]
+    if components == _RGB_COMPONENTS or image.info.get("adobe_transform", 1) != 1:
+        return False
+    if _profile_of(image) is not None or _turn_of(image) is not None:
+        return False
+    place = source.tell()
+    source.seek(-len(_END_OF_JPEG), io.SEEK_END)
+    is_complete = source.read() == _END_OF_JPEG
+    source.seek(place)
+    return is_complete
 
 
 def image_exists(image_path: StrPath) -> bool:
@@ -97,12 +158,13 @@ def image_bytes(image_path: StrPath) -> bytes:
     """
     if split_member(image_path) is not None:
         return member_bytes(image_path)
+    path = Path(image_path)
     try:
-        if not Path(image_path).is_file() and Path(image_path).exists():
+        if not path.is_file() and path.exists():
             # A pipe would be waited for without end.
             msg = f"The image {image_path} cannot be read: it is not a file."
             raise ImageError(msg)
-        return Path(image_path).read_bytes()
+        return path.read_bytes()
     except FileNotFoundError as error:
         msg = f"The image {image_path} does not exist."
         raise MissingImageError(msg) from error
@@ -120,7 +182,7 @@ def file_state(image_path: StrPath) -> FileState:
         If there is none.
     """
     parts = split_member(image_path)
-    return FileState.of((Path(image_path) if parts is None else parts[0]).stat())
+    return FileState.of(os.stat(image_path if parts is None else parts[0]))  # noqa: PTH116
 
 
 @outputs_version("open-image-3")
@@ -169,6 +231,11 @@ def open_image(image_path: StrPath) -> Image.Image:
             with source, Image.open(source, formats=_formats()) as image:
                 # Pillow closes a TIFF's file, and with it the way to its EXIF, once it is read;
                 # of others it reads the pixels to get there, and says nothing of their damage.
+                decode = _decoder.get()
+                if decode is not None and is_plain_jpeg(image, source):
+                    pixels = _decoded(decode, source)
+                    if pixels is not None:
+                        return Image.fromarray(pixels)
                 profile = _profile_of(image) if image.format == "TIFF" else None
                 image.load()
                 if image.format == "PNG":
@@ -202,6 +269,17 @@ def open_image(image_path: StrPath) -> Image.Image:
         raise ImageError(msg) from error
 
 
+def _decoded(decode: JpegDecoder, source: BinaryIO) -> npt.NDArray[np.uint8] | None:
+    """Decode a file; None where that fails, and Pillow has to say what is wrong."""
+    place = source.tell()
+    source.seek(0)
+    try:
+        return decode(source.read())
+    except RuntimeError:
+        source.seek(place)
+        return None
+
+
 @cache
 def _formats() -> list[str]:
     """Leave out what this build of Pillow does not know."""
@@ -222,16 +300,21 @@ def _check_png(file: BinaryIO) -> None:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Apply the EXIF orientation; damaged metadata have none."""
-    try:
-        turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # Pillow raises SyntaxError, struct.error and others for damaged metadata.
-        return image
+    """Apply the EXIF orientation."""
+    turn = _turn_of(image)
     if turn is None:
         return image
     turned = image.transpose(turn)
     turned.info = dict(image.info)
     return turned
+
+
+def _turn_of(image: Image.Image) -> Image.Transpose | None:
+    """Say how an image has to be turned; damaged metadata tell nothing."""
+    try:
+        return _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # Pillow raises SyntaxError, struct.error and others for damaged metadata.
+        return None
 
 
 def unknown_colours(image_path: StrPath) -> str:

@@ -90,6 +90,9 @@ class _BytesOnly(pickle._Unpickler):
 
 def is_pack(path: StrPath) -> bool:
     """Tell whether a path is a file that is called a pack."""
+    # Asked of every image: a path is taken apart only if it may be one.
+    if SUFFIX not in os.fspath(path).lower():
+        return False
     return Path(path).suffix.lower() == SUFFIX and Path(path).is_file()
 
 
@@ -112,6 +115,8 @@ def split_member(path: StrPath) -> tuple[Path, str] | None:
     >>> split_member("images/000001.jpg") is None
     True
     """
+    if SUFFIX not in os.fspath(path).lower():
+        return None
     whole = Path(path)
     return (whole.parent, whole.name) if is_pack(whole.parent) else None
 

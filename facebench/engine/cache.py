@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from facebench.columns import DEFAULT_LAYER
 from facebench.engine.fingerprint import ModelFingerprint, model_fingerprint, tell_once
-from facebench.engine.forward import Precision
 from facebench.engine.record import PREPROCESSING
+from facebench.engine.request import EmbeddingRequest
+from facebench.engine.settings import Settings
 from facebench.metrics.distances import RowDistance
 from facebench.models.base import BaseModel
 from facebench.store import EmbeddingStore
@@ -45,8 +46,10 @@ class ModelCache:
         How many images there are.
     digests : sequence of bytes
         Of the images, by number; empty without a store.
-    precision : {'float32', 'float16', 'bfloat16'}
-        What the network runs in.
+    variant : str
+        What of the settings changes numbers; see `Settings.variant`.
+    decoder : str
+        What decodes JPEGs: the remarks on images may depend on it.
     """
 
     def __init__(
@@ -55,7 +58,8 @@ class ModelCache:
         store: EmbeddingStore | None,
         n_images: int,
         digests: Sequence[bytes],
-        precision: Precision,
+        variant: str,
+        decoder: str = "pillow",
     ) -> None:
         self.fingerprint: ModelFingerprint | None = None
         self._model = model
@@ -72,16 +76,35 @@ class ModelCache:
                 _log.warning("%s", self.fingerprint.why)
             self._store = None
             return
-        self._extra = f"{model.device.type}:{precision}"
+        self._extra = f"{model.device.type}:{variant}"
+        self._notes_key = self.fingerprint.notes_key
+        if decoder != "pillow":
+            self._notes_key += f" {decoder}"
         # Distances are exact: in a store of shorter values they still take float32's bits.
         self._exact = EmbeddingStore(
             store.folder, "float32", read_only=store.read_only, packs=store.packs
+        )
+
+    @classmethod
+    def of(cls, model: BaseModel, request: EmbeddingRequest, settings: Settings) -> ModelCache:
+        """Give what the store of a run has of what tasks want of a model."""
+        return cls(
+            model,
+            settings.store,
+            len(request.images),
+            request.digests,
+            settings.variant,
+            settings.decoder,
         )
 
     @property
     def is_on(self) -> bool:
         """Whether anything can be found or kept."""
         return self._store is not None
+
+    def layer_key(self, layer: str) -> str:
+        """Give what determines a layer's rows, besides the image; '' where they are not kept."""
+        return self._key(layer) if self.is_on else ""
 
     def _key(self, layer: str) -> str:
         if self.fingerprint is None:
@@ -189,7 +212,7 @@ class ModelCache:
         if self._store is None or self.fingerprint is None or not found.any():
             return found
         if self._noted is None:
-            notes = self._store.notes(self.fingerprint.notes_key, self._digests)
+            notes = self._store.notes(self._notes_key, self._digests)
             self._noted = np.array([kept is not None for kept in notes], dtype=bool)
         return found & self._noted
 
@@ -221,7 +244,7 @@ class ModelCache:
             {self._key(layer): rows for layer, rows in layers.items()},
             [self._digests[image] for image in images],
             notes,
-            self.fingerprint.notes_key,
+            self._notes_key,
         )
         if self._noted is not None:
             self._noted[list(images)] = True
@@ -230,9 +253,7 @@ class ModelCache:
         """Give the remarks kept with images."""
         if self._store is None or self.fingerprint is None:
             return {}
-        known = self._store.notes(
-            self.fingerprint.notes_key, [self._digests[image] for image in images]
-        )
+        known = self._store.notes(self._notes_key, [self._digests[image] for image in images])
         return {
             image: notes for image, notes in zip(images, known, strict=True) if notes is not None
         }
@@ -321,7 +342,7 @@ class ModelCache:
             for key in (f"width {self._key(layer)}", self._unsteady_key(layer))
             if (value := self._store.recall(key)) is not None
         }
-        notes_key = self.fingerprint.notes_key
+        notes_key = self._notes_key
         done.add(
             publish(self._store, packs, layers, self._digests, notes_key=notes_key, facts=facts)
         )

@@ -9,12 +9,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import torch
 
 from facebench.data.images import file_state, open_image
+from facebench.engine.jpeg_decoding import Decoder, decoded_by
 from facebench.errors import FacebenchError, ImageError, ModelError
 from facebench.models.base import BaseModel
+from facebench.models.split_input import SplitInput, split_input
 from facebench.store.file_digests import file_digest
 from facebench.utils.files import FileState
 
@@ -22,12 +25,15 @@ __all__ = [
     "ImageFile",
     "LoadedImage",
     "LoadedPart",
+    "Wanted",
     "load_in_worker",
     "load_part",
     "shape_error",
     "start_worker",
 ]
 
+Wanted: TypeAlias = Literal["input", "pixels", "both"]
+"""What of an image is wanted: the network's input, the pixels it is made from, or both."""
 _WATCH_SECONDS = 1.0
 # How often an image is read again that changes while it is read.
 _TRIES = 3
@@ -49,6 +55,7 @@ class LoadedImage:
     tensor: torch.Tensor | None = None
     reason: str = ""
     notes: tuple[str, ...] = ()
+    pixels: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -59,9 +66,16 @@ class LoadedPart:
     items: list[LoadedImage]
     tensor: torch.Tensor | None
     seconds: float
+    pixels: torch.Tensor | None = None
+
+    @property
+    def n_good(self) -> int:
+        """How many of the images could be read."""
+        return sum(not item.reason for item in self.items)
 
 
 _worker_model: BaseModel | None = None
+_worker_decoder: Decoder = "pillow"
 
 
 def shape_error(
@@ -75,10 +89,10 @@ def shape_error(
     return ModelError(msg)
 
 
-def start_worker(model: BaseModel, parent: int) -> None:
+def start_worker(model: BaseModel, parent: int, decoder: Decoder) -> None:
     """Prepare a process to load images for a model, for as long as its parent lives."""
-    global _worker_model
-    _worker_model = model
+    global _worker_decoder, _worker_model
+    _worker_model, _worker_decoder = model, decoder
     # Ctrl-C is the main process's: it ends the workers when the batch is done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
@@ -92,15 +106,20 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def load_in_worker(positions: list[int], files: list[ImageFile]) -> LoadedPart:
+def load_in_worker(
+    positions: list[int], files: list[ImageFile], wanted: Wanted = "input"
+) -> LoadedPart:
     """Load images in a process that `start_worker` prepared; see `load_part`."""
     if _worker_model is None:
         msg = "A worker process has no model."
         raise RuntimeError(msg)
-    return load_part(_worker_model, positions, files)
+    with decoded_by(_worker_decoder):
+        return load_part(_worker_model, positions, files, wanted)
 
 
-def load_part(model: BaseModel, positions: list[int], files: list[ImageFile]) -> LoadedPart:
+def load_part(
+    model: BaseModel, positions: list[int], files: list[ImageFile], wanted: Wanted = "input"
+) -> LoadedPart:
     """Read and preprocess some images of a batch; `positions` say where they stand in it.
 
     Raises
@@ -109,22 +128,37 @@ def load_part(model: BaseModel, positions: list[int], files: list[ImageFile]) ->
         If the preprocessing fails on an image that can be read, or gives different shapes.
     """
     started = time.perf_counter()
-    items = [_load(model, file) for file in files]
-    tensors: list[torch.Tensor] = []
-    for item in items:
-        if item.tensor is None:
-            continue
-        if tensors and item.tensor.shape != tensors[0].shape:
-            raise shape_error(model, tensors[0].shape, item.path, item.tensor.shape)
-        tensors.append(item.tensor)
-    block = torch.stack(tensors) if tensors else None
+    items = [_load(model, file, wanted) for file in files]
+    inputs = _stacked(model, [(item.path, item.tensor) for item in items])
+    found = [(item.path, item.pixels) for item in items if not item.reason]
+    pixels = None
+    if all(tensor is not None for _, tensor in found):
+        pixels = _stacked(model, found)
     bare = [LoadedImage(item.path, reason=item.reason, notes=item.notes) for item in items]
-    return LoadedPart(positions, bare, block, time.perf_counter() - started)
+    return LoadedPart(positions, bare, inputs, time.perf_counter() - started, pixels)
 
 
-def _load(model: BaseModel, file: ImageFile) -> LoadedImage:
+def _stacked(
+    model: BaseModel, found: Sequence[tuple[Path, torch.Tensor | None]]
+) -> torch.Tensor | None:
+    tensors: list[torch.Tensor] = []
+    for path, tensor in found:
+        if tensor is None:
+            continue
+        if tensors and tensor.shape != tensors[0].shape:
+            raise shape_error(model, tensors[0].shape, path, tensor.shape)
+        tensors.append(tensor)
+    return torch.stack(tensors) if tensors else None
+
+
+def _load(model: BaseModel, file: ImageFile, wanted: Wanted) -> LoadedImage:
+    split = None if wanted == "input" else split_input(model)
+    tensor = pixels = None
     try:
-        tensor = _preprocessed(model, file)
+        if wanted != "pixels":
+            tensor = _preprocessed(model, file)
+        if isinstance(split, SplitInput):
+            pixels = _pixels(model, file, split, is_tried=wanted == "both")
     except ImageError as error:
         return LoadedImage(file.path, reason=str(error))
     except Exception as error:
@@ -138,11 +172,29 @@ def _load(model: BaseModel, file: ImageFile) -> LoadedImage:
         what = f"raised {type(error).__name__}: {error}"
         raise _preprocessing_error(model, file.path, what) from error
     notes = tuple(model.take_image_notes())
-    return LoadedImage(file.path, _as_chw(model, file.path, tensor), notes=notes)
+    if tensor is not None or wanted != "pixels":
+        tensor = _as_chw(model, file.path, tensor)
+    return LoadedImage(file.path, tensor, notes=notes, pixels=pixels)
 
 
-def _preprocessed(model: BaseModel, file: ImageFile) -> torch.Tensor:
-    """Preprocess an image, and see to it that the bytes decoded are those of its digest.
+def _pixels(
+    model: BaseModel, file: ImageFile, split: SplitInput, *, is_tried: bool
+) -> torch.Tensor | None:
+    """Give the pixels of an image; None where that is tried, and fails where the input does not."""
+    try:
+        return _preprocessed(model, file, split)
+    except ImageError:
+        raise
+    except Exception:
+        if not is_tried:
+            raise
+        return None
+
+
+def _preprocessed(
+    model: BaseModel, file: ImageFile, split: SplitInput | None = None
+) -> torch.Tensor:
+    """Preprocess an image, or give its pixels, of the bytes that were digested.
 
     A model's own code may read the file in any way. Its bytes are digested before; they are what
     was decoded if the file system has seen no change by the end.
@@ -152,7 +204,11 @@ def _preprocessed(model: BaseModel, file: ImageFile) -> torch.Tensor:
         before = _as_planned(file)
         is_settled = before is None or before.is_settled
         with torch.no_grad():
-            tensor = model.preprocess_image(str(file.path))
+            tensor = (
+                model.preprocess_image(str(file.path))
+                if split is None
+                else split.read(model, file.path)
+            )
         if file.digest is None or before == _state(file.path):
             if not is_settled:
                 # A change within the same tick of the clock would not show.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -21,17 +22,29 @@ from facebench.engine.steadiness import (
     unsteady_layers,
     warn_of_unsteadiness,
 )
+from facebench.engine.transfer import Card
 from facebench.errors import FacebenchError, LayerOutputError, ModelError
 from facebench.models.base import BaseModel
 from facebench.models.layers import BatchTooLargeError
 from facebench.models.trials import unchanged
 
-__all__ = ["Forward", "OnLayout", "OnUnsteady", "Precision", "as_rows", "check_finite"]
+__all__ = [
+    "Forward",
+    "MemoryFormat",
+    "OnFirst",
+    "OnLayout",
+    "OnUnsteady",
+    "Precision",
+    "as_rows",
+    "check_finite",
+]
 
 _log = logging.getLogger(__name__)
+MemoryFormat: TypeAlias = Literal["auto", "contiguous", "channels_last"]
 Precision: TypeAlias = Literal["float32", "float16", "bfloat16"]
 OnLayout: TypeAlias = Callable[[str, bool], None]
 OnUnsteady: TypeAlias = Callable[[Mapping[str, str]], None]
+OnFirst: TypeAlias = Callable[[Batch, Callable[[], Any], int | None], None]
 _FASTER = 0.85  # of the time of the layout in use
 # A trial runs the first batch once more, or twice: worth it where there are many such batches, and
 # all of them together take so long.
@@ -76,6 +89,8 @@ class Forward:
         'channels_last' or 'contiguous', as an earlier run has decided; None: undecided.
     on_layout : callable, optional
         Called once with the layout decided on, and whether it was measured.
+    on_first : callable, optional
+        Called with the first batch, the context that networks run in, and `limit`.
     on_unsteady : callable, optional
         Called before the first result where rows depend on more than their image: see `Trial`.
         None warns.
@@ -85,7 +100,9 @@ class Forward:
     n_forwards : int
         Images sent through the network so far for their results, those of a second try included.
     seconds : float
-        What it took.
+        What it took; of a card, as far as `settle` has counted it.
+    card : Card or None
+        A card whose results nobody waits for here, once the memory layout is decided.
     """
 
     def __init__(
@@ -96,10 +113,13 @@ class Forward:
         layout: str | None = None,
         on_layout: OnLayout | None = None,
         on_unsteady: OnUnsteady | None = None,
+        on_first: OnFirst | None = None,
     ) -> None:
         self.model = model
         self.n_forwards = 0
         self.seconds = 0.0
+        self.card: Card | None = None
+        self._on_card: deque[tuple[Any, Any]] = deque()
         self._precision = precision
         self._is_tried = False
         self._seconds_tried = 0.0
@@ -109,6 +129,7 @@ class Forward:
         self._n_images = n_images
         self._on_layout = on_layout
         self._on_unsteady = on_unsteady or partial(warn_of_unsteadiness, model)
+        self._on_first = on_first
         self._is_undecided = layout is None
         if layout is not None:
             _use(model, _FORMATS.get(layout, model.memory_format))
@@ -150,6 +171,8 @@ class Forward:
             self._is_tried = True
             trial = try_batch(self.model, batch, self._autocast, limit)
             self._seconds_tried = trial.seconds_per_image
+            if self._on_first is not None:
+                self._on_first(batch, self._autocast, limit)
         size = len(batch.paths)
         start, step = 0, min(size, self._largest or size)
         while start < size:
@@ -184,7 +207,7 @@ class Forward:
     ) -> dict[str, torch.Tensor]:
         """Run a piece; of the very first one, decide in which layout."""
         if not self._is_undecided:
-            return self._run(tensor, first, limit)
+            return self._run(tensor, first, limit, self.card)
         spent = self.seconds, self.n_forwards
         other = (
             self._tried_in_other_layout(tensor, limit) if self._is_worth_trying(tensor) else None
@@ -203,8 +226,17 @@ class Forward:
             and self._seconds_tried * self._n_images >= _SECONDS_WORTH_TRYING
         )
 
-    def _run(self, tensor: torch.Tensor, first: Path, limit: int | None) -> dict[str, torch.Tensor]:
+    def settle(self) -> None:
+        """Count the time of the oldest pass on the card, whose results were waited for."""
+        if self.card is not None and self._on_card:
+            self.seconds += self.card.seconds(*self._on_card.popleft())
+
+    def _run(
+        self, tensor: torch.Tensor, first: Path, limit: int | None, card: Card | None = None
+    ) -> dict[str, torch.Tensor]:
+        """Run a piece; on a card, only have it begun."""
         started = time.perf_counter()
+        mark = None if card is None else card.stamp()
         self.n_forwards += len(tensor)
         try:
             with self._autocast():
@@ -222,10 +254,12 @@ class Forward:
             )
             raise ModelError(msg) from error
         finally:
-            if self.model.device.type == "cuda":
-                torch.cuda.synchronize(self.model.device)
-            seconds = time.perf_counter() - started
-            self.seconds += seconds
+            if card is None:
+                if self.model.device.type == "cuda":
+                    torch.cuda.synchronize(self.model.device)
+                self.seconds += time.perf_counter() - started
+        if card is not None:
+            self._on_card.append((mark, card.stamp()))
         return layers
 
     def _autocast(self) -> Any:

@@ -11,12 +11,13 @@ import copy
 import functools
 import itertools
 import logging
+import math
 import multiprocessing
 import os
 import pickle
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -29,13 +30,17 @@ from facebench.engine.decoding import (
     ImageFile,
     LoadedImage,
     LoadedPart,
+    Wanted,
     load_in_worker,
     load_part,
     shape_error,
     start_worker,
 )
+from facebench.engine.jpeg_decoding import Decoder
+from facebench.engine.transfer import Card, card_of
 from facebench.errors import ModelError
 from facebench.models.base import BaseModel
+from facebench.models.split_input import SplitInput, split_input
 
 __all__ = ["Batch", "ImageFile", "Loader", "usable_cores"]
 
@@ -46,6 +51,12 @@ _WORTH_WORKERS = 48
 _DECODING_LEADS = 2.0
 _AHEAD = 3
 _TOGETHER = 4
+# Of a batch for a card, a process gets so many images at least: each part costs the main process
+# about as much as to put four images into the batch.
+_LEAST_SHARE = 8
+# How far the input that a card computes from pixels may be from the processor's, as a part of its
+# largest value.
+_SAME_INPUT = 1e-6
 
 
 @dataclass(frozen=True)
@@ -57,7 +68,7 @@ class Batch:
     paths : list of Path
         Those that could be read, in the order asked for.
     tensor : Tensor, shape [N, 3, H, W], or None
-        Their inputs; None where there are none.
+        Their inputs, on the card if there is one; None where there are none.
     bad : dict of Path to str
         Those that could not be read, and why.
     notes : list of tuple of str
@@ -95,12 +106,30 @@ class Loader:
         Processes; 0 does it in this one. None takes one per core where there are enough images.
     n_images : int
         How many images are to come.
+    decoder : {'pillow', 'torchvision', 'nvjpeg'}
+        What processes decode JPEGs with; this one's is that of `decoded_by`.
+
+    Attributes
+    ----------
+    card : Card or None
+        What batches are sent to.
+    sent_as : str
+        What is sent to the card: 'uint8', if it computes the input from pixels, or 'float32' and
+        why. Empty without a card.
     """
 
-    def __init__(self, model: BaseModel, num_workers: int | None, n_images: int) -> None:
+    def __init__(
+        self,
+        model: BaseModel,
+        num_workers: int | None,
+        n_images: int,
+        decoder: Decoder = "pillow",
+    ) -> None:
         self._model = model
+        self._decoder: Decoder = decoder
+        self.card: Card | None = card_of(model.device)
         if num_workers is None:
-            num_workers = usable_cores() if n_images >= _WORTH_WORKERS else 0
+            num_workers = self._usual_workers() if n_images >= _WORTH_WORKERS else 0
         elif n_images == 0:
             num_workers = 0
         self._preprocessor, self._context = model, None
@@ -111,6 +140,17 @@ class Loader:
         self._on_accelerator = model.device.type != "cpu"
         # Seconds that the last batch took to load and the network to answer.
         self._loading = self._answering = 0.0
+        self._largest = 1
+        split = "" if self.card is None else split_input(model)
+        self._split = split if isinstance(split, SplitInput) else None
+        # Of the first batch both are made, and compared on the card.
+        self._wanted: Wanted = "input" if self._split is None else "both"
+        self.sent_as = f"float32: {split}" if isinstance(split, str) and split else ""
+
+    def _usual_workers(self) -> int:
+        """One process per core; of those that feed a card, one core is the main process's."""
+        cores = usable_cores()
+        return cores if self.card is None else max(1, cores - 1)
 
     def __enter__(self) -> Loader:
         return self
@@ -173,10 +213,20 @@ class Loader:
         """Say how many batches workers prepare while the network runs."""
         if not self._num_workers:
             return 0
+        if self.card is not None:
+            # Twice as many parts as workers, so that none waits for the main process.
+            n_parts = self._n_parts(self._largest)
+            return max(_AHEAD, math.ceil(2 * self._num_workers / n_parts))
         leads = self._loading > _DECODING_LEADS * self._answering
         return _AHEAD if self._on_accelerator or (self._answering and leads) else 0
 
+    def _n_parts(self, n_images: int) -> int:
+        """Say into how many parts a batch is split for workers."""
+        most = n_images if self.card is None else max(1, n_images // _LEAST_SHARE)
+        return min(self._num_workers, most)
+
     def _submit(self, chunk: Sequence[ImageFile]) -> _Submitted:
+        self._largest = max(self._largest, len(chunk))
         if not self._num_workers:
             return _Submitted(None, [])
         if self._pool is None:
@@ -184,18 +234,17 @@ class Loader:
                 self._num_workers,
                 mp_context=multiprocessing.get_context(self._context),
                 initializer=start_worker,
-                initargs=(self._preprocessor, os.getpid()),
+                initargs=(self._preprocessor, os.getpid(), self._decoder),
             )
         files = list(chunk)
         # Every n-th image each: what is slow to decode often stands together.
-        shares = [
-            list(range(first, len(files), self._num_workers))
-            for first in range(min(self._num_workers, len(files)))
-        ]
+        n_parts = self._n_parts(len(files))
+        shares = [list(range(first, len(files), n_parts)) for first in range(n_parts)]
         pool = self._pool
         try:
             parts = [
-                pool.submit(load_in_worker, share, [files[i] for i in share]) for share in shares
+                pool.submit(load_in_worker, share, [files[i] for i in share], self._wanted)
+                for share in shares
             ]
         except BrokenProcessPool:
             # It broke under an earlier batch, whose turn to say so comes first.
@@ -204,7 +253,8 @@ class Loader:
 
     def _gather(self, chunk: Sequence[ImageFile], submitted: _Submitted) -> Batch:
         if submitted.pool is None:
-            part = load_part(self._preprocessor, list(range(len(chunk))), list(chunk))
+            positions = list(range(len(chunk)))
+            part = load_part(self._preprocessor, positions, list(chunk), self._wanted)
             return self._joined([part], len(chunk))
         try:
             if submitted.parts:
@@ -236,18 +286,12 @@ class Loader:
                 items[position] = item
         loaded = [item for item in items if item is not None]
         good = [item for item in loaded if not item.reason]
-        tensors = [part.tensor for part in parts if part.tensor is not None]
-        for tensor in tensors:
-            if tensor.shape[1:] != tensors[0].shape[1:]:
-                path = _first_good(parts, tensor)
-                raise shape_error(self._model, tensors[0].shape[1:], path, tensor.shape[1:])
-        block: torch.Tensor | None = None
-        if len(tensors) == 1:
-            block = tensors[0]
-        elif tensors:
-            block = _interleaved(parts, tensors, size)
-        if block is not None and self._model.device.type == "cuda":
-            block = block.pin_memory()
+        block = self._block(parts, size, [part.tensor for part in parts])
+        pixels = None
+        if all(part.pixels is not None or part.n_good == 0 for part in parts):
+            pixels = self._block(parts, size, [part.pixels for part in parts])
+        if self.card is not None:
+            block = self._sent(self.card, block, pixels)
         return Batch(
             paths=[item.path for item in good],
             tensor=block,
@@ -256,14 +300,59 @@ class Loader:
             seconds=sum(part.seconds for part in parts),
         )
 
+    def _block(
+        self, parts: list[LoadedPart], size: int, found: list[torch.Tensor | None]
+    ) -> torch.Tensor | None:
+        """Put what workers found into one tensor: pinned, where it goes to a card."""
+        tensors = [tensor for tensor in found if tensor is not None]
+        for part, tensor in zip(parts, found, strict=True):
+            if tensor is not None and tensor.shape[1:] != tensors[0].shape[1:]:
+                path = next(item.path for item in part.items if not item.reason)
+                raise shape_error(self._model, tensors[0].shape[1:], path, tensor.shape[1:])
+        if not tensors:
+            return None
+        if len(tensors) == 1 and self.card is None:
+            return tensors[0]
+        empty = torch.empty if self.card is None else self.card.pinned
+        return _interleaved(parts, found, size, empty)
 
-def _first_good(parts: list[LoadedPart], tensor: torch.Tensor) -> Path:
-    part = next(part for part in parts if part.tensor is tensor)
-    return next(item.path for item in part.items if not item.reason)
+    def _sent(
+        self, card: Card, block: torch.Tensor | None, pixels: torch.Tensor | None
+    ) -> torch.Tensor | None:
+        """Send a batch to the card: as it is, or as pixels of which the card makes it."""
+        if self._split is not None and block is None and pixels is not None:
+            return self._split.finish(card.send(pixels))
+        if block is None:
+            return None
+        sent = card.send(block)
+        if self._split is not None and self._wanted == "both":
+            made = None if pixels is None else self._split.finish(card.send(pixels))
+            self._decide(sent, made)
+        # The first batch is the processor's, as are those that were under way by then.
+        return sent
+
+    def _decide(self, sent: torch.Tensor, made: torch.Tensor | None) -> None:
+        """Compare the card's input with the processor's, and choose what is sent from now on."""
+        self._wanted = "input"
+        if made is None or made.shape != sent.shape or made.dtype != sent.dtype:
+            self.sent_as = "float32: its input is not arithmetic of 8-bit pixels"
+            return
+        difference = float((made - sent).abs().max() / sent.abs().max().clamp(min=1.0))
+        if difference <= _SAME_INPUT:
+            self._wanted = "pixels"
+            self.sent_as = f"uint8 (input differs by {difference:.1e} of its largest value)"
+        else:
+            self.sent_as = f"float32: computed on the card, its input differs by {difference:.1e}"
 
 
-def _interleaved(parts: list[LoadedPart], tensors: list[torch.Tensor], size: int) -> torch.Tensor:
+def _interleaved(
+    parts: list[LoadedPart],
+    found: list[torch.Tensor | None],
+    size: int,
+    empty: Callable[..., torch.Tensor],
+) -> torch.Tensor:
     """Put the workers' blocks in the order of the batch, leaving out what could not be read."""
+    tensors = [tensor for tensor in found if tensor is not None]
     places = torch.full((size,), -1)
     for part in parts:
         for position, item in zip(part.positions, part.items, strict=True):
@@ -272,11 +361,11 @@ def _interleaved(parts: list[LoadedPart], tensors: list[torch.Tensor], size: int
     places[places == 0] = torch.arange(int((places == 0).sum()))
     # The type that holds the values of all, as one process gives it.
     dtype = functools.reduce(torch.promote_types, (tensor.dtype for tensor in tensors))
-    joined = torch.empty((int((places >= 0).sum()), *tensors[0].shape[1:]), dtype=dtype)
-    for part in parts:
-        if part.tensor is not None:
+    joined = empty((int((places >= 0).sum()), *tensors[0].shape[1:]), dtype=dtype)
+    for part, tensor in zip(parts, found, strict=True):
+        if tensor is not None:
             own = places[part.positions]
-            joined[own[own >= 0]] = part.tensor.to(dtype)
+            joined[own[own >= 0]] = tensor.to(dtype)
     return joined
 
 

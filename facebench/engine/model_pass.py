@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -26,6 +27,7 @@ from facebench.engine.record import ModelRecord
 from facebench.engine.request import EmbeddingRequest
 from facebench.engine.schedule import NO_PAIRS, Step
 from facebench.engine.settings import Settings
+from facebench.engine.transfer import Returns
 from facebench.engine.wide import WideLayers
 from facebench.models.base import BaseModel
 from facebench.types import FloatArray
@@ -225,29 +227,46 @@ class ModelPass:
             for step, known in zip(steps, stored, strict=True)
         ]
         batches = tools.batches([images for images in missing if images])
+        # What is compared while it is in memory is waited for.
+        card = None if self.plan.wide.layers else tools.loader.card
+        tools.forward.card = card
+        returns = Returns(card, tools.model.name)
         for step, known, images in zip(steps, stored, missing, strict=True):
             if images:
-                self._take_batch(*next(batches))
+                self._take_batch(*next(batches), returns)
             if tools.images.is_bound_to_stop:
                 # The rest is only decoded, to name all bad images.
                 continue
             if damaged := self._wide.take_stored(known, tools.paths(known)):
-                self._take_batch(*next(tools.batches([damaged])))
+                self._take_batch(*next(tools.batches([damaged])), returns)
             self._wide.meet(step, list(tools.images.bad))
-            tools.images.count(step.images)
-            tools.note_batch(images)
+            returns.then(partial(self._note_step, step.images, images))
+        returns.finish()
         if not tools.images.is_bound_to_stop:
             self._wide.finish(list(tools.images.bad))
 
-    def _take_batch(self, batch: Batch, numbers: list[int]) -> None:
+    def _note_step(self, done: Sequence[int], images: Sequence[int]) -> None:
+        self._tools.images.count(list(done))
+        self._tools.note_batch(images)
+
+    def _take_batch(self, batch: Batch, numbers: list[int], returns: Returns) -> None:
         # Each pass of the network may use the memory of the one before.
         self._wide.own()
         n_left = len(numbers)
         for images, paths, layers in self._tools.outputs(batch, numbers):
-            self.take(images, paths, layers)
+            returns.add(layers, partial(self._take_returned, images, paths))
             n_left -= len(images)
             if n_left:
                 self._wide.own()
+
+    def _take_returned(
+        self, images: list[int], paths: list[Path], layers: Mapping[str, torch.Tensor]
+    ) -> None:
+        forward = self._tools.forward
+        before = forward.seconds
+        forward.settle()
+        self._tools.record.add("forward", forward.seconds - before)
+        self.take(images, paths, layers)
 
     def tables(self) -> dict[str, FloatArray]:
         """Give the rows of all images, by layer in network order; wide ones only if needed."""

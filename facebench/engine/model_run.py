@@ -8,16 +8,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import numpy as np
 
+from facebench.engine.agreement import agreement_with_float32
 from facebench.engine.cache import ModelCache
 from facebench.engine.fingerprint import running
 from facebench.engine.forward import Forward
 from facebench.engine.image_log import ImageLog
-from facebench.engine.loading import Loader
+from facebench.engine.jpeg_decoding import decoded_by, decoder_difference
+from facebench.engine.loading import Batch, Loader
 from facebench.engine.memory import peak_memory
 from facebench.engine.model_pass import FirstOutputs, ModelPass, OnFirstOutputs, PassTools
 from facebench.engine.outputs import Embeddings
@@ -79,7 +82,7 @@ def run_model(
     n_images = len(request.images)
     budget = settings.budget
     with record.timed("digest"):
-        cache = ModelCache(model, settings.store, n_images, request.digests, settings.precision)
+        cache = ModelCache.of(model, request, settings)
 
     def note_unsteady(unsteady: Mapping[str, str], *, is_stored: bool = False) -> None:
         new = {layer: why for layer, why in unsteady.items() if layer not in record.unsteady}
@@ -87,18 +90,31 @@ def run_model(
         record.unsteady.update(new)
         cache.keep_unsteady(new)
 
+    def compare(batch: Batch, autocast: Callable[[], Any], limit: int | None) -> None:
+        if not record.agreement:
+            record.agreement = agreement_with_float32(
+                model, batch, settings.precision, autocast, limit
+            )
+
+    is_usual = settings.precision == "float32" and settings.layout is None
     forward = Forward(
         model,
         settings.precision,
         n_images,
-        layout=cache.layout(),
+        layout=settings.layout or cache.layout(),
         on_layout=cache.keep_layout,
         on_unsteady=note_unsteady,
+        on_first=None if is_usual else compare,
     )
+    if settings.decoder != "pillow" and not record.decoder:
+        record.decoder = decoder_difference(model.name, settings.decoder, request.images)
     with ExitStack() as stack:
         stack.enter_context(running(model))
         stack.enter_context(keeping_faces(model, settings.store))
-        loader = stack.enter_context(Loader(model, settings.num_workers, n_images))
+        stack.enter_context(decoded_by(settings.decoder))
+        loader = stack.enter_context(
+            Loader(model, settings.num_workers, n_images, settings.decoder)
+        )
         progress = stack.enter_context(Progress(model.name, n_images))
         images = ImageLog(model, request, settings.on_bad_image, progress)
         first_outputs = FirstOutputs(on_first_outputs)
@@ -178,6 +194,7 @@ def _note(tools: PassTools, the_pass: ModelPass | None) -> None:
     record.n_forwards += forward.n_forwards
     record.device = str(tools.model.device)
     record.precision = tools.settings.precision
+    record.sent_as = tools.loader.sent_as or record.sent_as
     record.layout = str(tools.model.memory_format).removeprefix("torch.")
     if the_pass is not None:
         record.layers |= {layer: the_pass.plan.how(layer) for layer in the_pass.plan.widths}

@@ -9,6 +9,7 @@ from facebench.engine.cache import ModelCache
 from facebench.engine.decoding import ImageFile
 from facebench.engine.fingerprint import running
 from facebench.engine.forward import Forward
+from facebench.engine.jpeg_decoding import decoded_by
 from facebench.engine.loading import Loader, usable_cores
 from facebench.engine.memory import FLOAT
 from facebench.engine.pass_plan import plan_pass
@@ -44,7 +45,7 @@ def plan_model(model: BaseModel, request: EmbeddingRequest, settings: Settings) 
         If the network fails on the images, or its tables fit nowhere.
     """
     n_images = len(request.images)
-    cache = ModelCache(model, settings.store, n_images, request.digests, settings.precision)
+    cache = ModelCache.of(model, request, settings)
     widths = cache.widths()
     per_image: tuple[float, float] | None = None
     if widths is None:
@@ -95,9 +96,8 @@ def known_notes(
     model: BaseModel, request: EmbeddingRequest, settings: Settings
 ) -> dict[int, tuple[str, ...]]:
     """Give the remarks on images that the store has, by image number."""
-    n_images = len(request.images)
-    cache = ModelCache(model, settings.store, n_images, request.digests, settings.precision)
-    return cache.notes(range(n_images))
+    cache = ModelCache.of(model, request, settings)
+    return cache.notes(range(len(request.images)))
 
 
 def _why(cache: ModelCache) -> str:
@@ -115,12 +115,16 @@ def _probe(
 ) -> tuple[dict[str, int], tuple[float, float]]:
     """Run a few images: layers and widths, and seconds to decode and to run one."""
     files = [ImageFile(path) for path in request.images]
-    with running(model), Loader(model, settings.num_workers, len(files)) as loader:
+    with (
+        running(model),
+        decoded_by(settings.decoder),
+        Loader(model, settings.num_workers, len(files), settings.decoder) as loader,
+    ):
         chunks = (files[first : first + _PROBED] for first in range(0, len(files), _PROBED))
         for batch in loader.batches(chunks):
             if batch.tensor is None:
                 continue
-            forward = Forward(model, settings.precision)
+            forward = Forward(model, settings.precision, layout=settings.layout)
             widths: Mapping[str, int] = {}
             started = time.perf_counter()
             for _images, layers in forward.pieces(batch):

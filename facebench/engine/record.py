@@ -37,6 +37,14 @@ class ModelRecord:
         How the model aligned faces; None where it took images as they are.
     device, precision, layout : str
         Where and how it ran.
+    sent_as : str
+        What a graphics card was sent: 'uint8', if it computed the input from pixels, or 'float32'
+        and why. Empty of a CPU.
+    decoder : dict
+        What decoded JPEGs, if not Pillow, and how far its pixels were from Pillow's.
+    agreement : dict
+        How far precision and memory layout, if they were asked for, took embeddings of the first
+        images from those in float32; by layer, as a part of a row's length.
     n_images, n_hits, n_misses : int
         Different images; those found in the store with all that was asked; the others.
     n_forwards : int
@@ -66,6 +74,9 @@ class ModelRecord:
     device: str = "cpu"
     precision: str = "float32"
     layout: str = ""
+    sent_as: str = ""
+    decoder: dict[str, Any] = field(default_factory=dict)
+    agreement: dict[str, Any] = field(default_factory=dict)
     n_images: int = 0
     n_hits: int = 0
     n_misses: int = 0

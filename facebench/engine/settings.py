@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from facebench.engine.forward import Precision
+from facebench.engine.forward import MemoryFormat, Precision
+from facebench.engine.jpeg_decoding import Decoder
 from facebench.engine.memory import free_memory
 from facebench.store import EmbeddingStore
 from facebench.types import OnBadImage
@@ -29,6 +30,10 @@ class Settings:
         Bytes to stay within; None takes half of what is free.
     precision : {'float32', 'float16', 'bfloat16'}
         Other than float32 runs networks under autocast.
+    decoder : {'pillow', 'torchvision', 'nvjpeg'}
+        What decodes plain JPEGs; all other images are Pillow's.
+    memory_format : {'auto', 'contiguous', 'channels_last'}
+        Layout of the network and its inputs in memory; 'auto' takes the faster one.
     store : EmbeddingStore or None
         Where embeddings are kept.
     after_batch : callable or None
@@ -43,6 +48,23 @@ class Settings:
     precision: Precision = "float32"
     store: EmbeddingStore | None = None
     after_batch: Callable[[int], None] | None = None
+    decoder: Decoder = "pillow"
+    memory_format: MemoryFormat = "auto"
+
+    @property
+    def variant(self) -> str:
+        """What of this changes numbers, for the keys of stored embeddings."""
+        parts: list[str] = [self.precision]
+        if self.decoder != "pillow":
+            parts.append(f"decoder={self.decoder}")
+        if self.memory_format != "auto":
+            parts.append(self.memory_format)
+        return ":".join(parts)
+
+    @property
+    def layout(self) -> str | None:
+        """The memory layout that was asked for; None leaves it to the run."""
+        return None if self.memory_format == "auto" else self.memory_format
 
     @property
     def budget(self) -> int:

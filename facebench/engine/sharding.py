@@ -141,7 +141,7 @@ def embed_share(
     started = time.monotonic()
     record = ModelRecord(model.name)
     own = shard.images(request.digests)
-    cache = _cache(model, request, settings)
+    cache = ModelCache.of(model, request, settings)
     if cache.fingerprint is not None and not cache.is_on:
         raise ModelError(str(cache.fingerprint.why))
     publisher = _Publisher(watch)
@@ -161,7 +161,7 @@ def embed_share(
     if placement.wide:
         part = _compared_part(model, request, shard, own)
         _warn_of_wide(model, placement.wide, request, settings)
-    cache = _cache(model, part, settings)
+    cache = ModelCache.of(model, part, settings)
     groups = DistanceGroups(part.pairs).groups
     publisher.publishes(
         cache,
@@ -189,12 +189,6 @@ def embed_share(
         publisher.n_packs,
         publisher.n_rows,
         time.monotonic() - started,
-    )
-
-
-def _cache(model: BaseModel, request: EmbeddingRequest, settings: Settings) -> ModelCache:
-    return ModelCache(
-        model, settings.store, len(request.images), request.digests, settings.precision
     )
 
 

@@ -53,7 +53,7 @@ class Trial:
         What the layers gave for the second image and the first; nothing where they could not be
         tried.
     beside : dict of str to Tensor, shape [3, D]
-        The same of these images beside a third, where the batch has fewer than three.
+        What they gave for these images beside a third, where the batch has fewer than three.
     seconds_per_image : float
         What it took.
     """
@@ -68,6 +68,8 @@ def try_batch(
     batch: Batch,
     autocast: Callable[[], AbstractContextManager[Any]],
     limit: int | None = None,
+    *,
+    beside: bool = False,
 ) -> Trial:
     """Send two images of a first batch through a network, in another composition than the batch's.
 
@@ -83,6 +85,8 @@ def try_batch(
         Gives the context it runs in.
     limit : int, optional
         Bytes that layers may take.
+    beside : bool, default False
+        Whether to send them beside a third one too, so that the batch's result is not needed.
 
     Returns
     -------
@@ -98,10 +102,10 @@ def try_batch(
     _warn_of_size(model, batch.tensor)
     few = _few(batch.tensor)
     # Three images and two: what has as many tokens as one of them has not as many as the other.
-    n_beside = 3 if len(batch.tensor) < _COMPARABLE else 0
+    beside = beside or len(batch.tensor) < _COMPARABLE
     with unchanged(model):
         try:
-            beside = _rows(model, few[[0, 1, 0]], autocast, limit) if n_beside else {}
+            three = _rows(model, few[[0, 1, 0]], autocast, limit) if beside else {}
             started = time.perf_counter()
             alone = _rows(model, few[_ALONE], autocast, limit)
             seconds = time.perf_counter() - started
@@ -113,7 +117,7 @@ def try_batch(
             # The batch itself will tell whether the network fails, or only on other numbers.
             _log.debug("Model %r cannot be tried on %d images: %s", model.name, len(few), error)
             return Trial()
-    return Trial(alone, beside, seconds / len(few))
+    return Trial(alone, three, seconds / len(few))
 
 
 def unsteady_layers(
@@ -153,7 +157,7 @@ def unsteady_layers(
     differing: list[str] = []
     by_chance = False
     beside = trial.beside
-    if not beside and next(iter(layers.values())).shape[0] >= _COMPARABLE:
+    if not beside and len(next(iter(layers.values()), ())) >= _COMPARABLE:
         beside = {layer: _as_copied_rows(tensor[: len(_ALONE)]) for layer, tensor in layers.items()}
     if beside:
         differing = _differing(beside, trial.alone, _ALONE, precision)

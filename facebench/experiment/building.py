@@ -94,7 +94,10 @@ class Experiment:
             packs=settings.packs,
             max_memory=settings.max_memory,
             precision=settings.precision,
+            decoder=settings.decoder,
+            memory_format=settings.memory_format,
             export_embeddings=settings.export_embeddings,
+            export_pairs=settings.export_pairs,
             figures=settings.figures,
         )
 

@@ -112,12 +112,12 @@ class _Contents:
         self._store = store
         self._with_imports = with_imports
         self._folders: dict[str, str] = {}
+        self._by_key = {"people": self._of_people, "distractors": self._of_distractors}
 
     def of_item(self, item: Located) -> Any:
         if isinstance(item.value, dict):
             return {
-                key: self._of_people(value) if key == "people" else self.of_item(value)
-                for key, value in item.value.items()
+                key: self._by_key.get(key, self.of_item)(value) for key, value in item.value.items()
             }
         if isinstance(item.value, list):
             return [self.of_item(value) for value in item.value]
@@ -139,6 +139,15 @@ class _Contents:
         except FacebenchError:
             # The reader of the trials reports it.
             return said
+
+    def _of_distractors(self, item: Located) -> Any:
+        """Read the files of all models and layers that an entry names by a pattern."""
+        from facebench.tasks.shared.distractors import every_file
+
+        said = self.of_item(item)
+        if not isinstance(said, str):
+            return said
+        return [said, self._of_files(every_file(item.place.folder / Path(said).expanduser()))]
 
     def _of_text(self, text: str, folder: Path) -> Any:
         path, attribute = named_file(text, folder)

@@ -61,6 +61,9 @@ def _anywhere(text: str, key: str, folder: Path) -> str:
         beside = f"{module.replace('.', '/')}.py:{attribute}"
         text = beside if named_file(beside, folder)[0] is not None else text
     # A column may be called as some folder is.
+    if key == "distractors":
+        # A pattern, which names no file itself.
+        return str((folder / Path(text).expanduser()).absolute())
     is_path = any(sign in text for sign in ("/", "\\", ".")) or key.endswith(_PATHS)
     path, attribute = named_file(text, folder) if is_path else (None, "")
     return text if path is None else f"{path.absolute()}{attribute}"

@@ -12,6 +12,7 @@ from facebench.errors import InputError
 from facebench.experiment.arguments import is_plain
 from facebench.experiment.registry import METRICS, MODELS, TASKS, Registry
 from facebench.experiment.sources import NAMED
+from facebench.types import SHORT_PRECISIONS
 from facebench.utils.units import as_bytes
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ def _as_bytes(value: Any) -> Any:
     except InputError as error:
         msg = "be a size such as '4 GB'"
         raise ValueError(msg) from error
+
+
+def _as_precision(value: Any) -> Any:
+    return SHORT_PRECISIONS.get(value, value) if isinstance(value, str) else value
 
 
 def _as_device(value: str) -> str:
@@ -125,8 +130,19 @@ class ExperimentSettings(_Checked):
         description="A folder of packs, which machines share: read beside the embedding store, and "
         "written by `facebench embed`.",
     )
-    precision: Literal["float32", "float16", "bfloat16"] = Field(
-        "float32", description="Other than float32 runs networks under autocast."
+    precision: Annotated[
+        Literal["float32", "float16", "bfloat16"], BeforeValidator(_as_precision)
+    ] = Field(
+        "float32",
+        description="'float16' (fp16) or 'bfloat16' (bf16) runs networks under autocast.",
+    )
+    decoder: Literal["pillow", "torchvision", "nvjpeg"] = Field(
+        "pillow",
+        description="What decodes JPEGs that are upright and in sRGB; Pillow decodes all other "
+        "images.",
+    )
+    memory_format: Literal["auto", "contiguous", "channels_last"] = Field(
+        "auto", description="Layout of networks in memory. Default: the faster one."
     )
     max_memory: Annotated[int | None, BeforeValidator(_as_bytes)] = Field(
         None, ge=2**20, description="Memory for embeddings, such as '4 GB'. Default: what is free."
@@ -135,6 +151,11 @@ class ExperimentSettings(_Checked):
         None,
         description="Write the embeddings of every network into the run's folder, in files that "
         "`model: embeddings` reads.",
+    )
+    export_pairs: Literal["auto", "csv", "parquet"] = Field(
+        "auto",
+        description="What the distances of every pair are written as, a file per model, layer and "
+        "task: 'csv', 'parquet', or 'auto', which is parquet for tables of more than 100,000 rows.",
     )
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of all that is drawn at random.")
     output: Path = Field(Path("runs"), description="Folder for the results of runs.")

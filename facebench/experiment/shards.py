@@ -96,8 +96,8 @@ def node_folder(environment: Mapping[str, str]) -> str | None:
 
 
 def device_of_rank(environment: Mapping[str, str]) -> str | None:
-    """Give the GPU of a process that torchrun has started beside others on a machine."""
-    rank = environment.get("LOCAL_RANK", "")
+    """Give the GPU of a process that torchrun or srun has started beside others on a machine."""
+    rank = environment.get("LOCAL_RANK") or environment.get("SLURM_LOCALID", "")
     if not rank.isdecimal():
         return None
     import torch

@@ -115,6 +115,8 @@ def _disjoint(
         axis=1,
     )
     share = sizes.sum(axis=0) / n_folds
+    if (sizes > _MOST * share + 1).any():
+        return None
     order = generator.permutation(clusters.size)
     order = order[np.argsort(-sizes[order].sum(axis=1), kind="stable")]
     filled = np.zeros((n_folds, 2))
@@ -155,7 +157,7 @@ def fold_faults(labels: Any, folds: Any, members1: Any, members2: Any) -> FoldFa
     names, fold = np.unique(np.asarray(folds), return_inverse=True)
     both = np.concatenate((np.asarray(members1), np.asarray(members2)))
     member = np.unique(both, return_inverse=True)[1]
-    seen = np.unique(np.stack((member, np.tile(fold, 2)), axis=1), axis=0)[:, 0]
+    seen = np.unique(member * names.size + np.tile(fold, 2)) // names.size
     counts = np.bincount(fold, minlength=names.size)
     matched = np.bincount(fold[genuine], minlength=names.size)
     return FoldFaults(

@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from facebench.metrics import distances
 from facebench.types import Float64Array, FloatArray, IntArray
 
-__all__ = ["GallerySearch", "Measure", "search_gallery"]
+__all__ = ["GallerySearch", "Measure", "RunningSearch", "row_distances", "search_gallery"]
 
 Measure: TypeAlias = Literal["cosine", "euclidean", "inner_product"]
 
+# No template: it loses every tie.
+NO_TEMPLATE = np.iinfo(np.int64).max
 # A product of this many templates and probes stays in the cache while it is looked through.
 _TEMPLATES, _PROBES = 4096, 1024
 _EXACT_VALUES = 4_000_000
@@ -70,8 +72,9 @@ def search_gallery(
         Templates, finite; a memory map is read once, block by block.
     k : int, default 20
         How many; at most G are given.
-    mates : int array, shape [P], optional
-        The row of each probe's right template in the gallery, -1 for none.
+    mates : int array, shape [P] or [P, M], optional
+        The rows of each probe's right templates in the gallery, -1 for none. Of several right ones
+        the nearest counts, and the others are not before it.
     measure : {'cosine', 'euclidean', 'inner_product'}
         The distance: 1 - cosine (1 for a zero vector), Euclidean, or the negative inner product.
 
@@ -100,21 +103,27 @@ def search_gallery(
     (array([[1, 3]]), array([[0., 0.]]), array([2]))
     """
     probes, gallery = np.asarray(probes), np.asanyarray(gallery)
-    mate_rows = _checked(probes, gallery, k, mates, measure)
-    search = _Search(probes, gallery, min(k, len(gallery)), mate_rows, measure)
+    check_search(probes, gallery.shape, k, measure)
+    mate_rows = as_mates(mates, len(probes), len(gallery))
+    mate_distances = np.full(len(probes), np.nan)
+    for rows in mate_rows.T:
+        mated = np.flatnonzero(rows >= 0)
+        own = row_distances(probes[mated], gallery[rows[mated]], measure)
+        mate_distances[mated] = np.fmin(mate_distances[mated], own)
+    search = RunningSearch(probes, min(k, len(gallery)), measure, mate_distances, mate_rows)
     for start in range(0, len(gallery), _TEMPLATES):
-        search.look_at(start, np.asarray(gallery[start : start + _TEMPLATES]))
-    return GallerySearch(search.indices, search.found, search.mate_distances, search.mate_ranks)
+        rows = np.asarray(gallery[start : start + _TEMPLATES])
+        search.look_at(rows, np.arange(start, start + len(rows)))
+    ranks = search.nearer + np.isfinite(mate_distances)
+    return GallerySearch(search.indices, search.found, mate_distances, ranks)
 
 
-def _checked(probes: FloatArray, gallery: FloatArray, k: int, mates: Any, measure: str) -> IntArray:
-    if probes.ndim != 2 or gallery.ndim != 2 or probes.shape[1] != gallery.shape[1]:
-        msg = (
-            "A search needs probes [P, D] and a gallery [G, D]. "
-            f"Got {probes.shape} and {gallery.shape}."
-        )
+def check_search(probes: FloatArray, shape: tuple[int, ...], k: int, measure: str) -> None:
+    """Refuse what cannot be searched; raises ValueError."""
+    if probes.ndim != 2 or len(shape) != 2 or probes.shape[1] != shape[1]:
+        msg = f"A search needs probes [P, D] and a gallery [G, D]. Got {probes.shape} and {shape}."
         raise ValueError(msg)
-    if len(gallery) == 0:
+    if shape[0] == 0:
         msg = "The gallery is empty."
         raise ValueError(msg)
     if k < 1:
@@ -126,14 +135,51 @@ def _checked(probes: FloatArray, gallery: FloatArray, k: int, mates: Any, measur
             f"Got {measure!r} instead."
         )
         raise ValueError(msg)
-    rows = np.full(len(probes), -1) if mates is None else np.asarray(mates)
-    if rows.shape != (len(probes),) or ((rows < -1) | (rows >= len(gallery))).any():
+
+
+def as_mates(mates: Any, n_probes: int, n_gallery: int) -> IntArray:
+    """Check the rows of right templates; gives them as [P, M], -1 for none."""
+    rows = np.full((n_probes, 1), -1) if mates is None else np.asarray(mates)
+    if rows.ndim == 1:
+        rows = rows[:, None]
+    if rows.shape[:1] != (n_probes,) or rows.ndim != 2 or ((rows < -1) | (rows >= n_gallery)).any():
         msg = (
-            f"The 'mates' of {len(probes)} probes must each be a row of the gallery "
-            f"(0 to {len(gallery) - 1}), or -1."
+            f"The 'mates' of {n_probes} probes must each be a row of the gallery "
+            f"(0 to {n_gallery - 1}), or -1."
         )
         raise ValueError(msg)
-    return rows.astype(np.intp)
+    return rows.astype(np.int64)
+
+
+def row_distances(left: FloatArray, right: FloatArray, measure: Measure) -> Float64Array:
+    """Compute the distances of a search, row against row.
+
+    Each depends on its two vectors only, to the last bit: not on what else is computed with it.
+
+    Parameters
+    ----------
+    left, right : array, shape [N, D]
+        Vectors, finite.
+    measure : {'cosine', 'euclidean', 'inner_product'}
+        See `search_gallery`.
+
+    Returns
+    -------
+    array, shape [N]
+
+    Examples
+    --------
+    >>> row_distances(np.array([[1.0, 2.0]]), np.array([[3.0, 4.0]]), "inner_product")
+    array([-11.])
+    """
+    # einsum adds the values of a row in an order that depends on the layout in memory.
+    left, right = np.ascontiguousarray(left), np.ascontiguousarray(right)
+    if measure == "cosine":
+        return np.nan_to_num(distances.cosine(left, right), nan=1.0)
+    if measure == "euclidean":
+        return distances.minkowski(left, right)
+    products = np.einsum("ij,ij->i", left.astype(np.float64), right.astype(np.float64))
+    return np.asarray(-products)
 
 
 class _Shortlist(NamedTuple):
@@ -144,22 +190,46 @@ class _Shortlist(NamedTuple):
     surely_nearer: IntArray
 
 
-class _Search:
-    """The state of a search: what is best so far, updated block by block."""
+class RunningSearch:
+    """A search that looks at a gallery block by block, and knows what is best so far.
+
+    Parameters
+    ----------
+    probes : array, shape [P, D]
+        Embeddings, finite.
+    k : int
+        How many of the nearest templates to keep.
+    measure : {'cosine', 'euclidean', 'inner_product'}
+        See `search_gallery`.
+    mate_distances : array, shape [P]
+        Distance of each probe to its nearest right template; NaN without one.
+    mates : int array, shape [P, M]
+        The numbers of right templates, which are not counted; -1 for none.
+
+    Attributes
+    ----------
+    indices : int array, shape [P, k]
+        Numbers of the nearest templates so far; the largest integer where there is none yet.
+    found : array, shape [P, k]
+        Their distances; infinite where there is none.
+    nearer : int array, shape [P]
+        Templates, other than right ones, as near as the nearest right one or nearer.
+    """
 
     def __init__(
-        self, probes: FloatArray, gallery: FloatArray, k: int, mates: IntArray, measure: str
+        self,
+        probes: FloatArray,
+        k: int,
+        measure: Measure,
+        mate_distances: Float64Array,
+        mates: IntArray,
     ) -> None:
-        self.probes, self.gallery, self.k, self.measure = probes, gallery, k, measure
-        self.mates = mates
-        self.norms = _norms(probes, "probes", 0)
-        # In the gallery's numbering, `len(gallery)` stands for none yet: it loses every tie.
-        self.indices = np.full((len(probes), k), len(gallery), dtype=np.intp)
+        self.probes, self.k, self.measure = probes, k, measure
+        self.mates, self.mate_distances = mates, mate_distances
+        self.norms = _norms(probes, "probes", np.arange(len(probes)))
+        self.indices = np.full((len(probes), k), NO_TEMPLATE, dtype=np.int64)
         self.found = np.full((len(probes), k), np.inf)
-        self.mate_distances = np.full(len(probes), np.nan)
-        mated = np.flatnonzero(mates >= 0)
-        self.mate_distances[mated] = self._exact(mated, mates[mated])
-        self.mate_ranks = (mates >= 0).astype(np.intp)
+        self.nearer = np.zeros(len(probes), dtype=np.int64)
         self._use(np.float32)
         if not _is_safe(self.norms):
             self._use(np.float64)
@@ -183,7 +253,7 @@ class _Search:
         extended[:, -1] = 1.0 if is_probe else -(norms**2) / 2
         return extended
 
-    def _as_similarity(self, values: Float64Array, part: slice) -> Float64Array:
+    def as_similarity(self, values: Float64Array, part: slice) -> Float64Array:
         """Turn distances of some probes into what the product of prepared vectors estimates."""
         if self.measure == "cosine":
             return 1.0 - values
@@ -191,7 +261,7 @@ class _Search:
             return -values
         return np.asarray((self.norms[part] ** 2 - values**2) / 2)
 
-    def _error(self, part: slice, largest_norm: float) -> Float64Array:
+    def error(self, part: slice, largest_norm: float) -> Float64Array:
         """Bound the error of the products of some probes with a block, and of its preparation."""
         terms = self.probes.shape[1] + 16
         unit = terms * float(np.finfo(self.dtype).eps) / 2
@@ -210,29 +280,42 @@ class _Search:
         with np.errstate(over="ignore"):
             return np.asarray(np.nextafter(values.astype(self.dtype), self.dtype(towards)))
 
-    def _exact(self, probe_rows: IntArray, templates: IntArray) -> Float64Array:
+    def exact(self, probe_rows: IntArray, block: FloatArray, templates: IntArray) -> Float64Array:
         """Compute some comparisons in float64, each on its own."""
         values = np.empty(len(probe_rows))
         step = max(1, _EXACT_VALUES // max(1, self.probes.shape[1]))
         for start in range(0, len(values), step):
             part = slice(start, start + step)
-            left, right = self.probes[probe_rows[part]], self.gallery[templates[part]]
-            if self.measure == "cosine":
-                values[part] = np.nan_to_num(distances.cosine(left, right), nan=1.0)
-            elif self.measure == "euclidean":
-                values[part] = distances.minkowski(left, right)
-            else:
-                values[part] = -np.einsum(
-                    "ij,ij->i", left.astype(np.float64), right.astype(np.float64)
-                )
+            values[part] = row_distances(
+                self.probes[probe_rows[part]], block[templates[part]], self.measure
+            )
         return values
 
-    def look_at(self, start: int, rows: FloatArray) -> None:
-        """Take a block of the gallery, beginning at row `start`, into account."""
-        norms = _norms(rows, "gallery", start)
+    def look_at(self, rows: FloatArray, numbers: IntArray) -> None:
+        """Take a block of templates into account.
+
+        Parameters
+        ----------
+        rows : array, shape [B, D]
+            Templates, finite.
+        numbers : int array, shape [B]
+            Their rows in the gallery.
+        """
+        for start in range(0, len(rows), _TEMPLATES):
+            block = slice(start, start + _TEMPLATES)
+            self._look_at(rows[block], numbers[block])
+
+    def prepared_block(
+        self, rows: FloatArray, numbers: IntArray
+    ) -> tuple[Float64Array, FloatArray]:
+        """Give the norms of templates, and what is multiplied with `prepared` of the probes."""
+        norms = _norms(rows, "gallery", numbers)
         if self.dtype is np.float32 and not _is_safe(norms):
             self._use(np.float64)
-        block = self._prepare(rows, norms, is_probe=False)
+        return norms, self._prepare(rows, norms, is_probe=False)
+
+    def _look_at(self, rows: FloatArray, numbers: IntArray) -> None:
+        norms, block = self.prepared_block(rows, numbers)
         for first in range(0, len(self.probes), _PROBES):
             part = slice(first, min(first + _PROBES, len(self.probes)))
             listed = self._shortlist(part, block, float(norms.max()))
@@ -243,17 +326,17 @@ class _Search:
                 self._use(np.float64)
                 block = self._prepare(rows, norms, is_probe=False)
                 listed = self._shortlist(part, block, float(norms.max()))
-            self._settle(part, start, listed)
+            self._settle(part, rows, numbers, listed)
 
     def _shortlist(self, part: slice, block: FloatArray, largest_norm: float) -> _Shortlist:
         prepared = self.prepared[part]
         product = self.product[: len(prepared) * len(block)].reshape(len(prepared), len(block))
         np.matmul(prepared, block.T, out=product)
-        error = self._error(part, largest_norm)
+        error = self.error(part, largest_norm)
         peaks = product.max(axis=1)
-        floor = self._as_similarity(self.found[part, -1], part) - error
+        floor = self.as_similarity(self.found[part, -1], part) - error
         best = self._candidates(product, peaks, floor, error)
-        mate = self._as_similarity(self.mate_distances[part], part)
+        mate = self.as_similarity(self.mate_distances[part], part)
         # NaN, for probes without a mate, is never reached.
         low, high = self._rounded(mate - error, -np.inf), self._rounded(mate + error, np.inf)
         reached = np.flatnonzero(peaks >= low)
@@ -285,18 +368,35 @@ class _Search:
         rows, columns = _where(passing)
         return reached[rows], columns
 
-    def _settle(self, part: slice, start: int, listed: _Shortlist) -> None:
+    def _settle(
+        self, part: slice, block: FloatArray, numbers: IntArray, listed: _Shortlist
+    ) -> None:
         """Compute what is listed exactly, and let it decide."""
         first = part.start
-        self.mate_ranks[part] += listed.surely_nearer
-        rows, columns = listed.near_mate[0] + first, listed.near_mate[1] + start
-        others = columns != self.mates[rows]
-        rows, columns = rows[others], columns[others]
-        before = self._exact(rows, columns) <= self.mate_distances[rows]
-        np.add.at(self.mate_ranks, rows[before], 1)
-        rows, columns = listed.best[0] + first, listed.best[1] + start
+        self.nearer[part] += listed.surely_nearer
+        rows, columns = listed.near_mate[0] + first, listed.near_mate[1]
+        self._count_nearer(rows, numbers[columns], self.exact(rows, block, columns))
+        rows, columns = listed.best[0] + first, listed.best[1]
         if rows.size:
-            self._merge(rows, columns, self._exact(rows, columns))
+            self._merge(rows, numbers[columns], self.exact(rows, block, columns))
+
+    def take(self, rows: IntArray, numbers: IntArray, values: Float64Array) -> None:
+        """Take comparisons that were computed exactly into account, each template once.
+
+        Parameters
+        ----------
+        rows, numbers : int array, shape [N]
+            The probes and templates.
+        values : array, shape [N]
+            Their distances, see `exact`.
+        """
+        self._count_nearer(rows, numbers, values)
+        if rows.size:
+            self._merge(rows, numbers, values)
+
+    def _count_nearer(self, rows: IntArray, numbers: IntArray, values: Float64Array) -> None:
+        others = (numbers[:, None] != self.mates[rows]).all(axis=1)
+        np.add.at(self.nearer, rows[others & (values <= self.mate_distances[rows])], 1)
 
     def _merge(self, rows: IntArray, columns: IntArray, values: Float64Array) -> None:
         touched = np.unique(rows)
@@ -310,13 +410,13 @@ class _Search:
         self.found[touched] = all_values[kept]
 
 
-def _norms(rows: FloatArray, what: str, start: int) -> Float64Array:
+def _norms(rows: FloatArray, what: str, numbers: IntArray) -> Float64Array:
     wide = rows.astype(np.float64, copy=False)
     squares = np.einsum("ij,ij->i", wide, wide)
     bad = np.flatnonzero(~np.isfinite(squares))
     if bad.size:
         msg = (
-            f"A search needs finite vectors. Row {start + int(bad[0])} of the {what} is not: "
+            f"A search needs finite vectors. Row {int(numbers[bad[0]])} of the {what} is not: "
             "leave out what failed."
         )
         raise ValueError(msg)

@@ -21,6 +21,7 @@ __all__ = [
     "Templates",
     "combine_flips",
     "pool_templates",
+    "single_templates",
     "unit_rows",
 ]
 
@@ -204,6 +205,32 @@ def pool_templates(
         pooled = _pool(own, weight, medium[rows])
         vectors[index] = unit_rows(pooled[None])[0] if normalise in ("after", "both") else pooled
     return Templates(pooled_names, vectors, n_images)
+
+
+def single_templates(embeddings: FloatArray, normalise: Normalise = "before") -> FloatArray:
+    """Make a template of every image, as `pool_templates` makes it of one image.
+
+    Parameters
+    ----------
+    embeddings : array, shape [N, D]
+        A row per image.
+    normalise : {'before', 'after', 'both', 'none'}
+        As in `pool_templates`.
+
+    Returns
+    -------
+    array, shape [N, D]
+        float32; of images with NaN, NaN.
+
+    Examples
+    --------
+    >>> single_templates(np.array([[3.0, 4.0]])).round(1).tolist()
+    [[0.6000000238418579, 0.800000011920929]]
+    """
+    if normalise == "none":
+        return np.asarray(embeddings, dtype=np.float32)
+    rows = unit_rows(embeddings)
+    return np.asarray(unit_rows(rows) if normalise == "both" else rows, dtype=np.float32)
 
 
 def _weights(weights: Any, images: FloatArray) -> Float64Array:

@@ -14,6 +14,7 @@ from facebench.data.health import health_report
 from facebench.data.image_names import ImageName
 from facebench.data.images import image_exists
 from facebench.results.headline import best_layers
+from facebench.results.provenance import Digests
 from facebench.results.schema import DATA_HEALTH_FILE
 from facebench.results.task_facts import TaskFacts
 
@@ -110,7 +111,13 @@ def look_at_data(
     decode = deep or n_images <= _MOST_DECODED
     best = {task.name: _best_distances(task, results, distances) for task in tasks.values()}
     try:
-        health = health_report(tasks.values(), best, decode=decode, images_needed=images_needed)
+        health = health_report(
+            tasks.values(),
+            best,
+            decode=decode,
+            images_needed=images_needed,
+            digest_of=Digests().of_file,
+        )
     except Exception as error:
         # What only looks at the data must not cost a run of hours its manifest.
         _log.warning("The data of the run could not be looked at: %s", error, exc_info=error)
@@ -212,14 +219,16 @@ def _missing_when_saved(
 
 
 def _images(task: Any) -> Iterator[tuple[str, str]]:
+    """Give the folder and name of every different image of a task."""
     table = getattr(task, "measured_pairs", None)
-    names = task.images if table is None else [*table["img1"], *table["img2"]]
+    names = task.images if table is None else pd.unique(pd.concat([table["img1"], table["img2"]]))
     return ((str(task.images_path), str(name)) for name in names)
 
 
 def _by_name_only(task: Any) -> dict[str, Any]:
     """Count the images that are not there, in a run that needed only their names."""
-    names = {ImageName.of(folder, name) for folder, name in _images(task)}
+    listed = [name for _, name in _images(task)]
+    names = set(ImageName.all_of(task.images_path, listed).values())
     absent = sum(not image_exists(name.path) for name in names)
     detail = f"of {len(names)}: no network needed them"
     what = "Images that are not there, known by name only"

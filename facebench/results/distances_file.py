@@ -1,8 +1,12 @@
-"""distances.parquet: every pair and layer of a run, one block per model and task."""
+"""Distances of pairs as parquet: distances.parquet of a run, and tables of one layer.
+
+distances.parquet holds every pair and layer of a run, one block after the other per model, task and
+layer.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +20,14 @@ from numpy.typing import NDArray
 from facebench.types import IntArray
 from facebench.utils.files import atomic_path
 
-__all__ = ["read_block", "read_blocks", "write_distances"]
+__all__ = ["read_block", "read_blocks", "write_distances", "write_pairs"]
 
 _KEYS = ("model", "layer", "layer_index", "task", "row")
 _LAYER_NAME, _COMPUTED = "layer_name", "model_computed_distance"
 # A column of a pairs file may have any name, those of ours too.
 _OWN = "file: "
+# Rows that are written, and read, at once; a block of less is a group of rows of its own.
+_MOST_ROWS = 1 << 20
 
 
 def write_distances(path: Path, distances: Mapping[str, Mapping[str, pd.DataFrame]]) -> None:
@@ -55,9 +61,44 @@ def write_distances(path: Path, distances: Mapping[str, Mapping[str, pd.DataFram
             order = layers.setdefault(model, {})
             for layer in pd.unique(frame[_LAYER_NAME].astype(str)):
                 order.setdefault(layer, len(order))
-            if len(frame):
-                # One block per model and task: a reader finds it without reading the others.
-                writer.write_table(_table(model, task, frame, order, schema), len(frame))
+            # A reader finds the block of a model and task without reading the others.
+            for part in _parts(frame):
+                writer.write_table(_table(model, task, part, order, schema), len(part))
+
+
+def _parts(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Give all rows at once, or layer by layer where they are many."""
+    if len(frame) > _MOST_ROWS:
+        for _, rows in frame.groupby(_LAYER_NAME, sort=False):
+            yield rows
+    elif len(frame):
+        yield frame
+
+
+def write_pairs(path: Path, rows: pd.DataFrame) -> None:
+    """Write the pairs (or items) of one layer as parquet, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    rows : DataFrame
+        Its columns are those of the file. Texts stay texts; a column of several kinds is written as
+        text, as CSV would.
+    """
+    arrays = {}
+    for column in rows.columns:
+        array = _array(rows[column], _kind(rows[column]))
+        is_coded = pa.types.is_dictionary(array.type)
+        arrays[str(column)] = array.dictionary_decode() if is_coded else array
+    with atomic_path(path) as temporary:
+        pq.write_table(
+            pa.table(arrays),
+            temporary,
+            compression="zstd",
+            use_dictionary=[name for name in arrays if name != _COMPUTED],
+            row_group_size=_MOST_ROWS,
+        )
 
 
 def read_block(
@@ -129,13 +170,18 @@ def _frame(table: pa.Table) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _groups(file: pq.ParquetFile, task: str, models: Collection[str]) -> list[int]:
+def _groups(
+    file: pq.ParquetFile, task: str, layers: Mapping[str, Collection[str] | None]
+) -> list[int]:
     """Choose blocks by statistics: a filter of pyarrow's would read columns of names whole."""
-    places = {name: file.schema_arrow.names.index(name) for name in ("task", "model")}
+    wanted: dict[str, Collection[str]] = {"task": [task], "model": layers}
+    if None not in layers.values():
+        wanted["layer"] = {name for names in layers.values() for name in names or ()}
+    places = {name: file.schema_arrow.names.index(name) for name in wanted}
 
     def may_hold(group: int) -> bool:
         metadata = file.metadata.row_group(group)
-        for name, values in (("task", [task]), ("model", models)):
+        for name, values in wanted.items():
             bounds = metadata.column(places[name]).statistics
             if bounds is None or not bounds.has_min_max:
                 continue

@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
@@ -17,6 +17,7 @@ from facebench.data.embedding_files import write_embeddings
 from facebench.errors import FacebenchError, InputError
 from facebench.figures.plot_helper import PlotHelper
 from facebench.figures.records.run_models import joined
+from facebench.results.distances_file import write_pairs
 from facebench.results.schema import DATA_HEALTH_FILE
 from facebench.tasks.measures import Measure, headlines, measures_for
 from facebench.types import DistancesByModel, FloatArray
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MODELS_FOLDER",
+    "MOST_ROWS_OF_CSV",
+    "PAIRS_FORMATS",
+    "PairsFormat",
     "class_table_path",
     "draw_class",
     "draw_models",
@@ -50,23 +54,46 @@ _PROVENANCE_FILE = "provenance.json"
 # Of a task, the headline measures that are drawn over training, besides those with a ceiling.
 _TRAINING_MEASURES = 2
 
+PairsFormat = Literal["auto", "csv", "parquet"]
+PAIRS_FORMATS: tuple[PairsFormat, ...] = ("auto", "csv", "parquet")
+# A table of more rows takes longer to write as CSV than most networks' distances to compute.
+MOST_ROWS_OF_CSV = 100_000
 
-def export_distances(folder: Path, model: str, task: str, distances: pd.DataFrame) -> None:
+
+def export_distances(
+    folder: Path, model: str, task: str, distances: pd.DataFrame, form: PairsFormat = "auto"
+) -> None:
     """Write the distances of one model and task, a file per layer.
 
     Parameters
     ----------
     folder : Path
-        The run's folder; files go to ``Computed Metrics/<model>/[<layer>/]<task>.csv``.
+        The run's folder; files go to ``Computed Metrics/<model>/[<layer>/]<task>.csv`` or
+        ``.parquet``. One of the other format, of an earlier run, is removed.
     model, task : str
         Their names.
     distances : DataFrame
         Every pair once per layer, with ``layer_name`` and ``model_computed_distance``.
+    form : {'auto', 'csv', 'parquet'}, default 'auto'
+        What is written; 'auto' writes a layer of more than 100,000 rows as parquet.
     """
     model_folder = folder / _DISTANCES_FOLDER / safe_name(model)
     for layer, rows in distances.groupby("layer_name", sort=False):
         layer_folder = model_folder if layer == DEFAULT_LAYER else model_folder / safe_name(layer)
-        write_csv(rows, layer_folder / f"{safe_name(task)}.csv")
+        parquet = form == "parquet" or (form == "auto" and len(rows) > MOST_ROWS_OF_CSV)
+        write, suffix, other = (
+            (write_pairs, ".parquet", ".csv") if parquet else (_write_csv, ".csv", ".parquet")
+        )
+        name = safe_name(task)
+        write(layer_folder / f"{name}{suffix}", rows)
+        stale = layer_folder / f"{name}{other}"
+        if stale.is_file() and not stale.is_symlink():
+            # It would be taken for the results of this run.
+            stale.unlink()
+
+
+def _write_csv(path: Path, rows: pd.DataFrame) -> None:
+    write_csv(rows, path)
 
 
 def export_embeddings(

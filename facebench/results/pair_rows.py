@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facebench.data.identity import people_of, people_of_pairs
+from facebench.data.identity import numbered, people_of, people_of_pairs
 from facebench.errors import RunFolderError
 from facebench.metrics.labels import LabelError, as_labels
 from facebench.metrics.uncertainty.influence import Dyads
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
-from facebench.metrics.uncertainty.proportions import EffectiveCounts, effective_counts
+from facebench.metrics.uncertainty.proportions import ClassUnits, EffectiveCounts
 from facebench.results.task_facts import TaskFacts
 from facebench.types import Float64Array, IntArray
 
@@ -103,7 +103,8 @@ class _Pairs:
     def images(self) -> Sides:
         if self._of is not None:
             return _rows_of(self._of[0].images, self._of[1])
-        return _numbered(*self.names)
+        first, second = numbered(*self.names)
+        return first, second
 
     @cached_property
     def people(self) -> Sides | None:
@@ -112,7 +113,10 @@ class _Pairs:
             whole = self._of[0].people
             return None if whole is None else _rows_of(whole, self._of[1])
         found = people_of_pairs(self._table, self._facts.identity, self.labels)
-        return None if found is None else _numbered(*found)
+        if found is None:
+            return None
+        first, second = numbered(*found)
+        return first, second
 
     @cached_property
     def first_group(self) -> NDArray[np.bool_] | None:
@@ -133,6 +137,10 @@ class _Pairs:
     @cached_property
     def groups(self) -> JackknifeGroups:
         return JackknifeGroups(*self.members[1:])
+
+    @cached_property
+    def class_units(self) -> ClassUnits:
+        return ClassUnits(np.asarray(self.labels) == 1, *self.members[1:])
 
     @cached_property
     def counts(self) -> dict[str, int | None]:
@@ -222,9 +230,9 @@ class PairRows:
     @cached_property
     def effective_counts(self) -> EffectiveCounts:
         """How many independent pairs of each class the usable ones are worth; needs labels."""
-        used, (_, first, second) = self.usable, self.members
-        genuine = np.asarray(self.labels)[used] == 1
-        return effective_counts(genuine, self.distances[used], first[used], second[used])
+        used = self.usable
+        pairs = self._pairs if used.all() else self._pairs.only(used)
+        return pairs.class_units.counts(self.distances[used])
 
     @property
     def first_group(self) -> NDArray[np.bool_] | None:
@@ -253,8 +261,9 @@ class PairRows:
         """Tell whether another layer has the very same pairs, row by row."""
         if not (self.has_pairs and other.has_pairs):
             return False
-        sides = zip(self.names, other.names, strict=True)
-        return self._pairs is other._pairs or all(np.array_equal(a, b) for a, b in sides)
+        if self._pairs is other._pairs:
+            return True
+        return all(np.array_equal(a, b) for a, b in zip(self.names, other.names, strict=True))
 
     @property
     def names(self) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
@@ -343,12 +352,6 @@ def _same_pairs(one: pd.DataFrame, other: pd.DataFrame, facts: TaskFacts) -> boo
         and set(_PAIR) <= needed
         and all(one[column].array.equals(other[column].array) for column in needed)
     )
-
-
-def _numbered(first: Any, second: Any) -> Sides:
-    # Sorted, so that the same people are in the same groups whatever the order of the rows.
-    numbers = pd.factorize(np.concatenate((first, second)), sort=True)[0]
-    return numbers[: len(first)], numbers[len(first) :]
 
 
 def _rows_of(sides: Sides, kept: NDArray[np.bool_]) -> Sides:

@@ -11,14 +11,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
-from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import facebench
-from facebench.errors import FacebenchError, ImageError
-from facebench.utils.files import FileState
 
 __all__ = ["Digests", "code_digest", "git_state", "machine", "process", "still_runs", "versions"]
 
@@ -43,34 +40,13 @@ _COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 class Digests:
     """SHA-256 of files, each read once as long as the file system sees no change of it."""
 
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[FileState, str]] = {}
-
     def of_file(self, path: Path) -> str | None:
         """Give the digest of a file, or of an image in a pack; None if it cannot be read."""
         # What decodes images is not loaded to read a run.
-        from facebench.data.images import file_state, image_bytes
-        from facebench.data.packs import split_member
+        from facebench.data.digests import known_sha256
 
-        try:
-            state = file_state(path)
-            known = self._known.get(str(path))
-            if known is not None and known[0] == state:
-                return known[1]
-            is_settled = state.is_settled
-            if split_member(path) is not None:
-                digest = hashlib.sha256(image_bytes(path)).hexdigest()
-            elif path.is_file():
-                with path.open("rb") as file:
-                    digest = hashlib.file_digest(file, "sha256").hexdigest()
-            else:
-                # A pipe or a device would be read without end.
-                return None
-        except (OSError, ValueError, FacebenchError):
-            return None
-        if is_settled:
-            self._known[str(path)] = (state, digest)
-        return digest
+        digest = known_sha256(path)
+        return None if digest is None else digest.hex()
 
     def of_images(self, folder: Path, names: Iterable[str]) -> dict[str, Any]:
         """Give one digest of many images, which changes if any of them does.
@@ -87,17 +63,17 @@ class Digests:
         dict
             digest, n_images, n_missing.
         """
-        from facebench.data.pairs import resolve_image
+        from facebench.data.pairs import resolve_images
 
         total = hashlib.sha256()
         wanted = sorted(set(names))
+        digests = {name: self.of_file(folder / name) for name in wanted}
+        # Names may be spelt another way on disk.
+        unknown = [name for name, digest in digests.items() if digest is None]
+        for name, path in resolve_images(folder, unknown).items():
+            digests[name] = self.of_file(path)
         missing = 0
-        for name in wanted:
-            digest = self.of_file(folder / name)
-            if digest is None:
-                # Its name may be spelt another way on disk.
-                with suppress(ImageError):
-                    digest = self.of_file(resolve_image(folder, name))
+        for name, digest in digests.items():
             missing += digest is None
             total.update(f"{name}\0{digest}\n".encode("utf-8", "surrogatepass"))
         return {

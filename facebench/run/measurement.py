@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,10 +22,10 @@ from facebench.run.pair_distances import pair_distances
 from facebench.run.remarks import report_reversed, with_remarks
 from facebench.run.task_parts import on_pairs, results_of
 from facebench.tasks.base import BaseTask, round_measures
-from facebench.tasks.embedding import EmbeddingTask
+from facebench.tasks.embedding import EmbeddingTask, LayerSource
 from facebench.types import Float64Array, FloatArray, IntArray
 
-__all__ = ["AnyTask", "Measured", "measure", "measure_items"]
+__all__ = ["AnyTask", "Measured", "measure", "measure_items", "rows_of_task"]
 
 _log = logging.getLogger(__name__)
 _SHOWN = 5
@@ -119,7 +119,9 @@ def measure(
         on_given = measured if without[layer] == 0 else on_pairs(task, given)
         reported, exact = (
             _with_true_distance(results, embeddings)
-            for results in results_of(on_given, frame[given].reset_index(drop=True))
+            for results in results_of(
+                on_given, (frame if given.all() else frame[given]).reset_index(drop=True)
+            )
         )
         reported, exact = _with_people(task, frame, reported, exact)
         performances.append(_with_identity(reported, task, model_name, layer))
@@ -221,6 +223,7 @@ def measure_items(
     images: IntArray,
     embeddings: Embeddings,
     estimator: Estimator | None = None,
+    source_of: Callable[[str], LayerSource] = LayerSource,
 ) -> Measured:
     """Measure a task on the embeddings of its images.
 
@@ -236,6 +239,8 @@ def measure_items(
         Of all these images that could be read.
     estimator : Estimator, optional
         What finds intervals, the same one for all models of a run; None makes one.
+    source_of : callable, optional
+        Says of a layer where its embeddings are from.
 
     Returns
     -------
@@ -246,18 +251,14 @@ def measure_items(
     InputError
         If no image is left, or the task returns no DataFrame.
     """
-    rows = embeddings.rows[images]
-    kept = rows >= 0
-    if not kept.any():
-        msg = f"No image of task {task.name!r} is left: none can be read and shows a face."
-        raise InputError(msg)
+    kept = embeddings.rows[images] >= 0
     frames: list[pd.DataFrame] = []
     performances: list[pd.DataFrame] = []
     unrounded: list[pd.DataFrame] = []
     for layer in embeddings.names:
-        own: FloatArray = np.array(embeddings.layers[layer][np.where(kept, rows, 0)])
-        own[~kept] = np.nan
-        frame = _as_frame(task.compute_items(own), "compute_items", task)
+        own = rows_of_task(task, layer, images, embeddings)
+        items = task.compute_items_of(own, source_of(layer))
+        frame = _as_frame(items, "compute_items", task)
         frame = frame.assign(layer_name=layer)
         frames.append(frame)
         found = task.compute_task_performance(frame.copy())
@@ -268,6 +269,26 @@ def measure_items(
     distances = pd.concat(frames, ignore_index=True)
     n_lost = int((~kept).sum())
     return _with_estimates(task, model_name, distances, results, exact, n_lost, estimator)
+
+
+def rows_of_task(
+    task: EmbeddingTask, layer: str, images: IntArray, embeddings: Embeddings
+) -> FloatArray:
+    """Give what a layer says of the images of a task, a row each; NaN where one cannot be read.
+
+    Raises
+    ------
+    InputError
+        If none can be read.
+    """
+    rows = embeddings.rows[images]
+    kept = rows >= 0
+    if not kept.any():
+        msg = f"No image of task {task.name!r} is left: none can be read and shows a face."
+        raise InputError(msg)
+    own: FloatArray = np.array(embeddings.layers[layer][np.where(kept, rows, 0)])
+    own[~kept] = np.nan
+    return own
 
 
 def _with_people(task: AnyTask, frame: pd.DataFrame, reported: Any, exact: Any) -> tuple[Any, Any]:

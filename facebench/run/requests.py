@@ -20,7 +20,7 @@ from facebench.engine import (
 from facebench.errors import InputError
 from facebench.models.recorded import RecordedModel
 from facebench.run.measurement import AnyTask
-from facebench.run.task_images import TaskImages, images_by_name, names_of, paths_of
+from facebench.run.task_images import TaskImages, different_names, images_by_name, paths_of
 from facebench.store import EmbeddingStore
 from facebench.tasks.base import BaseTask
 from facebench.tasks.embedding import EmbeddingTask
@@ -52,7 +52,7 @@ class NamedRequest:
 def request_by_name(tasks: Sequence[AnyTask]) -> NamedRequest:
     """Put together what tasks want, with every different name of an image numbered once."""
     images = {task.name: images_by_name(task) for task in tasks}
-    names = {name.path: name for task in tasks for name in names_of(task)}
+    names = {name.path: name for task in tasks for name in different_names(task).values()}
     request = _request(tasks, images, ImageIndex(list(names), None, read=False))
     return NamedRequest(images, list(names.values()), request)
 

@@ -9,7 +9,15 @@ from facebench.data.pairs import ImagePaths, find_image_list, find_images
 from facebench.tasks.base import BaseTask
 from facebench.tasks.embedding import EmbeddingTask
 
-__all__ = ["TaskImages", "image_names", "images_by_name", "images_of", "names_of", "paths_of"]
+__all__ = [
+    "TaskImages",
+    "different_names",
+    "image_names",
+    "images_by_name",
+    "images_of",
+    "names_of",
+    "paths_of",
+]
 
 TaskImages = ImagePaths | list[Path]
 
@@ -53,17 +61,19 @@ def image_names(task: BaseTask | EmbeddingTask) -> list[str]:
 
 def names_of(task: BaseTask | EmbeddingTask) -> list[ImageName]:
     """Give all images as names in the task's folder, whether there are such files or not."""
-    names = image_names(task)
-    known = {name: ImageName.of(task.images_path, name) for name in dict.fromkeys(names)}
-    return [known[name] for name in names]
+    known = different_names(task)
+    return [known[name] for name in image_names(task)]
+
+
+def different_names(task: BaseTask | EmbeddingTask) -> dict[str, ImageName]:
+    """Give the images by their names in the table, which may have one in many rows."""
+    return ImageName.all_of(task.images_path, image_names(task))
 
 
 def images_by_name(task: BaseTask | EmbeddingTask) -> TaskImages:
     """Give where all files would be by their names, in the form of `images_of`."""
-    names = names_of(task)
-    # A table may name an image in many rows.
-    path_of = {name: name.path for name in dict.fromkeys(names)}
-    paths = [path_of[name] for name in names]
+    path_of = {name: image.path for name, image in different_names(task).items()}
+    paths = [path_of[name] for name in image_names(task)]
     if isinstance(task, BaseTask):
         half = len(paths) // 2
         return ImagePaths(paths[:half], paths[half:])

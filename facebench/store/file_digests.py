@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from facebench.data.images import file_state, image_bytes
-from facebench.errors import ImageError
+from facebench.data.digests import read_sha256
+from facebench.data.images import file_state
 from facebench.store.database import Database
 from facebench.store.index_tables import insertion
 from facebench.store.layer_index import DIGEST_BYTES
@@ -20,14 +19,14 @@ __all__ = ["digest_all", "digest_files", "file_digest"]
 
 _AT_ONCE = 30_000
 _WORTH_THREADS = 64
+# Files that a thread reads in one go.
+_OF_A_THREAD = 32
 
 
 def file_digest(path: Path) -> bytes | None:
     """Digest an image's bytes: the beginning of their SHA-256; None where it cannot be read."""
-    try:
-        return hashlib.sha256(image_bytes(path)).digest()[:DIGEST_BYTES]
-    except ImageError:
-        return None
+    digest = read_sha256(path)
+    return None if digest is None else digest[:DIGEST_BYTES]
 
 
 def digest_all(paths: Sequence[Path]) -> list[bytes | None]:
@@ -35,8 +34,13 @@ def digest_all(paths: Sequence[Path]) -> list[bytes | None]:
     if len(paths) < _WORTH_THREADS:
         return [file_digest(path) for path in paths]
     progress = Progress("Reading files", len(paths), "files", logged=False)
+    parts = [paths[start : start + _OF_A_THREAD] for start in range(0, len(paths), _OF_A_THREAD)]
     with ThreadPoolExecutor() as pool, progress:
-        return [progress.passed(digest) for digest in pool.map(file_digest, paths)]
+        return [
+            progress.passed(digest)
+            for found in pool.map(lambda part: [file_digest(path) for path in part], parts)
+            for digest in found
+        ]
 
 
 def digest_files(database: Database, paths: Sequence[Path]) -> list[bytes | None]:

@@ -79,10 +79,11 @@ class CorrelationTask(RoundedTask):
     @property
     @override
     def influences(self) -> Mapping[str, InfluenceKind]:
+        if self.correlation_metric is np.corrcoef:
+            return {"Correlation Score": "pearson"}
         from scipy.stats import kendalltau, pearsonr, spearmanr
 
         kinds: tuple[tuple[MetricFunction, InfluenceKind], ...] = (
-            (np.corrcoef, "pearson"),
             (pearsonr, "pearson"),
             (spearmanr, "spearman"),
             (kendalltau, "kendall"),

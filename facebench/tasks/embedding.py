@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,12 +14,43 @@ from typing_extensions import override
 
 from facebench.data.pairs.finding import check_images_path
 from facebench.errors import InputError
+from facebench.store.rows import StoreDtype
 from facebench.tasks.facts import HumanReference, TaskFacts, described
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.people import WithPeople
 from facebench.types import FloatArray, StrPath
 
-__all__ = ["EmbeddingTask"]
+__all__ = ["EmbeddingTask", "LayerSource"]
+
+
+@dataclass(frozen=True)
+class LayerSource:
+    """Where a layer's embeddings are from, for tasks that compare them with others.
+
+    Attributes
+    ----------
+    model, layer : str
+        Names of the model and of its layer.
+    key : callable
+        Gives what determines its rows in stores and packs, besides the image; '' where they are
+        not kept.
+    dtype : {'float32', 'float16'}
+        Of the rows there.
+    images : sequence of bytes
+        Digests of the images of the run.
+    searches : Path or None
+        Where machines share parts of searches.
+    adjusted : bool
+        Whether the embeddings are centred or whitened.
+    """
+
+    model: str = ""
+    layer: str = ""
+    key: Callable[[], str] = str
+    dtype: StoreDtype = "float32"
+    images: Sequence[bytes] = ()
+    searches: Path | None = None
+    adjusted: bool = False
 
 
 class EmbeddingTask(WithPeople, ABC):
@@ -98,6 +131,36 @@ class EmbeddingTask(WithPeople, ABC):
             are no groupings.
         """
         return {}
+
+    def check_sources(self, sources: Sequence[LayerSource]) -> None:
+        """Be told, before any network runs, which layers will be measured.
+
+        Parameters
+        ----------
+        sources : sequence of LayerSource
+            The layers of all models, without keys and digests.
+
+        Raises
+        ------
+        FacebenchError
+            If the task cannot be measured on one of them.
+        """
+
+    def compute_items_of(self, embeddings: FloatArray, source: LayerSource) -> pd.DataFrame:
+        """Do what `compute_items` does, knowing which layer it is of.
+
+        Parameters
+        ----------
+        embeddings : array, shape [N, D]
+            See `compute_items`.
+        source : LayerSource
+            Where they are from.
+
+        Returns
+        -------
+        DataFrame
+        """
+        return self.compute_items(embeddings)
 
     @abstractmethod
     def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,12 +21,14 @@ from facebench.columns import (
     N_IMAGES,
     TASK,
 )
+from facebench.data.embedding_files.row_files import RowSource
 from facebench.errors import InputError, MetricError, PairsError
 from facebench.figures.plot_helper import PlotHelper
 from facebench.metrics.distances import zeros_as_nan
 from facebench.metrics.identification import RankedProbes, rank_k
 from facebench.metrics.search import Measure as SearchMeasure
-from facebench.metrics.search import search_gallery
+from facebench.metrics.search import row_distances, search_gallery
+from facebench.metrics.search_parts import Engine, SearchPart, merge_parts
 from facebench.metrics.templates import Normalise, pool_templates, unit_rows
 from facebench.metrics.uncertainty.identification_jackknife import (
     identification_intervals,
@@ -35,14 +38,16 @@ from facebench.metrics.uncertainty.jackknife import JackknifeGroups, JackknifeRe
 from facebench.metrics.uncertainty.spread import Replicates
 from facebench.metrics.verification_report import Estimate
 from facebench.tasks.base import round_measures
-from facebench.tasks.embedding import EmbeddingTask
+from facebench.tasks.embedding import EmbeddingTask, LayerSource
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.distance_metric import batch_cosine_distance, metric_name
+from facebench.tasks.shared.distractors import Distractors, Search, SharedPart
 from facebench.tasks.shared.image_tables import ImageTable, read_image_table
 from facebench.tasks.shared.ranked_items import as_ranked, by_gallery, cmc_curve, tpir_and_distance
 from facebench.tasks.shared.rate_measures import columns_of, interval_notes
 from facebench.tasks.shared.sklearn_distances import cosine_distances, sklearn_name
 from facebench.types import FloatArray, IntArray, MetricFunction, StrPath
+from facebench.utils.extras import import_extra
 
 __all__ = ["IdentificationTask"]
 
@@ -56,6 +61,7 @@ _SKLEARN: dict[str, SearchMeasure] = {
     "cosine_distances": "cosine",
     "euclidean_distances": "euclidean",
 }
+_log = logging.getLogger(__name__)
 AVERAGE = "average of galleries"
 
 
@@ -66,6 +72,19 @@ class _Gallery(NamedTuple):
     templates: IntArray
     identities: NDArray[Any]
     probes: IntArray
+
+
+class _Asked(NamedTuple):
+    """The probes of a gallery, and the people they are searched among."""
+
+    part: _Gallery
+    people: NDArray[Any]
+    known: NDArray[Any]
+    templates: FloatArray
+    wanted: NDArray[Any]
+    readable: NDArray[np.bool_]
+    own: FloatArray
+    mates: IntArray
 
 
 class IdentificationTask(EmbeddingTask):
@@ -107,6 +126,17 @@ class IdentificationTask(EmbeddingTask):
         table, if it has one, that tells which gallery a probe is searched in.
     ranks : sequence of int, default 1, 5, 20
         The k of rank-k; beyond the size of the gallery it is that size.
+    distractors : str or Path, optional
+        Embeddings of people in the gallery who are no probe's, besides those of the gallery table:
+        a file, several (``*``), or a folder of packs. ``{model}`` and ``{layer}`` stand for the
+        names of model and layer. Each row is a person. They are read block by block; see
+        docs/identification.md.
+    engine : {'numpy', 'faiss'}
+        What searches distractors. Both give the same numbers.
+    index : str, optional
+        Search distractors approximately, by an index of FAISS such as 'IVF1024,Flat'. Measures are
+        then called 'Rank-1 by IVF1024,Flat' and so on; 'Recall of Search' is the share of the
+        nearest distractors that were found, of a sample of probes.
     fpir : sequence of float, default 0.1, 0.01
         Targets of the false positive identification rate. Too few probes outside: NaN.
     candidates : int, default 20
@@ -145,6 +175,9 @@ class IdentificationTask(EmbeddingTask):
         fpir: Sequence[float] = (1e-1, 1e-2),
         candidates: int = 20,
         normalise: Normalise = "none",
+        distractors: StrPath | None = None,
+        engine: Engine = "numpy",
+        index: str | None = None,
         n_resamples: int = 1000,
         seed: int = 0,
     ) -> None:
@@ -180,8 +213,10 @@ class IdentificationTask(EmbeddingTask):
                 f"'both'. Got {normalise!r} instead."
             )
             raise InputError(msg)
-        self.normalise = normalise
+        self.normalise: Normalise = normalise
         self.seed = seed
+        self.engine, self.index = _as_engine(engine, index, has_distractors=distractors is not None)
+        self._distractors = None if distractors is None else Distractors(distractors, name)
         self._has_galleries = gallery_column in gallery_table.rows
         self._galleries = self._part(gallery_table, probe_table, gallery_column)
         self.measures = self._declared()
@@ -189,11 +224,11 @@ class IdentificationTask(EmbeddingTask):
     def _declared(self) -> tuple[Measure, ...]:
         found = [
             Measure(
-                f"Rank-{k}",
+                self._called(f"Rank-{k}"),
                 better="higher",
                 headline=k == min(self.ranks),
                 bounds=(0, 1),
-                label=f"Rank-{k} identification rate",
+                label=self._called(f"Rank-{k} identification rate"),
             )
             for k in dict.fromkeys(self.ranks)
         ]
@@ -202,18 +237,22 @@ class IdentificationTask(EmbeddingTask):
             for part in self._galleries
         )
         for target in dict.fromkeys(self.fpir if is_open else ()):
-            name, stands = f"TPIR@FPIR={target:g}", target == self.fpir[0]
+            name, stands = self._called(f"TPIR@FPIR={target:g}"), target == self.fpir[0]
             found += [
                 Measure(
                     name,
                     better="higher",
                     headline=stands,
                     bounds=(0, 1),
-                    label=f"True positive identification rate at FPIR = {target:g}",
+                    label=self._called(f"True positive identification rate at FPIR = {target:g}"),
                 ),
                 Measure(f"{name} Threshold", shown=False),
             ]
         return tuple(found)
+
+    def _called(self, measure: str) -> str:
+        """Name a measure: by another name where the search is approximate."""
+        return measure if self.index is None else f"{measure} by {self.index}"
 
     def _part(self, gallery: ImageTable, probes: ImageTable, column: str) -> list[_Gallery]:
         """Part the tables into galleries, in order of first appearance, and check each."""
@@ -256,61 +295,158 @@ class IdentificationTask(EmbeddingTask):
         return {"role": [np.repeat(np.array(["gallery", "probe"], dtype=object), sizes)]}
 
     @override
+    def check_sources(self, sources: Sequence[LayerSource]) -> None:
+        if self._distractors is not None:
+            self._distractors.check(sources)
+
+    @override
     def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
         """Search every probe; give a row per probe (and gallery).
 
         Columns are image, identity, gallery if there are several, in_gallery, rank of the right
-        person (empty where there is none), mate_distance, templates (size of the gallery), and
+        person (empty where there is none), mate_distance, templates (size of the gallery),
+        distractors and failed_distractors if there are any, recall of an approximate search, and
         identity_1, distance_1 … of the nearest people. `embeddings` are of gallery images, then of
         probes.
         """
+        return self.compute_items_of(embeddings, LayerSource())
+
+    @override
+    def compute_items_of(self, embeddings: FloatArray, source: LayerSource) -> pd.DataFrame:
+        rows = self._rows(embeddings, source)
+        frames = [self._items(asked, rows, source) for asked in self._asked(embeddings)]
+        return pd.concat(frames, ignore_index=True)
+
+    @property
+    def has_distractors(self) -> bool:
+        """Whether people of files are in the gallery, too."""
+        return self._distractors is not None
+
+    def search_share(
+        self, embeddings: FloatArray, source: LayerSource, number: int, count: int
+    ) -> list[SharedPart]:
+        """Search a share of the distractors, and publish what was found for other machines.
+
+        Parameters
+        ----------
+        embeddings : array, shape [N, D]
+            See `compute_items`.
+        source : LayerSource
+            Where they are from, and where to publish.
+        number, count : int
+            Which share, from 0, of how many.
+
+        Returns
+        -------
+        list of SharedPart
+            One for each gallery.
+        """
+        rows = self._rows(embeddings, source)
+        if self._distractors is None or rows is None:
+            return []
+        return [
+            self._distractors.search_share(self._wanted(asked), rows, source, number, count)
+            for asked in self._asked(embeddings)
+        ]
+
+    def _rows(self, embeddings: FloatArray, source: LayerSource) -> RowSource | None:
+        if self._distractors is None:
+            return None
+        return self._distractors.open(source, embeddings.shape[1])
+
+    def _asked(self, embeddings: FloatArray) -> Iterator[_Asked]:
+        """Pool the people of every gallery, and find the probes that are searched in it."""
         n_gallery = len(self._gallery_images)
         if self.measure == "cosine":
             embeddings = zeros_as_nan(embeddings)
         images, probes = embeddings[:n_gallery], embeddings[n_gallery:]
         if self.normalise != "none":
             probes = unit_rows(probes).astype(np.float32)
-        frames = [self._search(part, images, probes) for part in self._galleries]
-        return pd.concat(frames, ignore_index=True)
+        for part in self._galleries:
+            people, templates, n_images = pool_templates(
+                images[part.templates], part.identities.astype(str), normalise=self.normalise
+            )
+            usable = n_images > 0
+            if not usable.any():
+                msg = f"No image of gallery {part.name!r} of task {self.name!r} can be read."
+                raise InputError(msg)
+            known = people[usable]
+            wanted = self._probe_people[part.probes].astype(str)
+            readable = np.asarray(np.isfinite(probes[part.probes]).all(axis=1))
+            place = np.searchsorted(known, wanted).clip(max=len(known) - 1)
+            mates = np.where(known[place] == wanted, place, -1)[readable]
+            own = probes[part.probes][readable]
+            yield _Asked(part, people, known, templates[usable], wanted, readable, own, mates)
 
-    def _search(self, part: _Gallery, images: FloatArray, probes: FloatArray) -> pd.DataFrame:
-        people, templates, n_images = pool_templates(
-            images[part.templates], part.identities.astype(str), normalise=self.normalise
+    def _wanted(self, asked: _Asked) -> Search:
+        """Say what is searched for among distractors."""
+        mated = np.flatnonzero(asked.mates >= 0)
+        distances = np.full(len(asked.mates), np.nan)
+        distances[mated] = row_distances(
+            asked.own[mated], asked.templates[asked.mates[mated]], self.measure
         )
-        usable = n_images > 0
-        if not usable.any():
-            msg = f"No image of gallery {part.name!r} of task {self.name!r} can be read."
-            raise InputError(msg)
-        known = people[usable]
-        wanted = self._probe_people[part.probes].astype(str)
-        readable = np.isfinite(probes[part.probes]).all(axis=1)
-        place = np.searchsorted(known, wanted).clip(max=len(known) - 1)
-        mates = np.where(known[place] == wanted, place, -1)
-        found = search_gallery(
-            probes[part.probes][readable],
-            templates[usable],
-            k=self.candidates,
-            mates=mates[readable],
-            measure=self.measure,
-        )
-        rows = np.flatnonzero(readable)
+        return Search(
+            asked.own, asked.mates, distances, len(asked.known), self.candidates,
+            self.measure, self.normalise, self.engine, self.index,
+        )  # fmt: skip
+
+    def _items(
+        self, asked: _Asked, distractors: RowSource | None, source: LayerSource
+    ) -> pd.DataFrame:
+        beside: dict[str, float] = {}
+        n_templates = n_known = len(asked.known)
+        names = dict(enumerate(asked.known.tolist()))
+        if self._distractors is None or distractors is None:
+            found = search_gallery(
+                asked.own, asked.templates, k=self.candidates, mates=asked.mates,
+                measure=self.measure,
+            )  # fmt: skip
+        else:
+            search = self._wanted(asked)
+            others = self._distractors.search(search, distractors, source)
+            enrolled = search.enrolled(asked.templates, n_known + distractors.n_rows)
+            found = merge_parts([enrolled, others]).result()
+            n_templates += distractors.n_rows - others.n_failed
+            beside = {"distractors": distractors.n_rows, "failed_distractors": others.n_failed}
+            beside |= {} if self.index is None else {"recall": others.recall}
+            shown = np.unique(found.indices[found.indices >= n_known])
+            names |= {
+                row: f"distractor {distractors.name(row - n_known)}" for row in shown.tolist()
+            }
+            self._report_copies(others, source)
+        rows = np.flatnonzero(asked.readable)
         rank = pd.Series(found.mate_ranks, index=rows, dtype="Int64")
         frame = pd.DataFrame(
             {
-                "image": self._probe_images[part.probes],
-                "identity": wanted,
-                **({"gallery": part.name} if self._has_galleries else {}),
-                "in_gallery": np.isin(wanted, people),
-                "rank": rank.mask(rank == 0).reindex(range(len(wanted))),
+                "image": self._probe_images[asked.part.probes],
+                "identity": asked.wanted,
+                **({"gallery": asked.part.name} if self._has_galleries else {}),
+                "in_gallery": np.isin(asked.wanted, asked.people),
+                "rank": rank.mask(rank == 0).reindex(range(len(asked.wanted))),
                 "mate_distance": pd.Series(found.mate_distances, index=rows),
-                "templates": len(known),
+                "templates": n_templates,
+                **beside,
             }
         )
         nearest = {}
-        for place_, column in enumerate(found.indices.T, start=1):
-            nearest[f"identity_{place_}"] = pd.Series(known[column], index=rows, dtype=object)
-            nearest[f"distance_{place_}"] = pd.Series(found.distances[:, place_ - 1], index=rows)
+        for place, column in enumerate(found.indices.T, start=1):
+            people = [names[row] for row in column.tolist()]
+            nearest[f"identity_{place}"] = pd.Series(people, index=rows, dtype=object)
+            nearest[f"distance_{place}"] = pd.Series(found.distances[:, place - 1], index=rows)
         return pd.concat([frame, pd.DataFrame(nearest).reindex(frame.index)], axis=1)
+
+    def _report_copies(self, others: SearchPart, source: LayerSource) -> None:
+        """Warn of probes that are distractors themselves."""
+        copies = int((others.distances[:, 0] == 0).sum()) if self.measure != "inner_product" else 0
+        if copies:
+            _log.warning(
+                "Task %r, model %r, layer %r: %d probes have the same embedding as a distractor. "
+                "Distractors must show other people than probes: remove these images.",
+                self.name,
+                source.model,
+                source.layer,
+                copies,
+            )
 
     @override
     def compute_task_performance(self, items_df: pd.DataFrame) -> pd.DataFrame:
@@ -332,10 +468,10 @@ class IdentificationTask(EmbeddingTask):
         thresholds: dict[str, float] = {}
         for k, interval in zip(self.ranks, made.rank, strict=True):
             rate = float(np.mean([rank_k(gallery, k=k) for gallery in galleries]))
-            measured[f"Rank-{k}"] = Estimate(rate, interval)
+            measured[self._called(f"Rank-{k}")] = Estimate(rate, interval)
         for target, interval in zip(fpir, made.tpir, strict=True):
             found = [tpir_and_distance(gallery, target) for gallery in galleries]
-            name = f"TPIR@FPIR={target:g}"
+            name = self._called(f"TPIR@FPIR={target:g}")
             measured[name] = Estimate(float(np.mean([rate for rate, _ in found])), interval)
             # Each gallery has a threshold of its own: an average of them would apply to none.
             thresholds[name] = found[0][1] if len(found) == 1 else np.nan
@@ -357,6 +493,7 @@ class IdentificationTask(EmbeddingTask):
             "Probes in Gallery": len(items) - outside,
             "Probes outside Gallery": outside,
             "Gallery Templates": sum(gallery.n_gallery for gallery in galleries),
+            **_distractors_of(items),
             N_IMAGES: len(set(self.images)),
             N_IDENTITIES: int(items["identity"].nunique()),
             N_FAILED: int(lost.sum()),
@@ -380,9 +517,9 @@ class IdentificationTask(EmbeddingTask):
             fpir = self.fpir if any(not gallery.mated.all() for gallery in searched) else ()
             made = identification_jackknife(searched, ranks=self.ranks, fpir=fpir)
             for k, each in zip(self.ranks, made.rank, strict=True):
-                found[condition, f"Rank-{k}"] = each
+                found[condition, self._called(f"Rank-{k}")] = each
             for target, each in zip(fpir, made.tpir, strict=True):
-                found[condition, f"TPIR@FPIR={target:g}"] = each
+                found[condition, self._called(f"TPIR@FPIR={target:g}")] = each
         return JackknifeReplicates.collect("identity", groups.digest(*names), found)
 
     @staticmethod
@@ -399,6 +536,39 @@ class IdentificationTask(EmbeddingTask):
             curve = cmc_curve(items[items["layer_name"] == layer])
             curves.append(curve.assign(**{TASK: task, MODEL: model, LAYER: layer}))
         PlotHelper.cmc_plot(pd.concat(curves, ignore_index=True), output_dir, "cmc")
+
+
+def _distractors_of(items: pd.DataFrame) -> dict[str, float]:
+    """Count the distractors of a gallery, or of all galleries together."""
+    if "distractors" not in items:
+        return {}
+    counts = items.groupby("gallery") if "gallery" in items else items
+    recall = {"Recall of Search": float(items["recall"].mean())} if "recall" in items else {}
+    return {
+        "Distractors": int(np.sum(counts["distractors"].max())),
+        "Failed Distractors": int(np.sum(counts["failed_distractors"].max())),
+        **recall,
+    }
+
+
+def _as_engine(engine: Any, index: Any, *, has_distractors: bool) -> tuple[Engine, str | None]:
+    if engine not in ("numpy", "faiss"):
+        msg = (
+            f"The 'engine' parameter of IdentificationTask must be 'numpy' or 'faiss'. "
+            f"Got {engine!r} instead."
+        )
+        raise InputError(msg)
+    if index is not None and not (isinstance(index, str) and engine == "faiss" and has_distractors):
+        msg = (
+            "The 'index' parameter of IdentificationTask is how FAISS searches distractors "
+            "approximately: a text such as 'IVF1024,Flat', with engine 'faiss' and 'distractors'. "
+            f"Got {index!r}, engine {engine!r} and "
+            f"{'some' if has_distractors else 'no'} distractors."
+        )
+        raise InputError(msg)
+    if engine == "faiss":
+        import_extra("faiss", "faiss", "The 'engine' faiss of IdentificationTask")
+    return engine, index
 
 
 def _as_measure(distance_metric: Any) -> SearchMeasure:

@@ -225,7 +225,7 @@ class VerificationTask(PeopleOfPairs, RoundedTask):
                     f"{int(others.sum())} same and {int((1 - others).sum())} different pairs."
                 )
                 raise PairsError(msg)
-        faults = fold_faults(labels, given, members.first, members.second)
+        faults = fold_faults(labels, given, *members.numbers)
         notes = [f"{names.size} from column {column!r}"]
         if faults.shared_members:
             notes.append(f"{faults.shared_members} {members.plural} are in several folds")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -124,6 +125,11 @@ class EmbeddingFile:
     @override
     def __repr__(self) -> str:
         return f"EmbeddingFile({str(self.path)!r}, {len(self.names)} images, {self.layers})"
+
+    def width(self, layer: str) -> int:
+        """Say how many values the vectors of a layer have; raises as `read` does."""
+        shape = self._content.arrays[layer].shape
+        return shape[0] if self._in_columns(layer, shape) else math.prod(shape[1:])
 
     def read(self, layer: str) -> FloatArray:
         """Read a layer's vectors.

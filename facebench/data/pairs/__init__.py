@@ -11,6 +11,7 @@ from facebench.data.pairs.finding import (
     find_images,
     missing_images,
     resolve_image,
+    resolve_images,
 )
 from facebench.data.pairs.insightface import InsightfacePack, read_insightface_bin
 from facebench.data.pairs.lfw import read_lfw_pairs
@@ -51,6 +52,7 @@ __all__ = [
     "require_column",
     "require_numbers",
     "resolve_image",
+    "resolve_images",
     "row_name",
     "row_numbers",
 ]

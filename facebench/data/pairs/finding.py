@@ -29,6 +29,7 @@ __all__ = [
     "find_images",
     "missing_images",
     "resolve_image",
+    "resolve_images",
     "with_suffixes_there",
 ]
 
@@ -170,6 +171,34 @@ def resolve_image(images_path: StrPath, name: str) -> Path:
         msg = f"The image {name} does not exist in {images_path}."
         raise MissingImageError(msg)
     return found[name]
+
+
+def resolve_images(images_path: StrPath, names: Sequence[str]) -> dict[str, Path]:
+    """Find images of a folder by the rules of `find_images`, those that there are.
+
+    Parameters
+    ----------
+    images_path : str or Path
+        The folder, or a pack.
+    names : sequence of str
+        The images in it.
+
+    Returns
+    -------
+    dict of str to Path
+        Real paths within the folder; names that lead out of it are left out.
+    """
+    try:
+        return _find(names, images_path, "")[0]
+    except MissingImageError:
+        return {}
+    except PairsError:
+        if len(names) == 1:
+            return {}
+    found: dict[str, Path] = {}
+    for name in names:
+        found |= resolve_images(images_path, [name])
+    return found
 
 
 def missing_images(names: Sequence[str], images_path: StrPath, *, task: str) -> list[str]:

@@ -22,7 +22,6 @@ from facebench.metrics.uncertainty.spread import (
     Spread,
     interval,
 )
-from facebench.metrics.weighted_ranks import ranks
 from facebench.types import Float64Array, IntArray
 
 __all__ = [
@@ -141,10 +140,19 @@ def auc_influence(labels: Any, scores: Any, *, higher_is_better: bool = True) ->
     if n_genuine == 0 or n_impostor == 0:
         msg = f"AUC needs both classes. Got {n_genuine} genuine, {n_impostor} impostor comparisons."
         raise ValueError(msg)
-    overall = ranks(similarities)
+    # One sort: how many of each class are below every score, equal ones counted half.
+    order = np.argsort(similarities, kind="stable")
+    ranked, is_genuine = similarities[order], genuine[order]
+    is_first = np.append(True, ranked[1:] != ranked[:-1])
+    bounds = np.append(np.flatnonzero(is_first), genuine.size)
+    upto = np.append(0, np.cumsum(is_genuine))[bounds]
+    genuine_below = (upto[:-1] + upto[1:]) / 2
+    impostors_below = (bounds[:-1] + bounds[1:]) / 2 - genuine_below
+    place = np.cumsum(is_first) - 1
     beaten = np.empty(genuine.size)
-    beaten[genuine] = (overall[genuine] - ranks(similarities[genuine])) / n_impostor
-    beaten[~genuine] = 1 - (overall[~genuine] - ranks(similarities[~genuine])) / n_genuine
+    beaten[order] = np.where(
+        is_genuine, (impostors_below / n_impostor)[place], (1 - genuine_below / n_genuine)[place]
+    )
     area = float(beaten[genuine].mean())
     values = (beaten - area) / np.where(genuine, n_genuine, n_impostor)
     return Influence(area, values, np.asarray(genuine))

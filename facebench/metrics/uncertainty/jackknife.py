@@ -98,6 +98,8 @@ class JackknifeGroups:
         triplets.
     n_groups : int, default 40
         Number of groups; as many as members where there are fewer.
+    names : array of str, optional
+        What the digest calls the members, in order, where sides have them by number.
 
     Attributes
     ----------
@@ -120,9 +122,10 @@ class JackknifeGroups:
            [0, 1, 0]])
     """
 
-    def __init__(self, *sides: Any, n_groups: int = N_GROUPS) -> None:
+    def __init__(self, *sides: Any, n_groups: int = N_GROUPS, names: Any = None) -> None:
         columns = [np.asarray(side) for side in sides]
-        names, index = np.unique(np.concatenate(columns), return_inverse=True)
+        found, index = np.unique(np.concatenate(columns), return_inverse=True)
+        names = found if names is None else np.asarray(names)
         self.n_members = names.size
         members = self._members = np.split(index, len(columns))
         n_comparisons = columns[0].size
@@ -173,14 +176,16 @@ class JackknifeGroups:
 
     @cached_property
     def left_out(self) -> tuple[IntArray, IntArray]:
-        """Which comparison is left out with which group: numbers of both, dyads after units."""
+        """Which comparison is left out with which group: numbers of both, by group, dyads last."""
         found = [
             (np.flatnonzero(fresh & (side >= 0)), side)
             for side, fresh in zip(self._groups, _firsts(self._groups), strict=True)
         ]
         found.append((np.flatnonzero(self._dyads >= 0), self._dyads + self._n_groups))
         rows = np.concatenate([rows for rows, _ in found])
-        return rows, np.concatenate([groups[rows] for rows, groups in found])
+        numbers = np.concatenate([groups[rows] for rows, groups in found])
+        order = np.argsort(numbers, kind="stable")
+        return rows[order], numbers[order]
 
     @property
     def n_dyad_groups(self) -> int:

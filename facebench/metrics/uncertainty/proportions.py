@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from facebench.metrics.uncertainty.influence import Dyads, dyads
 from facebench.metrics.uncertainty.resamples import Interval
 from facebench.metrics.uncertainty.spread import FEWEST_UNITS, Replicates
 from facebench.types import FloatArray, IntArray
@@ -22,6 +23,7 @@ __all__ = [
     "CHOSEN_NOTE",
     "FEW_ERRORS_NOTE",
     "PROPORTIONS_NOTE",
+    "ClassUnits",
     "EffectiveCounts",
     "Proportion",
     "auc_score_interval",
@@ -106,26 +108,76 @@ def effective_number(values: Any, first: IntArray, second: IntArray) -> float:
     >>> effective_number([1.0, 0.0, 1.0, 0.0], people, people)
     4.0
     """
+    return _effective_number(values, dyads(first, second))
+
+
+def _effective_number(values: Any, shared: Dyads) -> float:
     array = np.asarray(values, dtype=np.float64)
     if array.size < 2:
         return float(array.size)
+    low, high, between, dyad, n_units = shared
     deviations = array - array.mean()
     independent = float((deviations**2).sum())
-    n_units = int(max(first.max(), second.max())) + 1
-    between = first != second
-    sums = np.bincount(first, deviations, n_units)
-    sums += np.bincount(second[between], deviations[between], n_units)
-    one, other = np.minimum(first, second)[between], np.maximum(first, second)[between]
-    _, dyad = np.unique(one.astype(np.int64) * n_units + other, return_inverse=True)
+    sums = np.bincount(low, deviations, n_units)
+    sums += np.bincount(high[between], deviations[between], n_units)
     # Comparisons of the same two units share both, and would count twice.
     twice = float((np.bincount(dyad, deviations[between]) ** 2).sum())
     together = float((sums**2).sum()) - twice
     if together <= independent * (1 + _ROUNDING):
         return float(array.size)
     # The mean was taken from the same units.
-    n_used = np.unique(np.concatenate((first, second))).size
-    spread = together * n_used / max(n_used - 1, 1)
+    spread = together * n_units / max(n_units - 1, 1)
     return float(array.size * independent / spread)
+
+
+class ClassUnits:
+    """The units behind the comparisons of each class: the same for any distances of these.
+
+    Parameters
+    ----------
+    genuine : bool array, shape [N]
+        The class of each comparison.
+    first, second : int array, shape [N]
+        The unit of each side of each comparison.
+    chosen : bool array, shape [N], optional
+        Which of them; None takes all.
+    """
+
+    def __init__(
+        self,
+        genuine: NDArray[np.bool_],
+        first: IntArray,
+        second: IntArray,
+        chosen: NDArray[np.bool_] | None = None,
+    ) -> None:
+        chosen = np.ones(genuine.size, dtype=bool) if chosen is None else chosen
+        self._rows = [np.flatnonzero(chosen & (genuine == of_class)) for of_class in (True, False)]
+        self._shared = [dyads(first[rows], second[rows]) for rows in self._rows]
+        self._n_units = np.unique(np.concatenate((first[chosen], second[chosen]))).size
+
+    def counts(self, distances: FloatArray) -> EffectiveCounts:
+        """Count effective comparisons, as `effective_counts` of these distances."""
+        genuine, impostor = self._rows
+        furthest = np.where(np.isnan(distances), np.inf, distances)
+        found = [
+            _effective_number(_is_hard(values), shared)
+            for values, shared in zip(
+                (-furthest[genuine], furthest[impostor]), self._shared, strict=True
+            )
+        ]
+        return EffectiveCounts(*found, genuine.size, impostor.size, self._n_units)
+
+
+def _is_hard(values: FloatArray) -> NDArray[np.bool_]:
+    """Mark the lowest values of a class, of equal ones the first."""
+    n_hard = max(min(_FEW, values.size // 2), int(_TAIL * values.size))
+    if not n_hard:
+        return np.zeros(values.size, dtype=bool)
+    highest = np.partition(values, n_hard - 1)[n_hard - 1]
+    hard = values < highest
+    equal = np.flatnonzero(values == highest)
+    hard[equal[: n_hard - int(np.count_nonzero(hard))]] = True
+    return np.asarray(hard)
 
 
 def effective_counts(
@@ -155,18 +207,7 @@ def effective_counts(
     -------
     EffectiveCounts
     """
-    chosen = np.ones(genuine.size, dtype=bool) if chosen is None else chosen
-    found, sizes = [], []
-    for is_genuine in (True, False):
-        rows = np.flatnonzero(chosen & (genuine == is_genuine))
-        furthest = np.where(np.isnan(distances[rows]), np.inf, distances[rows])
-        order = np.argsort(-furthest if is_genuine else furthest, kind="stable")
-        hard = np.zeros(rows.size)
-        hard[order[: max(min(_FEW, rows.size // 2), int(_TAIL * rows.size))]] = 1
-        found.append(effective_number(hard, first[rows], second[rows]))
-        sizes.append(rows.size)
-    n_units = np.unique(np.concatenate((first[chosen], second[chosen]))).size
-    return EffectiveCounts(found[0], found[1], sizes[0], sizes[1], n_units)
+    return ClassUnits(genuine, first, second, chosen).counts(distances)
 
 
 def _auc_variance(n_genuine: float, n_impostor: float) -> _Variance:

@@ -29,6 +29,8 @@ _ROUNDING = 1 + 1e-9
 _WIDE = 64
 # Thresholds worked on at a time.
 _ROWS = 512
+# Counts of replicates, in numbers, that fit into the cache.
+_IN_CACHE = 1 << 13
 
 _Counts: TypeAlias = tuple[NDArray[np.float32], IntArray]
 
@@ -101,7 +103,8 @@ class _Ranking:
 
     def __init__(self, genuine: NDArray[np.bool_], similarities: FloatArray) -> None:
         failed = np.isnan(similarities)
-        self.order = np.lexsort((-similarities, failed))
+        # NaN comes last.
+        self.order = np.argsort(-similarities, kind="stable")
         self.mated = np.flatnonzero(genuine[self.order])
         self.unmated = np.flatnonzero(~genuine[self.order])
         n_scored = int(np.count_nonzero(~failed))
@@ -373,27 +376,45 @@ def youden_accuracy_jackknife(labels: Any, scores: Any, groups: JackknifeGroups)
     """
     genuine, similarities = read_comparisons(labels, scores, True)
     ranking = _Ranking(genuine, similarities)
-    place = np.empty(genuine.size, dtype=np.intp)
-    place[ranking.order] = np.arange(genuine.size)
-    # The first peak at which a comparison is accepted.
-    peak = 1 + np.searchsorted(ranking.ends[ranking.peaks[1:] - 1], place)
-    n_peaks, n_groups = ranking.peaks.size + 1, groups.n_resamples + groups.n_dyad_groups
+    n_peaks = ranking.peaks.size + 1
+    # The first peak at which a comparison is accepted, counted by where peaks end.
+    begins = np.zeros(genuine.size + 1, dtype=np.intp)
+    begins[ranking.ends[ranking.peaks[1:] - 1] + 1] = 1
+    peak = np.empty(genuine.size, dtype=np.intp)
+    peak[ranking.order] = 1 + np.cumsum(begins[:-1])
+    whole = np.bincount(genuine * n_peaks + peak, minlength=2 * n_peaks)
     rows, group = groups.left_out
-    counts = []
-    for of_class in (genuine, ~genuine):
-        own = of_class[rows]
-        cells = peak[rows[own]] * n_groups + group[own]
-        removed = np.bincount(cells, minlength=n_peaks * n_groups).reshape(n_peaks, n_groups)
-        whole = np.bincount(peak[of_class], minlength=n_peaks)[:, None]
-        counts.append(np.cumsum(np.concatenate((whole, whole - removed), axis=1), axis=0))
-    true, false = counts
-    best = np.argmax((true * false[-1] - false * true[-1])[:-1], axis=0)
-    columns = np.arange(best.size)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        values = (true[best, columns] + false[-1] - false[best, columns]) / (true[-1] + false[-1])
-    values[(true[-1] == 0) | (false[-1] == 0)] = np.nan
+    cells = (2 * group + genuine[rows]) * n_peaks + peak[rows]
+    n_groups = groups.n_resamples + groups.n_dyad_groups
+    # Some replicates at a time, so that counts stay in the cache.
+    step = max(1, _IN_CACHE // n_peaks)
+    parts = [_chosen_accuracies(whole.reshape(1, 2, n_peaks))]
+    for start in range(0, n_groups, step):
+        stop = min(start + step, n_groups)
+        low, high = np.searchsorted(group, (start, stop))
+        own = cells[low:high] - start * whole.size
+        removed = np.bincount(own, minlength=(stop - start) * whole.size)
+        parts.append(
+            _chosen_accuracies((whole - removed.reshape(-1, whole.size)).reshape(-1, 2, n_peaks))
+        )
+    values = np.concatenate(parts)
     end = 1 + groups.n_resamples
     return Replicates(float(values[0]), values[1:end], values[end:])
+
+
+def _chosen_accuracies(counts: IntArray) -> Float64Array:
+    """Give the accuracy at the first largest Youden index of each replicate.
+
+    `counts` [replicates, impostor or genuine, peaks] are of the comparisons that are accepted from
+    each peak on; at the last one are those that never are.
+    """
+    false, true = np.moveaxis(np.cumsum(counts, axis=2), 1, 0)
+    n_false, n_true = false[:, -1], true[:, -1]
+    gain = true[:, :-1] * n_false[:, None] - false[:, :-1] * n_true[:, None]
+    best = np.arange(len(counts)), np.argmax(gain, axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values = (true[best] + n_false - false[best]) / (n_true + n_false)
+    return np.asarray(np.where((n_true == 0) | (n_false == 0), np.nan, values))
 
 
 def fold_accuracy_replicates(right: Any, folds: Any, resamples: Weightings) -> Float64Array:

@@ -35,7 +35,8 @@ _NOISE = re.compile(r"seconds|timing|memory|hits|misses|forwards|n_images_per|el
 _WITHOUT_EFFECT = frozenset(
     {
         "name", "output", "cache", "report", "plots", "figures", "layer_choice", "device",
-        "batch_size", "num_workers", "max_memory", "export_embeddings", "packs",
+        "batch_size", "num_workers", "max_memory", "export_embeddings", "export_pairs",
+        "packs",
     }
 )  # fmt: skip
 _OTHER_PARTS = ("versions", "code", "machine", "config › digest", "config › file")

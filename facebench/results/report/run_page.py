@@ -121,7 +121,7 @@ def _context(run: Run, layer_choice: str) -> dict[str, Any]:
     held_out: dict[str, HeldOut] = {}
     if layer_choice == "held-out":
         held_out = {task: held_out_layers(run, task) for task in tasks}
-    examples = Thumbnails(_ROOM_FOR_EXAMPLES, [run])
+    examples = Thumbnails(_ROOM_FOR_EXAMPLES, [run], thumbnails)
     sections = [
         task_section(run, task, number, curves, thumbnails, examples, held_out.get(task))
         for number, task in enumerate(tasks)

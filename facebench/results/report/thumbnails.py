@@ -30,6 +30,8 @@ class Thumbnails:
         Bytes of the page that pictures may take.
     runs : sequence of Run
         Whose pictures they are.
+    beside : Thumbnails, optional
+        Others of the same runs, which share what they know of the folders.
 
     Attributes
     ----------
@@ -39,9 +41,10 @@ class Thumbnails:
         Pictures that could not be read, and that there was no room for.
     """
 
-    def __init__(self, room: int, runs: Sequence[Run]) -> None:
+    def __init__(self, room: int, runs: Sequence[Run], beside: Thumbnails | None = None) -> None:
         self._runs = runs
-        self._is_of_runs: dict[str, bool] = {}
+        # Looking takes a digest of all images.
+        self._is_of_runs: dict[str, bool] = {} if beside is None else beside._is_of_runs
         self.urls: list[str] = []
         self.n_missing = self.n_left_out = 0
         self._room = room
@@ -98,6 +101,9 @@ def _has_images(run: Run, folder: str) -> bool:
     for task, facts in run.tasks.items():
         recorded = run.manifest["data"].get(task, {}).get("images")
         if facts.images_path != folder or not isinstance(recorded, dict) or not run.models:
+            continue
+        if recorded.get("n_missing") == recorded.get("n_images"):
+            # There was no image to show.
             continue
         models = run.networks["model"][run.networks["task"] == task]
         rows = run.task_distances(str(models.iloc[0]), task)

@@ -6,14 +6,21 @@ import hashlib
 import logging
 import os
 import re
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from facebench.columns import N_FAILED, N_IDENTITIES, N_IMAGES, N_PAIRS
-from facebench.data.identity import IdentitySource, contradictions, people_of_pairs
+from facebench.data.identity import (
+    IdentitySource,
+    contradictions,
+    numbered,
+    people_of_pairs,
+)
 from facebench.data.packs import is_pack, member_bytes
 from facebench.data.pairs import PAIR_COLUMNS, require_column, row_name
 from facebench.errors import InputError, PairsError
@@ -21,7 +28,7 @@ from facebench.metrics.folds import Folds, make_folds
 from facebench.metrics.labels import LabelError, as_labels, label_words
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.proportions import PROPORTIONS_NOTE
-from facebench.types import Float64Array, StrPath
+from facebench.types import Float64Array, IntArray, StrPath
 
 __all__ = [
     "SamplingUnits",
@@ -46,7 +53,8 @@ _OPPOSITE = re.compile(
 )
 
 
-class SamplingUnits(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class SamplingUnits:
     """Who, or else what, is compared.
 
     Attributes
@@ -65,6 +73,17 @@ class SamplingUnits(NamedTuple):
     def plural(self) -> str:
         """What several of them are called."""
         return "people" if self.by == "identity" else f"{self.by}s"
+
+    @cached_property
+    def numbers(self) -> tuple[IntArray, IntArray]:
+        """Both sides by number, in the order of the names."""
+        first, second = numbered(self.first, self.second)
+        return first, second
+
+    @cached_property
+    def names(self) -> NDArray[np.str_]:
+        """The different ones, in the order of their numbers."""
+        return np.unique(np.concatenate((self.first, self.second)))
 
 
 def genuine_labels(
@@ -297,11 +316,10 @@ def count_columns(
     pairs: pd.DataFrame, members: SamplingUnits, distances: Float64Array
 ) -> dict[str, float]:
     """Count what results rest on: pairs, images, people (NaN if unknown) and failures."""
-    people = np.unique(np.concatenate((members.first, members.second))).size
     return {
         N_PAIRS: len(pairs),
         N_IMAGES: int(pd.concat([pairs["img1"], pairs["img2"]]).nunique()),
-        N_IDENTITIES: people if members.by == "identity" else float("nan"),
+        N_IDENTITIES: members.names.size if members.by == "identity" else float("nan"),
         N_FAILED: int(np.isnan(distances).sum()),
     }
 
@@ -316,7 +334,7 @@ def jackknife_note(members: SamplingUnits, groups: JackknifeGroups) -> str:
 
 def jackknife_groups_of(pairs: pd.DataFrame, members: SamplingUnits) -> tuple[JackknifeGroups, str]:
     """Group people (or images) to be left out in turn, and tell these pairs from others."""
-    groups = JackknifeGroups(members.first, members.second)
+    groups = JackknifeGroups(*members.numbers, names=members.names)
     return groups, groups.digest(pairs["img1"], pairs["img2"])
 
 
@@ -332,15 +350,21 @@ def stratified_folds(
 
     See `make_folds`.
     """
-    sides = [pairs[column].to_numpy(dtype=np.str_) for column in PAIR_COLUMNS]
-    swapped = sides[0] > sides[1]
-    order = np.lexsort((np.where(swapped, *sides), np.where(swapped, *sides[::-1])))
-    made = make_folds(
-        labels[order], n_folds, members.first[order], members.second[order], seed=seed
-    )
+    sides = numbered(*(pairs[column] for column in PAIR_COLUMNS))
+    order = np.lexsort((np.maximum(*sides), np.minimum(*sides)))
+    first, second = members.numbers
+    made = make_folds(labels[order], n_folds, first[order], second[order], seed=seed)
     of_pair = np.empty_like(made.of_pair)
     of_pair[order] = made.of_pair
     return Folds(of_pair, made.is_disjoint)
+
+
+def _same_texts(one: pd.Series, other: pd.Series) -> bool:
+    """Tell whether two columns are the same, without making an object of every text if possible."""
+    same_kind = one.dtype == other.dtype and isinstance(one.dtype, pd.StringDtype)
+    if same_kind:
+        return bool(one.array.equals(other.array))
+    return bool(np.array_equal(one.to_numpy(), other.to_numpy()))
 
 
 def distances_of_pairs(pairs: pd.DataFrame, given: pd.DataFrame, *, task: str) -> Float64Array:
@@ -368,7 +392,7 @@ def distances_of_pairs(pairs: pd.DataFrame, given: pd.DataFrame, *, task: str) -
     """
     found = np.asarray(given["model_computed_distance"], dtype=np.float64)
     sides = ["img1", "img2"]
-    if all(np.array_equal(pairs[side].to_numpy(), given[side].to_numpy()) for side in sides):
+    if all(_same_texts(pairs[side], given[side]) for side in sides):
         return found
     wanted, rows = (pd.MultiIndex.from_frame(table[sides]) for table in (pairs, given))
     places = np.asarray(pairs.index.get_indexer(given.index))

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from facebench import AccuracyTask, ThatcherEffect, check_pairs, health_report
-from facebench.data.pairs import find_images, pairs_from_folder
+from facebench.data import health
+from facebench.data.pairs import ImagePaths, find_images, pairs_from_folder
 from facebench.errors import InputError
 
 
@@ -231,3 +232,42 @@ def test_missing_images_are_findings_and_rows_stay_those_of_the_file(root: Path)
     assert frame.loc["identical images", "Rows"] == str(last + 1)
     quick = health_report(task, decode=False).to_frame()
     assert quick["Finding"].tolist() == ["missing image", "identical images"]
+
+
+@pytest.mark.parametrize("near", [0, 1, 4, 9, 63, 64])
+def test_near_hashes_are_those_that_a_comparison_of_all_finds(near: int) -> None:
+    rng = np.random.default_rng(near)
+    hashes = rng.integers(0, 2**63, 40, dtype=np.uint64) * np.uint64(2)
+    # Copies in which up to seven bits are turned, and one hash many times.
+    for _ in range(3):
+        flips = np.bitwise_or.reduce(
+            np.uint64(1) << rng.integers(0, 64, (hashes.size, 2), dtype=np.uint64), axis=1
+        )
+        hashes = np.concatenate((hashes, hashes ^ flips))
+    hashes = np.concatenate((hashes, np.repeat(hashes[:1], 20)))
+    bits = np.bitwise_count(hashes[:, None] ^ hashes)
+    wanted = {(one, other) for one, other in np.argwhere(bits <= near).tolist() if one < other}
+    found = [
+        pair
+        for one, other in health._near_pairs(hashes, near)
+        for pair in zip(one.tolist(), other.tolist(), strict=True)
+    ]
+    assert len(found) == len(set(found))
+    assert set(found) == wanted
+
+
+def test_rows_of_a_pair_are_found_in_either_order() -> None:
+    rng = np.random.default_rng(0)
+    images = [Path(f"{number}.jpg") for number in range(6)]
+    sides = [[images[number] for number in rng.integers(0, 6, 40)] for _ in range(2)]
+    by_pair: dict[frozenset[Path], list[int]] = {}
+    for row, pair in enumerate(zip(*sides, strict=True)):
+        by_pair.setdefault(frozenset(pair), []).append(row)
+    found = health._RowsByPair.of(ImagePaths(*sides))
+    assert list(found.odd()) == [
+        (rows, len(pair) == 1) for pair, rows in by_pair.items() if len(rows) > 1 or len(pair) == 1
+    ]
+    for one in images:
+        for other in images:
+            assert found.rows_of(one, other) == by_pair.get(frozenset((one, other)), [])
+    assert sorted(map(frozenset, found.different()), key=sorted) == sorted(by_pair, key=sorted)

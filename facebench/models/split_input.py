@@ -1,0 +1,213 @@
+"""A model's preprocessing in two parts: 8-bit pixels, and arithmetic that any device can do.
+
+Pixels take a quarter of the memory of the input made from them, so that they are what is sent to a
+graphics card. Both parts together give the numbers of the preprocessing itself; a run checks that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from facebench.data.images import open_image
+from facebench.models.base import _IMAGENET_MEAN, _IMAGENET_STD, BaseModel
+from facebench.models.network_input import NetworkInput
+from facebench.types import StrPath
+
+__all__ = ["SplitInput", "split_input"]
+
+
+@dataclass(frozen=True)
+class SplitInput:
+    """A preprocessing in two parts.
+
+    Attributes
+    ----------
+    pixels : callable
+        From an RGB image to a uint8 tensor [3, H, W].
+    factor : float
+        What pixels are multiplied by, unless `divisor` is given.
+    divisor : float or None
+        What pixels are divided by.
+    mean, std : tuple of float
+        Subtracted from, and divided into, the values of each channel afterwards.
+    """
+
+    pixels: Callable[[Image.Image], torch.Tensor]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    factor: float = 1.0
+    divisor: float | None = 255.0
+
+    def read(self, model: BaseModel, image_path: StrPath) -> torch.Tensor:
+        """Read an image file as `BaseModel.preprocess_image` does, up to its pixels.
+
+        Parameters
+        ----------
+        model : BaseModel
+            Whose preprocessing it is; it may align faces.
+        image_path : str or Path
+            The image.
+
+        Returns
+        -------
+        Tensor, shape [3, H, W]
+            Of type uint8.
+
+        Raises
+        ------
+        TypeError
+            If the first part gives anything else.
+        """
+        with model.in_work(image_path):
+            pixels = self.pixels(model.aligned(open_image(image_path)))
+        if pixels.dtype != torch.uint8 or pixels.ndim != 3:
+            msg = f"Pixels must be uint8 [3, H, W]. Got {pixels.dtype} {list(pixels.shape)}."
+            raise TypeError(msg)
+        return pixels
+
+    def finish(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Do the arithmetic, where the pixels are.
+
+        Parameters
+        ----------
+        pixels : Tensor, shape [N, 3, H, W]
+            Of type uint8, on any device.
+
+        Returns
+        -------
+        Tensor, shape [N, 3, H, W]
+            Of type float32.
+        """
+
+        def constant(values: float | Sequence[float]) -> torch.Tensor:
+            # A tensor of the device: division by a number of the CPU is a multiplication there.
+            tensor = torch.tensor(values, dtype=torch.float32, device=pixels.device)
+            return tensor.reshape(-1, 1, 1) if tensor.ndim else tensor
+
+        values = pixels.to(torch.float32)
+        if self.divisor is None:
+            values.mul_(constant(self.factor))
+        else:
+            values.div_(constant(self.divisor))
+        return values.sub_(constant(self.mean)).div_(constant(self.std))
+
+
+def split_input(model: BaseModel) -> SplitInput | str:
+    """Split a model's preprocessing, where it is known to end in arithmetic alone.
+
+    Parameters
+    ----------
+    model : BaseModel
+        The model, as it is now.
+
+    Returns
+    -------
+    SplitInput or str
+        Or why it cannot be split, for the record of a run.
+    """
+    cls = type(model)
+    for method in ("preprocess_image", "preprocess"):
+        if getattr(cls, method) is not getattr(BaseModel, method):
+            return f"{cls.__name__} has its own {method}"
+    if model.preprocess_function is not None:
+        return _split(model.preprocess_function, "preprocess_function")
+    if cls._default_preprocess is BaseModel._default_preprocess:
+        return SplitInput(_usual_pixels, _IMAGENET_MEAN, _IMAGENET_STD)
+    if not cls._default_preprocess.__module__.startswith("facebench."):
+        return f"{cls.__name__} has its own _default_preprocess"
+    # What families keep their transform or processor as; `input` is what they tell of it.
+    for name in ("_transform", "_processor", "input"):
+        if (found := getattr(model, name, None)) is not None:
+            return _split(found, f"the preprocessing of {cls.__name__}")
+    return f"the preprocessing of {cls.__name__} is arithmetic of another kind"
+
+
+def _usual_pixels(image: Image.Image) -> torch.Tensor:
+    return _as_pixels(image.resize((224, 224), Image.Resampling.BILINEAR))
+
+
+def _as_pixels(image: Image.Image) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1)))
+
+
+def _split(function: Any, what: str) -> SplitInput | str:
+    if type(function) is NetworkInput:
+        pixels = partial(_sized_pixels, function)
+        factor = float(np.float32(function.max_value / 255))
+        return SplitInput(pixels, function.mean, function.std, factor, None)
+    name = f"{type(function).__module__}.{type(function).__name__}"
+    if name == "torchvision.transforms._presets.ImageClassification":
+        return SplitInput(
+            partial(_preset_pixels, function), _numbers(function.mean), _numbers(function.std)
+        )
+    if name == "torchvision.transforms.transforms.Compose":
+        return _split_compose(function.transforms, what)
+    if hasattr(function, "do_rescale") and hasattr(function, "do_normalize"):
+        return _split_processor(function, what)
+    return f"{what} is not known to end in a normalisation"
+
+
+def _sized_pixels(function: NetworkInput, image: Image.Image) -> torch.Tensor:
+    pixels = _as_pixels(function._sized(image))
+    return pixels.flip(0) if function.channels == "bgr" else pixels
+
+
+def _preset_pixels(preset: Any, image: Image.Image) -> torch.Tensor:
+    """Do what torchvision's preset does before it converts pixels to numbers."""
+    from torchvision.transforms import functional
+
+    resized = functional.resize(
+        image, preset.resize_size, interpolation=preset.interpolation, antialias=preset.antialias
+    )
+    cropped = functional.center_crop(resized, preset.crop_size)
+    pixels: torch.Tensor = functional.pil_to_tensor(cropped)
+    return pixels
+
+
+def _split_compose(steps: Sequence[Any], what: str) -> SplitInput | str:
+    from torchvision import transforms
+
+    normalised = bool(steps) and type(steps[-1]) is transforms.Normalize
+    before = steps[:-1] if normalised else steps
+    if not before or not isinstance(before[-1], transforms.ToTensor):
+        return f"{what} does not end in ToTensor, or ToTensor and Normalize"
+    pixels = partial(_composed_pixels, list(before[:-1]))
+    if not normalised:
+        return SplitInput(pixels, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    return SplitInput(pixels, _numbers(steps[-1].mean), _numbers(steps[-1].std))
+
+
+def _numbers(values: Any) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)
+
+
+def _composed_pixels(steps: Sequence[Any], image: Any) -> torch.Tensor:
+    for step in steps:
+        image = step(image)
+    return _as_pixels(image)
+
+
+def _split_processor(processor: Any, what: str) -> SplitInput | str:
+    """Split an image processor of transformers."""
+    if not (processor.do_rescale and processor.do_normalize):
+        return f"{what} does not end in rescaling and normalising"
+    return SplitInput(
+        partial(_processed_pixels, processor),
+        _numbers(processor.image_mean),
+        _numbers(processor.image_std),
+        float(processor.rescale_factor),
+        None,
+    )
+
+
+def _processed_pixels(processor: Any, image: Image.Image) -> torch.Tensor:
+    found = processor(images=image, do_rescale=False, do_normalize=False, return_tensors="pt")
+    pixels: torch.Tensor = found["pixel_values"][0]
+    return pixels
