@@ -324,7 +324,7 @@ def test_the_faster_memory_layout_is_measured_and_remembered(
     def slow_unless_last(self: runs.Net, batch: torch.Tensor) -> torch.Tensor:
         last = self.memory_format == torch.channels_last
         tried.append(last)
-        clock.now += 0.01 if last else 0.1
+        clock.now += (0.01 if last else 0.1) * len(batch)
         return forward(self, batch)
 
     monkeypatch.setattr(runs.Net, "_forward", slow_unless_last)
@@ -357,7 +357,7 @@ def test_a_stopped_run_goes_on_in_the_layout_it_was_begun_in(
         # Layouts differ in the last bits; here they differ by more.
         last = self.memory_format == torch.channels_last
         seen.append(len(batch))
-        clock.now += 0.01 if last else 0.1
+        clock.now += (0.01 if last else 0.1) * len(batch)
         if len(seen) == stops_at:
             raise KeyboardInterrupt
         return forward(self, batch) * (1.00001 if last else 1.0)
