@@ -22,7 +22,7 @@ from facebench import AccuracyTask, CLIPModel, DlibResNetModel, MultiModelTaskMa
 from facebench.engine.loading import usable_cores
 from facebench.models.base import BaseModel
 
-LIMITS = {"vgg16": 0.90, "clip": 0.90, "dlib": 0.75, "dlib-aligned": 0.75}
+LIMITS = {"vgg16": 0.90, "clip": 0.90, "dlib": 0.90, "dlib-aligned": 0.75}
 WARM_LIMIT = 50.0
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 BATCHES = (16, 32)

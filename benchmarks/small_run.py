@@ -2,9 +2,9 @@
 
 Run with ``python benchmarks/small_run.py``: 60 pairs of View 1's dev-test in batches of 8 images,
 with 2 GiB of memory, on an empty store. The bare forward is that of the same network in the same
-memory layout, on ready tensors in batches of 8. Both are measured in CPU seconds of one thread: half
-of the forward passes before the run and half after it, since what else runs on the machine slows
-both. The limit: at most 1.3 times the bare forward.
+layout in memory, on ready tensors in batches of 8. Both are measured in CPU seconds of one thread:
+half of the forward passes before the run and half after it, since what else runs on the machine
+slows both. The limit: at most 1.3 times the bare forward.
 """
 
 from __future__ import annotations
