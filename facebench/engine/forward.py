@@ -45,9 +45,10 @@ Precision: TypeAlias = Literal["float32", "float16", "bfloat16"]
 OnLayout: TypeAlias = Callable[[str, bool], None]
 OnUnsteady: TypeAlias = Callable[[Mapping[str, str]], None]
 OnFirst: TypeAlias = Callable[[Batch, Callable[[], Any], int | None], None]
-_FASTER = 0.85  # of the time of the layout in use
-# A trial runs the first batch once more, or twice: worth it where there are many such batches, and
-# all of them together take so long.
+# Shares of the time of the layout in use: when to change, and when to measure the other once more.
+_FASTER, _NEARLY = 0.85, 1.05
+# A trial runs half of the first batch once more, and sometimes all of it: worth it where there are
+# many such batches, and all of them together take so long.
 _BATCHES_WORTH_TRYING = 16
 _SECONDS_WORTH_TRYING = 2.0
 # The images of a first result whose values are checked in all layers at once.
@@ -60,6 +61,10 @@ class _Cost:
 
     seconds: float
     cpu_seconds: float
+
+    def times(self, factor: float) -> _Cost:
+        """Scale it to so many times as many images."""
+        return _Cost(self.seconds * factor, self.cpu_seconds * factor)
 
     def is_within(self, share: float, other: _Cost) -> bool:
         """Whether it is at most this share of another, by both clocks."""
@@ -287,12 +292,14 @@ class Forward:
         return self._largest
 
     def _tried_in_other_layout(self, tensor: torch.Tensor, limit: int | None) -> _Cost | None:
-        """Measure a batch in the layout that is not in use; None if it could not be run."""
+        """Measure half a batch in the layout that is not in use; None if it could not be run."""
+        half = tensor[: max(1, len(tensor) // 2)]
         own, spent = self.model.memory_format, (self.seconds, self.n_forwards)
         try:
             with unchanged(self.model):
                 self.model.use_memory_format(_OTHER[own])
-                return self._timed(tensor, Path(), limit)[1]
+                cost = self._timed(half, Path(), limit)[1]
+                return cost.times(len(tensor) / len(half))
         except (BatchTooLargeError, torch.OutOfMemoryError):
             return None
         finally:
@@ -311,8 +318,8 @@ class Forward:
     ) -> dict[str, torch.Tensor]:
         """Stay in the layout in use, or change to the other and run the batch in it."""
         layout = self.model.memory_format
-        if other.is_within(1.0, own):
-            # It was slowed by being the first in its layout, and is measured again.
+        if other.is_within(_NEARLY, own):
+            # It was slowed by being the first in its layout, and fewer: it is measured again.
             self.seconds, self.n_forwards = spent
             self.model.use_memory_format(_OTHER[layout])
             try:

@@ -97,12 +97,12 @@ class TestFixedCost:
     @pytest.mark.parametrize(
         ("contiguous", "channels_last", "batches"),
         [
-            # Two images by themselves, and the first batch in the other layout.
-            (1.0, 2.0, [2, 4]),
+            # Two images by themselves, and half of the first batch in the other layout.
+            (1.0, 2.0, [2, 2]),
             # Nearly as fast: once more, since it was the first in its layout, and back again.
-            (1.0, 0.9, [2, 4, 4, 4]),
+            (1.0, 0.9, [2, 2, 4, 4]),
             # What was measured last is the result.
-            (1.0, 0.5, [2, 4, 4]),
+            (1.0, 0.5, [2, 2, 4]),
         ],
     )
     def test_of_a_long_run_in_either_layout(
@@ -118,7 +118,7 @@ class TestFixedCost:
         def told(self: forward.Forward, *given: Any) -> Any:
             layers, _ = timed(self, *given)
             is_last = self.model.memory_format == torch.channels_last
-            seconds = channels_last if is_last else contiguous
+            seconds = (channels_last if is_last else contiguous) * len(given[0])
             return layers, forward._Cost(seconds, seconds)
 
         monkeypatch.setattr(forward.Forward, "_timed", told)
