@@ -128,10 +128,20 @@ def _verify_packs(folder: Path) -> None:
     n_files = len(packs.files)
     rows, damaged = packs.verify()
     talk().result(f"{n_files:,} packs, {rows:,} rows read, {sum(damaged.values()):,} damaged.")
-    talk().data({"packs": n_files, "rows": rows, "damaged": damaged, "refused": packs.refused})
+    talk().data(
+        {
+            "packs": n_files,
+            "rows": rows,
+            "damaged": damaged,
+            "refused": packs.refused,
+            "contradicted": packs.contradicted,
+        }
+    )
     for name, count in damaged.items():
         talk().result(f"  {name!a}: {count:,} damaged rows. Remove it; they are embedded again.")
-    if damaged or packs.refused:
+    for name, count in packs.contradicted.items():
+        talk().result(f"  {name!a}: {count:,} rows of which another pack holds different values.")
+    if damaged or packs.refused or packs.contradicted:
         raise typer.Exit(SOME_FAILED)
 
 

@@ -6,7 +6,6 @@ import re
 import shlex
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -222,7 +221,7 @@ def status(file: File, packs: PackFolder = None, overrides: Overrides = None) ->
         [
             (one.number, one.state, one.model, f"{one.n_images:,}", f"{one.n_forwards:,}",
              f"{one.rate:.1f}", f"{one.host} {one.job}".strip(),
-             f"{max(time.time() - one.updated, 0):.0f} s ago")
+             f"{one.silent:.0f} s ago")
             for one in found
         ],
     )  # fmt: skip

@@ -90,10 +90,14 @@ def rdm(
 
 
 def _is_run(folder: Path) -> bool:
+    from facebench.data.made_stimuli import MadeStimuli
     from facebench.results.reader import latest_run
     from facebench.results.schema import MANIFEST_FILE
 
-    return (latest_run(folder) / MANIFEST_FILE).is_file()
+    manifest = latest_run(folder) / MANIFEST_FILE
+    # Stimuli have a manifest of that name, too.
+    made = MadeStimuli().folder_of(manifest)
+    return manifest.is_file() and (made is None or made.path != manifest.parent)
 
 
 def _of_images(
@@ -111,7 +115,7 @@ def _of_images(
 
     if source.is_dir():
         network = made_model(model or "dlib-resnet", layers, arguments)
-        names = [str(path) for path in list_images(source).images]
+        names = [path.relative_to(source).as_posix() for path in list_images(source).images]
         folder = source
     else:
         network, names, folder = _of_configuration(source, model, layers)

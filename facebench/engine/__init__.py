@@ -5,7 +5,7 @@ from facebench.engine.embedding import embed
 from facebench.engine.model_run import run_model
 from facebench.engine.outputs import Embeddings
 from facebench.engine.record import ModelRecord
-from facebench.engine.recorded import plan_recorded, read_recorded
+from facebench.engine.recorded import PairsToFind, plan_recorded, read_recorded
 from facebench.engine.request import EmbeddingRequest, ImageIndex
 from facebench.engine.settings import Settings
 
@@ -15,6 +15,7 @@ __all__ = [
     "ImageIndex",
     "ModelRecord",
     "PairsOfTask",
+    "PairsToFind",
     "Settings",
     "embed",
     "plan_recorded",

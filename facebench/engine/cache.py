@@ -16,14 +16,18 @@ from facebench.engine.fingerprint import ModelFingerprint, model_fingerprint, te
 from facebench.engine.record import PREPROCESSING
 from facebench.engine.request import EmbeddingRequest
 from facebench.engine.settings import Settings
+from facebench.errors import StoreError
 from facebench.metrics.distances import RowDistance
 from facebench.models.base import BaseModel
 from facebench.store import EmbeddingStore
+from facebench.store.folder import NOT_KEPT
 from facebench.store.rows import StoreDtype
 from facebench.types import Float64Array, FloatArray
 
 if TYPE_CHECKING:
     from facebench.engine.comparisons import DistanceGroup
+    from facebench.engine.request import EmbeddingRequest
+    from facebench.engine.settings import Settings
     from facebench.store.exchange import Exchanged
     from facebench.store.pack_files import PackLayer
 
@@ -47,7 +51,7 @@ class ModelCache:
     digests : sequence of bytes
         Of the images, by number; empty without a store.
     variant : str
-        What of the settings changes numbers; see `Settings.variant`.
+        What of the settings changes numbers; see `Settings.variant_of`.
     decoder : str
         What decodes JPEGs: the remarks on images may depend on it.
     """
@@ -77,6 +81,9 @@ class ModelCache:
             self._store = None
             return
         self._extra = f"{model.device.type}:{variant}"
+        if model.device.type == "cuda" and variant.startswith("float32"):
+            # Former versions let convolutions round to TensorFloat-32 under this name.
+            self._extra += ":ieee"
         self._notes_key = self.fingerprint.notes_key
         if decoder != "pillow":
             self._notes_key += f" {decoder}"
@@ -93,7 +100,7 @@ class ModelCache:
             settings.store,
             len(request.images),
             request.digests,
-            settings.variant,
+            settings.variant_of(model),
             settings.decoder,
         )
 
@@ -121,12 +128,20 @@ class ModelCache:
         known = {layer: self._store.recall(f"width {self._key(layer)}") for layer in asked}
         if None in known.values():
             return None
-        return {layer: int(width) for layer, width in known.items()}
+        widths = {layer: int(width) for layer, width in known.items()}
+        self._expect({self._key(layer): width for layer, width in widths.items()})
+        return widths
+
+    def _expect(self, widths: Mapping[str, int]) -> None:
+        """Have packs refused whose rows have other widths, by key."""
+        if self._store is not None and self._store.packs is not None:
+            self._store.packs.expect(widths)
 
     def keep_widths(self, widths: Mapping[str, int]) -> None:
         """Remember the layers' widths, and name them for `facebench cache info`."""
         if self._store is None or self.widths() == dict(widths):
             return
+        self._expect({self._key(layer): width for layer, width in widths.items()})
         for layer, width in widths.items():
             self._store.remember(f"width {self._key(layer)}", width)
             details = {"class": type(self._model).__name__, "runs as": self._extra}
@@ -169,6 +184,20 @@ class ModelCache:
 
     def _unsteady_key(self, layer: str) -> str:
         return f"unsteady {self._key(layer)}"
+
+    def differences(self) -> dict[str, float]:
+        """Recall how far an engine's layers differed from torch's, as a run has measured."""
+        if self._store is None:
+            return {}
+        asked = self._model.extract_layers or [DEFAULT_LAYER]
+        known = {layer: self._store.recall(f"difference {self._key(layer)}") for layer in asked}
+        return {layer: float(value) for layer, value in known.items() if value is not None}
+
+    def keep_differences(self, differences: Mapping[str, float]) -> None:
+        """Remember that with the rows."""
+        if self._store is not None:
+            for layer, value in differences.items():
+                self._store.remember(f"difference {self._key(layer)}", value)
 
     def pace(self) -> float:
         """Seconds that an image took here, as measured last; a guess where nothing was."""
@@ -308,7 +337,19 @@ class ModelCache:
 
     def _distance_key(self, layer: str, distance: RowDistance) -> str:
         name = f"{self._key(layer)} {distance.key}"
-        return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
+        key = hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
+        self._expect({key: 2})
+        return key
+
+    def check_publishing(self) -> None:
+        """Refuse a store and packs that take nothing, before anything is computed for them."""
+        if self._store is None or self._store.packs is None:
+            return
+        from facebench.store.pack_files import check_packs_writable
+
+        if self._store.read_only:
+            raise StoreError(NOT_KEPT)
+        check_packs_writable(self._store.packs.folder)
 
     def publish(
         self, widths: Mapping[str, int], wide: Mapping[str, Sequence[DistanceGroup]]

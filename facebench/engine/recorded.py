@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,17 +18,34 @@ from facebench.errors import ImageError, InputError
 from facebench.models.embeddings import NamedVectors
 from facebench.models.recorded import RecordedModel
 from facebench.models.scores import ScoresModel
-from facebench.types import Float64Array, OnBadImage
+from facebench.types import Float64Array, IntArray, OnBadImage
 
-__all__ = ["plan_recorded", "read_recorded"]
+__all__ = ["PairsToFind", "plan_recorded", "read_recorded"]
 
 _SHOWN = 5
+
+
+class PairsToFind(NamedTuple):
+    """Pairs of which a task needs the distance.
+
+    Attributes
+    ----------
+    task : str
+        Its name.
+    first, second : int array, shape [P]
+        The images, as numbers of different names.
+    """
+
+    task: str
+    first: IntArray
+    second: IntArray
 
 
 def read_recorded(
     model: RecordedModel,
     request: EmbeddingRequest,
     names: Sequence[ImageName],
+    pairs: Sequence[PairsToFind],
     on_bad_image: OnBadImage,
     record: ModelRecord | None = None,
 ) -> Embeddings:
@@ -41,6 +59,8 @@ def read_recorded(
         What tasks want.
     names : sequence of ImageName
         The images of the request, by number.
+    pairs : sequence of PairsToFind
+        What a model of scores is asked.
     on_bad_image : {'stop', 'skip'}
         Whether an image without a vector, or a pair without a score, ends the run.
     record : ModelRecord, optional
@@ -61,7 +81,7 @@ def read_recorded(
     if isinstance(model, NamedVectors):
         found = _vectors(model, request, names, on_bad_image)
     elif isinstance(model, ScoresModel):
-        found = _scores(model, request, names, on_bad_image)
+        found = _scores(model, pairs, names, on_bad_image)
     else:
         msg = f"Model {model.name!r} must have embeddings or scores. Got a {type(model).__name__}."
         raise InputError(msg)
@@ -111,12 +131,12 @@ def _reasons(images: Sequence[Path], bad: Sequence[int]) -> dict[Path, str]:
 
 def _scores(
     model: ScoresModel,
-    request: EmbeddingRequest,
+    wanted: Sequence[PairsToFind],
     names: Sequence[ImageName],
     on_bad_image: OnBadImage,
 ) -> Embeddings:
     streamed: dict[str, dict[str, Float64Array]] = {layer: {} for layer in model.extract_layers}
-    for pairs in request.pairs:
+    for pairs in wanted:
         first = [names[number] for number in pairs.first.tolist()]
         second = [names[number] for number in pairs.second.tolist()]
         rows = model.find(first, second)

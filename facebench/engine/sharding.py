@@ -147,6 +147,7 @@ def embed_share(
     publisher = _Publisher(watch)
     settings = replace(settings, after_batch=publisher.after_batch)
     if cache.widths() is None:
+        cache.check_publishing()
         # Which layers fit into memory shows only when their widths are known.
         few = own[: first_batch_size(model, settings, keep_all=keep_all)]
         for images in (few, own):
@@ -179,6 +180,7 @@ def embed_share(
         watch.begin(model.name, len(part.images), int(missing.sum()))
     try:
         if missing.any():
+            cache.check_publishing()
             run_model(model, part, settings, record=record, keep_all=keep_all)
     finally:
         publisher.publish()

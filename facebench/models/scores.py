@@ -35,7 +35,8 @@ class ScoresModel(RecordedModel):
     r"""A score of every pair from a table: of a commercial system, a paper, or people.
 
     Tasks of pairs run on it: their ``model_computed_distance`` is what the table says, whatever
-    distance the task computes of embeddings. Tasks that need embeddings refuse it.
+    distance the task computes of embeddings. So do `MatchingTask`, `RankingTask`, `OddOneOutTask`
+    and `RsaTask`. Tasks that need embeddings refuse it.
 
     Parameters
     ----------

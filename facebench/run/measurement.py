@@ -168,9 +168,15 @@ def _with_estimates(
 
 def _with_true_distance(results: Any, embeddings: Embeddings) -> Any:
     """Say what given distances are, where a task names the metric that it would have computed."""
-    if embeddings.given and isinstance(results, pd.DataFrame) and DISTANCE_METRIC in results:
-        return results.assign(**{DISTANCE_METRIC: embeddings.given})
-    return results
+    if not embeddings.given or not isinstance(results, pd.DataFrame):
+        return results
+    # 'Distance' of RsaTask is a name; of other tasks it may be a number.
+    named = [
+        column
+        for column in (DISTANCE_METRIC, "Distance")
+        if column in results and not pd.api.types.is_numeric_dtype(results[column])
+    ]
+    return results.assign(**dict.fromkeys(named, embeddings.given))
 
 
 def _report_without(
@@ -223,7 +229,7 @@ def measure_items(
     images: IntArray,
     embeddings: Embeddings,
     estimator: Estimator | None = None,
-    source_of: Callable[[str], LayerSource] = LayerSource,
+    source_of: Callable[[str, IntArray], LayerSource] | None = None,
 ) -> Measured:
     """Measure a task on the embeddings of its images.
 
@@ -240,7 +246,7 @@ def measure_items(
     estimator : Estimator, optional
         What finds intervals, the same one for all models of a run; None makes one.
     source_of : callable, optional
-        Says of a layer where its embeddings are from.
+        Says of a layer, and of the numbers of images, where the embeddings are from.
 
     Returns
     -------
@@ -256,19 +262,35 @@ def measure_items(
     performances: list[pd.DataFrame] = []
     unrounded: list[pd.DataFrame] = []
     for layer in embeddings.names:
-        own = rows_of_task(task, layer, images, embeddings)
-        items = task.compute_items_of(own, source_of(layer))
-        frame = _as_frame(items, "compute_items", task)
+        if embeddings.given:
+            items = task.items_of_distances(embeddings.streamed[layer][task.name])
+            frame = _as_frame(items, "items_of_distances", task)
+        else:
+            own = rows_of_task(task, layer, images, embeddings)
+            source = (
+                LayerSource(model_name, layer) if source_of is None else source_of(layer, images)
+            )
+            items = task.compute_items_of(own, source)
+            frame = _as_frame(items, "compute_items", task)
         frame = frame.assign(layer_name=layer)
         frames.append(frame)
-        found = task.compute_task_performance(frame.copy())
+        found = _with_true_distance(task.compute_task_performance(frame.copy()), embeddings)
         performance, exact = _with_people(task, frame, found, found)
         performances.append(_with_identity(performance, task, model_name, layer))
         unrounded.append(_with_identity(exact, task, model_name, layer))
     results, exact = (pd.concat(rows, ignore_index=True) for rows in (performances, unrounded))
     distances = pd.concat(frames, ignore_index=True)
     n_lost = int((~kept).sum())
-    return _with_estimates(task, model_name, distances, results, exact, n_lost, estimator)
+    return _with_estimates(
+        task,
+        model_name,
+        distances,
+        results,
+        exact,
+        n_lost,
+        estimator,
+        given=bool(embeddings.given),
+    )
 
 
 def rows_of_task(

@@ -15,12 +15,19 @@ from facebench.engine import (
     ImageIndex,
     ModelRecord,
     PairsOfTask,
+    PairsToFind,
     read_recorded,
 )
 from facebench.errors import InputError
 from facebench.models.recorded import RecordedModel
 from facebench.run.measurement import AnyTask
-from facebench.run.task_images import TaskImages, different_names, images_by_name, paths_of
+from facebench.run.task_images import (
+    TaskImages,
+    different_names,
+    different_paths,
+    images_by_name,
+    paths_of,
+)
 from facebench.store import EmbeddingStore
 from facebench.tasks.base import BaseTask
 from facebench.tasks.embedding import EmbeddingTask
@@ -42,19 +49,29 @@ class NamedRequest:
         The different images, by number.
     request : EmbeddingRequest
         What tasks want.
+    pairs : list of PairsToFind
+        What tasks want of a model that knows distances only.
     """
 
     images: dict[str, TaskImages]
     names: list[ImageName]
     request: EmbeddingRequest
+    pairs: list[PairsToFind]
 
 
 def request_by_name(tasks: Sequence[AnyTask]) -> NamedRequest:
     """Put together what tasks want, with every different name of an image numbered once."""
     images = {task.name: images_by_name(task) for task in tasks}
     names = {name.path: name for task in tasks for name in different_names(task).values()}
-    request = _request(tasks, images, ImageIndex(list(names), None, read=False))
-    return NamedRequest(images, list(names.values()), request)
+    index = ImageIndex(list(names), None, read=False)
+    request = _request(tasks, images, index)
+    pairs = [PairsToFind(each.task, each.first, each.second) for each in request.pairs]
+    for task in tasks:
+        compared = task.image_pairs() if isinstance(task, EmbeddingTask) else None
+        if compared is not None:
+            numbers = index.numbers(paths_of(images[task.name]))
+            pairs.append(PairsToFind(task.name, *(numbers[places] for places in compared)))
+    return NamedRequest(images, list(names.values()), request, pairs)
 
 
 def request_of_files(
@@ -81,7 +98,7 @@ def request_of_files(
     -------
     EmbeddingRequest
     """
-    files = dict.fromkeys(path for task in tasks for path in paths_of(images[task.name]))
+    files = dict.fromkeys(path for task in tasks for path in different_paths(images[task.name]))
     return _request(tasks, images, ImageIndex(list(files), store), all_rows=all_rows)
 
 
@@ -96,8 +113,9 @@ def _request(
     for task in tasks:
         own = images[task.name]
         if isinstance(task, BaseTask) and isinstance(own, ImagePaths):
-            numbers1, numbers2 = index.numbers(own.img1), index.numbers(own.img2)
-            pairs.append(PairsOfTask(task.name, task.distance_metric, numbers1, numbers2))
+            numbers = index.numbers(own.different)
+            first, second = (numbers[places] for places in own.numbers)
+            pairs.append(PairsOfTask(task.name, task.distance_metric, first, second))
         else:
             rows.append(index.numbers(paths_of(own)))
     return EmbeddingRequest(
@@ -136,13 +154,19 @@ def look_up(
     """
     _refuse_unsuitable(model, tasks)
     wanted = wanted or request_by_name(tasks)
-    return read_recorded(model, wanted.request, wanted.names, on_bad_image, record)
+    return read_recorded(model, wanted.request, wanted.names, wanted.pairs, on_bad_image, record)
 
 
 def _refuse_unsuitable(model: RecordedModel, tasks: Sequence[AnyTask]) -> None:
     """Refuse tasks that need embeddings of a model that has scores only."""
-    unsuitable = [task.name for task in tasks if isinstance(task, EmbeddingTask)]
-    if unsuitable and not model.has_vectors:
+    if model.has_vectors:
+        return
+    unsuitable = [
+        task.name
+        for task in tasks
+        if isinstance(task, EmbeddingTask) and task.image_pairs() is None
+    ]
+    if unsuitable:
         several = len(unsuitable) > 1
         msg = (
             f"{'Tasks' if several else 'Task'} {listed(map(repr, unsuitable))} "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,6 +58,8 @@ class ShardStatus(BaseModel):
         Where it runs.
     error : str
         Why it failed.
+    silent : float
+        Seconds since it was heard of.
     """
 
     number: _Count
@@ -72,6 +75,7 @@ class ShardStatus(BaseModel):
     process: _Count
     job: _Text = ""
     error: _Text = ""
+    silent: _Seconds = 0.0
 
     @property
     def rate(self) -> float:
@@ -97,6 +101,7 @@ class StatusFile:
     def __init__(
         self, packs: Path, name: str, shard: Shard, environment: Mapping[str, str]
     ) -> None:
+        self._packs = packs
         self._path = _folder(packs, name) / str(shard.count) / f"{shard.number}.json"
         task = environment.get("SLURM_ARRAY_TASK_ID")
         job = environment.get("SLURM_ARRAY_JOB_ID" if task else "SLURM_JOB_ID", "")
@@ -135,6 +140,8 @@ class StatusFile:
     def _write(self) -> None:
         self._written = time.monotonic()
         self._status.updated = time.time()
+        if _is_led_away(self._packs, self._path):
+            return
         with contextlib.suppress(OSError, InputError), atomic_path(self._path) as temporary:
             temporary.write_text(self._status.model_dump_json())
 
@@ -156,33 +163,49 @@ def read_statuses(packs: Path, name: str) -> list[ShardStatus]:
         over.
     """
     found: dict[int, list[ShardStatus]] = {}
+    now = _time_at(packs)
     for path in _folder(packs, name).glob("*/*.json"):
-        status = _read(path)
+        status = None if _is_led_away(packs, path) else _read(path, now)
         if status is not None:
             found.setdefault(status.count, []).append(status)
     latest = max(found.values(), key=lambda group: max(one.started for one in group), default=[])
     return sorted(latest, key=lambda status: status.number)
 
 
-def _read(path: Path) -> ShardStatus | None:
-    if path.is_symlink() or not path.is_file():
+def _read(path: Path, now: float) -> ShardStatus | None:
+    if not path.is_file():
         return None
     try:
         with path.open("rb") as file:
+            # When it was written is told by one clock for all shards: that of the folder.
+            written = os.fstat(file.fileno()).st_mtime
             status = ShardStatus.model_validate_json(file.read(_LARGEST))
     except (OSError, ValidationError):
         return None
     if (path.parent.name, path.stem) != (str(status.count), str(status.number)):
         return None
+    status.silent = max(now - written, 0.0)
     if status.state == "running" and _is_gone(status):
         status.state = "killed"
     return status
 
 
 def _is_gone(status: ShardStatus) -> bool:
-    if status.host == socket.gethostname() and not psutil.pid_exists(status.process):
-        return True
-    return time.time() - status.updated > _SILENT
+    is_here = status.host == socket.gethostname()
+    return (is_here and not psutil.pid_exists(status.process)) or status.silent > _SILENT
+
+
+def _time_at(folder: Path) -> float:
+    """Tell the time by the clock of the machine that a folder is on."""
+    with contextlib.suppress(OSError), tempfile.TemporaryFile(dir=folder) as file:
+        return os.fstat(file.fileno()).st_mtime
+    return time.time()
+
+
+def _is_led_away(packs: Path, path: Path) -> bool:
+    """Tell whether a link leads out of the folder of packs."""
+    inside = path.relative_to(packs).parts
+    return any(packs.joinpath(*inside[:n]).is_symlink() for n in range(1, len(inside) + 1))
 
 
 def _folder(packs: Path, name: str) -> Path:

@@ -33,6 +33,7 @@ from facebench.utils.sharing import open_to_others
 
 __all__ = [
     "FORMAT",
+    "FULL",
     "INDEX_NAME",
     "IN_USE",
     "OPENING",
@@ -62,14 +63,14 @@ INDEX_NAME = "index.sqlite3"
 OPENING, IN_USE = "opening.lock", "in-use.lock"
 _APPLICATION = 0x46414345  # 'FACE'
 PATIENCE = 120.0
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # Connections of the parent process, which a forked child must neither use nor close.
 _abandoned: list[sqlite3.Connection] = []
 
 
 def store_error(error: Exception, folder: Path, doing: str) -> StoreError:
     """Say in one sentence what went wrong with the store at `folder`, and what to do."""
-    if (isinstance(error, OSError) and error.errno in _FULL) or (
+    if (isinstance(error, OSError) and error.errno in FULL) or (
         isinstance(error, sqlite3.OperationalError) and "is full" in str(error)
     ):
         return StoreError(

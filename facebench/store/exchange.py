@@ -12,7 +12,7 @@ import numpy as np
 
 from facebench.store.embedding_store import EmbeddingStore
 from facebench.store.layer_index import DIGEST_BYTES, as_digests
-from facebench.store.pack_files import PackLayer, write_pack
+from facebench.store.pack_files import OF_LAYERS, PackLayer, write_pack
 from facebench.store.packs import Packs
 from facebench.store.rows import StoreDtype
 from facebench.store.upkeep import LayerInfo
@@ -22,8 +22,6 @@ __all__ = ["Exchanged", "export_store", "import_packs", "publish"]
 # Of a pack, about: larger ones are awkward to copy.
 _LARGEST = 1 << 30
 _AT_ONCE = 64 << 20
-# Facts that are true of one machine, and stay there.
-_OF_MACHINE = ("layout ", "layout of ", "pace ")
 
 
 @dataclass
@@ -147,7 +145,7 @@ def export_store(store: EmbeddingStore, packs: Packs) -> Exchanged:
     """
     contents = store.contents()
     done = Exchanged()
-    facts = {key: value for key, value in contents.facts.items() if not key.startswith(_OF_MACHINE)}
+    facts = {key: value for key, value in contents.facts.items() if key.startswith(OF_LAYERS)}
     new = {key: value for key, value in facts.items() if packs.recall(key) is None}
     by_images: dict[bytes, tuple[list[bytes], list[PackLayer]]] = {}
     for described, images in contents.layers:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from facebench.store.packs import Packs
 
 __all__ = [
+    "NOT_KEPT",
     "NO_PACKS",
     "VARIABLE",
     "default_cache_dir",
@@ -36,6 +37,10 @@ VARIABLE = "FACEBENCH_CACHE"
 NO_PACKS = (
     "Shards publish what they embed as packs. Say where: 'packs: FOLDER' in the experiment, "
     "--packs, or packs= of the manager."
+)
+NOT_KEPT = (
+    "Shards keep embeddings in a store before they publish them as packs, and the embedding store "
+    f"cannot be written to. Give another cache_dir, or set {VARIABLE}."
 )
 _INDEX_FILES = (INDEX_NAME, f"{INDEX_NAME}-wal", f"{INDEX_NAME}-shm")
 _OFF = {"", "off", "none"}

@@ -17,7 +17,6 @@ import os
 import re
 import stat
 import struct
-import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -31,20 +30,39 @@ import xxhash
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
+from facebench.errors import StoreError
+from facebench.store.database import FULL
 from facebench.store.layer_index import DIGEST_BYTES, as_digests
 from facebench.store.rows import StoreDtype, checksums_of, encoded
 from facebench.types import FloatArray
 from facebench.utils.files import safe_name
-from facebench.utils.sharing import make_folder, open_to_others
+from facebench.utils.sharing import make_folder, open_to_others, refusal
 
-__all__ = ["SUFFIX", "PackError", "PackFile", "PackLayer", "open_pack", "write_pack"]
+__all__ = [
+    "OF_LAYERS",
+    "SUFFIX",
+    "PackError",
+    "PackFile",
+    "PackLayer",
+    "check_packs_writable",
+    "open_pack",
+    "write_pack",
+]
 
 SUFFIX = ".safetensors"
 _FORMAT = 1
 # Larger numbers are damage, not the format of a newer version.
 _BELIEVED = 1000
 _MARK = "facebench_pack"
-_LONGEST_HEADER = 64 << 20
+# More is never written (such a header has some 20,000 layers), and a file that claims it would take
+# the memory of whoever reads it.
+_LONGEST_HEADER = 16 << 20
+_MOST_IMAGES = 1 << 27
+_LARGEST_PART = 1 << 30
+_LONGEST_NOTE = 10_000
+_WIDEST = 1 << 40
+# Other facts are true of one machine, or of one image, and stay where they are.
+OF_LAYERS = ("width ", "unsteady ")
 _SEAL_BYTES = 16
 _KINDS = {"float32": "F32", "float16": "F16"}
 _BYTES = {"F32": 4, "F16": 2, "U64": 8, "U8": 1}
@@ -70,13 +88,21 @@ def _printable(text: str) -> str:
     return text
 
 
+def _cleaned(text: str) -> str:
+    """Replace what would do something to a terminal; remarks are those of people's own models."""
+    return "".join(sign if sign.isprintable() else "�" for sign in text)
+
+
 def _believable(facts: dict[str, Any]) -> dict[str, Any]:
-    """Refuse facts that would be taken for others: widths are numbers of values."""
+    """Refuse facts that are none, and leave out all that do not belong to layers."""
     for key, value in facts.items():
-        if key.startswith("width ") and not (type(value) is int and value > 0):
+        is_width = type(value) is int and 0 < value <= _WIDEST
+        if (key.startswith("width ") and not is_width) or (
+            key.startswith("unsteady ") and value not in ("chance", "batch")
+        ):
             msg = f"{key} is {value!r}"
             raise ValueError(msg)
-    return facts
+    return {key: value for key, value in facts.items() if key.startswith(OF_LAYERS)}
 
 
 @dataclass(frozen=True)
@@ -99,7 +125,7 @@ class PackLayer:
 
     key: Annotated[str, AfterValidator(_printable)]
     dtype: StoreDtype
-    width: Annotated[int, Field(ge=1)]
+    width: Annotated[int, Field(ge=1, le=_WIDEST)]
     model: Annotated[str, AfterValidator(_printable)] = ""
     layer: Annotated[str, AfterValidator(_printable)] = ""
     details: dict[str, str] = field(default_factory=dict)
@@ -109,11 +135,11 @@ class PackLayer:
 class _Description:
     """What the metadata of a header say: all that determines the rest of it."""
 
-    images: Annotated[int, Field(ge=1)]
+    images: Annotated[int, Field(ge=1, le=_MOST_IMAGES)]
     layers: tuple[PackLayer, ...]
     notes_key: Annotated[str, AfterValidator(_printable)]
-    notes: Annotated[int, Field(ge=0)]
-    facts: Annotated[int, Field(ge=0)]
+    notes: Annotated[int, Field(ge=0, le=_LARGEST_PART)]
+    facts: Annotated[int, Field(ge=0, le=_LARGEST_PART)]
     digests: dict[str, str]
 
 
@@ -129,7 +155,8 @@ _described: TypeAdapter[_Description] = TypeAdapter(_Description)
 _facts: TypeAdapter[dict[str, Any]] = TypeAdapter(
     Annotated[dict[str, Any], AfterValidator(_believable)]
 )
-_notes: TypeAdapter[dict[int, tuple[str, ...]]] = TypeAdapter(dict[int, tuple[str, ...]])
+_Note = Annotated[str, Field(max_length=_LONGEST_NOTE), AfterValidator(_cleaned)]
+_notes: TypeAdapter[dict[int, tuple[str, ...]]] = TypeAdapter(dict[int, tuple[_Note, ...]])
 
 
 class PackFile:
@@ -157,8 +184,13 @@ class PackFile:
         self._spans = _spans(description, len(header) + 8)
 
     def images(self) -> NDArray[np.uint64]:
-        """Read the digests of the images, [N, 2]."""
-        return np.frombuffer(self._read("images"), dtype="<u8").reshape(-1, 2)
+        """Read the digests of the images, [N, 2]; no two are the same."""
+        images = np.frombuffer(self._read("images"), dtype="<u8").reshape(-1, 2)
+        in_order = images[np.lexsort(images.T)]
+        if (in_order[1:] == in_order[:-1]).all(axis=1).any():
+            msg = "it has two rows of one image"
+            raise PackError(msg)
+        return images
 
     def checksums(self, layer: int) -> NDArray[np.uint64]:
         """Read the checksums of a layer's rows."""
@@ -174,7 +206,13 @@ class PackFile:
 
     def facts(self) -> dict[str, Any]:
         """Read small values to remember."""
-        return self._parsed("facts", _facts)
+        facts = self._parsed("facts", _facts)
+        for layer in self.layers:
+            told = facts.get(f"width {layer.key}", layer.width)
+            if told != layer.width:
+                msg = f"rows of {layer.layer!r} have {layer.width} values, and it says {told}"
+                raise PackError(msg)
+        return facts
 
     def _parsed(self, name: str, kind: TypeAdapter[T]) -> T:
         try:
@@ -219,7 +257,7 @@ def _description(header: bytes) -> _Description:
         metadata = json.loads(header)["__metadata__"]
         found = int(metadata[_MARK])
         text = metadata["description"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise PackError(_NOT_OURS) from error
     if _FORMAT < found < _BELIEVED:
         msg = (
@@ -345,10 +383,12 @@ def write_pack(
     Returns
     -------
     Path
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written: the disk is full, say.
     """
-    make_folder(folder)
-    _sweep(folder)
-    unfinished = folder / f".{uuid.uuid4().hex}.part"
     digests = as_digests(images)
     remarks = {place: list(said) for place, said in enumerate(notes) if said}
     small = {
@@ -369,8 +409,8 @@ def write_pack(
     )
     begin = len(_header(description)) + 8
     spans = _spans(description, begin)
-    try:
-        with unfinished.open("xb") as file:
+    with _unfinished(folder) as unfinished:
+        with unfinished.open("r+b") as file:
             for number, layer in enumerate(layers):
                 file.seek(spans[f"rows.{number}"].begin)
                 checksums = []
@@ -398,16 +438,52 @@ def write_pack(
         path = folder / f"{name}.{small['seal'].hex()}{SUFFIX}"
         open_to_others(unfinished)
         unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
     return path
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what killed processes have left."""
+def check_packs_writable(folder: Path) -> None:
+    """Refuse a folder that takes no packs, before anything is computed for them.
+
+    Raises
+    ------
+    StoreError
+        Saying why.
+    """
+    with _unfinished(folder):
+        pass
+
+
+@contextmanager
+def _unfinished(folder: Path) -> Iterator[Path]:
+    """Give a new file that is removed if it is not renamed."""
+    path = folder / f".{uuid.uuid4().hex}.part"
+    try:
+        try:
+            make_folder(folder)
+            path.touch(exist_ok=False)
+            _sweep(folder, path.lstat().st_mtime)
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        if error.errno in FULL:
+            why = "the disk is full"
+        elif isinstance(error, PermissionError):
+            why = refusal(folder)
+        else:
+            why = str(error.strerror or error)
+        msg = (
+            f"Packs cannot be written to {folder}: {why}. What was embedded is in the embedding "
+            "store; the same command publishes it when the folder can be written to."
+        )
+        raise StoreError(msg) from error
+
+
+def _sweep(folder: Path, now: float) -> None:
+    """Remove what killed processes have left; times are those of the folder's own machine."""
     with suppress(OSError):
         for path in folder.iterdir():
             if _UNFINISHED.fullmatch(path.name):
                 with suppress(OSError):
-                    if time.time() - path.lstat().st_mtime > _LEFT_BEHIND:
+                    if now - path.lstat().st_mtime > _LEFT_BEHIND:
                         path.unlink()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ from typing_extensions import override
 
 from facebench.errors import StoreError
 from facebench.store.layer_index import LayerIndex, Located
-from facebench.store.pack_files import SUFFIX, PackError, PackFile, open_pack
+from facebench.store.pack_files import SUFFIX, PackError, PackFile, PackLayer, open_pack
 from facebench.store.reader import fetch
 from facebench.store.rows import decoded
+from facebench.types import Float64Array, FloatArray
 
 __all__ = ["Packs"]
 
@@ -24,6 +25,9 @@ _log = logging.getLogger(__name__)
 # Rows whose places are kept in memory, over all layers: some 50 bytes each.
 _REMEMBERED = 16_000_000
 _AT_ONCE = 256 << 20
+# By which the same image's rows may differ, in units of their largest value; the latter where some
+# of the arithmetic is of 16 bits.
+_ROUNDING, _ROUNDING_16 = 1e-4, 2e-2
 Layer = tuple[str, str]
 
 
@@ -31,7 +35,7 @@ class Packs:
     """The packs in a folder, for reading; none is ever changed.
 
     A file that is not a sound pack is reported once and not used. Of rows that several packs have,
-    those of the first count, by name.
+    those of the first count, by name; where they differ by more than rounding, none does.
 
     Parameters
     ----------
@@ -42,11 +46,16 @@ class Packs:
     ----------
     refused : dict of str to str
         Names of files that are not used, and why.
+    contradicted : dict of str to int
+        Names of files → rows that are not used because another file has other ones.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.refused: dict[str, str] = {}
+        self.contradicted: dict[str, int] = {}
+        self._widths: dict[str, int] = {}
+        self._told: set[tuple[str, str]] = set()
         self._files: list[PackFile] = []
         self._indexes: dict[Layer, LayerIndex] = {}
         self._notes: dict[str, dict[bytes, tuple[str, ...]]] = {}
@@ -71,8 +80,15 @@ class Packs:
                 with self._refusing(name):
                     self._files.append(known.get(name) or open_pack(self.folder / name))
         self._indexes.clear()
+        self.contradicted.clear()
         self._notes.clear()
         self._facts = None
+
+    def expect(self, widths: Mapping[str, int]) -> None:
+        """Use no pack whose rows have another width than the layers are known to have, by key."""
+        if any(self._widths.get(key) != width for key, width in widths.items()):
+            self._widths.update(widths)
+            self._indexes.clear()
 
     def _names(self) -> list[str]:
         try:
@@ -145,7 +161,8 @@ class Packs:
 
     def _located(self, layer: Layer) -> LayerIndex:
         parts: list[Located] = []
-        width = 0
+        known = self._widths.get(layer[0], 0)
+        width = known
         for number, file in enumerate(self._files):
             for place, own in enumerate(file.layers):
                 if (own.key, own.dtype) != layer or file.path.name in self.refused:
@@ -153,17 +170,93 @@ class Packs:
                 with self._refusing(file.path.name):
                     if width not in (0, own.width):
                         msg = (
-                            f"its rows of {layer[0]!r} have {own.width} values, those of other "
-                            f"packs {width}"
+                            f"its rows of {own.layer or own.key!r} of model {own.model!r} have "
+                            f"{own.width} values, "
+                            + (
+                                f"and the layer has {width}"
+                                if known
+                                else f"those of other packs {width}"
+                            )
                         )
                         raise PackError(msg)
                     parts.append(_rows(file, number, place))
                     width = own.width
         index = LayerIndex(width, layer[1])
+        doubtful = [np.empty((0, 2), dtype=np.uint64)]
         # What is added last is found first.
         for part in reversed(parts):
+            doubtful.append(self._contradicted(layer, index, part))
             index.add(part)
+        images = np.unique(np.concatenate(doubtful), axis=0)
+        while len(images):
+            found, rows = index.find(images)
+            images = images[found]
+            index.drop(rows.begin, rows.shard)
         return index
+
+    def _contradicted(self, layer: Layer, index: LayerIndex, part: Located) -> NDArray[np.uint64]:
+        """Find images of which a pack has other rows than those that follow it, and say so."""
+        found, others = index.find(np.stack([part.high, part.low], axis=1))
+        own = part.take(found)
+        differs = own.checksum != others.checksum
+        own, others = own.take(differs), others.take(differs)
+        is_other = np.zeros(len(own), dtype=bool)
+        step = max(1, _AT_ONCE // (8 * index.row_bytes))
+        for first in range(0, len(own), step):
+            some = np.arange(first, min(first + step, len(own)))
+            (data, whole), (data2, whole2) = (
+                fetch(layer[0], index, rows.take(some), self._path) for rows in (own, others)
+            )
+            # What is damaged is told when it is read.
+            is_other[some] = whole & whole2 & self._differ(layer, data, data2, int(own.shard[0]))
+        own, others = own.take(is_other), others.take(is_other)
+        for number in np.unique(others.shard).tolist():
+            n_rows = int((others.shard == number).sum())
+            self._tell_of_contradiction(int(own.shard[0]), number, n_rows, layer)
+        return np.stack([own.high, own.low], axis=1)
+
+    def _differ(
+        self, layer: Layer, data: NDArray[np.uint8], others: NDArray[np.uint8], number: int
+    ) -> NDArray[np.bool_]:
+        """Say which rows differ by more than what another batch or machine does to them."""
+        details = self._described(number, layer).details
+        pair: list[FloatArray | Float64Array] = [decoded(rows, layer[1]) for rows in (data, others)]
+        is_distance = "distance" in details
+        if is_distance:
+            # Those are of more digits, in two halves.
+            pair = [np.ascontiguousarray(rows).view(np.float64) for rows in pair]
+        one, two = pair
+        sizes = np.nan_to_num(np.fmax(np.abs(one), np.abs(two)), posinf=0.0)
+        largest = sizes.max(axis=None if is_distance else 1, initial=0.0, keepdims=True)
+        is_short = "16" in layer[1] + details.get("runs as", "")
+        with np.errstate(invalid="ignore"):
+            is_near = np.abs(one - two) <= (_ROUNDING_16 if is_short else _ROUNDING) * largest
+        same: NDArray[np.bool_] = is_near | (one == two) | (np.isnan(one) & np.isnan(two))
+        return np.asarray(~same.all(axis=1))
+
+    def _described(self, number: int, layer: Layer) -> PackLayer:
+        return next(one for one in self._files[number].layers if (one.key, one.dtype) == layer)
+
+    def _tell_of_contradiction(self, first: int, second: int, n_rows: int, layer: Layer) -> None:
+        """Count rows, and warn once of the same two packs."""
+        names = (self._files[first].path.name, self._files[second].path.name)
+        for name in names:
+            self.contradicted[name] = self.contradicted.get(name, 0) + n_rows
+        if names in self._told:
+            return
+        self._told.add(names)
+        described = self._described(second, layer)
+        _log.warning(
+            "The packs %s and %s in %s contradict each other: for %d images they hold different "
+            "embeddings (of model %r, layer %r and perhaps others), and rounding does not explain "
+            "it. Neither is used for these images; they are embedded again. Remove the pack that "
+            "is wrong, or both.",
+            *map(ascii, names),
+            self.folder,
+            n_rows,
+            described.model,
+            described.layer,
+        )
 
     def notes(self, notes_key: str) -> dict[bytes, tuple[str, ...]]:
         """Give the remarks on images, by digest; an image without any has an empty one."""
@@ -189,7 +282,10 @@ class Packs:
         return self._facts.get(key)
 
     def verify(self) -> tuple[int, dict[str, int]]:
-        """Read everything; gives the rows read, and by pack how many are damaged."""
+        """Read everything; gives the rows read, and by pack how many are damaged.
+
+        Those that contradict rows of another pack are then in `contradicted`.
+        """
         n_rows, damaged = 0, dict[str, int]()
         for number, file in enumerate(self._files):
             with self._refusing(file.path.name):
@@ -200,6 +296,9 @@ class Packs:
                     n_rows += n_read
                     if n_lost:
                         damaged[file.path.name] = damaged.get(file.path.name, 0) + n_lost
+        self.contradicted.clear()
+        for layer in {(one.key, one.dtype) for file in self.files for one in file.layers}:
+            self._located(layer)
         return n_rows, damaged
 
     def _verified(self, number: int, place: int) -> tuple[int, int]:

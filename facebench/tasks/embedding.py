@@ -18,7 +18,7 @@ from facebench.store.rows import StoreDtype
 from facebench.tasks.facts import HumanReference, TaskFacts, described
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.people import WithPeople
-from facebench.types import FloatArray, StrPath
+from facebench.types import Float64Array, FloatArray, IntArray, StrPath
 
 __all__ = ["EmbeddingTask", "LayerSource"]
 
@@ -37,7 +37,7 @@ class LayerSource:
     dtype : {'float32', 'float16'}
         Of the rows there.
     images : sequence of bytes
-        Digests of the images of the run.
+        Digests of the images of the task.
     searches : Path or None
         Where machines share parts of searches.
     adjusted : bool
@@ -146,6 +146,22 @@ class EmbeddingTask(WithPeople, ABC):
             If the task cannot be measured on one of them.
         """
 
+    def check_width(self, source: LayerSource, width: int) -> None:
+        """Be told how wide a layer is, before most of its images are embedded.
+
+        Parameters
+        ----------
+        source : LayerSource
+            The layer.
+        width : int
+            Values of its embeddings.
+
+        Raises
+        ------
+        FacebenchError
+            If the task cannot be measured on it.
+        """
+
     def compute_items_of(self, embeddings: FloatArray, source: LayerSource) -> pd.DataFrame:
         """Do what `compute_items` does, knowing which layer it is of.
 
@@ -177,6 +193,34 @@ class EmbeddingTask(WithPeople, ABC):
         DataFrame
             A row per item.
         """
+
+    def image_pairs(self) -> tuple[IntArray, IntArray] | None:
+        """Say which images the task compares, if their distances are all that it needs.
+
+        Such a task also runs on a table of scores (`ScoresModel`), through
+        `items_of_distances`.
+
+        Returns
+        -------
+        tuple of two int arrays, shape [P], or None
+            Places in ``images``. None, the default: the task needs embeddings.
+        """
+        return None
+
+    def items_of_distances(self, distances: Float64Array) -> pd.DataFrame:
+        """Find what given distances say of every item; see `compute_items`.
+
+        Parameters
+        ----------
+        distances : array, shape [P]
+            Of the pairs that `image_pairs` gives, in their order; NaN where there is none.
+
+        Returns
+        -------
+        DataFrame
+            A row per item.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def compute_task_performance(self, items_df: pd.DataFrame) -> pd.DataFrame:

@@ -341,7 +341,17 @@ class MatchingTask(EmbeddingTask):
             alternative, chosen (empty in ties), criterion where trials are target-absent; and with
             people their number of answers and share of right ones.
         """
-        distances = self.line_ups.distances(embeddings, self.distance_metric)
+        return self._items(self.line_ups.distances(embeddings, self.distance_metric))
+
+    @override
+    def image_pairs(self) -> tuple[IntArray, IntArray]:
+        return self.line_ups.pairs()
+
+    @override
+    def items_of_distances(self, distances: Float64Array) -> pd.DataFrame:
+        return self._items(self.line_ups.placed(distances))
+
+    def _items(self, distances: Float64Array) -> pd.DataFrame:
         criterion = math.nan
         if self._has_absent:
             criterion = self._criterion_of(distances)

@@ -33,7 +33,7 @@ from facebench.tasks.shared.arguments import refuse_unknown
 from facebench.tasks.shared.people import PeopleSource, groups_of_people, trials_of
 from facebench.tasks.shared.people_triplets import ChoosersBeside, choices_of_people
 from facebench.tasks.shared.rating_columns import interval_columns
-from facebench.types import Float64Array, FloatArray, StrPath
+from facebench.types import Float64Array, FloatArray, IntArray, StrPath
 
 __all__ = ["OddOneOutTask"]
 
@@ -197,12 +197,26 @@ class OddOneOutTask(EmbeddingTask):
     @override
     def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
         """Add similarity_23, similarity_13, similarity_12 and agrees to the rows of the file."""
+        similarities = self._similarities(embeddings)
+        return self._items([similarities[pair] for pair in self._pairs()])
+
+    @override
+    def image_pairs(self) -> tuple[IntArray, IntArray]:
+        first, second = np.concatenate(self._pairs(), axis=1)
+        return first, second
+
+    @override
+    def items_of_distances(self, distances: Float64Array) -> pd.DataFrame:
+        return self._items(np.split(-distances, len(_PAIRS)))
+
+    def _pairs(self) -> list[tuple[IntArray, IntArray]]:
+        """Give the pairs of images of all triplets, for each of the similarities."""
         place = {image: row for row, image in enumerate(self.images)}
         rows = [self.triplets_df[column].map(place).to_numpy(dtype=np.intp) for column in _IMAGES]
-        items = self.triplets_df.copy()
-        similarities = self._similarities(embeddings)
-        for column, (one, other) in zip(_SIMILARITIES, _PAIRS, strict=True):
-            items[column] = similarities[rows[one], rows[other]]
+        return [(rows[one], rows[other]) for one, other in _PAIRS]
+
+    def _items(self, similarities: Sequence[Float64Array]) -> pd.DataFrame:
+        items = self.triplets_df.assign(**dict(zip(_SIMILARITIES, similarities, strict=True)))
         items["agrees"] = agreement(items[list(_SIMILARITIES)], _chosen(items))
         return items
 

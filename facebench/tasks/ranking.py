@@ -38,7 +38,7 @@ from facebench.tasks.shared.people import PARTICIPANTS, groups_of_people
 from facebench.tasks.shared.people_choices import as_line_ups, different_line_ups
 from facebench.tasks.shared.people_orders import PeopleOrders
 from facebench.tasks.shared.sklearn_distances import cosine_distances
-from facebench.types import Float64Array, FloatArray, MetricFunction, StrPath
+from facebench.types import Float64Array, FloatArray, IntArray, MetricFunction, StrPath
 
 __all__ = ["RankingTask"]
 
@@ -215,7 +215,17 @@ class RankingTask(EmbeddingTask):
             answers (how many people ordered it), and the mean over these of kendall_tau_b,
             top_1_agreement and concordance.
         """
-        distances = self.line_ups.distances(embeddings, self.distance_metric)
+        return self._items(self.line_ups.distances(embeddings, self.distance_metric))
+
+    @override
+    def image_pairs(self) -> tuple[IntArray, IntArray]:
+        return self.line_ups.pairs()
+
+    @override
+    def items_of_distances(self, distances: Float64Array) -> pd.DataFrame:
+        return self._items(self.line_ups.placed(distances))
+
+    def _items(self, distances: Float64Array) -> pd.DataFrame:
         items = self.line_ups.with_distances(distances)
         failed: NDArray[np.bool_] = np.asarray(np.isnan(distances).any(axis=1))
         ranked = np.take_along_axis(self.line_ups.names, np.argsort(distances, axis=1), axis=1)

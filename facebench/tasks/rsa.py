@@ -43,7 +43,7 @@ from facebench.tasks.shared.ratings import (
     refuse_other_polarity,
     take_ratings,
 )
-from facebench.types import DistancesByModel, Float64Array, FloatArray, StrPath
+from facebench.types import DistancesByModel, Float64Array, FloatArray, IntArray, StrPath
 
 __all__ = ["RsaTask"]
 
@@ -253,11 +253,19 @@ class RsaTask(EmbeddingTask):
         Columns are img1, img2, distance (people's mean, with a reference) and
         model_computed_distance.
         """
+        return self.items_of_distances(rdm(embeddings, self.distance))
+
+    @override
+    def image_pairs(self) -> tuple[IntArray, IntArray]:
+        return self._first, self._second
+
+    @override
+    def items_of_distances(self, distances: Float64Array) -> pd.DataFrame:
         names = np.array(self.images, dtype=object)
         items = pd.DataFrame({"img1": names[self._first], "img2": names[self._second]})
         if self._ratings is not None:
             items["distance"] = self._rated(np.arange(len(items))).mean
-        return items.assign(model_computed_distance=rdm(embeddings, self.distance))
+        return items.assign(model_computed_distance=distances)
 
     @override
     def compute_task_performance(self, items_df: pd.DataFrame) -> pd.DataFrame:

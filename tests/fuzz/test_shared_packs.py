@@ -8,6 +8,7 @@ import shutil
 import signal
 import struct
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,16 @@ import pytest
 import xxhash
 
 from facebench import MultiModelTaskManager
+from facebench.engine.sharding import Shard
+from facebench.run.shard_status import StatusFile
 from facebench.store import EmbeddingStore
 from facebench.store import pack_files as pf
+from facebench.store.exchange import export_store, import_packs, publish
 from facebench.store.pack_files import PackLayer, write_pack
 from facebench.store.packs import Packs
 from support import runs
 from support.forked import SERVER
+from support.killed import kill_at, n_lines
 from support.mutation import NIGHTLY, damaged, fuzzed, told_or_done
 
 IMAGES = [bytes([number]) * 16 for number in range(8)]
@@ -172,10 +177,99 @@ def test_two_writers_of_one_pack_and_a_reader_that_meets_no_half(tmp_path):
     assert Packs(folder).verify() == (8, {})
 
 
-def embed(folder, number, sleep):
+def stored(folder):
+    """Fill a store with all rows but the last."""
+    folder.mkdir(exist_ok=True)
+    with EmbeddingStore(folder) as store:
+        store.write({"key": ROWS[:7]}, IMAGES[:7], [["remark"], *([[]] * 6)], "n")
+        store.remember("width key", 5)
+
+
+def exchange(folder, what):
+    """Publish, export or take in, as commands do."""
+    packs, store = Packs(folder / "packs"), folder / "store"
+    if what == "import":
+        store = folder / "other"
+    with EmbeddingStore(store) as opened:
+        if what == "publish":
+            publish(opened, packs, [LAYER], IMAGES, notes_key="n", facts={"width key": 5})
+        elif what == "export":
+            export_store(opened, packs)
+        else:
+            import_packs(packs, opened)
+
+
+def killed_exchange(folder, what, number):
+    kill_at(number, "store/", "utils/files.py")
+    exchange(folder, what)
+
+
+def right_or_missing(store):
+    """Check the rows that a store gives; says how many."""
+    rows, found = store.read("key", IMAGES)
+    assert not found.any() or np.array_equal(rows, ROWS[found])
+    for notes, image in zip(store.notes("n", IMAGES), IMAGES, strict=True):
+        assert notes in (None, ("remark",) if image == IMAGES[0] else ())
+    return int(found.sum())
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("what", ["publish", "export", "import"])
+def test_exchanges_killed_at_any_line_and_repeated_are_whole(tmp_path, what):
+    def begin(folder):
+        stored(folder / "store")
+        (folder / "other").mkdir()
+        if what == "import":
+            exchange(folder, "publish")
+
+    for name in ("counted", "done"):
+        (tmp_path / name).mkdir()
+        begin(tmp_path / name)
+    exchange(tmp_path / "done", what)
+    count = n_lines(lambda: exchange(tmp_path / "counted", what), "store/", "utils/files.py")
+    n_kills = 150 if NIGHTLY else 5
+    n_killed = 0
+    for number in np.linspace(1, count, n_kills, dtype=int).tolist():
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        begin(folder)
+        process = SERVER.Process(target=killed_exchange, args=(folder, what, number))
+        process.start()
+        process.join()
+        n_killed += process.exitcode == -signal.SIGKILL
+        packs = Packs(folder / "packs")
+        assert (packs.verify()[1], packs.refused, packs.contradicted) == ({}, {}, {})
+        with EmbeddingStore(folder / "other", packs=packs) as store:
+            right_or_missing(store)
+        # Whoever comes next finds what is whole, and does the rest.
+        exchange(folder, what)
+        packs.look()
+        assert packs.verify() == Packs(tmp_path / "done/packs").verify()
+        assert packs.recall("width key") == 5
+        if what == "import":
+            with EmbeddingStore(folder / "other") as store:
+                assert right_or_missing(store) == 7
+                assert not store.verify().damaged
+        shutil.rmtree(folder)
+    assert n_killed >= 0.7 * n_kills
+
+
+# A line of each is where a shard is killed: while it embeds, keeps, publishes, renames.
+PLACES = (
+    "engine/forward.py", "engine/", "store/writer.py", "store/shards.py", "store/exchange.py",
+    "store/pack_files.py", "store/packs.py", "store/database.py", "run/shard_status.py",
+)  # fmt: skip
+
+
+def embed(folder, number, sleep, place="", line=0):
     os.environ["FACEBENCH_TEST_SLEEP"] = sleep
     os.chdir(folder)
-    manager(Path(folder), f"node {number}").embed_shard(number, 3)
+    shard = manager(Path(folder), f"node {number}")
+    status = StatusFile(Path(folder) / "packs", "x", Shard(number, 3), {})
+    if place:
+        kill_at(line, place)
+    shard.embed_shard(number, 3)
+    status.end("done")
 
 
 def manager(folder, cache):
@@ -183,6 +277,51 @@ def manager(folder, cache):
         runs.make_model(), runs.tasks(folder), batch_size=2, num_workers=0,
         cache_dir=folder / cache, packs=folder / "packs", max_memory=40_000,
     )  # fmt: skip
+
+
+@pytest.mark.skipif(not NIGHTLY, reason="takes minutes (set FACEBENCH_NIGHTLY)")
+@pytest.mark.timeout(3600)
+def test_shards_killed_at_any_line_and_repeated_give_the_numbers_of_one_run(tmp_path):
+    runs.make_world(tmp_path)
+    alone = runs.run(tmp_path, tmp_path / "alone", cache_dir=None, max_memory=40_000)
+    rng, kills, at_work = random.Random(4), Counter(), []
+    left = {0: 40, 1: 40, 2: 40}
+    while left or at_work:
+        # Two at a time, which publish into one folder.
+        while left and len(at_work) < 2:
+            number = rng.choice(
+                [one for one in left if one not in [n for n, *_ in at_work]] or [-1]
+            )
+            if number < 0:
+                break
+            left[number] -= 1
+            place = rng.choice(PLACES) if left[number] > 0 else ""
+            line = int(10 ** rng.uniform(0, 3.5))
+            process = SERVER.Process(target=embed, args=(str(tmp_path), number, "0", place, line))
+            process.start()
+            at_work.append((number, place, process))
+        number, place, process = at_work.pop(0)
+        process.join()
+        if process.exitcode == -signal.SIGKILL:
+            kills[place] += 1
+        else:
+            assert process.exitcode == 0
+        if process.exitcode == 0 and left[number] <= 0:
+            del left[number]
+        if rng.random() < 0.3 and number not in [n for n, *_ in at_work]:
+            # The node is gone with its disk, or all that was published.
+            gone = rng.choice([f"node {number}", f"node {number}", "packs"])
+            if gone != "packs" or not at_work:
+                shutil.rmtree(tmp_path / gone, ignore_errors=True)
+                if gone == "packs":
+                    left = {n: max(left.get(n, 0), 1) for n in range(3)}
+        packs = Packs(tmp_path / "packs")
+        assert (packs.verify()[1], packs.refused, packs.contradicted) == ({}, {}, {})
+    assert sum(kills.values()) >= 60, kills
+    run = manager(tmp_path, "last")
+    run.run_all_tasks_all_models(tmp_path / "out", plots=False)
+    assert run.models["net"].images_seen == 0
+    np.testing.assert_allclose(runs.distances(run), runs.distances(alone), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.skipif(not NIGHTLY, reason="takes minutes (set FACEBENCH_NIGHTLY)")

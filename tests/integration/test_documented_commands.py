@@ -1,4 +1,4 @@
-"""Every command that README and docs show can be called so, and those of the tutorials run."""
+"""Every command that README and docs show can be called so, and runs."""
 
 import re
 import shlex
@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from facebench import load_run
 from facebench.cli import app
+from support.documented_world import make_world
 from support.pages import DOCS, script_of_docs
 
 REPOSITORY = DOCS.parent
@@ -90,69 +91,242 @@ def test_commands_are_those_of_today(page):
             assert words[0] in OTHERS, told
 
 
+def helped(command=FACEBENCH):
+    """List the examples of all commands' help."""
+    yield from re.findall(r"Example: (facebench .*)", command.epilog or "")
+    for one in getattr(command, "commands", {}).values():
+        yield from helped(one)
+
+
+def test_examples_of_help_can_be_called():
+    examples = list(helped())
+    assert len(examples) > 30
+    for example in examples:
+        can_be_called(shlex.split(example.partition(" > ")[0]))
+
+
 @pytest.mark.parametrize("command", ["run x.yaml --colour", "cache prun", "frob", "run"])
 def test_a_command_that_is_not_there_is_noticed(command):
     with pytest.raises(Exception, match=r"No such|Missing"):
         can_be_called(["facebench", *command.split()])
 
 
-QUICK = ("--set", "plots=false", "--set", "num_workers=0")
+# Commands --------------------------------------------------------------------------------------
+
 STEP = re.compile(
     r"(?:`(?P<file>[\w./]+)`:\n\n|<!-- runs: (?P<marked>[\w.]+) -->\n)?"
-    r"```(?P<language>python|yaml|bash)\n(?P<code>.*?)```",
+    r"```(?P<language>python|yaml|bash|console)\n(?P<code>.*?)```|" + INLINE.pattern,
     re.DOTALL,
 )
+# What the commands of a page write: not in the page's copy of the world when it begins.
+WRITTEN_BY = {
+    "README": ["pairs.csv", "experiment.yaml", "runs"],
+    "first_hour": ["stimuli"],
+    "inversion_effect": ["faces", "stimuli", "runs"],
+    "pairs": ["pairs.csv"],
+    "ratings_to_figure": ["faces", "ratings.csv", "runs"],
+    "stimuli": ["stimuli"],
+}
+# What stands for names of the reader's own.
+STANDS_FOR = {
+    "FACES": "faces", "RUN": "runs/study", "MODEL": "dlib-resnet", "[PATTERN]": "layer4*",
+    "COMMAND": "run", "…": "what is wanted",
+}  # fmt: skip
+NAMES = {"tasks NAME": "verification", "models NAME": "dlib-resnet"}
+FOLDERS = {"cluster": "packs"}
+# Python among the commands of these pages; that of the others is run by the tests in RUN_BY.
+WITH_PYTHON = ("inversion_effect", "ratings_to_figure", "run_folder")
+QUICK = ["--set", "plots=false", "--set", "num_workers=0"]
+BESIDES = {
+    "facebench run": QUICK,
+    # The world has such files.
+    "facebench init faces": ["--force"],
+    "facebench people simulate stimuli/inverted.csv": ["--force"],
+    "facebench stimuli photographs": ["-o", "series"],
+}
+SIX = "the six commands: test_first_hour.py"
+# By page, or of any page: what is not run here, and why.
+NOT_RUN = {
+    ("", "pip install facebench"): "the package is here; test_wheel.py installs it",
+    ("", "make demo"): "makes an environment; test_cli.py runs the demo",
+    ("", "make test"): "runs these tests",
+    ("", "make docs"): "makes an environment; runs at every release",
+    ("", "facebench demo"): "test_cli.py, with fewer people",
+    ("", "facebench demo --data DIR"): "test_cli.py, with photographs",
+    ("", "facebench demo --data faces"): "test_cli.py, with photographs",
+    ("README", "facebench stimuli faces -c inverted"): SIX,
+    ("README", "facebench people simulate stimuli/inverted.csv --kind rating"): SIX,
+    ("README", "facebench init faces --effects inversion --people trials.csv"): SIX,
+    ("first_hour", "facebench stimuli faces -c inverted"): SIX,
+    ("first_hour", "facebench people simulate stimuli/inverted.csv --kind rating"): SIX,
+    ("first_hour", "facebench init faces --effects inversion --people trials.csv"): SIX,
+    ("alignment", "facebench align faces -o chips --template arcface112 --detector yunet.onnx"):
+        "test_alignment_docs.py, if the detector is there",
+    ("faq", "facebench doctor MODEL --faces FACES"): "takes long; test_bring_your_network.py",
+    ("people_and_networks", "python docs/people_experiment.py stimuli/inverted.csv trials.csv"):
+        "test_people_and_networks.py",
+    ("faq", "facebench stimuli"): "named, not called",
+    ("inversion_effect", "facebench stimuli"): "named, not called",
+}  # fmt: skip
+# Pages of which each command is run by a test of their own.
+OWN_TESTS = {
+    "CONTRIBUTING": "these are the tests, and how to release",
+    "bring_your_network": "test_bring_your_network.py",
+}
+# Who runs the examples in Python and YAML.
+RUN_BY = {
+    "README": "test_readme.py",
+    "add_a_metric": "test_readme.py",
+    "add_a_model": "test_readme.py",
+    "add_a_task": "test_readme.py",
+    "alignment": "test_alignment_docs.py",
+    "bring_your_network": "test_bring_your_network.py",
+    "choice_and_memory": "test_choice_and_memory_docs.py",
+    "configuration": "test_configuration_docs.py",
+    "effects": "test_readme.py",
+    "embeddings_and_scores": "test_embeddings_and_scores.py",
+    "figures": "test_figures_docs.py",
+    "models_of_similarity": "test_models_of_similarity.py",
+    "onnx": "test_onnx_docs.py",
+    "people": "test_people_docs.py",
+    "people_and_networks": "test_people_and_networks.py",
+    "probes_and_series": "test_readme.py",
+    "protocols": "test_readme.py",
+    "python": "test_readme.py",
+    "registries": "test_registries_docs.py",
+    "stimuli": "test_readme.py",
+}
 
 
-def follow(text, folder, *quick):
-    """Do what a page says, step by step: write its files, run its Python and its commands.
-
-    Runs get the arguments `quick` besides.
-    """
-    spoken = []
-    for step in STEP.finditer(text):
-        name = step["file"] or step["marked"]
-        if step["language"] == "yaml":
-            (folder / name).write_text(step["code"], encoding="utf-8")
-        elif step["language"] == "python":
-            exec(compile(step["code"], "page", "exec"), {"__name__": "page"})
-        elif step["language"] == "bash":
-            for words in commands_in(step[0]):
-                further = quick if words[1] == "run" else ()
-                done = CliRunner().invoke(app, [*words[1:], *further])
-                assert done.exit_code == 0, f"{shlex.join(words)}\n{done.output}\n{done.stderr}"
-                spoken.append(done.output)
-    return spoken
+@pytest.fixture(scope="module")
+def documented_world(tmp_path_factory):
+    """Make what the commands find, once for all pages."""
+    folder = tmp_path_factory.mktemp("documented") / "world"
+    with pytest.MonkeyPatch.context() as patch:
+        folder.mkdir()
+        patch.chdir(folder)
+        patch.setenv("FACEBENCH_CACHE", str(folder.parent / "store"))
+        make_world(folder)
+    return folder
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def folder(documented_world, tmp_path, monkeypatch):
+    """Give a copy, and the embeddings of all; the command that empties a store has its own."""
+    folder = tmp_path / "work"
+    shutil.copytree(documented_world, folder, symlinks=True)
+    shutil.copytree(documented_world.parent / "store", tmp_path / "store")
+    monkeypatch.chdir(folder)
     monkeypatch.setenv("FACEBENCH_CACHE", str(tmp_path / "store"))
-    return tmp_path
+    return folder
+
+
+def steps(page):
+    """Give what a page says to do, in its order: a kind, and code with a file, or words."""
+    for step in STEP.finditer(page.read_text(encoding="utf-8")):
+        if step["language"] in ("python", "yaml"):
+            yield step["language"], (step["code"], step["file"] or step["marked"])
+        elif step["language"]:
+            yield from (("command", words) for words in commands_in(step[0]))
+        else:
+            words = shlex.split(step[0].strip("`"))
+            if is_complete(words):
+                yield "command", words
+
+
+def is_complete(words):
+    """Tell whether a command in prose is one to be typed, and not only named."""
+    try:
+        can_be_called(words)
+    except (typer.Exit, SystemExit):
+        return True
+    except Exception:
+        return False
+    return True
+
+
+def why_not(page, words):
+    """Say why a command is not run; '' if it is."""
+    text = shlex.join(words).replace("'…'", "…")
+    return NOT_RUN.get((page, text)) or NOT_RUN.get(("", text), "")
+
+
+def in_the_world(page, words, folder):
+    """Put names of the world in the place of the reader's, and leave out what the shell does."""
+    words = words[: words.index(">")] if ">" in words else words
+    stands_for = {
+        **STANDS_FOR, "NAME": NAMES.get(" ".join(words[1:3]), ""), "DIR": FOLDERS.get(page, "")
+    }  # fmt: skip
+    return [re.sub("^~/", f"{folder}/", stands_for.get(word, word)) for word in words]
+
+
+def follow(page, folder):
+    """Do what a page says, step by step; returns what its commands print."""
+    name, printed = page.stem, []
+    for kind, step in steps(page):
+        if kind == "yaml" and str(step[1]).endswith(".yaml"):
+            (folder / step[1]).write_text(step[0], encoding="utf-8")
+        elif kind == "python" and name in WITH_PYTHON:
+            exec(compile(step[0], name, "exec"), {"__name__": "page"})
+        elif kind == "command" and not why_not(name, step):
+            assert step[0] == "facebench", f"{shlex.join(step)}: neither run nor in NOT_RUN"
+            words = in_the_world(name, step, folder)
+            text = shlex.join(words)
+            besides = [
+                one for start, more in BESIDES.items() if text.startswith(start) for one in more
+            ]
+            done = CliRunner().invoke(app, [*words[1:], *besides], input="y\n")
+            assert done.exit_code == 0, f"{text}\n{done.output}\n{done.stderr}\n{done.exception!r}"
+            printed.append(done.output)
+    return printed
+
+
+WITH_COMMANDS = [
+    page
+    for page in PAGES
+    if page.stem not in OWN_TESTS
+    and any(kind == "command" and not why_not(page.stem, step) for kind, step in steps(page))
+]
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize(
-    ("page", "effect"), [("inversion_effect", "Difference"), ("ratings_to_figure", "Spearman")]
-)
-def test_tutorial(page, effect, folder):
-    spoken = follow((DOCS / f"{page}.md").read_text(encoding="utf-8"), folder, *QUICK)
-    [run] = (folder / "runs").glob("*/latest")
-    assert spoken[-1].splitlines()[-1].endswith("report.html")
-    results = load_run(run).results
-    assert effect in set(results["metric"])
-    assert results["value"].notna().any()
+@pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.stem)
+def test_commands_run(page, folder):
+    for name in WRITTEN_BY.get(page.stem, ()):
+        path = folder / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    printed = follow(page, folder)
+    # What the tutorials promise.
+    effect = {"inversion_effect": "Difference", "ratings_to_figure": "Spearman"}.get(page.stem)
+    if effect:
+        [run] = (folder / "runs").glob("*/latest")
+        assert any(text.splitlines()[-1].endswith("report.html") for text in printed)
+        results = load_run(run).results
+        assert effect in set(results["metric"])
+        assert results["value"].notna().any()
 
 
-@pytest.mark.integration
-def test_experiment_of_the_readme(folder, world):
-    shutil.copytree(world.images, folder / "faces")
-    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    marked = "\n".join(step[0] for step in STEP.finditer(text) if step["marked"])
-    follow(marked, folder, *QUICK)
-    run = load_run(folder / "runs" / "experiment")
-    assert {"dlib-resnet", "untrained"} == set(run.results["model"])
+def test_what_is_not_run_is_still_there():
+    there = {
+        (page.stem, shlex.join(step))
+        for page in PAGES
+        for kind, step in steps(page)
+        if kind == "command"
+    }
+    anywhere = {text for _, text in there}
+    for page, text in NOT_RUN:
+        assert (page, text) in there if page else text in anywhere, text
+
+
+def test_examples_of_every_page_are_run():
+    pages = {
+        page.stem
+        for page in PAGES
+        if re.search(r"^```(python|yaml)\n", page.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert pages - set(WITH_PYTHON) - {"cluster", "migrating", "models", "options"} == set(RUN_BY)
+    for page, test in RUN_BY.items():
+        assert page in (DOCS.parent / "tests" / "integration" / test).read_text(encoding="utf-8")
 
 
 def test_demo_and_six_commands_shown_are_those_of_today():

@@ -106,7 +106,7 @@ class Cluster:
         for node in ("n1", "n2"):
             self._start(node, "-D", "-N", node, "-d", program("slurmstepd"), daemon="slurmd")
         try:
-            self.wait(self._is_idle, "two nodes")
+            self.wait(self._is_idle, "two nodes", 120)
         except AssertionError as error:
             self.__exit__()
             pytest.skip(f"SLURM does not start here: {error}")

@@ -186,18 +186,50 @@ class LineUps:
         array, shape [N, K]
             inf where there is no alternative; NaN where an embedding is missing.
         """
-        found = np.where(self.offered, np.nan, np.inf)
         readable: NDArray[np.bool_] = np.asarray(np.isfinite(embeddings).all(axis=1))
+        first, second = self.pairs()
+        usable = readable[first] & readable[second]
+        values = np.full(first.size, np.nan)
+        values[usable] = metric.between(embeddings, first[usable], second[usable])
+        return self.placed(values)
+
+    def pairs(self) -> tuple[IntArray, IntArray]:
+        """List each target and alternative once, though they may be in many line-ups.
+
+        Returns
+        -------
+        target, alternative : int array, shape [P]
+            Places among the images.
+        """
+        first, second = np.divmod(self._pairs[0], len(self.images))
+        return first, second
+
+    def placed(self, values: Float64Array) -> Float64Array:
+        """Put the distances of `pairs` where the alternatives are.
+
+        Parameters
+        ----------
+        values : array, shape [P]
+            NaN where a distance is missing.
+
+        Returns
+        -------
+        array, shape [N, K]
+            As `distances`.
+        """
+        found = np.full(self.offered.shape, np.inf)
+        found[self.offered] = values[self._pairs[1]]
+        return found
+
+    @cached_property
+    def _pairs(self) -> tuple[IntArray, IntArray]:
+        """Number the different pairs, and say which one each alternative is of."""
         rows, places = np.nonzero(self.offered)
         first, second = self.target_codes[rows], self.alternative_codes[rows, places]
-        usable = readable[first] & readable[second]
-        # A pair may be in many line-ups.
-        pairs, index = np.unique(
-            first[usable].astype(np.int64) * len(self.images) + second[usable], return_inverse=True
+        numbers, index = np.unique(
+            first.astype(np.int64) * len(self.images) + second, return_inverse=True
         )
-        values = metric.between(embeddings, *np.divmod(pairs, len(self.images)))
-        found[rows[usable], places[usable]] = values[index]
-        return found
+        return numbers, index
 
     @property
     def distance_columns(self) -> list[str]:

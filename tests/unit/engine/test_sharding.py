@@ -1,13 +1,17 @@
 """Shares of images and of pairs, embedded by one process each: together what one gives."""
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from facebench import MultiModelTaskManager
 from facebench.engine.schedule import pair_blocks
-from facebench.errors import InputError, ModelError
+from facebench.errors import InputError, ModelError, StoreError
+from facebench.store import pack_files
 from support import runs
 
 # Bytes that leave the wide layers no room.
@@ -90,3 +94,73 @@ def test_what_cannot_be_published_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="are not kept"):
         unknown.embed_shard(0, 2)
     handle.close()
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENOSPC])
+def test_packs_that_cannot_be_written_are_told_before_the_first_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    runs.make_world(tmp_path)
+    shard = manager(tmp_path, "store")
+
+    def refuse(path: Path) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(pack_files, "make_folder", refuse)
+    with pytest.raises(StoreError, match=f"Packs cannot be written to {tmp_path / 'packs'}: "):
+        shard.embed_shard(0, 2)
+    assert shard.models["net"].images_seen == 0
+
+
+def test_a_store_that_keeps_nothing_is_told_before_the_first_image(tmp_path: Path) -> None:
+    runs.make_world(tmp_path)
+    shard = manager(tmp_path, "store")
+    assert shard._store is not None
+    shard._store.read_only = True
+    with pytest.raises(StoreError, match="cannot be written to"):
+        shard.embed_shard(0, 2)
+    assert shard.models["net"].images_seen == 0
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot be written to"):
+        manager(tmp_path, "file/store").embed_shard(0, 2)
+
+
+def test_what_a_full_disk_has_kept_back_is_published_by_the_next_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.make_world(tmp_path)
+    with monkeypatch.context() as full:
+        full.setattr(pack_files, "open_to_others", _fill)
+        with pytest.raises(StoreError, match="the disk is full"):
+            manager(tmp_path, "store").embed_shard(0, 2)
+    assert not list((tmp_path / "packs").glob("*"))
+    [part] = manager(tmp_path, "store").embed_shard(0, 2)
+    assert (part.n_forwards, part.n_packs) == (0, 1)
+
+
+def _fill(path: Path) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
+def test_networks_of_one_name_and_other_preprocessing_never_share_rows(tmp_path: Path) -> None:
+    runs.make_world(tmp_path)
+
+    def changed(kind: str, cache: str) -> MultiModelTaskManager:
+        whole = manager(tmp_path, cache)
+        model = whole.models["net"]
+        if kind == "weights":
+            with torch.no_grad():
+                model.model[4].weight[0, 0] += 1e-3
+        elif kind == "preprocessing":
+            model.preprocess_function = lambda image: runs.transform(image).flip(2)
+        return whole
+
+    for kind in ("", "weights", "preprocessing"):
+        changed(kind, f"node {kind}").embed_shard(0, 1)
+    for kind in ("", "weights", "preprocessing"):
+        shared, alone = changed(kind, "none"), changed(kind, f"alone {kind}")
+        alone._store.packs = None
+        for whole in (shared, alone):
+            whole.run_all_tasks_all_models(tmp_path / "out", plots=False)
+        assert shared.models["net"].images_seen == 0
+        assert np.array_equal(runs.distances(shared), runs.distances(alone))

@@ -135,39 +135,6 @@ def test_wrong_arguments_are_errors(conditions, over, says):
         paired_over(trials, "d'", "condition", conditions, over)
 
 
-def covered(n_experiments, n_people, n_items, over, sd_item):
-    """Count how often intervals hold what simulated observers are on average."""
-    observers = Observers(
-        {"upright": 1.8, "inverted": 0.9}, criterion=0.2, lapse=0.04, sd_item=sd_item
-    )
-    expected = {name: observers.expected(name) for name in observers.dprime}
-    gap = expected["upright"]["d'"] - expected["inverted"]["d'"]
-    held: dict[str, list[bool]] = {}
-    for seed in range(n_experiments):
-        trials = observers.trials(n_people, n_items, seed=seed)
-        upright = Trials(trials.table[trials.table["condition"] == "upright"], trials.kind)
-        for name in ("Accuracy", "Hit Rate", "d'", "Criterion c"):
-            found = mean_over(upright, name, over)
-            held.setdefault(name, []).append(found.low <= expected["upright"][name] <= found.high)
-        pair = ("upright", "inverted")
-        found = paired_over(trials, "d'", "condition", pair, over).estimate
-        held.setdefault("difference", []).append(found.low <= gap <= found.high)
-    return {name: float(np.mean(values)) for name, values in held.items()}
-
-
-@pytest.mark.parametrize(("over", "sd_item"), [("participants", 0.0), ("both", 0.5)])
-def test_few_experiments_are_covered(over, sd_item):
-    for name, share in covered(20, 16, 24, over, sd_item).items():
-        assert share >= 0.75, name
-
-
-@pytest.mark.skipif(not NIGHTLY, reason="takes minutes (set FACEBENCH_NIGHTLY)")
-@pytest.mark.parametrize(("over", "sd_item"), [("participants", 0.0), ("both", 0.5)])
-def test_coverage(over, sd_item):
-    for name, share in covered(500, 30, 40, over, sd_item).items():
-        assert 0.93 <= share <= 0.98, (name, share)
-
-
 @pytest.mark.skipif(not NIGHTLY, reason="takes minutes (set FACEBENCH_NIGHTLY)")
 @pytest.mark.parametrize("over", ["participants", "items", "both"])
 def test_coverage_of_means_of_ratings(over):

@@ -39,9 +39,36 @@ def test_shards_that_are_not_heard_of_were_killed(tmp_path, monkeypatch):
     assert read_statuses(tmp_path, "x")[0].state == "killed"
     monkeypatch.setattr(shard_status.socket, "gethostname", lambda: "other")
     assert read_statuses(tmp_path, "x")[0].state == "running"
-    later = time.time() + 3600
-    monkeypatch.setattr(shard_status.time, "time", lambda: later)
-    assert read_statuses(tmp_path, "x")[0].state == "killed"
+    path = tmp_path / "shards/x/1/0.json"
+    os.utime(path, (path.stat().st_atime, path.stat().st_mtime - 3600))
+    [read] = read_statuses(tmp_path, "x")
+    assert read.state == "killed"
+    assert 3600 <= read.silent < 4200
+
+
+def test_a_clock_that_is_wrong_kills_no_shard(tmp_path, monkeypatch):
+    monkeypatch.setattr(shard_status.socket, "gethostname", lambda: "other")
+    StatusFile(tmp_path, "x", Shard(0, 1), {})
+    monkeypatch.undo()
+    for shift in (-7200, 7200):
+        now = time.time() + shift
+        monkeypatch.setattr(shard_status.time, "time", lambda now=now: now)
+        [read] = read_statuses(tmp_path, "x")
+        assert (read.state, read.silent < 600) == ("running", True)
+        monkeypatch.undo()
+
+
+@pytest.mark.parametrize("linked", ["shards", "shards/x", "shards/x/2"])
+def test_no_link_leads_out_of_the_folder_of_packs(tmp_path, linked):
+    elsewhere, packs = tmp_path / "elsewhere", tmp_path / "packs"
+    StatusFile(elsewhere, "x", Shard(0, 2), {})
+    (packs / linked).parent.mkdir(parents=True)
+    (packs / linked).symlink_to(elsewhere / linked)
+    written = (elsewhere / "shards/x/2/0.json").read_bytes()
+    assert read_statuses(packs, "x") == []
+    StatusFile(packs, "x", Shard(0, 2), {}).end("done")
+    StatusFile(packs, "x", Shard(1, 2), {}).end("done")
+    assert [path.read_bytes() for path in elsewhere.rglob("*.json")] == [written]
 
 
 @pytest.mark.parametrize(

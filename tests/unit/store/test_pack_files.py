@@ -12,7 +12,17 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from facebench.store.pack_files import PackError, PackFile, PackLayer, open_pack, write_pack
+from facebench.errors import StoreError
+from facebench.store import pack_files
+from facebench.store.layer_index import as_digests
+from facebench.store.pack_files import (
+    PackError,
+    PackFile,
+    PackLayer,
+    check_packs_writable,
+    open_pack,
+    write_pack,
+)
 from facebench.store.packs import Packs
 
 IMAGES = [bytes([number]) * 16 for number in range(5)]
@@ -111,6 +121,20 @@ def test_offsets_of_a_header_are_not_followed(tmp_path: Path) -> None:
         open_pack(path)
 
 
+def test_offsets_that_others_would_follow_are_refused_though_the_seal_fits(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    whole = path.read_bytes()
+    length = struct.unpack("<Q", whole[:8])[0]
+    header = json.loads(whole[8 : 8 + length])
+    first, last = header["rows.0"]["data_offsets"]
+    header["rows.0"]["data_offsets"] = [first - 8, last - 8]
+    spelled = json.dumps(header).encode().ljust(length)
+    rest = whole[8 + length + 16 :]
+    path.write_bytes(whole[:8] + spelled + pack_files._seal(spelled) + rest)
+    with pytest.raises(PackError, match="damaged"):
+        open_pack(path)
+
+
 def test_a_newer_format_is_named(tmp_path: Path) -> None:
     path = written(tmp_path)
     rewritten(path, lambda header: header["__metadata__"].update(facebench_pack="2"))
@@ -126,14 +150,123 @@ def test_a_newer_format_is_named(tmp_path: Path) -> None:
         struct.pack("<Q", 1 << 60) + b"{}",
         struct.pack("<Q", 20_000) + b"[" * 20_000,
         struct.pack("<Q", 16) + b'{"a": 1}        ',
+        struct.pack("<Q", 17 << 20) + bytes(17 << 20),
+        *(
+            struct.pack("<Q", len(header)) + header
+            for header in (
+                b'{"__metadata__": [1]}',
+                b'{"__metadata__": {"facebench_pack": 1e999, "description": "{}"}}',
+                b'{"__metadata__": {"facebench_pack": "' + b"9" * 10_000 + b'"}}',
+            )
+        ),
+        b"SQLite format 3\0" + bytes(4000),
     ],
-    ids=["pickle", "zip", "huge header", "deep header", "other tensors"],
+    ids=[
+        *("pickle", "zip", "huge header", "deep header", "other tensors", "much header"),
+        *("list", "infinite format", "long format", "database"),
+    ],
 )
 def test_what_is_no_pack_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.safetensors"
     path.write_bytes(content)
     with pytest.raises(PackError, match="not a pack"):
         open_pack(path)
+
+
+@pytest.mark.parametrize("sizes", [(1 << 38, 2, 2), (8, 1 << 40, 2), (8, 2, 1 << 40)])
+def test_sizes_that_no_memory_holds_are_refused_and_not_read(
+    tmp_path: Path, sizes: tuple[int, int, int]
+) -> None:
+    images, notes, facts = sizes
+    description = pack_files._Description(images, (), "n", notes, facts, {})
+    header = pack_files._header(description)
+    path = tmp_path / "x.safetensors"
+    spans = pack_files._spans(description, len(header) + 8)
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", len(header)) + header + pack_files._seal(header))
+        # A file that is mostly a hole takes no room.
+        file.truncate(max(span.end for span in spans.values()))
+    with pytest.raises(PackError, match="damaged"):
+        open_pack(path)
+
+
+@pytest.mark.parametrize(
+    ("images", "more", "told"),
+    [
+        (IMAGES[:4] + IMAGES[:1], {}, "two rows of one image"),
+        (IMAGES, {"facts": {"width a": 5}}, "rows of 'fc' have 4 values, and it says 5"),
+        (IMAGES, {"facts": {"width a": 1 << 50}}, "not a pack"),
+        (IMAGES, {"facts": {"unsteady a": "\x1b[2J"}}, "not a pack"),
+        (IMAGES, {"notes": [["x" * 20_000], *([[]] * 4)]}, "not a pack"),
+    ],
+    ids=["twice", "contradiction", "width", "unsteady", "long"],
+)
+def test_what_is_sealed_and_cannot_be_true_is_refused(
+    tmp_path: Path, images: list[bytes], more: dict[str, object], told: str
+) -> None:
+    def read(layer: PackLayer, some: list[bytes]) -> np.ndarray:
+        return ROWS[layer.key][[IMAGES.index(image) for image in some]]
+
+    write_pack(tmp_path, LAYERS, images, read, notes_key="n", **more)
+    packs = Packs(tmp_path)
+    packs.recall("width a")
+    packs.notes("n")
+    packs.has(("a", "float32"), packs.files[0].images() if packs.files else as_digests(IMAGES))
+    assert told in "".join(packs.refused.values())
+
+
+def test_of_facts_those_of_layers_count_and_remarks_leave_a_terminal_alone(tmp_path: Path) -> None:
+    facts = {"width a": 4, "unsteady a": "batch", "pace here": "x", "faces 1": [], "layout x": {}}
+    pack = open_pack(written(tmp_path, facts=facts, notes=[["\x1b[2Jno\n"], *([[]] * 4)]))
+    assert pack.facts() == {"width a": 4, "unsteady a": "batch"}
+    assert pack.notes() == {0: ("\ufffd[2Jno\ufffd",)}
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="Windows has no such limits")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(StoreError, match=r"Packs cannot be written to .*: the disk is full"):
+            written(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.iterdir())
+    assert written(tmp_path).is_file()
+
+
+@pytest.mark.parametrize("folder", ["file/packs", "file"])
+def test_a_folder_that_takes_no_packs_is_told(tmp_path: Path, folder: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="Packs cannot be written to"):
+        check_packs_writable(tmp_path / folder)
+
+
+def test_a_second_writer_in_the_middle_of_the_first_changes_nothing(tmp_path: Path) -> None:
+    def read(layer: PackLayer, images: list[bytes]) -> np.ndarray:
+        if layer.key == "b":
+            # The first is half written.
+            written(tmp_path)
+            assert len(Packs(tmp_path).files) == 1
+        return ROWS[layer.key]
+
+    notes = [["no face"] if number == 2 else [] for number in range(5)]
+    write_pack(tmp_path, LAYERS, IMAGES, read, notes_key="n", notes=notes, facts={"width a": 4})
+    assert len(list(tmp_path.iterdir())) == 1
+    assert Packs(tmp_path).verify() == (10, {})
+
+
+def test_what_killed_writers_left_goes_after_a_day_by_the_clock_of_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new, old = (tmp_path / f".{letter * 32}.part" for letter in "ab")
+    for path in (new, old):
+        path.touch()
+    os.utime(old, (0, 0))
+    # This machine's clock is a week ahead.
+    monkeypatch.setattr("time.time", lambda: new.stat().st_mtime + 7 * 24 * 3600)
+    written(tmp_path)
+    assert (new.exists(), old.exists()) == (True, False)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")

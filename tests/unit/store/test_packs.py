@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import pickle
 from pathlib import Path
 
@@ -64,10 +65,80 @@ def test_a_store_that_holds_nothing_reads_packs_also_in_another_process(tmp_path
 
 
 def test_of_the_same_rows_in_two_packs_those_of_the_first_count(tmp_path: Path) -> None:
+    near = ROWS * np.float32(1 + 1e-6)
     put(tmp_path, [0, 1], ROWS[:2], "b")
-    put(tmp_path, [1, 2], ROWS[1:3] + 100, "a")
+    put(tmp_path, [1, 2], near[1:3], "a")
     rows, _found = Packs(tmp_path).read(("key", "float32"), as_digests(IMAGES[:3]))
-    assert np.array_equal(rows, [ROWS[0], ROWS[1] + 100, ROWS[2] + 100])
+    assert np.array_equal(rows, [ROWS[0], near[1], near[2]])
+
+
+def test_rows_that_packs_contradict_are_taken_from_neither(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    changed = ROWS.copy()
+    changed[1, 0] += 0.01
+    put(tmp_path, [0, 1, 3], ROWS[[0, 1, 3]], "a")
+    put(tmp_path, [1, 2, 3], changed[[1, 2, 3]], "b")
+    # A third pack sides with neither.
+    put(tmp_path, [1], ROWS[1:2], "c")
+    packs = Packs(tmp_path)
+    rows, found = packs.read(("key", "float32"), as_digests(IMAGES[:4]))
+    assert found.tolist() == [True, False, True, True]
+    assert np.array_equal(rows, ROWS[[0, 2, 3]])
+    assert "contradict each other: for 1 images they hold different embeddings" in caplog.text
+    assert sorted(name[0] for name in packs.contradicted) == ["a", "b", "c"]
+    assert packs.verify() == (7, {})
+    assert sorted(name[0] for name in packs.contradicted) == ["a", "b", "c"]
+
+
+def test_distances_are_compared_as_the_numbers_that_they_are(tmp_path: Path) -> None:
+    values = np.array([[0.7], [1.2], [3.0]])
+    for model, column in (("a", values), ("b", values * (1 + 1e-9)), ("c", values * 1.01)):
+        rows = dict(zip(IMAGES, np.ascontiguousarray(column).view(np.float32), strict=False))
+        write_pack(
+            tmp_path / ("far" if model == "c" else "near"),
+            [PackLayer("key", "float32", 2, model, "fc", {"distance": "euclidean"})],
+            IMAGES[:3],
+            lambda _layer, some, rows=rows: np.stack([rows[image] for image in some]),
+        )
+    packs = Packs(tmp_path / "near")
+    rows, _found = packs.read(("key", "float32"), as_digests(IMAGES[:3]))
+    assert np.array_equal(rows.view(np.float64), values)
+    [far] = (tmp_path / "far").iterdir()
+    far.rename(packs.folder / far.name)
+    packs.look()
+    assert not packs.has(("key", "float32"), as_digests(IMAGES[:3])).any()
+
+
+def test_packs_whose_rows_have_another_width_than_the_layer_are_refused(tmp_path: Path) -> None:
+    put(tmp_path, [0], ROWS[:1], "a")
+    put(tmp_path, [1], ROWS[1:2, :2], "b")
+    packs = Packs(tmp_path)
+    packs.expect({"key": 2})
+    assert packs.has(("key", "float32"), as_digests(IMAGES[:2])).tolist() == [False, True]
+    assert "have 3 values, and the layer has 2" in next(iter(packs.refused.values()))
+
+
+def test_a_pack_replaced_while_it_is_read_gives_its_own_rows_or_none(tmp_path: Path) -> None:
+    path = put(tmp_path / "packs", [0, 1, 2], ROWS[:3])
+    others = [
+        put(tmp_path / "others", [2, 1], ROWS[[2, 1]] + 1),
+        put(tmp_path / "o", [0], -ROWS[:1]),
+    ]
+    for other in (*others, None):
+        packs = Packs(tmp_path / "packs")
+        assert packs.has(("key", "float32"), as_digests(IMAGES[:3])).all()
+        whole = path.read_bytes()
+        path.unlink()
+        if other is None:
+            os.mkfifo(path)
+        else:
+            path.write_bytes(other.read_bytes())
+        rows, found = packs.read(("key", "float32"), as_digests(IMAGES[:3]))
+        assert np.array_equal(rows, ROWS[:3][found])
+        packs.notes("notes")
+        path.unlink()
+        path.write_bytes(whole)
 
 
 def test_a_damaged_row_is_taken_from_another_pack_or_not_at_all(

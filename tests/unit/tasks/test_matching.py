@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 
 import numpy as np
 import pandas as pd
@@ -15,8 +14,6 @@ from scipy.spatial.distance import cosine
 from facebench import MatchingTask
 from facebench.errors import InputError, PairsError
 from facebench.people import Trials
-
-NIGHTLY = "FACEBENCH_NIGHTLY" in os.environ
 
 
 def line_ups(n: int = 30, k: int = 4, absent: float = 0.0, seed: int = 0) -> pd.DataFrame:
@@ -363,53 +360,3 @@ def test_the_targets_own_image_is_told(caplog) -> None:
     with caplog.at_level(logging.WARNING):
         MatchingTask("m", table.assign(target=table["answer"]), ".")
     assert "8 of 8 trials" in caplog.text
-
-
-def covered(n_targets: int, k: int, n_experiments: int, *, shared: bool, seed: int) -> float:
-    """Simulate networks on new people, whose line-ups are hard because of the people in them."""
-    rng = np.random.default_rng(seed)
-    found = []
-    truth = 0.0
-    for experiment in range(n_experiments + 1):
-        # The first one is large, for the truth.
-        n = 20_000 if experiment == 0 else n_targets
-        easy, alike = rng.normal(0, 1, n), rng.normal(0, 1, 4 * n)
-        pool = rng.integers(0, n_targets if shared else 4 * n, (n, k - 1))
-        if experiment == 0:
-            pool = rng.integers(0, 4 * n, (n, k - 1))
-        distance = rng.normal(1, 1, (n, k)) + np.c_[easy, 1 + alike[pool]]
-        correct = distance[:, 0] < distance[:, 1:].min(axis=1)
-        if experiment == 0:
-            truth = correct.mean()
-            continue
-        task = _simulated_task(pool, k)
-        items = task.line_ups.rows.assign(
-            correct=correct.astype(float),
-            margin=distance[:, 1:].min(axis=1) - distance[:, 0],
-            rank=1.0,
-            chosen="",
-        )
-        row = task.compute_task_performance(items).iloc[0]
-        found.append(row["Accuracy CI Low"] <= truth <= row["Accuracy CI High"])
-    return float(np.mean(found))
-
-
-def _simulated_task(pool: np.ndarray, k: int) -> MatchingTask:
-    names = np.char.add(np.char.add("f", pool.astype(str)), "/1.png")
-    for row in names:
-        # A foil that is drawn twice is another image of the person.
-        for place in np.flatnonzero([name in row[:j] for j, name in enumerate(row)]):
-            row[place] = row[place].replace("/1", f"/{place + 2}")
-    table = pd.DataFrame(names, columns=[f"alt{j + 2}" for j in range(k - 1)])
-    own = [f"t{i}/2.png" for i in range(len(table))]
-    table = table.assign(target=[f"t{i}/1.png" for i in range(len(table))], alt1=own, answer=own)
-    return MatchingTask("m", table, ".")
-
-
-@pytest.mark.parametrize(("k", "shared"), [(2, False), (2, True), (10, False), (10, True)])
-def test_coverage_of_the_interval(k: int, shared: bool) -> None:
-    if not NIGHTLY and (k, shared) != (2, False):
-        pytest.skip("takes minutes (set FACEBENCH_NIGHTLY)")
-    n_experiments = 600 if NIGHTLY else 40
-    rate = covered(40, k, n_experiments, shared=shared, seed=k + shared)
-    assert rate >= (0.9 if NIGHTLY else 0.85), rate

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 
@@ -11,24 +9,10 @@ from facebench.metrics.noise_ceiling import split_half
 from facebench.metrics.predictors import products, r2_of_subsets
 from facebench.metrics.uncertainty.explained_variance import Explained, ExplainedVariance
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
+from support.pages import script_of_docs
 
-NIGHTLY = os.environ.get("FACEBENCH_NIGHTLY")
-DIMENSIONS = {"a": 4, "b": 4, "c": 3, "d": 3}
-
-
-def world(
-    first: np.ndarray, second: np.ndarray, rng: np.random.Generator, own: float = 1.0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Distances of images with features in four blocks, of which predictors have some."""
-    n_images = int(max(first.max(), second.max())) + 1
-    part = {
-        key: ((rows[first] - rows[second]) ** 2).mean(axis=1)
-        for key, size in DIMENSIONS.items()
-        for rows in [rng.normal(size=(n_images, size))]
-    }
-    x = (part["a"] + part["c"], part["a"] + part["b"], part["d"] + 0.5 * part["a"])
-    y = part["a"] + own * part["c"] + 0.5 * part["b"] + 0.7 * rng.normal(size=first.size)
-    return y, np.stack(x, axis=1)
+# Distances of images with features in four blocks, of which predictors have some.
+world = script_of_docs("intervals_of_people").explained
 
 
 def explained(n_images: int = 16, seed: int = 0, **options: object) -> Explained:
@@ -123,40 +107,3 @@ def test_a_predictor_twice_is_unique_to_neither() -> None:
 def test_refused(ratings: np.ndarray, options: dict[str, str], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         ExplainedVariance(ratings, [0, 0, 1], [1, 2, 2], **options)
-
-
-def coverage(n_images: int, n_experiments: int, own: float, seed: int = 0) -> dict[str, np.ndarray]:
-    """Give how often intervals hold what is true of ever more images, by estimate and predictor."""
-    size = 1_000_000
-    y, x = world(np.arange(size), np.arange(size, 2 * size), np.random.default_rng(1), own)
-    r2 = r2_of_subsets(products(y, x), [(0, 1, 2), (1, 2), (0, 2), (0, 1)])
-    whole = r2[0, 1, 2][0]
-    true = [whole - r2[rest][0] for rest in ((1, 2), (0, 2), (0, 1))]
-    first, second = np.triu_indices(n_images, 1)
-    rng = np.random.default_rng(seed)
-    hits: dict[str, list[list[bool]]] = {"held out": [], "in sample": []}
-    for _ in range(n_experiments):
-        y, x = world(first, second, rng, own)
-        found = ExplainedVariance(y[:, None], first, second, n_resamples=40).explain(x)
-        for name, unique, all_of_them in (
-            ("held out", found.unique_cross_validated, found.cross_validated),
-            ("in sample", found.unique, found.r2),
-        ):
-            pairs = zip([*unique, all_of_them], [*true, whole], strict=True)
-            hits[name].append([each.low <= value <= each.high for each, value in pairs])
-    return {name: np.mean(rows, axis=0) for name, rows in hits.items()}
-
-
-def test_coverage_of_few_experiments() -> None:
-    found = coverage(16, 30, 1.0)
-    assert all(shares.min() >= 0.75 for shares in found.values())
-
-
-@pytest.mark.skipif(not NIGHTLY, reason="takes minutes (set FACEBENCH_NIGHTLY)")
-@pytest.mark.parametrize("n_images", [24, 40])
-@pytest.mark.parametrize("own", [1.0, 0.0])
-def test_coverage(n_images: int, own: float) -> None:
-    found = coverage(n_images, 500, own)
-    # docs/models_of_similarity.md has the figures; three standard errors of 500 are .03.
-    assert found["held out"].min() >= 0.90
-    assert found["in sample"].min() >= 0.88

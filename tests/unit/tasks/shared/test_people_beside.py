@@ -1,7 +1,5 @@
 """Rows of people and layers' differences from them, by brute force and by simulation."""
 
-import os
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,8 +9,6 @@ from facebench import AccuracyTask, EffectTask, InversionEffect, VerificationTas
 from facebench.errors import InputError
 from facebench.metrics.verification import auc
 from support.people_worlds import answers_to, pairs_of, trials_of
-
-NIGHTLY = bool(os.environ.get("FACEBENCH_NIGHTLY"))
 
 
 @pytest.fixture(scope="module")
@@ -168,61 +164,6 @@ def test_failed_pairs_do_not_disturb_people(world):
     row = against(task, network)
     assert np.isfinite(row["Difference from People"])
     assert np.isfinite(row["Item Correlation with People"])
-
-
-def experiments(n_experiments, *, n_people=14, n_participants=12, seed=0):
-    """Draw experiments with people whose pairs are hard for people and network alike."""
-    for number in range(n_experiments):
-        rng = np.random.default_rng((seed, number))
-        pairs = pairs_of(n_people)
-        people = {f"p{k}": value for k, value in enumerate(rng.normal(0, 0.6, n_people))}
-        easy = np.array(
-            [(people[a] + people[b]) / 2 for a, b in pairs[["identity1", "identity2"]].to_numpy()]
-        )
-        sign = np.where(pairs["same"] == 1, -1.0, 1.0)
-        upright = (pairs["condition"] == "upright").to_numpy()
-        clear = (np.where(upright, 1.6, 0.9) + easy) * sign / 2
-        parts = []
-        for who in range(n_participants):
-            own = clear + sign * rng.normal(0, 0.3) / 2 + rng.normal(0, 1, len(pairs))
-            own = own - rng.normal(0, 0.25)
-            parts.append(
-                pairs[["img1", "img2"]].assign(
-                    participant=f"s{who}", response=(own < 0).astype(float), confidence=np.abs(own)
-                )
-            )
-        network = 1.5 * clear + rng.normal(0, 1, len(pairs))
-        yield pairs, pd.concat(parts), network
-
-
-def coverage(folder, measure, n_experiments, *, confidence=False):
-    """Give the coverage of the mean difference of many experiments, next to the truth."""
-    rows = []
-    for pairs, table, network in experiments(n_experiments):
-        pairs.to_csv(folder / "pairs.csv", index=False)
-        table = table if confidence else table.drop(columns="confidence")
-        task = EffectTask(
-            "e", folder / "pairs.csv", folder, people=trials_of(table), measure=measure
-        )
-        row = against(task, network)
-        name = "Difference from People"
-        rows.append([row[name], row[f"{name} CI Low"], row[f"{name} CI High"]])
-    value, low, high = np.array(rows).T
-    truth = value.mean()
-    return float(np.mean((low <= truth) & (truth <= high)))
-
-
-def test_the_interval_of_the_difference_is_of_about_the_right_width(tmp_path):
-    assert coverage(tmp_path, "accuracy", 20) >= 0.8
-
-
-@pytest.mark.skipif(not NIGHTLY, reason="takes minutes (set FACEBENCH_NIGHTLY)")
-@pytest.mark.parametrize(
-    ("measure", "confidence"),
-    [("accuracy", False), ("auc", False), ("auc", True), ("dprime", False)],
-)
-def test_coverage_of_the_difference_from_people(tmp_path, measure, confidence):
-    assert 0.93 <= coverage(tmp_path, measure, 600, confidence=confidence) <= 0.985
 
 
 def test_ratings_are_asked_for_effects_in_distance_and_in_agreement(world):

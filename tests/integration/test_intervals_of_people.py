@@ -1,0 +1,37 @@
+"""A small version of the tables of people, choices and read-outs in docs/intervals.md."""
+
+import os
+
+import pytest
+
+from support.pages import script_of_docs
+
+pytestmark = pytest.mark.integration
+NIGHTLY = "FACEBENCH_NIGHTLY" in os.environ
+
+
+@pytest.fixture(scope="module")
+def script():
+    return script_of_docs("intervals_of_people")
+
+
+@pytest.mark.parametrize(
+    ("simulate", "arguments", "options"),
+    [
+        ("beside", (12, 14, "accuracy"), {"graded": False}),
+        ("observed", ("both", 0.5), {}),
+        ("matching", (40, 2), {"shared": False}),
+        ("memory", (24, 12), {}),
+        ("orders", (12, 8), {}),
+        ("read_outs", (24,), {"classes": True}),
+        ("read_outs", (24,), {"classes": False}),
+        ("psychometric", (24,), {}),
+        ("unique_variance", (24, 1.0), {}),
+    ],
+)
+def test_a_small_table(script, simulate, arguments, options):
+    n_worlds = 500 if NIGHTLY else 20
+    found = getattr(script, simulate)(*arguments, **options, n_worlds=n_worlds)
+    del found["worlds"]
+    # Of 20 intervals 14 or fewer hold in one of four hundred thousand.
+    assert min(found.values()) >= (0.9 if NIGHTLY else 0.75), found
