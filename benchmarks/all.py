@@ -31,7 +31,7 @@ HERE = Path(__file__).parent
 FIGURES = HERE / "figures.json"
 PAGE = HERE.parent / "docs" / "performance.md"
 BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->\n"
-_NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
+_NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?")
 # A figure begins its line, or is the last number before "(limit: …)".
 _FIRST = re.compile(rf"^(?P<value>{_NUMBER.pattern})(?P<unit> [^()]*)\(limit:? ?(?P<limit>[^()]*)")
 _LAST = re.compile(
@@ -46,15 +46,15 @@ class Benchmark:
     Attributes
     ----------
     command : str
-        Script and arguments.
+        Script and arguments; ``{lfw}`` is the folder of LFW's images.
     question : str
         What it measures.
     better : {'less', 'more'}
         Which way, where its lines do not say "at most" or "at least".
     is_quick : bool
         Whether it takes less than two minutes on two cores.
-    before : dict of str to str
-        Earlier figures, by a part of what the line says.
+    before : tuple of (str, str)
+        A part of what a line says, and the earlier figure.
     """
 
     command: str
@@ -114,10 +114,15 @@ BENCHMARKS = (
     ),
     Benchmark("leaderboard.py --runs 1", "1,000 models × 5 tasks in one leaderboard"),
     Benchmark("report.py", "Report of 10 models × 39 layers × 15 tasks", "less", False),
+    Benchmark(
+        "acceleration.py",
+        "Other engines, over torch in one thread; difference of a row",
+        is_quick=False,
+    ),
     Benchmark("imports.py", "Imports, over those of torch and torchvision"),
     Benchmark(
-        "alignment.py --images 300",
-        "`facebench align`, over the rate of its detector",
+        "alignment.py {lfw} --images 300",
+        "`facebench align`, over the rate of its detector on the same photographs",
         "more",
         before=(("arcface112", "0.75–0.77"), ("dlib150", "0.80–0.85")),
     ),
@@ -144,9 +149,8 @@ def figures_of(benchmark: Benchmark, printed: str) -> list[Figure]:
         told = re.split(r"[,:] |[,:]$", match.groupdict().get("what", "").strip())
         parts = [part.strip() for part in told if part.strip()]
         value, limit = (float(text.replace(",", "")) for text in (match["value"], number[0]))
-        is_more = "at least" in match["limit"] or (
-            benchmark.better == "more" and "at most" not in match["limit"]
-        )
+        is_less = any(word in line for word in ("peak", "CPU time", "at most"))
+        is_more = "at least" in match["limit"] or (benchmark.better == "more" and not is_less)
         found.append(
             Figure(
                 what=", ".join(dict.fromkeys([*parts[:1], *parts[-1:]])) or "ratio",
@@ -176,7 +180,9 @@ def machine() -> str:
 
 def run(benchmark: Benchmark, most_seconds: float) -> list[Figure]:
     """Run one in a process of its own, and print its figures."""
-    name, *arguments = benchmark.command.split()
+    data = Path(os.environ.get("FACEBENCH_DATA", HERE.parents[1] / "shared" / "data"))
+    command = benchmark.command.format(lfw=data / "lfw_view1" / "images")
+    name, *arguments = command.split()
     if not (HERE / name).exists():
         return []
     started = time.perf_counter()
