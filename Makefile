@@ -25,23 +25,7 @@ docs: $(VENV)/.installed-docs
 	@echo build/docs/index.html
 
 bench: $(VENV)/.installed
-	$(BIN)/python benchmarks/embed_once.py
-	$(BIN)/python benchmarks/metrics.py
-	$(BIN)/python benchmarks/store.py
-	$(BIN)/python benchmarks/shards.py
-	$(BIN)/python benchmarks/distances.py
-	$(BIN)/python benchmarks/overhead.py
-	$(BIN)/python benchmarks/wide_layers.py
-	$(BIN)/python benchmarks/near_the_limit.py
-	$(BIN)/python benchmarks/identification.py
-	$(BIN)/python benchmarks/ratings.py
-	$(BIN)/python benchmarks/report.py
-	$(BIN)/python benchmarks/leaderboard.py
-	$(BIN)/python benchmarks/large_tables.py
-	$(BIN)/python benchmarks/many_images.py
-	$(BIN)/python benchmarks/imports.py
-	$(BIN)/python benchmarks/alignment.py
-	$(BIN)/python benchmarks/gpu.py --small
+	$(BIN)/python benchmarks/all.py
 
 clean:
 	rm -rf $(VENV) demo_results

@@ -99,7 +99,8 @@ def main() -> int:
             print(
                 f"{options.detector} {template}: {len(paths)} images, {done.written} chips, "
                 f"{cores} cores: detector alone {len(paths) / min(limits):.0f} images/s, aligned "
-                f"{len(paths) / min(times):.0f} images/s, ratio {ratio:.2f} (limit {LIMIT})"
+                f"{len(paths) / min(times):.0f} images/s, "
+                f"ratio {ratio:.2f} (limit: at least {LIMIT:g})"
             )
     return 0 if is_reached else 1
 

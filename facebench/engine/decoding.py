@@ -16,6 +16,7 @@ import torch
 
 from facebench.data.images import file_state, open_image, plain_jpeg_bytes
 from facebench.engine.jpeg_decoding import Decoder, decoded_by
+from facebench.engine.shared_blocks import Rows, SharedBlocks, Target
 from facebench.errors import FacebenchError, ImageError, ModelError
 from facebench.models.base import BaseModel
 from facebench.models.split_input import SplitInput, split_input
@@ -63,13 +64,14 @@ class LoadedImage:
 
 @dataclass(frozen=True)
 class LoadedPart:
-    """What one worker did of a batch: a block of tensors reaches the main process at once."""
+    """What one worker did of a batch: a block of tensors, or how they lie in shared memory."""
 
     positions: list[int]
     items: list[LoadedImage]
     tensor: torch.Tensor | None
     seconds: float
     pixels: torch.Tensor | None = None
+    written: Rows | None = None
 
     @property
     def n_good(self) -> int:
@@ -79,6 +81,7 @@ class LoadedPart:
 
 _worker_model: BaseModel | None = None
 _worker_decoder: Decoder = "pillow"
+_worker_blocks: SharedBlocks | None = None
 
 
 def shape_error(
@@ -92,10 +95,12 @@ def shape_error(
     return ModelError(msg)
 
 
-def start_worker(model: BaseModel, parent: int, decoder: Decoder) -> None:
+def start_worker(
+    model: BaseModel, parent: int, decoder: Decoder, blocks: SharedBlocks | None
+) -> None:
     """Prepare a process to load images for a model, for as long as its parent lives."""
-    global _worker_decoder, _worker_model
-    _worker_model, _worker_decoder = model, decoder
+    global _worker_blocks, _worker_decoder, _worker_model
+    _worker_model, _worker_decoder, _worker_blocks = model, decoder, blocks
     # Ctrl-C is the main process's: it ends the workers when the batch is done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
@@ -110,20 +115,30 @@ def _end_with(parent: int) -> None:
 
 
 def load_in_worker(
-    positions: list[int], files: list[ImageFile], wanted: Wanted = "input"
+    positions: list[int],
+    files: list[ImageFile],
+    wanted: Wanted = "input",
+    target: Target | None = None,
 ) -> LoadedPart:
     """Load images in a process that `start_worker` prepared; see `load_part`."""
     if _worker_model is None:
         msg = "A worker process has no model."
         raise RuntimeError(msg)
     with decoded_by(_worker_decoder):
-        return load_part(_worker_model, positions, files, wanted)
+        return load_part(_worker_model, positions, files, wanted, _worker_blocks, target)
 
 
 def load_part(
-    model: BaseModel, positions: list[int], files: list[ImageFile], wanted: Wanted = "input"
+    model: BaseModel,
+    positions: list[int],
+    files: list[ImageFile],
+    wanted: Wanted = "input",
+    blocks: SharedBlocks | None = None,
+    target: Target | None = None,
 ) -> LoadedPart:
     """Read and preprocess some images of a batch; `positions` say where they stand in it.
+
+    Inputs go to their `target` in shared memory, if there is one, and they fit.
 
     Raises
     ------
@@ -132,7 +147,17 @@ def load_part(
     """
     started = time.perf_counter()
     items = [_load(model, file, wanted) for file in files]
-    inputs = _stacked(model, [(item.path, item.tensor) for item in items])
+    inputs, written = None, None
+    if tensors := _alike(model, [(item.path, item.tensor) for item in items]):
+        if blocks is not None and target is not None:
+            good = [
+                position
+                for position, item in zip(positions, items, strict=True)
+                if item.tensor is not None
+            ]
+            written = blocks.write(target, good, tensors)
+        if written is None:
+            inputs = torch.stack(tensors)
     found = [
         (item.path, item.pixels)
         for item in items
@@ -140,17 +165,20 @@ def load_part(
     ]
     pixels = None
     if all(tensor is not None for _, tensor in found):
-        pixels = _stacked(model, found)
+        alike = _alike(model, found)
+        pixels = torch.stack(alike) if alike else None
     bare = [
         LoadedImage(item.path, reason=item.reason, notes=item.notes, data=item.data)
         for item in items
     ]
-    return LoadedPart(positions, bare, inputs, time.perf_counter() - started, pixels)
+    seconds = time.perf_counter() - started
+    return LoadedPart(positions, bare, inputs, seconds, pixels, written)
 
 
-def _stacked(
+def _alike(
     model: BaseModel, found: Sequence[tuple[Path, torch.Tensor | None]]
-) -> torch.Tensor | None:
+) -> list[torch.Tensor]:
+    """Give the tensors there are, which have to be of one shape."""
     tensors: list[torch.Tensor] = []
     for path, tensor in found:
         if tensor is None:
@@ -158,7 +186,7 @@ def _stacked(
         if tensors and tensor.shape != tensors[0].shape:
             raise shape_error(model, tensors[0].shape, path, tensor.shape)
         tensors.append(tensor)
-    return torch.stack(tensors) if tensors else None
+    return tensors
 
 
 def _load(model: BaseModel, file: ImageFile, wanted: Wanted) -> LoadedImage:

@@ -6,6 +6,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -16,7 +17,12 @@ from facebench.engine.acceleration import Accelerated
 from facebench.engine.decoding import shape_error
 from facebench.engine.loading import Batch
 from facebench.engine.record import PREPROCESSING
-from facebench.engine.steadiness import try_batch, warn_of_unsteadiness
+from facebench.engine.steadiness import (
+    Trial,
+    try_batch,
+    unsteady_layers,
+    warn_of_unsteadiness,
+)
 from facebench.engine.transfer import Card, float32_arithmetic
 from facebench.errors import FacebenchError, LayerOutputError, ModelError
 from facebench.models.acceleration import Accelerate
@@ -41,11 +47,32 @@ Precision: TypeAlias = Literal["float32", "tf32", "float16", "bfloat16"]
 OnLayout: TypeAlias = Callable[[str, bool], None]
 OnUnsteady: TypeAlias = Callable[[Mapping[str, str]], None]
 OnFirst: TypeAlias = Callable[[Batch, Callable[[], Any], int | None], None]
-_FASTER = 0.85  # of the time of the layout in use
-# A trial runs the first batch three or four times more: worth it where there are many such
-# batches, and all of them together take so long.
+# Shares of the time of the layout in use: when to change, and when to measure the other once more.
+_FASTER, _NEARLY = 0.85, 1.05
+# A trial runs half of the first batch once more, and sometimes all of it: worth it where there are
+# many such batches, and all of them together take so long.
 _BATCHES_WORTH_TRYING = 16
 _SECONDS_WORTH_TRYING = 2.0
+# The images of a first result whose values are checked in all layers at once.
+_FINITE_FIRST = 4
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """What a batch took: seconds, and those of the processor, which other programs do not slow."""
+
+    seconds: float
+    cpu_seconds: float
+
+    def times(self, factor: float) -> _Cost:
+        """Scale it to so many times as many images."""
+        return _Cost(self.seconds * factor, self.cpu_seconds * factor)
+
+    def is_within(self, share: float, other: _Cost) -> bool:
+        """Whether it is at most this share of another, by both clocks."""
+        return (
+            self.seconds <= share * other.seconds and self.cpu_seconds <= share * other.cpu_seconds
+        )
 
 
 class Forward:
@@ -115,6 +142,7 @@ class Forward:
             raise ModelError(msg)
         self._precision = precision
         self._is_tried = False
+        self._seconds_tried = 0.0
         self._shape: torch.Size | None = None
         self._widths: dict[str, torch.Size] = {}
         self._largest = 0
@@ -165,16 +193,19 @@ class Forward:
         if batch.tensor is None:
             return
         self._check_shape(batch)
+        trial = None
         if not self._is_tried:
             self._is_tried = True
-            trial = try_batch(self.model, batch, self._precision, self._autocast, limit)
-            for layer, rows in trial.rows.items():
-                check_finite(self.model, layer, rows, batch.paths[: len(rows)])
-            self._on_unsteady(trial.unsteady)
+            # What another engine gives is compared only after it is known to be steady.
+            beside = self._accelerated is not None
+            trial = try_batch(self.model, batch, self._autocast, limit, beside=beside)
+            self._seconds_tried = trial.seconds_per_image
             if self._on_first is not None:
                 self._on_first(batch, self._autocast, limit)
             if self._accelerated is not None:
-                self._prepare(self._accelerated, batch.tensor, trial.unsteady, limit)
+                unsteady = self._judge(trial, batch, {}, limit)
+                self._prepare(self._accelerated, batch.tensor, unsteady, limit)
+                trial = None
         size = len(batch.paths)
         start, step = 0, min(size, self._largest or size)
         while start < size:
@@ -185,8 +216,24 @@ class Forward:
                 step = self._smaller(part.stop - part.start, batch.paths[start], error)
                 continue
             self._check_layers(layers, batch.paths[part])
+            if trial is not None:
+                self._judge(trial, batch, layers, limit)
+                trial = None
             yield part, layers
             start = part.stop
+
+    def _judge(
+        self, trial: Trial, batch: Batch, layers: dict[str, torch.Tensor], limit: int | None
+    ) -> dict[str, str]:
+        """Check a first result, if there is one, and tell what rows hang on besides images."""
+        for layer, tensor in layers.items():
+            few = min(_FINITE_FIRST, len(tensor))
+            check_finite(self.model, layer, tensor[:few], batch.paths[:few])
+        unsteady = unsteady_layers(
+            self.model, batch, trial, layers, self._precision, self._autocast, limit
+        )
+        self._on_unsteady(unsteady)
+        return unsteady
 
     def _prepare(
         self,
@@ -220,23 +267,25 @@ class Forward:
         self, tensor: torch.Tensor, first: Path, limit: int | None
     ) -> dict[str, torch.Tensor]:
         """Run a piece; of the very first one, decide in which layout."""
-        before, n_before = self.seconds, self.n_forwards
-        layers = self._run(tensor, first, limit, None if self._is_undecided else self.card)
         if not self._is_undecided:
-            return layers
+            return self._run(tensor, first, limit, self.card)
+        spent = self.seconds, self.n_forwards
+        other = (
+            self._tried_in_other_layout(tensor, limit) if self._is_worth_trying(tensor) else None
+        )
+        layers, own = self._timed(tensor, first, limit)
+        if other is not None:
+            layers = self._in_faster_layout(tensor, first, limit, layers, own, other, spent)
         self._is_undecided = False
-        is_measured = False
-        if (
-            self._n_images >= _BATCHES_WORTH_TRYING * len(tensor)
-            and (self.seconds - before) / len(tensor) * self._n_images >= _SECONDS_WORTH_TRYING
-        ):
-            is_measured = self._choose_layout(tensor, limit)
-            # The trial may have used the memory of the results again.
-            self.seconds, self.n_forwards = before, n_before
-            layers = self._run(tensor, first, limit)
         if self._on_layout is not None:
-            self._on_layout(_NAMES[self.model.memory_format], is_measured)
+            self._on_layout(_NAMES[self.model.memory_format], other is not None)
         return layers
+
+    def _is_worth_trying(self, tensor: torch.Tensor) -> bool:
+        return (
+            self._n_images >= _BATCHES_WORTH_TRYING * len(tensor)
+            and self._seconds_tried * self._n_images >= _SECONDS_WORTH_TRYING
+        )
 
     def settle(self) -> None:
         """Count the time of the oldest pass on the card, whose results were waited for."""
@@ -302,41 +351,65 @@ class Forward:
             torch.cuda.empty_cache()
         return self._largest
 
-    def _choose_layout(self, tensor: torch.Tensor, limit: int | None) -> bool:
-        """Measure a batch in both layouts, and use the faster one; says whether it could be."""
-        own = self.model.memory_format
-        chosen, other = own, _OTHER[own]
-        spent = self.seconds, self.n_forwards
-        times: dict[torch.memory_format, float] = {}
+    def _tried_in_other_layout(self, tensor: torch.Tensor, limit: int | None) -> _Cost | None:
+        """Measure half a batch in the layout that is not in use; None if it could not be run."""
+        half = tensor[: max(1, len(tensor) // 2)]
+        own, spent = self.model.memory_format, (self.seconds, self.n_forwards)
         try:
             with unchanged(self.model):
-                times[own] = self._timed(tensor, limit)
-                self.model.use_memory_format(other)
-                times[other] = self._timed(tensor, limit)
-                if times[other] <= times[own]:
-                    # It was slowed by being the first in its layout.
-                    times[other] = self._timed(tensor, limit)
-                if times[other] <= _FASTER * times[own]:
-                    chosen = other
+                self.model.use_memory_format(_OTHER[own])
+                cost = self._timed(half, Path(), limit)[1]
+                return cost.times(len(tensor) / len(half))
         except (BatchTooLargeError, torch.OutOfMemoryError):
-            return False
+            return None
         finally:
-            self.model.use_memory_format(chosen)
+            self.model.use_memory_format(own)
             self.seconds, self.n_forwards = spent
+
+    def _in_faster_layout(
+        self,
+        tensor: torch.Tensor,
+        first: Path,
+        limit: int | None,
+        layers: dict[str, torch.Tensor],
+        own: _Cost,
+        other: _Cost,
+        spent: tuple[float, int],
+    ) -> dict[str, torch.Tensor]:
+        """Stay in the layout in use, or change to the other and run the batch in it."""
+        layout = self.model.memory_format
+        if other.is_within(_NEARLY, own):
+            # It was slowed by being the first in its layout, and fewer: it is measured again.
+            self.seconds, self.n_forwards = spent
+            self.model.use_memory_format(_OTHER[layout])
+            try:
+                layers, other = self._timed(tensor, first, limit)
+                is_faster = other.is_within(_FASTER, own)
+            except (BatchTooLargeError, torch.OutOfMemoryError):
+                is_faster = False
+            if not is_faster:
+                self.seconds, self.n_forwards = spent
+                self.model.use_memory_format(layout)
+                layers = self._run(tensor, first, limit)
         _log.info(
             "Model %r runs in the layout %s (%.1f and %.1f ms an image in %s and the other).",
             self.model.name,
-            _NAMES[chosen],
-            times[own] / len(tensor) * 1e3,
-            times[other] / len(tensor) * 1e3,
-            _NAMES[own],
+            _NAMES[self.model.memory_format],
+            own.seconds / len(tensor) * 1e3,
+            other.seconds / len(tensor) * 1e3,
+            _NAMES[layout],
         )
-        return True
+        return layers
 
-    def _timed(self, tensor: torch.Tensor, limit: int | None) -> float:
-        before = self.seconds
-        self._run(tensor, Path(), limit)
-        return self.seconds - before
+    def _timed(
+        self, tensor: torch.Tensor, first: Path, limit: int | None
+    ) -> tuple[dict[str, torch.Tensor], _Cost]:
+        before, cpu = self.seconds, time.process_time()
+        layers = self._run(tensor, first, limit)
+        is_here = self.model.device.type == "cpu"
+        return layers, _Cost(
+            self.seconds - before, time.process_time() - cpu if is_here else self.seconds - before
+        )
 
     def _check_shape(self, batch: Batch) -> None:
         """Check a batch against those before it: what was wrong must not hang on its size."""

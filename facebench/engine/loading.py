@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -38,6 +38,7 @@ from facebench.engine.decoding import (
     start_worker,
 )
 from facebench.engine.jpeg_decoding import Decoder
+from facebench.engine.shared_blocks import SharedBlocks, Target
 from facebench.engine.transfer import Card, card_of
 from facebench.errors import ModelError
 from facebench.models.base import BaseModel
@@ -91,6 +92,7 @@ class _Submitted:
 
     pool: ProcessPoolExecutor | None
     parts: list[Future[LoadedPart]]
+    target: Target | None = None
 
     def results(self) -> list[LoadedPart]:
         return [part.result() for part in self.parts]
@@ -140,6 +142,7 @@ class Loader:
             self._preprocessor, self._context = for_workers(model)
         self._num_workers = num_workers if self._context is not None else 0
         self._pool: ProcessPoolExecutor | None = None
+        self._blocks = self._shared_blocks()
         self._on_accelerator = model.device.type != "cpu"
         # Seconds that the last batch took to load and the network to answer.
         self._loading = self._answering = 0.0
@@ -152,6 +155,21 @@ class Loader:
         self.card_decoder = CardDecoder(self.card, model) if decoder == "nvjpeg" else None
         if self.card_decoder is not None:
             self.sent_as = "JPEG"
+
+    def _shared_blocks(self) -> SharedBlocks | None:
+        """Make memory that forked workers write to; a card's batches are put together elsewhere."""
+        if not self._num_workers or self._context != "fork" or self.card is not None:
+            return None
+        model = self._model
+        # A user's get_output may look at how the input lies in memory.
+        is_placed = type(model).get_output is BaseModel.get_output
+        try:
+            return SharedBlocks(
+                colours_last=is_placed and model.memory_format == torch.channels_last
+            )
+        except OSError as error:
+            _log.debug("Workers hand tensors over one by one: %s", error)
+            return None
 
     def _usual_workers(self) -> int:
         """One process per core; of those that feed a card, one core is the main process's."""
@@ -247,7 +265,11 @@ class Loader:
         most = n_images if self.card is None else max(1, n_images // _LEAST_SHARE)
         return min(self._num_workers, most)
 
-    def _submit(self, chunk: Sequence[ImageFile]) -> _Submitted:
+    def _give_back(self, submitted: _Submitted) -> None:
+        if self._blocks is not None and submitted.target is not None:
+            self._blocks.give_back(submitted.target.block)
+
+    def _submit(self, chunk: Sequence[ImageFile], *, shared: bool = True) -> _Submitted:
         self._largest = max(self._largest, len(chunk))
         if not self._num_workers:
             return _Submitted(None, [])
@@ -256,7 +278,7 @@ class Loader:
                 self._num_workers,
                 mp_context=multiprocessing.get_context(self._context),
                 initializer=start_worker,
-                initargs=(self._preprocessor, os.getpid(), self._decoder),
+                initargs=(self._preprocessor, os.getpid(), self._decoder, self._blocks),
             )
         files = list(chunk)
         # Every n-th image each: what is slow to decode often stands together.
@@ -264,15 +286,17 @@ class Loader:
         n_parts = self._n_parts(len(files))
         shares = [list(range(first, len(files), n_parts)) for first in range(n_parts)]
         pool = self._pool
+        block = self._blocks.take() if shared and self._blocks is not None else None
+        target = None if block is None else Target(block, len(files))
         try:
             parts = [
-                pool.submit(load_in_worker, share, [files[i] for i in share], wanted)
+                pool.submit(load_in_worker, share, [files[i] for i in share], wanted, target)
                 for share in shares
             ]
         except BrokenProcessPool:
             # It broke under an earlier batch, whose turn to say so comes first.
             parts = []
-        return _Submitted(pool, parts)
+        return _Submitted(pool, parts, target)
 
     def _gather(self, chunk: Sequence[ImageFile], submitted: _Submitted) -> Batch:
         if submitted.pool is None:
@@ -281,7 +305,13 @@ class Loader:
             return self._joined([part], chunk)
         try:
             if submitted.parts:
-                return self._joined(submitted.results(), chunk)
+                results = submitted.results()
+                if len({part.written for part in results} - {None}) > 1:
+                    # Rows of different shapes or types have overwritten each other.
+                    self._give_back(submitted)
+                    submitted = self._submit(chunk, shared=False)
+                    results = submitted.results()
+                return self._joined(results, chunk, submitted.target)
         except BrokenProcessPool:
             # A process that was killed from outside costs this batch a second try.
             _log.warning(
@@ -291,8 +321,9 @@ class Loader:
             )
         if submitted.pool is self._pool:
             self._close()
+        self._give_back(submitted)
         try:
-            return self._joined(self._submit(chunk).results(), chunk)
+            return self._joined(self._submit(chunk, shared=False).results(), chunk)
         except BrokenProcessPool as error:
             msg = (
                 f"A process that preprocesses images for model {self._model.name!r} ended "
@@ -307,7 +338,9 @@ class Loader:
         """What processes are to give of an image."""
         return self._wanted if self.card_decoder is None else self.card_decoder.wanted
 
-    def _joined(self, parts: list[LoadedPart], chunk: Sequence[ImageFile]) -> Batch:
+    def _joined(
+        self, parts: list[LoadedPart], chunk: Sequence[ImageFile], target: Target | None = None
+    ) -> Batch:
         if self.card_decoder is not None:
             return self._decoded(self.card_decoder, parts, chunk)
         size = len(chunk)
@@ -315,7 +348,9 @@ class Loader:
         for part in parts:
             for position, item in zip(part.positions, part.items, strict=True):
                 items[position] = item
-        block = self._block(parts, size, [part.tensor for part in parts])
+        block = self._shared(parts, target)
+        if block is None:
+            block = self._block(parts, size, [part.tensor for part in parts])
         pixels = None
         if all(part.pixels is not None or part.n_good == 0 for part in parts):
             pixels = self._block(parts, size, [part.pixels for part in parts])
@@ -348,6 +383,33 @@ class Loader:
             notes=[item.notes for item in good],
             seconds=sum(part.seconds for part in parts),
         )
+
+    def _shared(self, parts: list[LoadedPart], target: Target | None) -> torch.Tensor | None:
+        """Give the inputs that workers wrote to a block; None if they handed any over otherwise.
+
+        Then all are in ``tensor`` of their parts, and the block is not needed.
+        """
+        if self._blocks is None or target is None:
+            return None
+        memory = self._blocks.read(target.block)
+        ways = {part.written for part in parts if part.n_good}
+        places = [
+            [
+                position
+                for position, item in zip(part.positions, part.items, strict=True)
+                if not item.reason
+            ]
+            for part in parts
+        ]
+        if len(ways) == 1 and (rows := ways.pop()) is not None:
+            inputs = rows.of(memory, target.size)
+            good = sorted(itertools.chain.from_iterable(places))
+            return inputs if len(good) == target.size else inputs[good]
+        for index, part in enumerate(parts):
+            if part.written is not None:
+                own = part.written.of(memory, target.size)[places[index]]
+                parts[index] = replace(part, tensor=own, written=None)
+        return None
 
     def _block(
         self, parts: list[LoadedPart], size: int, found: list[torch.Tensor | None]

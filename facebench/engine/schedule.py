@@ -7,6 +7,7 @@ and where too many would wait, some leave and come again in a later round.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -142,7 +143,7 @@ class _Round:
         # An image with itself is one pair, counted at both ends.
         own = pairs[pairs[:, 0] == pairs[:, 1], 0]
         np.subtract.at(self._open, own, 1)
-        order = _close_order(pairs, n_images)
+        order = _filling_batches(_close_order(pairs, n_images), pairs, batch_size)
         self.steps: list[Step] = []
         waiting: list[int] = []
         for first in range(0, len(order), batch_size):
@@ -197,6 +198,22 @@ def _close_order(pairs: IntArray, n_images: int) -> list[int]:
     has_pairs[pairs.ravel()] = True
     # From small numbers on where nothing else decides, as the tables have them.
     return [int(image) for image in order if has_pairs[image]][::-1]
+
+
+def _filling_batches(order: list[int], pairs: IntArray, batch_size: int) -> list[int]:
+    """Put first the groups of linked images that fill batches: partners then do not wait.
+
+    Behind one group of three, batches of two would split every pair.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n_images = int(pairs.max()) + 1
+    graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n_images, n_images))
+    group_of = connected_components(graph.tocsr(), directed=False)[1]
+    sizes = np.bincount(group_of)
+    # Groups stay together, in the order in which they come.
+    return sorted(order, key=lambda image: -math.gcd(int(sizes[group_of[image]]), batch_size))
 
 
 def in_chunks(pending: NDArray[np.bool_], size: int, first_size: int) -> list[Step]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -18,10 +19,14 @@ from facebench.models.base import BaseModel
 from facebench.models.layers import BatchTooLargeError
 from facebench.models.trials import unchanged
 
-__all__ = ["Trial", "try_batch", "warn_of_unsteadiness"]
+__all__ = ["Trial", "try_batch", "unsteady_layers", "warn_of_unsteadiness"]
 
 _log = logging.getLogger(__name__)
 _TRIED = 4
+# The images tried by themselves, in this order, and how many a batch has that differs enough: what
+# uses statistics of two images gives the same in either order.
+_ALONE = [1, 0]
+_COMPARABLE = 3
 # Shares of a row's length; rounding is far below, and what batches or chance do far above.
 _TOLERANCES = {"float32": 1e-3, "tf32": 1e-2, "float16": 2e-2, "bfloat16": 1e-1}
 _SIZES = ("input_size", "image_size", "img_size")
@@ -40,32 +45,35 @@ _STORED = (
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of trying a network on a few images.
+    """What a network gave for two images by themselves, to be compared with a batch's first result.
 
     Attributes
     ----------
-    rows : dict of str to Tensor, shape [n, D]
-        What the layers gave for the first images; nothing where they could not be tried.
-    unsteady : dict of str to {'chance', 'batch'}
-        Layers whose rows depend on more than the image, and on what; `PREPROCESSING` among them
-        where the input does.
+    alone : dict of str to Tensor, shape [2, D]
+        What the layers gave for the second image and the first; nothing where they could not be
+        tried.
+    beside : dict of str to Tensor, shape [3, D]
+        What they gave for these images beside a third, where the batch has fewer than three.
+    seconds_per_image : float
+        What it took.
     """
 
-    rows: dict[str, torch.Tensor] = field(default_factory=dict)
-    unsteady: dict[str, str] = field(default_factory=dict)
+    alone: dict[str, torch.Tensor] = field(default_factory=dict)
+    beside: dict[str, torch.Tensor] = field(default_factory=dict)
+    seconds_per_image: float = 0.0
 
 
 def try_batch(
     model: BaseModel,
     batch: Batch,
-    precision: str,
     autocast: Callable[[], AbstractContextManager[Any]],
     limit: int | None = None,
+    *,
+    beside: bool = False,
 ) -> Trial:
-    """Send a few images of a first batch through a network in two compositions.
+    """Send two images of a first batch through a network, in another composition than the batch's.
 
-    This finds networks that depend on the batch or on chance in eval mode, and a preprocessing that
-    depends on chance. Another input size than the network declares is warned of.
+    Another input size than the network declares is warned of.
 
     Parameters
     ----------
@@ -73,12 +81,12 @@ def try_batch(
         The model.
     batch : Batch
         Its first batch.
-    precision : {'float32', 'float16', 'bfloat16'}
-        What the network runs in.
     autocast : callable
         Gives the context it runs in.
     limit : int, optional
         Bytes that layers may take.
+    beside : bool, default False
+        Whether to send them beside a third one too, so that the batch's result is not needed.
 
     Returns
     -------
@@ -92,42 +100,101 @@ def try_batch(
     if batch.tensor is None:
         return Trial()
     _warn_of_size(model, batch.tensor)
-    few = batch.tensor[:_TRIED]
-    if len(few) == 1:
-        # Another image is needed to see whether the one beside it matters.
-        few = torch.cat([few, few * 0.5])
+    few = _few(batch.tensor)
     # Three images and two: what has as many tokens as one of them has not as many as the other.
-    whole = [number % len(few) for number in range(max(3, len(few)))]
-    part = [1 % len(few), 0]
-
-    def rows(numbers: Sequence[int]) -> dict[str, torch.Tensor]:
-        with autocast():
-            layers = model.read_layers(few[numbers], limit)
-        return {
-            layer: tensor.reshape(len(numbers), -1).to("cpu", torch.float32, copy=True)
-            for layer, tensor in layers.items()
-        }
-
+    beside = beside or len(batch.tensor) < _COMPARABLE
     with unchanged(model):
         try:
-            first, second = rows(whole), rows(part)
-            differing = _differing(first, second, part, precision)
-            by_chance = bool(differing) and bool(
-                _differing(rows(part), second, range(len(part)), precision)
-            )
+            three = _rows(model, few[[0, 1, 0]], autocast, limit) if beside else {}
+            started = time.perf_counter()
+            alone = _rows(model, few[_ALONE], autocast, limit)
+            seconds = time.perf_counter() - started
         except (BatchTooLargeError, torch.OutOfMemoryError):
             return Trial()
         except LayerOutputError:
             raise
         except Exception as error:
             # The batch itself will tell whether the network fails, or only on other numbers.
-            _log.debug("Model %r cannot be tried on %d images: %s", model.name, len(whole), error)
+            _log.debug("Model %r cannot be tried on %d images: %s", model.name, len(few), error)
             return Trial()
+    return Trial(alone, three, seconds / len(few))
+
+
+def unsteady_layers(
+    model: BaseModel,
+    batch: Batch,
+    trial: Trial,
+    layers: dict[str, torch.Tensor],
+    precision: str,
+    autocast: Callable[[], AbstractContextManager[Any]],
+    limit: int | None = None,
+) -> dict[str, str]:
+    """Compare what two images gave by themselves with what they give in their batch.
+
+    This finds networks that depend on the batch or on chance in eval mode, and a preprocessing that
+    depends on chance.
+
+    Parameters
+    ----------
+    model, batch, autocast, limit
+        See `try_batch`.
+    trial : Trial
+        What it gave.
+    layers : dict of str to Tensor, shape [n, …]
+        What the layers gave for the first images of the batch. Where they seem to depend on more
+        than the image, the network runs once more, and the tensors are replaced by copies.
+    precision : {'float32', 'float16', 'bfloat16'}
+        What the network runs in.
+
+    Returns
+    -------
+    dict of str to {'chance', 'batch'}
+        Layers whose rows depend on more than the image, and on what; `PREPROCESSING` among them
+        where the input does.
+    """
+    if batch.tensor is None:
+        return {}
+    differing: list[str] = []
+    by_chance = False
+    beside = trial.beside
+    if not beside and len(next(iter(layers.values()), ())) >= _COMPARABLE:
+        beside = {layer: _as_copied_rows(tensor[: len(_ALONE)]) for layer, tensor in layers.items()}
+    if beside:
+        differing = _differing(beside, trial.alone, _ALONE, precision)
+    if differing:
+        # The next pass may use their memory again.
+        layers.update({layer: tensor.clone() for layer, tensor in layers.items()})
+        try:
+            with unchanged(model):
+                again = _rows(model, _few(batch.tensor)[_ALONE], autocast, limit)
+            by_chance = bool(_differing(again, trial.alone, range(len(_ALONE)), precision))
+        except (BatchTooLargeError, torch.OutOfMemoryError):
+            _log.debug("Model %r cannot be tried once more: too little memory.", model.name)
     unsteady = dict.fromkeys(differing, "chance" if by_chance else "batch")
-    if _is_preprocessed_by_chance(model, batch.tensor, batch.paths):
+    if trial.alone and _is_preprocessed_by_chance(model, batch.tensor, batch.paths):
         unsteady[PREPROCESSING] = "chance"
-    tried = {layer: table[: min(_TRIED, len(batch.paths))] for layer, table in first.items()}
-    return Trial(tried, unsteady)
+    return unsteady
+
+
+def _few(tensor: torch.Tensor) -> torch.Tensor:
+    """Give the first two images; another one is made where there is one."""
+    few = tensor[:2]
+    return few if len(few) > 1 else torch.cat([few, few * 0.5])
+
+
+def _rows(
+    model: BaseModel,
+    images: torch.Tensor,
+    autocast: Callable[[], AbstractContextManager[Any]],
+    limit: int | None,
+) -> dict[str, torch.Tensor]:
+    with autocast():
+        layers = model.read_layers(images, limit)
+    return {layer: _as_copied_rows(tensor) for layer, tensor in layers.items()}
+
+
+def _as_copied_rows(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.reshape(len(tensor), -1).to("cpu", torch.float32, copy=True)
 
 
 def warn_of_unsteadiness(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 import time
 import uuid
 from collections.abc import Iterator
@@ -107,8 +108,12 @@ def check_replaceable(target: Path) -> None:
     InputError
         Naming it.
     """
-    if target.is_symlink() or (target.exists() and not target.is_file()):
-        kind = "a link" if target.is_symlink() else "no plain file"
+    try:
+        mode = target.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if not stat.S_ISREG(mode):
+        kind = "a link" if stat.S_ISLNK(mode) else "no plain file"
         msg = f"{target} is {kind}, and is not replaced. Give the path of a file."
         raise InputError(msg)
 

@@ -104,6 +104,13 @@ class Progress:
         now = time.monotonic()
         if self._first is None:
             self._first = now, self._done
+        is_due = (
+            self._logged
+            and now - self._last_line >= _SECONDS_BETWEEN_LINES
+            and self._done < self._total
+        )
+        if self._bar is None and not is_due:
+            return
         # What was found done already, all at once, says nothing about the rest.
         since, done = now - self._first[0], self._done - self._first[1]
         left = shown_seconds(since / done * (self._total - self._done)) if done else ""
@@ -111,12 +118,7 @@ class Progress:
             left = left and f"{left} left"
             rate = self._rate() if self._logged else ""
             self._bar.update(self._task, advance=number, rate=rate, left=left)
-        elif (
-            self._logged
-            and left
-            and now - self._last_line >= _SECONDS_BETWEEN_LINES
-            and self._done < self._total
-        ):
+        elif left:
             self._last_line = now
             _log.info(
                 "%s: %d of %d %s, %s, about %s left.",

@@ -29,6 +29,8 @@ def make_folder(path: Path) -> None:
     OSError
         If it cannot be made.
     """
+    if path.is_dir():
+        return
     if not path.parent.exists() and path.parent != path:
         make_folder(path.parent)
     with contextlib.suppress(FileExistsError):

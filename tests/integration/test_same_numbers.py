@@ -15,6 +15,7 @@ from sklearn.metrics.pairwise import cosine_distances, euclidean_distances
 
 from facebench import AccuracyTask, ConditionedAverageDistances, MultiModelTaskManager
 from facebench.engine import forward as engine_forward
+from facebench.engine import steadiness as engine_steadiness
 from support import runs
 
 # Bytes that leave the wide layers no room: they are compared on the way.
@@ -308,7 +309,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """A clock for the engine's measurements, which tests put forward."""
     clock = SimpleNamespace(now=0.0)
     clock.perf_counter = lambda: clock.now
+    clock.process_time = clock.perf_counter
     monkeypatch.setattr(engine_forward, "time", clock)
+    monkeypatch.setattr(engine_steadiness, "time", clock)
     return clock
 
 
@@ -321,7 +324,7 @@ def test_the_faster_memory_layout_is_measured_and_remembered(
     def slow_unless_last(self: runs.Net, batch: torch.Tensor) -> torch.Tensor:
         last = self.memory_format == torch.channels_last
         tried.append(last)
-        clock.now += 0.01 if last else 0.1
+        clock.now += (0.01 if last else 0.1) * len(batch)
         return forward(self, batch)
 
     monkeypatch.setattr(runs.Net, "_forward", slow_unless_last)
@@ -331,9 +334,9 @@ def test_the_faster_memory_layout_is_measured_and_remembered(
     np.testing.assert_allclose(runs.distances(manager), expected, rtol=0, atol=1e-5)
     assert manager.records["net"].layout == "channels_last"
     # Two small trials, the first image in both layouts, and then all images in the faster one.
-    assert not any(tried[:4])
+    assert tried[:4] == [False, False, True, False]
     assert all(tried[4:])
-    assert len(tried[4:]) == 2 + runs.N_IMAGES
+    assert len(tried[4:]) == runs.N_IMAGES
     assert manager.records["net"].n_forwards == runs.N_IMAGES
     tried.clear()
     other = runs.make_model(["4"])
@@ -354,7 +357,7 @@ def test_a_stopped_run_goes_on_in_the_layout_it_was_begun_in(
         # Layouts differ in the last bits; here they differ by more.
         last = self.memory_format == torch.channels_last
         seen.append(len(batch))
-        clock.now += 0.01 if last else 0.1
+        clock.now += (0.01 if last else 0.1) * len(batch)
         if len(seen) == stops_at:
             raise KeyboardInterrupt
         return forward(self, batch) * (1.00001 if last else 1.0)
@@ -364,8 +367,8 @@ def test_a_stopped_run_goes_on_in_the_layout_it_was_begun_in(
     stops_at = 0
     undisturbed = runs.run(world, tmp_path / "out", cache_dir=tmp_path / "cache", batch_size=1)
     seen.clear()
-    # The trials of steadiness and layout come before the first result: 2 + 4 times.
-    stops_at = 6 + stopped_after
+    # The trials of steadiness and layout come before the first result: 2 + 2 times.
+    stops_at = 4 + stopped_after
     options = {"cache_dir": tmp_path / "other", "batch_size": 1}
     with pytest.raises(KeyboardInterrupt):
         runs.run(world, tmp_path / "out", **options)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from facebench.engine import embed
+from facebench.engine import embed, forward
 from facebench.errors import LayerOutputError, ModelError
 from support.forwarded import Small
 
@@ -82,3 +82,64 @@ class TestOutputErrors:
 
         with pytest.raises(LayerOutputError, match="'extra'"):
             embed(Fickle(), paths, batch_size=2, num_workers=0)
+
+
+def sizes_of_passes(model: Small) -> list[int]:
+    """Count those of trials too, which the model forgets."""
+    sizes: list[int] = []
+    model.model.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
+    return sizes
+
+
+class TestFixedCost:
+    """What a run sends through the network besides its images."""
+
+    @pytest.mark.parametrize(
+        ("contiguous", "channels_last", "batches"),
+        [
+            # Two images by themselves, and half of the first batch in the other layout.
+            (1.0, 2.0, [2, 2]),
+            # Nearly as fast: once more, since it was the first in its layout, and back again.
+            (1.0, 0.9, [2, 2, 4, 4]),
+            # What was measured last is the result.
+            (1.0, 0.5, [2, 2, 4]),
+        ],
+    )
+    def test_of_a_long_run_in_either_layout(
+        self,
+        image_folder: Any,
+        monkeypatch: pytest.MonkeyPatch,
+        contiguous: float,
+        channels_last: float,
+        batches: list[int],
+    ) -> None:
+        timed = forward.Forward._timed
+
+        def told(self: forward.Forward, *given: Any) -> Any:
+            layers, _ = timed(self, *given)
+            is_last = self.model.memory_format == torch.channels_last
+            seconds = (channels_last if is_last else contiguous) * len(given[0])
+            return layers, forward._Cost(seconds, seconds)
+
+        monkeypatch.setattr(forward.Forward, "_timed", told)
+        monkeypatch.setattr(forward, "_SECONDS_WORTH_TRYING", 0.0)
+        model = Small()
+        sent = sizes_of_passes(model)
+        embed(model, image_folder(64), batch_size=4, num_workers=0)
+        assert model.memory_format == (
+            torch.channels_last if channels_last <= 0.85 else torch.contiguous_format
+        )
+        assert sent == [*batches, *[4] * 16]
+
+    def test_of_a_short_run_is_two_images(self, image_folder: Any) -> None:
+        model = Small()
+        sent = sizes_of_passes(model)
+        embed(model, image_folder(8), batch_size=4, num_workers=0)
+        assert sent == [2, 4, 4]
+
+    def test_a_loaded_machine_does_not_decide_the_layout(self) -> None:
+        # Only one of the two clocks says that the other layout is faster.
+        own = forward._Cost(1.0, 1.0)
+        assert forward._Cost(0.5, 0.5).is_within(0.85, own)
+        assert not forward._Cost(0.5, 1.0).is_within(0.85, own)
+        assert not forward._Cost(1.0, 0.5).is_within(0.85, own)

@@ -76,3 +76,13 @@ def test_all_pairs_take_about_as_many_rounds_as_memory_demands(capacity: int) ->
 
 def test_no_pairs_are_no_steps() -> None:
     assert make_schedule(np.empty((0, 2), dtype=np.intp), 5, 2, 4) == Schedule([], 0)
+
+
+@pytest.mark.parametrize("batch_size", [2, 4])
+def test_one_odd_group_does_not_split_the_pairs_behind_it(batch_size: int) -> None:
+    # Three linked images, and then pairs.
+    pairs = np.array([[0, 1], [1, 2], *([first, first + 1] for first in range(3, 43, 2))])
+    plan = make_schedule(pairs, 43, batch_size, capacity=2 * batch_size)
+    assert sum(len(step.keep) for step in plan.steps) <= 2
+    assert sum(len(step.pairs) for step in plan.steps) == len(pairs)
+    assert sum(len(step.images) for step in plan.steps) == 43

@@ -1,6 +1,6 @@
 """What other engines gain over torch as facebench runs it, in CPU time per image.
 
-Run with ``python benchmarks/accelerate.py [vgg16 vit-b-32 iresnet50] [--engines winograd …]
+Run with ``python benchmarks/acceleration.py [vgg16 vit-b-32 iresnet50] [--engines winograd …]
 [--threads 1]``; without arguments it takes some minutes on two cores. It prints a line for each
 model and engine: CPU time of an image in the engine and in torch (`BaseModel.read_layers`, in the
 model's own memory layout), their ratio (the limit is 1.2 for the best engine of a model), the
