@@ -37,8 +37,11 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/ratings.py
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/leaderboard.py
+	$(BIN)/python benchmarks/large_tables.py
+	$(BIN)/python benchmarks/many_images.py
 	$(BIN)/python benchmarks/imports.py
 	$(BIN)/python benchmarks/alignment.py
+	$(BIN)/python benchmarks/gpu.py --small
 
 clean:
 	rm -rf $(VENV) demo_results

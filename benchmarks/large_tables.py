@@ -64,11 +64,17 @@ def make_data(folder: Path, n_pairs: int, n_layers: int) -> None:
     np.savez(folder / "embeddings.npz", images=names, **layers)
 
 
+def held() -> float:
+    """Give the memory that the process held at most until now, in GiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
 class Stages:
     """Seconds of the processor by stage; a stage within another counts for itself only."""
 
     def __init__(self, profiled: str | None) -> None:
         self.seconds: dict[str, float] = {}
+        self.memory: dict[str, float] = {}
         self._open: list[str] = []
         self._since = time.process_time()
         self._profiled = profiled
@@ -79,6 +85,7 @@ class Stages:
         if self._open:
             stage = self._open[-1]
             self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._since
+            self.memory[stage] = held()
         self._since = now
 
     @contextmanager
@@ -145,7 +152,7 @@ def run_once(folder: Path, kinds: list[str], profiled: str | None) -> dict[str, 
             "effect",
             table,
             folder,
-            factors={"condition": ["upright", "inverted"]},
+            contrast=("upright", "inverted"),
             true_label="same",
         ),
     }
@@ -159,7 +166,7 @@ def run_once(folder: Path, kinds: list[str], profiled: str | None) -> dict[str, 
         manager.run_all_tasks_all_models(run.path, plots=False)
     with stages.stage("save: other"):
         run.save(manager)
-    measured = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    measured = held()
     del manager, tasks, model
     with stages.stage("report"):
         write_report(run.path)
@@ -167,8 +174,9 @@ def run_once(folder: Path, kinds: list[str], profiled: str | None) -> dict[str, 
         pstats.Stats(stages.profile, stream=sys.stderr).sort_stats("cumtime").print_stats(45)
     return {
         "seconds": stages.seconds,
+        "memory": stages.memory,
         "GiB before the report": measured,
-        "GiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "GiB": held(),
         "MB": sum(file.stat().st_size for file in run.path.rglob("*")) / 1e6,
     }
 

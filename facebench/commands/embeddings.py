@@ -75,6 +75,13 @@ def embed(
             "array, RANK of WORLD_SIZE, or everything]",
         ),
     ] = None,
+    devices: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Of an experiment: a process on each, as cuda:0,cuda:1, or 'all' GPUs.",
+        ),
+    ] = None,
     packs: PackFolder = None,
 ) -> None:
     """Write embeddings of a folder, or embed a share of an experiment.
@@ -96,10 +103,13 @@ def embed(
                 "folder of images."
             )
             raise InputError(msg)
-        _embed_shard(source, shard, with_packs(settings, packs))
+        if devices is not None:
+            _embed_on_devices(source, shard, devices, with_packs(settings, packs))
+        else:
+            _embed_shard(source, shard, with_packs(settings, packs))
         return
-    if shard is not None or packs is not None:
-        msg = f"--shard and --packs are for an experiment, such as x.yaml. Got {source}."
+    if shard is not None or packs is not None or devices is not None:
+        msg = f"--shard, --devices and --packs are for an experiment, such as x.yaml. Got {source}."
         raise InputError(msg)
     _embed_folder(
         source,
@@ -167,6 +177,33 @@ def _embed_shard(file: Path, named: str | None, overrides: list[str]) -> None:
         ],
     )  # fmt: skip
     talk().data({"shard": shard.number, "count": shard.count, "models": list(map(asdict, parts))})
+
+
+def _embed_on_devices(file: Path, named: str | None, devices: str, overrides: list[str]) -> None:
+    from facebench.experiment.config import load_config
+    from facebench.experiment.device_processes import (
+        devices_named,
+        embed_on_devices,
+        share_of_machine,
+        worst_status,
+    )
+    from facebench.experiment.shards import shard_of
+    from facebench.store.folder import NO_PACKS
+
+    names = devices_named(devices)
+    settings = load_config(file, overrides).settings
+    if settings.packs is None:
+        raise InputError(NO_PACKS)
+    shares = share_of_machine(settings, len(names))
+    own = [*overrides, *(f"{key}={value}" for key, value in shares.items())]
+    found = embed_on_devices(file, shard_of(named, os.environ), names, own)
+    rows = list(zip(found, names, found.values(), strict=True))
+    talk().table(["shard", "device", "exit status"], rows)
+    talk().data(
+        {"shards": [dict(zip(("shard", "device", "status"), row, strict=True)) for row in rows]}
+    )
+    if status := worst_status(found, TO_BE_REQUEUED):
+        raise typer.Exit(status)
 
 
 class _Watch:

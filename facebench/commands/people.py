@@ -18,7 +18,7 @@ people_app = typer.Typer(
 )
 
 
-@people_app.command(epilog="Example: facebench people check trials.yaml --against pairs.csv")
+@people_app.command(epilog="Example: facebench people check trials.yaml --images pairs.csv")
 @command
 def check(
     file: Annotated[

@@ -27,6 +27,7 @@ from facebench.data.pairs import (
     find_image_list,
     find_images,
     missing_images,
+    numbered_images,
     row_numbers,
 )
 from facebench.errors import ImageError, InputError, MissingImageError
@@ -296,7 +297,7 @@ def _of_pairs(task: Any, given: Any, near: int, images: _Images) -> DataHealth:
         found = (
             find_images(pairs, task.images_path, task=task.name)
             if images.needed
-            else ImagePaths(*(_by_name(task, pairs[column]) for column in ("img1", "img2")))
+            else _paths_by_name(task, pairs)
         )
     except MissingImageError:
         names = [*pairs["img1"], *pairs["img2"]]
@@ -344,6 +345,11 @@ def _by_name(task: Any, names: Iterable[str]) -> list[Path]:
     return [paths[name] for name in listed]
 
 
+def _paths_by_name(task: Any, pairs: pd.DataFrame) -> ImagePaths:
+    numbers, names = numbered_images(pairs)
+    return ImagePaths.of(numbers, _by_name(task, names))
+
+
 def _missing(names: Sequence[str], rows: Mapping[str, list[int]]) -> Iterator[_DataFinding]:
     for name in names:
         yield _DataFinding("missing image", name, "", rows.get(name, []), float("nan"), "")
@@ -366,11 +372,13 @@ def _check(
         if values is not None and len(values) != len(pairs):
             msg = f"Got {len(values)} {what} for {len(pairs)} pairs."
             raise InputError(msg)
-    images.read([*paths.img1, *paths.img2])
+    images.read(paths.different)
+    numbered, spellings = numbered_images(pairs)
+    # Of several spellings of a file, the last one.
+    last = np.zeros(len(paths.different), dtype=np.intp)
+    last[np.concatenate(paths.numbers)] = numbered
     names = {
-        path: name
-        for column, files in (("img1", paths.img1), ("img2", paths.img2))
-        for name, path in zip(pairs[column], files, strict=True)
+        path: spellings[place] for path, place in zip(paths.different, last.tolist(), strict=True)
     }
     together = _RowsByPair.of(paths)
     wrong = None if genuine is None else _against_folders(pairs, genuine)
@@ -430,11 +438,8 @@ class _RowsByPair:
 
     @classmethod
     def of(cls, paths: ImagePaths) -> _RowsByPair:
-        numbers: dict[Path, int] = {}
-        sides = [
-            np.array([numbers.setdefault(path, len(numbers)) for path in side], dtype=np.int64)
-            for side in (paths.img1, paths.img2)
-        ]
+        numbers = {path: number for number, path in enumerate(paths.different)}
+        sides = [side.astype(np.int64) for side in paths.numbers]
         keys = np.minimum(*sides) * len(numbers) + np.maximum(*sides)
         order = np.argsort(keys, kind="stable")
         return cls(numbers, order, keys[order])
@@ -471,14 +476,21 @@ def _pairs_twice(
     pairs: pd.DataFrame, together: _RowsByPair, genuine: NDArray[np.bool_] | None
 ) -> Iterator[_DataFinding]:
     nothing = float("nan")
-    for rows, with_itself in together.odd():
-        one, other = pairs["img1"].iloc[rows[0]], pairs["img2"].iloc[rows[0]]
+    odd = list(together.odd())
+    named = _names_in(pairs, [rows[0] for rows, _ in odd])
+    for (rows, with_itself), (one, other) in zip(odd, named, strict=True):
         if with_itself:
             yield _DataFinding("image with itself", one, other, rows, 0.0, "")
         if len(rows) > 1:
             labelled = set() if genuine is None else set(genuine[rows].tolist())
             kind = "contradicting labels" if len(labelled) > 1 else "repeated pair"
             yield _DataFinding(kind, one, other, rows, nothing, f"{len(rows)} times")
+
+
+def _names_in(pairs: pd.DataFrame, rows: Sequence[int]) -> Iterator[tuple[str, str]]:
+    """Give the names of both images of some rows."""
+    first, second = (pairs[column].iloc[rows].tolist() for column in ("img1", "img2"))
+    return zip(first, second, strict=True)
 
 
 @dataclass(frozen=True)
@@ -678,8 +690,7 @@ def _against_folders(pairs: pd.DataFrame, genuine: NDArray[np.bool_]) -> list[_D
     if wrong.size > len(pairs) / 2:
         return None
     findings = []
-    for row in wrong.tolist():
-        names = pairs["img1"].iloc[row], pairs["img2"].iloc[row]
+    for row, names in zip(wrong.tolist(), _names_in(pairs, wrong.tolist()), strict=True):
         detail = f"labelled {'same' if genuine[row] else 'different'}"
         findings.append(_DataFinding("label against folder", *names, [row], float("nan"), detail))
     return findings
@@ -705,8 +716,7 @@ def _out_of_place(
         beyond &= (sign * (distances - (middle + others) / 2) > 0) & usable & of_class
         # Classes the wrong way round tell nothing.
         beyond &= sign * (others - middle) > 0
-        rows = np.flatnonzero(beyond)
-        for row in rows[np.argsort(-sign * distances[rows], kind="stable")].tolist():
-            if paths.img1[row] != paths.img2[row]:
-                names = pairs["img1"].iloc[row], pairs["img2"].iloc[row]
-                yield _DataFinding(kind, *names, [row], float(distances[row]), detail)
+        rows = np.flatnonzero(beyond & (np.subtract(*paths.numbers) != 0))
+        rows = rows[np.argsort(-sign * distances[rows], kind="stable")]
+        for row, names in zip(rows.tolist(), _names_in(pairs, rows.tolist()), strict=True):
+            yield _DataFinding(kind, *names, [row], float(distances[row]), detail)

@@ -36,6 +36,7 @@ __all__ = [
     "jpegs_decoded_by",
     "list_images",
     "open_image",
+    "plain_jpeg_bytes",
     "unknown_colours",
 ]
 
@@ -121,6 +122,32 @@ def is_plain_jpeg(image: Image.Image, source: BinaryIO) -> bool:
     is_complete = source.read() == _END_OF_JPEG
     source.seek(place)
     return is_complete
+
+
+def plain_jpeg_bytes(image_path: StrPath) -> bytes | None:
+    """Read a file if it is a plain JPEG; see `is_plain_jpeg`.
+
+    Parameters
+    ----------
+    image_path : str or Path
+        As `open_image` takes it.
+
+    Returns
+    -------
+    bytes or None
+        None of all others, and of files that cannot be read: `open_image` says why.
+    """
+    try:
+        data = image_bytes(image_path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            source = io.BytesIO(data)
+            with Image.open(source, formats=["JPEG"]) as image:
+                return data if is_plain_jpeg(image, source) else None
+    except MemoryError:
+        raise
+    except Exception:  # Of many kinds, as in `open_image`.
+        return None
 
 
 def image_exists(image_path: StrPath) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import threading
@@ -13,7 +14,7 @@ from typing import Literal, TypeAlias
 
 import torch
 
-from facebench.data.images import file_state, open_image
+from facebench.data.images import file_state, open_image, plain_jpeg_bytes
 from facebench.engine.jpeg_decoding import Decoder, decoded_by
 from facebench.errors import FacebenchError, ImageError, ModelError
 from facebench.models.base import BaseModel
@@ -32,8 +33,9 @@ __all__ = [
     "start_worker",
 ]
 
-Wanted: TypeAlias = Literal["input", "pixels", "both"]
-"""What of an image is wanted: the network's input, the pixels it is made from, or both."""
+Wanted: TypeAlias = Literal["input", "pixels", "both", "file", "file and pixels"]
+"""What of an image is wanted: the network's input, the pixels it is made from, both; or the file of
+a plain JPEG and the pixels of others, or of all."""
 _WATCH_SECONDS = 1.0
 # How often an image is read again that changes while it is read.
 _TRIES = 3
@@ -56,6 +58,7 @@ class LoadedImage:
     reason: str = ""
     notes: tuple[str, ...] = ()
     pixels: torch.Tensor | None = None
+    data: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -130,11 +133,18 @@ def load_part(
     started = time.perf_counter()
     items = [_load(model, file, wanted) for file in files]
     inputs = _stacked(model, [(item.path, item.tensor) for item in items])
-    found = [(item.path, item.pixels) for item in items if not item.reason]
+    found = [
+        (item.path, item.pixels)
+        for item in items
+        if not item.reason and (item.data is None or item.pixels is not None)
+    ]
     pixels = None
     if all(tensor is not None for _, tensor in found):
         pixels = _stacked(model, found)
-    bare = [LoadedImage(item.path, reason=item.reason, notes=item.notes) for item in items]
+    bare = [
+        LoadedImage(item.path, reason=item.reason, notes=item.notes, data=item.data)
+        for item in items
+    ]
     return LoadedPart(positions, bare, inputs, time.perf_counter() - started, pixels)
 
 
@@ -153,11 +163,13 @@ def _stacked(
 
 def _load(model: BaseModel, file: ImageFile, wanted: Wanted) -> LoadedImage:
     split = None if wanted == "input" else split_input(model)
-    tensor = pixels = None
+    tensor = pixels = data = None
     try:
-        if wanted != "pixels":
+        if wanted in ("input", "both"):
             tensor = _preprocessed(model, file)
-        if isinstance(split, SplitInput):
+        if wanted.startswith("file"):
+            data = _plain_jpeg(file)
+        if isinstance(split, SplitInput) and (data is None or wanted != "file"):
             pixels = _pixels(model, file, split, is_tried=wanted == "both")
     except ImageError as error:
         return LoadedImage(file.path, reason=str(error))
@@ -172,9 +184,20 @@ def _load(model: BaseModel, file: ImageFile, wanted: Wanted) -> LoadedImage:
         what = f"raised {type(error).__name__}: {error}"
         raise _preprocessing_error(model, file.path, what) from error
     notes = tuple(model.take_image_notes())
-    if tensor is not None or wanted != "pixels":
+    if wanted in ("input", "both"):
         tensor = _as_chw(model, file.path, tensor)
-    return LoadedImage(file.path, tensor, notes=notes, pixels=pixels)
+    return LoadedImage(file.path, tensor, notes=notes, pixels=pixels, data=data)
+
+
+def _plain_jpeg(file: ImageFile) -> bytes | None:
+    """Read a plain JPEG; the bytes are those of its digest, or `_as_planned` says so."""
+    data = plain_jpeg_bytes(file.path)
+    if data is None or file.digest is None:
+        return data
+    if hashlib.sha256(data).digest()[: len(file.digest)] != file.digest:
+        _as_planned(file)
+        return None
+    return data
 
 
 def _pixels(

@@ -7,7 +7,7 @@ but Pillow. Decoders may still round differently, so a run measures that on its 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -19,7 +19,15 @@ import torch
 from facebench.data.images import JpegDecoder, jpegs_decoded_by, open_image
 from facebench.errors import ImageError, InputError, ModelError
 
-__all__ = ["Decoder", "check_decoder", "decoded_by", "decoder_difference", "torchvision_pixels"]
+__all__ = [
+    "Decoder",
+    "check_decoder",
+    "decode_jpegs",
+    "decoded_by",
+    "decoder_difference",
+    "difference_of",
+    "torchvision_pixels",
+]
 
 Decoder: TypeAlias = Literal["pillow", "torchvision", "nvjpeg"]
 _COMPARED = 16
@@ -88,12 +96,13 @@ def check_decoder(decoder: Decoder) -> None:
 
 
 def _function_of(decoder: Decoder) -> JpegDecoder | None:
-    return None if decoder == "pillow" else torchvision_pixels
+    # nvJPEG decodes whole batches, on the card: see `Loader`.
+    return torchvision_pixels if decoder == "torchvision" else None
 
 
 @contextmanager
 def decoded_by(decoder: Decoder) -> Iterator[None]:
-    """Have `open_image` decode plain JPEGs by a decoder in a block."""
+    """Have `open_image` decode plain JPEGs by a decoder in a block; by Pillow for nvJPEG."""
     with jpegs_decoded_by(_function_of(decoder)):
         yield
 
@@ -105,7 +114,7 @@ def decoder_difference(model_name: str, decoder: Decoder, images: Sequence[Path]
     ----------
     model_name : str
         For messages.
-    decoder : {'torchvision', 'nvjpeg'}
+    decoder : {'torchvision'}
         Which.
     images : sequence of Path
         Image files, of which the first 16 that can be read are compared.
@@ -121,15 +130,32 @@ def decoder_difference(model_name: str, decoder: Decoder, images: Sequence[Path]
     ModelError
         If the pictures are not the same.
     """
-    largest, means = 0, []
+    pairs = []
     for path in images[:_COMPARED]:
         try:
-            expected = np.asarray(open_image(path), dtype=np.int16)
+            expected = np.asarray(open_image(path))
             with decoded_by(decoder):
-                found = np.asarray(open_image(path), dtype=np.int16)
+                pairs.append((path, expected, np.asarray(open_image(path))))
         except ImageError:
             continue  # The run itself says what is wrong with it.
-        apart = np.abs(expected - found)
+    return difference_of(model_name, decoder, pairs)
+
+
+def difference_of(
+    model_name: str, decoder: Decoder, pairs: Iterable[tuple[Path, Any, Any]]
+) -> dict[str, Any]:
+    """Compare pixels of images; see `decoder_difference`.
+
+    Parameters
+    ----------
+    model_name, decoder
+        For messages.
+    pairs : iterable of tuple
+        The file, its pixels by Pillow, and by the decoder.
+    """
+    largest, means = 0, []
+    for path, expected, found in pairs:
+        apart = np.abs(np.asarray(expected, np.int16) - np.asarray(found, np.int16))
         largest = max(largest, int(apart.max()))
         means.append(float(apart.mean()))
         if means[-1] > _SAME_PICTURE:

@@ -8,16 +8,19 @@ taken one or two batches later, when they are there. `Card` holds all that is sp
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeAlias
 
 import torch
 
+from facebench.engine.jpeg_decoding import decode_jpegs
 from facebench.errors import ModelError
 
-__all__ = ["Card", "CudaCard", "Returns", "card_of"]
+__all__ = ["Card", "CudaCard", "Returns", "card_of", "float32_arithmetic"]
 
 Layers: TypeAlias = dict[str, torch.Tensor]
+Pictures: TypeAlias = list[torch.Tensor]
 # Batches whose results are on their way while the next one is launched.
 _UNDERWAY = 2
 
@@ -30,6 +33,12 @@ class Card(Protocol):
 
     def send(self, host: torch.Tensor) -> torch.Tensor:
         """Begin to copy pinned memory to the card; what is computed from now on waits for it."""
+
+    def decode(self, files: Sequence[bytes], make: Callable[[Pictures], Any]) -> torch.Tensor:
+        """Decode plain JPEGs on the card, and make one tensor of the pictures [3, h, w] there.
+
+        RuntimeError where one of them cannot be decoded.
+        """
 
     def fetch(self, tensor: torch.Tensor) -> torch.Tensor:
         """Begin to copy a tensor of the card to pinned memory, when it is computed."""
@@ -71,6 +80,17 @@ class CudaCard:
         sent.record_stream(computing)
         return sent
 
+    def decode(self, files: Sequence[bytes], make: Callable[[Pictures], Any]) -> torch.Tensor:
+        """Decode by nvJPEG, on the stream of copies."""
+        computing = torch.cuda.current_stream(self._device)
+        with torch.cuda.stream(self._copies):
+            # nvJPEG has a stream of its own, which does not wait for what is still read here.
+            self._copies.synchronize()
+            made: torch.Tensor = make(decode_jpegs(files, self._device))
+        computing.wait_stream(self._copies)
+        made.record_stream(computing)
+        return made
+
     def fetch(self, tensor: torch.Tensor) -> torch.Tensor:
         """Copy on the stream that computes, so that no later pass writes there before."""
         host = self.pinned(tuple(tensor.shape), tensor.dtype)
@@ -105,6 +125,29 @@ def card_of(device: torch.device) -> Card | None:
         None of a CPU, and of accelerators that are not CUDA: results are taken at once there.
     """
     return CudaCard(device) if device.type == "cuda" else None
+
+
+@contextmanager
+def float32_arithmetic(device: torch.device, *, tf32: bool) -> Iterator[None]:
+    """Have a card compute in float32 in a block: torch lets convolutions round to TensorFloat-32.
+
+    Parameters
+    ----------
+    device : torch.device
+        Of what runs; nothing is changed for other than CUDA.
+    tf32 : bool
+        Whether it may use TensorFloat-32 instead, which has 10 bits after the point.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = convolutions.allow_tf32, products.allow_tf32
+    convolutions.allow_tf32 = products.allow_tf32 = tf32
+    try:
+        yield
+    finally:
+        convolutions.allow_tf32, products.allow_tf32 = before
 
 
 class Returns:

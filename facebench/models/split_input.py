@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from torch.nn import functional
 
 from facebench.data.images import open_image
 from facebench.models.base import _IMAGENET_MEAN, _IMAGENET_STD, BaseModel
@@ -21,6 +22,9 @@ from facebench.models.network_input import NetworkInput
 from facebench.types import StrPath
 
 __all__ = ["SplitInput", "split_input"]
+
+# Filters that torch has as Pillow has them.
+_ON_CARDS = ("bilinear", "bicubic")
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class SplitInput:
         What pixels are multiplied by, unless `divisor` is given.
     divisor : float or None
         What pixels are divided by.
+    sizing : NetworkInput or None
+        Sizes and channels by which `pixels` resizes, crops and orders, if it does nothing else.
     mean, std : tuple of float
         Subtracted from, and divided into, the values of each channel afterwards.
     """
@@ -44,6 +50,7 @@ class SplitInput:
     std: tuple[float, ...]
     factor: float = 1.0
     divisor: float | None = 255.0
+    sizing: NetworkInput | None = None
 
     def read(self, model: BaseModel, image_path: StrPath) -> torch.Tensor:
         """Read an image file as `BaseModel.preprocess_image` does, up to its pixels.
@@ -71,6 +78,44 @@ class SplitInput:
             msg = f"Pixels must be uint8 [3, H, W]. Got {pixels.dtype} {list(pixels.shape)}."
             raise TypeError(msg)
         return pixels
+
+    def sized(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Resize and crop as `pixels` does, but for rounding, where the pictures are.
+
+        Parameters
+        ----------
+        pictures : Tensor, shape [N, 3, h, w]
+            RGB, of type uint8, on any device.
+
+        Returns
+        -------
+        Tensor, shape [N, 3, H, W]
+            Of type uint8.
+
+        Raises
+        ------
+        ValueError
+            Without `sizing`.
+        """
+        if self.sizing is None:
+            msg = "It is not known how these pixels are sized."
+            raise ValueError(msg)
+        size = found = (pictures.shape[-2], pictures.shape[-1])
+        height, width = self.sizing.size
+        if self.sizing.resize is None:
+            size = (height, width)
+        else:
+            asked, shorter = self.sizing.resize, min(found)
+            size = (int(asked * found[0] / shorter), int(asked * found[1] / shorter))
+        if size != found:
+            resized = functional.interpolate(
+                pictures.to(torch.float32), size, mode=self.sizing.interpolation, antialias=True
+            )
+            pictures = resized.round_().clamp_(0, 255).to(torch.uint8)
+        if self.sizing.resize is not None:
+            top, left = round((size[0] - height) / 2), round((size[1] - width) / 2)
+            pictures = pictures[..., top : top + height, left : left + width]
+        return pictures.flip(1) if self.sizing.channels == "bgr" else pictures
 
     def finish(self, pixels: torch.Tensor) -> torch.Tensor:
         """Do the arithmetic, where the pixels are.
@@ -119,7 +164,8 @@ def split_input(model: BaseModel) -> SplitInput | str:
     if model.preprocess_function is not None:
         return _split(model.preprocess_function, "preprocess_function")
     if cls._default_preprocess is BaseModel._default_preprocess:
-        return SplitInput(_usual_pixels, _IMAGENET_MEAN, _IMAGENET_STD)
+        usual = NetworkInput((224, 224))
+        return SplitInput(_usual_pixels, _IMAGENET_MEAN, _IMAGENET_STD, sizing=usual)
     if not cls._default_preprocess.__module__.startswith("facebench."):
         return f"{cls.__name__} has its own _default_preprocess"
     # What families keep their transform or processor as; `input` is what they tell of it.
@@ -141,12 +187,13 @@ def _split(function: Any, what: str) -> SplitInput | str:
     if type(function) is NetworkInput:
         pixels = partial(_sized_pixels, function)
         factor = float(np.float32(function.max_value / 255))
-        return SplitInput(pixels, function.mean, function.std, factor, None)
+        sizing = function if function.interpolation in _ON_CARDS else None
+        return SplitInput(pixels, function.mean, function.std, factor, None, sizing)
     name = f"{type(function).__module__}.{type(function).__name__}"
     if name == "torchvision.transforms._presets.ImageClassification":
-        return SplitInput(
-            partial(_preset_pixels, function), _numbers(function.mean), _numbers(function.std)
-        )
+        pixels = partial(_preset_pixels, function)
+        mean, std = _numbers(function.mean), _numbers(function.std)
+        return SplitInput(pixels, mean, std, sizing=_sizing_of(function))
     if name == "torchvision.transforms.transforms.Compose":
         return _split_compose(function.transforms, what)
     if hasattr(function, "do_rescale") and hasattr(function, "do_normalize"):
@@ -169,6 +216,14 @@ def _preset_pixels(preset: Any, image: Image.Image) -> torch.Tensor:
     cropped = functional.center_crop(resized, preset.crop_size)
     pixels: torch.Tensor = functional.pil_to_tensor(cropped)
     return pixels
+
+
+def _sizing_of(preset: Any) -> NetworkInput | None:
+    interpolation = preset.interpolation.value
+    if interpolation not in _ON_CARDS or len(preset.resize_size) != 1:
+        return None
+    size = (preset.crop_size[0], preset.crop_size[-1])
+    return NetworkInput(size, resize=preset.resize_size[0], interpolation=interpolation)
 
 
 def _split_compose(steps: Sequence[Any], what: str) -> SplitInput | str:

@@ -143,17 +143,26 @@ def read_blocks(
     dict of str to DataFrame
         By model, see `read_block`.
     """
-    with pq.ParquetFile(path) as file:
-        table = file.read_row_groups(_groups(file, task, layers))
-    # Files of others may have blocks that are cut in another way.
-    table = table.filter(pc.is_in(table["task"], pa.array([task], pa.string())))
     found = {}
-    for model, wanted in layers.items():
-        own = table.filter(pc.is_in(table["model"], pa.array([model], pa.string())))
-        if wanted is not None:
-            own = own.filter(pc.is_in(own["layer"], pa.array(list(wanted), pa.string())))
-        found[model] = _frame(own)
+    with pq.ParquetFile(path) as file:
+        # Model by model: several at once may be more than memory holds.
+        for model, wanted in layers.items():
+            own = file.read_row_groups(_groups(file, task, {model: wanted}))
+            # Files of others may have blocks that are cut in another way.
+            own = _only(_only(own, "task", [task]), "model", [model])
+            found[model] = _frame(own if wanted is None else _only(own, "layer", wanted))
     return found
+
+
+def _only(table: pa.Table, column: str, names: Collection[str]) -> pa.Table:
+    """Keep the rows whose column holds one of some names; names are looked at, rows are not."""
+    wanted = pa.array(list(names), pa.string())
+    chunks = table[column].chunks
+    if pa.types.is_dictionary(table[column].type):
+        kept = [pc.is_in(chunk.dictionary, wanted).take(chunk.indices) for chunk in chunks]
+    else:
+        kept = [pc.is_in(chunk, wanted) for chunk in chunks]
+    return table.filter(pa.chunked_array(kept, pa.bool_()))
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:

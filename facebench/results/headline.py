@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from facebench.columns import DEFAULT_LAYER, comparable_name
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LAYER_CHOICES",
+    "TaskRows",
     "best_layers",
     "check_layer_choice",
     "direction",
@@ -67,6 +69,79 @@ def number(value: float | None, beside: float | None = None) -> str:
     return text.replace("-", "−")
 
 
+class TaskRows:
+    """The rows of one task, sorted out once for all that show or compare them.
+
+    Parameters
+    ----------
+    results : DataFrame
+        The tidy table.
+    task : str
+        Which.
+    facts : TaskFacts
+        What the task says of itself.
+
+    Attributes
+    ----------
+    rows : DataFrame
+        The rows of the task.
+    metrics : list of str
+        Its measures, as they come.
+    headlines : list of str
+        Those that stand for it.
+    """
+
+    def __init__(self, results: pd.DataFrame, task: str, facts: TaskFacts) -> None:
+        of_task = results["task"] == task
+        self.rows = results if of_task.all() else results[of_task]
+        self.metrics: list[str] = self.rows["metric"].unique().tolist()
+        self.headlines = headlines(facts, self.metrics)
+
+    @cached_property
+    def best(self) -> dict[str, str]:
+        """The layer that represents each model, see `best_layers`."""
+        own = self.rows.loc[
+            self.rows["metric"] == self.headlines[0],
+            ["model", "layer", "layer_index", "value", "higher_is_better"],
+        ]
+        sign = direction(own)
+        by_layer = own.groupby(["model", "layer", "layer_index"], sort=False)
+        means = by_layer["value"].mean().reset_index()
+        # Undefined is worse than any number.
+        means["rank"] = (means["value"] * sign).fillna(-math.inf) if sign else means["layer_index"]
+        chosen = means.sort_values("rank", ascending=False, kind="stable").drop_duplicates("model")
+        if not sign:
+            order = {model: place for place, model in enumerate(own["model"].unique())}
+            chosen = chosen.sort_values("model", key=lambda names: names.map(order))
+        return dict(zip(chosen["model"], chosen["layer"], strict=True))
+
+    @cached_property
+    def all_layers(self) -> pd.DataFrame:
+        """The headline measures of every layer, in the order of `headline_rows`."""
+        import pandas as pd
+
+        models = {model: place for place, model in enumerate(self.best)}
+        conditions = {name: place for place, name in enumerate(self.rows["condition"].unique())}
+        kept = self.rows[self.rows["metric"].isin(self.headlines)]
+        kept = kept[_is_measured(kept)]
+        order = pd.DataFrame(
+            {
+                "metric": kept["metric"].map(self.headlines.index),
+                "condition": kept["condition"].map(conditions),
+                "model": kept["model"].map(models),
+                "layer": kept["layer_index"],
+            }
+        )
+        order = order.sort_values(list(order.columns), kind="stable")
+        return kept.loc[order.index]
+
+    @cached_property
+    def headline(self) -> pd.DataFrame:
+        """The headline measures of the best layer of each model."""
+        every = self.all_layers
+        return every[every["layer"].eq(every["model"].map(self.best))]
+
+
 def best_layers(results: pd.DataFrame, task: str, facts: TaskFacts) -> dict[str, str]:
     """Choose the layer that represents each model in a task.
 
@@ -85,18 +160,7 @@ def best_layers(results: pd.DataFrame, task: str, facts: TaskFacts) -> dict[str,
         By model, best model first: its layer with the best value of the task's first headline
         measure (mean over conditions); the last layer where neither way is better.
     """
-    own = results[results["task"] == task]
-    metric = headlines(facts, list(dict.fromkeys(own["metric"])))[0]
-    own = own[own["metric"] == metric]
-    sign = direction(own)
-    means = own.groupby(["model", "layer", "layer_index"], sort=False)["value"].mean().reset_index()
-    # Undefined is worse than any number.
-    means["rank"] = (means["value"] * sign).fillna(-math.inf) if sign else means["layer_index"]
-    chosen = means.sort_values("rank", ascending=False, kind="stable").drop_duplicates("model")
-    if not sign:
-        order = {model: place for place, model in enumerate(dict.fromkeys(own["model"]))}
-        chosen = chosen.sort_values("model", key=lambda names: names.map(order))
-    return dict(zip(chosen["model"], chosen["layer"], strict=True))
+    return TaskRows(results, task, facts).best
 
 
 def people_beside(
@@ -149,27 +213,8 @@ def headline_rows(
     """
     import pandas as pd
 
-    parts = []
-    for task in dict.fromkeys(results["task"]):
-        own = results[results["task"] == task]
-        metrics = headlines(tasks[task], list(dict.fromkeys(own["metric"])))
-        best = best_layers(results, task, tasks[task])
-        models = {model: place for place, model in enumerate(best)}
-        conditions = {name: place for place, name in enumerate(own["condition"].unique())}
-        kept = own[own["metric"].isin(metrics)]
-        kept = kept[_is_measured(kept)]
-        if not all_layers:
-            kept = kept[kept["layer"].eq(kept["model"].map(best))]
-        order = pd.DataFrame(
-            {
-                "metric": kept["metric"].map(metrics.index),
-                "condition": kept["condition"].map(conditions),
-                "model": kept["model"].map(models),
-                "layer": kept["layer_index"],
-            }
-        )
-        order = order.sort_values(list(order.columns), kind="stable")
-        parts.append(kept.loc[order.index])
+    found = [TaskRows(results, task, tasks[task]) for task in results["task"].unique()]
+    parts = [one.all_layers if all_layers else one.headline for one in found]
     return pd.concat(parts) if parts else results
 
 
@@ -223,6 +268,8 @@ def layer_note(results: pd.DataFrame, layer_choice: str = "same pairs") -> str:
 def _is_measured(rows: pd.DataFrame) -> pd.Series:
     """Tell which rows are of a measure that their condition has in any layer, if another has it."""
     there = rows["value"].notna()
+    if there.all():
+        return there
     of_condition = there.groupby([rows["metric"], rows["condition"].fillna("")]).transform("any")
     return of_condition | ~there.groupby(rows["metric"]).transform("any")
 

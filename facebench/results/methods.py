@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, groupby
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -71,7 +71,9 @@ class MethodsSection:
         return f"{self.text}\n\nReferences\n\n" + "\n".join(self.references)
 
 
-def methods_of(run: Run, layer_choice: str = "same pairs") -> MethodsSection:
+def methods_of(
+    run: Run, layer_choice: str = "same pairs", compared: Sequence[str] | None = None
+) -> MethodsSection:
     """Write the methods section on a run.
 
     Parameters
@@ -80,6 +82,8 @@ def methods_of(run: Run, layer_choice: str = "same pairs") -> MethodsSection:
         The run.
     layer_choice : {'same pairs', 'held-out'}
         How the layers were chosen that stand for models with several.
+    compared : sequence of str, optional
+        Tasks in which models are compared by a paired test, where that is known; None finds them.
 
     Returns
     -------
@@ -92,7 +96,7 @@ def methods_of(run: Run, layer_choice: str = "same pairs") -> MethodsSection:
         _alignment(run, cited),
         *(_task(run, name, facts, cited) for name, facts in run.tasks.items()),
         _layers(run, layer_choice),
-        _comparisons(run, cited),
+        _comparisons(run, cited, compared),
         _software(run, cited),
     ]
     text = "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
@@ -309,8 +313,9 @@ def _layers(run: Run, layer_choice: str) -> str:
     return f"Layers. {note}." if note else ""
 
 
-def _comparisons(run: Run, cited: _Cited) -> str:
-    compared = [name for name, facts in run.tasks.items() if _is_compared(run, name, facts)]
+def _comparisons(run: Run, cited: _Cited, compared: Sequence[str] | None) -> str:
+    if compared is None:
+        compared = [name for name in run.tasks if _is_compared(run, name)]
     if not compared:
         return ""
     mark = cited.mark(["holm1979procedure"])
@@ -321,30 +326,27 @@ def _comparisons(run: Run, cited: _Cited) -> str:
     )
 
 
-def _is_compared(run: Run, task: str, facts: TaskFacts) -> bool:
+def _is_compared(run: Run, task: str) -> bool:
     """Tell whether a paired test compares two models by a headline measure."""
-    from facebench.results.comparison.paired import Evidence
-    from facebench.results.headline import headline_rows
-    from facebench.results.pair_rows import saved_layers
+    from facebench.results.comparison.paired import Evidence, is_tested
+    from facebench.results.pair_rows import saved_models
 
-    rows = headline_rows(run.networks[run.networks["task"] == task], {task: facts})
+    rows = run.of_task(task).headline
     rows = rows[rows["value"].notna()]
     layers = dict(zip(rows["model"], rows["layer"], strict=True))
     if len(layers) < 2:
         return False
-    pairs = {
-        model: saved_layers(run, task, model, [layer]).get(layer) for model, layer in layers.items()
-    }
+    pairs = saved_models(run, task, layers)
     for (metric, condition), own in rows.groupby(["metric", "condition"], sort=False, dropna=False):
         named = None if pd.isna(condition) else str(condition)
         evidence = [
             Evidence(
-                str(metric), named, row.value, pairs[row.model],
+                str(metric), named, row.value, pairs.get(row.model),
                 run.left_out.get((task, row.model, row.layer)),
             )
             for row in own.itertuples()
         ]  # fmt: skip
-        if any(one.minus(other) is not None for one, other in combinations(evidence, 2)):
+        if is_tested(evidence):
             return True
     return False
 
@@ -372,7 +374,30 @@ def _software(run: Run, cited: _Cited) -> str:
         if {"precision", "device"} <= set(record)
     }
     ran = f" Networks ran in {_listed(sorted(where))}." if where else ""
+    ran += _engines(run)
     return f"Software. {own}" + f", with {_listed(others)}" * bool(others) + f".{ran}"
+
+
+def _engines(run: Run) -> str:
+    """Say which networks other engines than torch ran, and how far they differ from it."""
+    found = ""
+    records = run.manifest["provenance"].get("models") or {}
+    engines = (record.get("accelerate") for record in records.values())
+    for engine in filter(None, dict.fromkeys(engines)):
+        of_it = {
+            name: max((record.get("differences") or {}).values(), default=None)
+            for name, record in records.items()
+            if record.get("accelerate") == engine
+        }
+        known = [difference for difference in of_it.values() if difference is not None]
+        told = (
+            f", whose outputs differed from PyTorch's by at most {max(known):.1g} of the length of "
+            "an embedding on the first images"
+            if known
+            else ""
+        )
+        found += f" {_listed(of_it)} ran in {engine}{told}."
+    return found
 
 
 def _count(rows: pd.DataFrame, column: str) -> str:

@@ -103,7 +103,7 @@ class _Pairs:
     def images(self) -> Sides:
         if self._of is not None:
             return _rows_of(self._of[0].images, self._of[1])
-        first, second = numbered(*self.names)
+        first, second = numbered(*(self._table[side].astype(str) for side in _PAIR))
         return first, second
 
     @cached_property

@@ -48,6 +48,16 @@ class Digests:
         digest = known_sha256(path)
         return None if digest is None else digest.hex()
 
+    def of_files(self, files: Iterable[Path]) -> str:
+        """Give one digest of files, by their names and contents; of packs the name is enough."""
+        from facebench.store.pack_files import SUFFIX
+
+        total = hashlib.sha256()
+        for path in files:
+            content = None if path.suffix == SUFFIX else self.of_file(path)
+            total.update(f"{path.name} {content}\n".encode("utf-8", "surrogatepass"))
+        return total.hexdigest()
+
     def of_images(self, folder: Path, names: Iterable[str]) -> dict[str, Any]:
         """Give one digest of many images, which changes if any of them does.
 

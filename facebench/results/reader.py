@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from facebench.metrics.uncertainty.jackknife import JackknifeReplicates
+    from facebench.results.headline import TaskRows
     from facebench.results.methods import MethodsSection
     from facebench.results.saved_figures import Figures
 
@@ -63,6 +64,7 @@ class Run:
         self.manifest = manifest
         self.status = _status(manifest)
         self._checked: set[str] = set()
+        self._of_tasks: dict[str, TaskRows] = {}
 
     @override
     def __repr__(self) -> str:
@@ -155,6 +157,14 @@ class Run:
                 zip(self.networks["task"], self.networks["task_type"], strict=True)
             ).items()
         }
+
+    def of_task(self, task: str) -> TaskRows:
+        """Sort out what networks did in a task, once."""
+        from facebench.results.headline import TaskRows
+
+        if task not in self._of_tasks:
+            self._of_tasks[task] = TaskRows(self.networks, task, self.tasks[task])
+        return self._of_tasks[task]
 
     def task_distances(
         self, model: str, task: str, layers: Collection[str] | None = None
@@ -427,7 +437,7 @@ def load_run(path: StrPath) -> Run:
     # Numbers are read from other files; still, people read these.
     for file in changed_tables(folder, manifest, within="*.csv"):
         if file.name != FAILURES_FILE:
-            _log.warning("%s facebench reads %s instead.", told_changed(file), RESULTS_FILE)
+            _log.warning("%s facebench reads its numbers from other files.", told_changed(file))
     return Run(folder, manifest)
 
 

@@ -329,6 +329,9 @@ class RunFolder:
                 "pairs_digest": None if pairs_file is None else self._pairs_digest(pairs_file),
                 "citations": [] if pairs_file is None else _cited_beside(Path(pairs_file)),
             }
+            others = getattr(task, "distractor_files", ())
+            if others:
+                data[name]["distractors"] = self._digests.of_files(others)
         return data
 
     def _pairs_digest(self, pairs_file: Any) -> str | None:

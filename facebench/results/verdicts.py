@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from facebench.columns import comparable_name
-from facebench.results.headline import best_layers, direction, headline_rows, people_beside
+from facebench.results.headline import direction, people_beside
 from facebench.results.wording import Shown, is_of_all, listed, named_layer, quoted, short, shown_p
 from facebench.tasks.measures import Measure, headlines, measures_for
 
@@ -180,10 +180,10 @@ class _Told:
     ) -> None:
         self._run, self._task = run, task
         self._facts: TaskFacts = run.tasks[task]
-        self._results = run.networks[run.networks["task"] == task]
-        metrics = list(dict.fromkeys(self._results["metric"]))
+        self._of_task = run.of_task(task)
+        self._results, metrics = self._of_task.rows, self._of_task.metrics
         self._measures = measures_for(self._facts, metrics)
-        self._best = best_layers(self._results, task, self._facts)
+        self._best = self._of_task.best
         self._measure = _main_measure(self._facts, metrics, self._measures)
         self._is_effect = _is_effect(self._facts, self._measure)
         self._warnings: list[str] = []
@@ -220,7 +220,7 @@ class _Told:
         return _lowered(self._measure.label) or self._measure.name.lower()
 
     def _main_rows(self, held_out: HeldOut | None) -> pd.DataFrame:
-        rows = headline_rows(self._results, {self._task: self._facts})
+        rows = self._of_task.headline
         rows = rows[rows["metric"] == self._measure.name]
         if held_out is not None:
             from facebench.results.held_out import with_held_out
@@ -742,7 +742,7 @@ class _Told:
         if self._given_ties is not None:
             return self._given_ties.get((self._measure.name, condition), {})
         from facebench.results.comparison.paired import Evidence, tie_groups
-        from facebench.results.pair_rows import saved_layers
+        from facebench.results.pair_rows import saved_models
 
         defined = [one for one in self._models if not math.isnan(one.value)]
         if self._held_out is not None:
@@ -753,11 +753,11 @@ class _Told:
             if replaced:
                 return tie_groups(replaced) if len(replaced) == len(defined) else {}
         evidence = {}
+        pairs = saved_models(self._run, self._task, {one.model: one.layer for one in defined})
         for one in defined:
-            pairs = saved_layers(self._run, self._task, one.model, [one.layer]).get(one.layer)
             left_out = self._run.left_out.get((self._task, one.model, one.layer))
             evidence[one.model] = Evidence(
-                one.measure, condition or None, one.value, pairs, left_out
+                one.measure, condition or None, one.value, pairs.get(one.model), left_out
             )
         return tie_groups(evidence)
 

@@ -47,8 +47,8 @@ def _is_adjusted(model: BaseModel | RecordedModel) -> bool:
 
 def source_of(
     model: BaseModel | RecordedModel, request: EmbeddingRequest, settings: Settings
-) -> Callable[[str], LayerSource]:
-    """Give a function that says of a model's layer where its embeddings are from.
+) -> Callable[[str, IntArray], LayerSource]:
+    """Give a function that says of a layer, and of images by number, where they are from.
 
     Parameters
     ----------
@@ -72,13 +72,13 @@ def source_of(
             return None
         return ModelCache(model, store, len(request.images), request.digests, settings.precision)
 
-    def source(layer: str) -> LayerSource:
+    def source(layer: str, images: IntArray) -> LayerSource:
         return LayerSource(
             model.name,
             layer,
             key=lambda: "" if (known := kept()) is None else known.layer_key(layer),
             dtype="float32" if store is None else store.dtype,
-            images=request.digests,
+            images=[request.digests[number] for number in images] if request.digests else [],
             searches=packs,
             adjusted=_is_adjusted(model),
         )
@@ -115,7 +115,7 @@ def search_shares(
     tasks: Sequence[AnyTask],
     images: Mapping[str, IntArray],
     embeddings: Embeddings,
-    source: Callable[[str], LayerSource],
+    source: Callable[[str, IntArray], LayerSource],
     shard: Shard,
     model: str,
     n_forwards: int = 0,
@@ -157,7 +157,7 @@ def search_shares(
         for layer in embeddings.names
         for part in task.search_share(
             rows_of_task(task, layer, images[task.name], embeddings),
-            source(layer),
+            source(layer, images[task.name]),
             shard.number,
             shard.count,
         )

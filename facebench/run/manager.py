@@ -30,6 +30,7 @@ from facebench.engine import (
     Settings,
     plan_recorded,
 )
+from facebench.engine.acceleration import engine_of
 from facebench.engine.devices import embed_on_devices
 from facebench.engine.forward import MemoryFormat, Precision
 from facebench.engine.jpeg_decoding import Decoder, check_decoder
@@ -38,6 +39,7 @@ from facebench.engine.plan_tables import ModelPlan, RunPlan, TaskPlan
 from facebench.engine.record import library_versions
 from facebench.engine.sharding import Shard, ShardPart, ShardWatch, embed_share
 from facebench.errors import (
+    FacebenchError,
     ImageError,
     InputError,
     MetricError,
@@ -52,6 +54,7 @@ from facebench.figures.records.run_models import (
     note_series,
 )
 from facebench.metrics.verification import auc
+from facebench.models.acceleration import Accelerate, check_acceleration
 from facebench.models.base import BaseModel
 from facebench.models.recorded import RecordedModel
 from facebench.models.untrained import misnomer
@@ -153,8 +156,12 @@ class MultiModelTaskManager:
     memory_format : {'auto', 'contiguous', 'channels_last'}, default 'auto'
         Layout of networks and inputs in memory; 'auto' measures which is faster. What is asked for
         is compared with float32 in the usual layout, and stored separately.
-    precision : {'float32', 'float16', 'bfloat16'}, default 'float32'
+    precision : {'float32', 'tf32', 'float16', 'bfloat16'}, default 'float32'
         Other than float32 runs networks under autocast.
+    accelerate : {'onnxruntime', 'openvino', 'winograd', 'compile', 'none'}, default 'none'
+        What runs networks: their graph in another engine, which is compared with torch on the first
+        batch and refused where a row differs by more than 1e-4 of its length. What a model says of
+        itself (`BaseModel.set_acceleration`) comes first.
     devices : list of str, optional
         Several devices to share the images among, such as ['cuda:0', 'cuda:1'], with a process
         each; needs the store. None runs every model where it is.
@@ -214,6 +221,7 @@ class MultiModelTaskManager:
         packs: StrPath | None = None,
         max_memory: float | str | None = None,
         precision: Precision = "float32",
+        accelerate: Accelerate = "none",
         decoder: Decoder = "pillow",
         memory_format: MemoryFormat = "auto",
         devices: Sequence[str] | None = None,
@@ -230,6 +238,7 @@ class MultiModelTaskManager:
             "on_no_face", on_no_face, (None, "keep", "skip", "stop")
         )
         self.max_memory = None if max_memory is None else as_bytes(max_memory, "max_memory")
+        self.accelerate: Accelerate = check_acceleration(accelerate)
         self.precision: Precision = one_of(
             "precision", SHORT_PRECISIONS.get(precision, precision), get_args(Precision)
         )
@@ -265,9 +274,15 @@ class MultiModelTaskManager:
         self._plot_seconds = 0.0
         self.add_models(models)
         self.add_tasks(tasks)
-        for model in self.models.values():
-            if isinstance(model, BaseModel) and (contradiction := misnomer(model)):
-                _log.warning("%s", contradiction)
+        for name, model in self.models.items():
+            if isinstance(model, BaseModel):
+                engine = engine_of(model, self.accelerate, self.precision)
+                if engine == "none" != (model.acceleration or self.accelerate):
+                    _log.warning(
+                        "Model %r runs without 'accelerate': %s.", name, model.why_not_accelerated
+                    )
+                if contradiction := misnomer(model):
+                    _log.warning("%s", contradiction)
 
     @override
     def __repr__(self) -> str:
@@ -716,6 +731,7 @@ class MultiModelTaskManager:
                 "packs": None if self.packs is None else str(self.packs),
                 "max_memory": self.max_memory,
                 "precision": self.precision,
+                "accelerate": self.accelerate,
                 "decoder": self.decoder,
                 "memory_format": self.memory_format,
                 "figures": list(self.figures),
@@ -780,6 +796,7 @@ class MultiModelTaskManager:
             self.max_memory,
             self.precision,
             self._store,
+            accelerate=self.accelerate,
             decoder=self.decoder,
             memory_format=self.memory_format,
         )
@@ -898,7 +915,7 @@ class MultiModelTaskManager:
         """Embed the images of some tasks once, then measure task by task."""
         asked = f"{len(tasks)} task{'s' if len(tasks) > 1 else ''}"
         _log.info("Model %r: %d images for %s.", model.name, len(request.images), asked)
-        refused: dict[str, MetricError] = {}
+        refused: dict[str, FacebenchError] = {}
         record = self.records[model.name]
         settings = self._settings()
         try:
@@ -908,7 +925,7 @@ class MultiModelTaskManager:
                 tasks,
                 request,
                 settings,
-                lambda outputs: refused.update(_prove_metrics(tasks, outputs)),
+                lambda outputs: refused.update(_prove_tasks(model.name, tasks, outputs)),
                 record,
             )
         except (ImageError, StoreError):
@@ -967,7 +984,7 @@ class MultiModelTaskManager:
         folder: Path,
         failures: Failures,
         estimator: Estimator,
-        refused: Mapping[str, MetricError] = MappingProxyType({}),
+        refused: Mapping[str, FacebenchError] = MappingProxyType({}),
     ) -> None:
         """Measure task by task what a pass or a file gave."""
         record = self.records[model.name]
@@ -1206,7 +1223,7 @@ def _measured(
     request: EmbeddingRequest,
     embeddings: Embeddings,
     estimator: Estimator,
-    source: Callable[[str], LayerSource],
+    source: Callable[[str, IntArray], LayerSource],
 ) -> Measured:
     first, *second = _sides(task, images, request)
     if isinstance(task, EmbeddingTask):
@@ -1240,19 +1257,22 @@ def _prove_widths(tasks: Sequence[AnyTask], plans: Sequence[ModelPlan]) -> None:
                 raise MetricError(msg) from error
 
 
-def _prove_metrics(tasks: Sequence[AnyTask], outputs: Mapping[str, Any]) -> dict[str, MetricError]:
+def _prove_tasks(
+    model: str, tasks: Sequence[AnyTask], outputs: Mapping[str, Any]
+) -> dict[str, FacebenchError]:
     """Call users' metrics on the first embeddings, before the rest is embedded.
 
-    Gives the errors of tasks whose metric cannot take them; raises if no other task is left.
+    Gives the errors of tasks that cannot take them; raises if no other task is left.
     """
-    refused = {}
+    refused: dict[str, FacebenchError] = {}
     for task in tasks:
-        if isinstance(task, EmbeddingTask):
-            continue
         try:
-            for layer in outputs.values():
-                task.distance_metric.prove(layer)
-        except MetricError as error:
+            for name, layer in outputs.items():
+                if isinstance(task, EmbeddingTask):
+                    task.check_width(LayerSource(model, name), int(layer.shape[1]))
+                else:
+                    task.distance_metric.prove(layer)
+        except (MetricError, InputError) as error:
             refused[task.name] = error
     if len(refused) == len(tasks):
         raise next(iter(refused.values()))

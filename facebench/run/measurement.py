@@ -229,7 +229,7 @@ def measure_items(
     images: IntArray,
     embeddings: Embeddings,
     estimator: Estimator | None = None,
-    source_of: Callable[[str], LayerSource] = LayerSource,
+    source_of: Callable[[str, IntArray], LayerSource] | None = None,
 ) -> Measured:
     """Measure a task on the embeddings of its images.
 
@@ -246,7 +246,7 @@ def measure_items(
     estimator : Estimator, optional
         What finds intervals, the same one for all models of a run; None makes one.
     source_of : callable, optional
-        Says of a layer where its embeddings are from.
+        Says of a layer, and of the numbers of images, where the embeddings are from.
 
     Returns
     -------
@@ -267,7 +267,10 @@ def measure_items(
             frame = _as_frame(items, "items_of_distances", task)
         else:
             own = rows_of_task(task, layer, images, embeddings)
-            items = task.compute_items_of(own, source_of(layer))
+            source = (
+                LayerSource(model_name, layer) if source_of is None else source_of(layer, images)
+            )
+            items = task.compute_items_of(own, source)
             frame = _as_frame(items, "compute_items", task)
         frame = frame.assign(layer_name=layer)
         frames.append(frame)

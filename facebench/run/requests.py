@@ -21,7 +21,13 @@ from facebench.engine import (
 from facebench.errors import InputError
 from facebench.models.recorded import RecordedModel
 from facebench.run.measurement import AnyTask
-from facebench.run.task_images import TaskImages, different_names, images_by_name, paths_of
+from facebench.run.task_images import (
+    TaskImages,
+    different_names,
+    different_paths,
+    images_by_name,
+    paths_of,
+)
 from facebench.store import EmbeddingStore
 from facebench.tasks.base import BaseTask
 from facebench.tasks.embedding import EmbeddingTask
@@ -92,7 +98,7 @@ def request_of_files(
     -------
     EmbeddingRequest
     """
-    files = dict.fromkeys(path for task in tasks for path in paths_of(images[task.name]))
+    files = dict.fromkeys(path for task in tasks for path in different_paths(images[task.name]))
     return _request(tasks, images, ImageIndex(list(files), store), all_rows=all_rows)
 
 
@@ -107,8 +113,9 @@ def _request(
     for task in tasks:
         own = images[task.name]
         if isinstance(task, BaseTask) and isinstance(own, ImagePaths):
-            numbers1, numbers2 = index.numbers(own.img1), index.numbers(own.img2)
-            pairs.append(PairsOfTask(task.name, task.distance_metric, numbers1, numbers2))
+            numbers = index.numbers(own.different)
+            first, second = (numbers[places] for places in own.numbers)
+            pairs.append(PairsOfTask(task.name, task.distance_metric, first, second))
         else:
             rows.append(index.numbers(paths_of(own)))
     return EmbeddingRequest(

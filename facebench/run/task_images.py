@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from facebench.data.image_names import ImageName
-from facebench.data.pairs import ImagePaths, find_image_list, find_images
+from facebench.data.pairs import ImagePaths, find_image_list, find_images, numbered_images
 from facebench.tasks.base import BaseTask
 from facebench.tasks.embedding import EmbeddingTask
 
 __all__ = [
     "TaskImages",
     "different_names",
+    "different_paths",
     "image_names",
     "images_by_name",
     "images_of",
@@ -46,6 +47,11 @@ def images_of(task: BaseTask | EmbeddingTask) -> TaskImages:
     return find_image_list(task.images, task.images_path, task=task.name)
 
 
+def different_paths(images: TaskImages) -> list[Path]:
+    """Give every file once."""
+    return images.different if isinstance(images, ImagePaths) else list(dict.fromkeys(images))
+
+
 def paths_of(images: TaskImages) -> list[Path]:
     """Give all files in one list."""
     return [*images.img1, *images.img2] if isinstance(images, ImagePaths) else images
@@ -53,10 +59,11 @@ def paths_of(images: TaskImages) -> list[Path]:
 
 def image_names(task: BaseTask | EmbeddingTask) -> list[str]:
     """Give all names as the task has them, whether there are such files or not."""
-    if isinstance(task, BaseTask):
-        pairs = task.measured_pairs
-        return [name for column in ("img1", "img2") for name in pairs[column]]
-    return task.images
+    if not isinstance(task, BaseTask):
+        return task.images
+    numbers, names = numbered_images(task.measured_pairs)
+    # An object for every image, not for every row.
+    return [names[number] for number in numbers.tolist()]
 
 
 def names_of(task: BaseTask | EmbeddingTask) -> list[ImageName]:
@@ -67,14 +74,16 @@ def names_of(task: BaseTask | EmbeddingTask) -> list[ImageName]:
 
 def different_names(task: BaseTask | EmbeddingTask) -> dict[str, ImageName]:
     """Give the images by their names in the table, which may have one in many rows."""
-    return ImageName.all_of(task.images_path, image_names(task))
+    if isinstance(task, BaseTask):
+        return ImageName.all_of(task.images_path, numbered_images(task.measured_pairs)[1])
+    return ImageName.all_of(task.images_path, task.images)
 
 
 def images_by_name(task: BaseTask | EmbeddingTask) -> TaskImages:
     """Give where all files would be by their names, in the form of `images_of`."""
-    path_of = {name: image.path for name, image in different_names(task).items()}
-    paths = [path_of[name] for name in image_names(task)]
     if isinstance(task, BaseTask):
-        half = len(paths) // 2
-        return ImagePaths(paths[:half], paths[half:])
-    return paths
+        numbers, names = numbered_images(task.measured_pairs)
+        known = ImageName.all_of(task.images_path, names)
+        return ImagePaths.of(numbers, [known[name].path for name in names])
+    path_of = {name: image.path for name, image in different_names(task).items()}
+    return [path_of[name] for name in task.images]

@@ -127,7 +127,7 @@ def read_part(path: Path) -> tuple[SearchPart, str]:
         length = int.from_bytes(data[:8], "little")
         metadata = json.loads(data[8 : 8 + length])["__metadata__"]
         version, text, seal = int(metadata[_MARK]), metadata["description"], metadata["seal"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise SearchFileError(damaged if _MARK.encode() in data else not_ours) from error
     if version != _FORMAT:
         msg = f"another version of facebench wrote it (format {version}; this one knows {_FORMAT})"

@@ -37,7 +37,7 @@ class LayerSource:
     dtype : {'float32', 'float16'}
         Of the rows there.
     images : sequence of bytes
-        Digests of the images of the run.
+        Digests of the images of the task.
     searches : Path or None
         Where machines share parts of searches.
     adjusted : bool
@@ -144,6 +144,22 @@ class EmbeddingTask(WithPeople, ABC):
         ------
         FacebenchError
             If the task cannot be measured on one of them.
+        """
+
+    def check_width(self, source: LayerSource, width: int) -> None:
+        """Be told how wide a layer is, before most of its images are embedded.
+
+        Parameters
+        ----------
+        source : LayerSource
+            The layer.
+        width : int
+            Values of its embeddings.
+
+        Raises
+        ------
+        FacebenchError
+            If the task cannot be measured on it.
         """
 
     def compute_items_of(self, embeddings: FloatArray, source: LayerSource) -> pd.DataFrame:

@@ -166,9 +166,7 @@ class GroupErrorTask(RoundedTask):
         self._group_columns = self._keep_groups(groups, first, second)
         self._all_pairs = pd.DataFrame(self.pairs_df)
         self._known = (first != "") & (second != "")
-        names = np.concatenate((self._members.first, self._members.second))
-        people = np.split(np.unique(names, return_inverse=True)[1].astype(np.intp), 2)
-        self._people = (people[0], people[1])
+        self._people = self._members.numbers
         self._cells = list(cells_of(self._known, first, second, self._people))
         self._groups = [cell for cell in self._cells if cell.has_genuine][:-1]
         if len(self._groups) < 2:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,7 +42,7 @@ from facebench.tasks.base import round_measures
 from facebench.tasks.embedding import EmbeddingTask, LayerSource
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.distance_metric import batch_cosine_distance, metric_name
-from facebench.tasks.shared.distractors import Distractors, Search, SharedPart
+from facebench.tasks.shared.distractors import Distractors, Search, SharedPart, every_file
 from facebench.tasks.shared.image_tables import ImageTable, read_image_table
 from facebench.tasks.shared.ranked_items import as_ranked, by_gallery, cmc_curve, tpir_and_distance
 from facebench.tasks.shared.rate_measures import columns_of, interval_notes
@@ -136,7 +137,8 @@ class IdentificationTask(EmbeddingTask):
     index : str, optional
         Search distractors approximately, by an index of FAISS such as 'IVF1024,Flat'. Measures are
         then called 'Rank-1 by IVF1024,Flat' and so on; 'Recall of Search' is the share of the
-        nearest distractors that were found, of a sample of probes.
+        nearest distractors that were found, of a sample of probes. Ranks beyond `candidates` are
+        not known, and count as the last.
     fpir : sequence of float, default 0.1, 0.01
         Targets of the false positive identification rate. Too few probes outside: NaN.
     candidates : int, default 20
@@ -215,6 +217,13 @@ class IdentificationTask(EmbeddingTask):
             raise InputError(msg)
         self.normalise: Normalise = normalise
         self.seed = seed
+        if index is not None and max(self.ranks) > self.candidates:
+            msg = (
+                f"An approximate search (index {index!r}) tells no ranks beyond the "
+                f"{self.candidates} 'candidates' of {owner}. Give {max(self.ranks)} candidates or "
+                "more, or lower 'ranks'."
+            )
+            raise InputError(msg)
         self.engine, self.index = _as_engine(engine, index, has_distractors=distractors is not None)
         self._distractors = None if distractors is None else Distractors(distractors, name)
         self._has_galleries = gallery_column in gallery_table.rows
@@ -300,6 +309,11 @@ class IdentificationTask(EmbeddingTask):
             self._distractors.check(sources)
 
     @override
+    def check_width(self, source: LayerSource, width: int) -> None:
+        if self._distractors is not None:
+            self._distractors.check_width(source, width)
+
+    @override
     def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
         """Search every probe; give a row per probe (and gallery).
 
@@ -321,6 +335,11 @@ class IdentificationTask(EmbeddingTask):
     def has_distractors(self) -> bool:
         """Whether people of files are in the gallery, too."""
         return self._distractors is not None
+
+    @property
+    def distractor_files(self) -> list[Path]:
+        """The files of distractors of all models and layers, for the record."""
+        return [] if self._distractors is None else every_file(self._distractors.pattern)
 
     def search_share(
         self, embeddings: FloatArray, source: LayerSource, number: int, count: int
@@ -414,6 +433,10 @@ class IdentificationTask(EmbeddingTask):
                 row: f"distractor {distractors.name(row - n_known)}" for row in shown.tolist()
             }
             self._report_copies(others, source)
+            if self.index is not None:
+                # What an index lists tells no rank beyond its list.
+                unknown = found.mate_ranks > self.candidates
+                found = found._replace(mate_ranks=np.where(unknown, n_templates, found.mate_ranks))
         rows = np.flatnonzero(asked.readable)
         rank = pd.Series(found.mate_ranks, index=rows, dtype="Int64")
         frame = pd.DataFrame(
@@ -507,6 +530,8 @@ class IdentificationTask(EmbeddingTask):
         names = [
             items_df[column] for column in ("gallery", "identity", "image") if column in items_df
         ]
+        if "distractors" in items_df:
+            names.append(items_df["distractors"].astype(str))
         galleries = {name: as_ranked(items) for name, items in by_gallery(items_df).items()}
         rows = {name: [gallery] for name, gallery in galleries.items()}
         if self._has_galleries:

@@ -166,6 +166,34 @@ def called(*arguments):
     return done
 
 
+def asked(rng, whole, folder, place):
+    """Choose a command on a run, and what it writes."""
+    page, table = place / "page.html", place / "table.csv"
+    return rng.choice(
+        [
+            (["report", folder, "-o", page], page),
+            (["compare", whole, folder, "-o", page], page),
+            (["compare", folder, whole, "--no-page", "--csv", table], table),
+            (["leaderboard", whole, folder, "-o", page], page),
+            (["leaderboard", folder, "--no-page", "--csv", table, "--json"], table),
+            (["results", folder, "--all"], page),
+            (["results", folder, "--json", "--layer-choice", "held-out"], page),
+            (["methods", folder], page),
+            (["methods", folder, "-o", place / "methods.tex"], place / "methods.tex"),
+            (["figures", folder, "--kind", "bars", "-o", place / "drawn"], place / "drawn"),
+            (["rdm", folder, "-o", table], table),
+            (["predictors", folder, "-p", "plain,shallow"], page),
+            (["export", folder, "--long", table], table),
+        ]
+    )
+
+
+def contents(place, folder):
+    """List what is in a folder, beside a run."""
+    beside = [path for path in place.rglob("*") if "drawn" not in path.parent.parts]
+    return {path: path.lstat().st_mtime for path in beside if folder not in path.parents}
+
+
 @fuzzed(in_ci=10)
 def test_run_folders(seed, world, whole, original, tmp_path):
     rng = random.Random(f"run folders {seed}")
@@ -183,12 +211,14 @@ def test_run_folders(seed, world, whole, original, tmp_path):
     elif run is not None:
         for read in (lambda: run.results, lambda: run.distances, lambda: run.headline()):
             told_or_done(read, folder)
-    page = tmp_path / "page.html"
-    command = rng.choice(["report", "compare", "leaderboard"])
-    runs = {"report": [folder], "compare": [whole, folder], "leaderboard": [whole, folder]}[command]
-    called(command, *runs, "-o", page)
-    if page.exists():
+    before = contents(tmp_path, folder)
+    arguments, page = asked(rng, whole, folder, tmp_path)
+    done = called(*arguments)
+    assert SECRET not in done.stdout
+    # Nothing but the file that was asked for is written.
+    assert contents(tmp_path, folder).keys() - before.keys() <= {page}
+    if page.is_file():
         text = page.read_text()
         assert SECRET not in text
-        assert "<script>alert" not in text
+        assert page.suffix != ".html" or "<script>alert" not in text
     shutil.rmtree(tmp_path / "runs", ignore_errors=True)

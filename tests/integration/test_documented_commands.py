@@ -91,6 +91,20 @@ def test_commands_are_those_of_today(page):
             assert words[0] in OTHERS, told
 
 
+def helped(command=FACEBENCH):
+    """List the examples of all commands' help."""
+    yield from re.findall(r"Example: (facebench .*)", command.epilog or "")
+    for one in getattr(command, "commands", {}).values():
+        yield from helped(one)
+
+
+def test_examples_of_help_can_be_called():
+    examples = list(helped())
+    assert len(examples) > 30
+    for example in examples:
+        can_be_called(shlex.split(example.partition(" > ")[0]))
+
+
 @pytest.mark.parametrize("command", ["run x.yaml --colour", "cache prun", "frob", "run"])
 def test_a_command_that_is_not_there_is_noticed(command):
     with pytest.raises(Exception, match=r"No such|Missing"):

@@ -78,6 +78,15 @@ def test_shards_of_which_one_is_interrupted_give_the_numbers_of_one_run(place):
         pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
 
 
+def test_two_devices_share_packs(place):
+    cache = ["--set", "cache=node"]
+    found, n_forwards = forwards(place, "embed", "x.yaml", "--devices", "cpu,cpu", *cache)
+    assert [(one["shard"], one["status"]) for one in found["shards"]] == [("0/2", 0), ("1/2", 0)]
+    # Each tries the network once or twice: the other may have met its layers before.
+    assert N_IMAGES + 2 * TRIED <= n_forwards <= N_IMAGES + 4 * TRIED
+    assert forwards(place, "run", "x.yaml", "--set", "cache=third")[1] == 0
+
+
 def test_what_does_not_go_together_is_refused(place):
     for arguments, told in (
         (["embed", "x.yaml", "--model", "vgg16"], "names its models and settings itself"),

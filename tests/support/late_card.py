@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
+
+from facebench.engine.jpeg_decoding import decode_jpegs
 
 
 class LateCard:
@@ -35,6 +37,12 @@ class LateCard:
         self.told.append("send")
         self.sent.append(host.dtype)
         return host.clone()
+
+    def decode(
+        self, files: Sequence[bytes], make: Callable[[list[torch.Tensor]], torch.Tensor]
+    ) -> torch.Tensor:
+        self.told.append("decode")
+        return make(decode_jpegs(files, torch.device("cpu")))
 
     def fetch(self, tensor: torch.Tensor) -> torch.Tensor:
         self.told.append("fetch")

@@ -10,6 +10,7 @@ from facebench.data.pairs.finding import (
     find_image_list,
     find_images,
     missing_images,
+    numbered_images,
     resolve_image,
     resolve_images,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "find_images",
     "is_lfw_list",
     "missing_images",
+    "numbered_images",
     "pairs_from_folder",
     "read_agedb_pairs",
     "read_bfw_pairs",

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from facebench.data.folder import IMAGE_SUFFIXES
 from facebench.data.packs import is_pack, open_pack, split_member
 from facebench.data.pairs.rows import file_of, row_name, row_numbers
 from facebench.data.pairs.table import PAIR_COLUMNS, SHOWN, as_path, shown
 from facebench.errors import MissingImageError, PairsError
-from facebench.types import StrPath
+from facebench.types import IntArray, StrPath
 from facebench.utils.suggestions import did_you_mean_file
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ __all__ = [
     "find_image_list",
     "find_images",
     "missing_images",
+    "numbered_images",
     "resolve_image",
     "resolve_images",
     "with_suffixes_there",
@@ -51,6 +55,41 @@ class ImagePaths:
 
     img1: list[Path]
     img2: list[Path]
+
+    @classmethod
+    def of(cls, numbers: IntArray, paths: Sequence[Path]) -> ImagePaths:
+        """Take the paths of images by number, first of all img1, then of all img2."""
+        table = np.empty(len(paths), dtype=object)
+        table[:] = paths
+        both = table[numbers].tolist()
+        return cls(both[: len(both) // 2], both[len(both) // 2 :])
+
+    @cached_property
+    def different(self) -> list[Path]:
+        """The different files, in the order of their first rows, those of img1 first."""
+        return list(self._numbered[0])
+
+    @property
+    def numbers(self) -> tuple[IntArray, IntArray]:
+        """The places of img1 and img2 in `different`."""
+        first, second = np.split(self._numbered[1], [len(self.img1)])
+        return first, second
+
+    @cached_property
+    def _numbered(self) -> tuple[dict[Path, int], IntArray]:
+        # A table may name a file in many rows, by one path object mostly: each is compared once.
+        objects = np.fromiter(map(id, (*self.img1, *self.img2)), np.int64)
+        _, first, place = np.unique(objects, return_index=True, return_inverse=True)
+        rows = np.sort(first)
+        number_of: dict[Path, int] = {}
+        n_first = len(self.img1)
+        numbers = [
+            number_of.setdefault(
+                self.img1[row] if row < n_first else self.img2[row - n_first], len(number_of)
+            )
+            for row in rows.tolist()
+        ]
+        return number_of, np.array(numbers, dtype=np.intp)[np.argsort(np.argsort(first))][place]
 
 
 def check_images_path(images_path: StrPath, *, task: str) -> None:
@@ -106,16 +145,34 @@ def find_images(
     PairsError
         If a name leads out of the folder ('../', a link), or is an absolute path.
     """
-    n_pairs = len(pairs)
-    # Both columns one after the other, so that a name's first row is found in one search.
-    names = [name for column in PAIR_COLUMNS for name in pairs[column]]
-    rows = row_numbers(pairs) * 2
-    found, missing = _find(names, images_path, task, rows, pairs_path or file_of(pairs))
+    numbers, names = numbered_images(pairs)
+    rows = np.full(len(names), np.iinfo(np.intp).max, dtype=np.intp)
+    np.minimum.at(rows, numbers, np.tile(np.asarray(row_numbers(pairs), dtype=np.intp), 2))
+    found, missing = _find(names, images_path, task, rows.tolist(), pairs_path or file_of(pairs))
     _refuse_missing(missing, len(found), images_path, task)
-    return ImagePaths(
-        img1=[found[name] for name in names[:n_pairs]],
-        img2=[found[name] for name in names[n_pairs:]],
-    )
+    return ImagePaths.of(numbers, [found[name] for name in names])
+
+
+def numbered_images(pairs: pd.DataFrame) -> tuple[IntArray, list[str]]:
+    """Give a number to every image that a table names, in the order in which they are named.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        A pairs table.
+
+    Returns
+    -------
+    numbers : int array, shape [2 N]
+        Of img1 of all rows, then of img2.
+    names : list of str
+        By number.
+    """
+    import pandas as pd
+
+    both = pd.concat([pairs[column] for column in PAIR_COLUMNS], ignore_index=True)
+    numbers, names = pd.factorize(both, use_na_sentinel=False)
+    return np.asarray(numbers, dtype=np.intp), names.tolist()
 
 
 def find_image_list(names: Sequence[str], images_path: StrPath, *, task: str) -> list[Path]:
@@ -259,10 +316,11 @@ def _find(
 
     found: dict[str, Path] = {}
     missing: list[str] = []
+    folders: dict[str, str] = {}
     for name in first_row:
         try:
-            path = os.path.realpath(inside + name)
-            exists = os.path.isfile(path) or _in_pack(path)  # noqa: PTH113
+            path, exists = _real_file(inside + name, folders)
+            exists = exists or _in_pack(path)
             if not exists and (other := _spelt_otherwise(root, name)) is not None:
                 path, exists = os.path.realpath(inside + other), True
         except (OSError, ValueError):
@@ -281,6 +339,25 @@ def _find(
             missing.append(name)
     in_order = sorted(missing, key=first_row.__getitem__)
     return found, {name: place(name, n) for n, name in enumerate(in_order)}
+
+
+def _real_file(path: str, folders: dict[str, str]) -> tuple[str, bool]:
+    """Follow the links of a path, and tell whether a file is there.
+
+    The folders on the way are looked at once: `folders` remembers where they lead.
+    """
+    folder, base = os.path.split(path)
+    if base not in ("", ".", ".."):
+        try:
+            is_file = stat.S_ISREG(os.lstat(path).st_mode)
+        except OSError:
+            is_file = False
+        if is_file:
+            if folder not in folders:
+                folders[folder] = os.path.realpath(folder)
+            return os.path.join(folders[folder], base), True  # noqa: PTH118
+    real = os.path.realpath(path)
+    return real, os.path.isfile(real)  # noqa: PTH113
 
 
 def _stays(path: str, inside: str) -> bool:

@@ -8,7 +8,7 @@ groups for every model and layer make differences paired.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -20,7 +20,13 @@ from facebench.metrics.uncertainty.influence import Dyads, Influence, dyads
 from facebench.metrics.uncertainty.spread import Replicates
 from facebench.types import Float64Array, IntArray
 
-__all__ = ["N_DYAD_GROUPS", "N_GROUPS", "JackknifeGroups", "JackknifeReplicates"]
+__all__ = [
+    "N_DYAD_GROUPS",
+    "N_GROUPS",
+    "JackknifeGroups",
+    "JackknifeReplicates",
+    "dyad_groups",
+]
 
 N_GROUPS = 40
 # Pairs of two units are left out in fewer groups: they only correct.
@@ -139,7 +145,7 @@ class JackknifeGroups:
         group = np.full(names.size, -1)
         group[left_out[order]] = np.arange(left_out.size) % max(1, self.n_resamples)
         self._groups: list[IntArray] = np.split(group[index], len(columns))
-        self._dyads = _dyad_groups(members, names.size)
+        self._dyads = dyad_groups(members)
         self._first = 0
         self._names = names
 
@@ -267,12 +273,24 @@ def _firsts(members: list[IntArray]) -> list[NDArray[np.bool_]]:
     ]
 
 
-def _dyad_groups(members: list[IntArray], n_members: int) -> IntArray:
-    """Assign pairs of two units (or triplets) to groups, -1 for comparisons of one unit."""
+def dyad_groups(members: Sequence[IntArray]) -> IntArray:
+    """Assign pairs of two units (or triplets) to groups, -1 for comparisons of one unit.
+
+    Parameters
+    ----------
+    members : sequence of int arrays, shape [N]
+        The unit on each side of every comparison.
+
+    Returns
+    -------
+    int array, shape [N]
+        Below `N_DYAD_GROUPS`; all comparisons of the same units are in one group.
+    """
     groups = np.full(members[0].size, -1)
     if len(members) < 2:
         return groups
     together = np.sort(np.stack(members), axis=0)
+    n_members = int(together.max(initial=0)) + 1
     between = (np.diff(together, axis=0) > 0).all(axis=0)
     number = np.zeros(int(between.sum()), dtype=np.intp)
     for side in together[:, between]:

@@ -159,13 +159,11 @@ class ClassUnits:
         """Count effective comparisons, as `effective_counts` of these distances."""
         genuine, impostor = self._rows
         furthest = np.where(np.isnan(distances), np.inf, distances)
-        found = [
-            _effective_number(_is_hard(values), shared)
-            for values, shared in zip(
-                (-furthest[genuine], furthest[impostor]), self._shared, strict=True
-            )
-        ]
-        return EffectiveCounts(*found, genuine.size, impostor.size, self._n_units)
+        hard = (_is_hard(-furthest[genuine]), _is_hard(furthest[impostor]))
+        numbers = (_effective_number(*each) for each in zip(hard, self._shared, strict=True))
+        return EffectiveCounts(
+            next(numbers), next(numbers), genuine.size, impostor.size, self._n_units
+        )
 
 
 def _is_hard(values: FloatArray) -> NDArray[np.bool_]:

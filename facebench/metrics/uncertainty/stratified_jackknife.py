@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from facebench.metrics.uncertainty.jackknife import dyad_groups
 from facebench.types import Float64Array, IntArray
 
 __all__ = ["Error", "StratifiedJackknife"]
@@ -124,6 +125,12 @@ class StratifiedJackknife:
         every = np.arange(self.n_resamples)
         return np.asarray((first[:, None] != every) & (second[:, None] != every))
 
+    @property
+    def kept_dyads(self) -> NDArray[np.bool_]:
+        """Which comparisons are left without each group of pairs of two units, [N, groups]."""
+        group = dyad_groups(self._groups)
+        return np.asarray(group[:, None] != np.arange(int(group.max(initial=-1)) + 1))
+
     def weights(self) -> Iterator[NDArray[np.float32]]:
         """Give 1 for each comparison that is left and 0 for the others, shape [N, units]."""
         yield self.kept.astype(np.float32)
@@ -151,6 +158,25 @@ class StratifiedJackknife:
             centred = own - own.mean(axis=0)
             found.append((len(own) - 1) / len(own) * centred.T @ centred)
         return np.stack(found)
+
+    def variances(self, replicates: Float64Array) -> Float64Array:
+        """Give the variance of each of several numbers.
+
+        Parameters
+        ----------
+        replicates : array, shape [units, K]
+            The numbers without each unit.
+
+        Returns
+        -------
+        array, shape [K]
+            As the square of what `error` gives.
+        """
+        found = np.zeros(replicates.shape[1])
+        for rows in self._strata:
+            own = replicates[rows]
+            found += (len(own) - 1) / len(own) * ((own - own.mean(axis=0)) ** 2).sum(axis=0)
+        return found
 
     def error(self, replicates: Float64Array) -> Error:
         """Give the standard error of a number, and its degrees of freedom.

@@ -7,7 +7,7 @@ and the letters follow from the same standard error.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import combinations
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -23,7 +23,14 @@ from facebench.results.influences import EVERY_PAIR, replicates_of
 from facebench.results.pair_rows import PairRows
 from facebench.types import Float64Array
 
-__all__ = ["Evidence", "PairedTests", "detectable_difference", "paired_tests", "tie_groups"]
+__all__ = [
+    "Evidence",
+    "PairedTests",
+    "detectable_difference",
+    "is_tested",
+    "paired_tests",
+    "tie_groups",
+]
 
 _LEVEL = 0.05
 _Key = TypeVar("_Key")
@@ -203,6 +210,21 @@ def tie_groups(models: Mapping[_Key, Comparable]) -> dict[_Key, str]:
         return {}
     letters = paired_tests(differences).letters(range(len(tested)))
     return dict(zip((model for model in models if model in tested), letters, strict=True))
+
+
+def is_tested(models: Iterable[Comparable]) -> bool:
+    """Tell whether any two numbers have a paired test.
+
+    Parameters
+    ----------
+    models : iterable of Evidence or Replicates
+        One measure of each model.
+
+    Returns
+    -------
+    bool
+    """
+    return any(one.minus(other) is not None for one, other in combinations(models, 2))
 
 
 def detectable_difference(models: Mapping[str, Evidence]) -> float | None:

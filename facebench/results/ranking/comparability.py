@@ -132,6 +132,7 @@ def _described(run: Run, task: str) -> dict[str, str]:
         # Of embeddings and scores that were computed elsewhere, images need not exist.
         "images": _UNKNOWN if missing else _short(images.get("digest")),
         "type": facts.type,
+        **({"distractors": _short(data["distractors"])} if data.get("distractors") else {}),
         "distance": (facts.distance or "none").removesuffix("_distances"),
         "statistics": statistics_of(run),
     }

@@ -15,13 +15,12 @@ from facebench.figures.palette import HATCHES, PEOPLE_COLORS, model_colors
 from facebench.results.data_health import DataNote, health_notes, run_findings
 from facebench.results.face_failures import failing_conditions, on_no_face, uneven_failures
 from facebench.results.headline import (
-    best_layers,
     check_layer_choice,
-    headline_rows,
     layer_note,
     people_beside,
 )
 from facebench.results.held_out import HeldOut, held_out_layers, with_held_out
+from facebench.results.methods import methods_of
 from facebench.results.reader import Run, load_run
 from facebench.results.report.figure_files import figure_files
 from facebench.results.report.pages import write_page
@@ -31,11 +30,11 @@ from facebench.results.report.task_section import TaskSection, task_section
 from facebench.results.report.thumbnails import Thumbnails
 from facebench.results.report.verdict_view import VerdictView, figure_of
 from facebench.results.schema import REPORT_FILE
-from facebench.results.verdicts import verdicts
+from facebench.results.verdicts import Verdict, verdicts
 from facebench.results.wording import listed
 from facebench.utils.files import check_replaceable
 
-__all__ = ["write_report"]
+__all__ = ["report_with_verdicts", "write_report"]
 
 _log = logging.getLogger(__name__)
 # Bytes of pictures, and curves of all tasks together: what keeps a page of the largest runs in
@@ -95,6 +94,26 @@ def write_report(
     RunFolderError
         If there is no readable run.
     """
+    return report_with_verdicts(run, output, layer_choice=layer_choice)[0]
+
+
+def report_with_verdicts(
+    run: Path, output: Path | None = None, *, layer_choice: str = "same pairs"
+) -> tuple[Path, list[Verdict]]:
+    """Write a run's page as `write_report`, and give what it says of each task as well.
+
+    Parameters
+    ----------
+    run, output, layer_choice
+        See `write_report`.
+
+    Returns
+    -------
+    page : Path
+        The file.
+    verdicts : list of Verdict
+        Task by task, so that a terminal says the same without finding it out again.
+    """
     check_layer_choice(layer_choice, "write_report")
     loaded = load_run(run)
     target = loaded.path / REPORT_FILE if output is None else Path(output)
@@ -103,7 +122,8 @@ def write_report(
     beside = target.parent.resolve() == loaded.path.resolve()
     files = figure_files(loaded.path, loaded.tasks) if beside else {}
     context = {**_context(loaded, layer_choice), "figure_files": files}
-    return write_page("report.html.j2", target, context, charts=True)
+    page = write_page("report.html.j2", target, context, charts=True)
+    return page, [view.verdict for view in context["verdicts"]]
 
 
 def _left_out(run: Run) -> list[str]:
@@ -129,6 +149,7 @@ def _context(run: Run, layer_choice: str) -> dict[str, Any]:
         task_section(run, task, number, curves, thumbnails, examples, held_out.get(task))
         for number, task in enumerate(tasks)
     ]
+    compared = [section.name for section in sections if section.is_compared]
     findings = run_findings(run.manifest, tasks, run.networks)
     found = [finding for finding in findings if finding.count]
     colors = _colors(run)
@@ -138,7 +159,7 @@ def _context(run: Run, layer_choice: str) -> dict[str, Any]:
         "sections": sections,
         "verdicts": _told(run, sections, held_out, colors),
         "warnings": _warnings(run, sections, findings),
-        "headline": headline_table(run.networks, sections, held_out, run.people),
+        "headline": headline_table(run, sections, held_out),
         "held_out": _held_out_table(held_out) if held_out else None,
         "facts": _facts(run),
         "on_no_face": on_no_face(run.manifest),
@@ -152,7 +173,7 @@ def _context(run: Run, layer_choice: str) -> dict[str, Any]:
         "health_notes": [*health_notes(run.manifest), *_left_out(run)],
         "thumbnails": thumbnails,
         "colors": colors,
-        "methods": run.methods(layer_choice),
+        "methods": methods_of(run, layer_choice, compared),
         "provenance": provenance_view(run),
     }
 
@@ -216,38 +237,29 @@ def _counted(note: DataNote) -> str:
     return f"{note.count}{f' ({note.detail})' if note.detail else ''}."
 
 
-def headline_table(
-    results: pd.DataFrame,
-    sections: list[TaskSection],
-    held_out: Mapping[str, HeldOut],
-    people: pd.DataFrame | None = None,
-) -> Table:
+def headline_table(run: Run, sections: list[TaskSection], held_out: Mapping[str, HeldOut]) -> Table:
     """Build the table of what stands for each task.
 
     Parameters
     ----------
-    results : DataFrame
-        The tidy table.
+    run : Run
+        The run.
     sections : list of TaskSection
         The tasks, with their tie groups.
     held_out : mapping of str to HeldOut
         By task, what stands for models in the place of their best layers; empty for these.
-    people : DataFrame, optional
-        Likewise of people, who come after the models.
 
     Returns
     -------
     Table
-        A row for each model; all layers behind a box to tick.
+        A row for each model, then for people; all layers behind a box to tick.
     """
     rows: list[list[Any]] = []
     extra = []
     for section in sections:
-        of_task = results[results["task"] == section.name]
-        best = best_layers(results, section.name, section.facts)
-        chosen = headline_rows(of_task, {section.name: section.facts}, all_layers=True)
-        for metric, part in chosen.groupby("metric", sort=False):
-            shown = part[part["layer"].eq(part["model"].map(best))]
+        of_task = run.of_task(section.name)
+        for metric, part in of_task.all_layers.groupby("metric", sort=False):
+            shown = part[part["layer"].eq(part["model"].map(of_task.best))]
             if section.name in held_out:
                 shown = with_held_out(shown, held_out[section.name].table)
             # What is judged on its own pairs stays to be looked up.
@@ -264,14 +276,13 @@ def headline_table(
                     _headline_row(row, ties.get(str(row.model), "") if is_shown else "", span)
                 )
                 extra.append(not is_shown)
-            if people is not None:
-                beside = people_beside(people, results, section.name, str(metric))
-                rows += [_headline_row(row, "", span) for row in beside.itertuples()]
-                extra += [False] * len(beside)
+            beside = people_beside(run.people, of_task.rows, section.name, str(metric))
+            rows += [_headline_row(row, "", span) for row in beside.itertuples()]
+            extra += [False] * len(beside)
     n_hidden = sum(extra)
     # A column without any entry only takes room.
     used = [i for i in range(len(_COLUMNS)) if any(row[i] not in ("", None) for row in rows)]
-    note = layer_note(results, "held-out" if held_out else "same pairs")
+    note = layer_note(run.networks, "held-out" if held_out else "same pairs")
     return Table(
         id="headline-table",
         stacked=True,

@@ -8,8 +8,13 @@ from typing import Any
 import pandas as pd
 
 from facebench.columns import NETWORK_LAYERS
-from facebench.results.comparison.paired import Evidence, detectable_difference, tie_groups
-from facebench.results.headline import best_layers, direction, headline_rows
+from facebench.results.comparison.paired import (
+    Evidence,
+    detectable_difference,
+    is_tested,
+    tie_groups,
+)
+from facebench.results.headline import direction
 from facebench.results.held_out import HeldOut
 from facebench.results.pair_rows import PairRows, saved_layers
 from facebench.results.power import known_to
@@ -36,7 +41,6 @@ from facebench.results.report.people_words import people_sentences
 from facebench.results.report.thumbnails import Thumbnails
 from facebench.results.report.verdict_view import Example, examples_of, skipped_pairs
 from facebench.results.task_facts import TaskFacts
-from facebench.tasks.measures import headlines
 
 __all__ = ["TaskSection", "task_section"]
 
@@ -68,6 +72,8 @@ class TaskSection:
         What people do beside the models, in sentences, and what is to be known of them.
     examples : list of Example
         Stimuli of each condition.
+    is_compared : bool
+        Whether a paired test compares two models by a headline measure.
     skipped : str
         How many pairs of each condition have no distance; empty where all have one.
     """
@@ -82,6 +88,7 @@ class TaskSection:
     which: str = "best"
     people: list[str] = field(default_factory=list)
     examples: list[Example] = field(default_factory=list)
+    is_compared: bool = False
     skipped: str = ""
 
 
@@ -116,10 +123,9 @@ def task_section(
     TaskSection
     """
     facts = run.tasks[task]
-    results = run.networks[run.networks["task"] == task]
+    of_task = run.of_task(task)
+    results, best, metrics = of_task.rows, of_task.best, of_task.headlines
     people = run.people[run.people["task"] == task]
-    best = best_layers(results, task, facts)
-    metrics = headlines(facts, list(dict.fromkeys(results["metric"])))
     chosen = _chosen(results, metrics[0], best, curves)
     series = _series(run, task, chosen)
     which = "best" if direction(results[results["metric"] == metrics[0]]) else "last"
@@ -148,9 +154,8 @@ def task_section(
             for model, layer, pairs in verified
         ],
     }
-    headline = headline_rows(results, {task: facts})
-    known = known_to(headline)
-    ties, detectable = _ties(run, headline, heads, held_out)
+    known = known_to(of_task.headline)
+    ties, detectable, is_compared = _ties(run, of_task.headline, heads, held_out)
     return TaskSection(
         id=f"task-{number}",
         name=task,
@@ -162,6 +167,7 @@ def task_section(
         which=which,
         people=[*people_sentences(results, people, facts, best), *_people_notes(facts)],
         examples=examples_of(heads[0][2] if heads else None, examples),
+        is_compared=is_compared,
         skipped=skipped_pairs(heads),
     )
 
@@ -206,12 +212,14 @@ def _series(run: Run, task: str, chosen: list[tuple[str, str]]) -> list[Named]:
 
 def _ties(
     run: Run, rows: pd.DataFrame, heads: list[Named], held_out: HeldOut | None
-) -> tuple[dict[tuple[str, str], dict[str, str]], list[str]]:
+) -> tuple[dict[tuple[str, str], dict[str, str]], list[str], bool]:
     """Group the best layers of all models, by measure and condition ('' for none).
 
-    The notes say which differences of the first measure would be found.
+    The notes say which differences of the first measure would be found; then whether any two best
+    layers have a paired test.
     """
     ties = {}
+    is_compared = False
     notes: list[str] = []
     pairs_of = {model: pairs for model, _, pairs in heads}
     named = rows.assign(condition=rows["condition"].fillna(""))
@@ -236,6 +244,7 @@ def _ties(
             sign = direction(own)
             order = sorted(replaced, key=lambda model: -sign * replaced[model].value)
             ties[metric, condition] = tie_groups({model: replaced[model] for model in order})
+        is_compared = is_compared or is_tested(evidence.values())
         found = detectable_difference(evidence) if not notes else None
         if found is not None:
             what = f"{metric}, {condition}" if condition else metric
@@ -243,7 +252,7 @@ def _ties(
                 f"With these pairs, a true difference of about {found:.2g} in {what} between two "
                 "models would be found in 80 % of studies (P < .05, before Holm's correction)."
             )
-    return ties, notes
+    return ties, notes, is_compared
 
 
 def _remarks(results: pd.DataFrame) -> list[str]:

@@ -105,8 +105,9 @@ def _has_images(run: Run, folder: str) -> bool:
         if recorded.get("n_missing") == recorded.get("n_images"):
             # There was no image to show.
             continue
-        models = run.networks["model"][run.networks["task"] == task]
-        rows = run.task_distances(str(models.iloc[0]), task)
+        first = run.of_task(task).rows.iloc[0]
+        # Every layer has the same pairs.
+        rows = run.task_distances(str(first["model"]), task, [str(first["layer"])])
         if {"img1", "img2"} <= set(rows.columns):
             names = {*rows["img1"].astype(str), *rows["img2"].astype(str)}
             if Digests().of_images(Path(folder), names)["digest"] == recorded.get("digest"):

@@ -23,6 +23,7 @@ from facebench.metrics.search_parts import (
     search_part,
 )
 from facebench.metrics.templates import Normalise, single_templates
+from facebench.store.pack_files import SUFFIX
 from facebench.store.pack_rows import PackRows, holds_packs
 from facebench.store.search_files import find_parts, write_part
 from facebench.tasks.embedding import LayerSource
@@ -54,8 +55,8 @@ class Search(NamedTuple):
     normalise : {'none', 'before', 'after', 'both'}
         What is done to distractors.
     engine : {'numpy', 'faiss'}
-    index : str or None
-        Of an approximate search, see `search_part`.
+    factory : str or None
+        The index of an approximate search, see `search_part`.
     """
 
     probes: FloatArray
@@ -66,11 +67,11 @@ class Search(NamedTuple):
     measure: Measure
     normalise: Normalise
     engine: Engine
-    index: str | None
+    factory: str | None
 
     def enrolled(self, templates: FloatArray, n_gallery: int) -> SearchPart:
         """Search the enrolled people, who are never searched approximately."""
-        found = self._replace(index=None).part(templates, 0, n_gallery)
+        found = self._replace(factory=None).part(templates, 0, n_gallery)
         return replace(found, digest=self.digest())
 
     def part(
@@ -88,14 +89,14 @@ class Search(NamedTuple):
             measure=self.measure,
             skip_failed=True,
             engine=self.engine,
-            index=self.index,
+            index=self.factory,
         )
 
     def digest(self) -> str:
         """Give the digest that parts of this search have."""
         mates = self.mates[:, None]
         return search_digest(
-            self.probes, self.k, self.measure, self.mate_distances, mates, self.index
+            self.probes, self.k, self.measure, self.mate_distances, mates, self.factory
         )
 
 
@@ -164,6 +165,11 @@ class Distractors:
                         f"into 'distractors' ({self.pattern}) where their names are."
                     )
                     raise InputError(msg)
+
+    def check_width(self, source: LayerSource, width: int) -> None:
+        """Refuse files of another width; in packs, rows are of the layer or not there."""
+        if not holds_packs(self._files(source)[0]):
+            self.open(source, width)
 
     def open(self, source: LayerSource, width: int) -> RowSource:
         """Open the distractors of a layer.
@@ -245,7 +251,15 @@ class Distractors:
         start, total = search.n_enrolled, search.n_enrolled + rows.n_rows
         for part, digest in self._known(search, source):
             first, stop = part.first - start, part.stop - start
-            if first < done or part.n_gallery != total or first == stop:
+            if part.n_gallery != total:
+                _log.warning(
+                    "Task %r: a part of a search is of %d distractors, not %d, and is not used.",
+                    self._task,
+                    part.n_gallery - start,
+                    rows.n_rows,
+                )
+                continue
+            if first < done or first == stop:
                 continue
             if _digest(search, rows, first, stop) != digest:
                 _log.warning(
@@ -307,11 +321,14 @@ class Distractors:
 
 
 def every_file(pattern: StrPath) -> list[Path]:
-    """Find the files of all models and layers that a pattern may mean."""
+    """Find the files of all models and layers that a pattern may mean, those of packs too."""
     text = str(pattern)
     for mark in ("{model}", "{layer}"):
         text = text.replace(mark, "*")
-    return sorted(Path(path) for path in glob.glob(text, recursive=True) if Path(path).is_file())  # noqa: PTH207
+    literal = [Path(text)] if Path(text).exists() else []
+    found = literal or [Path(path) for path in glob.glob(text, recursive=True)]  # noqa: PTH207
+    packs = [path for folder in found if folder.is_dir() for path in folder.glob(f"*{SUFFIX}")]
+    return sorted(path for path in [*found, *packs] if path.is_file())
 
 
 def _searched(search: Search, rows: RowSource, first: int, stop: int) -> tuple[SearchPart, str]:

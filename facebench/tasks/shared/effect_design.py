@@ -435,12 +435,10 @@ def units_of(members: SamplingUnits, cell: IntArray) -> Units:
     -------
     Units
     """
-    names = np.concatenate((members.first, members.second))
-    index = np.asarray(np.unique(names, return_inverse=True)[1], dtype=np.intp)
-    first, second = np.split(index, 2)
+    first, second = members.numbers
     blocks = blocks_of(first, second)
     fewest = min(np.unique(blocks[cell == k]).size for k in np.unique(cell))
-    is_grouped = np.unique(blocks).size < int(index.max()) + 1
+    is_grouped = np.unique(blocks).size < members.names.size
     if members.by == "identity" and is_grouped and are_even(blocks) and fewest >= FEW_BLOCKS:
         return Units(blocks, blocks, f"groups of {members.plural}")
     return Units(first, second, members.plural)

@@ -44,6 +44,7 @@ from facebench.tasks.shared.people import (
 from facebench.tasks.shared.people_answers import PairAnswers
 from facebench.tasks.shared.people_items import (
     ItemAgreement,
+    answer_noise,
     crossed_decisions,
     jackknife_spread,
     with_interval,
@@ -295,9 +296,7 @@ class PeopleBeside:
     def _of_parts(self, group: str, asked: Asked) -> tuple[Float64Array, float]:
         """Give the mean index of participants without each unit of pairs, and its noise.
 
-        The variance of the mean over participants and that over units of pairs both hold the noise
-        of single answers; what the units of one participant vary more than those of the mean is
-        that noise.
+        See `answer_noise`.
         """
         key = group, asked.name or "-"
         if key not in self._replicates:
@@ -312,12 +311,7 @@ class PeopleBeside:
             known = np.isfinite(drawn)
             with np.errstate(divide="ignore", invalid="ignore"):
                 means = np.where(known, drawn, 0.0).sum(axis=1) / known.sum(axis=1)
-            errors = [self.jackknife.error(own) for own in drawn[:, known.all(axis=0)].T]
-            noise = 0.0
-            if len(errors) > 1:
-                single = float(np.mean([error.standard**2 for error in errors]))
-                noise = (single - self.jackknife.error(means).standard ** 2) / (len(errors) - 1)
-            self._replicates[key] = means, max(noise, 0.0)
+            self._replicates[key] = means, answer_noise(self.jackknife, drawn, means)
         return self._replicates[key]
 
     def rows(self) -> pd.DataFrame:
@@ -517,8 +511,7 @@ class PeopleOfPairs:
         trials = trials_of(people)
         if trials is None:
             return None
-        names = np.concatenate((members.first, members.second))
-        first, second = np.split(np.unique(names, return_inverse=True)[1], 2)
+        first, second = members.numbers
         cell = np.zeros(first.size, dtype=np.intp)
         pairs = pd.DataFrame(self.pairs_df)
         groups = groups_of_people(trials, people_groups, owner=type(self).__name__)

@@ -14,7 +14,7 @@ from facebench.metrics.accuracy import youden_threshold
 from facebench.metrics.correlation import correlate
 from facebench.metrics.error_consistency import consistencies, kappa_bounds, mean_between
 from facebench.metrics.noise_ceiling import split_half
-from facebench.metrics.uncertainty.spread import Scale, Spread, interval
+from facebench.metrics.uncertainty.spread import Scale, Spread, interval, less_dyads
 from facebench.metrics.uncertainty.stratified_jackknife import StratifiedJackknife
 from facebench.tasks.shared.people import spread_of_participants, sum_of_spreads
 from facebench.tasks.shared.people_answers import PairAnswers
@@ -22,6 +22,7 @@ from facebench.types import Float64Array, IntArray
 
 __all__ = [
     "ItemAgreement",
+    "answer_noise",
     "crossed_decisions",
     "jackknife_spread",
     "mean_of_known",
@@ -35,6 +36,8 @@ _FEWEST_PAIRS = 4
 # Participants are left out in so many groups; and every two of so many are compared.
 _MOST_GROUPS, _MOST_COMPARED = 40, 300
 _FOLDS = 20
+# Ways to divide the pairs into halves.
+_SPLITS = 4
 
 
 def crossed_decisions(
@@ -96,6 +99,26 @@ def with_interval(
     return interval_cells(name, value, low, high)
 
 
+class _Correlation(NamedTuple):
+    """The correlation of distances with mean answers, of one kind of pairs.
+
+    Attributes
+    ----------
+    value : float
+        Of all pairs.
+    units, dyads, participants : array, shape [U], [D], [P]
+        Without each unit of pairs, each group of the pairs of two units, each participant.
+    halves : array, shape [S, 2, P]
+        Of either half of the pairs, divided in several ways, without each participant.
+    """
+
+    value: float
+    units: Float64Array
+    dyads: Float64Array
+    participants: Float64Array
+    halves: Float64Array
+
+
 class _Kind(NamedTuple):
     """Pairs that are alike to people but for the faces: of one condition and class."""
 
@@ -129,7 +152,7 @@ class ItemAgreement:
         self._jackknife = jackknife
         self._group = group
         self._conditions = list(conditions)
-        self._kept = jackknife.kept
+        self._kept, self._kept_dyads = jackknife.kept, jackknife.kept_dyads
 
     @cached_property
     def _kinds(self) -> list[_Kind]:
@@ -240,36 +263,67 @@ class ItemAgreement:
             row |= self._consistency(accepted)
         return row
 
-    def _correlations(
-        self, distances: Float64Array
-    ) -> list[tuple[float, Float64Array, Float64Array]]:
-        """By kind: the correlation, without each unit of pairs, without each participant."""
+    def _correlations(self, distances: Float64Array) -> list[_Correlation]:
+        """Correlate each kind of pairs, and without each of what varies."""
         people, others = self._answers.by_pair, self._without_participants
         found = []
-        for kind in self._kinds:
+        for kind, halves in zip(self._kinds, self._halves, strict=True):
             own, rows = distances[kind.rows], kind.rows
             value = correlate(own, people[rows], _MEASURE)
-            units = correlate(own, people[rows], _MEASURE, self._kept[rows].T.astype(float))
-            found.append((value, units, correlate(own, others[:, rows], _MEASURE)))
+            units, dyads = (
+                correlate(own, people[rows], _MEASURE, kept[rows].T.astype(float))
+                for kept in (self._kept, self._kept_dyads)
+            )
+            without = [
+                [correlate(distances[half], others[:, half], _MEASURE) for half in both]
+                for both in halves
+            ]
+            alone = correlate(own, others[:, rows], _MEASURE)
+            found.append(_Correlation(value, units, dyads, alone, np.array(without)))
+        return found
+
+    @cached_property
+    def _halves(self) -> list[list[tuple[IntArray, IntArray]]]:
+        """Divide the pairs of each kind into halves, in several ways."""
+        rng = np.random.default_rng(0)
+        found = []
+        for kind in self._kinds:
+            middle = kind.rows.size // 2
+            mixed = [rng.permutation(kind.rows) for _ in range(_SPLITS)]
+            found.append([(rows[:middle], rows[middle:]) for rows in mixed])
         return found
 
     def _estimate(
-        self,
-        of_kind: list[tuple[float, Float64Array, Float64Array]],
-        conditions: Sequence[int],
+        self, of_kind: list[_Correlation], conditions: Sequence[int]
     ) -> tuple[float, Spread]:
+        """Average kinds, and give the error over the people of pairs and over participants.
+
+        Leaving out the people of pairs moves the noise of single answers too, which participants
+        must not add once more. What they add is what both halves of the pairs have in common: the
+        covariance of the correlations of both without each participant.
+        """
         if not of_kind:
             return _NAN, Spread(_NAN, 1.0)
-        values, units, participants = zip(*of_kind, strict=True)
-        value = float(self._mean(np.array(values), conditions))
-        return value, self._spread(
-            self._mean(np.stack(units), conditions), self._mean(np.stack(participants), conditions)
+        value, units, dyads, participants = (
+            self._mean(np.stack([getattr(kind, name) for kind in of_kind]), conditions)
+            for name in ("value", "units", "dyads", "participants")
         )
-
-    def _spread(self, units: Float64Array, participants: Float64Array) -> Spread:
-        """Combine leaving out the people of pairs with leaving out participants."""
-        error = self._jackknife.error(units)
-        return sum_of_spreads(Spread(*error), jackknife_spread(participants))
+        error, df = self._jackknife.error(units)
+        if dyads.size > 1 and np.isfinite(dyads).all():
+            error = less_dyads(error**2, float((dyads.size - 1) * dyads.var())) ** 0.5
+        of_participants = jackknife_spread(participants)
+        shared = []
+        for split in range(_SPLITS):
+            one, other = (
+                self._mean(np.stack([kind.halves[split, side] for kind in of_kind]), conditions)
+                for side in (0, 1)
+            )
+            product = float(((one - one.mean()) * (other - other.mean())).sum())
+            shared.append((one.size - 1) / one.size * product)
+        if np.isfinite(shared).any():
+            common = min(max(mean_of_known(shared), 0.0) ** 0.5, of_participants.error)
+            of_participants = of_participants._replace(error=common)
+        return float(value), sum_of_spreads(Spread(error, df), of_participants)
 
     @cached_property
     def _compared(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -280,21 +334,28 @@ class ItemAgreement:
         return np.nan_to_num(rights) >= 0.5, np.isfinite(rights)
 
     @cached_property
-    def _people_tables(self) -> tuple[list[Float64Array], Float64Array]:
-        """Kappa of every two people by condition, and its mean without each unit of pairs."""
+    def _people_tables(self) -> tuple[list[Float64Array], Float64Array, Float64Array]:
+        """Kappa of every two people by condition, and without each unit of pairs.
+
+        The latter as its mean [U], and as that of each participant with the others [U, P].
+        """
         right, seen = self._compared
         tables = []
         for k in self._conditions:
             own = self._answers.cell == k
             tables.append(consistencies(right[:, own], seen[:, own]))
-        without = []
+        without, of_each = [], []
         for kept in self._kept.T:
-            means = []
+            means, rows = [], []
             for k in self._conditions:
                 own = (self._answers.cell == k) & kept
-                means.append(mean_between(consistencies(right[:, own], seen[:, own])))
+                table = consistencies(right[:, own], seen[:, own])
+                means.append(mean_between(table))
+                np.fill_diagonal(table, np.nan)
+                rows.append(_mean_of_rows(table))
             without.append(mean_of_known(means))
-        return tables, np.array(without)
+            of_each.append(_mean_of_rows(np.stack(rows, axis=1)))
+        return tables, np.array(without), np.stack(of_each)
 
     def _between(self, kept: NDArray[np.bool_] | None = None) -> float:
         return mean_of_known([mean_between(table, kept) for table in self._people_tables[0]])
@@ -307,7 +368,18 @@ class ItemAgreement:
 
     @cached_property
     def _between_people(self) -> tuple[float, Spread]:
-        return self._between(), self._spread(self._people_tables[1], self._without_each)
+        spread = jackknife_spread(self._without_each)
+        return self._between(), self._with_units(*self._people_tables[1:], spread)
+
+    def _with_units(
+        self, means: Float64Array, of_each: Float64Array, participants: Spread
+    ) -> Spread:
+        """Add the error over the people of pairs, less the noise that participants have too."""
+        error, df = self._jackknife.error(means)
+        if np.isnan(error):
+            return Spread(_NAN, 1.0)
+        noise = answer_noise(self._jackknife, of_each, means)
+        return sum_of_spreads(Spread(max(error**2 - noise, 0.0) ** 0.5, df), participants)
 
     def _consistency(self, accepted: NDArray[np.bool_]) -> dict[str, float]:
         answers = self._answers
@@ -318,12 +390,13 @@ class ItemAgreement:
         network = accepted == labels
         by_person = self._with_network(network, right, seen, np.ones(network.size, bool))
         value = mean_of_known(by_person)
-        without = np.array(
-            [mean_of_known(self._with_network(network, right, seen, kept)) for kept in self._kept.T]
+        of_each = np.stack(
+            [self._with_network(network, right, seen, kept) for kept in self._kept.T]
         )
+        without = _mean_of_rows(of_each)
         name = f"Error Consistency with {self._group}"
-        units = Spread(*self._jackknife.error(without))
-        row = with_interval(name, value, sum_of_spreads(units, spread_of_participants(by_person)))
+        spread = self._with_units(without, of_each, spread_of_participants(by_person))
+        row = with_interval(name, value, spread)
         bounds = []
         for k in self._conditions:
             own = answers.cell == k
@@ -333,7 +406,10 @@ class ItemAgreement:
         row[f"{name} Bound"] = mean_of_known(bounds)
         everyone = np.arange(by_person.size)
         alone = np.array([mean_of_known(by_person[everyone != one]) for one in everyone])
-        spread = self._spread(without - self._people_tables[1], alone - self._without_each)
+        _, between, of_people = self._people_tables
+        spread = self._with_units(
+            without - between, of_each - of_people, jackknife_spread(alone - self._without_each)
+        )
         difference = value - self._between_people[0]
         return row | with_interval(
             f"Error Consistency Difference from {self._group}", difference, spread
@@ -352,11 +428,45 @@ class ItemAgreement:
             own = (self._answers.cell == k) & kept
             ones = np.ones((1, int(own.sum())))
             tables.append(consistencies(network[None, own], ones, right[:, own], seen[:, own])[0])
-        table = np.stack(tables)
-        known = np.isfinite(table)
-        sums = np.where(known, table, 0.0).sum(axis=0)
-        with np.errstate(invalid="ignore"):
-            return np.asarray(sums / known.sum(axis=0))
+        return _mean_of_rows(np.stack(tables, axis=1))
+
+
+def answer_noise(
+    jackknife: StratifiedJackknife, of_each: Float64Array, means: Float64Array
+) -> float:
+    """Find the variance that the noise of single answers gives a mean over participants.
+
+    The variance of the mean over participants and that over units of pairs both hold this noise;
+    what the units of one participant vary more than those of the mean is that noise.
+
+    Parameters
+    ----------
+    jackknife : StratifiedJackknife
+        Of the pairs.
+    of_each : array, shape [U, P]
+        The number of each participant without each unit of pairs.
+    means : array, shape [U]
+        Their mean.
+
+    Returns
+    -------
+    float
+        0 or more.
+    """
+    known = np.isfinite(of_each).all(axis=0)
+    number = int(known.sum())
+    if number < 2:
+        return 0.0
+    single = jackknife.variances(of_each[:, known]).mean()
+    noise = (single - jackknife.variances(means[:, None])[0]) / (number - 1)
+    return max(float(noise), 0.0)
+
+
+def _mean_of_rows(table: Float64Array) -> Float64Array:
+    """Average what is finite in each row; NaN of nothing."""
+    known = np.isfinite(table)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(known, table, 0.0).sum(axis=1) / known.sum(axis=1))
 
 
 def jackknife_spread(replicates: Float64Array) -> Spread:

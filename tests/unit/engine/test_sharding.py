@@ -158,7 +158,7 @@ def test_networks_of_one_name_and_other_preprocessing_never_share_rows(tmp_path:
     for kind in ("", "weights", "preprocessing"):
         changed(kind, f"node {kind}").embed_shard(0, 1)
     for kind in ("", "weights", "preprocessing"):
-        shared, alone = changed(kind, "none"), changed(kind, "alone")
+        shared, alone = changed(kind, "none"), changed(kind, f"alone {kind}")
         alone._store.packs = None
         for whole in (shared, alone):
             whole.run_all_tasks_all_models(tmp_path / "out", plots=False)

@@ -11,6 +11,9 @@ import torch
 from torchvision import transforms
 
 from facebench.engine import embed, loading
+from facebench.engine.model_run import run_model
+from facebench.engine.request import EmbeddingRequest, digests_of
+from facebench.engine.settings import Settings
 from facebench.engine.transfer import Returns, card_of
 from facebench.errors import ImageError, LayerOutputError, ModelError
 from facebench.store import open_store
@@ -122,9 +125,6 @@ def test_what_is_counted_as_done_is_in_the_store(
     forty: list[Path], card: LateCard, tmp_path: Path
 ) -> None:
     """A run that ends at some batch finds all that it was told of again."""
-    from facebench.engine.model_run import run_model
-    from facebench.engine.request import EmbeddingRequest, digests_of
-    from facebench.engine.settings import Settings
 
     class StoppedError(Exception):
         pass

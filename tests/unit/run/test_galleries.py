@@ -79,10 +79,12 @@ def test_packs_searched_in_shards_give_the_numbers_of_one_gallery(
     monkeypatch.setattr(distractors, "_searched", None)
     merged = items(manager(world, cache_dir=world / "last", **shared), world, "merged")
     pd.testing.assert_frame_equal(merged, expected, check_exact=True)
-    # Images of the run that are in the packs are no distractors.
+    # Images of the task that are in the packs are no distractors; of other tasks they are.
     monkeypatch.undo()
     manager(world, packs=world / "crowd").embed_shard(0, 1)
-    again = items(manager(world, distractors=world / "crowd"), world, "again")
+    beside = manager(world, distractors=world / "crowd")
+    beside.add_tasks(IdentificationTask("crowd", CROWD, CROWD, world / "images"))
+    again = items(beside, world, "again")
     pd.testing.assert_frame_equal(again, expected, check_exact=True)
     for pack in (world / "crowd").iterdir():
         if pack.is_file():
@@ -107,6 +109,23 @@ def test_shards_need_packs_and_distractors(tmp_path: Path) -> None:
         manager(tmp_path, packs=tmp_path / "packs").search_shard(0, 2)
     with pytest.raises(InputError, match="do not exist"):
         manager(tmp_path, distractors=tmp_path / "gone.npy").plan()
+
+
+def test_files_of_another_width_are_told_after_the_first_batch(tmp_path: Path) -> None:
+    runs.make_world(tmp_path)
+    np.save(tmp_path / "crowd.npy", np.ones((5, 3), dtype=np.float32))
+    made = MultiModelTaskManager(
+        [runs.make_model(["4"])],
+        IdentificationTask(
+            "who", GALLERY, PROBES, tmp_path / "images", distractors=tmp_path / "crowd.npy"
+        ),
+        batch_size=2,
+        num_workers=0,
+        cache_dir=None,
+    )
+    with pytest.raises(InputError, match="have 3 values, embeddings of 'net', layer '4', have 8"):
+        made.run_all_tasks_all_models(tmp_path / "out", plots=False)
+    assert made.models["net"].images_seen < 13
 
 
 EXPERIMENT = """\
@@ -157,6 +176,7 @@ def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert status == 0, talk
     (made,) = (tmp_path / "runs").iterdir()
     results = load_run(made).results
+    assert len(load_run(made).manifest["data"]["who"]["distractors"]) == 64
     counts = results[results["metric"] == "Distractors"]["value"]
     assert counts.tolist() == [40, 40]
     status, found, talk = call("slurm", file, "--shards", "2", "--output", str(tmp_path / "jobs"))

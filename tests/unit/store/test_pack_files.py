@@ -121,6 +121,20 @@ def test_offsets_of_a_header_are_not_followed(tmp_path: Path) -> None:
         open_pack(path)
 
 
+def test_offsets_that_others_would_follow_are_refused_though_the_seal_fits(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    whole = path.read_bytes()
+    length = struct.unpack("<Q", whole[:8])[0]
+    header = json.loads(whole[8 : 8 + length])
+    first, last = header["rows.0"]["data_offsets"]
+    header["rows.0"]["data_offsets"] = [first - 8, last - 8]
+    spelled = json.dumps(header).encode().ljust(length)
+    rest = whole[8 + length + 16 :]
+    path.write_bytes(whole[:8] + spelled + pack_files._seal(spelled) + rest)
+    with pytest.raises(PackError, match="damaged"):
+        open_pack(path)
+
+
 def test_a_newer_format_is_named(tmp_path: Path) -> None:
     path = written(tmp_path)
     rewritten(path, lambda header: header["__metadata__"].update(facebench_pack="2"))

@@ -5,11 +5,19 @@ from __future__ import annotations
 import unicodedata
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from facebench import AccuracyTask
-from facebench.data.pairs import find_image_list, find_images, read_pairs
+from facebench.data.pairs import (
+    ImagePaths,
+    find_image_list,
+    find_images,
+    numbered_images,
+    read_pairs,
+    resolve_images,
+)
 from facebench.errors import MissingImageError, PairsError
 from facebench.run.task_images import images_of
 
@@ -135,3 +143,27 @@ def test_where_no_image_is_found_the_folder_is_asked_about(tmp_path: Path) -> No
         find_image_list(["human_1.png"], tmp_path, task="t")
     with pytest.raises(MissingImageError, match="2 of 3 images of task 't' are missing"):
         find_image_list(["human_01.png", "x.jpg", "y.jpg"], tmp_path, task="t")
+
+
+def test_images_of_a_table_are_numbered_as_they_are_named():
+    rng = np.random.default_rng(0)
+    sides = [[f"{number}.jpg" for number in rng.integers(0, 9, 30)] for _ in range(2)]
+    pairs = pd.DataFrame({"img1": sides[0], "img2": sides[1]})
+    numbers, names = numbered_images(pairs)
+    assert names == list(dict.fromkeys(sides[0] + sides[1]))
+    assert [names[number] for number in numbers] == sides[0] + sides[1]
+    # Paths of one file are one, also where they are different objects.
+    paths = ImagePaths(*([Path(name) for name in side] for side in sides))
+    assert paths.different == list(map(Path, names))
+    assert np.concatenate(paths.numbers).tolist() == numbers.tolist()
+    again = ImagePaths.of(numbers, list(map(Path, names)))
+    assert (again, again.different) == (paths, paths.different)
+    assert [side.tolist() for side in again.numbers] == [side.tolist() for side in paths.numbers]
+
+
+def test_images_that_there_are_are_found_beside_others(tmp_path):
+    (tmp_path / "a.jpg").touch()
+    names = ["a.jpg", "b.jpg", "../c.jpg"]
+    found = {"a.jpg": (tmp_path / "a.jpg").resolve()}
+    assert resolve_images(tmp_path, names) == resolve_images(tmp_path, names[:2]) == found
+    assert resolve_images(tmp_path / "none", names) == {}

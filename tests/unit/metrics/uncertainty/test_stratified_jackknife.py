@@ -37,3 +37,15 @@ def test_strata_are_welch(sizes: tuple[int, int]) -> None:
         expected.statistic, rel=1e-6 if people.size < 50 else 0.1
     )
     assert found.error.df == pytest.approx(expected.df, rel=1e-6 if people.size < 50 else 0.5)
+
+
+def test_variances_are_those_of_errors_and_dyads_are_left_out_together() -> None:
+    rng = np.random.default_rng(0)
+    first, second = np.triu_indices(8, 0)
+    jackknife = StratifiedJackknife(first, second, np.zeros(first.size, dtype=int))
+    replicates = rng.normal(size=(jackknife.n_resamples, 3))
+    expected = [jackknife.error(column).standard ** 2 for column in replicates.T]
+    np.testing.assert_allclose(jackknife.variances(replicates), expected)
+    left = ~jackknife.kept_dyads
+    # Every pair of two people is in one group, none of one person in any.
+    assert (left.sum(axis=1) == (first != second)).all()

@@ -268,6 +268,10 @@ def test_faiss_gives_the_same_and_an_approximate_search_says_so(tmp_path: Path) 
     near.search_share(own, source, 0, 1)
     items = near.compute_items_of(own, source).assign(layer_name="l")
     assert 0 < items["recall"].iloc[0] < 1
+    exact_ranks = exact["rank"].dropna().to_numpy(int)
+    ranks = items["rank"].dropna().to_numpy(int)
+    # Too good, or beyond the candidates and then the last.
+    assert ((ranks <= exact_ranks) | ((exact_ranks > 9) & (ranks == items["templates"][0]))).all()
     row = near.compute_task_performance(items).iloc[0]
     names = [measure.name for measure in near.measures]
     assert names == ["Rank-1 by IVF4,Flat", "TPIR@FPIR=0.1 by IVF4,Flat",
@@ -284,8 +288,12 @@ def test_faiss_gives_the_same_and_an_approximate_search_says_so(tmp_path: Path) 
         ({"engine": "annoy"}, "'engine'.*'annoy'"),
         ({"index": "HNSW8"}, "'index'.*engine 'numpy' and some distractors"),
         ({"engine": "faiss", "index": "HNSW8", "pattern": None}, "'index'.*no distractors"),
+        (
+            {"engine": "faiss", "index": "HNSW8", "ranks": [10]},
+            "no ranks beyond the 9 'candidates'",
+        ),
     ],
 )
 def test_engines_that_do_not_fit_are_refused(options: Any, match: str) -> None:
     with pytest.raises(InputError, match=match):
-        make(**{"pattern": "d.npy", **options})
+        make(**{"pattern": "d.npy", "ranks": [1], **options})

@@ -8,7 +8,16 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from facebench.errors import PairsError
-from facebench.tasks.shared.labelled_pairs import distances_of_pairs, genuine_labels
+from facebench.metrics.folds import make_folds
+from facebench.metrics.uncertainty.jackknife import JackknifeGroups
+from facebench.tasks.shared.labelled_pairs import (
+    SamplingUnits,
+    count_columns,
+    distances_of_pairs,
+    genuine_labels,
+    jackknife_groups_of,
+    stratified_folds,
+)
 
 UNIQUE = pd.DataFrame({"img1": list("aabc"), "img2": list("bccd")})
 REPEATED = pd.DataFrame({"img1": list("aabc"), "img2": list("bbcd")})
@@ -108,3 +117,34 @@ def test_a_column_whose_name_says_the_opposite_is_warned_of(
 def test_other_names_are_not(caplog: pytest.LogCaptureFixture, name: str) -> None:
     labels([1, 0], name)
     assert caplog.messages == []
+
+
+def test_numbers_stand_for_names_wherever_they_are_sorted() -> None:
+    rng = np.random.default_rng(0)
+    # Other alphabets are sorted by code point, in text as in numbers.
+    people = np.array(["b", "a", "é", "Z", "中", "𝔸", "ab", "a b", "~", "_"])
+    sides = [people[rng.integers(0, people.size, 60)] for _ in range(2)]
+    pairs = pd.DataFrame(
+        {
+            f"img{side}": [f"{who}/{rng.integers(3)}.jpg" for who in sides[side - 1]]
+            for side in (1, 2)
+        }
+    )
+    labels = (rng.random(60) < 0.5).astype(np.int8)
+    units = SamplingUnits("identity", *sides)
+    names, numbers = np.unique(np.concatenate(sides), return_inverse=True)
+    assert units.names.tolist() == names.tolist()
+    assert_array_equal(np.concatenate(units.numbers), numbers)
+    groups, digest = jackknife_groups_of(pairs, units)
+    by_name = JackknifeGroups(*sides)
+    assert_array_equal(groups.kept, by_name.kept)
+    assert digest == by_name.digest(pairs["img1"], pairs["img2"])
+    first, second = (pairs[side].to_numpy(dtype=np.str_) for side in ("img1", "img2"))
+    swapped = first > second
+    order = np.lexsort((np.where(swapped, first, second), np.where(swapped, second, first)))
+    wanted = make_folds(labels[order], 3, sides[0][order], sides[1][order])
+    found = stratified_folds(pairs, labels, units, 3)
+    assert_array_equal(found.of_pair[order], wanted.of_pair)
+    counted = count_columns(pairs, units, rng.random(60))
+    assert counted["Identities"] == names.size
+    assert counted["Images"] == np.unique(np.concatenate((first, second))).size
