@@ -166,7 +166,7 @@ NOT_RUN = {
     ("", "facebench embed distractors.yaml --shard 0/16"): "needs distractors; test_galleries.py",
     ("gpu", "python benchmarks/gpu.py"): "needs a card, and minutes",
     ("gpu", "python benchmarks/gpu.py --small"): "takes minutes",
-    ("gpu", "facebench embed x.yaml --devices all"): "needs cards; test_device_processes.py",
+    ("", "facebench embed x.yaml --devices all"): "needs cards; test_device_processes.py",
     ("faq", "facebench doctor MODEL --faces FACES"): "takes long; test_bring_your_network.py",
     ("people_and_networks", "python docs/people_experiment.py stimuli/inverted.csv trials.csv"):
         "test_people_and_networks.py",
