@@ -116,8 +116,8 @@ class ImageLog:
         for number in files.values():
             notes.update(self.notes.get(number, ()))
         for note, count in sorted(notes.items()):
-            level = logging.WARNING if count else logging.INFO
-            _log.log(
-                level, "Model %r: %s in %d of %d images.", self._model.name, note, count, len(files)
-            )
+            if count:
+                _log.warning(
+                    "Model %r: %s in %d of %d images.", self._model.name, note, count, len(files)
+                )
         return notes

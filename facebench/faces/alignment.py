@@ -138,7 +138,7 @@ def align_folder(
     listed = list_images(folder)
     images = listed.images
     if listed.passed_over:
-        _log.info("%s %s", folder, listed)
+        _log.info("%s: %s", folder, listed)
     if output.resolve().is_relative_to(folder.resolve()):
         msg = f"The output {output} must lie outside of {folder}: its chips are images too."
         raise InputError(msg)

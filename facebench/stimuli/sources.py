@@ -93,7 +93,7 @@ def find_sources(
         msg = f"The 'images_path' must hold images. {error}"
         raise StimulusError(msg) from None
     if listed.passed_over:
-        _log.info("%s %s", folder, listed)
+        _log.info("%s: %s", folder, listed)
     name_person = person_by(identity)
     for path in listed.images:
         relative = path.relative_to(folder)

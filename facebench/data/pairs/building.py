@@ -137,7 +137,7 @@ def _images_in(root: StrPath, *, flat: bool = False) -> list[str]:
     folder = as_path(root, "root")
     listed = list_images(folder, people=not flat)
     if listed.passed_over:
-        _log.info("%s %s", root, listed)
+        _log.info("%s: %s", root, listed)
     return [path.relative_to(folder).as_posix() for path in listed.images]
 
 

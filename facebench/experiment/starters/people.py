@@ -215,7 +215,7 @@ def _of_stimuli(
             f"{len(seen - covered)} of the {len(seen)} pairs of the trials are in no task's table "
             "and are left out."
         ]
-    taken = [f"People are asked in {', '.join(names)}: the trials show its pairs."]
+    taken = [f"People are measured in {', '.join(names)}: the trials show the same pairs."]
     if shown.kind == "rating" and shown.table["img1"].isin({*table["img1"]}).all():
         first = next(task for task in asked if task.name == names[0])
         asked.append(_similarity(first, description))

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from facebench.results.pair_rows import PairRows
 from facebench.results.report.thumbnails import Thumbnails
 from facebench.results.verdicts import ModelVerdict, Verdict
 from facebench.results.wording import listed, named_layer, short
+from facebench.tasks.shared.line_ups import alternative_columns
 from facebench.types import IntArray
 
 __all__ = ["Example", "Figure", "VerdictView", "examples_of", "figure_of", "skipped_pairs"]
@@ -27,6 +29,8 @@ _MOST_ROWS = 24
 _NAME = 25
 _TICKS = 4
 _MOST_CONDITIONS = 6
+_TRIPLET = ("img1", "img2", "img3")
+_MOST_OFFERED = 5
 
 
 @dataclass(frozen=True)
@@ -97,12 +101,12 @@ class Figure:
 
 @dataclass(frozen=True)
 class Example:
-    """Two stimuli of a condition.
+    """Stimuli of a condition.
 
     Attributes
     ----------
     condition : str
-        The condition; 'same person' or 'different people' where a task has none.
+        The condition, or the label; 'same person' or 'different people' where a task has none.
     images : list of (str, str)
         Data URL and name of each.
     """
@@ -136,10 +140,13 @@ class VerdictView:
 def examples_of(pairs: PairRows | None, thumbnails: Thumbnails) -> list[Example]:
     """Choose the stimuli of a pair of each condition; without conditions of either class.
 
+    Of tasks without pairs: a triplet, a line-up's target and its alternatives, or two images of
+    each label.
+
     Parameters
     ----------
     pairs : PairRows or None
-        The pairs of a layer.
+        The pairs, or other items, of a layer.
     thumbnails : Thumbnails
         Where faces are collected.
 
@@ -149,13 +156,19 @@ def examples_of(pairs: PairRows | None, thumbnails: Thumbnails) -> list[Example]
         The first pair of each, of one person where pairs are labelled; empty where images are not
         there.
     """
-    if pairs is None or not pairs.has_pairs or not len(pairs):
+    if pairs is None or not len(pairs):
         return []
+    if pairs.has_pairs:
+        chosen = [
+            (title, [str(side[_shown_row(pairs, rows)]) for side in pairs.names])
+            for title, rows in _kinds(pairs)
+        ]
+    else:
+        chosen = _items(pairs.frame)
     found = []
-    for title, rows in _kinds(pairs)[:_MOST_CONDITIONS]:
+    for title, names in chosen[:_MOST_CONDITIONS]:
         images = []
-        for side in pairs.names:
-            name = str(side[_shown_row(pairs, rows)])
+        for name in names:
             place = thumbnails.add(pairs.facts.images_path, name)
             if place is not None:
                 images.append((thumbnails.urls[place], name))
@@ -191,6 +204,27 @@ def skipped_pairs(heads: Sequence[tuple[str, str, PairRows]]) -> str:
         for title, rows in _kinds(pairs)
     ]
     return f"{named_layer(model, layer)} has no distance for {listed(parts, most=8)}"
+
+
+def _items(items: pd.DataFrame) -> list[tuple[str, list[str]]]:
+    """Choose images of items that are no pairs, and say what they are."""
+    first = items.iloc[0]
+    if set(_TRIPLET) <= set(items):
+        return [("one triplet", [str(first[side]) for side in _TRIPLET])]
+    if "target" in items:
+        offered = [first[name] for name in alternative_columns(items.columns)]
+        named = [str(name) for name in offered if not pd.isna(name) and str(name)]
+        return [("target", [str(first["target"])]), ("alternatives", named[:_MOST_OFFERED])]
+    if "image" not in items:
+        return []
+    labels = items["label"] if "label" in items else pd.Series("", index=items.index)
+    values = list(dict.fromkeys(labels))
+    if len(values) > _MOST_CONDITIONS:
+        # Ratings, rather than classes.
+        ranked = labels.sort_values(kind="stable")
+        values = [ranked.iloc[0], ranked.iloc[-1]]
+    images = items["image"].astype(str)
+    return [(str(value), list(dict.fromkeys(images[labels == value]))[:2]) for value in values]
 
 
 def _kinds(pairs: PairRows) -> list[tuple[str, IntArray]]:

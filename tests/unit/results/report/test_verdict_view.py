@@ -5,10 +5,13 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from facebench.results.pair_rows import PairRows
 from facebench.results.report.pages import _environment
 from facebench.results.report.verdict_view import VerdictView, examples_of, figure_of, skipped_pairs
+from facebench.results.task_facts import TaskFacts
 from facebench.results.verdicts import ModelVerdict, Verdict
 from support.pairs_of import pairs_of
 
@@ -101,3 +104,25 @@ def test_examples_are_of_every_class_and_skipped_pairs_are_counted_by_it():
     whole = pairs_of(labels, np.linspace(0, 1, 20))
     assert skipped_pairs([("a", "fc", whole)]) == ""
     assert examples_of(None, Faces()) == []
+
+
+@pytest.mark.parametrize(
+    ("items", "expected"),
+    [
+        ({"img1": ["a"], "img2": ["b"], "img3": ["c"]}, [("one triplet", ["a", "b", "c"])]),
+        (
+            {"target": ["a"], "alt2": ["c"], "alt1": ["b"], "alt3": [NAN]},
+            [("target", ["a"]), ("alternatives", ["b", "c"])],
+        ),
+        (
+            {"image": list("abcde"), "label": ["f", "m", "f", "f", "m"]},
+            [("f", ["a", "c"]), ("m", ["b", "e"])],
+        ),
+        ({"image": list("abcdefgh"), "label": range(8)}, [("0", ["a"]), ("7", ["h"])]),
+        ({"template": ["t"]}, []),
+    ],
+)
+def test_examples_of_items_that_are_no_pairs(items, expected):
+    found = examples_of(PairRows(pd.DataFrame(items), TaskFacts("Task")), Faces())
+    shown = [(one.condition, [name for _, name in one.images]) for one in found]
+    assert shown == expected
