@@ -41,6 +41,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/many_images.py
 	$(BIN)/python benchmarks/imports.py
 	$(BIN)/python benchmarks/alignment.py
+	$(BIN)/python benchmarks/gpu.py --small
 
 clean:
 	rm -rf $(VENV) demo_results

@@ -32,6 +32,7 @@ from PIL import Image
 
 from facebench import TorchvisionModel
 from facebench.data.images import open_image
+from facebench.engine.forward import Forward
 from facebench.engine.jpeg_decoding import decoded_by
 from facebench.engine.loading import usable_cores
 from facebench.engine.model_run import run_model
@@ -172,12 +173,7 @@ def bare(model: BaseModel, settings: Settings, size: Size) -> tuple[float, int]:
     rates = {}
     for n_images in size.batches:
         ready = model._placed(torch.rand(n_images, 3, side, side, device=device))
-        autocast = torch.autocast(
-            device.type,
-            getattr(torch, settings.precision),
-            enabled=settings.precision != "float32",
-        )
-        with torch.inference_mode(), autocast:
+        with torch.inference_mode(), Forward(model, settings.precision)._autocast():
             for _time in range(size.repeats):
                 model._forward(ready)
             finish(device)
@@ -229,6 +225,7 @@ def variants(on_card: bool) -> Iterator[Settings]:
     yield replace(usual, precision="bfloat16")
     if on_card:
         yield replace(usual, precision="float16")
+        yield replace(usual, precision="tf32")
     yield replace(usual, memory_format="channels_last")
     yield replace(usual, decoder="torchvision", precision="bfloat16")
     yield replace(usual, precision="bfloat16", memory_format="channels_last")
@@ -308,8 +305,7 @@ def main() -> None:
     if arguments.small:
         torch.set_num_threads(1)
     card = torch.cuda.get_device_name(device) if on_card else "no card: figures of a CPU"
-    tf32 = ", TF32 in convolutions" if on_card and torch.backends.cudnn.allow_tf32 else ""
-    clock.say(f"{card}, torch {torch.__version__}, {usable_cores()} cores{tf32}")
+    clock.say(f"{card}, torch {torch.__version__}, {usable_cores()} cores")
     models = networks(device, small=arguments.small)
     clock.say(f"built {', '.join(models)}")
     with tempfile.TemporaryDirectory() as scratch:

@@ -7,7 +7,7 @@ Makes two runs with all that pages can show, opens their pages in headless Chrom
 --width and --theme, which may be repeated, do a part of it. Pages are shown as they open; --unfold
 opens what is folded. The runs stay in FOLDER/made and are used again; their pages are written anew.
 With --run the report of another run is opened too. Exit status 1 if axe-core finds a serious fault,
-if a page is wider than the screen, or if a script complains.
+if a page is wider than the screen, a table cut, or if a script complains.
 """
 
 from __future__ import annotations
@@ -38,6 +38,12 @@ WIDTHS, THEMES = (1400, 768, 390), ("light", "dark")
 # A picture that is longer cannot be looked at.
 HEIGHT = 2000
 PATIENCE = 120
+# Tables that have to be scrolled sideways.
+CUT = """
+    return [...document.querySelectorAll('.scroll')]
+      .filter((one) => one.scrollWidth > one.clientWidth + 1)
+      .map((one) => `${one.ariaLabel}, ${one.scrollWidth} of ${one.clientWidth} pixels,`);
+"""
 
 
 def make_pages(folder: Path, names: Sequence[str], run: Path | None) -> dict[str, Path]:
@@ -115,6 +121,7 @@ def look(
             wide = driver.execute_script("return document.documentElement.scrollWidth")
             if wide > width:
                 wrong.append(f"{stem}: the page is {wide} pixels wide")
+            wrong += [f"{stem}: {name} is cut" for name in driver.execute_script(CUT)]
             wrong += [f"{stem}: {entry['message']}" for entry in driver.get_log("browser")]
             # Colours depend on the theme, what there is does not; axe-core takes its time.
             if axe and (width == given.width[0] or theme == given.theme[-1]):
@@ -149,11 +156,8 @@ def main() -> int:
         except pytest.skip.Exception as reason:
             sys.stdout.write(f"Nothing was looked at: {reason}\n")
             return 1
-    fine = (
-        "Nothing is wider than its screen."
-        if given.no_axe
-        else ("axe-core finds no serious fault; nothing is wider than its screen.")
-    )
+    fine = "Nothing is wider than its screen, and no table is cut."
+    fine += " axe-core finds no serious fault." * (not given.no_axe)
     sys.stdout.write("\n".join([*(wrong or [fine]), f"Pictures are in {given.folder}.", ""]))
     return 1 if wrong else 0
 

@@ -97,7 +97,13 @@ def results(
     talk().data({"run": str(found.path), "results": rows.to_dict("records")})
 
 
-def show_verdicts(run: Run, layer_choice: str = "same pairs", *, told: Sequence[str] = ()) -> None:
+def show_verdicts(
+    run: Run,
+    layer_choice: str = "same pairs",
+    *,
+    told: Sequence[str] = (),
+    said: Sequence[Verdict] | None = None,
+) -> None:
     """Print what a run found in each task.
 
     A terminal gets two lines per task; a file or a pipe gets whole sentences, each on a line.
@@ -110,6 +116,8 @@ def show_verdicts(run: Run, layer_choice: str = "same pairs", *, told: Sequence[
         Which layer stands for a model.
     told : sequence of str
         What people were told before: warnings that repeat it are left out.
+    said : sequence of Verdict, optional
+        What the page says, where it was just written; None finds it out.
     """
     if talk().as_json:
         return
@@ -118,11 +126,13 @@ def show_verdicts(run: Run, layer_choice: str = "same pairs", *, told: Sequence[
     from facebench.results.held_out import held_out_layers
     from facebench.results.verdicts import verdicts
 
-    held_out = None
-    if layer_choice == "held-out":
-        held_out = {task: held_out_layers(run, task) for task in run.tasks}
+    if said is None:
+        held_out = None
+        if layer_choice == "held-out":
+            held_out = {task: held_out_layers(run, task) for task in run.tasks}
+        said = verdicts(run, held_out=held_out)
     out = talk().out()
-    for verdict in verdicts(run, held_out=held_out):
+    for verdict in said:
         if out.is_terminal:
             lines = _short_verdict(verdict, out.width)
             out.print(Text(verdict.task, style="bold"), *map(Text, lines), sep="\n")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from facebench.experiment.building import Experiment
     from facebench.experiment.config import Config
     from facebench.experiment.execution import PreviousRun
+    from facebench.results.verdicts import Verdict
 
 __all__ = ["run", "schema", "validate"]
 
@@ -114,11 +115,12 @@ def run(
                 "Files that this experiment names changed while it ran: its results may be of "
                 "either. Run it again; what has not changed is found in the embedding store."
             )
-        if config.settings.report:
-            _write_report(config, outcome.path)
+        said = _write_report(config, outcome.path) if config.settings.report else None
     talk().say(f"Done in {shown_seconds(time.monotonic() - started)}.")
     told = [str(error) for _, error in outcome.failures]
-    _show_results(config, outcome.path, outcome.status, new=True, open_it=open_it, told=told)
+    _show_results(
+        config, outcome.path, outcome.status, new=True, open_it=open_it, told=told, said=said
+    )
     if outcome.failures:
         raise typer.Exit(SOME_FAILED)
 
@@ -222,11 +224,11 @@ def _draw_missing(config: Config, run: Path) -> None:
             _write_report(config, run)
 
 
-def _write_report(config: Config, run: Path) -> None:
-    from facebench.results.report.run_page import write_report
+def _write_report(config: Config, run: Path) -> list[Verdict]:
+    from facebench.results.report.run_page import report_with_verdicts
 
     with failures_end_with_1():
-        write_report(run, layer_choice=config.settings.layer_choice)
+        return report_with_verdicts(run, layer_choice=config.settings.layer_choice)[1]
 
 
 def _show_results(
@@ -237,6 +239,7 @@ def _show_results(
     new: bool,
     open_it: bool = False,
     told: Sequence[str] = (),
+    said: Sequence[Verdict] | None = None,
 ) -> None:
     from facebench.results.face_failures import uneven_failures
     from facebench.results.reader import load_run
@@ -246,7 +249,7 @@ def _show_results(
     failures = found.failures_to_process
     uneven = uneven_failures(failures)
     talk().warn(uneven)
-    show_verdicts(found, config.settings.layer_choice, told=[*told, *uneven])
+    show_verdicts(found, config.settings.layer_choice, told=[*told, *uneven], said=said)
     page = path / REPORT_FILE
     if open_it and not page.is_file():
         talk().say("There is no report to open: the experiment says report: false.")

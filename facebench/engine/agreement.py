@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from facebench.engine.loading import Batch
+from facebench.engine.transfer import float32_arithmetic
 from facebench.models.base import BaseModel
 from facebench.models.layers import BatchTooLargeError
 from facebench.models.trials import unchanged
@@ -18,7 +19,7 @@ __all__ = ["TOLERANCES", "agreement_with_float32"]
 
 _log = logging.getLogger(__name__)
 _COMPARED = 8
-TOLERANCES = {"float32": 1e-4, "float16": 2e-2, "bfloat16": 1e-1}
+TOLERANCES = {"float32": 1e-4, "tf32": 1e-2, "float16": 2e-2, "bfloat16": 1e-1}
 """By precision, what is usual: the largest difference of a row, as a part of its length."""
 
 
@@ -39,7 +40,7 @@ def agreement_with_float32(
         The model.
     batch : Batch
         Its first batch.
-    precision : {'float32', 'float16', 'bfloat16'}
+    precision : {'float32', 'tf32', 'float16', 'bfloat16'}
         What the network runs in.
     autocast : callable
         Gives the context it runs in.
@@ -68,7 +69,8 @@ def agreement_with_float32(
             with autocast():
                 found = rows()
             model.use_memory_format(torch.contiguous_format)
-            expected = rows()
+            with float32_arithmetic(model.device, tf32=False):
+                expected = rows()
         except (BatchTooLargeError, torch.OutOfMemoryError):
             return {}
         finally:

@@ -26,6 +26,8 @@ from facebench.types import Float64Array, FloatArray
 
 if TYPE_CHECKING:
     from facebench.engine.comparisons import DistanceGroup
+    from facebench.engine.request import EmbeddingRequest
+    from facebench.engine.settings import Settings
     from facebench.store.exchange import Exchanged
     from facebench.store.pack_files import PackLayer
 
@@ -49,7 +51,7 @@ class ModelCache:
     digests : sequence of bytes
         Of the images, by number; empty without a store.
     variant : str
-        What of the settings changes numbers; see `Settings.variant`.
+        What of the settings changes numbers; see `Settings.variant_of`.
     decoder : str
         What decodes JPEGs: the remarks on images may depend on it.
     """
@@ -79,6 +81,9 @@ class ModelCache:
             self._store = None
             return
         self._extra = f"{model.device.type}:{variant}"
+        if model.device.type == "cuda" and variant.startswith("float32"):
+            # Former versions let convolutions round to TensorFloat-32 under this name.
+            self._extra += ":ieee"
         self._notes_key = self.fingerprint.notes_key
         if decoder != "pillow":
             self._notes_key += f" {decoder}"
@@ -95,7 +100,7 @@ class ModelCache:
             settings.store,
             len(request.images),
             request.digests,
-            settings.variant,
+            settings.variant_of(model),
             settings.decoder,
         )
 
@@ -179,6 +184,20 @@ class ModelCache:
 
     def _unsteady_key(self, layer: str) -> str:
         return f"unsteady {self._key(layer)}"
+
+    def differences(self) -> dict[str, float]:
+        """Recall how far an engine's layers differed from torch's, as a run has measured."""
+        if self._store is None:
+            return {}
+        asked = self._model.extract_layers or [DEFAULT_LAYER]
+        known = {layer: self._store.recall(f"difference {self._key(layer)}") for layer in asked}
+        return {layer: float(value) for layer, value in known.items() if value is not None}
+
+    def keep_differences(self, differences: Mapping[str, float]) -> None:
+        """Remember that with the rows."""
+        if self._store is not None:
+            for layer, value in differences.items():
+                self._store.remember(f"difference {self._key(layer)}", value)
 
     def pace(self) -> float:
         """Seconds that an image took here, as measured last; a guess where nothing was."""

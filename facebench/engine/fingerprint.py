@@ -38,6 +38,8 @@ __all__ = ["ModelFingerprint", "model_fingerprint", "running"]
 # output; the network and the preprocessing are distinguished by themselves.
 _NOT_SETTINGS = {
     "name",
+    # Part of the key of itself, with its version: see `ModelCache`.
+    "acceleration",
     "citations",
     "control",
     "series",

@@ -6,18 +6,20 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import torch
 
+from facebench.engine.acceleration import Accelerated
 from facebench.engine.decoding import shape_error
 from facebench.engine.loading import Batch
+from facebench.engine.record import PREPROCESSING
 from facebench.engine.steadiness import try_batch, warn_of_unsteadiness
-from facebench.engine.transfer import Card
+from facebench.engine.transfer import Card, float32_arithmetic
 from facebench.errors import FacebenchError, LayerOutputError, ModelError
+from facebench.models.acceleration import Accelerate
 from facebench.models.base import BaseModel
 from facebench.models.layers import BatchTooLargeError
 from facebench.models.trials import unchanged
@@ -35,7 +37,7 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 MemoryFormat: TypeAlias = Literal["auto", "contiguous", "channels_last"]
-Precision: TypeAlias = Literal["float32", "float16", "bfloat16"]
+Precision: TypeAlias = Literal["float32", "tf32", "float16", "bfloat16"]
 OnLayout: TypeAlias = Callable[[str, bool], None]
 OnUnsteady: TypeAlias = Callable[[Mapping[str, str]], None]
 OnFirst: TypeAlias = Callable[[Batch, Callable[[], Any], int | None], None]
@@ -59,8 +61,8 @@ class Forward:
     ----------
     model : BaseModel
         The model.
-    precision : {'float32', 'float16', 'bfloat16'}
-        Other than float32 runs the network under autocast.
+    precision : {'float32', 'tf32', 'float16', 'bfloat16'}
+        Shorter than float32: TensorFloat-32 on a CUDA device, the others under autocast.
     n_images : int
         How many images the run has.
     layout : str, optional
@@ -72,6 +74,11 @@ class Forward:
     on_unsteady : callable, optional
         Called before the first result where rows depend on more than their image: see `Trial`.
         None warns.
+    engine : {'onnxruntime', 'openvino', 'winograd', 'compile', 'none'}, default 'none'
+        What runs the network. Another engine than torch is compared with it on the first batch,
+        and has no other memory layout.
+    batch_size : int, optional
+        Images per pass of another engine, at most.
 
     Attributes
     ----------
@@ -91,6 +98,8 @@ class Forward:
         layout: str | None = None,
         on_layout: OnLayout | None = None,
         on_unsteady: OnUnsteady | None = None,
+        engine: Accelerate = "none",
+        batch_size: int = 32,
         on_first: OnFirst | None = None,
     ) -> None:
         self.model = model
@@ -98,6 +107,12 @@ class Forward:
         self.seconds = 0.0
         self.card: Card | None = None
         self._on_card: deque[tuple[Any, Any]] = deque()
+        if precision == "tf32" and model.device.type != "cuda":
+            msg = (
+                f"Model {model.name!r}: precision='tf32' is for CUDA devices, and it runs on "
+                f"{model.device}. Choose 'float32' or 'bfloat16'."
+            )
+            raise ModelError(msg)
         self._precision = precision
         self._is_tried = False
         self._shape: torch.Size | None = None
@@ -106,8 +121,10 @@ class Forward:
         self._n_images = n_images
         self._on_layout = on_layout
         self._on_unsteady = on_unsteady or partial(warn_of_unsteadiness, model)
+        self._is_undecided = layout is None and engine == "none"
+        at_most = max(1, min(batch_size, n_images or batch_size))
+        self._accelerated = None if engine == "none" else Accelerated(model, engine, at_most)
         self._on_first = on_first
-        self._is_undecided = layout is None
         if layout is not None:
             _use(model, _FORMATS.get(layout, model.memory_format))
 
@@ -115,6 +132,11 @@ class Forward:
     def seconds_per_image(self) -> float:
         """What an image took so far, on average; 0 before the first."""
         return self.seconds / max(1, self.n_forwards)
+
+    @property
+    def differences(self) -> dict[str, float]:
+        """How far another engine's layers differed from torch's; empty where torch runs."""
+        return {} if self._accelerated is None else self._accelerated.differences
 
     def pieces(
         self, batch: Batch, limit: int | None = None
@@ -151,6 +173,8 @@ class Forward:
             self._on_unsteady(trial.unsteady)
             if self._on_first is not None:
                 self._on_first(batch, self._autocast, limit)
+            if self._accelerated is not None:
+                self._prepare(self._accelerated, batch.tensor, trial.unsteady, limit)
         size = len(batch.paths)
         start, step = 0, min(size, self._largest or size)
         while start < size:
@@ -163,6 +187,33 @@ class Forward:
             self._check_layers(layers, batch.paths[part])
             yield part, layers
             start = part.stop
+
+    def _prepare(
+        self,
+        accelerated: Accelerated,
+        tensor: torch.Tensor,
+        unsteady: Mapping[str, str],
+        limit: int | None,
+    ) -> None:
+        """Make another engine ready, for a network whose rows depend on their images alone."""
+        name = self.model.name
+        if cause := next((why for layer, why in unsteady.items() if layer != PREPROCESSING), ""):
+            msg = (
+                f"Model {name!r} cannot run by another engine: what it gives for an image depends "
+                f"on {cause}, so that it cannot be compared with torch. Choose 'accelerate: none' "
+                "for this model."
+            )
+            raise ModelError(msg)
+        try:
+            accelerated.prepare(tensor, limit)
+        except (BatchTooLargeError, torch.OutOfMemoryError) as error:
+            msg = (
+                f"Model {name!r} cannot run by another engine: there is not enough memory for the "
+                "outputs of its layers. Choose fewer layers, a smaller batch_size, or "
+                "'accelerate: none' for this model."
+            )
+            raise ModelError(msg) from error
+        self._largest = accelerated.size
 
     def _first_run(
         self, tensor: torch.Tensor, first: Path, limit: int | None
@@ -200,7 +251,11 @@ class Forward:
         self.n_forwards += len(tensor)
         try:
             with self._autocast():
-                layers = self.model.read_layers(tensor, limit)
+                layers = (
+                    self.model.read_layers(tensor, limit)
+                    if self._accelerated is None
+                    else self._accelerated.read_layers(tensor)
+                )
         except (FacebenchError, BatchTooLargeError, torch.OutOfMemoryError):
             raise
         except Exception as error:
@@ -223,8 +278,8 @@ class Forward:
         return layers
 
     def _autocast(self) -> Any:
-        if self._precision == "float32":
-            return nullcontext()
+        if self._precision in ("float32", "tf32"):
+            return float32_arithmetic(self.model.device, tf32=self._precision == "tf32")
         return torch.autocast(self.model.device.type, getattr(torch, self._precision))
 
     def _smaller(self, size: int, first: Path, error: Exception) -> int:

@@ -30,6 +30,7 @@ from facebench.engine.request import EmbeddingRequest
 from facebench.engine.settings import Settings
 from facebench.engine.steadiness import warn_of_unsteadiness
 from facebench.errors import InputError
+from facebench.models.acceleration import engine_version
 from facebench.models.base import BaseModel
 from facebench.store import EmbeddingStore
 from facebench.types import IntArray
@@ -81,6 +82,7 @@ def run_model(
     record = record or ModelRecord(model.name)
     n_images = len(request.images)
     budget = settings.budget
+    engine = settings.engine_of(model)
     with record.timed("digest"):
         cache = ModelCache.of(model, request, settings)
 
@@ -104,6 +106,8 @@ def run_model(
         layout=settings.layout or cache.layout(),
         on_layout=cache.keep_layout,
         on_unsteady=note_unsteady,
+        engine=engine,
+        batch_size=settings.batch_size,
         on_first=None if is_usual else compare,
     )
     if settings.decoder == "torchvision" and not record.decoder:
@@ -194,6 +198,11 @@ def _note(tools: PassTools, the_pass: ModelPass | None) -> None:
     record.n_forwards += forward.n_forwards
     record.device = str(tools.model.device)
     record.precision = tools.settings.precision
+    engine = tools.settings.engine_of(tools.model)
+    if engine != "none":
+        record.accelerate = engine_version(engine)
+        tools.cache.keep_differences(forward.differences)
+        record.differences |= tools.cache.differences() | forward.differences
     record.sent_as = tools.loader.sent_as or record.sent_as
     if tools.loader.card_decoder is not None:
         record.decoder = tools.loader.card_decoder.facts or record.decoder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 
 from facebench.engine.cache import ModelCache
@@ -124,12 +123,16 @@ def _probe(
         for batch in loader.batches(chunks):
             if batch.tensor is None:
                 continue
-            forward = Forward(model, settings.precision, layout=settings.layout)
+            n_read = len(batch.paths)
+            forward = Forward(
+                model,
+                settings.precision,
+                layout=settings.layout,
+                engine=settings.engine_of(model),
+                batch_size=n_read,
+            )
             widths: Mapping[str, int] = {}
-            started = time.perf_counter()
             for _images, layers in forward.pieces(batch):
                 widths = {layer: tensor[0].numel() for layer, tensor in layers.items()}
-            spent = time.perf_counter() - started
-            n_read = len(batch.paths)
-            return dict(widths), (batch.seconds / n_read, spent / n_read)
+            return dict(widths), (batch.seconds / n_read, forward.seconds / n_read)
     return {}, (0.0, 0.0)

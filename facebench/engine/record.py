@@ -37,6 +37,11 @@ class ModelRecord:
         How the model aligned faces; None where it took images as they are.
     device, precision, layout : str
         Where and how it ran.
+    accelerate : str or None
+        The engine that ran the network, with its version; None is torch as it is.
+    differences : dict of str to float
+        Of another engine's layers from torch's on a first batch: the largest, as a share of the
+        length of an image's row.
     sent_as : str
         What a graphics card was sent: 'uint8', if it computed the input from pixels, or 'float32'
         and why. Empty of a CPU.
@@ -74,6 +79,7 @@ class ModelRecord:
     device: str = "cpu"
     precision: str = "float32"
     layout: str = ""
+    accelerate: str | None = None
     sent_as: str = ""
     decoder: dict[str, Any] = field(default_factory=dict)
     agreement: dict[str, Any] = field(default_factory=dict)
@@ -85,6 +91,7 @@ class ModelRecord:
     wrappers: dict[str, Any] = field(default_factory=dict)
     layers: dict[str, str] = field(default_factory=dict)
     unsteady: dict[str, str] = field(default_factory=dict)
+    differences: dict[str, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory: int = 0
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from facebench.engine.acceleration import engine_of
 from facebench.engine.forward import MemoryFormat, Precision
 from facebench.engine.jpeg_decoding import Decoder
 from facebench.engine.memory import free_memory
+from facebench.models.acceleration import Accelerate, engine_version
+from facebench.models.base import BaseModel
 from facebench.store import EmbeddingStore
 from facebench.types import OnBadImage
 
@@ -28,8 +31,8 @@ class Settings:
         Whether an image that cannot be read ends the run.
     max_memory : int or None
         Bytes to stay within; None takes half of what is free.
-    precision : {'float32', 'float16', 'bfloat16'}
-        Other than float32 runs networks under autocast.
+    precision : {'float32', 'tf32', 'float16', 'bfloat16'}
+        Shorter than float32: TensorFloat-32 on a CUDA device, the others under autocast.
     decoder : {'pillow', 'torchvision', 'nvjpeg'}
         What decodes plain JPEGs; all other images are Pillow's.
     memory_format : {'auto', 'contiguous', 'channels_last'}
@@ -39,6 +42,8 @@ class Settings:
     after_batch : callable or None
         Called when a batch is in the store, with the number of its images; what it raises ends the
         run there.
+    accelerate : {'onnxruntime', 'openvino', 'winograd', 'compile', 'none'}
+        What runs networks; what a model says of itself comes first.
     """
 
     batch_size: int = 32
@@ -50,6 +55,17 @@ class Settings:
     after_batch: Callable[[int], None] | None = None
     decoder: Decoder = "pillow"
     memory_format: MemoryFormat = "auto"
+    accelerate: Accelerate = "none"
+
+    def engine_of(self, model: BaseModel) -> Accelerate:
+        """Say what runs a model; see `facebench.engine.acceleration.engine_of`."""
+        return engine_of(model, self.accelerate, self.precision)
+
+    def variant_of(self, model: BaseModel) -> str:
+        """Say what of this changes a model's numbers, for the keys of stored embeddings."""
+        # Rounding differs between engines, and between versions of one.
+        engine = engine_version(self.engine_of(model))
+        return f"{self.variant}:{engine}" if engine else self.variant
 
     @property
     def variant(self) -> str:

@@ -23,7 +23,7 @@ __all__ = ["Trial", "try_batch", "warn_of_unsteadiness"]
 _log = logging.getLogger(__name__)
 _TRIED = 4
 # Shares of a row's length; rounding is far below, and what batches or chance do far above.
-_TOLERANCES = {"float32": 1e-3, "float16": 2e-2, "bfloat16": 1e-1}
+_TOLERANCES = {"float32": 1e-3, "tf32": 1e-2, "float16": 2e-2, "bfloat16": 1e-1}
 _SIZES = ("input_size", "image_size", "img_size")
 _CAUSES = {
     "chance": "chance: it draws random numbers in eval mode, as F.dropout without training=False "

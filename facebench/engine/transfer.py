@@ -8,7 +8,8 @@ taken one or two batches later, when they are there. `Card` holds all that is sp
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeAlias
 
 import torch
@@ -16,7 +17,7 @@ import torch
 from facebench.engine.jpeg_decoding import decode_jpegs
 from facebench.errors import ModelError
 
-__all__ = ["Card", "CudaCard", "Returns", "card_of"]
+__all__ = ["Card", "CudaCard", "Returns", "card_of", "float32_arithmetic"]
 
 Layers: TypeAlias = dict[str, torch.Tensor]
 Pictures: TypeAlias = list[torch.Tensor]
@@ -124,6 +125,29 @@ def card_of(device: torch.device) -> Card | None:
         None of a CPU, and of accelerators that are not CUDA: results are taken at once there.
     """
     return CudaCard(device) if device.type == "cuda" else None
+
+
+@contextmanager
+def float32_arithmetic(device: torch.device, *, tf32: bool) -> Iterator[None]:
+    """Have a card compute in float32 in a block: torch lets convolutions round to TensorFloat-32.
+
+    Parameters
+    ----------
+    device : torch.device
+        Of what runs; nothing is changed for other than CUDA.
+    tf32 : bool
+        Whether it may use TensorFloat-32 instead, which has 10 bits after the point.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = convolutions.allow_tf32, products.allow_tf32
+    convolutions.allow_tf32 = products.allow_tf32 = tf32
+    try:
+        yield
+    finally:
+        convolutions.allow_tf32, products.allow_tf32 = before
 
 
 class Returns:

@@ -29,6 +29,7 @@ from facebench.experiment.wrappers import (
     apply_options,
     options_of,
 )
+from facebench.models.acceleration import check_acceleration
 from facebench.models.base import BaseModel
 from facebench.models.ensemble import EnsembleModel
 from facebench.models.recorded import RecordedModel
@@ -94,6 +95,7 @@ class Experiment:
             packs=settings.packs,
             max_memory=settings.max_memory,
             precision=settings.precision,
+            accelerate=settings.accelerate,
             decoder=settings.decoder,
             memory_format=settings.memory_format,
             export_embeddings=settings.export_embeddings,
@@ -142,6 +144,10 @@ def build_experiment(config: Config) -> Experiment:
     """
     settings = config.settings
     problems: list[str] = []
+    try:
+        check_acceleration(settings.accelerate)
+    except FacebenchError as error:
+        problems.append(config.problem(("accelerate",), str(error)))
     for index, plugin in enumerate(settings.plugins):
         item = config.source.value["plugins"].value[index]
         try:

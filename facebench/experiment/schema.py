@@ -37,6 +37,16 @@ def _as_bytes(value: Any) -> Any:
         raise ValueError(msg) from error
 
 
+def _as_engine(value: Any) -> Any:
+    if isinstance(value, str) and "int8" in value.lower():
+        msg = (
+            "be an engine that gives torch's numbers: networks are not quantised. Give a quantised "
+            "file as a model of its own ('model: onnx')"
+        )
+        raise ValueError(msg)
+    return value
+
+
 def _as_precision(value: Any) -> Any:
     return SHORT_PRECISIONS.get(value, value) if isinstance(value, str) else value
 
@@ -131,10 +141,11 @@ class ExperimentSettings(_Checked):
         "written by `facebench embed`.",
     )
     precision: Annotated[
-        Literal["float32", "float16", "bfloat16"], BeforeValidator(_as_precision)
+        Literal["float32", "tf32", "float16", "bfloat16"], BeforeValidator(_as_precision)
     ] = Field(
         "float32",
-        description="'float16' (fp16) or 'bfloat16' (bf16) runs networks under autocast.",
+        description="'float16' (fp16) or 'bfloat16' (bf16) runs networks under autocast, 'tf32' in "
+        "TensorFloat-32 on a CUDA device.",
     )
     decoder: Literal["pillow", "torchvision", "nvjpeg"] = Field(
         "pillow",
@@ -143,6 +154,14 @@ class ExperimentSettings(_Checked):
     )
     memory_format: Literal["auto", "contiguous", "channels_last"] = Field(
         "auto", description="Layout of networks in memory. Default: the faster one."
+    )
+    accelerate: Annotated[
+        Literal["onnxruntime", "openvino", "winograd", "compile", "none"],
+        BeforeValidator(_as_engine),
+    ] = Field(
+        "none",
+        description="What runs networks: another engine than torch is compared with it on the "
+        "first batch. A model's own `accelerate` comes first.",
     )
     max_memory: Annotated[int | None, BeforeValidator(_as_bytes)] = Field(
         None, ge=2**20, description="Memory for embeddings, such as '4 GB'. Default: what is free."

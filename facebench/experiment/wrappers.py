@@ -10,6 +10,7 @@ from facebench.data.image_sets import image_set
 from facebench.errors import InputError
 from facebench.experiment.arguments import parameters_of
 from facebench.experiment.locations import Located
+from facebench.models.acceleration import check_acceleration
 from facebench.models.views import check_views
 
 __all__ = ["MODEL_OPTIONS", "TASK_OPTIONS", "apply_options", "options_of"]
@@ -18,6 +19,7 @@ __all__ = ["MODEL_OPTIONS", "TASK_OPTIONS", "apply_options", "options_of"]
 MODEL_OPTIONS = {
     **dict.fromkeys(("flip", "crops", "crop_scale"), "set_views"),
     **dict.fromkeys(("centre", "whiten", "shrinkage"), "set_fitting"),
+    "accelerate": "set_acceleration",
 }
 TASK_OPTIONS = {"score_norm": "set_score_norm"}
 _FOLDERS = ("centre", "whiten", "cohort")
@@ -54,6 +56,8 @@ def options_of(cls: type, given: Mapping[str, Located], known: Mapping[str, str]
         for key, method in known.items()
         if key in given and key not in own and hasattr(cls, method)
     }
+    if options.get("accelerate") is not None:
+        check_acceleration(options["accelerate"])
     check_views(options.get("flip"), options.get("crops"), options.get("crop_scale"))
     for key, value in options.items():
         if key in _FOLDERS and value is not None:

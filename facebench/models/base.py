@@ -443,16 +443,35 @@ class BaseModel(Alignable, ModelOptions, ABC):
         n_images = batch.shape[0]
         learning = self._recorder.start_raw(n_images, limit)
         set_eval(self.model)
+        with torch.no_grad() if learning else torch.inference_mode():
+            return self._recorded(batch)
+
+    def _recorded(self, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Run a placed batch for which the recorder has started."""
         try:
-            with torch.no_grad() if learning else torch.inference_mode():
-                result = self._forward(batch)
+            result = self._forward(batch)
             if self._recorder.layers:
                 return self._recorder.collect()
-            return {
-                DEFAULT_LAYER: batch_output(result, f"_forward of model {self.name!r}", n_images)
-            }
+            where = f"_forward of model {self.name!r}"
+            return {DEFAULT_LAYER: batch_output(result, where, batch.shape[0])}
         finally:
             self._recorder.stop()
+
+    def trace_layers(self, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Run a batch that is in place, and give the layers: for exporting the network as a graph.
+
+        Parameters
+        ----------
+        batch : Tensor, shape [N, …]
+            On the model's device, in its memory layout.
+
+        Returns
+        -------
+        dict of str to Tensor
+            See `read_layers`, which has to be called first.
+        """
+        self._recorder.start_raw(batch.shape[0])
+        return self._recorded(batch)
 
     def get_layer_names(self, simplified: bool = False) -> list[str]:
         """List the layers that `extract_layers` may name, in network order.

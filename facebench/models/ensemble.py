@@ -104,6 +104,11 @@ class EnsembleModel(BaseModel):
             raise InputError(msg)
         return self
 
+    @property
+    @override
+    def why_not_accelerated(self) -> str:
+        return "its members have inputs of different shapes, which torch runs one by one"
+
     @override
     def use_memory_format(self, memory_format: torch.memory_format) -> None:
         self.memory_format = memory_format

@@ -16,7 +16,7 @@ from facebench.models.tapped import run_failure
 from facebench.utils.extras import import_extra
 from facebench.utils.suggestions import first_line
 
-__all__ = ["CUDA", "OnnxEngine"]
+__all__ = ["CUDA", "OnnxEngine", "session_options"]
 
 _log = logging.getLogger(__name__)
 CUDA = "CUDAExecutionProvider"
@@ -128,12 +128,7 @@ class OnnxEngine:
 
     def _made(self, inner: Sequence[str]) -> Any:
         runtime = _runtime()
-        options = runtime.SessionOptions()
-        # As many threads as torch uses, that sleep while others work: workers decode beside them.
-        options.intra_op_num_threads = torch.get_num_threads()
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = _FATAL
+        options = session_options()
         kinds = {node.op_type for node in self.graph.proto.graph.node}
         if "DequantizeLinear" in kinds and "QuantizeLinear" not in kinds:
             # Only weights are integers: they are turned into numbers once, not for every image.
@@ -167,6 +162,22 @@ class OnnxEngine:
         # Its default rounds to 10 bits where torch's does.
         exact = {"use_tf32": int(torch.backends.cudnn.allow_tf32)}
         return [(CUDA, {"device_id": self._device.index or 0, **exact}), (_CPU, {})]
+
+
+def session_options() -> Any:
+    """Set a session up with as many threads as torch uses, and quietly.
+
+    Returns
+    -------
+    onnxruntime.SessionOptions
+    """
+    options = _runtime().SessionOptions()
+    # They sleep while others work: workers decode beside them.
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = _FATAL
+    return options
 
 
 def _runtime() -> Any:

@@ -1,4 +1,4 @@
-"""What any model can be told to do besides: mirror images, crops, centring and whitening."""
+"""What any model can be told to do besides: views, centring, whitening, another engine."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 
 from facebench.data.tables import as_path
 from facebench.errors import InputError
+from facebench.models.acceleration import Accelerate, check_acceleration
 from facebench.models.views import FlipMode, Layers, check_views, through_views
 from facebench.types import StrPath
 
@@ -24,6 +25,8 @@ class ModelOptions:
         Mirror images and crops that are sent through the network too, see `set_views`.
     fitting : dict or None
         What other images embeddings are centred or whitened by, see `set_fitting`.
+    acceleration : {'onnxruntime', 'openvino', 'winograd', 'compile', 'none'} or None
+        What runs the network, see `set_acceleration`; None: what the run says.
     series : mapping or None
         Where a checkpoint stands in a training: ``of``, the name of the series, and ``x``, a number
         such as the epoch; ``label`` and ``log`` say how figures draw x. None of other models.
@@ -32,6 +35,7 @@ class ModelOptions:
     # Of instances, where set: other models keep the keys of their stored embeddings.
     views: dict[str, Any] | None = None
     fitting: dict[str, Any] | None = None
+    acceleration: Accelerate | None = None
     series: Mapping[str, Any] | None = None
 
     def set_views(
@@ -134,6 +138,53 @@ class ModelOptions:
             as_path(images, kind)
             self.fitting = {"kind": kind, "images": images, "shrinkage": shrinkage}
         return self
+
+    def set_acceleration(self, accelerate: Accelerate | None = None) -> Self:
+        """Have another engine run the network in runs, for speed.
+
+        The network is exported as a graph, with the layers that are read. A run compares the first
+        batch with torch, layer by layer, and refuses the engine where a row differs by more than
+        1e-4 of its length. `get_output` stays torch's.
+
+        Parameters
+        ----------
+        accelerate : {'onnxruntime', 'openvino', 'winograd', 'compile', 'none'}, optional
+            The engine. 'winograd' is torch with faster convolutions, 'compile' is torch.compile,
+            and 'none' torch as it is, whatever the run says of other models.
+
+        Returns
+        -------
+        model
+            Itself.
+
+        Raises
+        ------
+        InputError
+            If the value is another one, or the model's network cannot be run by another engine.
+        ModelError
+            If the engine is not installed.
+        """
+        vars(self).pop("acceleration", None)
+        if accelerate is not None:
+            engine = check_acceleration(accelerate)
+            reason = self.why_not_accelerated
+            if engine != "none" and reason:
+                msg = f"'accelerate' cannot be set for this {type(self).__name__}: {reason}."
+                raise InputError(msg)
+            self.acceleration = engine
+        return self
+
+    @property
+    def why_not_accelerated(self) -> str:
+        """Why no other engine can run a model of this kind; empty where one may."""
+        from facebench.models.base import BaseModel
+
+        overridden = [
+            method
+            for method in ("get_output", "read_layers")
+            if getattr(type(self), method, None) is not getattr(BaseModel, method)
+        ]
+        return f"its class overrides {overridden[0]}" if overridden else ""
 
     def _through_views(self, batch: torch.Tensor, read: Callable[[torch.Tensor], Layers]) -> Layers:
         """Read a batch, or all views of it."""

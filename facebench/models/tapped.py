@@ -319,6 +319,11 @@ class TappedModel(BaseModel):
     def _build_model(self) -> None:
         """Set ``self.model`` to a `TappedNetwork`, and ``self.input``."""
 
+    @property
+    @override
+    def why_not_accelerated(self) -> str:
+        return "its file is already run by an engine that is not torch's own"
+
     def _check_layers(self, layers: Mapping[str, str], source: str) -> None:
         if self._asked and not layers:
             msg = (

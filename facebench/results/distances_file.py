@@ -143,16 +143,14 @@ def read_blocks(
     dict of str to DataFrame
         By model, see `read_block`.
     """
-    with pq.ParquetFile(path) as file:
-        table = file.read_row_groups(_groups(file, task, layers))
-    # Files of others may have blocks that are cut in another way.
-    table = _only(table, "task", [task])
     found = {}
-    for model, wanted in layers.items():
-        own = _only(table, "model", [model])
-        if wanted is not None:
-            own = _only(own, "layer", wanted)
-        found[model] = _frame(own)
+    with pq.ParquetFile(path) as file:
+        # Model by model: several at once may be more than memory holds.
+        for model, wanted in layers.items():
+            own = file.read_row_groups(_groups(file, task, {model: wanted}))
+            # Files of others may have blocks that are cut in another way.
+            own = _only(_only(own, "task", [task]), "model", [model])
+            found[model] = _frame(own if wanted is None else _only(own, "layer", wanted))
     return found
 
 

@@ -34,22 +34,35 @@ __all__ = [
 LAYER_CHOICES = ("same pairs", "held-out")
 
 
-def number(value: float | None) -> str:
+def number(value: float | None, beside: float | None = None) -> str:
     """Write a value with four significant decimals and a real minus.
+
+    Parameters
+    ----------
+    value : float or None
+        The value.
+    beside : float, optional
+        The other end of an interval: the larger one decides how many decimals both have.
+
+    Returns
+    -------
+    str
 
     Examples
     --------
     >>> number(0.98765), number(-12.3), number(123456.7), number(None)
     ('0.9877', '−12.30', '123457', '–')
+    >>> number(0.0002), number(0.0002, 0.0955)
+    ('2.00e−04', '0.0002')
     """
     import pandas as pd
 
     if value is None or pd.isna(value):
         return "–"
-    size = abs(value)
+    size = max(abs(value), 0 if beside is None or pd.isna(beside) else abs(beside))
     if math.isinf(value):
         text = "∞" if value > 0 else "-∞"
-    elif 0 < size < 1e-3:
+    elif value != 0 and size < 1e-3:
         text = f"{value:.2e}"
     else:
         text = f"{value:.4f}" if size < 10 else f"{value:.2f}" if size < 1e4 else f"{value:.0f}"

@@ -374,7 +374,30 @@ def _software(run: Run, cited: _Cited) -> str:
         if {"precision", "device"} <= set(record)
     }
     ran = f" Networks ran in {_listed(sorted(where))}." if where else ""
+    ran += _engines(run)
     return f"Software. {own}" + f", with {_listed(others)}" * bool(others) + f".{ran}"
+
+
+def _engines(run: Run) -> str:
+    """Say which networks other engines than torch ran, and how far they differ from it."""
+    found = ""
+    records = run.manifest["provenance"].get("models") or {}
+    engines = (record.get("accelerate") for record in records.values())
+    for engine in filter(None, dict.fromkeys(engines)):
+        of_it = {
+            name: max((record.get("differences") or {}).values(), default=None)
+            for name, record in records.items()
+            if record.get("accelerate") == engine
+        }
+        known = [difference for difference in of_it.values() if difference is not None]
+        told = (
+            f", whose outputs differed from PyTorch's by at most {max(known):.1g} of the length of "
+            "an embedding on the first images"
+            if known
+            else ""
+        )
+        found += f" {_listed(of_it)} ran in {engine}{told}."
+    return found
 
 
 def _count(rows: pd.DataFrame, column: str) -> str:

@@ -8,7 +8,6 @@ P is told beside it. An interval that holds 0 never says that there is no effect
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -32,6 +31,8 @@ Relation = Literal["above", "below", "unclear", "untested", "undefined"]
 # More models than this are grouped by what they share.
 _TOLD_ONE_BY_ONE = 3
 _CONDITIONS_TOLD = 4
+# Groups of networks of which one is told with its numbers.
+_GROUPS_TOLD = 3
 _LEVEL = 0.05
 _NAN = float("nan")
 _FEWEST_DIGITS, _MOST_DIGITS = 3, 6
@@ -594,7 +595,7 @@ class _Told:
         }
         ends = {model: (ones[0], ones[-1]) for model, ones in known.items() if ones}
         if len(by_model) > _TOLD_ONE_BY_ONE:
-            said = [*self._commonest(ends), *(self._from_to(*two) for two in ends.values())][:3]
+            said = self._by_ends(list(ends.values()))
             undefined = [ones[0] for model, ones in by_model.items() if model not in ends]
             if undefined:
                 said.append(f"not defined: {self._named(undefined)}")
@@ -636,15 +637,26 @@ class _Told:
             f"{high.condition} {self._numbers(high.numbers)}"
         )
 
-    def _commonest(self, ends: Mapping[str, tuple[ModelVerdict, ModelVerdict]]) -> list[str]:
-        """Say which conditions are the lowest and the highest of most networks."""
-        if not ends:
-            return []
+    def _by_ends(self, ends: Sequence[tuple[ModelVerdict, ModelVerdict]]) -> list[str]:
+        """Group networks by the conditions in which they are lowest and highest."""
+        groups: dict[tuple[str, str], list[tuple[ModelVerdict, ModelVerdict]]] = {}
+        for two in ends:
+            groups.setdefault((two[0].condition, two[1].condition), []).append(two)
         said = []
-        for place, what in enumerate(("lowest", "highest")):
-            [(condition, n)] = Counter(two[place].condition for two in ends.values()).most_common(1)
-            said.append(f"{what} in {condition} for {n} of {len(ends)} networks")
-        return [", ".join(said)]
+        largest_first = sorted(groups.items(), key=lambda group: -len(group[1]))
+        for place, ((lowest, highest), own) in enumerate(largest_first):
+            is_all = len(own) == len({one.model for one in self._models})
+            names = f"all {len(own)} networks" if is_all else self._named([low for low, _ in own])
+            where = f"lowest in {lowest} and highest in {highest}"
+            where = f"only {lowest} is defined" if lowest == highest else where
+            low, high = max(own, key=lambda two: two[1].value - two[0].value)
+            numbers = self._numbers(low.numbers)
+            if lowest != highest:
+                numbers += f" to {self._numbers(high.numbers)}"
+            whose = f"widest range: {low.told}, " if len(own) > 1 else ""
+            details = f" ({whose}{numbers})" if place < _GROUPS_TOLD else ""
+            said.append(f"{where} for {names}{details}")
+        return said
 
     def _counts_by_condition(self) -> str:
         """Say how many people and pairs a condition has, in a range where they differ."""
@@ -730,7 +742,7 @@ class _Told:
         if self._given_ties is not None:
             return self._given_ties.get((self._measure.name, condition), {})
         from facebench.results.comparison.paired import Evidence, tie_groups
-        from facebench.results.pair_rows import saved_layers
+        from facebench.results.pair_rows import saved_models
 
         defined = [one for one in self._models if not math.isnan(one.value)]
         if self._held_out is not None:
@@ -741,11 +753,11 @@ class _Told:
             if replaced:
                 return tie_groups(replaced) if len(replaced) == len(defined) else {}
         evidence = {}
+        pairs = saved_models(self._run, self._task, {one.model: one.layer for one in defined})
         for one in defined:
-            pairs = saved_layers(self._run, self._task, one.model, [one.layer]).get(one.layer)
             left_out = self._run.left_out.get((self._task, one.model, one.layer))
             evidence[one.model] = Evidence(
-                one.measure, condition or None, one.value, pairs, left_out
+                one.measure, condition or None, one.value, pairs.get(one.model), left_out
             )
         return tie_groups(evidence)
 

@@ -30,6 +30,7 @@ from facebench.engine import (
     Settings,
     plan_recorded,
 )
+from facebench.engine.acceleration import engine_of
 from facebench.engine.devices import embed_on_devices
 from facebench.engine.forward import MemoryFormat, Precision
 from facebench.engine.jpeg_decoding import Decoder, check_decoder
@@ -53,6 +54,7 @@ from facebench.figures.records.run_models import (
     note_series,
 )
 from facebench.metrics.verification import auc
+from facebench.models.acceleration import Accelerate, check_acceleration
 from facebench.models.base import BaseModel
 from facebench.models.recorded import RecordedModel
 from facebench.models.untrained import misnomer
@@ -154,8 +156,12 @@ class MultiModelTaskManager:
     memory_format : {'auto', 'contiguous', 'channels_last'}, default 'auto'
         Layout of networks and inputs in memory; 'auto' measures which is faster. What is asked for
         is compared with float32 in the usual layout, and stored separately.
-    precision : {'float32', 'float16', 'bfloat16'}, default 'float32'
+    precision : {'float32', 'tf32', 'float16', 'bfloat16'}, default 'float32'
         Other than float32 runs networks under autocast.
+    accelerate : {'onnxruntime', 'openvino', 'winograd', 'compile', 'none'}, default 'none'
+        What runs networks: their graph in another engine, which is compared with torch on the first
+        batch and refused where a row differs by more than 1e-4 of its length. What a model says of
+        itself (`BaseModel.set_acceleration`) comes first.
     devices : list of str, optional
         Several devices to share the images among, such as ['cuda:0', 'cuda:1'], with a process
         each; needs the store. None runs every model where it is.
@@ -215,6 +221,7 @@ class MultiModelTaskManager:
         packs: StrPath | None = None,
         max_memory: float | str | None = None,
         precision: Precision = "float32",
+        accelerate: Accelerate = "none",
         decoder: Decoder = "pillow",
         memory_format: MemoryFormat = "auto",
         devices: Sequence[str] | None = None,
@@ -231,6 +238,7 @@ class MultiModelTaskManager:
             "on_no_face", on_no_face, (None, "keep", "skip", "stop")
         )
         self.max_memory = None if max_memory is None else as_bytes(max_memory, "max_memory")
+        self.accelerate: Accelerate = check_acceleration(accelerate)
         self.precision: Precision = one_of(
             "precision", SHORT_PRECISIONS.get(precision, precision), get_args(Precision)
         )
@@ -266,9 +274,15 @@ class MultiModelTaskManager:
         self._plot_seconds = 0.0
         self.add_models(models)
         self.add_tasks(tasks)
-        for model in self.models.values():
-            if isinstance(model, BaseModel) and (contradiction := misnomer(model)):
-                _log.warning("%s", contradiction)
+        for name, model in self.models.items():
+            if isinstance(model, BaseModel):
+                engine = engine_of(model, self.accelerate, self.precision)
+                if engine == "none" != (model.acceleration or self.accelerate):
+                    _log.warning(
+                        "Model %r runs without 'accelerate': %s.", name, model.why_not_accelerated
+                    )
+                if contradiction := misnomer(model):
+                    _log.warning("%s", contradiction)
 
     @override
     def __repr__(self) -> str:
@@ -717,6 +731,7 @@ class MultiModelTaskManager:
                 "packs": None if self.packs is None else str(self.packs),
                 "max_memory": self.max_memory,
                 "precision": self.precision,
+                "accelerate": self.accelerate,
                 "decoder": self.decoder,
                 "memory_format": self.memory_format,
                 "figures": list(self.figures),
@@ -781,6 +796,7 @@ class MultiModelTaskManager:
             self.max_memory,
             self.precision,
             self._store,
+            accelerate=self.accelerate,
             decoder=self.decoder,
             memory_format=self.memory_format,
         )

@@ -68,7 +68,7 @@ VALUES = st.one_of(
 )
 MODEL_KEYS = ["weights", "layers", "seeds", "width", "sides", "kind", "seed", "device", "nothing"]
 SETTINGS = ["device", "batch_size", "num_workers", "precision", "max_memory", "seed", "distance",
-            "on_bad_image", "on_no_face", "cache", "images", "plugins", "output",
+            "accelerate", "on_bad_image", "on_no_face", "cache", "images", "plugins", "output",
             "name"]  # fmt: skip
 
 

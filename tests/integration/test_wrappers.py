@@ -18,6 +18,7 @@ from facebench.errors import ConfigError
 from facebench.experiment.building import build_experiment
 from facebench.experiment.config import load_config
 from facebench.experiment.digest import experiment_digest
+from facebench.models.acceleration import nnpack_is_available
 from facebench.testing.world import generated_image, write_world
 
 pytestmark = pytest.mark.integration
@@ -97,6 +98,54 @@ def test_everything_at_once_and_its_record(world: Path) -> None:
         norm = record["wrappers"]["score_norm"]["same"]
         assert (norm["kind"], norm["top"], norm["n_images"]) == ("as", 4, 8)
     assert run.results["value"].notna().any()
+
+
+@pytest.mark.skipif(not nnpack_is_available(), reason="this torch has no NNPACK")
+def test_networks_run_by_another_engine_and_their_record(world: Path) -> None:
+    path = experiment(
+        world,
+        """
+        fast: net.py:MyNet
+        exact: {model: net.py:MyNet, accelerate: none}
+        flipped: {model: net.py:MyNet, flip: sum}
+        both: {model: ensemble, members: [fast, exact]}
+        """,
+    )
+    path.write_text("accelerate: winograd\npacks: packs\n" + path.read_text("utf-8"), "utf-8")
+    facebench("embed", path)
+    facebench("run", path)
+    run = load_run(world / "runs" / "try")
+    records = run.manifest["provenance"]["models"]
+    for name in ("fast", "flipped"):
+        assert records[name]["accelerate"].startswith("winograd")
+        assert 0 <= records[name]["differences"]["default"] <= 1e-4
+        assert records[name]["n_forwards"] == 0
+    assert records["exact"]["accelerate"] is records["both"]["accelerate"] is None
+    assert "fast and flipped ran in winograd" in run.methods()
+    values = run.results.set_index("model")["value"]
+    assert values["fast"].tolist() == pytest.approx(values["exact"].tolist(), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("start", "models", "said"),
+    [
+        ("accelerate: int9\n", "net: net.py:MyNet", "accelerate"),
+        ("", "net: {model: net.py:MyNet, accelerate: int8}", "does not quantise"),
+        ("precision: float16\n", "net: {model: net.py:MyNet, accelerate: compile}", "in float32"),
+        ("accelerate: int8\n", "net: net.py:MyNet", "not quantised"),
+        ("", "{a: net.py:MyNet, b: net.py:MyNet, "
+         "c: {model: ensemble, members: [a, b], accelerate: compile}}", "its members"),
+    ],
+)  # fmt: skip
+def test_what_no_engine_can_do_is_told_early(
+    world: Path, start: str, models: str, said: str
+) -> None:
+    path = experiment(world, models)
+    path.write_text(start + path.read_text("utf-8"), "utf-8")
+    done = CliRunner().invoke(app, ["validate", str(path)])
+    assert done.exit_code == 2, done.output
+    assert said in f"{done.output} {done.stderr}"
+    assert "Traceback" not in done.stderr
 
 
 def test_the_digest_of_an_experiment_follows_the_other_images(world: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -315,10 +316,11 @@ def _find(
 
     found: dict[str, Path] = {}
     missing: list[str] = []
+    folders: dict[str, str] = {}
     for name in first_row:
         try:
-            path = os.path.realpath(inside + name)
-            exists = os.path.isfile(path) or _in_pack(path)  # noqa: PTH113
+            path, exists = _real_file(inside + name, folders)
+            exists = exists or _in_pack(path)
             if not exists and (other := _spelt_otherwise(root, name)) is not None:
                 path, exists = os.path.realpath(inside + other), True
         except (OSError, ValueError):
@@ -337,6 +339,25 @@ def _find(
             missing.append(name)
     in_order = sorted(missing, key=first_row.__getitem__)
     return found, {name: place(name, n) for n, name in enumerate(in_order)}
+
+
+def _real_file(path: str, folders: dict[str, str]) -> tuple[str, bool]:
+    """Follow the links of a path, and tell whether a file is there.
+
+    The folders on the way are looked at once: `folders` remembers where they lead.
+    """
+    folder, base = os.path.split(path)
+    if base not in ("", ".", ".."):
+        try:
+            is_file = stat.S_ISREG(os.lstat(path).st_mode)
+        except OSError:
+            is_file = False
+        if is_file:
+            if folder not in folders:
+                folders[folder] = os.path.realpath(folder)
+            return os.path.join(folders[folder], base), True  # noqa: PTH118
+    real = os.path.realpath(path)
+    return real, os.path.isfile(real)  # noqa: PTH113
 
 
 def _stays(path: str, inside: str) -> bool:

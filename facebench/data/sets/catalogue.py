@@ -256,8 +256,9 @@ ROOT/                           (one of them will do)
   agedb_30.bin  calfw.bin  cfp_ff.bin  cfp_fp.bin  cplfw.bin  lfw.bin  vgg2_fp.bin""",
         licence="That of the set a pack was made of.",
         access="https://github.com/deepinsight/insightface (data sets of its face recognition)",
-        protocol="Ten folds, cut from the pack as it lies, as InsightFace's verification.py does. "
-        "Where a fold would hold one class, the pairs of each class are dealt out in their order.",
+        protocol="Ten folds of consecutive pairs in the pack's own order, as in InsightFace's "
+        "verification.py. Where a fold would hold one class only, the pairs of each class are "
+        "distributed over the folds in their order.",
         reference='J. Deng et al., "ArcFace: additive angular margin loss for deep face '
         'recognition", CVPR (2019).',
         citation="deng2019arcface",

@@ -237,7 +237,7 @@ def _read(official: PairList, path: Path, remarks: list[str]) -> pd.DataFrame:
         pairs["fold"] = folds_in_order(pairs["same"].tolist(), official.folds)
         remarks.append(
             f"{path.name} does not come in {official.folds} blocks of genuine then impostor pairs: "
-            "the pairs of each class were dealt out to folds in their order."
+            "the pairs of each class were distributed over the folds in their order."
         )
     for column, side in zip(IDENTITY_COLUMNS, PAIR_COLUMNS, strict=True):
         pairs[column] = [_person(official.format, PurePosixPath(name)) for name in pairs[side]]
@@ -261,8 +261,8 @@ def _pack(official: PairList, path: Path, remarks: list[str]) -> pd.DataFrame:
     if (pairs.groupby("fold")["same"].nunique() < 2).any():
         pairs["fold"] = folds_in_order(same, official.folds)
         remarks.append(
-            f"Folds of {path.name} as it lies would hold one class: the pairs of each class were "
-            "dealt out to folds in their order."
+            f"Consecutive folds of {path.name} would hold one class only: the pairs of each class "
+            "were distributed over the folds in their order."
         )
     return pairs
 

@@ -54,7 +54,7 @@ _DIGESTS = {
     "preprocessing_digest": "preprocessing",
     "file_digest": "contents of the file",
 }
-_CAUSES = ("alignment", "precision", "wrappers")
+_CAUSES = ("alignment", "precision", "accelerate", "wrappers")
 _OF_WEIGHTS = re.compile(
     r"weight|checkpoint|model|version|pretrained|seed|series|file|path|url|arch"
 )
@@ -95,6 +95,7 @@ def _identities(run: Run) -> dict[tuple[str, ...], str]:
         if isinstance(record, Mapping):
             parts = ("weights_digest", "settings_digest", "preprocessing_digest", "precision")
             identity = tuple(str(record.get(part) or "") for part in parts)
+            identity += (str(record.get("accelerate") or "none"),)
             if all(identity[:3]):
                 found.setdefault(identity, []).append(model)
     return {identity: names[0] for identity, names in found.items() if len(names) == 1}

@@ -15,7 +15,7 @@ __all__ = ["Entry", "Key", "name_entries"]
 Key = tuple[int, str]
 
 # What an experiment says for all its models and that moves their numbers.
-_SHARED = ("precision", "on_no_face", "on_bad_image")
+_SHARED = ("precision", "accelerate", "on_no_face", "on_bad_image")
 _LONGEST = 40
 _MOST_DIFFERENCES = 3
 _UNSET = "not set"
@@ -148,6 +148,7 @@ def _described(run: Run, model: str) -> _Model:
             "preprocessing": _short(record.get("preprocessing_digest")),
             "settings": _short(record.get("settings_digest")),
             "precision": str(record.get("precision") or ""),
+            "accelerate": str(record.get("accelerate") or "none"),
         }
     return _Model(said, recorded)
 

@@ -26,8 +26,13 @@ _COLUMNS = [
     Column("Rank", "count", hint="Among the rows of one task, measure and condition."),
     Column("Model", filter=True),
     Column("Layer", filter=True),
-    Column("Value", "number"),
-    Column("95 % interval", "interval"),
+    Column(
+        "Value",
+        "score",
+        note="95 % interval",
+        hint="Numbers of one task that share a letter do not differ significantly: paired tests on "
+        "the same pairs, with Holm's correction.",
+    ),
     Column("On the task's scale", "forest"),
     Column("Pairs", "count"),
     Column("Run", filter=True),
@@ -39,11 +44,6 @@ _MORE_COLUMNS = [
     Column("Distance", hint="Where not all models are compared by one."),
     Column("Differs in", hint="From other models of its name, or of its weights."),
 ]
-_TIES = Column(
-    "Tie group",
-    hint="Numbers of one task that share a letter do not differ significantly: paired tests on the "
-    "same pairs, with Holm's correction.",
-)
 _KEYS = ["task", "metric", "condition"]
 _MOST_NAMED = 60
 _MOST_RUNS_TOLD, _MOST_MODELS_TOLD = 6, 20
@@ -137,6 +137,7 @@ def _matrix(board: Leaderboard) -> Table:
                 task,
                 "score",
                 note=f"{measured}; {words}" if words else measured,
+                label=f"{task}, {condition}" if condition else task,
                 ascending=bool(len(better) and not better.iloc[0]),
             )
         )
@@ -162,6 +163,7 @@ def _matrix(board: Leaderboard) -> Table:
         columns=columns,
         rows=rows,
         sticky=True,
+        stacked=True,
     )
 
 
@@ -195,13 +197,13 @@ def _board(board: Leaderboard) -> Table:
         for part, hidden in ((shown, False), (others.get(key, shown.head(0)), True)):
             rows += [_row(row, span, one_distance) for row in part.itertuples()]
             extra += [hidden] * len(part)
-    columns = [*_COLUMNS, *_MORE_COLUMNS, _TIES]
+    columns = [*_COLUMNS, *_MORE_COLUMNS]
     # Chance, ceiling and the like are columns only where there are any.
-    first, last = len(_COLUMNS), len(columns) - 1
+    first = len(_COLUMNS)
     kept = [
         place
         for place in range(len(columns))
-        if not first <= place < last or any(row[place] not in (None, "") for row in rows)
+        if place < first or any(row[place] not in (None, "") for row in rows)
     ]
     n_hidden = sum(extra)
     return Table(
@@ -237,8 +239,7 @@ def _row(row: Any, span: tuple[float, float], one_distance: bool) -> list[Any]:
         None if pd.isna(row.rank) else int(row.rank),
         row.model,
         layer,
-        value,
-        None if low is None else [low, high],
+        None if value is None else [value, low, high, None, ties],
         None if value is None else forest(value, low, high, span),
         None if pd.isna(row.n_pairs) else int(row.n_pairs),
         row.run,
@@ -246,7 +247,6 @@ def _row(row: Any, span: tuple[float, float], one_distance: bool) -> list[Any]:
         [ceiling[0], ceiling[-1]] if ceiling else None,
         "" if one_distance else distance.removesuffix("_distances"),
         _unsaid(row.model, row.differs),
-        ties,
     ]
 
 

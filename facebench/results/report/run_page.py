@@ -30,11 +30,11 @@ from facebench.results.report.task_section import TaskSection, task_section
 from facebench.results.report.thumbnails import Thumbnails
 from facebench.results.report.verdict_view import VerdictView, figure_of
 from facebench.results.schema import REPORT_FILE
-from facebench.results.verdicts import verdicts
+from facebench.results.verdicts import Verdict, verdicts
 from facebench.results.wording import listed
 from facebench.utils.files import check_replaceable
 
-__all__ = ["write_report"]
+__all__ = ["report_with_verdicts", "write_report"]
 
 _log = logging.getLogger(__name__)
 # Bytes of pictures, and curves of all tasks together: what keeps a page of the largest runs in
@@ -49,12 +49,15 @@ _VALUE_COLUMNS = [
     Column("Measure", filter=True),
     Column("Condition"),
     Column("Model", filter=True),
-    Column("Value", "number"),
-    Column("95 % interval", "interval"),
+    Column(
+        "Value",
+        "score",
+        note="95 % interval",
+        hint="Models of one task that share a letter do not differ significantly.",
+    ),
 ]
 _COLUMNS = [
     *_VALUE_COLUMNS,
-    Column("Tie group", hint="Models of one task that share a letter do not differ significantly."),
     Column("On the task's scale", "forest"),
     Column("Layer"),
     Column("Pairs", "count"),
@@ -91,6 +94,26 @@ def write_report(
     RunFolderError
         If there is no readable run.
     """
+    return report_with_verdicts(run, output, layer_choice=layer_choice)[0]
+
+
+def report_with_verdicts(
+    run: Path, output: Path | None = None, *, layer_choice: str = "same pairs"
+) -> tuple[Path, list[Verdict]]:
+    """Write a run's page as `write_report`, and give what it says of each task as well.
+
+    Parameters
+    ----------
+    run, output, layer_choice
+        See `write_report`.
+
+    Returns
+    -------
+    page : Path
+        The file.
+    verdicts : list of Verdict
+        Task by task, so that a terminal says the same without finding it out again.
+    """
     check_layer_choice(layer_choice, "write_report")
     loaded = load_run(run)
     target = loaded.path / REPORT_FILE if output is None else Path(output)
@@ -99,7 +122,8 @@ def write_report(
     beside = target.parent.resolve() == loaded.path.resolve()
     files = figure_files(loaded.path, loaded.tasks) if beside else {}
     context = {**_context(loaded, layer_choice), "figure_files": files}
-    return write_page("report.html.j2", target, context, charts=True)
+    page = write_page("report.html.j2", target, context, charts=True)
+    return page, [view.verdict for view in context["verdicts"]]
 
 
 def _left_out(run: Run) -> list[str]:
@@ -277,9 +301,7 @@ def _headline_row(row: Any, letters: str, span: tuple[float, float]) -> list[Any
         row.metric,
         "" if pd.isna(row.condition) else str(row.condition),
         row.model,
-        value,
-        None if low is None else [low, high],
-        letters,
+        None if value is None else [value, low, high, None, letters],
         None if value is None else forest(value, low, high, span),
         row.layer,
         *(_count(n) for n in row[13:18]),
@@ -303,8 +325,9 @@ def _held_out_table(held_out: Mapping[str, HeldOut]) -> Table:
             row.metric,
             "" if pd.isna(row.condition) else row.condition,
             row.model,
-            _number(row.value),
-            None if pd.isna(row.ci_low) else [float(row.ci_low), float(row.ci_high)],
+            None
+            if pd.isna(row.value)
+            else [float(row.value), _number(row.ci_low), _number(row.ci_high), None, ""],
             row.n_layers,
             row.layers,
         ]

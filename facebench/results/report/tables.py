@@ -36,6 +36,8 @@ class Column:
         What it means, shown with the heading.
     note : str
         Small print below the heading.
+    label : str
+        What a cell is called in a card; by default the title.
     ascending : bool
         Whether the smallest value comes first when it is sorted by this.
     """
@@ -45,6 +47,7 @@ class Column:
     filter: bool = False
     hint: str = ""
     note: str = ""
+    label: str = ""
     ascending: bool = False
 
 
@@ -91,7 +94,9 @@ class Table:
         """What the script needs."""
         return {
             "kinds": [column.kind for column in self.columns],
-            "titles": [column.title for column in self.columns] if self.stacked else [],
+            "titles": [column.label or column.title for column in self.columns]
+            if self.stacked
+            else [],
             "ascending": [
                 int(column.ascending or column.kind in _WORDS) for column in self.columns
             ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from facebench.engine.model_run import run_model
 from facebench.engine.record import ModelRecord
 from facebench.engine.request import EmbeddingRequest, digests_of
 from facebench.engine.settings import Settings
+from facebench.engine.transfer import float32_arithmetic
+from facebench.errors import ModelError
 from facebench.store import open_store
 from support.forwarded import Small
 
@@ -77,8 +80,24 @@ def test_the_layout_is_put_back(forty: list[Path]) -> None:
     batch = agreement.Batch(
         forty[:2], torch.stack([model.preprocess_image(path) for path in forty[:2]])
     )
-    from contextlib import nullcontext
-
     found = agreement.agreement_with_float32(model, batch, "float32", nullcontext)
     assert found["memory_format"] == "channels_last"
     assert model.memory_format == torch.channels_last
+
+
+def test_float32_on_a_card_is_float32_and_torch_is_left_as_it_was() -> None:
+    def flags() -> tuple[bool, bool]:
+        return torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+
+    before = flags()
+    for tf32 in (False, True):
+        with float32_arithmetic(torch.device("cuda"), tf32=tf32):
+            assert flags() == (tf32, tf32)
+        assert flags() == before
+    with float32_arithmetic(torch.device("cpu"), tf32=False):
+        assert flags() == before
+
+
+def test_tf32_on_a_cpu_is_refused(forty: list[Path]) -> None:
+    with pytest.raises(ModelError, match="precision='tf32' is for CUDA devices"):
+        run(forty, Settings(8, 0, precision="tf32"))

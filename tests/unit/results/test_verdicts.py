@@ -218,10 +218,27 @@ def test_conditions_are_listed_without_a_test(n_models):
         assert sentence == f"{lead}m0: near .400 [.300, .500], far .600 [.500, .700]."
     else:
         assert sentence == (
-            f"{lead}lowest in near for 5 of 5 networks, highest in far for 5 of 5 networks; m0: "
-            "from near .400 [.300, .500] to far .600 [.500, .700]; m1: from near .400 [.300, .500] "
-            "to far .600 [.500, .700]."
+            f"{lead}lowest in near and highest in far for all 5 networks (widest range: m0, "
+            ".400 [.300, .500] to .600 [.500, .700])."
         )
+
+
+def test_networks_are_grouped_by_their_lowest_and_highest_conditions():
+    facts = TaskFacts("Means", measures=(Measure("Mean", headline=True),), item_name="pairs")
+    ends = {"a": (0.4, 0.6), "b": (0.3, 0.6), "c": (0.7, 0.6), "d": (0.1, None), "e": (None, None)}
+    rows = [
+        row(name, "Mean", value, value - 0.1, value + 0.1, condition=condition)
+        if value is not None
+        else row(name, "Mean", float("nan"), float("nan"), float("nan"), condition=condition)
+        for name, values in ends.items()
+        for condition, value in zip(("near", "far"), values, strict=True)
+    ]
+    sentence = said(rows, facts).sentence
+    assert sentence.partition("against each other: ")[2] == (
+        "lowest in near and highest in far for a and b (widest range: b, .300 [.200, .400] to "
+        ".600 [.500, .700]); lowest in far and highest in near for c (.600 [.500, .700] to "
+        ".700 [.600, .800]); only near is defined for d (.100 [.000, .200]); not defined: e."
+    )
 
 
 def test_a_task_without_results_is_told():
@@ -386,7 +403,7 @@ def test_all_trials_together_are_no_condition():
     rows += [row(f"m{k}", "Accuracy", x, condition=name) for k in range(3) for name, x in (
         ("all trials", 0.1), ("b", 0.4), ("w", 0.6)
     )]  # fmt: skip
-    assert "lowest in b for 4 of 4 networks" in said(rows, facts).sentence
+    assert "lowest in b and highest in w for all 4 networks" in said(rows, facts).sentence
 
 
 def test_names_that_hold_punctuation_are_quoted():

@@ -56,6 +56,11 @@
   const color = (name) => onPaper ? paper[name] : getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   const faint = (tone, share) => `rgba(${[1, 3, 5].map((at) => parseInt(tone.slice(at, at + 2), 16)).join(",")},${share})`;
   const isNarrow = (figure) => figure.clientWidth < 460;
+  // Few labels of conditions are wrapped; plotly turns many.
+  const ticks = (names, figure) => ({
+    tickvals: names.map((_, i) => i), ticklabeloverflow: "allow",
+    ticktext: names.map((name) => names.length > 4 ? plain(short(name, isNarrow(figure) ? 14 : 22)) : wrapped(short(name, 36), isNarrow(figure) ? 10 : 16)),
+  });
   const axis = (title, more = {}, most = 40) => ({
     title: { text: wrapped(title, most), standoff: 8 }, gridcolor: color("grid"), linecolor: color("line"),
     zerolinecolor: color("line"), automargin: true, ...more,
@@ -192,7 +197,7 @@
     head: ["Layer", "FMR", "FNMR"],
     rows: all.flatMap((one) => { const { fmr, fnmr } = rates(one); return fmr.map((x, i) => [named(one), x, fnmr[i]]); }),
   });
-  const errorless = ({ curve }) => `no errors among ${curve.totals[0].toLocaleString("en")} genuine and ${curve.totals[1].toLocaleString("en")} impostor pairs (95 %: FNMR ≤ ${number(curve.bounds[0])}, FMR ≤ ${number(curve.bounds[1])})`;
+  const errorless = ({ curve }) => `no errors among ${curve.totals[0].toLocaleString("en")} genuine and ${curve.totals[1].toLocaleString("en")} impostor pairs (95\u00a0%: FNMR ≤ ${number(curve.bounds[0])}, FMR ≤ ${number(curve.bounds[1])})`;
   const rateAxis = (floor) => ({ type: "log", range: [Math.log10(floor), .02], exponentformat: "power", dtick: 1, minor: { showgrid: true, gridcolor: color("grid") } });
   const curves = (all, isDet) => {
     const drawn = styled(all);
@@ -286,7 +291,7 @@
             marker: { color: one.color, pattern: { shape: ["", "/", ".", "x"][one.round] ?? "", solidity: .4 } }, hoverinfo: "text", textposition: "none",
             text: conditions.map((name, i) => `${one.name}<br>${plain(name)}<br>${told(one, i)}`),
           }));
-          const x = axis("Condition", { tickvals: conditions.map((_, i) => i), ticktext: conditions.map((name) => plain(short(name, 22))), zeroline: false });
+          const x = axis("Condition", { ...ticks(conditions, figure), zeroline: false });
           const seen = against(levels, series);
           const nBars = conditions.length * series.length;
           // More bars than pixels: a dot each, beside one another.
@@ -311,7 +316,7 @@
 
     effect: {
       pick: (data) => data.effect,
-      draw: ({ label, conditions, series, levels }) => {
+      draw: ({ label, conditions, series, levels }, _, figure) => {
         const drawn = styled(series);
         // Side by side, so that intervals of several models do not overlap.
         const aside = (i) => drawn.length > 1 ? .3 * (i / (drawn.length - 1) - .5) : 0;
@@ -320,7 +325,7 @@
           text: conditions.map((name, i) => `${one.name}<br>${plain(name)}<br>${told(one, i)}`), hoverinfo: "text",
           line: { color: one.color, dash: one.dash, width: 2 }, marker: { size: 8 }, error_y: errors(one, { color: one.color }),
         }));
-        const x = axis("Condition", { tickvals: conditions.map((_, i) => i), ticktext: conditions.map((name) => plain(short(name, 22))), range: [-.4, conditions.length - .6], zeroline: false });
+        const x = axis("Condition", { ...ticks(conditions, figure), range: [-.4, conditions.length - .6], zeroline: false });
         const seen = against(levels, series);
         return {
           traces, key: true, levels: seen.levels, layout: layout(x, axis(label, seen.room), { shapes: seen.shapes, ...nothing(series, "No model has a value.") }),
@@ -407,9 +412,9 @@
       text: rows.map((row, r) => columns.map((column, c) => `${plain(row)}<br>${plain(column)}<br>${plain(measure)} ${tell(r, c)}`)), hoverinfo: "text",
     }],
     layout: layout(
-      axis("", { tickvals: columns.map((_, i) => i), ticktext: columns.map((name) => plain(short(name, 20))), showgrid: false, zeroline: false }),
+      axis("", { ...ticks(columns, figure), showgrid: false, zeroline: false }),
       axis("", { tickvals: rows.map((_, i) => i), ticktext: rows.map((name) => plain(short(name, isNarrow(figure) ? 14 : 22))), autorange: "reversed", showgrid: false, zeroline: false }),
-      { height: Math.max(230, 150 + 30 * rows.length), title: { text: wrapped(measure, 44), x: 0, xanchor: "left", xref: "container", yref: "container", y: 1, yanchor: "top", pad: { t: 6, l: 4 }, font: { size: 12 } }, margin: { l: 56, r: 12, t: 44, b: 48 }, ...nothing(values.map((value) => ({ value })), "No model has a value.") },
+      { height: Math.max(230, 150 + 30 * rows.length), title: { text: wrapped(measure, isNarrow(figure) ? 22 : 44), x: 0, xanchor: "left", xref: "container", yref: "container", y: 1, yanchor: "top", pad: { t: 6, l: 4 }, font: { size: 12 } }, margin: { l: 56, r: 12, t: 44, b: 48 }, ...nothing(values.map((value) => ({ value })), "No model has a value.") },
     ),
     table: { head: ["Layer", ...columns], rows: rows.map((row, r) => [row, ...values[r]]) },
   });

@@ -15,17 +15,20 @@ facebench.make = (tag, attributes = {}, ...children) => {
 
 facebench.json = (element) => JSON.parse(element ? element.textContent : "null");
 
-facebench.number = (value) => {
+// The ends of an interval have the same number of decimals: the size is that of the larger one.
+facebench.number = (value, beside = 0) => {
   if (value === null || value === undefined) return "–";
-  const size = Math.abs(value);
+  const size = Math.max(Math.abs(value), Math.abs(beside));
   let text;
-  if (size > 0 && size < 1e-3) {
+  if (value !== 0 && size < 1e-3) {
     text = value.toExponential(2).replace(/e([+-])(\d)$/, "e$10$2");
   } else {
     text = value.toFixed(size < 10 ? 4 : size < 1e4 ? 2 : 0);
   }
   return text.replace(/-/g, "−");
 };
+
+facebench.interval = (low, high) => `${facebench.number(low, high)} – ${facebench.number(high, low)}`;
 
 facebench.select = (label, options, onChange) => {
   const select = facebench.make("select", { "aria-label": label });
@@ -35,7 +38,7 @@ facebench.select = (label, options, onChange) => {
 };
 
 (() => {
-  const { make, number, json } = facebench;
+  const { make, number, interval, json } = facebench;
 
   const themes = ["auto", "light", "dark"];
   const names = { auto: "◐ Auto", light: "☀ Light", dark: "☾ Dark" };
@@ -77,18 +80,19 @@ facebench.select = (label, options, onChange) => {
       if (value[1]) td.append(small(value[1]));
     } else if (kind === "difference") {
       const inner = make("span", { class: "number" }, (value[0] > 0 ? "+" : "") + number(value[0]));
-      if (value[1] !== null) inner.append(small(`${number(value[1])} – ${number(value[2])}`, "number"));
+      if (value[1] !== null) inner.append(small(interval(value[1], value[2]), "number"));
       td.append(inner);
     } else if (kind === "score") {
       if (value[3] === 1) td.classList.add("best");
       td.append(make("span", { class: "number" }, number(value[0])));
       if (value[4]) td.append(" ", make("span", { class: "ties" }, value[4]));
-      if (value[1] !== null) td.append(small(`${number(value[1])} – ${number(value[2])}`, "number"));
+      if (value[1] !== null) td.append(small(interval(value[1], value[2]), "number"));
       td.append(...value.slice(5).filter(Boolean).map((text) => small(text)));
     }
-    else if (kind === "number" || kind === "p") td.textContent = number(value);
+    else if (kind === "p") td.textContent = value < 1e-3 ? "< 0.001" : number(value);
+    else if (kind === "number") td.textContent = number(value);
     else if (kind === "signed") td.textContent = (value > 0 ? "+" : "") + number(value);
-    else if (kind === "interval") td.textContent = `${number(value[0])} – ${number(value[1])}`;
+    else if (kind === "interval") td.textContent = interval(value[0], value[1]);
     else if (kind === "forest") {
       const bar = make("i");
       bar.style.left = `${value[0]}%`;
