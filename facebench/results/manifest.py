@@ -131,6 +131,15 @@ def _shape() -> Any:
         what: str = ""
         error: str = ""
 
+    class Git(BaseModel):
+        commit: str = ""
+
+    class Code(BaseModel):
+        git: Git | None = None
+
+    class Provenance(BaseModel):
+        models: dict[str, dict[str, Any]] | None = None
+
     class Manifest(BaseModel):
         name: str = ""
         created: str = ""
@@ -142,14 +151,14 @@ def _shape() -> Any:
         remarks: dict[str, dict[str, int]] = {}
         failures: list[Failure] = []
         health: Health | None = None
-        code: dict[str, Any] = {}
+        code: Code | None = None
         working_directory: dict[str, Any] = {}
         versions: dict[str, Any] = {}
         machine: dict[str, Any] = {}
         process: dict[str, Any] = {}
         config: dict[str, Any] = {}
         seeds: dict[str, Any] = {}
-        provenance: dict[str, Any] = {}
+        provenance: Provenance = Provenance()
         files: dict[str, Any] = {}
 
     return Manifest
