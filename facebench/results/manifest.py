@@ -131,15 +131,6 @@ def _shape() -> Any:
         what: str = ""
         error: str = ""
 
-    class Git(BaseModel):
-        commit: str = ""
-
-    class Code(BaseModel):
-        git: Git | None = None
-
-    class Provenance(BaseModel):
-        models: dict[str, dict[str, Any]] | None = None
-
     class Manifest(BaseModel):
         name: str = ""
         created: str = ""
@@ -151,14 +142,14 @@ def _shape() -> Any:
         remarks: dict[str, dict[str, int]] = {}
         failures: list[Failure] = []
         health: Health | None = None
-        code: Code | None = None
+        code: dict[str, Any] = {}
         working_directory: dict[str, Any] = {}
         versions: dict[str, Any] = {}
         machine: dict[str, Any] = {}
         process: dict[str, Any] = {}
         config: dict[str, Any] = {}
         seeds: dict[str, Any] = {}
-        provenance: Provenance = Provenance()
+        provenance: dict[str, Any] = {}
         files: dict[str, Any] = {}
 
     return Manifest

@@ -102,8 +102,6 @@ class TestPictures:
         '{"schema_version": 1, "tasks": []}',
         '{"schema_version": 1, "tasks": {"t": 3}}',
         '{"schema_version": 1, "name": {}}',
-        '{"schema_version": 1, "code": {"git": 3}}',
-        '{"schema_version": 1, "provenance": {"models": {"m": 3}}}',
         "[]",
         "3",
         "null",
