@@ -27,6 +27,7 @@ from facebench.data.embedding_files.hdf5 import open_hdf5, text_of_codes
 from facebench.data.embedding_files.matlab import is_version_7_3
 from facebench.errors import InputError
 from facebench.people.files import FileOfTrials, cell_text, file_of_columns, flattened
+from facebench.utils.matlab import refuse_crashing_matlab
 from facebench.utils.suggestions import listed
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def _variables(path: Path) -> dict[str, Any]:
             return {key: _of_hdf5(path, file, item) for key, item in _own(file)}
     import scipy.io
 
+    refuse_crashing_matlab(path)
     kinds = {kind for _, _, kind in scipy.io.whosmat(path)}
     if kinds & {"opaque", "unknown"}:
         raise InputError(_objects(path))

@@ -365,7 +365,8 @@ def _software(run: Run, cited: _Cited) -> str:
         for shown, key in names
         if key in versions
     ]
-    commit = ((run.manifest["code"] or {}).get("git") or {}).get("commit", "")
+    git = (run.manifest["code"] or {}).get("git")
+    commit = str(git.get("commit", "")) if isinstance(git, dict) else ""
     own = f"facebench {versions.get('facebench', '')}".strip()
     own += cited.mark(["facebench"]) + f", commit {commit[:12]}" * bool(commit)
     where = {

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from facebench.data.embedding_files.hdf5 import read_hdf5
 from facebench.data.embedding_files.table import Content, StoredArray, the_name_key
 from facebench.errors import InputError
+from facebench.utils.matlab import refuse_crashing_matlab
 
 __all__ = ["is_version_7_3", "matlab_names", "read_mat"]
 
@@ -30,6 +31,7 @@ def read_mat(path: Path, names_key: str | None) -> Content:
         return read_hdf5(path, names_key)
     import scipy.io
 
+    refuse_crashing_matlab(path)
     variables = scipy.io.whosmat(path)
     kinds = {name: kind for name, _, kind in variables}
     if "opaque" in kinds.values() or "unknown" in kinds.values():

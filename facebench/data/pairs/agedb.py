@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from facebench.data.pairs.table import as_path
 from facebench.errors import MissingPairsFileError, PairsError
 from facebench.types import StrPath
+from facebench.utils.matlab import refuse_crashing_matlab
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +54,7 @@ def read_agedb_pairs(path: StrPath, suffix: str = ".jpg") -> pd.DataFrame:
         msg = f"The protocol {file_path} does not exist."
         raise MissingPairsFileError(msg)
     try:
+        refuse_crashing_matlab(file_path)
         splits = loadmat(file_path)["splits"]
         rows = [
             (first, second, label, fold)

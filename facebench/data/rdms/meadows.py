@@ -15,6 +15,7 @@ import numpy as np
 from facebench.data.embedding_files.matlab import matlab_names
 from facebench.data.rdms.table import Part
 from facebench.errors import InputError
+from facebench.utils.matlab import refuse_crashing_matlab
 
 __all__ = ["is_meadows", "meadows_parts", "parts_of_tree"]
 
@@ -25,6 +26,7 @@ def is_meadows(path: Path) -> bool:
     """Tell whether a .mat file is one of Meadows; those are of MATLAB's version 5."""
     import scipy.io
 
+    refuse_crashing_matlab(path)
     try:
         variables = {name for name, *_ in scipy.io.whosmat(path)}
     except (NotImplementedError, ValueError):
