@@ -293,8 +293,8 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(
     first.name = "first"
     with torch.no_grad():
         first.model[0].bias[0] += 1
-    # Each model is tried twice and takes six batches; Ctrl-C comes in the third of the second one.
-    during_batch(2 + 6 + 2 + 3, monkeypatch, _interrupt)
+    # Each model is tried once and takes six batches; Ctrl-C comes in the third of the second one.
+    during_batch(1 + 6 + 1 + 3, monkeypatch, _interrupt)
     manager = manager_of([first, runs.make_model()], world, cache)
     with pytest.raises(KeyboardInterrupt) as stopped:
         manager.run_all_tasks_all_models(tmp_path / "out", plots=False)

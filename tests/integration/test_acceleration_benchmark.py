@@ -10,7 +10,7 @@ import pytest
 from facebench.models.acceleration import nnpack_is_available
 from support.forwarded import Small
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "accelerate.py"
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "acceleration.py"
 
 
 @pytest.mark.integration
