@@ -18,9 +18,9 @@ ENTRIES = "models: dlib-resnet\ntasks: {a: {task: accuracy, pairs: p.csv}}\n"
 
 KNOWN = (
     "Known are: name, images, distance, models, tasks, device, batch_size, num_workers, "
-    "on_bad_image, on_no_face, cache, packs, precision, decoder, memory_format, max_memory, "
-    "export_embeddings, export_pairs, seed, output, report, layer_choice, plots, figures, plugins, "
-    "include."
+    "on_bad_image, on_no_face, cache, packs, precision, decoder, memory_format, accelerate, "
+    "max_memory, export_embeddings, export_pairs, seed, output, report, layer_choice, plots, "
+    "figures, plugins, include."
 )
 
 # The whole message of each mistake: a change here is a change people see.
