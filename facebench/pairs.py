@@ -12,6 +12,7 @@ from facebench.data.pairs import (
     find_images,
     is_lfw_list,
     missing_images,
+    numbered_images,
     pairs_from_folder,
     read_agedb_pairs,
     read_bfw_pairs,
@@ -25,6 +26,7 @@ from facebench.data.pairs import (
     require_column,
     require_numbers,
     resolve_image,
+    resolve_images,
     row_name,
     row_numbers,
 )
@@ -41,6 +43,7 @@ __all__ = [
     "find_images",
     "is_lfw_list",
     "missing_images",
+    "numbered_images",
     "pairs_from_folder",
     "read_agedb_pairs",
     "read_bfw_pairs",
@@ -54,6 +57,7 @@ __all__ = [
     "require_column",
     "require_numbers",
     "resolve_image",
+    "resolve_images",
     "row_name",
     "row_numbers",
 ]

@@ -171,7 +171,6 @@ NOT_RUN = {
     ("gpu", "facebench run x.yaml"): "run on the page cluster",
     ("gpu", "python benchmarks/gpu.py"): "needs a GPU",
     ("performance", "python benchmarks/all.py --quick --keep"): "takes minutes",
-    ("performance", "python benchmarks/all.py"): "takes minutes",
     ("gpu", "python benchmarks/gpu.py --small"): "test_gpu_benchmark.py",
     ("faq", "facebench stimuli"): "named, not called",
     ("inversion_effect", "facebench stimuli"): "named, not called",

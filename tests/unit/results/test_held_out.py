@@ -82,7 +82,7 @@ def test_the_report_gives_layers_chosen_on_other_people(tmp_path):
     shown = [row for row, extra in zip(cells["rows"], cells["extra"], strict=True) if not extra]
     of_model = {row[3]: row for row in shown if row[1] == "AUC"}
     for row in table[table["metric"] == "AUC"].itertuples():
-        assert of_model[row.model][4] == pytest.approx(row.value, abs=1e-6)
+        assert of_model[row.model][4][0] == pytest.approx(row.value, abs=1e-6)
         assert f"held-out of {row.n_layers}" in of_model[row.model]
     # A threshold that is chosen anew makes pseudo-values of accuracy wild.
     assert "Accuracy" not in set(table["metric"])
@@ -113,7 +113,7 @@ def test_headlines_everywhere_take_layers_chosen_on_other_people(tmp_path):
     shown = [row for row, extra in zip(cells["rows"], cells["extra"], strict=True) if not extra]
     for row in shown:
         if (row[0], row[4], row[1]) in held:
-            assert row[6] == pytest.approx(held[row[0], row[4], row[1]], abs=1e-6)
+            assert row[6][0] == pytest.approx(held[row[0], row[4], row[1]], abs=1e-6)
     assert "judged on" in board
     for function in (
         run.headline,

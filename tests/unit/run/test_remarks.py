@@ -224,6 +224,7 @@ def test_mates_among_the_farthest_are_told(world: Path) -> None:
 
     class Found:
         names = ("l",)
+        given = ""
         rows = np.arange(2 * PEOPLE)
 
         def __init__(self, sign: float) -> None:
