@@ -87,7 +87,7 @@ def main() -> None:
 
     resampling = seconds(intervals, repeats=1)
     print(
-        f"1,000 identity bootstraps of AUC and TAR at FAR, 6,000 pairs: {resampling:.2f} s, "
+        f"Identity bootstraps of AUC and TAR at FAR, 1,000 of 6,000 pairs: {resampling:.2f} s, "
         f"ratio to the argsort {resampling / sorting:.2f} (limit 10)"
     )
 
