@@ -54,8 +54,8 @@ __all__ = ["ProbeTask"]
 
 # The area under the ROC curve of each class takes the scores of all classes.
 _MOST_CLASSES = 20
-# With fewer, intervals of R² and r hold the truth too rarely (docs/intervals.md).
-_FEW_PEOPLE = 50
+# Read-outs of different folds share most of their training people (docs/intervals.md).
+_NUMBERS_NOTE = "; somewhat too short (R², r)"
 _UNKNOWN = Interval(float("nan"), float("nan"))
 
 
@@ -455,11 +455,7 @@ class ProbeTask(EmbeddingTask):
         plural = "images" if self._labels.people is None else "people"
         if groups.n_resamples < FEWEST_UNITS:
             return f"none: {groups.n_resamples} {plural} are too few"
-        note = PROPORTIONS_NOTE
-        if not self._labels.is_classes:
-            # Read-outs of different folds share most of their training people.
-            is_few = groups.n_members < _FEW_PEOPLE
-            note = f"; too short for fewer than {_FEW_PEOPLE} {plural} (R², r)" if is_few else ""
+        note = PROPORTIONS_NOTE if self._labels.is_classes else _NUMBERS_NOTE
         return (
             f"95 % jackknife of {plural} ({groups.n_resamples} groups), t quantiles, read-outs as "
             f"fitted{note}"
