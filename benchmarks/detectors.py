@@ -13,7 +13,6 @@ docs/alignment.md. The limit: YuNet takes no longer than dlib's HOG detector.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 import time
@@ -24,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from lfw_photographs import arguments_and_lfw
 from sklearn.metrics.pairwise import cosine_distances, euclidean_distances
 
 from facebench import BaseModel, DlibResNetModel, MultiModelTaskManager, OnnxModel, VerificationTask
@@ -86,14 +86,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=1000)
     parser.add_argument("--cnn", action="store_true")
     parser.add_argument("--keep", action="store_true")
-    default = Path(__file__).parents[2] / "shared" / "data"
-    parser.add_argument(
-        "--data", type=Path, default=Path(os.environ.get("FACEBENCH_DATA", default))
-    )
-    given = parser.parse_args()
-    lfw = given.data / "lfw_view1"
-    if not lfw.is_dir():
-        parser.exit(2, f"No data at {lfw}: give --data or set FACEBENCH_DATA.\n")
+    given, lfw = arguments_and_lfw(parser)
     torch.set_num_threads(1)
     pairs = pd.read_csv(lfw / "pairs_dev_test.csv")
     pairs = pd.concat([pairs[pairs["same"] == one].head(given.pairs // 2) for one in (0, 1)])

@@ -12,13 +12,13 @@ Limit: at least 7 times faster.
 """
 
 import argparse
-import os
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from lfw_photographs import arguments_and_lfw
 from sklearn.metrics.pairwise import euclidean_distances
 
 from facebench import (
@@ -79,14 +79,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=1000)
     parser.add_argument("--whole", action="store_true", help="time the plain way on all pairs")
-    default = Path(__file__).parents[2] / "shared" / "data"
-    parser.add_argument(
-        "--data", type=Path, default=Path(os.environ.get("FACEBENCH_DATA", default))
-    )
-    arguments = parser.parse_args()
-    lfw = arguments.data / "lfw_view1"
-    if not lfw.is_dir():
-        parser.exit(2, f"No data at {lfw}: give --data or set FACEBENCH_DATA.\n")
+    arguments, lfw = arguments_and_lfw(parser)
 
     every = 1 if arguments.whole else EVERY
     model = DlibResNetModel(align=False)

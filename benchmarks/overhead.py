@@ -7,7 +7,6 @@ limit: at most 1.5 times the time to decode and preprocess the same images one b
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from lfw_photographs import arguments_and_lfw
 from PIL import Image
 from scipy.stats import spearmanr
 from torch import nn
@@ -51,14 +51,7 @@ def main() -> None:
     """Time decoding, then a run on an empty store, and print the ratio."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=6000)
-    default = Path(__file__).parents[2] / "shared" / "data"
-    parser.add_argument(
-        "--data", type=Path, default=Path(os.environ.get("FACEBENCH_DATA", default))
-    )
-    arguments = parser.parse_args()
-    lfw = arguments.data / "lfw_view1"
-    if not lfw.is_dir():
-        parser.exit(2, f"No data at {lfw}: give --data or set FACEBENCH_DATA.\n")
+    arguments, lfw = arguments_and_lfw(parser)
     images = lfw / "images"
     names = sorted(str(path.relative_to(images)) for path in images.rglob("*.jpg"))
     rng = np.random.default_rng(0)

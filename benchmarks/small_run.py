@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from lfw_photographs import arguments_and_lfw
 
 from facebench import AccuracyTask, MultiModelTaskManager, Vgg16Model
 from facebench.models.base import BaseModel
@@ -47,14 +48,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=60)
     parser.add_argument("--max-memory", default="2GiB")
     parser.add_argument("--threads", type=int, default=1, help="of the network")
-    default = Path(__file__).parents[2] / "shared" / "data"
-    parser.add_argument(
-        "--data", type=Path, default=Path(os.environ.get("FACEBENCH_DATA", default))
-    )
-    arguments = parser.parse_args()
-    lfw = arguments.data / "lfw_view1"
-    if not lfw.is_dir():
-        parser.exit(2, f"No data at {lfw}: give --data or set FACEBENCH_DATA.\n")
+    arguments, lfw = arguments_and_lfw(parser)
     torch.set_num_threads(arguments.threads)
     names = Vgg16Model("names", pretrained=False).get_layer_names(simplified=True)
     model = Vgg16Model("vgg16", extract_layers=names, pretrained=False)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from lfw_photographs import arguments_and_lfw
 
 from facebench import AccuracyTask, ConditionedAverageDistances, MultiModelTaskManager, Vgg16Model
 from facebench.engine.memory import peak_memory
@@ -85,14 +85,7 @@ def main() -> None:
     parser.add_argument("--dense", type=int, default=0, metavar="IMAGES")
     parser.add_argument("--max-memory", default="4GiB")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
-    default = Path(__file__).parents[2] / "shared" / "data"
-    parser.add_argument(
-        "--data", type=Path, default=Path(os.environ.get("FACEBENCH_DATA", default))
-    )
-    arguments = parser.parse_args()
-    lfw = arguments.data / "lfw_view1"
-    if not lfw.is_dir():
-        parser.exit(2, f"No data at {lfw}: give --data or set FACEBENCH_DATA.\n")
+    arguments, lfw = arguments_and_lfw(parser)
     if arguments.here:
         print(json.dumps(measured(lfw, arguments.pairs, arguments.dense, arguments.max_memory)))
         return
