@@ -95,11 +95,9 @@ def ask_of_items(
         return AskedOfItems(block)
     if kind == "old-new":
         return _memory(table, named, said, file_of)
-    right = right_alternatives(named, photographs, person)
-    n_alternatives = len(sides) - 1
-    is_known = "correct" in table if right is None else bool(right.isin(sides).any())
-    if n_alternatives == len(_TRIPLET) - 1 and not is_known:
-        return _triplets(named[sides], said, file_of)
+    if len(sides) == len(_TRIPLET) + 1 and (named["target"] == named["alt1"]).all():
+        return _triplets(named[sides[1:]], said, file_of)
+    right = right_alternatives(named[sides], photographs, person)
     return _line_ups(named[sides], right, said, file_of)
 
 
@@ -143,12 +141,12 @@ def _triplets(
         {"task": "the odd one of three, as people chose it", "people": "their choices"},
     )
     text = (
-        f"{len(table)} triplets that people saw are in {file_of('triplets')}: no alternative "
-        "shows the person of another image, so that the choice is taken for the odd one out."
+        f"{len(table)} triplets that people saw are in {file_of('triplets')}: none of the three "
+        "images is called the target, and so the choice is taken for the odd one out."
     )
     doubt = (
-        "Trials show three images: if the choice is the image most like the first one, not the odd "
-        "one out, use the task 'matching' instead (docs/choice_and_memory.md)."
+        "If the choice is the image most like the first one, not the odd one out, leave the first "
+        "one out of the alternatives in the description, and use the task 'matching'."
     )
     return AskedOfItems(block, {"triplets": table}, [text], [doubt])
 

@@ -46,6 +46,7 @@ _TARGETS = {"target", "probe", "sample", "reference", "ref", "cue", "anchor", "s
 _ALL = 0.95
 _SIGNS = re.compile(r"[\W_]+")
 _HALF = 0.5
+_TRIPLET = 3
 _MOST_LEVELS = 6
 # Three numbers may be two keys and a time-out.
 _FEWEST_RATINGS = 4
@@ -155,9 +156,9 @@ def draft_trials(
     if len(raters) > 1 and not {"participant", "response"} & {*table.columns}:
         others = [name for name in table.columns if name not in raters]
         table = table.melt(others, raters, var_name="participant", value_name="response")
-        columns = replace(_columns_of(table, finder, conditions, len(files)), raters=raters)
+        columns = replace(_columns_of(table, finder, person, conditions, len(files)), raters=raters)
     else:
-        columns = _columns_of(table, finder, conditions, len(files))
+        columns = _columns_of(table, finder, person, conditions, len(files))
     taken = [
         "columns: "
         + ", ".join(
@@ -222,6 +223,7 @@ def _which(candidates: Sequence[str]) -> str:
 def _columns_of(
     table: pd.DataFrame,
     finder: ImageFinder,
+    person: Callable[[str], str],
     conditions: Mapping[str, Sequence[str]],
     n_files: int,
 ) -> _Columns:
@@ -244,6 +246,12 @@ def _columns_of(
         if name not in shown and _have_suffixes(table[name].unique())
     ]
     sides = _sides_of(shown) if len(shown) != 1 or not others else dict.fromkeys(_PAIR, "")
+    if "target" in sides and len(shown) == _TRIPLET and not any(map(_is_target, shown)):
+        # The odd one of three may be each of them, if none shows the person of the first.
+        line_ups = table[[*sides.values()]].set_axis([*sides], axis=1)
+        right = right_alternatives(line_ups, finder, person)
+        if right is None or right.isin([*sides]).mean() < _HALF:
+            sides = {"target": shown[0], **{f"alt{k}": name for k, name in enumerate(shown, 1)}}
     named = {}
     for meaning in ("participant", *sides, *_CALLED, *conditions):
         listed = candidates.get(meaning, [])
@@ -261,20 +269,23 @@ def _columns_of(
 def _sides_of(shown: list[str]) -> dict[str, str]:
     """Say what each column of images shows; '' where that is unknown.
 
-    Two are a pair and one a face at test. Of more, one may be called the target; if none is, they
-    are alternatives alike, as of triplets.
+    Two are a pair and one a face at test. Of more, one may be called the target; else the first is.
     """
     if len(shown) == 1:
         return {"image": shown[0]}
     if len(shown) <= len(_PAIR):
         known = _PAIR if {*shown} == {*_PAIR} else shown
         return dict(zip(_PAIR, known or ("", ""), strict=True))
-    targets = [name for name in shown if _SIGNS.sub("", name).casefold() in _TARGETS]
+    targets = [name for name in shown if _is_target(name)]
     others = [name for name in shown if name not in targets]
     if len(targets) == 1:
         others = alternatives_in(others) if len(alternatives_in(others)) == len(others) else others
         return {"target": targets[0], **{f"alt{k}": name for k, name in enumerate(others, 1)}}
     return {"target": shown[0], **{f"alt{k}": name for k, name in enumerate(shown[1:], 1)}}
+
+
+def _is_target(name: str) -> bool:
+    return bool(_TARGETS & {*_SIGNS.split(name.casefold())})
 
 
 def _are_images(texts: Sequence[str], finder: ImageFinder) -> bool:
@@ -349,12 +360,15 @@ def _codes_of_choices(
     said = ", ".join(f"{text!r} ({n:,} times)" for text, n in counts.most_common(6))
     if counts and all("|" in text for text in counts):
         return "order", None, ["kind: order, as responses are names joined by '|'"], []
-    shown = columns.table[[columns.named[side] for side in columns.sides]]
-    rows = zip(cells, *(shown[name] for name in shown), strict=True)
-    is_named = [text in row for text, *row in rows if text not in MISSING and text != NONE]
+    shown = columns.table[[columns.named[side] for side in columns.sides]].to_numpy()
+    chosen = [
+        text in row
+        for text, row in zip(cells, shown.tolist(), strict=True)
+        if text not in MISSING and text != NONE
+    ]
     numbers = {str(k) for k in range(1, len(names) + 1)}
     kind = "kind: choice, as a trial shows several images"
-    if is_named and all(is_named):
+    if chosen and all(chosen):
         return "choice", None, [f"{kind}; the response is the image that was chosen"], []
     codes = {plain_code(text) for text in counts}
     if codes <= {*numbers, NONE} and "1" in codes:

@@ -19,7 +19,8 @@ def ask(table, kind, person=person_of):
 
 
 def test_three_people_are_a_triplet():
-    table = {"target": ["p0/0", "p1/0"], "alt1": ["p1/0", "p0/0"], "alt2": ["p2/0", "p2/0"]}
+    table = {"target": ["p0/0", "p1/0"], "alt1": ["p0/0", "p1/0"], "alt2": ["p1/0", "p0/0"]}
+    table["alt3"] = ["p2/0", "p2/0"]
     found = ask(table, "choice")
     assert found.task.task == "odd-one-out"
     assert found.tables["triplets"].to_numpy().tolist() == [["p0/0.jpg", "p1/0.jpg", "p2/0.jpg"]]

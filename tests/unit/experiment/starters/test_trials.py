@@ -164,6 +164,14 @@ class TestItems:
         assert read.table["response"].tolist()[:3] == LINE_UPS["response"].tolist()
         assert read.table["target"][0] == "ann/1.jpg"
 
+    def test_three_images_without_a_target_are_a_triplet(self, draft):
+        table = LINE_UPS.assign(probe="ann/1.jpg", left="bob/2.jpg", right="bob/1.jpg")
+        table = table.assign(response=[1, 2, 3]).rename(columns={"probe": "a"})
+        made, target = draft(table)
+        assert made.open == []
+        shown = table[["a", "left", "right"]].to_numpy()
+        assert read_trials(target).table["response"].tolist() == [shown[k, k] for k in range(3)]
+
     def test_codes_that_nothing_tells_are_left_open(self, draft):
         made, target = draft(LINE_UPS.assign(response=["f", "j", "f"]))
         assert "which code means which alternative?" in made.open[0]
