@@ -190,7 +190,9 @@ def verify(
         standard_error = crossed.standard_error
         right = kfold_decisions(labels, scores, folds, crossed.thresholds, **way)
         units = fold_accuracy_replicates(right, np.asarray(folds), groups)
-        accuracy = share("Accuracy", "accuracy", crossed.mean, Replicates(crossed.mean, units))
+        accuracy = share(
+            "Accuracy", "accuracy", crossed.mean, Replicates(crossed.mean, units, df=groups.df)
+        )
         finite = _finite(crossed.thresholds)
         either = Interval(min(best.interval.low, *finite), max(best.interval.high, *finite))
         with np.errstate(invalid="ignore"):  # accept-none in one fold and accept-all in another

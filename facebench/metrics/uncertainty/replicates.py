@@ -322,10 +322,11 @@ def verification_jackknife(
     given: dict[str, Any] = {"far": far, "higher_is_better": higher_is_better}
     drawn = verification_replicates(labels, scores, groups.with_dyads(), **given)
     n_impostor = int(np.count_nonzero(np.asarray(labels) == 0))
-    df = {f"tar@{target:g}": 2 * target * n_impostor + 2 for target in far}
+    most = groups.n_resamples if groups.df is None else groups.df
+    df = {f"tar@{target:g}": min(2 * target * n_impostor + 2, most) for target in far}
     end = 1 + groups.n_resamples
     return {
-        name: Replicates(float(values[0]), values[1:end], values[end:], df.get(name))
+        name: Replicates(float(values[0]), values[1:end], values[end:], df.get(name, groups.df))
         for name, values in drawn.items()
     }
 
@@ -398,7 +399,8 @@ def threshold_intervals(
     variances = (n_groups - 1) / n_groups * (sums[1] - sums[0] ** 2 / n_groups)
     errors = np.sqrt(np.maximum(variances, 0.0))
     n_impostor = int((~genuine).sum())
-    step = Spread(1.0, n_groups - 1.0).quantile((1 + confidence) / 2)
+    most = n_groups - 1.0 if groups.df is None else min(groups.df, n_groups - 1.0)
+    step = Spread(1.0, most).quantile((1 + confidence) / 2)
     lost = (whole.right[best] - whole.right)[:, 0]
     found = {
         "best threshold": lost <= step * errors[0],
@@ -408,7 +410,7 @@ def threshold_intervals(
         fmr = whole.fmr[:, 0]
         place = int(np.argmin(np.abs(fmr - target)))
         error = max(errors[2, place], (target * (1 - target) / n_impostor) ** 0.5)
-        df = min(n_groups - 1.0, 2 * target * n_impostor + 2)
+        df = min(most, 2 * target * n_impostor + 2)
         found[name] = (
             np.abs(fmr - target) <= Spread(error, df).quantile((1 + confidence) / 2) * error
         )
@@ -450,7 +452,7 @@ def dprime_jackknife(
     genuine, similarities = read_comparisons(labels, scores, higher_is_better)
     values = _dprimes(genuine, similarities, groups.with_dyads())
     end = 1 + groups.n_resamples
-    return Replicates(float(values[0]), values[1:end], values[end:])
+    return Replicates(float(values[0]), values[1:end], values[end:], groups.df)
 
 
 def youden_accuracy_jackknife(labels: Any, scores: Any, groups: JackknifeGroups) -> Replicates:
@@ -503,7 +505,7 @@ def youden_accuracy_jackknife(labels: Any, scores: Any, groups: JackknifeGroups)
         )
     values = np.concatenate(parts)
     end = 1 + groups.n_resamples
-    return Replicates(float(values[0]), values[1:end], values[end:])
+    return Replicates(float(values[0]), values[1:end], values[end:], groups.df)
 
 
 def _chosen_accuracies(counts: IntArray) -> Float64Array:
