@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 from facebench.errors import MissingWeightsError, WeightsError
+from facebench.utils.files import why_missing
 from facebench.utils.suggestions import did_you_mean_file
 
 __all__ = ["EXPORTED", "ONNX", "TORCHSCRIPT", "foreign_kind", "is_safetensors", "read_network"]
@@ -114,9 +115,8 @@ def read_network(path: Path, kind: str) -> bytes:
         If it is something else; the message says what.
     """
     if not path.is_file():
-        what = "is a folder, not a file" if path.is_dir() else "does not exist"
         msg = (
-            f"The weights file {path} {what} (looked in {Path.cwd()}). Give 'weights' the path of "
+            f"The weights file {path} {why_missing(path)}. Give 'weights' the path of "
             f"the network's file.{did_you_mean_file(path)}"
         )
         raise MissingWeightsError(msg)

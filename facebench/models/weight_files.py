@@ -15,6 +15,7 @@ from facebench.errors import MissingWeightsError, WeightsError
 from facebench.models.file_kinds import foreign_kind, is_safetensors
 from facebench.models.inert_pickles import Inert, read_inertly
 from facebench.types import StrPath
+from facebench.utils.files import why_missing
 from facebench.utils.suggestions import did_you_mean, did_you_mean_file, listed
 
 __all__ = ["USUAL_NAMES", "Checkpoint", "StateDict", "read_checkpoint", "refused_pickle"]
@@ -90,9 +91,8 @@ def read_checkpoint(weights_path: StrPath, weights_key: str | None = None) -> Ch
     """
     path = Path(weights_path)
     if not path.is_file():
-        what = "is a folder, not a file" if path.is_dir() else "does not exist"
         msg = (
-            f"The weights file {path} {what} (looked in {Path.cwd()}). "
+            f"The weights file {path} {why_missing(path)}. "
             "Give weights_path the path of a .pth, .pt or .safetensors file."
             + did_you_mean_file(path)
         )
