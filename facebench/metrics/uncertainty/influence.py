@@ -22,6 +22,7 @@ from facebench.metrics.uncertainty.spread import (
     Spread,
     StandardError,
     interval,
+    uneven_df,
 )
 from facebench.types import Float64Array, IntArray
 
@@ -454,10 +455,11 @@ def linear_replicates(influence: Influence, shared: Dyads) -> Replicates:
         size = float(ones.sum())
         with np.errstate(divide="ignore", invalid="ignore"):
             units -= np.where(touching < size, sums * size / (size - touching), np.nan)[counted]
+    df = uneven_df(n_of[counted], np.bincount(low[~between], minlength=n_members)[counted])
     if not influence.dyads:
-        return Replicates(influence.estimate, units)
+        return Replicates(influence.estimate, units, df=df)
     of_dyads = influence.estimate - influence.dyads * np.bincount(dyad, values[between])
-    return Replicates(influence.estimate, units, np.asarray(of_dyads, dtype=np.float64))
+    return Replicates(influence.estimate, units, np.asarray(of_dyads, dtype=np.float64), df)
 
 
 def paired_difference(

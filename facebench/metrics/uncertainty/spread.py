@@ -27,6 +27,7 @@ __all__ = [
     "jackknife_error",
     "less_dyads",
     "max_statistic",
+    "uneven_df",
 ]
 
 Scale = Literal["identity", "logit", "fisher"]
@@ -36,6 +37,8 @@ FEWEST_UNITS = 3
 # Smaller errors are rounding.
 _TINY = 1e-9
 _POWER = 0.8
+# Units whose comparisons are as unequal as at random count as equal.
+_UNEVEN = 0.75
 # Draws of the maximum statistic, and random numbers that they may take.
 _MOST_DRAWS, _FEWEST_DRAWS, _DRAWN = 20_000, 1000, 400_000_000
 _NOTHING = Interval(float("nan"), float("nan"))
@@ -273,6 +276,41 @@ def jackknife_error(values: Any, dyads: Any = (), sides: int = 2) -> float:
         # Units whose pairs are shared are fewer than they seem.
         variance *= array.size / (array.size - 1)
     return float(np.sqrt(variance))
+
+
+def uneven_df(*counts: Any) -> float | None:
+    """Give the degrees of freedom that units have who are in very different numbers of comparisons.
+
+    A few people with most of the images decide a number, whoever else is there. Units count as
+    (Σ n)² / Σ n² (Kish's effective number), of several kinds of comparisons as the geometric mean
+    of these.
+
+    Parameters
+    ----------
+    *counts : array-like, shape [G]
+        The comparisons of each unit (or group): of all, and of a unit with itself; none at all are
+        passed over.
+
+    Returns
+    -------
+    float or None
+        One fewer than that number, 1 at least; None where it is three quarters of G or more.
+
+    References
+    ----------
+    L. Kish, "Survey Sampling" (1965), section 8.2.
+
+    Examples
+    --------
+    >>> uneven_df([5, 5, 4, 6]), uneven_df([90, 3, 3, 4])
+    (None, 1.0)
+    """
+    tables = [np.asarray(one, dtype=np.float64) for one in counts]
+    numbers = [float(one.sum() ** 2 / (one**2).sum()) for one in tables if one.any()]
+    number = float(np.exp(np.log(numbers or [1.0]).mean()))
+    if not numbers or number >= _UNEVEN * tables[0].size:
+        return None
+    return max(number - 1, 1.0)
 
 
 def less_dyads(variance: float, of_dyads: float, sides: int = 2) -> float:
