@@ -50,8 +50,19 @@ def plain_code(text: str) -> str:
     return str(int(number)) if number.is_integer() else repr(number)
 
 
-def with_point(text: str) -> str:
+def with_point(text: str, *, is_decimal: bool = False) -> str:
     """Write a number with a decimal comma with a point; '1,234', which may be thousands, stays.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+    is_decimal : bool, default False
+        Whether commas are known to be decimal: '1,234' is 1.234 then.
+
+    Returns
+    -------
+    str
 
     Examples
     --------
@@ -60,7 +71,8 @@ def with_point(text: str) -> str:
     """
     whole, comma, part = text.partition(",")
     is_plain = bool(comma) and whole.removeprefix("-").isdecimal() and part.isdecimal()
-    return f"{whole}.{part}" if is_plain and (len(part) != 3 or whole in ("0", "-0")) else text
+    is_decimal = is_decimal or len(part) != 3 or whole in ("0", "-0")
+    return f"{whole}.{part}" if is_plain and is_decimal else text
 
 
 def usual_codes(kind: str) -> set[str]:

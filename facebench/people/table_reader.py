@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -340,7 +341,11 @@ class TableReader:
         import pandas as pd
 
         texts = table[name].where(~table[name].isin(self._said.missing), "")
-        texts = texts.map({text: with_point(text) for text in texts.unique()})
+        different = texts.unique()
+        # '1,076' may be thousands, but not beside '0,81' or '1,5'.
+        is_decimal = any(with_point(text) != text for text in different)
+        as_number = partial(with_point, is_decimal=is_decimal)
+        texts = texts.map({text: as_number(text) for text in different})
         numbers = pd.to_numeric(texts.where(texts != "", None), errors="coerce").astype(float)
         wrong = numbers.isna() & (texts != "") & ~texts.str.casefold().isin(["nan", "inf"])
         if wrong.any():

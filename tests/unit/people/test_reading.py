@@ -139,6 +139,12 @@ def test_ambiguous_tables_are_refused(tmp_path, header, row, description, says):
         people_of({"trials": "t.csv", "kind": "same-different", **description}, tmp_path)
 
 
+def test_decimal_commas_are_told_by_other_cells(tmp_path):
+    rows = ["participant;img1;img2;response;rt", "p;a;b;1;0,81", "p;a;c;1;1,076"]
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    assert read_trials(tmp_path / "t.csv").table["rt"].tolist() == [0.81, 1.076]
+
+
 def test_decimal_commas_are_numbers(tmp_path):
     (tmp_path / "t.csv").write_text("participant;img1;img2;response;rt\np;a;b;2,5;0,53\n")
     table = people_of({"trials": "t.csv", "kind": "rating"}, tmp_path).table
