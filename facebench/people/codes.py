@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from facebench.data.tables import as_number
 from facebench.errors import InputError
 from facebench.people.trials import ALTERNATIVES, FILE, ROW
 from facebench.utils.suggestions import listed
@@ -31,6 +33,8 @@ _RIGHT = {
 }
 _NUMBERS = {"same": 1.0, "different": 0.0, "old": 1.0, "new": 0.0, "right": 1.0, "wrong": 0.0}
 _NONE = "none"
+# '1e5', '1.10' and 21 digits are names: as numbers, some of them would be one.
+_WHOLE = re.compile(r"[+-]?\d{1,15}(\.0*)?", re.ASCII)
 
 
 @lru_cache(maxsize=10_000)
@@ -41,13 +45,11 @@ def plain_code(text: str) -> str:
     --------
     >>> plain_code("1.0"), plain_code(" Left"), plain_code("01")
     ('1', 'left', '1')
+    >>> plain_code("1e5"), plain_code("1_000"), plain_code("1.10")
+    ('1e5', '1_000', '1.10')
     """
     stripped = str(text).strip()
-    try:
-        number = float(stripped)
-    except ValueError:
-        return stripped.casefold()
-    return str(int(number)) if number.is_integer() else repr(number)
+    return str(int(float(stripped))) if _WHOLE.fullmatch(stripped) else stripped.casefold()
 
 
 def with_point(text: str, *, is_decimal: bool = False) -> str:
@@ -204,7 +206,7 @@ def coded_truth(table: pd.DataFrame, said: TrialsDescription) -> Any:
 
 def _number(text: str) -> float | None:
     try:
-        number = float(text)
+        number = as_number(text)
     except ValueError:
         return None
     return number if abs(number) != float("inf") else None

@@ -313,11 +313,6 @@ class ProbeTask(EmbeddingTask):
     def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
         """Predict the label of every image from read-outs trained on other folds.
 
-        Parameters
-        ----------
-        embeddings : array, shape [N, D]
-            A row per image; NaN for one that could not be read.
-
         Returns
         -------
         DataFrame
@@ -386,18 +381,6 @@ class ProbeTask(EmbeddingTask):
 
     @override
     def compute_task_performance(self, items_df: pd.DataFrame) -> pd.DataFrame:
-        """Measure one layer.
-
-        Parameters
-        ----------
-        items_df : DataFrame
-            What `compute_items` returned.
-
-        Returns
-        -------
-        DataFrame
-            One row, see the class.
-        """
         usable = items_df["predicted"].notna().to_numpy()
         groups = JackknifeGroups(self._units_in(items_df))
         values = self._measured(items_df, np.ones((len(items_df), 1)))
@@ -578,17 +561,7 @@ class ProbeTask(EmbeddingTask):
 
     @override
     def plot(self, output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
-        """Draw the score of every layer with its interval, and over the layers of deep networks.
-
-        Parameters
-        ----------
-        output_dir : str
-            Folder for the pictures.
-        performances : DataFrame
-            Results of all models.
-        *optional
-            Not used.
-        """
+        """Draw the score of every layer with its interval, and over the layers of deep networks."""
         chance = self.measures[0].chance
         reference = None if chance is None else (chance, "chance")
         PlotHelper.interval_plot(

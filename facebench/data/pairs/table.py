@@ -95,7 +95,9 @@ def _typed(cells: pd.Series, separator: str) -> pd.Series:
 
     gaps = cells.isin(GAPS)
     texts = cells[~gaps].unique().tolist()
-    if texts and not gaps.any() and {text.lower() for text in texts} <= {"true", "false"}:
+    truths = {text.lower() for text in texts}
+    # 'true' beside 'True' are names.
+    if texts and not gaps.any() and truths <= {"true", "false"} and len(truths) == len(texts):
         return cells.str.lower() == "true"
     if _are_numbers(texts):
         return pd.to_numeric(cells.mask(gaps), errors="coerce")
@@ -138,6 +140,9 @@ def _are_numbers(texts: list[str]) -> bool:
 def _have_decimal_commas(texts: list[str], separator: str) -> bool:
     """Tell whether a column of numbers has commas as decimal points, surely."""
     if separator == "," or not any("," in text for text in texts):
+        return False
+    if any("." in text and "," not in text for text in texts):
+        # 1.234 beside 0,5 may be a thousand and more.
         return False
     # Between tabs, 1,234 may be a thousand and more.
     return separator != "\t" or not all(_THOUSANDS.fullmatch(t) for t in texts if "," in t)
