@@ -38,7 +38,7 @@ def test_where_no_name_has_a_suffix_images_are_found_without() -> None:
     assert find(["Ann/1"], "ann/1.jpg") is None
     index = NameIndex(["ann/1"], FILE)
     assert index.find(ImageName.of("/data/lfw", "ann/1.jpg")) == 0
-    with pytest.raises(InputError, match="'ann/1' in x.npz is the name of two images"):
+    with pytest.raises(InputError, match=r"'ann/1' in x.npz is the name of two images"):
         index.find(ImageName.of("/data/lfw", "ann/1.png"))
 
 
