@@ -472,3 +472,13 @@ def test_raters_in_columns_become_trials(tmp_path):
 
     assert list(table["participant"]) == ["r1", "r2", "r1", "r2"]
     np.testing.assert_array_equal(table["response"], [0.5, 0.25, 1, np.nan])
+
+
+def test_orders_may_leave_out_alternatives(tmp_path):
+    (tmp_path / "o.csv").write_text("participant,target,alt1,alt2,alt3,response\np,t,a,b,c,c|a\n")
+    trials = people_of({"trials": "o.csv", "kind": "order"}, tmp_path)
+    assert trials.table["response"].tolist() == ["c|a"]
+    assert any("1 of 1 orders leave out alternatives" in note for note in trials.notes)
+    (tmp_path / "o.csv").write_text("participant,target,alt1,alt2,alt3,response\np,t,a,b,c,c|d\n")
+    with pytest.raises(InputError, match="'c|d' is not a known code"):
+        people_of({"trials": "o.csv", "kind": "order"}, tmp_path)
