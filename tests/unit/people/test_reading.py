@@ -480,5 +480,5 @@ def test_orders_may_leave_out_alternatives(tmp_path):
     assert trials.table["response"].tolist() == ["c|a"]
     assert any("1 of 1 orders leave out alternatives" in note for note in trials.notes)
     (tmp_path / "o.csv").write_text("participant,target,alt1,alt2,alt3,response\np,t,a,b,c,c|d\n")
-    with pytest.raises(InputError, match="'c|d' is not a known code"):
+    with pytest.raises(InputError, match=r"'c\|d' is not a known code"):
         people_of({"trials": "o.csv", "kind": "order"}, tmp_path)
