@@ -38,6 +38,8 @@ __all__ = ["TableReader", "plain_table"]
 
 _RANK = "\0rank"
 _TRUTH = "correct_response"
+# What a table may be joined on beside columns: the name of each file.
+_FILE_NAME = "file"
 # RTs of people in seconds are below this on the whole, in milliseconds above it.
 _SECONDS_BELOW = 20.0
 
@@ -113,11 +115,25 @@ class TableReader:
         table = file.table
         if self._said.wide is not None:
             table = long_from_wide(table, self._said.wide.columns, file.path)
+        rows = self._said.rows
+        # Rows that are no trials have no key to join on.
+        own = [column for column in rows if self._said.join and column in table]
+        table = self._with_chosen(table, own, file)
         for other, rule in zip(joined, self._said.join, strict=True):
+            has_name = _FILE_NAME in table or _FILE_NAME not in rule.on
+            if not has_name:
+                table = table.assign(**{_FILE_NAME: file.path.stem})
             table = joined_table(table, other, rule.on, file.path)
-        for column, choice in self._said.rows.items():
-            cells = column_of(table, column, file)
-            kept = chosen(cells, choice)
+            if not has_name:
+                table = table.drop(columns=_FILE_NAME)
+        return self._with_chosen(table, [column for column in rows if column not in own], file)
+
+    def _with_chosen(
+        self, table: pd.DataFrame, columns: Sequence[str], file: FileOfTrials
+    ) -> pd.DataFrame:
+        """Keep the rows that `rows` asks for in some columns."""
+        for column in columns:
+            kept = chosen(column_of(table, column, file), self._said.rows[column])
             dropped = len(table) - int(kept.sum())
             if dropped:
                 self._count(f"rows left out by `rows` ({column})", dropped)

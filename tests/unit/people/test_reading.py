@@ -482,3 +482,30 @@ def test_orders_may_leave_out_alternatives(tmp_path):
     (tmp_path / "o.csv").write_text("participant,target,alt1,alt2,alt3,response\np,t,a,b,c,c|d\n")
     with pytest.raises(InputError, match=r"'c\|d' is not a known code"):
         people_of({"trials": "o.csv", "kind": "order"}, tmp_path)
+
+
+def test_a_table_is_joined_on_files_and_passes_rows_without_a_key(tmp_path):
+    for who in ("ann", "bob"):
+        rows = [
+            "id,item,response,phase",
+            "7,,,instructions",
+            "7,1,1,test",
+            "7,2,0,test",
+            "7,9,0,try",
+        ]
+        (tmp_path / f"{who}_log.csv").write_text("\n".join(rows))
+    (tmp_path / "key.csv").write_text("item,img1,img2\n1,a,b\n2,a,c\n")
+    (tmp_path / "who.csv").write_text("file,group\nann_log,old\nbob_log,young\n")
+    said = {
+        "trials": "*_log.csv",
+        "kind": "same-different",
+        "columns": {"participant": "file"},
+        "rows": {"phase": {"not": "try"}},
+        "join": [{"file": "key.csv", "on": "item"}, {"file": "who.csv", "on": "file"}],
+    }
+    table = people_of(said, tmp_path).table
+    assert table[["participant", "group", "img2"]].to_numpy().tolist() == [
+        ["ann_log", "old", "b"], ["ann_log", "old", "c"],
+        ["bob_log", "young", "b"], ["bob_log", "young", "c"],
+    ]  # fmt: skip
+    assert "file" not in table
