@@ -8,7 +8,7 @@ never contradict each other. docs/intervals.md has their measured coverage and s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from scipy.special import expit, logit, ndtr, ndtri, stdtr, stdtrit
@@ -22,6 +22,7 @@ __all__ = [
     "Replicates",
     "Scale",
     "Spread",
+    "StandardError",
     "interval",
     "jackknife_error",
     "less_dyads",
@@ -333,12 +334,36 @@ def less_dyads(variance: float, of_dyads: float, sides: int = 2) -> float:
     return variance - (sides - 1) * sides * surplus**2 / variance
 
 
+class StandardError(float):
+    """A standard error that knows of how many units it is, for `interval`.
+
+    Attributes
+    ----------
+    n_units : int
+        People or images.
+    """
+
+    n_units: int
+
+    def __new__(cls, error: float, n_units: int) -> Self:
+        """Keep the number of units beside the error."""
+        made = super().__new__(cls, error)
+        made.n_units = n_units
+        return made
+
+    @property
+    def spread(self) -> Spread:
+        """The error as the jackknife has it, with t quantiles: of few units, both are larger."""
+        df = max(self.n_units - 1, 1)
+        return Spread(float(self) * float(np.sqrt((df + 1) / df)), df)
+
+
 def interval(
     estimate: float,
     error: float,
     scale: Scale = "identity",
     confidence: float = 0.95,
-    df: float = np.inf,
+    df: float | None = None,
 ) -> Interval:
     """Make the interval of an estimate, on a scale on which it stays in range.
 
@@ -350,8 +375,9 @@ def interval(
         'logit' for measures in [0, 1], 'fisher' (atanh) for those in [-1, 1].
     confidence : float, default 0.95
         Coverage.
-    df : float, default infinite
-        Degrees of freedom of the t distribution; the normal distribution where infinite.
+    df : float, optional
+        Degrees of freedom of the t distribution; the normal distribution where infinite. By default
+        what a `StandardError` has, with its correction for few units, else infinite.
 
     Returns
     -------
@@ -364,7 +390,11 @@ def interval(
     >>> round(low, 3), round(high, 3)
     (0.752, 0.964)
     """
-    z = Spread(error, df).quantile((1 + confidence) / 2) * error
+    if df is None and isinstance(error, StandardError):
+        spread = error.spread
+    else:
+        spread = Spread(error, np.inf if df is None else df)
+    z = spread.quantile((1 + confidence) / 2) * spread.error
     if scale == "logit" and 0 < estimate < 1:
         centre, step = logit(estimate), z / (estimate * (1 - estimate))
         return Interval(float(expit(centre - step)), float(expit(centre + step)))

@@ -34,6 +34,7 @@ __all__ = [
     "PeopleSource",
     "WithPeople",
     "compared_with_people",
+    "difference_of_groups",
     "groups_of_people",
     "mean_of_participants",
     "mean_over_samples",
@@ -245,6 +246,52 @@ def spread_of_participants(values: Float64Array, sample: IntArray | None = None)
         for own in samples_of(values, sample)
     ]
     return spreads[0] if len(spreads) == 1 else sum_of_spreads(*spreads)
+
+
+def difference_of_groups(
+    index: str,
+    other: str,
+    values: Float64Array,
+    theirs: Float64Array,
+    sample: IntArray | None = None,
+    of_theirs: IntArray | None = None,
+) -> dict[str, float]:
+    """Compare a group of participants with another: Welch's interval of the difference.
+
+    Parameters
+    ----------
+    index : str
+        What both are measured in; empty for the task's only one.
+    other : str
+        The other group's name.
+    values, theirs : array, shape [P], [Q]
+        Each participant's; NaN where it is undefined.
+    sample, of_theirs : int array, optional
+        See `samples_of`.
+
+    Returns
+    -------
+    dict of str to float
+        '<index> Difference from <other>' with its interval, and '<index> P of Difference from
+        <other>'.
+
+    Examples
+    --------
+    >>> young, old = np.array([0.9, 0.8, 0.7]), np.array([0.6, 0.5, 0.4])
+    >>> row = difference_of_groups("AUC", "old", young, old)
+    >>> round(row["AUC Difference from old"], 6), round(row["AUC P of Difference from old"], 3)
+    (0.3, 0.021)
+    """
+    of = f"{index} " * bool(index)
+    value = mean_over_samples(values, sample) - mean_over_samples(theirs, of_theirs)
+    spread = sum_of_spreads(
+        spread_of_participants(values, sample), spread_of_participants(theirs, of_theirs)
+    )
+    found = PairedDifference.of(value, spread)
+    return {
+        **interval_cells(f"{of}Difference from {other}", value, found.low, found.high),
+        f"{of}P of Difference from {other}": found.p_value,
+    }
 
 
 def sum_of_spreads(*spreads: Spread) -> Spread:

@@ -16,14 +16,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facebench.columns import CI_METHOD, comparable_name, interval_cells
+from facebench.columns import CI_METHOD, comparable_name
 from facebench.errors import InputError
 from facebench.metrics.conditions import ConditionScores, condition_replicates, condition_values
 from facebench.metrics.effects import Contrast, compared, weights_of
 from facebench.metrics.uncertainty.effect_intervals import ZeroTest
 from facebench.metrics.uncertainty.effect_sizes import standardised
 from facebench.metrics.uncertainty.resamples import Interval
-from facebench.metrics.uncertainty.spread import PairedDifference, Spread
+from facebench.metrics.uncertainty.spread import Spread
 from facebench.metrics.uncertainty.stratified_jackknife import Error, StratifiedJackknife
 from facebench.metrics.verification_report import Estimate
 from facebench.tasks.shared.labelled_pairs import SamplingUnits
@@ -36,9 +36,9 @@ from facebench.tasks.shared.people import (
     PEOPLE_DISTANCE,
     PeopleSource,
     compared_with_people,
+    difference_of_groups,
     groups_of_people,
     mean_of_participants,
-    mean_over_samples,
     samples_of,
     spread_of_participants,
     sum_of_spreads,
@@ -394,17 +394,11 @@ class PeopleBeside:
         row: dict[str, float] = {}
         own, sample = self._of_participants(group, asked), self._sample(group, asked)
         for other in self.groups:
-            if other == group:
-                continue
-            theirs, of_theirs = self._of_participants(other, asked), self._sample(other, asked)
-            spread = sum_of_spreads(
-                spread_of_participants(own, sample), spread_of_participants(theirs, of_theirs)
-            )
-            value = mean_over_samples(own, sample) - mean_over_samples(theirs, of_theirs)
-            found = PairedDifference.of(value, spread)
-            of = f"{asked.name.strip()} ".lstrip()
-            row |= interval_cells(f"{of}Difference from {other}", value, found.low, found.high)
-            row[f"{of}P of Difference from {other}"] = found.p_value
+            if other != group:
+                row |= difference_of_groups(
+                    asked.name.strip(), other, own, self._of_participants(other, asked),
+                    sample, self._sample(other, asked),
+                )  # fmt: skip
         return row
 
     def _row(self, group: str) -> dict[str, Any]:
