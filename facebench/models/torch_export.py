@@ -104,7 +104,7 @@ class _ExportedEngine(SavedEngine):
         super().__init__(content, source)
         program = _loaded(content, source)
         self.shape = _image_shape(program, source)
-        self.layers: dict[str, str] = {}
+        self.layers = {}
         try:
             self._network: nn.Module = torch.export.unflatten(program)
             self.layers = {
