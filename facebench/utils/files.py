@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -119,6 +120,35 @@ def check_replaceable(target: Path) -> None:
         kind = "a link" if stat.S_ISLNK(mode) else "no plain file"
         msg = f"{target} is {kind}, and is not replaced. Give the path of a file."
         raise InputError(msg)
+
+
+def why_missing(path: Path, wanted: str = "file") -> str:
+    """Say of a path what keeps it from being a file, or a folder.
+
+    Parameters
+    ----------
+    path : Path
+        What is not the file that is wanted.
+    wanted : {'file', 'folder'}
+        What it should be.
+
+    Examples
+    --------
+    >>> why_missing(Path("/"))
+    'is a folder, not a file'
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        if not path.is_symlink():
+            return f"does not exist (looked in {Path.cwd()})"
+        if error.errno == errno.ELOOP:
+            return "is a link that leads to itself"
+        return f"is a link to {path.readlink()}, which does not exist"
+    if stat.S_ISDIR(mode):
+        return f"is a folder, not a {wanted}"
+    is_file = stat.S_ISREG(mode)
+    return f"is a {'file' if is_file else 'pipe, a device or a socket'}, not a {wanted}"
 
 
 @contextmanager
