@@ -12,6 +12,7 @@ from facebench.data.pairs.rows import cells_as_written, row_name
 from facebench.data.tables import as_path, read_text_table, separator_of
 from facebench.errors import MissingPairsFileError, PairsError
 from facebench.types import StrPath
+from facebench.utils.files import why_missing
 from facebench.utils.suggestions import did_you_mean, did_you_mean_file
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def read_csv_pairs(path: Path) -> pd.DataFrame:
     """Read a CSV table of image pairs; see `read_pairs`."""
     if not path.is_file():
         msg = (
-            f"The pairs file {path} does not exist (looked in {Path.cwd()}). "
+            f"The pairs file {path} {why_missing(path)}. "
             f"Give the path of a CSV file with the columns img1 and img2.{did_you_mean_file(path)}"
         )
         raise MissingPairsFileError(msg)

@@ -565,7 +565,11 @@ class PeopleBeside:
                     .mean(-1)
                     for sums in (columns.sum(axis=0, keepdims=True), self.jackknife.sums(columns))
                 )
-            return float(self._contrasted(whole[0], asked)), self._contrasted(drawn, asked)
+            units = self._contrasted(drawn, asked)
+            # Decisions are as made: without a person other thresholds would have been chosen.
+            stretch = (units.size / max(1, units.size - 1)) ** 0.5
+            middle = units.mean()
+            return float(self._contrasted(whole[0], asked)), middle + stretch * (units - middle)
         values = condition_values(cells)[0]
         drawn = condition_replicates(cells, self.jackknife)
         value, parts = self._contrasted(values, asked), self._contrasted(drawn, asked)
