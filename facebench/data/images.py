@@ -213,7 +213,7 @@ def file_state(image_path: StrPath) -> FileState:
 
 
 @outputs_version("open-image-3")
-def open_image(image_path: StrPath) -> Image.Image:
+def open_image(image_path: StrPath, content: bytes | None = None) -> Image.Image:
     """Open an image file as 8-bit RGB, upright.
 
     The EXIF orientation is applied, and colours are converted to sRGB: those of embedded profiles
@@ -227,6 +227,8 @@ def open_image(image_path: StrPath) -> Image.Image:
     image_path : str or Path
         An AVIF, BMP, GIF, JPEG, JPEG 2000, PNG, PPM, TIFF or WebP: a file, or an image of a pack
         (``lfw.bin/000001.jpg``).
+    content : bytes, optional
+        What `image_bytes` has read of it, so that it is not read again.
 
     Returns
     -------
@@ -248,8 +250,8 @@ def open_image(image_path: StrPath) -> Image.Image:
             # Oddities of metadata that Pillow only warns of do not stop a run.
             warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
             # A pipe would be waited for without end.
-            if split_member(path) is not None:
-                source: BinaryIO = io.BytesIO(member_bytes(path))
+            if content is not None or split_member(path) is not None:
+                source: BinaryIO = io.BytesIO(member_bytes(path) if content is None else content)
             elif path.exists() and not path.is_file():
                 msg = f"The image {path} cannot be decoded: it is not a file."
                 raise ImageError(msg)
