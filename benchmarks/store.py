@@ -24,7 +24,7 @@ import xxhash
 from facebench.store import open_store
 
 LIMIT = 2.0
-PIECE = 1 << 19
+PIECE = 1 << 22
 BATCH = 32
 LAYERS = 39
 

@@ -18,8 +18,10 @@ from facebench.types import FloatArray
 
 __all__ = ["KeptLayers"]
 
-# Batches of a fast network are stored together: after so many seconds, or so many bytes.
-_STORED_EVERY = 0.25
+# Batches of a fast network are stored together: what a killed run does again is at most this part
+# of its time so far, so many seconds, and so many bytes.
+_AGAIN = 0.02
+_MOST_AGAIN = 0.25
 _MOST_UNSTORED = 32 << 20
 
 
@@ -64,7 +66,7 @@ class KeptLayers:
         # By the layers that are new: rows of each, and the images they are of.
         self._unstored: dict[tuple[str, ...], tuple[list[dict[str, FloatArray]], list[int]]] = {}
         self._n_unstored = 0
-        self._stored = time.monotonic()
+        self._begun = self._stored = time.monotonic()
         self._notes: Mapping[int, tuple[str, ...]] = {}
 
     def read(self, layer: str, width: int) -> NDArray[np.bool_]:
@@ -130,7 +132,8 @@ class KeptLayers:
             parts.append(added)
             images += np.array(numbers)[np.frombuffer(mask, dtype=bool)].tolist()
             self._n_unstored += sum(rows.nbytes for rows in added.values())
-        is_due = time.monotonic() - self._stored >= _STORED_EVERY
+        now = time.monotonic()
+        is_due = now - self._stored >= min(_AGAIN * (now - self._begun), _MOST_AGAIN)
         if self._at_once or is_due or self._n_unstored > _MOST_UNSTORED:
             self.store()
 

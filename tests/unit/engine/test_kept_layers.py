@@ -59,8 +59,6 @@ def test_batches_that_come_fast_are_stored_together(
 ) -> None:
     model = runs.make_model(["4"])
     cache = ModelCache(model, open_store(tmp_path), 4, DIGESTS, "float32")
-    layers = KeptLayers(model, 4, cache, ModelRecord("net"), at_once=False)
-    layers.read("4", 2)
     write, written = cache.write, list[list[int]]()
 
     def noted(rows: Any, images: Any, notes: Any) -> None:
@@ -68,13 +66,16 @@ def test_batches_that_come_fast_are_stored_together(
         write(rows, images, notes)
 
     monkeypatch.setattr(cache, "write", noted)
-    monkeypatch.setattr(kept_layers, "_STORED_EVERY", 3600.0)
+    clock = [0.0]
+    monkeypatch.setattr(kept_layers.time, "monotonic", lambda: clock[0])
+    layers = KeptLayers(model, 4, cache, ModelRecord("net"), at_once=False)
+    layers.read("4", 2)
+    layers._stored = clock[0] = 10.0
     layers.take({"4": OUTPUTS[[2, 0]]}, [2, 0], [PATHS[2], PATHS[0]], NOTES)
     layers.take({"4": OUTPUTS[[3]]}, [3], [PATHS[3]], NOTES)
     assert written == []
-    monkeypatch.setattr(kept_layers, "_STORED_EVERY", 0.0)
+    clock[0] += 0.25
     layers.take({"4": OUTPUTS[[1]]}, [1], [PATHS[1]], NOTES)
-    layers.store()
     assert written == [[2, 0, 3, 1]]
     again, cache = begin(tmp_path)
     assert np.array_equal(again.tables["4"], OUTPUTS[:, 0])
