@@ -4,13 +4,15 @@ Run with ``python benchmarks/alignment.py [FACES] [--images N] [--detector yunet
 folder of photographs; without it, faces are rendered. The limit is the time that the detector takes
 for the same images in as many processes: reading them, finding faces, and their landmarks where the
 template needs dlib's. Aligning is end to end: processes are started, faces are found and cut, chips
-and records written. Both are measured twice, in turns.
+and records written, and faces kept in an embedding store, as the command does it. Both are measured
+several times, in turns, by the clock and in CPU time (of a busy machine the second says more).
 """
 
 from __future__ import annotations
 
 import argparse
 import multiprocessing
+import resource
 import sys
 import tempfile
 import time
@@ -26,9 +28,10 @@ from facebench.faces.detection import reduced, scaled_rectangle
 from facebench.faces.detectors import detector_named
 from facebench.faces.landmarks import FIVE_POINTS, SIXTY_EIGHT_POINTS, predictor
 from facebench.stimuli import render_face, sample_identity, sample_view
+from facebench.store import open_store
 
 LIMIT = 0.80
-_TURNS = 2
+_TURNS = 3
 
 
 def render(folder: Path, n_images: int) -> None:
@@ -38,28 +41,39 @@ def render(folder: Path, n_images: int) -> None:
         Image.fromarray(face).save(folder / f"{number:05d}.jpg", quality=90)
 
 
-def detecting_seconds(template: str, detector: str, paths: list[Path], start: object) -> float:
-    """Read images and find faces and landmarks; all processes begin together."""
+def detecting_seconds(
+    template: str, detector: str, paths: list[Path], start: object
+) -> tuple[float, float]:
+    """Read images and find faces and landmarks, all processes together; by the clock, and CPU."""
     finder = detector_named(detector)
     landmarks = predictor(FIVE_POINTS if template == "dlib150" else SIXTY_EIGHT_POINTS)
     needs_landmarks = template == "dlib150" or finder.box_kind == "dlib"
     found = finder(np.asarray(open_image(paths[0])))
     start.wait()  # type: ignore[attr-defined]
-    started = time.perf_counter()
+    started, used = time.perf_counter(), time.process_time()
     for path in paths:
         image = np.asarray(open_image(path))
         found = finder(reduced(image, finder.longest_side))
         if needs_landmarks and found:
             landmarks(image, scaled_rectangle(found[0], 1.0))
-    return time.perf_counter() - started
+    return time.perf_counter() - started, time.process_time() - used
 
 
-def limit_seconds(template: str, detector: str, paths: list[Path], n_processes: int) -> float:
-    """Detect faces in as many processes as there are cores; gives the slowest one's time."""
+def limit_seconds(
+    template: str, detector: str, paths: list[Path], n_processes: int
+) -> tuple[float, float]:
+    """Detect faces in as many processes as there are cores; the slowest one's time, and all CPU."""
     with multiprocessing.Manager() as manager, multiprocessing.Pool(n_processes) as pool:
         start = manager.Barrier(n_processes)
         shares = [(template, detector, paths[n::n_processes], start) for n in range(n_processes)]
-        return max(pool.starmap(detecting_seconds, shares, chunksize=1))
+        clock, cpu = zip(*pool.starmap(detecting_seconds, shares, chunksize=1), strict=True)
+        return max(clock), sum(cpu)
+
+
+def cpu_seconds() -> float:
+    """CPU time of this process and of those that it has started and that have ended."""
+    used = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def main() -> int:
@@ -85,22 +99,24 @@ def main() -> int:
             limits, times = [], []
             for turn in range(_TURNS):
                 limits.append(limit_seconds(template, options.detector, paths, cores))
-                started = time.perf_counter()
+                started, used = time.perf_counter(), cpu_seconds()
                 done = align_folder(
                     folder,
                     Path(name, f"{template}-{turn}"),
                     template=template,
                     detector=options.detector,
                     num_workers=cores,
+                    kept=open_store(Path(name, f"{template}-{turn}-store")),
                 )
-                times.append(time.perf_counter() - started)
-            ratio = min(limits) / min(times)
-            is_reached &= ratio >= LIMIT
+                times.append((time.perf_counter() - started, cpu_seconds() - used))
+            (limit, limit_cpu), (clock, cpu) = np.min(limits, axis=0), np.min(times, axis=0)
+            is_reached &= limit / clock >= LIMIT
             print(
                 f"{options.detector} {template}: {len(paths)} images, {done.written} chips, "
-                f"{cores} cores: detector alone {len(paths) / min(limits):.0f} images/s, aligned "
-                f"{len(paths) / min(times):.0f} images/s, "
-                f"ratio {ratio:.2f} (limit: at least {LIMIT:g})"
+                f"{cores} cores: detector alone {len(paths) / limit:.0f} images/s, aligned "
+                f"{len(paths) / clock:.0f} images/s, ratio {limit / clock:.2f} (limit: at least "
+                f"{LIMIT:g}); CPU time of an image {1e3 * limit_cpu / len(paths):.2f} and "
+                f"{1e3 * cpu / len(paths):.2f} ms, ratio {limit_cpu / cpu:.2f}"
             )
     return 0 if is_reached else 1
 

@@ -2,6 +2,7 @@
 
 The names count as those of files do in `facebench.data.pairs.finding`: back slashes and the writing
 of accents (NFC, NFD) make no difference; another suffix or case is another image, and is told.
+Where no name of the file has a suffix, images are found without theirs.
 Names of the file are relative to the folder of a task's images, or to any folder above it.
 """
 
@@ -101,6 +102,7 @@ class NameIndex:
             if name not in self._exact:
                 self._exact[name] = row
                 self._alike.setdefault(alike_name(name), []).append(row)
+        self._has_no_suffix = not any(_has_suffix(name) for name in self._alike)
         self._by_stem: dict[str, str] | None = None
         # Which image a row was found for, as the file system has its folder.
         self._found_for: dict[int, tuple[str, ImageName]] = {}
@@ -130,7 +132,10 @@ class NameIndex:
     def _rows_of(self, form: str) -> list[int]:
         if form in self._exact:
             return [self._exact[form]]
-        return self._alike.get(form, [])
+        rows = self._alike.get(form, [])
+        if not rows and self._has_no_suffix and _has_suffix(form):
+            return self._alike.get(str(PurePosixPath(form).with_suffix("")), [])
+        return rows
 
     def _refuse_second(self, row: int, image: ImageName) -> None:
         """Refuse one vector for images of different folders."""
@@ -176,7 +181,11 @@ class NameIndex:
         return f" Its names are like {first!r}." if first is not None else ""
 
 
+def _has_suffix(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+
+
 def _stem(name: str) -> str:
     path = PurePosixPath(name)
-    plain = str(path.with_suffix("")) if path.suffix.lower() in IMAGE_SUFFIXES else str(path)
+    plain = str(path.with_suffix("")) if _has_suffix(name) else str(path)
     return plain.casefold()

@@ -283,7 +283,7 @@ def file_state(image_path: StrPath) -> FileState:
 
 
 @outputs_version("open-image-3")
-def open_image(image_path: StrPath) -> Image.Image:
+def open_image(image_path: StrPath, content: bytes | None = None) -> Image.Image:
     """Open an image file as 8-bit RGB, upright.
 
     The EXIF orientation is applied, and colours are converted to sRGB: those of embedded profiles
@@ -297,6 +297,8 @@ def open_image(image_path: StrPath) -> Image.Image:
     image_path : str or Path
         An AVIF, BMP, GIF, JPEG, JPEG 2000, PNG, PPM, TIFF or WebP: a file, or an image of a pack
         (``lfw.bin/000001.jpg``).
+    content : bytes, optional
+        What `image_bytes` has read of it, so that it is not read again.
 
     Returns
     -------
@@ -314,9 +316,10 @@ def open_image(image_path: StrPath) -> Image.Image:
     path = os.fspath(image_path)
     try:
         held = _held.get()
-        if held is not None and held[0] == path:
-            data: bytes | None = held[1]
-        else:
+        data = content
+        if data is None and held is not None and held[0] == path:
+            data = held[1]
+        elif data is None:
             _, data = image_content(path, doing="decoded")
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)

@@ -16,7 +16,7 @@ from facebench.types import StrPath
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TextTable", "as_path", "csv_rows", "read_text_table", "separator_of"]
+__all__ = ["TextTable", "as_number", "as_path", "csv_rows", "read_text_table", "separator_of"]
 
 _log = logging.getLogger(__name__)
 _SEPARATORS = (",", "\t", ";")
@@ -29,6 +29,10 @@ _LONGEST_CELL, _LONGEST_NAME = 32_767, 500
 _ROWS_AT_ONCE = 4096
 # Follows the last line of a file: within an open quote it becomes part of the last cell.
 _END = "\0end of the table\0"
+
+
+# What some programs write before or within the first name, and no screen shows.
+_UNSEEN = dict.fromkeys(map(ord, "\ufeff\u200b\u200e\u200f\u2060"))
 
 
 class TextTable(NamedTuple):
@@ -60,6 +64,29 @@ def as_path(value: StrPath, parameter: str) -> Path:
     except TypeError:
         msg = f"The {parameter!r} parameter must be a path. Got a {type(value).__name__} instead."
         raise InputError(msg) from None
+
+
+def as_number(text: str) -> float:
+    """Read a number as tables have it; '1_000' is a name, although Python reads 1000.
+
+    Raises
+    ------
+    ValueError
+        If it is not a number.
+
+    Examples
+    --------
+    >>> as_number("1e3")
+    1000.0
+    >>> as_number("1_000")
+    Traceback (most recent call last):
+    ...
+    ValueError: not a number: '1_000'
+    """
+    if "_" in text:
+        msg = f"not a number: {text!r}"
+        raise ValueError(msg)
+    return float(text)
 
 
 def csv_rows(
@@ -117,6 +144,8 @@ def _layout(path: Path, wanted: Collection[str], encoding: str = _UTF_8) -> _Lay
     with path.open(encoding=encoding, newline="") as file:
         try:
             for number, line in enumerate(file):
+                if "\0" in line:
+                    raise _not_text(path, "it holds NUL bytes")
                 if not line.strip():
                     continue
                 says = None if declared else _DECLARED.fullmatch(line.rstrip("\r\n"))
@@ -124,13 +153,14 @@ def _layout(path: Path, wanted: Collection[str], encoding: str = _UTF_8) -> _Lay
                     return _Layout(declared or _separator(line, wanted), number)
                 declared = says[1]
         except UnicodeDecodeError as error:
-            raise _not_text(path, error) from error
+            raise _not_text(path, error.reason) from error
     return _Layout(",", 0)
 
 
 def _separator(header: str, wanted: Collection[str]) -> str:
     for separator in _SEPARATORS:
-        names = {name.strip().strip('"') for name in header.rstrip("\r\n").split(separator)}
+        written = header.translate(_UNSEEN).rstrip("\r\n").split(separator)
+        names = {name.strip().strip('"') for name in written}
         if wanted and names.issuperset(wanted):
             return separator
     return max(_SEPARATORS, key=header.count)
@@ -152,18 +182,20 @@ def _rows(path: Path, layout: _Layout, encoding: str = _UTF_8) -> Iterator[_Row]
                     msg = f"{path} cannot be read as CSV: a quote of line {line} is never closed."
                     raise PairsError(msg)
                 stripped = list(map(str.strip, cells))
+                if "\0" in "".join(stripped):
+                    raise _not_text(path, f"NUL bytes in line {line}")
                 if len(stripped) > 1 or any(stripped):
                     yield _Row(line, stripped)
                 line = before + reader.line_num + 1
         except UnicodeDecodeError as error:
-            raise _not_text(path, error) from error
+            raise _not_text(path, error.reason) from error
         except csv.Error as error:
             msg = f"{path} cannot be read as CSV: {error} in line {line}."
             raise PairsError(msg) from error
 
 
-def _not_text(path: Path, error: UnicodeDecodeError) -> PairsError:
-    return PairsError(f"{path} is not UTF-8 text ({error.reason}). Save it as UTF-8 CSV.")
+def _not_text(path: Path, reason: str) -> PairsError:
+    return PairsError(f"{path} is not UTF-8 text ({reason}). Save it as UTF-8 CSV.")
 
 
 def read_text_table(path: Path, wanted: Collection[str] = ()) -> TextTable:
@@ -201,10 +233,11 @@ def read_text_table(path: Path, wanted: Collection[str] = ()) -> TextTable:
         msg = f"{path} is empty. It needs a header that names its columns."
         raise PairsError(msg)
     _refuse_long(path, header.cells, _LONGEST_NAME, "column name")
-    width = len(header.cells)
+    names = [name.translate(_UNSEEN).strip() for name in header.cells]
+    width = len(names)
     # Names repeat in a table: each is kept once.
     known: dict[str, str] = {}
-    columns: list[list[str]] = [[] for _ in header.cells]
+    columns: list[list[str]] = [[] for _ in names]
     whole = _whole_rows(path, rows, width)
     while block := list(islice(whole, _ROWS_AT_ONCE)):
         for column, cells in zip(columns, zip(*block, strict=True), strict=True):
@@ -215,7 +248,6 @@ def read_text_table(path: Path, wanted: Collection[str] = ()) -> TextTable:
     _refuse_long(path, known, _LONGEST_CELL, "cell")
     for column in columns:
         del column[n_rows:]
-    names = header.cells
     kept = [place for place in range(width) if names[place] or not _is_spare(place, columns[place])]
     nameless = [place for place in kept if not names[place]]
     if nameless:

@@ -41,6 +41,7 @@ __all__ = [
     "local_imports",
     "names_used",
     "package_version",
+    "replaced_in",
 ]
 
 _SIMPLE = (
@@ -95,12 +96,17 @@ class Identifier:
             return self._set(value)
         if id(value) in self._met:
             return ["again", self._met[id(value)]]
-        self._met[id(value)] = len(self._met)
+        self._met[id(value)] = len(self._alive)
         self._alive.append(value)
         declared = declared_fingerprint(value)
         if declared is not None:
             return ["declared", declared]
-        return self._describe_new(value)
+        try:
+            return self._describe_new(value)
+        except Unidentified:
+            # Where it is met again, it is as unknown.
+            del self._met[id(value)]
+            raise
 
     def _describe_new(self, value: Any) -> Any:
         if value is os.environ:
@@ -143,8 +149,11 @@ class Identifier:
         return ["derived", self.describe(type(value)), content, self._mapping(own)]
 
     def _tensor(self, value: Any) -> Any:
-        if value.layout != _torch().strided or value.is_quantized:
-            return ["tensor", self.describe(str(value.layout)), self._unknown(value)]
+        if value.is_quantized:
+            return ["quantized", str(value.dtype), *_quantization(value, self)]
+        if value.layout != _torch().strided:
+            return ["tensor", str(value.layout), self._tensor(value.to_dense())]
+        value = value.resolve_conj().resolve_neg()
         # numpy lacks some of torch's types: the bytes have to do.
         data = value.contiguous().reshape(-1).view(_torch().uint8).numpy()
         return ["tensor", str(value.dtype), list(value.shape), hashlib.sha256(data).hexdigest()]
@@ -154,7 +163,19 @@ class Identifier:
         msg = f"a {kind.__module__}.{kind.__qualname__} cannot be looked into"
         raise Unidentified(msg)
 
+    def _subclass_of_array(self, value: np.ndarray[Any, Any]) -> Any:
+        """Describe an array whose class may calculate in another way, such as a masked one."""
+        kind = self.describe(type(value))
+        if isinstance(value, np.ma.MaskedArray):
+            parts = (np.asarray(value.data), np.ma.getmaskarray(value), value.fill_value)
+            return ["masked", kind, *map(self.describe, parts)]
+        is_numpys = type(value).__module__.partition(".")[0] == "numpy"
+        own = {} if is_numpys else getattr(value, "__dict__", {})
+        return ["array of", kind, self._array(np.asarray(value)), self._mapping(own)]
+
     def _array(self, value: np.ndarray[Any, Any]) -> Any:
+        if type(value) is not np.ndarray:
+            return self._subclass_of_array(value)
         data = np.ascontiguousarray(value)
         if data.dtype.hasobject:
             return ["array", self.describe(data.tolist())]
@@ -254,7 +275,8 @@ class Identifier:
         # A lambda or local function of an installed package may close over anything.
         if home is not None and not value.__closure__:
             return home
-        code = inspect.unwrap(value).__code__ if hasattr(value, "__wrapped__") else value.__code__
+        # What is decorated need not be a function: torch.compile decorates modules.
+        code = getattr(inspect.unwrap(value), "__code__", value.__code__)
         names = names_used(code)
         used = sorted(_globals_used(code) & value.__globals__.keys())
         own = {key: part for key, part in vars(value).items() if key != "__wrapped__"}
@@ -313,11 +335,14 @@ class Identifier:
             for name, part in sorted(vars(value).items())
             if name not in _CLASS_PLUMBING and not isinstance(part, _DESCRIPTORS)
         ]
+        metaclass = type(value)
+        is_known = metaclass is type or is_installed(sys.modules[metaclass.__module__])
         return [
             "class",
             value.__name__,
             body,
             [self.describe(base) for base in value.__bases__],
+            *([] if is_known else [self.describe(metaclass)]),
         ]
 
     def _object(self, value: Any) -> Any:
@@ -342,7 +367,8 @@ class Identifier:
 
 
 _KINDS: tuple[tuple[Any, Any], ...] = (
-    (np.ndarray | np.generic, lambda self, value: self._array(np.asarray(value))),
+    (np.ndarray, Identifier._array),
+    (np.generic, lambda self, value: self._array(np.asarray(value))),
     (np.dtype, lambda self, value: ["dtype", str(value)]),
     (list, Identifier._sequence),
     (set, Identifier._set),
@@ -387,6 +413,46 @@ def declared_fingerprint(value: Any) -> str | None:
         return None
     declared = getattr(value, "fingerprint", None)
     return declared if isinstance(declared, str) else None
+
+
+def replaced_in(places: Iterable[Any], identifier: Identifier) -> list[Any]:
+    """Describe functions of installed modules and classes that others have put into them.
+
+    Parameters
+    ----------
+    places : iterable of modules and classes
+        Where to look; those that are not installed describe themselves.
+    identifier : Identifier
+        What describes them.
+
+    Raises
+    ------
+    Unidentified
+        If such a function cannot be looked into.
+    """
+    found = {}
+    for place in places:
+        home = place.__name__ if isinstance(place, types.ModuleType) else place.__module__
+        if _is_ours(home) or not _is_installed_module(home):
+            continue
+        for name, part in vars(place).items():
+            function = getattr(part, "__func__", part)
+            origin = getattr(function, "__module__", None) or home
+            is_partial = isinstance(function, functools.partial) and home == "torch.nn.functional"
+            if is_partial or (
+                isinstance(function, types.FunctionType)
+                and origin != home
+                and not _is_ours(origin)
+                and not _is_installed_module(origin)
+            ):
+                owner = "" if isinstance(place, types.ModuleType) else place.__qualname__
+                found[f"{home} {owner} {name}"] = function
+    return [[name, identifier.describe(found[name])] for name in sorted(found)]
+
+
+def _is_installed_module(name: str) -> bool:
+    module = sys.modules.get(name)
+    return module is not None and is_installed(module)
 
 
 def _without_origin(settings: Any) -> Any:
@@ -537,6 +603,8 @@ def _is_compiled(kind: type) -> bool:
     """Tell whether a class is made in C, so that its instances may hold hidden state."""
     if kind in (object, types.SimpleNamespace):
         return False
+    if type(kind).__name__ == "pybind11_type":
+        return True
     new = vars(kind).get("__new__")
     return isinstance(new, types.BuiltinFunctionType) and new.__self__ is kind
 
@@ -544,6 +612,20 @@ def _is_compiled(kind: type) -> bool:
 def _torch() -> Any:
     # A tensor can only have been made if torch is loaded already.
     return sys.modules["torch"]
+
+
+def _quantization(value: Any, identifier: Identifier) -> list[Any]:
+    """Describe a quantized tensor: its whole numbers, and what they stand for."""
+    torch = _torch()
+    if value.qscheme() in (torch.per_tensor_affine, torch.per_tensor_symmetric):
+        scale: list[Any] = [value.q_scale(), value.q_zero_point()]
+    else:
+        scale = [
+            value.q_per_channel_scales(),
+            value.q_per_channel_zero_points(),
+            value.q_per_channel_axis(),
+        ]
+    return [str(value.qscheme()), *map(identifier.describe, [*scale, value.int_repr()])]
 
 
 def _as_names(slots: str | Iterable[str]) -> list[str]:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import pickletools
 import re
+import sys
 import types
 import warnings
 import weakref
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 import xxhash
+from PIL import Image
 from torch import fx, nn
 
 from facebench.data.images import open_image
@@ -26,6 +29,7 @@ from facebench.engine.code_identity import (
     declared_fingerprint,
     names_used,
     package_version,
+    replaced_in,
 )
 from facebench.engine.outside import outside_of_function, outside_of_model, outside_of_network
 from facebench.models.base import BaseModel
@@ -68,9 +72,15 @@ _HOW = (
 )
 _HOW_FUNCTION = "preprocess_function.fingerprint = 'my-crop v1'"
 _HOW_MODEL = "fingerprint = 'my-network v1' in the model's class, or model.fingerprint = …"
+_TRANSFORMING = (
+    *("PIL.Image", "PIL.ImageOps", "torchvision.transforms.functional"),
+    *("torchvision.transforms._functional_pil", "torchvision.transforms.v2.functional"),
+)
+# Attributes that `BaseModel` makes for itself.
+_OF_THE_BASE = {"_image_notes", "_recorder"}
 _MACHINERY = frozenset(vars(nn.Module())) | {"training"}
 # TorchScript numbers the types of a process.
-_MANGLED = re.compile(r"___torch_mangle_\d+\.")
+_MANGLED = re.compile(r"\.?___torch_mangle_\d+")
 # Classes of these are told by their version; what they keep to themselves follows from the rest.
 _KNOWN = ("torch", "torchvision", "transformers")
 
@@ -165,6 +175,9 @@ def _preprocessing(model: BaseModel) -> Any:
     libraries = [package_version(name) for name in ("PIL", "torch", "torchvision")]
     decoding = Identifier().describe(open_image)
     aligning = [["aligned", key]] if (key := model.alignment_key) else []
+    places = [sys.modules[name] for name in _TRANSFORMING if name in sys.modules]
+    if replaced := replaced_in([*places, Image.Image], Identifier()):
+        aligning.append(["replaced", replaced])
     function = model.preprocess_function
     if function is None:
         # The class and its attributes, which are among the settings, hold the rest.
@@ -204,7 +217,30 @@ def _settings(model: BaseModel) -> Any:
                 msg = f"what its attribute {name!r} does is unknown ({error})"
                 raise Unidentified(msg) from None
     networks = [[name, _network(part, declared)] for name, part in _networks(model)]
-    return [code, attributes, networks, *_members(model)]
+    return [code, attributes, networks, *_members(model), *_of_the_process(model)]
+
+
+def _of_the_process(model: BaseModel) -> list[Any]:
+    """Describe what somebody changed in torch, or in a network's package, in this process.
+
+    Raises
+    ------
+    Unidentified
+        If it cannot be looked into.
+    """
+    identifier = Identifier()
+    every = nn.modules.module
+    hooks = _hooks(every._global_forward_hooks, every._global_forward_pre_hooks, identifier)
+    kinds = {
+        kind
+        for _, network in _networks(model)
+        for module in network.modules()
+        for kind in type(module).__mro__
+    }
+    modules = {sys.modules.get(kind.__module__) for kind in kinds} | {torch, nn.functional}
+    places = [*kinds, torch.Tensor, *(module for module in modules if module is not None)]
+    replaced = replaced_in(places, identifier)
+    return [["process", hooks, replaced]] if hooks or replaced else []
 
 
 def _members(model: BaseModel) -> list[list[str]]:
@@ -295,12 +331,13 @@ def _attributes(model: BaseModel) -> dict[str, Any]:
     """
     used: set[str] = set()
     only_built_from: set[str] = set()
-    for part in type(model).__mro__[: type(model).__mro__.index(BaseModel)]:
+    for part in type(model).__mro__:
+        if part in (BaseModel, object):
+            continue
         own = vars(part).get("built_from", ())
         only_built_from.update(own)
         for member in vars(part).values():
-            function = getattr(member, "fget", None) or getattr(member, "__func__", member)
-            if isinstance(function, types.FunctionType):
+            for function in _functions_of(member):
                 used |= names_used(function.__code__).difference(own)
     return {
         name: value
@@ -309,9 +346,18 @@ def _attributes(model: BaseModel) -> dict[str, Any]:
         and name != "fingerprint"
         and name not in only_built_from - used
         and not isinstance(value, nn.Module | torch.Tensor)
-        # What begins with an underscore and is not used is machinery of the base class.
-        and (not name.startswith("_") or name in used)
+        and (name not in _OF_THE_BASE or name in used)
     }
+
+
+def _functions_of(member: Any) -> list[types.FunctionType]:
+    """Give the functions in a class's member: its own, and those that it decorates."""
+    found = [member] if isinstance(member, types.FunctionType) else []
+    for name in ("fget", "__func__", "func", "__wrapped__"):
+        inner = getattr(member, name, None)
+        if inner is not None and inner is not member:
+            found += _functions_of(inner)
+    return found
 
 
 def _networks(model: BaseModel) -> list[tuple[str, nn.Module]]:
@@ -344,20 +390,20 @@ def _module(module: nn.Module, identifier: Identifier) -> Any:
     is_known = kind.__module__.partition(".")[0] in _KNOWN
     own = []
     for attribute, value in sorted(vars(module).items()):
-        if attribute in _MACHINERY or (is_known and _says_nothing(attribute)):
+        replaces = callable(value) and hasattr(kind, attribute)
+        if attribute in _MACHINERY or (is_known and _says_nothing(attribute) and not replaces):
             continue
         try:
             own.append([attribute, identifier.describe(value)])
         except Unidentified as error:
             # What replaces a method of a well-known class is not the class's.
-            if not is_known or hasattr(kind, attribute):
+            is_hidden = isinstance(value, torch.ScriptObject)
+            if not is_known or is_hidden or hasattr(kind, attribute):
                 msg = f"its attribute {attribute!r}: {error}"
                 raise Unidentified(msg) from None
-    hooks = [
-        identifier.describe(hook)
-        for hook in (*module._forward_hooks.values(), *module._forward_pre_hooks.values())
-        if not getattr(hook, "__module__", "").startswith("facebench.")
-    ]
+    if is_known and kind._save_to_state_dict is not nn.Module._save_to_state_dict:
+        own.append(["saved", _saved(module, identifier)])
+    hooks = _hooks(module._forward_hooks, module._forward_pre_hooks, identifier)
     code: Any
     if isinstance(module, fx.GraphModule):
         code = _graph(module, identifier)
@@ -367,6 +413,31 @@ def _module(module: nn.Module, identifier: Identifier) -> Any:
     else:
         code = identifier.describe(kind)
     return [code, own, hooks, outside_of_network(module)]
+
+
+def _saved(module: nn.Module, identifier: Identifier) -> Any:
+    """Describe what a module saves besides parameters and buffers, such as quantized weights."""
+    saved: dict[str, Any] = {}
+    module._save_to_state_dict(saved, "", keep_vars=True)
+    counted = {*module._parameters, *module._buffers}
+    return [
+        [name, identifier.describe(value)]
+        for name, value in sorted(saved.items())
+        if name not in counted
+    ]
+
+
+def _hooks(
+    after: dict[int, Callable[..., Any]],
+    before: dict[int, Callable[..., Any]],
+    identifier: Identifier,
+) -> list[Any]:
+    """Describe hooks, other than facebench's own."""
+    return [
+        identifier.describe(hook)
+        for hook in (*after.values(), *before.values())
+        if not getattr(hook, "__module__", "").startswith("facebench.")
+    ]
 
 
 def _says_nothing(attribute: str) -> bool:
@@ -398,9 +469,30 @@ def _script(module: torch.jit.ScriptModule) -> Any:
             _, _, name = item.partition("/")
             if name.startswith("code/") and name.endswith(".py"):
                 parts.append(_MANGLED.sub("", saved.read(item).decode()))
+            elif name == "data.pkl":
+                parts.append(json.dumps(_pickled(saved.read(item))))
             elif name.startswith("constants"):
                 parts.append(hashlib.sha256(saved.read(item)).hexdigest())
     return ["script", sorted(parts)]
+
+
+def _pickled(data: bytes) -> list[Any]:
+    """List the steps of a pickle of TorchScript, which hold the values of attributes."""
+    steps: list[Any] = []
+    places: set[Any] = set()
+    is_mode = False
+    for step, argument, _ in pickletools.genops(data):
+        text = argument if isinstance(argument, str) else repr(argument)
+        if is_mode and step.name in ("BINPUT", "LONG_BINPUT"):
+            places.add(argument)
+        elif is_mode and step.name in ("NEWTRUE", "NEWFALSE"):
+            # A run puts every module into eval mode.
+            is_mode = False
+            continue
+        else:
+            is_mode = text == "training" or (step.name.endswith("BINGET") and argument in places)
+        steps.append([step.name, _MANGLED.sub("", text)])
+    return steps
 
 
 def _weights(model: BaseModel) -> str:
@@ -414,6 +506,9 @@ def _weights(model: BaseModel) -> str:
         ]
     for name, tensor in loose:
         digest.update(f"{name} {list(tensor.shape)} {tensor.dtype};".encode())
+        if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_conj():
+            digest.update(json.dumps(Identifier().describe(tensor)).encode())
+            continue
         # Memory formats such as channels_last hold the same values in another order.
         values = tensor.detach().cpu().contiguous().reshape(-1)
         if values.numel():

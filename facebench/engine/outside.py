@@ -12,6 +12,7 @@ from __future__ import annotations
 import dis
 import functools
 import importlib
+import inspect
 import os
 import sys
 import types
@@ -19,6 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
 from facebench.engine.code_identity import Unidentified, declared_fingerprint, is_installed
@@ -37,12 +39,28 @@ _READERS = {
     *("read_excel", "File", "ZipFile", "InferenceSession", "getline", "getlines", "get_data"),
     *("read_text", "read_binary", "read_bytes", "loadmat", "load_state_dict_from_url"),
     *("urlopen", "urlretrieve", "Popen", "check_output", "from_pretrained", "hf_hub_download"),
-    *("files", "connect", "fdopen"),
+    *("files", "connect", "fdopen", "FileIO", "from_file", "truetype", "getOpenProfile"),
+    *("VideoCapture", "FileStorage", "get_reader", "popen", "system"),
 }  # fmt: skip
 # Methods of objects that do not exist before the call: of paths, most likely.
 _READING_METHODS = {"open", "read_text", "read_bytes", _READ_IMAGE}
+_ASKING_METHODS = {"stat", "is_file", "iterdir", "rglob"}
 # These are given what somebody else has opened.
 _GIVEN_FILES = {"json", "pickle", "_pickle", "yaml", "tomllib", "marshal", "plistlib"}
+# Where every function and class reads, or asks the system.
+_READING_MODULES = {
+    *("subprocess", "fileinput", "configparser", "shelve", "mmap", "socket", "ctypes"),
+    *("requests", "httpx", "urllib3", "aiohttp", "dbm", "tempfile"),
+}
+_OF_THE_SYSTEM = {"os", "posix", "nt", "genericpath", "posixpath", "ntpath", "glob"}
+_ASKING = {
+    *("stat", "lstat", "getsize", "getmtime", "getctime", "exists", "isfile"),
+    *("isdir", "listdir", "scandir", "walk", "glob", "iglob", "readlink", "getcwd"),
+}
+# What finds any name of a program.
+_LOOKING_UP = (globals, sys._getframe, inspect.currentframe, inspect.stack)
+# Operators of torch's own; others may be registered by anybody.
+_OPERATORS = {"aten", "prim", "prims", "quantized", "torchvision", "image"}
 _EVALUATING = {"exec", "eval", "__import__", "import_module"}
 # What is opened so is not read.
 _WRITING = {f"{mode}{kind}" for mode in "awx" for kind in ("", "b", "t")}
@@ -119,12 +137,16 @@ class _Walk:
         self._seen: set[tuple[int, type | None]] = set()
         self._variables: set[str] = set()
         self._read: list[str] = []
+        # What it asks the system for besides: whether a file exists, when it was changed.
+        self._asked: list[str] = []
 
     def found(self, n_images: int) -> list[Any]:
         while self._pending:
             self._look_into(*self._pending.pop())
-        if len(self._read) > n_images:
-            msg = f"it reads more than the image ({', '.join(sorted(set(self._read)))})"
+        # Before an image is opened, one may ask whether it exists.
+        read = self._read if n_images else self._read + self._asked
+        if len(read) > n_images:
+            msg = f"it reads more than the image ({', '.join(sorted(set(read)))})"
             raise Unidentified(msg)
         return [["environment", name, os.environ.get(name)] for name in sorted(self._variables)]
 
@@ -206,8 +228,16 @@ class _Walk:
         if name in _EVALUATING:
             msg = f"it makes code as it runs ({name})"
             raise Unidentified(msg)
+        if isinstance(value, torch._ops._OpNamespace) and name not in _OPERATORS:
+            msg = f"it calls an operator of torch.ops.{name}"
+            raise Unidentified(msg)
+        if value is sys.modules or any(value is search for search in _LOOKING_UP):
+            msg = f"it looks names up as it runs ({name})"
+            raise Unidentified(msg)
         if value is os.environ or name in _ENVIRONMENT:
             self._take_variable(following)
+        elif _asks_the_system(value, name):
+            self._asked.append(name)
         elif _is_reader(value, name):
             if name != "open" or not any(part.constant in _WRITING for part in following):
                 self._read.append(name)
@@ -294,14 +324,25 @@ def _imported(name: str, function: types.FunctionType) -> Any:
         return None
 
 
+def _asks_the_system(value: Any, name: str) -> bool:
+    if value is None:
+        return name in _ASKING_METHODS
+    top = str(getattr(value, "__module__", None) or "").partition(".")[0]
+    return top in _OF_THE_SYSTEM and getattr(value, "__name__", name) in _ASKING
+
+
 def _is_reader(value: Any, name: str) -> bool:
     if value is None:
         return name in _READING_METHODS
     called = getattr(value, "__name__", name)
-    if called not in _READERS or isinstance(value, types.ModuleType):
+    if isinstance(value, types.ModuleType):
         return False
     module = str(getattr(value, "__module__", None) or "")
-    if module.partition(".")[0] in _GIVEN_FILES:
+    top = module.partition(".")[0]
+    if top in _READING_MODULES and callable(value):
+        return True
+    is_named_so = called in _READERS or (called.startswith("read_") and top != "facebench")
+    if not is_named_so or top in _GIVEN_FILES:
         return False
     # A function of the user's own is looked into.
     return not isinstance(value, types.FunctionType | type) or _is_foreign(value)

@@ -16,7 +16,7 @@ from facebench.engine.loading import Batch
 from facebench.engine.record import PREPROCESSING
 from facebench.errors import LayerOutputError
 from facebench.models.base import BaseModel
-from facebench.models.layers import BatchTooLargeError
+from facebench.models.layers import BatchTooLargeError, check_width
 from facebench.models.trials import unchanged
 
 __all__ = ["Trial", "try_batch", "unsteady_layers", "warn_of_unsteadiness"]
@@ -151,6 +151,11 @@ def unsteady_layers(
     dict of str to {'chance', 'batch'}
         Layers whose rows depend on more than the image, and on what; `PREPROCESSING` among them
         where the input does.
+
+    Raises
+    ------
+    LayerOutputError
+        If the number of images decides how many values an image gets.
     """
     if batch.tensor is None:
         return {}
@@ -159,6 +164,10 @@ def unsteady_layers(
     beside = trial.beside
     if not beside and len(next(iter(layers.values()), ())) >= _COMPARABLE:
         beside = {layer: _as_copied_rows(tensor[: len(_ALONE)]) for layer, tensor in layers.items()}
+    for layer in beside.keys() & trial.alone.keys():
+        n_beside = _COMPARABLE if trial.beside else len(layers[layer])
+        widths = {n_beside: beside[layer].shape[1], len(_ALONE): trial.alone[layer].shape[1]}
+        check_width(widths, f"Layer {layer!r} of model {model.name!r}")
     if beside:
         differing = _differing(beside, trial.alone, _ALONE, precision)
     if differing:

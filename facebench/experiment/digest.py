@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
 from facebench.errors import FacebenchError, StoreError
-from facebench.experiment.code_files import code_content
+from facebench.experiment.code_files import code_content, module_file
 from facebench.experiment.config import Config
 from facebench.experiment.locations import Located
 from facebench.experiment.paths import named_file
@@ -29,6 +30,8 @@ _HOW = frozenset(
         *("output", "report", "layer_choice", "plots", "figures", "name"),
     }
 )
+# The entry 'location' of a tensor in an ONNX file, up to the length of its value.
+_LOCATION = re.compile(rb"\x0a\x08location\x12([\x01-\x7f])")
 # Folders that git and Python change by themselves; they hold no images.
 _BY_THEMSELVES = (".git", "__pycache__")
 
@@ -152,18 +155,21 @@ class _Contents:
     def _of_text(self, text: str, folder: Path) -> Any:
         path, attribute = named_file(text, folder)
         if path is None and text.count(":") == 1:
-            # 'module:Class', beside the configuration.
-            module, _, name = text.partition(":")
-            path, attribute = named_file(f"{module.replace('.', '/')}.py:{name}", folder)
+            # 'module:Class', of the user's own.
+            module, _, attribute = text.partition(":")
+            path = module_file(module, folder)
         if path is None:
             return text
         if path.is_dir():
             return {"folder": self._of_folder(path)}
         try:
             if path.suffix == ".py" and self._with_imports:
-                return {"code": code_content(path, folder), "in": attribute}
+                content = code_content(path, folder, self._of_folder)
+                return {"code": content, "in": attribute}
             with path.open("rb") as file:
-                return {"file": hashlib.file_digest(file, "sha256").hexdigest(), "in": attribute}
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            parts = self._of_files(_outside_of_onnx(path)) if path.suffix == ".onnx" else []
+            return {"file": [digest, *parts] if parts else digest, "in": attribute}
         except OSError:
             # The reader of the file reports it.
             return text
@@ -185,6 +191,17 @@ class _Contents:
             # The run will say what is wrong with the store.
             known = digest_all(files)
         return ["unreadable" if digest is None else digest.hex() for digest in known]
+
+
+def _outside_of_onnx(path: Path) -> list[Path]:
+    """Find the files beside a large ONNX file that hold its weights."""
+    content = path.read_bytes()
+    found = set()
+    for match in _LOCATION.finditer(content):
+        length = match[1][0]
+        name = os.fsdecode(content[match.end() : match.end() + length])
+        found.add(path.parent / name)
+    return sorted(part for part in found if part.is_file())
 
 
 def _walk(root: str, without: set[str]) -> Iterator[tuple[str, str | None]]:

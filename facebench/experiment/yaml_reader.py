@@ -8,6 +8,7 @@ should is refused before it takes memory.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -69,7 +70,8 @@ def read_yaml(path: Path, substitute: Callable[[str], str] | None = None) -> Loc
         If there is no such file, or it is not YAML of the kind described above.
     """
     try:
-        with path.open("rb") as file:
+        # A pipe that nobody writes to would be waited for.
+        with open(path, "rb", opener=_at_once) as file:
             # A device may have no end, and does not tell its size.
             content = file.read(_LARGEST_FILE + 1)
         if len(content) > _LARGEST_FILE:
@@ -82,10 +84,19 @@ def read_yaml(path: Path, substitute: Callable[[str], str] | None = None) -> Loc
     except UnicodeDecodeError as error:
         msg = f"{path} must be a text file in UTF-8. Byte {error.start + 1} is not."
         raise ConfigError(msg) from error
+    except ConfigError:
+        raise
     except (OSError, ValueError) as error:
         msg = f"The configuration {path} cannot be read: {error}."
         raise ConfigError(msg) from error
     return read_yaml_text(text, str(path), path.resolve().parent, substitute)
+
+
+def _at_once(path: str, flags: int) -> int:
+    handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if hasattr(os, "O_NONBLOCK"):
+        os.set_blocking(handle, True)
+    return handle
 
 
 def read_yaml_text(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from facebench.errors import StoreError
 from facebench.faces import WhichFace
@@ -34,7 +34,6 @@ from facebench.faces.landmarks import (
     FIVE_POINTS,
     SIXTY_EIGHT_POINTS,
     five_of_68,
-    points_of,
     predictor,
 )
 from facebench.faces.templates import (
@@ -78,6 +77,9 @@ class KeptFaces(Protocol):
 
     def remember(self, key: str, value: Any) -> None:
         """Keep what JSON can hold."""
+
+    def remember_all(self, found: Mapping[str, Any]) -> None:
+        """Keep several by their keys."""
 
 
 class FaceAligner:
@@ -143,7 +145,7 @@ class FaceAligner:
         """The file of dlib's landmarks that chips may need."""
         return {"dlib": FIVE_POINTS, "points": SIXTY_EIGHT_POINTS}.get(self.template.kind)
 
-    @property
+    @functools.cached_property
     def _predictor_identity(self) -> str:
         file = dlib_data_file(self._predictor or "")
         return f"{file.name} {content_digest(file)}"
@@ -221,20 +223,19 @@ class FaceAligner:
         if template.kind == "points":
             if face is not None and face.points is not None:
                 return points_chip(image, face.points, template)
-            landmarks = self._landmarks(image, digest, rectangle)
-            return points_chip(image, five_of_68(landmarks), template)
+            return points_chip(image, self._points(image, digest, rectangle), template)
         if face is not None and self.detector.box_kind == "whole":
             return box_chip(image, face.box, template)
         left, top, right, bottom = map(float, box_of(rectangle))
         return box_chip(image, box_as("whole", (left, top, right, bottom), "dlib"), template)
 
-    def _landmarks(self, image: Pixels, digest: str, rectangle: Any) -> npt.NDArray[np.int64]:
+    def _points(self, image: Pixels, digest: str, rectangle: Any) -> list[list[float]]:
         edges = [rectangle.left(), rectangle.top(), rectangle.right(), rectangle.bottom()]
-        found = self._once(
-            lambda: ["landmarks", self._predictor_identity, edges, digest],
-            lambda: points_of(predictor(SIXTY_EIGHT_POINTS)(image, rectangle)).tolist(),
+        points: list[list[float]] = self._once(
+            lambda: ["five points", self._predictor_identity, edges, digest],
+            lambda: five_of_68(predictor(SIXTY_EIGHT_POINTS)(image, rectangle)),
         )
-        return np.asarray(found, dtype=np.int64)
+        return points
 
     def _once(self, key: Callable[[], list[Any]], find: Callable[[], Any]) -> Any:
         """Find something, or recall what was found of the same image."""

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import json
 import logging
+import multiprocessing
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from facebench.data.images import image_bytes, list_images, open_image
-from facebench.errors import ImageError, InputError
+from facebench.errors import ImageError, InputError, StoreError
 from facebench.faces.aligner import FaceAligner, KeptFaces
 from facebench.faces.contact_sheets import contact_sheet
-from facebench.faces.detection import Detector, Pixels
+from facebench.faces.detection import Detector, DlibHog, Pixels
 from facebench.faces.templates import Template, template_named
-from facebench.utils.files import atomic_path, one_writer
+from facebench.utils.files import atomic_path, one_writer, write_bytes
 from facebench.utils.progress import Progress
 
 __all__ = ["AlignedFolder", "align_folder"]
@@ -134,7 +135,6 @@ def align_folder(
         If a file of the detector is missing, or another network's.
     """
     aligner = FaceAligner(_sized(template, size, padding), detector, which_face)
-    aligner.kept = kept
     listed = list_images(folder)
     images = listed.images
     if listed.passed_over:
@@ -150,8 +150,8 @@ def align_folder(
             _Job(path, output / name, known.get(source))
             for path, source, name in zip(images, sources, names, strict=True)
         ]
-        cut = partial(_cut, aligner=aligner, keep_all=keep_all)
-        done = _all_cut(output, jobs, sources, cut, num_workers)
+        cutter = _Cutter(aligner, kept, keep_all=keep_all)
+        done = _all_cut(output, jobs, sources, cutter, num_workers)
         _write_table(output, names, sources, done)
         no_face = tuple(s for s, one in zip(sources, done, strict=True) if _lacks_face(one))
         bad = {s: one.reason for s, one in zip(sources, done, strict=True) if one.reason}
@@ -226,7 +226,7 @@ def _lines(journal: Path) -> Iterable[dict[str, Any]]:
 
 
 def _all_cut(
-    output: Path, jobs: list[_Job], sources: list[str], cut: Any, num_workers: int | None
+    output: Path, jobs: list[_Job], sources: list[str], cutter: _Cutter, num_workers: int | None
 ) -> list[_Done]:
     """Cut all images, and write down at once what is done."""
     done: list[_Done] = []
@@ -234,22 +234,26 @@ def _all_cut(
         # What was cut off in the middle of a line must not spoil the next one.
         journal.write(b"\n")
 
-        def take(results: Iterable[_Done]) -> None:
-            for result in results:
-                source = sources[len(done)]
-                done.append(result)
-                if result.is_new:
-                    line = {"source": source, **result._asdict()}
-                    del line["is_new"]
-                    journal.write(json.dumps(line).encode() + b"\n")
-                    journal.flush()
-                progress.advance(1)
+        def take(results: Iterable[list[_Done]]) -> None:
+            for group in results:
+                for result in group:
+                    source = sources[len(done)]
+                    done.append(result)
+                    if result.is_new:
+                        line = {"source": source, **result._asdict()}
+                        del line["is_new"]
+                        journal.write(json.dumps(line).encode() + b"\n")
+                journal.flush()
+                progress.advance(len(group))
 
+        groups = [jobs[first : first + _AT_ONCE] for first in range(0, len(jobs), _AT_ONCE)]
         if num_workers == 0 or len(jobs) < _FEWEST_FOR_WORKERS:
-            take(map(cut, jobs))
+            take(map(cutter, groups))
         else:
-            with ProcessPoolExecutor(num_workers) as pool:
-                take(pool.map(cut, jobs, chunksize=_AT_ONCE))
+            if multiprocessing.get_start_method() == "fork":
+                cutter.load()
+            with ProcessPoolExecutor(num_workers, initializer=_begin, initargs=(cutter,)) as pool:
+                take(pool.map(_cut_group, groups))
     return done
 
 
@@ -275,25 +279,90 @@ def _names(sources: list[Path]) -> list[str]:
     ]
 
 
-def _cut(job: _Job, *, aligner: FaceAligner, keep_all: bool) -> _Done:
-    """Cut one face, unless that is done."""
-    before, face, was_written = job.known or ("", False, False)
-    done = _Done("")
-    try:
-        digest = hashlib.sha256(image_bytes(job.source)).hexdigest()[:32]
-        as_wanted = was_written == (face or keep_all) and was_written == job.target.is_file()
-        if digest == before and as_wanted:
-            return _Done(digest, face, written=was_written, is_new=False)
-        chip = aligner(np.asarray(open_image(job.source)))
-        done = _Done(digest, bool(chip.found), [*map(int, chip.box)], chip.found or keep_all)
-        if done.written:
-            with atomic_path(job.target) as temporary:
-                temporary.write_bytes(_png(chip.pixels))
-    except ImageError as error:
-        done = _Done("", reason=str(error))
-    if was_written and not done.written:
-        job.target.unlink(missing_ok=True)
-    return done
+class _Cutter:
+    """Cuts groups of images; what was found in a group is kept in one transaction."""
+
+    def __init__(self, aligner: FaceAligner, kept: KeptFaces | None, *, keep_all: bool) -> None:
+        self._aligner = aligner
+        self._keep_all = keep_all
+        self._kept = None if kept is None else _KeptInGroups(kept)
+        aligner.kept = self._kept
+
+    def load(self) -> None:
+        """Read dlib's files before processes are forked, which have them then; it takes a second.
+
+        Other detectors have threads, which a fork does not copy.
+        """
+        if isinstance(self._aligner.detector, DlibHog):
+            kept, self._aligner.kept = self._aligner.kept, None
+            self._aligner(np.zeros((80, 80, 3), np.uint8))
+            self._aligner.kept = kept
+
+    def __call__(self, jobs: Sequence[_Job]) -> list[_Done]:
+        """Cut the faces of some images, unless that is done; the order is kept."""
+        done = [self._cut(job) for job in jobs]
+        if self._kept is not None:
+            self._kept.flush()
+        return done
+
+    def _cut(self, job: _Job) -> _Done:
+        before, face, was_written = job.known or ("", False, False)
+        done = _Done("")
+        try:
+            content = image_bytes(job.source)
+            digest = hashlib.sha256(content).hexdigest()[:32]
+            as_wanted = was_written == (face or self._keep_all)
+            if digest == before and as_wanted and was_written == job.target.is_file():
+                return _Done(digest, face, written=was_written, is_new=False)
+            chip = self._aligner(np.asarray(open_image(job.source, content)))
+            is_written = chip.found or self._keep_all
+            done = _Done(digest, bool(chip.found), [*map(int, chip.box)], is_written)
+            if done.written:
+                write_bytes(job.target, _png(chip.pixels))
+        except ImageError as error:
+            done = _Done("", reason=str(error))
+        if was_written and not done.written:
+            job.target.unlink(missing_ok=True)
+        return done
+
+
+class _KeptInGroups:
+    """Faces that are written to where they are kept when a group of images is done."""
+
+    def __init__(self, kept: KeptFaces) -> None:
+        self._kept = kept
+        self._new: dict[str, Any] = {}
+
+    def recall(self, key: str) -> Any:
+        """Give what was kept, now or before."""
+        return self._new[key] if key in self._new else self._kept.recall(key)
+
+    def remember(self, key: str, value: Any) -> None:
+        """Keep what is written by `flush`."""
+        self._new[key] = value
+
+    def remember_all(self, found: Mapping[str, Any]) -> None:
+        """Keep several."""
+        self._new.update(found)
+
+    def flush(self) -> None:
+        """Write what is new, in one transaction."""
+        if self._new:
+            with contextlib.suppress(StoreError):
+                self._kept.remember_all(self._new)
+            self._new.clear()
+
+
+_cutter: _Cutter | None = None
+
+
+def _begin(cutter: _Cutter) -> None:
+    global _cutter
+    _cutter = cutter
+
+
+def _cut_group(jobs: Sequence[_Job]) -> list[_Done]:
+    return [] if _cutter is None else _cutter(jobs)
 
 
 def _png(pixels: Pixels) -> bytes:
@@ -303,8 +372,10 @@ def _png(pixels: Pixels) -> bytes:
     values are coded without a search for repetitions, of which photographs have none.
     """
     height, width = pixels.shape[:2]
+    flat = pixels.reshape(height, -1)
     rows = np.full((height, 1 + 3 * width), _UP, np.uint8)
-    rows[:, 1:] = np.diff(pixels.reshape(height, -1), axis=0, prepend=np.uint8(0))
+    rows[0, 1:] = flat[0]
+    np.subtract(flat[1:], flat[:-1], out=rows[1:, 1:])
     packer = zlib.compressobj(1, strategy=zlib.Z_HUFFMAN_ONLY)
     parts = {
         b"IHDR": struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0),

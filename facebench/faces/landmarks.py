@@ -162,7 +162,7 @@ def points_of(landmarks: Any) -> npt.NDArray[np.int64]:
     return np.array([(point.x, point.y) for point in landmarks.parts()], dtype=np.int64)
 
 
-def five_of_68(landmarks: ArrayLike) -> npt.NDArray[np.float64]:
+def five_of_68(landmarks: Any) -> list[list[float]]:
     """Give the five points of ArcFace's template from 68 landmarks.
 
     An eye is the mean of its six landmarks (36 to 41, 42 to 47), the tip of the nose is landmark
@@ -171,17 +171,20 @@ def five_of_68(landmarks: ArrayLike) -> npt.NDArray[np.float64]:
 
     Parameters
     ----------
-    landmarks : array_like, shape [68, 2]
-        See `face_landmarks_68`.
+    landmarks : dlib.full_object_detection
+        Of the predictor of 68 landmarks.
 
     Returns
     -------
-    ndarray, shape [5, 2]
+    list of [x, y]
         In the order of `facebench.faces.detection.Face`.
     """
-    points = np.asarray(landmarks, np.float64)
-    eyes = points[36:42].mean(axis=0), points[42:48].mean(axis=0)
-    return np.stack([*eyes, points[30], points[48], points[54]])
+    # All 68 in an array take several times as long as these few.
+    eyes = [[landmarks.part(k) for k in range(first, first + 6)] for first in (36, 42)]
+    return [
+        *([sum(p.x for p in eye) / 6, sum(p.y for p in eye) / 6] for eye in eyes),
+        *([float(p.x), float(p.y)] for p in map(landmarks.part, (30, 48, 54))),
+    ]
 
 
 @functools.cache

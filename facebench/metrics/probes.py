@@ -29,6 +29,7 @@ __all__ = [
     "fold_auc",
     "read_out",
     "shuffled_labels",
+    "training_moves",
 ]
 
 Kind: TypeAlias = Literal["logistic", "ridge classes", "ridge"]
@@ -37,6 +38,8 @@ PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
 _BLOCK = 4096
 # Images up to which one thread is the fastest.
 _SMALL = 1000
+# Keeps a fit without a group possible where the penalty is next to nothing.
+_EPSILON = 1e-13
 # Draws of folds until every class is trained on in each of them.
 _TRIES = 50
 
@@ -70,6 +73,11 @@ class ReadOut(NamedTuple):
         The penalty of each fold.
     chosen : bool
         Whether inner folds chose it; else there were too few people for them.
+    without : array, shape [N, G]
+        Numbers predicted by the same read-outs, but not trained on each of G groups of images; G is
+        0 for classes, and where `left_out` is not given.
+    baseline_without : array, shape [N, G]
+        The mean of the numbers trained on, likewise.
     """
 
     predicted: Float64Array
@@ -77,6 +85,8 @@ class ReadOut(NamedTuple):
     baseline: Float64Array
     penalties: Float64Array
     chosen: bool
+    without: Float64Array
+    baseline_without: Float64Array
 
 
 def deal_folds(groups: Any, n_folds: int, *, classes: Any = None, seed: int = 0) -> IntArray:
@@ -259,6 +269,7 @@ def read_out(
     penalties: Sequence[float] = PENALTIES,
     inner_folds: int = 3,
     balanced: bool = True,
+    left_out: IntArray | None = None,
     seed: int = 0,
 ) -> list[ReadOut]:
     """Predict the label of every image by a read-out that is trained on the other folds.
@@ -287,6 +298,9 @@ def read_out(
         To choose the penalty by squared error, log loss or (ridge classes) balanced accuracy.
     balanced : bool, default True
         Whether all classes weigh the same, however many images they have.
+    left_out : int array, shape [N], optional
+        Of numbers: the group of each image, from 0, that `ReadOut.without` leaves out of training;
+        -1 for images that are always kept.
     seed : int
         Of the inner folds.
 
@@ -305,6 +319,8 @@ def read_out(
     usable = np.isfinite(features).all(axis=1)
     every = [np.asarray(labels), *map(np.asarray, shuffled)]
     n_classes = 0 if kind == "ridge" else int(max(own.max() for own in every)) + 1
+    group = np.full(usable.size, -1) if left_out is None or n_classes else left_out
+    n_groups = int(group.max()) + 1
     found = [
         ReadOut(
             np.full(own.size, np.nan),
@@ -312,6 +328,8 @@ def read_out(
             np.full(own.size, np.nan),
             np.full(int(fold.max()) + 1, np.nan),
             True,
+            np.full((own.size, n_groups), np.nan),
+            np.full((own.size, n_groups), np.nan),
         )
         for own in every
     ]
@@ -334,6 +352,7 @@ def read_out(
             chosen &= inner is not None
             own = [labels[train] for labels in every]
             costs = _penalties(kind, known, own, inner, penalties, balanced)
+            without = _Without(known, new, group[train], n_groups) if n_groups else None
             for result, labels_, cost in zip(found, own, costs, strict=True):
                 result.penalties[place] = cost
                 result.predicted[test], result.scores[test] = _predicted(
@@ -341,6 +360,10 @@ def read_out(
                 )
                 if not n_classes:
                     result.baseline[test] = labels_.mean()
+                if without is not None:
+                    moved, means = without.moved(labels_, cost)
+                    result.without[test] = result.predicted[test, None] + moved
+                    result.baseline_without[test] = means
     return [result._replace(chosen=chosen) for result in found]
 
 
@@ -373,6 +396,43 @@ def _predicted(
     # Not the logarithm of what may have been rounded to 0.
     scores[:, there] = log_softmax(found, axis=1) if kind == "logistic" else found
     return np.asarray(model.predict(new), dtype=np.float64), scores
+
+
+class _Without:
+    """Ridge regression without each group of its training images, of features centred on them.
+
+    Leaving rows g out of a linear fit moves its coefficients by -A⁻¹ X_gᵀ (I - H_gg)⁻¹ e_g, with
+    the residuals e and the hat matrix H = X A⁻¹ Xᵀ + 1 / n, where A = Xᵀ X + penalty
+    (D. A. Belsley, E. Kuh and R. E. Welsch, "Regression diagnostics" (1980), of one row).
+    """
+
+    def __init__(
+        self, known: Float64Array, new: Float64Array, group: IntArray, n_groups: int
+    ) -> None:
+        from scipy.linalg import eigh
+
+        self._squares, axes = eigh(known.T @ known)
+        self._known, self._new = known @ axes, new @ axes
+        self._rows = [np.flatnonzero(group == k) for k in range(n_groups)]
+
+    def moved(self, labels: Float64Array, penalty: float) -> tuple[Float64Array, Float64Array]:
+        """Give by how much the predictions move [rows, G], and the means of what is left [G]."""
+        n, mean = labels.size, labels.mean()
+        shrunk = self._known / (self._squares + penalty)
+        left = labels - mean - self._known @ (shrunk.T @ (labels - mean))
+        slopes = np.zeros((self._new.shape[1], len(self._rows)))
+        intercepts = np.zeros(len(self._rows))
+        means = np.full(len(self._rows), mean)
+        for k, rows in enumerate(self._rows):
+            if rows.size in (0, n):
+                # Nothing is left out, or nothing would be left.
+                continue
+            hat = self._known[rows] @ shrunk[rows].T + 1 / n
+            weights = np.linalg.solve((1 + _EPSILON) * np.eye(rows.size) - hat, left[rows])
+            slopes[:, k] = shrunk[rows].T @ weights
+            intercepts[k] = weights.sum() / n
+            means[k] = (mean * n - labels[rows].sum()) / (n - rows.size)
+        return -(self._new @ slopes + intercepts), means
 
 
 def _estimator(kind: Kind, penalty: float, balanced: bool) -> Any:
@@ -602,6 +662,43 @@ def deviation_correlation(
         tiny = [s <= 1e-20 * np.maximum(m**2, 1e-300) for s, m in zip(spread, means, strict=True)]
         found = covariance / np.sqrt(spread[0] * spread[1])
     return np.asarray(np.where(tiny[0] | tiny[1], np.nan, found))
+
+
+def training_moves(values: Any, found: ReadOut, kept: Any) -> Float64Array:
+    """By how much not training on a group of images moves measures of the images that are left.
+
+    Parameters
+    ----------
+    values : array-like, shape [N]
+        The numbers.
+    found : ReadOut
+        With `without`.
+    kept : array-like, shape [N, G]
+        1 for the images that are left without each group, 0 for those of the group.
+
+    Returns
+    -------
+    array, shape [3, G]
+        Of log(1 - R²), atanh(r), and the logarithm of the mean absolute error; NaN where they are
+        not defined.
+    """
+    usable = np.isfinite(found.predicted)
+    given, weights = np.asarray(values, dtype=np.float64)[usable], _weights(kept, 0)[usable]
+
+    def scaled(predicted: Float64Array, baseline: Float64Array, drawn: Float64Array) -> Any:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            error = np.log(1 - cross_validated_r2(given, predicted, baseline, drawn))
+            z = np.arctanh(deviation_correlation(given, predicted, baseline, drawn))
+            off = np.log(drawn.T @ np.abs(given - predicted) / drawn.sum(axis=0))
+        return np.stack((error, z, off))
+
+    moved = [
+        scaled(found.without[usable, g], found.baseline_without[usable, g], weights[:, [g]])
+        for g in range(weights.shape[1])
+    ]
+    whole = scaled(found.predicted[usable], found.baseline[usable], weights)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.concatenate(moved, axis=1) - whole)
 
 
 def _weights(weights: Any, size: int) -> Float64Array:

@@ -25,6 +25,7 @@ from facebench.metrics.uncertainty.proportions import (
 )
 from facebench.metrics.uncertainty.replicates import (
     fold_accuracy_replicates,
+    threshold_intervals,
     verification_jackknife,
 )
 from facebench.metrics.uncertainty.resamples import Interval
@@ -33,8 +34,6 @@ from facebench.metrics.verification import auc, dprime
 from facebench.types import Float64Array
 
 __all__ = ["UNKNOWN", "Estimate", "TarEstimate", "VerificationReport", "verify"]
-
-_ROUNDING = 1e-9
 
 
 class Estimate(NamedTuple):
@@ -168,6 +167,7 @@ def verify(
     for name, influence in (("auc", auc_influence), ("eer", eer_influence)):
         made[name] = linear_replicates(influence(labels, scores, **way), groups.shared)
 
+    thresholds = threshold_intervals(labels, scores, groups, far=far, confidence=confidence, **way)
     few_errors: list[str] = []
 
     def share(
@@ -178,14 +178,11 @@ def verify(
             few_errors.append(name)
         return Estimate(value, jackknife_proportion(kind, own, counts, confidence))
 
-    def plain(name: str, value: float) -> Estimate:
-        own = made[name]._replace(value=value)
-        if name.endswith("threshold") and own.spread.error < _ROUNDING:
-            # The same whoever is left out.
-            return Estimate(value, Interval(value, value))
-        return Estimate(value, own.interval(confidence=confidence))
+    def around(name: str, value: float) -> Estimate:
+        low, high = thresholds[name]
+        return Estimate(value, Interval(min(low, value), max(high, value)))
 
-    best = plain("best threshold", oracle.threshold)
+    best = around("best threshold", oracle.threshold)
     accuracy = threshold = UNKNOWN
     standard_error = float("nan")
     if folds is not None:
@@ -193,14 +190,13 @@ def verify(
         standard_error = crossed.standard_error
         right = kfold_decisions(labels, scores, folds, crossed.thresholds, **way)
         units = fold_accuracy_replicates(right, np.asarray(folds), groups)
-        accuracy = share("Accuracy", "accuracy", crossed.mean, Replicates(crossed.mean, units))
+        accuracy = share(
+            "Accuracy", "accuracy", crossed.mean, Replicates(crossed.mean, units, df=groups.df)
+        )
         finite = _finite(crossed.thresholds)
-        around = Interval(min(best.interval.low, *finite), max(best.interval.high, *finite))
+        either = Interval(min(best.interval.low, *finite), max(best.interval.high, *finite))
         with np.errstate(invalid="ignore"):  # accept-none in one fold and accept-all in another
-            threshold = Estimate(float(crossed.thresholds.mean()), around)
-        if best.interval.low == best.interval.high:
-            # The same whoever is left out: those of the folds tell how far it may move.
-            best = Estimate(oracle.threshold, around)
+            threshold = Estimate(float(crossed.thresholds.mean()), either)
     return VerificationReport(
         accuracy=accuracy,
         standard_error=standard_error,
@@ -211,8 +207,11 @@ def verify(
         oracle_threshold=best,
         auc=share("AUC", "auc", auc(curve), made["auc"]),
         eer=share("EER", "eer", equal.rate, made["eer"]),
-        eer_threshold=plain("eer threshold", equal.threshold),
-        dprime=plain("dprime", dprime(labels, scores, **way)),
+        eer_threshold=around("eer threshold", equal.threshold),
+        dprime=Estimate(
+            value := dprime(labels, scores, **way),
+            made["dprime"]._replace(value=value).interval(confidence=confidence),
+        ),
         tar=[
             TarEstimate(
                 found.target,
@@ -227,7 +226,7 @@ def verify(
                 # Too few impostors tell nothing.
                 UNKNOWN
                 if np.isnan(found.tar)
-                else plain(f"tar@{found.target:g} threshold", found.threshold),
+                else around(f"tar@{found.target:g} threshold", found.threshold),
                 found.resolvable,
             )
             for found in tar_at_far(curve, far=list(far))

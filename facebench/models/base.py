@@ -407,7 +407,7 @@ class BaseModel(Alignable, ModelOptions, ABC):
                 output = {DEFAULT_LAYER: flat_copy(result, where, n_images)}
         finally:
             self._recorder.stop()
-        try_another_number(self, batch)
+        try_another_number(self, batch, output)
         return output
 
     def read_layers(self, batch: torch.Tensor, limit: int | None = None) -> dict[str, torch.Tensor]:

@@ -7,9 +7,18 @@ import zipfile
 from pathlib import Path
 
 from facebench.errors import MissingWeightsError, WeightsError
+from facebench.utils.files import why_missing
 from facebench.utils.suggestions import did_you_mean_file
 
-__all__ = ["EXPORTED", "ONNX", "TORCHSCRIPT", "foreign_kind", "is_safetensors", "read_network"]
+__all__ = [
+    "EXPORTED",
+    "ONNX",
+    "TORCHSCRIPT",
+    "foreign_kind",
+    "is_checkpoint",
+    "is_safetensors",
+    "read_network",
+]
 
 ONNX = "ONNX"
 TORCHSCRIPT = "a TorchScript archive"
@@ -24,16 +33,18 @@ _CHECKPOINT = (
     "a checkpoint: weights without their network",
     "Export the network itself, or load the checkpoint into its architecture",
 )
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 _BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
     (
         b"version https://git-lfs",
         "a Git LFS pointer, which stands for the weights",
         "Fetch them with `git lfs pull`",
     ),
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes", "Convert it to a state dict"),
+    (_HDF5, "an HDF5 file, as Keras writes", "Convert it to a state dict"),
     (b"\x93NUMPY", "a NumPy array", "Convert it to a state dict"),
     (b"MATLAB 5.0", "a MATLAB file", "Convert it to a state dict"),
     (b"GGUF", "a GGUF file", "Convert it to a state dict"),
+    (b"lmgg", "a GGML file", "Convert it to a state dict"),
     (b"\x1f\x8b", "a gzip archive", _ARCHIVE),
     (b"BZh", "a bzip2 archive", _ARCHIVE),
     (b"\xfd7zXZ", "an xz archive", _ARCHIVE),
@@ -54,6 +65,12 @@ def is_safetensors(path: Path) -> bool:
     return head[8:9] == b"{" and 0 < length <= path.stat().st_size - 8
 
 
+def is_checkpoint(path: Path) -> bool:
+    """Tell a file of torch.save by how it begins, whatever it is called."""
+    with path.open("rb") as file:
+        return file.read(4).startswith(_CHECKPOINTS)
+
+
 def foreign_kind(path: Path) -> tuple[str, str] | None:
     """Say what a file is that holds no state dict, and what to do.
 
@@ -71,6 +88,11 @@ def foreign_kind(path: Path) -> tuple[str, str] | None:
         head = file.read(_HEAD)
     if not head:
         return "empty", "Download it again"
+    if not any(head):
+        return "zero bytes, as a download that was broken off leaves them", "Download it again"
+    if head[512:520] == _HDF5:
+        # What stands before it is the user's.
+        head = head[512:]
     for beginning, what, advice in _BEGINNINGS:
         if head.startswith(beginning):
             return what, advice
@@ -114,9 +136,8 @@ def read_network(path: Path, kind: str) -> bytes:
         If it is something else; the message says what.
     """
     if not path.is_file():
-        what = "is a folder, not a file" if path.is_dir() else "does not exist"
         msg = (
-            f"The weights file {path} {what} (looked in {Path.cwd()}). Give 'weights' the path of "
+            f"The weights file {path} {why_missing(path)}. Give 'weights' the path of "
             f"the network's file.{did_you_mean_file(path)}"
         )
         raise MissingWeightsError(msg)

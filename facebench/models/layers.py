@@ -20,6 +20,7 @@ __all__ = [
     "LayerRecorder",
     "batch_output",
     "check_batch_axis",
+    "check_width",
     "first_tensor",
     "flat_copy",
 ]
@@ -76,6 +77,12 @@ def batch_output(output: Any, where: str, batch_size: int) -> torch.Tensor:
     if tensor is None:
         msg = f"{where} returned {type(output).__name__}, in which there is no tensor."
         raise LayerOutputError(msg)
+    if tensor.is_quantized:
+        tensor = tensor.dequantize()
+    if tensor.is_complex() or tensor.layout != torch.strided:
+        what = "complex numbers" if tensor.is_complex() else "a sparse or nested tensor"
+        msg = f"{where} returned {what}, of which no row of numbers per image can be made."
+        raise LayerOutputError(msg)
     if batch_size == 1 and tensor.ndim == 1:
         # A squeeze() has taken the axis of the one image with it.
         tensor = tensor.unsqueeze(0)
@@ -95,6 +102,30 @@ def check_batch_axis(shape: torch.Size | None, where: str, batch_size: int) -> N
         msg = (
             f"{where} returned a tensor of shape {list(shape)} for {batch_size} images. "
             "Its first axis must be the images; choose a layer before or after this one."
+        )
+        raise LayerOutputError(msg)
+
+
+def check_width(widths: Mapping[int, int], where: str) -> None:
+    """Check that an image gets as many numbers in any batch.
+
+    Parameters
+    ----------
+    widths : mapping of int to int
+        Number of images → how many numbers each of them got.
+    where : str
+        The layer, for messages.
+
+    Raises
+    ------
+    LayerOutputError
+        If it does not.
+    """
+    if len(set(widths.values())) > 1:
+        told = " and ".join(f"{width} numbers in a batch of {n}" for n, width in widths.items())
+        msg = (
+            f"{where} gave an image {told}. Their number must not depend on the other images; "
+            "choose a layer before or after this one."
         )
         raise LayerOutputError(msg)
 
@@ -235,6 +266,9 @@ class LayerRecorder:
             if not all(layer in shapes for shapes in found.values()):
                 self.left_out[layer] = "not reached"
             elif any((shapes[layer] or [0])[0] != n_images for n_images, shapes in found.items()):
+                self.left_out[layer] = "no batch"
+            elif len({torch.Size(shapes[layer] or ())[1:] for shapes in found.values()}) > 1:
+                # As many numbers as images: similarities of all to all, say.
                 self.left_out[layer] = "no batch"
         self.layers = [layer for layer in self.layers if layer not in self.left_out]
         self._optional = frozenset()

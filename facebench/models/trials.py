@@ -6,7 +6,7 @@ import copy
 import logging
 import random
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +16,9 @@ import torch
 from PIL import Image
 from torch import nn
 
+from facebench.columns import DEFAULT_LAYER
 from facebench.models.layer_search import in_torchscript
-from facebench.models.layers import LayerRecorder, batch_output, check_batch_axis
+from facebench.models.layers import LayerRecorder, batch_output, check_batch_axis, check_width
 from facebench.utils.suggestions import first_line
 
 if TYPE_CHECKING:
@@ -103,15 +104,26 @@ def settle_layers(model: BaseModel, batch: torch.Tensor) -> None:
         model._recorder.tried.add(batch.shape[1:])
 
 
-def try_another_number(model: BaseModel, batch: torch.Tensor) -> None:
+def try_another_number(
+    model: BaseModel, batch: torch.Tensor, given: Mapping[str, torch.Tensor]
+) -> None:
     """Demand that the first axis of what is read is the images, for any number of them.
 
     As many tokens as images, or one image, would hide that it is not.
 
+    Parameters
+    ----------
+    model : BaseModel
+        The model.
+    batch : Tensor, shape [N, 3, H, W]
+        What it was given.
+    given : mapping of str to Tensor, shape [N, D]
+        What it gave.
+
     Raises
     ------
     LayerOutputError
-        If it is not.
+        If it is not, or the others' number decides how many values an image gets.
     """
     if batch.shape[1:] in model._recorder.tried:
         return
@@ -134,9 +146,14 @@ def try_another_number(model: BaseModel, batch: torch.Tensor) -> None:
         shapes, results = {}, []
     model._recorder.tried.add(batch.shape[1:])
     for layer, shape in shapes.items():
-        check_batch_axis(shape, f"Layer {layer!r} of model {model.name!r}", other)
+        where = f"Layer {layer!r} of model {model.name!r}"
+        check_batch_axis(shape, where, other)
+        if shape is not None and layer in given:
+            check_width({len(batch): given[layer].shape[1], other: shape[1:].numel()}, where)
     if not model._recorder.layers and results:
-        batch_output(results[0], f"_forward of model {model.name!r}", other)
+        where = f"_forward of model {model.name!r}"
+        width = batch_output(results[0], where, other).shape[1:].numel()
+        check_width({len(batch): given[DEFAULT_LAYER].shape[1], other: width}, where)
 
 
 def measure_layers(model: BaseModel) -> dict[str, int]:
@@ -161,5 +178,5 @@ def measure_layers(model: BaseModel) -> dict[str, int]:
     return {
         layer: shape[1:].numel()
         for layer in recorder.layers
-        if (shape := two.get(layer)) and shape[0] == 2 and (three.get(layer) or [0])[0] == 3
+        if (shape := two.get(layer)) and shape[0] == 2 and three.get(layer) == (3, *shape[1:])
     }

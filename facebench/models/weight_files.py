@@ -12,9 +12,10 @@ from typing import Any
 import torch
 
 from facebench.errors import MissingWeightsError, WeightsError
-from facebench.models.file_kinds import foreign_kind, is_safetensors
+from facebench.models.file_kinds import foreign_kind, is_checkpoint, is_safetensors
 from facebench.models.inert_pickles import Inert, read_inertly
 from facebench.types import StrPath
+from facebench.utils.files import why_missing
 from facebench.utils.suggestions import did_you_mean, did_you_mean_file, listed
 
 __all__ = ["USUAL_NAMES", "Checkpoint", "StateDict", "read_checkpoint", "refused_pickle"]
@@ -90,9 +91,8 @@ def read_checkpoint(weights_path: StrPath, weights_key: str | None = None) -> Ch
     """
     path = Path(weights_path)
     if not path.is_file():
-        what = "is a folder, not a file" if path.is_dir() else "does not exist"
         msg = (
-            f"The weights file {path} {what} (looked in {Path.cwd()}). "
+            f"The weights file {path} {why_missing(path)}. "
             "Give weights_path the path of a .pth, .pt or .safetensors file."
             + did_you_mean_file(path)
         )
@@ -120,7 +120,7 @@ def _read(path: Path) -> tuple[Any, bool]:
     if foreign is not None:
         msg = f"The weights file {path} holds no state dict: it is {foreign[0]}. {foreign[1]}."
         raise WeightsError(msg)
-    if path.suffix == _SUFFIX_SAFETENSORS:
+    if path.suffix == _SUFFIX_SAFETENSORS and not is_checkpoint(path):
         return _read_safetensors(path), False
     return _read_torch(path), True
 
@@ -235,10 +235,11 @@ def _is_weight(key: str) -> bool:
 
 def _read_torch(path: Path) -> Any:
     try:
-        with warnings.catch_warnings():
+        # Of a path, torch looks at the suffix.
+        with warnings.catch_warnings(), path.open("rb") as file:
             # torch warns of what is read in our own way then.
             warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         return _read_inertly(path, error)
     except Exception as error:

@@ -1,5 +1,6 @@
 """The public names of `facebench.people`; `__init__.py` loads them on first use."""
 
+from facebench.people.intervals import between_over as between_over
 from facebench.people.intervals import mean_over as mean_over
 from facebench.people.intervals import means_over as means_over
 from facebench.people.intervals import over_participants as over_participants

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from facebench.data.tables import as_number
 from facebench.errors import InputError
 from facebench.people.trials import ALTERNATIVES, FILE, ROW
 from facebench.utils.suggestions import listed
@@ -31,6 +33,8 @@ _RIGHT = {
 }
 _NUMBERS = {"same": 1.0, "different": 0.0, "old": 1.0, "new": 0.0, "right": 1.0, "wrong": 0.0}
 _NONE = "none"
+# '1e5', '1.10' and 21 digits are names: as numbers, some of them would be one.
+_WHOLE = re.compile(r"[+-]?\d{1,15}(\.0*)?", re.ASCII)
 
 
 @lru_cache(maxsize=10_000)
@@ -41,17 +45,26 @@ def plain_code(text: str) -> str:
     --------
     >>> plain_code("1.0"), plain_code(" Left"), plain_code("01")
     ('1', 'left', '1')
+    >>> plain_code("1e5"), plain_code("1_000"), plain_code("1.10")
+    ('1e5', '1_000', '1.10')
     """
     stripped = str(text).strip()
-    try:
-        number = float(stripped)
-    except ValueError:
-        return stripped.casefold()
-    return str(int(number)) if number.is_integer() else repr(number)
+    return str(int(float(stripped))) if _WHOLE.fullmatch(stripped) else stripped.casefold()
 
 
-def with_point(text: str) -> str:
+def with_point(text: str, *, is_decimal: bool = False) -> str:
     """Write a number with a decimal comma with a point; '1,234', which may be thousands, stays.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+    is_decimal : bool, default False
+        Whether commas are known to be decimal: '1,234' is 1.234 then.
+
+    Returns
+    -------
+    str
 
     Examples
     --------
@@ -60,7 +73,8 @@ def with_point(text: str) -> str:
     """
     whole, comma, part = text.partition(",")
     is_plain = bool(comma) and whole.removeprefix("-").isdecimal() and part.isdecimal()
-    return f"{whole}.{part}" if is_plain and (len(part) != 3 or whole in ("0", "-0")) else text
+    is_decimal = is_decimal or len(part) != 3 or whole in ("0", "-0")
+    return f"{whole}.{part}" if is_plain and is_decimal else text
 
 
 def usual_codes(kind: str) -> set[str]:
@@ -192,7 +206,7 @@ def coded_truth(table: pd.DataFrame, said: TrialsDescription) -> Any:
 
 def _number(text: str) -> float | None:
     try:
-        number = float(text)
+        number = as_number(text)
     except ValueError:
         return None
     return number if abs(number) != float("inf") else None
@@ -265,14 +279,16 @@ def _choices(
 
     responses: list[str | None] = []
     unknown: list[int] = []
+    partial = 0
     for place, (cell, names) in enumerate(zip(table[column], shown, strict=True)):
         missing = plain_code(cell) not in places and (cell == "" or cell in said.missing)
         if missing:
             responses.append(None)
         elif said.kind == "order":
             parts = [one(part.strip(), list(names)) for part in cell.split("|")]
-            there = sorted(name for name in names if name)
-            is_order = sorted(part for part in parts if part) == there
+            there = {name for name in names if name}
+            is_order = len({*parts}) == len(parts) and {*parts} <= there
+            partial += is_order and len(parts) < len(there)
             responses.append("|".join(part or "" for part in parts) if is_order else None)
             if not is_order:
                 unknown.append(place)
@@ -284,9 +300,14 @@ def _choices(
         codes = _listed_codes(said.response) if said.response else ""
         what = "the names of the alternatives" + (f"; {codes}" if codes else ", or 1, 2 …")
         if said.kind == "order":
-            what = "all alternatives' names joined by '|', each once"
+            what = "names of alternatives joined by '|', each once"
         cells = table[column].iloc[unknown]
         part = table.iloc[unknown]
         raise InputError(_unknown(part, column, list(cells.unique()), what))
     notes = [f"Numbers under {column!r} count the alternatives from 1."] if taken else []
+    if partial:
+        notes.append(
+            f"{partial:,} of {len(table):,} orders leave out alternatives, which tie behind the "
+            "others."
+        )
     return pd.Series(responses, index=table.index, dtype=object), notes

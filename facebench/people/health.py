@@ -102,8 +102,14 @@ def divided_by(trials: Trials) -> list[str]:
     return [
         name
         for name in condition_columns(trials)
-        if 1 < trials.table[name].nunique() <= _MOST_LEVELS
+        if 1 < trials.table[name].nunique() <= _MOST_LEVELS and not _names_people(trials, name)
     ]
+
+
+def _names_people(trials: Trials, name: str) -> bool:
+    """Tell whether a column is another name of the participants."""
+    both = trials.table[[PARTICIPANT, name]].drop_duplicates()
+    return not both[PARTICIPANT].duplicated().any() and not both[name].duplicated().any()
 
 
 def _conditions_table(trials: Trials) -> pd.DataFrame:

@@ -41,7 +41,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Over",
     "PairedMeans",
+    "UnpairedMeans",
     "as_over",
+    "between_over",
     "mean_over",
     "means_over",
     "over_participants",
@@ -73,8 +75,29 @@ class PairedMeans(NamedTuple):
     participants: int
 
 
+class UnpairedMeans(NamedTuple):
+    """The difference of a measure between two samples of participants.
+
+    Attributes
+    ----------
+    estimate : Estimate
+        The difference of both means, with its interval (Welch's).
+    g : float
+        Hedges' g: the difference over the root of both samples' mean variance, less its bias.
+    participants : (int, int)
+        Who have the measure, in each sample.
+    """
+
+    estimate: Estimate
+    g: float
+    participants: tuple[int, int]
+
+
 class _Parts(NamedTuple):
-    """What an interval is made of: participants' values, and what each answer adds to them."""
+    """What an interval is made of: participants' values, and what each answer adds to them.
+
+    `sample` divides participants into two that are compared; None where there is one.
+    """
 
     values: Float64Array
     participant: IntArray
@@ -82,6 +105,7 @@ class _Parts(NamedTuple):
     stratum: IntArray
     share: Float64Array
     n_items: int
+    sample: IntArray | None = None
 
 
 def over_participants(
@@ -238,25 +262,16 @@ def paired_over(
     Raises
     ------
     InputError
-        If a condition has no trials, or no participant has both.
+        If a condition has no trials, or no participant has both (see `between_over`).
     """
-    as_over(over)
-    check_conditions(trials, [by])
-    codes: dict[str, int] = {}
-    sides = []
-    for condition in conditions:
-        table = trials.table[trials.table[by] == condition]
-        if table.empty:
-            known = ", ".join(map(repr, trials.table[by].dropna().unique()))
-            msg = f"No trial has {by} = {condition!r}. There are: {known}."
-            raise InputError(msg)
-        part = Trials(table, trials.kind, trials.source)
-        sides.append((part, _parts(part, person_measure(part, measure), codes)))
-    (first, a), (second, b) = sides
+    (first, a), (second, b), codes = _two_sides(trials, measure, by, conditions, over)
     place = {name: number for number, name in enumerate(second.participants)}
     both = [(n, place[name]) for n, name in enumerate(first.participants) if name in place]
     if not both:
-        msg = f"No participant has trials of both {conditions[0]!r} and {conditions[1]!r} ({by})."
+        msg = (
+            f"No participant has trials of both {conditions[0]!r} and {conditions[1]!r} ({by}). "
+            "Compare them between participants: between_over."
+        )
         raise InputError(msg)
     values = np.array([a.values[n] - b.values[m] for n, m in both])
     # Items that both conditions have are one item; others belong to their condition.
@@ -277,6 +292,105 @@ def paired_over(
     estimate = _interval(parts, measure, label, over, confidence, bounded=False)
     dz = float(differences.mean() / spread) if spread > 0 else float("nan")
     return PairedMeans(estimate, dz, int(differences.size))
+
+
+def between_over(
+    trials: Trials,
+    measure: str,
+    by: str,
+    conditions: tuple[Any, Any],
+    over: Over = "participants",
+    confidence: float = 0.95,
+) -> UnpairedMeans:
+    """Give the difference of a measure between two samples of participants, such as two groups.
+
+    Parameters
+    ----------
+    trials, measure, over, confidence
+        See `paired_over`. Over items, and over both, items that both samples saw are one item.
+    by : str
+        The column that names the samples: ``group``, or a condition of which each participant has
+        one level.
+    conditions : (first, second)
+        The difference is the first's less the second's.
+
+    Returns
+    -------
+    UnpairedMeans
+
+    Raises
+    ------
+    InputError
+        If a sample has no trials, or a participant is in both.
+
+    Examples
+    --------
+    >>> from facebench.people.simulation import Observers
+    >>> trials = Observers({"all": 1.5}).trials(n_participants=10, n_items=20)
+    >>> is_first = trials.table["participant"].isin(trials.participants[:5])
+    >>> trials.table["group"] = is_first.map({True: "a", False: "b"})
+    >>> between_over(trials, "Accuracy", "group", ("a", "b")).participants
+    (5, 5)
+    """
+    (first, a), (second, b), codes = _two_sides(trials, measure, by, conditions, over)
+    both = sorted({*first.participants} & {*second.participants})
+    if both:
+        msg = (
+            f"{len(both)} participants have trials of both {conditions[0]!r} and {conditions[1]!r} "
+            f"({by}), first {both[0]!r}. Compare them within participants: paired_over."
+        )
+        raise InputError(msg)
+    known = [_known(side.values) for side in (a, b)]
+    n = sum(own.size for own in known)
+    apart = 0 if np.isin(b.item, a.item).any() else 2
+    # `_interval` averages over all participants: each sample has the weight of a half.
+    weight = [n / own.size if own.size else np.nan for own in known]
+    parts = _Parts(
+        np.concatenate([weight[0] * a.values, -weight[1] * b.values]),
+        np.concatenate([a.participant, b.participant + a.values.size]),
+        np.concatenate([a.item, b.item]),
+        np.concatenate([a.stratum, b.stratum + apart]),
+        np.concatenate([weight[0] * a.share, -weight[1] * b.share]),
+        len(codes),
+        np.repeat([0, 1], [a.values.size, b.values.size]),
+    )
+    label = f"{conditions[0]} - {conditions[1]}"
+    estimate = _interval(parts, measure, label, over, confidence, bounded=False)
+    sizes = (int(known[0].size), int(known[1].size))
+    return UnpairedMeans(estimate, _hedges(*known), sizes)
+
+
+def _hedges(first: Float64Array, second: Float64Array) -> float:
+    """Give Hedges' g with the root of the mean variance, as the tasks report it."""
+    from facebench.metrics.uncertainty.effect_sizes import small_sample
+
+    if min(first.size, second.size) <= 1:
+        return float("nan")
+    variances = np.array([first.var(ddof=1), second.var(ddof=1)])
+    if not variances.sum() > 0:
+        return float("nan")
+    free = variances**2 / (np.array([first.size, second.size]) - 1)
+    corrected = small_sample(float(variances.sum() ** 2 / free.sum()))
+    return float((first.mean() - second.mean()) / variances.mean() ** 0.5 * corrected)
+
+
+def _two_sides(
+    trials: Trials, measure: str, by: str, conditions: tuple[Any, Any], over: Over
+) -> tuple[tuple[Trials, _Parts], tuple[Trials, _Parts], dict[str, int]]:
+    """Measure participants in two conditions, whose items have numbers in common."""
+    as_over(over)
+    check_conditions(trials, [by])
+    codes: dict[str, int] = {}
+    sides = []
+    for condition in conditions:
+        table = trials.table[trials.table[by] == condition]
+        if table.empty:
+            known = ", ".join(map(repr, trials.table[by].dropna().unique()))
+            msg = f"No trial has {by} = {condition!r}. There are: {known}."
+            raise InputError(msg)
+        part = Trials(table, trials.kind, trials.source)
+        sides.append((part, _parts(part, person_measure(part, measure), codes)))
+    return sides[0], sides[1], codes
 
 
 def _of_people(side: _Parts, people: list[int], sign: float, strata: int) -> _Parts:
@@ -336,10 +450,10 @@ def _interval(
 ) -> Estimate:
     known = _known(parts.values)
     n = known.size
-    of_people = known.var(ddof=1) / n if n > 1 else np.nan
+    of_people, df_people = _people_variance(parts)
     if over == "participants":
-        how = f"t over {n} participants"
-        return _estimate(measure, condition, known, of_people, n - 1, how, confidence, bounded)
+        how = f"t over {n} participants" + ("" if parts.sample is None else ", Welch")
+        return _estimate(measure, condition, known, of_people, df_people, how, confidence, bounded)
     found = _item_variances(parts)
     if found is None:
         how = "none: what single items add is unknown"
@@ -350,13 +464,29 @@ def _interval(
         return _estimate(measure, condition, known, of_items, df_items, how, confidence, bounded)
     total = max(of_people + of_items - of_answers, of_people, of_items)
     within = (
-        of_people**2 / max(n - 1, 1)
+        of_people**2 / max(df_people, 1)
         + of_items**2 / max(df_items, 1)
         + of_answers**2 / max(df_answers, 1)
     )
     df = total**2 / within if within > 0 else 0.0
     how = f"{n} participants × {n_items} items, crossed"
     return _estimate(measure, condition, known, total, df, how, confidence, bounded)
+
+
+def _people_variance(parts: _Parts) -> tuple[float, float]:
+    """Give the variance of the mean over participants, and its degrees of freedom."""
+    known = ~np.isnan(parts.values)
+    n = int(known.sum())
+    sample = np.zeros(known.size, dtype=np.intp) if parts.sample is None else parts.sample
+    own = [parts.values[known & (sample == number)] for number in range(int(sample.max()) + 1)]
+    if min(values.size for values in own) <= 1:
+        return np.nan, 0.0
+    variances = np.array([values.size * values.var(ddof=1) / n**2 for values in own])
+    free = np.array([values.size - 1.0 for values in own])
+    total = float(variances.sum())
+    if total == 0:
+        return total, float(free.sum())
+    return total, float(total**2 / (variances**2 / free).sum())
 
 
 def _item_variances(parts: _Parts) -> tuple[float, float, float, float, int] | None:
@@ -376,13 +506,13 @@ def _item_variances(parts: _Parts) -> tuple[float, float, float, float, int] | N
     cells, of_cell = np.unique(row * (parts.n_items * n_strata) + column, return_inverse=True)
     cell = np.bincount(of_cell, share) / n
     columns, place = np.unique(cells % (parts.n_items * n_strata), return_inverse=True)
-    times = np.bincount(place)
     total = np.bincount(place, cell)
-    spare = int((times - 1).sum())
-    if spare == 0:
+    # What answers to an item vary, in each sample: both have a level and a weight of their own.
+    sample = np.zeros(parts.values.size, dtype=np.intp) if parts.sample is None else parts.sample
+    of_sample = sample[cells // (parts.n_items * n_strata)]
+    single, spare = _single_variances(cell, place, of_sample)
+    if not spare:
         return None
-    off = cell - (total / times)[place]
-    single = float((off**2).sum()) / spare
     of_items = of_answers = df_items = 0.0
     for stratum in np.unique(columns % n_strata):
         own = columns % n_strata == stratum
@@ -390,12 +520,31 @@ def _item_variances(parts: _Parts) -> tuple[float, float, float, float, int] | N
         if k < 2:
             continue
         of_items += k / (k - 1) * float(((total[own] - total[own].mean()) ** 2).sum())
-        of_answers += k / (k - 1) * single * float(times[own].sum())
+        of_answers += k / (k - 1) * float(single[of_sample[own[place]]].sum())
         df_items += k - 1
     if df_items == 0:
         return None
     df_answers = float(max(spare - (n - 1), 1))
     return of_items, of_answers, df_items, df_answers, len({*(columns // n_strata)})
+
+
+def _single_variances(
+    cell: Float64Array, place: IntArray, sample: IntArray
+) -> tuple[Float64Array, int]:
+    """Give the variance of single answers to an item in each sample, and degrees of freedom."""
+    variances = np.zeros(int(sample.max()) + 1)
+    spare = 0
+    for number in range(variances.size):
+        own = sample == number
+        times = np.bincount(place[own])
+        total = np.bincount(place[own], cell[own])
+        free = int((times[times > 0] - 1).sum())
+        if not free:
+            return variances, 0
+        off = cell[own] - (total / np.maximum(times, 1))[place[own]]
+        variances[number] = float((off**2).sum()) / free
+        spare += free
+    return variances, spare
 
 
 def _estimate(

@@ -166,7 +166,10 @@ def joined_table(
     left = table.assign(**{f"\0{name}": table[name].map(plain_code) for name in on})
     right = right.rename(columns={name: f"\0{name}" for name in on})
     merged = left.merge(right, how="left", on=[f"\0{name}" for name in on], indicator="\0found")
-    lost = merged["\0found"] == "left_only"
+    unmatched = merged["\0found"] == "left_only"
+    # Rows without a key are instructions or breaks.
+    lost = unmatched & (merged[keys] != "").any(axis=1)
+    merged[right.columns] = merged[right.columns].astype(object).where(~unmatched, "")
     if lost.any():
         first = merged[lost].iloc[0]
         key = ", ".join(str(first[name]) for name in on)

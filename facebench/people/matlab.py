@@ -352,7 +352,12 @@ def _names(path: Path, variables: Mapping[str, Any], key: str) -> tuple[str, ...
     """Give the list of images' names, where the description names a variable for it."""
     if not key:
         return ()
-    value = flattened(variables).get(key)
+    flat = flattened(variables)
+    value = flat.get(key)
+    within = [name for name in flat if name.endswith(f".{key}")]
+    if value is None and len(within) == 1:
+        # As other fields, it is named with or without its struct.
+        value = flat[within[0]]
     outer, _, field = key.rpartition(".")
     if value is None and _is_structs(variables.get(outer, ())):
         # A struct array of stimuli, a name in each: stimuli.name.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,8 @@ __all__ = ["TableReader", "plain_table"]
 
 _RANK = "\0rank"
 _TRUTH = "correct_response"
+# What a table may be joined on beside columns: the name of each file.
+_FILE_NAME = "file"
 # RTs of people in seconds are below this on the whole, in milliseconds above it.
 _SECONDS_BELOW = 20.0
 
@@ -112,11 +115,25 @@ class TableReader:
         table = file.table
         if self._said.wide is not None:
             table = long_from_wide(table, self._said.wide.columns, file.path)
+        rows = self._said.rows
+        # Rows that are no trials have no key to join on.
+        own = [column for column in rows if self._said.join and column in table]
+        table = self._with_chosen(table, own, file)
         for other, rule in zip(joined, self._said.join, strict=True):
+            has_name = _FILE_NAME in table or _FILE_NAME not in rule.on
+            if not has_name:
+                table = table.assign(**{_FILE_NAME: file.path.stem})
             table = joined_table(table, other, rule.on, file.path)
-        for column, choice in self._said.rows.items():
-            cells = column_of(table, column, file)
-            kept = chosen(cells, choice)
+            if not has_name:
+                table = table.drop(columns=_FILE_NAME)
+        return self._with_chosen(table, [column for column in rows if column not in own], file)
+
+    def _with_chosen(
+        self, table: pd.DataFrame, columns: Sequence[str], file: FileOfTrials
+    ) -> pd.DataFrame:
+        """Keep the rows that `rows` asks for in some columns."""
+        for column in columns:
+            kept = chosen(column_of(table, column, file), self._said.rows[column])
             dropped = len(table) - int(kept.sum())
             if dropped:
                 self._count(f"rows left out by `rows` ({column})", dropped)
@@ -340,7 +357,11 @@ class TableReader:
         import pandas as pd
 
         texts = table[name].where(~table[name].isin(self._said.missing), "")
-        texts = texts.map({text: with_point(text) for text in texts.unique()})
+        different = texts.unique()
+        # '1,076' may be thousands, but not beside '0,81' or '1,5'.
+        is_decimal = any(with_point(text) != text for text in different)
+        as_number = partial(with_point, is_decimal=is_decimal)
+        texts = texts.map({text: as_number(text) for text in different})
         numbers = pd.to_numeric(texts.where(texts != "", None), errors="coerce").astype(float)
         wrong = numbers.isna() & (texts != "") & ~texts.str.casefold().isin(["nan", "inf"])
         if wrong.any():

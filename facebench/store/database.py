@@ -38,8 +38,10 @@ __all__ = [
     "IN_USE",
     "OPENING",
     "PATIENCE",
+    "SHARDS_NAME",
     "Database",
     "check_format",
+    "check_places",
     "check_structure",
     "connect",
     "header_like_ours",
@@ -60,6 +62,7 @@ INDEX_FORMAT = 2
 _BELIEVED = 1000
 INDEX_NAME = "index.sqlite3"
 # Held while the index is opened, and, together with others, while it is open.
+SHARDS_NAME = "shards"
 OPENING, IN_USE = "opening.lock", "in-use.lock"
 _APPLICATION = 0x46414345  # 'FACE'
 PATIENCE = 120.0
@@ -110,6 +113,37 @@ def lock_file(folder: Path, name: str) -> int:
 
 def _not_a_file(path: Path) -> StoreError:
     return StoreError(f"{path} of the embedding store must be a file, and is not. Remove it.")
+
+
+def check_places(folder: Path) -> None:
+    """Refuse a store whose files lead elsewhere, or are another program's, before any is made.
+
+    Parameters
+    ----------
+    folder : Path
+        The store's folder.
+
+    Raises
+    ------
+    StoreError
+        Naming the file or folder.
+    """
+    index, shards = folder / INDEX_NAME, folder / SHARDS_NAME
+    if index.is_symlink() or (index.exists() and not index.is_file()):
+        raise _not_a_file(index)
+    if shards.is_symlink() or (shards.exists() and not shards.is_dir()):
+        msg = f"{shards} of the embedding store must be a folder, and is not. Remove it."
+        raise StoreError(msg)
+    if (folder / OPENING).exists() or not index.exists():
+        return
+    connection = connect(f"{index.resolve().as_uri()}?mode=ro&immutable=1")
+    try:
+        check_format(connection, folder)
+    except sqlite3.Error:
+        # It is damaged, or not written yet: opening it will tell.
+        pass
+    finally:
+        connection.close()
 
 
 def is_of_another_program(path: Path) -> bool:
@@ -287,8 +321,7 @@ class Database:
             self._in_use = -1
 
     def _open(self) -> sqlite3.Connection:
-        if self.path.is_symlink() or (self.path.exists() and not self.path.is_file()):
-            raise _not_a_file(self.path)
+        check_places(self.folder)
         if self.read_only:
             return self._open_read_only()
         # Switching to WAL and recovering after a killed process want the file for themselves.

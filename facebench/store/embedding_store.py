@@ -273,10 +273,15 @@ class EmbeddingStore:
 
     def remember(self, key: str, value: Any) -> None:
         """Keep a small fact, as JSON."""
-        if self.read_only:
+        self.remember_all({key: value})
+
+    def remember_all(self, facts: Mapping[str, Any]) -> None:
+        """Keep several facts by their keys, all or none."""
+        if self.read_only or not facts:
             return
+        rows = [(key, json.dumps(value)) for key, value in facts.items()]
         with self._database.change() as connection:
-            connection.execute(insertion("facts"), (key, json.dumps(value)))
+            connection.executemany(insertion("facts"), rows)
 
     def recall(self, key: str) -> Any:
         """Give a fact that was kept, or None."""

@@ -196,9 +196,8 @@ def import_packs(packs: Packs, store: EmbeddingStore) -> Exchanged:
             done.rows += len(new)
         for layer in file.layers:
             done.rows += _take(packs, store, layer, images, file.notes_key, kept)
-        for key, value in file.facts().items():
-            if store.recall(key) is None:
-                store.remember(key, value)
+        facts = file.facts().items()
+        store.remember_all({key: value for key, value in facts if store.recall(key) is None})
         done.packs += done.rows > before
     return done
 

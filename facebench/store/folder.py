@@ -10,12 +10,18 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from facebench.errors import InputError, StoreError
-from facebench.store.database import IN_USE, INDEX_NAME, OPENING, is_of_another_program
+from facebench.store.database import (
+    IN_USE,
+    INDEX_NAME,
+    OPENING,
+    SHARDS_NAME,
+    is_of_another_program,
+)
 from facebench.store.embedding_store import EmbeddingStore
 from facebench.store.file_systems import network_file_system
 from facebench.store.repair import DAMAGED_NAME
 from facebench.store.rows import StoreDtype
-from facebench.store.shards import SHARDS_NAME, shard_path
+from facebench.store.shards import shard_path
 from facebench.types import StrPath
 from facebench.utils.sharing import make_folder, refusal
 
@@ -202,9 +208,10 @@ def remove_store(folder: Path) -> None:
     if is_of_another_program(folder / INDEX_NAME):
         msg = f"{folder / INDEX_NAME} is a database of another program. Nothing was removed."
         raise StoreError(msg)
+    holding = folder / SHARDS_NAME
     shards = [
         path
-        for path in (folder / SHARDS_NAME).glob("*.bin")
+        for path in (() if holding.is_symlink() else holding.glob("*.bin"))
         if shard_path(folder, path.name) is not None
     ]
     for path in (*(folder / name for name in (*_INDEX_FILES, DAMAGED_NAME)), *shards):

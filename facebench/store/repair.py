@@ -17,7 +17,9 @@ from facebench.store.database import (
     INDEX_NAME,
     OPENING,
     PATIENCE,
+    SHARDS_NAME,
     check_format,
+    check_places,
     check_structure,
     connect,
     header_like_ours,
@@ -35,7 +37,7 @@ from facebench.store.index_tables import (
     insertion,
 )
 from facebench.store.places import new_generation, today
-from facebench.store.shards import SHARDS_NAME, shard_path
+from facebench.store.shards import shard_path
 from facebench.utils.locks import lock, try_lock
 
 __all__ = ["DAMAGED_NAME", "Rebuilt", "repair_index"]
@@ -74,6 +76,7 @@ def repair_index(folder: Path) -> Rebuilt | None:
         If the index is of another program or a newer version, is in use, or cannot be written.
     """
     path = folder / INDEX_NAME
+    check_places(folder)
     try:
         with _locked(folder):
             why = _damage(path)

@@ -14,14 +14,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facebench.store.database import Database, store_error
+from facebench.store.database import SHARDS_NAME, Database, store_error
 from facebench.store.index_tables import FULL_SIZE, insertion, seal
 from facebench.utils.locks import try_lock
 from facebench.utils.sharing import make_folder, open_to_others
 
-__all__ = ["SHARDS_NAME", "OwnShard", "ShardFile", "hold", "shard_path"]
+__all__ = ["OwnShard", "ShardFile", "hold", "shard_path"]
 
-SHARDS_NAME = "shards"
 _ALIGNED = 64
 _BINARY: int = getattr(os, "O_BINARY", 0)
 _NO_LINK: int = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)

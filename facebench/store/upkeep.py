@@ -15,12 +15,12 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from facebench.errors import StoreError
-from facebench.store.database import FORMAT, Database, check_structure
+from facebench.store.database import FORMAT, SHARDS_NAME, Database, check_structure
 from facebench.store.index_tables import COLUMNS, seal
 from facebench.store.layer_index import LayerIndex
 from facebench.store.places import load_places, mark_dead, new_generation, today
 from facebench.store.rows import checksums_of
-from facebench.store.shards import SHARDS_NAME, OwnShard, ShardFile, hold, shard_path
+from facebench.store.shards import OwnShard, ShardFile, hold, shard_path
 
 __all__ = [
     "Contents",

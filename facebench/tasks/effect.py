@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -46,12 +46,15 @@ from facebench.tasks.shared.labelled_pairs import (
     distances_of_pairs,
     jackknife_groups_of,
 )
-from facebench.tasks.shared.people import PeopleSource, groups_of_people, trials_of
+from facebench.tasks.shared.people import EVERYBODY, PeopleSource, groups_of_people, trials_of
 from facebench.tasks.shared.people_answers import PairAnswers
 from facebench.tasks.shared.people_beside import Asked, PeopleBeside, PeopleOfPairs
 from facebench.tasks.shared.rate_measures import columns_of
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import Float64Array, IntArray, MetricFunction, StrPath
+
+if TYPE_CHECKING:
+    from facebench.people import Trials
 
 __all__ = ["EffectTask", "HumanReference"]
 
@@ -225,15 +228,10 @@ class EffectTask(PeopleOfPairs, RoundedTask):
         self.measures = self._declared()
         self.people = trials_of(people)
         if self.people is not None:
-            groups = groups_of_people(self.people, people_groups, owner=owner)
-            answers = {
-                group: PairAnswers(
-                    trials, pairs, cell, self.conditions, self._labels if has_labels else None,
-                    task=name, condition_column=condition_column, rating=people_rating,
-                    involved=self._conditions.involved,
-                )
-                for group, trials in groups.items()
-            }  # fmt: skip
+            answers = self._answers_by_group(
+                self.people, people_groups, self._labels if has_labels else None,
+                condition_column=condition_column, rating=people_rating,
+            )  # fmt: skip
             asked = [
                 Asked(prefix, measure, each) for prefix, each in self._conditions.contrasts.items()
             ]
@@ -244,6 +242,39 @@ class EffectTask(PeopleOfPairs, RoundedTask):
                     margin=people_margin, task=name,
                 )
             )  # fmt: skip
+
+    def _answers_by_group(
+        self,
+        trials: Trials,
+        people_groups: bool | Sequence[str] | None,
+        labels: NDArray[np.bool_] | None,
+        **options: Any,
+    ) -> dict[str, PairAnswers]:
+        """Find the pairs that each group of participants judged.
+
+        Groups that are the conditions (an upright group and an inverted group) are one row: none of
+        them has an effect by itself.
+        """
+        cell, involved = self._conditions.cell, self._conditions.involved
+
+        def answers_of(groups: Mapping[str, Trials], needed: Sequence[int]) -> Any:
+            return {
+                group: PairAnswers(
+                    own, pd.DataFrame(self._all_pairs), cell, self.conditions, labels,
+                    task=self.name, involved=needed, **options,
+                )
+                for group, own in groups.items()
+            }  # fmt: skip
+
+        groups = groups_of_people(trials, people_groups, owner=type(self).__name__)
+        if people_groups is not None or len(groups) == 1:
+            return dict(answers_of(groups, involved))
+        found: dict[str, PairAnswers] = answers_of(groups, [])
+        if any(answers.has_conditions(involved) for answers in found.values()):
+            for answers in found.values():
+                answers.check_conditions(involved)
+            return found
+        return dict(answers_of({EVERYBODY: trials}, involved))
 
     def _read_conditions(
         self,

@@ -328,11 +328,6 @@ class MatchingTask(EmbeddingTask):
     def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
         """Choose in every trial.
 
-        Parameters
-        ----------
-        embeddings : array, shape [N, D]
-            A row per image; NaN for one that could not be read.
-
         Returns
         -------
         DataFrame
@@ -398,18 +393,6 @@ class MatchingTask(EmbeddingTask):
 
     @override
     def compute_task_performance(self, items_df: pd.DataFrame) -> pd.DataFrame:
-        """Measure one layer.
-
-        Parameters
-        ----------
-        items_df : DataFrame
-            What `compute_items` returned.
-
-        Returns
-        -------
-        DataFrame
-            A row for all trials, and one for each condition if there are several; see the class.
-        """
         rows = []
         failed = items_df["correct"].isna().to_numpy()
         for condition, row in self._measured(items_df).items():
@@ -597,17 +580,7 @@ class MatchingTask(EmbeddingTask):
     @staticmethod
     @override
     def plot(output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
-        """Draw the accuracy of every model and layer with its interval, a picture per task.
-
-        Parameters
-        ----------
-        output_dir : str
-            Folder for the pictures.
-        performances : DataFrame
-            Results of all models and matching tasks.
-        *optional
-            Not used.
-        """
+        """Draw the accuracy of every model and layer with its interval, a picture per task."""
         for task, rows in performances.groupby(TASK, sort=False):
             chance = rows["Chance"].dropna().unique() if "Chance" in rows else []
             reference = (float(chance[0]), "chance") if len(chance) == 1 else None

@@ -26,6 +26,7 @@ from facebench.metrics.probes import (
     PENALTIES,
     Kind,
     MissingClassError,
+    ReadOut,
     balanced_accuracy,
     cross_validated_r2,
     deal_folds,
@@ -33,6 +34,7 @@ from facebench.metrics.probes import (
     fold_auc,
     read_out,
     shuffled_labels,
+    training_moves,
 )
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups, JackknifeReplicates
 from facebench.metrics.uncertainty.proportions import (
@@ -54,8 +56,10 @@ __all__ = ["ProbeTask"]
 
 # The area under the ROC curve of each class takes the scores of all classes.
 _MOST_CLASSES = 20
-# Read-outs of different folds share most of their training people (docs/intervals.md).
-_NUMBERS_NOTE = "; somewhat too short (R², r)"
+# What leaving images out of training adds to log(1 - R²), atanh(r) and log(mean absolute error).
+_MOVED = ("moved log error", "moved z", "moved log deviation")
+# The share of it that counts in errors, see `ProbeTask._trained_on`.
+_TRAINED = 0.5
 _UNKNOWN = Interval(float("nan"), float("nan"))
 
 
@@ -83,7 +87,10 @@ class ProbeTask(EmbeddingTask):
     untrained copies of a network, among the models.
 
     Intervals are those of other people (other images, where identities are unknown): images of each
-    group of people are left out of the predictions in turn, read-outs as they were fitted.
+    group of people are left out in turn, of the predictions and, where numbers are read out, by
+    half of training too. Each of two people is in the training set of the other's read-out, so that
+    their errors depend on each other. Intervals from predictions alone miss this and are too short;
+    those from read-outs fitted anew are too long, as they add the variation of training people.
 
     Parameters
     ----------
@@ -216,6 +223,8 @@ class ProbeTask(EmbeddingTask):
         rng = np.random.default_rng([seed, 1])
         among = np.arange(found.values.size) if decodes else self._units
         self._shuffled = [shuffled_labels(found.values, among, rng) for _ in range(self.shuffles)]
+        left = ~JackknifeGroups(np.asarray(self._units, dtype=np.str_)).kept
+        self._kept, self._group = ~left, np.where(left.any(axis=1), left.argmax(axis=1), -1)
         self.sampling_unit = "images" if found.people is None else "people"
         self.question = f"Can {target} be read out linearly, in {self._apart} not trained on?"
         self.measures = self._declared()
@@ -313,17 +322,13 @@ class ProbeTask(EmbeddingTask):
     def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
         """Predict the label of every image from read-outs trained on other folds.
 
-        Parameters
-        ----------
-        embeddings : array, shape [N, D]
-            A row per image; NaN for one that could not be read.
-
         Returns
         -------
         DataFrame
             A row per image: image, identity (if known), label, fold, predicted (empty where the
             image has no embedding), the scores of the classes (up to 20) or the baseline (training
-            mean), the same of shuffled labels, and penalty, features and constant_features.
+            mean) and what the image moves by being trained on, the same of shuffled labels, and
+            penalty, features and constant_features.
         """
         labels = self._labels
         usable = np.isfinite(embeddings).all(axis=1)
@@ -341,6 +346,7 @@ class ProbeTask(EmbeddingTask):
                 penalties=self.penalties,
                 inner_folds=self.inner_folds,
                 balanced=self.balanced,
+                left_out=self._group,
                 seed=self.seed,
             )
         except MissingClassError as error:
@@ -360,6 +366,8 @@ class ProbeTask(EmbeddingTask):
         columns["predicted"] = self._named(true.predicted)
         if not labels.is_classes:
             columns["baseline"] = true.baseline
+            for name, values in zip(_MOVED, self._moves(labels.values, true), strict=True):
+                columns[name] = values
         elif len(self.classes) <= _MOST_CLASSES:
             columns |= {f"score {name}": true.scores[:, k] for k, name in enumerate(labels.classes)}
         for number, (drawn, own) in enumerate(zip(self._shuffled, found[1:], strict=True), 1):
@@ -367,12 +375,19 @@ class ProbeTask(EmbeddingTask):
             columns[f"shuffled {number} predicted"] = self._named(own.predicted)
             if not labels.is_classes:
                 columns[f"shuffled {number} baseline"] = own.baseline
+                columns[f"shuffled {number} {_MOVED[0]}"] = self._moves(drawn, own)[0]
         return pd.DataFrame(columns).assign(
             penalty=true.penalties[self._fold],
             penalty_chosen=true.chosen,
             features=embeddings.shape[1],
             constant_features=int(np.count_nonzero(spread == 0)),
         )
+
+    def _moves(self, values: NDArray[Any], found: ReadOut) -> Float64Array:
+        """Divide what not training on a group moves among its images [3, N]: see `_trained_on`."""
+        group, kept = self._group, self._kept
+        shares = training_moves(values, found, kept) / (~kept).sum(axis=0)
+        return np.asarray(np.where(group < 0, 0.0, shares[:, group]))
 
     def _named(self, values: NDArray[Any]) -> NDArray[Any]:
         """Give classes their names."""
@@ -386,18 +401,6 @@ class ProbeTask(EmbeddingTask):
 
     @override
     def compute_task_performance(self, items_df: pd.DataFrame) -> pd.DataFrame:
-        """Measure one layer.
-
-        Parameters
-        ----------
-        items_df : DataFrame
-            What `compute_items` returned.
-
-        Returns
-        -------
-        DataFrame
-            One row, see the class.
-        """
         usable = items_df["predicted"].notna().to_numpy()
         groups = JackknifeGroups(self._units_in(items_df))
         values = self._measured(items_df, np.ones((len(items_df), 1)))
@@ -455,11 +458,10 @@ class ProbeTask(EmbeddingTask):
         plural = "images" if self._labels.people is None else "people"
         if groups.n_resamples < FEWEST_UNITS:
             return f"none: {groups.n_resamples} {plural} are too few"
-        note = PROPORTIONS_NOTE if self._labels.is_classes else _NUMBERS_NOTE
-        return (
-            f"95 % jackknife of {plural} ({groups.n_resamples} groups), t quantiles, read-outs as "
-            f"fitted{note}"
-        )
+        how = f"95 % jackknife of {plural} ({groups.n_resamples} groups), t quantiles, "
+        if self._labels.is_classes:
+            return f"{how}read-outs as fitted{PROPORTIONS_NOTE}"
+        return f"{how}of predictions and, by half, of training"
 
     def _units_in(self, items: pd.DataFrame) -> NDArray[np.str_]:
         column = "image" if self._labels.people is None else "identity"
@@ -488,6 +490,7 @@ class ProbeTask(EmbeddingTask):
             off = np.abs(own["label"].to_numpy() - own["predicted"].to_numpy())
             with np.errstate(invalid="ignore"):
                 found["Mean Absolute Error"] = (drawn.T @ off) / drawn.sum(axis=0)
+            self._trained_on(items, weights, found, shuffled)
             if self.reliability is not None:
                 found["Share of Ceiling"] = found["R²"] / self.reliability
         else:
@@ -515,6 +518,36 @@ class ProbeTask(EmbeddingTask):
             found["Selectivity"] = found[self._score] - found[f"Shuffled {self._score}"]
         return found
 
+    @staticmethod
+    def _trained_on(
+        items: pd.DataFrame,
+        weights: Float64Array,
+        found: dict[str, Float64Array],
+        shuffled: list[Float64Array],
+    ) -> None:
+        """Leave the images that weigh nothing out of training too, by half.
+
+        The error at person i includes a part h_ij for each person j trained on, and h_ij = h_ji
+        to first order: in least squares both are the product of two residuals and x_i A⁻¹ x_j.
+        Without i, predictions lose Σ h_ij, training as much again and the effect of i on the
+        errors of all others. The variance has 2 Σ h_ij², a share c of training (1 + c)² Σ h_ij²,
+        so that c must be .41 or more. Half allows for higher orders (docs/intervals.md).
+        """
+        left = 1 - weights
+        moved = {
+            name: np.where(left.any(axis=0), _TRAINED * (left.T @ items[name].to_numpy()), 0.0)
+            for name in items
+            if str(name).endswith(_MOVED)
+        }
+        for k, values in enumerate((found["R²"], *shuffled)):
+            name = f"shuffled {k} {_MOVED[0]}" if k else _MOVED[0]
+            values[:] = 1 - (1 - values) * np.exp(moved[name])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found["r"] = np.where(
+                left.any(axis=0), np.tanh(np.arctanh(found["r"]) + moved[_MOVED[1]]), found["r"]
+            )
+        found["Mean Absolute Error"] *= np.exp(moved[_MOVED[2]])
+
     def _interval(self, name: str, made: Replicates, items: pd.DataFrame) -> Interval:
         if np.isnan(made.value) or made.units.size < FEWEST_UNITS:
             return _UNKNOWN
@@ -528,7 +561,9 @@ class ProbeTask(EmbeddingTask):
             low, high = self._interval("R²", whole, items)
             return Interval(low / self.reliability, high / self.reliability)
         if name == "r":
-            return made.interval("fisher")
+            with np.errstate(invalid="ignore", divide="ignore"):
+                z = Replicates(float(np.arctanh(made.value)), np.arctanh(made.units)).interval()
+            return Interval(float(np.tanh(z.low)), float(np.tanh(z.high)))
         if name in ("Accuracy", "Balanced Accuracy", "AUC"):
             share: Literal["auc", "accuracy"] = "auc" if name == "AUC" else "accuracy"
             return jackknife_proportion(share, made, self._counts(items, share))
@@ -578,17 +613,7 @@ class ProbeTask(EmbeddingTask):
 
     @override
     def plot(self, output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
-        """Draw the score of every layer with its interval, and over the layers of deep networks.
-
-        Parameters
-        ----------
-        output_dir : str
-            Folder for the pictures.
-        performances : DataFrame
-            Results of all models.
-        *optional
-            Not used.
-        """
+        """Draw the score of every layer with its interval, and over the layers of deep networks."""
         chance = self.measures[0].chance
         reference = None if chance is None else (chance, "chance")
         PlotHelper.interval_plot(

@@ -203,11 +203,6 @@ class RankingTask(EmbeddingTask):
     def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
         """Order the alternatives of every line-up.
 
-        Parameters
-        ----------
-        embeddings : array, shape [N, D]
-            A row per image; NaN for one that could not be read.
-
         Returns
         -------
         DataFrame
@@ -240,18 +235,6 @@ class RankingTask(EmbeddingTask):
 
     @override
     def compute_task_performance(self, items_df: pd.DataFrame) -> pd.DataFrame:
-        """Measure one layer.
-
-        Parameters
-        ----------
-        items_df : DataFrame
-            What `compute_items` returned.
-
-        Returns
-        -------
-        DataFrame
-            A row for all trials, and one for each condition if there are several; see the class.
-        """
         rows = []
         answers = self._orders.answers
         distances = items_df[self.line_ups.distance_columns]
@@ -374,17 +357,7 @@ class RankingTask(EmbeddingTask):
     @staticmethod
     @override
     def plot(output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
-        """Draw tau-b of every model and layer with its interval, a picture per task.
-
-        Parameters
-        ----------
-        output_dir : str
-            Folder for the pictures.
-        performances : DataFrame
-            Results of all models and ranking tasks.
-        *optional
-            Not used.
-        """
+        """Draw tau-b of every model and layer with its interval, a picture per task."""
         PlotHelper.interval_plot(
             performances, "Kendall Tau-b", "Kendall's tau-b", "Orders of similarity",
             output_dir, "ranking", reference=(0.0, "chance"),

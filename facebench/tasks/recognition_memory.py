@@ -342,11 +342,6 @@ class RecognitionMemoryTask(EmbeddingTask):
     def compute_items(self, embeddings: FloatArray) -> pd.DataFrame:
         """Find the familiarity of every test item.
 
-        Parameters
-        ----------
-        embeddings : array, shape [N, D]
-            Studied images, then test items; NaN for one that could not be read.
-
         Returns
         -------
         DataFrame
@@ -443,18 +438,6 @@ class RecognitionMemoryTask(EmbeddingTask):
 
     @override
     def compute_task_performance(self, items_df: pd.DataFrame) -> pd.DataFrame:
-        """Measure one layer.
-
-        Parameters
-        ----------
-        items_df : DataFrame
-            What `compute_items` returned.
-
-        Returns
-        -------
-        DataFrame
-            A row for all items, and for each condition, of each noise level; see the class.
-        """
         rows = []
         for (level, condition), row in self._measured(items_df).items():
             chosen, old = row.chosen, self.tables.old
@@ -600,17 +583,7 @@ class RecognitionMemoryTask(EmbeddingTask):
     @staticmethod
     @override
     def plot(output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
-        """Draw AUC and d' of every model and layer with intervals, a picture per task each.
-
-        Parameters
-        ----------
-        output_dir : str
-            Folder for the pictures.
-        performances : DataFrame
-            Results of all models and tasks of recognition memory.
-        *optional
-            Not used.
-        """
+        """Draw AUC and d' of every model and layer with intervals, a picture per task each."""
         for column, reference, file_name in (
             ("AUC", 0.5, "memory_auc"),
             ("d'", 0.0, "memory_dprime"),

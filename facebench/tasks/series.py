@@ -390,17 +390,7 @@ class SeriesTask(EffectTask):
 
     @override
     def plot(self, output_dir: str, performances: pd.DataFrame, *optional: Any) -> None:
-        """Draw the series of every layer, its effect, and its threshold over the layers.
-
-        Parameters
-        ----------
-        output_dir : str
-            Folder for the pictures.
-        performances : DataFrame
-            Results of all models.
-        *optional
-            Not used.
-        """
+        """Draw the series of every layer, its effect, and its threshold over the layers."""
         declared = self._measure.declared(self.conditions)[0]
         people = self.people_rows()
         PlotHelper.series_plot(

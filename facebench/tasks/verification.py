@@ -306,7 +306,7 @@ class VerificationTask(PeopleOfPairs, RoundedTask):
             **{f"TAR@FAR={target:g}": made[f"tar@{target:g}"] for target in self.far},
         }
         found["Accuracy"] = Replicates(
-            crossed.mean, fold_accuracy_replicates(right, self.folds, groups)
+            crossed.mean, fold_accuracy_replicates(right, self.folds, groups), df=groups.df
         )
         return JackknifeReplicates.collect(
             self._members.by, digest, {(None, name): values for name, values in found.items()}

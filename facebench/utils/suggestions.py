@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -58,6 +59,9 @@ def did_you_mean_file(path: Path) -> str:
     >>> did_you_mean_file(Path("no folder") / "pairs.csv")
     ''
     """
+    if os.path.lexists(path):
+        # It is there, and is something else than what is wanted.
+        return ""
     try:
         return did_you_mean(path.name, [other.name for other in path.parent.iterdir()])
     except (OSError, ValueError):

@@ -14,7 +14,7 @@ from sklearn.metrics.pairwise import euclidean_distances
 from torch import nn
 
 from facebench import AccuracyTask, BaseModel, CorrelationTask, MultiModelTaskManager
-from facebench.store.shards import SHARDS_NAME
+from facebench.store.database import SHARDS_NAME
 
 LAYERS = ["0", "1", "2", "4"]
 N_IMAGES = 24

@@ -25,7 +25,7 @@ from facebench.data.embedding_files.table import (
 from facebench.data.embedding_files.writing import true_layer
 from facebench.data.folder import IMAGE_SUFFIXES
 from facebench.data.pairs.table import GAPS, decimal_comma_hint
-from facebench.data.tables import csv_rows
+from facebench.data.tables import as_number, csv_rows
 from facebench.errors import InputError
 
 if TYPE_CHECKING:
@@ -204,8 +204,12 @@ def _cells(
             )
             raise InputError(msg)
         images.append(cells[at])
+        numbers = [cells[place] for place in places]
+        # NumPy reads 1_0 as 10.
+        is_plain = "_" not in "".join(numbers)
         try:
-            vectors.append(np.array([cells[place] for place in places], dtype=np.float64))
+            row = numbers if is_plain else list(map(as_number, numbers))
+            vectors.append(np.array(row, dtype=np.float64))
         except ValueError:
             vectors.append(np.array([_number(path, line, cells, names, p) for p in places]))
     width = len(places)
@@ -215,7 +219,7 @@ def _cells(
 def _number(path: Path, line: int, cells: list[str], names: list[str], place: int) -> float:
     cell = cells[place]
     try:
-        return float("nan") if cell in GAPS else float(cell)
+        return float("nan") if cell in GAPS else as_number(cell)
     except ValueError:
         msg = (
             f"{path} must hold numbers in column {names[place]!r}. Line {line} has "

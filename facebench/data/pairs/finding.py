@@ -20,6 +20,7 @@ from facebench.data.pairs.rows import file_of, row_name, row_numbers
 from facebench.data.pairs.table import PAIR_COLUMNS, SHOWN, as_path, shown
 from facebench.errors import MissingImageError, PairsError
 from facebench.types import IntArray, StrPath
+from facebench.utils.files import why_missing
 from facebench.utils.suggestions import did_you_mean_file
 
 if TYPE_CHECKING:
@@ -294,7 +295,7 @@ def _find(
     folder = as_path(images_path, "images_path")
     if not folder.is_dir() and not is_pack(folder):
         msg = (
-            f"The images folder {folder} of task {task!r} does not exist (looked in {Path.cwd()}). "
+            f"The images folder {folder} of task {task!r} {why_missing(folder, 'folder')}. "
             "Give the folder that the names of its images are relative to."
             + did_you_mean_file(folder)
         )

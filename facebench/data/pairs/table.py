@@ -12,6 +12,7 @@ from facebench.data.pairs.rows import cells_as_written, row_name
 from facebench.data.tables import as_path, read_text_table, separator_of
 from facebench.errors import MissingPairsFileError, PairsError
 from facebench.types import StrPath
+from facebench.utils.files import why_missing
 from facebench.utils.suggestions import did_you_mean, did_you_mean_file
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def read_csv_pairs(path: Path) -> pd.DataFrame:
     """Read a CSV table of image pairs; see `read_pairs`."""
     if not path.is_file():
         msg = (
-            f"The pairs file {path} does not exist (looked in {Path.cwd()}). "
+            f"The pairs file {path} {why_missing(path)}. "
             f"Give the path of a CSV file with the columns img1 and img2.{did_you_mean_file(path)}"
         )
         raise MissingPairsFileError(msg)
@@ -95,7 +96,9 @@ def _typed(cells: pd.Series, separator: str) -> pd.Series:
 
     gaps = cells.isin(GAPS)
     texts = cells[~gaps].unique().tolist()
-    if texts and not gaps.any() and {text.lower() for text in texts} <= {"true", "false"}:
+    truths = {text.lower() for text in texts}
+    # 'true' beside 'True' are names.
+    if texts and not gaps.any() and truths <= {"true", "false"} and len(truths) == len(texts):
         return cells.str.lower() == "true"
     if _are_numbers(texts):
         return pd.to_numeric(cells.mask(gaps), errors="coerce")
@@ -138,6 +141,9 @@ def _are_numbers(texts: list[str]) -> bool:
 def _have_decimal_commas(texts: list[str], separator: str) -> bool:
     """Tell whether a column of numbers has commas as decimal points, surely."""
     if separator == "," or not any("," in text for text in texts):
+        return False
+    if any("." in text and "," not in text for text in texts):
+        # 1.234 beside 0,5 may be a thousand and more.
         return False
     # Between tabs, 1,234 may be a thousand and more.
     return separator != "\t" or not all(_THOUSANDS.fullmatch(t) for t in texts if "," in t)

@@ -12,7 +12,7 @@ import numpy as np
 from facebench.data.folder import IMAGE_SUFFIXES
 from facebench.data.image_names import ImageName, NameIndex
 from facebench.data.rdms.table import NamedRdms
-from facebench.errors import InputError, MissingImageError
+from facebench.errors import MissingImageError
 from facebench.metrics.rdm import square
 from facebench.types import Float64Array, IntArray, StrPath
 from facebench.utils.suggestions import did_you_mean
@@ -28,8 +28,7 @@ _SHOWN = 5
 class NameMatcher:
     """Finds a task's images among the names of a file.
 
-    Names count as those of `facebench.data.image_names` do. Where no name of the file has the
-    suffix of an image file, as in rsatoolbox and Meadows, images are found without theirs.
+    Names count as those of `facebench.data.image_names` do.
 
     Parameters
     ----------
@@ -44,7 +43,6 @@ class NameMatcher:
     def __init__(self, names: Sequence[str], source: Path, what: str = "row") -> None:
         self._names, self._source, self._what = list(names), source, what
         self._index = NameIndex(self._names, source)
-        self.has_suffixes = any(_has_suffix(name) for name in self._names)
 
     def rows(self, folder: StrPath, images: Sequence[str]) -> IntArray:
         """Find the row of every image.
@@ -68,7 +66,7 @@ class NameMatcher:
             If a name may mean several.
         """
         different = list(dict.fromkeys(images))
-        found = {image: self._find(folder, image) for image in different}
+        found = {image: self._index.find(ImageName.of(folder, image)) for image in different}
         missing = [image for image, row in found.items() if row is None]
         if missing:
             shown = "; ".join(map(repr, missing[:_SHOWN]))
@@ -80,27 +78,7 @@ class NameMatcher:
                 f"{hint or self._index.hint(ImageName.of(folder, missing[0]), all_missing=alone)}"
             )
             raise MissingImageError(msg)
-        self._refuse_shared(found)
         return np.array([found[image] for image in images], dtype=np.intp)
-
-    def _find(self, folder: StrPath, image: str) -> int | None:
-        row = self._index.find(ImageName.of(folder, image))
-        if row is None and not self.has_suffixes and _has_suffix(image):
-            plain = str(PurePosixPath(image.replace("\\", "/")).with_suffix(""))
-            row = self._index.find(ImageName.of(folder, plain))
-        return row
-
-    def _refuse_shared(self, found: dict[str, int | None]) -> None:
-        """Refuse one row for two images that differ in their suffixes."""
-        image_of: dict[int | None, str] = {}
-        for image, row in found.items():
-            other = image_of.setdefault(row, image)
-            if other != image and not self.has_suffixes and _has_suffix(image):
-                msg = (
-                    f"{self._names[row or 0]!r} in {self._source} may be {other!r} or {image!r}. "
-                    "Write names with suffixes there."
-                )
-                raise InputError(msg)
 
 
 class RdmMatcher:

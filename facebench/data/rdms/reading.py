@@ -21,7 +21,7 @@ from facebench.data.pairs.table import GAPS, PAIR_COLUMNS, decimal_comma_hint
 from facebench.data.rdms.meadows import is_meadows, meadows_parts, parts_of_tree
 from facebench.data.rdms.rsatoolbox import is_rsatoolbox, rsatoolbox_parts
 from facebench.data.rdms.table import NamedRdms, Part, gathered, of_square
-from facebench.data.tables import csv_rows
+from facebench.data.tables import as_number, csv_rows
 from facebench.errors import InputError, PairsError
 from facebench.metrics.rdm import rdm_from_pairs
 from facebench.types import Float64Array, StrPath
@@ -238,7 +238,7 @@ def _square_text(path: Path) -> list[Part]:
 
 def _number(cell: str, line: int, column: str, path: Path) -> float:
     try:
-        return float("nan") if cell in GAPS else float(cell)
+        return float("nan") if cell in GAPS else as_number(cell)
     except ValueError:
         msg = (
             f"{path} must hold numbers. Line {line} has {cell!r:.200} in column {column!r}."

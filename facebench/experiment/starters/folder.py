@@ -22,6 +22,7 @@ from facebench.experiment.starters.effects import conditions_of, needs_both_clas
 from facebench.experiment.starters.face_folder import FaceFolder, look_at
 from facebench.experiment.starters.groups import pairs_of_groups
 from facebench.experiment.starters.people import ShownPairs, ask_people
+from facebench.experiment.starters.people_items import ITEM_KINDS
 from facebench.experiment.starters.ratings import read_ratings
 from facebench.experiment.starters.trials import TrialsDraft, draft_trials
 from facebench.utils.files import atomic_path, write_csv
@@ -359,9 +360,7 @@ class _Writer:
             from facebench.people.reading import read_trials
 
             trials = read_trials(people)
-            if {"img1", "img2"} <= {*trials.table.columns}:
-                return ShownPairs(trials.table, trials.kind), None
-            return ShownPairs(trials.table.assign(img1="", img2=""), trials.kind), None
+            return ShownPairs(trials.table, trials.kind), None
         conditions = {
             name
             for table in self._stimuli.values()
@@ -387,7 +386,8 @@ class _Writer:
             msg = f"{description} would describe the trials. Choose another --output."
             raise InputError(msg)
         name = relative_to(description, self._folder)
-        if not {"img1", "img2"} <= {*shown.table.columns} and draft is not None:
+        is_pair = {"img1", "img2"} <= {*shown.table.columns}
+        if not is_pair and shown.kind not in ITEM_KINDS and draft is not None:
             self._open = [f"{description}: {what}" for what in draft.open]
             self._doubts.append(
                 f"People are in no task yet, as nothing says which images they saw: fill in "
@@ -407,6 +407,7 @@ class _Writer:
                 "stimuli": relative_to(self._made, self._folder),
             },
             own_table=self._beside("people").name,
+            file_of=lambda ending: self._beside(ending).name,
         )
         if asked.pattern and draft is None:
             msg = (
@@ -417,10 +418,11 @@ class _Writer:
         self._tasks = asked.tasks
         self._taken += asked.taken
         self._doubts += asked.doubts
-        if asked.table is not None:
-            path = self._beside("people")
+        tables = asked.tables if asked.table is None else {"people": asked.table}
+        for ending, table in tables.items():
+            path = self._beside(ending)
             self._refuse_existing(path)
-            self._tables[path] = asked.table
+            self._tables[path] = table
         if draft is not None:
             text = draft.text
             if asked.pattern:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from facebench.data.made_stimuli import UPRIGHT
 from facebench.errors import InputError
 from facebench.experiment.starters.blocks import TaskBlock, quoted
+from facebench.experiment.starters.people_items import ITEM_KINDS, ask_of_items
 from facebench.experiment.starters.ratings import polarity_of_pairs
 from facebench.people.names import ImageFinder
 
@@ -23,7 +24,6 @@ _SIMILARITY = {
     "task": "correlation with people's ratings, up to the noise ceiling",
     "rating": "what larger ratings mean",
 }
-_KINDS = ("same-different", "rating")
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,8 @@ class AskedPeople:
         What was taken; what is open.
     pattern : str
         How names of stimuli follow from those of the trials, as `images.pattern` has it.
+    tables : dict of str to DataFrame
+        Other tables that tasks read, by the ending of their name.
     """
 
     tasks: list[TaskBlock]
@@ -64,6 +66,7 @@ class AskedPeople:
     taken: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
     pattern: str = ""
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
 
 
 def ask_people(
@@ -76,6 +79,7 @@ def ask_people(
     person: Callable[[str], str],
     images: Mapping[str, str],
     own_table: str,
+    file_of: Callable[[str], str] = "{}.csv".format,
 ) -> AskedPeople:
     """Let the tasks ask people whose pairs the trials show, or add a task of these pairs.
 
@@ -97,6 +101,8 @@ def ask_people(
         The folders of 'faces' and 'stimuli', as the experiment names them.
     own_table : str
         What a table of the trials' pairs would be called.
+    file_of : callable
+        What other tables are called, by their ending.
 
     Returns
     -------
@@ -105,15 +111,18 @@ def ask_people(
     Raises
     ------
     InputError
-        If the trials are of another kind, or show images that are neither photographs nor stimuli.
+        If the trials show images that are neither photographs nor stimuli.
     """
-    if shown.kind and shown.kind not in _KINDS:
-        msg = (
-            f"{description} describes trials of kind {shown.kind!r}; 'init' takes those of pairs "
-            "(same-different, rating). Write the task yourself: docs/people_and_networks.md."
-        )
-        raise InputError(msg)
     photographs = ImageFinder(faces)
+    if shown.kind in ITEM_KINDS:
+        found = ask_of_items(
+            shown.table, shown.kind, description,
+            photographs=photographs, person=person, faces=images["faces"], file_of=file_of,
+        )  # fmt: skip
+        added = [] if found.task is None else [found.task]
+        return AskedPeople(
+            [*tasks, *added], tables=found.tables, taken=found.taken, doubts=found.doubts
+        )
     made = {name for table in stimuli.values() for side in _SIDES for name in table[side]}
     names = list(dict.fromkeys([*shown.table["img1"], *shown.table["img2"]]))
     are_photographs = all(photographs.candidates(name) for name in names)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from facebench.data.folder import IMAGE_SUFFIXES
 from facebench.errors import InputError
 from facebench.experiment.starters.blocks import quoted, relative_to
 from facebench.people.codes import plain_code, usual_codes
@@ -16,7 +17,7 @@ from facebench.people.description import FILL_IN, MISSING
 from facebench.people.files import find_files, read_file
 from facebench.people.names import ImageFinder
 from facebench.people.table_reader import plain_table
-from facebench.people.trials import ROW
+from facebench.people.trials import ROW, alternatives_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,11 +38,15 @@ _CALLED = {
     "group": "group",
 }
 _MEANINGS = {name: meaning for meaning, names in _CALLED.items() for name in names.split()}
-_NEEDED = ("participant", "img1", "img2", "response")
+NONE = "none"
+_PAIR = ("img1", "img2")
+# An image that others are compared with is called so.
+_TARGETS = {"target", "probe", "sample", "reference", "ref", "cue", "anchor", "standard", "x"}
 # Images are named in a column if so many of its different texts are images.
 _ALL = 0.95
 _SIGNS = re.compile(r"[\W_]+")
 _HALF = 0.5
+_TRIPLET = 3
 _MOST_LEVELS = 6
 # Three numbers may be two keys and a time-out.
 _FEWEST_RATINGS = 4
@@ -63,7 +68,7 @@ class TrialsDraft:
     doubts : list of str
         Columns that may be conditions.
     kind : str
-        'same-different', 'rating', or '' where that is unknown.
+        As of `Trials`, or '' where that is unknown.
     shown : DataFrame
         Columns of trials with an image, under the names of `Trials`, cells as they are.
     taken : list of str
@@ -87,6 +92,13 @@ class _Columns:
     table: pd.DataFrame
     named: dict[str, str]
     candidates: dict[str, list[str]]
+    sides: tuple[str, ...] = _PAIR
+    raters: tuple[str, ...] = ()
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """What a description must name."""
+        return ("participant", *self.sides, "response")
 
     @property
     def unused(self) -> list[str]:
@@ -132,7 +144,7 @@ def draft_trials(
     Raises
     ------
     InputError
-        If the trials cannot be read, or show something else than pairs of images.
+        If the trials cannot be read.
     """
     files = find_files([str(trials.absolute())], Path("/"))
     tables = [read_file(file, plain_table(file), []).table.drop(columns=ROW) for file in files]
@@ -140,11 +152,13 @@ def draft_trials(
 
     table = pd.concat(tables, ignore_index=True).fillna("")
     finder = ImageFinder(images)
-    raters = [name for name in map(str, table.columns) if _RATERS.fullmatch(name)]
-    if len(raters) > 1:
-        msg = f"{trials} has a column for each rater ({raters[0]} …): give it as --ratings."
-        raise InputError(msg)
-    columns = _columns_of(table, finder, conditions, len(files))
+    raters = tuple(name for name in map(str, table.columns) if _RATERS.fullmatch(name))
+    if len(raters) > 1 and not {"participant", "response"} & {*table.columns}:
+        others = [name for name in table.columns if name not in raters]
+        table = table.melt(others, raters, var_name="participant", value_name="response")
+        columns = replace(_columns_of(table, finder, person, conditions, len(files)), raters=raters)
+    else:
+        columns = _columns_of(table, finder, person, conditions, len(files))
     taken = [
         "columns: "
         + ", ".join(
@@ -154,7 +168,7 @@ def draft_trials(
     ]
     left = [
         f"columns.{meaning}: {_which(columns.candidates.get(meaning, []))}"
-        for meaning in _NEEDED
+        for meaning in columns.needed
         if meaning not in columns.named
     ]
     kind, codes, why, missing = _codes_of(columns, finder, person)
@@ -193,8 +207,10 @@ def _shown(columns: _Columns) -> pd.DataFrame:
     table = pd.DataFrame(
         {name: columns.table[own] for name, own in columns.named.items() if own != "file"}
     )
-    sides = [side for side in ("img1", "img2") if side in table]
-    missing = table[sides].isin(MISSING).any(axis=1)
+    sides = [side for side in columns.sides if side in table]
+    # A line-up may have fewer alternatives than others.
+    first = [side for side in sides if side not in alternatives_in(sides)[1:]]
+    missing = table[first].isin(MISSING).any(axis=1)
     if "response" in table:
         table["response"] = table["response"].mask(table["response"].isin(MISSING))
     return table[~missing].reset_index(drop=True)
@@ -207,6 +223,7 @@ def _which(candidates: Sequence[str]) -> str:
 def _columns_of(
     table: pd.DataFrame,
     finder: ImageFinder,
+    person: Callable[[str], str],
     conditions: Mapping[str, Sequence[str]],
     n_files: int,
 ) -> _Columns:
@@ -223,26 +240,52 @@ def _columns_of(
             for column, known in conditions.items():
                 if len(texts) > 1 and {*texts} <= {*known}:
                     candidates.setdefault(column, []).append(name)
-    if len(shown) > 2:
-        msg = (
-            f"A trial shows {len(shown)} images ({', '.join(shown)}), and so is a choice or an "
-            "order, not a pair. Describe the trials as docs/people.md does, and give them to a "
-            "task of odd-one-out, matching or ranking: docs/choice_and_memory.md."
-        )
-        raise InputError(msg)
+    others = [
+        name
+        for name in map(str, table.columns)
+        if name not in shown and _have_suffixes(table[name].unique())
+    ]
+    sides = _sides_of(shown) if len(shown) != 1 or not others else dict.fromkeys(_PAIR, "")
+    if "target" in sides and len(shown) == _TRIPLET and not any(map(_is_target, shown)):
+        # The odd one of three may be each of them, if none shows the person of the first.
+        line_ups = table[[*sides.values()]].set_axis([*sides], axis=1)
+        right = right_alternatives(line_ups, finder, person)
+        if right is None or right.isin([*sides]).mean() < _HALF:
+            sides = {"target": shown[0], **{f"alt{k}": name for k, name in enumerate(shown, 1)}}
     named = {}
-    for meaning in ("participant", "img1", "img2", *_CALLED, *conditions):
+    for meaning in ("participant", *sides, *_CALLED, *conditions):
         listed = candidates.get(meaning, [])
         exact = [name for name in listed if name == meaning]
-        if meaning in ("img1", "img2"):
-            place = int(meaning[-1]) - 1
-            if len(shown) == 2:
-                named[meaning] = meaning if {*shown} == {"img1", "img2"} else shown[place]
+        if meaning in sides:
+            if sides[meaning]:
+                named[meaning] = sides[meaning]
         elif exact or len(listed) == 1:
             named[meaning] = (exact or listed)[0]
     if "participant" not in named and "participant" not in candidates and n_files > 1:
         named["participant"] = "file"
-    return _Columns(table, named, candidates)
+    return _Columns(table, named, candidates, tuple(sides))
+
+
+def _sides_of(shown: list[str]) -> dict[str, str]:
+    """Say what each column of images shows; '' where that is unknown.
+
+    Two are a pair and one a face at test. Of more, one may be called the target; else the first is.
+    """
+    if len(shown) == 1:
+        return {"image": shown[0]}
+    if len(shown) <= len(_PAIR):
+        known = _PAIR if {*shown} == {*_PAIR} else shown
+        return dict(zip(_PAIR, known or ("", ""), strict=True))
+    targets = [name for name in shown if _is_target(name)]
+    others = [name for name in shown if name not in targets]
+    if len(targets) == 1:
+        others = alternatives_in(others) if len(alternatives_in(others)) == len(others) else others
+        return {"target": targets[0], **{f"alt{k}": name for k, name in enumerate(others, 1)}}
+    return {"target": shown[0], **{f"alt{k}": name for k, name in enumerate(shown[1:], 1)}}
+
+
+def _is_target(name: str) -> bool:
+    return bool(_TARGETS & {*_SIGNS.split(name.casefold())})
 
 
 def _are_images(texts: Sequence[str], finder: ImageFinder) -> bool:
@@ -250,6 +293,11 @@ def _are_images(texts: Sequence[str], finder: ImageFinder) -> bool:
     if not texts or all(map(_is_number, texts)):
         return False
     return sum(bool(finder.candidates(text)) for text in texts) >= _ALL * len(texts)
+
+
+def _have_suffixes(texts: Iterable[str]) -> bool:
+    """Tell whether texts look like images, known or not."""
+    return any(text.casefold().endswith(tuple(IMAGE_SUFFIXES)) for text in texts)
 
 
 _Codes = dict[str, list[str]]
@@ -262,6 +310,10 @@ def _codes_of(
     cells = columns.cells("response")
     if cells is None:
         return "", None, [], ["kind: same-different or rating?", "response: {code: meaning}"]
+    if "target" in columns.sides:
+        return _codes_of_choices(columns, cells, finder, person)
+    if columns.sides == ("image",):
+        return _codes_of_memory(columns, cells)
     counts = Counter(text for text in cells if text not in MISSING)
     codes = {plain_code(text) for text in counts}
     said = ", ".join(f"{text!r} ({n:,} times)" for text, n in counts.most_common(6))
@@ -296,6 +348,112 @@ def _codes_of(
         {"same": [FILL_IN], "different": [FILL_IN]},
         ["kind: same-different, as there are two responses"],
         [f"response: which code means same, which different? Found: {said}"],
+    )
+
+
+def _codes_of_choices(
+    columns: _Columns, cells: pd.Series[str], finder: ImageFinder, person: Callable[[str], str]
+) -> tuple[str, _Codes | None, list[str], list[str]]:
+    """Tell what was chosen: names, numbers from 1, or keys that trials say are right."""
+    names = [side for side in columns.sides if side != "target"]
+    counts = Counter(text for text in cells if text not in MISSING)
+    said = ", ".join(f"{text!r} ({n:,} times)" for text, n in counts.most_common(6))
+    if counts and all("|" in text for text in counts):
+        return "order", None, ["kind: order, as responses are names joined by '|'"], []
+    shown = columns.table[[columns.named[side] for side in columns.sides]].to_numpy()
+    chosen = [
+        text in row
+        for text, row in zip(cells, shown.tolist(), strict=True)
+        if text not in MISSING and text != NONE
+    ]
+    numbers = {str(k) for k in range(1, len(names) + 1)}
+    kind = "kind: choice, as a trial shows several images"
+    if chosen and all(chosen):
+        return "choice", None, [f"{kind}; the response is the image that was chosen"], []
+    codes = {plain_code(text) for text in counts}
+    if codes <= {*numbers, NONE} and "1" in codes:
+        text = f"{kind}; the response is the number of the alternative, from 1"
+        return "choice", None, [text], []
+    right = _right_places(columns, finder, person)
+    told = columns.cells("correct")
+    if right is not None and told is not None:
+        correct = told.map(plain_code).isin(["1", "true", "correct", "right"])
+        meant: dict[str, Counter[str]] = {}
+        for text, place in zip(cells[correct], right[correct], strict=True):
+            if text not in MISSING and place:
+                meant.setdefault(place, Counter())[text] += 1
+        used = [text for each in meant.values() for text in each]
+        if meant and len(used) == len({*used}) and {*used} == {*counts}:
+            evidence = "as 'correct' and who is in the images agree"
+            found = {place: sorted(meant[place]) for place in [*names, NONE] if place in meant}
+            return "choice", found, [f"{kind}; codes of responses were taken {evidence}"], []
+    open_codes = {name: [FILL_IN] for name in names}
+    left = [f"response: which code means which alternative? Found: {said or 'none'}"]
+    return "choice", open_codes, [kind], left
+
+
+def _right_places(
+    columns: _Columns, finder: ImageFinder, person: Callable[[str], str]
+) -> pd.Series[str] | None:
+    """Name the alternative that shows the target's person; 'none' if none does, '' if unknown."""
+    import pandas as pd
+
+    table = pd.DataFrame({side: columns.table[columns.named[side]] for side in columns.sides})
+    return right_alternatives(table, finder, person)
+
+
+def right_alternatives(
+    table: pd.DataFrame, finder: ImageFinder, person: Callable[[str], str]
+) -> pd.Series[str] | None:
+    """Name the alternative that shows the target's person.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``target``, ``alt1`` …: what trials show.
+    finder : ImageFinder
+        Finds the images.
+    person : callable
+        Who is in an image; '' where that is unknown.
+
+    Returns
+    -------
+    Series of str, or None
+        'alt1' …; 'none' where no alternative does, '' where several do or a person is unknown. None
+        where no person is known.
+    """
+    who = {}
+    for text in {text for side in table for text in table[side]}:
+        own = {person(name) for name in finder.candidates(str(text))}
+        who[text] = own.pop() if len(own) == 1 else ""
+    known = table.apply(lambda column: column.map(who))
+    names = [side for side in table if side != "target"]
+    empty = table[names].isna() | table[names].isin(MISSING)
+    right = known[names].eq(known["target"], axis=0) & ~empty
+    number = right.sum(axis=1)
+    place = right.idxmax(axis=1).where(number == 1, "").mask(number == 0, NONE)
+    is_known = (known["target"] != "") & ((known[names] != "") | empty).all(axis=1)
+    return place.where(is_known, "") if is_known.any() else None
+
+
+def _codes_of_memory(
+    columns: _Columns, cells: pd.Series[str]
+) -> tuple[str, _Codes | None, list[str], list[str]]:
+    """Tell what old and new are: words, 1 and 0, or keys that trials say are right."""
+    counts = Counter(text for text in cells if text not in MISSING)
+    codes = {plain_code(text) for text in counts}
+    said = ", ".join(f"{text!r} ({n:,} times)" for text, n in counts.most_common(6))
+    if len(codes) > 2 or not codes:
+        text = "response: what do these say of one image (old or new)? Found: "
+        return "", None, [], ["kind: old-new?", text + (said or "none")]
+    kind = "kind: old-new, as a trial shows one image and there are two responses"
+    if codes <= usual_codes("old-new"):
+        return "old-new", None, [f"{kind}: {said}"], []
+    return (
+        "old-new",
+        {"old": [FILL_IN], "new": [FILL_IN]},
+        [kind],
+        [f"response: which code means old, which new? Found: {said}"],
     )
 
 
@@ -375,7 +533,8 @@ def _share_right(
 
 
 def _text(trials: Path, target: Path, columns: _Columns, kind: str, codes: _Codes | None) -> str:
-    conditions = {k: v for k, v in columns.named.items() if k not in (*_CALLED, *_NEEDED)}
+    known = (*_CALLED, *columns.needed)
+    conditions = {k: v for k, v in columns.named.items() if k not in known}
     lines = [
         _HEAD.format(file=target.name),
         f"trials: {_text_of(relative_to(trials, target.parent))}",
@@ -383,8 +542,14 @@ def _text(trials: Path, target: Path, columns: _Columns, kind: str, codes: _Code
         "columns:                          # meaning: column",
     ]
     named = {k: v for k, v in columns.named.items() if k not in conditions}
-    for meaning in _NEEDED:
+    for meaning in columns.needed:
         named.setdefault(meaning, FILL_IN)
+    wide = ""
+    if columns.raters:
+        del named["participant"]
+        named["response"] = "value"
+        raters = "|".join(map(re.escape, columns.raters))
+        wide = f"wide: {{columns: {_text_of(f'(?P<participant>{raters})')}}}"
     lines += [f"  {meaning}: {_text_of(name)}" for meaning, name in named.items()]
     if conditions:
         lines.append(
@@ -392,6 +557,8 @@ def _text(trials: Path, target: Path, columns: _Columns, kind: str, codes: _Code
         )
     else:
         lines.append("conditions: []                    # columns that are conditions")
+    if wide:
+        lines.append(wide)
     if columns.unused:
         lines.append(f"# Not used: {', '.join(columns.unused)}")
     if codes is not None:

@@ -12,7 +12,7 @@ from facebench.metrics.uncertainty.resamples import Interval
 from facebench.metrics.verification_report import Estimate
 from facebench.types import Float64Array
 
-__all__ = ["StandardisedEffect", "noncentral_below", "standardised"]
+__all__ = ["StandardisedEffect", "noncentral_below", "small_sample", "standardised"]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(200)
 _NODES, _WEIGHTS = (_NODES + 1) / 2, _WEIGHTS / 2
@@ -85,7 +85,7 @@ def standardised(test: ZeroTest, parts: tuple[float, ...], sizes: list[int]) -> 
     chances = ndtr(ends if n.size == 1 else ends / 2**0.5)
     if n.size == 2:
         weights = variances**2 / (n - 1)
-        ends = ends * _small_sample(float(variances.sum() ** 2 / weights.sum()))
+        ends = ends * small_sample(float(variances.sum() ** 2 / weights.sum()))
     return StandardisedEffect(name, _estimate(ends), _estimate(chances))
 
 
@@ -94,7 +94,7 @@ def _estimate(ends: Float64Array) -> Estimate:
     return Estimate(value, Interval(low, high))
 
 
-def _small_sample(df: float) -> float:
+def small_sample(df: float) -> float:
     """Hedges' correction J."""
     return float(np.exp(gammaln(df / 2) - gammaln((df - 1) / 2)) / (df / 2) ** 0.5)
 

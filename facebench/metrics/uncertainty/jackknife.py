@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facebench.metrics.uncertainty.influence import Dyads, Influence, dyads
-from facebench.metrics.uncertainty.spread import Replicates
+from facebench.metrics.uncertainty.spread import Replicates, uneven_df
 from facebench.types import Float64Array, IntArray
 
 __all__ = [
@@ -198,6 +198,16 @@ class JackknifeGroups:
         """Number of groups of pairs of two units."""
         return int(self._dyads.max(initial=-1)) + 1
 
+    @cached_property
+    def df(self) -> float | None:
+        """Degrees of freedom, where the groups have very different numbers of comparisons."""
+        within = np.logical_and.reduce([side == self.first for side in self._members])
+        n_of = np.zeros(self._n_groups)
+        for fresh, side in zip(_firsts(self._groups), self._groups, strict=True):
+            n_of += np.bincount(side[fresh & (side >= 0)], minlength=self._n_groups)
+        own = self._groups[0][within]
+        return uneven_df(n_of, np.bincount(own[own >= 0], minlength=self._n_groups))
+
     def with_dyads(self) -> JackknifeGroups:
         """Give all comparisons, then these weightings, then those without each group of dyads."""
         found = self.part(np.ones(self._dyads.size, dtype=bool))
@@ -221,7 +231,8 @@ class JackknifeGroups:
             with np.errstate(divide="ignore", invalid="ignore"):
                 found -= np.where(count < size, left * size / (size - count), np.nan)
         units, of_dyads = np.split(found, [self.n_resamples])
-        return Replicates(influence.estimate, units, of_dyads if influence.dyads else np.empty(0))
+        dyads_ = of_dyads if influence.dyads else np.empty(0)
+        return Replicates(influence.estimate, units, dyads_, self.df)
 
     def digest(self, *names: Any) -> str:
         """Identify comparisons: equal only for the same ones, in any order.

@@ -34,6 +34,7 @@ __all__ = [
     "jackknife_proportion",
     "no_narrower",
     "score_interval",
+    "uneven_note",
 ]
 
 # Comparisons of a class that are called hard: this share of them, or so many if that is more.
@@ -327,6 +328,11 @@ def has_few_errors(
         return not np.isnan(value)
     fewest = _FEW_MISSES if share == "tar" else _FEW_ERRORS
     return _expected(share, value, counts)[1] < fewest
+
+
+def uneven_note(df: float | None, units: str) -> str:
+    """Say that units are in very different numbers of comparisons, see `uneven_df`."""
+    return "" if df is None else f"; {df:.2g} degrees of freedom, as {units} have unequal shares"
 
 
 def conservative_note(measures: Sequence[str]) -> str:

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from facebench.metrics.labels import read_comparisons
 from facebench.metrics.roc_curve import parting_thresholds
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
-from facebench.metrics.uncertainty.resamples import Weightings
-from facebench.metrics.uncertainty.spread import Replicates
+from facebench.metrics.uncertainty.resamples import Interval, Weightings
+from facebench.metrics.uncertainty.spread import FEWEST_UNITS, Replicates, Spread
 from facebench.types import Float64Array, FloatArray, IntArray
 
 __all__ = [
     "dprime_jackknife",
     "fold_accuracy_replicates",
+    "threshold_intervals",
     "verification_jackknife",
     "verification_replicates",
     "youden_accuracy_jackknife",
@@ -321,12 +322,117 @@ def verification_jackknife(
     given: dict[str, Any] = {"far": far, "higher_is_better": higher_is_better}
     drawn = verification_replicates(labels, scores, groups.with_dyads(), **given)
     n_impostor = int(np.count_nonzero(np.asarray(labels) == 0))
-    df = {f"tar@{target:g}": 2 * target * n_impostor + 2 for target in far}
+    most = groups.n_resamples if groups.df is None else groups.df
+    df = {f"tar@{target:g}": min(2 * target * n_impostor + 2, most) for target in far}
     end = 1 + groups.n_resamples
     return {
-        name: Replicates(float(values[0]), values[1:end], values[end:], df.get(name))
+        name: Replicates(float(values[0]), values[1:end], values[end:], df.get(name, groups.df))
         for name, values in drawn.items()
     }
+
+
+def threshold_intervals(
+    labels: Any,
+    scores: Any,
+    groups: JackknifeGroups,
+    *,
+    far: Sequence[float] = (),
+    confidence: float = 0.95,
+    higher_is_better: bool = True,
+) -> dict[str, Interval]:
+    """Find the thresholds that may be the true ones, by testing each observed one.
+
+    A threshold is where something is largest or crosses a level, and moves in steps: its values
+    without each group of people say little of its error. What defines it is a mean of comparisons,
+    which the jackknife tests at every threshold: that the accuracy is as large as at the best one,
+    that FMR and FNMR are equal, or that the FMR is the target.
+
+    Parameters
+    ----------
+    labels, scores, far, higher_is_better
+        See `verification_replicates`.
+    groups : JackknifeGroups
+        Of the same comparisons.
+    confidence : float, default 0.95
+        Coverage.
+
+    Returns
+    -------
+    dict of str to Interval
+        By the names of `verification_replicates`: 'best threshold', 'eer threshold' and
+        'tar@<target> threshold', from the first to the last threshold that is not rejected. NaN
+        with fewer than three groups.
+
+    References
+    ----------
+    R. S. Woodruff, "Confidence intervals for medians and other position measures", Journal of the
+    American Statistical Association 47 (1952) 635-646.
+
+    Examples
+    --------
+    >>> labels, scores, people = [1, 1, 0, 0] * 5, [4, 3, 2, 1] * 5, range(20)
+    >>> found = threshold_intervals(labels, scores, JackknifeGroups(people, people))
+    >>> found["eer threshold"]
+    Interval(low=2.5, high=2.5)
+    """
+    genuine, similarities = read_comparisons(labels, scores, higher_is_better)
+    names = ["best threshold", "eer threshold", *(f"tar@{target:g} threshold" for target in far)]
+    ranking = _Ranking(genuine, similarities)
+    n_groups = groups.n_resamples
+    # Beside accepting none and all.
+    finite = np.isfinite(ranking.thresholds)
+    if n_groups < FEWEST_UNITS or not finite.any() or genuine.all() or not genuine.any():
+        return dict.fromkeys(names, Interval(float("nan"), float("nan")))
+    whole = _Rates(ranking, np.ones((genuine.size, 1), dtype=np.float32))
+    best = int(np.argmax(whole.right[:, 0]))
+    sums = np.zeros((2, 3, finite.size))
+    for weights in groups.weights():
+        rates = _Rates(ranking, weights)
+        for k, moved in enumerate(
+            (rates.right[best] - rates.right, rates.fmr - rates.fnmr, rates.fmr)
+        ):
+            centred = (
+                moved - (whole.right[best] - whole.right, whole.fmr - whole.fnmr, whole.fmr)[k]
+            )
+            sums[0, k] += centred.sum(axis=1)
+            sums[1, k] += (centred**2).sum(axis=1)
+    variances = (n_groups - 1) / n_groups * (sums[1] - sums[0] ** 2 / n_groups)
+    errors = np.sqrt(np.maximum(variances, 0.0))
+    n_impostor = int((~genuine).sum())
+    most = n_groups - 1.0 if groups.df is None else min(groups.df, n_groups - 1.0)
+    step = Spread(1.0, most).quantile((1 + confidence) / 2)
+    lost = (whole.right[best] - whole.right)[:, 0]
+    found = {
+        "best threshold": lost <= step * errors[0],
+        "eer threshold": np.abs(whole.fmr - whole.fnmr)[:, 0] <= step * errors[1],
+    }
+    for target, name in zip(far, names[2:], strict=True):
+        fmr = whole.fmr[:, 0]
+        place = int(np.argmin(np.abs(fmr - target)))
+        error = max(errors[2, place], (target * (1 - target) / n_impostor) ** 0.5)
+        df = min(most, 2 * target * n_impostor + 2)
+        found[name] = (
+            np.abs(fmr - target) <= Spread(error, df).quantile((1 + confidence) / 2) * error
+        )
+    result = {}
+    for name, kept in found.items():
+        own = ranking.thresholds[kept & finite]
+        if not own.size:
+            own = ranking.thresholds[finite]
+        low, high = float(own.min()), float(own.max())
+        result[name] = Interval(low, high) if higher_is_better else Interval(-high, -low)
+    return result
+
+
+class _Rates:
+    """Shares of right decisions, false matches and false non-matches at every threshold, [T, R]."""
+
+    def __init__(self, ranking: _Ranking, weights: NDArray[np.float32]) -> None:
+        (true, of_true), (false, of_false) = ranking.counts(weights)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            self.fmr = (false / false[-1])[of_false].astype(np.float64)
+            self.fnmr = 1 - (true / true[-1])[of_true].astype(np.float64)
+            self.right = (true[of_true] - false[of_false] + false[-1]) / (true[-1] + false[-1])
 
 
 def dprime_jackknife(
@@ -346,7 +452,7 @@ def dprime_jackknife(
     genuine, similarities = read_comparisons(labels, scores, higher_is_better)
     values = _dprimes(genuine, similarities, groups.with_dyads())
     end = 1 + groups.n_resamples
-    return Replicates(float(values[0]), values[1:end], values[end:])
+    return Replicates(float(values[0]), values[1:end], values[end:], groups.df)
 
 
 def youden_accuracy_jackknife(labels: Any, scores: Any, groups: JackknifeGroups) -> Replicates:
@@ -399,7 +505,7 @@ def youden_accuracy_jackknife(labels: Any, scores: Any, groups: JackknifeGroups)
         )
     values = np.concatenate(parts)
     end = 1 + groups.n_resamples
-    return Replicates(float(values[0]), values[1:end], values[end:])
+    return Replicates(float(values[0]), values[1:end], values[end:], groups.df)
 
 
 def _chosen_accuracies(counts: IntArray) -> Float64Array:

@@ -8,7 +8,7 @@ never contradict each other. docs/intervals.md has their measured coverage and s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from scipy.special import expit, logit, ndtr, ndtri, stdtr, stdtrit
@@ -22,10 +22,12 @@ __all__ = [
     "Replicates",
     "Scale",
     "Spread",
+    "StandardError",
     "interval",
     "jackknife_error",
     "less_dyads",
     "max_statistic",
+    "uneven_df",
 ]
 
 Scale = Literal["identity", "logit", "fisher"]
@@ -35,6 +37,8 @@ FEWEST_UNITS = 3
 # Smaller errors are rounding.
 _TINY = 1e-9
 _POWER = 0.8
+# Units whose comparisons are as unequal as at random count as equal.
+_UNEVEN = 0.75
 # Draws of the maximum statistic, and random numbers that they may take.
 _MOST_DRAWS, _FEWEST_DRAWS, _DRAWN = 20_000, 1000, 400_000_000
 _NOTHING = Interval(float("nan"), float("nan"))
@@ -274,6 +278,41 @@ def jackknife_error(values: Any, dyads: Any = (), sides: int = 2) -> float:
     return float(np.sqrt(variance))
 
 
+def uneven_df(*counts: Any) -> float | None:
+    """Give the degrees of freedom that units have who are in very different numbers of comparisons.
+
+    A few people with most of the images decide a number, whoever else is there. Units count as
+    (Σ n)² / Σ n² (Kish's effective number), of several kinds of comparisons as the geometric mean
+    of these.
+
+    Parameters
+    ----------
+    *counts : array-like, shape [G]
+        The comparisons of each unit (or group): of all, and of a unit with itself; none at all are
+        passed over.
+
+    Returns
+    -------
+    float or None
+        One fewer than that number, 1 at least; None where it is three quarters of G or more.
+
+    References
+    ----------
+    L. Kish, "Survey Sampling" (1965), section 8.2.
+
+    Examples
+    --------
+    >>> uneven_df([5, 5, 4, 6]), uneven_df([90, 3, 3, 4])
+    (None, 1.0)
+    """
+    tables = [np.asarray(one, dtype=np.float64) for one in counts]
+    numbers = [float(one.sum() ** 2 / (one**2).sum()) for one in tables if one.any()]
+    number = float(np.exp(np.log(numbers or [1.0]).mean()))
+    if not numbers or number >= _UNEVEN * tables[0].size:
+        return None
+    return max(number - 1, 1.0)
+
+
 def less_dyads(variance: float, of_dyads: float, sides: int = 2) -> float:
     """Take what pairs of the same two units add off a jackknife variance, as far as it is known.
 
@@ -295,12 +334,36 @@ def less_dyads(variance: float, of_dyads: float, sides: int = 2) -> float:
     return variance - (sides - 1) * sides * surplus**2 / variance
 
 
+class StandardError(float):
+    """A standard error that knows of how many units it is, for `interval`.
+
+    Attributes
+    ----------
+    n_units : int
+        People or images.
+    """
+
+    n_units: int
+
+    def __new__(cls, error: float, n_units: int) -> Self:
+        """Keep the number of units beside the error."""
+        made = super().__new__(cls, error)
+        made.n_units = n_units
+        return made
+
+    @property
+    def spread(self) -> Spread:
+        """The error as the jackknife has it, with t quantiles: of few units, both are larger."""
+        df = max(self.n_units - 1, 1)
+        return Spread(float(self) * float(np.sqrt((df + 1) / df)), df)
+
+
 def interval(
     estimate: float,
     error: float,
     scale: Scale = "identity",
     confidence: float = 0.95,
-    df: float = np.inf,
+    df: float | None = None,
 ) -> Interval:
     """Make the interval of an estimate, on a scale on which it stays in range.
 
@@ -312,8 +375,9 @@ def interval(
         'logit' for measures in [0, 1], 'fisher' (atanh) for those in [-1, 1].
     confidence : float, default 0.95
         Coverage.
-    df : float, default infinite
-        Degrees of freedom of the t distribution; the normal distribution where infinite.
+    df : float, optional
+        Degrees of freedom of the t distribution; the normal distribution where infinite. By default
+        what a `StandardError` has, with its correction for few units, else infinite.
 
     Returns
     -------
@@ -326,7 +390,11 @@ def interval(
     >>> round(low, 3), round(high, 3)
     (0.752, 0.964)
     """
-    z = Spread(error, df).quantile((1 + confidence) / 2) * error
+    if df is None and isinstance(error, StandardError):
+        spread = error.spread
+    else:
+        spread = Spread(error, np.inf if df is None else df)
+    z = spread.quantile((1 + confidence) / 2) * spread.error
     if scale == "logit" and 0 < estimate < 1:
         centre, step = logit(estimate), z / (estimate * (1 - estimate))
         return Interval(float(expit(centre - step)), float(expit(centre + step)))

@@ -259,7 +259,8 @@ def _measured(
     if metric == "accuracy":
         found = kfold_accuracy(labels, distances, folds, **way)
         right = kfold_decisions(labels, distances, folds, found.thresholds, **way)
-        return Replicates(found.mean, fold_accuracy_replicates(right, folds, groups)), right
+        units = fold_accuracy_replicates(right, folds, groups)
+        return Replicates(found.mean, units, df=groups.df), right
     if target is None and metric != "dprime":
         influence = auc_influence if metric == "auc" else eer_influence
         return linear_replicates(influence(labels, distances, **way), groups.shared), None

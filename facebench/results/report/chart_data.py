@@ -107,12 +107,13 @@ def operating_points(pairs: PairRows) -> list[float | None]:
     """
     labels, distances = _labelled(pairs)
     n_impostor = int((labels == 0).sum())
-    found: list[float | None] = [float(eer(labels, distances, higher_is_better=False).rate)]
+    curve = roc(labels, distances, higher_is_better=False)
+    found: list[float | None] = [float(eer(curve).rate)]
     for rate in _RATES:
         if rate * n_impostor < 1:
             found.append(None)
             continue
-        found.append(float(fnmr_at_fmr(labels, distances, rate, higher_is_better=False).fnmr))
+        found.append(float(fnmr_at_fmr(curve, fmr=rate).fnmr))
     return found
 
 

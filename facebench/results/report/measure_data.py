@@ -183,14 +183,13 @@ def condition_data(
     declared = measures_for(facts, list(dict.fromkeys(own["metric"])))
     kinds = list(own["condition"].unique())[:_MOST_CONDITIONS]
     names = [_text(name) for name in kinds]
+    of_kinds = [(kind, _of_condition(own, kind)) for kind in kinds]
     found = []
     for measure in (one for one in declared.values() if one.shown):
         rows = own[own["metric"] == measure.name]
         if rows.empty:
             continue
-        by_condition = [
-            _levels(measure, _of_condition(own, kind), facts, people, kind) for kind in kinds
-        ]
+        by_condition = [_levels(measure, part, facts, people, kind) for kind, part in of_kinds]
         found.append(
             {
                 "measure": measure.name,
@@ -288,7 +287,9 @@ def _levels(
         # Of a measure of which neither way is better, such as a difference, it is no effect.
         name = "no effect" if measure.better is None else "chance"
         found.append({"kind": "chance", "name": name, "value": float(measure.chance)})
-    ends = rows.loc[rows["metric"].isin(measure.ceiling), "value"].to_numpy(dtype=float)
+    # Looked for only where there may be one: rows are many.
+    bounds = rows[rows["metric"].isin(measure.ceiling)] if measure.ceiling else rows[:0]
+    ends = bounds["value"].to_numpy(dtype=float)
     ends = ends[np.isfinite(ends)]
     if ends.size:
         low, high = float(ends.min()), float(ends.max())
@@ -306,7 +307,7 @@ def _people(
 ) -> list[dict[str, Any]]:
     """Give what people do by a measure, where it means the same of them and networks."""
     found: list[dict[str, Any]] = []
-    if people is not None and comparable_name(metric) not in metrics:
+    if people is not None and len(people) and comparable_name(metric) not in metrics:
         own = _of_condition(people[people["metric"] == metric], condition)
         for row in own.itertuples():
             numbers = {"value": row.value, "low": row.ci_low, "high": row.ci_high}

@@ -57,7 +57,10 @@ def people_sentences(
     ):
         own = _own_name(index, facts)
         common = comparable_name(own) if comparable_name(own) in metrics else own
-        said = [_of_people(people, group, common) for group in groups]
+        said = [
+            _of_people(people, group, index, common, groups[:place])
+            for place, group in enumerate(groups)
+        ]
         said += [
             _of_model(results, model, layer, index, common, groups, facts)
             for model, layer in best.items()
@@ -84,8 +87,9 @@ def _value(rows: pd.DataFrame, model: str, layer: str, metric: str) -> Shown:
     return Shown(*numbers.tolist())
 
 
-def _of_people(people: pd.DataFrame, group: str, metric: str) -> str:
-    return f"{group}: {_value(people, group, '', metric).shown()}"
+def _of_people(people: pd.DataFrame, group: str, index: str, metric: str, others: list[str]) -> str:
+    said = _apart(people, group, "", index, others)
+    return ", ".join([f"{group}: {_value(people, group, '', metric).shown()}", *said])
 
 
 def _of_model(
@@ -105,10 +109,16 @@ def _of_model(
         text = f"{name}: none found ({own.shown()})"
     else:
         text = f"{name}: {own.shown()}"
+    said = _apart(results, model, layer, index, groups)
+    return ", ".join([text, *said])
+
+
+def _apart(rows: pd.DataFrame, model: str, layer: str, index: str, groups: list[str]) -> list[str]:
+    """Say how far a layer, or a group of people, is from each group."""
     said = []
     of = f"{index} " * bool(index)
     for group in groups:
-        apart = _value(results, model, layer, f"{of}{_FROM}{group}")
+        apart = _value(rows, model, layer, f"{of}{_FROM}{group}")
         if math.isnan(apart.value):
             continue
         whose = "people's" if group == "People" else f"that of {group}"
@@ -116,12 +126,12 @@ def _of_model(
             how = f"not found to differ from {whose}"
         else:
             how = f"{'larger' if apart.value > 0 else 'smaller'} than {whose}"
-        equivalence = _value(results, model, layer, f"{of}Equivalence P to {group}").value
-        margin = _value(results, model, layer, f"{of}Equivalence Margin to {group}").value
+        equivalence = _value(rows, model, layer, f"{of}Equivalence P to {group}").value
+        margin = _value(rows, model, layer, f"{of}Equivalence Margin to {group}").value
         if equivalence < _LEVEL:
             how += f", and equivalent (within ±{short(margin, 2)})"
         said.append(f"{how} (difference {apart.shown(2)})")
-    return f"{text}, {', '.join(said)}" if said else text
+    return said
 
 
 def _consistency(

@@ -34,7 +34,7 @@ from facebench.stimuli.rendered.sampling import (
 )
 from facebench.stimuli.workers import in_order, processes, write_png
 from facebench.types import StrPath
-from facebench.utils.files import atomic_path
+from facebench.utils.files import write_bytes
 
 __all__ = ["RenderedSet", "make_rendered_faces"]
 
@@ -174,9 +174,8 @@ def make_rendered_faces(
         jobs = [_Job(root, tuple(pictures), size) for pictures in people]
         with processes(workers, n_people * _IMAGES_PER_JOB) as pool:
             records = in_order(pool, "Rendering faces", _draw, jobs)
-        with atomic_path(root / "parameters.json") as temporary:
-            content = json.dumps([record for drawn in records for record in drawn], indent=1)
-            temporary.write_bytes(content.encode())
+        content = json.dumps([record for drawn in records for record in drawn], indent=1)
+        write_bytes(root / "parameters.json", content.encode())
         unseen = _unseen(people, records)
         tables = {"distances": _distances(people)}
         if changes:

@@ -24,6 +24,7 @@ from facebench.tasks.shared.people import (
     PARTICIPANTS,
     PEOPLE,
     compared_with_people,
+    difference_of_groups,
     mean_of_participants,
     spread_of_participants,
     sum_of_spreads,
@@ -246,6 +247,9 @@ def rows_of_people(
                 row[CONDITION] = condition
             for measure, values in measured.items():
                 row |= mean_of_participants(measure, values[own])
+                for other, theirs in members.items():
+                    if other != group:
+                        row |= difference_of_groups(measure, other, values[own], values[theirs])
             row[PARTICIPANTS] = int(np.isfinite(measured[answered][own]).sum())
             rows.append(row)
     return rows

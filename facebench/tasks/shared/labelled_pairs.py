@@ -27,7 +27,7 @@ from facebench.errors import InputError, PairsError
 from facebench.metrics.folds import Folds, make_folds
 from facebench.metrics.labels import LabelError, as_labels, label_words
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
-from facebench.metrics.uncertainty.proportions import PROPORTIONS_NOTE
+from facebench.metrics.uncertainty.proportions import PROPORTIONS_NOTE, uneven_note
 from facebench.types import Float64Array, IntArray, StrPath
 
 __all__ = [
@@ -328,7 +328,7 @@ def jackknife_note(members: SamplingUnits, groups: JackknifeGroups) -> str:
     """Say how intervals were made."""
     return (
         f"95 % jackknife of {members.plural} ({groups.n_resamples} groups), t quantiles"
-        f"{PROPORTIONS_NOTE}"
+        f"{uneven_note(groups.df, members.plural)}{PROPORTIONS_NOTE}"
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from facebench.columns import interval_cells, interval_columns
 from facebench.errors import InputError
 from facebench.metrics.uncertainty.spread import FEWEST_UNITS, PairedDifference, Spread
-from facebench.types import Float64Array, StrPath
+from facebench.types import Float64Array, IntArray, StrPath
 from facebench.utils.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from facebench.people import Trials
 
 __all__ = [
+    "BETWEEN_PARTICIPANTS",
     "EVERYBODY",
     "ONE_BY_ONE",
     "OVER_PARTICIPANTS",
@@ -33,8 +34,11 @@ __all__ = [
     "PeopleSource",
     "WithPeople",
     "compared_with_people",
+    "difference_of_groups",
     "groups_of_people",
     "mean_of_participants",
+    "mean_over_samples",
+    "samples_of",
     "spread_of_participants",
     "sum_of_spreads",
     "trials_of",
@@ -45,6 +49,9 @@ PEOPLE, EVERYBODY = "people", "People"
 PARTICIPANTS = "Participants"
 # How intervals are made: of people, and of differences from single participants.
 OVER_PARTICIPANTS = "95 % over participants, t distribution"
+BETWEEN_PARTICIPANTS = (
+    "95 % over participants, t distribution; conditions compared between participants, Welch"
+)
 ONE_BY_ONE = (
     "95 %: participants, compared with the layer one by one; images, left out of both sides at "
     "once; Welch-Satterthwaite df"
@@ -173,20 +180,43 @@ def groups_of_people(
     return {group: trials.of_group(by_name[group]) for group in asked}
 
 
-def mean_of_participants(name: str, values: Float64Array) -> dict[str, float]:
+def samples_of(values: Float64Array, sample: IntArray | None = None) -> list[Float64Array]:
+    """Divide the values of participants into those of independent samples.
+
+    Parameters
+    ----------
+    values : array, shape [P]
+        The measure of each participant; NaN where it is undefined, and then left out.
+    sample : int array, shape [P], optional
+        The sample of each participant, from 0; -1 for those who are left out. None: there is one.
+
+    Returns
+    -------
+    list of array
+    """
+    known = np.isfinite(values)
+    if sample is None:
+        return [values[known]]
+    return [values[known & (sample == number)] for number in range(int(sample.max(initial=0)) + 1)]
+
+
+def mean_of_participants(
+    name: str, values: Float64Array, sample: IntArray | None = None
+) -> dict[str, float]:
     """Give a mean over participants and its interval their columns.
 
     Parameters
     ----------
     name : str
         The measure.
-    values : array, shape [P]
-        The measure of each participant; NaN where it is undefined, and then left out.
+    values, sample
+        See `samples_of`. Of several samples the number is the sum of their means.
 
     Returns
     -------
     dict of str to float
-        The mean, and Student's interval; NaN of fewer than three participants.
+        The mean, and Student's interval (of several samples, Welch's); NaN where a sample has fewer
+        than three participants.
 
     Examples
     --------
@@ -194,19 +224,74 @@ def mean_of_participants(name: str, values: Float64Array) -> dict[str, float]:
     >>> {name: round(value, 3) for name, value in row.items()}
     {'AUC': 0.9, 'AUC CI Low': 0.652, 'AUC CI High': 1.148}
     """
-    own = values[np.isfinite(values)]
-    mean = float(own.mean()) if own.size else _NAN
-    spread = spread_of_participants(own)
+    mean, spread = mean_over_samples(values, sample), spread_of_participants(values, sample)
     step = spread.quantile(0.975) * spread.error
     return interval_cells(name, mean, mean - step, mean + step)
 
 
-def spread_of_participants(values: Float64Array) -> Spread:
-    """Give the standard error of a mean over participants, and its degrees of freedom."""
-    own = values[np.isfinite(values)]
-    if own.size < FEWEST_UNITS:
-        return Spread(_NAN, 1.0)
-    return Spread(float(own.std(ddof=1) / own.size**0.5), float(own.size - 1))
+def mean_over_samples(values: Float64Array, sample: IntArray | None = None) -> float:
+    """Give the mean of participants; of several samples, the sum of their means."""
+    return sum(float(own.mean()) if own.size else _NAN for own in samples_of(values, sample))
+
+
+def spread_of_participants(values: Float64Array, sample: IntArray | None = None) -> Spread:
+    """Give the standard error of a mean over participants, and its degrees of freedom.
+
+    Of several samples (see `samples_of`), those of the sum of their means.
+    """
+    spreads = [
+        Spread(float(own.std(ddof=1) / own.size**0.5), float(own.size - 1))
+        if own.size >= FEWEST_UNITS
+        else Spread(_NAN, 1.0)
+        for own in samples_of(values, sample)
+    ]
+    return spreads[0] if len(spreads) == 1 else sum_of_spreads(*spreads)
+
+
+def difference_of_groups(
+    index: str,
+    other: str,
+    values: Float64Array,
+    theirs: Float64Array,
+    sample: IntArray | None = None,
+    of_theirs: IntArray | None = None,
+) -> dict[str, float]:
+    """Compare a group of participants with another: Welch's interval of the difference.
+
+    Parameters
+    ----------
+    index : str
+        What both are measured in; empty for the task's only one.
+    other : str
+        The other group's name.
+    values, theirs : array, shape [P], [Q]
+        Each participant's; NaN where it is undefined.
+    sample, of_theirs : int array, optional
+        See `samples_of`.
+
+    Returns
+    -------
+    dict of str to float
+        '<index> Difference from <other>' with its interval, and '<index> P of Difference from
+        <other>'.
+
+    Examples
+    --------
+    >>> young, old = np.array([0.9, 0.8, 0.7]), np.array([0.6, 0.5, 0.4])
+    >>> row = difference_of_groups("AUC", "old", young, old)
+    >>> round(row["AUC Difference from old"], 6), round(row["AUC P of Difference from old"], 3)
+    (0.3, 0.021)
+    """
+    of = f"{index} " * bool(index)
+    value = mean_over_samples(values, sample) - mean_over_samples(theirs, of_theirs)
+    spread = sum_of_spreads(
+        spread_of_participants(values, sample), spread_of_participants(theirs, of_theirs)
+    )
+    found = PairedDifference.of(value, spread)
+    return {
+        **interval_cells(f"{of}Difference from {other}", value, found.low, found.high),
+        f"{of}P of Difference from {other}": found.p_value,
+    }
 
 
 def sum_of_spreads(*spreads: Spread) -> Spread:
@@ -235,6 +320,7 @@ def compared_with_people(
     spread: Spread,
     *,
     margin: float | None = None,
+    sample: IntArray | None = None,
 ) -> dict[str, Any]:
     """Compare a number of a layer with that of people, as columns of the layer's row.
 
@@ -252,6 +338,9 @@ def compared_with_people(
         The standard error of the difference.
     margin : float, optional
         The smallest difference that would matter, for an equivalence test (TOST).
+    sample : int array, shape [P], optional
+        Of participants of several samples, see `samples_of`. No single participant has the number
+        then, so that 'Within Range' is NaN.
 
     Returns
     -------
@@ -261,20 +350,21 @@ def compared_with_people(
         lowest to the highest participant), 'Equivalence Margin' (the smallest at which two
         one-sided tests would find both equivalent, P < .05), and with `margin` 'Equivalence P'.
     """
-    own = values[np.isfinite(values)]
-    centre = float(own.mean()) if own.size else _NAN
+    samples = samples_of(values, sample)
+    centre = mean_over_samples(values, sample)
     of = f"{index} " * bool(index)
     name = f"{of}Difference from {group}"
     if not np.isfinite([network, centre]).all():
         return dict.fromkeys([*interval_columns(name), f"{of}P of Difference from {group}"], _NAN)
     found = PairedDifference.of(network - centre, spread)
-    over = spread_of_participants(own)
+    over = spread_of_participants(values, sample)
     step = over.quantile(0.975) * over.error
+    lowest, highest = (samples[0].min(), samples[0].max()) if len(samples) == 1 else (_NAN, _NAN)
     columns: dict[str, Any] = {
         **interval_cells(name, found.difference, found.low, found.high),
         f"{of}P of Difference from {group}": found.p_value,
         f"{of}Within Interval of {group}": _flag(abs(network - centre) <= step, step),
-        f"{of}Within Range of {group}": _flag(own.min() <= network <= own.max(), 0.0),
+        f"{of}Within Range of {group}": _flag(lowest <= network <= highest, lowest),
         f"{of}Equivalence Margin to {group}": abs(found.difference)
         + spread.quantile(0.95) * spread.error,
     }

@@ -164,7 +164,7 @@ class PairAnswers:
                 self.right = (answers == labels[self.pair]).astype(np.float64)
                 self._check_correct(table)
             self._take_confidence(table, answers)
-        self._check_conditions(range(len(self.conditions)) if involved is None else involved)
+        self.check_conditions(range(len(self.conditions)) if involved is None else involved)
 
     def _pairs_of(
         self, table: pd.DataFrame, pairs: pd.DataFrame, condition_column: str | None
@@ -294,9 +294,17 @@ class PairAnswers:
         steps = confidence - confidence.min() + 1
         self.evidence = np.where(answers == 1, -steps, steps)
 
-    def _check_conditions(self, involved: Sequence[int]) -> None:
+    def has_conditions(self, involved: Sequence[int]) -> bool:
+        """Tell whether there are answers in all of these conditions."""
+        return not self._empty(involved)
+
+    def _empty(self, involved: Sequence[int]) -> list[str]:
         answered = np.bincount(self.cell[self.pair], minlength=len(self.conditions))
-        empty = [self.conditions[k] for k in involved if answered[k] == 0]
+        return [self.conditions[k] for k in involved if answered[k] == 0]
+
+    def check_conditions(self, involved: Sequence[int]) -> None:
+        """Refuse people without any answer in one of these conditions."""
+        empty = self._empty(involved)
         if empty:
             msg = (
                 f"Task {self._task!r} compares condition {empty[0]!r}, of which no "

@@ -28,6 +28,7 @@ from facebench.metrics.uncertainty.stratified_jackknife import Error, Stratified
 from facebench.metrics.verification_report import Estimate
 from facebench.tasks.shared.labelled_pairs import SamplingUnits
 from facebench.tasks.shared.people import (
+    BETWEEN_PARTICIPANTS,
     EVERYBODY,
     OVER_PARTICIPANTS,
     PARTICIPANTS,
@@ -35,22 +36,24 @@ from facebench.tasks.shared.people import (
     PEOPLE_DISTANCE,
     PeopleSource,
     compared_with_people,
+    difference_of_groups,
     groups_of_people,
     mean_of_participants,
+    samples_of,
     spread_of_participants,
     sum_of_spreads,
     trials_of,
 )
 from facebench.tasks.shared.people_answers import PairAnswers
+from facebench.tasks.shared.people_designs import Design, design_of
 from facebench.tasks.shared.people_items import (
     ItemAgreement,
     answer_noise,
     crossed_decisions,
-    jackknife_spread,
     with_interval,
 )
 from facebench.tasks.shared.rate_measures import columns_of
-from facebench.types import Float64Array
+from facebench.types import Float64Array, IntArray
 from facebench.utils.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -62,7 +65,8 @@ PeopleIndex = Literal["standardised", "relative"]
 INDICES: tuple[PeopleIndex, ...] = ("standardised", "relative")
 
 _NAN = float("nan")
-_FEWEST = 3
+# An effect has a standardised size within participants, and between two samples.
+_MOST_SAMPLES = 2
 
 
 class Asked(NamedTuple):
@@ -146,6 +150,8 @@ class PeopleBeside:
             dict.fromkeys(note for answers in self.groups.values() for note in answers.notes)
         )
         self._replicates: dict[tuple[str, str], tuple[Float64Array, float]] = {}
+        # How participants are divided between the conditions, by group and what is asked.
+        self._designs: dict[tuple[str, str], Design] = {}
         for group, answers in self.groups.items():
             self._check(group, answers)
 
@@ -185,25 +191,74 @@ class PeopleBeside:
                     f"{asked.measure!r}. Got {answers.kind!r}."
                 )
                 raise InputError(msg)
-            complete = np.isfinite(
-                self._contrasted(self._cells(group, asked.measure), asked)
-            ).tolist()
-            n = sum(complete)
             both = ", to pairs of one person and of two" if needs_both(asked.measure) else ""
-            if n < _FEWEST:
-                msg = (
-                    f"Task {self._task!r} needs three participants or more{of_group} who answered "
-                    f"in every condition that it compares{both}. Got {n} of {n_people}."
-                )
-                raise InputError(msg)
+            known = np.isfinite(self._cells(group, asked.measure))
+            design = design_of(known, self._involved_in(asked))
+            if design is None:
+                raise InputError(self._unclear(answers, known, asked, of_group, both))
+            self._designs[group, asked.name] = design
+            if not design.is_within:
+                self._note_samples(answers, design, asked)
+            values = self._of_participants(group, asked)
+            complete = np.isfinite(values).tolist()
+            n = sum(complete)
             if n < n_people:
                 first = answers.participants[complete.index(False)]
                 of = f"{asked.name.strip()} " if asked.name.strip() else ""
+                every = "every condition" if design.is_within else "every condition of their sample"
                 self.notes.append(
                     f"{n_people - n} of {n_people} participants{of_group} are left out of {of}"
-                    f"comparisons, since they did not answer in every condition{both}; the first "
+                    f"comparisons, since they did not answer in {every}{both}; the first "
                     f"is {first!r}"
                 )
+
+    def _unclear(
+        self,
+        answers: PairAnswers,
+        known: NDArray[np.bool_],
+        asked: Asked,
+        of_group: str,
+        both: str,
+    ) -> str:
+        """Say why an effect can be compared neither within participants nor between them."""
+        involved = self._involved_in(asked)
+        n = int(known[:, involved].all(axis=1).sum())
+        msg = (
+            f"Task {self._task!r} needs three participants or more{of_group} who answered in every "
+            f"condition that it compares{both}. Got {n} of {len(known)}."
+        )
+        if len(involved) < 2:
+            return msg
+        by_condition = ", ".join(
+            f"{int(known[:, k].sum())} in {answers.conditions[k]!r}" for k in involved
+        )
+        msg += f" Or three or more in each, if every participant saw one only; here {by_condition}"
+        few = np.flatnonzero(known[:, involved].sum(axis=1) > 1)
+        if few.size:
+            msg += (
+                f", and {few.size} in several, first {answers.participants[few[0]]!r}: are they "
+                "several people with one name? If not, leave them out "
+                "(exclude: {participants: …})"
+            )
+        return f"{msg}."
+
+    def _note_samples(self, answers: PairAnswers, design: Design, asked: Asked) -> None:
+        if asked.measure == "mean distance" and self._index == "relative":
+            msg = (
+                f"The 'people_index' of task {self._task!r} must be 'standardised', since its "
+                "participants saw different conditions: 'relative' compares the conditions of each "
+                "participant."
+            )
+            raise InputError(msg)
+        samples = "; ".join(
+            f"{int((design.sample == number).sum())} in "
+            f"{' and '.join(repr(answers.conditions[k]) for k in conditions)}"
+            for number, conditions in enumerate(design.conditions)
+        )
+        self.notes.append(
+            f"conditions are compared between participants, each of whom saw one part of them "
+            f"({samples})"
+        )
 
     def by_pair(self) -> Float64Array:
         """Give all people's mean answer to each pair, as a distance."""
@@ -285,10 +340,17 @@ class PeopleBeside:
             return [0]
         return sorted({*asked.contrast.first, *asked.contrast.second})
 
+    def _by_participant(self, group: str, asked: Asked, values: Float64Array) -> Float64Array:
+        """Give what each participant adds to an effect, of a measure [..., P, K]."""
+        design, contrast = self._designs[group, asked.name], asked.contrast
+        if contrast is None or design.is_within:
+            return self._contrasted(values, asked)
+        return design.summed(values, weights_of(contrast, values.shape[-1]))
+
     def _of_participants(self, group: str, asked: Asked) -> Float64Array:
         """Give the index of each participant."""
         answers = self.groups[group]
-        values = self._contrasted(self._cells(group, asked.measure), asked)
+        values = self._by_participant(group, asked, self._cells(group, asked.measure))
         if asked.measure == "mean distance" and self._index == "standardised":
             return values / answers.spread_of_pairs(self._involved_in(asked))
         return values
@@ -298,25 +360,46 @@ class PeopleBeside:
 
         See `answer_noise`.
         """
-        key = group, asked.name or "-"
+        key = group, asked.name
         if key not in self._replicates:
-            answers = self.groups[group]
-            drawn = self._contrasted(
-                answers.replicates(asked.measure, self._kept, far=self._far), asked
+            answers, design = self.groups[group], self._designs[key]
+            drawn = self._by_participant(
+                group, asked, answers.replicates(asked.measure, self._kept, far=self._far)
             )
             if asked.measure == "mean distance" and self._index == "standardised":
                 cells = self._involved_in(asked)
                 spreads = [answers.spread_of_pairs(cells, kept) for kept in self._kept.T]
                 drawn = drawn / np.array(spreads)[:, None]
-            known = np.isfinite(drawn)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                means = np.where(known, drawn, 0.0).sum(axis=1) / known.sum(axis=1)
-            self._replicates[key] = means, answer_noise(self.jackknife, drawn, means)
+            whole, noise = np.zeros(len(drawn)), 0.0
+            for number in range(len(design.conditions)):
+                own = drawn if design.is_within else drawn[:, design.sample == number]
+                known = np.isfinite(own)
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    means = np.where(known, own, 0.0).sum(axis=1) / known.sum(axis=1)
+                whole, noise = whole + means, noise + answer_noise(self.jackknife, own, means)
+            self._replicates[key] = whole, noise
         return self._replicates[key]
 
     def rows(self) -> pd.DataFrame:
         """Measure people as a layer is measured: a row per group."""
         return pd.DataFrame([self._row(group) for group in self.groups])
+
+    def _sample(self, group: str, asked: Asked) -> IntArray | None:
+        """Give the sample of each participant, if conditions are compared between them."""
+        design = self._designs[group, asked.name]
+        return None if design.is_within else design.sample
+
+    def _against_groups(self, group: str, asked: Asked) -> dict[str, float]:
+        """Compare a group with each of the others: Welch's interval of the difference."""
+        row: dict[str, float] = {}
+        own, sample = self._of_participants(group, asked), self._sample(group, asked)
+        for other in self.groups:
+            if other != group:
+                row |= difference_of_groups(
+                    asked.name.strip(), other, own, self._of_participants(other, asked),
+                    sample, self._sample(other, asked),
+                )  # fmt: skip
+        return row
 
     def _row(self, group: str) -> dict[str, Any]:
         answers = self.groups[group]
@@ -334,7 +417,10 @@ class PeopleBeside:
         for asked in self._asked:
             if not self._is_own(asked):
                 values = self._of_participants(group, asked)
-                row |= mean_of_participants(comparable_name(self._own_name(asked)), values)
+                row |= mean_of_participants(
+                    comparable_name(self._own_name(asked)), values, self._sample(group, asked)
+                )
+            row |= self._against_groups(group, asked)
         row |= self._agreements[group].columns_of_people()
         n_pairs = int(np.isfinite(answers.by_pair).sum())
         return row | {
@@ -342,7 +428,9 @@ class PeopleBeside:
             "Trials": answers.n_trials,
             "Pairs": n_pairs,
             "People Index": self._index_names,
-            CI_METHOD: OVER_PARTICIPANTS,
+            CI_METHOD: OVER_PARTICIPANTS
+            if all(self._sample(group, asked) is None for asked in self._asked)
+            else BETWEEN_PARTICIPANTS,
         }
 
     def _effect(self, group: str, asked: Asked, cells: Float64Array) -> dict[str, Any]:
@@ -350,14 +438,13 @@ class PeopleBeside:
         contrast = asked.contrast
         if contrast is None:
             return {}
-        weights = weights_of(contrast, cells.shape[1])
-        used = np.flatnonzero(weights)
-        values = cells[:, used] @ weights[used]
-        complete = np.isfinite(values)
-        row: dict[str, Any] = mean_of_participants(f"{asked.name}Difference", values)
-        spread = spread_of_participants(values)
-        mean = float(values[complete].mean())
-        n = int(complete.sum())
+        values = self._designs[group, asked.name].summed(
+            cells, weights_of(contrast, cells.shape[1])
+        )
+        sample = self._sample(group, asked)
+        row: dict[str, Any] = mean_of_participants(f"{asked.name}Difference", values, sample)
+        spread = spread_of_participants(values, sample)
+        mean = row[f"{asked.name}Difference"]
         statistic = mean / spread.error if spread.error > 0 else _NAN
         row[f"{asked.name}P"] = 2 * spread.tail(-abs(statistic))
         low, high = (row[f"{asked.name}Difference CI {end}"] for end in ("Low", "High"))
@@ -367,20 +454,29 @@ class PeopleBeside:
             statistic,
             Error(spread.error, spread.df),
         )
-        sized = standardised(test, (spread.error**2,), [n])
-        row |= columns_of(f"{asked.name}dz", sized.size)
+        samples = samples_of(values, sample)
+        if len(samples) <= _MOST_SAMPLES:
+            errors = tuple(spread_of_participants(own).error ** 2 for own in samples)
+            sized = standardised(test, errors, [own.size for own in samples])
+            row |= columns_of(f"{asked.name}{sized.name}", sized.size)
         is_scaled = asked.measure != "mean distance" or self._index == "relative"
         if is_scaled and asked.measure not in ("dprime", "pearson", "spearman"):
-            own = cells[complete]
-            _, ratio, relative = compared(own.mean(axis=0), contrast)
-            left = (own.sum(axis=0) - own) / (n - 1)
+            own = cells[np.isfinite(values)]
+            unit = np.arange(len(own))
+            strata = unit * 0 if sample is None else sample[np.isfinite(values)]
+            error = StratifiedJackknife(unit, unit, strata).error
+            there = np.isfinite(own)
+            sums, number = np.where(there, own, 0.0), there.sum(axis=0)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                whole = sums.sum(axis=0) / number
+                left = (sums.sum(axis=0) - sums) / (number - there)
+            _, ratio, relative = compared(whole, contrast)
             _, ratios, relatives = compared(left, contrast)
             for name, value, drawn in (
                 ("Ratio", ratio, ratios),
                 ("Relative Difference", relative, relatives),
             ):
-                spread = jackknife_spread(drawn)
-                row |= with_interval(f"{asked.name}{name}", float(value), spread)
+                row |= with_interval(f"{asked.name}{name}", float(value), Spread(*error(drawn)))
         return row
 
     @cached_property
@@ -429,7 +525,9 @@ class PeopleBeside:
                 left = Spread(max(units.standard**2 - noise, 0.0) ** 0.5, units.df)
                 if np.isnan(units.standard):
                     left = Spread(_NAN, 1.0)
-                spread = sum_of_spreads(left, spread_of_participants(values))
+                spread = sum_of_spreads(
+                    left, spread_of_participants(values, self._sample(group, asked))
+                )
                 row |= compared_with_people(
                     asked.name.strip(),
                     group,
@@ -437,6 +535,7 @@ class PeopleBeside:
                     values,
                     spread,
                     margin=self._margins.get(asked.name),
+                    sample=self._sample(group, asked),
                 )
         for agreement in self._agreements.values():
             row |= agreement.columns(cells.distances, accepted)
@@ -466,7 +565,11 @@ class PeopleBeside:
                     .mean(-1)
                     for sums in (columns.sum(axis=0, keepdims=True), self.jackknife.sums(columns))
                 )
-            return float(self._contrasted(whole[0], asked)), self._contrasted(drawn, asked)
+            units = self._contrasted(drawn, asked)
+            # Decisions are as made: without a person other thresholds would have been chosen.
+            stretch = (units.size / max(1, units.size - 1)) ** 0.5
+            middle = units.mean()
+            return float(self._contrasted(whole[0], asked)), middle + stretch * (units - middle)
         values = condition_values(cells)[0]
         drawn = condition_replicates(cells, self.jackknife)
         value, parts = self._contrasted(values, asked), self._contrasted(drawn, asked)

@@ -28,7 +28,18 @@ def test_slashes_accents_and_folders_above() -> None:
 
 def test_a_shorter_end_another_suffix_or_case_is_another_image() -> None:
     for there in ("1.jpg", "ann/1.png", "Ann/1.jpg", "ann/1", "rfw/ann/1.jpg", "cann/1.jpg"):
-        assert find([there], "ann/1.jpg") is None
+        assert find([there, "bob/2.jpg"], "ann/1.jpg") is None
+
+
+def test_where_no_name_has_a_suffix_images_are_found_without() -> None:
+    assert find(["bob/2", "ann/1"], "ann/1.jpg") == 1
+    assert find(["lfw/ann/1"], "ann/1.JPG") == 0
+    assert find(["ann/1.5"], "ann/1.5.png") == 0
+    assert find(["Ann/1"], "ann/1.jpg") is None
+    index = NameIndex(["ann/1"], FILE)
+    assert index.find(ImageName.of("/data/lfw", "ann/1.jpg")) == 0
+    with pytest.raises(InputError, match=r"'ann/1' in x.npz is the name of two images"):
+        index.find(ImageName.of("/data/lfw", "ann/1.png"))
 
 
 @pytest.mark.parametrize(
@@ -36,7 +47,6 @@ def test_a_shorter_end_another_suffix_or_case_is_another_image() -> None:
     [
         ("ann/1.png", "with another suffix or case: as 'ann/1.png'"),
         ("lfw/ANN/1.JPG", "as 'lfw/ANN/1.JPG'"),
-        ("ann/1", "as 'ann/1'"),
         ("C:\\faces\\ann\\1.jpg", r"say strip='C:\\\\faces\\\\'"),
         ("bob/2.jpg", "Its names are like 'bob/2.jpg'"),
     ],

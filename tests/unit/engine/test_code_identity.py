@@ -18,6 +18,7 @@ import pytest
 import torch
 from torchvision import transforms
 
+from facebench.engine.code_identity import Identifier, Unidentified
 from support.fingerprints import made, with_function
 
 
@@ -85,6 +86,44 @@ def test_names_and_comments_of_a_preprocessing_do_not_matter() -> None:
 @pytest.mark.parametrize("hidden", [random.Random(1), threading.local(), np.random.default_rng(1)])
 def test_objects_with_a_state_that_nobody_sees_are_unknown(hidden: Any) -> None:
     assert with_function(made("def f(image):\n    return O", O=hidden)) is None
+
+
+def test_what_is_unknown_is_unknown_where_it_is_met_again() -> None:
+    identifier, hidden = Identifier(), random.Random(1)
+    for _ in range(2):
+        with pytest.raises(Unidentified):
+            identifier.describe([hidden])
+
+
+ARRAYS = {
+    "mask": lambda n: np.ma.array([1.0, 2.0], mask=[0, n == 20]),
+    "fill value": lambda n: np.ma.array([1.0, 2.0], mask=[0, 1], fill_value=n),
+    "class": lambda n: np.ones(2) if n == 10 else np.ones(2).view(np.recarray),
+    "conjugate": lambda n: torch.tensor([n * 1j]).conj(),
+    "sparse": lambda n: torch.tensor([[0, n]]).to_sparse(),
+    "quantized": lambda n: torch.quantize_per_tensor(torch.ones(2), n, 0, torch.quint8),
+    "quantized by channel": lambda n: torch.quantize_per_channel(
+        torch.ones(2, 2), torch.tensor([1.0, n]), torch.zeros(2), 0, torch.qint8
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ARRAYS)
+def test_arrays_of_every_kind_are_told_apart(what: str) -> None:
+    first, same, other = (Identifier().describe(ARRAYS[what](n)) for n in (10, 10, 20))
+    assert first == same != other
+
+
+def test_the_class_of_a_class_counts() -> None:
+    def kind(number: int) -> type:
+        class Meta(type):
+            @property
+            def gain(cls) -> int:
+                return number
+
+        return Meta("Net", (), {})
+
+    assert Identifier().describe(kind(1)) != Identifier().describe(kind(2))
 
 
 @pytest.mark.parametrize("is_installed", [True, False])

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from torch import fx, nn
 
 from facebench.engine.cache import ModelCache
@@ -251,6 +252,142 @@ def test_a_replaced_method_of_a_known_module_counts() -> None:
     assert key(Given(plain)) != key(Given(replaced))
     replaced[0].forward = partial(torch.mul, threading.Lock())
     assert model_fingerprint(Given(replaced)).preprocessing is None
+
+
+def gain_of(model: Any) -> float:
+    return model._gain
+
+
+class Mixin:
+    def gained(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self._gain  # type: ignore[attr-defined]
+
+
+class Decorated(Net):
+    @torch.no_grad()
+    def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
+        return self.model(input_tensor) * self._gain
+
+
+class ByName(Net):
+    def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
+        return self.model(input_tensor) * getattr(self, "_" + "gain")
+
+
+class ByHelper(Net):
+    def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
+        return self.model(input_tensor) * gain_of(self)
+
+
+class ByMixin(Net, Mixin):
+    def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
+        return self.gained(self.model(input_tensor))
+
+
+@pytest.mark.parametrize("kind", [Decorated, ByName, ByHelper, ByMixin])
+def test_private_attributes_of_a_model_count(kind: type[Net]) -> None:
+    def with_gain(gain: float) -> str:
+        model = kind()
+        model._gain = gain
+        return key(model)
+
+    assert with_gain(2) == with_gain(2) != with_gain(3)
+
+
+def test_what_a_decorated_method_uses_is_not_only_built_from() -> None:
+    class Built(Net):
+        built_from = ("width",)
+
+    class Widened(Built):
+        @torch.no_grad()
+        def _forward(self, input_tensor: torch.Tensor) -> torch.Tensor:
+            return self.model(input_tensor) * self.width
+
+    def with_width(kind: type[Net], width: int) -> str:
+        model = kind()
+        model.width = width
+        return key(model)
+
+    assert with_width(Built, 2) == with_width(Built, 3)
+    assert with_width(Widened, 2) != with_width(Widened, 3)
+
+
+def test_a_method_of_an_instance_counts() -> None:
+    model = Net()
+    model._forward = lambda x: x  # type: ignore[method-assign]
+    assert key(model) != key(Net())
+    network = Net()
+    network.model[0]._conv_forward = lambda x, weight, bias: x
+    assert key(network) != key(Net())
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        (nn.ReLU, "forward"),
+        (nn.Conv2d, "_conv_forward"),
+        (nn.functional, "relu"),
+        (torch.Tensor, "relu"),
+        (Image.Image, "resize"),
+    ],
+)
+def test_what_others_put_into_a_library_counts(
+    place: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [key(Net())]
+    for changed in (lambda *_: 1, lambda *_: 2):
+        monkeypatch.setattr(place, name, changed)
+        found.append(key(Net()))
+    assert len(set(found)) == 3
+    monkeypatch.undo()
+    assert key(Net()) == found[0]
+
+
+@pytest.mark.parametrize("when", ["forward", "forward_pre"])
+def test_hooks_of_all_modules_count(when: str) -> None:
+    before = key(Net())
+    handle = getattr(nn.modules.module, f"register_module_{when}_hook")(lambda *_: None)
+    try:
+        assert key(Net()) != before
+    finally:
+        handle.remove()
+    assert key(Net()) == before
+
+
+def quantized(seed: int) -> BaseModel:
+    torch.manual_seed(seed)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
+    return Given(torch.ao.quantization.quantize_dynamic(network, {nn.Linear}))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:torch.quantize_per_tensor")
+def test_quantized_weights_count() -> None:
+    assert key(quantized(1)) == key(quantized(1)) != key(quantized(2))
+
+
+class Gain(nn.Module):
+    def __init__(self, gain: float) -> None:
+        super().__init__()
+        self.gain = gain
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.gain
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit")
+def test_attributes_of_torchscript_count() -> None:
+    first, same, other = (
+        key(Given(nn.Sequential(torch.jit.script(Gain(gain))))) for gain in (1.0, 1.0, 2.0)
+    )
+    assert first == same != other
+    running = nn.Sequential(torch.jit.script(Gain(1.0)))
+    running.eval()
+    assert key(Given(running)) == first
+
+
+def test_a_compiled_network_is_not_kept() -> None:
+    compiled = Given(torch.compile(nn.Sequential(nn.ReLU()), backend="eager"))
+    assert model_fingerprint(compiled).preprocessing is None
 
 
 MODEL_FILE = """

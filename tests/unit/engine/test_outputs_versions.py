@@ -392,8 +392,8 @@ PARTS: dict[str, tuple[list[Any], Callable[[], list[float]]]] = {
     aligner.FaceAligner.outputs_version: (
         [
             aligner.FaceAligner.__call__, aligner.FaceAligner._face, aligner.FaceAligner._cut,
-            aligner.FaceAligner._landmarks, aligner._holds, aligner._distance, aligner._middle,
-            landmarks.five_of_68, templates.similarity_transform, templates.points_chip,
+            aligner.FaceAligner._points, aligner._holds, aligner._distance, aligner._middle,
+            landmarks.five_of_68, templates._turn_and_shift, templates.points_chip,
             templates.box_chip, templates.box_as,
         ],
         cut_by_templates,

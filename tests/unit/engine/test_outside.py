@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -154,7 +155,42 @@ class M(Base):
     def _forward(self, x):
         return self.model(x) * eval("2")
 """,
+    **{
+        f"by {what}": f"""
+class M(Base):
+    def _forward(self, x):
+        import {what.partition(".")[0]}
+        return self.model(x) * float({call})
+"""
+        for what, call in {
+            "subprocess.run": "subprocess.run(['cat', 'k.txt'], capture_output=True).stdout",
+            "os.popen": "os.popen('cat k.txt').read()",
+            "os.stat": "os.stat('k.txt').st_mtime_ns",
+            "os.path": "os.path.getsize('k.txt')",
+            "io.FileIO": "io.FileIO('k.txt').read()",
+            "fileinput": "next(fileinput.FileInput('k.txt'))",
+            "pandas.read_fwf": "pandas.read_fwf('k.txt', header=None)[0][0]",
+            "torch.from_file": "torch.from_file('k.txt', dtype=torch.uint8, size=1)[0]",
+            "socket": "socket.create_connection(('localhost', 1)).recv(1)",
+        }.items()
+    },
 }
+
+
+SEARCHING = {
+    "globals": "globals()['HERE']",
+    "sys.modules": "sys.modules[__name__].HERE",
+    "sys._getframe": "sys._getframe(1).f_globals['HERE']",
+    "an operator that others registered": "torch.ops.of_somebody.scale(x)",
+}
+
+
+@pytest.mark.parametrize("what", SEARCHING)
+def test_code_that_finds_any_name_is_not_kept(made: Any, what: str) -> None:
+    source = f"import sys\nclass M(Base):\n    def _forward(self, x):\n        {SEARCHING[what]}\n"
+    fingerprint = made(source + "        return self.model(x)\n")
+    assert fingerprint.preprocessing is None
+    assert re.search("looks names up|calls an operator", fingerprint.why)
 
 
 @pytest.mark.parametrize("what", READING)
@@ -221,6 +257,7 @@ def test_what_is_known_by_its_value_is_kept_and_told_apart(
         "return torch.tensor(np.array(open_image(path)))",
         "return super().preprocess_image(path) * 2",
         "return torch.tensor(np.frombuffer(Path(path).read_bytes()))",
+        "return torch.tensor(np.array(Image.open(path))) if os.path.exists(path) else None",
     ],
 )
 def test_the_image_itself_may_be_read(made: Any, body: str) -> None:

@@ -179,3 +179,27 @@ def test_tokens_are_never_taken_for_images(image_folder: Any, batch_size: int) -
     paths: list[Path] = image_folder(16, size=(19, 19))  # 4 x 4 tokens
     with pytest.raises(LayerOutputError, match="_forward of model 'net'"):
         embed(Tokens(), paths, batch_size=batch_size, num_workers=0)
+
+
+class AllToAll(Net):
+    def _forward(self, input_tensor: torch.Tensor) -> Any:
+        rows = self.model(input_tensor)
+        return rows @ rows.T
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 4, 8])
+def test_a_width_that_depends_on_the_batch_is_refused(image_folder: Any, batch_size: int) -> None:
+    with pytest.raises(LayerOutputError, match=r"[348] numbers in a batch of [348] and 2 "):
+        embed(AllToAll(), image_folder(8), batch_size=batch_size, num_workers=0)
+    with pytest.raises(LayerOutputError, match="numbers in a batch of"):
+        AllToAll().get_output(torch.rand(batch_size, 3, 19, 19))
+
+
+@pytest.mark.parametrize("change", [torch.fft.fft, torch.Tensor.to_sparse])
+def test_what_holds_no_row_of_numbers_is_refused(image_folder: Any, change: Any) -> None:
+    class Odd(Net):
+        def _forward(self, input_tensor: torch.Tensor) -> Any:
+            return change(self.model(input_tensor))
+
+    with pytest.raises(LayerOutputError, match=r"returned (complex|a sparse).*no row of numbers"):
+        embed(Odd(), image_folder(2), num_workers=0)

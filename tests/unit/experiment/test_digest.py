@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from facebench.experiment.config import load_config
@@ -20,9 +21,16 @@ from pathlib import Path
 import helper
 from parts.inner import more
 
+HERE = Path(__file__).parent
+beside = __import__("importlib").import_module("by_name")
+
 class M:
     scale = (Path(__file__).parent / "k.txt").read_text()
     other = os.environ.get("SOME_SCALE")
+
+    def _build_model(self, k=1):
+        names = [f"w{k}.pt", "v%d.pt" % k, "u" + ".npz"]
+        return [HERE / "data" / "deep" / "k.npy", names]
 """
 EXPERIMENT = """
 images: images
@@ -35,6 +43,7 @@ tasks: {{c: {{task: correlation, pairs: pairs.csv}}}}
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "images").mkdir()
     (tmp_path / "parts").mkdir()
+    (tmp_path / "data" / "deep").mkdir(parents=True)
     for name, text in {
         "m.py": MODEL,
         "helper.py": "from deep import K\n",
@@ -44,6 +53,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "parts/beside.py": "B = 2\n",
         "unused.py": "",
         "k.txt": "2",
+        "data/deep/k.npy": "2",
+        "by_name.py": "K = 2",
+        "w1.pt": "2",
+        "v1.pt": "2",
+        "u1.npz": "2",
         "other.txt": "2",
         "pairs.csv": "img1,img2,distance\n",
     }.items():
@@ -64,6 +78,11 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "a package": lambda folder: (folder / "parts" / "__init__.py").write_text("A = 1\n"),
     "a module beside": lambda folder: (folder / "parts" / "beside.py").write_text("B = 3\n"),
     "a data file": lambda folder: (folder / "k.txt").write_text("3"),
+    "a module by its name": lambda folder: (folder / "by_name.py").write_text("K = 3"),
+    "a file in a folder": lambda folder: (folder / "data" / "deep" / "k.npy").write_text("3"),
+    "a file of an f-string": lambda folder: (folder / "w1.pt").write_text("3"),
+    "a file by %": lambda folder: (folder / "v1.pt").write_text("3"),
+    "a file by its suffix": lambda folder: (folder / "u1.npz").write_text("3"),
     "a variable": lambda _folder: os.environ.update(SOME_SCALE="3"),
 }
 
@@ -75,6 +94,34 @@ def test_what_a_plug_in_takes_from_outside_counts(folder: Path, what: str, targe
     assert digest(folder, target) == before
     CHANGES[what](folder)
     assert digest(folder, target) != before
+
+
+def test_a_module_on_the_search_path_counts(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    package = elsewhere / "somewhere"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "net.py").write_text("K = 1")
+    monkeypatch.syspath_prepend(str(elsewhere))
+    before = digest(folder, "somewhere.net:M")
+    (package / "net.py").write_text("K = 2")
+    assert digest(folder, "somewhere.net:M") != before
+
+
+def test_weights_beside_an_onnx_file_count(folder: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    tensor = onnx.numpy_helper.from_array(np.array([1.0, 2.0]), "w")
+    graph = onnx.helper.make_graph([], "net", [], [], initializer=[tensor])
+    model = onnx.helper.make_model(graph)
+    onnx.save(
+        model, folder / "n.onnx", save_as_external_data=True, location="n.bin", size_threshold=0
+    )
+    before = digest(folder, "n.onnx")
+    content = (folder / "n.bin").read_bytes()
+    (folder / "n.bin").write_bytes(content[::-1])
+    assert digest(folder, "n.onnx") != before
 
 
 def test_what_it_does_not_name_does_not_count(

@@ -1,5 +1,6 @@
 """YAML with places, read safely."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -130,5 +131,18 @@ class TestFiles:
 
 
 def test_a_device_without_an_end_is_too_large():
-    with pytest.raises(ConfigError, match="/dev/zero is larger than a configuration can be"):
+    with pytest.raises(ConfigError, match=r"^/dev/zero is larger than a configuration can be"):
         read_yaml(Path("/dev/zero"))
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="There are no pipes")
+def test_a_pipe_is_read_and_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "x.yaml"
+    os.mkfifo(pipe)
+    assert read_yaml(pipe).plain() is None
+    reading, written = os.pipe()
+    os.write(written, b"a: 1\n")
+    os.close(written)
+    assert read_yaml(Path(f"/dev/fd/{reading}")).plain() == {"a": 1}
+    os.close(reading)

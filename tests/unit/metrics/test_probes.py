@@ -17,6 +17,7 @@ from facebench.metrics.probes import (
     fold_auc,
     read_out,
     shuffled_labels,
+    training_moves,
 )
 
 PEOPLE = np.repeat(np.arange(20), 4)
@@ -53,6 +54,40 @@ def test_predictions_are_those_of_a_pipeline_of_scikit_learn(width: int, kind: s
         if kind == "logistic":
             scores = pipeline.predict_log_proba(data[fold == place].astype(float))
             np.testing.assert_allclose(found.scores[fold == place], scores, atol=0.01)
+
+
+@pytest.mark.parametrize("width", [10, 300])
+def test_leaving_a_group_out_of_training_is_a_fit_without_it(width: int) -> None:
+    data, labels = features(width), PEOPLE * 1.5 + np.tile([0, 1, 2, 3], 20)
+    fold, group = deal_folds(PEOPLE, 4), np.where(PEOPLE == 7, -1, PEOPLE // 2)
+    found = read_out(data, labels, fold, PEOPLE, "ridge", penalties=[0.1], left_out=group)[0]
+    for place in range(4):
+        train, test = fold != place, fold == place
+        scaler = StandardScaler().fit(data[train].astype(float))
+        scaled = scaler.transform(data.astype(float)) / width**0.5
+        for k in range(10):
+            kept = train & (group != k)
+            model = Ridge(alpha=0.1).fit(scaled[kept], labels[kept])
+            np.testing.assert_allclose(
+                found.without[test, k], model.predict(scaled[test]), rtol=1e-7, atol=1e-7
+            )
+            np.testing.assert_allclose(found.baseline_without[test, k], labels[kept].mean())
+    kept = group[:, None] != np.arange(10)
+    moved = training_moves(labels, found, kept)
+    for k in range(10):
+        own = kept[:, k]
+        before, after = (
+            [
+                np.log(((labels - said)[own] ** 2).sum() / ((labels - mean)[own] ** 2).sum()),
+                np.arctanh(np.corrcoef((labels - mean)[own], (said - mean)[own])[0, 1]),
+                np.log(np.abs(labels - said)[own].mean()),
+            ]
+            for said, mean in (
+                (found.predicted, found.baseline),
+                (found.without[:, k], found.baseline_without[:, k]),
+            )
+        )
+        np.testing.assert_allclose(moved[:, k], np.subtract(after, before), rtol=1e-6)
 
 
 def test_the_penalty_is_the_one_that_a_grid_search_within_the_training_images_chooses() -> None:

@@ -55,6 +55,11 @@ class TestReading:
         torch.save(content, tmp_path / "w.pth")
         assert same(read_checkpoint(tmp_path / "w.pth"), dict(net.state_dict()))
 
+    def test_a_checkpoint_that_is_called_safetensors(self, tmp_path: Path) -> None:
+        state = network().state_dict()
+        torch.save(state, tmp_path / "w.safetensors")
+        assert same(read_checkpoint(tmp_path / "w.safetensors"), dict(state))
+
     def test_old_format_of_torch(self, tmp_path: Path) -> None:
         state = network().state_dict()
         torch.save(state, tmp_path / "w.pth", _use_new_zipfile_serialization=False)

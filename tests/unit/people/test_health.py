@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from facebench.people.health import cautions, trial_health
+from facebench.people.health import cautions, divided_by, trial_health
 from facebench.people.simulation import Observers
 from facebench.people.trials import Trials
 
@@ -76,3 +76,10 @@ def test_what_is_odd_is_said(table, change, says):
         )
         return
     assert says in findings(change(table))
+
+
+def test_another_name_of_participants_is_no_condition(table):
+    named = table.assign(prolific="x" + table["participant"])
+    assert divided_by(Trials(named, "same-different")) == divided_by(
+        Trials(table, "same-different")
+    )

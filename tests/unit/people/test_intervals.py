@@ -8,7 +8,13 @@ import pytest
 from scipy import stats
 
 from facebench.errors import InputError
-from facebench.people.intervals import mean_over, means_over, over_participants, paired_over
+from facebench.people.intervals import (
+    between_over,
+    mean_over,
+    means_over,
+    over_participants,
+    paired_over,
+)
 from facebench.people.simulation import Observers
 from facebench.people.trials import Trials
 
@@ -80,6 +86,42 @@ def test_paired_differences_are_those_of_a_t_test():
     assert found.participants == 12
     wider = paired_over(trials, "Accuracy", "condition", ("upright", "inverted"), "both").estimate
     assert wider.high - wider.low >= high - low - 1e-9
+
+
+def test_samples_are_compared_by_welch():
+    table, trials = ratings(9, 6, seed=3)
+    group = np.repeat(np.where(np.arange(9) < 4, "a", "b"), 6)
+    both = Trials(trials.table.assign(group=group), "rating")
+    people, items = table.mean(axis=1), table[:4].mean(axis=0) - table[4:].mean(axis=0)
+    welch = stats.ttest_ind(people[:4], people[4:], equal_var=False)
+    found = between_over(both, "Mean Rating", "group", ("a", "b"))
+    interval = welch.confidence_interval()
+    assert (found.estimate.low, found.estimate.high) == pytest.approx(tuple(interval))
+    assert found.participants == (4, 5)
+    pooled = np.sqrt((people[:4].var(ddof=1) + people[4:].var(ddof=1)) / 2)
+    assert 0.8 < found.g / ((people[:4].mean() - people[4:].mean()) / pooled) < 1
+    # The items are the same: their differences.
+    over_items = between_over(both, "Mean Rating", "group", ("a", "b"), "items").estimate
+    interval = stats.ttest_1samp(items, 0).confidence_interval()
+    assert (over_items.low, over_items.high) == pytest.approx(tuple(interval))
+    crossed = between_over(both, "Mean Rating", "group", ("a", "b"), "both").estimate
+    assert crossed.high - crossed.low > 0
+    with pytest.raises(InputError, match="between_over"):
+        paired_over(both, "Mean Rating", "group", ("a", "b"))
+    half = np.where(np.arange(54) % 6 < 3, "x", "y")
+    with pytest.raises(InputError, match="9 participants have trials of both 'x' and 'y'"):
+        between_over(Trials(trials.table.assign(c=half), "rating"), "Mean Rating", "c", ("x", "y"))
+
+
+def test_medians_have_intervals_over_items():
+    rng = np.random.default_rng(0)
+    p, i = 12, 25
+    rt = np.exp(rng.normal(0, 0.2, (p, 1)) + rng.normal(0, 0.3, i) + rng.normal(0, 0.3, (p, i)))
+    table = ratings(p, i, 0)[1].table.assign(rt=rt.ravel())
+    found = mean_over(Trials(table, "rating"), "Median RT", "items")
+    drawn = [np.median(rt[:, rng.integers(i, size=i)], axis=1).mean() for _ in range(1000)]
+    width = 2 * stats.t.ppf(0.975, i - 1) * np.std(drawn)
+    assert found.high - found.low == pytest.approx(width, rel=0.3)
 
 
 def test_participants_with_one_condition_do_not_count():

@@ -75,7 +75,14 @@ def test_shares_are_what_a_measure_loses_without_a_trial(trials):
             who = made.participant[row]
             lost = made.values[who] - without.values[who]
             assert lost == pytest.approx(made.share[row], rel=0.25, abs=0.01), (name, row)
-    assert np.isnan(person_measure(one, "Median RT").share).all()
+    made = person_measure(one, "Median RT")
+    for who in range(2):
+        own = made.participant == who
+        rt = table.loc[answered, "rt"].to_numpy()[own & ~np.isnan(made.share)]
+        rng = np.random.default_rng(0)
+        drawn = np.median(rng.choice(rt, (2000, rt.size)), axis=1)
+        error = np.sqrt(np.nansum(made.share[own] ** 2))
+        assert error == pytest.approx(drawn.std(), rel=0.5)
 
 
 def test_participants_without_a_class_have_no_rate():

@@ -139,6 +139,12 @@ def test_ambiguous_tables_are_refused(tmp_path, header, row, description, says):
         people_of({"trials": "t.csv", "kind": "same-different", **description}, tmp_path)
 
 
+def test_decimal_commas_are_told_by_other_cells(tmp_path):
+    rows = ["participant;img1;img2;response;rt", "p;a;b;1;0,81", "p;a;c;1;1,076"]
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    assert read_trials(tmp_path / "t.csv").table["rt"].tolist() == [0.81, 1.076]
+
+
 def test_decimal_commas_are_numbers(tmp_path):
     (tmp_path / "t.csv").write_text("participant;img1;img2;response;rt\np;a;b;2,5;0,53\n")
     table = people_of({"trials": "t.csv", "kind": "rating"}, tmp_path).table
@@ -466,3 +472,40 @@ def test_raters_in_columns_become_trials(tmp_path):
 
     assert list(table["participant"]) == ["r1", "r2", "r1", "r2"]
     np.testing.assert_array_equal(table["response"], [0.5, 0.25, 1, np.nan])
+
+
+def test_orders_may_leave_out_alternatives(tmp_path):
+    (tmp_path / "o.csv").write_text("participant,target,alt1,alt2,alt3,response\np,t,a,b,c,c|a\n")
+    trials = people_of({"trials": "o.csv", "kind": "order"}, tmp_path)
+    assert trials.table["response"].tolist() == ["c|a"]
+    assert any("1 of 1 orders leave out alternatives" in note for note in trials.notes)
+    (tmp_path / "o.csv").write_text("participant,target,alt1,alt2,alt3,response\np,t,a,b,c,c|d\n")
+    with pytest.raises(InputError, match=r"'c\|d' is not a known code"):
+        people_of({"trials": "o.csv", "kind": "order"}, tmp_path)
+
+
+def test_a_table_is_joined_on_files_and_passes_rows_without_a_key(tmp_path):
+    for who in ("ann", "bob"):
+        rows = [
+            "id,item,response,phase",
+            "7,,,instructions",
+            "7,1,1,test",
+            "7,2,0,test",
+            "7,9,0,try",
+        ]
+        (tmp_path / f"{who}_log.csv").write_text("\n".join(rows))
+    (tmp_path / "key.csv").write_text("item,img1,img2\n1,a,b\n2,a,c\n")
+    (tmp_path / "who.csv").write_text("file,group\nann_log,old\nbob_log,young\n")
+    said = {
+        "trials": "*_log.csv",
+        "kind": "same-different",
+        "columns": {"participant": "file"},
+        "rows": {"phase": {"not": "try"}},
+        "join": [{"file": "key.csv", "on": "item"}, {"file": "who.csv", "on": "file"}],
+    }
+    table = people_of(said, tmp_path).table
+    assert table[["participant", "group", "img2"]].to_numpy().tolist() == [
+        ["ann_log", "old", "b"], ["ann_log", "old", "c"],
+        ["bob_log", "young", "b"], ["bob_log", "young", "c"],
+    ]  # fmt: skip
+    assert "file" not in table

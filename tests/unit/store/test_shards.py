@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facebench.store import open_store
-from facebench.store.database import Database
-from facebench.store.shards import SHARDS_NAME, OwnShard, ShardFile, hold
+from facebench.store.database import SHARDS_NAME, Database
+from facebench.store.shards import OwnShard, ShardFile, hold
 
 
 @given(places=st.lists(st.integers(0, 30), min_size=1, max_size=20), row_bytes=st.integers(1, 9))

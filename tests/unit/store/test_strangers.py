@@ -93,3 +93,31 @@ def test_what_another_program_has_made_is_not_removed(tmp_path):
     remove_store(folder)
     assert sorted(path.name for path in (folder / "shards").iterdir()) == ["model-00001.bin"]
     assert not (folder / "index.sqlite3").exists()
+
+
+@pytest.mark.parametrize("act", ["info", "verify"])
+def test_another_programs_folder_is_left_as_it_is(tmp_path, act):
+    connection = sqlite3.connect(tmp_path / "index.sqlite3")
+    connection.execute("CREATE TABLE thesis (a)")
+    connection.commit()
+    connection.close()
+    before = (tmp_path / "index.sqlite3").read_bytes()
+    done = CliRunner().invoke(app, ["cache", act, "--cache-dir", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "a database of another program" in done.output
+    assert [path.name for path in tmp_path.iterdir()] == ["index.sqlite3"]
+    assert (tmp_path / "index.sqlite3").read_bytes() == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Links need privileges on Windows")
+def test_shards_are_kept_in_no_folder_that_a_link_leads_to(store_folder, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / NAME).touch()
+    if (store_folder / "shards").exists():
+        (store_folder / "shards").rmdir()
+    (store_folder / "shards").symlink_to(elsewhere)
+    with pytest.raises(StoreError, match=r"shards of the embedding store must be a folder"):
+        open_store(store_folder)
+    remove_store(store_folder)
+    assert [path.name for path in elsewhere.iterdir()] == [NAME]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from facebench.store import EmbeddingStore
-from facebench.store.shards import SHARDS_NAME
+from facebench.store.database import SHARDS_NAME
 
 IMAGES = [bytes([number]) * 16 for number in range(6)]
 ROWS = np.arange(60, dtype=np.float32).reshape(6, 10)

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from facebench.errors import StoreError
-from facebench.store.database import Database
+from facebench.store.database import SHARDS_NAME, Database
 from facebench.store.layer_index import as_digests
 from facebench.store.reader import RowReader
-from facebench.store.shards import SHARDS_NAME
 from facebench.store.writer import RowWriter
 
 IMAGES = as_digests([bytes([number]) * 16 for number in range(2)])

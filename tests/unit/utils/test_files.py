@@ -11,7 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from facebench.utils.files import atomic_path, safe_name
+from facebench.utils.files import atomic_path, safe_name, why_missing
+from facebench.utils.suggestions import did_you_mean_file
 
 # What Windows refuses: signs, and device names before the first dot.
 FORBIDDEN_SIGNS = set('<>:"/\\|?*')
@@ -150,3 +151,21 @@ class TestAtomicPath:
 def test_a_name_that_looks_like_a_made_up_one_is_told_from_it():
     made = safe_name("facebook/dinov2-base")
     assert safe_name(made) != made
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="There are no pipes")
+def test_what_is_there_and_not_wanted_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("nowhere")
+    (tmp_path / "round").symlink_to("round")
+    (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "pipe")
+    said = {
+        name: why_missing(tmp_path / name) for name in ("none", "link", "round", "pipe", "../..")
+    }
+    assert said["none"].startswith("does not exist (looked in")
+    assert said["link"] == "is a link to nowhere, which does not exist"
+    assert said["round"] == "is a link that leads to itself"
+    assert said["pipe"] == "is a pipe, a device or a socket, not a file"
+    assert said["../.."] == "is a folder, not a file"
+    assert why_missing(tmp_path / "file", "folder") == "is a file, not a folder"
+    assert did_you_mean_file(tmp_path / "pipe") == ""

@@ -38,6 +38,7 @@ def test_a_frame_as_pandas_writes_it(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("image,v0,v1\na.jpg,1,x\n", "column 'v1'. Line 2 has 'x'"),
+        ("image,v0,v1\na.jpg,1,1_0\n", "column 'v1'. Line 2 has '1_0'"),
         ("image;v0;v1\na.jpg;1;0,5\n", "decimal comma"),
         ("image,v0,v1\na.jpg,1\n", "expected 3 cells in line 2, got 2"),
         ("image,v0,v0\na.jpg,1,2\n", "more than one 'v0'"),

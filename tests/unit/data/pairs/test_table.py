@@ -418,6 +418,8 @@ class TestFindingImages:
         (["0.5", "-1e3"], "float"),
         (["0", "0.25"], "float"),
         (["True", "false"], "bool"),
+        (["True", "true"], "text"),
+        (["TRUE", "true", "false"], "text"),
         (["NA", "2"], "float"),
         (["a", "NA"], "text"),
     ],
@@ -430,6 +432,36 @@ def test_cells_become_numbers_only_where_nothing_is_lost(tmp_path, cells, kind):
     assert kinds.get(column.dtype.kind, "text") == kind
     if kind == "text":
         assert column.dropna().tolist() == [cell for cell in cells if cell != "NA"]
+
+
+@pytest.mark.parametrize("cells", [["0,5", "1.234"], ["0,25", "2.5"]])
+def test_commas_and_points_in_one_column_are_not_decided(tmp_path, cells):
+    path = tmp_path / "pairs.csv"
+    path.write_text("img1;img2;x\n" + "".join(f"a;b;{cell}\n" for cell in cells))
+    assert read_pairs(path)["x"].tolist() == cells
+
+
+@pytest.mark.parametrize("unseen", ["\ufeff\ufeff", "\u200b", "\u200e"])
+def test_what_no_screen_shows_is_not_part_of_a_columns_name(tmp_path, unseen):
+    path = tmp_path / "pairs.csv"
+    path.write_text(f"{unseen}img1,img2,x{unseen}\na,b,1\n", encoding="utf-8")
+    assert list(read_pairs(path).columns) == ["img1", "img2", "x"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "img1,img2\na,b\n".encode("utf-16-be"),
+        b"PK\x03\x04" + bytes(50),
+        b"img1,img2\na,b\0c\n",
+        b"img1,img2\na,b\n" + bytes(9),
+    ],
+)
+def test_bytes_that_are_no_text_are_refused(tmp_path, content):
+    path = tmp_path / "pairs.csv"
+    path.write_bytes(content)
+    with pytest.raises(PairsError, match=r"is not UTF-8 text .*NUL bytes.*Save it as UTF-8 CSV"):
+        read_pairs(path)
 
 
 def test_two_columns_of_one_name_are_refused(tmp_path):

@@ -101,7 +101,11 @@ class TestPhotographs:
         assert asked(found)["people-similarity"]["rating"] == "distance"
         assert "Nothing in the trials says" in found.doubts[0]
 
-    def test_other_kinds_are_refused(self, effect):
+    def test_line_ups_become_matching(self, effect):
         _, ask = effect
-        with pytest.raises(InputError, match="of kind 'choice'"):
-            ask(pd.DataFrame({"img1": [], "img2": []}), "choice")
+        trials = pd.DataFrame(
+            {"target": ["p0/0.jpg", "p1/0.jpg"] * 2, "alt1": "p0/1.jpg", "alt2": "p2/1.jpg"}
+        )
+        found = ask(trials, "choice")
+        assert asked(found)["people-line-ups"]["trials"] == "people.csv"
+        assert found.tables["people"]["answer"].tolist() == ["p0/1.jpg", "none"]

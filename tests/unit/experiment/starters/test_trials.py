@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from facebench.data.identity import person_of
-from facebench.errors import ConfigError, InputError
+from facebench.errors import ConfigError
 from facebench.experiment.starters.trials import draft_trials
 from facebench.people import read_trials
 
@@ -94,10 +94,13 @@ class TestCodes:
 
 class TestColumns:
     def test_a_column_per_rater_is_a_table_of_ratings(self, draft):
-        with pytest.raises(InputError, match="give it as --ratings"):
-            draft(
-                pd.DataFrame({"img1": IMAGES[:2], "img2": IMAGES[2:], "rater_1": 1, "rater_2": 2})
-            )
+        table = pd.DataFrame({"img1": IMAGES[:2], "img2": IMAGES[2:], "rater_1": [1, 3]})
+        made, target = draft(table.assign(rater_2=[2, 7]))
+        assert (made.kind, made.open) == ("rating", [])
+        read = read_trials(target)
+        assert read.table[["participant", "response"]].to_numpy().tolist() == [
+            ["rater_1", 1], ["rater_2", 2], ["rater_1", 3], ["rater_2", 7]
+        ]  # fmt: skip
 
     def test_of_two_that_may_be_meant_none_is(self, draft):
         made, target = draft(trials().assign(answer="x"))
@@ -129,6 +132,62 @@ class TestColumns:
         made, _ = draft(trials().assign(orientation=["up", "down", "up"] * 3))
         assert "'orientation' (up, down)" in made.doubts[0]
 
-    def test_a_choice_is_refused(self, draft):
-        with pytest.raises(InputError, match="shows 3 images"):
-            draft(trials().assign(third="bob/2.jpg"))
+
+LINE_UPS = pd.DataFrame(
+    [
+        ("s0", "ann/1.jpg", "ann/2.jpg", "bob/1.jpg", "ann/2.jpg"),
+        ("s0", "bob/1.jpg", "ann/1.jpg", "bob/2.jpg", "ann/1.jpg"),
+        ("s1", "ann/1.jpg", "bob/1.jpg", "ann/2.jpg", "bob/1.jpg"),
+    ],
+    columns=["pid", "probe", "left", "right", "response"],
+)
+
+
+class TestItems:
+    """Trials that do not show pairs."""
+
+    @pytest.mark.parametrize("coded", ["names", "numbers", "keys"])
+    def test_the_chosen_alternative_is_told(self, draft, coded):
+        table = LINE_UPS.copy()
+        first = table["response"] == table["left"]
+        if coded == "numbers":
+            table["response"] = first.map({True: "1", False: "2"})
+        if coded == "keys":
+            who = [table[name].str[:3] for name in ("probe", "response")]
+            table["correct"] = (who[0] == who[1]).astype(int)
+            table["response"] = first.map({True: "f", False: "j"})
+            # Another trial: each key was right once.
+            table.loc[3] = ["s1", "bob/1.jpg", "ann/1.jpg", "bob/2.jpg", "j", 1]
+        made, target = draft(table)
+        assert (made.kind, made.open) == ("choice", [])
+        read = read_trials(target)
+        assert read.table["response"].tolist()[:3] == LINE_UPS["response"].tolist()
+        assert read.table["target"][0] == "ann/1.jpg"
+
+    def test_three_images_without_a_target_are_a_triplet(self, draft):
+        table = LINE_UPS.assign(probe="ann/1.jpg", left="bob/2.jpg", right="bob/1.jpg")
+        table = table.assign(response=[1, 2, 3]).rename(columns={"probe": "a"})
+        made, target = draft(table)
+        assert made.open == []
+        shown = table[["a", "left", "right"]].to_numpy()
+        assert read_trials(target).table["response"].tolist() == [shown[k, k] for k in range(3)]
+
+    def test_codes_that_nothing_tells_are_left_open(self, draft):
+        made, target = draft(LINE_UPS.assign(response=["f", "j", "f"]))
+        assert "which code means which alternative?" in made.open[0]
+        with pytest.raises(ConfigError, match=r"response\.alt1"):
+            read_trials(target)
+
+    def test_orders_and_memory(self, draft):
+        made, target = draft(LINE_UPS.assign(response=LINE_UPS["left"] + "|" + LINE_UPS["right"]))
+        assert (made.kind, read_trials(target).kind) == ("order", "order")
+        table = pd.DataFrame(
+            {"pid": ["a", "a", "b"], "face": IMAGES[:3], "resp": ["old", "new", "new"]}
+        )
+        made, target = draft(table)
+        assert read_trials(target).table["response"].tolist() == [1, 0, 0]
+        made, _ = draft(table.assign(resp=["f", "j", "j"]))
+        assert "which code means old" in made.open[0]
+        # One image of a pair may be unknown.
+        made, _ = draft(table.assign(other="nobody/1.jpg"))
+        assert made.kind != "old-new"

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
+from scipy.stats import t as t_distribution
 
 from facebench.metrics.operating_points import eer
 from facebench.metrics.stats import delong, delong_test
@@ -174,3 +175,14 @@ def test_eer_influence_of_perfect_scores_is_zero():
     made = influence.eer_influence([1, 1, 0, 0], [3, 4, 1, 2])
     assert made.estimate == 0
     assert not made.values.any()
+
+
+def test_intervals_of_few_people_are_corrected_without_a_word() -> None:
+    values = np.random.default_rng(0).normal(size=28) / 28
+    pairs = np.array([(i, j) for i in range(8) for j in range(i)])
+    error = influence.dyadic_error(values - values.mean(), influence.dyads(*pairs.T))
+    low, high = influence.interval(0.5, error)
+    expected = 2 * t_distribution.ppf(0.975, 7) * float(error) * (8 / 7) ** 0.5
+    assert high - low == pytest.approx(expected)
+    low, high = influence.interval(0.5, error, df=np.inf)
+    assert high - low == pytest.approx(2 * norm.ppf(0.975) * float(error))

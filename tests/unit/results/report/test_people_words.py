@@ -62,3 +62,31 @@ def test_measures_equivalence_groups_and_error_consistency_are_told():
         "Error consistency (kappa) of net with young: .200 [.100, .300]; among young: .300 [.250, "
         ".350].",
     ]
+
+
+def test_groups_are_compared_with_those_before_them():
+    people = pd.concat(
+        [
+            rows(
+                "controls",
+                "",
+                **{"AUC": (0.9, 0.85, 0.95), "AUC Difference from patients": (0.2, 0.1, 0.3)},
+            ),
+            rows(
+                "patients",
+                "",
+                **{"AUC": (0.7, 0.65, 0.75), "AUC Difference from controls": (-0.2, -0.3, -0.1)},
+            ),
+        ]
+    )
+    networks = rows(
+        "net",
+        "default",
+        **{"AUC": (0.9, 0.85, 0.94), "AUC Difference from controls": (0.0, -0.1, 0.1)},
+    )
+    [said] = people_sentences(networks, people, TaskFacts("AccuracyTask"), {"net": "default"})
+    assert said == (
+        "AUC: controls: .900 [.850, .950]; patients: .700 [.650, .750], smaller than that of "
+        "controls (difference −.20 [−.30, −.10]); net: .900 [.850, .940], not found to differ from "
+        "that of controls (difference .00 [−.10, .10])."
+    )

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
-from facebench.tasks.shared.item_rows import ItemRow
+from facebench.tasks.shared.item_rows import ItemRow, rows_of_people
 from facebench.types import Float64Array
 
 N = 24
@@ -47,3 +47,15 @@ def test_a_network_without_errors_is_not_known_exactly() -> None:
     assert network > 0.05
     assert width > network
     assert width < network + people
+
+
+def test_groups_of_people_are_compared_by_welch() -> None:
+    values = np.array([0.9, 0.7, 0.8, np.nan, 0.5, 0.6, 0.2])
+    members = {"a": np.arange(7) < 4, "b": np.arange(7) >= 4}
+    rows = rows_of_people({"all": {"Accuracy": values}}, members, "Accuracy", has_conditions=False)
+    test = stats.ttest_ind(values[:3], values[4:], equal_var=False)
+    interval = test.confidence_interval()
+    ends = [rows[0][f"Accuracy Difference from b CI {end}"] for end in ("Low", "High")]
+    assert ends == pytest.approx(list(interval))
+    assert rows[1]["Accuracy P of Difference from a"] == pytest.approx(test.pvalue)
+    assert "Accuracy Difference from a" not in rows[0]

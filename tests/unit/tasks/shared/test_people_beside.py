@@ -141,6 +141,76 @@ def test_groups_have_rows_and_differences_of_their_own(world):
     assert one.people_rows()["Participants"].tolist() == [6]
 
 
+def test_groups_are_compared_with_each_other_by_welch(world):
+    table = world[2].assign(group=np.where(world[2]["participant"] < "s3", "young", "old"))
+    right = world[2].assign(
+        right=(world[2]["response"] == np.tile(world[1]["same"], 6)).astype(float),
+        condition=np.tile(world[1]["condition"], 6),
+    )
+    by = right.groupby(["participant", "condition"])["right"].mean().unstack()
+    effects = (by["upright"] - by["inverted"]).to_numpy()
+    test = stats.ttest_ind(effects[:3], effects[3:], equal_var=False)
+    rows = made(world, trials_of(table), measure="accuracy").people_rows().set_index("people")
+    young, old = rows.loc["young"], rows.loc["old"]
+    interval = test.confidence_interval()
+    ends = [young[f"Difference from old CI {end}"] for end in ("Low", "High")]
+    assert ends == pytest.approx(list(interval))
+    assert young["P of Difference from old"] == pytest.approx(test.pvalue)
+    assert old["Difference from young"] == pytest.approx(-young["Difference from old"])
+    assert np.isnan(young["Difference from young"])
+
+
+@pytest.mark.parametrize("groups", [False, True])
+def test_conditions_between_participants_are_compared_by_welch(world, groups):
+    _folder, pairs, table, network = world
+    odd = table["participant"].isin(["s1", "s3", "s5"])
+    upright = table["img1"].str.startswith("upright")
+    half = table[odd == upright]
+    if groups:
+        # The groups are the conditions: neither has an effect by itself.
+        half = half.assign(group=np.where(odd[half.index], "upright group", "inverted group"))
+    task = made(world, trials_of(half), measure="accuracy")
+    assert "between participants" in task.people_notes[0]
+    labels = pairs.set_index(["img1", "img2"])["same"]
+    right = (
+        half["response"].to_numpy()
+        == labels.loc[half[["img1", "img2"]].apply(tuple, axis=1)].to_numpy()
+    )
+    by = half.assign(right=right).groupby(["participant"])["right"].mean()
+    first, second = by.loc[["s1", "s3", "s5"]], by.loc[["s0", "s2", "s4"]]
+    test = stats.ttest_ind(first, second, equal_var=False)
+    [row] = task.people_rows().to_dict("records")
+    assert row["people"] == "People"
+    assert row["Participants"] == 6
+    assert row["Difference"] == pytest.approx(first.mean() - second.mean())
+    ends = [row[f"Difference CI {end}"] for end in ("Low", "High")]
+    assert ends == pytest.approx(list(test.confidence_interval()))
+    assert row["P"] == pytest.approx(test.pvalue)
+    assert row["Ratio"] == pytest.approx(first.mean() / second.mean())
+    assert "Welch" in row["CI Method"]
+    assert "dz" not in row
+    layer = against(task, network)
+    whole = against(made(world, trials_of(table), measure="accuracy"), network)
+    assert np.isnan(layer["Within Range of People"])
+    assert layer["Difference from People"] == pytest.approx(
+        whole["Difference from People"]
+        + made(world, trials_of(table), measure="accuracy").people_rows()["Difference"][0]
+        - row["Difference"]
+    )
+    error = layer["Difference from People CI High"] - layer["Difference from People"]
+    assert error > 0
+    with pytest.raises(InputError, match="people_index"):
+        made(world, trials_of(half), measure="mean distance", people_index="relative")
+
+
+def test_a_design_that_is_unclear_is_one_error(world):
+    table = world[2]
+    upright = table["img1"].str.startswith("upright")
+    mixed = table[upright | table["participant"].isin(["s0", "s1"])]
+    with pytest.raises(InputError, match=r"2 in 'inverted', and 2 in several, first 's0'"):
+        made(world, trials_of(mixed))
+
+
 def test_participants_who_miss_a_condition_are_told_and_left_out(world):
     table = world[2]
     half = table[(table["participant"] != "s2") | table["img1"].str.startswith("upright")]
