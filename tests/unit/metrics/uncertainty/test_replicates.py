@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from scipy.special import stdtrit
 from scipy.stats import norm
 
 from facebench.metrics import verification as v
@@ -17,6 +18,7 @@ from facebench.metrics.uncertainty.proportions import auc_score_interval
 from facebench.metrics.uncertainty.replicates import (
     dprime_jackknife,
     fold_accuracy_replicates,
+    threshold_intervals,
     verification_jackknife,
     verification_replicates,
     youden_accuracy_jackknife,
@@ -120,3 +122,28 @@ def test_accuracy_alone_is_that_of_all_measures_however_many_fit_the_cache(
         found = youden_accuracy_jackknife(labels, scores, groups)
     for alone, beside in zip(found[:3], expected[:3], strict=True):
         assert_allclose(alone, beside)
+
+
+def test_a_threshold_is_in_its_interval_where_leaving_people_out_does_not_reject_it() -> None:
+    rng = np.random.default_rng(4)
+    people = np.repeat(np.arange(10), 6)
+    labels = np.tile([1, 1, 1, 0, 0, 0], 10)
+    scores = labels + rng.normal(size=60) + 0.5 * rng.normal(size=10)[people]
+    places = np.sort(scores)
+    middles = (places[1:] + places[:-1]) / 2
+
+    def gaps(kept):
+        own, genuine = scores[kept], labels[kept] == 1
+        above = own[:, None] >= middles
+        return above[~genuine].mean(axis=0) - (1 - above[genuine].mean(axis=0))
+
+    whole = gaps(people >= 0)
+    left = np.stack([gaps(people != p) for p in range(10)])
+    errors = np.sqrt(9 / 10 * ((left - left.mean(axis=0)) ** 2).sum(axis=0))
+    kept = middles[np.abs(whole) <= stdtrit(9, 0.975) * errors]
+    found = threshold_intervals(labels, scores, JackknifeGroups(people, people))
+    assert found["eer threshold"] == pytest.approx((kept.min(), kept.max()))
+    turned = threshold_intervals(
+        labels, -scores, JackknifeGroups(people, people), higher_is_better=False
+    )
+    assert turned["eer threshold"] == pytest.approx((-kept.max(), -kept.min()))
