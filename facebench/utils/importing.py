@@ -214,6 +214,13 @@ def import_file(path: Path, *folders: Path) -> ModuleType:
     except Exception as error:
         msg = f"{path} cannot be imported: {_reason(error)}.{_advice(error, path)}"
         raise InputError(msg) from error
+    except SystemExit as error:
+        msg = (
+            f"{path} cannot be imported: it ends the program, as a script does that reads its "
+            "command line (argparse). Move what is not a definition below 'if __name__ == "
+            '"__main__":\'.'
+        )
+        raise InputError(msg) from error
     sys.modules[name] = module
     return module
 

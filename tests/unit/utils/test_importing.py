@@ -72,6 +72,7 @@ def test_installed_and_builtin_modules_stay(tmp_path):
         ("import no_such_module_here\n", "Install 'no_such_module_here', or put it beside"),
         ("1 /\n", r"SyntaxError.*line 1"),
         ("1 / 0\n", "ZeroDivisionError"),
+        ("import sys\nsys.exit(2)\n", r"it ends the program, as a script .* \(argparse\)"),
     ],
 )
 def test_a_file_that_fails(tmp_path, source, told):
