@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
+import os
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -62,6 +63,8 @@ class DlibCnn:
 def _cnn(file: Path) -> Any:
     import dlib
 
+    # A forked process does not have the threads that dlib starts on first use, and waits for them.
+    os.environ.setdefault("DLIB_NUM_THREADS", "0")
     return dlib.cnn_face_detection_model_v1(str(file))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+import scipy
 
 from facebench.metrics.labels import read_comparisons
 from facebench.metrics.uncertainty.resamples import CHUNK, By, Interval, Units, draws_of, units_of
@@ -129,12 +129,12 @@ def _bca_levels(
     estimate: float, values: Float64Array, left_out: Float64Array, levels: Float64Array
 ) -> Float64Array:
     below = np.mean(values < estimate) + np.mean(values == estimate) / 2
-    bias = ndtri(np.clip(below, 0.5 / values.size, 1 - 0.5 / values.size))
+    bias = scipy.special.ndtri(np.clip(below, 0.5 / values.size, 1 - 0.5 / values.size))
     influence = left_out.mean() - left_out
     scale = (influence**2).sum() ** 1.5
     acceleration = (influence**3).sum() / (6 * scale) if scale > 0 else 0.0
-    shifted = bias + ndtri(levels)
-    return np.asarray(ndtr(bias + shifted / (1 - acceleration * shifted)))
+    shifted = bias + scipy.special.ndtri(levels)
+    return np.asarray(scipy.special.ndtr(bias + shifted / (1 - acceleration * shifted)))
 
 
 def _check_numbers(n_resamples: int, confidence: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import chdtrc, ndtr
+import scipy
 
 from facebench.metrics.bootstrap import Interval, PairedBootstrap, bootstrap, paired_bootstrap
 from facebench.metrics.labels import as_labels, read_comparisons
@@ -242,7 +242,7 @@ def delong_test(
         return Significance(1.0)
     if variance < 1e-28:
         return Significance(0.0)
-    return Significance(float(2 * ndtr(-abs(difference) / np.sqrt(variance))))
+    return Significance(float(2 * scipy.special.ndtr(-abs(difference) / np.sqrt(variance))))
 
 
 def mcnemar(correct_a: Any, correct_b: Any) -> Significance:
@@ -288,7 +288,7 @@ def mcnemar(correct_a: Any, correct_b: Any) -> Significance:
 
         return Significance(float(min(1.0, 2 * binom.cdf(min(only_a, only_b), discordant, 0.5))))
     excess = max(abs(only_a - only_b) - 1, 0)
-    return Significance(float(chdtrc(1, excess**2 / discordant)))
+    return Significance(float(scipy.special.chdtrc(1, excess**2 / discordant)))
 
 
 def mcnemar_difference(

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from facebench.metrics.uncertainty.influence import Dyads, dyads
 from facebench.metrics.uncertainty.resamples import Interval
@@ -223,7 +223,7 @@ def _solved(value: float, variance: _Variance, confidence: float) -> Interval:
     """Find the ends at which the value is just as far off as the variance there allows."""
     from scipy.optimize import brentq
 
-    z = float(ndtri((1 + confidence) / 2))
+    z = float(scipy.special.ndtri((1 + confidence) / 2))
 
     def end(value: float) -> float:
         if value <= 0:

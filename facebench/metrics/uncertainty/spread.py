@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
-from scipy.special import expit, logit, ndtr, ndtri, stdtr, stdtrit
+import scipy
 
 from facebench.metrics.uncertainty.resamples import Interval
 from facebench.types import Float64Array
@@ -61,11 +61,19 @@ class Spread(NamedTuple):
 
     def quantile(self, level: float) -> float:
         """Give a quantile of the t distribution."""
-        return float(ndtri(level) if np.isinf(self.df) else stdtrit(self.df, level))
+        return float(
+            scipy.special.ndtri(level)
+            if np.isinf(self.df)
+            else scipy.special.stdtrit(self.df, level)
+        )
 
     def tail(self, statistic: float) -> float:
         """Give the chance of a value below the statistic."""
-        return float(ndtr(statistic) if np.isinf(self.df) else stdtr(self.df, statistic))
+        return float(
+            scipy.special.ndtr(statistic)
+            if np.isinf(self.df)
+            else scipy.special.stdtr(self.df, statistic)
+        )
 
 
 class PairedDifference(NamedTuple):
@@ -396,8 +404,10 @@ def interval(
         spread = Spread(error, np.inf if df is None else df)
     z = spread.quantile((1 + confidence) / 2) * spread.error
     if scale == "logit" and 0 < estimate < 1:
-        centre, step = logit(estimate), z / (estimate * (1 - estimate))
-        return Interval(float(expit(centre - step)), float(expit(centre + step)))
+        centre, step = scipy.special.logit(estimate), z / (estimate * (1 - estimate))
+        return Interval(
+            float(scipy.special.expit(centre - step)), float(scipy.special.expit(centre + step))
+        )
     if scale == "fisher" and -1 < estimate < 1:
         centre, step = np.arctanh(estimate), z / (1 - estimate**2)
         return Interval(float(np.tanh(centre - step)), float(np.tanh(centre + step)))

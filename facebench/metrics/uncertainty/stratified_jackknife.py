@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from facebench.metrics.uncertainty.jackknife import dyad_groups
 from facebench.metrics.uncertainty.spread import uneven_df
@@ -43,7 +43,7 @@ class Error(NamedTuple):
     @property
     def quantile(self) -> float:
         """The t quantile of a 95 % interval."""
-        return float(stdtrit(self.df, 0.975))
+        return float(scipy.special.stdtrit(self.df, 0.975))
 
     @property
     def step(self) -> float:

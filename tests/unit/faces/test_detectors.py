@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
 from importlib import metadata
 from types import ModuleType
@@ -99,3 +100,18 @@ def test_without_either_package_it_says_which(monkeypatch):
     monkeypatch.setattr(detectors.importlib.util, "find_spec", lambda _name: None)
     with pytest.raises(InputError, match="pip install facenet-pytorch"):
         detector_named("mtcnn")
+
+
+@pytest.mark.skipif(
+    "fork" not in multiprocessing.get_all_start_methods(), reason="there are no forks here"
+)
+def test_dlibs_convolutional_detector_works_in_a_process_forked_after_its_use() -> None:
+    # dlib's threads are not in the child, which waited for them for ever.
+    detector = detector_named("dlib-cnn")
+    image = np.zeros((60, 60, 3), dtype=np.uint8)
+    detector(image)
+    child = multiprocessing.get_context("fork").Process(target=detector, args=(image,))
+    child.start()
+    child.join(60)
+    child.kill()
+    assert child.exitcode == 0
