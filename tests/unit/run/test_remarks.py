@@ -250,7 +250,7 @@ def test_a_layer_that_gives_all_images_the_same_is_told(
     model = Constant("constant", preprocess_function=to_tensor, device="cpu")
     task = AccuracyTask("t", world / "p.csv", world, true_label="same")
     manager = MultiModelTaskManager(model, task, num_workers=0, cache_dir=None)
-    manager.run_all_tasks_all_models()
+    manager.run_all_tasks_all_models(export_path=world / "out", plots=False)
     remark = manager.estimates["t"]["constant"]["default"].remark
     assert remark == "all distances are 0: it gives every image the same numbers"
     assert remark in caplog.text
