@@ -136,9 +136,10 @@ class _Images:
             if path not in self.digests and (self.needed or image_exists(path))
         ]
         parts = [new[start : start + _AT_ONCE] for start in range(0, len(new), _AT_ONCE)]
-        # Decoding leaves Python's lock, so threads share the work.
         with ThreadPoolExecutor() as threads:
-            for part, looks in zip(parts, threads.map(self._look_at_all, parts), strict=True):
+            # Decoding leaves Python's lock, so threads share the work.
+            run: Callable[..., Iterator[Any]] = threads.map if self.decode else map
+            for part, looks in zip(parts, run(self._look_at_all, parts), strict=True):
                 for path, (digest, look, doubt) in zip(part, looks, strict=True):
                     self.digests[path], self.hashes[path], self.doubts[path] = digest, look, doubt
 

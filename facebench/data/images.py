@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import struct
 import warnings
 import zlib
@@ -30,7 +31,9 @@ __all__ = [
     "JpegDecoder",
     "file_state",
     "image_bytes",
+    "image_content",
     "image_exists",
+    "image_held",
     "images_below",
     "is_plain_jpeg",
     "jpegs_decoded_by",
@@ -47,6 +50,8 @@ _ORIENTATION = 0x0112
 # EXIF: the folders of camera data, and what they say of colours (DCF: "R03" is Adobe RGB).
 _EXIF_IFD, _INTEROP_IFD, _COLOUR_SPACE, _INTEROP_INDEX = 0x8769, 0xA005, 0xA001, 0x0001
 _SRGB_SPACE, _ADOBE_SPACE = 1, 2
+# Where Pillow looks for EXIF in a JPEG.
+_WITH_EXIF = ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")
 # gAMA of a PNG in sRGB, and how far off others are.
 _PNG_GAMMA, _OTHER_GAMMA = 0.45455, 0.02
 _UPRIGHT = {
@@ -73,6 +78,14 @@ _WHITE = (255, 255, 255, 255)
 JpegDecoder: TypeAlias = Callable[[bytes], npt.NDArray[np.uint8]]
 """From the bytes of a plain JPEG to its pixels, [H, W, 3]; RuntimeError where it cannot."""
 _decoder: ContextVar[JpegDecoder | None] = ContextVar("decoder of plain JPEGs", default=None)
+# An image whose bytes are in memory already, by its path.
+_held: ContextVar[tuple[str, bytes] | None] = ContextVar("image in memory", default=None)
+# Larger files are read by their decoder, and digested piece by piece.
+_MOST_HELD = 64 << 20
+# How often a file is read that changes meanwhile.
+_TRIES = 3
+# A pipe would be waited for without end.
+_AT_ONCE = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 # Component names of a JPEG that holds red, green and blue, which libjpeg goes by.
 _RGB_COMPONENTS = [ord("R"), ord("G"), ord("B")]
 _END_OF_JPEG = b"\xff\xd9"
@@ -183,21 +196,78 @@ def image_bytes(image_path: StrPath) -> bytes:
     ImageError
         If it cannot be read.
     """
+    data = image_content(image_path)[1]
+    return Path(image_path).read_bytes() if data is None else data
+
+
+def image_content(image_path: StrPath, *, doing: str = "read") -> tuple[FileState, bytes | None]:
+    """Read an image as it is stored, with the state of its file in which it has these bytes.
+
+    Parameters
+    ----------
+    image_path : str or Path
+        As `image_bytes` takes it.
+    doing : str, default 'read'
+        What cannot be done where it cannot be read, for messages.
+
+    Returns
+    -------
+    state : FileState
+        Of an image in a pack, the pack's.
+    data : bytes or None
+        None of a file that is too large to be held in memory, or changes all the time.
+
+    Raises
+    ------
+    MissingImageError, ImageError
+        See `image_bytes`.
+    """
     if split_member(image_path) is not None:
-        return member_bytes(image_path)
-    path = Path(image_path)
+        return file_state(image_path), member_bytes(image_path)
     try:
-        if not path.is_file() and path.exists():
-            # A pipe would be waited for without end.
-            msg = f"The image {image_path} cannot be read: it is not a file."
-            raise ImageError(msg)
-        return path.read_bytes()
+        file = os.open(image_path, _AT_ONCE)
+        try:
+            found = os.fstat(file)
+            if not stat.S_ISREG(found.st_mode):
+                msg = f"The image {image_path} cannot be {doing}: it is not a file."
+                raise ImageError(msg)
+            return _read_whole(file, found)
+        finally:
+            os.close(file)
     except FileNotFoundError as error:
         msg = f"The image {image_path} does not exist."
         raise MissingImageError(msg) from error
     except OSError as error:
-        msg = f"The image {image_path} cannot be read: {error.strerror or error}."
+        msg = f"The image {image_path} cannot be {doing}: {error.strerror or error}."
         raise ImageError(msg) from error
+
+
+def _read_whole(file: int, found: os.stat_result) -> tuple[FileState, bytes | None]:
+    for _ in range(_TRIES if found.st_size <= _MOST_HELD else 0):
+        before, data = FileState.of(found), os.read(file, found.st_size + 1)
+        found = os.fstat(file)
+        if before == FileState.of(found) and len(data) == found.st_size:
+            return before, data
+        os.lseek(file, 0, os.SEEK_SET)
+    return FileState.of(found), None
+
+
+@contextmanager
+def image_held(image_path: str, data: bytes) -> Iterator[None]:
+    """Have `open_image` decode these bytes in a block, in place of reading the file again.
+
+    Parameters
+    ----------
+    image_path : str
+        The path that `open_image` is called with.
+    data : bytes
+        What was read from it.
+    """
+    before = _held.set((image_path, data))
+    try:
+        yield
+    finally:
+        _held.reset(before)
 
 
 def file_state(image_path: StrPath) -> FileState:
@@ -243,21 +313,22 @@ def open_image(image_path: StrPath, content: bytes | None = None) -> Image.Image
         If it is not an image, is damaged or cut short, or decodes to more than Pillow's
         ``MAX_IMAGE_PIXELS`` (a decompression bomb).
     """
-    path = Path(image_path)
+    path = os.fspath(image_path)
     try:
+        held = _held.get()
+        data = content
+        if data is None and held is not None and held[0] == path:
+            data = held[1]
+        elif data is None:
+            _, data = image_content(path, doing="decoded")
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             # Oddities of metadata that Pillow only warns of do not stop a run.
             warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
-            # A pipe would be waited for without end.
-            if content is not None or split_member(path) is not None:
-                source: BinaryIO = io.BytesIO(member_bytes(path) if content is None else content)
-            elif path.exists() and not path.is_file():
-                msg = f"The image {path} cannot be decoded: it is not a file."
-                raise ImageError(msg)
-            else:
-                source = path.open("rb")
-            with source, Image.open(source, formats=_formats()) as image:
+            with (
+                Path(path).open("rb") if data is None else io.BytesIO(data) as source,
+                Image.open(source, formats=_formats()) as image,
+            ):
                 # Pillow closes a TIFF's file, and with it the way to its EXIF, once it is read;
                 # of others it reads the pixels to get there, and says nothing of their damage.
                 decode = _decoder.get()
@@ -273,9 +344,6 @@ def open_image(image_path: StrPath, content: bytes | None = None) -> Image.Image
                 return _as_rgb(_upright(image), profile)
     except ImageError:
         raise
-    except FileNotFoundError as error:
-        msg = f"The image {path} does not exist."
-        raise MissingImageError(msg) from error
     except MemoryError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -311,9 +379,10 @@ def _decoded(decode: JpegDecoder, source: BinaryIO) -> npt.NDArray[np.uint8] | N
 
 @cache
 def _formats() -> list[str]:
-    """Leave out what this build of Pillow does not know."""
+    """Leave out what this build of Pillow does not know; formats are tried in this order."""
     Image.init()
-    return [name for name in _FORMATS if name in Image.OPEN]
+    known = (name for name in _FORMATS if name in Image.OPEN)
+    return sorted(known, key=lambda name: name not in ("JPEG", "PNG"))
 
 
 def _check_png(file: BinaryIO) -> None:
@@ -338,8 +407,15 @@ def _upright(image: Image.Image) -> Image.Image:
     return turned
 
 
+def _is_bare(image: Image.Image) -> bool:
+    """Tell quickly that an image has no EXIF: there is none in most JPEGs."""
+    return image.format == "JPEG" and image.info.keys().isdisjoint(_WITH_EXIF)
+
+
 def _turn_of(image: Image.Image) -> Image.Transpose | None:
     """Say how an image has to be turned; damaged metadata tell nothing."""
+    if _is_bare(image):
+        return None
     try:
         return _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # Pillow raises SyntaxError, struct.error and others for damaged metadata.
@@ -389,6 +465,8 @@ def _doubt(image: Image.Image) -> str:
 
 def _exif_colours(image: Image.Image) -> tuple[int | None, str]:
     """Read what a camera wrote of colours: EXIF's ColorSpace, and DCF's index."""
+    if _is_bare(image):
+        return None, ""
     try:
         exif = image.getexif()
         space = exif.get_ifd(_EXIF_IFD).get(_COLOUR_SPACE)
@@ -436,6 +514,9 @@ def _adobe_rgb() -> bytes:
 
 
 def _as_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    if image.format == "JPEG" and image.mode == "RGB" and profile is None:
+        # Most images are: they are not copied.
+        return image
     if image.mode.startswith("I"):
         # Pillow's own conversion clips 16-bit greys at 255, which turns photographs white.
         whole = np.asarray(image).clip(0, 65_535).astype(np.uint32)

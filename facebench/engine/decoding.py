@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import signal
@@ -14,7 +15,13 @@ from typing import Literal, TypeAlias
 
 import torch
 
-from facebench.data.images import file_state, open_image, plain_jpeg_bytes
+from facebench.data.images import (
+    file_state,
+    image_content,
+    image_held,
+    open_image,
+    plain_jpeg_bytes,
+)
 from facebench.engine.jpeg_decoding import Decoder, decoded_by
 from facebench.engine.shared_blocks import Rows, SharedBlocks, Target
 from facebench.errors import FacebenchError, ImageError, ModelError
@@ -104,6 +111,8 @@ def start_worker(
     # Ctrl-C is the main process's: it ends the workers when the batch is done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
+    # A collection would write to, and so copy, memory that is shared with the parent.
+    gc.freeze()
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
@@ -247,26 +256,41 @@ def _preprocessed(
 ) -> torch.Tensor:
     """Preprocess an image, or give its pixels, of the bytes that were digested.
 
-    A model's own code may read the file in any way. Its bytes are digested before; they are what
-    was decoded if the file system has seen no change by the end.
+    A model's own `preprocess_image` may read the file in any way. Its bytes are digested before;
+    they are what was decoded if the file system has seen no change by the end.
     """
+    if file.digest is None:
+        return _input(model, file, split)
+    if split is not None or _reads_once(model):
+        data = image_content(file.path)[1]
+        if data is not None:
+            _check_digest(file, hashlib.sha256(data).digest())
+            with image_held(str(file.path), data):
+                return _input(model, file, split)
     for _ in range(_TRIES):
-        model.take_image_notes()
         before = _as_planned(file)
         is_settled = before is None or before.is_settled
-        with torch.no_grad():
-            tensor = (
-                model.preprocess_image(str(file.path))
-                if split is None
-                else split.read(model, file.path)
-            )
-        if file.digest is None or before == _state(file.path):
+        tensor = _input(model, file, split)
+        if before == _state(file.path):
             if not is_settled:
                 # A change within the same tick of the clock would not show.
                 _as_planned(file)
             return tensor
     msg = f"The image {file.path} changes all the time: it was another file after each reading."
     raise ImageError(msg)
+
+
+def _reads_once(model: BaseModel) -> bool:
+    """Tell whether a model reads an image by `open_image` only, which takes what was read."""
+    method = getattr(model.preprocess_image, "__func__", None)
+    return method is BaseModel.preprocess_image
+
+
+def _input(model: BaseModel, file: ImageFile, split: SplitInput | None) -> torch.Tensor:
+    model.take_image_notes()
+    with torch.no_grad():
+        path = str(file.path)
+        return model.preprocess_image(path) if split is None else split.read(model, path)
 
 
 def _as_planned(file: ImageFile) -> FileState | None:
@@ -276,13 +300,18 @@ def _as_planned(file: ImageFile) -> FileState | None:
     state = _state(file.path)
     digest = file_digest(file.path)
     # What cannot be read, decoding will say better.
-    if digest is not None and digest != file.digest:
+    if digest is not None:
+        _check_digest(file, digest)
+    return state
+
+
+def _check_digest(file: ImageFile, digest: bytes) -> None:
+    if file.digest is not None and digest[: len(file.digest)] != file.digest:
         msg = (
             f"The image {file.path} changed while the run was going on: its content is not what "
             "it was at the start. Run again to use what it is now."
         )
         raise ImageError(msg)
-    return state
 
 
 def _state(path: Path) -> FileState | None:
@@ -300,7 +329,9 @@ def _as_chw(model: BaseModel, path: Path, tensor: object) -> torch.Tensor:
     if tensor.ndim != 3:
         raise _preprocessing_error(model, path, f"gave a tensor of shape {list(tensor.shape)}")
     # A tensor with a gradient, or on another device, cannot leave a worker process.
-    return tensor.detach().cpu()
+    if tensor.requires_grad or tensor.device.type != "cpu":
+        return tensor.detach().cpu()
+    return tensor
 
 
 def _preprocessing_error(model: BaseModel, path: Path, what: str) -> FacebenchError:

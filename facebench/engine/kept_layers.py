@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +18,12 @@ from facebench.types import FloatArray
 
 __all__ = ["KeptLayers"]
 
+# Batches of a fast network are stored together: what a killed run does again is at most this part
+# of its time so far, so many seconds, and so many bytes.
+_AGAIN = 0.02
+_MOST_AGAIN = 0.25
+_MOST_UNSTORED = 32 << 20
+
 
 class KeptLayers:
     """Tables of rows, one per layer, and of which images they are there.
@@ -31,6 +38,8 @@ class KeptLayers:
         Where rows are read and stored.
     record : ModelRecord
         Where time is noted.
+    at_once : bool
+        Whether every batch is stored when it is taken, however fast they come.
 
     Attributes
     ----------
@@ -39,7 +48,13 @@ class KeptLayers:
     """
 
     def __init__(
-        self, model: BaseModel, n_images: int, cache: ModelCache, record: ModelRecord
+        self,
+        model: BaseModel,
+        n_images: int,
+        cache: ModelCache,
+        record: ModelRecord,
+        *,
+        at_once: bool,
     ) -> None:
         self.tables: dict[str, FloatArray] = {}
         self._model = model
@@ -47,6 +62,12 @@ class KeptLayers:
         self._cache = cache
         self._record = record
         self._have: dict[str, NDArray[np.bool_]] = {}
+        self._at_once = at_once
+        # By the layers that are new: rows of each, and the images they are of.
+        self._unstored: dict[tuple[str, ...], tuple[list[dict[str, FloatArray]], list[int]]] = {}
+        self._n_unstored = 0
+        self._begun = self._stored = time.monotonic()
+        self._notes: Mapping[int, tuple[str, ...]] = {}
 
     def read(self, layer: str, width: int) -> NDArray[np.bool_]:
         """Begin the table of a layer with what the store has; returns of which images."""
@@ -91,6 +112,7 @@ class KeptLayers:
         notes : mapping of int to tuple of str
             The preprocessing's remarks on each image, stored with it.
         """
+        self._notes = notes
         # Layers by the images whose rows are new: a store may have one layer of them already.
         lacking: dict[bytes, dict[str, FloatArray]] = {}
         for layer, table in self.tables.items():
@@ -105,7 +127,21 @@ class KeptLayers:
         if not self.tables:
             # The remarks are all there is to store.
             lacking[np.ones(len(numbers), dtype=bool).tobytes()] = {}
+        for mask, added in lacking.items():
+            parts, images = self._unstored.setdefault(tuple(added), ([], []))
+            parts.append(added)
+            images += np.array(numbers)[np.frombuffer(mask, dtype=bool)].tolist()
+            self._n_unstored += sum(rows.nbytes for rows in added.values())
+        now = time.monotonic()
+        is_due = now - self._stored >= min(_AGAIN * (now - self._begun), _MOST_AGAIN)
+        if self._at_once or is_due or self._n_unstored > _MOST_UNSTORED:
+            self.store()
+
+    def store(self) -> None:
+        """Put into the store what was taken since the last time."""
+        unstored, self._unstored, self._n_unstored = self._unstored, {}, 0
         with self._record.timed("store"):
-            for mask, added in lacking.items():
-                images = np.array(numbers)[np.frombuffer(mask, dtype=bool)].tolist()
-                self._cache.write(added, images, [notes[image] for image in images])
+            for layers, (parts, images) in unstored.items():
+                added = {layer: np.concatenate([part[layer] for part in parts]) for layer in layers}
+                self._cache.write(added, images, [self._notes[image] for image in images])
+        self._stored = time.monotonic()

@@ -6,6 +6,7 @@ What is stored is read, the rest goes through the network in one pass for all ta
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ from facebench.engine.schedule import NO_PAIRS, Step
 from facebench.engine.settings import Settings
 from facebench.engine.transfer import Returns
 from facebench.engine.wide import WideLayers
+from facebench.errors import FacebenchError
 from facebench.models.base import BaseModel
 from facebench.types import FloatArray
 
@@ -145,7 +147,14 @@ class ModelPass:
 
     def __init__(self, tools: PassTools, widths: Mapping[str, int]) -> None:
         self._tools = tools
-        self._kept = KeptLayers(tools.model, len(tools.request.images), tools.cache, tools.record)
+        self._kept = KeptLayers(
+            tools.model,
+            len(tools.request.images),
+            tools.cache,
+            tools.record,
+            # Who is told of a batch may read it.
+            at_once=tools.settings.after_batch is not None,
+        )
         with tools.record.timed("store"):
             tools.cache.keep_widths(widths)
             self.plan = plan_pass(
@@ -178,7 +187,12 @@ class ModelPass:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._wide.__exit__(kind, error, traceback)
+        try:
+            # An error that ends the run is not covered by another one.
+            with suppress(*(() if kind is None else (FacebenchError,))):
+                self._kept.store()
+        finally:
+            self._wide.__exit__(kind, error, traceback)
 
     def take_stored(self) -> None:
         """Take what the store has of rows that wait on disk, and count what is there."""
@@ -243,6 +257,7 @@ class ModelPass:
                 self._wide.meet(step, list(tools.images.bad))
                 returns.then(partial(self._note_step, step.images, images))
             returns.finish()
+            self._kept.store()
         except BaseException:
             returns.rescue()
             raise

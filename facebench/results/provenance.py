@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import facebench
+from facebench.types import StrPath
 
 __all__ = ["Digests", "code_digest", "git_state", "machine", "process", "still_runs", "versions"]
 
@@ -40,7 +41,7 @@ _COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 class Digests:
     """SHA-256 of files, each read once as long as the file system sees no change of it."""
 
-    def of_file(self, path: Path) -> str | None:
+    def of_file(self, path: StrPath) -> str | None:
         """Give the digest of a file, or of an image in a pack; None if it cannot be read."""
         # What decodes images is not loaded to read a run.
         from facebench.data.digests import known_sha256
@@ -77,7 +78,10 @@ class Digests:
 
         total = hashlib.sha256()
         wanted = sorted(set(names))
-        digests = {name: self.of_file(folder / name) for name in wanted}
+        # By real paths, as a run reads images: what it has digested is not read again.
+        # Strings, not Paths: a table may name 100,000 images.
+        root, joined = os.path.realpath(folder), os.path.join
+        digests = {name: self.of_file(joined(root, name)) for name in wanted}
         # Names may be spelt another way on disk.
         unknown = [name for name, digest in digests.items() if digest is None]
         for name, path in resolve_images(folder, unknown).items():

@@ -22,7 +22,7 @@ from facebench.faces.templates import TEMPLATES
 from facebench.models.aligning import AligningModel
 from facebench.models.base import BaseModel
 from facebench.run.measurement import AnyTask
-from facebench.run.task_images import TaskImages, paths_of
+from facebench.run.task_images import TaskImages, different_paths
 from facebench.tasks.base import BaseTask
 
 __all__ = [
@@ -65,7 +65,7 @@ def made_by_task(images: Mapping[str, TaskImages]) -> dict[str, MadeImages]:
     dict of str to MadeImages
     """
     stimuli = MadeStimuli()
-    return {task: made_images(paths_of(files), stimuli) for task, files in images.items()}
+    return {task: made_images(different_paths(files), stimuli) for task, files in images.items()}
 
 
 def alignment_of(model: BaseModel, images: MadeImages) -> AbstractContextManager[None]:

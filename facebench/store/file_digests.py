@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeAlias
 
-from facebench.data.digests import read_sha256
+from facebench.data.digests import read_sha256, settled_sha256
 from facebench.data.images import file_state
 from facebench.store.database import Database
 from facebench.store.index_tables import insertion
@@ -18,9 +20,13 @@ from facebench.utils.progress import Progress
 __all__ = ["digest_all", "digest_files", "file_digest"]
 
 _AT_ONCE = 30_000
-_WORTH_THREADS = 64
 # Files that a thread reads in one go.
 _OF_A_THREAD = 32
+# Seconds that reading a file takes where several threads are worth it.
+_SLOW = 1e-4
+
+# The digest of a file, and the state by which to know that it is the same.
+_Digested: TypeAlias = tuple[bytes | None, FileState | None]
 
 
 def file_digest(path: Path) -> bytes | None:
@@ -31,16 +37,36 @@ def file_digest(path: Path) -> bytes | None:
 
 def digest_all(paths: Sequence[Path]) -> list[bytes | None]:
     """Digest files, each of which is opened; None where one cannot be read."""
-    if len(paths) < _WORTH_THREADS:
-        return [file_digest(path) for path in paths]
-    progress = Progress("Reading files", len(paths), "files", logged=False)
-    parts = [paths[start : start + _OF_A_THREAD] for start in range(0, len(paths), _OF_A_THREAD)]
-    with ThreadPoolExecutor() as pool, progress:
-        return [
-            progress.passed(digest)
-            for found in pool.map(lambda part: [file_digest(path) for path in part], parts)
-            for digest in found
-        ]
+    return [digest for digest, _ in _read_all(paths)]
+
+
+def _read_all(paths: Sequence[Path]) -> list[_Digested]:
+    """Digest files, by several threads where one is slow: they are large, or not in memory."""
+    found: list[_Digested] = []
+    parts = iter(
+        [paths[start : start + _OF_A_THREAD] for start in range(0, len(paths), _OF_A_THREAD)]
+    )
+    started = time.perf_counter()
+    with Progress("Reading files", len(paths), "files", logged=False) as progress:
+        for part in parts:
+            found += _read_part(part)
+            progress.advance(len(part))
+            if time.perf_counter() - started > _SLOW * len(found):
+                break
+        with ThreadPoolExecutor() as pool:
+            for done in pool.map(_read_part, parts):
+                found += done
+                progress.advance(len(done))
+    return found
+
+
+def _read_part(paths: Sequence[Path]) -> list[_Digested]:
+    return [_read(path) for path in paths]
+
+
+def _read(path: Path) -> _Digested:
+    found = settled_sha256(path)
+    return (None, None) if found is None else (found[0][:DIGEST_BYTES], found[1])
 
 
 def digest_files(database: Database, paths: Sequence[Path]) -> list[bytes | None]:
@@ -59,9 +85,6 @@ def digest_files(database: Database, paths: Sequence[Path]) -> list[bytes | None
         None where a file cannot be read.
     """
     names = [os.fsencode(os.path.abspath(path)) for path in paths]  # noqa: PTH100 - links stay
-    states = [_state(path) for path in paths]
-    # Judged before files are read: a change within the clock's tick must not go unseen.
-    is_settled = [state is not None and state.is_settled for state in states]
     known: dict[bytes, tuple[str, bytes]] = {}
     with database.use() as connection:
         for first in range(0, len(names), _AT_ONCE):
@@ -75,22 +98,17 @@ def digest_files(database: Database, paths: Sequence[Path]) -> list[bytes | None
             )
     digests: list[bytes | None] = [None] * len(paths)
     unknown = []
-    for index, (name, state) in enumerate(zip(names, states, strict=True)):
-        if state is None:
-            continue
+    for index, name in enumerate(names):
         kept = known.get(name)
-        if kept is not None and kept[0] == _text(state):
+        if kept is not None and kept[0] == _state_of(paths[index]):
             digests[index] = kept[1]
         else:
             unknown.append(index)
     lasting = []
-    fresh = digest_all([paths[index] for index in unknown])
-    for index, digest in zip(unknown, fresh, strict=True):
+    fresh = _read_all([paths[index] for index in unknown])
+    for index, (digest, state) in zip(unknown, fresh, strict=True):
         digests[index] = digest
-        state = states[index]
-        if digest is None or state is None:
-            continue
-        if is_settled[index] and _state(paths[index]) == state:
+        if state is not None:
             lasting.append((names[index], _text(state), digest))
     if lasting and not database.read_only:
         with database.change() as connection:
@@ -98,9 +116,9 @@ def digest_files(database: Database, paths: Sequence[Path]) -> list[bytes | None
     return digests
 
 
-def _state(path: Path) -> FileState | None:
+def _state_of(path: Path) -> str | None:
     try:
-        return file_state(path)
+        return _text(file_state(path))
     except OSError:
         return None
 

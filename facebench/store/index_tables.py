@@ -201,11 +201,8 @@ def convert_first_format(connection: sqlite3.Connection) -> None:
 
 def _checksum(table: str, kinds: str, *cells: bytes | None) -> bytes:
     lengths = [None if cell is None else len(cell) for cell in cells]
-    hashed = xxhash.xxh3_64(f"{table} {kinds} {lengths}".encode())
-    for cell in cells:
-        if cell is not None:
-            hashed.update(cell)
-    return hashed.digest()
+    parts = (cell for cell in cells if cell is not None)
+    return xxhash.xxh3_64_digest(b"".join((f"{table} {kinds} {lengths}".encode(), *parts)))
 
 
 def _spelled(cells: Sequence[str]) -> str:

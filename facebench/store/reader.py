@@ -24,7 +24,7 @@ __all__ = ["RowReader", "fetch"]
 _log = logging.getLogger(__name__)
 # Rows whose places are kept in memory, over all layers: some 50 bytes each.
 _REMEMBERED = 4_000_000
-_IN_CACHE = 1 << 19
+_IN_CACHE = 1 << 22
 
 
 def fetch(

@@ -66,7 +66,11 @@ class FileState(NamedTuple):
     @property
     def is_settled(self) -> bool:
         """Whether the last change is so long ago that another one would show in the times."""
-        return time.time_ns() - max(self.modified, self.changed) > _RACY_NS
+        return self.was_settled(time.time_ns())
+
+    def was_settled(self, moment: int) -> bool:
+        """Tell whether it was settled at a time, in nanoseconds since the epoch."""
+        return moment - max(self.modified, self.changed) > _RACY_NS
 
 
 def safe_name(name: str) -> str:

@@ -4,33 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from pathlib import Path
 
 import pytest
 
-from facebench.data import digests
+from facebench.data import digests, images
 from facebench.data.digests import known_sha256, read_sha256
-
-_LONG_AGO = 1_500_000_000
 
 
 @pytest.fixture
 def reads(monkeypatch) -> list[Path]:
     """Collect the files that are read."""
     found: list[Path] = []
-    read = digests._read
+    read = digests.image_content
 
-    def counted(path, state):
+    def counted(path):
         found.append(path)
-        # The time of the last change of an inode cannot be set back.
-        settled = state._replace(modified=_LONG_AGO, changed=_LONG_AGO)
-        digest = read(path, settled)
-        if os.fspath(path) in digests._known:
-            digests._known[os.fspath(path)] = (state, digest)
-        return digest
+        return read(path)
 
     monkeypatch.setattr(digests, "_known", {})
-    monkeypatch.setattr(digests, "_read", counted)
+    monkeypatch.setattr(digests, "image_content", counted)
+    # The time of the last change of an inode cannot be set back, but the clock can be put forward.
+    now = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now() + 10**10)
     return found
 
 
@@ -69,3 +66,26 @@ def test_what_is_no_file_has_no_digest(tmp_path) -> None:
     for path in (tmp_path, tmp_path / "pipe", tmp_path / "none.jpg", Path("a\0b")):
         assert known_sha256(path) is None
         assert read_sha256(path) is None
+
+
+@pytest.mark.parametrize("most_held", [64 << 20, 3])
+def test_a_file_that_changes_while_it_is_read_is_not_known(
+    tmp_path, reads, monkeypatch, most_held
+) -> None:
+    path = tmp_path / "1.jpg"
+    path.write_bytes(b"old content")
+    monkeypatch.setattr(images, "_MOST_HELD", most_held)
+    fstat, calls = os.fstat, []
+
+    def replaced(file):
+        calls.append(file)
+        if len(calls) == 2:
+            path.write_bytes(b"new content")
+        return fstat(file)
+
+    monkeypatch.setattr(os, "fstat", replaced)
+    found = read_sha256(path)
+    monkeypatch.undo()
+    # Read twice, or digested piece by piece and not remembered.
+    assert found in {hashlib.sha256(text).digest() for text in (b"old content", b"new content")}
+    assert known_sha256(path) == hashlib.sha256(b"new content").digest()

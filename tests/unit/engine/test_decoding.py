@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
 from collections.abc import Callable
@@ -15,7 +16,9 @@ from PIL import Image
 from torch import nn
 from torchvision.transforms.functional import to_tensor
 
-from facebench.engine import Embeddings, embed
+from facebench.data.images import image_bytes, open_image
+from facebench.engine import Embeddings, decoding, embed
+from facebench.engine.decoding import ImageFile
 from facebench.errors import ImageError, ModelError
 from facebench.models.base import BaseModel
 from facebench.store import EmbeddingStore
@@ -142,6 +145,37 @@ def test_an_image_that_comes_and_goes_once_is_read_again(
     undisturbed = run(Net(paths[3], lambda: None, lambda: None), paths, None, 0, "stop")
     assert len(calls) == 2
     assert np.array_equal(found.layers["default"], undisturbed.layers["default"])
+
+
+@pytest.mark.parametrize("way", ["replaced before", "replaced as it is decoded"])
+def test_an_image_is_read_once_for_its_digest_and_its_pixels(
+    images: tuple[list[Path], Path, bytes, bytes], monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    paths, file, old, new = images
+    digest = hashlib.sha256(image_bytes(paths[3])).digest()[:16]
+    read, expected = [], to_tensor(open_image(paths[3]))
+    content = decoding.image_content
+
+    def noted(path: Any) -> Any:
+        read.append(path)
+        found = content(path)
+        swap(file, new)
+        return found
+
+    if way == "replaced before":
+        swap(file, new)
+    else:
+        monkeypatch.setattr(decoding, "image_content", noted)
+    part = decoding.load_part(
+        Small(preprocess_function=to_tensor), [0], [ImageFile(paths[3], digest)]
+    )
+    if way == "replaced before":
+        assert "changed while the run" in part.items[0].reason
+        return
+    assert part.tensor is not None
+    assert torch.equal(part.tensor[0], expected)
+    assert read == [paths[3]]
+    assert old != new
 
 
 class Plain(Small):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from facebench.engine import kept_layers
 from facebench.engine.cache import ModelCache
 from facebench.engine.kept_layers import KeptLayers
 from facebench.engine.record import ModelRecord
@@ -24,7 +26,7 @@ OUTPUTS = torch.arange(8, dtype=torch.float32).reshape(4, 1, 2)
 def begin(folder: Path | None) -> tuple[KeptLayers, ModelCache]:
     model = runs.make_model(["4"])
     cache = ModelCache(model, open_store(folder), 4, DIGESTS, "float32")
-    layers = KeptLayers(model, 4, cache, ModelRecord("net"))
+    layers = KeptLayers(model, 4, cache, ModelRecord("net"), at_once=True)
     layers.read("4", 2)
     return layers, cache
 
@@ -52,13 +54,41 @@ def test_only_what_is_new_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert written == [[0, 1], [2]]
 
 
+def test_batches_that_come_fast_are_stored_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = runs.make_model(["4"])
+    cache = ModelCache(model, open_store(tmp_path), 4, DIGESTS, "float32")
+    write, written = cache.write, list[list[int]]()
+
+    def noted(rows: Any, images: Any, notes: Any) -> None:
+        written.append(list(images))
+        write(rows, images, notes)
+
+    monkeypatch.setattr(cache, "write", noted)
+    clock = [0.0]
+    monkeypatch.setattr(kept_layers.time, "monotonic", lambda: clock[0])
+    layers = KeptLayers(model, 4, cache, ModelRecord("net"), at_once=False)
+    layers.read("4", 2)
+    layers._stored = clock[0] = 10.0
+    layers.take({"4": OUTPUTS[[2, 0]]}, [2, 0], [PATHS[2], PATHS[0]], NOTES)
+    layers.take({"4": OUTPUTS[[3]]}, [3], [PATHS[3]], NOTES)
+    assert written == []
+    clock[0] += 0.25
+    layers.take({"4": OUTPUTS[[1]]}, [1], [PATHS[1]], NOTES)
+    assert written == [[2, 0, 3, 1]]
+    again, cache = begin(tmp_path)
+    assert np.array_equal(again.tables["4"], OUTPUTS[:, 0])
+    assert cache.notes([3]) == {3: ("note 3",)}
+
+
 def test_a_layer_that_the_store_has_is_not_stored_again_beside_a_new_one(tmp_path: Path) -> None:
     def run(layers: dict[str, torch.Tensor], numbers: list[int]) -> None:
         cache = ModelCache(
             runs.make_model(list(layers)), open_store(tmp_path), 4, DIGESTS, "float32"
         )
         cache.keep_widths(dict.fromkeys(layers, 2))
-        kept = KeptLayers(runs.make_model(list(layers)), 4, cache, ModelRecord("net"))
+        kept = KeptLayers(runs.make_model(list(layers)), 4, cache, ModelRecord("net"), at_once=True)
         for layer in layers:
             kept.read(layer, 2)
         kept.take(layers, numbers, [PATHS[number] for number in numbers], NOTES)
