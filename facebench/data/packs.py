@@ -8,6 +8,7 @@ open, so processes may fork and threads may read at the same time.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import pickle
@@ -157,6 +158,15 @@ def open_pack(path: StrPath) -> Pack:
     return known[1]
 
 
+def _is_cut_short(path: Path) -> bool:
+    """Tell whether a file begins as a pickle does, and does not end as one."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        is_pickle = file.read(1) == pickle.PROTO
+        file.seek(-1, os.SEEK_END)
+        return is_pickle and file.read() != pickle.STOP
+    return False
+
+
 def _read(path: Path) -> Pack:
     try:
         with (
@@ -169,6 +179,8 @@ def _read(path: Path) -> Pack:
     except Exception as error:
         # An unpickler raises exceptions of many kinds for a damaged or foreign file.
         reason = f"{error!s:.200}".strip().rstrip(".") or type(error).__name__
+        if _is_cut_short(path):
+            reason = "it is cut short, copy or download it again"
         msg = (
             f"The pack {path} cannot be read: {reason}. A pack is a pickle of a list of image "
             "bytes and a list of true/false, and nothing else is admitted."

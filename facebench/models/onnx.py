@@ -198,7 +198,7 @@ def _input_of(
     shape = graph.input_shape
     layout = layout or ("nhwc" if shape[3] in (1, 3) and shape[1] not in (1, 3) else "nchw")
     n_channels, sides = (shape[1], shape[2:]) if layout == "nchw" else (shape[3], shape[1:3])
-    is_grey = bool(given) and dict(given).get("channels") == "grey"
+    is_grey = isinstance(given, Mapping) and given.get("channels") == "grey"
     if n_channels not in (None, 1 if is_grey else 3):
         msg = (
             f"The network {graph.source} takes images [{', '.join(map(str, shape))}], of "

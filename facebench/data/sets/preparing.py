@@ -99,7 +99,8 @@ def find_face_set(name: str) -> FaceSet:
     'Cross-Age LFW'
     """
     if name not in FACE_SETS:
-        hint = did_you_mean(name, FACE_SETS)
+        begun = [known for known in FACE_SETS if name and known.startswith(name)]
+        hint = f" Did you mean {' or '.join(begun)}?" if begun else did_you_mean(name, FACE_SETS)
         msg = f"There is no data set {name!r}. Known are: {', '.join(FACE_SETS)}.{hint}"
         raise UnknownNameError(msg)
     return FACE_SETS[name]
@@ -200,11 +201,17 @@ def _lists(
         some = "" if face_set.needs_all else "one of "
         msg = (
             f"{face_set.title} needs {some}{', '.join(missing)} below {root}, at most {_DEPTH} "
-            f"folders deep.{_archives(tree)} `facebench data show {face_set.name}` says what the "
-            "unpacked archives look like, and where to ask for them."
+            f"folders deep.{_archives(tree)}{_packs(tree)} `facebench data show "
+            f"{face_set.name}` says what the unpacked archives look like, and where to ask "
+            "for them."
         )
         raise MissingPairsFileError(msg)
     return list(found.items())
+
+
+def _packs(tree: dict[Path, list[str]]) -> str:
+    packs = [name for names in tree.values() for name in names if name.endswith(".bin")]
+    return f" Of packs ({packs[0]}) the data set is called 'packs'." if packs else ""
 
 
 def _archives(tree: dict[Path, list[str]]) -> str:

@@ -123,6 +123,8 @@ def test_damage_is_refused_wherever_it_is_cut(tmp_path: Path) -> None:
         path.write_bytes(whole[:size])
         with pytest.raises(FacebenchError):
             read_insightface_bin(path)
+    with pytest.raises(PairsError, match="it is cut short, copy or download it again"):
+        read_insightface_bin(path)
 
 
 def test_random_bytes_are_refused(tmp_path: Path) -> None:

@@ -200,5 +200,7 @@ class TestWhatIsWrong:
             prepare_face_set("lfw-view2", tmp_path, tmp_path / "none")
 
     def test_names_that_are_not_known(self) -> None:
+        with pytest.raises(UnknownNameError, match=r"Did you mean lfw-view1 or lfw-view2\?"):
+            prepare_face_set("lfw", ".")
         with pytest.raises(UnknownNameError, match=r"Did you mean 'lfw-view2'\?"):
             find_face_set("lfwview2")
