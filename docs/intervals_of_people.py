@@ -446,11 +446,13 @@ def main() -> None:
     probed = []
     for n_people in (12, 24, 48):
         both: list[str] = []
+        fewest = n
         for classes, own in ((True, READ_OUTS[:2]), (False, READ_OUTS[2:])):
             made = partial(read_outs, n_people, classes=classes, n_worlds=n)
             worlds, *shares = cells(f"read-outs {n_people} {classes}", made, own)
             both += shares
-        probed.append((n_people, worlds, *both))
+            fewest = min(fewest, worlds)
+        probed.append((n_people, fewest, *both))
     functions = [
         (n_people, *cells(f"series {n_people}", partial(psychometric, n_people, n),
                           ("Threshold Level", "Slope")))

@@ -13,6 +13,7 @@ import typer
 
 from facebench.commands.frame import SOME_FAILED, failures_end_with_1, talk
 from facebench.commands.results import show_verdicts
+from facebench.utils.importing import lasting_imports
 from facebench.utils.progress import Progress
 from facebench.utils.units import shown_seconds
 
@@ -163,7 +164,7 @@ def _called(command: str, file: Path, overrides: Sequence[str] = ()) -> str:
 
 def _built(config: Config) -> Experiment:
     # On a busy machine torch alone takes seconds to load.
-    with Progress("Starting", 1, "", logged=False):
+    with Progress("Starting", 1, "", logged=False), lasting_imports():
         from facebench.experiment.building import build_experiment
 
     return build_experiment(config)

@@ -2,7 +2,8 @@
 
 The names count as those of files do in `facebench.data.pairs.finding`: back slashes and the writing
 of accents (NFC, NFD) make no difference; another suffix or case is another image, and is told.
-Where no name of the file has a suffix, images are found without theirs.
+Where no name of the file has a suffix, images are found without theirs; a name of a task without
+suffix is that of the one image that it can be.
 Names of the file are relative to the folder of a task's images, or to any folder above it.
 """
 
@@ -102,7 +103,11 @@ class NameIndex:
             if name not in self._exact:
                 self._exact[name] = row
                 self._alike.setdefault(alike_name(name), []).append(row)
-        self._has_no_suffix = not any(_has_suffix(name) for name in self._alike)
+        # Rows by their names without suffix.
+        self._plain: dict[str, list[int]] = {}
+        for name, rows in self._alike.items():
+            if _has_suffix(name):
+                self._plain.setdefault(_without_suffix(name), []).extend(rows)
         self._by_stem: dict[str, str] | None = None
         # Which image a row was found for, as the file system has its folder.
         self._found_for: dict[int, tuple[str, ImageName]] = {}
@@ -133,9 +138,11 @@ class NameIndex:
         if form in self._exact:
             return [self._exact[form]]
         rows = self._alike.get(form, [])
-        if not rows and self._has_no_suffix and _has_suffix(form):
-            return self._alike.get(str(PurePosixPath(form).with_suffix("")), [])
-        return rows
+        if rows:
+            return rows
+        if not _has_suffix(form):
+            return self._plain.get(form, [])
+        return [] if self._plain else self._alike.get(_without_suffix(form), [])
 
     def _refuse_second(self, row: int, image: ImageName) -> None:
         """Refuse one vector for images of different folders."""
@@ -143,7 +150,8 @@ class NameIndex:
             self._real[image.folder] = os.path.realpath(image.folder)
         path = os.path.join(self._real[image.folder], image.name)  # noqa: PTH118
         known, other = self._found_for.setdefault(row, (path, image))
-        if known != path:
+        # One of both may lack its suffix.
+        if known != path and known != _without_suffix(path) and _without_suffix(known) != path:
             msg = (
                 f"{self._names[row]!r} in {self._file} is the name of two images: {other.path} and "
                 f"{image.path}. Name the images there relative to a folder that holds both."
@@ -185,7 +193,9 @@ def _has_suffix(name: str) -> bool:
     return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
 
 
+def _without_suffix(name: str) -> str:
+    return str(PurePosixPath(name).with_suffix("")) if _has_suffix(name) else name
+
+
 def _stem(name: str) -> str:
-    path = PurePosixPath(name)
-    plain = str(path.with_suffix("")) if _has_suffix(name) else str(path)
-    return plain.casefold()
+    return _without_suffix(name).casefold()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import signal
@@ -110,6 +111,8 @@ def start_worker(
     # Ctrl-C is the main process's: it ends the workers when the batch is done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
+    # A collection would write to, and so copy, memory that is shared with the parent.
+    gc.freeze()
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 

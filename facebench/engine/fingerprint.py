@@ -239,8 +239,23 @@ def _of_the_process(model: BaseModel) -> list[Any]:
     }
     modules = {sys.modules.get(kind.__module__) for kind in kinds} | {torch, nn.functional}
     places = [*kinds, torch.Tensor, *(module for module in modules if module is not None)]
-    replaced = replaced_in(places, identifier)
-    return [["process", hooks, replaced]] if hooks or replaced else []
+    changed = [*hooks, *replaced_in(places, identifier), *_modes(model)]
+    return [["process", *changed]] if changed else []
+
+
+def _modes(model: BaseModel) -> list[str]:
+    """Name settings of torch that round otherwise than it does by itself."""
+    found = []
+    if torch.get_default_dtype() != torch.float32:
+        found.append(f"default {torch.get_default_dtype()}")
+    if torch.is_autocast_enabled(model.device.type):
+        found.append(f"autocast {torch.get_autocast_dtype(model.device.type)}")
+    for name in ("matmul", "conv", "rnn"):
+        # Versions of torch before 2.9 have no such setting.
+        rounding = getattr(getattr(torch.backends.mkldnn, name, None), "fp32_precision", "none")
+        if rounding not in ("none", "ieee"):
+            found.append(f"{name} {rounding}")
+    return found
 
 
 def _members(model: BaseModel) -> list[list[str]]:

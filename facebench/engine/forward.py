@@ -493,6 +493,9 @@ def check_finite(model: BaseModel, layer: str, rows: torch.Tensor, paths: Sequen
     LayerOutputError
         Naming model, layer and the first image.
     """
+    # A finite sum has finite parts; to look at each part takes several times longer.
+    if bool(torch.isfinite(rows.sum())):
+        return
     finite = torch.isfinite(rows).reshape(len(paths), -1).all(dim=1)
     if bool(finite.all()):
         return

@@ -15,6 +15,7 @@ import math
 import multiprocessing
 import os
 import pickle
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -142,6 +143,8 @@ class Loader:
             self._preprocessor, self._context = for_workers(model)
         self._num_workers = num_workers if self._context is not None else 0
         self._pool: ProcessPoolExecutor | None = None
+        self._dismissed: list[threading.Thread] = []
+        self._n_left = n_images
         self._blocks = self._shared_blocks()
         self._on_accelerator = model.device.type != "cpu"
         # Seconds that the last batch took to load and the network to answer.
@@ -191,6 +194,15 @@ class Loader:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
+        while self._dismissed:
+            self._dismissed.pop().join()
+
+    def _dismiss(self) -> None:
+        """Let workers that have decoded the last image end while the network runs."""
+        if self._pool is not None:
+            self._dismissed.append(threading.Thread(target=self._pool.shutdown))
+            self._dismissed[-1].start()
+            self._pool = None
 
     def batches(self, chunks: Iterable[Sequence[ImageFile]]) -> Iterator[Batch]:
         """Load chunk after chunk.
@@ -221,10 +233,13 @@ class Loader:
             # Batches that workers finish together cost one wait; the network runs when they rest.
             wanted = ahead + 1 if ahead or not self._num_workers else _TOGETHER
             if self.card is None and len(waiting) <= ahead:
-                for chunk in itertools.islice(chunks, wanted - len(waiting)):
-                    waiting.append((chunk, self._submit(chunk)))
+                taken = list(itertools.islice(chunks, wanted - len(waiting)))
+                is_last = len(waiting) + len(taken) < wanted
+                waiting.extend((chunk, self._submit(chunk)) for chunk in taken)
                 if not ahead:
                     wait([part for _, submitted in waiting for part in submitted.parts])
+                    if is_last and self._n_left <= 0:
+                        self._dismiss()
             if not waiting:
                 return
             started = time.perf_counter()
@@ -271,6 +286,7 @@ class Loader:
 
     def _submit(self, chunk: Sequence[ImageFile], *, shared: bool = True) -> _Submitted:
         self._largest = max(self._largest, len(chunk))
+        self._n_left -= len(chunk)
         if not self._num_workers:
             return _Submitted(None, [])
         if self._pool is None:

@@ -21,10 +21,11 @@ from facebench.engine.forward import Forward
 from facebench.engine.image_log import ImageLog
 from facebench.engine.jpeg_decoding import decoded_by, decoder_difference
 from facebench.engine.loading import Batch, Loader
-from facebench.engine.memory import peak_memory
+from facebench.engine.memory import keeping_freed_memory, peak_memory
 from facebench.engine.model_pass import FirstOutputs, ModelPass, OnFirstOutputs, PassTools
 from facebench.engine.outputs import Embeddings
 from facebench.engine.pass_plan import first_batch_size
+from facebench.engine.placement import window_of
 from facebench.engine.record import ModelRecord
 from facebench.engine.request import EmbeddingRequest
 from facebench.engine.settings import Settings
@@ -113,6 +114,7 @@ def run_model(
     if settings.decoder == "torchvision" and not record.decoder:
         record.decoder = decoder_difference(model.name, settings.decoder, request.images)
     with ExitStack() as stack:
+        stack.enter_context(keeping_freed_memory(window_of(budget)))
         stack.enter_context(running(model))
         stack.enter_context(keeping_faces(model, settings.store))
         stack.enter_context(decoded_by(settings.decoder))

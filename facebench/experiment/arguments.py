@@ -204,12 +204,13 @@ def _value(
         value = _with_files(value, folder)
     if hint is not None and is_plain(hint):
         try:
-            return TypeAdapter(hint, config=_LENIENT).validate_python(value)
+            read = TypeAdapter(hint, config=_LENIENT).validate_python(value)
         except ValidationError as error:
             expected = annotation.replace("'", "").replace("None", "null")
             expected = _LIST_TYPE.sub(r"list of \1", expected)
             sentence = f"{key!r} must be {expected}. Got {value!r}.{_near(value, hint)}"
             raise ArgumentProblem(sentence, key) from error
+        return item.as_texts(read)
     return value
 
 

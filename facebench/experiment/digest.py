@@ -126,7 +126,8 @@ class _Contents:
             return [self.of_item(value) for value in item.value]
         if isinstance(item.value, str):
             return self._of_text(item.value, item.place.folder)
-        return item.value
+        # As the name of a condition, 1.10 is another than 1.1.
+        return item.written or item.value
 
     def _of_people(self, item: Located) -> Any:
         """Read the description of trials, and the files that it names."""

@@ -47,11 +47,14 @@ class Located:
         Where it begins.
     keys : dict of str to Place
         Of a mapping, where its keys are.
+    written : str
+        Of a number, how it is written: as a text it is '1.10', not '1.1'.
     """
 
     value: Any
     place: Place
     keys: dict[str, Place] = field(default_factory=dict)
+    written: str = ""
 
     @property
     def is_mapping(self) -> bool:
@@ -71,3 +74,29 @@ class Located:
         if isinstance(self.value, list):
             return [item.plain() for item in self.value]
         return self.value
+
+    def as_texts(self, read: Any) -> Any:
+        """Give numbers that were read as texts the way they are written.
+
+        Parameters
+        ----------
+        read : object
+            What was made of the value.
+
+        Returns
+        -------
+        object
+            The same, with the texts.
+        """
+        if isinstance(read, str) and self.written:
+            return self.written
+        is_list = isinstance(self.value, list) and isinstance(read, list | tuple)
+        if is_list and len(read) == len(self.value):
+            parts = zip(self.value, read, strict=True)
+            return type(read)(item.as_texts(part) for item, part in parts)
+        if isinstance(self.value, dict) and isinstance(read, dict):
+            return {
+                key: self.value[key].as_texts(part) if key in self.value else part
+                for key, part in read.items()
+            }
+        return read

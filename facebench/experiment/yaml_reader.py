@@ -193,7 +193,9 @@ class _Converter:
             msg = f"{place}: This alias is inside the node it refers to."
             raise ConfigError(msg)
         if isinstance(node, yaml.ScalarNode):
-            return Located(self._scalar(node, place), place)
+            value, text = self._scalar(node, place)
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            return Located(value, place, written=text if is_number else "")
         if node.tag not in (f"{_TAG}map", f"{_TAG}seq"):
             raise ConfigError(_tag_refused(place, node.tag))
         self._open.append(node)
@@ -245,7 +247,8 @@ class _Converter:
         _refuse_control(node.value, place)
         return str(node.value)
 
-    def _scalar(self, node: Any, place: Place) -> Any:
+    def _scalar(self, node: Any, place: Place) -> tuple[Any, str]:
+        """Give what a scalar means, and its text."""
         text, tag = node.value, node.tag
         if self._substitute is not None and "$" in text:
             try:
@@ -258,7 +261,7 @@ class _Converter:
         _refuse_control(text, place)
         kind = tag.removeprefix(_TAG)
         try:
-            return _SCALARS[kind](text)
+            return _SCALARS[kind](text), text
         except KeyError:
             raise ConfigError(_tag_refused(place, tag)) from None
         except (ValueError, OverflowError):

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import gaussian_filter, map_coordinates
 
 from facebench.errors import StimulusError
 
@@ -48,6 +47,8 @@ def smoothed(picture: Picture, scale: float) -> Field:
     values = picture.astype(np.float64)
     if scale <= 1:
         return values
+    from scipy.ndimage import gaussian_filter
+
     sigma = 0.5 * math.sqrt(scale * scale - 1)
     return np.asarray(gaussian_filter(values, (sigma, sigma, 0), mode="nearest"))
 
@@ -56,6 +57,8 @@ def sample(
     channels: NDArray[np.floating[Any]], rows: Field, columns: Field, *, order: int = 1
 ) -> Field:
     """Look a picture [h, w, 3] up at places between its pixels; beyond its edges they repeat."""
+    from scipy.ndimage import map_coordinates
+
     parts: Sequence[Field] = [
         map_coordinates(channels[..., c], (rows, columns), order=order, mode="nearest")
         for c in range(3)

@@ -35,6 +35,10 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 _SHOWN = 10
+_WAYS_OUT = (
+    "Use weights that are not quantised, or save the whole network with torch.jit.save "
+    "(model: torchscript) or as ONNX (model: onnx)."
+)
 _CLASSIFIERS = {
     *("fc", "classifier", "head", "logits", "last_linear", "heads", "parallel_fc", "metric_fc"),
     *("margin", "arcface", "kernel"),
@@ -183,8 +187,8 @@ def load_into(network: nn.Module, state: StateDict, weights_path: StrPath) -> No
         Listing missing, unexpected and mis-shaped keys, the first ten of each; or the places, if
         there are several networks in the file that fit.
     """
+    own = _tensors_of(network, weights_path)
     refuse_lookalike(network, state, weights_path)
-    own = network.state_dict()
     candidates = list(_candidates(state, own))
     fitting = [found for found in candidates if _fits(network, found.tensors, own)]
     if fitting:
@@ -199,6 +203,23 @@ def load_into(network: nn.Module, state: StateDict, weights_path: StrPath) -> No
         raise _unfitting(network, state, weights_path, differences)
     _tell_dropped(first, network, weights_path)
     network.load_state_dict(first.tensors, strict=False)
+
+
+def _tensors_of(network: nn.Module, weights_path: StrPath) -> StateDict:
+    """Give what is loaded into a network, and refuse one that keeps something else as well.
+
+    Of a file only tensors are read, and the network would keep its random numbers for the rest.
+    """
+    own = network.state_dict()
+    others = [key for key, value in own.items() if not isinstance(value, torch.Tensor)]
+    if others:
+        msg = (
+            f"The weights in {weights_path} cannot be loaded into {type(network).__name__}, which "
+            f"keeps more than tensors, as quantised layers do: {listed('entries', others)}. "
+            f"{_WAYS_OUT}"
+        )
+        raise WeightsError(msg)
+    return own
 
 
 def _candidates(state: StateDict, own: StateDict) -> Iterator[_Candidate]:
@@ -369,6 +390,13 @@ def _unfitting(
     differences: tuple[list[str], list[str], list[str]],
 ) -> WeightsError:
     missing, unexpected, misshapen = differences
+    quantised = [key for key in unexpected if key.endswith(".zero_point")]
+    if quantised:
+        msg = (
+            f"The weights in {weights_path} do not fit {type(network).__name__}: layers of the "
+            f"file are quantised ({quantised[0]}, …). {_WAYS_OUT}"
+        )
+        return WeightsError(msg)
     parts = (
         listed("missing", missing),
         listed("unexpected", unexpected),

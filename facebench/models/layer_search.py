@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import torch
 from torch import nn
@@ -18,7 +18,14 @@ from facebench.models.layer_globs import (
     matching,
 )
 
-__all__ = ["by_pattern", "find_layers", "in_torchscript", "leaf_layers", "network_blocks"]
+__all__ = [
+    "by_pattern",
+    "find_layers",
+    "in_torchscript",
+    "leaf_layers",
+    "named_blocks",
+    "network_blocks",
+]
 
 # They hold modules for others to call, and are never called themselves.
 _SHELVES = (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
@@ -90,6 +97,53 @@ def network_blocks(network: nn.Module) -> list[str]:
     if found:
         return found
     return [name for name, module in _called(network) if isinstance(module, _POOLING)]
+
+
+def named_blocks(modules: Mapping[str, tuple[str, int]]) -> list[str]:
+    """List the blocks of a network that is known by the names of its modules, as a file has them.
+
+    Parameters
+    ----------
+    modules : mapping of str to (str, int)
+        Of each module, in network order, its kind and how many weights of two and more dimensions
+        are its own. Modules that hold others by number count as lists, whatever their kind, and so
+        do those that are left out because nothing calls them.
+
+    Returns
+    -------
+    list of str
+        See `network_blocks`.
+
+    Examples
+    --------
+    >>> units = {f"layers.{k}": ("Unit", 2) for k in range(2)}
+    >>> parts = {f"layers.{k}.conv": ("Conv2d", 2) for k in range(2)}
+    >>> named_blocks({"layers": ("ModuleList", 0), **units, **parts})
+    ['layers.0', 'layers.1']
+    """
+    kinds: dict[str, type[nn.Module]] = {kind.__name__: kind for kind in (*_LISTS, *_POOLING)}
+    made: dict[str, nn.Module] = {"": nn.Module()}
+    closed: set[str] = set()
+
+    def add(name: str, kind: str, weights: int = 0) -> None:
+        owner, _, child = name.rpartition(".")
+        if owner in closed or kind == nn.MultiheadAttention.__name__:
+            closed.add(name)
+        if owner in closed:
+            return
+        if owner not in made:
+            add(owner, nn.ModuleList.__name__)
+        own = kinds.setdefault(kind, type(kind, (nn.Module,), {}))
+        made[name] = module = own.__new__(own)
+        nn.Module.__init__(module)
+        for number in range(weights):
+            module.register_parameter(f"weight{number}", nn.Parameter(torch.empty(1, 1)))
+        made[owner]._modules[child] = module
+
+    by_number = {name.rpartition(".")[0] for name in modules if name.rpartition(".")[2].isdecimal()}
+    for name, (kind, weights) in modules.items():
+        add(name, nn.Sequential.__name__ if name in by_number else kind, weights)
+    return network_blocks(made[""])
 
 
 def _blocks_in(module: nn.Module, name: str, counts: Counter[type]) -> Iterator[str]:
@@ -174,7 +228,7 @@ def _found(network: nn.Module, asked: Iterable[str]) -> list[tuple[str, bool]]:
     called, leaves = [name for name, _ in _called(network)], leaf_layers(network)
 
     def meant(layer: str) -> list[tuple[str, bool]]:
-        if layer == BLOCKS and not (layer in names and not isinstance(modules[layer], _LISTS)):
+        if layer == BLOCKS and not (layer in names and not _is_list(modules[layer])):
             return [(name, False) for name in _blocks(network)]
         if layer in names or not isinstance(layer, str):
             return [(layer, True)]
@@ -198,12 +252,21 @@ def _found(network: nn.Module, asked: Iterable[str]) -> list[tuple[str, bool]]:
         raise
 
 
+def _is_list(module: nn.Module) -> bool:
+    # Of a network in a file, what holds others by number.
+    keys = [key for key, _ in module.named_children()]
+    return isinstance(module, _LISTS) or (bool(keys) and all(key.isdecimal() for key in keys))
+
+
 def _blocks(network: nn.Module) -> list[str]:
-    blocks = network_blocks(network)
+    known: list[str] | None = getattr(network, "known_blocks", None)
+    blocks = network_blocks(network) if known is None else known
     if not blocks:
+        who = type(network).__name__ if known is None else "the file"
+        lists = "repeats none" if known is None else "names none of them"
         msg = (
-            f"{BLOCKS!r} stands for the modules that a network repeats, and "
-            f"{type(network).__name__} repeats none. Choose layers by name or pattern."
+            f"{BLOCKS!r} stands for the modules that a network repeats, and {who} {lists}. "
+            "Choose layers by name or pattern."
         )
         raise UnknownNameError(msg)
     return blocks

@@ -61,8 +61,8 @@ class ModuleModel(BaseModel):
         What `network` is called with.
     input : dict or NetworkInput
         The input that the network was trained with: ``size`` in pixels (one number, or height and
-        width), ``mean`` and ``std`` (0.5), ``channels`` ('rgb' or 'bgr'), ``max_value`` (1, or
-        255), ``resize``, ``interpolation``; see `NetworkInput`. Not needed with
+        width), ``mean`` and ``std`` (0.5), ``channels`` ('rgb', 'bgr' or 'grey'), ``max_value`` (1,
+        or 255), ``resize``, ``interpolation``; see `NetworkInput`. Not needed with
         `preprocess_function`.
     call : str, optional
         The method that gives the embedding, such as 'extract_features'. None calls the network.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, NoReturn, get_args
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image
 from typing_extensions import override
@@ -17,7 +18,7 @@ from facebench.utils.suggestions import did_you_mean
 
 __all__ = ["NetworkInput", "network_input"]
 
-Channels = Literal["rgb", "bgr"]
+Channels = Literal["rgb", "bgr", "grey"]
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
@@ -37,8 +38,8 @@ class NetworkInput:
     mean, std : tuple of float
         Subtracted from, and divided into, the values of each channel, in the network's order of
         channels.
-    channels : {'rgb', 'bgr'}
-        Order of the colour channels.
+    channels : {'rgb', 'bgr', 'grey'}
+        Order of the colour channels; 'grey' is one channel, the luma of ITU-R BT.601.
     max_value : float, default 1
         Value of white before `mean` is subtracted: 1, or 255.
     resize : int, optional
@@ -51,18 +52,24 @@ class NetworkInput:
     outputs_version = "network-input-1"
 
     size: tuple[int, int]
-    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
-    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    std: tuple[float, ...] = (0.5, 0.5, 0.5)
     channels: Channels = "rgb"
     max_value: float = 1.0
     resize: int | None = None
     interpolation: str = "bilinear"
 
+    def __post_init__(self) -> None:
+        """Take one mean and one standard deviation of grey."""
+        for name in ("mean", "std") if self.channels == "grey" else ():
+            values = getattr(self, name)
+            if len(set(values)) > 1:
+                _refuse(name, values, "one number, since 'channels' is grey")
+            object.__setattr__(self, name, values[:1])
+
     def __call__(self, image: Image.Image) -> torch.Tensor:
-        """Convert an RGB image to a float32 tensor [3, height, width]."""
-        pixels = np.array(self._sized(image), dtype=np.float32)
-        if self.channels == "bgr":
-            pixels = pixels[..., ::-1]
+        """Convert an RGB image to a float32 tensor [3, height, width], or [1, …] of grey."""
+        pixels = self.pixels(image).astype(np.float32)
         pixels *= np.float32(self.max_value / 255)
         pixels -= np.asarray(self.mean, np.float32)
         pixels /= np.asarray(self.std, np.float32)
@@ -92,6 +99,13 @@ class NetworkInput:
             f"resized to a shorter side of {self.resize} pixels ({how}), centre cropped to "
             f"{height} × {width}; {values}"
         )
+
+    def pixels(self, image: Image.Image) -> npt.NDArray[np.uint8]:
+        """Give the pixels [height, width, channels] that the network's values are made of."""
+        if self.channels == "grey":
+            return np.array(self._sized(image.convert("L")))[..., None]
+        pixels = np.asarray(self._sized(image))
+        return pixels[..., ::-1] if self.channels == "bgr" else pixels
 
     def _sized(self, image: Image.Image) -> Image.Image:
         height, width = self.size
@@ -164,11 +178,12 @@ def network_input(
         given["resize"] = int(base.resize * max(given["size"]) / max(base.size))
     for name in ("mean", "std"):
         if name in given:
-            given[name] = tuple(map(float, _repeated(name, given[name], 3)))
+            n_channels = 1 if given.get("channels") == "grey" and name in settings else 3
+            given[name] = tuple(map(float, _repeated(name, given[name], n_channels)))
     if not all(given.get("std", (1,))):
         _refuse("std", settings.get("std"), "other than 0")
     if given.get("channels", "rgb") not in get_args(Channels):
-        _refuse("channels", given["channels"], "'rgb' or 'bgr'")
+        _refuse("channels", given["channels"], "'rgb', 'bgr' or 'grey'")
     if given.get("interpolation", "bilinear") not in _FILTERS:
         _refuse("interpolation", given["interpolation"], f"one of {', '.join(_FILTERS)}")
     resize = given.get("resize")
@@ -190,7 +205,7 @@ def _repeated(name: str, value: Any, n: int) -> Any:
     """Give one value n times, n values as they are."""
     values = (value,) * n if not isinstance(value, list | tuple) else tuple(value)
     if len(values) != n or not all(map(_is_number, values)):
-        _refuse(name, value, f"one number, or {n}")
+        _refuse(name, value, f"one number, or {n}" if n > 1 else "one number")
     return values
 
 

@@ -196,13 +196,15 @@ def _input_of(
         msg = f"The 'layout' in the 'input' of a network must be 'nchw' or 'nhwc'. Got {layout!r}."
         raise InputError(msg)
     shape = graph.input_shape
-    layout = layout or ("nhwc" if shape[3] == 3 and shape[1] != 3 else "nchw")
+    layout = layout or ("nhwc" if shape[3] in (1, 3) and shape[1] not in (1, 3) else "nchw")
     n_channels, sides = (shape[1], shape[2:]) if layout == "nchw" else (shape[3], shape[1:3])
-    if n_channels not in (None, 3):
+    is_grey = bool(given) and dict(given).get("channels") == "grey"
+    if n_channels not in (None, 1 if is_grey else 3):
         msg = (
             f"The network {graph.source} takes images [{', '.join(map(str, shape))}], of "
             f"{n_channels} channels in the layout {layout.upper()}. It must take colour images, of "
-            "3. If the layout is the other one, say so: 'input: {layout: …}'."
+            "3, or, with 'input: {channels: grey}', of 1. If the layout is the other one, say so: "
+            "'input: {layout: …}'."
         )
         raise ModelError(msg)
     base, origin = (known.input, f"known: {known.title}") if known else _guessed(graph)
@@ -256,7 +258,7 @@ def _choose_output(engine: OnnxEngine, expected: NetworkInput, *, reads_layers: 
     outputs = engine.graph.outputs
     if len(outputs) == 1:
         return
-    batch = torch.zeros(engine.graph.input_shape[0] or 1, 3, *expected.size)
+    batch = torch.zeros(engine.graph.input_shape[0] or 1, len(expected.mean), *expected.size)
     shapes = {name: list(value.shape) for name, value in engine.outputs(batch).items()}
     vectors = [name for name, shape in shapes.items() if len(shape) == 2 and shape[1] > 1]
     if len(vectors) == 1:

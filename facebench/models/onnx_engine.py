@@ -78,6 +78,11 @@ class OnnxEngine:
             self._device = device
             self._sessions = {}
 
+    def blocks(self) -> list[str]:
+        """List the layers that 'blocks' stands for."""
+        names = {value: layer for layer, value in self._values.items()}
+        return [names[value] for value in self.graph.blocks()]
+
     def run(self, batch: torch.Tensor, taps: Sequence[str] = ()) -> list[torch.Tensor | None]:
         """Run a batch; give the network's output, then the values of these layers."""
         wanted = [self.output, *(self._values[tap] for tap in taps)]

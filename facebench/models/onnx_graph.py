@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import logging
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 
 from facebench.errors import InputError, MissingWeightsError, ModelError, WeightsError
 from facebench.models.file_kinds import ONNX, read_network
+from facebench.models.layer_search import named_blocks
 from facebench.utils.extras import import_extra
 
 __all__ = ["OnnxGraph", "OnnxValue", "read_onnx"]
@@ -25,6 +28,10 @@ _EXTERNAL = 1
 # As insightface tells which of the networks in a pack recognises faces.
 _SMALLEST_SIDE, _SIDES_OF_16, _LANDMARKS_SIDE = 112, 16, 192
 _FIRST = 8
+# Nodes with weights, nodes that pool as the modules of torch, and where the exporter keeps modules.
+_WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul", "ConvInteger", "MatMulInteger"}
+_POOLING = {"MaxPool": "MaxPool2d", "AveragePool": "AvgPool2d"}
+_KEPT_SCOPES = ("pkg.torch.onnx.name_scopes", "pkg.torch.onnx.class_hierarchy")
 
 
 @dataclass(frozen=True)
@@ -89,12 +96,57 @@ class OnnxGraph:
         )
         return "int8 (quantised)" if is_quantised else self.input_type
 
+    def blocks(self) -> list[str]:
+        """List the values that the repeated modules of a network give.
+
+        Modules are known from the names that ``torch.onnx.export`` gives nodes, or keeps beside
+        them. Other programs keep none: there are no blocks then.
+        """
+        readable = {value.name for value in self.values}
+        kinds: dict[str, str] = {}
+        weights: Counter[str] = Counter()
+        last: dict[str, str] = {}
+        for node in self.proto.graph.node:
+            scopes = _scopes(node)
+            for scope, kind in scopes:
+                kinds.setdefault(scope, kind)
+                if node.output[0] in readable:
+                    last[scope] = node.output[0]
+            if scopes:
+                inner = scopes[-1][0]
+                weights[inner] += node.op_type.removeprefix("QLinear") in _WEIGHTED
+                kinds[inner] = _POOLING.get(node.op_type, kinds[inner])
+        found = named_blocks({scope: (kind, weights[scope]) for scope, kind in kinds.items()})
+        return [last[scope] for scope in found if scope in last]
+
     def beginning(self) -> list[str]:
         """Give what the first nodes on the way of the image do."""
         seen: dict[str, str] = {}
         for value in self.values:
             seen.setdefault(value.node or value.name, value.kind)
         return list(seen.values())[:_FIRST]
+
+
+def _scopes(node: Any) -> list[tuple[str, str]]:
+    """Give the modules that a node is in, the outermost first, each with its kind."""
+    kept = {entry.key: entry.value for entry in node.metadata_props}
+    try:
+        names, kinds = (ast.literal_eval(kept[key]) for key in _KEPT_SCOPES)
+        # The first is the network, the last the node.
+        pairs = [*zip(names, kinds, strict=True)][1:-1]
+        return [(name, kind.rpartition(".")[2]) for name, kind in pairs]
+    except (KeyError, ValueError, SyntaxError, TypeError):
+        pass
+    if not node.name.startswith("/"):
+        return []
+    found: list[tuple[str, str]] = []
+    full = before = ""
+    for part in node.name.split("/")[1:-1]:
+        # 'layer1.0' in 'layer1' is its child; in something else 'layer1' is left out.
+        own = part.removeprefix(f"{before}.") if before else part
+        full, before = f"{full}.{own}".lstrip("."), part
+        found.append((full, own.rpartition(".")[2].rstrip("0123456789")))
+    return found
 
 
 def read_onnx(path: Path) -> OnnxGraph:

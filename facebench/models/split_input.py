@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image
 from torch.nn import functional
@@ -190,7 +191,7 @@ def _usual_pixels(image: Image.Image) -> torch.Tensor:
     return _as_pixels(image.resize((224, 224), Image.Resampling.BILINEAR))
 
 
-def _as_pixels(image: Image.Image) -> torch.Tensor:
+def _as_pixels(image: Image.Image | npt.NDArray[np.uint8]) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1)))
 
 
@@ -198,7 +199,8 @@ def _split(function: Any, what: str) -> SplitInput | str:
     if type(function) is NetworkInput:
         pixels = partial(_sized_pixels, function)
         factor = float(np.float32(function.max_value / 255))
-        sizing = function if function.interpolation in _ON_CARDS else None
+        on_card = function.interpolation in _ON_CARDS and function.channels != "grey"
+        sizing = function if on_card else None
         return SplitInput(pixels, function.mean, function.std, factor, None, sizing)
     name = f"{type(function).__module__}.{type(function).__name__}"
     if name == "torchvision.transforms._presets.ImageClassification":
@@ -213,8 +215,7 @@ def _split(function: Any, what: str) -> SplitInput | str:
 
 
 def _sized_pixels(function: NetworkInput, image: Image.Image) -> torch.Tensor:
-    pixels = _as_pixels(function._sized(image))
-    return pixels.flip(0) if function.channels == "bgr" else pixels
+    return _as_pixels(function.pixels(image))
 
 
 def _preset_pixels(preset: Any, image: Image.Image) -> torch.Tensor:

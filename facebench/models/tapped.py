@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from facebench.errors import FacebenchError, InputError, LayerOutputError, ModelError
 from facebench.models.base import BaseModel
+from facebench.models.layer_search import named_blocks
 from facebench.models.network_input import NetworkInput, network_input
 from facebench.types import StrPath
 
@@ -55,6 +56,9 @@ class Engine(Protocol):
     def to(self, device: torch.device) -> None:
         """Run on another device from now on."""
 
+    def blocks(self) -> list[str]:
+        """List the values that 'blocks' stands for."""
+
 
 class SavedEngine:
     """An engine that runs a network which torch has saved; what its kinds share.
@@ -68,6 +72,7 @@ class SavedEngine:
     """
 
     _network: nn.Module
+    layers: dict[str, str]
 
     def __init__(self, content: bytes, source: str) -> None:
         self._content = content
@@ -81,6 +86,16 @@ class SavedEngine:
     def to(self, device: torch.device) -> None:
         """Run on another device from now on."""
         self._network.to(device)
+
+    def blocks(self) -> list[str]:
+        """List the modules that 'blocks' stands for, as in the network's Python code."""
+        return named_blocks(
+            {
+                name: (self.layers[name], sum(w.ndim > 1 for w in module.parameters(recurse=False)))
+                for name, module in self._network.named_modules()
+                if name in self.layers
+            }
+        )
 
 
 class Tap(nn.Module):
@@ -142,6 +157,11 @@ class TappedNetwork(nn.Module):
             owner, _, child = name.rpartition(".") if nested else ("", "", name)
             # Values of a graph may have dots in their names, which add_module refuses.
             made[name] = made[owner]._modules[child] = Tap(kind)
+
+    @property
+    def known_blocks(self) -> list[str]:
+        """What 'blocks' stands for."""
+        return self.engine.blocks()
 
     @override
     def forward(self, batch: torch.Tensor) -> torch.Tensor:

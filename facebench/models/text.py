@@ -177,16 +177,18 @@ class TextModel(NamedVectors):
         parts = []
         with torch.inference_mode():
             for start in range(0, len(texts), _TOGETHER):
-                given = tokenizer(
-                    texts[start : start + _TOGETHER],
-                    padding=True, truncation=True, max_length=most, return_tensors="pt",
-                    verbose=False,
-                )  # fmt: skip
+                cut = [_cut_to(own, most) for own in tokens[start : start + _TOGETHER]]
+                given = tokenizer.pad({"input_ids": cut}, return_tensors="pt", verbose=False)
                 found = network(
                     input_ids=given["input_ids"], attention_mask=given["attention_mask"]
                 )
                 parts.append(found.text_embeds.float().numpy())
         return np.concatenate(parts), tokens
+
+
+def _cut_to(tokens: list[int], most: int) -> list[int]:
+    """Cut a text off before its last token, which says that it ends."""
+    return tokens if len(tokens) <= most else [*tokens[: most - 1], tokens[-1]]
 
 
 def _read(path: Path, text: str, image: str | None) -> tuple[list[str], list[str]]:

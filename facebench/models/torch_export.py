@@ -104,7 +104,7 @@ class _ExportedEngine(SavedEngine):
         super().__init__(content, source)
         program = _loaded(content, source)
         self.shape = _image_shape(program, source)
-        self.layers: dict[str, str] = {}
+        self.layers = {}
         try:
             self._network: nn.Module = torch.export.unflatten(program)
             self.layers = {
@@ -177,11 +177,11 @@ def _image_shape(program: Any, source: str) -> tuple[int | None, int | None, int
     names = program.graph_signature.user_inputs
     given = [node.meta.get("val") for node in program.graph.nodes if node.name in names]
     shapes = [tuple(value.shape) for value in given if isinstance(value, torch.Tensor)]
-    if len(given) != 1 or len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][1] != 3:
+    if len(given) != 1 or len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][1] not in (1, 3):
         shown = ", ".join(str(list(shape)) for shape in shapes) or "no tensor"
         msg = (
             f"The network {source} takes {len(given)} inputs ({shown}). It must take one batch of "
-            "colour images, [N, 3, H, W]."
+            "images, [N, 3, H, W] (or [N, 1, H, W], grey)."
         )
         raise ModelError(msg)
     n_images, _, height, width = (side if isinstance(side, int) else None for side in shapes[0])

@@ -223,7 +223,7 @@ class _Reader:
     def _with_columns(self, flat: dict[str, Any], before: str) -> dict[str, Any]:
         """Take the columns of a matrix that holds the responses as vectors, 'data_6' of data."""
         for name in self._deciding:
-            base, _, number = name.removeprefix(before).rpartition("_")
+            base, _, number = _without_structs(name, before).rpartition("_")
             matrix: Any = flat.get(base)
             size = _shape(matrix)
             if len(size) == 2 and number.isdecimal() and 0 < int(number) <= size[1]:
@@ -233,7 +233,7 @@ class _Reader:
 
     def _response_in(self, flat: Mapping[str, Any], before: str) -> str | None:
         for name in self._deciding:
-            short = name.removeprefix(before)
+            short = _without_structs(name, before)
             if short in flat and not _is_structs(flat[short]):
                 return short
             inner = [key for key in flat if key.endswith(f".{short}")]
@@ -335,6 +335,16 @@ class _Reader:
                     f"{key}_{k + 1}": list(matrix[:, k]) * n_people for k in range(matrix.shape[1])
                 }
         return columns
+
+
+def _without_structs(name: str, before: str) -> str:
+    """Leave out the structs that a field is in: 'S.trials.key' and 'trials.key' are key."""
+    structs = before.split(".")
+    for place in range(len(structs) - 1):
+        whole = ".".join(structs[place:])
+        if name.startswith(whole):
+            return name.removeprefix(whole)
+    return name
 
 
 def _single(key: str, value: Any) -> list[tuple[str, list[Any]]]:

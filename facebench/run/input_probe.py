@@ -66,11 +66,10 @@ class _Range:
 
     def settings(self, channels: str) -> dict[str, Any]:
         """Write it as the ``input:`` of a model."""
-        step = 1 if channels == "rgb" else -1
         return {
             "channels": channels,
-            "mean": _short(self.mean[::step]),
-            "std": _short(self.std[::step]),
+            "mean": _short(_ordered(self.mean, channels)),
+            "std": _short(_ordered(self.std, channels)),
             "max_value": self.max_value,
         }
 
@@ -92,7 +91,7 @@ class ProbedInput:
     Attributes
     ----------
     channels : str
-        'rgb' or 'bgr'.
+        'rgb', 'bgr' or 'grey'.
     range : str
         'as given', or the name of a usual range.
     is_given : bool
@@ -397,6 +396,8 @@ class _Colours:
             share = (both[place] - black[0]) / spread
             if bool(((share - colour[0] / 255).abs() > _LARGE).any()):
                 return None
+        if len(spread) == 1:
+            return cls(black[0], white[0], "grey")
         found = torch.stack([(part[0] - black[0]) / spread for part in (red, blue)])
         for channels, place in (("rgb", 0), ("bgr", 2)):
             ends = torch.eye(3, dtype=torch.float64)[[place, 2 - place]]
@@ -423,18 +424,22 @@ def _shown(model: BaseModel, image: Image.Image) -> Any:
             path = Path(folder) / "colours.png"
             image.save(path)
             tensor = model.preprocess_image(path)
-    if tensor.ndim != 3 or tensor.shape[0] != 3:
+    if tensor.ndim != 3 or tensor.shape[0] not in (1, 3):
         return None
     _, height, width = tensor.shape
     places = [int(width * share) for share in (0.35, 0.65)]
     return tensor[:, height // 2, places].double().T
 
 
+def _ordered(values: tuple[float, ...], channels: str) -> tuple[float, ...]:
+    """Give numbers of red, green and blue in another order, or one of them for grey."""
+    return {"rgb": values, "bgr": values[::-1]}.get(channels, values[:1])
+
+
 def _ends(channels: str, of_range: _Range) -> tuple[torch.Tensor, torch.Tensor]:
     """Give what black and white are in a range, by channels."""
-    step = 1 if channels == "rgb" else -1
-    mean = torch.tensor(of_range.mean[::step], dtype=torch.float64)
-    std = torch.tensor(of_range.std[::step], dtype=torch.float64)
+    mean = torch.tensor(_ordered(of_range.mean, channels), dtype=torch.float64)
+    std = torch.tensor(_ordered(of_range.std, channels), dtype=torch.float64)
     return -mean / std, (of_range.max_value - mean) / std
 
 
@@ -442,12 +447,17 @@ def _variants(colours: _Colours | None) -> list[tuple[str, _Range | None]]:
     """List what is tried, that which is given first; None stands for the range as given."""
     if colours is None:
         return [("as given", None), ("swapped", None)]
-    other = _ORDERS[1 - _ORDERS.index(colours.channels)]
-    usual = [(channels, of_range) for of_range in _RANGES for channels in _ORDERS]
+    if colours.channels == "grey":
+        others: list[str] = []
+        # Of grey there is one mean.
+        usual = [("grey", of_range) for of_range in _RANGES if len(set(of_range.mean)) == 1]
+    else:
+        others = [channels for channels in _ORDERS if channels != colours.channels]
+        usual = [(channels, of_range) for of_range in _RANGES for channels in _ORDERS]
     own = [one for one in usual if colours.is_of(*one)]
     if own:
         return [own[0], *(one for one in usual if one != own[0])]
-    return [(colours.channels, None), (other, None), *usual]
+    return [*((channels, None) for channels in (colours.channels, *others)), *usual]
 
 
 def _changed(

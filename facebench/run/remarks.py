@@ -1,4 +1,4 @@
-"""What is odd about a layer's numbers: far below chance, as if distances were similarities."""
+"""What is odd about a layer's numbers: far below chance, as if a sign were wrong; all the same."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ _WIDER = 3.5 / 1.96
 _BELOW = {0.5: 0.1, 0.0: 0.2}
 # Without an interval: hardly one genuine pair nearer than an impostor pair, among so many pairs.
 _REVERSED_AUC, _ENOUGH_PAIRS = 0.05, 30
+# Distances that differ by less are equal; of so few pairs they may be by chance.
+_ROUNDING, _SOME_PAIRS = 1e-9, 3
+_DISTANCE = "model_computed_distance"
 # Mates among the farthest of the gallery: mean relative rank, its standard errors above one half,
 # and people.
 _FAR_MATES, _ERRORS, _ENOUGH_PEOPLE = 0.7, 4.0, 5
@@ -65,14 +68,36 @@ def with_remarks(
     own = results[REMARK] if REMARK in results else pd.Series("", index=results.index)
     similarity = isinstance(task, BaseTask) and task.distance_metric.is_similarity and not given
     layers = dict(list(items.groupby("layer_name", sort=False))) if "rank" in items else {}
+    equal = _equal_distances(items)
     found = {}
     for layer, known in estimates.items():
         texts = [str(text) for text in own[results[LAYER] == layer].dropna() if text]
+        if layer in equal:
+            texts.append(
+                f"all distances are {equal[layer]:g}: "
+                + ("one score for all pairs" if given else "it gives every image the same numbers")
+            )
         if similarity:
             texts.append(task.distance_metric.similarity_note)
         elif is_reversed(task, facts, known) or _has_far_mates(layers.get(layer)):
             texts.append(_likely_cause(facts, given=given))
         found[layer] = replace(known, remark="; ".join(dict.fromkeys(texts)))
+    return found
+
+
+def _equal_distances(items: pd.DataFrame) -> dict[str, float]:
+    """Find the layers whose distances are all the same, of three different pairs at least."""
+    if not {_DISTANCE, "img1", "img2"} <= set(items):
+        return {}
+    of_layers = items.groupby("layer_name", sort=False)[_DISTANCE]
+    low, high = of_layers.min(), of_layers.max()
+    equal = (high - low) <= _ROUNDING * np.maximum(1, high.abs())
+    found = {}
+    for layer in equal.index[equal]:
+        of_layer = items[(items["layer_name"] == layer) & items[_DISTANCE].notna()]
+        pairs = of_layer.loc[of_layer["img1"] != of_layer["img2"], ["img1", "img2"]]
+        if len(pairs.drop_duplicates()) >= _SOME_PAIRS:
+            found[str(layer)] = float(high[layer])
     return found
 
 

@@ -26,6 +26,7 @@ from facebench.tasks.measures import Measure
 from facebench.tasks.shared.effect_design import Conditions
 from facebench.tasks.shared.effect_rows import Measured
 from facebench.tasks.shared.people import PEOPLE, mean_of_participants, sum_of_spreads
+from facebench.tasks.shared.people_designs import Design, design_of
 from facebench.tasks.shared.rate_measures import columns_of
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import Float64Array, IntArray, MetricFunction, StrPath
@@ -298,11 +299,17 @@ class SeriesTask(EffectTask):
         if group not in self._people_fitted and self.beside is not None:
             answers = self.beside.groups[group]
             values = answers.values(self.measure, far=self.far)
-            complete = values[np.isfinite(values).all(axis=1)]
-            columns: dict[str, Any] = dict(mean_of_participants(MEAN, complete.mean(axis=1)))
+            there = np.isfinite(values)
+            n_levels = values.shape[1]
+            # People have been accepted: those of the lowest and the highest level are known.
+            design = design_of(there, range(n_levels)) or Design(
+                np.full(len(values), -1), (tuple(range(n_levels)),)
+            )
+            means = design.summed(values, np.full(n_levels, 1 / n_levels))
+            sample = None if design.is_within else design.sample
+            columns: dict[str, Any] = dict(mean_of_participants(MEAN, means, sample))
             fitted = Fitted(columns)
             if self.has_function:
-                there = np.isfinite(values)
                 known, n = np.where(there, values, 0.0), there.sum(axis=0)
                 with np.errstate(invalid="ignore"):
                     shares = known.sum(axis=0) / n
@@ -310,7 +317,8 @@ class SeriesTask(EffectTask):
                 level = self._level_of_pair[answers.pair]
                 fit = self._fit(shares, np.bincount(level, minlength=n.size).astype(np.float64))
                 unit = np.arange(len(values))
-                error = StratifiedJackknife(unit, unit, np.zeros_like(unit)).error
+                strata = np.zeros_like(unit) if sample is None else sample - sample.min()
+                error = StratifiedJackknife(unit, unit, strata).error
                 fitted = function_columns(fit, fit.of(without), error)
                 columns |= fitted.columns
             self._people_fitted[group] = fitted._replace(columns=columns)

@@ -520,6 +520,9 @@ def _what_is_there(missing: Sequence[str], folder: Path) -> str:
             target = (folder / links[0]).readlink()
             fetch = " Fetch its content (datalad get)." if _ANNEX in target.as_posix() else ""
             return f" {links[0]!r} is a link to {target}, which is not there.{fetch}"
+        odd = [name for name in missing if (folder / name).exists()]
+        if odd:
+            return f" {odd[0]!r} {why_missing(folder / odd[0])}."
         others = {name: beside for name in missing if (beside := _same_stem(folder, name))}
         if others:
             name, beside = next(iter(others.items()))

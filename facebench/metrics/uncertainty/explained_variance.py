@@ -31,6 +31,8 @@ from facebench.types import Float64Array
 
 __all__ = ["MOST_PARTITIONED", "SCALES", "Explained", "ExplainedVariance"]
 
+# As docs/intervals.md finds.
+_NOTE = "; shares in sample: somewhat too short; unique ones held out: conservative"
 # Sets of predictors double with each one.
 MOST_PARTITIONED = 5
 SCALES = ("pearson", "spearman")
@@ -188,9 +190,9 @@ class ExplainedVariance:
         if not units.factors:
             return "none"
         if units.interval == "bootstrap":
-            return f"bootstrap over images, {units.most} samples, Student's t"
+            return f"bootstrap over images, {units.most} samples, Student's t{_NOTE}"
         grouped = "groups of " if units.n_units("image") < self.n_images else ""
-        return f"jackknife over {units.n_units('image')} {grouped}images, Student's t"
+        return f"jackknife over {units.n_units('image')} {grouped}images, Student's t{_NOTE}"
 
     @property
     def ceiling(self) -> RatingEstimate:

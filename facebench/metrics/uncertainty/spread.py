@@ -39,6 +39,7 @@ _TINY = 1e-9
 _POWER = 0.8
 # Units whose comparisons are as unequal as at random count as equal.
 _UNEVEN = 0.75
+_FEWEST_DF = 3.0
 # Draws of the maximum statistic, and random numbers that they may take.
 _MOST_DRAWS, _FEWEST_DRAWS, _DRAWN = 20_000, 1000, 400_000_000
 _NOTHING = Interval(float("nan"), float("nan"))
@@ -282,8 +283,7 @@ def uneven_df(*counts: Any) -> float | None:
     """Give the degrees of freedom that units have who are in very different numbers of comparisons.
 
     A few people with most of the images decide a number, whoever else is there. Units count as
-    (Σ n)² / Σ n² (Kish's effective number), of several kinds of comparisons as the geometric mean
-    of these.
+    (Σ n)² / Σ n² (Kish's effective number); of several kinds of comparisons the smallest counts.
 
     Parameters
     ----------
@@ -294,7 +294,8 @@ def uneven_df(*counts: Any) -> float | None:
     Returns
     -------
     float or None
-        One fewer than that number, 1 at least; None where it is three quarters of G or more.
+        One fewer than that number, but 3 or more, which docs/intervals.md finds to be enough; None
+        where the number is three quarters of G or more.
 
     References
     ----------
@@ -303,14 +304,13 @@ def uneven_df(*counts: Any) -> float | None:
     Examples
     --------
     >>> uneven_df([5, 5, 4, 6]), uneven_df([90, 3, 3, 4])
-    (None, 1.0)
+    (None, 3.0)
     """
     tables = [np.asarray(one, dtype=np.float64) for one in counts]
     numbers = [float(one.sum() ** 2 / (one**2).sum()) for one in tables if one.any()]
-    number = float(np.exp(np.log(numbers or [1.0]).mean()))
-    if not numbers or number >= _UNEVEN * tables[0].size:
+    if not numbers or min(numbers) >= _UNEVEN * tables[0].size:
         return None
-    return max(number - 1, 1.0)
+    return min(max(min(numbers) - 1, _FEWEST_DF), tables[0].size - 1.0)
 
 
 def less_dyads(variance: float, of_dyads: float, sides: int = 2) -> float:

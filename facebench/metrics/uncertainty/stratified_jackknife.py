@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from facebench.metrics.uncertainty.jackknife import dyad_groups
+from facebench.metrics.uncertainty.spread import uneven_df
 from facebench.types import Float64Array, IntArray
 
 __all__ = ["Error", "StratifiedJackknife"]
@@ -109,14 +110,27 @@ class StratifiedJackknife:
             start += n_groups
         self.n_resamples = start
         self._groups = tuple(np.split(group[index], 2))
+        self._free = self._degrees(*self._groups)
 
     def part(self, chosen: NDArray[np.bool_]) -> StratifiedJackknife:
         """Give the same units, for some of the comparisons."""
         found = StratifiedJackknife.__new__(StratifiedJackknife)
         found.sizes, found.cells = self.sizes, self.cells
         found._strata, found.n_resamples = self._strata, self.n_resamples
+        found._free = self._free
         found._groups = tuple(side[chosen] for side in self._groups)
         return found
+
+    def _degrees(self, first: IntArray, second: IntArray) -> Float64Array:
+        """Give the degrees of freedom of each stratum, fewer where comparisons are uneven."""
+        size = self.n_resamples
+        within = np.bincount(first[first == second], minlength=size)
+        n_of = np.bincount(first, minlength=size) + np.bincount(second, minlength=size) - within
+        found = []
+        for rows in self._strata:
+            df = uneven_df(n_of[rows], within[rows])
+            found.append(rows.stop - rows.start - 1.0 if df is None else df)
+        return np.array(found)
 
     @property
     def kept(self) -> NDArray[np.bool_]:
@@ -200,7 +214,7 @@ class StratifiedJackknife:
         (0.645497, 3.0)
         """
         parts = self.covariances(replicates[:, None])[:, 0, 0]
-        free = np.array([rows.stop - rows.start - 1 for rows in self._strata], dtype=np.float64)
+        free = self._free
         variance = float(parts.sum())
         if np.isnan(variance) or self.n_resamples < _FEWEST:
             return Error(float("nan"), float("nan"))

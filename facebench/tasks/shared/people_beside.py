@@ -65,8 +65,6 @@ PeopleIndex = Literal["standardised", "relative"]
 INDICES: tuple[PeopleIndex, ...] = ("standardised", "relative")
 
 _NAN = float("nan")
-# An effect has a standardised size within participants, and between two samples.
-_MOST_SAMPLES = 2
 
 
 class Asked(NamedTuple):
@@ -154,6 +152,7 @@ class PeopleBeside:
         self._designs: dict[tuple[str, str], Design] = {}
         for group, answers in self.groups.items():
             self._check(group, answers)
+        self.notes = list(dict.fromkeys(self.notes))
 
     def _checked_margins(self, margin: float | Mapping[str, float] | None) -> dict[str, float]:
         """Give the margin of each number: one for all, or by name."""
@@ -438,9 +437,8 @@ class PeopleBeside:
         contrast = asked.contrast
         if contrast is None:
             return {}
-        values = self._designs[group, asked.name].summed(
-            cells, weights_of(contrast, cells.shape[1])
-        )
+        weights = weights_of(contrast, cells.shape[1])
+        values = self._designs[group, asked.name].summed(cells, weights)
         sample = self._sample(group, asked)
         row: dict[str, Any] = mean_of_participants(f"{asked.name}Difference", values, sample)
         spread = spread_of_participants(values, sample)
@@ -455,7 +453,7 @@ class PeopleBeside:
             Error(spread.error, spread.df),
         )
         samples = samples_of(values, sample)
-        if len(samples) <= _MOST_SAMPLES:
+        if self._designs[group, asked.name].has_size(weights):
             errors = tuple(spread_of_participants(own).error ** 2 for own in samples)
             sized = standardised(test, errors, [own.size for own in samples])
             row |= columns_of(f"{asked.name}{sized.name}", sized.size)

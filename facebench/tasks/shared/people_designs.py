@@ -35,6 +35,16 @@ class Design(NamedTuple):
         """Whether each participant has all conditions."""
         return len(self.conditions) == 1
 
+    def has_size(self, weights: Float64Array) -> bool:
+        """Tell whether an effect has a standardised size: dz within participants, g between them.
+
+        Of two samples it is the difference of what both have alike, not an effect within each.
+        """
+        if self.is_within:
+            return True
+        one, *others = (weights[list(conditions)] for conditions in self.conditions)
+        return len(others) == 1 and one.shape == others[0].shape and bool((one == -others[0]).all())
+
     def summed(self, values: Float64Array, weights: Float64Array) -> Float64Array:
         """Weigh the conditions of each participant.
 

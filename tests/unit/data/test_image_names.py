@@ -36,8 +36,12 @@ def test_where_no_name_has_a_suffix_images_are_found_without() -> None:
     assert find(["lfw/ann/1"], "ann/1.JPG") == 0
     assert find(["ann/1.5"], "ann/1.5.png") == 0
     assert find(["Ann/1"], "ann/1.jpg") is None
+    assert find(["bob/2.jpg", "ann/1.jpg"], "ann/1") == 1
+    with pytest.raises(InputError, match=r"any of several images of x.npz: 'ann/1.jpg' and"):
+        find(["ann/1.jpg", "ann/1.png"], "ann/1")
     index = NameIndex(["ann/1"], FILE)
     assert index.find(ImageName.of("/data/lfw", "ann/1.jpg")) == 0
+    assert index.find(ImageName.of("/data/lfw", "ann/1")) == 0
     with pytest.raises(InputError, match=r"'ann/1' in x.npz is the name of two images"):
         index.find(ImageName.of("/data/lfw", "ann/1.png"))
 

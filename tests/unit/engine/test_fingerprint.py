@@ -354,6 +354,18 @@ def test_hooks_of_all_modules_count(when: str) -> None:
     assert key(Net()) == before
 
 
+def test_how_torch_rounds_counts() -> None:
+    plain = key(Net())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert key(Net()) != plain
+    torch.set_float32_matmul_precision("medium")
+    try:
+        assert key(Net()) != plain
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    assert key(Net()) == plain
+
+
 def quantized(seed: int) -> BaseModel:
     torch.manual_seed(seed)
     network = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))

@@ -38,6 +38,20 @@ class TestWorkersAfterAnError:
         assert not left
 
 
+def test_workers_end_with_the_last_image_and_start_again_for_a_damaged_one(
+    forty: list[Path],
+) -> None:
+    files = [loading.ImageFile(path) for path in forty]
+    before = set(multiprocessing.active_children())
+    with loading.Loader(Small(), 2, 40) as loader:
+        batches = loader.batches([files[:20], files[20:]])
+        loaded = [next(batches)]
+        assert loader._pool is None
+        loaded += [*batches, *loader.batches([files[:1]])]
+    assert [len(batch.paths) for batch in loaded] == [20, 20, 1]
+    assert not set(multiprocessing.active_children()) - before
+
+
 class OfTwoTypes(Small):
     """Gives bytes for every other image."""
 

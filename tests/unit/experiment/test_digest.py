@@ -110,6 +110,17 @@ def test_a_module_on_the_search_path_counts(
     assert digest(folder, "somewhere.net:M") != before
 
 
+def test_numbers_count_as_they_are_written(folder: Path) -> None:
+    found = set()
+    for code in ("1.1", "1.10"):
+        text = EXPERIMENT.format(target="m.py:M").replace(
+            "pairs.csv", f"pairs.csv, groups: [{code}]"
+        )
+        (folder / "x.yaml").write_text(text)
+        found.add(experiment_digest(load_config(folder / "x.yaml")))
+    assert len(found) == 2
+
+
 def test_weights_beside_an_onnx_file_count(folder: Path) -> None:
     onnx = pytest.importorskip("onnx")
     tensor = onnx.numpy_helper.from_array(np.array([1.0, 2.0]), "w")

@@ -1,11 +1,13 @@
 """YAML with places, read safely."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from facebench.errors import ConfigError
+from facebench.experiment.arguments import arguments_for
 from facebench.experiment.yaml_reader import read_yaml, read_yaml_text
 
 
@@ -146,3 +148,16 @@ def test_a_pipe_is_read_and_not_waited_for(tmp_path: Path) -> None:
     os.close(written)
     assert read_yaml(Path(f"/dev/fd/{reading}")).plain() == {"a": 1}
     os.close(reading)
+
+
+class Conditions:
+    def __init__(self, contrast: tuple[str | Sequence[str], str], name: str, n: int = 3) -> None:
+        pass
+
+
+@pytest.mark.parametrize("code", ["1.10", "007", "1e5", "0x10", "+1", "12345678901234567890", ".5"])
+def test_a_number_that_is_wanted_as_a_text_is_as_it_is_written(code: str) -> None:
+    text = f"contrast: [[{code}, a], {code}]\nname: {code}\nn: 0x10"
+    read = read_yaml_text(text, "x.yaml", Path())
+    arguments, _ = arguments_for(Conditions, read.value, {})
+    assert arguments == {"contrast": ([code, "a"], code), "name": code, "n": 16}

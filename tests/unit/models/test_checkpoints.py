@@ -350,6 +350,18 @@ class TestLayoutsOfTheField:
         load_into(lazy, source.state_dict(), "w.pth")
         assert torch.equal(lazy.weight, source.weight)
 
+    @pytest.mark.filterwarnings("ignore:.*quantiz:DeprecationWarning")
+    @pytest.mark.parametrize("whole", [False, True])
+    def test_quantised_layers_are_refused(self, tmp_path: Path, whole: bool) -> None:
+        quantised = torch.ao.quantization.quantize_dynamic(network(), {nn.Linear})
+        torch.save(quantised if whole else quantised.state_dict(), tmp_path / "q.pt")
+        state = read_checkpoint(tmp_path / "q.pt")
+        with pytest.raises(WeightsError, match=r"layers of the file are quantised \(3.zero_point"):
+            load_into(network(), state, "q.pt")
+        # Its packed weights are no tensors, and would stay random.
+        with pytest.raises(WeightsError, match="keeps more than tensors, as quantised layers do"):
+            load_into(quantised, state, "q.pt")
+
     def test_sorted_tensors_are_counted_by_their_classifier(self, tmp_path: Path) -> None:
         state = {"fc.bias": torch.ones(7), "fc.weight": torch.ones(7, 9), "layer1": torch.ones(9)}
         save_file(state, tmp_path / "w.safetensors")

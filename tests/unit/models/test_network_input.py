@@ -40,6 +40,17 @@ def test_mean_and_sd_are_of_the_channels_as_the_network_has_them(photograph):
     assert np.allclose(ours(photograph).numpy(), expected.transpose(2, 0, 1), atol=1e-4)
 
 
+def test_grey_is_one_channel(photograph):
+    given = network_input({"size": 40, "mean": 0.4, "channels": "grey"})
+    found = given(photograph)
+    luma = np.asarray(photograph.convert("L").resize((40, 40), Image.Resampling.BILINEAR))
+    np.testing.assert_allclose(found[0], (luma / 255 - 0.4) / 0.5, atol=1e-6)
+    assert found.shape == (1, 40, 40)
+    assert network_input({"size": 40, "channels": "grey"}).mean == (0.5,)
+    with pytest.raises(InputError, match="'mean' in the 'input' of a network must be one number"):
+        network_input({"size": 40, "channels": "grey", "mean": [0.1, 0.2, 0.3]})
+
+
 def test_what_is_not_given_comes_from_the_base():
     base = network_input({"size": 112, "channels": "bgr"})
     assert network_input({"mean": 0.2}, base).channels == "bgr"
@@ -56,7 +67,7 @@ def test_what_is_not_given_comes_from_the_base():
         ({"size": [1, 2, 3]}, "size"),
         ({"size": 8, "mean": [1, 2]}, "mean"),
         ({"size": 8, "std": 0}, "std"),
-        ({"size": 8, "channels": "grb"}, "'rgb' or 'bgr'"),
+        ({"size": 8, "channels": "grb"}, "'rgb', 'bgr' or 'grey'"),
         ({"size": 8, "interpolation": "cubic"}, "bicubic"),
         ({"size": 8, "resize": 4}, "resize"),
         ({"size": 8, "max_value": 0}, "max_value"),

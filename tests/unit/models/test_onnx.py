@@ -16,11 +16,18 @@ from torch import nn
 
 from facebench import AccuracyTask, MultiModelTaskManager
 from facebench.engine.fingerprint import model_fingerprint
-from facebench.errors import FacebenchError, InputError, LayerOutputError, ModelError, WeightsError
+from facebench.errors import (
+    FacebenchError,
+    InputError,
+    LayerOutputError,
+    ModelError,
+    UnknownNameError,
+    WeightsError,
+)
 from facebench.models.onnx import OnnxModel
 from facebench.models.untrained import untrained_copies
 from support.real_weights import SFACE, YUNET, real_weights
-from support.whole_networks import INPUT, SIZE, Net, hooked, images, picture, save_onnx
+from support.whole_networks import INPUT, SIZE, Net, Repeating, hooked, images, picture, save_onnx
 
 NODES = {
     "/stem/Conv": "stem",
@@ -216,6 +223,20 @@ class TestLayers:
     def test_unknown_layers_are_told_with_the_closest(self, path):
         with pytest.raises(FacebenchError, match="/stem/Conv_output_0"):
             made(path, ["/stem/Conw_output_0"])
+
+    @pytest.mark.parametrize("dynamo", [False, True])
+    def test_blocks_are_those_of_python(self, tmp_path, dynamo):
+        net = Repeating()
+        options = {"dynamo": True, "external_data": False, "verbose": False} if dynamo else {}
+        model = made(save_onnx(tmp_path / "net.onnx", net, batch=5, **options), "blocks")
+        expected = hooked(net, images(), net.blocks)
+        found = list(model.get_output(images()).values())
+        for layer, values in zip(net.blocks, found, strict=True):
+            torch.testing.assert_close(values, expected[layer], rtol=1e-4, atol=1e-5)
+
+    def test_a_graph_that_names_no_modules_has_no_blocks(self, tmp_path):
+        with pytest.raises(UnknownNameError, match="the file names none of them"):
+            made(pooled(tmp_path / "net.onnx", size=SIZE), "blocks")
 
 
 class TestInput:

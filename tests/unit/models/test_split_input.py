@@ -35,6 +35,7 @@ def photograph(tmp_path: Path) -> Path:
         transforms.Compose([transforms.CenterCrop(24), transforms.ToTensor()]),
         NetworkInput((30, 20), (0.4, 0.5, 0.6), (0.2, 0.3, 0.4), resize=60),
         NetworkInput((30, 20), (127.5,) * 3, (128.0,) * 3, "bgr", 255.0, interpolation="bicubic"),
+        NetworkInput((30, 20), channels="grey"),
         ResNet18_Weights.DEFAULT.transforms(),
     ],
 )

@@ -92,6 +92,16 @@ class TestClip:
         assert "2 of 3 texts are longer than the 8 tokens that CLIP reads" in caplog.text
         # What differs behind the cut is not seen.
         np.testing.assert_array_equal(found[0], found[1])
+        from transformers import AutoTokenizer
+
+        given = AutoTokenizer.from_pretrained(clip)(
+            [text for _, text in rows], padding=True, truncation=True, max_length=8,
+            return_tensors="pt",
+        )  # fmt: skip
+        network = CLIPTextModelWithProjection.from_pretrained(clip).eval()
+        with torch.inference_mode():
+            expected = network(given["input_ids"], given["attention_mask"]).text_embeds.numpy()
+        np.testing.assert_allclose(found, expected, atol=1e-6)
 
     def test_code_beside_the_weights_is_not_run(self, tmp_path: Path, clip: Path) -> None:
         folder = tmp_path / "remote"

@@ -17,6 +17,7 @@ from support.whole_networks import (
     LAYERS,
     SIZE,
     Net,
+    Repeating,
     hooked,
     images,
     save_exported,
@@ -45,6 +46,15 @@ def test_patterns_and_the_kinds_of_layers(tmp_path):
     assert made(path, "layer1.*").extract_layers == ["layer1.0", "layer1.1"]
     kinds = dict(made(path).model.named_modules())
     assert kinds["layer1.0.conv"].original_name == "Conv2d"
+
+
+def test_blocks_are_those_of_python(tmp_path):
+    net = Repeating()
+    model = made(save_exported(tmp_path / "net.pt2", net, batch=5), "blocks")
+    assert model.extract_layers == [*net.blocks]
+    expected = hooked(net, images(), net.blocks)
+    for layer, values in model.get_output(images()).items():
+        torch.testing.assert_close(values, expected[layer])
 
 
 def test_size_is_that_of_the_program(tmp_path):

@@ -16,6 +16,7 @@ from support.whole_networks import (
     LAYERS,
     SIZE,
     Net,
+    Repeating,
     hooked,
     images,
     save_exported,
@@ -62,6 +63,14 @@ class TestNumbers:
         assert made(path, "layer1.*").extract_layers == ["layer1.0", "layer1.1"]
         leaves = ["stem", "relu", "layer1.0.conv", "layer1.1.conv", "pool", "drop", "fc"]
         assert made(path, "all").extract_layers == leaves
+
+    def test_blocks_are_those_of_python(self, tmp_path, traced):
+        net = Repeating()
+        model = made(save_script(tmp_path / "net.pt", net, traced=traced), "blocks")
+        assert model.extract_layers == [*net.blocks]
+        expected = hooked(net, images(), net.blocks)
+        for layer, values in model.get_output(images()).items():
+            torch.testing.assert_close(values, expected[layer])
 
     def test_copies_give_the_same(self, tmp_path, traced):
         model = made(save_script(tmp_path / "net.pt", traced=traced), ["stem"])

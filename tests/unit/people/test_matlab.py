@@ -237,3 +237,29 @@ def test_a_damaged_file_is_one_sentence(tmp_path):
     (tmp_path / "d.mat").write_bytes(b"MATLAB 5.0 MAT-file, nothing in it")
     with pytest.raises(InputError, match=r"d\.mat cannot be read: the .mat file is damaged"):
         read(tmp_path / "d.mat", {"columns": COLUMNS})
+
+
+@pytest.mark.parametrize("before", ["", "trials.", "S.trials."])
+def test_struct_arrays_within_struct_arrays_are_named_from_any_level(tmp_path, before):
+    fields = ("target", "left", "right", "key")
+    people = np.zeros((1, 2), dtype=[("id", object), ("trials", object)])
+    for p in range(2):
+        trials = np.zeros((1, 3), dtype=[(name, object) for name in fields])
+        for t in range(3):
+            trials[0, t] = (1, 2 + p, 4 + t, 1 + t % 2)
+        people[0, p] = (f"p{p}", trials)
+    stimuli = {"names": cells(NAMES)}
+    scipy.io.savemat(tmp_path / "d.mat", {"S": people, "stimuli": stimuli})
+    target, left, right, key = (f"{before}{name}" for name in fields)
+    columns = {"participant": "id", "target": target, "alternatives": [left, right]}
+    said = {
+        "columns": {**columns, "response": key},
+        # The list of names is in a struct, too.
+        "images": {"names": "names"},
+        "response": {"alt1": 1, "alt2": 2},
+        "conditions": [],
+    }
+    table = read(tmp_path / "d.mat", said)
+    assert table["participant"].tolist() == ["p0"] * 3 + ["p1"] * 3
+    chosen = [NAMES[k] for k in (1, 4, 1, 2, 4, 2)]
+    assert table["response"].tolist() == chosen

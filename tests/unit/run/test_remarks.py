@@ -237,3 +237,20 @@ def test_mates_among_the_farthest_are_told(world: Path) -> None:
 
     assert "far below chance" in remark(-1)
     assert remark(1) == ""
+
+
+def test_a_layer_that_gives_all_images_the_same_is_told(
+    world: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Constant(Pixels):
+        def _forward(self, input_tensor: torch.Tensor) -> Any:
+            # As the position embedding of a transformer, in a batch.
+            return torch.ones(1, 6).expand(len(input_tensor), 6)
+
+    model = Constant("constant", preprocess_function=to_tensor, device="cpu")
+    task = AccuracyTask("t", world / "p.csv", world, true_label="same")
+    manager = MultiModelTaskManager(model, task, num_workers=0, cache_dir=None)
+    manager.run_all_tasks_all_models()
+    remark = manager.estimates["t"]["constant"]["default"].remark
+    assert remark == "all distances are 0: it gives every image the same numbers"
+    assert remark in caplog.text

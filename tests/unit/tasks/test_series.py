@@ -176,6 +176,23 @@ def test_people_have_a_series_of_their_own(tmp_path: Path, measure: str) -> None
     assert beside[f"{name} CI High"] - beside[name] > max(widths) * 0.9
 
 
+def test_participants_of_single_levels_have_a_series_together(tmp_path: Path) -> None:
+    pairs = table()
+    trials = people(pairs, 30)
+    level = {image: image.split("/")[0] for image in pairs["img1"]}
+    levels = sorted({*level.values()})
+    who = trials.table["participant"].astype("category").cat.codes
+    shown = trials.table["img1"].map(level)
+    own = shown == np.array(levels)[who % len(levels)]
+    task = make(tmp_path, measure="accuracy", people=Trials(trials.table[own], trials.kind))
+    [row] = task.people_rows().to_dict("records")
+    assert "between participants" in task.people_notes[0]
+    means = [row[f"{name} Accuracy"] for name in task.conditions]
+    assert row["Mean over Levels"] == pytest.approx(np.mean(means))
+    assert row["Mean over Levels CI Low"] < row["Mean over Levels"]
+    assert np.isfinite(row["Threshold Level CI Low"])
+
+
 def test_people_are_drawn_beside_networks(tmp_path: Path) -> None:
     task = make(tmp_path, measure="accuracy", people=people(table()))
     found = task.compute_task_performance(distances(task))

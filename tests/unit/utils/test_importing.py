@@ -1,11 +1,19 @@
 """Code that is named as text: files anywhere, what they import, and what comes of each fault."""
 
+import gc
 import sys
 
 import pytest
 
 from facebench.errors import InputError
-from facebench.utils.importing import CodeName, import_code, import_file, importable, split_target
+from facebench.utils.importing import (
+    CodeName,
+    import_code,
+    import_file,
+    importable,
+    lasting_imports,
+    split_target,
+)
 
 
 def test_a_file_with_a_helper_beside_it(tmp_path):
@@ -64,6 +72,7 @@ def test_installed_and_builtin_modules_stay(tmp_path):
         ("import no_such_module_here\n", "Install 'no_such_module_here', or put it beside"),
         ("1 /\n", r"SyntaxError.*line 1"),
         ("1 / 0\n", "ZeroDivisionError"),
+        ("import sys\nsys.exit(2)\n", r"it ends the program, as a script .* \(argparse\)"),
     ],
 )
 def test_a_file_that_fails(tmp_path, source, told):
@@ -90,3 +99,14 @@ def test_the_path_is_as_before(tmp_path):
 )
 def test_targets(target, parts):
     assert split_target(target) == parts
+
+
+def test_collections_do_not_visit_what_lasts_and_go_on_afterwards() -> None:
+    before = gc.get_freeze_count()
+    try:
+        with lasting_imports():
+            assert not gc.isenabled()
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > before
+    finally:
+        gc.unfreeze()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from pathlib import Path
 
@@ -167,3 +168,13 @@ def test_images_that_there_are_are_found_beside_others(tmp_path):
     found = {"a.jpg": (tmp_path / "a.jpg").resolve()}
     assert resolve_images(tmp_path, names) == resolve_images(tmp_path, names[:2]) == found
     assert resolve_images(tmp_path / "none", names) == {}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="There are no pipes")
+def test_what_is_there_and_no_image_file_is_told(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(MissingImageError, match=r"'a.png' is a pipe, a device or a socket"):
+        find_images(pairs_of("a.png"), tmp_path, task="t")
+    (tmp_path / "b").mkdir()
+    with pytest.raises(MissingImageError, match=r"'b' is a folder, not a file"):
+        find_images(pairs_of("b"), tmp_path, task="t")

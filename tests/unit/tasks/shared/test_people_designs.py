@@ -41,6 +41,13 @@ def test_unclear_designs(rows):
     assert design_of(known(*rows), range(len(rows[0]))) is None
 
 
+def test_effects_within_samples_have_no_size():
+    design = design_of(known(*["xx.."] * 3, *["..xx"] * 3), range(4))
+    assert design.has_size(np.array([0.5, 0.5, -0.5, -0.5]))
+    assert design.has_size(np.array([1.0, -1, -1, 1]))
+    assert not design.has_size(np.array([0.5, -0.5, 0.5, -0.5]))
+
+
 def test_samples_add_up_to_the_contrast():
     values = np.array([[0.9, np.nan], [0.8, np.nan], [0.7, np.nan]] + [[np.nan, 0.5]] * 3)
     design = design_of(np.isfinite(values), [0, 1])
