@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -16,22 +16,25 @@ from facebench.commands.frame import talk
 from facebench.commands.run import File, Overrides, PackFolder, with_packs
 from facebench.errors import InputError
 
+if TYPE_CHECKING:
+    from facebench.run.shard_status import ShardStatus
+
 __all__ = ["slurm", "status"]
 
 # What SLURM takes as a time: minutes, minutes:seconds, hours:minutes:seconds, days-hours and so on.
 _TIME = re.compile(r"[0-9]+(:[0-9]+){0,2}|[0-9]+-[0-9]+(:[0-9]+){0,2}")
-_SHARDS = """\
+_ARRAY = """\
 #!/bin/bash
-#SBATCH --job-name={name}-shards
+#SBATCH --job-name={name}-{step}
 #SBATCH --array=0-{last}{at_once}
 #SBATCH --time={time}
 #SBATCH --requeue
 #SBATCH --open-mode=append
 #SBATCH --signal=USR1@120
-#SBATCH --output={logs}/shard-%A_%a.log
+#SBATCH --output={logs}/{log}-%A_%a.log
 {more}
 cd {here} || exit 2
-srun {python} -m facebench embed {file} --shard "$SLURM_ARRAY_TASK_ID/{count}"{arguments}
+srun {python} -m facebench {command} {file} --shard "$SLURM_ARRAY_TASK_ID/{count}"{arguments}
 status=$?
 if [ "$status" -eq {requeue} ]; then
   # Ended by a signal, after a whole batch: it goes on where it stopped.
@@ -39,18 +42,8 @@ if [ "$status" -eq {requeue} ]; then
 fi
 exit "$status"
 """
-_SEARCH = """\
-#!/bin/bash
-#SBATCH --job-name={name}-search
-#SBATCH --array=0-{last}{at_once}
-#SBATCH --time={time}
-#SBATCH --requeue
-#SBATCH --open-mode=append
-#SBATCH --output={logs}/search-%A_%a.log
-{more}
-cd {here} || exit 2
-srun {python} -m facebench identify {file} --shard "$SLURM_ARRAY_TASK_ID/{count}"{arguments}
-"""
+# Steps that are arrays: how their logs begin, and what each task runs.
+_STEPS = {"shards": ("shard", "embed"), "search": ("search", "identify")}
 _REPORT = """\
 #!/bin/bash
 #SBATCH --job-name={name}-report
@@ -135,10 +128,12 @@ def slurm(
     (target / "logs").mkdir(parents=True, exist_ok=True)
     tasks = config.source.value["tasks"].value.values()
     searches = any("distractors" in task.value for task in tasks)
-    texts = {"shards": _SHARDS, **({"search": _SEARCH} if searches else {}), "report": _REPORT}
-    scripts = [target / f"{step}.sbatch" for step in texts]
-    for script, text in zip(scripts, texts.values(), strict=True):
-        script.write_text(text.format(**said))
+    steps = ["shards", *(["search"] if searches else []), "report"]
+    scripts = [target / f"{step}.sbatch" for step in steps]
+    for step, script in zip(steps, scripts, strict=True):
+        log, command = _STEPS.get(step, ("", ""))
+        text = _ARRAY if step in _STEPS else _REPORT
+        script.write_text(text.format(**said, step=step, log=log, command=command))
         talk().result(str(script))
     command = _submission(scripts)
     jobs = _submitted(scripts) if submit else []
@@ -196,19 +191,43 @@ def _unspaced(path: Path) -> str:
 
 
 def status(file: File, packs: PackFolder = None, overrides: Overrides = None) -> None:
-    """Show how far the shards of an experiment are."""
+    """Show how far the shards of an experiment are, and those of its searches."""
     from facebench.experiment.config import load_config
-    from facebench.run.shard_status import read_statuses
+    from facebench.run.shard_status import Step, read_statuses
     from facebench.store.folder import NO_PACKS
 
     config = load_config(file, with_packs(overrides, packs))
     if config.settings.packs is None:
         raise InputError(NO_PACKS)
-    found = read_statuses(config.settings.packs, config.settings.name)
-    if not found:
-        talk().result(f"No shard of {config.settings.name!r} has begun in {config.settings.packs}.")
+    packs, name = config.settings.packs, config.settings.name
+    found, searches = (read_statuses(packs, name, step) for step in get_args(Step))
+    if not found and not searches:
+        talk().result(f"No shard of {name!r} has begun in {packs}.")
         talk().data({"shards": 0, "states": {}, "each": []})
         return
+    told: dict[str, Any] = {"shards": 0, "states": {}, "images_per_second": 0, "each": []}
+    if found:
+        states, rate = _shown(found, "embedded", "images")
+        told = {
+            "shards": found[0].count,
+            "states": states,
+            "images_per_second": rate,
+            "each": [one.model_dump() for one in found],
+        }
+    if searches:
+        states, rate = _shown(searches, "searched", "rows")
+        told["searches"] = {
+            "shards": searches[0].count,
+            "states": states,
+            "rows_per_second": rate,
+            "each": [one.model_dump() for one in searches],
+        }
+    talk().data(told)
+
+
+def _shown(found: list[ShardStatus], done: str, unit: str) -> tuple[dict[str, int], float]:
+    """Show the shards of a step; gives how many are in which state, and what they do a second."""
+    embeds = unit == "images"
     count = found[0].count
     states = {
         state: sum(one.state == state for one in found)
@@ -217,26 +236,22 @@ def status(file: File, packs: PackFolder = None, overrides: Overrides = None) ->
     running = sum(one.rate for one in found if one.state == "running")
     missing = sum(max(one.n_missing - one.n_forwards, 0) for one in found if one.state == "running")
     talk().table(
-        ["shard", "state", "model", "images", "embedded", "images/s", "where", "last heard"],
+        ["shard", "state", "model", *([unit] if embeds else []), done, f"{unit}/s", "where",
+         "last heard"],
         [
-            (one.number, one.state, one.model, f"{one.n_images:,}", f"{one.n_forwards:,}",
-             f"{one.rate:.1f}", f"{one.host} {one.job}".strip(),
+            (one.number, one.state, one.model, *([f"{one.n_images:,}"] if embeds else []),
+             f"{one.n_forwards:,}", f"{one.rate:,.1f}", f"{one.host} {one.job}".strip(),
              f"{one.silent:.0f} s ago")
             for one in found
         ],
     )  # fmt: skip
     told = ", ".join(f"{number} {state}" for state, number in states.items() if number)
-    talk().result(f"{count} shards: {told}.")
+    what = "shards" if embeds else "shards of the search"
+    talk().result(f"{count} {what}: {told}.")
     if running:
-        talk().result(f"{running:.1f} images/s now; {missing:,} images to go in those that run.")
+        left = f"; {missing:,} images to go in those that run" if embeds else ""
+        talk().result(f"{running:,.1f} {unit}/s now{left}.")
     for one in found:
         if one.error and one.state == "failed":
             talk().complain(f"Shard {one.number}: {one.error}")
-    talk().data(
-        {
-            "shards": count,
-            "states": states,
-            "images_per_second": running,
-            "each": [one.model_dump() for one in found],
-        }
-    )
+    return states, running

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,11 +16,12 @@ from facebench.commands.run import PackFolder, with_packs
 from facebench.errors import FacebenchError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from facebench.engine.sharding import ShardWatch
     from facebench.run.shard_status import StatusFile
 
-__all__ = ["TO_BE_REQUEUED", "embed"]
+__all__ = ["TO_BE_REQUEUED", "embed", "watched"]
 
 TO_BE_REQUEUED = 75
 _YAML = (".yaml", ".yml")
@@ -125,13 +127,7 @@ def embed(
 def _embed_shard(file: Path, named: str | None, overrides: list[str]) -> None:
     from facebench.experiment.building import build_experiment
     from facebench.experiment.config import load_config
-    from facebench.experiment.shards import (
-        ShardStopped,
-        device_of_rank,
-        node_folder,
-        shard_of,
-        stoppable,
-    )
+    from facebench.experiment.shards import device_of_rank, node_folder, shard_of
     from facebench.run.shard_status import StatusFile
     from facebench.store.folder import NO_PACKS
 
@@ -149,25 +145,8 @@ def _embed_shard(file: Path, named: str | None, overrides: list[str]) -> None:
     if packs is None:
         raise InputError(NO_PACKS)
     status = StatusFile(packs, config.settings.name, shard, os.environ)
-    with failures_end_with_1(), stoppable() as check:
-        try:
-            parts = manager.embed_shard(shard.number, shard.count, _Watch(status, check))
-        except ShardStopped as error:
-            status.end("stopped", error)
-            talk().say(
-                f"Ended by {error}, after a whole batch. What is done is kept; the same command "
-                "continues."
-            )
-            raise typer.Exit(TO_BE_REQUEUED) from error
-        except BaseException as error:
-            told = f"{type(error).__name__}: {error}"
-            status.end("failed", told)
-            if isinstance(error, Exception) and not isinstance(error, FacebenchError | OSError):
-                # Of a model's own code: said as in a run.
-                talk().complain(told)
-                raise typer.Exit(SOME_FAILED) from error
-            raise
-    status.end("done")
+    with watched(status) as watch:
+        parts = manager.embed_shard(shard.number, shard.count, watch)
     talk().table(
         ["model", "images", "forwards", "packs", "new rows", "seconds"],
         [
@@ -204,6 +183,44 @@ def _embed_on_devices(file: Path, named: str | None, devices: str, overrides: li
     )
     if status := worst_status(found, TO_BE_REQUEUED):
         raise typer.Exit(status)
+
+
+@contextmanager
+def watched(status: StatusFile, unit: str = "batch") -> Iterator[ShardWatch]:
+    """Note how a shard goes and ends; a signal ends it after a batch, with exit status 75.
+
+    Parameters
+    ----------
+    status : StatusFile
+        Where to note it.
+    unit : str, default 'batch'
+        What a signal lets the shard finish.
+
+    Yields
+    ------
+    ShardWatch
+    """
+    from facebench.experiment.shards import ShardStopped, stoppable
+
+    with failures_end_with_1(), stoppable() as check:
+        try:
+            yield _Watch(status, check)
+        except ShardStopped as error:
+            status.end("stopped", error)
+            talk().say(
+                f"Ended by {error}, after a whole {unit}. What is done is kept; the same command "
+                "continues."
+            )
+            raise typer.Exit(TO_BE_REQUEUED) from error
+        except BaseException as error:
+            told = f"{type(error).__name__}: {error}"
+            status.end("failed", told)
+            if isinstance(error, Exception) and not isinstance(error, FacebenchError | OSError):
+                # Of a model's own code: said as in a run.
+                talk().complain(told)
+                raise typer.Exit(SOME_FAILED) from error
+            raise
+    status.end("done")
 
 
 class _Watch:

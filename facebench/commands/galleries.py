@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
-from facebench.commands.frame import failures_end_with_1, talk
+from facebench.commands.embeddings import watched
+from facebench.commands.frame import talk
 from facebench.commands.run import File, Overrides, PackFolder, with_packs
+from facebench.errors import InputError
 
 __all__ = ["identify"]
 
@@ -31,17 +33,26 @@ def identify(
     For every model, layer and task, the share is searched and the result published in the folder of
     packs, where `facebench run` merges all shares: its numbers are those of one machine. Embed the
     images of the tasks first (`facebench embed`). A share that was searched is not searched again.
+    Exit status 75 if a signal (SIGTERM, SIGUSR1) has ended it after a block of rows: the same
+    command continues with the layer that it was at.
     """
     from facebench.experiment.building import build_experiment
     from facebench.experiment.config import load_config
     from facebench.experiment.shards import shard_of
+    from facebench.run.shard_status import StatusFile
+    from facebench.store.folder import NO_PACKS
 
     own = shard_of(shard, os.environ)
     config = load_config(file, with_packs(overrides, packs))
     talk().say(f"Shard {own.number} of {own.count} (counted from 0).")
     manager = build_experiment(config).manager()
-    with failures_end_with_1():
-        parts = manager.search_shard(own.number, own.count)
+    if config.settings.packs is None:
+        raise InputError(NO_PACKS)
+    status = StatusFile(
+        config.settings.packs, config.settings.name, own, os.environ, "search-shards"
+    )
+    with watched(status, "block of rows") as watch:
+        parts = manager.search_shard(own.number, own.count, watch)
     talk().table(
         ["model", "layer", "task", "first", "distractors", "without embedding", "searched"],
         [

@@ -375,7 +375,7 @@ def _software(run: Run, cited: _Cited) -> str:
         if {"precision", "device"} <= set(record)
     }
     ran = f" Networks ran in {_listed(sorted(where))}." if where else ""
-    ran += _engines(run)
+    ran += _engines(run) + _decoders(run)
     return f"Software. {own}" + f", with {_listed(others)}" * bool(others) + f".{ran}"
 
 
@@ -399,6 +399,23 @@ def _engines(run: Run) -> str:
         )
         found += f" {_listed(of_it)} ran in {engine}{told}."
     return found
+
+
+def _decoders(run: Run) -> str:
+    """Say what decoded JPEGs, if not Pillow, and how far its pixels are from Pillow's."""
+    sentences = []
+    for record in (run.manifest["provenance"].get("models") or {}).values():
+        facts = record.get("decoder")
+        if not isinstance(facts, dict) or not facts.get("decoder"):
+            continue
+        told = ""
+        if facts.get("images"):
+            told = (
+                f", whose pixels differed from Pillow's by at most {facts.get('largest')} grey "
+                f"levels (on average {facts.get('mean')}) in {facts['images']} images"
+            )
+        sentences.append(f" JPEG images were decoded by {facts['decoder']}{told}.")
+    return "".join(dict.fromkeys(sentences))
 
 
 def _count(rows: pd.DataFrame, column: str) -> str:

@@ -8,7 +8,7 @@ from functools import cache
 from facebench.columns import DEFAULT_LAYER
 from facebench.engine import EmbeddingRequest, Embeddings, Settings
 from facebench.engine.cache import ModelCache
-from facebench.engine.sharding import Shard
+from facebench.engine.sharding import Shard, ShardWatch
 from facebench.errors import InputError
 from facebench.models.base import BaseModel
 from facebench.models.recorded import RecordedModel
@@ -46,7 +46,10 @@ def _is_adjusted(model: BaseModel | RecordedModel) -> bool:
 
 
 def source_of(
-    model: BaseModel | RecordedModel, request: EmbeddingRequest, settings: Settings
+    model: BaseModel | RecordedModel,
+    request: EmbeddingRequest,
+    settings: Settings,
+    watch: ShardWatch | None = None,
 ) -> Callable[[str, IntArray], LayerSource]:
     """Give a function that says of a layer, and of images by number, where they are from.
 
@@ -58,6 +61,8 @@ def source_of(
         What tasks want of it.
     settings : Settings
         How it runs.
+    watch : ShardWatch, optional
+        Is told of every block of a share that was searched.
 
     Returns
     -------
@@ -81,6 +86,7 @@ def source_of(
             images=[request.digests[number] for number in images] if request.digests else [],
             searches=packs,
             adjusted=_is_adjusted(model),
+            after_block=None if watch is None else watch.batch,
         )
 
     return source
@@ -119,6 +125,7 @@ def search_shares(
     shard: Shard,
     model: str,
     n_forwards: int = 0,
+    watch: ShardWatch | None = None,
 ) -> list[SharedPart]:
     """Search a shard's share of the distractors of all tasks and layers of a model.
 
@@ -138,6 +145,8 @@ def search_shares(
         Whose embeddings they are.
     n_forwards : int, default 0
         Images that had to be sent through the network.
+    watch : ShardWatch, optional
+        Is told of every layer of a task that begins.
 
     Returns
     -------
@@ -150,15 +159,17 @@ def search_shares(
     """
     if n_forwards:
         raise InputError(_not_embedded(model, n_forwards))
-    return [
-        part
-        for task in tasks
-        if isinstance(task, IdentificationTask)
-        for layer in embeddings.names
-        for part in task.search_share(
-            rows_of_task(task, layer, images[task.name], embeddings),
-            source(layer, images[task.name]),
-            shard.number,
-            shard.count,
-        )
-    ]
+    parts: list[SharedPart] = []
+    for task in tasks:
+        if not isinstance(task, IdentificationTask):
+            continue
+        for layer in embeddings.names:
+            if watch is not None:
+                watch.begin(model, 0, 0)
+            parts += task.search_share(
+                rows_of_task(task, layer, images[task.name], embeddings),
+                source(layer, images[task.name]),
+                shard.number,
+                shard.count,
+            )
+    return parts

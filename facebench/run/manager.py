@@ -463,7 +463,9 @@ class MultiModelTaskManager:
         raise_failures(failures)
         return parts
 
-    def search_shard(self, number: int, count: int) -> list[SharedPart]:
+    def search_shard(
+        self, number: int, count: int, watch: ShardWatch | None = None
+    ) -> list[SharedPart]:
         """Search a share of the distractors of identification tasks, for all machines.
 
         What was found is published beside the packs. When all shards are done, a run merges it: its
@@ -473,6 +475,9 @@ class MultiModelTaskManager:
         ----------
         number, count : int
             Which share, from 0, of how many.
+        watch : ShardWatch, optional
+            Is told how far it is: images are distractors. What it raises ends the shard; parts that
+            are done are published.
 
         Returns
         -------
@@ -512,9 +517,11 @@ class MultiModelTaskManager:
         ) -> None:
             known = self._with_faces(model, embeddings, images_without_face(embeddings))
             numbers = {task.name: _sides(task, files[task.name], request)[0] for task in own}
-            source = source_of(model, request, settings)
+            source = source_of(model, request, settings, watch)
             n_forwards = record.n_forwards
-            parts.extend(search_shares(own, numbers, known, source, shard, model.name, n_forwards))
+            parts.extend(
+                search_shares(own, numbers, known, source, shard, model.name, n_forwards, watch)
+            )
 
         for model in models:
             record = ModelRecord(model.name)

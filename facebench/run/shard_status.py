@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import psutil
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
@@ -20,9 +20,10 @@ from facebench.utils.files import atomic_path, safe_name
 if TYPE_CHECKING:
     from facebench.engine.sharding import Shard
 
-__all__ = ["ShardStatus", "StatusFile", "read_statuses"]
+__all__ = ["ShardStatus", "StatusFile", "Step", "read_statuses"]
 
-_FOLDER = "shards"
+# What shards do: embed images, or search distractors.
+Step: TypeAlias = Literal["shards", "search-shards"]
 _EVERY = 10.0
 # A shard that has not been heard of for so long is taken for killed.
 _SILENT = 600.0
@@ -96,13 +97,20 @@ class StatusFile:
         Which shard.
     environment : mapping of str to str
         The process's environment.
+    step : {'shards', 'search-shards'}
+        What it does. Of a search, images are distractors, one for each model, layer and task.
     """
 
     def __init__(
-        self, packs: Path, name: str, shard: Shard, environment: Mapping[str, str]
+        self,
+        packs: Path,
+        name: str,
+        shard: Shard,
+        environment: Mapping[str, str],
+        step: Step = "shards",
     ) -> None:
         self._packs = packs
-        self._path = _folder(packs, name) / str(shard.count) / f"{shard.number}.json"
+        self._path = _folder(packs, name, step) / str(shard.count) / f"{shard.number}.json"
         task = environment.get("SLURM_ARRAY_TASK_ID")
         job = environment.get("SLURM_ARRAY_JOB_ID" if task else "SLURM_JOB_ID", "")
         self._status = ShardStatus(
@@ -125,7 +133,7 @@ class StatusFile:
         self._write()
 
     def batch(self, n_images: int) -> None:
-        """Note that so many images went through the network."""
+        """Note that so many images went through the network, or were searched."""
         self._status.n_forwards += n_images
         if time.monotonic() - self._written > _EVERY:
             self._write()
@@ -146,7 +154,7 @@ class StatusFile:
             temporary.write_text(self._status.model_dump_json())
 
 
-def read_statuses(packs: Path, name: str) -> list[ShardStatus]:
+def read_statuses(packs: Path, name: str, step: Step = "shards") -> list[ShardStatus]:
     """Read how far the shards of an experiment are.
 
     Parameters
@@ -155,6 +163,8 @@ def read_statuses(packs: Path, name: str) -> list[ShardStatus]:
         The folder of packs.
     name : str
         The experiment's.
+    step : {'shards', 'search-shards'}
+        See `StatusFile`.
 
     Returns
     -------
@@ -164,7 +174,7 @@ def read_statuses(packs: Path, name: str) -> list[ShardStatus]:
     """
     found: dict[int, list[ShardStatus]] = {}
     now = _time_at(packs)
-    for path in _folder(packs, name).glob("*/*.json"):
+    for path in _folder(packs, name, step).glob("*/*.json"):
         status = None if _is_led_away(packs, path) else _read(path, now)
         if status is not None:
             found.setdefault(status.count, []).append(status)
@@ -208,5 +218,5 @@ def _is_led_away(packs: Path, path: Path) -> bool:
     return any(packs.joinpath(*inside[:n]).is_symlink() for n in range(1, len(inside) + 1))
 
 
-def _folder(packs: Path, name: str) -> Path:
-    return packs / _FOLDER / safe_name(name)
+def _folder(packs: Path, name: str, step: Step) -> Path:
+    return packs / step / safe_name(name)

@@ -42,6 +42,9 @@ class LayerSource:
         Where machines share parts of searches.
     adjusted : bool
         Whether the embeddings are centred or whitened.
+    after_block : callable or None
+        Told of every block of rows that a share of a search has done, with how many they are; what
+        it raises ends the share.
     """
 
     model: str = ""
@@ -51,6 +54,7 @@ class LayerSource:
     images: Sequence[bytes] = ()
     searches: Path | None = None
     adjusted: bool = False
+    after_block: Callable[[int], None] | None = None
 
 
 class EmbeddingTask(WithPeople, ABC):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from facebench.cli import app
 from facebench.data.embedding_files import write_embeddings
 from facebench.experiment.config import load_config
 from facebench.experiment.digest import experiment_digest
+from facebench.run.shard_status import StatusFile
 from facebench.tasks.shared import distractors
 from support.pages import DOCS
 
@@ -72,10 +75,18 @@ def test_the_commands_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             np.save(tmp_path / "megaface" / "theirs" / f"{layer}-{number}.npy", others)
     monkeypatch.chdir("/")
     file = str(tmp_path / "x.yaml")
+    with monkeypatch.context() as patch:
+        patch.setattr(StatusFile, "batch", lambda _self, _n: os.kill(os.getpid(), signal.SIGUSR1))
+        assert call("identify", file, "--shard", "0/2")[0] == 75
+    assert call("status", file)[1]["searches"]["states"]["stopped"] == 1
     for number in range(2):
         status, found, talk = call("identify", file, "--shard", f"{number}/2")
         assert status == 0, talk
         assert [part["first"] for part in found["parts"]] == [20 * number] * 2
+    searches = call("status", file)[1]["searches"]
+    assert searches["states"]["done"] == searches["shards"] == 2
+    # What the first had done when the signal came, it did not do again.
+    assert [one["n_forwards"] for one in searches["each"]] == [20, 40]
     with monkeypatch.context() as patch:
         patch.setattr(distractors, "_searched", None)
         status, _, talk = call("run", file, "--output", str(tmp_path / "runs"))
@@ -94,6 +105,7 @@ def test_the_commands_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         f'--dependency=afterok:"$search" --kill-on-invalid-dep=yes {scripts[2]}'
     )
     assert f'identify {file} --shard "$SLURM_ARRAY_TASK_ID/2"' in scripts[1].read_text()
+    assert "scontrol requeue" in scripts[1].read_text()
     # Other distractors are another experiment, also where their names are the same.
     before = experiment_digest(load_config(tmp_path / "x.yaml"))
     np.save(tmp_path / "megaface" / "theirs" / "a-0.npy", np.ones((20, 5)))

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 
+import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
@@ -57,6 +58,7 @@ cache: store
 packs: packs
 tasks:
   same: {task: accuracy, pairs: same.csv, true_label: same}
+  who: {task: identification, gallery: gallery.csv, probes: probes.csv, distractors: "{layer}.npy"}
 """
 
 
@@ -82,6 +84,13 @@ def test_an_array_of_which_a_node_dies(tmp_path, monkeypatch):
     make_world(tmp_path)
     (tmp_path / "slow.py").write_text(MODEL)
     (tmp_path / "x.yaml").write_text(EXPERIMENT)
+    images = sorted(path.name for path in (tmp_path / "images").iterdir())
+    for name, shown in (("gallery", images[:4]), ("probes", images[4:8])):
+        rows = {"image": shown, "identity": ["a", "b", "c", "d"]}
+        pd.DataFrame(rows).to_csv(tmp_path / f"{name}.csv", index=False)
+    for layer, width in (("0", 48), ("2", 8)):
+        others = np.random.default_rng(width).random((30, width), dtype=np.float32)
+        np.save(tmp_path / f"{layer}.npy", others)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "seen").mkdir()
     alone = call(
@@ -109,9 +118,10 @@ def test_an_array_of_which_a_node_dies(tmp_path, monkeypatch):
             "the report",
             900,
         )
-        states = call("status", "x.yaml")["states"]
+        told = call("status", "x.yaml")
+        states, searches = told["states"], told["searches"]["states"]
         logs = [path.read_text() for path in (tmp_path / "jobs/logs").iterdir()]
-        assert states["done"] == 6, f"{states}\n{logs}\n{cluster.log()}"
+        assert states["done"] == searches["done"] == 6, f"{told}\n{logs}\n{cluster.log()}"
     batches = forwards(tmp_path / "seen")
     counts = Counter(mark for marks in batches for mark in marks)
     assert len(counts) == N_IMAGES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -294,6 +294,13 @@ class Distractors:
         """Search a share of the distractors, and publish what was found."""
         first, stop = (rows.n_rows * (number + more) // count for more in (0, 1))
         begin, end = search.n_enrolled + first, search.n_enrolled + stop
+        told = [0]
+
+        def after_block(n_rows: int) -> None:
+            told.append(n_rows)
+            if source.after_block is not None:
+                source.after_block(n_rows)
+
         for known, digest in self._known(search, source):
             if (known.first, known.stop) == (begin, end) and digest == _digest(
                 search, rows, first, stop
@@ -301,8 +308,10 @@ class Distractors:
                 part, is_new = known, False
                 break
         else:
-            part, digest = _searched(search, rows, first, stop)
+            part, digest = _searched(search, rows, first, stop, after_block)
             write_part(self._folder(source), part, digest)
+            # A signal that came with the last block costs nothing.
+            after_block(stop - first - sum(told))
             is_new = True
         return SharedPart(
             source.model, source.layer, self._task, first, stop, part.n_failed, is_new
@@ -331,15 +340,24 @@ def every_file(pattern: StrPath) -> list[Path]:
     return sorted(path for path in [*found, *packs] if path.is_file())
 
 
-def _searched(search: Search, rows: RowSource, first: int, stop: int) -> tuple[SearchPart, str]:
+def _searched(
+    search: Search,
+    rows: RowSource,
+    first: int,
+    stop: int,
+    after_block: Callable[[int], None] | None = None,
+) -> tuple[SearchPart, str]:
     """Search some distractors; gives a digest of what was read, too."""
-    digest = xxhash.xxh3_128(search.normalise.encode())
+    digest, left = xxhash.xxh3_128(search.normalise.encode()), [stop - first]
 
     def templates() -> Iterator[FloatArray]:
         for block in rows.blocks(first, stop):
             digest.update(block.data)
             whole = zeros_as_nan(block) if search.measure == "cosine" else block
             yield single_templates(whole, search.normalise)
+            left[0] -= len(block)
+            if left[0] and after_block is not None:
+                after_block(len(block))
 
     n_gallery = search.n_enrolled + rows.n_rows
     try:

@@ -185,3 +185,14 @@ def test_device_and_precision_are_told_only_where_they_were_recorded(copied):
         manifest["provenance"]["models"] = {"plain": {"layout": "x"}}
 
     assert "Networks ran" not in _changed(copied, forget).methods().text
+
+
+def test_a_decoder_is_told_with_its_difference_from_pillow(copied):
+    def decode(manifest):
+        facts = {"decoder": "torchvision", "images": 16, "largest": 3, "mean": 0.12}
+        models = {"a": {"decoder": facts}, "b": {"decoder": facts}, "c": {"decoder": {}}}
+        manifest["provenance"]["models"] = models
+
+    text = _changed(copied, decode).methods().text
+    assert text.count("JPEG images were decoded by torchvision, whose pixels differed") == 1
+    assert "by at most 3 grey levels (on average 0.12) in 16 images" in text
