@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COUNTS",
-    "Estimate",
     "InfluenceKind",
     "LayerEstimates",
+    "MeasureEstimate",
     "conditions_of",
     "estimates_in",
     "estimates_of",
@@ -61,7 +61,7 @@ _DISTANCE = "Distance Metric"
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class MeasureEstimate:
     """A measure of one layer, with its interval.
 
     Attributes
@@ -101,7 +101,7 @@ class LayerEstimates:
 
     Attributes
     ----------
-    estimates : tuple of Estimate
+    estimates : tuple of MeasureEstimate
         A task's measures, condition by condition.
     replicates : JackknifeReplicates or None
         Its measures without a part of the pairs, which errors of differences are made of; None
@@ -110,12 +110,14 @@ class LayerEstimates:
         What is odd about them, or why some are NaN; empty where all is well.
     """
 
-    estimates: tuple[Estimate, ...]
+    estimates: tuple[MeasureEstimate, ...]
     replicates: JackknifeReplicates | None = None
     remark: str = ""
 
 
-def estimates_in(rows: pd.DataFrame, measures: Sequence[str] | None = None) -> list[Estimate]:
+def estimates_in(
+    rows: pd.DataFrame, measures: Sequence[str] | None = None
+) -> list[MeasureEstimate]:
     """Read the estimates in rows of a task's results.
 
     Parameters
@@ -127,7 +129,7 @@ def estimates_in(rows: pd.DataFrame, measures: Sequence[str] | None = None) -> l
 
     Returns
     -------
-    list of Estimate
+    list of MeasureEstimate
         Row by row, the measures in their order.
     """
     names = measures_of(rows) if measures is None else list(measures)
@@ -138,7 +140,7 @@ def estimates_of(
     records: Sequence[Mapping[Any, Any]],
     conditions: Sequence[str | None],
     measures: Sequence[str],
-) -> list[Estimate]:
+) -> list[MeasureEstimate]:
     """Read the estimates in rows that are mappings already, see `estimates_in`.
 
     Parameters
@@ -152,7 +154,7 @@ def estimates_of(
 
     Returns
     -------
-    list of Estimate
+    list of MeasureEstimate
         Row by row, the measures in their order.
     """
     return [
@@ -162,12 +164,12 @@ def estimates_of(
     ]
 
 
-def _estimate(row: Mapping[Any, Any], name: str, condition: str | None) -> Estimate:
+def _estimate(row: Mapping[Any, Any], name: str, condition: str | None) -> MeasureEstimate:
     low, high = (
         _number(row[column]) if column in row else None for column in interval_columns(name)[1:]
     )
     has_interval = low is not None and not pd.isna(low)
-    return Estimate(
+    return MeasureEstimate(
         name,
         condition,
         _number(row[name]),

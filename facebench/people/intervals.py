@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 
 from facebench.columns import CI_METHOD, interval_columns
-from facebench.data.estimates import Estimate
 from facebench.errors import InputError
 from facebench.people.measures import (
     PersonMeasure,
@@ -62,7 +61,7 @@ class PairedMeans(NamedTuple):
 
     Attributes
     ----------
-    estimate : Estimate
+    estimate : MeasureEstimate
         The mean difference, with its interval.
     dz : float
         The mean difference over the SD of participants' differences.
@@ -70,7 +69,7 @@ class PairedMeans(NamedTuple):
         Who have the measure in both conditions.
     """
 
-    estimate: Estimate
+    estimate: MeasureEstimate
     dz: float
     participants: int
 
@@ -80,7 +79,7 @@ class UnpairedMeans(NamedTuple):
 
     Attributes
     ----------
-    estimate : Estimate
+    estimate : MeasureEstimate
         The difference of both means, with its interval (Welch's).
     g : float
         Hedges' g: the difference over the root of both samples' mean variance, less its bias.
@@ -88,7 +87,7 @@ class UnpairedMeans(NamedTuple):
         Who have the measure, in each sample.
     """
 
-    estimate: Estimate
+    estimate: MeasureEstimate
     g: float
     participants: tuple[int, int]
 
@@ -110,7 +109,7 @@ class _Parts(NamedTuple):
 
 def over_participants(
     values: Any, measure: str, condition: str | None = None, confidence: float = 0.95
-) -> Estimate:
+) -> MeasureEstimate:
     """Give the mean of participants' values with its t interval.
 
     Parameters
@@ -126,7 +125,7 @@ def over_participants(
 
     Returns
     -------
-    Estimate
+    MeasureEstimate
         Without an interval where there are fewer than two values.
 
     Examples
@@ -149,7 +148,7 @@ def mean_over(
     *,
     condition: str | None = None,
     confidence: float = 0.95,
-) -> Estimate:
+) -> MeasureEstimate:
     """Give the mean of a measure over participants, with an interval.
 
     Parameters
@@ -167,7 +166,7 @@ def mean_over(
 
     Returns
     -------
-    Estimate
+    MeasureEstimate
         Its interval is NaN where it cannot be made, and its method says why.
     """
     as_over(over)
@@ -447,7 +446,7 @@ def _interval(
     confidence: float,
     *,
     bounded: bool = True,
-) -> Estimate:
+) -> MeasureEstimate:
     known = _known(parts.values)
     n = known.size
     of_people, df_people = _people_variance(parts)
@@ -556,7 +555,7 @@ def _estimate(
     how: str,
     confidence: float,
     bounded: bool = True,
-) -> Estimate:
+) -> MeasureEstimate:
     from scipy.special import stdtrit
 
     value = float(values.mean()) if values.size else float("nan")
@@ -567,4 +566,4 @@ def _estimate(
             low, high = max(low, 0.0), min(high, 1.0)
     else:
         low = high = float("nan")
-    return Estimate(measure, condition, value, low, high, how)
+    return MeasureEstimate(measure, condition, value, low, high, how)

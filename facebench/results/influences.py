@@ -135,7 +135,7 @@ def replicates_interval(measure: str, value: float, pairs: PairRows) -> dict[str
     Returns
     -------
     dict or None
-        low, high and method of an `Estimate`; None where pairs do not say.
+        low, high and method of a `MeasureEstimate`; None where pairs do not say.
     """
     made = replicates_of(measure, pairs)
     if made is None:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from facebench.columns import LAYER, MODEL
-from facebench.data.estimates import Estimate, LayerEstimates, estimates_in
+from facebench.data.estimates import LayerEstimates, MeasureEstimate, estimates_in
 from facebench.results.schema import NETWORK, PEOPLE, RESULTS_COLUMNS, empty_results
 from facebench.results.task_facts import TaskFacts
 from facebench.tasks.measures import measures_for
@@ -109,7 +109,7 @@ def _without_face(failures: pd.DataFrame | None) -> dict[tuple[str, str, str], i
     }
 
 
-def _record(estimate: Estimate, facts: TaskFacts) -> dict[str, Any]:
+def _record(estimate: MeasureEstimate, facts: TaskFacts) -> dict[str, Any]:
     return {
         "metric": estimate.measure,
         "condition": estimate.condition,

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from facebench.columns import LAYER
 from facebench.data.estimates import (
     COUNTS,
-    Estimate,
     LayerEstimates,
+    MeasureEstimate,
     conditions_of,
     estimates_of,
     measures_of,
@@ -165,7 +165,7 @@ def _leaves_out(task: Any) -> bool:
     return hasattr(task, "left_out")
 
 
-def _jackknife(estimate: Estimate, found: JackknifeReplicates | str) -> dict[str, Any]:
+def _jackknife(estimate: MeasureEstimate, found: JackknifeReplicates | str) -> dict[str, Any]:
     """Make an interval from the measure without parts of the pairs, or say why there is none."""
     if isinstance(found, str):
         return {"method": f"none: {found}"}

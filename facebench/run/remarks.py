@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from facebench.columns import LAYER, REMARK
-from facebench.data.estimates import Estimate, LayerEstimates
+from facebench.data.estimates import LayerEstimates, MeasureEstimate
 from facebench.tasks.base import BaseTask
 from facebench.tasks.facts import TaskFacts
 from facebench.tasks.measures import Measure, declared_measures
@@ -152,7 +152,7 @@ def _has_a_sign(measure: Measure, facts: TaskFacts) -> bool:
     )
 
 
-def _is_below(estimate: Estimate, chance: float) -> bool:
+def _is_below(estimate: MeasureEstimate, chance: float) -> bool:
     value, high = estimate.value, estimate.high
     if not value <= chance - _BELOW[chance]:
         return False

@@ -29,8 +29,8 @@ from facebench.tasks.measures import Measure
 from facebench.tasks.shared.arguments import at_least
 from facebench.tasks.shared.effect_design import (
     Conditions,
+    EffectUnits,
     Side,
-    Units,
     conditions_of,
     identity_source,
     items_of,
@@ -287,7 +287,9 @@ class EffectTask(PeopleOfPairs, RoundedTask):
         """Find the conditions of the pairs, and what is compared."""
         return conditions_of(pairs, column, contrast, factors, **where)
 
-    def _blocks(self, test: str, units: Units, involved: NDArray[np.bool_]) -> IntArray | None:
+    def _blocks(
+        self, test: str, units: EffectUnits, involved: NDArray[np.bool_]
+    ) -> IntArray | None:
         if test not in ("t", "permutation"):
             msg = (
                 f"The 'test' parameter of {type(self).__name__} must be 't' or 'permutation'. Got "

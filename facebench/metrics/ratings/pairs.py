@@ -41,7 +41,7 @@ from facebench.metrics.ratings.raters import People, people_in, scales_differ, w
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.rating_resamples import (
     RatingEstimate,
-    Replicates,
+    RatingReplicates,
     replicated_interval,
 )
 from facebench.types import Float64Array
@@ -326,7 +326,7 @@ class RatedPairs:
         return replicated_interval(
             value,
             [
-                Replicates(
+                RatingReplicates(
                     found[name],
                     self.units.n_units(factor),
                     left_out,

@@ -24,7 +24,7 @@ from facebench.metrics.ratings.draws import DYAD, IntervalKind, RatedUnits
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.rating_resamples import (
     RatingEstimate,
-    Replicates,
+    RatingReplicates,
     replicated_interval,
 )
 from facebench.types import Float64Array
@@ -245,7 +245,7 @@ class ExplainedVariance:
         return replicated_interval(
             float(values[0]),
             [
-                Replicates(found, self._units.n_units(factor), left_out, dyads)
+                RatingReplicates(found, self._units.n_units(factor), left_out, dyads)
                 for factor, found in by_factor.items()
             ],
             confidence=self._confidence,

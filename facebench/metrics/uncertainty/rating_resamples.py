@@ -15,7 +15,7 @@ from facebench.types import Float64Array
 __all__ = [
     "Estimate",
     "RatingEstimate",
-    "Replicates",
+    "RatingReplicates",
     "drawn_counts",
     "kept_counts",
     "replicated_interval",
@@ -38,7 +38,7 @@ class RatingEstimate(NamedTuple):
 Estimate = RatingEstimate
 
 
-class Replicates(NamedTuple):
+class RatingReplicates(NamedTuple):
     """The same measure on many versions of the data, for the error that one factor brings.
 
     Attributes
@@ -101,7 +101,7 @@ def drawn_counts(n_units: int, n_resamples: int, generator: np.random.Generator)
 
 def replicated_interval(
     value: float,
-    factors: Sequence[Replicates],
+    factors: Sequence[RatingReplicates],
     *,
     confidence: float = 0.95,
     is_correlation: bool = True,
@@ -121,7 +121,7 @@ def replicated_interval(
     ----------
     value : float
         The estimate itself.
-    factors : sequence of Replicates
+    factors : sequence of RatingReplicates
         Of images, of raters, or both.
     confidence : float, default 0.95
         Nominal coverage.
@@ -145,7 +145,7 @@ def replicated_interval(
     --------
     >>> import numpy as np
     >>> found = replicated_interval(
-    ...     2.0, [Replicates(np.array([1.5, 2.0, 2.5]), 3, True)], is_correlation=False
+    ...     2.0, [RatingReplicates(np.array([1.5, 2.0, 2.5]), 3, True)], is_correlation=False
     ... )
     >>> [round(bound, 3) for bound in found]
     [2.0, -0.484, 4.484]
@@ -168,7 +168,7 @@ def _on_scale(values: Any, is_correlation: bool) -> Any:
     return np.arctanh(np.clip(values, -_NEARLY_ONE, _NEARLY_ONE)) if is_correlation else values
 
 
-def _variance(factor: Replicates, is_correlation: bool) -> float:
+def _variance(factor: RatingReplicates, is_correlation: bool) -> float:
     values = _on_scale(factor.values, is_correlation)
     defined = values[~np.isnan(values)]
     if factor.n_units < 2 or defined.size < max(2, (1 - _MOST_UNDEFINED) * values.size):

@@ -12,7 +12,7 @@ from facebench.metrics.rdm import square
 from facebench.metrics.rsa import compare
 from facebench.metrics.uncertainty.rating_resamples import (
     RatingEstimate,
-    Replicates,
+    RatingReplicates,
     kept_counts,
     replicated_interval,
 )
@@ -79,7 +79,7 @@ def rdm_likeness(
             ]
         else:
             continue
-        factors.append(Replicates(np.asarray(values), len(kept), True))
+        factors.append(RatingReplicates(np.asarray(values), len(kept), True))
     value = _likeness(given, mean, images, measure)
     return replicated_interval(value, factors, confidence=confidence)
 

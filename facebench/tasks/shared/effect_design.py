@@ -27,7 +27,7 @@ from facebench.utils.suggestions import did_you_mean
 
 __all__ = [
     "Conditions",
-    "Units",
+    "EffectUnits",
     "conditions_of",
     "identity_source",
     "items_of",
@@ -405,7 +405,7 @@ def members_of(
     return members if members.by == "identity" else SamplingUnits("image", *photographs)
 
 
-class Units(NamedTuple):
+class EffectUnits(NamedTuple):
     """What is left out in turn for the errors of an effect.
 
     Attributes
@@ -421,7 +421,7 @@ class Units(NamedTuple):
     called: str
 
 
-def units_of(members: SamplingUnits, cell: IntArray) -> Units:
+def units_of(members: SamplingUnits, cell: IntArray) -> EffectUnits:
     """Take people (or images) as units, or groups of people, if no pair links six in a condition.
 
     Parameters
@@ -433,12 +433,12 @@ def units_of(members: SamplingUnits, cell: IntArray) -> Units:
 
     Returns
     -------
-    Units
+    EffectUnits
     """
     first, second = members.numbers
     blocks = blocks_of(first, second)
     fewest = min(np.unique(blocks[cell == k]).size for k in np.unique(cell))
     is_grouped = np.unique(blocks).size < members.names.size
     if members.by == "identity" and is_grouped and are_even(blocks) and fewest >= FEW_BLOCKS:
-        return Units(blocks, blocks, f"groups of {members.plural}")
-    return Units(first, second, members.plural)
+        return EffectUnits(blocks, blocks, f"groups of {members.plural}")
+    return EffectUnits(first, second, members.plural)

@@ -19,7 +19,7 @@ from facebench.metrics.uncertainty.effect_sizes import standardised
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.permutations import permutation_p, permuted_differences
 from facebench.metrics.uncertainty.stratified_jackknife import StratifiedJackknife
-from facebench.tasks.shared.effect_design import Conditions, Units
+from facebench.tasks.shared.effect_design import Conditions
 from facebench.tasks.shared.rate_measures import columns_of
 from facebench.types import Float64Array, IntArray
 
@@ -56,7 +56,7 @@ class EffectRows:
         What is compared.
     measure_name : str
         What the measure is called.
-    units : Units
+    units : EffectUnits
         What is left out in turn.
     blocks : int array, shape [N], or None
         Swap conditions within these for P; None takes the t distribution.
@@ -68,7 +68,7 @@ class EffectRows:
         self,
         conditions: Conditions,
         measure_name: str,
-        units: Units,
+        units: EffectUnits,
         blocks: IntArray | None,
         *,
         n_permutations: int,

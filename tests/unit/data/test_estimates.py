@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from facebench.data.estimates import Estimate, estimates_in
+from facebench.data.estimates import MeasureEstimate, estimates_in
 
 
 def test_a_measure_travels_with_its_interval_and_counts():
@@ -27,10 +27,10 @@ def test_a_measure_travels_with_its_interval_and_counts():
         ("down", "AUC"),
         ("down", "Threshold"),
     ]
-    assert found[0] == Estimate(
+    assert found[0] == MeasureEstimate(
         "AUC", "up", 0.9, 0.8, 0.95, "made up", n_pairs=10, distance="cosine"
     )
-    assert found[1] == Estimate("Threshold", "up", 0.5, n_pairs=10, distance="cosine")
+    assert found[1] == MeasureEstimate("Threshold", "up", 0.5, n_pairs=10, distance="cosine")
     # An undefined interval is there, but nothing made it.
     assert np.isnan(found[2].low)
     assert found[2].method is None
