@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 
 from facebench.columns import CI_METHOD, interval_columns
+from facebench.data.estimates import MeasureEstimate
 from facebench.errors import InputError
 from facebench.people.measures import (
     PersonMeasure,

@@ -19,7 +19,7 @@ from facebench.metrics.uncertainty.effect_sizes import standardised
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.permutations import permutation_p, permuted_differences
 from facebench.metrics.uncertainty.stratified_jackknife import StratifiedJackknife
-from facebench.tasks.shared.effect_design import Conditions
+from facebench.tasks.shared.effect_design import Conditions, EffectUnits
 from facebench.tasks.shared.rate_measures import columns_of
 from facebench.types import Float64Array, IntArray
 
