@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
 from facebench.errors import InputError
@@ -113,6 +114,10 @@ class PackRows:
     def name(self, row: int) -> str:
         """Give the digest of a row's image."""
         return str(self._digests[row].tobytes().hex())
+
+    def images_digest(self) -> str:
+        """Identify the images by their digests."""
+        return xxhash.xxh3_64_hexdigest(np.ascontiguousarray(self._digests).tobytes())
 
 
 def _among(images: NDArray[np.uint64], others: Sequence[bytes]) -> NDArray[np.bool_]:

@@ -319,9 +319,9 @@ class IdentificationTask(EmbeddingTask):
 
         Columns are image, identity, gallery if there are several, in_gallery, rank of the right
         person (empty where there is none), mate_distance, templates (size of the gallery),
-        distractors and failed_distractors if there are any, recall of an approximate search, and
-        identity_1, distance_1 … of the nearest people. `embeddings` are of gallery images, then of
-        probes.
+        distractors, failed_distractors and distractor_images (a digest, empty where files do not
+        name them) if there are any, recall of an approximate search, and identity_1, distance_1 …
+        of the nearest people. `embeddings` are of gallery images, then of probes.
         """
         return self.compute_items_of(embeddings, LayerSource())
 
@@ -412,7 +412,7 @@ class IdentificationTask(EmbeddingTask):
     def _items(
         self, asked: _Asked, distractors: RowSource | None, source: LayerSource
     ) -> pd.DataFrame:
-        beside: dict[str, float] = {}
+        beside: dict[str, float | str] = {}
         n_templates = n_known = len(asked.known)
         names = dict(enumerate(asked.known.tolist()))
         if self._distractors is None or distractors is None:
@@ -427,6 +427,7 @@ class IdentificationTask(EmbeddingTask):
             found = merge_parts([enrolled, others]).result()
             n_templates += distractors.n_rows - others.n_failed
             beside = {"distractors": distractors.n_rows, "failed_distractors": others.n_failed}
+            beside |= {"distractor_images": distractors.images_digest()}
             beside |= {} if self.index is None else {"recall": others.recall}
             shown = np.unique(found.indices[found.indices >= n_known])
             names |= {
@@ -531,8 +532,10 @@ class IdentificationTask(EmbeddingTask):
             items_df[column] for column in ("gallery", "identity", "image") if column in items_df
         ]
         if "distractors" in items_df:
-            # Of other models they are in other files: their number tells galleries apart.
-            names.append(items_df["distractors"].astype(str))
+            # Embeddings differ between models: its images tell a gallery, or else their number.
+            names += [
+                items_df[column].astype(str) for column in ("distractors", "distractor_images")
+            ]
         galleries = {name: as_ranked(items) for name, items in by_gallery(items_df).items()}
         rows = {name: [gallery] for name, gallery in galleries.items()}
         if self._has_galleries:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import xxhash
 
 from facebench.data.embedding_files.opening import open_embeddings, the_file
 from facebench.data.embedding_files.table import EmbeddingFile, readable
@@ -37,6 +38,9 @@ class RowSource(Protocol):
 
     def name(self, row: int) -> str:
         """Say what a row is, for a person."""
+
+    def images_digest(self) -> str:
+        """Identify the images, in any order; empty where they are not named."""
 
 
 class RowFiles:
@@ -106,6 +110,15 @@ class RowFiles:
         number = int(np.searchsorted(self._ends, row, side="right")) - 1
         return self._parts[number].name(row - int(self._ends[number]))
 
+    def images_digest(self) -> str:
+        """Identify the images by their names, in any order; empty if some file names none."""
+        total = 0
+        for part in self._parts:
+            if not isinstance(part, _Named):
+                return ""
+            total += part.sum_of_names()
+        return f"{total % 2**64:016x}"
+
 
 class _Array:
     """A .npy file."""
@@ -172,3 +185,6 @@ class _Named:
 
     def name(self, row: int) -> str:
         return self._names[row]
+
+    def sum_of_names(self) -> int:
+        return sum(xxhash.xxh3_64_intdigest(name.encode()) for name in self._names)

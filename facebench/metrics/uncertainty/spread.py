@@ -40,6 +40,8 @@ _POWER = 0.8
 # Units whose comparisons are as unequal as at random count as equal.
 _UNEVEN = 0.75
 _FEWEST_DF = 3.0
+# So many degrees of freedom are as good as any: the t quantile is within 1 % of the normal one.
+_MANY_DF = 200
 # Draws of the maximum statistic, and random numbers that they may take.
 _MOST_DRAWS, _FEWEST_DRAWS, _DRAWN = 20_000, 1000, 400_000_000
 _NOTHING = Interval(float("nan"), float("nan"))
@@ -303,7 +305,7 @@ def uneven_df(*counts: Any) -> float | None:
     -------
     float or None
         One fewer than that number, but 3 or more, which docs/intervals.md finds to be enough; None
-        where the number is three quarters of G or more.
+        where the number is three quarters of G or more, or more than 200.
 
     References
     ----------
@@ -316,7 +318,7 @@ def uneven_df(*counts: Any) -> float | None:
     """
     tables = [np.asarray(one, dtype=np.float64) for one in counts]
     numbers = [float(one.sum() ** 2 / (one**2).sum()) for one in tables if one.any()]
-    if not numbers or min(numbers) >= _UNEVEN * tables[0].size:
+    if not numbers or min(numbers) >= min(_UNEVEN * tables[0].size, _MANY_DF):
         return None
     return min(max(min(numbers) - 1, _FEWEST_DF), tables[0].size - 1.0)
 

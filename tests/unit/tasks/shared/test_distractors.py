@@ -293,6 +293,25 @@ def test_galleries_of_other_sizes_are_not_compared(tmp_path: Path) -> None:
     assert len(digests) == 3
 
 
+def test_galleries_of_other_images_are_not_compared(tmp_path: Path) -> None:
+    """Models' own embeddings of the same images, in any order and number of files, are."""
+    own, others = embeddings()
+
+    def digest(name: str, names: list[str], files: int = 1) -> str:
+        for number, part in enumerate(np.array_split(np.arange(OTHERS), files)):
+            write_embeddings(
+                tmp_path / f"{name}-{number}.npz", [names[row] for row in part], {"": others}, part
+            )
+        task = make(f"{tmp_path}/{name}-*.npz")
+        return str(task.left_out(task.compute_items(own)).digest)
+
+    names = [f"{n}.jpg" for n in range(OTHERS)]
+    first = digest("a", names)
+    others = others[::-1] + np.float32(0.1)
+    assert digest("b", names[::-1], files=3) == first
+    assert digest("c", [*names[1:], "another.jpg"]) != first
+
+
 @pytest.mark.parametrize(
     ("options", "match"),
     [
