@@ -140,7 +140,8 @@ class TestTests:
             frame["same"] = (np.arange(len(frame)) % 20 == 0).astype(int)
         for test in ("paired", "mcnemar"):
             made = compare_models(found, metric="accuracy", margin=0.05, test=test).pairs.iloc[0]
-            assert made["p"] == 1 and not made["Equivalent"]
+            assert made["p"] == 1
+            assert not made["Equivalent"]
             assert made[["CI Low", "Detectable Difference", "p Equivalent"]].isna().all()
             assert "no interval" in made["Test"]
 
