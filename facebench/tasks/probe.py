@@ -60,6 +60,8 @@ _MOST_CLASSES = 20
 _MOVED = ("moved log error", "moved z", "moved log deviation")
 # The share of it that counts in errors, see `ProbeTask._trained_on`.
 _TRAINED = 0.85
+# Below this many intervals of numbers are too wide.
+_FEW_UNITS = 20
 _UNKNOWN = Interval(float("nan"), float("nan"))
 
 
@@ -461,7 +463,8 @@ class ProbeTask(EmbeddingTask):
         how = f"95 % jackknife of {plural} ({groups.n_resamples} groups), t quantiles, "
         if self._labels.is_classes:
             return f"{how}read-outs as fitted{PROPORTIONS_NOTE}"
-        return f"{how}of predictions and, by 85 %, of training"
+        few = f"; few {plural}: conservative" if groups.n_resamples < _FEW_UNITS else ""
+        return f"{how}of predictions and, by 85 %, of training{few}"
 
     def _units_in(self, items: pd.DataFrame) -> NDArray[np.str_]:
         column = "image" if self._labels.people is None else "identity"
