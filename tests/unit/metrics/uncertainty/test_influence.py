@@ -186,3 +186,12 @@ def test_intervals_of_few_people_are_corrected_without_a_word() -> None:
     assert high - low == pytest.approx(expected)
     low, high = influence.interval(0.5, error, df=np.inf)
     assert high - low == pytest.approx(2 * norm.ppf(0.975) * float(error))
+
+
+def test_tied_scores_widen_the_error_of_an_eer():
+    rng = np.random.default_rng(0)
+    labels = np.repeat([1, 0], [30, 300])
+    scores = rng.normal(size=330) + 1.5 * labels
+    plain, tied = (influence.eer_influence(labels, x).values for x in (scores, np.round(scores)))
+    # Here by a jump of several genuine scores at once.
+    assert (tied**2).sum() > 1.2 * (plain**2).sum()
