@@ -60,8 +60,6 @@ _MOST_CLASSES = 20
 _MOVED = ("moved log error", "moved z", "moved log deviation")
 # The share of it that counts in errors, see `ProbeTask._trained_on`.
 _TRAINED = 0.85
-# Below this many intervals of numbers are too wide.
-_FEW_UNITS = 20
 _UNKNOWN = Interval(float("nan"), float("nan"))
 
 
@@ -463,8 +461,10 @@ class ProbeTask(EmbeddingTask):
         how = f"95 % jackknife of {plural} ({groups.n_resamples} groups), t quantiles, "
         if self._labels.is_classes:
             return f"{how}read-outs as fitted{PROPORTIONS_NOTE}"
-        few = f"; few {plural}: conservative" if groups.n_resamples < _FEW_UNITS else ""
-        return f"{how}of predictions and, by 85 %, of training{few}"
+        return (
+            f"{how}of predictions and, by 85 %, of training; "
+            "conservative unless labels have long tails"
+        )
 
     def _units_in(self, items: pd.DataFrame) -> NDArray[np.str_]:
         column = "image" if self._labels.people is None else "identity"
