@@ -255,14 +255,20 @@ def orders(n_targets: int, n_participants: int, n_worlds: int) -> dict[str, floa
 # --- Read-outs ---
 
 
-def read_outs(n_people: int, *, classes: bool, n_worlds: int) -> dict[str, float]:
-    """Read sex or age out of embeddings, five images a person, in new worlds."""
+def read_outs(
+    n_people: int, *, classes: bool, n_worlds: int, long_tails: bool = False
+) -> dict[str, float]:
+    """Read sex or age out of embeddings, five images a person, in new worlds.
+
+    With long tails, ages are distributed like t with three degrees of freedom.
+    """
     held: dict[str, list[bool]] = {}
     who = np.repeat(np.arange(n_people), 5)
     faces = pd.DataFrame({"image": [f"p{p}/{k}.png" for k, p in enumerate(who)]})
     for world in range(n_worlds):
         rng = np.random.default_rng((n_people, classes, world))
-        draw = partial(_faces, rng.normal(size=24) / 24**0.5, classes=classes, rng=rng)
+        coded = rng.normal(size=24) / 24**0.5
+        draw = partial(_faces, coded, classes=classes, long_tails=long_tails, rng=rng)
         x, y = draw(n_people, 5)
         faces["label"] = np.where(y > 0, "f", "m") if classes else y
         task = ProbeTask(
@@ -280,10 +286,16 @@ def read_outs(n_people: int, *, classes: bool, n_worlds: int) -> dict[str, float
 
 
 def _faces(
-    coded: np.ndarray, n_people: int, n_images: int, *, classes: bool, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+    coded: np.ndarray, n_people: int, n_images: int, *, classes: bool, long_tails: bool,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Give features in which a label of the person is coded, and the labels."""
-    label = np.where(np.arange(n_people) % 2, 1.0, -1.0) if classes else rng.normal(size=n_people)
+    if classes:
+        label = np.where(np.arange(n_people) % 2, 1.0, -1.0)
+    elif long_tails:
+        label = rng.standard_t(3, size=n_people) / 3**0.5
+    else:
+        label = rng.normal(size=n_people)
     label = np.repeat(label, n_images)
     own = np.repeat(rng.normal(size=(n_people, coded.size)), n_images, axis=0)
     noise = rng.normal(size=own.shape)
@@ -447,9 +459,10 @@ def main() -> None:
     for n_people in (12, 24, 48):
         both: list[str] = []
         fewest = n
-        for classes, own in ((True, READ_OUTS[:2]), (False, READ_OUTS[2:])):
-            made = partial(read_outs, n_people, classes=classes, n_worlds=n)
-            worlds, *shares = cells(f"read-outs {n_people} {classes}", made, own)
+        for kind, own in (("True", READ_OUTS[:2]), ("False", READ_OUTS[2:]), ("t", READ_OUTS[2:])):
+            given_labels = {"classes": kind == "True", "long_tails": kind == "t"}
+            made = partial(read_outs, n_people, n_worlds=n, **given_labels)
+            worlds, *shares = cells(f"read-outs {n_people} {kind}", made, own)
             both += shares
             fewest = min(fewest, worlds)
         probed.append((n_people, fewest, *both))
@@ -472,7 +485,10 @@ def main() -> None:
         "line-ups": table(("Alternatives", "Others", "Trials", "Worlds", "Accuracy"), line_ups),
         "memory": table(("Test items", "Worlds", *MEMORY), remembered),
         "orders": table(("Targets", "Worlds", *ORDERS), ordered),
-        "read-outs": table(("People", "Worlds", *READ_OUTS), probed),
+        "read-outs": table(
+            ("People", "Worlds", *READ_OUTS, *(f"{name}, long tails" for name in READ_OUTS[2:])),
+            probed,
+        ),
         "functions": table(("People", "Worlds", "Threshold", "Slope"), functions),
         "unique": table(("Images", "Third block", "Worlds", *VARIANCES), variances),
     }  # fmt: skip

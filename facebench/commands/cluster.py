@@ -191,7 +191,7 @@ def _unspaced(path: Path) -> str:
 
 
 def status(file: File, packs: PackFolder = None, overrides: Overrides = None) -> None:
-    """Show how far the shards of an experiment are, and those of its searches."""
+    """Show how far shards are, and searches for distractors."""
     from facebench.experiment.config import load_config
     from facebench.run.shard_status import Step, read_statuses
     from facebench.store.folder import NO_PACKS

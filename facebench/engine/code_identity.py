@@ -60,6 +60,12 @@ _DESCRIPTORS = (
 _BY_MINOR = {"PIL", "numpy", "scipy", "torch", "torchvision", "transformers"}
 _ORIGIN = {"_name_or_path", "name_or_path", "transformers_version"}
 _TORCH_CONSTANTS = {"device", "dtype", "finfo", "iinfo", "layout", "memory_format", "qscheme"}
+# Packages whose functions have the names of their places, but for second names of some.
+_NAMED_ONCE = {"torch", "torchvision", "PIL"}
+_ALIASES = {
+    *("logsigmoid", "get_image_num_channels", "to_grayscale", "elastic_transform"),
+    *("hflip", "vflip"),
+}  # fmt: skip
 _PACKAGES = {"site-packages", "dist-packages"}
 _INSTALLED = tuple(
     str(Path(sysconfig.get_path(kind)).resolve()) for kind in ("stdlib", "platstdlib")
@@ -156,7 +162,9 @@ class Identifier:
         value = value.resolve_conj().resolve_neg()
         # numpy lacks some of torch's types: the bytes have to do.
         data = value.contiguous().reshape(-1).view(_torch().uint8).numpy()
-        return ["tensor", str(value.dtype), list(value.shape), hashlib.sha256(data).hexdigest()]
+        order = [] if value.is_contiguous() else [list(value.stride())]
+        digest = hashlib.sha256(data).hexdigest()
+        return ["tensor", str(value.dtype), list(value.shape), digest, *order]
 
     def _unknown(self, value: Any) -> Any:
         kind = type(value)
@@ -184,6 +192,8 @@ class Identifier:
             str(data.dtype),
             list(data.shape),
             hashlib.sha256(data.tobytes()).hexdigest(),
+            # Code may go through the values in the order of the memory.
+            *([] if value.flags.c_contiguous else [list(value.strides)]),
         ]
 
     def _sequence(self, value: Iterable[Any]) -> Any:
@@ -436,18 +446,37 @@ def replaced_in(places: Iterable[Any], identifier: Identifier) -> list[Any]:
         if _is_ours(home) or not _is_installed_module(home):
             continue
         for name, part in vars(place).items():
-            function = getattr(part, "__func__", part)
-            origin = getattr(function, "__module__", None) or home
-            is_partial = isinstance(function, functools.partial) and home == "torch.nn.functional"
-            if is_partial or (
-                isinstance(function, types.FunctionType)
-                and origin != home
-                and not _is_ours(origin)
-                and not _is_installed_module(origin)
+            function = part.__func__ if isinstance(part, staticmethod | classmethod) else part
+            if _is_strange(function, home) or (
+                home.partition(".")[0] in _NAMED_ONCE and _is_of_another_name(place, name, function)
             ):
                 owner = "" if isinstance(place, types.ModuleType) else place.__qualname__
                 found[f"{home} {owner} {name}"] = function
     return [[name, identifier.describe(found[name])] for name in sorted(found)]
+
+
+def _is_strange(function: Any, home: str) -> bool:
+    """Tell whether a callable is not of an installed package, or was made for this place."""
+    if isinstance(function, functools.partial):
+        # Packages make classes of others so.
+        return not isinstance(function.func, type)
+    if not isinstance(function, types.FunctionType):
+        return isinstance(function, _torch().nn.Module)
+    origin = function.__module__ or home
+    return origin != home and not _is_ours(origin) and not _is_installed_module(origin)
+
+
+def _is_of_another_name(place: Any, name: str, function: Any) -> bool:
+    """Tell whether a function of a library stands where another one of it should stand."""
+    kinds = (types.FunctionType, types.BuiltinFunctionType, types.MethodDescriptorType)
+    if not isinstance(function, kinds) or "__" in name or name in _ALIASES:
+        return False
+    own, within = function.__name__, function.__qualname__.rpartition(".")[0]
+    if own == "_forward_unimplemented":
+        return False
+    if isinstance(place, type) and isinstance(function, types.FunctionType):
+        return own != name or ("<locals>" not in within and within != place.__qualname__)
+    return own.lstrip("_") != name and not name.startswith("_")
 
 
 def _is_installed_module(name: str) -> bool:

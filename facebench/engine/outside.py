@@ -44,7 +44,7 @@ _READERS = {
 }  # fmt: skip
 # Methods of objects that do not exist before the call: of paths, most likely.
 _READING_METHODS = {"open", "read_text", "read_bytes", _READ_IMAGE}
-_ASKING_METHODS = {"stat", "is_file", "iterdir", "rglob"}
+_ASKING_METHODS = {"exists", "glob", "is_dir", "is_file", "iterdir", "lstat", "rglob", "stat"}
 # These are given what somebody else has opened.
 _GIVEN_FILES = {"json", "pickle", "_pickle", "yaml", "tomllib", "marshal", "plistlib"}
 # Where every function and class reads, or asks the system.
@@ -57,6 +57,19 @@ _ASKING = {
     *("stat", "lstat", "getsize", "getmtime", "getctime", "exists", "isfile"),
     *("isdir", "listdir", "scandir", "walk", "glob", "iglob", "readlink", "getcwd"),
 }
+# What is other in every run, in modules whose functions draw numbers or know the time.
+_CLOCKS = {"time", "time_ns", "ctime", "localtime", "gmtime", "strftime", "now", "utcnow", "today"}
+_DRAWING_MODULES = {"random", "secrets", "uuid", "numpy.random", "numpy.random.mtrand"}
+_DRAWING = {
+    *("rand", "rand_like", "randn", "randn_like", "randint", "randint_like", "randperm"),
+    *("bernoulli", "multinomial", "normal", "poisson", "urandom"),
+}
+_DRAWING_METHODS = {
+    *("bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "normal_"),
+    *("random_", "rsample", "uniform_"),
+}
+# Code that names these draws in training only, or the same numbers every time.
+_STEADY = {"training", "manual_seed", "seed", "default_rng", "RandomState", "Random", "generator"}
 # What finds any name of a program.
 _LOOKING_UP = (globals, sys._getframe, inspect.currentframe, inspect.stack)
 # Operators of torch's own; others may be registered by anybody.
@@ -139,10 +152,16 @@ class _Walk:
         self._read: list[str] = []
         # What it asks the system for besides: whether a file exists, when it was changed.
         self._asked: list[str] = []
+        # What gives something else each time: chance and the clock.
+        self._changing: list[str] = []
 
     def found(self, n_images: int) -> list[Any]:
         while self._pending:
             self._look_into(*self._pending.pop())
+        if self._changing:
+            names = ", ".join(sorted(set(self._changing)))
+            msg = f"it draws random numbers or asks for the time as it runs ({names})"
+            raise Unidentified(msg)
         # Before an image is opened, one may ask whether it exists.
         read = self._read if n_images else self._read + self._asked
         if len(read) > n_images:
@@ -220,6 +239,8 @@ class _Walk:
             self.add(part)
         for code in _codes(function.__code__):
             steps = list(_steps(code, function))
+            if _STEADY.isdisjoint((*code.co_names, *code.co_varnames)):
+                self._changing += [step.name for step in steps if _is_changing(step)]
             for place, step in enumerate(steps):
                 self._take(step, steps[place + 1 : place + 3], owner, instance)
 
@@ -322,6 +343,24 @@ def _imported(name: str, function: types.FunctionType) -> Any:
         return importlib.import_module(name, function.__globals__.get("__package__"))
     except ImportError:
         return None
+
+
+def _is_changing(step: _Step) -> bool:
+    """Tell whether code takes what is other in every run."""
+    value, name = step.value, step.name
+    if value is None:
+        return name in _DRAWING_METHODS
+    if isinstance(value, types.ModuleType | types.FunctionType) and not _is_foreign(value):
+        return False
+    owner = getattr(value, "__self__", None)
+    home = getattr(value, "__module__", None) or getattr(type(owner), "__module__", None)
+    if home in ("time", "datetime") or isinstance(owner, type):
+        known = owner if isinstance(owner, type) else value
+        return known.__module__ in ("time", "datetime") and name in _CLOCKS
+    if home in _DRAWING_MODULES and callable(value):
+        return not isinstance(value, type)
+    is_torchs = str(home).partition(".")[0] in ("torch", "os", "posix", "nt") or owner is torch
+    return is_torchs and getattr(value, "__name__", name) in _DRAWING
 
 
 def _asks_the_system(value: Any, name: str) -> bool:

@@ -35,7 +35,7 @@ def with_absolute_paths(config: Config) -> dict[str, Any]:
     -------
     dict
         All settings, as JSON has them; every value that names an existing file or folder, by its
-        absolute path.
+        absolute path, and numbers that are written otherwise than JSON does (1.10), as texts.
     """
     said = config.source.value
     return {
@@ -51,7 +51,8 @@ def _resolved(item: Located, key: str) -> Any:
         return [_resolved(value, key) for value in item.value]
     if isinstance(item.value, str) and key not in _TEXTS:
         return _anywhere(item.value, key, item.place.folder)
-    return item.value
+    # As the name of a condition, 1.10 is another than 1.1.
+    return item.written if item.written not in ("", str(item.value)) else item.value
 
 
 def _anywhere(text: str, key: str, folder: Path) -> str:

@@ -271,6 +271,8 @@ class _Unpickler(pickle.Unpickler):
     @override
     def persistent_load(self, saved: Any, /) -> Any:
         """Give the numbers of a storage as a flat tensor; of a module's source, the module."""
+        if isinstance(saved, str):
+            _damaged("it was saved with pickle_protocol=0, which PyTorch cannot load")
         told = list(saved) if isinstance(saved, tuple) else []
         parts: list[Any] = [part.decode("ascii") if type(part) is bytes else part for part in told]
         if len(parts) > 1 and parts[0] == "module":

@@ -34,6 +34,7 @@ _DEEPEST = 3
 _MOST_MODULES = 100_000
 _GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
 _DAMAGED = re.compile("invalid load key|truncated|underflow|out of input|operand", re.IGNORECASE)
+_HOW_DAMAGED = re.compile("the file is damaged: (.+)")
 
 
 class Checkpoint(StateDict):
@@ -280,11 +281,10 @@ def refused_pickle(source: StrPath, error: Exception | None = None) -> WeightsEr
     What torch says of it is not quoted: it tells how to run the code after all.
     """
     named = _GLOBAL.search(str(error))
-    if named is None and _DAMAGED.search(str(error)):
-        msg = (
-            f"The weights in {source} cannot be read: they are damaged, or no checkpoint of "
-            "PyTorch. Download or save them again."
-        )
+    how = _HOW_DAMAGED.search(str(error))
+    if how or (named is None and _DAMAGED.search(str(error))):
+        reason = how[1] if how else "it is damaged, or not a checkpoint of PyTorch"
+        msg = f"The file of weights {source} cannot be read: {reason}. Download or save it again."
         return WeightsError(msg)
     what = (
         f"they name {named[1]}, which can run code"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -126,6 +127,12 @@ def _described(
     """Give a description, what its paths are relative to, and what was assumed."""
     if isinstance(description, Mapping):
         return load_description(description), Path(folder or "").absolute(), ()
+    if not isinstance(description, str | os.PathLike):
+        msg = (
+            "Trials must be a file that describes them (.yaml), a table of them, or what the file "
+            f"would say. Got {description!r}."
+        )
+        raise InputError(msg)
     path = Path(description)
     if not _is_table(path):
         root = path.parent if folder is None else Path(folder)

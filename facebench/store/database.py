@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from facebench.errors import StoreError
 from facebench.store.index_tables import (
@@ -147,14 +148,32 @@ def check_places(folder: Path) -> None:
 
 
 def is_of_another_program(path: Path) -> bool:
-    """Tell whether a file is a sound database but not a store's index, by its header."""
+    """Tell whether a file is a sound database but not a store's index, by its header.
+
+    A process that was killed leaves the newest header in the file beside it, the write-ahead log.
+    """
     try:
         with path.open("rb") as file:
             header = file.read(100)
+        log = path.with_name(f"{path.name}-wal")
+        if log.is_file() and not log.is_symlink():
+            with log.open("rb") as file:
+                header = _newest_header(file, header)
     except OSError:
         return False
     # The header's bytes 68 to 71 are the application's number.
     return header.startswith(b"SQLite format 3\0") and header[68:72] != _APPLICATION.to_bytes(4)
+
+
+def _newest_header(log: BinaryIO, header: bytes) -> bytes:
+    """Give the last header that a write-ahead log holds: that of the first page."""
+    # https://sqlite.org/fileformat.html#the_write_ahead_log
+    size = int.from_bytes(log.read(32)[8:12])
+    while len(frame := log.read(24)) == 24 and size:
+        page = log.read(size)
+        if int.from_bytes(frame[:4]) == 1 and len(page) == size:
+            header = page[:100]
+    return header
 
 
 def header_like_ours(header: bytes, size: int) -> bytes:

@@ -302,6 +302,7 @@ class OddOneOutTask(EmbeddingTask):
             choice_estimate(
                 value, influences, images,
                 by=self.resample, confidence=self.confidence, scale=scale,
+                long_tails=column == "Log Likelihood",
             ),
         )  # fmt: skip
 

@@ -59,7 +59,9 @@ _MOST_CLASSES = 20
 # What leaving images out of training adds to log(1 - R²), atanh(r) and log(mean absolute error).
 _MOVED = ("moved log error", "moved z", "moved log deviation")
 # The share of it that counts in errors, see `ProbeTask._trained_on`.
-_TRAINED = 0.5
+_TRAINED = 0.85
+# Below this many intervals of numbers are too wide.
+_FEW_UNITS = 20
 _UNKNOWN = Interval(float("nan"), float("nan"))
 
 
@@ -88,7 +90,7 @@ class ProbeTask(EmbeddingTask):
 
     Intervals are those of other people (other images, where identities are unknown): images of each
     group of people are left out in turn, of the predictions and, where numbers are read out, by
-    half of training too. Each of two people is in the training set of the other's read-out, so that
+    85 % of training too. Each of two people is in the training set of the other's read-out, so that
     their errors depend on each other. Intervals from predictions alone miss this and are too short;
     those from read-outs fitted anew are too long, as they add the variation of training people.
 
@@ -461,7 +463,8 @@ class ProbeTask(EmbeddingTask):
         how = f"95 % jackknife of {plural} ({groups.n_resamples} groups), t quantiles, "
         if self._labels.is_classes:
             return f"{how}read-outs as fitted{PROPORTIONS_NOTE}"
-        return f"{how}of predictions and, by half, of training"
+        few = f"; few {plural}: conservative" if groups.n_resamples < _FEW_UNITS else ""
+        return f"{how}of predictions and, by 85 %, of training{few}"
 
     def _units_in(self, items: pd.DataFrame) -> NDArray[np.str_]:
         column = "image" if self._labels.people is None else "identity"
@@ -525,13 +528,14 @@ class ProbeTask(EmbeddingTask):
         found: dict[str, Float64Array],
         shuffled: list[Float64Array],
     ) -> None:
-        """Leave the images that weigh nothing out of training too, by half.
+        """Leave the images that weigh nothing out of training too, by 85 %.
 
         The error at person i includes a part h_ij for each person j trained on, and h_ij = h_ji
         to first order: in least squares both are the product of two residuals and x_i A⁻¹ x_j.
         Without i, predictions lose Σ h_ij, training as much again and the effect of i on the
         errors of all others. The variance has 2 Σ h_ij², a share c of training (1 + c)² Σ h_ij²,
-        so that c must be .41 or more. Half allows for higher orders (docs/intervals.md).
+        so that c must be .41 or more; .85 allows for higher orders and labels with long tails
+        (docs/intervals.md).
         """
         left = 1 - weights
         moved = {

@@ -249,7 +249,7 @@ class TemplateVerificationTask(EmbeddingTask):
         context = {
             "Distance Metric": self.distance_metric_name,
             CI_METHOD: jackknife_note(people, groups)
-            + interval_notes(report.measures, report.few_errors),
+            + interval_notes(report.measures, report.few_errors, distances),
             N_PAIRS: len(items_df),
             "Templates": int(pd.unique(items_df[list(_SIDES)].to_numpy().ravel()).size),
             N_IMAGES: len(set(self.images)),

@@ -322,7 +322,7 @@ class VerificationTask(PeopleOfPairs, RoundedTask):
             "Threshold From": "other folds",
             "Folds": self._fold_note,
             CI_METHOD: jackknife_note(self._members, self._leave_out[0])
-            + interval_notes(report.measures, report.few_errors),
+            + interval_notes(report.measures, report.few_errors, distances),
             **count_columns(self._all_pairs, self._members, distances),
         }
 

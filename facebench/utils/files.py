@@ -172,7 +172,8 @@ def atomic_path(target: Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        If `target` is a link, a device, a pipe or a folder, or may not be written.
+        If `target` is a link, a device, a pipe or a folder, or may not be written, or what should
+        be its folder is none.
     """
     with _created(target) as (temporary, descriptor):
         os.close(descriptor)
@@ -196,6 +197,8 @@ def _created(target: Path) -> Iterator[tuple[Path, int]]:
         except FileNotFoundError:
             make_folder(target.parent)
             descriptor = os.open(temporary, _NEW_FILE, 0o666)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(_in_no_folder(target)) from error
     except PermissionError as error:
         raise InputError(_not_permitted(target)) from error
     try:
@@ -213,6 +216,11 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write a table as CSV, whole or not at all; see `atomic_path`."""
     with atomic_path(path) as temporary:
         table.to_csv(temporary, index=False)
+
+
+def _in_no_folder(target: Path) -> str:
+    folder = next(part for part in target.parents if part.is_symlink() or part.exists())
+    return f"{target} cannot be written: {folder} {why_missing(folder, 'folder')}."
 
 
 def _not_permitted(target: Path) -> str:
@@ -281,6 +289,8 @@ def held(lock: Path, otherwise: str) -> Iterator[None]:
         guard.acquire(timeout=0)
     except Timeout as error:
         raise InputError(otherwise) from error
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(_in_no_folder(lock)) from error
     except PermissionError as error:
         raise InputError(_not_permitted(lock)) from error
     except OSError as error:

@@ -1,4 +1,4 @@
-"""A small version of the tables of people, choices and read-outs in docs/intervals.md."""
+"""A small version of the tables of people, choices, read-outs and designs in docs/intervals.md."""
 
 import os
 
@@ -35,3 +35,12 @@ def test_a_small_table(script, simulate, arguments, options):
     del found["worlds"]
     # Of 20 intervals 14 or fewer hold in one of four hundred thousand.
     assert min(found.values()) >= (0.9 if NIGHTLY else 0.75), found
+
+
+@pytest.mark.parametrize("design", [("few impostors", 20, 0.0, 0.0), ("blocks", 10, 0.0, 0.0)])
+def test_a_small_table_of_designs(design):
+    found = script_of_docs("intervals_of_designs").rates(*design, 500 if NIGHTLY else 10)
+    for measure, (held, size) in found.items():
+        # Each world has two networks: of 20 intervals 14 or fewer hold in one of 400,000.
+        assert held >= (0.9 if NIGHTLY else 0.75), measure
+        assert size <= (0.08 if NIGHTLY else 0.4), measure

@@ -22,13 +22,15 @@ def choice_estimate(
     by: str = "image",
     confidence: float = 0.95,
     scale: Scale = "identity",
+    long_tails: bool = False,
 ) -> RatingEstimate:
     """Give a measure of choices with Student's interval that knows which share images.
 
     By 'image' the variance is that of the jackknife over images, less twice that by triplet: what
     is peculiar to a choice goes with each of its three images, and would count three times. It is
     never below a third of the jackknife's nor below that by triplet, for which only choices about
-    the same three images depend on each other; times n / (n - 1) of n images.
+    the same three images depend on each other; times n / (n - 1) of n images. With long tails,
+    nothing is taken off.
 
     Parameters
     ----------
@@ -44,6 +46,8 @@ def choice_estimate(
         Nominal coverage.
     scale : {'identity', 'logit', 'fisher'}
         See `facebench.metrics.uncertainty.influence.interval`.
+    long_tails : bool, default False
+        Whether few choices may decide the measure, as of a log likelihood.
 
     Returns
     -------
@@ -75,7 +79,8 @@ def choice_estimate(
     variance = by_triplet = float((sums**2).sum()) * len(triplets) / max(len(triplets) - 1, 1)
     if by == "image":
         whole = _left_out(moved, images_of)
-        variance = max(whole - 2 * by_triplet, whole / 3, by_triplet)
+        taken = 0.0 if long_tails else 2 * by_triplet
+        variance = max(whole - taken, whole / 3, by_triplet)
         # As where pairs link people, see `jackknife_error`.
         variance *= n_images / (n_images - 1)
     level = (1 + confidence) / 2

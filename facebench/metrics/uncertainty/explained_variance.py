@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,7 +33,7 @@ from facebench.types import Float64Array
 __all__ = ["MOST_PARTITIONED", "SCALES", "Explained", "ExplainedVariance"]
 
 # As docs/intervals.md finds.
-_NOTE = "; shares in sample: somewhat too short; unique ones held out: conservative"
+_NOTE = "; unique shares: conservative"
 # Sets of predictors double with each one.
 MOST_PARTITIONED = 5
 SCALES = ("pearson", "spearman")
@@ -121,7 +122,9 @@ class ExplainedVariance:
     Notes
     -----
     Intervals are for new images and these raters: Student's, from the measure without each image,
-    as `replicated_interval` says. docs/models_of_similarity.md has their coverage.
+    as `replicated_interval` says. As q weights are fitted to n images, the variance of a share is
+    multiplied by n / (n - q - 1), and nothing is taken off for what single pairs add;
+    docs/intervals.md has the coverage.
 
     Examples
     --------
@@ -237,11 +240,17 @@ class ExplainedVariance:
             found.append(halves.reliability if halves.reliability > 0 else np.nan)
         return np.array(found)
 
-    def _estimate(self, values: Float64Array, *, is_correlation: bool = False) -> RatingEstimate:
+    def _estimate(
+        self, values: Float64Array, *, is_correlation: bool = False, n_weights: int = 0
+    ) -> RatingEstimate:
+        """Estimate a measure, or a share explained by predictors of so many fitted weights."""
         left_out = self._units.interval == "jackknife"
         parts = np.split(values[1:], np.cumsum([len(rows) for rows in self._counts.values()])[:-1])
         by_factor = dict(zip(self._counts, parts, strict=True)) if self._counts else {}
         dyads = by_factor.pop(DYAD, None)
+        inflation = 1.0
+        if n_weights:
+            dyads, inflation = None, self.n_images / max(self.n_images - n_weights - 1, 1)
         return replicated_interval(
             float(values[0]),
             [
@@ -250,22 +259,23 @@ class ExplainedVariance:
             ],
             confidence=self._confidence,
             is_correlation=is_correlation,
+            inflation=inflation,
         )
 
-    def _share(self, values: Float64Array) -> RatingEstimate:
+    def _share(self, values: Float64Array, n_weights: int) -> RatingEstimate:
         """Estimate an R² in sample on the scale of the multiple correlation."""
-        found = self._estimate(np.sqrt(values), is_correlation=True)
+        found = self._estimate(np.sqrt(values), is_correlation=True, n_weights=n_weights)
         low = max(found.low, 0.0) if np.isfinite(found.low) else found.low
         return RatingEstimate(float(values[0]), low**2, found.high**2)
 
-    def _added(self, values: Float64Array) -> RatingEstimate:
+    def _added(self, values: Float64Array, n_weights: int) -> RatingEstimate:
         """Estimate what a predictor adds, on a scale on which small shares are less skewed.
 
         With standard error s and u = max(v, 0) / s + 1/2 the bounds are v + s (q - u), where q are
         the squares, with their sign, of √u ± t / 2√u: those of √(v + s/2), since the error of a
         share grows with it. Where v is negative, they are those of 0, moved.
         """
-        found = self._estimate(values)
+        found = self._estimate(values, n_weights=n_weights)
         width = (found.high - found.low) / 2
         if not width > 0:
             return found
@@ -301,9 +311,11 @@ class ExplainedVariance:
         every = range(x.shape[1])
         whole = tuple(every)
         r2, held_out = self._r2_in(x, self._weights)
-        plain = self._estimate
+        size = len(whole)
+        plain = partial(self._estimate, n_weights=size)
+        single = partial(self._estimate, n_weights=1)
         lost = [_added_by(held_out, whole, number) for number in every]
-        partial = [
+        partials = [
             np.atleast_1d(
                 partial_correlation(
                     x[:, number], self.target, list(np.delete(x, number, axis=1).T), "pearson",
@@ -314,17 +326,19 @@ class ExplainedVariance:
         ]  # fmt: skip
         common = commonality(r2) if len(whole) <= MOST_PARTITIONED else {}
         return Explained(
-            r2=self._share(r2[whole]),
+            r2=self._share(r2[whole], size),
             cross_validated=plain(held_out[whole]),
-            alone=[self._share(r2[number,]) for number in every],
-            alone_cross_validated=[plain(held_out[number,]) for number in every],
-            unique=[_not_negative(self._added(_added_by(r2, whole, number))) for number in every],
-            unique_cross_validated=[self._added(values) for values in lost],
-            partial=[plain(values, is_correlation=True) for values in partial],
+            alone=[self._share(r2[number,], 1) for number in every],
+            alone_cross_validated=[single(held_out[number,]) for number in every],
+            unique=[
+                _not_negative(self._added(_added_by(r2, whole, number), size)) for number in every
+            ],
+            unique_cross_validated=[self._added(values, size) for values in lost],
+            partial=[plain(values, is_correlation=True) for values in partials],
             common={key: plain(values) for key, values in common.items()},
             ceiling=self.ceiling,
             share=plain(held_out[whole] / self._ceilings),
-            unique_share=[self._added(values / self._ceilings) for values in lost],
+            unique_share=[self._added(values / self._ceilings, size) for values in lost],
         )
 
     def left_out(self, predictors: Any, groups: JackknifeGroups) -> tuple[Float64Array, ...]:

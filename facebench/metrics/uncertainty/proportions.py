@@ -23,6 +23,7 @@ __all__ = [
     "CHOSEN_NOTE",
     "FEW_ERRORS_NOTE",
     "PROPORTIONS_NOTE",
+    "TIES_NOTE",
     "ClassUnits",
     "EffectiveCounts",
     "Proportion",
@@ -31,6 +32,7 @@ __all__ = [
     "effective_counts",
     "effective_number",
     "has_few_errors",
+    "has_ties",
     "jackknife_proportion",
     "no_narrower",
     "score_interval",
@@ -47,6 +49,7 @@ PROPORTIONS_NOTE = "; score intervals next to 0 and 1"
 
 FEW_ERRORS_NOTE = "; few errors: conservative"
 CHOSEN_NOTE = "; threshold chosen on the same pairs: conservative"
+TIES_NOTE = "; many equal distances: conservative"
 # Below this many errors their spread is not known; a TAR hangs on the threshold, too.
 _FEW_ERRORS, _FEW_MISSES = 10, 20
 # So many errors show as much of the spread as is assumed. The threshold of an EER moves with the
@@ -328,6 +331,19 @@ def has_few_errors(
         return not np.isnan(value)
     fewest = _FEW_MISSES if share == "tar" else _FEW_ERRORS
     return _expected(share, value, counts)[1] < fewest
+
+
+def has_ties(scores: Any) -> bool:
+    """Whether half of the scores or more equal another, so that error rates jump; of 20 or more.
+
+    Examples
+    --------
+    >>> has_ties(np.arange(40) % 10), has_ties(np.arange(40))
+    (True, False)
+    """
+    known = np.asarray(scores, dtype=np.float64)
+    known = known[np.isfinite(known)]
+    return bool(known.size >= 20 and np.unique(known).size <= known.size / 2)
 
 
 def uneven_note(df: float | None, units: str) -> str:

@@ -105,6 +105,7 @@ def replicated_interval(
     *,
     confidence: float = 0.95,
     is_correlation: bool = True,
+    inflation: float = 1.0,
 ) -> RatingEstimate:
     """Give an estimate with Student's interval, of the errors that all factors bring together.
 
@@ -127,6 +128,8 @@ def replicated_interval(
         Nominal coverage.
     is_correlation : bool, default True
         Whether it is in [-1, 1].
+    inflation : float, default 1
+        The variance is multiplied by it.
 
     Returns
     -------
@@ -157,7 +160,7 @@ def replicated_interval(
     if total == 0:
         return RatingEstimate(value, value, value)
     shares = [spread**2 / (each.n_units - 1) for spread, each in zip(spreads, factors, strict=True)]
-    step = stdtrit(total**2 / sum(shares), (1 + confidence) / 2) * np.sqrt(total)
+    step = stdtrit(total**2 / sum(shares), (1 + confidence) / 2) * np.sqrt(inflation * total)
     centre = _on_scale(value, is_correlation)
     bounds = np.array([centre - step, centre + step])
     low, high = np.tanh(bounds) if is_correlation else bounds

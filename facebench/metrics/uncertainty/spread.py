@@ -128,7 +128,8 @@ class PairedDifference(NamedTuple):
         Returns
         -------
         float
-            Below .05 exactly where the 90 % interval lies within -margin and margin.
+            Below .05 exactly where the 90 % interval lies within -margin and margin; NaN where
+            nothing changes without any unit, so that the spread is not known.
 
         References
         ----------
@@ -143,12 +144,17 @@ class PairedDifference(NamedTuple):
         (0.0004, 0.31)
         """
         if self.spread.error < _TINY:
-            return 0.0 if abs(self.difference) < margin else 1.0
+            return float("nan")
         return self.spread.tail((abs(self.difference) - margin) / self.spread.error)
 
     @property
     def detectable(self) -> float:
-        """The smallest true difference that P < .05 finds in 80 % of studies like this one."""
+        """The smallest true difference that P < .05 finds in 80 % of studies like this one.
+
+        NaN where nothing changes without any unit, so that the spread is not known.
+        """
+        if self.spread.error < _TINY:
+            return float("nan")
         quantiles = self.spread.quantile(0.975) + self.spread.quantile(_POWER)
         return quantiles * self.spread.error
 

@@ -70,6 +70,9 @@ class StratifiedJackknife:
         that shares a condition with theirs.
     cells : list of set of int
         The conditions of each stratum.
+    uneven : float or None
+        The fewest degrees of freedom of a stratum whose units are in very different numbers of
+        comparisons, see `uneven_df`; None where all strata are even.
 
     References
     ----------
@@ -110,12 +113,16 @@ class StratifiedJackknife:
             start += n_groups
         self.n_resamples = start
         self._groups = tuple(np.split(group[index], 2))
-        self._free = self._degrees(*self._groups)
+        free = self._degrees(*self._groups)
+        whole = np.array([rows.stop - rows.start - 1.0 for rows in self._strata])
+        uneven = free[free < whole]
+        self.uneven = float(uneven.min()) if uneven.size else None
+        self._free = free
 
     def part(self, chosen: NDArray[np.bool_]) -> StratifiedJackknife:
         """Give the same units, for some of the comparisons."""
         found = StratifiedJackknife.__new__(StratifiedJackknife)
-        found.sizes, found.cells = self.sizes, self.cells
+        found.sizes, found.cells, found.uneven = self.sizes, self.cells, self.uneven
         found._strata, found.n_resamples = self._strata, self.n_resamples
         found._free = self._free
         found._groups = tuple(side[chosen] for side in self._groups)

@@ -49,6 +49,7 @@ from facebench.types import Float64Array
 __all__ = ["ModelComparison", "compare_models"]
 
 _FOLDS = 10
+_NO_SPREAD = "no interval: equal without each person or image"
 _PROPORTIONS: dict[str, Proportion] = {
     "auc": "auc",
     "accuracy": "accuracy",
@@ -323,6 +324,10 @@ def _pairs(
             strict=True,
         )
     )
+    # As where both accept no pair at all: this does not show that networks are equally good.
+    alike = table["Detectable Difference"].isna()
+    table.loc[alike, ["CI Low", "CI High"]] = np.nan
+    table.loc[alike, "Test"] += f"; {_NO_SPREAD}"
     if margin is not None:
         table["p Equivalent"] = [found.equivalence(margin) for found in tests.differences]
         table["Equivalent"] = table["p Equivalent"] < level

@@ -241,5 +241,6 @@ def detectable_difference(models: Mapping[str, Evidence]) -> float | None:
         With 80 % power at P < .05; None where no two models have a paired test.
     """
     found = [one.minus(other) for one, other in combinations(models.values(), 2)]
-    known = [test.detectable for test in found if test is not None and test.spread.error > 0]
+    known = [test.detectable for test in found if test is not None]
+    known = [each for each in known if np.isfinite(each)]
     return float(np.median(known)) if known else None

@@ -18,6 +18,7 @@ from facebench.metrics.uncertainty.effect_intervals import effect_of, tested
 from facebench.metrics.uncertainty.effect_sizes import standardised
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.permutations import permutation_p, permuted_differences
+from facebench.metrics.uncertainty.proportions import uneven_note
 from facebench.metrics.uncertainty.stratified_jackknife import StratifiedJackknife
 from facebench.tasks.shared.effect_design import Conditions, EffectUnits
 from facebench.tasks.shared.rate_measures import columns_of
@@ -97,7 +98,10 @@ class EffectRows:
     @property
     def _unequal(self) -> str:
         # People of each kind of conditions have a variance of their own.
-        return "" if len(self.jackknife.sizes) == 1 else ", Welch-Satterthwaite df"
+        uneven = uneven_note(self.jackknife.uneven, self._units.called)
+        if len(self.jackknife.sizes) == 1:
+            return uneven
+        return f", Welch-Satterthwaite df{uneven and f'{uneven} in one of the conditions'}"
 
     def measured(self, cells: ConditionScores) -> Measured:
         """Measure the conditions of one layer, also without each unit."""

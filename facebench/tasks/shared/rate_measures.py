@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from facebench.columns import interval_cells
 from facebench.metrics.conditions import ConditionEstimate
-from facebench.metrics.uncertainty.proportions import CHOSEN_NOTE, conservative_note
+from facebench.metrics.uncertainty.proportions import (
+    CHOSEN_NOTE,
+    TIES_NOTE,
+    conservative_note,
+    has_ties,
+)
 from facebench.metrics.verification_report import Estimate, TarEstimate
 from facebench.tasks.measures import Measure
 
@@ -83,14 +89,18 @@ def tar_columns(tar: Sequence[TarEstimate]) -> dict[str, float]:
     return row
 
 
-def interval_notes(found: Mapping[str, Estimate], few_errors: Sequence[str]) -> str:
-    """Say which intervals are conservative for want of errors, and which numbers have none."""
+def interval_notes(
+    found: Mapping[str, Estimate], few_errors: Sequence[str], distances: Any = ()
+) -> str:
+    """Say which intervals are conservative, and which numbers have none."""
     missing = [
         name
         for name, estimate in found.items()
         if np.isfinite(estimate.value) and np.isnan(estimate.interval.low)
     ]
     note = conservative_note([name for name in few_errors if name not in missing])
+    if "EER" in found and "EER" not in (*missing, *few_errors) and has_ties(distances):
+        note += f"{TIES_NOTE} (EER)"
     if _ORACLE in found and _ORACLE not in (*missing, *few_errors):
         note += f"{CHOSEN_NOTE} ({_ORACLE})"
     if missing:

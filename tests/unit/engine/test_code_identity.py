@@ -100,6 +100,8 @@ ARRAYS = {
     "fill value": lambda n: np.ma.array([1.0, 2.0], mask=[0, 1], fill_value=n),
     "class": lambda n: np.ones(2) if n == 10 else np.ones(2).view(np.recarray),
     "conjugate": lambda n: torch.tensor([n * 1j]).conj(),
+    "order in memory": lambda n: np.asarray(np.ones((2, 3)), order="C" if n == 10 else "F"),
+    "strides": lambda n: torch.ones(3, 2) if n == 10 else torch.ones(2, 3).T,
     "sparse": lambda n: torch.tensor([[0, n]]).to_sparse(),
     "quantized": lambda n: torch.quantize_per_tensor(torch.ones(2), n, 0, torch.quint8),
     "quantized by channel": lambda n: torch.quantize_per_channel(

@@ -14,8 +14,10 @@ import pytest
 import torch
 from PIL import Image
 from torch import fx, nn
+from torchvision import transforms
 
 from facebench.engine.cache import ModelCache
+from facebench.engine.code_identity import Identifier, replaced_in
 from facebench.engine.fingerprint import model_fingerprint, running
 from facebench.experiment.plugins import import_plugin
 from facebench.metrics.distances import RowDistance
@@ -341,6 +343,37 @@ def test_what_others_put_into_a_library_counts(
     assert len(set(found)) == 3
     monkeypatch.undo()
     assert key(Net()) == found[0]
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "other"),
+    [
+        (nn.functional, "relu", nn.functional.gelu),
+        (nn.functional, "relu", nn.functional.threshold),
+        (nn.functional, "relu", nn.GELU()),
+        (nn.functional, "gelu", nn.functional.max_pool2d),
+        (torch, "relu", torch.sigmoid),
+        (torch, "relu", partial(torch.clamp, min=1)),
+        (torch.Tensor, "relu", torch.Tensor.sigmoid),
+        (nn.ReLU, "forward", nn.GELU.forward),
+        (nn.Conv2d, "_conv_forward", nn.Conv1d._conv_forward),
+        (Image.Image, "resize", Image.Image.reduce),
+    ],
+)
+def test_functions_of_a_library_that_are_exchanged_count(
+    place: Any, name: str, other: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = key(Net())
+    monkeypatch.setattr(place, name, other)
+    assert key(Net()) != before
+    monkeypatch.undo()
+    assert key(Net()) == before
+
+
+def test_a_library_as_it_is_counts_by_its_version_only() -> None:
+    places = [torch, nn.functional, torch.Tensor, Image, Image.Image, transforms.functional]
+    places += [kind for kind in vars(nn).values() if isinstance(kind, type)]
+    assert replaced_in(places, Identifier()) == []
 
 
 @pytest.mark.parametrize("when", ["forward", "forward_pre"])

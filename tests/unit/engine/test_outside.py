@@ -177,6 +177,62 @@ class M(Base):
 }
 
 
+CHANGING = {
+    "random.random": "random.random()",
+    "random of numpy": "np.random.rand()",
+    "torch.rand": "torch.rand(1)",
+    "a method": "torch.empty(1).normal_()",
+    "a variational layer": "torch.randn_like(x)",
+    "time": "time.time() % 1",
+    "the day": "datetime.date.today().day",
+    "os.urandom": "os.urandom(1)[0]",
+}
+
+
+@pytest.mark.parametrize("what", CHANGING)
+def test_what_draws_numbers_or_asks_for_the_time_is_not_kept(made: Any, what: str) -> None:
+    source = f"""
+import datetime, random, time
+class M(Base):
+    def _forward(self, x):
+        return self.model(x) * {CHANGING[what]}
+"""
+    assert "draws random numbers or asks for the time" in made(source).why
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "x * torch.rand(1) if self.model.training else x",
+        "x * torch.rand(1, generator=torch.Generator().manual_seed(0))",
+        "x * float(np.random.default_rng(0).random())",
+        "(time.perf_counter(), x)[1]",
+    ],
+)
+def test_what_draws_in_training_only_or_from_a_seed_is_kept(made: Any, body: str) -> None:
+    source = f"import time\nclass M(Base):\n    def _forward(self, x):\n        return {body}\n"
+    assert made(source).why == ""
+
+
+@pytest.mark.parametrize(
+    ("method", "is_kept"), [("_build_model", True), ("__init__", True), ("_forward", False)]
+)
+@pytest.mark.parametrize("question", ["Path('w.pt').exists()", "os.path.exists('w.pt')"])
+def test_a_question_to_the_file_system_counts_where_it_is_asked_per_image(
+    made: Any, method: str, is_kept: bool, question: str
+) -> None:
+    source = f"""
+class M(Base):
+    def {method}(self, *given):
+        if {question}:
+            print("found")
+        return super().{method}(*given)
+"""
+    why = made(source).why
+    assert (why == "") == is_kept
+    assert is_kept or "exists" in why
+
+
 SEARCHING = {
     "globals": "globals()['HERE']",
     "sys.modules": "sys.modules[__name__].HERE",

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 from torch import nn
+from torchvision import transforms
 from torchvision.transforms.functional import hflip, to_tensor
 
 from facebench import AccuracyTask, MultiModelTaskManager
@@ -78,8 +79,7 @@ UNSTEADY = {
 }
 
 
-def by_chance(image: Any) -> torch.Tensor:
-    return to_tensor(image) + torch.rand(1)
+by_chance = transforms.Compose([transforms.ToTensor(), transforms.RandomErasing(p=1)])
 
 
 @pytest.mark.parametrize("what", UNSTEADY)

@@ -381,3 +381,13 @@ class TestKey:
         torch.save({"epoch": 3, "net": {"w": torch.ones(2)}}, tmp_path / "w.pth")
         with pytest.raises(WeightsError, match=r"'nett'.*under 'net' \(1\).*mean 'net'"):
             read_checkpoint(tmp_path / "w.pth", "nett")
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_of_a_protocol_that_torch_cannot_load_that_is_said(tmp_path: Path, is_zip: bool) -> None:
+    path = tmp_path / "w.pt"
+    state = nn.Linear(1, 1).state_dict()
+    torch.save(state, path, pickle_protocol=0, _use_new_zipfile_serialization=is_zip)
+    with pytest.raises(WeightsError, match="it was saved with pickle_protocol=0") as error:
+        read_checkpoint(path)
+    assert "run code" not in str(error.value)

@@ -509,3 +509,9 @@ def test_a_table_is_joined_on_files_and_passes_rows_without_a_key(tmp_path):
         ["bob_log", "young", "b"], ["bob_log", "young", "c"],
     ]  # fmt: skip
     assert "file" not in table
+
+
+@pytest.mark.parametrize("given", [False, 3, ["trials.csv"]])
+def test_what_is_no_file_and_no_description_is_refused(given):
+    with pytest.raises(InputError, match=r"Trials must be a file .* Got"):
+        people_of(given)

@@ -132,6 +132,19 @@ class TestTests:
             table = compare_models(found, metric=metric).to_frame()
             assert (table["p"][0], table["Difference"][0], table["Different"][0]) == (1, 0, False)
 
+    def test_networks_that_decide_alike_are_not_called_equivalent(self) -> None:
+        found = results({"a": 0, "b": 0.1}, n_people=12)
+        for by_task in found.values():
+            # Both accept none of so many pairs of different people.
+            frame = by_task["LFW"]
+            frame["same"] = (np.arange(len(frame)) % 20 == 0).astype(int)
+        for test in ("paired", "mcnemar"):
+            made = compare_models(found, metric="accuracy", margin=0.05, test=test).pairs.iloc[0]
+            assert made["p"] == 1
+            assert not made["Equivalent"]
+            assert made[["CI Low", "Detectable Difference", "p Equivalent"]].isna().all()
+            assert "no interval" in made["Test"]
+
     def test_layers(self) -> None:
         found = results({"a": 1, "b": 2}, layers=3)
         assert len(compare_models(found).pairs) == 15

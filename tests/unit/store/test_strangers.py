@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 
 import numpy as np
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 from facebench.cli import app
 from facebench.errors import StoreError
 from facebench.store import open_store
+from facebench.store.database import connect, make_tables
 from facebench.store.folder import remove_store
 from facebench.store.shards import hold, shard_path
 
@@ -121,3 +123,23 @@ def test_shards_are_kept_in_no_folder_that_a_link_leads_to(store_folder, tmp_pat
         open_store(store_folder)
     remove_store(store_folder)
     assert [path.name for path in elsewhere.iterdir()] == [NAME]
+
+
+@pytest.mark.parametrize(("is_ours", "left"), [(True, False), (False, True)])
+def test_a_store_whose_index_is_only_in_its_log_yet_can_be_removed(tmp_path, is_ours, left):
+    (tmp_path / "living").mkdir()
+    index = tmp_path / "living" / "index.sqlite3"
+    connection = connect(str(index))
+    connection.execute("PRAGMA journal_mode = WAL")
+    if is_ours:
+        make_tables(connection)
+        connection.execute("PRAGMA user_version = 99")
+    else:
+        connection.execute("CREATE TABLE thesis (a)")
+    # As a process that is killed leaves it.
+    killed = shutil.copytree(tmp_path / "living", tmp_path / "killed")
+    connection.close()
+    assert (killed / "index.sqlite3-wal").stat().st_size
+    done = CliRunner().invoke(app, ["cache", "clear", "--yes", "--cache-dir", str(killed)])
+    assert done.exit_code == (2 if left else 0), done.output
+    assert (killed / "index.sqlite3").exists() == left

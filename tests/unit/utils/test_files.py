@@ -6,12 +6,14 @@ import os
 import re
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from facebench.utils.files import atomic_path, safe_name, why_missing
+from facebench.errors import InputError
+from facebench.utils.files import atomic_path, one_writer, safe_name, why_missing
 from facebench.utils.suggestions import did_you_mean_file
 
 # What Windows refuses: signs, and device names before the first dot.
@@ -169,3 +171,13 @@ def test_what_is_there_and_not_wanted_is_not_said_to_be_missing(tmp_path: Path) 
     assert said["../.."] == "is a folder, not a file"
     assert why_missing(tmp_path / "file", "folder") == "is a file, not a folder"
     assert did_you_mean_file(tmp_path / "pipe") == ""
+
+
+@pytest.mark.parametrize("place", ["pipe/x.png", "file/x.png", "file/in/x.png"])
+@pytest.mark.parametrize("write", [atomic_path, one_writer])
+def test_what_is_not_a_folder_is_named(tmp_path: Path, place: str, write: Any) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").touch()
+    first = place.partition("/")[0]
+    with pytest.raises(InputError, match=rf"/{first} is a .*, not a folder"):
+        write(tmp_path / place).__enter__()
