@@ -335,9 +335,10 @@ class TransformersModel(HubModel):
         return patches.mean(dim=1)
 
     def _refused(self) -> str:
+        others = ", ".join(pooling for pooling in _POOLINGS if pooling != self.pooling)
         return (
             f"{type(self.model).__name__} of model {self.name!r} gives nothing for the pooling "
-            f"{self.pooling!r}. Take another of {', '.join(_POOLINGS)}, or leave it out."
+            f"{self.pooling!r}. Take one of {others}, or leave it out."
         )
 
 
