@@ -373,7 +373,7 @@ def threshold_intervals(
     >>> labels, scores, people = [1, 1, 0, 0] * 5, [4, 3, 2, 1] * 5, range(20)
     >>> found = threshold_intervals(labels, scores, JackknifeGroups(people, people))
     >>> found["eer threshold"]
-    Interval(low=2.5, high=2.5)
+    Interval(low=1.5, high=3.5)
     """
     genuine, similarities = read_comparisons(labels, scores, higher_is_better)
     names = ["best threshold", "eer threshold", *(f"tar@{target:g} threshold" for target in far)]
@@ -402,9 +402,13 @@ def threshold_intervals(
     most = n_groups - 1.0 if groups.df is None else min(groups.df, n_groups - 1.0)
     step = Spread(1.0, most).quantile((1 + confidence) / 2)
     lost = (whole.right[best] - whole.right)[:, 0]
+    # Few errors, or none, say too little of how much rates vary: so much do independent ones.
+    pooled = ((whole.fmr + whole.fnmr) / 2)[:, 0]
+    alike = np.sqrt(pooled * (1 - pooled) * (1 / genuine.sum() + 1 / n_impostor))
     found = {
         "best threshold": lost <= step * errors[0],
-        "eer threshold": np.abs(whole.fmr - whole.fnmr)[:, 0] <= step * errors[1],
+        "eer threshold": np.abs(whole.fmr - whole.fnmr)[:, 0]
+        <= step * np.maximum(errors[1], alike),
     }
     for target, name in zip(far, names[2:], strict=True):
         fmr = whole.fmr[:, 0]
@@ -414,6 +418,12 @@ def threshold_intervals(
         found[name] = (
             np.abs(fmr - target) <= Spread(error, df).quantile((1 + confidence) / 2) * error
         )
+    # Rates cross between two thresholds: the one before the first that is kept, and that after the
+    # last, are the ends. Few or equal distances leave wide gaps there.
+    crossing = found["eer threshold"]
+    found["eer threshold"] = (
+        crossing | np.append(crossing[1:], False) | np.append(False, crossing[:-1])
+    )
     result = {}
     for name, kept in found.items():
         own = ranking.thresholds[kept & finite]

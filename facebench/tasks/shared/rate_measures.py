@@ -100,7 +100,7 @@ def interval_notes(
     ]
     note = conservative_note([name for name in few_errors if name not in missing])
     if "EER" in found and "EER" not in (*missing, *few_errors) and has_ties(distances):
-        note += f"{TIES_NOTE} (EER), too short (EER Threshold)"
+        note += f"{TIES_NOTE} (EER, EER Threshold)"
     if _ORACLE in found and _ORACLE not in (*missing, *few_errors):
         note += f"{CHOSEN_NOTE} ({_ORACLE})"
     if missing:
