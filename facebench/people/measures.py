@@ -409,7 +409,7 @@ def median_error(values: Float64Array) -> float:
     Examples
     --------
     >>> round(median_error(np.arange(25.0)), 2)
-    3.36
+    2.47
     """
     from scipy.special import bdtr, ndtri
 

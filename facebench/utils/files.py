@@ -198,7 +198,8 @@ def _created(target: Path) -> Iterator[tuple[Path, int]]:
             make_folder(target.parent)
             descriptor = os.open(temporary, _NEW_FILE, 0o666)
     except (FileExistsError, NotADirectoryError) as error:
-        raise InputError(_in_no_folder(target)) from error
+        msg = f"{target} cannot be written: {_no_folder_of(target)}."
+        raise InputError(msg) from error
     except PermissionError as error:
         raise InputError(_not_permitted(target)) from error
     try:
@@ -218,9 +219,10 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
         table.to_csv(temporary, index=False)
 
 
-def _in_no_folder(target: Path) -> str:
-    folder = next(part for part in target.parents if part.is_symlink() or part.exists())
-    return f"{target} cannot be written: {folder} {why_missing(folder, 'folder')}."
+def _no_folder_of(target: Path) -> str:
+    """Say what stands where a file's folder should be."""
+    there = next(part for part in target.parents if part.is_symlink() or part.exists())
+    return f"{there} {why_missing(there, 'folder')}"
 
 
 def _not_permitted(target: Path) -> str:
@@ -290,7 +292,8 @@ def held(lock: Path, otherwise: str) -> Iterator[None]:
     except Timeout as error:
         raise InputError(otherwise) from error
     except (FileExistsError, NotADirectoryError) as error:
-        raise InputError(_in_no_folder(lock)) from error
+        msg = f"{lock.parent} must be a folder to write to: {_no_folder_of(lock)}."
+        raise InputError(msg) from error
     except PermissionError as error:
         raise InputError(_not_permitted(lock)) from error
     except OSError as error:
