@@ -385,15 +385,15 @@ def threshold_intervals(
         return dict.fromkeys(names, Interval(float("nan"), float("nan")))
     whole = _Rates(ranking, np.ones((genuine.size, 1), dtype=np.float32))
     best = int(np.argmax(whole.right[:, 0]))
+
+    def tested(rates: _Rates) -> tuple[Float64Array, ...]:
+        return rates.right[best] - rates.right, rates.fmr - rates.fnmr, rates.fmr
+
+    own = tested(whole)
     sums = np.zeros((2, 3, finite.size))
     for weights in groups.weights():
-        rates = _Rates(ranking, weights)
-        for k, moved in enumerate(
-            (rates.right[best] - rates.right, rates.fmr - rates.fnmr, rates.fmr)
-        ):
-            centred = (
-                moved - (whole.right[best] - whole.right, whole.fmr - whole.fnmr, whole.fmr)[k]
-            )
+        for k, moved in enumerate(tested(_Rates(ranking, weights))):
+            centred = moved - own[k]
             sums[0, k] += centred.sum(axis=1)
             sums[1, k] += (centred**2).sum(axis=1)
     variances = (n_groups - 1) / n_groups * (sums[1] - sums[0] ** 2 / n_groups)
@@ -401,17 +401,15 @@ def threshold_intervals(
     n_impostor = int((~genuine).sum())
     most = n_groups - 1.0 if groups.df is None else min(groups.df, n_groups - 1.0)
     step = Spread(1.0, most).quantile((1 + confidence) / 2)
-    lost = (whole.right[best] - whole.right)[:, 0]
+    lost, apart, fmr = (values[:, 0] for values in own)
     # Few errors, or none, say too little of how much rates vary: so much do independent ones.
     pooled = ((whole.fmr + whole.fnmr) / 2)[:, 0]
     alike = np.sqrt(pooled * (1 - pooled) * (1 / genuine.sum() + 1 / n_impostor))
     found = {
         "best threshold": lost <= step * errors[0],
-        "eer threshold": np.abs(whole.fmr - whole.fnmr)[:, 0]
-        <= step * np.maximum(errors[1], alike),
+        "eer threshold": np.abs(apart) <= step * np.maximum(errors[1], alike),
     }
     for target, name in zip(far, names[2:], strict=True):
-        fmr = whole.fmr[:, 0]
         place = int(np.argmin(np.abs(fmr - target)))
         error = max(errors[2, place], (target * (1 - target) / n_impostor) ** 0.5)
         df = min(most, 2 * target * n_impostor + 2)
@@ -426,10 +424,10 @@ def threshold_intervals(
     )
     result = {}
     for name, kept in found.items():
-        own = ranking.thresholds[kept & finite]
-        if not own.size:
-            own = ranking.thresholds[finite]
-        low, high = float(own.min()), float(own.max())
+        places = ranking.thresholds[kept & finite]
+        if not places.size:
+            places = ranking.thresholds[finite]
+        low, high = float(places.min()), float(places.max())
         result[name] = Interval(low, high) if higher_is_better else Interval(-high, -low)
     return result
 
