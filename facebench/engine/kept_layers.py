@@ -21,7 +21,7 @@ __all__ = ["KeptLayers"]
 # Batches of a fast network are stored together: what a killed run does again is at most this part
 # of its time so far, so many seconds, and so many bytes.
 _AGAIN = 0.02
-_MOST_AGAIN = 0.25
+_MOST_AGAIN = 1.0
 _MOST_UNSTORED = 32 << 20
 
 
