@@ -404,7 +404,7 @@ def main() -> None:
             found = cells(
                 f"{n_people} layers", n_worlds // 2, partial(layers_design, n_people, n_worlds // 2)
             )
-            shares = (f"{found[name]:.3f}"[1:] for name in LAYER_COLUMNS)
+            shares = (f"{found[name]:.3f}".replace("0.", ".", 1) for name in LAYER_COLUMNS)
             layers.append((n_people, found["worlds"], *shares))
     blocks = {
         "verification": table(("People", "Pairs", "AUC about", "Worlds", *MEASURES), rows),

@@ -46,6 +46,7 @@ ASKED = {
     "AUC, confidence": ("auc", True),
     "d'": ("dprime", False),
 }
+SIZES = ((12, 14), (30, 14), (12, 40), (30, 40))
 ITEMS = {
     "Item Correlation with People": "Item correlation",
     "Noise-Ceiled Item Correlation with People": "Noise-ceiled",
@@ -87,9 +88,13 @@ def pairs_of(n_people: int) -> pd.DataFrame:
 
 
 def beside(
-    n_participants: int, n_people: int, measure: str, *, graded: bool, n_worlds: int
-) -> dict[str, float]:
-    """Compare a network with participants; some people are hard for both."""
+    n_participants: int, n_people: int, measure: str, *, graded: bool, n_worlds: int,
+    between: bool = False,
+) -> dict[str, float]:  # fmt: skip
+    """Compare a network with participants; some people are hard for both.
+
+    Everyone judges both conditions or, with `between`, every second participant each of them.
+    """
     rows = []
     pairs = pairs_of(n_people)
     sign = np.where(pairs["same"] == 1, -1.0, 1.0)
@@ -109,7 +114,8 @@ def beside(
                 answers = pairs[["img1", "img2"]].assign(
                     participant=f"s{who}", response=(seen < 0).astype(float)
                 )
-                parts.append(answers.assign(confidence=np.abs(seen)) if graded else answers)
+                answers = answers.assign(confidence=np.abs(seen)) if graded else answers
+                parts.append(answers[upright == bool(who % 2)] if between else answers)
             trials = Trials(pd.concat(parts), "same-different", "trials.csv")
             task = EffectTask(
                 "effect", Path(folder) / "pairs.csv", folder, people=trials, measure=measure
@@ -427,12 +433,16 @@ def main() -> None:
     # Of numbers that cannot be drawn: a psychometric function outside of its levels, for instance.
     warnings.simplefilter("ignore")
     rows = []
-    for n_participants, n_people in ((12, 14), (30, 14), (12, 40), (30, 40)):
-        for label, (measure, graded) in ASKED.items():
-            made = partial(beside, n_participants, n_people, measure, graded=graded, n_worlds=n)
-            key = f"beside {n_participants} {n_people} {measure} {graded}"
-            shares = cells(key, made, ("Difference from People", *ITEMS))
-            rows.append((n_participants, n_people, label, *shares))
+    asked = [(*sizes, label, False) for sizes in SIZES for label in ASKED]
+    asked += [(24, n_people, label, True) for n_people in (14, 40) for label in ("accuracy", "d'")]
+    for n_participants, n_people, label, between in asked:
+        measure, graded = ASKED[label]
+        given_pairs = {"graded": graded, "between": between}
+        made = partial(beside, n_participants, n_people, measure, n_worlds=n, **given_pairs)
+        key = f"beside {n_participants} {n_people} {measure} {graded}" + " between" * between
+        shares = cells(key, made, ("Difference from People", *ITEMS))
+        kind = "12 a condition" if between else n_participants
+        rows.append((kind, n_people, label, *shares))
     names = (*OBSERVED, "Difference of d'")
     alone = [
         (label, *cells(f"observed {over} {sd}", partial(observed, over, sd, n), names))

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
@@ -19,6 +20,7 @@ from facebench.types import Float64Array, FloatArray, IntArray
 __all__ = [
     "PENALTIES",
     "Kind",
+    "LabelShape",
     "MissingClassError",
     "ReadOut",
     "balanced_accuracy",
@@ -42,6 +44,9 @@ _SMALL = 1000
 _EPSILON = 1e-13
 # Draws of folds until every class is trained on in each of them.
 _TRIES = 50
+# Numbers that a sample kurtosis takes; from where docs/intervals.md finds intervals too short.
+_FEWEST_FOR_SHAPE = 4
+_SKEWED, _LONG_TAILS = 1.5, 3.0
 
 
 class MissingClassError(ValueError):
@@ -699,6 +704,51 @@ def training_moves(values: Any, found: ReadOut, kept: Any) -> Float64Array:
     whole = scaled(found.predicted[usable], found.baseline[usable], weights)
     with np.errstate(invalid="ignore"):
         return np.asarray(np.concatenate(moved, axis=1) - whole)
+
+
+class LabelShape(NamedTuple):
+    """How numbers are distributed over people (or images); NaN of fewer than four, or equal ones.
+
+    Attributes
+    ----------
+    skewness, kurtosis : float
+        As sample statistics without bias; the kurtosis in excess of the normal distribution's.
+    """
+
+    skewness: float
+    kurtosis: float
+
+    @classmethod
+    def of(cls, values: Any, units: Any) -> LabelShape:
+        """Take the mean of each unit's numbers, and the shape of their distribution.
+
+        Examples
+        --------
+        >>> LabelShape.of([0, 0, 1, 2, 3, 4], [*"aabcde"])
+        LabelShape(skewness=0.0, kurtosis=-1.2)
+        """
+        place = np.unique(units, return_inverse=True)[1].ravel()
+        own = np.bincount(place, np.asarray(values, dtype=np.float64)) / np.bincount(place)
+        if own.size < _FEWEST_FOR_SHAPE or np.ptp(own) == 0:
+            return cls(float("nan"), float("nan"))
+        return cls(
+            *(
+                round(float(moment(own, bias=False)), 6)
+                for moment in (scipy.stats.skew, scipy.stats.kurtosis)
+            )
+        )
+
+    @property
+    def training_share(self) -> float:
+        """By how much intervals leave people out of training: .41 to 1, more for longer tails."""
+        if np.isnan(self.kurtosis):
+            return 1.0
+        return float(np.interp(self.kurtosis, (-0.5, 1.5), (0.41, 1.0)))
+
+    @property
+    def has_long_tails(self) -> bool:
+        """Whether the people there are say little of rare numbers, which decide R² and r."""
+        return abs(self.skewness) > _SKEWED or self.kurtosis > _LONG_TAILS
 
 
 def _weights(weights: Any, size: int) -> Float64Array:

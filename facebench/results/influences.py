@@ -26,11 +26,10 @@ from facebench.metrics.uncertainty.proportions import (
     CHOSEN_NOTE,
     FEW_ERRORS_NOTE,
     PROPORTIONS_NOTE,
-    TIES_NOTE,
     Proportion,
     has_few_errors,
-    has_ties,
     jackknife_proportion,
+    ties_note,
     uneven_note,
 )
 from facebench.metrics.uncertainty.replicates import youden_accuracy_jackknife
@@ -161,8 +160,8 @@ def replicates_interval(measure: str, value: float, pairs: PairRows) -> dict[str
             how += CHOSEN_NOTE
         elif has_few_errors(share, value, counts):
             how += FEW_ERRORS_NOTE
-        elif share == "eer" and has_ties(pairs.distances):
-            how += TIES_NOTE
+        elif share == "eer":
+            how += ties_note(pairs.distances)
     if np.isnan(found.low):
         return None
     return {"low": found.low, "high": found.high, "method": how}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -25,6 +26,7 @@ from facebench.metrics.bootstrap import Interval
 from facebench.metrics.probes import (
     PENALTIES,
     Kind,
+    LabelShape,
     MissingClassError,
     ReadOut,
     balanced_accuracy,
@@ -58,8 +60,6 @@ __all__ = ["ProbeTask"]
 _MOST_CLASSES = 20
 # What leaving images out of training adds to log(1 - R²), atanh(r) and log(mean absolute error).
 _MOVED = ("moved log error", "moved z", "moved log deviation")
-# The share of it that counts in errors, see `ProbeTask._trained_on`.
-_TRAINED = 0.85
 _UNKNOWN = Interval(float("nan"), float("nan"))
 
 
@@ -87,10 +87,11 @@ class ProbeTask(EmbeddingTask):
     untrained copies of a network, among the models.
 
     Intervals are those of other people (other images, where identities are unknown): images of each
-    group of people are left out in turn, of the predictions and, where numbers are read out, by
-    85 % of training too. Each of two people is in the training set of the other's read-out, so that
-    their errors depend on each other. Intervals from predictions alone miss this and are too short;
-    those from read-outs fitted anew are too long, as they add the variation of training people.
+    group of people are left out in turn, of the predictions and, where numbers are read out, of
+    training too, by 41 % (more where labels have longer tails, up to 100 %). Each of two people is
+    in the training set of the other's read-out, so that their errors depend on each other.
+    Intervals from predictions alone miss this and are too short; those from read-outs fitted anew
+    are too long, as they add the variation of training people.
 
     Parameters
     ----------
@@ -233,6 +234,10 @@ class ProbeTask(EmbeddingTask):
     def _units(self) -> NDArray[Any]:
         """Who is left out for intervals: people, or else images."""
         return self._labels.images if self._labels.people is None else self._labels.people
+
+    @cached_property
+    def _shape(self) -> LabelShape:
+        return LabelShape.of(self._labels.values, self._units)
 
     @property
     def classes(self) -> list[str]:
@@ -461,10 +466,13 @@ class ProbeTask(EmbeddingTask):
         how = f"95 % jackknife of {plural} ({groups.n_resamples} groups), t quantiles, "
         if self._labels.is_classes:
             return f"{how}read-outs as fitted{PROPORTIONS_NOTE}"
-        return (
-            f"{how}of predictions and, by 85 %, of training; "
-            "conservative unless labels have long tails"
-        )
+        how += f"of predictions and, by {self._shape.training_share:.0%}, of training"
+        if self._shape.has_long_tails:
+            how += (
+                f"; labels have long tails (skewness {self._shape.skewness:.1f}, excess kurtosis "
+                f"{self._shape.kurtosis:.1f}): may be too narrow, consider their logarithm"
+            )
+        return how
 
     def _units_in(self, items: pd.DataFrame) -> NDArray[np.str_]:
         column = "image" if self._labels.people is None else "identity"
@@ -521,25 +529,24 @@ class ProbeTask(EmbeddingTask):
             found["Selectivity"] = found[self._score] - found[f"Shuffled {self._score}"]
         return found
 
-    @staticmethod
     def _trained_on(
+        self,
         items: pd.DataFrame,
         weights: Float64Array,
         found: dict[str, Float64Array],
         shuffled: list[Float64Array],
     ) -> None:
-        """Leave the images that weigh nothing out of training too, by 85 %.
+        """Leave the images that weigh nothing out of training too, by a share.
 
         The error at person i includes a part h_ij for each person j trained on, and h_ij = h_ji
         to first order: in least squares both are the product of two residuals and x_i A⁻¹ x_j.
         Without i, predictions lose Σ h_ij, training as much again and the effect of i on the
         errors of all others. The variance has 2 Σ h_ij², a share c of training (1 + c)² Σ h_ij²,
-        so that c must be .41 or more; .85 allows for higher orders and labels with long tails
-        (docs/intervals.md).
+        so that c must be .41 or more; labels with longer tails need more (docs/intervals.md).
         """
-        left = 1 - weights
+        left, share = 1 - weights, self._shape.training_share
         moved = {
-            name: np.where(left.any(axis=0), _TRAINED * (left.T @ items[name].to_numpy()), 0.0)
+            name: np.where(left.any(axis=0), share * (left.T @ items[name].to_numpy()), 0.0)
             for name in items
             if str(name).endswith(_MOVED)
         }

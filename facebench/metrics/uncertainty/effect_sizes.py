@@ -85,7 +85,8 @@ def standardised(test: ZeroTest, parts: tuple[float, ...], sizes: list[int]) -> 
     chances = ndtr(ends if n.size == 1 else ends / 2**0.5)
     if n.size == 2:
         weights = variances**2 / (n - 1)
-        ends = ends * small_sample(float(variances.sum() ** 2 / weights.sum()))
+        # The estimate is biased; the ends are not, as they come from the distribution of t.
+        ends[0] *= small_sample(float(variances.sum() ** 2 / weights.sum()))
     return StandardisedEffect(name, _estimate(ends), _estimate(chances))
 
 

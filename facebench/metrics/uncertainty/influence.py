@@ -396,8 +396,7 @@ def standard_error(values: Any, members1: Any = None, members2: Any = None) -> f
 def dyadic_error(values: Any, shared: Dyads) -> StandardError:
     """Give the `standard_error` of comparisons whose members are known already.
 
-    It keeps the number of members, by which `interval` corrects for few of them. With 8 people such
-    intervals hold the truth in .90 all the same: `linear_replicates` is for them.
+    It keeps the spread of `linear_replicates`, by which `interval` corrects for few members.
 
     Parameters
     ----------
@@ -419,7 +418,7 @@ def dyadic_error(values: Any, shared: Dyads) -> StandardError:
     twice = float((np.bincount(dyad, influences[between]) ** 2).sum())
     independent = float((influences**2).sum())
     error = np.sqrt(max(float((sums**2).sum()) - twice, independent))
-    return StandardError(float(error), n_members)
+    return StandardError(float(error), linear_replicates(Influence(0.0, influences), shared).spread)
 
 
 def linear_replicates(influence: Influence, shared: Dyads) -> Replicates:

@@ -23,7 +23,6 @@ __all__ = [
     "CHOSEN_NOTE",
     "FEW_ERRORS_NOTE",
     "PROPORTIONS_NOTE",
-    "TIES_NOTE",
     "ClassUnits",
     "EffectiveCounts",
     "Proportion",
@@ -32,10 +31,10 @@ __all__ = [
     "effective_counts",
     "effective_number",
     "has_few_errors",
-    "has_ties",
     "jackknife_proportion",
     "no_narrower",
     "score_interval",
+    "ties_note",
     "uneven_note",
 ]
 
@@ -49,7 +48,6 @@ PROPORTIONS_NOTE = "; score intervals next to 0 and 1"
 
 FEW_ERRORS_NOTE = "; few errors: conservative"
 CHOSEN_NOTE = "; threshold chosen on the same pairs: conservative"
-TIES_NOTE = "; many equal distances: conservative"
 # Below this many errors their spread is not known; a TAR hangs on the threshold, too.
 _FEW_ERRORS, _FEW_MISSES = 10, 20
 # So many errors show as much of the spread as is assumed. The threshold of an EER moves with the
@@ -333,17 +331,21 @@ def has_few_errors(
     return _expected(share, value, counts)[1] < fewest
 
 
-def has_ties(scores: Any) -> bool:
-    """Whether half of the scores or more equal another, so that error rates jump; of 20 or more.
+def ties_note(scores: Any, *measures: str) -> str:
+    """Say that half of the scores or more equal another, so that error rates jump; of 20 or more.
 
     Examples
     --------
-    >>> has_ties(np.arange(40) % 10), has_ties(np.arange(40))
-    (True, False)
+    >>> ties_note(np.arange(40) % 10, "EER"), ties_note(np.arange(40))
+    ('; many equal distances: conservative (EER)', '')
     """
     known = np.asarray(scores, dtype=np.float64)
     known = known[np.isfinite(known)]
-    return bool(known.size >= 20 and np.unique(known).size <= known.size / 2)
+    if known.size < 20 or np.unique(known).size > known.size / 2:
+        return ""
+    return "; many equal distances: conservative" + (
+        f" ({', '.join(measures)})" if measures else ""
+    )
 
 
 def uneven_note(df: float | None, units: str) -> str:

@@ -44,11 +44,10 @@ def verification_replicates(
     far: Sequence[float] = (),
     higher_is_better: bool = True,
 ) -> dict[str, Float64Array]:
-    """Measure AUC, EER, d', TAR at FAR and their thresholds on every resample.
+    """Measure AUC, EER, d', TAR at FAR and the best accuracy on every resample.
 
     Definitions are those of `auc`, `eer`, `dprime`, `tar_at_far` and `best_accuracy`, with each
-    comparison counted as often as it occurs. Thresholds are midway between the scores of the whole
-    sample.
+    comparison counted as often as it occurs.
 
     Parameters
     ----------
@@ -66,9 +65,9 @@ def verification_replicates(
     Returns
     -------
     dict of str to array, shape [n_resamples]
-        'auc', 'eer', 'eer threshold', 'dprime', 'best threshold', 'best accuracy', 'youden
-        accuracy' (at the threshold of `youden_threshold`), and per target 'tar@<target>' and
-        'tar@<target> threshold'. NaN in resamples without one of the classes.
+        'auc', 'eer', 'dprime', 'best accuracy', 'youden accuracy' (at the threshold of
+        `youden_threshold`), and per target 'tar@<target>'. NaN in resamples without one of the
+        classes.
 
     Raises
     ------
@@ -91,10 +90,6 @@ def verification_replicates(
     ranking = _Ranking(genuine, similarities)
     parts = [_measure(ranking, weights, far) for weights in resamples.weights()]
     found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    if not higher_is_better:
-        for name in found:
-            if name.endswith("threshold"):
-                found[name] = -found[name]
     found["dprime"] = _dprimes(genuine, similarities, resamples)
     return found
 
@@ -151,19 +146,14 @@ def _measure(
     gain = matched.rows(ranking.peaks) - accepted.rows(ranking.peaks)
     found = {
         "auc": _areas(matched, accepted, n_genuine, n_impostor),
-        "best threshold": ranking.thresholds[ranking.peaks[np.argmax(gain, axis=0)]],
         "best accuracy": (gain.max(axis=0) + n_impostor) / (n_genuine + n_impostor),
     }
     found["youden accuracy"] = _youden_accuracies(matched, accepted, ranking.peaks)
-    found["eer"], equal = _equal_errors(matched, accepted, n_genuine, n_impostor)
-    found["eer threshold"] = ranking.thresholds[equal]
+    found["eer"] = _equal_errors(matched, accepted, n_genuine, n_impostor)
     for target in far:
         limit = target * _ROUNDING * np.nan_to_num(n_impostor)
         last = accepted.first(np.greater, limit) - 1
-        true = matched.at(last)
-        strictest = matched.first(np.greater_equal, true)
-        found[f"tar@{target:g}"] = true / n_genuine
-        found[f"tar@{target:g} threshold"] = ranking.thresholds[strictest]
+        found[f"tar@{target:g}"] = matched.at(last) / n_genuine
     for name in found:
         found[name] = np.where(undefined, np.nan, found[name])
     return found
@@ -237,8 +227,8 @@ def _areas(
 
 def _equal_errors(
     matched: _Steps, accepted: _Steps, n_genuine: Float64Array, n_impostor: Float64Array
-) -> tuple[Float64Array, IntArray]:
-    """Return the midpoint equal error rates and the points where they are taken."""
+) -> Float64Array:
+    """Return the midpoint equal error rates."""
     n_points = matched.step.size
 
     def is_crossed(points: IntArray) -> NDArray[np.bool_]:
@@ -255,8 +245,7 @@ def _equal_errors(
         rates.append((fmr + fnmr) / 2)
         # The sum only decides between equal gaps.
         gaps.append(np.abs(fmr - fnmr) + 1e-9 * (fmr + fnmr))
-    first = gaps[0] <= gaps[1]
-    return np.where(first, rates[0], rates[1]), np.where(first, before, after)
+    return np.where(gaps[0] <= gaps[1], rates[0], rates[1])
 
 
 def _dprimes(
@@ -359,9 +348,8 @@ def threshold_intervals(
     Returns
     -------
     dict of str to Interval
-        By the names of `verification_replicates`: 'best threshold', 'eer threshold' and
-        'tar@<target> threshold', from the first to the last threshold that is not rejected. NaN
-        with fewer than three groups.
+        'best threshold', 'eer threshold' and 'tar@<target> threshold', from the first to the last
+        threshold that is not rejected. NaN with fewer than three groups.
 
     References
     ----------

@@ -351,27 +351,21 @@ def less_dyads(variance: float, of_dyads: float, sides: int = 2) -> float:
 
 
 class StandardError(float):
-    """A standard error that knows of how many units it is, for `interval`.
+    """A standard error that keeps what `interval` goes by: the jackknife's, with t quantiles.
 
     Attributes
     ----------
-    n_units : int
-        People or images.
+    spread : Spread
+        Of few units, error and quantiles are larger than those of the error itself.
     """
 
-    n_units: int
+    spread: Spread
 
-    def __new__(cls, error: float, n_units: int) -> Self:
-        """Keep the number of units beside the error."""
+    def __new__(cls, error: float, spread: Spread) -> Self:
+        """Keep the spread beside the error."""
         made = super().__new__(cls, error)
-        made.n_units = n_units
+        made.spread = spread
         return made
-
-    @property
-    def spread(self) -> Spread:
-        """The error as the jackknife has it, with t quantiles: of few units, both are larger."""
-        df = max(self.n_units - 1, 1)
-        return Spread(float(self) * float(np.sqrt((df + 1) / df)), df)
 
 
 def interval(

@@ -11,9 +11,8 @@ from facebench.columns import interval_cells
 from facebench.metrics.conditions import ConditionEstimate
 from facebench.metrics.uncertainty.proportions import (
     CHOSEN_NOTE,
-    TIES_NOTE,
     conservative_note,
-    has_ties,
+    ties_note,
 )
 from facebench.metrics.verification_report import Estimate, TarEstimate
 from facebench.tasks.measures import Measure
@@ -99,8 +98,8 @@ def interval_notes(
         if np.isfinite(estimate.value) and np.isnan(estimate.interval.low)
     ]
     note = conservative_note([name for name in few_errors if name not in missing])
-    if "EER" in found and "EER" not in (*missing, *few_errors) and has_ties(distances):
-        note += f"{TIES_NOTE} (EER, EER Threshold)"
+    if "EER" in found and "EER" not in (*missing, *few_errors):
+        note += ties_note(distances, "EER", "EER Threshold")
     if _ORACLE in found and _ORACLE not in (*missing, *few_errors):
         note += f"{CHOSEN_NOTE} ({_ORACLE})"
     if missing:

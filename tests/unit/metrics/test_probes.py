@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.metrics import balanced_accuracy_score, r2_score, roc_auc_score
 from sklearn.model_selection import GridSearchCV
@@ -9,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from facebench.metrics.probes import (
+    LabelShape,
     MissingClassError,
     balanced_accuracy,
     cross_validated_r2,
@@ -186,3 +188,18 @@ def test_weights_of_0_leave_images_out() -> None:
     ):
         whole = measure(*given, weights)[0]
         assert whole == pytest.approx(measure(*(one[kept] for one in given))[0])
+
+
+def test_labels_with_longer_tails_leave_more_of_training_out() -> None:
+    drawn = np.random.default_rng(0).normal(size=400)
+    people = np.repeat(np.arange(400), 2)
+    shapes = [LabelShape.of(np.repeat(x, 2), people) for x in (np.sign(drawn), drawn, drawn**3)]
+    shares = [shape.training_share for shape in shapes]
+    assert shares[0] == 0.41 < shares[1] < shares[2] == 1
+    assert [shape.has_long_tails for shape in shapes] == [False, False, True]
+    assert shapes[1].skewness == pytest.approx(stats.skew(drawn, bias=False), abs=1e-6)
+    assert shapes[1].kurtosis == pytest.approx(stats.kurtosis(drawn, bias=False), abs=1e-6)
+    # Three people, or equal ones, say nothing of tails.
+    unknown = LabelShape.of([1, 2, 3], [*"abc"]), LabelShape.of([1.0] * 5, [*"abcde"])
+    assert [shape.training_share for shape in unknown] == [1, 1]
+    assert not any(shape.has_long_tails for shape in unknown)

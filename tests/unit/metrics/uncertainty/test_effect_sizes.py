@@ -23,6 +23,14 @@ class TestSizes:
         for end, level in zip(found.interval, (0.975, 0.025), strict=True):
             assert nct.cdf(statistic, df, end * n**0.5) == pytest.approx(level, abs=1e-4)
 
+    def test_only_the_estimate_of_g_is_corrected_for_few_people(self) -> None:
+        test = ZeroTest(Estimate(2.0, Interval(0, 4)), 0.05, 2.0, Error(1.0, 6))
+        # Of two groups of four with a variance of 2: g = J d, with six degrees of freedom.
+        found = standardised(test, (0.5, 0.5), [4, 4]).size
+        assert found.value == pytest.approx(2.0 * 0.5**0.5 * 0.8686, abs=1e-3)
+        for end, level in zip(found.interval, (0.975, 0.025), strict=True):
+            assert nct.cdf(2.0, 6, end * 2**0.5) == pytest.approx(level, abs=1e-4)
+
     def test_without_spread(self) -> None:
         test = ZeroTest(Estimate(1.0, Interval(1, 1)), 0.1, np.nan, Error(0.0, 5))
         assert np.isnan(standardised(test, (0.0,), [6]).size.value)

@@ -178,12 +178,13 @@ def test_eer_influence_of_perfect_scores_is_zero():
 
 
 def test_intervals_of_few_people_are_corrected_without_a_word() -> None:
-    values = np.random.default_rng(0).normal(size=28) / 28
     pairs = np.array([(i, j) for i in range(8) for j in range(i)])
-    error = influence.dyadic_error(values - values.mean(), influence.dyads(*pairs.T))
-    low, high = influence.interval(0.5, error)
-    expected = 2 * t_distribution.ppf(0.975, 7) * float(error) * (8 / 7) ** 0.5
-    assert high - low == pytest.approx(expected)
+    shared = influence.dyads(*pairs.T)
+    made = influence.mean_influence(np.random.default_rng(0).normal(size=28))
+    error = influence.dyadic_error(made.values, shared)
+    found = influence.interval(made.estimate, error)
+    assert found == pytest.approx(influence.linear_replicates(made, shared).interval())
+    assert found.high - made.estimate > t_distribution.ppf(0.975, 7) * float(error)
     low, high = influence.interval(0.5, error, df=np.inf)
     assert high - low == pytest.approx(2 * norm.ppf(0.975) * float(error))
 
