@@ -409,8 +409,8 @@ class ModelCache:
             key,
             dtype,
             width,
-            _spelled(self._model.name),
-            _spelled(layer),
+            self._model.name,
+            layer,
             {"class": type(self._model).__name__, "runs as": self._extra, **details},
         )
 
@@ -423,8 +423,3 @@ class ModelCache:
             "settings_digest": self.fingerprint.settings,
             "preprocessing_digest": self.fingerprint.preprocessing,
         }
-
-
-def _spelled(name: str) -> str:
-    """Spell a name as packs may hold it: what cannot be printed becomes an escape."""
-    return name if name.isprintable() else name.encode("unicode_escape").decode()

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from facebench.engine.winograd import WinogradConvolution, with_winograd
-from facebench.models.acceleration import Accelerate
+from facebench.models.acceleration import Accelerate, nnpack_is_available
 from facebench.models.onnx_engine import session_options
 from facebench.utils.extras import import_extra
 
@@ -121,6 +121,8 @@ def _onnxruntime(program: torch.export.ExportedProgram, example: torch.Tensor) -
 
 
 def _winograd(program: torch.export.ExportedProgram, example: torch.Tensor) -> Runner:
+    # A process that was started anew, for one of several devices, has not made it ready.
+    nnpack_is_available()
     network = with_winograd(program)
     if not any(isinstance(module, WinogradConvolution) for module in network.modules()):
         _log.warning(

@@ -25,12 +25,8 @@ class GrowingTable:
         self._path = path
         self._columns: list[str] = []
         self._size = -1
-        self._last = -1
-        self._of: str | None = None
 
-    def add(
-        self, rows: pd.DataFrame, whole: Callable[[], pd.DataFrame], of: str | None = None
-    ) -> None:
+    def add(self, rows: pd.DataFrame, whole: Callable[[], pd.DataFrame]) -> None:
         """Append rows; where their columns are new, or the file was changed, write all.
 
         Parameters
@@ -39,29 +35,23 @@ class GrowingTable:
             The new rows.
         whole : callable
             Gives the table with all rows, old and new.
-        of : str, optional
-            What the rows belong to. They replace those added last if these are of the same.
         """
-        start = self._last if of is not None and of == self._of else self._size
         known = set(rows.columns) <= set(self._columns)
-        if not known or start < 0 or self._size_now() != self._size:
+        if not known or self._size < 0 or self._size_now() != self._size:
             self.write(whole())
-            self._of = of
             return
         check_replaceable(self._path)
         text = rows.reindex(columns=self._columns).to_csv(index=False, header=False).encode()
         # One call: a run that is killed leaves whole rows.
-        with self._path.open("r+b", buffering=0) as file:
-            file.seek(start)
+        with self._path.open("ab", buffering=0) as file:
             file.write(text)
-            file.truncate()
-        self._last, self._size, self._of = start, self._size_now(), of
+        self._size = self._size_now()
 
     def write(self, whole: pd.DataFrame) -> None:
         """Write all rows, in their final order."""
         write_csv(whole, self._path)
         self._columns = [str(column) for column in whole.columns]
-        self._last, self._size = -1, self._size_now()
+        self._size = self._size_now()
 
     def _size_now(self) -> int:
         return self._path.stat().st_size if self._path.is_file() else -1

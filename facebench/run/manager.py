@@ -260,8 +260,6 @@ class MultiModelTaskManager:
         self._store: EmbeddingStore | None = open_store(cache_dir, dtype=cache_dtype, packs=packs)
         self.models: dict[str, AnyModel] = {}
         self.tasks: dict[str, AnyTask] = {}
-        self.tasks_performance_dfs: dict[str, pd.DataFrame] = {}
-        self.unrounded_performance_dfs: dict[str, pd.DataFrame] = {}
         self.model_task_distances_dfs: dict[str, dict[str, pd.DataFrame]] = {}
         self.estimates: dict[str, dict[str, dict[str, LayerEstimates]]] = {}
         self.remarks: dict[str, dict[str, int]] = {}
@@ -269,7 +267,10 @@ class MultiModelTaskManager:
         self._face_failures: dict[tuple[str, str], FaceFailures] = {}
         self._growing: dict[Path, GrowingTable] = {}
         self._measured_before: set[str] = set()
-        self._rows_of_model: dict[str, dict[str, pd.DataFrame]] = {}
+        # By task and model, rounded and unrounded; joined where a table is asked for.
+        self._rows: dict[str, dict[str, tuple[pd.DataFrame, pd.DataFrame]]] = {}
+        self._joined: tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]] = ({}, {})
+        self._to_join: dict[str, None] = {}
         self._people: dict[str, pd.DataFrame] = {}
         self._plot_seconds = 0.0
         self.add_models(models)
@@ -287,6 +288,16 @@ class MultiModelTaskManager:
     @override
     def __repr__(self) -> str:
         return f"MultiModelTaskManager(models={list(self.models)}, tasks={list(self.tasks)})"
+
+    @property
+    def tasks_performance_dfs(self) -> dict[str, pd.DataFrame]:
+        """Each task's results, layers in network order."""
+        return self._tables()[0]
+
+    @property
+    def unrounded_performance_dfs(self) -> dict[str, pd.DataFrame]:
+        """Each task's results before rounding."""
+        return self._tables()[1]
 
     @property
     def needs_images(self) -> bool:
@@ -875,6 +886,7 @@ class MultiModelTaskManager:
                             model, tasks, by_name.images, by_name.request, embeddings, folder,
                             failures, estimator,
                         )  # fmt: skip
+                        self._add_to_summary(model.name, folder, failures)
                         continue
                     for warning in alignment_warnings(model, made):
                         _log.warning("%s", warning)
@@ -887,6 +899,7 @@ class MultiModelTaskManager:
                                 model, part.tasks, images, request, folder, failures, estimator,
                                 number,
                             )  # fmt: skip
+                    self._add_to_summary(model.name, folder, failures)
             except (ImageError, StoreError) as error:
                 # The other models would meet the same image, or the same full disk.
                 note_failure(
@@ -1067,26 +1080,20 @@ class MultiModelTaskManager:
     def _keep(self, model_name: str, task_name: str, measured: Measured) -> None:
         """Keep what a task found of a model, in place of what it found earlier."""
         self.model_task_distances_dfs[model_name][task_name] = measured.distances
-        self._rows_of_model.setdefault(model_name, {})[task_name] = measured.performance
-        for tables, results in (
-            (self.tasks_performance_dfs, measured.performance),
-            (self.unrounded_performance_dfs, measured.unrounded),
-        ):
-            tables[task_name] = self._with_rows(tables.get(task_name), model_name, results)
-        known = {**self.estimates.get(task_name, {}), model_name: measured.estimates}
-        self.estimates[task_name] = {name: known[name] for name in self.models if name in known}
+        rows = (measured.performance, measured.unrounded)
+        self._rows.setdefault(task_name, {})[model_name] = rows
+        self._to_join[task_name] = None
+        self.estimates.setdefault(task_name, {})[model_name] = measured.estimates
 
-    def _with_rows(
-        self, table: pd.DataFrame | None, model_name: str, new: pd.DataFrame
-    ) -> pd.DataFrame:
-        """Put a model's results in place of its earlier ones, models in the manager's order."""
-        if table is None:
-            return new.reset_index(drop=True)
-        place = {name: number for number, name in enumerate(self.models)}
-        places = table[MODEL].map(place)
-        before, after = places < place[model_name], places > place[model_name]
-        parts = [table[before], new, table[after]] if after.any() else [table[before], new]
-        return pd.concat(parts, ignore_index=True)
+    def _tables(self) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
+        """Join the results of models, in the manager's order: once, not for every new model."""
+        for task_name in self._to_join:
+            known = self._rows[task_name]
+            rows = [known[name] for name in self.models if name in known]
+            for tables, parts in zip(self._joined, zip(*rows, strict=True), strict=True):
+                tables[task_name] = pd.concat(parts, ignore_index=True)
+        self._to_join.clear()
+        return self._joined
 
     def _network_layers(self) -> dict[str, list[str]]:
         return {name: model.get_layer_names() for name, model in self.models.items()}
@@ -1113,14 +1120,13 @@ class MultiModelTaskManager:
         rows: pd.DataFrame,
         whole: Callable[[], pd.DataFrame],
         model_name: str,
-        of: str | None = None,
     ) -> None:
         """Append a model's rows to a table of this run, or write all if it had some earlier."""
         table = self._growing.setdefault(path, GrowingTable(path))
         if model_name in self._measured_before:
             table.write(whole())
         else:
-            table.add(rows, whole, of)
+            table.add(rows, whole)
 
     def _export_tables(
         self, model_name: str, task: AnyTask, measured: Measured, folder: Path
@@ -1134,9 +1140,17 @@ class MultiModelTaskManager:
             self._add_rows(
                 path, measured.performance, partial(self._class_table, tasks), model_name
             )
-        rows = exports.unified_summary(self._rows_of_model[model_name], self.remarks)
-        path = exports.summary_path(folder)
-        self._add_rows(path, rows, self.unified_summary, model_name, of=model_name)
+
+    def _add_to_summary(self, model_name: str, folder: Path, failures: Failures) -> None:
+        """Write a model's rows of the unified table, when all its tasks are done."""
+        own = {task: rows[model_name][0] for task, rows in self._rows.items() if model_name in rows}
+        if not own:
+            return
+        try:
+            rows = exports.unified_summary(own, self.remarks)
+            self._add_rows(exports.summary_path(folder), rows, self.unified_summary, model_name)
+        except Exception as error:
+            note_failure(failures, "tables", error)
 
     def _class_table(self, tasks: Iterable[AnyTask]) -> pd.DataFrame:
         tables = {task.name: self.tasks_performance_dfs[task.name] for task in tasks}
@@ -1146,6 +1160,8 @@ class MultiModelTaskManager:
         """Write the tables of a run once more at its end, in the order of models and tasks."""
         if not self._growing:
             return
+        for name, known in self.estimates.items():
+            self.estimates[name] = {model: known[model] for model in self.models if model in known}
         try:
             self._note_models(tasks)
             for class_name, members in self._finished_classes(tasks).items():
@@ -1176,7 +1192,7 @@ class MultiModelTaskManager:
         kinds = {type(task) for task in tasks}
         groups = exports.group_by_class(list(self.tasks.values()))
         finished = {
-            class_name: [task for task in members if task.name in self.tasks_performance_dfs]
+            class_name: [task for task in members if task.name in self._rows]
             for class_name, members in groups.items()
             if type(members[0]) in kinds
         }

@@ -12,7 +12,7 @@ import numpy as np
 
 from facebench.store.embedding_store import EmbeddingStore
 from facebench.store.layer_index import DIGEST_BYTES, as_digests
-from facebench.store.pack_files import OF_LAYERS, PackLayer, write_pack
+from facebench.store.pack_files import OF_LAYERS, PackFile, PackLayer, write_pack
 from facebench.store.packs import Packs
 from facebench.store.rows import StoreDtype
 from facebench.store.upkeep import LayerInfo
@@ -186,20 +186,27 @@ def import_packs(packs: Packs, store: EmbeddingStore) -> Exchanged:
     """
     done = Exchanged()
     for file in list(packs.files):
-        images = [image.tobytes() for image in file.images()]
-        kept = packs.notes(file.notes_key) if file.notes_key else {}
-        before = done.rows
-        if file.notes_key and not file.layers:
-            known = store.notes(file.notes_key, images)
-            new = [image for image, notes in zip(images, known, strict=True) if notes is None]
-            store.write({}, new, [kept.get(image, ()) for image in new], file.notes_key)
-            done.rows += len(new)
-        for layer in file.layers:
-            done.rows += _take(packs, store, layer, images, file.notes_key, kept)
-        facts = file.facts().items()
-        store.remember_all({key: value for key, value in facts if store.recall(key) is None})
-        done.packs += done.rows > before
+        with packs.refusing(file.path.name):
+            done.add(_imported(packs, store, file))
     return done
+
+
+def _imported(packs: Packs, store: EmbeddingStore, file: PackFile) -> Exchanged:
+    """Take in what a pack has and a store does not; all of it is read before anything is kept."""
+    images = [image.tobytes() for image in file.images()]
+    facts = file.facts().items()
+    file.notes()
+    kept = packs.notes(file.notes_key) if file.notes_key else {}
+    n_rows = 0
+    if file.notes_key and not file.layers:
+        known = store.notes(file.notes_key, images)
+        new = [image for image, notes in zip(images, known, strict=True) if notes is None]
+        store.write({}, new, [kept.get(image, ()) for image in new], file.notes_key)
+        n_rows += len(new)
+    for layer in file.layers:
+        n_rows += _take(packs, store, layer, images, file.notes_key, kept)
+    store.remember_all({key: value for key, value in facts if store.recall(key) is None})
+    return Exchanged(packs=int(n_rows > 0), rows=n_rows)
 
 
 def _take(
@@ -219,10 +226,12 @@ def _take(
         part = missing[first : first + step]
         rows, found = packs.read((layer.key, layer.dtype), as_digests(part))
         whole = [part[n] for n in np.flatnonzero(found)]
+        if not whole:
+            continue
         remarks = [notes.get(image, ()) for image in whole] if notes_key else None
         own.write({layer.key: rows}, whole, remarks, notes_key or None)
         taken += len(whole)
-    if missing:
+    if taken:
         own.describe(layer.key, model=layer.model, layer=layer.layer, details=layer.details)
     return taken
 

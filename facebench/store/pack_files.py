@@ -20,7 +20,7 @@ import struct
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, NamedTuple, Protocol, TypeVar
@@ -86,6 +86,11 @@ def _printable(text: str) -> str:
         msg = "a name cannot be printed"
         raise ValueError(msg)
     return text
+
+
+def _spelled(name: str) -> str:
+    """Spell a name as a pack may hold it: what cannot be printed becomes an escape."""
+    return name if name.isprintable() else name.encode("unicode_escape").decode()
 
 
 def _cleaned(text: str) -> str:
@@ -368,7 +373,7 @@ def write_pack(
     folder : Path
         Where packs are; it is made if need be.
     layers : sequence of PackLayer
-        What to write.
+        What to write; what cannot be printed of the names of models and layers becomes an escape.
     images : sequence of bytes
         Digests of the images, at least one, 16 bytes each.
     read : callable
@@ -398,7 +403,10 @@ def write_pack(
     }
     description = _Description(
         len(images),
-        tuple(layers),
+        tuple(
+            replace(layer, model=_spelled(layer.model), layer=_spelled(layer.layer))
+            for layer in layers
+        ),
         notes_key,
         len(small["notes"]),
         len(small["facts"]),
@@ -433,7 +441,7 @@ def write_pack(
                 file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        models = sorted({layer.model for layer in layers})
+        models = sorted({layer.model for layer in description.layers})
         name = safe_name(models[0] if models else "notes")
         path = folder / f"{name}.{small['seal'].hex()}{SUFFIX}"
         open_to_others(unfinished)

@@ -51,7 +51,7 @@ class PackRows:
     Raises
     ------
     InputError
-        If no pack has rows of this layer.
+        If no pack has rows of this layer, or a file is not a sound pack.
     """
 
     def __init__(
@@ -59,11 +59,18 @@ class PackRows:
     ) -> None:
         self._packs = Packs(folder)
         self._layer = (key, dtype)
-        images = [
-            file.images()
-            for file in self._packs.files
-            if any((own.key, own.dtype) == self._layer for own in file.layers)
-        ]
+        images = []
+        for file in self._packs.files:
+            if any((own.key, own.dtype) == self._layer for own in file.layers):
+                with self._packs.refusing(file.path.name):
+                    images.append(file.images())
+        self.width = self._packs.width(self._layer)
+        for name, why in self._packs.refused.items():
+            msg = (
+                f"The pack {name!a} in {folder} is not used: {why}. A gallery is not searched "
+                "without what it may hold: replace it, or remove it."
+            )
+            raise InputError(msg)
         if not images or not key:
             known = sorted({
                 f"{own.model} {own.layer} ({own.dtype})"
@@ -83,7 +90,6 @@ class PackRows:
         fresh &= ~_among(found, without)
         self._digests = found[fresh]
         self.n_rows = len(self._digests)
-        self.width = self._packs.width(self._layer)
 
     def blocks(self, first: int, stop: int) -> Iterator[FloatArray]:
         """Give rows `first` to before `stop`, verified, in blocks of float32.

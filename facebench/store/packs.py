@@ -26,8 +26,9 @@ _log = logging.getLogger(__name__)
 _REMEMBERED = 16_000_000
 _AT_ONCE = 256 << 20
 # By which the same image's rows may differ, in units of their largest value; the latter where some
-# of the arithmetic is of 16 bits.
+# of the arithmetic is of few bits.
 _ROUNDING, _ROUNDING_16 = 1e-4, 2e-2
+_SHORT = ("float16", "tf32")
 Layer = tuple[str, str]
 
 
@@ -77,7 +78,7 @@ class Packs:
         self._files = []
         for name in self._names():
             if name not in self.refused:
-                with self._refusing(name):
+                with self.refusing(name):
                     self._files.append(known.get(name) or open_pack(self.folder / name))
         self._indexes.clear()
         self.contradicted.clear()
@@ -101,8 +102,8 @@ class Packs:
         return sorted(name for name in names if name.endswith(SUFFIX) and name[0] != ".")
 
     @contextmanager
-    def _refusing(self, name: str) -> Iterator[None]:
-        """Say why a pack is not used, and use it no more."""
+    def refusing(self, name: str) -> Iterator[None]:
+        """Say why a pack is not used, and use it no more, if the block finds that out."""
         try:
             yield
         except PackError as error:
@@ -167,7 +168,7 @@ class Packs:
             for place, own in enumerate(file.layers):
                 if (own.key, own.dtype) != layer or file.path.name in self.refused:
                     continue
-                with self._refusing(file.path.name):
+                with self.refusing(file.path.name):
                     if width not in (0, own.width):
                         msg = (
                             f"its rows of {own.layer or own.key!r} of model {own.model!r} have "
@@ -228,7 +229,7 @@ class Packs:
         one, two = pair
         sizes = np.nan_to_num(np.fmax(np.abs(one), np.abs(two)), posinf=0.0)
         largest = sizes.max(axis=None if is_distance else 1, initial=0.0, keepdims=True)
-        is_short = "16" in layer[1] + details.get("runs as", "")
+        is_short = any(word in layer[1] + details.get("runs as", "") for word in _SHORT)
         with np.errstate(invalid="ignore"):
             is_near = np.abs(one - two) <= (_ROUNDING_16 if is_short else _ROUNDING) * largest
         same: NDArray[np.bool_] = is_near | (one == two) | (np.isnan(one) & np.isnan(two))
@@ -264,7 +265,7 @@ class Packs:
             kept = dict[bytes, tuple[str, ...]]()
             for file in self.files:
                 if file.notes_key == notes_key:
-                    with self._refusing(file.path.name):
+                    with self.refusing(file.path.name):
                         images, notes = file.images(), file.notes()
                         for place, image in enumerate(images):
                             kept.setdefault(image.tobytes(), notes.get(place, ()))
@@ -276,7 +277,7 @@ class Packs:
         if self._facts is None:
             facts = dict[str, Any]()
             for file in self.files:
-                with self._refusing(file.path.name):
+                with self.refusing(file.path.name):
                     facts = file.facts() | facts
             self._facts = facts
         return self._facts.get(key)
@@ -288,7 +289,7 @@ class Packs:
         """
         n_rows, damaged = 0, dict[str, int]()
         for number, file in enumerate(self._files):
-            with self._refusing(file.path.name):
+            with self.refusing(file.path.name):
                 file.notes()
                 file.facts()
                 for place in range(len(file.layers)):

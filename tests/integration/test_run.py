@@ -579,22 +579,30 @@ class TestFailures:
             from support.small_net import SmallNet, small_transform
             from facebench import AccuracyTask, MultiModelTaskManager
             class Crash(AccuracyTask):
+                calls = 0
                 def compute_task_performance(self, pairs_distances_df):
-                    os._exit(9)
+                    Crash.calls += 1
+                    if Crash.calls == 2:
+                        os._exit(9)
+                    return super().compute_task_performance(pairs_distances_df)
             common = ({str(world.pairs)!r}, {str(world.images)!r})
             tasks = [AccuracyTask(f"t{{i}}", *common, true_label="same") for i in range(6)]
             tasks.append(Crash("t6", *common, true_label="same"))
-            MultiModelTaskManager(SmallNet("n", None, None, small_transform), tasks
-                ).run_all_tasks_all_models({str(tmp_path)!r})
+            models = [SmallNet(name, None, None, small_transform) for name in "mn"]
+            MultiModelTaskManager(models, tasks).run_all_tasks_all_models({str(tmp_path)!r})
         """
         run = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False)
         assert run.returncode == 9
         exported = {path.stem for path in (tmp_path / "Computed Metrics/n").glob("*.csv")}
         assert exported == {f"t{i}" for i in range(6)}
+        # A row of it has a column for every task: it is written when a model is done.
         summary = pd.read_csv(tmp_path / "models_unified_results.csv")
-        assert "t5: AUC" in summary.columns
+        assert summary["Model Name"].tolist() == ["m"]
+        assert summary["t6: AUC"].notna().all()
         results = pd.read_csv(tmp_path / "AccuracyTask Plots" / "AccuracyTask results.csv")
-        assert results["Task Name"].tolist() == [f"t{i}" for i in range(6)]
+        for _name, own in results.groupby("Model Name"):
+            assert own["Task Name"].tolist() == [f"t{i}" for i in range(6)]
+        assert set(results["Model Name"]) == {"m", "n"}
 
     def test_interrupting_keeps_what_is_finished(self, world, small_net, tmp_path):
         class Interrupt(AccuracyTask):

@@ -79,3 +79,16 @@ class _AsTuple(nn.Module):
 
     def forward(self, batch: torch.Tensor) -> tuple[torch.Tensor]:
         return (self.network(batch),)
+
+
+def test_a_process_that_was_started_anew_makes_nnpack_ready(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if not nnpack_is_available():
+        pytest.skip("this torch has no NNPACK")
+    calls: list[bool] = []
+    monkeypatch.setattr(
+        "facebench.engine.graph_engines.nnpack_is_available", lambda: calls.append(True)
+    )
+    graph_runner("winograd", Several(), torch.randn(1, 3, 12, 12))
+    assert calls

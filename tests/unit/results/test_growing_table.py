@@ -60,20 +60,3 @@ def test_a_link_is_not_followed(tmp_path):
     with pytest.raises(InputError, match="a link"):
         table.add(row, lambda: row)
     assert elsewhere.read_text() == "a\n1\n"
-
-
-def test_rows_of_the_same_replace_those_added_last(tmp_path):
-    path = tmp_path / "table.csv"
-    table = GrowingTable(path)
-    whole = pd.DataFrame({"model": ["m"], "a": [1], "b": [2]})
-    table.add(whole, lambda: whole, of="m")
-    table.add(pd.DataFrame({"model": ["n", "n"], "a": [30, 40]}), never, of="n")
-    assert path.read_text() == "model,a,b\nm,1,2\nn,30,\nn,40,\n"
-    table.add(pd.DataFrame({"model": ["n", "n"], "a": [3, 4], "b": [5, 6]}), never, of="n")
-    table.add(pd.DataFrame({"model": ["o"], "b": [7]}), never, of="o")
-    assert path.read_text() == "model,a,b\nm,1,2\nn,3,5\nn,4,6\no,,7\n"
-    wider = pd.DataFrame({"model": ["o"], "c": [8]})
-    table.add(wider, lambda: wider, of="o")
-    assert path.read_text() == "model,c\no,8\n"
-    table.add(wider, lambda: wider, of="o")
-    assert path.read_text() == "model,c\no,8\n"

@@ -9,6 +9,7 @@ import pytest
 
 from facebench import AccuracyTask, MultiModelTaskManager
 from facebench.figures.records.run_models import is_lower_better, network_layers_of
+from facebench.results.growing_table import GrowingTable
 from support import runs
 
 
@@ -59,3 +60,20 @@ def test_a_task_that_fails_costs_its_own_cell_only(world: Path, tmp_path: Path) 
         manager.run_all_tasks_all_models(tmp_path, plots=False)
     assert sorted(manager.tasks_performance_dfs) == ["rate", "verify"]
     assert manager.tasks_performance_dfs["verify"]["AUC"].notna().all()
+
+
+def test_what_is_written_of_a_model_is_not_written_again(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole: list[str] = []
+    plain = GrowingTable.write
+    monkeypatch.setattr(
+        GrowingTable,
+        "write",
+        lambda table, rows: (whole.append(table._path.name), plain(table, rows)),
+    )
+    manager = manager_of(world, "a", "b", "c")
+    manager.run_all_tasks_all_models(tmp_path, plots=False)
+    assert len(whole) == len(set(whole)) == len(manager.tasks) + 1
+    summary = pd.read_csv(tmp_path / "models_unified_results.csv")
+    assert summary["Model Name"].tolist() == ["a", "b", "c"]

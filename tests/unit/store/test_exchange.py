@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from facebench.store import EmbeddingStore
 from facebench.store.exchange import export_store, import_packs, publish
-from facebench.store.pack_files import PackLayer
+from facebench.store.pack_files import PackLayer, open_pack, write_pack
 from facebench.store.packs import Packs
 
 IMAGES = [bytes([number]) * 16 for number in range(6)]
@@ -84,3 +85,26 @@ def test_damaged_rows_of_a_store_are_not_published(tmp_path: Path) -> None:
     packs = Packs(tmp_path / "packs")
     assert publish(store, packs, [LAYER], IMAGES).rows == 3
     assert packs.verify() == (3, {})
+
+
+@pytest.mark.parametrize("section", ["images", "notes", "facts", "checksums.0", "rows.0"])
+def test_of_damaged_packs_sound_rows_are_taken_in_and_no_others(
+    tmp_path: Path, section: str
+) -> None:
+    folder = tmp_path / "packs"
+    path = write_pack(
+        folder, [LAYER], IMAGES, lambda _layer, some: ROWS[: len(some)],
+        notes_key="notes", notes=[["n"]] * len(IMAGES), facts={"width key": 3},
+    )  # fmt: skip
+    span = open_pack(path)._spans[section]
+    data = bytearray(path.read_bytes())
+    data[span.begin] ^= 1
+    path.write_bytes(data)
+    packs = Packs(folder)
+    (tmp_path / "store").mkdir()
+    with EmbeddingStore(tmp_path / "store") as store:
+        done = import_packs(packs, store)
+        rows, found = store.read("key", IMAGES)
+        assert np.array_equal(rows.reshape(-1, 3), ROWS[found])
+        assert done.rows == found.sum() == (5 if section == "rows.0" else 0)
+    assert bool(packs.refused) == (section != "rows.0")

@@ -283,15 +283,19 @@ def test_links_pipes_and_folders_are_refused(tmp_path: Path) -> None:
     assert packs.refused.keys() >= {"folder.safetensors"}
 
 
-@pytest.mark.parametrize("name", ["\x1b[2Jnet", "a\nb"])
-def test_names_that_act_on_a_terminal_are_refused(tmp_path: Path, name: str) -> None:
-    path = write_pack(
-        tmp_path,
-        [PackLayer("a", "float32", 4, name)],
-        IMAGES,
-        lambda _layer, images: ROWS["a"][: len(images)],
-    )
-    assert path.parent == tmp_path
+@pytest.mark.parametrize("name", ["\x1b[2Jnet", "a\nb", "my\u00a0net", "\u202eevil", "\ud800"])
+def test_names_that_act_on_a_terminal_are_spelled_and_those_of_others_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def write(folder: Path) -> Path:
+        layer = PackLayer("a", "float32", 4, name, name)
+        return write_pack(folder, [layer], IMAGES, lambda _layer, some: ROWS["a"][: len(some)])
+
+    (layer,) = open_pack(write(tmp_path / "ours")).layers
+    assert layer.model == layer.layer == name.encode("unicode_escape").decode()
+    monkeypatch.setattr("facebench.store.pack_files._spelled", str)
+    path = write(tmp_path / "theirs")
+    assert path.parent == tmp_path / "theirs"
     with pytest.raises(PackError):
         open_pack(path)
 

@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 
 from facebench.errors import InputError
 from facebench.store import pack_rows
-from facebench.store.pack_files import PackLayer, write_pack
+from facebench.store.pack_files import PackLayer, open_pack, write_pack
 from facebench.store.pack_rows import PackRows, holds_packs
 
 KEY, WIDTH = "key", 3
@@ -69,3 +69,12 @@ def test_damage_and_other_layers_are_errors(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(InputError, match=r"1 rows of the packs .* are damaged"):
         rows_of(PackRows(tmp_path, KEY, "float32"))
+    # Whatever else is wrong with a file: what it held would be missing from the gallery.
+    pack(tmp_path, [4, 5])
+    for section in ("seal", "images", "checksums.0"):
+        damaged = bytearray(data)
+        damaged[open_pack(path)._spans[section].begin] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match=r"is not used: it is damaged.* not searched without"):
+            PackRows(tmp_path, KEY, "float32")
+        path.write_bytes(data)
