@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from facebench.experiment.building import Experiment
 
 __all__ = [
-    "Outcome",
     "PreviousRun",
+    "RunOutcome",
     "exclusive_lock",
     "find_previous_run",
     "refuse_running",
@@ -50,7 +50,7 @@ class PreviousRun:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """What came of a run.
 
     Attributes
@@ -163,7 +163,7 @@ def run_experiment(
     *,
     deep: bool = False,
     data: str | None = None,
-) -> Outcome:
+) -> RunOutcome:
     """Run an experiment, or continue a previous run; call it within `exclusive_lock`.
 
     Parameters
@@ -182,7 +182,7 @@ def run_experiment(
 
     Returns
     -------
-    Outcome
+    RunOutcome
 
     Raises
     ------
@@ -237,7 +237,7 @@ def run_experiment(
     if has_changed:
         config[_DIGEST] = None
     save(status, failures)
-    return Outcome(folder.path, status, previous is not None, failures, has_changed)
+    return RunOutcome(folder.path, status, previous is not None, failures, has_changed)
 
 
 def _link_latest(run: Path) -> None:

@@ -346,7 +346,7 @@ def _sized(figure: Figure, size: tuple[float, float] | None) -> Figure:
 
 def _cmc_figure(rows: pd.DataFrame, title: str, note: str = "") -> Figure:
     """Draw the curves of one task."""
-    from facebench.figures.drawing.cmc import Curve, cmc_figure
+    from facebench.figures.drawing.cmc import CmcCurve, cmc_figure
 
     curves = []
     for (model, _), points in rows.groupby([MODEL, LAYER], sort=False):
@@ -359,7 +359,7 @@ def _cmc_figure(rows: pd.DataFrame, title: str, note: str = "") -> Figure:
         label = row_labels(points.iloc[:1])[0]
         if ranks is not None and rates is not None:
             band = None if low is None or high is None else (low, high)
-            curves.append(Curve(cell_text(model), label, ranks, rates, band))
+            curves.append(CmcCurve(cell_text(model), label, ranks, rates, band))
     return cmc_figure(curves, title=title, note=note)
 
 

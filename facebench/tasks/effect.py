@@ -28,7 +28,7 @@ from facebench.tasks.facts import HumanReference, TaskFacts
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.arguments import at_least
 from facebench.tasks.shared.effect_design import (
-    Conditions,
+    ConditionDesign,
     EffectUnits,
     Side,
     conditions_of,
@@ -40,7 +40,7 @@ from facebench.tasks.shared.effect_design import (
 )
 from facebench.tasks.shared.effect_items import PairedItems
 from facebench.tasks.shared.effect_measure import EffectMeasure, contrast_labels
-from facebench.tasks.shared.effect_rows import COMMON_LANGUAGE, EffectRows, Measured
+from facebench.tasks.shared.effect_rows import COMMON_LANGUAGE, EffectRows, MeasuredConditions
 from facebench.tasks.shared.labelled_pairs import (
     count_columns,
     distances_of_pairs,
@@ -48,7 +48,7 @@ from facebench.tasks.shared.labelled_pairs import (
 )
 from facebench.tasks.shared.people import EVERYBODY, PeopleSource, groups_of_people, trials_of
 from facebench.tasks.shared.people_answers import PairAnswers
-from facebench.tasks.shared.people_beside import Asked, PeopleBeside, PeopleOfPairs
+from facebench.tasks.shared.people_beside import ComparedMeasure, PeopleBeside, PeopleOfPairs
 from facebench.tasks.shared.rate_measures import columns_of
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import Float64Array, IntArray, MetricFunction, StrPath
@@ -233,7 +233,8 @@ class EffectTask(PeopleOfPairs, RoundedTask):
                 condition_column=condition_column, rating=people_rating,
             )  # fmt: skip
             asked = [
-                Asked(prefix, measure, each) for prefix, each in self._conditions.contrasts.items()
+                ComparedMeasure(prefix, measure, each)
+                for prefix, each in self._conditions.contrasts.items()
             ]
             self._set_people(
                 PeopleBeside(
@@ -283,7 +284,7 @@ class EffectTask(PeopleOfPairs, RoundedTask):
         contrast: tuple[Side, Side] | None,
         factors: tuple[str, str] | None,
         **where: Any,
-    ) -> Conditions:
+    ) -> ConditionDesign:
         """Find the conditions of the pairs, and what is compared."""
         return conditions_of(pairs, column, contrast, factors, **where)
 
@@ -436,7 +437,7 @@ class EffectTask(PeopleOfPairs, RoundedTask):
         row.update(count_columns(self._all_pairs, self._members, cells.distances))
         return pd.DataFrame([row])
 
-    def _further_columns(self, measured: Measured) -> tuple[dict[str, Any], str, str]:
+    def _further_columns(self, measured: MeasuredConditions) -> tuple[dict[str, Any], str, str]:
         """Give what a subclass reports besides, why some of it is NaN, and what is odd about it."""
         return {}, "", ""
 

@@ -44,7 +44,7 @@ from facebench.tasks.shared.labelled_pairs import (
     stratified_folds,
 )
 from facebench.tasks.shared.people import PeopleSource
-from facebench.tasks.shared.people_beside import Asked, PeopleOfPairs
+from facebench.tasks.shared.people_beside import ComparedMeasure, PeopleOfPairs
 from facebench.tasks.shared.rate_measures import (
     D_PRIME,
     ORACLE_ACCURACY,
@@ -173,7 +173,11 @@ class VerificationTask(PeopleOfPairs, RoundedTask):
             *rate_measures(self.far),
             D_PRIME,
         )
-        asked = [Asked("AUC", "auc"), Asked("Accuracy", "accuracy"), Asked("d'", "dprime")]
+        asked = [
+            ComparedMeasure("AUC", "auc"),
+            ComparedMeasure("Accuracy", "accuracy"),
+            ComparedMeasure("d'", "dprime"),
+        ]
         self.people = self._take_people(
             people, people_groups, people_margin, self._labels, self._members, asked, name
         )

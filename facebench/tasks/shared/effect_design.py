@@ -26,7 +26,7 @@ from facebench.types import IntArray, StrPath
 from facebench.utils.suggestions import did_you_mean
 
 __all__ = [
-    "Conditions",
+    "ConditionDesign",
     "EffectUnits",
     "conditions_of",
     "identity_source",
@@ -47,7 +47,7 @@ _FEWEST_IMAGES = 3
 _MOST = 0.5
 
 
-class Conditions(NamedTuple):
+class ConditionDesign(NamedTuple):
     """The conditions of a table, and what is compared.
 
     Attributes
@@ -79,7 +79,7 @@ def conditions_of(
     task: str,
     owner: str,
     path: StrPath,
-) -> Conditions:
+) -> ConditionDesign:
     """Read conditions and contrasts.
 
     Parameters
@@ -97,7 +97,7 @@ def conditions_of(
 
     Returns
     -------
-    Conditions
+    ConditionDesign
 
     Raises
     ------
@@ -114,7 +114,7 @@ def conditions_of(
         names = list(dict.fromkeys(values))
         cell = np.array([names.index(value) for value in values], dtype=np.intp)
         sides = _sides(contrast, names, column, task, where)
-        found = Conditions(names, cell, {"": Contrast("difference", *sides)})
+        found = ConditionDesign(names, cell, {"": Contrast("difference", *sides)})
     for k, name in enumerate(found.names):
         rows = pairs[found.cell == k]
         n_images = int(pd.concat([rows["img1"], rows["img2"]]).nunique())
@@ -129,7 +129,7 @@ def conditions_of(
 
 def _factorial(
     pairs: pd.DataFrame, factors: Any, contrast: Any, task: str, where: dict[str, Any]
-) -> Conditions:
+) -> ConditionDesign:
     owner, path = where["owner"], where["path"]
     columns = [] if isinstance(factors, str) else list(factors)
     if len(columns) != 2 or contrast is not None:
@@ -174,7 +174,7 @@ def _factorial(
             raise PairsError(msg)
     # Exchanging the levels of one factor, the other's left as they are.
     unmoved, first, second = (0, 1, 2, 3), (2, 3, 0, 1), (1, 0, 3, 2)
-    return Conditions(
+    return ConditionDesign(
         names,
         cell,
         {
