@@ -124,7 +124,7 @@ def refuse_running(previous: PreviousRun | None) -> None:
     """
     if previous is not None and previous.status == "running":
         msg = (
-            f"This very experiment is running already, into {previous.path} ({previous.process}). "
+            f"This experiment is already running, into {previous.path} ({previous.process}). "
             "Wait until it is done, or stop it and run this again. If that process is gone for "
             "good, --force runs the experiment anew."
         )
@@ -149,7 +149,7 @@ def exclusive_lock(config: Config, digest: str) -> Iterator[None]:
     """
     folder = _folder_of(config)
     msg = (
-        f"This very experiment is running already, into a folder in {folder}. Wait until it is "
+        f"This experiment is already running, into a folder in {folder}. Wait until it is "
         "done, or stop it; then run this again, to see its results or to continue it."
     )
     with held(folder / f".{digest[:16]}.lock", msg):

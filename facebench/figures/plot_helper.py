@@ -196,7 +196,7 @@ class PlotHelper(VerificationPlots, RepresentationPlots, ProfilePlots, SeriesPlo
                 )
 
             if size is not None:
-                # Whoever gives a size wants one picture of that size.
+                # With a size, one picture of that size is drawn.
                 return [_sized(page(rows, ""), size)]
             best: Any = {y: "lowest" if is_lower_better(rows, y) else "highest"}
             conditions = 1 if x is None else max(rows[x].nunique(), 1)

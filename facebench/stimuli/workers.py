@@ -122,7 +122,7 @@ def make(job: MakeJob) -> dict[str, str]:
         if condition.needs_frontal_face and abs(job.face.yaw) > limit:
             failed[condition.label] = (
                 f"The head is turned by about {abs(job.face.yaw):.1f} degrees; "
-                f"at most {limit:g} serve here (max_yaw)."
+                f"at most {limit:g} are accepted (max_yaw)."
             )
         else:
             usable.append(condition)

@@ -85,10 +85,10 @@ class AccuracyTask(PeopleOfPairs, RoundedTask):
         }
         labels = genuine_labels(self.pairs_df, true_label, **where)
         if people is not None:
-            members = find_sampling_units(pd.DataFrame(self.pairs_df), labels, "folder", **where)
+            units = find_sampling_units(pd.DataFrame(self.pairs_df), labels, "folder", **where)
             asked = [ComparedMeasure("AUC", "auc"), ComparedMeasure("Accuracy", "accuracy")]
             self.people = self._take_people(
-                people, people_groups, people_margin, labels, members, asked, name
+                people, people_groups, people_margin, labels, units, asked, name
             )
 
     @override

@@ -32,10 +32,10 @@ from facebench.tasks.shared.effect_design import (
     EffectUnits,
     Side,
     conditions_of,
+    effect_sampling_units,
     identity_source,
     items_of,
     labels_of,
-    members_of,
     units_of,
 )
 from facebench.tasks.shared.effect_items import PairedItems
@@ -206,16 +206,18 @@ class EffectTask(PeopleOfPairs, RoundedTask):
             pairs, cell, involved, item_column, owner=owner, path=pairs_file_path
         )
         self.identity = identity_source(pairs, labels, identity)
-        self._members = members_of(pairs, labels, self.identity, photographs, **where)
+        self._sampling_units = effect_sampling_units(
+            pairs, labels, self.identity, photographs, **where
+        )
         if labels is None:
-            labels = (self._members.first == self._members.second).astype(np.int8)
+            labels = (self._sampling_units.first == self._sampling_units.second).astype(np.int8)
         self._labels = labels.astype(bool)
         self._measure.check_classes(self._conditions, self._labels, task=name, path=pairs_file_path)
         self._ratings: Float64Array | None = None
         if self._measure.needs_ratings:
             self._ratings = self._numbers("rating_column", rating_column).to_numpy(dtype=np.float64)
         at_least("n_resamples", n_resamples, 1, owner)
-        units = units_of(self._members, cell)
+        units = units_of(self._sampling_units, cell)
         self._rows = EffectRows(
             self._conditions,
             self.measure_name,
@@ -224,7 +226,7 @@ class EffectTask(PeopleOfPairs, RoundedTask):
             n_permutations=at_least("n_permutations", n_permutations, 1, owner),
             seed=seed,
         )
-        self.sampling_unit = self._members.plural
+        self.sampling_unit = self._sampling_units.plural
         self.measures = self._declared()
         self.people = trials_of(people)
         if self.people is not None:
@@ -371,8 +373,10 @@ class EffectTask(PeopleOfPairs, RoundedTask):
         if involved.all():
             return {}
         found = {"pairs": int(involved.sum())}
-        if self._members.by == "identity":
-            both = [side[involved] for side in (self._members.first, self._members.second)]
+        if self._sampling_units.by == "identity":
+            both = [
+                side[involved] for side in (self._sampling_units.first, self._sampling_units.second)
+            ]
             found["people"] = len({name for side in both for name in side} - {""})
         return found
 
@@ -434,7 +438,7 @@ class EffectTask(PeopleOfPairs, RoundedTask):
             row["Threshold From"] = "given" if self.threshold is not None else "same pairs"
         row["Distance Metric"] = self.distance_metric_name
         row[CI_METHOD] = self._ci_method + conservative_note(few_errors) + _without_spread(row)
-        row.update(count_columns(self._all_pairs, self._members, cells.distances))
+        row.update(count_columns(self._all_pairs, self._sampling_units, cells.distances))
         return pd.DataFrame([row])
 
     def _further_columns(self, measured: MeasuredConditions) -> tuple[dict[str, Any], str, str]:
@@ -448,14 +452,16 @@ class EffectTask(PeopleOfPairs, RoundedTask):
 
     @cached_property
     def _leave_out(self) -> tuple[JackknifeGroups, str]:
-        return jackknife_groups_of(self._all_pairs, self._members)
+        return jackknife_groups_of(self._all_pairs, self._sampling_units)
 
     def left_out(self, pairs_distances_df: pd.DataFrame) -> JackknifeReplicates:
         """Measure one layer without each group of people in turn, for errors of differences."""
         groups, digest = self._leave_out
         found = self._rows.left_out(self._cells(pairs_distances_df), groups)
         return JackknifeReplicates(
-            self._members.by, digest, {(None, name): values for name, values in found.items()}
+            self._sampling_units.by,
+            digest,
+            {(None, name): values for name, values in found.items()},
         )
 
     def _paired_items(self) -> PairedItems | None:

@@ -606,7 +606,7 @@ class PeopleOfPairs:
         people_groups: bool | Sequence[str] | None,
         margin: float | Mapping[str, float] | None,
         labels: NDArray[np.int8],
-        members: SamplingUnits,
+        units: SamplingUnits,
         asked: Sequence[ComparedMeasure],
         name: str,
     ) -> Trials | None:
@@ -614,7 +614,7 @@ class PeopleOfPairs:
         trials = trials_of(people)
         if trials is None:
             return None
-        first, second = members.numbers
+        first, second = units.numbers
         cell = np.zeros(first.size, dtype=np.intp)
         pairs = pd.DataFrame(self.pairs_df)
         groups = groups_of_people(trials, people_groups, owner=type(self).__name__)
