@@ -59,8 +59,6 @@ class RunOutcome:
         Its folder.
     status : {'finished', 'failed'}
         Whether all parts of it succeeded.
-    continued : bool
-        Whether the folder is that of a previous run.
     failures : tuple of (str, Exception)
         What failed.
     data_changed : bool
@@ -70,7 +68,6 @@ class RunOutcome:
 
     path: Path
     status: Literal["finished", "failed"]
-    continued: bool
     failures: tuple[tuple[str, BaseException], ...] = ()
     data_changed: bool = False
 
@@ -237,7 +234,7 @@ def run_experiment(
     if has_changed:
         config[_DIGEST] = None
     save(status, failures)
-    return RunOutcome(folder.path, status, previous is not None, failures, has_changed)
+    return RunOutcome(folder.path, status, failures, has_changed)
 
 
 def _link_latest(run: Path) -> None:
