@@ -21,7 +21,7 @@ __all__ = ["cache_app"]
 
 cache_app = typer.Typer(
     cls=CommandLines,
-    help="Look after the embedding store: show, check, share, make room.",
+    help="Manage the embedding store: show, check, share, free space.",
     no_args_is_help=True,
 )
 _DAYS = {"d": 1, "w": 7, "y": 365}
@@ -97,8 +97,8 @@ def verify(
     rebuilt = repair_index(folder)
     if rebuilt is not None:
         talk().result(
-            f"The index was damaged ({rebuilt.why}). It was rebuilt with {rebuilt.entries:,} sound "
-            f"entries; the old one is {rebuilt.set_aside}."
+            f"The index was damaged ({rebuilt.why}). It was rebuilt with {rebuilt.entries:,} "
+            f"intact entries; the old one is {rebuilt.set_aside}."
         )
     with _existing(folder) as store:
         verified = store.verify()

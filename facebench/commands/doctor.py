@@ -1,4 +1,4 @@
-"""doctor: what there is on this machine, and whether a model is given the input it wants."""
+"""doctor: what this machine has, and whether a model gets the input that it was trained with."""
 
 from __future__ import annotations
 

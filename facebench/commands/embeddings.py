@@ -92,7 +92,7 @@ def embed(
     layer; a .parquet file a row per image with a column for each layer. `model: embeddings` reads
     both.
 
-    Of an experiment, the images are shared out by their digests, whatever their order; a share is
+    Of an experiment, the images are shared out by their digests, not by their order; a share is
     embedded for every model and published in the folder of packs, where `facebench run` finds it.
     Exit status 75 if a signal (SIGTERM, SIGUSR1) has ended it after a batch: what is done is
     published, and the same command continues.
@@ -224,7 +224,7 @@ def watched(status: StatusFile, unit: str = "batch") -> Iterator[ShardWatch]:
 
 
 class _Watch:
-    """Notes how far a shard is, and ends it where a signal wants it."""
+    """Notes how far a shard is, and ends it on a signal."""
 
     def __init__(self, status: StatusFile, check: Callable[[], None]) -> None:
         self._status = status

@@ -128,7 +128,7 @@ class Talk:
         return Console(width=None if sys.stdout.isatty() else _HUGE, highlight=False)
 
     def show_log(self) -> None:
-        """Send facebench's log to standard error, as much of it as the mode wants."""
+        """Send facebench's log to standard error, as much of it as the mode asks for."""
         level = logging.WARNING if self.quiet else logging.INFO
         handler = ScreenHandler(logging.DEBUG if self.verbose else level)
         logger = logging.getLogger("facebench")

@@ -53,7 +53,7 @@ def run(
         bool, typer.Option("--dry-run", help="Check everything and print the plan only.")
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Run anew, into a new folder, what is done already.")
+        bool, typer.Option("--force", help="Run again, into a new folder, even if it is finished.")
     ] = False,
     deep: Annotated[
         bool, typer.Option("--deep", help="Look for near duplicates among any number of images.")

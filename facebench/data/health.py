@@ -246,7 +246,7 @@ def health_report(
         images are not found then.
     images_needed : bool, default True
         False where no network needs the images, only files of embeddings or scores: those that are
-        not there are no finding, and are looked at as names.
+        not there are not a finding, and are checked as names.
     digest_of : callable, optional
         Gives the digest of an image's file, None where it cannot be read, where a caller knows them
         already. None reads every file.

@@ -96,11 +96,6 @@ class Accelerated:
         # Layer → its place among the outputs of the graph.
         self._places: dict[str, int] = {}
 
-    @property
-    def is_prepared(self) -> bool:
-        """Whether the network is exported and compared."""
-        return self._runner is not None
-
     def prepare(self, batch: torch.Tensor, limit: int | None = None) -> None:
         """Export the network, and compare what it gives for a batch with torch.
 

@@ -1,4 +1,4 @@
-"""Several devices at work on one model: a process each, which share the store.
+"""One model on several devices: a process for each, with one store.
 
 What the processes embed they put into the store, and the run then finds it there: numbers, checks
 and what happens after a failure are those of one device. Only layers that are kept are shared out;

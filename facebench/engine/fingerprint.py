@@ -221,7 +221,7 @@ def _settings(model: BaseModel) -> Any:
 
 
 def _of_the_process(model: BaseModel) -> list[Any]:
-    """Describe what somebody changed in torch, or in a network's package, in this process.
+    """Describe what other code changed in torch, or in a network's package, in this process.
 
     Raises
     ------
@@ -309,7 +309,7 @@ def running(model: BaseModel) -> Iterator[None]:
     """Tell what a model counts or remembers while it runs from its settings.
 
     An attribute that the run itself changes (a counter of batches, say) keeps counting as what
-    it was before, until somebody else changes it.
+    it was before, until it is changed again.
 
     Parameters
     ----------

@@ -114,7 +114,7 @@ class Forward:
     seconds : float
         What it took; of a card, as far as `settle` has counted it.
     card : Card or None
-        A card whose results nobody waits for here, once the memory layout is decided.
+        A card whose results are not waited for here, once the memory layout is decided.
     """
 
     def __init__(

@@ -67,7 +67,7 @@ def decode_jpegs(data: Sequence[bytes], device: torch.device) -> list[torch.Tens
 
 
 def torchvision_pixels(data: bytes) -> npt.NDArray[np.uint8]:
-    """Decode one plain JPEG on the CPU, as `open_image` wants it: [H, W, 3]."""
+    """Decode one plain JPEG on the CPU, in the form that `open_image` returns: [H, W, 3]."""
     pixels = decode_jpegs([data], torch.device("cpu"))[0]
     return np.ascontiguousarray(pixels.permute(1, 2, 0).numpy())
 

@@ -114,20 +114,20 @@ class KeptLayers:
         """
         self._notes = notes
         # Layers by the images whose rows are new: a store may have one layer of them already.
-        lacking: dict[bytes, dict[str, FloatArray]] = {}
+        pending: dict[bytes, dict[str, FloatArray]] = {}
         for layer, table in self.tables.items():
             rows = as_rows(layers[layer])
             check_finite(self._model, layer, rows, paths)
             kept = self._cache.as_kept(rows.numpy())
             new = ~self._have[layer][numbers]
             if new.any():
-                lacking.setdefault(new.tobytes(), {})[layer] = kept[new]
+                pending.setdefault(new.tobytes(), {})[layer] = kept[new]
             table[numbers] = kept
             self._have[layer][numbers] = True
         if not self.tables:
             # The remarks are all there is to store.
-            lacking[np.ones(len(numbers), dtype=bool).tobytes()] = {}
-        for mask, added in lacking.items():
+            pending[np.ones(len(numbers), dtype=bool).tobytes()] = {}
+        for mask, added in pending.items():
             parts, images = self._unstored.setdefault(tuple(added), ([], []))
             parts.append(added)
             images += np.array(numbers)[np.frombuffer(mask, dtype=bool)].tolist()

@@ -45,7 +45,7 @@ _READERS = {
 # Methods of objects that do not exist before the call: of paths, most likely.
 _READING_METHODS = {"open", "read_text", "read_bytes", _READ_IMAGE}
 _ASKING_METHODS = {"exists", "glob", "is_dir", "is_file", "iterdir", "lstat", "rglob", "stat"}
-# These are given what somebody else has opened.
+# These take what was opened elsewhere.
 _GIVEN_FILES = {"json", "pickle", "_pickle", "yaml", "tomllib", "marshal", "plistlib"}
 # Where every function and class reads, or asks the system.
 _READING_MODULES = {
@@ -72,7 +72,7 @@ _DRAWING_METHODS = {
 _STEADY = {"training", "manual_seed", "seed", "default_rng", "RandomState", "Random", "generator"}
 # What finds any name of a program.
 _LOOKING_UP = (globals, sys._getframe, inspect.currentframe, inspect.stack)
-# Operators of torch's own; others may be registered by anybody.
+# Operators of torch's own; others may be registered by any package.
 _OPERATORS = {"aten", "prim", "prims", "quantized", "torchvision", "image"}
 _EVALUATING = {"exec", "eval", "__import__", "import_module"}
 # What is opened so is not read.

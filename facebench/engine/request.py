@@ -1,4 +1,4 @@
-"""What all tasks of a run want of a model: which images, compared how."""
+"""The embedding request: what all tasks of a run need of a model, images and comparisons."""
 
 from __future__ import annotations
 

@@ -253,7 +253,7 @@ def _warn_of_wide(
     if own or len(request.row_images):
         _log.warning(
             "Model %r: of %d layers that do not fit into memory, such as %r, shards publish only "
-            "built-in distances of pairs. The run embeds again what tasks need besides.",
+            "built-in distances of pairs. The run embeds again what else tasks need.",
             model.name,
             len(layers),
             layers[0],

@@ -1,4 +1,4 @@
-"""Whether a network gives an image the same numbers in any batch, tried on few images."""
+"""Does a network give an image the same numbers in any batch? Tried on a few images."""
 
 from __future__ import annotations
 
@@ -269,7 +269,7 @@ def _named(layers: Sequence[str]) -> str:
 def _is_preprocessed_by_chance(
     model: BaseModel, tensor: torch.Tensor, paths: Sequence[Path]
 ) -> bool:
-    """Preprocess a few images anew, where somebody's own code does it."""
+    """Preprocess a few images anew, where a user's code does it."""
     own = type(model).preprocess_image is not BaseModel.preprocess_image
     if model.preprocess_function is None and not own:
         return False

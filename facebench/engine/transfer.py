@@ -1,4 +1,4 @@
-"""Batches to a graphics card and results back, while it computes: nobody waits for a copy.
+"""Batches to a graphics card and results back, while it computes: copies overlap with computation.
 
 A batch is put together in pinned memory and copied by a stream of its own; the stream that computes
 waits for that copy, the processor does not. Results are copied back behind the computation, and
@@ -192,7 +192,7 @@ class Returns:
             try:
                 card.wait(stamp)
             except RuntimeError as error:
-                # CUDA tells of a kernel's fault when somebody waits for it.
+                # CUDA reports a kernel's fault when it is waited for.
                 msg = (
                     f"Model {self._owner!r} failed on the graphics card, in this batch or one "
                     f"shortly before: {error}"

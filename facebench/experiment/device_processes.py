@@ -35,7 +35,7 @@ def devices_named(text: str) -> list[str]:
     Raises
     ------
     InputError
-        If one is no device that torch can use here.
+        If one is not a device that torch can use here.
 
     Examples
     --------

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from facebench.experiment.building import Experiment
 
 __all__ = [
-    "Outcome",
     "PreviousRun",
+    "RunOutcome",
     "exclusive_lock",
     "find_previous_run",
     "refuse_running",
@@ -50,7 +50,7 @@ class PreviousRun:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """What came of a run.
 
     Attributes
@@ -59,8 +59,6 @@ class Outcome:
         Its folder.
     status : {'finished', 'failed'}
         Whether all parts of it succeeded.
-    continued : bool
-        Whether the folder is that of a previous run.
     failures : tuple of (str, Exception)
         What failed.
     data_changed : bool
@@ -70,7 +68,6 @@ class Outcome:
 
     path: Path
     status: Literal["finished", "failed"]
-    continued: bool
     failures: tuple[tuple[str, BaseException], ...] = ()
     data_changed: bool = False
 
@@ -124,7 +121,7 @@ def refuse_running(previous: PreviousRun | None) -> None:
     """
     if previous is not None and previous.status == "running":
         msg = (
-            f"This very experiment is running already, into {previous.path} ({previous.process}). "
+            f"This experiment is already running, into {previous.path} ({previous.process}). "
             "Wait until it is done, or stop it and run this again. If that process is gone for "
             "good, --force runs the experiment anew."
         )
@@ -149,7 +146,7 @@ def exclusive_lock(config: Config, digest: str) -> Iterator[None]:
     """
     folder = _folder_of(config)
     msg = (
-        f"This very experiment is running already, into a folder in {folder}. Wait until it is "
+        f"This experiment is already running, into a folder in {folder}. Wait until it is "
         "done, or stop it; then run this again, to see its results or to continue it."
     )
     with held(folder / f".{digest[:16]}.lock", msg):
@@ -163,7 +160,7 @@ def run_experiment(
     *,
     deep: bool = False,
     data: str | None = None,
-) -> Outcome:
+) -> RunOutcome:
     """Run an experiment, or continue a previous run; call it within `exclusive_lock`.
 
     Parameters
@@ -182,7 +179,7 @@ def run_experiment(
 
     Returns
     -------
-    Outcome
+    RunOutcome
 
     Raises
     ------
@@ -237,7 +234,7 @@ def run_experiment(
     if has_changed:
         config[_DIGEST] = None
     save(status, failures)
-    return Outcome(folder.path, status, previous is not None, failures, has_changed)
+    return RunOutcome(folder.path, status, failures, has_changed)
 
 
 def _link_latest(run: Path) -> None:

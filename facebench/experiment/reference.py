@@ -95,7 +95,7 @@ class Reference:
     sources : str
         Publications.
     takes_any : bool
-        Whether its constructor takes further arguments, whatever they are called.
+        Whether its constructor takes further arguments of any name.
     """
 
     name: str

@@ -41,7 +41,7 @@ def shard_of(named: str | None, environment: Mapping[str, str]) -> Shard:
     Raises
     ------
     InputError
-        If that is no share, or the environment contradicts itself.
+        If that is not a shard, or the environment contradicts itself.
 
     Examples
     --------
@@ -73,7 +73,7 @@ def _array_task(environment: Mapping[str, str]) -> tuple[int, int]:
     is_regular = step > 0 and last - first == step * (count - 1) and not (task - first) % step
     if not is_regular or not first <= task <= last:
         msg = (
-            f"Task {task} of this SLURM array cannot be told to be a share of {count}: its tasks "
+            f"Task {task} of this SLURM array is not one of {count} shards: the array's tasks "
             f"are not {first}, {first + step} and so on to {last}. Say which share each embeds, as "
             "--shard $SLURM_ARRAY_TASK_ID/16."
         )

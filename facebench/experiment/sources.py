@@ -207,7 +207,7 @@ def _named_list(items: Located, section: str, kind: str) -> Located:
         if name in named:
             msg = (
                 f"{item.place}: Two {section} are named {name!r}, the first at {keys[name]}. "
-                "Give each a 'name' of its own."
+                "Give each a different 'name'."
             )
             raise ConfigError(msg)
         named[name], keys[name] = entry, item.place

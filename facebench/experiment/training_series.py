@@ -152,7 +152,7 @@ def _files(name: str, given: Located) -> tuple[list[Path], str]:
         if _X in pattern:
             marker = str(plain)
         wanted = str(Path(pattern).expanduser()).replace(_X, "*")
-        # Brackets in a name that is there are no pattern.
+        # Brackets in a name that is there are not a pattern.
         matches = [plain] if plain.is_file() else glob(wanted, root_dir=folder, recursive=True)  # noqa: PTH207
         files = [folder / path for path in matches if (folder / path).is_file()]
         if not files:

@@ -70,7 +70,7 @@ def read_yaml(path: Path, substitute: Callable[[str], str] | None = None) -> Loc
         If there is no such file, or it is not YAML of the kind described above.
     """
     try:
-        # A pipe that nobody writes to would be waited for.
+        # Reading a pipe without a writer would wait for ever.
         with open(path, "rb", opener=_at_once) as file:
             # A device may have no end, and does not tell its size.
             content = file.read(_LARGEST_FILE + 1)

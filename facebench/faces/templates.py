@@ -1,6 +1,6 @@
 """Alignment templates: where a face's points, or its box, come to lie in a chip.
 
-Beyond the edges of an image chips are black, whatever the template.
+Beyond the edges of an image chips are black in every template.
 """
 
 from __future__ import annotations

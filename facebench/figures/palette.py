@@ -19,7 +19,7 @@ PALETTE = (
     "#b8a800",
 )
 HATCHES = ("", "////", "....", "xxxx")
-# Of people, who are no models.
+# Of people: a reference, not models.
 PEOPLE_COLORS = ("#b5651d", "#7a3e9d", "#2e7d32", "#ad1457")
 
 

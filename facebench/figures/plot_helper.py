@@ -196,7 +196,7 @@ class PlotHelper(VerificationPlots, RepresentationPlots, ProfilePlots, SeriesPlo
                 )
 
             if size is not None:
-                # Whoever gives a size wants one picture of that size.
+                # With a size, one picture of that size is drawn.
                 return [_sized(page(rows, ""), size)]
             best: Any = {y: "lowest" if is_lower_better(rows, y) else "highest"}
             conditions = 1 if x is None else max(rows[x].nunique(), 1)
@@ -346,7 +346,7 @@ def _sized(figure: Figure, size: tuple[float, float] | None) -> Figure:
 
 def _cmc_figure(rows: pd.DataFrame, title: str, note: str = "") -> Figure:
     """Draw the curves of one task."""
-    from facebench.figures.drawing.cmc import Curve, cmc_figure
+    from facebench.figures.drawing.cmc import CmcCurve, cmc_figure
 
     curves = []
     for (model, _), points in rows.groupby([MODEL, LAYER], sort=False):
@@ -359,7 +359,7 @@ def _cmc_figure(rows: pd.DataFrame, title: str, note: str = "") -> Figure:
         label = row_labels(points.iloc[:1])[0]
         if ranks is not None and rates is not None:
             band = None if low is None or high is None else (low, high)
-            curves.append(Curve(cell_text(model), label, ranks, rates, band))
+            curves.append(CmcCurve(cell_text(model), label, ranks, rates, band))
     return cmc_figure(curves, title=title, note=note)
 
 

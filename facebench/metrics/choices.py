@@ -1,4 +1,4 @@
-"""Choices among alternatives: which is nearest, how likely is each, how well can they be predicted?
+"""Choices among alternatives: the nearest, probabilities of each, and their prediction.
 
 Distances are an array [N, K], a row per trial and a column per alternative. An alternative that a
 trial does not offer is infinitely far; NaN is a distance that is not known.

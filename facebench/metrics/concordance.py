@@ -1,4 +1,4 @@
-"""Concordant and discordant comparisons, and what is left of them when some pairs are left out."""
+"""Concordant and discordant comparisons, also without some of the pairs."""
 
 from __future__ import annotations
 

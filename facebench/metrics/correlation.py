@@ -1,4 +1,4 @@
-"""Correlations of two rows of numbers, weighted as well, many weightings at once.
+"""Correlations of two rows of numbers, also for many weightings at once.
 
 A pair whose value is missing (NaN) on either side is left out. A weight w means that the pair
 counts w times; the copies of one pair are not compared with each other, so that resampling with

@@ -1,4 +1,4 @@
-"""Linear read-outs: how well a label can be told from embeddings, of people not trained on.
+"""Linear read-outs: how well embeddings predict a label in people not trained on.
 
 scikit-learn fits. What is here keeps folds, standardisation and the choice of the penalty free of
 leaks, and makes layers with many more features than images as fast as narrow ones.

@@ -1,4 +1,4 @@
-"""Does a quality score foretell errors? Error against discard."""
+"""Does a quality score predict errors? Error-versus-discard curves."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def error_vs_discard(
     threshold = fnmr_at_fmr(genuine, similarities, float(fmr)).threshold
     if np.isnan(threshold):
         msg = (
-            f"A false match rate of {fmr!r} cannot be told from "
+            f"A false match rate of {fmr!r} cannot be estimated from "
             f"{int(np.count_nonzero(~genuine))} impostor comparisons."
         )
         raise ValueError(msg)

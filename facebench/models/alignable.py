@@ -1,4 +1,4 @@
-"""How a model of any family has faces found and cut out of its images."""
+"""Alignment as an option of every model: faces found and cut out of its images."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class AligningModel(BaseModel):
     @contextmanager
     @override
     def without_alignment(self) -> Iterator[None]:
-        """Take images as they are in a block, whatever `align` says."""
+        """Take images as they are in a block, regardless of `align`."""
         before = {name: getattr(self, name) for name in ("align", "expected_notes")}
         self.align = False
         self.expected_notes = tuple(note for note in self.expected_notes if note != NO_FACE)

@@ -1,4 +1,4 @@
-"""What a file that was given as weights is, by its content."""
+"""The kind of a weights file, recognised by its content."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def is_safetensors(path: Path) -> bool:
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Tell a file of torch.save by how it begins, whatever it is called."""
+    """Recognise a file of torch.save by how it begins, not by its name."""
     with path.open("rb") as file:
         return file.read(4).startswith(_CHECKPOINTS)
 

@@ -138,7 +138,7 @@ class _Array(Inert):
         if kind is None or not isinstance(content, bytes | bytearray) or order not in ("C", "F"):
             return
         values = np.frombuffer(content, kind).reshape(shape, order=order)
-        # torch has no other byte order, and wants memory of its own.
+        # torch has no other byte order, and needs writable memory.
         native = np.ascontiguousarray(values, dtype=kind.newbyteorder("=")).reshape(values.shape)
         self.tensor = torch.from_numpy(native.copy())
 

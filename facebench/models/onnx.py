@@ -172,7 +172,7 @@ class OnnxModel(TappedModel):
         own = [kind for kind in begins[:2] if kind in _ARITHMETIC]
         odd = origin == _GUESSED_ARCFACE and bool(own)
         _log.warning(
-            "Model %r: its file does not tell which values it expects. It gets %s (%s)%s. Give "
+            "Model %r: its file does not say which values it expects. It gets %s (%s)%s. Give "
             "'input' if that is wrong.",
             self.name,
             self.input,

@@ -1,4 +1,4 @@
-"""What any model can be told to do besides: views, centring, whitening, another engine."""
+"""Options of every model: views, centring, whitening, another engine."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ class ModelOptions:
         ----------
         accelerate : {'onnxruntime', 'openvino', 'winograd', 'compile', 'none'}, optional
             The engine. 'winograd' is torch with faster convolutions, 'compile' is torch.compile,
-            and 'none' torch as it is, whatever the run says of other models.
+            and 'none' torch as it is, regardless of the setting of the run.
 
         Returns
         -------

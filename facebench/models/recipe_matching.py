@@ -1,4 +1,4 @@
-"""Whose weights a file holds: recipes whose keys and shapes fit, and what these do not show.
+"""Which published network a weights file belongs to: recipes whose keys and shapes fit.
 
 A strict load does not prove identity. MagFace's weights fit insightface's network, which expects
 other colours, another range and another epsilon; VGGFace2's ResNet-50 fits torchvision's, which
@@ -154,8 +154,8 @@ def check_origin(recipe: Recipe, found: Found, weights_path: StrPath) -> None:
     if doubts:
         _log.warning(
             "The weights in %s may be those of %s or of %s, which have the same keys and shapes: "
-            "the file does not tell. They are used as %s (%s). If you are not sure, compare both "
-            "on genuine and impostor pairs.",
+            "the file does not say which. They are used as %s (%s). If you are not sure, compare "
+            "both on genuine and impostor pairs.",
             weights_path,
             recipe.name,
             " or ".join(doubts),

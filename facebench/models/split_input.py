@@ -1,4 +1,4 @@
-"""A model's preprocessing in two parts: 8-bit pixels, and arithmetic that any device can do.
+"""A model's preprocessing in two parts: 8-bit pixels, and arithmetic for any device.
 
 Pixels take a quarter of the memory of the input made from them, so that they are what is sent to a
 graphics card. Both parts together give the numbers of the preprocessing itself; a run checks that.

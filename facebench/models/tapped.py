@@ -1,4 +1,4 @@
-"""Networks that another engine runs as a whole, and whose inner values can be read all the same."""
+"""Networks that another engine runs as a whole, and whose layers can still be read."""
 
 from __future__ import annotations
 
@@ -390,7 +390,7 @@ def given_input(
     """
     if settings is None:
         msg = (
-            f"The network {source} does not tell which images it expects. Give its 'input': "
+            f"The network {source} does not say which images it expects. Give its 'input': "
             "{size: 112, mean: 0.5, std: 0.5, channels: rgb}, with the values that it was trained "
             "with."
         )

@@ -1,4 +1,4 @@
-"""Names and descriptions of images, as a text encoder sees them: CLIP's, or any function."""
+"""Names and descriptions of images, encoded by CLIP's text tower or any function."""
 
 from __future__ import annotations
 

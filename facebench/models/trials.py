@@ -137,7 +137,7 @@ def try_another_number(
     except Exception as error:
         _log.warning(
             "Model %r runs on %d images and not on %d (%s): whether the first axis of what it "
-            "gives is the images cannot be told.",
+            "returns is the images cannot be determined.",
             model.name,
             len(batch),
             other,

@@ -1,4 +1,4 @@
-"""Random networks of one architecture: what it sees before it has learned anything."""
+"""Untrained controls: randomly initialised networks of one architecture."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def untrained_copy(
     if not isinstance(model, BaseModel) or model.name != name:
         got = model.name if isinstance(model, BaseModel) else type(model).__name__
         msg = (
-            "The 'model_factory' parameter must make models that are called as it is told. "
+            "The 'model_factory' parameter must return models with the name that it is given. "
             f"Asked for {name!r}, it made {got!r}."
         )
         raise InputError(msg)

@@ -214,7 +214,7 @@ def _weights_of(network: Inert) -> StateDict:
                 if isinstance(tensor, torch.Tensor) and is_kept:
                     found[f"{prefix}{name}"] = tensor
         if "quantized" in module.origin:
-            # As in a state dict; the rest of such a layer is no tensor.
+            # As in a state dict; the rest of such a layer is not a tensor.
             found[f"{prefix}zero_point"] = torch.tensor(0)
         inner = [(f"{prefix}{name}.", part) for name, part in parts["_modules"].items()]
         pending += reversed(inner)

@@ -135,16 +135,16 @@ def _cells(table: pd.DataFrame, factors: list[str]) -> pd.DataFrame:
 def _complete(cells: pd.DataFrame, within: list[str]) -> tuple[pd.DataFrame, list[str]]:
     n_cells = len(cells[within].drop_duplicates())
     counts = cells.groupby(_PARTICIPANT, sort=False).size()
-    lacking = list(counts.index[counts < n_cells])
+    incomplete = list(counts.index[counts < n_cells])
     notes = (
         [
-            f"{len(lacking)} of {len(counts)} participants lack a condition and were left out: "
-            f"{listed(lacking[:10])}."
+            f"{len(incomplete)} of {len(counts)} participants lack a condition and were left out: "
+            f"{listed(incomplete[:10])}."
         ]
-        if lacking
+        if incomplete
         else []
     )
-    complete = cells[~cells[_PARTICIPANT].isin(lacking)]
+    complete = cells[~cells[_PARTICIPANT].isin(incomplete)]
     if complete[_PARTICIPANT].nunique() < 2:
         msg = (
             f"{complete[_PARTICIPANT].nunique()} participants have values in all {n_cells} "

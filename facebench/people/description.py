@@ -181,7 +181,7 @@ class Exclusions(_Checked):
     )
     trials: int | None = Field(None, ge=1, description="Participants with fewer trials.")
     catch: CatchTrials | None = Field(
-        None, description="Participants that fail catch trials; these are no trials thereafter."
+        None, description="Participants that fail catch trials. Catch trials are not analysed."
     )
     participants: Annotated[list[str] | None, BeforeValidator(_as_list)] = Field(
         None, description="Participants by name."
@@ -195,7 +195,7 @@ def _as_conditions(value: Any) -> Any:
     return {str(name): name for name in names}
 
 
-# 'respnse' is a misspelt 'response', 'target_race' is no misspelt 'target'.
+# 'respnse' is a misspelt 'response', 'target_race' is not.
 _MISSPELT = 0.8
 
 

@@ -65,7 +65,7 @@ def excluded(trials: Trials, rules: Exclusions) -> Trials:
             raise InputError(msg)
         failed = left.below(left.accuracy("exclude.catch")[is_catch], rules.catch.accuracy)
         left.without(failed, f"Accuracy in catch trials below {rules.catch.accuracy:g}")
-        left.drop(~is_catch, "Catch trials", "are no trials of the experiment")
+        left.drop(~is_catch, "Catch trials", "are not trials of the experiment")
     if rules.missing is not None:
         share = left.table[RESPONSE].isna().groupby(left.table[PARTICIPANT]).mean()
         left.without(

@@ -24,7 +24,7 @@ _MOST_LEVELS = 12
 _SOONEST, _LATEST = 0.1, 60.0
 
 
-# So many equal RTs in the same order are no coincidence.
+# So many equal RTs in the same order are not a coincidence.
 _FEWEST_TIMES = 4
 
 

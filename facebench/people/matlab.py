@@ -186,7 +186,7 @@ def _shape(value: Any) -> tuple[int, ...]:
 
 
 def _plain(value: Any) -> Any:
-    """Turn a NumPy number into Python's; an empty array is no value."""
+    """Turn a NumPy number into Python's; an empty array has no value."""
     if isinstance(value, np.ndarray):
         return None if value.size == 0 else value.tolist()
     return value.item() if isinstance(value, np.generic) else value

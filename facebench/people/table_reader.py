@@ -116,7 +116,7 @@ class TableReader:
         if self._said.wide is not None:
             table = long_from_wide(table, self._said.wide.columns, file.path)
         rows = self._said.rows
-        # Rows that are no trials have no key to join on.
+        # Rows that are not trials have no key to join on.
         own = [column for column in rows if self._said.join and column in table]
         table = self._with_chosen(table, own, file)
         for other, rule in zip(joined, self._said.join, strict=True):
@@ -285,7 +285,7 @@ class TableReader:
         n_empty = (table[needed] == "").sum(axis=1)
         if (n_empty == len(needed)).any():
             n = int((n_empty == len(needed)).sum())
-            self.notes.append(f"{n:,} rows without an image (instructions, breaks) are no trials.")
+            self.notes.append(f"{n:,} rows without an image (instructions, breaks) are not trials.")
         partly = (n_empty > 0) & (n_empty < len(needed))
         if partly.any():
             first = table[partly].iloc[0]

@@ -1,4 +1,4 @@
-"""Trials of an experiment in one form, whatever program collected them."""
+"""Trials of an experiment in one form, from any program that collects them."""
 
 from __future__ import annotations
 
@@ -94,10 +94,10 @@ class Trials:
         needed = [PARTICIPANT, *SHOWN[self.kind], RESPONSE]
         missing = [name for name in needed if name not in self.table]
         if missing or (self.is_among_alternatives and not self.alternatives):
-            lacking = missing or [f"{ALTERNATIVES}1"]
+            absent = missing or [f"{ALTERNATIVES}1"]
             msg = (
                 f"Trials of kind {self.kind!r}{self._where} need the columns {', '.join(needed)}. "
-                f"Missing: {', '.join(lacking)}."
+                f"Missing: {', '.join(absent)}."
             )
             raise InputError(msg)
         if self.table.empty:

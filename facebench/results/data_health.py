@@ -120,7 +120,7 @@ def look_at_data(
         )
     except Exception as error:
         # What only looks at the data must not cost a run of hours its manifest.
-        _log.warning("The data of the run could not be looked at: %s", error, exc_info=error)
+        _log.warning("The data of the run could not be checked: %s", error, exc_info=error)
         text = str(error) or type(error).__name__
         return None, {"n_images": n_images, "decoded": False, "found": [], "error": text}
     found = []
@@ -192,9 +192,9 @@ def health_notes(manifest: Mapping[str, Any]) -> list[str]:
     """
     health = manifest.get("health")
     if not health:
-        return ["The images and pairs were not looked at: that is done when a run is complete."]
+        return ["The images and pairs have not been checked: that is done when a run is complete."]
     if health.get("error"):
-        return [f"The images and pairs could not be looked at: {health['error']}"]
+        return [f"The images and pairs could not be checked: {health['error']}"]
     notes = [f"Every finding, with its rows of the pairs file, is in {DATA_HEALTH_FILE}."]
     if not health.get("decoded"):
         notes.append(

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from facebench.results.reader import Run
     from facebench.results.task_facts import TaskFacts
 
-__all__ = ["BY_THEMSELVES", "DRAWN_BY", "Asked", "can_draw", "check_options"]
+__all__ = ["BY_THEMSELVES", "DRAWN_BY", "FigureRequest", "can_draw", "check_options"]
 
 
 @dataclass(frozen=True)
-class Asked:
+class FigureRequest:
     """What is to be drawn of a task, and where PlotHelper is to write it."""
 
     run: Run
@@ -82,7 +82,7 @@ class Asked:
         return self.folder, self.file_name
 
 
-def _bars(asked: Asked) -> None:
+def _bars(asked: FigureRequest) -> None:
     rows = asked.table
     conditions: dict[str, Any] = {"x": CONDITION} if CONDITION in rows else {}
     PlotHelper.bar_plot(
@@ -91,13 +91,13 @@ def _bars(asked: Asked) -> None:
     )  # fmt: skip
 
 
-def _intervals(asked: Asked) -> None:
+def _intervals(asked: FigureRequest) -> None:
     PlotHelper.interval_plot(
         asked.table, asked.headline, asked.label, asked.headline, *asked.where, **asked.options
     )
 
 
-def _profile(asked: Asked) -> None:
+def _profile(asked: FigureRequest) -> None:
     effects = _effects(asked)
     measure = asked.measure or effects or asked.headline
     for name in [measure] if isinstance(measure, str) else measure:
@@ -111,17 +111,17 @@ def _profile(asked: Asked) -> None:
     PlotHelper.plot_layer_profile(asked.table, measure, *asked.where, **options)
 
 
-def _effects(asked: Asked) -> list[str]:
+def _effects(asked: FigureRequest) -> list[str]:
     return list(noted_measures(measures_for(asked.facts, measures_in(asked.table)),
                                asked.facts.effect)[1].get("effects", []))  # fmt: skip
 
 
-def _effect(asked: Asked) -> None:
+def _effect(asked: FigureRequest) -> None:
     conditions = [name for name in asked.facts.effect.values() if name in asked.table]
     PlotHelper.effect_plot(asked.table, conditions, _effects(asked), *asked.where, **asked.options)
 
 
-def _labelled(draw: Callable[..., Any], asked: Asked) -> None:
+def _labelled(draw: Callable[..., Any], asked: FigureRequest) -> None:
     options: dict[str, Any] = dict(asked.options)
     if draw in (PlotHelper.roc_plot, PlotHelper.det_plot):
         identity = asked.facts.identity
@@ -137,7 +137,7 @@ def _labelled(draw: Callable[..., Any], asked: Asked) -> None:
     draw(table, asked.distances, *asked.where, asked.facts.label_column, **options)
 
 
-def _scatter(asked: Asked) -> None:
+def _scatter(asked: FigureRequest) -> None:
     columns = asked.facts.rating_columns
     distances = asked.distances
     if columns:
@@ -160,7 +160,7 @@ def _as_numbers(column: pd.Series) -> pd.Series:
     return pd.to_numeric(column, errors="coerce")
 
 
-def _cmc(asked: Asked) -> None:
+def _cmc(asked: FigureRequest) -> None:
     import pandas as pd
 
     from facebench.tasks.shared.ranked_items import cmc_curve
@@ -173,11 +173,11 @@ def _cmc(asked: Asked) -> None:
     PlotHelper.cmc_plot(pd.concat(curves, ignore_index=True), *asked.where, **asked.options)
 
 
-def _matrices(draw: Callable[..., Any], asked: Asked) -> None:
+def _matrices(draw: Callable[..., Any], asked: FigureRequest) -> None:
     draw(asked.table, asked.distances, *asked.where, **asked.options)
 
 
-def _likeness(asked: Asked) -> None:
+def _likeness(asked: FigureRequest) -> None:
     from facebench.tasks.shared.layer_similarity import rdm_similarity
 
     likeness = rdm_similarity(asked.distances, asked.task)
@@ -187,7 +187,7 @@ def _likeness(asked: Asked) -> None:
     )  # fmt: skip
 
 
-def _series(asked: Asked) -> None:
+def _series(asked: FigureRequest) -> None:
     import pandas as pd
 
     measure, parts = "", []
@@ -205,14 +205,14 @@ def _series(asked: Asked) -> None:
     )  # fmt: skip
 
 
-def _training(asked: Asked) -> None:
+def _training(asked: FigureRequest) -> None:
     PlotHelper.training_plot(asked.table, asked.headline, *asked.where, **asked.options)
 
 
-class Kind(NamedTuple):
+class FigureKind(NamedTuple):
     """A kind of figure: what draws it, with which method of PlotHelper, and what it needs."""
 
-    draw: Callable[[Asked], None]
+    draw: Callable[[FigureRequest], None]
     method: Callable[..., Any]
     needs: str = ""
 
@@ -220,28 +220,28 @@ class Kind(NamedTuple):
 _LABELS, _ALL_PAIRS = "labels of identity", "all pairs of its images"
 
 
-def _of_labels(method: Callable[..., Any], needs: str = _LABELS) -> Kind:
-    return Kind(partial(_labelled, method), method, needs)
+def _of_labels(method: Callable[..., Any], needs: str = _LABELS) -> FigureKind:
+    return FigureKind(partial(_labelled, method), method, needs)
 
 
-DRAWN_BY: dict[str, Kind] = {
-    "bars": Kind(_bars, PlotHelper.bar_plot),
-    "intervals": Kind(_intervals, PlotHelper.interval_plot),
-    "profile": Kind(_profile, PlotHelper.plot_layer_profile),
-    "effect": Kind(_effect, PlotHelper.effect_plot, "conditions to compare"),
-    "series": Kind(_series, PlotHelper.series_plot, "ordered conditions"),
+DRAWN_BY: dict[str, FigureKind] = {
+    "bars": FigureKind(_bars, PlotHelper.bar_plot),
+    "intervals": FigureKind(_intervals, PlotHelper.interval_plot),
+    "profile": FigureKind(_profile, PlotHelper.plot_layer_profile),
+    "effect": FigureKind(_effect, PlotHelper.effect_plot, "conditions to compare"),
+    "series": FigureKind(_series, PlotHelper.series_plot, "ordered conditions"),
     "roc": _of_labels(PlotHelper.roc_plot),
     "det": _of_labels(PlotHelper.det_plot),
     "scores": _of_labels(PlotHelper.score_histogram),
     "hardest": _of_labels(PlotHelper.hardest_pairs, f"{_LABELS}, and images"),
     "groups": _of_labels(PlotHelper.group_heat_map, "groups of people"),
     "discard": _of_labels(PlotHelper.error_discard_plot),
-    "scatter": Kind(_scatter, PlotHelper.scatter_plot, "given distances or ratings"),
-    "cmc": Kind(_cmc, PlotHelper.cmc_plot, "a gallery"),
-    "rdm": Kind(partial(_matrices, PlotHelper.rdm_plot), PlotHelper.rdm_plot, _ALL_PAIRS),
-    "mds": Kind(partial(_matrices, PlotHelper.mds_plot), PlotHelper.mds_plot, _ALL_PAIRS),
-    "likeness": Kind(_likeness, PlotHelper.likeness_plot, _ALL_PAIRS),
-    "training": Kind(
+    "scatter": FigureKind(_scatter, PlotHelper.scatter_plot, "given distances or ratings"),
+    "cmc": FigureKind(_cmc, PlotHelper.cmc_plot, "a gallery"),
+    "rdm": FigureKind(partial(_matrices, PlotHelper.rdm_plot), PlotHelper.rdm_plot, _ALL_PAIRS),
+    "mds": FigureKind(partial(_matrices, PlotHelper.mds_plot), PlotHelper.mds_plot, _ALL_PAIRS),
+    "likeness": FigureKind(_likeness, PlotHelper.likeness_plot, _ALL_PAIRS),
+    "training": FigureKind(
         _training, PlotHelper.training_plot, "networks that are checkpoints of a training"
     ),
 }

@@ -142,7 +142,7 @@ def replicates_interval(measure: str, value: float, pairs: PairRows) -> dict[str
     if made is None:
         return None
     made = made._replace(value=value)
-    by = pairs.members[0]
+    by = pairs.sampling_units[0]
     kind = pairs.facts.influences[measure]
     share = _PROPORTIONS.get(kind)
     how = f"jackknife by {by}, {made.units.size} groups, t quantiles"
@@ -171,7 +171,7 @@ def _shares_members(pairs: PairRows) -> bool:
     is_first = pairs.first_group
     if is_first is None:
         return False
-    _, *sides = pairs.members
+    _, *sides = pairs.sampling_units
     first, second = (
         np.concatenate([side[pairs.usable][chosen] for side in sides])
         for chosen in (is_first, ~is_first)

@@ -25,7 +25,7 @@ from facebench.results.headline import (
 from facebench.results.held_out import HeldOut, held_out_layers, with_held_out
 from facebench.results.pair_rows import PairRows, saved_models
 from facebench.results.ranking.comparability import name_tasks
-from facebench.results.ranking.entries import Entry, Key, name_entries
+from facebench.results.ranking.entries import Key, LeaderboardRow, name_entries
 from facebench.results.ranking.selection import load_runs, run_labels
 from facebench.results.reader import Run
 from facebench.results.schema import NETWORK
@@ -453,7 +453,7 @@ def _rows_of(
     rows: pd.DataFrame,
     board: _Board,
     results: pd.DataFrame,
-    entries: Sequence[Entry],
+    entries: Sequence[LeaderboardRow],
     labels: Sequence[str],
 ) -> pd.DataFrame:
     """Bring rows of results into the columns of a leaderboard."""

@@ -174,7 +174,7 @@ def read_long_table(path: Path) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If it is no such table.
+        If it is not such a table.
     """
     if not path.is_file():
         msg = f"The table {path} does not exist.{did_you_mean_file(path)}"
@@ -246,7 +246,7 @@ def _condition_column(run: Run, task: str, frame: pd.DataFrame) -> str | None:
 
 
 def _measures(frame: pd.DataFrame, facts: TaskFacts) -> dict[str, str]:
-    """Name the columns of values: the distance, or all numbers where items are no pairs."""
+    """Name the columns of values: the distance, or all numbers where items are not pairs."""
     if _COMPUTED in frame:
         return {_COMPUTED: "distance"}
     other = {facts.label_column, facts.condition_column, facts.group_column}

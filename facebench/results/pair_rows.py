@@ -141,16 +141,16 @@ class _Pairs:
         return np.asarray(self._table[column].to_numpy() == names[0]) if len(names) == 2 else None
 
     @property
-    def members(self) -> tuple[str, IntArray, IntArray]:
+    def sampling_units(self) -> tuple[str, IntArray, IntArray]:
         return ("image", *self.images) if self.people is None else ("identity", *self.people)
 
     @cached_property
     def groups(self) -> JackknifeGroups:
-        return JackknifeGroups(*self.members[1:])
+        return JackknifeGroups(*self.sampling_units[1:])
 
     @cached_property
     def class_units(self) -> ClassUnits:
-        return ClassUnits(np.asarray(self.labels) == 1, *self.members[1:])
+        return ClassUnits(np.asarray(self.labels) == 1, *self.sampling_units[1:])
 
     @cached_property
     def counts(self) -> dict[str, int | None]:
@@ -279,26 +279,26 @@ class PairRows:
         return self._pairs.names
 
     @property
-    def members(self) -> tuple[str, IntArray, IntArray]:
+    def sampling_units(self) -> tuple[str, IntArray, IntArray]:
         """What pairs share: ('identity' or 'image', of the first, of the second side)."""
-        return self._pairs.members
+        return self._pairs.sampling_units
 
     @property
     def dyads(self) -> Dyads:
-        """Which of the usable pairs have members in common."""
+        """Which of the usable pairs have sampling units in common."""
         return self.groups.shared
 
     @property
     def dyads_of_all(self) -> Dyads:
-        """Which of the pairs have members in common, failed ones too."""
+        """Which of the pairs have sampling units in common, failed ones too."""
         return self._pairs.groups.shared
 
     @property
     def groups(self) -> JackknifeGroups:
-        """The groups of members that are left out in turn of the usable pairs."""
+        """The groups of sampling units that are left out in turn of the usable pairs."""
         if self.usable.all():
             return self._pairs.groups
-        _, first, second = self.members
+        _, first, second = self.sampling_units
         return JackknifeGroups(first[self.usable], second[self.usable])
 
     def counts(self) -> dict[str, int | None]:

@@ -88,7 +88,7 @@ def power(
     if not rows:
         msg = (
             f"No headline number of {found.id} has an interval over three people or more, so that "
-            "nothing can be foretold. People are known by the folders of images or by columns of "
+            "nothing can be predicted. People are known by the folders of images or by columns of "
             "the pairs file ('identity')."
         )
         raise InputError(msg)
@@ -241,7 +241,7 @@ def _image_share(pairs: PairRows | None, condition: str | None) -> ImageShare:
     if pairs is None:
         return ImageShare(0.0, 1.0)
     rows = pairs.of_condition(condition)
-    by, first, second = rows.members
+    by, first, second = rows.sampling_units
     usable = rows.usable
     if by != "identity" or not usable.any():
         return ImageShare(0.0, 1.0)

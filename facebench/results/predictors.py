@@ -118,7 +118,7 @@ def predictors_of_run(
     Raises
     ------
     InputError
-        If the task has no ratings, a predictor is no number of every pair, or there are too few.
+        If the task has no ratings, a predictor is not known for every pair, or there are too few.
     UnknownNameError
         If there is no such task, model, layer or column.
     """

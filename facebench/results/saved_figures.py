@@ -21,7 +21,13 @@ from facebench.figures.kinds import KINDS, OF_ALL_TASKS
 from facebench.figures.output import FORMATS, draw_pages, figure_output
 from facebench.figures.plot_helper import PlotHelper
 from facebench.figures.records.tables import check_column
-from facebench.results.figure_kinds import BY_THEMSELVES, DRAWN_BY, Asked, can_draw, check_options
+from facebench.results.figure_kinds import (
+    BY_THEMSELVES,
+    DRAWN_BY,
+    FigureRequest,
+    can_draw,
+    check_options,
+)
 from facebench.results.saved_tables import measures_in, task_table
 from facebench.tasks.measures import measures_for
 from facebench.types import StrPath
@@ -99,7 +105,7 @@ def plot_run(
             _draw_all(run, kind, task, of_models, of_layers, measure, Path(), kind, options)
         else:
             name = _only_task(run, kind, task)
-            asked = Asked(run, name, of_models, of_layers, measure, Path(), kind, options)
+            asked = FigureRequest(run, name, of_models, of_layers, measure, Path(), kind, options)
             DRAWN_BY[kind].draw(asked)
     if not drawn.figures:
         msg = f"There is nothing to draw as {kind!r} of {task!r}."
@@ -174,7 +180,7 @@ def draw_run(
             known = set(task_table(run, task)[MODEL])
             there = models if models is None else [name for name in models if name in known]
             if there is None or there:
-                DRAWN_BY[kind].draw(Asked(run, task, there, None, None, folder, kind, {}))
+                DRAWN_BY[kind].draw(FigureRequest(run, task, there, None, None, folder, kind, {}))
             progress.advance(1)
         for kind in of_all:
             progress.begin(kind)

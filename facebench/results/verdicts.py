@@ -2,7 +2,7 @@
 
 The report, the terminal and the leaderboard say the same of a task since they read it here. An
 effect is shown where its interval excludes 0, and a score is above chance where its interval is:
-P is told beside it. An interval that holds 0 never says that there is no effect.
+P is given with it. An interval that holds 0 never says that there is no effect.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How sentences about results write numbers, names and lists."""
+"""Numbers, names and lists in sentences about results."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def add_members(items: Any, kind: Any, known: dict[str, Any], sibling: Any = Non
         if item.name in known:
             what = kind.__name__.removeprefix("Base").lower()
             msg = (
-                f"Two {what}s are named {item.name!r}. Give each a name of its own: results are "
+                f"Two {what}s are named {item.name!r}. Give each a different name: results are "
                 "kept and exported by name."
             )
             raise DuplicateNameError(msg)

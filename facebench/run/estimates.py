@@ -191,7 +191,7 @@ class _Parts:
     """A task's pairs (or items) without each group of people, or images, or items."""
 
     def __init__(self, task: Any, pairs: PairRows) -> None:
-        self.by, sides, names = _members_of(pairs.only(_measured(task, pairs)))
+        self.by, sides, names = _sampling_units_of(pairs.only(_measured(task, pairs)))
         groups = JackknifeGroups(*sides, n_groups=_CALLS)
         self.kept = groups.kept.T
         self.digest = groups.digest(*names)
@@ -252,11 +252,11 @@ def _own_left_out(
     return JackknifeReplicates(parts.by, parts.digest, values)
 
 
-def _members_of(pairs: PairRows) -> tuple[str, list[Any], list[Any]]:
+def _sampling_units_of(pairs: PairRows) -> tuple[str, list[Any], list[Any]]:
     """Tell what is left out: people or else images where items name them, else items."""
     frame = pairs.frame
     if pairs.has_pairs:
-        by, first, second = pairs.members
+        by, first, second = pairs.sampling_units
         return by, [first, second], [frame["img1"], frame["img2"]]
     columns = [column for column in _IMAGE_COLUMNS if column in frame]
     named = [frame[column].astype(str) for column in columns]

@@ -1,4 +1,4 @@
-"""Finding out which input a network was trained with, by a few genuine and impostor pairs.
+"""Which input a network was trained with, found with a few genuine and impostor pairs.
 
 A wrong order of the colour channels, or a wrong range of values, costs a network some points only:
 it goes on telling people apart, worse than published, and nothing fails. Here the same faces are

@@ -80,7 +80,7 @@ from facebench.run.galleries import (
     source_of,
     with_distractors,
 )
-from facebench.run.measurement import AnyTask, Measured, measure, measure_items
+from facebench.run.measurement import AnyTask, TaskMeasurement, measure, measure_items
 from facebench.run.requests import (
     look_up,
     request_by_name,
@@ -1077,7 +1077,7 @@ class MultiModelTaskManager:
             return embeddings
         return replace(embeddings, rows=np.where(without_face, -1, embeddings.rows))
 
-    def _keep(self, model_name: str, task_name: str, measured: Measured) -> None:
+    def _keep(self, model_name: str, task_name: str, measured: TaskMeasurement) -> None:
         """Keep what a task found of a model, in place of what it found earlier."""
         self.model_task_distances_dfs[model_name][task_name] = measured.distances
         rows = (measured.performance, measured.unrounded)
@@ -1129,7 +1129,7 @@ class MultiModelTaskManager:
             table.add(rows, whole)
 
     def _export_tables(
-        self, model_name: str, task: AnyTask, measured: Measured, folder: Path
+        self, model_name: str, task: AnyTask, measured: TaskMeasurement, folder: Path
     ) -> None:
         """Write what a task just measured, before anything else is done."""
         exports.export_distances(
@@ -1247,7 +1247,7 @@ def _measured(
     embeddings: Embeddings,
     estimator: Estimator,
     source: Callable[[str, IntArray], LayerSource],
-) -> Measured:
+) -> TaskMeasurement:
     first, *second = _sides(task, images, request)
     if isinstance(task, EmbeddingTask):
         return measure_items(task, model.name, first, embeddings, estimator, source)

@@ -25,7 +25,7 @@ from facebench.tasks.base import BaseTask, round_measures
 from facebench.tasks.embedding import EmbeddingTask, LayerSource
 from facebench.types import Float64Array, FloatArray, IntArray
 
-__all__ = ["AnyTask", "Measured", "measure", "measure_items", "rows_of_task"]
+__all__ = ["AnyTask", "TaskMeasurement", "measure", "measure_items", "rows_of_task"]
 
 _log = logging.getLogger(__name__)
 _SHOWN = 5
@@ -33,7 +33,7 @@ AnyTask = BaseTask | EmbeddingTask
 
 
 @dataclass(frozen=True)
-class Measured:
+class TaskMeasurement:
     """What a task found in all layers of a model.
 
     Attributes
@@ -64,7 +64,7 @@ def measure(
     second: IntArray,
     embeddings: Embeddings,
     estimator: Estimator | None = None,
-) -> Measured:
+) -> TaskMeasurement:
     """Measure a task of pairs.
 
     Parameters
@@ -82,7 +82,7 @@ def measure(
 
     Returns
     -------
-    Measured
+    TaskMeasurement
 
     Raises
     ------
@@ -152,7 +152,7 @@ def _with_estimates(
     estimator: Estimator | None,
     *,
     given: bool = False,
-) -> Measured:
+) -> TaskMeasurement:
     facts = facts_of(task, unrounded)
     estimates = with_remarks(
         task,
@@ -163,7 +163,7 @@ def _with_estimates(
         given=given,
     )
     report_reversed(task.name, model_name, estimates, unrounded)
-    return Measured(distances, performance, unrounded, n_lost, estimates)
+    return TaskMeasurement(distances, performance, unrounded, n_lost, estimates)
 
 
 def _with_true_distance(results: Any, embeddings: Embeddings) -> Any:
@@ -230,7 +230,7 @@ def measure_items(
     embeddings: Embeddings,
     estimator: Estimator | None = None,
     source_of: Callable[[str, IntArray], LayerSource] | None = None,
-) -> Measured:
+) -> TaskMeasurement:
     """Measure a task on the embeddings of its images.
 
     Parameters
@@ -250,7 +250,7 @@ def measure_items(
 
     Returns
     -------
-    Measured
+    TaskMeasurement
 
     Raises
     ------

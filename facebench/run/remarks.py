@@ -1,4 +1,4 @@
-"""What is odd about a layer's numbers: far below chance, as if a sign were wrong; all the same."""
+"""Remarks on a layer's numbers: far below chance, as with a wrong sign, or all the same."""
 
 from __future__ import annotations
 

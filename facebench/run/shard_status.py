@@ -85,7 +85,7 @@ class ShardStatus(BaseModel):
 
 
 class StatusFile:
-    """Writes how far a shard is, every few seconds; that it cannot be written is no failure.
+    """Writes how far a shard is, every few seconds; if it cannot be written, the run goes on.
 
     Parameters
     ----------

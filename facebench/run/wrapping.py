@@ -1,4 +1,4 @@
-"""What is done to embeddings and distances with the help of other images.
+"""Centring, whitening and score normalisation: transformations fitted on other images.
 
 Centring and whitening of a model's embeddings, and score normalisation of a task's distances. The
 other images go through the same model; they must not be those that are evaluated.

@@ -36,7 +36,7 @@ Design = Literal["verification", "thatcher", "composite", "feature", "morph", "a
 
 
 @dataclass(frozen=True)
-class Face:
+class LandmarkedFace:
     """A picture and its 68 landmarks."""
 
     picture: Picture
@@ -49,9 +49,9 @@ class Around:
 
     Attributes
     ----------
-    donors : sequence of Face
+    donors : sequence of LandmarkedFace
         Faces of other people, the most similar first.
-    others : sequence of Face
+    others : sequence of LandmarkedFace
         Other photographs of the same person.
     shape : ndarray [68, 2] or None
         The mean landmarks of all people.
@@ -59,8 +59,8 @@ class Around:
         The luminance to be matched.
     """
 
-    donors: Sequence[Face] = ()
-    others: Sequence[Face] = ()
+    donors: Sequence[LandmarkedFace] = ()
+    others: Sequence[LandmarkedFace] = ()
     shape: Field | None = None
     target: Luminance | None = None
 
@@ -69,7 +69,7 @@ Maker = Callable[..., list[Picture]]
 
 
 @dataclass(frozen=True)
-class Kind:
+class Manipulation:
     """One way of manipulating faces.
 
     Attributes
@@ -163,7 +163,7 @@ class Condition:
         name = CONDITIONS[self.kind].level
         return self.parameters.get(name) if name else None
 
-    def make(self, face: Face, around: Around, seed: int) -> list[Picture]:
+    def make(self, face: LandmarkedFace, around: Around, seed: int) -> list[Picture]:
         """Make one picture per variant."""
         return CONDITIONS[self.kind].make(face, around, seed, **self.parameters)
 
@@ -184,7 +184,7 @@ def _random(function: Callable[..., Picture]) -> Maker:
     ]
 
 
-def _thatcherised(face: Face, _around: Around, _seed: int) -> list[Picture]:
+def _thatcherised(face: LandmarkedFace, _around: Around, _seed: int) -> list[Picture]:
     outlines = feature_outlines(face.landmarks)
     if not all(Ellipse.around(part).is_inside(face.picture.shape) for part in outlines):
         msg = "The eyes and the mouth must lie within the picture. They reach beyond it."
@@ -193,7 +193,9 @@ def _thatcherised(face: Face, _around: Around, _seed: int) -> list[Picture]:
     return [turned, invert(turned)]
 
 
-def _composites(face: Face, around: Around, _seed: int, *, misalignment: float) -> list[Picture]:
+def _composites(
+    face: LandmarkedFace, around: Around, _seed: int, *, misalignment: float
+) -> list[Picture]:
     return [
         composite(
             face.picture, face.landmarks, other.picture, other.landmarks, shift, abs(misalignment)
@@ -215,12 +217,12 @@ def _exchanged(feature: str) -> Maker:
     ]
 
 
-def _morphed(face: Face, around: Around, _seed: int, *, level: float) -> list[Picture]:
+def _morphed(face: LandmarkedFace, around: Around, _seed: int, *, level: float) -> list[Picture]:
     other = around.donors[0]
     return [morph(face.picture, face.landmarks, other.picture, other.landmarks, level)]
 
 
-def _averaged(_face: Face, around: Around, _seed: int) -> list[Picture]:
+def _averaged(_face: LandmarkedFace, around: Around, _seed: int) -> list[Picture]:
     if not around.others:
         msg = (
             "An average needs two photographs of the person or more, seen from the front. "
@@ -231,19 +233,23 @@ def _averaged(_face: Face, around: Around, _seed: int) -> list[Picture]:
     return [average_face([one.picture for one in others], [one.landmarks for one in others])]
 
 
-def _caricatured(face: Face, around: Around, _seed: int, *, exaggeration: float) -> list[Picture]:
+def _caricatured(
+    face: LandmarkedFace, around: Around, _seed: int, *, exaggeration: float
+) -> list[Picture]:
     if around.shape is None:
         msg = "A caricature needs the mean shape of all faces. Got none."
         raise StimulusError(msg)
     return [caricature(face.picture, face.landmarks, around.shape, exaggeration)]
 
 
-def _matched(face: Face, around: Around, _seed: int, **_given: float | None) -> list[Picture]:
+def _matched(
+    face: LandmarkedFace, around: Around, _seed: int, **_given: float | None
+) -> list[Picture]:
     target = _target(around)
     return [match_luminance(face.picture, face.landmarks, target.mean, target.contrast)]
 
 
-def _equalised(face: Face, around: Around, _seed: int) -> list[Picture]:
+def _equalised(face: LandmarkedFace, around: Around, _seed: int) -> list[Picture]:
     return [match_histogram(face.picture, face.landmarks, _target(around).quantiles)]
 
 
@@ -254,59 +260,65 @@ def _target(around: Around) -> Luminance:
     return around.target
 
 
-CONDITIONS: Mapping[str, Kind] = {
-    "inverted": Kind("verification", _alone(invert)),
-    "rotated": Kind(
+CONDITIONS: Mapping[str, Manipulation] = {
+    "inverted": Manipulation("verification", _alone(invert)),
+    "rotated": Manipulation(
         "verification",
         _alone(rotate),
         {"angle": 90.0, "aperture": 1.0},
         level="angle",
         baseline=0.0,
     ),
-    "thatcherised": Kind(
+    "thatcherised": Manipulation(
         "thatcher", _thatcherised, variants=("", "-inverted"), max_yaw=_NOT_PROFILE
     ),
-    "negated": Kind("verification", _alone(negate)),
-    "grey": Kind("verification", _alone(to_grey)),
-    "low-pass": Kind(
+    "negated": Manipulation("verification", _alone(negate)),
+    "grey": Manipulation("verification", _alone(to_grey)),
+    "low-pass": Manipulation(
         "verification",
         _measured(low_pass),
         {"cycles_per_face": 8.0, "contrast": _CONTRAST},
         level="cycles_per_face",
     ),
-    "high-pass": Kind(
+    "high-pass": Manipulation(
         "verification",
         _measured(high_pass),
         {"cycles_per_face": 16.0, "contrast": _CONTRAST},
         level="cycles_per_face",
     ),
-    "blurred": Kind(
+    "blurred": Manipulation(
         "verification", _measured(blur), {"sigma": 0.02}, level="sigma", level_of_upright=0.0
     ),
-    "equal-contrast": Kind(
+    "equal-contrast": Manipulation(
         "verification", _measured(set_contrast), {"contrast": _CONTRAST}, level="contrast"
     ),
-    "reduced-contrast": Kind(
+    "reduced-contrast": Manipulation(
         "verification",
         _measured(reduce_contrast),
         {"gain": 0.5},
         level="gain",
         level_of_upright=1.0,
     ),
-    "matched-luminance": Kind(
+    "matched-luminance": Manipulation(
         "verification", _matched, {"mean": None, "contrast": None}, reads="luminance"
     ),
-    "matched-histogram": Kind("verification", _equalised, reads="luminance"),
-    "pixelated": Kind(
+    "matched-histogram": Manipulation("verification", _equalised, reads="luminance"),
+    "pixelated": Manipulation(
         "verification", _measured(pixelate), {"pixels_across": 16.0}, level="pixels_across"
     ),
-    "phase-scrambled": Kind("verification", _random(scramble_phase)),
-    "noise": Kind("verification", _random(add_noise), {"snr": 1.0}, level="snr"),
-    "eyes-only": Kind("verification", _measured(show_only, part="eyes"), max_yaw=_FRONTAL),
-    "mouth-only": Kind("verification", _measured(show_only, part="mouth"), max_yaw=_FRONTAL),
-    "internal-only": Kind("verification", _measured(show_only, part="internal"), max_yaw=_FRONTAL),
-    "external-only": Kind("verification", _measured(show_only, part="external"), max_yaw=_FRONTAL),
-    "composite": Kind(
+    "phase-scrambled": Manipulation("verification", _random(scramble_phase)),
+    "noise": Manipulation("verification", _random(add_noise), {"snr": 1.0}, level="snr"),
+    "eyes-only": Manipulation("verification", _measured(show_only, part="eyes"), max_yaw=_FRONTAL),
+    "mouth-only": Manipulation(
+        "verification", _measured(show_only, part="mouth"), max_yaw=_FRONTAL
+    ),
+    "internal-only": Manipulation(
+        "verification", _measured(show_only, part="internal"), max_yaw=_FRONTAL
+    ),
+    "external-only": Manipulation(
+        "verification", _measured(show_only, part="external"), max_yaw=_FRONTAL
+    ),
+    "composite": Manipulation(
         "composite",
         _composites,
         {"misalignment": 0.35},
@@ -314,15 +326,17 @@ CONDITIONS: Mapping[str, Kind] = {
         donors=2,
         max_yaw=_FRONTAL,
     ),
-    "masked": Kind(
+    "masked": Manipulation(
         "verification",
         _measured(cover_with_mask),
         {"nose": 0.6},
         max_yaw=_NOT_PROFILE,
         level="nose",
     ),
-    "sunglasses": Kind("verification", _measured(cover_with_sunglasses), max_yaw=_NOT_PROFILE),
-    "caricature": Kind(
+    "sunglasses": Manipulation(
+        "verification", _measured(cover_with_sunglasses), max_yaw=_NOT_PROFILE
+    ),
+    "caricature": Manipulation(
         "verification",
         _caricatured,
         {"exaggeration": 0.5},
@@ -331,21 +345,23 @@ CONDITIONS: Mapping[str, Kind] = {
         level_of_upright=0.0,
         reads="shape",
     ),
-    "average": Kind(
+    "average": Manipulation(
         "average", _averaged, variants=("-of-others",), max_yaw=_FRONTAL, others=_MEMBERS
     ),
-    "morph": Kind("morph", _morphed, {"level": 0.5}, donors=1, max_yaw=_FRONTAL, level="level"),
-    "eye-distance": Kind(
+    "morph": Manipulation(
+        "morph", _morphed, {"level": 0.5}, donors=1, max_yaw=_FRONTAL, level="level"
+    ),
+    "eye-distance": Manipulation(
         "feature",
         _measured(change_eye_distance),
         {"change": 0.12},
         max_yaw=_FRONTAL,
         level="change",
     ),
-    "mouth-height": Kind(
+    "mouth-height": Manipulation(
         "feature", _measured(move_mouth), {"shift": 0.1}, max_yaw=_FRONTAL, level="shift"
     ),
-    "eyes-replaced": Kind("feature", _exchanged("eyes"), donors=1, max_yaw=_FRONTAL),
-    "mouth-replaced": Kind("feature", _exchanged("mouth"), donors=1, max_yaw=_FRONTAL),
+    "eyes-replaced": Manipulation("feature", _exchanged("eyes"), donors=1, max_yaw=_FRONTAL),
+    "mouth-replaced": Manipulation("feature", _exchanged("mouth"), donors=1, max_yaw=_FRONTAL),
 }
 """What `make_conditions` can make, by name."""

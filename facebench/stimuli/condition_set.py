@@ -21,8 +21,8 @@ __all__ = [
     "ConditionSet",
     "LeftOut",
     "load_set",
-    "read_replicates",
-    "write_replicates",
+    "read_left_out",
+    "write_left_out",
     "write_set",
 ]
 
@@ -113,7 +113,7 @@ def write_set(
         names = [face.name for face in faces if face.name in made[condition.label]]
         folders = [UPRIGHT, *condition.folders]
         contact_sheet(target, folders, names, target / _SHEETS / f"{condition.label}.png")
-    write_replicates(target, left_out)
+    write_left_out(target, left_out)
     if whole.shape is not None:
         rows = [(f"{x:.3f}", f"{y:.3f}") for x, y in whole.shape]
         write_csv(target / _SHAPE, ("x", "y"), rows)
@@ -169,17 +169,17 @@ def load_set(target: Path) -> ConditionSet:
         },
         made=manifest["made"],
         n_sources=manifest["settings"]["source"]["images"],
-        left_out=read_replicates(target),
+        left_out=read_left_out(target),
     )
 
 
-def write_replicates(target: Path, left_out: Sequence[LeftOut]) -> None:
+def write_left_out(target: Path, left_out: Sequence[LeftOut]) -> None:
     """List what could not be used."""
     rows = [(item.source, item.condition, item.reason) for item in left_out]
     write_csv(target / _LEFT_OUT, ("source", "condition", "reason"), rows)
 
 
-def read_replicates(target: Path) -> tuple[LeftOut, ...]:
-    """Read what `write_replicates` wrote."""
+def read_left_out(target: Path) -> tuple[LeftOut, ...]:
+    """Read what `write_left_out` wrote."""
     with (target / _LEFT_OUT).open(encoding="utf-8", newline="") as file:
         return tuple(LeftOut(**row) for row in csv.DictReader(file))

@@ -156,12 +156,12 @@ def _morphs(
 def _averages(
     faces: Sequence[PreparedFace], pairs: Sequence[_Pair], condition: Condition
 ) -> list[Row]:
-    """Pair photographs with photographs, and with averages that they are no part of."""
+    """Pair photographs with photographs, and with averages that do not contain them."""
     (folder,) = condition.folders
     seen: set[int] = set()
     chosen = []
     for a, b, same in pairs:
-        # The average without photograph a is one image, whatever b is.
+        # The average without photograph a is one image for every b.
         if not same or a not in seen:
             chosen.append((a, b, same))
         if same:

@@ -124,7 +124,7 @@ def averaged(
 
 
 def mean_shape(landmarks: Sequence[ArrayLike], people: Sequence[str] | None = None) -> Field:
-    """Return the mean of shapes, whatever their place, size and turn in the picture.
+    """Return the mean of shapes, regardless of position, size and rotation in the picture.
 
     Shapes are fitted to their mean by similarities until it stays (generalised Procrustes
     analysis). Each person counts as one, however many photographs there are.
@@ -153,7 +153,7 @@ def mean_shape(landmarks: Sequence[ArrayLike], people: Sequence[str] | None = No
     for _ in range(_ROUNDS):
         fitted = np.array([_fitted(shape, mean) for shape in shapes])
         mean = np.tensordot(shares, fitted, axes=1)
-        # Each fit shrinks a little: errors of shape are no scale.
+        # Each fit shrinks a little: errors of shape are not a scale.
         middle = mean.mean(axis=0)
         mean = middle + (mean - middle) * (size / _size(mean))
     return np.asarray(mean)

@@ -24,7 +24,7 @@ from facebench.errors import ImageError, StimulusError
 from facebench.faces import WhichFace
 from facebench.faces.landmarks import face_landmarks
 from facebench.faces.pictures import Field, Picture
-from facebench.stimuli.catalogue import CONDITIONS, Around, Condition, Face
+from facebench.stimuli.catalogue import CONDITIONS, Around, Condition, LandmarkedFace
 from facebench.stimuli.geometry import face_width, outside
 from facebench.stimuli.manipulate import aligned_chip, to_chip
 from facebench.stimuli.matching import Luminance, clipped_share
@@ -122,7 +122,7 @@ def make(job: MakeJob) -> dict[str, str]:
         if condition.needs_frontal_face and abs(job.face.yaw) > limit:
             failed[condition.label] = (
                 f"The head is turned by about {abs(job.face.yaw):.1f} degrees; "
-                f"at most {limit:g} serve here (max_yaw)."
+                f"at most {limit:g} are accepted (max_yaw)."
             )
         else:
             usable.append(condition)
@@ -180,8 +180,8 @@ def average(job: AverageJob) -> str:
     return ""
 
 
-def _load(out: Path, face: PreparedFace) -> Face:
-    return Face(_picture(out / UPRIGHT / face.name), face.landmarks)
+def _load(out: Path, face: PreparedFace) -> LandmarkedFace:
+    return LandmarkedFace(_picture(out / UPRIGHT / face.name), face.landmarks)
 
 
 def _picture(path: Path) -> Picture:

@@ -384,12 +384,12 @@ class Database:
         try:
             if is_idle and not os.access(self.path, os.W_OK):
                 # What SQLite makes beside it would keep its owner from writing.
-                msg = "nothing may be made beside it"
+                msg = "its folder is not writable"
                 raise sqlite3.OperationalError(msg)
             connection = connect(f"{address}?mode=ro")
             found = check_format(connection, self.folder)
         except sqlite3.OperationalError:
-            # WAL wants to write beside the index; where it cannot, no other process can.
+            # WAL writes files beside the index; where it cannot, no other process can.
             connection = connect(f"{address}?mode=ro&immutable=1")
             found = check_format(connection, self.folder)
         add_functions(connection, self._damaged.add)

@@ -106,7 +106,7 @@ def open_store(
     if folder is None:
         if packs is not None:
             msg = (
-                "Packs are read beside an embedding store, and there is to be none. Give a "
+                "Packs are read in addition to an embedding store, and none is configured. Give a "
                 f"cache_dir (or set {VARIABLE}), or leave the packs out."
             )
             raise InputError(msg)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DIGEST_BYTES", "LayerIndex", "Located", "as_digests"]
+__all__ = ["DIGEST_BYTES", "LayerIndex", "RowPlaces", "as_digests"]
 
 DIGEST_BYTES = 16
 
@@ -26,7 +26,7 @@ def as_digests(images: Sequence[bytes]) -> NDArray[np.uint64]:
 
 
 @dataclass(frozen=True)
-class Located:
+class RowPlaces:
     """Rows, one entry each: the image, the batch and shard, where it begins and its checksum."""
 
     high: NDArray[np.uint64]
@@ -39,12 +39,12 @@ class Located:
     def __len__(self) -> int:
         return len(self.high)
 
-    def take(self, chosen: NDArray[np.intp] | NDArray[np.bool_]) -> Located:
+    def take(self, chosen: NDArray[np.intp] | NDArray[np.bool_]) -> RowPlaces:
         """Give some of the rows."""
-        return Located(*(getattr(self, field.name)[chosen] for field in fields(self)))
+        return RowPlaces(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
     @classmethod
-    def joined(cls, parts: Sequence[Located]) -> Located:
+    def joined(cls, parts: Sequence[RowPlaces]) -> RowPlaces:
         """Join rows, sorted by image; of one image, later ones come last."""
         whole = cls(
             *(
@@ -72,22 +72,22 @@ class LayerIndex:
         self.width = width
         self.row_bytes = width * np.dtype(dtype).itemsize
         self.last_batch = 0
-        self._parts: list[Located] = []
+        self._parts: list[RowPlaces] = []
 
     def __len__(self) -> int:
         return sum(len(part) for part in self._parts)
 
-    def parts(self) -> list[Located]:
+    def parts(self) -> list[RowPlaces]:
         """Give all rows."""
         return list(self._parts)
 
-    def add(self, rows: Located) -> None:
+    def add(self, rows: RowPlaces) -> None:
         """Add rows of later batches."""
         if not len(rows):
             return
-        part = Located.joined([rows])
+        part = RowPlaces.joined([rows])
         while self._parts and len(self._parts[-1]) <= 2 * len(part):
-            part = Located.joined([self._parts.pop(), part])
+            part = RowPlaces.joined([self._parts.pop(), part])
         self._parts.append(part)
 
     def drop(self, begins: NDArray[np.int64], shards: NDArray[np.int64]) -> None:
@@ -102,7 +102,7 @@ class LayerIndex:
             kept.append(part.take(np.array(stays, dtype=bool)))
         self._parts = [part for part in kept if len(part)]
 
-    def find(self, images: NDArray[np.uint64]) -> tuple[NDArray[np.bool_], Located]:
+    def find(self, images: NDArray[np.uint64]) -> tuple[NDArray[np.bool_], RowPlaces]:
         """Find the rows of images.
 
         Parameters
@@ -113,7 +113,7 @@ class LayerIndex:
         Returns
         -------
         found : array, shape [N]
-        rows : Located
+        rows : RowPlaces
             Of those found, in their order.
         """
         if len(self._parts) == 1:
@@ -128,13 +128,13 @@ class LayerIndex:
                 break
             at = _search(part, images[open_ones])
             hit = at >= 0
-            for field in fields(Located):
+            for field in fields(RowPlaces):
                 getattr(rows, field.name)[open_ones[hit]] = getattr(part, field.name)[at[hit]]
             found[open_ones[hit]] = True
         return found, rows if found.all() else rows.take(found)
 
 
-def _search(part: Located, images: NDArray[np.uint64]) -> NDArray[np.intp]:
+def _search(part: RowPlaces, images: NDArray[np.uint64]) -> NDArray[np.intp]:
     """Find the place of each image in a sorted part, -1 where it is not."""
     at = np.searchsorted(part.high, images[:, 0], side="right") - 1
     # Two images that share their first 64 bits are all but impossible, and still kept apart.
@@ -146,6 +146,8 @@ def _search(part: Located, images: NDArray[np.uint64]) -> NDArray[np.intp]:
         at = np.where(other, at - 1, at)
 
 
-def _nowhere(count: int) -> Located:
+def _nowhere(count: int) -> RowPlaces:
     unsigned, signed = np.zeros(count, dtype=np.uint64), np.zeros(count, dtype=np.int64)
-    return Located(unsigned, unsigned.copy(), signed, signed.copy(), signed.copy(), unsigned.copy())
+    return RowPlaces(
+        unsigned, unsigned.copy(), signed, signed.copy(), signed.copy(), unsigned.copy()
+    )

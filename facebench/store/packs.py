@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from facebench.errors import StoreError
-from facebench.store.layer_index import LayerIndex, Located
+from facebench.store.layer_index import LayerIndex, RowPlaces
 from facebench.store.pack_files import SUFFIX, PackError, PackFile, PackLayer, open_pack
 from facebench.store.reader import fetch
 from facebench.store.rows import decoded
@@ -161,7 +161,7 @@ class Packs:
         return index
 
     def _located(self, layer: Layer) -> LayerIndex:
-        parts: list[Located] = []
+        parts: list[RowPlaces] = []
         known = self._widths.get(layer[0], 0)
         width = known
         for number, file in enumerate(self._files):
@@ -195,7 +195,7 @@ class Packs:
             index.drop(rows.begin, rows.shard)
         return index
 
-    def _contradicted(self, layer: Layer, index: LayerIndex, part: Located) -> NDArray[np.uint64]:
+    def _contradicted(self, layer: Layer, index: LayerIndex, part: RowPlaces) -> NDArray[np.uint64]:
         """Find images of which a pack has other rows than those that follow it, and say so."""
         found, others = index.find(np.stack([part.high, part.low], axis=1))
         own = part.take(found)
@@ -317,12 +317,12 @@ class Packs:
         return self._files[number].path
 
 
-def _rows(file: PackFile, number: int, layer: int) -> Located:
+def _rows(file: PackFile, number: int, layer: int) -> RowPlaces:
     """Say where a layer's rows are in a pack."""
     images = file.images()
     row_bytes = LayerIndex(file.layers[layer].width, file.layers[layer].dtype).row_bytes
     places = np.arange(len(images), dtype=np.int64)
-    return Located(
+    return RowPlaces(
         high=images[:, 0],
         low=images[:, 1],
         batch=np.full(len(images), number, dtype=np.int64),

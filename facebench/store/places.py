@@ -9,7 +9,7 @@ import numpy as np
 
 from facebench.errors import StoreError
 from facebench.store.index_tables import seal
-from facebench.store.layer_index import DIGEST_BYTES, LayerIndex, Located
+from facebench.store.layer_index import DIGEST_BYTES, LayerIndex, RowPlaces
 
 __all__ = ["layer_id", "load_places", "mark_dead", "new_generation", "today"]
 
@@ -69,7 +69,7 @@ def load_places(connection: sqlite3.Connection, layer: int, index: LayerIndex) -
     counts = np.array([len(packed) // DIGEST_BYTES for packed in images])
     digests = np.frombuffer(b"".join(images), dtype="<u8").reshape(-1, 2)
     position = np.arange(len(digests)) - np.repeat(np.cumsum(counts) - counts, counts)
-    rows = Located(
+    rows = RowPlaces(
         high=digests[:, 0],
         low=digests[:, 1],
         batch=np.repeat(np.array(batches, dtype=np.int64), counts),
@@ -86,7 +86,9 @@ def load_places(connection: sqlite3.Connection, layer: int, index: LayerIndex) -
     index.add(rows)
 
 
-def mark_dead(connection: sqlite3.Connection, layer: int, row_bytes: int, places: Located) -> None:
+def mark_dead(
+    connection: sqlite3.Connection, layer: int, row_bytes: int, places: RowPlaces
+) -> None:
     """Forget damaged rows."""
     for batch in np.unique(places.batch).tolist():
         block = connection.execute(

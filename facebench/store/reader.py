@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from facebench.errors import StoreError
 from facebench.store.database import Database
-from facebench.store.layer_index import LayerIndex, Located
+from facebench.store.layer_index import LayerIndex, RowPlaces
 from facebench.store.places import layer_id, load_places, mark_dead, today
 from facebench.store.rows import checksums_of, decoded
 from facebench.store.shards import ShardFile, shard_path
@@ -28,7 +28,7 @@ _IN_CACHE = 1 << 22
 
 
 def fetch(
-    layer_key: str, index: LayerIndex, places: Located, path_of: Callable[[int], Path | None]
+    layer_key: str, index: LayerIndex, places: RowPlaces, path_of: Callable[[int], Path | None]
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Copy rows out of their files; says which are whole.
 
@@ -38,7 +38,7 @@ def fetch(
         What determines the rows, besides the image.
     index : LayerIndex
         Of the layer.
-    places : Located
+    places : RowPlaces
         Where the rows are.
     path_of : callable
         Gives the path of a file by its number; None where there is none.
@@ -96,7 +96,7 @@ class RowReader:
 
     def find(
         self, layer_key: str, digests: NDArray[np.uint64]
-    ) -> tuple[NDArray[np.bool_], Located, LayerIndex | None]:
+    ) -> tuple[NDArray[np.bool_], RowPlaces, LayerIndex | None]:
         """Find rows: which images have one, where those are, and the layer's index."""
         with self._database.use() as connection:
             self._notice_changes(connection)
@@ -183,7 +183,7 @@ class RowReader:
         name = self._shard_names.get(shard)
         return shard_path(self._database.folder, name)
 
-    def _drop(self, layer_key: str, index: LayerIndex, places: Located) -> None:
+    def _drop(self, layer_key: str, index: LayerIndex, places: RowPlaces) -> None:
         _log.warning(
             "%d rows of the embedding store at %s are damaged; they are embedded again.",
             len(places),
@@ -196,7 +196,7 @@ class RowReader:
                 layer = layer_id(connection, (layer_key, self._dtype), index.width)
                 mark_dead(connection, layer, index.row_bytes, places)
 
-    def _note_use(self, layer_key: str, places: Located) -> None:
+    def _note_use(self, layer_key: str, places: RowPlaces) -> None:
         day = today()
         used = {(layer_key, shard, day) for shard in np.unique(places.shard).tolist()}
         unsaid = used - self._used

@@ -1,4 +1,4 @@
-"""Looking after a store: what is in it, whether it is whole, and making room."""
+"""Maintenance of a store: what it holds, verification, and freeing space."""
 
 from __future__ import annotations
 

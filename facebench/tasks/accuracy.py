@@ -18,7 +18,7 @@ from facebench.tasks.base import RoundedTask
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.labelled_pairs import find_sampling_units, genuine_labels
 from facebench.tasks.shared.people import PeopleSource
-from facebench.tasks.shared.people_beside import Asked, PeopleOfPairs
+from facebench.tasks.shared.people_beside import ComparedMeasure, PeopleOfPairs
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import MetricFunction, StrPath
 
@@ -85,10 +85,10 @@ class AccuracyTask(PeopleOfPairs, RoundedTask):
         }
         labels = genuine_labels(self.pairs_df, true_label, **where)
         if people is not None:
-            members = find_sampling_units(pd.DataFrame(self.pairs_df), labels, "folder", **where)
-            asked = [Asked("AUC", "auc"), Asked("Accuracy", "accuracy")]
+            units = find_sampling_units(pd.DataFrame(self.pairs_df), labels, "folder", **where)
+            asked = [ComparedMeasure("AUC", "auc"), ComparedMeasure("Accuracy", "accuracy")]
             self.people = self._take_people(
-                people, people_groups, people_margin, labels, members, asked, name
+                people, people_groups, people_margin, labels, units, asked, name
             )
 
     @override

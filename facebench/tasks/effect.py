@@ -28,19 +28,19 @@ from facebench.tasks.facts import HumanReference, TaskFacts
 from facebench.tasks.measures import Measure
 from facebench.tasks.shared.arguments import at_least
 from facebench.tasks.shared.effect_design import (
-    Conditions,
+    ConditionDesign,
     EffectUnits,
     Side,
     conditions_of,
+    effect_sampling_units,
     identity_source,
     items_of,
     labels_of,
-    members_of,
     units_of,
 )
 from facebench.tasks.shared.effect_items import PairedItems
 from facebench.tasks.shared.effect_measure import EffectMeasure, contrast_labels
-from facebench.tasks.shared.effect_rows import COMMON_LANGUAGE, EffectRows, Measured
+from facebench.tasks.shared.effect_rows import COMMON_LANGUAGE, EffectRows, MeasuredConditions
 from facebench.tasks.shared.labelled_pairs import (
     count_columns,
     distances_of_pairs,
@@ -48,7 +48,7 @@ from facebench.tasks.shared.labelled_pairs import (
 )
 from facebench.tasks.shared.people import EVERYBODY, PeopleSource, groups_of_people, trials_of
 from facebench.tasks.shared.people_answers import PairAnswers
-from facebench.tasks.shared.people_beside import Asked, PeopleBeside, PeopleOfPairs
+from facebench.tasks.shared.people_beside import ComparedMeasure, PeopleBeside, PeopleOfPairs
 from facebench.tasks.shared.rate_measures import columns_of
 from facebench.tasks.shared.sklearn_distances import cosine_distances
 from facebench.types import Float64Array, IntArray, MetricFunction, StrPath
@@ -206,16 +206,18 @@ class EffectTask(PeopleOfPairs, RoundedTask):
             pairs, cell, involved, item_column, owner=owner, path=pairs_file_path
         )
         self.identity = identity_source(pairs, labels, identity)
-        self._members = members_of(pairs, labels, self.identity, photographs, **where)
+        self._sampling_units = effect_sampling_units(
+            pairs, labels, self.identity, photographs, **where
+        )
         if labels is None:
-            labels = (self._members.first == self._members.second).astype(np.int8)
+            labels = (self._sampling_units.first == self._sampling_units.second).astype(np.int8)
         self._labels = labels.astype(bool)
         self._measure.check_classes(self._conditions, self._labels, task=name, path=pairs_file_path)
         self._ratings: Float64Array | None = None
         if self._measure.needs_ratings:
             self._ratings = self._numbers("rating_column", rating_column).to_numpy(dtype=np.float64)
         at_least("n_resamples", n_resamples, 1, owner)
-        units = units_of(self._members, cell)
+        units = units_of(self._sampling_units, cell)
         self._rows = EffectRows(
             self._conditions,
             self.measure_name,
@@ -224,7 +226,7 @@ class EffectTask(PeopleOfPairs, RoundedTask):
             n_permutations=at_least("n_permutations", n_permutations, 1, owner),
             seed=seed,
         )
-        self.sampling_unit = self._members.plural
+        self.sampling_unit = self._sampling_units.plural
         self.measures = self._declared()
         self.people = trials_of(people)
         if self.people is not None:
@@ -233,7 +235,8 @@ class EffectTask(PeopleOfPairs, RoundedTask):
                 condition_column=condition_column, rating=people_rating,
             )  # fmt: skip
             asked = [
-                Asked(prefix, measure, each) for prefix, each in self._conditions.contrasts.items()
+                ComparedMeasure(prefix, measure, each)
+                for prefix, each in self._conditions.contrasts.items()
             ]
             self._set_people(
                 PeopleBeside(
@@ -283,7 +286,7 @@ class EffectTask(PeopleOfPairs, RoundedTask):
         contrast: tuple[Side, Side] | None,
         factors: tuple[str, str] | None,
         **where: Any,
-    ) -> Conditions:
+    ) -> ConditionDesign:
         """Find the conditions of the pairs, and what is compared."""
         return conditions_of(pairs, column, contrast, factors, **where)
 
@@ -370,8 +373,10 @@ class EffectTask(PeopleOfPairs, RoundedTask):
         if involved.all():
             return {}
         found = {"pairs": int(involved.sum())}
-        if self._members.by == "identity":
-            both = [side[involved] for side in (self._members.first, self._members.second)]
+        if self._sampling_units.by == "identity":
+            both = [
+                side[involved] for side in (self._sampling_units.first, self._sampling_units.second)
+            ]
             found["people"] = len({name for side in both for name in side} - {""})
         return found
 
@@ -433,10 +438,10 @@ class EffectTask(PeopleOfPairs, RoundedTask):
             row["Threshold From"] = "given" if self.threshold is not None else "same pairs"
         row["Distance Metric"] = self.distance_metric_name
         row[CI_METHOD] = self._ci_method + conservative_note(few_errors) + _without_spread(row)
-        row.update(count_columns(self._all_pairs, self._members, cells.distances))
+        row.update(count_columns(self._all_pairs, self._sampling_units, cells.distances))
         return pd.DataFrame([row])
 
-    def _further_columns(self, measured: Measured) -> tuple[dict[str, Any], str, str]:
+    def _further_columns(self, measured: MeasuredConditions) -> tuple[dict[str, Any], str, str]:
         """Give what a subclass reports besides, why some of it is NaN, and what is odd about it."""
         return {}, "", ""
 
@@ -447,14 +452,16 @@ class EffectTask(PeopleOfPairs, RoundedTask):
 
     @cached_property
     def _leave_out(self) -> tuple[JackknifeGroups, str]:
-        return jackknife_groups_of(self._all_pairs, self._members)
+        return jackknife_groups_of(self._all_pairs, self._sampling_units)
 
     def left_out(self, pairs_distances_df: pd.DataFrame) -> JackknifeReplicates:
         """Measure one layer without each group of people in turn, for errors of differences."""
         groups, digest = self._leave_out
         found = self._rows.left_out(self._cells(pairs_distances_df), groups)
         return JackknifeReplicates(
-            self._members.by, digest, {(None, name): values for name, values in found.items()}
+            self._sampling_units.by,
+            digest,
+            {(None, name): values for name, values in found.items()},
         )
 
     def _paired_items(self) -> PairedItems | None:

@@ -159,14 +159,19 @@ class GroupErrorTask(RoundedTask):
         where: dict[str, Any] = {"task": name, "owner": owner, "path": pairs_file_path}
         self._labels = genuine_labels(self.pairs_df, true_label, **where)
         self._check_threshold()
-        self._members = find_sampling_units(self.pairs_df, self._labels, identity, **where)
+        self._sampling_units = find_sampling_units(self.pairs_df, self._labels, identity, **where)
         first, second = groups_of_pairs(
-            self.pairs_df, self._labels, self._members, groups, task=name, path=pairs_file_path
+            self.pairs_df,
+            self._labels,
+            self._sampling_units,
+            groups,
+            task=name,
+            path=pairs_file_path,
         )
         self._group_columns = self._keep_groups(groups, first, second)
         self._all_pairs = pd.DataFrame(self.pairs_df)
         self._known = (first != "") & (second != "")
-        self._people = self._members.numbers
+        self._people = self._sampling_units.numbers
         self._cells = list(cells_of(self._known, first, second, self._people))
         self._groups = [cell for cell in self._cells if cell.has_genuine][:-1]
         if len(self._groups) < 2:
@@ -184,7 +189,7 @@ class GroupErrorTask(RoundedTask):
             )
         self._n_draws = at_least("n_resamples", n_resamples, 1, owner)
         self._seed = seed
-        self.sampling_unit = self._members.plural
+        self.sampling_unit = self._sampling_units.plural
 
     def _check_threshold(self) -> None:
         if self.threshold is not None:
@@ -204,7 +209,7 @@ class GroupErrorTask(RoundedTask):
         labels = self._labels
         if np.isnan(fnmr_at_fmr(labels, np.zeros(labels.size), self.fmr).threshold):
             msg = (
-                f"A threshold at an FMR of {self.fmr:g} cannot be told from the "
+                f"A threshold at an FMR of {self.fmr:g} cannot be estimated from the "
                 f"{int((1 - labels).sum())} impostor pairs of task {self.name!r}. Give a larger "
                 "'fmr', or a 'threshold' chosen elsewhere."
             )
@@ -267,30 +272,34 @@ class GroupErrorTask(RoundedTask):
 
     @cached_property
     def _leave_out(self) -> tuple[JackknifeGroups, str]:
-        return jackknife_groups_of(self._all_pairs, self._members)
+        return jackknife_groups_of(self._all_pairs, self._sampling_units)
 
     def left_out(self, pairs_distances_df: pd.DataFrame) -> JackknifeReplicates:
         """Measure one layer without each group of people in turn, for errors of differences."""
         distances = distances_of_pairs(self._all_pairs, pairs_distances_df, task=self.name)
         groups, digest = self._leave_out
         _, measured = self._measured(distances)
-        return JackknifeReplicates(self._members.by, digest, measured.left_out(self._cells, groups))
+        return JackknifeReplicates(
+            self._sampling_units.by, digest, measured.left_out(self._cells, groups)
+        )
 
     def _context(self, cell: Cell, threshold: float, distances: Float64Array) -> dict[str, Any]:
         labels = self._labels[cell.chosen]
-        members = SamplingUnits(
-            self._members.by, self._members.first[cell.chosen], self._members.second[cell.chosen]
+        units = SamplingUnits(
+            self._sampling_units.by,
+            self._sampling_units.first[cell.chosen],
+            self._sampling_units.second[cell.chosen],
         )
         chosen_from = "given" if self.threshold is not None else f"same pairs, FMR {self.fmr:g}"
         return {
             "Threshold": threshold,
             "Threshold From": chosen_from,
             "Distance Metric": self.distance_metric_name,
-            CI_METHOD: jackknife_note(members, cell.people)
+            CI_METHOD: jackknife_note(units, cell.people)
             + (_FAIRNESS_NOTE if cell.condition == ALL_GROUPS else ""),
             "Genuine Pairs": int(labels.sum()),
             "Impostor Pairs": int((1 - labels).sum()),
-            **count_columns(self._all_pairs[cell.chosen], members, distances[cell.chosen]),
+            **count_columns(self._all_pairs[cell.chosen], units, distances[cell.chosen]),
         }
 
     @override

@@ -128,7 +128,7 @@ class IdentificationTask(EmbeddingTask):
     ranks : sequence of int, default 1, 5, 20
         The k of rank-k; beyond the size of the gallery it is that size.
     distractors : str or Path, optional
-        Embeddings of people in the gallery who are no probe's, besides those of the gallery table:
+        Distractors: embeddings of people without a probe, in addition to the gallery table:
         a file, several (``*``), or a folder of packs. ``{model}`` and ``{layer}`` stand for the
         names of model and layer. Each row is a person. They are read block by block; see
         docs/identification.md.
@@ -291,7 +291,7 @@ class IdentificationTask(EmbeddingTask):
                 msg = (
                     f"Task {self.name!r} needs probes of people in {where}. Of {own.size} probes "
                     f"and {len(set(part.identities))} people none match; is the identity column "
-                    "spelled alike in both tables?"
+                    "spelled the same in both tables?"
                 )
                 raise PairsError(msg)
             parts.append(part)

@@ -656,7 +656,7 @@ def _kept_together(
     if session is not None and not decodes:
         msg = (
             f"The 'session' parameter of task {task!r} is for decoding identity. Other labels are "
-            "read out in other people, whatever the session. Leave it out."
+            "read out in other people in any case. Leave it out."
         )
         raise InputError(msg)
     if session == "folder":

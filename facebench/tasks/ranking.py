@@ -391,7 +391,7 @@ def _as_trials(given: LineUps) -> Trials:
     """Take a table with a column of orders as trials; rows without a participant are one each."""
     rows = given.rows
     if PARTICIPANT not in rows:
-        # The first answer to each line-up may be anybody's, the second one somebody else's.
+        # The first answer to each line-up may be from any participant, the second one from another.
         number = rows.groupby(pd.factorize(given.keys())[0]).cumcount() + 1
         rows = rows.assign(**{PARTICIPANT: number.astype(str)})
     return Trials(rows.rename(columns={"order": RESPONSE}), "order", given.source)

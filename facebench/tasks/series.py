@@ -23,8 +23,8 @@ from facebench.metrics.uncertainty.spread import PairedDifference, Spread
 from facebench.metrics.uncertainty.stratified_jackknife import Error, StratifiedJackknife
 from facebench.tasks.effect import EffectTask
 from facebench.tasks.measures import Measure
-from facebench.tasks.shared.effect_design import Conditions
-from facebench.tasks.shared.effect_rows import Measured
+from facebench.tasks.shared.effect_design import ConditionDesign
+from facebench.tasks.shared.effect_rows import MeasuredConditions
 from facebench.tasks.shared.people import PEOPLE, mean_of_participants, sum_of_spreads
 from facebench.tasks.shared.people_designs import Design, design_of
 from facebench.tasks.shared.rate_measures import columns_of
@@ -166,7 +166,7 @@ class SeriesTask(EffectTask):
     @override
     def _read_conditions(
         self, pairs: pd.DataFrame, column: str, contrast: Any, factors: Any, **where: Any
-    ) -> Conditions:
+    ) -> ConditionDesign:
         """Read levels, in order of size."""
         path, task = where["path"], where["task"]
         numbers = require_numbers(
@@ -192,7 +192,7 @@ class SeriesTask(EffectTask):
         else:
             sides = _sides(contrast, names, column, path)
         self._level_of_pair: IntArray = cell.ravel()
-        return Conditions(names, self._level_of_pair, {"": Contrast("difference", *sides)})
+        return ConditionDesign(names, self._level_of_pair, {"": Contrast("difference", *sides)})
 
     @property
     def has_function(self) -> bool:
@@ -253,7 +253,7 @@ class SeriesTask(EffectTask):
         return np.bincount(self._level_of_pair).astype(np.float64)
 
     @override
-    def _further_columns(self, measured: Measured) -> tuple[dict[str, Any], str, str]:
+    def _further_columns(self, measured: MeasuredConditions) -> tuple[dict[str, Any], str, str]:
         conditions = measured.conditions
         weights = np.full(self.levels.size, 1 / self.levels.size)
         row = columns_of(MEAN, tested(conditions, weights).estimate)
@@ -262,7 +262,7 @@ class SeriesTask(EffectTask):
         fitted = self._fitted(measured)
         return {**row, **fitted.columns}, fitted.undefined, fitted.remark
 
-    def _fitted(self, measured: Measured) -> Fitted:
+    def _fitted(self, measured: MeasuredConditions) -> Fitted:
         conditions = measured.conditions
         fit = self._fit(conditions.values, self._counts)
         return function_columns(fit, fit.of(conditions.replicates), conditions.jackknife.error)

@@ -236,7 +236,7 @@ class TemplateVerificationTask(EmbeddingTask):
     @override
     def compute_task_performance(self, items_df: pd.DataFrame) -> pd.DataFrame:
         labels, distances = self._scores(items_df)
-        people = self._members(items_df)
+        people = self._sampling_units(items_df)
         groups = JackknifeGroups(people.first, people.second)
         report = verify(labels, distances, None, groups, far=self.far, higher_is_better=False)
         row = {
@@ -263,7 +263,7 @@ class TemplateVerificationTask(EmbeddingTask):
         labels = items[self.true_label].to_numpy(dtype=np.int8)
         return labels, items["model_computed_distance"].to_numpy(dtype=np.float64)
 
-    def _members(self, items: pd.DataFrame) -> SamplingUnits:
+    def _sampling_units(self, items: pd.DataFrame) -> SamplingUnits:
         """Give the people of both sides, or the templates where people are not known."""
         if self._people is None:
             return SamplingUnits("template", *(items[side].to_numpy(dtype=str) for side in _SIDES))
@@ -272,7 +272,7 @@ class TemplateVerificationTask(EmbeddingTask):
 
     def left_out(self, items_df: pd.DataFrame) -> JackknifeReplicates:
         """Measure one layer without each group of people in turn, for errors of differences."""
-        people = self._members(items_df)
+        people = self._sampling_units(items_df)
         groups = JackknifeGroups(people.first, people.second)
         scores = self._scores(items_df)
         given: dict[str, Any] = {"higher_is_better": False}

@@ -44,7 +44,7 @@ from facebench.tasks.shared.labelled_pairs import (
     stratified_folds,
 )
 from facebench.tasks.shared.people import PeopleSource
-from facebench.tasks.shared.people_beside import Asked, PeopleOfPairs
+from facebench.tasks.shared.people_beside import ComparedMeasure, PeopleOfPairs
 from facebench.tasks.shared.rate_measures import (
     D_PRIME,
     ORACLE_ACCURACY,
@@ -159,10 +159,10 @@ class VerificationTask(PeopleOfPairs, RoundedTask):
         where: dict[str, Any] = {"task": name, "owner": owner, "path": pairs_file_path}
         self._all_pairs = pd.DataFrame(self.pairs_df)
         self._labels = genuine_labels(self._all_pairs, true_label, **where)
-        self._members = find_sampling_units(self._all_pairs, self._labels, identity, **where)
+        self._sampling_units = find_sampling_units(self._all_pairs, self._labels, identity, **where)
         self.folds, self._fold_note = self._make_folds(folds, seed)
         at_least("n_resamples", n_resamples, 1, owner)
-        self.sampling_unit = self._members.plural
+        self.sampling_unit = self._sampling_units.plural
         self.measures = (
             Measure("AUC", better="higher", headline=True, chance=0.5, bounds=(0, 1)),
             Measure("Accuracy", better="higher", headline=True, bounds=(0, 1)),
@@ -173,9 +173,13 @@ class VerificationTask(PeopleOfPairs, RoundedTask):
             *rate_measures(self.far),
             D_PRIME,
         )
-        asked = [Asked("AUC", "auc"), Asked("Accuracy", "accuracy"), Asked("d'", "dprime")]
+        asked = [
+            ComparedMeasure("AUC", "auc"),
+            ComparedMeasure("Accuracy", "accuracy"),
+            ComparedMeasure("d'", "dprime"),
+        ]
         self.people = self._take_people(
-            people, people_groups, people_margin, self._labels, self._members, asked, name
+            people, people_groups, people_margin, self._labels, self._sampling_units, asked, name
         )
 
     @override
@@ -196,7 +200,7 @@ class VerificationTask(PeopleOfPairs, RoundedTask):
 
     def _make_folds(self, n_folds: int, seed: int) -> tuple[NDArray[Any], str]:
         """Read or make the folds, and say what is to be known of them."""
-        labels, members = self._labels, self._members
+        labels, units = self._labels, self._sampling_units
         column = self.fold_column
         if (
             column is None
@@ -225,10 +229,10 @@ class VerificationTask(PeopleOfPairs, RoundedTask):
                     f"{int(others.sum())} same and {int((1 - others).sum())} different pairs."
                 )
                 raise PairsError(msg)
-        faults = fold_faults(labels, given, *members.numbers)
+        faults = fold_faults(labels, given, *units.numbers)
         notes = [f"{names.size} from column {column!r}"]
         if faults.shared_members:
-            notes.append(f"{faults.shared_members} {members.plural} are in several folds")
+            notes.append(f"{faults.shared_members} {units.plural} are in several folds")
         if faults.one_class:
             notes.append(f"{len(faults.one_class)} folds hold one class")
             if _is_sorted(labels):
@@ -238,7 +242,7 @@ class VerificationTask(PeopleOfPairs, RoundedTask):
         return given, "; ".join(notes)
 
     def _made_folds(self, n_folds: int, seed: int) -> tuple[NDArray[Any], str]:
-        labels, members = self._labels, self._members
+        labels, units = self._labels, self._sampling_units
         rarer = int(min(labels.sum(), (1 - labels).sum()))
         if rarer < 2 or n_folds < 2:
             msg = (
@@ -250,11 +254,11 @@ class VerificationTask(PeopleOfPairs, RoundedTask):
         n_folds = min(n_folds, rarer)
 
         def made(number: int) -> Folds:
-            return stratified_folds(self._all_pairs, labels, members, number, seed=seed)
+            return stratified_folds(self._all_pairs, labels, units, number, seed=seed)
 
         of_pair, is_disjoint = made(n_folds)
         if is_disjoint:
-            return of_pair, f"{n_folds} folds, stratified, {members.by}-disjoint"
+            return of_pair, f"{n_folds} folds, stratified, {units.by}-disjoint"
         apart = next((n for n in range(n_folds - 1, 1, -1) if made(n).is_disjoint), None)
         if apart is not None:
             # Where no number of folds would do there is nothing to be done, and 'Folds' tells.
@@ -263,10 +267,10 @@ class VerificationTask(PeopleOfPairs, RoundedTask):
                 "judged; pass folds=%d to keep them apart.",
                 self.name,
                 n_folds,
-                members.plural,
+                units.plural,
                 apart,
             )
-        return of_pair, f"{n_folds} folds, stratified, not {members.by}-disjoint"
+        return of_pair, f"{n_folds} folds, stratified, not {units.by}-disjoint"
 
     @property
     @override
@@ -290,7 +294,7 @@ class VerificationTask(PeopleOfPairs, RoundedTask):
 
     @cached_property
     def _leave_out(self) -> tuple[JackknifeGroups, str]:
-        return jackknife_groups_of(self._all_pairs, self._members)
+        return jackknife_groups_of(self._all_pairs, self._sampling_units)
 
     def left_out(self, pairs_distances_df: pd.DataFrame) -> JackknifeReplicates:
         """Measure one layer without each group of people in turn, for errors of differences."""
@@ -309,7 +313,9 @@ class VerificationTask(PeopleOfPairs, RoundedTask):
             crossed.mean, fold_accuracy_replicates(right, self.folds, groups), df=groups.df
         )
         return JackknifeReplicates.collect(
-            self._members.by, digest, {(None, name): values for name, values in found.items()}
+            self._sampling_units.by,
+            digest,
+            {(None, name): values for name, values in found.items()},
         )
 
     def _context(self, report: VerificationReport, distances: Float64Array) -> dict[str, Any]:
@@ -321,9 +327,9 @@ class VerificationTask(PeopleOfPairs, RoundedTask):
             "Distance Metric": self.distance_metric_name,
             "Threshold From": "other folds",
             "Folds": self._fold_note,
-            CI_METHOD: jackknife_note(self._members, self._leave_out[0])
+            CI_METHOD: jackknife_note(self._sampling_units, self._leave_out[0])
             + interval_notes(report.measures, report.few_errors, distances),
-            **count_columns(self._all_pairs, self._members, distances),
+            **count_columns(self._all_pairs, self._sampling_units, distances),
         }
 
     @override
@@ -342,7 +348,7 @@ class VerificationTask(PeopleOfPairs, RoundedTask):
         if not optional:
             return
         shown = (performances, optional[0], output_dir)
-        people = self.identity if self._members.by == "identity" else None
+        people = self.identity if self._sampling_units.by == "identity" else None
         identity: Any = people if people in (None, "folder") else tuple(people)
         for draw, name in ((PlotHelper.roc_plot, "roc"), (PlotHelper.det_plot, "det")):
             draw(*shown, name, self.true_label, identity=identity, n_resamples=_BAND_RESAMPLES)

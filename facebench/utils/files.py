@@ -248,7 +248,7 @@ def one_writer(folder: Path) -> Iterator[None]:
     """
     msg = (
         f"Another run is writing its results to {folder}. Wait until it is done, or give "
-        "this one an export_path of its own."
+        "this one a different export_path."
     )
     try:
         # Every run locks the same thing: the folder itself, also the first one.

@@ -1,7 +1,7 @@
 """Folders that several users of a machine write to.
 
 What is made in a folder that its group, or everyone, may write to can be written by them too,
-whatever the umask. A folder with the sticky bit, such as /tmp, is not shared in this sense.
+regardless of the umask. A folder with the sticky bit, such as /tmp, is not shared in this sense.
 """
 
 from __future__ import annotations

@@ -214,7 +214,7 @@ class TestFolders:
         assert made["made"]["inverted"] == made["made"]["upright"] > 0
         assert "no condition" in call("stimuli", "real", "-c", "invertd", status=2).talk.lower()
         front = ("stimuli", "real", "-c", "thatcherised", "-o", "front", "--max-yaw", "0")
-        assert "at most 0 serve here" in " ".join(call(*front, status=2).talk.split())
+        assert "at most 0 are accepted" in " ".join(call(*front, status=2).talk.split())
 
 
 class TestChecks:

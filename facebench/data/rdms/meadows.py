@@ -56,7 +56,7 @@ def meadows_parts(path: Path) -> list[Part]:
 
 
 def parts_of_tree(tree: Any, path: Path) -> list[Part]:
-    """Find every RDM in a tree, whatever it is nested in: participants, tasks, or neither.
+    """Find every RDM in a tree: nested in participants, in tasks, or in neither.
 
     Parameters
     ----------

@@ -261,7 +261,7 @@ def _long_parts(path: Path) -> list[Part]:
         try:
             values = score_column(table, column, path)
         except InputError:
-            # Labels and conditions are no distances.
+            # Labels and conditions are not distances.
             continue
         _refuse_contradiction(first, second, values, names, column, path)
         vector = rdm_from_pairs(first, second, values, len(names))

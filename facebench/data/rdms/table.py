@@ -226,7 +226,7 @@ def of_square(matrix: Float64Array, names: Sequence[str], label: str, path: Path
             "One half holds zeros only: leave it empty, or write NaN."
             if one_half
             else "Give the mean of both, (D + D') / 2, or name the images and layers as "
-            "embeddings if this is no RDM."
+            "embeddings if this is not an RDM."
         )
         msg = (
             f"{path} must hold a symmetric matrix. {label!r} has {matrix[row, column]:g} for "

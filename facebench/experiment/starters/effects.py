@@ -149,13 +149,15 @@ def tasks_of(
     tasks, problems = [], []
     for name, (task, settings, comments) in by_table.items():
         if name not in made.tables:
-            problems.append(f"There are no pairs for {name!r}: no photograph or person serves.")
+            problems.append(
+                f"There are no pairs for {name!r}: no photograph or person is suitable."
+            )
             continue
         scored = task in _SCORED and "measure" not in settings
-        lacking = _lacking_class(made.tables[name]) if scored else ""
-        if lacking:
+        missing = _missing_class(made.tables[name]) if scored else ""
+        if missing:
             problems.append(
-                f"{made.tables[name]} holds no pairs of {lacking}, which the effect of {name!r} "
+                f"{made.tables[name]} holds no pairs of {missing}, which the effect of {name!r} "
                 "is measured by: it takes two people or more, and several with two photographs in "
                 "which a face is found."
             )
@@ -210,10 +212,10 @@ def _features(features: Sequence[Condition]) -> tuple[str, dict[str, str], dict[
     if not critical or not other:
         return "conditioned-average", {}, {"task": "mean distance of a face and its change"}
     sides = {"critical": yaml_list(critical), "other": yaml_list(other)}
-    return "critical-features-effect", sides, {"critical": "changes that people go by"}
+    return "critical-features-effect", sides, {"critical": "changes that people rely on"}
 
 
-def _lacking_class(table: Path) -> str:
+def _missing_class(table: Path) -> str:
     import pandas as pd
 
     same = set(pd.read_csv(table, usecols=["same"])["same"])

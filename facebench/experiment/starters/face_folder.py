@@ -122,8 +122,8 @@ def look_at(folder: Path, rule: str | None = None) -> FaceFolder:
         above = Counter(name.rsplit("/", 2)[0] for name in deep)
         nearest = folder / above.most_common(1)[0][0]
         msg = (
-            f"The images of {folder} lie too deep, such as {deep[0]}. {EXPECTED} Give {nearest}, "
-            "if its folders are people."
+            f"The images of {folder} are too many folders deep, such as {deep[0]}. "
+            f"{EXPECTED} Give {nearest}, if its folders are people."
         )
         raise InputError(msg)
     if not found:

@@ -502,5 +502,5 @@ class _Writer:
         if missing:
             self._doubts.append(
                 f"{missing:,} of {facts['trials']:,} trials have no response, which counts as no "
-                f"answer: if these rows are no trials, choose rows by `rows` in {description}."
+                f"answer: if these rows are not trials, choose rows by `rows` in {description}."
             )

@@ -82,7 +82,7 @@ def ask_of_items(
     Raises
     ------
     InputError
-        If trials show images that are no photographs.
+        If trials show images that are not photographs.
     """
     sides = ["image"] if kind == "old-new" else ["target", *alternatives_in(table.columns)]
     named = _named(table, sides, photographs)

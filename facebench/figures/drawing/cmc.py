@@ -37,7 +37,7 @@ MARKED = 25
 
 
 @dataclass(frozen=True)
-class Curve:
+class CmcCurve:
     """The CMC of one model-layer: rates within each rank, and their interval if there is one."""
 
     model: str
@@ -47,12 +47,12 @@ class Curve:
     band: tuple[Array, Array] | None = None
 
 
-def cmc_figure(curves: Sequence[Curve], *, title: str, note: str = "") -> Figure:
+def cmc_figure(curves: Sequence[CmcCurve], *, title: str, note: str = "") -> Figure:
     """Draw curves over ranks, named in a legend with their first rate.
 
     Parameters
     ----------
-    curves : sequence of Curve
+    curves : sequence of CmcCurve
         At least one; those of one model are shades of its colour.
     title, note : str
         The title, and small print below.
@@ -93,7 +93,7 @@ def cmc_figure(curves: Sequence[Curve], *, title: str, note: str = "") -> Figure
     return figure
 
 
-def draw_curve(axes: Axes, curve: Curve, color: str) -> Line2D:
+def draw_curve(axes: Axes, curve: CmcCurve, color: str) -> Line2D:
     """Draw one curve over its band."""
     if curve.band is not None:
         axes.fill_between(curve.ranks, *curve.band, color=color, alpha=0.15, linewidth=0)

@@ -34,7 +34,7 @@ from facebench.figures.drawing.style import (
 )
 from facebench.figures.palette import PEOPLE_COLORS
 
-__all__ = ["FAMILIES_OF_PAGE", "Bar", "Family", "families_figure"]
+__all__ = ["FAMILIES_OF_PAGE", "Family", "FamilyBar", "families_figure"]
 
 FAMILIES_OF_PAGE = 12
 _WIDTH, _HEIGHT, _GAP, _BELOW = 2.9, 1.45, 0.72, 0.72
@@ -44,7 +44,7 @@ _ASIDE = 0.24
 
 
 @dataclass(frozen=True)
-class Bar:
+class FamilyBar:
     """A condition or an effect: its value, its interval (NaN without one), and people's."""
 
     name: str
@@ -62,7 +62,7 @@ class Family:
     ----------
     name : str
         The task.
-    conditions, effects : sequence of Bar
+    conditions, effects : sequence of FamilyBar
         Either may be empty. Without conditions the effects are the task's measures.
     conditions_label, effects_label : str
         What the axes measure.
@@ -73,8 +73,8 @@ class Family:
     """
 
     name: str
-    conditions: Sequence[Bar]
-    effects: Sequence[Bar]
+    conditions: Sequence[FamilyBar]
+    effects: Sequence[FamilyBar]
     conditions_label: str
     effects_label: str
     beside: Beside = NOTHING_BESIDE
@@ -147,7 +147,7 @@ def _said(family: Family) -> str:
     return text
 
 
-def _draw_bars(axes: Axes, bars: Sequence[Bar], color: str, width: float) -> None:
+def _draw_bars(axes: Axes, bars: Sequence[FamilyBar], color: str, width: float) -> None:
     places = np.arange(len(bars), dtype=np.float64)
     for place, bar in zip(places, bars, strict=True):
         face = shade(color, int(place), len(bars))
@@ -167,7 +167,7 @@ def _draw_bars(axes: Axes, bars: Sequence[Bar], color: str, width: float) -> Non
 
 
 def _draw_effects(
-    axes: Axes, bars: Sequence[Bar], color: str, width: float, beside: Beside
+    axes: Axes, bars: Sequence[FamilyBar], color: str, width: float, beside: Beside
 ) -> None:
     for place, bar in enumerate(bars):
         aside = _ASIDE / 2 if bar.people else 0.0
@@ -194,7 +194,7 @@ def _draw_effects(
     axes.yaxis.set_major_locator(MaxNLocator(4))
 
 
-def _interval(axes: Axes, place: float, bar: Bar, color: str = INK) -> None:
+def _interval(axes: Axes, place: float, bar: FamilyBar, color: str = INK) -> None:
     if np.isfinite([bar.low, bar.high]).all():
         axes.vlines(place, bar.low, bar.high, colors=color, linewidth=1.2, zorder=3)
 

@@ -24,7 +24,7 @@ from facebench.figures.drawing.style import (
     wrapped,
 )
 
-__all__ = ["Chart", "map_figure"]
+__all__ = ["ImageMap", "map_figure"]
 
 MOST_COLUMNS = 4
 OTHER = "other"
@@ -33,7 +33,7 @@ PICTURE = 0.085
 
 
 @dataclass(frozen=True)
-class Chart:
+class ImageMap:
     """One map: places [N, 2] of images by name, what it is called and what is said of it."""
 
     label: str
@@ -43,7 +43,7 @@ class Chart:
 
 
 def map_figure(
-    charts: Sequence[Chart],
+    charts: Sequence[ImageMap],
     *,
     title: str,
     groups: Mapping[str, str] | None = None,
@@ -55,7 +55,7 @@ def map_figure(
 
     Parameters
     ----------
-    charts : sequence of Chart
+    charts : sequence of ImageMap
         At least one.
     title : str
         The title of the whole figure.
@@ -115,7 +115,7 @@ def map_figure(
 
 def _draw(
     axes: Axes,
-    chart: Chart,
+    chart: ImageMap,
     groups: Mapping[str, str] | None,
     known: list[str],
     pictures: Mapping[str, NDArray[np.uint8]] | None,

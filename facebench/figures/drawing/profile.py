@@ -33,7 +33,7 @@ from facebench.figures.drawing.style import (
     wrapped,
 )
 
-__all__ = ["Band", "Chart", "Profile", "profile_figure", "profile_pages"]
+__all__ = ["Band", "Profile", "ProfilePanel", "profile_figure", "profile_pages"]
 
 WIDTH, HEIGHT, LOW_HEIGHT = 4.6, 2.9, 1.9
 PER_LAYER, PER_LINE, BETWEEN = 0.17, 0.155, 0.42
@@ -102,7 +102,7 @@ class Band:
 
 
 @dataclass(frozen=True)
-class Chart:
+class ProfilePanel:
     """The curves that share a panel, with its title, axis, and why there are none."""
 
     profiles: Sequence[Profile]
@@ -133,7 +133,9 @@ class _Names:
         return sum(text.count("\n") + 1 for text in self.texts)
 
 
-def profile_pages(charts: Sequence[Chart], *, title: str, zero: bool = False) -> list[Figure]:
+def profile_pages(
+    charts: Sequence[ProfilePanel], *, title: str, zero: bool = False
+) -> list[Figure]:
     """Draw measures over layers, on as many pages as they need.
 
     Parameters
@@ -155,7 +157,7 @@ def profile_pages(charts: Sequence[Chart], *, title: str, zero: bool = False) ->
     ]
 
 
-def _apart(chart: Chart, title: str, zero: bool) -> list[Figure]:
+def _apart(chart: ProfilePanel, title: str, zero: bool) -> list[Figure]:
     """Draw a panel per network."""
     models = list(dict.fromkeys(profile.model for profile in chart.profiles))
     colors = model_colors(models)
@@ -190,12 +192,12 @@ def _apart(chart: Chart, title: str, zero: bool) -> list[Figure]:
     return pages
 
 
-def profile_figure(charts: Sequence[Chart], *, title: str, zero: bool = False) -> Figure:
+def profile_figure(charts: Sequence[ProfilePanel], *, title: str, zero: bool = False) -> Figure:
     """Draw measures over layers: one model over its layers' names, several over relative depth.
 
     Parameters
     ----------
-    charts : sequence of Chart
+    charts : sequence of ProfilePanel
         At least one, with a profile or more each, drawn one under the other. In a panel profiles
         of one model share a colour, and differ in their line.
     title : str
@@ -260,7 +262,7 @@ def profile_figure(charts: Sequence[Chart], *, title: str, zero: bool = False) -
     return figure
 
 
-def _names_of(chart: Chart, colors: dict[str, tuple[str, str]], alone: bool) -> _Names:
+def _names_of(chart: ProfilePanel, colors: dict[str, tuple[str, str]], alone: bool) -> _Names:
     """Make the entries of a panel's legend."""
     names = _Names()
     for place, band in enumerate(chart.bands):
@@ -287,7 +289,7 @@ def _grey_line(place: int) -> Line:
 
 def _draw_chart(
     axes: Axes,
-    chart: Chart,
+    chart: ProfilePanel,
     colors: dict[str, tuple[str, str]],
     alone: bool,
     named: bool,
@@ -318,7 +320,7 @@ def _draw_chart(
         )  # fmt: skip
 
 
-def _share_scale(panels: Sequence[Axes], charts: Sequence[Chart]) -> None:
+def _share_scale(panels: Sequence[Axes], charts: Sequence[ProfilePanel]) -> None:
     for label in {chart.value_label for chart in charts}:
         own = [
             axes

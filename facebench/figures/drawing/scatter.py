@@ -40,7 +40,7 @@ MOST_COLUMNS = 5
 
 
 @dataclass(frozen=True)
-class Line:
+class RegressionLine:
     """A least-squares line with the 95 % confidence band of its mean, left to right."""
 
     x: Array
@@ -48,7 +48,7 @@ class Line:
     margin: Array
 
 
-def fitted_line(x: Array, y: Array, steps: int = 50) -> Line | None:
+def fitted_line(x: Array, y: Array, steps: int = 50) -> RegressionLine | None:
     """Fit a line in closed form.
 
     The band takes pairs as independent. Pairs that share an image are not, so it is a lower
@@ -56,7 +56,7 @@ def fitted_line(x: Array, y: Array, steps: int = 50) -> Line | None:
 
     Returns
     -------
-    Line or None
+    RegressionLine or None
         None with fewer than two pairs or with one axis constant. The band is NaN with two pairs.
     """
     if why_no_line(x, y):
@@ -74,7 +74,7 @@ def fitted_line(x: Array, y: Array, steps: int = 50) -> Line | None:
         noise = left @ left / freedom
         error = np.sqrt(noise * (1 / len(x) + (at - x.mean()) ** 2 / spread))
         margin = stdtrit(freedom, 0.975) * error
-    return Line(at, y.mean() + slope * (at - x.mean()), margin)
+    return RegressionLine(at, y.mean() + slope * (at - x.mean()), margin)
 
 
 def why_no_line(x: Array, y: Array) -> str:

@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 DPI = 200
 # What the frame of a figure has room for, in inches: an A4 page at 1.3 times its size.
-PAGE_WIDTH, PAGE_HEIGHT = 10.6, 13.6
+PAGE_HEIGHT = 13.6
 # How matplotlib's settings change where files are written. Text of a PDF stays text, its fonts
 # embedded; that of an SVG becomes outlines, so that names look alike where a font is missing.
 _WRITTEN = {"pdf.fonttype": 42, "ps.fonttype": 42, "svg.hashsalt": "facebench"}

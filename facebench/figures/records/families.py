@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from facebench.figures.drawing.families import Bar, Family
+    from facebench.figures.drawing.families import Family, FamilyBar
 
 __all__ = ["FamilyPlots", "telling_layers"]
 
@@ -268,7 +268,7 @@ def _family(task: str, rows: pd.DataFrame, measures: Sequence[str]) -> Family:
         conditions = [
             _bar(rows.iloc[[at]], first, cell_text(name)) for at, name in enumerate(rows[CONDITION])
         ]
-        shown: list[Bar] = []
+        shown: list[FamilyBar] = []
         label = label_of(rows, first)
     else:
         conditions = [_bar(rows, column, name) for name, column in columns.items()]
@@ -287,11 +287,11 @@ def _family(task: str, rows: pd.DataFrame, measures: Sequence[str]) -> Family:
     )
 
 
-def _bar(rows: pd.DataFrame, column: str, name: str) -> Bar:
-    from facebench.figures.drawing.families import Bar
+def _bar(rows: pd.DataFrame, column: str, name: str) -> FamilyBar:
+    from facebench.figures.drawing.families import FamilyBar
 
     value, low, high = (float(each[0]) for each in interval_of(rows, column, "performances"))
-    return Bar(cell_text(name), value, low, high, humans_of(rows, column))
+    return FamilyBar(cell_text(name), value, low, high, humans_of(rows, column))
 
 
 def _short(name: str) -> str:

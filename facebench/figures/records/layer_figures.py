@@ -137,7 +137,7 @@ def profile_chart(
     InputError
         If all models are controls.
     """
-    from facebench.figures.drawing.profile import Chart, profile_pages
+    from facebench.figures.drawing.profile import ProfilePanel, profile_pages
 
     untrained = {name for names in controls.values() for name in names}
     models = {model for curve in curves for model in curve.table[MODEL] if model not in untrained}
@@ -174,7 +174,9 @@ def profile_chart(
             for human in curve.people
         ]
         levels = list(dict.fromkeys(level for curve in group for level in curve.levels))
-        charts.append(Chart(profiles, value_label, name, bands, group[0].undefined, people, levels))
+        charts.append(
+            ProfilePanel(profiles, value_label, name, bands, group[0].undefined, people, levels)
+        )
     zero = signed or any(bool((curve.table["value"] < 0).any()) for curve in curves)
     return profile_pages(charts, title=title, zero=zero)
 

@@ -251,11 +251,11 @@ class RepresentationPlots:
             return in_pages(shown, most, lambda own, said: page(task, own, said), note)
 
         def page(task: str, rows: pd.DataFrame, note: str) -> Figure:
-            from facebench.figures.drawing.mds import Chart, map_figure
+            from facebench.figures.drawing.mds import ImageMap, map_figure
             from facebench.metrics.mds import mds
             from facebench.metrics.rdm import condensed
 
-            charts: list[Chart] = []
+            charts: list[ImageMap] = []
             for model, layer, label in zip(rows[MODEL], rows[LAYER], row_labels(rows), strict=True):
                 table = _pairs_of(distances, model, task, layer, where)
                 wanted = [(label, "model_computed_distance")]
@@ -272,7 +272,7 @@ class RepresentationPlots:
                         raise InputError(message)
                     found = mds(condensed(values))
                     detail = f"stress {found.stress:.2f}"
-                    charts.append(Chart(title, detail, found.places, names))
+                    charts.append(ImageMap(title, detail, found.places, names))
             return map_figure(
                 charts,
                 title=f"Maps of images: {task}",

@@ -1,4 +1,4 @@
-"""Intervals of means over choices among three images, which share images with each other."""
+"""Intervals of means over choices among three images, which share images."""
 
 from __future__ import annotations
 

@@ -15,12 +15,12 @@ from facebench.metrics.uncertainty.stratified_jackknife import Error, Stratified
 from facebench.metrics.verification_report import UNKNOWN, Estimate
 from facebench.types import Float64Array
 
-__all__ = ["Conditions", "Effect", "ZeroTest", "effect_of", "tested"]
+__all__ = ["ConditionValues", "Effect", "ZeroTest", "effect_of", "tested"]
 
 _NO_ERROR = "interval: not defined without one of the people (images), or fewer than three of them"
 
 
-class Conditions(NamedTuple):
+class ConditionValues(NamedTuple):
     """The conditions of one layer, or of two networks one after the other.
 
     Attributes
@@ -87,12 +87,12 @@ class Effect(NamedTuple):
     undefined: str
 
 
-def tested(conditions: Conditions, weights: Float64Array) -> ZeroTest:
+def tested(conditions: ConditionValues, weights: Float64Array) -> ZeroTest:
     """Test whether a weighted sum of conditions is zero.
 
     Parameters
     ----------
-    conditions : Conditions
+    conditions : ConditionValues
         What is summed.
     weights : array, shape [K]
         0 leaves a condition out.
@@ -121,12 +121,12 @@ def tested(conditions: Conditions, weights: Float64Array) -> ZeroTest:
     return ZeroTest(Estimate(value, interval), p_value, statistic, error)
 
 
-def effect_of(conditions: Conditions, contrast: Contrast) -> Effect:
+def effect_of(conditions: ConditionValues, contrast: Contrast) -> Effect:
     """Give an effect its intervals, and refuse quotients whose denominator may be zero.
 
     Parameters
     ----------
-    conditions : Conditions
+    conditions : ConditionValues
         Of one layer.
     contrast : Contrast
         What is compared.
@@ -152,7 +152,7 @@ def effect_of(conditions: Conditions, contrast: Contrast) -> Effect:
     >>> people, cell = np.tile(np.arange(4), 2), np.repeat([0, 1], 4)
     >>> jackknife = StratifiedJackknife(people, people, cell)
     >>> left_out = np.array([[1.1, 0.55], [0.9, 0.45], [1.05, 0.5], [0.95, 0.5]])
-    >>> conditions = Conditions(left_out.mean(axis=0), left_out, [], jackknife, False)
+    >>> conditions = ConditionValues(left_out.mean(axis=0), left_out, [], jackknife, False)
     >>> effect = effect_of(conditions, Contrast("difference", (0,), (1,)))
     >>> round(effect.ratio.value, 6), effect.test.p_value < 0.05, effect.ratio.interval.low > 1
     (2.0, True, True)
@@ -188,7 +188,7 @@ def effect_of(conditions: Conditions, contrast: Contrast) -> Effect:
     return Effect(test, found[0], found[1], "; ".join(reasons.values()))
 
 
-def _refusals(conditions: Conditions, contrast: Contrast) -> dict[str, str]:
+def _refusals(conditions: ConditionValues, contrast: Contrast) -> dict[str, str]:
     """Say why there is no ratio or index."""
     reasons = {}
     values, left_out = (
@@ -220,7 +220,7 @@ def _refusals(conditions: Conditions, contrast: Contrast) -> dict[str, str]:
 
 
 def _fieller(
-    conditions: Conditions,
+    conditions: ConditionValues,
     above: Float64Array,
     below: Float64Array,
     quantile: float,
@@ -250,7 +250,7 @@ def _fieller(
     return Interval(float(np.clip(ends[0], lowest, highest)), float(min(ends[1], highest)))
 
 
-def _moved(conditions: Conditions, contrast: Contrast, value: float) -> Interval:
+def _moved(conditions: ConditionValues, contrast: Contrast, value: float) -> Interval:
     """Give the interval of a difference of indices."""
     step = conditions.jackknife.error(compared(conditions.replicates, contrast)[2]).step
     used = np.array([*contrast.first, *contrast.second])
@@ -263,7 +263,7 @@ def _moved(conditions: Conditions, contrast: Contrast, value: float) -> Interval
     return Interval(value - float(np.hypot(step, below)), value + float(np.hypot(step, above)))
 
 
-def _log_ratio(conditions: Conditions, contrast: Contrast, value: float) -> Interval:
+def _log_ratio(conditions: ConditionValues, contrast: Contrast, value: float) -> Interval:
     """Give the interval of a ratio of ratios, by its logarithm."""
     with np.errstate(invalid="ignore", divide="ignore"):
         logs = np.log(compared(conditions.replicates, contrast)[1])
@@ -280,7 +280,7 @@ def _log_ratio(conditions: Conditions, contrast: Contrast, value: float) -> Inte
         )
 
 
-def _hidden_steps(conditions: Conditions, used: Iterable[int]) -> list[Float64Array]:
+def _hidden_steps(conditions: ConditionValues, used: Iterable[int]) -> list[Float64Array]:
     """Say how far each condition may be off, down or up, beyond what the jackknife shows."""
     steps: list[Float64Array] = []
     replicates = conditions.replicates

@@ -1,6 +1,6 @@
 """Standard errors, intervals and tests from a measure without each unit (or group) in turn.
 
-All intervals and comparisons of measures on pairs that share people are made here: one standard
+All intervals and comparisons of measures on pairs that share people are computed here. One standard
 error gives the interval, the P, the equivalence test and the detectable difference, so that they
 never contradict each other. docs/intervals.md has their measured coverage and size.
 """

@@ -249,7 +249,7 @@ def changes_in_words(
     -------
     list of str
         Such as 'dlib: align: false → true' and 'model vgg16 removed'; models and tasks that one run
-        does not have are named once, whatever their settings.
+        does not have are named once, without their settings.
     """
     said = [
         f"model {old} renamed {new} (same weights and settings)" for old, new in renamed.items()

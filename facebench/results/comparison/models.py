@@ -173,14 +173,14 @@ def compare_models(
     pairs = next(iter(frames.values()))
     where: dict[str, Any] = {"task": task_name, "owner": "compare_models", "path": task_name}
     labels = genuine_labels(pairs, column, **where)
-    members = find_sampling_units(pairs, labels, identity, **where)
-    groups = JackknifeGroups(members.first, members.second)
+    sampling_units = find_sampling_units(pairs, labels, identity, **where)
+    groups = JackknifeGroups(sampling_units.first, sampling_units.second)
     folds = None
     if metric == "accuracy":
         folds = getattr(getattr(results, "tasks", {}).get(task_name), "folds", None)
         if folds is None or len(folds) != len(labels):
             n_folds = min(_FOLDS, int(labels.sum()), int((1 - labels).sum()))
-            folds = stratified_folds(pairs, labels, members, n_folds, seed=seed).of_pair
+            folds = stratified_folds(pairs, labels, sampling_units, n_folds, seed=seed).of_pair
     networks = []
     for (model, layer), frame in frames.items():
         if not frame[["img1", "img2"]].equals(pairs[["img1", "img2"]]):
@@ -203,11 +203,11 @@ def compare_models(
             f"({undefined[0].layer}) on the {len(labels)} pairs of task {task_name!r}."
         )
         raise InputError(msg)
-    differences, how = _differences(networks, members, test)
+    differences, how = _differences(networks, sampling_units, test)
     if None in differences:
         msg = (
-            f"{groups.n_resamples} {members.plural} in task {task_name!r} are too few to compare "
-            f"networks by {metric!r}, or it is undefined without the pairs of one of them."
+            f"{groups.n_resamples} {sampling_units.plural} in task {task_name!r} are too few to "
+            f"compare networks by {metric!r}, or it is undefined without the pairs of one of them."
         )
         raise InputError(msg)
     tests = paired_tests([found for found in differences if found is not None], level)
@@ -274,20 +274,20 @@ def _measured(
 
 
 def _differences(
-    networks: list[_Network], members: SamplingUnits, test: str
+    networks: list[_Network], sampling_units: SamplingUnits, test: str
 ) -> tuple[list[PairedDifference | None], str]:
     """Compare every two networks, and say how."""
     if test == "paired":
         return [
             one.number.minus(other.number) for one, other in combinations(networks, 2)
-        ], f"paired jackknife of {members.plural}"
+        ], f"paired jackknife of {sampling_units.plural}"
     found: list[PairedDifference | None] = [
         mcnemar_difference(one.right, other.right) for one, other in combinations(networks, 2)
     ]
-    each = np.where(members.first == members.second, "", members.second)
-    used = np.concatenate((members.first, each[each != ""]))
+    each = np.where(sampling_units.first == sampling_units.second, "", sampling_units.second)
+    used = np.concatenate((sampling_units.first, each[each != ""]))
     shares = np.unique(used).size < used.size
-    note = f" (pairs share {members.plural}: P is too small)" if shares else ""
+    note = f" (pairs share {sampling_units.plural}: P is too small)" if shares else ""
     return found, f"McNemar{note}"
 
 

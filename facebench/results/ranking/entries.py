@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from facebench.results.reader import Run
 from facebench.results.report.provenance_view import flat
 
-__all__ = ["Entry", "Key", "name_entries"]
+__all__ = ["Key", "LeaderboardRow", "name_entries"]
 
 # A run by its number, and the model's own name.
 Key = tuple[int, str]
@@ -21,7 +21,7 @@ _MOST_DIFFERENCES = 3
 _UNSET = "not set"
 
 
-class Entry(NamedTuple):
+class LeaderboardRow(NamedTuple):
     """A row of a leaderboard.
 
     Attributes
@@ -56,7 +56,7 @@ class _Model(NamedTuple):
 
 def name_entries(
     runs: Sequence[Run], labels: Sequence[str], measured: Mapping[Key, Iterable[str]]
-) -> dict[Key, Entry]:
+) -> dict[Key, LeaderboardRow]:
     """Give every model of every run its row, no two models one name.
 
     A model that several runs have is one row where it is provably the same (weights, settings,
@@ -73,7 +73,7 @@ def name_entries(
 
     Returns
     -------
-    dict of (int, str) to Entry
+    dict of (int, str) to LeaderboardRow
     """
     models = {key: _described(runs[key[0]], key[1]) for key in measured}
     rows: list[list[Key]] = []
@@ -105,7 +105,7 @@ def name_entries(
         for text, row in zip(texts, rows, strict=True)
     ]
     return {
-        key: Entry(label, said)
+        key: LeaderboardRow(label, said)
         for row, label, said in zip(rows, _different(texts), differs, strict=True)
         for key in row
     }

@@ -284,7 +284,7 @@ def _levels(
     """
     found: list[dict[str, Any]] = []
     if measure.chance is not None:
-        # Of a measure of which neither way is better, such as a difference, it is no effect.
+        # Of a measure of which neither way is better, such as a difference, it is not an effect.
         name = "no effect" if measure.better is None else "chance"
         found.append({"kind": "chance", "name": name, "value": float(measure.chance)})
     # Looked for only where there may be one: rows are many.

@@ -207,7 +207,7 @@ def skipped_pairs(heads: Sequence[tuple[str, str, PairRows]]) -> str:
 
 
 def _items(items: pd.DataFrame) -> list[tuple[str, list[str]]]:
-    """Choose images of items that are no pairs, and say what they are."""
+    """Choose images of items that are not pairs, and say what they are."""
     first = items.iloc[0]
     if set(_TRIPLET) <= set(items):
         return [("one triplet", [str(first[side]) for side in _TRIPLET])]

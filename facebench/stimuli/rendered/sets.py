@@ -14,7 +14,7 @@ import numpy as np
 
 from facebench.errors import StimulusError
 from facebench.faces.pictures import Picture
-from facebench.stimuli.condition_set import LeftOut, read_replicates, write_replicates
+from facebench.stimuli.condition_set import LeftOut, read_left_out, write_left_out
 from facebench.stimuli.manifests import is_complete, read_manifest, write_manifest
 from facebench.stimuli.pair_tables import write_csv
 from facebench.stimuli.rendered.camera import render_face, require_size
@@ -188,7 +188,7 @@ def make_rendered_faces(
             ]
         for name, rows in tables.items():
             write_csv(root / f"{name}.csv", _COLUMNS, rows)
-        write_replicates(root, [_left_out(changed) for changed in unseen])
+        write_left_out(root, [_left_out(changed) for changed in unseen])
         done = {"settings": settings, "tables": sorted(tables), "set_aside": [_CHANGED]}
         write_manifest(root, {"complete": True, **done})
     names = read_manifest(root)["tables"]
@@ -197,7 +197,7 @@ def make_rendered_faces(
         root=root,
         tables={name: root / f"{name}.csv" for name in names},
         parameters=root / "parameters.json",
-        left_out=read_replicates(root),
+        left_out=read_left_out(root),
     )
 
 

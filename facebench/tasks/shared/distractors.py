@@ -1,4 +1,4 @@
-"""People that are in a gallery and are no probe's: files of embeddings, searched in parts."""
+"""Distractors: people in a gallery without a probe. Files of embeddings, searched in parts."""
 
 from __future__ import annotations
 

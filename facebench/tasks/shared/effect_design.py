@@ -26,13 +26,13 @@ from facebench.types import IntArray, StrPath
 from facebench.utils.suggestions import did_you_mean
 
 __all__ = [
-    "Conditions",
+    "ConditionDesign",
     "EffectUnits",
     "conditions_of",
+    "effect_sampling_units",
     "identity_source",
     "items_of",
     "labels_of",
-    "members_of",
     "units_of",
 ]
 
@@ -42,12 +42,12 @@ _log = logging.getLogger(__name__)
 Side = str | Sequence[str]
 _BLAND = ("0", "1", "no", "yes", "false", "true")
 _FEWEST_IMAGES = 3
-# More than this share of items in all conditions: the few that could not be made in one are no
+# More than this share of items in all conditions: the few that could not be made in one are not
 # reason to take conditions as unrelated.
 _MOST = 0.5
 
 
-class Conditions(NamedTuple):
+class ConditionDesign(NamedTuple):
     """The conditions of a table, and what is compared.
 
     Attributes
@@ -79,7 +79,7 @@ def conditions_of(
     task: str,
     owner: str,
     path: StrPath,
-) -> Conditions:
+) -> ConditionDesign:
     """Read conditions and contrasts.
 
     Parameters
@@ -97,7 +97,7 @@ def conditions_of(
 
     Returns
     -------
-    Conditions
+    ConditionDesign
 
     Raises
     ------
@@ -114,7 +114,7 @@ def conditions_of(
         names = list(dict.fromkeys(values))
         cell = np.array([names.index(value) for value in values], dtype=np.intp)
         sides = _sides(contrast, names, column, task, where)
-        found = Conditions(names, cell, {"": Contrast("difference", *sides)})
+        found = ConditionDesign(names, cell, {"": Contrast("difference", *sides)})
     for k, name in enumerate(found.names):
         rows = pairs[found.cell == k]
         n_images = int(pd.concat([rows["img1"], rows["img2"]]).nunique())
@@ -129,7 +129,7 @@ def conditions_of(
 
 def _factorial(
     pairs: pd.DataFrame, factors: Any, contrast: Any, task: str, where: dict[str, Any]
-) -> Conditions:
+) -> ConditionDesign:
     owner, path = where["owner"], where["path"]
     columns = [] if isinstance(factors, str) else list(factors)
     if len(columns) != 2 or contrast is not None:
@@ -174,7 +174,7 @@ def _factorial(
             raise PairsError(msg)
     # Exchanging the levels of one factor, the other's left as they are.
     unmoved, first, second = (0, 1, 2, 3), (2, 3, 0, 1), (1, 0, 3, 2)
-    return Conditions(
+    return ConditionDesign(
         names,
         cell,
         {
@@ -372,7 +372,7 @@ def identity_source(
     return None if labels is None and isinstance(identity, str) else identity
 
 
-def members_of(
+def effect_sampling_units(
     pairs: pd.DataFrame,
     labels: NDArray[np.int8] | None,
     identity: IdentitySource,
@@ -401,8 +401,10 @@ def members_of(
     -------
     SamplingUnits
     """
-    members = find_sampling_units(pairs, labels, identity, task=task, owner=owner, path=path)
-    return members if members.by == "identity" else SamplingUnits("image", *photographs)
+    sampling_units = find_sampling_units(pairs, labels, identity, task=task, owner=owner, path=path)
+    return (
+        sampling_units if sampling_units.by == "identity" else SamplingUnits("image", *photographs)
+    )
 
 
 class EffectUnits(NamedTuple):
@@ -421,12 +423,12 @@ class EffectUnits(NamedTuple):
     called: str
 
 
-def units_of(members: SamplingUnits, cell: IntArray) -> EffectUnits:
+def units_of(sampling_units: SamplingUnits, cell: IntArray) -> EffectUnits:
     """Take people (or images) as units, or groups of people, if no pair links six in a condition.
 
     Parameters
     ----------
-    members : SamplingUnits
+    sampling_units : SamplingUnits
         Who is compared.
     cell : int array, shape [N]
         The condition of each pair.
@@ -435,10 +437,10 @@ def units_of(members: SamplingUnits, cell: IntArray) -> EffectUnits:
     -------
     EffectUnits
     """
-    first, second = members.numbers
+    first, second = sampling_units.numbers
     blocks = blocks_of(first, second)
     fewest = min(np.unique(blocks[cell == k]).size for k in np.unique(cell))
-    is_grouped = np.unique(blocks).size < members.names.size
-    if members.by == "identity" and is_grouped and are_even(blocks) and fewest >= FEW_BLOCKS:
-        return EffectUnits(blocks, blocks, f"groups of {members.plural}")
-    return EffectUnits(first, second, members.plural)
+    is_grouped = np.unique(blocks).size < sampling_units.names.size
+    if sampling_units.by == "identity" and is_grouped and are_even(blocks) and fewest >= FEW_BLOCKS:
+        return EffectUnits(blocks, blocks, f"groups of {sampling_units.plural}")
+    return EffectUnits(first, second, sampling_units.plural)

@@ -14,7 +14,7 @@ from facebench.metrics.conditions import Measure as ConditionMeasure
 from facebench.metrics.effects import Contrast
 from facebench.metrics.verification import best_accuracy
 from facebench.tasks.measures import Measure
-from facebench.tasks.shared.effect_design import Conditions
+from facebench.tasks.shared.effect_design import ConditionDesign
 from facebench.types import Float64Array, StrPath
 from facebench.utils.suggestions import did_you_mean
 
@@ -99,7 +99,7 @@ class EffectMeasure:
         return self.measure in ("pearson", "spearman")
 
     def check_classes(
-        self, conditions: Conditions, labels: NDArray[np.bool_], *, task: str, path: StrPath
+        self, conditions: ConditionDesign, labels: NDArray[np.bool_], *, task: str, path: StrPath
     ) -> None:
         """Refuse conditions of one class, if the measure compares two.
 
@@ -122,7 +122,7 @@ class EffectMeasure:
 
     def cells(
         self,
-        conditions: Conditions,
+        conditions: ConditionDesign,
         labels: NDArray[np.bool_],
         distances: Float64Array,
         ratings: Float64Array | None,

@@ -13,38 +13,37 @@ from facebench.metrics.conditions import (
     condition_values,
 )
 from facebench.metrics.effects import Contrast, compared, weights_of
-from facebench.metrics.uncertainty.effect_intervals import Conditions as MeasuredConditions
-from facebench.metrics.uncertainty.effect_intervals import effect_of, tested
+from facebench.metrics.uncertainty.effect_intervals import ConditionValues, effect_of, tested
 from facebench.metrics.uncertainty.effect_sizes import standardised
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.permutations import permutation_p, permuted_differences
 from facebench.metrics.uncertainty.proportions import uneven_note
 from facebench.metrics.uncertainty.stratified_jackknife import StratifiedJackknife
-from facebench.tasks.shared.effect_design import Conditions, EffectUnits
+from facebench.tasks.shared.effect_design import ConditionDesign, EffectUnits
 from facebench.tasks.shared.rate_measures import columns_of
 from facebench.types import Float64Array, IntArray
 
-__all__ = ["COMMON_LANGUAGE", "EffectRows", "Measured"]
+__all__ = ["COMMON_LANGUAGE", "EffectRows", "MeasuredConditions"]
 
 COMMON_LANGUAGE = "Common Language"
 _SIGNED = ("dprime", "pearson", "spearman")
 
 
-class Measured(NamedTuple):
+class MeasuredConditions(NamedTuple):
     """The conditions of one layer.
 
     Attributes
     ----------
     cells : ConditionScores
         Its comparisons.
-    conditions : Conditions
+    conditions : ConditionDesign
         Their measures, also without each unit.
     reasons : dict of int to str
         By condition, why it is not defined.
     """
 
     cells: ConditionScores
-    conditions: MeasuredConditions
+    conditions: ConditionValues
     reasons: dict[int, str]
 
 
@@ -53,7 +52,7 @@ class EffectRows:
 
     Parameters
     ----------
-    conditions : Conditions
+    conditions : ConditionDesign
         What is compared.
     measure_name : str
         What the measure is called.
@@ -67,7 +66,7 @@ class EffectRows:
 
     def __init__(
         self,
-        conditions: Conditions,
+        conditions: ConditionDesign,
         measure_name: str,
         units: EffectUnits,
         blocks: IntArray | None,
@@ -103,16 +102,16 @@ class EffectRows:
             return uneven
         return f", Welch-Satterthwaite df{uneven and f'{uneven} in one of the conditions'}"
 
-    def measured(self, cells: ConditionScores) -> Measured:
+    def measured(self, cells: ConditionScores) -> MeasuredConditions:
         """Measure the conditions of one layer, also without each unit."""
         values, reasons = condition_values(cells)
         replicates = condition_replicates(cells, self.jackknife)
         sides = (self._units.first, self._units.second)
         estimates = condition_estimates(cells, values, replicates, self.jackknife, sides)
-        found = MeasuredConditions(
+        found = ConditionValues(
             values, replicates, estimates, self.jackknife, cells.measure in _SIGNED
         )
-        return Measured(cells, found, reasons)
+        return MeasuredConditions(cells, found, reasons)
 
     def _permuted(self, cells: ConditionScores, contrast: Contrast) -> Float64Array:
         return permuted_differences(
@@ -123,12 +122,12 @@ class EffectRows:
             seed=self._seed,
         )
 
-    def row(self, found: Measured) -> tuple[dict[str, Any], str, list[str]]:
+    def row(self, found: MeasuredConditions) -> tuple[dict[str, Any], str, list[str]]:
         """Give the numbers of one layer.
 
         Parameters
         ----------
-        found : Measured
+        found : MeasuredConditions
             From `measured`.
 
         Returns
@@ -190,7 +189,7 @@ class EffectRows:
         return kinds if is_unpaired else []
 
     def _contributing(
-        self, conditions: MeasuredConditions, contrast: Contrast
+        self, conditions: ConditionValues, contrast: Contrast
     ) -> tuple[tuple[float, ...], list[int]] | None:
         kinds = self._kinds
         if not kinds:
@@ -211,7 +210,7 @@ class EffectRows:
             effect = tested(network.conditions, weights)
             row.update(columns_of(f"{name} Difference", effect.estimate))
         one, other = (network.conditions for network in networks)
-        both = MeasuredConditions(
+        both = ConditionValues(
             np.concatenate((one.values, other.values)),
             np.concatenate((one.replicates, other.replicates), axis=1),
             [*one.estimates, *other.estimates],

@@ -168,7 +168,7 @@ def read_labels(
     if not says_itself and _OPPOSITE.search(str(column.name)):
         _log.warning(
             "Task %r: in the column %r, %s is taken for pairs of one person, though its name says "
-            "the opposite. If it stands for two people there, turn the column round.",
+            "the opposite. If it means two people there, invert the column.",
             task,
             column.name,
             "1 (or true)" if words is None else repr(words[0]),
@@ -313,35 +313,35 @@ def check_both_left(labels: NDArray[np.int8], distances: Float64Array, task: str
 
 
 def count_columns(
-    pairs: pd.DataFrame, members: SamplingUnits, distances: Float64Array
+    pairs: pd.DataFrame, units: SamplingUnits, distances: Float64Array
 ) -> dict[str, float]:
     """Count what results rest on: pairs, images, people (NaN if unknown) and failures."""
     return {
         N_PAIRS: len(pairs),
         N_IMAGES: int(pd.concat([pairs["img1"], pairs["img2"]]).nunique()),
-        N_IDENTITIES: members.names.size if members.by == "identity" else float("nan"),
+        N_IDENTITIES: units.names.size if units.by == "identity" else float("nan"),
         N_FAILED: int(np.isnan(distances).sum()),
     }
 
 
-def jackknife_note(members: SamplingUnits, groups: JackknifeGroups) -> str:
+def jackknife_note(units: SamplingUnits, groups: JackknifeGroups) -> str:
     """Say how intervals were made."""
     return (
-        f"95 % jackknife of {members.plural} ({groups.n_resamples} groups), t quantiles"
-        f"{uneven_note(groups.df, members.plural)}{PROPORTIONS_NOTE}"
+        f"95 % jackknife of {units.plural} ({groups.n_resamples} groups), t quantiles"
+        f"{uneven_note(groups.df, units.plural)}{PROPORTIONS_NOTE}"
     )
 
 
-def jackknife_groups_of(pairs: pd.DataFrame, members: SamplingUnits) -> tuple[JackknifeGroups, str]:
+def jackknife_groups_of(pairs: pd.DataFrame, units: SamplingUnits) -> tuple[JackknifeGroups, str]:
     """Group people (or images) to be left out in turn, and tell these pairs from others."""
-    groups = JackknifeGroups(*members.numbers, names=members.names)
+    groups = JackknifeGroups(*units.numbers, names=units.names)
     return groups, groups.digest(pairs["img1"], pairs["img2"])
 
 
 def stratified_folds(
     pairs: pd.DataFrame,
     labels: NDArray[np.int8],
-    members: SamplingUnits,
+    units: SamplingUnits,
     n_folds: int,
     *,
     seed: int = 0,
@@ -352,7 +352,7 @@ def stratified_folds(
     """
     sides = numbered(*(pairs[column] for column in PAIR_COLUMNS))
     order = np.lexsort((np.maximum(*sides), np.minimum(*sides)))
-    first, second = members.numbers
+    first, second = units.numbers
     made = make_folds(labels[order], n_folds, first[order], second[order], seed=seed)
     of_pair = np.empty_like(made.of_pair)
     of_pair[order] = made.of_pair

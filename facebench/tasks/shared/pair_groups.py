@@ -28,7 +28,7 @@ _UNKNOWN = ("", "nan", "none", "na", "n/a", "unknown")
 def groups_of_pairs(
     pairs: pd.DataFrame,
     labels: NDArray[np.int8],
-    members: SamplingUnits,
+    units: SamplingUnits,
     groups: Groups,
     *,
     task: str,
@@ -42,7 +42,7 @@ def groups_of_pairs(
         The pairs.
     labels : array, shape [N]
         1 genuine, 0 impostor.
-    members : SamplingUnits
+    units : SamplingUnits
         The people, as far as they are known.
     groups : pair of str, path, or mapping
         Two columns of `pairs`; a .json file (an object person → group) or a .csv file (a header,
@@ -64,16 +64,16 @@ def groups_of_pairs(
         If `groups` is something else.
     """
     if isinstance(groups, Mapping):
-        found = _looked_up(pairs, members, groups)
+        found = _looked_up(pairs, units, groups)
     elif isinstance(groups, str | Path) or hasattr(groups, "__fspath__"):
-        found = _looked_up(pairs, members, _read(Path(groups)))
+        found = _looked_up(pairs, units, _read(Path(groups)))
     else:
         found = _columns(pairs, groups, path)
     known = (found[0] != "") & (found[1] != "")
     if not known.any():
         msg = (
             f"No pair of task {task!r} has a group on both sides: 'groups' gives none of the "
-            f"{'people' if members.by == 'identity' else 'images'} in {path}."
+            f"{'people' if units.by == 'identity' else 'images'} in {path}."
         )
         raise PairsError(msg)
     split = np.flatnonzero(known & (labels == 1) & (found[0] != found[1]))
@@ -113,10 +113,10 @@ def _columns(pairs: pd.DataFrame, groups: Any, path: StrPath) -> list[NDArray[np
 
 
 def _looked_up(
-    pairs: pd.DataFrame, members: SamplingUnits, group_of: Mapping[str, str]
+    pairs: pd.DataFrame, units: SamplingUnits, group_of: Mapping[str, str]
 ) -> list[NDArray[np.str_]]:
     found = []
-    for column, people in zip(PAIR_COLUMNS, (members.first, members.second), strict=True):
+    for column, people in zip(PAIR_COLUMNS, (units.first, units.second), strict=True):
         known = [
             group_of.get(image, group_of.get(person, ""))
             for image, person in zip(pairs[column], people.tolist(), strict=True)

@@ -1,4 +1,4 @@
-"""The pairs file as tasks see it."""
+"""The pairs file of a task."""
 
 from __future__ import annotations
 

@@ -200,7 +200,7 @@ class PairAnswers:
         if misplaced:
             msg = (
                 f"{misplaced} trials{self._where} name another {condition_column!r} than the pairs "
-                f"file of task {self._task!r} has for the same pair. Write both alike, or leave "
+                f"file of task {self._task!r} has for the same pair. Use the same values, or leave "
                 "the column out of the trials."
             )
             raise InputError(msg)

@@ -59,7 +59,7 @@ from facebench.utils.suggestions import did_you_mean
 if TYPE_CHECKING:
     from facebench.people import Trials
 
-__all__ = ["Asked", "PeopleBeside", "PeopleIndex", "PeopleOfPairs"]
+__all__ = ["ComparedMeasure", "PeopleBeside", "PeopleIndex", "PeopleOfPairs"]
 
 PeopleIndex = Literal["standardised", "relative"]
 INDICES: tuple[PeopleIndex, ...] = ("standardised", "relative")
@@ -67,7 +67,7 @@ INDICES: tuple[PeopleIndex, ...] = ("standardised", "relative")
 _NAN = float("nan")
 
 
-class Asked(NamedTuple):
+class ComparedMeasure(NamedTuple):
     """A number that people and layers are compared by.
 
     Attributes
@@ -92,7 +92,7 @@ class PeopleBeside:
     ----------
     groups : mapping of str to PairAnswers
         By the name of the row.
-    asked : sequence of Asked
+    asked : sequence of ComparedMeasure
         What is compared.
     jackknife : StratifiedJackknife
         Leaves out the people of the pairs.
@@ -118,7 +118,7 @@ class PeopleBeside:
     def __init__(
         self,
         groups: Mapping[str, PairAnswers],
-        asked: Sequence[Asked],
+        asked: Sequence[ComparedMeasure],
         jackknife: StratifiedJackknife,
         *,
         measure_name: str = "",
@@ -215,7 +215,7 @@ class PeopleBeside:
         self,
         answers: PairAnswers,
         known: NDArray[np.bool_],
-        asked: Asked,
+        asked: ComparedMeasure,
         of_group: str,
         both: str,
     ) -> str:
@@ -241,7 +241,7 @@ class PeopleBeside:
             )
         return f"{msg}."
 
-    def _note_samples(self, answers: PairAnswers, design: Design, asked: Asked) -> None:
+    def _note_samples(self, answers: PairAnswers, design: Design, asked: ComparedMeasure) -> None:
         if asked.measure == "mean distance" and self._index == "relative":
             msg = (
                 f"The 'people_index' of task {self._task!r} must be 'standardised', since its "
@@ -269,7 +269,7 @@ class PeopleBeside:
         with np.errstate(invalid="ignore"):
             return np.asarray(np.where(known, stack, 0.0).sum(axis=0) / known.sum(axis=0))
 
-    def index_name(self, asked: Asked) -> str:
+    def index_name(self, asked: ComparedMeasure) -> str:
         """Say what people and layers are compared by."""
         answers = next(iter(self.groups.values()))
         if asked.measure == "mean distance":
@@ -303,13 +303,13 @@ class PeopleBeside:
     def _index_names(self) -> str:
         return "; ".join(dict.fromkeys(map(self.index_name, self._asked)))
 
-    def _is_own(self, asked: Asked) -> bool:
+    def _is_own(self, asked: ComparedMeasure) -> bool:
         """Whether the common index is the very number that a layer's row reports."""
         answers = next(iter(self.groups.values()))
         return asked.measure != "mean distance" and (asked.measure != "auc" or answers.is_graded)
 
     @staticmethod
-    def _own_name(asked: Asked) -> str:
+    def _own_name(asked: ComparedMeasure) -> str:
         """Name the task's own number."""
         return asked.name if asked.contrast is None else f"{asked.name}Difference"
 
@@ -324,7 +324,7 @@ class PeopleBeside:
         """Give the measure of every participant and condition."""
         return self.groups[group].values(measure, far=self._far)
 
-    def _contrasted(self, values: Float64Array, asked: Asked) -> Float64Array:
+    def _contrasted(self, values: Float64Array, asked: ComparedMeasure) -> Float64Array:
         """Compare conditions: values [..., K] as they are."""
         if asked.contrast is None:
             return np.asarray(values[..., 0])
@@ -334,19 +334,21 @@ class PeopleBeside:
         used = np.flatnonzero(weights)
         return np.asarray(values[..., used] @ weights[used])
 
-    def _involved_in(self, asked: Asked) -> list[int]:
+    def _involved_in(self, asked: ComparedMeasure) -> list[int]:
         if asked.contrast is None:
             return [0]
         return sorted({*asked.contrast.first, *asked.contrast.second})
 
-    def _by_participant(self, group: str, asked: Asked, values: Float64Array) -> Float64Array:
+    def _by_participant(
+        self, group: str, asked: ComparedMeasure, values: Float64Array
+    ) -> Float64Array:
         """Give what each participant adds to an effect, of a measure [..., P, K]."""
         design, contrast = self._designs[group, asked.name], asked.contrast
         if contrast is None or design.is_within:
             return self._contrasted(values, asked)
         return design.summed(values, weights_of(contrast, values.shape[-1]))
 
-    def _of_participants(self, group: str, asked: Asked) -> Float64Array:
+    def _of_participants(self, group: str, asked: ComparedMeasure) -> Float64Array:
         """Give the index of each participant."""
         answers = self.groups[group]
         values = self._by_participant(group, asked, self._cells(group, asked.measure))
@@ -354,7 +356,7 @@ class PeopleBeside:
             return values / answers.spread_of_pairs(self._involved_in(asked))
         return values
 
-    def _of_parts(self, group: str, asked: Asked) -> tuple[Float64Array, float]:
+    def _of_parts(self, group: str, asked: ComparedMeasure) -> tuple[Float64Array, float]:
         """Give the mean index of participants without each unit of pairs, and its noise.
 
         See `answer_noise`.
@@ -383,12 +385,12 @@ class PeopleBeside:
         """Measure people as a layer is measured: a row per group."""
         return pd.DataFrame([self._row(group) for group in self.groups])
 
-    def _sample(self, group: str, asked: Asked) -> IntArray | None:
+    def _sample(self, group: str, asked: ComparedMeasure) -> IntArray | None:
         """Give the sample of each participant, if conditions are compared between them."""
         design = self._designs[group, asked.name]
         return None if design.is_within else design.sample
 
-    def _against_groups(self, group: str, asked: Asked) -> dict[str, float]:
+    def _against_groups(self, group: str, asked: ComparedMeasure) -> dict[str, float]:
         """Compare a group with each of the others: Welch's interval of the difference."""
         row: dict[str, float] = {}
         own, sample = self._of_participants(group, asked), self._sample(group, asked)
@@ -432,7 +434,7 @@ class PeopleBeside:
             else BETWEEN_PARTICIPANTS,
         }
 
-    def _effect(self, group: str, asked: Asked, cells: Float64Array) -> dict[str, Any]:
+    def _effect(self, group: str, asked: ComparedMeasure, cells: Float64Array) -> dict[str, Any]:
         """Give the effect of people, in the measure's own unit."""
         contrast = asked.contrast
         if contrast is None:
@@ -546,7 +548,7 @@ class PeopleBeside:
         }
 
     def _of_layer(
-        self, asked: Asked, cells: ConditionScores, accepted: NDArray[np.bool_] | None
+        self, asked: ComparedMeasure, cells: ConditionScores, accepted: NDArray[np.bool_] | None
     ) -> tuple[float, Float64Array]:
         """Give a layer's index, and the same without each unit of pairs."""
         if asked.measure == "auc" and not self._is_own(asked) and accepted is not None:
@@ -604,15 +606,15 @@ class PeopleOfPairs:
         people_groups: bool | Sequence[str] | None,
         margin: float | Mapping[str, float] | None,
         labels: NDArray[np.int8],
-        members: SamplingUnits,
-        asked: Sequence[Asked],
+        units: SamplingUnits,
+        asked: Sequence[ComparedMeasure],
         name: str,
     ) -> Trials | None:
         """Read same-different trials for labelled pairs of one condition."""
         trials = trials_of(people)
         if trials is None:
             return None
-        first, second = members.numbers
+        first, second = units.numbers
         cell = np.zeros(first.size, dtype=np.intp)
         pairs = pd.DataFrame(self.pairs_df)
         groups = groups_of_people(trials, people_groups, owner=type(self).__name__)

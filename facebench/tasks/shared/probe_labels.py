@@ -181,7 +181,7 @@ def _is_number(
     if kind == "classes":
         return False
     if bad.size:
-        # A column of numbers with a few other cells is no column of classes.
+        # A column of numbers with a few other cells is not a column of classes.
         if kind == "number" or bad.size < own.size / 2:
             text = own.iloc[bad[0]]
             told = "" if kind == "number" else ", or kind: classes"

@@ -93,7 +93,6 @@ class TestPrepare:
         message = str(caught.value)
         for part in ("'net'", "accelerate: openvino", "layer '4'", "1e-4"):
             assert part.replace("1e-4", "0.0001") in message
-        assert not accelerated.is_prepared
 
     def test_one_wrong_image_among_right_ones_is_found(
         self, monkeypatch: pytest.MonkeyPatch

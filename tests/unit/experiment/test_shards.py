@@ -42,7 +42,7 @@ def test_the_share(named, environment, expected):
         ("0/0", {}, "Shards count from 0"),
         ("-1/4", {}, "such as 0/16"),
         ("1", {}, "such as 0/16"),
-        (None, array(5, 3, first=1, last=7), "cannot be told to be a share of 3"),
+        (None, array(5, 3, first=1, last=7), "is not one of 3 shards"),
         (None, array("x", 3), "SLURM_ARRAY_TASK_ID must be a number"),
         (None, {"RANK": "4", "WORLD_SIZE": "4"}, "Shards count from 0"),
     ],

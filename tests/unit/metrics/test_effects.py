@@ -12,17 +12,19 @@ from facebench.metrics.conditions import (
     condition_values,
 )
 from facebench.metrics.effects import Contrast, compared, item_index
-from facebench.metrics.uncertainty.effect_intervals import Conditions, effect_of
+from facebench.metrics.uncertainty.effect_intervals import ConditionValues, effect_of
 from facebench.metrics.uncertainty.stratified_jackknife import StratifiedJackknife
 from facebench.metrics.verification import best_accuracy
 from support.conditions import SIMPLE, paired_cells
 
 
-def left_out(values: np.ndarray, replicates: np.ndarray, is_signed: bool = True) -> Conditions:
+def left_out(values: np.ndarray, replicates: np.ndarray, is_signed: bool = True) -> ConditionValues:
     """Give conditions as measured without each of some people who are in both."""
     n = len(replicates)
     people, cell = np.tile(np.arange(n), 2), np.repeat([0, 1], n)
-    return Conditions(values, replicates, [], StratifiedJackknife(people, people, cell), is_signed)
+    return ConditionValues(
+        values, replicates, [], StratifiedJackknife(people, people, cell), is_signed
+    )
 
 
 class TestEffect:

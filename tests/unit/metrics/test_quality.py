@@ -23,7 +23,7 @@ class TestErrorVsDiscard:
             assert found.fmr[index] == np.mean(scores[kept & (labels == 0)] >= found.threshold)
 
     def test_too_few_impostors_and_nan_quality_are_told(self) -> None:
-        with pytest.raises(ValueError, match="cannot be told"):
+        with pytest.raises(ValueError, match="cannot be estimated"):
             v.error_vs_discard(LABELS, SCORES, range(12), fmr=1e-3)
         with pytest.raises(ValueError, match="NaN"):
             v.error_vs_discard([1, 0], [1, 0], [1, np.nan], fmr=0.5)

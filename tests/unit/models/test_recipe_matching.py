@@ -68,7 +68,7 @@ class TestAdaFaceAndCvlface:
     def test_a_file_without_its_prefix_is_warned_of(self, tmp_path, caplog, name):
         with caplog.at_level(logging.WARNING):
             model = made(name, saved(tmp_path, published_state(name, prefix="", n_classes=0)))
-        assert "does not tell" in caplog.text
+        assert "does not say" in caplog.text
         assert model.input.channels == ("bgr" if name.startswith("ada") else "rgb")
 
 

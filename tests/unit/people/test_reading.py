@@ -60,7 +60,7 @@ def test_psychopy_writes_a_file_per_participant(psychopy):
     assert any(note.startswith("3 trials without a response are coded") for note in trials.notes)
     assert list(first["source row"]) == [3, 4, 5]
     assert condition_columns(trials) == ["orientation"]
-    assert trials.notes[0] == "3 rows without an image (instructions, breaks) are no trials."
+    assert trials.notes[0] == "3 rows without an image (instructions, breaks) are not trials."
     assert trials.notes[1].startswith("RTs were taken to be in s")
 
 

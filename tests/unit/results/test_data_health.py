@@ -54,6 +54,6 @@ def test_run_is_kept_even_if_its_data_cannot_be_looked_at(tmp_path, caplog):
     run = load_run(RunFolder.create(tmp_path / "runs", "moved").save(manager))
     assert run.status == "finished"
     assert "does not exist" in run.manifest["health"]["error"]
-    assert "could not be looked at" in caplog.text
+    assert "could not be checked" in caplog.text
     page = write_report(run.path).read_text(encoding="utf-8")
-    assert "The images and pairs could not be looked at: The images folder" in page
+    assert "The images and pairs could not be checked: The images folder" in page

@@ -14,7 +14,7 @@ from facebench.stimuli import (
     sample_identity,
     sample_view,
 )
-from facebench.stimuli.catalogue import Face
+from facebench.stimuli.catalogue import LandmarkedFace
 
 
 @pytest.fixture(scope="session")
@@ -24,12 +24,12 @@ def faces() -> list[RenderedFace]:
 
 
 @pytest.fixture(scope="session")
-def found(faces: list[RenderedFace]) -> list[Face]:
+def found(faces: list[RenderedFace]) -> list[LandmarkedFace]:
     """Return the same pictures with the 68 landmarks that the predictor finds in them."""
     pytest.importorskip("dlib", reason="dlib is not installed")
     landmarks = [face_landmarks_68(face.image) for face in faces]
     return [
-        Face(face.image, points.astype(np.float64))
+        LandmarkedFace(face.image, points.astype(np.float64))
         for face, points in zip(faces, landmarks, strict=True)
         if points is not None
     ]

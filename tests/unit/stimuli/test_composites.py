@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from facebench.stimuli import composite, face_width, find_landmarks, part_mask
-from facebench.stimuli.catalogue import Face
+from facebench.stimuli.catalogue import LandmarkedFace
 from support.pictures import best_shift, near, shown
 
 RIGHT_EYE, LEFT_EYE, LIPS, CHIN = slice(36, 42), slice(42, 48), slice(48, 60), 8
 
 
 def test_composites_show_the_upper_half_of_one_and_the_lower_half_of_the_other(
-    found: list[Face],
+    found: list[LandmarkedFace],
 ) -> None:
     face, other = found[0], found[1]
     rest = (other.picture, other.landmarks)
@@ -33,7 +33,7 @@ def test_composites_show_the_upper_half_of_one_and_the_lower_half_of_the_other(
     assert (aligned[0, 0] == 128).all()
 
 
-def test_composites_show_as_much_misaligned_as_aligned(found: list[Face]) -> None:
+def test_composites_show_as_much_misaligned_as_aligned(found: list[LandmarkedFace]) -> None:
     """What the edge cut off would be taken for an effect of alignment."""
     for face, first, second, shift in ((*found[:3], 0.35), (*found[1:4], -0.2)):
         areas, distances = [], []
@@ -50,7 +50,7 @@ def test_composites_show_as_much_misaligned_as_aligned(found: list[Face]) -> Non
         assert distances[1] == pytest.approx(distances[0], rel=1e-3)
 
 
-def test_composites_of_faces_at_the_edge_show_as_much_in_both(found: list[Face]) -> None:
+def test_composites_of_faces_at_the_edge_show_as_much_in_both(found: list[LandmarkedFace]) -> None:
     face, other = found[0], found[1]
     cut = face.picture[:, round(face.landmarks[0, 0]) + 10 :]
     points = face.landmarks - (face.picture.shape[1] - cut.shape[1], 0)
@@ -61,7 +61,7 @@ def test_composites_of_faces_at_the_edge_show_as_much_in_both(found: list[Face])
     assert pair[0].shape == cut.shape
 
 
-def test_a_seam_is_not_brighter_on_one_side(found: list[Face]) -> None:
+def test_a_seam_is_not_brighter_on_one_side(found: list[LandmarkedFace]) -> None:
     """Halves of one face in two lights meet at the cut as the face itself does."""
     face = found[3]
     darker = (0.6 * face.picture).astype(np.uint8)
@@ -70,7 +70,7 @@ def test_a_seam_is_not_brighter_on_one_side(found: list[Face]) -> None:
     assert np.abs(mixed[inside].astype(float) - face.picture[inside]).mean() < 3
 
 
-def test_a_composite_with_oneself_is_oneself(found: list[Face]) -> None:
+def test_a_composite_with_oneself_is_oneself(found: list[LandmarkedFace]) -> None:
     face = found[3]
     mixed = composite(face.picture, face.landmarks, face.picture, face.landmarks)
     inside = part_mask(face.landmarks, "face", mixed.shape) == 1

@@ -9,14 +9,16 @@ import pytest
 from PIL import Image
 
 from facebench.stimuli import composite, exchange_feature
-from facebench.stimuli.catalogue import Face
+from facebench.stimuli.catalogue import LandmarkedFace
 from support.pictures import changed, near
 
 RIGHT_EYE, LEFT_EYE, LIPS, CHIN = slice(36, 42), slice(42, 48), slice(48, 60), 8
 
 
 @pytest.mark.parametrize("feature", ["eyes", "mouth"])
-def test_exchanged_features_are_those_of_the_other(found: list[Face], feature: str) -> None:
+def test_exchanged_features_are_those_of_the_other(
+    found: list[LandmarkedFace], feature: str
+) -> None:
     face, other = found[0], found[2]
     mixed = exchange_feature(face.picture, face.landmarks, other.picture, other.landmarks, feature)
     parts = [RIGHT_EYE, LEFT_EYE] if feature == "eyes" else [LIPS]
@@ -31,7 +33,7 @@ def test_exchanged_features_are_those_of_the_other(found: list[Face], feature: s
 
 
 @pytest.mark.parametrize("light", [(0.45, 0.45, 0.45), (1.0, 0.75, 0.5), (0.6, 0.75, 1.0)])
-def test_another_light_makes_no_other_mouth(found: list[Face], light: Any) -> None:
+def test_another_light_makes_no_other_mouth(found: list[LandmarkedFace], light: Any) -> None:
     """The donor's light must not turn lips blue, or teeth."""
     face, other = found[0], found[2]
     lit = (other.picture * light).astype(np.uint8)
@@ -46,7 +48,7 @@ def test_another_light_makes_no_other_mouth(found: list[Face], light: Any) -> No
     assert (relit[:, 0] - relit[:, 2]).mean() > 0.5 * (plain[:, 0] - plain[:, 2]).mean()
 
 
-def test_pictures_of_other_sizes_lend_their_parts(found: list[Face]) -> None:
+def test_pictures_of_other_sizes_lend_their_parts(found: list[LandmarkedFace]) -> None:
     face, other = found[0], found[1]
     large = np.asarray(Image.fromarray(other.picture).resize((500, 500), Image.Resampling.BICUBIC))
     for make in (composite, exchange_feature):

@@ -29,12 +29,12 @@ from facebench.stimuli import (
     thatcherise,
     to_grey,
 )
-from facebench.stimuli.catalogue import Face
+from facebench.stimuli.catalogue import LandmarkedFace
 from support.pictures import near, similar
 
 
 def test_thatcherising_twice_gives_nearly_the_face_back(
-    found: list[Face], faces: list[RenderedFace]
+    found: list[LandmarkedFace], faces: list[RenderedFace]
 ) -> None:
     # Where the predictor puts the mouth of a drawn face differs between processors; skin in its
     # place turns into like skin.
@@ -54,13 +54,13 @@ def test_thatcherising_twice_gives_nearly_the_face_back(
         np.testing.assert_array_equal(twice[far], face.picture[far])
 
 
-def _mouth_is_found(face: Face, faces: list[RenderedFace]) -> bool:
+def _mouth_is_found(face: LandmarkedFace, faces: list[RenderedFace]) -> bool:
     drawn = next(other for other in faces if np.array_equal(other.image, face.picture))
     missed_by = face.landmarks[48:60].mean(axis=0) - drawn.landmarks["mouth"].mean(axis=0)
     return bool(np.hypot(*missed_by) < 5)
 
 
-def test_thatcherising_takes_68_landmarks_or_outlines(found: list[Face]) -> None:
+def test_thatcherising_takes_68_landmarks_or_outlines(found: list[LandmarkedFace]) -> None:
     face = found[0]
     outlines = feature_outlines(face.landmarks)
     expected = thatcherise(face.picture, outlines)
@@ -69,7 +69,7 @@ def test_thatcherising_takes_68_landmarks_or_outlines(found: list[Face]) -> None
     np.testing.assert_array_equal(thatcherise(face.picture, regions=outlines), expected)
 
 
-def test_landmarks_are_found_in_a_picture(found: list[Face]) -> None:
+def test_landmarks_are_found_in_a_picture(found: list[LandmarkedFace]) -> None:
     landmarks = find_landmarks(found[0].picture)
     assert landmarks is not None
     assert landmarks.dtype == np.float64

@@ -8,7 +8,7 @@ from scipy.stats import spearmanr
 
 from facebench.errors import StimulusError
 from facebench.stimuli import Luminance, match_histogram, match_luminance, part_mask, rms_contrast
-from facebench.stimuli.catalogue import Face
+from facebench.stimuli.catalogue import LandmarkedFace
 from facebench.stimuli.matching import clipped_share
 
 
@@ -18,7 +18,9 @@ def luma_of_face(picture: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("mean", "contrast"), [(0.5, 0.12), (0.3, 0.05), (0.6, 0.2)])
-def test_mean_and_contrast_are_met(found: list[Face], mean: float, contrast: float) -> None:
+def test_mean_and_contrast_are_met(
+    found: list[LandmarkedFace], mean: float, contrast: float
+) -> None:
     for face in found:
         matched = match_luminance(face.picture, face.landmarks, mean, contrast)
         values = luma_of_face(matched, face.landmarks)
@@ -29,7 +31,7 @@ def test_mean_and_contrast_are_met(found: list[Face], mean: float, contrast: flo
         assert np.abs(again.astype(int) - matched).max() <= 1
 
 
-def test_matching_keeps_order_and_colour(found: list[Face]) -> None:
+def test_matching_keeps_order_and_colour(found: list[LandmarkedFace]) -> None:
     face = found[0]
     own = Luminance.of(face.picture, face.landmarks)
     matched = match_luminance(face.picture, face.landmarks, own.mean, own.contrast / 2)
@@ -39,7 +41,7 @@ def test_matching_keeps_order_and_colour(found: list[Face]) -> None:
     assert clipped_share(face.picture, matched, face.landmarks) == 0
 
 
-def test_histograms_are_met_exactly(found: list[Face]) -> None:
+def test_histograms_are_met_exactly(found: list[LandmarkedFace]) -> None:
     target = Luminance.average([Luminance.of(one.picture, one.landmarks) for one in found])
     shares = (np.arange(256) + 0.5) / 256
     for face in found:
@@ -54,7 +56,7 @@ def test_histograms_are_met_exactly(found: list[Face]) -> None:
         assert spearmanr(before, values).statistic > 0.99
 
 
-def test_measures_of_a_face(found: list[Face]) -> None:
+def test_measures_of_a_face(found: list[LandmarkedFace]) -> None:
     face = found[0]
     measured = Luminance.of(face.picture, face.landmarks)
     values = luma_of_face(face.picture, face.landmarks)
@@ -65,7 +67,7 @@ def test_measures_of_a_face(found: list[Face]) -> None:
     assert (given.mean, given.contrast) == (0.25, pytest.approx(measured.contrast, abs=1e-6))
 
 
-def test_what_is_cut_off_is_counted(found: list[Face]) -> None:
+def test_what_is_cut_off_is_counted(found: list[LandmarkedFace]) -> None:
     face = found[0]
     after = face.picture.copy()
     within = np.argwhere(part_mask(face.landmarks, "face", after.shape) > 0.5)
@@ -76,7 +78,7 @@ def test_what_is_cut_off_is_counted(found: list[Face]) -> None:
     assert clipped_share(face.picture, after, face.landmarks) == pytest.approx(expected)
 
 
-def test_what_cannot_be_matched_is_refused(found: list[Face]) -> None:
+def test_what_cannot_be_matched_is_refused(found: list[LandmarkedFace]) -> None:
     face = found[0]
     with pytest.raises(StimulusError, match="cannot be brought to a mean"):
         match_luminance(face.picture, face.landmarks, 0.9, 0.4)

@@ -8,7 +8,7 @@ from scipy.spatial import Delaunay
 
 from facebench.errors import StimulusError
 from facebench.stimuli import RenderedFace, cover_with_mask, cover_with_sunglasses, negate
-from facebench.stimuli.catalogue import Face
+from facebench.stimuli.catalogue import LandmarkedFace
 from support.pictures import changed
 
 
@@ -18,7 +18,9 @@ def inside(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return (Delaunay(points).find_simplex(places) >= 0).reshape(shape[:2])
 
 
-def test_sunglasses_are_opaque_over_both_eyes(found: list[Face], faces: list[RenderedFace]) -> None:
+def test_sunglasses_are_opaque_over_both_eyes(
+    found: list[LandmarkedFace], faces: list[RenderedFace]
+) -> None:
     for face in found:
         covered = cover_with_sunglasses(face.picture, face.landmarks)
         for eye in (slice(36, 42), slice(42, 48)):
@@ -34,7 +36,9 @@ def test_sunglasses_are_opaque_over_both_eyes(found: list[Face], faces: list[Ren
         assert different.mean() < 0.2
 
 
-def test_a_mask_hides_nose_tip_mouth_and_chin_and_leaves_the_eyes(found: list[Face]) -> None:
+def test_a_mask_hides_nose_tip_mouth_and_chin_and_leaves_the_eyes(
+    found: list[LandmarkedFace],
+) -> None:
     for face in found:
         covered = cover_with_mask(face.picture, face.landmarks)
         # Opaque: what lies below does not show through.
@@ -50,14 +54,14 @@ def test_a_mask_hides_nose_tip_mouth_and_chin_and_leaves_the_eyes(found: list[Fa
         assert low < different.sum() < high
 
 
-def test_the_same_mask_is_drawn_again(found: list[Face]) -> None:
+def test_the_same_mask_is_drawn_again(found: list[LandmarkedFace]) -> None:
     face = found[0]
     for cover in (cover_with_mask, cover_with_sunglasses):
         first, second = (cover(face.picture, face.landmarks) for _ in range(2))
         np.testing.assert_array_equal(first, second)
 
 
-def test_what_cannot_be_covered_is_refused(found: list[Face]) -> None:
+def test_what_cannot_be_covered_is_refused(found: list[LandmarkedFace]) -> None:
     face = found[0]
     for nose in (-0.1, 1.5, float("nan"), True):
         with pytest.raises(StimulusError, match=r"from 0 .* to 1"):

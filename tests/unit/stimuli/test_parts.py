@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from facebench.stimuli import part_mask, show_only
-from facebench.stimuli.catalogue import Face
+from facebench.stimuli.catalogue import LandmarkedFace
 
 RIGHT_EYE, LEFT_EYE, LIPS, CHIN = slice(36, 42), slice(42, 48), slice(48, 60), 8
 
 
-def test_masks_are_where_their_features_are_and_apart(found: list[Face]) -> None:
+def test_masks_are_where_their_features_are_and_apart(found: list[LandmarkedFace]) -> None:
     for face in found:
         shape, points = face.picture.shape, face.landmarks
         masks = {name: part_mask(points, name, shape) for name in
@@ -30,7 +30,7 @@ def test_masks_are_where_their_features_are_and_apart(found: list[Face]) -> None
         assert masks["external"][y, x] == 1
 
 
-def test_only_the_part_is_shown(found: list[Face]) -> None:
+def test_only_the_part_is_shown(found: list[LandmarkedFace]) -> None:
     face = found[0]
     for part in ("eyes", "mouth", "internal", "external"):
         mask = part_mask(face.landmarks, part, face.picture.shape)
@@ -39,7 +39,7 @@ def test_only_the_part_is_shown(found: list[Face]) -> None:
         assert (shown[mask == 0] == 128).all()
 
 
-def test_a_part_outside_of_the_picture_shows_nothing(found: list[Face]) -> None:
+def test_a_part_outside_of_the_picture_shows_nothing(found: list[LandmarkedFace]) -> None:
     away = found[0].landmarks + 1000
     assert (show_only(found[0].picture, away, "eyes") == 128).all()
     np.testing.assert_array_equal(show_only(found[0].picture, away, "external"), found[0].picture)

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from facebench.stimuli import change_eye_distance, move_mouth
-from facebench.stimuli.catalogue import Face
+from facebench.stimuli.catalogue import LandmarkedFace
 from support.pictures import best_shift, changed, near
 
 RIGHT_EYE, LEFT_EYE, LIPS, CHIN = slice(36, 42), slice(42, 48), slice(48, 60), 8
 
 
-def test_eyes_move_apart_and_nothing_else_changes(found: list[Face]) -> None:
+def test_eyes_move_apart_and_nothing_else_changes(found: list[LandmarkedFace]) -> None:
     face = found[0]
     right, left = face.landmarks[RIGHT_EYE], face.landmarks[LEFT_EYE]
     distance = np.linalg.norm(left.mean(axis=0) - right.mean(axis=0))
@@ -30,7 +30,7 @@ def test_eyes_move_apart_and_nothing_else_changes(found: list[Face]) -> None:
     np.testing.assert_array_equal(still, face.picture)
 
 
-def test_the_mouth_moves_down_and_nothing_else_changes(found: list[Face]) -> None:
+def test_the_mouth_moves_down_and_nothing_else_changes(found: list[LandmarkedFace]) -> None:
     face = found[0]
     eyes = [face.landmarks[eye].mean(axis=0) for eye in (RIGHT_EYE, LEFT_EYE)]
     distance = np.linalg.norm(eyes[1] - eyes[0])

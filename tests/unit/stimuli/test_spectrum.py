@@ -9,11 +9,11 @@ from scipy import fft
 
 from facebench.errors import StimulusError
 from facebench.stimuli import blur, face_width, high_pass, low_pass, scramble_phase
-from facebench.stimuli.catalogue import Face
+from facebench.stimuli.catalogue import LandmarkedFace
 from support.pictures import changed, similar
 
 
-def test_low_and_high_pass_add_up_to_the_picture(found: list[Face]) -> None:
+def test_low_and_high_pass_add_up_to_the_picture(found: list[LandmarkedFace]) -> None:
     for cycles in (4.0, 8.0, 16.0):
         for face in found:
             # Little contrast, so that nothing is cut off at black and white.
@@ -24,7 +24,9 @@ def test_low_and_high_pass_add_up_to_the_picture(found: list[Face]) -> None:
 
 
 @pytest.mark.parametrize("cycles", [4.0, 8.0])
-def test_the_cutoff_is_where_half_of_a_grating_is_left(found: list[Face], cycles: float) -> None:
+def test_the_cutoff_is_where_half_of_a_grating_is_left(
+    found: list[LandmarkedFace], cycles: float
+) -> None:
     landmarks = found[0].landmarks
     frequency = cycles / face_width(landmarks)
     x = np.arange(400)
@@ -36,7 +38,7 @@ def test_the_cutoff_is_where_half_of_a_grating_is_left(found: list[Face], cycles
         assert amplitude == pytest.approx(50, rel=0.06)
 
 
-def test_frequencies_follow_the_face_not_the_picture(found: list[Face]) -> None:
+def test_frequencies_follow_the_face_not_the_picture(found: list[LandmarkedFace]) -> None:
     face = found[0]
     large = np.asarray(Image.fromarray(face.picture).resize((500, 500), Image.Resampling.BICUBIC))
     small = low_pass(face.picture, face.landmarks, 5.0).astype(int)
@@ -46,7 +48,9 @@ def test_frequencies_follow_the_face_not_the_picture(found: list[Face]) -> None:
     assert np.abs(small - reduced).mean() < 2
 
 
-def test_scrambling_keeps_the_amplitude_spectrum_and_nothing_else(found: list[Face]) -> None:
+def test_scrambling_keeps_the_amplitude_spectrum_and_nothing_else(
+    found: list[LandmarkedFace],
+) -> None:
     for seed, face in enumerate(found):
         picture = (face.picture // 4 + 96).astype(np.uint8)
         scrambled = scramble_phase(picture, seed)
@@ -62,7 +66,7 @@ def test_scrambling_keeps_the_amplitude_spectrum_and_nothing_else(found: list[Fa
         assert changed(scrambled, scramble_phase(picture, seed + 1)).mean() > 0.9
 
 
-def test_a_blur_is_the_low_pass_of_its_width(found: list[Face]) -> None:
+def test_a_blur_is_the_low_pass_of_its_width(found: list[LandmarkedFace]) -> None:
     face = found[0]
     np.testing.assert_array_equal(blur(face.picture, face.landmarks, 0), face.picture)
     sigma = np.sqrt(np.log(2) / 2) / (np.pi * 8)

@@ -22,7 +22,7 @@ from facebench.stimuli import (
     set_contrast,
     to_grey,
 )
-from facebench.stimuli.catalogue import Face
+from facebench.stimuli.catalogue import LandmarkedFace
 from support.pictures import Picture, changed, pictures
 
 
@@ -41,7 +41,7 @@ def test_grey_is_that_of_pillow_and_stays_grey(picture: Picture) -> None:
     np.testing.assert_array_equal(to_grey(grey), grey)
 
 
-def test_noise_has_the_contrast_that_was_asked_for(found: list[Face]) -> None:
+def test_noise_has_the_contrast_that_was_asked_for(found: list[LandmarkedFace]) -> None:
     picture = (found[0].picture // 4 + 96).astype(np.uint8)
     for snr in (0.5, 1.0, 4.0):
         noise = add_noise(picture, snr, seed=1).astype(float) - picture
@@ -51,12 +51,12 @@ def test_noise_has_the_contrast_that_was_asked_for(found: list[Face]) -> None:
     assert (grey == grey[..., :1]).all()
 
 
-def face_contrast(picture: Picture, face: Face) -> float:
+def face_contrast(picture: Picture, face: LandmarkedFace) -> float:
     inside = part_mask(face.landmarks, "face", picture.shape) > 0.5
     return float((picture[inside] @ [0.299, 0.587, 0.114]).std() / 255)
 
 
-def test_filtered_faces_have_the_contrast_that_was_asked_for(found: list[Face]) -> None:
+def test_filtered_faces_have_the_contrast_that_was_asked_for(found: list[LandmarkedFace]) -> None:
     for face in found:
         for make in (low_pass, high_pass):
             plain, set_to = (make(face.picture, face.landmarks, contrast=c) for c in (None, 0.1))
@@ -68,7 +68,7 @@ def test_filtered_faces_have_the_contrast_that_was_asked_for(found: list[Face]) 
     np.testing.assert_array_equal(set_contrast(uniform, FACE, 0.1), uniform)
 
 
-def test_pixelated_faces_are_so_many_blocks_wide(found: list[Face]) -> None:
+def test_pixelated_faces_are_so_many_blocks_wide(found: list[LandmarkedFace]) -> None:
     face = found[0]
     for across in (8, 16, 32):
         coarse = pixelate(face.picture, face.landmarks, across)
@@ -81,7 +81,7 @@ def test_pixelated_faces_are_so_many_blocks_wide(found: list[Face]) -> None:
 FACE = np.stack([np.arange(68), np.arange(68) ** 2 % 61], axis=1).astype(float)
 
 
-def test_contrast_is_reduced_about_the_colour_of_the_face(found: list[Face]) -> None:
+def test_contrast_is_reduced_about_the_colour_of_the_face(found: list[LandmarkedFace]) -> None:
     face = found[0]
     np.testing.assert_array_equal(reduce_contrast(face.picture, face.landmarks, 1), face.picture)
     within = part_mask(face.landmarks, "face", face.picture.shape) > 0.5

@@ -13,7 +13,7 @@ from scipy.spatial import Delaunay, procrustes
 
 from facebench.errors import StimulusError
 from facebench.stimuli import average_face, caricature, find_landmarks, mean_shape, morph
-from facebench.stimuli.catalogue import Face
+from facebench.stimuli.catalogue import LandmarkedFace
 from facebench.stimuli.geometry import face_width, similarity
 from facebench.stimuli.parts import forehead
 
@@ -22,7 +22,7 @@ def rms(first: Any, second: Any) -> float:
     return float(np.sqrt(np.mean((np.asarray(first, float) - second) ** 2)))
 
 
-def test_a_morph_begins_and_ends_with_the_faces(found: list[Face]) -> None:
+def test_a_morph_begins_and_ends_with_the_faces(found: list[LandmarkedFace]) -> None:
     a, b = found[0], found[1]
     both = (a.picture, a.landmarks, b.picture, b.landmarks)
     np.testing.assert_array_equal(morph(*both, 0), a.picture)
@@ -35,7 +35,7 @@ def test_a_morph_begins_and_ends_with_the_faces(found: list[Face]) -> None:
     assert rms(morph(*both, 0.3), other) < 0.5
 
 
-def test_landmarks_of_a_morph_lie_between_those_of_the_faces(found: list[Face]) -> None:
+def test_landmarks_of_a_morph_lie_between_those_of_the_faces(found: list[LandmarkedFace]) -> None:
     a, b = found[0], found[1]
     between = (a.landmarks + b.landmarks) / 2
     seen = find_landmarks(morph(a.picture, a.landmarks, b.picture, b.landmarks, 0.5))
@@ -45,7 +45,7 @@ def test_landmarks_of_a_morph_lie_between_those_of_the_faces(found: list[Face]) 
     assert off < min(4.0, 0.7 * apart)
 
 
-def test_a_warp_is_piecewise_affine(found: list[Face]) -> None:
+def test_a_warp_is_piecewise_affine(found: list[LandmarkedFace]) -> None:
     """An independent warp of a face to other landmarks: SciPy's own interpolation of triangles."""
     face = found[0]
     average = face.landmarks * (1.05, 0.97)
@@ -71,7 +71,9 @@ def test_a_warp_is_piecewise_affine(found: list[Face]) -> None:
         np.testing.assert_allclose(got, np.clip(expected, 0, 255), atol=0.51)
 
 
-def test_a_caricature_of_nothing_is_the_face_and_minus_one_the_average(found: list[Face]) -> None:
+def test_a_caricature_of_nothing_is_the_face_and_minus_one_the_average(
+    found: list[LandmarkedFace],
+) -> None:
     shapes = [face.landmarks for face in found]
     average = mean_shape(shapes)
     face = found[0]
@@ -88,7 +90,7 @@ def test_a_caricature_of_nothing_is_the_face_and_minus_one_the_average(found: li
     assert misfit(-1) < misfit(0) < misfit(0.8)
 
 
-def test_the_mean_shape_is_that_of_procrustes(found: list[Face]) -> None:
+def test_the_mean_shape_is_that_of_procrustes(found: list[LandmarkedFace]) -> None:
     rng = np.random.default_rng(0)
     base = found[0].landmarks
     shapes = []
@@ -106,7 +108,9 @@ def test_the_mean_shape_is_that_of_procrustes(found: list[Face]) -> None:
     assert procrustes(even, uneven)[2] < 1e-12
 
 
-def test_an_average_of_one_face_is_the_face_and_of_two_their_morph(found: list[Face]) -> None:
+def test_an_average_of_one_face_is_the_face_and_of_two_their_morph(
+    found: list[LandmarkedFace],
+) -> None:
     a, b = found[0], found[1]
     np.testing.assert_array_equal(average_face([a.picture], [a.landmarks]), a.picture)
     np.testing.assert_array_equal(average_face([a.picture] * 3, [a.landmarks] * 3), a.picture)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facebench.store.layer_index import LayerIndex, Located, as_digests
+from facebench.store.layer_index import LayerIndex, RowPlaces, as_digests
 
 
 def digest(number: int) -> bytes:
@@ -15,11 +15,11 @@ def digest(number: int) -> bytes:
     return bytes([number % 2] * 8) + number.to_bytes(8, "little")
 
 
-def located(numbers: list[int], batch: int, begin: int) -> Located:
+def located(numbers: list[int], batch: int, begin: int) -> RowPlaces:
     images = as_digests([digest(number) for number in numbers])
     count = len(numbers)
     begins = begin + 8 * np.arange(count, dtype=np.int64)
-    return Located(
+    return RowPlaces(
         images[:, 0],
         images[:, 1],
         np.full(count, batch, dtype=np.int64),

@@ -187,5 +187,5 @@ def test_a_folder_that_is_missing_is_said_and_a_file_refused(
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="must be in a folder"):
         open_store(tmp_path / "store", packs=tmp_path / "file")
-    with pytest.raises(InputError, match="beside an embedding store"):
+    with pytest.raises(InputError, match="in addition to an embedding store"):
         open_store(None, packs=tmp_path)

@@ -199,7 +199,7 @@ class TestGroups:
             ({"groups": ("group1", "sex")}, r"Got 'sex' instead"),
             ({"groups": ("a", "b", "c")}, "two columns of the pairs file"),
             ({"groups": 3}, "two columns of the pairs file"),
-            ({"fmr": 1e-4}, "cannot be told from the 300 impostor pairs"),
+            ({"fmr": 1e-4}, "cannot be estimated from the 300 impostor pairs"),
             ({"fmr": 0}, "'fmr' parameter"),
             ({"threshold": float("nan")}, "'threshold' parameter"),
             ({"threshold": "low"}, "'threshold' parameter"),

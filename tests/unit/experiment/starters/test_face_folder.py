@@ -49,7 +49,10 @@ class TestFolders:
         ("names", "why"),
         [
             (["notes.txt"], r"holds no images.*1 \.txt"),
-            (["train/ann/1.png", "train/bob/1.png"], r"too deep, such as train/ann.*Give .*train,"),
+            (
+                ["train/ann/1.png", "train/bob/1.png"],
+                r"folders deep, such as train/ann.*Give .*train,",
+            ),
         ],
     )
     def test_that_hold_none(self, folder, names, why):

@@ -12,8 +12,8 @@ from facebench.figures.drawing.people import Level
 from facebench.figures.drawing.profile import (
     CONTEXT,
     Band,
-    Chart,
     Profile,
+    ProfilePanel,
     profile_figure,
     profile_pages,
 )
@@ -31,7 +31,7 @@ def profile(values: list[float], model: str = "net", style: int = 0, peak: int =
 
 class TestFigures:
     def test_one_network_over_its_layers(self) -> None:
-        figure = profile_figure([Chart([profile([1, 2, 1.5])], "AUC")], title="t", zero=True)
+        figure = profile_figure([ProfilePanel([profile([1, 2, 1.5])], "AUC")], title="t", zero=True)
         (axes,) = figure.axes
         assert [label.get_text() for label in axes.get_xticklabels()] == [
             "layer0", "layer1", "layer2",
@@ -45,7 +45,7 @@ class TestFigures:
         ends = np.array([0.0, 1.0])
         band = Band("untrained", ends, ends, ends + 1, ends + 2)
         curves = [profile([1, 2, 3]), profile([1, 2, 3, 4], "other")]
-        figure = profile_figure([Chart(curves, "AUC", bands=[band])], title="t")
+        figure = profile_figure([ProfilePanel(curves, "AUC", bands=[band])], title="t")
         (axes,) = figure.axes
         assert axes.get_xlabel().startswith("Relative depth")
         assert len(axes.collections) == 3
@@ -53,28 +53,28 @@ class TestFigures:
     def test_an_effect_that_is_nowhere_above_zero_has_no_peak(self) -> None:
         below = profile([-3, -1, -2])
         for signed, marks in ((True, 0), (False, 2)):
-            chart = Chart([replace(below, signed=signed)], "Difference")
+            chart = ProfilePanel([replace(below, signed=signed)], "Difference")
             (axes,) = profile_figure([chart], title="t", zero=True).axes
             (name,) = (text.get_text() for text in axes.get_legend().get_texts())
             assert "highest −1.000 at layer1" in name.replace("\n", " ")
             assert ("none above 0" in name.replace("\n", " ")) is signed
             assert len([line for line in axes.lines if line.get_marker() == "D"]) == marks
-        chart = Chart([replace(below, smallest=True, peak=0)], "EER")
+        chart = ProfilePanel([replace(below, smallest=True, peak=0)], "EER")
         (axes,) = profile_figure([chart], title="t").axes
         assert "lowest −3.000" in axes.get_legend().get_texts()[0].get_text()
 
     def test_nothing_defined_is_said(self) -> None:
         nothing = replace(profile([np.nan, np.nan]), peak=None, reached=None)
-        chart = Chart([nothing], "AUC", undefined="Not defined: too few pairs")
+        chart = ProfilePanel([nothing], "AUC", undefined="Not defined: too few pairs")
         (axes,) = profile_figure([chart], title="t", zero=True).axes
         assert [text.get_text() for text in axes.texts] == ["Not defined: too few pairs"]
         assert "n/a" in axes.get_legend().get_texts()[0].get_text()
 
     def test_panels_share_the_scale_of_one_measure(self) -> None:
         charts = [
-            Chart([profile([0, 1]), profile([0, 1, 2], "other")], "a", "A"),
-            Chart([profile([5, 9])], "a", "B"),
-            Chart([profile([50, 90])], "b", "C"),
+            ProfilePanel([profile([0, 1]), profile([0, 1, 2], "other")], "a", "A"),
+            ProfilePanel([profile([5, 9])], "a", "B"),
+            ProfilePanel([profile([50, 90])], "b", "C"),
         ]
         first, second, third = profile_figure(charts, title="t").axes
         assert first.get_ylim() == second.get_ylim() != third.get_ylim()
@@ -85,14 +85,18 @@ class TestFigures:
     def test_controls_of_two_networks_are_told_apart(self) -> None:
         ends = np.array([0.0, 1.0])
         bands = [Band(name, ends, ends, ends + 1, ends + 2) for name in ("VGG", "ViT")]
-        (axes,) = profile_figure([Chart([profile([1, 2])], "a", bands=bands)], title="t").axes
+        (axes,) = profile_figure(
+            [ProfilePanel([profile([1, 2])], "a", bands=bands)], title="t"
+        ).axes
         means = [(line.get_color(), line.get_linestyle()) for line in axes.lines[:2]]
         assert means[0][0] != means[1][0]
         assert means[0][1] != means[1][1]
 
     def test_many_networks_have_a_panel_each_on_pages(self) -> None:
         curves = [profile([1, 2, 1.5], f"n{k}") for k in range(25)]
-        pages = profile_pages([Chart(curves, "AUC", levels=[Level("chance", 0.5, 0.5)])], title="t")
+        pages = profile_pages(
+            [ProfilePanel(curves, "AUC", levels=[Level("chance", 0.5, 0.5)])], title="t"
+        )
         assert [len(page.axes) for page in pages] == [13, 12]
         panels = [axes for page in pages for axes in page.axes]
         assert [axes.get_title(loc="left") for axes in panels] == [f"n{k}" for k in range(25)]
@@ -103,7 +107,7 @@ class TestFigures:
         assert sum(line.get_color() == CONTEXT for line in panels[0].lines) == 24
 
     def test_many_measures_go_on_pages(self) -> None:
-        charts = [Chart([profile([1, 2, 1.5])], f"M{k}") for k in range(7)]
+        charts = [ProfilePanel([profile([1, 2, 1.5])], f"M{k}") for k in range(7)]
         assert [len(page.axes) for page in profile_pages(charts, title="t")] == [5, 2]
 
     def test_effects_have_the_colours_of_models(self) -> None:

@@ -74,7 +74,7 @@ def test_threads_draw_what_one_draws(tmp_path: Path) -> None:
         ("det_plot", {"identity": "files"}, "must be 'folder', two columns or None. Got 'files'"),
         ("det_plot", {"identity": ("group1", "group2")}, "Genuine pairs are of one identity"),
         ("score_histogram", {"threshold_column": "T"}, "'threshold_column' parameter of Plot"),
-        ("error_discard_plot", {"fmr": 1e-3}, "cannot be told from 24 impostor comparisons"),
+        ("error_discard_plot", {"fmr": 1e-3}, "cannot be estimated from 24 impostor comparisons"),
         ("error_discard_plot", {"quality": "img1"}, "The 'img1' column of .* must hold numbers"),
         ("group_heat_map", {"group_columns": ("g", "h")}, "It lacks g, h"),
         ("hardest_pairs", {"count": 0}, "'count' parameter of .* must be 1 or more. Got 0"),

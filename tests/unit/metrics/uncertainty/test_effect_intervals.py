@@ -10,21 +10,23 @@ from facebench.metrics.conditions import (
     condition_replicates,
     condition_values,
 )
-from facebench.metrics.uncertainty.effect_intervals import Conditions, effect_of
+from facebench.metrics.uncertainty.effect_intervals import ConditionValues, effect_of
 from facebench.metrics.uncertainty.stratified_jackknife import StratifiedJackknife
 from support.conditions import SIMPLE
 
 
-def left_out(values: np.ndarray, replicates: np.ndarray, is_signed: bool = True) -> Conditions:
+def left_out(values: np.ndarray, replicates: np.ndarray, is_signed: bool = True) -> ConditionValues:
     """Give conditions as measured without each of some people who are in both."""
     n = len(replicates)
     people, cell = np.tile(np.arange(n), 2), np.repeat([0, 1], n)
-    return Conditions(values, replicates, [], StratifiedJackknife(people, people, cell), is_signed)
+    return ConditionValues(
+        values, replicates, [], StratifiedJackknife(people, people, cell), is_signed
+    )
 
 
 class TestWhatTheJackknifeHides:
     @staticmethod
-    def conditions(gap: float, same: bool = False, n: int = 12) -> Conditions:
+    def conditions(gap: float, same: bool = False, n: int = 12) -> ConditionValues:
         """Give people with a pair each, and couples, upright far apart, inverted near chance."""
         rng = np.random.default_rng(3)
         people = np.tile(np.arange(2 * n) % n, 2)
@@ -38,7 +40,7 @@ class TestWhatTheJackknifeHides:
         jackknife = StratifiedJackknife(people // 2, others // 2, cell)
         values, replicates = condition_values(cells)[0], condition_replicates(cells, jackknife)
         estimates = condition_estimates(cells, values, replicates, jackknife, (people, others))
-        return Conditions(values, replicates, estimates, jackknife, False)
+        return ConditionValues(values, replicates, estimates, jackknife, False)
 
     def test_intervals_do_not_jump_at_a_perfect_area(self) -> None:
         widths, lows = [], []

@@ -12,7 +12,7 @@ from facebench.metrics.conditions import (
     condition_replicates,
     condition_values,
 )
-from facebench.metrics.uncertainty.effect_intervals import Conditions, effect_of
+from facebench.metrics.uncertainty.effect_intervals import ConditionValues, effect_of
 from facebench.metrics.uncertainty.stratified_jackknife import StratifiedJackknife
 from support.conditions import SIMPLE
 
@@ -31,7 +31,7 @@ def test_strata_are_welch(sizes: tuple[int, int]) -> None:
     jackknife = StratifiedJackknife(people, people, cells.cell)
     values, replicates = condition_values(cells)[0], condition_replicates(cells, jackknife)
     estimates = condition_estimates(cells, values, replicates, jackknife, (people, people))
-    found = effect_of(Conditions(values, replicates, estimates, jackknife, False), SIMPLE).test
+    found = effect_of(ConditionValues(values, replicates, estimates, jackknife, False), SIMPLE).test
     expected = ttest_ind(*sides, equal_var=False)
     assert found.statistic == pytest.approx(
         expected.statistic, rel=1e-6 if people.size < 50 else 0.1
