@@ -206,8 +206,9 @@ def _value(
         try:
             read = TypeAdapter(hint, config=_LENIENT).validate_python(value)
         except ValidationError as error:
-            expected = annotation.replace("'", "").replace("None", "null")
-            expected = _LIST_TYPE.sub(r"list of \1", expected)
+            expected = _choices(error) or _LIST_TYPE.sub(
+                r"list of \1", annotation.replace("'", "").replace("None", "null")
+            )
             sentence = f"{key!r} must be {expected}. Got {value!r}.{_near(value, hint)}"
             raise ArgumentProblem(sentence, key) from error
         return item.as_texts(read)
@@ -242,6 +243,14 @@ def _with_files(value: Any, folder: Path) -> Any:
         path, attribute = named_file(value, folder)
         return value if path is None or not path.is_file() else f"{path}{attribute}"
     return value
+
+
+def _choices(error: ValidationError) -> str:
+    """Give the texts of which a value must be one; '' where the type allows others too."""
+    problems = error.errors()
+    chosen = [problem for problem in problems if problem["type"] == "literal_error"]
+    others = {problem["type"] for problem in problems} - {"literal_error", "none_required"}
+    return chosen[0]["ctx"]["expected"] if len(chosen) == 1 and not others else ""
 
 
 def _near(value: Any, hint: Any) -> str:
