@@ -190,14 +190,20 @@ def _value(
     if name == "people" and value is not None and is_trials:
         return _people(key, value, folder)
     if isinstance(value, str):
-        if name in _NAMED_FUNCTIONS or "Callable" in annotation or "Function" in annotation:
+        is_file = name == "detector" and value.endswith(".onnx")
+        is_own = name == "detector" and ":" in value and not is_file
+        if (
+            name in _NAMED_FUNCTIONS
+            or is_own
+            or "Callable" in annotation
+            or "Function" in annotation
+        ):
             try:
                 return find_function(value, _NAMED_FUNCTIONS.get(name), folder)
             except FacebenchError as error:
                 raise ArgumentProblem(str(error), key) from error
         if "CodeName" in annotation:
             return CodeName(value, folder)
-        is_file = name == "detector" and value.endswith(".onnx")
         if is_file or "Path" in annotation or value.startswith(("./", "../", "~/")):
             return str(folder / Path(value).expanduser())
     if "Sources" in annotation:

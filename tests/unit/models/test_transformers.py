@@ -190,7 +190,7 @@ class TestWeights:
         model = TransformersModel("a", folders("convnextv2"), pooling="cls")
         with pytest.raises(ModelError, match=r"'cls'\. Take one of mean, tokens, pooler, or leave"):
             output(model, photographs)
-        with pytest.raises(ModelError, match=r"without a projection .* cls, mean, tokens, pooler\.$"):
+        with pytest.raises(ModelError, match=r"without a projection .* pooler\.$"):
             TransformersModel("a", folders("convnextv2"), pooling="projection")
 
     def test_missing_weights_are_not_drawn_at_random(self, folders, tmp_path):
