@@ -23,6 +23,18 @@ _SEPARATORS = (",", "\t", ";")
 _UTF_8 = "utf-8-sig"
 # Excel writes the separator in a line of its own above the header.
 _DECLARED = re.compile(r'"?sep=(.)"?[,;\t]*', re.IGNORECASE)
+_OTHER_FILES = {
+    b"PAR1": "a Parquet file",
+    b"ARROW1": "a Feather file",
+    b"\x1f\x8b": "a gzip archive",
+    b"PK\x03\x04": "a spreadsheet or ZIP archive",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook",
+    b"\x80\x03": "a pickle",
+    b"\x80\x04": "a pickle",
+    b"\x80\x05": "a pickle",
+    b"\xff\xfe": "text in UTF-16",
+    b"\xfe\xff": "text in UTF-16",
+}
 # What a spreadsheet's cell may hold, and more than a name needs.
 _LONGEST_CELL, _LONGEST_NAME = 32_767, 500
 # Rows whose cells are sorted into columns in one go.
@@ -195,6 +207,11 @@ def _rows(path: Path, layout: _Layout, encoding: str = _UTF_8) -> Iterator[_Row]
 
 
 def _not_text(path: Path, reason: str) -> PairsError:
+    with path.open("rb") as file:
+        head = file.read(8)
+    what = next((what for start, what in _OTHER_FILES.items() if head.startswith(start)), None)
+    if what is not None:
+        return PairsError(f"{path} is not UTF-8 text, but {what}. Save it as UTF-8 CSV.")
     return PairsError(f"{path} is not UTF-8 text ({reason}). Save it as UTF-8 CSV.")
 
 

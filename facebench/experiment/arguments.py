@@ -190,14 +190,20 @@ def _value(
     if name == "people" and value is not None and is_trials:
         return _people(key, value, folder)
     if isinstance(value, str):
-        if name in _NAMED_FUNCTIONS or "Callable" in annotation or "Function" in annotation:
+        is_file = name == "detector" and value.endswith(".onnx")
+        is_own = name == "detector" and ":" in value and not is_file
+        if (
+            name in _NAMED_FUNCTIONS
+            or is_own
+            or "Callable" in annotation
+            or "Function" in annotation
+        ):
             try:
                 return find_function(value, _NAMED_FUNCTIONS.get(name), folder)
             except FacebenchError as error:
                 raise ArgumentProblem(str(error), key) from error
         if "CodeName" in annotation:
             return CodeName(value, folder)
-        is_file = name == "detector" and value.endswith(".onnx")
         if is_file or "Path" in annotation or value.startswith(("./", "../", "~/")):
             return str(folder / Path(value).expanduser())
     if "Sources" in annotation:
@@ -206,8 +212,9 @@ def _value(
         try:
             read = TypeAdapter(hint, config=_LENIENT).validate_python(value)
         except ValidationError as error:
-            expected = annotation.replace("'", "").replace("None", "null")
-            expected = _LIST_TYPE.sub(r"list of \1", expected)
+            expected = _choices(error) or _LIST_TYPE.sub(
+                r"list of \1", annotation.replace("'", "").replace("None", "null")
+            )
             sentence = f"{key!r} must be {expected}. Got {value!r}.{_near(value, hint)}"
             raise ArgumentProblem(sentence, key) from error
         return item.as_texts(read)
@@ -242,6 +249,14 @@ def _with_files(value: Any, folder: Path) -> Any:
         path, attribute = named_file(value, folder)
         return value if path is None or not path.is_file() else f"{path}{attribute}"
     return value
+
+
+def _choices(error: ValidationError) -> str:
+    """Give the texts of which a value must be one; '' where the type allows others too."""
+    problems = error.errors()
+    chosen = [problem for problem in problems if problem["type"] == "literal_error"]
+    others = {problem["type"] for problem in problems} - {"literal_error", "none_required"}
+    return chosen[0]["ctx"]["expected"] if len(chosen) == 1 and not others else ""
 
 
 def _near(value: Any, hint: Any) -> str:

@@ -27,7 +27,7 @@ from facebench.faces.detection import (
     reduced_size,
     scaled_rectangle,
 )
-from facebench.faces.detectors import detector_named
+from facebench.faces.detectors import detector_named, faces_of
 from facebench.faces.digests import content_digest, pixels_digest
 from facebench.faces.dlib_data import dlib_data_file
 from facebench.faces.landmarks import (
@@ -198,7 +198,7 @@ class FaceAligner:
         size, scale = reduced_size(image, longest)
         found = self._once(
             lambda: ["faces", self.detector.identity, longest, digest],
-            lambda: [list(face) for face in self.detector(reduced(image, longest))],
+            lambda: [list(face) for face in faces_of(self.detector, reduced(image, longest))],
         )
         faces = [Face(tuple(box), score, _as_points(points)) for box, score, points in found]
         if hint is not None:

@@ -72,7 +72,8 @@ class Face(NamedTuple):
         How certain the detector is; larger is more certain, and nothing else is comparable.
     points : tuple of tuple of float, optional
         Five of x and y: the eye on the image's left, the eye on its right, the tip of the nose, the
-        corner of the mouth on the left, and that on the right.
+        corner of the mouth on the left, and that on the right. A detector may also give the 68 of
+        `facebench.faces.landmarks.face_landmarks_68`, of which these five are taken.
     """
 
     box: tuple[float, float, float, float]

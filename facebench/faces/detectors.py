@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
+import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -17,11 +18,12 @@ from facebench.errors import InputError
 from facebench.faces.detection import BoxKind, Detector, DlibHog, Face, Pixels, box_of, dlib_version
 from facebench.faces.digests import content_digest
 from facebench.faces.dlib_data import dlib_data_file
+from facebench.faces.landmarks import five_of_points
 from facebench.faces.yunet import YuNet
 from facebench.types import StrPath
 from facebench.utils.suggestions import did_you_mean
 
-__all__ = ["DETECTORS", "DlibCnn", "Mtcnn", "detector_named"]
+__all__ = ["DETECTORS", "DlibCnn", "Mtcnn", "detector_named", "faces_of"]
 
 _CNN_FILE = "mmod_human_face_detector.dat"
 _FACENET, _MTCNN = "facenet_pytorch", "mtcnn"
@@ -198,12 +200,80 @@ def detector_named(detector: StrPath | Detector) -> Detector:
 def _checked(detector: Any) -> Detector:
     needed = ("name", "identity", "box_kind", "longest_side")
     missing = [name for name in needed if not hasattr(detector, name)]
-    if missing or not callable(detector):
+    is_class = isinstance(detector, type)
+    if missing or is_class or not callable(detector):
+        why = f", without {', '.join(missing)}" if missing else ", a class" if is_class else ""
         msg = (
             "The 'detector' must be a name, a path, or a callable with the attributes "
-            f"{', '.join(needed)}. Got {detector!r}"
-            f"{', without ' + ', '.join(missing) if missing else ''}."
+            f"{', '.join(needed)}. Got {detector!r}{why}."
+        )
+        raise InputError(msg)
+    if detector.box_kind not in get_args(BoxKind):
+        msg = (
+            f"The 'box_kind' of the detector {detector.name!r} must be 'dlib' (brows to chin) or "
+            f"'whole' (the whole face). Got {detector.box_kind!r}."
         )
         raise InputError(msg)
     found: Detector = detector
     return found
+
+
+def faces_of(detector: Detector, image: Pixels) -> list[Face]:
+    """Find the faces of an image, and check what a detector that is not facebench's gives.
+
+    Parameters
+    ----------
+    detector : Detector
+        Any.
+    image : ndarray
+        As large as it takes.
+
+    Returns
+    -------
+    list of Face
+        With five points, or none.
+
+    Raises
+    ------
+    InputError
+        If it gives anything else than faces, saying what.
+    """
+    found: Any = detector(image)
+    if isinstance(detector, DlibHog | DlibCnn | Mtcnn | YuNet):
+        return list(found)
+    if not isinstance(found, Sequence) or isinstance(found, str):
+        raise _not_faces(detector, f"{found!r:.200}, which is not a list")
+    return [_checked_face(detector, face, image) for face in found]
+
+
+def _checked_face(detector: Detector, face: Any, image: Pixels) -> Face:
+    try:
+        box, score, points = Face(*face)
+        left, top, right, bottom = (float(edge) for edge in box)
+        score = float(score)
+        places = None if points is None else [(float(x), float(y)) for x, y in points]
+    except (TypeError, ValueError):
+        raise _not_faces(detector, f"{face!r:.200}") from None
+    height, width = image.shape[:2]
+    numbers = [left, top, right, bottom, score, *(place for xy in places or () for place in xy)]
+    if not all(map(math.isfinite, numbers)):
+        raise _not_faces(detector, f"numbers that are not finite, {face!r:.200}")
+    if right - left < 1 or bottom - top < 1:
+        raise _not_faces(detector, f"a box without a pixel, {face!r:.200}")
+    if right <= 0 or bottom <= 0 or left >= width or top >= height:
+        raise _not_faces(
+            detector, f"a box outside of the image ({width} x {height}), {face!r:.200}"
+        )
+    if places is not None and len(places) not in (5, 68):
+        raise _not_faces(detector, f"{len(places)} points")
+    if places is not None and len(places) == 68:
+        places = five_of_points(places)
+    return Face((left, top, right, bottom), score, None if places is None else tuple(places))
+
+
+def _not_faces(detector: Detector, what: str) -> InputError:
+    return InputError(
+        f"The detector {detector.name!r} gave {what}. It must give a list of "
+        "facebench.faces.detection.Face: the box (left, top, right, bottom) in pixels of the "
+        "image that it was given, a score, and 5 or 68 points (x, y), or None."
+    )

@@ -7,6 +7,7 @@ The predictors are regression trees (Kazemi & Sullivan 2014); that of 68 points 
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,7 @@ __all__ = [
     "face_landmarks_68",
     "find_landmarks",
     "five_of_68",
+    "five_of_points",
     "points_of",
     "predictor",
 ]
@@ -185,6 +187,13 @@ def five_of_68(landmarks: Any) -> list[list[float]]:
         *([sum(p.x for p in eye) / 6, sum(p.y for p in eye) / 6] for eye in eyes),
         *([float(p.x), float(p.y)] for p in map(landmarks.part, (30, 48, 54))),
     ]
+
+
+def five_of_points(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Give the five points of ArcFace's template from 68 points of x and y; see `five_of_68`."""
+    eyes = [points[first : first + 6] for first in (36, 42)]
+    means = [(sum(x for x, _ in eye) / 6, sum(y for _, y in eye) / 6) for eye in eyes]
+    return [*means, *(points[k] for k in (30, 48, 54))]
 
 
 @functools.cache

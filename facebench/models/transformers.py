@@ -306,23 +306,25 @@ class TransformersModel(HubModel):
         output = self._run(input_tensor)
         if isinstance(output, torch.Tensor):
             return output
-        tokens: Any = output.get("last_hidden_state")
-        pooled: Any = output.get("image_embeds", output.get("pooler_output"))
-        if self.pooling in ("pooler", "projection"):
-            if pooled is None:
-                raise ModelError(self._refused())
-            return cast(torch.Tensor, pooled)
-        if tokens is None:
-            raise ModelError(self._refused())
-        if self.pooling == "tokens":
-            return cast(torch.Tensor, tokens)
-        if self.pooling == "cls":
-            if tokens.ndim != 3 or not _tokens_named(self.model, _CLASS_TOKENS):
-                raise ModelError(self._refused())
-            return cast(torch.Tensor, tokens[:, 0])
-        return self._mean(tokens, input_tensor)
+        found = self._pooled(str(self.pooling), output, input_tensor)
+        if found is None:
+            raise ModelError(self._refused(output, input_tensor))
+        return found
 
-    def _mean(self, tokens: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
+    def _pooled(self, pooling: str, output: Any, batch: torch.Tensor) -> torch.Tensor | None:
+        """Give what a pooling makes of an output; None where the network has no such thing."""
+        tokens: torch.Tensor | None = output.get("last_hidden_state")
+        if pooling in ("pooler", "projection"):
+            pooled: torch.Tensor | None = output.get("image_embeds", output.get("pooler_output"))
+            return pooled
+        if tokens is None or pooling == "tokens":
+            return tokens
+        if pooling == "mean":
+            return self._mean(tokens, batch)
+        has_class = tokens.ndim == 3 and _tokens_named(self.model, _CLASS_TOKENS)
+        return tokens[:, 0] if has_class else None
+
+    def _mean(self, tokens: torch.Tensor, batch: torch.Tensor) -> torch.Tensor | None:
         if tokens.ndim == 4:
             return tokens.mean(dim=(2, 3))
         if batch.shape[1] == 1:
@@ -330,15 +332,18 @@ class TransformersModel(HubModel):
             return (tokens * mask).sum(dim=1) / mask.sum(dim=1)
         first = _tokens_named(self.model, (*_CLASS_TOKENS, *_OTHER_TOKENS))
         patches = tokens[:, first:]
-        if not _is_grid(patches.shape[1], batch.shape[-2:]):
-            raise ModelError(self._refused())
-        return patches.mean(dim=1)
+        return patches.mean(dim=1) if _is_grid(patches.shape[1], batch.shape[-2:]) else None
 
-    def _refused(self) -> str:
-        others = ", ".join(pooling for pooling in _POOLINGS if pooling != self.pooling)
+    def _refused(self, output: Any, batch: torch.Tensor) -> str:
+        # A projection is what is taken where nothing is asked for.
+        others = [
+            pooling
+            for pooling in _POOLINGS
+            if pooling != "projection" and self._pooled(pooling, output, batch) is not None
+        ]
         return (
             f"{type(self.model).__name__} of model {self.name!r} gives nothing for the pooling "
-            f"{self.pooling!r}. Take one of {others}, or leave it out."
+            f"{self.pooling!r}. Take one of {', '.join(others)}, or leave it out."
         )
 
 
@@ -377,11 +382,14 @@ def _projecting(whole: Any, config: Any, part: Any) -> Any | None:
 
 
 def _tokens_named(network: nn.Module, names: Iterable[str]) -> int:
-    """Count the tokens that a network adds before those of the patches."""
+    """Count the tokens that a network adds before those of the patches.
+
+    A token of the head is the query of a pooling by attention (AIMv2), and not in the sequence.
+    """
     return sum(
         weight.shape[-2] if weight.ndim > 1 else 1
         for name, weight in network.named_parameters()
-        if name.rpartition(".")[2] in names
+        if name.rpartition(".")[2] in names and "head" not in name.split(".")
     )
 
 

@@ -188,13 +188,14 @@ def _report_without(
         return
     layers = [f"{count} of {n_pairs} in {layer!r}" for layer, count in found.items()]
     _log.warning(
-        "Task %r, model %r: %s: %s. They are left out, and counted as failed.",
+        "Task %r, model %r: %s: %s. They are counted as failed, and %s.",
         task.name,
         model_name,
         "pairs have no score"
         if embeddings.given
         else "pairs have no cosine distance (NaN), since an embedding of theirs is all zeros",
         ", ".join(layers[:_SHOWN]) + (", …" if len(layers) > _SHOWN else ""),
+        "accepted at no threshold" if task.handles_failed_pairs else "left out",
     )
     if len(found) == len(without) and min(found.values()) == n_pairs:
         why = (

@@ -123,8 +123,9 @@ def report_reversed(
     for text, named in layers.items():
         shown = ", ".join(named[:_SHOWN]) + (", …" if len(named) > _SHOWN else "")
         _log.warning(
-            "Task %r, model %r, in %d of %d layers (%s): %s.",
-            task_name, model_name, len(named), len(estimates), shown, text,
+            "Task %r, model %r, in %d of %d layers (%s): %s",
+            task_name, model_name, len(named), len(estimates), shown,
+            text if text.endswith("?") else f"{text}.",
         )  # fmt: skip
 
 

@@ -111,6 +111,14 @@ class TestModels:
             ({"model": "no.such:Net"}, "cannot be imported: ModuleNotFoundError"),
             ({"model": "net.py", "widht": 3}, "Net takes no 'widht'. Did you mean 'width'?"),
             ({"model": "net.py", "width": "x"}, "'width' must be int. Got 'x'."),
+            (
+                {"model": "scores", "file": "s.csv", "polarity": "Distance"},
+                "'polarity' must be 'distance' or 'similarity'. Got 'Distance'.",
+            ),
+            (
+                {"model": "scores", "file": "s.csv", "polarity": None},
+                "'polarity' must be 'distance' or 'similarity'. Got None.",
+            ),
             ({"model": "net.py", "layers": "7"}, "Model 'n' has no layer '7'."),
             ({"model": "net.py", "layers": "f*"}, "'f*' matches no layer of this network"),
             ({"model": "net.py", "pick": "c"}, "ValueError: The 'pick' parameter must be a or b."),

@@ -21,6 +21,8 @@ _SWIN = {
 _DUAL = {"text_config": _TEXT, "vision_config": _VIT, "projection_dim": 12}
 # Kind → entries of its configuration that make it tiny.
 TINY = {
+    # Its class token is the query of the head that pools.
+    "aimv2_vision_model": _VIT,
     "beit": {**_VIT, "use_mean_pooling": True},
     "blip": _DUAL,
     "chinese_clip": _DUAL,

@@ -104,10 +104,16 @@ def score_column(table: pd.DataFrame, column: str, path: Path) -> Float64Array:
         msg = (
             f"The scores {column!r} of {path} must be finite numbers. {bad.size} cells are not; "
             f"the first is {cells.iloc[row]!r:.200} in {row_name(row, path)}."
-            f"{decimal_comma_hint(cells.iloc[row])}"
+            f"{decimal_comma_hint(cells.iloc[row])}{_percent_hint(cells.iloc[row])}"
         )
         raise InputError(msg)
     if empty.all():
         msg = f"The scores {column!r} of {path} are all empty."
         raise InputError(msg)
     return np.where(empty, np.nan, numbers)
+
+
+def _percent_hint(cell: object) -> str:
+    if not isinstance(cell, str) or not cell.rstrip().endswith("%"):
+        return ""
+    return " Write percentages as numbers; of similarities, 'maximum' is then 100."

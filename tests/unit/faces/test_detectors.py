@@ -12,7 +12,7 @@ import pytest
 
 from facebench.errors import InputError
 from facebench.faces import detectors
-from facebench.faces.detection import DlibHog
+from facebench.faces.detection import DlibHog, Face
 from facebench.faces.detectors import DlibCnn, Mtcnn, detector_named
 
 IMAGE = np.zeros((60, 80, 3), np.uint8)
@@ -115,3 +115,56 @@ def test_dlibs_convolutional_detector_works_in_a_process_forked_after_its_use() 
     child.join(60)
     child.kill()
     assert child.exitcode == 0
+
+
+class Own:
+    name, identity, box_kind, longest_side = "own", "own 1", "whole", 100
+
+    def __init__(self, faces):
+        self.faces = faces
+
+    def __call__(self, image):
+        return self.faces
+
+
+POINTS = ((10, 10), (30, 10), (20, 20), (12, 30), (28, 30))
+
+
+@pytest.mark.parametrize(
+    ("faces", "what"),
+    [
+        (None, "None, which is not a list"),
+        ([(5, 5, 40, 40)], r"\(5, 5, 40, 40\)"),
+        ([{"box": (5, 5, 40, 40)}], "'box'"),
+        ([Face((float("nan"), 5, 40, 40), 1)], "not finite"),
+        ([Face((5, 5, 40, 40), float("nan"))], "not finite"),
+        ([Face((40, 40, 5, 5), 1)], "a box without a pixel"),
+        ([Face((0.1, 0.1, 0.6, 0.7), 1)], "a box without a pixel"),
+        ([Face((60, 5, 90, 40), 1)], r"a box outside of the image \(50 x 40\)"),
+        ([Face((5, 5, 40, 40), 1, POINTS[:4])], "4 points"),
+    ],
+)
+def test_what_an_own_detector_gives_is_checked(faces, what):
+    image = np.zeros((40, 50, 3), np.uint8)
+    with pytest.raises(InputError, match=f"detector 'own' gave .*{what}.* It must give a list of"):
+        detectors.faces_of(Own(faces), image)
+
+
+def test_an_own_detector_may_give_68_points_and_arrays():
+    rng = np.random.default_rng(0)
+    many = rng.random((68, 2)) * 30
+    given = [Face(np.array([5, 5, 40, 40]), np.float32(0.5), many), Face((5, 5, 40, 40), 1, POINTS)]
+    first, second = detectors.faces_of(Own(given), np.zeros((40, 50, 3), np.uint8))
+    expected = [many[36:42].mean(0), many[42:48].mean(0), many[30], many[48], many[54]]
+    np.testing.assert_allclose(first.points, expected)
+    assert first[:2] == ((5.0, 5.0, 40.0, 40.0), 0.5)
+    assert second.points == POINTS
+
+
+def test_an_own_detectors_class_or_kind_of_box():
+    with pytest.raises(InputError, match="a class"):
+        detector_named(Own)
+    own = Own([])
+    own.box_kind = "xywh"
+    with pytest.raises(InputError, match=r"'box_kind' .* Got 'xywh'"):
+        detector_named(own)

@@ -56,6 +56,8 @@ def test_pairs_that_are_listed_twice(tmp_path: Path) -> None:
 def test_polarity_and_scale(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(InputError, match=r"must be 'distance' .* Got 'sim'"):
         model_of(tmp_path, polarity="sim")
+    with pytest.raises(InputError, match=r"'90%' in row 1 .*'maximum' is then 100"):
+        model_of(tmp_path, TABLE.replace("0.9", "90%"))
     percent = TABLE.replace("0.9", "90").replace("0.2", "20")
     with pytest.raises(InputError, match=r"must be 1 at most. 2 are larger; the first is 90"):
         model_of(tmp_path, percent)

@@ -183,10 +183,15 @@ class TestWeights:
             features = model.get_output(batch)["default"]
             torch.testing.assert_close(network.classifier(features), network(batch).logits)
         # The message does not offer the pooling that it refuses.
-        with pytest.raises(
-            ModelError, match=r"'pooler'\. Take one of cls, mean, tokens, projection"
-        ):
+        with pytest.raises(ModelError, match=r"'pooler'\. Take one of cls, mean, tokens, or leave"):
             output(TransformersModel("a", tmp_path, pooling="pooler"), photographs)
+
+    def test_only_poolings_that_the_network_has_are_offered(self, folders, photographs):
+        model = TransformersModel("a", folders("convnextv2"), pooling="cls")
+        with pytest.raises(ModelError, match=r"'cls'\. Take one of mean, tokens, pooler, or leave"):
+            output(model, photographs)
+        with pytest.raises(ModelError, match=r"without a projection .* pooler\.$"):
+            TransformersModel("a", folders("convnextv2"), pooling="projection")
 
     def test_missing_weights_are_not_drawn_at_random(self, folders, tmp_path):
         from safetensors.torch import load_file, save_file

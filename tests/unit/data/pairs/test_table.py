@@ -452,7 +452,6 @@ def test_what_no_screen_shows_is_not_part_of_a_columns_name(tmp_path, unseen):
     "content",
     [
         "img1,img2\na,b\n".encode("utf-16-be"),
-        b"PK\x03\x04" + bytes(50),
         b"img1,img2\na,b\0c\n",
         b"img1,img2\na,b\n" + bytes(9),
     ],
@@ -461,6 +460,24 @@ def test_bytes_that_are_no_text_are_refused(tmp_path, content):
     path = tmp_path / "pairs.csv"
     path.write_bytes(content)
     with pytest.raises(PairsError, match=r"is not UTF-8 text .*NUL bytes.*Save it as UTF-8 CSV"):
+        read_pairs(path)
+
+
+@pytest.mark.parametrize(
+    ("begins", "what"),
+    [
+        (b"PAR1", "a Parquet file"),
+        (b"ARROW1", "a Feather file"),
+        (b"\x1f\x8b\x08", "a gzip archive"),
+        (b"PK\x03\x04", "a spreadsheet or ZIP archive"),
+        (b"\x80\x05\x95", "a pickle"),
+        ("\ufeffimg1,img2".encode("utf-16-le"), "text in UTF-16"),
+    ],
+)
+def test_a_table_in_another_format_is_called_what_it_is(tmp_path, begins, what):
+    path = tmp_path / "pairs.csv"
+    path.write_bytes(begins + bytes(50))
+    with pytest.raises(PairsError, match=f"is not UTF-8 text, but {what}. Save it as UTF-8 CSV"):
         read_pairs(path)
 
 
