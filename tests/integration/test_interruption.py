@@ -220,7 +220,7 @@ def test_a_second_start_is_refused_as_long_as_the_first_runs(place):
     [run] = place.runs()
     second = place.run()
     assert second.status == 2
-    assert f"is running already, into {run} (process {first.pid} on " in second.talk
+    assert f"is already running, into {run} (process {first.pid} on " in second.talk
     assert "Wait until it is done, or stop it and run this again." in second.talk
     # Nor anew: the other is at work on the same.
     assert place.run("--force").status == 2
@@ -240,7 +240,7 @@ def test_of_two_starts_in_the_same_second_one_runs(place):
     assert 0 in {end.status for end in ends}
     for end in ends:
         # Who comes late is refused, or shown what is finished.
-        assert end.status == 0 or (end.status == 2 and "is running already" in end.talk)
+        assert end.status == 0 or (end.status == 2 and "is already running" in end.talk)
 
 
 def test_the_lock_holds_before_the_folder_tells_of_a_run(place):

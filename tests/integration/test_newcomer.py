@@ -201,7 +201,7 @@ class TestAgain:
         manifest = json.loads((run / "manifest.json").read_text())
         (run / "manifest.json").write_text(json.dumps(manifest | {"status": "running"}))
         told = ready("run", "experiment.yaml", status=2)
-        assert "is running already" in told.talk
+        assert "is already running" in told.talk
 
     def test_a_failed_part_is_status_1_and_tried_again(self, ready, monkeypatch):
         from facebench import AccuracyTask

@@ -92,7 +92,7 @@ def test_what_does_not_go_together_is_refused(place):
         (["embed", "x.yaml", "--model", "vgg16"], "names its models and settings itself"),
         (["embed", "images", "--shard", "0/2"], "are for an experiment"),
         (["embed", "x.yaml", "--shard", "2/2"], "Shards count from 0"),
-        (["embed", "x.yaml", "--set", "cache=false"], "beside an embedding store"),
+        (["embed", "x.yaml", "--set", "cache=false"], "in addition to an embedding store"),
     ):
         status, _found, talk = call(*arguments)
         assert status == 2, (arguments, talk)

@@ -95,11 +95,11 @@ def test_task_and_results_agree(rows: list[tuple[str, str, int]], n_people: int 
     labels = pairs["same"].to_numpy(dtype=np.int8)
     members = find_sampling_units(pairs, labels, "folder", task="t", owner="T", path="pairs.csv")
     results = PairRows(pairs, TaskFacts("T", label_column="same"))
-    assert members.by == results.members[0] == ("image" if n_people is None else "identity")
+    assert members.by == results.sampling_units[0] == ("image" if n_people is None else "identity")
     assert results.counts()["n_identities"] == n_people
     # A part of the pairs need not contradict what all of them do.
     part = results.only(pairs["same"].to_numpy() == 1)
-    assert part.members[0] == members.by
+    assert part.sampling_units[0] == members.by
     assert part.counts()["n_identities"] == n_people
 
 
