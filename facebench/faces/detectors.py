@@ -267,7 +267,7 @@ def _checked_face(detector: Detector, face: Any, image: Pixels) -> Face:
     if places is not None and len(places) not in (5, 68):
         raise _not_faces(detector, f"{len(places)} points")
     if places is not None and len(places) == 68:
-        places = five_of_points(places)
+        places = [(x, y) for x, y in five_of_points(places.__getitem__)]
     return Face((left, top, right, bottom), score, None if places is None else tuple(places))
 
 

@@ -7,7 +7,7 @@ The predictors are regression trees (Kazemi & Sullivan 2014); that of 68 points 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -182,18 +182,16 @@ def five_of_68(landmarks: Any) -> list[list[float]]:
         In the order of `facebench.faces.detection.Face`.
     """
     # All 68 in an array take several times as long as these few.
-    eyes = [[landmarks.part(k) for k in range(first, first + 6)] for first in (36, 42)]
+    return five_of_points(lambda k: (landmarks.part(k).x, landmarks.part(k).y))
+
+
+def five_of_points(point: Callable[[int], tuple[float, float]]) -> list[list[float]]:
+    """Give the five points of ArcFace's template by x and y of each of 68; see `five_of_68`."""
+    eyes = [[point(k) for k in range(first, first + 6)] for first in (36, 42)]
     return [
-        *([sum(p.x for p in eye) / 6, sum(p.y for p in eye) / 6] for eye in eyes),
-        *([float(p.x), float(p.y)] for p in map(landmarks.part, (30, 48, 54))),
+        *([sum(x for x, _ in eye) / 6, sum(y for _, y in eye) / 6] for eye in eyes),
+        *([float(x), float(y)] for x, y in map(point, (30, 48, 54))),
     ]
-
-
-def five_of_points(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Give the five points of ArcFace's template from 68 points of x and y; see `five_of_68`."""
-    eyes = [points[first : first + 6] for first in (36, 42)]
-    means = [(sum(x for x, _ in eye) / 6, sum(y for _, y in eye) / 6) for eye in eyes]
-    return [*means, *(points[k] for k in (30, 48, 54))]
 
 
 @functools.cache

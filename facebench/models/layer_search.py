@@ -106,8 +106,8 @@ def named_blocks(modules: Mapping[str, tuple[str, int]]) -> list[str]:
     ----------
     modules : mapping of str to (str, int)
         Of each module, in network order, its kind and how many weights of two and more dimensions
-        are its own. Modules that hold others by number count as lists, and so
-        do those that are left out because nothing calls them.
+        are its own. Modules that hold others by number count as lists, and so do those that are
+        left out because nothing calls them.
 
     Returns
     -------

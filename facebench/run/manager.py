@@ -261,7 +261,6 @@ class MultiModelTaskManager:
         self.models: dict[str, AnyModel] = {}
         self.tasks: dict[str, AnyTask] = {}
         self.model_task_distances_dfs: dict[str, dict[str, pd.DataFrame]] = {}
-        self.estimates: dict[str, dict[str, dict[str, LayerEstimates]]] = {}
         self.remarks: dict[str, dict[str, int]] = {}
         self.records: dict[str, ModelRecord] = {}
         self._face_failures: dict[tuple[str, str], FaceFailures] = {}
@@ -269,6 +268,7 @@ class MultiModelTaskManager:
         self._measured_before: set[str] = set()
         # By task and model, rounded and unrounded; joined where a table is asked for.
         self._rows: dict[str, dict[str, tuple[pd.DataFrame, pd.DataFrame]]] = {}
+        self._estimates: dict[str, dict[str, dict[str, LayerEstimates]]] = {}
         self._joined: tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]] = ({}, {})
         self._to_join: dict[str, None] = {}
         self._people: dict[str, pd.DataFrame] = {}
@@ -298,6 +298,14 @@ class MultiModelTaskManager:
     def unrounded_performance_dfs(self) -> dict[str, pd.DataFrame]:
         """Each task's results before rounding."""
         return self._tables()[1]
+
+    @property
+    def estimates(self) -> dict[str, dict[str, dict[str, LayerEstimates]]]:
+        """Every number with its interval, by task, by model in the manager's order, by layer."""
+        return {
+            task: {name: known[name] for name in self.models if name in known}
+            for task, known in self._estimates.items()
+        }
 
     @property
     def needs_images(self) -> bool:
@@ -869,7 +877,7 @@ class MultiModelTaskManager:
         failures: Failures = []
         estimator = Estimator()
         self._growing = {}
-        self._measured_before = {name for known in self.estimates.values() for name in known}
+        self._measured_before = {name for known in self._estimates.values() for name in known}
         with visible_log(print_log), one_writer(folder):
             try:
                 made = made_by_task(images)
@@ -1083,7 +1091,7 @@ class MultiModelTaskManager:
         rows = (measured.performance, measured.unrounded)
         self._rows.setdefault(task_name, {})[model_name] = rows
         self._to_join[task_name] = None
-        self.estimates.setdefault(task_name, {})[model_name] = measured.estimates
+        self._estimates.setdefault(task_name, {})[model_name] = measured.estimates
 
     def _tables(self) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
         """Join the results of models, in the manager's order: once, not for every new model."""
@@ -1160,8 +1168,6 @@ class MultiModelTaskManager:
         """Write the tables of a run once more at its end, in the order of models and tasks."""
         if not self._growing:
             return
-        for name, known in self.estimates.items():
-            self.estimates[name] = {model: known[model] for model in self.models if model in known}
         try:
             self._note_models(tasks)
             for class_name, members in self._finished_classes(tasks).items():

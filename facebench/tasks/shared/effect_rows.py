@@ -36,7 +36,7 @@ class MeasuredConditions(NamedTuple):
     ----------
     cells : ConditionScores
         Its comparisons.
-    conditions : ConditionDesign
+    conditions : ConditionValues
         Their measures, also without each unit.
     reasons : dict of int to str
         By condition, why it is not defined.

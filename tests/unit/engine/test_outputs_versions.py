@@ -393,8 +393,8 @@ PARTS: dict[str, tuple[list[Any], Callable[[], list[float]]]] = {
         [
             aligner.FaceAligner.__call__, aligner.FaceAligner._face, aligner.FaceAligner._cut,
             aligner.FaceAligner._points, aligner._holds, aligner._distance, aligner._middle,
-            landmarks.five_of_68, templates._turn_and_shift, templates.points_chip,
-            templates.box_chip, templates.box_as,
+            landmarks.five_of_68, landmarks.five_of_points, templates._turn_and_shift,
+            templates.points_chip, templates.box_chip, templates.box_as,
         ],
         cut_by_templates,
     ),
