@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,8 @@ _TRUTH = "correct_response"
 _FILE_NAME = "file"
 # RTs of people in seconds are below this on the whole, in milliseconds above it.
 _SECONDS_BELOW = 20.0
+# '1.076' and '1,076' are thousands in some countries, decimals in others.
+_IN_THREES = re.compile(r"-?[1-9]\d{0,2}\.\d{3}")
 
 
 class TableReader:
@@ -357,18 +359,16 @@ class TableReader:
         import pandas as pd
 
         texts = table[name].where(~table[name].isin(self._said.missing), "")
-        different = texts.unique()
-        # '1,076' may be thousands, but not beside '0,81' or '1,5'.
-        is_decimal = any(with_point(text) != text for text in different)
-        as_number = partial(with_point, is_decimal=is_decimal)
-        texts = texts.map({text: as_number(text) for text in different})
+        # Files of several computers may write numbers differently.
+        texts = texts.groupby(table[FILE], sort=False).transform(_with_points)
         numbers = pd.to_numeric(texts.where(texts != "", None), errors="coerce").astype(float)
         wrong = numbers.isna() & (texts != "") & ~texts.str.casefold().isin(["nan", "inf"])
         if wrong.any():
             first = table[wrong].iloc[0]
             msg = (
                 f"{first[FILE]}, row {first[ROW]}: {name!r} must be a number. Got {first[name]!r}"
-                f" ({int(wrong.sum())} such rows). Add it to `missing` if it stands for no answer."
+                f" ({int(wrong.sum())} such rows).{_comma_hint(first[name])} Add it to `missing` if it "
+                "stands for no answer."
             )
             raise InputError(msg)
         return numbers
@@ -482,6 +482,35 @@ class TableReader:
         for name in ranks:
             del table[name]
         return pd.Series(orders, index=table.index, dtype=str)
+
+
+def _with_points(texts: pd.Series[Any]) -> pd.Series[Any]:
+    """Write the decimal commas of one file as points.
+
+    '1,076' may be thousands, but not beside '0,81' or '1,5'. Where decimals have commas and points,
+    neither '1,076' nor '1.076' has one meaning; they keep a comma and are refused.
+    """
+    different = texts.unique()
+    has_commas = any(with_point(text) != text for text in different)
+    has_points = any("." in text for text in different)
+    written = {
+        text: with_point(text, is_decimal=not has_points) if has_commas else text
+        for text in different
+    }
+    if has_commas and has_points:
+        written |= {
+            text: text.replace(".", ",") for text in different if _IN_THREES.fullmatch(text)
+        }
+    return texts.map(written)
+
+
+def _comma_hint(cell: str) -> str:
+    if not re.fullmatch(r"-?\d{1,3}[.,]\d{3}", cell):
+        return ""
+    return (
+        " It may be a thousand and more, or a decimal, and nothing else in the file's column shows "
+        "which: write decimals with points throughout."
+    )
 
 
 def _refuse_twice(table: pd.DataFrame, alternatives: Sequence[str]) -> None:

@@ -145,6 +145,33 @@ def test_decimal_commas_are_told_by_other_cells(tmp_path):
     assert read_trials(tmp_path / "t.csv").table["rt"].tolist() == [0.81, 1.076]
 
 
+@pytest.mark.parametrize(
+    ("files", "refused"),
+    [
+        ({"a": ["0,81"], "b": ["953", "1,076"]}, "b.csv, row 3"),
+        ({"a": ["0,81", "0.95", "1,076"]}, "a.csv, row 4"),
+        ({"a": ["0,81", "1.076"]}, "a.csv, row 3"),
+    ],
+    ids=["another file's commas", "commas and points", "a point may part thousands"],
+)
+def test_commas_of_two_meanings_are_refused(tmp_path, files, refused):
+    for name, cells in files.items():
+        rows = [f"{name};x{k};y;1;{cell}" for k, cell in enumerate(cells)]
+        text = "\n".join(["participant;img1;img2;response;rt", *rows])
+        (tmp_path / f"{name}.csv").write_text(text)
+    with pytest.raises(InputError, match=f"{refused}.*write decimals with points"):
+        people_of({"trials": "*.csv", "kind": "same-different"}, tmp_path)
+
+
+def test_each_file_has_its_own_decimal_sign(tmp_path):
+    for name, cells in {"a": ["0,81", "1,076"], "b": ["0.953", "1.2"]}.items():
+        rows = [f"{name};x{k};y;1;{cell}" for k, cell in enumerate(cells)]
+        text = "\n".join(["participant;img1;img2;response;rt", *rows])
+        (tmp_path / f"{name}.csv").write_text(text)
+    table = people_of({"trials": "*.csv", "kind": "same-different"}, tmp_path).table
+    assert table["rt"].tolist() == [0.81, 1.076, 0.953, 1.2]
+
+
 def test_decimal_commas_are_numbers(tmp_path):
     (tmp_path / "t.csv").write_text("participant;img1;img2;response;rt\np;a;b;2,5;0,53\n")
     table = people_of({"trials": "t.csv", "kind": "rating"}, tmp_path).table
