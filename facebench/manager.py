@@ -1,9 +1,5 @@
 """The manager of a run; the documented path of `facebench.run.manager`."""
 
-from facebench.run.manager import (
-    MultiModelTaskManager,
-)
+from facebench.run.manager import MultiModelTaskManager
 
-__all__ = [
-    "MultiModelTaskManager",
-]
+__all__ = ["MultiModelTaskManager"]

@@ -6,7 +6,6 @@ import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 import torch
@@ -96,12 +95,7 @@ class Spills:
     def __enter__(self) -> Spills:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         for rows in self.layers.values():
             rows.close()
         self._home.cleanup()

@@ -367,8 +367,8 @@ class TableReader:
             first = table[wrong].iloc[0]
             msg = (
                 f"{first[FILE]}, row {first[ROW]}: {name!r} must be a number. Got {first[name]!r}"
-                f" ({int(wrong.sum())} such rows).{_comma_hint(first[name])} Add it to `missing` if it "
-                "stands for no answer."
+                f" ({int(wrong.sum())} such rows).{_comma_hint(first[name])} Add it to `missing` "
+                "if it stands for no answer."
             )
             raise InputError(msg)
         return numbers

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from typing_extensions import override
@@ -24,7 +23,6 @@ __all__ = ["Progress", "ScreenHandler", "bars_shown", "visible_log", "without_ba
 _log = logging.getLogger(__name__)
 _SECONDS_BETWEEN_LINES = 10.0
 _ROOM_FOR_BAR = 70
-Item = TypeVar("Item")
 _bars_wanted = ContextVar("bars_wanted", default=True)
 
 
@@ -75,12 +73,7 @@ class Progress:
             self._task = self._bar.add_task(self._title, total=self._total, rate="", left="")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
         if self._bar is not None:
             self._bar.refresh()
             self._bar.update(self._task, visible=False)
@@ -92,11 +85,6 @@ class Progress:
         """Name what is being done now, in place of the title."""
         if self._bar is not None:
             self._bar.update(self._task, description=what)
-
-    def passed(self, item: Item) -> Item:
-        """Count one thing, and give it back."""
-        self.advance(1)
-        return item
 
     def advance(self, number: int) -> None:
         """Count what was done since the last call."""
