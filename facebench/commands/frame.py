@@ -140,12 +140,7 @@ _current: ContextVar[Talk | None] = ContextVar("talk", default=None)
 
 
 def talk() -> Talk:
-    """Give the modes and voice of the command that runs.
-
-    Returns
-    -------
-    Talk
-    """
+    """Give the modes and voice of the command that runs."""
     return _current.get() or Talk()
 
 

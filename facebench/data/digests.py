@@ -31,10 +31,6 @@ def known_sha256(path: StrPath) -> bytes | None:
     ----------
     path : str or Path
         The file. It is not read again if its size, times and inode are those of the last time.
-
-    Returns
-    -------
-    bytes or None
     """
     try:
         state = file_state(path)

@@ -55,10 +55,6 @@ def list_images(folder: Path, *, people: bool = False) -> ImageFolder:
     people : bool, default False
         Only images one folder deep, NAME/*.jpg; else at any depth.
 
-    Returns
-    -------
-    ImageFolder
-
     Raises
     ------
     MissingImageError

@@ -47,10 +47,6 @@ def image_set(source: StrPath, parameter: str) -> ImageSet:
     parameter : str
         What it was given as, for messages.
 
-    Returns
-    -------
-    ImageSet
-
     Raises
     ------
     MissingImageError

@@ -118,10 +118,6 @@ def is_plain_jpeg(image: Image.Image, source: BinaryIO) -> bool:
         As ``Image.open`` gives it, before its pixels are read.
     source : file
         What it was opened from.
-
-    Returns
-    -------
-    bool
     """
     if image.format != "JPEG" or image.mode not in ("L", "RGB"):
         return False
@@ -184,10 +180,6 @@ def image_bytes(image_path: StrPath) -> bytes:
     ----------
     image_path : str or Path
         A file, or an image of a pack (``lfw.bin/000001.jpg``).
-
-    Returns
-    -------
-    bytes
 
     Raises
     ------

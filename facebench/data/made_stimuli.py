@@ -141,10 +141,6 @@ def made_images(images: Iterable[Path], stimuli: MadeStimuli) -> MadeImages:
         Image files.
     stimuli : MadeStimuli
         What is known of folders.
-
-    Returns
-    -------
-    MadeImages
     """
     here, different = Path.cwd(), dict.fromkeys(images)
     # By folder: of 100,000 images, each would be taken apart.

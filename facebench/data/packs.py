@@ -133,10 +133,6 @@ def open_pack(path: StrPath) -> Pack:
     path : str or Path
         The pack.
 
-    Returns
-    -------
-    Pack
-
     Raises
     ------
     MissingPairsFileError
@@ -255,10 +251,6 @@ def member_bytes(path: StrPath) -> bytes:
     ----------
     path : str or Path
         ``lfw.bin/000001.jpg``: the pack, then a name in it.
-
-    Returns
-    -------
-    bytes
 
     Raises
     ------

@@ -229,10 +229,6 @@ def read_text_table(path: Path, wanted: Collection[str] = ()) -> TextTable:
     wanted : collection of str
         See `csv_rows`.
 
-    Returns
-    -------
-    TextTable
-
     Raises
     ------
     PairsError

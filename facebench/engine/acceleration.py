@@ -185,10 +185,6 @@ class Accelerated:
         ----------
         batch : Tensor, shape [N, …]
             Preprocessed images, not more than `size`.
-
-        Returns
-        -------
-        dict of str to Tensor
         """
         return self._model._through_views(batch, self._layers_of)
 

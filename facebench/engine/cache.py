@@ -362,10 +362,6 @@ class ModelCache:
             Layers whose rows are published → values per image.
         wide : mapping of str to sequence of DistanceGroup
             Layers of which distances are published → which.
-
-        Returns
-        -------
-        Exchanged
         """
         from facebench.store.exchange import Exchanged, publish
 

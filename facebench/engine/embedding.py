@@ -49,10 +49,6 @@ def embed(
     store : EmbeddingStore, optional
         Where to look for embeddings and keep them.
 
-    Returns
-    -------
-    Embeddings
-
     Raises
     ------
     ImageError

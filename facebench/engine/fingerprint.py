@@ -153,10 +153,6 @@ def model_fingerprint(model: BaseModel) -> ModelFingerprint:
     ----------
     model : BaseModel
         As it is in memory now.
-
-    Returns
-    -------
-    ModelFingerprint
     """
     weights = _weights(model)
     how = _HOW_MODEL

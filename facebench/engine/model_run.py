@@ -67,10 +67,6 @@ def run_model(
         Keep every layer in memory, over the budget if need be, and give rows of
         readable images only.
 
-    Returns
-    -------
-    Embeddings
-
     Raises
     ------
     ImageError

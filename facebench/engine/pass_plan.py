@@ -135,10 +135,6 @@ class PassPlan:
         ----------
         complete : bool array, shape [N]
             The images that need not go through the network, or cannot.
-
-        Returns
-        -------
-        list of Step
         """
         missing = ~complete
         for step in self.wide.steps:
@@ -154,10 +150,6 @@ class PassPlan:
         tried : sequence of int
             The images of a first batch that runs before this plan can be made. Streamed layers
             need them again.
-
-        Returns
-        -------
-        int
         """
         ran = np.zeros(len(self.kept), dtype=bool)
         ran[list(tried)] = True
@@ -231,10 +223,6 @@ def plan_pass(
         What a forward pass costs.
     keep_all : bool, default False
         Keep every layer in memory, over the budget if need be.
-
-    Returns
-    -------
-    PassPlan
 
     Raises
     ------

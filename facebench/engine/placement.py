@@ -72,10 +72,6 @@ def place_layers(
     keep_all : bool
         Keep every layer in memory, over the budget if need be.
 
-    Returns
-    -------
-    Placement
-
     Examples
     --------
     >>> widths = {"conv": 1_000_000, "fc": 100}

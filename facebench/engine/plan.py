@@ -34,10 +34,6 @@ def plan_model(model: BaseModel, request: EmbeddingRequest, settings: Settings) 
     settings : Settings
         How the run is set up.
 
-    Returns
-    -------
-    ModelPlan
-
     Raises
     ------
     ModelError

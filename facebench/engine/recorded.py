@@ -175,10 +175,6 @@ def plan_recorded(model: RecordedModel, n_images: int) -> ModelPlan:
         The model.
     n_images : int
         Images that tasks want.
-
-    Returns
-    -------
-    ModelPlan
     """
     vectors = model.vectors if isinstance(model, NamedVectors) else {}
     widths = {layer: rows.shape[1] for layer, rows in vectors.items()}

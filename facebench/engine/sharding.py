@@ -129,10 +129,6 @@ def embed_share(
     keep_all : bool, default False
         See `run_model`.
 
-    Returns
-    -------
-    ShardPart
-
     Raises
     ------
     ModelError

@@ -88,10 +88,6 @@ def try_batch(
     beside : bool, default False
         Whether to send them beside a third one too, so that the batch's result is not needed.
 
-    Returns
-    -------
-    Trial
-
     Raises
     ------
     LayerOutputError

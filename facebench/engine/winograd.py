@@ -98,10 +98,6 @@ def with_winograd(program: torch.export.ExportedProgram) -> fx.GraphModule:
     ----------
     program : ExportedProgram
         The network.
-
-    Returns
-    -------
-    GraphModule
     """
     network = program.module()
     graph = network.graph

@@ -77,12 +77,7 @@ class Experiment:
     tasks: list[BaseTask | EmbeddingTask]
 
     def manager(self) -> MultiModelTaskManager:
-        """Make the manager that runs it.
-
-        Returns
-        -------
-        MultiModelTaskManager
-        """
+        """Make the manager that runs it."""
         settings = self.config.settings
         return MultiModelTaskManager(
             self.models,
@@ -106,10 +101,6 @@ class Experiment:
     def plan(self) -> RunPlan:
         """Say what a run would do; see `MultiModelTaskManager.plan`.
 
-        Returns
-        -------
-        RunPlan
-
         Raises
         ------
         ConfigError
@@ -132,10 +123,6 @@ def build_experiment(config: Config) -> Experiment:
     ----------
     config : Config
         The configuration.
-
-    Returns
-    -------
-    Experiment
 
     Raises
     ------

@@ -61,10 +61,6 @@ class Config:
         ----------
         *keys : str
             The way to it, such as ``"tasks", "lfw", "pairs"``.
-
-        Returns
-        -------
-        Located or None
         """
         here: Located | None = self.source
         for key in keys:
@@ -98,10 +94,6 @@ def load_config(path: StrPath, overrides: Sequence[str] = ()) -> Config:
         The YAML file.
     overrides : sequence of str
         As ``tasks.lfw.folds=5``.
-
-    Returns
-    -------
-    Config
 
     Raises
     ------

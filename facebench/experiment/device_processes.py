@@ -28,10 +28,6 @@ def devices_named(text: str) -> list[str]:
     text : str
         Names such as 'cuda:0,cuda:1', or 'all' for every CUDA device that this process may use.
 
-    Returns
-    -------
-    list of str
-
     Raises
     ------
     InputError

@@ -81,10 +81,6 @@ def find_previous_run(config: Config, digest: str) -> PreviousRun | None:
         The configuration.
     digest : str
         From `experiment_digest`.
-
-    Returns
-    -------
-    PreviousRun or None
     """
     from facebench.errors import FacebenchError
     from facebench.results.reader import load_run
@@ -176,10 +172,6 @@ def run_experiment(
     data : str, optional
         From `data_digest`, taken with `digest`: what the data must be at the end too. None does not
         look.
-
-    Returns
-    -------
-    RunOutcome
 
     Raises
     ------

@@ -36,10 +36,6 @@ def find_class(target: str, registry: Registry, bases: tuple[type, ...], folder:
     folder : Path
         What a file's path is relative to; modules are looked for here too.
 
-    Returns
-    -------
-    type
-
     Raises
     ------
     UnknownNameError

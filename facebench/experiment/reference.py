@@ -120,10 +120,6 @@ def reference_of(name: str, cls: type, section: str) -> Reference:
         Its class.
     section : {'models', 'tasks'}
         The section of the YAML file.
-
-    Returns
-    -------
-    Reference
     """
     parsed = _parsed(cls)
     arguments = list(_arguments(cls))

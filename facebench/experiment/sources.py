@@ -66,10 +66,6 @@ def read_arguments(overrides: Sequence[str]) -> dict[str, Located]:
     overrides : sequence of str
         The arguments; relative paths are relative to the current folder.
 
-    Returns
-    -------
-    dict of str to Located
-
     Raises
     ------
     ConfigError

@@ -60,10 +60,6 @@ def read_yaml(path: Path, substitute: Callable[[str], str] | None = None) -> Loc
         Applied to every text that is a value, such as to fill in environment variables; a plain
         scalar is read again afterwards, so that it may become a number.
 
-    Returns
-    -------
-    Located
-
     Raises
     ------
     ConfigError
@@ -121,10 +117,6 @@ def read_yaml_text(
         See `read_yaml`.
     has_lines : bool, default True
         Whether lines and columns mean anything to its reader.
-
-    Returns
-    -------
-    Located
 
     Raises
     ------

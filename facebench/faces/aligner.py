@@ -169,10 +169,6 @@ class FaceAligner:
         path : str, optional
             What the image is called in `hints`.
 
-        Returns
-        -------
-        FaceChip
-
         Raises
         ------
         ImageError

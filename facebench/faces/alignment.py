@@ -120,10 +120,6 @@ def align_folder(
     kept : KeptFaces, optional
         Where found faces are kept, such as an embedding store.
 
-    Returns
-    -------
-    AlignedFolder
-
     Raises
     ------
     MissingImageError

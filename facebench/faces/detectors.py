@@ -165,10 +165,6 @@ def detector_named(detector: StrPath | Detector) -> Detector:
         'dlib-hog', 'dlib-cnn' or 'mtcnn'; the path of YuNet's ONNX file; or an object as
         `facebench.faces.detection.Detector` describes it.
 
-    Returns
-    -------
-    Detector
-
     Raises
     ------
     InputError

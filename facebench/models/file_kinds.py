@@ -124,10 +124,6 @@ def read_network(path: Path, kind: str) -> bytes:
     kind : {ONNX, TORCHSCRIPT, EXPORTED}
         What it is expected to be.
 
-    Returns
-    -------
-    bytes
-
     Raises
     ------
     MissingWeightsError

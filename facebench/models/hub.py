@@ -219,10 +219,6 @@ def load_network(
     **options
         For ``from_pretrained``.
 
-    Returns
-    -------
-    nn.Module
-
     Raises
     ------
     WeightsError
@@ -267,10 +263,6 @@ def untrained_network(make: Callable[[], nn.Module], seed: int) -> nn.Module:
         Builds it from its configuration; transformers draws the weights.
     seed : int
         Which draw; the caller's generator is left alone.
-
-    Returns
-    -------
-    nn.Module
     """
     with _quiet(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -146,10 +146,6 @@ def ending_in(pattern: str, names: Sequence[str]) -> list[str]:
     names : sequence of str
         All layers.
 
-    Returns
-    -------
-    list of str
-
     Raises
     ------
     UnknownNameError

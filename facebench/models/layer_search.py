@@ -202,10 +202,6 @@ def find_layers(network: nn.Module, asked: Iterable[str]) -> list[str]:
         See `facebench.models.layer_globs.expand_layers`. A pattern stands for layers that a
         forward pass may call; a name that is neither a layer's nor the end of one is left as it is.
 
-    Returns
-    -------
-    list of str
-
     Raises
     ------
     UnknownNameError

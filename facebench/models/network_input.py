@@ -138,10 +138,6 @@ def network_input(
         Where values that are not given come from. With another `size` alone, `resize` changes in
         proportion: the same part of an image is seen.
 
-    Returns
-    -------
-    NetworkInput
-
     Raises
     ------
     InputError

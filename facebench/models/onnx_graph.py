@@ -157,10 +157,6 @@ def read_onnx(path: Path) -> OnnxGraph:
     path : Path
         A file, or a folder or zip archive with several, as insightface's packs are.
 
-    Returns
-    -------
-    OnnxGraph
-
     Raises
     ------
     MissingWeightsError

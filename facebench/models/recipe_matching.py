@@ -70,10 +70,6 @@ def build_network(recipe: Recipe, **options: Any) -> nn.Module:
         The recipe.
     **options
         Further arguments of the function that builds it.
-
-    Returns
-    -------
-    nn.Module
     """
     network: nn.Module = _architecture(recipe.network)(**recipe.options, **options)
     return network
@@ -264,10 +260,6 @@ def fits(recipe: Recipe, found: Found) -> bool:
         The recipe.
     found : Found
         What was found in the file.
-
-    Returns
-    -------
-    bool
     """
     if recipe.extra and find_spec(recipe.extra) is None:
         return False

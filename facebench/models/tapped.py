@@ -379,10 +379,6 @@ def given_input(
     size : tuple of (int or None)
         Height and width, where the file tells them.
 
-    Returns
-    -------
-    NetworkInput
-
     Raises
     ------
     InputError

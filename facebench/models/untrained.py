@@ -86,10 +86,6 @@ def untrained_copy(
         What it is called.
     control : str
         What it and its siblings are called together.
-
-    Returns
-    -------
-    BaseModel
     """
     arguments: dict[str, Any] = {"name": name}
     own = {"pretrained": False, "seed": seed}

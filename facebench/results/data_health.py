@@ -185,10 +185,6 @@ def health_notes(manifest: Mapping[str, Any]) -> list[str]:
     ----------
     manifest : dict
         The run's manifest.
-
-    Returns
-    -------
-    list of str
     """
     health = manifest.get("health")
     if not health:

@@ -113,10 +113,6 @@ def on_no_face(manifest: Mapping[str, Any]) -> str:
     ----------
     manifest : mapping
         The run's manifest.
-
-    Returns
-    -------
-    str
     """
     provenance = manifest.get("provenance", {})
     settings = provenance.get("settings")

@@ -44,10 +44,6 @@ def number(value: float | None, beside: float | None = None) -> str:
     beside : float, optional
         The other end of an interval: the larger one decides how many decimals both have.
 
-    Returns
-    -------
-    str
-
     Examples
     --------
     >>> number(0.98765), number(-12.3), number(123456.7), number(None)

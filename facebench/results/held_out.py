@@ -142,10 +142,6 @@ def held_out_layers(run: Run, task: str) -> HeldOut:
     task : str
         The task. Its first headline measure chooses; one that leaves out other groups of people
         than the first chooses for itself.
-
-    Returns
-    -------
-    HeldOut
     """
     import pandas as pd
 

@@ -112,10 +112,6 @@ class Leaderboard:
         ----------
         path : str or Path
             The file.
-
-        Returns
-        -------
-        Path
         """
         write_csv(self.numbers, Path(path))
         return Path(path)

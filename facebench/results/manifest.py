@@ -22,10 +22,6 @@ def read_manifest(path: Path) -> dict[str, Any]:
     path : Path
         The folder.
 
-    Returns
-    -------
-    dict
-
     Raises
     ------
     RunFolderError

@@ -104,10 +104,6 @@ def write_power_figure(table: pd.DataFrame, path: Path) -> Path:
         From `power`.
     path : Path
         The PNG, PDF or SVG to write.
-
-    Returns
-    -------
-    Path
     """
     from facebench.figures.drawing.power import PowerCurve, power_figure
     from facebench.figures.drawing.style import write_figure

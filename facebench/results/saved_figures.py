@@ -85,10 +85,6 @@ def plot_run(
     kind, task, models, layers, measure, output, **options
         See `Run.plot`.
 
-    Returns
-    -------
-    Figures
-
     Raises
     ------
     InputError

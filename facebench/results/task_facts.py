@@ -25,10 +25,6 @@ def facts_of(task: Any, performance: pd.DataFrame | None) -> TaskFacts:
         The task, which describes itself.
     performance : DataFrame or None
         Its results.
-
-    Returns
-    -------
-    TaskFacts
     """
     facts: TaskFacts = task.facts()
     return facts if performance is None else replace(facts, remarks=_remarks(performance))

@@ -59,10 +59,6 @@ def made_by_task(images: Mapping[str, TaskImages]) -> dict[str, MadeImages]:
     ----------
     images : mapping of str to ImagePaths or list of Path
         By task.
-
-    Returns
-    -------
-    dict of str to MadeImages
     """
     stimuli = MadeStimuli()
     return {task: made_images(different_paths(files), stimuli) for task, files in images.items()}
@@ -228,10 +224,6 @@ def alignment_warnings(
         From `made_by_task`.
     what : str, default 'task'
         What the names are of.
-
-    Returns
-    -------
-    list of str
     """
     found: dict[str, list[str]] = {}
     for task, images in made.items():

@@ -60,12 +60,7 @@ class MachineCheck:
 
 
 def diagnose() -> list[MachineCheck]:
-    """Look at this machine.
-
-    Returns
-    -------
-    list of MachineCheck
-    """
+    """Look at this machine."""
     return [
         MachineCheck("facebench", OK, facebench.__version__),
         MachineCheck("Python", OK, f"{platform.python_version()} on {platform.platform()}"),

@@ -44,10 +44,6 @@ def embed_folder(
     skip_bad : bool, default False
         Leave images out that cannot be read, instead of raising ImageError.
 
-    Returns
-    -------
-    Embeddings
-
     Notes
     -----
     Made stimuli are taken as they are by models that align faces by default, as in a run.

@@ -113,10 +113,6 @@ def count_failures(
         The images of img1 and img2 of every pair, or of every item, by number.
     failed : bool array
         By image number, from `images_without_face`.
-
-    Returns
-    -------
-    FaceFailures
     """
     everything = [np.full(len(side), "all", dtype=object) for side in sides]
     parts = [_counts(everything, sides, failed).assign(grouping="", condition="")]

@@ -63,10 +63,6 @@ def source_of(
         How it runs.
     watch : ShardWatch, optional
         Is told of every block of a share that was searched.
-
-    Returns
-    -------
-    callable
     """
     store = settings.store
     packs = None if store is None or store.packs is None else store.packs.folder / _FOLDER
@@ -147,10 +143,6 @@ def search_shares(
         Images that had to be sent through the network.
     watch : ShardWatch, optional
         Is told of every layer of a task that begins.
-
-    Returns
-    -------
-    list of SharedPart
 
     Raises
     ------

@@ -329,10 +329,6 @@ def probe_input(
     batch_size : int, default 32
         Images per forward pass.
 
-    Returns
-    -------
-    InputProbe
-
     Notes
     -----
     What the model gives its network is read off images of one colour (black, white, red, blue) and

@@ -80,10 +80,6 @@ def measure(
     estimator : Estimator, optional
         What finds intervals, the same one for all models of a run; None makes one.
 
-    Returns
-    -------
-    TaskMeasurement
-
     Raises
     ------
     InputError
@@ -248,10 +244,6 @@ def measure_items(
         What finds intervals, the same one for all models of a run; None makes one.
     source_of : callable, optional
         Says of a layer, and of the numbers of images, where the embeddings are from.
-
-    Returns
-    -------
-    TaskMeasurement
 
     Raises
     ------

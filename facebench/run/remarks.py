@@ -60,10 +60,6 @@ def with_remarks(
         Its results, with Layer Name and, if it has remarks of its own, Remark.
     given : bool, default False
         Whether the distances were given as scores, not computed by the task's metric.
-
-    Returns
-    -------
-    dict of str to LayerEstimates
     """
     own = results[REMARK] if REMARK in results else pd.Series("", index=results.index)
     similarity = isinstance(task, BaseTask) and task.distance_metric.is_similarity and not given

@@ -93,10 +93,6 @@ def request_of_files(
         Knows the digests of files it has seen.
     all_rows : bool, default False
         Ask for the embeddings of all images, also where tasks need distances only.
-
-    Returns
-    -------
-    EmbeddingRequest
     """
     files = dict.fromkeys(path for task in tasks for path in different_paths(images[task.name]))
     return _request(tasks, images, ImageIndex(list(files), store), all_rows=all_rows)
@@ -142,10 +138,6 @@ def look_up(
         See `read_recorded`.
     wanted : NamedRequest, optional
         What the tasks want, where that is known.
-
-    Returns
-    -------
-    Embeddings
 
     Raises
     ------

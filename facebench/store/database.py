@@ -289,10 +289,6 @@ class Database:
         ----------
         tables : iterable of str
             Where to look.
-
-        Returns
-        -------
-        dict of str to int
         """
         with self.change() as connection:
             dropped = drop_damaged(connection, tables)

@@ -63,10 +63,6 @@ def publish(
         none to publish.
     facts : mapping, optional
         Small values that belong to the rows.
-
-    Returns
-    -------
-    Exchanged
     """
     # In one order, so that the same rows make the same pack.
     images = sorted({image[:DIGEST_BYTES] for image in images})
@@ -138,10 +134,6 @@ def export_store(store: EmbeddingStore, packs: Packs) -> Exchanged:
         The store.
     packs : Packs
         Where to.
-
-    Returns
-    -------
-    Exchanged
     """
     contents = store.contents()
     done = Exchanged()
@@ -179,10 +171,6 @@ def import_packs(packs: Packs, store: EmbeddingStore) -> Exchanged:
         The packs.
     store : EmbeddingStore
         Where to; it must not read these packs itself.
-
-    Returns
-    -------
-    Exchanged
     """
     done = Exchanged()
     for file in list(packs.files):

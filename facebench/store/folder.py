@@ -171,10 +171,6 @@ def existing_store(cache_dir: StrPath | None) -> EmbeddingStore | None:
     ----------
     cache_dir : str, Path or None
         See `open_store`.
-
-    Returns
-    -------
-    EmbeddingStore or None
     """
     folder = default_cache_dir() if cache_dir == "default" else _as_folder(cache_dir)
     if folder is None or not (folder / INDEX_NAME).is_file():

@@ -385,10 +385,6 @@ def write_pack(
     facts : mapping, optional
         Small values to remember.
 
-    Returns
-    -------
-    Path
-
     Raises
     ------
     StoreError

@@ -69,10 +69,6 @@ def write_part(folder: Path, part: SearchPart, rows: str) -> Path:
         The part.
     rows : str
         Digest of the rows that were searched.
-
-    Returns
-    -------
-    Path
     """
     from safetensors.numpy import save
 

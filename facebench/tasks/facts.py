@@ -137,10 +137,6 @@ def described(task: Any, **more: Any) -> TaskFacts:
         The task.
     **more
         Further fields of `TaskFacts`.
-
-    Returns
-    -------
-    TaskFacts
     """
     # What a task of pairs counts needs no saying.
     more = {"item_name": "pairs", **more}

@@ -424,10 +424,6 @@ def function_columns(fit: PsychometricFit, moved: Psychometric, error: Any) -> F
         The functions without each unit.
     error : callable
         Gives the `Error` of a number from its values without each unit.
-
-    Returns
-    -------
-    Fitted
     """
     function = fit.function
     undefined = [fit.undefined] if fit.undefined else []

@@ -34,10 +34,6 @@ def as_latex(text: object) -> str:
     text : object
         The text.
 
-    Returns
-    -------
-    str
-
     Examples
     --------
     >>> as_latex("50 % of my_net")

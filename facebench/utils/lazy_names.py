@@ -26,10 +26,6 @@ def lazy_names(
         Its ``__name__``.
     file : str
         Its ``__file__``; the stub, which type checkers and editors read, lies beside it.
-
-    Returns
-    -------
-    tuple
     """
     homes, names = {}, []
     for node in ast.parse(Path(file).with_suffix(".pyi").read_text(encoding="utf-8")).body:

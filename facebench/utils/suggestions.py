@@ -89,10 +89,6 @@ def first_line(error: BaseException) -> str:
     error : BaseException
         The error; other libraries write whole pages.
 
-    Returns
-    -------
-    str
-
     Examples
     --------
     >>> first_line(ValueError("no such file\nat line 3")), first_line(KeyError())

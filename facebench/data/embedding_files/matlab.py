@@ -78,10 +78,6 @@ def matlab_names(path: Path, key: str, cells: NDArray[Any]) -> list[str]:
         The file and the variable, for messages.
     cells : array
         As SciPy reads it.
-
-    Returns
-    -------
-    list of str
     """
     if cells.dtype != object:
         return [str(text).rstrip(" ") for text in cells.reshape(-1)]

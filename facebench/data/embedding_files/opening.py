@@ -58,10 +58,6 @@ def open_embeddings(
         What the images are of each array. None: rows. It must be said of a square array of HDF5 or
         MATLAB.
 
-    Returns
-    -------
-    EmbeddingFile
-
     Raises
     ------
     InputError

@@ -224,10 +224,6 @@ def the_name_key(path: Path, texts: Sequence[str], names_key: str | None) -> str
     names_key : str or None
         The one to take.
 
-    Returns
-    -------
-    str
-
     Raises
     ------
     InputError

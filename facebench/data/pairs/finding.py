@@ -461,10 +461,6 @@ def with_suffixes_there(pairs: pd.DataFrame, images_path: Path) -> pd.DataFrame:
         Pairs whose names have a suffix of our own making.
     images_path : Path
         The folder of the images.
-
-    Returns
-    -------
-    DataFrame
     """
     names = {name for column in PAIR_COLUMNS for name in pairs[column]}
     renamed = {}

@@ -32,10 +32,6 @@ def lines_of(path: StrPath, separator: str | None = None) -> list[Line]:
     separator : str, optional
         What parts the cells. None: tabs where the line has one, else any spaces.
 
-    Returns
-    -------
-    list of Line
-
     Raises
     ------
     MissingPairsFileError

@@ -138,10 +138,6 @@ def rdms_of_images(rdms: NamedRdms, folder: StrPath, images: Sequence[str]) -> N
     images : sequence of str
         Names of images, each once.
 
-    Returns
-    -------
-    NamedRdms
-
     Raises
     ------
     MissingImageError, InputError

@@ -80,10 +80,6 @@ def read_rdms(file: StrPath, *, names_key: str | None = None) -> NamedRdms:
         Under which key, variable or descriptor the names are, if not 'images', 'names' and the
         like.
 
-    Returns
-    -------
-    NamedRdms
-
     Raises
     ------
     InputError
@@ -164,10 +160,6 @@ def parts_of_array(
         What it is and where.
     last : bool
         Whether several matrices [n, n, n] are along the last dimension, as MATLAB has it.
-
-    Returns
-    -------
-    list of Part
     """
     n_images = len(names)
     n_pairs = n_images * (n_images - 1) // 2

@@ -46,10 +46,6 @@ def rsatoolbox_parts(path: Path, names_key: str | None) -> list[Part]:
     names_key : str or None
         The descriptor that holds the names; None looks for the usual ones.
 
-    Returns
-    -------
-    list of Part
-
     Raises
     ------
     InputError

@@ -126,10 +126,6 @@ def gathered(path: Path, parts: Sequence[Part]) -> NamedRdms:
     parts : sequence of Part
         One or more.
 
-    Returns
-    -------
-    NamedRdms
-
     Raises
     ------
     InputError
@@ -204,10 +200,6 @@ def of_square(matrix: Float64Array, names: Sequence[str], label: str, path: Path
         Its images.
     label, path
         What it is and where, for messages.
-
-    Returns
-    -------
-    Part
 
     Raises
     ------

@@ -84,10 +84,6 @@ def find_face_set(name: str) -> FaceSet:
     name : str
         As in `FACE_SETS`.
 
-    Returns
-    -------
-    FaceSet
-
     Raises
     ------
     UnknownNameError
@@ -117,10 +113,6 @@ def prepare_face_set(name: str, root: StrPath, images: StrPath | None = None) ->
         The folder its archives were unpacked into; files are found up to four folders below.
     images : str or Path, optional
         The folder of the images. None looks for it below `root`.
-
-    Returns
-    -------
-    PreparedSet
 
     Raises
     ------

@@ -90,10 +90,6 @@ def look_at(folder: Path, rule: str | None = None) -> FaceFolder:
     rule : str, optional
         Who is in an image, see `facebench.data.identity.person_by`. Default: its folder.
 
-    Returns
-    -------
-    FaceFolder
-
     Raises
     ------
     InputError

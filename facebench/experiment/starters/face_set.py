@@ -71,10 +71,6 @@ def write_face_set(prepared: PreparedSet, folder: Path, *, replace: bool = False
     replace : bool, default False
         Whether files that are there already are replaced.
 
-    Returns
-    -------
-    SetFiles
-
     Raises
     ------
     InputError

@@ -149,10 +149,6 @@ def write_starter(
         Whether the experiment and its tables are replaced where they are there already. A
         description of trials never is.
 
-    Returns
-    -------
-    Starter
-
     Raises
     ------
     InputError

@@ -68,10 +68,6 @@ def pairs_of_groups(
     most_genuine, seed : int
         Of each group, see `pairs_from_folder`.
 
-    Returns
-    -------
-    GroupPairs
-
     Raises
     ------
     InputError

@@ -104,10 +104,6 @@ def ask_people(
     file_of : callable
         What other tables are called, by their ending.
 
-    Returns
-    -------
-    AskedPeople
-
     Raises
     ------
     InputError

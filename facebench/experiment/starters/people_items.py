@@ -75,10 +75,6 @@ def ask_of_items(
     file_of : callable
         The name of a table by its ending.
 
-    Returns
-    -------
-    AskedOfItems
-
     Raises
     ------
     InputError

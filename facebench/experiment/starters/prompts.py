@@ -71,10 +71,6 @@ def prompt(kind: str, wish: str | None = None) -> str:
     wish : str, optional
         What it should do, such as 'a model that …'; None takes an example of a wish.
 
-    Returns
-    -------
-    str
-
     Raises
     ------
     UnknownNameError

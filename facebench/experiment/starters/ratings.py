@@ -69,10 +69,6 @@ def read_ratings(
     person : callable
         Who is in an image; '' where that is unknown.
 
-    Returns
-    -------
-    RatingsRead
-
     Raises
     ------
     PairsError, InputError, MissingImageError

@@ -32,10 +32,6 @@ def text_of(name: str) -> str:
     name : str
         One of `READY_MADE`.
 
-    Returns
-    -------
-    str
-
     Raises
     ------
     UnknownNameError

@@ -137,10 +137,6 @@ def draft_trials(
     conditions : mapping of str to sequence of str
         The names that a column of conditions may hold, by what it is called in tables of pairs.
 
-    Returns
-    -------
-    TrialsDraft
-
     Raises
     ------
     InputError

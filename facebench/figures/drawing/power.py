@@ -48,10 +48,6 @@ def power_figure(curves: Sequence[PowerCurve], *, title: str) -> Figure:
         At least one.
     title : str
         Above the figure.
-
-    Returns
-    -------
-    Figure
     """
     width = 2 * _PANEL + _GAP
     figure = house_figure(width, _HEIGHT)

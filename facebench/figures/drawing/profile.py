@@ -143,10 +143,6 @@ def profile_pages(
     charts, title, zero
         See `profile_figure`. A chart of more than 8 networks has a panel for each, with the others
         in grey behind it.
-
-    Returns
-    -------
-    list of Figure
     """
     if max(len({profile.model for profile in chart.profiles}) for chart in charts) > MOST_TOGETHER:
         return [page for chart in charts for page in _apart(chart, title, zero)]

@@ -97,10 +97,6 @@ def series_figure(
         The axes.
     title, note : str
         The title, and small print below.
-
-    Returns
-    -------
-    Figure
     """
     draw = _together if len(lines) <= MOST_TOGETHER else _apart
     return draw(lines, shared, title, note)

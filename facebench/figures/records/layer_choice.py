@@ -111,10 +111,6 @@ def in_pages(
         Draws rows, with what is to be said under them.
     note : str
         What else is said under each page.
-
-    Returns
-    -------
-    list of Figure
     """
     keys = list(dict.fromkeys(zip(rows[MODEL], rows[LAYER], strict=True)))
     if len(keys) <= most:

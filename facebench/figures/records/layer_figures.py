@@ -128,10 +128,6 @@ def profile_chart(
     signed : bool
         Whether values below 0 are none to reach.
 
-    Returns
-    -------
-    list of Figure
-
     Raises
     ------
     InputError

@@ -37,10 +37,6 @@ def layer_depths(names: Sequence[str], known: Sequence[str] | None = None) -> La
         All layers of the network in network order. Without them, or where they lack a name (as
         'default', what a network returns), depth counts the layers that were measured.
 
-    Returns
-    -------
-    LayerDepths
-
     Examples
     --------
     >>> layer_depths(["fc", "layer1"], ["conv1", "layer1", "layer1.0", "layer1.1", "fc"])

@@ -92,10 +92,6 @@ def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     ----------
     tables : sequence of DataFrame
         Results.
-
-    Returns
-    -------
-    DataFrame
     """
     import pandas as pd
 

@@ -95,10 +95,6 @@ def frames_of(
     layers : mapping of str to str or None
         By model, the one layer to take.
 
-    Returns
-    -------
-    dict of (str, str) to DataFrame
-
     Raises
     ------
     UnknownNameError

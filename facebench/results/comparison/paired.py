@@ -177,10 +177,6 @@ def paired_tests(differences: Sequence[PairedDifference], level: float = _LEVEL)
         Of every two, in the order of ``itertools.combinations``.
     level : float, default 0.05
         Chance of calling any two equal ones different.
-
-    Returns
-    -------
-    PairedTests
     """
     adjusted = holm(np.array([found.p_value for found in differences]))
     return PairedTests(list(differences), adjusted, level)
@@ -219,10 +215,6 @@ def is_tested(models: Iterable[Comparable]) -> bool:
     ----------
     models : iterable of Evidence or Replicates
         One measure of each model.
-
-    Returns
-    -------
-    bool
     """
     return any(one.minus(other) is not None for one, other in combinations(models, 2))
 

@@ -52,10 +52,6 @@ def name_tasks(runs: Sequence[Run], labels: Sequence[str]) -> TaskNames:
         The runs.
     labels : sequence of str
         Their names.
-
-    Returns
-    -------
-    TaskNames
     """
     described: dict[str, dict[int, dict[str, str]]] = {}
     for number, run in enumerate(runs):

@@ -85,10 +85,6 @@ def run_labels(runs: Iterable[Run]) -> list[str]:
     ----------
     runs : iterable of Run
         The runs.
-
-    Returns
-    -------
-    list of str
     """
     found = list(runs)
     names = [str(run.manifest["name"]) for run in found]

@@ -100,10 +100,6 @@ def operating_points(pairs: PairRows) -> list[float | None]:
     ----------
     pairs
         See `slider_data`.
-
-    Returns
-    -------
-    list of float or None
     """
     labels, distances = _labelled(pairs)
     n_impostor = int((labels == 0).sum())

@@ -117,10 +117,6 @@ def span_of(rows: pd.DataFrame) -> tuple[float, float]:
     ----------
     rows : DataFrame
         Rows of the tidy table.
-
-    Returns
-    -------
-    tuple of float
     """
     values = rows[["value", "ci_low", "ci_high"]]
     return float(values.min().min()), float(values.max().max())

@@ -117,10 +117,6 @@ def task_section(
         Where faces are collected, and those that show what the conditions are.
     held_out : HeldOut, optional
         What is compared in the place of the best layers, where it is known of all models.
-
-    Returns
-    -------
-    TaskSection
     """
     facts = run.tasks[task]
     of_task = run.of_task(task)

@@ -181,10 +181,6 @@ class Distractors:
         width : int
             Values of its embeddings.
 
-        Returns
-        -------
-        RowSource
-
         Raises
         ------
         InputError

@@ -95,10 +95,6 @@ def conditions_of(
     task, owner, path
         The task's name, its class and its pairs file, for messages.
 
-    Returns
-    -------
-    ConditionDesign
-
     Raises
     ------
     InputError
@@ -396,10 +392,6 @@ def effect_sampling_units(
         From `items_of`.
     task, owner, path
         See `conditions_of`.
-
-    Returns
-    -------
-    SamplingUnits
     """
     sampling_units = find_sampling_units(pairs, labels, identity, task=task, owner=owner, path=path)
     return (
@@ -432,10 +424,6 @@ def units_of(sampling_units: SamplingUnits, cell: IntArray) -> EffectUnits:
         Who is compared.
     cell : int array, shape [N]
         The condition of each pair.
-
-    Returns
-    -------
-    EffectUnits
     """
     first, second = sampling_units.numbers
     blocks = blocks_of(first, second)

@@ -152,10 +152,6 @@ def contrast_labels(
     conditions : sequence of str
         The names of all conditions.
 
-    Returns
-    -------
-    tuple of str
-
     Examples
     --------
     >>> contrast_labels("AUC", Contrast("difference", (0,), (1,)), ["upright", "inverted"])[0]

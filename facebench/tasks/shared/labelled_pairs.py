@@ -200,10 +200,6 @@ def find_sampling_units(
     task, owner, path
         See `genuine_labels`.
 
-    Returns
-    -------
-    SamplingUnits
-
     Raises
     ------
     InputError

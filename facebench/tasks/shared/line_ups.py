@@ -357,10 +357,6 @@ def read_line_ups(
     needs : sequence of str
         Further columns that it must have.
 
-    Returns
-    -------
-    LineUps
-
     Raises
     ------
     PairsError

@@ -115,10 +115,6 @@ def trials_of(people: Any) -> Trials | None:
     ----------
     people : Trials, str, Path, mapping or None
         See `facebench.people.people_of`.
-
-    Returns
-    -------
-    Trials or None
     """
     if people is None:
         return None
@@ -189,10 +185,6 @@ def samples_of(values: Float64Array, sample: IntArray | None = None) -> list[Flo
         The measure of each participant; NaN where it is undefined, and then left out.
     sample : int array, shape [P], optional
         The sample of each participant, from 0; -1 for those who are left out. None: there is one.
-
-    Returns
-    -------
-    list of array
     """
     known = np.isfinite(values)
     if sample is None:

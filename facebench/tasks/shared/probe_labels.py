@@ -85,10 +85,6 @@ def labels_of(
     task : str
         The task, for messages.
 
-    Returns
-    -------
-    Labels
-
     Raises
     ------
     PairsError
@@ -242,10 +238,6 @@ def reliability_of(
         See `ProbeTask`.
     task, owner : str
         The task's name and class, for messages.
-
-    Returns
-    -------
-    float or None
 
     Raises
     ------

@@ -45,10 +45,6 @@ def rate_measures(far: Sequence[float], *, headline: bool = False) -> tuple[Meas
         Targets of the false accept rate.
     headline : bool, default False
         Whether TAR at the first target stands for the task.
-
-    Returns
-    -------
-    tuple of Measure
     """
     found = [
         Measure("EER", better="lower", chance=0.5, bounds=(0, 1), label="Equal error rate (EER)"),

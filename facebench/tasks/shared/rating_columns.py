@@ -59,10 +59,6 @@ def rating_measures(measure: str, n_raters: int) -> tuple[Measure, ...]:
         The key of `MEASURE_NAMES` that stands for the task.
     n_raters : int
         How many raters there are.
-
-    Returns
-    -------
-    tuple of Measure
     """
     has_ceiling = n_raters > 1 and measure in _ATTENUATED
     found = [
@@ -169,10 +165,6 @@ def ratings_left_out(rated: RatedPairs, pairs: pd.DataFrame, distances: Any) -> 
         Their img1 and img2.
     distances : array-like, shape [N]
         A layer's distances.
-
-    Returns
-    -------
-    JackknifeReplicates
     """
     pairs, distances = pairs[rated.rated], np.asarray(distances)[rated.rated]
     groups = JackknifeGroups(pairs["img1"], pairs["img2"])

@@ -85,10 +85,6 @@ def find_layout(
     owner, path
         The task's class and the table, for messages.
 
-    Returns
-    -------
-    RatingLayout
-
     Raises
     ------
     PairsError
