@@ -277,11 +277,6 @@ def align(
 def decode_all(experiment: Experiment) -> None:
     """Decode every image of every task, and tell all that cannot be.
 
-    Parameters
-    ----------
-    experiment : Experiment
-        The experiment.
-
     Raises
     ------
     ConfigError

@@ -74,11 +74,6 @@ def made_model(
 def layer_widths(model: BaseModel) -> dict[str, int]:
     """Measure how many numbers each layer gives for an image, on a made one.
 
-    Parameters
-    ----------
-    model : BaseModel
-        The model.
-
     Returns
     -------
     dict of str to int

@@ -75,11 +75,6 @@ def citations_of(owner: Any) -> list[str]:
 def citations_beside(table: Path) -> list[str]:
     """Read what to cite for the data from ``references.bib`` in the folder of a table.
 
-    Parameters
-    ----------
-    table : Path
-        A table of pairs.
-
     Returns
     -------
     list of str
@@ -171,11 +166,6 @@ def add_publication(found: dict[str, Entry], key: str, entry: Entry) -> str:
 
 def short_citation(entry: Entry) -> str:
     """Name a publication by authors and year.
-
-    Parameters
-    ----------
-    entry : Entry
-        The publication.
 
     Returns
     -------

@@ -192,11 +192,6 @@ def _count(cell: Any) -> int | None:
 def measures_of(performance: pd.DataFrame) -> list[str]:
     """List the measures in a task's results: numbers that name, count or bound nothing else.
 
-    Parameters
-    ----------
-    performance : DataFrame
-        A task's results.
-
     Returns
     -------
     list of str

@@ -128,11 +128,6 @@ _opened: dict[Path, tuple[FileState, Pack]] = {}
 def open_pack(path: StrPath) -> Pack:
     """Read what is in a pack; a pack that has not changed since is read once.
 
-    Parameters
-    ----------
-    path : str or Path
-        The pack.
-
     Raises
     ------
     MissingPairsFileError

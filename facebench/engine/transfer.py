@@ -114,11 +114,6 @@ class CudaCard:
 def card_of(device: torch.device) -> Card | None:
     """Give what feeds a device, where it works on its own.
 
-    Parameters
-    ----------
-    device : torch.device
-        A model's.
-
     Returns
     -------
     Card or None

@@ -92,13 +92,7 @@ def _side_by_side(batch: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
 
 
 def with_winograd(program: torch.export.ExportedProgram) -> fx.GraphModule:
-    """Give an exported network with its convolutions of 3 × 3 replaced, and batch norms folded.
-
-    Parameters
-    ----------
-    program : ExportedProgram
-        The network.
-    """
+    """Give an exported network with its convolutions of 3 × 3 replaced, and batch norms folded."""
     network = program.module()
     graph = network.graph
     for node in list(graph.nodes):

@@ -69,11 +69,6 @@ class ArgumentProblem(Exception):  # noqa: N818
 def parameters_of(cls: type) -> dict[str, inspect.Parameter]:
     """List what a class takes.
 
-    Parameters
-    ----------
-    cls : type
-        The class.
-
     Returns
     -------
     dict of str to Parameter

@@ -119,11 +119,6 @@ class Experiment:
 def build_experiment(config: Config) -> Experiment:
     """Make every model and task of a configuration.
 
-    Parameters
-    ----------
-    config : Config
-        The configuration.
-
     Raises
     ------
     ConfigError
@@ -210,11 +205,6 @@ def build_model(config: Config, name: str = "") -> AnyModel:
 def image_files(experiment: Experiment) -> list[Path]:
     """Find every image of every task.
 
-    Parameters
-    ----------
-    experiment : Experiment
-        The experiment.
-
     Returns
     -------
     list of Path
@@ -254,13 +244,7 @@ def _keys_of_images(config: Config, task: BaseTask | EmbeddingTask) -> Keys:
 
 
 def seed_everything(seed: int) -> None:
-    """Seed Python's, NumPy's and torch's generators.
-
-    Parameters
-    ----------
-    seed : int
-        The seed.
-    """
+    """Seed Python's, NumPy's and torch's generators."""
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - a user's own code may draw from it
     torch.manual_seed(seed)

@@ -46,11 +46,6 @@ def experiment_digest(config: Config) -> str:
     the like are left out, and so are the places and times of files and folders: a moved experiment
     is the same.
 
-    Parameters
-    ----------
-    config : Config
-        The configuration.
-
     Returns
     -------
     str
@@ -69,11 +64,6 @@ def data_digest(config: Config) -> str:
 
     Unlike `experiment_digest` it is the same before and after plug-ins were imported, which may
     change the environment.
-
-    Parameters
-    ----------
-    config : Config
-        The configuration.
 
     Returns
     -------

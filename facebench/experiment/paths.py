@@ -26,11 +26,6 @@ _PATHS = (
 def with_absolute_paths(config: Config) -> dict[str, Any]:
     """Give a configuration that says the same from any folder.
 
-    Parameters
-    ----------
-    config : Config
-        The configuration.
-
     Returns
     -------
     dict

@@ -26,11 +26,6 @@ _OF_TORCH = {"compile": "torch.compile {}", "winograd": "winograd 1 (torch {})"}
 def check_acceleration(accelerate: Any) -> Accelerate:
     """Check the name of an engine, and that it is installed.
 
-    Parameters
-    ----------
-    accelerate : object
-        As given.
-
     Returns
     -------
     {'onnxruntime', 'openvino', 'winograd', 'compile', 'none'}

@@ -74,11 +74,6 @@ def is_checkpoint(path: Path) -> bool:
 def foreign_kind(path: Path) -> tuple[str, str] | None:
     """Say what a file is that holds no state dict, and what to do.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-
     Returns
     -------
     tuple of (str, str) or None

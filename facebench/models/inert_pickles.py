@@ -299,11 +299,6 @@ def _damaged(what: str) -> NoReturn:
 def read_inertly(path: Path) -> Any:
     """Read what a file of torch.save, or another pickle, holds.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-
     Returns
     -------
     object

@@ -53,13 +53,6 @@ def renamed(state: Mapping[str, T], own: Collection[str]) -> list[Renamed[T]]:
     'backbone', 'ema' and the like are taken off wherever they stand. Keys of training heads that
     the network has no part of (`is_head`) stay as they are.
 
-    Parameters
-    ----------
-    state : mapping
-        The checkpoint.
-    own : collection of str
-        The network's keys.
-
     Returns
     -------
     list of (dict, str)

@@ -139,13 +139,6 @@ def matching(pattern: str, names: Sequence[str]) -> list[str]:
 def ending_in(pattern: str, names: Sequence[str]) -> list[str]:
     """Find the layers whose names end as a pattern says, if what is before it is one thing.
 
-    Parameters
-    ----------
-    pattern : str
-        A name or glob.
-    names : sequence of str
-        All layers.
-
     Raises
     ------
     UnknownNameError

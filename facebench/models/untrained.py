@@ -120,11 +120,6 @@ def untrained_copy(
 def misnomer(model: BaseModel) -> str:
     """Say where a model's name and its weights contradict each other.
 
-    Parameters
-    ----------
-    model : BaseModel
-        The model.
-
     Returns
     -------
     str

@@ -22,11 +22,6 @@ _AT_ONCE = 1 << 20
 def checksums_of_tables(folder: Path) -> dict[str, str]:
     """Compute the checksum of every table in a run's folder.
 
-    Parameters
-    ----------
-    folder : Path
-        The run's folder.
-
     Returns
     -------
     dict of str to str

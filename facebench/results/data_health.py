@@ -179,13 +179,7 @@ def run_findings(
 
 
 def health_notes(manifest: Mapping[str, Any]) -> list[str]:
-    """Say what of the data was not looked at, and where all findings are.
-
-    Parameters
-    ----------
-    manifest : dict
-        The run's manifest.
-    """
+    """Say what of the data was not looked at, and where all findings are."""
     health = manifest.get("health")
     if not health:
         return ["The images and pairs have not been checked: that is done when a run is complete."]

@@ -107,13 +107,7 @@ def failing_conditions(failures: pd.DataFrame) -> list[str]:
 
 
 def on_no_face(manifest: Mapping[str, Any]) -> str:
-    """Say what was done with images without a face.
-
-    Parameters
-    ----------
-    manifest : mapping
-        The run's manifest.
-    """
+    """Say what was done with images without a face."""
     provenance = manifest.get("provenance", {})
     settings = provenance.get("settings")
     said = settings.get("on_no_face") if isinstance(settings, dict) else None

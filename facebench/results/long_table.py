@@ -161,11 +161,6 @@ def write_long_table(table: pd.DataFrame, path: Path) -> None:
 def read_long_table(path: Path) -> pd.DataFrame:
     """Read a long table that was written as CSV, TSV or parquet.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-
     Returns
     -------
     DataFrame

@@ -17,11 +17,6 @@ __all__ = ["read_manifest"]
 def read_manifest(path: Path) -> dict[str, Any]:
     """Read what a run folder says of itself.
 
-    Parameters
-    ----------
-    path : Path
-        The folder.
-
     Raises
     ------
     RunFolderError

@@ -377,15 +377,6 @@ def _numbers(column: pd.Series) -> Float64Array:
 def saved_models(run: Run, task: str, layers: Mapping[str, str]) -> dict[str, PairRows]:
     """Read the pairs that a run saved of several models of a task, one layer each.
 
-    Parameters
-    ----------
-    run : Run
-        The run.
-    task : str
-        Which.
-    layers : mapping of str to str
-        The layer by model.
-
     Returns
     -------
     dict of str to PairRows

@@ -37,13 +37,6 @@ __all__ = ["chosen_rows", "measures_in", "task_table"]
 def task_table(run: Run, task: str) -> pd.DataFrame:
     """Give the results of a task as the manager of its run had them, for `PlotHelper`.
 
-    Parameters
-    ----------
-    run : Run
-        A saved run.
-    task : str
-        The task.
-
     Returns
     -------
     DataFrame

@@ -26,11 +26,6 @@ TaskImages = ImagePaths | list[Path]
 def images_of(task: BaseTask | EmbeddingTask) -> TaskImages:
     """Find the files, of both sides of every pair, or of a list.
 
-    Parameters
-    ----------
-    task : BaseTask or EmbeddingTask
-        The task.
-
     Returns
     -------
     ImagePaths or list of Path

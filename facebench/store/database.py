@@ -119,11 +119,6 @@ def _not_a_file(path: Path) -> StoreError:
 def check_places(folder: Path) -> None:
     """Refuse a store whose files lead elsewhere, or are another program's, before any is made.
 
-    Parameters
-    ----------
-    folder : Path
-        The store's folder.
-
     Raises
     ------
     StoreError

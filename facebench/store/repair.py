@@ -60,11 +60,6 @@ def repair_index(folder: Path) -> Rebuilt | None:
 
     Rows that were recovered are found again; images of the others are embedded again.
 
-    Parameters
-    ----------
-    folder : Path
-        The store's folder.
-
     Returns
     -------
     Rebuilt or None

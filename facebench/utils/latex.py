@@ -29,11 +29,6 @@ _LATEX = str.maketrans(
 def as_latex(text: object) -> str:
     r"""Write a text so that LaTeX shows it as it is.
 
-    Parameters
-    ----------
-    text : object
-        The text.
-
     Examples
     --------
     >>> as_latex("50 % of my_net")

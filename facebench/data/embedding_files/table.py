@@ -134,11 +134,6 @@ class EmbeddingFile:
     def read(self, layer: str) -> FloatArray:
         """Read a layer's vectors.
 
-        Parameters
-        ----------
-        layer : str
-            Which.
-
         Returns
         -------
         array, shape [N, D]

@@ -40,15 +40,7 @@ class PowerCurve:
 
 
 def power_figure(curves: Sequence[PowerCurve], *, title: str) -> Figure:
-    """Draw half widths on the left and power on the right.
-
-    Parameters
-    ----------
-    curves : sequence of PowerCurve
-        At least one.
-    title : str
-        Above the figure.
-    """
+    """Draw half widths on the left and power on the right."""
     width = 2 * _PANEL + _GAP
     figure = house_figure(width, _HEIGHT)
     colors = model_colors([curve.label for curve in curves])

@@ -65,11 +65,6 @@ _LONGEST = 60
 def renamed_models(a: Run, b: Run) -> dict[str, str]:
     """Find models that two runs call differently, though all that is known of them is the same.
 
-    Parameters
-    ----------
-    a, b : Run
-        The runs.
-
     Returns
     -------
     dict of str to str

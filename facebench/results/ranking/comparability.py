@@ -44,15 +44,7 @@ def statistics_of(run: Run) -> str:
 
 
 def name_tasks(runs: Sequence[Run], labels: Sequence[str]) -> TaskNames:
-    """Name the tasks of runs: those that cannot be compared get different names.
-
-    Parameters
-    ----------
-    runs : sequence of Run
-        The runs.
-    labels : sequence of str
-        Their names.
-    """
+    """Name the tasks of runs: those that cannot be compared get different names."""
     described: dict[str, dict[int, dict[str, str]]] = {}
     for number, run in enumerate(runs):
         for task in run.tasks:

@@ -79,13 +79,7 @@ def _folders(path: Path, notes: list[str]) -> list[Path]:
 
 
 def run_labels(runs: Iterable[Run]) -> list[str]:
-    """Name runs briefly, no two alike: with the end of their folder's name where needed.
-
-    Parameters
-    ----------
-    runs : iterable of Run
-        The runs.
-    """
+    """Name runs briefly, no two alike: with the end of their folder's name where needed."""
     found = list(runs)
     names = [str(run.manifest["name"]) for run in found]
     longer = [

@@ -18,11 +18,6 @@ __all__ = ["flat", "provenance_view", "shown_time"]
 def provenance_view(run: Run) -> dict[str, Any]:
     """Arrange a run's provenance.
 
-    Parameters
-    ----------
-    run : Run
-        The run.
-
     Returns
     -------
     dict

@@ -24,11 +24,6 @@ def pair_groupings(task: BaseTask) -> dict[str, list[NDArray[Any]]]:
     Columns are those that the task names, else 'same', 'condition' and 'group'. A task with further
     conditions adds them in its own `groupings`.
 
-    Parameters
-    ----------
-    task : BaseTask
-        The task.
-
     Returns
     -------
     dict of str to list of two arrays, shape [N]

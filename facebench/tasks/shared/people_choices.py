@@ -219,11 +219,6 @@ def line_ups_of(trials: Trials, owner: str) -> LineUps:
 def different_line_ups(line_ups: LineUps) -> tuple[IntArray, pd.DataFrame]:
     """Take each line-up of trials once, in order of first appearance.
 
-    Parameters
-    ----------
-    line_ups : LineUps
-        A row per trial.
-
     Returns
     -------
     first : int array, shape [N]
