@@ -14,6 +14,7 @@ from facebench.faces import NO_FACE
 from facebench.faces.aligner import FaceAligner
 from facebench.faces.detection import Detector, check_which_face
 from facebench.faces.templates import NO_TEMPLATE, TEMPLATES, Template
+from facebench.models.options import ModelOptions
 from facebench.types import OnNoFace, StrPath
 
 __all__ = ["Alignable"]
@@ -22,7 +23,7 @@ _COLUMN = "column "
 _OF_ALIGNMENT = ("face_aligner", "hint_column", "aligns_by_default", "expected_notes")
 
 
-class Alignable:
+class Alignable(ModelOptions):
     """The part of every model that aligns faces, once `set_alignment` has said how.
 
     Attributes
@@ -114,14 +115,10 @@ class Alignable:
         return self
 
     def _check_alignable(self) -> None:
-        from facebench.models.base import BaseModel
-
-        own: type[Any] = type(self)
-        reads = own.preprocess_image is not BaseModel.preprocess_image
-        if reads or own.preprocess is not BaseModel.preprocess:
+        if self._overridden("preprocess_image", "preprocess"):
             msg = (
-                f"{own.__name__} reads or preprocesses images itself, so 'align' cannot be used. "
-                "Align the images first, with 'facebench align', or let the class override "
+                f"{type(self).__name__} reads or preprocesses images itself, so 'align' cannot be "
+                "used. Align the images first, with 'facebench align', or let the class override "
                 "_default_preprocess instead."
             )
             raise InputError(msg)

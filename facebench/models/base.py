@@ -23,7 +23,6 @@ from facebench.models.checkpoints import StateDict, count_identities, load_into,
 from facebench.models.layer_search import by_pattern, find_layers, leaf_layers
 from facebench.models.layers import LayerRecorder, batch_output, flat_copy
 from facebench.models.network_input import NetworkInput
-from facebench.models.options import ModelOptions
 from facebench.models.trials import own_batch, set_eval, settle_layers, try_another_number
 from facebench.types import StrPath
 
@@ -38,7 +37,7 @@ _IMAGENET_STD = (0.229, 0.224, 0.225)
 _USUAL_INPUT = NetworkInput((224, 224), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
-class BaseModel(Alignable, ModelOptions, ABC):
+class BaseModel(Alignable, ABC):
     """One network, or several layers of it, that turns face images into vectors.
 
     To add a model, write a subclass with two methods:
@@ -159,6 +158,11 @@ class BaseModel(Alignable, ModelOptions, ABC):
         self._recorder = LayerRecorder(
             self.model, find_layers(self.model, asked), name, by_pattern(self.model, asked)
         )
+
+    @override
+    @classmethod
+    def _overridden(cls, *methods: str) -> list[str]:
+        return [name for name in methods if getattr(cls, name) is not getattr(BaseModel, name)]
 
     @property
     def extract_layers(self) -> list[str]:
@@ -433,7 +437,7 @@ class BaseModel(Alignable, ModelOptions, ABC):
         BatchTooLargeError
             If the layers take more than `limit`.
         """
-        if type(self).get_output is not BaseModel.get_output:
+        if self._overridden("get_output"):
             return self.get_output(batch)
         return self._through_views(batch, lambda view: self._layers_of(view, limit))
 

@@ -38,6 +38,11 @@ class ModelOptions:
     acceleration: Accelerate | None = None
     series: Mapping[str, Any] | None = None
 
+    @classmethod
+    def _overridden(cls, *methods: str) -> list[str]:
+        """Name which of these methods of `BaseModel` are a subclass's own."""
+        raise NotImplementedError
+
     def set_views(
         self,
         flip: FlipMode | None = None,
@@ -71,14 +76,11 @@ class ModelOptions:
         InputError
             If a value is another one, or the class reads its layers in a way of its own.
         """
-        from facebench.models.base import BaseModel
-
         views = check_views(flip, crops, crop_scale)
-        own = type(self)
-        if views is not None and getattr(own, "get_output", None) is not BaseModel.get_output:
+        if views is not None and self._overridden("get_output"):
             msg = (
-                f"{own.__name__} overrides get_output, so 'flip' and 'crops' cannot be set: it "
-                "would not be known what they apply to. Let it override _forward instead."
+                f"{type(self).__name__} overrides get_output, so 'flip' and 'crops' cannot be "
+                "set: it would not be known what they apply to. Let it override _forward instead."
             )
             raise InputError(msg)
         vars(self).pop("views", None)
@@ -177,13 +179,7 @@ class ModelOptions:
     @property
     def why_not_accelerated(self) -> str:
         """Why no other engine can run a model of this kind; empty where one may."""
-        from facebench.models.base import BaseModel
-
-        overridden = [
-            method
-            for method in ("get_output", "read_layers")
-            if getattr(type(self), method, None) is not getattr(BaseModel, method)
-        ]
+        overridden = self._overridden("get_output", "read_layers")
         return f"its class overrides {overridden[0]}" if overridden else ""
 
     def _through_views(self, batch: torch.Tensor, read: Callable[[torch.Tensor], Layers]) -> Layers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from math import isfinite
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from facebench.data.image_names import ImageName, NameIndex
 from facebench.data.pairs.rows import row_name
 from facebench.data.pairs.scores import read_scored_pairs, score_column
+from facebench.data.rdms import is_rdm_file, pairs_of_rdms, read_rdms
 from facebench.errors import InputError, PairsError
 from facebench.models.embeddings import without_beginning
 from facebench.models.recorded import RecordedModel, chosen_layers
@@ -105,7 +107,7 @@ class ScoresModel(RecordedModel):
         super().__init__(name, [file])
         self.polarity = polarity
         self.maximum = float(maximum)
-        table = read_scored_pairs(self.file)
+        table = _table(self.file)
         self.extract_layers = self._columns(table, extract_layers)
         if wrong := self._told_otherwise():
             _log.warning(
@@ -254,3 +256,10 @@ def _is_finite(number: object) -> bool:
 
 def _either_order(one: int, other: int) -> tuple[int, int]:
     return (one, other) if one <= other else (other, one)
+
+
+def _table(file: Path) -> pd.DataFrame:
+    """Read pairs and scores, a row per pair, also of RDMs."""
+    if is_rdm_file(file):
+        return pairs_of_rdms(read_rdms(file)).rename(columns={"rating": "score"})
+    return read_scored_pairs(file)

@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from facebench.data.embedding_files.table import readable
 from facebench.data.tables import csv_rows
 from facebench.errors import InputError
+from facebench.people.cells import FileOfTrials, cell_text, file_of_columns, flattened
 from facebench.people.trials import ROW
 from facebench.utils.suggestions import did_you_mean_file, first_line
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from facebench.people.description import TrialsDescription
 
-__all__ = [
-    "SUFFIXES",
-    "FileOfTrials",
-    "cell_text",
-    "file_of_columns",
-    "find_files",
-    "flattened",
-    "read_file",
-]
+__all__ = ["SUFFIXES", "find_files", "read_file"]
 
 _TEXT = (".csv", ".tsv", ".txt", ".dat", ".data", ".tab")
 _EXCEL = (".xlsx", ".xlsm")
@@ -35,51 +26,6 @@ _SEPARATORS = {"space": " ", "tab": "\t", "comma": ",", "semicolon": ";"}
 # How far down the header is looked for.
 _HEADER_WITHIN = 60
 _WINDOWS = "cp1252"
-
-
-class FileOfTrials(NamedTuple):
-    """What a file holds, every cell as text.
-
-    Attributes
-    ----------
-    path : Path
-        The file.
-    table : DataFrame
-        Its columns by name, '' for empty cells, and `ROW`: the line or row, counted from 1.
-    repeated : frozenset of str
-        Names that several columns have, of which the first is kept.
-    notes : tuple of str
-        What was assumed on reading.
-    names : tuple of str
-        Names of images that numbers refer to, where the file holds such a list.
-    """
-
-    path: Path
-    table: pd.DataFrame
-    repeated: frozenset[str] = frozenset()
-    notes: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
-
-
-def cell_text(value: Any) -> str:
-    """Write any value of a file as the text that a CSV file would have.
-
-    Examples
-    --------
-    >>> cell_text(3.0), cell_text(None), cell_text(True), cell_text([1, "a"])
-    ('3', '', 'true', '[1, "a"]')
-    """
-    if isinstance(value, str):
-        return value.strip()
-    if value is None or value != value:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False)
-    return str(value)
 
 
 def find_files(named: Sequence[str], folder: Path) -> list[Path]:
@@ -317,16 +263,6 @@ def _of_parquet(path: Path) -> FileOfTrials:
     return file_of_columns(path, {str(name): cells[name].tolist() for name in cells.columns})
 
 
-def file_of_columns(path: Path, columns: Mapping[str, Iterable[Any]]) -> FileOfTrials:
-    """Write the cells of columns as text; their rows are counted from 1."""
-    import pandas as pd
-
-    texts = {name: [cell_text(cell) for cell in cells] for name, cells in columns.items()}
-    table = pd.DataFrame(texts, dtype=str)
-    table[ROW] = range(1, len(table) + 1)
-    return FileOfTrials(path, table)
-
-
 def _of_json(path: Path) -> FileOfTrials:
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -364,14 +300,3 @@ def _records(content: Any) -> Iterable[dict[str, Any]]:
 
 def _holds_records(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and isinstance(value[0], dict | list)
-
-
-def flattened(record: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """Write the objects (or structs) within one as columns 'outer.inner'."""
-    found: dict[str, Any] = {}
-    for key, value in record.items():
-        if isinstance(value, dict):
-            found |= flattened(value, f"{before}{key}.")
-        else:
-            found[f"{before}{key}"] = value
-    return found

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facebench.errors import InputError
+from facebench.people.cells import FileOfTrials, cell_text
 from facebench.people.codes import plain_code
 from facebench.people.description import ColumnSource
-from facebench.people.files import FileOfTrials, cell_text
 from facebench.people.trials import FILE, ROW
 from facebench.utils.suggestions import did_you_mean, listed
 

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from facebench.data.embedding_files.hdf5 import open_hdf5, text_of_codes
 from facebench.data.embedding_files.matlab import is_version_7_3
 from facebench.errors import InputError
-from facebench.people.files import FileOfTrials, cell_text, file_of_columns, flattened
+from facebench.people.cells import FileOfTrials, cell_text, file_of_columns, flattened
 from facebench.utils.matlab import refuse_crashing_matlab
 from facebench.utils.suggestions import listed
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facebench.errors import InputError
+from facebench.people.cells import FileOfTrials
 from facebench.people.codes import chosen, coded_responses, coded_truth, with_point
 from facebench.people.description import ColumnSource, TrialsDescription
-from facebench.people.files import FileOfTrials, find_files, read_file
+from facebench.people.files import find_files, read_file
 from facebench.people.layout import (
     column_names,
     column_of,

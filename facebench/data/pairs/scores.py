@@ -33,8 +33,7 @@ def read_scored_pairs(path: Path) -> pd.DataFrame:
     Parameters
     ----------
     path : Path
-        Text as `read_pairs` takes it, or Parquet: with ``img1`` and ``img2``, or ``p1`` and ``p2``;
-        or a file of RDMs.
+        Text as `read_pairs` takes it, or Parquet: with ``img1`` and ``img2``, or ``p1`` and ``p2``.
 
     Returns
     -------
@@ -46,11 +45,6 @@ def read_scored_pairs(path: Path) -> pd.DataFrame:
     PairsError
         If it is not such a table.
     """
-    # They are read by what embeddings are read by, which knows tables of pairs.
-    from facebench.data.rdms import is_rdm_file, pairs_of_rdms, read_rdms
-
-    if is_rdm_file(path):
-        return pairs_of_rdms(read_rdms(path)).rename(columns={"rating": "score"})
     if path.suffix.lower() != ".parquet":
         return read_csv_pairs(path)
     import pyarrow.parquet as pq

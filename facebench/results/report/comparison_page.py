@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from facebench.results.comparison.changes import CHANGED
-from facebench.results.comparison.runs import RunComparison
 from facebench.results.reader import Run
 from facebench.results.report.tables import Column, Table
 from facebench.results.report.thumbnails import Thumbnails
+
+if TYPE_CHECKING:
+    from facebench.results.comparison.runs import RunComparison
 
 __all__ = ["comparison_context"]
 
