@@ -12,7 +12,7 @@ from facebench.people.trials import ROW
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FileOfTrials", "cell_text", "file_of_columns", "flattened"]
+__all__ = ["FileOfTrials", "cell_text", "file_of_columns", "flattened", "is_number"]
 
 
 class FileOfTrials(NamedTuple):
@@ -79,3 +79,12 @@ def flattened(record: Mapping[str, Any], before: str = "") -> dict[str, Any]:
         else:
             found[f"{before}{key}"] = value
     return found
+
+
+def is_number(text: str) -> bool:
+    """Tell whether Python reads a text as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from facebench.errors import ConfigError
+from facebench.people.cells import is_number
 from facebench.people.trials import (
     ALTERNATIVES,
     OPTIONAL,
@@ -272,7 +273,7 @@ class TrialsDescription(_Checked):
 
     def _is_meaning(self, meaning: str) -> bool:
         if self.kind == "rating":
-            return _is_number(meaning)
+            return is_number(meaning)
         if self.kind in ("choice", "order"):
             return meaning == "none" or bool(alternatives_in([meaning]))
         return meaning in self.response_meanings
@@ -287,14 +288,6 @@ class TrialsDescription(_Checked):
             "choice": ("alt1", "alt2", "…", "none"),
             "order": ("alt1", "alt2", "…"),
         }[self.kind]
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def load_description(value: StrPath | Mapping[str, Any]) -> TrialsDescription:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from facebench.data.folder import IMAGE_SUFFIXES
 from facebench.errors import InputError
 from facebench.experiment.starters.blocks import quoted, relative_to
+from facebench.people.cells import is_number
 from facebench.people.codes import plain_code, usual_codes
 from facebench.people.description import FILL_IN, MISSING
 from facebench.people.files import find_files, read_file
@@ -286,7 +287,7 @@ def _is_target(name: str) -> bool:
 
 def _are_images(texts: Sequence[str], finder: ImageFinder) -> bool:
     """Tell whether texts are names of images; numbers are codes, even beside ann/1.jpg."""
-    if not texts or all(map(_is_number, texts)):
+    if not texts or all(map(is_number, texts)):
         return False
     return sum(bool(finder.candidates(text)) for text in texts) >= _ALL * len(texts)
 
@@ -313,7 +314,7 @@ def _codes_of(
     counts = Counter(text for text in cells if text not in MISSING)
     codes = {plain_code(text) for text in counts}
     said = ", ".join(f"{text!r} ({n:,} times)" for text, n in counts.most_common(6))
-    if len(codes) >= _FEWEST_RATINGS and all(_is_number(code) for code in codes):
+    if len(codes) >= _FEWEST_RATINGS and all(is_number(code) for code in codes):
         return "rating", None, [f"kind: rating, as responses are numbers: {said}"], []
     words = codes - {"0", "1"}
     truth = _truth(columns, finder, person)
@@ -451,14 +452,6 @@ def _codes_of_memory(
         [kind],
         [f"response: which code means old, which new? Found: {said}"],
     )
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _truth(

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facebench.people.cells import cell_text, file_of_columns, flattened
+from facebench.people.cells import cell_text, file_of_columns, flattened, is_number
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,7 @@ def test_rows_of_columns_are_counted_from_1():
 
 def test_objects_within_objects_are_columns():
     assert flattened({"a": 1, "b": {"c": 2, "d": {"e": 3}}}) == {"a": 1, "b.c": 2, "b.d.e": 3}
+
+
+def test_numbers_are_what_python_reads():
+    assert [is_number(text) for text in ("1", "-2.5e3", "f", "")] == [True, True, False, False]
