@@ -20,7 +20,7 @@ from facebench.data.folder import IMAGE_SUFFIXES
 from facebench.errors import InputError
 from facebench.types import StrPath
 
-__all__ = ["ImageName", "NameIndex", "alike_name"]
+__all__ = ["ImageName", "NameIndex", "alike_name", "is_image_name"]
 
 
 class ImageName(NamedTuple):
@@ -106,7 +106,7 @@ class NameIndex:
         # Rows by their names without suffix.
         self._plain: dict[str, list[int]] = {}
         for name, rows in self._alike.items():
-            if _has_suffix(name):
+            if is_image_name(name):
                 self._plain.setdefault(_without_suffix(name), []).extend(rows)
         self._by_stem: dict[str, str] | None = None
         # Which image a row was found for, as the file system has its folder.
@@ -140,7 +140,7 @@ class NameIndex:
         rows = self._alike.get(form, [])
         if rows:
             return rows
-        if not _has_suffix(form):
+        if not is_image_name(form):
             return self._plain.get(form, [])
         return [] if self._plain else self._alike.get(_without_suffix(form), [])
 
@@ -189,12 +189,13 @@ class NameIndex:
         return f" Its names are like {first!r}." if first is not None else ""
 
 
-def _has_suffix(name: str) -> bool:
+def is_image_name(name: str) -> bool:
+    """Whether a name ends as those of image files do."""
     return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
 
 
 def _without_suffix(name: str) -> str:
-    return str(PurePosixPath(name).with_suffix("")) if _has_suffix(name) else name
+    return str(PurePosixPath(name).with_suffix("")) if is_image_name(name) else name
 
 
 def _stem(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zipfile
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,7 +19,9 @@ from facebench.data.embedding_files.table import (
     the_name_key,
 )
 from facebench.data.embedding_files.writing import true_layer
+from facebench.data.image_names import is_image_name
 from facebench.errors import InputError
+from facebench.utils.suggestions import listed
 
 __all__ = ["read_npy", "read_npz", "text_array"]
 
@@ -42,7 +45,15 @@ def read_npz(path: Path, names_key: str | None) -> Content:
             "array of numbers."
         )
         raise InputError(msg)
+    if headers and names_key is None and all(is_image_name(key) for key in headers):
+        return _vector_per_image(path, headers)
     texts = [key for key, (shape, dtype) in headers.items() if dtype.kind in "US" and shape]
+    if not texts and len(headers) > 1 and all(len(shape) == 1 for shape, _ in headers.values()):
+        msg = (
+            f"{path} has vectors under {listed(headers)} and no text. If each is that of an image, "
+            'call it by the image\'s file name with its suffix, "ann/1.jpg".'
+        )
+        raise InputError(msg)
     key = the_name_key(path, texts, names_key)
     arrays, vectors, unused = {}, {}, []
     for name, (shape, dtype) in headers.items():
@@ -54,6 +65,26 @@ def read_npz(path: Path, names_key: str | None) -> Content:
             if dtype.kind in "iuf" and len(shape) == 1:
                 vectors[name] = stored
     return Content(decoded(_member(path, key)), arrays, unused, vectors=vectors)
+
+
+def _vector_per_image(
+    path: Path, headers: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
+) -> Content:
+    """Read a file that keeps the vector of each image under the image's name."""
+    first, (shape, _) = next(iter(headers.items()))
+    for name, (other, dtype) in headers.items():
+        if dtype.kind not in "iuf" or len(other) != 1 or other != shape:
+            msg = (
+                f"{path} names images, so that each must have a vector of as many numbers. "
+                f"{name!r} is {dtype} of shape {list(other)}; {first!r} has shape {list(shape)}."
+            )
+            raise InputError(msg)
+
+    def rows() -> NDArray[Any]:
+        with np.load(path, allow_pickle=False) as archive:
+            return np.stack([archive[name] for name in headers])
+
+    return Content(list(headers), {"default": StoredArray((len(headers), *shape), rows)})
 
 
 def read_npy(path: Path, names: list[str]) -> Content:

@@ -54,3 +54,27 @@ def test_what_is_no_layer_is_said(tmp_path: Path) -> None:
     found = open_embeddings(tmp_path / "x.npz")
     assert (found.layers, found.unused) == (["fc"], ["age"])
     assert found.read("fc").dtype == np.float32
+
+
+def test_a_vector_under_the_name_of_each_image(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    vectors = {f"{who}/{n}.JPG": rng.normal(size=5) for who in ("ann", "bob") for n in range(3)}
+    np.savez(tmp_path / "x.npz", **vectors)
+    found = open_embeddings(tmp_path / "x.npz")
+    assert (found.layers, found.names) == (["default"], list(vectors))
+    np.testing.assert_array_equal(
+        found.read("default"), np.stack(list(vectors.values())).astype(np.float32)
+    )
+
+
+@pytest.mark.parametrize("odd", [np.ones(4), np.ones((1, 5)), np.array(["a"] * 5)])
+def test_images_whose_vectors_differ_in_shape(tmp_path: Path, odd: np.ndarray) -> None:
+    np.savez(tmp_path / "x.npz", **{"a.jpg": np.ones(5), "b.jpg": odd})
+    with pytest.raises(InputError, match=r"'b\.jpg' is .* of shape"):
+        open_embeddings(tmp_path / "x.npz")
+
+
+def test_vectors_under_other_names_are_explained(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", ann=np.ones(5), bob=np.ones(5))
+    with pytest.raises(InputError, match=r"file name with its suffix"):
+        open_embeddings(tmp_path / "x.npz")
