@@ -21,6 +21,7 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 
 from facebench.data.folder import IMAGE_SUFFIXES, images_below, list_images
 from facebench.data.packs import member_bytes, open_pack, split_member
+from facebench.data.simple_jpegs import decode_simple_jpeg
 from facebench.errors import ImageError, MissingImageError
 from facebench.types import StrPath
 from facebench.utils.files import FileState
@@ -313,6 +314,11 @@ def open_image(image_path: StrPath, content: bytes | None = None) -> Image.Image
             data = held[1]
         elif data is None:
             _, data = image_content(path, doing="decoded")
+        decode = _decoder.get()
+        if decode is None and data is not None:
+            simple = decode_simple_jpeg(data)
+            if simple is not None:
+                return simple
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             # Oddities of metadata that Pillow only warns of do not stop a run.
@@ -323,7 +329,6 @@ def open_image(image_path: StrPath, content: bytes | None = None) -> Image.Image
             ):
                 # Pillow closes a TIFF's file, and with it the way to its EXIF, once it is read;
                 # of others it reads the pixels to get there, and says nothing of their damage.
-                decode = _decoder.get()
                 if decode is not None and is_plain_jpeg(image, source):
                     pixels = _decoded(decode, source)
                     if pixels is not None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 import torch
+from PIL import Image
 
 from facebench.data.images import (
     file_state,
@@ -45,6 +46,8 @@ Wanted: TypeAlias = Literal["input", "pixels", "both", "file", "file and pixels"
 """What of an image is wanted: the network's input, the pixels it is made from, both; or the file of
 a plain JPEG and the pixels of others, or of all."""
 _WATCH_SECONDS = 1.0
+# Images of so many pixels are decoded before they are preprocessed: some 8 MB.
+_PIXELS_AT_ONCE = 1 << 21
 # How often an image is read again that changes while it is read.
 _TRIES = 3
 
@@ -155,7 +158,11 @@ def load_part(
         If the preprocessing fails on an image that can be read, or gives different shapes.
     """
     started = time.perf_counter()
-    items = [_load(model, file, wanted) for file in files]
+    items = (
+        _load_staged(model, files)
+        if wanted == "input" and _reads_once(model)
+        else [_load(model, file, wanted) for file in files]
+    )
     inputs, written = None, None
     if tensors := _alike(model, [(item.path, item.tensor) for item in items]):
         if blocks is not None and target is not None:
@@ -198,6 +205,56 @@ def _alike(
     return tensors
 
 
+def _load_staged(model: BaseModel, files: Sequence[ImageFile]) -> list[LoadedImage]:
+    """Decode some images, then preprocess them: what runs again and again stays in the cache."""
+    items: list[LoadedImage] = []
+    opened: list[tuple[ImageFile, Image.Image | LoadedImage]] = []
+    n_pixels = 0
+    for file in files:
+        image = _opened(model, file)
+        opened.append((file, image))
+        n_pixels += 0 if isinstance(image, LoadedImage) else image.width * image.height
+        if n_pixels >= _PIXELS_AT_ONCE:
+            items += _inputs(model, opened)
+            opened, n_pixels = [], 0
+    return items + _inputs(model, opened)
+
+
+def _opened(model: BaseModel, file: ImageFile) -> Image.Image | LoadedImage:
+    """Decode an image of the bytes that were digested; a large file is loaded to the end."""
+    try:
+        if file.digest is None:
+            return open_image(file.path)
+        data = image_content(file.path)[1]
+        if data is None:
+            return _load(model, file, "input")
+        _check_digest(file, hashlib.sha256(data).digest())
+        return open_image(file.path, data)
+    except ImageError as error:
+        return LoadedImage(file.path, reason=str(error))
+
+
+def _inputs(
+    model: BaseModel, opened: Sequence[tuple[ImageFile, Image.Image | LoadedImage]]
+) -> list[LoadedImage]:
+    """Preprocess images, as `BaseModel.preprocess_image` does."""
+    items = []
+    for file, image in opened:
+        if isinstance(image, LoadedImage):
+            items.append(image)
+            continue
+        model.take_image_notes()
+        try:
+            with torch.no_grad(), model.in_work(file.path):
+                tensor = model.preprocess(image)
+        except Exception as error:
+            items.append(_failed(model, file, error))
+            continue
+        notes = tuple(model.take_image_notes())
+        items.append(LoadedImage(file.path, _as_chw(model, file.path, tensor), notes=notes))
+    return items
+
+
 def _load(model: BaseModel, file: ImageFile, wanted: Wanted) -> LoadedImage:
     split = None if wanted == "input" else split_input(model)
     tensor = pixels = data = None
@@ -208,22 +265,33 @@ def _load(model: BaseModel, file: ImageFile, wanted: Wanted) -> LoadedImage:
             data = _plain_jpeg(file)
         if isinstance(split, SplitInput) and (data is None or wanted != "file"):
             pixels = _pixels(model, file, split, is_tried=wanted == "both")
-    except ImageError as error:
-        return LoadedImage(file.path, reason=str(error))
     except Exception as error:
-        # A model's own preprocess_image reads files its own way. If we cannot read the file
-        # either, or it was replaced meanwhile, the file is to blame; else the preprocessing is.
-        try:
-            _as_planned(file)
-            open_image(file.path)
-        except ImageError as image_error:
-            return LoadedImage(file.path, reason=str(image_error))
-        what = f"raised {type(error).__name__}: {error}"
-        raise _preprocessing_error(model, file.path, what) from error
+        return _failed(model, file, error)
     notes = tuple(model.take_image_notes())
     if wanted in ("input", "both"):
         tensor = _as_chw(model, file.path, tensor)
     return LoadedImage(file.path, tensor, notes=notes, pixels=pixels, data=data)
+
+
+def _failed(model: BaseModel, file: ImageFile, error: Exception) -> LoadedImage:
+    """Say why there is no input of an image.
+
+    Raises
+    ------
+    ModelError
+        If it is not the file's fault.
+    """
+    if isinstance(error, ImageError):
+        return LoadedImage(file.path, reason=str(error))
+    # A model's own preprocess_image reads files its own way. If we cannot read the file
+    # either, or it was replaced meanwhile, the file is to blame; else the preprocessing is.
+    try:
+        _as_planned(file)
+        open_image(file.path)
+    except ImageError as image_error:
+        return LoadedImage(file.path, reason=str(image_error))
+    what = f"raised {type(error).__name__}: {error}"
+    raise _preprocessing_error(model, file.path, what) from error
 
 
 def _plain_jpeg(file: ImageFile) -> bytes | None:

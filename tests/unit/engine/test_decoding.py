@@ -282,3 +282,73 @@ class TestPreprocessingErrors:
         model = Small(preprocess_function=third(raising(OSError("no such mask"))))
         with pytest.raises(ModelError, match="no such mask"):
             embed(model, paths, num_workers=num_workers, on_bad_image="skip")
+
+
+class Noting(BaseModel):
+    """Says of each image which file it is, by the file in work and by its pixels."""
+
+    def _build_model(self) -> None:
+        self.model = nn.Flatten()
+
+    def _forward(self, input_tensor: torch.Tensor) -> Any:
+        return self.model(input_tensor)
+
+    def preprocess(self, image: Image.Image) -> torch.Tensor:
+        shown = int(np.asarray(image)[0, 0, 0])
+        assert self._path_in_work == str(Path(self._path_in_work).parent / f"{shown}.png")
+        if shown == 5:
+            msg = "five"
+            raise ImageError(msg)
+        if shown % 2:
+            self.note_image(f"odd: {shown}")
+        return torch.full((3, 1, 1), float(shown))
+
+
+@pytest.mark.parametrize("at_once", [1, 20, 1 << 21], ids=["one by one", "some", "all"])
+def test_images_decoded_together_keep_their_own_inputs_notes_and_reasons(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(decoding, "_PIXELS_AT_ONCE", at_once)
+    files = []
+    for shown in range(8):
+        path = tmp_path / f"{shown}.png"
+        Image.new("RGB", (3, 3), (shown, 0, 0)).save(path)
+        digest = hashlib.sha256(path.read_bytes()).digest()[:16]
+        files.append(ImageFile(path, None if shown == 7 else digest))
+    (tmp_path / "2.png").write_bytes(b"damaged")
+    files[2] = ImageFile(files[2].path)
+    (tmp_path / "4.png").write_bytes((tmp_path / "3.png").read_bytes())
+
+    part = decoding.load_part(Noting("noting", device="cpu"), list(range(8)), files)
+
+    assert part.tensor is not None
+    assert part.tensor[:, 0, 0, 0].tolist() == [0, 1, 3, 6, 7]
+    assert [item.path for item in part.items] == [file.path for file in files]
+    assert [item.notes for item in part.items if not item.reason] == [
+        (),
+        ("odd: 1",),
+        ("odd: 3",),
+        (),
+        ("odd: 7",),
+    ]
+    reasons = [item.reason for item in part.items]
+    assert "damaged" in reasons[2]
+    assert "changed while the run was going on" in reasons[4]
+    assert reasons[5] == "five"
+
+
+def test_a_preprocessing_that_fails_is_blamed_on_the_image_it_fails_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = []
+    for number in range(3):
+        Image.new("RGB", (3 + number, 3)).save(tmp_path / f"{number}.png")
+        files.append(ImageFile(tmp_path / f"{number}.png"))
+
+    def preprocess(image: Image.Image) -> torch.Tensor:
+        return torch.zeros(3, 1, 1) / (image.width != 4 or int("no number"))
+
+    model = Noting("small", device="cpu")
+    monkeypatch.setattr(model, "preprocess", preprocess)
+    with pytest.raises(ModelError, match=r"1\.png it raised ValueError"):
+        decoding.load_part(model, [0, 1, 2], files)
