@@ -41,6 +41,8 @@ _POWER = 0.8
 # Units whose comparisons are as unequal as at random count as equal.
 _UNEVEN = 0.75
 _FEWEST_DF, _FEWEST_LONG_DF = 3.0, 2.0
+# Where one unit has more than seven in ten of the comparisons, three are too many.
+_FEWEST_OF_ONE_DF = 2.0
 # So many degrees of freedom are as good as any: the t quantile is within 1 % of the normal one.
 _MANY_DF = 200
 # Draws of the maximum statistic, and random numbers that they may take.
@@ -311,8 +313,9 @@ def uneven_df(*counts: Any) -> float | None:
     Returns
     -------
     float or None
-        One fewer than that number, but 3 or more, which docs/intervals.md finds to be enough; None
-        where the number is three quarters of G or more, or more than 200.
+        One fewer than that number, but 3 or more (2 where the number is below 2: one unit has most
+        of the comparisons), which docs/intervals.md finds to be enough; None where the number is
+        three quarters of G or more, or more than 200.
 
     References
     ----------
@@ -320,14 +323,15 @@ def uneven_df(*counts: Any) -> float | None:
 
     Examples
     --------
-    >>> uneven_df([5, 5, 4, 6]), uneven_df([90, 3, 3, 4])
-    (None, 3.0)
+    >>> uneven_df([5, 5, 4, 6]), uneven_df([50, 20, 3, 4, 3]), uneven_df([90, 3, 3, 4])
+    (None, 3.0, 2.0)
     """
     tables = [np.asarray(one, dtype=np.float64) for one in counts]
     numbers = [float(one.sum() ** 2 / (one**2).sum()) for one in tables if one.any()]
     if not numbers or min(numbers) >= min(_UNEVEN * tables[0].size, _MANY_DF):
         return None
-    return min(max(min(numbers) - 1, _FEWEST_DF), tables[0].size - 1.0)
+    fewest = _FEWEST_DF if min(numbers) >= 2 else _FEWEST_OF_ONE_DF
+    return min(max(min(numbers) - 1, fewest), tables[0].size - 1.0)
 
 
 def long_tailed(made: Replicates, widening: float = 1.0) -> Replicates:
