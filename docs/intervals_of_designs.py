@@ -49,6 +49,7 @@ DESIGNS = (
     ("sparse", 30, 0.5, 0.0),
     ("2 to 20 images", 12, 0.0, 0.0),
     ("one person has 60% of images", 12, 0.0, 0.0),
+    ("one person has 60% of images", 20, 0.0, 0.0),
     ("each person in one pair", 60, 0.0, 0.0),
     ("each person in one pair", 200, 0.0, 0.0),
     ("five images", 5, 0.0, 0.0),
