@@ -28,6 +28,13 @@ from facebench.run.estimates import Estimator
 
 PAGE = Path(__file__).with_name("intervals.md")
 IMAGES = (1, 1, 2, 2, 3, 4, 6, 10)
+# Images of each person, all pairs of them.
+UNEQUAL = {
+    "unequal images": lambda n: [IMAGES[p % len(IMAGES)] for p in range(n)],
+    "2 to 20 images": lambda n: np.geomspace(2, 20, n).round().astype(int),
+    "one person has 60% of images": lambda n: [3 * (n - 1)] + [2] * (n - 1),
+    "five images": lambda n: [5] * n,
+}
 MEASURES = ("AUC", "EER", "d'", "TAR@FAR=0.1", "EER Threshold")
 # The name, people, steps of distances, and the share of people whose images are near duplicates.
 DESIGNS = (
@@ -40,14 +47,25 @@ DESIGNS = (
     ("blocks", 40, 0.0, 0.0),
     ("sparse", 20, 0.0, 0.0),
     ("sparse", 30, 0.5, 0.0),
+    ("2 to 20 images", 12, 0.0, 0.0),
+    ("one person has 60% of images", 12, 0.0, 0.0),
+    ("one person has 60% of images", 20, 0.0, 0.0),
+    ("each person in one pair", 60, 0.0, 0.0),
+    ("each person in one pair", 200, 0.0, 0.0),
+    ("five images", 5, 0.0, 0.0),
 )
 
 
 def pairs_of(design: str, n_people: int) -> np.ndarray:
     """Give the person and image of both sides of every pair, [N, 4]."""
-    if design == "unequal images":
-        images = [(p, k) for p in range(n_people) for k in range(IMAGES[p % len(IMAGES)])]
+    if design in UNEQUAL:
+        counts = UNEQUAL[design](n_people)
+        images = [(p, k) for p, count in enumerate(counts) for k in range(count)]
         return np.array([(*one, *two) for one, two in combinations(images, 2)])
+    if design == "each person in one pair":
+        # A third of the people have a genuine pair, the others an impostor pair with another.
+        own = [(p, 0, p, 1) for p in range(n_people // 3)]
+        return np.array(own + [(p, 0, p + 1, 0) for p in range(n_people // 3, n_people - 1, 2)])
     if design == "blocks":
         found = []
         for start in range(0, n_people, 5):

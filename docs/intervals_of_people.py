@@ -56,7 +56,40 @@ ITEMS = {
 OBSERVED = ("Accuracy", "Hit Rate", "d'", "Criterion c")
 MEMORY = ("AUC", "Hits", "False Alarms", "d'", "Familiarity Spearman")
 ORDERS = ("Kendall Tau-b", "Top-1 Agreement", "Concordance")
-READ_OUTS = ("Balanced Accuracy", "AUC", "R²", "r")
+READ_OUTS, NUMBERS = ("Balanced Accuracy", "AUC"), ("R²", "r")
+# Numbers of people, of mean 0 and variance 1.
+LABELS: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
+    "normal": lambda rng, n: rng.normal(size=n),
+    "t3": lambda rng, n: rng.standard_t(3, size=n) / 3**0.5,
+    "lognormal": lambda rng, n: (np.exp(rng.normal(size=n)) - np.e**0.5) / (np.e**2 - np.e) ** 0.5,
+    "binary": lambda rng, n: np.where(rng.random(n) < 0.5, 1.0, -1.0),
+    "rare": lambda rng, n: (np.where(rng.random(n) < 0.1, 1.0, 0.0) - 0.1) / 0.3,
+}
+NAMED = {
+    "normal": "normal",
+    "t3": "t with 3 degrees of freedom",
+    "lognormal": "lognormal",
+    "binary": "two values",
+    "rare": "two values, 10 % of people have one",
+}
+# Labels, people, images of each.
+NUMBER_DESIGNS = (
+    ("normal", 12, 5),
+    ("normal", 48, 5),
+    ("t3", 12, 5),
+    ("t3", 48, 5),
+    ("t3", 100, 1),
+    ("t3", 100, 5),
+    ("lognormal", 12, 5),
+    ("lognormal", 24, 5),
+    ("lognormal", 48, 5),
+    ("lognormal", 100, 5),
+    ("binary", 12, 1),
+    ("binary", 24, 5),
+    ("binary", 100, 5),
+    ("rare", 24, 2),
+    ("rare", 48, 5),
+)
 VARIANCES = ("Unique, held out", "All, held out", "Unique, in sample", "All, in sample")
 THREE, FOUR = 3, 4
 
@@ -262,20 +295,23 @@ def orders(n_targets: int, n_participants: int, n_worlds: int) -> dict[str, floa
 
 
 def read_outs(
-    n_people: int, *, classes: bool, n_worlds: int, long_tails: bool = False
+    n_people: int, *, classes: bool, n_worlds: int, labels: str = "normal", n_images: int = 5
 ) -> dict[str, float]:
     """Read sex or age out of embeddings, five images a person, in new worlds.
 
-    With long tails, ages are distributed like t with three degrees of freedom.
+    Numbers are distributed as LABELS says.
     """
     held: dict[str, list[bool]] = {}
-    who = np.repeat(np.arange(n_people), 5)
+    who = np.repeat(np.arange(n_people), n_images)
     faces = pd.DataFrame({"image": [f"p{p}/{k}.png" for k, p in enumerate(who)]})
+    seed = (n_people, True) if classes else (n_people, n_images, len(labels))
     for world in range(n_worlds):
-        rng = np.random.default_rng((n_people, classes, world))
+        rng = np.random.default_rng((*seed, world))
         coded = rng.normal(size=24) / 24**0.5
-        draw = partial(_faces, coded, classes=classes, long_tails=long_tails, rng=rng)
-        x, y = draw(n_people, 5)
+        draw = partial(_faces, coded, classes=classes, labels=labels, rng=rng)
+        x, y = draw(n_people, n_images)
+        while np.ptp(y) == 0:
+            x, y = draw(n_people, n_images)
         faces["label"] = np.where(y > 0, "f", "m") if classes else y
         task = ProbeTask(
             "probe", faces, ".", "label", kind="classes" if classes else "number", shuffles=0,
@@ -287,21 +323,20 @@ def read_outs(
         fold = items.set_index("image")["fold"][faces["image"]].to_numpy()
         for name, value in _true_scores(x, y, fold, *draw(4000, 1), classes=classes).items():
             low, high = row[f"{name} CI Low"], row[f"{name} CI High"]
-            held.setdefault(name, []).append(low <= value <= high)
+            if not np.isnan(low):
+                held.setdefault(name, []).append(low <= value <= high)
     return {"worlds": float(n_worlds)} | {name: float(np.mean(own)) for name, own in held.items()}
 
 
 def _faces(
-    coded: np.ndarray, n_people: int, n_images: int, *, classes: bool, long_tails: bool,
+    coded: np.ndarray, n_people: int, n_images: int, *, classes: bool, labels: str,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Give features in which a label of the person is coded, and the labels."""
     if classes:
         label = np.where(np.arange(n_people) % 2, 1.0, -1.0)
-    elif long_tails:
-        label = rng.standard_t(3, size=n_people) / 3**0.5
     else:
-        label = rng.normal(size=n_people)
+        label = LABELS[labels](rng, n_people)
     label = np.repeat(label, n_images)
     own = np.repeat(rng.normal(size=(n_people, coded.size)), n_images, axis=0)
     noise = rng.normal(size=own.shape)
@@ -465,17 +500,17 @@ def main() -> None:
         (n_targets, *cells(f"orders {n_targets}", partial(orders, n_targets, 8, n), ORDERS))
         for n_targets in (12, 24, 48)
     ]
-    probed = []
-    for n_people in (12, 24, 48):
-        both: list[str] = []
-        fewest = n
-        for kind, own in (("True", READ_OUTS[:2]), ("False", READ_OUTS[2:]), ("t", READ_OUTS[2:])):
-            given_labels = {"classes": kind == "True", "long_tails": kind == "t"}
-            made = partial(read_outs, n_people, n_worlds=n, **given_labels)
-            worlds, *shares = cells(f"read-outs {n_people} {kind}", made, own)
-            both += shares
-            fewest = min(fewest, worlds)
-        probed.append((n_people, fewest, *both))
+    probed = [
+        (n_people, *cells(f"read-outs {n_people}",
+                          partial(read_outs, n_people, classes=True, n_worlds=n), READ_OUTS))
+        for n_people in (12, 24, 48)
+    ]  # fmt: skip
+    numbered = []
+    for labels, n_people, n_images in NUMBER_DESIGNS:
+        made = partial(read_outs, n_people, classes=False, labels=labels, n_images=n_images)
+        key = f"numbers {labels} {n_people} {n_images}"
+        shares = cells(key, partial(made, n_worlds=500), NUMBERS)
+        numbered.append((NAMED[labels], n_people, n_images, *shares))
     functions = [
         (n_people, *cells(f"series {n_people}", partial(psychometric, n_people, n),
                           ("Threshold Level", "Slope")))
@@ -495,9 +530,9 @@ def main() -> None:
         "line-ups": table(("Alternatives", "Others", "Trials", "Worlds", "Accuracy"), line_ups),
         "memory": table(("Test items", "Worlds", *MEMORY), remembered),
         "orders": table(("Targets", "Worlds", *ORDERS), ordered),
-        "read-outs": table(
-            ("People", "Worlds", *READ_OUTS, *(f"{name}, long tails" for name in READ_OUTS[2:])),
-            probed,
+        "read-outs": table(("People", "Worlds", *READ_OUTS), probed),
+        "numbers": table(
+            ("Numbers", "People", "Images each", "Worlds", *NUMBERS), numbered
         ),
         "functions": table(("People", "Worlds", "Threshold", "Slope"), functions),
         "unique": table(("Images", "Third block", "Worlds", *VARIANCES), variances),

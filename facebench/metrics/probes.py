@@ -713,10 +713,14 @@ class LabelShape(NamedTuple):
     ----------
     skewness, kurtosis : float
         As sample statistics without bias; the kurtosis in excess of the normal distribution's.
+    widening : float
+        What standard errors of R² and r are multiplied by: the root of n Σ d⁴ / (Σ d²)² / 3, with d
+        the deviations from the mean, at least 1. Of the normal distribution it is 1.
     """
 
     skewness: float
     kurtosis: float
+    widening: float = 1.0
 
     @classmethod
     def of(cls, values: Any, units: Any) -> LabelShape:
@@ -725,18 +729,18 @@ class LabelShape(NamedTuple):
         Examples
         --------
         >>> LabelShape.of([0, 0, 1, 2, 3, 4], [*"aabcde"])
-        LabelShape(skewness=0.0, kurtosis=-1.2)
+        LabelShape(skewness=0.0, kurtosis=-1.2, widening=1.0)
         """
         place = np.unique(units, return_inverse=True)[1].ravel()
         own = np.bincount(place, np.asarray(values, dtype=np.float64)) / np.bincount(place)
         if own.size < _FEWEST_FOR_SHAPE or np.ptp(own) == 0:
             return cls(float("nan"), float("nan"))
-        return cls(
-            *(
-                round(float(moment(own, bias=False)), 6)
-                for moment in (scipy.stats.skew, scipy.stats.kurtosis)
-            )
+        skewness, kurtosis = (
+            round(float(moment(own, bias=False)), 6)
+            for moment in (scipy.stats.skew, scipy.stats.kurtosis)
         )
+        of_normal = float(scipy.stats.kurtosis(own, fisher=False)) / 3
+        return cls(skewness, kurtosis, round(max(1.0, of_normal) ** 0.5, 6))
 
     @property
     def training_share(self) -> float:

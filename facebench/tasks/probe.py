@@ -45,7 +45,7 @@ from facebench.metrics.uncertainty.proportions import (
     effective_number,
     jackknife_proportion,
 )
-from facebench.metrics.uncertainty.spread import FEWEST_UNITS, Replicates
+from facebench.metrics.uncertainty.spread import FEWEST_UNITS, Replicates, long_tailed
 from facebench.tasks.base import round_measures
 from facebench.tasks.embedding import EmbeddingTask
 from facebench.tasks.measures import Measure
@@ -470,7 +470,8 @@ class ProbeTask(EmbeddingTask):
         if self._shape.has_long_tails:
             how += (
                 f"; labels have long tails (skewness {self._shape.skewness:.1f}, excess kurtosis "
-                f"{self._shape.kurtosis:.1f}): may be too narrow, consider their logarithm"
+                f"{self._shape.kurtosis:.1f}): {self._shape.widening:.1f} times as wide, may still "
+                "be too narrow, consider their logarithm"
             )
         return how
 
@@ -565,7 +566,7 @@ class ProbeTask(EmbeddingTask):
         if name in ("R²", "Shuffled R²"):
             # Of the squared error that is left, on a logarithmic scale: R² has no lower end.
             with np.errstate(invalid="ignore", divide="ignore"):
-                left = Replicates(float(np.log(1 - made.value)), np.log(1 - made.units)).interval()
+                left = self._wide(float(np.log(1 - made.value)), np.log(1 - made.units)).interval()
             return Interval(float(1 - np.exp(left.high)), float(1 - np.exp(left.low)))
         if name == "Share of Ceiling" and self.reliability is not None:
             whole = Replicates(made.value * self.reliability, made.units * self.reliability)
@@ -573,12 +574,18 @@ class ProbeTask(EmbeddingTask):
             return Interval(low / self.reliability, high / self.reliability)
         if name == "r":
             with np.errstate(invalid="ignore", divide="ignore"):
-                z = Replicates(float(np.arctanh(made.value)), np.arctanh(made.units)).interval()
+                z = self._wide(float(np.arctanh(made.value)), np.arctanh(made.units)).interval()
             return Interval(float(np.tanh(z.low)), float(np.tanh(z.high)))
         if name in ("Accuracy", "Balanced Accuracy", "AUC"):
             share: Literal["auc", "accuracy"] = "auc" if name == "AUC" else "accuracy"
             return jackknife_proportion(share, made, self._counts(items, share))
-        return made.interval()
+        if self._labels.is_classes:
+            return made.interval()
+        return self._wide(made.value, made.units).interval()
+
+    def _wide(self, value: float, units: Float64Array) -> Replicates:
+        """Allow for the few people with rare numbers, who decide what numbers are measured by."""
+        return long_tailed(Replicates(value, units), self._shape.widening)
 
     def _counts(self, items: pd.DataFrame, share: Literal["auc", "accuracy"]) -> EffectiveCounts:
         """Count the independent images: of a person without an error they all count once."""

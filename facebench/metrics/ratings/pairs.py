@@ -323,6 +323,9 @@ class RatedPairs:
         # Of few images the products of Pearson's correlation have long tails.
         is_pearson = "pearson" in (name, self.measure if name not in MEASURES else "")
         dyads = None if is_pearson or DYAD not in versions else versions[DYAD][name]
+        # As in `jackknife_error`: shares of 12 images were covered in .932 of worlds without it.
+        n_images = self.units.n_units("image") if dyads is not None else 0
+        is_widened = name in _PROPORTIONS and n_images > 1
         return replicated_interval(
             value,
             [
@@ -337,6 +340,7 @@ class RatedPairs:
             ],
             confidence=self.confidence,
             is_correlation=name not in _PROPORTIONS,
+            inflation=n_images / (n_images - 1) if is_widened else 1.0,
         )
 
     def _blocks(self, factor: str) -> Iterator[tuple[Draws, People]]:

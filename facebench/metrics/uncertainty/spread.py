@@ -26,6 +26,7 @@ __all__ = [
     "interval",
     "jackknife_error",
     "less_dyads",
+    "long_tailed",
     "max_statistic",
     "uneven_df",
 ]
@@ -39,7 +40,9 @@ _TINY = 1e-9
 _POWER = 0.8
 # Units whose comparisons are as unequal as at random count as equal.
 _UNEVEN = 0.75
-_FEWEST_DF = 3.0
+_FEWEST_DF, _FEWEST_LONG_DF = 3.0, 2.0
+# Where one unit has more than seven in ten of the comparisons, three are too many.
+_FEWEST_OF_ONE_DF = 2.0
 # So many degrees of freedom are as good as any: the t quantile is within 1 % of the normal one.
 _MANY_DF = 200
 # Draws of the maximum statistic, and random numbers that they may take.
@@ -310,8 +313,9 @@ def uneven_df(*counts: Any) -> float | None:
     Returns
     -------
     float or None
-        One fewer than that number, but 3 or more, which docs/intervals.md finds to be enough; None
-        where the number is three quarters of G or more, or more than 200.
+        One fewer than that number, but 3 or more (2 where the number is below 2: one unit has most
+        of the comparisons), which docs/intervals.md finds to be enough; None where the number is
+        three quarters of G or more, or more than 200.
 
     References
     ----------
@@ -319,14 +323,54 @@ def uneven_df(*counts: Any) -> float | None:
 
     Examples
     --------
-    >>> uneven_df([5, 5, 4, 6]), uneven_df([90, 3, 3, 4])
-    (None, 3.0)
+    >>> uneven_df([5, 5, 4, 6]), uneven_df([50, 20, 3, 4, 3]), uneven_df([90, 3, 3, 4])
+    (None, 3.0, 2.0)
     """
     tables = [np.asarray(one, dtype=np.float64) for one in counts]
     numbers = [float(one.sum() ** 2 / (one**2).sum()) for one in tables if one.any()]
     if not numbers or min(numbers) >= min(_UNEVEN * tables[0].size, _MANY_DF):
         return None
-    return min(max(min(numbers) - 1, _FEWEST_DF), tables[0].size - 1.0)
+    fewest = _FEWEST_DF if min(numbers) >= 2 else _FEWEST_OF_ONE_DF
+    return min(max(min(numbers) - 1, fewest), tables[0].size - 1.0)
+
+
+def long_tailed(made: Replicates, widening: float = 1.0) -> Replicates:
+    """Give replicates the degrees of freedom that their variance has if a few units make it.
+
+    The variance of G deviations d has 2 / (Σ d⁴ / (Σ d²)² - 1 / G) degrees of freedom, matched by
+    its own variance (Satterthwaite): G - 1 or so where they are normal, few where some are large.
+
+    Parameters
+    ----------
+    made : Replicates
+        On the scale of the interval.
+    widening : float, default 1
+        The standard error is multiplied by it.
+
+    Returns
+    -------
+    Replicates
+        With 2 degrees of freedom or more.
+
+    References
+    ----------
+    F. E. Satterthwaite, "An approximate distribution of estimates of variance components",
+    Biometrics Bulletin 2 (1946) 110-114.
+
+    Examples
+    --------
+    >>> even, one = np.linspace(0, 1, 20), np.eye(20)[0]
+    >>> [round(long_tailed(Replicates(0.5, units)).spread.df, 1) for units in (even, one)]
+    [19.0, 2.3]
+    """
+    deviations = made.units - made.units.mean()
+    squares = deviations**2
+    df = made.df
+    if np.isfinite(squares).all() and squares.any():
+        excess = float((squares**2).sum() / squares.sum() ** 2) - 1 / squares.size
+        most = made.units.size - 1.0 if df is None else df
+        df = most if excess <= 2 / most else max(2 / excess, _FEWEST_LONG_DF)
+    return made._replace(units=made.units.mean() + widening * deviations, df=df)
 
 
 def less_dyads(variance: float, of_dyads: float, sides: int = 2) -> float:

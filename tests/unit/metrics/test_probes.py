@@ -199,6 +199,10 @@ def test_labels_with_longer_tails_leave_more_of_training_out() -> None:
     assert [shape.has_long_tails for shape in shapes] == [False, False, True]
     assert shapes[1].skewness == pytest.approx(stats.skew(drawn, bias=False), abs=1e-6)
     assert shapes[1].kurtosis == pytest.approx(stats.kurtosis(drawn, bias=False), abs=1e-6)
+    cubes = drawn**3 - (drawn**3).mean()
+    expected = np.sqrt((cubes**4).mean() / (cubes**2).mean() ** 2 / 3)
+    assert shapes[0].widening == 1
+    assert shapes[2].widening == pytest.approx(expected, abs=1e-6)
     # Three people, or equal ones, say nothing of tails.
     unknown = LabelShape.of([1, 2, 3], [*"abc"]), LabelShape.of([1.0] * 5, [*"abcde"])
     assert [shape.training_share for shape in unknown] == [1, 1]

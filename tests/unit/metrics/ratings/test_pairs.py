@@ -58,6 +58,8 @@ def interval_of_share(ratings: np.ndarray, measure: str, by: str) -> tuple[float
         spread["image"] -= 2 * surplus**2 / spread["image"]
     total = sum(spread.values())
     freedom = total**2 / sum(spread[name] ** 2 / (len(versions[name]) - 1) for name in named)
+    if "image" in spread and measure != "pearson":
+        total *= 8 / 7
     step = stats.t.ppf(0.975, freedom) * np.sqrt(total)
     value = shares(ratings, measure, rows, columns)
     return value - step, value + step

@@ -7,7 +7,7 @@ import pytest
 from scipy.special import expit, logit
 from scipy.stats import binom, t, ttest_1samp
 
-from facebench.metrics.uncertainty.spread import Replicates, less_dyads
+from facebench.metrics.uncertainty.spread import Replicates, less_dyads, long_tailed, uneven_df
 from support.pages import script_of_docs
 
 NIGHTLY = "FACEBENCH_NIGHTLY" in os.environ
@@ -99,3 +99,23 @@ def test_what_single_pairs_add_is_taken_off_as_far_as_it_is_all():
     # What is peculiar to a triplet counts three times.
     assert less_dyads(6.0, 2.0, sides=3) == less_dyads(6.0, 9.0, sides=3) == 2.0
     assert less_dyads(6.0, 0.02, sides=3) == pytest.approx(6.0, abs=1e-3)
+
+
+def test_degrees_of_freedom_of_a_variance_of_long_tails() -> None:
+    rng = np.random.default_rng(0)
+    for units in (rng.normal(size=30), rng.standard_t(3, size=30), rng.lognormal(size=30)):
+        made = Replicates(0.0, units)
+        found = long_tailed(made, 1.5)
+        d = [float(unit - units.mean()) for unit in units]
+        share = sum(one**4 for one in d) / sum(one**2 for one in d) ** 2
+        assert found.df == pytest.approx(min(29, max(2, 2 / (share - 1 / 30))))
+        assert found.spread.error == pytest.approx(1.5 * made.spread.error)
+    # Nothing moves, or a number is not defined.
+    assert long_tailed(Replicates(0.0, np.ones(5))).df is None
+    assert long_tailed(Replicates(0.0, np.array([1.0, 2.0, np.nan]))).df is None
+
+
+def test_one_unit_with_most_of_the_comparisons_leaves_two_degrees_of_freedom() -> None:
+    # 33 images of one person and two of each of eleven others, all genuine pairs.
+    assert uneven_df([528, *[1] * 11]) == 2
+    assert uneven_df([20, 20, *[1] * 10]) == 3
