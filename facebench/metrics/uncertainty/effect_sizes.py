@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import gammaincinv, gammaln, ndtr
+import scipy
 
 from facebench.metrics.uncertainty.effect_intervals import ZeroTest
 from facebench.metrics.uncertainty.resamples import Interval
@@ -82,7 +82,7 @@ def standardised(test: ZeroTest, parts: tuple[float, ...], sizes: list[int]) -> 
     # From the noncentrality to the difference in standard deviations of people.
     scale = float((sum(parts) / variances.mean()) ** 0.5)
     ends = np.array([test.statistic, *_noncentrality(test.statistic, test.error.df)]) * scale
-    chances = ndtr(ends if n.size == 1 else ends / 2**0.5)
+    chances = scipy.special.ndtr(ends if n.size == 1 else ends / 2**0.5)
     if n.size == 2:
         weights = variances**2 / (n - 1)
         # The estimate is biased; the ends are not, as they come from the distribution of t.
@@ -97,7 +97,10 @@ def _estimate(ends: Float64Array) -> Estimate:
 
 def small_sample(df: float) -> float:
     """Hedges' correction J."""
-    return float(np.exp(gammaln(df / 2) - gammaln((df - 1) / 2)) / (df / 2) ** 0.5)
+    return float(
+        np.exp(scipy.special.gammaln(df / 2) - scipy.special.gammaln((df - 1) / 2))
+        / (df / 2) ** 0.5
+    )
 
 
 def noncentral_below(statistic: float, df: float, shift: float) -> float:
@@ -111,8 +114,8 @@ def noncentral_below(statistic: float, df: float, shift: float) -> float:
     >>> round(noncentral_below(0.0, 9, 1.0), 6)
     0.158655
     """
-    spread = np.sqrt(2 * gammaincinv(df / 2, _NODES) / df)
-    return float(_WEIGHTS @ ndtr(statistic * spread - shift))
+    spread = np.sqrt(2 * scipy.special.gammaincinv(df / 2, _NODES) / df)
+    return float(_WEIGHTS @ scipy.special.ndtr(statistic * spread - shift))
 
 
 def _noncentrality(statistic: float, df: float) -> tuple[float, float]:
