@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -14,8 +15,6 @@ from facebench.types import Float64Array
 
 __all__ = ["StandardisedEffect", "noncentral_below", "small_sample", "standardised"]
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(200)
-_NODES, _WEIGHTS = (_NODES + 1) / 2, _WEIGHTS / 2
 _NOTHING = Estimate(float("nan"), Interval(float("nan"), float("nan")))
 
 
@@ -114,8 +113,16 @@ def noncentral_below(statistic: float, df: float, shift: float) -> float:
     >>> round(noncentral_below(0.0, 9, 1.0), 6)
     0.158655
     """
-    spread = np.sqrt(2 * scipy.special.gammaincinv(df / 2, _NODES) / df)
-    return float(_WEIGHTS @ scipy.special.ndtr(statistic * spread - shift))
+    nodes, weights = _quadrature()
+    spread = np.sqrt(2 * scipy.special.gammaincinv(df / 2, nodes) / df)
+    return float(weights @ scipy.special.ndtr(statistic * spread - shift))
+
+
+@cache
+def _quadrature() -> tuple[Float64Array, Float64Array]:
+    """Give nodes and weights of Gauss and Legendre between 0 and 1."""
+    nodes, weights = np.polynomial.legendre.leggauss(200)
+    return (nodes + 1) / 2, weights / 2
 
 
 def _noncentrality(statistic: float, df: float) -> tuple[float, float]:
