@@ -898,19 +898,18 @@ class MultiModelTaskManager:
                             model, tasks, by_name.images, by_name.request, embeddings, folder,
                             failures, estimator,
                         )  # fmt: skip
-                        self._add_to_summary(model.name, folder, failures)
-                        continue
-                    for warning in alignment_warnings(model, made):
-                        _log.warning("%s", warning)
-                    self.records[model.name] = ModelRecord(model.name)
-                    for number, (part, request) in enumerate(
-                        self._passes(model, tasks, images, made, requests)
-                    ):
-                        with part.alignment(), hinted(model, part.tasks, images, request):
-                            self._run_pass(
-                                model, part.tasks, images, request, folder, failures, estimator,
-                                number,
-                            )  # fmt: skip
+                    else:
+                        for warning in alignment_warnings(model, made):
+                            _log.warning("%s", warning)
+                        self.records[model.name] = ModelRecord(model.name)
+                        for number, (part, request) in enumerate(
+                            self._passes(model, tasks, images, made, requests)
+                        ):
+                            with part.alignment(), hinted(model, part.tasks, images, request):
+                                self._run_pass(
+                                    model, part.tasks, images, request, folder, failures,
+                                    estimator, number,
+                                )  # fmt: skip
                     self._add_to_summary(model.name, folder, failures)
             except (ImageError, StoreError) as error:
                 # The other models would meet the same image, or the same full disk.
