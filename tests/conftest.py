@@ -36,6 +36,11 @@ settings.load_profile("facebench")
 ImageFolder = Callable[..., list[Path]]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `pytest --all tests/unit` run slow tests too; see unit/conftest.py."""
+    parser.addoption("--all", action="store_true", help="Run the slow tests of tests/unit too.")
+
+
 @pytest.fixture(autouse=True)
 def own_log() -> Iterator[None]:
     """Take back what a command did to facebench's logger."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import log_softmax
+import scipy
 
 from facebench.types import Float64Array
 
@@ -205,7 +205,9 @@ def log_probabilities(distances: Any, model: ChoiceModel) -> Float64Array:
     >>> np.exp(log_probabilities([[0.0, 0.0, np.inf]], ChoiceModel(1.0)))
     array([[0.5, 0.5, 0. ]])
     """
-    return np.asarray(log_softmax(_utilities(np.asarray(distances, dtype=np.float64), model), 1))
+    return np.asarray(
+        scipy.special.log_softmax(_utilities(np.asarray(distances, dtype=np.float64), model), 1)
+    )
 
 
 def _utilities(table: Float64Array, model: ChoiceModel) -> Float64Array:
@@ -302,7 +304,7 @@ def _most_likely(
     def unlikely(at: Float64Array) -> tuple[float, Float64Array]:
         model = ChoiceModel(float(at[0]), float(at[1]) if is_free else np.nan)
         utilities = _utilities(scaled, model)
-        logs = log_softmax(utilities, axis=1)
+        logs = scipy.special.log_softmax(utilities, axis=1)
         surplus = (chosen - per_trial * np.exp(logs)) / total
         gradient = [(surplus[:, :width] * known).sum(), -surplus[:, width:].sum()]
         # What is not offered is not chosen.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.spatial.distance import pdist
+import scipy
 
 from facebench.metrics.rdm import square
 from facebench.types import Float64Array
@@ -73,7 +73,7 @@ def mds(rdm: Any, n_dimensions: int = 2, *, n_steps: int = 200) -> Map:
     places = _classical(wanted, n_dimensions)
     previous = np.inf
     for _ in range(n_steps):
-        distances = square(pdist(places))
+        distances = square(scipy.spatial.distance.pdist(places))
         error = ((distances - wanted) ** 2).sum()
         if previous - error <= 1e-9 * (wanted**2).sum():
             break
@@ -82,7 +82,7 @@ def mds(rdm: Any, n_dimensions: int = 2, *, n_steps: int = 200) -> Map:
         # Guttman's transform: B X / n, B = diag(row sums of δ/d) - δ/d.
         places = (ratio.sum(axis=1, keepdims=True) * places - ratio @ places) / len(wanted)
     places = _upright(places)
-    found, given = pdist(places), np.asarray(rdm, dtype=np.float64)
+    found, given = scipy.spatial.distance.pdist(places), np.asarray(rdm, dtype=np.float64)
     total = (found**2).sum()
     stress = float(np.sqrt(((found - given) ** 2).sum() / total)) if total > 0 else 0.0
     return Map(places, stress)

@@ -13,7 +13,6 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 import scipy
 from numpy.typing import NDArray
-from scipy.special import log_softmax
 
 from facebench.types import Float64Array, FloatArray, IntArray
 
@@ -399,7 +398,7 @@ def _predicted(
     if found.ndim == 1:
         found = np.stack((-found / 2, found / 2), axis=1)
     # Not the logarithm of what may have been rounded to 0.
-    scores[:, there] = log_softmax(found, axis=1) if kind == "logistic" else found
+    scores[:, there] = scipy.special.log_softmax(found, axis=1) if kind == "logistic" else found
     return np.asarray(model.predict(new), dtype=np.float64), scores
 
 

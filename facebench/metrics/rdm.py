@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.spatial.distance import squareform
+import scipy
 
 from facebench.types import Float64Array, FloatArray
 
@@ -175,7 +175,9 @@ def square(vector: Any) -> Float64Array:
            [2., 3., 0.]])
     """
     n_images_of(vector)
-    return np.asarray(squareform(np.asarray(vector, dtype=np.float64), checks=False))
+    return np.asarray(
+        scipy.spatial.distance.squareform(np.asarray(vector, dtype=np.float64), checks=False)
+    )
 
 
 def condensed(matrix: Any) -> Float64Array:

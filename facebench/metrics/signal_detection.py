@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri
+import scipy
 
 from facebench.types import Float64Array
 
@@ -60,7 +60,9 @@ def dprime(hit_rate: Any, false_alarm_rate: Any) -> Float64Array:
     >>> float(dprime(0.84134475, 0.15865525).round(4))
     2.0
     """
-    value: Float64Array = ndtri(np.asarray(hit_rate)) - ndtri(np.asarray(false_alarm_rate))
+    value: Float64Array = scipy.special.ndtri(np.asarray(hit_rate)) - scipy.special.ndtri(
+        np.asarray(false_alarm_rate)
+    )
     return value
 
 
@@ -74,7 +76,13 @@ def criterion(hit_rate: Any, false_alarm_rate: Any) -> Float64Array:
     >>> float(criterion(0.5, 0.02275013).round(4))
     1.0
     """
-    value: Float64Array = -(ndtri(np.asarray(hit_rate)) + ndtri(np.asarray(false_alarm_rate))) / 2
+    value: Float64Array = (
+        -(
+            scipy.special.ndtri(np.asarray(hit_rate))
+            + scipy.special.ndtri(np.asarray(false_alarm_rate))
+        )
+        / 2
+    )
     return value
 
 

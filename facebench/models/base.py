@@ -25,6 +25,7 @@ from facebench.models.layers import LayerRecorder, batch_output, flat_copy
 from facebench.models.network_input import NetworkInput
 from facebench.models.trials import own_batch, set_eval, settle_layers, try_another_number
 from facebench.types import StrPath
+from facebench.utils.importing import import_lasting
 
 __all__ = ["BaseModel"]
 
@@ -317,6 +318,7 @@ class BaseModel(Alignable, ABC):
             raise InputError(msg)
         self.preprocess_function = preprocess_function
         if type(self)._default_preprocess is BaseModel._default_preprocess:
+            import_lasting("torchvision.transforms")
             _imagenet_transform()  # now, rather than once in each process that decodes
 
     def preprocess(self, image: Image.Image) -> torch.Tensor:

@@ -13,9 +13,7 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from facebench.columns import CONDITION, DEFAULT_LAYER, KEY_COLUMNS, LAYER, MODEL
-from facebench.data.embedding_files import write_embeddings
 from facebench.errors import FacebenchError, InputError
-from facebench.figures.plot_helper import PlotHelper
 from facebench.figures.records.run_models import joined
 from facebench.results.distances_file import write_pairs
 from facebench.results.schema import DATA_HEALTH_FILE
@@ -120,6 +118,8 @@ def export_embeddings(
         Whether a model that aligned other images took these as they are: the file goes to
         ``Embeddings/as they are``.
     """
+    from facebench.data.embedding_files import write_embeddings
+
     place = folder / _EMBEDDINGS_FOLDER / ("as they are" if as_they_are else "")
     write_embeddings(place / f"{safe_name(name)}.{suffix}", images, layers, rows)
 
@@ -264,6 +264,8 @@ def draw_training(folder: Path, class_name: str, task: AnyTask, performances: pd
     performances : DataFrame
         Its results, which know where checkpoints stand.
     """
+    from facebench.figures.plot_helper import PlotHelper
+
     numbers = [str(column) for column in performances.select_dtypes("number").columns]
     measures = measures_for(task, numbers)
     with_ceiling = [
@@ -285,6 +287,8 @@ def draw_models(folder: Path, performances: Mapping[str, pd.DataFrame]) -> None:
     performances : mapping of str to DataFrame
         Results by task name.
     """
+    from facebench.figures.plot_helper import PlotHelper
+
     known = {task: table for task, table in performances.items() if len(table)}
     if len(known) > 1:
         PlotHelper.family_plot(known, folder / MODELS_FOLDER, "all tasks")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import stdtrit
+import scipy
 
 from facebench.errors import InputError
 from facebench.figures.output import checked_formats
@@ -157,7 +157,7 @@ class _Studies:
         self, n_people: int, half: float, share: ImageShare, target: tuple[float, float]
     ) -> None:
         self._n_people = n_people
-        self._error = half / float(stdtrit(n_people - 1, 0.975))
+        self._error = half / float(scipy.special.stdtrit(n_people - 1, 0.975))
         self._share = share
         self._target = target
 
@@ -171,7 +171,8 @@ class _Studies:
                 yield {
                     "People": n,
                     "Images Per Person": round(per_person, 1),
-                    "Half Width": expected_error(self._error, *size) * float(stdtrit(n - 1, 0.975)),
+                    "Half Width": expected_error(self._error, *size)
+                    * float(scipy.special.stdtrit(n - 1, 0.975)),
                     "Difference": difference,
                     "Power": power_of_t_test(difference, expected_error(its_error, *size), n),
                 }
@@ -200,7 +201,7 @@ def _pilots(run: Run, difference: float | None) -> Iterator[tuple[dict[str, Any]
         half = float(best["ci_high"] - best["ci_low"]) / 2
         if not half > 0 or not np.isfinite(half):
             continue
-        quantile = float(stdtrit(n_people - 1, 0.975))
+        quantile = float(scipy.special.stdtrit(n_people - 1, 0.975))
         versus, target = "chance", (float("nan"), half / quantile)
         for one, other in list(combinations(range(len(evidence)), 2))[:1]:
             tested = evidence[one].minus(evidence[other])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
 from facebench.columns import DEFAULT_LAYER
 from facebench.engine import EmbeddingRequest, Embeddings, Settings
@@ -14,9 +15,10 @@ from facebench.models.base import BaseModel
 from facebench.models.recorded import RecordedModel
 from facebench.run.measurement import AnyTask, rows_of_task
 from facebench.tasks.embedding import EmbeddingTask, LayerSource
-from facebench.tasks.identification import IdentificationTask
-from facebench.tasks.shared.distractors import SharedPart
 from facebench.types import IntArray
+
+if TYPE_CHECKING:
+    from facebench.tasks.shared.distractors import SharedPart
 
 __all__ = ["check_sources", "refuse_not_embedded", "search_shares", "source_of", "with_distractors"]
 
@@ -25,6 +27,8 @@ _FOLDER = "searches"
 
 def with_distractors(tasks: Sequence[AnyTask]) -> list[AnyTask]:
     """Give the tasks that machines can search together."""
+    from facebench.tasks.identification import IdentificationTask
+
     return [task for task in tasks if isinstance(task, IdentificationTask) and task.has_distractors]
 
 
@@ -151,6 +155,8 @@ def search_shares(
     """
     if n_forwards:
         raise InputError(_not_embedded(model, n_forwards))
+    from facebench.tasks.identification import IdentificationTask
+
     parts: list[SharedPart] = []
     for task in tasks:
         if not isinstance(task, IdentificationTask):

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,6 @@ from typing_extensions import override
 from facebench.columns import LAYER, MODEL, TASK
 from facebench.data.bibliography import citations_of
 from facebench.data.estimates import LayerEstimates
-from facebench.data.health import DataHealth, health_report
 from facebench.data.made_stimuli import MadeImages
 from facebench.data.pairs import missing_images
 from facebench.engine import (
@@ -94,12 +93,15 @@ from facebench.store.rows import StoreDtype
 from facebench.tasks.base import BaseTask, round_measures
 from facebench.tasks.embedding import EmbeddingTask, LayerSource
 from facebench.tasks.measures import declared_measures, measures_for
-from facebench.tasks.shared.distractors import SharedPart
 from facebench.tasks.shared.people import PEOPLE
 from facebench.types import SHORT_PRECISIONS, IntArray, OnBadImage, OnNoFace, StrPath
 from facebench.utils.files import one_writer, write_csv
 from facebench.utils.progress import Progress, visible_log
 from facebench.utils.units import as_bytes
+
+if TYPE_CHECKING:
+    from facebench.data.health import DataHealth
+    from facebench.tasks.shared.distractors import SharedPart
 
 __all__ = ["MultiModelTaskManager"]
 
@@ -612,6 +614,8 @@ class MultiModelTaskManager:
             for name, task in self.tasks.items()
             if (distances := _best_distances(task, self.model_task_distances_dfs)) is not None
         }
+        from facebench.data.health import health_report
+
         return health_report(self.tasks.values(), best, images_needed=self.needs_images)
 
     def export_data_health(self, export_path: StrPath | None = None) -> None:
@@ -894,19 +898,18 @@ class MultiModelTaskManager:
                             model, tasks, by_name.images, by_name.request, embeddings, folder,
                             failures, estimator,
                         )  # fmt: skip
-                        self._add_to_summary(model.name, folder, failures)
-                        continue
-                    for warning in alignment_warnings(model, made):
-                        _log.warning("%s", warning)
-                    self.records[model.name] = ModelRecord(model.name)
-                    for number, (part, request) in enumerate(
-                        self._passes(model, tasks, images, made, requests)
-                    ):
-                        with part.alignment(), hinted(model, part.tasks, images, request):
-                            self._run_pass(
-                                model, part.tasks, images, request, folder, failures, estimator,
-                                number,
-                            )  # fmt: skip
+                    else:
+                        for warning in alignment_warnings(model, made):
+                            _log.warning("%s", warning)
+                        self.records[model.name] = ModelRecord(model.name)
+                        for number, (part, request) in enumerate(
+                            self._passes(model, tasks, images, made, requests)
+                        ):
+                            with part.alignment(), hinted(model, part.tasks, images, request):
+                                self._run_pass(
+                                    model, part.tasks, images, request, folder, failures,
+                                    estimator, number,
+                                )  # fmt: skip
                     self._add_to_summary(model.name, folder, failures)
             except (ImageError, StoreError) as error:
                 # The other models would meet the same image, or the same full disk.

@@ -26,6 +26,7 @@ __all__ = [
     "CodeName",
     "import_code",
     "import_file",
+    "import_lasting",
     "import_target",
     "importable",
     "is_file_target",
@@ -59,6 +60,7 @@ def lasting_imports() -> Iterator[None]:
     Garbage collections do not visit it, neither while it is imported nor later: of torch and
     facebench each takes about as long as a tenth of all imports.
     """
+    gc.collect()  # what is garbage now would be kept too
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -67,6 +69,21 @@ def lasting_imports() -> Iterator[None]:
         gc.freeze()
         if was_enabled:
             gc.enable()
+
+
+def import_lasting(module: str) -> None:
+    """Import a module as in `lasting_imports`, in a program that began with it.
+
+    Elsewhere, as in a notebook, this does nothing: objects that others made would be kept too.
+
+    Parameters
+    ----------
+    module : str
+        Its name.
+    """
+    if module not in sys.modules and gc.get_freeze_count():
+        with lasting_imports():
+            importlib.import_module(module)
 
 
 def is_file_target(target: str) -> bool:

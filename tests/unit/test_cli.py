@@ -23,6 +23,7 @@ def test_every_command_has_one_whole_line_in_the_help() -> None:
         assert listed.count(f"\n  {name} ") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", [example for _, example in COMMANDS])
 def test_a_command_shows_an_example_that_it_accepts(example: str) -> None:
     _, name, *arguments = shlex.split(example.partition(" > ")[0])

@@ -83,6 +83,7 @@ def test_a_task_takes_the_old_keywords(
     assert task.distance_metric_name == "euclidean_distances"
 
 
+@pytest.mark.slow
 def test_a_model_takes_the_old_keywords(old: dict[str, Any]) -> None:
     with pytest.warns(DeprecationWarning, match="is called"):
         model = old["Vgg16Model"](model_name="v", layers_to_extract="avgpool", pretrained=False)
@@ -127,6 +128,7 @@ def test_the_plot_helper_has_its_font_sizes(old: dict[str, Any]) -> None:
     assert module.SUPTITLE_SIZE >= module.SUBTITLE_SIZE > 0
 
 
+@pytest.mark.slow
 def test_the_example_of_the_page_runs(
     pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

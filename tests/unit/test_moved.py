@@ -18,6 +18,7 @@ def test_a_former_path_gives_the_very_module(old):
     assert new.__name__ == f"facebench.{MOVED[old]}"
 
 
+@pytest.mark.slow
 def test_names_come_from_former_paths_in_a_fresh_interpreter():
     code = (
         "from facebench.metrics.influence import auc_influence\n"

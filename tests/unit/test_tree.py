@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import fnmatch
+import functools
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,7 @@ def declares_only(path: Path) -> bool:
     return not any(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) for node in nodes)
 
 
+@functools.cache
 def without_tests() -> list[str]:
     """Name the modules that have something to test, and no test file of their own."""
     names = []

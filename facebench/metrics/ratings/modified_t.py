@@ -11,8 +11,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import stdtr
-from scipy.stats import rankdata
+import scipy
 
 from facebench.types import Float64Array, IntArray
 
@@ -138,7 +137,7 @@ def modified_t(
     if left.size < _FEWEST_PAIRS or np.ptp(left) == 0 or np.ptp(right) == 0:
         return float("nan"), float("nan")
     if ranked:
-        left, right = rankdata(left), rankdata(right)
+        left, right = scipy.stats.rankdata(left), scipy.stats.rankdata(right)
     effective = 1.0 + 1.0 / shared.variance(left, right)
     freedom = min(effective, shared.n_images) - 2.0
     if freedom <= 0:
@@ -146,4 +145,6 @@ def modified_t(
     r = float(np.corrcoef(left, right)[0, 1])
     t = r * np.sqrt((effective - 2.0) / max(1.0 - r**2, np.finfo(float).eps))
     least = 1.0 / math.factorial(min(left.size, 20))
-    return max(float(stdtr(freedom, -t)), least), max(float(stdtr(freedom, t)), least)
+    return max(float(scipy.special.stdtr(freedom, -t)), least), max(
+        float(scipy.special.stdtr(freedom, t)), least
+    )

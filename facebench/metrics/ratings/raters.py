@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import fdtrc
 
 from facebench.metrics.correlation import correlate, standardise, standardise_all
 from facebench.metrics.noise_ceiling import ceilings, mean_rating, pooled_ratings
@@ -144,7 +144,9 @@ def scales_differ(ratings: Float64Array) -> bool:
     if (
         freedom < 1
         or rest < 1
-        or fdtrc(freedom, rest, between / freedom * rest / max(within, np.finfo(float).tiny))
+        or scipy.special.fdtrc(
+            freedom, rest, between / freedom * rest / max(within, np.finfo(float).tiny)
+        )
         > _BY_CHANCE
     ):
         return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
+import scipy
 
 from facebench.metrics.uncertainty.influence import Scale, interval
 from facebench.metrics.uncertainty.rating_resamples import RatingEstimate
@@ -84,7 +84,9 @@ def choice_estimate(
         # As where pairs link people, see `jackknife_error`.
         variance *= n_images / (n_images - 1)
     level = (1 + confidence) / 2
-    widened = np.sqrt(variance) * stdtrit(n_units - 1, level) / ndtri(level)
+    widened = (
+        np.sqrt(variance) * scipy.special.stdtrit(n_units - 1, level) / scipy.special.ndtri(level)
+    )
     return RatingEstimate(value, *interval(value, float(widened), scale, confidence))
 
 

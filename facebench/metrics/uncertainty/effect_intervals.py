@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import stdtr
+import scipy
 
 from facebench.metrics.conditions import ConditionEstimate
 from facebench.metrics.effects import Contrast, compared, sides_of, weights_of
@@ -117,7 +117,7 @@ def tested(conditions: ConditionValues, weights: Float64Array) -> ZeroTest:
         p_value = 1.0 if value == 0 else 2.0 ** (1 - conditions.jackknife.n_resamples)
         return ZeroTest(Estimate(value, interval), p_value, np.nan, error)
     statistic = value / towards_zero
-    p_value = float(2 * stdtr(error.df, -abs(statistic)))
+    p_value = float(2 * scipy.special.stdtr(error.df, -abs(statistic)))
     return ZeroTest(Estimate(value, interval), p_value, statistic, error)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import gammaincinv, gammaln, ndtr
+import scipy
 
 from facebench.metrics.uncertainty.effect_intervals import ZeroTest
 from facebench.metrics.uncertainty.resamples import Interval
@@ -14,8 +15,6 @@ from facebench.types import Float64Array
 
 __all__ = ["StandardisedEffect", "noncentral_below", "small_sample", "standardised"]
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(200)
-_NODES, _WEIGHTS = (_NODES + 1) / 2, _WEIGHTS / 2
 _NOTHING = Estimate(float("nan"), Interval(float("nan"), float("nan")))
 
 
@@ -82,7 +81,7 @@ def standardised(test: ZeroTest, parts: tuple[float, ...], sizes: list[int]) -> 
     # From the noncentrality to the difference in standard deviations of people.
     scale = float((sum(parts) / variances.mean()) ** 0.5)
     ends = np.array([test.statistic, *_noncentrality(test.statistic, test.error.df)]) * scale
-    chances = ndtr(ends if n.size == 1 else ends / 2**0.5)
+    chances = scipy.special.ndtr(ends if n.size == 1 else ends / 2**0.5)
     if n.size == 2:
         weights = variances**2 / (n - 1)
         # The estimate is biased; the ends are not, as they come from the distribution of t.
@@ -97,7 +96,10 @@ def _estimate(ends: Float64Array) -> Estimate:
 
 def small_sample(df: float) -> float:
     """Hedges' correction J."""
-    return float(np.exp(gammaln(df / 2) - gammaln((df - 1) / 2)) / (df / 2) ** 0.5)
+    return float(
+        np.exp(scipy.special.gammaln(df / 2) - scipy.special.gammaln((df - 1) / 2))
+        / (df / 2) ** 0.5
+    )
 
 
 def noncentral_below(statistic: float, df: float, shift: float) -> float:
@@ -111,8 +113,16 @@ def noncentral_below(statistic: float, df: float, shift: float) -> float:
     >>> round(noncentral_below(0.0, 9, 1.0), 6)
     0.158655
     """
-    spread = np.sqrt(2 * gammaincinv(df / 2, _NODES) / df)
-    return float(_WEIGHTS @ ndtr(statistic * spread - shift))
+    nodes, weights = _quadrature()
+    spread = np.sqrt(2 * scipy.special.gammaincinv(df / 2, nodes) / df)
+    return float(weights @ scipy.special.ndtr(statistic * spread - shift))
+
+
+@cache
+def _quadrature() -> tuple[Float64Array, Float64Array]:
+    """Give nodes and weights of Gauss and Legendre between 0 and 1."""
+    nodes, weights = np.polynomial.legendre.leggauss(200)
+    return (nodes + 1) / 2, weights / 2
 
 
 def _noncentrality(statistic: float, df: float) -> tuple[float, float]:

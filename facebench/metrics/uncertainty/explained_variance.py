@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import stdtrit
+import scipy
 
 from facebench.metrics.correlation import partial_correlation
 from facebench.metrics.noise_ceiling import mean_rating, split_half
@@ -279,7 +279,9 @@ class ExplainedVariance:
         width = (found.high - found.low) / 2
         if not width > 0:
             return found
-        t = float(stdtrit(self._units.n_units("image") - 1, (1 + self._confidence) / 2))
+        t = float(
+            scipy.special.stdtrit(self._units.n_units("image") - 1, (1 + self._confidence) / 2)
+        )
         error = width / t
         shifted = max(found.value, 0.0) / error + _SHIFT
         root, step = np.sqrt(shifted), t / (2 * np.sqrt(shifted))

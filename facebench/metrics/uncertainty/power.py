@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import stdtrit
+import scipy
 
 from facebench.metrics.uncertainty.effect_sizes import noncentral_below
 from facebench.metrics.uncertainty.proportions import auc_score_interval
@@ -140,7 +140,7 @@ def power_of_t_test(difference: float, error: float, people: int) -> float:
     if not error > 0 or people < 2:
         return float("nan")
     df, shift = people - 1.0, abs(difference) / error
-    quantile = float(stdtrit(df, 0.975))
+    quantile = float(scipy.special.stdtrit(df, 0.975))
     return noncentral_below(-quantile, df, shift) + 1 - noncentral_below(quantile, df, shift)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import stdtrit
+import scipy
 
 from facebench.metrics.uncertainty.correlation_influence import CORRELATION_DYADS
 from facebench.metrics.uncertainty.spread import less_dyads
@@ -160,7 +160,9 @@ def replicated_interval(
     if total == 0:
         return RatingEstimate(value, value, value)
     shares = [spread**2 / (each.n_units - 1) for spread, each in zip(spreads, factors, strict=True)]
-    step = stdtrit(total**2 / sum(shares), (1 + confidence) / 2) * np.sqrt(inflation * total)
+    step = scipy.special.stdtrit(total**2 / sum(shares), (1 + confidence) / 2) * np.sqrt(
+        inflation * total
+    )
     centre = _on_scale(value, is_correlation)
     bounds = np.array([centre - step, centre + step])
     low, high = np.tanh(bounds) if is_correlation else bounds

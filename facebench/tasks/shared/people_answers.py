@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
 from facebench.errors import InputError
 from facebench.metrics.noise_ceiling import ceilings
@@ -376,8 +376,12 @@ class PairAnswers:
             if measure == "auc":
                 return np.asarray((hits / counts).mean(-1))
             rates = np.where(counts > 0, (hits + 0.5) / (counts + 1), np.nan)
-            found = np.asarray(ndtri(rates).sum(-1))
-            return found if measure == "dprime" else np.asarray(ndtr(found + ndtri(far)))
+            found = np.asarray(scipy.special.ndtri(rates).sum(-1))
+            return (
+                found
+                if measure == "dprime"
+                else np.asarray(scipy.special.ndtr(found + scipy.special.ndtri(far)))
+            )
 
     @property
     def _hits(self) -> Float64Array:

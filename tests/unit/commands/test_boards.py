@@ -47,6 +47,7 @@ def called(*words):
     ids=["leaderboard", "compare"],
 )
 class TestPage:
+    @pytest.mark.slow
     def test_is_written_by_default_and_named_last(self, place, words, page):
         done = called(*words)
         assert done.stdout.splitlines()[-1] == page
@@ -55,16 +56,19 @@ class TestPage:
         (place / "link.html").symlink_to(place / page)
         assert not is_page(place / "link.html", page.removesuffix(".html"))
 
+    @pytest.mark.slow
     def test_is_not_written_over_anything_else(self, place, words, page):
         (place / page).write_text("mine", encoding="utf-8")
         done = called(*words)
         assert "No page was written" in done.stderr
         assert (place / page).read_text(encoding="utf-8") == "mine"
 
+    @pytest.mark.slow
     def test_can_be_put_elsewhere(self, place, words, page):
         assert called(*words, "-o", "other.html").stdout.splitlines()[-1] == "other.html"
         assert not (place / page).exists()
 
+    @pytest.mark.slow
     def test_json_and_csv_hold_the_numbers(self, place, words, page):
         done = called(*words, "--json", "--csv", "numbers.csv", "--no-page")
         data = json.loads(done.stdout)
@@ -88,6 +92,7 @@ def many_tasks(table):
     return pd.concat(copies, ignore_index=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [80, 120])
 def test_every_line_fits_the_terminal(place, small, monkeypatch, width):
     def tasks(manifest):
@@ -120,6 +125,7 @@ def test_every_line_fits_the_terminal(place, small, monkeypatch, width):
     assert "\x1b" not in compared.stdout + compared.stderr
 
 
+@pytest.mark.slow
 def test_what_is_not_comparable_is_warned_of(place, small):
     def euclidean(manifest):
         for facts in manifest["tasks"].values():

@@ -56,6 +56,7 @@ def test_of_a_task_of_conditions_the_first_clauses_are_told() -> None:
     assert told.endswith("more: see the report.")
 
 
+@pytest.mark.slow
 def test_results_shows_verdicts_and_a_table_per_task(tmp_path: Path) -> None:
     (tmp_path / "faces").mkdir()
     run = str(save_small_run(tmp_path / "faces", tmp_path / "runs"))

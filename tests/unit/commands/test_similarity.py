@@ -2,12 +2,14 @@
 
 import json
 
+import pytest
 from typer.testing import CliRunner
 
 from facebench.cli import app
 from facebench.data.rdms import read_rdms
 
 
+@pytest.mark.slow
 def test_images_of_a_folder_are_named_relative_to_it(tmp_path, monkeypatch, image_folder):
     for person, path in enumerate(image_folder(3)):
         (tmp_path / "faces" / f"p{person}").mkdir(parents=True)

@@ -234,6 +234,7 @@ def test_missing_images_are_findings_and_rows_stay_those_of_the_file(root: Path)
     assert quick["Finding"].tolist() == ["missing image", "identical images"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("near", [0, 1, 4, 9, 63, 64])
 def test_near_hashes_are_those_that_a_comparison_of_all_finds(near: int) -> None:
     rng = np.random.default_rng(near)

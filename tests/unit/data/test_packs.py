@@ -43,6 +43,7 @@ def _digest(path: str) -> bytes:
     return image_bytes(path)
 
 
+@pytest.mark.slow
 def test_processes_and_threads_read_at_once(pack: Path) -> None:
     names = [str(pack / name) for name in open_pack(pack).members] * 20
     with get_context("fork").Pool(2) as pool, ThreadPoolExecutor(4) as threads:

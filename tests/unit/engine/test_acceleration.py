@@ -112,6 +112,7 @@ class TestPrepare:
         with pytest.raises(ModelError, match=r"differs from torch by 1\.0e-03"):
             Accelerated(Small(), "openvino", 4).prepare(torch.rand(4, 3, 32, 32))
 
+    @pytest.mark.slow
     def test_a_network_that_is_no_graph_is_refused(self) -> None:
         model = Branching("branching")
         with pytest.raises(ModelError, match=r"'branching'.*cannot be exported as a graph"):
@@ -159,6 +160,7 @@ class TestRuns:
         found = run_model(model, request, how, record=record, keep_all=True)
         return {layer: np.array(rows) for layer, rows in found.layers.items()}, record
 
+    @pytest.mark.slow
     def test_a_run_gives_torchs_numbers_and_records_the_difference(
         self, image_folder: Callable[..., list[Path]], tmp_path: Path
     ) -> None:
@@ -181,6 +183,7 @@ class TestRuns:
         for layer, rows in found.items():
             np.testing.assert_array_equal(again[layer], rows)
 
+    @pytest.mark.slow
     def test_an_interrupted_run_ends_with_the_same_bits(
         self, image_folder: Callable[..., list[Path]], tmp_path: Path
     ) -> None:

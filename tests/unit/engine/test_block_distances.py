@@ -66,6 +66,7 @@ def test_as_sklearn_in_float64_to_five_digits(name: str, way: str, wide: torch.T
     assert (found[same] <= 1e-6).all()
 
 
+@pytest.mark.slow
 @given(
     values=st.lists(
         st.lists(st.sampled_from([0.0, 0.5, 1.0, -2.0]), min_size=5, max_size=5),

@@ -73,6 +73,7 @@ def run(model: BaseModel, paths: list[Path], workers: int) -> tuple[Any, ModelRe
     return run_model(model, request, settings, record=record, keep_all=True), record
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 def test_rows_are_near_those_of_pillow(
     mixed: list[Path], model: TorchvisionModel, card: LateCard, workers: int

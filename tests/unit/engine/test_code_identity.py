@@ -68,6 +68,7 @@ PREPROCESSINGS: dict[str, Callable[[int], Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PREPROCESSINGS)
 def test_a_preprocessing_is_told_by_what_it_does(name: str) -> None:
     make = PREPROCESSINGS[name]
@@ -168,6 +169,7 @@ described = json.dumps(Identifier().describe([Crop(), lambda image: image, open_
 """
 
 
+@pytest.mark.slow
 def test_every_process_finds_the_same_identity() -> None:
     found = []
     for seed in ("1", "2"):

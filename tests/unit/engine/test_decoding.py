@@ -97,6 +97,7 @@ def run(model: Net, paths: list[Path], store: Path | None, workers: int, how: An
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("has_store", [True, False])
 @pytest.mark.parametrize("way", ["replaced", "replaced and put back"])
@@ -243,6 +244,7 @@ class TestPreprocessingErrors:
         image.save(paths[3])
         return paths
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("wrong", "told"),
         [

@@ -24,6 +24,7 @@ def forty_rows(forty: list[Path]) -> np.ndarray:
 
 
 class TestSameNumbers:
+    @pytest.mark.slow
     @pytest.mark.parametrize("num_workers", [0, 2])
     @pytest.mark.parametrize("batch_size", [1, 7, 32])
     def test_whatever_batches_and_workers(

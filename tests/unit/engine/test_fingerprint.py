@@ -345,6 +345,7 @@ def test_what_others_put_into_a_library_counts(
     assert key(Net()) == found[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "name", "other"),
     [
@@ -490,6 +491,7 @@ class Scaled(DlibResNetModel):
         return super()._forward(input_tensor) * SCALE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [DlibResNetModel, Scaled])
 def test_built_in_code_counts_by_its_declared_version(
     kind: type[DlibResNetModel], monkeypatch: pytest.MonkeyPatch
@@ -571,6 +573,7 @@ def test_a_model_that_was_copied_or_pickled_is_the_same() -> None:
     assert model_fingerprint(copied) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["dino", "dino, untrained", "clip", "clip, vision tower"])
 def test_a_network_in_another_folder_is_the_same(
     family: str, tmp_path: Path, request: pytest.FixtureRequest

@@ -35,6 +35,7 @@ class Several(nn.Module):
         return kept, self.last(pooled.flatten(1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("engine", "package"),
     [("openvino", "openvino"), ("onnxruntime", "onnxscript"), ("winograd", "torch")],
@@ -60,6 +61,7 @@ def test_an_engine_gives_the_numbers_of_torch(
     assert bool((found[0] < 0).any())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 def test_the_compiler_gives_the_numbers_of_torch(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch

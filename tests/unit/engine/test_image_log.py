@@ -42,6 +42,7 @@ class TestBadImages:
             embed(model, paths, batch_size=2, num_workers=num_workers, on_bad_image="stop")
         assert model.batches == [2, 2]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("num_workers", [0, 2])
     @pytest.mark.parametrize("batch_size", [1, 3, 32])
     def test_skip_leaves_them_out_and_reports_them(

@@ -21,6 +21,7 @@ from support.forwarded import Small, one_by_one, raising
 
 
 class TestWorkersAfterAnError:
+    @pytest.mark.slow
     @pytest.mark.parametrize("fault", ["preprocessing", "output"])
     def test_none_is_left_while_the_error_is_kept(self, forty: list[Path], fault: str) -> None:
         # The manager keeps a model's error and goes on with the next model. Workers left behind
@@ -38,6 +39,7 @@ class TestWorkersAfterAnError:
         assert not left
 
 
+@pytest.mark.slow
 def test_workers_end_with_the_last_image_and_start_again_for_a_damaged_one(
     forty: list[Path],
 ) -> None:
@@ -60,6 +62,7 @@ class OfTwoTypes(Small):
         return pixels if int(Path(image_path).stem[-2:]) % 2 else pixels.mul(9).to(torch.uint8)
 
 
+@pytest.mark.slow
 def test_values_do_not_take_the_type_of_another_workers_images(forty: list[Path]) -> None:
     alone, workers = (embed(OfTwoTypes(), forty, batch_size=40, num_workers=n) for n in (0, 2))
     assert np.array_equal(alone.layers["default"], workers.layers["default"])
@@ -110,6 +113,7 @@ class TestOtherPlatforms:
             result.layers["default"], one_by_one(forty)["default"], rtol=0, atol=1e-5
         )
 
+    @pytest.mark.slow
     @pytest.mark.usefixtures("tiny_vgg16")
     def test_a_spawned_worker_gives_the_same_numbers(
         self, monkeypatch: pytest.MonkeyPatch, image_folder: Any

@@ -23,6 +23,7 @@ def test_first_outputs_are_shown_once_and_only_if_there_are_any() -> None:
     FirstOutputs(None).show(pytest.fail)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cost", [0.0, float("inf")], ids=["spilled", "streamed"])
 def test_damaged_rows_of_wide_layers_run_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cost: float

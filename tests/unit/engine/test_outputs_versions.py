@@ -569,6 +569,7 @@ def advice(version: str) -> str:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", PARTS)
 def test_a_version_is_raised_when_outputs_change(version: str) -> None:
     assert version in recorded(), advice(version)

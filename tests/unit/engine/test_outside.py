@@ -249,6 +249,7 @@ def test_code_that_finds_any_name_is_not_kept(made: Any, what: str) -> None:
     assert re.search("looks names up|calls an operator", fingerprint.why)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", READING)
 def test_what_reads_something_unknown_is_not_kept(made: Any, what: str) -> None:
     fingerprint = made(READING[what])

@@ -68,6 +68,7 @@ EARLIER = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(
     earlier=st.lists(EARLIER, max_size=2),
@@ -107,6 +108,7 @@ def test_plan_and_run_agree(
             assert after.n_forwards == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("warm", [False, True])
 def test_tasks_that_need_rows_have_wide_layers_wait_on_disk(
     world: Path, tmp_path: Path, warm: bool

@@ -53,6 +53,7 @@ def test_after_a_run_nothing_is_left_to_do(world: Path, tmp_path: Path) -> None:
     assert [layer.n_stored for layer in model.layers] == [24] * 4
 
 
+@pytest.mark.slow
 def test_after_half_a_run(world: Path, tmp_path: Path) -> None:
     half = manager_of(world, tmp_path)
     task = half.tasks["rate"]
@@ -66,6 +67,7 @@ def test_after_half_a_run(world: Path, tmp_path: Path) -> None:
     assert (model.n_stored, model.n_to_embed) == (12, 12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["streamed", "spilled"])
 def test_wide_layers_run_as_planned(
     world: Path, tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch

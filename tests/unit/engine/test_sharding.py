@@ -38,6 +38,7 @@ def ran(folder: Path, cache: str, **options) -> MultiModelTaskManager:
     return whole
 
 
+@pytest.mark.slow
 def test_wide_layers_are_compared_by_shards_and_not_embedded_again(tmp_path: Path) -> None:
     runs.make_world(tmp_path)
     alone = ran(tmp_path, "alone", packs=None, max_memory=LITTLE)
@@ -142,6 +143,7 @@ def _fill(path: Path) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
+@pytest.mark.slow
 def test_networks_of_one_name_and_other_preprocessing_never_share_rows(tmp_path: Path) -> None:
     runs.make_world(tmp_path)
 

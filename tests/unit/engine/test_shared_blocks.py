@@ -42,6 +42,7 @@ def test_what_does_not_fit_or_is_of_two_types_is_handed_over() -> None:
     assert blocks.write(Target(0, 2), [0, 1], [INPUTS[0], INPUTS[1].byte()]) is None
 
 
+@pytest.mark.slow
 def test_a_block_is_used_again_when_no_tensor_needs_it() -> None:
     blocks = SharedBlocks(colours_last=False)
     taken = [block for _ in range(20) if (block := blocks.take()) is not None]
@@ -71,6 +72,7 @@ class Resized(Small):
         return pixels.double() if self.what == "type" else pixels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["nothing", "type", "unreadable"])
 def test_two_workers_give_what_one_process_gives(image_folder: Any, what: str) -> None:
     paths = image_folder(20)

@@ -82,6 +82,7 @@ UNSTEADY = {
 by_chance = transforms.Compose([transforms.ToTensor(), transforms.RandomErasing(p=1)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", UNSTEADY)
 def test_stored_rows_that_depend_on_more_than_their_image_are_told_again(
     image_folder: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture, what: str

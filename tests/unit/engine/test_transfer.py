@@ -46,6 +46,7 @@ def test_only_cuda_is_a_card() -> None:
     assert card_of(torch.device("cpu")) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("layers", [None, ["0", "4"]])
 def test_rows_are_those_of_the_cpu(

@@ -99,6 +99,7 @@ class FewAtOnce(ReusingNet):
         return super().read_layers(batch, limit)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "batch_size"), [(ReusingNet, 1), (FewAtOnce, 4)])
 def test_a_network_may_use_its_memory_again(
     world: Path,

@@ -185,6 +185,7 @@ class TestFuzz:
             told = str(error)
         assert told.strip()
 
+    @pytest.mark.slow
     @given(tree=TREES)
     def test_any_tree(self, fuzz_folder, tree):
         import yaml

@@ -87,6 +87,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["m.py:M", "m:M"])
 @pytest.mark.parametrize("what", CHANGES)
 def test_what_a_plug_in_takes_from_outside_counts(folder: Path, what: str, target: str) -> None:
@@ -214,6 +215,7 @@ IMAGES_CHANGED: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Links need privileges on Windows")
 @pytest.mark.parametrize("what", IMAGES_CHANGED)
 def test_images_count_by_content_wherever_links_lead(images: Path, what: str) -> None:

@@ -21,6 +21,7 @@ def the_reference(section: str, name: str) -> tuple[Any, Any]:
     return cls, reference_of(name, cls, section)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("section", "name"), NAMES)
 def test_every_argument_has_a_type_and_a_meaning(section: str, name: str) -> None:
     _, found = the_reference(section, name)
@@ -30,6 +31,7 @@ def test_every_argument_has_a_type_and_a_meaning(section: str, name: str) -> Non
     assert not any("See `" in argument.meaning[:5] for argument in found.arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("section", "name"), NAMES)
 def test_the_snippet_is_accepted(section: str, name: str, tmp_path: Path) -> None:
     cls, found = the_reference(section, name)

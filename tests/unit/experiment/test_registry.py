@@ -23,6 +23,7 @@ REGISTRIES = [MODELS, TASKS, METRICS, CORRELATIONS]
 
 @pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.kind)
 class TestOurs:
+    @pytest.mark.slow
     def test_every_name_leads_somewhere(self, registry):
         for entry in registry.entries():
             assert callable(registry.get(entry.name))

@@ -8,6 +8,7 @@ import pytest
 from facebench.experiment.schema import json_schema
 
 
+@pytest.mark.slow
 def test_the_schema_is_json_and_knows_every_setting_and_name():
     schema = json.loads(json.dumps(json_schema()))
     assert schema["$schema"].endswith("2020-12/schema")

@@ -69,6 +69,7 @@ class TestSubstitution:
         assert found == {"a": 3, "b": "3", "c": "$T"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "message"),
     [

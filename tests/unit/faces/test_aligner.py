@@ -136,6 +136,7 @@ def test_dlibs_detector_gives_arcfaces_points_through_its_68_landmarks(photograp
     np.testing.assert_array_equal(chip.pixels, expected)
 
 
+@pytest.mark.slow
 def test_dlibs_template_is_dlibs_own_chip_also_in_large_images(photographs):
     predictor = dlib.shape_predictor(str(dlib_data_file("shape_predictor_5_face_landmarks.dat")))
     large = np.asarray(Image.fromarray(photographs[1]).resize((2000, 2000)))

@@ -188,6 +188,7 @@ def test_a_sheet_shows_the_images_without_a_face(folder: Path, tmp_path: Path) -
     assert not (tmp_path / "out" / "no_face.png").exists()
 
 
+@pytest.mark.slow
 def test_processes_give_the_same_chips(tmp_path: Path) -> None:
     folder = tmp_path / "faces"
     folder.mkdir()

@@ -25,6 +25,7 @@ def pasted(face: np.ndarray, canvas: np.ndarray, left: int, top: int) -> None:
     canvas[top : top + height, left : left + width] = face
 
 
+@pytest.mark.slow
 def test_one_face_is_cut_out_as_dlib_does_it(photographs: list[np.ndarray]) -> None:
     detector = dlib.get_frontal_face_detector()
     predictor = dlib.shape_predictor(str(dlib_data_file("shape_predictor_5_face_landmarks.dat")))
@@ -88,6 +89,7 @@ def test_no_face_falls_back_to_the_central_square(image: np.ndarray, box: Box) -
     assert face_landmarks(image) is None
 
 
+@pytest.mark.slow
 def test_large_photograph_is_found_where_it_is(photographs: list[np.ndarray]) -> None:
     small = face_chip(photographs[0])
     big = Image.fromarray(photographs[0]).resize((2500, 2500), Image.Resampling.BICUBIC)
@@ -104,6 +106,7 @@ def test_layout_in_memory_does_not_matter(photographs: list[np.ndarray]) -> None
     np.testing.assert_array_equal(face_chip(turned).pixels, face_chip(image).pixels)
 
 
+@pytest.mark.slow
 def test_threads_do_not_disturb_each_other(photographs: list[np.ndarray]) -> None:
     one_by_one = [face_chip(image) for image in photographs]
     with ThreadPoolExecutor(4) as pool:

@@ -27,6 +27,7 @@ def crowd() -> np.ndarray:
     return canvas
 
 
+@pytest.mark.slow
 def test_the_face_asked_for_is_taken(crowd: np.ndarray) -> None:
     detector = dlib.get_frontal_face_detector()
     faces, scores, _ = detector.run(crowd, 0, 0.0)

@@ -28,6 +28,7 @@ def test_names_and_what_is_near_them():
         detector_named(type("Odd", (), {"name": "odd", "__call__": lambda *_: []})())
 
 
+@pytest.mark.slow
 def test_dlibs_networks_boxes_are_like_those_of_its_other_detector(chips):
     detector, hog = DlibCnn(), DlibHog()
     assert detector.identity.split()[0] == "dlib-cnn-1"
@@ -102,6 +103,7 @@ def test_without_either_package_it_says_which(monkeypatch):
         detector_named("mtcnn")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     "fork" not in multiprocessing.get_all_start_methods(), reason="there are no forks here"
 )

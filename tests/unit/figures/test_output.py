@@ -20,6 +20,7 @@ def bars(folder: Path) -> list[Path]:
     return PlotHelper.bar_plot(frame, "Accuracy", "A", "A", folder, "v1.2 bars")
 
 
+@pytest.mark.slow
 def test_every_format_asked_for_and_nothing_but_it(tmp_path: Path) -> None:
     with PlotHelper.output("pdf", "SVG") as made:
         written = bars(tmp_path)
@@ -30,6 +31,7 @@ def test_every_format_asked_for_and_nothing_but_it(tmp_path: Path) -> None:
     assert [path.suffix for path in bars(tmp_path)] == [".png"]
 
 
+@pytest.mark.slow
 def test_the_same_figure_gives_the_same_bytes_with_its_fonts(tmp_path: Path) -> None:
     before = dict(mpl.rcParams)
     with figure_output(["pdf", "svg"]):
@@ -65,6 +67,7 @@ def test_pages_are_numbered_and_former_ones_removed(tmp_path: Path) -> None:
         }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_figure_of_many_models_has_pages(tmp_path: Path) -> None:
     frame = many(90, tuple(f"m{k}" for k in range(90)))
     with PlotHelper.output("png") as made:

@@ -70,6 +70,7 @@ def test_very_tall_pictures_lose_resolution_not_bars(tmp_path: Path) -> None:
     assert imread(tmp_path / "tall.png").shape[0] < 2**15
 
 
+@pytest.mark.slow
 def test_forty_panels_do_not_touch(tmp_path: Path) -> None:
     layers = [f"a-block-of-some-depth-{'x' * (i % 3) * 9}.{i}" for i in range(40)]
     figure = _scatter_figure(scores(layers), distances(layers, 300), "human")
@@ -79,6 +80,7 @@ def test_forty_panels_do_not_touch(tmp_path: Path) -> None:
     style.write_figure(figure, tmp_path / "forty.png")
 
 
+@pytest.mark.slow
 def test_threads_draw_what_one_draws(tmp_path: Path) -> None:
     def draw(folder: str) -> bytes:
         args = ("Accuracy", "A", "A", tmp_path / folder, "b")
@@ -155,6 +157,7 @@ def test_no_warnings_at_all(tmp_path: Path) -> None:
         PlotHelper.bar_plot(frame, "Accuracy", "A", "A", tmp_path, "b")
 
 
+@pytest.mark.slow
 def test_pictures_may_be_sized_and_named(tmp_path: Path) -> None:
     frame, given = scores(["a", "b"]), distances(["a", "b"])
     figures = [

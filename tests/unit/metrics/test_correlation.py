@@ -30,6 +30,7 @@ def varied(*sides: np.ndarray) -> bool:
     return all(np.ptp(side) > 0 for side in sides)
 
 
+@pytest.mark.slow
 @given(rows)
 def test_pearson_and_spearman_are_scipys_of_repeated_pairs(sides) -> None:
     x, y, weights = sides
@@ -43,6 +44,7 @@ def test_pearson_and_spearman_are_scipys_of_repeated_pairs(sides) -> None:
             assert_allclose(ours(x, y, w), expected, atol=1e-9)
 
 
+@pytest.mark.slow
 @given(rows)
 def test_rank_measures_are_those_of_rsatoolbox(sides) -> None:
     compare = pytest.importorskip("rsatoolbox.rdm.compare")
@@ -72,6 +74,7 @@ def test_rho_a_is_the_mean_over_all_ways_to_break_ties(weights: list[int]) -> No
     assert_allclose(correlation.rho_a(x, y, weights), np.mean(found), atol=1e-12)
 
 
+@pytest.mark.slow
 @given(rows)
 def test_many_weightings_at_once_are_one_by_one(sides) -> None:
     x, y, weights = sides
@@ -125,6 +128,7 @@ def test_a_constant_side() -> None:
         assert np.isnan(correlation.correlate([], [], measure))
 
 
+@pytest.mark.slow
 @given(rows, st.sampled_from(["pearson", "spearman"]))
 def test_partial_correlations_are_those_of_residuals(sides, measure: str) -> None:
     x, y, covariate = sides

@@ -29,6 +29,7 @@ def some(rows: int = 6, width: int = 20, seed: int = 0) -> tuple[np.ndarray, np.
 
 
 class TestCosine:
+    @pytest.mark.slow
     @given(pairs)
     def test_agrees_with_scikit_learn(self, pair: tuple[np.ndarray, np.ndarray]) -> None:
         left, right = (side.astype(np.float64) for side in pair)
@@ -36,6 +37,7 @@ class TestCosine:
         expected[~left.any(axis=1) | ~right.any(axis=1)] = np.nan
         assert_allclose(cosine(left, right), expected, atol=1e-12)
 
+    @pytest.mark.slow
     @given(pairs)
     def test_is_symmetric_and_within_0_and_2(self, pair: tuple[np.ndarray, np.ndarray]) -> None:
         found = cosine(*pair)
@@ -89,6 +91,7 @@ class TestMinkowski:
         ]
         assert_allclose(minkowski(left, right, p=p), expected, rtol=1e-12)
 
+    @pytest.mark.slow
     @given(pairs)
     def test_agrees_with_scikit_learn(self, pair: tuple[np.ndarray, np.ndarray]) -> None:
         left, right = (side.astype(np.float64) for side in pair)

@@ -33,6 +33,7 @@ def test_bounds_are_those_of_a_loop_over_raters(seed: int) -> None:
     assert_allclose(found[:2], (np.mean(lower), np.mean(upper)), atol=1e-9)
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(seeds)
 def test_bounds_are_those_of_rsatoolbox(seed: int) -> None:

@@ -40,6 +40,7 @@ class TestWorkedExamples:
 
 
 class TestThresholds:
+    @pytest.mark.slow
     @many
     @given(cases, st.booleans(), st.sampled_from([np.float32, np.float64]))
     def test_each_gives_the_rates_beside_it(self, case: Case, higher: bool, kind: type) -> None:
@@ -68,6 +69,7 @@ class TestThresholds:
 
 
 class TestEer:
+    @pytest.mark.slow
     @many
     @given(cases)
     def test_is_what_the_loop_finds(self, case: Case) -> None:
@@ -81,6 +83,7 @@ class TestEer:
         assert_allclose(found.rate, (fm / n_impostor + fn / n_genuine) / 2)
         assert found.low <= found.rate <= found.high
 
+    @pytest.mark.slow
     @many
     @given(cases)
     def test_fvc2000_is_its_definition(self, case: Case) -> None:
@@ -114,6 +117,7 @@ class TestEer:
 
 
 class TestTarAtFar:
+    @pytest.mark.slow
     @many
     @given(cases, st.integers(0, 6), st.integers(1, 6))
     def test_is_what_the_loop_finds(self, case: Case, k: int, n: int) -> None:
@@ -153,6 +157,7 @@ class TestTarAtFar:
 
 
 class TestFailures:
+    @pytest.mark.slow
     @many
     @given(cases)
     def test_nan_ranks_below_all_in_the_area(self, case: Case) -> None:
@@ -188,6 +193,7 @@ class TestEveryFunction:
 
 
 class TestAccuracy:
+    @pytest.mark.slow
     @many
     @given(cases)
     def test_best_is_what_the_loop_finds(self, case: Case) -> None:

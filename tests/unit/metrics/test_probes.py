@@ -34,6 +34,7 @@ def features(width: int, seed: int = 0) -> np.ndarray:
     return own.astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [10, 300])
 @pytest.mark.parametrize("kind", ["logistic", "ridge classes", "ridge"])
 def test_predictions_are_those_of_a_pipeline_of_scikit_learn(width: int, kind: str) -> None:

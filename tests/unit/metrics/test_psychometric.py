@@ -118,6 +118,7 @@ def covered(n: int, seed: int) -> dict[str, float]:
     return {name: float(np.mean(found)) for name, found in hits.items()}
 
 
+@pytest.mark.slow
 def test_intervals_of_threshold_and_slope_hold_the_truth() -> None:
     found = covered(60, 0)
     # What 60 experiments of 95 % intervals may show.

@@ -42,6 +42,7 @@ def assert_same(found: Any, whole: Any) -> None:
         assert_array_equal(one, other, strict=True)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_any_parts_merge_to_the_search_of_the_whole(data: st.DataObject) -> None:

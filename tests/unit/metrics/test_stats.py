@@ -22,6 +22,7 @@ def some(n: int = 60, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return labels, (generator.normal(size=n) + labels).round(1)
 
 
+@pytest.mark.slow
 @given(counts, st.sampled_from([0.8, 0.95, 0.99]))
 def test_proportions_agree_with_scipy(count: tuple[int, int], confidence: float) -> None:
     test = binomtest(*count)

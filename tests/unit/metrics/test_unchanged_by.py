@@ -56,6 +56,7 @@ METRICS: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METRICS)
 @FEWER
 @given(case=cases)
@@ -76,6 +77,7 @@ def test_a_monotone_transform_changes_no_decision_of_a_fold(case: Any) -> None:
     np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METRICS)
 @FEWER
 @given(case=cases, seed=st.integers(0, 999))
@@ -111,6 +113,7 @@ def test_the_order_of_rows_with_folds_groups_and_qualities(case: Any, seed: int)
     np.testing.assert_equal(shares[0]._asdict(), shares[1]._asdict())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METRICS)
 @FEWER
 @given(case=cases, times=st.integers(2, 4))

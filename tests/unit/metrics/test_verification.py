@@ -26,6 +26,7 @@ class TestAuc:
         wins = sum(Fraction((g > i) + (g >= i), 2) for g in genuine for i in impostor)
         assert_allclose(auc(*case), float(wins / (len(genuine) * len(impostor))))
 
+    @pytest.mark.slow
     @given(cases)
     def test_agrees_with_scikit_learn(self, case: Case) -> None:
         assert_allclose(auc(*case), roc_auc_score(*case), atol=1e-12)

@@ -30,6 +30,7 @@ def measured(labels: np.ndarray, scores: np.ndarray) -> list[float]:
     ]
 
 
+@pytest.mark.slow
 @given(comparisons, st.randoms(use_true_random=False))
 def test_ranks_alone_count(rows, random) -> None:
     labels, scores = map(np.array, zip(*rows, strict=True))
@@ -41,6 +42,7 @@ def test_ranks_alone_count(rows, random) -> None:
     assert_allclose(measured(labels[order], scores[order]), expected, atol=1e-12)
 
 
+@pytest.mark.slow
 @given(comparisons, st.integers(2, 3))
 def test_data_given_several_times_over_says_the_same(rows, times: int) -> None:
     labels, scores = map(np.array, zip(*rows, strict=True))

@@ -98,6 +98,7 @@ def test_models_that_always_aligned_may_read_images_themselves():
     assert isinstance(Reads(pretrained=False, device="cpu"), AligningModel)
 
 
+@pytest.mark.slow
 def test_dlibs_model_takes_other_detectors_and_templates():
     def model(**options):
         return DlibResNetModel(pretrained=False, device="cpu", **options)

@@ -292,6 +292,7 @@ class TestOutputs:
         with pytest.raises(LayerOutputError, match=r"Layer 'inner' of model 'giving'.*no tensor"):
             Giving(nothing).get_output(batch())
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("shape", [(), (2, 5), (1, 3, 4)])
     def test_a_first_axis_that_is_not_the_images_is_an_error(self, shape: tuple[int, ...]) -> None:
         with pytest.raises(LayerOutputError, match=r"Layer 'inner'.*for 3 images"):

@@ -50,6 +50,7 @@ def portrait(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.skip("no drawn face is found by dlib's detector")
 
 
+@pytest.mark.slow
 def test_ready_made_chips_get_dlibs_own_descriptors(image_folder: Any, dlib_model: Any) -> None:
     paths = image_folder(4, size=150)
     model = DlibResNetModel(align=False)
@@ -117,6 +118,7 @@ def test_unknown_layer_names_the_closest() -> None:
         DlibResNetModel(extract_layers="avg_pool")
 
 
+@pytest.mark.slow
 def test_which_face_is_part_of_what_is_embedded_and_the_default_is_what_it_was() -> None:
     """Where it differs from the default, and only where the model aligns."""
 

@@ -26,6 +26,7 @@ def images(*names: str) -> list[ImageName]:
     return [ImageName.of("/data/faces", name) for name in names]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_every_format(tmp_path: Path, suffix: str) -> None:
     path, options = write_file(tmp_path, suffix, NAMES, {"fc_a": ROWS})

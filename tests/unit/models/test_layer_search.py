@@ -77,6 +77,7 @@ class TestLayersThatAreNeverCalled:
 
 
 class TestBlocks:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("name", "count", "first"),
         [

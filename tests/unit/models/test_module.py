@@ -213,6 +213,7 @@ class TestRandomWeights:
 
 
 class TestErrors:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("options", "error", "told"),
         [
@@ -257,6 +258,7 @@ class TestErrors:
 
 
 class TestFingerprint:
+    @pytest.mark.slow
     def test_it_changes_with_all_that_changes_numbers(self, file, weights, tmp_path):
         other = tmp_path / "other.pth"
         torch.save(stranger_network(file, seed=5).state_dict(), other)

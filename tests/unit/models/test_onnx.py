@@ -131,6 +131,7 @@ class TestNumbers:
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
         assert "NHWC" in model.facts["input"]
 
+    @pytest.mark.slow
     def test_an_export_with_its_weights_beside_it(self, tmp_path):
         path = save_onnx(
             tmp_path / "net.onnx", dynamo=True, dynamic_axes=None, external_data=True,
@@ -224,6 +225,7 @@ class TestLayers:
         with pytest.raises(FacebenchError, match="/stem/Conv_output_0"):
             made(path, ["/stem/Conw_output_0"])
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("dynamo", [False, True])
     def test_blocks_are_those_of_python(self, tmp_path, dynamo):
         net = Repeating()
@@ -351,6 +353,7 @@ class TestFingerprint:
         path = save_onnx(tmp_path / "net.onnx")
         assert self.key(made(path)) != self.key(made(path, input={**INPUT, **settings}))
 
+    @pytest.mark.slow
     def test_an_export_to_the_same_path_reuses_no_rows(self, tmp_path):
         for number in range(3):
             picture(seed=number).save(tmp_path / f"{number}.png")
@@ -541,6 +544,7 @@ class TestPacks:
 
 
 class TestRealWeights:
+    @pytest.mark.slow
     def test_sface(self, tmp_path):
         path = real_weights(SFACE, tmp_path)
         model = OnnxModel("sface", path, device="cpu")

@@ -34,6 +34,7 @@ def refusal(name, path):
 
 
 class TestMagFaceAndInsightface:
+    @pytest.mark.slow
     @pytest.mark.parametrize("prefix", ["features.module.", "module.features."])
     def test_magface_is_refused_as_insightface(self, tmp_path, prefix):
         state = published_state("magface-iresnet18", prefix=prefix)
@@ -50,6 +51,7 @@ class TestMagFaceAndInsightface:
         made("iresnet18", saved(tmp_path, published_state("iresnet18")))
         assert not caplog.records
 
+    @pytest.mark.slow
     def test_weights_that_insightface_never_has_are_warned_of(self, tmp_path, caplog):
         state = published_state("magface-iresnet18", prefix="")
         with caplog.at_level(logging.WARNING):
@@ -73,11 +75,13 @@ class TestAdaFaceAndCvlface:
 
 
 class TestVggface2AndTorchvision:
+    @pytest.mark.slow
     def test_torchvision_s_network_refuses_its_weights(self, tmp_path):
         state = published_state("vggface2-resnet50")
         with pytest.raises(WeightsError, match="model: vggface2-resnet50"):
             load_into(resnet50(num_classes=8631), state, "file.pkl")
 
+    @pytest.mark.slow
     def test_so_does_one_within_another_network(self):
         state = {
             f"backbone.{key}": part for key, part in published_state("vggface2-resnet50").items()
@@ -86,6 +90,7 @@ class TestVggface2AndTorchvision:
         with pytest.raises(WeightsError, match="model: vggface2-resnet50"):
             load_into(network, state, "file.pkl")
 
+    @pytest.mark.slow
     def test_torchvision_s_own_weights_of_8631_classes_load_with_a_warning(self, caplog):
         network = resnet50(num_classes=8631)
         state = network.state_dict()
@@ -105,6 +110,7 @@ class TestVggface2AndTorchvision:
         load_into(network, {**network.state_dict()}, "mine.pth")
         assert not caplog.records
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("model", ["timm", "torchvision"])
     def test_the_families_refuse_them(self, tmp_path, model):
         if model == "timm":
@@ -113,6 +119,7 @@ class TestVggface2AndTorchvision:
         with pytest.raises(WeightsError, match="model: vggface2-resnet50"):
             made(model, path, architecture="resnet50")
 
+    @pytest.mark.slow
     def test_imagenet_weights_are_refused_as_vggface2(self, tmp_path):
         path = saved(tmp_path, resnet50().state_dict())
         assert "1000 classes" in refusal("vggface2-resnet50", path)
@@ -123,6 +130,7 @@ class TestVggface2AndTorchvision:
             assert made("vggface2-resnet50", path).num_identities == 50
         assert "torchvision's ResNet-50" in caplog.text
 
+    @pytest.mark.slow
     def test_the_published_pickle_of_arrays_loads(self, tmp_path, caplog):
         state = published_state("vggface2-resnet50")
         path = tmp_path / "resnet50_ft_weight.pkl"
@@ -135,6 +143,7 @@ class TestVggface2AndTorchvision:
         )
 
 
+@pytest.mark.slow
 def test_edgeface_in_timm_s_network_is_warned_of(tmp_path, caplog):
     pytest.importorskip("timm")
     path = saved(tmp_path, published_state("edgeface-xxs"))
@@ -147,6 +156,7 @@ def test_edgeface_in_timm_s_network_is_warned_of(tmp_path, caplog):
 
 
 class TestProposals:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("name", "options"),
         [
@@ -182,6 +192,7 @@ class TestProposals:
         assert not proposal(state)
         assert not proposal({"conv.weight": torch.zeros(3, 3)})
 
+    @pytest.mark.slow
     def test_every_model_that_fails_to_load_tells(self, tmp_path):
         class Mine(BaseModel):
             def _build_model(self):

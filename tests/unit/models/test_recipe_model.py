@@ -42,6 +42,7 @@ def small_file(tmp_path_factory):
 
 
 class TestFiles:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "name",
         ["adaface-ir18", "cvlface-ir18", "facenet", "ir-se50", "iresnet18", "vggface2-senet50"],
@@ -57,6 +58,7 @@ class TestFiles:
         known = {"adaface-ir18": 10, "facenet": 10, "vggface2-senet50": 8631}
         assert model.num_identities == known.get(name)
 
+    @pytest.mark.slow
     def test_vgg_face_keys_become_those_of_torchvision(self, tmp_path):
         state = published_state("vgg-face", n_classes=2622)
         torch.save(state, tmp_path / "vgg_face_dag.pth")
@@ -67,6 +69,7 @@ class TestFiles:
         assert torch.equal(weights["classifier.3.bias"], state["fc7.bias"])
         assert model.extract_layers == [f"features.{place}" for place in (4, 9, 16, 23, 30)]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "backbone.", "net.module."])
     def test_prefixes_do_not_matter(self, tmp_path, small_file, prefix):
         state = torch.load(small_file)
@@ -96,6 +99,7 @@ class TestFiles:
         model = make(weights=tmp_path / "w.pth", weights_key="net_b")
         assert torch.equal(model.model.state_dict()["bn.bias"], other["bn.bias"])
 
+    @pytest.mark.slow
     def test_counters_that_a_file_lacks_are_zero(self, tmp_path, small_file):
         state = torch.load(small_file)
         counters = [key for key in state if key.endswith("num_batches_tracked")]
@@ -109,6 +113,7 @@ class TestFiles:
         with pytest.raises(InputError, match="same argument"):
             make(weights=small_file, weights_path=small_file)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("content", "told"),
         [
@@ -132,6 +137,7 @@ class TestFiles:
         with pytest.raises(MissingWeightsError, match="does not exist"):
             make(weights=tmp_path / "none.pth")
 
+    @pytest.mark.slow
     def test_one_weight_too_few_or_of_another_shape_is_told(self, tmp_path, small_file):
         state = torch.load(small_file)
         part = state.pop("conv_3.model.2.project.bn.bias")
@@ -151,6 +157,7 @@ class TestWithoutFile:
         for part in (name, RECIPES[name].source, RECIPES[name].licence, "pretrained=False"):
             assert part in str(caught.value)
 
+    @pytest.mark.slow
     def test_seeds_make_untrained_controls(self):
         def weights(**options):
             return make(pretrained=False, **options).model.state_dict()["linear.weight"]
@@ -177,6 +184,7 @@ class TestWithoutFile:
 
 
 class TestInput:
+    @pytest.mark.slow
     def test_pixels_become_what_the_published_code_makes_of_them(self, small_file):
         pixels = np.random.default_rng(0).integers(0, 256, (112, 112, 3), dtype=np.uint8)
         image = Image.fromarray(pixels)
@@ -193,12 +201,14 @@ class TestInput:
         with pytest.raises(InputError, match="no key 'chanels'"):
             make(weights=small_file, input={"chanels": "rgb"})
 
+    @pytest.mark.slow
     def test_sizes_that_the_network_cannot_take_are_refused(self):
         with pytest.raises(InputError, match=r"must be 112 × 112.*\(96, 96\)"):
             make(pretrained=False, input={"size": 96})
         model = make("facenet", pretrained=False, input={"size": 112})
         assert model.get_output(torch.zeros(1, 3, 112, 112))["default"].shape == (1, 512)
 
+    @pytest.mark.slow
     def test_every_setting_counts_in_the_fingerprint(self, tmp_path, small_file):
         def fingerprint(**options):
             found = model_fingerprint(make(**options))
@@ -228,6 +238,7 @@ class TestInput:
 
 
 class TestLayers:
+    @pytest.mark.slow
     def test_default_is_what_the_recipe_s_layer_gives_of_length_one(self, small_file):
         model = make(weights=small_file, extract_layers=[RECIPES[SMALL].layer])
         faces = torch.randn(2, 3, 112, 112)
@@ -235,6 +246,7 @@ class TestLayers:
         unit = make(weights=small_file).get_output(faces)["default"]
         torch.testing.assert_close(raw / raw.norm(dim=1, keepdim=True), unit)
 
+    @pytest.mark.slow
     def test_patterns_find_layers(self, small_file):
         blocks = make(weights=small_file, extract_layers="blocks").extract_layers
         assert len(blocks) >= 12

@@ -13,6 +13,7 @@ from facebench.models.recipes import RECIPES
 TEMPLATES = {"arcface112": 112, "facenet160": 160, "vgg224": 224}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_row_describes_its_network(name):
     recipe = RECIPES[name]
@@ -46,6 +47,7 @@ def test_a_row_is_complete(name):
         assert RECIPES[other].input != recipe.input
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_row_is_a_model_by_name(name):
     model = MODELS.get(name)
@@ -54,6 +56,7 @@ def test_a_row_is_a_model_by_name(name):
     assert MODELS.name_of(model) == name
 
 
+@pytest.mark.slow
 def test_networks_of_the_same_keys_and_shapes_know_each_other():
     shapes = {}
     for name, recipe in RECIPES.items():

@@ -87,6 +87,7 @@ def test_which_columns_are_scores(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(scores=st.lists(st.floats(-1, 1), min_size=1, max_size=8))
 def test_the_order_of_similarities_is_turned_round(

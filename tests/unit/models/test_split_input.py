@@ -48,6 +48,7 @@ def test_known_functions(function: object, photograph: Path) -> None:
     torch.testing.assert_close(found, model.preprocess_image(photograph), rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_families(photograph: Path) -> None:
     for model in (
         Small(preprocess_function=None),

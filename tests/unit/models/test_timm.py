@@ -45,6 +45,7 @@ def key(model):
 
 
 class TestFeatures:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "architecture",
         ["test_resnet", "test_vit", "test_convnext", "deit_tiny_distilled_patch16_224", "resnet18"],
@@ -79,6 +80,7 @@ class TestFeatures:
 
 
 class TestPreprocessing:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "architecture", [SMALL, "test_vit.r160_in1k", "test_nfnet.r160_in1k", "resnet18.a1_in1k"]
     )
@@ -116,6 +118,7 @@ class TestPreprocessing:
 
 
 class TestCheckpoints:
+    @pytest.mark.slow
     @pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod."])
     @pytest.mark.parametrize("n_classes", [0, 7, 1000])
     def test_any_number_of_classes_loads(self, tmp_path, prefix, n_classes):
@@ -129,6 +132,7 @@ class TestCheckpoints:
             expected = source.forward_head(source.forward_features(images), pre_logits=True)
         torch.testing.assert_close(model.get_output(images)["default"], expected)
 
+    @pytest.mark.slow
     def test_keys_of_the_original_code_are_converted(self, tmp_path):
         source = timm.create_model("convnext_atto", num_classes=5).eval()
         # As ConvNeXt's own repository names them, the reverse of what timm does.
@@ -212,6 +216,7 @@ class TestNames:
 
 
 class TestFingerprints:
+    @pytest.mark.slow
     def test_every_setting_counts(self):
         made = [
             random(),
@@ -232,6 +237,7 @@ class TestFingerprints:
         first, second = (TimmModel("m", SMALL, tmp_path / name) for name in ("a.pth", "b.pth"))
         assert key(first) == key(second) == key(TimmModel("n", SMALL, tmp_path / "a.pth", seed=4))
 
+    @pytest.mark.slow
     def test_timm_in_a_folder_of_its_own_is_stored(self, tmp_path):
         package = Path(timm.__file__).parent
         (info,) = package.parent.glob("timm-*.dist-info")

@@ -30,6 +30,7 @@ def made(path, layers=None, **options):
     return ExportedModel("net", path, layers, **{"input": INPUT, "device": "cpu", **options})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [None, 1, 3])
 def test_output_and_layers_equal_those_of_python(tmp_path, batch):
     path = save_exported(tmp_path / "net.pt2", batch=batch)
@@ -57,6 +58,7 @@ def test_blocks_are_those_of_python(tmp_path):
         torch.testing.assert_close(values, expected[layer])
 
 
+@pytest.mark.slow
 def test_size_is_that_of_the_program(tmp_path):
     path = save_exported(tmp_path / "net.pt2")
     assert made(path, input={"mean": 0.5}).input.size == (SIZE, SIZE)
@@ -68,6 +70,7 @@ def test_size_is_that_of_the_program(tmp_path):
     assert model.get_output(images())["default"].shape == (5, 16)
 
 
+@pytest.mark.slow
 def test_fingerprints_and_copies(tmp_path):
     def key(model):
         return model_fingerprint(model).layer_key("default")

@@ -49,6 +49,7 @@ class TestNumbers:
         found = made(save_script(tmp_path / "net.pt", traced=traced)).get_output(images())
         torch.testing.assert_close(found["default"], hooked(Net(), images())["default"])
 
+    @pytest.mark.slow
     def test_layers_equal_hooks_of_python(self, tmp_path, traced):
         path = save_script(tmp_path / "net.pt", traced=traced)
         expected = hooked(Net(), images())

@@ -47,6 +47,7 @@ def key(model):
 
 
 class TestFeatures:
+    @pytest.mark.slow
     def test_mobilenet_with_real_weights(self, mobilenet, photograph):
         model = TorchvisionModel("mobilenet", "mobilenet_v2", weights=mobilenet)
         network = models.mobilenet_v2()
@@ -84,6 +85,7 @@ class TestFeatures:
                 expected = classifier(features)
         torch.testing.assert_close(expected, logits, rtol=1e-4, atol=1e-5)
 
+    @pytest.mark.slow
     def test_blocks_and_all(self):
         model = random("resnet18", extract_layers="blocks")
         assert model.extract_layers[0] == "layer1.0"
@@ -92,6 +94,7 @@ class TestFeatures:
 
 
 class TestPreprocessing:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("architecture", "weights"),
         [
@@ -151,6 +154,7 @@ class TestCheckpoints:
         with torch.no_grad():
             torch.testing.assert_close(model.get_output(batch())["default"], source(batch()))
 
+    @pytest.mark.slow
     def test_old_keys_of_densenet(self, tmp_path):
         source = models.densenet121(num_classes=3).eval()
         old = {
@@ -163,6 +167,7 @@ class TestCheckpoints:
         with torch.no_grad():
             torch.testing.assert_close(model.get_output(batch())["classifier"], source(batch()))
 
+    @pytest.mark.slow
     def test_a_file_of_another_network_is_told_by_its_digest(self, mobilenet):
         with pytest.raises(WeightsError, match="holds the weights IMAGENET1K_V1 of 'mobilenet_v2'"):
             TorchvisionModel("m", SMALL, mobilenet)
@@ -219,6 +224,7 @@ class TestNames:
 
 
 class TestFingerprints:
+    @pytest.mark.slow
     def test_every_setting_counts(self, mobilenet, tmp_path):
         made = [
             random(),
@@ -234,6 +240,7 @@ class TestFingerprints:
         ]
         assert len({key(model) for model in made}) == len(made)
 
+    @pytest.mark.slow
     def test_the_same_file_elsewhere_is_the_same_model(self, mobilenet, tmp_path):
         other = shutil.copy(mobilenet, tmp_path / "other.pth")
         first = TorchvisionModel("a", "mobilenet_v2", mobilenet)

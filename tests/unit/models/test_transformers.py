@@ -60,6 +60,7 @@ def theirs(folder, images, *, text=False):
         return network.get_image_features(**inputs) if text else network(**inputs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(set(TINY) - set(FOR_TEXT_TOO)))
 def test_every_pooling_of_every_kind(folders, photographs, kind):
     found = theirs(folders(kind), photographs)
@@ -107,6 +108,7 @@ def test_a_masked_autoencoder_sees_the_whole_image_each_time(photographs):
         TransformersModel("a", "vit_mae", pretrained=False, options={"mask_ratio": 0.75})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FOR_TEXT_TOO)
 def test_networks_for_images_and_text_give_their_image_embedding(folders, photographs, kind):
     found = theirs(folders(kind), photographs, text=True)
@@ -117,6 +119,7 @@ def test_networks_for_images_and_text_give_their_image_embedding(folders, photog
     assert not [name for name, _ in model.model.named_parameters() if "text" in name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["clip", "siglip", "siglip2", "blip"])
 def test_the_vision_tower_alone(folders, photographs, kind):
     network = transformers.AutoModel.from_pretrained(folders(kind)).eval().vision_model
@@ -139,6 +142,7 @@ def test_the_vision_tower_alone(folders, photographs, kind):
         torch.testing.assert_close(output(model, photographs), expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["clip", "dinov2", "swin", "siglip2"])
 @pytest.mark.parametrize("layers", ["all", "blocks"])
 def test_layers(folders, photographs, kind, layers):

@@ -81,6 +81,7 @@ def copies_of(factory: Any) -> tuple[list[BaseModel], torch.Tensor, torch.Tensor
 
 
 class TestOtherModels:
+    @pytest.mark.slow
     def test_face_network(self) -> None:
         factory = partial(DlibResNetModel, align=False)
         copies, first, second = copies_of(factory)
@@ -205,6 +206,7 @@ def test_factories_must_take_the_name(tiny_vgg16) -> None:
         untrained_copies(lambda **_: 3, 1)
 
 
+@pytest.mark.slow
 def test_a_run_knows_which_of_its_models_are_copies(image_folder, tmp_path) -> None:
     paths = image_folder(4, size=64)
     pairs = tmp_path / "pairs.csv"

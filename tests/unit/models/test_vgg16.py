@@ -41,6 +41,7 @@ def model() -> Iterator[Vgg16Model]:
 
 
 class TestRealSize:
+    @pytest.mark.slow
     def test_every_layer_gives_its_own_output(self, model: Vgg16Model) -> None:
         expected, x = {}, batch(1)
         network = model.model
@@ -68,6 +69,7 @@ class TestRealSize:
     def test_untrained_weights_are_of_a_sensible_size(self, model: Vgg16Model) -> None:
         assert float(model.get_output(batch(1))["classifier.4"].std()) > 1e-6
 
+    @pytest.mark.slow
     def test_checkpoint_of_seven_people_just_loads(self, tmp_path: Path) -> None:
         with torch.device("meta"):
             shapes = {k: v.shape for k, v in real_vgg16(num_classes=7).state_dict().items()}

@@ -114,6 +114,7 @@ class TestNumbers:
             for layer, rows in found.items():
                 np.testing.assert_allclose(rows.flatten(1), wanted[layer], atol=1e-5)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(("flip", "crops"), ASKED)
     def test_a_run_gives_them_without_a_warning(
         self, flip: str, crops: int, batch: torch.Tensor, tmp_path: Path, caplog: Any

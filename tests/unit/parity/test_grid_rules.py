@@ -47,6 +47,7 @@ def cases(seed: int, count: int = 47, decimals: int = 2) -> tuple[Any, Any]:
     return labels, random.normal(1.6 - labels, 0.5).clip(0, 3.9).round(decimals)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "decimals"), [(0, 1), (1, 2), (2, 9)])
 def test_facenet(seed: int, decimals: int) -> None:
     labels, distances = cases(seed, decimals=decimals)

@@ -60,6 +60,7 @@ def test_facexzoo(seed: int, decimals: int) -> None:
     assert found.spread == pytest.approx(expected.std(ddof=1) / 2)
 
 
+@pytest.mark.slow
 def test_facexzoo_breaks_ties_as_its_own_arithmetic_does() -> None:
     random = np.random.default_rng(0)
     for _ in range(40):
@@ -80,6 +81,7 @@ def test_facexzoo_breaks_ties_as_its_own_arithmetic_does() -> None:
         assert facexzoo(labels, scores).accuracy == pytest.approx(np.mean(expected))
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 9)), min_size=2, max_size=30))
 def test_faces_benchmark(pairs: list[tuple[bool, int]]) -> None:
     from sklearn.metrics import accuracy_score, roc_curve

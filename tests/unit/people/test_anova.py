@@ -24,6 +24,7 @@ def table():
     return pd.DataFrame(rows, columns=columns)
 
 
+@pytest.mark.slow
 def test_one_factor_is_that_of_its_sums_of_squares(table):
     pytest.importorskip("pingouin")
     wide = table.groupby(["participant", "condition"])["value"].mean().unstack().to_numpy()

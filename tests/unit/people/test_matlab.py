@@ -123,6 +123,7 @@ def read(file: Path, said: dict[str, Any]) -> pd.DataFrame:
     return people_of({"trials": file.name, "kind": "choice", **said}, file.parent).table
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", shapes())
 def test_every_shape_gives_the_same_trials(tmp_path, shape):
     variables, said = shapes()[shape]
@@ -157,6 +158,7 @@ def test_vectors_of_people_and_of_trials_go_with_a_matrix(tmp_path):
     assert list(table["participant"].unique()) == ["1", "2", "3", "4"]
 
 
+@pytest.mark.slow
 def test_as_many_people_as_trials_make_vectors_ambiguous(tmp_path):
     square = {"resp": CHOSEN[:, :4], "trip": SHOWN[:4], "race": cells(list("xxyy"))}
     scipy.io.savemat(tmp_path / "d.mat", square)
@@ -218,6 +220,7 @@ def test_version_7_3_gives_the_same(tmp_path):
     assert list(table["response"]) == list(np.where(CHOSEN == 1, names[:, 1], names[:, 2]).ravel())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("said", "says"),
     [
@@ -239,6 +242,7 @@ def test_a_damaged_file_is_one_sentence(tmp_path):
         read(tmp_path / "d.mat", {"columns": COLUMNS})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", ["", "trials.", "S.trials."])
 def test_struct_arrays_within_struct_arrays_are_named_from_any_level(tmp_path, before):
     fields = ("target", "left", "right", "key")

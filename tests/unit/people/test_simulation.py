@@ -10,6 +10,7 @@ from facebench.people.measures import person_measures
 from facebench.people.simulation import Observers, simulated_trials
 
 
+@pytest.mark.slow
 def test_many_observers_have_the_expected_measures():
     observers = Observers({"a": 1.6, "b": 0.7}, criterion=0.3, lapse=0.1, sd_item=0.5)
     found = person_measures(observers.trials(150, 200, seed=1), ["condition"])

@@ -55,6 +55,7 @@ def test_every_table_has_a_checksum(run):
     assert [file.name for file in changed_tables(run, manifest_of(run))] == ["results.csv"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0, 0.1, 0.3, 0.5, 0.7, 0.9, 1])
 def test_a_flipped_bit_of_a_table_is_refused_with_its_name(run, share):
     for name, read in (
@@ -105,6 +106,7 @@ def test_a_table_changed_by_hand_is_told_and_can_be_accepted(run, caplog):
     assert not caplog.records
 
 
+@pytest.mark.slow
 def test_a_report_says_that_it_leaves_changed_distances_out(run, tmp_path):
     flip(run / "distances.parquet", 0.5)
     page = tmp_path / "page.html"
@@ -121,6 +123,7 @@ def test_runs_without_checksums_are_read(run):
     assert not load_run(run).results.empty
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_has_no_checksums_yet(run, tmp_path_factory):
     folder = RunFolder.reopen(run)
     manager = small_manager(tmp_path_factory.mktemp("data"))
@@ -130,6 +133,7 @@ def test_a_run_that_goes_on_has_no_checksums_yet(run, tmp_path_factory):
     assert set(TABLES) <= set(manifest_of(run)["files"])
 
 
+@pytest.mark.slow
 def test_killed_while_saving_again_the_tables_are_still_read(run, monkeypatch, tmp_path_factory):
     folder = RunFolder.reopen(run)
     monkeypatch.setattr(folder, "_write_manifest", lambda _content: 1 / 0)

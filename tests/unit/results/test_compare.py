@@ -20,6 +20,7 @@ def changed(runs, tmp_path):
     return make
 
 
+@pytest.mark.slow
 def test_differences_are_ordered_by_adjusted_p(runs):
     made = compare(*runs)
     first = made.numbers[made.numbers["headline"]]
@@ -36,6 +37,7 @@ def test_differences_are_ordered_by_adjusted_p(runs):
     assert made.numbers.loc[~made.numbers["headline"], "p_adjusted"].isna().all()
 
 
+@pytest.mark.slow
 def test_other_pairs_have_no_test_and_it_is_said(runs, changed):
     def fewer(table):
         return table[table["row"] < 200]
@@ -47,6 +49,7 @@ def test_other_pairs_have_no_test_and_it_is_said(runs, changed):
     assert made.changed_pairs.empty
 
 
+@pytest.mark.slow
 def test_other_labels_have_no_test_and_it_is_said(runs, changed):
     def relabelled(table):
         rows = table["task"].str.startswith("verify") & (table["row"] == 0)
@@ -60,6 +63,7 @@ def test_other_labels_have_no_test_and_it_is_said(runs, changed):
     assert any("the column 'same' of the pairs is not the same" in note for note in made.notes)
 
 
+@pytest.mark.slow
 def test_another_correlation_is_another_measure(runs, changed):
     def pearson(manifest):
         manifest["tasks"]["rate"]["correlation"] = "corrcoef"
@@ -70,6 +74,7 @@ def test_another_correlation_is_another_measure(runs, changed):
     assert rows["p_value"].isna().all()
 
 
+@pytest.mark.slow
 def test_a_renamed_model_is_compared(runs, changed):
     def record(manifest):
         digests = {"weights_digest": "w", "settings_digest": "s", "preprocessing_digest": "p"}
@@ -95,6 +100,7 @@ def test_a_renamed_model_is_compared(runs, changed):
     assert "bare" not in set(made.numbers["model"])
 
 
+@pytest.mark.slow
 def test_what_only_one_run_has_is_named(runs, changed):
     def less(table):
         kept = (table["model"] != "plain") & (table["task"] != "rate")
@@ -107,6 +113,7 @@ def test_what_only_one_run_has_is_named(runs, changed):
     assert note.endswith("task rate; model plain; layer shallow: conv1.")
 
 
+@pytest.mark.slow
 def test_states_of_runs_are_said(runs, changed):
     assert compare(runs[0], runs[0]).notes == ("A and B are the same run: nothing can differ.",)
 
@@ -126,6 +133,7 @@ def test_states_of_runs_are_said(runs, changed):
     assert made.differing.empty
 
 
+@pytest.mark.slow
 def test_other_images_under_the_same_names_are_said(runs, changed):
     def other(manifest):
         for known in manifest["data"].values():
@@ -136,6 +144,7 @@ def test_other_images_under_the_same_names_are_said(runs, changed):
     assert any("contents of the images changed" in change for change in made.changes)
 
 
+@pytest.mark.slow
 def test_the_page_says_what_was_changed(runs, changed, tmp_path):
     made = compare(runs[0], runs[1], tmp_path / "page.html")
     page = made.path.read_text(encoding="utf-8")

@@ -97,6 +97,7 @@ class TestTests:
         with pytest.raises(InputError, match="'test' parameter"):
             compare_models(found, metric="auc", test="mcnemar")
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("metric", ["auc", "eer", "dprime", "accuracy", "tar@0.1"])
     def test_interval_and_p_never_contradict(self, metric: str) -> None:
         for gap in np.linspace(1.5, 2.1, 7):
@@ -160,6 +161,7 @@ class TestTests:
         expected = v.auc(found["a"]["LFW"]["same"], scores(found, "a"), higher_is_better=False)
         assert compared.ranks.set_index("Model Name")["auc"]["a"] == expected
 
+    @pytest.mark.slow
     def test_a_true_difference_of_none_is_rarely_called_one(self) -> None:
         generator = np.random.default_rng(0)
         called = 0

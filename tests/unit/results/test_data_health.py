@@ -1,6 +1,7 @@
 """Data are looked at when a run is complete."""
 
 import pandas as pd
+import pytest
 from PIL import Image
 
 from facebench import load_run
@@ -9,6 +10,7 @@ from facebench.results.run_folder import RunFolder
 from support.small_run import ALERT, small_manager
 
 
+@pytest.mark.slow
 def test_copies_of_a_file_under_two_people_are_leaks(tmp_path):
     manager = small_manager(tmp_path)
     copy = tmp_path / "Bo" / "0.png"
@@ -31,6 +33,7 @@ def test_copies_of_a_file_under_two_people_are_leaks(tmp_path):
     assert rows["rate", "identical images"] == rows["rate", "missing image"] == 1
 
 
+@pytest.mark.slow
 def test_data_are_looked_at_when_a_run_is_complete(tmp_path, monkeypatch):
     manager = small_manager(tmp_path)
     Image.open(tmp_path / "Bo" / "0.png").save(tmp_path / "Bo" / "1.png", compress_level=1)
@@ -47,6 +50,7 @@ def test_data_are_looked_at_when_a_run_is_complete(tmp_path, monkeypatch):
         assert found.get("Near duplicates") == (1 if deep else None)
 
 
+@pytest.mark.slow
 def test_run_is_kept_even_if_its_data_cannot_be_looked_at(tmp_path, caplog):
     manager = small_manager(tmp_path)
     for task in manager.tasks.values():

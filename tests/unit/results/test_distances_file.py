@@ -16,6 +16,7 @@ from support.measured import with_estimates
 from support.small_run import small_manager
 
 
+@pytest.mark.slow
 def test_distances_come_back_as_they_were(saved):
     run = load_run(saved)
     manager = small_manager(Path(next(iter(run.tasks.values())).images_path))
@@ -29,6 +30,7 @@ def test_distances_come_back_as_they_were(saved):
         run.task_distances("plain", "tsk")
 
 
+@pytest.mark.slow
 def test_tasks_may_disagree_about_a_column(tmp_path):
     manager = small_manager(tmp_path)
     frames = manager.model_task_distances_dfs["plain"]

@@ -17,6 +17,8 @@ from facebench.results.run_folder import RunFolder
 from facebench.results.verdicts import verdicts
 from support.every_task import N_PEOPLE, every_manager, frame_of, make_tasks, write_world
 
+pytestmark = pytest.mark.slow
+
 
 class Deviation(BaseTask):
     """How far are distances from the given ones? With columns that only a merge brings."""

@@ -12,6 +12,7 @@ CELLS = st.one_of(st.floats(allow_nan=False), st.text('a,\n"é ', max_size=4).ma
 ROWS = st.lists(st.dictionaries(st.sampled_from("abc"), CELLS, min_size=1), min_size=1, max_size=8)
 
 
+@pytest.mark.slow
 @given(ROWS)
 def test_what_stands_in_the_file_is_the_whole_table(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("grown") / "table.csv"

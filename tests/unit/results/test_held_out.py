@@ -60,6 +60,7 @@ def test_the_best_of_equal_layers_is_not_flattered():
     assert abs(np.mean(held_out) - np.mean(mean)) < 0.3 * bias
 
 
+@pytest.mark.slow
 def test_the_report_gives_layers_chosen_on_other_people(tmp_path):
     (tmp_path / "faces").mkdir()
     small_run = save_small_run(tmp_path / "faces", tmp_path / "runs")
@@ -93,6 +94,7 @@ def test_the_report_gives_layers_chosen_on_other_people(tmp_path):
         write_report(small_run, layer_choice="best")
 
 
+@pytest.mark.slow
 def test_headlines_everywhere_take_layers_chosen_on_other_people(tmp_path):
     (tmp_path / "faces").mkdir()
     small_run = save_small_run(tmp_path / "faces", tmp_path / "runs")

@@ -16,6 +16,7 @@ from support.copied_run import change_tables, copied_run
 from support.small_run import draw_pairs, save_small_run
 
 
+@pytest.mark.slow
 def test_leaderboard_ranks_all_runs(runs, tmp_path):
     page = write_leaderboard(runs, tmp_path / "board.html").read_text(encoding="utf-8")
     data = json.loads(re.search(r'id="board".*?json">(.*?)</script>', page, re.DOTALL).group(1))
@@ -36,6 +37,7 @@ def test_leaderboard_ranks_all_runs(runs, tmp_path):
         write_leaderboard([], tmp_path / "none.html")
 
 
+@pytest.mark.slow
 def test_leaderboard_ranks_other_pairs_apart(tmp_path):
     """A task of one name on other pairs is another task."""
     (tmp_path / "a").mkdir()
@@ -52,6 +54,7 @@ def test_leaderboard_ranks_other_pairs_apart(tmp_path):
     assert all(" (data " in task for task in tasks)
 
 
+@pytest.mark.slow
 def test_a_run_that_its_manifest_names_otherwise_is_ranked(tmp_path):
     run = save_small_run(tmp_path, tmp_path / "runs", 0)
     path = run / "manifest.json"
@@ -61,6 +64,7 @@ def test_a_run_that_its_manifest_names_otherwise_is_ranked(tmp_path):
     assert '"AUC"' in page
 
 
+@pytest.mark.slow
 def test_ranks_agree_with_scipy_and_letters_with_the_report(runs):
     board = leaderboard(runs)
     for _, rows in board.numbers[board.numbers["rank"].notna()].groupby(
@@ -86,6 +90,7 @@ def test_ranks_agree_with_scipy_and_letters_with_the_report(runs):
     assert auc["tie_group"].to_dict() == tie_groups(evidence)
 
 
+@pytest.mark.slow
 def test_models_of_one_name_are_never_merged_silently(runs):
     board = leaderboard(runs)
     assert len(board.models) == 6
@@ -100,6 +105,7 @@ def test_models_of_one_name_are_never_merged_silently(runs):
         assert set(own["value"]) <= values, number
 
 
+@pytest.mark.slow
 def test_other_statistics_distances_and_images_are_ranked_apart(runs, tmp_path):
     changes = {
         "statistics": lambda manifest: manifest.update(statistics_version=0),
@@ -119,6 +125,7 @@ def test_other_statistics_distances_and_images_are_ranked_apart(runs, tmp_path):
         assert any(name in note for note in board.notes), name
 
 
+@pytest.mark.slow
 def test_what_is_not_complete_is_told(runs, tmp_path):
     def fail(manifest):
         manifest |= {"status": "failed", "failures": [{"what": "deep / rate", "error": "no"}]}
@@ -131,6 +138,7 @@ def test_what_is_not_complete_is_told(runs, tmp_path):
         leaderboard([empty])
 
 
+@pytest.mark.slow
 def test_chance_and_ceiling_stand_beside_numbers(runs, tmp_path):
     def declare(manifest):
         for measure in manifest["tasks"]["rate"]["measures"]:
@@ -156,6 +164,7 @@ def test_chance_and_ceiling_stand_beside_numbers(runs, tmp_path):
     assert set(board.numbers.query("metric == 'AUC'")["chance"]) == {0.5}
 
 
+@pytest.mark.slow
 def test_people_are_a_reference_of_their_condition(runs, tmp_path):
     def add(table):
         own = table[(table["task"] == "conditions") & (table["model"] == "plain")]
@@ -174,6 +183,7 @@ def test_people_are_a_reference_of_their_condition(runs, tmp_path):
     assert people["rank"].isna().all()
 
 
+@pytest.mark.slow
 def test_of_many_models_the_best_are_tested(runs, monkeypatch):
     monkeypatch.setattr("facebench.results.leaderboard.MOST_TESTED", 4)
     board = leaderboard(runs)
@@ -182,6 +192,7 @@ def test_of_many_models_the_best_are_tested(runs, monkeypatch):
     assert any("4 best models" in sentence for sentence in board.reading)
 
 
+@pytest.mark.slow
 def test_the_table_is_written_as_csv(runs, tmp_path):
     board = leaderboard(runs)
     table = pd.read_csv(board.to_csv(tmp_path / "board.csv"))

@@ -79,6 +79,7 @@ def test_tasks_that_declare_no_columns_have_conditions_and_labels_too():
     assert list(table["item"][:2]) == ["a | c | e", "b | d | f"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet"])
 def test_it_is_read_as_it_was_written(trials, tmp_path, suffix):
     run, file = trials

@@ -28,6 +28,7 @@ def _changed(folder, change):
     return load_run(folder)
 
 
+@pytest.mark.slow
 def test_everything_of_the_run_is_named(saved):
     run = load_run(saved)
     found = run.methods()
@@ -38,6 +39,7 @@ def test_everything_of_the_run_is_named(saved):
     assert all(part in found.text for how in methods for part in how.rstrip(".").split("; "))
 
 
+@pytest.mark.slow
 def test_references_bibtex_and_citations_are_the_same(copied):
     def cite(manifest):
         for task in manifest["tasks"].values():
@@ -117,6 +119,7 @@ def _aligned(copied, failures):
     return run.methods().text
 
 
+@pytest.mark.slow
 def test_faces_are_said_to_be_found_only_where_they_were_counted(copied):
     assert "face was found" not in _aligned(copied, [])
     assert "A face was found in every image by shallow." in _aligned(
@@ -127,6 +130,7 @@ def test_faces_are_said_to_be_found_only_where_they_were_counted(copied):
     assert "(on_no_face: skip)" in told
 
 
+@pytest.mark.slow
 def test_comparisons_are_told_only_where_a_paired_test_was_possible(copied):
     assert "Models were compared on the same pairs" in load_run(copied).methods().text
 
@@ -154,6 +158,7 @@ def test_a_row_of_all_conditions_is_what_is_counted(copied):
     assert "There were 276 pairs" in run.methods().text.split("\n\nconditions (")[1]
 
 
+@pytest.mark.slow
 def test_items_are_called_what_they_are_and_intervals_are_told_once(copied):
     def rename(manifest):
         manifest["tasks"]["rate"]["item_name"] = "trials"
@@ -187,6 +192,7 @@ def test_device_and_precision_are_told_only_where_they_were_recorded(copied):
     assert "Networks ran" not in _changed(copied, forget).methods().text
 
 
+@pytest.mark.slow
 def test_a_decoder_is_told_with_its_difference_from_pillow(copied):
     def decode(manifest):
         facts = {"decoder": "torchvision", "images": 16, "largest": 3, "mean": 0.12}

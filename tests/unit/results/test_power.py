@@ -55,6 +55,7 @@ def test_more_images_against_a_known_variance(people: float, images: float) -> N
     assert expected_error(error, n, 900, share, 16) == pytest.approx(more, rel=0.2)
 
 
+@pytest.mark.slow
 def test_of_a_run(pilot) -> None:
     run = load_run(pilot)
     found = power(run, [N_PEOPLE, 48, 480])
@@ -76,6 +77,7 @@ def test_of_a_run(pilot) -> None:
     assert set(more["Difference"]) == {0.1}
 
 
+@pytest.mark.slow
 def test_a_sentence_for_the_report(pilot, tmp_path) -> None:
     rows = load_run(pilot).headline().query("task == 'verification' and metric == 'AUC'")
     sentence = known_to(rows)
@@ -84,6 +86,7 @@ def test_a_sentence_for_the_report(pilot, tmp_path) -> None:
     assert known_to(rows.assign(n_identities=2)) == ""
 
 
+@pytest.mark.slow
 def test_the_command(pilot, tmp_path) -> None:
     arguments = ["power", str(pilot), "--people", "12,100", "-o", str(tmp_path / "p.png")]
     result = CliRunner().invoke(app, arguments)

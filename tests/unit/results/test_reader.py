@@ -46,6 +46,7 @@ def test_damaged_table_is_refused(saved, tmp_path):
         _ = load_run(tmp_path).results
 
 
+@pytest.mark.slow
 def test_shown_in_notebooks_and_papers(saved):
     run = load_run(saved)
     html = run._repr_html_()

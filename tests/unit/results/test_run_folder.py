@@ -4,6 +4,8 @@ import logging
 import subprocess
 import sys
 
+import pytest
+
 from facebench import load_run
 from facebench.results.run_folder import RunFolder
 from support.small_run import small_manager
@@ -18,6 +20,7 @@ def test_log_is_kept(tmp_path):
     assert logging.getLogger("facebench").handlers == before
 
 
+@pytest.mark.slow
 def test_states_of_a_run(tmp_path):
     run = RunFolder.create(tmp_path / "runs", "a/b")
     assert run.path.parent.parent == tmp_path / "runs"
@@ -37,6 +40,7 @@ def test_states_of_a_run(tmp_path):
     assert not [path for path in run.path.iterdir() if path.name.startswith(".")]
 
 
+@pytest.mark.slow
 def test_run_whose_process_is_gone_is_interrupted(tmp_path):
     script = (
         "import os, sys\nfrom pathlib import Path\n"

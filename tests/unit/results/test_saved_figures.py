@@ -35,6 +35,7 @@ def run(saved):
     return load_run(saved)
 
 
+@pytest.mark.slow
 def test_tables_are_those_of_the_manager(run, tmp_path) -> None:
     manager = small_manager(tmp_path)
     for task, whole in manager.unrounded_performance_dfs.items():
@@ -87,6 +88,7 @@ def test_tables_know_layers_controls_measures_and_people() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_kinds_of_a_task_show_the_saved_numbers(run) -> None:
     (bars,) = run.plot("bars", VERIFY, measure="AUC", title="", ylim=(0, 1))
     axes = bars.axes[0]
@@ -120,6 +122,7 @@ def test_kinds_of_all_tasks(run) -> None:
     assert "conditions" in [axes.get_title(loc="left") for axes in pages[0].axes]
 
 
+@pytest.mark.slow
 def test_a_file_of_the_format_that_its_name_says(run, tmp_path) -> None:
     run.plot("bars", "effect", output=tmp_path / "new" / "effect v1.2.PDF")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["effect v1.2.pdf"]
@@ -148,6 +151,7 @@ def test_what_is_not_there_is_told(run, asked, error, message) -> None:
         run.plot(**asked)
 
 
+@pytest.mark.slow
 def test_all_figures_of_a_run_that_are_asked_for(run, tmp_path) -> None:
     kinds = ["bars", "roc", "map"]
     written = draw_run(run, tmp_path, ["svg"], kinds=kinds, models=["plain"])
@@ -163,6 +167,7 @@ def test_all_figures_of_a_run_that_are_asked_for(run, tmp_path) -> None:
         draw_run(run, tmp_path, ["svg"], kinds=["cmc"])
 
 
+@pytest.mark.slow
 def test_no_network_library_is_loaded(saved) -> None:
     code = (
         "import sys; from facebench import load_run; "

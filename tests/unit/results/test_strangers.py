@@ -66,6 +66,7 @@ class TestPictures:
     def test_of_the_run_s_own_images_are_shown(self, run):
         assert pictures(run) > 0
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", ["{}/passport.png", "../private/passport.png"])
     def test_names_that_lead_out_are_missing(self, run, made, name):
         (made / "private").mkdir(exist_ok=True)
@@ -120,6 +121,7 @@ def test_a_manifest_of_little_gives_a_report(run):
     assert write_report(run).is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["results.parquet", "left_out.parquet", "distances.parquet"])
 @pytest.mark.parametrize("damage", ["text", "half", "folder", "column"])
 def test_damaged_tables_are_told_in_one_sentence(run, file, damage):

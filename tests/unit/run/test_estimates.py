@@ -51,6 +51,7 @@ def made_of(kind, folder: Path, **options):
     )
 
 
+@pytest.mark.slow
 def test_saving_a_run_calls_no_task(tmp_path):
     manager = golden_manager(tmp_path)
     task = made_of(Counted, tmp_path)
@@ -67,6 +68,7 @@ def test_saving_a_run_calls_no_task(tmp_path):
     assert (row["ci_low"], row["ci_high"]) != (row["value"], row["value"])
 
 
+@pytest.mark.slow
 def test_nor_does_saving_a_run_that_was_interrupted(tmp_path):
     manager = golden_manager(tmp_path)
     task = made_of(Counted, tmp_path)
@@ -80,6 +82,7 @@ def test_nor_does_saving_a_run_that_was_interrupted(tmp_path):
     assert "Counted" in set(load_run(folder).results["task"])
 
 
+@pytest.mark.slow
 def test_the_manager_keeps_what_a_run_folder_holds(tmp_path):
     manager = golden_manager(tmp_path)
     manager.add_tasks(made_of(Counted, tmp_path))

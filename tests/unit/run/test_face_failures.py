@@ -45,6 +45,7 @@ def two(failed_a: int, n_a: int, failed_b: int, n_b: int) -> FaceFailures:
     return counted([names, names], [images, images], failed)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_counts_are_those_of_a_loop(data: st.DataObject) -> None:

@@ -53,6 +53,7 @@ def world(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_packs_searched_in_shards_give_the_numbers_of_one_gallery(
     world: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

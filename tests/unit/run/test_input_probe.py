@@ -53,6 +53,7 @@ def model_of(network, **told):
     return ModuleModel("m", network, input={"size": 16, **told}, device="cpu")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("range_", [{}, {"mean": 0, "std": 1}, {"mean": 0.3, "std": 0.7}])
 def test_the_order_of_colours(faces, range_):
     right = probe(model_of(ReadsRed(), **range_), faces)
@@ -69,6 +70,7 @@ def test_the_order_of_colours(faces, range_):
     assert wrong.better[0].auc == pytest.approx(right.inputs[0].auc, abs=0.02)
 
 
+@pytest.mark.slow
 def test_the_range_of_values(faces):
     right = probe(model_of(WantsAMeanOfZero()), faces)
     assert right.given.range == "-1 to 1"
@@ -100,6 +102,7 @@ def test_pairs_that_do_not_decide_are_no_verdict():
     assert "do not distinguish it from: RGB" in verdict(4.05, 0.001)
 
 
+@pytest.mark.slow
 def test_every_input_is_what_a_model_of_that_input_gives(faces):
     found = probe(model_of(ReadsRed(), channels="bgr", mean=0.2, std=0.9), faces)
     for one in found.inputs:

@@ -61,6 +61,7 @@ def run(world: Path, task: Any, layers: Any = None, **given: Any) -> MultiModelT
     return manager
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("max_memory", [None, LITTLE], ids=["in memory", "wide"])
 def test_pairs_with_zeros_are_left_out_and_counted(
     world: Path, caplog: pytest.LogCaptureFixture, max_memory: int | None
@@ -82,6 +83,7 @@ def test_pairs_with_zeros_are_left_out_and_counted(
     assert np.isnan(performance.loc["3", "AUC"])
 
 
+@pytest.mark.slow
 def test_what_is_found_in_the_store_is_the_same(world: Path) -> None:
     task = AccuracyTask("t", world / "p.csv", world, true_label="same")
     found = [
@@ -93,6 +95,7 @@ def test_what_is_found_in_the_store_is_the_same(world: Path) -> None:
         pd.testing.assert_frame_equal(other, found[0], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_verification_counts_them_as_failed(world: Path) -> None:
     task = VerificationTask("t", world / "p.csv", world, true_label="same")
     (row,) = run(world, task, ["2"]).tasks_performance_dfs["t"].to_dict("records")
@@ -123,6 +126,7 @@ def test_a_plot_that_takes_the_dict_for_a_table_is_told(world: Path) -> None:
         run(world, Plain("t", world / "p.csv", world), ["2"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("long", [False, True])
 def test_unrated_pairs_are_counted_and_nothing_else(
     world: Path, caplog: pytest.LogCaptureFixture, long: bool

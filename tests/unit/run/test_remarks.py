@@ -81,6 +81,7 @@ def run(world: Path, tasks: Any, layers: Any = None) -> MultiModelTaskManager:
     return manager
 
 
+@pytest.mark.slow
 def test_labels_and_ratings_the_wrong_way_round_are_told(
     world: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -111,6 +112,7 @@ def inner(left: Any, right: Any) -> float:
     return float((left * right).sum())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", [cosine_similarity, inner])
 def test_a_similarity_given_as_a_distance_is_told(
     world: Path, caplog: pytest.LogCaptureFixture, metric: Any
@@ -202,6 +204,7 @@ def null_tasks(world: Path) -> list[BaseTask]:
     ]
 
 
+@pytest.mark.slow
 def test_networks_that_know_nothing_raise_no_alarm(world: Path) -> None:
     assert sum(false_alarms(null_tasks(world), 20).values()) <= 1
 

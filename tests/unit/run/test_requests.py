@@ -82,6 +82,7 @@ def tasks_of_distances(folder: Path) -> list:
     ]
 
 
+@pytest.mark.slow
 def test_tasks_that_need_distances_only_run_on_scores(tmp_path: Path) -> None:
     rows = np.random.default_rng(0).normal(size=(len(NAMES), 5)).astype(np.float32)
     np.savez(tmp_path / "x.npz", images=NAMES, fc=rows)

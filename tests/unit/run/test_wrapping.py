@@ -87,6 +87,7 @@ def between(left: np.ndarray, right: np.ndarray, metric: str) -> np.ndarray:
 
 
 class TestFitting:
+    @pytest.mark.slow
     @pytest.mark.parametrize("metric", METRICS)
     @pytest.mark.parametrize("kind", ["centre", "whiten"])
     @pytest.mark.parametrize("layer", LAYERS)
@@ -112,6 +113,7 @@ class TestFitting:
         assert set(record["layers"]) == set(LAYERS)
         assert (record["layers"][layer]["shrinkage"] is None) == (kind == "centre")
 
+    @pytest.mark.slow
     def test_stored_rows_are_those_of_the_network(self, world: Path) -> None:
         plain = MultiModelTaskManager(net(), task(world), num_workers=0, cache_dir=world / "store")
         plain.run_all_tasks_all_models(world / "a", print_log=False, plots=False)
@@ -166,6 +168,7 @@ class TestFitting:
 
 
 class TestScoreNorm:
+    @pytest.mark.slow
     @pytest.mark.parametrize("metric", METRICS)
     @pytest.mark.parametrize(("kind", "top"), [("z", None), ("t", None), ("s", None), ("as", 5)])
     def test_against_numpy(self, kind: str, top: int | None, metric: str, world: Path) -> None:
@@ -187,6 +190,7 @@ class TestScoreNorm:
         assert manager.tasks["task"].distance_metric_name.endswith(f", {kind}-norm")
         assert performance["AUC"].between(0, 1).all()
 
+    @pytest.mark.slow
     def test_other_tasks_of_the_run_are_as_they_were(self, world: Path) -> None:
         normed = task(world, name="normed").set_score_norm("s", world / "others")
         manager = run(net(), world, task(world), normed)
@@ -230,6 +234,7 @@ class TestScoreNorm:
 
 
 class TestAveragedScores:
+    @pytest.mark.slow
     @pytest.mark.parametrize("metric", METRICS)
     def test_mean_of_the_members_distances(self, metric: str, world: Path) -> None:
         members = [net("3"), net("4")]

@@ -12,6 +12,7 @@ from support.pictures import best_shift, near, shown
 RIGHT_EYE, LEFT_EYE, LIPS, CHIN = slice(36, 42), slice(42, 48), slice(48, 60), 8
 
 
+@pytest.mark.slow
 def test_composites_show_the_upper_half_of_one_and_the_lower_half_of_the_other(
     found: list[LandmarkedFace],
 ) -> None:
@@ -33,6 +34,7 @@ def test_composites_show_the_upper_half_of_one_and_the_lower_half_of_the_other(
     assert (aligned[0, 0] == 128).all()
 
 
+@pytest.mark.slow
 def test_composites_show_as_much_misaligned_as_aligned(found: list[LandmarkedFace]) -> None:
     """What the edge cut off would be taken for an effect of alignment."""
     for face, first, second, shift in ((*found[:3], 0.35), (*found[1:4], -0.2)):

@@ -31,6 +31,7 @@ from facebench.stimuli import (
 )
 
 pytest.importorskip("dlib", reason="dlib is not installed")
+pytestmark = pytest.mark.slow
 
 
 _COARSE = {"cycles_per_face": 4.0, "contrast": None}

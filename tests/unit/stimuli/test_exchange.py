@@ -48,6 +48,7 @@ def test_another_light_makes_no_other_mouth(found: list[LandmarkedFace], light: 
     assert (relit[:, 0] - relit[:, 2]).mean() > 0.5 * (plain[:, 0] - plain[:, 2]).mean()
 
 
+@pytest.mark.slow
 def test_pictures_of_other_sizes_lend_their_parts(found: list[LandmarkedFace]) -> None:
     face, other = found[0], found[1]
     large = np.asarray(Image.fromarray(other.picture).resize((500, 500), Image.Resampling.BICUBIC))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from facebench.stimuli import find_landmarks, head_yaw, render_face, sample_identity, sample_view
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("yaw", [-30.0, 0.0, 20.0])
 def test_the_turn_of_a_head_is_estimated(yaw: float) -> None:
     estimates = []

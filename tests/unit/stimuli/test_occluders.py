@@ -36,6 +36,7 @@ def test_sunglasses_are_opaque_over_both_eyes(
         assert different.mean() < 0.2
 
 
+@pytest.mark.slow
 def test_a_mask_hides_nose_tip_mouth_and_chin_and_leaves_the_eyes(
     found: list[LandmarkedFace],
 ) -> None:

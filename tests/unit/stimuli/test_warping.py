@@ -108,6 +108,7 @@ def test_the_mean_shape_is_that_of_procrustes(found: list[LandmarkedFace]) -> No
     assert procrustes(even, uneven)[2] < 1e-12
 
 
+@pytest.mark.slow
 def test_an_average_of_one_face_is_the_face_and_of_two_their_morph(
     found: list[LandmarkedFace],
 ) -> None:

@@ -83,6 +83,7 @@ def use_all(pack: PackFile) -> None:
         pack.checksums(layer)
 
 
+@pytest.mark.slow
 def test_every_flipped_bit_is_noticed(tmp_path: Path) -> None:
     path = written(tmp_path)
     whole = path.read_bytes()

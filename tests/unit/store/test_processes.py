@@ -43,6 +43,7 @@ def start(folder: Path, writer: int, first: int, last: int) -> subprocess.Popen[
     )
 
 
+@pytest.mark.slow
 @needs_fork
 def test_a_process_killed_at_any_moment_leaves_batches_whole_or_absent(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
@@ -72,6 +73,7 @@ def test_a_process_killed_at_any_moment_leaves_batches_whole_or_absent(tmp_path:
     assert len(list((tmp_path / "shards").iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_processes_write_and_read_at_once(tmp_path: Path) -> None:
     writers = [start(tmp_path, writer, 0, 40) for writer in range(4)]
     with open_there(tmp_path) as store:
@@ -147,6 +149,7 @@ def test_pruning_moves_rows_under_a_reader_that_finds_them_still(tmp_path: Path)
             assert not reader.has("wide", images_of(0, batch)).any()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="files have no size limit there")
 def test_a_full_disk_is_one_clear_error_and_the_store_stays_readable(tmp_path: Path) -> None:
     process = subprocess.run(

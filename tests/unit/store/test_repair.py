@@ -80,6 +80,7 @@ def use(store_folder: Path, images: Path) -> None:
         assert store.info().layers
 
 
+@pytest.mark.slow
 def test_any_flipped_bit_changes_no_row_and_can_be_repaired(sound: Path, tmp_path: Path) -> None:
     index = (sound / "store" / "index.sqlite3").read_bytes()
     refused = repaired = 0

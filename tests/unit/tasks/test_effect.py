@@ -308,6 +308,7 @@ class TestOtherPeople:
         assert row["Common Language"] == pytest.approx(norm.cdf(size / 2**0.5))
         assert row["Hedges' g CI Low"] < row["Hedges' g"] < row["Hedges' g CI High"]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("effect", np.linspace(-0.4, 0.4, 9))
     @pytest.mark.parametrize("measure", ["auc", "mean distance", "accuracy"])
     def test_p_and_intervals_agree(self, make_task: MakeTask, effect: float, measure: str) -> None:

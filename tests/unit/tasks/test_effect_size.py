@@ -66,6 +66,7 @@ def null_distances(pairs: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
     return distances.to_numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "measure", "n_people", "most"),
     [

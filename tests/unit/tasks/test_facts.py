@@ -105,6 +105,7 @@ def test_a_wrong_declaration_is_refused_before_a_run(world):
         MultiModelTaskManager(SmallNet("small"), task)
 
 
+@pytest.mark.slow
 def test_a_run_keeps_declarations_and_older_runs_are_guessed(tmp_path):
     manager = small_manager(tmp_path)
     path = RunFolder.create(tmp_path / "runs", "kept").save(manager)

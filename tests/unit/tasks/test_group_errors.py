@@ -148,6 +148,7 @@ class TestMeasures:
 
 
 class TestGroups:
+    @pytest.mark.slow
     @pytest.mark.parametrize("kind", ["json", "csv", "mapping", "images"])
     def test_from_a_file_or_mapping(self, make_task: MakeTask, tmp_path: Path, kind: str) -> None:
         pairs = table()
@@ -268,6 +269,7 @@ def test_replicates_agree_with_the_scalar_functions() -> None:
         assert_allclose(found["fnmr max/geomean"][row], g.max_geomean_ratio(fnmr[row]))
 
 
+@pytest.mark.slow
 def test_pictures(make_task: MakeTask, tmp_path: Path) -> None:
     task = make_task(table(), fmr=0.1)
     frame = with_distances(task)

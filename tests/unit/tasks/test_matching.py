@@ -214,6 +214,7 @@ def test_people_beside_the_network(tmp_path) -> None:
     assert declared <= set(row.index)
 
 
+@pytest.mark.slow
 def test_people_who_are_the_network_are_recovered(tmp_path) -> None:
     """Choices drawn from the softmax of the distances have its temperature and likelihood."""
     table = line_ups(80, 2, seed=2)
@@ -245,6 +246,7 @@ def test_none_is_an_answer_of_people_too(tmp_path) -> None:
     assert row["Log Likelihood"] > np.log(1 / 4) - 1
 
 
+@pytest.mark.slow
 def test_groups_show_their_own_race_advantage(tmp_path) -> None:
     """As in a two-alternative experiment by race of face and of participant."""
     table = line_ups(40, 2).replace({"condition": {"a": "Black", "b": "White"}})

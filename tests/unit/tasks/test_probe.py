@@ -63,6 +63,7 @@ def test_what_is_coded_is_read_out_in_people_not_trained_on() -> None:
     assert found["Shuffled R²"] < 0.1
 
 
+@pytest.mark.slow
 def test_a_label_that_only_says_who_it_is_is_not_read_out() -> None:
     # Every person has a place of their own and a label drawn at random: only an image of the same
     # person in training could tell.
@@ -130,6 +131,7 @@ def test_the_order_of_rows_changes_nothing() -> None:
     assert found[0] == pytest.approx(found[1], nan_ok=True)
 
 
+@pytest.mark.slow
 def test_without_a_group_is_measuring_what_is_left() -> None:
     task = make(shuffles=1, penalties=[1.0])
     items = task.compute_items(embeddings(task, faces(), sex=2.0 * (WHO % 2)))
@@ -162,6 +164,7 @@ def test_what_is_left_out_is_counted_and_said(caplog: pytest.LogCaptureFixture) 
     assert found["Constant Features"] == 1
 
 
+@pytest.mark.slow
 def test_constant_embeddings_know_nothing_and_say_so() -> None:
     task = make(shuffles=1)
     found = measured(task, np.ones((len(task.images), WIDTH), dtype=np.float32))
@@ -239,6 +242,7 @@ def test_a_class_that_is_unreadable_is_named() -> None:
         task.compute_items(rows)
 
 
+@pytest.mark.slow
 def test_the_figure_has_a_file(tmp_path: Any) -> None:
     task = make(shuffles=1, penalties=[1.0])
     found = task.compute_task_performance(task.compute_items(embeddings(task, faces())))

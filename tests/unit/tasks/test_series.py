@@ -50,6 +50,7 @@ def distances(task: Any, middle: float = 5.0, seed: int = 0) -> pd.DataFrame:
     return pairs.assign(model_computed_distance=noise - told * pairs["same"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure", MEASURES)
 def test_every_level_is_a_condition_of_an_effect(tmp_path: Path, measure: str) -> None:
     task = make(tmp_path, measure=measure, far=0.1)
@@ -111,6 +112,7 @@ def test_what_leaving_out_moves_is_given_for_comparisons(tmp_path: Path) -> None
     np.testing.assert_allclose(drawn[None, MEAN], levels.mean(axis=0))
 
 
+@pytest.mark.slow
 def test_a_series_that_never_falls_half_way_has_no_threshold(tmp_path: Path) -> None:
     task = make(tmp_path, guess=0.5)
     found = task.compute_unrounded_performance(distances(task, middle=40.0)).iloc[0]
@@ -119,6 +121,7 @@ def test_a_series_that_never_falls_half_way_has_no_threshold(tmp_path: Path) -> 
     assert "threshold" in found["Undefined"] or "psychometric" in found["Undefined"]
 
 
+@pytest.mark.slow
 def test_figures_have_a_row_per_level_and_a_file(tmp_path: Path) -> None:
     task = make(tmp_path)
     rows = [
@@ -155,6 +158,7 @@ def people(pairs: pd.DataFrame, n: int = 10, middle: float = 6.0) -> Trials:
     return Trials(pd.concat(tables, ignore_index=True), "same-different")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure", ["accuracy", "auc", "dprime"])
 def test_people_have_a_series_of_their_own(tmp_path: Path, measure: str) -> None:
     task = make(tmp_path, measure=measure, people=people(table()))

@@ -116,6 +116,7 @@ def test_mirrored_images_are_mirrored_without_loss(image_folder: Any, tmp_path: 
         assert (np.asarray(mirrored) == np.asarray(upright)[:, ::-1]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flip", ["sum", "concat"])
 def test_a_whole_run_with_mirrored_images(image_folder: Any, tmp_path: Path, flip: Any) -> None:
     paths = image_folder(6)

@@ -322,6 +322,7 @@ def test_parameters_are_checked(tmp_path: Path, options: dict) -> None:
         VerificationTask("t", tmp_path / "pairs.csv", **{"images_path": "images", **options})
 
 
+@pytest.mark.slow
 def test_a_pack_through_a_run(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     images, same = [], []

@@ -11,10 +11,12 @@ from support.small_net import SmallNet
 
 
 class TestModels:
+    @pytest.mark.slow
     def test_a_good_one_passes(self):
         check_model(SmallNet)
         check_model(lambda layers=None: SmallNet("mine", None, layers), layers=["0", "4"])
 
+    @pytest.mark.slow
     def test_an_embedding_that_depends_on_the_batch(self):
         class Centred(SmallNet):
             def _forward(self, input_tensor):
@@ -24,6 +26,7 @@ class TestModels:
         with pytest.raises(ContractError, match="depends on the other images"):
             check_model(Centred, layers=["4"])
 
+    @pytest.mark.slow
     def test_a_network_that_is_not_seeded(self):
         class Unseeded(BaseModel):
             def _build_model(self):
@@ -35,6 +38,7 @@ class TestModels:
         with pytest.raises(AssertionError, match="seed what is random"):
             check_model(Unseeded)
 
+    @pytest.mark.slow
     def test_noise_and_constants(self):
         class Noisy(SmallNet):
             def _forward(self, input_tensor):
@@ -49,6 +53,7 @@ class TestModels:
         with pytest.raises(ContractError, match="have the same embedding"):
             check_model(Constant)
 
+    @pytest.mark.slow
     def test_inputs_of_several_sizes(self):
         class Sizes(SmallNet):
             def preprocess_image(self, image_path):

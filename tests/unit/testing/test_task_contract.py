@@ -37,6 +37,7 @@ class NormTask(EmbeddingTask):
 
 
 class TestTasks:
+    @pytest.mark.slow
     def test_good_ones_pass(self, image_folder):
         check_task(MeanTask)
         paths = image_folder(3)
@@ -69,6 +70,7 @@ class TestTasks:
         with pytest.raises(ContractError, match=r"wrote no picture"):
             check_task(Blind)
 
+    @pytest.mark.slow
     def test_a_task_that_reports_something_else_than_it_declares(self):
         class Wrong(MeanTask):
             measures = (Measure("Mean", bounds=(0, 0.1)), Measure("Median", headline=True))
@@ -82,6 +84,7 @@ class TestTasks:
         with pytest.raises(ContractError, match="no measure it declares is a headline"):
             check_task(Wrong)
 
+    @pytest.mark.slow
     def test_chance_and_tables_that_depend_on_values(self):
         class Drawn(MeanTask):
             def compute_task_performance(self, pairs_distances_df):
@@ -97,6 +100,7 @@ class TestTasks:
         with pytest.raises(ContractError, match="columns depend on the values"):
             check_task(Named)
 
+    @pytest.mark.slow
     def test_no_table_or_no_numbers(self):
         class Number(MeanTask):
             def compute_task_performance(self, pairs_distances_df):
@@ -111,6 +115,7 @@ class TestTasks:
         with pytest.raises(ContractError, match="no column holds numbers"):
             check_task(Words)
 
+    @pytest.mark.slow
     def test_its_own_pairs_are_left_alone(self):
         class Greedy(MeanTask):
             def compute_task_performance(self, pairs_distances_df):

@@ -10,6 +10,7 @@ from facebench.utils.importing import (
     CodeName,
     import_code,
     import_file,
+    import_lasting,
     importable,
     lasting_imports,
     split_target,
@@ -108,5 +109,21 @@ def test_collections_do_not_visit_what_lasts_and_go_on_afterwards() -> None:
             assert not gc.isenabled()
         assert gc.isenabled()
         assert gc.get_freeze_count() > before
+    finally:
+        gc.unfreeze()
+
+
+def test_a_notebooks_own_objects_are_not_kept(monkeypatch, tmp_path) -> None:
+    (tmp_path / "never_imported.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    gc.unfreeze()
+    import_lasting("never_imported")
+    assert not gc.get_freeze_count()
+    assert "never_imported" not in sys.modules
+    try:
+        with lasting_imports():
+            pass
+        import_lasting("never_imported")
+        assert sys.modules.pop("never_imported")
     finally:
         gc.unfreeze()

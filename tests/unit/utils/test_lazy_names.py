@@ -59,6 +59,7 @@ def test_an_old_python_can_read_the_check():
     assert "__future__" not in source
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("missing", "code"),
     [

@@ -34,6 +34,7 @@ def crashing(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "read",
     [
@@ -50,6 +51,7 @@ def test_a_file_that_would_end_the_process_is_told(crashing: Path, read: object)
         read(crashing)  # type: ignore[operator]
 
 
+@pytest.mark.slow
 def test_other_files_are_left_to_their_readers(tmp_path: Path) -> None:
     whole, other = tmp_path / "whole.mat", tmp_path / "other.mat"
     scipy.io.savemat(whole, {"a": np.arange(3.0)})

@@ -116,6 +116,7 @@ def run(folder, *jobs):
     return found
 
 
+@pytest.mark.slow
 @as_root
 def test_two_users_share_a_store_and_a_results_folder(shared):
     for name in ("store", "results"):
@@ -132,6 +133,7 @@ def test_two_users_share_a_store_and_a_results_folder(shared):
     assert (third["error"], third["hits"], third["logged"]) == (None, 6, [])
 
 
+@pytest.mark.slow
 @as_root
 def test_what_is_not_shared_is_read_or_told_whose_it_is(shared):
     store, results, mine = (shared / name for name in ("of one", "results", "mine"))

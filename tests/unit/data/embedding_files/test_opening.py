@@ -21,6 +21,7 @@ from support.embedding_files import SUFFIXES, write_file
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @settings(max_examples=20, deadline=None)
 @given(data=st.data())
@@ -66,6 +67,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
             open_embeddings(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [s for s in SUFFIXES if s != ".npy"])
 def test_a_file_that_is_something_else_is_one_sentence(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"x{suffix}"
@@ -118,6 +120,7 @@ def test_what_must_be_said(tmp_path: Path) -> None:
         open_embeddings(tmp_path / "x.pkl")
 
 
+@pytest.mark.slow
 def test_a_reader_that_crashes_or_hangs_takes_nothing_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_process: Callable[..., None]
 ) -> None:

@@ -26,6 +26,7 @@ def files(tmp_path: Path, rows: np.ndarray) -> list[Path]:
     return [tmp_path / "a.npy", tmp_path / "b.npy", tmp_path / "c.npz"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", [1, 48, 1 << 20])
 def test_any_rows_of_any_files(
     files: list[Path], rows: np.ndarray, at_once: int, monkeypatch: pytest.MonkeyPatch

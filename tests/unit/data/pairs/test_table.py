@@ -49,6 +49,7 @@ def pairs_of(*rows: tuple[str, str]) -> pd.DataFrame:
 
 
 class TestReading:
+    @pytest.mark.slow
     @pytest.mark.parametrize("separator", SEPARATORS.values(), ids=SEPARATORS)
     @settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
     @given(rows=st.lists(st.tuples(names, names, st.integers(-999, 999)), min_size=1, max_size=6))
@@ -215,6 +216,7 @@ class TestRefusedTables:
         assert str(caught.value).count("(line") == 5
         assert "…" in str(caught.value)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "content",
         [

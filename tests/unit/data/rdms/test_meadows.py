@@ -25,6 +25,7 @@ def task(names: list[str], name: str = "arrangement") -> dict[str, object]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_1d_of_one_participant_and_of_several(tmp_path: Path) -> None:
     from rsatoolbox.io.meadows import load_rdms

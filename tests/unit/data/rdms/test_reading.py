@@ -87,6 +87,7 @@ class TestForms:
         np.testing.assert_array_equal(found.vectors[0], VECTOR)
         np.testing.assert_array_equal(found.vectors[-1], VECTOR * len(labels))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "value",
         [FULL, VECTOR[None], VECTOR[:, None], np.stack([FULL, 2 * FULL], axis=-1)],

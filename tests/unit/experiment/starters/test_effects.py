@@ -51,6 +51,7 @@ def written(tmp_path, conditions, **options):
 
 
 class TestExperiment:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("conditions", "tasks"),
         [

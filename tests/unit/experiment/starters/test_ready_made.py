@@ -64,6 +64,7 @@ def data(tmp_path, monkeypatch):
     return embeddings_of(tables, tmp_path / "v.npz")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", READY_MADE)
 def test_runs_on_a_small_tree(name, data, tmp_path):
     path = write_ready_made(name)

@@ -37,6 +37,7 @@ def test_labels_of_default_layers_and_xlabel() -> None:
     assert bars(conditions(), x="Condition").axes[0].get_xlabel() == "Condition"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 4, 10, 40, 120])
 def test_names_and_values_never_overlap(count: int) -> None:
     figure = bars(many(count))
@@ -69,6 +70,7 @@ def test_zero_is_the_base_line() -> None:
     assert written(bars(table([("a", "default", -0.5)]))) == ["\N{MINUS SIGN}0.500"]
 
 
+@pytest.mark.slow
 def test_given_limits_keep_values_inside() -> None:
     frame = table([("a", "default", 0.3), ("b", "default", 0.75), ("c", "default", 2.0)])
     axes = bars(frame, limits=(0.5, 1)).axes[0]

@@ -48,6 +48,7 @@ def test_large_galleries_have_a_logarithmic_axis_and_no_band_is_no_harm() -> Non
     assert not axes.collections
 
 
+@pytest.mark.slow
 def test_one_picture_per_task_and_many_layers_in_it(tmp_path: Path) -> None:
     table = curves(40, 5)
     both = pd.concat([table, table.assign(**{"Task Name": "a/b"})])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from facebench.figures.drawing.effects import Dot, effects_figure
 from facebench.figures.drawing.layer_map import layer_map_figure
@@ -92,6 +93,7 @@ class TestFigures:
         assert means[0][0] != means[1][0]
         assert means[0][1] != means[1][1]
 
+    @pytest.mark.slow
     def test_many_networks_have_a_panel_each_on_pages(self) -> None:
         curves = [profile([1, 2, 1.5], f"n{k}") for k in range(25)]
         pages = profile_pages(

@@ -40,6 +40,7 @@ def test_pyplot_and_settings_are_untouched(tmp_path: Path) -> None:
     assert dict(mpl.rcParams) == before
 
 
+@pytest.mark.slow
 def test_callers_fonts_sizes_and_resolution_count() -> None:
     def title(**settings: object) -> tuple[float, str, tuple[float, float], float]:
         with mpl.rc_context({name.replace("_", "."): value for name, value in settings.items()}):
@@ -73,6 +74,7 @@ def test_letters_that_no_font_has_are_told_once(caplog: pytest.LogCaptureFixture
     assert caplog.text.count("no installed font has") == 1
 
 
+@pytest.mark.slow
 def test_callers_colours_and_grids_do_not_change_the_figure(tmp_path: Path) -> None:
     def draw(folder: str) -> list[bytes]:
         args = (scores(["a", "b"]), distances(["a", "b"]), tmp_path / folder, "s")

@@ -76,6 +76,7 @@ def test_a_panel_per_task_with_conditions_effects_and_people(tmp_path: Path) -> 
     assert "n/a" in [text.get_text() for text in drawn.figures[1].axes[-1].texts]
 
 
+@pytest.mark.slow
 def test_of_many_layers_those_that_tell_most_are_drawn_and_it_is_said(tmp_path: Path) -> None:
     tables = {
         "a": effect("a", [0.1, 0.5, 0.2, 0.0, 0.3], 5), "b": effect("b", [0.1, 0.4, 0, 0, -0.9], 5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ class TestFewLayers:
         assert shown is frame
         assert note == ""
 
+    @pytest.mark.slow
     @given(
         st.lists(st.integers(1, 60), min_size=1, max_size=6), st.integers(1, 40),
         st.integers(0, 10_000),

@@ -95,6 +95,7 @@ class TestTable:
         with pytest.raises(InputError, match="must be one of 'a', 'b'"):
             layer_profile(frame, "AUC", condition="c")
 
+    @pytest.mark.slow
     @given(st.lists(st.floats(-5, 5) | st.just(float("nan")), min_size=1, max_size=12))
     def test_the_peak_is_reached_no_later_than_it_is(self, values) -> None:
         found = layer_profile(table(values), "AUC")

@@ -14,6 +14,7 @@ from support.layer_values import table
 
 
 class TestPlotHelper:
+    @pytest.mark.slow
     def test_files(self, tmp_path) -> None:
         frame = pd.concat([table([0.5, 0.7, 0.9]), table([0.4, 0.5], "random 0"),
                            table([0.4, 0.6], "random 1")])  # fmt: skip
@@ -58,6 +59,7 @@ class TestPlotHelper:
         with pytest.raises(InputError, match=r"race Difference, .*Interaction Difference, .*"):
             PlotHelper.plot_layer_profile(frame, "Difference", tmp_path, "p")
 
+    @pytest.mark.slow
     def test_controls_that_the_run_names_are_a_band(self, tmp_path, monkeypatch) -> None:
         drawn = []
         whole = facebench.figures.drawing.profile.profile_figure
@@ -80,6 +82,7 @@ class TestPlotHelper:
             assert [curve.model for curve in chart.profiles] == ["net"]
         assert [len(chart.profiles) for chart in (*second, *third)] == [3, 2]
 
+    @pytest.mark.slow
     def test_many_layers_make_no_tower(self, tmp_path) -> None:
         frame = pd.concat([table(np.linspace(0, 1, 120)), table([0.5, 0.1], "other")])
         frame = frame.reset_index(drop=True)

@@ -35,6 +35,7 @@ def tables():
     return rows, {"m": {"t": pairs}}
 
 
+@pytest.mark.slow
 def test_every_picture_is_written(tables, tmp_path) -> None:
     rows, distances = tables
     picture = np.zeros((8, 8, 3), np.uint8)
@@ -105,6 +106,7 @@ def test_people_have_a_map_of_their_own_images(tables, tmp_path, monkeypatch) ->
     assert [chart.label for chart in drawn[1][0]] == ["m: fc"]
 
 
+@pytest.mark.slow
 def test_few_of_many_layers_of_every_model_and_it_is_said(tables, tmp_path, monkeypatch) -> None:
     drawn = []
     whole = rdm.matrix_figure

@@ -70,6 +70,7 @@ def test_half_a_turn_is_drawn_at_both_ends() -> None:
     assert one_way.lines[0].get_xydata()[:, 0].tolist() == [0, 90, 180]
 
 
+@pytest.mark.slow
 def test_of_many_layers_some_are_shown_and_it_is_said(tmp_path: Path) -> None:
     written = PlotHelper.series_plot(points(2, 40), "Epoch", "AUC", tmp_path, "training")
     assert written[0].stat().st_size > 0

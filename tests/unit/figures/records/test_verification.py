@@ -35,6 +35,7 @@ def draw(method: str, frame: pd.DataFrame, folder: Path, **changes: Any) -> list
     return getattr(PlotHelper, method)(**options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_a_picture_per_task_that_leaves_no_trace(method: str, tmp_path: Path) -> None:
     before = dict(mpl.rcParams)
@@ -52,6 +53,7 @@ def test_a_picture_per_task_that_leaves_no_trace(method: str, tmp_path: Path) ->
         )
 
 
+@pytest.mark.slow
 def test_threads_draw_what_one_draws(tmp_path: Path) -> None:
     methods = ["roc_plot", "score_histogram", "group_heat_map"] * 2
     with ThreadPoolExecutor(4) as pool:

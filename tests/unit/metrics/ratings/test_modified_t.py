@@ -100,6 +100,7 @@ def of_worlds(kind: str, n_images: int, share: float, effect: float, rounds: int
     return float(np.mean(rejected))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["space", "image effects"])
 def test_it_holds_its_level_and_has_power(kind: str) -> None:
     assert 0.02 <= of_worlds(kind, 24, 0.3, 0.0, 400) <= 0.085

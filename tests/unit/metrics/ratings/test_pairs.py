@@ -65,6 +65,7 @@ def interval_of_share(ratings: np.ndarray, measure: str, by: str) -> tuple[float
     return value - step, value + step
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["image", "rater", "both"])
 @pytest.mark.parametrize("measure", MEASURES)
 def test_the_interval_of_the_share_is_that_of_a_loop(by: str, measure: str) -> None:
@@ -80,6 +81,7 @@ def test_the_interval_of_the_share_is_that_of_a_loop(by: str, measure: str) -> N
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["image", "rater", "both", "pair"])
 def test_the_bootstrap_agrees_with_the_jackknife(by: str) -> None:
     generator = np.random.default_rng(5)
@@ -136,6 +138,7 @@ def test_missing_ratings_are_pairwise_complete() -> None:
     )
 
 
+@pytest.mark.slow
 def test_estimates_and_the_permutation_test_are_those_of_the_functions() -> None:
     for measure in MEASURES:
         rated = RatedPairs(RATINGS, FIRST, SECOND, measure=measure, n_resamples=0)
@@ -252,6 +255,7 @@ def coverage(world: World, by: str, rounds: int, truths: int) -> dict[str, list[
     return covered
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["image", "rater", "both"])
 def test_intervals_cover(by: str) -> None:
     covered = coverage(World(12, 5, 0.5, seed=17), by, 40, 5)
@@ -275,6 +279,7 @@ def test_intervals_cover_in_many_worlds(
     assert {name: share for name, share in shares.items() if share < 0.87} == {}
 
 
+@pytest.mark.slow
 def test_p_values_are_uniform_where_there_is_nothing() -> None:
     generator, p = np.random.default_rng(8), []
     for _ in range(150):
@@ -326,6 +331,7 @@ def test_no_prediction_exceeds_the_upper_ceiling_whatever_the_scales(scale: floa
             assert rated.compare(other).upper_share.value < 1
 
 
+@pytest.mark.slow
 def test_raters_of_different_pairs_on_scales_of_their_own_are_told() -> None:
     generator = np.random.default_rng(1)
     first, second = np.triu_indices(18, 1)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from scipy.special import expit
 
 from facebench.metrics.uncertainty.choice_errors import choice_estimate
 
 
+@pytest.mark.slow
 def test_intervals_cover_new_images_and_the_share_of_the_ceiling() -> None:
     generator = np.random.default_rng(4)
 

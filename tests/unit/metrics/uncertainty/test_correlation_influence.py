@@ -14,6 +14,7 @@ def resampled(measure, *arrays, n=600, seed=0):
     return np.std([measure(*(array[rows] for array in arrays)).estimate for rows in draws])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("measure", "reference"),
     [

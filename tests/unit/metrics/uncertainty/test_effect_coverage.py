@@ -18,6 +18,7 @@ def simulations() -> ModuleType:
     return script_of_docs("intervals_of_effects")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n_people", "name"),
     [

@@ -72,6 +72,7 @@ def test_ends_of_the_range() -> None:
     assert np.isnan(equality_p([alone]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rates", [[0.2] * 4, [0.1, 0.15, 0.25, 0.4]], ids=["equal", "unequal"])
 def test_coverage(rates: list[float]) -> None:
     sizes = [8, 12, 20, 30]

@@ -121,6 +121,7 @@ def test_coverage_where_probes_of_a_person_agree() -> None:
     assert 0.88 <= covered / 150 <= 0.99
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_people", "noise"), [(8, 0.77), (20, 0.77)])
 def test_a_small_table(n_people: int, noise: float) -> None:
     script = script_of_docs("intervals_numbers")

@@ -117,6 +117,7 @@ def areas(same, distances, groups):
     return auc(same, distances, higher_is_better=False), found["auc"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure", [mean_square, equal_errors, areas])
 def test_intervals_cover_the_truth(measure):
     rng = np.random.default_rng(2)

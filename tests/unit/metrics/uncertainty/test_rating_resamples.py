@@ -14,6 +14,7 @@ def script():
     return script_of_docs("intervals_of_ratings")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("simulate", "arguments"),
     [

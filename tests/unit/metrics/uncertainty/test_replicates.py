@@ -44,6 +44,7 @@ def repeated(labels, scores, resamples):
         yield np.repeat(labels, counts), np.repeat(scores, counts)
 
 
+@pytest.mark.slow
 @given(comparisons(), st.booleans())
 def test_agree_with_the_plain_functions(drawn, higher_is_better) -> None:
     labels, scores = drawn
@@ -104,6 +105,7 @@ def test_dprime_alone_is_that_of_all_measures() -> None:
     assert_allclose(alone.dyads, expected.dyads)
 
 
+@pytest.mark.slow
 @given(comparisons(), st.integers(2, 9), st.sampled_from([1, 40, 1 << 13]))
 def test_accuracy_alone_is_that_of_all_measures_however_many_fit_the_cache(
     drawn, n_people, fitting

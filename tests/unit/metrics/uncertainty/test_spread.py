@@ -18,6 +18,7 @@ def script():
     return script_of_docs("intervals_numbers")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n_people", "design", "noise"),
     [(8, "all", 0.77), (12, "sparse", 0.77), (20, "sparse", 0.38)],
@@ -36,12 +37,14 @@ def test_verification(script, n_people, design, noise):
         assert found["d'"][0] <= 0.99
 
 
+@pytest.mark.slow
 def test_correlations(script):
     for name, (coverage, size, _) in script.images_design(12, 120).items():
         assert coverage >= 0.9, name
         assert size <= 0.1, name
 
 
+@pytest.mark.slow
 def test_the_largest_of_many_layers(script):
     found = script.layers_design(20, 50)
     assert found["own"] > 0.1

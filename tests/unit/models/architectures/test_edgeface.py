@@ -24,6 +24,7 @@ def low_rank(module, gamma):
             low_rank(child, gamma)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variant", "gamma", "millions"),
     [

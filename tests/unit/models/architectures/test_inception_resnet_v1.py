@@ -1,11 +1,13 @@
 """FaceNet's network."""
 
+import pytest
 import torch
 
 from facebench.models.architectures.inception_resnet_v1 import inception_resnet_v1
 from support.published_networks import Weights, facenet, randomise
 
 
+@pytest.mark.slow
 def test_it_computes_what_the_published_code_does():
     network = randomise(inception_resnet_v1())
     weights = Weights(network.state_dict())

@@ -10,6 +10,7 @@ COUNTS = (2, 2, 2, 2)
 LAYOUTS = [(True, adaface), (False, treb1en)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("se", [False, True])
 @pytest.mark.parametrize(("middle_norm", "published"), LAYOUTS)
 def test_it_computes_what_the_published_code_does(middle_norm, published, se):
@@ -23,6 +24,7 @@ def test_it_computes_what_the_published_code_does(middle_norm, published, se):
     assert not weights.unread
 
 
+@pytest.mark.slow
 def test_embeddings_are_returned_as_each_repository_does():
     raw = randomise(ir(18, middle_norm=True))
     faces = torch.randn(2, 3, 112, 112)

@@ -7,6 +7,7 @@ from facebench.models.architectures.iresnet import iresnet as built
 from support.published_networks import Weights, iresnet, randomise
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("eps", [1e-5, 2e-5])
 def test_it_computes_what_the_published_code_does(eps):
     network = randomise(built(18, eps=eps))

@@ -8,6 +8,7 @@ from support import published_networks as published
 from support.published_networks import Weights, randomise
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("build", "options", "function", "arguments"),
     [

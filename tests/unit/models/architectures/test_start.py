@@ -1,5 +1,6 @@
 """Random weights to begin with."""
 
+import pytest
 import torch
 from torch import nn
 
@@ -18,6 +19,7 @@ def test_layers_keep_the_size_of_their_input():
     assert not any(bool(layer.bias.any()) for layer in network if isinstance(layer, nn.Linear))
 
 
+@pytest.mark.slow
 def test_an_untrained_network_of_many_layers_gives_finite_values():
     torch.manual_seed(0)
     with torch.no_grad():

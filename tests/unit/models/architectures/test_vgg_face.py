@@ -1,5 +1,6 @@
 """VGG-Face on torchvision's VGG16."""
 
+import pytest
 import torch
 
 from facebench.models.architectures.vgg_face import KEYS
@@ -7,6 +8,7 @@ from facebench.models.architectures.vgg_face import vgg_face as built
 from support.published_networks import Weights, randomise, vgg_face
 
 
+@pytest.mark.slow
 def test_it_computes_what_the_published_code_does():
     network = randomise(built())
     published = {layer: key for key, layer in KEYS.items()}

@@ -8,6 +8,7 @@ from facebench.models.architectures.vggface2 import vggface2_resnet50
 from support.published_networks import Weights, randomise, vggface2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("se", [False, True])
 def test_it_computes_what_the_published_code_does(se):
     network = randomise(vggface2_resnet50(se=se))
@@ -18,6 +19,7 @@ def test_it_computes_what_the_published_code_does(se):
     assert not weights.unread
 
 
+@pytest.mark.slow
 def test_torchvision_takes_its_weights_and_computes_something_else():
     network = randomise(vggface2_resnet50())
     other = resnet50(num_classes=8631)

@@ -61,10 +61,12 @@ def difference_from_dlib(network: DlibResNet, dlib_model: Any, chips: np.ndarray
     return float(np.abs(descriptors(network, chips) - expected).max())
 
 
+@pytest.mark.slow
 def test_rendered_images_give_dlibs_descriptors(network: DlibResNet, dlib_model: Any) -> None:
     assert difference_from_dlib(network, dlib_model, rendered_chips()) < 1e-5
 
 
+@pytest.mark.slow
 def test_real_faces_give_dlibs_descriptors(network: DlibResNet, dlib_model: Any) -> None:
     files = sorted((DATA / "johns_150").rglob("*.jpg"))[::5]
     if not files:

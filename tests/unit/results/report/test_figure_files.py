@@ -6,6 +6,8 @@ import re
 import shutil
 from pathlib import Path
 
+import pytest
+
 from facebench.results.report.figure_files import figure_files
 from facebench.results.report.run_page import write_report
 from facebench.utils.files import safe_name
@@ -39,6 +41,7 @@ def test_figures_by_task_and_format(tmp_path) -> None:
             assert re.fullmatch(r"[\w%./~-]+", link)
 
 
+@pytest.mark.slow
 def test_links_are_only_on_a_page_beside_the_figures(saved, tmp_path) -> None:
     run = tmp_path / "run"
     shutil.copytree(saved, run)

