@@ -111,6 +111,7 @@ ARRAYS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor:UserWarning")  # Deprecated in 2.14.
 @pytest.mark.parametrize("what", ARRAYS)
 def test_arrays_of_every_kind_are_told_apart(what: str) -> None:
     first, same, other = (Identifier().describe(ARRAYS[what](n)) for n in (10, 10, 20))
