@@ -127,7 +127,7 @@ def embed(
 def _embed_shard(file: Path, named: str | None, overrides: list[str]) -> None:
     from facebench.experiment.building import build_experiment
     from facebench.experiment.config import load_config
-    from facebench.experiment.shards import device_of_rank, node_folder, shard_of
+    from facebench.experiment.shards import device_of_rank, node_folder, shard_of, share_told
     from facebench.run.shard_status import StatusFile
     from facebench.store.folder import NO_PACKS
 
@@ -139,7 +139,7 @@ def _embed_shard(file: Path, named: str | None, overrides: list[str]) -> None:
     device = device_of_rank(os.environ)
     if device is not None and config.settings.device in ("auto", "cuda"):
         config = load_config(file, [*own, *overrides, f"device={device}"])
-    talk().say(f"Shard {shard.number} of {shard.count} (counted from 0).")
+    talk().say(share_told(named, os.environ, shard))
     manager = build_experiment(config).manager()
     packs = config.settings.packs
     if packs is None:
