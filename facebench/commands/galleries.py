@@ -38,7 +38,7 @@ def identify(
     """
     from facebench.experiment.building import build_experiment
     from facebench.experiment.config import load_config
-    from facebench.experiment.shards import shard_of, share_told
+    from facebench.experiment.shards import shard_of, share_told, stoppable
     from facebench.run.shard_status import StatusFile
     from facebench.store.folder import NO_PACKS
 
@@ -51,7 +51,7 @@ def identify(
     status = StatusFile(
         config.settings.packs, config.settings.name, own, os.environ, "search-shards"
     )
-    with watched(status, "block of rows") as watch:
+    with stoppable() as check, watched(status, check, "block of rows") as watch:
         parts = manager.search_shard(own.number, own.count, watch)
     talk().table(
         ["model", "layer", "task", "first", "distractors", "without embedding", "searched"],
